@@ -1,0 +1,1 @@
+"""The embedded default: a local chain with real pools, local venues, scenarios."""

@@ -1,0 +1,1 @@
+"""Sources to observations: what a pool, an exchange or a protocol said, as exact integers."""

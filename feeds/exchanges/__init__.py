@@ -1,0 +1,1 @@
+"""Exchanges: a request or subscription out, bytes in, quotes out. No I/O."""

@@ -1,0 +1,1 @@
+"""Rates: what a protocol owes for one token. No I/O."""

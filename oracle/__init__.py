@@ -1,0 +1,1 @@
+"""Observations to signed reports: combine, judge, compose, sign, push and serve."""

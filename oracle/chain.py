@@ -1,0 +1,164 @@
+"""What the pusher needs of a chain, through web3: the store's signer set and slots, fees, transactions, receipts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import coincurve
+from eth_account import Account
+from hexbytes import HexBytes
+from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.exceptions import TransactionNotFound, Web3Exception
+
+import contracts
+from oracle.eip712 import Domain, address_of
+from oracle.report import decode_slot
+from oracle.sign import SignedBatch, SignerSet
+from oracle.types import Report
+
+_GWEI = 10**9
+_TIP_WEI = _GWEI
+_FEE_FACTOR = 2
+_GAS_NUM, _GAS_DEN = 6, 5
+
+
+class ChainError(RuntimeError):
+    """The chain can not be used for pushing: what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """A receipt: where a transaction is on the chain, and whether it succeeded."""
+
+    block: int
+    block_hash: str
+    ok: bool
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedTx:
+    """A transaction ready to be sent: its hash is known before anybody sees it."""
+
+    nonce: int
+    tx_hash: str
+    raw: bytes
+
+
+class StoreClient:
+    """One PriceStore on one chain.
+
+    Args:
+        url: HTTP endpoint.
+        domain: chain id and address of the store.
+        gas_key: pays for transactions and has no authority; None reads only.
+        max_fee_gwei: never pay more for a unit of gas.
+    """
+
+    def __init__(self, url: str, domain: Domain, gas_key: coincurve.PrivateKey | None, *, max_fee_gwei: int) -> None:
+        self.domain = domain
+        self.web3 = AsyncWeb3(AsyncHTTPProvider(url, request_kwargs={"timeout": 10}))
+        self._address = AsyncWeb3.to_checksum_address("0x" + domain.store.hex())
+        self._contract = self.web3.eth.contract(address=self._address, abi=contracts.load("PriceStore").abi)
+        self._key = gas_key
+        self._payer = None if gas_key is None else AsyncWeb3.to_checksum_address("0x" + address_of(gas_key).hex())
+        self._max_fee_wei = max_fee_gwei * _GWEI
+
+    async def connect(self) -> SignerSet:
+        """Check chain id and code, and read the signer set; ChainError says what does not fit."""
+        try:
+            chain_id = await self.web3.eth.chain_id
+            code = await self.web3.eth.get_code(self._address)
+        except (Web3Exception, OSError, ValueError, TimeoutError) as e:
+            raise ChainError(f"the target's endpoint does not answer: {e}") from e
+        if chain_id != self.domain.chain_id:
+            raise ChainError(f"the endpoint serves chain {chain_id}, the config says {self.domain.chain_id}")
+        if not code:
+            raise ChainError(f"no contract at {self._address}: deploy the store first, or correct targets.*.store")
+        epoch, threshold, signers, weights = await self._contract.functions.signerSet().call()
+        return SignerSet(
+            domain=self.domain,
+            epoch=epoch,
+            threshold=threshold,
+            signers=tuple(bytes.fromhex(s[2:]) for s in signers),
+            weights=tuple(weights),
+        )
+
+    async def feeds(self) -> dict[str, int]:
+        """Feed id text to index, as registered on chain."""
+        count = await self._contract.functions.count().call()
+        ids = [await self._contract.functions.idAt(i).call() for i in range(count)]
+        return {bytes(raw).rstrip(b"\0").decode(): i for i, raw in enumerate(ids)}
+
+    async def stored(self, index: int) -> Report | None:
+        """What the store holds for an index; None before the first push."""
+        word = int(await self._contract.functions.slotAt(index).call())
+        return decode_slot(word) if word & 0xFFFFFFFF else None
+
+    async def next_nonce(self) -> int:
+        """Nonce of the gas key's next transaction by what is mined, not by what is pending."""
+        return int(await self.web3.eth.get_transaction_count(self._paying(), "latest"))
+
+    async def prepare(self, batch: SignedBatch, nonce: int, *, tip_factor: int = 1) -> SignedTx:
+        """Build and sign the push; ChainError if the store would refuse it or the fee is above the limit."""
+        call = self._contract.functions.push(batch.batch, batch.signatures)
+        payer = self._paying()
+        try:
+            gas = int(await call.estimate_gas({"from": payer}))
+            base = int((await self.web3.eth.get_block("latest")).get("baseFeePerGas", 0))
+        except (Web3Exception, OSError, ValueError, TimeoutError) as e:
+            raise ChainError(f"the push would fail: {e}") from e
+        tip = _TIP_WEI * tip_factor
+        fee = base * _FEE_FACTOR + tip
+        if fee > self._max_fee_wei:
+            raise ChainError(f"a fee of {fee // _GWEI} gwei is above the limit of {self._max_fee_wei // _GWEI}")
+        transaction: dict[str, Any] = {
+            "type": 2,
+            "chainId": self.domain.chain_id,
+            "nonce": nonce,
+            "to": self._address,
+            "value": 0,
+            "gas": gas * _GAS_NUM // _GAS_DEN,
+            "maxFeePerGas": fee,
+            "maxPriorityFeePerGas": tip,
+            "data": call._encode_transaction_data(),  # noqa: SLF001 - web3's only encoder without a request
+        }
+        signed = Account.sign_transaction(transaction, cast("coincurve.PrivateKey", self._key).secret)
+        return SignedTx(nonce=nonce, tx_hash="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
+
+    async def broadcast(self, raw: bytes) -> str | None:
+        """Send a signed transaction; None if the node took or has it, else its message."""
+        try:
+            await self.web3.eth.send_raw_transaction(HexBytes(raw))
+        except (Web3Exception, OSError, ValueError, TimeoutError) as e:
+            message = str(e)
+            return None if "already known" in message or "already imported" in message else message
+        return None
+
+    async def receipt(self, tx_hash: str) -> Landed | None:
+        """The receipt of a transaction; None while it is not in the canonical chain."""
+        try:
+            got = await self.web3.eth.get_transaction_receipt(HexBytes(tx_hash))
+        except TransactionNotFound:
+            return None
+        return Landed(
+            block=int(got["blockNumber"]),
+            block_hash="0x" + bytes(got["blockHash"]).hex(),
+            ok=got["status"] == 1,
+            gas_used=int(got["gasUsed"]),
+        )
+
+    async def block(self) -> tuple[int, int]:
+        """Number and time (s) of the newest block."""
+        head = await self.web3.eth.get_block("latest")
+        return int(head["number"]), int(head["timestamp"])
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.web3.provider.disconnect()
+
+    def _paying(self) -> Any:
+        if self._payer is None:
+            raise ChainError("no gas key: set targets.*.gas_keyfile, or run dry")
+        return self._payer

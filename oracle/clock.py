@@ -1,0 +1,54 @@
+"""How far this machine's clock is off, measured against everybody who states a time.
+
+A venue's own time and an HTTP Date arrive late by the network's delay, so the freshest of a window comes closest to the
+truth. A block's time is only a bound: a block from the future says that our clock is behind.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+WARN_MS = 1_000
+REFUSE_MS = 3_000
+_WINDOW_MS = 60_000
+_DATE_RESOLUTION_MS = 500
+
+
+@dataclass(slots=True)
+class ClockWatch:
+    """Offsets of the last minute, by who stated the time. Positive: the others are ahead of us."""
+
+    _seen: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
+    _block_ahead_ms: int = 0
+
+    def stated(self, source: str, stated_at_ms: int, received_at_ms: int) -> None:
+        """A venue's own time beside the time at which its message came."""
+        self._add(source, stated_at_ms - received_at_ms, received_at_ms)
+
+    def date(self, host: str, date_ms: int, received_at_ms: int) -> None:
+        """An HTTP Date header; it is cut to whole seconds, so its middle is taken."""
+        self._add(f"date:{host}", date_ms + _DATE_RESOLUTION_MS - received_at_ms, received_at_ms)
+
+    def block(self, block_time_ms: int, received_at_ms: int) -> None:
+        """A block's time: only a bound from one side."""
+        self._block_ahead_ms = max(0, block_time_ms - received_at_ms)
+
+    def offset_ms(self, now_ms: int) -> int:
+        """Median over the sources of the freshest offset each showed in the last minute; 0 while nobody spoke."""
+        best = []
+        for entries in self._seen.values():
+            while entries and entries[0][0] < now_ms - _WINDOW_MS:
+                entries.popleft()
+            if entries:
+                best.append(max(offset for _, offset in entries))
+        middle = sorted(best)[(len(best) - 1) // 2] if best else 0
+        return max(middle, self._block_ahead_ms) if self._block_ahead_ms > WARN_MS else middle
+
+    def may_sign(self, now_ms: int) -> bool:
+        """Whether the clock is good enough to put a time under a signature."""
+        return abs(self.offset_ms(now_ms)) <= REFUSE_MS
+
+    def _add(self, source: str, offset_ms: int, at_ms: int) -> None:
+        entries = self._seen.setdefault(source, deque(maxlen=512))
+        entries.append((at_ms, offset_ms))

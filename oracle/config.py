@@ -1,0 +1,237 @@
+"""The operator's file: config.toml, parsed once into types. No secrets, and every error at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from feeds.types import Kind
+from oracle.schema import ConfigError, Problem, build
+from oracle.types import Mode
+
+MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
+_HEX_ADDRESS = 42
+_SOURCE_KEYS = frozenset(
+    {
+        "name", "type", "kind", "group", "chain", "pair", "symbol", "convert", "max_age_s", "average_s",
+        "average_blocks", "own_oracle",
+    }
+)  # fmt: skip
+
+
+def address(text: str) -> bytes:
+    """Read a 20-byte address from 0x-hex; ValueError says what is wrong."""
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(text) != _HEX_ADDRESS or len(raw) != 20:  # noqa: PLR2004 - bytes of an address
+        raise ValueError(f"{text!r} is no address: write 0x and 40 hex digits")
+    return raw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleSection:
+    """[oracle]: the process. ``scaled_times`` allows windows and dwells too short for real money (demo, tests)."""
+
+    round_interval_s: int = 10
+    database: str = "var/lrt-oracle.db"
+    live_coalesce_ms: int = 5
+    round_deadline_ms: int = 500
+    scaled_times: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.round_interval_s <= 3_600:  # noqa: PLR2004 - one second to one hour
+            raise ValueError("round_interval_s must be 1 to 3600")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSection:
+    """[api]: the local endpoint."""
+
+    host: str = "127.0.0.1"
+    port: int = 8551
+    cors_origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainSection:
+    """[chains.NAME]: where to read. At least one endpoint; two or more give failover."""
+
+    chain_id: int
+    endpoints: tuple[str, ...]
+    multicall: str = MULTICALL3
+    max_head_age_s: int = 60
+    poll_ms: int = 1_000
+    max_calls: int = 600
+
+    def __post_init__(self) -> None:
+        address(self.multicall)
+        if not self.endpoints:
+            raise ValueError("endpoints is empty: give at least one RPC URL, better two of different providers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueSection:
+    """[venues.NAME]: other addresses for a venue (a proxy, a test), and when its silence counts."""
+
+    ws_url: str | None = None
+    rest_url: str | None = None
+    silence_ms: int = 30_000
+    rest: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSection:
+    """[[operators]]: one signer in this process. ``without``: source types and chains that it does not use."""
+
+    name: str
+    keyfile: str
+    journal: str
+    passphrase_env: str = "LRT_ORACLE_PASSPHRASE"
+    without: tuple[str, ...] = ()
+    bound_bps: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSection:
+    """[targets.NAME]: a PriceStore to push to. ``max_push_age_s`` as in the store. The gas key has no authority."""
+
+    chain: str
+    store: str
+    gas_keyfile: str | None = None
+    passphrase_env: str = "LRT_ORACLE_GAS_PASSPHRASE"
+    max_push_age_s: int = 60
+    max_fee_gwei: int = 500
+    bump_after_s: int = 15
+    confirmations: int = 12
+
+    def __post_init__(self) -> None:
+        address(self.store)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandsSection:
+    """[feeds.X.bands]: when market and redemption have parted. A state is left at half of its band or less."""
+
+    watch_bps: int = 50
+    depeg_bps: int = 200
+    watch_leave_bps: int | None = None
+    depeg_leave_bps: int | None = None
+    normal_bps: int = 0
+    watch_dwell_s: int = 30
+    depeg_dwell_s: int = 60
+    leave_dwell_s: int = 300
+    slash_ppb: int = 10_000
+    slash_hold_s: int = 3_600
+
+    def __post_init__(self) -> None:
+        if not 0 < self.watch_bps < self.depeg_bps:
+            raise ValueError("watch_bps must lie above 0 and below depeg_bps")
+        for enter, leave in ((self.watch_bps, self.watch_leave_bps), (self.depeg_bps, self.depeg_leave_bps)):
+            if leave is not None and leave * 2 > enter:
+                raise ValueError(f"a leave band of {leave} bps is more than half of its enter band of {enter} bps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSection:
+    """[[feeds.X.sources]]: one source. Keys that are not listed here belong to the adapter named by ``type``."""
+
+    type: str
+    name: str | None = None
+    kind: Kind = Kind.MARKET
+    group: str | None = None
+    chain: str | None = None
+    pair: str | None = None
+    symbol: str | None = None
+    convert: str | None = None
+    max_age_s: int | None = None
+    average_s: int = 0
+    average_blocks: int = 3
+    own_oracle: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSection:
+    """[feeds."BASE/QUOTE"]: one feed: from sources, from a share token (``share_of``), or a product of two (``legs``)."""
+
+    mode: Mode = Mode.MARKET
+    method: str = "median"
+    outliers: str | None = "mad"
+    outlier_floor_bps: int = 50
+    window_s: int = 1_800
+    min_groups: int = 2
+    max_age_s: int = 60
+    max_spread_bps: int = 500
+    heartbeat_s: int = 3_600
+    push_bps: int = 50
+    halt_after_s: int = 300
+    accept_single_group: bool = False
+    reference_only: bool = False
+    share_of: str | None = None
+    legs: tuple[str, ...] = ()
+    bands: BandsSection = field(default_factory=BandsSection)
+    sources: tuple[SourceSection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file."""
+
+    oracle: OracleSection = field(default_factory=OracleSection)
+    api: ApiSection = field(default_factory=ApiSection)
+    chains: Mapping[str, ChainSection] = field(default_factory=dict)
+    venues: Mapping[str, VenueSection] = field(default_factory=dict)
+    operators: tuple[OperatorSection, ...] = ()
+    targets: Mapping[str, TargetSection] = field(default_factory=dict)
+    feeds: Mapping[str, FeedSection] = field(default_factory=dict)
+
+
+def load(path: Path) -> Config:
+    """Read and parse a config file.
+
+    Raises:
+        ConfigError: with every problem found in its form; what the parts mean together is ``plan.plan``'s to check.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError([Problem(str(path), f"can not be read ({e.strerror}): give --config FILE")]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError([Problem(str(path), f"is not TOML: {e}")]) from None
+    return parse(table)
+
+
+def parse(table: Mapping[str, Any]) -> Config:
+    """Turn a parsed TOML document into the config; raises ConfigError as :func:`load` does."""
+    problems: list[Problem] = []
+    config = build(Config, _with_params(table), "config", problems)
+    if config is None or problems:
+        raise ConfigError([Problem(p.key.removeprefix("config."), p.text) for p in problems])
+    return config
+
+
+def _with_params(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Move a source's adapter keys into its ``params``."""
+    shaped = dict(table)
+    if not isinstance(table.get("feeds"), Mapping):
+        return shaped
+    shaped["feeds"] = {name: _feed(feed) for name, feed in table["feeds"].items()}
+    return shaped
+
+
+def _feed(feed: Any) -> Any:
+    if not isinstance(feed, Mapping) or not isinstance(feed.get("sources"), list):
+        return feed
+    return {**feed, "sources": [_source(s) for s in feed["sources"]]}
+
+
+def _source(source: Any) -> Any:
+    if not isinstance(source, Mapping):
+        return source
+    own = {k: v for k, v in source.items() if k in _SOURCE_KEYS}
+    return {**own, "params": {k: v for k, v in source.items() if k not in _SOURCE_KEYS}}

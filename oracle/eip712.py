@@ -1,0 +1,90 @@
+"""EIP-712 digests of the two things that operators sign, and compact (EIP-2098) signatures over them.
+
+``Observed``: an operator's own values for a round_time, the input of the agreement; no evidence against anybody.
+``Batch``: what goes on chain. Two of them with different items for one token and round_time are an equivocation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import coincurve
+from eth_hash.auto import keccak
+
+NAME = "lrt-oracle"
+VERSION = "1"
+_DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+_BATCH = keccak(b"Batch(uint48 epoch,uint32 roundTime,bytes items)")
+_OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes items)")
+_SIGNATURE = 64
+_HIGH = 1 << 255
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A store on a chain: signatures for one are worth nothing on another."""
+
+    chain_id: int
+    store: bytes
+
+
+class BadSignature(ValueError):
+    """The bytes are no signature over this digest."""
+
+
+@cache
+def separator(domain: Domain) -> bytes:
+    """EIP-712 domain separator, 32 bytes."""
+    return keccak(
+        _DOMAIN
+        + keccak(NAME.encode())
+        + keccak(VERSION.encode())
+        + domain.chain_id.to_bytes(32, "big")
+        + domain.store.rjust(32, b"\0")
+    )
+
+
+def batch_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    """Digest of a batch."""
+    return _digest(domain, _BATCH, epoch, round_time_s, items)
+
+
+def observed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    """Digest of an operator's own values."""
+    return _digest(domain, _OBSERVED, epoch, round_time_s, items)
+
+
+def _digest(domain: Domain, kind: bytes, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    struct = keccak(kind + epoch.to_bytes(32, "big") + round_time_s.to_bytes(32, "big") + keccak(items))
+    return keccak(b"\x19\x01" + separator(domain) + struct)
+
+
+def batch_bytes(epoch: int, round_time_s: int, items: bytes) -> bytes:
+    """First argument of PriceStore.push: epoch 6 bytes | round_time 4 | items of 30 bytes each."""
+    return epoch.to_bytes(6, "big") + round_time_s.to_bytes(4, "big") + items
+
+
+def address_of(key: coincurve.PrivateKey | coincurve.PublicKey) -> bytes:
+    """20-byte address of a key."""
+    public = key.public_key if isinstance(key, coincurve.PrivateKey) else key
+    return keccak(public.format(compressed=False)[1:])[-20:]
+
+
+def sign_compact(key: coincurve.PrivateKey, digest: bytes) -> bytes:
+    """64 bytes r | vs over a 32-byte digest; s is in the lower half (libsecp256k1 makes it so)."""
+    raw = key.sign_recoverable(digest, hasher=None)
+    s = int.from_bytes(raw[32:64], "big") | (_HIGH if raw[64] else 0)
+    return raw[:32] + s.to_bytes(32, "big")
+
+
+def recover(digest: bytes, compact: bytes) -> bytes:
+    """Address that signed the digest; BadSignature if the bytes are none."""
+    if len(compact) != _SIGNATURE:
+        raise BadSignature(f"a signature has {_SIGNATURE} bytes, not {len(compact)}")
+    vs = int.from_bytes(compact[32:], "big")
+    raw = compact[:32] + (vs & (_HIGH - 1)).to_bytes(32, "big") + bytes([vs >> 255])
+    try:
+        return address_of(coincurve.PublicKey.from_signature_and_message(raw, digest, hasher=None))
+    except (ValueError, Exception) as e:  # noqa: BLE001 - coincurve raises bare Exception for an invalid point
+        raise BadSignature(str(e)) from None

@@ -1,0 +1,51 @@
+"""Base-2 logarithm and power in integers, for the geometric mean: no float, the same bits everywhere.
+
+Fixed point with 64 fraction bits. ``log2_q64`` squares the mantissa bit by bit and truncates; ``exp2_q64`` multiplies
+square roots of two. Each is off by less than 2**-56 relative; a geometric mean of equal prices may differ from them by
+a few parts in 1e17 and is therefore clamped into the inputs' range by its caller.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+
+_Q = 64
+_GUARD = 96
+_ONE = 1 << _GUARD
+
+
+def _roots() -> tuple[int, ...]:
+    """2**(1/2), 2**(1/4), ... with 96 fraction bits, rounded down."""
+    root = 2 << _GUARD
+    out = []
+    for _ in range(_Q):
+        root = isqrt(root << _GUARD)
+        out.append(root)
+    return tuple(out)
+
+
+_ROOTS = _roots()
+
+
+def log2_q64(value: int) -> int:
+    """Return log2(value) * 2**64, rounded down; value is a positive integer."""
+    whole = value.bit_length() - 1
+    mantissa = (value << _GUARD) >> whole
+    result = whole
+    for _ in range(_Q):
+        mantissa = (mantissa * mantissa) >> _GUARD
+        result <<= 1
+        if mantissa >= 2 * _ONE:
+            mantissa >>= 1
+            result |= 1
+    return result
+
+
+def exp2_q64(exponent: int) -> int:
+    """Return 2**(exponent / 2**64), rounded down; exponent is not negative."""
+    whole, fraction = exponent >> _Q, exponent & ((1 << _Q) - 1)
+    result = _ONE
+    for place, root in enumerate(_ROOTS):
+        if fraction >> (_Q - 1 - place) & 1:
+            result = (result * root) >> _GUARD
+    return (result << whole) >> _GUARD

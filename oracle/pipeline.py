@@ -1,0 +1,223 @@
+"""One feed's round as a pure fold: ``step(spec, state, outcomes, legs, now) -> (Round | Abstained, next state)``.
+
+Nothing here reads a clock, a socket or a file, so the same call gives the same bytes in production, in a replay and in
+an audit months later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from feeds.types import Kind, Outcome
+from feeds.units import MS, WAD, Bps, Wad
+from oracle.aggregate import Sifted, combine_market, combine_redemption, remember, sift
+from oracle.codec import digest
+from oracle.judge import Evidence, judge, per_share_down, slash_ppb, track_rate
+from oracle.methods.registry import METHODS
+from oracle.report import compose, halt
+from oracle.types import (
+    RULES_VERSION,
+    Abstain,
+    Abstained,
+    Aggregate,
+    FeedSpec,
+    FeedState,
+    Leg,
+    LegMissing,
+    RateState,
+    Report,
+    Result,
+    Round,
+    Sample,
+    Status,
+    Used,
+    Verdict,
+)
+
+MAX_HISTORY = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A round before it is written down."""
+
+    market: Aggregate | None
+    redemption: Aggregate | None
+    verdict: Verdict
+    report: Report
+    state: FeedState
+
+
+def step(
+    spec: FeedSpec, state: FeedState, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int
+) -> tuple[Result, FeedState]:
+    """Run one round of one feed.
+
+    Args:
+        spec: what decides the feed.
+        state: what the feed's last round remembered.
+        outcomes: what its sources said, observations and failures alike, in any order.
+        legs: the feeds that this one is computed from or converts by, of the same round.
+        now_ms: the round's time, a whole second, later than the last round's.
+
+    Returns:
+        The round, or an abstention with its reason; and the state for the next round.
+    """
+    given = tuple(sorted(outcomes, key=lambda o: o.source))
+    own_legs = {name: legs[name] for name in _leg_names(spec) if name in legs}
+    try:
+        done = evaluate(spec, state, given, own_legs, now_ms)
+    except Abstain as e:
+        return _abstained(spec, state, given, own_legs, now_ms, e)
+    result = Round(
+        feed=spec.feed,
+        round_time_s=now_ms // MS,
+        rules_version=RULES_VERSION,
+        spec_hash=digest(spec),
+        state_before=digest(state),
+        state_after=digest(done.state),
+        outcomes=given,
+        legs=tuple(own_legs.values()),
+        market=done.market,
+        redemption=done.redemption,
+        verdict=done.verdict,
+        report=done.report,
+    )
+    return result, done.state
+
+
+def evaluate(
+    spec: FeedSpec, state: FeedState, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int
+) -> Judged:
+    """Combine, judge and compose. The live lane calls this too, and throws the state away.
+
+    Raises:
+        Abstain: the feed has no price, and why.
+    """
+    sifted = sift(spec, state.pools, outcomes, legs, now_ms)
+    market, redemption, leg_slash = _prices(spec, state, sifted, outcomes, legs, now_ms)
+    rate = track_rate(spec.bands, state.rate, redemption, now_ms) if redemption else None
+    seen = Evidence(
+        market_wad=market.price_wad if market else Wad(0),
+        redemption_wad=redemption.price_wad if redemption else Wad(0),
+        groups=len({u.group for u in market.used}) if market else 0,
+        rate=rate,
+        leg_slash_ppb=leg_slash,
+    )
+    verdict, judged = judge(spec, state.judge, seen, now_ms)
+    report = compose(verdict, market, rate, now_ms=now_ms, round_time_s=now_ms // MS)
+    after = replace(
+        state,
+        pools=sifted.pools,
+        history=_history(spec, state.history, market, now_ms),
+        judge=judged,
+        rate=rate,
+        last=report,
+        last_market_as_of_ms=market.as_of_ms if market else 0,
+        abstaining_since_ms=None,
+    )
+    return Judged(market=market, redemption=redemption, verdict=verdict, report=report, state=after)
+
+
+def as_leg(spec: FeedSpec, done: Judged | Round, rate: RateState | None, now_ms: int) -> Leg:
+    """What other feeds may know of this round."""
+    slash = slash_ppb(spec.bands, rate, now_ms)
+    as_of = done.market.as_of_ms if done.market else now_ms
+    return Leg(feed=spec.feed, report=done.report, market_as_of_ms=as_of, reasons=done.verdict.reasons, slash_ppb=slash)
+
+
+def _leg_names(spec: FeedSpec) -> list[str]:
+    names = {s.convert for s in spec.sources if s.convert} | ({spec.share_of} if spec.share_of else set())
+    return sorted(names)
+
+
+def _prices(
+    spec: FeedSpec,
+    state: FeedState,
+    sifted: Sifted,
+    outcomes: Sequence[Outcome],
+    legs: Mapping[str, Leg],
+    now_ms: int,
+) -> tuple[Aggregate | None, Aggregate | None, int]:
+    if spec.share_of is not None:
+        return _of_share(spec, legs, now_ms)
+    market = combine_market(spec, sifted, state.history, now_ms) if spec.has_market else None
+    redemption = combine_redemption(spec, outcomes, now_ms) if spec.has_redemption else None
+    return market, redemption, 0
+
+
+def _of_share(spec: FeedSpec, legs: Mapping[str, Leg], now_ms: int) -> tuple[Aggregate, Aggregate, int]:
+    """A rebasing token from its share token: market over ether per share; redemption is one by construction."""
+    leg = legs.get(spec.share_of or "")
+    if leg is None or not leg.report.market_wad or not leg.report.redemption_wad:
+        raise LegMissing(f"needs {spec.share_of}, which has no price this round", leg=str(spec.share_of))
+    price = per_share_down(leg.report.market_wad, leg.report.redemption_wad)
+    age = max(0, now_ms - leg.market_as_of_ms)
+
+    def one(kind: Kind, wad: Wad, spread: int) -> Aggregate:
+        used = Used(source=leg.feed, group=leg.feed, price_wad=wad, weight_bps=Bps(10_000), age_ms=age)
+        return Aggregate(
+            pair=spec.pair,
+            kind=kind,
+            price_wad=wad,
+            point_wad=wad,
+            spread_bps=Bps(spread),
+            as_of_ms=leg.market_as_of_ms,
+            used=(used,),
+            rejected=(),
+        )
+
+    return one(Kind.MARKET, price, leg.report.spread_bps), one(Kind.REDEMPTION, Wad(WAD), 0), leg.slash_ppb
+
+
+def _history(spec: FeedSpec, history: tuple[Sample, ...], market: Aggregate | None, now_ms: int) -> tuple[Sample, ...]:
+    """Point prices kept for an average over time; none where the method does not look back."""
+    if METHODS[spec.method].over_time is None or market is None:
+        return ()
+    kept = [s for s in history if s.at_ms > now_ms - spec.window_ms]
+    return (*kept[-MAX_HISTORY + 1 :], Sample(at_ms=now_ms, price_wad=market.point_wad))
+
+
+def _abstained(
+    spec: FeedSpec,
+    state: FeedState,
+    outcomes: tuple[Outcome, ...],
+    legs: Mapping[str, Leg],
+    now_ms: int,
+    why: Abstain,
+) -> tuple[Abstained, FeedState]:
+    since = state.abstaining_since_ms if state.abstaining_since_ms is not None else now_ms
+    due = state.last is not None and now_ms - since >= spec.halt_after_ms
+    judged = state.judge
+    if due and judged.status is not Status.HALT:
+        judged = replace(judged, status=Status.HALT, since_ms=now_ms, pending=None, pending_since_ms=0)
+    elif judged.status is Status.HALT:
+        judged = replace(judged, pending=None, pending_since_ms=0)
+    after = replace(state, pools=remember(state.pools, spec, outcomes), judge=judged, abstaining_since_ms=since)
+    record = None
+    if due and state.last is not None:
+        record = halt(
+            state.last,
+            why.why,
+            now_ms=now_ms,
+            market_as_of_ms=state.last_market_as_of_ms,
+            rate=state.rate,
+            round_time_s=now_ms // MS,
+        )
+    rejected = sift(spec, state.pools, outcomes, legs, now_ms).rejected
+    result = Abstained(
+        feed=spec.feed,
+        round_time_s=now_ms // MS,
+        rules_version=RULES_VERSION,
+        spec_hash=digest(spec),
+        state_before=digest(state),
+        state_after=digest(after),
+        outcomes=outcomes,
+        legs=tuple(legs.values()),
+        why=why.why,
+        text=why.text,
+        rejected=rejected,
+        halt=record,
+    )
+    return result, after

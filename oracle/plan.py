@@ -1,0 +1,313 @@
+"""What the config means: feeds in the order they are computed, every source with its adapter, all checked together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from feeds.registry import EXCHANGES, POOLS, RATES
+from feeds.types import ChainAdapter, Kind, Pair
+from oracle.config import BandsSection, Config, FeedSection, SourceSection
+from oracle.methods.registry import METHODS, OUTLIERS
+from oracle.schema import ConfigError, Problem, build, nearest
+from oracle.types import Bands, FeedSpec, Mode, SourceSpec
+
+_MIN_AVERAGE_S = 30
+_MIN_AVERAGE_BLOCKS = 3
+_MAX_AGE_S = 3_600
+_MAX_RATE_AGE_S = 7 * 86_400
+_MAX_ID = 31
+_CROSS_LEGS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePlan:
+    """One source as the observer needs it: a venue's symbol, or an adapter on a chain."""
+
+    feed: str
+    spec: SourceSpec
+    venue: str | None = None
+    symbol: str | None = None
+    chain: str | None = None
+    adapter: ChainAdapter | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The checked config: specs in the order of computation (legs first), sources, feeds that go on chain."""
+
+    config: Config
+    specs: Mapping[str, FeedSpec]
+    sources: tuple[SourcePlan, ...]
+    pushed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _At:
+    """Where in the config a source stands."""
+
+    feed: str
+    pair: Pair
+    place: int
+    section: FeedSection
+
+    @property
+    def where(self) -> str:
+        return f'feeds."{self.feed}".sources[{self.place}]'
+
+
+def plan(config: Config) -> Plan:
+    """Cross-check the config and build what runs.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    problems: list[Problem] = list(_check_keys(config))
+    specs: dict[str, FeedSpec] = {}
+    sources: list[SourcePlan] = []
+    for name, feed in config.feeds.items():
+        where = f'feeds."{name}"'
+        pair = _pair(name, where, problems)
+        if pair is None:
+            continue
+        places = (_At(feed=name, pair=pair, place=i, section=feed) for i in range(len(feed.sources)))
+        found = [_source(config, at, s, problems) for at, s in zip(places, feed.sources, strict=True)]
+        plans = [p for p in found if p is not None]
+        problems += _check_feed(config, name, feed, plans)
+        sources += plans
+        specs[name] = _spec(name, pair, feed, plans)
+    if not config.feeds:
+        problems.append(Problem("feeds", 'is empty: add [feeds."BASE/QUOTE"]'))
+    order = _order(specs, problems)
+    if problems:
+        raise ConfigError(problems)
+    pushed = tuple(n for n in order if not specs[n].is_cross and not config.feeds[n].reference_only)
+    return Plan(config=config, specs={n: specs[n] for n in order}, sources=tuple(sources), pushed=pushed)
+
+
+def reachable_groups(feed: FeedSpec) -> tuple[str, ...]:
+    """Groups that the feed's market sources can form when all of them answer and every pool has its average."""
+    names = {s.name if s.average_ms else s.group for s in feed.sources if s.kind is Kind.MARKET}
+    return tuple(sorted(names))
+
+
+def _pair(name: str, where: str, problems: list[Problem]) -> Pair | None:
+    plain = name.split("#", maxsplit=1)[0].split("@", maxsplit=1)[0]
+    if not name.isascii() or len(name) > _MAX_ID:
+        problems.append(Problem(where, f"a feed id has at most {_MAX_ID} ASCII characters"))
+        return None
+    try:
+        return Pair.parse(plain)
+    except ValueError as e:
+        problems.append(Problem(where, str(e)))
+        return None
+
+
+def _source(config: Config, at: _At, source: SourceSection, problems: list[Problem]) -> SourcePlan | None:
+    venue = source.type if source.type in EXCHANGES else None
+    before = len(problems)
+    adapter = None
+    if venue is None:
+        adapter = _adapter(config, at.where, source, problems)
+    else:
+        unknown = (Problem(f"{at.where}.{k}", "unknown key; " + nearest(k, ["symbol"])) for k in source.params)
+        problems.extend(unknown)
+        if source.symbol is None:
+            problems.append(Problem(f"{at.where}.symbol", "is missing: the venue's own spelling of the pair"))
+    try:
+        own = Pair.parse(source.pair) if source.pair else at.pair
+    except ValueError as e:
+        problems.append(Problem(f"{at.where}.pair", str(e)))
+        return None
+    problems += _check_source(config, at.where, own, at.pair, source)
+    if len(problems) > before:
+        return None
+    spec = SourceSpec(
+        name=source.name or (source.type if source.symbol else f"{source.type}:{source.chain}"),
+        pair=own,
+        kind=source.kind,
+        group=source.group or venue or f"chain:{source.chain}",
+        max_age_ms=(source.max_age_s or at.section.max_age_s) * 1_000,
+        average_ms=source.average_s * 1_000,
+        average_blocks=source.average_blocks,
+        own_oracle=source.own_oracle,
+        convert=source.convert,
+    )
+    return SourcePlan(feed=at.feed, spec=spec, venue=venue, symbol=source.symbol, chain=source.chain, adapter=adapter)
+
+
+def _adapter(config: Config, where: str, source: SourceSection, problems: list[Problem]) -> ChainAdapter | None:
+    adapters = {**POOLS, **RATES}
+    if source.type not in adapters:
+        text = f"{source.type!r} is no adapter; {nearest(source.type, [*EXCHANGES, *adapters])}"
+        problems.append(Problem(f"{where}.type", text))
+        return None
+    if source.chain not in config.chains:
+        text = f"{source.chain!r} is no chain; {nearest(str(source.chain), config.chains)}"
+        problems.append(Problem(f"{where}.chain", text))
+    return build(adapters[source.type], source.params, where, problems)
+
+
+def _check_source(config: Config, where: str, own: Pair, pair: Pair, source: SourceSection) -> Iterator[Problem]:
+    if source.convert is None and own != pair:
+        yield Problem(
+            f"{where}.pair", f'{own} is not {pair}: name the feed that converts it, convert = "X/{pair.quote}"'
+        )
+    if source.convert is not None:
+        if source.convert not in config.feeds:
+            yield Problem(f"{where}.convert", f"{source.convert!r} is no feed; {nearest(source.convert, config.feeds)}")
+        elif source.convert.split("#")[0].split("@")[0] != f"{own.quote}/{pair.quote}" or own.base != pair.base:
+            yield Problem(f"{where}.convert", f"{own} times {source.convert} is not {pair}: the units do not close")
+    if source.average_s and not config.oracle.scaled_times:
+        if source.average_s < _MIN_AVERAGE_S:
+            yield Problem(f"{where}.average_s", f"{source.average_s} s is too short: at least {_MIN_AVERAGE_S}")
+        if source.average_blocks < _MIN_AVERAGE_BLOCKS:
+            yield Problem(f"{where}.average_blocks", f"at least {_MIN_AVERAGE_BLOCKS} blocks")
+    if source.max_age_s is not None and not 1 <= source.max_age_s <= _MAX_RATE_AGE_S:
+        yield Problem(f"{where}.max_age_s", f"{source.max_age_s} is no sane limit: 1 to {_MAX_RATE_AGE_S}")
+
+
+def _spec(name: str, pair: Pair, feed: FeedSection, plans: list[SourcePlan]) -> FeedSpec:
+    kinds = {p.spec.kind for p in plans}
+    derived = feed.share_of is not None or bool(feed.legs)
+    return FeedSpec(
+        feed=name,
+        pair=pair,
+        sources=tuple(p.spec for p in plans),
+        method=feed.method,
+        outliers=feed.outliers,
+        outlier_floor_bps=feed.outlier_floor_bps,
+        window_ms=feed.window_s * 1_000,
+        mode=feed.mode,
+        min_groups=feed.min_groups,
+        max_age_ms=feed.max_age_s * 1_000,
+        max_spread_bps=feed.max_spread_bps,
+        heartbeat_s=feed.heartbeat_s,
+        push_bps=feed.push_bps,
+        halt_after_ms=feed.halt_after_s * 1_000,
+        bands=_bands(feed.bands),
+        has_market=derived or Kind.MARKET in kinds,
+        has_redemption=derived or Kind.REDEMPTION in kinds,
+        share_of=feed.share_of,
+        legs=feed.legs,
+        accept_single_group=feed.accept_single_group,
+    )
+
+
+def _bands(b: BandsSection) -> Bands:
+    return Bands(
+        watch_enter_bps=b.watch_bps,
+        watch_leave_bps=b.watch_bps // 2 if b.watch_leave_bps is None else b.watch_leave_bps,
+        depeg_enter_bps=b.depeg_bps,
+        depeg_leave_bps=b.depeg_bps // 2 if b.depeg_leave_bps is None else b.depeg_leave_bps,
+        normal_bps=b.normal_bps,
+        watch_dwell_ms=b.watch_dwell_s * 1_000,
+        depeg_dwell_ms=b.depeg_dwell_s * 1_000,
+        leave_dwell_ms=b.leave_dwell_s * 1_000,
+        slash_ppb=b.slash_ppb,
+        slash_hold_ms=b.slash_hold_s * 1_000,
+    )
+
+
+def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[SourcePlan]) -> Iterator[Problem]:
+    where = f'feeds."{name}"'
+    if sum((bool(feed.sources), feed.share_of is not None, bool(feed.legs))) != 1:
+        yield Problem(where, "needs exactly one of sources, share_of and legs")
+        return
+    if feed.method not in METHODS:
+        yield Problem(f"{where}.method", f"{feed.method!r} is no method; {nearest(feed.method, METHODS)}")
+    if feed.outliers is not None and feed.outliers not in OUTLIERS:
+        yield Problem(f"{where}.outliers", f"{feed.outliers!r} is no filter; {nearest(feed.outliers, OUTLIERS)}")
+    if not 1 <= feed.max_age_s <= _MAX_AGE_S:
+        yield Problem(f"{where}.max_age_s", f"{feed.max_age_s} is no sane limit for a market price: 1 to {_MAX_AGE_S}")
+    for other in (*feed.legs, *((feed.share_of,) if feed.share_of else ())):
+        if other not in config.feeds:
+            yield Problem(where, f"{other!r} is no feed; {nearest(other, config.feeds)}")
+    names = [p.spec.name for p in plans]
+    for twice in sorted({n for n in names if names.count(n) > 1}):
+        yield Problem(f"{where}.sources", f"two sources are called {twice!r}: give one of them another name")
+    if feed.legs:
+        yield from _check_cross(config, where, name, feed)
+    if feed.sources:
+        yield from _check_quorum(where, feed, _spec(name, Pair(base="A", quote="B"), feed, plans))
+
+
+def _check_cross(config: Config, where: str, name: str, feed: FeedSection) -> Iterator[Problem]:
+    known = [config.feeds[leg] for leg in feed.legs if leg in config.feeds]
+    if len(feed.legs) != _CROSS_LEGS or len(known) != _CROSS_LEGS:
+        yield Problem(f"{where}.legs", "a cross has two legs, both of them feeds")
+        return
+    first, second = (leg.split("#")[0].split("@")[0].split("/") for leg in feed.legs)
+    whole = name.split("#", maxsplit=1)[0].split("@", maxsplit=1)[0].split("/")
+    if first[-1] != second[0] or [first[0], second[-1]] != whole:
+        yield Problem(f"{where}.legs", f"{feed.legs[0]} times {feed.legs[1]} is not {name}: the units do not close")
+    if known[1].mode is not Mode.MARKET or known[0].mode is not feed.mode:
+        text = f"a cross reads its first leg in its own mode ({feed.mode}) and its second at market"
+        yield Problem(f"{where}.mode", text)
+    if any(leg.legs for leg in known):
+        yield Problem(f"{where}.legs", "a leg must have a slot of its own: it can not be a cross")
+
+
+def _check_quorum(where: str, feed: FeedSection, spec: FeedSpec) -> Iterator[Problem]:
+    groups = reachable_groups(spec)
+    if not spec.has_market:
+        return
+    listed = f"{len(groups)} ({', '.join(groups)})"
+    if feed.min_groups < 1:
+        yield Problem(f"{where}.min_groups", "must be at least 1")
+    if feed.min_groups > len(groups):
+        yield Problem(f"{where}.min_groups", f"{feed.min_groups} groups can never be reached: there are {listed}")
+    if feed.min_groups == 1 and not (feed.accept_single_group or feed.reference_only):
+        text = "one group is no quorum: add a source, or write reference_only = true or accept_single_group = true"
+        yield Problem(f"{where}.min_groups", text)
+
+
+def _check_keys(config: Config) -> Iterator[Problem]:
+    for name, target in config.targets.items():
+        if target.chain not in config.chains:
+            text = f"{target.chain!r} is no chain; {nearest(target.chain, config.chains)}"
+            yield Problem(f"targets.{name}.chain", text)
+    owners = {_key_of(o.keyfile): o.name for o in config.operators}
+    owners.pop(None, None)
+    for name, target in config.targets.items():
+        holder = owners.get(_key_of(target.gas_keyfile))
+        if holder is not None:
+            text = f"is also the report key of operator {holder!r}: the gas key must have no authority, use two keys"
+            yield Problem(f"targets.{name}.gas_keyfile", text)
+    for what in ("name", "keyfile", "journal"):
+        values = [str(getattr(o, what)) for o in config.operators]
+        for twice in sorted({v for v in values if values.count(v) > 1}):
+            yield Problem(f"operators.{what}", f"{twice!r} stands twice: each operator needs its own")
+
+
+def _key_of(keyfile: str | None) -> str | None:
+    """Address that a keyfile states without its passphrase; None where there is no file yet."""
+    if keyfile is None or not Path(keyfile).is_file():
+        return None
+    try:
+        return str(json.loads(Path(keyfile).read_text(encoding="utf-8"))["address"]).lower().removeprefix("0x")
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _order(specs: Mapping[str, FeedSpec], problems: list[Problem]) -> list[str]:
+    """Legs before what is computed from them."""
+    order: list[str] = []
+    waiting = dict(specs)
+    while waiting:
+        ready = [n for n, s in waiting.items() if not (_needs(s) & set(waiting)) - {n} and n not in _needs(s)]
+        if not ready:
+            problems.append(Problem("feeds", f"{', '.join(sorted(waiting))} need each other: break the circle"))
+            return order
+        for name in ready:
+            order.append(name)
+            del waiting[name]
+    return order
+
+
+def _needs(spec: FeedSpec) -> set[str]:
+    return (
+        {s.convert for s in spec.sources if s.convert} | set(spec.legs) | ({spec.share_of} if spec.share_of else set())
+    )

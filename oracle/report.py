@@ -1,0 +1,144 @@
+"""Compose: the signed record, its 30-byte item and its place in the slot. The mirror of PriceStore.sol.
+
+Item, big endian: index 2 | market 11 | redemption 11 | spread_bps 2 | status 1 | market_age_s 2 | redemption_age_h 1.
+The status byte holds the state in its low half and the reason class in its high half.
+Slot: the item's 28 bytes after the index, then round_time in the low 32 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from feeds.units import BPS, MS, Bps, Wad, div_up, mul_div_up, wad_mul_down
+from oracle.types import Aggregate, Mode, RateState, Report, Status, Unencodable, Verdict, Why
+
+ITEM_BYTES = 30
+MAX_PRICE = (1 << 88) - 1
+MAX_U16 = (1 << 16) - 1
+MAX_U8 = (1 << 8) - 1
+_HOUR_MS = 3_600_000
+_LOW = 0x0F
+
+
+def compose(
+    verdict: Verdict, market: Aggregate | None, rate: RateState | None, *, now_ms: int, round_time_s: int
+) -> Report:
+    """Build the report of a round. Ages are rounded up and saturate.
+
+    Raises:
+        Unencodable: a price that does not fit 88 bits, or is 0 where there is one.
+    """
+    for name, price in (("market", verdict.market_wad), ("redemption", verdict.redemption_wad)):
+        if not 0 <= price <= MAX_PRICE:
+            raise Unencodable(f"{name} price {price} does not fit the 88 bits of the chain's field", price=str(price))
+    return Report(
+        market_wad=verdict.market_wad,
+        redemption_wad=verdict.redemption_wad,
+        spread_bps=Bps(min(MAX_U16, market.spread_bps if market else 0)),
+        status=verdict.status,
+        why=main_reason(verdict),
+        round_time_s=round_time_s,
+        market_age_s=age_up(now_ms, market.as_of_ms, MS, MAX_U16) if market else 0,
+        redemption_age_h=age_up(now_ms, rate.changed_at_ms, _HOUR_MS, MAX_U8) if rate else 0,
+    )
+
+
+def main_reason(verdict: Verdict) -> Why:
+    """Reason class of the status byte: the first (worst) reason, NONE where the status is ok."""
+    return verdict.reasons[0].code if verdict.reasons and verdict.status is not Status.OK else Why.NONE
+
+
+def halt(
+    last: Report, why: Why, *, now_ms: int, market_as_of_ms: int, rate: RateState | None, round_time_s: int
+) -> Report:
+    """Status-only report: prices unchanged, ages grown, a new round time."""
+    return Report(
+        market_wad=last.market_wad,
+        redemption_wad=last.redemption_wad,
+        spread_bps=last.spread_bps,
+        status=Status.HALT,
+        why=why,
+        round_time_s=round_time_s,
+        market_age_s=age_up(now_ms, market_as_of_ms, MS, MAX_U16) if last.market_wad else 0,
+        redemption_age_h=age_up(now_ms, rate.changed_at_ms, _HOUR_MS, MAX_U8) if rate else 0,
+    )
+
+
+def age_up(now_ms: int, at_ms: int, unit_ms: int, most: int) -> int:
+    """Age in whole units, rounded up, saturating at `most`."""
+    return min(most, div_up(max(0, now_ms - at_ms), unit_ms))
+
+
+def price_of(report: Report, mode: Mode) -> Wad:
+    """The price that a reader in this mode gets; 0 where the report has none."""
+    present = [p for p in (report.market_wad, report.redemption_wad) if p]
+    match mode:
+        case Mode.MARKET:
+            return report.market_wad
+        case Mode.REDEMPTION:
+            return report.redemption_wad
+        case Mode.MIN:
+            return min(present, default=Wad(0))
+        case Mode.MAX:
+            return max(present, default=Wad(0))
+
+
+def cross(legs: Sequence[Report]) -> Report:
+    """Product of two feeds: both prices of the first times the market price of the second, rounded down.
+
+    Status is the worst, round time and age are the older, spreads add up (rounded up). As CrossView.sol.
+    """
+    first, second = legs
+    worst = max(legs, key=lambda r: r.status)
+    joined = first.spread_bps + second.spread_bps + mul_div_up(first.spread_bps, second.spread_bps, BPS)
+    return Report(
+        market_wad=wad_mul_down(first.market_wad, second.market_wad),
+        redemption_wad=wad_mul_down(first.redemption_wad, second.market_wad),
+        spread_bps=Bps(min(MAX_U16, joined)),
+        status=worst.status,
+        why=worst.why,
+        round_time_s=min(r.round_time_s for r in legs),
+        market_age_s=max(r.market_age_s for r in legs),
+        redemption_age_h=first.redemption_age_h,
+    )
+
+
+def encode_item(index: int, report: Report) -> bytes:
+    """The 30 bytes of one token in a batch."""
+    return b"".join(
+        (
+            index.to_bytes(2, "big"),
+            report.market_wad.to_bytes(11, "big"),
+            report.redemption_wad.to_bytes(11, "big"),
+            report.spread_bps.to_bytes(2, "big"),
+            (report.why << 4 | report.status).to_bytes(1, "big"),
+            report.market_age_s.to_bytes(2, "big"),
+            report.redemption_age_h.to_bytes(1, "big"),
+        )
+    )
+
+
+def decode_item(item: bytes, round_time_s: int) -> tuple[int, Report]:
+    """Read 30 bytes back into (index, report); ValueError if they are no item."""
+    if len(item) != ITEM_BYTES:
+        raise ValueError(f"an item has {ITEM_BYTES} bytes, not {len(item)}")
+    return int.from_bytes(item[:2], "big"), decode_slot(int.from_bytes(item[2:], "big") << 32 | round_time_s)
+
+
+def encode_slot(report: Report) -> int:
+    """The 256-bit word that the store keeps."""
+    return int.from_bytes(encode_item(0, report)[2:], "big") << 32 | report.round_time_s
+
+
+def decode_slot(word: int) -> Report:
+    """Read the store's word; ValueError for a state that does not exist."""
+    return Report(
+        market_wad=Wad(word >> 168),
+        redemption_wad=Wad(word >> 80 & MAX_PRICE),
+        spread_bps=Bps(word >> 64 & MAX_U16),
+        status=Status(word >> 56 & _LOW),
+        why=Why(word >> 60 & _LOW),
+        round_time_s=word & 0xFFFFFFFF,
+        market_age_s=word >> 40 & MAX_U16,
+        redemption_age_h=word >> 32 & MAX_U8,
+    )

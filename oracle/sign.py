@@ -1,0 +1,270 @@
+"""Sign: operators agree on a batch through one interface, and none of them says two things.
+
+Each operator signs its own values; the leader proposes the agreed values; a cosigner recomputes the proposal from the
+signed values, holds it against its own view, and signs or refuses with a typed reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import coincurve
+from eth_hash.auto import keccak
+
+from feeds.units import BPS
+from oracle.agree import agree
+from oracle.eip712 import (
+    BadSignature,
+    Domain,
+    address_of,
+    batch_bytes,
+    batch_digest,
+    observed_digest,
+    recover,
+    sign_compact,
+)
+from oracle.journal import EquivocationRefused, SignJournal
+from oracle.report import ITEM_BYTES, decode_item, encode_item
+from oracle.types import Report
+
+
+class Refused(StrEnum):
+    """Why a cosigner does not sign."""
+
+    MUTE = "mute"
+    CLOCK = "clock"
+    WRONG_EPOCH = "wrong_epoch"
+    BAD_VALUES = "bad_values"
+    NOT_RECOMPUTED = "not_recomputed"
+    NO_OWN_VIEW = "no_own_view"
+    OUT_OF_BOUND = "out_of_bound"
+    EQUIVOCATION = "equivocation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerSet:
+    """Who may sign for a store in an epoch: addresses in the store's order, weights beside them."""
+
+    domain: Domain
+    epoch: int
+    signers: tuple[bytes, ...]
+    weights: tuple[int, ...]
+    threshold: int
+
+    def weight_of(self, addresses: Sequence[bytes]) -> int:
+        """Sum of the weights of distinct signers of the set."""
+        return sum(w for a, w in zip(self.signers, self.weights, strict=True) if a in addresses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedValues:
+    """One operator's own values for a round_time: items by feed index, and its signature over them."""
+
+    operator: str
+    address: bytes
+    round_time_s: int
+    items: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What the leader asks the others to sign, with the signed values that it was made from."""
+
+    leader: str
+    round_time_s: int
+    items: bytes
+    values: tuple[SignedValues, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A cosigner's yes."""
+
+    operator: str
+    address: bytes
+    compact: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A cosigner's no, and which feeds (by index) it is about; () is all of them."""
+
+    operator: str
+    code: Refused
+    text: str
+    feeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBatch:
+    """What can be pushed: the batch of one store and round_time, and signatures that reach the threshold."""
+
+    domain: Domain
+    epoch: int
+    round_time_s: int
+    items: bytes
+    signatures: bytes
+    signers: tuple[str, ...]
+
+    @property
+    def batch(self) -> bytes:
+        """First argument of PriceStore.push."""
+        return batch_bytes(self.epoch, self.round_time_s, self.items)
+
+
+class Cosigners(Protocol):
+    """The operators of a store, wherever they run."""
+
+    async def values(self, round_time_s: int) -> tuple[SignedValues, ...]:
+        """Every operator's own signed values for that round_time."""
+
+    async def cosign(self, proposal: Proposal) -> tuple[Signature | Refusal, ...]:
+        """Every operator's answer to a proposal."""
+
+
+def split(items: bytes) -> dict[int, bytes]:
+    """Items by feed index; ValueError if the length is wrong or an index stands twice."""
+    if len(items) % ITEM_BYTES:
+        raise ValueError(f"{len(items)} bytes are no whole number of items")
+    parts = [items[i : i + ITEM_BYTES] for i in range(0, len(items), ITEM_BYTES)]
+    found = {int.from_bytes(p[:2], "big"): p for p in parts}
+    if len(found) != len(parts):
+        raise ValueError("a feed stands twice in the items")
+    return found
+
+
+def join(reports: Mapping[int, Report]) -> bytes:
+    """Items of several feeds, ascending by index."""
+    return b"".join(encode_item(index, reports[index]) for index in sorted(reports))
+
+
+def agreed(values: Sequence[SignedValues], threshold: int) -> dict[int, Report]:
+    """The agreed report of each feed that at least `threshold` operators have values for."""
+    by_feed: dict[int, list[Report]] = {}
+    for one in sorted(values, key=lambda v: v.address):
+        for index, item in split(one.items).items():
+            by_feed.setdefault(index, []).append(decode_item(item, one.round_time_s)[1])
+    return {index: agree(reports) for index, reports in sorted(by_feed.items()) if len(reports) >= threshold}
+
+
+class Operator:
+    """One signer in this process: its key, its journal, its own view of each round.
+
+    Args:
+        name: as in the config.
+        key: the report key; it holds stake and no funds.
+        journal: what the key has said.
+        bound_bps: how far an agreed price may lie from the operator's own.
+    """
+
+    def __init__(self, name: str, key: coincurve.PrivateKey, journal: SignJournal, *, bound_bps: int) -> None:
+        self.name = name
+        self.address = address_of(key)
+        self.journal = journal
+        self._key = key
+        self._bound_bps = bound_bps
+        self._view: dict[int, Report] = {}
+        self._view_time_s = 0
+
+    def observe(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
+        """Take the round's own reports as the operator's view, and sign them as its values."""
+        self._view, self._view_time_s = dict(view), round_time_s
+        items = join(view)
+        digest = observed_digest(signers.domain, signers.epoch, round_time_s, items)
+        return SignedValues(
+            operator=self.name,
+            address=self.address,
+            round_time_s=round_time_s,
+            items=items,
+            signature=sign_compact(self._key, digest),
+        )
+
+    def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
+        """Recompute, compare, journal, sign; or say why not."""
+        refusal = self._silent(now_ms, clock_ok=clock_ok) or self._examine(signers, proposal)
+        if refusal is not None:
+            return refusal
+        hashes = [(index, keccak(item)) for index, item in split(proposal.items).items()]
+        try:
+            self.journal.record(signers.domain.chain_id, signers.domain.store, proposal.round_time_s, hashes)
+        except EquivocationRefused as e:
+            return self._refuse(Refused.EQUIVOCATION, str(e), (e.feed,))
+        digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
+        return Signature(operator=self.name, address=self.address, compact=sign_compact(self._key, digest))
+
+    def _refuse(self, code: Refused, text: str, feeds: tuple[int, ...] = ()) -> Refusal:
+        return Refusal(operator=self.name, code=code, text=text, feeds=feeds)
+
+    def _silent(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
+        if now_ms < self.journal.mute_until_ms:
+            rest = self.journal.mute_until_ms - now_ms
+            return self._refuse(Refused.MUTE, f"the journal was missing or restored: silent for another {rest} ms")
+        if not clock_ok:
+            return self._refuse(Refused.CLOCK, "this machine's clock is off by more than the limit: correct it")
+        return None
+
+    def _examine(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
+        bad = self._bad_values(signers, proposal)
+        if bad is not None:
+            return bad
+        fair = agreed(proposal.values, 1)
+        proposed = split(proposal.items)
+        wrong = tuple(i for i, item in proposed.items() if i not in fair or encode_item(i, fair[i]) != item)
+        if wrong:
+            text = f"{proposal.leader} proposes other values than its signed inputs give, for feeds {list(wrong)}"
+            return self._refuse(Refused.NOT_RECOMPUTED, text, wrong)
+        if proposal.round_time_s != self._view_time_s:
+            return self._refuse(Refused.NO_OWN_VIEW, f"no own view of round_time {proposal.round_time_s}")
+        blind = tuple(i for i in proposed if i not in self._view)
+        if blind:
+            return self._refuse(Refused.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
+        far = tuple(i for i in proposed if not within(fair[i], self._view[i], self._bound_bps))
+        if far:
+            text = f"further than {self._bound_bps} bps from the own view, for feeds {list(far)}"
+            return self._refuse(Refused.OUT_OF_BOUND, text, far)
+        return None
+
+    def _bad_values(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
+        known: set[bytes] = set()
+        for one in proposal.values:
+            digest = observed_digest(signers.domain, signers.epoch, proposal.round_time_s, one.items)
+            try:
+                signer = recover(digest, one.signature)
+                split(one.items)
+            except (BadSignature, ValueError) as e:
+                return self._refuse(Refused.BAD_VALUES, f"values of {one.operator}: {e}")
+            if signer != one.address or signer not in signers.signers or signer in known:
+                return self._refuse(
+                    Refused.BAD_VALUES, f"values of {one.operator} are not signed by a signer of the set"
+                )
+            known.add(signer)
+        if signers.weight_of(tuple(known)) < signers.threshold:
+            return self._refuse(Refused.BAD_VALUES, "the signed values do not reach the threshold")
+        return None
+
+
+def within(proposed: Report, own: Report, bound_bps: int) -> bool:
+    """Whether both prices lie within the bound of the own ones, and presence agrees."""
+    pairs = ((proposed.market_wad, own.market_wad), (proposed.redemption_wad, own.redemption_wad))
+    return all(bool(p) == bool(o) and abs(p - o) * BPS <= o * bound_bps for p, o in pairs)
+
+
+def seal(signers: SignerSet, proposal: Proposal, answers: Sequence[Signature | Refusal]) -> SignedBatch | None:
+    """Put the signatures into the store's form, ascending by signer index; None below the threshold."""
+    digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
+    yes = {a.address: a for a in answers if isinstance(a, Signature) and recover(digest, a.compact) == a.address}
+    if signers.weight_of(tuple(yes)) < signers.threshold:
+        return None
+    placed = [(i, yes[a]) for i, a in enumerate(signers.signers) if a in yes]
+    return SignedBatch(
+        domain=signers.domain,
+        epoch=signers.epoch,
+        round_time_s=proposal.round_time_s,
+        items=proposal.items,
+        signatures=b"".join(bytes([i]) + s.compact for i, s in placed),
+        signers=tuple(s.operator for _, s in placed),
+    )

@@ -1,0 +1,293 @@
+"""Keep: every round with its inputs, the agreed records, the pushes. SQLite, WAL, durable before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from oracle.codec import digest, dump, parse
+from oracle.sign import SignedValues, SignerSet
+from oracle.types import Abstained, FeedSpec, FeedState, PushRow, Record, Result, Round, Transition
+
+CHECKPOINT_EVERY = 1_000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS specs (hash TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rounds (
+  operator TEXT NOT NULL, feed TEXT NOT NULL, round_s INTEGER NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL,
+  orphaned TEXT, PRIMARY KEY (operator, feed, round_s)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS states (
+  operator TEXT NOT NULL, feed TEXT NOT NULL, rounds INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (operator, feed)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checkpoints (
+  operator TEXT NOT NULL, feed TEXT NOT NULL, round_s INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (operator, feed, round_s)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (
+  feed TEXT NOT NULL, round_s INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (feed, round_s)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS agreements (
+  target TEXT NOT NULL, round_s INTEGER NOT NULL, signers BLOB NOT NULL, indexes BLOB NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (target, round_s)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS transitions (at_ms INTEGER NOT NULL, feed TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS pushes (
+  id INTEGER PRIMARY KEY, target TEXT NOT NULL, chain_id INTEGER NOT NULL, round_s INTEGER NOT NULL, items BLOB NOT NULL,
+  nonce INTEGER NOT NULL, tx_hash TEXT NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL, made_ms INTEGER NOT NULL,
+  landed_ms INTEGER, block INTEGER, block_hash TEXT, gas_used INTEGER, note TEXT
+);
+CREATE INDEX IF NOT EXISTS pushes_open ON pushes (target, state);
+"""
+
+
+class StoreError(RuntimeError):
+    """The database can not be used as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """The signed values of a round for one target, and which feed each index is: the input of every record of it."""
+
+    target: str
+    round_time_s: int
+    signers: SignerSet
+    feeds: tuple[str, ...]
+    indexes: tuple[int, ...]
+    values: tuple[SignedValues, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One operator's result of one feed, and the states around it."""
+
+    operator: str
+    spec: FeedSpec
+    before: FeedState
+    after: FeedState
+    result: Result
+
+
+class Store:
+    """The database of one process. Every write method returns once its rows are on disk."""
+
+    def __init__(self, path: Path | str) -> None:
+        if path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._db = Database(path)
+        self._conn = self._db.conn
+        self._conn.isolation_level = None
+        self._conn.execute("PRAGMA journal_mode=WAL")
+        self._conn.execute("PRAGMA synchronous=FULL")
+        self._conn.executescript(_SCHEMA)
+        self._specs: set[str] = {r[0] for r in self._conn.execute("SELECT hash FROM specs")}
+        self._counts = {(r[0], r[1]): r[2] for r in self._conn.execute("SELECT operator, feed, rounds FROM states")}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._conn.close()
+
+    # --- rounds ---------------------------------------------------------------------------------------------------
+
+    def save_round(
+        self,
+        kept: Iterable[Kept],
+        agreements: Iterable[Agreement],
+        records: Iterable[Record],
+        transitions: Iterable[Transition],
+    ) -> None:
+        """Write a whole round, all feeds and operators, in one transaction."""
+        with self._conn:
+            self._conn.execute("BEGIN IMMEDIATE")
+            for one in kept:
+                self._save_kept(one)
+            self._conn.executemany(
+                "INSERT INTO agreements VALUES (?, ?, ?, ?, ?)",
+                [
+                    (a.target, a.round_time_s, dump(a.signers), dump((a.feeds, a.indexes)), dump(a.values))
+                    for a in agreements
+                ],
+            )
+            self._conn.executemany(
+                "INSERT INTO records VALUES (?, ?, ?)", [(r.feed, r.report.round_time_s, dump(r)) for r in records]
+            )
+            self._conn.executemany(
+                "INSERT INTO transitions VALUES (?, ?, ?)", [(t.at_ms, t.feed, dump(t)) for t in transitions]
+            )
+
+    def _save_kept(self, one: Kept) -> None:
+        name, feed, result = one.operator, one.spec.feed, one.result
+        if result.spec_hash not in self._specs:
+            self._conn.execute("INSERT OR IGNORE INTO specs VALUES (?, ?)", (digest(one.spec), dump(one.spec)))
+            self._specs.add(result.spec_hash)
+        count = self._counts.get((name, feed), 0)
+        if count % CHECKPOINT_EVERY == 0:
+            row = (name, feed, result.round_time_s, dump(one.before))
+            self._conn.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", row)
+        kind = "round" if isinstance(result, Round) else "abstained"
+        self._conn.execute(
+            "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, NULL)", (name, feed, result.round_time_s, kind, dump(result))
+        )
+        self._conn.execute("REPLACE INTO states VALUES (?, ?, ?, ?)", (name, feed, count + 1, dump(one.after)))
+        self._counts[name, feed] = count + 1
+
+    def state(self, operator: str, feed: str) -> FeedState:
+        """The state after the last stored round; a fresh one where there is none."""
+        row = self._conn.execute("SELECT body FROM states WHERE operator = ? AND feed = ?", (operator, feed)).fetchone()
+        return parse(FeedState, row[0]) if row else FeedState()
+
+    def last_round_s(self) -> int:
+        """Newest round_time stored, 0 if none: rounds never go back behind it."""
+        row = self._conn.execute("SELECT max(round_s) FROM rounds").fetchone()
+        return int(row[0] or 0)
+
+    def operators(self, feed: str) -> tuple[str, ...]:
+        """Operators that have rounds of this feed."""
+        rows = self._conn.execute("SELECT DISTINCT operator FROM rounds WHERE feed = ? ORDER BY operator", (feed,))
+        return tuple(r[0] for r in rows)
+
+    def result(self, operator: str, feed: str, round_s: int) -> Result | None:
+        """One operator's stored result of one round."""
+        sql = "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s = ?"
+        row = self._conn.execute(sql, (operator, feed, round_s)).fetchone()
+        return _result(row[0], row[1]) if row else None
+
+    def results_since(self, operator: str, feed: str, first_s: int, last_s: int) -> list[tuple[bytes, Result]]:
+        """Stored bytes and results of one operator and feed, ascending, both ends included."""
+        sql = (
+            "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s"
+        )
+        rows = self._conn.execute(sql, (operator, feed, first_s, last_s))
+        return [(bytes(r[1]), _result(r[0], r[1])) for r in rows]
+
+    def checkpoint(self, operator: str, feed: str, round_s: int) -> tuple[int, FeedState] | None:
+        """The newest checkpoint at or before a round: its round and the state before it."""
+        sql = (
+            "SELECT round_s, body FROM checkpoints WHERE operator = ? AND feed = ? AND round_s <= ?"
+            " ORDER BY round_s DESC LIMIT 1"
+        )
+        row = self._conn.execute(sql, (operator, feed, round_s)).fetchone()
+        return (int(row[0]), parse(FeedState, row[1])) if row else None
+
+    def spec(self, spec_hash: str) -> FeedSpec:
+        """A spec by its hash; StoreError if it was never stored."""
+        row = self._conn.execute("SELECT body FROM specs WHERE hash = ?", (spec_hash,)).fetchone()
+        if row is None:
+            raise StoreError(f"no spec with hash {spec_hash}: the database is incomplete")
+        return parse(FeedSpec, row[0])
+
+    def mark_orphaned(self, chain_id: int, first_block: int, last_block: int, note: str) -> int:
+        """Mark rounds that used reads of blocks which a reorganisation took away; returns how many."""
+        sql = "SELECT operator, feed, round_s, kind, body FROM rounds WHERE orphaned IS NULL ORDER BY round_s DESC LIMIT 600"
+        hit = []
+        for operator, feed, round_s, kind, body in self._conn.execute(sql).fetchall():
+            for seen in _result(kind, body).outcomes:
+                block = getattr(seen, "block", None)
+                if getattr(seen, "chain_id", None) == chain_id and block and first_block <= block <= last_block:
+                    hit.append((note, operator, feed, round_s))
+                    break
+        update = "UPDATE rounds SET orphaned = ? WHERE operator = ? AND feed = ? AND round_s = ?"
+        with self._conn:
+            self._conn.execute("BEGIN IMMEDIATE")
+            self._conn.executemany(update, hit)
+        return len(hit)
+
+    # --- records --------------------------------------------------------------------------------------------------
+
+    def record(self, feed: str, round_s: int | None = None) -> Record | None:
+        """The agreed record of a round; the newest without round_s."""
+        sql = "SELECT body FROM records WHERE feed = ? AND round_s <= ? ORDER BY round_s DESC LIMIT 1"
+        row = self._conn.execute(sql, (feed, round_s if round_s is not None else 1 << 40)).fetchone()
+        found = parse(Record, row[0]) if row else None
+        return found if found is None or round_s is None or found.report.round_time_s == round_s else None
+
+    def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> list[Record]:
+        """Agreed records of a time range, newest first in the limit, returned ascending."""
+        sql = "SELECT body FROM records WHERE feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s DESC LIMIT ?"
+        rows = self._conn.execute(sql, (feed, -(-since_ms // 1_000), until_ms // 1_000, limit)).fetchall()
+        return [parse(Record, r[0]) for r in reversed(rows)]
+
+    def agreement(self, round_s: int) -> Agreement | None:
+        """The signed values of a round."""
+        row = self._conn.execute("SELECT * FROM agreements WHERE round_s = ? LIMIT 1", (round_s,)).fetchone()
+        if row is None:
+            return None
+        feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], row[3])
+        return Agreement(
+            target=row[0],
+            round_time_s=row[1],
+            signers=parse(SignerSet, row[2]),
+            feeds=feeds,
+            indexes=indexes,
+            values=parse(tuple[SignedValues, ...], row[4]),
+        )
+
+    def transitions(self, since_ms: int = 0) -> list[Transition]:
+        """Status changes since a time, ascending."""
+        rows = self._conn.execute("SELECT body FROM transitions WHERE at_ms >= ? ORDER BY at_ms", (since_ms,))
+        return [parse(Transition, r[0]) for r in rows]
+
+    def counts(self) -> Mapping[str, int]:
+        """Number of agreed rounds (distinct round_time), rounds and abstentions of all operators."""
+        one = self._conn.execute("SELECT count(DISTINCT round_s) FROM rounds").fetchone()[0]
+        sql = "SELECT kind, count(*) FROM rounds GROUP BY kind"
+        return {"rounds": one, **dict(self._conn.execute(sql).fetchall())}
+
+    def abstentions(self) -> Mapping[str, int]:
+        """How often each feed abstained for which reason, over all operators."""
+        tally: dict[str, int] = {}
+        for (body,) in self._conn.execute("SELECT body FROM rounds WHERE kind = 'abstained'"):
+            seen = parse(Abstained, body)
+            key = f"{seen.feed} {seen.why.name}"
+            tally[key] = tally.get(key, 0) + 1
+        return tally
+
+    def prune(self, before_s: int) -> int:
+        """Drop rounds older than the newest checkpoint before that time, so that the rest stays recomputable."""
+        dropped = 0
+        rows = self._conn.execute(
+            "SELECT operator, feed, max(round_s) FROM checkpoints WHERE round_s <= ? GROUP BY operator, feed",
+            (before_s,),
+        ).fetchall()
+        with self._conn:
+            self._conn.execute("BEGIN IMMEDIATE")
+            for operator, feed, first in rows:
+                key = (operator, feed, first)
+                sql = "DELETE FROM rounds WHERE operator = ? AND feed = ? AND round_s < ?"
+                dropped += self._conn.execute(sql, key).rowcount
+                self._conn.execute("DELETE FROM checkpoints WHERE operator = ? AND feed = ? AND round_s < ?", key)
+        return dropped
+
+    # --- pushes ---------------------------------------------------------------------------------------------------
+
+    def add_push(self, row: PushRow) -> PushRow:
+        """Journal a push before it is broadcast; returns it with its id."""
+        values = {f: getattr(row, f) for f in PushRow.__slots__ if f != "id"}
+        names, marks = ", ".join(values), ", ".join("?" for _ in values)
+        sql = f"INSERT INTO pushes ({names}) VALUES ({marks})"  # noqa: S608 - our own column names
+        cursor = self._conn.execute(sql, tuple(values.values()))
+        return _push({**values, "id": cursor.lastrowid})
+
+    def update_push(self, push_id: int, **changes: Any) -> None:
+        """Write what became of a push."""
+        names = ", ".join(f"{k} = ?" for k in changes)
+        sql = f"UPDATE pushes SET {names} WHERE id = ?"  # noqa: S608 - our own column names
+        self._conn.execute(sql, (*changes.values(), push_id))
+
+    def pushes(self, target: str, states: Sequence[str] = (), since_s: int = 0) -> list[PushRow]:
+        """Pushes of a target in any of these states (all without states), ascending."""
+        marks = ", ".join("?" for _ in states)
+        where = f" AND state IN ({marks})" if states else ""
+        sql = f"SELECT * FROM pushes WHERE target = ? AND round_s >= ?{where} ORDER BY id"  # noqa: S608 - only marks
+        return [_push(r) for r in self._db.query(sql, (target, since_s, *states))]
+
+
+def _result(kind: str, body: bytes) -> Result:
+    return parse(Round, body) if kind == "round" else parse(Abstained, body)
+
+
+def _push(row: Mapping[str, Any]) -> PushRow:
+    return PushRow(**row)

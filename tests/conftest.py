@@ -1,0 +1,34 @@
+"""What every test shares: closed sockets for unit tests, a real local chain for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo import anvil
+
+SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("chain") or item.get_closest_marker("e2e") or item.get_closest_marker("loopback"):
+            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "localhost", "::1"]))
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[anvil.Anvil]:
+    """One anvil for the whole session, a block for each transaction. Tests deploy their own contracts on it."""
+    with anvil.running() as running:
+        yield running
+
+
+@pytest.fixture
+def captures() -> Path:
+    """The folder of captured exchange messages; skips where it is not present."""
+    folder = SHARED_DATA / "exchange_payloads"
+    if not folder.is_dir():
+        pytest.skip("captured exchange messages are not beside this checkout")
+    return folder

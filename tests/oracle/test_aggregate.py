@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from feeds.types import Kind, Observation, Outcome, Pair
+from oracle.aggregate import combine_market, combine_redemption, remember, sift
+from oracle.types import Aggregate, Diverged, FeedSpec, Leg, NoQuorum, NoRedemption, Report, Status, TooOld, Why
+from oracle_build import T0, failed, outcomes, seen, source, spec, wad
+
+
+def combined(feed: FeedSpec, seen_now: list[Outcome], legs: dict[str, Leg] | None = None, now: int = T0) -> Aggregate:
+    return combine_market(feed, sift(feed, (), seen_now, legs or {}, now), (), now)
+
+
+def test_one_venue_that_prints_a_fifth_is_rejected_by_name() -> None:
+    got = combined(spec(), [seen("coinbase", "1.0501"), seen("kraken", "1.0499"), seen("binance", "0.2")])
+    assert got.price_wad == wad("1.05")
+    assert [(r.source, r.code) for r in got.rejected] == [("binance", "OUTLIER")]
+    assert {u.source for u in got.used} == {"coinbase", "kraken"}
+
+
+def test_two_sources_one_of_them_times_a_thousand_gives_no_price() -> None:
+    with pytest.raises(Diverged):
+        combined(spec(), [seen("coinbase", "1.05"), seen("kraken", "1050"), failed("binance")])
+
+
+def test_below_quorum_there_is_no_price_and_the_text_says_who_is_missing() -> None:
+    with pytest.raises(NoQuorum, match=r"1 of 2 groups \(coinbase\); binance NO_DATA; kraken STALE"):
+        combined(spec(), [seen("coinbase", "1.05"), seen("kraken", "1.05", T0 - 31_000), failed("binance")])
+
+
+def test_an_old_value_is_stale_and_a_future_one_is_refused() -> None:
+    got = combined(
+        spec(min_groups=1),
+        [seen("coinbase", "1.05"), seen("kraken", "1.0", T0 - 30_001), seen("binance", "1.0", T0 + 2_001)],
+    )
+    assert [(r.source, r.code) for r in got.rejected] == [("binance", "FROM_FUTURE"), ("kraken", "STALE")]
+
+
+def test_the_aggregate_is_as_old_as_its_oldest_input_used() -> None:
+    got = combined(
+        spec(), [seen("coinbase", "1.05", T0 - 9_000), seen("kraken", "1.05", T0 - 4_000), failed("binance")]
+    )
+    assert got.as_of_ms == T0 - 9_000
+    with pytest.raises(TooOld):
+        combined(spec(max_age_ms=8_000), [seen("coinbase", "1.05", T0 - 9_000), seen("kraken", "1.05", T0)])
+
+
+def test_sources_of_one_group_count_once() -> None:
+    feed = spec(sources=tuple(source(n, group="chain:1") for n in ("a", "b", "c")))
+    with pytest.raises(NoQuorum):
+        combined(feed, [seen(n, "1.05") for n in ("a", "b", "c")])
+
+
+def pool_reads(count: int, step_ms: int, price: str = "1.05") -> list[Observation]:
+    return [seen("pool", price, T0 + i * step_ms, block=100 + i, chain_id=1) for i in range(count)]
+
+
+POOL = source("pool", group="chain:1", average_ms=30_000, max_age_ms=60_000)
+
+
+def test_a_pool_becomes_its_own_group_once_averaged_over_blocks_and_time() -> None:
+    feed = spec(sources=(POOL, source("coinbase")))
+    pools = ()
+    for count, read in enumerate(pool_reads(8, 12_000)):
+        sifted = sift(feed, pools, [read], {}, read.observed_at_ms)
+        pools = sifted.pools
+        assert sifted.inputs[0].group == ("pool" if count >= 3 else "chain:1")
+
+
+def test_a_pool_read_twice_in_one_block_counts_once_and_a_restarted_chain_forgets() -> None:
+    feed = spec(sources=(POOL,))
+    first = pool_reads(1, 0)
+    pools = remember(remember((), feed, first), feed, first)
+    assert [len(w) for _, w in pools] == [1]
+    pools = remember(pools, feed, [seen("pool", "1.05", T0 + 5_000, block=3, chain_id=1)])
+    assert [s.block for s in dict(pools)["pool"]] == [3]
+
+
+def test_the_average_is_weighted_by_time() -> None:
+    feed = spec(sources=(POOL,))
+    pools = ()
+    for at, price in ((0, "1.00"), (20_000, "1.00"), (30_000, "1.30"), (40_000, "1.30")):
+        read = seen("pool", price, T0 + at, block=at, chain_id=1)
+        sifted = sift(feed, pools, [read], {}, T0 + at)
+        pools = sifted.pools
+    assert sifted.inputs[0].price_wad == wad("1.1")
+
+
+def test_a_source_in_another_unit_is_converted_by_its_feed_and_fails_without_it() -> None:
+    usdt = Pair(base="ETH", quote="USDT")
+    feed = spec(sources=(source("binance", pair=usdt, convert="USDT/USD"), source("coinbase")), min_groups=1)
+    report = Report(
+        market_wad=wad("0.99"),
+        redemption_wad=wad("0"),
+        spread_bps=1,  # type: ignore[arg-type]
+        status=Status.OK,
+        why=Why.NONE,
+        round_time_s=T0 // 1000,
+        market_age_s=0,
+        redemption_age_h=0,
+    )
+    leg = Leg(feed="USDT/USD", report=report, market_as_of_ms=T0 - 3_000)
+    got = sift(feed, (), [seen("binance", "2000")], {"USDT/USD": leg}, T0)
+    assert (got.inputs[0].price_wad, got.inputs[0].at_ms) == (wad("1980"), T0 - 3_000)
+    got = sift(feed, (), [seen("binance", "2000")], {}, T0)
+    assert [r.code for r in got.rejected] == ["NO_LEG"]
+
+
+def test_redemption_is_never_in_the_market_median() -> None:
+    got = combined(spec(), [*outcomes("1.00", rate="1.05")])
+    assert got.price_wad == wad("1.00")
+    assert all(u.source != "rate" for u in got.used)
+    owed = combine_redemption(spec(), outcomes("1.00", rate="1.05"), T0)
+    assert (owed.kind, owed.price_wad) == (Kind.REDEMPTION, wad("1.05"))
+
+
+def test_without_a_rate_there_is_no_redemption() -> None:
+    with pytest.raises(NoRedemption, match="rate: NO_DATA"):
+        combine_redemption(spec(), [*outcomes("1.00")[:3], failed("rate")], T0)
+
+
+def test_the_order_of_outcomes_does_not_matter() -> None:
+    rng = random.Random(3)
+    rows = [seen(n, p) for n, p in (("coinbase", "1.051"), ("kraken", "1.049"), ("binance", "1.050"))]
+    first = combined(spec(), rows)
+    for _ in range(5):
+        rng.shuffle(rows)
+        assert combined(spec(), rows) == first
+
+
+def test_depth_weights_are_capped() -> None:
+    feed = spec(method="depth_weighted_median", outliers=None)
+    rows = [
+        replace(seen("coinbase", "1.00"), depth_wad=10**24),
+        replace(seen("kraken", "1.05"), depth_wad=10**18),
+        replace(seen("binance", "1.05"), depth_wad=10**18),
+    ]
+    assert combined(feed, rows).price_wad == wad("1.05")
