@@ -70,7 +70,7 @@ def verify_fold(store: Store, operator: str, feed: str, round_s: int) -> Check:
 
 
 def _agreed(agreement: Agreement) -> dict[str, Report]:
-    by_index = agreed(agreement.values, agreement.signers.threshold)
+    by_index = agreed(agreement.values, agreement.signers)
     names = dict(zip(agreement.indexes, agreement.feeds, strict=True))
     return {names[i]: report for i, report in by_index.items() if i in names}
 

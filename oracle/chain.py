@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import aiohttp
 import coincurve
 from eth_account import Account
 from hexbytes import HexBytes
@@ -50,30 +52,31 @@ class StoreClient:
     """One PriceStore on one chain.
 
     Args:
-        url: HTTP endpoint.
+        endpoints: HTTP endpoints; the first one that serves the right chain is used.
         domain: chain id and address of the store.
         gas_key: pays for transactions and has no authority; None reads only.
         max_fee_gwei: never pay more for a unit of gas.
     """
 
-    def __init__(self, url: str, domain: Domain, gas_key: coincurve.PrivateKey | None, *, max_fee_gwei: int) -> None:
+    def __init__(
+        self, endpoints: Sequence[str], domain: Domain, gas_key: coincurve.PrivateKey | None, *, max_fee_gwei: int
+    ) -> None:
         self.domain = domain
-        self.web3 = AsyncWeb3(AsyncHTTPProvider(url, request_kwargs={"timeout": 10}))
+        self._endpoints = tuple(endpoints)
         self._address = AsyncWeb3.to_checksum_address("0x" + domain.store.hex())
-        self._contract = self.web3.eth.contract(address=self._address, abi=contracts.load("PriceStore").abi)
+        self._use(self._endpoints[0])
         self._key = gas_key
         self._payer = None if gas_key is None else AsyncWeb3.to_checksum_address("0x" + address_of(gas_key).hex())
         self._max_fee_wei = max_fee_gwei * _GWEI
 
     async def connect(self) -> SignerSet:
-        """Check chain id and code, and read the signer set; ChainError says what does not fit."""
-        try:
-            chain_id = await self.web3.eth.chain_id
-            code = await self.web3.eth.get_code(self._address)
-        except (Web3Exception, OSError, ValueError, TimeoutError) as e:
-            raise ChainError(f"the target's endpoint does not answer: {e}") from e
-        if chain_id != self.domain.chain_id:
-            raise ChainError(f"the endpoint serves chain {chain_id}, the config says {self.domain.chain_id}")
+        """Take the first endpoint that serves the chain, check the code, read the signer set.
+
+        Raises:
+            ChainError: no endpoint fits, or there is no store at the address.
+        """
+        await self.choose()
+        code = await self.web3.eth.get_code(self._address)
         if not code:
             raise ChainError(f"no contract at {self._address}: deploy the store first, or correct targets.*.store")
         epoch, threshold, signers, weights = await self._contract.functions.signerSet().call()
@@ -84,6 +87,26 @@ class StoreClient:
             signers=tuple(bytes.fromhex(s[2:]) for s in signers),
             weights=tuple(weights),
         )
+
+    async def choose(self) -> None:
+        """Go over to the first endpoint that answers for the right chain; ChainError names what is wrong with each."""
+        trouble = []
+        for url in self._endpoints:
+            await self.close()
+            self._use(url)
+            try:
+                chain_id = await self.web3.eth.chain_id
+            except (Web3Exception, aiohttp.ClientError, OSError, ValueError, TimeoutError) as e:
+                trouble.append(f"{url} does not answer ({type(e).__name__})")
+                continue
+            if chain_id == self.domain.chain_id:
+                return
+            trouble.append(f"{url} serves chain {chain_id}, the config says {self.domain.chain_id}")
+        raise ChainError("; ".join(trouble))
+
+    def _use(self, url: str) -> None:
+        self.web3 = AsyncWeb3(AsyncHTTPProvider(url, request_kwargs={"timeout": 10}))
+        self._contract = self.web3.eth.contract(address=self._address, abi=contracts.load("PriceStore").abi)
 
     async def feeds(self) -> dict[str, int]:
         """Feed id text to index, as registered on chain."""

@@ -76,12 +76,12 @@ class ChainSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueSection:
-    """[venues.NAME]: other addresses for a venue (a proxy, a test), and when its silence counts."""
+    """[venues.NAME]: other addresses for a venue (a proxy, a test), when its silence counts, pause of its REST fallback."""
 
     ws_url: str | None = None
     rest_url: str | None = None
     silence_ms: int = 30_000
-    rest: bool = True
+    rest_ms: int = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,7 @@ class Pusher:
                 raw=raw,
                 state="prepared",
                 made_ms=self._now_ms(),
+                signers=",".join(a.hex() for a in batch.addresses),
             )
         )
 

@@ -6,8 +6,8 @@ signed values, holds it against its own view, and signs or refuses with a typed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -109,6 +109,7 @@ class SignedBatch:
     items: bytes
     signatures: bytes
     signers: tuple[str, ...]
+    addresses: tuple[bytes, ...]
 
     @property
     def batch(self) -> bytes:
@@ -119,8 +120,8 @@ class SignedBatch:
 class Cosigners(Protocol):
     """The operators of a store, wherever they run."""
 
-    async def values(self, round_time_s: int) -> tuple[SignedValues, ...]:
-        """Every operator's own signed values for that round_time."""
+    async def propose(self, turn: int, values: Sequence[SignedValues], feeds: Sequence[int]) -> Proposal:
+        """The proposal of the operator whose turn it is to lead, for these feeds."""
 
     async def cosign(self, proposal: Proposal) -> tuple[Signature | Refusal, ...]:
         """Every operator's answer to a proposal."""
@@ -142,13 +143,17 @@ def join(reports: Mapping[int, Report]) -> bytes:
     return b"".join(encode_item(index, reports[index]) for index in sorted(reports))
 
 
-def agreed(values: Sequence[SignedValues], threshold: int) -> dict[int, Report]:
-    """The agreed report of each feed that at least `threshold` operators have values for."""
-    by_feed: dict[int, list[Report]] = {}
+def agreed(values: Sequence[SignedValues], signers: SignerSet) -> dict[int, Report]:
+    """The agreed report of each feed that operators of at least the threshold's weight have values for."""
+    by_feed: dict[int, dict[bytes, Report]] = {}
     for one in sorted(values, key=lambda v: v.address):
         for index, item in split(one.items).items():
-            by_feed.setdefault(index, []).append(decode_item(item, one.round_time_s)[1])
-    return {index: agree(reports) for index, reports in sorted(by_feed.items()) if len(reports) >= threshold}
+            by_feed.setdefault(index, {})[one.address] = decode_item(item, one.round_time_s)[1]
+    return {
+        index: agree(tuple(reports.values()))
+        for index, reports in sorted(by_feed.items())
+        if signers.weight_of(tuple(reports)) >= signers.threshold
+    }
 
 
 class Operator:
@@ -183,6 +188,14 @@ class Operator:
             signature=sign_compact(self._key, digest),
         )
 
+    def propose(
+        self, signers: SignerSet, round_time_s: int, values: Sequence[SignedValues], feeds: Sequence[int]
+    ) -> Proposal:
+        """Lead: the agreed values of these feeds, with what they were made from."""
+        fair = agreed(values, signers)
+        items = join({i: fair[i] for i in feeds if i in fair})
+        return Proposal(leader=self.name, round_time_s=round_time_s, items=items, values=tuple(values))
+
     def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
         """Recompute, compare, journal, sign; or say why not."""
         refusal = self._silent(now_ms, clock_ok=clock_ok) or self._examine(signers, proposal)
@@ -211,7 +224,7 @@ class Operator:
         bad = self._bad_values(signers, proposal)
         if bad is not None:
             return bad
-        fair = agreed(proposal.values, 1)
+        fair = agreed(proposal.values, signers)
         proposed = split(proposal.items)
         wrong = tuple(i for i, item in proposed.items() if i not in fair or encode_item(i, fair[i]) != item)
         if wrong:
@@ -267,4 +280,86 @@ def seal(signers: SignerSet, proposal: Proposal, answers: Sequence[Signature | R
         items=proposal.items,
         signatures=b"".join(bytes([i]) + s.compact for i, s in placed),
         signers=tuple(s.operator for _, s in placed),
+        addresses=tuple(s.address for _, s in placed),
     )
+
+
+class LocalCosigners:
+    """Operators in this process.
+
+    Args:
+        operators: in the order in which they lead.
+        signers: the store's signer set.
+        now_ms: the clock.
+        clock_ok: whether the clock may go under a signature.
+    """
+
+    def __init__(
+        self,
+        operators: Sequence[Operator],
+        signers: SignerSet,
+        *,
+        now_ms: Callable[[], int],
+        clock_ok: Callable[[], bool],
+    ) -> None:
+        self._operators = tuple(operators)
+        self._signers = signers
+        self._now_ms = now_ms
+        self._clock_ok = clock_ok
+
+    async def propose(self, turn: int, values: Sequence[SignedValues], feeds: Sequence[int]) -> Proposal:
+        """The operator whose turn it is leads."""
+        leader = self._operators[turn % len(self._operators)]
+        return leader.propose(self._signers, values[0].round_time_s, values, feeds)
+
+    async def cosign(self, proposal: Proposal) -> tuple[Signature | Refusal, ...]:
+        """All operators answer, the leader too."""
+        now_ms, clock_ok = self._now_ms(), self._clock_ok()
+        return tuple(o.cosign(self._signers, proposal, now_ms=now_ms, clock_ok=clock_ok) for o in self._operators)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ballot:
+    """How a batch came about, or did not: every refusal on the way."""
+
+    batch: SignedBatch | None
+    refusals: tuple[Refusal, ...]
+
+
+_PARTIAL = frozenset({Refused.NO_OWN_VIEW, Refused.OUT_OF_BOUND, Refused.EQUIVOCATION})
+
+
+async def gather(
+    cosigners: Cosigners, signers: SignerSet, values: Sequence[SignedValues], feeds: Sequence[int]
+) -> Ballot:
+    """Get a batch signed: leaders in turn, and once more without the feeds that some could not sign.
+
+    A leader whose proposal is not what the signed values give is passed over; the next one proposes the same round.
+    """
+    refusals: list[Refusal] = []
+    wanted = [i for i in feeds if i in agreed(values, signers)] if values else []
+    for attempt in range(len(signers.signers)):
+        if not wanted:
+            break
+        proposal = await cosigners.propose(values[0].round_time_s + attempt, values, wanted)
+        for _ in range(2):
+            answers = await cosigners.cosign(proposal)
+            no = [a for a in answers if isinstance(a, Refusal)]
+            refusals += no
+            batch = seal(signers, proposal, answers)
+            if batch is not None:
+                return Ballot(batch=batch, refusals=tuple(refusals))
+            left = _without(proposal, no)
+            if left is None:
+                break
+            proposal = left
+    return Ballot(batch=None, refusals=tuple(refusals))
+
+
+def _without(proposal: Proposal, refusals: Sequence[Refusal]) -> Proposal | None:
+    """The proposal less the feeds that were refused for themselves; None if that is no other proposal."""
+    out = {i for r in refusals if r.code in _PARTIAL for i in r.feeds}
+    kept = {i: item for i, item in split(proposal.items).items() if i not in out}
+    if not out or not kept:
+        return None
+    return replace(proposal, items=b"".join(kept[i] for i in sorted(kept)))

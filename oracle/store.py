@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS transitions (at_ms INTEGER NOT NULL, feed TEXT NOT NU
 CREATE TABLE IF NOT EXISTS pushes (
   id INTEGER PRIMARY KEY, target TEXT NOT NULL, chain_id INTEGER NOT NULL, round_s INTEGER NOT NULL, items BLOB NOT NULL,
   nonce INTEGER NOT NULL, tx_hash TEXT NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL, made_ms INTEGER NOT NULL,
-  landed_ms INTEGER, block INTEGER, block_hash TEXT, gas_used INTEGER, note TEXT
+  landed_ms INTEGER, block INTEGER, block_hash TEXT, gas_used INTEGER, note TEXT, signers TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS pushes_open ON pushes (target, state);
 """
@@ -224,6 +224,11 @@ class Store:
             indexes=indexes,
             values=parse(tuple[SignedValues, ...], row[4]),
         )
+
+    def last_signed_s(self, address: bytes) -> int:
+        """Newest round_time of a batch with this key's signature that was journalled for sending, 0 if none."""
+        sql = "SELECT max(round_s) FROM pushes WHERE instr(signers, ?) > 0"
+        return int(self._conn.execute(sql, (address.hex(),)).fetchone()[0] or 0)
 
     def transitions(self, since_ms: int = 0) -> list[Transition]:
         """Status changes since a time, ascending."""

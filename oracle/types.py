@@ -400,7 +400,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushRow:
-    """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired."""
+    """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired. Signers: hex addresses."""
 
     id: int
     target: str
@@ -417,3 +417,4 @@ class PushRow:
     block_hash: str | None = None
     gas_used: int | None = None
     note: str | None = None
+    signers: str = ""

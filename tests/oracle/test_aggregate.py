@@ -4,11 +4,11 @@ import random
 from dataclasses import replace
 
 import pytest
+from oracle_build import T0, failed, outcomes, seen, source, spec, wad
 
 from feeds.types import Kind, Observation, Outcome, Pair
 from oracle.aggregate import combine_market, combine_redemption, remember, sift
 from oracle.types import Aggregate, Diverged, FeedSpec, Leg, NoQuorum, NoRedemption, Report, Status, TooOld, Why
-from oracle_build import T0, failed, outcomes, seen, source, spec, wad
 
 
 def combined(feed: FeedSpec, seen_now: list[Outcome], legs: dict[str, Leg] | None = None, now: int = T0) -> Aggregate:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
+from oracle_build import BANDS, PAIR, T0, spec, wad
 
 from feeds.types import Kind
 from feeds.units import Bps, Wad
 from oracle.judge import Evidence, advance, judge, track_rate
 from oracle.types import Aggregate, JudgeState, RateState, Status, Why
-from oracle_build import BANDS, PAIR, T0, spec, wad
 
 
 def evidence(market: str, redemption: str = "1.00", rate: RateState | None = None) -> Evidence:
@@ -40,7 +42,7 @@ def test_inside_the_hysteresis_the_state_stays() -> None:
 
 def test_jitter_around_the_band_does_not_flap() -> None:
     path = run(["0.9951", "0.9949"] * 40)
-    assert sum(a != b for a, b in zip(path, path[1:], strict=False)) <= 1
+    assert sum(a != b for a, b in pairwise(path)) <= 1
 
 
 @pytest.mark.parametrize(("market", "why"), [("0.97", Why.DISCOUNT), ("1.03", Why.PREMIUM)])

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from oracle_build import T0, failed, outcomes, seen, spec, wad
 
 from feeds.types import Outcome
 from oracle.codec import dump, parse
 from oracle.pipeline import as_leg, step
 from oracle.types import Abstained, FeedSpec, FeedState, Leg, Report, Result, Round, Status, Why
-from oracle_build import T0, failed, outcomes, seen, spec, wad
 
 
 def fold(feed: FeedSpec, rounds: list[list[Outcome]], state: FeedState | None = None) -> tuple[list[Result], FeedState]:
@@ -50,7 +51,7 @@ def test_every_result_and_state_survives_storage() -> None:
 
 def test_state_hashes_form_a_chain() -> None:
     results, _ = fold(spec(), [at(i) for i in range(4)])
-    for before, after in zip(results, results[1:], strict=False):
+    for before, after in pairwise(results):
         assert before.state_after == after.state_before
 
 

@@ -1,0 +1,89 @@
+"""The demo's live table in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from feeds.units import percent_text, wad_text
+from oracle.app import App
+from oracle.types import Status
+
+if TYPE_CHECKING:
+    from demo.main import Options, Stand
+
+_STYLE = {Status.OK: "green", Status.WATCH: "yellow", Status.DEPEG: "bold red", Status.HALT: "bold magenta"}
+_REFRESH_S = 0.25
+_LINES = 6
+
+
+class Screen:
+    """Draws the feeds a few times a second, and the scenario's last lines under them.
+
+    Args:
+        app: the service.
+        stand: the world around it.
+        options: what the demo was asked for.
+    """
+
+    def __init__(self, app: App, stand: Stand, options: Options) -> None:
+        self._app, self._stand, self._options = app, stand, options
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._console = Console(stderr=True)
+
+    def say(self, line: str) -> None:
+        """Show a line under the table; where there is no terminal, print it."""
+        self._lines.append(line)
+        if not self._console.is_terminal:
+            self._console.print(f"demo: {line}")
+
+    async def run(self) -> None:
+        """Draw until cancelled; without a terminal draw one table every few seconds."""
+        if not self._console.is_terminal:
+            while True:
+                await asyncio.sleep(10)
+                self._console.print(self._picture())
+        with Live(console=self._console, auto_refresh=False) as live:
+            while True:
+                live.update(self._picture(), refresh=True)
+                await asyncio.sleep(_REFRESH_S)
+
+    def _picture(self) -> Group:
+        port = self._app.plan.config.api.port
+        head = Text(f"lrt-oracle demo: {self._options.scenario}, times scaled down to seconds   http://127.0.0.1:{port}/")
+        counts = [f"{t.name}: {t.counts['landed']} pushes landed" for t in self._app.targets.values()]
+        return Group(head, self._table(), Text("   ".join(counts)), *(Text(f"  {line}") for line in self._lines))
+
+    def _table(self) -> Table:
+        table = Table(expand=False)
+        for name in ("feed", "price", "market", "redemption", "deviation", "status", "why", "on chain"):
+            table.add_column(name, justify="left" if name in ("feed", "status", "why") else "right")
+        for feed in self._app.plan.specs:
+            record = self._app.desk.record(feed)
+            if record is None:
+                table.add_row(feed, "no round yet")
+                continue
+            report, places = record.report, 2 if feed.endswith("/USD") and report.market_wad > 10**20 else 6
+            deviation = "" if record.deviation_bps is None else _signed(record.deviation_bps)
+            onchain = next((o for o in self._app.desk.onchain(feed)), None)
+            table.add_row(
+                feed,
+                wad_text(record.price_wad, places),
+                wad_text(report.market_wad, places),
+                wad_text(report.redemption_wad, places) if report.redemption_wad else "",
+                deviation,
+                Text(report.status.word, style=_STYLE[report.status]),
+                ", ".join(r.code.name.lower() for r in record.reasons),
+                wad_text(onchain.price_wad, places) if onchain else "",
+            )
+        return table
+
+
+def _signed(bps: int) -> str:
+    return ("-" if bps < 0 else "+") + percent_text(abs(bps))

@@ -1,0 +1,107 @@
+"""One endpoint's health, and the records of reading a chain. Nothing here reads a clock: times are Unix ms, given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feeds.jsonrpc import JsonRpc
+from feeds.types import FeedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderLimits:
+    """What the endpoints are asked and trusted for.
+
+    Attributes:
+        timeout_ms: one request.
+        max_body: bytes of an answer.
+        grace_ms: how long the other endpoints are awaited after the first has answered with its head.
+        max_head_age_ms: a block older than this is not used while another endpoint has a newer one.
+        stall_ms: a head that stays the same for this long has stopped.
+        retry_ms: pause after an endpoint's first failure; doubles up to ``max_retry_ms``.
+        max_retry_ms: longest pause.
+        missing_ms: pause before a block that was not found is asked for again.
+        max_calls: contract calls in one eth_call.
+        max_calldata: bytes of calldata in one eth_call.
+        gas: gas of one eth_call; 0 leaves it to the endpoint.
+        require_canonical: a pinned block that was replaced is an error instead of an answer from a dead branch.
+    """
+
+    timeout_ms: int = 4_000
+    max_body: int = 8 << 20
+    grace_ms: int = 300
+    max_head_age_ms: int = 60_000
+    stall_ms: int = 120_000
+    retry_ms: int = 500
+    max_retry_ms: int = 30_000
+    missing_ms: int = 100
+    max_calls: int = 1_500
+    max_calldata: int = 384 << 10
+    gas: int = 0
+    require_canonical: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A block of a chain. ``time_ms`` is the block's own time, Unix ms."""
+
+    chain_id: int
+    number: int
+    block_hash: str
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """What is known of an endpoint; ``name`` is its host, for an address may hold a key."""
+
+    name: str
+    usable: bool
+    head: Head | None
+    error: FeedError | None
+
+
+@dataclass(slots=True)
+class Counts:
+    """Running counters of one chain reader."""
+
+    requests: int = 0
+    failures: int = 0
+    failovers: int = 0
+    splits: int = 0
+    earlier_blocks: int = 0
+    reorgs: int = 0
+    bugs: int = 0
+
+
+class Endpoint:
+    """One address with its health."""
+
+    __slots__ = ("checked", "error", "failures", "head", "moved_at_ms", "retry_at_ms", "rpc", "stopped")
+
+    def __init__(self, rpc: JsonRpc) -> None:
+        self.rpc = rpc
+        self.head: Head | None = None
+        self.error: FeedError | None = None
+        self.stopped: FeedError | None = None
+        self.checked = False
+        self.failures = 0
+        self.retry_at_ms = 0
+        self.moved_at_ms = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether its last answer was good and its head moves."""
+        return self.head is not None and self.error is None and self.stopped is None
+
+    def state(self) -> EndpointState:
+        """Snapshot for reports."""
+        return EndpointState(name=self.rpc.name, usable=self.usable, head=self.head, error=self.error or self.stopped)
+
+    def accept(self, head: Head, now_ms: int) -> bool:
+        """Note a good head; return whether it replaced blocks already seen (a reorg, or a node that began anew)."""
+        old, self.head = self.head, head
+        self.error, self.failures, self.retry_at_ms = None, 0, 0
+        if old is None or old.block_hash != head.block_hash:
+            self.moved_at_ms = now_ms
+        return old is not None and head.number <= old.number and head.block_hash != old.block_hash

@@ -1,0 +1,126 @@
+"""Kraken spot: ``ticker`` channel of WebSocket v2, and the REST ticker.
+
+Source: docs.kraken.com/exchange (spot WebSocket v2 "ticker"; REST "Get Ticker Information"). Prices of the stream are
+JSON numbers. A time in the ticker is used where the venue gives one; older interfaces do not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import quote as url_quote
+
+from feeds import decode
+from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, VenueLimits, WrongSymbol
+
+_LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=5_000, requests_per_s=1)
+_OLD_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kraken:
+    """Symbols as WebSocket v2 writes them: ``ETH/USD``, ``BTC/USD``."""
+
+    name: str = "kraken"
+    ws_url: str = "wss://ws.kraken.com/v2"
+    rest_url: str = "https://api.kraken.com"
+    limits: VenueLimits = _LIMITS
+
+    def subscribe(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """One message. Updates on every change of the best bid or ask, not only on trades: LSTs trade seldom."""
+        params = {"channel": "ticker", "symbol": list(symbols), "event_trigger": "bbo", "snapshot": True}
+        return (json.dumps({"method": "subscribe", "params": params}),)
+
+    def parse(self, frame: str | bytes) -> tuple[Tick, ...]:
+        """Read one stream message.
+
+        Raises:
+            Refused: an error that names no symbol, or a venue that is not online.
+            Malformed: a message that was not subscribed, or none at all.
+        """
+        message = decode.load(frame)
+        if isinstance(message, Mapping) and "method" in message:
+            return _acknowledged(message)
+        channel = decode.member(message, "channel")
+        if channel == "ticker":
+            rows = decode.member(message, "data")
+            if not isinstance(rows, list):
+                raise Malformed("expected an array", key="data", got=type(rows).__name__)
+            return tuple(decode.tick(_name(row), partial(_streamed, row)) for row in rows)
+        if channel == "status":
+            return _status(message)
+        if channel == "heartbeat":
+            return ()
+        raise Malformed("unknown channel", channel=decode.said(channel))
+
+    def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
+        """One request per symbol: the reply is keyed by the venue's own spelling, and one unknown pair fails all."""
+        pairs = ((s, url_quote(s.replace("/", ""), safe="")) for s in symbols)
+        return tuple(Request(url=f"{self.rest_url}/0/public/Ticker?pair={p}", symbols=(s,)) for s, p in pairs)
+
+    def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
+        """Read the REST ticker of the one symbol asked."""
+        message = decode.load(body)
+        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+
+
+def _name(row: Any) -> str:
+    """Return the symbol of a row, "" where there is none: the row fails, the others do not."""
+    symbol = row.get("symbol") if isinstance(row, Mapping) else None
+    return symbol if isinstance(symbol, str) else ""
+
+
+def _streamed(row: Any) -> Quote:
+    decode.text(decode.member(row, "symbol"))
+    bid, ask = decode.member(row, "bid"), decode.member(row, "ask")
+    stated = row.get("timestamp")
+    stated_at_ms = None if stated is None else decode.iso_ms(stated)
+    return decode.book_quote(bid, ask, last=row.get("last"), volume=row.get("volume"), stated_at_ms=stated_at_ms)
+
+
+def _asked(symbol: str, message: Any) -> Quote:
+    errors = decode.member(message, "error")
+    if errors:
+        raise _error(str(errors))
+    result = decode.member(message, "result")
+    if not isinstance(result, Mapping) or len(result) != 1:
+        raise Malformed("expected the ticker of one pair", got=type(result).__name__)
+    key, row = next(iter(result.items()))
+    if key not in _spellings(symbol):
+        raise WrongSymbol("the reply is about another pair", asked=symbol, got=decode.said(key))
+    bid, ask, last = (decode.item(decode.member(row, k), 0) for k in "bac")
+    volume = decode.item(row["v"], 1) if row.get("v") is not None else None
+    return decode.book_quote(bid, ask, last=last, volume=volume)
+
+
+def _spellings(symbol: str) -> frozenset[str]:
+    """Keys under which the venue may answer: ETH/USD is XETHZUSD or ETHUSD, BTC/USD is XXBTZUSD."""
+    base, _, quote = symbol.partition("/")
+    bases = {b for name in (base, _OLD_NAMES.get(base, base)) for b in (name, f"X{name}")}
+    quotes = {q for name in (quote, _OLD_NAMES.get(quote, quote)) for q in (name, f"Z{name}", f"X{name}")}
+    return frozenset(b + q for b in bases for q in quotes) | {symbol}
+
+
+def _acknowledged(message: Mapping[str, Any]) -> tuple[Tick, ...]:
+    if message.get("success") is True or message["method"] == "pong":
+        return ()
+    error = _error(str(message.get("error", "not acknowledged")))
+    symbol = message.get("symbol")
+    if not isinstance(symbol, str):
+        raise error
+    return (Tick(symbol=symbol, result=error),)
+
+
+def _status(message: Any) -> tuple[Tick, ...]:
+    system = decode.member(decode.item(decode.member(message, "data"), 0), "system")
+    if system != "online":
+        raise Refused("the venue is not online", system=decode.said(system))
+    return ()
+
+
+def _error(said: str) -> FeedError:
+    unknown = "pair not supported" in said or "Unknown asset pair" in said
+    return WrongSymbol(decode.said(said)) if unknown else Refused(decode.said(said))

@@ -1,0 +1,182 @@
+"""The chain reader: all contract reads of a round in one eth_call at one pinned block, whichever endpoint is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import TypeAlias
+
+import aiohttp
+
+from feeds import multicall
+from feeds.batch import Batch
+from feeds.endpoint import Counts, EndpointState, Head, ReaderLimits
+from feeds.endpoints import Endpoints
+from feeds.jsonrpc import BlockMissing, JsonRpc
+from feeds.types import Call, FeedError, Malformed, Quote, Read, Reply
+
+__all__ = ["ChainRead", "ChainReader", "Head", "ReaderLimits", "RpcStats"]
+
+_PHASES = 2
+_Waiting: TypeAlias = dict[str, tuple[Read, tuple[Call, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainRead:
+    """What was read, and at which block: ``head`` may be one block before the one asked for."""
+
+    head: Head
+    results: Mapping[str, Quote | FeedError]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcStats:
+    """Counters since the start, and the endpoints as they stand.
+
+    ``reorgs``: heads that replaced blocks already seen. ``earlier_blocks``: reads that had to step one block back.
+    ``bugs``: adapters that broke on an answer instead of refusing it; each is a fault of this program.
+    """
+
+    requests: int
+    failures: int
+    failovers: int
+    splits: int
+    earlier_blocks: int
+    reorgs: int
+    bugs: int
+    endpoints: tuple[EndpointState, ...]
+
+
+class ChainReader:
+    """Reads one chain through its endpoints, the preferred one first.
+
+    Args:
+        chain_id: the chain every endpoint must serve.
+        endpoints: their addresses.
+        session: the HTTP session of the process.
+        now_ms: the clock, Unix ms.
+        limits: see ReaderLimits.
+        multicall_address: where Multicall3 is on this chain.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain_id: int,
+        endpoints: Sequence[str],
+        session: aiohttp.ClientSession,
+        now_ms: Callable[[], int],
+        limits: ReaderLimits | None = None,
+        multicall_address: str = multicall.ADDRESS,
+    ) -> None:
+        if not endpoints:
+            raise ValueError(f"chain {chain_id} has no endpoint: write at least one address")
+        most = limits or ReaderLimits()
+        clients = [JsonRpc(u, session=session, timeout_ms=most.timeout_ms, max_body=most.max_body) for u in endpoints]
+        self._limits = most
+        self._counts = Counts()
+        self._endpoints = Endpoints(chain_id=chain_id, clients=clients, now_ms=now_ms, limits=most, counts=self._counts)
+        self._batch = Batch(self._endpoints, limits=most, counts=self._counts, multicall_address=multicall_address)
+
+    @property
+    def stats(self) -> RpcStats:
+        """Snapshot of the counters and of the endpoints."""
+        return RpcStats(**asdict(self._counts), endpoints=self._endpoints.states())
+
+    async def head(self) -> Head:
+        """Return the newest block of the first endpoint that is well.
+
+        Raises:
+            HeadStopped: every endpoint that answers has stopped.
+            FeedError: of the first endpoint, if none answers.
+        """
+        return await self._endpoints.poll()
+
+    async def read(self, head: Head, reads: Mapping[str, Read]) -> ChainRead:
+        """Run the adapters' reads at one block: the calls of all together, then once more for those that ask again.
+
+        A failure of any kind is the value of the sources it hit; nothing is raised.
+
+        Args:
+            head: the block to read at.
+            reads: generators of :meth:`feeds.types.ChainAdapter.read`, fresh, by any name.
+        """
+        results: dict[str, Quote | FeedError] = {}
+        waiting: _Waiting = {}
+        for name, read in reads.items():
+            self._advance(name, read, None, waiting, results)
+        for phase in range(_PHASES):
+            if not waiting:
+                break
+            calls = tuple(chain.from_iterable(c for _, c in waiting.values()))
+            head, replies = await self._replies(head, calls, first=phase == 0)
+            waiting = self._resume(waiting, replies, results)
+        for name, (read, _) in waiting.items():
+            read.close()
+            results[name] = self._bug(f"asks more than {_PHASES} times")
+        return ChainRead(head=head, results=results)
+
+    def _resume(
+        self, waiting: _Waiting, replies: tuple[Reply, ...] | FeedError, results: dict[str, Quote | FeedError]
+    ) -> _Waiting:
+        again: _Waiting = {}
+        at = 0
+        for name, (read, calls) in waiting.items():
+            if isinstance(replies, FeedError):
+                read.close()
+                results[name] = replies
+            else:
+                self._advance(name, read, replies[at : at + len(calls)], again, results)
+                at += len(calls)
+        return again
+
+    def _advance(
+        self,
+        name: str,
+        read: Read,
+        replies: tuple[Reply, ...] | None,
+        waiting: _Waiting,
+        results: dict[str, Quote | FeedError],
+    ) -> None:
+        try:
+            waiting[name] = read, next(read) if replies is None else read.send(replies)
+        except StopIteration as done:
+            results[name] = done.value
+        except FeedError as error:
+            results[name] = error
+        except Exception as error:  # noqa: BLE001 - the one boundary: an adapter's bug costs its own source only, counted
+            results[name] = self._bug(_where(error))
+
+    def _bug(self, what: str) -> FeedError:
+        self._counts.bugs += 1
+        return Malformed(f"a bug in the adapter: {what}")
+
+    async def _replies(
+        self, head: Head, calls: tuple[Call, ...], *, first: bool
+    ) -> tuple[Head, tuple[Reply, ...] | FeedError]:
+        """Replies at the head; in the first phase one block earlier if no endpoint has it any more or yet."""
+        try:
+            return head, await self._batch.replies(head, calls)
+        except BlockMissing as error:
+            if not first or head.number == 0:
+                return head, error
+        except FeedError as error:
+            return head, error
+        try:
+            earlier = await self._endpoints.block(self._endpoints.ranked()[0], head.number - 1)
+            self._counts.earlier_blocks += 1
+            return earlier, await self._batch.replies(earlier, calls)
+        except FeedError as error:
+            return head, error
+
+
+def _where(error: Exception) -> str:
+    """Return the kind of an exception and the line it came from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    file = trace.tb_frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f"{type(error).__name__} at {file}:{trace.tb_lineno}"

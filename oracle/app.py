@@ -1,0 +1,335 @@
+"""The composition root: builds every real thing, owns the clock, the keys and the scheduler, and supervises the tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import coincurve
+import structlog
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent, JobSubmissionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from feeds.observe import ChainPlan, Hooks, Observer, Source, VenuePlan, Watch
+from feeds.rpc import ChainRead, Head, ReaderLimits
+from feeds.units import MS
+from oracle import keys
+from oracle.chain import StoreClient
+from oracle.clock import WARN_MS, ClockWatch
+from oracle.config import OperatorSection, TargetSection, address
+from oracle.eip712 import Domain, address_of
+from oracle.journal import SignJournal
+from oracle.live import Live
+from oracle.plan import Plan
+from oracle.push import PushRules
+from oracle.rounds import Done, Member, Rounds, subset
+from oracle.sign import Ballot, Operator, Refusal
+from oracle.store import Store
+from oracle.supervise import Supervisor
+from oracle.target import Target, Tools
+from oracle.types import PushRow
+
+from oracle.desk import StoreDesk
+class _Null:
+    def __getattr__(self, n):
+        return lambda *a, **k: None
+    async def close(self): pass
+Metrics = _Null
+async def serve(*a, **k): return _Null()
+_log = structlog.get_logger("oracle.app")
+_KEEP_ROUNDS_S = 30 * 86_400
+_HOUSEKEEPING_S = 60
+_SAMPLES = 20_000
+MakeOperator = Callable[[str, coincurve.PrivateKey, SignJournal, int], Operator]
+
+
+def now_ms() -> int:
+    """Unix ms of this machine's clock: the only place that reads it."""
+    return time.time_ns() // 1_000_000
+
+
+def make_operator(name: str, key: coincurve.PrivateKey, journal: SignJournal, bound_bps: int) -> Operator:
+    """The operator of production; a demo may put a dishonest one in its place."""
+    return Operator(name, key, journal, bound_bps=bound_bps)
+
+
+class App:
+    """One process: feeds in, rounds, API and pushes out.
+
+    Args:
+        plan: the checked config.
+        environ: where passphrases are.
+        operator: makes an operator from its key and journal.
+    """
+
+    def __init__(
+        self, plan: Plan, *, environ: Mapping[str, str] = os.environ, operator: MakeOperator = make_operator
+    ) -> None:
+        self.plan = plan
+        self.clock = ClockWatch()
+        self.metrics = Metrics()
+        self.store = Store(Path(plan.config.oracle.database))
+        self._environ, self._make_operator = environ, operator
+        self.observer = Observer(_sources(plan))
+        self.rounds = Rounds(plan.specs, self._members(), None)
+        self.live = Live(plan.specs, self.rounds.members[0].states.__getitem__, self.observer.observe)
+        self.targets: dict[str, Target] = {}
+        self.last_round_s = self.store.last_round_s()
+        self.live_us: deque[int] = deque(maxlen=_SAMPLES)
+        self.durable_ms: deque[int] = deque(maxlen=_SAMPLES)
+        self.receipt_ms: deque[int] = deque(maxlen=_SAMPLES)
+        self.desk = StoreDesk(self)
+        self._dirty: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._watch: Watch | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, then end everything in order: no new rounds, tasks cancelled, files closed."""
+        config = self.plan.config
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            self._watch = self._build_watch(session)
+            self.targets = {n: self._target(n, t) for n, t in config.targets.items()}
+            server = await serve(
+                self.desk, host=config.api.host, port=config.api.port, cors_origins=config.api.cors_origins,
+                metrics=self.metrics, now_ms=now_ms,
+            )  # fmt: skip
+            scheduler = self._schedule()
+            jobs: dict[str, Callable[[], Coroutine[None, None, None]]] = {"live lane": self._live_lane}
+            jobs |= {**self._watch.tasks(), **{f"target {n}": t.run for n, t in self.targets.items()}}
+            tasks = asyncio.create_task(Supervisor(jobs).run())
+            waiter = asyncio.create_task(stop.wait())
+            scheduler.start()
+            _log.info("running", api=f"http://{config.api.host}:{config.api.port}", feeds=len(self.plan.specs),
+                      dry=not any(t.can_send for t in self.targets.values()))  # fmt: skip
+            try:
+                await asyncio.wait({tasks, waiter}, return_when=asyncio.FIRST_COMPLETED)
+                if tasks.done():
+                    tasks.result()
+            finally:
+                scheduler.shutdown(wait=False)
+                for task in (tasks, waiter):
+                    task.cancel()
+                await asyncio.gather(tasks, waiter, return_exceptions=True)
+                await server.close()
+                for target in self.targets.values():
+                    await target.close()
+                self.store.close()
+
+    def round(self, round_time_s: int) -> Done:
+        """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""
+        at_ms = round_time_s * MS
+        observed = {feed: self.observer.observe(feed, at_ms) for feed in self.plan.specs}
+        done = self.rounds.run(round_time_s, observed, now_ms=now_ms())
+        self.store.save_round(done.kept, done.agreements, done.records, done.transitions)
+        self.rounds.commit(done)
+        self.last_round_s = round_time_s
+        return done
+
+    # --- what the tasks call -----------------------------------------------------------------------------------------
+
+    async def _round_job(self) -> None:
+        interval_s = self.plan.config.oracle.round_interval_s
+        round_time_s = now_ms() // MS // interval_s * interval_s
+        if round_time_s <= self.last_round_s:
+            return
+        self._check_clock()
+        done = self.round(round_time_s)
+        durable_ms = now_ms() - round_time_s * MS
+        self.durable_ms.append(durable_ms)
+        self.desk.publish(done)
+        self.metrics.round_done(done, durable_ms)
+        for change in done.transitions:
+            said = [r.text for r in change.reasons]
+            _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=said)
+        for target in self.targets.values():
+            target.offer(done)
+
+    async def _live_lane(self) -> None:
+        """Wait for news, let a few ms of it come together, compute, publish."""
+        pause_s = self.plan.config.oracle.live_coalesce_ms / MS
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(pause_s)
+            self._wake.clear()
+            dirty, self._dirty = self._dirty, {}
+            fresh = self.live.refresh(dirty, now_ms())
+            self.desk.indicate(fresh)
+            spent_us = (time.monotonic_ns() - min(dirty.values())) // 1_000
+            self.live_us.append(spent_us)
+            self.metrics.live(spent_us)
+
+    def _on_news(self, feeds: frozenset[str]) -> None:
+        if feeds:
+            at_ns = time.monotonic_ns()
+            for feed in feeds:
+                self._dirty.setdefault(feed, at_ns)
+            self._wake.set()
+
+    def _on_head(self, chain: str, head: Head, read: ChainRead) -> None:
+        self.clock.block(head.time_ms, now_ms())
+        self.metrics.chain_read(chain, head, read)
+
+    def _on_reorg(self, chain: str, first_block: int, last_block: int) -> None:
+        chain_id = self.plan.config.chains[chain].chain_id
+        marked = self.store.mark_orphaned(chain_id, first_block, last_block, f"reorganised at block {first_block}")
+        _log.warning("reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked)
+
+    def _on_ballot(self, ballot: Ballot) -> None:
+        for refusal in ballot.refusals:
+            self.metrics.refused(refusal)
+            self._say_refused(refusal)
+
+    def _say_refused(self, refusal: Refusal) -> None:
+        _log.warning("a cosigner refused", operator=refusal.operator, code=refusal.code.value, why=refusal.text)
+
+    def _on_landed(self, row: PushRow) -> None:
+        took_ms = (row.landed_ms or row.made_ms) - row.made_ms
+        self.receipt_ms.append(took_ms)
+        self.metrics.landed(row.target, took_ms)
+
+    def _check_clock(self) -> None:
+        offset = self.clock.offset_ms(now_ms())
+        self.metrics.clock_offset(offset)
+        if abs(offset) > WARN_MS:
+            _log.warning("this machine's clock is off: correct it (NTP)", offset_ms=offset, signs=self._clock_ok())
+
+    def _clock_ok(self) -> bool:
+        return self.clock.may_sign(now_ms())
+
+    async def _housekeep(self) -> None:
+        dropped = self.store.prune(now_ms() // MS - _KEEP_ROUNDS_S)
+        if dropped:
+            _log.info("old rounds dropped", rounds=dropped)
+        if self._watch is not None:
+            self.metrics.snapshot(self._watch.health(), {n: r.stats for n, r in self._watch.readers.items()})
+
+    # --- what is built -----------------------------------------------------------------------------------------------
+
+    def _schedule(self) -> AsyncIOScheduler:
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        interval_s = self.plan.config.oracle.round_interval_s
+        start = datetime.fromtimestamp((now_ms() // MS // interval_s + 1) * interval_s, tz=UTC)
+        common = {"coalesce": True, "max_instances": 1}
+        rounds = IntervalTrigger(seconds=interval_s, start_date=start, timezone=UTC)
+        scheduler.add_job(self._round_job, rounds, id="round", misfire_grace_time=interval_s, **common)
+        keep = IntervalTrigger(seconds=_HOUSEKEEPING_S, start_date=start, timezone=UTC)
+        scheduler.add_job(self._housekeep, keep, id="housekeeping", misfire_grace_time=_HOUSEKEEPING_S, **common)
+        scheduler.add_listener(self._misfired, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        return scheduler
+
+    def _misfired(self, event: JobExecutionEvent | JobSubmissionEvent) -> None:
+        self.metrics.misfire(event.job_id)
+        _log.warning("a job was skipped: the last one still ran, or the machine was busy", job=event.job_id)
+
+    def _build_watch(self, session: aiohttp.ClientSession) -> Watch:
+        config = self.plan.config
+        hooks = Hooks(
+            on_news=self._on_news,
+            on_stated=self.clock.stated,
+            on_date=self.clock.date,
+            on_head=self._on_head,
+            on_reorg=self._on_reorg,
+        )
+        venues = {
+            n: VenuePlan(ws_url=v.ws_url, rest_url=v.rest_url, silence_ms=v.silence_ms, rest_ms=v.rest_ms)
+            for n, v in config.venues.items()
+        }
+        chains = {
+            n: ChainPlan(
+                chain_id=c.chain_id,
+                endpoints=c.endpoints,
+                multicall=c.multicall,
+                poll_ms=c.poll_ms,
+                limits=ReaderLimits(max_head_age_ms=c.max_head_age_s * MS, max_calls=c.max_calls),
+            )
+            for n, c in config.chains.items()
+        }
+        return Watch(
+            self.observer, _sources(self.plan), venues=venues, chains=chains, session=session, now_ms=now_ms, hooks=hooks
+        )
+
+    def _members(self) -> list[Member]:
+        operators = self.plan.config.operators
+        if not operators:
+            return [self._member("local", (), None)]
+        return [self._member(o.name, o.without, self._operator(o)) for o in operators]
+
+    def _member(self, name: str, without: tuple[str, ...], signer: Operator | None) -> Member:
+        specs = {f: subset(s, without) for f, s in self.plan.specs.items()}
+        return Member(name=name, specs=specs, states={f: self.store.state(name, f) for f in specs}, signer=signer)
+
+    def _operator(self, section: OperatorSection) -> Operator | None:
+        """The signer of an operator; None (it runs dry, and says so) while its passphrase is not given."""
+        if section.passphrase_env not in self._environ:
+            _log.warning("no passphrase: this operator signs nothing", operator=section.name, set=section.passphrase_env)
+            return None
+        key = keys.load(Path(section.keyfile), section.passphrase_env, self._environ)
+        config = self.plan.config
+        longest_s = max((t.max_push_age_s for t in config.targets.values()), default=0)
+        mute_ms = (longest_s + config.oracle.round_interval_s) * MS
+        path = Path(section.journal)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        journal = SignJournal(path, address_of(key), now_ms=now_ms(), mute_ms=mute_ms)
+        signed_s = self.store.last_signed_s(address_of(key))
+        if journal.last_round_s() < signed_s:
+            _log.error("the sign journal is older than what the key has signed: silent for a while", operator=section.name)
+            journal.mute(now_ms() + mute_ms)
+        if journal.mute_until_ms > now_ms():
+            _log.warning("mute", operator=section.name, for_ms=journal.mute_until_ms - now_ms())
+        return self._make_operator(section.name, key, journal, section.bound_bps)
+
+    def _target(self, name: str, section: TargetSection) -> Target:
+        chain = self.plan.config.chains[section.chain]
+        gas_key = None
+        if section.gas_keyfile is not None and section.passphrase_env in self._environ:
+            gas_key = keys.load(Path(section.gas_keyfile), section.passphrase_env, self._environ)
+        else:
+            _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
+        domain = Domain(chain_id=chain.chain_id, store=address(section.store))
+        tools = Tools(
+            store=self.store,
+            rounds=self.rounds,
+            now_ms=now_ms,
+            clock_ok=self._clock_ok,
+            on_ballot=self._on_ballot,
+            on_landed=self._on_landed,
+            on_failed=lambda why: self.metrics.failed(name, why),
+        )
+        return Target(
+            name,
+            StoreClient(chain.endpoints, domain, gas_key, max_fee_gwei=section.max_fee_gwei),
+            PushRules(
+                max_push_age_s=section.max_push_age_s,
+                bump_after_s=section.bump_after_s,
+                confirmations=section.confirmations,
+            ),
+            feeds=self.plan.pushed,
+            operators=[m.signer for m in self.rounds.members if m.signer is not None],
+            can_send=gas_key is not None,
+            tools=tools,
+        )
+
+
+def _sources(plan: Plan) -> list[Source]:
+    return [
+        Source(
+            feed=p.feed,
+            name=p.spec.name,
+            pair=p.spec.pair,
+            group=p.spec.group,
+            kind=p.spec.kind,
+            max_age_ms=p.spec.max_age_ms,
+            venue=p.venue,
+            symbol=p.symbol,
+            chain=p.chain,
+            adapter=p.adapter,
+        )
+        for p in plan.sources
+    ]

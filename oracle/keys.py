@@ -1,0 +1,48 @@
+"""Keys on disk: encrypted keyfiles (Web3 secret storage). A secret is never in the config, in a log or in an error."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import coincurve
+from eth_account import Account
+
+
+class KeyfileError(RuntimeError):
+    """A keyfile can not be used: which one, and what to do."""
+
+
+def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> coincurve.PrivateKey:
+    """Decrypt a keyfile with the passphrase in an environment variable.
+
+    Raises:
+        KeyfileError: no file, no passphrase, or the wrong one.
+    """
+    if not path.is_file():
+        raise KeyfileError(f"no keyfile at {path}: make one with `lrt-oracle keys new {path}`")
+    passphrase = environ.get(passphrase_env)
+    if passphrase is None:
+        raise KeyfileError(f"{path} needs its passphrase: set the environment variable {passphrase_env}")
+    try:
+        return coincurve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
+    except (ValueError, KeyError, TypeError):
+        raise KeyfileError(f"{path} does not open: wrong passphrase in {passphrase_env}, or no keyfile") from None
+
+
+def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: int | None = None) -> None:
+    """Write an encrypted keyfile, readable by its owner only; never over an existing one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise KeyfileError(f"{path} exists: a key is never overwritten, choose another name")
+    kdf = "pbkdf2" if iterations else None
+    body = json.dumps(Account.encrypt(key.secret, passphrase, kdf=kdf, iterations=iterations))  # type: ignore[arg-type]
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(body)
+
+
+def checksum_address(key: coincurve.PrivateKey) -> str:
+    """EIP-55 address of a key."""
+    return str(Account.from_key(key.secret).address)

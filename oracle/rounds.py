@@ -1,0 +1,247 @@
+"""A whole round: every operator folds every feed, the operators agree, and what is published follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from feeds.types import Outcome
+from feeds.units import MS, deviation_bps_away
+from oracle.pipeline import as_leg, step
+from oracle.report import cross, price_of
+from oracle.sign import Operator, SignedValues, SignerSet, agreed
+from oracle.store import Agreement, Kept
+from oracle.types import (
+    Abstained,
+    FeedSpec,
+    FeedState,
+    Leg,
+    Reason,
+    Record,
+    Report,
+    Result,
+    Round,
+    Status,
+    Transition,
+)
+
+
+@dataclass(slots=True)
+class Member:
+    """One operator's fold in this process: its own specs (its subset of sources), its states, its signer if it has a key."""
+
+    name: str
+    specs: Mapping[str, FeedSpec]
+    states: dict[str, FeedState]
+    signer: Operator | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """What the members sign for: a target, its signer set, and the index of each feed there."""
+
+    target: str
+    signers: SignerSet
+    indexes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Everything that a round brought, ready to be stored."""
+
+    round_time_s: int
+    kept: tuple[Kept, ...]
+    values: tuple[SignedValues, ...]
+    agreements: tuple[Agreement, ...]
+    records: tuple[Record, ...]
+    transitions: tuple[Transition, ...]
+    abstained: Mapping[str, Abstained]
+
+
+def subset(spec: FeedSpec, without: Sequence[str]) -> FeedSpec:
+    """The spec as an operator sees it that does not use these sources, groups or venues."""
+    left = tuple(s for s in spec.sources if s.name not in without and s.group not in without)
+    return replace(spec, sources=left)
+
+
+class Rounds:
+    """Runs rounds. Holds the states between them and nothing else: no clock, no socket, no file.
+
+    Args:
+        specs: all feeds, legs before what needs them.
+        members: the operators in this process; the first one's own view is published where nobody can agree.
+        seat: what they sign for; None where there are no keys or no target.
+    """
+
+    def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], seat: Seat | None) -> None:
+        self.specs = specs
+        self.members = tuple(members)
+        self.seat = seat
+        self._status: dict[str, Status] = {}
+
+    def run(self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int) -> Done:
+        """Fold every feed for every member, agree, and draw up what is published.
+
+        Args:
+            round_time_s: later than the last round's.
+            observed: outcomes of all sources by feed.
+            now_ms: when this happens; it goes only into the records' times.
+        """
+        kept: list[Kept] = []
+        results: dict[str, dict[str, Result]] = {}
+        for member in self.members:
+            results[member.name] = self._fold(member, round_time_s, observed, kept)
+        reports = {name: _reports(found) for name, found in results.items()}
+        values, published = self._agree(round_time_s, reports)
+        for name, spec in self.specs.items():
+            if spec.is_cross and all(leg in published for leg in spec.legs):
+                published[name] = cross([published[leg] for leg in spec.legs])
+        records = tuple(
+            self._record(self.specs[feed], report, results, now_ms=now_ms, signed=bool(values))
+            for feed, report in published.items()
+        )
+        return Done(
+            round_time_s=round_time_s,
+            kept=tuple(kept),
+            values=values,
+            agreements=self._agreements(round_time_s, values),
+            records=records,
+            transitions=tuple(self._transitions(records, now_ms)),
+            abstained=self._abstained(results, published),
+        )
+
+    def commit(self, done: Done) -> None:
+        """Take the states over, once the round is stored."""
+        by_name = {m.name: m for m in self.members}
+        for one in done.kept:
+            by_name[one.operator].states[one.spec.feed] = one.after
+        self._status |= {r.feed: r.report.status for r in done.records}
+
+    def _fold(
+        self, member: Member, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], kept: list[Kept]
+    ) -> dict[str, Result]:
+        legs: dict[str, Leg] = {}
+        found: dict[str, Result] = {}
+        now_ms = round_time_s * MS
+        for feed, spec in member.specs.items():
+            if spec.is_cross:
+                continue
+            own = {s.name for s in spec.sources}
+            given = [o for o in observed.get(feed, ()) if o.source in own]
+            before = member.states[feed]
+            result, after = step(spec, before, given, legs, now_ms)
+            kept.append(Kept(operator=member.name, spec=spec, before=before, after=after, result=result))
+            found[feed] = result
+            if isinstance(result, Round):
+                legs[feed] = as_leg(spec, result, after.rate, now_ms)
+        return found
+
+    def _agree(
+        self, round_time_s: int, reports: Mapping[str, Mapping[str, Report]]
+    ) -> tuple[tuple[SignedValues, ...], dict[str, Report]]:
+        own = dict(reports[self.members[0].name]) if self.members else {}
+        seat = self.seat
+        signing = [m for m in self.members if m.signer is not None]
+        if seat is None or not signing:
+            return (), own
+        values = tuple(
+            m.signer.observe(
+                seat.signers,
+                round_time_s,
+                {seat.indexes[f]: r for f, r in reports[m.name].items() if f in seat.indexes},
+            )
+            for m in signing
+            if m.signer is not None
+        )
+        fair = agreed(values, seat.signers)
+        published = {f: r for f, r in own.items() if f not in seat.indexes}
+        published |= {f: fair[i] for f, i in seat.indexes.items() if i in fair}
+        return values, {f: published[f] for f in self.specs if f in published}
+
+    def _agreements(self, round_time_s: int, values: tuple[SignedValues, ...]) -> tuple[Agreement, ...]:
+        if self.seat is None or not values:
+            return ()
+        return (
+            Agreement(
+                target=self.seat.target,
+                round_time_s=round_time_s,
+                signers=self.seat.signers,
+                feeds=tuple(self.seat.indexes),
+                indexes=tuple(self.seat.indexes.values()),
+                values=values,
+            ),
+        )
+
+    def _record(
+        self,
+        spec: FeedSpec,
+        report: Report,
+        results: Mapping[str, Mapping[str, Result]],
+        *,
+        now_ms: int,
+        signed: bool,
+    ) -> Record:
+        voices = [r[spec.feed] for r in results.values() if spec.feed in r]
+        if spec.is_cross:
+            voices = [r[leg] for leg in spec.legs for r in results.values() if leg in r]
+        deviation = None
+        if report.market_wad and report.redemption_wad:
+            deviation = deviation_bps_away(report.market_wad, report.redemption_wad)
+        return Record(
+            feed=spec.feed,
+            mode=spec.mode,
+            report=report,
+            price_wad=price_of(report, spec.mode),
+            deviation_bps=deviation,
+            reasons=_reasons(voices, report.status),
+            observed_at_ms=(report.round_time_s - report.market_age_s) * MS,
+            computed_at_ms=now_ms,
+            signed_at_ms=now_ms if signed else None,
+            operators=tuple(name for name, found in results.items() if _has(found, spec)),
+            legs=spec.legs,
+        )
+
+    def _transitions(self, records: Sequence[Record], now_ms: int) -> list[Transition]:
+        return [
+            Transition(feed=r.feed, at_ms=now_ms, before=before, after=r.report.status, reasons=r.reasons)
+            for r in records
+            if (before := self._status.get(r.feed, r.report.status)) is not r.report.status
+        ]
+
+    def _abstained(
+        self, results: Mapping[str, Mapping[str, Result]], published: Mapping[str, Report]
+    ) -> dict[str, Abstained]:
+        """Feeds that nobody could publish, or only as halted, with one operator's reason."""
+        out: dict[str, Abstained] = {}
+        for found in results.values():
+            for feed, result in found.items():
+                quiet = feed not in published or published[feed].status is Status.HALT
+                if isinstance(result, Abstained) and quiet:
+                    out.setdefault(feed, result)
+        return out
+
+
+def _reports(found: Mapping[str, Result]) -> dict[str, Report]:
+    """What a member can sign: a round's report, or the status-only halt of one that abstained for too long."""
+    out: dict[str, Report] = {}
+    for feed, result in found.items():
+        report = result.report if isinstance(result, Round) else result.halt
+        if report is not None:
+            out[feed] = report
+    return out
+
+
+def _has(found: Mapping[str, Result], spec: FeedSpec) -> bool:
+    return any(isinstance(found.get(f), Round) for f in (spec.legs or (spec.feed,)))
+
+
+def _reasons(voices: Sequence[Result], status: Status) -> tuple[Reason, ...]:
+    """Reasons of the operators that report this status; every reason code once."""
+    out: dict[int, Reason] = {}
+    for one in voices:
+        if isinstance(one, Round) and one.report.status is status:
+            for reason in one.verdict.reasons:
+                out.setdefault(reason.code, reason)
+        elif isinstance(one, Abstained) and status is Status.HALT:
+            out.setdefault(one.why, Reason(code=one.why, text=one.text))
+    return tuple(out.values())

@@ -1,0 +1,204 @@
+"""Every misbehaviour of a venue on its stream: noticed, typed, survived, and over when the venue behaves again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+from local_venues import SYMBOLS, quote, until, wall_ms
+
+from demo.venue_faults import Misbehaviour
+from demo.venues import Venue
+from feeds.latest import Latest, Seen
+from feeds.types import FeedError, Quote, VenueLimits
+from feeds.units import WAD
+from feeds.ws import Patience, Stream
+
+pytestmark = pytest.mark.loopback
+F = Misbehaviour
+PATIENCE = Patience(silence_ms=250, check_ms=20, backoff_ms=10, backoff_max_ms=40, max_frame_bytes=1 << 20)
+LIMITS = VenueLimits(connect_interval_ms=5)
+
+
+@dataclass
+class Run:
+    """A stream of one symbol from a local exchange into a table."""
+
+    venue: Venue
+    stream: Stream
+    table: Latest
+    silent: list[str] = field(default_factory=list)
+
+    @property
+    def seen(self) -> Seen:
+        return self.table.get(self.venue.name, SYMBOLS[self.venue.name])
+
+    @property
+    def price(self) -> int:
+        return self.seen.quote.price_wad if self.seen.quote else 0
+
+    def bad(self, code: str) -> int:
+        return self.stream.health().bad_frames.get(code, 0)
+
+
+@contextlib.asynccontextmanager
+async def running(venue: Venue, session: aiohttp.ClientSession, **patience: Any) -> AsyncIterator[Run]:
+    table, silent = Latest(), list[str]()
+    stream = Stream(
+        venue.adapter(limits=LIMITS), [SYMBOLS[venue.name]], session, table.put, wall_ms,
+        on_silent=lambda _, symbol, __: silent.append(symbol),
+        patience=Patience(**{**{k: getattr(PATIENCE, k) for k in PATIENCE.__slots__}, **patience}),
+    )  # fmt: skip
+    task = asyncio.create_task(stream.run())
+    run = Run(venue, stream, table, silent)
+    try:
+        await until(lambda: run.price == 4000 * WAD)
+        yield run
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_change_arrives_and_carries_what_the_venue_says(venue: Venue, session: aiohttp.ClientSession) -> None:
+    async with running(venue, session) as run:
+        before_ms = wall_ms()
+        quote(venue, "4100.5")
+        await until(lambda: run.price == 4100 * WAD + WAD // 2)
+        assert run.seen.quote is not None
+        assert run.seen.quote.volume_wad == 12 * WAD + WAD // 2
+        assert run.seen.quote.stated_at_ms is not None
+        assert before_ms - 1 <= run.seen.quote.stated_at_ms <= wall_ms()
+        assert run.stream.health().connected
+        assert venue.subscribers == 1
+
+
+async def test_an_unknown_symbol_does_not_disturb_the_others(venue: Venue, session: aiohttp.ClientSession) -> None:
+    known, unknown = SYMBOLS[venue.name], {"kraken": "NO/PE", "coinbase": "NO-PE", "binance": "NOPE"}[venue.name]
+    table, silent = Latest(), list[str]()
+    stream = Stream(
+        venue.adapter(limits=LIMITS), [unknown, known], session, table.put, wall_ms,
+        on_silent=lambda _, symbol, __: silent.append(symbol), patience=PATIENCE,
+    )  # fmt: skip
+    task = asyncio.create_task(stream.run())
+    await until(lambda: table.get(venue.name, known).quote is not None)
+    if venue.name == "binance":  # it acknowledges what it does not know: only silence tells
+        await until(lambda: unknown in silent)
+    else:
+        await until(lambda: isinstance(table.get(venue.name, unknown).newest, FeedError))
+        newest = table.get(venue.name, unknown).newest
+        assert isinstance(newest, FeedError)
+        assert newest.code == "WRONG_SYMBOL"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def newest_is(code: str) -> Callable[[Run], bool]:
+    return lambda run: isinstance(run.seen.newest, FeedError) and run.seen.newest.code == code
+
+
+def dropped(why: str) -> Callable[[Run], bool]:
+    return lambda run: run.table.dropped(run.venue.name).get(why, 0) > 0
+
+
+NOTICED: dict[Misbehaviour, Callable[[Run], object]] = {
+    F.SILENT: lambda run: run.silent and run.stream.health().connects > 1,
+    F.SLOW_BODY: lambda run: run.silent and run.stream.health().connects > 1,
+    F.STUCK: lambda run: run.silent and run.stream.health().connects > 1 and dropped("duplicate")(run),
+    F.STALE: dropped("out_of_order"),
+    F.FUTURE: newest_is("FROM_FUTURE"),
+    F.ZERO: newest_is("NOT_POSITIVE"),
+    F.NEGATIVE: newest_is("NOT_POSITIVE"),
+    F.NAN: newest_is("MALFORMED"),
+    F.PRICE_TEXT: newest_is("MALFORMED"),
+    F.SWAPPED_DECIMALS: newest_is("OUT_OF_RANGE"),
+    F.INVERTED: lambda run: 0 < run.price < WAD // 3_000,
+    F.HTML: lambda run: run.bad("MALFORMED"),
+    F.HALF_FRAME: lambda run: run.bad("MALFORMED"),
+    F.GZIP_BOMB: lambda run: run.bad("MALFORMED"),
+    F.HUGE_BODY: lambda run: str(run.stream.health().last_error).startswith("TOO_LARGE"),
+    F.WRONG_SYMBOL: lambda run: run.bad("WRONG_SYMBOL"),
+    F.OUT_OF_ORDER: lambda run: dropped("out_of_order")(run) and run.price == 4100 * WAD,
+    F.DUPLICATE: lambda run: dropped("duplicate")(run) and run.price == 4100 * WAD,
+    F.NULL_TIME: lambda run: run.price == 4100 * WAD and run.seen.observed_at_ms == run.seen.received_at_ms,
+    F.SECONDS_FOR_MS: newest_is("MALFORMED"),
+    F.HTTP_429: lambda run: str(run.stream.health().last_error).startswith("RATE_LIMITED"),
+    F.REDIRECT: lambda run: isinstance(run.stream.health().last_error, FeedError) and not run.stream.health().connected,
+}
+PRICE_STANDS = set(F) - {F.INVERTED, F.OUT_OF_ORDER, F.DUPLICATE, F.NULL_TIME, F.HTTP_429, F.REDIRECT}
+"""Misbehaviours under which the last good quote and its time stay as they were."""
+
+
+def test_every_misbehaviour_is_acted_out() -> None:
+    assert set(NOTICED) == set(F)
+
+
+@pytest.mark.parametrize("fault", list(F))
+async def test_every_misbehaviour_is_noticed_and_survived(
+    venue: Venue, session: aiohttp.ClientSession, fault: Misbehaviour
+) -> None:
+    async with running(venue, session) as run:
+        venue.misbehave(fault)
+        since_ms = wall_ms()
+        quote(venue, "4100")
+        if fault in (F.HTTP_429, F.REDIRECT):
+            venue.cut()
+        await until(lambda: NOTICED[fault](run))
+        if fault in PRICE_STANDS:
+            assert run.price == 4000 * WAD
+            assert run.seen.observed_at_ms is not None
+            assert run.seen.observed_at_ms <= since_ms
+        venue.misbehave(None)
+        await asyncio.sleep(0.01)
+        quote(venue, "4200")
+        await until(lambda: run.price == 4200 * WAD)
+        assert isinstance(run.seen.newest, Quote)
+
+
+async def test_a_cut_and_a_longer_outage_are_survived(venue: Venue, session: aiohttp.ClientSession) -> None:
+    async with running(venue, session) as run:
+        venue.cut()
+        await until(lambda: run.stream.health().connects == 2)
+        await venue.down()
+        await until(lambda: not run.stream.health().connected)
+        error = run.stream.health().last_error
+        assert error is not None
+        assert error.code == "UNREACHABLE"
+        assert run.price == 4000 * WAD, "the last quote stays, with its age"
+        await asyncio.sleep(0.05)
+        await venue.up()
+        await asyncio.sleep(0.01)
+        quote(venue, "4300")
+        await until(lambda: run.price == 4300 * WAD)
+
+
+async def test_a_mute_symbol_is_noticed_although_heartbeats_go_on(venue: Venue, session: aiohttp.ClientSession) -> None:
+    async with running(venue, session, silence_ms=100) as run:
+        venue.mute([SYMBOLS[venue.name]])
+        await until(lambda: run.silent)
+        assert run.stream.health().silent == (SYMBOLS[venue.name],)
+        venue.unmute()
+        quote(venue, "4400")
+        await until(lambda: run.price == 4400 * WAD)
+        assert run.stream.health().silent == ()
+
+
+async def test_an_error_frame_of_the_venue_is_never_ignored(venue: Venue, session: aiohttp.ClientSession) -> None:
+    socket = await session.ws_connect(venue.ws_url)
+    exchange = venue.adapter()
+    errors: list[FeedError] = []
+    await socket.send_str(
+        '{"type":"nonsense","method":"NONSENSE"}' if venue.name != "kraken" else exchange.subscribe(["NO/PE"])[0]
+    )
+    while not errors:
+        frame = (await socket.receive(timeout=2)).data
+        try:
+            errors += [t.result for t in exchange.parse(frame) if isinstance(t.result, FeedError)]
+        except FeedError as e:
+            errors.append(e)
+    assert errors[0].code in ("REFUSED", "WRONG_SYMBOL")
+    await socket.close()

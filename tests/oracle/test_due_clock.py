@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from oracle_build import T0, spec
+from test_report import report
+
+from feeds.units import Wad
+from oracle.clock import ClockWatch
+from oracle.due import acceptable, due
+from oracle.types import Report, Status
+
+S = 1_700_000_000
+
+
+def at(round_s: int, base: Report | None = None) -> Report:
+    return replace(base or report(), round_time_s=round_s)
+
+
+@pytest.mark.parametrize(
+    ("stored", "fresh_s", "block_s", "taken"),
+    [
+        (None, S, S + 60, True),
+        (None, S, S + 61, False),
+        (None, S, S - 30, True),
+        (None, S, S - 31, False),
+        (S, S, S, False),
+        (S, S + 1, S, True),
+        (S + 5, S + 1, S, False),
+    ],
+)
+def test_acceptable_mirrors_the_contract(stored: int | None, fresh_s: int, block_s: int, *, taken: bool) -> None:
+    held = at(stored) if stored else None
+    assert (acceptable(held, at(fresh_s), block_time_s=block_s, max_push_age_s=60) is None) is taken
+
+
+def test_due_first_status_deviation_heartbeat_and_nothing() -> None:
+    feed, held = spec(heartbeat_s=60, push_bps=50), at(S)
+    assert due(feed, None, held) == "first"
+    assert due(feed, held, at(S + 1)) is None
+    assert due(feed, held, at(S + 60)) == "heartbeat"
+    assert "status ok to halt" in str(due(feed, held, at(S + 1, report(status=Status.HALT))))
+    moved = replace(at(S + 1), market_wad=Wad(held.market_wad * 1_0050 // 10_000))
+    assert "market moved" in str(due(feed, held, moved))
+    almost = replace(at(S + 1), market_wad=Wad(held.market_wad * 1_0049 // 10_000))
+    assert due(feed, held, almost) is None
+
+
+def test_the_clock_offset_is_the_median_of_the_freshest_words() -> None:
+    watch = ClockWatch()
+    for delay in (40, 900, 10):
+        watch.stated("coinbase", T0 - delay, T0)
+        watch.stated("kraken", T0 - delay - 5, T0)
+    watch.date("api.example", (T0 // 1000) * 1000, T0)
+    assert -20 <= watch.offset_ms(T0) <= 20
+    assert watch.may_sign(T0)
+
+
+def test_a_clock_that_is_four_seconds_off_may_not_sign() -> None:
+    watch = ClockWatch()
+    watch.stated("coinbase", T0 + 4_000, T0)
+    watch.stated("kraken", T0 + 4_010, T0)
+    assert not watch.may_sign(T0)
+    assert watch.offset_ms(T0 + 61_000) == 0
+    behind = ClockWatch()
+    behind.block(T0 + 5_000, T0)
+    assert not behind.may_sign(T0)
+    old_block = ClockWatch()
+    old_block.block(T0 - 12_000, T0)
+    assert old_block.may_sign(T0)
