@@ -27,7 +27,8 @@ from demo.table import Screen
 from demo.trader import Trader
 from demo.venues import Venue
 from oracle import config, keys
-from oracle.app import App, make_operator, now_ms
+from oracle.app import App, make_operator
+from oracle.clock import now_ms
 from oracle.deploy import Deployer, Deployment, StoreSettings
 from oracle.eip712 import address_of
 from oracle.journal import SignJournal
@@ -143,9 +144,7 @@ def load(stand: Stand) -> Plan:
     return plan(config.load(stand.config))
 
 
-async def _play(
-    app: App, stand: Stand, options: Options, stop: asyncio.Event, screen: Screen | None
-) -> None:
+async def _play(app: App, stand: Stand, options: Options, stop: asyncio.Event, screen: Screen | None) -> None:
     """Run market and scenario until the time is up, or until interrupted."""
     market = Market(Trader(stand.chain, stand.world), stand.venues)
     say = screen.say if screen is not None else _say
@@ -157,7 +156,7 @@ async def _play(
         seconds = options.seconds or 60.0
         script = asyncio.create_task(_script(SCENARIOS[options.scenario], Stage(market, seconds, say)))
         tasks.append(script)
-        waits = [asyncio.create_task(stop.wait())]
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         if options.seconds:
             waits.append(asyncio.create_task(asyncio.sleep(options.seconds)))
         await asyncio.wait([*waits, *tasks[:2]], return_when=asyncio.FIRST_COMPLETED)
@@ -188,7 +187,9 @@ async def _until_ready(app: App, tasks: list[asyncio.Task[None]]) -> None:
         await asyncio.sleep(0.1)
 
 
-def _write_keys(folder: Path, operators: Mapping[str, coincurve.PrivateKey], gas: coincurve.PrivateKey) -> dict[str, str]:
+def _write_keys(
+    folder: Path, operators: Mapping[str, coincurve.PrivateKey], gas: coincurve.PrivateKey
+) -> dict[str, str]:
     """Encrypted keyfiles under a passphrase of this run, and a journal born with each operator's key."""
     passphrase = secrets.token_hex(16)
     for name, key in operators.items():

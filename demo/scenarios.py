@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -104,12 +104,14 @@ class Liar(Operator):
     """An operator that leads with prices 3 % too high. It signs honestly when others lead: it wants to stay in."""
 
     def propose(
-        self, signers: SignerSet, round_time_s: int, values: tuple[SignedValues, ...], feeds: tuple[int, ...]
+        self, signers: SignerSet, round_time_s: int, values: Sequence[SignedValues], feeds: Sequence[int]
     ) -> Proposal:
         """The agreed values, shifted."""
         fair = agreed(values, signers)
         shifted = {
-            i: replace(fair[i], market_wad=Wad(fair[i].market_wad * (BPS + _LIE_BPS) // BPS)) for i in feeds if i in fair
+            i: replace(fair[i], market_wad=Wad(fair[i].market_wad * (BPS + _LIE_BPS) // BPS))
+            for i in feeds
+            if i in fair
         }
         return Proposal(leader=self.name, round_time_s=round_time_s, items=join(shifted), values=tuple(values))
 

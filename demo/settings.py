@@ -53,7 +53,9 @@ def text(
     parts += [_operator(folder, name) for name in OPERATORS]
     parts.append(_target(folder, store))
     parts += [_wdiv_eth(world), _DIV_ETH, _lrt(world), _ETH_USD, _USDT_USD, _CROSSES]
-    return "# The demo: a local chain and local venues. Windows and dwells are scaled down to seconds.\n" + "\n".join(parts)
+    return "# The demo: a local chain and local venues. Windows and dwells are scaled down to seconds.\n" + "\n".join(
+        parts
+    )
 
 
 def _process(folder: Path, port: int) -> str:

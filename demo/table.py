@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _STYLE = {Status.OK: "green", Status.WATCH: "yellow", Status.DEPEG: "bold red", Status.HALT: "bold magenta"}
 _REFRESH_S = 0.25
 _LINES = 6
+_LARGE_WAD = 10**20
 
 
 class Screen:
@@ -35,7 +37,7 @@ class Screen:
     def __init__(self, app: App, stand: Stand, options: Options) -> None:
         self._app, self._stand, self._options = app, stand, options
         self._lines: deque[str] = deque(maxlen=_LINES)
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)
 
     def say(self, line: str) -> None:
         """Show a line under the table; where there is no terminal, print it."""
@@ -56,7 +58,9 @@ class Screen:
 
     def _picture(self) -> Group:
         port = self._app.plan.config.api.port
-        head = Text(f"lrt-oracle demo: {self._options.scenario}, times scaled down to seconds   http://127.0.0.1:{port}/")
+        head = Text(
+            f"lrt-oracle demo: {self._options.scenario}, times scaled down to seconds   http://127.0.0.1:{port}/"
+        )
         counts = [f"{t.name}: {t.counts['landed']} pushes landed" for t in self._app.targets.values()]
         return Group(head, self._table(), Text("   ".join(counts)), *(Text(f"  {line}") for line in self._lines))
 
@@ -69,7 +73,8 @@ class Screen:
             if record is None:
                 table.add_row(feed, "no round yet")
                 continue
-            report, places = record.report, 2 if feed.endswith("/USD") and report.market_wad > 10**20 else 6
+            report = record.report
+            places = 2 if record.price_wad > _LARGE_WAD else 6
             deviation = "" if record.deviation_bps is None else _signed(record.deviation_bps)
             onchain = next((o for o in self._app.desk.onchain(feed)), None)
             table.add_row(

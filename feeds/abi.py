@@ -28,12 +28,14 @@ def selector(signature: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def address(text: str) -> bytes:
-    """Return the 20 bytes of an address; a mixed-case one must have the right checksum (EIP-55).
+def address(text: str | bytes) -> bytes:
+    """Return the 20 bytes of an address; a text of mixed case must have the right checksum (EIP-55).
 
     Raises:
         ValueError: it is no address, is zero, or its checksum is wrong.
     """
+    if isinstance(text, bytes):
+        text = "0x" + text.hex()
     if not _ADDRESS.fullmatch(text):
         raise ValueError(f"{text!r} is no address: write 0x and 40 hexadecimal digits")
     raw = bytes.fromhex(text[2:])
@@ -56,12 +58,13 @@ def word(value: int) -> bytes:
     return (value % (1 << 256)).to_bytes(_WORD, "big")
 
 
-def calldata(function: str, args: Sequence[str | int] = ()) -> bytes:
+def calldata(function: str, args: Sequence[str | int | bytes] = ()) -> bytes:
     """Selector and arguments of a call whose arguments are all of fixed size.
 
     Args:
         function: name and types, such as ``getRateInQuoteSafe(address)``.
-        args: one integer, integer text (``1e18`` is allowed), 0x-address, 0x-bytes or true/false for each type.
+        args: one integer, integer text (``1e18`` is allowed), 0x-address, 0x-bytes (or bytes) or true/false for each
+            type.
 
     Raises:
         ValueError: the signature cannot be read, or an argument does not fit its type.
@@ -76,15 +79,15 @@ def calldata(function: str, args: Sequence[str | int] = ()) -> bytes:
     return selector(function) + b"".join(encoded)
 
 
-def _argument(kind: str, value: str | int) -> bytes:
+def _argument(kind: str, value: str | int | bytes) -> bytes:
     if kind == "address":
-        return word(int.from_bytes(address(str(value)), "big"))
+        return word(int.from_bytes(address(value if isinstance(value, bytes) else str(value)), "big"))
     if kind == "bool" and value in (True, False, "true", "false"):
         return word(int(value in (True, "true")))
-    if (integer := _INTEGER.fullmatch(kind)) and int(integer[2]) in _BITS:
+    if (integer := _INTEGER.fullmatch(kind)) and int(integer[2]) in _BITS and not isinstance(value, bytes):
         return word(_bounded(kind, integer_of(value), unsigned=bool(integer[1]), bits=int(integer[2])))
     if (fixed := _FIXED_BYTES.fullmatch(kind)) and 1 <= int(fixed[1]) <= _WORD:
-        return _fixed(kind, str(value), int(fixed[1]))
+        return _fixed(kind, value, int(fixed[1]))
     raise ValueError(f"an argument {value!r} of type {kind} cannot be written in the config: only fixed-size types can")
 
 
@@ -95,9 +98,9 @@ def _bounded(kind: str, value: int, *, unsigned: bool, bits: int) -> int:
     return value
 
 
-def _fixed(kind: str, text: str, size: int) -> bytes:
+def _fixed(kind: str, text: str | int | bytes, size: int) -> bytes:
     try:
-        raw = bytes.fromhex(text.removeprefix("0x"))
+        raw = text if isinstance(text, bytes) else bytes.fromhex(str(text).removeprefix("0x"))
     except ValueError:
         raw = b""
     if len(raw) != size:

@@ -8,6 +8,9 @@ from types import MappingProxyType
 from feeds.exchanges.binance import Binance
 from feeds.exchanges.coinbase import Coinbase
 from feeds.exchanges.kraken import Kraken
+from feeds.pools.uniswap_v3 import UniswapV3
+from feeds.rates.call import RateCall
+from feeds.rates.erc4626 import Erc4626
 from feeds.types import ChainAdapter, Exchange
 
 EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
@@ -16,6 +19,11 @@ EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
     "kraken": Kraken(),
 })  # fmt: skip
 
-POOLS: Mapping[str, type[ChainAdapter]] = MappingProxyType({})
+POOLS: Mapping[str, type[ChainAdapter]] = MappingProxyType({
+    "uniswap_v3": UniswapV3,
+})  # fmt: skip
 
-RATES: Mapping[str, type[ChainAdapter]] = MappingProxyType({})
+RATES: Mapping[str, type[ChainAdapter]] = MappingProxyType({
+    "rate_call": RateCall,
+    "erc4626": Erc4626,
+})  # fmt: skip

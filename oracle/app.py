@@ -17,13 +17,14 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExe
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from feeds.observe import ChainPlan, Hooks, Observer, Source, VenuePlan, Watch
-from feeds.rpc import ChainRead, Head, ReaderLimits
+from feeds.observe import Hooks, Observer, Watch
+from feeds.rpc import ChainRead, Head
 from feeds.units import MS
 from oracle import keys
 from oracle.chain import StoreClient
-from oracle.clock import WARN_MS, ClockWatch
+from oracle.clock import WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
+from oracle.desk import StoreDesk
 from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
 from oracle.live import Live
@@ -31,28 +32,33 @@ from oracle.plan import Plan
 from oracle.push import PushRules
 from oracle.rounds import Done, Member, Rounds, subset
 from oracle.sign import Ballot, Operator, Refusal
+from oracle.sources import chains_of, sources_of, venues_of
 from oracle.store import Store
 from oracle.supervise import Supervisor
 from oracle.target import Target, Tools
 from oracle.types import PushRow
 
-from oracle.desk import StoreDesk
+
 class _Null:
     def __getattr__(self, n):
         return lambda *a, **k: None
-    async def close(self): pass
+
+    async def close(self):
+        pass
+
+
 Metrics = _Null
-async def serve(*a, **k): return _Null()
+
+
+async def serve(*a, **k):
+    return _Null()
+
+
 _log = structlog.get_logger("oracle.app")
 _KEEP_ROUNDS_S = 30 * 86_400
 _HOUSEKEEPING_S = 60
 _SAMPLES = 20_000
 MakeOperator = Callable[[str, coincurve.PrivateKey, SignJournal, int], Operator]
-
-
-def now_ms() -> int:
-    """Unix ms of this machine's clock: the only place that reads it."""
-    return time.time_ns() // 1_000_000
 
 
 def make_operator(name: str, key: coincurve.PrivateKey, journal: SignJournal, bound_bps: int) -> Operator:
@@ -77,7 +83,7 @@ class App:
         self.metrics = Metrics()
         self.store = Store(Path(plan.config.oracle.database))
         self._environ, self._make_operator = environ, operator
-        self.observer = Observer(_sources(plan))
+        self.observer = Observer(sources_of(plan))
         self.rounds = Rounds(plan.specs, self._members(), None)
         self.live = Live(plan.specs, self.rounds.members[0].states.__getitem__, self.observer.observe)
         self.targets: dict[str, Target] = {}
@@ -179,7 +185,9 @@ class App:
     def _on_reorg(self, chain: str, first_block: int, last_block: int) -> None:
         chain_id = self.plan.config.chains[chain].chain_id
         marked = self.store.mark_orphaned(chain_id, first_block, last_block, f"reorganised at block {first_block}")
-        _log.warning("reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked)
+        _log.warning(
+            "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked
+        )
 
     def _on_ballot(self, ballot: Ballot) -> None:
         for refusal in ballot.refusals:
@@ -237,22 +245,14 @@ class App:
             on_head=self._on_head,
             on_reorg=self._on_reorg,
         )
-        venues = {
-            n: VenuePlan(ws_url=v.ws_url, rest_url=v.rest_url, silence_ms=v.silence_ms, rest_ms=v.rest_ms)
-            for n, v in config.venues.items()
-        }
-        chains = {
-            n: ChainPlan(
-                chain_id=c.chain_id,
-                endpoints=c.endpoints,
-                multicall=c.multicall,
-                poll_ms=c.poll_ms,
-                limits=ReaderLimits(max_head_age_ms=c.max_head_age_s * MS, max_calls=c.max_calls),
-            )
-            for n, c in config.chains.items()
-        }
         return Watch(
-            self.observer, _sources(self.plan), venues=venues, chains=chains, session=session, now_ms=now_ms, hooks=hooks
+            self.observer,
+            sources_of(self.plan),
+            venues=venues_of(config),
+            chains=chains_of(config),
+            session=session,
+            now_ms=now_ms,
+            hooks=hooks,
         )
 
     def _members(self) -> list[Member]:
@@ -268,7 +268,9 @@ class App:
     def _operator(self, section: OperatorSection) -> Operator | None:
         """The signer of an operator; None (it runs dry, and says so) while its passphrase is not given."""
         if section.passphrase_env not in self._environ:
-            _log.warning("no passphrase: this operator signs nothing", operator=section.name, set=section.passphrase_env)
+            _log.warning(
+                "no passphrase: this operator signs nothing", operator=section.name, set=section.passphrase_env
+            )
             return None
         key = keys.load(Path(section.keyfile), section.passphrase_env, self._environ)
         config = self.plan.config
@@ -279,7 +281,9 @@ class App:
         journal = SignJournal(path, address_of(key), now_ms=now_ms(), mute_ms=mute_ms)
         signed_s = self.store.last_signed_s(address_of(key))
         if journal.last_round_s() < signed_s:
-            _log.error("the sign journal is older than what the key has signed: silent for a while", operator=section.name)
+            _log.error(
+                "the sign journal is older than what the key has signed: silent for a while", operator=section.name
+            )
             journal.mute(now_ms() + mute_ms)
         if journal.mute_until_ms > now_ms():
             _log.warning("mute", operator=section.name, for_ms=journal.mute_until_ms - now_ms())
@@ -315,21 +319,3 @@ class App:
             can_send=gas_key is not None,
             tools=tools,
         )
-
-
-def _sources(plan: Plan) -> list[Source]:
-    return [
-        Source(
-            feed=p.feed,
-            name=p.spec.name,
-            pair=p.spec.pair,
-            group=p.spec.group,
-            kind=p.spec.kind,
-            max_age_ms=p.spec.max_age_ms,
-            venue=p.venue,
-            symbol=p.symbol,
-            chain=p.chain,
-            adapter=p.adapter,
-        )
-        for p in plan.sources
-    ]

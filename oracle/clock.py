@@ -6,6 +6,7 @@ truth. A block's time is only a bound: a block from the future says that our clo
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -13,6 +14,11 @@ WARN_MS = 1_000
 REFUSE_MS = 3_000
 _WINDOW_MS = 60_000
 _DATE_RESOLUTION_MS = 500
+
+
+def now_ms() -> int:
+    """Unix ms of this machine's clock. Only the composition root and the commands call it; rules get a time."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)

@@ -70,7 +70,12 @@ class Deployer:
         """Deploy the store, register every feed with a slot, deploy a view for each feed and cross."""
         signers = [AsyncWeb3.to_checksum_address("0x" + s.hex()) for s in settings.signers]
         store = await self.create(
-            "PriceStore", self._account.address, settings.max_push_age_s, signers, list(settings.weights), settings.threshold
+            "PriceStore",
+            self._account.address,
+            settings.max_push_age_s,
+            signers,
+            list(settings.weights),
+            settings.threshold,
         )
         views: dict[str, str] = {}
         for spec in specs:
@@ -109,3 +114,12 @@ class Deployer:
     async def close(self) -> None:
         """Close the connections."""
         await self._web3.provider.disconnect()
+
+
+async def deploy(url: str, key: coincurve.PrivateKey, settings: StoreSettings, specs: Sequence[FeedSpec]) -> Deployment:
+    """Deploy with a connection of its own."""
+    deployer = Deployer(url, key)
+    try:
+        return await deployer.deploy(settings, specs)
+    finally:
+        await deployer.close()

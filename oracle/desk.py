@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from oracle.types import Abstained, OnChain, Record
-
 
 class StoreDesk:
     def __init__(self, app) -> None:

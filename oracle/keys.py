@@ -10,6 +10,9 @@ from pathlib import Path
 import coincurve
 from eth_account import Account
 
+from oracle.eip712 import address_of
+from oracle.journal import SignJournal
+
 
 class KeyfileError(RuntimeError):
     """A keyfile can not be used: which one, and what to do."""
@@ -46,3 +49,22 @@ def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: 
 def checksum_address(key: coincurve.PrivateKey) -> str:
     """EIP-55 address of a key."""
     return str(Account.from_key(key.secret).address)
+
+
+def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Make a key and its keyfile, with `journal` the sign journal that is born with it; returns its address.
+
+    Raises:
+        KeyfileError: no passphrase, or a file is already there.
+    """
+    passphrase = environ.get(passphrase_env)
+    if not passphrase:
+        raise KeyfileError(f"a keyfile needs a passphrase: set the environment variable {passphrase_env}")
+    if journal is not None and journal.exists():
+        raise KeyfileError(f"{journal} exists: a journal is never shared between keys, choose another name")
+    key = coincurve.PrivateKey()
+    save(path, key, passphrase)
+    if journal is not None:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        SignJournal(journal, address_of(key), now_ms=0, mute_ms=0, newborn=True).close()
+    return checksum_address(key)

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import aiohttp
 import structlog
 from web3.exceptions import Web3Exception
 
@@ -97,7 +98,7 @@ class Target:
                 pass
             try:
                 await self._turn()
-            except (ChainError, Web3Exception, OSError, TimeoutError) as e:
+            except (ChainError, Web3Exception, aiohttp.ClientError, OSError, TimeoutError) as e:
                 self.counts["failed"] += 1
                 self._tools.on_failed(type(e).__name__)
                 _log.warning("the target does not answer; it is tried again", target=self.name, why=str(e)[:300])
@@ -120,7 +121,7 @@ class Target:
             known = await self._client.feeds()
             indexes = self._bind(known)
             await self._pusher.start(indexes)
-        except (ChainError, Web3Exception, OSError, TimeoutError) as e:
+        except (ChainError, Web3Exception, aiohttp.ClientError, OSError, TimeoutError) as e:
             _log.warning("target not usable yet; it is tried again", target=self.name, why=str(e)[:300])
             return False
         strangers = [o.name for o in self._operators if o.address not in signers.signers]
@@ -183,7 +184,18 @@ class Target:
                 is None
             ):
                 out[index] = why
-        return out
+        return out | self._companions(reports, out) if out else {}
+
+    def _companions(self, reports: Mapping[str, Report], out: Mapping[int, str]) -> dict[int, str]:
+        """Feeds that go along because a push is made anyway and their own heartbeat is half over: cheaper than two."""
+        along: dict[int, str] = {}
+        for feed, index in self._indexes.items():
+            fresh, stored = reports.get(feed), self._pusher.stored.get(index)
+            if index in out or fresh is None or stored is None:
+                continue
+            if 2 * (fresh.round_time_s - stored.round_time_s) >= self._spec(feed).heartbeat_s:
+                along[index] = "goes along"
+        return along
 
     async def _vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> Ballot:
         if self._cosigners is None or self._signers is None:

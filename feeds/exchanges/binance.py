@@ -66,9 +66,9 @@ class Binance:
         """One request per 20 symbols. The venue refuses a whole request in which one symbol is unknown."""
         root = f"{self.rest_url}/api/v3/ticker/24hr?symbols="
         size = _SYMBOLS_PER_REQUEST
-        groups = [tuple(symbols[i : i + size]) for i in range(0, len(symbols), size)]
-        lists = [url_quote(json.dumps(g, separators=(",", ":")), safe="") for g in groups]
-        return tuple(Request(url=root + t, symbols=g) for t, g in zip(lists, groups, strict=True))
+        groups = (tuple(symbols[i : i + size]) for i in range(0, len(symbols), size))
+        named = ((url_quote(json.dumps(g, separators=(",", ":")), safe=""), g) for g in groups)
+        return tuple(Request(url=root + names, symbols=g) for names, g in named)
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the 24 h tickers; a symbol that was asked and is not there is WrongSymbol."""
@@ -96,6 +96,6 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
     error = message.get("error", message)
     if isinstance(error, Mapping) and ("code" in error or "error" in message):
         raise Refused(decode.said(error.get("msg", "")), code=decode.said(error.get("code")))
-    if "result" in message and message["result"] is None:
+    if message.get("result", message) is None:
         return ()
-    raise Malformed("neither data nor an acknowledgement", keys=",".join(sorted(map(str, message)))[:40])
+    raise Malformed("neither data nor an acknowledgement", keys=decode.said(sorted(message)))

@@ -8,12 +8,11 @@ root of token1 per token0 times 2**96; amounts are in the tokens' smallest units
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
 
-from feeds.types import Thin
+from feeds.types import Malformed, Thin
 from feeds.units import div_up, mul_div_up
 
 Q96 = 1 << 96
@@ -87,7 +86,11 @@ def swap_step(sqrt: int, target: int, liquidity: int, remaining: int, fee_pips: 
     if net >= reach:
         end = target
     else:
-        end = _after_input(sqrt, liquidity, net, down=down) if exact_in else _after_output(sqrt, liquidity, net, down=down)
+        end = (
+            _after_input(sqrt, liquidity, net, down=down)
+            if exact_in
+            else _after_output(sqrt, liquidity, net, down=down)
+        )
     low, high = (end, sqrt) if down else (sqrt, end)
     amount_in = (amount0 if down else amount1)(low, high, liquidity, up=True)
     amount_out = (amount1 if down else amount0)(low, high, liquidity, up=False)
@@ -115,15 +118,19 @@ def _after_output(sqrt: int, liquidity: int, amount: int, *, down: bool) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class Ticks:
     """A pool's state over the ticks that were read.
 
     Attributes:
-        sqrt: the sqrt price; tick: the pool's own, which may be one below the price's; liquidity: in range.
+        sqrt: the sqrt price.
+        tick: the pool's own, which may be one below the price's.
+        liquidity: in range.
         fee_pips: millionths of the input.
         spacing: ticks between those that can hold liquidity.
-        low: lowest tick read; high: the highest; both multiples of the spacing, low <= tick < high.
-        net: liquidity that appears when each initialised tick between them is crossed upwards.
+        low: lowest tick read, a multiple of the spacing, <= tick.
+        high: highest tick read, a multiple of the spacing, > tick.
+        order: initialised ticks from low to high, ascending.
+        net: for each of them, the liquidity that appears when it is crossed upwards.
     """
 
     sqrt: int
@@ -133,7 +140,8 @@ class Pool:
     spacing: int
     low: int
     high: int
-    net: Mapping[int, int]
+    order: tuple[int, ...]
+    net: tuple[int, ...]
 
     def swap(self, amount: int, *, down: bool) -> tuple[int, int]:
         """Amounts in (fee included) and out of a swap, as the pool would compute them.
@@ -144,6 +152,7 @@ class Pool:
 
         Raises:
             Thin: the swap leaves the ticks that were read.
+            Malformed: the ticks contradict the liquidity.
         """
         sqrt, tick, liquidity, left, paid, got = self.sqrt, self.tick, self.liquidity, amount, 0, 0
         while left:
@@ -155,8 +164,49 @@ class Pool:
             left = amount - paid if amount > 0 else amount + got
             sqrt = step.sqrt
             if sqrt == target:
-                if left and edge == (self.low if down else self.high):
-                    raise Thin("the notional leaves the ticks that were read", low=self.low, high=self.high)
-                liquidity += -self.net.get(edge, 0) if down else self.net.get(edge, 0)
+                liquidity = self._crossed(edge, liquidity, down=down)
                 tick = edge - 1 if down else edge
         return paid, got
+
+    def reach(self, goal: int, *, down: bool) -> tuple[int, int]:
+        """Amounts in (without fee) and out that move the sqrt price to the goal; rounded down, segment by segment.
+
+        Raises:
+            Thin: the goal lies beyond the ticks that were read.
+            Malformed: the ticks contradict the liquidity.
+        """
+        sqrt, tick, liquidity, paid, got = self.sqrt, self.tick, self.liquidity, 0, 0
+        while True:
+            edge = self._next(tick, down=down)
+            target = sqrt_at_tick(edge)
+            stop = max(target, goal) if down else min(target, goal)
+            low, high = min(stop, sqrt), max(stop, sqrt)
+            zero, one = amount0(low, high, liquidity, up=False), amount1(low, high, liquidity, up=False)
+            paid, got = (paid + zero, got + one) if down else (paid + one, got + zero)
+            if stop == goal:
+                return paid, got
+            liquidity = self._crossed(edge, liquidity, down=down)
+            sqrt, tick = stop, edge - 1 if down else edge
+
+    def _next(self, tick: int, *, down: bool) -> int:
+        """Where the pool ends its next step: an initialised tick, or the end of a word of its bitmap."""
+        place = tick // self.spacing + (0 if down else 1)
+        word = place // _WORD_TICKS * _WORD_TICKS
+        at = bisect_right(self.order, tick)
+        if down:
+            best = self.order[at - 1] if at else self.low
+            return max(best, word * self.spacing, self.low)
+        best = self.order[at] if at < len(self.order) else self.high
+        return min(best, (word + _WORD_TICKS - 1) * self.spacing, self.high)
+
+    def _crossed(self, edge: int, liquidity: int, *, down: bool) -> int:
+        """Liquidity beyond an edge; nothing is known beyond the last tick read."""
+        if edge == (self.low if down else self.high):
+            raise Thin("the swap leaves the ticks that were read", low=self.low, high=self.high)
+        at = bisect_right(self.order, edge) - 1
+        if at < 0 or self.order[at] != edge:
+            return liquidity
+        liquidity += -self.net[at] if down else self.net[at]
+        if liquidity < 0:
+            raise Malformed("the ticks take away more liquidity than there is", tick=edge)
+        return liquidity

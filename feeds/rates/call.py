@@ -21,7 +21,7 @@ class RateCall:
     Attributes:
         contract: address of the contract.
         function: its name and argument types, such as ``convertToAssets(uint256)``.
-        args: the arguments, integers or texts (``1e18``, addresses).
+        args: the arguments as texts (``1e18``, addresses, true).
         returns: which 32-byte word of the answer is the rate, from 0.
         scale: the answer is the rate times 10**scale; the price is rounded down to 1e-18.
         invert: the answer is base per quote; the price is its reciprocal, rounded down.
@@ -30,7 +30,7 @@ class RateCall:
 
     contract: str
     function: str
-    args: tuple[str | int, ...] = ()
+    args: tuple[str, ...] = ()
     returns: int = 0
     scale: int = 18
     invert: bool = False
@@ -67,5 +67,5 @@ class RateCall:
 
 
 @lru_cache(maxsize=1024)
-def _calls(contract: str, function: str, args: tuple[str | int, ...]) -> tuple[Call, ...]:
+def _calls(contract: str, function: str, args: tuple[str, ...]) -> tuple[Call, ...]:
     return (Call(to=address(contract), data=calldata(function, args)),)

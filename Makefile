@@ -1,0 +1,47 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need, once.
+SHELL := /bin/bash
+PYTHON ?= python3
+PY := .venv/bin/python
+ARGS ?=
+
+.PHONY: demo test lint fuzz bench artifacts check-artifacts setup clean help
+
+help:           ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
+
+setup: .venv/.ready node_modules/.ready  ## environment and packages, nothing else
+
+.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	$(PY) -m pip install -q --disable-pip-version-check --no-deps -e .
+	touch $@
+
+node_modules/.ready: package.json package-lock.json .npmrc
+	npm ci --silent --no-progress
+	touch $@
+
+demo: setup     ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60"
+	.venv/bin/lrt-oracle demo $(ARGS)
+
+test: setup lint  ## linters, types, layers, all tests
+	$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: setup     ## ruff, mypy, import layers, compiled artifacts
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	node contracts/build.mjs --check
+
+fuzz: setup     ## long: adapters and contracts under mutated input
+	$(PY) -m pytest -m fuzz -n 2 $(ARGS)
+
+bench: setup    ## every benchmark, one after the other
+	for what in chain latency aggregate api gas; do .venv/bin/lrt-oracle bench $$what --json || exit 1; done
+
+artifacts: setup  ## compile the contracts
+	node contracts/build.mjs
+
+clean:          ## everything that setup made
+	rm -rf .venv node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,346 @@
+"""The command line. Commands import what they need when they run, so that --help stays quick."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from oracle.plan import Plan
+
+T = TypeVar("T")
+DONE, FAILED, USAGE, ABSTAINED = 0, 1, 2, 3
+
+
+class Exit(click.ClickException):
+    """A message for people and an exit status for scripts."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.__dict__["exit_code"] = code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "config_path", default="config.toml", show_default=True, type=click.Path(path_type=Path))
+@click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the log.")
+@click.option("--verbose", is_flag=True, help="Log every push and connection too.")
+@click.pass_context
+def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None:
+    """Market price and redemption rate of liquid staking and restaking tokens, as one signed record.
+
+    Exit status: 0 done, 1 the program failed, 2 usage or config is wrong, 3 the oracle abstained.
+    """
+    ctx.obj = config_path
+    _set_up_logging(log, verbose=verbose)
+
+
+@main.command()
+@click.option("--seconds", default=0.0, help="How long; 0 runs until interrupted.")
+@click.option("--scenario", default="depeg", show_default=True, help="calm, depeg, venue-crash, slash, mute or liar.")
+@click.option("--port", default=8551, show_default=True, help="Of the local endpoint and page.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a summary to this file.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Keep database, keys and config here.")
+def demo(seconds: float, scenario: str, port: int, json_file: Path | None, folder: Path | None) -> None:
+    """Run everything on a local chain and local venues."""
+    from demo.main import Options, run
+    from demo.scenarios import SCENARIOS
+    from oracle.schema import nearest
+
+    if scenario not in SCENARIOS:
+        raise Exit(f"{scenario!r} is no scenario; {nearest(scenario, SCENARIOS)}", USAGE)
+    options = Options(seconds=seconds, scenario=scenario, port=port, json_file=json_file, folder=folder)
+    summary = _until_signal(lambda stop: run(options, stop))
+    click.echo(
+        f"{summary['rounds']} rounds, {summary['pushes_landed']} pushes landed, "
+        f"{len(summary['states'])} status changes",
+        err=True,
+    )
+
+
+@main.command()
+@click.pass_obj
+def run(config_path: Path) -> None:
+    """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
+    from oracle.app import App
+
+    plan = _plan(config_path)
+    _until_signal(App(plan).run)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--wait", default=10.0, show_default=True, help="Seconds to let the sources answer.")
+@click.pass_obj
+def once(config_path: Path, as_json: bool, wait: float) -> None:
+    """Observe every source, make one round, print it. Nothing is stored, signed or pushed."""
+    from oracle.once import once as one_round
+
+    records, silent = asyncio.run(one_round(_plan(config_path), wait))
+    _print(as_json, {"prices": records, "abstained": silent}, _price_lines(records, silent))
+    sys.exit(DONE if records else ABSTAINED)
+
+
+@main.command()
+@click.option("--offline", is_flag=True, help="Only what needs no network.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def check(config_path: Path, offline: bool, as_json: bool) -> None:
+    """Check the config: every error at once, the groups that each feed can reach; with a network, chains and stores."""
+    from oracle.check import check as run_check
+    from oracle.schema import ConfigError
+
+    try:
+        plan = _plan(config_path, raw=True)
+        found = asyncio.run(run_check(plan, offline=offline))
+    except ConfigError as e:
+        problems = [{"key": p.key, "text": p.text} for p in e.problems]
+        _print(as_json, {"errors": problems}, [f"error  {p['key']}: {p['text']}" for p in problems])
+        sys.exit(USAGE)
+    _print(as_json, found, _check_lines(found))
+    sys.exit(USAGE if found["errors"] else DONE)
+
+
+@main.command()
+@click.argument("feed")
+@click.option("--round", "round_s", type=int, help="round_time in Unix seconds; the newest without it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def explain(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> None:
+    """Show each source of a stored round: its price, weight, age, or why it was rejected."""
+    from oracle.explain import explain as explained
+    from oracle.explain import lines
+
+    store = _store(config_path, feed)
+    found = explained(store, feed, round_s)
+    if found is None:
+        raise Exit(f"no round of {feed} is stored" + (f" at {round_s}" if round_s else ""), ABSTAINED)
+    _print(as_json, found, lines(found))
+
+
+@main.command()
+@click.argument("feed")
+@click.option("--round", "round_s", type=int, help="round_time in Unix seconds; the newest without it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def verify(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> None:
+    """Recompute a stored round from its inputs and compare it bit for bit."""
+    from oracle.audit import verify as recompute
+
+    store = _store(config_path, feed)
+    wanted = round_s
+    if wanted is None:
+        newest = store.record(feed)
+        wanted = newest.report.round_time_s if newest else 0
+    checks = list(recompute(store, feed, wanted))
+    good = bool(checks) and all(c.ok for c in checks)
+    rows = [f"{'same ' if c.ok else 'OTHER'}  {c.what}: {c.detail}" for c in checks]
+    _print(as_json, {"feed": feed, "round": wanted, "ok": good, "checks": [asdict(c) for c in checks]}, rows)
+    if not checks:
+        raise Exit(f"no round of {feed} is stored at {wanted}", ABSTAINED)
+    sys.exit(DONE if good else FAILED)
+
+
+@main.command()
+@click.argument("feed")
+@click.option("--minutes", default=60, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def history(config_path: Path, feed: str, minutes: int, as_json: bool) -> None:
+    """Print the published records of a feed."""
+    from oracle.clock import now_ms
+    from oracle.explain import record_document, record_line
+
+    store = _store(config_path, feed)
+    found = store.history(feed, now_ms() - minutes * 60_000, now_ms(), 100_000)
+    _print(as_json, {"feed": feed, "records": [record_document(r) for r in found]}, [record_line(r) for r in found])
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.option("--method", default="median", show_default=True)
+@click.option("--outliers", default="mad", show_default=True, help="A filter, or none.")
+@click.option("--floor-bps", default=50, show_default=True, help="Nearer than this is never an outlier.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def combine(file: Path, method: str, outliers: str, floor_bps: int, as_json: bool) -> None:
+    """Combine quotes in a JSON file: [{"source": "a", "price": "1.05", "group": "a", "weight": "10"}, ...]."""
+    from oracle.explain import CombineError, combine_file
+
+    try:
+        found = combine_file(file, method, None if outliers == "none" else outliers, floor_bps)
+    except CombineError as e:
+        raise Exit(str(e), USAGE) from None
+    _print(
+        as_json,
+        found,
+        [f"{found['price']}  by {method} of {len(found['used'])}, rejected: {found['rejected'] or 'none'}"],
+    )
+
+
+@main.command()
+@click.option("--rpc", required=True, help="HTTP endpoint of the chain.")
+@click.option("--keyfile", required=True, type=click.Path(path_type=Path), help="Pays, and owns the store.")
+@click.option("--passphrase-env", default="LRT_ORACLE_OWNER_PASSPHRASE", show_default=True)
+@click.option("--signers", required=True, help="Addresses of the report keys, comma separated.")
+@click.option("--threshold", required=True, type=int, help="How many of them must sign.")
+@click.option("--max-push-age", default=60, show_default=True, help="Seconds after which a batch is refused.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the addresses to this TOML file.")
+@click.pass_obj
+def deploy(
+    config_path: Path,
+    /,
+    *,
+    rpc: str,
+    keyfile: Path,
+    passphrase_env: str,
+    signers: str,
+    threshold: int,
+    max_push_age: int,
+    out: Path | None,
+) -> None:
+    """Deploy a PriceStore, register the config's feeds, and deploy a view for each."""
+    from oracle.config import address
+    from oracle.deploy import StoreSettings
+    from oracle.deploy import deploy as put
+    from oracle.keys import load
+
+    plan = _plan(config_path)
+    parties = tuple(address(s.strip()) for s in signers.split(","))
+    settings = StoreSettings(
+        signers=parties, weights=(1,) * len(parties), threshold=threshold, max_push_age_s=max_push_age
+    )
+    specs = [s for s in plan.specs.values() if s.is_cross or s.feed in plan.pushed]
+    done = asyncio.run(put(rpc, load(keyfile, passphrase_env), settings, specs))
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(done.toml(), encoding="utf-8")
+    click.echo(done.toml(), nl=False)
+
+
+@main.group()
+def keys() -> None:
+    """Report and gas keys: encrypted keyfiles."""
+
+
+@keys.command("new")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--journal", type=click.Path(path_type=Path), help="Make the sign journal with the key: a report key.")
+@click.option("--passphrase-env", default="LRT_ORACLE_PASSPHRASE", show_default=True)
+def keys_new(path: Path, journal: Path | None, passphrase_env: str) -> None:
+    """Make a key. With --journal it may sign at once; without one a report key stays mute at first."""
+    from oracle.keys import new
+
+    click.echo(new(path, journal, passphrase_env))
+
+
+@keys.command("show")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+def keys_show(path: Path) -> None:
+    """Print the address of a keyfile."""
+    click.echo("0x" + json.loads(path.read_text(encoding="utf-8"))["address"].removeprefix("0x"))
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["chain", "latency", "aggregate", "api", "gas"]))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def bench(what: str, as_json: bool) -> None:
+    """Measure on this machine, as ratios within one run."""
+    from demo.bench import run as measure
+
+    found = asyncio.run(measure(what))
+    _print(as_json, found, [f"{k}: {v}" for k, v in found.items()])
+
+
+def _plan(config_path: Path, *, raw: bool = False) -> Plan:
+    from oracle.config import load
+    from oracle.plan import plan
+    from oracle.schema import ConfigError
+
+    try:
+        return plan(load(config_path))
+    except ConfigError as e:
+        if raw:
+            raise
+        raise Exit(f"{config_path}:\n{e}", USAGE) from None
+
+
+def _store(config_path: Path, feed: str) -> Any:
+    from oracle.schema import nearest
+    from oracle.store import Store
+
+    plan = _plan(config_path)
+    if feed not in plan.specs:
+        raise Exit(f"{feed!r} is no feed of {config_path}; {nearest(feed, plan.specs)}", USAGE)
+    path = Path(plan.config.oracle.database)
+    if not path.is_file():
+        raise Exit(f"no database at {path}: run the oracle first", ABSTAINED)
+    return Store(path)
+
+
+def _until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Run until the work ends; SIGTERM and SIGINT set its stop event. Known failures become exit status 1."""
+    from contracts import UnknownArtifact
+    from oracle.keys import KeyfileError
+
+    async def whole() -> T:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, stop.set)
+        return await work(stop)
+
+    try:
+        return asyncio.run(whole())
+    except (KeyfileError, UnknownArtifact, OSError, RuntimeError) as e:
+        raise Exit(str(e), FAILED) from e
+
+
+def _print(as_json: bool, document: dict[str, Any], rows: list[str]) -> None:
+    click.echo(json.dumps(document, indent=2) if as_json else "\n".join(rows))
+
+
+def _price_lines(records: list[dict[str, Any]], silent: list[dict[str, Any]]) -> list[str]:
+    rows = [f"{r['feed']:<18} {r['price']:<28} {r['status']:<6} {r['deviation_bps'] or ''}" for r in records]
+    return [*rows, *(f"{s['feed']:<18} abstains: {s['code']}: {s['text']}" for s in silent)]
+
+
+def _check_lines(found: dict[str, Any]) -> list[str]:
+    rows = [f"{f['feed']:<18} {f['groups_reachable']} groups ({', '.join(f['groups'])}), needs {f['min_groups']}; {f['use']}"
+            for f in found["feeds"]]  # fmt: skip
+    rows += [f"note   {n}" for n in found["notes"]]
+    rows += [f"error  {e['key']}: {e['text']}" for e in found["errors"]]
+    return [*rows, f"{len(found['errors'])} errors"]
+
+
+def _set_up_logging(form: str, *, verbose: bool) -> None:
+    import logging
+
+    import structlog
+
+    render = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info if form == "json" else _same,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+def _same(_logger: Any, _name: str, event: Any) -> Any:
+    return event
+
+
+if __name__ == "__main__":
+    main(prog_name="lrt-oracle")

@@ -1,0 +1,50 @@
+"""The plan's sources in the form that the feeds layer takes, and where venues and chains are."""
+
+from __future__ import annotations
+
+from feeds.observe import ChainPlan, Source, VenuePlan
+from feeds.rpc import ReaderLimits
+from feeds.units import MS
+from oracle.config import Config
+from oracle.plan import Plan
+
+
+def sources_of(plan: Plan) -> list[Source]:
+    """All sources of all feeds."""
+    return [
+        Source(
+            feed=p.feed,
+            name=p.spec.name,
+            pair=p.spec.pair,
+            group=p.spec.group,
+            kind=p.spec.kind,
+            max_age_ms=p.spec.max_age_ms,
+            venue=p.venue,
+            symbol=p.symbol,
+            chain=p.chain,
+            adapter=p.adapter,
+        )
+        for p in plan.sources
+    ]
+
+
+def venues_of(config: Config) -> dict[str, VenuePlan]:
+    """Venues with addresses or patience of their own."""
+    return {
+        n: VenuePlan(ws_url=v.ws_url, rest_url=v.rest_url, silence_ms=v.silence_ms, rest_ms=v.rest_ms)
+        for n, v in config.venues.items()
+    }
+
+
+def chains_of(config: Config) -> dict[str, ChainPlan]:
+    """How each chain is read."""
+    return {
+        n: ChainPlan(
+            chain_id=c.chain_id,
+            endpoints=c.endpoints,
+            multicall=c.multicall,
+            poll_ms=c.poll_ms,
+            limits=ReaderLimits(max_head_age_ms=c.max_head_age_s * MS, max_calls=c.max_calls),
+        )
+        for n, c in config.chains.items()
+    }
