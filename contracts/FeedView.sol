@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.28;
+
+import {BaseView} from "./BaseView.sol";
+import {IPriceStore} from "./interfaces/IPriceStore.sol";
+
+/// @title FeedView: one token of a PriceStore through the interfaces that lenders already use
+/// @notice Mode, decimals and token are fixed; the description says them: "weETH / ETH (min)".
+contract FeedView is BaseView {
+    /// @notice 0 market, 1 redemption, 2 the lower of both, 3 the higher of both.
+    uint8 public immutable mode;
+    IPriceStore public immutable store;
+    bytes32 public immutable feedId;
+    /// @inheritdoc BaseView
+    uint32 public immutable override heartbeat;
+    uint16 private immutable index;
+
+    error BadMode(uint8 mode);
+
+    /// @param store_ where the token is registered
+    /// @param id its feed id
+    /// @param mode_ a price that the token has
+    /// @param decimals_ 1 to 18; answers are rounded down to them
+    /// @param heartbeat_ seconds
+    constructor(IPriceStore store_, bytes32 id, uint8 mode_, uint8 decimals_, uint32 heartbeat_) BaseView(decimals_) {
+        index = store_.indexOf(id);
+        (bool hasMarket, bool hasRedemption) = store_.presence(index);
+        if (mode_ > 3 || (mode_ == 0 && !hasMarket) || (mode_ == 1 && !hasRedemption)) revert BadMode(mode_);
+        (store, feedId, mode, heartbeat) = (store_, id, mode_, heartbeat_);
+    }
+
+    /// @inheritdoc BaseView
+    /// @dev A market price was true when its oldest input was seen; a redemption rate holds at roundTime. Never later
+    ///      than the block: some consumers underflow on a time in the future.
+    function peek()
+        public
+        view
+        override
+        returns (uint256 wad, uint256 updatedAt, uint256 roundTime, uint8 statusByte)
+    {
+        uint256 word = store.slotAt(index);
+        roundTime = uint32(word);
+        if (roundTime == 0) return (0, 0, 0, 0);
+        wad = _pick(word >> 168, uint88(word >> 80));
+        updatedAt = mode == 1 ? roundTime : roundTime - uint16(word >> 40);
+        if (updatedAt > block.timestamp) updatedAt = block.timestamp;
+        statusByte = uint8(word >> 56);
+    }
+
+    /// @notice Confidence around the market price in bps.
+    function spreadBps() external view returns (uint16) {
+        uint256 word = store.slotAt(index);
+        return uint32(word) == 0 ? 0 : uint16(word >> 64);
+    }
+
+    /// @notice The whole record, both prices and both ages.
+    function report() external view returns (IPriceStore.Report memory) {
+        return store.latestAt(index);
+    }
+
+    /// @notice "BASE / QUOTE (mode)".
+    function description() external view returns (string memory) {
+        string[4] memory names = [" (market)", " (redemption)", " (min)", " (max)"];
+        bytes memory out;
+        for (uint256 i; i < 32 && feedId[i] != 0; ++i) {
+            out = feedId[i] == "/" ? bytes.concat(out, " / ") : bytes.concat(out, feedId[i]);
+        }
+        return string.concat(string(out), names[mode]);
+    }
+
+    /// @dev A price of 0 is absent: the other one is then both the lower and the higher.
+    function _pick(uint256 market, uint256 redemption) private view returns (uint256) {
+        if (mode == 0 || redemption == 0) return mode == 1 ? 0 : market;
+        if (mode == 1 || market == 0) return redemption;
+        return (market < redemption) == (mode == 2) ? market : redemption;
+    }
+}

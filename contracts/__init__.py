@@ -1,0 +1,48 @@
+"""Solidity sources, and what they compile to: interfaces and bytecode, checked in and compared by CI."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
+
+
+class UnknownArtifact(LookupError):
+    """There is no such contract, or its artifact was not built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract: its interface, the code that deploys it, the code that is then on chain."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: bytes
+    runtime: bytes
+
+
+@cache
+def load(name: str, folder: Path = ARTIFACTS) -> Artifact:
+    """Read the artifact of a contract.
+
+    Args:
+        name: of the contract, such as ``PriceStore``.
+        folder: where artifacts are; the project's own without it.
+
+    Raises:
+        UnknownArtifact: names the nearest that is there.
+    """
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        known = sorted(p.stem for p in folder.glob("*.json"))
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none, run make artifacts'}"
+        raise UnknownArtifact(f"no artifact of {name}: {hint}")
+    data = json.loads(path.read_text(encoding="utf-8"))
+    code, runtime = (bytes.fromhex(data[k].removeprefix("0x")) for k in ("bytecode", "runtime"))
+    return Artifact(name=data["name"], abi=data["abi"], bytecode=code, runtime=runtime)
