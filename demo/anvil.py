@@ -91,7 +91,9 @@ def start(*, port: int | None = None, block_time_s: float | None = None, extra: 
 
 
 @contextlib.contextmanager
-def running(*, port: int | None = None, block_time_s: float | None = None, extra: Sequence[str] = ()) -> Iterator[Anvil]:
+def running(
+    *, port: int | None = None, block_time_s: float | None = None, extra: Sequence[str] = ()
+) -> Iterator[Anvil]:
     """Context manager over :func:`start`; the node is killed at the end."""
     node = start(port=port, block_time_s=block_time_s, extra=extra)
     try:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import contracts
-from feeds.units import wad_text
+from feeds.types import Kind, Observation
+from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
 from oracle.deploy import decimals_of
+from oracle.types import Record, Why
 
 if TYPE_CHECKING:
     from demo.main import Stand
@@ -41,6 +43,8 @@ async def summarise(app: App, stand: Stand, scenario: str) -> dict[str, Any]:
             for t in app.store.transitions()
         ],
         "rejected": _rejections(app),
+        "largest_move_bps": {feed: _largest_move_bps(app, feed) for feed in app.plan.specs},
+        "slash": _slash(app),
         "latency_ms": {
             "tick_to_live": _percentiles([us / 1_000 for us in app.live_us]),
             "deadline_to_durable": _percentiles(list(app.durable_ms)),
@@ -94,6 +98,51 @@ def _rejections(app: App) -> list[dict[str, Any]]:
                     key = (feed, r.source, r.code)
                     tally[key] = tally.get(key, 0) + 1
     return [{"feed": f, "source": s, "code": c, "times": n} for (f, s, c), n in sorted(tally.items())]
+
+
+def _records(app: App, feed: str) -> list[Record]:
+    return app.store.history(feed, 0, 1 << 45, 1 << 20)
+
+
+def _largest_move_bps(app: App, feed: str) -> int:
+    """Largest distance of any published price from the run's first one, in bps, rounded up."""
+    prices = [r.price_wad for r in _records(app, feed)]
+    return max((abs(deviation_bps_away(p, prices[0])) for p in prices), default=0)
+
+
+def _slash(app: App) -> dict[str, Any] | None:
+    """How many rounds it took from the first chain read with the lower rate to the rate and the reason in a record."""
+    share, rebasing = _records(app, "wdivETH/ETH"), _records(app, "divETH/ETH")
+    fell = next((i for i in range(1, len(share)) if _fell(share[i - 1], share[i])), None)
+    if fell is None:
+        return None
+    named = next((r for r in rebasing if any(x.code is Why.SLASH for x in r.reasons)), None)
+    at_s = share[fell].report.round_time_s
+    return {
+        "redemption_before": wad_text(share[fell - 1].report.redemption_wad),
+        "redemption_after": wad_text(share[fell].report.redemption_wad),
+        "round": at_s,
+        "block_time_ms": _first_read_ms(app, share[fell].report.redemption_wad),
+        "rounds_until_seen": at_s - _first_read_ms(app, share[fell].report.redemption_wad) // 1_000,
+        "rounds_until_divETH_names_it": None if named is None else named.report.round_time_s - at_s,
+        "divETH_redemption": wad_text(rebasing[-1].report.redemption_wad),
+    }
+
+
+def _fell(before: Record, after: Record) -> bool:
+    return after.report.redemption_wad * 1_000 < before.report.redemption_wad * 999
+
+
+def _first_read_ms(app: App, rate_wad: int) -> int:
+    """Time of the first block in which the chain showed this rate."""
+    times = [
+        o.observed_at_ms
+        for m in app.rounds.members
+        for _, r in app.store.results_since(m.name, "wdivETH/ETH", 0, 1 << 40)
+        for o in r.outcomes
+        if isinstance(o, Observation) and o.kind is Kind.REDEMPTION and o.price_wad <= rate_wad
+    ]
+    return min(times, default=0)
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float | int]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from feeds.exchanges.binance import Binance
 from feeds.exchanges.coinbase import Coinbase
 from feeds.exchanges.kraken import Kraken
+from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.rates.call import RateCall
 from feeds.rates.erc4626 import Erc4626
@@ -21,6 +22,7 @@ EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
 
 POOLS: Mapping[str, type[ChainAdapter]] = MappingProxyType({
     "uniswap_v3": UniswapV3,
+    "balancer_stable": BalancerStable,
 })  # fmt: skip
 
 RATES: Mapping[str, type[ChainAdapter]] = MappingProxyType({

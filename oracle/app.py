@@ -91,7 +91,15 @@ class App:
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)
         self.durable_ms: deque[int] = deque(maxlen=_SAMPLES)
         self.receipt_ms: deque[int] = deque(maxlen=_SAMPLES)
-        self.desk = StoreDesk(self)
+        self.desk = StoreDesk(
+            plan.specs,
+            self.store,
+            self.live,
+            self.targets,
+            interval_s=plan.config.oracle.round_interval_s,
+            now_ms=now_ms,
+            offset_ms=lambda: self.clock.offset_ms(now_ms()),
+        )
         self._dirty: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._watch: Watch | None = None
@@ -101,7 +109,7 @@ class App:
         config = self.plan.config
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             self._watch = self._build_watch(session)
-            self.targets = {n: self._target(n, t) for n, t in config.targets.items()}
+            self.targets.update({n: self._target(n, t) for n, t in config.targets.items()})
             server = await serve(
                 self.desk, host=config.api.host, port=config.api.port, cors_origins=config.api.cors_origins,
                 metrics=self.metrics, now_ms=now_ms,

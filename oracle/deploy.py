@@ -90,6 +90,10 @@ class Deployer:
             views[spec.feed] = view.address
         return Deployment(chain_id=await self._web3.eth.chain_id, store=store.address, views=views)
 
+    async def chain_id(self) -> int:
+        """The chain that is deployed to."""
+        return int(await self._web3.eth.chain_id)
+
     async def create(self, name: str, *args: Any) -> Any:
         """Deploy one of the project's contracts; returns it."""
         artifact = contracts.load(name)

@@ -2,20 +2,188 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from feeds.units import MS
+from oracle.api import Health, News, NoReport
+from oracle.documents import Abstaining
+from oracle.live import Live
+from oracle.rounds import Done
+from oracle.sign import Ballot, SignedBatch
+from oracle.store import Store
+from oracle.types import Abstained, Explanation, FeedSpec, OnChain, Record, Result, Round
+
+_LATE_ROUNDS = 3
+_REPORTS_KEPT = 64
+
+
+class Chain(Protocol):
+    """What the desk needs of a target."""
+
+    @property
+    def onchain(self) -> Mapping[str, OnChain]:
+        """What last landed, by feed."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the operators have their seat there."""
+
+    async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
+        """A batch of these feeds for the newest round."""
+
 
 class StoreDesk:
-    def __init__(self, app) -> None:
-        self.app = app
-        self._records = {f: r for f in app.plan.specs if (r := app.store.record(f)) is not None}
+    """The desk over the store and the lanes of one process.
 
-    def record(self, feed):
+    Args:
+        specs: all feeds.
+        store: what was published.
+        live: the live lane.
+        targets: the chains that are pushed to; the mapping may be filled later.
+        interval_s: between rounds.
+        now_ms: the clock.
+        offset_ms: how far the clock is off.
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, FeedSpec],
+        store: Store,
+        live: Live,
+        targets: Mapping[str, Chain],
+        *,
+        interval_s: int,
+        now_ms: Callable[[], int],
+        offset_ms: Callable[[], int],
+    ) -> None:
+        self._specs, self._store, self._live, self._targets = specs, store, live, targets
+        self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
+        self._records = {f: r for f in specs if (r := store.record(f)) is not None}
+        self._abstaining: dict[str, Abstaining] = {}
+        self._reports: dict[tuple[str, int], SignedBatch] = {}
+        self._listeners: list[Callable[[News], None]] = []
+        self._started_ms = now_ms()
+        self._round_s: int | None = None
+
+    # --- what the process tells -----------------------------------------------------------------------------------
+
+    def publish(self, done: Done) -> None:
+        """A round is stored: show it."""
+        self._records |= {r.feed: r for r in done.records}
+        self._round_s = done.round_time_s
+        fresh = {f: self._why(f, a, done) for f, a in done.abstained.items()}
+        for feed, spec in self._specs.items():
+            missing = next((leg for leg in spec.legs if leg in fresh), None)
+            if missing is not None:
+                fresh[feed] = self._why(feed, done.abstained.get(missing), done)
+        self._abstaining = fresh
+        self._tell(News(round_time_s=done.round_time_s, transitions=done.transitions))
+
+    def indicate(self, fresh: Sequence[Record]) -> None:
+        """The live lane has news: show it."""
+        if fresh:
+            self._tell(News(indications=tuple(fresh)))
+
+    def _why(self, feed: str, abstained: Abstained | None, done: Done) -> Abstaining:
+        held = self._abstaining.get(feed)
+        since = held.since_ms if held else done.round_time_s * MS
+        if abstained is None:
+            return held or Abstaining(
+                why=next(iter(done.abstained.values())).why, text="a leg abstains", since_ms=since
+            )
+        return Abstaining(why=abstained.why, text=abstained.text, since_ms=since)
+
+    def _tell(self, news: News) -> None:
+        for listen in self._listeners:
+            listen(news)
+
+    # --- what the endpoint asks -----------------------------------------------------------------------------------
+
+    def specs(self) -> Mapping[str, FeedSpec]:
+        """All feeds."""
+        return self._specs
+
+    def record(self, feed: str) -> Record | None:
+        """The last final record."""
         return self._records.get(feed)
 
-    def onchain(self, feed):
-        return tuple(t.onchain[feed] for t in self.app.targets.values() if feed in t.onchain)
+    def abstaining(self, feed: str) -> Abstaining | None:
+        """Why the newest round brought no price."""
+        return self._abstaining.get(feed)
 
-    def publish(self, done):
-        self._records |= {r.feed: r for r in done.records}
+    def indication(self, feed: str) -> Record | None:
+        """The newest word of the live lane."""
+        return self._live.get(feed)
 
-    def indicate(self, fresh):
-        pass
+    def onchain(self, feed: str) -> tuple[OnChain, ...]:
+        """What last landed at each target."""
+        return tuple(t.onchain[feed] for t in self._targets.values() if feed in t.onchain)
+
+    async def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
+        """Final records of a time range, ascending."""
+        return self._store.history(feed, since_ms, until_ms - 1, limit)
+
+    async def explain(self, feed: str, round_s: int | None) -> Explanation | None:
+        """Every operator's round behind a record, and the values that they signed."""
+        record = self._store.record(feed, round_s)
+        wanted = round_s or (record.report.round_time_s if record else self._store.last_round_s())
+        if feed in self._abstaining and round_s is None and self._round_s is not None:
+            wanted = self._round_s
+        rounds: list[tuple[str, Result]] = []
+        for name in self._store.operators(feed):
+            result = self._store.result(name, feed, wanted)
+            if result is not None:
+                rounds.append((name, result))
+        if not rounds and record is None:
+            return None
+        values = [(n, r.report) for n, r in rounds if isinstance(r, Round)]
+        return Explanation(record=record, rounds=tuple(rounds), values=tuple(values), legs=self._specs[feed].legs)
+
+    async def report(self, feed: str) -> SignedBatch | NoReport:
+        """A signed batch of this feed alone, one for each feed and round."""
+        record, target = self._records.get(feed), next(iter(self._targets.values()), None)
+        if record is None or record.report.round_time_s != self._round_s:
+            return NoReport(code="no_round", text=f"{feed} has no price in the newest round")
+        if target is None or not target.connected:
+            return NoReport(code="no_target", text="no store to sign for: configure [targets] and [[operators]]")
+        key = (feed, record.report.round_time_s)
+        if key not in self._reports:
+            ballot = await target.ballot([feed])
+            if ballot is None or ballot.batch is None:
+                why = (
+                    "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals)
+                    if ballot
+                    else "nothing was signed yet"
+                )
+                return NoReport(code="no_quorum", text=why)
+            self._reports[key] = ballot.batch
+            for old in list(self._reports)[:-_REPORTS_KEPT]:
+                del self._reports[old]
+        return self._reports[key]
+
+    def health(self) -> Health:
+        """Live: rounds are made. Ready: every feed has a price and every target is connected."""
+        now_ms = self._now_ms()
+        lag_ms = None if self._round_s is None else now_ms - self._round_s * MS
+        waited_ms = now_ms - self._started_ms if lag_ms is None else lag_ms
+        live = waited_ms < _LATE_ROUNDS * self._interval_s * MS + _LATE_ROUNDS * MS
+        reasons = [] if live else [f"no round for {waited_ms} ms"]
+        reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
+        reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
+        reasons += [f"target {n} is not connected" for n, t in self._targets.items() if not t.connected]
+        return Health(
+            live=live,
+            ready=live and not reasons,
+            reasons=tuple(reasons),
+            started_at_ms=self._started_ms,
+            round=self._round_s,
+            round_lag_ms=lag_ms,
+            clock_offset_ms=self._offset_ms(),
+            feeds=len(self._specs),
+            feeds_abstaining=len(self._abstaining),
+        )
+
+    def subscribe(self, listen: Callable[[News], None]) -> None:
+        """Call `listen` with all news from now on."""
+        self._listeners.append(listen)

@@ -53,10 +53,10 @@ def judge(spec: FeedSpec, state: JudgeState, seen: Evidence, now_ms: int) -> tup
     reasons = tuple(f.reason for f in sorted(findings, key=lambda f: -f.status))
     if after.status is Status.HALT:
         text = f"halted; leaves after {spec.bands.leave_dwell_ms // 1_000} s with full quorum"
-        reasons = (Reason(code=Why.LEAVING_HALT, text=text), *reasons)
+        reasons = (Reason(code=Why.LEAVING, text=text), *reasons)
     elif after.status > target and not reasons:
         text = f"inside the bands again; leaves {after.status.word} after {spec.bands.leave_dwell_ms // 1_000} s"
-        reasons = (Reason(code=_side(seen), text=text),)
+        reasons = (Reason(code=Why.LEAVING, text=text),)
     verdict = Verdict(
         market_wad=seen.market_wad,
         redemption_wad=seen.redemption_wad,
@@ -144,10 +144,6 @@ def _level(bands: Bands, status: Status, seen: Evidence) -> Finding | None:
         Status.DEPEG if size >= depeg else Status.WATCH,
         Reason(code=Why.DISCOUNT if below else Why.PREMIUM, text=text),
     )
-
-
-def _side(seen: Evidence) -> Why:
-    return Why.PREMIUM if (deviation(seen) or 0) > 0 else Why.DISCOUNT
 
 
 def _slash(bands: Bands, seen: Evidence, now_ms: int) -> Finding | None:

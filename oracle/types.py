@@ -50,7 +50,7 @@ class Why(IntEnum):
     PREMIUM = 7
     SLASH = 8
     SINGLE_GROUP = 9
-    LEAVING_HALT = 10
+    LEAVING = 10
     OUT_OF_RANGE = 11
     LEG = 12
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isqrt
+from typing import NamedTuple
 
 from feeds import decode
 from feeds.abi import address, amount_of, calldata, selector, wad_of, word
-from feeds.pools.v3_math import FEE_ONE, MAX_TICK, Q96, Ticks, sqrt_at_tick
+from feeds.pools.v3_math import FEE_ONE, MAX_TICK, Q96, mean_sqrt, sqrt_at_tick
+from feeds.pools.v3_ticks import Ticks
 from feeds.types import Call, Malformed, NoData, Quote, Read, Reply, Reverted, Slippage, Thin, WrongSymbol
 from feeds.units import BPS, MS, WAD, Wad, mid_down, mul_div_down, mul_div_up
 
@@ -22,6 +24,18 @@ _MOST_SPACING = 16_383
 _MOST_TWAP_S = 7 * 86_400
 _OBSERVE = selector("observe(uint32[])")
 _TICKS = selector("ticks(int24)")
+
+
+class _State(NamedTuple):
+    """Replies of the first phase; ``observed`` only where a mean is asked for."""
+
+    slot0: Reply
+    liquidity: Reply
+    token0: Reply
+    token1: Reply
+    spacing: Reply
+    fee: Reply
+    observed: Reply = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +97,13 @@ class UniswapV3:
             WrongSymbol: the pool holds other tokens or charges another fee.
             FeedError: for replies that are no pool's.
         """
-        state = yield _state_calls(self.pool, self.twap_s)
+        state = _State(*(yield _state_calls(self.pool, self.twap_s)))
         base_is_0 = self._orientation(state)
         span = self._span(state)
         replies = yield _tick_calls(self.pool, span.low, span.high, span.spacing)
         ticks = _filled(span, replies)
         bid, ask = self._bid_ask(ticks, base_is_0=base_is_0)
-        mean = self._mean(state[6], base_is_0=base_is_0) if self.twap_s else None
+        mean = self._mean(state.observed, base_is_0=base_is_0) if self.twap_s else None
         return Quote(
             price_wad=Wad(mid_down(bid, ask)),
             bid_wad=bid,
@@ -99,23 +113,23 @@ class UniswapV3:
             mean_span_ms=None if mean is None else self.twap_s * MS,
         )
 
-    def _orientation(self, state: tuple[Reply, ...]) -> bool:
+    def _orientation(self, state: _State) -> bool:
         """Whether base is the pool's token0."""
-        tokens = decode.address_at(decode.returned(state[2])), decode.address_at(decode.returned(state[3]))
+        tokens = decode.address_at(decode.returned(state.token0)), decode.address_at(decode.returned(state.token1))
         base, quote = address(self.base), address(self.quote)
         if tokens not in {(base, quote), (quote, base)}:
             raise WrongSymbol("the pool holds other tokens", token0=tokens[0].hex(), token1=tokens[1].hex())
         return tokens[0] == base
 
-    def _span(self, state: tuple[Reply, ...]) -> Ticks:
+    def _span(self, state: _State) -> Ticks:
         """Return the pool's state with the ticks to read, as yet without their liquidity."""
-        slot0 = decode.returned(state[0], words=2)
+        slot0 = decode.returned(state.slot0, words=2)
         sqrt, tick = decode.uint_at(slot0), decode.int_at(slot0, 1)
         if sqrt == 0:
             raise NoData("the pool is not initialised")
         if abs(tick) >= MAX_TICK or not sqrt_at_tick(tick) <= sqrt <= sqrt_at_tick(tick + 1):
             raise Malformed("slot0's tick and price contradict each other", tick=str(tick)[:20])
-        spacing, fee = decode.int_at(decode.returned(state[4])), decode.uint_at(decode.returned(state[5]))
+        spacing, fee = decode.int_at(decode.returned(state.spacing)), decode.uint_at(decode.returned(state.fee))
         if not 0 < spacing <= _MOST_SPACING or fee >= FEE_ONE:
             raise Malformed("tick spacing or fee is none", spacing=str(spacing)[:20], fee=str(fee)[:20])
         if self.fee not in {0, fee}:
@@ -125,7 +139,7 @@ class UniswapV3:
         return Ticks(
             sqrt=sqrt,
             tick=tick,
-            liquidity=_uint128(decode.uint_at(decode.returned(state[1]))),
+            liquidity=_uint128(decode.uint_at(decode.returned(state.liquidity))),
             fee_pips=fee,
             spacing=spacing,
             low=max((tick - reach) // spacing * spacing, -edge),
@@ -161,22 +175,14 @@ class UniswapV3:
         return depth
 
     def _mean(self, reply: Reply, *, base_is_0: bool) -> Wad | None:
-        """Geometric mean price over twap_s, or None if the pool does not remember that long (observe reverts, OLD).
-
-        The sqrt price is interpolated between the two ticks around the mean tick: within 1e-9 of the power. As the pool
-        accumulates whole ticks, rounded down, the mean itself is up to 1 bp below the true one (of token0).
-        """
+        """Geometric mean price over twap_s, or None if the pool does not remember that long (observe reverts: OLD)."""
         if isinstance(reply, Reverted):
             return None
-        sums = decode.uints_at(decode.returned(reply, words=4), 0, most=2)
+        sums = [_signed(n) for n in decode.uints_at(decode.returned(reply, words=4), 0, most=2)]
         if len(sums) != 2:  # noqa: PLR2004 - then and now
             raise Malformed("observe answered another number of sums", got=len(sums))
-        tick, rest = divmod(_signed(sums[1]) - _signed(sums[0]), self.twap_s)
-        if abs(tick) >= MAX_TICK:
-            raise Malformed("mean tick out of range", tick=str(tick)[:20])
-        below, above = sqrt_at_tick(tick), sqrt_at_tick(tick + 1)
-        sqrt = below + mul_div_down(above - below, rest, self.twap_s)
-        up, down = (sqrt * sqrt, Q96 * Q96) if base_is_0 else (Q96 * Q96, sqrt * sqrt)
+        square = mean_sqrt(sums[0], sums[1], self.twap_s) ** 2
+        up, down = (square, Q96 * Q96) if base_is_0 else (Q96 * Q96, square)
         return decode.bounded_price(mul_div_down(up * WAD, 10**self.base_decimals, down * 10**self.quote_decimals))
 
 

@@ -2,66 +2,60 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import pytest
+import pytest_asyncio
 
 from demo import anvil, npm
 from demo.chain import Chain
 from demo.deploy import World, backdated, deploy
-from feeds.rpc import ChainRead, ChainReader
+from feeds.rpc import ChainReader, Head
 from feeds.types import ChainAdapter, FeedError, Quote
 
-CHAIN_ID = 31337
+_CHAIN_ID = 31337
+_QUOTER = "node_modules/@uniswap/v3-periphery/artifacts/contracts/lens/QuoterV2.sol/QuoterV2.json"
 
 
 @dataclass(frozen=True)
 class Pools:
-    """The demo's world on a node of its own. Each test method opens its own connections."""
+    """The demo's world on a node of its own, Uniswap's quoter beside it."""
 
-    url: str
+    chain: Chain
     world: World
-    quoter: str
+    quoter: Any
+    reader: ChainReader
 
-    def run(self, work: Callable[[Chain], Awaitable[Any]]) -> Any:
-        """Result of a coroutine function of a connection."""
+    async def call(self, contract: Any, function: str, *args: Any, head: Head) -> Any:
+        """Decoded answer of a contract at a block."""
+        return await getattr(contract.functions, function)(*args).call(block_identifier=head.block_hash)
 
-        async def connected() -> Any:
-            async with Chain(self.url) as chain:
-                return await work(chain)
+    async def quotes(self, **adapters: ChainAdapter) -> tuple[Head, dict[str, Quote | FeedError]]:
+        """The newest block and what the adapters say at it."""
+        read = await self.reader.read(await self.reader.head(), {name: a.read() for name, a in adapters.items()})
+        assert self.reader.stats.bugs == 0
+        return read.head, dict(read.results)
 
-        return asyncio.run(connected())
-
-    async def read(self, **adapters: ChainAdapter) -> ChainRead:
-        async with aiohttp.ClientSession() as session:
-            reader = ChainReader(
-                chain_id=CHAIN_ID, endpoints=[self.url], session=session, now_ms=lambda: time.time_ns() // 10**6
-            )
-            return await reader.read(await reader.head(), {name: a.read() for name, a in adapters.items()})
-
-    def quotes(self, **adapters: ChainAdapter) -> dict[str, Quote | FeedError]:
-        """What the adapters say at the newest block."""
-        return dict(asyncio.run(self.read(**adapters)).results)
+    async def quote(self, adapter: ChainAdapter) -> tuple[Head, Quote]:
+        """The newest block and the quote of one adapter, which must give one."""
+        head, results = await self.quotes(one=adapter)
+        quote = results["one"]
+        assert isinstance(quote, Quote), str(quote)
+        return head, quote
 
 
-@pytest.fixture(scope="session")
-def pools() -> Iterator[Pools]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pools() -> AsyncIterator[Pools]:
     with anvil.running(extra=backdated()) as node:
-
-        async def build() -> tuple[World, str]:
-            async with Chain(node.url) as chain:
-                world = await deploy(chain)
-                artifact = npm.read(
-                    npm.ROOT
-                    / "node_modules/@uniswap/v3-periphery/artifacts/contracts/lens/QuoterV2.sol/QuoterV2.json"
-                )
-                quoter = await chain.create(world.accounts.owner, artifact, world.uniswap_factory, world.weth)
-                return world, quoter.address
-
-        world, quoter = asyncio.run(build())
-        yield Pools(node.url, world, quoter)
+        async with Chain(node.url) as chain, aiohttp.ClientSession() as session:
+            world = await deploy(chain)
+            quoter = await chain.create(
+                world.accounts.owner, npm.read(npm.ROOT / _QUOTER), world.uniswap_factory, world.weth
+            )
+            reader = ChainReader(
+                chain_id=_CHAIN_ID, endpoints=[node.url], session=session, now_ms=lambda: time.time_ns() // 10**6
+            )
+            yield Pools(chain, world, quoter, reader)

@@ -1,0 +1,152 @@
+"""What a composable stable pool of Balancer v2 is asked, and how its answers are read."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from feeds import decode
+from feeds.abi import address, calldata
+from feeds.pools.stable_math import AMP_PRECISION, StablePool
+from feeds.types import Call, Malformed, Refused, Reply, Reverted
+from feeds.units import WAD
+
+_LEAST_TOKENS = 2
+_MOST_TOKENS = 8
+_MOST_FEE_WAD = WAD // 10
+_MOST_AMP = 100_000 * AMP_PRECISION
+_UNITS: tuple[int, ...] = tuple(WAD * 10**digits for digits in range(19))
+"""Scaling factors without a rate, for tokens of 18 to 0 decimals."""
+_STATE = (
+    "getAmplificationParameter()",
+    "getScalingFactors()",
+    "getSwapFeePercentage()",
+    "getBptIndex()",
+    "getRateProviders()",
+    "getPausedState()",
+    "inRecoveryMode()",
+)
+
+
+class State(NamedTuple):
+    """Replies of the first phase."""
+
+    tokens: Reply
+    amp: Reply
+    scales: Reply
+    fee: Reply
+    own: Reply
+    providers: Reply
+    paused: Reply
+    recovery: Reply
+    vault_paused: Reply
+    time: Reply
+
+
+@lru_cache(maxsize=256)
+def state_calls(vault: str, pool: str, pool_id: str, clock: str) -> tuple[Call, ...]:
+    """getPoolTokens, the seven views of the pool, the Vault's pause, the block's time."""
+    of_vault, of_pool = address(vault), address(pool)
+    return (
+        Call(to=of_vault, data=calldata("getPoolTokens(bytes32)", (pool_id,))),
+        *(Call(to=of_pool, data=calldata(name)) for name in _STATE),
+        Call(to=of_vault, data=calldata("getPausedState()")),
+        Call(to=address(clock), data=calldata("getCurrentBlockTimestamp()")),
+    )
+
+
+@lru_cache(maxsize=256)
+def rate_calls(pool: str, rated: tuple[tuple[int, int], ...]) -> tuple[Call, ...]:
+    """Two calls for each (token, rate provider): the pool's cache and the provider's own rate."""
+    rate, cached = calldata("getRate()"), address(pool)
+    return tuple(
+        call
+        for token, provider in rated
+        for call in (
+            Call(to=cached, data=calldata("getTokenRateCache(address)", (token.to_bytes(20, "big"),))),
+            Call(to=provider.to_bytes(20, "big"), data=rate),
+        )
+    )
+
+
+class Listing(NamedTuple):
+    """What the pool lists, its own share token included: addresses as integers, provider 0 where there is none."""
+
+    tokens: tuple[int, ...]
+    balances: tuple[int, ...]
+    scales: tuple[int, ...]
+    providers: tuple[int, ...]
+
+    @property
+    def rated(self) -> tuple[tuple[int, int], ...]:
+        """Token and provider of each token that has a rate."""
+        return tuple((t, p) for t, p in zip(self.tokens, self.providers, strict=True) if p)
+
+
+def check_open(state: State) -> None:
+    """Refuse a pool that is paused or in recovery mode; pools without that mode have no such view."""
+    if decode.uint_at(decode.returned(state.paused)) or decode.uint_at(decode.returned(state.vault_paused)):
+        raise Reverted("the pool or the Vault is paused")
+    if not isinstance(state.recovery, Reverted) and decode.uint_at(decode.returned(state.recovery)):
+        raise Refused("the pool is in recovery mode: only exits are meant to happen")
+
+
+def listing(state: State) -> Listing:
+    """Tokens, balances, scaling factors and rate providers; Malformed unless there is one of each per token."""
+    held = decode.returned(state.tokens, words=3)
+    columns = Listing(
+        tokens=decode.uints_at(held, 0, most=_MOST_TOKENS),
+        balances=decode.uints_at(held, 1, most=_MOST_TOKENS),
+        scales=decode.uints_at(decode.returned(state.scales, words=2), 0, most=_MOST_TOKENS),
+        providers=decode.uints_at(decode.returned(state.providers, words=2), 0, most=_MOST_TOKENS),
+    )
+    if len({len(column) for column in columns}) != 1:
+        raise Malformed("the pool lists unlike numbers of tokens and values", tokens=len(columns.tokens))
+    if any(b >> 112 for b in columns.balances) or any(v >> 160 for column in columns for v in column):
+        raise Malformed("the pool lists values out of range", tokens=len(columns.tokens))
+    return columns
+
+
+def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int) -> Listing:
+    """Return the listing with the scaling factors that a swap at that time (Unix s) would use."""
+    pairs = iter(zip(replies[::2], replies[1::2], strict=True))
+    scales = (
+        _renewed(scale, *next(pairs), now_s) if provider else scale
+        for scale, provider in zip(listed.scales, listed.providers, strict=True)
+    )
+    return listed._replace(scales=tuple(scales))
+
+
+def _renewed(scale: int, cache: Reply, live: Reply, now_s: int) -> int:
+    """Return the factor as shown, or anew with the provider's rate if the cache has expired."""
+    cached = decode.returned(cache, words=4)
+    if now_s <= decode.uint_at(cached, 3):
+        return scale
+    old, rate = decode.uint_at(cached), decode.uint_at(decode.returned(live))
+    if not 0 < rate < 1 << 128:
+        raise Malformed("the provider's rate is none", rate=str(rate)[:40])
+    for unit in _UNITS:
+        if unit * old // WAD == scale:
+            return unit * rate // WAD
+    raise Malformed("scaling factor and cached rate contradict each other", scale=str(scale)[:40])
+
+
+def swappable(state: State, listed: Listing) -> tuple[StablePool, tuple[int, ...]]:
+    """Return the pool for the arithmetic, without its own share token, and the tokens in its order."""
+    own = decode.uint_at(decode.returned(state.own))
+    amp, fee = decode.returned(state.amp, words=3), decode.uint_at(decode.returned(state.fee))
+    factor = decode.uint_at(amp)
+    if decode.uint_at(amp, 2) != AMP_PRECISION or not AMP_PRECISION <= factor <= _MOST_AMP:
+        raise Malformed("amplification out of range", amp=str(factor)[:20])
+    if fee > _MOST_FEE_WAD:
+        raise Malformed("swap fee above 10 %", fee=str(fee)[:20])
+    kept = [i for i in range(len(listed.tokens)) if i != own]
+    if own >= len(listed.tokens) or len(kept) < _LEAST_TOKENS:
+        raise Malformed("the pool does not list its own share token and two others", tokens=len(listed.tokens))
+    pool = StablePool(
+        amp=factor,
+        balances=tuple(listed.balances[i] for i in kept),
+        scales=tuple(listed.scales[i] for i in kept),
+        fee_wad=fee,
+    )
+    return pool, tuple(listed.tokens[i] for i in kept)

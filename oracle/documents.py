@@ -1,0 +1,191 @@
+"""Records to the JSON documents of the endpoint. Pure: no clock, no I/O. Prices are exact decimal text, times Unix ms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from feeds.units import MS, Wad, div_up, wad_text
+from oracle.methods.twap import twap_arithmetic, twap_geometric
+from oracle.types import FeedSpec, OnChain, Reason, Record, Sample, Status, Transition, Why
+
+PRICE_DECIMALS = 18
+_PHASE_ONE = 1 << 64
+_ID_BYTES = 32
+Document: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abstaining:
+    """A feed has no price at the moment: why, and the time of the first round of this run without one."""
+
+    why: Why
+    text: str
+    since_ms: int
+
+
+def price_text(wad: int | None) -> str | None:
+    """Exact decimal text with 18 digits after the point; None where there is no price (0 on chain)."""
+    return wad_text(wad) if wad else None
+
+
+def price_document(
+    spec: FeedSpec, record: Record, *, onchain: Sequence[OnChain], abstaining: Abstaining | None, now_ms: int
+) -> Document:
+    """A feed's price. While the feed abstains: its last record as it was, and beside it why and how old it is."""
+    return {
+        "feed": spec.feed,
+        "base": spec.pair.base,
+        "quote": spec.pair.quote,
+        **_published(record),
+        "mode": record.mode.value,
+        "price_decimals": PRICE_DECIMALS,
+        "reasons": reasons_document(record.reasons),
+        "heartbeat_s": spec.heartbeat_s,
+        "final": record.final,
+        "operators": list(record.operators),
+        "legs": list(record.legs),
+        "onchain": [_onchain_document(o) for o in onchain],
+        "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
+    }
+
+
+def history_document(record: Record) -> Document:
+    """One round of a feed's history: the record without what is the same in all of them."""
+    return {**_published(record), "reasons": [r.code.name for r in record.reasons]}
+
+
+def feed_document(spec: FeedSpec) -> Document:
+    """What decides a feed: its sources, method, limits and bands."""
+    bands = spec.bands
+    return {
+        "feed": spec.feed,
+        "feed_id": hex_text(spec.feed.encode("ascii").ljust(_ID_BYTES, b"\0")),
+        "base": spec.pair.base,
+        "quote": spec.pair.quote,
+        "path": feed_path(spec.feed),
+        "mode": spec.mode.value,
+        "method": spec.method,
+        "outliers": spec.outliers,
+        "window_ms": spec.window_ms,
+        "min_groups": spec.min_groups,
+        "accept_single_group": spec.accept_single_group,
+        "max_age_ms": spec.max_age_ms,
+        "max_spread_bps": spec.max_spread_bps,
+        "heartbeat_s": spec.heartbeat_s,
+        "push_bps": spec.push_bps,
+        "halt_after_ms": spec.halt_after_ms,
+        "has_market": spec.has_market,
+        "has_redemption": spec.has_redemption,
+        "share_of": spec.share_of,
+        "legs": list(spec.legs),
+        "bands": {name: getattr(bands, name) for name in type(bands).__slots__},
+        "sources": [
+            {
+                "name": s.name,
+                "pair": str(s.pair),
+                "kind": s.kind.value,
+                "group": s.group,
+                "max_age_ms": s.max_age_ms,
+                "average_ms": s.average_ms,
+                "convert": s.convert,
+            }
+            for s in spec.sources
+        ],
+    }
+
+
+def twap_document(spec: FeedSpec, records: Sequence[Record], *, of: str, since_ms: int, now_ms: int) -> Document | None:
+    """Both time-weighted means of a window; None where no round of it has this price.
+
+    A price stands until the next round, but never longer than the feed's max_age_ms. Halted rounds repeat an old price
+    and count for nothing.
+    """
+    kept = [r for r in records if r.report.status is not Status.HALT]
+    samples = [Sample(at_ms=r.report.round_time_s * MS, price_wad=p) for r in kept if (p := _part(r, of))]
+    if not samples:
+        return None
+    gap_ms = spec.max_age_ms
+    ends = [s.at_ms for s in samples[1:]] + [now_ms]
+    return {
+        "feed": spec.feed,
+        "of": of,
+        "since_ms": since_ms,
+        "until_ms": now_ms,
+        "rounds": len(samples),
+        "covered_ms": sum(min(max(0, end - s.at_ms), gap_ms) for s, end in zip(samples, ends, strict=True)),
+        "max_gap_ms": gap_ms,
+        "arithmetic": price_text(twap_arithmetic(samples, now_ms, gap_ms)),
+        "geometric": price_text(twap_geometric(samples, now_ms, gap_ms)),
+    }
+
+
+def transition_document(change: Transition) -> Document:
+    """A change of a feed's status."""
+    return {
+        "feed": change.feed,
+        "at_ms": change.at_ms,
+        "before": change.before.word,
+        "after": change.after.word,
+        "reasons": reasons_document(change.reasons),
+    }
+
+
+def reasons_document(reasons: Sequence[Reason]) -> list[Document]:
+    """Reasons: a code for machines and a sentence for people."""
+    return [{"code": r.code.name, "text": r.text} for r in reasons]
+
+
+def feed_path(feed: str) -> str:
+    """A feed's place on the endpoint; # and other odd characters are percent-encoded."""
+    return "/v1/prices/" + "/".join(quote(part, safe="") for part in feed.split("/"))
+
+
+def hex_text(raw: bytes) -> str:
+    """Bytes as 0x and lower-case digits."""
+    return "0x" + raw.hex()
+
+
+def _part(record: Record, of: str) -> Wad:
+    parts = {"price": record.price_wad, "market": record.report.market_wad, "redemption": record.report.redemption_wad}
+    return parts[of]
+
+
+def _published(record: Record) -> Document:
+    report = record.report
+    return {
+        "round": report.round_time_s,
+        "price": price_text(record.price_wad),
+        "market": price_text(report.market_wad),
+        "redemption": price_text(report.redemption_wad),
+        "deviation_bps": record.deviation_bps,
+        "spread_bps": report.spread_bps,
+        "status": report.status.word,
+        "market_age_s": report.market_age_s,
+        "redemption_age_h": report.redemption_age_h,
+        "observed_at_ms": record.observed_at_ms,
+        "computed_at_ms": record.computed_at_ms,
+        "signed_at_ms": record.signed_at_ms,
+    }
+
+
+def _onchain_document(seen: OnChain) -> Document:
+    return {
+        "target": seen.target,
+        "round": seen.round_time_s,
+        "round_id": str(_PHASE_ONE | seen.round_time_s),
+        "price": price_text(seen.price_wad),
+        "landed_at_ms": seen.landed_at_ms,
+        "tx_hash": seen.tx_hash,
+    }
+
+
+def _abstaining_document(abstaining: Abstaining, observed_at_ms: int, now_ms: int) -> Document:
+    return {
+        "code": abstaining.why.name,
+        "text": abstaining.text,
+        "since_ms": abstaining.since_ms,
+        "age_s": div_up(max(0, now_ms - observed_at_ms), MS),
+    }

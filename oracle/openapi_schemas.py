@@ -1,0 +1,294 @@
+"""The documents of the endpoint, field by field. A test holds them against the real answers and docs/api.md."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+Schema: TypeAlias = dict[str, Any]
+
+
+def _field(kind: str, says: str, *, nullable: bool = False) -> Schema:
+    return {"type": [kind, "null"] if nullable else kind, "description": says}
+
+
+def text(says: str, *, nullable: bool = False) -> Schema:
+    """A string."""
+    return _field("string", says, nullable=nullable)
+
+
+def whole(says: str, *, nullable: bool = False) -> Schema:
+    """A whole number."""
+    return _field("integer", says, nullable=nullable)
+
+
+def flag(says: str) -> Schema:
+    """True or false."""
+    return _field("boolean", says)
+
+
+def object_of(fields: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
+    """An object with exactly these fields."""
+    required = [name for name in fields if name not in optional]
+    return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
+
+
+def list_of(of: Schema) -> Schema:
+    """An array."""
+    return {"type": "array", "items": of}
+
+
+def _or_null(of: Schema) -> Schema:
+    return {"oneOf": [of, {"type": "null"}]}
+
+
+def ref(name: str) -> Schema:
+    """One of SCHEMAS."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_PRICE = "quote units for one base unit, exact decimal text"
+_TEXTS = list_of({"type": "string"})
+_STATUS = {"type": "string", "enum": ["ok", "watch", "depeg", "halt"]}
+_PUBLISHED = {
+    "round": whole("round_time, Unix seconds: the round's number"),
+    "price": text(f"the price in the feed's mode: {_PRICE}", nullable=True),
+    "market": text(f"what a trade pays: {_PRICE}", nullable=True),
+    "redemption": text(f"what the protocol owes: {_PRICE}", nullable=True),
+    "deviation_bps": whole("market from redemption, negative below, rounded away from zero", nullable=True),
+    "spread_bps": whole("confidence: the market lies within this of the price"),
+    "status": _STATUS,
+    "market_age_s": whole("round_time minus the oldest market input, rounded up"),
+    "redemption_age_h": whole("since the protocol last changed its rate, rounded up"),
+    "observed_at_ms": whole("the oldest input used"),
+    "computed_at_ms": whole("when the round was computed"),
+    "signed_at_ms": whole("when operators signed; null where none has a key", nullable=True),
+}
+_SIGNED = {k: _PUBLISHED[k] for k in ("round", "market", "redemption", "spread_bps", "status")} | {
+    "why": text("reason class of the status"),
+    "market_age_s": _PUBLISHED["market_age_s"],
+    "redemption_age_h": _PUBLISHED["redemption_age_h"],
+}
+_REASON = object_of({"code": text("stable code"), "text": text("a sentence with the numbers")})
+_REJECTED = object_of(
+    {
+        "source": text("name"),
+        "code": text("stable code"),
+        "text": text("a sentence with the numbers"),
+        "price": text(_PRICE, nullable=True),
+    }
+)
+_USED = object_of(
+    {
+        "source": text("name"),
+        "group": text("what it depends on"),
+        "price": text("after conversion and averaging"),
+        "weight_bps": whole("share of the whole"),
+        "age_ms": whole("at the round's time"),
+    }
+)
+_AGGREGATE = object_of(
+    {
+        "price": text(_PRICE),
+        "point_price": text("of this round alone, where the method averages over time"),
+        "spread_bps": _PUBLISHED["spread_bps"],
+        "as_of_ms": _PUBLISHED["observed_at_ms"],
+        "used": list_of(_USED),
+        "rejected": list_of(_REJECTED),
+    }
+)
+_SOURCE = object_of(
+    {
+        "name": text("name"),
+        "pair": text("BASE/QUOTE"),
+        "kind": {"type": "string", "enum": ["market", "redemption", "reference"]},
+        "group": text("what it depends on"),
+        "max_age_ms": whole("older words do not count"),
+        "average_ms": whole("a pool's price is averaged over this; 0: not"),
+        "convert": text("the feed that turns its quote unit into this feed's", nullable=True),
+    }
+)
+_ONCHAIN = object_of(
+    {
+        "target": text("name of the target"),
+        "round": whole("round_time of what last landed"),
+        "round_id": text("roundId of the feed's view"),
+        "price": text(_PRICE, nullable=True),
+        "landed_at_ms": whole("time of its block"),
+        "tx_hash": text("transaction"),
+    }
+)
+_ABSTAINING = object_of(
+    {
+        "code": text("reason class"),
+        "text": text("a sentence with the numbers"),
+        "since_ms": whole("first round without a price"),
+        "age_s": whole("age of the last record's oldest input, now, rounded up"),
+    }
+)
+_BANDS = object_of(
+    {
+        name: whole("see the configuration")
+        for name in (
+            "watch_enter_bps", "watch_leave_bps", "depeg_enter_bps", "depeg_leave_bps", "normal_bps", "watch_dwell_ms",
+            "depeg_dwell_ms", "leave_dwell_ms", "slash_ppb", "slash_hold_ms",
+        )
+    }
+)  # fmt: skip
+_OUTCOME = object_of(
+    {
+        "source": text("name"),
+        "pair": text("BASE/QUOTE"),
+        "kind": text("market, redemption or reference"),
+        "group": text("what it depends on"),
+        "price": text(_PRICE),
+        "observed_at_ms": whole("when it was seen"),
+        "depth": text("base units that move the price by 1 %", nullable=True),
+        "chain_id": text("where it was read", nullable=True),
+        "block": text("the pinned block", nullable=True),
+        "failed_at_ms": whole("when the source failed"),
+        "code": text("why it failed"),
+        "text": text("the same with numbers"),
+    },
+    ("kind", "group", "price", "observed_at_ms", "depth", "chain_id", "block", "failed_at_ms", "code", "text"),
+)
+_OPERATOR = object_of(
+    {
+        "operator": text("name"),
+        "round": _PUBLISHED["round"],
+        "result": {"type": "string", "enum": ["round", "abstained"]},
+        "rules_version": whole("rules that it was computed by"),
+        "spec_hash": text("hash of the feed's spec"),
+        "state_before": text("hash of what was remembered before"),
+        "state_after": text("and after"),
+        "outcomes": list_of(_OUTCOME),
+        "legs": list_of(object_of({"feed": text("name"), **_SIGNED})),
+        "market": _or_null(_AGGREGATE),
+        "redemption": _or_null(_AGGREGATE),
+        "deviation_bps": _PUBLISHED["deviation_bps"],
+        "status": _STATUS,
+        "reasons": list_of(_REASON),
+        "report": ref("Report"),
+        "code": text("why it abstained"),
+        "text": text("the same with numbers"),
+        "rejected": list_of(_REJECTED),
+        "halt": _or_null(ref("Report")),
+    },
+    ("market", "redemption", "deviation_bps", "status", "reasons", "report", "code", "text", "rejected", "halt"),
+)
+_FEED = object_of(
+    {
+        "feed": text("name"),
+        "feed_id": text("bytes32 on chain"),
+        "base": text("token"),
+        "quote": text("unit of the prices"),
+        "path": text("where its price is"),
+        "mode": {"type": "string", "enum": ["market", "redemption", "min", "max"]},
+        "method": text("how sources become one price"),
+        "outliers": text("filter before the method", nullable=True),
+        "window_ms": whole("of an average over time"),
+        "min_groups": whole("independent groups that it needs"),
+        "accept_single_group": flag("the operator accepts one group; at best watch"),
+        "max_age_ms": whole("of the oldest input used"),
+        "max_spread_bps": whole("beyond it the feed abstains"),
+        "heartbeat_s": whole("longest time between pushes"),
+        "push_bps": whole("move that is pushed at once"),
+        "halt_after_ms": whole("of abstaining"),
+        "has_market": flag("there is a market price"),
+        "has_redemption": flag("there is a redemption rate"),
+        "share_of": text("the share token that a rebasing token is computed from", nullable=True),
+        "legs": _TEXTS,
+        "bands": _BANDS,
+        "sources": list_of(_SOURCE),
+    }
+)
+_PRICE_ANSWER = object_of(
+    {
+        "feed": text("name"),
+        "base": text("token"),
+        "quote": text("unit of the prices"),
+        **_PUBLISHED,
+        "mode": text("which of the two prices `price` is"),
+        "price_decimals": whole("digits after the point in every price"),
+        "reasons": list_of(_REASON),
+        "heartbeat_s": whole("longest time between pushes"),
+        "final": flag("false: an indication of the live lane, neither stored nor signed"),
+        "operators": _TEXTS,
+        "legs": _TEXTS,
+        "onchain": list_of(_ONCHAIN),
+        "abstaining": _or_null(_ABSTAINING),
+    }
+)
+_ROUND = object_of({**_PUBLISHED, "reasons": _TEXTS})
+SCHEMAS: dict[str, Schema] = {
+    "Feeds": object_of({"feeds": list_of(_FEED)}),
+    "Price": _PRICE_ANSWER,
+    "Prices": object_of(
+        {
+            "prices": list_of(ref("Price")),
+            "missing": list_of(
+                object_of({"feed": text("name"), "code": text("reason class"), "text": text("why it has no price")})
+            ),
+        }
+    ),
+    "History": object_of(
+        {
+            "feed": text("name"),
+            "more": flag("the time range holds older rounds than these"),
+            "rounds": list_of(_ROUND),
+        }
+    ),
+    "Twap": object_of(
+        {
+            "feed": text("name"),
+            "of": text("price, market or redemption"),
+            "since_ms": whole("start of the window"),
+            "until_ms": whole("its end: now"),
+            "rounds": whole("that counted"),
+            "covered_ms": whole("of the window, by rounds that counted"),
+            "max_gap_ms": whole("longest time that one round stands for"),
+            "arithmetic": text(_PRICE),
+            "geometric": text(_PRICE),
+        }
+    ),
+    "Explanation": object_of(
+        {
+            "feed": text("name"),
+            "record": _or_null(_ROUND),
+            "operators": list_of(_OPERATOR),
+            "values": list_of(object_of({"operator": text("name"), **_SIGNED})),
+            "legs": _TEXTS,
+        }
+    ),
+    "Report": object_of(_SIGNED),
+    "SignedReport": object_of(
+        {
+            "feed": text("name"),
+            "chain_id": text("of the store"),
+            "store": text("address of the PriceStore"),
+            "epoch": text("of its signer set"),
+            "index": whole("of the feed in the store"),
+            "item": ref("Report"),
+            "batch": text("first argument of push"),
+            "signatures": text("second argument of push"),
+            "signers": list_of(object_of({"operator": text("name"), "address": text("of its key")})),
+            "calldata": text("the whole call: push(batch, signatures)"),
+        }
+    ),
+    "Health": object_of(
+        {
+            "live": flag("the process works"),
+            "ready": flag("its prices may be relied on"),
+            "reasons": _TEXTS,
+            "started_at_ms": whole("start of the process"),
+            "round": whole("newest stored round", nullable=True),
+            "round_lag_ms": whole("since its time", nullable=True),
+            "clock_offset_ms": whole("how far others' clocks are ahead of this machine's"),
+            "feeds": whole("configured"),
+            "feeds_abstaining": whole("without a price in the newest round"),
+        }
+    ),
+    "Error": object_of(
+        {"error": object_of({"code": text("stable code"), "message": text("a sentence"), "hint": text("what to do")})}
+    ),
+}
+"""Documents by name."""

@@ -1,0 +1,65 @@
+"""Prices as ready-made bytes: encoded once for each record, whoever asks and however often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from oracle.documents import Document, price_document
+from oracle.shown import Desk
+from oracle.types import FeedSpec, OnChain, Record
+from oracle.web import Body
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    record: Record
+    onchain: tuple[OnChain, ...]
+    body: Body
+
+
+class Shelf:
+    """Encoded prices of a desk.
+
+    Args:
+        desk: where the records are.
+        now_ms: the clock; only the age of an abstaining feed's record needs it.
+    """
+
+    def __init__(self, desk: Desk, now_ms: Callable[[], int]) -> None:
+        self._desk, self._now_ms = desk, now_ms
+        self._held: dict[str, _Held] = {}
+
+    def one(self, spec: FeedSpec, *, live: bool) -> Body | None:
+        """A feed's price; None before its first record or, live, without an indication."""
+        feed, desk = spec.feed, self._desk
+        record = desk.indication(feed) if live else desk.record(feed)
+        if record is None:
+            return None
+        onchain, abstaining, held = desk.onchain(feed), desk.abstaining(feed), self._held.get(feed)
+        if held is not None and held.record is record and held.onchain == onchain and abstaining is None:
+            return held.body
+        now_ms = self._now_ms()
+        body = Body.json(price_document(spec, record, onchain=onchain, abstaining=abstaining, now_ms=now_ms))
+        if record.final and abstaining is None:
+            self._held[feed] = _Held(record, onchain, body)
+        return body
+
+    def all(self, *, live: bool) -> Body:
+        """The prices of all feeds, and which have none."""
+        found, missing = [], []
+        for spec in self._desk.specs().values():
+            body = self.one(spec, live=live)
+            if body is None:
+                missing.append(self.missing(spec))
+            else:
+                found.append(body.payload)
+        return Body.of(b'{"prices":[%b],"missing":%b}' % (b",".join(found), orjson.dumps(missing)))
+
+    def missing(self, spec: FeedSpec) -> Document:
+        """Why a feed has no price to show."""
+        why = self._desk.abstaining(spec.feed)
+        code, text = (why.why.name, why.text) if why else ("NONE", "no round yet")
+        return {"feed": spec.feed, "code": code, "text": text}

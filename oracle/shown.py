@@ -1,0 +1,80 @@
+"""What the endpoint shows: the interface between it and the process, and the values that pass through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from oracle.documents import Abstaining
+from oracle.sign import SignedBatch
+from oracle.types import Explanation, FeedSpec, OnChain, Record, Transition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the process is. ``reasons``: everything that keeps it from being live or ready, one sentence each.
+
+    ``round_lag_ms``: since the newest stored round's time; None before the first.
+    """
+
+    live: bool
+    ready: bool
+    reasons: tuple[str, ...]
+    started_at_ms: int
+    round: int | None
+    round_lag_ms: int | None
+    clock_offset_ms: int
+    feeds: int
+    feeds_abstaining: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoReport:
+    """Why there is no signed report at the moment."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What happened: new indications, a stored round (with everything that the desk says of it now), status changes."""
+
+    indications: tuple[Record, ...] = ()
+    round_time_s: int | None = None
+    transitions: tuple[Transition, ...] = ()
+
+
+class Desk(Protocol):
+    """What the endpoint shows. Everything without ``async`` answers from memory."""
+
+    def specs(self) -> Mapping[str, FeedSpec]:
+        """All feeds in the order they are shown, crosses too."""
+
+    def record(self, feed: str) -> Record | None:
+        """The last final record; the same object until there is a newer one."""
+
+    def abstaining(self, feed: str) -> Abstaining | None:
+        """Why the newest round brought no price, None where it did. A cross abstains with its legs."""
+
+    def indication(self, feed: str) -> Record | None:
+        """The newest word of the live lane, ``final`` False."""
+
+    def onchain(self, feed: str) -> tuple[OnChain, ...]:
+        """What last landed, one for each target."""
+
+    async def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
+        """Final records with since <= round time < until, ascending: the newest ``limit`` of them."""
+
+    async def explain(self, feed: str, round_s: int | None) -> Explanation | None:
+        """What is behind a round, the newest without one; None where that round is not kept."""
+
+    async def report(self, feed: str) -> SignedBatch | NoReport:
+        """A signed batch of this feed alone."""
+
+    def health(self) -> Health:
+        """How the process is."""
+
+    def subscribe(self, listen: Callable[[News], None]) -> None:
+        """Call ``listen`` with all news from now on, after the desk has taken it in. It returns at once."""

@@ -1,0 +1,124 @@
+"""Our stable arithmetic against the deployed Vault and pool: equal to the last unit."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from conftest import Pools
+
+from demo import npm
+from demo.balancer import BalancerPool
+from demo.trader import Trader
+from feeds.pools.balancer_stable import BalancerStable
+from feeds.rpc import Head
+from feeds.types import FeedError, Quote
+from feeds.units import WAD, mul_div_down, mul_div_up
+
+pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
+GIVEN_IN, GIVEN_OUT = 0, 1
+NOBODY = "0x" + "11" * 20
+
+
+def adapter(pools: Pools, name: str, notional: str, *, inverted: bool = False, **params: Any) -> BalancerStable:
+    pool = pools.world.pools[name]
+    assert isinstance(pool, BalancerPool)
+    base, quote = (pool.weth, pool.token) if inverted else (pool.token, pool.weth)
+    return BalancerStable(
+        vault=pools.world.vault, pool=pool.address, pool_id=pool.pool_id, base=base, quote=quote, notional=notional,
+        **{"max_slippage_bps": 10_000, **params},
+    )  # fmt: skip
+
+
+async def on_chain(pools: Pools, name: str, kind: int, *, inverted: bool, amount: int, head: Head) -> int:
+    """Quote units that the Vault itself says a swap of an exact amount of base pays or costs."""
+    pool = pools.world.pools[name]
+    assert isinstance(pool, BalancerPool)
+    base, quote = (pool.weth, pool.token) if inverted else (pool.token, pool.weth)
+    assets = [base, quote]
+    order = [(pool.pool_id, 0, 1, amount, b"")] if kind == GIVEN_IN else [(pool.pool_id, 1, 0, amount, b"")]
+    funds = (NOBODY, False, NOBODY, False)
+    deltas = await pools.call(pool.vault, "queryBatchSwap", kind, order, assets, funds, head=head)
+    return abs(int(deltas[1]))
+
+
+def amounts(seed: int, count: int) -> list[str]:
+    rng = random.Random(seed)
+    sizes = [rng.randrange(1, 10 ** rng.randint(16, 21)) for _ in range(count)]
+    return ["0.000000000000001", "1", "2500", *(f"{Decimal(n).scaleb(-18):f}" for n in sizes)]
+
+
+async def assert_exact(pools: Pools, name: str, *, inverted: bool, texts: list[str]) -> None:
+    read = {t: adapter(pools, name, t, inverted=inverted) for t in texts}
+    head, results = await pools.quotes(**read)
+    agreed = 0
+    for text, quote in results.items():
+        amount = int(Decimal(text).scaleb(18))
+        if isinstance(quote, FeedError):
+            assert quote.code in {"THIN", "SLIPPAGE", "OUT_OF_RANGE", "NOT_POSITIVE"}, str(quote)
+            continue
+        sold = await on_chain(pools, name, GIVEN_IN, inverted=inverted, amount=amount, head=head)
+        bought = await on_chain(pools, name, GIVEN_OUT, inverted=inverted, amount=amount, head=head)
+        assert quote.bid_wad == mul_div_down(sold, WAD, amount), text
+        assert quote.ask_wad == mul_div_up(bought, WAD, amount), text
+        agreed += 1
+    assert agreed >= len(texts) - 3
+
+
+@pytest.mark.parametrize("name", ["wdiveth_balancer", "demolrt_balancer"])
+@pytest.mark.parametrize("inverted", [False, True])
+async def test_prices_at_size_equal_the_vaults_own(pools: Pools, name: str, *, inverted: bool) -> None:
+    await assert_exact(pools, name, inverted=inverted, texts=amounts(7, 12))
+
+
+async def test_after_real_swaps_they_still_do(pools: Pools) -> None:
+    trader = Trader(pools.chain, pools.world, seed=3)
+    for target in (104 * WAD // 100, 106 * WAD // 100, 99 * WAD // 100):
+        await trader.move("wdiveth_balancer", target)
+        await trader.settle()
+    await assert_exact(pools, "wdiveth_balancer", inverted=False, texts=amounts(8, 8))
+
+
+async def test_a_rate_that_moved_after_the_last_swap_is_used_as_a_swap_would(pools: Pools) -> None:
+    """The pool's views still show the cached rate; the Vault's query, like us, renews it."""
+    _, before = await pools.quote(adapter(pools, "demolrt_balancer", "10"))
+    lrt = pools.chain.contract(npm.own("DemoLRT").abi, pools.world.lrt)
+    await pools.chain.send(pools.world.accounts.owner, lrt, "setRate", 98 * WAD // 100)
+    await pools.chain.settle()
+    await assert_exact(pools, "demolrt_balancer", inverted=False, texts=amounts(9, 6))
+    _, after = await pools.quote(adapter(pools, "demolrt_balancer", "10"))
+    assert after.price_wad < before.price_wad * 98 // 100
+
+
+async def test_selling_the_depth_moves_the_price_by_one_percent(pools: Pools) -> None:
+    """Marginal prices before and after a sale and a purchase of the depth, from the Vault's own answers."""
+    _, quote = await pools.quote(adapter(pools, "demolrt_balancer", "1"))
+    assert quote.depth_wad is not None
+    tiny = 10**13
+
+    async def out(amount: int) -> int:
+        head, _ = await pools.quote(adapter(pools, "demolrt_balancer", "1"))
+        return await on_chain(pools, "demolrt_balancer", GIVEN_IN, inverted=False, amount=amount, head=head)
+
+    # the fee is taken from the input, so the price moves as by a trade without fee of the amount less the fee
+    depth = quote.depth_wad * 10_000 // 9_996
+    marginal = await out(depth + tiny) - await out(depth)
+    moved_bps = 10_000 - marginal * 10_000 // await out(tiny)
+    assert 0 < moved_bps <= 101
+
+
+async def test_a_gate_refuses(pools: Pools) -> None:
+    _, results = await pools.quotes(
+        deep=adapter(pools, "demolrt_balancer", "1", min_depth="1000000"),
+        wide=adapter(pools, "demolrt_balancer", "4000", max_slippage_bps=5),
+        huge=adapter(pools, "demolrt_balancer", "1000000"),
+        other=BalancerStable(
+            **{k: getattr(adapter(pools, "demolrt_balancer", "1"), k) for k in ("vault", "pool", "pool_id", "quote")},
+            base=pools.world.wdiv_eth,
+            notional="1",
+        ),
+    )
+    codes = {name: result.code for name, result in results.items() if not isinstance(result, Quote)}
+    assert codes == {"deep": "THIN", "wide": "SLIPPAGE", "huge": "THIN", "other": "WRONG_SYMBOL"}

@@ -1,0 +1,69 @@
+"""Laws of the stable arithmetic, without a chain."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feeds.pools.stable_math import StablePool, balance_of, invariant
+from feeds.types import Thin
+from feeds.units import WAD
+
+amps = st.integers(10_000, 5_000_000)
+balances = st.lists(st.integers(10**18, 10**25), min_size=2, max_size=5).filter(lambda b: max(b) < 100 * min(b))
+
+
+def pool(*, sides: tuple[int, ...] = (10**21, 10**21), fee: int = 0) -> StablePool:
+    return StablePool(amp=200_000, balances=sides, scales=(WAD,) * len(sides), fee_wad=fee)
+
+
+@given(amps, balances)
+def test_the_invariant_lies_between_the_product_and_the_sum(amp: int, held: list[int]) -> None:
+    d = invariant(amp, held)
+    assert len(held) * min(held) - 2 <= d <= sum(held) + 1
+    assert invariant(amp, [2 * b for b in held]) == pytest.approx(2 * d, rel=1e-15)
+
+
+@given(amps, balances)
+def test_a_balance_follows_from_the_invariant_and_is_never_understated(amp: int, held: list[int]) -> None:
+    d = invariant(amp, held)
+    assert held[0] - held[0] // 10**12 - 2 <= balance_of(amp, held, d, 0)
+    assert balance_of(amp, held, d, 0) == pytest.approx(held[0], rel=1e-9)
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(10**12, 4 * 10**20), st.integers(0, 10**16), st.integers(10**20, 10**22), st.integers(10**20, 10**22)
+)
+def test_buying_costs_at_least_what_selling_pays(amount: int, fee: int, base: int, quote: int) -> None:
+    one = pool(sides=(base, quote), fee=fee)
+    with contextlib.suppress(Thin):
+        assert one.sell(amount, 0, 1) <= one.buy(amount, 0, 1)
+
+
+def test_depth_is_the_same_either_way_in_balance_and_thin_where_little_is_left() -> None:
+    assert pool().depth(0, 1) == pytest.approx(pool().depth(1, 0), rel=1e-5)
+    assert pool(sides=(10**21, 10**19)).depth(0, 1) < pool().depth(0, 1) // 50
+
+
+def test_a_third_token_adds_depth() -> None:
+    three = StablePool(amp=200_000, balances=(10**21,) * 3, scales=(WAD,) * 3, fee_wad=0)
+    assert three.sell(10**18, 0, 2) == pytest.approx(10**18, rel=1e-4)
+    assert three.depth(0, 2) > 10**20
+
+
+def test_decimals_only_scale() -> None:
+    coarse = StablePool(amp=200_000, balances=(10**9, 10**21), scales=(WAD * 10**12, WAD), fee_wad=10**15)
+    fine = pool(sides=(10**21, 10**21), fee=10**15)
+    assert coarse.sell(10**6, 0, 1) == fine.sell(10**18, 0, 1)
+    assert coarse.buy(10**6, 0, 1) == fine.buy(10**18, 0, 1)
+
+
+def test_more_than_the_pool_holds_is_thin() -> None:
+    with pytest.raises(Thin):
+        pool().buy(10**21, 0, 1)
+    with pytest.raises(Thin):
+        pool(sides=(0, 10**21)).sell(10**18, 0, 1)
