@@ -91,8 +91,16 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def standing(folder: Path, *, port: int) -> AsyncIterator[Stand]:
-    """Start the chain, deploy everything, start the venues, write keys and config; ends all of it afterwards."""
+async def standing(
+    folder: Path, *, port: int, endpoints: Callable[[str], tuple[str, ...]] = lambda url: (url,)
+) -> AsyncIterator[Stand]:
+    """Start the chain, deploy everything, start the venues, write keys and config; ends all of it afterwards.
+
+    Args:
+        folder: for keys, journals, the database and the config.
+        port: of the local endpoint.
+        endpoints: the RPC addresses that the config names, given the node's own.
+    """
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         node = stack.enter_context(anvil.running(block_time_s=1, extra=backdated()))
@@ -108,7 +116,7 @@ async def standing(folder: Path, *, port: int) -> AsyncIterator[Stand]:
         path = folder / "config.toml"
 
         def write(store: str) -> Plan:
-            where = {"rpc_urls": (node.url,), "venues": urls, "store": store, "folder": folder, "port": port}
+            where = {"rpc_urls": endpoints(node.url), "venues": urls, "store": store, "folder": folder, "port": port}
             path.write_text(settings.text(world, **where), encoding="utf-8")  # type: ignore[arg-type]
             return plan(config.load(path))
 

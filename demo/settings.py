@@ -77,7 +77,7 @@ def _chain(world: World, rpc_urls: tuple[str, ...]) -> str:
 chain_id = {world.chain_id}
 endpoints = [{listed}]
 poll_ms = 200
-max_head_age_s = 15
+max_head_age_s = 4
 """
 
 
@@ -144,7 +144,7 @@ _FEED = {"wdiveth": "wdivETH/ETH", "demolrt": "demoLRT/ETH"}
 _COMMON = """min_groups = 3
 max_age_s = 10
 max_spread_bps = 1500
-heartbeat_s = 4
+heartbeat_s = 3
 push_bps = 50
 halt_after_s = 6
 """
@@ -248,15 +248,15 @@ _CROSSES = """
 [feeds."wdivETH/USD"]
 mode = "min"
 legs = ["wdivETH/ETH", "ETH/USD"]
-heartbeat_s = 4
+heartbeat_s = 3
 
 [feeds."divETH/USD"]
 mode = "min"
 legs = ["divETH/ETH", "ETH/USD"]
-heartbeat_s = 4
+heartbeat_s = 3
 
 [feeds."demoLRT/USD"]
 mode = "min"
 legs = ["demoLRT/ETH", "ETH/USD"]
-heartbeat_s = 4
+heartbeat_s = 3
 """

@@ -20,6 +20,7 @@ LAST_OUTSIDE_BPS = Bps(2_000)
 _FIRST_MS = 1_262_304_000_000  # 2010-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
 _WORD = 32
+_MOST_BRACKETS = 10_000
 
 
 def load(body: bytes | str) -> Any:
@@ -29,8 +30,12 @@ def load(body: bytes | str) -> Any:
     is used and one bad ticker does not lose the others of the same message.
 
     Raises:
-        Malformed: it is not JSON, or is nested beyond reason.
+        Malformed: it is not JSON, or has more brackets than any price message (or is nested so deep).
     """
+    # a library may raise the recursion limit beyond the stack: then deep nesting ends the process, not the parse
+    opened = body.count(b"[") + body.count(b"{") if isinstance(body, bytes) else body.count("[") + body.count("{")
+    if opened > _MOST_BRACKETS:
+        raise Malformed("more brackets than any price message", starts=_shown(body[:40]))
     try:
         return json.loads(body, parse_float=_exact, parse_int=_integer, parse_constant=str)
     except (ValueError, RecursionError) as e:

@@ -38,6 +38,8 @@ _PAGE = {
     "chart.js": "text/javascript",
     "uplot.js": "text/javascript",
     "uplot.css": "text/css",
+    "uplot.LICENSE.txt": "text/plain",
+    "icon.svg": "image/svg+xml",
 }
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FAR_MS = 1 << 45

@@ -13,7 +13,13 @@ from pathlib import Path
 import aiohttp
 import coincurve
 import structlog
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent, JobSubmissionEvent
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -21,6 +27,7 @@ from feeds.observe import Hooks, Observer, Watch
 from feeds.rpc import ChainRead, Head
 from feeds.units import MS
 from oracle import keys
+from oracle.api import Server, serve
 from oracle.chain import StoreClient
 from oracle.clock import WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
@@ -28,6 +35,7 @@ from oracle.desk import StoreDesk
 from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
 from oracle.live import Live
+from oracle.metrics import Metrics
 from oracle.plan import Plan
 from oracle.push import PushRules
 from oracle.rounds import Done, Member, Rounds, subset
@@ -37,22 +45,6 @@ from oracle.store import Store
 from oracle.supervise import Supervisor
 from oracle.target import Target, Tools
 from oracle.types import PushRow
-
-
-class _Null:
-    def __getattr__(self, n):
-        return lambda *a, **k: None
-
-    async def close(self):
-        pass
-
-
-Metrics = _Null
-
-
-async def serve(*a, **k):
-    return _Null()
-
 
 _log = structlog.get_logger("oracle.app")
 _KEEP_ROUNDS_S = 30 * 86_400
@@ -80,7 +72,7 @@ class App:
     ) -> None:
         self.plan = plan
         self.clock = ClockWatch()
-        self.metrics = Metrics()
+        self.metrics = Metrics(now_ms)
         self.store = Store(Path(plan.config.oracle.database))
         self._environ, self._make_operator = environ, operator
         self.observer = Observer(sources_of(plan))
@@ -103,6 +95,7 @@ class App:
         self._dirty: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._watch: Watch | None = None
+        self._server: Server | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end everything in order: no new rounds, tasks cancelled, files closed."""
@@ -111,9 +104,14 @@ class App:
             self._watch = self._build_watch(session)
             self.targets.update({n: self._target(n, t) for n, t in config.targets.items()})
             server = await serve(
-                self.desk, host=config.api.host, port=config.api.port, cors_origins=config.api.cors_origins,
-                metrics=self.metrics, now_ms=now_ms,
-            )  # fmt: skip
+                self.desk,
+                host=config.api.host,
+                port=config.api.port,
+                now_ms=now_ms,
+                metrics=self._render,
+                cors_origins=config.api.cors_origins,
+            )
+            self._server = server
             scheduler = self._schedule()
             jobs: dict[str, Callable[[], Coroutine[None, None, None]]] = {"live lane": self._live_lane}
             jobs |= {**self._watch.tasks(), **{f"target {n}": t.run for n, t in self.targets.items()}}
@@ -144,6 +142,8 @@ class App:
         self.store.save_round(done.kept, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
+        for feed, outcomes in observed.items():
+            self.metrics.observed(feed, outcomes)
         return done
 
     # --- what the tasks call -----------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ class App:
         durable_ms = now_ms() - round_time_s * MS
         self.durable_ms.append(durable_ms)
         self.desk.publish(done)
-        self.metrics.round_done(done, durable_ms)
+        self.metrics.round_done(done.records, done.abstained, durable_ms=durable_ms)
         for change in done.transitions:
             said = [r.text for r in change.reasons]
             _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=said)
@@ -186,9 +186,9 @@ class App:
                 self._dirty.setdefault(feed, at_ns)
             self._wake.set()
 
-    def _on_head(self, chain: str, head: Head, read: ChainRead) -> None:
+    def _on_head(self, chain: str, head: Head, _: ChainRead) -> None:
         self.clock.block(head.time_ms, now_ms())
-        self.metrics.chain_read(chain, head, read)
+        self.metrics.head(chain, head.time_ms)
 
     def _on_reorg(self, chain: str, first_block: int, last_block: int) -> None:
         chain_id = self.plan.config.chains[chain].chain_id
@@ -223,8 +223,14 @@ class App:
         dropped = self.store.prune(now_ms() // MS - _KEEP_ROUNDS_S)
         if dropped:
             _log.info("old rounds dropped", rounds=dropped)
+
+    def _render(self) -> bytes:
+        """The exposition, with the counters that the clients keep as they stand."""
         if self._watch is not None:
             self.metrics.snapshot(self._watch.health(), {n: r.stats for n, r in self._watch.readers.items()})
+        if self._server is not None:
+            self.metrics.streams(len(self._server.hub), self._server.hub.dropped)
+        return self.metrics.render()
 
     # --- what is built -----------------------------------------------------------------------------------------------
 
@@ -238,11 +244,16 @@ class App:
         keep = IntervalTrigger(seconds=_HOUSEKEEPING_S, start_date=start, timezone=UTC)
         scheduler.add_job(self._housekeep, keep, id="housekeeping", misfire_grace_time=_HOUSEKEEPING_S, **common)
         scheduler.add_listener(self._misfired, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR)
         return scheduler
 
     def _misfired(self, event: JobExecutionEvent | JobSubmissionEvent) -> None:
         self.metrics.misfire(event.job_id)
         _log.warning("a job was skipped: the last one still ran, or the machine was busy", job=event.job_id)
+
+    def _job_failed(self, event: JobExecutionEvent) -> None:
+        self.metrics.misfire(event.job_id)
+        _log.error("a job failed; the next run tries again", job=event.job_id, error=repr(event.exception))
 
     def _build_watch(self, session: aiohttp.ClientSession) -> Watch:
         config = self.plan.config

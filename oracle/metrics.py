@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, generate_latest
@@ -89,7 +90,7 @@ class Metrics:
                 self._failures.labels(*key, outcome.error.code).inc()
                 continue
             if key not in self._seen_ms:
-                self._source_age.labels(*key).set_function(lambda key=key: self._age_s(self._seen_ms[key]))
+                self._source_age.labels(*key).set_function(partial(self._source_age_s, key))
             self._seen_ms[key] = outcome.observed_at_ms
 
     def live(self, spent_us: int) -> None:
@@ -148,11 +149,14 @@ class Metrics:
         self._status.labels(feed).state(report.status.word)
         self._round.labels(feed).set(report.round_time_s)
         if feed not in self._observed_ms:
-            self._age.labels(feed).set_function(lambda: self._age_s(self._observed_ms[feed]))
+            self._age.labels(feed).set_function(partial(self._feed_age_s, feed))
         self._observed_ms[feed] = record.observed_at_ms
 
-    def _age_s(self, at_ms: int) -> float:
-        return (self._now_ms() - at_ms) / MS
+    def _feed_age_s(self, feed: str) -> float:
+        return (self._now_ms() - self._observed_ms[feed]) / MS
+
+    def _source_age_s(self, key: tuple[str, str]) -> float:
+        return (self._now_ms() - self._seen_ms[key]) / MS
 
     def _up_to(self, counter: Counter, labels: tuple[str, ...], total: int, name: str) -> None:
         """Raise a counter to a total that someone else keeps; a total that fell was started anew."""

@@ -80,6 +80,11 @@ class Target:
         """Whether the operators have their seat."""
         return self._signers is not None
 
+    @property
+    def indexes(self) -> Mapping[str, int]:
+        """Index of each feed in the store."""
+        return self._indexes
+
     def offer(self, done: Done) -> None:
         """A round was stored: see whether something of it is due."""
         self._done = done
@@ -101,12 +106,22 @@ class Target:
             except (ChainError, Web3Exception, aiohttp.ClientError, OSError, TimeoutError) as e:
                 self.counts["failed"] += 1
                 self._tools.on_failed(type(e).__name__)
-                _log.warning("the target does not answer; it is tried again", target=self.name, why=str(e)[:300])
-                await asyncio.sleep(_RETRY_S)
+                _log.warning(
+                    "the target does not answer; the next endpoint is tried", target=self.name, why=str(e)[:300]
+                )
+                await self._go_over()
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    async def _go_over(self) -> None:
+        """Use the first endpoint that is well; pause where none is."""
+        try:
+            await self._client.choose()
+        except ChainError as e:
+            _log.warning("no endpoint of the target is usable", target=self.name, why=str(e)[:300])
+            await asyncio.sleep(_RETRY_S)
 
     async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""

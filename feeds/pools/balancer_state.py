@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feeds import decode
-from feeds.abi import address, calldata
+from feeds.abi import address, calldata, selector, word
 from feeds.pools.stable_math import AMP_PRECISION, StablePool
 from feeds.types import Call, Malformed, Refused, Reply, Reverted
 from feeds.units import WAD
@@ -58,12 +58,12 @@ def state_calls(vault: str, pool: str, pool_id: str, clock: str) -> tuple[Call, 
 @lru_cache(maxsize=256)
 def rate_calls(pool: str, rated: tuple[tuple[int, int], ...]) -> tuple[Call, ...]:
     """Two calls for each (token, rate provider): the pool's cache and the provider's own rate."""
-    rate, cached = calldata("getRate()"), address(pool)
+    cache, rate, cached = selector("getTokenRateCache(address)"), selector("getRate()"), address(pool)
     return tuple(
         call
         for token, provider in rated
         for call in (
-            Call(to=cached, data=calldata("getTokenRateCache(address)", (token.to_bytes(20, "big"),))),
+            Call(to=cached, data=cache + word(token)),
             Call(to=provider.to_bytes(20, "big"), data=rate),
         )
     )
@@ -109,6 +109,8 @@ def listing(state: State) -> Listing:
 
 def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int) -> Listing:
     """Return the listing with the scaling factors that a swap at that time (Unix s) would use."""
+    if len(replies) != 2 * len(listed.rated):
+        raise Malformed("another number of rates was answered", asked=2 * len(listed.rated), answered=len(replies))
     pairs = iter(zip(replies[::2], replies[1::2], strict=True))
     scales = (
         _renewed(scale, *next(pairs), now_s) if provider else scale

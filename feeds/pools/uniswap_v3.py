@@ -188,8 +188,10 @@ class UniswapV3:
 
 def _filled(span: Ticks, replies: tuple[Reply, ...]) -> Ticks:
     """Return the span with its initialised ticks; ticks() answers gross liquidity and net liquidity first."""
-    order, net = [], []
-    for tick, reply in zip(range(span.low, span.high + 1, span.spacing), replies, strict=True):
+    asked, order, net = range(span.low, span.high + 1, span.spacing), [], []
+    if len(replies) != len(asked):
+        raise Malformed("another number of ticks was answered", asked=len(asked), answered=len(replies))
+    for tick, reply in zip(asked, replies, strict=True):
         data = decode.returned(reply, words=2)
         if decode.uint_at(data):
             order.append(tick)

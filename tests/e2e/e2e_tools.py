@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
 
 from demo.anvil import free_port
 from demo.main import Stand, load, standing
@@ -24,17 +29,27 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0)
 
 
 @asynccontextmanager
-async def stand_with_market(folder: Path) -> AsyncIterator[tuple[Stand, Market]]:
+async def stand_with_market(
+    folder: Path, endpoints: Callable[[str], tuple[str, ...]] = lambda url: (url,)
+) -> AsyncIterator[tuple[Stand, Market]]:
     """Chain, contracts, venues and a market that moves; no service."""
-    async with standing(folder, port=free_port()) as stand:
+    async with standing(folder, port=free_port(), endpoints=endpoints) as stand:
         market = Market(Trader(stand.chain, stand.world), stand.venues)
-        tasks = [asyncio.create_task(market.run_venues()), asyncio.create_task(market.run_pools())]
+        tasks = [asyncio.create_task(market.run_venues()), asyncio.create_task(pools(market))]
         try:
             yield stand, market
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def pools(market: Market) -> None:
+    """The arbitrageur, who goes on when a reorganisation took transactions of his away."""
+    while True:
+        with contextlib.suppress(Exception):
+            await market.run_pools()
+        await asyncio.sleep(0.5)
 
 
 @asynccontextmanager
@@ -49,3 +64,54 @@ async def service(stand: Stand) -> AsyncIterator[App]:
         stop.set()
         async with asyncio.timeout(10):
             await running
+
+
+class Proxy:
+    """An RPC endpoint in front of a real node, that can die, lie about its chain, or freeze.
+
+    ``mode``: ok, dead, wrong_chain, frozen.
+    """
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.mode = "ok"
+        self.requests = 0
+        self._node = ""
+        self._frozen: Any = None
+
+    def before(self, node: str) -> tuple[str, ...]:
+        """The endpoints of a config: this proxy first, the node itself second."""
+        self._node = node
+        return (f"http://127.0.0.1:{self.port}", node)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_post("/", self._answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self.port).start()
+        async with aiohttp.ClientSession() as self._session:
+            try:
+                yield
+            finally:
+                await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.requests += 1
+        call = await request.json()
+        method = call.get("method", "")
+        if self.mode == "dead":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if self.mode == "wrong_chain" and method == "eth_chainId":
+            return web.json_response({"jsonrpc": "2.0", "id": call["id"], "result": "0x1"})
+        async with self._session.post(self._node, json=call) as reply:
+            body = await reply.json()
+        if method == "eth_getBlockByNumber":
+            if self.mode == "frozen" and self._frozen is not None:
+                body["result"] = self._frozen
+            else:
+                self._frozen = body.get("result")
+        return web.json_response(body)

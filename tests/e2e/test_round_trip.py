@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from e2e_tools import service, stand_with_market, until
 
 import contracts
 from demo.aave import deploy_aave_oracle
+from demo.main import Stand
 from demo.settings import PUSHED
-from e2e_tools import service, stand_with_market, until
 from oracle.audit import verify
 from oracle.deploy import decimals_of
 from oracle.report import decode_item
@@ -25,7 +26,7 @@ async def test_every_landed_round_is_the_api_s_price_and_aave_reads_it(tmp_path:
         await until(target_ready, "every feed on chain")
         await until(lambda: app.targets["local"].counts["landed"] >= 4, "four pushes")
         chain, views = stand.chain, stand.deployment.views
-        indexes = {i: f for i, f in enumerate(PUSHED)}
+        indexes = {i: f for f, i in app.targets["local"].indexes.items()}
         checked = 0
         for row in app.store.pushes("local", ("landed",)):
             for index, item in split(row.items).items():
@@ -51,7 +52,7 @@ async def test_every_landed_round_is_the_api_s_price_and_aave_reads_it(tmp_path:
             cross = chain.contract(contracts.load("CrossView").abi, views[feed])
             answer = await cross.functions.latestRoundData().call(block_identifier=head)
             assert answer[1] == price // 10**10
-        await aave_reads(app, stand)
+        await aave_reads(stand)
         newest = app.store.record("wdivETH/ETH")
         assert newest is not None
         for feed in app.plan.specs:
@@ -60,8 +61,8 @@ async def test_every_landed_round_is_the_api_s_price_and_aave_reads_it(tmp_path:
             assert all(c.ok for c in checks), checks
 
 
-async def aave_reads(app: object, stand: object) -> None:
-    chain, world, views = stand.chain, stand.world, stand.deployment.views  # type: ignore[attr-defined]
+async def aave_reads(stand: Stand) -> None:
+    chain, world, views = stand.chain, stand.world, stand.deployment.views
     assets = [world.weth, world.wdiv_eth, world.lrt]
     sources = [views["ETH/USD"], views["wdivETH/USD"], views["demoLRT/USD"]]
     oracle = await deploy_aave_oracle(chain, world.accounts.user, assets=assets, sources=sources)

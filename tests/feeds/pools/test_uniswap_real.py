@@ -154,7 +154,7 @@ async def test_a_gate_refuses(pools: Pools) -> None:
         huge=replace(good, notional="100000"),
         other=replace(good, base=pools.world.lrt),
         fee=replace(good, fee=3000),
-        no_pool=replace(good, pool=pools.world.weth),
+        no_pool=replace(good, pool="0x" + "11" * 20),
     )
     codes = {name: result.code for name, result in results.items() if not isinstance(result, Quote)}
     assert codes == {

@@ -1,0 +1,302 @@
+/* The page: /v1/prices and /v1/stream for the table, .../history for the chart. It computes no price of its own. */
+
+import { FeedChart } from "./chart.js";
+
+const SPANS = [["5 min", 300], ["30 min", 1800], ["3 h", 10800], ["24 h", 86400]];
+const RANK = { ok: 0, watch: 1, depeg: 2, halt: 3 };
+const MOST_ROUNDS = 10000;
+const RETRY_MS = 3000;
+const $ = (id) => document.getElementById(id);
+
+const state = { prices: new Map(), missing: new Map(), live: new Map(), order: [], chosen: null, spanS: 1800, rounds: [], offsetMs: 0 };
+const chart = new FeedChart($("chart"), (text) => { $("reading").textContent = text; });
+
+// --- small helpers ---------------------------------------------------------------------------------------------------
+
+function el(tag, text, className) {
+  const node = document.createElement(tag);
+  if (text !== undefined && text !== null) node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+/** Decimal text cut to what is worth reading. The exact text stays in the cell's title. */
+function short(text) {
+  if (text === null || text === undefined) return "none";
+  const [whole, fraction = ""] = text.split(".");
+  if (whole.length > 1) return `${Number(whole).toLocaleString("en")}.${fraction.padEnd(2, "0").slice(0, 2)}`;
+  return `${whole}.${fraction.padEnd(6, "0").slice(0, 6)}`;
+}
+
+function percent(bps) {
+  if (bps === null || bps === undefined) return "none";
+  return `${bps > 0 ? "+" : ""}${(bps / 100).toFixed(2)} %`;
+}
+
+function age(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 120) return `${s} s`;
+  if (s < 7200) return `${Math.floor(s / 60)} min`;
+  if (s < 172800) return `${Math.floor(s / 3600)} h`;
+  return `${Math.floor(s / 86400)} d`;
+}
+
+const nowMs = () => Date.now() + state.offsetMs;
+const time = (ms) => new Date(ms).toLocaleTimeString("en-GB");
+const pathOf = (feed) => "v1/prices/" + feed.split("/").map(encodeURIComponent).join("/");
+
+function say(text) {
+  $("banner").textContent = text;
+  $("banner").hidden = !text;
+}
+
+// --- what comes in ---------------------------------------------------------------------------------------------------
+
+function takePrices({ prices, missing }) {
+  state.prices = new Map(prices.map((p) => [p.feed, p]));
+  state.missing = new Map(missing.map((m) => [m.feed, m]));
+  const known = new Set([...state.prices.keys(), ...state.missing.keys()]);
+  if (!state.order.length || state.order.length !== known.size) state.order = [...known];
+  if (!known.has(state.chosen)) choose(worst());
+  say("");
+  draw();
+  extend();
+}
+
+function worst() {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  if (state.order.includes(wanted)) return wanted;
+  const rank = (f) => RANK[state.prices.get(f)?.status] ?? -1;
+  return [...state.order].sort((a, b) => rank(b) - rank(a))[0] ?? null;
+}
+
+let queued = false;
+function takeLive({ prices }) {
+  for (const p of prices) state.live.set(p.feed, p);
+  if (queued) return;
+  queued = true;
+  requestAnimationFrame(() => { queued = false; drawRows(); });
+}
+
+/** Put the newest final round at the end of the chart, without asking for the history again. */
+function extend() {
+  const price = state.prices.get(state.chosen);
+  const last = state.rounds[state.rounds.length - 1];
+  if (price && last && price.round > last.round && !price.abstaining) {
+    state.rounds.push({ ...price, reasons: price.reasons.map((r) => r.code) });
+    const from = nowMs() / 1000 - state.spanS;
+    while (state.rounds.length && state.rounds[0].round < from) state.rounds.shift();
+  }
+  if (last) drawChart();
+}
+
+async function loadHistory() {
+  const feed = state.chosen, spanS = state.spanS;
+  if (!feed) return;
+  const since = Math.max(0, Math.floor(nowMs() - spanS * 1000));
+  try {
+    const answer = await fetch(`${pathOf(feed)}/history?since_ms=${since}&limit=${MOST_ROUNDS}`);
+    const body = await answer.json();
+    if (feed !== state.chosen || spanS !== state.spanS) return;
+    if (!answer.ok) throw new Error(body.error.message);
+    state.rounds = body.rounds;
+    note(body.rounds.length ? (body.more ? `The newest ${MOST_ROUNDS} rounds are shown.` : "") : "No round of this feed is kept in this time range.");
+  } catch (problem) {
+    if (feed !== state.chosen) return;
+    state.rounds = [];
+    note(`The history could not be read: ${problem.message}`);
+  }
+  drawChart();
+}
+
+function note(text) {
+  $("chart-note").textContent = text;
+  $("chart-note").hidden = !text;
+}
+
+// --- what is drawn ---------------------------------------------------------------------------------------------------
+
+function draw() {
+  drawRows();
+  drawDetail();
+  const tally = new Map();
+  for (const feed of state.order) {
+    const p = state.prices.get(feed);
+    const word = p ? p.status : "none";
+    tally.set(word, (tally.get(word) ?? 0) + 1);
+  }
+  const words = ["ok", "watch", "depeg", "halt", "none"].filter((w) => tally.has(w));
+  $("tally").replaceChildren(...words.map((w) => el("span", `${tally.get(w)} ${w === "none" ? "without a price" : w}`, `chip ${w}`)));
+  const newest = Math.max(0, ...[...state.prices.values()].map((p) => p.round));
+  $("round").textContent = newest ? `round ${time(newest * 1000)}` : "";
+}
+
+function drawRows() {
+  if (!state.order.length) {
+    const cell = el("td", "No feeds are configured.");
+    cell.colSpan = 8;
+    const row = el("tr", null, "empty");
+    row.append(cell);
+    $("rows").replaceChildren(row);
+    return;
+  }
+  const focused = document.activeElement?.closest?.("tr[data-feed]")?.dataset.feed;
+  $("rows").replaceChildren(...state.order.map(rowOf));
+  if (focused) [...$("rows").children].find((r) => r.dataset.feed === focused)?.querySelector("button")?.focus();
+}
+
+function rowOf(feed) {
+  const row = el("tr", null, feed === state.chosen ? "chosen" : "");
+  row.dataset.feed = feed;
+  row.addEventListener("click", () => choose(feed));
+  const price = state.prices.get(feed);
+  row.append(...(price ? priceCells(price) : missingCells(feed)));
+  return row;
+}
+
+function cell(label, text, className, title) {
+  const td = el("td", text, className);
+  if (label) td.dataset.label = label;
+  if (title) td.title = title;
+  return td;
+}
+
+function nameCell(feed, below) {
+  const td = cell("", null, "name");
+  const pick = el("button", feed, "pick");
+  pick.type = "button";
+  pick.setAttribute("aria-pressed", String(feed === state.chosen));
+  td.append(pick, el("small", below));
+  return td;
+}
+
+function priceCells(p) {
+  const live = state.live.get(p.feed);
+  const market = cell("Market", short(p.market), "num", p.market);
+  if (live && live.market !== null) market.append(el("small", `live ${short(live.market)}`));
+  const redemption = cell("Redemption", short(p.redemption), "num", p.redemption);
+  if (p.redemption !== null) redemption.append(el("small", `rate ${p.redemption_age_h >= 255 ? "255+" : p.redemption_age_h} h old`));
+  const loud = { depeg: "num loud", halt: "num loud", watch: "num mild" }[p.status] ?? "num";
+  const state_ = cell("Status", null, "state");
+  state_.append(el("span", p.status, `chip ${p.status}`));
+  if (p.abstaining) state_.append(" ", el("span", "no new price", "chip abstaining"));
+  const why = p.abstaining ? p.abstaining.text : p.reasons[0]?.text;
+  if (why) state_.append(el("small", why, "why"));
+  const chain = cell("On chain", p.onchain.length ? short(p.onchain[0].price) : "none", p.onchain.length ? "num" : "num faint");
+  if (p.onchain.length) chain.append(el("small", `round ${time(p.onchain[0].round * 1000)}`));
+  return [
+    nameCell(p.feed, `mode ${p.mode}`),
+    cell("Price", short(p.price), "num", p.price),
+    market,
+    redemption,
+    cell("Deviation", percent(p.deviation_bps), p.deviation_bps === null ? "num faint" : loud),
+    state_,
+    cell("Age", age(nowMs() - p.observed_at_ms), p.abstaining ? "num loud" : "num"),
+    chain,
+  ];
+}
+
+function missingCells(feed) {
+  const m = state.missing.get(feed);
+  const status = cell("Status", null, "state");
+  status.append(el("span", "no price yet", "chip none"), el("small", m?.text ?? "", "why"));
+  const none = (label) => cell(label, "none", "num faint");
+  return [nameCell(feed, ""), none("Price"), none("Market"), none("Redemption"), none("Deviation"), status, none("Age"), none("On chain")];
+}
+
+function drawDetail() {
+  const feed = state.chosen, p = state.prices.get(feed);
+  $("detail").hidden = !feed;
+  if (!feed) return;
+  $("detail-title").textContent = feed;
+  const lines = [el("span", p ? p.status : "no price yet", `chip ${p ? p.status : "none"}`)];
+  lines.push(p ? verdict(p) : state.missing.get(feed)?.text ?? "");
+  $("verdict").replaceChildren(...lines);
+  $("facts").replaceChildren(...(p ? facts(p) : []));
+  const link = (text, end) => Object.assign(el("a", text), { href: pathOf(feed) + end });
+  $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"), link("signed report", "/report"));
+}
+
+function verdict(p) {
+  if (p.abstaining) return `No new price since ${time(p.abstaining.since_ms)}: ${p.abstaining.text}. The last one stands as it was.`;
+  if (p.reasons.length) return p.reasons.map((r) => r.text).join("; ");
+  return p.redemption === null ? "The market price is within its limits." : "The market agrees with the protocol's rate.";
+}
+
+function facts(p) {
+  const rows = [
+    ["Price", p.price ?? "none"],
+    ["Deviation", percent(p.deviation_bps)],
+    ["Spread", percent(p.spread_bps).replace("+", "± ")],
+    ["Observed", time(p.observed_at_ms)],
+    ["Signed", p.signed_at_ms === null ? "not signed" : `${time(p.signed_at_ms)}, ${p.operators.length} operators`],
+    ["Heartbeat", `${p.heartbeat_s} s`],
+    ...p.onchain.map((o) => [`On ${o.target}`, `${short(o.price)} at ${time(o.landed_at_ms)}`]),
+    ...(p.legs.length ? [["Computed from", p.legs.join(" × ")]] : []),
+  ];
+  return rows.map(([name, value]) => {
+    const box = el("div");
+    box.append(el("dt", name), el("dd", value));
+    return box;
+  });
+}
+
+function drawChart() {
+  const to = nowMs() / 1000;
+  chart.show(state.rounds, to - state.spanS, to);
+}
+
+function choose(feed) {
+  if (!feed || feed === state.chosen) return;
+  state.chosen = feed;
+  state.rounds = [];
+  history.replaceState(null, "", "#" + encodeURIComponent(feed));
+  draw();
+  loadHistory();
+}
+
+function drawSpans() {
+  $("spans").replaceChildren(...SPANS.map(([name, s]) => {
+    const button = el("button", name);
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(s === state.spanS));
+    button.addEventListener("click", () => { state.spanS = s; drawSpans(); loadHistory(); });
+    return button;
+  }));
+}
+
+// --- the stream ------------------------------------------------------------------------------------------------------
+
+function linked(word, className) {
+  $("link").textContent = word;
+  $("link").className = `link ${className}`;
+}
+
+function connect() {
+  const source = new EventSource("v1/stream");
+  source.addEventListener("open", () => { linked("live", "open"); loadHistory(); });
+  source.addEventListener("final", (e) => takePrices(JSON.parse(e.data)));
+  source.addEventListener("live", (e) => takeLive(JSON.parse(e.data)));
+  source.addEventListener("error", () => {
+    linked("reconnecting", "lost");
+    say("The oracle does not answer. What is shown may be old; trying again.");
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
+  });
+}
+
+async function start() {
+  drawSpans();
+  try {
+    const answer = await fetch("v1/prices");
+    const stated = Date.parse(answer.headers.get("Date"));
+    if (Math.abs(stated - Date.now()) > 2000) state.offsetMs = stated - Date.now();
+    if (!answer.ok) throw new Error(String(answer.status));
+    takePrices(await answer.json());
+  } catch {
+    say("The oracle does not answer; trying again.");
+  }
+  connect();
+  setInterval(drawRows, 1000);
+}
+
+start();
