@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from feeds.units import MS
@@ -33,18 +33,21 @@ def verify(store: Store, feed: str, round_s: int) -> Iterator[Check]:
     for operator in operators:
         yield verify_fold(store, operator, feed, round_s)
     record = store.record(feed, round_s)
-    agreement = store.agreement(round_s)
     if record is None:
         yield Check(what="record", ok=True, detail="no record was published for this round")
         return
-    if agreement is None:
-        yield from _verify_own(store, feed, round_s, record.report)
-        return
-    yield _verify_values(agreement)
-    reports = dict(_agreed(agreement))
-    legs = record.legs
-    fair = cross([reports[leg] for leg in legs]) if legs and all(leg in reports for leg in legs) else reports.get(feed)
-    yield _same("agreed report", fair, record.report)
+    agreement = store.agreement(round_s)
+    if agreement is not None:
+        yield _verify_values(agreement)
+    agreed_reports = _agreed(agreement) if agreement is not None else {}
+
+    def published(name: str) -> Report | None:
+        return agreed_reports.get(name) or _own(store, record.operators, name, round_s)
+
+    legs = [published(leg) for leg in record.legs]
+    found = [leg for leg in legs if leg is not None]
+    fair = cross(found) if legs and len(found) == len(legs) else published(feed)
+    yield _same("published report", fair, record.report)
 
 
 def verify_fold(store: Store, operator: str, feed: str, round_s: int) -> Check:
@@ -88,12 +91,10 @@ def _verify_values(agreement: Agreement) -> Check:
     return Check(what="signed values", ok=True, detail=f"{len(agreement.values)} operators signed theirs")
 
 
-def _verify_own(store: Store, feed: str, round_s: int, published: Report) -> Iterator[Check]:
-    """Without operators the record is the only operator's own report."""
-    for operator in store.operators(feed):
-        result = store.result(operator, feed, round_s)
-        own = getattr(result, "report", None) or getattr(result, "halt", None)
-        yield _same(f"record against {operator}", own, published)
+def _own(store: Store, operators: Sequence[str], feed: str, round_s: int) -> Report | None:
+    """What is published where nobody can agree: the report, or the halt, of the first operator of the process."""
+    result = store.result(operators[0], feed, round_s) if operators else None
+    return getattr(result, "report", None) or getattr(result, "halt", None)
 
 
 def _same(what: str, fair: Report | None, published: Report) -> Check:

@@ -127,13 +127,18 @@ _ABSTAINING = object_of(
 )
 _BANDS = object_of(
     {
-        name: whole("see the configuration")
-        for name in (
-            "watch_enter_bps", "watch_leave_bps", "depeg_enter_bps", "depeg_leave_bps", "normal_bps", "watch_dwell_ms",
-            "depeg_dwell_ms", "leave_dwell_ms", "slash_ppb", "slash_hold_ms",
-        )
+        "watch_enter_bps": whole("deviation at which watch is entered"),
+        "watch_leave_bps": whole("and left"),
+        "depeg_enter_bps": whole("deviation at which depeg is entered"),
+        "depeg_leave_bps": whole("and left"),
+        "normal_bps": whole("the discount that is usual for this token"),
+        "watch_dwell_ms": whole("how long it must last before watch"),
+        "depeg_dwell_ms": whole("before depeg"),
+        "leave_dwell_ms": whole("before a better status"),
+        "slash_ppb": whole("fall of the rate that counts as a slash, parts per billion"),
+        "slash_hold_ms": whole("how long a slash is held against the token"),
     }
-)  # fmt: skip
+)
 _OUTCOME = object_of(
     {
         "source": text("name"),
@@ -257,6 +262,22 @@ SCHEMAS: dict[str, Schema] = {
             "operators": list_of(_OPERATOR),
             "values": list_of(object_of({"operator": text("name"), **_SIGNED})),
             "legs": _TEXTS,
+        }
+    ),
+    "Live": object_of({"prices": list_of(ref("Price"))}),
+    "Changes": object_of(
+        {
+            "changes": list_of(
+                object_of(
+                    {
+                        "feed": text("name"),
+                        "at_ms": whole("when it was published"),
+                        "before": _STATUS,
+                        "after": _STATUS,
+                        "reasons": list_of(_REASON),
+                    }
+                )
+            )
         }
     ),
     "Report": object_of(_SIGNED),

@@ -187,6 +187,9 @@ class Rounds:
         deviation = None
         if report.market_wad and report.redemption_wad:
             deviation = deviation_bps_away(report.market_wad, report.redemption_wad)
+        sources = spec.legs or (spec.feed,)
+        agreed_on = signed and self.seat is not None and all(f in self.seat.indexes for f in sources)
+        voters = tuple(name for name, found in results.items() if _has(found, spec))
         return Record(
             feed=spec.feed,
             mode=spec.mode,
@@ -196,8 +199,8 @@ class Rounds:
             reasons=_reasons(voices, report.status),
             observed_at_ms=(report.round_time_s - report.market_age_s) * MS,
             computed_at_ms=now_ms,
-            signed_at_ms=now_ms if signed else None,
-            operators=tuple(name for name, found in results.items() if _has(found, spec)),
+            signed_at_ms=now_ms if agreed_on else None,
+            operators=voters if agreed_on else (self.members[0].name,),
             legs=spec.legs,
         )
 

@@ -341,7 +341,7 @@ async def gather(
     for attempt in range(len(signers.signers)):
         if not wanted:
             break
-        proposal = await cosigners.propose(values[0].round_time_s + attempt, values, wanted)
+        proposal = await cosigners.propose(first_turn(values[0].round_time_s) + attempt, values, wanted)
         for _ in range(2):
             answers = await cosigners.cosign(proposal)
             no = [a for a in answers if isinstance(a, Refusal)]
@@ -354,6 +354,11 @@ async def gather(
                 break
             proposal = left
     return Ballot(batch=None, refusals=tuple(refusals))
+
+
+def first_turn(round_time_s: int) -> int:
+    """Whose turn it is to lead first: known to all, and in step with no heartbeat."""
+    return int.from_bytes(keccak(round_time_s.to_bytes(4, "big"))[:4], "big")
 
 
 def _without(proposal: Proposal, refusals: Sequence[Refusal]) -> Proposal | None:

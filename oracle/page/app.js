@@ -82,12 +82,12 @@ function takeLive({ prices }) {
 function extend() {
   const price = state.prices.get(state.chosen);
   const last = state.rounds[state.rounds.length - 1];
-  if (price && last && price.round > last.round && !price.abstaining) {
+  if (price && !price.abstaining && (!last || price.round > last.round)) {
     state.rounds.push({ ...price, reasons: price.reasons.map((r) => r.code) });
     const from = nowMs() / 1000 - state.spanS;
     while (state.rounds.length && state.rounds[0].round < from) state.rounds.shift();
   }
-  if (last) drawChart();
+  drawChart();
 }
 
 async function loadHistory() {
@@ -100,7 +100,8 @@ async function loadHistory() {
     if (feed !== state.chosen || spanS !== state.spanS) return;
     if (!answer.ok) throw new Error(body.error.message);
     state.rounds = body.rounds;
-    note(body.rounds.length ? (body.more ? `The newest ${MOST_ROUNDS} rounds are shown.` : "") : "No round of this feed is kept in this time range.");
+    $("chart-note").dataset.more = body.more ? `The newest ${MOST_ROUNDS} rounds are shown.` : "";
+    note(body.rounds.length ? "" : "No round of this feed is kept in this time range.");
   } catch (problem) {
     if (feed !== state.chosen) return;
     state.rounds = [];
@@ -132,23 +133,30 @@ function draw() {
 }
 
 function drawRows() {
-  if (!state.order.length) {
-    const cell = el("td", "No feeds are configured.");
-    cell.colSpan = 8;
-    const row = el("tr", null, "empty");
-    row.append(cell);
-    $("rows").replaceChildren(row);
-    return;
-  }
-  const focused = document.activeElement?.closest?.("tr[data-feed]")?.dataset.feed;
-  $("rows").replaceChildren(...state.order.map(rowOf));
-  if (focused) [...$("rows").children].find((r) => r.dataset.feed === focused)?.querySelector("button")?.focus();
+  const body = $("rows");
+  const rows = state.order.length ? state.order.map(rowOf) : [emptyRow("No feeds are configured.")];
+  const same = body.children.length === rows.length && rows.every((r, i) => r.dataset.feed === body.children[i].dataset.feed);
+  if (same) rows.forEach((row, i) => patch(body.children[i], row));
+  else body.replaceChildren(...rows);
+}
+
+/** Change only the cells that differ: what a reader has selected or focused stays. */
+function patch(shown, row) {
+  shown.className = row.className;
+  [...row.children].forEach((fresh, i) => { if (!shown.children[i].isEqualNode(fresh)) shown.children[i].replaceWith(fresh); });
+}
+
+function emptyRow(text) {
+  const td = el("td", text);
+  td.colSpan = 8;
+  const row = el("tr", null, "empty");
+  row.append(td);
+  return row;
 }
 
 function rowOf(feed) {
   const row = el("tr", null, feed === state.chosen ? "chosen" : "");
   row.dataset.feed = feed;
-  row.addEventListener("click", () => choose(feed));
   const price = state.prices.get(feed);
   row.append(...(price ? priceCells(price) : missingCells(feed)));
   return row;
@@ -165,7 +173,6 @@ function nameCell(feed, below) {
   const td = cell("", null, "name");
   const pick = el("button", feed, "pick");
   pick.type = "button";
-  pick.setAttribute("aria-pressed", String(feed === state.chosen));
   td.append(pick, el("small", below));
   return td;
 }
@@ -174,7 +181,7 @@ function priceCells(p) {
   const live = state.live.get(p.feed);
   const market = cell("Market", short(p.market), "num", p.market);
   if (live && live.market !== null) market.append(el("small", `live ${short(live.market)}`));
-  const redemption = cell("Redemption", short(p.redemption), "num", p.redemption);
+  const redemption = cell("Redemption", short(p.redemption), p.redemption === null ? "num faint" : "num", p.redemption);
   if (p.redemption !== null) redemption.append(el("small", `rate ${p.redemption_age_h >= 255 ? "255+" : p.redemption_age_h} h old`));
   const loud = { depeg: "num loud", halt: "num loud", watch: "num mild" }[p.status] ?? "num";
   const state_ = cell("Status", null, "state");
@@ -210,8 +217,10 @@ function drawDetail() {
   if (!feed) return;
   $("detail-title").textContent = feed;
   const lines = [el("span", p ? p.status : "no price yet", `chip ${p ? p.status : "none"}`)];
+  if (p?.abstaining) lines.push(el("span", "no new price", "chip abstaining"));
   lines.push(p ? verdict(p) : state.missing.get(feed)?.text ?? "");
   $("verdict").replaceChildren(...lines);
+  $("facts").hidden = !p;
   $("facts").replaceChildren(...(p ? facts(p) : []));
   const link = (text, end) => Object.assign(el("a", text), { href: pathOf(feed) + end });
   $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"), link("signed report", "/report"));
@@ -242,6 +251,9 @@ function facts(p) {
 }
 
 function drawChart() {
+  $("chart").hidden = !state.rounds.length;
+  if (!state.rounds.length) return;
+  note($("chart-note").dataset.more ?? "");
   const to = nowMs() / 1000;
   chart.show(state.rounds, to - state.spanS, to);
 }
@@ -250,6 +262,7 @@ function choose(feed) {
   if (!feed || feed === state.chosen) return;
   state.chosen = feed;
   state.rounds = [];
+  note("");
   history.replaceState(null, "", "#" + encodeURIComponent(feed));
   draw();
   loadHistory();
@@ -286,6 +299,7 @@ function connect() {
 
 async function start() {
   drawSpans();
+  $("rows").addEventListener("click", (e) => choose(e.target.closest("tr")?.dataset.feed));
   try {
     const answer = await fetch("v1/prices");
     const stated = Date.parse(answer.headers.get("Date"));

@@ -5,8 +5,9 @@ const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-ser
 
 /** Digits after the point that tell two grid lines apart; a ratio near 1 shows at least four. */
 export function digits(step, largest) {
-  const needed = step > 0 ? Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)) : 0;
-  return Math.min(10, Math.max(needed, largest < 10 ? 4 : 2));
+  let needed = largest < 10 ? 4 : 2;
+  while (needed < 10 && Math.abs(step * 10 ** needed - Math.round(step * 10 ** needed)) > 1e-6) needed += 1;
+  return needed;
 }
 
 /** Columns for the chart from rounds of the history. A pause is a hole, and so is a halted round's repeated price. */
@@ -82,10 +83,11 @@ export class FeedChart {
     this.plot = new uPlot({
       ...this.size(),
       legend: { show: false },
+      padding: [10, 4, 0, 6],
       cursor: { y: false, points: { size: 7 } },
       scales: { x: { time: true, range: () => this.range }, y: { range: (_, low, high) => this.span(low, high) } },
       axes: [
-        { ...axis, space: 90, values: (_, at, __, ___, step) => at.map((t) => clock(t, step)) },
+        { ...axis, space: 90, size: 30, gap: 6, values: (_, at, __, ___, step) => at.map((t) => clock(t, step)) },
         {
           ...axis, side: 1, gap: 8,
           values: (_, at, __, ___, step) => at.map((v) => v.toLocaleString("en", fixed(digits(step, Math.max(...at))))),

@@ -41,7 +41,7 @@ async def test_every_landed_round_is_the_api_s_price_and_aave_reads_it(tmp_path:
                 checked += 1
         assert checked >= 8
         for feed in ("wdivETH/USD", "divETH/USD", "demoLRT/USD"):
-            head = await chain.rpc("eth_blockNumber")
+            head = int(await chain.rpc("eth_blockNumber"), 16)
             price = 10**18
             for leg in app.plan.specs[feed].legs:
                 view = chain.contract(contracts.load("FeedView").abi, views[leg])

@@ -76,9 +76,10 @@ class Tab:
     async def text(self) -> str:
         return str(await self.value("document.body.innerText"))
 
-    async def shoot(self, path: Path) -> None:
+    async def shoot(self) -> bytes:
+        """The whole page as PNG."""
         shot = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        return base64.b64decode(shot["data"])
 
 
 @asynccontextmanager
@@ -104,8 +105,12 @@ async def tab(profile: Path) -> AsyncIterator[Tab]:
 
 async def _port(file: Path) -> int:
     for _ in range(int(_WAIT_S / 0.05)):
-        lines = file.read_text().split() if file.exists() else []
-        if lines:
-            return int(lines[0])
+        if port := _written(file):
+            return port
         await asyncio.sleep(0.05)
     raise TimeoutError("chromium did not open its debugging port")
+
+
+def _written(file: Path) -> int:
+    lines = file.read_text().split() if file.exists() else []
+    return int(lines[0]) if lines else 0
