@@ -87,7 +87,7 @@ async def serve(
         limits: of the stream.
     """
     hub = Hub(limits or StreamLimits())
-    app = web.Application(middlewares=[crossing(cors_origins), guarded], client_max_size=1)
+    app = web.Application(middlewares=[*([crossing(cors_origins)] if cors_origins else []), guarded], client_max_size=1)
     app.on_response_prepare.append(dress(cors_origins))
     app.add_routes(_Routes(desk, hub, now_ms, metrics).table())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=4_096)
@@ -103,7 +103,7 @@ class _Routes:
         self._desk, self._hub, self._now_ms, self._metrics = desk, hub, now_ms, metrics
         self._shelf = Shelf(desk, now_ms)
         folder = Path(__file__).parent / "page"
-        self._page = {name: Body.of((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
+        self._page = {name: Body((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
         self._openapi = Body.json(DOCUMENT)
         desk.subscribe(self._on_news)
 

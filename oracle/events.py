@@ -8,6 +8,7 @@ up for: the history has it.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from aiohttp import hdrs, web
 from oracle.web import Problem
 
 _HEARTBEAT = b": alive\n\n"
+_SOCKET_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ class Hub:
         self._readers.add(reader)
         try:
             await response.prepare(request)
+            _bound(request.transport)
             reader.put(hello)
             await self._send(reader, response)
         except ConnectionError:
@@ -147,3 +150,10 @@ class Hub:
             self._readers.discard(reader)
             self.dropped += 1
         reader.abort()
+
+
+def _bound(transport: asyncio.Transport | None) -> None:
+    """Keep the kernel from buffering megabytes for a reader that does not read."""
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)

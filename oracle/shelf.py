@@ -56,7 +56,7 @@ class Shelf:
                 missing.append(self.missing(spec))
             else:
                 found.append(body.payload)
-        return Body.of(b'{"prices":[%b],"missing":%b}' % (b",".join(found), orjson.dumps(missing)))
+        return Body(b'{"prices":[%b],"missing":%b}' % (b",".join(found), orjson.dumps(missing)))
 
     def missing(self, spec: FeedSpec) -> Document:
         """Why a feed has no price to show."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
@@ -12,6 +11,7 @@ import orjson
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
+from multidict import CIMultiDict
 
 _log = structlog.get_logger("oracle.api")
 _JSON = "application/json"
@@ -40,30 +40,39 @@ class Problem(Exception):
         return web.Response(body=orjson.dumps(body), status=self.status, content_type=_JSON, headers=headers)
 
 
-@dataclass(frozen=True, slots=True)
 class Body:
-    """Ready-made bytes with their strong entity tag."""
+    """Ready-made bytes with their strong entity tag.
 
-    payload: bytes
-    tag: str
-    content_type: str = _JSON
+    Args:
+        payload: the document.
+        content_type: its media type; the charset is UTF-8.
+    """
 
-    @classmethod
-    def of(cls, payload: bytes, content_type: str = _JSON) -> Body:
-        """Tag the bytes."""
-        return cls(payload, hashlib.blake2b(payload, digest_size=16).hexdigest(), content_type)
+    __slots__ = ("_headers", "payload", "tag")
+
+    def __init__(self, payload: bytes, content_type: str = _JSON) -> None:
+        self.payload = payload
+        self.tag = f'"{hashlib.blake2b(payload, digest_size=16).hexdigest()}"'
+        self._headers = CIMultiDict(
+            {
+                hdrs.ETAG: self.tag,
+                hdrs.CACHE_CONTROL: "no-cache",
+                hdrs.CONTENT_TYPE: f"{content_type}; charset=utf-8",
+                **_HEADERS,
+            }
+        )
 
     @classmethod
     def json(cls, document: Any) -> Body:
         """Encode and tag a document."""
-        return cls.of(orjson.dumps(document))
+        return cls(orjson.dumps(document))
 
     def answer(self, request: web.Request) -> web.Response:
         """The bytes, or 304 where the client has them."""
-        headers = {hdrs.ETAG: f'"{self.tag}"', hdrs.CACHE_CONTROL: "no-cache"}
-        if hdrs.IF_NONE_MATCH in request.headers and _matches(request, self.tag):
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=self.payload, content_type=self.content_type, charset="utf-8", headers=headers)
+        known = request.headers.get(hdrs.IF_NONE_MATCH)
+        if known is not None and (known == self.tag or _matches(request, self.tag)):
+            return web.Response(status=304, headers=self._headers)
+        return web.Response(body=self.payload, headers=self._headers)
 
 
 class Query:
@@ -146,7 +155,8 @@ def dress(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse],
     """Put the security headers, and the allowed origin, on everything that is sent."""
 
     async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(_HEADERS)
+        if "Referrer-Policy" not in response.headers:
+            response.headers.update(_HEADERS)
         if not origins:
             return
         response.headers[hdrs.VARY] = hdrs.ORIGIN
@@ -170,4 +180,4 @@ def _plain(e: web.HTTPException, request: web.Request) -> Problem:
 
 
 def _matches(request: web.Request, tag: str) -> bool:
-    return any(t.value in {tag, "*"} for t in request.if_none_match or ())
+    return any(t.value == "*" or t.value == tag[1:-1] for t in request.if_none_match or ())

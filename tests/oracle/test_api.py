@@ -58,7 +58,7 @@ async def served(desk: MemoryDesk, **options: Any) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    limits = StreamLimits(readers=3, backlog_bytes=100_000, stall_s=2.0, heartbeat_s=0.1, grace_s=0.5)
+    limits = StreamLimits(readers=3, backlog_bytes=100_000, stall_s=0.5, heartbeat_s=0.1, grace_s=0.5)
     async for one in served(filled(), limits=limits, cors_origins=("https://app.example",)):
         yield one
 
@@ -280,9 +280,11 @@ async def event(answer: aiohttp.ClientResponse) -> tuple[str, Any]:
 
 
 async def readers(client: Client, number: int) -> None:
-    async with asyncio.timeout(5):
-        while len(client.server.hub) != number:
-            await asyncio.sleep(0.01)
+    for _ in range(500):
+        if len(client.server.hub) == number:
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError(f"{len(client.server.hub)} readers, not {number}")
 
 
 async def test_the_stream_starts_with_the_prices_and_tells_all_news(client: Client) -> None:
@@ -310,26 +312,47 @@ async def test_a_quiet_stream_has_a_heartbeat(client: Client) -> None:
         assert await answer.content.readuntil(b"\n\n") == b": alive\n\n"
 
 
-async def test_a_slow_reader_is_dropped_and_the_others_are_not(client: Client) -> None:
+@pytest.fixture
+async def idle(client: Client) -> AsyncIterator[socket.socket]:
+    """A reader that asks for the stream and never reads."""
     host, port = client.server.url.removeprefix("http://").split(":")
-    slow = socket.socket()
-    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    slow.setblocking(False)  # noqa: FBT003 - the standard library's own
-    await asyncio.get_running_loop().sock_connect(slow, (host, int(port)))
-    await asyncio.get_running_loop().sock_sendall(slow, b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+    loop = asyncio.get_running_loop()
+    with socket.socket() as one:
+        one.setblocking(False)  # noqa: FBT003 - the standard library's own
+        await loop.sock_connect(one, (host, int(port)))
+        await loop.sock_sendall(one, b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        await readers(client, 1)
+        yield one
+
+
+async def test_a_slow_reader_is_dropped_and_the_others_are_not(client: Client, idle: socket.socket) -> None:
     async with client.session.get(f"{client.server.url}/v1/stream") as answer:
         await event(answer)
-        await readers(client, 2)
-        for count in range(2_000):
+        for count in range(20_000):
             client.desk.tell(News(round_time_s=count))
             assert (await event(answer))[0] == "final"
             if client.server.hub.dropped:
                 break
         assert client.server.hub.dropped == 1
-        await readers(client, 1)
+        assert len(client.server.hub) == 1
         client.desk.tell(News(round_time_s=1))
         assert (await event(answer))[0] == "final"
-    slow.close()
+    async with asyncio.timeout(5):
+        while await asyncio.get_running_loop().sock_recv(idle, 1 << 20):
+            pass
+
+
+async def test_a_reader_that_takes_nothing_for_long_is_dropped(client: Client, idle: socket.socket) -> None:
+    assert idle.fileno() >= 0
+    sent = 0
+    while sent < 40_000 and not client.server.hub.dropped:
+        client.server.hub.publish(b": " + b"x" * 90_000 + b"\n\n")
+        sent += 1
+        await asyncio.sleep(0)
+        if next(iter(client.server.hub._readers)).waiting:
+            break
+    await readers(client, 0)
+    assert client.server.hub.dropped == 1
 
 
 async def test_a_reader_that_leaves_is_forgotten(client: Client) -> None:
