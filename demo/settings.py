@@ -214,6 +214,7 @@ _ETH_USD = f"""
 [feeds."ETH/USD"]
 mode = "market"
 {_COMMON.replace("min_groups = 3", "min_groups = 2")}
+[feeds."ETH/USD".bands]{_BANDS}
 [[feeds."ETH/USD".sources]]
 type = "coinbase"
 symbol = "ETH-USD"

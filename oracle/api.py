@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
 
-import orjson
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from feeds.units import MS
-from oracle.documents import (
-    Abstaining,
-    feed_document,
-    feed_path,
-    history_document,
-    transition_document,
-    twap_document,
-)
-from oracle.events import Hub, StreamLimits, frame
-from oracle.evidence import batch_document, explain_document
-from oracle.openapi import DOCUMENT
-from oracle.shelf import Shelf
+from oracle.documents import Abstaining
+from oracle.events import Hub, StreamLimits
+from oracle.routes import Routes
 from oracle.shown import Desk, Health, News, NoReport
-from oracle.types import FeedSpec
-from oracle.web import Body, Problem, Query, crossing, dress, guarded, nearest
+from oracle.web import crossing, dress, guarded
 
 __all__ = ["Abstaining", "Desk", "Health", "News", "NoReport", "Server", "StreamLimits", "serve"]
-
-MAX_ROUNDS = 10_000
-MAX_WINDOW_S = 7 * 86_400
-_PAGE = {
-    "index.html": "text/html",
-    "style.css": "text/css",
-    "app.js": "text/javascript",
-    "chart.js": "text/javascript",
-    "uplot.js": "text/javascript",
-    "uplot.css": "text/css",
-    "uplot.LICENSE.txt": "text/plain",
-    "icon.svg": "image/svg+xml",
-}
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_FAR_MS = 1 << 45
 
 
 class Server:
@@ -89,162 +59,8 @@ async def serve(
     hub = Hub(limits or StreamLimits())
     app = web.Application(middlewares=[*([crossing(cors_origins)] if cors_origins else []), guarded], client_max_size=1)
     app.on_response_prepare.append(dress(cors_origins))
-    app.add_routes(_Routes(desk, hub, now_ms, metrics).table())
+    app.add_routes(Routes(desk, hub, now_ms, metrics).table())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=4_096)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return Server(runner, hub)
-
-
-class _Routes:
-    """One method a path."""
-
-    def __init__(self, desk: Desk, hub: Hub, now_ms: Callable[[], int], metrics: Callable[[], bytes]) -> None:
-        self._desk, self._hub, self._now_ms, self._metrics = desk, hub, now_ms, metrics
-        self._shelf = Shelf(desk, now_ms)
-        folder = Path(__file__).parent / "page"
-        self._page = {name: Body((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
-        self._openapi = Body.json(DOCUMENT)
-        desk.subscribe(self._on_news)
-
-    def table(self) -> list[web.RouteDef]:
-        feed = "/v1/prices/{base}/{quote}"
-        return [
-            web.get("/v1/feeds", self.feeds),
-            web.get("/v1/prices", self.prices),
-            web.get(feed, self.price),
-            web.get(f"{feed}/history", self.history),
-            web.get(f"{feed}/twap", self.twap),
-            web.get(f"{feed}/explain", self.explain),
-            web.get(f"{feed}/report", self.report),
-            web.get("/v1/stream", self.stream, allow_head=False),
-            web.get("/healthz", self.healthz),
-            web.get("/readyz", self.readyz),
-            web.get("/metrics", self.metrics),
-            web.get("/openapi.json", self.openapi),
-            web.get("/", self.page),
-            web.get("/page/{name}", self.page),
-        ]
-
-    async def feeds(self, request: web.Request) -> web.Response:
-        Query(request, ())
-        specs = self._desk.specs().values()
-        return Body.json({"feeds": [feed_document(s) for s in specs]}).answer(request)
-
-    async def prices(self, request: web.Request) -> web.Response:
-        return self._shelf.all(live=_live(request)).answer(request)
-
-    async def price(self, request: web.Request) -> web.Response:
-        spec, live = self._spec(request), _live(request)
-        body = self._shelf.one(spec, live=live)
-        if body is None:
-            gone = self._shelf.missing(spec)
-            code = "no_indication" if live else "no_record"
-            raise Problem(503, code, f"{spec.feed} has no price yet: {gone['text']}", "see .../explain")
-        return body.answer(request)
-
-    async def history(self, request: web.Request) -> web.Response:
-        spec, query = self._spec(request), Query(request, ("since_ms", "until_ms", "limit"))
-        since_ms = query.whole("since_ms", least=0, most=_FAR_MS) or 0
-        until_ms = query.whole("until_ms", least=0, most=_FAR_MS) or self._now_ms() + 1
-        limit = query.whole("limit", least=1, most=MAX_ROUNDS) or 1_000
-        if since_ms >= until_ms:
-            raise Problem(400, "bad_parameter", f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them")
-        found = await self._desk.history(spec.feed, since_ms, until_ms, limit + 1)
-        rounds = [history_document(r) for r in found[-limit:]]
-        return Body.json({"feed": spec.feed, "more": len(found) > limit, "rounds": rounds}).answer(request)
-
-    async def twap(self, request: web.Request) -> web.Response:
-        spec, query = self._spec(request), Query(request, ("window_s", "of"))
-        window_s = query.whole("window_s", least=1, most=MAX_WINDOW_S) or 1_800
-        of = query.choice("of", ("price", "market", "redemption"))
-        now_ms = self._now_ms()
-        since_ms = now_ms - window_s * MS
-        found = await self._desk.history(spec.feed, since_ms, now_ms + 1, MAX_ROUNDS + 1)
-        if len(found) > MAX_ROUNDS:
-            raise Problem(400, "window_too_long", f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one")
-        mean = await asyncio.to_thread(twap_document, spec, found, of=of, since_ms=since_ms, now_ms=now_ms)
-        if mean is None:
-            raise Problem(503, "no_record", f"no {of} of {spec.feed} in the last {window_s} s", "see .../history")
-        return Body.json(mean).answer(request)
-
-    async def explain(self, request: web.Request) -> web.Response:
-        spec, query = self._spec(request), Query(request, ("round",))
-        round_s = query.whole("round", least=1, most=(1 << 32) - 1)
-        seen = await self._desk.explain(spec.feed, round_s)
-        if seen is None and round_s is None:
-            raise Problem(503, "no_record", f"{spec.feed} had no round yet", "try again after the first round")
-        if seen is None:
-            raise Problem(404, "unknown_round", f"round {round_s} of {spec.feed} is not kept", "see .../history")
-        return Body.json(explain_document(spec.feed, seen)).answer(request)
-
-    async def report(self, request: web.Request) -> web.Response:
-        spec = self._spec(request)
-        Query(request, ())
-        if spec.is_cross:
-            legs = ", ".join(feed_path(leg) + "/report" for leg in spec.legs)
-            raise Problem(
-                404, "no_slot", f"{spec.feed} is computed on the chain and not signed", f"its legs are: {legs}"
-            )
-        batch = await self._desk.report(spec.feed)
-        if isinstance(batch, NoReport):
-            raise Problem(503, batch.code, batch.text, "see /readyz")
-        return Body.json(batch_document(spec.feed, batch)).answer(request)
-
-    async def stream(self, request: web.Request) -> web.StreamResponse:
-        Query(request, ())
-        return await self._hub.serve(request, frame("final", self._shelf.all(live=False).payload))
-
-    async def healthz(self, request: web.Request) -> web.Response:
-        return self._health(request, lambda h: h.live)
-
-    async def readyz(self, request: web.Request) -> web.Response:
-        return self._health(request, lambda h: h.live and h.ready)
-
-    async def metrics(self, _: web.Request) -> web.Response:
-        headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: _METRICS_TYPE}
-        return web.Response(body=self._metrics(), headers=headers)
-
-    async def openapi(self, request: web.Request) -> web.Response:
-        return self._openapi.answer(request)
-
-    async def page(self, request: web.Request) -> web.Response:
-        body = self._page.get(request.match_info.get("name", "index.html"))
-        if body is None:
-            raise web.HTTPNotFound
-        return body.answer(request)
-
-    def _spec(self, request: web.Request) -> FeedSpec:
-        feed = f"{request.match_info['base']}/{request.match_info['quote']}"
-        spec = self._desk.specs().get(feed)
-        if spec is None:
-            raise Problem(
-                404, "unknown_feed", f"there is no feed {feed[:80]!r}", nearest(feed[:80], self._desk.specs())
-            )
-        return spec
-
-    def _health(self, request: web.Request, good: Callable[[Health], bool]) -> web.Response:
-        Query(request, ())
-        health = self._desk.health()
-        headers = {hdrs.CACHE_CONTROL: "no-store"}
-        status = 200 if good(health) else 503
-        payload = orjson.dumps(asdict(health))
-        return web.Response(body=payload, status=status, content_type="application/json", headers=headers)
-
-    def _on_news(self, news: News) -> None:
-        if not len(self._hub):
-            return
-        specs = self._desk.specs()
-        if news.indications:
-            live = [self._shelf.one(specs[r.feed], live=True) for r in news.indications]
-            payload = b'{"prices":[%b]}' % b",".join(b.payload for b in live if b is not None)
-            self._hub.publish(frame("live", payload))
-        if news.round_time_s is not None:
-            self._hub.publish(frame("final", self._shelf.all(live=False).payload))
-        if news.transitions:
-            changes = orjson.dumps({"changes": [transition_document(t) for t in news.transitions]})
-            self._hub.publish(frame("status", changes))
-
-
-def _live(request: web.Request) -> bool:
-    return Query(request, ("live",)).choice("live", ("0", "1")) == "1"

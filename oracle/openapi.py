@@ -45,7 +45,7 @@ _LIVE = _query(
     "live", "1: the newest indication instead of the last final record", {"type": "string", "enum": ["0", "1"]}
 )
 _SINCE = _query("since_ms", "first round time that counts", _number(0, 1 << 45))
-_UNTIL = _query("until_ms", "first round time that no longer counts", _number(0, 1 << 45))
+_UNTIL = _query("until_ms", "first round time that no longer counts", _number(1, 1 << 45))
 _LIMIT = _query("limit", "the newest so many rounds of the range; 1000 by default", _number(1, 10_000))
 _WINDOW = _query("window_s", "length of the window up to now; 1800 by default", _number(1, 604_800))
 _OF = _query("of", "which price", {"type": "string", "enum": ["price", "market", "redemption"]})

@@ -11,7 +11,6 @@ import orjson
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
-from multidict import CIMultiDict
 
 _log = structlog.get_logger("oracle.api")
 _JSON = "application/json"
@@ -53,14 +52,12 @@ class Body:
     def __init__(self, payload: bytes, content_type: str = _JSON) -> None:
         self.payload = payload
         self.tag = f'"{hashlib.blake2b(payload, digest_size=16).hexdigest()}"'
-        self._headers = CIMultiDict(
-            {
-                hdrs.ETAG: self.tag,
-                hdrs.CACHE_CONTROL: "no-cache",
-                hdrs.CONTENT_TYPE: f"{content_type}; charset=utf-8",
-                **_HEADERS,
-            }
-        )
+        self._headers = {
+            hdrs.ETAG: self.tag,
+            hdrs.CACHE_CONTROL: "no-cache",
+            hdrs.CONTENT_TYPE: f"{content_type}; charset=utf-8",
+            **_HEADERS,
+        }
 
     @classmethod
     def json(cls, document: Any) -> Body:

@@ -223,7 +223,8 @@ function drawDetail() {
   $("facts").hidden = !p;
   $("facts").replaceChildren(...(p ? facts(p) : []));
   const link = (text, end) => Object.assign(el("a", text), { href: pathOf(feed) + end });
-  $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"), link("signed report", "/report"));
+  $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"),
+    ...(p?.legs.length ? [] : [link("signed report", "/report")]));
 }
 
 function verdict(p) {

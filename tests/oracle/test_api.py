@@ -179,6 +179,12 @@ async def test_history_is_bounded_and_says_if_there_is_more(client: Client) -> N
     assert body["more"] is False
 
 
+async def test_a_window_with_too_many_rounds_is_refused(client: Client) -> None:
+    client.desk.put(*[record("wdivETH/ETH", ROUND_S - i) for i in range(10_001)])
+    assert (await client.error(f"{OWN}/twap?window_s=20000"))[:2] == (400, "window_too_long")
+    assert (await client.get(f"{OWN}/twap?window_s=900"))[0] == 200
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code", "hint"),
     [
@@ -200,6 +206,9 @@ async def test_history_is_bounded_and_says_if_there_is_more(client: Client) -> N
         (f"{OWN}/history?limit=%C2%B2", 400, "bad_parameter", "whole"),
         (f"{OWN}/history?since_ms={'9' * 60}", 400, "bad_parameter", "whole"),
         (f"{OWN}/history?since_ms=9&until_ms=9", 400, "bad_parameter", "swap"),
+        (f"{OWN}/history?until_ms=0", 400, "bad_parameter", "whole"),
+        ("/page/index.html", 404, "unknown_path", "/openapi.json"),
+        (f"{OWN}/twap?window_s=604801", 400, "bad_parameter", "1 to 604800"),
         (f"{OWN}/twap?of=mid", 400, "bad_parameter", "price, market, redemption"),
         (f"{OWN}/explain?round=-1", 400, "bad_parameter", "whole"),
         ("/v1/prices/ETH/USD", 503, "no_record", "explain"),
@@ -326,6 +335,7 @@ async def idle(client: Client) -> AsyncIterator[socket.socket]:
 
 
 async def test_a_slow_reader_is_dropped_and_the_others_are_not(client: Client, idle: socket.socket) -> None:
+    client.server.hub._limits = StreamLimits(backlog_bytes=100_000, stall_s=60.0)
     async with client.session.get(f"{client.server.url}/v1/stream") as answer:
         await event(answer)
         for count in range(20_000):
@@ -344,6 +354,7 @@ async def test_a_slow_reader_is_dropped_and_the_others_are_not(client: Client, i
 
 async def test_a_reader_that_takes_nothing_for_long_is_dropped(client: Client, idle: socket.socket) -> None:
     assert idle.fileno() >= 0
+    client.server.hub._limits = StreamLimits(backlog_bytes=1 << 40, stall_s=0.3)
     sent = 0
     while sent < 40_000 and not client.server.hub.dropped:
         client.server.hub.publish(b": " + b"x" * 90_000 + b"\n\n")

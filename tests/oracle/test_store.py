@@ -38,6 +38,7 @@ def record_of(result: Round) -> Record:
         observed_at_ms=T0,
         computed_at_ms=T0,
         signed_at_ms=None,
+        operators=("a",),
     )
 
 
