@@ -28,7 +28,22 @@ class Exit(click.ClickException):
         self.__dict__["exit_code"] = code
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Turns the project's own errors into one line and an exit status; everything else is a bug and keeps its trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (RuntimeError, LookupError, ValueError) as e:
+            if type(e).__module__.split(".")[0] not in _OURS:
+                raise
+            raise Exit(str(e), FAILED) from e
+
+
+_OURS = frozenset({"oracle", "feeds", "contracts", "demo"})
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", default="config.toml", show_default=True, type=click.Path(path_type=Path))
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the log.")
 @click.option("--verbose", is_flag=True, help="Log every push and connection too.")
@@ -139,12 +154,12 @@ def verify(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> 
     if wanted is None:
         newest = store.record(feed)
         wanted = newest.report.round_time_s if newest else 0
+    if not any(store.result(o, feed, wanted) for o in store.operators(feed)) and store.record(feed, wanted) is None:
+        raise Exit(f"no round of {feed} is stored at {wanted}", ABSTAINED)
     checks = list(recompute(store, feed, wanted))
     good = bool(checks) and all(c.ok for c in checks)
     rows = [f"{'same ' if c.ok else 'OTHER'}  {c.what}: {c.detail}" for c in checks]
     _print(as_json, {"feed": feed, "round": wanted, "ok": good, "checks": [asdict(c) for c in checks]}, rows)
-    if not checks:
-        raise Exit(f"no round of {feed} is stored at {wanted}", ABSTAINED)
     sys.exit(DONE if good else FAILED)
 
 
@@ -285,9 +300,7 @@ def _store(config_path: Path, feed: str) -> Any:
 
 
 def _until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
-    """Run until the work ends; SIGTERM and SIGINT set its stop event. Known failures become exit status 1."""
-    from contracts import UnknownArtifact
-    from oracle.keys import KeyfileError
+    """Run until the work ends; SIGTERM and SIGINT set its stop event."""
 
     async def whole() -> T:
         stop = asyncio.Event()
@@ -296,10 +309,7 @@ def _until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
             loop.add_signal_handler(sign, stop.set)
         return await work(stop)
 
-    try:
-        return asyncio.run(whole())
-    except (KeyfileError, UnknownArtifact, OSError, RuntimeError) as e:
-        raise Exit(str(e), FAILED) from e
+    return asyncio.run(whole())
 
 
 def _print(as_json: bool, document: dict[str, Any], rows: list[str]) -> None:

@@ -70,12 +70,12 @@ class Server:
     url: str = ""
     runner: web.AppRunner | None = None
 
-    async def start(self) -> Server:
+    async def start(self, port: int | None = None) -> Server:
         app = web.Application(client_max_size=1 << 24)
         app.router.add_post("/", self.answer)
         self.runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self.runner.setup()
-        port = anvil.free_port()
+        port = port or anvil.free_port()
         await web.TCPSite(self.runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{port}"
         return self
@@ -297,7 +297,7 @@ async def test_another_chain_is_named_and_not_used_even_after_a_reconnect(
     server.fault, clock.ms = None, clock.ms + 60_000
     await reads.head()
     assert reads.stats.endpoints[0].usable
-    server.fault = lambda asked, _: web.Response(status=503)
+    server.fault = lambda *_: web.Response(status=503)
     await reads.head()
     server.fault, clock.ms = on("eth_chainId", lambda answer: {**answer, "result": "0x1"}), clock.ms + 60_000
     await reads.head()
@@ -413,17 +413,25 @@ async def test_an_answer_beyond_the_cap_is_cut_off(server: Server, session: aioh
 
 
 async def test_a_dead_endpoint_is_left_and_taken_back(
-    server: Server, chain: str, session: aiohttp.ClientSession
+    server: Server, second: Server, session: aiohttp.ClientSession
 ) -> None:
     clock = Clock()
-    dead = f"http://127.0.0.1:{anvil.free_port()}"
-    reads = reader(session, dead, server.url, clock=clock)
+    assert server.runner is not None
+    await server.runner.cleanup()
+    reads = reader(session, server.url, second.url, clock=clock)
     head = await reads.head()
     assert isinstance(reads.stats.endpoints[0].error, Unreachable)
     assert price((await values(reads, a=BLOCK.read()))["a"]) == head.number * WAD
-    alone = reader(session, dead)
     with pytest.raises(Unreachable):
-        await alone.head()
+        await reader(session, server.url).head()
+    await server.start(port=int(server.url.rpartition(":")[2]))
+    server.seen.clear()
+    clock.ms += 60_000
+    await reads.head()
+    assert reads.stats.endpoints[0].usable
+    assert price((await values(reads, a=BLOCK.read()))["a"]) == head.number * WAD
+    assert server.seen == ["eth_chainId", "eth_getBlockByNumber", "eth_getBlockByNumber", "eth_call"]
+    assert reads.stats.failovers == 2
 
 
 async def test_a_failing_endpoint_is_asked_ever_more_rarely(server: Server, session: aiohttp.ClientSession) -> None:
@@ -450,15 +458,14 @@ async def test_a_slow_endpoint_does_not_hold_up_the_head(
     assert code(reads.stats.endpoints[0].error or Quote(price_wad=1)) == "TIMED_OUT"  # type: ignore[arg-type]
 
 
-def test_an_address_with_a_key_is_never_shown(session_less: aiohttp.ClientSession | None = None) -> None:
+async def test_an_address_with_a_key_is_never_shown(session: aiohttp.ClientSession) -> None:
     with pytest.raises(ValueError, match="is no endpoint") as raised:
-        ChainReader(
-            chain_id=1,
-            endpoints=["ftp://host.example/key-1234"],
-            session=session_less,  # type: ignore[arg-type]
-            now_ms=Clock(),
-        )
+        reader(session, "ftp://host.example/key-1234")
     assert "key-1234" not in str(raised.value)
+    reads = reader(session, f"http://127.0.0.1:{anvil.free_port()}/key-1234")
+    with pytest.raises(Unreachable) as unreachable:
+        await reads.head()
+    assert "key-1234" not in str(unreachable.value) + repr(reads.stats)
 
 
 # --- speed
