@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from conftest import Pools
+from eth_abi.abi import encode
 
-from demo import npm
+from demo import balancer, npm
 from demo.balancer import BalancerPool
+from demo.chain import ZERO_ADDRESS
 from demo.trader import Trader
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.rpc import Head
@@ -122,3 +125,58 @@ async def test_a_gate_refuses(pools: Pools) -> None:
     )
     codes = {name: result.code for name, result in results.items() if not isinstance(result, Quote)}
     assert codes == {"deep": "THIN", "wide": "SLIPPAGE", "huge": "THIN", "other": "WRONG_SYMBOL"}
+
+
+async def three_tokens(pools: Pools, *, cache_s: int) -> tuple[str, str]:
+    """Id and address of a new pool of WETH and both share tokens, unlike in size, rates cached for that long."""
+    world, chain, owner = pools.world, pools.chain, pools.world.accounts.owner
+    rated = (world.wdiv_eth, world.lrt)
+    tokens = sorted((world.weth, *rated), key=lambda a: int(a, 16))
+    providers = [t if t in rated else ZERO_ADDRESS for t in tokens]
+    factory = npm.balancer("20230206-composable-stable-pool-v3", "ComposableStablePoolFactory").abi
+    order = ("x", "x", tokens, 75, providers, [cache_s] * 3, [False] * 3, 10**15, ZERO_ADDRESS)
+    created = await chain.send(
+        owner, chain.contract(factory, world.stable_pool_factory), "create", *order, gas=12_000_000
+    )
+    await chain.settle()
+    pool_id, address = await balancer._registered(chain, created)
+    vault = world.pools["wdiveth_balancer"].vault  # type: ignore[union-attr]
+    registered = (await chain.call(vault, "getPoolTokens", pool_id))[0]
+    sizes = dict(zip(tokens, (900 * WAD, 350 * WAD, 1_400 * WAD), strict=True))
+    joined = [sizes.get(t, 2**112 - 1) for t in registered]
+    request = (registered, [2**256 - 1] * 4, encode(["uint256", "uint256[]"], [0, joined]), False)
+    await chain.send(owner, vault, "joinPool", pool_id, owner.address, owner.address, request, gas=2_000_000)
+    await chain.settle()
+    return pool_id, address
+
+
+async def test_three_tokens_with_cached_rates_equal_the_vaults_own_before_and_after_expiry(pools: Pools) -> None:
+    cache_s = 3_600
+    pool_id, address = await three_tokens(pools, cache_s=cache_s)
+    world, chain = pools.world, pools.chain
+    vault = pools.world.pools["wdiveth_balancer"].vault  # type: ignore[union-attr]
+    lrt = chain.contract(npm.own("DemoLRT").abi, world.lrt)
+    seen = []
+    for rate, wait_s in ((90 * WAD // 100, 0), (94 * WAD // 100, cache_s + 10)):
+        await chain.send(world.accounts.owner, lrt, "setRate", rate)
+        await chain.settle()
+        await chain.rpc("evm_increaseTime", wait_s)
+        await chain.rpc("evm_mine")
+        for base, quote in itertools.permutations((world.weth, world.wdiv_eth, world.lrt), 2):
+            one = BalancerStable(
+                vault=world.vault, pool=address, pool_id=pool_id, base=base, quote=quote, notional="7.5",
+                max_slippage_bps=1_000,
+            )  # fmt: skip
+            head, got = await pools.quote(one)
+            amount, funds = 75 * 10**17, (NOBODY, False, NOBODY, False)
+            sold, bought = [
+                abs((await pools.call(vault, "queryBatchSwap", kind, [order], [base, quote], funds, head=head))[1])
+                for kind, order in (
+                    (GIVEN_IN, (pool_id, 0, 1, amount, b"")),
+                    (GIVEN_OUT, (pool_id, 1, 0, amount, b"")),
+                )
+            ]
+            assert got.bid_wad == mul_div_down(sold, WAD, amount)
+            assert got.ask_wad == mul_div_up(bought, WAD, amount)
+            seen.append(got.price_wad)
+    assert len(set(seen)) > 6, "the renewed rate moves the pairs of its token"
