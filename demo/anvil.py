@@ -1,6 +1,7 @@
 """Start and stop anvil, the local Ethereum node of the demo and of the tests.
 
-The binary comes from the npm package ``@foundry-rs/anvil`` (``npm ci`` puts it into ``node_modules``).
+The binary comes from npm (``@foundry-rs/anvil-linux-amd64``, put into ``node_modules`` by ``npm ci``); on other platforms
+the one on PATH is used.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def binary() -> str:
     own = sorted((_ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"))
     found = str(own[0]) if own else shutil.which("anvil")
     if found is None:
-        raise AnvilError("anvil is missing: run `npm ci` in the project's root")
+        raise AnvilError("anvil is missing: run `npm ci` in the project's root, or install Foundry's anvil 1.7 on PATH")
     return found
 
 
