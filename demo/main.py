@@ -29,11 +29,11 @@ from demo.venues import Venue
 from oracle import config, keys
 from oracle.app import App, make_operator
 from oracle.clock import now_ms
+from oracle.cosign import Operator
 from oracle.deploy import Deployer, Deployment, StoreSettings
 from oracle.eip712 import address_of
 from oracle.journal import SignJournal
 from oracle.plan import Plan, plan
-from oracle.sign import Operator
 
 _log = structlog.get_logger("demo")
 _THRESHOLD = 2

@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from demo.market import Market
 from feeds.units import BPS, Wad
-from oracle.sign import Operator, Proposal, SignedValues, SignerSet, agreed, join
+from oracle.cosign import Operator
+from oracle.sign import Proposal, SignedValues, SignerSet, agreed, join
 
 _STEPS = 4
 _LIE_BPS = 300

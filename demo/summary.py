@@ -10,7 +10,8 @@ from feeds.types import Kind, Observation
 from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
 from oracle.deploy import decimals_of
-from oracle.types import Record, Why
+from oracle.records import Record
+from oracle.types import Why
 
 if TYPE_CHECKING:
     from demo.main import Stand

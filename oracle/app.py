@@ -31,6 +31,7 @@ from oracle.api import Server, serve
 from oracle.chain import StoreClient
 from oracle.clock import WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
+from oracle.cosign import Ballot, Operator
 from oracle.desk import StoreDesk
 from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
@@ -38,13 +39,13 @@ from oracle.live import Live
 from oracle.metrics import Metrics
 from oracle.plan import Plan
 from oracle.push import PushRules
+from oracle.records import PushRow
 from oracle.rounds import Done, Member, Rounds, subset
-from oracle.sign import Ballot, Operator, Refusal
+from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
 from oracle.store import Store
 from oracle.supervise import Supervisor
 from oracle.target import Target, Tools
-from oracle.types import PushRow
 
 _log = structlog.get_logger("oracle.app")
 _KEEP_ROUNDS_S = 30 * 86_400
@@ -78,6 +79,7 @@ class App:
         self.observer = Observer(sources_of(plan))
         self.rounds = Rounds(plan.specs, self._members(), None)
         self.live = Live(plan.specs, self.rounds.members[0].states.__getitem__, self.observer.observe)
+        self.rounds.resume(r for f in plan.specs if (r := self.store.record(f)) is not None)
         self.targets: dict[str, Target] = {}
         self.last_round_s = self.store.last_round_s()
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)

@@ -7,12 +7,14 @@ from typing import Protocol
 
 from feeds.units import MS
 from oracle.api import Health, News, NoReport
+from oracle.cosign import Ballot
 from oracle.documents import Abstaining
 from oracle.live import Live
+from oracle.records import Explanation, OnChain, Record
 from oracle.rounds import Done
-from oracle.sign import Ballot, SignedBatch
+from oracle.sign import SignedBatch
 from oracle.store import Store
-from oracle.types import Abstained, Explanation, FeedSpec, OnChain, Record, Result, Round
+from oracle.types import Abstained, FeedSpec, Result, Round
 
 _LATE_ROUNDS = 3
 _REPORTS_KEPT = 64

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from feeds.units import MS, Wad, div_up, wad_text
 from oracle.methods.twap import twap_arithmetic, twap_geometric
-from oracle.types import FeedSpec, OnChain, Reason, Record, Sample, Status, Transition, Why
+from oracle.records import OnChain, Record, Transition
+from oracle.types import FeedSpec, Reason, Sample, Status, Why
 
 PRICE_DECIMALS = 18
 _PHASE_ONE = 1 << 64

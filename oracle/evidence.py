@@ -7,9 +7,10 @@ from eth_hash.auto import keccak
 
 from feeds.types import Failure, Outcome
 from oracle.documents import Document, hex_text, history_document, price_text, reasons_document
+from oracle.records import Explanation
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
-from oracle.types import Abstained, Aggregate, Explanation, Report, Result
+from oracle.types import Abstained, Aggregate, Report, Result
 
 _PUSH = keccak(b"push(bytes,bytes)")[:4]
 

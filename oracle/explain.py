@@ -12,9 +12,10 @@ from feeds.types import FeedError
 from feeds.units import BPS, Wad, mul_div_down, percent_text, wad_text
 from oracle.groups import cap, merge, spread_bps
 from oracle.methods.registry import METHODS, OUTLIERS
+from oracle.records import Record
 from oracle.schema import nearest
 from oracle.store import Store
-from oracle.types import Aggregate, Input, Record, Rejected, Result, Round
+from oracle.types import Aggregate, Input, Rejected, Result, Round
 
 
 class CombineError(ValueError):

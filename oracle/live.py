@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from feeds.types import Outcome
 from feeds.units import deviation_bps_away
 from oracle.pipeline import Judged, as_leg, evaluate
+from oracle.records import Record
 from oracle.report import cross, price_of
-from oracle.types import Abstain, FeedSpec, FeedState, Leg, Record, Report
+from oracle.types import Abstain, FeedSpec, FeedState, Leg, Report
 
 Observe = Callable[[str, int], Sequence[Outcome]]
 

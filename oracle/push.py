@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import structlog
 
 from oracle.chain import ChainError, Landed, StoreClient
+from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
-from oracle.types import PushRow, Report
+from oracle.types import Report
 
 OPEN = ("prepared", "sent")
 _log = structlog.get_logger("oracle.push")

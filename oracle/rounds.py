@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feeds.types import Outcome
 from feeds.units import MS, deviation_bps_away
+from oracle.cosign import Operator
 from oracle.pipeline import as_leg, step
+from oracle.records import Record, Transition
 from oracle.report import cross, price_of
-from oracle.sign import Operator, SignedValues, SignerSet, agreed
+from oracle.sign import SignedValues, SignerSet, agreed
 from oracle.store import Agreement, Kept
-from oracle.types import (
-    Abstained,
-    FeedSpec,
-    FeedState,
-    Leg,
-    Reason,
-    Record,
-    Report,
-    Result,
-    Round,
-    Status,
-    Transition,
-)
+from oracle.types import Abstained, FeedSpec, FeedState, Leg, Reason, Report, Result, Round, Status
 
 
 @dataclass(slots=True)
@@ -78,6 +68,7 @@ class Rounds:
         self.members = tuple(members)
         self.seat = seat
         self._status: dict[str, Status] = {}
+        self._observed_ms: dict[str, int] = {}
 
     def run(self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int) -> Done:
         """Fold every feed for every member, agree, and draw up what is published.
@@ -116,6 +107,13 @@ class Rounds:
         for one in done.kept:
             by_name[one.operator].states[one.spec.feed] = one.after
         self._status |= {r.feed: r.report.status for r in done.records}
+        self._observed_ms |= {r.feed: r.observed_at_ms for r in done.records}
+
+    def resume(self, records: Iterable[Record]) -> None:
+        """Know what was published before a restart, so that nothing old is taken for new."""
+        for record in records:
+            self._status[record.feed] = record.report.status
+            self._observed_ms[record.feed] = record.observed_at_ms
 
     def _fold(
         self, member: Member, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], kept: list[Kept]
@@ -197,12 +195,20 @@ class Rounds:
             price_wad=price_of(report, spec.mode),
             deviation_bps=deviation,
             reasons=_reasons(voices, report.status),
-            observed_at_ms=(report.round_time_s - report.market_age_s) * MS,
+            observed_at_ms=self._observed_at(spec, voices, report),
             computed_at_ms=now_ms,
             signed_at_ms=now_ms if agreed_on else None,
             operators=voters if agreed_on else (self.members[0].name,),
             legs=spec.legs,
         )
+
+    def _observed_at(self, spec: FeedSpec, voices: Sequence[Result], report: Report) -> int:
+        """Oldest input that any operator used; where none had a price, what it was before: nothing is re-stamped."""
+        seen = [(v.market or v.redemption) for v in voices if isinstance(v, Round)]
+        times = [a.as_of_ms for a in seen if a is not None]
+        if times:
+            return min(times)
+        return self._observed_ms.get(spec.feed, (report.round_time_s - report.market_age_s) * MS)
 
     def _transitions(self, records: Sequence[Record], now_ms: int) -> list[Transition]:
         return [

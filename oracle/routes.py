@@ -15,9 +15,10 @@ from oracle.documents import feed_document, feed_path, history_document, transit
 from oracle.events import Hub, frame
 from oracle.evidence import batch_document, explain_document
 from oracle.openapi import DOCUMENT
+from oracle.records import Record
 from oracle.shelf import Shelf
 from oracle.shown import Desk, Health, News, NoReport
-from oracle.types import FeedSpec, Record
+from oracle.types import FeedSpec
 from oracle.web import Body, Problem, Query, nearest
 
 MAX_ROUNDS = 10_000

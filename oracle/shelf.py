@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import orjson
 
 from oracle.documents import Document, price_document
+from oracle.records import OnChain, Record
 from oracle.shown import Desk
-from oracle.types import FeedSpec, OnChain, Record
+from oracle.types import FeedSpec
 from oracle.web import Body
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from oracle.documents import Abstaining
+from oracle.records import Explanation, OnChain, Record, Transition
 from oracle.sign import SignedBatch
-from oracle.types import Explanation, FeedSpec, OnChain, Record, Transition
+from oracle.types import FeedSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from oracle.codec import digest, dump, parse
+from oracle.records import PushRow, Record, Transition
 from oracle.sign import SignedValues, SignerSet
-from oracle.types import Abstained, FeedSpec, FeedState, PushRow, Record, Result, Round, Transition
+from oracle.types import Abstained, FeedSpec, FeedState, Result, Round
 
 CHECKPOINT_EVERY = 1_000
 _SCHEMA = """

@@ -12,13 +12,15 @@ import structlog
 from web3.exceptions import Web3Exception
 
 from oracle.chain import ChainError, StoreClient
+from oracle.cosign import Ballot, LocalCosigners, Operator, gather
 from oracle.due import acceptable, due
 from oracle.push import Pusher, PushRules
+from oracle.records import OnChain, PushRow
 from oracle.report import cross, decode_item, price_of
 from oracle.rounds import Done, Rounds, Seat
-from oracle.sign import Ballot, LocalCosigners, Operator, SignedValues, SignerSet, gather, split
+from oracle.sign import SignedValues, SignerSet, split
 from oracle.store import Store
-from oracle.types import FeedSpec, OnChain, PushRow, Report
+from oracle.types import FeedSpec, Report
 
 _log = structlog.get_logger("oracle.target")
 _POLL_S = 0.2

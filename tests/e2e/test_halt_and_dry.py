@@ -7,10 +7,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from e2e_tools import service, stand_with_market, until
 
 import contracts
 from demo.main import load
-from e2e_tools import service, stand_with_market, until
 from oracle.app import App
 from oracle.types import Status
 

@@ -13,21 +13,10 @@ from feeds.units import MS, Bps, Wad, deviation_bps_away
 from oracle.api import Abstaining, Health, News, NoReport
 from oracle.eip712 import Domain
 from oracle.pipeline import step
+from oracle.records import Explanation, OnChain, Record
 from oracle.report import encode_item, price_of
 from oracle.sign import SignedBatch
-from oracle.types import (
-    Explanation,
-    FeedSpec,
-    FeedState,
-    Mode,
-    OnChain,
-    Reason,
-    Record,
-    Report,
-    Round,
-    Status,
-    Why,
-)
+from oracle.types import FeedSpec, FeedState, Mode, Reason, Report, Round, Status, Why
 
 ROUND_S = T0 // MS
 STRANGE = "st.ETH+1/ETH@base#min"

@@ -19,7 +19,8 @@ from oracle.api import Abstaining, News, Server, StreamLimits, serve
 from oracle.metrics import Metrics
 from oracle.openapi import DOCUMENT
 from oracle.openapi_schemas import SCHEMAS
-from oracle.types import Status, Transition, Why
+from oracle.records import Transition
+from oracle.types import Status, Why
 
 pytestmark = pytest.mark.loopback
 OWN = "/v1/prices/wdivETH/ETH"

@@ -19,8 +19,9 @@ from oracle.documents import Abstaining, feed_document, feed_path, price_documen
 from oracle.evidence import batch_document, explain_document
 from oracle.openapi import DOCUMENT
 from oracle.openapi_schemas import SCHEMAS
+from oracle.records import Record
 from oracle.sign import SignedBatch
-from oracle.types import FeedSpec, Record, Status, Why
+from oracle.types import FeedSpec, Status, Why
 
 API_MD = Path(__file__).parents[2] / "docs" / "api.md"
 OWN = "wdivETH/ETH"

@@ -13,6 +13,7 @@ from eth_hash.auto import keccak
 from test_report import report
 
 from feeds.units import Wad
+from oracle.cosign import Operator, within
 from oracle.eip712 import (
     BadSignature,
     Domain,
@@ -25,19 +26,7 @@ from oracle.eip712 import (
 )
 from oracle.journal import EquivocationRefused, JournalError, SignJournal
 from oracle.report import decode_item, encode_item
-from oracle.sign import (
-    Operator,
-    Proposal,
-    Refusal,
-    Refused,
-    SignedValues,
-    SignerSet,
-    agreed,
-    join,
-    seal,
-    split,
-    within,
-)
+from oracle.sign import Proposal, Refusal, Refused, SignedValues, SignerSet, agreed, join, seal, split
 from oracle.types import Report
 
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (1, 2, 3)]

@@ -10,9 +10,10 @@ from feeds.types import Outcome
 from oracle import store as store_module
 from oracle.audit import verify, verify_fold
 from oracle.pipeline import step
+from oracle.records import PushRow, Record
 from oracle.report import price_of
 from oracle.store import Kept, Store
-from oracle.types import FeedState, PushRow, Record, Round
+from oracle.types import FeedState, Round
 
 FEED = spec()
 

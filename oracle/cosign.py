@@ -1,0 +1,225 @@
+"""Cosign: an operator's own view, its answer to a proposal, and the way from values to a signed batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import coincurve
+from eth_hash.auto import keccak
+
+from feeds.units import BPS
+from oracle.eip712 import BadSignature, address_of, batch_digest, observed_digest, recover, sign_compact
+from oracle.journal import EquivocationRefused, SignJournal
+from oracle.report import encode_item
+from oracle.sign import (
+    Cosigners,
+    Proposal,
+    Refusal,
+    Refused,
+    Signature,
+    SignedBatch,
+    SignedValues,
+    SignerSet,
+    agreed,
+    join,
+    seal,
+    split,
+)
+from oracle.types import Report
+
+
+class Operator:
+    """One signer in this process: its key, its journal, its own view of each round.
+
+    Args:
+        name: as in the config.
+        key: the report key; it holds stake and no funds.
+        journal: what the key has said.
+        bound_bps: how far an agreed price may lie from the operator's own.
+    """
+
+    def __init__(self, name: str, key: coincurve.PrivateKey, journal: SignJournal, *, bound_bps: int) -> None:
+        self.name = name
+        self.address = address_of(key)
+        self.journal = journal
+        self._key = key
+        self._bound_bps = bound_bps
+        self._view: dict[int, Report] = {}
+        self._view_time_s = 0
+
+    def observe(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
+        """Take the round's own reports as the operator's view, and sign them as its values."""
+        self._view, self._view_time_s = dict(view), round_time_s
+        items = join(view)
+        digest = observed_digest(signers.domain, signers.epoch, round_time_s, items)
+        return SignedValues(
+            operator=self.name,
+            address=self.address,
+            round_time_s=round_time_s,
+            items=items,
+            signature=sign_compact(self._key, digest),
+        )
+
+    def propose(
+        self, signers: SignerSet, round_time_s: int, values: Sequence[SignedValues], feeds: Sequence[int]
+    ) -> Proposal:
+        """Lead: the agreed values of these feeds, with what they were made from."""
+        fair = agreed(values, signers)
+        items = join({i: fair[i] for i in feeds if i in fair})
+        return Proposal(leader=self.name, round_time_s=round_time_s, items=items, values=tuple(values))
+
+    def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
+        """Recompute, compare, journal, sign; or say why not."""
+        refusal = self._silent(now_ms, clock_ok=clock_ok) or self._examine(signers, proposal)
+        if refusal is not None:
+            return refusal
+        hashes = [(index, keccak(item)) for index, item in split(proposal.items).items()]
+        try:
+            self.journal.record(signers.domain.chain_id, signers.domain.store, proposal.round_time_s, hashes)
+        except EquivocationRefused as e:
+            return self._refuse(Refused.EQUIVOCATION, str(e), (e.feed,))
+        digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
+        return Signature(operator=self.name, address=self.address, compact=sign_compact(self._key, digest))
+
+    def _refuse(self, code: Refused, text: str, feeds: tuple[int, ...] = ()) -> Refusal:
+        return Refusal(operator=self.name, code=code, text=text, feeds=feeds)
+
+    def _silent(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
+        if now_ms < self.journal.mute_until_ms:
+            rest = self.journal.mute_until_ms - now_ms
+            return self._refuse(Refused.MUTE, f"the journal was missing or restored: silent for another {rest} ms")
+        if not clock_ok:
+            return self._refuse(Refused.CLOCK, "this machine's clock is off by more than the limit: correct it")
+        return None
+
+    def _examine(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
+        bad = self._bad_values(signers, proposal)
+        if bad is not None:
+            return bad
+        fair = agreed(proposal.values, signers)
+        proposed = split(proposal.items)
+        wrong = tuple(i for i, item in proposed.items() if i not in fair or encode_item(i, fair[i]) != item)
+        if wrong:
+            text = f"{proposal.leader} proposes other values than its signed inputs give, for feeds {list(wrong)}"
+            return self._refuse(Refused.NOT_RECOMPUTED, text, wrong)
+        if proposal.round_time_s != self._view_time_s:
+            return self._refuse(Refused.NO_OWN_VIEW, f"no own view of round_time {proposal.round_time_s}")
+        blind = tuple(i for i in proposed if i not in self._view)
+        if blind:
+            return self._refuse(Refused.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
+        far = tuple(i for i in proposed if not within(fair[i], self._view[i], self._bound_bps))
+        if far:
+            text = f"further than {self._bound_bps} bps from the own view, for feeds {list(far)}"
+            return self._refuse(Refused.OUT_OF_BOUND, text, far)
+        return None
+
+    def _bad_values(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
+        known: set[bytes] = set()
+        for one in proposal.values:
+            digest = observed_digest(signers.domain, signers.epoch, proposal.round_time_s, one.items)
+            try:
+                signer = recover(digest, one.signature)
+                split(one.items)
+            except (BadSignature, ValueError) as e:
+                return self._refuse(Refused.BAD_VALUES, f"values of {one.operator}: {e}")
+            if signer != one.address or signer not in signers.signers or signer in known:
+                return self._refuse(
+                    Refused.BAD_VALUES, f"values of {one.operator} are not signed by a signer of the set"
+                )
+            known.add(signer)
+        if signers.weight_of(tuple(known)) < signers.threshold:
+            return self._refuse(Refused.BAD_VALUES, "the signed values do not reach the threshold")
+        return None
+
+
+def within(proposed: Report, own: Report, bound_bps: int) -> bool:
+    """Whether both prices lie within the bound of the own ones, and presence agrees."""
+    pairs = ((proposed.market_wad, own.market_wad), (proposed.redemption_wad, own.redemption_wad))
+    return all(bool(p) == bool(o) and abs(p - o) * BPS <= o * bound_bps for p, o in pairs)
+
+
+class LocalCosigners:
+    """Operators in this process.
+
+    Args:
+        operators: in the order in which they lead.
+        signers: the store's signer set.
+        now_ms: the clock.
+        clock_ok: whether the clock may go under a signature.
+    """
+
+    def __init__(
+        self,
+        operators: Sequence[Operator],
+        signers: SignerSet,
+        *,
+        now_ms: Callable[[], int],
+        clock_ok: Callable[[], bool],
+    ) -> None:
+        self._operators = tuple(operators)
+        self._signers = signers
+        self._now_ms = now_ms
+        self._clock_ok = clock_ok
+
+    async def propose(self, turn: int, values: Sequence[SignedValues], feeds: Sequence[int]) -> Proposal:
+        """The operator whose turn it is leads."""
+        leader = self._operators[turn % len(self._operators)]
+        return leader.propose(self._signers, values[0].round_time_s, values, feeds)
+
+    async def cosign(self, proposal: Proposal) -> tuple[Signature | Refusal, ...]:
+        """All operators answer, the leader too."""
+        now_ms, clock_ok = self._now_ms(), self._clock_ok()
+        return tuple(o.cosign(self._signers, proposal, now_ms=now_ms, clock_ok=clock_ok) for o in self._operators)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ballot:
+    """How a batch came about, or did not: every refusal on the way."""
+
+    batch: SignedBatch | None
+    refusals: tuple[Refusal, ...]
+
+
+_PARTIAL = frozenset({Refused.NO_OWN_VIEW, Refused.OUT_OF_BOUND, Refused.EQUIVOCATION})
+
+
+async def gather(
+    cosigners: Cosigners, signers: SignerSet, values: Sequence[SignedValues], feeds: Sequence[int]
+) -> Ballot:
+    """Get a batch signed: leaders in turn, and once more without the feeds that some could not sign.
+
+    A leader whose proposal is not what the signed values give is passed over; the next one proposes the same round.
+    """
+    refusals: list[Refusal] = []
+    wanted = [i for i in feeds if i in agreed(values, signers)] if values else []
+    for attempt in range(len(signers.signers)):
+        if not wanted:
+            break
+        proposal = await cosigners.propose(first_turn(values[0].round_time_s) + attempt, values, wanted)
+        for _ in range(2):
+            answers = await cosigners.cosign(proposal)
+            no = [a for a in answers if isinstance(a, Refusal)]
+            refusals += no
+            batch = seal(signers, proposal, answers)
+            if batch is not None:
+                return Ballot(batch=batch, refusals=tuple(refusals))
+            left = _without(proposal, no)
+            if left is None:
+                break
+            proposal = left
+    return Ballot(batch=None, refusals=tuple(refusals))
+
+
+def first_turn(round_time_s: int) -> int:
+    """Whose turn it is to lead first: known to all, and in step with no heartbeat."""
+    return int.from_bytes(keccak(round_time_s.to_bytes(4, "big"))[:4], "big")
+
+
+def _without(proposal: Proposal, refusals: Sequence[Refusal]) -> Proposal | None:
+    """The proposal less the feeds that were refused for themselves; None if that is no other proposal."""
+    out = {i for r in refusals if r.code in _PARTIAL for i in r.feeds}
+    kept = {i: item for i, item in split(proposal.items).items() if i not in out}
+    if not out or not kept:
+        return None
+    return replace(proposal, items=b"".join(kept[i] for i in sorted(kept)))

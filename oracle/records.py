@@ -1,0 +1,84 @@
+"""What is published, and what became of it: records, status changes, explanations, pushes. Frozen, as in types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feeds.units import Bps, Wad
+from oracle.types import Mode, Reason, Report, Result, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is published of one feed and round: the agreed report, the price in the feed's mode, and the times.
+
+    ``final``: False for a live indication, which is neither stored nor signed. ``price_wad`` 0: no price in this mode.
+    ``observed_at_ms``: the oldest input used. ``signed_at_ms``: None where no operator has a key.
+    """
+
+    feed: str
+    mode: Mode
+    report: Report
+    price_wad: Wad
+    deviation_bps: Bps | None
+    reasons: tuple[Reason, ...]
+    observed_at_ms: int
+    computed_at_ms: int
+    signed_at_ms: int | None
+    operators: tuple[str, ...] = ()
+    legs: tuple[str, ...] = ()
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnChain:
+    """What last landed on a target chain for one feed, and the price there in the feed's mode (for a cross: product)."""
+
+    target: str
+    round_time_s: int
+    price_wad: Wad
+    landed_at_ms: int
+    tx_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Everything behind one record: each operator's round (or abstention) and the values that it signed."""
+
+    record: Record | None
+    rounds: tuple[tuple[str, Result], ...]
+    values: tuple[tuple[str, Report], ...]
+    legs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A change of a feed's published status."""
+
+    feed: str
+    at_ms: int
+    before: Status
+    after: Status
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRow:
+    """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired. Signers: hex addresses."""
+
+    id: int
+    target: str
+    chain_id: int
+    round_s: int
+    items: bytes
+    nonce: int
+    tx_hash: str
+    raw: bytes
+    state: str
+    made_ms: int
+    landed_ms: int | None = None
+    block: int | None = None
+    block_hash: str | None = None
+    gas_used: int | None = None
+    note: str | None = None
+    signers: str = ""
