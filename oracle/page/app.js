@@ -8,7 +8,7 @@ const MOST_ROUNDS = 10000;
 const RETRY_MS = 3000;
 const $ = (id) => document.getElementById(id);
 
-const state = { prices: new Map(), missing: new Map(), live: new Map(), order: [], chosen: null, spanS: 1800, rounds: [], offsetMs: 0 };
+const state = { prices: new Map(), missing: new Map(), live: new Map(), order: [], chosen: null, spanS: 300, rounds: [], offsetMs: 0 };
 const chart = new FeedChart($("chart"), (text) => { $("reading").textContent = text; });
 
 // --- small helpers ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,198 @@
+"""A store on a real chain for tests, and an encoding of batches that shares nothing with the oracle's own."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_utils.crypto import keccak
+from web3 import HTTPProvider, Web3
+from web3.exceptions import ContractCustomError, ContractLogicError
+
+import contracts
+
+KEYS = [f"0x{i:064x}" for i in (11, 12, 13, 14, 15)]
+OWNER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+WAD = 10**18
+
+
+@dataclass(frozen=True)
+class Item:
+    index: int
+    market: int = 105 * WAD // 100
+    redemption: int = 106 * WAD // 100
+    spread_bps: int = 7
+    status: int = 1
+    market_age_s: int = 3
+    redemption_age_h: int = 9
+
+    def packed(self) -> bytes:
+        prices = self.market.to_bytes(11, "big") + self.redemption.to_bytes(11, "big")
+        tail = struct.pack(">HBHB", self.spread_bps, self.status, self.market_age_s, self.redemption_age_h)
+        return struct.pack(">H", self.index) + prices + tail
+
+    def word(self, round_time: int) -> int:
+        return int.from_bytes(self.packed()[2:], "big") * 2**32 + round_time
+
+
+def typed_digest(chain_id: int, store: str, epoch: int, round_time: int, items: bytes) -> bytes:
+    """EIP-712 digest by eth_account's general encoder."""
+    kinds = {
+        "EIP712Domain": [
+            ("name", "string"),
+            ("version", "string"),
+            ("chainId", "uint256"),
+            ("verifyingContract", "address"),
+        ],
+        "Batch": [("epoch", "uint48"), ("roundTime", "uint32"), ("items", "bytes")],
+    }
+    message = encode_typed_data(
+        full_message={
+            "types": {k: [{"name": n, "type": t} for n, t in v] for k, v in kinds.items()},
+            "primaryType": "Batch",
+            "domain": {"name": "lrt-oracle", "version": "1", "chainId": chain_id, "verifyingContract": store},
+            "message": {"epoch": epoch, "roundTime": round_time, "items": items},
+        }
+    )
+    return keccak(b"\x19\x01" + message.header + message.body)
+
+
+def compact(key: str, digest: bytes) -> bytes:
+    """EIP-2098 signature."""
+    signed = Account.unsafe_sign_hash(digest, key)
+    return signed.r.to_bytes(32, "big") + (signed.s + ((signed.v - 27) << 255)).to_bytes(32, "big")
+
+
+def signatures(digest: bytes, who: Sequence[int], keys: Sequence[str] = KEYS) -> bytes:
+    return b"".join(bytes([i]) + compact(keys[i], digest) for i in who)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Web3]:
+    provider = HTTPProvider(url)
+    try:
+        yield Web3(provider)
+    finally:
+        for session in provider._request_session_manager.session_cache._data.values():
+            session.close()
+
+
+class Bench:
+    """One PriceStore with an owner, and every way to push to it."""
+
+    def __init__(
+        self, web3: Web3, *, weights: Sequence[int] = (1, 1, 1), threshold: int = 2, max_age: int = 60
+    ) -> None:
+        self.web3, self.owner = web3, Account.from_key(OWNER_KEY)
+        self.keys = KEYS[: len(weights)]
+        signers = [Account.from_key(k).address for k in self.keys]
+        self.store = self.create("PriceStore", self.owner.address, max_age, signers, list(weights), threshold)
+        self.epoch = 1
+
+    def create(self, name: str, *args: Any) -> Any:
+        artifact = contracts.load(name)
+        factory = self.web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+        receipt = self.send(factory.constructor(*args))
+        return self.web3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
+
+    def send(self, call: Any, key: str = OWNER_KEY) -> Any:
+        account = Account.from_key(key)
+        nonce = self.web3.eth.get_transaction_count(account.address)
+        raw = account.sign_transaction(
+            call.build_transaction({"from": account.address, "nonce": nonce})
+        ).raw_transaction
+        receipt = self.web3.eth.wait_for_transaction_receipt(
+            self.web3.eth.send_raw_transaction(raw), poll_latency=0.005
+        )
+        assert receipt["status"] == 1
+        return receipt
+
+    def register(self, name: str, *, market: bool = True, redemption: bool = True) -> int:
+        self.send(self.store.functions.register(name.encode().ljust(32, b"\0"), market, redemption))
+        return int(self.store.functions.count().call()) - 1
+
+    @property
+    def now(self) -> int:
+        return int(self.web3.eth.get_block("latest")["timestamp"])
+
+    def batch(self, round_time: int, items: Sequence[Item], *, epoch: int | None = None) -> bytes:
+        body = b"".join(i.packed() for i in items)
+        return (epoch or self.epoch).to_bytes(6, "big") + round_time.to_bytes(4, "big") + body
+
+    def digest(self, batch: bytes) -> bytes:
+        epoch, round_time = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
+        return typed_digest(self.web3.eth.chain_id, self.store.address, epoch, round_time, batch[10:])
+
+    def push(self, round_time: int, items: Sequence[Item], who: Sequence[int] = (0, 1), **changes: Any) -> Any:
+        batch = self.batch(round_time, items, **changes)
+        return self.send(self.store.functions.push(batch, signatures(self.digest(batch), who)))
+
+    def refused(self, call: Any, key: str = OWNER_KEY) -> str:
+        """Name of the custom error with which a call reverts."""
+        try:
+            call.call({"from": Account.from_key(key).address})
+        except (ContractCustomError, ContractLogicError) as e:
+            return error_name(str(e.data)[:10])
+        raise AssertionError("the call was taken")
+
+    def push_refused(self, round_time: int, items: Sequence[Item], who: Sequence[int] = (0, 1), **changes: Any) -> str:
+        batch = self.batch(round_time, items, **changes)
+        return self.refused(self.store.functions.push(batch, signatures(self.digest(batch), who)))
+
+    def word(self, index: int) -> int:
+        return int(self.store.functions.slotAt(index).call())
+
+
+def error_name(selector: str) -> str:
+    """Name of a custom error of any of our contracts by its selector."""
+    for name in ("PriceStore", "FeedView", "CrossView"):
+        for entry in contracts.load(name).abi:
+            if entry["type"] == "error":
+                text = f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})"
+                if "0x" + keccak(text=text)[:4].hex() == selector:
+                    return str(entry["name"])
+    return selector
+
+
+def vector(chain_id: int, store: str, round_time: int, items: Sequence[Item], who: Sequence[int]) -> dict[str, Any]:
+    """One vector that Python and Solidity must agree on."""
+    packed = b"".join(i.packed() for i in items)
+    digest = typed_digest(chain_id, store, 1, round_time, packed)
+    batch = (1).to_bytes(6, "big") + round_time.to_bytes(4, "big") + packed
+    return {
+        "chain_id": str(chain_id),
+        "store": store,
+        "epoch": "1",
+        "round_time": str(round_time),
+        "items": [{k: str(v) for k, v in vars(i).items()} for i in items],
+        "items_hex": "0x" + packed.hex(),
+        "batch_hex": "0x" + batch.hex(),
+        "digest": "0x" + digest.hex(),
+        "private_keys": KEYS[:3],
+        "signatures_hex": "0x" + signatures(digest, who).hex(),
+        "slots": [str(i.word(round_time)) for i in items],
+    }
+
+
+VECTOR_STORE = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+"""Where the first contract of the first account of a fresh node is."""
+VECTOR_ITEMS: Sequence[tuple[int, Sequence[Item], Sequence[int]]] = (
+    (4_000_000_000, (Item(0),), (0, 1)),
+    (
+        4_000_000_001,
+        (Item(0, market=2**88 - 1, redemption=2**88 - 1, spread_bps=65_535), Item(1, redemption=0)),
+        (0, 2),
+    ),
+    (4_000_000_002, (replace(Item(0), status=4 | 1 << 4, market_age_s=65_535, redemption_age_h=255),), (1, 2)),
+    (4_000_000_003, (Item(0, market=1, redemption=1, status=3 | 6 << 4), Item(1, redemption=0, status=2)), (0, 1, 2)),
+)
+
+
+def vectors() -> dict[str, Any]:
+    """All vectors, as tests/contracts/vectors.json holds them."""
+    return {"vectors": [vector(31337, VECTOR_STORE, t, items, who) for t, items, who in VECTOR_ITEMS]}
