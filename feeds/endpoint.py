@@ -49,6 +49,7 @@ class Head:
     number: int
     block_hash: str
     time_ms: int
+    parent_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,4 +105,11 @@ class Endpoint:
         self.error, self.failures, self.retry_at_ms = None, 0, 0
         if old is None or old.block_hash != head.block_hash:
             self.moved_at_ms = now_ms
-        return old is not None and head.number <= old.number and head.block_hash != old.block_hash
+        return old is not None and not follows(old, head)
+
+
+def follows(old: Head, head: Head) -> bool:
+    """Whether a head may stand on an older one, as far as the two alone can tell."""
+    if head.number <= old.number:
+        return head.block_hash == old.block_hash
+    return head.number > old.number + 1 or head.parent_hash in ("", old.block_hash)

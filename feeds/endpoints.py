@@ -105,8 +105,14 @@ class Endpoints:
         text = found.get("hash") if isinstance(found, dict) else None
         if not isinstance(text, str) or len(text) != _HASH_TEXT:
             raise Malformed("not a block", endpoint=endpoint.rpc.name)
-        time_ms = quantity(found.get("timestamp")) * 1_000
-        return Head(chain_id=self._chain_id, number=quantity(found.get("number")), block_hash=text, time_ms=time_ms)
+        parent = found.get("parentHash")
+        return Head(
+            chain_id=self._chain_id,
+            number=quantity(found.get("number")),
+            block_hash=text,
+            time_ms=quantity(found.get("timestamp")) * 1_000,
+            parent_hash=parent if isinstance(parent, str) else "",
+        )
 
     async def request(self, endpoint: Endpoint, method: str, params: tuple[Any, ...]) -> Any:
         """Send one request, counted."""

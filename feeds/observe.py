@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,6 +41,7 @@ _log = structlog.get_logger(__name__)
 _REPLY_BYTES = 1 << 20
 _REPLY_S = 5.0
 _PROBE_MS = 30_000
+_HEADS = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,25 +290,34 @@ class Watch:
     async def _follow(self, chain: str) -> None:
         """Read all adapters of a chain once for each new head."""
         reader, plan = self.readers[chain], self._chains[chain]
-        sources = self._chain_sources[chain]
-        last: Head | None = None
+        seen: deque[Head] = deque(maxlen=_HEADS)
         while True:
             try:
                 head = await reader.head()
+                if not seen or head.block_hash != seen[-1].block_hash:
+                    await self._notice(chain, reader, seen, head)
+                    await self._read(chain, reader, head)
             except FeedError as error:
                 self._observer.put_chain_error(chain, error)
                 _log.warning("chain not readable", chain=chain, why=str(error), advice=error.advice)
-            else:
-                if last is None or head.block_hash != last.block_hash:
-                    if last is not None and head.number <= last.number:
-                        self._hooks.on_reorg(chain, head.number, last.number)
-                    reads = {f"{s.feed}|{s.name}": s.adapter.read() for s in sources if s.adapter is not None}
-                    read = await reader.read(head, reads)
-                    self._observer.put_read(chain, read)
-                    self._hooks.on_head(chain, head, read)
-                    self._hooks.on_news(frozenset(s.feed for s in sources))
-                    last = head
             await asyncio.sleep(plan.poll_ms / MS)
+
+    async def _notice(self, chain: str, reader: ChainReader, seen: deque[Head], head: Head) -> None:
+        """Remember a head; tell of the blocks that it replaced."""
+        first = await reader.first_replaced(tuple(seen), head)
+        if first is not None:
+            self._hooks.on_reorg(chain, first, seen[-1].number)
+            while seen and seen[-1].number >= first:
+                seen.pop()
+        seen.append(head)
+
+    async def _read(self, chain: str, reader: ChainReader, head: Head) -> None:
+        sources = self._chain_sources[chain]
+        reads = {f"{s.feed}|{s.name}": s.adapter.read() for s in sources if s.adapter is not None}
+        read = await reader.read(head, reads)
+        self._observer.put_read(chain, read)
+        self._hooks.on_head(chain, read.head, read)
+        self._hooks.on_news(frozenset(s.feed for s in sources))
 
 
 def _placed(exchange: Exchange, plan: VenuePlan) -> Exchange:

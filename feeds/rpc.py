@@ -93,6 +93,31 @@ class ChainReader:
         """
         return await self._endpoints.poll()
 
+    async def first_replaced(self, seen: Sequence[Head], head: Head) -> int | None:
+        """Return the lowest of the blocks seen that a new head does not stand on, None if it stands on all of them.
+
+        Asks nothing in the usual case, that the new head is the child of the newest one seen.
+
+        Args:
+            seen: heads that were read, ascending.
+            head: the new one.
+
+        Raises:
+            FeedError: the blocks could not be asked for.
+        """
+        lowest = None
+        for old in reversed(seen):
+            if head.number == old.number + 1 and head.parent_hash == old.block_hash:
+                break
+            if head.number <= old.number:
+                now_hash = head.block_hash if head.number == old.number else ""
+            else:
+                now_hash = (await self._endpoints.block(self._endpoints.ranked()[0], old.number)).block_hash
+            if now_hash == old.block_hash:
+                break
+            lowest = old.number
+        return lowest
+
     async def read(self, head: Head, reads: Mapping[str, Read]) -> ChainRead:
         """Run the adapters' reads at one block: the calls of all together, then once more for those that ask again.
 

@@ -130,8 +130,9 @@ class UniswapV3:
         if abs(tick) >= MAX_TICK or not sqrt_at_tick(tick) <= sqrt <= sqrt_at_tick(tick + 1):
             raise Malformed("slot0's tick and price contradict each other", tick=str(tick)[:20])
         spacing, fee = decode.int_at(decode.returned(state.spacing)), decode.uint_at(decode.returned(state.fee))
-        if not 0 < spacing <= _MOST_SPACING or fee >= FEE_ONE:
-            raise Malformed("tick spacing or fee is none", spacing=str(spacing)[:20], fee=str(fee)[:20])
+        liquidity = decode.uint_at(decode.returned(state.liquidity))
+        if not 0 < spacing <= _MOST_SPACING or fee >= FEE_ONE or liquidity >> 128:
+            raise Malformed("spacing, fee or liquidity out of range", spacing=str(spacing)[:20], fee=str(fee)[:20])
         if self.fee not in {0, fee}:
             raise WrongSymbol("the pool charges another fee", fee=fee, expected=self.fee)
         reach = min(self.range_bps, (_MOST_TICKS // 2 - 1) * spacing)
@@ -139,7 +140,7 @@ class UniswapV3:
         return Ticks(
             sqrt=sqrt,
             tick=tick,
-            liquidity=_uint128(decode.uint_at(decode.returned(state.liquidity))),
+            liquidity=liquidity,
             fee_pips=fee,
             spacing=spacing,
             low=max((tick - reach) // spacing * spacing, -edge),
@@ -178,10 +179,11 @@ class UniswapV3:
         """Geometric mean price over twap_s, or None if the pool does not remember that long (observe reverts: OLD)."""
         if isinstance(reply, Reverted):
             return None
-        sums = [_signed(n) for n in decode.uints_at(decode.returned(reply, words=4), 0, most=2)]
+        sums = decode.uints_at(decode.returned(reply, words=4), 0, most=2)
         if len(sums) != 2:  # noqa: PLR2004 - then and now
             raise Malformed("observe answered another number of sums", got=len(sums))
-        square = mean_sqrt(sums[0], sums[1], self.twap_s) ** 2
+        then, now = (n - (n >> 255 << 256) for n in sums)
+        square = mean_sqrt(then, now, self.twap_s) ** 2
         up, down = (square, Q96 * Q96) if base_is_0 else (Q96 * Q96, square)
         return decode.bounded_price(mul_div_down(up * WAD, 10**self.base_decimals, down * 10**self.quote_decimals))
 
@@ -212,13 +214,3 @@ def _state_calls(pool: str, twap_s: int) -> tuple[Call, ...]:
 def _tick_calls(pool: str, low: int, high: int, spacing: int) -> tuple[Call, ...]:
     to = address(pool)
     return tuple(Call(to=to, data=_TICKS + word(tick)) for tick in range(low, high + 1, spacing))
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 256) if value >> 255 else value
-
-
-def _uint128(value: int) -> int:
-    if value >> 128:
-        raise Malformed("liquidity out of range", bits=value.bit_length())
-    return value

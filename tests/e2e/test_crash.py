@@ -101,7 +101,7 @@ async def sent_by_gas_key(stand: Stand) -> set[str]:
     """Hashes of all transactions to the store in the chain, read block by block."""
     found = set()
     for number in range(int(await stand.chain.rpc("eth_blockNumber"), 16) + 1):
-        block = await stand.chain.rpc("eth_getBlockByNumber", hex(number), True)  # noqa: FBT003 - JSON-RPC
+        block = await stand.chain.rpc("eth_getBlockByNumber", hex(number), True)
         gas_key = stand.world.accounts.pusher.address.lower()
         found |= {t["hash"] for t in block["transactions"] if t["from"] == gas_key}
     return found

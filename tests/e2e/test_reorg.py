@@ -18,7 +18,7 @@ async def test_a_push_that_a_reorganisation_took_out_is_not_believed_to_have_lan
         newest = app.store.pushes("local", ("landed",))[-1]
         assert newest.block is not None
         head = int(await stand.chain.rpc("eth_blockNumber"), 16)
-        await stand.chain.rpc("anvil_reorg", head - newest.block + 1, [])
+        await stand.chain.rpc("anvil_reorg", max(6, head - newest.block + 1), [])
         assert await stand.chain.rpc("eth_getTransactionReceipt", newest.tx_hash) is None
         before = app.targets["local"].counts["landed"]
         await until(lambda: app.targets["local"].counts["landed"] >= before + 3, "three more pushes", 40)

@@ -328,7 +328,7 @@ async def idle(client: Client) -> AsyncIterator[socket.socket]:
     host, port = client.server.url.removeprefix("http://").split(":")
     loop = asyncio.get_running_loop()
     with socket.socket() as one:
-        one.setblocking(False)  # noqa: FBT003 - the standard library's own
+        one.setblocking(False)
         await loop.sock_connect(one, (host, int(port)))
         await loop.sock_sendall(one, b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
         await readers(client, 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, getcontext
+import math
+from dataclasses import replace
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.v3_math import MAX_TICK, Q96, amount0, amount1, mean_sqrt, sqrt_at_tick, swap_step
 from feeds.pools.v3_ticks import Ticks
 from feeds.types import Malformed, Thin
@@ -25,10 +28,10 @@ def test_the_ends_are_the_pools_own_constants() -> None:
 
 @given(st.integers(-MAX_TICK + 1, MAX_TICK - 1))
 def test_a_tick_is_one_bp_of_price(tick: int) -> None:
-    getcontext().prec = 60
-    exact = Decimal("1.0001") ** tick
-    ours = (Decimal(sqrt_at_tick(tick)) / Q96) ** 2
-    assert abs(ours / exact - 1) < Decimal("1e-9")
+    with localcontext(prec=60):
+        exact = Decimal("1.0001") ** tick
+        ours = (Decimal(sqrt_at_tick(tick)) / Q96) ** 2
+        assert abs(ours / exact - 1) < Decimal("1e-9")
     assert sqrt_at_tick(tick - 1) < sqrt_at_tick(tick) < sqrt_at_tick(tick + 1)
 
 
@@ -78,6 +81,38 @@ def test_beyond_the_ticks_that_were_read_nothing_is_known(*, down: bool, sign: i
         pool().swap(sign * 10**24, down=down)
     with pytest.raises(Thin):
         pool().reach(sqrt_at_tick(-700 if down else 700), down=down)
+
+
+def test_a_word_of_the_bitmap_holds_256_ticks() -> None:
+    fine = replace(pool(), spacing=1)
+    assert [fine._next(t, down=False) for t in (0, 254, 255, 511)] == [255, 255, 511, 600]
+    assert [fine._next(t, down=True) for t in (-1, -256, -257)] == [-256, -256, -512]
+
+
+def test_an_exact_output_is_never_overpaid_where_the_price_is_coarse() -> None:
+    """One unit of sqrt price is worth 12 units of token1 at this liquidity."""
+    assert swap_step(SPOT, sqrt_at_tick(-10), 10**30, -5, 0).amount_out == 5
+
+
+@pytest.mark.parametrize("thin_side", ["below", "above"])
+@pytest.mark.parametrize("base_is_0", [True, False])
+def test_depth_is_of_the_thinner_direction(*, thin_side: str, base_is_0: bool) -> None:
+    """A tenth of the liquidity from 20 ticks on, below or above the price."""
+    order, net = ((-20,), (9 * 10**23,)) if thin_side == "below" else ((20,), (-9 * 10**23,))
+    state = pool(order=order, net=net)
+    token = "0x" + "22" * 20
+    adapter = UniswapV3(pool="0x" + "11" * 20, base=token, quote="0x" + "33" * 20, notional="1")
+    raw_rises = thin_side == "above"
+    base_rises = raw_rises == base_is_0
+    goal = 1.01 if base_rises else 0.99
+    far = math.sqrt(goal if base_is_0 else 1 / goal)
+    near = 1.0001 ** (10 if raw_rises else -10)
+    full, thin = 10**24, 10**23
+    if base_is_0:
+        wanted = full * abs(1 - 1 / near) + thin * abs(1 / near - 1 / far)
+    else:
+        wanted = full * abs(near - 1) + thin * abs(far - near)
+    assert adapter._depth(state, base_is_0=base_is_0) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_an_empty_stretch_is_crossed_without_a_trade() -> None:
