@@ -50,6 +50,7 @@ from oracle.target import Target, Tools
 _log = structlog.get_logger("oracle.app")
 _KEEP_ROUNDS_S = 30 * 86_400
 _HOUSEKEEPING_S = 60
+_PUSH_S = 0.5
 _SAMPLES = 20_000
 MakeOperator = Callable[[str, coincurve.PrivateKey, SignJournal, int], Operator]
 
@@ -98,6 +99,7 @@ class App:
         self._wake = asyncio.Event()
         self._watch: Watch | None = None
         self._server: Server | None = None
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end everything in order: no new rounds, tasks cancelled, files closed."""
@@ -114,12 +116,12 @@ class App:
                 cors_origins=config.api.cors_origins,
             )
             self._server = server
-            scheduler = self._schedule()
+            self._schedule(self._scheduler)
             jobs: dict[str, Callable[[], Coroutine[None, None, None]]] = {"live lane": self._live_lane}
-            jobs |= {**self._watch.tasks(), **{f"target {n}": t.run for n, t in self.targets.items()}}
+            jobs |= self._watch.tasks()
             tasks = asyncio.create_task(Supervisor(jobs).run())
             waiter = asyncio.create_task(stop.wait())
-            scheduler.start()
+            self._scheduler.start()
             _log.info("running", api=f"http://{config.api.host}:{config.api.port}", feeds=len(self.plan.specs),
                       dry=not any(t.can_send for t in self.targets.values()))  # fmt: skip
             try:
@@ -127,7 +129,7 @@ class App:
                 if tasks.done():
                     tasks.result()
             finally:
-                scheduler.shutdown(wait=False)
+                self._scheduler.shutdown(wait=False)
                 for task in (tasks, waiter):
                     task.cancel()
                 await asyncio.gather(tasks, waiter, return_exceptions=True)
@@ -164,8 +166,9 @@ class App:
         for change in done.transitions:
             said = [r.text for r in change.reasons]
             _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=said)
-        for target in self.targets.values():
+        for name, target in self.targets.items():
             target.offer(done)
+            self._scheduler.modify_job(f"push {name}", next_run_time=datetime.now(UTC))
 
     async def _live_lane(self) -> None:
         """Wait for news, let a few ms of it come together, compute, publish."""
@@ -236,8 +239,8 @@ class App:
 
     # --- what is built -----------------------------------------------------------------------------------------------
 
-    def _schedule(self) -> AsyncIOScheduler:
-        scheduler = AsyncIOScheduler(timezone=UTC)
+    def _schedule(self, scheduler: AsyncIOScheduler) -> None:
+        """Rounds at their times, a look at every target twice a second and after each round, housekeeping."""
         interval_s = self.plan.config.oracle.round_interval_s
         start = datetime.fromtimestamp((now_ms() // MS // interval_s + 1) * interval_s, tz=UTC)
         common = {"coalesce": True, "max_instances": 1}
@@ -245,12 +248,16 @@ class App:
         scheduler.add_job(self._round_job, rounds, id="round", misfire_grace_time=interval_s, **common)
         keep = IntervalTrigger(seconds=_HOUSEKEEPING_S, start_date=start, timezone=UTC)
         scheduler.add_job(self._housekeep, keep, id="housekeeping", misfire_grace_time=_HOUSEKEEPING_S, **common)
+        for name, target in self.targets.items():
+            every = IntervalTrigger(seconds=_PUSH_S, timezone=UTC)
+            scheduler.add_job(target.turn, every, id=f"push {name}", misfire_grace_time=interval_s, **common)
         scheduler.add_listener(self._misfired, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR)
-        return scheduler
 
     def _misfired(self, event: JobExecutionEvent | JobSubmissionEvent) -> None:
         self.metrics.misfire(event.job_id)
+        if event.job_id.startswith("push "):
+            return  # a look while the last one still waits for its chain is left out on purpose
         _log.warning("a job was skipped: the last one still ran, or the machine was busy", job=event.job_id)
 
     def _job_failed(self, event: JobExecutionEvent) -> None:

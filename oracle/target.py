@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +23,6 @@ from oracle.store import Store
 from oracle.types import FeedSpec, Report
 
 _log = structlog.get_logger("oracle.target")
-_POLL_S = 0.2
-_RETRY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +70,7 @@ class Target:
         self._cosigners: LocalCosigners | None = None
         self._signers: SignerSet | None = None
         self._indexes: Mapping[str, int] = {}
-        self._news = asyncio.Event()
+        self._news = False
         self._done: Done | None = None
         self.refusals: deque[str] = deque(maxlen=100)
         self.counts: Counter[str] = Counter()
@@ -90,40 +88,30 @@ class Target:
     def offer(self, done: Done) -> None:
         """A round was stored: see whether something of it is due."""
         self._done = done
-        self._news.set()
+        self._news = True
 
-    async def run(self) -> None:
-        """Connect, then push for ever."""
-        while True:
-            if not self.connected and not await self._connect():
-                await asyncio.sleep(_RETRY_S)
-                continue
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
-            try:
-                await self._turn()
-            except (ChainError, Web3Exception, aiohttp.ClientError, OSError, TimeoutError) as e:
-                self.counts["failed"] += 1
-                self._tools.on_failed(type(e).__name__)
-                _log.warning(
-                    "the target does not answer; the next endpoint is tried", target=self.name, why=str(e)[:300]
-                )
-                await self._go_over()
+    async def turn(self) -> None:
+        """One look: connect if need be, settle what is under way, push what is due. The scheduler calls it."""
+        try:
+            if not self.connected:
+                await self._connect()
+            await self._pusher.poll()
+            await self._push_due()
+        except (ChainError, Web3Exception, aiohttp.ClientError, OSError, TimeoutError) as e:
+            self.counts["failed"] += 1
+            self._tools.on_failed(type(e).__name__)
+            _log.warning("the target does not answer; the next endpoint is tried", target=self.name, why=str(e)[:300])
+            self._signers = None  # the signer set may have changed: it is read anew
+            await self._go_over()
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
     async def _go_over(self) -> None:
-        """Use the first endpoint that is well; pause where none is."""
-        try:
+        """Use the first endpoint that is well; where none is, the next turn tries again."""
+        with contextlib.suppress(ChainError):
             await self._client.choose()
-        except ChainError as e:
-            _log.warning("no endpoint of the target is usable", target=self.name, why=str(e)[:300])
-            await asyncio.sleep(_RETRY_S)
 
     async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
@@ -132,15 +120,10 @@ class Target:
             return None
         return await self._vote(done.values, [self._indexes[f] for f in feeds if f in self._indexes])
 
-    async def _connect(self) -> bool:
-        try:
-            signers = await self._client.connect()
-            known = await self._client.feeds()
-            indexes = self._bind(known)
-            await self._pusher.start(indexes)
-        except (ChainError, Web3Exception, aiohttp.ClientError, OSError, TimeoutError) as e:
-            _log.warning("target not usable yet; it is tried again", target=self.name, why=str(e)[:300])
-            return False
+    async def _connect(self) -> None:
+        signers = await self._client.connect()
+        indexes = self._bind(await self._client.feeds())
+        await self._pusher.start(indexes)
         strangers = [o.name for o in self._operators if o.address not in signers.signers]
         if strangers:
             _log.error("operators that the store does not know sign in vain", target=self.name, operators=strangers)
@@ -153,7 +136,6 @@ class Target:
         _log.info(
             "target connected", target=self.name, feeds=len(indexes), threshold=signers.threshold, dry=not self.can_send
         )
-        return True
 
     def _bind(self, known: Mapping[str, int]) -> dict[str, int]:
         missing = [f for f in self._feeds if f not in known]
@@ -163,11 +145,10 @@ class Target:
             )
         return {f: known[f] for f in self._feeds}
 
-    async def _turn(self) -> None:
-        await self._pusher.poll()
-        if not self._news.is_set() or self._pusher.busy or not self.can_send or self._done is None:
+    async def _push_due(self) -> None:
+        if not self._news or self._pusher.busy or not self.can_send or self._done is None:
             return
-        self._news.clear()
+        self._news = False
         wanted = await self._due(self._done)
         if not wanted:
             return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from eth_abi import decode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
@@ -134,11 +137,25 @@ class Bench:
 
     def refused(self, call: Any, key: str = OWNER_KEY) -> str:
         """Name of the custom error with which a call reverts."""
+        return str(self.refusal(call, key)[0])
+
+    def refusal(self, call: Any, key: str = OWNER_KEY) -> tuple[Any, ...]:
+        """Name and arguments of the custom error with which a call reverts."""
         try:
             call.call({"from": Account.from_key(key).address})
         except (ContractCustomError, ContractLogicError) as e:
-            return error_name(str(e.data)[:10])
+            return error_of(str(e.data))
         raise AssertionError("the call was taken")
+
+    def create_refusal(self, name: str, *args: Any) -> tuple[Any, ...]:
+        """Name and arguments of the custom error with which a constructor reverts."""
+        artifact = contracts.load(name)
+        made = self.web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode).constructor(*args)
+        try:
+            self.web3.eth.call({"from": self.owner.address, "data": made.data_in_transaction})
+        except (ContractCustomError, ContractLogicError) as e:
+            return error_of(str(e.data))
+        raise AssertionError("the contract was made")
 
     def push_refused(self, round_time: int, items: Sequence[Item], who: Sequence[int] = (0, 1), **changes: Any) -> str:
         batch = self.batch(round_time, items, **changes)
@@ -148,15 +165,20 @@ class Bench:
         return int(self.store.functions.slotAt(index).call())
 
 
-def error_name(selector: str) -> str:
-    """Name of a custom error of any of our contracts by its selector."""
+def errors(name: str) -> dict[bytes, tuple[str, list[str]]]:
+    """Custom errors of a contract: selector to name and types of its arguments."""
+    found = [e for e in contracts.load(name).abi if e["type"] == "error"]
+    kinds = {e["name"]: [i["type"] for i in e["inputs"]] for e in found}
+    return {keccak(text=f"{n}({','.join(t)})")[:4]: (n, t) for n, t in kinds.items()}
+
+
+def error_of(data: str) -> tuple[Any, ...]:
+    """Name and arguments of a custom error of any of our contracts, by its selector."""
+    raw = bytes.fromhex(data.removeprefix("0x"))
     for name in ("PriceStore", "FeedView", "CrossView"):
-        for entry in contracts.load(name).abi:
-            if entry["type"] == "error":
-                text = f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})"
-                if "0x" + keccak(text=text)[:4].hex() == selector:
-                    return str(entry["name"])
-    return selector
+        if (found := errors(name).get(raw[:4])) is not None:
+            return found[0], *decode(found[1], raw[4:])
+    return (data,)
 
 
 def vector(chain_id: int, store: str, round_time: int, items: Sequence[Item], who: Sequence[int]) -> dict[str, Any]:
@@ -190,9 +212,19 @@ VECTOR_ITEMS: Sequence[tuple[int, Sequence[Item], Sequence[int]]] = (
     ),
     (4_000_000_002, (replace(Item(0), status=4 | 1 << 4, market_age_s=65_535, redemption_age_h=255),), (1, 2)),
     (4_000_000_003, (Item(0, market=1, redemption=1, status=3 | 6 << 4), Item(1, redemption=0, status=2)), (0, 1, 2)),
+    (
+        4_294_967_295,
+        (Item(2, market=0, market_age_s=0, status=2 | 12 << 4), Item(0, redemption=2**88 - 1), Item(1, redemption=0)),
+        (0, 1),
+    ),
 )
+VECTORS = Path(__file__).parent / "vectors.json"
 
 
 def vectors() -> dict[str, Any]:
     """All vectors, as tests/contracts/vectors.json holds them."""
     return {"vectors": [vector(31337, VECTOR_STORE, t, items, who) for t, items, who in VECTOR_ITEMS]}
+
+
+if __name__ == "__main__":
+    VECTORS.write_text(json.dumps(vectors(), indent=1) + "\n", encoding="utf-8")
