@@ -35,7 +35,7 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	node contracts/build.mjs --check
 
 fuzz: setup     ## long: adapters and contracts under mutated input
-	$(PY) -m pytest -m fuzz -n 2 $(ARGS)
+	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} $(PY) -m pytest -m fuzz -n 2 $(ARGS)
 
 bench: setup    ## every benchmark, one after the other
 	for what in chain latency aggregate api gas; do .venv/bin/lrt-oracle bench $$what --json || exit 1; done
