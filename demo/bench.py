@@ -40,6 +40,8 @@ from oracle.types import Input, Report, Status, Why
 
 _RUNS = 9
 _SECONDS = 8.0
+_PROBES = 100
+_PROBED = (("coinbase", "USDT-USD"), ("kraken", "USDT/USD"))
 
 
 async def run(what: str) -> dict[str, Any]:
@@ -104,12 +106,17 @@ async def latency() -> dict[str, Any]:
     """The demo's whole service with three venues streaming quickly: tick received to live answer."""
     with tempfile.TemporaryDirectory(prefix="lrt-oracle-bench-") as folder:
         async with standing(Path(folder), port=anvil.free_port()) as stand:
+            await _list(stand.venues)
             app = App(load(stand), environ=stand.environ)
             stop = asyncio.Event()
             service = asyncio.create_task(app.run(stop))
+            await _stream(stand.venues, 2.0)
+            app.live_us.clear()
+            probe = asyncio.create_task(_probe(stand.venues, app.plan.config.api.port))
             cpu, started = time.process_time(), time.monotonic()
             sent = await _stream(stand.venues, _SECONDS)
             spent = time.monotonic() - started
+            seen = sorted(await probe)
             cpu_share = (time.process_time() - cpu) / spent
             stop.set()
             await service
@@ -121,6 +128,9 @@ async def latency() -> dict[str, Any]:
         "live_updates": len(live),
         "tick_to_live_p50_ms": _at(live, 50) / 1_000,
         "tick_to_live_p99_ms": _at(live, 99) / 1_000,
+        "venue_to_stream_reader_p50_ms": _at(seen, 50) / 1_000,
+        "venue_to_stream_reader_p99_ms": _at(seen, 99) / 1_000,
+        "probes": len(seen),
         "deadline_to_durable_p99_ms": _at(durable, 99),
         "cpu_share_with_venues": round(cpu_share, 2),
     }
@@ -153,6 +163,7 @@ async def api() -> dict[str, Any]:
     """Requests for one price against the local endpoint, 32 connections, with and without an entity tag."""
     with tempfile.TemporaryDirectory(prefix="lrt-oracle-bench-") as folder:
         async with standing(Path(folder), port=anvil.free_port()) as stand:
+            await _list(stand.venues)
             app = App(load(stand), environ=stand.environ)
             stop = asyncio.Event()
             service = asyncio.create_task(app.run(stop))
@@ -215,6 +226,13 @@ def _report(turn: int, round_s: int) -> Report:
     )
 
 
+async def _list(venues: Mapping[str, Venue]) -> None:
+    """Give every symbol a first quote, so that it can be subscribed."""
+    for venue, symbol in _PROBED:
+        venues[venue].set_quote(symbol, Decimal(1), Decimal(1), Decimal(1), Decimal(5))
+    await _stream(venues, 0.0)
+
+
 async def _stream(venues: Mapping[str, Venue], seconds: float) -> int:
     """Have every venue change every one of its quotes as fast as this loop allows, about 1,000 messages/s each."""
     rng, sent, end = random.Random(2), 0, time.monotonic() + seconds
@@ -224,14 +242,40 @@ async def _stream(venues: Mapping[str, Venue], seconds: float) -> int:
         "USDT/USD": Decimal(1),
         "wdivETH/ETH": Decimal("1.05"),
     }
-    while time.monotonic() < end:
+    while not sent or time.monotonic() < end:
         for name, venue in venues.items():
             for pair, symbol in SYMBOLS[name].items():
+                if pair == "USDT/USD":
+                    continue  # the probe's own
                 mid = bases.get(pair, Decimal("1.02")) * (1 + Decimal(rng.randrange(-9, 10)) / 100_000)
                 venue.set_quote(symbol, mid * Decimal("0.9999"), mid * Decimal("1.0001"), mid, Decimal(5))
                 sent += 1
         await asyncio.sleep(0.003)
     return sent
+
+
+async def _probe(venues: Mapping[str, Venue], port: int) -> list[int]:
+    """Set a price that nobody has seen at two venues, and wait for it on the event stream: microseconds, end to end."""
+    rng, spent = random.Random(3), []
+    async with (
+        aiohttp.ClientSession(read_bufsize=1 << 20) as session,
+        session.get(f"http://127.0.0.1:{port}/v1/stream", timeout=aiohttp.ClientTimeout(total=None)) as stream,
+    ):
+        for _ in range(_PROBES):
+            price = Decimal(99_000 + rng.randrange(2_000)) / 100_000 + Decimal(rng.randrange(1, 10**6)) / 10**11
+            started = time.perf_counter()
+            for venue, symbol in _PROBED:
+                venues[venue].set_quote(symbol, price, price, price, Decimal(5))
+            await _until_said(stream, '"feed":"USDT/USD"', f'"price":"{price:.18f}"')
+            spent.append(int((time.perf_counter() - started) * 1_000_000))
+            await asyncio.sleep(0.04)
+    return spent
+
+
+async def _until_said(stream: aiohttp.ClientResponse, feed: str, price: str) -> None:
+    async for line in stream.content:
+        if line.startswith(b"data: ") and feed in (text := line.decode()) and price in text:
+            return
 
 
 async def _requests(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> int:

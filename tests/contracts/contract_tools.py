@@ -227,4 +227,4 @@ def vectors() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    VECTORS.write_text(json.dumps(vectors(), indent=1) + "\n", encoding="utf-8")
+    VECTORS.write_text(json.dumps(vectors(), indent=2) + "\n", encoding="utf-8")

@@ -150,7 +150,7 @@ def test_an_index_keeps_its_id(bench: Bench) -> None:
             assert functions.indexOf(name.ljust(32, b"\0")).call() == index
             assert bench.refused(functions.register(name.ljust(32, b"\0"), True, True)) == "BadId"
         assert [functions.presence(i).call() for i in range(3)] == [[True, True], [True, False], [False, True]]
-        bench.push(bench.now, [Item(0), Item(1, redemption=0), Item(2, market=0)], epoch=bench.epoch)
+        bench.push(bench.now + 10 * bench.epoch, [Item(0), Item(1, redemption=0), Item(2, market=0)])
         bench.register(f"more{bench.epoch}/ETH")
         bench.send(functions.setSigners([Account.from_key(k).address for k in KEYS[:3]], [1, 1, 1], 2))
         bench.epoch += 1

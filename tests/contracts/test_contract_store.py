@@ -389,5 +389,6 @@ def test_vectors_hold_on_the_contract() -> None:
                 digest = bytes.fromhex(one["digest"][2:])
                 assert sign_compact(keys[signed[at]], digest) == signed[at + 1 : at + 65]
             ask(web3, "evm_setNextBlockTimestamp", int(one["round_time"]))
+            ask(web3, "evm_mine")
             bench.send(bench.store.functions.push(batch, signed))
             assert [str(bench.word(int(i["index"]))) for i in one["items"]] == one["slots"]
