@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import BPS, Bps, mul_div_down, wad_mul_down, wad_text
-from oracle.groups import cap, merge, spread_bps
+from oracle.groups import cap, merge, spread_bps, weigh
 from oracle.methods.registry import METHODS, OUTLIERS
 from oracle.methods.twap import twap_arithmetic
 from oracle.types import (
@@ -28,7 +28,6 @@ from oracle.types import (
 FUTURE_MS = 2_000
 """How far ahead of us a source's own time may lie."""
 MAX_SAMPLES = 512
-_DEFAULT_WEIGHT = 1
 
 Pools = tuple[tuple[str, tuple[Sample, ...]], ...]
 
@@ -108,7 +107,7 @@ def _average(source: SourceSpec, seen: Observation, window: tuple[Sample, ...]) 
         source=source.name,
         group=source.group,
         price_wad=seen.price_wad,
-        weight=seen.depth_wad or _DEFAULT_WEIGHT,
+        weight=seen.depth_wad or 0,
         at_ms=seen.observed_at_ms,
     )
     if not source.average_ms:
@@ -142,7 +141,7 @@ def combine_market(spec: FeedSpec, sifted: Sifted, history: tuple[Sample, ...], 
         Diverged: the groups that are left lie further apart than ``max_spread_bps``.
         TooOld: the oldest input used is older than ``max_age_ms``.
     """
-    groups = merge(sifted.inputs)
+    groups = merge(weigh(sifted.inputs))
     _quorum(spec, groups, sifted.rejected)
     out = OUTLIERS[spec.outliers](groups, spec.outlier_floor_bps) if spec.outliers else ()
     method = METHODS[spec.method]
@@ -196,7 +195,7 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
     if not inputs:
         why = "; ".join(f"{r.source}: {r.text}" for r in rejected) or "no source answered"
         raise NoRedemption(f"no redemption rate: {why}")
-    inputs.sort(key=lambda i: i.source)
+    inputs = sorted(weigh(inputs), key=lambda i: i.source)
     price = METHODS["median"].point(inputs)
     return Aggregate(
         pair=spec.pair,

@@ -48,7 +48,7 @@ from oracle.supervise import Supervisor
 from oracle.target import Target, Tools
 
 _log = structlog.get_logger("oracle.app")
-_KEEP_ROUNDS_S = 30 * 86_400
+_DAY_S = 86_400
 _HOUSEKEEPING_S = 60
 _PUSH_S = 0.5
 _SAMPLES = 20_000
@@ -225,7 +225,7 @@ class App:
         return self.clock.may_sign(now_ms())
 
     async def _housekeep(self) -> None:
-        dropped = self.store.prune(now_ms() // MS - _KEEP_ROUNDS_S)
+        dropped = self.store.prune(now_ms() // MS - self.plan.config.oracle.keep_days * _DAY_S)
         if dropped:
             _log.info("old rounds dropped", rounds=dropped)
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import aiohttp
 import coincurve
+import rlp
 from eth_account import Account
 from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
@@ -23,6 +24,7 @@ _GWEI = 10**9
 _TIP_WEI = _GWEI
 _FEE_FACTOR = 2
 _GAS_NUM, _GAS_DEN = 6, 5
+_RAISE_NUM, _RAISE_DEN = 9, 8
 
 
 class ChainError(RuntimeError):
@@ -46,6 +48,27 @@ class SignedTx:
     nonce: int
     tx_hash: str
     raw: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fees:
+    """What a type-2 transaction pays at most for a unit of gas, in wei."""
+
+    tip_wei: int
+    max_wei: int
+
+    @classmethod
+    def of(cls, raw: bytes) -> Fees:
+        """Fees of a signed type-2 transaction (EIP-1559: chain id, nonce, tip, maximum, ...)."""
+        fields = cast("list[bytes]", rlp.decode(raw[1:]))
+        return cls(tip_wei=int.from_bytes(fields[2], "big"), max_wei=int.from_bytes(fields[3], "big"))
+
+    def at_least(self, above: Fees | None) -> Fees:
+        """These fees, or an eighth more than those of what is to be replaced, whichever is higher."""
+        if above is None:
+            return self
+        raised = [x * _RAISE_NUM // _RAISE_DEN + 1 for x in (above.tip_wei, above.max_wei)]
+        return Fees(tip_wei=max(self.tip_wei, raised[0]), max_wei=max(self.max_wei, raised[1]))
 
 
 class StoreClient:
@@ -123,8 +146,18 @@ class StoreClient:
         """Nonce of the gas key's next transaction by what is mined, not by what is pending."""
         return int(await self.web3.eth.get_transaction_count(self._paying(), "latest"))
 
-    async def prepare(self, batch: SignedBatch, nonce: int, *, tip_factor: int = 1) -> SignedTx:
-        """Build and sign the push; ChainError if the store would refuse it or the fee is above the limit."""
+    async def prepare(self, batch: SignedBatch, nonce: int, *, above: Fees | None = None) -> SignedTx:
+        """Build and sign the push.
+
+        Args:
+            batch: what to push.
+            nonce: of the gas key.
+            above: fees of a transaction with the same nonce that may still be waiting somewhere; nodes take its
+                replacement only if both of its fees are at least a tenth higher.
+
+        Raises:
+            ChainError: the store would refuse it, or the fee is above the limit.
+        """
         call = self._contract.functions.push(batch.batch, batch.signatures)
         payer = self._paying()
         try:
@@ -132,10 +165,10 @@ class StoreClient:
             base = int((await self.web3.eth.get_block("latest")).get("baseFeePerGas", 0))
         except (Web3Exception, OSError, ValueError, TimeoutError) as e:
             raise ChainError(f"the push would fail: {e}") from e
-        tip = _TIP_WEI * tip_factor
-        fee = base * _FEE_FACTOR + tip
-        if fee > self._max_fee_wei:
-            raise ChainError(f"a fee of {fee // _GWEI} gwei is above the limit of {self._max_fee_wei // _GWEI}")
+        fees = Fees(tip_wei=_TIP_WEI, max_wei=base * _FEE_FACTOR + _TIP_WEI).at_least(above)
+        if fees.max_wei > self._max_fee_wei:
+            limit = self._max_fee_wei // _GWEI
+            raise ChainError(f"a fee of {fees.max_wei // _GWEI} gwei is above max_fee_gwei = {limit}")
         transaction: dict[str, Any] = {
             "type": 2,
             "chainId": self.domain.chain_id,
@@ -143,8 +176,8 @@ class StoreClient:
             "to": self._address,
             "value": 0,
             "gas": gas * _GAS_NUM // _GAS_DEN,
-            "maxFeePerGas": fee,
-            "maxPriorityFeePerGas": tip,
+            "maxFeePerGas": fees.max_wei,
+            "maxPriorityFeePerGas": fees.tip_wei,
             "data": call._encode_transaction_data(),  # noqa: SLF001 - web3's only encoder without a request
         }
         signed = Account.sign_transaction(transaction, cast("coincurve.PrivateKey", self._key).secret)

@@ -40,12 +40,14 @@ class OracleSection:
     round_interval_s: int = 10
     database: str = "var/lrt-oracle.db"
     live_coalesce_ms: int = 5
-    round_deadline_ms: int = 500
+    keep_days: int = 7
     scaled_times: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.round_interval_s <= 3_600:  # noqa: PLR2004 - one second to one hour
             raise ValueError("round_interval_s must be 1 to 3600")
+        if self.keep_days < 1:
+            raise ValueError("keep_days must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

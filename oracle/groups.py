@@ -12,6 +12,12 @@ from oracle.types import Input
 _MANY = 3
 
 
+def weigh(inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """Give a source that states no depth the smallest that another one states: unknown is not deep, and not nothing."""
+    least = min((i.weight for i in inputs if i.weight), default=1)
+    return tuple(replace(i, weight=i.weight or least) for i in inputs)
+
+
 def merge(inputs: Sequence[Input]) -> tuple[Input, ...]:
     """One input per group: the depth-weighted median of its sources, their summed depth, their oldest time."""
     by_group: dict[str, list[Input]] = {}

@@ -12,13 +12,15 @@ from typing import Any, Protocol
 
 import structlog
 
-from oracle.chain import ChainError, Landed, StoreClient
+from feeds.units import MS
+from oracle.chain import ChainError, Fees, Landed, StoreClient
 from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
 from oracle.types import Report
 
 OPEN = ("prepared", "sent")
+_DAY_S = 86_400
 _log = structlog.get_logger("oracle.push")
 
 
@@ -98,7 +100,8 @@ class Pusher:
         """
         if self.busy:
             return None
-        signed = await self._client.prepare(batch, await self._client.next_nonce())
+        nonce = await self._client.next_nonce()
+        signed = await self._client.prepare(batch, nonce, above=self._waiting_fees(nonce))
         row = self._write(batch, signed.nonce, signed.tx_hash, signed.raw)
         self._current, self._bumps = batch, 0
         return await self._send(row)
@@ -108,6 +111,12 @@ class Pusher:
         for row in self._journal.pushes(self.target, OPEN):
             await self._settle(row, resend=False)
         await self._recheck()
+
+    def _waiting_fees(self, nonce: int) -> Fees | None:
+        """The highest fees of what was made for this nonce before: given up here, it may still wait at a node."""
+        made = self._journal.pushes(self.target, ("prepared", "sent", "expired"), since_s=self._now_ms() // MS - _DAY_S)
+        fees = [Fees.of(row.raw) for row in made if row.nonce == nonce]
+        return max(fees, key=lambda f: f.max_wei, default=None)
 
     def _write(self, batch: SignedBatch, nonce: int, tx_hash: str, raw: bytes) -> PushRow:
         return self._journal.add_push(
@@ -152,14 +161,14 @@ class Pusher:
             await self._bump(row)
 
     async def _bump(self, row: PushRow) -> None:
-        """Same batch, same nonce, twice the tip: only one of the two can land."""
+        """Same batch, same nonce, higher fees: only one of the two can land."""
         batch = self._current
         if batch is None or batch.round_time_s != row.round_s:
             await self._send(row)
             return
         self._bumps += 1
         try:
-            signed = await self._client.prepare(batch, row.nonce, tip_factor=2**self._bumps)
+            signed = await self._client.prepare(batch, row.nonce, above=self._waiting_fees(row.nonce))
         except ChainError as e:
             _log.warning("fee not raised", target=self.target, nonce=row.nonce, why=str(e))
             return

@@ -166,6 +166,7 @@ def test_a_cross_is_the_product_as_old_as_the_older_and_as_bad_as_the_worse(benc
     now = bench.now
     bench.push(now, [Item(0, market=1_234_567_890_123_456_789, redemption=2 * WAD, market_age_s=9, status=2 | 6 << 4)])
     assert cross.functions.latestRoundData().call() == [0] * 5
+    assert cross.functions.peek().call() == [0] * 4
     bench.push(now + 1, [Item(1, market=2_000_123_456_789_012_345_678, redemption=0)])
     round_id, answer, _, updated, _ = cross.functions.latestRoundData().call()
     assert answer == 1_234_567_890_123_456_789 * 2_000_123_456_789_012_345_678 // WAD // 10**10

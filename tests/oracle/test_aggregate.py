@@ -140,3 +140,13 @@ def test_depth_weights_are_capped() -> None:
         replace(seen("binance", "1.05"), depth_wad=10**18),
     ]
     assert combined(feed, rows).price_wad == wad("1.05")
+
+
+def test_a_source_without_a_depth_weighs_as_the_thinnest_and_not_nothing() -> None:
+    feed = spec(method="depth_weighted_median", outliers=None)
+    rows = [
+        replace(seen("coinbase", "1.00"), depth_wad=10**18),
+        seen("kraken", "1.05"),
+        seen("binance", "1.05"),
+    ]
+    assert combined(feed, rows).price_wad == wad("1.05")
