@@ -9,12 +9,13 @@ from feeds.units import MS
 from oracle.api import Health, News, NoReport
 from oracle.cosign import Ballot
 from oracle.documents import Abstaining
+from oracle.explain import explanation
 from oracle.live import Live
 from oracle.records import Explanation, OnChain, Record
 from oracle.rounds import Done
 from oracle.sign import SignedBatch
 from oracle.store import Store
-from oracle.types import Abstained, FeedSpec, Result, Round
+from oracle.types import Abstained, FeedSpec
 
 _LATE_ROUNDS = 3
 _REPORTS_KEPT = 64
@@ -128,19 +129,11 @@ class StoreDesk:
 
     async def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         """Every operator's round behind a record, and the values that they signed."""
-        record = self._store.record(feed, round_s)
-        wanted = round_s or (record.report.round_time_s if record else self._store.last_round_s())
+        newest = self._store.record(feed)
+        wanted = round_s or (newest.report.round_time_s if newest else self._store.last_round_s())
         if feed in self._abstaining and round_s is None and self._round_s is not None:
             wanted = self._round_s
-        rounds: list[tuple[str, Result]] = []
-        for name in self._store.operators(feed):
-            result = self._store.result(name, feed, wanted)
-            if result is not None:
-                rounds.append((name, result))
-        if not rounds and record is None:
-            return None
-        values = [(n, r.report) for n, r in rounds if isinstance(r, Round)]
-        return Explanation(record=record, rounds=tuple(rounds), values=tuple(values), legs=self._specs[feed].legs)
+        return explanation(self._store, feed, wanted)
 
     async def report(self, feed: str) -> SignedBatch | NoReport:
         """A signed batch of this feed alone, one for each feed and round."""

@@ -10,55 +10,43 @@ from typing import Any
 from feeds import decode
 from feeds.types import FeedError
 from feeds.units import BPS, Wad, mul_div_down, percent_text, wad_text
+from oracle.documents import Document, history_document
+from oracle.evidence import explain_document
 from oracle.groups import cap, merge, spread_bps
 from oracle.methods.registry import METHODS, OUTLIERS
-from oracle.records import Record
+from oracle.records import Explanation, Record
 from oracle.schema import nearest
 from oracle.store import Store
-from oracle.types import Aggregate, Input, Rejected, Result, Round
+from oracle.types import Input, Round
 
 
 class CombineError(ValueError):
     """The file or the method can not be used: what is wrong and what to write."""
 
 
-def explain(store: Store, feed: str, round_s: int | None) -> dict[str, Any] | None:
-    """Everything behind one stored round; None if it is not stored. Without round_s the newest."""
+def explanation(store: Store, feed: str, round_s: int) -> Explanation | None:
+    """Every operator's stored result of a round, what it signed, and the record; None where nothing of it is kept."""
     record = store.record(feed, round_s)
-    if round_s is None:
-        round_s = record.report.round_time_s if record else store.last_round_s()
-    operators = {}
-    for name in store.operators(feed):
-        result = store.result(name, feed, round_s)
-        if result is not None:
-            operators[name] = result_document(result)
-    if record is None and not operators:
+    rounds = [(n, r) for n in store.operators(feed) if (r := store.result(n, feed, round_s)) is not None]
+    if record is None and not rounds:
         return None
-    return {
-        "feed": feed,
-        "round": round_s,
-        "record": record_document(record) if record else None,
-        "operators": operators,
-        "legs": list(record.legs) if record else [],
-    }
+    values = [(n, r.report) for n, r in rounds if isinstance(r, Round)]
+    legs = record.legs if record else ()
+    return Explanation(record=record, rounds=tuple(rounds), values=tuple(values), legs=legs)
 
 
-def record_document(record: Record) -> dict[str, Any]:
-    """A record as JSON types; prices are decimal strings."""
-    report = record.report
-    return {
-        "feed": record.feed,
-        "round": report.round_time_s,
-        "price": wad_text(record.price_wad),
-        "mode": record.mode.value,
-        "market": wad_text(report.market_wad) if report.market_wad else None,
-        "redemption": wad_text(report.redemption_wad) if report.redemption_wad else None,
-        "deviation_bps": record.deviation_bps,
-        "spread_bps": report.spread_bps,
-        "status": report.status.word,
-        "reasons": [{"code": r.code.name, "text": r.text} for r in record.reasons],
-        "observed_at_ms": record.observed_at_ms,
-    }
+def explain(store: Store, feed: str, round_s: int | None) -> Document | None:
+    """Everything behind one stored round, as the endpoint shows it; without round_s the newest. None: not stored."""
+    if round_s is None:
+        newest = store.record(feed)
+        round_s = newest.report.round_time_s if newest else store.last_round_s()
+    seen = explanation(store, feed, round_s)
+    return None if seen is None else explain_document(feed, seen)
+
+
+def record_document(record: Record) -> Document:
+    """A record with its feed, as the endpoint's history shows it."""
+    return {"feed": record.feed, "mode": record.mode.value, **history_document(record)}
 
 
 def record_line(record: Record) -> str:
@@ -67,76 +55,27 @@ def record_line(record: Record) -> str:
     return f"{record.report.round_time_s}  {wad_text(record.price_wad, 8):<16} {record.report.status.word:<6} {why}"
 
 
-def result_document(result: Result) -> dict[str, Any]:
-    """One operator's round or abstention as JSON types."""
-    if not isinstance(result, Round):
-        return {
-            "abstained": {"code": result.why.name, "text": result.text},
-            "rejected": [_rejected(r) for r in result.rejected],
-        }
-    verdict = result.verdict
-    return {
-        "market": _aggregate(result.market),
-        "redemption": _aggregate(result.redemption),
-        "status": verdict.status.word,
-        "deviation_bps": verdict.deviation_bps,
-        "reasons": [{"code": r.code.name, "text": r.text} for r in verdict.reasons],
-        "spec": result.spec_hash,
-        "state_before": result.state_before,
-        "state_after": result.state_after,
-    }
-
-
-def _aggregate(found: Aggregate | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {
-        "price": wad_text(found.price_wad),
-        "spread_bps": found.spread_bps,
-        "as_of_ms": found.as_of_ms,
-        "used": [
-            {
-                "source": u.source,
-                "group": u.group,
-                "price": wad_text(u.price_wad),
-                "weight_bps": u.weight_bps,
-                "age_ms": u.age_ms,
-            }
-            for u in found.used
-        ],
-        "rejected": [_rejected(r) for r in found.rejected],
-    }
-
-
-def _rejected(one: Rejected) -> dict[str, Any]:
-    price = wad_text(one.price_wad) if one.price_wad is not None else None
-    return {"source": one.source, "code": one.code, "text": one.text, "price": price}
-
-
-def lines(found: dict[str, Any]) -> list[str]:
+def lines(found: Document) -> list[str]:
     """The explanation as lines for people."""
     record = found["record"]
-    rows = [f"{found['feed']} at round {found['round']}"]
+    rows = [found["feed"]]
     if record is not None:
         deviation = record["deviation_bps"]
-        gap = "" if deviation is None else f", {'-' if deviation < 0 else '+'}{percent_text(abs(deviation))}"
-        rows.append(
-            f"  {record['mode']} {record['price']}  market {record['market']}  redemption {record['redemption']}"
-            f"{gap}  {record['status']}"
-        )
-        rows += [f"  because {r['text']}" for r in record["reasons"]]
+        gap = "" if deviation is None else f"  {'-' if deviation < 0 else '+'}{percent_text(abs(deviation))}"
+        rows[0] += f" at round {record['round']}"
+        prices = f"price {record['price']}  market {record['market']}  redemption {record['redemption']}"
+        rows.append(f"  {prices}{gap}  {record['status']} {' '.join(record['reasons'])}")
     if found["legs"]:
         rows.append(f"  product of {' and '.join(found['legs'])}: explain those")
-    for name, view in found["operators"].items():
-        rows += [f"  {name}", *(f"    {row}" for row in _view_lines(view))]
+    for view in found["operators"]:
+        rows += [f"  {view['operator']}", *(f"    {row}" for row in _view_lines(view))]
     return rows
 
 
-def _view_lines(view: dict[str, Any]) -> list[str]:
-    if "abstained" in view:
-        rows = [f"abstained: {view['abstained']['code']}: {view['abstained']['text']}"]
-        return rows + [f"rejected {r['source']}: {r['code']}: {r['text']}" for r in view["rejected"]]
-    rows = []
+def _view_lines(view: Document) -> list[str]:
+    if view["result"] == "abstained":
+        return [f"abstained: {view['code']}: {view['text']}", *map(_rejected_line, view["rejected"])]
+    rows = [f"{view['status']}: {reason['text']}" for reason in view["reasons"]]
     for name in ("market", "redemption"):
         part = view[name]
         if part is None:
@@ -147,10 +86,12 @@ def _view_lines(view: dict[str, Any]) -> list[str]:
             f"  (group {u['group']})"
             for u in part["used"]
         ]
-        rows += [
-            f"  {r['source']:<18} {r['price'] or '':<22} rejected: {r['code']}: {r['text']}" for r in part["rejected"]
-        ]
+        rows += map(_rejected_line, part["rejected"])
     return rows
+
+
+def _rejected_line(one: Document) -> str:
+    return f"  {one['source']:<18} {one['price'] or '':<22} rejected: {one['code']}: {one['text']}"
 
 
 def combine_file(path: Path, method: str, outliers: str | None, floor_bps: int) -> dict[str, Any]:

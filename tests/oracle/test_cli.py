@@ -78,7 +78,7 @@ def test_a_bad_config_exits_2_with_every_error(tmp_path: Path) -> None:
 
 def test_explain_names_the_rejected_source(config: str) -> None:
     found = document("--config", config, "explain", "ETH/USD")
-    market = found["operators"]["a"]["market"]
+    market = found["operators"][0]["market"]
     assert [r["source"] for r in market["rejected"]] == ["binance"]
     assert {u["source"] for u in market["used"]} == {"coinbase", "kraken"}
     text = run("--config", config, "explain", "ETH/USD").stdout
