@@ -83,12 +83,17 @@ class Deployer:
                 legs = [views[leg] for leg in spec.legs]
                 view = await self.create("CrossView", *legs, decimals_of(spec))
             else:
-                await self.call(store.functions.register(feed_id(spec.feed), spec.has_market, spec.has_redemption))
+                await self.register(store.address, spec.feed, market=spec.has_market, redemption=spec.has_redemption)
                 view = await self.create(
                     "FeedView", store.address, feed_id(spec.feed), MODES[spec.mode], decimals_of(spec), spec.heartbeat_s
                 )
             views[spec.feed] = view.address
         return Deployment(chain_id=await self._web3.eth.chain_id, store=store.address, views=views)
+
+    async def register(self, store: str, feed: str, *, market: bool, redemption: bool) -> None:
+        """Register a feed in a store that the key owns."""
+        contract = self._web3.eth.contract(address=cast("Any", store), abi=contracts.load("PriceStore").abi)
+        await self.call(contract.functions.register(feed_id(feed), market, redemption))
 
     async def chain_id(self) -> int:
         """The chain that is deployed to."""

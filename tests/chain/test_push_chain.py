@@ -1,0 +1,147 @@
+"""The pusher against a real store: a stuck transaction is replaced and only one of the two lands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import coincurve
+import pytest
+from web3 import AsyncWeb3
+
+from demo import anvil
+from demo.chain import account
+from feeds.units import Bps, Wad
+from oracle.chain import ChainError, Fees, StoreClient
+from oracle.deploy import Deployer, StoreSettings
+from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
+from oracle.push import Pusher, PushRules
+from oracle.report import encode_item
+from oracle.sign import SignedBatch
+from oracle.store import Store
+from oracle.types import Report, Status, Why
+
+pytestmark = pytest.mark.chain
+KEY = coincurve.PrivateKey(b"\7" * 32)
+GAS_KEY = coincurve.PrivateKey(bytes(account(2).key))
+
+
+@dataclass
+class Rig:
+    client: StoreClient
+    store: Store
+    pusher: Pusher
+    domain: Domain
+    web3: AsyncWeb3
+    clock_ms: int
+    landed: list[int]
+
+    async def rpc(self, method: str, *params: object) -> object:
+        return await self.web3.provider.make_request(method, list(params))  # type: ignore[arg-type]
+
+    def batch(self, round_s: int, price: int = 10**18) -> SignedBatch:
+        report = Report(
+            market_wad=Wad(price),
+            redemption_wad=Wad(10**18),
+            spread_bps=Bps(1),
+            status=Status.OK,
+            why=Why.NONE,
+            round_time_s=round_s,
+            market_age_s=0,
+            redemption_age_h=0,
+        )
+        items = encode_item(0, report)
+        signature = bytes([0]) + sign_compact(KEY, batch_digest(self.domain, 1, round_s, items))
+        return SignedBatch(
+            domain=self.domain,
+            epoch=1,
+            round_time_s=round_s,
+            items=items,
+            signatures=signature,
+            signers=("a",),
+            addresses=(address_of(KEY),),
+        )
+
+
+@pytest.fixture
+def own_node() -> Iterator[anvil.Anvil]:
+    with anvil.running() as node:
+        yield node
+
+
+@pytest.fixture
+async def rig(own_node: anvil.Anvil, tmp_path: Path) -> AsyncIterator[Rig]:
+    deployer = Deployer(own_node.url, coincurve.PrivateKey(bytes(account(0).key)))
+    settings = StoreSettings(signers=(address_of(KEY),), weights=(1,), threshold=1, max_push_age_s=60)
+    made = await deployer.deploy(settings, [])
+    await deployer.register(made.store, "weETH/ETH", market=True, redemption=True)
+    domain = Domain(chain_id=made.chain_id, store=bytes.fromhex(made.store[2:]))
+    client = StoreClient([own_node.url], domain, GAS_KEY, max_fee_gwei=500)
+    store = Store(tmp_path / "o.db")
+    landed: list[int] = []
+    _, now_s = await client.block()
+    made_rig = Rig(client, store, None, domain, client.web3, now_s * 1_000, landed)  # type: ignore[arg-type]
+    rules = PushRules(max_push_age_s=60, bump_after_s=5, confirmations=2)
+    made_rig.pusher = Pusher(
+        "t", client, store, rules, now_ms=lambda: made_rig.clock_ms, on_landed=lambda r: landed.append(r.round_s)
+    )
+    await made_rig.pusher.start({"weETH/ETH": 0})
+    yield made_rig
+    await client.close()
+    await deployer.close()
+    store.close()
+
+
+async def test_a_stuck_push_is_replaced_and_lands_once(rig: Rig) -> None:
+    round_s = rig.clock_ms // 1_000
+    await rig.rpc("evm_setAutomine", False)
+    first = await rig.pusher.submit(rig.batch(round_s))
+    assert first is not None
+    assert await rig.pusher.submit(rig.batch(round_s + 1)) is None, "one nonce at a time"
+    rig.clock_ms += 6_000
+    await rig.pusher.poll()
+    rows = rig.store.pushes("t")
+    assert [r.nonce for r in rows] == [first.nonce] * 2
+    assert rows[0].items == rows[1].items
+    low, high = Fees.of(rows[0].raw), Fees.of(rows[1].raw)
+    assert high.tip_wei * 10 >= low.tip_wei * 11
+    assert high.max_wei * 10 >= low.max_wei * 11
+    await rig.rpc("evm_mine")
+    await rig.pusher.poll()
+    assert sorted(r.state for r in rig.store.pushes("t")) == ["landed", "replaced"]
+    assert rig.landed == [round_s]
+    assert rig.pusher.stored[0].round_time_s == round_s
+
+
+async def test_a_push_journalled_and_never_sent_is_sent_at_the_next_start(rig: Rig) -> None:
+    round_s = rig.clock_ms // 1_000
+    signed = await rig.client.prepare(rig.batch(round_s), await rig.client.next_nonce())
+    rig.pusher._write(rig.batch(round_s), signed.nonce, signed.tx_hash, signed.raw)
+    await rig.pusher.start({"weETH/ETH": 0})
+    await rig.pusher.poll()
+    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+    held = await rig.client.stored(0)
+    assert held is not None
+    assert held.round_time_s == round_s
+
+
+async def test_a_journalled_push_that_is_too_old_is_given_up_and_its_nonce_is_free(rig: Rig) -> None:
+    round_s = rig.clock_ms // 1_000
+    signed = await rig.client.prepare(rig.batch(round_s), await rig.client.next_nonce())
+    rig.pusher._write(rig.batch(round_s), signed.nonce, signed.tx_hash, signed.raw)
+    await rig.rpc("evm_increaseTime", 120)
+    await rig.rpc("evm_mine")
+    await rig.pusher.start({"weETH/ETH": 0})
+    assert [r.state for r in rig.store.pushes("t")] == ["expired"]
+    again = await rig.pusher.submit(rig.batch(round_s + 120))
+    assert again is not None
+    assert again.nonce == signed.nonce
+    await rig.pusher.poll()
+    assert [r.state for r in rig.store.pushes("t")] == ["expired", "landed"]
+
+
+async def test_what_the_store_would_refuse_is_not_sent(rig: Rig) -> None:
+    with pytest.raises(ChainError, match="would fail"):
+        await rig.pusher.submit(rig.batch(rig.clock_ms // 1_000 - 100))
+    assert rig.store.pushes("t") == []

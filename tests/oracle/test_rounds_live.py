@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from oracle_build import T0, outcomes, seen, source, spec, wad
+
+from feeds.types import Outcome, Pair
+from feeds.units import WAD
+from oracle.live import Live
+from oracle.rounds import Member, Rounds, subset
+from oracle.types import FeedSpec, FeedState, Mode, Status
+
+ETH_USD = spec(
+    feed="ETH/USD",
+    pair=Pair(base="ETH", quote="USD"),
+    sources=(source("coinbase"), source("kraken")),
+    mode=Mode.MARKET,
+    has_redemption=False,
+)
+CROSS = spec(feed="wdivETH/USD", sources=(), legs=("wdivETH/ETH", "ETH/USD"))
+SPECS: dict[str, FeedSpec] = {"wdivETH/ETH": spec(), "ETH/USD": ETH_USD, "wdivETH/USD": CROSS}
+
+
+def observed(now_ms: int = T0, price: str = "1.04") -> dict[str, list[Outcome]]:
+    usd: list[Outcome] = [seen("coinbase", "2000", now_ms), seen("kraken", "2000", now_ms)]
+    return {"wdivETH/ETH": [*outcomes(price, at_ms=now_ms)], "ETH/USD": usd}
+
+
+def member(specs: dict[str, FeedSpec] = SPECS, name: str = "local") -> Member:
+    return Member(name=name, specs=specs, states={f: FeedState() for f in specs})
+
+
+def test_a_round_without_operators_publishes_the_own_view_unsigned() -> None:
+    rounds = Rounds(SPECS, [member()], None)
+    done = rounds.run(T0 // 1_000, observed(), now_ms=T0)
+    records = {r.feed: r for r in done.records}
+    assert records["wdivETH/USD"].price_wad == wad("2080")
+    assert records["wdivETH/USD"].legs == ("wdivETH/ETH", "ETH/USD")
+    assert all(r.signed_at_ms is None and r.operators == ("local",) for r in done.records)
+    assert {k.spec.feed for k in done.kept} == {"wdivETH/ETH", "ETH/USD"}
+
+
+def test_states_are_taken_over_only_once_the_round_is_stored() -> None:
+    rounds = Rounds(SPECS, [member()], None)
+    done = rounds.run(T0 // 1_000, observed(), now_ms=T0)
+    assert rounds.members[0].states["ETH/USD"] == FeedState()
+    rounds.commit(done)
+    assert rounds.members[0].states["ETH/USD"] != FeedState()
+
+
+def test_one_feed_that_abstains_takes_only_what_needs_it_along() -> None:
+    rounds = Rounds(SPECS, [member()], None)
+    given = observed()
+    given["ETH/USD"] = []
+    done = rounds.run(T0 // 1_000, given, now_ms=T0)
+    assert [r.feed for r in done.records] == ["wdivETH/ETH"]
+    assert set(done.abstained) == {"ETH/USD"}
+
+
+def test_a_halt_repeats_the_observed_time_of_the_last_price() -> None:
+    rounds = Rounds({"ETH/USD": ETH_USD}, [member({"ETH/USD": ETH_USD})], None)
+    rounds.commit(first := rounds.run(T0 // 1_000, observed(), now_ms=T0))
+    for i in range(1, 15):
+        done = rounds.run(T0 // 1_000 + i, {}, now_ms=T0 + i * 1_000)
+        rounds.commit(done)
+    (halted,) = done.records
+    assert halted.report.status is Status.HALT
+    assert halted.observed_at_ms == first.records[0].observed_at_ms
+    assert halted.report.market_age_s == 14
+
+
+def test_a_subset_leaves_out_by_name_and_by_group() -> None:
+    left = subset(spec(), ("coinbase", "chain:local"))
+    assert [s.name for s in left.sources] == ["kraken", "binance"]
+
+
+def test_the_live_lane_follows_ticks_and_their_dependents_and_keeps_no_state() -> None:
+    held = observed()
+    state = FeedState()
+    live = Live(SPECS, lambda _: state, lambda feed, _: held[feed])
+    fresh = live.refresh({"wdivETH/ETH", "ETH/USD"}, T0)
+    assert [r.feed for r in fresh] == ["wdivETH/ETH", "ETH/USD", "wdivETH/USD"]
+    assert not any(r.final for r in fresh)
+    held["ETH/USD"] = [replace(o, price_wad=wad("2100")) for o in held["ETH/USD"]]  # type: ignore[arg-type]
+    assert [r.feed for r in live.refresh({"ETH/USD"}, T0)] == ["ETH/USD", "wdivETH/USD"]
+    cross = live.get("wdivETH/USD")
+    assert cross is not None
+    assert cross.price_wad == wad("2184")
+    held["ETH/USD"] = []
+    assert live.refresh({"ETH/USD"}, T0) == ()
+    assert live.get("wdivETH/USD") is None
+    assert state == FeedState()
+
+
+def test_live_and_final_agree_on_the_same_words() -> None:
+    held = observed()
+    rounds = Rounds(SPECS, [member()], None)
+    done = rounds.run(T0 // 1_000, held, now_ms=T0)
+    live = Live(SPECS, rounds.members[0].states.__getitem__, lambda feed, _: held[feed])
+    live.refresh(set(held), T0)
+    for record in done.records:
+        now = live.get(record.feed)
+        assert now is not None
+        assert now.price_wad == record.price_wad
+        assert now.report == record.report
+    assert WAD == 10**18
