@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from feeds.pools.stable_math import StablePool, balance_of, invariant
-from feeds.types import Thin
+from feeds.types import Malformed, Thin
 from feeds.units import WAD
 
 amps = st.integers(10_000, 5_000_000)
@@ -20,16 +20,24 @@ def pool(*, sides: tuple[int, ...] = (10**21, 10**21), fee: int = 0) -> StablePo
     return StablePool(amp=200_000, balances=sides, scales=(WAD,) * len(sides), fee_wad=fee)
 
 
+def solved(amp: int, held: list[int]) -> int:
+    """The invariant; examples so lopsided that the iteration does not settle are refused by type, and left out here."""
+    try:
+        return invariant(amp, held)
+    except Malformed:
+        return reject()
+
+
 @given(amps, balances)
 def test_the_invariant_lies_between_the_product_and_the_sum(amp: int, held: list[int]) -> None:
-    d = invariant(amp, held)
+    d = solved(amp, held)
     assert len(held) * min(held) - 2 <= d <= sum(held) + 1
-    assert invariant(amp, [2 * b for b in held]) == pytest.approx(2 * d, rel=1e-15)
+    assert solved(amp, [2 * b for b in held]) == pytest.approx(2 * d, rel=1e-15)
 
 
 @given(amps, balances)
 def test_a_balance_follows_from_the_invariant_and_is_never_understated(amp: int, held: list[int]) -> None:
-    d = invariant(amp, held)
+    d = solved(amp, held)
     assert held[0] - held[0] // 10**12 - 2 <= balance_of(amp, held, d, 0)
     assert balance_of(amp, held, d, 0) == pytest.approx(held[0], rel=1e-9)
 
