@@ -21,8 +21,8 @@ import contracts
 from demo import anvil
 from demo.chain import Chain, account
 from demo.deploy import backdated, deploy
-from demo.main import load, standing
 from demo.settings import SYMBOLS
+from demo.stand import load, standing
 from demo.venues import Venue
 from feeds import multicall
 from feeds.abi import address

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import contracts
+from demo.stand import Stand
 from feeds.types import Kind, Observation
 from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
 from oracle.deploy import decimals_of
 from oracle.records import Record
 from oracle.types import Why
-
-if TYPE_CHECKING:
-    from demo.main import Stand
 
 _PERCENTILES = (50, 90, 99)
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from demo.stand import Options, Stand
 from feeds.units import percent_text, wad_text
 from oracle.app import App
 from oracle.types import Status
-
-if TYPE_CHECKING:
-    from demo.main import Options, Stand
 
 _STYLE = {Status.OK: "green", Status.WATCH: "yellow", Status.DEPEG: "bold red", Status.HALT: "bold magenta"}
 _REFRESH_S = 0.25

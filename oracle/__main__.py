@@ -65,8 +65,9 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep database, keys and config here.")
 def demo(seconds: float, scenario: str, port: int, json_file: Path | None, folder: Path | None) -> None:
     """Run everything on a local chain and local venues."""
-    from demo.main import Options, run
+    from demo.main import run
     from demo.scenarios import SCENARIOS
+    from demo.stand import Options
     from oracle.schema import nearest
 
     if scenario not in SCENARIOS:

@@ -13,8 +13,8 @@ import aiohttp
 from aiohttp import web
 
 from demo.anvil import free_port
-from demo.main import Stand, load, standing
 from demo.market import Market
+from demo.stand import Stand, load, standing
 from demo.trader import Trader
 from oracle.app import App
 

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from e2e_tools import stand_with_market
 
-from demo.main import Stand
+from demo.stand import Stand
 from oracle.sign import split
 from oracle.store import Store
 

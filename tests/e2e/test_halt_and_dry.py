@@ -10,7 +10,7 @@ import pytest
 from e2e_tools import service, stand_with_market, until
 
 import contracts
-from demo.main import load
+from demo.stand import load
 from oracle.app import App
 from oracle.types import Status
 

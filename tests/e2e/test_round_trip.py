@@ -9,8 +9,8 @@ from e2e_tools import service, stand_with_market, until
 
 import contracts
 from demo.aave import deploy_aave_oracle
-from demo.main import Stand
 from demo.settings import PUSHED
+from demo.stand import Stand
 from oracle.audit import verify
 from oracle.deploy import decimals_of
 from oracle.report import decode_item
