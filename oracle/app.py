@@ -142,7 +142,7 @@ class App:
         """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""
         at_ms = round_time_s * MS
         observed = {feed: self.observer.observe(feed, at_ms) for feed in self.plan.specs}
-        done = self.rounds.run(round_time_s, observed, now_ms=now_ms())
+        done = self.rounds.run(round_time_s, observed, now_ms=now_ms(), may_sign=self._clock_ok())
         self.store.save_round(done.kept, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.last_round_s = round_time_s

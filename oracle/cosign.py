@@ -48,6 +48,10 @@ class Operator:
         self._view: dict[int, Report] = {}
         self._view_time_s = 0
 
+    def speaks(self, now_ms: int) -> bool:
+        """Whether the operator may sign anything: its journal was not lost a short while ago."""
+        return now_ms >= self.journal.mute_until_ms
+
     def observe(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
         """Take the round's own reports as the operator's view, and sign them as its values."""
         self._view, self._view_time_s = dict(view), round_time_s

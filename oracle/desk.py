@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -125,7 +126,7 @@ class StoreDesk:
 
     async def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
         """Final records of a time range, ascending."""
-        return self._store.history(feed, since_ms, until_ms - 1, limit)
+        return await asyncio.to_thread(self._store.history, feed, since_ms, until_ms - 1, limit)
 
     async def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         """Every operator's round behind a record, and the values that they signed."""

@@ -70,20 +70,24 @@ class Rounds:
         self._status: dict[str, Status] = {}
         self._observed_ms: dict[str, int] = {}
 
-    def run(self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int) -> Done:
+    def run(
+        self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
+    ) -> Done:
         """Fold every feed for every member, agree, and draw up what is published.
 
         Args:
             round_time_s: later than the last round's.
             observed: outcomes of all sources by feed.
             now_ms: when this happens; it goes only into the records' times.
+            may_sign: whether the clock is good enough; without it the own view is published, unsigned.
         """
         kept: list[Kept] = []
         results: dict[str, dict[str, Result]] = {}
         for member in self.members:
             results[member.name] = self._fold(member, round_time_s, observed, kept)
         reports = {name: _reports(found) for name, found in results.items()}
-        values, published = self._agree(round_time_s, reports)
+        speakers = [m for m in self.members if may_sign and m.signer is not None and m.signer.speaks(now_ms)]
+        values, published = self._agree(round_time_s, reports, speakers)
         for name, spec in self.specs.items():
             if spec.is_cross and all(leg in published for leg in spec.legs):
                 published[name] = cross([published[leg] for leg in spec.legs])
@@ -135,12 +139,12 @@ class Rounds:
         return found
 
     def _agree(
-        self, round_time_s: int, reports: Mapping[str, Mapping[str, Report]]
+        self, round_time_s: int, reports: Mapping[str, Mapping[str, Report]], speakers: Sequence[Member]
     ) -> tuple[tuple[SignedValues, ...], dict[str, Report]]:
         own = dict(reports[self.members[0].name]) if self.members else {}
         seat = self.seat
-        signing = [m for m in self.members if m.signer is not None]
-        if seat is None or not signing:
+        addresses = tuple(m.signer.address for m in speakers if m.signer is not None)
+        if seat is None or seat.signers.weight_of(addresses) < seat.signers.threshold:
             return (), own
         values = tuple(
             m.signer.observe(
@@ -148,7 +152,7 @@ class Rounds:
                 round_time_s,
                 {seat.indexes[f]: r for f, r in reports[m.name].items() if f in seat.indexes},
             )
-            for m in signing
+            for m in speakers
             if m.signer is not None
         )
         fair = agreed(values, seat.signers)

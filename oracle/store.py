@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,11 +87,16 @@ class Store:
         self._conn.execute("PRAGMA journal_mode=WAL")
         self._conn.execute("PRAGMA synchronous=FULL")
         self._conn.executescript(_SCHEMA)
+        # a second connection, so that long reads can run in a thread while rounds are written
+        self._reads = self._conn if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
+        self._reading = threading.Lock()
         self._specs: set[str] = {r[0] for r in self._conn.execute("SELECT hash FROM specs")}
         self._counts = {(r[0], r[1]): r[2] for r in self._conn.execute("SELECT operator, feed, rounds FROM states")}
 
     def close(self) -> None:
         """Close the file."""
+        with self._reading:
+            self._reads.close()
         self._conn.close()
 
     # --- rounds ---------------------------------------------------------------------------------------------------
@@ -182,14 +190,12 @@ class Store:
 
     def mark_orphaned(self, chain_id: int, first_block: int, last_block: int, note: str) -> int:
         """Mark rounds that used reads of blocks which a reorganisation took away; returns how many."""
-        sql = "SELECT operator, feed, round_s, kind, body FROM rounds WHERE orphaned IS NULL ORDER BY round_s DESC LIMIT 600"
+        sql = "SELECT operator, feed, round_s, body FROM rounds WHERE orphaned IS NULL ORDER BY round_s DESC LIMIT 600"
         hit = []
-        for operator, feed, round_s, kind, body in self._conn.execute(sql).fetchall():
-            for seen in _result(kind, body).outcomes:
-                block = getattr(seen, "block", None)
-                if getattr(seen, "chain_id", None) == chain_id and block and first_block <= block <= last_block:
-                    hit.append((note, operator, feed, round_s))
-                    break
+        for operator, feed, round_s, body in self._conn.execute(sql).fetchall():
+            seen = json.loads(body)["outcomes"]
+            if any(o.get("chain_id") == chain_id and first_block <= (o.get("block") or 0) <= last_block for o in seen):
+                hit.append((note, operator, feed, round_s))
         update = "UPDATE rounds SET orphaned = ? WHERE operator = ? AND feed = ? AND round_s = ?"
         with self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
@@ -206,9 +212,10 @@ class Store:
         return found if found is None or round_s is None or found.report.round_time_s == round_s else None
 
     def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> list[Record]:
-        """Agreed records of a time range, newest first in the limit, returned ascending."""
+        """Agreed records of a time range: the newest `limit` of them, ascending. May be called from another thread."""
         sql = "SELECT body FROM records WHERE feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s DESC LIMIT ?"
-        rows = self._conn.execute(sql, (feed, -(-since_ms // 1_000), until_ms // 1_000, limit)).fetchall()
+        with self._reading:
+            rows = self._reads.execute(sql, (feed, -(-since_ms // 1_000), until_ms // 1_000, limit)).fetchall()
         return [parse(Record, r[0]) for r in reversed(rows)]
 
     def agreement(self, round_s: int) -> Agreement | None:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import coincurve
 from oracle_build import T0, outcomes, seen, source, spec, wad
 
 from feeds.types import Outcome, Pair
 from feeds.units import WAD
+from oracle.cosign import Operator
+from oracle.eip712 import Domain, address_of
+from oracle.journal import SignJournal
 from oracle.live import Live
-from oracle.rounds import Member, Rounds, subset
+from oracle.rounds import Member, Rounds, Seat, subset
+from oracle.sign import SignerSet
 from oracle.types import FeedSpec, FeedState, Mode, Status
 
 ETH_USD = spec(
@@ -104,3 +110,24 @@ def test_live_and_final_agree_on_the_same_words() -> None:
         assert now.price_wad == record.price_wad
         assert now.report == record.report
     assert WAD == 10**18
+
+
+def seated(tmp_path: Path, mute_ms: int) -> Rounds:
+    key = coincurve.PrivateKey(b"\5" * 32)
+    journal = SignJournal(tmp_path / "j.db", address_of(key), now_ms=T0, mute_ms=mute_ms)
+    domain = Domain(chain_id=1, store=bytes(20))
+    signers = SignerSet(domain=domain, epoch=1, signers=(address_of(key),), weights=(1,), threshold=1)
+    own = member()
+    own.signer = Operator("local", key, journal, bound_bps=100)
+    return Rounds(SPECS, [own], Seat(target="t", signers=signers, indexes={"wdivETH/ETH": 0, "ETH/USD": 1}))
+
+
+def test_with_a_bad_clock_or_a_lost_journal_prices_are_published_unsigned(tmp_path: Path) -> None:
+    for mute_ms, may_sign, signed in ((0, True, True), (0, False, False), (61_000, True, False)):
+        folder = tmp_path / f"{mute_ms}{may_sign}"
+        folder.mkdir()
+        rounds = seated(folder, mute_ms)
+        done = rounds.run(T0 // 1_000, observed(), now_ms=T0, may_sign=may_sign)
+        assert len(done.records) == 3
+        assert bool(done.values) is signed
+        assert all((r.signed_at_ms is not None) is signed for r in done.records)
