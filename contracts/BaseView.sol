@@ -15,6 +15,7 @@ abstract contract BaseView is IAggregatorV2V3 {
 
     /// @notice There is no price: nothing landed yet.
     error NoData();
+    /// @notice Not 1 to 18.
     error BadDecimals(uint8 decimals);
 
     constructor(uint8 decimals_) {

@@ -6,9 +6,12 @@ import {BaseView} from "./BaseView.sol";
 /// @title CrossView: the product of two views, such as weETH / ETH times ETH / USD
 /// @notice Rounded down, as old as the older leg, as bad as the worse. It has no storage of its own.
 contract CrossView is BaseView {
+    /// @notice BASE / X.
     BaseView public immutable first;
+    /// @notice X / QUOTE.
     BaseView public immutable second;
 
+    /// @notice A square is no price of anything.
     error SameLeg();
 
     /// @param first_ BASE / X, in the mode that the cross shall have

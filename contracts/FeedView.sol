@@ -9,12 +9,15 @@ import {IPriceStore} from "./interfaces/IPriceStore.sol";
 contract FeedView is BaseView {
     /// @notice 0 market, 1 redemption, 2 the lower of both, 3 the higher of both.
     uint8 public immutable mode;
+    /// @notice Where the token is registered.
     IPriceStore public immutable store;
+    /// @notice The token's id there.
     bytes32 public immutable feedId;
     /// @inheritdoc BaseView
     uint32 public immutable override heartbeat;
     uint16 private immutable index;
 
+    /// @notice Not 0 to 3, or a price that the token never has.
     error BadMode(uint8 mode);
 
     /// @param store_ where the token is registered

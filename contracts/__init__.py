@@ -18,7 +18,11 @@ class UnknownArtifact(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A compiled contract: its interface, the code that deploys it, the code that is then on chain."""
+    """A compiled contract: its interface, the code that deploys it, the code that is then on chain.
+
+    An interface or an abstract contract has no code: both are empty. Immutables are zeros in ``runtime``; the JSON says
+    where.
+    """
 
     name: str
     abi: list[dict[str, Any]]
@@ -27,7 +31,7 @@ class Artifact:
 
 
 @cache
-def load(name: str, folder: Path = ARTIFACTS) -> Artifact:
+def load(name: str, folder: Path | None = None) -> Artifact:
     """Read the artifact of a contract.
 
     Args:
@@ -35,14 +39,15 @@ def load(name: str, folder: Path = ARTIFACTS) -> Artifact:
         folder: where artifacts are; the project's own without it.
 
     Raises:
-        UnknownArtifact: names the nearest that is there.
+        UnknownArtifact: names the nearest that are there.
     """
+    folder = folder or ARTIFACTS
     path = folder / f"{name}.json"
     if not path.is_file():
         known = sorted(p.stem for p in folder.glob("*.json"))
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none, run make artifacts'}"
+        near = " or ".join(difflib.get_close_matches(name, known))
+        hint = f"did you mean {near}?" if near else f"there are: {', '.join(known) or 'none, run make artifacts'}"
         raise UnknownArtifact(f"no artifact of {name}: {hint}")
     data = json.loads(path.read_text(encoding="utf-8"))
-    code, runtime = (bytes.fromhex(data[k].removeprefix("0x")) for k in ("bytecode", "runtime"))
+    code, runtime = (bytes.fromhex(data.get(k, "0x").removeprefix("0x")) for k in ("bytecode", "runtime"))
     return Artifact(name=data["name"], abi=data["abi"], bytecode=code, runtime=runtime)

@@ -19,7 +19,7 @@ from web3.exceptions import ContractCustomError, ContractLogicError
 
 import contracts
 
-KEYS = [f"0x{i:064x}" for i in (11, 12, 13, 14, 15)]
+KEYS = [f"0x{i:064x}" for i in range(11, 20)]
 OWNER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 WAD = 10**18
 
@@ -98,7 +98,10 @@ class Bench:
         self.epoch = 1
 
     def create(self, name: str, *args: Any) -> Any:
-        artifact = contracts.load(name)
+        return self.deploy(contracts.load(name), *args)
+
+    def deploy(self, artifact: Any, *args: Any) -> Any:
+        """Any contract, also another project's: whatever has ``abi`` and ``bytecode``."""
         factory = self.web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
         receipt = self.send(factory.constructor(*args))
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.chain
 STRANGER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 ADDRESSES = [Account.from_key(k).address for k in KEYS]
 ZERO = "0x" + "00" * 20
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 IDS_SLOT = 65_537  # after the fixed array of 65,536 slots and the signer set
 
 
@@ -157,6 +158,37 @@ def test_bad_signatures_are_refused(bench: Bench) -> None:
     assert refused == dict.fromkeys(cases, "BadSignature")
 
 
+def test_another_form_of_a_signature_is_refused(bench: Bench) -> None:
+    """(r, n - s) with the other v is the same statement to ecrecover; a compact signature has no room for it."""
+    batch = bench.batch(bench.now, [Item(0)])
+    good = signatures(bench.digest(batch), (0, 1))
+    vs = int.from_bytes(good[33:65], "big")
+    s, parity = vs & (2**255 - 1), vs >> 255
+    other = CURVE_ORDER - s
+    assert other >= 2**255
+    for twin in (other, (other & (2**255 - 1)) | (1 - parity) << 255, s | (1 - parity) << 255):
+        forged = good[:33] + twin.to_bytes(32, "big") + good[65:]
+        assert bench.refusal(bench.store.functions.push(batch, forged)) == ("BadSignature", 0)
+
+
+def test_every_signature_counts_also_beyond_the_threshold(bench: Bench) -> None:
+    batch = bench.batch(bench.now, [Item(0)])
+    digest = bench.digest(batch)
+    bad = signatures(digest, (0, 1)) + bytes([2]) + signatures(digest, (1,))[1:]
+    assert bench.refusal(bench.store.functions.push(batch, bad)) == ("BadSignature", 2)
+    bench.send(bench.store.functions.push(batch, signatures(digest, (0, 1, 2))))
+
+
+def test_a_token_s_storage_slot_is_its_index(bench: Bench) -> None:
+    bench.push(bench.now, [ETH_USD])
+    stored = bench.web3.eth.get_storage_at(bench.store.address, 1)
+    assert int.from_bytes(stored, "big") == bench.word(1) == ETH_USD.word(bench.word(1) & 2**32 - 1)
+
+
+def test_a_digest_of_less_than_a_header_is_refused(bench: Bench) -> None:
+    assert bench.refusal(bench.store.functions.digest(b"\0" * 9)) == ("BadLength", 9, 0)
+
+
 def test_weights_count_and_not_heads(web3: Web3) -> None:
     bench = Bench(web3, weights=(5, 1, 1, 1), threshold=5)
     bench.register("weETH/ETH")
@@ -220,6 +252,8 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
     got = [
         bench.refusal(functions.transferOwnership(ZERO), STRANGER),
         bench.refusal(functions.setSigners([], [], 1)),
+        bench.refusal(functions.setSigners(ADDRESSES[:3], [1, 1, 0], 2)),
+        bench.refusal(functions.setSigners(ADDRESSES[:3], [1, 2, 3], 3)),
         bench.refusal(functions.register(id_of("a b"), True, True)),
         bench.refusal(functions.latest(id_of("none"))),
         bench.refusal(functions.presence(3)),
@@ -236,6 +270,8 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
     assert got == [
         ("NotOwner", Account.from_key(STRANGER).address.lower()),
         ("BadSettings",),
+        ("BadSigner", 2),
+        ("BadThreshold", 3, 6),
         ("BadId", id_of("a b")),
         ("UnknownFeed", id_of("none")),
         ("UnknownIndex", 3),
@@ -296,9 +332,11 @@ def test_255_signers_are_the_most_and_the_threshold_bounds_their_weight(bench: B
     last = [bytes([252 + i]) + signatures(bench.digest(batch), (i,))[1:] for i in range(3)]
     assert bench.refusal(functions.push(batch, last[0] + last[2])) == ("BelowThreshold", 200, 277)
     bench.send(functions.push(batch, b"".join(last)))
-    # a threshold has 48 bits and must be more than half: weights in wei do not fit
-    assert bench.refused(functions.setSigners(ADDRESSES[:2], [2**48, 2**48 - 1], 2**48 - 1)) == "BadSettings"
-    bench.send(functions.setSigners(ADDRESSES[:2], [2**48 - 2, 2**48 - 1], 2**48 - 1))
+    # weights may be wei; as a threshold has 96 bits and is more than half, their sum stays below 2^97
+    most = 2**96 - 1
+    assert bench.refusal(functions.setSigners(ADDRESSES[:2], [most, most], most)) == ("BadThreshold", most, 2 * most)
+    bench.send(functions.setSigners(ADDRESSES[:2], [most, most - 1], most))
+    assert functions.signerSet().call() == [3, most, ADDRESSES[:2], [most, most - 1]]
 
 
 def test_the_last_index_is_65535(own: Web3) -> None:
@@ -338,25 +376,26 @@ def test_only_the_owner_and_only_in_two_steps(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("signers", "weights", "threshold"),
+    ("signers", "weights", "threshold", "error"),
     [
-        ([], [], 1),
-        (KEYS[:2], [1], 1),
-        (KEYS[:2], [1, 0], 1),
-        ([KEYS[0], KEYS[0]], [1, 1], 2),
-        (KEYS[:2], [1, 1], 1),
-        (KEYS[:2], [1, 1], 3),
-        (KEYS[:4], [1, 1, 1, 1], 2),
-        ([None], [1], 1),
+        ([], [], 1, ("BadSettings",)),
+        (KEYS[:2], [1], 1, ("BadSettings",)),
+        (KEYS[:2], [1, 0], 1, ("BadSigner", 1)),
+        ([KEYS[0], KEYS[1], KEYS[0]], [1, 1, 1], 2, ("BadSigner", 2)),
+        ([None], [1], 1, ("BadSigner", 0)),
+        (KEYS[:2], [1, 1], 0, ("BadThreshold", 0, 2)),
+        (KEYS[:2], [1, 1], 1, ("BadThreshold", 1, 2)),
+        (KEYS[:2], [1, 1], 3, ("BadThreshold", 3, 2)),
+        (KEYS[:4], [1, 1, 1, 1], 2, ("BadThreshold", 2, 4)),
     ],
 )
 def test_a_set_without_a_majority_or_with_holes_is_refused(
-    bench: Bench, signers: list[str | None], weights: list[int], threshold: int
+    bench: Bench, signers: list[str | None], weights: list[int], threshold: int, error: tuple[Any, ...]
 ) -> None:
     addresses = [Account.from_key(k).address if k else ZERO for k in signers]
-    assert bench.refused(bench.store.functions.setSigners(addresses, weights, threshold)) == "BadSettings"
+    assert bench.refusal(bench.store.functions.setSigners(addresses, weights, threshold)) == error
     args = [bench.owner.address, 60, addresses, weights, threshold]
-    assert bench.create_refusal("PriceStore", *args) == ("BadSettings",)
+    assert bench.create_refusal("PriceStore", *args) == error
 
 
 @pytest.mark.parametrize("raw", [b"", b"a b", b"a\0b", b"a" * 32, b"\xc3\xa9/ETH", b"weETH/ETH"])
