@@ -25,7 +25,7 @@ from demo.venue_kraken import KrakenWire
 from demo.venue_protocols import Shown, WireProtocol, dumps
 from demo.venue_subscriber import Subscriber
 from feeds.registry import EXCHANGES
-from feeds.types import Exchange
+from feeds.venue import Exchange
 
 _HOST = "127.0.0.1"
 _MS = 1_000

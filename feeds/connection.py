@@ -16,11 +16,11 @@ import aiohttp
 import structlog
 
 from feeds.types import (
-    Exchange,
     FeedError,
     Quote,
     RateLimited,
     Refused,
+    Request,
     Stale,
     Tick,
     TimedOut,
@@ -29,6 +29,7 @@ from feeds.types import (
     WrongSymbol,
 )
 from feeds.units import MS
+from feeds.venue import Exchange, Frame, Place, Session
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,8 @@ OnTick = Callable[[str, Tick, int], bool]
 """venue, tick, received at (Unix ms) -> True if it was a quote that is news (:meth:`feeds.latest.Latest.put`)."""
 OnSilent = Callable[[str, str, int], None]
 """venue, symbol, ms since its last news (or since the connection was opened). Called once for each silence."""
+Fetch = Callable[[Request], Awaitable[bytes]]
+"""Sends the request of a handshake; returns the body of its answer, or raises FeedError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class Wiring:
     """What a connection is given from outside. ``turn`` waits until the venue allows a further connect."""
 
     session: aiohttp.ClientSession
+    fetch: Fetch | None
     on_tick: OnTick
     on_silent: OnSilent | None
     now_ms: Callable[[], int]
@@ -92,7 +96,6 @@ class Connection:
     def __init__(self, exchange: Exchange, symbols: tuple[str, ...], wiring: Wiring) -> None:
         self._exchange, self._w = exchange, wiring
         self._symbols = frozenset(symbols)
-        self._hello = exchange.subscribe(symbols)
         self.connected = False
         self.news_at_ms: dict[str, int] = {}
         self.silent: set[str] = set()
@@ -123,25 +126,43 @@ class Connection:
 
     async def _live(self) -> None:
         """One connection's life. Returns at its planned end, raises FeedError when it is lost."""
-        socket = await self._open()
-        reader = asyncio.create_task(self._read(socket))
+        place = await self._place()
+        socket = await self._open(place)
+        session = self._exchange.session()
+        tasks = {
+            asyncio.create_task(self._read(socket, session)),
+            asyncio.create_task(self._talk(socket, session, place)),
+        }
         try:
-            while not reader.done():
-                await asyncio.wait({reader}, timeout=self._w.patience.check_ms / MS)
-                if not reader.done() and self._expired():
+            while True:
+                done, _ = await asyncio.wait(
+                    tasks, timeout=self._w.patience.check_ms / MS, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    await task
+                if self._expired():
                     return
-            await reader
         finally:
             self.connected = False
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await socket.close()
 
-    async def _open(self) -> aiohttp.ClientWebSocketResponse:
+    async def _place(self) -> Place:
+        """Where to connect; asks the venue first, if it wants to be asked."""
+        asked = self._exchange.handshake()
+        if asked is None:
+            return self._exchange.place(None)
+        if self._w.fetch is None:
+            raise Unreachable("the venue wants a handshake and there is no HTTP client", venue=self._exchange.name)
+        return self._exchange.place(await self._w.fetch(asked))
+
+    async def _open(self, place: Place) -> aiohttp.ClientWebSocketResponse:
         p, exchange = self._w.patience, self._exchange
         try:
             async with asyncio.timeout(p.connect_ms / MS):
-                socket = await self._greet()
+                socket = await self._connect(place)
         except TimeoutError:
             raise TimedOut("no stream", venue=exchange.name, timeout_ms=p.connect_ms) from None
         except aiohttp.WSServerHandshakeError as e:
@@ -156,27 +177,45 @@ class Connection:
         _log.info("stream open", venue=exchange.name, symbols=len(self._symbols), connects=self._w.counts.connects)
         return socket
 
-    async def _greet(self) -> aiohttp.ClientWebSocketResponse:
-        socket = await self._w.session.ws_connect(
-            self._exchange.ws_url,
+    async def _connect(self, place: Place) -> aiohttp.ClientWebSocketResponse:
+        return await self._w.session.ws_connect(
+            place.url,
             heartbeat=self._w.patience.ping_ms / MS,
             max_msg_size=self._w.patience.max_frame_bytes,
             timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
         )
-        try:
-            for message in self._hello:
-                await socket.send_str(message)
-        except BaseException:
-            await socket.close()
-            raise
-        return socket
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _talk(self, socket: aiohttp.ClientWebSocketResponse, session: Session, place: Place) -> None:
+        """Subscribe, then say what the venue wants to hear now and then. Ends only with the connection."""
+        limits = self._exchange.limits
+        for message in self._exchange.subscribe(tuple(sorted(self._symbols)), self._w.now_ms()):
+            await self._say(socket, message)
+            if limits.message_interval_ms:
+                await self._w.sleep(limits.message_interval_ms / MS)
+        ping_ms = limits.ping_ms if place.ping_ms is None else place.ping_ms
+        while ping_ms > 0 and session.ping(self._w.now_ms()) is not None:
+            await asyncio.sleep(ping_ms / MS)
+            beat = session.ping(self._w.now_ms())
+            if beat is not None:
+                await self._say(socket, beat)
+        await asyncio.Event().wait()
+
+    async def _say(self, socket: aiohttp.ClientWebSocketResponse, message: Frame) -> None:
+        try:
+            if isinstance(message, bytes):
+                await socket.send_bytes(message)
+            else:
+                await socket.send_str(message)
+        except (aiohttp.ClientError, OSError) as e:
+            raise Unreachable("stream closed", venue=self._exchange.name, error=type(e).__name__) from None
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse, session: Session) -> None:
         venue = self._exchange.name
         while True:
             message = await socket.receive()
             if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                self._frame(message.data)
+                for answer in self._frame(message.data, session):
+                    await self._say(socket, answer)
             elif message.type is aiohttp.WSMsgType.ERROR:
                 if getattr(message.data, "code", None) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
                     raise TooLarge("frame", venue=venue, max_bytes=self._w.patience.max_frame_bytes)
@@ -184,19 +223,23 @@ class Connection:
             else:
                 raise Unreachable("stream closed by the venue", venue=venue, close_code=str(socket.close_code))
 
-    def _frame(self, data: str | bytes) -> None:
-        """Hand on the ticks of a frame. A frame that is none is counted; Unreachable says that the end is near."""
+    def _frame(self, data: Frame, session: Session) -> tuple[Frame, ...]:
+        """Hand on the ticks of a frame, return what the venue wants to be answered.
+
+        A frame that is none is counted; Unreachable says that the end is near.
+        """
         self._w.counts.frames += 1
         now_ms = self._w.counts.last_frame_at_ms = self._w.now_ms()
         try:
-            ticks = self._exchange.parse(data)
+            heard = session.hear(data)
         except Unreachable:
             raise
         except FeedError as error:
             self._w.counts.note(error)
-            return
-        for tick in ticks:
+            return ()
+        for tick in heard.ticks:
             self._tick(tick, now_ms)
+        return heard.answers
 
     def _tick(self, tick: Tick, now_ms: int) -> None:
         if tick.symbol not in self._symbols:

@@ -176,7 +176,7 @@ def book_quote(bid: Any, ask: Any, *, last: Any = None, volume: Any = None, stat
     if traded is not None and not b * (BPS - LAST_OUTSIDE_BPS) <= traded * BPS <= a * (BPS + LAST_OUTSIDE_BPS):
         raise Crossed("last trade far outside of the book", bid=str(b), ask=str(a), last=str(traded))
     volume_wad = None if volume is None else amount_wad(volume)
-    return Quote(price_wad=mid, bid_wad=b, ask_wad=a, volume_wad=volume_wad, stated_at_ms=stated_at_ms)
+    return Quote(price_wad=mid, bid_wad=b, ask_wad=a, last_wad=traded, volume_wad=volume_wad, stated_at_ms=stated_at_ms)
 
 
 def tick(symbol: str, read: Callable[[], Quote]) -> Tick:

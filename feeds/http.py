@@ -17,8 +17,9 @@ import structlog
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from yarl import URL
 
-from feeds.types import Malformed, RateLimited, Refused, Request, TimedOut, TooLarge, Unreachable, VenueLimits
+from feeds.types import Malformed, RateLimited, Refused, Request, TimedOut, TooLarge, Unreachable
 from feeds.units import MS
+from feeds.venue import VenueLimits
 
 _log = structlog.get_logger(__name__)
 _OK = 200

@@ -21,7 +21,6 @@ from feeds.registry import EXCHANGES
 from feeds.rpc import ChainRead, ChainReader, Head, ReaderLimits
 from feeds.types import (
     ChainAdapter,
-    Exchange,
     Failure,
     FeedError,
     Kind,
@@ -35,6 +34,7 @@ from feeds.types import (
     Tick,
 )
 from feeds.units import MS
+from feeds.venue import Exchange
 from feeds.ws import Stream, StreamHealth
 
 _log = structlog.get_logger(__name__)
@@ -135,10 +135,14 @@ def _observation(source: Source, quote: Quote, at_ms: int) -> Observation:
         observed_at_ms=at_ms,
         bid_wad=quote.bid_wad,
         ask_wad=quote.ask_wad,
+        last_wad=quote.last_wad,
+        depth_half_wad=quote.depth_half_wad,
         depth_wad=quote.depth_wad,
+        depth_two_wad=quote.depth_two_wad,
         volume_wad=quote.volume_wad,
         mean_wad=quote.mean_wad,
         mean_span_ms=quote.mean_span_ms,
+        base_share_bps=quote.base_share_bps,
     )
 
 
@@ -209,7 +213,7 @@ class Watch:
         self._plans = {v: venues.get(v, VenuePlan()) for v in self._symbols}
         self._exchanges = {v: _placed(EXCHANGES[v], self._plans[v]) for v in self._symbols}
         self._http = HttpClient(session, now_ms, limits={v: e.limits for v, e in self._exchanges.items()})
-        self._streams = {v: self._stream(v) for v in self._symbols}
+        self._streams = {v: self._stream(v) for v, e in self._exchanges.items() if e.ws_url}
         self.readers = {c: self._reader(p) for c, p in self._chains.items()}
         self.fallbacks: Counter[str] = Counter()
 
@@ -231,8 +235,17 @@ class Watch:
     def _stream(self, venue: str) -> Stream:
         patience = Patience(silence_ms=self._plans[venue].silence_ms)
         return Stream(
-            self._exchanges[venue], self._symbols[venue], self._session, self._on_tick, self._now_ms, patience=patience
+            self._exchanges[venue],
+            self._symbols[venue],
+            self._session,
+            self._on_tick,
+            self._now_ms,
+            fetch=partial(self._greet, venue),
+            patience=patience,
         )
+
+    async def _greet(self, venue: str, request: Request) -> bytes:
+        return (await self._http.fetch(venue, request, timeout_s=_REPLY_S, max_bytes=_REPLY_BYTES)).body
 
     def _reader(self, chain: ChainPlan) -> ChainReader:
         return ChainReader(
@@ -259,7 +272,8 @@ class Watch:
         probed_ms = 0
         while True:
             now_ms = self._now_ms()
-            silent = [s for s in self._symbols[venue] if self._silent(venue, s, now_ms, plan.silence_ms)]
+            limit_ms = plan.silence_ms if venue in self._streams else 0
+            silent = [s for s in self._symbols[venue] if self._silent(venue, s, now_ms, limit_ms)]
             wanted = silent or (list(self._symbols[venue][:1]) if now_ms - probed_ms > _PROBE_MS else [])
             if wanted:
                 probed_ms = now_ms

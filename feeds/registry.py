@@ -12,7 +12,8 @@ from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.rates.call import RateCall
 from feeds.rates.erc4626 import Erc4626
-from feeds.types import ChainAdapter, Exchange
+from feeds.types import ChainAdapter
+from feeds.venue import Exchange
 
 EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
     "binance": Binance(),

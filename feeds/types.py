@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol, TypeAlias
@@ -200,19 +200,26 @@ class Quote:
     """What an adapter understood from bytes: one price, and what was said beside it.
 
     ``price_wad`` is the middle of ``bid_wad`` and ``ask_wad`` where both are given (a pool: the prices that selling and
-    buying the notional pay), rounded down. ``depth_wad``: base units that move the price by 1 % in the thinner
-    direction. ``volume_wad``: base units traded in 24 h. ``stated_at_ms``: the source's own time, None where it gives
-    none. ``mean_wad`` over ``mean_span_ms``: the pool's own time average, where it keeps one.
+    buying the notional pay), rounded down. ``last_wad``: the last trade. ``depth_half_wad``, ``depth_wad`` and
+    ``depth_two_wad``: base units that move the price by 0.5, 1 and 2 % in the thinner direction. ``volume_wad``: base
+    units traded in 24 h. ``stated_at_ms``: the source's own time, None where it gives none. ``mean_wad`` over
+    ``mean_span_ms``: the pool's own time average, where it keeps one. ``base_share_bps``: share of a stable pool's value
+    that is held in base. ``virtual_wad``: value of one unit of the pool's own token, which may only grow.
     """
 
     price_wad: Wad
     bid_wad: Wad | None = None
     ask_wad: Wad | None = None
+    last_wad: Wad | None = None
+    depth_half_wad: int | None = None
     depth_wad: int | None = None
+    depth_two_wad: int | None = None
     volume_wad: int | None = None
     stated_at_ms: int | None = None
     mean_wad: Wad | None = None
     mean_span_ms: int | None = None
+    base_share_bps: int | None = None
+    virtual_wad: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,10 +234,14 @@ class Observation:
     observed_at_ms: int
     bid_wad: Wad | None = None
     ask_wad: Wad | None = None
+    last_wad: Wad | None = None
+    depth_half_wad: int | None = None
     depth_wad: int | None = None
+    depth_two_wad: int | None = None
     volume_wad: int | None = None
     mean_wad: Wad | None = None
     mean_span_ms: int | None = None
+    base_share_bps: int | None = None
     chain_id: int | None = None
     block: int | None = None
 
@@ -279,48 +290,6 @@ Reply: TypeAlias = bytes | FeedError
 
 Read: TypeAlias = Generator[tuple[Call, ...], tuple[Reply, ...], Quote]
 """A chain adapter's reading: yields its calls (at most twice), is sent the replies in order, returns the quote."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenueLimits:
-    """What a venue allows; the I/O side keeps to it."""
-
-    symbols_per_connection: int = 100
-    connect_interval_ms: int = 1_000
-    life_ms: int = 24 * 3_600_000
-    requests_per_s: int = 5
-
-
-class Exchange(Protocol):
-    """One venue: how to ask, how to read. Pure: no I/O, no clock, no state."""
-
-    @property
-    def name(self) -> str:
-        """The venue's name in the config, which is also its group."""
-
-    @property
-    def ws_url(self) -> str:
-        """Address of the public stream."""
-
-    @property
-    def rest_url(self) -> str:
-        """Root of the public REST interface, without a trailing slash."""
-
-    @property
-    def limits(self) -> VenueLimits:
-        """What the venue allows."""
-
-    def subscribe(self, symbols: Sequence[str]) -> tuple[str, ...]:
-        """Messages to send right after the connection is open."""
-
-    def parse(self, frame: str | bytes) -> tuple[Tick, ...]:
-        """Ticks of one stream message; () for acknowledgements and heartbeats; FeedError for what is neither."""
-
-    def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
-        """REST requests that together answer for all symbols."""
-
-    def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
-        """Ticks of one REST reply to that request."""
 
 
 class ChainAdapter(Protocol):

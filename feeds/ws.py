@@ -10,9 +10,10 @@ from types import MappingProxyType
 
 import aiohttp
 
-from feeds.connection import Connection, Counts, OnSilent, OnTick, Patience, Wiring
-from feeds.types import Exchange, FeedError
+from feeds.connection import Connection, Counts, Fetch, OnSilent, OnTick, Patience, Wiring
+from feeds.types import FeedError
 from feeds.units import MS
+from feeds.venue import Exchange
 
 _PATIENCE = Patience()
 
@@ -44,6 +45,7 @@ class Stream:
         session: shared; closed by whoever made it.
         on_tick: receives each tick of a subscribed symbol.
         now_ms: Unix ms.
+        fetch: sends the request of a venue's handshake; needed for venues that have one.
         on_silent: is told of a symbol without news.
         patience: timeouts.
         rng: jitter of the backoff and of the planned reconnects.
@@ -58,6 +60,7 @@ class Stream:
         on_tick: OnTick,
         now_ms: Callable[[], int],
         *,
+        fetch: Fetch | None = None,
         on_silent: OnSilent | None = None,
         patience: Patience = _PATIENCE,
         rng: random.Random | None = None,
@@ -70,6 +73,7 @@ class Stream:
         self._last_connect_ms: int | None = None
         wiring = Wiring(
             session=session,
+            fetch=fetch,
             on_tick=on_tick,
             on_silent=on_silent,
             now_ms=now_ms,

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds import decode
-from feeds.types import Malformed, Quote, Refused, Request, Tick, Unreachable, VenueLimits, WrongSymbol
+from feeds.types import Malformed, Quote, Refused, Request, Tick, Unreachable, WrongSymbol
+from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=200, connect_interval_ms=1_000, life_ms=84_600_000, requests_per_s=5)
 _STREAM = ("b", "a", "c", "v", "E")
@@ -25,7 +26,7 @@ _SYMBOLS_PER_REQUEST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Binance:
+class Binance(Plain):
     """Symbols in upper case: ``WBETHUSDT``. ``channel`` is ``ticker`` or ``bookTicker``."""
 
     name: str = "binance"
@@ -34,8 +35,9 @@ class Binance:
     channel: str = "ticker"
     limits: VenueLimits = _LIMITS
 
-    def subscribe(self, symbols: Sequence[str]) -> tuple[str, ...]:
+    def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
         """One message for all streams; stream names are in lower case."""
+        del now_ms
         params = [f"{s.lower()}@{self.channel}" for s in symbols]
         return (json.dumps({"method": "SUBSCRIBE", "params": params, "id": 1}),)
 

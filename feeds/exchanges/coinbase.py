@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds import decode
-from feeds.types import Malformed, Quote, Refused, Request, Tick, VenueLimits, WrongSymbol
+from feeds.types import Malformed, Quote, Refused, Request, Tick, WrongSymbol
+from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, requests_per_s=5)
 _STREAM = ("best_bid", "best_ask", "price", "volume_24h", "time")
@@ -23,7 +24,7 @@ _UNKNOWN = " is not a valid product"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coinbase:
+class Coinbase(Plain):
     """Symbols as the venue writes them: ``CBETH-USD``."""
 
     name: str = "coinbase"
@@ -31,8 +32,9 @@ class Coinbase:
     rest_url: str = "https://api.exchange.coinbase.com"
     limits: VenueLimits = _LIMITS
 
-    def subscribe(self, symbols: Sequence[str]) -> tuple[str, ...]:
+    def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
         """One message per product: the venue ignores a whole message in which one product is unknown."""
+        del now_ms
         channels = ["ticker", "heartbeat"]
         return tuple(json.dumps({"type": "subscribe", "product_ids": [s], "channels": channels}) for s in symbols)
 

@@ -14,14 +14,15 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds import decode
-from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, VenueLimits, WrongSymbol
+from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
+from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=5_000, requests_per_s=1)
 _OLD_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kraken:
+class Kraken(Plain):
     """Symbols as WebSocket v2 writes them: ``ETH/USD``, ``BTC/USD``."""
 
     name: str = "kraken"
@@ -29,8 +30,9 @@ class Kraken:
     rest_url: str = "https://api.kraken.com"
     limits: VenueLimits = _LIMITS
 
-    def subscribe(self, symbols: Sequence[str]) -> tuple[str, ...]:
+    def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
         """One message. Updates on every change of the best bid or ask, not only on trades: LSTs trade seldom."""
+        del now_ms
         params = {"channel": "ticker", "symbol": list(symbols), "event_trigger": "bbo", "snapshot": True}
         return (json.dumps({"method": "subscribe", "params": params}),)
 

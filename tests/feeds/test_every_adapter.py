@@ -8,7 +8,10 @@ An exchange (a name in EXCHANGES)::
     {"about": "one sentence",
      "kind": "frame",                 a stream message; or "reply", the body of the REST reply
      "symbols": ["ETH-USD"],          a reply only: the symbols of its request
+     "before": [{...}],               frames of the same connection that came before, for a session that remembers
+     "encoding": "gzip",              how the bytes travel, where not as plain JSON text
      "message": {...},                what the venue sends, as JSON
+     "answers": ["pong"],             what the venue must be answered at once; none where the key is missing
      "expect": [{"symbol": "ETH-USD", "price_wad": "...", "bid_wad": "...", "stated_at_ms": 1},
                 {"symbol": "X-USD", "error": "NOT_POSITIVE"}]}
 
@@ -33,6 +36,7 @@ sane Quote or a FeedError, never another exception.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -44,7 +48,8 @@ import pytest
 
 from feeds import decode
 from feeds.registry import EXCHANGES, POOLS, RATES
-from feeds.types import ERRORS, Call, Exchange, FeedError, Quote, Reply, Request, Reverted, Tick
+from feeds.types import ERRORS, Call, FeedError, Quote, Reply, Request, Reverted, Tick
+from feeds.venue import Exchange, Heard
 
 GOLDEN = Path(__file__).parent / "golden"
 CHAIN = {**POOLS, **RATES}
@@ -74,11 +79,18 @@ def assert_sane(quote: Quote) -> None:
     for field in fields(quote):
         value = getattr(quote, field.name)
         assert value is None or type(value) is int, field.name
-    prices = [p for p in (quote.price_wad, quote.bid_wad, quote.ask_wad, quote.mean_wad) if p is not None]
+    prices = [
+        p for p in (quote.price_wad, quote.bid_wad, quote.ask_wad, quote.last_wad, quote.mean_wad) if p is not None
+    ]
     assert all(decode.MIN_PRICE_WAD <= p <= decode.MAX_PRICE_WAD for p in prices)
     if quote.bid_wad is not None and quote.ask_wad is not None:
         assert quote.bid_wad <= quote.price_wad <= quote.ask_wad
-    assert all(n is None or n >= 0 for n in (quote.depth_wad, quote.volume_wad, quote.mean_span_ms))
+    amounts = (quote.depth_half_wad, quote.depth_wad, quote.depth_two_wad, quote.volume_wad, quote.mean_span_ms)
+    assert all(n is None or n >= 0 for n in amounts)
+    depths = [d for d in amounts[:3] if d is not None]
+    assert depths == sorted(depths)
+    assert quote.base_share_bps is None or 0 <= quote.base_share_bps <= decode.BPS
+    assert quote.virtual_wad is None or quote.virtual_wad > 0
     assert quote.stated_at_ms is None or FIRST_MS <= quote.stated_at_ms <= LAST_MS
 
 
@@ -98,11 +110,26 @@ def test_golden_replies_belong_to_an_adapter() -> None:
 # --- exchanges
 
 
+def encoded(case: dict[str, Any], body: Any) -> Any:
+    """The bytes as they travel."""
+    if case.get("encoding") != "gzip":
+        return body
+    return gzip.compress(body.encode() if isinstance(body, str) else body, 1)
+
+
+def hear(exchange: Exchange, case: dict[str, Any], body: Any) -> Heard:
+    """What a new session makes of a frame, after the frames that came before it."""
+    session = exchange.session()
+    for earlier in case.get("before", []):
+        session.hear(encoded(case, dumps(earlier)))
+    return session.hear(encoded(case, body))
+
+
 def run_exchange(exchange: Exchange, case: dict[str, Any], body: Any) -> tuple[Tick, ...] | FeedError:
     """What the adapter makes of the bytes; anything but a FeedError passes through and fails the test."""
     try:
         if case["kind"] == "frame":
-            return exchange.parse(body)
+            return hear(exchange, case, body).ticks
         return exchange.parse_reply(Request(url="", symbols=tuple(case["symbols"])), body)
     except FeedError as e:
         return e
@@ -129,6 +156,9 @@ def test_golden_messages_read_as_written(name: str, path: Path) -> None:
         assert answer.code == case["expect"]["error"]
         return
     assert not isinstance(answer, FeedError), str(answer)
+    if case["kind"] == "frame":
+        heard = hear(EXCHANGES[name], case, dumps(case["message"]))
+        assert [json.loads(a) if a[:1] in ("{", "[") else a for a in heard.answers] == case.get("answers", [])
     assert [t.symbol for t in answer] == [e["symbol"] for e in case["expect"]]
     for tick, expect in zip(answer, case["expect"], strict=True):
         if "error" in expect:
@@ -251,7 +281,7 @@ def test_requests_cover_each_symbol_once(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))
 def test_subscriptions_are_json_and_name_every_symbol(name: str) -> None:
-    messages = EXCHANGES[name].subscribe(["AAA-USD", "BBB-USD"])
+    messages = EXCHANGES[name].subscribe(["AAA-USD", "BBB-USD"], 1_700_000_000_000)
     assert all(isinstance(json.loads(m), dict) for m in messages)
     assert all(s in " ".join(messages).upper() for s in ("AAA-USD", "BBB-USD"))
 

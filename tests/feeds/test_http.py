@@ -27,7 +27,6 @@ from feeds.types import (
     TimedOut,
     TooLarge,
     Unreachable,
-    VenueLimits,
 )
 from feeds.units import WAD
 
@@ -49,6 +48,7 @@ class Server:
         self.seen.append(request)
         await request.read()
         return await self.handler(request)
+from feeds.venue import VenueLimits
 
     def says(self, status: int = 200, body: bytes = b"{}", **headers: str) -> None:
         async def handler(_: web.Request) -> web.StreamResponse:

@@ -13,8 +13,9 @@ import pytest
 from local_venues import until
 
 from feeds.latest import Latest
-from feeds.types import Malformed, Quote, Request, Tick, Unreachable, VenueLimits
+from feeds.types import Malformed, Quote, Request, Tick, Unreachable
 from feeds.units import WAD, Wad
+from feeds.venue import Plain, VenueLimits
 from feeds.ws import Patience, Stream
 
 T0 = 1_741_064_767_891
@@ -22,7 +23,7 @@ LIMITS = VenueLimits(symbols_per_connection=10, connect_interval_ms=100, life_ms
 
 
 @dataclass(frozen=True, kw_only=True)
-class Toy:
+class Toy(Plain):
     """A venue whose frames are ``SYMBOL PRICE TIME``; ``-`` is a heartbeat, ``!`` the end, ``?`` a bug."""
 
     name: str = "toy"
@@ -30,7 +31,8 @@ class Toy:
     rest_url: str = "http://toy"
     limits: VenueLimits = LIMITS
 
-    def subscribe(self, symbols: Sequence[str]) -> tuple[str, ...]:
+    def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
+        del now_ms
         return (",".join(symbols),)
 
     def parse(self, frame: str | bytes) -> tuple[Tick, ...]:

@@ -15,8 +15,9 @@ from local_venues import SYMBOLS, quote, until, wall_ms
 from demo.venue_faults import Misbehaviour
 from demo.venues import Venue
 from feeds.latest import Latest, Seen
-from feeds.types import FeedError, Quote, VenueLimits
+from feeds.types import FeedError, Quote
 from feeds.units import WAD
+from feeds.venue import VenueLimits
 from feeds.ws import Patience, Stream
 
 pytestmark = pytest.mark.loopback
@@ -192,12 +193,12 @@ async def test_an_error_frame_of_the_venue_is_never_ignored(venue: Venue, sessio
     exchange = venue.adapter()
     errors: list[FeedError] = []
     await socket.send_str(
-        '{"type":"nonsense","method":"NONSENSE"}' if venue.name != "kraken" else exchange.subscribe(["NO/PE"])[0]
+        '{"type":"nonsense","method":"NONSENSE"}' if venue.name != "kraken" else exchange.subscribe(["NO/PE"], 0)[0]
     )
     while not errors:
         frame = (await socket.receive(timeout=2)).data
         try:
-            errors += [t.result for t in exchange.parse(frame) if isinstance(t.result, FeedError)]
+            errors += [t.result for t in exchange.session().hear(frame).ticks if isinstance(t.result, FeedError)]
         except FeedError as e:
             errors.append(e)
     assert errors[0].code in ("REFUSED", "WRONG_SYMBOL")

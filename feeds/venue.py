@@ -1,0 +1,140 @@
+"""An exchange as the I/O side sees it: where its stream is, what to say there, how to read what comes.
+
+An adapter is pure: no I/O and no clock, times are arguments. What one connection must remember (a channel's number, a
+book) lives in its :class:`Session`, and dies with the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from feeds.types import Request, Tick
+
+Frame = str | bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueLimits:
+    """What a venue allows and wants; the I/O side keeps to it.
+
+    Attributes:
+        symbols_per_connection: subscriptions that one connection carries.
+        connect_interval_ms: between two connects.
+        message_interval_ms: between two messages that we send.
+        life_ms: of a connection; it is renewed before.
+        ping_ms: how often the venue wants to hear :meth:`Session.ping`; 0 for never.
+        requests_per_s: of its REST interface.
+    """
+
+    symbols_per_connection: int = 100
+    connect_interval_ms: int = 1_000
+    message_interval_ms: int = 0
+    life_ms: int = 24 * 3_600_000
+    ping_ms: int = 0
+    requests_per_s: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to connect. ``ping_ms``: as the venue's handshake says; None leaves it to the venue's limits."""
+
+    url: str
+    ping_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a frame brought: ticks, and what the venue wants to be answered at once."""
+
+    ticks: tuple[Tick, ...] = ()
+    answers: tuple[Frame, ...] = ()
+
+
+class Session(Protocol):
+    """One connection, from its opening to its end."""
+
+    def hear(self, frame: Frame) -> Heard:
+        """Read one frame; nothing for acknowledgements and heartbeats; FeedError for what is no message.
+
+        Unreachable says that the connection is of no more use (the venue closes it, or the session lost its place).
+        """
+
+    def ping(self, now_ms: int) -> Frame | None:
+        """What to say every ``ping_ms``; None for nothing."""
+
+
+class Exchange(Protocol):
+    """One venue: how to ask, how to read. Pure."""
+
+    @property
+    def name(self) -> str:
+        """The venue's name in the config, which is also its group."""
+
+    @property
+    def ws_url(self) -> str:
+        """Address of the public stream; "" for a venue that is only asked by REST."""
+
+    @property
+    def rest_url(self) -> str:
+        """Root of the public REST interface, without a trailing slash."""
+
+    @property
+    def limits(self) -> VenueLimits:
+        """What the venue allows."""
+
+    def handshake(self) -> Request | None:
+        """What must be asked before each connect; None for nothing."""
+
+    def place(self, body: bytes | None) -> Place:
+        """Where to connect, given the answer to the handshake."""
+
+    def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
+        """Messages to send right after the connection is open."""
+
+    def session(self) -> Session:
+        """A reader for one new connection."""
+
+    def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
+        """REST requests that together answer for all symbols."""
+
+    def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
+        """Ticks of one REST reply to that request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stateless:
+    """A session that remembers nothing: every frame can be read by itself."""
+
+    parse: Callable[[Frame], tuple[Tick, ...]]
+    ping_text: str | None = None
+
+    def hear(self, frame: Frame) -> Heard:
+        """Read one frame."""
+        return Heard(ticks=self.parse(frame))
+
+    def ping(self, now_ms: int) -> Frame | None:
+        """Return the same text each time."""
+        del now_ms
+        return self.ping_text
+
+
+class Plain:
+    """The common case, to inherit from: one address, no handshake, frames that can be read by themselves."""
+
+    __slots__ = ()
+    ping_text: str | None = None
+
+    def handshake(self) -> Request | None:
+        """None."""
+        return None
+
+    def place(self, body: bytes | None) -> Place:
+        """Return the one address."""
+        del body
+        return Place(url=self.ws_url)  # type: ignore[attr-defined]
+
+    def session(self) -> Session:
+        """Return a reader that only calls ``parse``."""
+        return Stateless(self.parse, self.ping_text)  # type: ignore[attr-defined]
