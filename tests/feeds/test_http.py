@@ -29,6 +29,7 @@ from feeds.types import (
     Unreachable,
 )
 from feeds.units import WAD
+from feeds.venue import VenueLimits
 
 pytestmark = pytest.mark.loopback
 CAP = 100_000
@@ -48,7 +49,6 @@ class Server:
         self.seen.append(request)
         await request.read()
         return await self.handler(request)
-from feeds.venue import VenueLimits
 
     def says(self, status: int = 200, body: bytes = b"{}", **headers: str) -> None:
         async def handler(_: web.Request) -> web.StreamResponse:
