@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from feeds import multicall
 from feeds.abi import address
+from feeds.agreement import agreed
 from feeds.endpoint import Counts, Endpoint, Head, ReaderLimits
 from feeds.endpoints import Endpoints
 from feeds.jsonrpc import BlockMissing, TooMuch
@@ -89,6 +90,8 @@ class Batch:
 
     async def _eth_call(self, head: Head, data: str) -> bytes:
         """Ask one endpoint after the other; a missing block is asked for twice."""
+        if self._limits.agree > 1:
+            return await agreed(self._endpoints, self._limits.agree, lambda e: self._ask(e, head, data))
         error: FeedError = NoData("no endpoint")
         for endpoint in self._endpoints.ranked():
             try:

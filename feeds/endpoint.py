@@ -20,6 +20,9 @@ class ReaderLimits:
         stall_ms: a head that stays the same for this long has stopped.
         retry_ms: pause after an endpoint's first failure; doubles up to ``max_retry_ms``.
         max_retry_ms: longest pause.
+        agree: how many endpoints must answer the same of the same block before it is believed; 1 believes the first.
+        quarantine_ms: how long an endpoint that was outvoted is not asked; doubles each time, up to a day.
+        forget_ms: in this time half of an endpoint's failures are forgotten.
         missing_ms: pause before a block that was not found is asked for again.
         max_calls: contract calls in one eth_call.
         max_calldata: bytes of calldata in one eth_call.
@@ -34,6 +37,9 @@ class ReaderLimits:
     stall_ms: int = 120_000
     retry_ms: int = 500
     max_retry_ms: int = 30_000
+    agree: int = 1
+    quarantine_ms: int = 600_000
+    forget_ms: int = 30_000
     missing_ms: int = 100
     max_calls: int = 1_500
     max_calldata: int = 384 << 10
@@ -54,12 +60,17 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointState:
-    """What is known of an endpoint; ``name`` is its host, for an address may hold a key."""
+    """What is known of an endpoint; ``name`` is its host, for an address may hold a key.
+
+    ``lies``: how often it was outvoted. ``score``: 100 is spotless; each failure costs 10, forgotten by and by.
+    """
 
     name: str
     usable: bool
     head: Head | None
     error: FeedError | None
+    lies: int = 0
+    score: int = 100
 
 
 @dataclass(slots=True)
@@ -73,12 +84,16 @@ class Counts:
     earlier_blocks: int = 0
     reorgs: int = 0
     bugs: int = 0
+    lies: int = 0
 
 
 class Endpoint:
     """One address with its health."""
 
-    __slots__ = ("checked", "error", "failures", "head", "moved_at_ms", "retry_at_ms", "rpc", "stopped")
+    __slots__ = (
+        "checked", "error", "failures", "head", "lies", "moved_at_ms", "noted_at_ms", "penalty", "quarantined_until_ms",
+        "retry_at_ms", "rpc", "stopped",
+    )  # fmt: skip
 
     def __init__(self, rpc: JsonRpc) -> None:
         self.rpc = rpc
@@ -89,6 +104,19 @@ class Endpoint:
         self.failures = 0
         self.retry_at_ms = 0
         self.moved_at_ms = 0
+        self.lies = 0
+        self.quarantined_until_ms = 0
+        self.penalty = 0
+        self.noted_at_ms = 0
+
+    def demerit(self, now_ms: int, forget_ms: int) -> int:
+        """Failures not yet forgotten, in tenths of a score point: each is 100, and halves every ``forget_ms``."""
+        return self.penalty >> min(60, max(0, now_ms - self.noted_at_ms) // forget_ms)
+
+    def blame(self, now_ms: int, forget_ms: int) -> None:
+        """Add a failure."""
+        self.penalty = min(1_000, self.demerit(now_ms, forget_ms) + 100)
+        self.noted_at_ms = now_ms
 
     @property
     def usable(self) -> bool:
@@ -97,7 +125,14 @@ class Endpoint:
 
     def state(self) -> EndpointState:
         """Snapshot for reports."""
-        return EndpointState(name=self.rpc.name, usable=self.usable, head=self.head, error=self.error or self.stopped)
+        return EndpointState(
+            name=self.rpc.name,
+            usable=self.usable,
+            head=self.head,
+            error=self.error or self.stopped,
+            lies=self.lies,
+            score=100 - self.penalty // 10,
+        )
 
     def accept(self, head: Head, now_ms: int) -> bool:
         """Note a good head; return whether it replaced blocks already seen (a reorg, or a node that began anew)."""

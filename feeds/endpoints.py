@@ -6,15 +6,22 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
+
 from feeds.endpoint import Counts, Endpoint, EndpointState, Head, ReaderLimits
 from feeds.jsonrpc import BlockMissing, JsonRpc, quantity
-from feeds.types import FeedError, HeadStopped, Malformed, TimedOut, WrongChain
+from feeds.types import Disagreed, FeedError, HeadStopped, Malformed, TimedOut, WrongChain
 
+_log = structlog.get_logger(__name__)
 _HASH_TEXT = 66
+_LONGEST_QUARANTINE_MS = 86_400_000
 
 
 class Endpoints:
     """The endpoints of one chain in the order of the config; the first that is well is used.
+
+    One that fails loses its place to the next for a while; one that was outvoted is not asked at all for longer. Where
+    several must agree, the head is the newest block that as many of them have reached.
 
     Args:
         chain_id: the chain every endpoint must serve.
@@ -45,9 +52,16 @@ class Endpoints:
         return tuple(e.state() for e in self._all)
 
     def ranked(self) -> list[Endpoint]:
-        """Return the usable ones, the active one first; all of them if none is usable."""
-        well = [e for e in self._all if e.usable] or self._all
-        return sorted(well, key=lambda e: e is not self._active)
+        """Return the usable ones, the active one first; all that are not in quarantine if none is usable."""
+        well = [e for e in self._trusted() if e.usable] or self._trusted()
+        return sorted(well, key=lambda e: (e is not self._active, self._demerit(e)))
+
+    def _trusted(self) -> list[Endpoint]:
+        now_ms = self._now_ms()
+        return [e for e in self._all if e.quarantined_until_ms <= now_ms] or self._all
+
+    def _demerit(self, endpoint: Endpoint) -> int:
+        return endpoint.demerit(self._now_ms(), self._limits.forget_ms) // 100
 
     async def poll(self) -> Head:
         """Ask every endpoint that is due for its newest block; return the head to use.
@@ -57,7 +71,7 @@ class Endpoints:
             FeedError: of the first endpoint, if none answers.
         """
         now = self._now_ms()
-        due = [e for e in self._all if e.retry_at_ms <= now] or self._all
+        due = [e for e in self._trusted() if e.retry_at_ms <= now] or self._trusted()
         tasks = {asyncio.create_task(self._ask(e)): e for e in due}
         try:
             await self._gather(tasks)
@@ -96,9 +110,9 @@ class Endpoints:
             raise WrongChain(endpoint=endpoint.rpc.name, expected=self._chain_id, served=str(served)[:20])
         endpoint.checked = True
 
-    async def block(self, endpoint: Endpoint, number: int | None = None) -> Head:
-        """Return the newest block, or the one of that number; BlockMissing if there is none."""
-        tag = "latest" if number is None else hex(number)
+    async def block(self, endpoint: Endpoint, which: int | str = "latest") -> Head:
+        """Return the block of a number or tag (latest, safe, finalized); BlockMissing if there is none."""
+        tag = hex(which) if isinstance(which, int) else which
         found = await self.request(endpoint, "eth_getBlockByNumber", (tag, False))
         if found is None:
             raise BlockMissing("no such block", endpoint=endpoint.rpc.name, block=tag)
@@ -123,20 +137,46 @@ class Endpoints:
         """Note a failure; the chain id is asked again after it, for another node may answer next."""
         self._counts.failures += 1
         endpoint.error, endpoint.checked = error, False
+        endpoint.blame(self._now_ms(), self._limits.forget_ms)
         pause = min(self._limits.retry_ms << min(endpoint.failures, 16), self._limits.max_retry_ms)
         endpoint.failures += 1
         endpoint.retry_at_ms = self._now_ms() + pause
+
+    def outvoted(self, endpoint: Endpoint, error: Disagreed) -> None:
+        """Name an endpoint that said something else than the majority, and leave it alone for long."""
+        endpoint.lies += 1
+        self._counts.lies += 1
+        self.failed(endpoint, error)
+        pause_ms = min(self._limits.quarantine_ms << min(endpoint.lies - 1, 16), _LONGEST_QUARANTINE_MS)
+        endpoint.quarantined_until_ms = endpoint.retry_at_ms = self._now_ms() + pause_ms
+        _log.error(
+            "an endpoint was outvoted and is not asked any more for now", endpoint=endpoint.rpc.name, lies=endpoint.lies,
+            why=str(error), pause_s=pause_ms // 1_000, advice=error.advice,
+        )  # fmt: skip
 
     def _choose(self, now_ms: int) -> Head:
         newest = max((e.head.time_ms for e in self._all if e.head and not e.error), default=0)
         for e in self._all:
             e.stopped = self._stopped(e, now_ms, newest)
-        for e in self._all:
-            if e.usable and e.head is not None:
-                self._counts.failovers += e is not self._active
-                self._active = e
-                return e.head
+        well = [(e, e.head) for e in sorted(self._trusted(), key=self._demerit) if e.usable and e.head is not None]
+        if well:
+            chosen, head = self._reached(well)
+            self._counts.failovers += chosen is not self._active
+            self._active = chosen
+            return head
         raise next(e.stopped for e in self._all if e.stopped) if newest else self._first_error()
+
+    def _reached(self, well: list[tuple[Endpoint, Head]]) -> tuple[Endpoint, Head]:
+        """Return the first endpoint's head, or where several must agree the newest that as many have reached."""
+        agree = self._limits.agree
+        if agree == 1:
+            return well[0]
+        if len(well) < agree:
+            raise Disagreed("fewer endpoints are well than must agree", well=len(well), agree=agree)
+        number = sorted((h.number for _, h in well), reverse=True)[agree - 1]
+        there = [(e, h) for e, h in well if h.number == number]
+        hashes = [h.block_hash for _, h in there]
+        return max(there, key=lambda pair: hashes.count(pair[1].block_hash))
 
     def _first_error(self) -> FeedError:
         return next(e.error for e in self._all if e.error)

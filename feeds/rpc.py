@@ -35,7 +35,8 @@ class RpcStats:
     """Counters since the start, and the endpoints as they stand.
 
     ``reorgs``: heads that replaced blocks already seen. ``earlier_blocks``: reads that had to step one block back.
-    ``bugs``: adapters that broke on an answer instead of refusing it; each is a fault of this program.
+    ``bugs``: adapters that broke on an answer instead of refusing it; each is a fault of this program. ``lies``: answers
+    of an endpoint that were outvoted.
     """
 
     requests: int
@@ -45,6 +46,7 @@ class RpcStats:
     earlier_blocks: int
     reorgs: int
     bugs: int
+    lies: int
     endpoints: tuple[EndpointState, ...]
 
 
@@ -92,6 +94,14 @@ class ChainReader:
             FeedError: of the first endpoint, if none answers.
         """
         return await self._endpoints.poll()
+
+    async def tagged(self, tag: str) -> Head:
+        """Return the newest block that is ``safe`` or ``finalized``, as the first endpoint that is well knows it.
+
+        Raises:
+            FeedError: it does not answer, or knows no such block.
+        """
+        return await self._endpoints.block(self._endpoints.ranked()[0], tag)
 
     async def first_replaced(self, seen: Sequence[Head], head: Head) -> int | None:
         """Return the lowest of the blocks seen that a new head does not stand on, None if it stands on all of them.

@@ -178,6 +178,27 @@ class WrongChain(FeedError):
     advice = "correct the endpoint or the chain id"
 
 
+class Disagreed(FeedError):
+    """Too few endpoints say the same of the same block."""
+
+    code = "DISAGREED"
+    advice = "one of the chain's endpoints lies, or too few are well: add endpoints of other providers"
+
+
+class SequencerDown(FeedError):
+    """The rollup's sequencer is down, or has been up again for less than the grace time."""
+
+    code = "SEQUENCER_DOWN"
+    advice = "nothing to do: prices of this chain count again when the grace time is over"
+
+
+class Unsteady(FeedError):
+    """The value of one unit of a pool's own token fell or leapt, which fees alone never do."""
+
+    code = "UNSTEADY"
+    advice = "the pool was drained, donated to or slashed; it counts again when the new value has stood"
+
+
 class HeadStopped(FeedError):
     """The endpoint's newest block is too old."""
 
@@ -189,7 +210,8 @@ ERRORS: Mapping[str, type[FeedError]] = {
     e.code: e
     for e in (
         Malformed, NotPositive, OutOfRange, Crossed, WrongSymbol, NoData, Stale, FromFuture, Thin, Slippage,
-        Unreachable, TimedOut, Refused, RateLimited, TooLarge, Reverted, WrongChain, HeadStopped,
+        Unreachable, TimedOut, Refused, RateLimited, TooLarge, Reverted, WrongChain, HeadStopped, Disagreed,
+        SequencerDown, Unsteady,
     )
 }  # fmt: skip
 """Every error by its code, so that a stored failure can be read back."""

@@ -23,9 +23,10 @@ from apscheduler.events import (
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from feeds.observe import Hooks, Observer, Watch
+from feeds.observe import Observer
 from feeds.rpc import ChainRead, Head
 from feeds.units import MS
+from feeds.watch import Hooks, Watch
 from oracle import keys
 from oracle.api import Server, serve
 from oracle.chain import StoreClient

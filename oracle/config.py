@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from feeds.observe import Block
 from feeds.types import Kind
 from oracle.schema import ConfigError, Problem, build
 from oracle.types import Mode
@@ -17,7 +18,7 @@ _HEX_ADDRESS = 42
 _SOURCE_KEYS = frozenset(
     {
         "name", "type", "kind", "group", "chain", "pair", "symbol", "convert", "max_age_s", "average_s",
-        "average_blocks", "own_oracle",
+        "average_blocks", "own_oracle", "block",
     }
 )  # fmt: skip
 
@@ -61,7 +62,13 @@ class ApiSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSection:
-    """[chains.NAME]: where to read. At least one endpoint; two or more give failover."""
+    """[chains.NAME]: where to read. At least one endpoint; two or more give failover, three a majority.
+
+    ``agree``: how many endpoints must answer the same before it is believed; 0: two where there are three or more, else
+    one. ``announcers``: WebSocket addresses that announce new heads, so that a block is read when it comes.
+    ``sequencer_feed``: a rollup's uptime feed; while it says down, and for ``sequencer_grace_s`` after, nothing of this
+    chain counts.
+    """
 
     chain_id: int
     endpoints: tuple[str, ...]
@@ -69,11 +76,26 @@ class ChainSection:
     max_head_age_s: int = 60
     poll_ms: int = 1_000
     max_calls: int = 600
+    agree: int = 0
+    announcers: tuple[str, ...] = ()
+    sequencer_feed: str | None = None
+    sequencer_grace_s: int = 3_600
 
     def __post_init__(self) -> None:
         address(self.multicall)
+        if self.sequencer_feed is not None:
+            address(self.sequencer_feed)
         if not self.endpoints:
             raise ValueError("endpoints is empty: give at least one RPC URL, better two of different providers")
+        if not 0 <= self.agree <= len(self.endpoints):
+            raise ValueError(f"agree = {self.agree}: there are {len(self.endpoints)} endpoints; 0 chooses")
+        if any(not u.startswith(("ws://", "wss://")) for u in self.announcers):
+            raise ValueError("announcers are WebSocket addresses: write ws:// or wss:// and a host")
+
+    @property
+    def majority(self) -> int:
+        """How many endpoints must agree."""
+        return self.agree or (2 if len(self.endpoints) >= 3 else 1)  # noqa: PLR2004 - two of three are a majority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +162,10 @@ class BandsSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSection:
-    """[[feeds.X.sources]]: one source. Keys that are not listed here belong to the adapter named by ``type``."""
+    """[[feeds.X.sources]]: one source. Keys that are not listed here belong to the adapter named by ``type``.
+
+    ``block``: read at the latest, the safe or the finalized block; the later ones cost age.
+    """
 
     type: str
     name: str | None = None
@@ -154,6 +179,7 @@ class SourceSection:
     average_s: int = 0
     average_blocks: int = 3
     own_oracle: bool = False
+    block: Block = Block.LATEST
     params: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -56,6 +56,7 @@ class Metrics:
             "splits": self._counter("rpc_splits", "reads that had to be split", chain),
             "earlier_blocks": self._counter("rpc_head_not_found", "reads that stepped one block back", chain),
             "reorgs": self._counter("rpc_reorgs", "heads that replaced blocks already seen", chain),
+            "lies": self._counter("rpc_lies", "answers of an endpoint that were outvoted", chain),
             "bugs": self._counter("rpc_adapter_bugs", "adapters that broke on an answer", chain),
         }
         self._head = self._gauge("chain_head_timestamp_seconds", "time of the newest block read", chain)

@@ -7,8 +7,9 @@ from typing import Any
 
 import aiohttp
 
-from feeds.observe import Hooks, Observer, Watch
+from feeds.observe import Observer
 from feeds.units import MS
+from feeds.watch import Hooks, Watch
 from oracle.clock import now_ms
 from oracle.explain import record_document
 from oracle.plan import Plan

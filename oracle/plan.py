@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, RATES
 from feeds.types import ChainAdapter, Kind, Pair
 from oracle.config import BandsSection, Config, FeedSection, SourceSection
@@ -20,6 +21,8 @@ _MAX_AGE_S = 3_600
 _MAX_RATE_AGE_S = 7 * 86_400
 _MAX_ID = 31
 _CROSS_LEGS = 2
+_LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
+"""On Ethereum a safe block is 6 to 13 minutes old, a finalized one 13 to 20; a limit below is never met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,7 @@ class SourcePlan:
     symbol: str | None = None
     chain: str | None = None
     adapter: ChainAdapter | None = None
+    block: Block = Block.LATEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,10 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
         problems.append(Problem(f"{at.where}.pair", str(e)))
         return None
     problems += _check_source(config, at.where, own, at.pair, source)
+    limit_s = source.max_age_s or at.section.max_age_s
+    if limit_s < _LEAST_AGE_S[source.block] and not config.oracle.scaled_times:
+        text = f"a {source.block} block is older than {limit_s} s: at least {_LEAST_AGE_S[source.block]}"
+        problems.append(Problem(f"{at.where}.max_age_s", text))
     if len(problems) > before:
         return None
     spec = SourceSpec(
@@ -135,7 +143,15 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
         own_oracle=source.own_oracle,
         convert=source.convert,
     )
-    return SourcePlan(feed=at.feed, spec=spec, venue=venue, symbol=source.symbol, chain=source.chain, adapter=adapter)
+    return SourcePlan(
+        feed=at.feed,
+        spec=spec,
+        venue=venue,
+        symbol=source.symbol,
+        chain=source.chain,
+        adapter=adapter,
+        block=source.block,
+    )
 
 
 def _adapter(config: Config, where: str, source: SourceSection, problems: list[Problem]) -> ChainAdapter | None:

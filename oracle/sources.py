@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from feeds.observe import ChainPlan, Source, VenuePlan
+from feeds.observe import Source
 from feeds.rpc import ReaderLimits
+from feeds.sequencer import Sequencer
 from feeds.units import MS
+from feeds.watch import ChainPlan, VenuePlan
 from oracle.config import Config
 from oracle.plan import Plan
 
@@ -23,6 +25,7 @@ def sources_of(plan: Plan) -> list[Source]:
             symbol=p.symbol,
             chain=p.chain,
             adapter=p.adapter,
+            block=p.block,
         )
         for p in plan.sources
     ]
@@ -44,7 +47,9 @@ def chains_of(config: Config) -> dict[str, ChainPlan]:
             endpoints=c.endpoints,
             multicall=c.multicall,
             poll_ms=c.poll_ms,
-            limits=ReaderLimits(max_head_age_ms=c.max_head_age_s * MS, max_calls=c.max_calls),
+            limits=ReaderLimits(max_head_age_ms=c.max_head_age_s * MS, max_calls=c.max_calls, agree=c.majority),
+            announcers=c.announcers,
+            sequencer=Sequencer(feed=c.sequencer_feed, grace_ms=c.sequencer_grace_s * MS) if c.sequencer_feed else None,
         )
         for n, c in config.chains.items()
     }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from local_venues import SYMBOLS, quote
+from rpc_servers import Server, ask
 
+from demo import anvil, npm
 from demo.venues import Venue
+from feeds import multicall
 
 
 @pytest_asyncio.fixture
@@ -26,3 +29,28 @@ async def venue(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
     quote(local, "4000")
     yield local
     await local.stop()
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[str]:
+    with anvil.running() as node:
+        runtime = ask(node.url, "eth_call", {"data": npm.multicall3()}, "latest")
+        ask(node.url, "anvil_setCode", multicall.ADDRESS, runtime)
+        ask(node.url, "anvil_mine", "0x5")
+        yield node.url
+
+
+@pytest_asyncio.fixture
+async def server(chain: str, session: aiohttp.ClientSession) -> AsyncIterator[Server]:
+    running = await Server(chain, session).start()
+    yield running
+    assert running.runner is not None
+    await running.runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def second(chain: str, session: aiohttp.ClientSession) -> AsyncIterator[Server]:
+    running = await Server(chain, session).start()
+    yield running
+    assert running.runner is not None
+    await running.runner.cleanup()
