@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venue_protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, Show, Shown, dumps
+from demo.venue_protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, PlainWire, Show, Shown, dumps
 
 
 @dataclass(frozen=True, slots=True)
-class BinanceWire:
+class BinanceWire(PlainWire):
     """stream.binance.com/stream and api.binance.com."""
 
     name: str = "binance"

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venue_protocols import HTTP_MISSING, HTTP_OK, Show, Shown, dumps, iso
+from demo.venue_protocols import HTTP_MISSING, HTTP_OK, PlainWire, Show, Shown, dumps, iso
 
 
 @dataclass(frozen=True, slots=True)
-class CoinbaseWire:
+class CoinbaseWire(PlainWire):
     """ws-feed.exchange.coinbase.com and api.exchange.coinbase.com."""
 
     name: str = "coinbase"

@@ -14,7 +14,7 @@ from functools import cache
 
 from aiohttp import web
 
-from demo.venue_protocols import Shown
+from demo.venue_protocols import Frame, Shown
 
 _HOUR_MS = 3_600_000
 _HUGE = 4 << 20
@@ -62,6 +62,8 @@ class Misbehaviour(StrEnum):
     """Each message is followed by one that is ten seconds older, at another price."""
     DUPLICATE = "duplicate"
     """Each message comes twice."""
+    SEQUENCE_GAP = "sequence_gap"
+    """Sequence numbers leap, as if messages had been lost."""
     NULL_TIME = "null_time"
     SECONDS_FOR_MS = "seconds_for_ms"
     """Times as a number of seconds, where the venue documents something else."""
@@ -84,6 +86,8 @@ def shown_badly(shown: Shown, fault: Misbehaviour | None) -> Shown:
         return replace(inverted, bid=inverted.ask, ask=inverted.bid)
     if fault is Misbehaviour.WRONG_SYMBOL:
         return replace(shown, symbol=shown.symbol[::-1])
+    if fault is Misbehaviour.SEQUENCE_GAP:
+        return replace(shown, sequence=shown.sequence + 7)
     if fault is Misbehaviour.SECONDS_FOR_MS:
         return replace(shown, seconds=True)
     shift_ms = {Misbehaviour.STALE: -_HOUR_MS, Misbehaviour.FUTURE: _HOUR_MS}.get(fault, 0) if fault else 0
@@ -97,23 +101,23 @@ def _each(shown: Shown, change: Callable[[Decimal], Decimal]) -> Shown:
     return replace(shown, bid=bid, ask=ask, last=last)
 
 
-def frames_badly(write: Callable[[Shown], str], shown: Shown, fault: Misbehaviour | None) -> list[str | bytes]:
+def frames_badly(write: Callable[[Shown], list[Frame]], shown: Shown, fault: Misbehaviour | None) -> list[Frame]:
     """Frames that a subscriber is sent for one change."""
-    frame = write(shown)
+    frames = write(shown)
     if fault is Misbehaviour.DUPLICATE:
-        return [frame, frame]
+        return frames + frames
     if fault is Misbehaviour.OUT_OF_ORDER and shown.time_ms is not None:
         older = _each(shown, lambda p: p * Decimal("0.9"))
-        return [frame, write(replace(older, time_ms=shown.time_ms - 10_000))]
+        return frames + write(replace(older, time_ms=shown.time_ms - 10_000))
     if fault is Misbehaviour.HALF_FRAME:
-        return [frame[: len(frame) // 2]]
+        return [frame[: len(frame) // 2] for frame in frames]
     if fault is Misbehaviour.HTML:
         return [_HTML]
     if fault is Misbehaviour.HUGE_BODY:
-        return [" " * _HUGE + frame]
+        return [b" " * _HUGE + frame if isinstance(frame, bytes) else " " * _HUGE + frame for frame in frames]
     if fault is Misbehaviour.GZIP_BOMB:
         return [_bomb()]
-    return [frame]
+    return frames
 
 
 @cache

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venue_protocols import HTTP_OK, Show, Shown, dumps, iso, raw
+from demo.venue_protocols import HTTP_OK, PlainWire, Show, Shown, dumps, iso, raw
 
 _OLD_NAMES = {"BTC": "XBT"}
 _PREFIXED = {"ETH", "XBT", "LTC"}
 
 
 @dataclass(frozen=True, slots=True)
-class KrakenWire:
+class KrakenWire(PlainWire):
     """ws.kraken.com/v2 and api.kraken.com."""
 
     name: str = "kraken"

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
+
+from demo.venue_protocols import Caller, Frame
 
 _MOST_FRAMES_BEHIND = 10_000
 
 
 class Subscriber:
-    """A subscriber: an outbox that keeps the order, and what it has subscribed."""
+    """A subscriber: an outbox that keeps the order, and what the venue remembers of it."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
-        self.symbols: dict[str, None] = {}
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, caller: Caller) -> None:
+        self.caller = caller
         self.socket = socket
         self._request = request
-        self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue(_MOST_FRAMES_BEHIND)
+        self._outbox: asyncio.Queue[Frame] = asyncio.Queue(_MOST_FRAMES_BEHIND)
 
-    def send(self, frames: Iterable[str | bytes]) -> None:
+    @property
+    def symbols(self) -> Mapping[str, int]:
+        """What it has subscribed, with the number of each subscription."""
+        return self.caller.numbers
+
+    def send(self, frames: Iterable[Frame]) -> None:
         """Queue frames; a client that lets too many pile up is cut off."""
         try:
             for frame in frames:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,14 +23,21 @@ from demo.venue_binance import BinanceWire
 from demo.venue_coinbase import CoinbaseWire
 from demo.venue_faults import Misbehaviour, answer_badly, frames_badly, shown_badly
 from demo.venue_kraken import KrakenWire
-from demo.venue_protocols import Shown, WireProtocol, dumps
+from demo.venue_protocols import Asked, Caller, Frame, Shown, WireProtocol, dumps
 from demo.venue_subscriber import Subscriber
 from feeds.registry import EXCHANGES
 from feeds.venue import Exchange
 
 _HOST = "127.0.0.1"
 _MS = 1_000
-WIRES: Mapping[str, WireProtocol] = MappingProxyType({w.name: w for w in (BinanceWire(), CoinbaseWire(), KrakenWire())})
+_UNAUTHORIZED = 401
+_FIRST_NUMBERS = 100
+_WIRES: tuple[WireProtocol, ...] = (
+    BinanceWire(),
+    CoinbaseWire(),
+    KrakenWire(),
+)  # fmt: skip
+WIRES: Mapping[str, WireProtocol] = MappingProxyType({w.name: w for w in _WIRES})
 
 
 def _wall_ms() -> int:
@@ -50,16 +58,27 @@ class Venue:
     """One local exchange.
 
     Args:
-        name: coinbase, kraken or binance.
+        name: a key of WIRES.
         port: TCP port on 127.0.0.1; 0 takes a free one.
         now_ms: Unix ms; the times in its messages and in its Date header.
         beat_s: seconds between heartbeats (Binance: between repeated tickers).
+        deaf_beats: after how many heartbeats a client is cut off that gave no sign of life; None for never.
     """
 
-    def __init__(self, name: str, *, port: int = 0, now_ms: Callable[[], int] = _wall_ms, beat_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        port: int = 0,
+        now_ms: Callable[[], int] = _wall_ms,
+        beat_s: float = 1.0,
+        deaf_beats: int | None = None,
+    ) -> None:
         self.name = name
         self._wire = WIRES[name]
-        self._port, self._now_ms, self._beat_s = port, now_ms, beat_s
+        self._port, self._now_ms, self._beat_s, self._deaf_beats = port, now_ms, beat_s, deaf_beats
+        self._connections, self._handshakes = itertools.count(1), itertools.count(1)
+        self._tokens: set[str] = set()
         self._books: dict[str, _Book] = {}
         self._frozen: dict[str, Shown] = {}
         self._clients: set[Subscriber] = set()
@@ -89,6 +108,7 @@ class Venue:
         """Listen; the port is known afterwards."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._handle)
+        app.router.add_post("/{path:.*}", self._reply)
         self._stopping.clear()
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -171,13 +191,23 @@ class Venue:
         for symbol in symbols:
             shown = self._shown(symbol)
             if shown is not None and symbol not in self._muted:
-                client.send(frames_badly(lambda s: self._wire.ticker(s, first=first), shown, self._fault))
+                client.send(frames_badly(lambda s: self._written(client, s, first=first), shown, self._fault))
+
+    def _written(self, client: Subscriber, shown: Shown, *, first: bool) -> list[Frame]:
+        return [self._wire.encode(frame) for frame in self._wire.frames(shown, client.caller, first=first)]
+
+    def _say(self, client: Subscriber, frames: Iterable[Frame]) -> None:
+        client.send(map(self._wire.encode, frames))
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._beat_s)
             for client in tuple(self._clients):
-                client.send(self._wire.beat(tuple(client.symbols), self._now_ms()))
+                client.caller.quiet_beats += 1
+                if self._deaf_beats is not None and client.caller.quiet_beats > self._deaf_beats:
+                    client.cut()
+                    continue
+                self._say(client, self._wire.pulse(client.caller, self._now_ms()))
                 if self._wire.beats_with_data or self._fault is Misbehaviour.STUCK:
                     self._push(client, tuple(client.symbols), first=False)
                 with contextlib.suppress(ConnectionError):
@@ -186,20 +216,38 @@ class Venue:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if upgrade and request.path == self._wire.ws_path:
-            rejection = self._fault in (Misbehaviour.HTTP_429, Misbehaviour.REDIRECT)
-            return await (self._reply(request) if rejection else self._serve(request))
+            if self._fault in (Misbehaviour.HTTP_429, Misbehaviour.REDIRECT):
+                return await self._reply(request)
+            token = request.query.get("token", "")
+            if self._wire.wants_token and token not in self._tokens:
+                return web.Response(status=_UNAUTHORIZED, text="token is expired")
+            self._tokens.discard(token)
+            return await self._serve(request)
         return await self._reply(request)
 
     async def _reply(self, request: web.Request) -> web.StreamResponse:
-        status, value = self._wire.rest(request.path, request.query, self._shown)
+        asked = await self._asked(request)
+        if asked.post:
+            self._tokens.add(asked.token)
+        status, value = self._wire.reply(asked, self._shown)
         return await answer_badly(request, status, dumps(value), self._now_ms() / _MS, self._fault, self._stopping)
+
+    async def _asked(self, request: web.Request) -> Asked:
+        try:
+            body = json.loads(await request.read() or b"null")
+        except ValueError:
+            body = None
+        return Asked(
+            path=request.path, query=request.query, body=body, post=request.method == "POST", home=self.ws_url,
+            token=f"token-{next(self._handshakes)}",
+        )  # fmt: skip
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=1 << 16)
         await socket.prepare(request)
-        client = Subscriber(socket, request)
+        client = Subscriber(socket, request, Caller(first_number=next(self._connections) * _FIRST_NUMBERS))
         writer = asyncio.create_task(client.write())
-        client.send(self._wire.greeting())
+        self._say(client, self._wire.greeting())
         self._clients.add(client)
         try:
             async for message in socket:
@@ -212,11 +260,8 @@ class Venue:
         return socket
 
     def _hear(self, client: Subscriber, text: str) -> None:
-        try:
-            message = json.loads(text)
-        except ValueError:
-            message = None
-        frames, symbols = self._wire.answer(message if isinstance(message, dict) else {}, self._books)
-        client.send(frames)
-        client.symbols.update(dict.fromkeys(symbols))
+        frames, symbols = self._wire.hear(text, self._books, client.caller)
+        self._say(client, frames)
+        for symbol in symbols:
+            client.caller.number(symbol)
         self._push(client, symbols, first=True)

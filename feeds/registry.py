@@ -10,8 +10,13 @@ from feeds.exchanges.coinbase import Coinbase
 from feeds.exchanges.kraken import Kraken
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.uniswap_v3 import UniswapV3
+from feeds.rates.api3 import Api3
 from feeds.rates.call import RateCall
+from feeds.rates.chainlink import Chainlink
+from feeds.rates.chronicle import Chronicle
 from feeds.rates.erc4626 import Erc4626
+from feeds.rates.path import RatePath
+from feeds.rates.pyth import Pyth
 from feeds.types import ChainAdapter
 from feeds.venue import Exchange
 
@@ -29,4 +34,12 @@ POOLS: Mapping[str, type[ChainAdapter]] = MappingProxyType({
 RATES: Mapping[str, type[ChainAdapter]] = MappingProxyType({
     "rate_call": RateCall,
     "erc4626": Erc4626,
+    "rate_path": RatePath,
+    "chainlink": Chainlink,
+    "pyth": Pyth,
+    "chronicle": Chronicle,
+    "api3": Api3,
 })  # fmt: skip
+
+REFERENCES = frozenset({"chainlink", "pyth", "chronicle", "api3"})
+"""Other oracles' feeds: never a market price; one that states an exchange rate may stand in for a rate on an L2."""

@@ -22,6 +22,10 @@ class Kind(StrEnum):
     """What the protocol owes."""
     REFERENCE = "reference"
     """Another oracle's answer: compared with, never used in a price."""
+    SUPPLY = "supply"
+    """Units of the token that exist on one chain; the judge adds them up."""
+    BACKING = "backing"
+    """What stands behind them, in units of the token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -68,11 +68,16 @@ def sift(spec: FeedSpec, pools: Pools, outcomes: Sequence[Outcome], legs: Mappin
     """Turn this round's market outcomes into inputs: aged, converted, averaged, each in its group."""
     windows = remember(pools, spec, outcomes)
     held = dict(windows)
+    suspects = {group for leg in legs.values() for group in leg.suspects}
     inputs: list[Input] = []
     rejected: list[Rejected] = []
     for seen in outcomes:
         source = _source(spec, seen.source)
         if source is None or source.kind is not Kind.MARKET:
+            continue
+        if source.group in suspects:
+            text = f"{source.group} is wrong about another pair at this moment, so it is not believed about this one"
+            rejected.append(Rejected(source=source.name, code="VENUE", text=text))
             continue
         checked = _check(source, seen, now_ms)
         if isinstance(checked, Rejected):

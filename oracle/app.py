@@ -7,6 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,11 +30,12 @@ from feeds.units import MS
 from feeds.watch import Hooks, Watch
 from oracle import keys
 from oracle.api import Server, serve
-from oracle.chain import StoreClient
+from oracle.chain import Signer, StoreClient
 from oracle.clock import WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
 from oracle.cosign import Ballot, Operator
 from oracle.desk import StoreDesk
+from oracle.due import PushPolicy
 from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
 from oracle.live import Live
@@ -41,6 +43,7 @@ from oracle.metrics import Metrics
 from oracle.plan import Plan
 from oracle.push import PushRules
 from oracle.records import PushRow
+from oracle.remote import RemoteSigner
 from oracle.rounds import Done, Member, Rounds, subset
 from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
@@ -320,11 +323,7 @@ class App:
 
     def _target(self, name: str, section: TargetSection) -> Target:
         chain = self.plan.config.chains[section.chain]
-        gas_key = None
-        if section.gas_keyfile is not None and section.passphrase_env in self._environ:
-            gas_key = keys.load(Path(section.gas_keyfile), section.passphrase_env, self._environ)
-        else:
-            _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
+        signer = self._gas_signer(name, section)
         domain = Domain(chain_id=chain.chain_id, store=address(section.store))
         tools = Tools(
             store=self.store,
@@ -334,10 +333,18 @@ class App:
             on_ballot=self._on_ballot,
             on_landed=self._on_landed,
             on_failed=lambda why: self.metrics.failed(name, why),
+            on_balance=lambda wei, pushes: self.metrics.balance(name, wei, pushes),
         )
         return Target(
             name,
-            StoreClient(chain.endpoints, domain, gas_key, max_fee_gwei=section.max_fee_gwei),
+            StoreClient(
+                chain.endpoints,
+                domain,
+                signer,
+                max_fee_gwei=section.max_fee_gwei,
+                agree=section.agree,
+                tip_percentile=section.tip_percentile,
+            ),
             PushRules(
                 max_push_age_s=section.max_push_age_s,
                 bump_after_s=section.bump_after_s,
@@ -345,6 +352,17 @@ class App:
             ),
             feeds=self.plan.pushed,
             operators=[m.signer for m in self.rounds.members if m.signer is not None],
-            can_send=gas_key is not None,
+            can_send=signer is not None,
             tools=tools,
+            policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
+            warn_pushes=section.warn_pushes,
         )
+
+    def _gas_signer(self, name: str, section: TargetSection) -> Signer | None:
+        """The gas key: in a keyfile or with a remote signer; None runs dry, and says so."""
+        if section.signer_url is not None and section.signer_address is not None:
+            return RemoteSigner(section.signer_url, address(section.signer_address))
+        if section.gas_keyfile is not None and section.passphrase_env in self._environ:
+            return keys.LocalSigner(keys.load(Path(section.gas_keyfile), section.passphrase_env, self._environ))
+        _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
+        return None

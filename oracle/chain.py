@@ -1,34 +1,69 @@
-"""What the pusher needs of a chain, through web3: the store's signer set and slots, fees, transactions, receipts."""
+"""What the pusher needs of a chain: the store's signer set and slots, fees, transactions, receipts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
 
-import aiohttp
-import coincurve
-import rlp
-from eth_account import Account
-from hexbytes import HexBytes
-from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import TransactionNotFound, Web3Exception
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 
-import contracts
-from oracle.eip712 import Domain, address_of
+from feeds.jsonrpc import quantity
+from feeds.types import FeedError
+from oracle.eip712 import Domain
+from oracle.nodes import ChainError, NodeRefused, Nodes
 from oracle.report import decode_slot
 from oracle.sign import SignedBatch, SignerSet
+from oracle.store_abi import calldata, reason
+from oracle.transaction import Fees, Market, SignedTx, Unsigned, market_of
 from oracle.types import Report
 
+__all__ = ["ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses"]
 _GWEI = 10**9
-_TIP_WEI = _GWEI
-_FEE_FACTOR = 2
 _GAS_NUM, _GAS_DEN = 6, 5
-_RAISE_NUM, _RAISE_DEN = 9, 8
+_FEE_BLOCKS = 20
+_LEAST_TIP_WEI = 10**6
+_LOW_32 = 0xFFFFFFFF
 
 
-class ChainError(RuntimeError):
-    """The chain can not be used for pushing: what is wrong and what to do."""
+class StoreRefuses(ChainError):
+    """The store would not take the push. ``name`` is the contract's own error, such as NothingNew."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(f"the push would fail: {name}{text}")
+        self.name = name
+
+
+class FeeTooHigh(ChainError):
+    """The chain asks for more than the ceiling."""
+
+
+class Sent(StrEnum):
+    """What became of a broadcast."""
+
+    TAKEN = "taken"
+    NONCE_USED = "nonce used"
+    UNDERPRICED = "underpriced"
+    NO_FUNDS = "no funds"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A broadcast's outcome over all endpoints, with what they said."""
+
+    sent: Sent
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest block that enough endpoints have reached."""
+
+    number: int
+    time_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,68 +76,68 @@ class Landed:
     gas_used: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedTx:
-    """A transaction ready to be sent: its hash is known before anybody sees it."""
+class Signer(Protocol):
+    """Who signs transactions: a key in this process or a remote one."""
 
-    nonce: int
-    tx_hash: str
-    raw: bytes
+    @property
+    def address(self) -> bytes:
+        """20 bytes."""
 
+    async def sign(self, preimage: bytes) -> bytes:
+        """65 bytes r | s | y (0 or 1) over keccak(preimage)."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fees:
-    """What a type-2 transaction pays at most for a unit of gas, in wei."""
-
-    tip_wei: int
-    max_wei: int
-
-    @classmethod
-    def of(cls, raw: bytes) -> Fees:
-        """Fees of a signed type-2 transaction (EIP-1559: chain id, nonce, tip, maximum, ...)."""
-        fields = cast("list[bytes]", rlp.decode(raw[1:]))
-        return cls(tip_wei=int.from_bytes(fields[2], "big"), max_wei=int.from_bytes(fields[3], "big"))
-
-    def at_least(self, above: Fees | None) -> Fees:
-        """These fees, or an eighth more than those of what is to be replaced, whichever is higher."""
-        if above is None:
-            return self
-        raised = [x * _RAISE_NUM // _RAISE_DEN + 1 for x in (above.tip_wei, above.max_wei)]
-        return Fees(tip_wei=max(self.tip_wei, raised[0]), max_wei=max(self.max_wei, raised[1]))
+    async def close(self) -> None:
+        """Close its connection."""
 
 
 class StoreClient:
     """One PriceStore on one chain.
 
     Args:
-        endpoints: HTTP endpoints; the first one that serves the right chain is used.
+        endpoints: HTTP endpoints; all are sent to, and enough of them must agree.
         domain: chain id and address of the store.
-        gas_key: pays for transactions and has no authority; None reads only.
+        signer: pays for transactions and has no authority; None reads only.
         max_fee_gwei: never pay more for a unit of gas.
+        agree: how many endpoints must say the same; 0 is a majority of three or more.
+        tip_percentile: of the tips paid in recent blocks.
+        timeout_ms: of one request.
     """
 
     def __init__(
-        self, endpoints: Sequence[str], domain: Domain, gas_key: coincurve.PrivateKey | None, *, max_fee_gwei: int
+        self,
+        endpoints: Sequence[str],
+        domain: Domain,
+        signer: Signer | None,
+        *,
+        max_fee_gwei: int,
+        agree: int = 0,
+        tip_percentile: int = 60,
+        timeout_ms: int = 4_000,
     ) -> None:
         self.domain = domain
-        self._endpoints = tuple(endpoints)
-        self._address = AsyncWeb3.to_checksum_address("0x" + domain.store.hex())
-        self._use(self._endpoints[0])
-        self._key = gas_key
-        self._payer = None if gas_key is None else AsyncWeb3.to_checksum_address("0x" + address_of(gas_key).hex())
-        self._max_fee_wei = max_fee_gwei * _GWEI
+        self.nodes = Nodes(endpoints, chain_id=domain.chain_id, agree=agree, timeout_ms=timeout_ms)
+        self._store = "0x" + domain.store.hex()
+        self._signer = signer
+        self._ceiling_wei = max_fee_gwei * _GWEI
+        self._percentile = tip_percentile
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.nodes.close()
+        if self._signer is not None:
+            await self._signer.close()
+
+    # --- what the store says -------------------------------------------------------------------------------------
 
     async def connect(self) -> SignerSet:
-        """Take the first endpoint that serves the chain, check the code, read the signer set.
+        """Check chain and code, read the signer set.
 
         Raises:
             ChainError: no endpoint fits, or there is no store at the address.
         """
-        await self.choose()
-        code = await self.web3.eth.get_code(self._address)
-        if not code:
-            raise ChainError(f"no contract at {self._address}: deploy the store first, or correct targets.*.store")
-        epoch, threshold, signers, weights = await self._contract.functions.signerSet().call()
+        if await self.nodes.agreed("eth_getCode", self._store, "latest") == "0x":
+            raise ChainError(f"no contract at {self._store}: deploy the store first, or correct targets.*.store")
+        epoch, threshold, signers, weights = await self.read("signerSet")
         return SignerSet(
             domain=self.domain,
             epoch=epoch,
@@ -111,110 +146,189 @@ class StoreClient:
             weights=tuple(weights),
         )
 
-    async def choose(self) -> None:
-        """Go over to the first endpoint that answers for the right chain; ChainError names what is wrong with each."""
-        trouble = []
-        for url in self._endpoints:
-            await self.close()
-            self._use(url)
-            try:
-                chain_id = await self.web3.eth.chain_id
-            except (Web3Exception, aiohttp.ClientError, OSError, ValueError, TimeoutError) as e:
-                trouble.append(f"{url} does not answer ({type(e).__name__})")
-                continue
-            if chain_id == self.domain.chain_id:
-                return
-            trouble.append(f"{url} serves chain {chain_id}, the config says {self.domain.chain_id}")
-        raise ChainError("; ".join(trouble))
-
-    def _use(self, url: str) -> None:
-        self.web3 = AsyncWeb3(AsyncHTTPProvider(url, request_kwargs={"timeout": 10}))
-        self._contract = self.web3.eth.contract(address=self._address, abi=contracts.load("PriceStore").abi)
+    async def read(self, function: str, *args: Any, block: str = "latest") -> tuple[Any, ...]:
+        """Values of a view function of the store, as enough endpoints give them."""
+        data, outputs = calldata(function, args)
+        raw: Any = await self.nodes.agreed("eth_call", {"to": self._store, "data": "0x" + data.hex()}, block)
+        try:
+            return tuple(decode(outputs, bytes.fromhex(str(raw)[2:])))
+        except (DecodingError, ValueError):
+            raise ChainError(f"{function} of {self._store} answers {str(raw)[:40]!r}: this is no PriceStore") from None
 
     async def feeds(self) -> dict[str, int]:
         """Feed id text to index, as registered on chain."""
-        count = await self._contract.functions.count().call()
-        ids = [await self._contract.functions.idAt(i).call() for i in range(count)]
+        (count,) = await self.read("count")
+        ids = [(await self.read("idAt", i))[0] for i in range(count)]
         return {bytes(raw).rstrip(b"\0").decode(): i for i, raw in enumerate(ids)}
 
-    async def stored(self, index: int) -> Report | None:
-        """What the store holds for an index; None before the first push."""
-        word = int(await self._contract.functions.slotAt(index).call())
-        return decode_slot(word) if word & 0xFFFFFFFF else None
+    async def stored(self, index: int, block: int | None = None) -> Report | None:
+        """What the store holds for an index, at a block if given; None before the first push."""
+        (word,) = await self.read("slotAt", index, block="latest" if block is None else hex(block))
+        return decode_slot(int(word)) if int(word) & _LOW_32 else None
+
+    # --- what the chain says -------------------------------------------------------------------------------------
+
+    async def head(self) -> Head:
+        """The newest block that enough endpoints have reached."""
+        number, time_s = await self.nodes.vouched("eth_getBlockByNumber", "latest", False, of=_head)  # noqa: FBT003
+        return Head(number=number, time_s=time_s)
 
     async def next_nonce(self) -> int:
         """Nonce of the gas key's next transaction by what is mined, not by what is pending."""
-        return int(await self.web3.eth.get_transaction_count(self._paying(), "latest"))
+        return await self.nodes.vouched("eth_getTransactionCount", self.payer, "latest", of=quantity)
 
-    async def prepare(self, batch: SignedBatch, nonce: int, *, above: Fees | None = None) -> SignedTx:
-        """Build and sign the push.
+    async def balance_wei(self) -> int:
+        """What the gas key has."""
+        return await self.nodes.vouched("eth_getBalance", self.payer, "latest", of=quantity)
+
+    async def receipt(self, tx_hash: str) -> Landed | None:
+        """The receipt as enough endpoints give it; None while the transaction is not in their chains."""
+        return await self.nodes.agreed("eth_getTransactionReceipt", tx_hash, of=_landed)
+
+    async def market(self) -> Market:
+        """Base fee and usual tip: of several endpoints' words the lower middle one, so that one can not make us pay."""
+        asked = (hex(_FEE_BLOCKS), "latest", [self._percentile])
+        answers = await self.nodes.every("eth_feeHistory", *asked, least=self.nodes.agree)
+        found = [m for a in answers.values() if (m := _market(a)) is not None]
+        if not found:
+            raise ChainError("no endpoint gives a fee history (eth_feeHistory)")
+        middle = (len(found) - 1) // 2
+        return Market(
+            base_wei=sorted(m.base_wei for m in found)[middle], tip_wei=sorted(m.tip_wei for m in found)[middle]
+        )
+
+    # --- pushing -------------------------------------------------------------------------------------------------
+
+    async def prepare(self, data: bytes, nonce: int, *, above: Fees | None = None) -> SignedTx:
+        """Simulate the push, then build and sign it.
 
         Args:
-            batch: what to push.
+            data: calldata of the push, see `push_data`.
             nonce: of the gas key.
             above: fees of a transaction with the same nonce that may still be waiting somewhere; nodes take its
                 replacement only if both of its fees are at least a tenth higher.
 
         Raises:
-            ChainError: the store would refuse it, or the fee is above the limit.
+            StoreRefuses: the store would not take it.
+            FeeTooHigh: base fee and tip, or what a replacement needs, are above the ceiling.
+            ChainError: too few endpoints answer, or the signer does not.
         """
-        call = self._contract.functions.push(batch.batch, batch.signatures)
-        payer = self._paying()
-        try:
-            gas = int(await call.estimate_gas({"from": payer}))
-            base = int((await self.web3.eth.get_block("latest")).get("baseFeePerGas", 0))
-        except (Web3Exception, OSError, ValueError, TimeoutError) as e:
-            raise ChainError(f"the push would fail: {e}") from e
-        fees = Fees(tip_wei=_TIP_WEI, max_wei=base * _FEE_FACTOR + _TIP_WEI).at_least(above)
-        if fees.max_wei > self._max_fee_wei:
-            limit = self._max_fee_wei // _GWEI
-            raise ChainError(f"a fee of {fees.max_wei // _GWEI} gwei is above max_fee_gwei = {limit}")
-        transaction: dict[str, Any] = {
-            "type": 2,
-            "chainId": self.domain.chain_id,
-            "nonce": nonce,
-            "to": self._address,
-            "value": 0,
-            "gas": gas * _GAS_NUM // _GAS_DEN,
-            "maxFeePerGas": fees.max_wei,
-            "maxPriorityFeePerGas": fees.tip_wei,
-            "data": call._encode_transaction_data(),  # noqa: SLF001 - web3's only encoder without a request
-        }
-        signed = Account.sign_transaction(transaction, cast("coincurve.PrivateKey", self._key).secret)
-        return SignedTx(nonce=nonce, tx_hash="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
+        call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
+        gas = await self._simulate(call)
+        market = await self.market()
+        fees = market.fees(above, self._ceiling_wei)
+        if fees is None:
+            asked = (market.base_wei + market.tip_wei) // _GWEI
+            more = "" if above is None else f", and a waiting push of {above.max_wei // _GWEI} gwei must be outbid"
+            raise FeeTooHigh(f"the chain asks {asked} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}{more}")
+        unsigned = Unsigned(
+            chain_id=self.domain.chain_id,
+            nonce=nonce,
+            fees=fees,
+            gas=gas * _GAS_NUM // _GAS_DEN,
+            to=self.domain.store,
+            data=data,
+        )
+        return unsigned.signed(await self._paying().sign(unsigned.preimage))
 
-    async def broadcast(self, raw: bytes) -> str | None:
-        """Send a signed transaction; None if the node took or has it, else its message."""
-        try:
-            await self.web3.eth.send_raw_transaction(HexBytes(raw))
-        except (Web3Exception, OSError, ValueError, TimeoutError) as e:
-            message = str(e)
-            return None if "already known" in message or "already imported" in message else message
+    async def _simulate(self, call: Mapping[str, str]) -> int:
+        """Gas of the call; the contract's own reason if enough endpoints say that it would revert."""
+        verdict = await self.nodes.agreed("eth_call", call, "latest", of=_simulated)
+        if verdict.refused is not None:
+            raise StoreRefuses(verdict.refused, verdict.text)
+        answers = await self.nodes.every("eth_estimateGas", call, "latest", least=self.nodes.agree)
+        found = sorted(g for a in answers.values() if (g := _gas(a)) is not None)
+        if not found:
+            raise ChainError("no endpoint estimates the gas of the push")
+        return found[(len(found) - 1) // 2]
+
+    async def broadcast(self, raw: bytes) -> Refusal:
+        """Send a signed transaction to every endpoint; one that has it is enough."""
+        answers = await self.nodes.every("eth_sendRawTransaction", "0x" + raw.hex())
+        verdicts = [_sent(a) for a in answers.values()]
+        worst = next((s for s in Sent if s in verdicts), Sent.UNKNOWN)
+        text = "; ".join(f"{n}: {a}" for n, a in answers.items() if isinstance(a, FeedError))
+        return Refusal(sent=worst, text="" if worst is Sent.TAKEN else text)
+
+    @property
+    def payer(self) -> str:
+        """Address of the gas key."""
+        return "0x" + self._paying().address.hex()
+
+    def _paying(self) -> Signer:
+        if self._signer is None:
+            raise ChainError("no gas key: set targets.*.gas_keyfile, or run dry")
+        return self._signer
+
+
+def push_data(batch: SignedBatch) -> bytes:
+    """Calldata of PriceStore.push for a batch."""
+    return calldata("push", (batch.batch, batch.signatures))[0]
+
+
+def _head(answer: Any) -> tuple[int, int]:
+    return quantity(answer["number"]), quantity(answer["timestamp"])
+
+
+def _landed(answer: Any) -> Landed | None:
+    if isinstance(answer, FeedError):
+        raise answer
+    if answer is None:
+        return None
+    return Landed(
+        block=quantity(answer["blockNumber"]),
+        block_hash=str(answer["blockHash"]),
+        ok=quantity(answer["status"]) == 1,
+        gas_used=quantity(answer["gasUsed"]),
+    )
+
+
+def _market(answer: Any) -> Market | None:
+    if isinstance(answer, FeedError):
+        return None
+    try:
+        rewards = [quantity(r[0]) for r in answer.get("reward") or ()]
+        return market_of([quantity(b) for b in answer["baseFeePerGas"]], rewards, least_tip_wei=_LEAST_TIP_WEI)
+    except (FeedError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
 
-    async def receipt(self, tx_hash: str) -> Landed | None:
-        """The receipt of a transaction; None while it is not in the canonical chain."""
-        try:
-            got = await self.web3.eth.get_transaction_receipt(HexBytes(tx_hash))
-        except TransactionNotFound:
-            return None
-        return Landed(
-            block=int(got["blockNumber"]),
-            block_hash="0x" + bytes(got["blockHash"]).hex(),
-            ok=got["status"] == 1,
-            gas_used=int(got["gasUsed"]),
-        )
 
-    async def block(self) -> tuple[int, int]:
-        """Number and time (s) of the newest block."""
-        head = await self.web3.eth.get_block("latest")
-        return int(head["number"]), int(head["timestamp"])
+def _gas(answer: Any) -> int | None:
+    try:
+        return quantity(answer)
+    except FeedError:
+        return None
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.web3.provider.disconnect()
 
-    def _paying(self) -> Any:
-        if self._payer is None:
-            raise ChainError("no gas key: set targets.*.gas_keyfile, or run dry")
-        return self._payer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    """What a simulation says: the contract's error by name, None if it works. The numbers may differ between nodes."""
+
+    refused: str | None
+    text: str = field(default="", compare=False)
+
+
+def _simulated(answer: Any) -> _Verdict:
+    if isinstance(answer, NodeRefused) and (answer.data or "revert" in answer.detail.lower()):
+        name, text = reason(answer.data)
+        return _Verdict(refused=name, text=text or f": {answer.detail}")
+    if isinstance(answer, FeedError):
+        raise answer
+    return _Verdict(refused=None)
+
+
+_TAKEN = ("already known", "already imported", "known transaction", "alreadyknown")
+
+
+def _sent(answer: Any) -> Sent:
+    """Read a node's answer to a raw transaction; the words are those of geth, Nethermind, Erigon, Besu, reth, anvil."""
+    if not isinstance(answer, FeedError):
+        return Sent.TAKEN if isinstance(answer, str) else Sent.UNKNOWN
+    low = str(answer).lower()
+    if any(word in low for word in _TAKEN):
+        return Sent.TAKEN
+    if "nonce too low" in low or "oldnonce" in low:
+        return Sent.NONCE_USED
+    if "underpriced" in low or "feetoolow" in low:
+        return Sent.UNDERPRICED
+    return Sent.NO_FUNDS if "insufficient funds" in low or "insufficientfunds" in low else Sent.UNKNOWN

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from web3.exceptions import Web3Exception
 
 from feeds.observe import Source
 from feeds.rpc import ChainReader, ReaderLimits
@@ -129,7 +128,7 @@ async def _stores(plan: Plan, errors: list[dict[str, str]]) -> None:
             if missing:
                 text = f"not registered in the store: {', '.join(missing)}"
                 errors.append({"key": f"targets.{name}.store", "text": text})
-        except (ChainError, Web3Exception, aiohttp.ClientError, OSError) as e:
+        except (ChainError, OSError) as e:
             errors.append({"key": f"targets.{name}", "text": str(e)})
         finally:
             await client.close()

@@ -11,14 +11,19 @@ from typing import Any
 from feeds.observe import Block
 from feeds.types import Kind
 from oracle.schema import ConfigError, Problem, build
+from oracle.shorthand import VIA_FEED, expand
 from oracle.types import Mode
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 _HEX_ADDRESS = 42
+_RULE_SIZES = (
+    "moved_bps", "drift_slack_bps", "drift_bps_hours", "disagree_bps", "stuck_s", "stuck_bps", "growth_bps_year",
+    "growth_slack_bps", "cadence_s", "derivation_bps", "supply_bps", "doubt_bps", "learn_cap_bps",
+)  # fmt: skip
 _SOURCE_KEYS = frozenset(
     {
         "name", "type", "kind", "group", "chain", "pair", "symbol", "convert", "max_age_s", "average_s",
-        "average_blocks", "own_oracle", "block",
+        "average_blocks", "own_oracle", "against", "block",
     }
 )  # fmt: skip
 
@@ -122,19 +127,50 @@ class OperatorSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSection:
-    """[targets.NAME]: a PriceStore to push to. ``max_push_age_s`` as in the store. The gas key has no authority."""
+    """[targets.NAME]: a PriceStore to push to. ``max_push_age_s`` as in the store. The gas key has no authority.
+
+    Its key is a keyfile, or one of a remote signer: ``signer_url`` with ``signer_address``. What gas is spent for:
+    oracle.due.PushPolicy.
+    """
 
     chain: str
     store: str
     gas_keyfile: str | None = None
     passphrase_env: str = "LRT_ORACLE_GAS_PASSPHRASE"
+    signer_url: str | None = None
+    signer_address: str | None = None
     max_push_age_s: int = 60
     max_fee_gwei: int = 500
+    tip_percentile: int = 60
     bump_after_s: int = 15
     confirmations: int = 12
+    agree: int = 0
+    offset_s: int = 0
+    spread_bps: int = 100
+    peg_bps: int = 25
+    peg_percent: int = 50
+    early_percent: int = 50
+    gas_per_day: int = 0
+    warn_pushes: int = 100
 
     def __post_init__(self) -> None:
         address(self.store)
+        if (self.signer_url is None) != (self.signer_address is None):
+            raise ValueError("signer_url and signer_address belong together: write both or neither")
+        if self.signer_address is not None:
+            address(self.signer_address)
+            if self.gas_keyfile is not None:
+                raise ValueError("gas_keyfile and signer_url are two keys: write one of them")
+        if self.signer_url is not None and "@" in self.signer_url:
+            raise ValueError("signer_url holds a password: secrets are never in the config")
+        for name in ("tip_percentile", "peg_percent", "early_percent"):
+            if not 0 <= getattr(self, name) <= 100:  # noqa: PLR2004 - percent
+                raise ValueError(f"{name} must be 0 to 100")
+        for name in ("agree", "offset_s", "spread_bps", "peg_bps", "gas_per_day", "warn_pushes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative")
+        if self.bump_after_s < 1 or self.confirmations < 1:
+            raise ValueError("bump_after_s and confirmations must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +197,62 @@ class BandsSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RulesSection:
+    """[feeds.X.rules]: what else the judge looks for; 0 turns a rule off. None: from the bands.
+
+    ``moved_bps`` within ``moved_s``: a fast move (None: ``watch_bps``). ``drift_slack_bps`` and ``drift_bps_hours``: a slow
+    one (None: half of ``watch_bps``, and ``watch_bps`` for three days). ``disagree_bps``: groups apart (None: half of
+    ``max_spread_bps``). ``share_percent``: of stable pools' value in the token. ``depth_percent`` of the usual over
+    ``depth_s``. ``stuck_s`` and ``stuck_bps``: a source that stands still while the market moves. ``growth_bps_year`` from
+    a snapshot of ``snapshot_days``, plus ``growth_slack_bps``: the cap on the redemption rate. ``cadence_s``: the rate moves
+    at least this often. ``derivation_bps``: two readings of the rate. ``supply_bps``: more tokens than backing.
+    ``premium_bps``, ``lone_bps``: a market further above redemption, or further below on one group alone, is refused.
+    ``doubt_bps``: added to the spread on doubt. ``learn_bps_day`` up to ``learn_cap_bps``: the normal discount is learned.
+    ``redemption_open``: whether holders can redeem. ``ramp_s``: of ``redemption_unless_depeg``.
+    """
+
+    moved_bps: int | None = None
+    moved_s: int = 600
+    drift_slack_bps: int | None = None
+    drift_bps_hours: int | None = None
+    disagree_bps: int | None = None
+    share_percent: int = 70
+    depth_percent: int = 30
+    depth_s: int = 86_400
+    stuck_s: int = 600
+    stuck_bps: int = 100
+    growth_bps_year: int = 0
+    growth_slack_bps: int = 10
+    snapshot_days: int = 60
+    cadence_s: int = 0
+    derivation_bps: int = 10
+    supply_bps: int = 100
+    premium_bps: int = 1_000
+    lone_bps: int = 1_000
+    doubt_bps: int = 50
+    learn_bps_day: int = 0
+    learn_cap_bps: int = 100
+    redemption_open: bool = True
+    ramp_s: int = 1_800
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.learn_bps_day <= 5:  # noqa: PLR2004 - a slow drift must not teach the band
+            raise ValueError(f"learn_bps_day = {self.learn_bps_day}: write 0 to 5")
+        if not 7 <= self.snapshot_days <= 60:  # noqa: PLR2004 - short ones cap a rate that moves in steps
+            raise ValueError(f"snapshot_days = {self.snapshot_days}: write 7 to 60")
+        if not 0 <= self.share_percent <= 100 or not 0 <= self.depth_percent <= 100:  # noqa: PLR2004 - percent
+            raise ValueError("share_percent and depth_percent are 0 to 100")
+        if self.premium_bps < 1 or self.lone_bps < 1 or self.ramp_s < 1 or self.moved_s < 1 or self.depth_s < 1:
+            raise ValueError("premium_bps, lone_bps, ramp_s, moved_s and depth_s are at least 1")
+        if min(getattr(self, f) or 0 for f in _RULE_SIZES) < 0:
+            raise ValueError(f"{', '.join(_RULE_SIZES)} are not negative; 0 turns a rule off")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSection:
     """[[feeds.X.sources]]: one source. Keys that are not listed here belong to the adapter named by ``type``.
+
+    ``against``: which of our two prices a reference is compared with.
 
     ``block``: read at the latest, the safe or the finalized block; the later ones cost age.
     """
@@ -179,6 +269,7 @@ class SourceSection:
     average_s: int = 0
     average_blocks: int = 3
     own_oracle: bool = False
+    against: Kind = Kind.MARKET
     block: Block = Block.LATEST
     params: Mapping[str, Any] = field(default_factory=dict)
 
@@ -200,9 +291,15 @@ class FeedSection:
     halt_after_s: int = 300
     accept_single_group: bool = False
     reference_only: bool = False
+    off: bool = False
+    reason: str | None = None
+    catalog: tuple[str, ...] = ()
+    notional: str | None = None
+    average_s: int = 60
     share_of: str | None = None
     legs: tuple[str, ...] = ()
     bands: BandsSection = field(default_factory=BandsSection)
+    rules: RulesSection = field(default_factory=RulesSection)
     sources: tuple[SourceSection, ...] = ()
 
 
@@ -237,7 +334,7 @@ def load(path: Path) -> Config:
 def parse(table: Mapping[str, Any]) -> Config:
     """Turn a parsed TOML document into the config; raises ConfigError as :func:`load` does."""
     problems: list[Problem] = []
-    config = build(Config, _with_params(table), "config", problems)
+    config = build(Config, _with_params(expand(table, problems)), "config", problems)
     if config is None or problems:
         raise ConfigError([Problem(p.key.removeprefix("config."), p.text) for p in problems])
     return config
@@ -262,4 +359,6 @@ def _source(source: Any) -> Any:
     if not isinstance(source, Mapping):
         return source
     own = {k: v for k, v in source.items() if k in _SOURCE_KEYS}
+    if own.get("kind") == VIA_FEED:
+        own["kind"] = Kind.REDEMPTION.value
     return {**own, "params": {k: v for k, v in source.items() if k not in _SOURCE_KEYS}}

@@ -55,9 +55,18 @@ def observed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes)
     return _digest(domain, _OBSERVED, epoch, round_time_s, items)
 
 
+def batch_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    """The 66 bytes whose keccak is the digest of a batch: for a signer that hashes by itself."""
+    return _preimage(domain, _BATCH, epoch, round_time_s, items)
+
+
 def _digest(domain: Domain, kind: bytes, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    return keccak(_preimage(domain, kind, epoch, round_time_s, items))
+
+
+def _preimage(domain: Domain, kind: bytes, epoch: int, round_time_s: int, items: bytes) -> bytes:
     struct = keccak(kind + epoch.to_bytes(32, "big") + round_time_s.to_bytes(32, "big") + keccak(items))
-    return keccak(b"\x19\x01" + separator(domain) + struct)
+    return b"\x19\x01" + separator(domain) + struct
 
 
 def batch_bytes(epoch: int, round_time_s: int, items: bytes) -> bytes:

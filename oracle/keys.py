@@ -9,9 +9,34 @@ from pathlib import Path
 
 import coincurve
 from eth_account import Account
+from eth_hash.auto import keccak
 
 from oracle.eip712 import address_of
 from oracle.journal import SignJournal
+
+
+class LocalSigner:
+    """A key in this process. Its secret is in no representation of it.
+
+    Args:
+        key: the secret key.
+    """
+
+    __slots__ = ("_key", "address")
+
+    def __init__(self, key: coincurve.PrivateKey) -> None:
+        self._key = key
+        self.address = address_of(key)
+
+    def __repr__(self) -> str:
+        return f"LocalSigner(0x{self.address.hex()})"
+
+    async def sign(self, preimage: bytes) -> bytes:
+        """65 bytes r | s | y (0 or 1) over keccak(preimage); s is in the lower half."""
+        return self._key.sign_recoverable(keccak(preimage), hasher=None)
+
+    async def close(self) -> None:
+        """Nothing to close; a remote signer has a connection."""
 
 
 class KeyfileError(RuntimeError):

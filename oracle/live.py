@@ -63,7 +63,7 @@ class Live:
             feed=spec.feed,
             mode=spec.mode,
             report=report,
-            price_wad=price_of(report, spec.mode),
+            price_wad=price_of(report, spec.mode, judged.verdict.ramp_ppm if judged else 0),
             deviation_bps=deviation,
             reasons=reasons,
             observed_at_ms=min((leg.market_as_of_ms for leg in legs), default=as_of),

@@ -67,6 +67,8 @@ class Metrics:
         self._misfires = self._counter("scheduler_misfires", "skipped runs of a job", ("job",))
         self._landed = self._counter("pushes_landed", "pushes that landed", target)
         self._failed = self._counter("pushes_failed", "pushes that did not land, by reason", ("target", "reason"))
+        self._balance = self._gauge("gas_balance_ether", "what the gas key has", target)
+        self._affords = self._gauge("gas_pushes_left", "pushes that it can pay for at present fees", target)
         self._refused = self._counter("signatures_refused", "refusals of a cosigner", ("operator", "code"))
         self._offset = self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ())
         self._streams = self._gauge("stream_readers", "open event streams", ())
@@ -111,6 +113,11 @@ class Metrics:
     def failed(self, target: str, reason: str) -> None:
         """A push did not land; the reason is one of a small set of words."""
         self._failed.labels(target, reason).inc()
+
+    def balance(self, target: str, wei: int, pushes: int) -> None:
+        """What a target's gas key has, and how many pushes that pays for."""
+        self._balance.labels(target).set(wei / WAD)
+        self._affords.labels(target).set(pushes)
 
     def refused(self, refusal: Refusal) -> None:
         """A cosigner refused."""

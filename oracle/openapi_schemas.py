@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from feeds.types import Kind
+
 Schema: TypeAlias = dict[str, Any]
 
 
@@ -100,7 +102,7 @@ _SOURCE = object_of(
     {
         "name": text("name"),
         "pair": text("BASE/QUOTE"),
-        "kind": {"type": "string", "enum": ["market", "redemption", "reference"]},
+        "kind": {"type": "string", "enum": [k.value for k in Kind]},
         "group": text("what it depends on"),
         "max_age_ms": whole("older words do not count"),
         "average_ms": whole("a pool's price is averaged over this; 0: not"),

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from feeds.types import Kind, Outcome
-from feeds.units import MS, WAD, Bps, Wad
+from feeds.types import Failure, Kind, Observation, Outcome
+from feeds.units import MS, WAD, Bps, Wad, wad_div_down
 from oracle.aggregate import Sifted, combine_market, combine_redemption, remember, sift
 from oracle.codec import digest
-from oracle.judge import Evidence, judge, per_share_down, slash_ppb, track_rate
+from oracle.judge import Evidence, judge
 from oracle.methods.registry import METHODS
 from oracle.report import compose, halt
+from oracle.rules.evidence import Pool
+from oracle.rules.market import dimension
+from oracle.rules.rate import capped, slash_ppb, track
 from oracle.types import (
     RULES_VERSION,
     Abstain,
@@ -23,6 +26,7 @@ from oracle.types import (
     Aggregate,
     FeedSpec,
     FeedState,
+    Implausible,
     Leg,
     LegMissing,
     RateState,
@@ -97,15 +101,12 @@ def evaluate(
     """
     sifted = sift(spec, state.pools, outcomes, legs, now_ms)
     market, redemption, leg_slash = _prices(spec, state, sifted, outcomes, legs, now_ms)
-    rate = track_rate(spec.bands, state.rate, redemption, now_ms) if redemption else None
-    seen = Evidence(
-        market_wad=market.price_wad if market else Wad(0),
-        redemption_wad=redemption.price_wad if redemption else Wad(0),
-        groups=len({u.group for u in market.used}) if market else 0,
-        rate=rate,
-        leg_slash_ppb=leg_slash,
-    )
-    verdict, judged = judge(spec, state.judge, seen, now_ms)
+    rate = track(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
+    seen = replace(_evidence(spec, market, rate, outcomes, legs, now_ms), leg_slash_ppb=leg_slash)
+    impossible = dimension(seen.market_wad, seen.redemption_wad, spec, seen.groups)
+    if impossible is not None:
+        raise Implausible(impossible, market=str(seen.market_wad), redemption=str(seen.redemption_wad))
+    verdict, judged, memory = judge(spec, state.judge, state.memory, seen, now_ms)
     report = compose(verdict, market, rate, now_ms=now_ms, round_time_s=now_ms // MS)
     after = replace(
         state,
@@ -113,6 +114,7 @@ def evaluate(
         history=_history(spec, state.history, market, now_ms),
         judge=judged,
         rate=rate,
+        memory=memory,
         last=report,
         last_market_as_of_ms=market.as_of_ms if market else 0,
         abstaining_since_ms=None,
@@ -124,7 +126,59 @@ def as_leg(spec: FeedSpec, done: Judged | Round, rate: RateState | None, now_ms:
     """What other feeds may know of this round."""
     slash = slash_ppb(spec.bands, rate, now_ms)
     as_of = done.market.as_of_ms if done.market else now_ms
-    return Leg(feed=spec.feed, report=done.report, market_as_of_ms=as_of, reasons=done.verdict.reasons, slash_ppb=slash)
+    return Leg(
+        feed=spec.feed,
+        report=done.report,
+        market_as_of_ms=as_of,
+        reasons=done.verdict.reasons,
+        slash_ppb=slash,
+        suspects=_outliers(spec, done.market),
+    )
+
+
+def _outliers(spec: FeedSpec, market: Aggregate | None) -> tuple[str, ...]:
+    """Groups that were thrown out for their price."""
+    thrown = {r.source for r in market.rejected if r.code == "OUTLIER"} if market else set()
+    return tuple(sorted({s.group for s in spec.sources if s.name in thrown}))
+
+
+def _evidence(
+    spec: FeedSpec,
+    market: Aggregate | None,
+    rate: RateState | None,
+    outcomes: Sequence[Outcome],
+    legs: Mapping[str, Leg],
+    now_ms: int,
+) -> Evidence:
+    """What the rules may look at. The redemption rate is held to its growth cap here: the cap is what is published."""
+    seen = {o.source: o for o in outcomes if isinstance(o, Observation)}
+    used = market.used if market else ()
+    of_kind = {k: [s.name for s in spec.sources if s.kind is k] for k in Kind}
+    suspects = {g for leg in legs.values() for g in leg.suspects} & {s.group for s in spec.sources}
+    pools = [seen[u.source] for u in used if u.source in seen]
+    return Evidence(
+        market_wad=market.price_wad if market else Wad(0),
+        redemption_wad=capped(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
+        groups=len({u.group for u in used}),
+        rate=rate,
+        disagree_bps=market.spread_bps if market else 0,
+        prices=tuple((u.source, u.price_wad) for u in used),
+        pools=tuple(
+            Pool(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
+            for p in pools
+            if p.depth_wad is not None
+        ),
+        readings=tuple((n, seen[n].price_wad) for n in of_kind[Kind.REDEMPTION] if n in seen),
+        supply_wad=_sum(of_kind[Kind.SUPPLY], seen),
+        backing_wad=_sum(of_kind[Kind.BACKING], seen),
+        suspects=tuple(sorted(suspects)),
+        sequencer_down=any(isinstance(o, Failure) and o.error.code == "SEQUENCER_DOWN" for o in outcomes),
+    )
+
+
+def _sum(names: Sequence[str], seen: Mapping[str, Observation]) -> int | None:
+    """Sum of all these sources; None if there is none or one is missing: half of a supply is no supply."""
+    return sum(seen[n].price_wad for n in names) if names and all(n in seen for n in names) else None
 
 
 def _leg_names(spec: FeedSpec) -> list[str]:
@@ -152,7 +206,7 @@ def _of_share(spec: FeedSpec, legs: Mapping[str, Leg], now_ms: int) -> tuple[Agg
     leg = legs.get(spec.share_of or "")
     if leg is None or not leg.report.market_wad or not leg.report.redemption_wad:
         raise LegMissing(f"needs {spec.share_of}, which has no price this round", leg=str(spec.share_of))
-    price = per_share_down(leg.report.market_wad, leg.report.redemption_wad)
+    price = wad_div_down(leg.report.market_wad, leg.report.redemption_wad)
     age = max(0, now_ms - leg.market_as_of_ms)
 
     def one(kind: Kind, wad: Wad, spread: int) -> Aggregate:

@@ -10,10 +10,12 @@ from pathlib import Path
 from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, RATES
 from feeds.types import ChainAdapter, Kind, Pair
+from feeds.units import MS
 from oracle.config import BandsSection, Config, FeedSection, SourceSection
 from oracle.methods.registry import METHODS, OUTLIERS
 from oracle.schema import ConfigError, Problem, build, nearest
-from oracle.types import Bands, FeedSpec, Mode, SourceSpec
+from oracle.types import Bands, FeedSpec, Mode, Rules, SourceSpec
+from oracle.unit_checks import unit_problems
 
 _MIN_AVERAGE_S = 30
 _MIN_AVERAGE_BLOCKS = 3
@@ -21,6 +23,7 @@ _MAX_AGE_S = 3_600
 _MAX_RATE_AGE_S = 7 * 86_400
 _MAX_ID = 31
 _CROSS_LEGS = 2
+_DRIFT_HOURS = 72
 _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
 """On Ethereum a safe block is 6 to 13 minutes old, a finalized one 13 to 20; a limit below is never met."""
 
@@ -36,6 +39,7 @@ class SourcePlan:
     chain: str | None = None
     adapter: ChainAdapter | None = None
     block: Block = Block.LATEST
+    against: Kind = Kind.MARKET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ def plan(config: Config) -> Plan:
     for name, feed in config.feeds.items():
         where = f'feeds."{name}"'
         pair = _pair(name, where, problems)
-        if pair is None:
+        if pair is None or feed.off:
             continue
         places = (_At(feed=name, pair=pair, place=i, section=feed) for i in range(len(feed.sources)))
         found = [_source(config, at, s, problems) for at, s in zip(places, feed.sources, strict=True)]
@@ -126,6 +130,7 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
         problems.append(Problem(f"{at.where}.pair", str(e)))
         return None
     problems += _check_source(config, at.where, own, at.pair, source)
+    problems += unit_problems(config, at.where, own, source, adapter)
     limit_s = source.max_age_s or at.section.max_age_s
     if limit_s < _LEAST_AGE_S[source.block] and not config.oracle.scaled_times:
         text = f"a {source.block} block is older than {limit_s} s: at least {_LEAST_AGE_S[source.block]}"
@@ -151,6 +156,7 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
         chain=source.chain,
         adapter=adapter,
         block=source.block,
+        against=source.against,
     )
 
 
@@ -209,6 +215,36 @@ def _spec(name: str, pair: Pair, feed: FeedSection, plans: list[SourcePlan]) -> 
         share_of=feed.share_of,
         legs=feed.legs,
         accept_single_group=feed.accept_single_group,
+        rules=_rules(feed),
+    )
+
+
+def _rules(feed: FeedSection) -> Rules:
+    r, watch = feed.rules, feed.bands.watch_bps
+    return Rules(
+        moved_bps=watch if r.moved_bps is None else r.moved_bps,
+        moved_ms=r.moved_s * MS,
+        drift_slack_bps=watch // 2 if r.drift_slack_bps is None else r.drift_slack_bps,
+        drift_bps_h=watch * _DRIFT_HOURS if r.drift_bps_hours is None else r.drift_bps_hours,
+        disagree_bps=feed.max_spread_bps // 2 if r.disagree_bps is None else r.disagree_bps,
+        share_bps=r.share_percent * 100,
+        depth_percent=r.depth_percent,
+        depth_ms=r.depth_s * MS,
+        stuck_ms=r.stuck_s * MS,
+        stuck_bps=r.stuck_bps,
+        growth_bps_year=r.growth_bps_year,
+        growth_slack_bps=r.growth_slack_bps,
+        snapshot_ms=r.snapshot_days * 86_400 * MS,
+        cadence_ms=r.cadence_s * MS,
+        derivation_bps=r.derivation_bps,
+        supply_bps=r.supply_bps,
+        premium_bps=r.premium_bps,
+        lone_bps=r.lone_bps,
+        doubt_bps=r.doubt_bps,
+        learn_bps_day=r.learn_bps_day,
+        learn_cap_bps=r.learn_cap_bps,
+        redemption_open=r.redemption_open,
+        ramp_ms=r.ramp_s * MS,
     )
 
 
@@ -241,13 +277,21 @@ def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[Source
     for other in (*feed.legs, *((feed.share_of,) if feed.share_of else ())):
         if other not in config.feeds:
             yield Problem(where, f"{other!r} is no feed; {nearest(other, config.feeds)}")
+        elif config.feeds[other].off:
+            yield Problem(where, f"{other} is off: turn this feed off too, or that one on")
     names = [p.spec.name for p in plans]
     for twice in sorted({n for n in names if names.count(n) > 1}):
         yield Problem(f"{where}.sources", f"two sources are called {twice!r}: give one of them another name")
     if feed.legs:
         yield from _check_cross(config, where, name, feed)
+    yield from _check_mode(where, feed)
     if feed.sources:
         yield from _check_quorum(where, feed, _spec(name, Pair(base="A", quote="B"), feed, plans))
+
+
+def _check_mode(where: str, feed: FeedSection) -> Iterator[Problem]:
+    if feed.mode is Mode.CAPPED and not feed.rules.growth_bps_year:
+        yield Problem(f"{where}.mode", "capped needs a cap: write rules.growth_bps_year, 968 for 9.68 % a year")
 
 
 def _check_cross(config: Config, where: str, name: str, feed: FeedSection) -> Iterator[Problem]:

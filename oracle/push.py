@@ -1,26 +1,31 @@
 """Push: journalled before it is broadcast, watched until it is deep in the chain, never sent twice.
 
-One nonce is under way at a time. A crash at any point is reconciled at the next start: what was journalled is either
-found on the chain, sent again as the same bytes while the store would still take it, or given up for good.
+One nonce is under way at a time. All transactions made for a nonce compete: whichever of them lands, its row says so
+and the others are replaced; all are watched until the winner is deep. A crash at any point is reconciled at the next
+start, a reorganisation at the next look: what was journalled is found on the chain, sent again as the same bytes while
+the store would still take it, or given up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Protocol
 
 import structlog
 
-from feeds.units import MS
-from oracle.chain import ChainError, Fees, Landed, StoreClient
+from oracle.chain import ChainError, FeeTooHigh, Head, Landed, Sent, StoreClient, StoreRefuses, push_data
 from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
+from oracle.transaction import Fees, data_of
 from oracle.types import Report
 
 OPEN = ("prepared", "sent")
-_DAY_S = 86_400
+DONE = ("landed", "reverted")
+_NOTE = 200
 _log = structlog.get_logger("oracle.push")
 
 
@@ -33,8 +38,11 @@ class PushJournal(Protocol):
     def update_push(self, push_id: int, **changes: Any) -> None:
         """Write what became of it."""
 
-    def pushes(self, target: str, states: Sequence[str] = (), since_s: int = 0) -> list[PushRow]:
-        """Pushes of a target in any of these states, ascending."""
+    def watched_pushes(self, target: str) -> list[PushRow]:
+        """Pushes of a target whose outcome may still change, ascending by nonce, then by id."""
+
+    def add_refusal(self, at_ms: int, target: str, round_s: int, items: bytes, why: str, error: str) -> None:
+        """Write that a batch was not sent, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +64,7 @@ class Pusher:
         rules: its limits.
         now_ms: the clock.
         on_landed: told of every push that landed, with its row.
+        on_failed: told of every push that did not, with one of a small set of words.
     """
 
     def __init__(
@@ -67,161 +76,251 @@ class Pusher:
         *,
         now_ms: Callable[[], int],
         on_landed: Callable[[PushRow], None],
+        on_failed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.target = target
         self.stored: dict[int, Report] = {}
+        self.strangers = 0
         self._client = client
         self._journal = journal
         self._rules = rules
         self._now_ms = now_ms
-        self._on_landed = on_landed
-        self._current: SignedBatch | None = None
-        self._bumps = 0
+        self._on_landed, self._on_failed = on_landed, on_failed
+        self._indexes: tuple[int, ...] = ()
+        self._next = 0
+        self._fresh_start = True
+        self._tried_ms: dict[int, int] = {}
+        self._outbid: set[int] = set()
+        self._gone_at: dict[int, int] = {}
 
     @property
     def busy(self) -> bool:
-        """Whether a push is under way."""
-        return bool(self._journal.pushes(self.target, OPEN))
+        """Whether a push that can land is under way."""
+        return any(r.state in OPEN and r.nonce <= self._next for r in self._journal.watched_pushes(self.target))
+
+    @property
+    def under_way(self) -> frozenset[tuple[int, int]]:
+        """(feed index, status) of all items that are under way."""
+        rows = [r for r in self._journal.watched_pushes(self.target) if r.state in OPEN]
+        reports = [decode_item(item, r.round_s) for r in rows for item in split(r.items).values()]
+        return frozenset((index, int(report.status)) for index, report in reports)
 
     async def start(self, indexes: Mapping[str, int]) -> None:
         """Read what the store holds and settle what the last run left open."""
-        for index in indexes.values():
-            held = await self._client.stored(index)
-            if held is not None:
-                self.stored[index] = held
-        for row in self._journal.pushes(self.target, OPEN):
-            await self._settle(row, resend=True)
+        self._indexes = tuple(indexes.values())
+        self._fresh_start = True
+        await self.refresh()
+        await self.poll()
 
-    async def submit(self, batch: SignedBatch) -> PushRow | None:
-        """Push a batch: sign the transaction, journal it, broadcast it. None while another one is under way.
+    async def refresh(self) -> Head:
+        """Read the store anew at the newest block: anybody may have pushed, and a reorganisation may have taken away."""
+        head = await self._client.head()
+        held = await asyncio.gather(*(self._client.stored(i, head.number) for i in self._indexes))
+        self.stored = {i: report for i, report in zip(self._indexes, held, strict=True) if report is not None}
+        return head
+
+    async def submit(self, batch: SignedBatch, why: str = "", *, urgent: bool = False) -> PushRow | None:
+        """Push a batch: sign the transaction, journal it, broadcast it.
+
+        Returns:
+            The journalled row; None while another push is under way, unless this one is urgent: then it takes the same
+            nonce for more, so that either lands and never both.
 
         Raises:
-            ChainError: the store would refuse it, the fee is above the limit, or the endpoint does not answer.
+            ChainError: it would fail, the fee is above the limit, or no endpoint answers. The refusal is journalled.
         """
-        if self.busy:
-            return None
-        nonce = await self._client.next_nonce()
-        signed = await self._client.prepare(batch, nonce, above=self._waiting_fees(nonce))
-        row = self._write(batch, signed.nonce, signed.tx_hash, signed.raw)
-        self._current, self._bumps = batch, 0
-        return await self._send(row)
+        try:
+            self._next = nonce = await self._client.next_nonce()
+            if self.busy and not urgent:
+                return None
+            signed = await self._client.prepare(push_data(batch), nonce, above=self._waiting_fees(nonce))
+        except RuntimeError as e:
+            self._journal.add_refusal(self._now_ms(), self.target, batch.round_time_s, batch.items, why, str(e)[:_NOTE])
+            raise
+        row = PushRow(
+            id=0,
+            target=self.target,
+            chain_id=batch.domain.chain_id,
+            round_s=batch.round_time_s,
+            items=batch.items,
+            nonce=nonce,
+            tx_hash=signed.tx_hash,
+            raw=signed.raw,
+            state="prepared",
+            made_ms=self._now_ms(),
+            signers=",".join(a.hex() for a in batch.addresses),
+            why=why,
+        )
+        return await self._send(self._journal.add_push(row))
 
     async def poll(self) -> None:
-        """Look at what is under way, and again at what landed but is not deep yet."""
-        for row in self._journal.pushes(self.target, OPEN):
-            await self._settle(row, resend=False)
-        await self._recheck()
+        """Look at everything whose outcome may still change, nonce by nonce."""
+        rows = self._journal.watched_pushes(self.target)
+        if rows:
+            head = await self._client.head()
+            self._next = await self._client.next_nonce()
+            reorged = False
+            for nonce, group in groupby(rows, key=lambda r: r.nonce):
+                reorged |= await self._look(nonce, list(group), head)
+            if reorged:
+                await self.refresh()
+        self._fresh_start = False
+
+    # --- one nonce -----------------------------------------------------------------------------------------------
+
+    async def _look(self, nonce: int, group: list[PushRow], head: Head) -> bool:
+        """Bring the rows of a nonce up to date; whether a reorganisation took one of them out."""
+        receipts = await asyncio.gather(*(self._client.receipt(r.tx_hash) for r in group))
+        found = next(((r, got) for r, got in zip(group, receipts, strict=True) if got is not None), None)
+        if found is not None:
+            self._gone_at.pop(nonce, None)
+            return self._settle(*found, group, head)
+        lost = self._take_back(group)
+        if self._next > nonce:
+            self._taken(nonce, group, head)
+        else:
+            await self._press(nonce, group, head, again=lost or self._fresh_start)
+        return lost
+
+    def _settle(self, row: PushRow, landed: Landed, group: Sequence[PushRow], head: Head) -> bool:
+        """One of them landed: the others never will, unless the chain changes its mind before it is deep."""
+        before = next((r for r in group if r.state in DONE), None)
+        if before is None or before.id != row.id:
+            self._finish(row, landed)
+        elif before.block_hash != landed.block_hash or before.state != _state(landed):
+            self._write(row, landed)
+        for other in group:
+            if other.id != row.id and other.state in (*OPEN, *DONE):
+                self._close(other, "replaced", f"{row.tx_hash} with the same nonce landed")
+        if head.number >= landed.block + self._rules.confirmations:
+            self._end(group)
+        return before is not None and before.block_hash != landed.block_hash
+
+    def _take_back(self, group: Iterable[PushRow]) -> bool:
+        gone = [r for r in group if r.state in DONE]
+        for row in gone:
+            _log.warning("a reorganisation took a push out", target=self.target, tx=row.tx_hash, block=row.block)
+            self._journal.update_push(
+                row.id, state="sent", note="taken out by a reorganisation", block=None, block_hash=None,
+                landed_ms=None, gas_used=None,
+            )  # fmt: skip
+        return bool(gone)
+
+    def _taken(self, nonce: int, group: Sequence[PushRow], head: Head) -> None:
+        """The nonce is used, by no transaction of ours. Believed at the second look: receipts may come later."""
+        first = self._gone_at.get(nonce)
+        if first is None:
+            self._gone_at[nonce] = head.number
+            return
+        for row in (r for r in group if r.state in (*OPEN, *DONE)):
+            self.strangers += 1
+            self._close(row, "replaced", "another transaction took its nonce: does another process use this gas key?")
+            self._on_failed("nonce_taken")
+        if head.number >= first + self._rules.confirmations:
+            self._end(group)
+
+    async def _press(self, nonce: int, group: Sequence[PushRow], head: Head, *, again: bool) -> None:
+        """Nothing landed yet: give up what is too old, send again, or raise the fee of the newest."""
+        live = []
+        for row in (r for r in group if r.state in (*OPEN, *DONE)):
+            if row.round_s + self._rules.max_push_age_s < head.time_s:
+                self._close(row, "expired", "the store no longer takes this round_time")
+                self._on_failed("expired")
+            else:
+                live.append(row)
+        if not live:
+            return
+        newest = live[-1]
+        waited_ms = self._now_ms() - max(newest.made_ms, self._tried_ms.get(nonce, 0))
+        if nonce in self._outbid or (newest.state != "prepared" and waited_ms > self._rules.bump_after_s * 1_000):
+            await self._raise_fee(newest)
+        elif again or newest.state == "prepared":
+            await self._send(newest)
+
+    async def _raise_fee(self, row: PushRow) -> None:
+        """Same call, same nonce, higher fees: only one of the two can land."""
+        self._tried_ms[row.nonce] = self._now_ms()
+        try:
+            signed = await self._client.prepare(data_of(row.raw), row.nonce, above=self._waiting_fees(row.nonce))
+        except StoreRefuses as e:
+            self._close(row, "expired", str(e))
+            self._on_failed(e.name)
+            return
+        except FeeTooHigh as e:
+            _log.warning("fee not raised", target=self.target, nonce=row.nonce, why=str(e))
+            self._on_failed("fee_too_high")
+            await self._send(row)
+            return
+        except ChainError as e:
+            _log.warning("fee not raised", target=self.target, nonce=row.nonce, why=str(e)[:_NOTE])
+            return
+        self._outbid.discard(row.nonce)
+        _log.info("fee raised", target=self.target, nonce=row.nonce)
+        fresh = replace(row, id=0, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms())
+        await self._send(self._journal.add_push(replace(fresh, note=None)))
 
     def _waiting_fees(self, nonce: int) -> Fees | None:
         """The highest fees of what was made for this nonce before: given up here, it may still wait at a node."""
-        made = self._journal.pushes(self.target, ("prepared", "sent", "expired"), since_s=self._now_ms() // MS - _DAY_S)
-        fees = [Fees.of(row.raw) for row in made if row.nonce == nonce]
-        return max(fees, key=lambda f: f.max_wei, default=None)
-
-    def _write(self, batch: SignedBatch, nonce: int, tx_hash: str, raw: bytes) -> PushRow:
-        return self._journal.add_push(
-            PushRow(
-                id=0,
-                target=self.target,
-                chain_id=batch.domain.chain_id,
-                round_s=batch.round_time_s,
-                items=batch.items,
-                nonce=nonce,
-                tx_hash=tx_hash,
-                raw=raw,
-                state="prepared",
-                made_ms=self._now_ms(),
-                signers=",".join(a.hex() for a in batch.addresses),
-            )
-        )
+        fees = [Fees.of(r.raw) for r in self._journal.watched_pushes(self.target) if r.nonce == nonce]
+        if not fees:
+            return None
+        return Fees(tip_wei=max(f.tip_wei for f in fees), max_wei=max(f.max_wei for f in fees))
 
     async def _send(self, row: PushRow) -> PushRow:
-        trouble = await self._client.broadcast(row.raw)
-        if trouble is None:
-            self._journal.update_push(row.id, state="sent")
-            return replace(row, state="sent")
-        _log.warning("push not taken by the node; it is tried again", target=self.target, nonce=row.nonce, node=trouble)
-        self._journal.update_push(row.id, note=trouble[:200])
+        got = await self._client.broadcast(row.raw)
+        if got.sent is Sent.TAKEN:
+            self._journal.update_push(row.id, state="sent", note=None)
+            return replace(row, state="sent", note=None)
+        if got.sent is Sent.UNDERPRICED:
+            self._outbid.add(row.nonce)
+        _log.warning(
+            "push not taken by any node; it is tried again", target=self.target, nonce=row.nonce, node=got.text[:_NOTE]
+        )
+        self._on_failed(got.sent.value.replace(" ", "_"))
+        self._journal.update_push(row.id, note=f"{got.sent}: {got.text}"[:_NOTE])
         return row
 
-    async def _settle(self, row: PushRow, *, resend: bool) -> None:
-        landed = await self._client.receipt(row.tx_hash)
-        if landed is not None:
-            self._finish(row, landed)
-            return
-        if await self._client.next_nonce() > row.nonce:
-            self._close(row, "replaced", "another transaction took its nonce")
-            return
-        _, block_time_s = await self._client.block()
-        if row.round_s + self._rules.max_push_age_s < block_time_s:
-            self._close(row, "expired", "the store no longer takes this round_time")
-        elif resend or row.state == "prepared":
-            await self._send(row)
-        elif self._now_ms() - row.made_ms > self._rules.bump_after_s * 1_000 * (1 + self._bumps):
-            await self._bump(row)
+    # --- what is written down ------------------------------------------------------------------------------------
 
-    async def _bump(self, row: PushRow) -> None:
-        """Same batch, same nonce, higher fees: only one of the two can land."""
-        batch = self._current
-        if batch is None or batch.round_time_s != row.round_s:
-            await self._send(row)
-            return
-        self._bumps += 1
-        try:
-            signed = await self._client.prepare(batch, row.nonce, above=self._waiting_fees(row.nonce))
-        except ChainError as e:
-            _log.warning("fee not raised", target=self.target, nonce=row.nonce, why=str(e))
-            return
-        _log.info("fee raised", target=self.target, nonce=row.nonce, times=self._bumps)
-        await self._send(self._write(batch, signed.nonce, signed.tx_hash, signed.raw))
+    def _write(self, row: PushRow, landed: Landed) -> PushRow:
+        changes: dict[str, Any] = {
+            "state": _state(landed),
+            "landed_ms": row.landed_ms or self._now_ms(),
+            "block": landed.block,
+            "block_hash": landed.block_hash,
+            "gas_used": landed.gas_used,
+            "note": None,
+        }
+        self._journal.update_push(row.id, **changes)
+        return replace(row, **changes)
 
     def _finish(self, row: PushRow, landed: Landed) -> None:
-        state = "landed" if landed.ok else "reverted"
-        self._journal.update_push(
-            row.id,
-            state=state,
-            landed_ms=self._now_ms(),
-            block=landed.block,
-            block_hash=landed.block_hash,
-            gas_used=landed.gas_used,
-        )
-        for other in self._journal.pushes(self.target, OPEN):
-            if other.nonce == row.nonce:
-                self._close(other, "replaced", f"{row.tx_hash} with the same nonce landed")
+        done = self._write(row, landed)
         if not landed.ok:
             _log.error(
                 "push reverted: the store refused it", target=self.target, tx=row.tx_hash, round_time=row.round_s
             )
+            self._on_failed("reverted")
             return
         for index, item in split(row.items).items():
             fresh = decode_item(item, row.round_s)[1]
             if index not in self.stored or self.stored[index].round_time_s < row.round_s:
                 self.stored[index] = fresh
-        self._on_landed(replace(row, state=state, block=landed.block, landed_ms=self._now_ms()))
+        self._on_landed(done)
 
     def _close(self, row: PushRow, state: str, note: str) -> None:
         _log.warning("push given up", target=self.target, tx=row.tx_hash, round_time=row.round_s, state=state, why=note)
-        self._journal.update_push(row.id, state=state, note=note)
+        self._journal.update_push(row.id, state=state, note=note[:_NOTE])
 
-    async def _recheck(self) -> None:
-        """A push that a reorganisation took out of the chain is under way again, and the store is read anew."""
-        head, _ = await self._client.block()
-        gone = False
-        for row in self._journal.pushes(self.target, ("landed",), since_s=self._now_ms() // 1_000 - 3_600):
-            if row.block is not None and row.block <= head - self._rules.confirmations:
-                continue
-            landed = await self._client.receipt(row.tx_hash)
-            if landed is None:
-                gone = True
-                _log.warning("a reorganisation took a push out", target=self.target, tx=row.tx_hash, block=row.block)
-                self._journal.update_push(row.id, state="sent", note="taken out by a reorganisation", block=None)
-                await self._settle(replace(row, state="sent"), resend=True)
-            elif landed.block_hash != row.block_hash:
-                self._journal.update_push(row.id, block=landed.block, block_hash=landed.block_hash)
-        if gone:
-            for index in list(self.stored):
-                held = await self._client.stored(index)
-                if held is None:
-                    del self.stored[index]
-                else:
-                    self.stored[index] = held
+    def _end(self, group: Sequence[PushRow]) -> None:
+        """The nonce is settled for good."""
+        for row in group:
+            self._journal.update_push(row.id, final=1)
+        nonce = group[0].nonce
+        self._tried_ms.pop(nonce, None)
+        self._gone_at.pop(nonce, None)
+        self._outbid.discard(nonce)
+
+
+def _state(landed: Landed) -> str:
+    return "landed" if landed.ok else "reverted"

@@ -32,13 +32,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnChain:
-    """What last landed on a target chain for one feed, and the price there in the feed's mode (for a cross: product)."""
+    """What last landed on a target chain for one feed, with the price in its mode (a cross: product) and why it was sent."""
 
     target: str
     round_time_s: int
     price_wad: Wad
     landed_at_ms: int
     tx_hash: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushRow:
-    """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired. Signers: hex addresses."""
+    """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired. Signers: hex addresses.
+
+    ``why``: the reason of each item, as text. ``final``: 1 once nothing can change its outcome any more.
+    """
 
     id: int
     target: str
@@ -82,3 +86,17 @@ class PushRow:
     gas_used: int | None = None
     note: str | None = None
     signers: str = ""
+    why: str = ""
+    final: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotPushed:
+    """A batch that was due and not sent: what the chain, the ceiling or the signers said."""
+
+    at_ms: int
+    target: str
+    round_s: int
+    items: bytes
+    why: str
+    error: str

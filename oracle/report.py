@@ -18,6 +18,7 @@ MAX_U16 = (1 << 16) - 1
 MAX_U8 = (1 << 8) - 1
 _HOUR_MS = 3_600_000
 _LOW = 0x0F
+_WHOLE_PPM = 1_000_000
 
 
 def compose(
@@ -34,7 +35,7 @@ def compose(
     return Report(
         market_wad=verdict.market_wad,
         redemption_wad=verdict.redemption_wad,
-        spread_bps=Bps(min(MAX_U16, market.spread_bps if market else 0)),
+        spread_bps=Bps(min(MAX_U16, (market.spread_bps if market else 0) + verdict.widen_bps)),
         status=verdict.status,
         why=main_reason(verdict),
         round_time_s=round_time_s,
@@ -45,7 +46,7 @@ def compose(
 
 def main_reason(verdict: Verdict) -> Why:
     """Reason class of the status byte: the first (worst) reason, NONE where the status is ok."""
-    return verdict.reasons[0].code if verdict.reasons and verdict.status is not Status.OK else Why.NONE
+    return verdict.reasons[0].code.klass if verdict.reasons and verdict.status is not Status.OK else Why.NONE
 
 
 def halt(
@@ -57,7 +58,7 @@ def halt(
         redemption_wad=last.redemption_wad,
         spread_bps=last.spread_bps,
         status=Status.HALT,
-        why=why,
+        why=why.klass,
         round_time_s=round_time_s,
         market_age_s=age_up(now_ms, market_as_of_ms, MS, MAX_U16) if last.market_wad else 0,
         redemption_age_h=age_up(now_ms, rate.changed_at_ms, _HOUR_MS, MAX_U8) if rate else 0,
@@ -69,14 +70,25 @@ def age_up(now_ms: int, at_ms: int, unit_ms: int, most: int) -> int:
     return min(most, div_up(max(0, now_ms - at_ms), unit_ms))
 
 
-def price_of(report: Report, mode: Mode) -> Wad:
-    """The price that a reader in this mode gets; 0 where the report has none."""
+def price_of(report: Report, mode: Mode, ramp_ppm: int = 0) -> Wad:
+    """The price that a reader in this mode gets, rounded down; 0 where the report has none.
+
+    Args:
+        report: what was published.
+        mode: which of the two prices.
+        ramp_ppm: how much of the market is in ``redemption_unless_depeg``, in millionths.
+    """
     present = [p for p in (report.market_wad, report.redemption_wad) if p]
     match mode:
         case Mode.MARKET:
             return report.market_wad
-        case Mode.REDEMPTION:
+        case Mode.REDEMPTION | Mode.CAPPED:
             return report.redemption_wad
+        case Mode.REDEMPTION_UNLESS_DEPEG:
+            if len(present) < 2:  # noqa: PLR2004 - both prices
+                return next(iter(present), Wad(0))
+            mixed = report.market_wad * ramp_ppm + report.redemption_wad * (_WHOLE_PPM - ramp_ppm)
+            return Wad(mixed // _WHOLE_PPM)
         case Mode.MIN:
             return min(present, default=Wad(0))
         case Mode.MAX:
@@ -111,7 +123,7 @@ def encode_item(index: int, report: Report) -> bytes:
             report.market_wad.to_bytes(11, "big"),
             report.redemption_wad.to_bytes(11, "big"),
             report.spread_bps.to_bytes(2, "big"),
-            (report.why << 4 | report.status).to_bytes(1, "big"),
+            (report.why.klass << 4 | report.status).to_bytes(1, "big"),
             report.market_age_s.to_bytes(2, "big"),
             report.redemption_age_h.to_bytes(1, "big"),
         )

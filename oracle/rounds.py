@@ -196,7 +196,7 @@ class Rounds:
             feed=spec.feed,
             mode=spec.mode,
             report=report,
-            price_wad=price_of(report, spec.mode),
+            price_wad=price_of(report, spec.mode, _ramp_ppm(voices)),
             deviation_bps=deviation,
             reasons=_reasons(voices, report.status),
             observed_at_ms=self._observed_at(spec, voices, report),
@@ -246,6 +246,12 @@ def _reports(found: Mapping[str, Result]) -> dict[str, Report]:
 
 def _has(found: Mapping[str, Result], spec: FeedSpec) -> bool:
     return any(isinstance(found.get(f), Round) for f in (spec.legs or (spec.feed,)))
+
+
+def _ramp_ppm(voices: Sequence[Result]) -> int:
+    """The lower median of what the operators say, 0 where none had a round."""
+    said = sorted(v.verdict.ramp_ppm for v in voices if isinstance(v, Round))
+    return said[(len(said) - 1) // 2] if said else 0
 
 
 def _reasons(voices: Sequence[Result], status: Status) -> tuple[Reason, ...]:

@@ -13,8 +13,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from oracle.codec import digest, dump, parse
-from oracle.records import PushRow, Record, Transition
-from oracle.sign import SignedValues, SignerSet
+from oracle.records import NotPushed, PushRow, Record, Transition
+from oracle.sign import SignedValues, SignerSet, split
 from oracle.types import Abstained, FeedSpec, FeedState, Result, Round
 
 CHECKPOINT_EVERY = 1_000
@@ -42,9 +42,14 @@ CREATE TABLE IF NOT EXISTS transitions (at_ms INTEGER NOT NULL, feed TEXT NOT NU
 CREATE TABLE IF NOT EXISTS pushes (
   id INTEGER PRIMARY KEY, target TEXT NOT NULL, chain_id INTEGER NOT NULL, round_s INTEGER NOT NULL, items BLOB NOT NULL,
   nonce INTEGER NOT NULL, tx_hash TEXT NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL, made_ms INTEGER NOT NULL,
-  landed_ms INTEGER, block INTEGER, block_hash TEXT, gas_used INTEGER, note TEXT, signers TEXT NOT NULL DEFAULT ''
+  landed_ms INTEGER, block INTEGER, block_hash TEXT, gas_used INTEGER, note TEXT, signers TEXT NOT NULL DEFAULT '',
+  why TEXT NOT NULL DEFAULT '', final INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS pushes_open ON pushes (target, state);
+CREATE TABLE IF NOT EXISTS not_pushed (
+  at_ms INTEGER NOT NULL, target TEXT NOT NULL, round_s INTEGER NOT NULL, items BLOB NOT NULL, why TEXT NOT NULL,
+  error TEXT NOT NULL
+);
 """
 
 
@@ -87,6 +92,8 @@ class Store:
         self._conn.execute("PRAGMA journal_mode=WAL")
         self._conn.execute("PRAGMA synchronous=FULL")
         self._conn.executescript(_SCHEMA)
+        self._add_push_columns()
+        self._conn.execute("CREATE INDEX IF NOT EXISTS pushes_watched ON pushes (target) WHERE final = 0")
         # a second connection, so that long reads can run in a thread while rounds are written
         self._reads = self._conn if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
         self._reading = threading.Lock()
@@ -276,6 +283,15 @@ class Store:
 
     # --- pushes ---------------------------------------------------------------------------------------------------
 
+    def _add_push_columns(self) -> None:
+        """Of a database that is older than they are; what had ended then stays so."""
+        known = {r[1] for r in self._conn.execute("PRAGMA table_info(pushes)")}
+        for name, kind in (("why", "TEXT NOT NULL DEFAULT ''"), ("final", "INTEGER NOT NULL DEFAULT 0")):
+            if name not in known:
+                self._conn.execute(f"ALTER TABLE pushes ADD COLUMN {name} {kind}")
+                if name == "final":
+                    self._conn.execute("UPDATE pushes SET final = 1 WHERE state NOT IN ('prepared', 'sent')")
+
     def add_push(self, row: PushRow) -> PushRow:
         """Journal a push before it is broadcast; returns it with its id."""
         values = {f: getattr(row, f) for f in PushRow.__slots__ if f != "id"}
@@ -296,6 +312,31 @@ class Store:
         where = f" AND state IN ({marks})" if states else ""
         sql = f"SELECT * FROM pushes WHERE target = ? AND round_s >= ?{where} ORDER BY id"  # noqa: S608 - only marks
         return [_push(r) for r in self._db.query(sql, (target, since_s, *states))]
+
+    def watched_pushes(self, target: str) -> list[PushRow]:
+        """Pushes of a target whose outcome may still change, ascending by nonce, then in the order they were made."""
+        sql = "SELECT * FROM pushes WHERE target = ? AND final = 0 ORDER BY nonce, id"
+        return [_push(r) for r in self._db.query(sql, (target,))]
+
+    def add_refusal(self, at_ms: int, target: str, round_s: int, items: bytes, why: str, error: str) -> None:
+        """Write that a batch was due and not sent, and why."""
+        row = (at_ms, target, round_s, items, why, error)
+        self._conn.execute("INSERT INTO not_pushed VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def not_pushed(self, target: str, since_s: int = 0) -> list[NotPushed]:
+        """Batches of a target that were due and not sent, ascending."""
+        sql = "SELECT * FROM not_pushed WHERE target = ? AND round_s >= ? ORDER BY at_ms"
+        return [NotPushed(**r) for r in self._db.query(sql, (target, since_s))]
+
+    def gas_spent(self, target: str, since_ms: int) -> dict[int, int]:
+        """Gas that each feed (by index) has cost since a time: a push's gas in equal parts, rounded up."""
+        sql = "SELECT items, gas_used FROM pushes WHERE target = ? AND made_ms >= ? AND gas_used IS NOT NULL"
+        spent: dict[int, int] = {}
+        for items, gas in self._conn.execute(sql, (target, since_ms)):
+            found = split(items)
+            for index in found:
+                spent[index] = spent.get(index, 0) - (-gas // len(found))
+        return spent
 
 
 def _result(kind: str, body: bytes) -> Result:

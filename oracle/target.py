@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import aiohttp
 import structlog
-from web3.exceptions import Web3Exception
 
-from oracle.chain import ChainError, StoreClient
+from feeds.units import MS
+from oracle.chain import ChainError, StoreClient, StoreRefuses
 from oracle.cosign import Ballot, LocalCosigners, Operator, gather
-from oracle.due import acceptable, due
+from oracle.due import Candidate, Decision, PushPolicy, StoreLimits, decide
 from oracle.push import Pusher, PushRules
 from oracle.records import OnChain, PushRow
+from oracle.remote import SignerError
 from oracle.report import cross, decode_item, price_of
 from oracle.rounds import Done, Rounds, Seat
 from oracle.sign import SignedValues, SignerSet, split
 from oracle.store import Store
-from oracle.types import FeedSpec, Report
+from oracle.types import FeedSpec, Report, Round
 
+_DAY_MS = 86_400_000
+_SIGNERS_MS = 30_000
+_BALANCE_MS = 60_000
+_USUAL_GAS = 200_000
+_STALE_SET = frozenset({"WrongEpoch", "BadSignature", "BelowThreshold"})
 _log = structlog.get_logger("oracle.target")
 
 
@@ -36,6 +41,7 @@ class Tools:
     on_ballot: Callable[[Ballot], None]
     on_landed: Callable[[PushRow], None]
     on_failed: Callable[[str], None]
+    on_balance: Callable[[int, int], None] = lambda _wei, _pushes: None
 
 
 class Target:
@@ -45,10 +51,12 @@ class Target:
         name: in the config.
         client: the store; without a gas key nothing is sent.
         rules: limits of the pusher.
+        policy: what gas is spent for.
         feeds: feeds that belong there.
         operators: the signers in this process.
         can_send: whether there is a gas key.
         tools: the process around it.
+        warn_pushes: warn when the gas key can pay for fewer pushes than this.
     """
 
     def __init__(
@@ -61,19 +69,31 @@ class Target:
         operators: Sequence[Operator],
         can_send: bool,
         tools: Tools,
+        policy: PushPolicy | None = None,
+        warn_pushes: int = 100,
     ) -> None:
         self.name = name
         self.can_send = can_send
         self.onchain: dict[str, OnChain] = {}
-        self._client, self._rules, self._feeds, self._operators, self._tools = client, rules, feeds, operators, tools
-        self._pusher = Pusher(name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed)
+        self.held: Mapping[str, str] = {}
+        self.refusals: deque[str] = deque(maxlen=100)
+        self.counts: Counter[str] = Counter()
+        self._client, self._rules, self._feeds, self._tools = client, rules, feeds, tools
+        # an operator's view is by feed index, and the indexes are the store's: each target has views of its own
+        self._operators = [copy.copy(o) for o in operators]
+        self._policy = policy or PushPolicy()
+        self._warn_pushes = warn_pushes
+        self._pusher = Pusher(
+            name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed
+        )
         self._cosigners: LocalCosigners | None = None
         self._signers: SignerSet | None = None
+        self._signers_ms = self._balance_ms = 0
         self._indexes: Mapping[str, int] = {}
         self._news = False
         self._done: Done | None = None
-        self.refusals: deque[str] = deque(maxlen=100)
-        self.counts: Counter[str] = Counter()
+        self._values: tuple[int, tuple[SignedValues, ...]] = (0, ())
+        self._due_since: dict[tuple[int, int], int] = {}
 
     @property
     def connected(self) -> bool:
@@ -97,45 +117,50 @@ class Target:
                 await self._connect()
             await self._pusher.poll()
             await self._push_due()
-        except (ChainError, Web3Exception, aiohttp.ClientError, OSError, TimeoutError) as e:
+            await self._look_after()
+        except (ChainError, SignerError, OSError, TimeoutError) as e:
             self.counts["failed"] += 1
-            self._tools.on_failed(type(e).__name__)
-            _log.warning("the target does not answer; the next endpoint is tried", target=self.name, why=str(e)[:300])
-            self._signers = None  # the signer set may have changed: it is read anew
-            await self._go_over()
+            self._tools.on_failed(e.name if isinstance(e, StoreRefuses) else type(e).__name__)
+            _log.warning("no push this time; the next look tries again", target=self.name, why=str(e)[:300])
+            if isinstance(e, StoreRefuses) and e.name in _STALE_SET:
+                self._signers = None  # the signer set may have changed: it is read anew
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _go_over(self) -> None:
-        """Use the first endpoint that is well; where none is, the next turn tries again."""
-        with contextlib.suppress(ChainError):
-            await self._client.choose()
-
     async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         done = self._done
-        if done is None or not done.values or self._cosigners is None or self._signers is None:
+        if done is None or self._cosigners is None or self._signers is None:
             return None
-        return await self._vote(done.values, [self._indexes[f] for f in feeds if f in self._indexes])
+        values = self._signed_values(done)
+        return await self._vote(values, [self._indexes[f] for f in feeds if f in self._indexes]) if values else None
+
+    # --- the seat ------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
         signers = await self._client.connect()
         indexes = self._bind(await self._client.feeds())
         await self._pusher.start(indexes)
-        strangers = [o.name for o in self._operators if o.address not in signers.signers]
-        if strangers:
-            _log.error("operators that the store does not know sign in vain", target=self.name, operators=strangers)
-        self._signers, self._indexes = signers, indexes
-        members = [o for o in self._operators if o.address in signers.signers]
-        self._cosigners = LocalCosigners(members, signers, now_ms=self._tools.now_ms, clock_ok=self._tools.clock_ok)
-        self._tools.rounds.seat = Seat(target=self.name, signers=signers, indexes=indexes)
+        self._indexes = indexes
+        self._sit(signers)
         for row in self._tools.store.pushes(self.name, ("landed",))[-50:]:
             self._note(row)
         _log.info(
             "target connected", target=self.name, feeds=len(indexes), threshold=signers.threshold, dry=not self.can_send
         )
+
+    def _sit(self, signers: SignerSet) -> None:
+        strangers = [o.name for o in self._operators if o.address not in signers.signers]
+        if strangers:
+            _log.error("operators that the store does not know sign in vain", target=self.name, operators=strangers)
+        members = [o for o in self._operators if o.address in signers.signers]
+        self._signers, self._signers_ms, self._values = signers, self._tools.now_ms(), (0, ())
+        self._cosigners = LocalCosigners(members, signers, now_ms=self._tools.now_ms, clock_ok=self._tools.clock_ok)
+        rounds = self._tools.rounds
+        if rounds.seat is None or rounds.seat.target == self.name:
+            rounds.seat = Seat(target=self.name, signers=signers, indexes=self._indexes)
 
     def _bind(self, known: Mapping[str, int]) -> dict[str, int]:
         missing = [f for f in self._feeds if f not in known]
@@ -145,55 +170,112 @@ class Target:
             )
         return {f: known[f] for f in self._feeds}
 
+    async def _look_after(self) -> None:
+        """Now and then: the signer set, and what the gas key still has."""
+        now_ms = self._tools.now_ms()
+        if now_ms - self._signers_ms >= _SIGNERS_MS:
+            signers = await self._client.connect()
+            if signers != self._signers:
+                _log.info("the signer set changed", target=self.name, epoch=signers.epoch)
+                self._sit(signers)
+            self._signers_ms = now_ms
+        if self.can_send and now_ms - self._balance_ms >= _BALANCE_MS:
+            self._balance_ms = now_ms
+            await self._check_balance()
+
+    async def _check_balance(self) -> None:
+        balance_wei, market = await self._client.balance_wei(), await self._client.market()
+        landed = self._tools.store.pushes(self.name, ("landed",), since_s=(self._tools.now_ms() - _DAY_MS) // MS)
+        gas = max((r.gas_used or 0 for r in landed), default=0) or _USUAL_GAS
+        pushes = balance_wei // max(1, gas * (market.base_wei + market.tip_wei))
+        self._tools.on_balance(balance_wei, pushes)
+        if pushes < self._warn_pushes:
+            _log.warning("the gas key runs low: send it ether", target=self.name, key=self._client.payer, pushes=pushes)
+
+    # --- pushing -------------------------------------------------------------------------------------------------
+
     async def _push_due(self) -> None:
-        if not self._news or self._pusher.busy or not self.can_send or self._done is None:
+        done = self._done
+        if not self._news or not self.can_send or done is None:
+            return
+        decision = await self._decide(done)
+        if self._pusher.busy and not (decision.urgent and self._is_news(done, decision)):
             return
         self._news = False
-        wanted = await self._due(self._done)
-        if not wanted:
+        if not decision.push:
             return
-        ballot = await self._vote(self._done.values, sorted(wanted))
+        why = {self._feed(i): r.text for i, r in decision.push.items()}
+        told = "; ".join(f"{f}: {w}" for f, w in why.items())
+        ballot = await self._vote(self._signed_values(done), sorted(decision.push))
         if ballot.batch is None:
             self.counts["unsigned"] += 1
-            _log.warning(
-                "no quorum for a push", target=self.name, refused=[f"{r.operator}: {r.text}" for r in ballot.refusals]
+            refused = "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals) or "no operator has signed values"
+            self._tools.store.add_refusal(
+                self._tools.now_ms(), self.name, done.round_time_s, b"", told, f"no quorum: {refused}"
             )
+            _log.warning("no quorum for a push", target=self.name, refused=refused)
             return
-        row = await self._pusher.submit(ballot.batch)
+        row = await self._pusher.submit(ballot.batch, told, urgent=decision.urgent)
         if row is not None:
             self.counts["submitted"] += 1
-            _log.info(
-                "push", target=self.name, round_time=row.round_s, why={self._feed(i): w for i, w in wanted.items()}
-            )
+            _log.info("push", target=self.name, round_time=row.round_s, why=why)
 
-    async def _due(self, done: Done) -> dict[int, str]:
-        """Feeds worth the gas now, by index, with the reason. When one is due, its companions of the heartbeat go along."""
-        _, block_time_s = await self._client.block()
+    def _is_news(self, done: Done, decision: Decision) -> bool:
+        """Whether a depeg or a halt is not yet in what is under way."""
         reports = {r.feed: r.report for r in done.records}
-        out: dict[int, str] = {}
-        for feed, index in self._indexes.items():
-            fresh, stored = reports.get(feed), self._pusher.stored.get(index)
-            if fresh is None:
-                continue
-            why = due(self._spec(feed), stored, fresh)
-            if (
-                why
-                and acceptable(stored, fresh, block_time_s=block_time_s, max_push_age_s=self._rules.max_push_age_s)
-                is None
-            ):
-                out[index] = why
-        return out | self._companions(reports, out) if out else {}
+        under_way = self._pusher.under_way
+        turned = [i for i, r in decision.push.items() if r.cause.name == "WORSE"]
+        return any((i, int(reports[self._feed(i)].status)) not in under_way for i in turned)
 
-    def _companions(self, reports: Mapping[str, Report], out: Mapping[int, str]) -> dict[int, str]:
-        """Feeds that go along because a push is made anyway and their own heartbeat is half over: cheaper than two."""
-        along: dict[int, str] = {}
-        for feed, index in self._indexes.items():
-            fresh, stored = reports.get(feed), self._pusher.stored.get(index)
-            if index in out or fresh is None or stored is None:
-                continue
-            if 2 * (fresh.round_time_s - stored.round_time_s) >= self._spec(feed).heartbeat_s:
-                along[index] = "goes along"
-        return along
+    async def _decide(self, done: Done) -> Decision:
+        """What is worth the gas now, against what the store holds at the newest block."""
+        head = await self._pusher.refresh()
+        now_s = done.round_time_s
+        spent = {}
+        if self._policy.gas_per_day:
+            spent = self._tools.store.gas_spent(self.name, self._tools.now_ms() - _DAY_MS)
+        reports = {r.feed: r.report for r in done.records}
+        candidates = {
+            index: Candidate(
+                spec=self._spec(feed),
+                stored=self._pusher.stored.get(index),
+                fresh=reports[feed],
+                limits=StoreLimits(max_push_age_s=self._rules.max_push_age_s),
+                gas_spent=spent.get(index, 0),
+                due_for_s=now_s - self._due_since.get((index, self._stored_s(index)), now_s),
+            )
+            for feed, index in self._indexes.items()
+            if feed in reports
+        }
+        decision = decide(candidates, self._policy, block_time_s=head.time_s)
+        since = self._due_since
+        keys = [(i, self._stored_s(i)) for i in decision.due]
+        self._due_since = {key: since.get(key, now_s) for key in keys}
+        self.held = {self._feed(i): text for i, text in decision.held.items()}
+        return decision
+
+    def _stored_s(self, index: int) -> int:
+        held = self._pusher.stored.get(index)
+        return held.round_time_s if held is not None else 0
+
+    def _signed_values(self, done: Done) -> tuple[SignedValues, ...]:
+        """The operators' own values of a round, signed for this store."""
+        if self._signers is None or not self._tools.clock_ok():
+            return ()
+        if self._values[0] != done.round_time_s:
+            views: dict[str, dict[int, Report]] = {}
+            for kept in done.kept:
+                report = kept.result.report if isinstance(kept.result, Round) else kept.result.halt
+                if report is not None and kept.spec.feed in self._indexes:
+                    views.setdefault(kept.operator, {})[self._indexes[kept.spec.feed]] = report
+            now_ms = self._tools.now_ms()
+            values = tuple(
+                o.observe(self._signers, done.round_time_s, views.get(o.name, {}))
+                for o in self._operators
+                if o.address in self._signers.signers and o.speaks(now_ms)
+            )
+            self._values = (done.round_time_s, values)
+        return self._values[1]
 
     async def _vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> Ballot:
         if self._cosigners is None or self._signers is None:
@@ -204,33 +286,37 @@ class Target:
         self._tools.on_ballot(ballot)
         return ballot
 
+    # --- what landed ---------------------------------------------------------------------------------------------
+
     def _landed(self, row: PushRow) -> None:
         self.counts["landed"] += 1
         self._note(row)
         self._tools.on_landed(row)
 
     def _note(self, row: PushRow) -> None:
+        why = dict(part.split(": ", 1) for part in row.why.split("; ") if ": " in part)
         for index, item in split(row.items).items():
             feed, report = self._feed(index), decode_item(item, row.round_s)[1]
-            if feed is not None:
-                self._put(feed, self._spec(feed), report, row)
+            if feed:
+                self._put(feed, self._spec(feed), report, row, why.get(feed, ""))
         for feed, spec in self._tools.rounds.specs.items():
             legs = [self._pusher.stored.get(self._indexes[leg]) for leg in spec.legs if leg in self._indexes]
             found = [leg for leg in legs if leg is not None]
             if spec.is_cross and len(found) == len(spec.legs):
-                self._put(feed, spec, cross(found), row)
+                self._put(feed, spec, cross(found), row, "")
 
-    def _put(self, feed: str, spec: FeedSpec, report: Report, row: PushRow) -> None:
+    def _put(self, feed: str, spec: FeedSpec, report: Report, row: PushRow, why: str) -> None:
         self.onchain[feed] = OnChain(
             target=self.name,
             round_time_s=report.round_time_s,
             price_wad=price_of(report, spec.mode),
             landed_at_ms=row.landed_ms or 0,
             tx_hash=row.tx_hash,
+            why=why,
         )
 
-    def _feed(self, index: int) -> str | None:
-        return next((f for f, i in self._indexes.items() if i == index), None)
+    def _feed(self, index: int) -> str:
+        return next((f for f, i in self._indexes.items() if i == index), "")
 
     def _spec(self, feed: str) -> FeedSpec:
         return self._tools.rounds.specs[feed]

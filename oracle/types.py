@@ -10,7 +10,7 @@ from typing import ClassVar, TypeAlias
 from feeds.types import Kind, Outcome, Pair
 from feeds.units import Bps, Wad
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised whenever the same inputs would no longer give the same bytes."""
 
 
@@ -35,10 +35,14 @@ class Mode(StrEnum):
     REDEMPTION = "redemption"
     MIN = "min"
     MAX = "max"
+    CAPPED = "capped"
+    """Redemption under its growth cap."""
+    REDEMPTION_UNLESS_DEPEG = "redemption_unless_depeg"
+    """Redemption; the market while the token is in depeg or cannot be redeemed, and linearly over a while in between."""
 
 
 class Why(IntEnum):
-    """Reason classes of a status, at most 15: they travel in the high half of the status byte."""
+    """Reasons of a status. The low four bits are the class, which travels in the high half of the status byte."""
 
     NONE = 0
     NO_QUORUM = 1
@@ -53,6 +57,29 @@ class Why(IntEnum):
     LEAVING = 10
     OUT_OF_RANGE = 11
     LEG = 12
+    RATE = 13
+    BACKING = 14
+    LIQUIDITY = 15
+    STUCK = 0x12
+    SEQUENCER = 0x22
+    DISAGREE = 0x13
+    VENUE = 0x23
+    FELL = 0x16
+    DRIFT_DOWN = 0x26
+    ROSE = 0x17
+    DRIFT_UP = 0x27
+    DIMENSION = 0x1B
+    GROWTH = 0x1D
+    RATE_STALE = 0x2D
+    DERIVATION = 0x3D
+    UNBACKED = 0x1E
+    IMBALANCE = 0x1F
+    SHALLOW = 0x2F
+
+    @property
+    def klass(self) -> Why:
+        """The class that this reason belongs to."""
+        return Why(self & 0x0F)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +131,12 @@ class Unencodable(Abstain):
     why = Why.OUT_OF_RANGE
 
 
+class Implausible(Abstain):
+    """The market price can not be one of this token: wrong decimals, a wrong unit, or a majority gone wrong together."""
+
+    why = Why.DIMENSION
+
+
 class LegMissing(Abstain):
     """A feed that this one is computed from abstained."""
 
@@ -147,6 +180,57 @@ class Bands:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Thresholds of the judge's rules; 0 turns a rule off.
+
+    Attributes:
+        moved_bps: change of the deviation within ``moved_ms`` that is watched.
+        drift_slack_bps: excess over the normal level that never adds up; drift_bps_h: the sum at which it is watched.
+        disagree_bps: distance of a group from the price that is watched.
+        share_bps: share of stable pools' value in the token that is watched.
+        depth_percent: of the usual depth over ``depth_ms``, below which it is watched.
+        stuck_ms, stuck_bps: a source that says the same for so long while the market moves so far.
+        growth_bps_year: how fast the redemption rate may grow, from its oldest snapshot within ``snapshot_ms``.
+        growth_slack_bps: a step on top of that.
+        cadence_ms: the protocol moves its rate at least this often.
+        derivation_bps: how far two readings of the rate may differ.
+        supply_bps: how much more of the token may exist than is backed.
+        premium_bps: a market further above redemption is refused.
+        lone_bps: a market further below redemption is refused while one group alone says so.
+        least_part: a market below one part in so many of redemption is refused.
+        doubt_bps: added to the spread while a rule doubts the price.
+        learn_bps_day: how fast the normal discount is learned, at most learn_cap_bps from the configured one.
+        redemption_open: whether holders can redeem now.
+        ramp_ms: how long ``redemption_unless_depeg`` takes from one price to the other.
+    """
+
+    moved_bps: int = 0
+    moved_ms: int = 600_000
+    drift_slack_bps: int = 0
+    drift_bps_h: int = 0
+    disagree_bps: int = 0
+    share_bps: int = 7_000
+    depth_percent: int = 30
+    depth_ms: int = 86_400_000
+    stuck_ms: int = 600_000
+    stuck_bps: int = 100
+    growth_bps_year: int = 0
+    growth_slack_bps: int = 10
+    snapshot_ms: int = 60 * 86_400_000
+    cadence_ms: int = 0
+    derivation_bps: int = 10
+    supply_bps: int = 100
+    premium_bps: int = 1_000
+    lone_bps: int = 1_000
+    least_part: int = 1_000
+    doubt_bps: int = 50
+    learn_bps_day: int = 0
+    learn_cap_bps: int = 100
+    redemption_open: bool = True
+    ramp_ms: int = 1_800_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedSpec:
     """Everything that decides a feed's rounds. Two specs with the same fields give the same bytes."""
 
@@ -170,6 +254,7 @@ class FeedSpec:
     share_of: str | None = None
     legs: tuple[str, ...] = ()
     accept_single_group: bool = False
+    rules: Rules = Rules()
 
     @property
     def is_cross(self) -> bool:
@@ -247,12 +332,46 @@ class JudgeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateState:
-    """The redemption rate last seen, when it last changed, and the last fall."""
+    """The redemption rate last read, when it last changed, its last fall, and one snapshot (time, rate) a day."""
 
     rate_wad: Wad
     changed_at_ms: int
     fell_at_ms: int | None = None
     fell_ppb: int = 0
+    read_at_ms: int = 0
+    snapshots: tuple[tuple[int, Wad], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """Since when a source has said this price, and where the market stood then."""
+
+    source: str
+    price_wad: Wad
+    since_ms: int
+    market_wad: Wad
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the judge's rules remember, bounded in size. Times are Unix ms.
+
+    ``deviations``: (time, bps), thinned. ``drift_low`` and ``drift_high``: one-sided sums in bps milliseconds.
+    ``normal_mbps``: the learned normal level in thousandths of a bps; ``learn_rest_ms``: time too short to count yet.
+    ``depths``: (time, base units). ``supply_wad``: the supply that counts as known.
+    ``ramp_ppm``: how much of the market price is in ``redemption_unless_depeg``, in millionths.
+    """
+
+    at_ms: int = 0
+    deviations: tuple[tuple[int, int], ...] = ()
+    drift_low: int = 0
+    drift_high: int = 0
+    normal_mbps: int | None = None
+    learn_rest_ms: int = 0
+    depths: tuple[tuple[int, int], ...] = ()
+    unchanged: tuple[Unchanged, ...] = ()
+    supply_wad: int | None = None
+    ramp_ppm: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +383,7 @@ class FeedState:
     history: tuple[Sample, ...] = ()
     judge: JudgeState = JudgeState()
     rate: RateState | None = None
+    memory: Memory = Memory()
     last: Report | None = None
     last_market_as_of_ms: int = 0
     abstaining_since_ms: int | None = None
@@ -271,13 +391,18 @@ class FeedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the judge says about one round. Deviation is market from redemption, negative below."""
+    """What the judge says about one round. Deviation is market from redemption, negative below.
+
+    ``widen_bps`` is added to the spread: the judge doubts the price. ``ramp_ppm``: see Memory.
+    """
 
     market_wad: Wad
     redemption_wad: Wad
     deviation_bps: Bps | None
     status: Status
     reasons: tuple[Reason, ...]
+    widen_bps: int = 0
+    ramp_ppm: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,13 +421,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """What a feed may know of another one in the same round."""
+    """What a feed may know of another one in the same round. ``suspects``: groups that were outliers there."""
 
     feed: str
     report: Report
     market_as_of_ms: int
     reasons: tuple[Reason, ...] = ()
     slash_ppb: int = 0
+    suspects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

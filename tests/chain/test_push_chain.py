@@ -8,18 +8,21 @@ from pathlib import Path
 
 import coincurve
 import pytest
-from web3 import AsyncWeb3
+from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from demo import anvil
 from demo.chain import account
 from feeds.units import Bps, Wad
-from oracle.chain import ChainError, Fees, StoreClient
+from oracle.chain import ChainError, StoreClient, push_data
 from oracle.deploy import Deployer, StoreSettings
 from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
+from oracle.keys import LocalSigner
 from oracle.push import Pusher, PushRules
+from oracle.records import PushRow
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
 from oracle.store import Store
+from oracle.transaction import Fees, SignedTx
 from oracle.types import Report, Status, Why
 
 pytestmark = pytest.mark.chain
@@ -39,6 +42,13 @@ class Rig:
 
     async def rpc(self, method: str, *params: object) -> object:
         return await self.web3.provider.make_request(method, list(params))  # type: ignore[arg-type]
+
+    def journalled(self, batch: SignedBatch, signed: SignedTx) -> PushRow:
+        row = PushRow(
+            id=0, target="t", chain_id=self.domain.chain_id, round_s=batch.round_time_s, items=batch.items,
+            nonce=signed.nonce, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self.clock_ms,
+        )  # fmt: skip
+        return self.store.add_push(row)
 
     def batch(self, round_s: int, price: int = 10**18) -> SignedBatch:
         report = Report(
@@ -77,11 +87,12 @@ async def rig(own_node: anvil.Anvil, tmp_path: Path) -> AsyncIterator[Rig]:
     made = await deployer.deploy(settings, [])
     await deployer.register(made.store, "weETH/ETH", market=True, redemption=True)
     domain = Domain(chain_id=made.chain_id, store=bytes.fromhex(made.store[2:]))
-    client = StoreClient([own_node.url], domain, GAS_KEY, max_fee_gwei=500)
+    client = StoreClient([own_node.url], domain, LocalSigner(GAS_KEY), max_fee_gwei=500)
     store = Store(tmp_path / "o.db")
     landed: list[int] = []
-    _, now_s = await client.block()
-    made_rig = Rig(client, store, None, domain, client.web3, now_s * 1_000, landed)  # type: ignore[arg-type]
+    now_s = (await client.head()).time_s
+    web3 = AsyncWeb3(AsyncHTTPProvider(own_node.url))
+    made_rig = Rig(client, store, None, domain, web3, now_s * 1_000, landed)  # type: ignore[arg-type]
     rules = PushRules(max_push_age_s=60, bump_after_s=5, confirmations=2)
     made_rig.pusher = Pusher(
         "t", client, store, rules, now_ms=lambda: made_rig.clock_ms, on_landed=lambda r: landed.append(r.round_s)
@@ -89,6 +100,7 @@ async def rig(own_node: anvil.Anvil, tmp_path: Path) -> AsyncIterator[Rig]:
     await made_rig.pusher.start({"weETH/ETH": 0})
     yield made_rig
     await client.close()
+    await web3.provider.disconnect()
     await deployer.close()
     store.close()
 
@@ -116,8 +128,8 @@ async def test_a_stuck_push_is_replaced_and_lands_once(rig: Rig) -> None:
 
 async def test_a_push_journalled_and_never_sent_is_sent_at_the_next_start(rig: Rig) -> None:
     round_s = rig.clock_ms // 1_000
-    signed = await rig.client.prepare(rig.batch(round_s), await rig.client.next_nonce())
-    rig.pusher._write(rig.batch(round_s), signed.nonce, signed.tx_hash, signed.raw)
+    signed = await rig.client.prepare(push_data(rig.batch(round_s)), await rig.client.next_nonce())
+    rig.journalled(rig.batch(round_s), signed)
     await rig.pusher.start({"weETH/ETH": 0})
     await rig.pusher.poll()
     assert [r.state for r in rig.store.pushes("t")] == ["landed"]
@@ -128,8 +140,8 @@ async def test_a_push_journalled_and_never_sent_is_sent_at_the_next_start(rig: R
 
 async def test_a_journalled_push_that_is_too_old_is_given_up_and_its_nonce_is_free(rig: Rig) -> None:
     round_s = rig.clock_ms // 1_000
-    signed = await rig.client.prepare(rig.batch(round_s), await rig.client.next_nonce())
-    rig.pusher._write(rig.batch(round_s), signed.nonce, signed.tx_hash, signed.raw)
+    signed = await rig.client.prepare(push_data(rig.batch(round_s)), await rig.client.next_nonce())
+    rig.journalled(rig.batch(round_s), signed)
     await rig.rpc("evm_increaseTime", 120)
     await rig.rpc("evm_mine")
     await rig.pusher.start({"weETH/ETH": 0})

@@ -1,15 +1,59 @@
-"""What the tests of feeds share beside fixtures: symbols, clocks, and waiting for something to happen."""
+"""What the tests of feeds share beside fixtures: the venues' habits, clocks, and waiting for something to happen."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from demo.venues import Venue
+from feeds.registry import EXCHANGES
 
-SYMBOLS = {"binance": "ETHUSDT", "coinbase": "ETH-USD", "kraken": "ETH/USD"}
+
+@dataclass(frozen=True, kw_only=True)
+class Habits:
+    """What a venue does differently from others.
+
+    ``symbol``, ``unknown``: one that is listed, and one that is not. ``unknown_is``: the code that a subscription to the
+    unknown one comes back with; "" if it is acknowledged and silent; with a "*" in front where the error names no
+    symbol. ``rest_unknown_is``: the same in a REST reply, where a "*" says that the whole reply is refused.
+    ``timed``, ``rest_timed``: quotes carry the venue's own time. ``rest_named``: the reply names its symbol.
+    ``token``: each connect needs a fresh one, by REST. ``nonsense``: a message that the venue answers with an error; ""
+    for one that says nothing to nonsense.
+    """
+
+    symbol: str
+    unknown: str
+    unknown_is: str = "WRONG_SYMBOL"
+    rest_unknown_is: str = "WRONG_SYMBOL"
+    timed: bool = True
+    rest_timed: bool = True
+    rest_named: bool = True
+    token: bool = False
+    nonsense: str = '{"type":"nonsense","method":"NONSENSE"}'
+
+
+_HABITS = {
+    "binance": Habits(symbol="ETHUSDT", unknown="NOPE", unknown_is="", rest_unknown_is="*REFUSED"),
+    "bitfinex": Habits(symbol="tETHUSD", unknown="tNOPEUSD", timed=False, rest_timed=False, nonsense=""),
+    "bitget": Habits(symbol="ETHUSDT", unknown="NOPEUSDT", rest_unknown_is="*REFUSED"),
+    "bitstamp": Habits(symbol="ethusd", unknown="nopeusd", nonsense=""),
+    "bybit": Habits(symbol="ETHUSDT", unknown="NOPEUSDT", unknown_is="*REFUSED"),
+    "coinbase": Habits(symbol="ETH-USD", unknown="NO-PE", rest_unknown_is="*REFUSED", rest_named=False),
+    "cryptocom": Habits(symbol="ETH_USD", unknown="NOPE_USD", nonsense=""),
+    "gate": Habits(symbol="ETH_USDT", unknown="NOPE_USDT", rest_unknown_is="*REFUSED", rest_timed=False),
+    "gemini": Habits(symbol="ETHUSD", unknown="NOPEUSD", nonsense=""),
+    "htx": Habits(symbol="ethusdt", unknown="nopeusdt", nonsense=""),
+    "hyperliquid": Habits(symbol="ETH", unknown="NOPE", nonsense=""),
+    "kraken": Habits(symbol="ETH/USD", unknown="NO/PE", rest_timed=False, nonsense=""),
+    "kucoin": Habits(symbol="ETH-USDT", unknown="NOPE-USDT", token=True),
+    "mexc": Habits(symbol="ETHUSDT", unknown="NOPEUSDT", rest_unknown_is="*REFUSED"),
+    "okx": Habits(symbol="ETH-USDT", unknown="NOPE-USDT"),
+}
+HABITS = {name: habits for name, habits in _HABITS.items() if name in EXCHANGES}
+SYMBOLS = {name: habits.symbol for name, habits in HABITS.items()}
 
 
 def wall_ms() -> int:

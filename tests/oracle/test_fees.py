@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from eth_account import Account
 
-from oracle.chain import Fees
+from oracle.transaction import Fees
 
 
 def test_fees_are_read_from_a_signed_transaction_and_raised_by_an_eighth() -> None:

@@ -7,8 +7,9 @@ from oracle_build import BANDS, PAIR, T0, spec, wad
 
 from feeds.types import Kind
 from feeds.units import Bps, Wad
-from oracle.judge import Evidence, advance, judge, track_rate
-from oracle.types import Aggregate, JudgeState, RateState, Status, Why
+from oracle.judge import Evidence, advance, judge
+from oracle.rules.rate import track
+from oracle.types import Aggregate, JudgeState, Memory, RateState, Rules, Status, Why
 
 
 def evidence(market: str, redemption: str = "1.00", rate: RateState | None = None) -> Evidence:
@@ -16,9 +17,9 @@ def evidence(market: str, redemption: str = "1.00", rate: RateState | None = Non
 
 
 def run(prices: list[str], state: JudgeState | None = None, step_ms: int = 1_000) -> list[Status]:
-    state, out = state or JudgeState(), []
+    state, memory, out = state or JudgeState(), Memory(), []
     for i, price in enumerate(prices):
-        verdict, state = judge(spec(), state, evidence(price), T0 + i * step_ms)
+        verdict, state, memory = judge(spec(), state, memory, evidence(price), T0 + i * step_ms)
         out.append(verdict.status)
     return out
 
@@ -47,7 +48,7 @@ def test_jitter_around_the_band_does_not_flap() -> None:
 
 @pytest.mark.parametrize(("market", "why"), [("0.97", Why.DISCOUNT), ("1.03", Why.PREMIUM)])
 def test_the_reason_names_the_side(market: str, why: Why) -> None:
-    verdict, _ = judge(spec(), JudgeState(), evidence(market), T0)
+    verdict, _, _ = judge(spec(), JudgeState(), Memory(), evidence(market), T0)
     assert verdict.reasons[0].code is why
     assert "3.00 %" in verdict.reasons[0].text
 
@@ -75,28 +76,27 @@ def reading(rate: str, at_ms: int) -> Aggregate:
 
 
 def test_a_tiny_fall_of_the_rate_passes_and_a_percent_is_named_a_slash() -> None:
-    state = track_rate(BANDS, None, reading("1.05", T0), T0)
-    tiny = track_rate(BANDS, state, reading("1.049999", T0 + 1_000), T0 + 1_000)
+    state = track(BANDS, Rules(), None, reading("1.05", T0), T0)
+    tiny = track(BANDS, Rules(), state, reading("1.049999", T0 + 1_000), T0 + 1_000)
     assert tiny.fell_at_ms is None
-    slashed = track_rate(BANDS, tiny, reading("1.0395", T0 + 2_000), T0 + 2_000)
+    slashed = track(BANDS, Rules(), tiny, reading("1.0395", T0 + 2_000), T0 + 2_000)
     assert slashed.fell_at_ms == T0 + 2_000
-    verdict, _ = judge(spec(), JudgeState(), evidence("1.0395", "1.0395", slashed), T0 + 2_000)
+    verdict, _, _ = judge(spec(), JudgeState(), Memory(), evidence("1.0395", "1.0395", slashed), T0 + 2_000)
     assert [r.code for r in verdict.reasons] == [Why.SLASH]
-    late, _ = judge(spec(), JudgeState(), evidence("1.0395", "1.0395", slashed), T0 + 62_000)
+    late, _, _ = judge(spec(), JudgeState(), Memory(), evidence("1.0395", "1.0395", slashed), T0 + 62_000)
     assert late.reasons == ()
 
 
 def test_the_redemption_age_counts_from_the_last_change() -> None:
-    state = track_rate(BANDS, None, reading("1.05", T0), T0)
-    state = track_rate(BANDS, state, reading("1.05", T0 + 99_000), T0 + 99_000)
+    state = track(BANDS, Rules(), None, reading("1.05", T0), T0)
+    state = track(BANDS, Rules(), state, reading("1.05", T0 + 99_000), T0 + 99_000)
     assert state.changed_at_ms == T0
 
 
 def test_a_token_without_market_is_at_best_watch() -> None:
     feed = spec(has_market=False)
-    state = JudgeState()
+    state, memory = JudgeState(), Memory()
+    seen = Evidence(market_wad=Wad(0), redemption_wad=wad("1"), groups=0, rate=None)
     for i in range(4):
-        verdict, state = judge(
-            feed, state, Evidence(market_wad=Wad(0), redemption_wad=wad("1"), groups=0, rate=None), T0 + i * 1_000
-        )
+        verdict, state, memory = judge(feed, state, memory, seen, T0 + i * 1_000)
     assert (verdict.status, verdict.reasons[0].code) == (Status.WATCH, Why.NO_MARKET)

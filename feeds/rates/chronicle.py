@@ -1,0 +1,57 @@
+"""A Chronicle oracle's value. For comparison.
+
+Source: chronicleprotocol/scribe, IChronicle.readWithAge: (uint256 value of 18 decimals, uint256 age, the Unix second at
+which the value was written). Answers only callers that its owner has let in: for anybody else, the batch included, it
+reverts, and the source is a failure. Not seen on a chain yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from feeds import decode, multicall
+from feeds.abi import address, calldata
+from feeds.rates.answered import answered, block_time, check_age
+from feeds.types import Call, Read
+
+_DECIMALS = 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chronicle:
+    """The value and its time.
+
+    Attributes:
+        contract: address of the oracle.
+        oldest_s: seconds since the value was written that are accepted; 0 for any.
+        multicall: where Multicall3 is on this chain: its clock is the block's.
+    """
+
+    contract: str
+    oldest_s: int = 0
+    multicall: str = multicall.ADDRESS
+
+    def __post_init__(self) -> None:
+        """Check the config; ValueError says what to write."""
+        address(self.contract)
+        address(self.multicall)
+        check_age(self.oldest_s)
+
+    def read(self) -> Read:
+        """One phase: the value, the block's time.
+
+        Raises:
+            Reverted: the caller was not let in.
+            NotPositive: the value is zero.
+            OutOfRange: the price is outside 1e-15 to 1e15.
+            Stale, FromFuture: by the block's time.
+        """
+        stated, clock = yield _calls(self.contract, self.multicall)
+        data = decode.returned(stated, words=2)
+        return answered(decode.uint_at(data), _DECIMALS, decode.uint_at(data, 1), clock, self.oldest_s)
+
+
+@lru_cache(maxsize=1024)
+def _calls(contract: str, multicall_address: str) -> tuple[Call, ...]:
+    return (Call(to=address(contract), data=calldata("readWithAge()")), block_time(multicall_address))

@@ -1,0 +1,98 @@
+"""What a rule may look at, and what it may say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feeds.units import Bps, Wad, deviation_bps_away
+from oracle.types import FeedSpec, Memory, RateState, Reason, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A pool that counted: the share of its value that is held in the token, and its depth at 1 % in base units."""
+
+    source: str
+    share_bps: int | None
+    depth_wad: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One round's facts, as plain numbers.
+
+    Attributes:
+        market_wad: 0 where there is none; redemption_wad: likewise.
+        groups: independent groups behind the market price.
+        rate: history of the redemption rate, with this round's.
+        leg_slash_ppb: a slash that the share token of a rebasing one is held to.
+        disagree_bps: largest distance of a group from the market price.
+        prices: what each market source said that counted, converted to the feed's unit.
+        pools: those of them that are pools.
+        readings: redemption rates of each source, the first named first.
+        supply_wad: units of the token that exist, over all chains; backing_wad: what stands behind them. None: unknown.
+        suspects: venues that were outliers in a feed that this one converts by.
+        sequencer_down: a rollup on which sources are read is down, or in its grace time.
+    """
+
+    market_wad: Wad
+    redemption_wad: Wad
+    groups: int
+    rate: RateState | None
+    leg_slash_ppb: int = 0
+    disagree_bps: int = 0
+    prices: tuple[tuple[str, Wad], ...] = ()
+    pools: tuple[Pool, ...] = ()
+    readings: tuple[tuple[str, Wad], ...] = ()
+    supply_wad: int | None = None
+    backing_wad: int | None = None
+    suspects: tuple[str, ...] = ()
+    sequencer_down: bool = False
+
+    @property
+    def deviation(self) -> Bps | None:
+        """Deviation of market from redemption in bps, rounded away from zero; None where one is absent."""
+        if not self.market_wad or not self.redemption_wad:
+            return None
+        return deviation_bps_away(self.market_wad, self.redemption_wad)
+
+    @property
+    def depth_wad(self) -> int:
+        """Depth of all pools that counted."""
+        return sum(p.depth_wad for p in self.pools)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A round before the judge: the feed's rules, what it remembers, its status so far, the facts, the time."""
+
+    spec: FeedSpec
+    memory: Memory
+    status: Status
+    seen: Evidence
+    now_ms: int
+
+    @property
+    def normal_bps(self) -> int:
+        """The discount (negative) or premium that is normal for this token: learned where that is on, else configured."""
+        learned = self.memory.normal_mbps
+        return self.spec.bands.normal_bps if learned is None else round_half_away(learned)
+
+
+def round_half_away(milli_bps: int) -> int:
+    """Thousandths of a bps as whole bps, halves away from zero."""
+    size = (abs(milli_bps) + 500) // 1_000
+    return size if milli_bps >= 0 else -size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A rule's word: at least this status, for this reason. ``doubt``: the spread is widened as well.
+
+    ``at_once``: a fact, not a price that might be a spike, so it waits out no dwell.
+    """
+
+    status: Status
+    reason: Reason
+    doubt: bool = False
+    at_once: bool = False

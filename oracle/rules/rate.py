@@ -1,0 +1,107 @@
+"""What the protocol owes: a rate that fell, grew too fast, stands too long, or that two readings tell differently."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from feeds.units import BPS, MS, Wad, deviation_bps_away, mul_div_down, percent_text, wad_text
+from oracle.rules.evidence import Case, Finding
+from oracle.types import Aggregate, Bands, RateState, Reason, Rules, Status, Why
+
+_PPB = 10**9
+_PPB_PER_BPS = 10**5
+_YEAR_MS = 31_536_000 * MS
+_DAY_MS = 86_400 * MS
+
+
+def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggregate, now_ms: int) -> RateState:
+    """Remember the rate, when it last changed, its last fall beyond the tolerance, and one snapshot a day.
+
+    A reading that is older than the one before it, or of the same time, changes nothing: rows that come twice or out of
+    order are no news.
+    """
+    rate = redemption.price_wad
+    if state is None:
+        at = redemption.as_of_ms
+        return RateState(rate_wad=rate, changed_at_ms=at, read_at_ms=at, snapshots=((at, rate),))
+    if redemption.as_of_ms <= state.read_at_ms:
+        return state
+    read = replace(state, read_at_ms=redemption.as_of_ms, snapshots=_snapshots(rules, state, redemption.as_of_ms))
+    if rate == state.rate_wad:
+        return read
+    fell = (state.rate_wad - rate) * _PPB // state.rate_wad
+    changed = replace(read, rate_wad=rate, changed_at_ms=redemption.as_of_ms)
+    return replace(changed, fell_at_ms=now_ms, fell_ppb=fell) if fell > bands.slash_ppb else changed
+
+
+def _snapshots(rules: Rules, state: RateState, at_ms: int) -> tuple[tuple[int, Wad], ...]:
+    """One a day of the rate as published, over the window; the first is the oldest that still counts."""
+    if state.snapshots and at_ms - state.snapshots[-1][0] < _DAY_MS:
+        return state.snapshots
+    oldest = at_ms - rules.snapshot_ms
+    kept = [s for s in state.snapshots if s[0] >= oldest] or list(state.snapshots[-1:])
+    return (*kept, (at_ms, min(state.rate_wad, capped(rules, state, state.rate_wad, at_ms))))
+
+
+def capped(rules: Rules, state: RateState | None, rate: Wad, now_ms: int) -> Wad:
+    """The rate, no higher than its oldest snapshot may have grown to.
+
+    maxRatio = snapshot + snapshot * growth a year * elapsed, plus a slack for rates that move in steps; one-sided: a fall
+    passes. Source: the formula of Aave's CAPO adapters, with a longer snapshot.
+    """
+    if not rules.growth_bps_year or state is None or not state.snapshots:
+        return rate
+    at, base = state.snapshots[0]
+    grown = mul_div_down(base, rules.growth_bps_year * max(0, now_ms - at), BPS * _YEAR_MS)
+    return Wad(min(rate, base + grown + mul_div_down(base, rules.growth_slack_bps, BPS)))
+
+
+def slash_ppb(bands: Bands, rate: RateState | None, now_ms: int) -> int:
+    """Size of the last fall of the rate in parts per billion while it is still held against the token, else 0."""
+    if rate is None or rate.fell_at_ms is None or now_ms - rate.fell_at_ms >= bands.slash_hold_ms:
+        return 0
+    return rate.fell_ppb
+
+
+def slash(case: Case) -> Finding | None:
+    """The ether behind one share fell: a slash, or a mistake in the protocol's own accounting."""
+    ppb = max(slash_ppb(case.spec.bands, case.seen.rate, case.now_ms), case.seen.leg_slash_ppb)
+    if not ppb:
+        return None
+    text = f"ether per share fell by {percent_text(ppb // _PPB_PER_BPS)} ({ppb} parts per billion)"
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.SLASH, text=text))
+
+
+def growth(case: Case) -> Finding | None:
+    """The rate rose beyond what the token may earn: a donation, a wrong fee, a wrong decimal. The cap is published."""
+    rate, owed = case.seen.rate, case.seen.redemption_wad
+    if rate is None or not owed or rate.rate_wad <= owed:
+        return None
+    over = deviation_bps_away(rate.rate_wad, owed)
+    said, cap = wad_text(rate.rate_wad, 6), wad_text(owed, 6)
+    text = f"the rate says {said}, {percent_text(over)} above its growth cap of {cap}; the cap is what counts"
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.GROWTH, text=text), doubt=True, at_once=True)
+
+
+def stale(case: Case) -> Finding | None:
+    """The rate has stood for longer than its own cadence allows."""
+    rules, rate = case.spec.rules, case.seen.rate
+    if not rules.cadence_ms or rate is None or case.now_ms - rate.changed_at_ms <= rules.cadence_ms:
+        return None
+    stood, limit = (case.now_ms - rate.changed_at_ms) // 3_600_000, rules.cadence_ms // 3_600_000
+    text = f"the rate has not changed for {stood} h; its protocol moves it at least every {limit} h"
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.RATE_STALE, text=text))
+
+
+def derivation(case: Case) -> Finding | None:
+    """A second, independent reading of the rate differs from the first."""
+    limit, readings = case.spec.rules.derivation_bps, case.seen.readings
+    if not limit or len(readings) < 2:  # noqa: PLR2004 - two readings
+        return None
+    (first, rate), *others = readings
+    far = [(name, abs(deviation_bps_away(other, rate))) for name, other in others]
+    name, apart = max(far, key=lambda f: f[1])
+    if apart <= limit:
+        return None
+    text = f"{name} differs by {percent_text(apart)} from {first}, the limit is {percent_text(limit)}"
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.DERIVATION, text=text), doubt=True)

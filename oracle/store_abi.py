@@ -1,0 +1,56 @@
+"""PriceStore's interface as bytes: calldata of its functions, and its errors by name. Read from the checked-in ABI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_hash.auto import keccak
+
+import contracts
+
+
+def reason(data: bytes) -> tuple[str, str]:
+    """The contract's error by name, and its numbers."""
+    found = errors().get(data[:4])
+    if found is None:
+        return "Reverted", ""
+    name, names, types = found
+    try:
+        values = decode(types, data[4:])
+    except DecodingError:
+        return name, ""
+    return name, " (" + ", ".join(f"{n} {v}" for n, v in zip(names, values, strict=True)) + ")" if names else ""
+
+
+@cache
+def errors() -> Mapping[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """The store's errors by selector: name, and names and types of their numbers."""
+    found = {}
+    for entry in contracts.load("PriceStore").abi:
+        if entry["type"] == "error":
+            types = tuple(i["type"] for i in entry["inputs"])
+            found[selector(entry["name"], types)] = (entry["name"], tuple(i["name"] for i in entry["inputs"]), types)
+    return found
+
+
+def selector(name: str, types: Sequence[str]) -> bytes:
+    """First four bytes of keccak of a signature."""
+    return keccak(f"{name}({','.join(types)})".encode())[:4]
+
+
+@cache
+def _function(name: str) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
+    """Selector, input types, output types of a function of the store without structs in its interface."""
+    entry = next(e for e in contracts.load("PriceStore").abi if e["type"] == "function" and e["name"] == name)
+    inputs, outputs = (tuple(i["type"] for i in entry[side]) for side in ("inputs", "outputs"))
+    return selector(name, inputs), inputs, outputs
+
+
+def calldata(name: str, args: Sequence[Any]) -> tuple[bytes, tuple[str, ...]]:
+    """Calldata of a function of the store, and the types of its answer."""
+    selector, inputs, outputs = _function(name)
+    return selector + encode(inputs, args), outputs
