@@ -2,11 +2,11 @@
 pragma solidity 0.8.28;
 
 // The signer set as the code of a contract: one cold account is cheaper to read than a slot for each signer. The code
-// is 0x00 (nobody can call into it), then words of 32 bytes: the threshold, then address 20 | weight 12 of each signer.
+// is 0x00 (nobody can call into it), then words of 32 bytes: both thresholds, then address 20 | weight 12 of each signer.
 
-/// @dev Makes the contract; 0 if that failed.
-function writeSigners(uint256 threshold, uint256[] memory members) returns (address blob) {
-    bytes memory data = abi.encodePacked(hex"00", threshold, members);
+/// @dev Makes the contract; 0 if that failed. `thresholds`: stepThreshold 128 | threshold 128.
+function writeSigners(uint256 thresholds, uint256[] memory members) returns (address blob) {
+    bytes memory data = abi.encodePacked(hex"00", thresholds, members);
     // PUSH2 length, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: returns what follows it
     bytes memory code = bytes.concat(hex"61", bytes2(uint16(data.length)), hex"80600a3d393df3", data);
     assembly ("memory-safe") {
@@ -14,7 +14,7 @@ function writeSigners(uint256 threshold, uint256[] memory members) returns (addr
     }
 }
 
-/// @dev Copies the words to memory; returns where they begin, for the two functions below.
+/// @dev Copies the words to memory; returns where they begin, for the functions below.
 function readSigners(address blob, uint256 count) view returns (uint256 words) {
     assembly ("memory-safe") {
         words := mload(0x40)
@@ -27,7 +27,14 @@ function readSigners(address blob, uint256 count) view returns (uint256 words) {
 /// @dev Weight that a batch needs.
 function thresholdOf(uint256 words) pure returns (uint256 threshold) {
     assembly ("memory-safe") {
-        threshold := mload(words)
+        threshold := shr(128, shl(128, mload(words)))
+    }
+}
+
+/// @dev Weight with which a price may move by any step.
+function stepThresholdOf(uint256 words) pure returns (uint256 threshold) {
+    assembly ("memory-safe") {
+        threshold := shr(128, mload(words))
     }
 }
 

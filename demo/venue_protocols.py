@@ -151,11 +151,7 @@ class PlainWire:
     def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
         """Answer a JSON object; anything else is answered as an empty one. Every message is a sign of life."""
         caller.quiet_beats = 0
-        try:
-            message = json.loads(text)
-        except ValueError:
-            message = None
-        return self.answer(message if isinstance(message, dict) else {}, listed)  # type: ignore[attr-defined, no-any-return]
+        return self.answer(json_object(text), listed)  # type: ignore[attr-defined, no-any-return]
 
     def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
         """One ticker."""
@@ -176,6 +172,15 @@ class PlainWire:
         if asked.post:
             return HTTP_MISSING, {"error": "not found"}
         return self.rest(asked.path, asked.query, show)  # type: ignore[attr-defined, no-any-return]
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Read a JSON object; an empty one for anything else."""
+    try:
+        message = json.loads(text)
+    except ValueError:
+        message = None
+    return message if isinstance(message, dict) else {}
 
 
 def iso(time_ms: int) -> str:

@@ -11,20 +11,17 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, cast
 
 from aiohttp import WSMsgType, web
 
-from demo.venue_binance import BinanceWire
-from demo.venue_coinbase import CoinbaseWire
 from demo.venue_faults import Misbehaviour, answer_badly, frames_badly, shown_badly
-from demo.venue_kraken import KrakenWire
-from demo.venue_protocols import Asked, Caller, Frame, Shown, WireProtocol, dumps
+from demo.venue_protocols import Asked, Caller, Frame, Shown, dumps
 from demo.venue_subscriber import Subscriber
+from demo.venue_wires import WIRES
 from feeds.registry import EXCHANGES
 from feeds.venue import Exchange
 
@@ -32,12 +29,6 @@ _HOST = "127.0.0.1"
 _MS = 1_000
 _UNAUTHORIZED = 401
 _FIRST_NUMBERS = 100
-_WIRES: tuple[WireProtocol, ...] = (
-    BinanceWire(),
-    CoinbaseWire(),
-    KrakenWire(),
-)  # fmt: skip
-WIRES: Mapping[str, WireProtocol] = MappingProxyType({w.name: w for w in _WIRES})
 
 
 def _wall_ms() -> int:
@@ -82,6 +73,7 @@ class Venue:
         self._books: dict[str, _Book] = {}
         self._frozen: dict[str, Shown] = {}
         self._clients: set[Subscriber] = set()
+        self.beats = 0
         self._muted: frozenset[str] | None = frozenset()
         self._fault: Misbehaviour | None = None
         self._runner: web.AppRunner | None = None
@@ -202,6 +194,7 @@ class Venue:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._beat_s)
+            self.beats += 1
             for client in tuple(self._clients):
                 client.caller.quiet_beats += 1
                 if self._deaf_beats is not None and client.caller.quiet_beats > self._deaf_beats:
@@ -227,7 +220,7 @@ class Venue:
 
     async def _reply(self, request: web.Request) -> web.StreamResponse:
         asked = await self._asked(request)
-        if asked.post:
+        if asked.post and self._wire.wants_token:
             self._tokens.add(asked.token)
         status, value = self._wire.reply(asked, self._shown)
         return await answer_badly(request, status, dumps(value), self._now_ms() / _MS, self._fault, self._stopping)

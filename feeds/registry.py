@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from feeds.exchanges.binance import Binance
+from feeds.exchanges.bitget import Bitget
+from feeds.exchanges.bybit import Bybit
 from feeds.exchanges.coinbase import Coinbase
+from feeds.exchanges.gate import Gate
 from feeds.exchanges.kraken import Kraken
+from feeds.exchanges.kucoin import Kucoin
+from feeds.exchanges.mexc import Mexc
+from feeds.exchanges.okx import Okx
 from feeds.pools.balancer_stable import BalancerStable
+from feeds.pools.curve_crypto import CurveCrypto
+from feeds.pools.curve_ng import CurveNg
+from feeds.pools.curve_plain import CurvePlain
+from feeds.pools.fluid_dex import FluidDex
+from feeds.pools.maverick import MaverickV1, MaverickV2
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.rates.api3 import Api3
 from feeds.rates.call import RateCall
@@ -22,13 +33,25 @@ from feeds.venue import Exchange
 
 EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
     "binance": Binance(),
+    "bitget": Bitget(),
+    "bybit": Bybit(),
     "coinbase": Coinbase(),
+    "gate": Gate(),
     "kraken": Kraken(),
+    "kucoin": Kucoin(),
+    "mexc": Mexc(),
+    "okx": Okx(),
 })  # fmt: skip
 
 POOLS: Mapping[str, type[ChainAdapter]] = MappingProxyType({
     "uniswap_v3": UniswapV3,
     "balancer_stable": BalancerStable,
+    "curve_plain": CurvePlain,
+    "curve_ng": CurveNg,
+    "curve_crypto": CurveCrypto,
+    "maverick_v1": MaverickV1,
+    "maverick_v2": MaverickV2,
+    "fluid_dex": FluidDex,
 })  # fmt: skip
 
 RATES: Mapping[str, type[ChainAdapter]] = MappingProxyType({

@@ -106,16 +106,17 @@ def once(config_path: Path, as_json: bool, wait: float) -> None:
 
 @main.command()
 @click.option("--offline", is_flag=True, help="Only what needs no network.")
+@click.option("--confirm", multiple=True, metavar="FEED", help="Its new value was looked at and is right.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
-def check(config_path: Path, offline: bool, as_json: bool) -> None:
-    """Check the config: every error at once, the groups that each feed can reach; with a network, chains and stores."""
+def check(config_path: Path, offline: bool, confirm: tuple[str, ...], as_json: bool) -> None:
+    """Check config and catalogue: every error at once; with a network every contract, value, other oracle and store."""
     from oracle.check import check as run_check
     from oracle.schema import ConfigError
 
     try:
         plan = _plan(config_path, raw=True)
-        found = asyncio.run(run_check(plan, offline=offline))
+        found = asyncio.run(run_check(plan, offline=offline, confirmed=frozenset(confirm)))
     except ConfigError as e:
         problems = [{"key": p.key, "text": p.text} for p in e.problems]
         _print(as_json, {"errors": problems}, [f"error  {p['key']}: {p['text']}" for p in problems])
@@ -207,7 +208,10 @@ def combine(file: Path, method: str, outliers: str, floor_bps: int, as_json: boo
 @click.option("--signers", required=True, help="Addresses of the report keys, comma separated.")
 @click.option("--threshold", required=True, type=int, help="How many of them must sign.")
 @click.option("--max-push-age", default=60, show_default=True, help="Seconds after which a batch is refused.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the addresses to this TOML file.")
+@click.option("--salt", default="lrt-oracle", show_default=True, help="Another word gives other addresses.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where the addresses go; deployments/<chain>.toml by default."
+)
 @click.pass_obj
 def deploy(
     config_path: Path,
@@ -219,11 +223,12 @@ def deploy(
     signers: str,
     threshold: int,
     max_push_age: int,
+    salt: str,
     out: Path | None,
 ) -> None:
-    """Deploy a PriceStore, register the config's feeds, and deploy a view for each."""
+    """Deploy a PriceStore, register the config's feeds, deploy a view for each, verify all; run again to resume."""
     from oracle.config import address
-    from oracle.deploy import StoreSettings
+    from oracle.deploy import StoreSettings, record
     from oracle.deploy import deploy as put
     from oracle.keys import load
 
@@ -232,11 +237,11 @@ def deploy(
     settings = StoreSettings(
         signers=parties, weights=(1,) * len(parties), threshold=threshold, max_push_age_s=max_push_age
     )
-    specs = [s for s in plan.specs.values() if s.is_cross or s.feed in plan.pushed]
-    done = asyncio.run(put(rpc, load(keyfile, passphrase_env), settings, specs))
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(done.toml(), encoding="utf-8")
+    specs = [s for s in plan.specs.values() if all(f in plan.pushed for f in s.legs or (s.feed,))]
+    done = asyncio.run(put(rpc, load(keyfile, passphrase_env), settings, specs, salt=salt))
+    chain = next((n for n, c in plan.config.chains.items() if c.chain_id == done.chain_id), f"chain-{done.chain_id}")
+    record(done, out or Path("deployments") / f"{chain}.toml")
+    click.echo(f"{done.sent} transactions; all code verified", err=True)
     click.echo(done.toml(), nl=False)
 
 
@@ -325,9 +330,19 @@ def _price_lines(records: list[dict[str, Any]], silent: list[dict[str, Any]]) ->
 def _check_lines(found: dict[str, Any]) -> list[str]:
     rows = [f"{f['feed']:<18} {f['groups_reachable']} groups ({', '.join(f['groups'])}), needs {f['min_groups']}; {f['use']}"
             for f in found["feeds"]]  # fmt: skip
+    rows += [f"{f['feed']:<18} off: {f['reason']}" for f in found["off"]]
+    rows += [_drift_line(d) for d in found["drift"]]
     rows += [f"note   {n}" for n in found["notes"]]
+    rows += [f"ALARM  {a}" for a in found["alarms"]]
     rows += [f"error  {e['key']}: {e['text']}" for e in found["errors"]]
     return [*rows, f"{len(found['errors'])} errors"]
+
+
+def _drift_line(row: dict[str, Any]) -> str:
+    what = f"{row['feed']:<18} {row['reference']:<34} {row['chain']:<10}"
+    if "error" in row:
+        return f"{what} {row['error']}"
+    return f"{what} {row['theirs'][:14]:>14} ours {row['ours'][:14]:>14} {row['drift_bps']:>6} bps {row['against']}"
 
 
 def _set_up_logging(form: str, *, verbose: bool) -> None:
@@ -335,7 +350,14 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
 
     import structlog
 
-    render = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    render = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=False,
+            exception_formatter=structlog.dev.plain_traceback,  # the usual one prints local variables: passphrases too
+        )
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

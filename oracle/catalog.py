@@ -118,9 +118,7 @@ def load(folder: Traversable, *more: str) -> Catalog:
         pools=tuple(p for f in found for p in f.pool),
         references=tuple(r for f in found for r in f.reference),
         symbols=tuple(s for f in found for s in f.symbol),
-        graph=RateGraph(
-            {t.symbol: t for f in found for t in f.token}, {u.symbol: u for f in found for u in f.unit}
-        ),
+        graph=RateGraph({t.symbol: t for f in found for t in f.token}, {u.symbol: u for f in found for u in f.unit}),
     )
     problems += _named_twice(found)
     problems += _check(catalog)
@@ -166,7 +164,9 @@ def _check(catalog: Catalog) -> Iterator[Problem]:
     for reference in catalog.references:
         where = f"reference {reference.name}"
         if reference.kind is Compares.EXCHANGE_RATE and reference.quote in FIAT:
-            yield Problem(where, f"an exchange rate is a ratio, not {reference.quote}: a ratio read as dollars is wrong")
+            yield Problem(
+                where, f"an exchange rate is a ratio, not {reference.quote}: a ratio read as dollars is wrong"
+            )
         if reference.chain is not None:
             yield from _known_chain(catalog, where, reference.chain)
     for symbol in catalog.symbols:
@@ -186,8 +186,9 @@ def _check_addresses(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _meanings(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
-    for known in (*catalog.tokens.values(), *catalog.units.values()):
-        yield from ((chain, text, f"token {known.symbol}") for chain, text in known.address.items())
+    places = [(t.symbol, t.address) for t in catalog.tokens.values()]
+    for symbol, held in places + [(u.symbol, u.address) for u in catalog.units.values()]:
+        yield from ((chain, text, f"token {symbol}") for chain, text in held.items())
     for pool in catalog.pools:
         if pool.address is not None:
             yield pool.chain, pool.address, f"pool {pool.name}"

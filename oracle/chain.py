@@ -210,7 +210,7 @@ class StoreClient:
 
         Raises:
             StoreRefuses: the store would not take it.
-            FeeTooHigh: base fee and tip, or what a replacement needs, are above the ceiling.
+            FeeTooHigh: base fee and tip are above the ceiling.
             ChainError: too few endpoints answer, or the signer does not.
         """
         call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
@@ -218,9 +218,8 @@ class StoreClient:
         market = await self.market()
         fees = market.fees(above, self._ceiling_wei)
         if fees is None:
-            asked = (market.base_wei + market.tip_wei) // _GWEI
-            more = "" if above is None else f", and a waiting push of {above.max_wei // _GWEI} gwei must be outbid"
-            raise FeeTooHigh(f"the chain asks {asked} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}{more}")
+            asked = -(-(market.base_wei + market.tip_wei) // _GWEI)
+            raise FeeTooHigh(f"the chain asks {asked} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}")
         unsigned = Unsigned(
             chain_id=self.domain.chain_id,
             nonce=nonce,

@@ -3,32 +3,71 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from feeds.observe import Source
-from feeds.rpc import ChainReader, ReaderLimits
+from feeds.registry import EXCHANGES
 from feeds.types import FeedError, Kind
-from feeds.units import MS, wad_text
+from feeds.units import wad_text
+from oracle.catalog import Catalog, shipped
 from oracle.chain import ChainError, StoreClient
-from oracle.clock import now_ms
+from oracle.check_chain import ChainFound, Desk, look
+from oracle.check_drift import compared, reads_of, table
+from oracle.check_values import held_problems, own_values, value_problems
 from oracle.config import address
+from oracle.drift import Drift
 from oracle.eip712 import Domain
 from oracle.plan import Plan, reachable_groups
-from oracle.sources import sources_of
+from oracle.schema import Problem
+from oracle.store import Store
+from oracle.types import Report
 
 _TIMEOUT_S = 20.0
 
 
-async def check(plan: Plan, *, offline: bool) -> dict[str, Any]:
-    """Counts, the groups that each feed can reach, notes, and with a network every chain read and store.
+async def check(plan: Plan, *, offline: bool, confirmed: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Counts, the groups that each feed can reach, notes, and with a network every contract, value, reference and store.
+
+    Args:
+        plan: the checked config.
+        offline: ask no network.
+        confirmed: feeds whose new value may lie far from the running one.
 
     Returns:
-        A JSON document; ``errors`` is empty where everything fits.
+        A JSON document; ``errors`` is empty where everything fits, ``alarms`` where no reference has drifted far.
+
+    Raises:
+        ConfigError: the catalogue itself is broken.
     """
-    errors: list[dict[str, str]] = []
+    catalog = shipped()
+    found: dict[str, Any] = {
+        "counts": {**catalog.counts(), "venues": len(EXCHANGES), "feeds": len(plan.specs)},
+        "pools_by_family": catalog.families(),
+        "in_use": _in_use(plan),
+        "feeds": [_feed(plan, name) for name in plan.specs],
+        "off": [{"feed": n, "reason": f.reason or ""} for n, f in plan.config.feeds.items() if f.off],
+        "notes": _notes(plan),
+        "reads": [],
+        "drift": [],
+        "alarms": [],
+        "errors": [],
+    }
+    if not offline:
+        async with asyncio.timeout(_TIMEOUT_S * max(1, len(plan.config.chains))):
+            await _chains(plan, catalog, confirmed, found)
+            found["errors"] += [_problem(p) for p in await _stores(plan)]
+    return found
+
+
+def _problem(problem: Problem) -> dict[str, str]:
+    return {"key": problem.key, "text": problem.text}
+
+
+def _notes(plan: Plan) -> list[str]:
     notes: list[str] = []
     if not plan.config.operators:
         notes.append("no operators: the process runs dry, prices are served but not signed")
@@ -36,24 +75,12 @@ async def check(plan: Plan, *, offline: bool) -> dict[str, Any]:
         notes.append("no targets: nothing is pushed")
     if plan.config.oracle.scaled_times:
         notes.append("scaled_times: windows and dwells may be too short for real money")
-    reads: list[dict[str, Any]] = []
-    if not offline:
-        async with asyncio.timeout(_TIMEOUT_S * max(1, len(plan.config.chains))):
-            reads = await _chains(plan, errors)
-            await _stores(plan, errors)
-    return {
-        "counts": _counts(plan),
-        "feeds": [_feed(plan, name) for name in plan.specs],
-        "reads": reads,
-        "notes": notes,
-        "errors": errors,
-    }
+    return notes
 
 
-def _counts(plan: Plan) -> dict[str, int]:
+def _in_use(plan: Plan) -> dict[str, int]:
     kinds = [p.spec.kind for p in plan.sources]
     return {
-        "feeds": len(plan.specs),
         "venues": len({p.venue for p in plan.sources if p.venue}),
         "pools": sum(1 for p in plan.sources if p.adapter and p.spec.kind is Kind.MARKET),
         "rates": kinds.count(Kind.REDEMPTION),
@@ -63,9 +90,11 @@ def _counts(plan: Plan) -> dict[str, int]:
 
 
 def _feed(plan: Plan, name: str) -> dict[str, Any]:
-    spec = plan.specs[name]
+    spec, section = plan.specs[name], plan.config.feeds[name]
     groups = reachable_groups(spec)
     use = "signed and pushed" if name in plan.pushed else "reference only: served, not on chain"
+    if section.reference_only and section.reason:
+        use += f": {section.reason}"
     if spec.is_cross:
         use = f"product of {' and '.join(spec.legs)}"
     elif spec.share_of:
@@ -76,47 +105,93 @@ def _feed(plan: Plan, name: str) -> dict[str, Any]:
         "method": spec.method,
         "groups_reachable": len(groups),
         "groups": list(groups),
-        "min_groups": spec.min_groups if spec.sources else 0,
+        "min_groups": spec.min_groups if spec.sources and spec.has_market else 0,
+        "reference_only": section.reference_only,
+        "reason": section.reason,
         "use": use,
     }
 
 
-async def _chains(plan: Plan, errors: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Read every adapter of every chain once."""
-    rows: list[dict[str, Any]] = []
+async def _chains(plan: Plan, catalog: Catalog, confirmed: frozenset[str], found: dict[str, Any]) -> None:
+    """Look at every chain, then at all values together."""
+    here = {name: compared(catalog, plan, name) for name in plan.config.chains}
     async with aiohttp.ClientSession() as session:
-        for name, section in plan.config.chains.items():
-            reader = ChainReader(
-                chain_id=section.chain_id,
-                endpoints=section.endpoints,
-                session=session,
-                now_ms=now_ms,
-                limits=ReaderLimits(max_head_age_ms=section.max_head_age_s * MS),
-                multicall_address=section.multicall,
-            )
-            sources = [s for s in sources_of(plan) if s.chain == name and s.adapter is not None]
-            try:
-                head = await reader.head()
-            except FeedError as e:
-                errors.append({"key": f"chains.{name}", "text": f"{e}; {e.advice}"})
-                continue
-            reads = {f"{s.feed}|{s.name}": s.adapter.read() for s in sources if s.adapter is not None}
-            results = (await reader.read(head, reads)).results
-            rows += [_read(name, source, results, errors) for source in sources]
-    return rows
+        desks = [Desk(n, s, session) for n, s in plan.config.chains.items()]
+        looks = [look(d, plan, catalog, reads_of(here[d.name])) for d in desks]
+        done = dict(zip(plan.config.chains, await asyncio.gather(*looks), strict=True))
+    values = [v for c in done.values() for v in c.values]
+    problems = [p for c in done.values() for p in c.problems]
+    problems += value_problems(catalog, plan, values, _running(plan), confirmed)
+    own = own_values(plan, values)
+    for name, chain in done.items():
+        found["reads"] += _reads(name, chain)
+        if chain.head is None:
+            continue
+        for row in table(plan, own, here[name], chain.references):
+            _note_drift(found, name, row)
+    found["in_use"]["contracts"] = sum(c.contracts for c in done.values())
+    found["errors"] += [_problem(p) for p in problems]
 
 
-def _read(chain: str, source: Source, results: Mapping[str, Any], errors: list[dict[str, str]]) -> dict[str, Any]:
-    result = results[f"{source.feed}|{source.name}"]
-    row = {"chain": chain, "feed": source.feed, "source": source.name}
-    if isinstance(result, FeedError):
-        errors.append({"key": f'feeds."{source.feed}".{source.name}', "text": f"{result}; {result.advice}"})
-        return row | {"error": str(result)}
-    return row | {"price": wad_text(result.price_wad)}
+def _reads(chain: str, seen: ChainFound) -> list[dict[str, Any]]:
+    return [
+        {"chain": chain, "feed": v.source.feed, "source": v.source.spec.name, "kind": v.source.spec.kind.value,
+         "pair": str(v.source.spec.pair), "price": wad_text(v.price_wad)}
+        for v in seen.values
+    ]  # fmt: skip
 
 
-async def _stores(plan: Plan, errors: list[dict[str, str]]) -> None:
-    """Chain id, code, registered feeds and presence of both prices at every target."""
+def _note_drift(found: dict[str, Any], chain: str, row: Any) -> None:
+    if not isinstance(row, Drift):
+        one, error = row
+        found["drift"].append({"feed": one.feed, "reference": one.reference.name, "chain": chain, "error": _why(error)})
+        return
+    shown = {
+        "feed": row.feed,
+        "reference": row.source,
+        "provider": row.provider,
+        "chain": chain,
+        "against": row.against.value,
+        "theirs": wad_text(row.reference_wad),
+        "ours": wad_text(row.own_wad),
+        "drift_bps": row.drift_bps,
+        "alarm": row.alarm,
+    }
+    found["drift"].append(shown)
+    if row.alarm:
+        found["alarms"].append(
+            f"{row.source} lies {row.drift_bps} bps from our {row.against.value} price of {row.feed}"
+        )
+
+
+def _why(error: FeedError) -> str:
+    return f"{error}; {error.advice}"
+
+
+@contextmanager
+def _records(plan: Plan) -> Iterator[Store | None]:
+    """What this operator has stored; None before the first run."""
+    path = Path(plan.config.oracle.database)
+    if not path.is_file():
+        yield None
+        return
+    store = Store(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _running(plan: Plan) -> Mapping[str, Report]:
+    """The last record of each feed that is stored."""
+    with _records(plan) as store:
+        records = {f: store.record(f) for f in plan.specs} if store is not None else {}
+    return {f: r.report for f, r in records.items() if r is not None}
+
+
+async def _stores(plan: Plan) -> list[Problem]:
+    """Chain id, code and feeds of every target. A feed is bound to its index by its id on chain; what stands there is ours."""
+    problems: list[Problem] = []
     for name, target in plan.config.targets.items():
         chain = plan.config.chains[target.chain]
         domain = Domain(chain_id=chain.chain_id, store=address(target.store))
@@ -127,8 +202,21 @@ async def _stores(plan: Plan, errors: list[dict[str, str]]) -> None:
             missing = [f for f in plan.pushed if f not in known]
             if missing:
                 text = f"not registered in the store: {', '.join(missing)}"
-                errors.append({"key": f"targets.{name}.store", "text": text})
-        except (ChainError, OSError) as e:
-            errors.append({"key": f"targets.{name}", "text": str(e)})
+                problems.append(Problem(f"targets.{name}.store", text))
+            problems += await _held(plan, client, {f: i for f, i in known.items() if f in plan.pushed})
+        except (ChainError, FeedError, aiohttp.ClientError, OSError) as e:
+            problems.append(Problem(f"targets.{name}", str(e)))
         finally:
             await client.close()
+    return problems
+
+
+async def _held(plan: Plan, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:
+    problems: list[Problem] = []
+    with _records(plan) as store:
+        for feed, index in indexes.items():
+            held = await client.stored(index) if store is not None else None
+            ours = store.record(feed, held.round_time_s) if store is not None and held is not None else None
+            if held is not None and ours is not None:
+                problems += held_problems(feed, index, held, ours.report)
+    return problems

@@ -8,7 +8,18 @@ from datetime import UTC, date, datetime, time
 
 from feeds.abi import wad_of
 from feeds.types import Kind
-from feeds.units import BPS, MS, WAD, Wad, deviation_bps_away, mul_div_down, mul_div_up, wad_div_down, wad_mul_down, wad_text
+from feeds.units import (
+    BPS,
+    MS,
+    WAD,
+    Wad,
+    deviation_bps_away,
+    mul_div_down,
+    mul_div_up,
+    wad_div_down,
+    wad_mul_down,
+    wad_text,
+)
 from oracle.catalog import FIAT, Catalog
 from oracle.plan import Plan, SourcePlan
 from oracle.schema import Problem
@@ -120,7 +131,9 @@ def _in_bounds(catalog: Catalog, value: Value) -> Iterator[Problem]:
     low, high = bounds_of(catalog, pair.base, value.block_ms)
     if not low <= value.price_wad <= high:
         text = f"{wad_text(value.price_wad, 6)} {pair.quote} lies outside {wad_text(low, 6)} to {wad_text(high, 6)}"
-        yield Problem(_where(value.source), f"{text}, what is believed of {pair.base}: check contract, function and scale")
+        yield Problem(
+            _where(value.source), f"{text}, what is believed of {pair.base}: check contract, function and scale"
+        )
 
 
 def _no_ratio_as_dollars(catalog: Catalog, value: Value) -> Iterator[Problem]:
@@ -144,6 +157,17 @@ def _parted(plan: Plan, values: Sequence[Value]) -> Iterator[Problem]:
                 other = f"{first.source.spec.name} of {first.source.feed} ({wad_text(first.price_wad, 6)})"
                 text = f"{wad_text(value.price_wad, 6)} lies {apart} bps from {other}"
                 yield Problem(_where(value.source), f"{text}: two derivations have parted")
+
+
+def held_problems(feed: str, index: int, held: Report, ours: Report) -> Iterator[Problem]:
+    """What a store holds under a feed's index, beside our own record of the same round: two feeds swapped are found."""
+    for word, theirs, own in (
+        ("market", held.market_wad, ours.market_wad),
+        ("redemption", held.redemption_wad, ours.redemption_wad),
+    ):
+        if bool(theirs) != bool(own) or (own and abs(deviation_bps_away(theirs, own)) > STEP_BPS):
+            text = f"the store holds a {word} value of {wad_text(theirs, 6)} at index {index}, we published {wad_text(own, 6)}"
+            yield Problem(f'feeds."{feed}"', f"{text} for that round: two feeds are swapped, or another store is meant")
 
 
 def _stepped(feed: str, own: Own, before: Report) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from feeds.abi import amount_of
 from feeds.observe import Block
 from feeds.types import Kind
 from oracle.schema import ConfigError, Problem, build
@@ -204,7 +205,8 @@ class RulesSection:
     one (None: half of ``watch_bps``, and ``watch_bps`` for three days). ``disagree_bps``: groups apart (None: half of
     ``max_spread_bps``). ``share_percent``: of stable pools' value in the token. ``depth_percent`` of the usual over
     ``depth_s``. ``stuck_s`` and ``stuck_bps``: a source that stands still while the market moves. ``growth_bps_year`` from
-    a snapshot of ``snapshot_days``, plus ``growth_slack_bps``: the cap on the redemption rate. ``cadence_s``: the rate moves
+    a snapshot of ``snapshot_days``, plus ``growth_slack_bps``: the cap on the redemption rate; ``snapshot_rate`` of
+    ``snapshot_at_s`` (Unix seconds) is the first snapshot, else the first rate read. ``cadence_s``: the rate moves
     at least this often. ``derivation_bps``: two readings of the rate. ``supply_bps``: more tokens than backing.
     ``premium_bps``, ``lone_bps``: a market further above redemption, or further below on one group alone, is refused.
     ``doubt_bps``: added to the spread on doubt. ``learn_bps_day`` up to ``learn_cap_bps``: the normal discount is learned.
@@ -223,6 +225,8 @@ class RulesSection:
     stuck_bps: int = 100
     growth_bps_year: int = 0
     growth_slack_bps: int = 10
+    snapshot_rate: str = ""
+    snapshot_at_s: int = 0
     snapshot_days: int = 60
     cadence_s: int = 0
     derivation_bps: int = 10
@@ -244,6 +248,10 @@ class RulesSection:
             raise ValueError("share_percent and depth_percent are 0 to 100")
         if self.premium_bps < 1 or self.lone_bps < 1 or self.ramp_s < 1 or self.moved_s < 1 or self.depth_s < 1:
             raise ValueError("premium_bps, lone_bps, ramp_s, moved_s and depth_s are at least 1")
+        if bool(self.snapshot_rate) != bool(self.snapshot_at_s):
+            raise ValueError("snapshot_rate and snapshot_at_s are a pair: write both or neither")
+        if self.snapshot_rate:
+            amount_of(self.snapshot_rate, 18)
         if min(getattr(self, f) or 0 for f in _RULE_SIZES) < 0:
             raise ValueError(f"{', '.join(_RULE_SIZES)} are not negative; 0 turns a rule off")
 

@@ -54,7 +54,7 @@ class PushPolicy:
     """
 
     spread_bps: int = 100
-    peg_bps: int = 20
+    peg_bps: int = 25
     peg_percent: int = 50
     early_percent: int = 50
     gas_per_day: int = 0

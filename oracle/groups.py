@@ -3,36 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from feeds.units import BPS, Wad, mul_div_up
-from oracle.methods.depth_weighted_median import depth_weighted_median
-from oracle.types import Input
+from oracle.methods.median import middle_of
+from oracle.methods.registry import Method
+from oracle.methods.weighted_median import weighted_median
+from oracle.types import Input, Tuning
 
 _MANY = 3
 
 
 def weigh(inputs: Sequence[Input]) -> tuple[Input, ...]:
     """Give a source that states no depth the smallest that another one states: unknown is not deep, and not nothing."""
+    if all(i.weight for i in inputs):
+        return tuple(inputs)
     least = min((i.weight for i in inputs if i.weight), default=1)
-    return tuple(replace(i, weight=i.weight or least) for i in inputs)
+    return tuple(_weighing(i, i.weight or least) for i in inputs)
 
 
 def merge(inputs: Sequence[Input]) -> tuple[Input, ...]:
-    """One input per group: the depth-weighted median of its sources, their summed depth, their oldest time."""
+    """One input per group: the depth-weighted median of its sources, their summed depth and volume, their oldest time.
+
+    The group's own spread is the widest that one of them states, its rank the first.
+    """
     by_group: dict[str, list[Input]] = {}
     for entry in inputs:
         by_group.setdefault(entry.group, []).append(entry)
-    return tuple(
-        Input(
-            source=group,
-            group=group,
-            price_wad=depth_weighted_median(members),
-            weight=sum(m.weight for m in members),
-            at_ms=min(m.at_ms for m in members),
-        )
-        for group, members in sorted(by_group.items())
+    return tuple(_merged(group, by_group[group]) for group in sorted(by_group))
+
+
+def _merged(group: str, members: Sequence[Input]) -> Input:
+    if len(members) == 1:
+        return members[0]
+    recent = sorted(m.recent_wad for m in members if m.recent_wad)
+    return Input(
+        source=group,
+        group=group,
+        price_wad=weighted_median(members),
+        weight=sum(m.weight for m in members),
+        at_ms=min(m.at_ms for m in members),
+        rank=min(m.rank for m in members),
+        volume_wad=sum(m.volume_wad for m in members),
+        own_bps=max((m.own_bps for m in members if m.own_bps is not None), default=None),
+        recent_wad=middle_of(recent) if recent else 0,
     )
+
+
+def vote(method: Method, groups: Sequence[Input], tuning: Tuning) -> tuple[Input, ...]:
+    """The groups with the weights that the method gives them, held to their share where it is capped."""
+    if method.weigh is None:
+        return cap(groups, weighted=False)
+    raw = method.weigh(groups, tuning)
+    weighing = tuple(_weighing(g, w) for g, w in zip(groups, raw, strict=True))
+    return cap(weighing, weighted=True) if method.capped else weighing
 
 
 def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
@@ -41,7 +64,7 @@ def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
     Integer water-filling: every weight is held to the largest ceiling at which the rule is true.
     """
     if not weighted:
-        return tuple(replace(g, weight=1) for g in groups)
+        return tuple(_weighing(g, 1) for g in groups)
     share = min(len(groups), _MANY)
     ranked = sorted((g.weight for g in groups), reverse=True)
     ceiling = ranked[0]
@@ -50,9 +73,27 @@ def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
         if share * ceiling <= at_ceiling * ceiling + rest:
             break
         ceiling = max(ranked[at_ceiling], rest // (share - at_ceiling))
-    return tuple(replace(g, weight=max(1, min(g.weight, ceiling))) for g in groups)
+    return tuple(_weighing(g, max(1, min(g.weight, ceiling))) for g in groups)
 
 
 def spread_bps(price: Wad, inputs: Sequence[Input]) -> int:
     """Largest distance of an input from the price in bps, rounded up."""
-    return max(mul_div_up(abs(i.price_wad - price), BPS, price) for i in inputs)
+    prices = [i.price_wad for i in inputs]
+    return mul_div_up(max(max(prices) - price, price - min(prices)), BPS, price)
+
+
+def _weighing(entry: Input, weight: int) -> Input:
+    """The input with another weight; itself where that is its own. Written out: this runs for every group and round."""
+    if entry.weight == weight:
+        return entry
+    return Input(
+        source=entry.source,
+        group=entry.group,
+        price_wad=entry.price_wad,
+        weight=weight,
+        at_ms=entry.at_ms,
+        rank=entry.rank,
+        volume_wad=entry.volume_wad,
+        own_bps=entry.own_bps,
+        recent_wad=entry.recent_wad,
+    )

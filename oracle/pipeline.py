@@ -11,19 +11,19 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
-from oracle.aggregate import Sifted, combine_market, combine_redemption, remember, sift
+from oracle.aggregate import Combined, Sifted, combine_market, combine_redemption, remember, sift
 from oracle.codec import digest
 from oracle.judge import Evidence, judge
-from oracle.methods.registry import METHODS
 from oracle.report import compose, halt
 from oracle.rules.evidence import Pool
 from oracle.rules.market import dimension
-from oracle.rules.rate import capped, slash_ppb, track
+from oracle.rules.rate import binds_at_once, capped, slash_ppb, track
 from oracle.types import (
     RULES_VERSION,
     Abstain,
     Abstained,
     Aggregate,
+    CapBinds,
     FeedSpec,
     FeedState,
     Implausible,
@@ -33,13 +33,11 @@ from oracle.types import (
     Report,
     Result,
     Round,
-    Sample,
     Status,
     Used,
     Verdict,
+    Window,
 )
-
-MAX_HISTORY = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +98,11 @@ def evaluate(
         Abstain: the feed has no price, and why.
     """
     sifted = sift(spec, state.pools, outcomes, legs, now_ms)
-    market, redemption, leg_slash = _prices(spec, state, sifted, outcomes, legs, now_ms)
+    combined, redemption, leg_slash = _prices(spec, state, sifted, outcomes, legs, now_ms)
+    market = combined.aggregate if combined else None
     rate = track(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
+    if state.rate is None and rate is not None and (unfit := binds_at_once(spec.rules, rate, now_ms)) is not None:
+        raise CapBinds(unfit)
     seen = replace(_evidence(spec, market, rate, outcomes, legs, now_ms), leg_slash_ppb=leg_slash)
     impossible = dimension(seen.market_wad, seen.redemption_wad, spec, seen.groups)
     if impossible is not None:
@@ -111,7 +112,7 @@ def evaluate(
     after = replace(
         state,
         pools=sifted.pools,
-        history=_history(spec, state.history, market, now_ms),
+        window=combined.window if combined else Window(),
         judge=judged,
         rate=rate,
         memory=memory,
@@ -161,7 +162,7 @@ def _evidence(
         redemption_wad=capped(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
         groups=len({u.group for u in used}),
         rate=rate,
-        disagree_bps=market.spread_bps if market else 0,
+        disagree_bps=market.disagree_bps if market else 0,
         prices=tuple((u.source, u.price_wad) for u in used),
         pools=tuple(
             Pool(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
@@ -193,15 +194,15 @@ def _prices(
     outcomes: Sequence[Outcome],
     legs: Mapping[str, Leg],
     now_ms: int,
-) -> tuple[Aggregate | None, Aggregate | None, int]:
+) -> tuple[Combined | None, Aggregate | None, int]:
     if spec.share_of is not None:
         return _of_share(spec, legs, now_ms)
-    market = combine_market(spec, sifted, state.history, now_ms) if spec.has_market else None
+    market = combine_market(spec, sifted, state.window, now_ms) if spec.has_market else None
     redemption = combine_redemption(spec, outcomes, now_ms) if spec.has_redemption else None
     return market, redemption, 0
 
 
-def _of_share(spec: FeedSpec, legs: Mapping[str, Leg], now_ms: int) -> tuple[Aggregate, Aggregate, int]:
+def _of_share(spec: FeedSpec, legs: Mapping[str, Leg], now_ms: int) -> tuple[Combined, Aggregate, int]:
     """A rebasing token from its share token: market over ether per share; redemption is one by construction."""
     leg = legs.get(spec.share_of or "")
     if leg is None or not leg.report.market_wad or not leg.report.redemption_wad:
@@ -220,17 +221,11 @@ def _of_share(spec: FeedSpec, legs: Mapping[str, Leg], now_ms: int) -> tuple[Agg
             as_of_ms=leg.market_as_of_ms,
             used=(used,),
             rejected=(),
+            disagree_bps=Bps(spread),
         )
 
-    return one(Kind.MARKET, price, leg.report.spread_bps), one(Kind.REDEMPTION, Wad(WAD), 0), leg.slash_ppb
-
-
-def _history(spec: FeedSpec, history: tuple[Sample, ...], market: Aggregate | None, now_ms: int) -> tuple[Sample, ...]:
-    """Point prices kept for an average over time; none where the method does not look back."""
-    if METHODS[spec.method].over_time is None or market is None:
-        return ()
-    kept = [s for s in history if s.at_ms > now_ms - spec.window_ms]
-    return (*kept[-MAX_HISTORY + 1 :], Sample(at_ms=now_ms, price_wad=market.point_wad))
+    market = Combined(aggregate=one(Kind.MARKET, price, leg.report.spread_bps), window=Window())
+    return market, one(Kind.REDEMPTION, Wad(WAD), 0), leg.slash_ppb
 
 
 def _abstained(

@@ -10,11 +10,11 @@ from pathlib import Path
 from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, RATES
 from feeds.types import ChainAdapter, Kind, Pair
-from feeds.units import MS
-from oracle.config import BandsSection, Config, FeedSection, SourceSection
+from oracle.config import Config, FeedSection, SourceSection
 from oracle.methods.registry import METHODS, OUTLIERS
 from oracle.schema import ConfigError, Problem, build, nearest
-from oracle.types import Bands, FeedSpec, Mode, Rules, SourceSpec
+from oracle.specs import spec_of
+from oracle.types import FeedSpec, Mode, SourceSpec
 from oracle.unit_checks import unit_problems
 
 _MIN_AVERAGE_S = 30
@@ -23,7 +23,6 @@ _MAX_AGE_S = 3_600
 _MAX_RATE_AGE_S = 7 * 86_400
 _MAX_ID = 31
 _CROSS_LEGS = 2
-_DRIFT_HOURS = 72
 _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
 """On Ethereum a safe block is 6 to 13 minutes old, a finalized one 13 to 20; a limit below is never met."""
 
@@ -85,7 +84,7 @@ def plan(config: Config) -> Plan:
         plans = [p for p in found if p is not None]
         problems += _check_feed(config, name, feed, plans)
         sources += plans
-        specs[name] = _spec(name, pair, feed, plans)
+        specs[name] = spec_of(name, pair, feed, [p.spec for p in plans])
     if not config.feeds:
         problems.append(Problem("feeds", 'is empty: add [feeds."BASE/QUOTE"]'))
     order = _order(specs, problems)
@@ -191,78 +190,6 @@ def _check_source(config: Config, where: str, own: Pair, pair: Pair, source: Sou
         yield Problem(f"{where}.max_age_s", f"{source.max_age_s} is no sane limit: 1 to {_MAX_RATE_AGE_S}")
 
 
-def _spec(name: str, pair: Pair, feed: FeedSection, plans: list[SourcePlan]) -> FeedSpec:
-    kinds = {p.spec.kind for p in plans}
-    derived = feed.share_of is not None or bool(feed.legs)
-    return FeedSpec(
-        feed=name,
-        pair=pair,
-        sources=tuple(p.spec for p in plans),
-        method=feed.method,
-        outliers=feed.outliers,
-        outlier_floor_bps=feed.outlier_floor_bps,
-        window_ms=feed.window_s * 1_000,
-        mode=feed.mode,
-        min_groups=feed.min_groups,
-        max_age_ms=feed.max_age_s * 1_000,
-        max_spread_bps=feed.max_spread_bps,
-        heartbeat_s=feed.heartbeat_s,
-        push_bps=feed.push_bps,
-        halt_after_ms=feed.halt_after_s * 1_000,
-        bands=_bands(feed.bands),
-        has_market=derived or Kind.MARKET in kinds,
-        has_redemption=derived or Kind.REDEMPTION in kinds,
-        share_of=feed.share_of,
-        legs=feed.legs,
-        accept_single_group=feed.accept_single_group,
-        rules=_rules(feed),
-    )
-
-
-def _rules(feed: FeedSection) -> Rules:
-    r, watch = feed.rules, feed.bands.watch_bps
-    return Rules(
-        moved_bps=watch if r.moved_bps is None else r.moved_bps,
-        moved_ms=r.moved_s * MS,
-        drift_slack_bps=watch // 2 if r.drift_slack_bps is None else r.drift_slack_bps,
-        drift_bps_h=watch * _DRIFT_HOURS if r.drift_bps_hours is None else r.drift_bps_hours,
-        disagree_bps=feed.max_spread_bps // 2 if r.disagree_bps is None else r.disagree_bps,
-        share_bps=r.share_percent * 100,
-        depth_percent=r.depth_percent,
-        depth_ms=r.depth_s * MS,
-        stuck_ms=r.stuck_s * MS,
-        stuck_bps=r.stuck_bps,
-        growth_bps_year=r.growth_bps_year,
-        growth_slack_bps=r.growth_slack_bps,
-        snapshot_ms=r.snapshot_days * 86_400 * MS,
-        cadence_ms=r.cadence_s * MS,
-        derivation_bps=r.derivation_bps,
-        supply_bps=r.supply_bps,
-        premium_bps=r.premium_bps,
-        lone_bps=r.lone_bps,
-        doubt_bps=r.doubt_bps,
-        learn_bps_day=r.learn_bps_day,
-        learn_cap_bps=r.learn_cap_bps,
-        redemption_open=r.redemption_open,
-        ramp_ms=r.ramp_s * MS,
-    )
-
-
-def _bands(b: BandsSection) -> Bands:
-    return Bands(
-        watch_enter_bps=b.watch_bps,
-        watch_leave_bps=b.watch_bps // 2 if b.watch_leave_bps is None else b.watch_leave_bps,
-        depeg_enter_bps=b.depeg_bps,
-        depeg_leave_bps=b.depeg_bps // 2 if b.depeg_leave_bps is None else b.depeg_leave_bps,
-        normal_bps=b.normal_bps,
-        watch_dwell_ms=b.watch_dwell_s * 1_000,
-        depeg_dwell_ms=b.depeg_dwell_s * 1_000,
-        leave_dwell_ms=b.leave_dwell_s * 1_000,
-        slash_ppb=b.slash_ppb,
-        slash_hold_ms=b.slash_hold_s * 1_000,
-    )
-
-
 def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[SourcePlan]) -> Iterator[Problem]:
     where = f'feeds."{name}"'
     if sum((bool(feed.sources), feed.share_of is not None, bool(feed.legs))) != 1:
@@ -274,11 +201,7 @@ def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[Source
         yield Problem(f"{where}.outliers", f"{feed.outliers!r} is no filter; {nearest(feed.outliers, OUTLIERS)}")
     if not 1 <= feed.max_age_s <= _MAX_AGE_S:
         yield Problem(f"{where}.max_age_s", f"{feed.max_age_s} is no sane limit for a market price: 1 to {_MAX_AGE_S}")
-    for other in (*feed.legs, *((feed.share_of,) if feed.share_of else ())):
-        if other not in config.feeds:
-            yield Problem(where, f"{other!r} is no feed; {nearest(other, config.feeds)}")
-        elif config.feeds[other].off:
-            yield Problem(where, f"{other} is off: turn this feed off too, or that one on")
+    yield from _check_needed(config, where, feed)
     names = [p.spec.name for p in plans]
     for twice in sorted({n for n in names if names.count(n) > 1}):
         yield Problem(f"{where}.sources", f"two sources are called {twice!r}: give one of them another name")
@@ -286,12 +209,21 @@ def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[Source
         yield from _check_cross(config, where, name, feed)
     yield from _check_mode(where, feed)
     if feed.sources:
-        yield from _check_quorum(where, feed, _spec(name, Pair(base="A", quote="B"), feed, plans))
+        yield from _check_quorum(where, feed, spec_of(name, Pair(base="A", quote="B"), feed, [p.spec for p in plans]))
 
 
 def _check_mode(where: str, feed: FeedSection) -> Iterator[Problem]:
     if feed.mode is Mode.CAPPED and not feed.rules.growth_bps_year:
         yield Problem(f"{where}.mode", "capped needs a cap: write rules.growth_bps_year, 968 for 9.68 % a year")
+
+
+def _check_needed(config: Config, where: str, feed: FeedSection) -> Iterator[Problem]:
+    """The feeds that this one is computed from are there, and on."""
+    for other in (*feed.legs, *((feed.share_of,) if feed.share_of else ())):
+        if other not in config.feeds:
+            yield Problem(where, f"{other!r} is no feed; {nearest(other, config.feeds)}")
+        elif config.feeds[other].off:
+            yield Problem(where, f"{other} is off: turn this feed off too, or that one on")
 
 
 def _check_cross(config: Config, where: str, name: str, feed: FeedSection) -> Iterator[Problem]:

@@ -254,6 +254,9 @@ class Pusher:
         except ChainError as e:
             _log.warning("fee not raised", target=self.target, nonce=row.nonce, why=str(e)[:_NOTE])
             return
+        if signed.tx_hash == row.tx_hash:  # at the ceiling already
+            await self._send(row)
+            return
         self._outbid.discard(row.nonce)
         _log.info("fee raised", target=self.target, nonce=row.nonce)
         fresh = replace(row, id=0, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms())

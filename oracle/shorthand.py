@@ -144,7 +144,9 @@ def _rate(at: _At, name: str, first: Rate | None) -> dict[str, Any]:
         raise _Unknown(f"{at.pair.base} is no token of the catalogue; {nearest(at.pair.base, at.catalog.tokens)}")
     steps = at.catalog.graph.path(at.pair.base, at.pair.quote, first=first)
     if len(read_on := chains_of(steps)) != 1:
-        raise _Unknown(f"the way from {at.pair.base} to {at.pair.quote} is at par: there is nothing to read, use share_of")
+        raise _Unknown(
+            f"the way from {at.pair.base} to {at.pair.quote} is at par: there is nothing to read, use share_of"
+        )
     return {
         "name": name,
         "type": "rate_path",
@@ -215,7 +217,9 @@ def _states(at: _At, reference: Reference) -> bool:
     quote = reference.quote or ""
     if reference.kind is Compares.MARKET:
         return quote == at.pair.quote
-    return reference.kind is Compares.EXCHANGE_RATE and quote not in FIAT and at.catalog.graph.at_par(quote, at.pair.quote)
+    return (
+        reference.kind is Compares.EXCHANGE_RATE and quote not in FIAT and at.catalog.graph.at_par(quote, at.pair.quote)
+    )
 
 
 def _reference(at: _At, reference: Reference) -> dict[str, Any]:

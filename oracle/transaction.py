@@ -48,15 +48,19 @@ class Market:
     tip_wei: int
 
     def fees(self, above: Fees | None, ceiling_wei: int) -> Fees | None:
-        """Fees for the next push; None where the ceiling forbids them.
+        """Fees for the next push; None where base fee and tip do not fit under the ceiling.
 
         The maximum leaves room for a doubled base fee, but never passes the ceiling: as long as base fee and tip fit
-        under it, the push can still be taken. A replacement must raise both fees (see ``Fees.at_least``).
+        under it, the push can be taken. A replacement raises both fees (see ``Fees.at_least``) as far as the ceiling
+        allows. If that is not enough for a node that still holds the other one, then the other one pays the ceiling
+        and is about to be taken itself; if no node holds it any more, this one is free to go.
         """
-        tip_wei = min(self.tip_wei, ceiling_wei)
-        room = min(ceiling_wei, self.base_wei * _BASE_FACTOR + tip_wei)
-        fees = Fees(tip_wei=tip_wei, max_wei=max(room, tip_wei)).at_least(above)
-        return fees if self.base_wei + fees.tip_wei <= fees.max_wei <= ceiling_wei else None
+        if self.base_wei + self.tip_wei > ceiling_wei:
+            return None
+        usual = Fees(tip_wei=self.tip_wei, max_wei=min(ceiling_wei, self.base_wei * _BASE_FACTOR + self.tip_wei))
+        wanted = usual.at_least(above)
+        max_wei = min(wanted.max_wei, ceiling_wei)
+        return Fees(tip_wei=min(wanted.tip_wei, max_wei), max_wei=max_wei)
 
 
 def market_of(base_fees: Sequence[int], rewards: Sequence[int], *, least_tip_wei: int) -> Market:

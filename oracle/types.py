@@ -10,7 +10,7 @@ from typing import ClassVar, TypeAlias
 from feeds.types import Kind, Outcome, Pair
 from feeds.units import Bps, Wad
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised whenever the same inputs would no longer give the same bytes."""
 
 
@@ -137,6 +137,18 @@ class Implausible(Abstain):
     why = Why.DIMENSION
 
 
+class Cheap(Abstain):
+    """Moving the price would cost less than the feed's gate asks for."""
+
+    why = Why.LIQUIDITY
+
+
+class CapBinds(Abstain):
+    """The growth cap lies below the live rate when it is set: its snapshot pair is out of step."""
+
+    why = Why.GROWTH
+
+
 class LegMissing(Abstain):
     """A feed that this one is computed from abstained."""
 
@@ -192,6 +204,7 @@ class Rules:
         stuck_ms, stuck_bps: a source that says the same for so long while the market moves so far.
         growth_bps_year: how fast the redemption rate may grow, from its oldest snapshot within ``snapshot_ms``.
         growth_slack_bps: a step on top of that.
+        snapshot_wad, snapshot_at_ms: where the cap begins to grow from when it is set; 0: from the first rate read.
         cadence_ms: the protocol moves its rate at least this often.
         derivation_bps: how far two readings of the rate may differ.
         supply_bps: how much more of the token may exist than is backed.
@@ -216,6 +229,8 @@ class Rules:
     stuck_bps: int = 100
     growth_bps_year: int = 0
     growth_slack_bps: int = 10
+    snapshot_wad: int = 0
+    snapshot_at_ms: int = 0
     snapshot_ms: int = 60 * 86_400_000
     cadence_ms: int = 0
     derivation_bps: int = 10
@@ -228,6 +243,43 @@ class Rules:
     learn_cap_bps: int = 100
     redemption_open: bool = True
     ramp_ms: int = 1_800_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Parameters of methods, filters and of the confidence.
+
+    Attributes:
+        half_life_ms: after which age halves a weight, or an exponential average has gone half of the way.
+        shares: (group, weight) of the weighted median; a group that is not named weighs 1.
+        check_bps: how far a primary may lie from the median of all before that is taken instead.
+        winsor_bps_minute: how far a sample of the winsorised mean may move from the last one, in each minute.
+        recent_bps, recent_ms: distance from a source's own recent mean, over so long, that is a jump.
+        bounds: a price outside of (least, most) is refused at its source; (0, 0): no bounds.
+        shift_ms: how far the block of DIA's methods ends before now.
+        dust_wad: a quote whose volume (base units) is below counts for nothing in DIA's methods; 0 keeps all.
+        points: how many block prices DIA's exponential average looks back over.
+        drift_bps_day: how far the market goes in a day, at the level that the confidence states (:mod:`oracle.confidence`).
+        horizon_ms: how far ahead the confidence looks, on top of the price's age: a round.
+        min_cost_100bps_wad: base units below which moving the price by 1 % is too cheap to publish; 0 asks nothing.
+    """
+
+    half_life_ms: int = 60_000
+    shares: tuple[tuple[str, int], ...] = ()
+    check_bps: int = 50
+    winsor_bps_minute: int = 100
+    recent_bps: int = 300
+    recent_ms: int = 120_000
+    bounds: tuple[int, int] = (0, 0)
+    shift_ms: int = 0
+    dust_wad: int = 0
+    points: int = 10
+    drift_bps_day: int = 100
+    horizon_ms: int = 10_000
+    min_cost_100bps_wad: int = 0
+
+
+PLAIN = Tuning()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +307,7 @@ class FeedSpec:
     legs: tuple[str, ...] = ()
     accept_single_group: bool = False
     rules: Rules = Rules()
+    tuning: Tuning = PLAIN
 
     @property
     def is_cross(self) -> bool:
@@ -264,13 +317,22 @@ class FeedSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One price on its way into a method: a source's, or a group's once its sources are merged."""
+    """One price on its way into a method: a source's, or a group's once its sources are merged.
+
+    ``weight``: the depth at 1 % in base units, until a method weighs in its own way. ``rank``: place in the config, the
+    first is preferred. ``volume_wad``: base units, 0 unknown. ``own_bps``: half of the source's own bid to ask, or of a
+    pool's slippage both ways, rounded up; None: unknown. ``recent_wad``: mean of its own recent prices, 0 unknown.
+    """
 
     source: str
     group: str
     price_wad: Wad
     weight: int
     at_ms: int
+    rank: int = 0
+    volume_wad: int = 0
+    own_bps: int | None = None
+    recent_wad: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +361,8 @@ class Aggregate:
     """One price out of many, with everything that went into it. ``as_of_ms`` is the oldest input used.
 
     ``point_wad`` is the price of this round alone; it differs from ``price_wad`` where the method averages over time.
+    ``spread_bps`` is the confidence that is published; ``disagree_bps`` of it is the largest distance of a group from the
+    point, which is what ``max_spread_bps`` limits.
     """
 
     pair: Pair
@@ -309,6 +373,7 @@ class Aggregate:
     as_of_ms: int
     used: tuple[Used, ...]
     rejected: tuple[Rejected, ...]
+    disagree_bps: Bps = Bps(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +383,32 @@ class Sample:
     at_ms: int
     price_wad: Wad
     block: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A quote or trade kept for DIA's methods: where, when, at what price, how many base units."""
+
+    market: str
+    at_ms: int
+    price_wad: Wad
+    volume_wad: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What a method over time remembers: bounded in size, and enough to go on after a restart with the same value.
+
+    ``samples``: point prices, ascending. ``total`` and ``weight``: running sums over the spans between them, or an
+    exponential average and its weight; what they hold is the method's own. ``trades``: quotes of DIA's methods.
+    ``made_by``: the method and the limits that the sums are of; others start anew.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    total: int = 0
+    weight: int = 0
+    trades: tuple[Trade, ...] = ()
+    made_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,13 +471,18 @@ class FeedState:
 
     version: int = RULES_VERSION
     pools: tuple[tuple[str, tuple[Sample, ...]], ...] = ()
-    history: tuple[Sample, ...] = ()
+    window: Window = Window()
     judge: JudgeState = JudgeState()
     rate: RateState | None = None
     memory: Memory = Memory()
     last: Report | None = None
     last_market_as_of_ms: int = 0
     abstaining_since_ms: int | None = None
+
+    @property
+    def history(self) -> tuple[Sample, ...]:
+        """Point prices kept for an average over time; none where the method does not look back."""
+        return self.window.samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,9 @@ def unit_problems(
 
 def _reference_kind(where: str, source: SourceSection) -> Iterator[Problem]:
     if source.kind is Kind.MARKET:
-        text = 'another oracle never enters a market price: write kind = "reference", or "redemption_via_feed" for a rate'
+        text = (
+            'another oracle never enters a market price: write kind = "reference", or "redemption_via_feed" for a rate'
+        )
         yield Problem(f"{where}.kind", text)
     elif source.kind is Kind.REDEMPTION and source.group is None:
         text = 'a rate that a provider states is as independent as its provider: write group = "chainlink", say'

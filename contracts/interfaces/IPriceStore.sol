@@ -21,11 +21,34 @@ interface IPriceStore {
         uint8 redemptionAgeH;
     }
 
+    /// @notice How a token may move.
+    /// @param minGapS least seconds between the roundTimes of two writes, unless the status gets worse; 1 to 3600
+    /// @param stepBps most that a price moves in one write; 1 to 9999
+    /// @param stepWaitS seconds for which a price beyond that must stand, unless more signers vouch for it; to 1 week
+    struct Limits {
+        uint16 minGapS;
+        uint16 stepBps;
+        uint32 stepWaitS;
+    }
+
+    /// @notice The record of a feed; reverts if it is not registered.
     function latest(bytes32 id) external view returns (Report memory);
+    /// @notice The record at an index: the cheap read. Zeros if nobody registered it.
     function latestAt(uint16 index) external view returns (Report memory);
+    /// @notice The word as it is kept, for views that decode it themselves. Low 32 bits 0: no data yet.
     function slotAt(uint16 index) external view returns (uint256);
+    /// @notice Whether a pause stops the writes; `status` is then halt.
+    function paused(uint16 index) external view returns (bool);
+    /// @notice Index of a feed; reverts if it is not registered.
     function indexOf(bytes32 id) external view returns (uint16);
+    /// @notice Feed of an index; reverts if nobody registered it.
     function idAt(uint16 index) external view returns (bytes32);
+    /// @notice How many feeds there are.
     function count() external view returns (uint256);
+    /// @notice Feed and index of each position below `count`, by class and then in the order of registration.
+    function feedAt(uint256 position) external view returns (bytes32 id, uint16 index);
+    /// @notice Which prices a token has.
     function presence(uint16 index) external view returns (bool hasMarket, bool hasRedemption);
+    /// @notice Limits of an index's class; reverts if there is no such class.
+    function limitsOf(uint16 index) external view returns (Limits memory);
 }

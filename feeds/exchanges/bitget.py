@@ -1,9 +1,9 @@
 """Bitget spot, v2: ``ticker`` channel, and the REST tickers.
 
 Source: bitget.com/api-doc (spot WebSocket "Tickers Channel", "WebSocket API intro"; REST "Get Ticker Information"). The
-channel carries everything, every 100 to 300 ms. A connection on which the venue hears no ``ping`` for two minutes is cut;
-it asks for one every 30 s. Unconfirmed: the code of an unknown symbol, 30001 in v2 as in 30003 of v1; its ``arg`` names
-the symbol in both.
+channel carries everything, every 100 to 300 ms whether or not something changed. The venue wants the text ``ping`` every
+30 s and cuts off who does not send it. An unknown symbol is code 30003 in the documents of v1, and 30001 as seen on another
+venue's copy of v2 [unconfirmed here]; ``arg`` names the symbol in both.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _LIMITS = VenueLimits(
 _TICKER, _SNAPSHOT = "/market/ticker:", "/market/snapshot:"
 _OK = "200000"
 _UNKNOWN = ("400100", "900001")
-_PING_MS = range(1_000, 600_001)
+_LEAST_PING_MS, _MOST_PING_MS = 1_000, 600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Kucoin:
         ping = decode.number(decode.member(server, "pingInterval"))
         if endpoint.partition("://")[0] != self.ws_url.partition("://")[0] or "?" in endpoint:
             raise Malformed("not an address of a stream", endpoint=decode.said(endpoint))
-        if ping not in _PING_MS:
+        if not _LEAST_PING_MS <= ping <= _MOST_PING_MS:
             raise Malformed("absurd ping interval", ms=decode.said(ping))
         return Place(url=f"{endpoint}?token={url_quote(token, safe='', errors='replace')}", ping_ms=int(ping))
 

@@ -7,7 +7,8 @@ half-life in seconds.
 
 Prices at size are the pool's own get_dy. Its invariant has several versions, and the fee depends on the balance; so the
 depth, too, comes from get_dy, at a fixed ladder of sizes in one phase. None has a function for an exact output that all
-versions share: the ask is the chord between two purchases around the notional, which is never below the true cost.
+versions share: the ask lies on the chord between two purchases around the notional, as far apart as the slippage gate
+allows. That is above the true cost where the price bends up; where the fee falls with the trade, some 1e-7 below it.
 
 Nothing here may be read inside a transaction, where get_virtual_price can be raised for the time of a callback: it is
 read by eth_call at the end of a block only.
@@ -24,6 +25,7 @@ from feeds.abi import address, selector, word
 from feeds.pools import curve_stable, curve_state, ladder
 from feeds.pools.curve_stable import Places
 from feeds.pools.curve_state import Mean
+from feeds.pools.gates import counted
 from feeds.pools.ladder import Rung
 from feeds.types import Call, Malformed, Quote, Read, Reply, Slippage, Thin
 from feeds.units import BPS, WAD, Wad, div_up, mid_down, mul_div_down, mul_div_up
@@ -102,6 +104,7 @@ class CurveCrypto:
             *(self._dy(at.base, at.quote, size) for size in sizes),
             *(self._dy(at.quote, at.base, cost) for cost in costs),
         )
+        replies = counted(replies, 2 + 2 * len(sizes))
         ask = self._cost((near, far), replies[0], replies[1])
         sold = [Rung(*r) for r in zip(sizes, ladder.answers(replies[2 : 2 + len(sizes)]), strict=False)]
         bought = [Rung(b, q) for q, b in zip(costs, ladder.answers(replies[2 + len(sizes) :]), strict=False)]

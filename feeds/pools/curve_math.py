@@ -49,6 +49,8 @@ def balance_of(amp: int, balances: Sequence[int], d: int, index: int) -> int:
     """Balance of one coin that D and the other balances ask for; its own entry is not read."""
     n = len(balances)
     ann, c, total = amp * n, d, 0
+    if ann <= 0:
+        raise Malformed("the pool's amplification is not positive")
     for i, balance in enumerate(balances):
         if i != index:
             total += balance

@@ -20,6 +20,7 @@ from feeds import decode
 from feeds.abi import address, calldata
 from feeds.pools import curve_stable, curve_state
 from feeds.pools.curve_stable import Held, Places
+from feeds.pools.gates import counted
 from feeds.types import Call, Malformed, Read, Reply
 
 _STATE = ("A_precise()", "A()", "fee()", "get_virtual_price()", "stored_rates()", "offpeg_fee_multiplier()")
@@ -74,7 +75,7 @@ class CurveNg:
         sale = curve_stable.get_dy(self.pool, at.base, at.quote, at.gates.amount)
         held = self._held((yield (*_calls(self.pool, at.count, self.own_mean), sale)), at)
         paid = curve_stable.to_buy(held, at)
-        (bought,) = yield (curve_stable.get_dy(self.pool, at.quote, at.base, paid),)
+        (bought,) = counted((yield (curve_stable.get_dy(self.pool, at.quote, at.base, paid),)), 1)
         return curve_stable.quote_of(held, at, paid, bought)
 
     @property

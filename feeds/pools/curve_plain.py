@@ -19,6 +19,7 @@ from feeds import decode
 from feeds.abi import address, calldata
 from feeds.pools import curve_stable, curve_state
 from feeds.pools.curve_stable import UNITS, Held, Places
+from feeds.pools.gates import counted
 from feeds.types import Call, Malformed, Read, Reply
 from feeds.units import WAD, mul_div_down
 
@@ -83,7 +84,7 @@ class CurvePlain:
         replies = yield (*_calls(self.pool, at.count, self.rates, self.own_mean), sale)
         held = self._held(replies, at)
         paid = curve_stable.to_buy(held, at)
-        (bought,) = yield (curve_stable.get_dy(self.pool, at.quote, at.base, paid),)
+        (bought,) = counted((yield (curve_stable.get_dy(self.pool, at.quote, at.base, paid),)), 1)
         return curve_stable.quote_of(held, at, paid, bought)
 
     @property

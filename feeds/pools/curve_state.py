@@ -11,8 +11,6 @@ from feeds.abi import address, calldata
 from feeds.types import Call, Malformed, NotPositive, Reply, Reverted, WrongSymbol
 from feeds.units import MS, WAD
 
-NATIVE = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"
-"""What Curve's older pools, and Fluid's, name where they hold the chain's own coin."""
 MOST_BALANCE_BITS = 112
 _LEAST_COINS = 2
 MOST_COINS = 8

@@ -25,8 +25,8 @@ from feeds import decode
 from feeds.abi import address, calldata, selector, word
 from feeds.pools import fluid_math
 from feeds.pools.fluid_math import FEE_ONE, Curve
-from feeds.pools.gates import Gates, agreed
-from feeds.types import Call, Malformed, NoData, Quote, Read, Reply, WrongSymbol
+from feeds.pools.gates import Gates, agreed, counted
+from feeds.types import Call, Malformed, NoData, Quote, Read, Refused, Reply, WrongSymbol
 from feeds.units import BPS, Wad, mid_down, mul_div_down
 
 NATIVE = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"
@@ -90,6 +90,7 @@ class FluidDex:
             Thin: the pool does not carry the notional, or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool holds other tokens.
+            Refused: the pool is paused.
             Malformed: the reserves are out of range, or the resolver's estimates contradict them.
             FeedError: for replies that are no such resolver's.
         """
@@ -100,10 +101,8 @@ class FluidDex:
         amount = self._gates.amount
         received = fluid_math.sell(book.curves, amount, book.fee)
         paid = fluid_math.buy(book.curves, amount, book.fee)
-        sale, purchase = yield (
-            self._estimate(amount, zero_in=base_is_0),
-            self._estimate(paid, zero_in=not base_is_0),
-        )
+        replies = yield (self._estimate(amount, zero_in=base_is_0), self._estimate(paid, zero_in=not base_is_0))
+        sale, purchase = counted(replies, 2)
         self._check(received, sale, self.base, self.quote_decimals, "selling the notional")
         bought = fluid_math.back(book.curves, paid, book.fee)
         self._check(bought, purchase, self.quote, self.base_decimals, "buying the notional")
@@ -130,13 +129,15 @@ class FluidDex:
         theirs = decode.uint_at(decode.returned(reply))
         if theirs == 0 and address(given) == address(NATIVE):
             return
+        if theirs == 0:
+            raise Refused(f"{what}: the resolver estimates nothing, so the pool is paused or a limit of it is reached")
         coarse = _COARSE * 10**decimals // 10**18 + 1
         agreed(ours, theirs, coarse + ours // _NEARLY, what)
 
     def _quote(self, book: _Book, received: int, paid: int) -> Quote:
         bid, ask = self._gates.prices(received, paid, self._gates.amount)
         half, one, two = self._gates.depths(fluid_math.depths(book.curves))
-        worth = mul_div_down(book.base, received, self._gates.amount)
+        worth = mul_div_down(book.base, book.curves[0].quote, book.curves[0].base)
         total = worth + book.quote
         return Quote(
             price_wad=Wad(mid_down(bid, ask)),
@@ -158,7 +159,7 @@ def _book(data: bytes, *, base_is_0: bool) -> _Book:
         raise Malformed("fee above 10 %", fee=str(fee)[:20])
     start = 4 + (len(data) // _WORD - _WORDS)
     numbers = [decode.uint_at(data, start + i) for i in range(22)]
-    if any(n >> _MOST_BITS for n in (*numbers[:10], *numbers[10:22:3])):
+    if any(n >> _MOST_BITS for n in numbers[:10]):
         raise Malformed("reserves out of range")
     collateral, debt, limits = numbers[:4], numbers[6:10], numbers[10:22:3]
     curves, real = [], [0, 0]

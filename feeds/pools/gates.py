@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from feeds import decode
 from feeds.abi import amount_of, wad_of
-from feeds.types import Malformed, Slippage, Thin
+from feeds.types import Malformed, Reply, Slippage, Thin
 from feeds.units import BPS, WAD, Wad, mid_down, mul_div_down, mul_div_up
 
 
@@ -63,3 +63,10 @@ def agreed(ours: int, theirs: int, slack: int, what: str) -> None:
     if abs(ours - theirs) > slack:
         raise Malformed(f"{what}: the pool's own answer and its balances contradict each other",
                         ours=str(ours)[:40], theirs=str(theirs)[:40])  # fmt: skip
+
+
+def counted(replies: tuple[Reply, ...], count: int) -> tuple[Reply, ...]:
+    """Replies of a phase, of which there must be that many."""
+    if len(replies) != count:
+        raise Malformed("another number of calls was answered", asked=count, answered=len(replies))
+    return replies

@@ -15,7 +15,7 @@ from feeds import decode
 from feeds.types import Malformed, Reply, Reverted, Thin
 from feeds.units import BPS, mul_div_down
 
-STEPS = (1, 2, 5, 10, 20, 40, 80, 150, 250, 400, 600, 850)
+STEPS = (1, 3, 6, 10, 16, 25, 36, 50, 70, 100, 140, 200, 280, 400, 570, 800)
 """Rungs in thousandths of what the pool holds on its smaller side."""
 _PER_MILLE = 1_000
 _MOVES_BPS = (50, 100, 200)
@@ -62,14 +62,16 @@ def depths(sold: Sequence[Rung], bought: Sequence[Rung]) -> tuple[int, int, int]
 
 
 def _depth(rungs: Sequence[Rung], move_bps: int) -> int:
-    """Base up to where the marginal price has moved from that of the first rung; `move_bps` < 0: it falls."""
-    if len(rungs) < 2:  # noqa: PLR2004 - a move lies between two
-        raise Thin("the pool does not serve a two-thousandth of what it holds")
+    """Base up to where the marginal price has moved from that of the smallest trade; `move_bps` < 0: it falls."""
     spots = _spots(rungs)
-    at, start = spots[0]
-    goal, sign = mul_div_down(start, BPS + move_bps, BPS), 1 if move_bps > 0 else -1
-    price = start
-    for middle, spot in spots[1:]:
+    if len(spots) < 2:  # noqa: PLR2004 - a move lies between two
+        raise Thin("the pool does not serve a few thousandths of what it holds")
+    (first, one), (second, two) = spots[:2]
+    price = one + (one - two) * first // (second - first)  # the line through the first two, at nothing
+    if price <= 0:
+        raise Malformed("the price leaps between the smallest trades")
+    at, goal, sign = 0, mul_div_down(price, BPS + move_bps, BPS), 1 if move_bps > 0 else -1
+    for middle, spot in spots:
         if sign * spot > sign * goal:
             return at + mul_div_down(middle - at, abs(goal - price), abs(spot - price))
         at, price = middle, spot
@@ -87,6 +89,4 @@ def _spots(rungs: Sequence[Rung]) -> list[tuple[int, int]]:
             break
         spots.append((before.base + base // 2, quote * _FINE // base))
         before = rung
-    if not spots or spots[0][1] == 0:
-        raise Thin("the pool gives nothing for the smallest trade")
     return spots

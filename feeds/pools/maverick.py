@@ -23,7 +23,7 @@ from functools import lru_cache
 from feeds import decode
 from feeds.abi import address, calldata, selector, word
 from feeds.pools import ladder
-from feeds.pools.gates import Gates, agreed
+from feeds.pools.gates import Gates, agreed, counted
 from feeds.pools.ladder import Rung
 from feeds.types import Call, Malformed, Quote, Read, Reply, Reverted, Thin, WrongSymbol
 from feeds.units import Wad, mid_down, mul_div_down
@@ -104,6 +104,7 @@ class _Maverick(ABC):
             *(self._ask(size, a_in=self.base_is_a, exact_output=False) for size in sizes),
             *(self._ask(cost, a_in=not self.base_is_a, exact_output=False) for cost in costs),
         )
+        replies = counted(replies, 2 + 2 * len(sizes))
         for reply, given, exact_output in ((replies[0], received, True), (replies[1], paid, False)):
             again = self._got(reply, given, exact_output=exact_output)
             agreed(amount, again, _SLACK_UNITS + amount // _NEARLY, "the notional in reverse")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import isqrt
 
 _Q = 64
+_SHORT = 16
 _GUARD = 96
 _ONE = 1 << _GUARD
 
@@ -25,6 +26,7 @@ def _roots() -> tuple[int, ...]:
 
 
 _ROOTS = _roots()
+_FALLS = tuple((1 << 2 * _GUARD) // root for root in _ROOTS[:_SHORT])
 
 
 def log2_q64(value: int) -> int:
@@ -49,3 +51,21 @@ def exp2_q64(exponent: int) -> int:
         if fraction >> (_Q - 1 - place) & 1:
             result = (result * root) >> _GUARD
     return (result << whole) >> _GUARD
+
+
+def decay_q64(elapsed_ms: int, half_life_ms: int) -> int:
+    """Return 2**(-elapsed / half-life) * 2**64, rounded down; 0 after 64 half-lives. Neither is negative, half_life > 0."""
+    gone = (elapsed_ms << _Q) // half_life_ms
+    return exp2_q64((_Q << _Q) - gone) if gone < _Q << _Q else 0
+
+
+def decay_q32(elapsed_ms: int, half_life_ms: int) -> int:
+    """The same times 2**32 with 16 bits of the exponent's fraction: off by less than 2**-16 relative, and quick."""
+    whole, rest = divmod((elapsed_ms << _SHORT) // half_life_ms, 1 << _SHORT)
+    if whole > _Q // 2:
+        return 0
+    result = _ONE
+    for place in range(_SHORT):
+        if rest >> (_SHORT - 1 - place) & 1:
+            result = (result * _FALLS[place]) >> _GUARD
+    return result >> (_GUARD - _Q // 2 + whole)

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feeds.units import BPS, mid_down
-from oracle.methods.median import median
-from oracle.types import Input
+from feeds.units import BPS
+from oracle.methods.median import median, middle_of
+from oracle.types import PLAIN, Input, Tuning
 
 _FACTOR = 3
 _NORMAL_E4 = 14_826
 
 
-def mad(inputs: Sequence[Input], floor_bps: int) -> tuple[int, ...]:
+def mad(inputs: Sequence[Input], floor_bps: int, _tuning: Tuning = PLAIN) -> tuple[int, ...]:
     """Places of the inputs that lie further from the median than max(3 * 1.4826 * MAD, floor). Reorders nothing."""
     centre = median(inputs)
     gaps = [abs(i.price_wad - centre) for i in inputs]
-    ranked = sorted(gaps)
-    half = len(ranked) // 2
-    spread = ranked[half] if len(ranked) % 2 else mid_down(ranked[half - 1], ranked[half])
-    limit = max(_FACTOR * _NORMAL_E4 * spread // BPS, centre * floor_bps // BPS)
+    limit = max(_FACTOR * _NORMAL_E4 * middle_of(sorted(gaps)) // BPS, centre * floor_bps // BPS)
     return tuple(place for place, gap in enumerate(gaps) if gap > limit)

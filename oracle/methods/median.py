@@ -10,6 +10,10 @@ from oracle.types import Input
 
 def median(inputs: Sequence[Input]) -> Wad:
     """Middle price; for an even count the mean of the middle two, rounded down. At least one input."""
-    prices = sorted(i.price_wad for i in inputs)
-    half = len(prices) // 2
-    return prices[half] if len(prices) % 2 else Wad(mid_down(prices[half - 1], prices[half]))
+    return Wad(middle_of(sorted(i.price_wad for i in inputs)))
+
+
+def middle_of(ranked: Sequence[int]) -> int:
+    """The same of ascending numbers, at least one."""
+    half = len(ranked) // 2
+    return ranked[half] if len(ranked) % 2 else mid_down(ranked[half - 1], ranked[half])

@@ -23,7 +23,8 @@ def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggre
     rate = redemption.price_wad
     if state is None:
         at = redemption.as_of_ms
-        return RateState(rate_wad=rate, changed_at_ms=at, read_at_ms=at, snapshots=((at, rate),))
+        first = (rules.snapshot_at_ms, Wad(rules.snapshot_wad)) if rules.snapshot_wad else (at, rate)
+        return RateState(rate_wad=rate, changed_at_ms=at, read_at_ms=at, snapshots=(first,))
     if redemption.as_of_ms <= state.read_at_ms:
         return state
     read = replace(state, read_at_ms=redemption.as_of_ms, snapshots=_snapshots(rules, state, redemption.as_of_ms))
@@ -54,6 +55,17 @@ def capped(rules: Rules, state: RateState | None, rate: Wad, now_ms: int) -> Wad
     at, base = state.snapshots[0]
     grown = mul_div_down(base, rules.growth_bps_year * max(0, now_ms - at), BPS * _YEAR_MS)
     return Wad(min(rate, base + grown + mul_div_down(base, rules.growth_slack_bps, BPS)))
+
+
+def binds_at_once(rules: Rules, rate: RateState, now_ms: int) -> str | None:
+    """Why a cap may not be set as it is configured: it would lie below the rate that it is set beside. None: it may."""
+    cap = capped(rules, rate, rate.rate_wad, now_ms)
+    if cap >= rate.rate_wad:
+        return None
+    said, held = wad_text(rate.rate_wad, 6), wad_text(cap, 6)
+    return (
+        f"the growth cap is {held} and the live rate {said}: correct snapshot_rate and snapshot_at_s, which are a pair"
+    )
 
 
 def slash_ppb(bands: Bands, rate: RateState | None, now_ms: int) -> int:

@@ -9,11 +9,15 @@ An exchange (a name in EXCHANGES)::
      "kind": "frame",                 a stream message; or "reply", the body of the REST reply
      "symbols": ["ETH-USD"],          a reply only: the symbols of its request
      "before": [{...}],               frames of the same connection that came before, for a session that remembers
-     "encoding": "gzip",              how the bytes travel, where not as plain JSON text
+     "encoding": "gzip",              how a frame travels, where not as plain JSON text (see below)
      "message": {...},                what the venue sends, as JSON
      "answers": ["pong"],             what the venue must be answered at once; none where the key is missing
      "expect": [{"symbol": "ETH-USD", "price_wad": "...", "bid_wad": "...", "stated_at_ms": 1},
                 {"symbol": "X-USD", "error": "NOT_POSITIVE"}]}
+
+``encoding`` of a frame: "gzip"; "text", the message is a JSON string and travels without its quotes; "hex", it is a JSON
+string of hex digits and travels as those bytes; "protobuf", it is a JSON object whose keys are field numbers and travels in
+the protobuf wire format (texts as text, integers as varints, objects as nested messages, arrays as repeated fields).
 
 ``expect`` is [] for acknowledgements and heartbeats, and {"error": "REFUSED"} where the whole message is refused.
 
@@ -60,10 +64,10 @@ RAW_HUGE = "\0huge"
 """Written into the JSON as a bare 1e999999."""
 
 
-def golden(names: Any, *, holding: bytes = b"") -> list[Any]:
-    """One parameter per golden file of these adapters that holds some text."""
+def golden(names: Any, *, holding: bytes = b"", without: bytes = b"\0") -> list[Any]:
+    """One parameter per golden file of these adapters that holds some text, and not the other."""
     files = [(name, path) for name in sorted(names) for path in sorted((GOLDEN / name).glob("*.json"))]
-    files = [(name, path) for name, path in files if holding in path.read_bytes()]
+    files = [(name, path) for name, path in files if holding in (said := path.read_bytes()) and without not in said]
     return [pytest.param(name, path, id=f"{name}-{path.stem}") for name, path in files]
 
 
@@ -112,24 +116,75 @@ def test_golden_replies_belong_to_an_adapter() -> None:
 
 def encoded(case: dict[str, Any], body: Any) -> Any:
     """The bytes as they travel."""
-    if case.get("encoding") != "gzip":
+    encoding = case.get("encoding")
+    if encoding is None or case["kind"] != "frame":
         return body
-    return gzip.compress(body.encode() if isinstance(body, str) else body, 1)
+    if encoding == "gzip":
+        return gzip.compress(body.encode() if isinstance(body, str) else body, 1)
+    try:
+        message = decode.load(body)
+        if encoding == "text":
+            return str(message)
+        return bytes.fromhex(message) if encoding == "hex" else protobuf(message)
+    except (
+        FeedError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ):  # a mutation that cannot be written so: it travels as it is
+        return body
 
 
-def hear(exchange: Exchange, case: dict[str, Any], body: Any) -> Heard:
+def protobuf(message: dict[str, Any]) -> bytes:
+    """The protobuf wire format of an object whose keys are field numbers."""
+    return b"".join(
+        protobuf_field(int(number), each)
+        for number, value in message.items()
+        for each in (value if isinstance(value, list) else [value])
+    )
+
+
+def protobuf_field(number: int, value: Any) -> bytes:
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value % (1 << 64) if value < 0 else value)
+    if isinstance(value, Decimal):
+        return varint(number << 3 | 1) + b"\x01\x02\x03\x04\x05\x06\x07\x08"
+    if isinstance(value, dict):
+        body = protobuf(value)
+    else:
+        body = b"" if value is None else value.encode("utf-8", "surrogatepass")
+    return varint(number << 3 | 2) + varint(len(body)) + body
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*out, value))
+
+
+def hear(exchange: Exchange, case: dict[str, Any], sent: Any) -> Heard:
     """What a new session makes of a frame, after the frames that came before it."""
     session = exchange.session()
     for earlier in case.get("before", []):
         session.hear(encoded(case, dumps(earlier)))
-    return session.hear(encoded(case, body))
+    return session.hear(sent)
+
+
+def heard_from(exchange: Exchange, case: dict[str, Any], sent: Any) -> tuple[Tick, ...] | FeedError:
+    """The ticks of a frame; anything but a FeedError passes through and fails the test."""
+    try:
+        return hear(exchange, case, sent).ticks
+    except FeedError as e:
+        return e
 
 
 def run_exchange(exchange: Exchange, case: dict[str, Any], body: Any) -> tuple[Tick, ...] | FeedError:
     """What the adapter makes of the bytes; anything but a FeedError passes through and fails the test."""
+    if case["kind"] == "frame":
+        return heard_from(exchange, case, encoded(case, body))
     try:
-        if case["kind"] == "frame":
-            return hear(exchange, case, body).ticks
         return exchange.parse_reply(Request(url="", symbols=tuple(case["symbols"])), body)
     except FeedError as e:
         return e
@@ -157,7 +212,7 @@ def test_golden_messages_read_as_written(name: str, path: Path) -> None:
         return
     assert not isinstance(answer, FeedError), str(answer)
     if case["kind"] == "frame":
-        heard = hear(EXCHANGES[name], case, dumps(case["message"]))
+        heard = hear(EXCHANGES[name], case, encoded(case, dumps(case["message"])))
         assert [json.loads(a) if a[:1] in ("{", "[") else a for a in heard.answers] == case.get("answers", [])
     assert [t.symbol for t in answer] == [e["symbol"] for e in case["expect"]]
     for tick, expect in zip(answer, case["expect"], strict=True):
@@ -221,6 +276,18 @@ def test_mutated_messages_give_a_sane_quote_or_a_feed_error(name: str, path: Pat
             assert_sane_answer(run_exchange(EXCHANGES[name], case, body))
 
 
+@pytest.mark.parametrize(("name", "path"), golden(EXCHANGES, holding=b'"encoding"'))
+def test_mutated_bytes_give_a_sane_quote_or_a_feed_error(name: str, path: Path) -> None:
+    """What travels otherwise than as JSON text is also spoiled byte by byte, and cut at each."""
+    case = decode.load(path.read_bytes())
+    sent = encoded(case, dumps(case["message"]))
+    sent = sent.encode() if isinstance(sent, str) else sent
+    spoilt = [sent[:i] + bytes((new,)) + sent[i + 1 :] for i in range(len(sent)) for new in (0, 0x7F, 0x80, 0xFF)]
+    spoilt += [sent[:i] for i in range(len(sent))] + [sent[:i] + sent[i + 1 :] for i in range(len(sent))]
+    for body in [*spoilt, sent + sent, sent + b"\0"]:
+        assert_sane_answer(heard_from(EXCHANGES[name], case, body))
+
+
 @pytest.mark.parametrize(("name", "path"), golden(EXCHANGES, holding=b"frame"))
 def test_text_and_bytes_read_the_same(name: str, path: Path) -> None:
     case = decode.load(path.read_bytes())
@@ -229,7 +296,7 @@ def test_text_and_bytes_read_the_same(name: str, path: Path) -> None:
     assert str(answers[0]) == str(answers[1])
 
 
-@pytest.mark.parametrize(("name", "path"), golden(EXCHANGES, holding=b'"price_wad"'))
+@pytest.mark.parametrize(("name", "path"), golden(EXCHANGES, holding=b'"price_wad"', without=b'"hex"'))
 def test_a_mutated_price_never_passes_for_the_right_one_unnoticed(name: str, path: Path) -> None:
     """Each price of the book matters: a broken one is an error, never ignored in favour of another field."""
     case = decode.load(path.read_bytes())

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from local_venues import SYMBOLS, quote, wall_ms
+from local_venues import HABITS, SYMBOLS, quote, wall_ms
 
 from demo.venue_faults import Misbehaviour
 from demo.venues import Venue
@@ -266,13 +266,15 @@ async def test_every_local_exchange_answers(venue: Venue, session: aiohttp.Clien
 
 
 async def test_an_unknown_symbol_is_named_as_such(venue: Venue, session: aiohttp.ClientSession) -> None:
-    answer = await ask(venue, session, "NOPE/USD")
-    if venue.name == "kraken":
-        assert not isinstance(answer, FeedError)
-        assert isinstance(answer[0].result, FeedError)
-        assert answer[0].result.code == "WRONG_SYMBOL"
+    answer = await ask(venue, session, HABITS[venue.name].unknown)
+    code = HABITS[venue.name].rest_unknown_is
+    if code.startswith("*"):
+        assert isinstance(answer, FeedError)
+        assert answer.code == code[1:]
     else:
-        assert isinstance(answer, Refused)
+        assert not isinstance(answer, FeedError), str(answer)
+        assert isinstance(answer[0].result, FeedError)
+        assert answer[0].result.code == code
 
 
 REST_CODES = {
@@ -285,8 +287,11 @@ TICK_CODES = {
     Misbehaviour.PRICE_TEXT: "MALFORMED", Misbehaviour.SWAPPED_DECIMALS: "OUT_OF_RANGE",
     Misbehaviour.SECONDS_FOR_MS: "MALFORMED", Misbehaviour.WRONG_SYMBOL: "WRONG_SYMBOL",
 }  # fmt: skip
-UNSEEN = {("kraken", Misbehaviour.SECONDS_FOR_MS), ("coinbase", Misbehaviour.WRONG_SYMBOL)}
-"""Kraken's REST ticker has no time, Coinbase's names no product: there is nothing to notice."""
+UNSEEN = {
+    *((name, Misbehaviour.SECONDS_FOR_MS) for name, habits in HABITS.items() if not habits.rest_timed),
+    *((name, Misbehaviour.WRONG_SYMBOL) for name, habits in HABITS.items() if not habits.rest_named),
+}
+"""A reply without a time, or one that names no symbol: there is nothing to notice."""
 
 
 @pytest.mark.parametrize("fault", list(Misbehaviour))

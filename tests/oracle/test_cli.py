@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from oracle_build import T0, outcomes, seen, spec
 from test_store import record_of
 
+from feeds.registry import EXCHANGES
 from oracle.__main__ import main
 from oracle.pipeline import step
 from oracle.store import Kept, Store
@@ -57,13 +58,38 @@ def config(tmp_path: Path) -> str:
     return str(path)
 
 
+SHIPPED = ["stETH", "wstETH", "rETH", "cbETH", "weETH", "ezETH", "rsETH", "pufETH", "rswETH", "osETH", "mETH", "cmETH", "ETHx",
+           "swETH", "sfrxETH", "wBETH", "divETH"]  # fmt: skip
+
+
 def test_the_config_that_is_shipped_has_no_errors() -> None:
     found = document("--config", str(ROOT / "config.toml"), "check", "--offline")
     assert found["errors"] == []
-    assert found["counts"]["feeds"] == 6
-    groups = {f["feed"]: f["groups_reachable"] for f in found["feeds"]}
-    assert groups["wstETH/ETH"] == 2
-    assert groups["ETH/USD"] == 3
+    feeds = {f["feed"]: f for f in found["feeds"]}
+    off = {f["feed"]: f["reason"] for f in found["off"]}
+    for token in SHIPPED:
+        assert {f"{token}/ETH", f"{token}/USD"} <= set(feeds) | set(off), token
+    assert set(off) == {"divETH/ETH", "divETH/USD"}
+    assert all(off.values())
+    for name, feed in feeds.items():
+        assert feed["reason"] or not feed["reference_only"], f"{name} says why it is not on chain"
+        if feed["use"] == "signed and pushed":
+            assert feed["groups_reachable"] >= 2, name
+    assert {f for f in feeds if "signed and pushed" in feeds[f]["use"]} >= {"ETH/USD", "stETH/ETH", "wstETH/ETH"}
+
+
+def test_the_catalogue_is_counted() -> None:
+    counts = document("--config", str(ROOT / "config.toml"), "check", "--offline")["counts"]
+    least = {"tokens": 60, "pools": 110, "rates": 53, "references": 150, "chains": 4}
+    assert all(counts[k] >= n for k, n in least.items()), counts
+    assert counts["venues"] == len(EXCHANGES)
+
+
+def test_the_check_prints_reasons_and_what_is_off() -> None:
+    text = run("--config", str(ROOT / "config.toml"), "check", "--offline").stdout
+    assert "one exchange and no pool" in text
+    assert "divETH/ETH         off: no mainnet address" in text
+    assert text.rstrip().endswith("0 errors")
 
 
 def test_a_bad_config_exits_2_with_every_error(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from test_report import report
 
 from feeds.units import Wad
 from oracle.clock import ClockWatch
-from oracle.due import acceptable, due
+from oracle.due import Cause, PushPolicy, StoreLimits, acceptable, due
 from oracle.types import Report, Status
 
 S = 1_700_000_000
@@ -32,19 +32,28 @@ def at(round_s: int, base: Report | None = None) -> Report:
 )
 def test_acceptable_mirrors_the_contract(stored: int | None, fresh_s: int, block_s: int, *, taken: bool) -> None:
     held = at(stored) if stored else None
-    assert (acceptable(held, at(fresh_s), block_time_s=block_s, max_push_age_s=60) is None) is taken
+    limits = StoreLimits(max_push_age_s=60)
+    assert (acceptable(held, at(fresh_s), block_time_s=block_s, limits=limits) is None) is taken
 
 
 def test_due_first_status_deviation_heartbeat_and_nothing() -> None:
-    feed, held = spec(heartbeat_s=60, push_bps=50), at(S)
-    assert due(feed, None, held) == "first"
-    assert due(feed, held, at(S + 1)) is None
-    assert due(feed, held, at(S + 60)) == "heartbeat"
-    assert "status ok to halt" in str(due(feed, held, at(S + 1, report(status=Status.HALT))))
+    feed, held, policy = spec(heartbeat_s=60, push_bps=50), at(S), PushPolicy(peg_bps=0)
+
+    def cause(stored: Report | None, fresh: Report) -> Cause | None:
+        reason = due(feed, stored, fresh, policy)
+        return None if reason is None else reason.cause
+
+    assert cause(None, held) is Cause.FIRST
+    assert cause(held, at(S + 1)) is None
+    assert cause(held, at(S + 60)) is Cause.HEARTBEAT
+    halted = due(feed, held, at(S + 1, report(status=Status.HALT)), policy)
+    assert halted is not None
+    assert (halted.cause, halted.text) == (Cause.WORSE, "status ok to halt")
+    assert cause(at(S, report(status=Status.HALT)), at(S + 1)) is Cause.STATUS
     moved = replace(at(S + 1), market_wad=Wad(held.market_wad * 1_0050 // 10_000))
-    assert "market moved" in str(due(feed, held, moved))
+    assert cause(held, moved) is Cause.DEVIATION
     almost = replace(at(S + 1), market_wad=Wad(held.market_wad * 1_0049 // 10_000))
-    assert due(feed, held, almost) is None
+    assert cause(held, almost) is None
 
 
 def test_the_clock_offset_is_the_median_of_the_freshest_words() -> None:

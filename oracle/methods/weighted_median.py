@@ -1,4 +1,4 @@
-"""The weighted median: the price at which half of the weight lies below."""
+"""The weighted median: the price at which half of the weight lies below. What is weighed is :mod:`.weights`'s to say."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from feeds.units import Wad, mid_down
 from oracle.types import Input
 
 
-def depth_weighted_median(inputs: Sequence[Input]) -> Wad:
+def weighted_median(inputs: Sequence[Input]) -> Wad:
     """Price at half of the total weight; where it falls exactly between two prices their mean, rounded down.
 
-    The weight is the depth, as capped by the aggregation. Prices and weights are sorted together, never apart.
+    Prices and weights are sorted together, never apart. An input of weight 0 has no vote; at least one has more.
     """
-    ranked = sorted((i.price_wad, i.weight) for i in inputs)
+    return middle([(i.price_wad, i.weight) for i in inputs])
+
+
+def middle(votes: Sequence[tuple[Wad, int]]) -> Wad:
+    """The same over (price, weight) pairs."""
+    ranked = sorted(v for v in votes if v[1])
     total = sum(weight for _, weight in ranked)
     below = 0
     for place, (price, weight) in enumerate(ranked):

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.28;
+
+import {IPriceStore} from "../interfaces/IPriceStore.sol";
+import {StoreRoles} from "./StoreRoles.sol";
+
+/// @title Which tokens there are, within which limits they move, who is paused, and how they are read
+/// @dev A token's index is class 3 bits | number in the class 13 bits: the write path knows the class, and from one
+///      immutable word its limits, without another read. Index, id, prices and class are bound for good.
+abstract contract StoreFeeds is StoreRoles, IPriceStore {
+    uint256 private constant CLASS_SHIFT = 13;
+    uint256 private constant IN_CLASS = (1 << CLASS_SHIFT) - 1;
+    uint256 private constant CLASSES = 8;
+
+    /// @dev For each class, the first lowest: stepBps 16 | minGapS 16.
+    uint256 private immutable limits;
+    /// @dev For each class, the first lowest: stepWaitS 32.
+    uint256 private immutable waits;
+    uint256 private immutable classes;
+
+    /// @dev By class and number in it.
+    bytes32[][CLASSES] private ids;
+    mapping(bytes32 id => uint256) private indexPlusOne;
+
+    /// @notice A token was added.
+    event Registered(bytes32 indexed id, uint16 index, bool hasMarket, bool hasRedemption);
+    /// @notice Nothing is written of this token until it is resumed, and reads say halt.
+    event Paused(uint16 indexed index, address by);
+    /// @notice The token is written again; it stays in halt until its next round.
+    event Resumed(uint16 indexed index);
+
+    /// @param classes_ 1 to 8 of them; a token is bound to one when it is registered
+    constructor(Limits[] memory classes_) {
+        uint256 count_ = classes_.length;
+        if (count_ == 0 || count_ > CLASSES) revert BadSettings();
+        uint256 limits_;
+        uint256 waits_;
+        for (uint256 i; i < count_; ++i) {
+            Limits memory one = classes_[i];
+            if (one.minGapS == 0 || one.minGapS > 3600 || one.stepBps == 0 || one.stepBps > 9999) revert BadLimits(i);
+            if (one.stepWaitS < one.minGapS || one.stepWaitS > 1 weeks) revert BadLimits(i);
+            limits_ |= ((uint256(one.stepBps) << 16) | one.minGapS) << (32 * i);
+            waits_ |= uint256(one.stepWaitS) << (32 * i);
+        }
+        (limits, waits, classes) = (limits_, waits_, count_);
+    }
+
+    // -------------------------------------------------------------------------------------------------------- read
+
+    /// @inheritdoc IPriceStore
+    function latest(bytes32 id) external view returns (Report memory) {
+        return _answer(slots[indexOf(id)]);
+    }
+
+    /// @inheritdoc IPriceStore
+    function latestAt(uint16 index) external view returns (Report memory) {
+        return _answer(slots[index]);
+    }
+
+    /// @inheritdoc IPriceStore
+    function slotAt(uint16 index) external view returns (uint256) {
+        return slots[index] & ~PAUSED;
+    }
+
+    /// @inheritdoc IPriceStore
+    function paused(uint16 index) external view returns (bool) {
+        return slots[index] & PAUSED != 0;
+    }
+
+    /// @inheritdoc IPriceStore
+    function indexOf(bytes32 id) public view returns (uint16) {
+        uint256 found = indexPlusOne[id];
+        if (found == 0) revert UnknownFeed(id);
+        return uint16(found - 1);
+    }
+
+    /// @inheritdoc IPriceStore
+    function idAt(uint16 index) external view returns (bytes32) {
+        bytes32[] storage members = ids[index >> CLASS_SHIFT];
+        if (index & IN_CLASS >= members.length) revert UnknownIndex(index);
+        return members[index & IN_CLASS];
+    }
+
+    /// @inheritdoc IPriceStore
+    function count() external view returns (uint256 total) {
+        for (uint256 i; i < CLASSES; ++i) total += ids[i].length;
+    }
+
+    /// @inheritdoc IPriceStore
+    function feedAt(uint256 position) external view returns (bytes32 id, uint16 index) {
+        uint256 left = position;
+        for (uint256 i; i < CLASSES; ++i) {
+            uint256 length = ids[i].length;
+            if (left < length) return (ids[i][left], uint16((i << CLASS_SHIFT) | left));
+            left -= length;
+        }
+        revert UnknownIndex(position);
+    }
+
+    /// @inheritdoc IPriceStore
+    function presence(uint16 index) external view returns (bool hasMarket, bool hasRedemption) {
+        uint256 word = slots[index];
+        if (word == 0) revert UnknownIndex(index);
+        return (word & MARKET != 0, word & REDEMPTION != 0);
+    }
+
+    /// @inheritdoc IPriceStore
+    function limitsOf(uint16 index) external view returns (Limits memory) {
+        if (index >> CLASS_SHIFT >= classes) revert BadClass(index >> CLASS_SHIFT);
+        uint256 both = _limits(index);
+        return Limits({minGapS: uint16(both), stepBps: uint16(both >> 16), stepWaitS: uint32(_wait(index))});
+    }
+
+    // ------------------------------------------------------------------------------------------------------- roles
+
+    /// @notice Add a token. Its index, which prices it has and its class are fixed for good.
+    /// @param id BASE/QUOTE[@chain][#variant], printable ASCII, left-aligned, at most 31 bytes
+    /// @param class of its limits, as the constructor got them
+    function register(bytes32 id, bool hasMarket, bool hasRedemption, uint8 class)
+        external
+        onlyOwner
+        returns (uint16 index)
+    {
+        if (!_isId(id) || indexPlusOne[id] != 0) revert BadId(id);
+        if (class >= classes || ids[class].length > IN_CLASS) revert BadClass(class);
+        index = uint16((uint256(class) << CLASS_SHIFT) | ids[class].length);
+        if (!hasMarket && !hasRedemption) revert WrongPresence(index);
+        ids[class].push(id);
+        indexPlusOne[id] = uint256(index) + 1;
+        slots[index] = (hasMarket ? HAS_MARKET : 0) | (hasRedemption ? HAS_REDEMPTION : 0);
+        emit Registered(id, index, hasMarket, hasRedemption);
+    }
+
+    /// @notice Stop tokens: nothing is written of them, reads say halt. The guardian's or the owner's.
+    function pause(uint16[] calldata indexes) external onlyGuardian {
+        for (uint256 i; i < indexes.length; ++i) {
+            uint16 index = indexes[i];
+            uint256 word = slots[index];
+            if (word == 0) revert UnknownIndex(index);
+            slots[index] = (word & ~uint256(0x0f << 56)) | PAUSED | (HALT << 56);
+            emit Paused(index, msg.sender);
+        }
+    }
+
+    /// @notice Let tokens be written again. Each stays in halt until its next round.
+    function resume(uint16[] calldata indexes) external onlyOwner {
+        for (uint256 i; i < indexes.length; ++i) {
+            slots[indexes[i]] &= ~PAUSED;
+            emit Resumed(indexes[i]);
+        }
+    }
+
+    // ----------------------------------------------------------------------------------------------------- helpers
+
+    /// @dev minGapS in the low 16 bits, stepBps in the 16 above, other classes' above that.
+    function _limits(uint256 index) internal view returns (uint256 both) {
+        return limits >> ((index >> CLASS_SHIFT) << 5);
+    }
+
+    /// @dev Seconds for which a far price must stand.
+    function _wait(uint256 index) internal view returns (uint256) {
+        return uint32(waits >> ((index >> CLASS_SHIFT) << 5));
+    }
+
+    /// @dev Ends the call with the seven words of a Report; Solidity's own encoder costs some 500 gas more.
+    function _answer(uint256 word) private pure returns (Report memory report) {
+        assembly ("memory-safe") {
+            let out := report
+            if iszero(and(word, LOW_32)) { word := 0 }
+            mstore(out, shr(168, word))
+            mstore(add(out, 32), shr(168, shl(88, word)))
+            mstore(add(out, 64), and(shr(64, word), 0xffff))
+            mstore(add(out, 96), and(shr(56, word), 0xf7)) // without the bit of the pause
+            mstore(add(out, 128), and(word, LOW_32))
+            mstore(add(out, 160), and(shr(40, word), 0xffff))
+            mstore(add(out, 192), and(shr(32, word), 0xff))
+            return(out, 224)
+        }
+    }
+
+    /// @dev Printable ASCII without gaps, then zeros; the last byte is always zero.
+    function _isId(bytes32 id) private pure returns (bool) {
+        bool ended;
+        for (uint256 i; i < 32; ++i) {
+            bytes1 c = id[i];
+            if (c == 0) ended = true;
+            else if (ended || i == 31 || c < 0x21 || c > 0x7e) return false;
+        }
+        return id[0] != 0;
+    }
+}

@@ -1,0 +1,93 @@
+"""Recorded series: CSV, or Parquet where pyarrow is installed, with a column map. Numbers stay exact."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from feeds.units import MS, WAD
+
+_SECONDS_BELOW = 10**11
+"""A time below this is in seconds, at or above in milliseconds: 10^11 s is the year 5138, 10^11 ms the year 1973."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """(Unix ms, wad), ascending; rows that came twice are there once, rows out of order are in order."""
+
+    values: tuple[tuple[int, int], ...]
+    shares: tuple[tuple[int, int], ...] = ()
+
+
+def read_series(file: Path, time: str, value: str, share: str | None = None) -> Series:
+    """Read one column over time.
+
+    Args:
+        file: .csv or .parquet.
+        time: the column with Unix seconds or ms, or an ISO text.
+        value: the column with the price or rate.
+        share: the column with the share of the token in a pool, 0 to 1.
+
+    Raises:
+        ValueError: no such column, or a cell that is no number; says which.
+    """
+    rows = read_rows(file)
+    if not rows:
+        raise ValueError(f"{file.name} has no rows")
+    for column in (time, value, *((share,) if share else ())):
+        if column not in rows[0]:
+            raise ValueError(f"{file.name} has no column {column!r}; it has {', '.join(map(repr, rows[0]))}")
+    values: dict[int, int] = {}
+    shares: dict[int, int] = {}
+    for number, row in enumerate(rows, start=2):
+        at = unix_ms(row[time], f"{file.name}:{number}")
+        values[at] = wad(row[value], f"{file.name}:{number}")
+        if share:
+            shares[at] = wad(row[share], f"{file.name}:{number}")
+    return Series(values=tuple(sorted(values.items())), shares=tuple(sorted(shares.items())))
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """All rows of a CSV or Parquet file by column name."""
+    if file.suffix == ".parquet":
+        try:
+            from pyarrow import parquet  # noqa: PLC0415 - an optional extra
+        except ImportError:
+            raise ValueError(
+                "Parquet needs pyarrow: pip install 'lrt-oracle[parquet]', or export the file as CSV"
+            ) from None
+        table = parquet.read_table(file)
+        return [dict(row) for row in table.to_pylist()]
+    with file.open(encoding="utf-8", newline="") as text:
+        return [{k.strip(): v for k, v in row.items() if k} for row in csv.DictReader(text)]
+
+
+def unix_ms(cell: Any, where: str) -> int:
+    """Unix ms of a cell: a number of seconds or milliseconds, an ISO text, or a date and time."""
+    if isinstance(cell, datetime):
+        return int(cell.replace(tzinfo=cell.tzinfo or UTC).timestamp() * MS)
+    text = str(cell).strip()
+    try:
+        number = int(Decimal(text))
+    except InvalidOperation:
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{where}: {text[:40]!r} is no time") from None
+        return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * MS)
+    return number * MS if number < _SECONDS_BELOW else number
+
+
+def wad(cell: Any, where: str) -> int:
+    """A cell as an exact wad, rounded down. A float of a Parquet file is taken by its shortest text."""
+    try:
+        number = Decimal(str(cell).strip())
+    except InvalidOperation:
+        raise ValueError(f"{where}: {str(cell)[:40]!r} is no number") from None
+    if not number.is_finite():
+        raise ValueError(f"{where}: {str(cell)[:40]!r} is no finite number")
+    return int(number * WAD)

@@ -1,0 +1,16 @@
+"""The spot of the deepest pool (or the first venue), read at this moment: what an oracle was before there were oracles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.designs.base import Quote
+
+
+class NaiveSpot:
+    """No memory, no second opinion."""
+
+    def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
+        """Return the price of the source with the most depth; of equals the first."""
+        del t_ms
+        return max(quotes, key=lambda q: q.depth_wad).price_wad if quotes else None

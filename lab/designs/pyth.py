@@ -1,0 +1,32 @@
+"""Pyth's aggregate: each publisher votes its price, and its price less and plus its confidence; the price is the median vote.
+
+The confidence of a publisher is its own half spread, at least 1 bp. Fewer than three publishers: the status is unknown and
+the last price stands (min_pub is set per feed; three is a usual one). Pull oracle: a consumer brings the newest price along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from feeds.units import BPS
+from lab.designs.base import Quote, median
+
+_MIN_PUBLISHERS = 3
+
+
+class Pyth:
+    """The median of three votes each."""
+
+    def __init__(self) -> None:
+        self._value: int | None = None
+
+    def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
+        """Return the newest aggregate."""
+        del t_ms
+        if len(quotes) >= _MIN_PUBLISHERS:
+            votes = []
+            for q in quotes:
+                c = q.price_wad * max(1, q.half_spread_bps) // BPS
+                votes += [q.price_wad - c, q.price_wad, q.price_wad + c]
+            self._value = median(votes)
+        return self._value

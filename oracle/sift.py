@@ -1,0 +1,196 @@
+"""Sift: this round's outcomes to inputs that may count. Each is aged, converted, averaged and put in its group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from feeds.types import Failure, Kind, Observation, Outcome
+from feeds.units import BPS, Wad, mul_div_up, wad_mul_down, wad_text
+from oracle.methods.registry import METHODS
+from oracle.methods.twap import twap_arithmetic
+from oracle.types import FeedSpec, Input, Leg, Rejected, Sample, SourceSpec
+
+FUTURE_MS = 2_000
+"""How far ahead of us a source's own time may lie."""
+MAX_SAMPLES = 512
+_MAX_RECENT = 32
+"""Samples of a source's own past, for the filter that asks for it: at most so many, evenly apart."""
+
+Pools = tuple[tuple[str, tuple[Sample, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """Inputs that may count, what was refused with its reason, the windows after this round, and what it was made from."""
+
+    inputs: tuple[Input, ...]
+    rejected: tuple[Rejected, ...]
+    pools: Pools
+    outcomes: Sequence[Outcome] = ()
+
+
+def remember(pools: Pools, spec: FeedSpec, outcomes: Iterable[Outcome]) -> Pools:
+    """Add this round's reads to the windows, bounded by time and by count.
+
+    A pool that is averaged keeps every block once, and what a reorganised or restarted chain took back (blocks at or above
+    the new one) is dropped. Other sources have a window only where the feed's filter asks for their past.
+    """
+    return _remember(pools, spec, {s.name: s for s in spec.sources}, outcomes)
+
+
+def _remember(
+    pools: Pools, spec: FeedSpec, sources: Mapping[str, SourceSpec], outcomes: Iterable[Outcome]
+) -> Pools:
+    recent = spec.outliers == "recent"
+    if not recent and not any(s.average_ms for s in spec.sources):
+        return pools
+    windows = dict(pools)
+    for seen in outcomes:
+        source = sources.get(seen.source)
+        if source is None or isinstance(seen, Failure):
+            continue
+        before = windows.get(seen.source, ())
+        if source.average_ms:
+            windows[seen.source] = _averaged(before, seen, source.average_ms)
+        elif recent and source.kind is Kind.MARKET:
+            windows[seen.source] = _recent(before, seen, spec.tuning.recent_ms)
+    return tuple(sorted(windows.items()))
+
+
+def _averaged(before: tuple[Sample, ...], seen: Observation, average_ms: int) -> tuple[Sample, ...]:
+    block = seen.block or 0
+    earlier = (s for s in before if s.block < block and s.at_ms < seen.observed_at_ms)
+    fresh = (*earlier, Sample(at_ms=seen.observed_at_ms, price_wad=seen.price_wad, block=block))
+    return _trim(fresh, seen.observed_at_ms - average_ms)
+
+
+def _recent(before: tuple[Sample, ...], seen: Observation, recent_ms: int) -> tuple[Sample, ...]:
+    at_ms = seen.observed_at_ms
+    kept = tuple(s for s in before if at_ms - recent_ms < s.at_ms < at_ms)
+    if kept and at_ms - kept[-1].at_ms < recent_ms // _MAX_RECENT:
+        return kept
+    return (*kept[-_MAX_RECENT + 1 :], Sample(at_ms=at_ms, price_wad=seen.price_wad))
+
+
+def _trim(samples: tuple[Sample, ...], since_ms: int) -> tuple[Sample, ...]:
+    """Keep the last sample at or before `since_ms` (it stood at that moment) and all later ones."""
+    first = max((i for i, s in enumerate(samples) if s.at_ms <= since_ms), default=0)
+    return samples[max(first, len(samples) - MAX_SAMPLES) :]
+
+
+def sift(spec: FeedSpec, pools: Pools, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int) -> Sifted:
+    """Turn this round's market outcomes into inputs."""
+    sources = {s.name: s for s in spec.sources}
+    windows = _remember(pools, spec, sources, outcomes)
+    round_ = _Round(spec, dict(windows), dict(pools) if spec.outliers == "recent" else {}, legs, now_ms)
+    inputs: list[Input] = []
+    rejected: list[Rejected] = []
+    for seen in outcomes:
+        source = sources.get(seen.source)
+        if source is None or source.kind is not Kind.MARKET:
+            continue
+        entry = round_.entry(source, seen)
+        (rejected if isinstance(entry, Rejected) else inputs).append(entry)  # type: ignore[arg-type]
+    inputs.sort(key=lambda i: i.source)
+    rejected.sort(key=lambda r: r.source)
+    return Sifted(tuple(inputs), tuple(rejected), windows, outcomes)
+
+
+def checked(source: SourceSpec, seen: Outcome, now_ms: int) -> Observation | Rejected:
+    """The observation, or why its time or the lack of it rules it out."""
+    if isinstance(seen, Failure):
+        return Rejected(source=source.name, code=seen.error.code, text=f"{seen.error}; {seen.error.advice}")
+    age = now_ms - seen.observed_at_ms
+    if age > source.max_age_ms:
+        text = f"is {age} ms old, its limit is {source.max_age_ms} ms"
+        return Rejected(source=source.name, code="STALE", text=text, price_wad=seen.price_wad)
+    if age < -FUTURE_MS:
+        text = f"states a time {-age} ms ahead of ours: check both clocks"
+        return Rejected(source=source.name, code="FROM_FUTURE", text=text, price_wad=seen.price_wad)
+    return seen
+
+
+class _Round:
+    """What all sources of one round share."""
+
+    __slots__ = ("bounds", "legs", "now_ms", "past", "plain", "ranks", "suspects", "windows")
+
+    def __init__(
+        self,
+        spec: FeedSpec,
+        windows: Mapping[str, tuple[Sample, ...]],
+        past: Mapping[str, tuple[Sample, ...]],
+        legs: Mapping[str, Leg],
+        now_ms: int,
+    ) -> None:
+        self.windows, self.past, self.legs, self.now_ms = windows, past, legs, now_ms
+        self.suspects = {group for leg in legs.values() for group in leg.suspects}
+        self.bounds = spec.tuning.bounds
+        self.ranks = {s.name: place for place, s in enumerate(spec.sources)}
+        alone = Counter(s.group for s in spec.sources)
+        weighted = METHODS[spec.method].weighted
+        self.plain = frozenset() if weighted else {g for g, n in alone.items() if n == 1}
+
+    def entry(self, source: SourceSpec, outcome: Outcome) -> Input | Rejected:
+        """The source's input, or why it has none."""
+        if source.group in self.suspects:
+            text = f"{source.group} is wrong about another pair at this moment, so it is not believed about this one"
+            return Rejected(source=source.name, code="VENUE", text=text)
+        seen = checked(source, outcome, self.now_ms)
+        if isinstance(seen, Rejected):
+            return seen
+        price, group = seen.price_wad, source.group
+        if source.average_ms:
+            price, group = averaged(source, seen, self.windows.get(source.name, ()))
+        at_ms = seen.observed_at_ms
+        recent_wad = _mean(self.past.get(source.name, ()), at_ms) if self.past else 0
+        if source.convert is not None:
+            leg = self.legs.get(source.convert)
+            if leg is None:
+                text = f"needs {source.convert}, which has no price this round"
+                return Rejected(source=source.name, code="NO_LEG", text=text, price_wad=price)
+            price = wad_mul_down(price, leg.report.market_wad)
+            at_ms = min(at_ms, leg.market_as_of_ms)
+            recent_wad = wad_mul_down(recent_wad, leg.report.market_wad)
+        least, most = self.bounds
+        if most and not least <= price <= most:
+            text = f"{wad_text(price, 6)} lies outside of the feed's bounds {wad_text(least, 6)} to {wad_text(most, 6)}"
+            return Rejected(source=source.name, code="BOUNDS", text=text, price_wad=price)
+        return Input(
+            source=source.name,
+            group=group,
+            price_wad=price,
+            weight=1 if group in self.plain else seen.depth_wad or 0,
+            at_ms=at_ms,
+            rank=self.ranks[source.name],
+            volume_wad=seen.volume_wad or 0,
+            own_bps=own_bps(seen),
+            recent_wad=recent_wad,
+        )
+
+
+def own_bps(seen: Observation) -> int | None:
+    """Half of what lies between selling and buying, in bps of the price, rounded up; None where not both are known."""
+    if seen.bid_wad is None or seen.ask_wad is None:
+        return None
+    return mul_div_up(max(0, seen.ask_wad - seen.bid_wad), BPS, 2 * seen.price_wad)
+
+
+def averaged(source: SourceSpec, seen: Observation, window: tuple[Sample, ...]) -> tuple[Wad, str]:
+    """A pool's mean over the window makes it a group of its own; its point price stays in its chain's group."""
+    point = seen.price_wad, source.group
+    if source.own_oracle and seen.mean_wad is not None and (seen.mean_span_ms or 0) >= source.average_ms:
+        return seen.mean_wad, source.name
+    span = window[-1].at_ms - window[0].at_ms if window else 0
+    if len(window) < source.average_blocks or span < source.average_ms:
+        return point
+    clipped = (replace(window[0], at_ms=max(window[0].at_ms, window[-1].at_ms - source.average_ms)), *window[1:])
+    return twap_arithmetic(clipped, window[-1].at_ms, source.average_ms), source.name
+
+
+def _mean(samples: Sequence[Sample], at_ms: int) -> int:
+    """Plain mean of the samples before ``at_ms``, rounded down; 0 without any."""
+    kept = [s.price_wad for s in samples if s.at_ms < at_ms]
+    return sum(kept) // len(kept) if kept else 0

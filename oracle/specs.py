@@ -1,0 +1,88 @@
+"""From the config's sections to what the core needs: seconds become milliseconds, what is left out follows from the bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from feeds.abi import amount_of
+from feeds.types import Kind, Pair
+from feeds.units import MS
+from oracle.config import BandsSection, FeedSection
+from oracle.types import Bands, FeedSpec, Rules, SourceSpec
+
+_DRIFT_HOURS = 72
+
+
+def spec_of(name: str, pair: Pair, feed: FeedSection, sources: Sequence[SourceSpec]) -> FeedSpec:
+    """The feed as the core sees it."""
+    kinds = {s.kind for s in sources}
+    derived = feed.share_of is not None or bool(feed.legs)
+    return FeedSpec(
+        feed=name,
+        pair=pair,
+        sources=tuple(sources),
+        method=feed.method,
+        outliers=feed.outliers,
+        outlier_floor_bps=feed.outlier_floor_bps,
+        window_ms=feed.window_s * 1_000,
+        mode=feed.mode,
+        min_groups=feed.min_groups,
+        max_age_ms=feed.max_age_s * 1_000,
+        max_spread_bps=feed.max_spread_bps,
+        heartbeat_s=feed.heartbeat_s,
+        push_bps=feed.push_bps,
+        halt_after_ms=feed.halt_after_s * 1_000,
+        bands=_bands(feed.bands),
+        has_market=derived or Kind.MARKET in kinds,
+        has_redemption=derived or Kind.REDEMPTION in kinds,
+        share_of=feed.share_of,
+        legs=feed.legs,
+        accept_single_group=feed.accept_single_group,
+        rules=_rules(feed),
+    )
+
+
+def _rules(feed: FeedSection) -> Rules:
+    r, watch = feed.rules, feed.bands.watch_bps
+    return Rules(
+        moved_bps=watch if r.moved_bps is None else r.moved_bps,
+        moved_ms=r.moved_s * MS,
+        drift_slack_bps=watch // 2 if r.drift_slack_bps is None else r.drift_slack_bps,
+        drift_bps_h=watch * _DRIFT_HOURS if r.drift_bps_hours is None else r.drift_bps_hours,
+        disagree_bps=feed.max_spread_bps // 2 if r.disagree_bps is None else r.disagree_bps,
+        share_bps=r.share_percent * 100,
+        depth_percent=r.depth_percent,
+        depth_ms=r.depth_s * MS,
+        stuck_ms=r.stuck_s * MS,
+        stuck_bps=r.stuck_bps,
+        growth_bps_year=r.growth_bps_year,
+        growth_slack_bps=r.growth_slack_bps,
+        snapshot_wad=amount_of(r.snapshot_rate, 18) if r.snapshot_rate else 0,
+        snapshot_at_ms=r.snapshot_at_s * MS,
+        snapshot_ms=r.snapshot_days * 86_400 * MS,
+        cadence_ms=r.cadence_s * MS,
+        derivation_bps=r.derivation_bps,
+        supply_bps=r.supply_bps,
+        premium_bps=r.premium_bps,
+        lone_bps=r.lone_bps,
+        doubt_bps=r.doubt_bps,
+        learn_bps_day=r.learn_bps_day,
+        learn_cap_bps=r.learn_cap_bps,
+        redemption_open=r.redemption_open,
+        ramp_ms=r.ramp_s * MS,
+    )
+
+
+def _bands(b: BandsSection) -> Bands:
+    return Bands(
+        watch_enter_bps=b.watch_bps,
+        watch_leave_bps=b.watch_bps // 2 if b.watch_leave_bps is None else b.watch_leave_bps,
+        depeg_enter_bps=b.depeg_bps,
+        depeg_leave_bps=b.depeg_bps // 2 if b.depeg_leave_bps is None else b.depeg_leave_bps,
+        normal_bps=b.normal_bps,
+        watch_dwell_ms=b.watch_dwell_s * 1_000,
+        depeg_dwell_ms=b.depeg_dwell_s * 1_000,
+        leave_dwell_ms=b.leave_dwell_s * 1_000,
+        slash_ppb=b.slash_ppb,
+        slash_hold_ms=b.slash_hold_s * 1_000,
+    )

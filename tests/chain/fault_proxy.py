@@ -1,0 +1,137 @@
+"""An RPC endpoint in front of a real node that acts out what endpoints do: it drops, delays, repeats, lies, refuses.
+
+Real HTTP on the loopback; what it does to a request is drawn from a seeded random, so a run repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+SAID = {
+    "underpriced": "replacement transaction underpriced",
+    "nonce_low": "nonce too low",
+    "known": "already known",
+}
+KINDS = ("drop", "lose_answer", "delay", "twice", "429", "html", *SAID)
+
+
+@dataclass
+class Mood:
+    """How a proxy behaves now: chance of any fault per request, and whether it lies."""
+
+    chance: float = 0.0
+    kinds: tuple[str, ...] = KINDS
+    lies: bool = False
+    dead: bool = False
+
+
+class FaultyNode:
+    """One endpoint. ``url`` once started; ``done`` counts what it acted out."""
+
+    def __init__(self, node_url: str, seed: int) -> None:
+        self.mood = Mood()
+        self.done: Counter[str] = Counter()
+        self.url = ""
+        self._node_url = node_url
+        self._rng = random.Random(seed)
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_post("/", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._session = aiohttp.ClientSession()
+
+    async def stop(self) -> None:
+        assert self._runner is not None
+        assert self._session is not None
+        await self._runner.cleanup()
+        await self._session.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        call = orjson.loads(await request.read())
+        mood, fault = self.mood, None
+        if mood.dead or self._rng.random() < mood.chance:
+            fault = "drop" if mood.dead else self._rng.choice(mood.kinds)
+        if fault in SAID and call["method"] != "eth_sendRawTransaction":
+            fault = None
+        if fault is not None:
+            self.done[fault] += 1
+        if fault == "drop":
+            return _hang_up(request)
+        if fault == "429":
+            return web.Response(status=429, text="slow down")
+        if fault == "html":
+            return web.Response(text="<html>bad gateway</html>", content_type="text/html")
+        if fault in SAID and self._rng.random() < 0.5:
+            return _error(call, SAID[fault])
+        if fault == "delay":
+            await asyncio.sleep(self._rng.choice((0.02, 0.1, 0.6)))
+        if fault == "twice":
+            await self._forward(call)
+        body = await self._forward(call)
+        if fault in SAID:
+            return _error(call, SAID[fault])
+        if fault == "lose_answer":
+            return _hang_up(request)
+        if mood.lies and self._rng.random() < 0.5:
+            body = self._lie(call, body)
+        return web.Response(body=orjson.dumps(body), content_type="application/json")
+
+    async def _forward(self, call: Any) -> Any:
+        assert self._session is not None
+        async with self._session.post(self._node_url, json=call) as reply:
+            return orjson.loads(await reply.read())
+
+    def _lie(self, call: Any, body: Any) -> Any:
+        """Answer something else than the truth, in the right form."""
+        method, result = call["method"], body.get("result")
+        lie: Any = None
+        if method == "eth_getTransactionReceipt":
+            lie = None if result else _receipt(call["params"][0])
+        elif method == "eth_getTransactionCount" and result:
+            lie = hex(int(result, 16) + self._rng.choice((-1, 1, 5))) if int(result, 16) else "0x3"
+        elif method == "eth_getBlockByNumber" and result:
+            far = self._rng.choice((-3, 40))
+            lie = {**result, "number": hex(max(0, int(result["number"], 16) + far))}
+            lie["timestamp"] = hex(int(result["timestamp"], 16) + 2 * far)
+        elif method == "eth_call" and isinstance(result, str) and len(result) == 66:
+            lie = hex(int(result, 16) ^ (1 << 200))
+            lie = "0x" + lie[2:].zfill(64)
+        elif method == "eth_sendRawTransaction":
+            lie = "0x" + "ab" * 32
+        else:
+            return body
+        self.done["lie"] += 1
+        return {"jsonrpc": "2.0", "id": call["id"], "result": lie}
+
+
+def _receipt(tx_hash: str) -> dict[str, Any]:
+    return {
+        "transactionHash": tx_hash, "blockNumber": "0x1", "blockHash": "0x" + "cd" * 32, "status": "0x1",
+        "gasUsed": "0x5208",
+    }  # fmt: skip
+
+
+def _error(call: Any, message: str) -> web.Response:
+    body = {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32000, "message": message}}
+    return web.Response(body=orjson.dumps(body), content_type="application/json")
+
+
+def _hang_up(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
