@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from feeds.types import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Quote, Reply, Tick
@@ -20,6 +21,8 @@ LAST_OUTSIDE_BPS = Bps(2_000)
 _FIRST_MS = 1_262_304_000_000  # 2010-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
 _WORD = 32
+_WAD_PLACES = 18
+_TEN = tuple(10**n for n in range(_WAD_PLACES + 1))
 _MOST_BRACKETS = 10_000
 
 
@@ -37,7 +40,7 @@ def load(body: bytes | str) -> Any:
     if opened > _MOST_BRACKETS:
         raise Malformed("more brackets than any price message", starts=_shown(body[:40]))
     try:
-        return json.loads(body, parse_float=_exact, parse_int=_integer, parse_constant=str)
+        return _DECODER.decode(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError) as e:
         raise Malformed("not JSON", starts=_shown(body), error=type(e).__name__) from None
 
@@ -51,6 +54,9 @@ def _exact(text: str) -> Decimal | str:
 
 def _integer(text: str) -> int | str:
     return int(text) if len(text) <= _MAX_TEXT else text
+
+
+_DECODER = json.JSONDecoder(parse_float=_exact, parse_int=_integer, parse_constant=str)
 
 
 def _shown(value: object) -> str:
@@ -116,10 +122,12 @@ def amount_wad(value: Any) -> int:
         NotPositive: it is negative.
         OutOfRange: above 1e24 units.
     """
-    n = number(value)
-    if n < 0:
-        raise NotPositive("amount below zero", value=_shown(value))
-    scaled = _scaled(n)
+    scaled = _plain_wad(value)
+    if scaled is None:
+        n = number(value)
+        if n < 0:
+            raise NotPositive("amount below zero", value=_shown(value))
+        scaled = _scaled(n)
     if scaled > WAD * 10**24:
         raise OutOfRange("amount", value=_shown(value))
     return scaled
@@ -132,10 +140,28 @@ def price_wad(value: Any) -> Wad:
         NotPositive: zero or negative.
         OutOfRange: below 1e-15 or above 1e15.
     """
-    n = number(value)
-    if n <= 0:
+    wad = _plain_wad(value)
+    if wad is None:
+        n = number(value)
+        if n <= 0:
+            raise NotPositive("price", value=_shown(value))
+        wad = _scaled(n)
+    elif not wad and not value.strip("0."):
         raise NotPositive("price", value=_shown(value))
-    return bounded_price(_scaled(n))
+    return bounded_price(wad)
+
+
+def _plain_wad(value: Any) -> int | None:
+    """Wad, rounded down, of a plain decimal text such as 4320.55; None for all else, which goes the long way."""
+    if type(value) is not str or len(value) > _MAX_TEXT:
+        return None
+    whole, _, fraction = value.partition(".")
+    digits = whole + fraction
+    if not whole or not digits.isdigit() or not digits.isascii():
+        return None
+    spare = _WAD_PLACES - len(fraction)
+    unscaled = int(digits)
+    return unscaled * _TEN[spare] if spare >= 0 else unscaled // 10 ** len(fraction[_WAD_PLACES:])
 
 
 def bounded_price(wad: int) -> Wad:
@@ -206,20 +232,29 @@ def iso_ms(value: Any) -> int:
         Malformed: anything else.
     """
     stated = text(value)
-    date, t, clock = stated.partition("T")
-    if not t or not clock.endswith("Z"):
+    date, mark, fraction = stated[:11], stated[-1:], stated[20:-1]
+    digits = stated[11:13] + stated[14:16] + stated[17:19] + fraction
+    if mark != "Z" or not digits.isdigit() or not digits.isascii() or len(fraction) > 9:  # noqa: PLR2004 - nanoseconds
         raise Malformed("not a UTC time", value=_shown(value))
-    hms, _, fraction = clock[:-1].partition(".")
-    parts = [*date.split("-"), *hms.split(":")]
-    if [len(p) for p in parts] != [4, 2, 2, 2, 2, 2] or not all(p.isascii() and p.isdigit() for p in parts):
+    if stated[13:14] != ":" or stated[16:17] != ":" or stated[19:20] != ("." if fraction else "Z"):
         raise Malformed("not a UTC time", value=_shown(value))
-    if fraction and not (fraction.isascii() and fraction.isdigit() and len(fraction) <= 9):  # noqa: PLR2004 - nanoseconds
+    days, hour, minute, second = _day(date), int(digits[:2]), int(digits[2:4]), int(digits[4:6])
+    if days is None or hour > 23 or minute > 59 or second > 60:  # noqa: PLR2004 - calendar
         raise Malformed("not a UTC time", value=_shown(value))
-    year, month, day, hour, minute, second = (int(p) for p in parts)
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour <= 23 and minute <= 59 and second <= 60):  # noqa: PLR2004 - calendar
-        raise Malformed("not a UTC time", value=_shown(value))
-    seconds = ((_days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second
+    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
     return _sane_ms(seconds * 1_000 + int((fraction + "000")[:3]), value)
+
+
+@lru_cache(maxsize=64)
+def _day(text: str) -> int | None:
+    """Days from 1970-01-01 of a text such as 2021-04-17T; None if it is none. One text serves a whole day."""
+    year, month, day = text[:4], text[5:7], text[8:10]
+    digits = year + month + day
+    if len(text) != 11 or text[4] + text[7] + text[10] != "--T" or not digits.isdigit() or not digits.isascii():  # noqa: PLR2004 - its length
+        return None
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):  # noqa: PLR2004 - calendar
+        return None
+    return _days(int(year), int(month), int(day))
 
 
 def _days(year: int, month: int, day: int) -> int:

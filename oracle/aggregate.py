@@ -118,9 +118,7 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
             rejected.append(seen)
             continue
         inputs.append(
-            Input(
-                source=source.name, group=source.group, price_wad=seen.price_wad, weight=1, at_ms=seen.observed_at_ms
-            )
+            Input(source=source.name, group=source.group, price_wad=seen.price_wad, weight=1, at_ms=seen.observed_at_ms)
         )
     if not inputs:
         why = "; ".join(f"{r.source}: {r.text}" for r in rejected) or "no source answered"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,11 +13,12 @@ from eth_abi.exceptions import DecodingError
 
 from feeds.jsonrpc import quantity
 from feeds.types import FeedError
+from oracle.due import StoreLimits, Waiting
 from oracle.eip712 import Domain
 from oracle.nodes import ChainError, NodeRefused, Nodes
 from oracle.report import decode_slot
 from oracle.sign import SignedBatch, SignerSet
-from oracle.store_abi import calldata, reason
+from oracle.store_abi import calldata, has, reason
 from oracle.transaction import Fees, Market, SignedTx, Unsigned, market_of
 from oracle.types import Report
 
@@ -26,6 +28,8 @@ _GAS_NUM, _GAS_DEN = 6, 5
 _FEE_BLOCKS = 20
 _LEAST_TIP_WEI = 10**6
 _LOW_32 = 0xFFFFFFFF
+_LOW_88 = (1 << 88) - 1
+_HELD = 65_536
 
 
 class StoreRefuses(ChainError):
@@ -158,8 +162,45 @@ class StoreClient:
     async def feeds(self) -> dict[str, int]:
         """Feed id text to index, as registered on chain."""
         (count,) = await self.read("count")
-        ids = [(await self.read("idAt", i))[0] for i in range(count)]
-        return {bytes(raw).rstrip(b"\0").decode(): i for i, raw in enumerate(ids)}
+        found = await asyncio.gather(*(self._feed(i) for i in range(count)))
+        return {bytes(raw).rstrip(b"\0").decode(): index for raw, index in found}
+
+    async def _feed(self, position: int) -> tuple[bytes, int]:
+        if has("feedAt"):
+            raw, index = await self.read("feedAt", position)
+            return raw, int(index)
+        return (await self.read("idAt", position))[0], position
+
+    async def limits(self, index: int, block: int) -> StoreLimits:
+        """What the store takes of a feed: its class's limits, whether it is paused, what it holds back."""
+        (max_age_s,) = await self.read("maxPushAgeS")
+        if not has("limitsOf"):
+            return StoreLimits(max_push_age_s=max_age_s)
+        ((min_gap_s, step_bps, step_wait_s),) = await self.read("limitsOf", index)
+        (paused,) = await self.read("paused", index, block=hex(block))
+        return StoreLimits(
+            max_push_age_s=max_age_s,
+            min_gap_s=min_gap_s,
+            step_bps=step_bps,
+            step_wait_s=step_wait_s,
+            paused=paused,
+            waiting=await self._waiting(index, block),
+        )
+
+    async def _waiting(self, index: int, block: int) -> Waiting | None:
+        """The word that the store keeps of a price that is too far away: market 88 | redemption 88 | 16 | 32 | 32."""
+        place = hex(_HELD + index)
+        word = int(str(await self.nodes.agreed("eth_getStorageAt", self._store, place, hex(block))), 16)
+        if not word:
+            return None
+        return Waiting(
+            market_wad=word >> 168, redemption_wad=word >> 80 & _LOW_88, since_s=word >> 32 & _LOW_32,
+            last_s=word & _LOW_32,
+        )  # fmt: skip
+
+    async def step_threshold(self) -> int:
+        """Weight with which a price may move by any step; 0 where the store has no such limit."""
+        return int((await self.read("thresholds"))[1]) if has("thresholds") else 0
 
     async def stored(self, index: int, block: int | None = None) -> Report | None:
         """What the store holds for an index, at a block if given; None before the first push."""

@@ -18,6 +18,7 @@ ETH/USD moves some 300 to 400 bps in one standard deviation of a day, so 95 % is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import isqrt
 
 from feeds.units import BPS, Bps, Wad, div_up
@@ -56,9 +57,12 @@ def calibrated_drift(samples: Sequence[Sample], percent: int) -> int:
     if not 1 <= percent <= 100:  # noqa: PLR2004 - percent
         raise ValueError(f"percent = {percent}: write 1 to 100")
     steps = sorted(
-        abs(b.price_wad - a.price_wad) * BPS * _E4 * isqrt(_DAY_MS * _E4)
+        abs(b.price_wad - a.price_wad)
+        * BPS
+        * _E4
+        * isqrt(_DAY_MS * _E4)
         // (a.price_wad * isqrt((b.at_ms - a.at_ms) * _E4))
-        for a, b in zip(samples, samples[1:], strict=False)
+        for a, b in pairwise(samples)
         if b.at_ms > a.at_ms
     )
     if not steps:

@@ -257,6 +257,47 @@ class RulesSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TuningSection:
+    """[feeds.X.tuning]: parameters of the method, the filter and the confidence.
+
+    ``half_life_s``: of age weights and exponential averages. ``shares``: weight of each group in ``weighted_median``.
+    ``check_bps``: how far a ``primary`` may lie from the median of all, and a market from the others in ``dia_vwalp``.
+    ``winsor_bps_minute``: how fast ``twap_winsorised`` follows. ``recent_bps`` over ``recent_s``: a source's own jump.
+    ``least`` and ``most``: prices outside are refused, texts. ``shift_s``, ``dust``, ``points``: of DIA's methods.
+    ``drift_bps_day`` and ``horizon_s``: what the confidence adds for time. ``min_cost_100bps``: base units below which
+    moving the price by 1 % is too cheap to publish, a text.
+    """
+
+    half_life_s: int = 60
+    shares: Mapping[str, int] = field(default_factory=dict)
+    check_bps: int = 50
+    winsor_bps_minute: int = 100
+    recent_bps: int = 300
+    recent_s: int = 120
+    least: str | None = None
+    most: str | None = None
+    shift_s: int = 0
+    dust: str | None = None
+    points: int = 10
+    drift_bps_day: int = 100
+    horizon_s: int = 10
+    min_cost_100bps: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("half_life_s", "check_bps", "winsor_bps_minute", "recent_bps", "recent_s"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1")
+        if not 1 <= self.points <= 64:  # noqa: PLR2004 - a longer average needs no more
+            raise ValueError(f"points = {self.points}: write 1 to 64")
+        if min(self.shift_s, self.drift_bps_day, self.horizon_s) < 0:
+            raise ValueError("shift_s, drift_bps_day and horizon_s are not negative")
+        if any(share < 1 for share in self.shares.values()):
+            raise ValueError("shares are whole numbers from 1: a group that shall not count is left out of the sources")
+        if (self.least is None) != (self.most is None):
+            raise ValueError("least and most belong together: write both or neither")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSection:
     """[[feeds.X.sources]]: one source. Keys that are not listed here belong to the adapter named by ``type``.
 
@@ -308,6 +349,7 @@ class FeedSection:
     legs: tuple[str, ...] = ()
     bands: BandsSection = field(default_factory=BandsSection)
     rules: RulesSection = field(default_factory=RulesSection)
+    tuning: TuningSection = field(default_factory=TuningSection)
     sources: tuple[SourceSection, ...] = ()
 
 

@@ -18,6 +18,7 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 import contracts
+from oracle.store_abi import abi_type
 
 PROXY = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
 PROXY_CODE = bytes.fromhex(
@@ -55,7 +56,7 @@ def placement(label: str, contract: str, args: Sequence[Any], *, salt: bytes) ->
     """Place one of the project's contracts with its constructor arguments."""
     artifact = contracts.load(contract)
     entries = [e for e in artifact.abi if e["type"] == "constructor"]
-    types = [i["type"] for e in entries for i in e["inputs"]]
+    types = [abi_type(i) for e in entries for i in e["inputs"]]
     return Placement(label=label, contract=contract, salt=salt, creation=artifact.bytecode + encode(types, args))
 
 

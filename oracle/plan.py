@@ -13,7 +13,7 @@ from feeds.types import ChainAdapter, Kind, Pair
 from oracle.config import Config, FeedSection, SourceSection
 from oracle.methods.registry import METHODS, OUTLIERS
 from oracle.schema import ConfigError, Problem, build, nearest
-from oracle.specs import spec_of
+from oracle.specs import method_problems, spec_of
 from oracle.types import FeedSpec, Mode, SourceSpec
 from oracle.unit_checks import unit_problems
 
@@ -199,6 +199,9 @@ def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[Source
         yield Problem(f"{where}.method", f"{feed.method!r} is no method; {nearest(feed.method, METHODS)}")
     if feed.outliers is not None and feed.outliers not in OUTLIERS:
         yield Problem(f"{where}.outliers", f"{feed.outliers!r} is no filter; {nearest(feed.outliers, OUTLIERS)}")
+    if feed.sources:
+        interval_s, scaled = config.oracle.round_interval_s, config.oracle.scaled_times
+        yield from method_problems(where, feed, interval_s, scaled=scaled)
     if not 1 <= feed.max_age_s <= _MAX_AGE_S:
         yield Problem(f"{where}.max_age_s", f"{feed.max_age_s} is no sane limit for a market price: 1 to {_MAX_AGE_S}")
     yield from _check_needed(config, where, feed)

@@ -40,9 +40,7 @@ def remember(pools: Pools, spec: FeedSpec, outcomes: Iterable[Outcome]) -> Pools
     return _remember(pools, spec, {s.name: s for s in spec.sources}, outcomes)
 
 
-def _remember(
-    pools: Pools, spec: FeedSpec, sources: Mapping[str, SourceSpec], outcomes: Iterable[Outcome]
-) -> Pools:
+def _remember(pools: Pools, spec: FeedSpec, sources: Mapping[str, SourceSpec], outcomes: Iterable[Outcome]) -> Pools:
     recent = spec.outliers == "recent"
     if not recent and not any(s.average_ms for s in spec.sources):
         return pools

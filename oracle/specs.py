@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from feeds import decode
 from feeds.abi import amount_of
-from feeds.types import Kind, Pair
+from feeds.types import FeedError, Kind, Pair
 from feeds.units import MS
-from oracle.config import BandsSection, FeedSection
-from oracle.types import Bands, FeedSpec, Rules, SourceSpec
+from oracle.config import BandsSection, FeedSection, TuningSection
+from oracle.methods.over_time import MAX_SAMPLES
+from oracle.methods.registry import METHODS
+from oracle.schema import Problem
+from oracle.types import Bands, FeedSpec, Rules, SourceSpec, Tuning
 
 _DRIFT_HOURS = 72
 
@@ -39,7 +43,56 @@ def spec_of(name: str, pair: Pair, feed: FeedSection, sources: Sequence[SourceSp
         legs=feed.legs,
         accept_single_group=feed.accept_single_group,
         rules=_rules(feed),
+        tuning=_tuning(feed.tuning),
     )
+
+
+def method_problems(where: str, feed: FeedSection, round_interval_s: int, *, scaled: bool) -> Iterator[Problem]:
+    """What is wrong with a feed's method and tuning, as far as their names are known.
+
+    ``scaled``: times and methods that would be too weak for real money are allowed.
+    """
+    method = METHODS.get(feed.method)
+    if method is not None and not method.breakdown_bps and feed.outliers is None and not scaled:
+        text = f'{feed.method} is moved by a single bad source: write outliers = "mad", or choose another method'
+        yield Problem(f"{where}.outliers", text)
+    if method is not None and method.over_time is not None and feed.window_s > MAX_SAMPLES * round_interval_s:
+        text = f"{feed.window_s} s hold more than {MAX_SAMPLES} rounds: at most {MAX_SAMPLES * round_interval_s}"
+        yield Problem(f"{where}.window_s", text)
+    for name in ("least", "most", "dust", "min_cost_100bps"):
+        try:
+            _wad(getattr(feed.tuning, name))
+        except FeedError as e:
+            yield Problem(f"{where}.tuning.{name}", f"{e}: write a decimal number as text")
+
+
+def _tuning(t: TuningSection) -> Tuning:
+    def size(text: str | None) -> int:
+        try:
+            return _wad(text)
+        except FeedError:
+            return 0
+
+    return Tuning(
+        half_life_ms=t.half_life_s * MS,
+        shares=tuple(sorted(t.shares.items())),
+        check_bps=t.check_bps,
+        winsor_bps_minute=t.winsor_bps_minute,
+        recent_bps=t.recent_bps,
+        recent_ms=t.recent_s * MS,
+        bounds=(size(t.least), size(t.most)),
+        shift_ms=t.shift_s * MS,
+        dust_wad=size(t.dust),
+        points=t.points,
+        drift_bps_day=t.drift_bps_day,
+        horizon_ms=t.horizon_s * MS,
+        min_cost_100bps_wad=size(t.min_cost_100bps),
+    )
+
+
+def _wad(text: str | None) -> int:
+    """A decimal text times 1e18; 0 for none. A FeedError says what is wrong."""
+    return 0 if text is None else decode.amount_wad(text)
 
 
 def _rules(feed: FeedSection) -> Rules:

@@ -32,9 +32,22 @@ def errors() -> Mapping[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
     found = {}
     for entry in contracts.load("PriceStore").abi:
         if entry["type"] == "error":
-            types = tuple(i["type"] for i in entry["inputs"])
+            types = tuple(abi_type(i) for i in entry["inputs"])
             found[selector(entry["name"], types)] = (entry["name"], tuple(i["name"] for i in entry["inputs"]), types)
     return found
+
+
+def abi_type(entry: Mapping[str, Any]) -> str:
+    """Type of an argument as signatures spell it: a struct is a list of types in brackets."""
+    kind = str(entry["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return "(" + ",".join(abi_type(c) for c in entry["components"]) + ")" + kind.removeprefix("tuple")
+
+
+def has(name: str) -> bool:
+    """Whether the store has a function of this name."""
+    return any(e["type"] == "function" and e["name"] == name for e in contracts.load("PriceStore").abi)
 
 
 def selector(name: str, types: Sequence[str]) -> bytes:
@@ -46,7 +59,7 @@ def selector(name: str, types: Sequence[str]) -> bytes:
 def _function(name: str) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
     """Selector, input types, output types of a function of the store without structs in its interface."""
     entry = next(e for e in contracts.load("PriceStore").abi if e["type"] == "function" and e["name"] == name)
-    inputs, outputs = (tuple(i["type"] for i in entry[side]) for side in ("inputs", "outputs"))
+    inputs, outputs = (tuple(abi_type(i) for i in entry[side]) for side in ("inputs", "outputs"))
     return selector(name, inputs), inputs, outputs
 
 

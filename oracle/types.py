@@ -12,6 +12,7 @@ from feeds.units import Bps, Wad
 
 RULES_VERSION = 3
 """Raised whenever the same inputs would no longer give the same bytes."""
+_NONE_BPS = Bps(0)
 
 
 class Status(IntEnum):
@@ -373,7 +374,7 @@ class Aggregate:
     as_of_ms: int
     used: tuple[Used, ...]
     rejected: tuple[Rejected, ...]
-    disagree_bps: Bps = Bps(0)
+    disagree_bps: Bps = _NONE_BPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

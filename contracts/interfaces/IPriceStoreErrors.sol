@@ -19,6 +19,8 @@ interface IPriceStoreErrors {
     error BadThreshold(uint256 threshold, uint256 total);
     /// @notice There twice, empty, longer than 31 bytes, or not printable ASCII.
     error BadId(bytes32 id);
+    /// @notice No function has this selector, and it is no index of two bytes.
+    error UnknownFunction();
     /// @notice No token has this id.
     error UnknownFeed(bytes32 id);
     /// @notice No token has this index.

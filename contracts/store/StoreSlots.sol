@@ -12,7 +12,7 @@ abstract contract StoreSlots is IPriceStoreErrors {
     uint256 internal constant LOW_32 = 0xffffffff;
     uint256 internal constant MARKET = uint256(type(uint88).max) << 168;
     uint256 internal constant REDEMPTION = uint256(type(uint88).max) << 80;
-    uint256 internal constant PAUSED = 8 << 56;
+    uint256 internal constant PAUSED = 0x0800000000000000;
     uint256 internal constant HALT = 4;
     // what a registered slot holds in a price that the token has, before there is data
     uint256 internal constant HAS_MARKET = 1 << 168;

@@ -32,9 +32,7 @@ class DiaBlock:
     def fold(self, window: Window, step: Step, look: Look) -> Window:
         """See OverTime; MAX_SAMPLES quotes at most."""
         since_ms = step.at_ms - look.window_ms - look.tuning.shift_ms
-        kept = {
-            (t.market, t.at_ms): t for t in window.trades if since_ms < t.at_ms <= step.at_ms
-        }
+        kept = {(t.market, t.at_ms): t for t in window.trades if since_ms < t.at_ms <= step.at_ms}
         for i in step.groups:
             at_ms = min(i.at_ms, step.at_ms)
             if since_ms < at_ms and i.volume_wad >= look.tuning.dust_wad:

@@ -47,8 +47,10 @@ class CurveEma:
 
 @dataclass(frozen=True, slots=True)
 class PythEma:
-    """``total`` and ``weight`` are the decayed sums of price times weight and of weight; a sample's weight is
-    2**192 / confidence (wad, at least 1 bps of the price) times the milliseconds since the last one."""
+    """``total`` and ``weight`` are the decayed sums of price times weight and of weight.
+
+    A sample's weight is 2**192 / confidence (wad, at least 1 bps of the price) times the milliseconds since the last one.
+    """
 
     def fold(self, window: Window, step: Step, look: Look) -> Window:
         """See OverTime. The first sample counts as if it had stood for ``gap_ms``; one that is not later counts nothing."""

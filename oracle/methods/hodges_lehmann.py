@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from feeds.units import BPS, Wad, mid_down
+from feeds.units import BPS, mid_down
 from oracle.methods.median import middle_of
 from oracle.types import PLAIN, Input, Tuning
 

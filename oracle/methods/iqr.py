@@ -18,9 +18,7 @@ def iqr(inputs: Sequence[Input], floor_bps: int, _tuning: Tuning = PLAIN) -> tup
     centre = median(inputs)
     floor = centre * floor_bps // BPS
     return tuple(
-        place
-        for place, i in enumerate(inputs)
-        if not low <= i.price_wad <= high and abs(i.price_wad - centre) > floor
+        place for place, i in enumerate(inputs) if not low <= i.price_wad <= high and abs(i.price_wad - centre) > floor
     )
 
 

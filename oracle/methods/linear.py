@@ -43,9 +43,7 @@ class LinearMean:
         samples = (*window.samples, Sample(at_ms=step.at_ms, price_wad=price))
         gone = 0
         since_ms = step.at_ms - look.window_ms
-        while len(samples) - gone > MAX_SAMPLES or (
-            len(samples) - gone > 1 and samples[gone + 1].at_ms <= since_ms
-        ):
+        while len(samples) - gone > MAX_SAMPLES or (len(samples) - gone > 1 and samples[gone + 1].at_ms <= since_ms):
             span = stood(samples[gone], samples[gone + 1].at_ms, look.gap_ms)
             total -= self.into(samples[gone].price_wad) * span
             weight -= span
@@ -99,9 +97,7 @@ ARITHMETIC = LinearMean(into=_same, back=_mean)
 """Rounded down."""
 GEOMETRIC = LinearMean(into=log2_q64, back=lambda total, weight: exp2_q64(total // weight), held=True)
 """Off by less than 2**-54 relative, held between the least and the greatest sample."""
-HARMONIC = LinearMean(
-    into=lambda price: _RECIPROCAL // price, back=lambda total, weight: _RECIPROCAL * weight // total
-)
+HARMONIC = LinearMean(into=lambda price: _RECIPROCAL // price, back=lambda total, weight: _RECIPROCAL * weight // total)
 """Rounded down; reciprocals have 256 fraction bits."""
 WINSORISED = LinearMean(into=_same, back=_mean, winsorised=True)
 """Arithmetic, rounded down, over samples that may move ``winsor_bps_minute`` from one to the next: the truncated oracle

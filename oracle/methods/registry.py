@@ -24,7 +24,7 @@ from oracle.methods.three_vote import three_vote
 from oracle.methods.time_median import TIME_MEDIAN
 from oracle.methods.trimmed_mean import trimmed_mean
 from oracle.methods.weighted_median import weighted_median
-from oracle.types import PLAIN, Input, Tuning
+from oracle.types import Input, Tuning
 
 Point = Callable[[Sequence[Input]], Wad]
 Weigh = Callable[[Sequence[Input], Tuning], list[int]]

@@ -38,4 +38,3 @@ class TimeMedian:
 
 
 TIME_MEDIAN = TimeMedian()
-

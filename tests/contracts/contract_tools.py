@@ -22,6 +22,8 @@ import contracts
 KEYS = [f"0x{i:064x}" for i in range(11, 20)]
 OWNER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 WAD = 10**18
+WIDE = (1, 9_999, 1)
+"""Limits of a class that stop next to nothing: min_gap_s, step_bps, step_wait_s."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,23 @@ class Bench:
     """One PriceStore with an owner, and every way to push to it."""
 
     def __init__(
-        self, web3: Web3, *, weights: Sequence[int] = (1, 1, 1), threshold: int = 2, max_age: int = 60
+        self,
+        web3: Web3,
+        *,
+        weights: Sequence[int] = (1, 1, 1),
+        threshold: int = 2,
+        step_threshold: int | None = None,
+        limits: Sequence[tuple[int, int, int]] = (WIDE,),
+        guardian: str | None = None,
+        delays: tuple[int, int] = (0, 0),
+        max_age: int = 60,
     ) -> None:
         self.web3, self.owner = web3, Account.from_key(OWNER_KEY)
         self.keys = KEYS[: len(weights)]
         signers = [Account.from_key(k).address for k in self.keys]
-        self.store = self.create("PriceStore", self.owner.address, max_age, signers, list(weights), threshold)
+        settings = (self.owner.address, guardian or self.owner.address, max_age, *delays)
+        strong = step_threshold or threshold
+        self.store = self.create("PriceStore", settings, list(limits), signers, list(weights), threshold, strong)
         self.epoch = 1
 
     def create(self, name: str, *args: Any) -> Any:
@@ -118,9 +131,10 @@ class Bench:
         assert receipt["status"] == 1
         return receipt
 
-    def register(self, name: str, *, market: bool = True, redemption: bool = True) -> int:
-        self.send(self.store.functions.register(name.encode().ljust(32, b"\0"), market, redemption))
-        return int(self.store.functions.count().call()) - 1
+    def register(self, name: str, *, market: bool = True, redemption: bool = True, limits: int = 0) -> int:
+        feed = name.encode().ljust(32, b"\0")
+        self.send(self.store.functions.register(feed, market, redemption, limits))
+        return int(self.store.functions.indexOf(feed).call())
 
     @property
     def now(self) -> int:
