@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {stepThresholdOf} from "./SignerBlob.sol";
+import {stepThresholdOf} from "./store/SignerBlob.sol";
 import {StoreFeeds} from "./store/StoreFeeds.sol";
 import {StoreRoles} from "./store/StoreRoles.sol";
 import {StoreSigners} from "./store/StoreSigners.sol";

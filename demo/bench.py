@@ -197,9 +197,12 @@ async def _push_gas(url: str, signers: int, tokens: int) -> int:
     try:
         parties = [Web3.to_checksum_address("0x" + address_of(k).hex()) for k in keys]
         owner = Web3.to_checksum_address("0x" + address_of(_first_key()).hex())
-        store = await deployer.create("PriceStore", owner, 3600, parties, [1] * len(keys), signers)
+        who = (owner, owner, 3600, 0, 0)
+        strong = len(keys)
+        weights = [1] * len(keys)
+        store = await deployer.create("PriceStore", who, [(1, 500, 600)], parties, weights, signers, strong)
         for i in range(tokens):
-            await deployer.call(store.functions.register(feed_id(f"T{i}/ETH"), True, True))  # noqa: FBT003 - Solidity has no names
+            await deployer.call(store.functions.register(feed_id(f"T{i}/ETH"), True, True, 0))  # noqa: FBT003 - Solidity has no names
         domain = Domain(chain_id=await deployer.chain_id(), store=address(store.address))
         now_s, used = now_ms() // 1_000, 0
         for turn in range(4):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from feeds.types import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Quote, Reply, Tick
+from feeds.types import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Quote, Reply, Tick, TooLarge
 from feeds.units import BPS, WAD, Bps, Wad, mid_down
 
 _MAX_TEXT = 60
@@ -22,8 +23,10 @@ _FIRST_MS = 1_262_304_000_000  # 2010-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
 _WORD = 32
 _WAD_PLACES = 18
-_TEN = tuple(10**n for n in range(_WAD_PLACES + 1))
+_TEN: tuple[int, ...] = tuple(10**n for n in range(_MAX_TEXT + 1))
 _MOST_BRACKETS = 10_000
+_GZIP_ONLY = 31
+"""zlib's window bits for a gzip header and the largest window."""
 
 
 def load(body: bytes | str) -> Any:
@@ -43,6 +46,25 @@ def load(body: bytes | str) -> Any:
         return _DECODER.decode(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError) as e:
         raise Malformed("not JSON", starts=_shown(body), error=type(e).__name__) from None
+
+
+def gunzip(body: bytes, *, max_bytes: int = 1 << 20) -> bytes:
+    """Unpack one gzip member; no more than `max_bytes` and one is ever unpacked, however small the body is.
+
+    Raises:
+        TooLarge: it unpacks to more than `max_bytes`.
+        Malformed: it is not gzip, or cut short, or has something behind it.
+    """
+    unpacker = zlib.decompressobj(_GZIP_ONLY)
+    try:
+        unpacked = unpacker.decompress(body, max_bytes + 1)
+    except zlib.error:
+        raise Malformed("not gzip", starts=_shown(body[:40])) from None
+    if len(unpacked) > max_bytes:
+        raise TooLarge("unpacked", max_bytes=max_bytes)
+    if not unpacker.eof or unpacker.unused_data:
+        raise Malformed("gzip cut short or followed by more", bytes=len(body), behind=len(unpacker.unused_data))
+    return unpacked
 
 
 def _exact(text: str) -> Decimal | str:
@@ -153,15 +175,16 @@ def price_wad(value: Any) -> Wad:
 
 def _plain_wad(value: Any) -> int | None:
     """Wad, rounded down, of a plain decimal text such as 4320.55; None for all else, which goes the long way."""
-    if type(value) is not str or len(value) > _MAX_TEXT:
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
         return None
     whole, _, fraction = value.partition(".")
     digits = whole + fraction
     if not whole or not digits.isdigit() or not digits.isascii():
         return None
-    spare = _WAD_PLACES - len(fraction)
     unscaled = int(digits)
-    return unscaled * _TEN[spare] if spare >= 0 else unscaled // 10 ** len(fraction[_WAD_PLACES:])
+    if len(fraction) <= _WAD_PLACES:
+        return unscaled * _TEN[_WAD_PLACES - len(fraction)]
+    return unscaled // _TEN[len(fraction) - _WAD_PLACES]
 
 
 def bounded_price(wad: int) -> Wad:

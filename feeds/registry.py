@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from feeds.exchanges.binance import Binance
+from feeds.exchanges.bitfinex import Bitfinex
 from feeds.exchanges.bitget import Bitget
+from feeds.exchanges.bitstamp import Bitstamp
 from feeds.exchanges.bybit import Bybit
 from feeds.exchanges.coinbase import Coinbase
+from feeds.exchanges.cryptocom import CryptoCom
 from feeds.exchanges.gate import Gate
+from feeds.exchanges.gemini import Gemini
+from feeds.exchanges.htx import Htx
+from feeds.exchanges.hyperliquid import Hyperliquid
 from feeds.exchanges.kraken import Kraken
 from feeds.exchanges.kucoin import Kucoin
 from feeds.exchanges.mexc import Mexc
@@ -33,10 +39,16 @@ from feeds.venue import Exchange
 
 EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
     "binance": Binance(),
+    "bitfinex": Bitfinex(),
     "bitget": Bitget(),
+    "bitstamp": Bitstamp(),
     "bybit": Bybit(),
     "coinbase": Coinbase(),
+    "cryptocom": CryptoCom(),
     "gate": Gate(),
+    "gemini": Gemini(),
+    "htx": Htx(),
+    "hyperliquid": Hyperliquid(),
     "kraken": Kraken(),
     "kucoin": Kucoin(),
     "mexc": Mexc(),

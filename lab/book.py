@@ -1,8 +1,8 @@
-"""A standard lending book: who would have been liquidated wrongly, and who would have stood under water unseen.
+"""A standard lending book: who would have been liquidated wrongly, who would have stood under water unseen, who could have robbed it.
 
-100 positions borrow the quote token against the base token, with a loan of 50.0 % to 94.1 % of the collateral's worth at the
-case's beginning; each may be liquidated when its loan passes 94.5 % of the collateral as the oracle prices it. While the
-status is halt nobody is liquidated and nobody borrows.
+100 positions borrow the quote token against the base token, with a loan of 50.0 % to 93.6 % of the collateral's worth at the
+case's beginning; each may be liquidated when its loan passes 94.5 % of the collateral as the oracle prices it. Newcomers may
+borrow 94.5 % of what the oracle says. While the status is halt nobody is liquidated and nobody borrows.
 """
 
 from __future__ import annotations
@@ -19,33 +19,40 @@ LIMIT_BPS = 9_450
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harm:
-    """Positions liquidated though the truth never said so, and those that passed 100 % of their worth, alive."""
+    """What a design did to the book.
+
+    ``wrong``: positions liquidated though the truth never said so in the whole case. ``under_water``: those whose loan
+    passed the worth of their collateral while the oracle left them alive. ``drained``: at some moment a newcomer could
+    borrow more than the collateral was worth, and would have taken what there was.
+    """
 
     wrong: int
     under_water: int
+    drained: bool
 
 
 def harm(prices: Sequence[tuple[int | None, bool]], truths: Sequence[int]) -> Harm:
     """Play the book.
 
     Args:
-        prices: at each moment the published price (wad, None for none) and whether liquidation is open.
+        prices: at each moment the published price (wad, None for none) and whether the lender acts on it.
         truths: what the collateral is worth at each moment, wad.
     """
-    start = truths[0]
-    wrong = under = 0
-    for place in range(POSITIONS):
-        loan = start * (FIRST_BPS + place * STEP_BPS) // BPS
-        fate = _fate(loan, prices, truths)
-        wrong += fate == "wrong"
-        under += fate == "under"
-    return Harm(wrong=wrong, under_water=under)
+    start, worst = truths[0], min(truths)
+    loans = [start * (FIRST_BPS + place * STEP_BPS) // BPS for place in range(POSITIONS)]
+    fates = [_fate(loan, prices, truths, worst) for loan in loans]
+    told = ((p, t) for (p, is_open), t in zip(prices, truths, strict=True) if p is not None and is_open)
+    return Harm(
+        wrong=fates.count("wrong"),
+        under_water=fates.count("under"),
+        drained=any(p * LIMIT_BPS > t * BPS for p, t in told),
+    )
 
 
-def _fate(loan: int, prices: Sequence[tuple[int | None, bool]], truths: Sequence[int]) -> str:
+def _fate(loan: int, prices: Sequence[tuple[int | None, bool]], truths: Sequence[int], worst: int) -> str:
     for (price, is_open), truth in zip(prices, truths, strict=True):
         if price is not None and is_open and loan * BPS > price * LIMIT_BPS:
-            return "liquidated" if loan * BPS > truth * LIMIT_BPS else "wrong"
+            return "liquidated" if loan * BPS > worst * LIMIT_BPS else "wrong"
         if loan > truth:
             return "under"
     return "safe"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from feeds.types import ERRORS, Failure, Kind, Observation, Outcome, Pair
@@ -13,6 +14,7 @@ from feeds.units import MS, WAD, Wad
 from oracle.schema import Problem
 
 _POINT = 2
+_BLOCK_MS = 12_000
 _LINEAR, _STEP = "linear", "step"
 
 
@@ -53,8 +55,10 @@ class Track:
         depth: base units that move it by 1 %, in wad; None for a venue that shows none.
         share: of a stable pool's value in the token, in wad (0.7 is 70 %).
         silent: intervals (ms) in which the source is connected and says nothing: its last word grows old.
+        late: intervals (ms) with a lag (ms): the source repeats what it said so long ago, with the time of then.
         broken: intervals (ms) with the code of the error that it gives.
         half_spread_bps: of its bid and ask around the price.
+        stamped: an observation is as old as the fact that it rests on; else the path is what the source says every moment.
     """
 
     source: str
@@ -65,19 +69,24 @@ class Track:
     depth: Path | None = None
     share: Path | None = None
     silent: tuple[tuple[int, int], ...] = ()
+    late: tuple[tuple[int, int, int], ...] = ()
     broken: tuple[tuple[int, int, str], ...] = ()
     half_spread_bps: int = 5
+    stamped: bool = False
 
     def at(self, t_ms: int, began_ms: int) -> Outcome:
         """What the source said at a time (ms since the case began)."""
         code = next((c for a, b, c in self.broken if a <= t_ms < b), None)
         said_ms = next((a for a, b in self.silent if a <= t_ms < b), t_ms)
+        said_ms -= next((lag for a, b, lag in self.late if a <= t_ms < b), 0)
         price = self.price.at(said_ms)
         if code is None and (price is None or price <= 0):
             code = "NO_DATA" if price is None else "NOT_POSITIVE"
         if code is not None or price is None:
             error = ERRORS[code or "NO_DATA"]("as in the case")
             return Failure(pair=self.pair, source=self.source, error=error, failed_at_ms=began_ms + t_ms)
+        at_ms = began_ms + (self.price.changed_at(said_ms) if self.stamped else said_ms)
+        on_chain = self.group.startswith("chain:")
         spread = price * self.half_spread_bps // 10_000
         quoted = self.kind is Kind.MARKET
         share = self.share.at(said_ms) if self.share else None
@@ -87,13 +96,13 @@ class Track:
             group=self.group,
             kind=self.kind,
             price_wad=Wad(price),
-            observed_at_ms=began_ms + said_ms,
+            observed_at_ms=at_ms,
             bid_wad=Wad(price - spread) if quoted else None,
             ask_wad=Wad(price + spread) if quoted else None,
             depth_wad=self.depth.at(said_ms) if self.depth else None,
             base_share_bps=share * 10_000 // WAD if share is not None else None,
-            chain_id=1 if self.group.startswith("chain:") else None,
-            block=(began_ms + said_ms) // 12_000 if self.group.startswith("chain:") else None,
+            chain_id=1 if on_chain else None,
+            block=at_ms // _BLOCK_MS if on_chain else None,
         )
 
 
@@ -111,7 +120,9 @@ def path_of(value: Any, began_ms: int, where: str, problems: list[Problem], betw
         at, wad = time_of(point[0], began_ms, here, problems), _wad(point[1], here, problems)
         if at is not None and wad is not None:
             points.append((at, wad))
-    if any(a[0] >= b[0] for a, b in zip(points, points[1:], strict=False)):
+    if not value:
+        problems.append(Problem(where, "is empty: write a list of [time, number]"))
+    if any(a[0] >= b[0] for a, b in pairwise(points)):
         problems.append(Problem(where, "times must ascend"))
     if between not in (_LINEAR, _STEP):
         problems.append(Problem(where, f"{between!r} is not one of them: write linear or step"))
@@ -120,7 +131,7 @@ def path_of(value: Any, began_ms: int, where: str, problems: list[Problem], betw
 
 def time_of(value: Any, began_ms: int, where: str, problems: list[Problem]) -> int | None:
     """Milliseconds since the case began, from seconds or a date and time."""
-    if hasattr(value, "timestamp"):
+    if isinstance(value, datetime) and value.tzinfo is not None:
         return int(value.timestamp() * MS) - began_ms
     if isinstance(value, int) and not isinstance(value, bool):
         return value * MS
@@ -128,16 +139,18 @@ def time_of(value: Any, began_ms: int, where: str, problems: list[Problem]) -> i
     return None
 
 
-def spans_of(value: Sequence[Any], began_ms: int, where: str, problems: list[Problem]) -> tuple[tuple[int, int], ...]:
+def spans_of(value: Any, began_ms: int, where: str, problems: list[Problem]) -> tuple[tuple[int, int], ...]:
     """Read intervals: a list of [from, to]."""
     out = []
-    for i, span in enumerate(value):
+    for i, span in enumerate(value if isinstance(value, list) else [value]):
         here = f"{where}[{i}]"
         if not isinstance(span, list) or len(span) < _POINT:
             problems.append(Problem(here, "write [from, to]"))
             continue
         a, b = (time_of(t, began_ms, here, problems) for t in span[:2])
-        if a is not None and b is not None:
+        if a is not None and b is not None and a >= b:
+            problems.append(Problem(here, "ends before it begins"))
+        elif a is not None and b is not None:
             out.append((a, b))
     return tuple(out)
 

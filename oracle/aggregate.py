@@ -10,6 +10,7 @@ from feeds.units import BPS, Bps, wad_text
 from oracle.confidence import confidence_bps
 from oracle.cost import price_cost
 from oracle.groups import merge, spread_bps, vote, weigh
+from oracle.methods.median import median
 from oracle.methods.over_time import Look, Step
 from oracle.methods.registry import METHODS, OUTLIERS, Method
 from oracle.sift import Pools, Sifted, checked, remember, sift
@@ -30,6 +31,7 @@ from oracle.types import (
 __all__ = ["Combined", "Pools", "Sifted", "combine_market", "combine_redemption", "remember", "sift"]
 
 _GATE_BPS = 100
+_SEVERAL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,9 @@ def _kept(spec: FeedSpec, method: Method, sifted: Sifted) -> tuple[tuple[Input, 
 
 
 def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int) -> Aggregate:
-    """Aggregate what the protocol owes: the median of its readings, which are all of one group.
+    """What the protocol owes: the median of three readings or more, else the first one that answers.
+
+    A second reading checks the first (a rule of the judge); the mean of two would be a rate that neither states.
 
     Raises:
         NoRedemption: no reading is left.
@@ -109,10 +113,8 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
     sources = {s.name: s for s in spec.sources if s.kind is Kind.REDEMPTION}
     inputs: list[Input] = []
     rejected: list[Rejected] = []
-    for outcome in outcomes:
-        source = sources.get(outcome.source)
-        if source is None:
-            continue
+    for outcome in [o for o in outcomes if o.source in sources]:
+        source = sources[outcome.source]
         seen = checked(source, outcome, now_ms)
         if isinstance(seen, Rejected):
             rejected.append(seen)
@@ -123,8 +125,9 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
     if not inputs:
         why = "; ".join(f"{r.source}: {r.text}" for r in rejected) or "no source answered"
         raise NoRedemption(f"no redemption rate: {why}")
-    inputs.sort(key=lambda i: i.source)
-    price = METHODS["median"].point(inputs)
+    ranks = {s: place for place, s in enumerate(sources)}
+    inputs.sort(key=lambda i: ranks[i.source])
+    price = median(inputs) if len(inputs) >= _SEVERAL else inputs[0].price_wad
     apart = Bps(spread_bps(price, inputs))
     return Aggregate(
         pair=spec.pair,

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from feeds.observe import Observer
 from feeds.rpc import ChainRead, Head
-from feeds.units import MS
+from feeds.types import Kind, Outcome
+from feeds.units import MS, wad_text
 from feeds.watch import Hooks, Watch
 from oracle import keys
 from oracle.api import Server, serve
@@ -35,6 +36,7 @@ from oracle.clock import WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
 from oracle.cosign import Ballot, Operator
 from oracle.desk import StoreDesk
+from oracle.drift import drifts
 from oracle.due import PushPolicy
 from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
@@ -42,7 +44,7 @@ from oracle.live import Live
 from oracle.metrics import Metrics
 from oracle.plan import Plan
 from oracle.push import PushRules
-from oracle.records import PushRow
+from oracle.records import PushRow, Record
 from oracle.remote import RemoteSigner
 from oracle.rounds import Done, Member, Rounds, subset
 from oracle.sign import Refusal
@@ -99,6 +101,9 @@ class App:
             now_ms=now_ms,
             offset_ms=lambda: self.clock.offset_ms(now_ms()),
         )
+        self._against: dict[str, dict[str, Kind]] = {}
+        for source in plan.sources:
+            self._against.setdefault(source.feed, {})[source.spec.name] = source.against
         self._dirty: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._watch: Watch | None = None
@@ -152,7 +157,19 @@ class App:
         self.last_round_s = round_time_s
         for feed, outcomes in observed.items():
             self.metrics.observed(feed, outcomes)
+        for record in done.records:
+            self._compare(record, observed.get(record.feed, ()))
         return done
+
+    def _compare(self, record: Record, outcomes: Sequence[Outcome]) -> None:
+        """Other oracles' feeds beside ours: shown, and told when they part; never in a price."""
+        found = drifts(record.feed, outcomes, record.report, self._against.get(record.feed, {}))
+        for one in self.metrics.references(found):
+            _log.warning(
+                "another oracle's feed lies far from ours: one of the two is wrong or late",
+                feed=one.feed, source=one.source, against=one.against.value, drift_bps=one.drift_bps,
+                theirs=wad_text(one.reference_wad, 6), ours=wad_text(one.own_wad, 6),
+            )  # fmt: skip
 
     # --- what the tasks call -----------------------------------------------------------------------------------------
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol
 
 from eth_abi.abi import decode
@@ -13,23 +11,35 @@ from eth_abi.exceptions import DecodingError
 
 from feeds.jsonrpc import quantity
 from feeds.types import FeedError
-from oracle.due import StoreLimits, Waiting
+from oracle.answers import (
+    Head,
+    Landed,
+    Refusal,
+    Sent,
+    read_gas,
+    read_hash,
+    read_head,
+    read_landed,
+    read_market,
+    read_sent,
+    read_simulated,
+)
 from oracle.eip712 import Domain
-from oracle.nodes import ChainError, NodeRefused, Nodes
+from oracle.mirror import StoreLimits, Waiting
+from oracle.nodes import ChainError, Nodes
 from oracle.report import decode_slot
 from oracle.sign import SignedBatch, SignerSet
-from oracle.store_abi import calldata, has, reason
-from oracle.transaction import Fees, Market, SignedTx, Unsigned, market_of
+from oracle.store_abi import calldata
+from oracle.transaction import Fees, Market, SignedTx, Unsigned
 from oracle.types import Report
 
 __all__ = ["ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses"]
 _GWEI = 10**9
 _GAS_NUM, _GAS_DEN = 6, 5
 _FEE_BLOCKS = 20
-_LEAST_TIP_WEI = 10**6
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
-_HELD = 65_536
+_HELD = 65_536  # storage place of the first price that is held back: behind the slots
 
 
 class StoreRefuses(ChainError):
@@ -42,42 +52,6 @@ class StoreRefuses(ChainError):
 
 class FeeTooHigh(ChainError):
     """The chain asks for more than the ceiling."""
-
-
-class Sent(StrEnum):
-    """What became of a broadcast."""
-
-    TAKEN = "taken"
-    NONCE_USED = "nonce used"
-    UNDERPRICED = "underpriced"
-    NO_FUNDS = "no funds"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A broadcast's outcome over all endpoints, with what they said."""
-
-    sent: Sent
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The newest block that enough endpoints have reached."""
-
-    number: int
-    time_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
-    """A receipt: where a transaction is on the chain, and whether it succeeded."""
-
-    block: int
-    block_hash: str
-    ok: bool
-    gas_used: int
 
 
 class Signer(Protocol):
@@ -166,41 +140,35 @@ class StoreClient:
         return {bytes(raw).rstrip(b"\0").decode(): index for raw, index in found}
 
     async def _feed(self, position: int) -> tuple[bytes, int]:
-        if has("feedAt"):
-            raw, index = await self.read("feedAt", position)
-            return raw, int(index)
-        return (await self.read("idAt", position))[0], position
+        raw, index = await self.read("feedAt", position)
+        return raw, int(index)
 
-    async def limits(self, index: int, block: int) -> StoreLimits:
-        """What the store takes of a feed: its class's limits, whether it is paused, what it holds back."""
+    async def limits(self, index: int) -> StoreLimits:
+        """What the store takes of a feed; what changes from block to block is `paused` and `waiting`."""
         (max_age_s,) = await self.read("maxPushAgeS")
-        if not has("limitsOf"):
-            return StoreLimits(max_push_age_s=max_age_s)
         ((min_gap_s, step_bps, step_wait_s),) = await self.read("limitsOf", index)
-        (paused,) = await self.read("paused", index, block=hex(block))
-        return StoreLimits(
-            max_push_age_s=max_age_s,
-            min_gap_s=min_gap_s,
-            step_bps=step_bps,
-            step_wait_s=step_wait_s,
-            paused=paused,
-            waiting=await self._waiting(index, block),
-        )
+        return StoreLimits(max_push_age_s=max_age_s, min_gap_s=min_gap_s, step_bps=step_bps, step_wait_s=step_wait_s)
 
-    async def _waiting(self, index: int, block: int) -> Waiting | None:
-        """The word that the store keeps of a price that is too far away: market 88 | redemption 88 | 16 | 32 | 32."""
+    async def paused(self, index: int, block: int) -> bool:
+        """Whether the guardian stopped a feed."""
+        return bool((await self.read("paused", index, block=hex(block)))[0])
+
+    async def waiting(self, index: int, block: int) -> Waiting | None:
+        """The prices of a feed that the store holds back: market 88 | redemption 88 | 16 | since 32 | last 32."""
         place = hex(_HELD + index)
         word = int(str(await self.nodes.agreed("eth_getStorageAt", self._store, place, hex(block))), 16)
         if not word:
             return None
         return Waiting(
-            market_wad=word >> 168, redemption_wad=word >> 80 & _LOW_88, since_s=word >> 32 & _LOW_32,
+            market_wad=word >> 168,
+            redemption_wad=word >> 80 & _LOW_88,
+            since_s=word >> 32 & _LOW_32,
             last_s=word & _LOW_32,
-        )  # fmt: skip
+        )
 
     async def step_threshold(self) -> int:
-        """Weight with which a price may move by any step; 0 where the store has no such limit."""
-        return int((await self.read("thresholds"))[1]) if has("thresholds") else 0
+        """Weight with which a price may move by any step."""
+        return int((await self.read("thresholds"))[1])
 
     async def stored(self, index: int, block: int | None = None) -> Report | None:
         """What the store holds for an index, at a block if given; None before the first push."""
@@ -211,8 +179,12 @@ class StoreClient:
 
     async def head(self) -> Head:
         """The newest block that enough endpoints have reached."""
-        number, time_s = await self.nodes.vouched("eth_getBlockByNumber", "latest", False, of=_head)  # noqa: FBT003
+        number, time_s = await self.nodes.vouched("eth_getBlockByNumber", "latest", False, of=read_head)  # noqa: FBT003
         return Head(number=number, time_s=time_s)
+
+    async def block_hash(self, number: int) -> str | None:
+        """Hash of the block at a height; None where the chain does not reach it."""
+        return await self.nodes.agreed("eth_getBlockByNumber", hex(number), False, of=read_hash)  # noqa: FBT003
 
     async def next_nonce(self) -> int:
         """Nonce of the gas key's next transaction by what is mined, not by what is pending."""
@@ -224,13 +196,13 @@ class StoreClient:
 
     async def receipt(self, tx_hash: str) -> Landed | None:
         """The receipt as enough endpoints give it; None while the transaction is not in their chains."""
-        return await self.nodes.agreed("eth_getTransactionReceipt", tx_hash, of=_landed)
+        return await self.nodes.agreed("eth_getTransactionReceipt", tx_hash, of=read_landed)
 
     async def market(self) -> Market:
         """Base fee and usual tip: of several endpoints' words the lower middle one, so that one can not make us pay."""
         asked = (hex(_FEE_BLOCKS), "latest", [self._percentile])
         answers = await self.nodes.every("eth_feeHistory", *asked, least=self.nodes.agree)
-        found = [m for a in answers.values() if (m := _market(a)) is not None]
+        found = [m for a in answers.values() if (m := read_market(a)) is not None]
         if not found:
             raise ChainError("no endpoint gives a fee history (eth_feeHistory)")
         middle = (len(found) - 1) // 2
@@ -273,11 +245,11 @@ class StoreClient:
 
     async def _simulate(self, call: Mapping[str, str]) -> int:
         """Gas of the call; the contract's own reason if enough endpoints say that it would revert."""
-        verdict = await self.nodes.agreed("eth_call", call, "latest", of=_simulated)
+        verdict = await self.nodes.agreed("eth_call", call, "latest", of=read_simulated)
         if verdict.refused is not None:
             raise StoreRefuses(verdict.refused, verdict.text)
         answers = await self.nodes.every("eth_estimateGas", call, "latest", least=self.nodes.agree)
-        found = sorted(g for a in answers.values() if (g := _gas(a)) is not None)
+        found = sorted(g for a in answers.values() if (g := read_gas(a)) is not None)
         if not found:
             raise ChainError("no endpoint estimates the gas of the push")
         return found[(len(found) - 1) // 2]
@@ -285,7 +257,7 @@ class StoreClient:
     async def broadcast(self, raw: bytes) -> Refusal:
         """Send a signed transaction to every endpoint; one that has it is enough."""
         answers = await self.nodes.every("eth_sendRawTransaction", "0x" + raw.hex())
-        verdicts = [_sent(a) for a in answers.values()]
+        verdicts = [read_sent(a) for a in answers.values()]
         worst = next((s for s in Sent if s in verdicts), Sent.UNKNOWN)
         text = "; ".join(f"{n}: {a}" for n, a in answers.items() if isinstance(a, FeedError))
         return Refusal(sent=worst, text="" if worst is Sent.TAKEN else text)
@@ -304,71 +276,3 @@ class StoreClient:
 def push_data(batch: SignedBatch) -> bytes:
     """Calldata of PriceStore.push for a batch."""
     return calldata("push", (batch.batch, batch.signatures))[0]
-
-
-def _head(answer: Any) -> tuple[int, int]:
-    return quantity(answer["number"]), quantity(answer["timestamp"])
-
-
-def _landed(answer: Any) -> Landed | None:
-    if isinstance(answer, FeedError):
-        raise answer
-    if answer is None:
-        return None
-    return Landed(
-        block=quantity(answer["blockNumber"]),
-        block_hash=str(answer["blockHash"]),
-        ok=quantity(answer["status"]) == 1,
-        gas_used=quantity(answer["gasUsed"]),
-    )
-
-
-def _market(answer: Any) -> Market | None:
-    if isinstance(answer, FeedError):
-        return None
-    try:
-        rewards = [quantity(r[0]) for r in answer.get("reward") or ()]
-        return market_of([quantity(b) for b in answer["baseFeePerGas"]], rewards, least_tip_wei=_LEAST_TIP_WEI)
-    except (FeedError, ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return None
-
-
-def _gas(answer: Any) -> int | None:
-    try:
-        return quantity(answer)
-    except FeedError:
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Verdict:
-    """What a simulation says: the contract's error by name, None if it works. The numbers may differ between nodes."""
-
-    refused: str | None
-    text: str = field(default="", compare=False)
-
-
-def _simulated(answer: Any) -> _Verdict:
-    if isinstance(answer, NodeRefused) and (answer.data or "revert" in answer.detail.lower()):
-        name, text = reason(answer.data)
-        return _Verdict(refused=name, text=text or f": {answer.detail}")
-    if isinstance(answer, FeedError):
-        raise answer
-    return _Verdict(refused=None)
-
-
-_TAKEN = ("already known", "already imported", "known transaction", "alreadyknown")
-
-
-def _sent(answer: Any) -> Sent:
-    """Read a node's answer to a raw transaction; the words are those of geth, Nethermind, Erigon, Besu, reth, anvil."""
-    if not isinstance(answer, FeedError):
-        return Sent.TAKEN if isinstance(answer, str) else Sent.UNKNOWN
-    low = str(answer).lower()
-    if any(word in low for word in _TAKEN):
-        return Sent.TAKEN
-    if "nonce too low" in low or "oldnonce" in low:
-        return Sent.NONCE_USED
-    if "underpriced" in low or "feetoolow" in low:
-        return Sent.UNDERPRICED
-    return Sent.NO_FUNDS if "insufficient funds" in low or "insufficientfunds" in low else Sent.UNKNOWN

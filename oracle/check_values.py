@@ -75,7 +75,9 @@ def _converted(value: Value, own: Own) -> Wad | None:
     if convert is None:
         return value.price_wad
     leg = own.market.get(convert)
-    return None if leg is None else wad_mul_down(value.price_wad, leg)
+    if not leg:
+        return None
+    return wad_div_down(value.price_wad, leg) if value.source.spec.divide else wad_mul_down(value.price_wad, leg)
 
 
 def _put_share(own: Own, spec: FeedSpec) -> None:

@@ -72,7 +72,7 @@ class ChainSection:
 
     ``agree``: how many endpoints must answer the same before it is believed; 0: two where there are three or more, else
     one. ``announcers``: WebSocket addresses that announce new heads, so that a block is read when it comes.
-    ``sequencer_feed``: a rollup's uptime feed; while it says down, and for ``sequencer_grace_s`` after, nothing of this
+    ``sequencer_feed``: a rollup's uptime feed, "" for none, else the catalogue's; while it says down, and for ``sequencer_grace_s`` after, nothing of this
     chain counts.
     """
 
@@ -89,7 +89,7 @@ class ChainSection:
 
     def __post_init__(self) -> None:
         address(self.multicall)
-        if self.sequencer_feed is not None:
+        if self.sequencer_feed:
             address(self.sequencer_feed)
         if not self.endpoints:
             raise ValueError("endpoints is empty: give at least one RPC URL, better two of different providers")
@@ -279,7 +279,7 @@ class TuningSection:
     shift_s: int = 0
     dust: str | None = None
     points: int = 10
-    drift_bps_day: int = 100
+    drift_bps_day: int = 110
     horizon_s: int = 10
     min_cost_100bps: str | None = None
 

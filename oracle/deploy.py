@@ -27,12 +27,34 @@ SALT = "lrt-oracle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """Who may sign, how many must, and how old a batch may be."""
+    """Who may sign, how many must, how old a batch may be, and how far and how often a price may move.
+
+    Attributes:
+        step_threshold: weight with which a price may move by any step; 0: half of what is missing to all, rounded up.
+        guardian: may pause; None for the owner alone.
+        rotation_delay_s: from a change of signers to the moment from which it counts.
+        overlap_s: for which the signers before are still taken then.
+        min_gap_s: between two writes of a feed, unless its status gets worse.
+        step_bps: a price further away waits, unless step_threshold signed it.
+        step_wait_s: until it has stood for so long.
+    """
 
     signers: tuple[bytes, ...]
     weights: tuple[int, ...]
     threshold: int
     max_push_age_s: int
+    step_threshold: int = 0
+    guardian: bytes | None = None
+    rotation_delay_s: int = 0
+    overlap_s: int = 0
+    min_gap_s: int = 1
+    step_bps: int = 1_000
+    step_wait_s: int = 600
+
+    @property
+    def strong(self) -> int:
+        """The weight with which a price may move by any step."""
+        return self.step_threshold or self.threshold + (sum(self.weights) - self.threshold + 1) // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +135,15 @@ class Deployer:
 
     def _store_args(self, settings: StoreSettings) -> list[Any]:
         """The store's constructor arguments; the deploying key becomes the owner."""
+        guardian = settings.guardian or bytes(20)
+        delays = (settings.rotation_delay_s, settings.overlap_s)
         return [
-            self._account.address,
-            settings.max_push_age_s,
+            (self._account.address, guardian, settings.max_push_age_s, *delays),
+            [(settings.min_gap_s, settings.step_bps, settings.step_wait_s)],
             list(settings.signers),
             list(settings.weights),
             settings.threshold,
+            settings.strong,
         ]
 
     async def put(self, one: Placement) -> bool:
@@ -147,7 +172,7 @@ class Deployer:
         """Register what is not, in order; a feed that is registered must have the prices that the config says."""
         functions = self._web3.eth.contract(address=cast("Any", store), abi=contracts.load("PriceStore").abi).functions
         count = await functions.count().call()
-        known = {bytes(await functions.idAt(i).call()): i for i in range(count)}
+        known = {bytes(feed): int(i) for feed, i in [await functions.feedAt(at).call() for at in range(count)]}
         for spec in specs:
             index = known.get(feed_id(spec.feed))
             if index is None:
@@ -161,7 +186,7 @@ class Deployer:
     async def register(self, store: str, feed: str, *, market: bool, redemption: bool) -> None:
         """Register a feed in a store that the key owns."""
         contract = self._web3.eth.contract(address=cast("Any", store), abi=contracts.load("PriceStore").abi)
-        await self.call(contract.functions.register(feed_id(feed), market, redemption))
+        await self.call(contract.functions.register(feed_id(feed), market, redemption, 0))
 
     async def chain_id(self) -> int:
         """The chain that is deployed to."""

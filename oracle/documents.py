@@ -180,6 +180,7 @@ def _onchain_document(seen: OnChain) -> Document:
         "price": price_text(seen.price_wad),
         "landed_at_ms": seen.landed_at_ms,
         "tx_hash": seen.tx_hash,
+        "why": seen.why,
     }
 
 

@@ -1,4 +1,4 @@
-"""When to push, as one pure function: the mirror of PriceStore's own checks, and the operator's reasons to spend gas."""
+"""When to push, as one pure function: the operator's reasons to spend gas, less what the store would refuse."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from feeds.units import BPS, WAD
+from oracle.mirror import StoreLimits, acceptable, gap_s, waits
 from oracle.types import FeedSpec, Report, Status
 
-MAX_AHEAD_S = 30
-"""As PriceStore: how far a round_time may lie ahead of the block."""
 _NEAR_BPS = 500
 _PERCENT = 100
 
@@ -62,39 +61,6 @@ class PushPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """Prices that the store holds back because they are too far from the stored ones: since when, and last seen when."""
-
-    market_wad: int
-    redemption_wad: int
-    since_s: int
-    last_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreLimits:
-    """What the store takes of one feed.
-
-    Attributes:
-        max_push_age_s: a batch older than this reverts.
-        min_gap_s: seconds between two writes of a feed, unless its status gets worse.
-        step_bps: a price further away from the stored one is held back; 0 where the store has no such limit.
-        step_wait_s: until it has stood for this long. Its status is taken at once, and is at least watch.
-        strong: the signers reach the weight with which a price may move by any step.
-        paused: the guardian stopped the feed.
-        waiting: what is held back now, if anything.
-    """
-
-    max_push_age_s: int
-    min_gap_s: int = 0
-    step_bps: int = 0
-    step_wait_s: int = 0
-    strong: bool = True
-    paused: bool = False
-    waiting: Waiting | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One feed before the decision. ``due_for_s``: how long it has been due already; ``gas_spent``: in 24 h."""
 
@@ -133,11 +99,11 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
         reason = due(one.spec, one.stored, one.fresh, policy)
         if reason is None:
             continue
-        waits = _waits(one)
-        if waits is not None and one.spec.heartbeat_s <= _gap_s(one.stored, one.fresh):
-            reason, waits = PushReason(cause=Cause.HEARTBEAT, text="heartbeat"), None
+        not_yet = waits(one.stored, one.fresh, one.limits)
+        if not_yet is not None and one.spec.heartbeat_s <= gap_s(one.stored, one.fresh):
+            reason, not_yet = PushReason(cause=Cause.HEARTBEAT, text="heartbeat"), None
         due_now[index] = reason
-        why_not = _held(one, reason, policy, block_time_s) or waits
+        why_not = _held(one, reason, policy, block_time_s) or not_yet
         if why_not is not None:
             held[index] = why_not
     go = {i: r for i, r in due_now.items() if i not in held}
@@ -166,54 +132,6 @@ def _held(one: Candidate, reason: PushReason, policy: PushPolicy, block_time_s: 
         return f"{one.gas_spent} gas in 24 h, the budget is {policy.gas_per_day}"
     if reason.cause is not Cause.EARLY and one.due_for_s < policy.offset_s:
         return f"backup: due for {one.due_for_s} s, the primary has {policy.offset_s}"
-    return None
-
-
-def _waits(one: Candidate) -> str | None:
-    """Why a push would bring nothing yet: the store holds this very price back. The mirror of PriceStore._hold."""
-    stored, fresh, limits = one.stored, one.fresh, one.limits
-    held = limits.waiting
-    if stored is None or held is None or limits.strong or not limits.step_bps or fresh.status > stored.status:
-        return None
-    if _near((stored.market_wad, stored.redemption_wad), fresh, limits.step_bps):
-        return None
-    stands = held.last_s == stored.round_time_s
-    stands = stands and _near((held.market_wad, held.redemption_wad), fresh, limits.step_bps)
-    until_s = held.since_s + limits.step_wait_s
-    if not stands or fresh.round_time_s >= until_s:
-        return None
-    return f"more than {limits.step_bps} bps from the stored price: the store takes it at {until_s}"
-
-
-def _near(from_wad: tuple[int, int], fresh: Report, step_bps: int) -> bool:
-    """Whether neither price is more than the step away. A price that appears or disappears is always too far."""
-    pairs = zip(from_wad, (fresh.market_wad, fresh.redemption_wad), strict=True)
-    return all(abs(new - old) * BPS <= old * step_bps for old, new in pairs)
-
-
-def _gap_s(stored: Report | None, fresh: Report) -> int:
-    return 0 if stored is None else fresh.round_time_s - stored.round_time_s
-
-
-def acceptable(stored: Report | None, fresh: Report, *, block_time_s: int, limits: StoreLimits) -> str | None:
-    """Why the store would not take this item in a block of that time; None if it takes it.
-
-    Line for line the contract: too old and too far ahead revert the batch; paused, not newer or too soon skips the
-    item.
-    """
-    if fresh.round_time_s + limits.max_push_age_s < block_time_s:
-        return f"round_time is {block_time_s - fresh.round_time_s} s old, the store takes {limits.max_push_age_s}"
-    if fresh.round_time_s > block_time_s + MAX_AHEAD_S:
-        return f"round_time lies {fresh.round_time_s - block_time_s} s ahead, the store takes {MAX_AHEAD_S}"
-    if limits.paused:
-        return "the guardian paused the feed"
-    if stored is None:
-        return None
-    if fresh.round_time_s <= stored.round_time_s:
-        return "the store has this round_time or a later one"
-    gap_s = _gap_s(stored, fresh)
-    if gap_s < limits.min_gap_s and fresh.status <= stored.status:
-        return f"{gap_s} s after the last write, the store asks {limits.min_gap_s}"
     return None
 
 
@@ -246,7 +164,7 @@ def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, 
         wider = fresh.spread_bps - stored.spread_bps
         if policy.spread_bps and wider * _PERCENT >= policy.spread_bps * percent:
             yield PushReason(cause=Cause.SPREAD, text=f"spread widened by {wider} bps to {fresh.spread_bps}")
-    if (fresh.round_time_s - stored.round_time_s) * _PERCENT >= spec.heartbeat_s * percent:
+    if gap_s(stored, fresh) * _PERCENT >= spec.heartbeat_s * percent:
         yield PushReason(cause=Cause.HEARTBEAT, text="heartbeat")
 
 

@@ -54,8 +54,8 @@ def vote(method: Method, groups: Sequence[Input], tuning: Tuning) -> tuple[Input
     if method.weigh is None:
         return cap(groups, weighted=False)
     raw = method.weigh(groups, tuning)
-    weighing = tuple(_weighing(g, w) for g, w in zip(groups, raw, strict=True))
-    return cap(weighing, weighted=True) if method.capped else weighing
+    weighing = [g if g.weight == w else _weighing(g, w) for g, w in zip(groups, raw, strict=True)]
+    return cap(weighing, weighted=True) if method.capped else tuple(weighing)
 
 
 def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
@@ -64,7 +64,7 @@ def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
     Integer water-filling: every weight is held to the largest ceiling at which the rule is true.
     """
     if not weighted:
-        return tuple(_weighing(g, 1) for g in groups)
+        return tuple(g if g.weight == 1 else _weighing(g, 1) for g in groups)
     share = min(len(groups), _MANY)
     ranked = sorted((g.weight for g in groups), reverse=True)
     ceiling = ranked[0]
@@ -73,6 +73,8 @@ def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
         if share * ceiling <= at_ceiling * ceiling + rest:
             break
         ceiling = max(ranked[at_ceiling], rest // (share - at_ceiling))
+    if ceiling == ranked[0] and ranked[-1]:
+        return tuple(groups)
     return tuple(_weighing(g, max(1, min(g.weight, ceiling))) for g in groups)
 
 
@@ -83,9 +85,7 @@ def spread_bps(price: Wad, inputs: Sequence[Input]) -> int:
 
 
 def _weighing(entry: Input, weight: int) -> Input:
-    """The input with another weight; itself where that is its own. Written out: this runs for every group and round."""
-    if entry.weight == weight:
-        return entry
+    """The input with another weight. Written out: this runs for every group and round, and ``replace`` is slow."""
     return Input(
         source=entry.source,
         group=entry.group,

@@ -12,6 +12,7 @@ from feeds.rpc import RpcStats
 from feeds.types import Failure, Outcome
 from feeds.units import MS, WAD
 from feeds.ws import StreamHealth
+from oracle.drift import Drift
 from oracle.records import Record
 from oracle.sign import Refusal
 from oracle.types import Abstained, Status
@@ -46,6 +47,10 @@ class Metrics:
         self._abstained = self._counter("abstentions", "rounds without a price, by reason", ("feed", "reason"))
         self._failures = self._counter("source_failures", "rounds that a source failed in", (*source, "code"))
         self._source_age = self._gauge("source_age_seconds", "since the source's last price was observed", source)
+        reference = ("feed", "source", "provider", "against")
+        self._reference = self._gauge(
+            "reference_drift_bps", "another oracle's feed from ours, negative below", reference
+        )
         self._live = self._histogram("live_latency_seconds", "from a tick to its indication", _LIVE_S)
         self._durable = self._histogram("round_durable_seconds", "from round_time until it is stored", _DURABLE_S)
         self._receipt = self._histogram("receipt_seconds", "from making a push until it landed", _RECEIPT_S, target)
@@ -72,6 +77,7 @@ class Metrics:
         self._refused = self._counter("signatures_refused", "refusals of a cosigner", ("operator", "code"))
         self._offset = self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ())
         self._streams = self._gauge("stream_readers", "open event streams", ())
+        self._alarmed: set[tuple[str, str]] = set()
         self._dropped = self._counter("stream_dropped", "event streams cut off for being slow", ())
 
     def render(self) -> bytes:
@@ -96,6 +102,17 @@ class Metrics:
             if key not in self._seen_ms:
                 self._source_age.labels(*key).set_function(partial(self._source_age_s, key))
             self._seen_ms[key] = outcome.observed_at_ms
+
+    def references(self, found: Iterable[Drift]) -> tuple[Drift, ...]:
+        """How far other oracles' feeds lie from ours; returns those that have become alarming with this round."""
+        news = []
+        for one in found:
+            self._reference.labels(one.feed, one.source, one.provider, one.against.value).set(one.drift_bps)
+            key = (one.feed, one.source)
+            if one.alarm and key not in self._alarmed:
+                news.append(one)
+            (self._alarmed.add if one.alarm else self._alarmed.discard)(key)
+        return tuple(news)
 
     def live(self, spent_us: int) -> None:
         """A tick became an indication."""

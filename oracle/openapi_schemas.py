@@ -117,6 +117,7 @@ _ONCHAIN = object_of(
         "price": text(_PRICE, nullable=True),
         "landed_at_ms": whole("time of its block"),
         "tx_hash": text("transaction"),
+        "why": text("why it was pushed; empty if that is not known here"),
     }
 )
 _ABSTAINING = object_of(

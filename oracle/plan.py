@@ -13,7 +13,7 @@ from feeds.types import ChainAdapter, Kind, Pair
 from oracle.config import Config, FeedSection, SourceSection
 from oracle.methods.registry import METHODS, OUTLIERS
 from oracle.schema import ConfigError, Problem, build, nearest
-from oracle.specs import method_problems, spec_of
+from oracle.specs import NO_FILTER, method_problems, spec_of
 from oracle.types import FeedSpec, Mode, SourceSpec
 from oracle.unit_checks import unit_problems
 
@@ -23,6 +23,7 @@ _MAX_AGE_S = 3_600
 _MAX_RATE_AGE_S = 7 * 86_400
 _MAX_ID = 31
 _CROSS_LEGS = 2
+_TIMES, _BY = "times", "by"
 _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
 """On Ethereum a safe block is 6 to 13 minutes old, a finalized one 13 to 20; a limit below is never met."""
 
@@ -146,6 +147,7 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
         average_blocks=source.average_blocks,
         own_oracle=source.own_oracle,
         convert=source.convert,
+        divide=source.convert is not None and _turn(source.convert, own, at.pair) == _BY,
     )
     return SourcePlan(
         feed=at.feed,
@@ -157,6 +159,14 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
         block=source.block,
         against=source.against,
     )
+
+
+def _turn(convert: str, own: Pair, pair: Pair) -> str | None:
+    """How a leg turns a source's pair into the feed's: times it or by it; None if it does neither."""
+    leg = convert.split("#", maxsplit=1)[0].split("@", maxsplit=1)[0]
+    if own.base != pair.base:
+        return None
+    return {f"{own.quote}/{pair.quote}": _TIMES, f"{pair.quote}/{own.quote}": _BY}.get(leg)
 
 
 def _adapter(config: Config, where: str, source: SourceSection, problems: list[Problem]) -> ChainAdapter | None:
@@ -179,8 +189,11 @@ def _check_source(config: Config, where: str, own: Pair, pair: Pair, source: Sou
     if source.convert is not None:
         if source.convert not in config.feeds:
             yield Problem(f"{where}.convert", f"{source.convert!r} is no feed; {nearest(source.convert, config.feeds)}")
-        elif source.convert.split("#")[0].split("@")[0] != f"{own.quote}/{pair.quote}" or own.base != pair.base:
-            yield Problem(f"{where}.convert", f"{own} times {source.convert} is not {pair}: the units do not close")
+        elif _turn(source.convert, own, pair) is None:
+            text = (
+                f"neither {own} times {source.convert} nor {own} by {source.convert} is {pair}: the units do not close"
+            )
+            yield Problem(f"{where}.convert", text)
     if source.average_s and not config.oracle.scaled_times:
         if source.average_s < _MIN_AVERAGE_S:
             yield Problem(f"{where}.average_s", f"{source.average_s} s is too short: at least {_MIN_AVERAGE_S}")
@@ -197,11 +210,12 @@ def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[Source
         return
     if feed.method not in METHODS:
         yield Problem(f"{where}.method", f"{feed.method!r} is no method; {nearest(feed.method, METHODS)}")
-    if feed.outliers is not None and feed.outliers not in OUTLIERS:
-        yield Problem(f"{where}.outliers", f"{feed.outliers!r} is no filter; {nearest(feed.outliers, OUTLIERS)}")
+    filters = (*OUTLIERS, NO_FILTER)
+    if feed.outliers is not None and feed.outliers not in filters:
+        yield Problem(f"{where}.outliers", f"{feed.outliers!r} is no filter; {nearest(feed.outliers, filters)}")
     if feed.sources:
         interval_s, scaled = config.oracle.round_interval_s, config.oracle.scaled_times
-        yield from method_problems(where, feed, interval_s, scaled=scaled)
+        yield from method_problems(where, feed, [p.spec for p in plans], interval_s, scaled=scaled)
     if not 1 <= feed.max_age_s <= _MAX_AGE_S:
         yield Problem(f"{where}.max_age_s", f"{feed.max_age_s} is no sane limit for a market price: 1 to {_MAX_AGE_S}")
     yield from _check_needed(config, where, feed)

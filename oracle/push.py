@@ -9,6 +9,7 @@ the store would still take it, or given up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -92,6 +93,7 @@ class Pusher:
         self._tried_ms: dict[int, int] = {}
         self._outbid: set[int] = set()
         self._gone_at: dict[int, int] = {}
+        self._landed: list[PushRow] = []
 
     @property
     def busy(self) -> bool:
@@ -162,8 +164,12 @@ class Pusher:
             reorged = False
             for nonce, group in groupby(rows, key=lambda r: r.nonce):
                 reorged |= await self._look(nonce, list(group), head)
-            if reorged:
-                await self.refresh()
+            if reorged or self._landed:
+                # what the store made of it: prices that moved too far are held back there
+                with contextlib.suppress(ChainError):
+                    await self.refresh()
+        while self._landed:
+            self._on_landed(self._landed.pop(0))
         self._fresh_start = False
 
     # --- one nonce -----------------------------------------------------------------------------------------------
@@ -175,6 +181,8 @@ class Pusher:
         if found is not None:
             self._gone_at.pop(nonce, None)
             return self._settle(*found, group, head)
+        if await self._still_there(group):
+            return False  # an endpoint that is behind knows no receipt yet
         lost = self._take_back(group)
         if self._next > nonce:
             self._taken(nonce, group, head)
@@ -195,6 +203,11 @@ class Pusher:
         if head.number >= landed.block + self._rules.confirmations:
             self._end(group)
         return before is not None and before.block_hash != landed.block_hash
+
+    async def _still_there(self, group: Iterable[PushRow]) -> bool:
+        """Whether the block that a push landed in is in the chain as before."""
+        done = next((r for r in group if r.state in DONE and r.block is not None), None)
+        return done is not None and await self._client.block_hash(done.block or 0) == done.block_hash
 
     def _take_back(self, group: Iterable[PushRow]) -> bool:
         gone = [r for r in group if r.state in DONE]
@@ -305,11 +318,7 @@ class Pusher:
             )
             self._on_failed("reverted")
             return
-        for index, item in split(row.items).items():
-            fresh = decode_item(item, row.round_s)[1]
-            if index not in self.stored or self.stored[index].round_time_s < row.round_s:
-                self.stored[index] = fresh
-        self._on_landed(done)
+        self._landed.append(done)
 
     def _close(self, row: PushRow, state: str, note: str) -> None:
         _log.warning("push given up", target=self.target, tx=row.tx_hash, round_time=row.round_s, state=state, why=note)

@@ -200,7 +200,8 @@ def _converted(at: _At, own: Pair, source: dict[str, Any]) -> dict[str, Any]:
     quote = unit.par if unit is not None and unit.par is not None else own.quote
     if quote == at.pair.quote:
         return source
-    return {**source, "pair": f"{own.base}/{quote}", "convert": f"{quote}/{at.pair.quote}"}
+    leg = f"{at.pair.quote}/{quote}" if quote in FIAT and at.pair.quote not in FIAT else f"{quote}/{at.pair.quote}"
+    return {**source, "pair": f"{own.base}/{quote}", "convert": leg}
 
 
 def _of_pair(at: _At, provider: str) -> Iterator[Reference]:

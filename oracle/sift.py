@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feeds.types import Failure, Kind, Observation, Outcome
-from feeds.units import BPS, Wad, mul_div_up, wad_mul_down, wad_text
+from feeds.units import BPS, Wad, mul_div_up, wad_div_down, wad_mul_down, wad_text
 from oracle.methods.registry import METHODS
 from oracle.methods.twap import twap_arithmetic
 from oracle.types import FeedSpec, Input, Leg, Rejected, Sample, SourceSpec
@@ -127,9 +126,7 @@ class _Round:
         self.suspects = {group for leg in legs.values() for group in leg.suspects}
         self.bounds = spec.tuning.bounds
         self.ranks = {s.name: place for place, s in enumerate(spec.sources)}
-        alone = Counter(s.group for s in spec.sources)
-        weighted = METHODS[spec.method].weighted
-        self.plain = frozenset() if weighted else {g for g, n in alone.items() if n == 1}
+        self.plain = set() if METHODS[spec.method].weighted else _alone(s.group for s in spec.sources)
 
     def entry(self, source: SourceSpec, outcome: Outcome) -> Input | Rejected:
         """The source's input, or why it has none."""
@@ -146,12 +143,13 @@ class _Round:
         recent_wad = _mean(self.past.get(source.name, ()), at_ms) if self.past else 0
         if source.convert is not None:
             leg = self.legs.get(source.convert)
-            if leg is None:
+            if leg is None or not leg.report.market_wad:
                 text = f"needs {source.convert}, which has no price this round"
                 return Rejected(source=source.name, code="NO_LEG", text=text, price_wad=price)
-            price = wad_mul_down(price, leg.report.market_wad)
+            turn = wad_div_down if source.divide else wad_mul_down
+            price = turn(price, leg.report.market_wad)
             at_ms = min(at_ms, leg.market_as_of_ms)
-            recent_wad = wad_mul_down(recent_wad, leg.report.market_wad)
+            recent_wad = turn(recent_wad, leg.report.market_wad)
         least, most = self.bounds
         if most and not least <= price <= most:
             text = f"{wad_text(price, 6)} lies outside of the feed's bounds {wad_text(least, 6)} to {wad_text(most, 6)}"
@@ -169,11 +167,21 @@ class _Round:
         )
 
 
+def _alone(groups: Iterable[str]) -> set[str]:
+    """Groups of a single source: where a method does not weigh, their depth does not matter."""
+    once: set[str] = set()
+    more: set[str] = set()
+    for group in groups:
+        (more if group in once else once).add(group)
+    return once - more
+
+
 def own_bps(seen: Observation) -> int | None:
     """Half of what lies between selling and buying, in bps of the price, rounded up; None where not both are known."""
     if seen.bid_wad is None or seen.ask_wad is None:
         return None
-    return mul_div_up(max(0, seen.ask_wad - seen.bid_wad), BPS, 2 * seen.price_wad)
+    apart = seen.ask_wad - seen.bid_wad
+    return mul_div_up(apart, BPS, 2 * seen.price_wad) if apart > 0 else 0
 
 
 def averaged(source: SourceSpec, seen: Observation, window: tuple[Sample, ...]) -> tuple[Wad, str]:

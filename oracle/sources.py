@@ -7,7 +7,8 @@ from feeds.rpc import ReaderLimits
 from feeds.sequencer import Sequencer
 from feeds.units import MS
 from feeds.watch import ChainPlan, VenuePlan
-from oracle.config import Config
+from oracle.catalog import shipped
+from oracle.config import ChainSection, Config
 from oracle.plan import Plan
 
 
@@ -39,6 +40,13 @@ def venues_of(config: Config) -> dict[str, VenuePlan]:
     }
 
 
+def _sequencer(chain: ChainSection) -> Sequencer | None:
+    """The rollup's uptime feed: the config's, else the one that the catalogue knows of this chain."""
+    known = (c.sequencer for c in shipped().chains.values() if c.chain_id == chain.chain_id)
+    feed = chain.sequencer_feed if chain.sequencer_feed is not None else next(known, None)
+    return Sequencer(feed=feed, grace_ms=chain.sequencer_grace_s * MS) if feed else None
+
+
 def chains_of(config: Config) -> dict[str, ChainPlan]:
     """How each chain is read."""
     return {
@@ -49,7 +57,7 @@ def chains_of(config: Config) -> dict[str, ChainPlan]:
             poll_ms=c.poll_ms,
             limits=ReaderLimits(max_head_age_ms=c.max_head_age_s * MS, max_calls=c.max_calls, agree=c.majority),
             announcers=c.announcers,
-            sequencer=Sequencer(feed=c.sequencer_feed, grace_ms=c.sequencer_grace_s * MS) if c.sequencer_feed else None,
+            sequencer=_sequencer(c),
         )
         for n, c in config.chains.items()
     }

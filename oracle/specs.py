@@ -9,12 +9,16 @@ from feeds.abi import amount_of
 from feeds.types import FeedError, Kind, Pair
 from feeds.units import MS
 from oracle.config import BandsSection, FeedSection, TuningSection
+from oracle.methods.dia_window import DiaBlock
+from oracle.methods.ema import CurveEma, PythEma
 from oracle.methods.over_time import MAX_SAMPLES
 from oracle.methods.registry import METHODS
-from oracle.schema import Problem
+from oracle.schema import Problem, nearest
 from oracle.types import Bands, FeedSpec, Rules, SourceSpec, Tuning
 
 _DRIFT_HOURS = 72
+NO_FILTER = "none"
+"""How a feed says that it wants no filter: TOML has no null."""
 
 
 def spec_of(name: str, pair: Pair, feed: FeedSection, sources: Sequence[SourceSpec]) -> FeedSpec:
@@ -26,7 +30,7 @@ def spec_of(name: str, pair: Pair, feed: FeedSection, sources: Sequence[SourceSp
         pair=pair,
         sources=tuple(sources),
         method=feed.method,
-        outliers=feed.outliers,
+        outliers=_filter(feed),
         outlier_floor_bps=feed.outlier_floor_bps,
         window_ms=feed.window_s * 1_000,
         mode=feed.mode,
@@ -47,23 +51,39 @@ def spec_of(name: str, pair: Pair, feed: FeedSection, sources: Sequence[SourceSp
     )
 
 
-def method_problems(where: str, feed: FeedSection, round_interval_s: int, *, scaled: bool) -> Iterator[Problem]:
+def _filter(feed: FeedSection) -> str | None:
+    return None if feed.outliers == NO_FILTER else feed.outliers
+
+
+def method_problems(
+    where: str, feed: FeedSection, sources: Sequence[SourceSpec], round_interval_s: int, *, scaled: bool
+) -> Iterator[Problem]:
     """What is wrong with a feed's method and tuning, as far as their names are known.
 
-    ``scaled``: times and methods that would be too weak for real money are allowed.
+    ``scaled``: methods that are too weak for real money are allowed.
     """
     method = METHODS.get(feed.method)
-    if method is not None and not method.breakdown_bps and feed.outliers is None and not scaled:
+    if method is not None and not method.breakdown_bps and _filter(feed) is None and not scaled:
         text = f'{feed.method} is moved by a single bad source: write outliers = "mad", or choose another method'
         yield Problem(f"{where}.outliers", text)
-    if method is not None and method.over_time is not None and feed.window_s > MAX_SAMPLES * round_interval_s:
-        text = f"{feed.window_s} s hold more than {MAX_SAMPLES} rounds: at most {MAX_SAMPLES * round_interval_s}"
-        yield Problem(f"{where}.window_s", text)
+    if method is not None and method.over_time is not None and not isinstance(method.over_time, CurveEma | PythEma):
+        kept = MAX_SAMPLES // (max(1, len(sources)) if isinstance(method.over_time, DiaBlock) else 1)
+        held_s = feed.window_s + feed.tuning.shift_s
+        if held_s > kept * round_interval_s:
+            text = f"{held_s} s are more than the {kept} rounds that are kept: at most {kept * round_interval_s}"
+            yield Problem(f"{where}.window_s", text)
+    known = {name for s in sources for name in (s.group, s.name if s.average_ms else s.group)}
+    for group in feed.tuning.shares:
+        if group not in known:
+            yield Problem(f"{where}.tuning.shares.{group}", f"is no group of this feed; {nearest(group, known)}")
     for name in ("least", "most", "dust", "min_cost_100bps"):
         try:
             _wad(getattr(feed.tuning, name))
         except FeedError as e:
             yield Problem(f"{where}.tuning.{name}", f"{e}: write a decimal number as text")
+    least, most = _tuning(feed.tuning).bounds
+    if feed.tuning.most is not None and not least < most:
+        yield Problem(f"{where}.tuning.most", "must lie above least")
 
 
 def _tuning(t: TuningSection) -> Tuning:

@@ -18,6 +18,7 @@ from oracle.sign import SignedValues, SignerSet, split
 from oracle.types import Abstained, FeedSpec, FeedState, Result, Round
 
 CHECKPOINT_EVERY = 1_000
+_REFUSALS_KEPT_MS = 30 * 86_400_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS specs (hash TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rounds (
@@ -322,6 +323,7 @@ class Store:
         """Write that a batch was due and not sent, and why."""
         row = (at_ms, target, round_s, items, why, error)
         self._conn.execute("INSERT INTO not_pushed VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._conn.execute("DELETE FROM not_pushed WHERE at_ms < ?", (at_ms - _REFUSALS_KEPT_MS,))
 
     def not_pushed(self, target: str, since_s: int = 0) -> list[NotPushed]:
         """Batches of a target that were due and not sent, ascending."""

@@ -45,11 +45,6 @@ def abi_type(entry: Mapping[str, Any]) -> str:
     return "(" + ",".join(abi_type(c) for c in entry["components"]) + ")" + kind.removeprefix("tuple")
 
 
-def has(name: str) -> bool:
-    """Whether the store has a function of this name."""
-    return any(e["type"] == "function" and e["name"] == name for e in contracts.load("PriceStore").abi)
-
-
 def selector(name: str, types: Sequence[str]) -> bytes:
     """First four bytes of keccak of a signature."""
     return keccak(f"{name}({','.join(types)})".encode())[:4]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import copy
+import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from feeds.units import MS
 from oracle.chain import ChainError, StoreClient, StoreRefuses
-from oracle.cosign import Ballot, LocalCosigners, Operator, gather
-from oracle.due import Candidate, Decision, PushPolicy, StoreLimits, decide
+from oracle.cosign import Ballot, Operator
+from oracle.due import Candidate, Decision, PushPolicy, decide
+from oracle.mirror import StoreLimits
 from oracle.push import Pusher, PushRules
 from oracle.records import OnChain, PushRow
 from oracle.remote import SignerError
@@ -20,7 +21,8 @@ from oracle.report import cross, decode_item, price_of
 from oracle.rounds import Done, Rounds, Seat
 from oracle.sign import SignedValues, SignerSet, split
 from oracle.store import Store
-from oracle.types import FeedSpec, Report, Round
+from oracle.types import FeedSpec, Report, Status, Why
+from oracle.voters import Voters
 
 _DAY_MS = 86_400_000
 _SIGNERS_MS = 30_000
@@ -79,26 +81,23 @@ class Target:
         self.refusals: deque[str] = deque(maxlen=100)
         self.counts: Counter[str] = Counter()
         self._client, self._rules, self._feeds, self._tools = client, rules, feeds, tools
-        # an operator's view is by feed index, and the indexes are the store's: each target has views of its own
-        self._operators = [copy.copy(o) for o in operators]
+        self._voters = Voters(name, operators, now_ms=tools.now_ms, clock_ok=tools.clock_ok)
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
         self._pusher = Pusher(
             name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed
         )
-        self._cosigners: LocalCosigners | None = None
-        self._signers: SignerSet | None = None
         self._signers_ms = self._balance_ms = 0
         self._indexes: Mapping[str, int] = {}
         self._news = False
         self._done: Done | None = None
-        self._values: tuple[int, tuple[SignedValues, ...]] = (0, ())
         self._due_since: dict[tuple[int, int], int] = {}
+        self._limits: Mapping[int, StoreLimits] = {}
 
     @property
     def connected(self) -> bool:
         """Whether the operators have their seat."""
-        return self._signers is not None
+        return self._voters.signers is not None
 
     @property
     def indexes(self) -> Mapping[str, int]:
@@ -123,7 +122,7 @@ class Target:
             self._tools.on_failed(e.name if isinstance(e, StoreRefuses) else type(e).__name__)
             _log.warning("no push this time; the next look tries again", target=self.name, why=str(e)[:300])
             if isinstance(e, StoreRefuses) and e.name in _STALE_SET:
-                self._signers = None  # the signer set may have changed: it is read anew
+                self._voters.leave()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -132,9 +131,7 @@ class Target:
     async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         done = self._done
-        if done is None or self._cosigners is None or self._signers is None:
-            return None
-        values = self._signed_values(done)
+        values = self._voters.values(done) if done is not None else ()
         return await self._vote(values, [self._indexes[f] for f in feeds if f in self._indexes]) if values else None
 
     # --- the seat ------------------------------------------------------------------------------------------------
@@ -144,20 +141,26 @@ class Target:
         indexes = self._bind(await self._client.feeds())
         await self._pusher.start(indexes)
         self._indexes = indexes
-        self._sit(signers)
+        await self._sit(signers)
         for row in self._tools.store.pushes(self.name, ("landed",))[-50:]:
             self._note(row)
         _log.info(
             "target connected", target=self.name, feeds=len(indexes), threshold=signers.threshold, dry=not self.can_send
         )
 
-    def _sit(self, signers: SignerSet) -> None:
-        strangers = [o.name for o in self._operators if o.address not in signers.signers]
-        if strangers:
-            _log.error("operators that the store does not know sign in vain", target=self.name, operators=strangers)
-        members = [o for o in self._operators if o.address in signers.signers]
-        self._signers, self._signers_ms, self._values = signers, self._tools.now_ms(), (0, ())
-        self._cosigners = LocalCosigners(members, signers, now_ms=self._tools.now_ms, clock_ok=self._tools.clock_ok)
+    async def _sit(self, signers: SignerSet) -> None:
+        """Read what the store takes, then sit: whoever is connected knows all of it."""
+        needed = await self._client.step_threshold()
+        found = await asyncio.gather(*(self._client.limits(i) for i in self._indexes.values()))
+        for one in found:
+            if one.max_push_age_s != self._rules.max_push_age_s:
+                raise ChainError(
+                    f"max_push_age_s is {self._rules.max_push_age_s} in the config and {one.max_push_age_s} in the"
+                    f" store: write max_push_age_s = {one.max_push_age_s}"
+                )
+        strong = self._voters.sit(signers, self._indexes) >= needed
+        self._limits = {i: replace(one, strong=strong) for i, one in zip(self._indexes.values(), found, strict=True)}
+        self._signers_ms = self._tools.now_ms()
         rounds = self._tools.rounds
         if rounds.seat is None or rounds.seat.target == self.name:
             rounds.seat = Seat(target=self.name, signers=signers, indexes=self._indexes)
@@ -175,9 +178,9 @@ class Target:
         now_ms = self._tools.now_ms()
         if now_ms - self._signers_ms >= _SIGNERS_MS:
             signers = await self._client.connect()
-            if signers != self._signers:
+            if signers != self._voters.signers:
                 _log.info("the signer set changed", target=self.name, epoch=signers.epoch)
-                self._sit(signers)
+                await self._sit(signers)
             self._signers_ms = now_ms
         if self.can_send and now_ms - self._balance_ms >= _BALANCE_MS:
             self._balance_ms = now_ms
@@ -206,7 +209,7 @@ class Target:
             return
         why = {self._feed(i): r.text for i, r in decision.push.items()}
         told = "; ".join(f"{f}: {w}" for f, w in why.items())
-        ballot = await self._vote(self._signed_values(done), sorted(decision.push))
+        ballot = await self._vote(self._voters.values(done), sorted(decision.push))
         if ballot.batch is None:
             self.counts["unsigned"] += 1
             refused = "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals) or "no operator has signed values"
@@ -216,9 +219,11 @@ class Target:
             _log.warning("no quorum for a push", target=self.name, refused=refused)
             return
         row = await self._pusher.submit(ballot.batch, told, urgent=decision.urgent)
-        if row is not None:
-            self.counts["submitted"] += 1
-            _log.info("push", target=self.name, round_time=row.round_s, why=why)
+        if row is None:
+            self._news = True  # another one turned out to be under way: looked at again when it has ended
+            return
+        self.counts["submitted"] += 1
+        _log.info("push", target=self.name, round_time=row.round_s, why=why)
 
     def _is_news(self, done: Done, decision: Decision) -> bool:
         """Whether a depeg or a halt is not yet in what is under way."""
@@ -240,7 +245,7 @@ class Target:
                 spec=self._spec(feed),
                 stored=self._pusher.stored.get(index),
                 fresh=reports[feed],
-                limits=StoreLimits(max_push_age_s=self._rules.max_push_age_s),
+                limits=await self._limits_now(index, head.number),
                 gas_spent=spent.get(index, 0),
                 due_for_s=now_s - self._due_since.get((index, self._stored_s(index)), now_s),
             )
@@ -254,33 +259,23 @@ class Target:
         self.held = {self._feed(i): text for i, text in decision.held.items()}
         return decision
 
+    async def _limits_now(self, index: int, block: int) -> StoreLimits:
+        """A feed's limits, with what the stored record hints at: a pause shows as a halt, a held price has its reason."""
+        limits, held = self._limits[index], self._pusher.stored.get(index)
+        if held is None:
+            return limits
+        if held.status is Status.HALT:
+            limits = replace(limits, paused=await self._client.paused(index, block))
+        if held.why is Why.OUT_OF_RANGE:
+            limits = replace(limits, waiting=await self._client.waiting(index, block))
+        return limits
+
     def _stored_s(self, index: int) -> int:
         held = self._pusher.stored.get(index)
         return held.round_time_s if held is not None else 0
 
-    def _signed_values(self, done: Done) -> tuple[SignedValues, ...]:
-        """The operators' own values of a round, signed for this store."""
-        if self._signers is None or not self._tools.clock_ok():
-            return ()
-        if self._values[0] != done.round_time_s:
-            views: dict[str, dict[int, Report]] = {}
-            for kept in done.kept:
-                report = kept.result.report if isinstance(kept.result, Round) else kept.result.halt
-                if report is not None and kept.spec.feed in self._indexes:
-                    views.setdefault(kept.operator, {})[self._indexes[kept.spec.feed]] = report
-            now_ms = self._tools.now_ms()
-            values = tuple(
-                o.observe(self._signers, done.round_time_s, views.get(o.name, {}))
-                for o in self._operators
-                if o.address in self._signers.signers and o.speaks(now_ms)
-            )
-            self._values = (done.round_time_s, values)
-        return self._values[1]
-
     async def _vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> Ballot:
-        if self._cosigners is None or self._signers is None:
-            raise ChainError("not connected")
-        ballot = await gather(self._cosigners, self._signers, values, indexes)
+        ballot = await self._voters.vote(values, indexes)
         for refusal in ballot.refusals:
             self.refusals.append(f"{refusal.operator} refused ({refusal.code}): {refusal.text}")
         self._tools.on_ballot(ballot)
@@ -297,6 +292,9 @@ class Target:
         why = dict(part.split(": ", 1) for part in row.why.split("; ") if ": " in part)
         for index, item in split(row.items).items():
             feed, report = self._feed(index), decode_item(item, row.round_s)[1]
+            stored = self._pusher.stored.get(index)
+            if stored is not None and stored.round_time_s == row.round_s:
+                report = stored  # the store keeps its prices where the new ones are too far away
             if feed:
                 self._put(feed, self._spec(feed), report, row, why.get(feed, ""))
         for feed, spec in self._tools.rounds.specs.items():

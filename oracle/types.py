@@ -162,7 +162,8 @@ class SourceSpec:
 
     ``group`` is what the source depends on. ``average_ms`` > 0: a pool, whose price is averaged over that long (own
     samples, or its oracle where ``own_oracle``) before it counts as a group of its own; until then it belongs to
-    ``group``. ``convert``: name of the feed that turns this source's quote unit into the feed's.
+    ``group``. ``convert``: name of the feed that turns this source's quote unit into the feed's; ``divide``: by dividing by it,
+    as a price in dollars by ETH/USD.
     """
 
     name: str
@@ -174,6 +175,7 @@ class SourceSpec:
     average_blocks: int = 3
     own_oracle: bool = False
     convert: str | None = None
+    divide: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +277,7 @@ class Tuning:
     shift_ms: int = 0
     dust_wad: int = 0
     points: int = 10
-    drift_bps_day: int = 100
+    drift_bps_day: int = 110
     horizon_ms: int = 10_000
     min_cost_100bps_wad: int = 0
 

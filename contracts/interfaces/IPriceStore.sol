@@ -33,8 +33,19 @@ interface IPriceStore {
 
     /// @notice The record of a feed; reverts if it is not registered.
     function latest(bytes32 id) external view returns (Report memory);
-    /// @notice The record at an index: the cheap read. Zeros if nobody registered it.
-    function latestAt(uint16 index) external view returns (Report memory);
+    /// @notice The record at an index, its fields one by one: the cheap read. Zeros if nobody registered it.
+    function latestAt(uint16 index)
+        external
+        view
+        returns (
+            uint88 market,
+            uint88 redemption,
+            uint16 spreadBps,
+            uint8 status,
+            uint32 roundTime,
+            uint16 marketAgeS,
+            uint8 redemptionAgeH
+        );
     /// @notice The word as it is kept, for views that decode it themselves. Low 32 bits 0: no data yet.
     function slotAt(uint16 index) external view returns (uint256);
     /// @notice Whether a pause stops the writes; `status` is then halt.

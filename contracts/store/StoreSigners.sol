@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {memberAt, readSigners, stepThresholdOf, thresholdOf, writeSigners} from "../SignerBlob.sol";
+import {memberAt, readSigners, stepThresholdOf, thresholdOf, writeSigners} from "./SignerBlob.sol";
 import {StoreFeeds} from "./StoreFeeds.sol";
 
 /// @title Whose signatures count: k of n by weight, in epochs that change after a delay and overlap for a while

@@ -1,10 +1,13 @@
-"""A composable stable pool of Balancer v2: what selling and buying a notional pays, and its depth.
+"""A stable pool of Balancer v2, composable or meta-stable: what selling and buying a notional pays, and its depth.
 
-Source: Balancer v2 Vault (getPoolTokens, queryBatchSwap) and ComposableStablePool v3 (onSwap and its views).
+Source: Balancer v2 Vault (getPoolTokens, queryBatchSwap), ComposableStablePool v3 and MetaStablePool (onSwap, views).
 
 Rates: a swap first renews each cached token rate whose time has passed, then uses the cache. So does this: the rate of
 a cache that has expired at the block read is the provider's own, else the cached one. What is returned is what a swap
 in that block would have paid, not what the views of the pool show.
+
+The value of one share is the pool's own getRate(), which inside of a join or exit of the Vault shows what is not there:
+all of this is read by eth_call at the end of a block only, never inside of a transaction.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds import decode, multicall
-from feeds.abi import address, amount_of, calldata, wad_of
-from feeds.pools.balancer_state import State, check_open, listing, rate_calls, renewed, state_calls, swappable
+from feeds.abi import address, calldata
+from feeds.pools.balancer_state import KINDS, State, check_open, listing, rate_calls, renewed, state_calls, swappable
+from feeds.pools.gates import Gates, counted
 from feeds.pools.stable_math import StablePool
-from feeds.types import Malformed, Quote, Read, Slippage, Thin, WrongSymbol
-from feeds.units import BPS, WAD, Wad, mid_down, mul_div_down, mul_div_up
+from feeds.types import Malformed, Quote, Read, WrongSymbol
+from feeds.units import Wad, mid_down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class BalancerStable:
         vault: address of the Vault; pool: of the pool; pool_id: its 32 bytes, which begin with the pool's address.
         base: address of the token that is priced; quote: of the token it is priced in.
         notional: base tokens that are sold and bought, a decimal text.
+        kind: composable or meta.
         base_decimals: of the base token; quote_decimals: of the quote token.
         min_depth: base tokens that must be needed to move the price by 1 %.
         max_slippage_bps: how far selling and buying the notional may lie apart, both fees included.
@@ -39,6 +44,7 @@ class BalancerStable:
     base: str
     quote: str
     notional: str
+    kind: str = "composable"
     base_decimals: int = 18
     quote_decimals: int = 18
     min_depth: str = "0"
@@ -53,12 +59,9 @@ class BalancerStable:
             raise ValueError(f"pool_id {self.pool_id} belongs to another pool: it must begin with {self.pool}")
         if address(self.base) == address(self.quote):
             raise ValueError("base and quote are the same token: write two tokens of the pool")
-        if amount_of(self.notional, self.base_decimals) <= 0:
-            raise ValueError(f"notional = {self.notional!r}: write how many base tokens to sell and buy, above 0")
-        amount_of("1", self.quote_decimals)
-        wad_of(self.min_depth)
-        if not 0 < self.max_slippage_bps <= BPS:
-            raise ValueError(f"max_slippage_bps = {self.max_slippage_bps}: write 1 to {BPS}")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind = {self.kind!r}: write one of {', '.join(KINDS)}")
+        self._gates.check()
 
     def read(self) -> Read:
         """Two phases: the pool's state, then its rate caches and their providers (if any token has one).
@@ -73,31 +76,37 @@ class BalancerStable:
             WrongSymbol: the pool does not hold these tokens.
             FeedError: for replies that are no such pool's.
         """
-        state = State(*(yield state_calls(self.vault, self.pool, self.pool_id, self.multicall)))
+        kind = KINDS[self.kind]
+        calls = state_calls(self.vault, self.pool, self.pool_id, self.multicall, kind)
+        state = State(*counted((yield calls), len(calls)))
         check_open(state)
         listed = listing(state)
-        replies = (yield rate_calls(self.pool, listed.rated)) if listed.rated else ()
-        pool, tokens = swappable(state, renewed(listed, replies, decode.uint_at(decode.returned(state.time))))
+        replies = (yield rate_calls(self.pool, listed.rated, kind)) if listed.rated else ()
+        now_s = decode.uint_at(decode.returned(state.time))
+        pool, tokens = swappable(state, renewed(listed, replies, now_s, kind), kind)
         base, quote = (int.from_bytes(address(t), "big") for t in (self.base, self.quote))
         if base not in tokens or quote not in tokens:
             raise WrongSymbol("the pool does not hold base and quote", tokens=len(tokens))
-        return self._quote(pool, tokens.index(base), tokens.index(quote))
+        virtual = decode.uint_at(decode.returned(state.rate))
+        if not 0 < virtual < 1 << 128:
+            raise Malformed("the value of a share is none", rate=str(virtual)[:40])
+        return self._quote(pool, tokens.index(base), tokens.index(quote), virtual)
 
-    def _quote(self, pool: StablePool, base: int, quote: int) -> Quote:
-        bid, ask = self._bid_ask(pool, base, quote)
-        depth = mul_div_down(pool.depth(base, quote), WAD, 10**self.base_decimals)
-        if depth < wad_of(self.min_depth):
-            raise Thin(depth_wad=str(depth), min_depth=self.min_depth)
-        return Quote(price_wad=Wad(mid_down(bid, ask)), bid_wad=bid, ask_wad=ask, depth_wad=depth)
+    @property
+    def _gates(self) -> Gates:
+        return Gates(self.notional, self.min_depth, self.max_slippage_bps, self.base_decimals, self.quote_decimals)
 
-    def _bid_ask(self, pool: StablePool, base: int, quote: int) -> tuple[Wad, Wad]:
-        notional = amount_of(self.notional, self.base_decimals)
-        one_base, units = 10**self.base_decimals * WAD, notional * 10**self.quote_decimals
-        bid = decode.bounded_price(mul_div_down(pool.sell(notional, base, quote), one_base, units))
-        ask = decode.bounded_price(mul_div_up(pool.buy(notional, base, quote), one_base, units))
-        if bid > ask:
-            raise Malformed("the pool pays more than it asks", bid=str(bid), ask=str(ask))
-        apart = mul_div_up(ask - bid, BPS, mid_down(bid, ask))
-        if apart > self.max_slippage_bps:
-            raise Slippage(apart_bps=apart, max_slippage_bps=self.max_slippage_bps, notional=self.notional)
-        return bid, ask
+    def _quote(self, pool: StablePool, base: int, quote: int, virtual: int) -> Quote:
+        amount = self._gates.amount
+        bid, ask = self._gates.prices(pool.sell(amount, base, quote), pool.buy(amount, base, quote), amount)
+        half, one, two = self._gates.depths(pool.depths(base, quote))
+        return Quote(
+            price_wad=Wad(mid_down(bid, ask)),
+            bid_wad=bid,
+            ask_wad=ask,
+            depth_half_wad=half,
+            depth_wad=one,
+            depth_two_wad=two,
+            base_share_bps=pool.curve().share_bps(base),
+            virtual_wad=virtual,
+        )

@@ -1,8 +1,14 @@
-"""What a composable stable pool of Balancer v2 is asked, and how its answers are read."""
+"""What a stable pool of Balancer v2 is asked, and how its answers are read.
+
+A meta-stable pool (2021) holds no share token of its own, keeps its rates in another view (three words: rate, duration,
+expiry) and rounds its invariant up; the rest is alike.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from feeds import decode
@@ -21,11 +27,26 @@ _STATE = (
     "getAmplificationParameter()",
     "getScalingFactors()",
     "getSwapFeePercentage()",
-    "getBptIndex()",
     "getRateProviders()",
     "getPausedState()",
     "inRecoveryMode()",
+    "getRate()",
 )
+
+
+class Kind(NamedTuple):
+    """How one generation of pools differs."""
+
+    cache: str
+    cache_words: int
+    own: bool
+    rounds_up: bool
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType({
+    "composable": Kind("getTokenRateCache(address)", 4, own=True, rounds_up=False),
+    "meta": Kind("getPriceRateCache(address)", 3, own=False, rounds_up=True),
+})  # fmt: skip
 
 
 class State(NamedTuple):
@@ -35,30 +56,33 @@ class State(NamedTuple):
     amp: Reply
     scales: Reply
     fee: Reply
-    own: Reply
     providers: Reply
     paused: Reply
     recovery: Reply
+    rate: Reply
     vault_paused: Reply
     time: Reply
+    own: Reply = b""
 
 
 @lru_cache(maxsize=256)
-def state_calls(vault: str, pool: str, pool_id: str, clock: str) -> tuple[Call, ...]:
-    """getPoolTokens, the seven views of the pool, the Vault's pause, the block's time."""
+def state_calls(vault: str, pool: str, pool_id: str, clock: str, kind: Kind) -> tuple[Call, ...]:
+    """getPoolTokens, the seven views of the pool, the Vault's pause, the block's time, the own token's place."""
     of_vault, of_pool = address(vault), address(pool)
+    own = (Call(to=of_pool, data=calldata("getBptIndex()")),) if kind.own else ()
     return (
         Call(to=of_vault, data=calldata("getPoolTokens(bytes32)", (pool_id,))),
         *(Call(to=of_pool, data=calldata(name)) for name in _STATE),
         Call(to=of_vault, data=calldata("getPausedState()")),
         Call(to=address(clock), data=calldata("getCurrentBlockTimestamp()")),
+        *own,
     )
 
 
 @lru_cache(maxsize=256)
-def rate_calls(pool: str, rated: tuple[tuple[int, int], ...]) -> tuple[Call, ...]:
+def rate_calls(pool: str, rated: tuple[tuple[int, int], ...], kind: Kind) -> tuple[Call, ...]:
     """Two calls for each (token, rate provider): the pool's cache and the provider's own rate."""
-    cache, rate, cached = selector("getTokenRateCache(address)"), selector("getRate()"), address(pool)
+    cache, rate, cached = selector(kind.cache), selector("getRate()"), address(pool)
     return tuple(
         call
         for token, provider in rated
@@ -107,22 +131,22 @@ def listing(state: State) -> Listing:
     return columns
 
 
-def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int) -> Listing:
+def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int, kind: Kind) -> Listing:
     """Return the listing with the scaling factors that a swap at that time (Unix s) would use."""
     if len(replies) != 2 * len(listed.rated):
         raise Malformed("another number of rates was answered", asked=2 * len(listed.rated), answered=len(replies))
     pairs = iter(zip(replies[::2], replies[1::2], strict=True))
     scales = (
-        _renewed(scale, *next(pairs), now_s) if provider else scale
+        _renewed(scale, *next(pairs), now_s, kind.cache_words) if provider else scale
         for scale, provider in zip(listed.scales, listed.providers, strict=True)
     )
     return listed._replace(scales=tuple(scales))
 
 
-def _renewed(scale: int, cache: Reply, live: Reply, now_s: int) -> int:
-    """Return the factor as shown, or anew with the provider's rate if the cache has expired."""
-    cached = decode.returned(cache, words=4)
-    if now_s <= decode.uint_at(cached, 3):
+def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> int:
+    """Return the factor as shown, or anew with the provider's rate if the cache has expired; the expiry stands last."""
+    cached = decode.returned(cache, words=words)
+    if now_s <= decode.uint_at(cached, words - 1):
         return scale
     old, rate = decode.uint_at(cached), decode.uint_at(decode.returned(live))
     if not 0 < rate < 1 << 128:
@@ -133,9 +157,9 @@ def _renewed(scale: int, cache: Reply, live: Reply, now_s: int) -> int:
     raise Malformed("scaling factor and cached rate contradict each other", scale=str(scale)[:40])
 
 
-def swappable(state: State, listed: Listing) -> tuple[StablePool, tuple[int, ...]]:
+def swappable(state: State, listed: Listing, kind: Kind) -> tuple[StablePool, tuple[int, ...]]:
     """Return the pool for the arithmetic, without its own share token, and the tokens in its order."""
-    own = decode.uint_at(decode.returned(state.own))
+    own = decode.uint_at(decode.returned(state.own)) if kind.own else None
     amp, fee = decode.returned(state.amp, words=3), decode.uint_at(decode.returned(state.fee))
     factor = decode.uint_at(amp)
     if decode.uint_at(amp, 2) != AMP_PRECISION or not AMP_PRECISION <= factor <= _MOST_AMP:
@@ -143,12 +167,13 @@ def swappable(state: State, listed: Listing) -> tuple[StablePool, tuple[int, ...
     if fee > _MOST_FEE_WAD:
         raise Malformed("swap fee above 10 %", fee=str(fee)[:20])
     kept = [i for i in range(len(listed.tokens)) if i != own]
-    if own >= len(listed.tokens) or len(kept) < _LEAST_TOKENS:
-        raise Malformed("the pool does not list its own share token and two others", tokens=len(listed.tokens))
+    if (own is not None and own >= len(listed.tokens)) or len(kept) < _LEAST_TOKENS:
+        raise Malformed("the pool does not list two tokens beside its own", tokens=len(listed.tokens))
     pool = StablePool(
         amp=factor,
         balances=tuple(listed.balances[i] for i in kept),
         scales=tuple(listed.scales[i] for i in kept),
         fee_wad=fee,
+        rounds_up=kind.rounds_up,
     )
     return pool, tuple(listed.tokens[i] for i in kept)

@@ -1,8 +1,9 @@
-"""Swap arithmetic of Balancer v2's stable pools, to the last unit.
+"""Swap arithmetic of Balancer's stable pools, to the last unit.
 
 Source: StableSwap (M. Egorov, 2019) for the invariant; the roundings follow the behaviour of the deployed composable
-stable pools (StableMath, BaseGeneralPool), with which the tests compare. Balances are scaled: 18 decimals, times the
-token's rate. ``amp`` is the amplification A n**(n-1) times 1000.
+stable pools (StableMath, BaseGeneralPool), of the meta-stable pools of 2021 and of version 3 (balancer-maths 0.0.41),
+with which the tests compare. Balances are scaled: 18 decimals, times the token's rate. ``amp`` is the amplification
+A n**(n-1) times 1000.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from feeds.types import Malformed, Thin
-from feeds.units import WAD, div_up, mul_div_up
+from feeds.units import BPS, WAD, div_up, mul_div_down, mul_div_up
 
 AMP_PRECISION = 1_000
+_MOVES_BPS = (50, 100, 200)
 _ROUNDS = 255
-_BISECTIONS = 40
+_BISECTIONS = 60
 
 
 def invariant(amp: int, balances: Sequence[int]) -> int:
@@ -36,16 +38,37 @@ def invariant(amp: int, balances: Sequence[int]) -> int:
     raise Malformed("the pool's invariant does not converge")
 
 
-def balance_of(amp: int, balances: Sequence[int], d: int, index: int) -> int:
-    """Balance of one token that the invariant and the other balances ask for, rounded up; its own entry must be > 0."""
+def invariant_up(amp: int, balances: Sequence[int]) -> int:
+    """Return D as the pools of 2021 do: by another form of the same step, each division rounded up."""
+    n, total = len(balances), sum(balances)
+    ann, d = amp * n, total
+    for _ in range(_ROUNDS):
+        product = balances[0] * n
+        for balance in balances[1:]:
+            product = div_up(product * balance * n, d)
+        before = d
+        above = n * d * d + div_up(ann * total * product, AMP_PRECISION)
+        d = div_up(above, (n + 1) * d + (ann - AMP_PRECISION) * product // AMP_PRECISION)
+        if abs(d - before) <= 1:
+            return d
+    raise Malformed("the pool's invariant does not converge")
+
+
+def balance_of(amp: int, balances: Sequence[int], d: int, index: int, *, fine: bool = False) -> int:
+    """Balance of one token that the invariant and the other balances ask for, rounded up; its own entry must be > 0.
+
+    `fine` multiplies by the precision of the amplification before it divides, as version 3 does.
+    """
     n = len(balances)
     ann, total, product = amp * n, sum(balances) - balances[index], balances[0] * n
     for balance in balances[1:]:
         product = product * balance * n // d
-    c = div_up(d * d, ann * product) * AMP_PRECISION * balances[index] if product > 0 else 0
-    b = total + d // ann * AMP_PRECISION
-    if c <= 0:
+    if product <= 0:
         raise Thin("a balance is too small to swap against")
+    if fine:
+        c, b = div_up(d * d * AMP_PRECISION, ann * product) * balances[index], total + d * AMP_PRECISION // ann
+    else:
+        c, b = div_up(d * d, ann * product) * AMP_PRECISION * balances[index], total + d // ann * AMP_PRECISION
     y = div_up(d * d + c, d + b)
     for _ in range(_ROUNDS):
         before, below = y, 2 * y + b - d
@@ -58,20 +81,108 @@ def balance_of(amp: int, balances: Sequence[int], d: int, index: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A stable pool in the invariant's units.
+
+    Attributes:
+        amp: amplification times 1000.
+        balances: scaled; all > 0.
+        d: the invariant, rounded as the pool does.
+        fine: whether balances are solved for as version 3 does.
+    """
+
+    amp: int
+    balances: tuple[int, ...]
+    d: int
+    fine: bool = False
+
+    def pays(self, amount: int, given: int, taken: int) -> int:
+        """Amount of `taken` paid for an exact amount of `given`, without fee, rounded down; may be below 0."""
+        after = self._solved(_with(self.balances, given, self.balances[given] + amount), taken)
+        return self.balances[taken] - after - 1
+
+    def costs(self, amount: int, taken: int, given: int) -> int:
+        """Amount of `given` that buys an exact amount of `taken`, without fee, rounded up.
+
+        Raises:
+            Thin: the pool does not hold the amount.
+        """
+        if amount >= self.balances[taken]:
+            raise Thin("the pool does not hold the notional", holds=str(self.balances[taken]), notional=str(amount))
+        after = self._solved(_with(self.balances, taken, self.balances[taken] - amount), given)
+        return after - self.balances[given] + 1
+
+    def share_bps(self, index: int) -> int:
+        """Share of the pool's value, after rates, that is held in one token; rounded down."""
+        return mul_div_down(self.balances[index], BPS, sum(self.balances))
+
+    def depths(self, base: int, quote: int) -> tuple[int, int, int]:
+        """Base that moves the spot price by 0.5, 1 and 2 % in the thinner direction, without fee, rounded down.
+
+        Raises:
+            Malformed: the pool is so lopsided that its arithmetic does not settle.
+            Thin: no trade moves the price that far.
+        """
+        up, down = self._spot(self.balances, base, quote)
+        sold = bought = 0
+        found = []
+        for move in _MOVES_BPS:
+            sold = self._reach(base, quote, sold, 10 * self.d, (up * (BPS - move), down * BPS))
+            bought = self._reach(base, quote, -bought, 1 - self.balances[base], (up * (BPS + move), down * BPS))
+            found.append(min(sold, bought))
+        return found[0], found[1], found[2]
+
+    def _solved(self, balances: tuple[int, ...], index: int) -> int:
+        return balance_of(self.amp, balances, self.d, index, fine=self.fine)
+
+    def _reach(self, base: int, quote: int, least: int, most: int, goal: tuple[int, int]) -> int:  # noqa: PLR0917 - one bisection
+        """Size of the largest trade found, to 1e-6, that does not pass the goal; `most` < 0 takes base out."""
+        sign, low, high = (1, least, most) if most > 0 else (-1, -least, -most)
+        for _ in range(_BISECTIONS):
+            middle = (low + high) // 2
+            if high - low <= max(low >> 20, 1):
+                break
+            moved = _with(self.balances, base, self.balances[base] + sign * middle)
+            moved = _with(moved, quote, self._solved(moved, quote))
+            up, down = self._spot(moved, base, quote)
+            passed = sign * up * goal[1] <= sign * goal[0] * down
+            low, high = (low, middle) if passed else (middle, high)
+        return low
+
+    def _spot(self, balances: tuple[int, ...], base: int, quote: int) -> tuple[int, int]:
+        """Price of base in quote as a fraction: the ratio of the invariant's derivatives."""
+        product, n = self.d, len(balances)
+        for balance in balances:
+            product = product * self.d // (balance * n)
+        ann, x, y = self.amp * n, balances[base], balances[quote]
+        return (ann * x + product * AMP_PRECISION) * y, (ann * y + product * AMP_PRECISION) * x
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StablePool:
-    """A pool at one block, without its own share token.
+    """A pool of version 2 at one block, without its own share token.
 
     Attributes:
         amp: amplification times 1000.
         balances: in the tokens' smallest units; all > 0.
         scales: per token, 1e18 * 10**(18 - decimals) * rate.
         fee_wad: share of the input, 1e18.
+        rounds_up: whether the invariant is rounded up, as the pools of 2021 do.
     """
 
     amp: int
     balances: tuple[int, ...]
     scales: tuple[int, ...]
     fee_wad: int
+    rounds_up: bool = False
+
+    def curve(self) -> Curve:
+        """Return the pool in the invariant's units, balances rounded down; Thin if one of them is nothing."""
+        scaled = tuple(b * s // WAD for b, s in zip(self.balances, self.scales, strict=True))
+        if min(scaled) <= 0:
+            raise Thin("the pool is empty")
+        d = (invariant_up if self.rounds_up else invariant)(self.amp, scaled)
+        return Curve(amp=self.amp, balances=scaled, d=d)
 
     def sell(self, amount: int, base: int, quote: int) -> int:
         """Quote units received for an exact amount of base, fee deducted.
@@ -80,10 +191,7 @@ class StablePool:
             Thin: the pool gives nothing for it.
         """
         net = (amount - mul_div_up(amount, self.fee_wad, WAD)) * self.scales[base] // WAD
-        balances = self.scaled()
-        d = invariant(self.amp, balances)
-        after = balance_of(self.amp, _with(balances, base, balances[base] + net), d, quote)
-        received = (balances[quote] - after - 1) * WAD // self.scales[quote]
+        received = self.curve().pays(net, base, quote) * WAD // self.scales[quote]
         if received <= 0:
             raise Thin("the pool gives nothing for the notional")
         return received
@@ -94,56 +202,16 @@ class StablePool:
         Raises:
             Thin: the pool does not hold the amount.
         """
-        wanted = amount * self.scales[base] // WAD
-        balances = self.scaled()
-        if wanted >= balances[base]:
-            raise Thin("the pool does not hold the notional", holds=str(self.balances[base]), notional=str(amount))
-        d = invariant(self.amp, balances)
-        after = balance_of(self.amp, _with(balances, base, balances[base] - wanted), d, quote)
-        paid = mul_div_up(after - balances[quote] + 1, WAD, self.scales[quote])
+        cost = self.curve().costs(amount * self.scales[base] // WAD, base, quote)
+        paid = mul_div_up(cost, WAD, self.scales[quote])
         if paid <= 0:
             raise Malformed("the pool asks nothing for the notional")
         return mul_div_up(paid, WAD, WAD - self.fee_wad)
 
-    def scaled(self) -> tuple[int, ...]:
-        """Balances in the invariant's units, rounded down."""
-        scaled = tuple(b * s // WAD for b, s in zip(self.balances, self.scales, strict=True))
-        if min(scaled) <= 0:
-            raise Thin("the pool is empty")
-        return scaled
-
-    def depth(self, base: int, quote: int) -> int:
-        """Base units that move the spot price by 1 % in the thinner direction, without fee, rounded down."""
-        balances = self.scaled()
-        d = invariant(self.amp, balances)
-        price = self._spot(balances, d, base, quote)
-        sold = self._bisect(balances, d, base, quote, most=d, goal=(price[0] * 99, price[1] * 100))
-        bought = self._bisect(balances, d, base, quote, most=1 - balances[base], goal=(price[0] * 101, price[1] * 100))
-        return min(sold, bought) * WAD // self.scales[base]
-
-    def _bisect(
-        self, balances: tuple[int, ...], d: int, base: int, quote: int, *, most: int, goal: tuple[int, int]
-    ) -> int:
-        """Return the size of the largest trade found that does not pass the goal; `most` < 0 takes base out."""
-        sign, low, high = (1, 0, most) if most > 0 else (-1, 0, -most)
-        for _ in range(_BISECTIONS):
-            middle = (low + high) // 2
-            if high - low <= max(low >> 20, 1):
-                break
-            moved = _with(balances, base, balances[base] + sign * middle)
-            moved = _with(moved, quote, balance_of(self.amp, moved, d, quote))
-            up, down = self._spot(moved, d, base, quote)
-            passed = sign * up * goal[1] <= sign * goal[0] * down
-            low, high = (low, middle) if passed else (middle, high)
-        return low
-
-    def _spot(self, balances: tuple[int, ...], d: int, base: int, quote: int) -> tuple[int, int]:
-        """Price of base in quote in scaled units as a fraction: the ratio of the invariant's derivatives."""
-        product, n = d, len(balances)
-        for balance in balances:
-            product = product * d // (balance * n)
-        ann, x, y = self.amp * n, balances[base], balances[quote]
-        return (ann * x + product * AMP_PRECISION) * y, (ann * y + product * AMP_PRECISION) * x
+    def depths(self, base: int, quote: int) -> tuple[int, int, int]:
+        """Base units that move the spot price by 0.5, 1 and 2 % in the thinner direction; see :class:`Curve`."""
+        half, one, two = (n * WAD // self.scales[base] for n in self.curve().depths(base, quote))
+        return half, one, two
 
 
 def _with(balances: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:

@@ -22,23 +22,25 @@ class Ticks:
         sqrt: the sqrt price.
         tick: the pool's own, which may be one below the price's.
         liquidity: in range.
-        fee_pips: millionths of the input.
+        fees: millionths of the input: of token0, of token1.
         spacing: ticks between those that can hold liquidity.
         low: lowest tick read, a multiple of the spacing, <= tick.
         high: highest tick read, a multiple of the spacing, > tick.
         order: initialised ticks from low to high, ascending.
         net: for each of them, the liquidity that appears when it is crossed upwards.
+        worded: whether the pool's steps end at the words of its bitmap, too.
     """
 
     sqrt: int
     tick: int
     liquidity: int
-    fee_pips: int
+    fees: tuple[int, int]
     spacing: int
     low: int
     high: int
     order: tuple[int, ...]
     net: tuple[int, ...]
+    worded: bool = True
 
     def swap(self, amount: int, *, down: bool) -> tuple[int, int]:
         """Amounts in (fee included) and out of a swap, as the pool would compute them.
@@ -52,10 +54,11 @@ class Ticks:
             Malformed: the ticks contradict the liquidity.
         """
         sqrt, tick, liquidity, left, paid, got = self.sqrt, self.tick, self.liquidity, amount, 0, 0
+        fee = self.fees[0 if down else 1]
         while left:
             edge = self._next(tick, down=down)
             target = sqrt_at_tick(edge)
-            step = swap_step(sqrt, target, liquidity, left, self.fee_pips)
+            step = swap_step(sqrt, target, liquidity, left, fee)
             paid += step.amount_in + step.fee
             got += step.amount_out
             left = amount - paid if amount > 0 else amount + got
@@ -86,15 +89,15 @@ class Ticks:
             sqrt, tick = stop, edge - 1 if down else edge
 
     def _next(self, tick: int, *, down: bool) -> int:
-        """Where the pool ends its next step: an initialised tick, or the end of a word of its bitmap."""
+        """Where the pool ends its next step: an initialised tick, or (where worded) the end of a word of its bitmap."""
         place = tick // self.spacing + (0 if down else 1)
         word = place // _WORD_TICKS * _WORD_TICKS
         at = bisect_right(self.order, tick)
         if down:
             best = self.order[at - 1] if at else self.low
-            return max(best, word * self.spacing, self.low)
+            return max(best, word * self.spacing if self.worded else self.low, self.low)
         best = self.order[at] if at < len(self.order) else self.high
-        return min(best, (word + _WORD_TICKS - 1) * self.spacing, self.high)
+        return min(best, (word + _WORD_TICKS - 1) * self.spacing if self.worded else self.high, self.high)
 
     def _crossed(self, edge: int, liquidity: int, *, down: bool) -> int:
         """Liquidity beyond an edge; nothing is known beyond the last tick read."""

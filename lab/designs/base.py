@@ -23,6 +23,10 @@ class Quote:
 class Design(Protocol):
     """One run of a design over a case. Holds its own windows."""
 
+    @property
+    def spread_bps(self) -> int | None:
+        """The confidence that it states with its newest price; None if it states none."""
+
     def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
         """What a consumer reads after this moment, in wad; None before the first price."""
 

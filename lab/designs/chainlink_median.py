@@ -16,6 +16,8 @@ _DAY_MS = 86_400_000
 class ChainlinkMedian:
     """The upper middle of the sources; no quorum of independent groups, no redemption price."""
 
+    spread_bps: int | None = None
+
     def __init__(self) -> None:
         self._trigger = Trigger(deviation_bps=50, heartbeat_ms=_DAY_MS)
 

@@ -20,6 +20,8 @@ _FEW = 4
 class DiaMair:
     """No minimum of sources."""
 
+    spread_bps: int | None = None
+
     def __init__(self) -> None:
         self._trades: deque[tuple[int, str, int, int]] = deque()
         self._trigger = Trigger(deviation_bps=100, heartbeat_ms=_WINDOW_MS)

@@ -10,6 +10,8 @@ from lab.designs.base import Quote
 class NaiveSpot:
     """No memory, no second opinion."""
 
+    spread_bps: int | None = None
+
     def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
         """Return the price of the source with the most depth; of equals the first."""
         del t_ms

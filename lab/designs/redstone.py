@@ -20,6 +20,8 @@ _DAY_MS = 86_400_000
 class RedStone:
     """One valid source is enough (minValidSourcesPercentage is 1 %)."""
 
+    spread_bps: int | None = None
+
     def __init__(self) -> None:
         self._recent: deque[tuple[int, int]] = deque()
         self._trigger = Trigger(deviation_bps=50, heartbeat_ms=_DAY_MS)

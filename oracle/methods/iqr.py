@@ -12,7 +12,7 @@ from oracle.types import PLAIN, Input, Tuning
 def iqr(inputs: Sequence[Input], floor_bps: int, _tuning: Tuning = PLAIN) -> tuple[int, ...]:
     """Places of the inputs outside of the fence, and further than the floor from the median. Reorders nothing.
 
-    Below four inputs the quartiles are the outermost ones and nothing is ever out.
+    Below six inputs a single far one is part of its own quartile and stays: choose another filter for few groups.
     """
     low, high = fence(sorted(i.price_wad for i in inputs))
     centre = median(inputs)

@@ -95,7 +95,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "ema_confidence": _of_medians(PYTH_EMA),
         "dia_ma": _dia(dia_window.MA),
         "dia_mair": _dia(dia_window.MAIR, weigh=weights.volume),
-        "dia_medir": _dia(dia_window.MEDIR, 2_500),
+        "dia_medir": _dia(dia_window.MEDIR, 3_750),
         "dia_vwap": _dia(dia_window.VWAP, weigh=weights.volume),
         "dia_vwapir": _dia(dia_window.VWAPIR, weigh=weights.volume),
         "dia_vwalp": _dia(dia_window.VWALP, weigh=weights.volume),

@@ -63,21 +63,12 @@ class FaultyNode:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         call = orjson.loads(await request.read())
-        mood, fault = self.mood, None
-        if mood.dead or self._rng.random() < mood.chance:
-            fault = "drop" if mood.dead else self._rng.choice(mood.kinds)
-        if fault in SAID and call["method"] != "eth_sendRawTransaction":
-            fault = None
+        fault = self._draw(call["method"])
         if fault is not None:
             self.done[fault] += 1
-        if fault == "drop":
-            return _hang_up(request)
-        if fault == "429":
-            return web.Response(status=429, text="slow down")
-        if fault == "html":
-            return web.Response(text="<html>bad gateway</html>", content_type="text/html")
-        if fault in SAID and self._rng.random() < 0.5:
-            return _error(call, SAID[fault])
+        early = self._before(request, call, fault)
+        if early is not None:
+            return early
         if fault == "delay":
             await asyncio.sleep(self._rng.choice((0.02, 0.1, 0.6)))
         if fault == "twice":
@@ -87,9 +78,28 @@ class FaultyNode:
             return _error(call, SAID[fault])
         if fault == "lose_answer":
             return _hang_up(request)
-        if mood.lies and self._rng.random() < 0.5:
+        if self.mood.lies and self._rng.random() < 0.5:
             body = self._lie(call, body)
         return web.Response(body=orjson.dumps(body), content_type="application/json")
+
+    def _draw(self, method: str) -> str | None:
+        mood = self.mood
+        if mood.dead:
+            return "drop"
+        if self._rng.random() >= mood.chance:
+            return None
+        fault = self._rng.choice(mood.kinds)
+        return None if fault in SAID and method != "eth_sendRawTransaction" else fault
+
+    def _before(self, request: web.Request, call: Any, fault: str | None) -> web.StreamResponse | None:
+        """What is answered without asking the node; half of the refusals are said of a transaction that is passed on."""
+        if fault == "drop":
+            return _hang_up(request)
+        if fault == "429":
+            return web.Response(status=429, text="slow down")
+        if fault == "html":
+            return web.Response(text="<html>bad gateway</html>", content_type="text/html")
+        return _error(call, SAID[fault]) if fault in SAID and self._rng.random() < 0.5 else None
 
     async def _forward(self, call: Any) -> Any:
         assert self._session is not None

@@ -25,7 +25,9 @@ from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
 from oracle.keys import LocalSigner
 from oracle.push import PushRules
+from oracle.records import PushRow
 from oracle.rounds import Member, Rounds
+from oracle.sign import SignedBatch
 from oracle.store import Store
 from oracle.target import Target, Tools
 from oracle.types import Bands, FeedSpec, Mode, SourceSpec
@@ -88,6 +90,7 @@ class Seen:
     """What a target said and did, for the checks at the end."""
 
     decisions: list[tuple[int, Decision, bool]] = field(default_factory=list)
+    waited: set[int] = field(default_factory=set)
     landed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     balances: list[tuple[int, int]] = field(default_factory=list)
@@ -159,7 +162,16 @@ class FaultWorld:
             seen.decisions.append((done.round_time_s, made, target._pusher.busy))
             return made
 
+        submit = target._pusher.submit
+
+        async def watched(batch: SignedBatch, why: str = "", *, urgent: bool = False) -> PushRow | None:
+            row = await submit(batch, why, urgent=urgent)
+            if row is None:
+                seen.waited.add(batch.round_time_s)
+            return row
+
         target._decide = noted  # type: ignore[method-assign]
+        target._pusher.submit = watched  # type: ignore[method-assign]
         self.seen.append(seen)
         self.targets.append(target)
         self.clients.append(client)
@@ -238,5 +250,3 @@ def prices(seed: int, feed: str, now_s: int) -> tuple[int, int]:
     rate = 105 * WAD // 100
     base = rate if feed == "wdivETH/ETH" else 2_000 * WAD
     return base * (10_000 + shock + noise) // 10_000, rate
-
-

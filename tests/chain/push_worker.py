@@ -48,6 +48,11 @@ class Fuse:
         return plain
 
 
+def tell(now_s: int) -> None:
+    sys.stdout.write(f"{now_s}\n")
+    sys.stdout.flush()
+
+
 async def main(place: Place, now_s: int, kill_at: int, seconds: int) -> None:
     fuse = Fuse(kill_at)
     async with FaultWorld(place, now_s) as world:
@@ -55,7 +60,7 @@ async def main(place: Place, now_s: int, kill_at: int, seconds: int) -> None:
             setattr(world.stores[0], name, fuse.around(getattr(world.stores[0], name)))
         world.clients[0].broadcast = fuse.around_async(world.clients[0].broadcast)  # type: ignore[method-assign]
         for second in range(seconds):
-            await world.step(mine=second % BLOCK_S == 0, tick=lambda s: print(s, flush=True))
+            await world.step(mine=second % BLOCK_S == 0, tick=tell)
 
 
 if __name__ == "__main__":

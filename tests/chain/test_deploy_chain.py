@@ -68,7 +68,9 @@ async def run(node: anvil.Anvil, specs: list[Any], settings: StoreSettings = SET
         await deployer.close()
 
 
-async def test_a_second_run_sends_nothing_and_says_the_same(fresh: anvil.Anvil, web3: AsyncWeb3, specs: list[Any]) -> None:
+async def test_a_second_run_sends_nothing_and_says_the_same(
+    fresh: anvil.Anvil, web3: AsyncWeb3, specs: list[Any]
+) -> None:
     assert bytes(await web3.eth.get_code(AsyncWeb3.to_checksum_address(PROXY))) == PROXY_CODE
     first = await run(fresh, specs)
     assert first.sent == 1 + 2 + 3, "the store, two feeds, three views"
@@ -105,9 +107,7 @@ async def test_a_run_that_broke_off_is_taken_up_where_it_stopped(
     assert (await run(fresh, specs)).sent == 0
 
 
-async def test_other_code_at_an_address_is_a_typed_error(
-    fresh: anvil.Anvil, web3: AsyncWeb3, specs: list[Any]
-) -> None:
+async def test_other_code_at_an_address_is_a_typed_error(fresh: anvil.Anvil, web3: AsyncWeb3, specs: list[Any]) -> None:
     made = await run(fresh, specs)
     code = bytearray(await web3.eth.get_code(made.views["ETH/USD"]))
     code[len(code) // 2] ^= 1

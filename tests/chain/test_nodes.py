@@ -16,7 +16,9 @@ pytestmark = pytest.mark.chain
 
 
 @asynccontextmanager
-async def three(node: anvil.Anvil, *, agree: int = 0, chain_id: int = 31337) -> AsyncIterator[tuple[list[FaultyNode], Nodes]]:
+async def three(
+    node: anvil.Anvil, *, agree: int = 0, chain_id: int = 31337
+) -> AsyncIterator[tuple[list[FaultyNode], Nodes]]:
     proxies = [FaultyNode(node.url, i) for i in range(3)]
     for proxy in proxies:
         await proxy.start()

@@ -157,3 +157,55 @@ async def test_what_the_store_would_refuse_is_not_sent(rig: Rig) -> None:
     with pytest.raises(ChainError, match="would fail"):
         await rig.pusher.submit(rig.batch(rig.clock_ms // 1_000 - 100))
     assert rig.store.pushes("t") == []
+
+
+async def test_an_endpoint_that_is_behind_is_no_reorganisation(rig: Rig) -> None:
+    round_s = rig.clock_ms // 1_000
+    await rig.pusher.submit(rig.batch(round_s))
+    await rig.pusher.poll()
+    assert rig.landed == [round_s]
+    receipt = rig.client.receipt
+
+    async def behind(_: str) -> None:
+        return None
+
+    rig.client.receipt = behind  # type: ignore[method-assign,assignment]
+    await rig.pusher.poll()
+    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+    rig.client.receipt = receipt  # type: ignore[method-assign]
+    await rig.pusher.poll()
+    assert rig.landed == [round_s], "told once"
+
+
+async def test_a_push_that_a_reorganisation_took_out_is_sent_again_as_the_same_bytes(rig: Rig) -> None:
+    round_s = rig.clock_ms // 1_000
+    await rig.pusher.submit(rig.batch(round_s))
+    await rig.pusher.poll()
+    await rig.rpc("evm_setAutomine", False)
+    await rig.rpc("anvil_reorg", 1, [])
+    await rig.pusher.poll()
+    rows = rig.store.pushes("t")
+    assert (len(rows), rows[0].state, rows[0].note) == (1, "sent", None)
+    assert rig.pusher.stored == {}, "the store is read anew"
+    await rig.rpc("evm_mine")
+    await rig.pusher.poll()
+    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+    assert rig.pusher.stored[0].round_time_s == round_s
+
+
+async def test_a_nonce_that_a_stranger_took_is_said_and_the_next_push_goes_on(rig: Rig) -> None:
+    round_s = rig.clock_ms // 1_000
+    await rig.rpc("evm_setAutomine", False)
+    await rig.pusher.submit(rig.batch(round_s))
+    await rig.rpc("anvil_dropAllTransactions")
+    await rig.rpc("anvil_setNonce", rig.client.payer, "0x1")
+    for _ in range(2):
+        await rig.pusher.poll()
+    (row,) = rig.store.pushes("t")
+    assert row.state == "replaced"
+    assert "does another process use this gas key?" in (row.note or "")
+    assert rig.pusher.strangers == 1
+    await rig.rpc("evm_setAutomine", True)
+    again = await rig.pusher.submit(rig.batch(round_s + 1))
+    assert again is not None
+    assert again.nonce == 1

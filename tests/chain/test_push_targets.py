@@ -48,6 +48,7 @@ async def world(folder: Path) -> AsyncIterator[FaultWorld]:
         async with FaultWorld(place, 0) as made:
             await made.rpc("evm_setAutomine", False)
             made.now_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+            await made.targets[0].turn()  # takes the seat: only a round that was signed is pushed
             yield made
 
 
@@ -143,6 +144,7 @@ async def test_a_poor_key_is_seen_before_and_said_when_it_is_empty(tmp_path: Pat
     async with world(tmp_path) as here:
         payer = here.clients[0].payer
         await here.rpc("anvil_setBalance", payer, hex(10**15))
+        here.now_s += 60  # the balance is looked at once a minute
         await push_once(here)
         wei, pushes = here.seen[0].balances[-1]
         assert (wei <= 10**15, 0 < pushes < 100) == (True, True)

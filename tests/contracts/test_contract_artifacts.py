@@ -76,7 +76,8 @@ def test_the_code_on_chain_is_the_artifact_s_but_for_its_immutables(web3: Web3) 
         for place in places:
             code[place["start"] : place["start"] + place["length"]] = bytes(place["length"])
     assert bytes(code) == contracts.load("PriceStore").runtime
-    assert set(data["immutableReferences"]) == {"chainAtStart", "maxPushAgeS", "separatorAtStart"}
+    own = {"chainAtStart", "separatorAtStart", "maxPushAgeS", "rotationDelayS", "overlapS"}
+    assert set(data["immutableReferences"]) == own | {"limits", "waits", "classes"}
 
 
 def test_every_error_is_in_the_docs() -> None:

@@ -32,7 +32,10 @@ def items(tokens: int, turn: int) -> list[Item]:
 
 def measured(web3: Web3, signers: int) -> dict[int, int]:
     """Gas by tokens, with every slot written before: k of 2 k - 1 signers of weight 1."""
-    bench = Bench(web3, weights=[1] * (2 * signers - 1), threshold=signers, max_age=3_600)
+    weights = [1] * (2 * signers - 1)
+    bench = Bench(
+        web3, weights=weights, threshold=signers, step_threshold=len(weights), limits=[(1, 500, 600)], max_age=3_600
+    )
     for i in range(max(TOKENS)):
         bench.register(f"T{i}/ETH")
     start, who = bench.now - 30, range(signers)

@@ -148,11 +148,11 @@ def test_an_index_keeps_its_id(bench: Bench) -> None:
         for index, name in enumerate(NAMES):
             assert functions.idAt(index).call().rstrip(b"\0") == name
             assert functions.indexOf(name.ljust(32, b"\0")).call() == index
-            assert bench.refused(functions.register(name.ljust(32, b"\0"), True, True)) == "BadId"
+            assert bench.refused(functions.register(name.ljust(32, b"\0"), True, True, 0)) == "BadId"
         assert [functions.presence(i).call() for i in range(3)] == [[True, True], [True, False], [False, True]]
         bench.push(bench.now + 10 * bench.epoch, [Item(0), Item(1, redemption=0), Item(2, market=0)])
         bench.register(f"more{bench.epoch}/ETH")
-        bench.send(functions.setSigners([Account.from_key(k).address for k in KEYS[:3]], [1, 1, 1], 2))
+        bench.send(functions.setSigners([Account.from_key(k).address for k in KEYS[:3]], [1, 1, 1], 2, 2))
         bench.epoch += 1
     assert functions.count().call() == 5
     assert bench.refused(functions.idAt(5)) == "UnknownIndex"
@@ -170,7 +170,7 @@ def test_a_signature_is_worth_nothing_elsewhere(bench: Bench, web3: Web3) -> Non
     assert bench.refusal(push(batch, on_other_chain)) == ("BadSignature", 0)
     for changed in (bench.batch(now + 1, [Item(0)]), bench.batch(now, [Item(0, spread_bps=8)]), batch + batch[10:]):
         assert bench.refusal(push(changed, signed)) == ("BadSignature", 0)
-    bench.send(bench.store.functions.setSigners([Account.from_key(k).address for k in KEYS[:3]], [1, 1, 1], 2))
+    bench.send(bench.store.functions.setSigners([Account.from_key(k).address for k in KEYS[:3]], [1, 1, 1], 2, 2))
     assert bench.refusal(push(batch, signed)) == ("WrongEpoch", 1, 2)
     assert bench.refusal(push(bench.batch(now, [Item(0)], epoch=2), signed)) == ("BadSignature", 0)
     bench.epoch = 2

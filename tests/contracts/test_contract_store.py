@@ -13,6 +13,7 @@ from contract_tools import (
     KEYS,
     VECTOR_STORE,
     VECTORS,
+    WIDE,
     Bench,
     Item,
     connected,
@@ -33,7 +34,7 @@ STRANGER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 ADDRESSES = [Account.from_key(k).address for k in KEYS]
 ZERO = "0x" + "00" * 20
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-IDS_SLOT = 65_537  # after the fixed array of 65,536 slots and the signer set
+IDS_OF_CLASS_7_SLOT = 131_082  # after two fixed arrays of 65,536 words, three roles and seven other classes
 
 
 @pytest.fixture(scope="module")
@@ -230,9 +231,17 @@ def test_the_domain_is_bound_to_chain_and_store_and_follows_a_fork(own: Web3) ->
 def test_a_signer_change_bumps_the_epoch_and_is_told(bench: Bench) -> None:
     now, old = bench.now, bench.batch(bench.now, [Item(0)])
     signed = signatures(bench.digest(old), (0, 1))
-    receipt = bench.send(bench.store.functions.setSigners(ADDRESSES[2:5], [3, 1, 1], 3))
+    receipt = bench.send(bench.store.functions.setSigners(ADDRESSES[2:5], [3, 1, 1], 3, 4))
     (event,) = bench.store.events.SignersSet().process_receipt(receipt)
-    assert dict(event["args"]) == {"epoch": 2, "threshold": 3, "signers": ADDRESSES[2:5], "weights": [3, 1, 1]}
+    assert dict(event["args"]) == {
+        "epoch": 2,
+        "threshold": 3,
+        "stepThreshold": 4,
+        "signers": ADDRESSES[2:5],
+        "weights": [3, 1, 1],
+        "activeAt": bench.now,
+    }
+    assert bench.store.functions.thresholds().call() == [3, 4]
     assert bench.refusal(bench.store.functions.push(old, signed)) == ("WrongEpoch", 1, 2)
     bench.epoch = 2
     assert bench.push_refused(now, [Item(0)], who=(0, 1)) == "BadSignature"
@@ -251,10 +260,10 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
 
     got = [
         bench.refusal(functions.transferOwnership(ZERO), STRANGER),
-        bench.refusal(functions.setSigners([], [], 1)),
-        bench.refusal(functions.setSigners(ADDRESSES[:3], [1, 1, 0], 2)),
-        bench.refusal(functions.setSigners(ADDRESSES[:3], [1, 2, 3], 3)),
-        bench.refusal(functions.register(id_of("a b"), True, True)),
+        bench.refusal(functions.setSigners([], [], 1, 1)),
+        bench.refusal(functions.setSigners(ADDRESSES[:3], [1, 1, 0], 2, 2)),
+        bench.refusal(functions.setSigners(ADDRESSES[:3], [1, 2, 3], 3, 3)),
+        bench.refusal(functions.register(id_of("a b"), True, True, 0)),
         bench.refusal(functions.latest(id_of("none"))),
         bench.refusal(functions.presence(3)),
         bench.refusal(functions.push(b"\0" * 39, b"\0" * 66)),
@@ -315,7 +324,8 @@ def test_a_skipped_item_is_not_looked_at(bench: Bench) -> None:
 )
 def test_the_constructor_checks_owner_and_age(web3: Web3, owner: bool, max_age_s: int, taken: bool) -> None:
     bench = Bench(web3)
-    args = [bench.owner.address if owner else ZERO, max_age_s, ADDRESSES[:3], [1, 1, 1], 2]
+    who = (bench.owner.address if owner else ZERO, ZERO, max_age_s, 0, 0)
+    args = [who, [WIDE], ADDRESSES[:3], [1, 1, 1], 2, 2]
     if taken:
         assert bench.create("PriceStore", *args).functions.maxPushAgeS().call() == max_age_s
     else:
@@ -325,8 +335,8 @@ def test_the_constructor_checks_owner_and_age(web3: Web3, owner: bool, max_age_s
 def test_255_signers_are_the_most_and_the_threshold_bounds_their_weight(bench: Bench) -> None:
     functions = bench.store.functions
     many = [Web3.to_checksum_address(f"0x{i + 1:040x}") for i in range(253)] + ADDRESSES[:3]
-    assert bench.refused(functions.setSigners(many, [1] * 256, 129)) == "BadSettings"
-    bench.send(functions.setSigners(many[1:], [1] * 252 + [100, 100, 100], 277))
+    assert bench.refused(functions.setSigners(many, [1] * 256, 129, 129)) == "BadSettings"
+    bench.send(functions.setSigners(many[1:], [1] * 252 + [100, 100, 100], 277, 277))
     bench.epoch = 2
     batch = bench.batch(bench.now, [Item(0)])
     last = [bytes([252 + i]) + signatures(bench.digest(batch), (i,))[1:] for i in range(3)]
@@ -334,21 +344,22 @@ def test_255_signers_are_the_most_and_the_threshold_bounds_their_weight(bench: B
     bench.send(functions.push(batch, b"".join(last)))
     # weights may be wei; as a threshold has 96 bits and is more than half, their sum stays below 2^97
     most = 2**96 - 1
-    assert bench.refusal(functions.setSigners(ADDRESSES[:2], [most, most], most)) == ("BadThreshold", most, 2 * most)
-    bench.send(functions.setSigners(ADDRESSES[:2], [most, most - 1], most))
+    assert bench.refusal(functions.setSigners(ADDRESSES[:2], [most, most], most, most)) == ("BadThreshold", most, 2 * most)
+    bench.send(functions.setSigners(ADDRESSES[:2], [most, most - 1], most, most))
     assert functions.signerSet().call() == [3, most, ADDRESSES[:2], [most, most - 1]]
 
 
 def test_the_last_index_is_65535(own: Web3) -> None:
-    bench = Bench(own)
-    ask(own, "anvil_setStorageAt", bench.store.address, hex(IDS_SLOT), f"0x{65_535:064x}")
-    assert bench.store.functions.count().call() == 65_535
-    assert bench.register("weETH/ETH") == 65_535
+    bench = Bench(own, limits=[WIDE] * 8)
+    ask(own, "anvil_setStorageAt", bench.store.address, hex(IDS_OF_CLASS_7_SLOT), f"0x{8_191:064x}")
+    assert bench.store.functions.count().call() == 8_191
+    assert bench.register("weETH/ETH", limits=7) == 65_535
     assert bench.store.functions.indexOf(id_of("weETH/ETH")).call() == 65_535
+    assert bench.store.functions.idAt(65_535).call() == id_of("weETH/ETH")
     bench.push(bench.now, [Item(65_535)])
     assert bench.store.functions.latest(id_of("weETH/ETH")).call()[0] == Item(0).market
-    more = bench.store.functions.register(id_of("x/y"), True, True)
-    assert bench.refusal(more) == ("UnknownIndex", 65_536)
+    more = bench.store.functions.register(id_of("x/y"), True, True, 7)
+    assert bench.refusal(more) == ("BadClass", 7)
 
 
 def test_an_index_that_nobody_registered_reads_as_zeros(bench: Bench) -> None:
@@ -359,8 +370,8 @@ def test_an_index_that_nobody_registered_reads_as_zeros(bench: Bench) -> None:
 def test_only_the_owner_and_only_in_two_steps(bench: Bench) -> None:
     functions = bench.store.functions
     stranger = Account.from_key(STRANGER).address
-    assert bench.refused(functions.register(b"x/y".ljust(32, b"\0"), True, True), STRANGER) == "NotOwner"
-    assert bench.refused(functions.setSigners([stranger], [1], 1), STRANGER) == "NotOwner"
+    assert bench.refused(functions.register(b"x/y".ljust(32, b"\0"), True, True, 0), STRANGER) == "NotOwner"
+    assert bench.refused(functions.setSigners([stranger], [1], 1, 1), STRANGER) == "NotOwner"
     assert bench.refused(functions.acceptOwnership(), STRANGER) == "NotOwner"
     receipt = bench.send(functions.transferOwnership(stranger))
     (event,) = bench.store.events.OwnershipTransferStarted().process_receipt(receipt)
@@ -393,14 +404,14 @@ def test_a_set_without_a_majority_or_with_holes_is_refused(
     bench: Bench, signers: list[str | None], weights: list[int], threshold: int, error: tuple[Any, ...]
 ) -> None:
     addresses = [Account.from_key(k).address if k else ZERO for k in signers]
-    assert bench.refusal(bench.store.functions.setSigners(addresses, weights, threshold)) == error
-    args = [bench.owner.address, 60, addresses, weights, threshold]
+    assert bench.refusal(bench.store.functions.setSigners(addresses, weights, threshold, threshold)) == error
+    args = [(bench.owner.address, ZERO, 60, 0, 0), [WIDE], addresses, weights, threshold, threshold]
     assert bench.create_refusal("PriceStore", *args) == error
 
 
 @pytest.mark.parametrize("raw", [b"", b"a b", b"a\0b", b"a" * 32, b"\xc3\xa9/ETH", b"weETH/ETH"])
 def test_bad_or_doubled_ids_are_refused(bench: Bench, raw: bytes) -> None:
-    assert bench.refused(bench.store.functions.register(raw.ljust(32, b"\0"), True, True)) == "BadId"
+    assert bench.refused(bench.store.functions.register(raw.ljust(32, b"\0"), True, True, 0)) == "BadId"
 
 
 def test_the_signer_set_reads_back(web3: Web3) -> None:

@@ -28,7 +28,8 @@ class Habits:
     symbol. ``rest_unknown_is``: the same in a REST reply, where a "*" says that the whole reply is refused.
     ``timed``, ``rest_timed``: quotes carry the venue's own time. ``rest_named``: the reply names its symbol.
     ``token``: each connect needs a fresh one, by REST. ``pings``: the venue pings and wants to be answered.
-    ``nonsense``: a message that the venue answers with an error; "" for one that says nothing to nonsense.
+    ``volume``: the stream has the 24 h volume. ``nonsense``: a message that the venue answers with an error; "" for one
+    that says nothing to nonsense.
     """
 
     symbol: str
@@ -40,21 +41,24 @@ class Habits:
     rest_named: bool = True
     token: bool = False
     pings: bool = False
+    volume: bool = True
     nonsense: str = '{"type":"nonsense","method":"NONSENSE"}'
 
 
 _HABITS = {
     "binance": Habits(symbol="ETHUSDT", unknown="NOPE", unknown_is="", rest_unknown_is="*REFUSED"),
-    "bitfinex": Habits(symbol="tETHUSD", unknown="tNOPEUSD", timed=False, rest_timed=False, nonsense=""),
+    "bitfinex": Habits(symbol="tETHUSD", unknown="tNOPEUSD", timed=False, rest_timed=False),
     "bitget": Habits(symbol="ETHUSDT", unknown="NOPEUSDT", rest_unknown_is="*REFUSED"),
-    "bitstamp": Habits(symbol="ethusd", unknown="nopeusd", nonsense=""),
+    "bitstamp": Habits(
+        symbol="ethusd", unknown="nopeusd", unknown_is="", rest_unknown_is="*REFUSED", rest_named=False, volume=False
+    ),
     "bybit": Habits(symbol="ETHUSDT", unknown="NOPEUSDT"),
     "coinbase": Habits(symbol="ETH-USD", unknown="NO-PE", rest_unknown_is="*REFUSED", rest_named=False),
-    "cryptocom": Habits(symbol="ETH_USD", unknown="NOPE_USD", pings=True, nonsense=""),
+    "cryptocom": Habits(symbol="ETH_USD", unknown="NOPE_USD", rest_unknown_is="*REFUSED", pings=True),
     "gate": Habits(symbol="ETH_USDT", unknown="NOPE_USDT", rest_unknown_is="*REFUSED", rest_timed=False),
-    "gemini": Habits(symbol="ETHUSD", unknown="NOPEUSD", nonsense=""),
-    "htx": Habits(symbol="ethusdt", unknown="nopeusdt", pings=True, nonsense=""),
-    "hyperliquid": Habits(symbol="ETH", unknown="NOPE", nonsense=""),
+    "gemini": Habits(symbol="ETHUSD", unknown="NOPEUSD", rest_unknown_is="*REFUSED", rest_timed=False, volume=False),
+    "htx": Habits(symbol="ethusdt", unknown="nopeusdt", pings=True),
+    "hyperliquid": Habits(symbol="ETH", unknown="NOPE"),
     "kraken": Habits(symbol="ETH/USD", unknown="NO/PE", rest_timed=False, nonsense=""),
     "kucoin": Habits(symbol="ETH-USDT", unknown="NOPE-USDT", token=True),
     "mexc": Habits(symbol="ETHUSDT", unknown="NOPEUSDT", unknown_is="REFUSED", rest_unknown_is="*REFUSED"),

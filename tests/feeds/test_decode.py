@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feeds import decode
-from feeds.types import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Quote, Reverted, Tick
+from feeds.types import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Quote, Reverted, Tick, TooLarge
 from feeds.units import WAD
 
 NO_NUMBERS = [
@@ -223,3 +225,40 @@ def test_any_return_data_gives_integers_or_malformed(data: bytes, word: int) -> 
     for read in (decode.uint_at, decode.int_at, decode.address_at, decode.uints_at):
         with contextlib.suppress(Malformed):
             read(data, word)
+
+
+@given(st.binary(max_size=500))
+def test_what_was_packed_unpacks(body: bytes) -> None:
+    packed = gzip.compress(body)
+    assert decode.gunzip(packed) == body
+    assert decode.gunzip(packed, max_bytes=len(body)) == body
+    for broken in (
+        packed[:-1],
+        packed[:5],
+        packed + b"x",
+        packed + packed,
+        packed[:-5] + bytes([packed[-5] ^ 1]) + packed[-4:],
+    ):
+        with pytest.raises(Malformed):
+            decode.gunzip(broken)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_not_gzip_are_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode.gunzip(b"{" + body)
+
+
+def test_a_bomb_is_never_unpacked_beyond_the_cap() -> None:
+    packed = gzip.compress(bytes(1001))
+    with pytest.raises(TooLarge):
+        decode.gunzip(packed, max_bytes=1000)
+    assert decode.gunzip(packed, max_bytes=1001) == bytes(1001)
+    bomb = gzip.compress(bytes(64 << 20), 1)
+    assert len(bomb) < 1 << 20
+    tracemalloc.start()
+    with pytest.raises(TooLarge):
+        decode.gunzip(bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20

@@ -8,11 +8,26 @@ from oracle_build import T0, failed, outcomes, seen, source, spec, wad
 
 from feeds.types import Kind, Observation, Outcome, Pair
 from oracle.aggregate import combine_market, combine_redemption, remember, sift
-from oracle.types import Aggregate, Diverged, FeedSpec, Leg, NoQuorum, NoRedemption, Report, Status, TooOld, Why
+from oracle.codec import dump, parse
+from oracle.methods.registry import METHODS
+from oracle.types import (
+    Aggregate,
+    Diverged,
+    FeedSpec,
+    Leg,
+    NoQuorum,
+    NoRedemption,
+    Report,
+    Status,
+    TooOld,
+    Tuning,
+    Why,
+    Window,
+)
 
 
 def combined(feed: FeedSpec, seen_now: list[Outcome], legs: dict[str, Leg] | None = None, now: int = T0) -> Aggregate:
-    return combine_market(feed, sift(feed, (), seen_now, legs or {}, now), (), now)
+    return combine_market(feed, sift(feed, (), seen_now, legs or {}, now), Window(), now).aggregate
 
 
 def test_one_venue_that_prints_a_fifth_is_rejected_by_name() -> None:
@@ -150,3 +165,95 @@ def test_a_source_without_a_depth_weighs_as_the_thinnest_and_not_nothing() -> No
         seen("binance", "1.05"),
     ]
     assert combined(feed, rows).price_wad == wad("1.05")
+
+
+def test_a_waterfall_is_the_first_source_of_the_file_and_is_as_old_as_that_one() -> None:
+    feed = spec(method="waterfall", outliers=None)
+    rows = [seen("coinbase", "1.051", T0 - 1_000), seen("kraken", "1.049", T0 - 9_000), seen("binance", "1.050")]
+    got = combined(feed, rows)
+    assert (got.price_wad, got.as_of_ms) == (wad("1.051"), T0 - 1_000)
+    assert {u.source: u.weight_bps for u in got.used} == {"coinbase": 10_000, "kraken": 0, "binance": 0}
+    assert combined(feed, [failed("coinbase"), *rows[1:]]).price_wad == wad("1.049")
+
+
+def test_volumes_weigh_and_are_capped() -> None:
+    feed = spec(method="vwap", outliers=None)
+    rows = [
+        replace(seen(n, p), volume_wad=v)
+        for n, p, v in (("coinbase", "1.00", 90), ("kraken", "1.01", 10), ("binance", "1.01", 20))
+    ]
+    shares = {u.source: u.weight_bps for u in combined(feed, rows).used}
+    assert shares == {"coinbase": 3_333, "kraken": 3_333, "binance": 3_333}
+
+
+def test_the_published_spread_is_more_than_disagreement_and_the_gate_looks_at_disagreement_alone() -> None:
+    wide = {"bid_wad": wad("0.95"), "ask_wad": wad("1.15")}
+    feed = spec(max_spread_bps=10)
+    got = combined(feed, [replace(seen(n, "1.05"), **wide) for n in ("coinbase", "kraken")])
+    assert (got.disagree_bps, got.spread_bps) == (0, 953 + 2)
+
+
+def test_a_price_outside_of_the_feeds_bounds_is_refused_at_its_source() -> None:
+    feed = spec(tuning=Tuning(bounds=(wad("0.9"), wad("1.2"))), max_spread_bps=20_000, outliers=None)
+    got = combined(feed, [seen("coinbase", "1.05"), seen("kraken", "1.05"), seen("binance", "1.21")])
+    assert [(r.source, r.code) for r in got.rejected] == [("binance", "BOUNDS")]
+
+
+def test_a_source_that_jumps_alone_is_thrown_out_by_its_own_past() -> None:
+    feed = spec(outliers="recent", max_spread_bps=20_000)
+    pools = ()
+    for i in range(5):
+        sifted = sift(feed, pools, [seen(n, "1.05", T0 + i * 1_000) for n in ("coinbase", "kraken", "binance")], {}, T0)
+        pools = sifted.pools
+    late = T0 + 5_000
+    rows = [seen("coinbase", "1.05", late), seen("kraken", "1.05", late), seen("binance", "0.9", late)]
+    got = combine_market(feed, sift(feed, pools, rows, {}, late), Window(), late).aggregate
+    assert [(r.source, r.code) for r in got.rejected] == [("binance", "OUTLIER")]
+    together = [seen(n, "0.9", late) for n in ("coinbase", "kraken", "binance")]
+    assert combine_market(feed, sift(feed, pools, together, {}, late), Window(), late).aggregate.price_wad == wad("0.9")
+
+
+def test_own_pasts_are_thinned_and_bounded() -> None:
+    feed = spec(outliers="recent")
+    pools = ()
+    for i in range(400):
+        pools = remember(pools, feed, [seen("coinbase", "1.05", T0 + i * 1_000)])
+    kept = dict(pools)["coinbase"]
+    assert len(kept) <= 32
+    assert kept[-1].at_ms - kept[0].at_ms <= 120_000
+
+
+def test_sums_of_another_method_are_not_gone_on_with() -> None:
+    rows = [seen(n, "1.05") for n in ("coinbase", "kraken")]
+    feed = spec(method="twap_geometric")
+    first = combine_market(feed, sift(feed, (), rows, {}, T0), Window(), T0)
+    other = replace(feed, method="twap_arithmetic")
+    later = [seen(n, "1.07", T0 + 5_000) for n in ("coinbase", "kraken")]
+    got = combine_market(other, sift(other, (), later, {}, T0 + 5_000), first.window, T0 + 5_000)
+    assert (got.aggregate.price_wad, len(got.window.samples)) == (wad("1.07"), 1)
+
+
+def test_the_spread_of_an_average_holds_its_lag() -> None:
+    feed = spec(method="twap_arithmetic", tuning=Tuning(drift_bps_day=0))
+    window = Window()
+    for i, price in enumerate(("1.00", "1.00", "1.10")):
+        now = T0 + i * 10_000
+        rows = [seen(n, price, now) for n in ("coinbase", "kraken")]
+        done = combine_market(feed, sift(feed, (), rows, {}, now), window, now)
+        window = done.window
+    got = done.aggregate
+    assert (got.price_wad, got.point_wad, got.disagree_bps, got.spread_bps) == (wad("1"), wad("1.1"), 0, 1_000)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_runs_as_a_feeds_method_and_gives_the_same_bytes_after_a_restart(method: str) -> None:
+    feed, window, stored = spec(method=method), Window(), Window()
+    for i in range(12):
+        now = T0 + i * 10_000
+        rows = [replace(seen(n, f"1.05{i:02d}", now), volume_wad=10**18) for n in ("coinbase", "kraken", "binance")]
+        sifted = sift(feed, (), rows, {}, now)
+        done = combine_market(feed, sifted, window, now)
+        again = combine_market(feed, sifted, stored, now)
+        assert dump(done.aggregate) == dump(again.aggregate)
+        window, stored = done.window, parse(Window, dump(again.window))
+    assert wad("1.05") <= done.aggregate.price_wad <= wad("1.0511")

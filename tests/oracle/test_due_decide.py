@@ -9,7 +9,8 @@ import pytest
 from oracle_build import spec, wad
 
 from feeds.units import Bps
-from oracle.due import Candidate, Cause, Decision, PushPolicy, StoreLimits, decide, due
+from oracle.due import Candidate, Cause, Decision, PushPolicy, decide, due
+from oracle.mirror import StoreLimits
 from oracle.types import Report, Status, Why
 
 S = 1_700_000_000

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {IAggregatorV2V3} from "./interfaces/IAggregatorV2V3.sol";
+import {IAggregatorV2V3} from "../interfaces/IAggregatorV2V3.sol";
 
 /// @title What every view shares: Chainlink's two generations, a rate provider and a Chronicle-like read
 /// @notice Never reverts in `latestRoundData` and `latestAnswer`: some lenders shut down for good when a feed reverts.
@@ -26,6 +26,9 @@ abstract contract BaseView is IAggregatorV2V3 {
 
     /// @notice The price in 1e18 (0 if there is none), when it was true, its roundTime, and the status byte.
     function peek() public view virtual returns (uint256 wad, uint256 updatedAt, uint256 roundTime, uint8 statusByte);
+
+    /// @notice Confidence around the price in bps, 0 while there is no data.
+    function spreadBps() public view virtual returns (uint256);
 
     /// @notice Longest time between two pushes in seconds, as promised by the operators.
     function heartbeat() external view virtual returns (uint32);

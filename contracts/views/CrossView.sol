@@ -39,6 +39,13 @@ contract CrossView is BaseView {
     }
 
     /// @inheritdoc BaseView
+    /// @dev (1 + a) (1 + b) - 1, rounded up.
+    function spreadBps() public view override returns (uint256) {
+        (uint256 a, uint256 b) = (first.spreadBps(), second.spreadBps());
+        return a + b + (a * b + 9999) / 10_000;
+    }
+
+    /// @inheritdoc BaseView
     function heartbeat() external view override returns (uint32) {
         uint32 a = first.heartbeat();
         uint32 b = second.heartbeat();

@@ -2,20 +2,14 @@
 pragma solidity 0.8.28;
 
 import {BaseView} from "./BaseView.sol";
-import {IPriceStore} from "./interfaces/IPriceStore.sol";
+import {IPriceStore} from "../interfaces/IPriceStore.sol";
+import {TokenView} from "./TokenView.sol";
 
 /// @title FeedView: one token of a PriceStore through the interfaces that lenders already use
 /// @notice Mode, decimals and token are fixed; the description says them: "weETH / ETH (min)".
-contract FeedView is BaseView {
+contract FeedView is TokenView {
     /// @notice 0 market, 1 redemption, 2 the lower of both, 3 the higher of both.
     uint8 public immutable mode;
-    /// @notice Where the token is registered.
-    IPriceStore public immutable store;
-    /// @notice The token's id there.
-    bytes32 public immutable feedId;
-    /// @inheritdoc BaseView
-    uint32 public immutable override heartbeat;
-    uint16 private immutable index;
 
     /// @notice Not 0 to 3, or a price that the token never has.
     error BadMode(uint8 mode);
@@ -25,11 +19,12 @@ contract FeedView is BaseView {
     /// @param mode_ a price that the token has
     /// @param decimals_ 1 to 18; answers are rounded down to them
     /// @param heartbeat_ seconds
-    constructor(IPriceStore store_, bytes32 id, uint8 mode_, uint8 decimals_, uint32 heartbeat_) BaseView(decimals_) {
-        index = store_.indexOf(id);
-        (bool hasMarket, bool hasRedemption) = store_.presence(index);
+    constructor(IPriceStore store_, bytes32 id, uint8 mode_, uint8 decimals_, uint32 heartbeat_)
+        TokenView(store_, id, decimals_, heartbeat_)
+    {
+        (bool hasMarket, bool hasRedemption) = store_.presence(store_.indexOf(id));
         if (mode_ > 3 || (mode_ == 0 && !hasMarket) || (mode_ == 1 && !hasRedemption)) revert BadMode(mode_);
-        (store, feedId, mode, heartbeat) = (store_, id, mode_, heartbeat_);
+        mode = mode_;
     }
 
     /// @inheritdoc BaseView
@@ -50,36 +45,10 @@ contract FeedView is BaseView {
         statusByte = uint8(word >> 56);
     }
 
-    /// @notice Confidence around the market price in bps.
-    function spreadBps() external view returns (uint16) {
-        uint256 word = store.slotAt(index);
-        return uint32(word) == 0 ? 0 : uint16(word >> 64);
-    }
-
-    /// @notice The whole record, both prices and both ages.
-    function report() external view returns (IPriceStore.Report memory) {
-        return store.latestAt(index);
-    }
-
     /// @notice "BASE / QUOTE (mode)".
     function description() external view returns (string memory) {
         string[4] memory names = [" (market)", " (redemption)", " (min)", " (max)"];
-        bytes memory out;
-        for (uint256 i; i < 32 && feedId[i] != 0; ++i) {
-            out = feedId[i] == "/" ? bytes.concat(out, " / ") : bytes.concat(out, feedId[i]);
-        }
-        return string.concat(string(out), names[mode]);
-    }
-
-    /// @dev The store's cheapest read: two bytes in, the word out. That the store is one was seen in the constructor.
-    function _word() private view returns (uint256 word) {
-        address to = address(store);
-        uint256 at = index;
-        assembly ("memory-safe") {
-            mstore(0, shl(240, at))
-            if iszero(staticcall(gas(), to, 0, 2, 0, 32)) { revert(0, 0) }
-            word := mload(0)
-        }
+        return _name(names[mode]);
     }
 
     /// @dev A price of 0 is absent: the other one is then both the lower and the higher.

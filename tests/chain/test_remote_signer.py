@@ -2,82 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
 import coincurve
-import orjson
 import pytest
 import rlp
-from aiohttp import web
 from eth_account import Account
 from eth_hash.auto import keccak
+from signer_stand import signing
 
 from oracle.eip712 import Domain, address_of, batch_digest, recover
 from oracle.keys import LocalSigner
-from oracle.remote import SignerError, RemoteSigner
+from oracle.remote import RemoteSigner, SignerError
 from oracle.transaction import Fees, Unsigned
 
 pytestmark = pytest.mark.loopback
 KEY = coincurve.PrivateKey(b"\x21" * 32)
 ADDRESS = address_of(KEY)
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 UNSIGNED = Unsigned(
     chain_id=1, nonce=7, fees=Fees(tip_wei=8, max_wei=101), gas=90_000, to=b"\x11" * 20, data=b"\xab\xcd"
 )
 
 
-class Stand:
-    """Web3Signer's eth1 mode, as its OpenAPI document says: it hashes data with keccak by itself."""
-
-    def __init__(self) -> None:
-        self.keys = {"0x" + KEY.public_key.format(compressed=False)[1:].hex(): KEY}
-        self.asked: list[tuple[str, Any]] = []
-        self.twist = ""
-
-    async def sign(self, request: web.Request) -> web.Response:
-        body = orjson.loads(await request.read())
-        name = request.match_info["identifier"]
-        self.asked.append((name, body))
-        if self.twist == "500":
-            return web.Response(status=500)
-        key = self.keys.get(name)
-        if key is None:
-            return web.Response(status=404)
-        if not isinstance(body.get("data"), str):
-            return web.Response(status=400)
-        data = bytes.fromhex(body["data"].removeprefix("0x"))
-        raw = key.sign_recoverable(keccak(data + (b"!" if self.twist == "other data" else b"")), hasher=None)
-        r, s, y = raw[:32], int.from_bytes(raw[32:64], "big"), raw[64]
-        if self.twist == "high s":
-            s, y = ORDER - s, y ^ 1
-        text = "0x" + (r + s.to_bytes(32, "big") + bytes([y + 27])).hex()
-        return web.Response(text=text[:-2] if self.twist == "short" else text)
-
-    async def listed(self, _: web.Request) -> web.Response:
-        return web.json_response(list(self.keys))
-
-
-@asynccontextmanager
-async def signer() -> AsyncIterator[tuple[Stand, RemoteSigner]]:
-    stand = Stand()
-    app = web.Application()
-    app.router.add_post("/api/v1/eth1/sign/{identifier}", stand.sign)
-    app.router.add_get("/api/v1/eth1/publicKeys", stand.listed)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    remote = RemoteSigner(f"http://127.0.0.1:{runner.addresses[0][1]}/", ADDRESS)
-    try:
-        yield stand, remote
-    finally:
-        await remote.close()
-        await runner.cleanup()
-
-
 async def test_a_transaction_is_the_one_that_a_local_key_makes() -> None:
-    async with signer() as (stand, remote):
+    async with signing(KEY) as (stand, remote):
         signed = UNSIGNED.signed(await remote.sign(UNSIGNED.preimage))
     assert signed == UNSIGNED.signed(await LocalSigner(KEY).sign(UNSIGNED.preimage))
     fields = {
@@ -94,7 +40,7 @@ async def test_a_transaction_is_the_one_that_a_local_key_makes() -> None:
 
 async def test_a_batch_s_signature_is_over_its_eip712_digest() -> None:
     domain, items = Domain(chain_id=5, store=b"\x22" * 20), b"\x01" * 60
-    async with signer() as (stand, remote):
+    async with signing(KEY) as (stand, remote):
         compact = await remote.sign_batch(domain, 3, 1_700_000_000, items)
         assert len(bytes.fromhex(stand.asked[0][1]["data"][2:])) == 66
         digest = batch_digest(domain, 3, 1_700_000_000, items)
@@ -108,7 +54,7 @@ async def test_a_batch_s_signature_is_over_its_eip712_digest() -> None:
 
 
 async def test_a_high_s_is_brought_into_the_form_that_chains_take() -> None:
-    async with signer() as (stand, remote):
+    async with signing(KEY) as (stand, remote):
         stand.twist = "high s"
         assert await remote.sign(b"x") == await LocalSigner(KEY).sign(b"x")
 
@@ -118,7 +64,7 @@ async def test_a_high_s_is_brought_into_the_form_that_chains_take() -> None:
     [("other data", "no signature of"), ("short", "no signature of"), ("500", "HTTP 500"), ("gone", "load the key")],
 )
 async def test_a_wrong_answer_is_a_typed_error(twist: str, says: str) -> None:
-    async with signer() as (stand, remote):
+    async with signing(KEY) as (stand, remote):
         await remote.sign(b"first")
         stand.twist = twist
         if twist == "gone":
@@ -128,7 +74,7 @@ async def test_a_wrong_answer_is_a_typed_error(twist: str, says: str) -> None:
 
 
 async def test_a_key_that_the_signer_does_not_have_and_a_signer_that_is_not_there() -> None:
-    async with signer() as (stand, remote):
+    async with signing(KEY) as (stand, remote):
         stand.keys.clear()
         with pytest.raises(SignerError, match="does not have 0x"):
             await remote.sign(b"x")

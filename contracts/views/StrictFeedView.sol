@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.28;
+
+import {BaseView} from "./BaseView.sol";
+import {IAggregatorV2V3} from "../interfaces/IAggregatorV2V3.sol";
+import {Trouble, looked} from "./Trouble.sol";
+
+/// @title StrictFeedView: a view for consumers that check nothing
+/// @notice While the price is halted or stale, or the L2's sequencer is down, `latestAnswer` is 0 and `latestRoundData`
+///         reverts. Not for consumers that shut down for good on a revert (Liquity v2).
+contract StrictFeedView is IAggregatorV2V3 {
+    /// @notice What is shown.
+    BaseView public immutable source;
+    /// @notice Seconds after which a price is stale.
+    uint256 public immutable maxAgeS;
+    /// @notice The L2's sequencer feed, answer 0 for up; zero on a chain without one.
+    IAggregatorV2V3 public immutable sequencer;
+    /// @notice Seconds after the sequencer came back for which it still counts as down.
+    uint256 public immutable graceS;
+    /// @inheritdoc IAggregatorV2V3
+    uint8 public immutable decimals;
+    uint256 private immutable unit;
+
+    /// @notice The price is not to be used now.
+    error Unusable(Trouble trouble);
+    /// @notice A maxAgeS of 0 or more than a week, or a grace of more than a day.
+    error BadAge();
+
+    /// @param source_ any view
+    /// @param maxAgeS_ 1 second to 1 week; more than the source's heartbeat
+    /// @param sequencer_ the L2's sequencer feed, or zero
+    /// @param graceS_ 0 to 1 day
+    constructor(BaseView source_, uint256 maxAgeS_, IAggregatorV2V3 sequencer_, uint256 graceS_) {
+        if (maxAgeS_ == 0 || maxAgeS_ > 1 weeks || graceS_ > 1 days) revert BadAge();
+        (source, maxAgeS, sequencer, graceS) = (source_, maxAgeS_, sequencer_, graceS_);
+        decimals = source_.decimals();
+        unit = 10 ** (18 - decimals);
+    }
+
+    /// @notice What is wrong with the price now: 0 nothing, 1 no data, 2 halt, 3 stale, 4 sequencer.
+    function trouble() public view returns (Trouble found) {
+        (,,, found) = _look();
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestRoundData() public view returns (uint80, int256, uint256, uint256, uint80) {
+        (uint256 wad, uint256 updatedAt, uint256 roundTime, Trouble found) = _look();
+        if (found != Trouble.None) revert Unusable(found);
+        uint80 round = uint80((1 << 64) | roundTime);
+        return (round, int256(wad / unit), updatedAt, updatedAt, round);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestAnswer() public view returns (int256) {
+        (uint256 wad,,, Trouble found) = _look();
+        return found == Trouble.None ? int256(wad / unit) : int256(0);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    /// @dev Zeros for any round but the latest, as the source; of the latest as `latestRoundData`.
+    function getRoundData(uint80 round) external view returns (uint80, int256, uint256, uint256, uint80) {
+        if (!_isLatest(round)) return (0, 0, 0, 0, 0);
+        return latestRoundData();
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestTimestamp() public view returns (uint256) {
+        return source.latestTimestamp();
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestRound() public view returns (uint256) {
+        return source.latestRound();
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getAnswer(uint256 round) external view returns (int256) {
+        return _isLatest(round) ? latestAnswer() : int256(0);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getTimestamp(uint256 round) external view returns (uint256) {
+        return _isLatest(round) ? latestTimestamp() : 0;
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function description() external view returns (string memory) {
+        return string.concat(source.description(), ", strict");
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function version() external pure returns (uint256) {
+        return 1;
+    }
+
+    function _look() private view returns (uint256 wad, uint256 updatedAt, uint256 roundTime, Trouble found) {
+        (wad, updatedAt, roundTime, found) = looked(source, maxAgeS);
+        if (found == Trouble.None && address(sequencer) != address(0)) {
+            // Chainlink says startedAt for the time of the change, Aave reads updatedAt; the later one is the safe one
+            (, int256 answer, uint256 startedAt, uint256 changedAt,) = sequencer.latestRoundData();
+            uint256 since = startedAt > changedAt ? startedAt : changedAt;
+            if (answer != 0 || since == 0 || block.timestamp <= since + graceS) found = Trouble.Sequencer;
+        }
+    }
+
+    function _isLatest(uint256 round) private view returns (bool) {
+        return round != 0 && round == latestRound();
+    }
+}

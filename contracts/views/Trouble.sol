@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.28;
+
+import {BaseView} from "./BaseView.sol";
+
+/// @notice Why a price is not to be used. The numbers are in the errors and in `StrictFeedView.trouble`.
+enum Trouble {
+    None,
+    NoData,
+    Halt,
+    Stale,
+    Sequencer
+}
+
+/// @dev The price in 1e18, when it was true, its round, and what is wrong with it.
+function looked(BaseView source, uint256 maxAgeS)
+    view
+    returns (uint256 wad, uint256 updatedAt, uint256 roundTime, Trouble trouble)
+{
+    uint8 statusByte;
+    (wad, updatedAt, roundTime, statusByte) = source.peek();
+    if (wad == 0) trouble = Trouble.NoData;
+    else if (statusByte & 0x0f == 4) trouble = Trouble.Halt;
+    else if (updatedAt + maxAgeS < block.timestamp) trouble = Trouble.Stale;
+}

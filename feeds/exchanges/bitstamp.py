@@ -1,0 +1,107 @@
+"""Bitstamp spot: ``order_book`` beside ``live_trades``, and the REST ticker.
+
+Source: bitstamp.net/websocket/v2 ("Channels", "Heartbeat", "Forced reconnection") and bitstamp.net/api ("Get market
+ticker"). There is no ticker channel. ``order_book`` sends its best 100 levels anew with each message, so there is no book to
+keep and no gap to fall into, where ``diff_order_book`` sends changes without a sequence. Times of the stream are texts of
+microseconds, and may be null. Trades carry their price as a number and as a text: the text is taken. The stream has no 24 h
+volume; REST has it. Its time is in whole seconds [unconfirmed: of the reply, or of the last trade], and it names no
+symbol. A market that does not exist is acknowledged and silent, and REST answers 404.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import quote as url_quote
+
+from feeds import decode
+from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, Unreachable
+from feeds.venue import Plain, Session, VenueLimits
+
+_LIMITS = VenueLimits(
+    symbols_per_connection=50, connect_interval_ms=1_000, message_interval_ms=20, ping_ms=20_000, requests_per_s=10
+)
+_BOOK, _TRADES = "order_book_", "live_trades_"
+_US_PER_S = 1_000_000
+_QUIET = ("bts:subscription_succeeded", "bts:unsubscription_succeeded", "bts:heartbeat")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bitstamp(Plain):
+    """Symbols in lower case: ``ethusd``."""
+
+    name: str = "bitstamp"
+    ws_url: str = "wss://ws.bitstamp.net"
+    rest_url: str = "https://www.bitstamp.net"
+    limits: VenueLimits = _LIMITS
+
+    def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
+        """Two messages per symbol, the trades first: a message carries one channel."""
+        del now_ms
+        channels = (channel + s for s in symbols for channel in (_TRADES, _BOOK))
+        return tuple(json.dumps({"event": "bts:subscribe", "data": {"channel": c}}) for c in channels)
+
+    def session(self) -> Session:
+        """Return a reader that remembers the last trade."""
+        return TwoChannels(_parts, '{"event":"bts:heartbeat"}')
+
+    def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
+        """One request per symbol."""
+        root = f"{self.rest_url}/api/v2/ticker/"
+        return tuple(Request(url=f"{root}{url_quote(s, safe='')}/", symbols=(s,)) for s in symbols)
+
+    def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
+        """Read a ticker. The reply does not name its symbol: the request does."""
+        message = decode.load(body)
+        return tuple(decode.tick(s, partial(_asked, message)) for s in request.symbols)
+
+
+def _parts(frame: str | bytes) -> tuple[Part, ...]:
+    """Read one stream message.
+
+    Raises:
+        Refused: an error of the venue; it names no symbol.
+        Unreachable: the venue asks to be connected anew.
+        Malformed: a message that was not subscribed, or none at all.
+    """
+    message = decode.load(frame)
+    event = decode.text(decode.member(message, "event"))
+    if event in _QUIET:
+        return ()
+    if event == "bts:request_reconnect":
+        raise Unreachable("the venue asks for a new connection")
+    data = decode.member(message, "data")
+    if event == "bts:error":
+        said = data if isinstance(data, Mapping) else {}
+        raise Refused(decode.said(said.get("message", "")), code=decode.said(said.get("code")))
+    channel = decode.text(decode.member(message, "channel"))
+    head = {"data": _BOOK, "trade": _TRADES}.get(event)
+    if head is None or not channel.startswith(head) or channel == head:
+        raise Malformed("not what was subscribed", event=decode.said(event), channel=decode.said(channel))
+    return (_part(event, channel.removeprefix(head), data),)
+
+
+def _part(event: str, symbol: str, data: Any) -> Part:
+    """Return half a quote, or what is wrong with it: the symbol's, not the whole stream's."""
+    try:
+        stated = decode.member(data, "microtimestamp")
+        at_ms = None if stated is None else decode.time_ms(stated, per_s=_US_PER_S)
+        if event == "trade":
+            return Aside(symbol=symbol, last=decode.text(decode.member(data, "price_str")), stated_at_ms=at_ms)
+        bid, ask = (decode.item(decode.item(decode.member(data, side), 0), 0) for side in ("bids", "asks"))
+    except FeedError as e:
+        return Tick(symbol=symbol, result=e)
+    return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
+
+
+def _asked(row: Any) -> Quote:
+    if isinstance(row, Mapping) and (row.get("status") == "error" or "error" in row):
+        raise Refused(decode.said(row.get("reason", row.get("error", ""))), code=decode.said(row.get("code")))
+    bid, ask = decode.member(row, "bid"), decode.member(row, "ask")
+    stated = row.get("timestamp")
+    stated_at_ms = None if stated is None else decode.time_ms(stated, per_s=1)
+    return decode.book_quote(bid, ask, last=row.get("last"), volume=row.get("volume"), stated_at_ms=stated_at_ms)

@@ -1,0 +1,116 @@
+"""Gemini spot: ``{symbol}@bookTicker`` beside ``{symbol}@trade``, and the REST ticker v1.
+
+Source: docs.gemini.com/websocket and developer.gemini.com ("Message Format", "Streams"; REST "Get Ticker"). The venue has
+archived its older market data v2 (``l2_updates``) and asks for this interface. It is also the better one here: the book
+ticker is complete with each message and carries the event's time (in nanoseconds), where ``l2_updates`` are the changes
+of a book without a time and without a sequence, so that a lost one could not be noticed. An empty side is an empty text.
+Neither streams a 24 h volume; REST v1 has it, and v2 has not, so v1 is asked. Its one time belongs to the volume and not to
+the prices: replies count as untimed. It does not name its symbol, but the volume's two currencies do.
+Unconfirmed: whether an unknown symbol is refused by -1013 (invalid parameters) or only stays silent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import quote as url_quote
+
+from feeds import decode
+from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
+from feeds.venue import Plain, Session, VenueLimits
+
+_LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=5_000, message_interval_ms=100, requests_per_s=1)
+_NS_PER_S = 1_000_000_000
+_OK = 200
+_UNKNOWN, _TOO_FAST = -1013, -1003
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gemini(Plain):
+    """Symbols in upper case: ``ETHUSD``."""
+
+    name: str = "gemini"
+    ws_url: str = "wss://ws.gemini.com"
+    rest_url: str = "https://api.gemini.com"
+    limits: VenueLimits = _LIMITS
+
+    def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
+        """One message per symbol, whose id is the symbol: a refusal repeats it. Stream names are in lower case."""
+        del now_ms
+        streams = ((s, [f"{s.lower()}@trade", f"{s.lower()}@bookTicker"]) for s in symbols)
+        return tuple(json.dumps({"id": s, "method": "subscribe", "params": params}) for s, params in streams)
+
+    def session(self) -> Session:
+        """Return a reader that remembers the last trade."""
+        return TwoChannels(_parts)
+
+    def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
+        """One request per symbol."""
+        root = f"{self.rest_url}/v1/pubticker/"
+        return tuple(Request(url=root + url_quote(s.lower(), safe=""), symbols=(s,)) for s in symbols)
+
+    def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
+        """Read the ticker of the one symbol asked."""
+        message = decode.load(body)
+        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+
+
+def _parts(frame: str | bytes) -> tuple[Part, ...]:
+    """Read one stream message.
+
+    Raises:
+        Refused: an error that names no symbol.
+        Malformed: a message that was not subscribed, or none at all.
+    """
+    message = decode.load(frame)
+    if isinstance(message, Mapping) and "status" in message:
+        return _control(message)
+    symbol = decode.text(decode.member(message, "s")).upper()
+    is_book, is_trade = ("b" in message or "a" in message), "p" in message
+    if is_book == is_trade or "e" in message:
+        raise Malformed("not what was subscribed", keys=decode.said(sorted(message)))
+    try:
+        stated = message.get("E")
+        at_ms = None if stated is None else decode.time_ms(stated, per_s=_NS_PER_S)
+        if is_trade:
+            return (Aside(symbol=symbol, last=message["p"], stated_at_ms=at_ms),)
+        bid, ask = decode.member(message, "b"), decode.member(message, "a")
+    except FeedError as e:
+        return (Tick(symbol=symbol, result=e),)
+    return (Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms),)
+
+
+def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
+    if message["status"] == _OK:
+        return ()
+    error = message.get("error")
+    code = error.get("code") if isinstance(error, Mapping) else None
+    said = decode.said(error.get("msg", "")) if isinstance(error, Mapping) else ""
+    kind = WrongSymbol if code == _UNKNOWN else RateLimited if code == _TOO_FAST else Refused
+    result, symbol = kind(said, code=decode.said(code)), message.get("id")
+    if not isinstance(symbol, str) or not symbol:
+        raise result
+    return (Tick(symbol=symbol, result=result),)
+
+
+def _asked(symbol: str, message: Any) -> Quote:
+    if isinstance(message, Mapping) and message.get("result") == "error":
+        reason, said = message.get("reason"), decode.said(message.get("message", ""))
+        raise (WrongSymbol if reason == "InvalidSymbol" else Refused)(said, reason=decode.said(reason))
+    bid, ask, last, volumes = (decode.member(message, k) for k in ("bid", "ask", "last", "volume"))
+    return decode.book_quote(bid, ask, last=last, volume=_base_volume(symbol, volumes))
+
+
+def _base_volume(symbol: str, volumes: Any) -> Any:
+    """Return the volume in base units of {"ETH": .., "USD": .., "timestamp": ..}; its currencies make the symbol."""
+    if not isinstance(volumes, Mapping):
+        raise Malformed("expected an object", key="volume", got=type(volumes).__name__)
+    currencies = [c for c in volumes if c != "timestamp"]
+    base = next((b for b in currencies for q in currencies if (b + q).upper() == symbol.upper()), None)
+    if base is None:
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=decode.said(sorted(currencies)))
+    return volumes[base]

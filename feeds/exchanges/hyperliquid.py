@@ -1,0 +1,134 @@
+"""Hyperliquid: ``l2Book`` beside ``trades`` and ``activeAssetCtx``, and the REST ``l2Book``.
+
+Source: hyperliquid.gitbook.io/hyperliquid-docs (API "Websocket": Subscriptions, Timeouts and heartbeats; "Info endpoint":
+L2 book snapshot; "Rate limits"). ``l2Book`` sends its best 20 levels anew with each message, with the time: no book to
+keep, no gap to fall into. ``trades`` has the last trade, ``activeAssetCtx`` the 24 h volume in base units (``dayBaseVlm``,
+which the documents' types leave out and the messages hold; spot coins answer on ``activeSpotAssetCtx``). The venue closes a
+connection on which it has heard nothing for 60 s. What REST answers has neither last trade nor volume.
+
+A bare coin (``ETH``) is a perpetual, whose price parts from spot by its funding; a spot pair is ``PURR/USDC`` or ``@107``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from feeds import decode
+from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
+from feeds.venue import Plain, Session, VenueLimits
+
+_LIMITS = VenueLimits(
+    symbols_per_connection=50, connect_interval_ms=2_500, message_interval_ms=35, ping_ms=30_000, requests_per_s=5
+)
+_CHANNELS = ("trades", "activeAssetCtx", "l2Book")
+_CONTEXTS = ("activeAssetCtx", "activeSpotAssetCtx")
+_QUIET = ("subscriptionResponse", "pong")
+_INVALID = "Invalid subscription "
+_MOST_COINS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyperliquid(Plain):
+    """Symbols as the venue writes them: ``ETH`` (a perpetual), ``@107`` (a spot pair). All are quoted in USDC."""
+
+    name: str = "hyperliquid"
+    ws_url: str = "wss://api.hyperliquid.xyz/ws"
+    rest_url: str = "https://api.hyperliquid.xyz"
+    limits: VenueLimits = _LIMITS
+
+    def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
+        """Three messages per symbol, the book last: a message carries one subscription."""
+        del now_ms
+        wanted = ({"type": channel, "coin": s} for s in symbols for channel in _CHANNELS)
+        return tuple(json.dumps({"method": "subscribe", "subscription": each}) for each in wanted)
+
+    def session(self) -> Session:
+        """Return a reader that remembers last trade and volume."""
+        return TwoChannels(partial(_parts, {}), '{"method":"ping"}')
+
+    def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
+        """One request per symbol, a POST."""
+        url = f"{self.rest_url}/info"
+        asked = ((s, json.dumps({"type": "l2Book", "coin": s}).encode()) for s in symbols)
+        return tuple(Request(url=url, symbols=(s,), body=body) for s, body in asked)
+
+    def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
+        """Read the book of the one symbol asked; null says that there is no such market."""
+        message = decode.load(body)
+        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+
+
+def _parts(known: dict[str, Aside], frame: str | bytes) -> tuple[Part, ...]:
+    """Read one stream message; `known` is what was last said beside each book.
+
+    Raises:
+        Refused: an error that names no symbol.
+        Malformed: a message that was not subscribed, or none at all.
+    """
+    message = decode.load(frame)
+    channel, data = decode.text(decode.member(message, "channel")), message.get("data")
+    if channel in _QUIET:
+        return ()
+    if channel == "error":
+        return (_refused(decode.text(data)),)
+    if channel not in ("trades", "l2Book", *_CONTEXTS):
+        raise Malformed("unknown channel", channel=decode.said(channel))
+    symbol = decode.text(decode.member(decode.item(data, 0) if channel == "trades" else data, "coin"))
+    try:
+        if channel == "l2Book":
+            return (_top(symbol, data),)
+        beside = _beside(known.get(symbol, Aside(symbol=symbol)), channel, data)
+    except FeedError as e:
+        return (Tick(symbol=symbol, result=e),)
+    if symbol in known or len(known) < _MOST_COINS:
+        known[symbol] = beside
+    return (beside,)
+
+
+def _beside(known: Aside, channel: str, data: Any) -> Aside:
+    """Return what is known with the newest of these trades, or with this volume; the time is that of the trade."""
+    if channel in _CONTEXTS:
+        return replace(known, volume=decode.member(decode.member(data, "ctx"), "dayBaseVlm"))
+    timed = [(decode.time_ms(decode.member(trade, "time")), trade) for trade in data]
+    at_ms, newest = max(timed, key=lambda each: each[0])
+    coin = decode.member(newest, "coin")
+    if coin != known.symbol:
+        raise WrongSymbol("trades of two coins in one message", got=decode.said(coin))
+    return replace(known, last=decode.member(newest, "px"), stated_at_ms=at_ms)
+
+
+def _top(symbol: str, book: Any) -> Top:
+    sides = decode.member(book, "levels")
+    bid, ask = (decode.member(decode.item(decode.item(sides, i), 0), "px") for i in (0, 1))
+    stated = book.get("time")
+    return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=None if stated is None else decode.time_ms(stated))
+
+
+def _asked(symbol: str, book: Any) -> Quote:
+    if book is None:
+        raise WrongSymbol("the venue has no such market", asked=symbol)
+    named = decode.member(book, "coin")
+    if named != symbol:
+        raise WrongSymbol("the reply is about another coin", asked=symbol, got=decode.said(named))
+    top = _top(symbol, book)
+    return decode.book_quote(top.bid, top.ask, stated_at_ms=top.stated_at_ms)
+
+
+def _refused(said: str) -> Tick:
+    """Return an invalid subscription as its coin's error: the text ends with what was asked, as JSON."""
+    error = Refused(decode.said(said))
+    if not said.startswith(_INVALID):
+        raise error
+    try:
+        asked = decode.load(said.removeprefix(_INVALID))
+    except FeedError:
+        raise error from None
+    symbol = asked.get("coin") if isinstance(asked, Mapping) else None
+    if not isinstance(symbol, str) or not symbol:
+        raise error
+    return Tick(symbol=symbol, result=WrongSymbol(decode.said(said)))

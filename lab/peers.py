@@ -1,0 +1,73 @@
+"""Other designs on the quotes of a case: each sees the same sources at the same moments as we do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from feeds.types import Kind, Observation
+from feeds.units import BPS, wad_mul_down
+from lab.case import Case
+from lab.designs.base import Design, Quote
+from lab.designs.registry import DESIGNS
+from lab.run import Moment
+from oracle.types import FeedSpec, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a consumer reads: a price in wad (None: nothing yet), the spread where one is stated, a status where there is one."""
+
+    price_wad: int | None
+    spread_bps: int | None = None
+    status: Status = Status.OK
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the price counts as published: in a halt a consumer is told not to use it."""
+        return self.status is not Status.HALT
+
+
+def publications(case: Case, moments: Sequence[Moment], name: str) -> list[Said]:
+    """What a design publishes at each moment. A source in another unit is converted by the design's own feed of that unit."""
+    runs = {s.feed: DESIGNS[name]() for s in case.specs}
+    return [_step(case, moment, runs) for moment in moments]
+
+
+def _step(case: Case, moment: Moment, runs: Mapping[str, Design]) -> Said:
+    said: dict[str, Said] = {}
+    for spec in case.specs:
+        design = runs[spec.feed]
+        price = design.step(moment.t_ms, quotes(case, spec, moment, said))
+        said[spec.feed] = Said(price_wad=price, spread_bps=design.spread_bps)
+    return said[case.feed]
+
+
+def quotes(case: Case, spec: FeedSpec, moment: Moment, legs: Mapping[str, Said]) -> list[Quote]:
+    """The market sources of a feed as another design sees them, in the feed's own unit; a design has no redemption price."""
+    convert = {s.name: s.convert for s in spec.sources}
+    out = []
+    for seen in moment.heard[spec.feed]:
+        if not isinstance(seen, Observation) or seen.kind is not Kind.MARKET:
+            continue
+        price = seen.price_wad
+        leg = convert[seen.source]
+        if leg is not None:
+            by = legs[leg].price_wad
+            if by is None:
+                continue
+            price = wad_mul_down(price, by)
+        half = 0
+        if seen.bid_wad and seen.ask_wad:
+            half = -(-(seen.ask_wad - seen.bid_wad) * BPS // (2 * seen.price_wad))
+        age_ms = case.began_ms + moment.t_ms - seen.observed_at_ms
+        out.append(
+            Quote(
+                source=seen.source,
+                price_wad=price,
+                depth_wad=seen.depth_wad or 0,
+                half_spread_bps=half,
+                age_ms=max(0, age_ms),
+            )
+        )
+    return out

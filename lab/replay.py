@@ -1,0 +1,112 @@
+"""Replay cases: what we and others would have published, when our status changed and why, and whether it was as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import case as cases
+from lab.case import Case
+from lab.designs.registry import DESIGNS
+from lab.judging import failures, refusal
+from lab.measure import OURS, Change, Outcome, changes, measured, ours
+from lab.peers import Said, publications
+from lab.run import Moment, run
+from oracle.methods.registry import METHODS
+from oracle.schema import nearest
+
+
+class ReplayError(ValueError):
+    """The case, method or design can not be used: what is wrong and what to write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A case with what came of it. ``peers``: what each design that was asked for published, moment by moment."""
+
+    case: Case
+    moments: tuple[Moment, ...]
+    failures: tuple[str, ...]
+    refused: tuple[str, ...]
+    changes: tuple[Change, ...]
+    designs: Mapping[str, Outcome]
+    peers: Mapping[str, Sequence[Said]] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything came out as expected."""
+        return not self.failures
+
+
+def play(case: Case, against: Sequence[str] = tuple(DESIGNS)) -> Played:
+    """Run the real pipeline, and the designs named, over a case."""
+    for name in against:
+        if name not in DESIGNS:
+            raise ReplayError(f"{name!r} is no design; {nearest(name, DESIGNS)}")
+    if case.config:
+        told = tuple(refusal(case))
+        return Played(case=case, moments=(), failures=tuple(failures(case, ())), refused=told, changes=(), designs={})
+    moments = run(case)
+    peers = {name: publications(case, moments, name) for name in against}
+    return Played(
+        case=case,
+        moments=moments,
+        failures=tuple(failures(case, moments)),
+        refused=(),
+        changes=changes(moments),
+        designs={OURS: ours(case, moments), **{n: measured(case, moments, said) for n, said in peers.items()}},
+        peers=peers,
+    )
+
+
+def chosen(what: str, data: Path | None, method: str | None = None) -> list[Case]:
+    """Cases of a name, a TOML file, or ``all``.
+
+    Raises:
+        ReplayError: no such case or method.
+        ConfigError: the file is no case.
+    """
+    if method is not None and method not in METHODS:
+        raise ReplayError(f"{method!r} is no method; {nearest(method, METHODS)}")
+    known = cases.names()
+    if what == "all":
+        files = [cases.CASES / f"{n}.toml" for n in known]
+    elif what in known:
+        files = [cases.CASES / f"{what}.toml"]
+    elif Path(what).is_file():
+        files = [Path(what)]
+    else:
+        raise ReplayError(f"{what!r} is no case and no file; {nearest(what, known)}")
+    found = [cases.load(f, data) for f in files]
+    return [c if method is None or c.config else c.with_method(method) for c in found]
+
+
+def document(played: Played) -> dict[str, Any]:
+    """A replayed case as JSON."""
+    case = played.case
+    return {
+        "name": case.name,
+        "title": case.title,
+        "passed": played.passed,
+        "failures": list(played.failures),
+        "feed": case.feed,
+        "honest": case.honest,
+        "recorded": case.recorded,
+        "rounds": len(played.moments),
+        "cadence_s": case.cadence_ms // 1_000,
+        "stretch": case.stretch,
+        "refused": list(played.refused),
+        "designs": {name: o.document() for name, o in played.designs.items()},
+        "changes": [
+            {
+                "at_ms": case.began_ms + c.t_ms,
+                "before": c.before.word,
+                "after": c.after.word,
+                "codes": list(c.codes),
+                "texts": list(c.texts),
+            }
+            for c in played.changes
+        ],
+    }
