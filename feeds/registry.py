@@ -21,12 +21,16 @@ from feeds.exchanges.kucoin import Kucoin
 from feeds.exchanges.mexc import Mexc
 from feeds.exchanges.okx import Okx
 from feeds.pools.balancer_stable import BalancerStable
+from feeds.pools.balancer_v3 import BalancerV3
+from feeds.pools.balancer_weighted import BalancerWeighted
 from feeds.pools.curve_crypto import CurveCrypto
 from feeds.pools.curve_ng import CurveNg
 from feeds.pools.curve_plain import CurvePlain
 from feeds.pools.fluid_dex import FluidDex
 from feeds.pools.maverick import MaverickV1, MaverickV2
+from feeds.pools.uniswap_v2 import UniswapV2
 from feeds.pools.uniswap_v3 import UniswapV3
+from feeds.pools.uniswap_v4 import UniswapV4
 from feeds.rates.api3 import Api3
 from feeds.rates.call import RateCall
 from feeds.rates.chainlink import Chainlink
@@ -56,8 +60,12 @@ EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
 })  # fmt: skip
 
 POOLS: Mapping[str, type[ChainAdapter]] = MappingProxyType({
+    "uniswap_v2": UniswapV2,
     "uniswap_v3": UniswapV3,
+    "uniswap_v4": UniswapV4,
     "balancer_stable": BalancerStable,
+    "balancer_weighted": BalancerWeighted,
+    "balancer_v3": BalancerV3,
     "curve_plain": CurvePlain,
     "curve_ng": CurveNg,
     "curve_crypto": CurveCrypto,

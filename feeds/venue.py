@@ -26,6 +26,7 @@ class VenueLimits:
         life_ms: of a connection; it is renewed before.
         ping_ms: how often the venue wants to hear :meth:`Session.ping`; 0 for never.
         requests_per_s: of its REST interface.
+        rest_ms: pause between two requests to a venue without a stream; 0 leaves it to the config.
     """
 
     symbols_per_connection: int = 100
@@ -34,6 +35,7 @@ class VenueLimits:
     life_ms: int = 24 * 3_600_000
     ping_ms: int = 0
     requests_per_s: int = 5
+    rest_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ class Series:
 
 
 def read_series(file: Path, time: str, value: str, share: str | None = None) -> Series:
-    """Read one column over time.
+    """Read one column over time. A row whose cell is empty says nothing.
 
     Args:
         file: .csv or .parquet.
@@ -44,10 +44,10 @@ def read_series(file: Path, time: str, value: str, share: str | None = None) -> 
     values: dict[int, int] = {}
     shares: dict[int, int] = {}
     for number, row in enumerate(rows, start=2):
-        at = unix_ms(row[time], f"{file.name}:{number}")
-        values[at] = wad(row[value], f"{file.name}:{number}")
-        if share:
-            shares[at] = wad(row[share], f"{file.name}:{number}")
+        where = f"{file.name}:{number}"
+        for column, kept in ((value, values), (share, shares)):
+            if column is not None and str(row[column] if row[column] is not None else "").strip():
+                kept[unix_ms(row[time], where)] = wad(row[column], where)
     return Series(values=tuple(sorted(values.items())), shares=tuple(sorted(shares.items())))
 
 
@@ -62,8 +62,16 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
             ) from None
         table = parquet.read_table(file)
         return [dict(row) for row in table.to_pylist()]
-    with file.open(encoding="utf-8", newline="") as text:
+    with file.open(encoding="utf-8-sig", newline="") as text:
         return [{k.strip(): v for k, v in row.items() if k} for row in csv.DictReader(text)]
+
+
+def columns_of(file: Path) -> list[str]:
+    """The columns of a file, in order."""
+    rows = read_rows(file)
+    if not rows:
+        raise ValueError(f"{file.name} has no rows")
+    return list(rows[0])
 
 
 def unix_ms(cell: Any, where: str) -> int:
@@ -73,7 +81,7 @@ def unix_ms(cell: Any, where: str) -> int:
     text = str(cell).strip()
     try:
         number = int(Decimal(text))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError, OverflowError):
         try:
             at = datetime.fromisoformat(text)
         except ValueError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from feeds.units import wad_text
 from lab import case as cases
 from lab.case import Case
 from lab.designs.registry import DESIGNS
@@ -16,6 +17,7 @@ from lab.peers import Said, publications
 from lab.run import Moment, run
 from oracle.methods.registry import METHODS
 from oracle.schema import nearest
+from oracle.types import Status
 
 
 class ReplayError(ValueError):
@@ -61,15 +63,24 @@ def play(case: Case, against: Sequence[str] = tuple(DESIGNS)) -> Played:
     )
 
 
-def chosen(what: str, data: Path | None, method: str | None = None) -> list[Case]:
-    """Cases of a name, a TOML file, or ``all``.
+def with_method(case: Case, method: str | None) -> Case:
+    """The case with another method in its own feed; as it is for None, and where the case is about a config.
 
     Raises:
-        ReplayError: no such case or method.
-        ConfigError: the file is no case.
+        ReplayError: no such method.
     """
     if method is not None and method not in METHODS:
         raise ReplayError(f"{method!r} is no method; {nearest(method, METHODS)}")
+    return case if method is None or case.config else case.with_method(method)
+
+
+def chosen(what: str, data: Path | None) -> list[Case]:
+    """Cases of a name, a TOML file, or ``all``.
+
+    Raises:
+        ReplayError: no such case.
+        ConfigError: the file is no case.
+    """
     known = cases.names()
     if what == "all":
         files = [cases.CASES / f"{n}.toml" for n in known]
@@ -79,13 +90,19 @@ def chosen(what: str, data: Path | None, method: str | None = None) -> list[Case
         files = [Path(what)]
     else:
         raise ReplayError(f"{what!r} is no case and no file; {nearest(what, known)}")
-    found = [cases.load(f, data) for f in files]
-    return [c if method is None or c.config else c.with_method(method) for c in found]
+    return [cases.load(f, data) for f in files]
+
+
+def ranges(played: Played) -> dict[str, tuple[int, int] | None]:
+    """The lowest and the highest price that each design published, in wad; None: none at all."""
+    told = {OURS: [int(m.price_wad) for m in played.moments if m.price_wad and m.status is not Status.HALT]}
+    told |= {name: [s.price_wad for s in said if s.price_wad] for name, said in played.peers.items()}
+    return {name: (min(prices), max(prices)) if prices else None for name, prices in told.items()}
 
 
 def document(played: Played) -> dict[str, Any]:
     """A replayed case as JSON."""
-    case = played.case
+    case, told = played.case, ranges(played)
     return {
         "name": case.name,
         "title": case.title,
@@ -98,7 +115,10 @@ def document(played: Played) -> dict[str, Any]:
         "cadence_s": case.cadence_ms // 1_000,
         "stretch": case.stretch,
         "refused": list(played.refused),
-        "designs": {name: o.document() for name, o in played.designs.items()},
+        "designs": {
+            name: {**o.document(), "low": _text(told[name], 0), "high": _text(told[name], 1)}
+            for name, o in played.designs.items()
+        },
         "changes": [
             {
                 "at_ms": case.began_ms + c.t_ms,
@@ -110,3 +130,7 @@ def document(played: Played) -> dict[str, Any]:
             for c in played.changes
         ],
     }
+
+
+def _text(pair: tuple[int, int] | None, place: int) -> str | None:
+    return None if pair is None else wad_text(pair[place])

@@ -40,7 +40,7 @@ class _Commands(click.Group):
             raise Exit(str(e), FAILED) from e
 
 
-_OURS = frozenset({"oracle", "feeds", "contracts", "demo"})
+_OURS = frozenset({"oracle", "feeds", "contracts", "demo", "lab"})
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -168,37 +168,86 @@ def verify(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> 
 @main.command()
 @click.argument("feed")
 @click.option("--minutes", default=60, show_default=True)
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write them as a file that replay reads.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
-def history(config_path: Path, feed: str, minutes: int, as_json: bool) -> None:
-    """Print the published records of a feed."""
+def history(config_path: Path, feed: str, minutes: int, csv_file: Path | None, as_json: bool) -> None:
+    """Print the published records of a feed, or export them."""
     from oracle.clock import now_ms
     from oracle.explain import record_document, record_line
 
     store = _store(config_path, feed)
     found = store.history(feed, now_ms() - minutes * 60_000, now_ms(), 100_000)
+    if csv_file is not None:
+        from lab.export import write
+
+        click.echo(f"{write(found, csv_file)} rows in {csv_file}", err=True)
+        return
     _print(as_json, {"feed": feed, "records": [record_document(r) for r in found]}, [record_line(r) for r in found])
 
 
 @main.command()
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("what", metavar="CASE|FILE|all")
+@click.option("--method", help="Another method in the feed of the case.")
+@click.option("--against", default="all", show_default=True, help="Designs, comma separated; all or none.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw one case: .png or .svg.")
+@click.option("--data", type=click.Path(path_type=Path), help="Recorded series; without it the facts typed in.")
+@click.option("--columns", default="", help="Of one's own file: time=...,price=...,redemption=... (price may repeat).")
+@click.option("--feed", default="TOKEN/UNIT", show_default=True, help="Name of one's own data.")
+@click.option("--like", help="Judge one's own data by the method, bands and rules of this feed of the config.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def replay(
+    config_path: Path,
+    /,
+    *,
+    what: str,
+    method: str | None,
+    against: str,
+    picture: Path | None,
+    data: Path | None,
+    columns: str,
+    feed: str,
+    like: str | None,
+    as_json: bool,
+) -> None:
+    """Replay an incident, all of them, or one's own data (.csv, .parquet): what we and others would have published."""
+    from lab.command import USAGE_ERRORS, Asked, replayed
+
+    specs = _plan(config_path).specs if like else {}
+    if like and like not in specs:
+        raise Exit(f"{like!r} is no feed of {config_path}", USAGE)
+    judged_by = specs[like] if like else None
+    asked = Asked(
+        method=method, against=against, picture=picture, data=data, columns=columns, feed=feed, like=judged_by
+    )
+    try:
+        passed, found, rows = replayed(what, asked)
+    except USAGE_ERRORS as e:
+        raise Exit(str(e), USAGE) from None
+    _print(as_json, found, rows)
+    sys.exit(DONE if passed else FAILED)
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--method", default="median", show_default=True)
 @click.option("--outliers", default="mad", show_default=True, help="A filter, or none.")
 @click.option("--floor-bps", default=50, show_default=True, help="Nearer than this is never an outlier.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def combine(file: Path, method: str, outliers: str, floor_bps: int, as_json: bool) -> None:
-    """Combine quotes in a JSON file: [{"source": "a", "price": "1.05", "group": "a", "weight": "10"}, ...]."""
-    from oracle.explain import CombineError, combine_file
+    """Combine quotes in a JSON file: [{"source": "a", "price": "1.05", "group": "a", "depth": "10"}, ...]."""
+    from feeds import decode
+    from feeds.types import FeedError
+    from oracle.combine import QuotesError
+    from oracle.combine import combine as combined
 
     try:
-        found = combine_file(file, method, None if outliers == "none" else outliers, floor_bps)
-    except CombineError as e:
-        raise Exit(str(e), USAGE) from None
-    _print(
-        as_json,
-        found,
-        [f"{found['price']}  by {method} of {len(found['used'])}, rejected: {found['rejected'] or 'none'}"],
-    )
+        quotes = decode.load(file.read_bytes())
+        found = combined(quotes, method, None if outliers == "none" else outliers, floor_bps).document()
+    except (QuotesError, FeedError) as e:
+        raise Exit(f"{file}: {e}", USAGE) from None
+    _print(as_json, found, _combined_lines(found))
 
 
 @main.command()
@@ -325,6 +374,12 @@ def _print(as_json: bool, document: dict[str, Any], rows: list[str]) -> None:
 def _price_lines(records: list[dict[str, Any]], silent: list[dict[str, Any]]) -> list[str]:
     rows = [f"{r['feed']:<18} {r['price']:<28} {r['status']:<6} {r['deviation_bps'] or ''}" for r in records]
     return [*rows, *(f"{s['feed']:<18} abstains: {s['code']}: {s['text']}" for s in silent)]
+
+
+def _combined_lines(found: dict[str, Any]) -> list[str]:
+    rows = [f"{found['price']} +- {found['spread_bps']} bps by {found['method']}; {found['disagree_bps']} bps apart"]
+    rows += [f"  {u['group']:<18} {u['price']:<24} weight {u['weight_bps'] / 100:.2f} %" for u in found["used"]]
+    return [*rows, *(f"  {r['source']:<18} {r['price'] or '':<24} rejected: {r['text']}" for r in found["rejected"])]
 
 
 def _check_lines(found: dict[str, Any]) -> list[str]:

@@ -38,8 +38,8 @@ def judge(
         widen_bps=spec.rules.doubt_bps if any(f.doubt for f in found) else 0,
         ramp_ppm=ramp_ppm(spec.rules, memory, after.status, now_ms),
     )
-    kept = remember(replace(case, status=after.status))
-    return verdict, after, replace(kept, ramp_ppm=verdict.ramp_ppm)
+    ended = Case(spec=spec, memory=memory, status=after.status, seen=seen, now_ms=now_ms)
+    return verdict, after, remember(ended, verdict.ramp_ppm)
 
 
 def ramp_ppm(rules: Rules, memory: Memory, status: Status, now_ms: int) -> int:
@@ -71,7 +71,7 @@ def advance(bands: Bands, state: JudgeState, target: Status, now_ms: int) -> Jud
     Leaving halt goes straight to the target, after the leave dwell.
     """
     if target == state.status:
-        return replace(state, pending=None, pending_since_ms=0)
+        return state if state.pending is None else replace(state, pending=None, pending_since_ms=0)
     worse = target > state.status
     step = Status(state.status + 1) if worse else (target if state.status is Status.HALT else Status(state.status - 1))
     same_side = state.pending is not None and (state.pending > state.status) == worse

@@ -103,14 +103,13 @@ def evaluate(
     rate = track(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
     if state.rate is None and rate is not None and (unfit := binds_at_once(spec.rules, rate, now_ms)) is not None:
         raise CapBinds(unfit)
-    seen = replace(_evidence(spec, market, rate, outcomes, legs, now_ms), leg_slash_ppb=leg_slash)
+    seen = _evidence(spec, market, rate, outcomes, legs, now_ms=now_ms, leg_slash=leg_slash)
     impossible = dimension(seen.market_wad, seen.redemption_wad, spec, seen.groups)
     if impossible is not None:
         raise Implausible(impossible, market=str(seen.market_wad), redemption=str(seen.redemption_wad))
     verdict, judged, memory = judge(spec, state.judge, state.memory, seen, now_ms)
     report = compose(verdict, market, rate, now_ms=now_ms, round_time_s=now_ms // MS)
-    after = replace(
-        state,
+    after = FeedState(
         pools=sifted.pools,
         window=combined.window if combined else Window(),
         judge=judged,
@@ -149,19 +148,27 @@ def _evidence(
     rate: RateState | None,
     outcomes: Sequence[Outcome],
     legs: Mapping[str, Leg],
+    *,
     now_ms: int,
+    leg_slash: int,
 ) -> Evidence:
     """What the rules may look at. The redemption rate is held to its growth cap here: the cap is what is published."""
     seen = {o.source: o for o in outcomes if isinstance(o, Observation)}
     used = market.used if market else ()
-    of_kind = {k: [s.name for s in spec.sources if s.kind is k] for k in Kind}
-    suspects = {g for leg in legs.values() for g in leg.suspects} & {s.group for s in spec.sources}
+    others: dict[Kind, list[str]] = {}
+    for source in spec.sources:
+        if source.kind is not Kind.MARKET:
+            others.setdefault(source.kind, []).append(source.name)
+    suspects = {group for leg in legs.values() for group in leg.suspects}
+    if suspects:
+        suspects &= {s.group for s in spec.sources}
     pools = [seen[u.source] for u in used if u.source in seen]
     return Evidence(
         market_wad=market.price_wad if market else Wad(0),
         redemption_wad=capped(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
         groups=len({u.group for u in used}),
         rate=rate,
+        leg_slash_ppb=leg_slash,
         disagree_bps=market.disagree_bps if market else 0,
         prices=tuple((u.source, u.price_wad) for u in used),
         pools=tuple(
@@ -169,9 +176,9 @@ def _evidence(
             for p in pools
             if p.depth_wad is not None
         ),
-        readings=tuple((n, seen[n].price_wad) for n in of_kind[Kind.REDEMPTION] if n in seen),
-        supply_wad=_sum(of_kind[Kind.SUPPLY], seen),
-        backing_wad=_sum(of_kind[Kind.BACKING], seen),
+        readings=tuple((n, seen[n].price_wad) for n in others.get(Kind.REDEMPTION, ()) if n in seen),
+        supply_wad=_sum(others.get(Kind.SUPPLY, ()), seen),
+        backing_wad=_sum(others.get(Kind.BACKING, ()), seen),
         suspects=tuple(sorted(suspects)),
         sequencer_down=any(isinstance(o, Failure) and o.error.code == "SEQUENCER_DOWN" for o in outcomes),
     )
@@ -221,7 +228,7 @@ def _of_share(spec: FeedSpec, legs: Mapping[str, Leg], now_ms: int) -> tuple[Com
             as_of_ms=leg.market_as_of_ms,
             used=(used,),
             rejected=(),
-            disagree_bps=Bps(spread),
+            disagree_bps=Bps(0),
         )
 
     market = Combined(aggregate=one(Kind.MARKET, price, leg.report.spread_bps), window=Window())

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import attrgetter
 
 from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import BPS, Wad, mul_div_up, wad_div_down, wad_mul_down, wad_text
 from oracle.methods.registry import METHODS
-from oracle.methods.twap import twap_arithmetic
+from oracle.methods.twap import mean_since
 from oracle.types import FeedSpec, Input, Leg, Rejected, Sample, SourceSpec
 
 FUTURE_MS = 2_000
 """How far ahead of us a source's own time may lie."""
 MAX_SAMPLES = 512
 _MAX_RECENT = 32
+_at = attrgetter("at_ms")
 """Samples of a source's own past, for the filter that asks for it: at most so many, evenly apart."""
 
 Pools = tuple[tuple[str, tuple[Sample, ...]], ...]
@@ -57,10 +60,11 @@ def _remember(pools: Pools, spec: FeedSpec, sources: Mapping[str, SourceSpec], o
 
 
 def _averaged(before: tuple[Sample, ...], seen: Observation, average_ms: int) -> tuple[Sample, ...]:
-    block = seen.block or 0
-    earlier = (s for s in before if s.block < block and s.at_ms < seen.observed_at_ms)
-    fresh = (*earlier, Sample(at_ms=seen.observed_at_ms, price_wad=seen.price_wad, block=block))
-    return _trim(fresh, seen.observed_at_ms - average_ms)
+    block, at_ms = seen.block or 0, seen.observed_at_ms
+    if before and not (before[-1].block < block and before[-1].at_ms < at_ms):
+        before = tuple(s for s in before if s.block < block and s.at_ms < at_ms)
+    fresh = (*before, Sample(at_ms=at_ms, price_wad=seen.price_wad, block=block))
+    return _trim(fresh, at_ms - average_ms)
 
 
 def _recent(before: tuple[Sample, ...], seen: Observation, recent_ms: int) -> tuple[Sample, ...]:
@@ -73,8 +77,8 @@ def _recent(before: tuple[Sample, ...], seen: Observation, recent_ms: int) -> tu
 
 def _trim(samples: tuple[Sample, ...], since_ms: int) -> tuple[Sample, ...]:
     """Keep the last sample at or before `since_ms` (it stood at that moment) and all later ones."""
-    first = max((i for i, s in enumerate(samples) if s.at_ms <= since_ms), default=0)
-    return samples[max(first, len(samples) - MAX_SAMPLES) :]
+    first = bisect_right(samples, since_ms, key=_at) - 1
+    return samples[max(0, first, len(samples) - MAX_SAMPLES) :]
 
 
 def sift(spec: FeedSpec, pools: Pools, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int) -> Sifted:
@@ -192,8 +196,8 @@ def averaged(source: SourceSpec, seen: Observation, window: tuple[Sample, ...]) 
     span = window[-1].at_ms - window[0].at_ms if window else 0
     if len(window) < source.average_blocks or span < source.average_ms:
         return point
-    clipped = (replace(window[0], at_ms=max(window[0].at_ms, window[-1].at_ms - source.average_ms)), *window[1:])
-    return twap_arithmetic(clipped, window[-1].at_ms, source.average_ms), source.name
+    last_ms = window[-1].at_ms
+    return mean_since(window, last_ms - source.average_ms, last_ms, source.average_ms), source.name
 
 
 def _mean(samples: Sequence[Sample], at_ms: int) -> int:

@@ -135,7 +135,7 @@ class Curve:
     def _solved(self, balances: tuple[int, ...], index: int) -> int:
         return balance_of(self.amp, balances, self.d, index, fine=self.fine)
 
-    def _reach(self, base: int, quote: int, least: int, most: int, goal: tuple[int, int]) -> int:  # noqa: PLR0917 - one bisection
+    def _reach(self, base: int, quote: int, least: int, most: int, goal: tuple[int, int]) -> int:
         """Size of the largest trade found, to 1e-6, that does not pass the goal; `most` < 0 takes base out."""
         sign, low, high = (1, least, most) if most > 0 else (-1, -least, -most)
         for _ in range(_BISECTIONS):

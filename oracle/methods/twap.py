@@ -11,9 +11,24 @@ from oracle.types import Sample
 
 def twap_arithmetic(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> Wad:
     """Arithmetic mean of the prices, each weighted by the time that it stood, rounded down."""
-    weighted = list(_spans(samples, now_ms, max_gap_ms))
-    total = sum(w for _, w in weighted)
-    return Wad(sum(p * w for p, w in weighted) // total) if total else samples[-1].price_wad
+    return mean_since(samples, samples[0].at_ms, now_ms, max_gap_ms)
+
+
+def mean_since(samples: Sequence[Sample], since_ms: int, now_ms: int, max_gap_ms: int) -> Wad:
+    """The same of what stood from ``since_ms`` on. One plain loop: it runs for every averaged pool in every round."""
+    total = area = 0
+    price, at_ms = samples[0].price_wad, max(since_ms, samples[0].at_ms)
+    for sample in samples[1:]:
+        stood = min(sample.at_ms - at_ms, max_gap_ms)
+        if stood > 0:
+            total += stood
+            area += price * stood
+        price, at_ms = sample.price_wad, sample.at_ms
+    stood = min(now_ms - at_ms, max_gap_ms)
+    if stood > 0:
+        total += stood
+        area += price * stood
+    return Wad(area // total) if total else samples[-1].price_wad
 
 
 def twap_geometric(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> Wad:

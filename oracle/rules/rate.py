@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from feeds.units import BPS, MS, Wad, deviation_bps_away, mul_div_down, percent_text, wad_text
 from oracle.rules.evidence import Case, Finding
 from oracle.types import Aggregate, Bands, RateState, Reason, Rules, Status, Why
@@ -27,12 +25,16 @@ def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggre
         return RateState(rate_wad=rate, changed_at_ms=at, read_at_ms=at, snapshots=(first,))
     if redemption.as_of_ms <= state.read_at_ms:
         return state
-    read = replace(state, read_at_ms=redemption.as_of_ms, snapshots=_snapshots(rules, state, redemption.as_of_ms))
-    if rate == state.rate_wad:
-        return read
     fell = (state.rate_wad - rate) * _PPB // state.rate_wad
-    changed = replace(read, rate_wad=rate, changed_at_ms=redemption.as_of_ms)
-    return replace(changed, fell_at_ms=now_ms, fell_ppb=fell) if fell > bands.slash_ppb else changed
+    slashed = fell > bands.slash_ppb
+    return RateState(
+        rate_wad=rate,
+        changed_at_ms=state.changed_at_ms if rate == state.rate_wad else redemption.as_of_ms,
+        fell_at_ms=now_ms if slashed else state.fell_at_ms,
+        fell_ppb=fell if slashed else state.fell_ppb,
+        read_at_ms=redemption.as_of_ms,
+        snapshots=_snapshots(rules, state, redemption.as_of_ms),
+    )
 
 
 def _snapshots(rules: Rules, state: RateState, at_ms: int) -> tuple[tuple[int, Wad], ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from oracle.rules import backing, drift, level, market, rate
 from oracle.rules.evidence import Case, Finding
@@ -37,24 +36,30 @@ def findings(case: Case) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: -f.status))
 
 
-def remember(case: Case) -> Memory:
-    """What the rules must know in the next round. ``case.status`` is the status that this one ended with."""
+def remember(case: Case, ramp_ppm: int = 0) -> Memory:
+    """What the rules must know in the next round.
+
+    Args:
+        case: the round; ``case.status`` is the status that it ended with.
+        ramp_ppm: where ``redemption_unless_depeg`` stands.
+    """
     spec, seen, memory, now_ms = case.spec, case.seen, case.memory, case.now_ms
-    kept = replace(
-        memory,
+    low, high, deviations = memory.drift_low, memory.drift_high, memory.deviations
+    normal, rest = memory.normal_mbps, memory.learn_rest_ms
+    deviation = seen.deviation
+    if deviation is not None:
+        low, high = drift.summed(spec, memory, deviation, now_ms)
+        deviations = drift.thinned(spec, memory, deviation, now_ms)
+        normal, rest = drift.learned(case, seen), drift.learn_rest(case)
+    return Memory(
         at_ms=now_ms,
+        deviations=deviations,
+        drift_low=low,
+        drift_high=high,
+        normal_mbps=normal,
+        learn_rest_ms=rest,
         depths=market.depths(spec, memory, seen, now_ms),
         unchanged=market.unchanged(memory, seen, now_ms),
         supply_wad=backing.supply(memory, seen, spec.rules.supply_bps, now_ms),
-    )
-    if seen.deviation is None:
-        return kept
-    low, high = drift.summed(spec, memory, seen.deviation, now_ms)
-    return replace(
-        kept,
-        deviations=drift.thinned(spec, memory, seen.deviation, now_ms),
-        drift_low=low,
-        drift_high=high,
-        normal_mbps=drift.learned(case, seen),
-        learn_rest_ms=drift.learn_rest(case),
+        ramp_ppm=ramp_ppm,
     )

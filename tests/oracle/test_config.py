@@ -14,6 +14,7 @@ from oracle.config import (
     FeedSection,
     OperatorSection,
     OracleSection,
+    RulesSection,
     SourceSection,
     TargetSection,
     VenueSection,
@@ -175,9 +176,9 @@ def test_every_key_is_in_the_docs() -> None:
     text = (Path(__file__).resolve().parent.parent.parent / "docs" / "config.md").read_text()
     sections = (
         OracleSection, ApiSection, ChainSection, VenueSection, OperatorSection, TargetSection, FeedSection,
-        BandsSection, SourceSection,
+        BandsSection, RulesSection, SourceSection,
     )  # fmt: skip
-    keys = {f.name for section in sections for f in fields(section)} - {"params", "bands", "sources"}
+    keys = {f.name for section in sections for f in fields(section)} - {"params", "bands", "rules", "sources"}
     assert [k for k in sorted(keys) if f"`{k}`" not in text] == []
 
 

@@ -1,0 +1,105 @@
+"""The laboratory as a regression test: what every case came to is stored, and whoever moves it must say why.
+
+``lab/expected.json`` holds, for each case, the changes of our status, our figures, and the largest error of each peer; under
+``facts`` as played from the facts typed in, under ``recorded`` as played from the recorded series, where a case uses one. The
+newest decision record in ``docs/adr`` names the fingerprint of that file. ``python -m lab.regression --write [--data DIR]``
+rewrites the file and prints what changed and the fingerprint, for the record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab import case as cases
+from lab.measure import OURS
+from lab.replay import Played, play
+
+FILE = Path(__file__).parent / "expected.json"
+_FINGERPRINT_DIGITS = 16
+Stored = dict[str, dict[str, Any]]
+
+
+def came_to(played: Played) -> dict[str, Any]:
+    """What a case came to, as it is stored: times in seconds since the case began."""
+    ours = played.designs.get(OURS)
+    return {
+        "passed": played.passed,
+        "refused": list(played.refused),
+        "changes": [[c.t_ms // 1_000, c.after.word, *c.codes] for c in played.changes],
+        "ours": ours.document() if ours else None,
+        "peers_error_bps": {n: o.error_bps for n, o in played.designs.items() if n != OURS},
+    }
+
+
+def computed(data: Path | None) -> Stored:
+    """All cases, now; ``recorded`` holds those that find a recorded series in the folder."""
+    found: Stored = {"facts": {}, "recorded": {}}
+    for name in cases.names():
+        file = cases.CASES / f"{name}.toml"
+        found["facts"][name] = came_to(play(cases.load(file)))
+        case = cases.load(file, data)
+        if case.recorded:
+            found["recorded"][name] = came_to(play(case))
+    return found
+
+
+def stored() -> Stored:
+    """What is written down."""
+    found: Stored = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def text_of(found: Stored) -> str:
+    """The file's text."""
+    return json.dumps(found, indent=1, sort_keys=True) + "\n"
+
+
+def fingerprint(found: Stored) -> str:
+    """What a decision record must name."""
+    return hashlib.sha256(text_of(found).encode()).hexdigest()[:_FINGERPRINT_DIGITS]
+
+
+def differences(old: Stored, new: Stored) -> list[str]:
+    """A line for every figure that moved: case, figure, before, after."""
+    rows = []
+    for part in ("facts", "recorded"):
+        before, after = _flat(old.get(part, {})), _flat(new.get(part, {}))
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) != after.get(key):
+                rows.append(f"| {part} {key} | {before.get(key, 'absent')} | {after.get(key, 'absent')} |")
+    return rows
+
+
+def _flat(cases_: Mapping[str, Any]) -> dict[str, str]:
+    out = {}
+    for name, came in cases_.items():
+        for key, value in came.items():
+            pairs = value.items() if isinstance(value, dict) else [("", value)]
+            out |= {f"{name} {key} {k}".strip(): json.dumps(v) for k, v in pairs}
+    return out
+
+
+def main() -> None:
+    """Compare, and with ``--write`` store."""
+    parser = argparse.ArgumentParser(prog="python -m lab.regression", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="store what the cases come to now")
+    parser.add_argument("--data", type=Path, help="folder of recorded series")
+    asked = parser.parse_args()
+    old = stored() if FILE.is_file() else {"facts": {}, "recorded": {}}
+    new = computed(asked.data)
+    if not new["recorded"]:
+        new["recorded"] = old["recorded"]
+    rows = differences(old, new)
+    print("\n".join(rows) or "nothing moved")  # noqa: T201 - a command
+    if asked.write:
+        FILE.write_text(text_of(new), encoding="utf-8")
+        print(f"fingerprint {fingerprint(new)}: name it in a new record in docs/adr, with the reason")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
