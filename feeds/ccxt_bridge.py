@@ -42,12 +42,13 @@ _MARKETS_S = 60.0
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 _KINDS: tuple[tuple[str, type[FeedError]], ...] = (
     ("BadSymbol", WrongSymbol),
+    ("RateLimitExceeded", RateLimited),
     ("DDoSProtection", RateLimited),
     ("RequestTimeout", TimedOut),
     ("NetworkError", Unreachable),
     ("BaseError", Refused),
 )
-"""ccxt's errors, the narrower before the wider. RateLimitExceeded is a NetworkError of its own."""
+"""ccxt's errors, the narrower before the wider."""
 _ITS_BUGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
 
 OnTick = Callable[[str, Tick, int], bool]
@@ -110,8 +111,10 @@ class CcxtBridge:
 
     async def run(self) -> None:
         """Ask until cancelled; ends otherwise only by a bug of ours."""
-        kind = getattr(importlib.import_module("ccxt.async_support"), self._source.exchange)
-        client = kind({"enableRateLimit": True, "timeout": self._source.timeout_ms, **self._settings})
+        ccxt = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")  # a second of work
+        client = getattr(ccxt, self._source.exchange)(
+            {"enableRateLimit": True, "timeout": self._source.timeout_ms, **self._settings}
+        )
         client.number = str
         try:
             while True:
@@ -161,6 +164,5 @@ def _number(value: Any) -> Any:
 
 
 def _typed(errors: Any, error: Exception, venue: str) -> FeedError:
-    slow = isinstance(error, errors.RateLimitExceeded)
-    kind = RateLimited if slow else next(k for name, k in _KINDS if isinstance(error, getattr(errors, name)))
+    kind = next(k for name, k in _KINDS if isinstance(error, getattr(errors, name)))
     return kind(decode.said(error), venue=venue)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from feeds.ccxt_bridge import CcxtSource
 from feeds.endpoint import Head
 from feeds.latest import Latest
 from feeds.memory import Memory
@@ -26,6 +27,7 @@ from feeds.types import (
     SequencerDown,
     Stale,
 )
+from feeds.venue import Exchange
 
 
 class Block(StrEnum):
@@ -38,7 +40,10 @@ class Block(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One source of one feed: a venue's symbol, or an adapter on a chain."""
+    """One source of one feed: a venue's symbol, or an adapter on a chain.
+
+    ``pull``: how to ask a venue that is none of ours; None for one in the registry.
+    """
 
     feed: str
     name: str
@@ -51,6 +56,7 @@ class Source:
     chain: str | None = None
     adapter: ChainAdapter | None = None
     block: Block = Block.LATEST
+    pull: Exchange | CcxtSource | None = None
 
 
 class Observer:

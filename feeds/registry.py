@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from feeds.ccxt_bridge import CcxtSource
 from feeds.exchanges.binance import Binance
 from feeds.exchanges.bitfinex import Bitfinex
 from feeds.exchanges.bitget import Bitget
@@ -16,6 +17,7 @@ from feeds.exchanges.gate import Gate
 from feeds.exchanges.gemini import Gemini
 from feeds.exchanges.htx import Htx
 from feeds.exchanges.hyperliquid import Hyperliquid
+from feeds.exchanges.json_http import JsonHttp
 from feeds.exchanges.kraken import Kraken
 from feeds.exchanges.kucoin import Kucoin
 from feeds.exchanges.mexc import Mexc
@@ -58,6 +60,12 @@ EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
     "mexc": Mexc(),
     "okx": Okx(),
 })  # fmt: skip
+
+PULLS: Mapping[str, type[JsonHttp | CcxtSource]] = MappingProxyType({
+    "json_http": JsonHttp,
+    "ccxt": CcxtSource,
+})  # fmt: skip
+"""Sources that are asked at their own pace: what their keys in the config are."""
 
 POOLS: Mapping[str, type[ChainAdapter]] = MappingProxyType({
     "uniswap_v2": UniswapV2,

@@ -10,6 +10,7 @@ from functools import partial
 
 import aiohttp
 
+from feeds.ccxt_bridge import CcxtBridge, CcxtSource
 from feeds.connection import Patience
 from feeds.follow import ChainPlan, Follower, Hooks
 from feeds.http import HttpClient
@@ -69,12 +70,24 @@ class Watch:
             if on_chain[c]
         }
         symbols: dict[str, set[str]] = {}
+        pulls: dict[str, Exchange | CcxtSource] = {}
         for source in sources:
             if source.venue is not None and source.symbol is not None:
                 symbols.setdefault(source.venue, set()).add(source.symbol)
+                if source.pull is not None:
+                    pulls[source.venue] = source.pull
         self._symbols = {v: tuple(sorted(s)) for v, s in sorted(symbols.items())}
         self._plans = {v: venues.get(v, VenuePlan()) for v in self._symbols}
-        self._exchanges = {v: _placed(EXCHANGES[v], self._plans[v]) for v in self._symbols}
+        self._exchanges = {
+            v: _placed(EXCHANGES[v] if pull is None else pull, self._plans[v])
+            for v in self._symbols
+            if not isinstance(pull := pulls.get(v), CcxtSource)
+        }
+        self._bridges = {
+            v: CcxtBridge(pull, self._symbols[v], self._on_tick, now_ms)
+            for v, pull in sorted(pulls.items())
+            if isinstance(pull, CcxtSource)
+        }
         self._http = HttpClient(session, now_ms, limits={v: e.limits for v, e in self._exchanges.items()})
         self._streams = {v: self._stream(v) for v, e in self._exchanges.items() if e.ws_url}
         self.readers = {c: f.reader for c, f in self._followers.items()}
@@ -85,8 +98,11 @@ class Watch:
         out: dict[str, Callable[[], Coroutine[None, None, None]]] = {}
         for venue, stream in self._streams.items():
             out[f"stream {venue}"] = stream.run
-            if self._plans[venue].rest_ms:
+        for venue in self._exchanges:
+            if self._rest_ms(venue):
                 out[f"rest {venue}"] = partial(self._fall_back, venue)
+        for venue, bridge in self._bridges.items():
+            out[f"ccxt {venue}"] = bridge.run
         for follower in self._followers.values():
             out |= follower.tasks()
         return out
@@ -132,7 +148,11 @@ class Watch:
                 probed_ms = now_ms
                 for request in exchange.request(wanted):
                     await self._ask(venue, exchange, request, keep=bool(silent))
-            await asyncio.sleep(plan.rest_ms / MS)
+            await asyncio.sleep(self._rest_ms(venue) / MS)
+
+    def _rest_ms(self, venue: str) -> int:
+        """Pause between two requests: the source's own, where it has no stream, else the config's."""
+        return self._exchanges[venue].limits.rest_ms or self._plans[venue].rest_ms
 
     def _silent(self, venue: str, symbol: str, now_ms: int, silence_ms: int) -> bool:
         received = self._observer.latest.get(venue, symbol).received_at_ms

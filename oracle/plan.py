@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.ccxt_bridge import CcxtSource
+from feeds.exchanges.json_http import JsonHttp, JsonVenue
 from feeds.observe import Block
-from feeds.registry import EXCHANGES, POOLS, RATES
+from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from feeds.types import ChainAdapter, Kind, Pair
 from oracle.config import Config, FeedSection, SourceSection
 from oracle.methods.registry import METHODS, OUTLIERS
@@ -30,7 +32,10 @@ _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePlan:
-    """One source as the observer needs it: a venue's symbol, or an adapter on a chain."""
+    """One source as the observer needs it: a venue's symbol, or an adapter on a chain.
+
+    ``pull``: how to ask a venue that is none of ours.
+    """
 
     feed: str
     spec: SourceSpec
@@ -40,6 +45,7 @@ class SourcePlan:
     adapter: ChainAdapter | None = None
     block: Block = Block.LATEST
     against: Kind = Kind.MARKET
+    pull: JsonVenue | CcxtSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +122,10 @@ def _pair(name: str, where: str, problems: list[Problem]) -> Pair | None:
 def _source(config: Config, at: _At, source: SourceSection, problems: list[Problem]) -> SourcePlan | None:
     venue = source.type if source.type in EXCHANGES else None
     before = len(problems)
-    adapter = None
-    if venue is None:
+    adapter, pull = None, None
+    if source.type in PULLS:
+        pull = _pull(at, source, problems)
+    elif venue is None:
         adapter = _adapter(config, at.where, source, problems)
     else:
         unknown = (Problem(f"{at.where}.{k}", "unknown key; " + nearest(k, ["symbol"])) for k in source.params)
@@ -138,10 +146,10 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
     if len(problems) > before:
         return None
     spec = SourceSpec(
-        name=source.name or (source.type if source.symbol else f"{source.type}:{source.chain}"),
+        name=source.name or (source.type if source.symbol or pull else f"{source.type}:{source.chain}"),
         pair=own,
         kind=source.kind,
-        group=source.group or venue or f"chain:{source.chain}",
+        group=source.group or venue or _group(pull) or f"chain:{source.chain}",
         max_age_ms=(source.max_age_s or at.section.max_age_s) * 1_000,
         average_ms=source.average_s * 1_000,
         average_blocks=source.average_blocks,
@@ -152,13 +160,33 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
     return SourcePlan(
         feed=at.feed,
         spec=spec,
-        venue=venue,
-        symbol=source.symbol,
+        venue=pull.name if isinstance(pull, JsonVenue) else pull.venue if pull else venue,
+        symbol=source.symbol or (str(own) if pull else None),
         chain=source.chain,
         adapter=adapter,
         block=source.block,
         against=source.against,
+        pull=pull,
     )
+
+
+def _pull(at: _At, source: SourceSection, problems: list[Problem]) -> JsonVenue | CcxtSource | None:
+    """A source that is asked at its own pace; None where its keys are wrong."""
+    found = build(PULLS[source.type], source.params, at.where, problems)
+    if source.chain is not None:
+        problems.append(Problem(f"{at.where}.chain", f"{source.type} reads no chain: leave it out"))
+    if found is None:
+        return None
+    if source.symbol is None and (isinstance(found, CcxtSource) or found.needs_symbol):
+        problems.append(Problem(f"{at.where}.symbol", 'is missing: write it as the source does, "ETH/USD" for ccxt'))
+    if isinstance(found, JsonHttp):
+        return JsonVenue(name=f"{at.feed}|{source.name or source.type}", source=found)
+    return found
+
+
+def _group(pull: JsonVenue | CcxtSource | None) -> str | None:
+    """What a pulled source depends on: a host, or the exchange that ccxt asks."""
+    return None if pull is None else pull.source.host if isinstance(pull, JsonVenue) else pull.exchange
 
 
 def _turn(convert: str, own: Pair, pair: Pair) -> str | None:
@@ -172,7 +200,7 @@ def _turn(convert: str, own: Pair, pair: Pair) -> str | None:
 def _adapter(config: Config, where: str, source: SourceSection, problems: list[Problem]) -> ChainAdapter | None:
     adapters = {**POOLS, **RATES}
     if source.type not in adapters:
-        text = f"{source.type!r} is no adapter; {nearest(source.type, [*EXCHANGES, *adapters])}"
+        text = f"{source.type!r} is no adapter; {nearest(source.type, [*EXCHANGES, *PULLS, *adapters])}"
         problems.append(Problem(f"{where}.type", text))
         return None
     if source.chain not in config.chains:

@@ -27,6 +27,7 @@ def sources_of(plan: Plan) -> list[Source]:
             chain=p.chain,
             adapter=p.adapter,
             block=p.block,
+            pull=p.pull,
         )
         for p in plan.sources
     ]

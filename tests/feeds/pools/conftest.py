@@ -17,6 +17,8 @@ from feeds.rpc import ChainReader, Head
 from feeds.types import ChainAdapter, FeedError, Quote
 
 _CHAIN_ID = 31337
+_OVERSIZE = ("--code-size-limit", "200000")
+"""Packages that ship their contracts unoptimised pass the chain's limit."""
 _QUOTER = "node_modules/@uniswap/v3-periphery/artifacts/contracts/lens/QuoterV2.sol/QuoterV2.json"
 
 
@@ -49,7 +51,7 @@ class Pools:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pools() -> AsyncIterator[Pools]:
-    with anvil.running(extra=backdated()) as node:
+    with anvil.running(extra=(*backdated(), *_OVERSIZE)) as node:
         async with Chain(node.url) as chain, aiohttp.ClientSession() as session:
             world = await deploy(chain)
             quoter = await chain.create(

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.0;
+
+/// @title Value of an amount: ERC-7726, and the two-sided form and name that Euler asks for
+interface IPriceOracle {
+    function name() external view returns (string memory);
+
+    /// @notice Value of `baseAmount` of `base` in `quote`, rounded down.
+    function getQuote(uint256 baseAmount, address base, address quote) external view returns (uint256 quoteAmount);
+
+    /// @notice What selling it brings and what buying it costs, by the spread; the first rounded down, the second up.
+    function getQuotes(uint256 baseAmount, address base, address quote)
+        external
+        view
+        returns (uint256 bid, uint256 ask);
+}

@@ -1,0 +1,54 @@
+"""Bytecode that the tests of pools need beside the demo's: other packages' artifacts, and our own small caller."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+from demo import npm
+from demo.npm import Artifact
+
+HERE = Path(__file__).parent
+MODULES = npm.ROOT / "node_modules"
+_COMPILE = """
+const solc = require("solc"), fs = require("fs");
+const name = process.argv[1];
+const input = {language: "Solidity", sources: {[name]: {content: fs.readFileSync(0, "utf8")}}, settings: {
+  evmVersion: "cancun", optimizer: {enabled: true}, outputSelection: {"*": {"*": ["abi", "evm.bytecode.object"]}}}};
+const out = JSON.parse(solc.compile(JSON.stringify(input)));
+const bad = (out.errors ?? []).filter((e) => e.severity === "error");
+if (bad.length) { console.error(bad.map((e) => e.formattedMessage).join("\\n")); process.exit(1); }
+const made = out.contracts[name][name];
+console.log(JSON.stringify({abi: made.abi, bytecode: "0x" + made.evm.bytecode.object}));
+"""
+
+
+@lru_cache(maxsize=1)
+def caller() -> Artifact:
+    """``PoolCaller.sol``, compiled with the solc of node_modules."""
+    source = (HERE / "PoolCaller.sol").read_text()
+    made = subprocess.run(  # noqa: S603 - our own script
+        ["node", "-e", _COMPILE, "PoolCaller"],  # noqa: S607 - node as found on PATH, as npm itself
+        input=source, capture_output=True, text=True, check=True, cwd=npm.ROOT,
+    ).stdout  # fmt: skip
+    raw = json.loads(made)
+    return Artifact(abi=raw["abi"], bytecode=raw["bytecode"])
+
+
+def hardhat(package: str, name: str) -> Artifact:
+    """Contract ``name`` of a package with Hardhat's layout."""
+    return npm.read(MODULES / package / "artifacts" / "contracts" / f"{name}.sol" / f"{name}.json")
+
+
+def truffle(package: str, name: str) -> Artifact:
+    """Contract ``name`` of one of Uniswap's version 2 packages."""
+    raw = npm.read(MODULES / package / "build" / f"{name}.json")
+    return Artifact(abi=raw.abi, bytecode="0x" + raw.bytecode.removeprefix("0x"))
+
+
+def foundry(package: str, name: str, variant: str = "") -> Artifact:
+    """Contract ``name`` of a package with Foundry's layout."""
+    raw = json.loads((MODULES / package / "foundry-out" / f"{name}.sol" / f"{name}{variant}.json").read_bytes())
+    return Artifact(abi=raw["abi"], bytecode=raw["bytecode"]["object"])
