@@ -66,17 +66,16 @@ def fingerprint(found: Stored) -> str:
 
 def differences(old: Stored, new: Stored) -> list[str]:
     """A line for every figure that moved: case, figure, before, after."""
-    rows = []
+    rows: list[str] = []
     for part in ("facts", "recorded"):
         before, after = _flat(old.get(part, {})), _flat(new.get(part, {}))
-        for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key):
-                rows.append(f"| {part} {key} | {before.get(key, 'absent')} | {after.get(key, 'absent')} |")
+        moved = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+        rows += [f"| {part} {k} | {before.get(k, 'absent')} | {after.get(k, 'absent')} |" for k in moved]
     return rows
 
 
 def _flat(cases_: Mapping[str, Any]) -> dict[str, str]:
-    out = {}
+    out: dict[str, str] = {}
     for name, came in cases_.items():
         for key, value in came.items():
             pairs = value.items() if isinstance(value, dict) else [("", value)]

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from feeds.units import MS, Wad, div_up, wad_text
+from oracle.budget import ErrorBudget
 from oracle.methods.twap import twap_arithmetic, twap_geometric
 from oracle.records import OnChain, Record, Transition
 from oracle.types import FeedSpec, Reason, Sample, Status, Why
@@ -58,8 +59,8 @@ def history_document(record: Record) -> Document:
     return {**_published(record), "reasons": [r.code.name for r in record.reasons]}
 
 
-def feed_document(spec: FeedSpec) -> Document:
-    """What decides a feed: its sources, method, limits and bands."""
+def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document:
+    """What decides a feed: its sources, method, limits, bands and rules; and what a product of others can claim."""
     bands = spec.bands
     return {
         "feed": spec.feed,
@@ -83,6 +84,20 @@ def feed_document(spec: FeedSpec) -> Document:
         "share_of": spec.share_of,
         "legs": list(spec.legs),
         "bands": {name: getattr(bands, name) for name in type(bands).__slots__},
+        "rules": {
+            name: price_text(Wad(value)) if name == "snapshot_wad" else value
+            for name in type(spec.rules).__slots__
+            for value in (getattr(spec.rules, name),)
+        },
+        "budget": None
+        if budget is None
+        else {
+            "push_bps": budget.push_bps,
+            "spread_bps": budget.spread_bps,
+            "total_bps": budget.total_bps,
+            "age_ms": budget.age_ms,
+            "stale_s": budget.stale_s,
+        },
         "sources": [
             {
                 "name": s.name,

@@ -6,11 +6,13 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from feeds.types import Failure, Outcome
+from oracle.cost import costs, price_cost
 from oracle.documents import Document, hex_text, history_document, price_text, reasons_document
+from oracle.methods.registry import METHODS
 from oracle.records import Explanation
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
-from oracle.types import Abstained, Aggregate, Report, Result
+from oracle.types import Abstained, Aggregate, FeedSpec, Report, Result, Round
 
 _PUSH = keccak(b"push(bytes,bytes)")[:4]
 
@@ -21,7 +23,9 @@ def explain_document(feed: str, seen: Explanation) -> Document:
     return {
         "feed": feed,
         "record": history_document(record) if record else None,
-        "operators": [{"operator": name, **_result_document(result)} for name, result in seen.rounds],
+        "operators": [
+            {"operator": name, **_result_document(result, seen.specs.get(name))} for name, result in seen.rounds
+        ],
         "values": [{"operator": name, **report_document(report)} for name, report in seen.values],
         "legs": list(seen.legs),
     }
@@ -62,7 +66,7 @@ def batch_document(feed: str, batch: SignedBatch) -> Document:
     }
 
 
-def _result_document(result: Result) -> Document:
+def _result_document(result: Result, spec: FeedSpec | None) -> Document:
     head: Document = {
         "round": result.round_time_s,
         "result": "abstained" if isinstance(result, Abstained) else "round",
@@ -87,7 +91,30 @@ def _result_document(result: Result) -> Document:
         "status": result.verdict.status.word,
         "reasons": reasons_document(result.verdict.reasons),
         "report": report_document(result.report),
+        "cost": _costs(result, spec),
     }
+
+
+def _costs(result: Round, spec: FeedSpec | None) -> list[Document]:
+    """What it would take to move this round's market price, and to bring the feed from where it is into depeg."""
+    if result.market is None or spec is None or not spec.sources:
+        return []
+    breakdown = METHODS[spec.method].breakdown_bps
+    found = [(c, False) for c in costs(result.market, result.outcomes, breakdown)]
+    deviation = result.verdict.deviation_bps
+    left = spec.bands.depeg_enter_bps - abs((deviation or 0) - spec.bands.normal_bps)
+    if deviation is not None and left > 0:
+        found.append((price_cost(result.market, result.outcomes, breakdown, left), True))
+    return [
+        {
+            "bps": c.bps,
+            "depeg": depeg,
+            "base": price_text(c.base_wad),
+            "groups": list(c.groups),
+            "unknown": list(c.unknown),
+        }
+        for c, depeg in found
+    ]
 
 
 def _aggregate_document(seen: Aggregate | None) -> Document | None:
@@ -97,6 +124,7 @@ def _aggregate_document(seen: Aggregate | None) -> Document | None:
         "price": price_text(seen.price_wad),
         "point_price": price_text(seen.point_wad),
         "spread_bps": seen.spread_bps,
+        "disagree_bps": seen.disagree_bps,
         "as_of_ms": seen.as_of_ms,
         "used": [
             {
@@ -127,7 +155,10 @@ def _outcome_document(outcome: Outcome) -> Document:
         "group": outcome.group,
         "price": price_text(outcome.price_wad),
         "observed_at_ms": outcome.observed_at_ms,
+        "bid": price_text(outcome.bid_wad),
+        "ask": price_text(outcome.ask_wad),
         "depth": price_text(outcome.depth_wad),
+        "base_share_bps": outcome.base_share_bps,
         "chain_id": str(outcome.chain_id) if outcome.chain_id is not None else None,
         "block": str(outcome.block) if outcome.block is not None else None,
     }

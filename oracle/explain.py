@@ -32,7 +32,8 @@ def explanation(store: Store, feed: str, round_s: int) -> Explanation | None:
         return None
     values = [(n, r.report) for n, r in rounds if isinstance(r, Round)]
     legs = record.legs if record else ()
-    return Explanation(record=record, rounds=tuple(rounds), values=tuple(values), legs=legs)
+    specs = {n: store.spec(r.spec_hash) for n, r in rounds}
+    return Explanation(record=record, rounds=tuple(rounds), values=tuple(values), legs=legs, specs=specs)
 
 
 def explain(store: Store, feed: str, round_s: int | None) -> Document | None:
@@ -87,7 +88,13 @@ def _view_lines(view: Document) -> list[str]:
             for u in part["used"]
         ]
         rows += map(_rejected_line, part["rejected"])
-    return rows
+    return rows + [_cost_line(c) for c in view["cost"]]
+
+
+def _cost_line(cost: Document) -> str:
+    what = "to enter depeg" if cost["depeg"] else f"to move the price by {percent_text(cost['bps'])}"
+    free = f"; depth unknown, counted as free: {', '.join(cost['unknown'])}" if cost["unknown"] else ""
+    return f"cost {what}: at least {cost['base']} base units through {', '.join(cost['groups']) or 'nothing'}{free}"
 
 
 def _rejected_line(one: Document) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from feeds.types import Kind
+from oracle.types import Mode
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -93,6 +94,7 @@ _AGGREGATE = object_of(
         "price": text(_PRICE),
         "point_price": text("of this round alone, where the method averages over time"),
         "spread_bps": _PUBLISHED["spread_bps"],
+        "disagree_bps": whole("largest distance of a group from the price"),
         "as_of_ms": _PUBLISHED["observed_at_ms"],
         "used": list_of(_USED),
         "rejected": list_of(_REJECTED),
@@ -142,6 +144,54 @@ _BANDS = object_of(
         "slash_hold_ms": whole("how long a slash is held against the token"),
     }
 )
+_RULES = object_of(
+    {
+        "moved_bps": whole("change of the deviation that is watched"),
+        "moved_ms": whole("within so long"),
+        "drift_slack_bps": whole("excess over the normal level that never adds up"),
+        "drift_bps_h": whole("sum of the excess at which a slow drift is watched"),
+        "disagree_bps": whole("distance of a group that is watched"),
+        "share_bps": whole("share of stable pools' value in the token that is watched"),
+        "depth_percent": whole("of the usual depth, below which it is watched"),
+        "depth_ms": whole("over so long"),
+        "stuck_ms": whole("a source that says the same for so long"),
+        "stuck_bps": whole("while the market moves so far"),
+        "growth_bps_year": whole("cap on the redemption rate's growth; 0: none"),
+        "growth_slack_bps": whole("a step on top of it"),
+        "snapshot_wad": text("rate that the cap first grew from, where it was given", nullable=True),
+        "snapshot_at_ms": whole("when it was that"),
+        "snapshot_ms": whole("age of the snapshot that the cap grows from"),
+        "cadence_ms": whole("the rate moves at least this often; 0: not checked"),
+        "derivation_bps": whole("how far two readings of the rate may differ"),
+        "supply_bps": whole("how much more of the token may exist than is backed"),
+        "premium_bps": whole("a market further above redemption is refused"),
+        "lone_bps": whole("one group alone is not believed further below"),
+        "least_part": whole("a market below one part in so many is refused"),
+        "doubt_bps": whole("added to the spread on doubt"),
+        "learn_bps_day": whole("how fast the normal level is learned; 0: not"),
+        "learn_cap_bps": whole("and how far"),
+        "redemption_open": flag("holders can redeem now"),
+        "ramp_ms": whole("of redemption_unless_depeg"),
+    }
+)
+_BUDGET = object_of(
+    {
+        "push_bps": whole("the legs' push thresholds, joined"),
+        "spread_bps": whole("the legs' spreads, joined"),
+        "total_bps": whole("both, joined: what the product can be off by"),
+        "age_ms": whole("age of the older leg"),
+        "stale_s": whole("how old it may grow while every leg keeps its promise"),
+    }
+)
+_COST = object_of(
+    {
+        "bps": whole("how far the price is moved"),
+        "depeg": flag("it is how far the feed is from depeg"),
+        "base": text("base units that have to be traded at least"),
+        "groups": list_of(text("a group that has to be moved")),
+        "unknown": list_of(text("one of them whose depth is unknown and counts as free")),
+    }
+)
 _OUTCOME = object_of(
     {
         "source": text("name"),
@@ -150,14 +200,31 @@ _OUTCOME = object_of(
         "group": text("what it depends on"),
         "price": text(_PRICE),
         "observed_at_ms": whole("when it was seen"),
+        "bid": text("what selling pays", nullable=True),
+        "ask": text("what buying costs", nullable=True),
         "depth": text("base units that move the price by 1 %", nullable=True),
+        "base_share_bps": whole("share of a stable pool's value in the token", nullable=True),
         "chain_id": text("where it was read", nullable=True),
         "block": text("the pinned block", nullable=True),
         "failed_at_ms": whole("when the source failed"),
         "code": text("why it failed"),
         "text": text("the same with numbers"),
     },
-    ("kind", "group", "price", "observed_at_ms", "depth", "chain_id", "block", "failed_at_ms", "code", "text"),
+    (
+        "kind",
+        "group",
+        "price",
+        "observed_at_ms",
+        "bid",
+        "ask",
+        "depth",
+        "base_share_bps",
+        "chain_id",
+        "block",
+        "failed_at_ms",
+        "code",
+        "text",
+    ),
 )
 _OPERATOR = object_of(
     {
@@ -176,12 +243,25 @@ _OPERATOR = object_of(
         "status": _STATUS,
         "reasons": list_of(_REASON),
         "report": ref("Report"),
+        "cost": list_of(_COST),
         "code": text("why it abstained"),
         "text": text("the same with numbers"),
         "rejected": list_of(_REJECTED),
         "halt": _or_null(ref("Report")),
     },
-    ("market", "redemption", "deviation_bps", "status", "reasons", "report", "code", "text", "rejected", "halt"),
+    (
+        "market",
+        "redemption",
+        "deviation_bps",
+        "status",
+        "reasons",
+        "report",
+        "cost",
+        "code",
+        "text",
+        "rejected",
+        "halt",
+    ),
 )
 _FEED = object_of(
     {
@@ -190,7 +270,7 @@ _FEED = object_of(
         "base": text("token"),
         "quote": text("unit of the prices"),
         "path": text("where its price is"),
-        "mode": {"type": "string", "enum": ["market", "redemption", "min", "max"]},
+        "mode": {"type": "string", "enum": [m.value for m in Mode]},
         "method": text("how sources become one price"),
         "outliers": text("filter before the method", nullable=True),
         "window_ms": whole("of an average over time"),
@@ -206,6 +286,8 @@ _FEED = object_of(
         "share_of": text("the share token that a rebasing token is computed from", nullable=True),
         "legs": _TEXTS,
         "bands": _BANDS,
+        "rules": _RULES,
+        "budget": _or_null(_BUDGET),
         "sources": list_of(_SOURCE),
     }
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from feeds.units import Bps, Wad
-from oracle.types import Mode, Reason, Report, Result, Status
+from oracle.types import FeedSpec, Mode, Reason, Report, Result, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +45,16 @@ class OnChain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Everything behind one record: each operator's round (or abstention) and the values that it signed."""
+    """Everything behind one record: each operator's round (or abstention) and the values that it signed.
+
+    ``specs``: what decided the feed at that time, by operator, where it is known.
+    """
 
     record: Record | None
     rounds: tuple[tuple[str, Result], ...]
     values: tuple[tuple[str, Report], ...]
     legs: tuple[str, ...] = ()
+    specs: Mapping[str, FeedSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

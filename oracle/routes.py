@@ -11,6 +11,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from feeds.units import MS
+from oracle.budget import ErrorBudget, LegError, error_budget
 from oracle.documents import feed_document, feed_path, history_document, transition_document, twap_document
 from oracle.events import Hub, frame
 from oracle.evidence import batch_document, explain_document
@@ -77,8 +78,25 @@ class Routes:
 
     async def _get_feeds(self, request: web.Request) -> web.Response:
         Query(request, ())
-        specs = self._desk.specs().values()
-        return Body.json({"feeds": [feed_document(s) for s in specs]}).answer(request)
+        specs = self._desk.specs()
+        return Body.json({"feeds": [feed_document(s, self._budget(s)) for s in specs.values()]}).answer(request)
+
+    def _budget(self, spec: FeedSpec) -> ErrorBudget | None:
+        """What a product of other feeds can claim now; None for a feed that is none, or whose legs have no price yet."""
+        specs = self._desk.specs()
+        found = [(specs[leg], self._desk.record(leg)) for leg in spec.legs]
+        legs = [
+            LegError(
+                feed=leg.feed,
+                push_bps=leg.push_bps,
+                heartbeat_s=leg.heartbeat_s,
+                spread_bps=record.report.spread_bps,
+                age_ms=max(0, self._now_ms() - record.observed_at_ms),
+            )
+            for leg, record in found
+            if record is not None
+        ]
+        return error_budget(legs) if legs and len(legs) == len(spec.legs) else None
 
     async def _get_prices(self, request: web.Request) -> web.Response:
         return self._shelf.all(live=_live(request)).answer(request)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from feeds.units import BPS, Wad
 from oracle.methods.fixed import exp2_q64, log2_q64
@@ -60,15 +61,21 @@ class LinearMean:
         return Window(samples=samples, total=total, weight=weight)
 
     def read(self, window: Window, now_ms: int, look: Look) -> Wad:
-        """See OverTime: the part of the oldest span before the window is cut off, the newest sample stands until now."""
+        """See OverTime: what stood before the window began is cut off, the newest sample stands until now.
+
+        After a fold at the same time that is a part of the oldest span; later reads may cut further spans.
+        """
         oldest, newest = window.samples[0], window.samples[-1]
         span = stood(newest, now_ms, look.gap_ms)
         total, weight = window.total + self.into(newest.price_wad) * span, window.weight + span
         if oldest is newest:
             return newest.price_wad
-        early = max(0, now_ms - look.window_ms - oldest.at_ms)
-        cut = min(early, stood(oldest, window.samples[1].at_ms, look.gap_ms))
-        total, weight = total - self.into(oldest.price_wad) * cut, weight - cut
+        begin_ms = now_ms - look.window_ms
+        for sample, following in pairwise(window.samples):
+            if sample.at_ms >= begin_ms:
+                break
+            cut = min(begin_ms - sample.at_ms, stood(sample, following.at_ms, look.gap_ms))
+            total, weight = total - self.into(sample.price_wad) * cut, weight - cut
         if weight <= 0:
             return newest.price_wad
         price = self.back(total, weight)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractCustomError, ContractLogicError
+from web3.logs import DISCARD
 
 import contracts
 
@@ -119,6 +122,29 @@ class Bench:
         receipt = self.send(factory.constructor(*args))
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
 
+    def event(self, receipt: Any, name: str) -> dict[str, Any]:
+        """Arguments of the one event of this name that the store emitted."""
+        (found,) = self.store.events[name]().process_receipt(receipt, errors=DISCARD)
+        return dict(found["args"])
+
+    def consumer(self, name: str, *args: Any) -> Any:
+        """One of the contracts that are for tests only."""
+        return self.deploy(compiled()[name], *args)
+
+    def ask(self, method: str, *params: Any) -> None:
+        """A call of the node's own, such as a jump of its clock."""
+        assert "error" not in self.web3.provider.make_request(method, params)  # type: ignore[arg-type]
+
+    def at(self, time_s: int) -> int:
+        """A block of that time; returns it."""
+        self.ask("evm_setNextBlockTimestamp", time_s)
+        self.ask("evm_mine")
+        return time_s
+
+    def view(self, name: str = "weETH/ETH", mode: int = 2, decimals: int = 18) -> Any:
+        """A FeedView."""
+        return self.create("FeedView", self.store.address, name.encode().ljust(32, b"\0"), mode, decimals, 3_600)
+
     def send(self, call: Any, key: str = OWNER_KEY) -> Any:
         account = Account.from_key(key)
         nonce = self.web3.eth.get_transaction_count(account.address)
@@ -182,6 +208,26 @@ class Bench:
         return int(self.store.functions.slotAt(index).call())
 
 
+OURS = tuple(sorted(p.stem for p in contracts.ARTIFACTS.glob("*.json") if contracts.load(p.stem).bytecode))
+"""Our contracts that have code."""
+CONSUMERS = "tests/contracts/solidity/Consumers.sol"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    abi: list[dict[str, Any]]
+    bytecode: str
+
+
+@cache
+def compiled(file: str = CONSUMERS, compiler: str = "solc") -> dict[str, Compiled]:
+    """What a Solidity file of the tests or of a package compiles to, by contract."""
+    root = Path(__file__).parent.parent.parent
+    command = ["node", "tests/contracts/compile.mjs", compiler, file]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    return {name: Compiled(**one) for name, one in json.loads(done.stdout).items()}
+
+
 def errors(name: str) -> dict[bytes, tuple[str, list[str]]]:
     """Custom errors of a contract: selector to name and types of its arguments."""
     found = [e for e in contracts.load(name).abi if e["type"] == "error"]
@@ -192,7 +238,7 @@ def errors(name: str) -> dict[bytes, tuple[str, list[str]]]:
 def error_of(data: str) -> tuple[Any, ...]:
     """Name and arguments of a custom error of any of our contracts, by its selector."""
     raw = bytes.fromhex(data.removeprefix("0x"))
-    for name in ("PriceStore", "FeedView", "CrossView"):
+    for name in OURS:
         if (found := errors(name).get(raw[:4])) is not None:
             return found[0], *decode(found[1], raw[4:])
     return (data,)

@@ -232,8 +232,7 @@ def test_a_signer_change_bumps_the_epoch_and_is_told(bench: Bench) -> None:
     now, old = bench.now, bench.batch(bench.now, [Item(0)])
     signed = signatures(bench.digest(old), (0, 1))
     receipt = bench.send(bench.store.functions.setSigners(ADDRESSES[2:5], [3, 1, 1], 3, 4))
-    (event,) = bench.store.events.SignersSet().process_receipt(receipt)
-    assert dict(event["args"]) == {
+    assert bench.event(receipt, "SignersSet") == {
         "epoch": 2,
         "threshold": 3,
         "stepThreshold": 4,
@@ -344,7 +343,11 @@ def test_255_signers_are_the_most_and_the_threshold_bounds_their_weight(bench: B
     bench.send(functions.push(batch, b"".join(last)))
     # weights may be wei; as a threshold has 96 bits and is more than half, their sum stays below 2^97
     most = 2**96 - 1
-    assert bench.refusal(functions.setSigners(ADDRESSES[:2], [most, most], most, most)) == ("BadThreshold", most, 2 * most)
+    assert bench.refusal(functions.setSigners(ADDRESSES[:2], [most, most], most, most)) == (
+        "BadThreshold",
+        most,
+        2 * most,
+    )
     bench.send(functions.setSigners(ADDRESSES[:2], [most, most - 1], most, most))
     assert functions.signerSet().call() == [3, most, ADDRESSES[:2], [most, most - 1]]
 

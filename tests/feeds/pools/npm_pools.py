@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from demo.npm import Artifact
 
 HERE = Path(__file__).parent
 MODULES = npm.ROOT / "node_modules"
+_LIBRARY = re.compile(r"__\$[0-9a-f]{34}\$__")
 _COMPILE = """
 const solc = require("solc"), fs = require("fs");
 const name = process.argv[1];
@@ -44,7 +46,20 @@ def hardhat(package: str, name: str) -> Artifact:
 
 def truffle(package: str, name: str) -> Artifact:
     """Contract ``name`` of one of Uniswap's version 2 packages."""
-    raw = npm.read(MODULES / package / "build" / f"{name}.json")
+    return _marked(npm.read(MODULES / package / "build" / f"{name}.json"))
+
+
+def balancer(task: str, name: str) -> Artifact:
+    """Contract ``name`` of a deployment task of Balancer v2, the old ones included, whose bytecode has no mark."""
+    return _marked(npm.balancer(task, name))
+
+
+def linked(artifact: Artifact, library: str) -> Artifact:
+    """The artifact with its one library put in, by address."""
+    return Artifact(abi=artifact.abi, bytecode=_LIBRARY.sub(library[2:].lower(), artifact.bytecode))
+
+
+def _marked(raw: Artifact) -> Artifact:
     return Artifact(abi=raw.abi, bytecode="0x" + raw.bytecode.removeprefix("0x"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,6 @@ from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from demo.chain import NO_DEADLINE, ZERO_ADDRESS
 from demo.npm import Artifact
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.v3_math import MAX_TICK, Q96, sqrt_at_tick
@@ -27,6 +26,7 @@ from feeds.units import WAD, mul_div_down, mul_div_up
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 LOWEST, HIGHEST = sqrt_at_tick(-MAX_TICK) + 1, sqrt_at_tick(MAX_TICK) - 1
 START = Q96 * 101 // 100
+ALGEBRA_POOL_HASH = "6ec6c9c8091d160c0aa74b2b14ba9c1717e95093bd3ac085cee99a49aab294a4"
 FORKS = ("uniswap", "pancake", "algebra", "integral")
 POOL_CODE = {
     "uniswap": ("@uniswap/v3-core", "UniswapV3Pool"),
@@ -87,6 +87,9 @@ async def from_factory(pools: Pools, dialect: str) -> str:
     factory_code, deployer_code = (npm_pools.hardhat(package, n) for n in ("AlgebraFactory", "AlgebraPoolDeployer"))
     pair = (pools.world.weth, pools.world.lrt)
     if dialect == "algebra":
+        # the package's factory knows the hash of mainnet's build of the pool, and ships another build
+        built = keccak(hexstr=npm_pools.hardhat(package, "AlgebraPool").bytecode).hex()
+        factory_code = replace(factory_code, bytecode=factory_code.bytecode.replace(ALGEBRA_POOL_HASH, built))
         deployer = await chain.create(owner, deployer_code)
         factory = await chain.create(owner, factory_code, deployer.address, owner.address)
         await chain.send(owner, deployer, "setFactory", factory.address)
@@ -128,6 +131,7 @@ async def fork(pools: Pools) -> AsyncIterator[Fork]:
             given = (owner.address, *pair, 500, 10)
             address = await chain.call(caller, "deploy", bytes.fromhex(code.bytecode[2:]), given)
             await chain.send(owner, caller, "deploy", bytes.fromhex(code.bytecode[2:]), given, gas=12_000_000)
+            await chain.settle()
         where[dialect] = chain.contract(code.abi, address)
         await chain.send(owner, where[dialect], "initialize", START, gas=3_000_000)
         await chain.settle()
@@ -171,5 +175,3 @@ async def test_prices_at_size_equal_the_pools_own(fork: Fork, dialect: str) -> N
         agreed += await assert_exact(fork, dialect, turn + 50, inverted=True)
         await fork.swap(dialect, rng.randrange(1, 40 * WAD), zero_in=bool(turn % 2))
     assert agreed >= 40
-    assert NO_DEADLINE > 0
-    assert ZERO_ADDRESS != fork.where[dialect].address

@@ -1,0 +1,153 @@
+"""What each method is worth in seeded worlds: error, delay and false alarms of the real pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from feeds.units import BPS, WAD
+from lab.reading import stretched
+from lab.run import turn
+from lab.world import HONEST, SCENARIOS, Scenario, World, feed, world
+from oracle.methods.registry import METHODS
+from oracle.pipeline import Judged
+from oracle.types import FeedSpec, FeedState, Status
+
+ROUNDS = 540
+"""An hour and a half: the window of an average over time fits into each third."""
+_YEAR_S = 31_536_000
+_HALF_STEP = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A method in a scenario, over all its worlds.
+
+    Attributes:
+        mean_bps, worst_bps: distance of the published market price from the truth.
+        outside: share of the rounds with a price in which the truth lay outside of the price and its spread.
+        silent: share of the rounds without a price.
+        price_delay, status_delay: rounds after the step until the price had gone half of the way, and until the status was
+            not ok; the largest of all worlds; None: not in the time there was, or no step.
+        false_alarms: changes to a worse status while the truth lay inside the watch band.
+    """
+
+    method: str
+    scenario: str
+    mean_bps: float
+    worst_bps: float
+    outside: float
+    silent: float
+    price_delay: int | None
+    status_delay: int | None
+    false_alarms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One world as a method saw it: prices (nan: none), spreads in bps, statuses."""
+
+    prices: Sequence[float]
+    spreads: Sequence[int]
+    statuses: Sequence[Status]
+
+
+def estimate(method: str, worlds: Sequence[World], outliers: str | None = "mad") -> Estimate:
+    """Run a method through worlds of one scenario."""
+    spec = feed(method, outliers)
+    lines = [_played(spec, w) for w in worlds]
+    pairs = list(zip(lines, worlds, strict=True))
+    prices = np.concatenate([line.prices for line in lines])
+    truths = np.concatenate([w.truth for w in worlds])
+    spreads = np.concatenate([line.spreads for line in lines])
+    told = ~np.isnan(prices)
+    errors = np.abs(prices - truths)[told] / truths[told] * BPS
+    outside = np.abs(prices - truths)[told] > prices[told] * spreads[told] / BPS
+    return Estimate(
+        method=method,
+        scenario=worlds[0].scenario.name,
+        mean_bps=float(errors.mean()) if told.any() else float("nan"),
+        worst_bps=float(errors.max()) if told.any() else float("nan"),
+        outside=float(outside.mean()) if told.any() else 0.0,
+        silent=float(1 - told.mean()),
+        price_delay=_worst(_price_delay(line, w) for line, w in pairs),
+        status_delay=_worst(_status_delay(line, w) for line, w in pairs),
+        false_alarms=sum(_false_alarms(line, w, spec.bands.watch_enter_bps) for line, w in pairs),
+    )
+
+
+def compared(
+    scenarios: Sequence[Scenario], seeds: Iterable[int], methods: Iterable[str] = METHODS, outliers: str | None = "mad"
+) -> dict[tuple[str, str], Estimate]:
+    """Every method in every scenario, each in the same worlds."""
+    made: Mapping[str, list[World]] = {s.name: [world(k, ROUNDS, scenario=s) for k in seeds] for s in scenarios}
+    return {(m, name): estimate(m, worlds, outliers) for m in methods for name, worlds in made.items()}
+
+
+def alarms(seeds: Iterable[int], rounds: int, interval_s: int) -> tuple[int, int, float]:
+    """False alarms, alarms while the truth was outside the watch band, and feed-years, of honest worlds under the defaults."""
+    spec = stretched(feed(), max(1, interval_s // 10))
+    wrong = right = 0
+    years = 0.0
+    for seed in seeds:
+        made = world(seed, rounds, interval_s, HONEST)
+        line = _played(spec, made)
+        false = _false_alarms(line, made, spec.bands.watch_enter_bps)
+        wrong += false
+        right += _worse(line) - false
+        years += rounds * interval_s / _YEAR_S
+    return wrong, right, years
+
+
+def stepped(method: str, seed: int) -> tuple[World, Sequence[float]]:
+    """A world with the step of 2 %, and the market prices that a method publishes in it (nan: none)."""
+    made = world(seed, ROUNDS, scenario=SCENARIOS[-1])
+    return made, _played(feed(method), made).prices
+
+
+def _played(spec: FeedSpec, made: World) -> _Line:
+    state = FeedState()
+    prices, spreads, statuses = [], [], []
+    for now_ms, outcomes in made.rounds():
+        result, state = turn(spec, state, outcomes, {}, now_ms)
+        report = result.report if isinstance(result, Judged) else None
+        prices.append(report.market_wad / WAD if report else float("nan"))
+        spreads.append(report.spread_bps if report else 0)
+        statuses.append(state.judge.status)
+    return _Line(prices=prices, spreads=spreads, statuses=statuses)
+
+
+def _false_alarms(line: _Line, made: World, band_bps: int) -> int:
+    """Changes to a worse status at which the truth was inside the watch band, as it had been for ten rounds."""
+    gaps = np.abs(made.truth / made.rate - 1) * BPS
+    found = 0
+    for i in range(1, len(line.statuses)):
+        if line.statuses[i] > line.statuses[i - 1] and gaps[max(0, i - 10) : i + 1].max() < band_bps:
+            found += 1
+    return found
+
+
+def _worse(line: _Line) -> int:
+    return sum(b > a for a, b in pairwise(line.statuses))
+
+
+def _price_delay(line: _Line, made: World) -> int | None:
+    if not made.scenario.step_bps:
+        return None
+    first, _ = made.middle
+    goal = (made.truth[first - 1] + made.truth[first]) * _HALF_STEP
+    return next((i - first for i in range(first, len(line.prices)) if line.prices[i] <= goal), None)
+
+
+def _status_delay(line: _Line, made: World) -> int | None:
+    first, _ = made.middle
+    return next((i - first for i in range(first, len(line.statuses)) if line.statuses[i] > Status.OK), None)
+
+
+def _worst(delays: Iterable[int | None]) -> int | None:
+    """The largest, None if one never came."""
+    found = list(delays)
+    return None if any(d is None for d in found) else max(d for d in found if d is not None)
