@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 ARGS ?=
 
-.PHONY: demo test lint fuzz push-faults bench artifacts check-artifacts setup clean help
+.PHONY: demo test lint fuzz laws push-faults bench artifacts check-artifacts setup clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -36,6 +36,9 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 
 fuzz: setup     ## long: adapters and contracts under mutated input
 	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} $(PY) -m pytest -m fuzz -n 2 $(ARGS)
+
+laws: setup     ## long: every law of the core with 10,000 examples
+	LRT_ORACLE_EXAMPLES=$${LRT_ORACLE_EXAMPLES:-10000} $(PY) -m pytest tests/oracle tests/feeds -k "$(or $(LAWS),law or rule or method or aggregate or decode or memory or units)" -n 2 $(ARGS)
 
 push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on where it stopped
 	LRT_ORACLE_PUSH_RUNS=$${LRT_ORACLE_PUSH_RUNS:-500} LRT_ORACLE_PUSH_DONE=var/push-faults.done $(PY) -m pytest tests/chain/test_push_faults.py -n 2 $(ARGS)

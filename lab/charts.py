@@ -58,9 +58,9 @@ def incidents(folder: Path, played: Sequence[Played]) -> None:
 
 
 def _empty() -> tuple[Any, Any]:
-    import matplotlib as mpl  # noqa: PLC0415 - an optional extra, looked for by library()
-
     figure = library()
+    import matplotlib as mpl  # noqa: PLC0415 - an optional extra, which library() has found
+
     mpl.rcParams["svg.hashsalt"] = "lrt-oracle"
     mpl.rcParams["svg.fonttype"] = "none"
     picture = figure.Figure(figsize=(8, 4.5), layout="constrained")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from feeds.units import MS, wad_text
+from lab.expect import Expected
 from lab.measure import Outcome
 from lab.replay import Played, ranges
 from lab.summary import Row, Worst, false_alarms, table
@@ -17,7 +18,9 @@ _HUGE_BPS = 1_000_000
 def case_lines(played: Played) -> list[str]:
     """Everything about one case."""
     case = played.case
-    rows = [f"{case.name}: {case.title}", f"  {'as expected' if played.passed else 'NOT AS EXPECTED'}"]
+    rows = [f"{case.name}: {case.title}"]
+    if case.expected != Expected():
+        rows.append("  as expected" if played.passed else "  NOT AS EXPECTED")
     rows += [f"  ! {text}" for text in played.failures]
     if case.config:
         return [*rows, *(f"  the config is refused: {text}" for text in played.refused)]

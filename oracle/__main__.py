@@ -191,7 +191,11 @@ def history(config_path: Path, feed: str, minutes: int, csv_file: Path | None, a
 @click.option("--method", help="Another method in the feed of the case.")
 @click.option("--against", default="all", show_default=True, help="Designs, comma separated; all or none.")
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw one case: .png or .svg.")
-@click.option("--data", type=click.Path(path_type=Path), help="Recorded series; without it the facts typed in.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Recorded series; without it the facts typed in.",
+)
 @click.option("--columns", default="", help="Of one's own file: time=...,price=...,redemption=... (price may repeat).")
 @click.option("--feed", default="TOKEN/UNIT", show_default=True, help="Name of one's own data.")
 @click.option("--like", help="Judge one's own data by the method, bands and rules of this feed of the config.")

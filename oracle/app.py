@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -106,6 +107,7 @@ class App:
             self._against.setdefault(source.feed, {})[source.spec.name] = source.against
         self._dirty: dict[str, int] = {}
         self._wake = asyncio.Event()
+        self._ending = False
         self._watch: Watch | None = None
         self._server: Server | None = None
         self._scheduler = AsyncIOScheduler(timezone=UTC)
@@ -138,6 +140,7 @@ class App:
                 if tasks.done():
                     tasks.result()
             finally:
+                self._ending = True
                 self._scheduler.shutdown(wait=False)
                 for task in (tasks, waiter):
                     task.cancel()
@@ -271,9 +274,17 @@ class App:
         scheduler.add_job(self._housekeep, keep, id="housekeeping", misfire_grace_time=_HOUSEKEEPING_S, **common)
         for name, target in self.targets.items():
             every = IntervalTrigger(seconds=_PUSH_S, timezone=UTC)
-            scheduler.add_job(target.turn, every, id=f"push {name}", misfire_grace_time=interval_s, **common)
+            scheduler.add_job(partial(self._turn, target), every, id=f"push {name}", misfire_grace_time=interval_s, **common)
         scheduler.add_listener(self._misfired, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR)
+
+    async def _turn(self, target: Target) -> None:
+        """A look at a target. One that the end of the process cuts short is no failure: its journal is read again."""
+        try:
+            await target.turn()
+        except asyncio.CancelledError:
+            if not self._ending:
+                raise
 
     def _misfired(self, event: JobExecutionEvent | JobSubmissionEvent) -> None:
         self.metrics.misfire(event.job_id)

@@ -133,6 +133,7 @@ def as_leg(spec: FeedSpec, done: Judged | Round, rate: RateState | None, now_ms:
         reasons=done.verdict.reasons,
         slash_ppb=slash,
         suspects=_outliers(spec, done.market),
+        groups=len({u.group for u in done.market.used}) if done.market else 0,
     )
 
 
@@ -163,10 +164,11 @@ def _evidence(
     if suspects:
         suspects &= {s.group for s in spec.sources}
     pools = [seen[u.source] for u in used if u.source in seen]
+    share = legs.get(spec.share_of) if spec.share_of else None
     return Evidence(
         market_wad=market.price_wad if market else Wad(0),
         redemption_wad=capped(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
-        groups=len({u.group for u in used}),
+        groups=share.groups if share else len({u.group for u in used}),
         rate=rate,
         leg_slash_ppb=leg_slash,
         disagree_bps=market.disagree_bps if market else 0,

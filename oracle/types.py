@@ -520,7 +520,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """What a feed may know of another one in the same round. ``suspects``: groups that were outliers there."""
+    """What a feed may know of another one in the same round.
+
+    ``suspects``: groups that were outliers there. ``groups``: how many stand behind its market price.
+    """
 
     feed: str
     report: Report
@@ -528,6 +531,7 @@ class Leg:
     reasons: tuple[Reason, ...] = ()
     slash_ppb: int = 0
     suspects: tuple[str, ...] = ()
+    groups: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

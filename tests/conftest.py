@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 
 from demo import anvil
 
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+EXAMPLES = int(os.environ.get("LRT_ORACLE_EXAMPLES", "100"))
+"""Of each property; `make laws` asks for 10,000."""
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("repeatable")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 

@@ -22,7 +22,7 @@ from web3.logs import DISCARD
 
 import contracts
 
-KEYS = [f"0x{i:064x}" for i in range(11, 20)]
+KEYS = [f"0x{i:064x}" for i in range(11, 37)]
 OWNER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 WAD = 10**18
 WIDE = (1, 9_999, 1)

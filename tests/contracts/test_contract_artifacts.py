@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract_tools import Bench, connected, errors
+from contract_tools import OURS, Bench, connected, errors
 from web3 import Web3
 
 import contracts
 from demo import anvil
 
 ROOT = Path(__file__).parent.parent.parent
-DEPLOYED = ("PriceStore", "FeedView", "CrossView")
+DEPLOYED = OURS
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_an_interface_has_no_code() -> None:
 def test_an_unknown_name_is_told_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(contracts.UnknownArtifact, match=r"PriceStor: did you mean PriceStore or IPriceStore"):
         contracts.load("PriceStor")
-    with pytest.raises(contracts.UnknownArtifact, match=r"there are: BaseView, CrossView"):
+    with pytest.raises(contracts.UnknownArtifact, match=r"there are: BaseView, CappedFeedView"):
         contracts.load("zzz")
     with pytest.raises(contracts.UnknownArtifact, match=r"none, run make artifacts"):
         contracts.load("PriceStore", tmp_path)

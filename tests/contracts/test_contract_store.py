@@ -293,7 +293,8 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         ("WrongPresence", 2),
         ("NothingNew",),
     ]
-    assert {g[0] for g in got} == {name for name, _ in errors("PriceStore").values()}
+    elsewhere = {"BadClass", "BadLimits", "NotGuardian", "SecondRound", "UnknownFunction"}  # in test_contract_safety
+    assert {g[0] for g in got} | elsewhere == {name for name, _ in errors("PriceStore").values()}
 
 
 def test_one_bad_item_spoils_the_whole_batch(bench: Bench) -> None:

@@ -95,21 +95,37 @@ async def test_a_rate_that_moved_after_the_last_swap_is_used_as_a_swap_would(poo
     assert after.price_wad < before.price_wad * 98 // 100
 
 
-async def test_selling_the_depth_moves_the_price_by_one_percent(pools: Pools) -> None:
-    """Marginal prices before and after a sale and a purchase of the depth, from the Vault's own answers."""
-    _, quote = await pools.quote(adapter(pools, "demolrt_balancer", "1"))
-    assert quote.depth_wad is not None
-    tiny = 10**13
+async def test_the_depths_move_the_price_by_what_they_say(pools: Pools) -> None:
+    """Marginal prices beside a sale and beside a purchase of each depth, from the Vault's own answers."""
+    head, quote = await pools.quote(adapter(pools, "demolrt_balancer", "1"))
+    tiny = 10**14
 
-    async def out(amount: int) -> int:
-        head, _ = await pools.quote(adapter(pools, "demolrt_balancer", "1"))
-        return await on_chain(pools, "demolrt_balancer", GIVEN_IN, inverted=False, amount=amount, head=head)
+    async def price(kind: int, amount: int) -> int:
+        ask = [
+            await on_chain(pools, "demolrt_balancer", kind, inverted=False, amount=n, head=head)
+            for n in (amount, amount + tiny)
+        ]
+        return ask[1] - ask[0]
 
-    # the fee is taken from the input, so the price moves as by a trade without fee of the amount less the fee
-    depth = quote.depth_wad * 10_000 // 9_996
-    marginal = await out(depth + tiny) - await out(depth)
-    moved_bps = 10_000 - marginal * 10_000 // await out(tiny)
-    assert 0 < moved_bps <= 101
+    start = {kind: await price(kind, tiny) for kind in (GIVEN_IN, GIVEN_OUT)}
+    depths = (quote.depth_half_wad, quote.depth_wad, quote.depth_two_wad)
+    for move_bps, depth in zip((50, 100, 200), depths, strict=True):
+        assert depth is not None
+        # the fee is taken from the input, so the price moves as by a trade without fee of the amount less the fee
+        sold = 1 - Decimal(await price(GIVEN_IN, depth * 10_000 // 9_996)) / start[GIVEN_IN]
+        bought = Decimal(await price(GIVEN_OUT, depth)) / start[GIVEN_OUT] - 1
+        assert max(sold, bought) == pytest.approx(Decimal(move_bps) / 10_000, rel=Decimal("0.002"))
+
+
+async def test_a_share_is_worth_what_the_pool_says_and_the_base_side_what_it_holds(pools: Pools) -> None:
+    pool = pools.world.pools["demolrt_balancer"]
+    head, quote = await pools.quote(adapter(pools, "demolrt_balancer", "1"))
+    assert quote.virtual_wad == await pools.call(pool.contract, "getRate", head=head)
+    tokens, balances, _ = await pools.call(pool.vault, "getPoolTokens", pool.pool_id, head=head)  # type: ignore[union-attr]
+    rate = await pools.call(pools.chain.token(pool.token), "getRate", head=head)
+    held = dict(zip(tokens, balances, strict=True))
+    base = held[pool.token] * rate // WAD
+    assert quote.base_share_bps == base * 10_000 // (base + held[pool.weth])
 
 
 async def test_a_gate_refuses(pools: Pools) -> None:

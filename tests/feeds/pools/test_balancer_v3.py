@@ -10,11 +10,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import npm_pools
 import pytest
 from balancer_v3_reference import POOL, TOKENS, VAULT, Pool, array, read
 from curve_reference import Stable, word, words
 
+from demo import npm
 from feeds.pools.balancer_v3 import BalancerV3
 from feeds.types import FeedError, Quote, Reverted
 from feeds.units import WAD, mul_div_down, mul_div_up
@@ -79,9 +79,9 @@ def reference(kind: str) -> list[tuple[str, str]]:
             swap = {"amountRaw": str(amount), "swapKind": str(swap_kind), "tokenIn": TOKENS[given],
                     "tokenOut": TOKENS[taken]}  # fmt: skip
             cases.append({"pool": told, "swap": swap})
-    made = subprocess.run(  # noqa: S603 - our own script
-        ["node", "-e", SWAPS], input=json.dumps(cases), capture_output=True, text=True, check=True,  # noqa: S607
-        cwd=npm_pools.npm.ROOT,
+    made = subprocess.run(
+        ["node", "-e", SWAPS], input=json.dumps(cases), capture_output=True, text=True, check=True,
+        cwd=npm.ROOT,
     ).stdout  # fmt: skip
     answers = json.loads(made)
     return list(zip(answers[::2], answers[1::2], strict=True))

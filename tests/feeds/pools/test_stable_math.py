@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from decimal import Decimal
 
 import pytest
+from curve_reference import Stable
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from feeds.pools.stable_math import StablePool, balance_of, invariant
+from feeds.pools.stable_math import StablePool, balance_of, invariant, invariant_up
 from feeds.types import Malformed, Thin
 from feeds.units import WAD
 
@@ -53,14 +55,14 @@ def test_buying_costs_at_least_what_selling_pays(amount: int, fee: int, base: in
 
 
 def test_depth_is_the_same_either_way_in_balance_and_thin_where_little_is_left() -> None:
-    assert pool().depth(0, 1) == pytest.approx(pool().depth(1, 0), rel=1e-5)
-    assert pool(sides=(10**21, 10**19)).depth(0, 1) < pool().depth(0, 1) // 50
+    assert pool().depths(0, 1)[1] == pytest.approx(pool().depths(1, 0)[1], rel=1e-5)
+    assert pool(sides=(10**21, 10**19)).depths(0, 1)[1] < pool().depths(0, 1)[1] // 50
 
 
 def test_a_third_token_adds_depth() -> None:
     three = StablePool(amp=200_000, balances=(10**21,) * 3, scales=(WAD,) * 3, fee_wad=0)
     assert three.sell(10**18, 0, 2) == pytest.approx(10**18, rel=1e-4)
-    assert three.depth(0, 2) > 10**20
+    assert three.depths(0, 2)[1] > 10**20
 
 
 def test_decimals_only_scale() -> None:
@@ -75,3 +77,38 @@ def test_more_than_the_pool_holds_is_thin() -> None:
         pool().buy(10**21, 0, 1)
     with pytest.raises(Thin):
         pool(sides=(0, 10**21)).sell(10**18, 0, 1)
+
+
+@given(amps, balances)
+def test_the_invariant_of_2021_is_the_same_rounded_up(amp: int, held: list[int]) -> None:
+    d = solved(amp, held)
+    assert -2 <= invariant_up(amp, held) - d <= d // 10**15 + 10
+
+
+@given(
+    st.sampled_from((1_000, 2_000, 200_000, 10**8)),
+    st.lists(st.integers(1, 2**112), min_size=2, max_size=4),
+    st.booleans(),
+    st.integers(1, 10**24),
+)
+def test_an_extreme_pool_gives_numbers_or_is_refused_by_type(
+    amp: int, held: list[int], rounds_up: bool, amount: int
+) -> None:
+    scales = (WAD,) * len(held)
+    one = StablePool(amp=amp, balances=tuple(held), scales=scales, fee_wad=10**15, rounds_up=rounds_up)
+    for trade in (one.sell, one.buy):
+        with contextlib.suppress(Thin, Malformed):
+            assert trade(amount, 0, 1) > 0
+    with contextlib.suppress(Thin, Malformed):
+        assert list(one.depths(0, 1)) == sorted(one.depths(0, 1))
+
+
+@pytest.mark.parametrize("sides", [(10**21, 10**21), (3 * 10**21, 10**21), (10**20, 9 * 10**20), (10**21,) * 3])
+def test_the_depths_move_the_price_by_what_they_say(sides: tuple[int, ...]) -> None:
+    """Against the same curve in real numbers, by bisection."""
+    one = pool(sides=sides)
+    contract = Stable(amp=one.amp // 10, held=sides, rates=one.scales, fee=0)
+    start = contract.spot(0, 1)
+    for move, depth in zip((Decimal("0.005"), Decimal("0.01"), Decimal("0.02")), one.depths(0, 1), strict=True):
+        moved = max(1 - contract.spot(0, 1, depth) / start, contract.spot(0, 1, -depth) / start - 1)
+        assert moved == pytest.approx(move, rel=Decimal("1e-4"))

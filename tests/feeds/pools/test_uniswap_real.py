@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from decimal import Decimal
+from math import isqrt
 from typing import Any
 
 import pytest
@@ -125,25 +126,36 @@ async def test_a_pool_that_remembers_less_gives_its_price_without_a_mean(pools: 
     assert quote.mean_span_ms is None
 
 
+async def swapped_to(pools: Pools, pool: UniswapPool, target_wad: int) -> None:
+    """A swap that ends at a price, with gas for a great many ticks."""
+    limit = isqrt((target_wad << 192) // WAD if pool.token_is_first else (WAD << 192) // target_wad)
+    selling = (limit < (await pools.chain.call(pool.contract, "slot0"))[0]) == pool.token_is_first
+    path = (pool.token, pool.weth) if selling else (pool.weth, pool.token)
+    who = pools.world.accounts.trader
+    order = (*path, pool.fee, who.address, NO_DEADLINE, 10**23, 0, limit)
+    await pools.chain.send(who, pool.router, "exactInputSingle", order, gas=5_000_000)
+    await pools.chain.settle()
+
+
 @pytest.mark.parametrize("inverted", [False, True])
-async def test_the_depth_is_what_moves_the_price_by_one_percent(pools: Pools, *, inverted: bool) -> None:
-    """Swaps that end 1 % away, on the real pool: the thinner one takes the depth in base tokens, less the fee."""
+async def test_the_depths_are_what_moves_the_price_that_far(pools: Pools, *, inverted: bool) -> None:
+    """Swaps that end 0.5, 1 and 2 % away, on the real pool: the thinner takes the depth in base tokens, less the fee."""
     name = POOLS[1]
-    pool, trader = pool_of(pools, name), Trader(pools.chain, pools.world)
+    pool = pool_of(pools, name)
     _, quote = await pools.quote(adapter(pools, name, "1", inverted=inverted))
     base = pools.chain.token(pool.weth if inverted else pool.token)
-    spot = await trader.spot(name)
-    moved = []
-    for percent in (99, 101):
-        snapshot = await pools.chain.rpc("evm_snapshot")
-        before = await pools.chain.call(base, "balanceOf", pool.address)
-        await trader.move(name, spot * 100 // percent if inverted else spot * percent // 100)
-        await trader.settle()
-        after = await pools.chain.call(base, "balanceOf", pool.address)
-        await pools.chain.rpc("evm_revert", snapshot)
-        gross = after - before
-        moved.append(gross * (10**6 - pool.fee) // 10**6 if gross > 0 else -gross)
-    assert quote.depth_wad == pytest.approx(min(moved), rel=1e-9)
+    spot = await pool.spot(pools.chain)
+    for bps, depth in zip((50, 100, 200), (quote.depth_half_wad, quote.depth_wad, quote.depth_two_wad), strict=True):
+        moved = []
+        for goal in (10_000 - bps, 10_000 + bps):
+            snapshot = await pools.chain.rpc("evm_snapshot")
+            before = await pools.chain.call(base, "balanceOf", pool.address)
+            await swapped_to(pools, pool, spot * 10_000 // goal if inverted else spot * goal // 10_000)
+            after = await pools.chain.call(base, "balanceOf", pool.address)
+            await pools.chain.rpc("evm_revert", snapshot)
+            gross = after - before
+            moved.append(gross * (10**6 - pool.fee) // 10**6 if gross > 0 else -gross)
+        assert depth == pytest.approx(min(moved), rel=1e-9)
 
 
 async def test_a_gate_refuses(pools: Pools) -> None:

@@ -20,7 +20,7 @@ from demo.npm import Artifact
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.v3_math import MAX_TICK, Q96, sqrt_at_tick
 from feeds.rpc import Head
-from feeds.types import FeedError, Quote
+from feeds.types import FeedError
 from feeds.units import WAD, mul_div_down, mul_div_up
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]

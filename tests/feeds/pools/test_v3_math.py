@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.pools.uniswap_v3 import UniswapV3
+from feeds.pools import v3_book
 from feeds.pools.v3_math import MAX_TICK, Q96, amount0, amount1, mean_sqrt, sqrt_at_tick, swap_step
 from feeds.pools.v3_ticks import Ticks
 from feeds.types import Malformed, Thin
@@ -59,7 +59,7 @@ def test_a_step_never_pays_more_than_it_takes(tick: int, width: int, liquidity: 
 
 def pool(*, order: tuple[int, ...] = (), net: tuple[int, ...] = (), liquidity: int = 10**24, tick: int = 0) -> Ticks:
     return Ticks(
-        sqrt=sqrt_at_tick(tick), tick=tick, liquidity=liquidity, fee_pips=500, spacing=10, low=-600, high=600,
+        sqrt=sqrt_at_tick(tick), tick=tick, liquidity=liquidity, fees=(500, 500), spacing=10, low=-600, high=600,
         order=order, net=net,
     )  # fmt: skip
 
@@ -83,6 +83,19 @@ def test_beyond_the_ticks_that_were_read_nothing_is_known(*, down: bool, sign: i
         pool().reach(sqrt_at_tick(-700 if down else 700), down=down)
 
 
+def test_a_list_of_ticks_has_no_words() -> None:
+    listed = replace(pool(order=(-20, 30), net=(1, -1)), worded=False)
+    assert [listed._next(t, down=True) for t in (5, -20, -21)] == [-20, -20, -600]
+    assert [listed._next(t, down=False) for t in (5, 30, -21)] == [30, 600, -20]
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_each_direction_pays_its_own_fee(*, down: bool) -> None:
+    dear = replace(pool(), fees=(100, 40_000) if down else (40_000, 100))
+    assert dear.swap(10**18, down=down) == replace(pool(), fees=(100, 100)).swap(10**18, down=down)
+    assert dear.swap(10**18, down=not down) == replace(pool(), fees=(40_000, 40_000)).swap(10**18, down=not down)
+
+
 def test_a_word_of_the_bitmap_holds_256_ticks() -> None:
     fine = replace(pool(), spacing=1)
     assert [fine._next(t, down=False) for t in (0, 254, 255, 511)] == [255, 255, 511, 600]
@@ -100,19 +113,18 @@ def test_depth_is_of_the_thinner_direction(*, thin_side: str, base_is_0: bool) -
     """A tenth of the liquidity from 20 ticks on, below or above the price."""
     order, net = ((-20,), (9 * 10**23,)) if thin_side == "below" else ((20,), (-9 * 10**23,))
     state = pool(order=order, net=net)
-    token = "0x" + "22" * 20
-    adapter = UniswapV3(pool="0x" + "11" * 20, base=token, quote="0x" + "33" * 20, notional="1")
     raw_rises = thin_side == "above"
     base_rises = raw_rises == base_is_0
-    goal = 1.01 if base_rises else 0.99
-    far = math.sqrt(goal if base_is_0 else 1 / goal)
-    near = 1.0001 ** (10 if raw_rises else -10)
-    full, thin = 10**24, 10**23
-    if base_is_0:
-        wanted = full * abs(1 - 1 / near) + thin * abs(1 / near - 1 / far)
-    else:
-        wanted = full * abs(near - 1) + thin * abs(far - near)
-    assert adapter._depth(state, base_is_0=base_is_0) == pytest.approx(wanted, rel=1e-9)
+    for move, depth in zip((0.005, 0.01, 0.02), v3_book.depths(state, base_is_0=base_is_0), strict=True):
+        goal = 1 + move if base_rises else 1 - move
+        far = math.sqrt(goal if base_is_0 else 1 / goal)
+        near = 1.0001 ** (10 if raw_rises else -10)
+        full, thin = 10**24, 10**23
+        if base_is_0:
+            wanted = full * abs(1 - 1 / near) + thin * abs(1 / near - 1 / far)
+        else:
+            wanted = full * abs(near - 1) + thin * abs(far - near)
+        assert depth == pytest.approx(wanted, rel=1e-9)
 
 
 def test_an_empty_stretch_is_crossed_without_a_trade() -> None:

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.0;
+
+// What is called of EigenLayer's core, by its published interfaces (slashing release, IAllocationManager, IKeyRegistrar).
+
+struct OperatorSet {
+    address avs;
+    uint32 id;
+}
+
+interface IAllocationManager {
+    struct SlashingParams {
+        address operator;
+        uint32 operatorSetId;
+        address[] strategies;
+        uint256[] wadsToSlash;
+        string description;
+    }
+
+    /// @dev Only the operator set's slasher may call it. `strategies` ascend; `wadsToSlash` are above 0, at most 1e18.
+    function slashOperator(address avs, SlashingParams calldata params)
+        external
+        returns (uint256 slashId, uint256[] memory shares);
+    function getStrategiesInOperatorSet(OperatorSet memory operatorSet) external view returns (address[] memory);
+}
+
+interface IKeyRegistrar {
+    /// @dev `keyData` of an ECDSA key is its address, 20 bytes. Answers the operator also when it has left the set.
+    function getOperatorFromSigningKey(OperatorSet memory operatorSet, bytes memory keyData)
+        external
+        view
+        returns (address operator, bool registered);
+}

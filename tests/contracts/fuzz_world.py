@@ -1,0 +1,415 @@
+"""The whole contract set on an EVM in this process, driven by a seed and held equal to its model at every call."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from typing import Any
+
+import coincurve
+import pyrevm
+from contract_tools import Compiled, compiled, error_of
+from eth_abi import decode, encode
+from eth_utils.crypto import keccak
+from store_model import LOW_32, Limits, Refused, Signers, StoreModel
+
+import contracts
+from oracle.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
+from oracle.store_abi import abi_type
+
+KEYS = [coincurve.PrivateKey((i + 1).to_bytes(32, "big")) for i in range(9)]
+OWNER, GUARDIAN, STRANGER, TREASURY = ("0x" + c * 40 for c in "abcd")
+FIRST_S = 1_900_000_000
+LIMITS = (Limits(5, 500, 60), Limits(1, 9_999, 1))
+MAX_AGE_S, DELAY_S, OVERLAP_S, DISPUTE_S = 60, 100, 40, 50
+TOKENS = {0: (True, True), 1: (True, False), 8_192: (True, True), 8_193: (False, True)}
+LEAVE_S = 400
+
+
+@cache
+def signature(key: int, digest: bytes) -> bytes:
+    return sign_compact(KEYS[key], digest)
+
+
+class Evm:
+    """Contracts on pyrevm: a call answers bytes, or the name of its error."""
+
+    def __init__(self) -> None:
+        self.evm = pyrevm.EVM(spec_id="CANCUN")
+        self.now = FIRST_S
+        self.abis: dict[str, dict[str, Any]] = {}
+        for who in (OWNER, GUARDIAN, STRANGER, TREASURY):
+            self.evm.set_balance(who, 10**30)
+        self.jump(0)
+
+    def jump(self, seconds: int) -> None:
+        self.now += seconds
+        self.evm.set_block_env(pyrevm.BlockEnv(number=1, timestamp=self.now))
+
+    def create(self, artifact: Any, *args: Any) -> str:
+        inputs = [i for e in artifact.abi if e["type"] == "constructor" for i in e["inputs"]]
+        code = artifact.bytecode
+        raw = code if isinstance(code, bytes) else bytes.fromhex(code[2:])
+        at = str(self.evm.deploy(OWNER, raw + encode([abi_type(i) for i in inputs], args)))
+        self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
+        return at
+
+    def send(self, to: str, data: bytes, sender: str = OWNER) -> tuple[str, bytes]:
+        try:
+            answer = bytes(self.evm.message_call(sender, to, data))
+        except RuntimeError as e:
+            text = str(e)
+            output = text.split("output: ")[1].split(" ", maxsplit=1)[0] if "output: " in text else ""
+            return str(error_of(output)[0]) if len(output) > 2 else "Reverted", b""
+        finally:
+            self.evm.reset_transient_storage()
+        return "", answer
+
+    def call(self, to: str, name: str, *args: Any, sender: str = OWNER) -> tuple[str, Any]:
+        entry = self.abis[to][name]
+        kinds = [abi_type(i) for i in entry["inputs"]]
+        error, raw = self.send(to, keccak(text=f"{name}({','.join(kinds)})")[:4] + encode(kinds, args), sender)
+        answer = None if error else decode([abi_type(o) for o in entry["outputs"]], raw)
+        return error, answer[0] if answer and len(answer) == 1 else answer
+
+    def ok(self, to: str, name: str, *args: Any, sender: str = OWNER) -> Any:
+        error, answer = self.call(to, name, *args, sender=sender)
+        assert not error, (name, error)
+        return answer
+
+
+class World:
+    """A store with its views, a registry with its bonds, their models, and one step of the fuzz at a time."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.evm = Evm()
+        first = Signers(1, (0, 1, 2, 3, 4), (3, 2, 2, 1, 1), 5, 7)
+        who = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S)
+        limits = [(one.min_gap_s, one.step_bps, one.step_wait_s) for one in LIMITS]
+        args = [who, limits, self.addresses(first.keys), list(first.weights), first.threshold, first.strong]
+        self.store = self.evm.create(contracts.load("PriceStore"), *args)
+        self.domain = Domain(chain_id=1, store=bytes.fromhex(self.store[2:]))
+        self.model = StoreModel(LIMITS, first, MAX_AGE_S, DELAY_S, OVERLAP_S, self.evm.now)
+        for index, has in TOKENS.items():
+            name = f"T{index}/ETH".encode().ljust(32, b"\0")
+            assert self.evm.ok(self.store, "register", name, *has, index >> 13) == index
+            self.model.register(index, has)
+        self.views = {m: self.view(m) for m in (0, 1, 2, 3)}
+        self.strict = self.evm.create(contracts.load("StrictFeedView"), self.views[2], 120, "0x" + "00" * 20, 0)
+        self.counts: dict[str, int] = {}
+        self.heap: list[tuple[bytes, bytes, list[int]]] = []
+        self.bonds = Bonds(self)
+
+    def view(self, mode: int) -> str:
+        return self.evm.create(contracts.load("FeedView"), self.store, b"T0/ETH".ljust(32, b"\0"), mode, 18, 60)
+
+    @staticmethod
+    def addresses(keys: tuple[int, ...]) -> list[str]:
+        return ["0x" + address_of(KEYS[k]).hex() for k in keys]
+
+    def step(self) -> None:
+        """One call; whatever it does, contracts and models agree afterwards."""
+        kinds = (self.push, self.push, self.push, self.push, self.wait, self.replay, self.bonds.step, self.roles)
+        self.rng.choice(kinds)()
+        self.check()
+
+    def note(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    # --- pushes --------------------------------------------------------------------------------------------------
+
+    def item(self, index: int) -> bytes:
+        rng, has = self.rng, TOKENS.get(index, (True, True))
+        if rng.random() < 0.03:
+            has = rng.choice(((True, True), (True, False), (False, True), (False, False)))
+        last = self.model.words.get(index, 0)
+        out = []
+        for there, old in zip(has, (last >> 168, last >> 80 & 2**88 - 1), strict=True):
+            near = old * (10_000 + rng.randrange(-600, 600)) // 10_000
+            price = rng.choice((near, near, old, rng.randrange(1, 2**88), 10**18, 1, 2**88 - 1))
+            out.append(min(max(price, 1), 2**88 - 1) if there else 0)
+        status = rng.choice((1, 1, 1, 2, 3, 4, 4, rng.randrange(16))) | rng.randrange(16) << 4
+        spread, age, hours = (rng.choice((0, 7, most)) for most in (65_535, 65_535, 255))
+        head = index.to_bytes(2, "big") + out[0].to_bytes(11, "big") + out[1].to_bytes(11, "big")
+        return head + spread.to_bytes(2, "big") + bytes([status]) + age.to_bytes(2, "big") + bytes([hours])
+
+    def push(self) -> None:
+        rng, model = self.rng, self.model
+        known = [s for s in (model.signers, model.previous, model.following and model.following[0]) if s]
+        signers = rng.choice((model.signers, *known))
+        index = (*TOKENS, *TOKENS, rng.choice((2, 8_194, 16_384, 65_535)))
+        count = rng.choice((0, 1, 1, 1, 2, 3, 5))
+        body = b"".join(self.item(rng.choice(index if rng.random() < 0.2 else tuple(TOKENS))) for _ in range(count))
+        round_time = self.evm.now + rng.choice((0, 0, 0, -1, -5, 30, 31, -60, -61, rng.randrange(-90, 60)))
+        batch = batch_bytes(signers.epoch, round_time, body)
+        who = sorted(rng.sample(range(len(signers.keys)), rng.randrange(1, len(signers.keys) + 1)))
+        if rng.random() < 0.5:
+            who = list(range(len(signers.keys)))
+        self.send(batch, signers, who)
+
+    def send(self, batch: bytes, signers: Signers, who: list[int]) -> None:
+        """Sign, maybe spoil, push, and compare with what the model says."""
+        rng = self.rng
+        digest = self.digest(batch)
+        raw = [bytes([i]) + signature(signers.keys[i], digest) for i in who]
+        valid = [True] * len(who)
+        spoil = rng.random()
+        if spoil < 0.03 and raw:
+            place, bit = rng.randrange(len(raw)), rng.randrange(8, 65 * 8)
+            one = bytearray(raw[place])
+            one[bit // 8] ^= 1 << bit % 8
+            raw[place], valid[place] = bytes(one), False
+        elif spoil < 0.06:
+            at = rng.randrange(len(batch))
+            batch = batch[:at] + bytes([batch[at] ^ 1 << rng.randrange(8)]) + batch[at + 1 :]
+            valid = [False] * len(who)
+        elif spoil < 0.08 and raw:
+            raw, who, valid = raw + raw[-1:], [*who, who[-1]], [*valid, True]
+        elif spoil < 0.10 and len(raw) > 1:
+            raw, who, valid = raw[::-1], who[::-1], valid[::-1]
+        signed = b"".join(raw) + bytes(rng.choice((0, 0, 0, 0, 1)) if spoil > 0.98 else 0)
+        if spoil > 0.96:
+            batch = batch[: -rng.randrange(1, 40)]
+            valid = [False] * len(who)
+        odd = len(signed) % 65
+        data = keccak(text="push(bytes,bytes)")[:4] + encode(["bytes", "bytes"], [batch, signed])
+        junk = rng.randbytes(rng.choice((0, 0, 0, 1, 33)))
+        self.model.now = self.evm.now
+        try:
+            self.model.push(batch, who, valid, odd)
+            expected = ""
+            self.heap = [*self.heap[-7:], (data, batch, who)]
+        except Refused as e:
+            expected = str(e)
+        sender = rng.choice((OWNER, STRANGER))
+        error, _ = self.evm.send(self.store, data + junk, sender)
+        assert error == expected, (error, expected)
+        self.note(f"push {error or 'taken'}")
+
+    def digest(self, batch: bytes) -> bytes:
+        head = batch[:6], batch[6:10]
+        return batch_digest(self.domain, *(int.from_bytes(h, "big") for h in head), batch[10:])
+
+    def replay(self) -> None:
+        """What was taken once writes no token again that it wrote; cut calldata is nothing."""
+        if not self.heap:
+            return
+        data, batch, who = self.rng.choice(self.heap)
+        error, _ = self.evm.send(self.store, data[: self.rng.randrange(4, len(data) - 32)], STRANGER)
+        assert error, "cut calldata was taken"
+        self.model.now, before = self.evm.now, dict(self.model.words)
+        try:
+            self.model.push(batch, who, [True] * len(who))
+            expected = ""
+        except Refused as e:
+            expected = str(e)
+        error, _ = self.evm.send(self.store, data, STRANGER)
+        assert error == expected, (error, expected)
+        round_time = int.from_bytes(batch[6:10], "big")
+        again = [i for i, w in self.model.words.items() if w != before[i] and before[i] & LOW_32 >= round_time]
+        assert again == []
+        self.note("replay taken for a token that was paused" if not error else "replay")
+
+    # --- roles and time ------------------------------------------------------------------------------------------
+
+    def wait(self) -> None:
+        self.evm.jump(self.rng.choice((1, 1, 5, 10, 30, 60, 100, 150)))
+        self.note("wait")
+
+    def roles(self) -> None:
+        rng, model, evm = self.rng, self.model, self.evm
+        model.now, sender = evm.now, rng.choice((OWNER, OWNER, GUARDIAN, STRANGER))
+        index = rng.choice(tuple(TOKENS))
+        what = rng.choice(("pause", "resume", "setSigners", "setGuardian", "register", "transferOwnership"))
+        if what == "pause":
+            error, _ = evm.call(self.store, what, [index], sender=sender)
+            assert error == ("NotGuardian" if sender == STRANGER else "")
+            if not error:
+                model.pause(index)
+        elif what == "resume":
+            error, _ = evm.call(self.store, what, [index], sender=sender)
+            assert error == ("" if sender == OWNER else "NotOwner")
+            if not error:
+                model.paused.discard(index)
+        elif what == "setSigners":
+            error = self.rotate(sender)
+        else:
+            args: dict[str, tuple[Any, ...]] = {
+                "setGuardian": (GUARDIAN,),
+                "register": (b"T0/ETH".ljust(32, b"\0"), True, True, 0),
+                "transferOwnership": (OWNER,),
+            }
+            error, _ = evm.call(self.store, what, *args[what], sender=sender)
+            refused = "NotOwner" if sender != OWNER else "BadId" if what == "register" else ""
+            assert error == refused
+            assert evm.call(self.store, "acceptOwnership", sender=STRANGER)[0] == "NotOwner"
+        self.note(f"{what} {error or 'taken'}")
+
+    def rotate(self, sender: str) -> str:
+        rng, model = self.rng, self.model
+        if rng.random() < 0.6:
+            return ""
+        keys = tuple(rng.sample(range(len(KEYS)), rng.randrange(1, 7)))
+        weights = tuple(rng.randrange(1, 4) for _ in keys)
+        threshold = sum(weights) // 2 + rng.randrange(1, 2)
+        strong = rng.randrange(threshold, sum(weights) + 1) if threshold <= sum(weights) else threshold
+        error, _ = self.evm.call(
+            self.store, "setSigners", self.addresses(keys), list(weights), threshold, strong, sender=sender
+        )
+        assert error == ("" if sender == OWNER else "NotOwner")
+        if not error:
+            due = model.following is not None and model.now >= model.following[1]
+            epoch = (model.following[0] if due and model.following else model.signers).epoch + 1
+            model.set_signers(Signers(epoch, keys, weights, threshold, strong))
+        return error
+
+    # --- what always holds ---------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        evm, index = self.evm, self.rng.choice(tuple(TOKENS))
+        for at in (index, *((0,) if index else ())):
+            error, raw = evm.send(self.store, at.to_bytes(2, "big"))
+            assert not error
+            assert int.from_bytes(raw, "big") == self.model.words[at], at
+        word = self.model.words[0]
+        mode = self.rng.randrange(4)
+        wad, updated_at, round_time, status = evm.ok(self.views[mode], "peek")
+        assert round_time == word & LOW_32
+        assert updated_at <= evm.now
+        if round_time:
+            market, redemption = word >> 168, word >> 80 & 2**88 - 1
+            assert wad == (market, redemption, min(market, redemption), max(market, redemption))[mode]
+            assert status & 15 == (4 if 0 in self.model.paused else word >> 56 & 15)
+        usable = evm.ok(self.strict, "latestAnswer") > 0
+        halted = word >> 56 & 15 == 4 or not round_time
+        assert not (usable and halted)
+        self.bonds.check()
+
+
+class Bonds:
+    """The registry beside its model: who bonded, who leaves, who lied."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.evm, self.rng = world, world.evm, world.rng
+        token: Compiled = compiled()["Token"]
+        self.token = self.evm.create(token, "wdivETH", 18)
+        zero = "0x" + "00" * 20
+        settings = (world.store, 1, OWNER, GUARDIAN, TREASURY, zero, LEAVE_S + DISPUTE_S, DISPUTE_S)
+        self.registry = self.evm.create(contracts.load("OperatorRegistry"), self.token, settings, LEAVE_S)
+        self.evm.ok(self.token, "mint", OWNER, 10**30)
+        self.evm.ok(self.token, "approve", self.registry, 2**256 - 1)
+        self.bonded: dict[int, int] = {}
+        self.leaving: dict[int, tuple[int, int]] = {}
+        self.slashed: set[int] = set()
+        self.locked: dict[bytes, tuple[int, int, int]] = {}
+        self.paid = 0
+
+    @property
+    def liars(self) -> tuple[int, ...]:
+        """Keys that may lie in this world; the others never sign two words."""
+        return (7, 8)
+
+    def address(self, key: int) -> str:
+        return "0x" + address_of(KEYS[key]).hex()
+
+    def step(self) -> None:
+        what = self.rng.choice((self.bond, self.ask, self.leave, self.lie, self.accuse, self.settle))
+        self.world.note(f"{what.__name__} {what() or 'taken'}")
+
+    def bond(self) -> str:
+        key, amount = self.rng.randrange(len(KEYS)), self.rng.randrange(1, 10**20)
+        digest = self.evm.ok(self.registry, "consent", self.address(key), OWNER)
+        signed = signature(key, digest)
+        args = self.address(key), amount, signed[:32], signed[32:]
+        error, _ = self.evm.call(self.registry, "bond", *args)
+        assert error == ("NotYours" if key in self.slashed else "")
+        if not error:
+            self.bonded[key] = self.bonded.get(key, 0) + amount
+        return error
+
+    def ask(self) -> str:
+        key = self.rng.randrange(len(KEYS))
+        amount = self.rng.randrange(1, self.bonded.get(key, 0) + 2)
+        error, _ = self.evm.call(self.registry, "requestLeave", self.address(key), amount)
+        if key not in self.bonded or key in self.slashed:
+            assert error == "NotYours"
+        else:
+            assert error == ("BadAmount" if amount > self.bonded[key] else "")
+        if not error:
+            self.leaving[key] = amount, self.evm.now + LEAVE_S + DISPUTE_S
+        return error
+
+    def leave(self) -> str:
+        key = self.rng.randrange(len(KEYS))
+        error, _ = self.evm.call(self.registry, "leave", self.address(key))
+        amount, due = self.leaving.get(key, (0, 0))
+        if key not in self.bonded or key in self.slashed:
+            assert error == "NotYours"
+        else:
+            assert error == ("" if amount and self.evm.now >= due else "NotNow")
+        if not error:
+            self.bonded[key] -= amount
+            self.paid += amount
+            del self.leaving[key]
+        return error
+
+    def words(self, key: int, at: int, market: int) -> tuple[bytes, bytes, bytes]:
+        head = (0).to_bytes(2, "big") + market.to_bytes(11, "big") + (10**18).to_bytes(11, "big")
+        batch = batch_bytes(self.rng.randrange(1, 3), at, head + bytes([0, 7, 1, 0, 3, 9]))
+        signed = signature(key, self.world.digest(batch))
+        return batch, signed[:32], signed[32:]
+
+    def lie(self) -> str:
+        key, at = self.rng.choice(self.liars), self.rng.randrange(1, 2**32)
+        a, b = (self.words(key, at, m) for m in (10**18, 10**18 + self.rng.randrange(1, 99)))
+        error, evidence = self.evm.call(self.registry, "prove", a, b, 0, sender=STRANGER)
+        if key not in self.bonded:
+            assert error == "Unbonded"
+        else:
+            assert error == ("UsedEvidence" if key in self.slashed else "")
+        if not error:
+            self.locked[evidence] = key, self.bonded[key], self.evm.now + DISPUTE_S
+            self.slashed.add(key)
+            self.leaving.pop(key, None)
+        return error
+
+    def accuse(self) -> str:
+        """Of an honest key: true words of it, mixed and spoiled, prove nothing."""
+        key = self.rng.choice([k for k in range(len(KEYS)) if k not in self.liars])
+        at = self.rng.randrange(1, 100)
+        a, b = (self.words(key, t, 10**18 + t) for t in (at, self.rng.choice((at, at + 1))))
+        if self.rng.random() < 0.5:
+            spoiled = bytearray(b[0])
+            spoiled[self.rng.randrange(10, 40)] ^= 1 << self.rng.randrange(8)
+            b = bytes(spoiled), *b[1:]
+        error, _ = self.evm.call(self.registry, "prove", a, b, 0, sender=STRANGER)
+        assert error in {"NoContradiction", "Unbonded", "BadEvidence"}
+        return error
+
+    def settle(self) -> str:
+        if not self.locked:
+            return "nothing"
+        evidence = self.rng.choice(tuple(self.locked))
+        _, shares, due = self.locked[evidence]
+        what, sender = self.rng.choice((("giveBack", GUARDIAN), ("giveBack", STRANGER), ("release", STRANGER)))
+        error, _ = self.evm.call(self.registry, what, evidence, sender=sender)
+        if (what, sender) == ("giveBack", STRANGER):
+            assert error == "NotYours"
+        else:
+            assert error == ("" if (what == "release") == (self.evm.now >= due) else "NotNow")
+        if not error:
+            key = self.locked.pop(evidence)[0]
+            self.bonded[key] -= shares
+            self.paid += shares
+        return error
+
+    def check(self) -> None:
+        """The registry holds to the unit what is bonded or locked, and no honest key was slashed."""
+        held = self.evm.ok(self.token, "balanceOf", self.registry)
+        assert held == sum(self.bonded.values()) == self.evm.ok(self.registry, "totalShares")
+        assert self.slashed <= set(self.liars)
+        key = self.rng.randrange(len(KEYS))
+        shares, slashed = self.evm.ok(self.registry, "operators", self.address(key))[1::3]
+        assert slashed is (key in self.slashed)
+        assert shares == (0 if slashed else self.bonded.get(key, 0))
