@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 ARGS ?=
+FUZZ_STATE ?= var/contract-fuzz.done
 
 .PHONY: demo test lint fuzz laws push-faults bench artifacts check-artifacts setup clean help
 
@@ -35,7 +36,8 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	node contracts/build.mjs --check
 
 fuzz: setup     ## long: adapters and contracts under mutated input
-	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} $(PY) -m pytest -m fuzz -n 2 $(ARGS)
+	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} LRT_ORACLE_CONTRACT_FUZZ=$${LRT_ORACLE_CONTRACT_FUZZ:-1000000} \
+	LRT_ORACLE_CONTRACT_FUZZ_STATE=$(FUZZ_STATE) $(PY) -m pytest -m fuzz -n 2 $(ARGS)
 
 laws: setup     ## long: every law of the core with 10,000 examples
 	LRT_ORACLE_EXAMPLES=$${LRT_ORACLE_EXAMPLES:-10000} $(PY) -m pytest tests/oracle tests/feeds -k "$(or $(LAWS),law or rule or method or aggregate or decode or memory or units)" -n 2 $(ARGS)

@@ -43,6 +43,29 @@ def _uniswap_v3(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str
     return {"type": "uniswap_v3", "pool": pool.address, **_coins(catalog, pool, base, quote), **fee}
 
 
+def _fork(family: str, dialect: str) -> Reader:
+    """A fork of a Uniswap pool: the same keys and its dialect."""
+
+    def reader(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+        return {**_uniswap_v3(catalog, pool, base, quote), "type": family, "dialect": dialect}
+
+    return reader
+
+
+def _uniswap_v2(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+    return {**_uniswap_v3(catalog, pool, base, quote), "type": "uniswap_v2"}
+
+
+def _balancer_meta(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+    return {**_balancer_stable(catalog, pool, base, quote), "variant": "meta"}
+
+
+def _balancer_v3(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+    """The boosted pools of staking tokens are stable ones; what a wrapped coin of theirs is worth needs its own feed."""
+    place = {"vault": pool.vault, "pool": pool.address, "variant": "stable"}
+    return {"type": "balancer_v3", **place, **_coins(catalog, pool, base, quote)}
+
+
 def _balancer_stable(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
     place = {"vault": pool.vault, "pool": pool.address, "pool_id": pool.pool_id}
     known = {k: v for k, v in place.items() if v is not None}
@@ -77,7 +100,13 @@ def _maverick_v1(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[st
 
 READERS: Mapping[str, Reader] = MappingProxyType({
     "uniswap_v3": _uniswap_v3,
+    "pancakeswap_v3": _fork("uniswap_v3", "pancake"),
+    "slipstream": _fork("uniswap_v3", "slipstream"),
+    "velodrome_v2": _fork("uniswap_v2", "solidly"),
+    "uniswap_v2": _uniswap_v2,
     "balancer_stable": _balancer_stable,
+    "balancer_meta": _balancer_meta,
+    "balancer_v3": _balancer_v3,
     "curve_plain": _curve("curve_plain"),
     "curve_steth_ng": _curve("curve_plain"),
     "curve_ng": _curve("curve_ng"),

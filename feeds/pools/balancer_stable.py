@@ -31,7 +31,7 @@ class BalancerStable:
         vault: address of the Vault; pool: of the pool; pool_id: its 32 bytes, which begin with the pool's address.
         base: address of the token that is priced; quote: of the token it is priced in.
         notional: base tokens that are sold and bought, a decimal text.
-        kind: composable or meta.
+        variant: composable or meta.
         base_decimals: of the base token; quote_decimals: of the quote token.
         min_depth: base tokens that must be needed to move the price by 1 %.
         max_slippage_bps: how far selling and buying the notional may lie apart, both fees included.
@@ -44,7 +44,7 @@ class BalancerStable:
     base: str
     quote: str
     notional: str
-    kind: str = "composable"
+    variant: str = "composable"
     base_decimals: int = 18
     quote_decimals: int = 18
     min_depth: str = "0"
@@ -59,8 +59,8 @@ class BalancerStable:
             raise ValueError(f"pool_id {self.pool_id} belongs to another pool: it must begin with {self.pool}")
         if address(self.base) == address(self.quote):
             raise ValueError("base and quote are the same token: write two tokens of the pool")
-        if self.kind not in KINDS:
-            raise ValueError(f"kind = {self.kind!r}: write one of {', '.join(KINDS)}")
+        if self.variant not in KINDS:
+            raise ValueError(f"variant = {self.variant!r}: write one of {', '.join(KINDS)}")
         self._gates.check()
 
     def read(self) -> Read:
@@ -76,7 +76,7 @@ class BalancerStable:
             WrongSymbol: the pool does not hold these tokens.
             FeedError: for replies that are no such pool's.
         """
-        kind = KINDS[self.kind]
+        kind = KINDS[self.variant]
         calls = state_calls(self.vault, self.pool, self.pool_id, self.multicall, kind)
         state = State(*counted((yield calls), len(calls)))
         check_open(state)

@@ -99,7 +99,7 @@ class BalancerV3:
 
     Attributes:
         vault: address of the Vault; pool: of the pool.
-        kind: stable or weighted.
+        variant: stable or weighted.
         base: address of the token that is priced; quote: of the token it is priced in; both as the pool holds them.
         notional: base tokens that are sold and bought, a decimal text.
         accept_hooks: whether to price a pool with hooks around its swaps as if it had none.
@@ -110,7 +110,7 @@ class BalancerV3:
 
     vault: str
     pool: str
-    kind: str
+    variant: str
     base: str
     quote: str
     notional: str
@@ -126,8 +126,8 @@ class BalancerV3:
         address(self.pool)
         if address(self.base) == address(self.quote):
             raise ValueError("base and quote are the same token: write two tokens of the pool")
-        if self.kind not in _KINDS:
-            raise ValueError(f"kind = {self.kind!r}: write one of {', '.join(_KINDS)}")
+        if self.variant not in _KINDS:
+            raise ValueError(f"variant = {self.variant!r}: write one of {', '.join(_KINDS)}")
         if max(self.base_decimals, self.quote_decimals) > 18:  # noqa: PLR2004 - the Vault takes no finer token
             raise ValueError("a pool of Balancer holds tokens of at most 18 decimals: correct the decimals")
         self._gates.check()
@@ -145,7 +145,7 @@ class BalancerV3:
             WrongSymbol: the pool does not hold these tokens, or with other decimals.
             FeedError: for replies that are no such pool's.
         """
-        calls = _calls(self.vault, self.pool, self.kind)
+        calls = _calls(self.vault, self.pool, self.variant)
         state = _State(*counted((yield calls), len(calls)))
         self._check_open(state)
         places, units, rates, balances = self._listing(state)
@@ -208,7 +208,7 @@ class BalancerV3:
         return (base, quote), (factors[base], factors[quote]), (rates[base], rates[quote]), balances
 
     def _arithmetic(self, state: _State, balances: tuple[int, ...], base: int, quote: int) -> _Arithmetic:
-        if self.kind == "weighted":
+        if self.variant == "weighted":
             weights = decode.uints_at(decode.returned(state.shape, words=2), 0, most=_MOST_TOKENS)
             if len(weights) != len(balances) or sum(weights) != WAD or min(weights) < WAD // 100:
                 raise Malformed("weights out of range", weights=str(list(weights))[:60])

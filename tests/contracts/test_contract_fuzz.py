@@ -46,6 +46,7 @@ def test_a_million_calls_break_no_invariant() -> None:
                 ) from e
         seen.update(world.counts)
         if state:
+            state.parent.mkdir(parents=True, exist_ok=True)
             state.write_text(str(number + 1), "utf-8")
     if seen.total():
         assert set(seen) >= COMMON

@@ -46,7 +46,7 @@ class Kinds:
         base, quote = sides[::-1] if inverted else sides
         pool_id, pool = self.where[name]
         made: Callable[..., ChainAdapter] = BalancerStable if name == "meta" else BalancerWeighted
-        more = {"kind": "meta"} if name == "meta" else {}
+        more = {"variant": "meta"} if name == "meta" else {}
         return made(
             vault=self.pools.world.vault, pool=pool, pool_id=pool_id, base=base, quote=quote, notional=notional,
             max_slippage_bps=10_000, **more,

@@ -32,7 +32,7 @@ console.log(JSON.stringify(out));
 
 def adapter(kind: str, notional: str, base: int = 0, quote: int = 1, **params: Any) -> BalancerV3:
     return BalancerV3(
-        vault=VAULT, pool=POOL, kind=kind, base=TOKENS[base], quote=TOKENS[quote], notional=notional,
+        vault=VAULT, pool=POOL, variant=kind, base=TOKENS[base], quote=TOKENS[quote], notional=notional,
         **{"max_slippage_bps": 10_000, **params},
     )  # fmt: skip
 
@@ -176,7 +176,7 @@ def test_a_swap_below_the_vaults_least_is_thin() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"kind": "gyro"}, "write one of stable, weighted"),
+        ({"variant": "gyro"}, "write one of stable, weighted"),
         ({"base": TOKENS[1]}, "the same token"),
         ({"base_decimals": 19}, "at most 18 decimals"),
         ({"notional": "0"}, "above 0"),
