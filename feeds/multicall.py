@@ -59,17 +59,21 @@ def unpack(data: bytes, count: int) -> tuple[Reply, ...]:
     start = _offset(data, 0, 0)
     if _uint(data, start) != count:
         raise Malformed("aggregate3 answered another number of calls", expected=count)
-    base = start + _WORD
-    return tuple(_result(data, _offset(data, base + i * _WORD, base)) for i in range(count))
-
-
-def _result(data: bytes, at: int) -> Reply:
-    success, offset = _uint(data, at), at + _uint(data, at + _WORD)
-    size = _uint(data, offset)
-    body = data[offset + _WORD : offset + _WORD + size]
-    if len(body) != size or success > 1:
-        raise Malformed("aggregate3's answer is cut off", bytes=len(data))
-    return body if success else Reverted(_reason(body))
+    base, size, number = start + _WORD, len(data), int.from_bytes
+    if base + count * _WORD > size:
+        raise Malformed("aggregate3's answer is cut off", bytes=size)
+    replies: list[Reply] = []
+    for place in range(base, base + count * _WORD, _WORD):  # in one loop: this runs for every call of every block
+        at = base + number(data[place : place + _WORD], "big")
+        if at >= size:
+            raise Malformed("aggregate3's answer has an offset beyond its end", bytes=size)
+        body_at = at + number(data[at + _WORD : at + 2 * _WORD], "big") + _WORD
+        success, length = number(data[at : at + _WORD], "big"), number(data[body_at - _WORD : body_at], "big")
+        if at + 2 * _WORD > size or body_at + length > size or success > 1:
+            raise Malformed("aggregate3's answer is cut off", bytes=size)
+        body = data[body_at : body_at + length]
+        replies.append(body if success else Reverted(_reason(body)))
+    return tuple(replies)
 
 
 def _uint(data: bytes, at: int) -> int:

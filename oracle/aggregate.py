@@ -135,11 +135,17 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
         price_wad=price,
         point_wad=price,
         spread_bps=apart,
-        as_of_ms=min(i.at_ms for i in inputs),
+        as_of_ms=inputs[0].at_ms if len(inputs) < _SEVERAL else _middle_time(inputs, price),
         used=_used(inputs, inputs, now_ms),
         rejected=tuple(rejected),
         disagree_bps=apart,
     )
+
+
+def _middle_time(inputs: Sequence[Input], price: int) -> int:
+    """When the reading that was chosen was made: the older one of the two nearest to the median."""
+    nearest = sorted(inputs, key=lambda i: abs(i.price_wad - price))[: 2 - len(inputs) % 2]
+    return min(i.at_ms for i in nearest)
 
 
 def _gate(spec: FeedSpec, method: Method, found: Aggregate, outcomes: Sequence[Outcome]) -> None:

@@ -274,7 +274,9 @@ class App:
         scheduler.add_job(self._housekeep, keep, id="housekeeping", misfire_grace_time=_HOUSEKEEPING_S, **common)
         for name, target in self.targets.items():
             every = IntervalTrigger(seconds=_PUSH_S, timezone=UTC)
-            scheduler.add_job(partial(self._turn, target), every, id=f"push {name}", misfire_grace_time=interval_s, **common)
+            scheduler.add_job(
+                partial(self._turn, target), every, id=f"push {name}", misfire_grace_time=interval_s, **common
+            )
         scheduler.add_listener(self._misfired, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR)
 

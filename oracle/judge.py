@@ -16,6 +16,7 @@ from oracle.types import Bands, FeedSpec, JudgeState, Memory, Reason, Rules, Sta
 __all__ = ["Evidence", "advance", "judge", "ramp_ppm"]
 
 _WHOLE_PPM = 1_000_000
+_LONGEST_STEP_MS = 60_000
 
 
 def judge(
@@ -26,7 +27,7 @@ def judge(
     found = findings(case)
     target = max((f.status for f in found), default=Status.OK)
     after = advance(spec.bands, state, target, now_ms)
-    at_once = max((f.status for f in found if f.at_once), default=Status.OK)
+    at_once = max((f.at_once for f in found), default=Status.OK)
     if at_once > after.status:
         after = JudgeState(status=at_once, since_ms=now_ms)
     verdict = Verdict(
@@ -35,7 +36,7 @@ def judge(
         deviation_bps=seen.deviation,
         status=after.status,
         reasons=_reasons(spec, found, after.status, target),
-        widen_bps=spec.rules.doubt_bps if any(f.doubt for f in found) else 0,
+        widen_bps=max((max(spec.rules.doubt_bps, f.apart_bps) for f in found if f.doubt), default=0),
         ramp_ppm=ramp_ppm(spec.rules, memory, after.status, now_ms),
     )
     ended = Case(spec=spec, memory=memory, status=after.status, seen=seen, now_ms=now_ms)
@@ -45,11 +46,14 @@ def judge(
 def ramp_ppm(rules: Rules, memory: Memory, status: Status, now_ms: int) -> int:
     """How much of the market is in ``redemption_unless_depeg``: linearly up in depeg or while nobody can redeem, then down.
 
-    A halt holds it where it is.
+    A halt holds it where it is, and a gap in the rounds counts for a minute: nothing jumps after an outage.
     """
-    if status is Status.HALT or not memory.at_ms:
+    if not memory.at_ms:
+        return 0 if rules.redemption_open else _WHOLE_PPM
+    if status is Status.HALT:
         return memory.ramp_ppm
-    step = max(0, now_ms - memory.at_ms) * _WHOLE_PPM // max(1, rules.ramp_ms)
+    elapsed_ms = min(_LONGEST_STEP_MS, max(0, now_ms - memory.at_ms))
+    step = elapsed_ms * _WHOLE_PPM // max(1, rules.ramp_ms)
     up = status is Status.DEPEG or not rules.redemption_open
     return min(_WHOLE_PPM, memory.ramp_ppm + step) if up else max(0, memory.ramp_ppm - step)
 

@@ -23,6 +23,7 @@ from oracle.types import (
     Abstain,
     Abstained,
     Aggregate,
+    Broken,
     CapBinds,
     FeedSpec,
     FeedState,
@@ -72,6 +73,10 @@ def step(
         done = evaluate(spec, state, given, own_legs, now_ms)
     except Abstain as e:
         return _abstained(spec, state, given, own_legs, now_ms, e)
+    except Exception as e:  # noqa: BLE001 - the one boundary: a fault of ours costs its own feed, and says so in the record
+        return _abstained(
+            spec, state, given, own_legs, now_ms, Broken(f"a fault of this program: {type(e).__name__}: {e}")
+        )
     result = Round(
         feed=spec.feed,
         round_time_s=now_ms // MS,
@@ -109,6 +114,8 @@ def evaluate(
         raise Implausible(impossible, market=str(seen.market_wad), redemption=str(seen.redemption_wad))
     verdict, judged, memory = judge(spec, state.judge, state.memory, seen, now_ms)
     report = compose(verdict, market, rate, now_ms=now_ms, round_time_s=now_ms // MS)
+    if spec.share_of in legs:
+        report = replace(report, redemption_age_h=legs[str(spec.share_of)].report.redemption_age_h)
     after = FeedState(
         pools=sifted.pools,
         window=combined.window if combined else Window(),
@@ -133,14 +140,15 @@ def as_leg(spec: FeedSpec, done: Judged | Round, rate: RateState | None, now_ms:
         reasons=done.verdict.reasons,
         slash_ppb=slash,
         suspects=_outliers(spec, done.market),
-        groups=len({u.group for u in done.market.used}) if done.market else 0,
+        groups=len({u.group for u in done.market.used if u.weight_bps}) if done.market else 0,
     )
 
 
 def _outliers(spec: FeedSpec, market: Aggregate | None) -> tuple[str, ...]:
-    """Groups that were thrown out for their price."""
+    """Venues that were thrown out for their price. A pool tells nothing of the other pools of its chain."""
     thrown = {r.source for r in market.rejected if r.code == "OUTLIER"} if market else set()
-    return tuple(sorted({s.group for s in spec.sources if s.name in thrown}))
+    venues = (s.group for s in spec.sources if s.name in thrown and not s.on_chain)
+    return tuple(sorted(set(venues)))
 
 
 def _evidence(
@@ -165,14 +173,16 @@ def _evidence(
         suspects &= {s.group for s in spec.sources}
     pools = [seen[u.source] for u in used if u.source in seen]
     share = legs.get(spec.share_of) if spec.share_of else None
+    voices = {u.group: u.price_wad for u in used if u.weight_bps}
     return Evidence(
         market_wad=market.price_wad if market else Wad(0),
         redemption_wad=capped(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
-        groups=share.groups if share else len({u.group for u in used}),
+        groups=share.groups if share else len(voices),
+        voices=() if share else tuple(voices.values()),
         rate=rate,
         leg_slash_ppb=leg_slash,
         disagree_bps=market.disagree_bps if market else 0,
-        prices=tuple((u.source, u.price_wad) for u in used),
+        prices=tuple((p.source, p.price_wad) for p in pools),
         pools=tuple(
             Pool(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
             for p in pools
@@ -250,7 +260,7 @@ def _abstained(
     judged = state.judge
     if due and judged.status is not Status.HALT:
         judged = replace(judged, status=Status.HALT, since_ms=now_ms, pending=None, pending_since_ms=0)
-    elif judged.status is Status.HALT:
+    elif judged.pending is not None:
         judged = replace(judged, pending=None, pending_since_ms=0)
     after = replace(state, pools=remember(state.pools, spec, outcomes), judge=judged, abstaining_since_ms=since)
     record = None

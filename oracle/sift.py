@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from feeds.decode import MAX_PRICE_WAD, MIN_PRICE_WAD
 from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import BPS, Wad, mul_div_up, wad_div_down, wad_mul_down, wad_text
 from oracle.methods.registry import METHODS
@@ -17,6 +18,9 @@ FUTURE_MS = 2_000
 """How far ahead of us a source's own time may lie."""
 MAX_SAMPLES = 512
 _MAX_RECENT = 32
+_WIDE_BPS = 1_000
+"""Half of a book's own bid and ask beyond this (or the feed's ``max_spread_bps``) is no price."""
+_COVERED, _WHOLE = 3, 4  # an average must know three quarters of its time
 _at = attrgetter("at_ms")
 """Samples of a source's own past, for the filter that asks for it: at most so many, evenly apart."""
 
@@ -116,7 +120,7 @@ def checked(source: SourceSpec, seen: Outcome, now_ms: int) -> Observation | Rej
 class _Round:
     """What all sources of one round share."""
 
-    __slots__ = ("bounds", "legs", "now_ms", "past", "plain", "ranks", "suspects", "windows")
+    __slots__ = ("bounds", "legs", "now_ms", "past", "plain", "ranks", "suspects", "widest_bps", "windows")
 
     def __init__(
         self,
@@ -129,6 +133,7 @@ class _Round:
         self.windows, self.past, self.legs, self.now_ms = windows, past, legs, now_ms
         self.suspects = {group for leg in legs.values() for group in leg.suspects}
         self.bounds = spec.tuning.bounds
+        self.widest_bps = max(spec.max_spread_bps, _WIDE_BPS)
         self.ranks = {s.name: place for place, s in enumerate(spec.sources)}
         self.plain = set() if METHODS[spec.method].weighted else _alone(s.group for s in spec.sources)
 
@@ -154,6 +159,13 @@ class _Round:
             price = turn(price, leg.report.market_wad)
             at_ms = min(at_ms, leg.market_as_of_ms)
             recent_wad = turn(recent_wad, leg.report.market_wad)
+        if not MIN_PRICE_WAD <= price <= MAX_PRICE_WAD:
+            text = f"{price} wad is no sane price once converted: check the unit and the leg {source.convert}"
+            return Rejected(source=source.name, code="OUT_OF_RANGE", text=text)
+        own = own_bps(seen)
+        if own is not None and own > self.widest_bps:
+            text = f"its own bid and ask lie {own} bps from their middle, the feed's limit is {self.widest_bps}"
+            return Rejected(source=source.name, code="WIDE", text=text, price_wad=price)
         least, most = self.bounds
         if most and not least <= price <= most:
             text = f"{wad_text(price, 6)} lies outside of the feed's bounds {wad_text(least, 6)} to {wad_text(most, 6)}"
@@ -166,7 +178,7 @@ class _Round:
             at_ms=at_ms,
             rank=self.ranks[source.name],
             volume_wad=seen.volume_wad or 0,
-            own_bps=own_bps(seen),
+            own_bps=own,
             recent_wad=recent_wad,
         )
 
@@ -196,8 +208,11 @@ def averaged(source: SourceSpec, seen: Observation, window: tuple[Sample, ...]) 
     span = window[-1].at_ms - window[0].at_ms if window else 0
     if len(window) < source.average_blocks or span < source.average_ms:
         return point
-    last_ms = window[-1].at_ms
-    return mean_since(window, last_ms - source.average_ms, last_ms, source.average_ms), source.name
+    last_ms, gap_ms = window[-1].at_ms, max(source.average_ms // source.average_blocks, 1)
+    mean, covered_ms = mean_since(window, last_ms - source.average_ms, last_ms, gap_ms)
+    if covered_ms * _WHOLE < source.average_ms * _COVERED:
+        return point  # reads were missed: what stood in between is not known
+    return mean, source.name
 
 
 def _mean(samples: Sequence[Sample], at_ms: int) -> int:

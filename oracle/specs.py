@@ -120,7 +120,7 @@ def _rules(feed: FeedSection) -> Rules:
     return Rules(
         moved_bps=watch if r.moved_bps is None else r.moved_bps,
         moved_ms=r.moved_s * MS,
-        drift_slack_bps=watch // 2 if r.drift_slack_bps is None else r.drift_slack_bps,
+        drift_slack_bps=max(1, watch // 2 if r.drift_slack_bps is None else r.drift_slack_bps),
         drift_bps_h=watch * _DRIFT_HOURS if r.drift_bps_hours is None else r.drift_bps_hours,
         disagree_bps=feed.max_spread_bps // 2 if r.disagree_bps is None else r.disagree_bps,
         share_bps=r.share_percent * 100,

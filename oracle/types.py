@@ -10,7 +10,7 @@ from typing import ClassVar, TypeAlias
 from feeds.types import Kind, Outcome, Pair
 from feeds.units import Bps, Wad
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raised whenever the same inputs would no longer give the same bytes."""
 _NONE_BPS = Bps(0)
 
@@ -70,6 +70,7 @@ class Why(IntEnum):
     ROSE = 0x17
     DRIFT_UP = 0x27
     DIMENSION = 0x1B
+    BROKEN = 0x2B
     GROWTH = 0x1D
     RATE_STALE = 0x2D
     DERIVATION = 0x3D
@@ -150,6 +151,12 @@ class CapBinds(Abstain):
     why = Why.GROWTH
 
 
+class Broken(Abstain):
+    """A fault of this program on this feed's inputs: it costs this feed only, and is to be reported."""
+
+    why = Why.BROKEN
+
+
 class LegMissing(Abstain):
     """A feed that this one is computed from abstained."""
 
@@ -176,6 +183,11 @@ class SourceSpec:
     own_oracle: bool = False
     convert: str | None = None
     divide: bool = False
+
+    @property
+    def on_chain(self) -> bool:
+        """Whether it is a read of a chain: its group is the chain's until it is averaged."""
+        return self.average_ms > 0 or self.group.startswith("chain:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,6 +445,7 @@ class RateState:
     fell_at_ms: int | None = None
     fell_ppb: int = 0
     read_at_ms: int = 0
+    source: str = ""
     snapshots: tuple[tuple[int, Wad], ...] = ()
 
 

@@ -11,24 +11,24 @@ from oracle.types import Sample
 
 def twap_arithmetic(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> Wad:
     """Arithmetic mean of the prices, each weighted by the time that it stood, rounded down."""
-    return mean_since(samples, samples[0].at_ms, now_ms, max_gap_ms)
+    return mean_since(samples, samples[0].at_ms, now_ms, max_gap_ms)[0]
 
 
-def mean_since(samples: Sequence[Sample], since_ms: int, now_ms: int, max_gap_ms: int) -> Wad:
-    """The same of what stood from ``since_ms`` on. One plain loop: it runs for every averaged pool in every round."""
+def mean_since(samples: Sequence[Sample], since_ms: int, now_ms: int, max_gap_ms: int) -> tuple[Wad, int]:
+    """The same of what stood from ``since_ms`` on, and how many ms of it are covered.
+
+    A sample stands for ``max_gap_ms`` at most from when it was taken, also where that was before ``since_ms``. One plain
+    loop: it runs for every averaged pool in every round.
+    """
     total = area = 0
-    price, at_ms = samples[0].price_wad, max(since_ms, samples[0].at_ms)
-    for sample in samples[1:]:
-        stood = min(sample.at_ms - at_ms, max_gap_ms)
+    last = len(samples) - 1
+    for place, sample in enumerate(samples):
+        end = now_ms if place == last else samples[place + 1].at_ms
+        stood = min(end, sample.at_ms + max_gap_ms) - max(sample.at_ms, since_ms)
         if stood > 0:
             total += stood
-            area += price * stood
-        price, at_ms = sample.price_wad, sample.at_ms
-    stood = min(now_ms - at_ms, max_gap_ms)
-    if stood > 0:
-        total += stood
-        area += price * stood
-    return Wad(area // total) if total else samples[-1].price_wad
+            area += sample.price_wad * stood
+    return (Wad(area // total) if total else samples[-1].price_wad), total
 
 
 def twap_geometric(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> Wad:

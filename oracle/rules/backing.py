@@ -11,6 +11,7 @@ from oracle.rules.evidence import Case, Evidence, Finding
 from oracle.types import Memory, Reason, Status, Why
 
 _DAY_MS = 86_400 * MS
+_FAST = 5
 
 
 def unbacked(case: Case) -> Finding | None:
@@ -23,15 +24,17 @@ def unbacked(case: Case) -> Finding | None:
         return None
     if backing:
         text = f"{percent_text(over)} more of the token exists than is backed, the limit is {percent_text(limit)}"
-        return Finding(status=Status.DEPEG, reason=Reason(code=Why.UNBACKED, text=text), doubt=True, at_once=True)
+        return Finding(
+            status=Status.DEPEG, reason=Reason(code=Why.UNBACKED, text=text), doubt=True, at_once=Status.WATCH
+        )
     text = f"the supply grew by {percent_text(over)} in short, and nothing says what backs it"
-    return Finding(status=Status.WATCH, reason=Reason(code=Why.UNBACKED, text=text), doubt=True, at_once=True)
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.UNBACKED, text=text), doubt=True, at_once=Status.WATCH)
 
 
 def supply(memory: Memory, seen: Evidence, limit_bps: int, now_ms: int) -> int | None:
-    """The supply that counts as known: it follows what is read, upwards by no more than the limit a day."""
+    """The supply that counts as known: it follows what is read, by no more than five times the limit a day either way."""
     now, old = seen.supply_wad, memory.supply_wad
     if not now or not old:
         return now or old
-    grown = mul_div_down(old, limit_bps * max(0, now_ms - memory.at_ms), BPS * _DAY_MS)
-    return min(now, old + grown)
+    step = mul_div_down(old, _FAST * limit_bps * max(0, now_ms - memory.at_ms), BPS * _DAY_MS)
+    return max(old - step, min(now, old + step))

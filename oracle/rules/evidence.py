@@ -23,7 +23,8 @@ class Evidence:
 
     Attributes:
         market_wad: 0 where there is none; redemption_wad: likewise.
-        groups: independent groups behind the market price.
+        groups: independent groups behind the market price; voices: what each of them says, empty where only their number
+            is known.
         rate: history of the redemption rate, with this round's.
         leg_slash_ppb: a slash that the share token of a rebasing one is held to.
         disagree_bps: largest distance of a group from the market price.
@@ -39,6 +40,7 @@ class Evidence:
     redemption_wad: Wad
     groups: int
     rate: RateState | None
+    voices: tuple[Wad, ...] = ()
     leg_slash_ppb: int = 0
     disagree_bps: int = 0
     prices: tuple[tuple[str, Wad], ...] = ()
@@ -55,6 +57,13 @@ class Evidence:
         if not self.market_wad or not self.redemption_wad:
             return None
         return deviation_bps_away(self.market_wad, self.redemption_wad)
+
+    def beyond(self, bps: int, normal_bps: int, *, below: bool) -> int:
+        """How many groups lie so far from redemption, on this side of the normal level."""
+        if not self.voices or not self.redemption_wad:
+            return self.groups
+        gaps = [deviation_bps_away(v, self.redemption_wad) - normal_bps for v in self.voices]
+        return sum((-g if below else g) >= bps for g in gaps)
 
     @property
     def depth_wad(self) -> int:
@@ -87,12 +96,14 @@ def round_half_away(milli_bps: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A rule's word: at least this status, for this reason. ``doubt``: the spread is widened as well.
+    """A rule's word: at least this status, for this reason.
 
-    ``at_once``: a fact, not a price that might be a spike, so it waits out no dwell.
+    ``doubt``: the spread is widened as well, by ``apart_bps`` where that is more than the feed's own measure of doubt.
+    ``at_once``: a status that waits out no dwell, for a fact is no price that might be a spike.
     """
 
     status: Status
     reason: Reason
     doubt: bool = False
-    at_once: bool = False
+    apart_bps: int = 0
+    at_once: Status = Status.OK

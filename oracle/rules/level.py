@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feeds.units import percent_text
 from oracle.rules.evidence import Case, Finding
+from oracle.rules.rate import derivation
 from oracle.types import Reason, Status, Why
 
 _TWO = 2
@@ -12,14 +13,15 @@ _TWO = 2
 def level(case: Case) -> Finding | None:
     """Distance from the normal discount, with lower bands for leaving a state than for entering it.
 
-    A depeg needs two independent groups behind the market price: one alone is never more than a watch.
+    A depeg needs two independent groups that each say so, and readings of the rate that agree: else it is a watch.
     """
     bands, signed = case.spec.bands, case.seen.deviation
     if signed is None:
         return None
     size = abs(signed - case.normal_bps)
-    depeg = bands.depeg_leave_bps if case.status >= Status.DEPEG else bands.depeg_enter_bps
-    watch = bands.watch_leave_bps if case.status >= Status.WATCH else bands.watch_enter_bps
+    status = Status.OK if case.status is Status.HALT else case.status  # what comes out of a halt enters anew
+    depeg = bands.depeg_leave_bps if status >= Status.DEPEG else bands.depeg_enter_bps
+    watch = bands.watch_leave_bps if status >= Status.WATCH else bands.watch_enter_bps
     if size < watch:
         return None
     below = signed < case.normal_bps
@@ -27,9 +29,10 @@ def level(case: Case) -> Finding | None:
     text = f"market is {percent_text(abs(signed))} {word} redemption"
     if case.normal_bps:
         text += f" ({percent_text(abs(case.normal_bps))} {'below' if case.normal_bps < 0 else 'above'} is normal)"
-    alone = case.seen.groups < _TWO and case.status < Status.DEPEG
+    heard = case.seen.beyond(depeg, case.normal_bps, below=below) if status < Status.DEPEG else _TWO
+    sure = heard >= _TWO and derivation(case) is None
     return Finding(
-        status=Status.DEPEG if size >= depeg and not alone else Status.WATCH,
+        status=Status.DEPEG if size >= depeg and (sure or status is Status.DEPEG) else Status.WATCH,
         reason=Reason(code=Why.DISCOUNT if below else Why.PREMIUM, text=text),
     )
 

@@ -27,7 +27,7 @@ def imbalance(case: Case) -> Finding | None:
 def shallow(case: Case) -> Finding | None:
     """The depth fell below a part of what was usual in the window."""
     rules = case.spec.rules
-    past = sorted(d for _, d in case.memory.depths)
+    past = sorted(d for at, d in case.memory.depths if at > case.now_ms - rules.depth_ms)
     if not rules.depth_percent or len(past) < MOST_DEPTHS // 4:
         return None
     usual, now = past[(len(past) - 1) // 2], case.seen.depth_wad
@@ -78,13 +78,13 @@ def sequencer(case: Case) -> Finding | None:
     if not case.seen.sequencer_down:
         return None
     text = "a rollup's sequencer is down, or up again for too short: its sources do not count"
-    return Finding(status=Status.WATCH, reason=Reason(code=Why.SEQUENCER, text=text), at_once=True)
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.SEQUENCER, text=text), at_once=Status.WATCH)
 
 
 def depths(spec: FeedSpec, memory: Memory, seen: Evidence, now_ms: int) -> tuple[tuple[int, int], ...]:
     """Depths kept for :func:`shallow`: one each 1/48 of the window."""
     if not seen.pools:
-        return memory.depths
+        return tuple(d for d in memory.depths if d[0] > now_ms - spec.rules.depth_ms)
     step = max(1, spec.rules.depth_ms // MOST_DEPTHS)
     if memory.depths and now_ms - memory.depths[-1][0] < step:
         return memory.depths

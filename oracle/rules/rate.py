@@ -10,10 +10,13 @@ _PPB = 10**9
 _PPB_PER_BPS = 10**5
 _YEAR_MS = 31_536_000 * MS
 _DAY_MS = 86_400 * MS
+_PAIR = 2
 
 
 def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggregate, now_ms: int) -> RateState:
     """Remember the rate, when it last changed, its last fall beyond the tolerance, and one snapshot a day.
+
+    A fall is measured from the day's snapshot, so that many small ones are a large one.
 
     A reading that is older than the one before it, or of the same time, changes nothing: rows that come twice or out of
     order are no news.
@@ -22,19 +25,30 @@ def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggre
     if state is None:
         at = redemption.as_of_ms
         first = (rules.snapshot_at_ms, Wad(rules.snapshot_wad)) if rules.snapshot_wad else (at, rate)
-        return RateState(rate_wad=rate, changed_at_ms=at, read_at_ms=at, snapshots=(first,))
+        return RateState(rate_wad=rate, changed_at_ms=at, read_at_ms=at, snapshots=(first,), source=_source(redemption))
     if redemption.as_of_ms <= state.read_at_ms:
         return state
-    fell = (state.rate_wad - rate) * _PPB // state.rate_wad
+    source = _source(redemption)
+    fell = 0
+    if rate < state.rate_wad and source == state.source:
+        highest = max(state.rate_wad, state.snapshots[-1][1] if state.snapshots else 0)
+        fell = (highest - rate) * _PPB // highest
     slashed = fell > bands.slash_ppb
+    held = slash_ppb(bands, state, now_ms)
     return RateState(
         rate_wad=rate,
         changed_at_ms=state.changed_at_ms if rate == state.rate_wad else redemption.as_of_ms,
         fell_at_ms=now_ms if slashed else state.fell_at_ms,
-        fell_ppb=fell if slashed else state.fell_ppb,
+        fell_ppb=max(fell, held) if slashed else state.fell_ppb,
         read_at_ms=redemption.as_of_ms,
         snapshots=_snapshots(rules, state, redemption.as_of_ms),
+        source=source,
     )
+
+
+def _source(redemption: Aggregate) -> str:
+    """Which reading the rate is: another one may differ a little without anything having fallen."""
+    return redemption.used[0].source if 0 < len(redemption.used) <= _PAIR else ""
 
 
 def _snapshots(rules: Rules, state: RateState, at_ms: int) -> tuple[tuple[int, Wad], ...]:
@@ -94,7 +108,7 @@ def growth(case: Case) -> Finding | None:
     over = deviation_bps_away(rate.rate_wad, owed)
     said, cap = wad_text(rate.rate_wad, 6), wad_text(owed, 6)
     text = f"the rate says {said}, {percent_text(over)} above its growth cap of {cap}; the cap is what counts"
-    return Finding(status=Status.WATCH, reason=Reason(code=Why.GROWTH, text=text), doubt=True, at_once=True)
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.GROWTH, text=text), doubt=True, at_once=Status.WATCH)
 
 
 def stale(case: Case) -> Finding | None:
@@ -118,4 +132,4 @@ def derivation(case: Case) -> Finding | None:
     if apart <= limit:
         return None
     text = f"{name} differs by {percent_text(apart)} from {first}, the limit is {percent_text(limit)}"
-    return Finding(status=Status.WATCH, reason=Reason(code=Why.DERIVATION, text=text), doubt=True)
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.DERIVATION, text=text), doubt=True, apart_bps=apart)

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import trace_coverage
 from eth_abi import decode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
@@ -84,6 +85,7 @@ def signatures(digest: bytes, who: Sequence[int], keys: Sequence[str] = KEYS) ->
 def connected(url: str) -> Iterator[Web3]:
     provider = HTTPProvider(url)
     try:
+        trace_coverage.watch(provider)
         yield Web3(provider)
     finally:
         for session in provider._request_session_manager.session_cache._data.values():
@@ -120,6 +122,7 @@ class Bench:
         """Any contract, also another project's: whatever has ``abi`` and ``bytecode``."""
         factory = self.web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
         receipt = self.send(factory.constructor(*args))
+        trace_coverage.know(receipt["contractAddress"], getattr(artifact, "name", ""))
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
 
     def event(self, receipt: Any, name: str) -> dict[str, Any]:

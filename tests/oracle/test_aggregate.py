@@ -7,6 +7,7 @@ import pytest
 from oracle_build import T0, failed, outcomes, seen, source, spec, wad
 
 from feeds.types import Kind, Observation, Outcome, Pair
+from feeds.units import Bps
 from oracle.aggregate import combine_market, combine_redemption, remember, sift
 from oracle.codec import dump, parse
 from oracle.methods.registry import METHODS
@@ -98,11 +99,27 @@ def test_a_pool_read_twice_in_one_block_counts_once_and_a_restarted_chain_forget
 def test_the_average_is_weighted_by_time() -> None:
     feed = spec(sources=(POOL,))
     pools = ()
-    for at, price in ((0, "1.00"), (20_000, "1.00"), (30_000, "1.30"), (40_000, "1.30")):
+    for at, price in ((0, "1.00"), (10_000, "1.00"), (20_000, "1.00"), (30_000, "1.30"), (40_000, "1.30")):
         read = seen("pool", price, T0 + at, block=at, chain_id=1)
         sifted = sift(feed, pools, [read], {}, T0 + at)
         pools = sifted.pools
     assert sifted.inputs[0].price_wad == wad("1.1")
+
+
+def test_after_a_gap_a_pool_is_no_group_of_its_own_until_its_average_knows_enough() -> None:
+    """What stood before the reads were missed is not taken for what stood since."""
+    feed = spec(sources=(POOL,))
+    pools, groups = (), []
+    times = [*range(0, 50_000, 10_000), *range(3_600_000, 3_650_000, 10_000)]
+    for at in times:
+        read = seen("pool", "1.05" if at < 60_000 else "0.95", T0 + at, block=at + 1, chain_id=1)
+        sifted = sift(feed, pools, [read], {}, T0 + at)
+        pools = sifted.pools
+        groups.append((sifted.inputs[0].group, sifted.inputs[0].price_wad))
+    assert groups[4] == ("pool", wad("1.05"))
+    assert groups[5] == (POOL.group, wad("0.95"))
+    assert groups[-1] == ("pool", wad("0.95"))
+    assert {price for _, price in groups[5:]} == {wad("0.95")}
 
 
 def test_a_source_in_another_unit_is_converted_by_its_feed_and_fails_without_it() -> None:
@@ -257,3 +274,26 @@ def test_every_method_runs_as_a_feeds_method_and_gives_the_same_bytes_after_a_re
         assert dump(done.aggregate) == dump(again.aggregate)
         window, stored = done.window, parse(Window, dump(again.window))
     assert wad("1.05") <= done.aggregate.price_wad <= wad("1.0511")
+
+
+def test_a_book_that_is_no_market_is_refused() -> None:
+    wide = replace(seen("binance", "0.96"), bid_wad=wad("0.01"), ask_wad=wad("1.91"))
+    got = combined(spec(), [seen("coinbase", "1.05"), seen("kraken", "1.05"), wide])
+    assert [(r.source, r.code) for r in got.rejected] == [("binance", "WIDE")]
+    assert got.price_wad == wad("1.05")
+
+
+def test_a_conversion_that_leaves_no_price_is_refused_at_its_source() -> None:
+    dust = Pair(base="ETH", quote="USD")
+    feed = spec(
+        sources=(source("binance", pair=dust, convert="ETH/USD", divide=True), source("coinbase")), min_groups=1
+    )
+    report = Report(
+        market_wad=wad("4000"), redemption_wad=wad("0"), spread_bps=Bps(1), status=Status.OK, why=Why.NONE,
+        round_time_s=T0 // 1000, market_age_s=0, redemption_age_h=0,
+    )  # fmt: skip
+    leg = Leg(feed="ETH/USD", report=report, market_as_of_ms=T0)
+    got = sift(feed, (), [seen("binance", "0.000000000000001"), seen("coinbase", "1.05")], {"ETH/USD": leg}, T0)
+    assert [(r.source, r.code) for r in got.rejected] == [("binance", "OUT_OF_RANGE")]
+    fine = sift(feed, (), [seen("binance", "4200")], {"ETH/USD": leg}, T0)
+    assert fine.inputs[0].price_wad == wad("1.05")

@@ -15,7 +15,9 @@ from oracle.pipeline import step
 from oracle.sign import Refusal, Refused
 from oracle.types import Abstained, FeedState, Status
 
-STATS = RpcStats(requests=7, failures=1, failovers=2, splits=0, earlier_blocks=3, reorgs=1, bugs=0, lies=1, endpoints=())
+STATS = RpcStats(
+    requests=7, failures=1, failovers=2, splits=0, earlier_blocks=3, reorgs=1, bugs=0, lies=1, endpoints=()
+)
 STREAM = StreamHealth(
     venue="kraken",
     connected=True,

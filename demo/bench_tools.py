@@ -1,0 +1,34 @@
+"""What the benchmarks share: medians of repeated work, and places in a ranking."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+RUNS = 9
+
+
+async def median_ms(work: Callable[[], Awaitable[None]], runs: int = RUNS) -> float:
+    """Median wall time of one run in ms."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        await work()
+        times.append((time.perf_counter() - started) * 1_000)
+    return statistics.median(times)
+
+
+def median_sync_ms(work: Callable[[], object], runs: int = RUNS) -> float:
+    """Median wall time of one run in ms."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - started) * 1_000)
+    return statistics.median(times)
+
+
+def at_percent(ranked: Sequence[int], percent: int) -> int:
+    """The value below which so many percent of an ascending series lie; 0 of an empty one."""
+    return ranked[min(len(ranked) - 1, len(ranked) * percent // 100)] if ranked else 0

@@ -1,0 +1,140 @@
+"""Which lines and branches of the contracts the tests run, by traces of every call and the compiler's source maps.
+
+``LRT_ORACLE_CONTRACT_COVERAGE=FILE pytest tests/contracts -n0`` traces every call and transaction that a test makes on its
+node and adds to FILE what ran; ``python tests/contracts/trace_coverage.py FILE`` reports. Measured on the code as shipped,
+optimised; what runs only in a constructor is not counted, neither as there nor as run.
+
+A line counts if code was made of a statement that begins there. A branch is a conditional jump that the compiler made of an
+if, for, &&, || or ?: in the source; it is run if both ways were taken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+FILE = os.environ.get("LRT_ORACLE_CONTRACT_COVERAGE", "")
+_CALLS = {"CALL": -2, "STATICCALL": -2, "DELEGATECALL": -2, "CALLCODE": -2}
+_OPTIONS = {"disableStorage": True, "disableMemory": True, "enableMemory": False}
+_NAMES: dict[str, str] = {}
+_BRANCH = re.compile(r"^(if|for|while)\b|&&|\|\||\?")
+_HEAD = re.compile(r"^\s*(abstract|contract|function|modifier|constructor|interface|library|fallback)\b")
+
+
+def know(address: str, name: str) -> None:
+    """A contract of ours is at this address."""
+    _NAMES[address.lower()] = name
+
+
+def watch(provider: Any) -> None:
+    """Trace whatever goes through the provider from now on."""
+    if not FILE or hasattr(provider, "is_traced"):
+        return
+    ask, provider.is_traced = provider.make_request, True
+
+    def traced(method: str, params: Any) -> Any:
+        answer = ask(method, params)
+        if method in ("eth_call", "eth_estimateGas"):  # a transaction's gas is estimated before it is sent
+            call = {k: v for k, v in dict(params[0]).items() if k not in ("gas", "nonce")}
+            _record(call.get("to"), ask("debug_traceCall", [call, "latest", _OPTIONS]))
+        return answer
+
+    provider.make_request = traced
+
+
+def _record(to: str | None, answer: Any) -> None:
+    """Add what ran to the file: name of the contract, place in its code, the next place in the same frame."""
+    steps = (answer.get("result") or {}).get("structLogs") or []
+    frames, seen, calling = [to], set(), None
+    for step, after in zip(steps, [*steps[1:], None], strict=False):
+        while len(frames) > step["depth"]:
+            frames.pop()
+        while len(frames) < step["depth"]:
+            frames.append(calling)
+        if step["op"] in _CALLS:
+            calling = "0x" + step["stack"][_CALLS[step["op"]]].removeprefix("0x").rjust(40, "0")[-40:]
+        elif step["op"].startswith("CREATE"):
+            calling = None
+        name = _NAMES.get((frames[-1] or "").lower())
+        if name:
+            jumped = after["pc"] if after and step["op"] == "JUMPI" and after["depth"] == step["depth"] else -1
+            seen.add((name, step["pc"], jumped))
+    if seen:
+        with Path(FILE).open("a", encoding="utf-8") as out:
+            out.write("".join(f"{n} {a} {b}\n" for n, a, b in sorted(seen)))
+
+
+# ------------------------------------------------------------------------------------------------------------- report
+
+
+def source_map(text: str) -> list[tuple[int, int, int]]:
+    """Start, length and file of each instruction. Source: Solidity's documentation, source mappings."""
+    out, last = [], ["0", "0", "-1"]
+    for entry in text.split(";"):
+        parts = entry.split(":")
+        last = [(parts[i] if i < len(parts) and parts[i] else last[i]) for i in range(3)]
+        out.append((int(last[0]), int(last[1]), int(last[2])))
+    return out
+
+
+def places(code: bytes) -> list[int]:
+    """The place of each instruction in the code."""
+    out, at = [], 0
+    while at < len(code):
+        out.append(at)
+        at += 1 + (code[at] - 0x5F if 0x60 <= code[at] <= 0x7F else 0)
+    return out
+
+
+def report(file: Path) -> dict[str, tuple[int, int, int, int, list[int]]]:
+    """By source file: lines run and there, branches run and there, lines that never ran."""
+    ran: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for line in file.read_text("utf-8").splitlines():
+        name, pc, after = line.split()
+        ran[name][int(pc)].add(int(after))
+    lines: dict[str, dict[int, bool]] = defaultdict(dict)
+    branches: dict[str, dict[tuple[int, int], set[bool]]] = defaultdict(lambda: defaultdict(set))
+    for artifact in sorted((ROOT / "contracts" / "artifacts").glob("*.json")):
+        made = json.loads(artifact.read_text("utf-8"))
+        if "runtime" in made:
+            _add(made["name"], made["source"], ran[made["name"]], lines, branches)
+    out = {}
+    for source, found in sorted(lines.items()):
+        ways = branches[source]
+        both = sum(len(w) == 2 for w in ways.values())
+        never = sorted(n for n, was in found.items() if not was)
+        out[source] = (sum(found.values()), len(found), both, len(ways), never)
+    return out
+
+
+def _add(name: str, file: str, ran: dict[int, set[int]], lines: Any, branches: Any) -> None:
+    command = ["node", "contracts/solc.mjs", file, "--combined-json", "all"]
+    made = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    one = made["contracts"][f"{file}:{name}"]
+    code = bytes.fromhex(one["bin-runtime"])
+    texts = {i: (ROOT / s).read_bytes() for i, s in enumerate(made["sourceList"])}
+    for pc, (start, length, unit) in zip(places(code), source_map(one["srcmap-runtime"]), strict=False):
+        if unit not in texts:
+            continue
+        body = texts[unit][start : start + length].decode()
+        source, line = made["sourceList"][unit], texts[unit][:start].count(b"\n") + 1
+        if _HEAD.match(body):
+            continue
+        lines[source][line] = lines[source].get(line, False) or pc in ran
+        if code[pc] == 0x57 and _BRANCH.search(body.split("{")[0]):
+            branches[source][start, length] |= {after == pc + 1 for after in ran.get(pc, ()) if after >= 0}
+
+
+if __name__ == "__main__":
+    total = [0, 0, 0, 0]
+    for source, (run, there, both, ways, never) in report(Path(sys.argv[1])).items():
+        total = [a + b for a, b in zip(total, (run, there, both, ways), strict=True)]
+        sys.stdout.write(f"{source:44} lines {run:3}/{there:3}  branches {both:3}/{ways:3}  never {never}\n")
+    sys.stdout.write("all: lines {}/{}, branches {}/{}\n".format(*total))
