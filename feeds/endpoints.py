@@ -51,6 +51,11 @@ class Endpoints:
         """Snapshot of all, in the order of the config."""
         return tuple(e.state() for e in self._all)
 
+    @property
+    def active(self) -> Endpoint:
+        """Whose head is used."""
+        return self._active
+
     def ranked(self) -> list[Endpoint]:
         """Return the usable ones, the active one first; all that are not in quarantine if none is usable."""
         well = [e for e in self._trusted() if e.usable] or self._trusted()
@@ -82,14 +87,16 @@ class Endpoints:
         return self._choose(self._now_ms())
 
     async def _gather(self, tasks: dict[asyncio.Task[None], Endpoint]) -> None:
-        """Await the first good answer, and the others for the grace; who is later has failed for now."""
+        """Await as many good answers as must agree, and the others for the grace; who is later has failed for now."""
         waiting = set(tasks)
-        while waiting and not any(t.done() and tasks[t].error is None for t in tasks):
+        while waiting and sum(t.done() and tasks[t].error is None for t in tasks) < self._limits.agree:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if waiting:
             _, waiting = await asyncio.wait(waiting, timeout=self._limits.grace_ms / 1_000)
         for task in waiting:
+            checked = tasks[task].checked
             self.failed(tasks[task], TimedOut("slower than the others", endpoint=tasks[task].rpc.name))
+            tasks[task].checked = checked  # late is not another node
         for task in set(tasks) - waiting:
             task.result()
 

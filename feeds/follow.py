@@ -15,12 +15,25 @@ from feeds.heads import Heads
 from feeds.observe import Block, Observer, Source
 from feeds.rpc import ChainRead, ChainReader
 from feeds.sequencer import Sequencer
-from feeds.types import FeedError, Quote, SequencerDown
+from feeds.types import (
+    Disagreed,
+    FeedError,
+    HeadStopped,
+    Quote,
+    RateLimited,
+    Refused,
+    SequencerDown,
+    TimedOut,
+    Unreachable,
+)
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)
 _HEADS = 128
 _SEQUENCER = "sequencer"
+_TWICE = 2
+_BREATH_MS = 200
+_LOST = (TimedOut, Unreachable, RateLimited, Refused, HeadStopped, Disagreed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +89,7 @@ class Follower:
         self._read_at: dict[Block, str] = {}
         self._seen: deque[Head] = deque(maxlen=_HEADS)
         self._announced = asyncio.Event()
+        self._unsaid = 0
         self._heads: Heads | None = None
         if plan.announcers:
             silence_ms = plan.limits.stall_ms
@@ -110,7 +124,8 @@ class Follower:
             await self._pause()
 
     async def _pause(self) -> None:
-        """Wait for the next announcement, but no longer than the polling interval."""
+        """Wait for the next announcement, but no longer than the polling interval, nor shorter than a breath."""
+        await asyncio.sleep(min(_BREATH_MS, self._plan.poll_ms) / MS)
         try:
             async with asyncio.timeout(self._plan.poll_ms / MS):
                 await self._announced.wait()
@@ -119,10 +134,10 @@ class Follower:
 
     async def _look(self) -> None:
         head = await self.reader.head()
-        if self._seen and head.block_hash == self._seen[-1].block_hash:
-            return
-        await self._notice(head)
+        if head.block_hash in {h.block_hash for h in self._seen}:
+            return  # seen, or behind what was seen: an endpoint that lags is no reorganisation
         read = await self._read(Block.LATEST, head)
+        await self._notice(head)
         self._hooks.on_head(self._chain, read.head, read)
         for block in (Block.SAFE, Block.FINALIZED):
             if self._sources[block]:
@@ -131,9 +146,13 @@ class Follower:
                     await self._read(block, certain)
 
     async def _notice(self, head: Head) -> None:
-        """Remember a head; tell of the blocks that it replaced."""
-        first = await self.reader.first_replaced(tuple(self._seen), head)
-        if first is not None:
+        """Remember a head; tell of the blocks that it replaced. Not to know them costs no read."""
+        try:
+            first = await self.reader.first_replaced(tuple(self._seen), head)
+        except FeedError as error:
+            first = None
+            _log.warning("replaced blocks are not known", chain=self._chain, why=str(error), advice=error.advice)
+        if first is not None and self._seen:
             self._hooks.on_reorg(self._chain, first, self._seen[-1].number)
             while self._seen and self._seen[-1].number >= first:
                 self._seen.pop()
@@ -148,14 +167,20 @@ class Follower:
         if _SEQUENCER in read.results:
             self._sequencer(read.results[_SEQUENCER])
             read = ChainRead(head=read.head, results={n: r for n, r in read.results.items() if n != _SEQUENCER})
+        lost = [r for r in read.results.values() if isinstance(r, _LOST)]
+        if lost and len(lost) == len(read.results):
+            raise lost[0]  # nothing came: what was read before goes on ageing, and this head is asked again
         self._observer.put_read(self._chain, read)
         self._read_at[block] = head.block_hash
         self._hooks.on_news(frozenset(s.feed for s in sources))
         return read
 
     def _sequencer(self, result: Quote | FeedError) -> None:
-        """No word of the uptime feed is taken for a sequencer that is down."""
-        down = None
-        if isinstance(result, FeedError):
-            down = result if isinstance(result, SequencerDown) else SequencerDown(f"its uptime feed fails: {result}")
-        self._observer.put_sequencer(self._chain, down)
+        """No word of the uptime feed, twice in turn, is taken for a sequencer that is down."""
+        if isinstance(result, FeedError) and not isinstance(result, SequencerDown):
+            self._unsaid += 1
+            if self._unsaid >= _TWICE:
+                self._observer.put_sequencer(self._chain, SequencerDown(f"its uptime feed fails: {result}"))
+            return
+        self._unsaid = 0
+        self._observer.put_sequencer(self._chain, result if isinstance(result, SequencerDown) else None)

@@ -9,12 +9,14 @@ from typing import TypeAlias
 
 import aiohttp
 
-from feeds import multicall
+from feeds import decode, multicall
+from feeds.abi import address, calldata
 from feeds.batch import Batch
 from feeds.endpoint import Counts, EndpointState, Head, ReaderLimits
 from feeds.endpoints import Endpoints
 from feeds.jsonrpc import BlockMissing, JsonRpc
-from feeds.types import Call, FeedError, Malformed, Quote, Read, Reply
+from feeds.types import Call, Disagreed, FeedError, Malformed, Quote, Read, Reply
+from feeds.units import MS
 
 __all__ = ["ChainRead", "ChainReader", "Head", "ReaderLimits", "RpcStats"]
 
@@ -79,6 +81,7 @@ class ChainReader:
         self._limits = most
         self._counts = Counts()
         self._endpoints = Endpoints(chain_id=chain_id, clients=clients, now_ms=now_ms, limits=most, counts=self._counts)
+        self._clock = Call(to=address(multicall_address), data=calldata("getCurrentBlockTimestamp()"))
         self._batch = Batch(self._endpoints, limits=most, counts=self._counts, multicall_address=multicall_address)
 
     @property
@@ -145,7 +148,10 @@ class ChainReader:
             if not waiting:
                 break
             calls = tuple(chain.from_iterable(c for _, c in waiting.values()))
-            head, replies = await self._replies(head, calls, first=phase == 0)
+            if phase == 0 and self._limits.agree > 1:
+                head, replies = await self._vouched(head, calls)
+            else:
+                head, replies = await self._replies(head, calls, first=phase == 0)
             waiting = self._resume(waiting, replies, results)
         for name, (read, _) in waiting.items():
             read.close()
@@ -186,6 +192,26 @@ class ChainReader:
     def _bug(self, what: str) -> FeedError:
         self._counts.bugs += 1
         return Malformed(f"a bug in the adapter: {what}")
+
+    async def _vouched(self, head: Head, calls: tuple[Call, ...]) -> tuple[Head, tuple[Reply, ...] | FeedError]:
+        """Replies at the head, of which as many endpoints say the time as say the values.
+
+        A head is one endpoint's word: it could name an old block with the newest time.
+        """
+        named, replies = await self._replies(head, (self._clock, *calls), first=True)
+        if isinstance(replies, FeedError):
+            return named, replies
+        try:
+            time_ms = decode.uint_at(decode.returned(replies[0])) * MS
+        except FeedError as error:
+            return named, error
+        if time_ms == named.time_ms:
+            return named, replies[1:]
+        liar = self._endpoints.active
+        text = "its head states another time than the block that it names"
+        lie = Disagreed(text, endpoint=liar.rpc.name, stated_ms=named.time_ms, time_ms=time_ms)
+        self._endpoints.outvoted(liar, lie)
+        return named, lie
 
     async def _replies(
         self, head: Head, calls: tuple[Call, ...], *, first: bool

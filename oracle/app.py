@@ -33,7 +33,7 @@ from feeds.watch import Hooks, Watch
 from oracle import keys
 from oracle.api import Server, serve
 from oracle.chain import Signer, StoreClient
-from oracle.clock import WARN_MS, ClockWatch, now_ms
+from oracle.clock import REFUSE_MS, WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
 from oracle.cosign import Ballot, Operator
 from oracle.desk import StoreDesk
@@ -55,6 +55,8 @@ from oracle.supervise import Supervisor
 from oracle.target import Target, Tools
 
 _log = structlog.get_logger("oracle.app")
+_LATE_MS = 1_900
+"""A round that begins later than this would call its own sources too early."""
 _DAY_S = 86_400
 _HOUSEKEEPING_S = 60
 _PUSH_S = 0.5
@@ -108,6 +110,7 @@ class App:
         self._dirty: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._ending = False
+        self._apart_ms: int | None = None
         self._watch: Watch | None = None
         self._server: Server | None = None
         self._scheduler = AsyncIOScheduler(timezone=UTC)
@@ -179,13 +182,22 @@ class App:
     async def _round_job(self) -> None:
         interval_s = self.plan.config.oracle.round_interval_s
         round_time_s = now_ms() // MS // interval_s * interval_s
-        if round_time_s <= self.last_round_s:
-            return
         self._check_clock()
+        if round_time_s <= self.last_round_s:
+            if self.last_round_s - round_time_s > interval_s:
+                _log.error("rounds of a later time are stored: this machine's clock was ahead, rounds wait until then",
+                           last_round=self.last_round_s, now=round_time_s)  # fmt: skip
+            return
+        if self.clock.offset_ms(now_ms()) < -REFUSE_MS or now_ms() - round_time_s * MS > _LATE_MS:
+            _log.warning("a round is left out: its time would not be true", round_time=round_time_s,
+                         late_ms=now_ms() - round_time_s * MS, offset_ms=self.clock.offset_ms(now_ms()))  # fmt: skip
+            self.metrics.misfire("round")
+            return
         done = self.round(round_time_s)
         durable_ms = now_ms() - round_time_s * MS
         self.durable_ms.append(durable_ms)
         self.desk.publish(done)
+        self.live.refresh(self.plan.specs, now_ms())  # what no tick makes dirty any more must not stand for ever
         self.metrics.round_done(done.records, done.abstained, durable_ms=durable_ms)
         for change in done.transitions:
             said = [r.text for r in change.reasons]
@@ -216,7 +228,7 @@ class App:
             self._wake.set()
 
     def _on_head(self, chain: str, head: Head, _: ChainRead) -> None:
-        self.clock.block(head.time_ms, now_ms())
+        self.clock.block(chain, head.time_ms, now_ms())
         self.metrics.head(chain, head.time_ms)
 
     def _on_reorg(self, chain: str, first_block: int, last_block: int) -> None:
@@ -240,6 +252,11 @@ class App:
         self.metrics.landed(row.target, took_ms)
 
     def _check_clock(self) -> None:
+        apart_ms = now_ms() - time.monotonic_ns() // 1_000_000
+        if self._apart_ms is not None and abs(apart_ms - self._apart_ms) > WARN_MS:
+            _log.warning("this machine's clock was set", by_ms=apart_ms - self._apart_ms)
+            self.clock.stepped()
+        self._apart_ms = apart_ms
         offset = self.clock.offset_ms(now_ms())
         self.metrics.clock_offset(offset)
         if abs(offset) > WARN_MS:

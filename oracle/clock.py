@@ -26,19 +26,23 @@ class ClockWatch:
     """Offsets of the last minute, by who stated the time. Positive: the others are ahead of us."""
 
     _seen: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
-    _block_ahead_ms: int = 0
 
     def stated(self, source: str, stated_at_ms: int, received_at_ms: int) -> None:
         """A venue's own time beside the time at which its message came."""
         self._add(source, stated_at_ms - received_at_ms, received_at_ms)
 
     def date(self, host: str, date_ms: int, received_at_ms: int) -> None:
-        """An HTTP Date header; it is cut to whole seconds, so its middle is taken."""
-        self._add(f"date:{host}", date_ms + _DATE_RESOLUTION_MS - received_at_ms, received_at_ms)
+        """An HTTP Date header; it is cut to whole seconds, so its middle is taken. One vote a venue, however it speaks."""
+        self._add(host, date_ms + _DATE_RESOLUTION_MS - received_at_ms, received_at_ms)
 
-    def block(self, block_time_ms: int, received_at_ms: int) -> None:
-        """A block's time: only a bound from one side."""
-        self._block_ahead_ms = max(0, block_time_ms - received_at_ms)
+    def block(self, chain: str, block_time_ms: int, received_at_ms: int) -> None:
+        """A block's time: only a bound from one side, for blocks arrive late; one vote a chain where it lies ahead."""
+        if block_time_ms > received_at_ms + WARN_MS:
+            self._add(f"block:{chain}", block_time_ms - received_at_ms, received_at_ms)
+
+    def stepped(self) -> None:
+        """This machine's clock was set: what was heard before says nothing any more."""
+        self._seen.clear()
 
     def offset_ms(self, now_ms: int) -> int:
         """Median over the sources of the freshest offset each showed in the last minute; 0 while nobody spoke."""
@@ -48,8 +52,7 @@ class ClockWatch:
                 entries.popleft()
             if entries:
                 best.append(max(offset for _, offset in entries))
-        middle = sorted(best)[(len(best) - 1) // 2] if best else 0
-        return max(middle, self._block_ahead_ms) if self._block_ahead_ms > WARN_MS else middle
+        return sorted(best)[(len(best) - 1) // 2] if best else 0
 
     def may_sign(self, now_ms: int) -> bool:
         """Whether the clock is good enough to put a time under a signature."""

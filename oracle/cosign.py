@@ -11,7 +11,7 @@ from eth_hash.auto import keccak
 from feeds.units import BPS
 from oracle.eip712 import BadSignature, address_of, batch_digest, observed_digest, recover, sign_compact
 from oracle.journal import EquivocationRefused, SignJournal
-from oracle.report import encode_item
+from oracle.report import decode_item, encode_item
 from oracle.sign import (
     Cosigners,
     Proposal,
@@ -26,7 +26,10 @@ from oracle.sign import (
     seal,
     split,
 )
-from oracle.types import Report
+from oracle.types import Report, Status
+
+_AGE_SLACK_S = 60
+_SPREAD_SLACK, _SPREAD_FLOOR_BPS = 4, 100
 
 
 class Operator:
@@ -47,6 +50,7 @@ class Operator:
         self._bound_bps = bound_bps
         self._view: dict[int, Report] = {}
         self._view_time_s = 0
+        self._heard: frozenset[bytes] = frozenset()
 
     def speaks(self, now_ms: int) -> bool:
         """Whether the operator may sign anything: its journal was not lost a short while ago."""
@@ -64,6 +68,10 @@ class Operator:
             items=items,
             signature=sign_compact(self._key, digest),
         )
+
+    def hear(self, values: Sequence[SignedValues]) -> None:
+        """Know who has signed values of this round: a leader must not leave any of them out."""
+        self._heard = frozenset(v.address for v in values)
 
     def propose(
         self, signers: SignerSet, round_time_s: int, values: Sequence[SignedValues], feeds: Sequence[int]
@@ -112,11 +120,24 @@ class Operator:
         blind = tuple(i for i in proposed if i not in self._view)
         if blind:
             return self._refuse(Refused.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
-        far = tuple(i for i in proposed if not within(fair[i], self._view[i], self._bound_bps))
+        far = tuple(
+            i
+            for i in proposed
+            if not within(fair[i], self._view[i], self._bound_bps) or self._alone(signers, proposal, i, fair[i])
+        )
         if far:
-            text = f"further than {self._bound_bps} bps from the own view, for feeds {list(far)}"
+            text = f"further than {self._bound_bps} bps from the own view, or of another status, for feeds {list(far)}"
             return self._refuse(Refused.OUT_OF_BOUND, text, far)
         return None
+
+    def _alone(self, signers: SignerSet, proposal: Proposal, index: int, fair: Report) -> bool:
+        """Whether the proposal says depeg (or takes it back) against the own view without more than half of the whole set."""
+        own, line = self._view[index].status, Status.DEPEG
+        if (own >= line) == (fair.status >= line):
+            return False
+        said = [(v.address, split(v.items).get(index), v.round_time_s) for v in proposal.values]
+        agree = [a for a, item, t in said if item and (decode_item(item, t)[1].status >= line) == (fair.status >= line)]
+        return 2 * signers.weight_of(tuple(agree)) <= sum(signers.weights)
 
     def _bad_values(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
         known: set[bytes] = set()
@@ -132,13 +153,22 @@ class Operator:
                     Refused.BAD_VALUES, f"values of {one.operator} are not signed by a signer of the set"
                 )
             known.add(signer)
+        if left := self._heard - known:
+            return self._refuse(Refused.BAD_VALUES, f"{proposal.leader} leaves out the values of {len(left)} operators")
         if signers.weight_of(tuple(known)) < signers.threshold:
             return self._refuse(Refused.BAD_VALUES, "the signed values do not reach the threshold")
         return None
 
 
 def within(proposed: Report, own: Report, bound_bps: int) -> bool:
-    """Whether both prices lie within the bound of the own ones, and presence agrees."""
+    """Whether both prices lie within the bound of the own ones, presence agrees, and age and spread are not made better.
+
+    Honest operators have other sources, so ages may differ by a minute and spreads by four times.
+    """
+    if proposed.market_age_s + _AGE_SLACK_S < own.market_age_s:
+        return False
+    if _SPREAD_SLACK * proposed.spread_bps + _SPREAD_FLOOR_BPS < own.spread_bps:
+        return False
     pairs = ((proposed.market_wad, own.market_wad), (proposed.redemption_wad, own.redemption_wad))
     return all(bool(p) == bool(o) and abs(p - o) * BPS <= o * bound_bps for p, o in pairs)
 
@@ -168,6 +198,8 @@ class LocalCosigners:
 
     async def propose(self, turn: int, values: Sequence[SignedValues], feeds: Sequence[int]) -> Proposal:
         """The operator whose turn it is leads."""
+        for one in self._operators:
+            one.hear(values)
         leader = self._operators[turn % len(self._operators)]
         return leader.propose(self._signers, values[0].round_time_s, values, feeds)
 

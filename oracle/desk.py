@@ -163,7 +163,7 @@ class StoreDesk:
         now_ms = self._now_ms()
         lag_ms = None if self._round_s is None else now_ms - self._round_s * MS
         waited_ms = now_ms - self._started_ms if lag_ms is None else lag_ms
-        live = waited_ms < _LATE_ROUNDS * self._interval_s * MS + _LATE_ROUNDS * MS
+        live = abs(waited_ms) < _LATE_ROUNDS * self._interval_s * MS + _LATE_ROUNDS * MS
         reasons = [] if live else [f"no round for {waited_ms} ms"]
         reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
         reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]

@@ -18,7 +18,7 @@ def weigh(inputs: Sequence[Input]) -> tuple[Input, ...]:
     if all(i.weight for i in inputs):
         return tuple(inputs)
     least = min((i.weight for i in inputs if i.weight), default=1)
-    return tuple(_weighing(i, i.weight or least) for i in inputs)
+    return tuple(i if i.weight else _weighing(i, least) for i in inputs)
 
 
 def merge(inputs: Sequence[Input]) -> tuple[Input, ...]:

@@ -192,7 +192,8 @@ def _evidence(
         supply_wad=_sum(others.get(Kind.SUPPLY, ()), seen),
         backing_wad=_sum(others.get(Kind.BACKING, ()), seen),
         suspects=tuple(sorted(suspects)),
-        sequencer_down=any(isinstance(o, Failure) and o.error.code == "SEQUENCER_DOWN" for o in outcomes),
+        sequencer_down=len(seen) < len(outcomes)
+        and any(isinstance(o, Failure) and o.error.code == "SEQUENCER_DOWN" for o in outcomes),
     )
 
 

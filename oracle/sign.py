@@ -141,7 +141,7 @@ def agreed(values: Sequence[SignedValues], signers: SignerSet) -> dict[int, Repo
         for index, item in split(one.items).items():
             by_feed.setdefault(index, {})[one.address] = decode_item(item, one.round_time_s)[1]
     return {
-        index: agree(tuple(reports.values()))
+        index: agree(tuple(reports.values()), [signers.weight_of((a,)) for a in reports])
         for index, reports in sorted(by_feed.items())
         if signers.weight_of(tuple(reports)) >= signers.threshold
     }

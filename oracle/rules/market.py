@@ -27,8 +27,11 @@ def imbalance(case: Case) -> Finding | None:
 def shallow(case: Case) -> Finding | None:
     """The depth fell below a part of what was usual in the window."""
     rules = case.spec.rules
-    past = sorted(d for at, d in case.memory.depths if at > case.now_ms - rules.depth_ms)
-    if not rules.depth_percent or len(past) < MOST_DEPTHS // 4:
+    if not rules.depth_percent:
+        return None
+    since_ms = case.now_ms - rules.depth_ms
+    past = sorted([d for at, d in case.memory.depths if at > since_ms])
+    if len(past) < MOST_DEPTHS // 4:
         return None
     usual, now = past[(len(past) - 1) // 2], case.seen.depth_wad
     if now * 100 >= usual * rules.depth_percent:
@@ -101,9 +104,9 @@ def unchanged(memory: Memory, seen: Evidence, now_ms: int) -> tuple[Unchanged, .
     out = []
     for source, price in seen.prices[:MOST_UNCHANGED]:
         old = known.get(source)
-        same = old is not None and old.price_wad == price
-        fresh = Unchanged(source=source, price_wad=price, since_ms=now_ms, market_wad=market)
-        out.append(old if same and old is not None else fresh)
+        if old is None or old.price_wad != price:
+            old = Unchanged(source=source, price_wad=price, since_ms=now_ms, market_wad=market)
+        out.append(old)
     return tuple(out)
 
 

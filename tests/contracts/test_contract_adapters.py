@@ -235,6 +235,40 @@ def test_a_ramp_that_nobody_pokes_is_reckoned_from_the_last_round(bench: Bench) 
     assert abs(view.functions.rampPpm().call() - 100_000) <= 2_000
 
 
+def test_a_mode_of_one_price_alone_is_that_price_with_the_wider_spread(bench: Bench) -> None:
+    market, silent = bench.view("ETH/USD", 0), bench.view()
+    for legs, mode in ((market, silent), 2), ((silent, market), 3):
+        view = bench.create("ModeView", *(leg.address for leg in legs), mode, 0, 18)
+        bench.push(bench.now + mode, [Item(1, market=2 * WAD, redemption=0, spread_bps=55)])
+        assert view.functions.peek().call() == market.functions.peek().call()
+        assert view.functions.spreadBps().call() == 55
+    bench.push(bench.now, [Item(0, spread_bps=99)])
+    assert view.functions.spreadBps().call() == 99
+
+
+def test_what_a_view_is_made_of_can_be_read(bench: Bench) -> None:
+    """Every function without arguments, of every view, answers; those that refuse while there is no price say so."""
+    bench.push(bench.now, [Item(0)])
+    plain, other = bench.view().address, bench.view(mode=1).address
+    made = {
+        "FeedView": [bench.store.address, b"weETH/ETH".ljust(32, b"\0"), 0, 18, 60],
+        "CappedFeedView": capped(bench, 106 * WAD // 100, 875),
+        "CrossView": [plain, other, 18],
+        "ModeView": [plain, other, 2, 0, 18],
+        "StrictFeedView": [plain, MAX_AGE_S, ZERO, 0],
+        "QuoteView": [plain, MAX_AGE_S, BASE, 18, QUOTE, 6],
+        "SiloView": [plain, MAX_AGE_S, BASE, 18, QUOTE, 6],
+        "MorphoView": [plain, MAX_AGE_S, 18, 6],
+    }
+    for name, args in made.items():
+        view = bench.create(name, *args)
+        reads = [e["name"] for e in view.abi if e["type"] == "function" and not e["inputs"] and e["name"] != "poke"]
+        assert reads
+        told = {one: view.functions[one]().call() for one in reads}
+        assert told.get("source", plain) == told.get("first", plain) == plain
+        assert told.get("maxAgeS", MAX_AGE_S) == MAX_AGE_S
+
+
 @pytest.mark.parametrize(("mode", "ramp_s"), [(0, 0), (1, 0), (5, 0), (4, 0), (2, 1), (3, 1)])
 def test_a_mode_that_cannot_be_is_refused(bench: Bench, mode: int, ramp_s: int) -> None:
     legs = (bench.view(mode=0).address, bench.view(mode=1).address)

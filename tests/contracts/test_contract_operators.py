@@ -139,6 +139,38 @@ def test_a_bond_stays_for_as_long_as_it_can_still_be_proven_guilty(guild: Guild)
     assert bench.refused(functions.leave(ADDRESSES[0])) == "NotNow"
 
 
+def test_a_token_that_takes_a_fee_or_fails_or_calls_back_is_not_bonded(guild: Guild) -> None:
+    bench = guild.bench
+    token = bench.consumer("OddToken")
+    registry = bench.create("OperatorRegistry", token.address, guild.settings(), LONGEST_S)
+    guild.functions = registry.functions
+    bench.send(token.functions.mint(guild.me, 10 * BOND))
+    guild.bond(KEYS[0])
+    again = registry.functions.bond(ADDRESSES[0], BOND, bytes(32), bytes(32))
+    for how, error in ((1, "TokenFailed"), (2, "TokenFailed"), (3, "NotNow")):
+        bench.send(token.functions.set(how))
+        assert bench.refused(again) == error
+    bench.send(token.functions.set(0))
+    bench.send(registry.functions.requestLeave(ADDRESSES[0], BOND))
+    bench.at(bench.now + LONGEST_S + DISPUTE_S)
+    for how, error in ((2, "TokenFailed"), (3, "NotNow")):
+        bench.send(token.functions.set(how))
+        assert bench.refused(registry.functions.leave(ADDRESSES[0])) == error
+    bench.send(token.functions.set(0))
+    bench.send(registry.functions.leave(ADDRESSES[0]))
+    assert registry.functions.totalShares().call() == 0
+
+
+def test_the_terms_of_a_registry_can_be_read(guild: Guild) -> None:
+    names = ["store", "chainId", "curator", "arbiter", "treasury", "slasher", "unbondingS", "disputeS"]
+    assert tuple(guild.functions[n]().call() for n in names) == guild.settings()
+    assert guild.functions.token().call() == guild.token.address
+    assert guild.functions.domain().call() == guild.bench.store.functions.domainSeparator().call()
+    slasher = guild.bench.create("EigenSlasher", guild.me, TREASURY, AVS, 7).functions
+    told = [slasher[n]().call() for n in ("allocations", "keys", "avs", "setId", "registry")]
+    assert told == [guild.me, TREASURY, AVS, 7, ZERO]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -65,6 +65,8 @@ def test_a_class_binds_its_limits_to_the_index(bench: Bench) -> None:
     assert functions.limitsOf((1 << 13) + 1).call() == WIDE
     assert bench.refusal(functions.limitsOf(2 << 13)) == ("BadClass", 2)
     assert bench.refusal(functions.register(b"z/ETH".ljust(32, b"\0"), True, True, 2)) == ("BadClass", 2)
+    neither = functions.register(b"z/ETH".ljust(32, b"\0"), False, False, 1)
+    assert bench.refusal(neither) == ("WrongPresence", 8_194)
     names = [(b"weETH/ETH", 0), (b"ETH/USD", 1), (b"x/ETH", 8_192), (b"y/ETH", 8_193)]
     got = [functions.feedAt(i).call() for i in range(functions.count().call())]
     assert [(raw.rstrip(b"\0"), index) for raw, index in got] == names
@@ -139,6 +141,16 @@ def test_a_far_price_with_a_good_status_is_at_least_watched(bench: Bench) -> Non
     land(bench, now, [Item(0)])
     land(bench, now + 20, [moved(Item(0), 600)])
     assert bench.word(0) >> 56 & 0xFF == OUT_OF_RANGE
+
+
+def test_a_rate_alone_is_held_without_an_age_of_a_market_that_is_not_there(bench: Bench) -> None:
+    index = bench.register("pufETH/ETH", market=False)
+    now = bench.now
+    land(bench, now, [Item(index, market=0, market_age_s=0)])
+    land(bench, now + 20, [Item(index, market=0, redemption=2 * WAD, market_age_s=0, spread_bps=1, redemption_age_h=1)])
+    report = decode_slot(bench.word(index))
+    assert (report.market_wad, report.redemption_wad) == (0, Item(0).redemption)
+    assert (report.market_age_s, report.redemption_age_h, report.spread_bps) == (0, 9, 7)
 
 
 def test_the_age_of_a_held_price_saturates(bench: Bench) -> None:
@@ -275,6 +287,7 @@ def rotating(web3: Web3, delay_s: int = 1_000, overlap_s: int = 50) -> Bench:
 def test_signers_change_after_the_delay_and_the_old_ones_are_taken_for_the_overlap(web3: Web3) -> None:
     bench = rotating(web3)
     functions, new = bench.store.functions, ADDRESSES[3:5]
+    assert (functions.rotationDelayS().call(), functions.overlapS().call()) == (1_000, 50)
     bench.send(functions.setSigners(new, [1, 1], 2, 2))
     due = bench.now + 1_000
     assert functions.nextSigners().call() == [2, due]
@@ -288,6 +301,7 @@ def test_signers_change_after_the_delay_and_the_old_ones_are_taken_for_the_overl
     land(bench, bench.now, [Item(0)])
     bench.at(due)
     assert functions.signerSet().call()[:3] == [2, 2, new]
+    assert functions.overlapEnds().call() == bench.now + 50
     receipt = bench.send(by_new(due))
     ends = bench.now + 50
     assert bench.event(receipt, "EpochStarted") == {"epoch": 2, "overlapEnds": ends}

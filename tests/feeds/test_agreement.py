@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
@@ -167,3 +168,38 @@ async def test_an_endpoint_that_often_fails_comes_last_until_that_is_forgotten(
     clock.ms += QUICK.forget_ms
     await reads.read(await reads.head(), {"a": BLOCK.read()})
     assert "eth_call" in three[0].seen
+
+
+async def test_an_old_block_under_a_new_time_is_a_lie(three: list[Server], session: aiohttp.ClientSession) -> None:
+    """The hash is real and all can read it, so the values agree: what is not true is when."""
+    ask(three[0].node, "anvil_mine", "0x5", "0x3c")
+    newest = ask(three[0].node, "eth_getBlockByNumber", "latest", False)
+    old = ask(three[0].node, "eth_getBlockByNumber", hex(int(newest["number"], 16) - 4), False)
+    three[0].fault = on("eth_getBlockByNumber", lambda answer: {**answer, "result": {**newest, "hash": old["hash"]}})
+    late = ask(three[0].node, "eth_getBlockByNumber", hex(int(newest["number"], 16) - 1), False)
+    three[2].fault = on("eth_getBlockByNumber", lambda answer: {**answer, "result": late})
+    reads = reader(session, *(s.url for s in three), limits=TWO)
+    head = await reads.head()
+    assert head.block_hash == old["hash"]
+    done = await reads.read(head, {"a": BLOCK.read()})
+    assert code(done.results["a"]) == "DISAGREED"
+    assert [s.lies for s in reads.stats.endpoints] == [1, 0, 0]
+    three[2].fault = None
+    honest = await reads.read(await reads.head(), {"a": BLOCK.read()})
+    assert price(honest.results["a"]) == int(newest["number"], 16) * WAD
+
+
+async def test_honest_endpoints_that_are_slower_than_one_are_not_shut_out(
+    three: list[Server], session: aiohttp.ClientSession
+) -> None:
+    async def late(answer: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return answer
+
+    for slow in three[1:]:
+        slow.fault = lambda _, answer: late(answer)
+    reads = reader(session, *(s.url for s in three), limits=replace(TWO, grace_ms=20))
+    for _ in range(4):
+        head = await reads.head()
+        done = await reads.read(head, {"a": BLOCK.read()})
+        assert price(done.results["a"]) == head.number * WAD

@@ -74,8 +74,8 @@ def test_a_clock_that_is_four_seconds_off_may_not_sign() -> None:
     assert not watch.may_sign(T0)
     assert watch.offset_ms(T0 + 61_000) == 0
     behind = ClockWatch()
-    behind.block(T0 + 5_000, T0)
+    behind.block("ethereum", T0 + 5_000, T0)
     assert not behind.may_sign(T0)
     old_block = ClockWatch()
-    old_block.block(T0 - 12_000, T0)
+    old_block.block("ethereum", T0 - 12_000, T0)
     assert old_block.may_sign(T0)

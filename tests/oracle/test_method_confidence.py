@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import random
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from conftest import SHARED_DATA
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle_build import wad
@@ -16,6 +16,8 @@ from feeds.units import WAD, Wad
 from oracle.budget import LegError, error_budget
 from oracle.confidence import calibrated_drift, confidence_bps, drift_bps
 from oracle.types import Input, Sample, Tuning
+
+SHARED_DATA = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data"
 
 DAY_MS = 86_400_000
 STILL = Tuning(drift_bps_day=0)

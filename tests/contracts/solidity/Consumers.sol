@@ -203,3 +203,42 @@ contract Token {
         return true;
     }
 }
+
+interface IBond {
+    function bond(address signer, uint256 shares, bytes32 r, bytes32 vs) external;
+    function leave(address signer) external;
+}
+
+/// A token that misbehaves as told: 0 not at all, 1 takes a fee, 2 answers false, 3 calls back into whoever moves it.
+contract OddToken {
+    uint256 public how;
+    mapping(address => uint256) public balanceOf;
+
+    function set(uint256 how_) external {
+        how = how_;
+    }
+
+    function mint(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    function approve(address, uint256) external pure returns (bool) {
+        return true;
+    }
+
+    function transfer(address to, uint256 amount) public returns (bool) {
+        return _move(msg.sender, to, amount);
+    }
+
+    function transferFrom(address from, address to, uint256 amount) external returns (bool) {
+        return _move(from, to, amount);
+    }
+
+    function _move(address from, address to, uint256 amount) private returns (bool) {
+        if (how == 2) return false;
+        if (how == 3) IBond(msg.sender).leave(from);
+        balanceOf[from] -= amount;
+        balanceOf[to] += how == 1 ? amount - 1 : amount;
+        return true;
+    }
+}
