@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint fuzz laws push-faults bench artifacts check-artifacts setup clean help
+.PHONY: demo test lint fuzz laws push-faults methodology bench artifacts check-artifacts setup clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -44,6 +44,9 @@ laws: setup     ## long: every law of the core with 10,000 examples
 
 push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on where it stopped
 	LRT_ORACLE_PUSH_RUNS=$${LRT_ORACLE_PUSH_RUNS:-500} LRT_ORACLE_PUSH_DONE=var/push-faults.done $(PY) -m pytest tests/chain/test_push_faults.py -n 2 $(ARGS)
+
+methodology: setup  ## tables and pictures of docs/methodology.md: DATA=folder of recorded series
+	$(PY) -m lab.methodology $(if $(DATA),--data $(DATA)) $(ARGS)
 
 bench: setup    ## every benchmark, one after the other
 	for what in chain latency aggregate api gas; do .venv/bin/lrt-oracle bench $$what --json || exit 1; done

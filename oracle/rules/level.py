@@ -45,7 +45,8 @@ def no_market(case: Case) -> Finding | None:
 
 
 def single_group(case: Case) -> Finding | None:
-    """One group is no second opinion."""
+    """One group is no second opinion: the spread says how far it may be wrong, down to what the protocol owes."""
     if not case.seen.market_wad or not case.spec.accept_single_group or case.seen.groups > 1:
         return None
-    return Finding(status=Status.WATCH, reason=Reason(code=Why.SINGLE_GROUP, text="one group of sources only"))
+    reason = Reason(code=Why.SINGLE_GROUP, text="one group of sources only")
+    return Finding(status=Status.WATCH, reason=reason, doubt=True, apart_bps=abs(case.seen.deviation or 0))
