@@ -112,7 +112,7 @@ PLACE: dict[str, Any] = {
         (BalancerWeighted(**PLACE), {"quote_decimals": 24}, "at most 18 decimals"),
         (BalancerWeighted(**PLACE), {"quote": PLACE["base"]}, "the same token"),
         (BalancerWeighted(**PLACE), {"notional": "0"}, "above 0"),
-        (BalancerStable(**PLACE), {"kind": "phantom"}, "write one of composable, meta"),
+        (BalancerStable(**PLACE), {"variant": "phantom"}, "write one of composable, meta"),
         (BalancerStable(**PLACE), {"min_depth": "-1"}, "not sane"),
     ],
 )
