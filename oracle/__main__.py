@@ -86,9 +86,13 @@ def demo(seconds: float, scenario: str, port: int, json_file: Path | None, folde
 def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
+    from oracle.schema import ConfigError
 
     plan = _plan(config_path)
-    _until_signal(App(plan).run)
+    try:
+        _until_signal(App(plan).run)
+    except ConfigError as e:
+        raise Exit(f"{config_path}:\n{e}", USAGE) from None
 
 
 @main.command()

@@ -32,7 +32,7 @@ from feeds.units import MS, wad_text
 from feeds.watch import Hooks, Watch
 from oracle import keys
 from oracle.api import Server, serve
-from oracle.chain import Signer, StoreClient
+from oracle.chain import Signer, StoreClient, Unfit
 from oracle.clock import REFUSE_MS, WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
 from oracle.cosign import Ballot, Operator
@@ -48,6 +48,7 @@ from oracle.push import PushRules
 from oracle.records import PushRow, Record
 from oracle.remote import RemoteSigner
 from oracle.rounds import Done, Member, Rounds, subset
+from oracle.schema import ConfigError, Problem
 from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
 from oracle.store import Store
@@ -121,6 +122,7 @@ class App:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             self._watch = self._build_watch(session)
             self.targets.update({n: self._target(n, t) for n, t in config.targets.items()})
+            await self._start_targets()
             server = await serve(
                 self.desk,
                 host=config.api.host,
@@ -152,6 +154,21 @@ class App:
                 for target in self.targets.values():
                     await target.close()
                 self.store.close()
+
+    async def _start_targets(self) -> None:
+        """Connect to every store; one that contradicts the config stops the start."""
+        found = await asyncio.gather(*(t.start() for t in self.targets.values()), return_exceptions=True)
+        problems = []
+        for name, error in zip(self.targets, found, strict=True):
+            if isinstance(error, Unfit):
+                problems.append(Problem(f"targets.{name}", str(error)))
+            elif error is not None:
+                raise error
+        if problems:
+            for target in self.targets.values():
+                await target.close()
+            self.store.close()
+            raise ConfigError(problems)
 
     def round(self, round_time_s: int) -> Done:
         """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""

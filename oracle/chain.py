@@ -33,7 +33,7 @@ from oracle.store_abi import calldata
 from oracle.transaction import Fees, Market, SignedTx, Unsigned
 from oracle.types import Report
 
-__all__ = ["ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses"]
+__all__ = ["ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses", "Unfit"]
 _GWEI = 10**9
 _GAS_NUM, _GAS_DEN = 6, 5
 _FEE_BLOCKS = 20
@@ -48,6 +48,10 @@ class StoreRefuses(ChainError):
     def __init__(self, name: str, text: str) -> None:
         super().__init__(f"the push would fail: {name}{text}")
         self.name = name
+
+
+class Unfit(ChainError):
+    """Config and store contradict each other: nothing that is pushed would be right, so the process does not start."""
 
 
 class FeeTooHigh(ChainError):
@@ -142,6 +146,11 @@ class StoreClient:
     async def _feed(self, position: int) -> tuple[bytes, int]:
         raw, index = await self.read("feedAt", position)
         return raw, int(index)
+
+    async def presence(self, index: int) -> tuple[bool, bool]:
+        """Whether a feed has a market price and a redemption rate there; fixed when it was registered."""
+        market, redemption = await self.read("presence", index)
+        return bool(market), bool(redemption)
 
     async def limits(self, index: int) -> StoreLimits:
         """What the store takes of a feed; what changes from block to block is `paused` and `waiting`."""

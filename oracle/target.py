@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from feeds.units import MS
-from oracle.chain import ChainError, StoreClient, StoreRefuses
+from oracle.chain import ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.cosign import Ballot, Operator
 from oracle.due import Candidate, Decision, PushPolicy, decide
 from oracle.mirror import StoreLimits
@@ -109,6 +109,20 @@ class Target:
         self._done = done
         self._news = True
 
+    async def start(self) -> None:
+        """Connect before anything runs. A chain that does not answer is tried again later.
+
+        Raises:
+            Unfit: config and store contradict each other: a feed is not registered, or with other prices, or the store
+                takes reports of another age.
+        """
+        try:
+            await self._connect()
+        except Unfit:
+            raise
+        except (ChainError, SignerError, OSError, TimeoutError) as e:
+            _log.warning("target not connected yet; the next look tries again", target=self.name, why=str(e)[:300])
+
     async def turn(self) -> None:
         """One look: connect if need be, settle what is under way, push what is due. The scheduler calls it."""
         try:
@@ -139,6 +153,7 @@ class Target:
     async def _connect(self) -> None:
         signers = await self._client.connect()
         indexes = self._bind(await self._client.feeds())
+        await self._fit(indexes)
         await self._pusher.start(indexes)
         self._indexes = indexes
         await self._sit(signers)
@@ -154,7 +169,7 @@ class Target:
         found = await asyncio.gather(*(self._client.limits(i) for i in self._indexes.values()))
         for one in found:
             if one.max_push_age_s != self._rules.max_push_age_s:
-                raise ChainError(
+                raise Unfit(
                     f"max_push_age_s is {self._rules.max_push_age_s} in the config and {one.max_push_age_s} in the"
                     f" store: write max_push_age_s = {one.max_push_age_s}"
                 )
@@ -168,10 +183,20 @@ class Target:
     def _bind(self, known: Mapping[str, int]) -> dict[str, int]:
         missing = [f for f in self._feeds if f not in known]
         if missing:
-            raise ChainError(
-                f"not registered in the store: {', '.join(missing)}; run `lrt-oracle deploy` or register them"
-            )
+            raise Unfit(f"not registered in the store: {', '.join(missing)}; run `lrt-oracle deploy` or register them")
         return {f: known[f] for f in self._feeds}
+
+    async def _fit(self, indexes: Mapping[str, int]) -> None:
+        """Hold each feed's prices against what it was registered with: one wrong item would spoil every batch."""
+        found = await asyncio.gather(*(self._client.presence(i) for i in indexes.values()))
+        for feed, there in zip(indexes, found, strict=True):
+            spec = self._tools.rounds.specs[feed]
+            if there != (spec.has_market, spec.has_redemption):
+                words = [w for w, has in zip(("market price", "redemption rate"), there, strict=True) if has]
+                raise Unfit(
+                    f"{feed} is registered with {' and '.join(words) or 'nothing'} only, the config gives it other sources:"
+                    f" register it under another id ({feed}#2), or correct its sources"
+                )
 
     async def _look_after(self) -> None:
         """Now and then: the signer set, and what the gas key still has."""

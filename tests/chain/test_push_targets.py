@@ -16,6 +16,7 @@ from fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
 from demo import anvil
 from demo.chain import account
 from feeds.units import WAD
+from oracle.chain import Unfit
 from oracle.deploy import Deployer, StoreSettings
 from oracle.due import PushPolicy
 from oracle.eip712 import address_of
@@ -179,3 +180,24 @@ async def test_gas_of_a_push_is_shared_by_its_feeds(tmp_path: Path) -> None:
         spent = here.stores[0].gas_spent("t", 0)
         assert row.gas_used is not None
         assert spent == {0: -(-row.gas_used // 2), 1: -(-row.gas_used // 2)}
+
+
+async def test_a_store_that_contradicts_the_config_stops_the_start(tmp_path: Path) -> None:
+    """A feed with other prices than it was registered with, and one that is not there, are told before anything runs."""
+    with anvil.running() as node:
+        deployer = Deployer(node.url, coincurve.PrivateKey(bytes(account(0).key)))
+        signers = tuple(address_of(k) for k in KEYS.values())
+        settings = StoreSettings(signers=signers, weights=(1, 1, 1), threshold=2, max_push_age_s=MAX_PUSH_AGE_S)
+        made = await deployer.deploy(settings, [], salt="contradicts")
+        place = Place(
+            seed=0, node=node.url, endpoints=(node.url,), chain_id=made.chain_id, store=made.store,
+            gas_key=bytes(account(2).key).hex(), folder=str(tmp_path),
+        )  # fmt: skip
+        async with FaultWorld(place, 1_800_000_000) as world:
+            with pytest.raises(Unfit, match="not registered in the store"):
+                await world.targets[0].start()
+            await deployer.register(made.store, "wdivETH/ETH", market=True, redemption=True)
+            await deployer.register(made.store, "ETH/USD", market=True, redemption=True)
+            with pytest.raises(Unfit, match="ETH/USD is registered with market price and redemption rate"):
+                await world.targets[0].start()
+        await deployer.close()

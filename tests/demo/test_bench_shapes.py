@@ -1,0 +1,92 @@
+"""What the benchmarks print, at tiny sizes. No time is asserted: a shape, and that what was measured was done."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import pytest
+
+from demo.bench_aggregate import aggregate, plain
+from demo.bench_ccxt import beside_ccxt
+from demo.bench_chain import chain
+from demo.bench_latency import latency
+from demo.bench_tools import at_percent
+from demo.bench_venues import BASES, shown, spelled, websocket_frame
+from demo.venue_wires import WIRES
+from feeds.registry import EXCHANGES
+from oracle.methods import vector
+
+
+@pytest.mark.chain
+async def test_bench_chain_counts_contract_calls() -> None:
+    found = await chain(reads=200)
+    assert {"ours_ms", "web3_single_ms", "bare_multicall_ms", "ratio_web3", "ratio_bare"} < set(found)
+    assert found["reads"] == 200
+    assert found["eth_calls"] == 2, "pools ask twice, whatever their number"
+    assert found["sources"]["pools"] == 6
+    assert found["sources"]["rates"] > 0
+    assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.loopback
+async def test_bench_latency_reads_every_venue() -> None:
+    found = await latency(rates=(40, 60), seconds=0.6, ccxt_frames=0)
+    assert found["venues"] == len(EXCHANGES)
+    assert [s["rate_per_venue"] for s in found["steps"]] == [40, 60]
+    for step in found["steps"]:
+        assert step["parsed_per_s"] > 0
+        assert step["bad_messages"] == 0
+        assert step["live_updates_per_s"] > 0
+        assert step["probes"] > 0
+    assert json.loads(json.dumps(found)) == found
+
+
+async def test_bench_aggregate_has_both_parts() -> None:
+    found = await aggregate(feeds=3, sources=15, shape=(2, 400))
+    assert (found["feeds"], found["sources"]) == (3, 15)
+    assert found["vector"]["largest_difference"] < 1e-9
+    assert found["vector"]["ratio_memory"] > 0
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_the_plain_loop_and_the_engine_agree_over_gaps() -> None:
+    market, redemption, at_ms = vector.example(1, 300)
+    at_ms[150:] += 600_000
+    mean, gap = vector.twap_and_deviation(market, redemption, at_ms, 200_000, 15_000)
+    means, gaps = plain(market[0].tolist(), redemption[0].tolist(), at_ms.tolist(), 200_000, 15_000)
+    assert means == pytest.approx(mean[0].tolist(), rel=1e-9)
+    assert gaps == pytest.approx(gap[0].tolist(), abs=1e-5)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ccxt") is None, reason="ccxt is an optional package")
+async def test_ccxt_is_compared_where_it_reads_the_same_messages() -> None:
+    found = await beside_ccxt(20)
+    assert set(found["venues"]) | set(found["ccxt_reads_other_messages"]) == set(WIRES)
+    assert {"bitget", "bybit", "coinbase", "kraken", "okx"} <= set(found["venues"])
+    assert found["ratio"] > 0
+
+
+@pytest.mark.parametrize("venue", sorted(WIRES))
+def test_every_message_of_a_run_is_another_price(venue: str) -> None:
+    symbols = {spelled(venue, base) for base in BASES}
+    assert len(symbols) == len(BASES)
+    first, second = (shown(spelled(venue, "LDO"), "LDO", turn, 1_790_000_000_000) for turn in (0, 4))
+    assert float(first.bid) < float(first.last) < float(first.ask)
+    assert first.bid != second.bid
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+def test_frames_say_their_size_as_the_standard_has_it(size: int) -> None:
+    framed = websocket_frame(b"x" * size)
+    assert framed[0] == 0x82
+    header = 2 if size < 126 else 4 if size < 65_536 else 10
+    assert len(framed) == header + size
+    assert (framed[1] if header == 2 else int.from_bytes(framed[2:header], "big")) == size
+    assert websocket_frame("é")[:2] == bytes((0x81, 2))
+
+
+def test_percents_are_places_in_a_ranking() -> None:
+    assert at_percent([], 99) == 0
+    assert at_percent([1, 2, 3, 4], 50) == 3
+    assert at_percent(list(range(100)), 99) == 99
