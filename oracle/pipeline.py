@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
@@ -52,6 +53,12 @@ class Judged:
     state: FeedState
 
 
+@lru_cache(maxsize=1_024)
+def _spec_hash(spec: FeedSpec) -> str:
+    """Hash of what decides a feed: the same from round to round, so it is made once."""
+    return digest(spec)
+
+
 def step(
     spec: FeedSpec, state: FeedState, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int
 ) -> tuple[Result, FeedState]:
@@ -81,7 +88,7 @@ def step(
         feed=spec.feed,
         round_time_s=now_ms // MS,
         rules_version=RULES_VERSION,
-        spec_hash=digest(spec),
+        spec_hash=_spec_hash(spec),
         state_before=digest(state),
         state_after=digest(done.state),
         outcomes=given,
@@ -279,7 +286,7 @@ def _abstained(
         feed=spec.feed,
         round_time_s=now_ms // MS,
         rules_version=RULES_VERSION,
-        spec_hash=digest(spec),
+        spec_hash=_spec_hash(spec),
         state_before=digest(state),
         state_after=digest(after),
         outcomes=outcomes,
