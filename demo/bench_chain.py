@@ -1,9 +1,10 @@
 """`bench chain`: pool and rate reads of one block through our reader, by single web3 calls, and by one bare Multicall3 call.
 
 A read is one contract call. Ours is all that a new head costs: the adapters' calls (pools ask in two phases, so two
-eth_calls), packing, answers decoded, and every pool priced at size with its depths; ``pricing_ms`` of it is arithmetic
-over answers that are already here. The single calls are given their bytes and decode nothing. The bare call holds the
-calls of both phases in one request, packed beforehand, and its answer is read and thrown away.
+eth_calls), packing, answers decoded, and every pool priced at size with its depths. ``pricing_ms`` is the adapters' arithmetic alone, over
+answers that are already here; ``reading_ms`` our reader alone, with adapters that ask the same and look at no answer. The
+single calls are given their bytes and decode nothing. The bare call holds the calls of both phases in one request, packed
+beforehand, and its answer is read and thrown away.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Any
 
 import aiohttp
 import orjson
-from hexbytes import HexBytes
 from web3 import Web3
 
 from demo import anvil
@@ -29,11 +29,13 @@ from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.rates.call import RateCall
 from feeds.rpc import ChainReader, Head
 from feeds.types import Call, ChainAdapter, FeedError, Quote, Read, Reply
+from feeds.units import Wad
 from oracle.clock import now_ms
 
 _POOLS = ("demolrt_uniswap", "wdiveth_balancer", "demolrt_balancer")
 """The demo's pools but one: its pool of 1 bp has so narrow ticks that it alone asks for 500."""
 _JSON = {"Content-Type": "application/json"}
+_UNPRICED = Quote(price_wad=Wad(1))
 _ROUNDS = 2
 """Each pool is read at so many notionals."""
 
@@ -62,6 +64,9 @@ async def chain(reads: int = 500) -> dict[str, Any]:
             async def ours() -> None:
                 await reader.read(head, {n: a.read() for n, a in adapters.items()})
 
+            async def reading() -> None:
+                await reader.read(head, {n: _asking(t) for n, t in recorded.items()})
+
             before = reader.stats.requests
             await ours()
             eth_calls = reader.stats.requests - before
@@ -71,7 +76,7 @@ async def chain(reads: int = 500) -> dict[str, Any]:
                 async with session.post(node.url, data=bare_body, headers=_JSON) as reply:
                     await reply.read()
 
-            ours_ms, bare_ms = await median_ms(ours), await median_ms(bare)
+            ours_ms, reading_ms, bare_ms = [await median_ms(work) for work in (ours, reading, bare)]
             pricing_ms = median_sync_ms(lambda: _price_again(adapters, recorded))
             single_ms = median_sync_ms(lambda: _singly(node.url, calls, head.number), runs=3)
     return {
@@ -80,10 +85,12 @@ async def chain(reads: int = 500) -> dict[str, Any]:
         "eth_calls": eth_calls,
         "ours_ms": round(ours_ms, 3),
         "pricing_ms": round(pricing_ms, 3),
+        "reading_ms": round(reading_ms, 3),
         "web3_single_ms": round(single_ms, 3),
         "bare_multicall_ms": round(bare_ms, 3),
         "ratio_web3": round(single_ms / ours_ms, 1),
         "ratio_bare": round(ours_ms / bare_ms, 2),
+        "ratio_bare_reading": round(reading_ms / bare_ms, 2),
     }
 
 
@@ -133,6 +140,12 @@ def _overheard(read: Read, talk: _Talk) -> Read:
         return quote
 
 
+def _asking(talk: _Talk) -> Read:
+    for calls in talk.calls:  # noqa: UP028 - what is sent back must not go to the list
+        yield calls
+    return _UNPRICED
+
+
 def _price_again(adapters: Mapping[str, ChainAdapter], talks: Mapping[str, _Talk]) -> None:
     """The adapters' own work alone: the same answers, without asking."""
     for name, adapter in adapters.items():
@@ -153,4 +166,4 @@ def _bare_body(world: World, calls: tuple[Call, ...], head: Head) -> bytes:
 def _singly(url: str, calls: tuple[Call, ...], block: int) -> None:
     eth = Web3(Web3.HTTPProvider(url)).eth
     for call in calls:
-        eth.call({"to": Web3.to_checksum_address(call.to), "data": HexBytes(call.data)}, block)
+        eth.call({"to": Web3.to_checksum_address(call.to), "data": call.data}, block)

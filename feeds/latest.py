@@ -75,10 +75,13 @@ class Latest:
         if why := _no_news(result, seen.quote):
             self._dropped[venue, why] += 1
             return False
-        same = seen.quote is not None and replace(seen.quote, stated_at_ms=result.stated_at_ms) == result
-        changed = seen.changed_at_ms if same else received_at_ms
-        self._seen[key] = replace(
-            seen, quote=result, received_at_ms=received_at_ms, changed_at_ms=changed, failing=False
+        changed = seen.changed_at_ms if _repeated(result, seen.quote) else received_at_ms
+        self._seen[key] = Seen(  # written out: this runs for every message, and ``replace`` is slow
+            quote=result,
+            received_at_ms=received_at_ms,
+            changed_at_ms=changed,
+            error=seen.error,
+            error_at_ms=seen.error_at_ms,
         )
         return True
 
@@ -100,4 +103,11 @@ def _no_news(new: Quote, old: Quote | None) -> str | None:
         return None
     if new.stated_at_ms < old.stated_at_ms:
         return "out_of_order"
-    return "duplicate" if new == old else None
+    return "duplicate" if new.stated_at_ms == old.stated_at_ms and new == old else None
+
+
+def _repeated(new: Quote, old: Quote | None) -> bool:
+    """Whether a quote says what the one before said, whatever its time; the price decides nearly always."""
+    if old is None or new.price_wad != old.price_wad:
+        return False
+    return replace(old, stated_at_ms=new.stated_at_ms) == new

@@ -77,6 +77,7 @@ class Watch:
                 if source.pull is not None:
                     pulls[source.venue] = source.pull
         self._symbols = {v: tuple(sorted(s)) for v, s in sorted(symbols.items())}
+        self._feeds = {(v, s): observer.feeds_of(v, s) for v, listed in symbols.items() for s in listed}
         self._plans = {v: venues.get(v, VenuePlan()) for v in self._symbols}
         self._exchanges = {
             v: _placed(EXCHANGES[v] if pull is None else pull, self._plans[v])
@@ -132,7 +133,7 @@ class Watch:
         if isinstance(result, Quote) and result.stated_at_ms is not None:
             self._hooks.on_stated(venue, result.stated_at_ms, received_at_ms)
         if news:
-            self._hooks.on_news(self._observer.feeds_of(venue, tick.symbol))
+            self._hooks.on_news(self._feeds.get((venue, tick.symbol), frozenset()))
         return news
 
     async def _fall_back(self, venue: str) -> None:

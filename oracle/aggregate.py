@@ -175,14 +175,15 @@ def _outlier(entry: Input, group: Input) -> Rejected:
 def _used(inputs: Sequence[Input], groups: Sequence[Input], now_ms: int) -> tuple[Used, ...]:
     total = sum(g.weight for g in groups)
     share = {g.group: Bps(g.weight * BPS // total) for g in groups}
-    return tuple(
+    used = [
         Used(
             source=i.source,
             group=i.group,
             price_wad=i.price_wad,
             weight_bps=share[i.group],
-            age_ms=max(0, now_ms - i.at_ms),
+            age_ms=now_ms - i.at_ms if now_ms > i.at_ms else 0,
         )
         for i in inputs
         if i.group in share
-    )
+    ]
+    return tuple(used)
