@@ -125,7 +125,8 @@ class Follower:
 
     async def _pause(self) -> None:
         """Wait for the next announcement, but no longer than the polling interval, nor shorter than a breath."""
-        await asyncio.sleep(min(_BREATH_MS, self._plan.poll_ms) / MS)
+        if self._heads is not None:
+            await asyncio.sleep(min(_BREATH_MS, self._plan.poll_ms) / MS)
         try:
             async with asyncio.timeout(self._plan.poll_ms / MS):
                 await self._announced.wait()

@@ -14,9 +14,10 @@ from feeds.units import BPS, mul_div_up
 
 BLOCKS = 128
 """Blocks remembered; the median depth is taken over all of them."""
-FALL_BPS = 1
+FALL_BPS = 200
 RISE_BPS = 20
-"""How far the virtual price may fall (rounding, a rate's step back) and rise (fees of a busy block) between two reads."""
+"""How far the virtual price may fall (a slash of the tokens inside lowers it) and rise (fees of a busy block) between two
+reads. What is drained, donated to or bent goes further."""
 SETTLED_BLOCKS = 50
 """Reads after which another level of the virtual price is the new truth: a slash that the pool has really taken."""
 

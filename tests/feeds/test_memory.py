@@ -86,7 +86,7 @@ def test_a_virtual_price_that_falls_or_leaps_is_not_believed() -> None:
 def test_a_new_level_is_believed_once_it_has_stood() -> None:
     memory = Memory()
     memory.held("p", pool(virtual=WAD), 0)
-    slashed = WAD * 99 // 100
+    slashed = WAD * 90 // 100
     seen = [memory.held("p", pool(virtual=slashed), b) for b in range(1, SETTLED_BLOCKS + 5)]
     believed = [isinstance(r, Quote) for r in seen]
     assert believed == [False] * (SETTLED_BLOCKS - 1) + [True] * 5
