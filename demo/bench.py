@@ -30,8 +30,8 @@ from feeds.abi import address
 from feeds.units import Bps, Wad
 from oracle.app import App
 from oracle.clock import now_ms
-from oracle.deploy import Deployer, feed_id
 from oracle.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
+from oracle.onchain.deploy import Deployer, feed_id
 from oracle.report import encode_item
 from oracle.types import Report, Status, Why
 

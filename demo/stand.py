@@ -18,9 +18,9 @@ from demo.deploy import World, backdated, deploy
 from demo.venues import Venue
 from oracle import config, keys
 from oracle.clock import now_ms
-from oracle.deploy import Deployer, Deployment, StoreSettings
 from oracle.eip712 import address_of
 from oracle.journal import SignJournal
+from oracle.onchain.deploy import Deployer, Deployment, StoreSettings
 from oracle.plan import Plan, plan
 
 _THRESHOLD = 2

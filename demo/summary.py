@@ -10,7 +10,7 @@ from demo.stand import Stand
 from feeds.types import Kind, Observation
 from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
-from oracle.deploy import decimals_of
+from oracle.onchain.deploy import decimals_of
 from oracle.records import Record
 from oracle.types import Why
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from lab.track import spans_of, time_of
-from oracle.schema import Problem, nearest
+from oracle.tables.schema import Problem, nearest
 from oracle.types import Status, Why
 
 _WORDS = {s.word: s for s in Status}

@@ -11,7 +11,7 @@ from lab.measure import changes, ours
 from lab.run import Moment
 from oracle.config import parse
 from oracle.plan import plan
-from oracle.schema import ConfigError
+from oracle.tables.schema import ConfigError
 
 _PLACES = 6
 

@@ -13,8 +13,8 @@ from feeds.units import MS
 from lab.data import Series, read_series
 from lab.track import Path, Track, path_of, spans_of
 from oracle.config import FeedSection
-from oracle.schema import Problem, build, nearest
 from oracle.specs import spec_of
+from oracle.tables.schema import Problem, build, nearest
 from oracle.types import FeedSpec, SourceSpec
 
 _TRACK_KEYS = frozenset({

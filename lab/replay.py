@@ -16,7 +16,7 @@ from lab.measure import OURS, Change, Outcome, changes, measured, ours
 from lab.peers import Said, publications
 from lab.run import Moment, run
 from oracle.methods.registry import METHODS
-from oracle.schema import nearest
+from oracle.tables.schema import nearest
 from oracle.types import Status
 
 

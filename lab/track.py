@@ -11,7 +11,7 @@ from typing import Any
 
 from feeds.types import ERRORS, Failure, Kind, Observation, Outcome, Pair
 from feeds.units import MS, WAD, Wad
-from oracle.schema import Problem
+from oracle.tables.schema import Problem
 
 _POINT = 2
 _BLOCK_MS = 12_000

@@ -68,7 +68,7 @@ def demo(seconds: float, scenario: str, port: int, json_file: Path | None, folde
     from demo.main import run
     from demo.scenarios import SCENARIOS
     from demo.stand import Options
-    from oracle.schema import nearest
+    from oracle.tables.schema import nearest
 
     if scenario not in SCENARIOS:
         raise Exit(f"{scenario!r} is no scenario; {nearest(scenario, SCENARIOS)}", USAGE)
@@ -86,7 +86,7 @@ def demo(seconds: float, scenario: str, port: int, json_file: Path | None, folde
 def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
-    from oracle.schema import ConfigError
+    from oracle.tables.schema import ConfigError
 
     plan = _plan(config_path)
     try:
@@ -115,8 +115,8 @@ def once(config_path: Path, as_json: bool, wait: float) -> None:
 @click.pass_obj
 def check(config_path: Path, offline: bool, confirm: tuple[str, ...], as_json: bool) -> None:
     """Check config and catalogue: every error at once; with a network every contract, value, other oracle and store."""
-    from oracle.check import check as run_check
-    from oracle.schema import ConfigError
+    from oracle.checks.check import check as run_check
+    from oracle.tables.schema import ConfigError
 
     try:
         plan = _plan(config_path, raw=True)
@@ -285,9 +285,9 @@ def deploy(
 ) -> None:
     """Deploy a PriceStore, register the config's feeds, deploy a view for each, verify all; run again to resume."""
     from oracle.config import address
-    from oracle.deploy import StoreSettings, record
-    from oracle.deploy import deploy as put
     from oracle.keys import load
+    from oracle.onchain.deploy import StoreSettings, record
+    from oracle.onchain.deploy import deploy as put
 
     plan = _plan(config_path)
     parties = tuple(address(s.strip()) for s in signers.split(","))
@@ -339,7 +339,7 @@ def bench(what: str, as_json: bool) -> None:
 def _plan(config_path: Path, *, raw: bool = False) -> Plan:
     from oracle.config import load
     from oracle.plan import plan
-    from oracle.schema import ConfigError
+    from oracle.tables.schema import ConfigError
 
     try:
         return plan(load(config_path))
@@ -350,8 +350,8 @@ def _plan(config_path: Path, *, raw: bool = False) -> Plan:
 
 
 def _store(config_path: Path, feed: str) -> Any:
-    from oracle.schema import nearest
     from oracle.store import Store
+    from oracle.tables.schema import nearest
 
     plan = _plan(config_path)
     if feed not in plan.specs:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from oracle.documents import Abstaining
-from oracle.events import Hub, StreamLimits
-from oracle.routes import Routes
-from oracle.shown import Desk, Health, News, NoReport
-from oracle.web import crossing, dress, guarded
+from oracle.endpoint.documents import Abstaining
+from oracle.endpoint.events import Hub, StreamLimits
+from oracle.endpoint.routes import Routes
+from oracle.endpoint.shown import Desk, Health, News, NoReport
+from oracle.endpoint.web import crossing, dress, guarded
 
 __all__ = ["Abstaining", "Desk", "Health", "News", "NoReport", "Server", "StreamLimits", "serve"]
 

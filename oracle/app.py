@@ -32,27 +32,27 @@ from feeds.units import MS, wad_text
 from feeds.watch import Hooks, Watch
 from oracle import keys
 from oracle.api import Server, serve
-from oracle.chain import Signer, StoreClient, Unfit
 from oracle.clock import REFUSE_MS, WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
 from oracle.cosign import Ballot, Operator
 from oracle.desk import StoreDesk
 from oracle.drift import drifts
-from oracle.due import PushPolicy
 from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
 from oracle.live import Live
 from oracle.metrics import Metrics
+from oracle.onchain.chain import Signer, StoreClient, Unfit
+from oracle.onchain.due import PushPolicy
 from oracle.plan import Plan
 from oracle.push import PushRules
 from oracle.records import PushRow, Record
 from oracle.remote import RemoteSigner
 from oracle.rounds import Done, Member, Rounds, subset
-from oracle.schema import ConfigError, Problem
 from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
 from oracle.store import Store
 from oracle.supervise import Supervisor
+from oracle.tables.schema import ConfigError, Problem
 from oracle.target import Target, Tools
 
 _log = structlog.get_logger("oracle.app")

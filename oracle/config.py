@@ -11,8 +11,8 @@ from typing import Any
 from feeds.abi import amount_of
 from feeds.observe import Block
 from feeds.types import Kind
-from oracle.schema import ConfigError, Problem, build
-from oracle.shorthand import VIA_FEED, expand
+from oracle.tables.schema import ConfigError, Problem, build
+from oracle.tables.shorthand import VIA_FEED, expand
 from oracle.types import Mode
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
@@ -131,7 +131,7 @@ class TargetSection:
     """[targets.NAME]: a PriceStore to push to. ``max_push_age_s`` as in the store. The gas key has no authority.
 
     Its key is a keyfile, or one of a remote signer: ``signer_url`` with ``signer_address``. What gas is spent for:
-    oracle.due.PushPolicy.
+    oracle.onchain.due.PushPolicy.
     """
 
     chain: str

@@ -9,7 +9,7 @@ from typing import Protocol
 from feeds.units import MS
 from oracle.api import Health, News, NoReport
 from oracle.cosign import Ballot
-from oracle.documents import Abstaining
+from oracle.endpoint.documents import Abstaining
 from oracle.explain import explanation
 from oracle.live import Live
 from oracle.records import Explanation, OnChain, Record

@@ -10,13 +10,13 @@ from typing import Any
 from feeds import decode
 from feeds.types import FeedError
 from feeds.units import BPS, Wad, mul_div_down, percent_text, wad_text
-from oracle.documents import Document, history_document
-from oracle.evidence import explain_document
+from oracle.endpoint.documents import Document, history_document
+from oracle.endpoint.evidence import explain_document
 from oracle.groups import cap, merge, spread_bps
 from oracle.methods.registry import METHODS, OUTLIERS
 from oracle.records import Explanation, Record
-from oracle.schema import nearest
 from oracle.store import Store
+from oracle.tables.schema import nearest
 from oracle.types import Input, Round
 
 

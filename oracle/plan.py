@@ -14,8 +14,8 @@ from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from feeds.types import ChainAdapter, Kind, Pair
 from oracle.config import Config, FeedSection, SourceSection
 from oracle.methods.registry import METHODS, OUTLIERS
-from oracle.schema import ConfigError, Problem, build, nearest
 from oracle.specs import NO_FILTER, method_problems, spec_of
+from oracle.tables.schema import ConfigError, Problem, build, nearest
 from oracle.types import FeedSpec, Mode, SourceSpec
 from oracle.unit_checks import unit_problems
 

@@ -17,11 +17,11 @@ from typing import Any, Protocol
 
 import structlog
 
-from oracle.chain import ChainError, FeeTooHigh, Head, Landed, Sent, StoreClient, StoreRefuses, push_data
+from oracle.onchain.chain import ChainError, FeeTooHigh, Head, Landed, Sent, StoreClient, StoreRefuses, push_data
+from oracle.onchain.transaction import Fees, data_of
 from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
-from oracle.transaction import Fees, data_of
 from oracle.types import Report
 
 OPEN = ("prepared", "sent")

@@ -7,9 +7,9 @@ from feeds.rpc import ReaderLimits
 from feeds.sequencer import Sequencer
 from feeds.units import MS
 from feeds.watch import ChainPlan, VenuePlan
-from oracle.catalog import shipped
 from oracle.config import ChainSection, Config
 from oracle.plan import Plan
+from oracle.tables.catalog import shipped
 
 
 def sources_of(plan: Plan) -> list[Source]:

@@ -13,7 +13,7 @@ from oracle.methods.dia_window import DiaBlock
 from oracle.methods.ema import CurveEma, PythEma
 from oracle.methods.over_time import MAX_SAMPLES
 from oracle.methods.registry import METHODS
-from oracle.schema import Problem, nearest
+from oracle.tables.schema import Problem, nearest
 from oracle.types import Bands, FeedSpec, Rules, SourceSpec, Tuning
 
 _DRIFT_HOURS = 72

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import structlog
 
 from feeds.units import MS
-from oracle.chain import ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.cosign import Ballot, Operator
-from oracle.due import Candidate, Decision, PushPolicy, decide
-from oracle.mirror import StoreLimits
+from oracle.onchain.chain import ChainError, StoreClient, StoreRefuses, Unfit
+from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
+from oracle.onchain.mirror import StoreLimits
 from oracle.push import Pusher, PushRules
 from oracle.records import OnChain, PushRow
 from oracle.remote import SignerError

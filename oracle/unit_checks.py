@@ -8,9 +8,9 @@ from feeds.abi import address
 from feeds.facts import Compares, Rate, Reference
 from feeds.registry import REFERENCES
 from feeds.types import ChainAdapter, Kind, Pair
-from oracle.catalog import FIAT, Catalog, shipped
 from oracle.config import Config, SourceSection
-from oracle.schema import Problem
+from oracle.tables.catalog import FIAT, Catalog, shipped
+from oracle.tables.schema import Problem
 
 _CONTRACT_KEYS = ("feed", "contract", "proxy", "vault")
 _VAULT_FUNCTION = "convertToAssets(uint256)"

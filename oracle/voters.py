@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from oracle.chain import ChainError
 from oracle.cosign import Ballot, LocalCosigners, Operator, gather
+from oracle.onchain.chain import ChainError
 from oracle.rounds import Done
 from oracle.sign import SignedValues, SignerSet
 from oracle.types import Report, Round

@@ -18,12 +18,12 @@ import orjson
 
 from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
-from oracle.chain import StoreClient
 from oracle.cosign import Operator
-from oracle.due import Decision, PushPolicy
 from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
 from oracle.keys import LocalSigner
+from oracle.onchain.chain import StoreClient
+from oracle.onchain.due import Decision, PushPolicy
 from oracle.push import PushRules
 from oracle.records import PushRow
 from oracle.rounds import Member, Rounds

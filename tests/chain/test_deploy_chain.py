@@ -18,9 +18,9 @@ from demo.chain import account
 from oracle import keys
 from oracle.__main__ import main
 from oracle.config import load
-from oracle.deploy import Deployer, Deployment, StoreSettings, record
 from oracle.eip712 import address_of
-from oracle.place import PROXY, PROXY_CODE, DeployError, _immutables, placement, salt_of, verify
+from oracle.onchain.deploy import Deployer, Deployment, StoreSettings, record
+from oracle.onchain.place import PROXY, PROXY_CODE, DeployError, _immutables, placement, salt_of, verify
 from oracle.plan import plan
 
 pytestmark = pytest.mark.chain

@@ -12,11 +12,11 @@ from fault_world import KEYS
 from demo import anvil
 from demo.chain import Chain, account
 from feeds.units import Bps, Wad
-from oracle.chain import StoreClient, StoreRefuses, push_data
-from oracle.deploy import Deployer, StoreSettings
 from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
-from oracle.mirror import StoreLimits, acceptable, takes_price, waits
+from oracle.onchain.chain import StoreClient, StoreRefuses, push_data
+from oracle.onchain.deploy import Deployer, StoreSettings
+from oracle.onchain.mirror import StoreLimits, acceptable, takes_price, waits
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
 from oracle.types import Report, Status, Why

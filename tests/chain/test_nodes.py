@@ -10,7 +10,7 @@ from fault_proxy import FaultyNode, Mood
 
 from demo import anvil
 from feeds.jsonrpc import quantity
-from oracle.nodes import ChainError, Nodes, auto_agree
+from oracle.onchain.nodes import ChainError, Nodes, auto_agree
 
 pytestmark = pytest.mark.chain
 

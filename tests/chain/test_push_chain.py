@@ -13,16 +13,16 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 from demo import anvil
 from demo.chain import account
 from feeds.units import Bps, Wad
-from oracle.chain import ChainError, StoreClient, push_data
-from oracle.deploy import Deployer, StoreSettings
 from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
+from oracle.onchain.chain import ChainError, StoreClient, push_data
+from oracle.onchain.deploy import Deployer, StoreSettings
+from oracle.onchain.transaction import Fees, SignedTx
 from oracle.push import Pusher, PushRules
 from oracle.records import PushRow
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
 from oracle.store import Store
-from oracle.transaction import Fees, SignedTx
 from oracle.types import Report, Status, Why
 
 pytestmark = pytest.mark.chain

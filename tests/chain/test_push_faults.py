@@ -22,8 +22,8 @@ from fault_world import CONFIRMATIONS, KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, 
 
 from demo import anvil
 from demo.chain import account
-from oracle.deploy import Deployer, StoreSettings
 from oracle.eip712 import address_of
+from oracle.onchain.deploy import Deployer, StoreSettings
 from oracle.push import OPEN
 from oracle.records import PushRow
 from oracle.sign import split

@@ -16,10 +16,10 @@ from fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
 from demo import anvil
 from demo.chain import account
 from feeds.units import WAD
-from oracle.chain import Unfit
-from oracle.deploy import Deployer, StoreSettings
-from oracle.due import PushPolicy
 from oracle.eip712 import address_of
+from oracle.onchain.chain import Unfit
+from oracle.onchain.deploy import Deployer, StoreSettings
+from oracle.onchain.due import PushPolicy
 from oracle.sign import split
 from oracle.types import Status
 

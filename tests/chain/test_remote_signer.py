@@ -11,8 +11,8 @@ from signer_stand import signing
 
 from oracle.eip712 import Domain, address_of, batch_digest, recover
 from oracle.keys import LocalSigner
+from oracle.onchain.transaction import Fees, Unsigned
 from oracle.remote import RemoteSigner, SignerError
-from oracle.transaction import Fees, Unsigned
 
 pytestmark = pytest.mark.loopback
 KEY = coincurve.PrivateKey(b"\x21" * 32)

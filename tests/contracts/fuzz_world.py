@@ -15,7 +15,7 @@ from store_model import LOW_32, Limits, Refused, Signers, StoreModel
 
 import contracts
 from oracle.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
-from oracle.store_abi import abi_type
+from oracle.onchain.store_abi import abi_type
 
 KEYS = [coincurve.PrivateKey((i + 1).to_bytes(32, "big")) for i in range(9)]
 OWNER, GUARDIAN, STRANGER, TREASURY = ("0x" + c * 40 for c in "abcd")

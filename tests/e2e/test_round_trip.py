@@ -12,7 +12,7 @@ from demo.aave import deploy_aave_oracle
 from demo.settings import PUSHED
 from demo.stand import Stand
 from oracle.audit import verify
-from oracle.deploy import decimals_of
+from oracle.onchain.deploy import decimals_of
 from oracle.report import decode_item
 from oracle.sign import split
 

@@ -19,7 +19,7 @@ from lab.measure import changes
 from lab.replay import play
 from lab.run import run, turn
 from oracle.pipeline import Judged, step
-from oracle.schema import ConfigError
+from oracle.tables.schema import ConfigError
 from oracle.types import FeedState, Round, Status
 
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from feeds.types import Failure, Kind, Observation, Pair
 from feeds.units import WAD
 from lab.track import Path, Track, path_of, spans_of, time_of
-from oracle.schema import Problem
+from oracle.tables.schema import Problem
 
 PAIR = Pair.parse("X/ETH")
 BEGAN = 1_700_000_000_000

@@ -16,9 +16,9 @@ from yarl import URL
 
 from feeds.units import MS
 from oracle.api import Abstaining, News, Server, StreamLimits, serve
+from oracle.endpoint.openapi import DOCUMENT
+from oracle.endpoint.openapi_schemas import SCHEMAS
 from oracle.metrics import Metrics
-from oracle.openapi import DOCUMENT
-from oracle.openapi_schemas import SCHEMAS
 from oracle.records import Transition
 from oracle.types import Status, Why
 

@@ -12,10 +12,10 @@ import pytest
 
 from feeds.facts import Compares, Redemption
 from feeds.rate_graph import OpenGraph
-from oracle.catalog import load, shipped
 from oracle.config import parse
 from oracle.plan import plan
-from oracle.schema import ConfigError
+from oracle.tables.catalog import load, shipped
+from oracle.tables.schema import ConfigError
 
 FOLDER = files("feeds") / "catalog"
 REGISTRY = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data" / "registry"
@@ -84,7 +84,7 @@ def test_adding_an_exchange_rate_token_takes_one_block(monkeypatch: pytest.Monke
     assert NEW_TOKEN.count("[[") == 1
     with_new = load(FOLDER, NEW_TOKEN)
     assert with_new.counts()["tokens"] == shipped().counts()["tokens"] + 1
-    monkeypatch.setattr("oracle.shorthand.shipped", lambda: with_new)
+    monkeypatch.setattr("oracle.tables.shorthand.shipped", lambda: with_new)
     got = plan(
         parse({
             "chains": {"main": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]}},

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from feeds.registry import POOLS
-from oracle.catalog import shipped
-from oracle.schema import Problem, build
-from oracle.shorthand_pools import READERS
+from oracle.tables.catalog import shipped
+from oracle.tables.schema import Problem, build
+from oracle.tables.shorthand_pools import READERS
 
 UNREAD = {"gyro_eclp"}
 """Families without an adapter."""

@@ -17,12 +17,12 @@ from demo import anvil
 from demo.chain import Chain, account
 from demo.deploy import World, backdated, deploy
 from feeds.units import Bps
-from oracle.chain import StoreClient
-from oracle.check import check
+from oracle.checks.check import check
 from oracle.config import parse
-from oracle.deploy import Deployer, StoreSettings
 from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
+from oracle.onchain.chain import StoreClient
+from oracle.onchain.deploy import Deployer, StoreSettings
 from oracle.plan import plan
 from oracle.push import Pusher, PushRules
 from oracle.records import Record

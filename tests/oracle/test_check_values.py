@@ -12,13 +12,13 @@ from tiny_contract import text, words
 from feeds.facts import Reference
 from feeds.types import FeedError, Kind, NoData, Quote, Reply, Reverted
 from feeds.units import Bps
-from oracle.catalog import shipped
-from oracle.check_coins import stated_pair, text_of
-from oracle.check_drift import Compared, compared, reads_of, table
-from oracle.check_values import Value, bounds_of, held_problems, own_values, value_problems
+from oracle.checks.coins import stated_pair, text_of
+from oracle.checks.drift import Compared, compared, reads_of, table
+from oracle.checks.values import Value, bounds_of, held_problems, own_values, value_problems
 from oracle.config import parse
 from oracle.drift import Drift, drifts
 from oracle.plan import Plan, plan
+from oracle.tables.catalog import shipped
 from oracle.types import Report, Status, Why
 
 FEB_24 = 1_771_891_200_000

@@ -22,7 +22,7 @@ from oracle.config import (
     parse,
 )
 from oracle.plan import plan, reachable_groups
-from oracle.schema import ConfigError
+from oracle.tables.schema import ConfigError
 
 
 def table(**changes: Any) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from memory_desk import ROUND_S, STRANGE, filled, record, specs
 
 from feeds.units import MS
-from oracle.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
-from oracle.evidence import batch_document, explain_document
-from oracle.openapi import DOCUMENT
-from oracle.openapi_schemas import SCHEMAS
+from oracle.endpoint.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
+from oracle.endpoint.evidence import batch_document, explain_document
+from oracle.endpoint.openapi import DOCUMENT
+from oracle.endpoint.openapi_schemas import SCHEMAS
 from oracle.records import Record
 from oracle.sign import SignedBatch
 from oracle.types import FeedSpec, Status, Why

@@ -8,8 +8,8 @@ from test_report import report
 
 from feeds.units import Wad
 from oracle.clock import ClockWatch
-from oracle.due import Cause, PushPolicy, due
-from oracle.mirror import StoreLimits, acceptable
+from oracle.onchain.due import Cause, PushPolicy, due
+from oracle.onchain.mirror import StoreLimits, acceptable
 from oracle.types import Report, Status
 
 S = 1_700_000_000

@@ -9,8 +9,8 @@ import pytest
 from oracle_build import spec, wad
 
 from feeds.units import Bps
-from oracle.due import Candidate, Cause, Decision, PushPolicy, decide, due
-from oracle.mirror import StoreLimits
+from oracle.onchain.due import Candidate, Cause, Decision, PushPolicy, decide, due
+from oracle.onchain.mirror import StoreLimits
 from oracle.types import Report, Status, Why
 
 S = 1_700_000_000

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from eth_account import Account
 
-from oracle.answers import Sent, read_sent
 from oracle.metrics import Metrics
-from oracle.nodes import NodeRefused
-from oracle.transaction import Fees, Market, data_of, market_of
+from oracle.onchain.answers import Sent, read_sent
+from oracle.onchain.nodes import NodeRefused
+from oracle.onchain.transaction import Fees, Market, data_of, market_of
 
 GWEI = 10**9
 

@@ -10,7 +10,7 @@ from feeds.units import WAD
 from oracle.config import parse
 from oracle.methods.registry import METHODS
 from oracle.plan import plan
-from oracle.schema import ConfigError
+from oracle.tables.schema import ConfigError
 from oracle.types import FeedSpec, Tuning
 
 

@@ -10,8 +10,8 @@ from feeds.ccxt_bridge import CcxtSource, installed
 from feeds.exchanges.json_http import JsonVenue
 from oracle.config import parse
 from oracle.plan import Plan, plan, reachable_groups
-from oracle.schema import ConfigError
 from oracle.sources import sources_of
+from oracle.tables.schema import ConfigError
 
 ISSUER = {"type": "json_http", "name": "issuer", "url": "https://api.issuer.example/rate", "price": "data.rate"}
 

@@ -8,11 +8,11 @@ import pytest
 
 from feeds.facts import Pool
 from feeds.types import Kind
-from oracle.catalog import shipped
 from oracle.config import SourceSection, parse
 from oracle.plan import plan
-from oracle.schema import ConfigError
-from oracle.shorthand_pools import READERS
+from oracle.tables.catalog import shipped
+from oracle.tables.schema import ConfigError
+from oracle.tables.shorthand_pools import READERS
 
 CHAINS = {
     "main": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]},

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from oracle.config import TargetSection, parse
-from oracle.due import PushPolicy
-from oracle.schema import ConfigError
+from oracle.onchain.due import PushPolicy
+from oracle.tables.schema import ConfigError
 
 TARGET = {"chain": "local", "store": "0x" + "55" * 20}
 

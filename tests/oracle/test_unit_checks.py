@@ -8,7 +8,7 @@ import pytest
 
 from oracle.config import parse
 from oracle.plan import plan
-from oracle.schema import ConfigError
+from oracle.tables.schema import ConfigError
 
 CBETH = "0xBe9895146f7AF43049ca1c1AE358B0541Ea49704"
 CBETH_FEED = "0xF017fcB346A1885194689bA23Eff2fE6fA5C483b"

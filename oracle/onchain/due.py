@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from feeds.units import BPS, WAD
-from oracle.mirror import StoreLimits, acceptable, gap_s, waits
+from oracle.onchain.mirror import StoreLimits, acceptable, gap_s, waits
 from oracle.types import FeedSpec, Report, Status
 
 _NEAR_BPS = 500

@@ -18,9 +18,9 @@ from typing import Any
 from feeds.facts import Compares, Pool, Rate, Reference
 from feeds.rate_graph import OpenGraph, Step, chains_of
 from feeds.types import Pair
-from oracle.catalog import FIAT, Catalog, shipped
-from oracle.schema import Problem, nearest
-from oracle.shorthand_pools import READERS
+from oracle.tables.catalog import FIAT, Catalog, shipped
+from oracle.tables.schema import Problem, nearest
+from oracle.tables.shorthand_pools import READERS
 
 _MAINNET = "ethereum"
 _RATE_AGE_S = 120

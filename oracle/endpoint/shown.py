@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from oracle.documents import Abstaining
+from oracle.endpoint.documents import Abstaining
 from oracle.records import Explanation, OnChain, Record, Transition
 from oracle.sign import SignedBatch
 from oracle.types import FeedSpec

@@ -12,15 +12,15 @@ from aiohttp import hdrs, web
 
 from feeds.units import MS
 from oracle.budget import ErrorBudget, LegError, error_budget
-from oracle.documents import feed_document, feed_path, history_document, transition_document, twap_document
-from oracle.events import Hub, frame
-from oracle.evidence import batch_document, explain_document
-from oracle.openapi import DOCUMENT
+from oracle.endpoint.documents import feed_document, feed_path, history_document, transition_document, twap_document
+from oracle.endpoint.events import Hub, frame
+from oracle.endpoint.evidence import batch_document, explain_document
+from oracle.endpoint.openapi import DOCUMENT
+from oracle.endpoint.shelf import Shelf
+from oracle.endpoint.shown import Desk, Health, News, NoReport
+from oracle.endpoint.web import Body, Problem, Query, nearest
 from oracle.records import Record
-from oracle.shelf import Shelf
-from oracle.shown import Desk, Health, News, NoReport
 from oracle.types import FeedSpec
-from oracle.web import Body, Problem, Query, nearest
 
 MAX_ROUNDS = 10_000
 MAX_WINDOW_S = 7 * 86_400

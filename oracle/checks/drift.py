@@ -9,11 +9,11 @@ from feeds.facts import Compares, Reference
 from feeds.registry import RATES
 from feeds.types import FeedError, Kind, Quote, Read
 from feeds.units import Wad, wad_mul_down
-from oracle.catalog import Catalog
-from oracle.check_values import Own
+from oracle.checks.values import Own
 from oracle.drift import Drift, drift
 from oracle.plan import Plan
-from oracle.shorthand import reader
+from oracle.tables.catalog import Catalog
+from oracle.tables.shorthand import reader
 from oracle.types import FeedSpec
 
 _USD = "USD"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from oracle.documents import Document, price_document
+from oracle.endpoint.documents import Document, price_document
+from oracle.endpoint.shown import Desk
+from oracle.endpoint.web import Body
 from oracle.records import OnChain, Record
-from oracle.shown import Desk
 from oracle.types import FeedSpec
-from oracle.web import Body
 
 
 @dataclass(frozen=True, slots=True)

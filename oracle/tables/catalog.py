@@ -13,7 +13,7 @@ from feeds.abi import address
 from feeds.facts import ChainFacts, Compares, Pool, Reference, Symbol, Token, Unit
 from feeds.rate_graph import OpenGraph, RateGraph
 from feeds.types import Pair
-from oracle.schema import ConfigError, Problem, build, nearest
+from oracle.tables.schema import ConfigError, Problem, build, nearest
 
 FIAT = frozenset({"USD", "USDT", "USDC"})
 """What no redemption rate of these tokens is counted in."""

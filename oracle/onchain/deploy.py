@@ -14,7 +14,7 @@ from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
 import contracts
-from oracle.place import PROXY, PROXY_CODE, DeployError, Placement, placement, salt_of, verify
+from oracle.onchain.place import PROXY, PROXY_CODE, DeployError, Placement, placement, salt_of, verify
 from oracle.types import FeedSpec, Mode
 
 MODES: Mapping[Mode, int] = {Mode.MARKET: 0, Mode.REDEMPTION: 1, Mode.MIN: 2, Mode.MAX: 3}

@@ -16,14 +16,14 @@ from feeds.jsonrpc import JsonRpc
 from feeds.rpc import ChainReader, Head
 from feeds.types import Call, FeedError, Quote, Read, Reply
 from feeds.units import MS
-from oracle.catalog import Catalog
-from oracle.check_coins import check_coins, check_descriptions, where_of
-from oracle.check_values import Value
+from oracle.checks.coins import check_coins, check_descriptions, where_of
+from oracle.checks.values import Value
 from oracle.clock import now_ms
 from oracle.config import ChainSection
 from oracle.plan import Plan, SourcePlan
-from oracle.schema import Problem
-from oracle.shorthand_pools import NATIVE
+from oracle.tables.catalog import Catalog
+from oracle.tables.schema import Problem
+from oracle.tables.shorthand_pools import NATIVE
 
 _TIMEOUT_MS = 8_000
 _MAX_BODY = 8 << 20

@@ -8,9 +8,9 @@ from typing import Any
 
 from feeds.jsonrpc import quantity
 from feeds.types import FeedError
-from oracle.nodes import NodeRefused
-from oracle.store_abi import reason
-from oracle.transaction import Market, market_of
+from oracle.onchain.nodes import NodeRefused
+from oracle.onchain.store_abi import reason
+from oracle.onchain.transaction import Market, market_of
 
 _LEAST_TIP_WEI = 10**6
 

@@ -13,17 +13,17 @@ import aiohttp
 from feeds.registry import EXCHANGES
 from feeds.types import FeedError, Kind
 from feeds.units import wad_text
-from oracle.catalog import Catalog, shipped
-from oracle.chain import ChainError, StoreClient
-from oracle.check_chain import ChainFound, Desk, look
-from oracle.check_drift import compared, reads_of, table
-from oracle.check_values import held_problems, own_values, value_problems
+from oracle.checks.chain import ChainFound, Desk, look
+from oracle.checks.drift import compared, reads_of, table
+from oracle.checks.values import held_problems, own_values, value_problems
 from oracle.config import address
 from oracle.drift import Drift
 from oracle.eip712 import Domain
+from oracle.onchain.chain import ChainError, StoreClient
 from oracle.plan import Plan, reachable_groups
-from oracle.schema import Problem
 from oracle.store import Store
+from oracle.tables.catalog import Catalog, shipped
+from oracle.tables.schema import Problem
 from oracle.types import Report
 
 _TIMEOUT_S = 20.0

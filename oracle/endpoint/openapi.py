@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from oracle.openapi_schemas import SCHEMAS, Schema, ref
+from oracle.endpoint.openapi_schemas import SCHEMAS, Schema, ref
 
 _ERRORS = {
     "400": "a parameter is unknown, repeated or out of range",

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from feeds.facts import EXPECTED_DECIMALS, Pool
-from oracle.catalog import Catalog
+from oracle.tables.catalog import Catalog
 
 Reader: TypeAlias = Callable[[Catalog, Pool, str, str], dict[str, Any]]
 """Keys of the source, given the catalogue, the pool, and the symbols of the priced coin and of the other one."""

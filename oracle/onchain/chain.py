@@ -11,7 +11,8 @@ from eth_abi.exceptions import DecodingError
 
 from feeds.jsonrpc import quantity
 from feeds.types import FeedError
-from oracle.answers import (
+from oracle.eip712 import Domain
+from oracle.onchain.answers import (
     Head,
     Landed,
     Refusal,
@@ -24,13 +25,12 @@ from oracle.answers import (
     read_sent,
     read_simulated,
 )
-from oracle.eip712 import Domain
-from oracle.mirror import StoreLimits, Waiting
-from oracle.nodes import ChainError, Nodes
+from oracle.onchain.mirror import StoreLimits, Waiting
+from oracle.onchain.nodes import ChainError, Nodes
+from oracle.onchain.store_abi import calldata
+from oracle.onchain.transaction import Fees, Market, SignedTx, Unsigned
 from oracle.report import decode_slot
 from oracle.sign import SignedBatch, SignerSet
-from oracle.store_abi import calldata
-from oracle.transaction import Fees, Market, SignedTx, Unsigned
 from oracle.types import Report
 
 __all__ = ["ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses", "Unfit"]

@@ -18,7 +18,7 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 import contracts
-from oracle.store_abi import abi_type
+from oracle.onchain.store_abi import abi_type
 
 PROXY = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
 PROXY_CODE = bytes.fromhex(

@@ -20,9 +20,9 @@ from feeds.units import (
     wad_mul_down,
     wad_text,
 )
-from oracle.catalog import FIAT, Catalog
 from oracle.plan import Plan, SourcePlan
-from oracle.schema import Problem
+from oracle.tables.catalog import FIAT, Catalog
+from oracle.tables.schema import Problem
 from oracle.types import FeedSpec, Report
 
 PART_BPS = 50

@@ -7,7 +7,7 @@ from eth_hash.auto import keccak
 
 from feeds.types import Failure, Outcome
 from oracle.cost import costs, price_cost
-from oracle.documents import Document, hex_text, history_document, price_text, reasons_document
+from oracle.endpoint.documents import Document, hex_text, history_document, price_text, reasons_document
 from oracle.methods.registry import METHODS
 from oracle.records import Explanation
 from oracle.report import decode_item

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from oracle.web import Problem
+from oracle.endpoint.web import Problem
 
 _HEARTBEAT = b": alive\n\n"
 _SOCKET_BYTES = 1 << 18

@@ -11,10 +11,10 @@ from feeds.abi import address, calldata, checksummed
 from feeds.facts import EXPECTED_DECIMALS, Pool
 from feeds.rates.chainlink import Chainlink
 from feeds.types import Call, FeedError, Malformed, Pair, Reply
-from oracle.catalog import Catalog
 from oracle.plan import Plan, SourcePlan
-from oracle.schema import Problem
-from oracle.shorthand_pools import NATIVE
+from oracle.tables.catalog import Catalog
+from oracle.tables.schema import Problem
+from oracle.tables.shorthand_pools import NATIVE
 
 _WORD = 32
 _MOST_TEXT = 64

@@ -1,0 +1,1 @@
+"""TOML tables in, typed sections and catalogue facts out, with problems that say what to do."""
