@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import WAD
@@ -23,7 +23,6 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-@settings(max_examples=60)
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=30, unique=True), st.randoms())
 def test_rows_twice_and_out_of_order_make_the_same_series(
     tmp_path_factory: pytest.TempPathFactory, at: list[int], chance: random.Random

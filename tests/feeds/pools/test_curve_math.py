@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from curve_reference import Stable
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.pools.curve_math import CurvePool, balance_of, invariant
@@ -39,7 +39,6 @@ def test_the_invariant_lies_between_the_product_and_the_sum(amp: int, held: list
     assert balance_of(amp, held, d, 0) == pytest.approx(held[0], rel=1e-12)
 
 
-@settings(max_examples=40)
 @given(amps, balances, fees, st.sampled_from((0, 2 * 10**10, 5 * 10**10)), st.integers(1, 10**6))
 def test_a_sale_equals_the_formula_solved_by_bisection(
     amp: int, held: list[int], fee: int, offpeg: int, parts: int
@@ -50,7 +49,6 @@ def test_a_sale_equals_the_formula_solved_by_bisection(
     assert one.sell(amount, 1, 0) == pytest.approx(exact, rel=Decimal("2e-10"), abs=10), "a fee is a multiple of 1e-10"
 
 
-@settings(max_examples=60)
 @given(amps, balances, fees, st.sampled_from((0, 2 * 10**10)), st.integers(1, 10**6))
 def test_buying_gets_the_amount_and_a_millionth_more_at_most(
     amp: int, held: list[int], fee: int, offpeg: int, parts: int
@@ -62,7 +60,6 @@ def test_buying_gets_the_amount_and_a_millionth_more_at_most(
     assert one.sell(amount, 0, 1) <= paid + 2
 
 
-@settings(max_examples=60)
 @given(amps, balances, st.integers(10**15, 10**18), st.integers(2, 9))
 def test_more_pays_more_and_each_unit_less(amp: int, held: list[int], amount: int, times: int) -> None:
     one = pool(*held, amp=amp, fee=0)
@@ -70,7 +67,6 @@ def test_more_pays_more_and_each_unit_less(amp: int, held: list[int], amount: in
     assert small < large <= times * (small + 3)
 
 
-@settings(max_examples=60)
 @given(amps, balances, st.integers(10**15, 10**19))
 def test_a_trade_without_fee_leaves_the_invariant_and_a_fee_adds_to_it(amp: int, held: list[int], amount: int) -> None:
     for fee in (0, 4_000_000):

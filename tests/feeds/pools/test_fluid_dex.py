@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from curve_reference import read, word
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from quoted_reference import BASE, FLUID_POOL, NATIVE, QUOTE, RESOLVER, Fluid
 
@@ -28,7 +28,6 @@ def dex(**params: Any) -> FluidDex:
     )
 
 
-@settings(max_examples=60)
 @given(reserves, reserves, reserves, st.integers(900, 1_100), st.integers(0, 10_000), st.integers(10**16, 10**18))
 def test_a_sale_over_two_curves_is_the_best_that_any_split_gives(
     base: int, quote: int, other: int, skew: int, fee: int, amount: int
@@ -44,7 +43,6 @@ def test_a_sale_over_two_curves_is_the_best_that_any_split_gives(
     assert exact * (1 - Decimal("1e-15")) - 4 <= got <= exact + 1
 
 
-@settings(max_examples=60)
 @given(reserves, reserves, st.integers(0, 10_000), st.integers(10**10, 10**18))
 def test_buying_asks_what_then_buys_the_amount(base: int, quote: int, fee: int, amount: int) -> None:
     curves = (Curve(base, quote, base, quote), Curve(base // 2, quote // 2, base, quote))

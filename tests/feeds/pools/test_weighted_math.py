@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.pools import weighted_math
@@ -56,7 +56,6 @@ def test_a_power_out_of_range_is_malformed() -> None:
             power(x, y)
 
 
-@settings(max_examples=60)
 @given(pools, st.integers(1, 290_000))
 def test_buying_costs_at_least_what_selling_pays(pool: Weighted, parts: int) -> None:
     amount = pool.base * parts // 1_000_000
@@ -64,7 +63,6 @@ def test_buying_costs_at_least_what_selling_pays(pool: Weighted, parts: int) -> 
     assert pool.costs(amount) > 0
 
 
-@settings(max_examples=60)
 @given(pools)
 def test_the_depth_moves_the_price_by_what_it_says(pool: Weighted) -> None:
     """The thinner direction, by the value function: price ~ quote weightless over base, product of powers standing."""
