@@ -13,7 +13,7 @@ from oracle.groups import merge, spread_bps, vote, weigh
 from oracle.methods.median import median
 from oracle.methods.over_time import Look, Step
 from oracle.methods.registry import METHODS, OUTLIERS, Method
-from oracle.sift import Pools, Sifted, checked, remember, sift
+from oracle.sift import Pools, Sifted, checked, facts, remember, sift
 from oracle.types import (
     Aggregate,
     Cheap,
@@ -28,7 +28,7 @@ from oracle.types import (
     Window,
 )
 
-__all__ = ["Combined", "Pools", "Sifted", "combine_market", "combine_redemption", "remember", "sift"]
+__all__ = ["Combined", "Pools", "Sifted", "combine_market", "combine_redemption", "facts", "remember", "sift"]
 
 _GATE_BPS = 100
 _SEVERAL = 3
@@ -110,11 +110,13 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
     Raises:
         NoRedemption: no reading is left.
     """
-    sources = {s.name: s for s in spec.sources if s.kind is Kind.REDEMPTION}
+    known = facts(spec)
     inputs: list[Input] = []
     rejected: list[Rejected] = []
-    for outcome in [o for o in outcomes if o.source in sources]:
-        source = sources[outcome.source]
+    for outcome in outcomes:
+        source = known.sources.get(outcome.source)
+        if source is None or source.kind is not Kind.REDEMPTION:
+            continue
         seen = checked(source, outcome, now_ms)
         if isinstance(seen, Rejected):
             rejected.append(seen)
@@ -125,8 +127,7 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
     if not inputs:
         why = "; ".join(f"{r.source}: {r.text}" for r in rejected) or "no source answered"
         raise NoRedemption(f"no redemption rate: {why}")
-    ranks = {s: place for place, s in enumerate(sources)}
-    inputs.sort(key=lambda i: ranks[i.source])
+    inputs.sort(key=lambda i: known.ranks[i.source])
     price = median(inputs) if len(inputs) >= _SEVERAL else inputs[0].price_wad
     apart = Bps(spread_bps(price, inputs))
     return Aggregate(

@@ -37,22 +37,50 @@ class Sifted:
     outcomes: Sequence[Outcome] = ()
 
 
+class Facts:
+    """What follows from a spec alone, worked out once: its sources by name and kind, and how they are taken."""
+
+    __slots__ = ("averages", "bounds", "by_kind", "plain", "ranks", "recent", "sources", "spec", "widest_bps")
+
+    def __init__(self, spec: FeedSpec) -> None:
+        self.spec = spec
+        self.sources = {s.name: s for s in spec.sources}
+        self.ranks = {s.name: place for place, s in enumerate(spec.sources)}
+        self.by_kind = {kind: tuple(s.name for s in spec.sources if s.kind is kind) for kind in Kind}
+        self.averages = any(s.average_ms for s in spec.sources)
+        self.recent = spec.outliers == "recent"
+        self.bounds = spec.tuning.bounds
+        self.widest_bps = max(spec.max_spread_bps, _WIDE_BPS)
+        self.plain = set() if METHODS[spec.method].weighted else _alone(s.group for s in spec.sources)
+
+
+_FACTS: dict[int, Facts] = {}
+_MOST_FACTS = 4_096
+
+
+def facts(spec: FeedSpec) -> Facts:
+    """The facts of a spec. A feed's spec is one object for as long as it runs, so it is known by its identity."""
+    known = _FACTS.get(id(spec))
+    if known is None or known.spec is not spec:
+        if len(_FACTS) >= _MOST_FACTS:
+            _FACTS.clear()
+        known = _FACTS[id(spec)] = Facts(spec)
+    return known
+
+
 def remember(pools: Pools, spec: FeedSpec, outcomes: Iterable[Outcome]) -> Pools:
     """Add this round's reads to the windows, bounded by time and by count.
 
     A pool that is averaged keeps every block once, and what a reorganised or restarted chain took back (blocks at or above
     the new one) is dropped. Other sources have a window only where the feed's filter asks for their past.
     """
-    return _remember(pools, spec, {s.name: s for s in spec.sources}, outcomes)
-
-
-def _remember(pools: Pools, spec: FeedSpec, sources: Mapping[str, SourceSpec], outcomes: Iterable[Outcome]) -> Pools:
-    recent = spec.outliers == "recent"
-    if not recent and not any(s.average_ms for s in spec.sources):
+    known = facts(spec)
+    recent = known.recent
+    if not recent and not known.averages:
         return pools
     windows = dict(pools)
     for seen in outcomes:
-        source = sources.get(seen.source)
+        source = known.sources.get(seen.source)
         if source is None or isinstance(seen, Failure):
             continue
         before = windows.get(seen.source, ())
@@ -87,13 +115,13 @@ def _trim(samples: tuple[Sample, ...], since_ms: int) -> tuple[Sample, ...]:
 
 def sift(spec: FeedSpec, pools: Pools, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int) -> Sifted:
     """Turn this round's market outcomes into inputs."""
-    sources = {s.name: s for s in spec.sources}
-    windows = _remember(pools, spec, sources, outcomes)
-    round_ = _Round(spec, dict(windows), dict(pools) if spec.outliers == "recent" else {}, legs, now_ms)
+    known = facts(spec)
+    windows = remember(pools, spec, outcomes)
+    round_ = _Round(known, dict(windows), dict(pools) if known.recent else {}, legs, now_ms)
     inputs: list[Input] = []
     rejected: list[Rejected] = []
     for seen in outcomes:
-        source = sources.get(seen.source)
+        source = known.sources.get(seen.source)
         if source is None or source.kind is not Kind.MARKET:
             continue
         entry = round_.entry(source, seen)
@@ -120,26 +148,23 @@ def checked(source: SourceSpec, seen: Outcome, now_ms: int) -> Observation | Rej
 class _Round:
     """What all sources of one round share."""
 
-    __slots__ = ("bounds", "legs", "now_ms", "past", "plain", "ranks", "suspects", "widest_bps", "windows")
+    __slots__ = ("known", "legs", "now_ms", "past", "suspects", "windows")
 
     def __init__(
         self,
-        spec: FeedSpec,
+        known: Facts,
         windows: Mapping[str, tuple[Sample, ...]],
         past: Mapping[str, tuple[Sample, ...]],
         legs: Mapping[str, Leg],
         now_ms: int,
     ) -> None:
-        self.windows, self.past, self.legs, self.now_ms = windows, past, legs, now_ms
+        self.known, self.windows, self.past, self.legs, self.now_ms = known, windows, past, legs, now_ms
         self.suspects = {group for leg in legs.values() for group in leg.suspects}
-        self.bounds = spec.tuning.bounds
-        self.widest_bps = max(spec.max_spread_bps, _WIDE_BPS)
-        self.ranks = {s.name: place for place, s in enumerate(spec.sources)}
-        self.plain = set() if METHODS[spec.method].weighted else _alone(s.group for s in spec.sources)
 
     def entry(self, source: SourceSpec, outcome: Outcome) -> Input | Rejected:
         """The source's input, or why it has none."""
-        if source.group in self.suspects:
+        known = self.known
+        if self.suspects and source.group in self.suspects:
             text = f"{source.group} is wrong about another pair at this moment, so it is not believed about this one"
             return Rejected(source=source.name, code="VENUE", text=text)
         seen = checked(source, outcome, self.now_ms)
@@ -163,10 +188,10 @@ class _Round:
             text = f"{price} wad is no sane price once converted: check the unit and the leg {source.convert}"
             return Rejected(source=source.name, code="OUT_OF_RANGE", text=text)
         own = own_bps(seen)
-        if own is not None and own > self.widest_bps:
-            text = f"its own bid and ask lie {own} bps from their middle, the feed's limit is {self.widest_bps}"
+        if own is not None and own > known.widest_bps:
+            text = f"its own bid and ask lie {own} bps from their middle, the feed's limit is {known.widest_bps}"
             return Rejected(source=source.name, code="WIDE", text=text, price_wad=price)
-        least, most = self.bounds
+        least, most = known.bounds
         if most and not least <= price <= most:
             text = f"{wad_text(price, 6)} lies outside of the feed's bounds {wad_text(least, 6)} to {wad_text(most, 6)}"
             return Rejected(source=source.name, code="BOUNDS", text=text, price_wad=price)
@@ -174,9 +199,9 @@ class _Round:
             source=source.name,
             group=group,
             price_wad=price,
-            weight=1 if group in self.plain else seen.depth_wad or 0,
+            weight=1 if group in known.plain else seen.depth_wad or 0,
             at_ms=at_ms,
-            rank=self.ranks[source.name],
+            rank=known.ranks[source.name],
             volume_wad=seen.volume_wad or 0,
             own_bps=own,
             recent_wad=recent_wad,

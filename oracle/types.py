@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import ClassVar, TypeAlias
 
+from feeds.record import record
 from feeds.types import Kind, Outcome, Pair
 from feeds.units import Bps, Wad
 
@@ -77,6 +78,7 @@ class Why(IntEnum):
     UNBACKED = 0x1E
     IMBALANCE = 0x1F
     SHALLOW = 0x2F
+    CLOSED = 0x3F
 
     @property
     def klass(self) -> Why:
@@ -330,6 +332,7 @@ class FeedSpec:
         return bool(self.legs)
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One price on its way into a method: a source's, or a group's once its sources are merged.
@@ -350,6 +353,7 @@ class Input:
     recent_wad: int = 0
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
     """A source that counted: its price after conversion and averaging, the share of its group, its age."""
@@ -371,6 +375,7 @@ class Rejected:
     price_wad: Wad | None = None
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
     """One price out of many, with everything that went into it. ``as_of_ms`` is the oldest input used.
@@ -391,6 +396,7 @@ class Aggregate:
     disagree_bps: Bps = _NONE_BPS
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """A price kept for averaging. ``at_ms`` is when it was observed; ``block`` where it was read on a chain."""
@@ -410,6 +416,7 @@ class Trade:
     volume_wad: int
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """What a method over time remembers: bounded in size, and enough to go on after a restart with the same value.
@@ -436,6 +443,7 @@ class JudgeState:
     pending_since_ms: int = 0
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateState:
     """The redemption rate last read, when it last changed, its last fall, and one snapshot (time, rate) a day."""
@@ -449,6 +457,7 @@ class RateState:
     snapshots: tuple[tuple[int, Wad], ...] = ()
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchanged:
     """Since when a source has said this price, and where the market stood then."""
@@ -459,6 +468,7 @@ class Unchanged:
     market_wad: Wad
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the judge's rules remember, bounded in size. Times are Unix ms.
@@ -481,6 +491,7 @@ class Memory:
     ramp_ppm: int = 0
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
     """All that the next round must remember: bounded in size, versioned, frozen."""
@@ -501,6 +512,7 @@ class FeedState:
         return self.window.samples
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the judge says about one round. Deviation is market from redemption, negative below.
@@ -517,6 +529,7 @@ class Verdict:
     ramp_ppm: int = 0
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What is signed, field for field the Solidity struct. 0 in a price means absent."""

@@ -21,13 +21,15 @@ def mean_since(samples: Sequence[Sample], since_ms: int, now_ms: int, max_gap_ms
     loop: it runs for every averaged pool in every round.
     """
     total = area = 0
-    last = len(samples) - 1
-    for place, sample in enumerate(samples):
-        end = now_ms if place == last else samples[place + 1].at_ms
-        stood = min(end, sample.at_ms + max_gap_ms) - max(sample.at_ms, since_ms)
+    end_ms = now_ms
+    for sample in reversed(samples):
+        at_ms = sample.at_ms
+        until_ms = end_ms if end_ms < at_ms + max_gap_ms else at_ms + max_gap_ms  # noqa: FURB136 - no call in this loop
+        stood = until_ms - (at_ms if at_ms > since_ms else since_ms)  # noqa: FURB136
         if stood > 0:
             total += stood
             area += sample.price_wad * stood
+        end_ms = at_ms
     return (Wad(area // total) if total else samples[-1].price_wad), total
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from feeds.record import record
 from feeds.units import Bps, Wad, deviation_bps_away
 from oracle.types import FeedSpec, Memory, RateState, Reason, Status
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """A pool that counted: the share of its value that is held in the token, and its depth at 1 % in base units."""
@@ -17,6 +19,7 @@ class Pool:
     depth_wad: int
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One round's facts, as plain numbers.
@@ -34,6 +37,7 @@ class Evidence:
         supply_wad: units of the token that exist, over all chains; backing_wad: what stands behind them. None: unknown.
         suspects: venues that were outliers in a feed that this one converts by.
         sequencer_down: a rollup on which sources are read is down, or in its grace time.
+        closed_by: sources by which holders can not redeem now.
     """
 
     market_wad: Wad
@@ -50,6 +54,7 @@ class Evidence:
     backing_wad: int | None = None
     suspects: tuple[str, ...] = ()
     sequencer_down: bool = False
+    closed_by: tuple[str, ...] = ()
 
     @property
     def deviation(self) -> Bps | None:
@@ -71,6 +76,7 @@ class Evidence:
         return sum(p.depth_wad for p in self.pools)
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A round before the judge: the feed's rules, what it remembers, its status so far, the facts, the time."""
@@ -94,6 +100,7 @@ def round_half_away(milli_bps: int) -> int:
     return size if milli_bps >= 0 else -size
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A rule's word: at least this status, for this reason.

@@ -121,6 +121,14 @@ def stale(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.RATE_STALE, text=text))
 
 
+def closed(case: Case) -> Finding | None:
+    """A contract of the protocol says that holders can not redeem: what is owed is to be had on the market alone."""
+    if not case.seen.closed_by:
+        return None
+    text = f"holders can not redeem now: {', '.join(case.seen.closed_by)}"
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.CLOSED, text=text))
+
+
 def derivation(case: Case) -> Finding | None:
     """A second, independent reading of the rate differs from the first."""
     limit, readings = case.spec.rules.derivation_bps, case.seen.readings

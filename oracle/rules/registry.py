@@ -17,6 +17,7 @@ RULES: tuple[Rule, ...] = (
     rate.growth,
     rate.derivation,
     rate.stale,
+    rate.closed,
     drift.moved,
     drift.drift,
     market.disagree,
@@ -32,8 +33,8 @@ RULES: tuple[Rule, ...] = (
 
 def findings(case: Case) -> tuple[Finding, ...]:
     """What all rules say, the worst first."""
-    found = [f for f in (rule(case) for rule in RULES) if f is not None]
-    return tuple(sorted(found, key=lambda f: -f.status))
+    found = [f for rule in RULES if (f := rule(case)) is not None]
+    return tuple(sorted(found, key=lambda f: -f.status) if len(found) > 1 else found)
 
 
 def remember(case: Case, ramp_ppm: int = 0) -> Memory:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import BPS, WAD, Wad
@@ -85,7 +85,17 @@ def test_filters_agree_save_where_a_hair_decides(name: str, rows: Groups, floor:
             moved = p.copy()
             moved[place] *= hair
             hairs.append(bool(MASKS[name](moved[None, :], floor)[0][place]))
-        assert hairs[0] != hairs[1]
+        assert hairs[0] != hairs[1] or (place in masked) in exact_hairs(name, rows, floor, place)
+
+
+def exact_hairs(name: str, rows: Groups, floor: int, place: int) -> set[bool]:
+    """What the integers say with this price a hair lower and higher: a wei can decide there that no float can hold."""
+    said = set()
+    for hair in (-1, 1):
+        moved = list(rows)
+        moved[place] = (rows[place][0] + hair * (rows[place][0] // 10**12), *rows[place][1:])
+        said.add(place in OUTLIERS[name](as_inputs(moved), floor))
+    return said
 
 
 steps = st.lists(st.tuples(st.integers(1, 20_000), st.lists(prices, min_size=3, max_size=3)), min_size=1, max_size=40)
@@ -102,7 +112,6 @@ def run(method: OverTime, at_ms: list[int], row: list[int], doubts: list[int]) -
 
 
 @given(rows=steps)
-@settings(max_examples=60)
 def test_methods_over_time_agree_at_every_time(rows: Steps) -> None:
     at = np.cumsum([gap for gap, _ in rows]) + 1_700_000_000_000
     p = np.array([[row[f] / WAD for _, row in rows] for f in range(3)])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.pools.curve_math import CurvePool, balance_of, invariant
+from feeds.pools.stable_depth import Two
 from feeds.types import FeedError, Malformed, Thin
 from feeds.units import WAD
 
@@ -146,7 +147,7 @@ def test_the_steth_pool_through_its_depeg() -> None:
     for row in rows:
         eth, steth = (int(Decimal(row[k]) * 10**18) for k in ("eth_balance", "steth_balance"))
         one = CurvePool(amp=5_000, balances=(eth, steth), rates=(WAD, WAD), fee=4_000_000)
-        up, down = one._spot((eth, steth), invariant(5_000, (eth, steth)), 1, 0)
+        up, down = Two.of(5_000, 100, (eth, steth), invariant(5_000, (eth, steth)), (1, 0)).price()
         spot = Decimal(up) / Decimal(down)
         lowest = min(lowest, spot)
         assert spot == pytest.approx(Decimal(row["spot_steth_in_eth_A50"]), abs=Decimal("1e-6"))

@@ -40,7 +40,7 @@ def test_a_sale_over_two_curves_is_the_best_that_any_split_gives(
         got = fluid_math.sell(curves, amount, fee)
     except Thin:
         return
-    assert exact * (1 - Decimal("1e-15")) - 4 <= got <= exact + 1
+    assert exact * (1 - Decimal("1e-14")) - 4 <= got <= exact + 1  # the split is made before the fee: second order
 
 
 @given(reserves, reserves, st.integers(0, 10_000), st.integers(10**10, 10**18))
