@@ -15,7 +15,7 @@ from feeds.units import Bps, Wad
 from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
 from oracle.onchain.chain import StoreClient, StoreRefuses, push_data
-from oracle.onchain.deploy import Deployer, StoreSettings
+from oracle.onchain.deploy import ClassLimits, Deployer, StoreSettings
 from oracle.onchain.mirror import StoreLimits, acceptable, takes_price, waits
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
@@ -51,7 +51,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
         deployer = Deployer(node.url, coincurve.PrivateKey(bytes(account(0).key)))
         settings = StoreSettings(
             signers=tuple(address_of(k) for k in KEYS.values()), weights=(1, 1, 1), threshold=2, step_threshold=3,
-            max_push_age_s=60, min_gap_s=5, step_bps=500, step_wait_s=30,
+            max_push_age_s=60, classes=(ClassLimits(min_gap_s=5, step_bps=500, step_wait_s=30),),
         )  # fmt: skip
         made = await deployer.deploy(settings, [])
         await deployer.register(made.store, "A/B", market=True, redemption=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import coincurve
 import pytest
@@ -12,10 +13,11 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from demo import anvil
 from demo.chain import account
+from feeds.types import Refused
 from feeds.units import Bps, Wad
 from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
-from oracle.onchain.chain import ChainError, StoreClient, push_data
+from oracle.onchain.chain import ChainError, StoreClient, StoreRefuses, push_data
 from oracle.onchain.deploy import Deployer, StoreSettings
 from oracle.onchain.transaction import Fees, SignedTx
 from oracle.push import Pusher, PushRules
@@ -42,6 +44,12 @@ class Rig:
 
     async def rpc(self, method: str, *params: object) -> object:
         return await self.web3.provider.make_request(method, list(params))  # type: ignore[arg-type]
+
+    async def mine_past(self, blocks: int) -> None:
+        """Blocks whose base fee no waiting push can pay."""
+        for _ in range(blocks):
+            await self.rpc("anvil_setNextBlockBaseFeePerGas", hex(200 * 10**9))
+            await self.rpc("evm_mine")
 
     def journalled(self, batch: SignedBatch, signed: SignedTx) -> PushRow:
         row = PushRow(
@@ -111,6 +119,8 @@ async def test_a_stuck_push_is_replaced_and_lands_once(rig: Rig) -> None:
     first = await rig.pusher.submit(rig.batch(round_s))
     assert first is not None
     assert await rig.pusher.submit(rig.batch(round_s + 1)) is None, "one nonce at a time"
+    await rig.pusher.poll()
+    await rig.mine_past(2)
     rig.clock_ms += 6_000
     await rig.pusher.poll()
     rows = rig.store.pushes("t")
@@ -119,11 +129,90 @@ async def test_a_stuck_push_is_replaced_and_lands_once(rig: Rig) -> None:
     low, high = Fees.of(rows[0].raw), Fees.of(rows[1].raw)
     assert high.tip_wei * 10 >= low.tip_wei * 11
     assert high.max_wei * 10 >= low.max_wei * 11
+    await rig.rpc("anvil_setNextBlockBaseFeePerGas", "0x1")
     await rig.rpc("evm_mine")
     await rig.pusher.poll()
     assert sorted(r.state for r in rig.store.pushes("t")) == ["landed", "replaced"]
     assert rig.landed == [round_s]
     assert rig.pusher.stored[0].round_time_s == round_s
+
+
+async def test_while_the_chain_stands_still_nothing_more_is_offered(rig: Rig) -> None:
+    """No block left the push out, so its fee is not what it waits for; a node that lost it gets the same bytes."""
+    round_s = rig.clock_ms // 1_000
+    await rig.rpc("evm_setAutomine", False)
+    first = await rig.pusher.submit(rig.batch(round_s))
+    assert first is not None
+    for _ in range(240):
+        rig.clock_ms += 5_000
+        await rig.pusher.poll()
+    (row,) = rig.store.pushes("t")
+    assert (row.state, row.raw) == ("sent", first.raw), "20 minutes without a block"
+    await rig.rpc("anvil_dropAllTransactions")
+    rig.clock_ms += 6_000
+    await rig.pusher.poll()
+    await rig.rpc("evm_mine")
+    await rig.pusher.poll()
+    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+
+
+async def test_one_block_is_not_enough_to_raise_the_fee_and_time_alone_neither(rig: Rig) -> None:
+    round_s = rig.clock_ms // 1_000
+    await rig.rpc("evm_setAutomine", False)
+    await rig.pusher.submit(rig.batch(round_s))
+    await rig.pusher.poll()
+    await rig.mine_past(1)
+    rig.clock_ms += 6_000
+    await rig.pusher.poll()
+    assert len(rig.store.pushes("t")) == 1, "the first block may have been made before the push came"
+    await rig.mine_past(1)
+    await rig.pusher.poll()
+    assert len(rig.store.pushes("t")) == 1, "it was sent again a moment ago"
+    rig.clock_ms += 6_000
+    await rig.pusher.poll()
+    assert len(rig.store.pushes("t")) == 2
+
+
+async def test_a_chain_that_makes_blocks_on_demand_is_pushed_to(rig: Rig) -> None:
+    """Its newest block is minutes old: the push goes by the time that its own block will have."""
+    head = await rig.pusher.refresh()
+    later_s = head.time_s + 300
+    rig.clock_ms = later_s * 1_000
+    assert (await rig.pusher.refresh()).time_s == later_s, "what decides over ages"
+    await rig.rpc("evm_setNextBlockTimestamp", later_s)
+    row = await rig.pusher.submit(rig.batch(later_s))
+    assert row is not None
+    await rig.pusher.poll()
+    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+    with pytest.raises(StoreRefuses, match="TooFarAhead"):
+        await rig.pusher.submit(rig.batch(later_s + 40))
+
+
+async def test_a_node_that_knows_no_override_simulates_in_the_pending_block(rig: Rig) -> None:
+    head = await rig.client.head()
+    every = rig.client.nodes._one
+
+    async def older(node: Any, calls: Any) -> Any:
+        if any(method == "eth_call" and len(params) > 3 for method, params in calls):
+            return Refused("Incorrect parameters count, expected: 3, actual: 4", endpoint=node.name)
+        return await every(node, calls)
+
+    rig.client.nodes._one = older  # type: ignore[method-assign]
+    later_s = head.time_s + 300
+    await rig.rpc("evm_setTime", later_s)
+    data = push_data(rig.batch(later_s))
+    with pytest.raises(StoreRefuses, match="TooFarAhead"):
+        await rig.client.prepare(data, 0)
+    assert (await rig.client.prepare(data, 0, at_s=later_s)).nonce == 0
+
+
+async def test_what_was_never_broadcast_ages_with_the_clock(rig: Rig) -> None:
+    round_s = rig.clock_ms // 1_000
+    signed = await rig.client.prepare(push_data(rig.batch(round_s)), await rig.client.next_nonce())
+    rig.journalled(rig.batch(round_s), signed)
+    rig.clock_ms += 61_000
+    await rig.pusher.start({"weETH/ETH": 0})
+    assert [r.state for r in rig.store.pushes("t")] == ["expired"], "the chain stands, the block would be too late"
 
 
 async def test_a_push_journalled_and_never_sent_is_sent_at_the_next_start(rig: Rig) -> None:

@@ -10,12 +10,15 @@ import pytest
 from demo.bench_aggregate import aggregate, plain
 from demo.bench_ccxt import beside_ccxt
 from demo.bench_chain import chain
+from demo.bench_gas import gas
 from demo.bench_latency import latency
 from demo.bench_tools import at_percent
 from demo.bench_venues import BASES, shown, spelled, websocket_frame
 from demo.venue_wires import WIRES
 from feeds.registry import EXCHANGES
 from oracle.methods import vector
+
+REDSTONE = ("a package a feed", "one package of all feeds")
 
 
 @pytest.mark.chain
@@ -33,6 +36,7 @@ async def test_bench_chain_counts_contract_calls() -> None:
 async def test_bench_latency_reads_every_venue() -> None:
     found = await latency(rates=(40, 60), seconds=0.6, ccxt_frames=0)
     assert found["venues"] == len(EXCHANGES)
+    assert found["ccxt"] is found["ccxt_streaming"] is None
     assert [s["rate_per_venue"] for s in found["steps"]] == [40, 60]
     for step in found["steps"]:
         assert step["parsed_per_s"] > 0
@@ -42,11 +46,46 @@ async def test_bench_latency_reads_every_venue() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+@pytest.mark.loopback
+@pytest.mark.skipif(importlib.util.find_spec("ccxt") is None, reason="ccxt is an optional package")
+async def test_bench_latency_streams_to_ccxt_beside_us() -> None:
+    found = (await latency(rates=(40,), seconds=0.6, ccxt_frames=10))["ccxt_streaming"]
+    assert {"bitget", "bybit", "coinbase", "cryptocom", "gate", "kraken", "okx"} <= set(found["venues"])
+    assert set(found["venues"]) | set(found["left_out"]) == set(WIRES)
+    assert all(found["left_out"].values()), "each with its reason"
+    (step,) = found["steps"]
+    for side in (step["ours"], step["ccxt"]):
+        assert side["parsed_per_s"] > 0
+        assert side["tick_to_live_p99_ms"] >= side["tick_to_live_p50_ms"] > 0
+        assert 0 < side["sent_per_s"] <= 40 * len(found["venues"])
+    assert step["ratio_cpu"] > 0
+    assert (step["ccxt"]["never_read"], step["ccxt"]["failed"]) == (0, {}), "nothing of it was lost on the way"
+    assert json.loads(json.dumps(found)) == found
+
+
 async def test_bench_aggregate_has_both_parts() -> None:
     found = await aggregate(feeds=3, sources=15, shape=(2, 400))
     assert (found["feeds"], found["sources"]) == (3, 15)
     assert found["vector"]["largest_difference"] < 1e-9
     assert found["vector"]["ratio_memory"] > 0
+    assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.chain
+async def test_bench_gas_has_ours_others_and_what_is_quoted() -> None:
+    found = await gas(tokens=(1, 2), signers=(1,), others=((1, 1), (2, 3)), safety=False)
+    push, reads = found["push"], found["reads"]
+    assert {tuple(row) for row in push} == {
+        ("system", "tokens", "signers", "prices", "gas", "calldata", "floor", "quoted")
+    }
+    run = {row["system"]: row for row in push if not row["quoted"]}
+    assert set(run) == {"lrt-oracle", "API3", "Tellor", *(f"RedStone, {what}" for what in REDSTONE)}
+    assert {row["system"].split(" ")[0] for row in push if row["quoted"]} == {"Chainlink", "Chronicle", "DIA", "Pyth"}
+    assert all(21_000 < row["floor"] < row["gas"] for row in push)
+    assert [(row["tokens"], row["prices"]) for row in push if row["system"] == "lrt-oracle"] == [(1, 2), (2, 2)]
+    assert all(row["quoted"] or 4_700 <= row["floor"] <= row["gas"] for row in reads)
+    assert {row["system"] for row in reads if row["quoted"]} & set(run) == set()
+    assert set(found) == {"push", "reads", "safety", "formula"}
     assert json.loads(json.dumps(found)) == found
 
 

@@ -73,6 +73,7 @@ class MemoryDesk:
         self.indications: dict[str, Record] = {}
         self.silent: dict[str, Abstaining] = {}
         self.landed: dict[str, tuple[OnChain, ...]] = {}
+        self.stores = {"local": bytes(range(20)), "second": bytes(20)}
         self.state = Health(
             live=True, ready=True, reasons=(), started_at_ms=T0, round=ROUND_S, round_lag_ms=400, clock_offset_ms=3,
             feeds=len(feeds), feeds_abstaining=0,
@@ -116,11 +117,14 @@ class MemoryDesk:
         assert isinstance(done, Round)
         return Explanation(record=last, rounds=(("alpha", done), ("beta", quiet)), values=(("alpha", done.report),))
 
-    async def report(self, feed: str) -> SignedBatch | NoReport:
+    def targets(self) -> tuple[str, ...]:
+        return tuple(self.stores)
+
+    async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
         last = self.record(feed)
         if last is None:
             return NoReport(code="not_signed", text="no operator has a key")
-        domain = Domain(chain_id=31_337, store=bytes(range(20)))
+        domain = Domain(chain_id=31_337, store=self.stores[target or "local"])
         return SignedBatch(
             domain=domain, epoch=3, round_time_s=last.report.round_time_s, items=encode_item(4, last.report),
             signatures=bytes([0]) + bytes(64), signers=("alpha",), addresses=(bytes(20),),

@@ -106,6 +106,7 @@ def faults(value: Any, schema: dict[str, Any], place: str = "") -> list[str]:
         (f"{OWN}/explain", "Explanation"),
         (f"{OWN}/explain?round={ROUND_S}", "Explanation"),
         (f"{OWN}/report", "SignedReport"),
+        (f"{OWN}/report?target=second", "SignedReport"),
         ("/healthz", "Health"),
         ("/readyz", "Health"),
     ],
@@ -124,6 +125,22 @@ async def test_every_described_path_answers(client: Client) -> None:
         if path != "/v1/stream":
             status, _, _ = await client.get(path.replace("{base}", "wdivETH").replace("{quote}", "ETH"))
             assert status == 200, path
+
+
+async def test_a_report_is_for_the_first_target_or_the_named_one(client: Client) -> None:
+    reports = [(await client.get(f"{OWN}/report{q}"))[1] for q in ("", "?target=local", "?target=second")]
+    assert [r["store"] for r in reports] == ["0x" + client.desk.stores[n].hex() for n in ("local", "local", "second")]
+    client.desk.stores = {}
+    client.desk.past["wdivETH/ETH"].clear()
+    assert (await client.error(f"{OWN}/report?target=local"))[:2] == (503, "not_signed"), "no targets: no name is wrong"
+
+
+async def test_what_others_pushed_has_no_transaction_of_ours(client: Client) -> None:
+    (own,) = client.desk.landed["wdivETH/ETH"]
+    client.desk.landed["wdivETH/ETH"] = (own, replace(own, target="second", tx_hash=None, landed_at_ms=None))
+    _, body, _ = await client.get(OWN)
+    assert faults(body, SCHEMAS["Price"]) == []
+    assert [(o["tx_hash"], o["landed_at_ms"]) for o in body["onchain"]] == [("0xab", own.landed_at_ms), (None, None)]
 
 
 async def test_final_and_live_are_told_apart(client: Client) -> None:
@@ -200,7 +217,9 @@ async def test_a_window_with_too_many_rounds_is_refused(client: Client) -> None:
         (f"{OWN}?live=yes", 400, "bad_parameter", "one of: 0, 1"),
         (f"{OWN}?live=1&live=1", 400, "bad_parameter", "once"),
         (f"{OWN}?lively=1", 400, "bad_parameter", "live"),
-        (f"{OWN}/report?x=1", 400, "bad_parameter", "none"),
+        (f"{OWN}/report?x=1", 400, "bad_parameter", "known here: target"),
+        (f"{OWN}/report?target=main", 400, "bad_parameter", "one of: local, second"),
+        (f"{OWN}/report?target=", 400, "bad_parameter", "one of: local, second"),
         (f"{OWN}/history?limit=0", 400, "bad_parameter", "1 to 10000"),
         (f"{OWN}/history?limit=10001", 400, "bad_parameter", "1 to 10000"),
         (f"{OWN}/history?limit=1e3", 400, "bad_parameter", "whole"),

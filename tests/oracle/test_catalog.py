@@ -34,6 +34,13 @@ rate.function = "convertToAssets(uint256)"
 rate.args = ["1e18"]
 """
 
+FLAG = """
+[[token.open]]
+chain = "ethereum"
+contract = "0x7f39C581F595B53c5cb19bD0b3f8dA6c935E2Ca0"
+function = "paused()"
+means = "closed"
+"""
 POOL_NOWHERE = """
 [[pool]]
 name = "p"
@@ -152,6 +159,10 @@ def test_properties_that_rules_need_are_there() -> None:
     assert tokens["cmETH"].rate is not None
     assert tokens["cmETH"].rate.function == "getRateSafe()", "the plain getter answers while the accountant is paused"
     assert len([t for t in tokens.values() if t.cap_percent]) == 11
+    normal = {s: t.normal_bps for s, t in tokens.items() if t.normal_bps is not None}
+    assert normal == {"pufETH": -220, "rswETH": -129, "rsETH": -73, "ezETH": -27, "weETH": -9, "stETH": -4}
+    assert {s for s, t in tokens.items() if t.open} == {"stETH", "wstETH", "eETH", "weETH", "ETHx", "OETH"}
+    assert {s for s, t in tokens.items() if t.backing} == {"wstETH", "weETH"}
 
 
 @pytest.mark.parametrize(
@@ -170,6 +181,11 @@ def test_properties_that_rules_need_are_there() -> None:
         (token(**{"rate.par": '"why"'}), "write one of the two"),
         (token(decimals="40"), "0 to 36"),
         (token(last_rate='"1.02"'), "stand together"),
+        (token(normal_bps="-20"), "normal_bps and normal_on stand together"),
+        (token(normal_bps="-2000", normal_on='"2024-07-01"'), "no token is normal"),
+        (token() + FLAG.replace("closed", "unknown"), 'write means = "open" or "closed"'),
+        (token() + FLAG.replace("ethereum", "etherum"), "did you mean 'ethereum'?"),
+        (token() + FLAG.replace("paused()", "paused"), "name and types"),
         (token(redemption='"maybe"'), "'maybe' is not one of them"),
         (POOL_BACKWARDS, "in the order of their addresses: write wstETH first"),
         (POOL_NOWHERE, "has no address"),
@@ -202,8 +218,29 @@ def test_no_address_was_invented() -> None:
     held += [r.address for r in catalog.references if r.address]
     edges = [e for t in catalog.tokens.values() for e in ((t.rate,) if t.rate else ()) + t.second]
     held += [a for e in edges for a in (e.contract, e.over_contract) if a]
+    held += [f.contract for t in catalog.tokens.values() for f in t.open]
+    for counted in (t.backing for t in catalog.tokens.values() if t.backing is not None):
+        held += [counted.contract, *counted.args]
     assert len(held) > 450
     assert [a for a in held if a.lower() not in known] == []
+
+
+def test_caps_and_delays_are_the_published_ones() -> None:
+    if not REGISTRY.is_dir():
+        pytest.skip("the compiled facts are not beside this checkout")
+    tokens = shipped().tokens
+    listed = [t for t in json.loads((REGISTRY / "tokens.json").read_text())["tokens"] if t["aave_capo"]]
+    assert len(listed) == 11
+    for entry in listed:
+        cap, known = entry["aave_capo"], tokens[entry["symbol"]]
+        assert float(known.cap_percent or 0) == cap["max_yearly_ratio_growth_percent"], entry["symbol"]
+        assert known.cap_delay_days == cap["minimum_snapshot_delay_days"], entry["symbol"]
+    said = {
+        t["symbol"]: t["donation_manipulable"] for t in json.loads((REGISTRY / "tokens.json").read_text())["tokens"]
+    }
+    for symbol, found in said.items():
+        if found is not None and symbol in tokens:
+            assert tokens[symbol].donation is found["susceptible"], symbol
 
 
 def test_every_published_fact_was_carried_over() -> None:

@@ -23,6 +23,7 @@ from oracle.config import (
 )
 from oracle.plan import plan, reachable_groups
 from oracle.tables.schema import ConfigError
+from oracle.tables.stores import LimitsSection, RegistrySection, StoreSection
 
 
 def table(**changes: Any) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def test_every_key_is_in_the_docs() -> None:
     text = (Path(__file__).resolve().parent.parent.parent / "docs" / "config.md").read_text()
     sections = (
         OracleSection, ApiSection, ChainSection, VenueSection, OperatorSection, TargetSection, FeedSection,
-        BandsSection, RulesSection, SourceSection,
+        BandsSection, RulesSection, SourceSection, StoreSection, LimitsSection, RegistrySection,
     )  # fmt: skip
     keys = {f.name for section in sections for f in fields(section)} - {"params", "bands", "rules", "sources"}
     assert [k for k in sorted(keys) if f"`{k}`" not in text] == []

@@ -131,3 +131,38 @@ def test_with_a_bad_clock_or_a_lost_journal_prices_are_published_unsigned(tmp_pa
         assert len(done.records) == 3
         assert bool(done.values) is signed
         assert all((r.signed_at_ms is not None) is signed for r in done.records)
+
+
+def test_a_signer_set_without_the_operators_mutes_them_there_and_nowhere_else(tmp_path: Path) -> None:
+    """What is published is agreed at the first target, in the order they are expected in, where the threshold is reached."""
+    key = coincurve.PrivateKey(b"\5" * 32)
+    own = member()
+    own.signer = Operator(
+        "local", key, SignJournal(tmp_path / "j.db", address_of(key), now_ms=T0, mute_ms=0), bound_bps=100
+    )
+    rounds = Rounds(SPECS, [own], None)
+    for name in ("first", "second"):
+        rounds.expect(name)
+
+    def take(target: str, *signers: bytes) -> None:
+        domain = Domain(chain_id=1, store=target.encode().ljust(20))
+        made = SignerSet(domain=domain, epoch=1, signers=signers, weights=(1,) * len(signers), threshold=1)
+        rounds.take(Seat(target=target, signers=made, indexes={"ETH/USD": 7}))
+
+    def signed_for(second: int) -> list[str]:
+        now_ms = T0 + second * 1_000
+        done = rounds.run(now_ms // 1_000, observed(now_ms), now_ms=now_ms)
+        rounds.commit(done)
+        assert bool(done.values) is bool(done.agreements)
+        assert all((r.signed_at_ms is not None) is bool(done.values) for r in done.records if r.feed == "ETH/USD")
+        return [a.target for a in done.agreements]
+
+    assert signed_for(0) == []
+    take("second", b"\1" * 20, address_of(key))
+    assert signed_for(1) == ["second"]
+    take("first", address_of(key))
+    assert signed_for(2) == ["first"]
+    take("first", b"\1" * 20)
+    assert signed_for(3) == ["second"]
+    take("second", b"\1" * 20)
+    assert signed_for(4) == []

@@ -1,0 +1,318 @@
+"""What a store is made with: from the config and the command line to the chain, told when it differs, refused when unsafe."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import coincurve
+import pytest
+from click.testing import CliRunner, Result
+from web3 import HTTPProvider, Web3
+
+import contracts
+from demo import anvil
+from demo.chain import account
+from oracle import keys
+from oracle.__main__ import main
+from oracle.eip712 import address_of
+from oracle.onchain.deployed import Deployment, as_made
+from oracle.onchain.place import DeployError
+from oracle.onchain.settings import differences, settings_of, table_of
+from oracle.tables.stores import StoreSection
+
+pytestmark = pytest.mark.chain
+OWNER = coincurve.PrivateKey(bytes(account(0).key))
+SAFE, GUARDIAN, TREASURY = account(5), account(6).address, account(7).address
+SIGNERS = [Web3.to_checksum_address(address_of(coincurve.PrivateKey(bytes([n]) * 32))) for n in (7, 8, 9)]
+TOKEN = Web3.to_checksum_address("0x" + "70" * 20)
+CONFIG = f"""
+[chains.local]
+chain_id = CHAIN
+endpoints = ["URL"]
+[stores.main]
+chain = "local"
+signers = {SIGNERS}
+weights = [4, 3, 3]
+threshold = 6
+step_threshold = 7
+owner = "{SAFE.address}"
+guardian = "{GUARDIAN}"
+max_push_age_s = 90
+rotation_delay_s = 172800
+overlap_s = 300
+[[stores.main.classes]]
+min_gap_s = 10
+step_bps = 400
+step_wait_s = 900
+[[stores.main.classes]]
+name = "dollars"
+min_gap_s = 20
+step_bps = 800
+step_wait_s = 60
+feeds = ["ETH/USD"]
+[stores.main.registry]
+token = "{TOKEN}"
+treasury = "{TREASURY}"
+epoch_s = 864000
+[feeds."ETH/USD"]
+sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symbol = "ETH/USD" }}]
+[feeds."wX/ETH"]
+sources = [{{ type = "coinbase", symbol = "WX-ETH" }}, {{ type = "kraken", symbol = "WX/ETH" }}]
+"""
+MORE = """
+[feeds."wY/ETH"]
+sources = [{ type = "coinbase", symbol = "WY-ETH" }, { type = "kraken", symbol = "WY/ETH" }]
+"""
+
+
+class Desk:
+    """A node, a folder with a config and an owner's key, and the command."""
+
+    def __init__(self, url: str, folder: Path, chain_id: int = 31_337) -> None:
+        self.config = folder / "config.toml"
+        self.text = CONFIG.replace("URL", url).replace("CHAIN", str(chain_id))
+        self.config.write_text(self.text)
+        self.url, self.file = url, folder / "deployments" / "local.toml"
+        keys.save(folder / "owner.json", OWNER, "open", iterations=1)
+        provider = HTTPProvider(url)
+        self.web3, self._sessions = Web3(provider), provider._request_session_manager
+
+    def deploy(self, *args: str) -> Result:
+        base = ["deploy", "--keyfile", "owner.json", "--passphrase-env", "OWNER_PASS"]
+        return CliRunner().invoke(main, [*base, *args])
+
+    def change(self, old: str, new: str) -> None:
+        assert old in self.text
+        self.config.write_text(self.text.replace(old, new))
+
+    def contract(self, name: str, where: str) -> Any:
+        return self.web3.eth.contract(address=Web3.to_checksum_address(where), abi=contracts.load(name).abi).functions
+
+    @property
+    def held(self) -> dict[str, Any]:
+        return tomllib.loads(self.file.read_text())
+
+    @property
+    def store(self) -> Any:
+        return self.contract("PriceStore", self.held["store"])
+
+    def close(self) -> None:
+        for session in self._sessions.session_cache._data.values():
+            session.close()
+
+
+def standing(folder: Path, monkeypatch: pytest.MonkeyPatch, *, chain_id: int = 31_337) -> Iterator[Desk]:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("OWNER_PASS", "open")
+    with anvil.running(extra=("--chain-id", str(chain_id))) as node:
+        made = Desk(node.url, folder, chain_id)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    yield from standing(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    yield from standing(tmp_path, monkeypatch, chain_id=4_242)
+
+
+def test_everything_in_the_section_is_on_the_chain(desk: Desk) -> None:
+    done = desk.deploy("main")
+    assert done.exit_code == 0, done.output
+    store, held = desk.store, desk.held
+    assert store.owner().call() == account(0).address
+    assert store.pendingOwner().call() == SAFE.address
+    assert store.guardian().call() == GUARDIAN
+    assert (store.maxPushAgeS().call(), store.rotationDelayS().call(), store.overlapS().call()) == (90, 172_800, 300)
+    assert store.signerSet().call() == [1, 6, SIGNERS, [4, 3, 3]]
+    assert store.thresholds().call() == [6, 7]
+    usd = store.indexOf(b"ETH/USD".ljust(32, b"\0")).call()
+    rate = store.indexOf(b"wX/ETH".ljust(32, b"\0")).call()
+    assert (usd, rate) == (1 << 13, 0)
+    assert store.limitsOf(usd).call() == (20, 800, 60)
+    assert store.limitsOf(rate).call() == (10, 400, 900)
+    registry = desk.contract("OperatorRegistry", held["registry"])
+    parties = (registry.curator().call(), registry.arbiter().call(), registry.treasury().call())
+    assert parties == (SAFE.address, SAFE.address, TREASURY), "who is not named is the owner"
+    assert (registry.token().call(), registry.store().call()) == (TOKEN, held["store"])
+    assert registry.unbondingS().call() == 864_000 + 300 + 90 + 3 * 86_400, "the least that covers all of it"
+    assert held["settings"]["classes"][1] == {"min_gap_s": 20, "step_bps": 800, "step_wait_s": 60}
+    assert held["deployer"] == account(0).address
+    assert f"it calls acceptOwnership() on {held['store']}" in done.stderr
+    again = desk.deploy("main")
+    assert again.exit_code == 0, again.output
+    assert "0 transactions; all code verified" in again.stderr
+    assert desk.held == held
+
+
+def test_what_is_given_on_the_command_line_goes_first(desk: Desk) -> None:
+    done = desk.deploy(
+        "main", "--guardian", TREASURY, "--overlap", "7", "--min-gap", "3", "--signers", ",".join(SIGNERS[:2]),
+        "--threshold", "2", "--step-threshold", "2",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert desk.store.guardian().call() == TREASURY
+    assert desk.store.overlapS().call() == 7
+    assert desk.store.limitsOf(0).call() == (3, 400, 900)
+    assert desk.store.signerSet().call() == [1, 2, SIGNERS[:2], [1, 1]], "the section's weights belong to its signers"
+
+
+def test_settings_that_nobody_can_change_any_more_are_an_error_that_names_them(desk: Desk) -> None:
+    assert desk.deploy("main").exit_code == 0
+    held, nonce = desk.held, desk.web3.eth.get_transaction_count(account(0).address)
+    desk.change("overlap_s = 300", "overlap_s = 301")
+    done = desk.deploy("main")
+    assert done.exit_code == 1
+    assert "overlap_s: 300 -> 301" in done.output
+    assert "another --salt" in done.output
+    desk.change("step_bps = 800", "step_bps = 801")
+    assert "step_bps 801" in desk.deploy("main").output
+    desk.config.write_text(desk.text)
+    assert "salt: lrt-oracle -> other" in desk.deploy("main", "--salt", "other").output
+    desk.change("epoch_s = 864000", "epoch_s = 864001")
+    assert "bonds stay where they are" in desk.deploy("main").output
+    assert desk.held == held
+    assert desk.web3.eth.get_transaction_count(account(0).address) == nonce, "nothing was sent"
+
+
+def test_settings_that_the_owner_changes_are_told_and_feeds_are_still_added(desk: Desk) -> None:
+    assert desk.deploy("main").exit_code == 0
+    made = desk.held["store"]
+    desk.text += MORE
+    desk.change(f'guardian = "{GUARDIAN}"', f'guardian = "{TREASURY}"')
+    done = desk.deploy("main", "--threshold", "7")
+    assert done.exit_code == 0, done.output
+    assert "2 transactions" in done.stderr, "a feed and its view"
+    assert f"guardian: {GUARDIAN} -> {TREASURY}: the owner changes it on the chain, by setGuardian" in done.stderr
+    assert "threshold: 6 -> 7: the owner changes it on the chain, by setSigners" in done.stderr
+    assert desk.held["store"] == made
+    desk.store.setGuardian(TREASURY).transact({"from": account(0).address})
+    told = desk.deploy("main").stderr
+    assert "guardian" not in told, "the chain is what counts, not the file"
+
+
+def test_a_store_that_was_handed_over_says_what_its_owner_must_call(desk: Desk) -> None:
+    assert desk.deploy("main").exit_code == 0
+    desk.store.acceptOwnership().transact({"from": SAFE.address})
+    assert "does not own" not in desk.deploy("main").stderr
+    desk.text += MORE
+    desk.config.write_text(desk.text)
+    done = desk.deploy("main")
+    assert done.exit_code == 1
+    assert f"the store is {SAFE.address}'s" in done.output
+    data = done.output.split(" with ")[1].split()[0]
+    desk.web3.eth.send_transaction({"from": SAFE.address, "to": desk.held["store"], "data": data})  # type: ignore[typeddict-item]
+    done = desk.deploy("main")
+    assert done.exit_code == 0, done.output
+    assert "1 transactions" in done.stderr, "the view"
+    assert "wY/ETH" in desk.held["views"]
+
+
+def test_a_feed_in_another_class_is_an_error(desk: Desk) -> None:
+    assert desk.deploy("main").exit_code == 0
+    desk.change('feeds = ["ETH/USD"]', 'feeds = ["ETH/USD", "wX/ETH"]')
+    assert "wX/ETH is registered in class 0, the settings say 1" in desk.deploy("main").output
+
+
+UNSAFE = {
+    f'guardian = "{GUARDIAN}"': "no guardian",
+    f'owner = "{SAFE.address}"': "the owner is a plain key",
+    "rotation_delay_s = 172800": "rotation_delay_s = 0",
+    "overlap_s = 300": "overlap_s = 0 is less than max_push_age_s = 90",
+}
+
+
+def test_what_is_unsafe_is_said_where_it_is_worth_something_and_before_anything_is_sent(real: Desk) -> None:
+    for line in UNSAFE:
+        real.text = real.text.replace(line, f"{line.split(' =')[0]} = 0" if line.endswith("0") else "")
+    real.config.write_text(real.text)
+    broken = real.deploy("main", "--salt", "x", "--keyfile", "none.json")
+    assert broken.exit_code == 1
+    for said in UNSAFE.values():
+        assert f"warning: {said}" in broken.stderr
+    assert real.web3.eth.get_transaction_count(account(0).address) == 0
+
+
+def test_a_safe_store_is_not_warned_of(real: Desk) -> None:
+    done = real.deploy("main")
+    assert done.exit_code == 0, done.output
+    assert "warning" not in done.stderr
+
+
+def test_nor_is_a_local_chain(desk: Desk) -> None:
+    done = desk.deploy("--rpc", desk.url, "--signers", SIGNERS[0], "--threshold", "1", "--rotation-delay", "0")
+    assert done.exit_code == 0, done.output
+    assert "warning" not in done.stderr
+    assert int(desk.store.guardian().call(), 16) == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["nain"], "did you mean 'main'?"),
+        (["main", "--threshold", "5"], "threshold = 5: write 6 to 10"),
+        (["main", "--step-threshold", "5"], "step_threshold = 5: write 6 to 10"),
+        (["main", "--rotation-delay", "9999999"], "rotation_delay_s = 9999999: write 0 to 2592000"),
+        (["main", "--min-gap", "0"], "min_gap_s = 0: write 1 to 3600"),
+        (["main", "--weights", "1,2"], "weights: 2 for 3 signers"),
+        (["main", "--weights", "1,x"], "write whole numbers"),
+        (["main", "--guardian", "0x12"], "guardian: '0x12' is no address"),
+        (["--signers", f"{SIGNERS[0]},{SIGNERS[0]}", "--threshold", "2"], "stands twice"),
+        (["--signers", SIGNERS[0]], "store.threshold: is missing"),
+        (["--signers", SIGNERS[0], "--threshold", "1"], "no chain: give --rpc URL"),
+    ],
+)
+def test_what_can_not_be_is_refused_with_what_to_write(
+    args: Sequence[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text(CONFIG.replace("URL", "http://127.0.0.1:9").replace("CHAIN", "1"))
+    done = CliRunner().invoke(main, ["deploy", "--keyfile", "k", *args])
+    assert done.exit_code == 2, done.output
+    assert says in done.output
+
+
+def test_an_endpoint_that_is_not_there_or_of_another_chain_is_one_line(desk: Desk) -> None:
+    desk.change(desk.url, "http://u:secret@127.0.0.1:9")
+    done = desk.deploy("main")
+    assert done.exit_code == 1
+    assert "127.0.0.1:9 does not tell its chain" in done.output
+    assert "secret" not in done.output
+    desk.change("chain_id = 31337", "chain_id = 5")
+    assert "main belongs on local, the endpoint serves chain-31337" in desk.deploy("main").output
+
+
+def test_a_section_names_chains_and_feeds_that_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    text = CONFIG.replace("URL", "http://127.0.0.1:9").replace("CHAIN", "1")
+    path.write_text(
+        text.replace('chain = "local"', 'chain = "locl"').replace('feeds = ["ETH/USD"]', 'feeds = ["ETH/EUR"]')
+    )
+    done = CliRunner().invoke(main, ["--config", str(path), "check", "--offline"])
+    assert done.exit_code == 2
+    assert "stores.main.chain: 'locl' is no chain; did you mean 'local'?" in done.output
+    assert "stores.main.classes.dollars: 'ETH/EUR' is no feed; did you mean 'ETH/USD'?" in done.output
+
+
+def test_a_recorded_deployment_reads_back_as_what_it_was_made_with(tmp_path: Path) -> None:
+    section = StoreSection(signers=tuple(SIGNERS), threshold=2, step_threshold=3, guardian=GUARDIAN)
+    settings = settings_of(section)
+    made = Deployment(chain_id=1, store=SAFE.address, views={}, deployer=TOKEN, settings=table_of(settings))
+    held = tomllib.loads(made.toml())
+    assert held["settings"] == table_of(settings)
+    other = settings_of(StoreSection(signers=tuple(SIGNERS[:1]), threshold=1))
+    assert as_made(other, held, tmp_path) == settings
+    assert differences(held["settings"], table_of(other)) == [
+        f"signers: [{', '.join(SIGNERS)}] -> [{SIGNERS[0]}]", "weights: [1, 1, 1] -> [1]", "threshold: 2 -> 1",
+        "step_threshold: 3 -> 1", f"guardian: {GUARDIAN} -> none",
+    ]  # fmt: skip
+    held["settings"]["guardian"] = "0x1"
+    with pytest.raises(DeployError, match="is no file of a deployment"):
+        as_made(other, held, tmp_path)

@@ -1,0 +1,271 @@
+"""Views and registry as models in Python, written from docs/contracts.md and not from the Solidity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from fractions import Fraction
+from math import ceil, floor
+from typing import NamedTuple
+
+from eth_utils.crypto import keccak
+from store_model import LOW_32, PRICE, Refused
+
+WAD, BPS, PPM = 10**18, 10_000, 1_000_000
+YEAR_S = 365 * 86_400
+NONE, NO_DATA, HALT, STALE = range(4)
+
+
+class Peek(NamedTuple):
+    """What `peek` answers."""
+
+    wad: int
+    updated_at: int
+    round_time: int
+    status: int
+
+
+NOTHING = Peek(0, 0, 0, 0)
+
+
+# -------------------------------------------------------------------------------------------------------------- views
+
+
+def feed(word: int, mode: int, now: int) -> Peek:
+    """FeedView of a word: 0 market, 1 redemption, 2 the lower, 3 the higher; an absent price does not count."""
+    if not word & LOW_32:
+        return NOTHING
+    both = word >> 168, word >> 80 & PRICE
+    there = [p for p in both if p]
+    wad = both[mode] if mode < 2 else (min, max)[mode - 2](there)
+    round_time = word & LOW_32
+    true_at = round_time if mode == 1 else round_time - (word >> 40 & 0xFFFF)
+    return Peek(wad, min(true_at, now), round_time, word >> 56 & 0xFF)
+
+
+def worse(a: Peek, b: Peek) -> int:
+    """The status byte of the worse, the first's of equals."""
+    return b.status if b.status & 15 > a.status & 15 else a.status
+
+
+def cross(a: Peek, b: Peek) -> Peek:
+    if not (a.round_time and b.round_time):
+        return NOTHING
+    wad = floor(Fraction(a.wad) * b.wad / WAD)
+    return Peek(wad, min(a.updated_at, b.updated_at), min(a.round_time, b.round_time), worse(a, b))
+
+
+def cross_spread(a: int, b: int) -> int:
+    return ceil(((1 + Fraction(a, BPS)) * (1 + Fraction(b, BPS)) - 1) * BPS)
+
+
+@dataclass(frozen=True)
+class Cap:
+    """CappedFeedView's: the integer form of Aave's adapters."""
+
+    wad: int
+    since_s: int
+    yearly_bps: int
+
+    def most(self, now: int) -> int:
+        growth = self.wad * self.yearly_bps * 10**6 // BPS // YEAR_S
+        return self.wad + growth * (now - self.since_s) // 10**6
+
+    def peek(self, word: int, now: int) -> Peek:
+        plain = feed(word, 1, now)
+        return plain._replace(wad=min(plain.wad, self.most(now)))
+
+
+def way(status: int) -> int:
+    """Where a ramp goes: up in depeg, not at all in halt, down otherwise."""
+    return {3: 1, 4: 0}.get(status & 15, -1)
+
+
+def moved(ppm: int, to: int, seconds: int, ramp_s: int) -> int:
+    """A ramp after so many seconds of one way."""
+    return min(PPM, max(0, ppm + to * (seconds * PPM // ramp_s)))
+
+
+@dataclass
+class Ramp:
+    """ModeView 4's: what was noted last. At first it goes down from nothing."""
+
+    ramp_s: int
+    at: int
+    ppm: int = 0
+    way: int = -1
+
+    def now(self, seen: Peek, now: int) -> int:
+        """Another way than was noted counts from its round on; a halt only from the next poke on."""
+        to = way(seen.status)
+        changed = now if to in {0, self.way} else max(self.at, min(seen.round_time, now))
+        noted = moved(self.ppm, self.way, changed - self.at, self.ramp_s)
+        return moved(noted, to, now - changed, self.ramp_s)
+
+    def poke(self, seen: Peek, now: int) -> None:
+        self.ppm, self.at, self.way = self.now(seen, now), now, way(seen.status)
+
+
+def mode(a: Peek, b: Peek, which: int, ramp: Ramp, now: int) -> Peek:
+    """ModeView of a market and a redemption view: 2 the lower, 3 the higher, 4 the redemption unless depeg."""
+    if not (a.wad and b.wad):
+        return a if a.wad else b
+    both = Peek(0, min(a.updated_at, b.updated_at), min(a.round_time, b.round_time), worse(a, b))
+    if which < 4:
+        return both._replace(wad=(min, max)[which - 2](a.wad, b.wad))
+    ppm = ramp.now(both, now)
+    wad = floor(Fraction(a.wad * ppm + b.wad * (PPM - ppm), PPM))
+    return both._replace(wad=wad, updated_at=both.updated_at if ppm else b.updated_at)
+
+
+def trouble(seen: Peek, max_age_s: int, now: int) -> int:
+    """Why a price is not to be used."""
+    if not seen.wad:
+        return NO_DATA
+    if seen.status & 15 == 4:
+        return HALT
+    return STALE if seen.updated_at + max_age_s < now else NONE
+
+
+def quotes(amount: int, price: Fraction, spread_bps: int) -> tuple[int, int, int]:
+    """QuoteView of an amount at a price in units of quote for one unit of base: value, bid and ask."""
+    value = floor(amount * price)
+    bid = floor(value * max(Fraction(0), 1 - Fraction(spread_bps, BPS)))
+    return value, bid, ceil((value + 1) * (1 + Fraction(spread_bps, BPS))) if amount else 0
+
+
+# ----------------------------------------------------------------------------------------------------------- registry
+
+
+class Outcome(IntEnum):
+    NONE = 0
+    LOCKED = 1
+    TAKEN = 2
+    RETURNED = 3
+
+
+@dataclass(frozen=True)
+class Word:
+    """A batch that somebody signed: the signer's address (None: nobody's) and what it says."""
+
+    signer: str | None
+    digest: bytes
+    batch: bytes
+
+    def item(self, index: int) -> bytes | None:
+        parts = [self.batch[i : i + 30] for i in range(10, len(self.batch), 30)]
+        return next((p for p in parts if p[:2] == index.to_bytes(2, "big")), None)
+
+
+@dataclass
+class Bond:
+    owner: str
+    shares: int = 0
+    leaving: int = 0
+    leaves_at: int = 0
+    slashed: bool = False
+
+
+@dataclass
+class Penalty:
+    signer: str
+    shares: int
+    release_at: int
+    outcome: Outcome = Outcome.LOCKED
+
+
+@dataclass
+class RegistryModel:
+    """What the registry should hold, keys by address. Every method changes nothing when it raises Refused."""
+
+    curator: str
+    arbiter: str
+    unbonding_s: int
+    dispute_s: int
+    bonds: dict[str, Bond] = field(default_factory=dict)
+    penalties: dict[bytes, Penalty] = field(default_factory=dict)
+    weights: dict[tuple[int, str], int] = field(default_factory=dict)
+    last_epoch: int = 0
+
+    @property
+    def total(self) -> int:
+        """All that is bonded or in the vault."""
+        locked = sum(p.shares for p in self.penalties.values() if p.outcome is Outcome.LOCKED)
+        return sum(b.shares for b in self.bonds.values()) + locked
+
+    def _own(self, signer: str, sender: str) -> Bond:
+        one = self.bonds.get(signer)
+        if one is None or one.owner != sender or one.slashed:
+            raise Refused("NotYours")
+        return one
+
+    def bond(self, signer: str, shares: int, sender: str, *, consented: bool) -> None:
+        if signer not in self.bonds and not consented:
+            raise Refused("BadConsent")
+        held = self.bonds.get(signer, Bond(sender))
+        if held.owner != sender or held.slashed:
+            raise Refused("NotYours")
+        if not shares or held.shares + shares > 2**96 - 1:
+            raise Refused("BadAmount")
+        held.shares += shares
+        self.bonds[signer] = held
+
+    def ask(self, signer: str, shares: int, sender: str, now: int) -> None:
+        one = self._own(signer, sender)
+        if not 1 <= shares <= one.shares:
+            raise Refused("BadAmount")
+        one.leaving, one.leaves_at = shares, now + self.unbonding_s
+
+    def leave(self, signer: str, sender: str, now: int) -> int:
+        one = self._own(signer, sender)
+        if not one.leaving or now < one.leaves_at:
+            raise Refused("NotNow")
+        paid, one.leaving = one.leaving, 0
+        one.shares -= paid
+        return paid
+
+    def snapshot(self, epoch: int, signers: Sequence[str], sender: str) -> list[int]:
+        if sender != self.curator:
+            raise Refused("NotYours")
+        if epoch <= self.last_epoch:
+            raise Refused("NotNow")
+        if not signers:
+            raise Refused("BadAmount")
+        found = [self.bonds.get(s) for s in signers]
+        if len(set(signers)) < len(signers) or any(b is None or b.slashed or b.shares == b.leaving for b in found):
+            raise Refused("Unbonded")
+        weights = [b.shares - b.leaving for b in found if b is not None]
+        self.last_epoch = epoch
+        self.weights |= {(epoch, s): w for s, w in zip(signers, weights, strict=True)}
+        return weights
+
+    def prove(self, a: Word, b: Word, index: int, now: int) -> bytes:
+        for one in (a, b):
+            if len(one.batch) <= 10 or len(one.batch) % 30 != 10:
+                raise Refused("BadBatch")
+            if one.signer is None:
+                raise Refused("BadEvidence")
+        if a.signer is None or a.signer != b.signer:
+            raise Refused("Unbonded")
+        if a.batch[6:10] != b.batch[6:10] or len({a.item(index), b.item(index), None}) < 3:
+            raise Refused("NoContradiction")
+        held = self.bonds.get(a.signer)
+        if held is None:
+            raise Refused("Unbonded")
+        if held.slashed:
+            raise Refused("UsedEvidence")
+        evidence = keccak(bytes.fromhex(a.signer[2:]).rjust(32, b"\0") + b"".join(sorted((a.digest, b.digest))))
+        self.penalties[evidence] = Penalty(a.signer, held.shares, now + self.dispute_s)
+        held.shares, held.leaving, held.slashed = 0, 0, True
+        return evidence
+
+    def settle(self, evidence: bytes, sender: str, now: int, *, back: bool) -> int:
+        """`giveBack` or `release`; what was paid out."""
+        if back and sender != self.arbiter:
+            raise Refused("NotYours")
+        one = self.penalties.get(evidence)
+        if one is None or one.outcome is not Outcome.LOCKED or (now < one.release_at) != back:
+            raise Refused("NotNow")
+        one.outcome = Outcome.RETURNED if back else Outcome.TAKEN
+        return one.shares

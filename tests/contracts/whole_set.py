@@ -1,0 +1,283 @@
+"""The whole contract set on an EVM in this process beside its models: every act has an expected answer, then all agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from contract_tools import compiled
+from eth_utils.crypto import keccak
+from fuzz_world import (
+    DELAY_S,
+    DISPUTE_S,
+    GUARDIAN,
+    KEYS,
+    LEAVE_S,
+    LIMITS,
+    MAX_AGE_S,
+    OVERLAP_S,
+    OWNER,
+    STRANGER,
+    TREASURY,
+    Evm,
+    signature,
+)  # fmt: skip
+from set_models import (
+    NONE,
+    WAD,
+    Cap,
+    Outcome,
+    Peek,
+    Ramp,
+    RegistryModel,
+    Word,
+    cross,
+    cross_spread,
+    feed,
+    mode,
+    quotes,
+    trouble,
+)  # fmt: skip
+from store_model import Refused, Signers, StoreModel
+
+import contracts
+from oracle.eip712 import BadSignature, Domain, address_of, batch_bytes, batch_digest, recover
+
+ZERO, BASE, QUOTE = ("0x" + "00" * 20), "0x" + "00" * 19 + "b1", "0x" + "00" * 18 + "0348"
+STRICT_AGE_S, RAMP_S, YEARLY_BPS = 120, 200, 900
+BOTH, MARKET_ONLY, WIDE_BOTH, RATE_ONLY = 0, 1, 8_192, 8_193
+FIRST_TOKENS = {BOTH: (True, True), MARKET_ONLY: (True, False), WIDE_BOTH: (True, True), RATE_ONLY: (False, True)}
+FIRST_PRICES = {BOTH: (WAD, WAD), MARKET_ONLY: (2_000 * WAD, 0), WIDE_BOTH: (WAD, WAD), RATE_ONLY: (0, WAD)}
+FIRST_SET = Signers(1, (0, 1, 2, 3, 4), (3, 2, 2, 1, 1), 5, 7)
+HELD = "0x" + keccak(text="Held(uint16,uint256,uint256,uint256)").hex()
+PUSHED = "0x" + keccak(text="Pushed(bytes32,uint32,uint256)").hex()
+
+
+@cache
+def key_address(key: int) -> str:
+    return "0x" + address_of(KEYS[key]).hex()
+
+
+def packed(
+    index: int, prices: tuple[int, int], status: int = 1, spread: int = 7, ages: tuple[int, int] = (3, 9)
+) -> bytes:
+    """An item of a batch."""
+    head = index.to_bytes(2, "big") + b"".join(p.to_bytes(11, "big") for p in prices)
+    return head + spread.to_bytes(2, "big") + bytes([status]) + ages[0].to_bytes(2, "big") + bytes([ages[1]])
+
+
+@dataclass
+class Batch:
+    """Bytes to push, and what the model is to know of them."""
+
+    batch: bytes
+    signed: bytes
+    who: list[int]
+    valid: list[bool]
+
+
+@dataclass
+class WholeSet:
+    """Store, views over it, registry; all deployed, registered, and with a first round landed."""
+
+    evm: Evm = field(default_factory=Evm)
+    shown: tuple[dict[int, int], int, Ramp] | None = None
+
+    def __post_init__(self) -> None:
+        evm, names = self.evm, [f"T{i}/ETH" for i in FIRST_TOKENS]
+        limits = [(one.min_gap_s, one.step_bps, one.step_wait_s) for one in LIMITS]
+        who = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S)
+        signers = [key_address(k) for k in FIRST_SET.keys]
+        first = FIRST_SET
+        self.store = evm.create(
+            contracts.load("PriceStore"), who, limits, signers, list(first.weights), first.threshold, first.strong
+        )
+        self.domain = Domain(chain_id=1, store=bytes.fromhex(self.store[2:]))
+        self.model = StoreModel(LIMITS, first, MAX_AGE_S, DELAY_S, OVERLAP_S, evm.now)
+        self.owner, self.pending, self.guardian, self.names = OWNER, ZERO, GUARDIAN, set(names)
+        for (index, has), name in zip(FIRST_TOKENS.items(), names, strict=True):
+            assert evm.ok(self.store, "register", name.encode().ljust(32, b"\0"), *has, index >> 13) == index
+            self.model.register(index, has)
+        items = b"".join(packed(i, FIRST_PRICES[i]) for i in FIRST_TOKENS)
+        self.push(self.sign(batch_bytes(1, evm.now, items), first, range(5)))
+        self._add_views()
+        self._add_registry()
+        self.check()
+
+    # --- the store -----------------------------------------------------------------------------------------------
+
+    def sign(self, batch: bytes, signers: Signers, who: Sequence[int]) -> Batch:
+        digest = self.digest(batch)
+        signed = b"".join(bytes([i]) + signature(signers.keys[i], digest) for i in who)
+        return Batch(batch, signed, list(who), [True] * len(who))
+
+    def digest(self, batch: bytes) -> bytes:
+        epoch, round_time = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
+        return batch_digest(self.domain, epoch, round_time, batch[10:])
+
+    def refused(self, to: str, name: str, *args: Any, sender: str, expected: str) -> bool:
+        """Call, and hold the answer against the expected error, "" for none; whether it was refused."""
+        error, _ = self.evm.call(to, name, *args, sender=sender)
+        assert error == expected, (name, args, error, expected)
+        return bool(error)
+
+    def push(self, one: Batch) -> str:
+        """Push and compare: the error, how many were written, and which prices are held."""
+        model = self.model
+        model.now, waiting = self.evm.now, dict(model.waiting)
+        written, expected = 0, ""
+        try:
+            written = model.push(one.batch, one.who, one.valid, len(one.signed) % 65)
+        except Refused as e:
+            expected = str(e)
+        self.refused(self.store, "push", one.batch, one.signed, sender=STRANGER, expected=expected)
+        if not expected:
+            logs = [(log.topics, log.data) for log in self.evm.evm.result.logs]
+            held = {int(topics[1], 16) for topics, _ in logs if topics[0] == HELD}
+            assert held == {i for i, w in model.waiting.items() if waiting.get(i) != w}
+            (told,) = [data for topics, data in logs if topics[0] == PUSHED]
+            assert int.from_bytes(told[1][32:], "big") == written
+        return expected
+
+    def check_store(self) -> None:
+        evm, model, now = self.evm, self.model, self.evm.now
+        for index, word in model.words.items():
+            assert int.from_bytes(evm.send(self.store, index.to_bytes(2, "big"))[1], "big") == word, index
+        for index, w in model.waiting.items():
+            place = w.market << 168 | w.redemption << 80 | w.since_s << 32 | w.last_s
+            assert evm.evm.storage(self.store, 65_536 + index) == place
+        due = model.following is not None and now >= model.following[1]
+        current = model.following[0] if due and model.following else model.signers
+        addresses = tuple(key_address(k) for k in current.keys)
+        told = evm.ok(self.store, "signerSet")
+        assert told == (current.epoch, current.threshold, addresses, current.weights)
+        following = model.following
+        assert evm.ok(self.store, "nextSigners") == ((following[0].epoch, following[1]) if following else (0, 0))
+        assert evm.ok(self.store, "overlapEnds") == (now + OVERLAP_S if due else model.overlap_ends)
+        assert [evm.ok(self.store, n) for n in ("owner", "pendingOwner", "guardian")] == [
+            self.owner, self.pending, self.guardian,
+        ]  # fmt: skip
+
+    # --- views ---------------------------------------------------------------------------------------------------
+
+    def _add_views(self) -> None:
+        def make(name: str, *args: Any) -> str:
+            return self.evm.create(contracts.load(name), *args)
+
+        def token(index: int, which: int, decimals: int = 18) -> str:
+            return make("FeedView", self.store, f"T{index}/ETH".encode().ljust(32, b"\0"), which, decimals, 60)
+
+        self.cap = Cap(WAD * 99 // 100, self.evm.now - 60 * 86_400, YEARLY_BPS)
+        name = b"T0/ETH".ljust(32, b"\0")
+        self.feeds = [token(BOTH, m, 18 - 5 * m) for m in range(4)]
+        self.market, self.rate = token(MARKET_ONLY, 0, 8), token(RATE_ONLY, 1)
+        self.capped = make("CappedFeedView", self.store, name, 18, 60, self.cap.wad, self.cap.since_s, YEARLY_BPS)
+        self.crossed = make("CrossView", self.feeds[2], self.market, 8)
+        self.modes = [make("ModeView", self.feeds[0], self.capped, m, RAMP_S * (m == 4), 18) for m in (2, 3, 4)]
+        self.ramp = Ramp(RAMP_S, self.evm.now)
+        self.strict = make("StrictFeedView", self.modes[0], STRICT_AGE_S, ZERO, 0)
+        self.quote, self.silo = (
+            make(n, self.feeds[2], STRICT_AGE_S, BASE, 18, QUOTE, 6) for n in ("QuoteView", "SiloView")
+        )
+        self.morpho = make("MorphoView", self.feeds[2], STRICT_AGE_S, 18, 6)
+        self.dia = make("DiaView", ["T0/ETH"], [self.feeds[2]])
+        self.pyth = make("PythView", [name], [self.feeds[2]])
+
+    def peeks(self) -> dict[str, Peek]:
+        """What each view should answer, by its address."""
+        words, now = self.model.words, self.evm.now
+        plain = [feed(words[BOTH], m, now) for m in range(4)]
+        market, capped = feed(words[MARKET_ONLY], 0, now), self.cap.peek(words[BOTH], now)
+        modes = [mode(plain[0], capped, m, self.ramp, now) for m in (2, 3, 4)]
+        views = [*self.feeds, self.market, self.rate, self.capped, self.crossed, *self.modes]
+        models = [*plain, market, feed(words[RATE_ONLY], 1, now), capped, cross(plain[2], market), *modes]
+        return dict(zip(views, models, strict=True))
+
+    def poke(self) -> None:
+        self.evm.ok(self.modes[2], "poke", sender=STRANGER)
+        self.ramp.poke(self.peeks()[self.modes[2]], self.evm.now)
+
+    def check_views(self) -> None:
+        """What they show is a matter of the words, the ramp and the time: looked at again when one of these has changed."""
+        state = {**self.model.words}, self.evm.now, replace(self.ramp)
+        if state == self.shown:
+            return
+        self.shown = state
+        evm, now, expected = self.evm, self.evm.now, self.peeks()
+        for view, seen in expected.items():
+            assert Peek(*evm.ok(view, "peek")) == seen, view
+        for view, decimals in ((self.feeds[1], 13), (self.feeds[2], 8), (self.crossed, 8), (self.modes[2], 18)):
+            seen, round_id = expected[view], 1 << 64 | expected[view].round_time
+            answer = seen.wad * 10**decimals // WAD
+            assert evm.ok(view, "latestRoundData") == (round_id, answer, seen.updated_at, seen.updated_at, round_id)
+        assert evm.ok(self.modes[2], "rampPpm") == self.ramp.now(expected[self.modes[2]], now)
+        spreads = [self.model.words[i] >> 64 & 0xFFFF for i in (BOTH, MARKET_ONLY)]
+        assert evm.ok(self.crossed, "spreadBps") == cross_spread(*spreads)
+        lower = expected[self.modes[0]]
+        wrong = trouble(lower, STRICT_AGE_S, now)
+        assert evm.ok(self.strict, "latestAnswer") == (0 if wrong else lower.wad)
+        self.refused(self.strict, "latestRoundData", sender=STRANGER, expected="Unusable" if wrong else "")
+        self._check_readers(expected[self.feeds[2]], spreads[0], now)
+
+    def _check_readers(self, seen: Peek, spread: int, now: int) -> None:
+        """Views over the lower of both prices, through the interfaces of others."""
+        evm, wrong, amount = self.evm, trouble(seen, STRICT_AGE_S, now), 3 * WAD + 7
+        asked = {
+            (self.quote, "getQuotes", amount, BASE, QUOTE): quotes(amount, Fraction(seen.wad, 10**30), spread)[1:],
+            (self.quote, "getQuote", 10**6, QUOTE, BASE): int(Fraction(10**36, seen.wad)),
+            (self.silo, "quote", amount, BASE): int(amount * Fraction(seen.wad, 10**30)),
+            (self.morpho, "price"): seen.wad * 10**6,
+        }
+        for (view, name, *args), answer in asked.items():
+            error, got = evm.call(view, name, *args)
+            assert (error, got) == (("Unusable", None) if wrong else ("", answer)), name
+        assert evm.ok(self.dia, "getValue", "T0/ETH") == (seen.wad // 10**10, seen.updated_at)
+        conf = -(-seen.wad * spread // 10**14)
+        error, got = evm.call(self.pyth, "getPriceNoOlderThan", b"T0/ETH".ljust(32, b"\0"), STRICT_AGE_S)
+        small = max(seen.wad // 10**10, conf) < 2**63
+        refused = ("StalePrice" if wrong != NONE else "") if small else "PriceFeedNotFound"
+        assert error == refused
+        assert error or got == (seen.wad // 10**10, conf, -8, seen.updated_at)
+
+    # --- the registry --------------------------------------------------------------------------------------------
+
+    def _add_registry(self) -> None:
+        self.token = self.evm.create(compiled()["Token"], "wdivETH", 18)
+        settings = (self.store, 1, OWNER, GUARDIAN, TREASURY, ZERO, LEAVE_S + DISPUTE_S, DISPUTE_S)
+        self.registry = self.evm.create(contracts.load("OperatorRegistry"), self.token, settings, LEAVE_S)
+        for who in (OWNER, STRANGER):
+            self.evm.ok(self.token, "mint", who, 10**30)
+            self.evm.ok(self.token, "approve", self.registry, 2**256 - 1, sender=who)
+        self.bonds = RegistryModel(OWNER, GUARDIAN, LEAVE_S + DISPUTE_S, DISPUTE_S)
+        self.purses = {OWNER: 10**30, STRANGER: 10**30, TREASURY: 0}
+
+    def word(self, batch: bytes, signed: bytes) -> tuple[Word, tuple[bytes, bytes, bytes]]:
+        """A word as the model and as `prove` take it, whoever signed it."""
+        digest = self.digest(batch) if len(batch) >= 10 else bytes(32)
+        try:
+            signer: str | None = "0x" + recover(digest, signed).hex()
+        except BadSignature:
+            signer = None
+        return Word(signer, digest, batch), (batch, signed[:32], signed[32:])
+
+    def check_registry(self) -> None:
+        evm, bonds = self.evm, self.bonds
+        assert evm.ok(self.token, "balanceOf", self.registry) == bonds.total == evm.ok(self.registry, "totalShares")
+        for who, amount in self.purses.items():
+            assert evm.ok(self.token, "balanceOf", who) == amount
+        for signer, b in bonds.bonds.items():
+            told = evm.ok(self.registry, "operators", signer)
+            assert told == (b.owner, b.shares, b.leaving, b.leaves_at, b.slashed)
+        for evidence, p in bonds.penalties.items():
+            told = evm.ok(self.registry, "penalties", evidence)
+            assert told == (p.signer, p.shares, p.release_at, p.outcome)
+            assert p.outcome is not Outcome.NONE
+        assert evm.ok(self.registry, "lastEpoch") == bonds.last_epoch
+
+    def check(self) -> None:
+        self.check_store()
+        self.check_views()
+        self.check_registry()

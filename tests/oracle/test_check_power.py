@@ -1,0 +1,44 @@
+"""Roles, costs and cautions from what a store says; and that docs/trust.md has each of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from oracle.checks.bonds import Member
+from oracle.checks.power import Bonding, Group, Limits, StoreFacts, costs, document, roles
+
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "trust.md"
+BONDING = Bonding(
+    address=b"\7" * 20, parties=dict.fromkeys(("curator", "arbiter", "treasury", "slasher")), unbonding_s=1, dispute_s=1,
+    unit="X", decimals=18,
+)  # fmt: skip
+FACTS = StoreFacts(
+    target="t", chain="ethereum", chain_id=1, store=b"\x55" * 20, block=1, time_s=100, owner=b"\1" * 20, owner_is_key=True,
+    pending_owner=None, guardian=None, max_push_age_s=60, rotation_delay_s=0, overlap_s=0, overlap_ends_s=0,
+    group=Group(epoch=1, threshold=3, strong=4, members=tuple(Member(address=bytes([i]) * 20, weight=1) for i in range(1, 6))),
+    next_epoch=None, next_group=None, paused=(), bonding=None,
+    classes=(Limits(number=0, min_gap_s=10, step_bps=500, step_wait_s=600, feeds=("A/B",)),),
+)  # fmt: skip
+
+
+def test_on_a_chain_that_is_not_local_what_is_unsafe_is_told() -> None:
+    text = " ".join(document(FACTS)["cautions"])
+    for word in ("no guardian", "rotation_delay_s = 0", "the owner is a plain key", "overlap_s = 0"):
+        assert word in text
+    assert document(replace(FACTS, chain_id=31_337))["cautions"] == []
+
+
+def test_the_walk_is_the_document_s_example() -> None:
+    worst = {r["role"]: r["worst"] for r in roles(FACTS)}["operators of at least the threshold"]
+    assert worst == "class 0: 500 bps every 10 s, 34 % in a minute, or any price after 600 s of standing by it"
+    assert [(c["weight"], c["operators"]) for c in costs(FACTS)] == [("3", 3), ("1", 1), ("3", 3), ("4", 4)]
+
+
+def test_every_role_and_cost_is_in_the_document() -> None:
+    text = " ".join(DOCS.read_text().split())
+    every = replace(FACTS, pending_owner=b"\2" * 20, next_epoch=(2, 200), overlap_ends_s=200, bonding=BONDING)
+    for row in roles(every):
+        assert f"| {row['role']} | {row['power']} |" in text, row
+    for cost in costs(every):
+        assert f"| {cost['what']} |" in text, cost

@@ -1,0 +1,145 @@
+"""The desk's signed reports: operators are asked once a round, whoever asks, and for the store that was named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_rounds_live import SPECS, member, observed
+from test_sign import DOMAIN, KEYS, SIGNERS
+
+from feeds.units import MS
+from oracle.api import NoReport
+from oracle.ballot import Ballot
+from oracle.cosign import Operator
+from oracle.desk import StoreDesk
+from oracle.eip712 import address_of
+from oracle.journal import SignJournal
+from oracle.live import Live
+from oracle.onchain.chain import ChainError
+from oracle.records import OnChain
+from oracle.rounds import Done, Rounds, Seat
+from oracle.sign import SignedBatch, SignerSet
+from oracle.store import Store
+from oracle.voters import Voters
+
+ROUND_S = 1_700_000_000
+INDEXES = {"wdivETH/ETH": 0, "ETH/USD": 1}
+
+
+class Counted:
+    """A target without a chain: real operators vote, and every time that they are asked is counted."""
+
+    onchain: Mapping[str, OnChain] = {}
+
+    def __init__(self, operators: Sequence[Operator], signers: SignerSet) -> None:
+        self.asked: list[str] = []
+        self.connected = True
+        self.done: Done | None = None
+        self.voters = Voters("t", operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
+        self.voters.sit(signers, INDEXES)
+
+    async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
+        self.asked += feeds
+        await asyncio.sleep(0)
+        assert self.done is not None
+        return await self.voters.vote(await self.voters.values(self.done), [INDEXES[f] for f in feeds])
+
+
+class Stand:
+    """Two stores, three operators, rounds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.operators = [
+            Operator(f"op{i}", k, SignJournal(folder / f"{i}.db", address_of(k), now_ms=0, mute_ms=0), bound_bps=100)
+            for i, k in enumerate(KEYS)
+        ]
+        other = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
+        self.targets = {n: Counted(self.operators, s) for n, s in (("main", SIGNERS), ("side", other))}
+        members = [replace(member(name=o.name), signer=o) for o in self.operators]
+        self.rounds = Rounds(SPECS, members, Seat(target="main", signers=SIGNERS, indexes=INDEXES))
+        self.store = Store(":memory:")
+        self.desk = StoreDesk(
+            SPECS, self.store, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
+            interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
+        )  # fmt: skip
+        self.round(ROUND_S)
+
+    def round(self, round_s: int) -> None:
+        done = self.rounds.run(round_s, observed(round_s * MS), now_ms=round_s * MS)
+        self.rounds.commit(done)
+        for target in self.targets.values():
+            target.done = done
+        self.desk.publish(done)
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Stand:
+    return Stand(tmp_path)
+
+
+async def test_operators_are_asked_once_for_a_target_a_feed_and_a_round(stand: Stand) -> None:
+    found = await asyncio.gather(*(stand.desk.report("ETH/USD") for _ in range(5)))
+    assert {type(f) for f in found} == {SignedBatch}
+    assert len({id(f) for f in found}) == 1
+    await stand.desk.report("wdivETH/ETH")
+    assert stand.targets["main"].asked == ["ETH/USD", "wdivETH/ETH"]
+    stand.round(ROUND_S + 10)
+    newer = await stand.desk.report("ETH/USD")
+    assert isinstance(newer, SignedBatch)
+    assert newer.round_time_s == ROUND_S + 10
+    assert stand.targets["main"].asked == ["ETH/USD", "wdivETH/ETH", "ETH/USD"]
+
+
+async def test_a_refusal_too_stands_until_the_next_round(stand: Stand) -> None:
+    for one in stand.operators[1:]:
+        one.journal.record(DOMAIN.chain_id, DOMAIN.store, ROUND_S, [(1, b"another")])
+    found = await asyncio.gather(*(stand.desk.report("ETH/USD") for _ in range(5)))
+    found.append(await stand.desk.report("ETH/USD"))
+    assert {(f.code if isinstance(f, NoReport) else "") for f in found} == {"no_quorum"}
+    assert stand.targets["main"].asked == ["ETH/USD"]
+    stand.round(ROUND_S + 10)
+    assert isinstance(await stand.desk.report("ETH/USD"), SignedBatch)
+
+
+async def test_the_named_store_is_signed_for_and_the_first_without_a_name(stand: Stand) -> None:
+    assert stand.desk.targets() == ("main", "side")
+    found = [await stand.desk.report("ETH/USD", name) for name in (None, "main", "side")]
+    assert [f.domain.chain_id for f in found if isinstance(f, SignedBatch)] == [31_337, 31_337, 10]
+    assert (stand.targets["main"].asked, stand.targets["side"].asked) == (["ETH/USD"], ["ETH/USD"])
+
+
+async def test_a_reader_that_goes_takes_the_report_from_no_other(stand: Stand) -> None:
+    first = asyncio.create_task(stand.desk.report("ETH/USD"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(stand.desk.report("ETH/USD"))
+    first.cancel()
+    assert isinstance(await second, SignedBatch)
+    assert stand.targets["main"].asked == ["ETH/USD"]
+
+
+async def test_what_can_not_be_signed_says_why(stand: Stand) -> None:
+    async def gone(_: Sequence[str]) -> Ballot | None:
+        raise ChainError("not connected")
+
+    codes = []
+    stand.targets["main"].connected = False
+    codes.append(await stand.desk.report("ETH/USD"))
+    stand.targets["side"].ballot = gone  # type: ignore[method-assign]
+    codes.append(await stand.desk.report("ETH/USD", "side"))
+    codes.append(await stand.desk.report("nothing"))
+    stand.desk._signs_reports = False
+    codes.append(await stand.desk.report("ETH/USD"))
+    stand.desk._signs_reports = True
+    stand.targets.clear()
+    codes.append(await stand.desk.report("ETH/USD"))
+    assert [(c.code, c.text.split(":")[0]) for c in codes if isinstance(c, NoReport)] == [
+        ("no_target", "target main is not connected"),
+        ("no_target", "not connected"),
+        ("no_round", "nothing has no price in the newest round"),
+        ("backup", "this process shares its journals with another one"),
+        ("no_target", "no store to sign for"),
+    ]
