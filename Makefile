@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint fuzz laws push-faults methodology bench artifacts check-artifacts setup clean help
+.PHONY: demo test lint fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -50,6 +50,9 @@ methodology: setup  ## tables and pictures of docs/methodology.md: DATA=folder o
 
 bench: setup    ## every benchmark, one after the other
 	for what in chain latency aggregate api gas; do .venv/bin/lrt-oracle bench $$what --json || exit 1; done
+
+gas: setup      ## rewrite contracts/gas.json from what pushes and reads cost now; its tables are in docs/contracts.md
+	$(PY) -m demo.bench_gas --write
 
 artifacts: setup  ## compile the contracts
 	node contracts/build.mjs

@@ -1,6 +1,6 @@
 """`lrt-oracle bench`: what this machine does, as ratios within one run. Nothing here is a test.
 
-Chain, latency and aggregate stand in files of their own; the endpoint's and the contracts' are here.
+Each stands in files of its own but the endpoint's, which is here.
 """
 
 from __future__ import annotations
@@ -15,25 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import coincurve
-from web3 import Web3
 
 from demo import anvil
 from demo.bench_aggregate import aggregate
 from demo.bench_chain import chain
+from demo.bench_gas import gas
 from demo.bench_latency import latency
-from demo.chain import account
 from demo.settings import SYMBOLS
 from demo.stand import load, standing
 from demo.venues import Venue
-from feeds.abi import address
-from feeds.units import Bps, Wad
 from oracle.app import App
-from oracle.clock import now_ms
-from oracle.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
-from oracle.onchain.deploy import Deployer, feed_id
-from oracle.report import encode_item
-from oracle.types import Report, Status, Why
 
 _PROBED = (("coinbase", "USDT-USD"), ("kraken", "USDT/USD"))
 
@@ -68,56 +59,6 @@ async def api() -> dict[str, Any]:
             stop.set()
             await service
     return {"requests_per_s": full, "requests_per_s_with_etag": cached, "client": "in the same process"}
-
-
-async def gas() -> dict[str, Any]:
-    """Gas of a push in steady state, by tokens and signers."""
-    table: dict[str, dict[str, int]] = {}
-    with anvil.running() as node:
-        for signers in (1, 3, 5):
-            table[f"{signers} signers"] = {f"{n} tokens": await _push_gas(node.url, signers, n) for n in (1, 5, 20)}
-    return table
-
-
-async def _push_gas(url: str, signers: int, tokens: int) -> int:
-    """Gas of the fourth push of `tokens` items with `signers` of 2 * signers - 1 operators."""
-    keys = sorted(
-        (coincurve.PrivateKey(bytes([7]) * 31 + bytes([i + 1])) for i in range(2 * signers - 1)), key=address_of
-    )
-    deployer = Deployer(url, _first_key())
-    try:
-        parties = [Web3.to_checksum_address("0x" + address_of(k).hex()) for k in keys]
-        owner = Web3.to_checksum_address("0x" + address_of(_first_key()).hex())
-        who = (owner, owner, 3600, 0, 0)
-        strong = len(keys)
-        weights = [1] * len(keys)
-        store = await deployer.create("PriceStore", who, [(1, 500, 600)], parties, weights, signers, strong)
-        for i in range(tokens):
-            await deployer.call(store.functions.register(feed_id(f"T{i}/ETH"), True, True, 0))  # noqa: FBT003 - Solidity has no names
-        domain = Domain(chain_id=await deployer.chain_id(), store=address(store.address))
-        now_s, used = now_ms() // 1_000, 0
-        for turn in range(4):
-            items = b"".join(encode_item(i, _report(turn, now_s + turn)) for i in range(tokens))
-            digest = batch_digest(domain, 1, now_s + turn, items)
-            signatures = b"".join(bytes([i]) + sign_compact(k, digest) for i, k in enumerate(keys[:signers]))
-            receipt = await deployer.call(store.functions.push(batch_bytes(1, now_s + turn, items), signatures))
-            used = int(receipt["gasUsed"])
-        return used
-    finally:
-        await deployer.close()
-
-
-def _report(turn: int, round_s: int) -> Report:
-    return Report(
-        market_wad=Wad(1_050_000_000_000_000_000 + turn * 7_919_191),
-        redemption_wad=Wad(1_060_000_000_000_000_000 + turn * 104_729),
-        spread_bps=Bps(7 + turn),
-        status=Status.OK,
-        why=Why.NONE,
-        round_time_s=round_s,
-        market_age_s=3,
-        redemption_age_h=7,
-    )
 
 
 async def _list(venues: Mapping[str, Venue]) -> None:
@@ -160,7 +101,3 @@ async def _requests(session: aiohttp.ClientSession, url: str, headers: Mapping[s
 
     await asyncio.gather(*(one() for _ in range(32)))
     return round(count / 3.0)
-
-
-def _first_key() -> coincurve.PrivateKey:
-    return coincurve.PrivateKey(bytes(account(0).key))
