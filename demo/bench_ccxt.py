@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import aiohttp
@@ -23,11 +24,16 @@ from feeds.latest import Latest
 from feeds.registry import EXCHANGES
 
 _BASE = next(iter(BASES))
-_NAMES = {"coinbase": "coinbaseexchange"}
+NAMES = {"coinbase": "coinbaseexchange"}
 """Where ccxt calls a venue differently: the exchange's own stream is another class than the broker's."""
 _START_MS = 1_790_000_000_000
 _NEAR = 1e-9
 _RUNS = 3
+
+
+def installed() -> bool:
+    """Whether ccxt is there."""
+    return find_spec("ccxt") is not None
 
 
 async def beside_ccxt(frames: int) -> dict[str, Any]:
@@ -40,7 +46,7 @@ async def beside_ccxt(frames: int) -> dict[str, Any]:
     unread = []
     for venue in sorted(WIRES):
         first, messages, last = _messages(venue, frames)
-        theirs_s, price = await _theirs(getattr(pro, _NAMES.get(venue, venue)), venue, first, messages)
+        theirs_s, price = await _theirs(getattr(pro, NAMES.get(venue, venue)), venue, first, messages)
         if price is None or abs(price / last - 1) > _NEAR:
             unread.append(venue)
             continue
@@ -96,7 +102,7 @@ async def _theirs(
     spent, exchange = float("inf"), kind()
     wrapped = [_wrapped(f) for f in messages]
     try:
-        exchange.set_markets([_market(exchange, venue)])
+        exchange.set_markets([market_of(exchange, venue)])
         client = exchange.client("ws://local")
         client.gunzip = venue == "htx"
         for frame in first:
@@ -118,13 +124,13 @@ def _wrapped(frame: Frame) -> aiohttp.WSMessage:
     return aiohttp.WSMessage(kind, frame, "")
 
 
-def _market(exchange: Any, venue: str) -> dict[str, Any]:
-    """The one spot market, as ccxt would have loaded it from the venue."""
-    symbol = spelled(venue, _BASE)
+def market_of(exchange: Any, venue: str, base: str = _BASE) -> dict[str, Any]:
+    """A spot market in dollars, as ccxt would have loaded it from the venue."""
+    symbol = spelled(venue, base)
     quote = "USDC" if venue == "hyperliquid" else "USDT" if symbol.upper().endswith("USDT") else "USD"
     market: dict[str, Any] = exchange.safe_market_structure({
-        "id": symbol, "lowercaseId": symbol.lower(), "symbol": f"{_BASE}/{quote}", "base": _BASE, "quote": quote,
-        "baseId": _BASE, "quoteId": quote, "type": "spot", "spot": True, "swap": False, "future": False,
+        "id": symbol, "lowercaseId": symbol.lower(), "symbol": f"{base}/{quote}", "base": base, "quote": quote,
+        "baseId": base, "quoteId": quote, "type": "spot", "spot": True, "swap": False, "future": False,
         "option": False, "active": True, "contract": False, "precision": {"amount": 1e-6, "price": 1e-6}, "info": {},
     })  # fmt: skip
     return market

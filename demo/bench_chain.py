@@ -1,7 +1,9 @@
 """`bench chain`: pool and rate reads of one block through our reader, by single web3 calls, and by one bare Multicall3 call.
 
-A read is one contract call. Ours is all that a new head costs: the adapters' calls (pools ask in two phases, so two
-eth_calls), packing, answers decoded, and every pool priced at size with its depths. ``pricing_ms`` is the adapters' arithmetic alone, over
+A read is one contract call. Ours is all that a new head costs: the adapters' calls (pools ask in two phases; what they
+asked in the second for two blocks in turn goes along with the first, ``eth_calls`` says how many requests were left),
+packing, answers decoded, and every pool priced at size with its depths. The three are measured in turn, run by run, so
+that what else the machine does hits all alike. ``pricing_ms`` is the adapters' arithmetic alone, over
 answers that are already here; ``reading_ms`` our reader alone, with adapters that ask the same and look at no answer. The
 single calls are given their bytes and decode nothing. The bare call holds the calls of both phases in one request, packed
 beforehand, and its answer is read and thrown away.
@@ -20,7 +22,7 @@ from web3 import Web3
 
 from demo import anvil
 from demo.balancer import BalancerPool
-from demo.bench_tools import median_ms, median_sync_ms
+from demo.bench_tools import median_sync_ms, medians_ms
 from demo.chain import Chain
 from demo.deploy import World, backdated, deploy
 from feeds import multicall
@@ -36,6 +38,7 @@ _POOLS = ("demolrt_uniswap", "wdiveth_balancer", "demolrt_balancer")
 """The demo's pools but one: its pool of 1 bp has so narrow ticks that it alone asks for 500."""
 _JSON = {"Content-Type": "application/json"}
 _UNPRICED = Quote(price_wad=Wad(1))
+_RUNS = 41
 _ROUNDS = 2
 """Each pool is read at so many notionals."""
 
@@ -67,6 +70,7 @@ async def chain(reads: int = 500) -> dict[str, Any]:
             async def reading() -> None:
                 await reader.read(head, {n: _asking(t) for n, t in recorded.items()})
 
+            await ours()
             before = reader.stats.requests
             await ours()
             eth_calls = reader.stats.requests - before
@@ -76,7 +80,7 @@ async def chain(reads: int = 500) -> dict[str, Any]:
                 async with session.post(node.url, data=bare_body, headers=_JSON) as reply:
                     await reply.read()
 
-            ours_ms, reading_ms, bare_ms = [await median_ms(work) for work in (ours, reading, bare)]
+            ours_ms, reading_ms, bare_ms = await medians_ms((ours, reading, bare), runs=_RUNS)
             pricing_ms = median_sync_ms(lambda: _price_again(adapters, recorded))
             single_ms = median_sync_ms(lambda: _singly(node.url, calls, head.number), runs=3)
     return {

@@ -6,14 +6,15 @@ chain. A message is one WebSocket message; at each step every venue sends so man
 the coalescing pause included. ``venue_to_reader``: from a venue's new price until a reader of the event stream, in the
 venues' process, has it. Where a step's ``parsed_per_s`` stays behind ``sent_per_s``, the limit is passed.
 
-Beside it ccxt.pro, see :mod:`demo.bench_ccxt`.
+Beside it ccxt.pro on the venues that both read: connected to the same servers, streaming the same messages in the same
+run, each alone on the machine's cores (:mod:`demo.bench_ccxt_stream`). Ours is the whole service there too, with prices
+combined, judged and published; ccxt's is the parsing and its table of tickers. And the same messages without sockets, see
+:mod:`demo.bench_ccxt`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from demo import anvil
-from demo.bench_ccxt import beside_ccxt
+from demo.bench_ccxt import beside_ccxt, installed
+from demo.bench_process import Process, running
 from demo.bench_tools import at_percent
 from demo.bench_venues import BASES, PROBED, spelled
 from oracle.app import App
@@ -31,7 +33,6 @@ from oracle.plan import plan
 
 RATES = (100, 300, 1_000, 1_500)
 _WARM_S = 1.0
-_READY_S = 60.0
 _SETTLE_S = 0.5
 _CONNECTED_S = 20.0
 
@@ -80,30 +81,18 @@ class _Seen(App):
         return bool(health) and all(s.connected and s.frames >= len(BASES) for s in health)
 
 
-class _Venues:
-    """The other process: a document in, a document out."""
-
-    def __init__(self, lines: asyncio.StreamReader, asked: asyncio.StreamWriter) -> None:
-        self._lines, self._asked = lines, asked
-
-    async def hear(self) -> Any:
-        """Return its next document."""
-        line = await asyncio.wait_for(self._lines.readline(), _READY_S)
-        if not line:
-            raise RuntimeError("the venues' process ended: start `python -m demo.bench_venues` to see why")
-        return json.loads(line)
-
-    async def say(self, document: Mapping[str, Any]) -> None:
-        """Ask for something."""
-        self._asked.write(json.dumps(document).encode() + b"\n")
-        await self._asked.drain()
-
-
 async def latency(rates: Sequence[int] = RATES, seconds: float = 5.0, ccxt_frames: int = 2_000) -> dict[str, Any]:
-    """Measure each rate (messages a second and venue) for so long, and the reading of frames beside ccxt.pro's (0: not)."""
+    """Measure each rate (messages a second and venue) for so long, and ccxt.pro beside it.
+
+    Args:
+        rates: messages a second and venue, one step each.
+        seconds: length of a step.
+        ccxt_frames: how many frames the reading without sockets is measured over; 0: nothing of ccxt.
+    """
     with tempfile.TemporaryDirectory(prefix="lrt-oracle-bench-") as folder:
-        async with _venues() as venues:
+        async with running("demo.bench_venues") as venues:
             places = await venues.hear()
+            theirs = await _by_ccxt(venues, places, rates, seconds) if ccxt_frames and installed() else None
             port = anvil.free_port()
             path = Path(folder) / "config.toml"
             path.write_text(_config(places, folder, port), encoding="utf-8")
@@ -111,23 +100,48 @@ async def latency(rates: Sequence[int] = RATES, seconds: float = 5.0, ccxt_frame
             async with _running(app):
                 await _step(app, venues, rates[0], _WARM_S, port)
                 steps = [await _step(app, venues, rate, seconds, port) for rate in rates]
+                if theirs is not None:
+                    both = theirs["venues"]
+                    ours = [await _step(app, venues, rate, seconds, port, both) for rate in rates]
+                    theirs["steps"] = [_beside(o, t) for o, t in zip(ours, theirs["steps"], strict=True)]
     beside = await beside_ccxt(ccxt_frames) if ccxt_frames else None
-    return {"venues": len(places), "feeds": len(BASES) + 1, "steps": steps, "ccxt": beside}
+    return {"venues": len(places), "feeds": len(BASES) + 1, "steps": steps, "ccxt": beside, "ccxt_streaming": theirs}
 
 
-@asynccontextmanager
-async def _venues() -> AsyncIterator[_Venues]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "demo.bench_venues", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        limit=1 << 20,
-    )  # fmt: skip
-    try:
-        if process.stdout is None or process.stdin is None:
-            raise RuntimeError("no pipes to the venues' process")
-        yield _Venues(process.stdout, process.stdin)
-    finally:
-        process.kill()
-        await process.wait()
+async def _by_ccxt(
+    venues: Process, places: Mapping[str, Sequence[str]], rates: Sequence[int], seconds: float
+) -> dict[str, Any]:
+    """ccxt.pro's figures at each rate, on the venues that it reads; nobody else is connected meanwhile."""
+    async with running("demo.bench_ccxt_stream", AIOHTTP_NO_EXTENSIONS="1") as ccxt:
+        await ccxt.say(places)
+        found = await ccxt.hear()
+        steps = []
+        for rate in rates:
+            await venues.say({"rate": rate, "seconds": seconds, "events": None, "only": found["reads"]})
+            await venues.hear()
+            await ccxt.say({"step": "begin"})
+            await ccxt.hear()
+            await venues.say({})
+            done = await venues.hear()
+            await ccxt.say({"step": "end"})
+            figures = await ccxt.hear()
+            await venues.hear()
+            await ccxt.say({"step": "drain"})
+            never = done["sent"] - (await ccxt.hear())["read"]
+            steps.append({**figures, "sent_per_s": round(done["sent"] / seconds), "never_read": never})
+    return {"version": found["version"], "venues": found["reads"], "left_out": found["left_out"], "steps": steps}
+
+
+def _beside(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """One rate: the whole service beside ccxt.pro, and how much more of a core a message costs there."""
+    names = ("sent_per_s", "parsed_per_s", "cpu_share", "tick_to_live_p50_ms", "tick_to_live_p99_ms")
+    cost = [s["cpu_share"] / max(1, s["parsed_per_s"]) for s in (ours, theirs)]
+    return {
+        "rate_per_venue": ours["rate_per_venue"],
+        "ours": {n: ours[n] for n in names},
+        "ccxt": {n: theirs[n] for n in (*names, "never_read", "failed")},
+        "ratio_cpu": round(cost[1] / cost[0], 2) if cost[0] else None,
+    }
 
 
 @asynccontextmanager
@@ -144,9 +158,12 @@ async def _running(app: _Seen) -> AsyncIterator[None]:
         await service
 
 
-async def _step(app: _Seen, venues: _Venues, rate: int, seconds: float, port: int) -> dict[str, Any]:
+async def _step(
+    app: _Seen, venues: Process, rate: int, seconds: float, port: int, only: Sequence[str] | None = None
+) -> dict[str, Any]:
     events = f"http://127.0.0.1:{port}/v1/stream"
-    await venues.say({"rate": rate, "seconds": seconds, "events": events})
+    asked = {"rate": rate, "seconds": seconds, "events": events}
+    await venues.say(asked if only is None else asked | {"only": only})
     await venues.hear()
     app.live_us.clear()
     frames, bad, cpu, started = app.frames, app.bad, time.process_time(), time.monotonic()

@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable, Sequence
 RUNS = 9
 
 
-async def median_ms(work: Callable[[], Awaitable[None]], runs: int = RUNS) -> float:
-    """Median wall time of one run in ms."""
-    times = []
+async def medians_ms(works: Sequence[Callable[[], Awaitable[None]]], runs: int = RUNS) -> list[float]:
+    """Median wall time of one run of each in ms, measured in turn, so that a busy moment hits all alike."""
+    times: list[list[float]] = [[] for _ in works]
     for _ in range(runs):
-        started = time.perf_counter()
-        await work()
-        times.append((time.perf_counter() - started) * 1_000)
-    return statistics.median(times)
+        for work, taken in zip(works, times, strict=True):
+            started = time.perf_counter()
+            await work()
+            taken.append((time.perf_counter() - started) * 1_000)
+    return [statistics.median(taken) for taken in times]
 
 
 def median_sync_ms(work: Callable[[], object], runs: int = RUNS) -> float:

@@ -2,8 +2,9 @@
 
 A run's messages are encoded and framed before it begins, each with the time at which it will be due; then whatever is due
 is written every few milliseconds. The conversation, one JSON document a line: out: where the venues are; in: ``{"rate":
-messages a second and venue, "seconds": how long, "events": address of an event stream or null}``; out: ``{"ready": true}``;
-in: ``{}``; out: what was sent. Ends with its input.
+messages a second and venue, "seconds": how long, "events": address of an event stream or null, "only": names of the venues
+that stream, all of them where it is missing}``; out: ``{"ready": true}``; in: ``{}``; out: what was sent. Ends with its
+input.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import asyncio
 import json
 import random
 import struct
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -22,6 +22,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from demo.bench_process import say, standard_lines
 from demo.venue_protocols import Caller, Frame, Shown
 from demo.venue_wires import WIRES
 from demo.venues import Venue
@@ -153,38 +154,33 @@ async def _until_said(stream: aiohttp.ClientResponse, feed: bytes, price: bytes)
 
 async def _run(venues: Mapping[str, FastVenue], lines: asyncio.StreamReader, asked: Mapping[str, Any]) -> None:
     rate, seconds = int(asked["rate"]), float(asked["seconds"])
+    venues = {n: v for n, v in venues.items() if n in asked.get("only", venues)}
     start_ms = time.time_ns() // 1_000_000
     frames = [v.prepared(rate, seconds, start_ms) for v in venues.values()]
-    _say({"ready": True})
+    say({"ready": True})
     await lines.readline()
     probing = asyncio.create_task(_probe(venues, asked["events"], seconds)) if asked["events"] else None
     cpu = time.process_time()
     sent = await _stream(tuple(venues.values()), frames, rate, seconds)
     share = (time.process_time() - cpu) / seconds
-    _say({"sent": sent, "waiting_bytes": sum(v.waiting for v in venues.values()), "cpu_share": share})
+    say({"sent": sent, "waiting_bytes": sum(v.waiting for v in venues.values()), "cpu_share": share})
     seen: list[int] = []
     if probing is not None:
         await asyncio.wait({probing}, timeout=2.0)
         probing.cancel()
         seen = probing.result() if probing.done() and not probing.cancelled() else []
-    _say({"seen_us": seen})
-
-
-def _say(document: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
+    say({"seen_us": seen})
 
 
 async def main() -> None:
     """Start every venue, then do what the lines of standard input ask for."""
-    loop, lines = asyncio.get_running_loop(), asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    lines = await standard_lines()
     async with AsyncExitStack() as stack:
         venues = {name: FastVenue(name) for name in sorted(WIRES)}
         for venue in venues.values():
             await venue.start()
             stack.push_async_callback(venue.stop)
-        _say({n: (v.ws_url, v.rest_url) for n, v in venues.items()})
+        say({n: (v.ws_url, v.rest_url) for n, v in venues.items()})
         while line := await lines.readline():
             await _run(venues, lines, json.loads(line))
 

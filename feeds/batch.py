@@ -37,6 +37,7 @@ class Batch:
         self._multicall = "0x" + address(multicall_address).hex()
         self._most_calls = limits.max_calls
         self._memo: list[tuple[tuple[Call, ...], str]] = []
+        self._cuts: list[tuple[tuple[Call, ...], list[tuple[Call, ...]]]] = []
 
     async def replies(self, head: Head, calls: tuple[Call, ...]) -> _Replies:
         """Replies to all calls, in their order.
@@ -48,7 +49,15 @@ class Batch:
         return await _joined(self._part(head, part) for part in self._parts(calls))
 
     def _parts(self, calls: tuple[Call, ...]) -> list[tuple[Call, ...]]:
-        """Cut where the limits ask for it; usually one part."""
+        """Cut where the limits ask for it; calls asked each round are measured once."""
+        for known, parts in self._cuts:
+            if known == calls:
+                return parts
+        parts = self._cut(calls)
+        self._cuts = [(calls, parts), *self._cuts[: _MEMO - 1]]
+        return parts
+
+    def _cut(self, calls: tuple[Call, ...]) -> list[tuple[Call, ...]]:
         parts, start, size = [], 0, 0
         for i, call in enumerate(calls):
             size += multicall.packed_size(call)
@@ -68,7 +77,7 @@ class Batch:
         half = len(calls) // 2
         replies = await _joined(self._part(head, part) for part in (calls[:half], calls[half:]))
         if not any(isinstance(r, TooMuch | TooLarge) for r in replies):
-            self._most_calls = min(self._most_calls, max(half, _LEAST_CALLS))
+            self._most_calls, self._cuts = min(self._most_calls, max(half, _LEAST_CALLS)), []
         return replies
 
     def _unpacked(self, data: bytes, count: int) -> _Replies:
@@ -118,6 +127,24 @@ class Batch:
             await asyncio.sleep(self._limits.missing_ms / 1_000)
             answer = await self._endpoints.request(endpoint, "eth_call", (call, block))
         return _bytes(endpoint, answer)
+
+
+class Foresight:
+    """Which calls a source will ask for when it has its first answers: those that it asked for twice in turn."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, tuple[tuple[Call, ...], bool]] = {}
+
+    def of(self, names: Iterable[str]) -> dict[str, tuple[Call, ...]]:
+        """Return the calls foreseen, by source; those that change from block to block are not."""
+        known = ((name, self._asked.get(name)) for name in names)
+        return {name: found[0] for name, found in known if found is not None and found[1]}
+
+    def learn(self, asked: Iterable[tuple[str, tuple[Call, ...]]]) -> None:
+        """Note what sources asked for that was not foreseen."""
+        for name, calls in asked:
+            before = self._asked.get(name)
+            self._asked[name] = calls, before is not None and before[0] == calls
 
 
 def _bytes(endpoint: Endpoint, answer: Any) -> bytes:

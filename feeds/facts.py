@@ -18,6 +18,7 @@ _SYMBOL = re.compile(r"[A-Za-z0-9.+_-]{1,16}")
 _DATE = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 _MOST_DECIMALS = 36
 _MOST_WORDS = 16
+_MOST_NORMAL_BPS = 1_000
 EXPECTED_DECIMALS = 18
 """Where a token's decimals are not published; the check asks the contract."""
 
@@ -63,6 +64,23 @@ def exact(text: str) -> None:
 def _decimal(key: str, text: str | None) -> None:
     if text is not None and wad_of(text) <= 0:
         raise ValueError(f"{key} = {text!r}: write a decimal number above 0")
+
+
+def _dated(key: str, value: str | int | None, on: str | None) -> None:
+    if (value is None) != (on is None):
+        raise ValueError(f"{key} and {key.removesuffix('_bps')}_on stand together: write both or none")
+    if on is not None and not _DATE.fullmatch(on):
+        raise ValueError(f"{key.removesuffix('_bps')}_on = {on!r}: write a date such as 2026-02-24")
+
+
+def _check_words(*places: int) -> None:
+    if not all(0 <= place < _MOST_WORDS for place in places):
+        raise ValueError(f"word and over_word: write the number of the answer's word, 0 to {_MOST_WORDS - 1}")
+
+
+def _check_scale(scale: int) -> None:
+    if not 0 <= scale <= _MOST_DECIMALS:
+        raise ValueError(f"scale = {scale}: write the power of ten of the answer, 0 to {_MOST_DECIMALS}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +154,49 @@ class Rate:
         if self.over_contract is not None and self.over_function is not None:
             exact(self.over_contract)
             calldata(self.over_function)
-        if not (0 <= self.word < _MOST_WORDS and 0 <= self.over_word < _MOST_WORDS):
-            raise ValueError(f"word and over_word: write the number of the answer's word, 0 to {_MOST_WORDS - 1}")
-        if not 0 <= self.scale <= _MOST_DECIMALS:
-            raise ValueError(f"scale = {self.scale}: write the power of ten of the answer, 0 to {_MOST_DECIMALS}")
+        _check_words(self.word, self.over_word)
+        _check_scale(self.scale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A word of a contract's answer that tells whether holders can redeem now: any but 0 ``means`` what is written."""
+
+    chain: str
+    contract: str
+    function: str
+    means: Redemption
+    args: tuple[str, ...] = ()
+    word: int = 0
+    unconfirmed: str | None = None
+    source: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.means is Redemption.UNKNOWN:
+            raise ValueError('a flag means something: write means = "open" or "closed"')
+        exact(self.contract)
+        calldata(self.function, self.args)
+        _check_words(self.word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """A number of whole tokens that a contract states: word ``word`` of its answer, times 10**-``scale``."""
+
+    chain: str
+    contract: str
+    function: str
+    args: tuple[str, ...] = ()
+    word: int = 0
+    scale: int = 18
+    unconfirmed: str | None = None
+    source: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        exact(self.contract)
+        calldata(self.function, self.args)
+        _check_words(self.word)
+        _check_scale(self.scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +212,10 @@ class Token:
         cap_percent: Aave's cap on the rate's growth a year when it was published, decimal text; ``cap_delay_days``: the
             least age of the snapshot that it grows from.
         last_rate, last_rate_on: a rate in ETH that was published, and when: bounds for the first look at a chain.
+        normal_bps, normal_on: the market's usual distance from the rate as it was measured, below 0 a discount, and when.
         rate, second: the rate, and independent derivations of it.
+        open: contracts that tell whether holders can redeem now; each of them can close it.
+        backing: tokens that stand behind the supply on the same chain, where a contract counts them.
     """
 
     symbol: str
@@ -178,10 +238,14 @@ class Token:
     cap_delay_days: int | None = None
     last_rate: str | None = None
     last_rate_on: str | None = None
+    normal_bps: int | None = None
+    normal_on: str | None = None
     note: str | None = None
     source: tuple[str, ...] = ()
     rate: Rate | None = None
     second: tuple[Rate, ...] = ()
+    open: tuple[Flag, ...] = ()
+    backing: Amount | None = None
 
     def __post_init__(self) -> None:
         if not _SYMBOL.fullmatch(self.symbol):
@@ -192,10 +256,10 @@ class Token:
             raise ValueError(f"decimals = {self.decimals}: write the token's decimals, 0 to {_MOST_DECIMALS}")
         _decimal("cap_percent", self.cap_percent)
         _decimal("last_rate", self.last_rate)
-        if (self.last_rate is None) != (self.last_rate_on is None):
-            raise ValueError("last_rate and last_rate_on stand together: write both or none")
-        if self.last_rate_on is not None and not _DATE.fullmatch(self.last_rate_on):
-            raise ValueError(f"last_rate_on = {self.last_rate_on!r}: write a date such as 2026-02-24")
+        _dated("last_rate", self.last_rate, self.last_rate_on)
+        _dated("normal_bps", self.normal_bps, self.normal_on)
+        if self.normal_bps is not None and abs(self.normal_bps) >= _MOST_NORMAL_BPS:
+            raise ValueError(f"normal_bps = {self.normal_bps}: as far as that from its rate no token is normal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import structlog
 
 from feeds.endpoint import Head, ReaderLimits
 from feeds.heads import Heads
+from feeds.memory import BLOCKS, SAMPLE_BLOCKS
 from feeds.observe import Block, Observer, Source
 from feeds.rpc import ChainRead, ChainReader
 from feeds.sequencer import Sequencer
@@ -19,8 +20,10 @@ from feeds.types import (
     Disagreed,
     FeedError,
     HeadStopped,
+    Kind,
     Quote,
     RateLimited,
+    Read,
     Refused,
     SequencerDown,
     TimedOut,
@@ -90,6 +93,7 @@ class Follower:
         self._seen: deque[Head] = deque(maxlen=_HEADS)
         self._announced = asyncio.Event()
         self._unsaid = 0
+        self._recalled = False
         self._heads: Heads | None = None
         if plan.announcers:
             silence_ms = plan.limits.stall_ms
@@ -137,6 +141,8 @@ class Follower:
         head = await self.reader.head()
         if head.block_hash in {h.block_hash for h in self._seen}:
             return  # seen, or behind what was seen: an endpoint that lags is no reorganisation
+        if not self._recalled:
+            await self._recall(head)
         read = await self._read(Block.LATEST, head)
         await self._notice(head)
         self._hooks.on_head(self._chain, read.head, read)
@@ -145,6 +151,32 @@ class Follower:
                 certain = await self.reader.tagged(block.value)
                 if self._read_at.get(block) != certain.block_hash:
                     await self._read(block, certain)
+
+    async def _recall(self, head: Head) -> None:
+        """Read the pools at earlier blocks, once, so that depth rented for the start does not count whole.
+
+        A chain younger than that has nothing to tell. A node without old state leaves the pools to show their past.
+        """
+        self._recalled = True
+        pools = [s for listed in self._sources.values() for s in listed if s.kind is Kind.MARKET]
+        if not pools or head.number < BLOCKS:
+            return
+        samples: list[ChainRead] = []
+        for number in range(head.number - SAMPLE_BLOCKS, head.number - BLOCKS - 1, -SAMPLE_BLOCKS):
+            try:
+                read = await self.reader.read(await self.reader.at(number), _reads(pools))
+            except FeedError as error:
+                lost: FeedError | None = error
+            else:
+                lost = _lost(read)
+            if lost is not None:
+                _log.warning(
+                    "no older blocks: a part of the pools' depth counts until they have shown it", chain=self._chain,
+                    block=number, why=str(lost), advice=f"use an endpoint that keeps the state of {BLOCKS} blocks",
+                )  # fmt: skip
+                break
+            samples.append(read)
+        self._observer.put_past([_name(s) for s in pools], reversed(samples))
 
     async def _notice(self, head: Head) -> None:
         """Remember a head; tell of the blocks that it replaced. Not to know them costs no read."""
@@ -161,16 +193,15 @@ class Follower:
 
     async def _read(self, block: Block, head: Head) -> ChainRead:
         sources = self._sources[block]
-        reads = {f"{s.feed}|{s.name}": s.adapter.read() for s in sources if s.adapter is not None}
+        reads = _reads(sources)
         if block is Block.LATEST and self._plan.sequencer is not None:
             reads[_SEQUENCER] = self._plan.sequencer.read_at(head.time_ms)
         read = await self.reader.read(head, reads)
         if _SEQUENCER in read.results:
             self._sequencer(read.results[_SEQUENCER])
             read = ChainRead(head=read.head, results={n: r for n, r in read.results.items() if n != _SEQUENCER})
-        lost = [r for r in read.results.values() if isinstance(r, _LOST)]
-        if lost and len(lost) == len(read.results):
-            raise lost[0]  # nothing came: what was read before goes on ageing, and this head is asked again
+        if (lost := _lost(read)) is not None:
+            raise lost  # nothing came: what was read before goes on ageing, and this head is asked again
         self._observer.put_read(self._chain, read)
         self._read_at[block] = head.block_hash
         self._hooks.on_news(frozenset(s.feed for s in sources))
@@ -185,3 +216,17 @@ class Follower:
             return
         self._unsaid = 0
         self._observer.put_sequencer(self._chain, result if isinstance(result, SequencerDown) else None)
+
+
+def _name(source: Source) -> str:
+    return f"{source.feed}|{source.name}"
+
+
+def _reads(sources: Sequence[Source]) -> dict[str, Read]:
+    return {_name(s): s.adapter.read() for s in sources if s.adapter is not None}
+
+
+def _lost(read: ChainRead) -> FeedError | None:
+    """Why nothing at all came, None if something did."""
+    lost = [r for r in read.results.values() if isinstance(r, _LOST)]
+    return lost[0] if lost and len(lost) == len(read.results) else None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -89,6 +89,10 @@ class Observer:
         for name, result in read.results.items():
             feed, _, source = name.partition("|")
             self._reads[feed, source] = (self._memory.held(name, result, read.head.number), read.head)
+
+    def put_past(self, names: Iterable[str], samples: Iterable[ChainRead]) -> None:
+        """Begin with what earlier blocks say of pools (names as in a read); samples ascending, see Memory.recall."""
+        self._memory.recall(names, ((s.head.number, s.results) for s in samples))
 
     def put_sequencer(self, chain: str, down: SequencerDown | None) -> None:
         """A rollup's sequencer is down, or was until a moment ago: nothing read on its chain is a price until then."""

@@ -38,6 +38,7 @@ from feeds.rates.call import RateCall
 from feeds.rates.chainlink import Chainlink
 from feeds.rates.chronicle import Chronicle
 from feeds.rates.erc4626 import Erc4626
+from feeds.rates.flag import FlagCall
 from feeds.rates.path import RatePath
 from feeds.rates.pyth import Pyth
 from feeds.types import ChainAdapter
@@ -86,6 +87,7 @@ RATES: Mapping[str, type[ChainAdapter]] = MappingProxyType({
     "rate_call": RateCall,
     "erc4626": Erc4626,
     "rate_path": RatePath,
+    "flag_call": FlagCall,
     "chainlink": Chainlink,
     "pyth": Pyth,
     "chronicle": Chronicle,

@@ -11,7 +11,7 @@ import aiohttp
 
 from feeds import decode, multicall
 from feeds.abi import address, calldata
-from feeds.batch import Batch
+from feeds.batch import Batch, Foresight
 from feeds.endpoint import Counts, EndpointState, Head, ReaderLimits
 from feeds.endpoints import Endpoints
 from feeds.jsonrpc import BlockMissing, JsonRpc
@@ -82,6 +82,7 @@ class ChainReader:
         self._counts = Counts()
         self._endpoints = Endpoints(chain_id=chain_id, clients=clients, now_ms=now_ms, limits=most, counts=self._counts)
         self._clock = Call(to=address(multicall_address), data=calldata("getCurrentBlockTimestamp()"))
+        self._foresight = Foresight()
         self._batch = Batch(self._endpoints, limits=most, counts=self._counts, multicall_address=multicall_address)
 
     @property
@@ -105,6 +106,14 @@ class ChainReader:
             FeedError: it does not answer, or knows no such block.
         """
         return await self._endpoints.block(self._endpoints.ranked()[0], tag)
+
+    async def at(self, number: int) -> Head:
+        """Return the block of a number, as the first endpoint that is well knows it.
+
+        Raises:
+            FeedError: it does not answer, or has no such block.
+        """
+        return await self._endpoints.block(self._endpoints.ranked()[0], number)
 
     async def first_replaced(self, seen: Sequence[Head], head: Head) -> int | None:
         """Return the lowest of the blocks seen that a new head does not stand on, None if it stands on all of them.
@@ -134,7 +143,8 @@ class ChainReader:
     async def read(self, head: Head, reads: Mapping[str, Read]) -> ChainRead:
         """Run the adapters' reads at one block: the calls of all together, then once more for those that ask again.
 
-        A failure of any kind is the value of the sources it hit; nothing is raised.
+        Second calls that are foreseen go along with the first: where they are asked then, no second request is sent. A
+        failure of any kind is the value of the sources it hit; nothing is raised.
 
         Args:
             head: the block to read at.
@@ -144,22 +154,28 @@ class ChainReader:
         waiting: _Waiting = {}
         for name, read in reads.items():
             self._advance(name, read, None, waiting, results)
+        ahead = self._foresight.of(waiting)
         for phase in range(_PHASES):
             if not waiting:
                 break
-            calls = tuple(chain.from_iterable(c for _, c in waiting.values()))
+            calls = tuple(chain.from_iterable(c + ahead.get(name, ()) for name, (_, c) in waiting.items()))
             if phase == 0 and self._limits.agree > 1:
                 head, replies = await self._vouched(head, calls)
             else:
                 head, replies = await self._replies(head, calls, first=phase == 0)
-            waiting = self._resume(waiting, replies, results)
+            waiting, ahead = self._resume(waiting, replies, results, ahead), {}
+            if phase == 0:
+                self._foresight.learn((name, c) for name, (_, c) in waiting.items())
         for name, (read, _) in waiting.items():
-            read.close()
-            results[name] = self._bug(f"asks more than {_PHASES} times")
+            self._too_often(name, read, results)
         return ChainRead(head=head, results=results)
 
     def _resume(
-        self, waiting: _Waiting, replies: tuple[Reply, ...] | FeedError, results: dict[str, Quote | FeedError]
+        self,
+        waiting: _Waiting,
+        replies: tuple[Reply, ...] | FeedError,
+        results: dict[str, Quote | FeedError],
+        ahead: Mapping[str, tuple[Call, ...]],
     ) -> _Waiting:
         again: _Waiting = {}
         at = 0
@@ -167,10 +183,24 @@ class ChainReader:
             if isinstance(replies, FeedError):
                 read.close()
                 results[name] = replies
-            else:
-                self._advance(name, read, replies[at : at + len(calls)], again, results)
-                at += len(calls)
+                continue
+            end = at + len(calls)
+            self._advance(name, read, replies[at:end], again, results)
+            at = end
+            known = ahead.get(name)
+            if known is not None:
+                at += len(known)
+                if name in again and again[name][1] == known:
+                    del again[name]
+                    third: _Waiting = {}
+                    self._advance(name, read, replies[end:at], third, results)
+                    if third:
+                        self._too_often(name, read, results)
         return again
+
+    def _too_often(self, name: str, read: Read, results: dict[str, Quote | FeedError]) -> None:
+        read.close()
+        results[name] = self._bug(f"asks more than {_PHASES} times")
 
     def _advance(
         self,

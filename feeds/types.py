@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol, TypeAlias
 
+from feeds.record import record
 from feeds.units import Wad
 
 _SYMBOL = re.compile(r"[A-Za-z0-9.+_-]{1,16}")
@@ -26,6 +27,8 @@ class Kind(StrEnum):
     """Units of the token that exist on one chain; the judge adds them up."""
     BACKING = "backing"
     """What stands behind them, in units of the token."""
+    OPEN = "open"
+    """Whether holders can redeem: 1 where they can, the failure CLOSED where they can not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -196,6 +199,13 @@ class SequencerDown(FeedError):
     advice = "nothing to do: prices of this chain count again when the grace time is over"
 
 
+class Closed(FeedError):
+    """The protocol's own contract says that holders can not redeem now."""
+
+    code = "CLOSED"
+    advice = "nothing to do: until it opens, what the protocol owes can only be had on the market"
+
+
 class Unsteady(FeedError):
     """The value of one unit of a pool's own token fell or leapt, which fees alone never do."""
 
@@ -215,12 +225,13 @@ ERRORS: Mapping[str, type[FeedError]] = {
     for e in (
         Malformed, NotPositive, OutOfRange, Crossed, WrongSymbol, NoData, Stale, FromFuture, Thin, Slippage,
         Unreachable, TimedOut, Refused, RateLimited, TooLarge, Reverted, WrongChain, HeadStopped, Disagreed,
-        SequencerDown, Unsteady,
+        SequencerDown, Unsteady, Closed,
     )
 }  # fmt: skip
 """Every error by its code, so that a stored failure can be read back."""
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """What an adapter understood from bytes: one price, and what was said beside it.
@@ -248,6 +259,7 @@ class Quote:
     virtual_wad: int | None = None
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """A quote with its place: which source, of which group, about which pair, observed when (Unix ms)."""
@@ -295,6 +307,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """One symbol out of a venue's message: a quote, or why there is none. The others of the message are unaffected."""

@@ -28,6 +28,19 @@ class Exit(click.ClickException):
         self.__dict__["exit_code"] = code
 
 
+def _several(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+    """Texts, comma separated, as a list."""
+    return None if text is None else [part.strip() for part in text.split(",")]
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> list[int] | None:
+    """Whole numbers, comma separated, as a list."""
+    try:
+        return None if text is None else [int(part) for part in _several(ctx, param, text) or ()]
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: write whole numbers, comma separated") from None
+
+
 class _Commands(click.Group):
     """Turns the project's own errors into one line and an exit status; everything else is a bug and keeps its trace."""
 
@@ -259,45 +272,75 @@ def combine(file: Path, method: str, outliers: str, floor_bps: int, as_json: boo
 
 
 @main.command()
-@click.option("--rpc", required=True, help="HTTP endpoint of the chain.")
-@click.option("--keyfile", required=True, type=click.Path(path_type=Path), help="Pays, and owns the store.")
+@click.argument("name", required=False)
+@click.option("--rpc", help="HTTP endpoint of the chain; the first of the store's chain by default.")
+@click.option("--keyfile", required=True, type=click.Path(path_type=Path), help="Pays, and owns the store at first.")
 @click.option("--passphrase-env", default="LRT_ORACLE_OWNER_PASSPHRASE", show_default=True)
-@click.option("--signers", required=True, help="Addresses of the report keys, comma separated.")
-@click.option("--threshold", required=True, type=int, help="How many of them must sign.")
-@click.option("--max-push-age", default=60, show_default=True, help="Seconds after which a batch is refused.")
+@click.option("--signers", callback=_several, help="Addresses of the report keys, comma separated.")
+@click.option("--weights", callback=_numbers, help="Of the signers, comma separated; 1 each by default.")
+@click.option("--threshold", type=int, help="Weight that a batch needs: more than half.")
+@click.option("--step-threshold", type=int, help="Weight with which a price may move by any step.")
+@click.option("--owner", help="A timelock or Safe that the store is offered to; it calls acceptOwnership().")
+@click.option("--guardian", help="May pause, and nothing else.")
+@click.option("--max-push-age", "max_push_age_s", type=int, help="Seconds after which a batch is refused.")
+@click.option("--rotation-delay", "rotation_delay_s", type=int, help="Seconds until new signers count.")
+@click.option("--overlap", "overlap_s", type=int, help="Seconds for which the signers before still count then.")
+@click.option("--min-gap", "min_gap_s", type=int, help="Seconds between two writes of a feed (first class).")
+@click.option("--step-bps", type=int, help="A price further away waits (first class).")
+@click.option("--step-wait", "step_wait_s", type=int, help="For so many seconds (first class).")
+@click.option("--registry", "token", metavar="TOKEN", help="Also an OperatorRegistry: what operators bond.")
+@click.option("--treasury", help="Of the registry: gets what was slashed.")
+@click.option("--arbiter", help="Of the registry: may give a penalty back; the owner by default.")
 @click.option("--salt", default="lrt-oracle", show_default=True, help="Another word gives other addresses.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Where the addresses go; deployments/<chain>.toml by default."
+    "--out", type=click.Path(path_type=Path), help="The deployment's file; deployments/<chain>.toml by default."
 )
 @click.pass_obj
 def deploy(
     config_path: Path,
     /,
     *,
-    rpc: str,
+    name: str | None,
+    rpc: str | None,
     keyfile: Path,
     passphrase_env: str,
-    signers: str,
-    threshold: int,
-    max_push_age: int,
     salt: str,
     out: Path | None,
+    **said: Any,
 ) -> None:
-    """Deploy a PriceStore, register the config's feeds, deploy a view for each, verify all; run again to resume."""
-    from oracle.config import address
+    """Deploy the PriceStore of [stores.NAME], its feeds, views and registry; verify all; run again to resume.
+
+    What is given here goes before the section; without NAME everything is given here.
+    """
     from oracle.keys import load
-    from oracle.onchain.deploy import StoreSettings, record
-    from oracle.onchain.deploy import deploy as put
+    from oracle.onchain.commission import chain_of, commission
+    from oracle.onchain.settings import settings_of
+    from oracle.stores import asked_store, store_cautions
+    from oracle.tables.schema import ConfigError
 
     plan = _plan(config_path)
-    parties = tuple(address(s.strip()) for s in signers.split(","))
-    settings = StoreSettings(
-        signers=parties, weights=(1,) * len(parties), threshold=threshold, max_push_age_s=max_push_age
-    )
+    said["limits"] = {k: said.pop(k) for k in ("min_gap_s", "step_bps", "step_wait_s")}
+    said["registry"] = {k: said.pop(k) for k in ("token", "treasury", "arbiter")}
+    try:
+        section = asked_store(plan.config, name, said)
+    except ConfigError as e:
+        raise Exit(str(e), USAGE) from None
+    if rpc is None and section.chain is None:
+        raise Exit("no chain: give --rpc URL, or write chain = ... in the store's section", USAGE)
+    url = rpc or plan.config.chains[str(section.chain)].endpoints[0]
+    chain_id = asyncio.run(chain_of(url))
+    chain = next((n for n, c in plan.config.chains.items() if c.chain_id == chain_id), f"chain-{chain_id}")
+    if section.chain not in (None, chain):
+        raise Exit(f"{name} belongs on {section.chain}, the endpoint serves {chain}", USAGE)
+    for caution in store_cautions(section, chain_id):
+        click.echo(f"warning: {caution}", err=True)
     specs = [s for s in plan.specs.values() if all(f in plan.pushed for f in s.legs or (s.feed,))]
-    done = asyncio.run(put(rpc, load(keyfile, passphrase_env), settings, specs, salt=salt))
-    chain = next((n for n, c in plan.config.chains.items() if c.chain_id == done.chain_id), f"chain-{done.chain_id}")
-    record(done, out or Path("deployments") / f"{chain}.toml")
+    path = out or Path("deployments") / f"{chain}.toml"
+    done = asyncio.run(
+        commission(url, load(keyfile, passphrase_env), settings_of(section), specs, salt=salt, path=path)
+    )
+    for note in done.notes:
+        click.echo(f"note: {note}", err=True)
     click.echo(f"{done.sent} transactions; all code verified", err=True)
     click.echo(done.toml(), nl=False)
 
@@ -391,10 +434,13 @@ def _combined_lines(found: dict[str, Any]) -> list[str]:
 
 
 def _check_lines(found: dict[str, Any]) -> list[str]:
+    from oracle.checks.told import trust_lines
+
     rows = [f"{f['feed']:<18} {f['groups_reachable']} groups ({', '.join(f['groups'])}), needs {f['min_groups']}; {f['use']}"
             for f in found["feeds"]]  # fmt: skip
     rows += [f"{f['feed']:<18} off: {f['reason']}" for f in found["off"]]
     rows += [_drift_line(d) for d in found["drift"]]
+    rows += [line for row in found["trust"] for line in trust_lines(row)]
     rows += [f"note   {n}" for n in found["notes"]]
     rows += [f"ALARM  {a}" for a in found["alarms"]]
     rows += [f"error  {e['key']}: {e['text']}" for e in found["errors"]]

@@ -32,12 +32,14 @@ from feeds.units import MS, wad_text
 from feeds.watch import Hooks, Watch
 from oracle import keys
 from oracle.api import Server, serve
+from oracle.ballot import Ballot
 from oracle.clock import REFUSE_MS, WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
-from oracle.cosign import Ballot, Operator
+from oracle.cosign import Operator
 from oracle.desk import StoreDesk
 from oracle.drift import drifts
 from oracle.eip712 import Domain, address_of
+from oracle.holds import Hold
 from oracle.journal import SignJournal
 from oracle.live import Live
 from oracle.metrics import Metrics
@@ -46,7 +48,7 @@ from oracle.onchain.due import PushPolicy
 from oracle.plan import Plan
 from oracle.push import PushRules
 from oracle.records import PushRow, Record
-from oracle.remote import RemoteSigner
+from oracle.remote import RemoteOperator, RemoteSigner
 from oracle.rounds import Done, Member, Rounds, subset
 from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
@@ -62,6 +64,8 @@ _DAY_S = 86_400
 _HOUSEKEEPING_S = 60
 _PUSH_S = 0.5
 _SAMPLES = 20_000
+_SIGNER_MS = 1_000
+"""Who signs later than this is mute for the round: a round waits for its keys."""
 MakeOperator = Callable[[str, coincurve.PrivateKey, SignJournal, int], Operator]
 
 
@@ -87,6 +91,7 @@ class App:
         self.metrics = Metrics(now_ms)
         self.store = Store(Path(plan.config.oracle.database))
         self._environ, self._make_operator = environ, operator
+        self._holds: list[Hold] = []
         self.observer = Observer(sources_of(plan))
         self.rounds = Rounds(plan.specs, self._members(), None)
         self.live = Live(plan.specs, self.rounds.members[0].states.__getitem__, self.observer.observe)
@@ -104,6 +109,7 @@ class App:
             interval_s=plan.config.oracle.round_interval_s,
             now_ms=now_ms,
             offset_ms=lambda: self.clock.offset_ms(now_ms()),
+            reports=not any(o.shared_journal for o in plan.config.operators),
         )
         self._against: dict[str, dict[str, Kind]] = {}
         for source in plan.sources:
@@ -153,7 +159,8 @@ class App:
                 await server.close()
                 for target in self.targets.values():
                     await target.close()
-                self.store.close()
+                await self._close_signers()
+                self._close_files()
 
     async def _start_targets(self) -> None:
         """Connect to every store; one that contradicts the config stops the start."""
@@ -167,14 +174,30 @@ class App:
         if problems:
             for target in self.targets.values():
                 await target.close()
-            self.store.close()
+            await self._close_signers()
+            self._close_files()
             raise ConfigError(problems)
 
-    def round(self, round_time_s: int) -> Done:
+    def _close_files(self) -> None:
+        self.store.close()
+        for hold in self._holds:
+            hold.close()
+
+    async def _close_signers(self) -> None:
+        for member in self.rounds.members:
+            if isinstance(member.signer, RemoteOperator):
+                await member.signer.close()
+
+    async def round(self, round_time_s: int) -> Done:
         """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""
         at_ms = round_time_s * MS
         observed = {feed: self.observer.observe(feed, at_ms) for feed in self.plan.specs}
-        done = self.rounds.run(round_time_s, observed, now_ms=now_ms(), may_sign=self._clock_ok())
+        folded = self.rounds.fold(round_time_s, observed, now_ms=now_ms(), may_sign=self._clock_ok())
+        said = await asyncio.gather(*(one.observed(s, round_time_s, view) for one, s, view in folded.asked))
+        for refusal in (one for one in said if isinstance(one, Refusal)):
+            self.metrics.refused(refusal)
+            self._say_refused(refusal)
+        done = self.rounds.finish(folded, said)
         self.store.save_round(done.kept, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
@@ -210,7 +233,7 @@ class App:
                          late_ms=now_ms() - round_time_s * MS, offset_ms=self.clock.offset_ms(now_ms()))  # fmt: skip
             self.metrics.misfire("round")
             return
-        done = self.round(round_time_s)
+        done = await self.round(round_time_s)
         durable_ms = now_ms() - round_time_s * MS
         self.durable_ms.append(durable_ms)
         self.desk.publish(done)
@@ -363,19 +386,34 @@ class App:
 
     def _operator(self, section: OperatorSection) -> Operator | None:
         """The signer of an operator; None (it runs dry, and says so) while its passphrase is not given."""
+        interval_ms = self.plan.config.oracle.round_interval_s * MS
+        if section.signer_url is not None and section.signer_address is not None:
+            timeout_ms = min(_SIGNER_MS, interval_ms // 4)
+            remote = RemoteSigner(section.signer_url, address(section.signer_address), timeout_ms=timeout_ms)
+            return RemoteOperator(
+                section.name, remote, self._journal(section, remote.address), bound_bps=section.bound_bps
+            )
         if section.passphrase_env not in self._environ:
             _log.warning(
                 "no passphrase: this operator signs nothing", operator=section.name, set=section.passphrase_env
             )
             return None
-        key = keys.load(Path(section.keyfile), section.passphrase_env, self._environ)
+        key = keys.load(Path(str(section.keyfile)), section.passphrase_env, self._environ)
+        return self._make_operator(section.name, key, self._journal(section, address_of(key)), section.bound_bps)
+
+    def _journal(self, section: OperatorSection, key: bytes) -> SignJournal:
+        """The sign journal of a report key: held, and mute for as long as it can not know what the key has said."""
         config = self.plan.config
         longest_s = max((t.max_push_age_s for t in config.targets.values()), default=0)
         mute_ms = (longest_s + config.oracle.round_interval_s) * MS
         path = Path(section.journal)
         path.parent.mkdir(parents=True, exist_ok=True)
-        journal = SignJournal(path, address_of(key), now_ms=now_ms(), mute_ms=mute_ms)
-        signed_s = self.store.last_signed_s(address_of(key))
+        held = path.with_name(f"0x{key.hex()}.held")  # stands for the file of a key that is elsewhere
+        if section.keyfile is None:
+            held.touch()
+        self._holds.append(Hold(Path(section.keyfile or held), path))
+        journal = SignJournal(path, key, now_ms=now_ms(), mute_ms=mute_ms)
+        signed_s = self.store.last_signed_s(key)
         if journal.last_round_s() < signed_s:
             _log.error(
                 "the sign journal is older than what the key has signed: silent for a while", operator=section.name
@@ -383,7 +421,7 @@ class App:
             journal.mute(now_ms() + mute_ms)
         if journal.mute_until_ms > now_ms():
             _log.warning("mute", operator=section.name, for_ms=journal.mute_until_ms - now_ms())
-        return self._make_operator(section.name, key, journal, section.bound_bps)
+        return journal
 
     def _target(self, name: str, section: TargetSection) -> Target:
         chain = self.plan.config.chains[section.chain]

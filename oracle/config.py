@@ -13,6 +13,7 @@ from feeds.observe import Block
 from feeds.types import Kind
 from oracle.tables.schema import ConfigError, Problem, build
 from oracle.tables.shorthand import VIA_FEED, expand
+from oracle.tables.stores import StoreSection
 from oracle.types import Mode
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
@@ -38,6 +39,18 @@ def address(text: str) -> bytes:
     if len(text) != _HEX_ADDRESS or len(raw) != 20:  # noqa: PLR2004 - bytes of an address
         raise ValueError(f"{text!r} is no address: write 0x and 40 hex digits")
     return raw
+
+
+def _check_signer(url: str | None, key: str | None) -> None:
+    """Refuse a remote signer that is half a one, or that holds a secret."""
+    if (url is None) != (key is None):
+        raise ValueError("signer_url and signer_address belong together: write both or neither")
+    if key is not None:
+        address(key)
+    if url is not None and "@" in url:
+        raise ValueError("signer_url holds a password: secrets are never in the config")
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise ValueError("signer_url is no address: write http:// or https:// and a host")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +129,25 @@ class VenueSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSection:
-    """[[operators]]: one signer in this process. ``without``: source types and chains that it does not use."""
+    """[[operators]]: one signer in this process. ``without``: source types and chains that it does not use.
+
+    Its key is a keyfile, or one of a remote signer: ``signer_url`` with ``signer_address``. ``shared_journal``: another process on this machine signs with the same key and writes to the same journal.
+    """
 
     name: str
-    keyfile: str
     journal: str
+    keyfile: str | None = None
+    signer_url: str | None = None
+    signer_address: str | None = None
+    shared_journal: bool = False
     passphrase_env: str = "LRT_ORACLE_PASSPHRASE"
     without: tuple[str, ...] = ()
     bound_bps: int = 100
+
+    def __post_init__(self) -> None:
+        _check_signer(self.signer_url, self.signer_address)
+        if (self.keyfile is None) == (self.signer_url is None):
+            raise ValueError("an operator has one key: write keyfile, or signer_url and signer_address")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +155,12 @@ class TargetSection:
     """[targets.NAME]: a PriceStore to push to. ``max_push_age_s`` as in the store. The gas key has no authority.
 
     Its key is a keyfile, or one of a remote signer: ``signer_url`` with ``signer_address``. What gas is spent for:
-    oracle.onchain.due.PushPolicy.
+    oracle.onchain.due.PushPolicy. ``registry``: the OperatorRegistry on the same chain that bonds the store's signers.
     """
 
     chain: str
     store: str
+    registry: str | None = None
     gas_keyfile: str | None = None
     passphrase_env: str = "LRT_ORACLE_GAS_PASSPHRASE"
     signer_url: str | None = None
@@ -155,15 +180,11 @@ class TargetSection:
     warn_pushes: int = 100
 
     def __post_init__(self) -> None:
-        address(self.store)
-        if (self.signer_url is None) != (self.signer_address is None):
-            raise ValueError("signer_url and signer_address belong together: write both or neither")
-        if self.signer_address is not None:
-            address(self.signer_address)
-            if self.gas_keyfile is not None:
-                raise ValueError("gas_keyfile and signer_url are two keys: write one of them")
-        if self.signer_url is not None and "@" in self.signer_url:
-            raise ValueError("signer_url holds a password: secrets are never in the config")
+        for text in filter(None, (self.store, self.registry)):
+            address(text)
+        _check_signer(self.signer_url, self.signer_address)
+        if self.signer_address is not None and self.gas_keyfile is not None:
+            raise ValueError("gas_keyfile and signer_url are two keys: write one of them")
         for name in ("tip_percentile", "peg_percent", "early_percent"):
             if not 0 <= getattr(self, name) <= 100:  # noqa: PLR2004 - percent
                 raise ValueError(f"{name} must be 0 to 100")
@@ -363,6 +384,7 @@ class Config:
     venues: Mapping[str, VenueSection] = field(default_factory=dict)
     operators: tuple[OperatorSection, ...] = ()
     targets: Mapping[str, TargetSection] = field(default_factory=dict)
+    stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
 
 

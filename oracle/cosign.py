@@ -1,29 +1,27 @@
-"""Cosign: an operator's own view, its answer to a proposal, and the way from values to a signed batch."""
+"""Cosign: an operator's own view, and its answer to a proposal."""
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import coincurve
 from eth_hash.auto import keccak
 
 from feeds.units import BPS
 from oracle.eip712 import BadSignature, address_of, batch_digest, observed_digest, recover, sign_compact
-from oracle.journal import EquivocationRefused, SignJournal
+from oracle.journal import EquivocationRefused, JournalError, SignJournal
 from oracle.report import decode_item, encode_item
 from oracle.sign import (
-    Cosigners,
     Proposal,
     Refusal,
     Refused,
     Signature,
-    SignedBatch,
     SignedValues,
     SignerSet,
     agreed,
     join,
-    seal,
     split,
 )
 from oracle.types import Report, Status
@@ -37,14 +35,15 @@ class Operator:
 
     Args:
         name: as in the config.
-        key: the report key; it holds stake and no funds.
+        key: the report key; it holds stake and no funds. Of a key that is elsewhere its address: such an operator is asked
+            by `observed` and `cosigned` only.
         journal: what the key has said.
         bound_bps: how far an agreed price may lie from the operator's own.
     """
 
-    def __init__(self, name: str, key: coincurve.PrivateKey, journal: SignJournal, *, bound_bps: int) -> None:
+    def __init__(self, name: str, key: coincurve.PrivateKey | bytes, journal: SignJournal, *, bound_bps: int) -> None:
         self.name = name
-        self.address = address_of(key)
+        self.address = key if isinstance(key, bytes) else address_of(key)
         self.journal = journal
         self._key = key
         self._bound_bps = bound_bps
@@ -56,18 +55,21 @@ class Operator:
         """Whether the operator may sign anything: its journal was not lost a short while ago."""
         return now_ms >= self.journal.mute_until_ms
 
+    def has_signed(self, signers: SignerSet, index: int, round_time_s: int) -> bool:
+        """Whether the journal has a word for this place."""
+        return self.journal.knows(signers.domain.chain_id, signers.domain.store, index, round_time_s)
+
     def observe(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
         """Take the round's own reports as the operator's view, and sign them as its values."""
-        self._view, self._view_time_s = dict(view), round_time_s
-        items = join(view)
+        items = self._look(round_time_s, view)
         digest = observed_digest(signers.domain, signers.epoch, round_time_s, items)
-        return SignedValues(
-            operator=self.name,
-            address=self.address,
-            round_time_s=round_time_s,
-            items=items,
-            signature=sign_compact(self._key, digest),
-        )
+        return self._values(round_time_s, items, self._sign(digest))
+
+    async def observed(
+        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
+    ) -> SignedValues | Refusal:
+        """As `observe`, wherever the key is; a refusal where it did not sign: the operator is mute for this round."""
+        return self.observe(signers, round_time_s, view)
 
     def hear(self, values: Sequence[SignedValues]) -> None:
         """Know who has signed values of this round: a leader must not leave any of them out."""
@@ -83,6 +85,35 @@ class Operator:
 
     def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
         """Recompute, compare, journal, sign; or say why not."""
+        refusal = self._decide(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
+        if refusal is not None:
+            return refusal
+        digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
+        return Signature(operator=self.name, address=self.address, compact=self._sign(digest))
+
+    async def cosigned(
+        self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool
+    ) -> Signature | Refusal:
+        """As `cosign`, wherever the key is."""
+        return self.cosign(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
+
+    def _look(self, round_time_s: int, view: Mapping[int, Report]) -> bytes:
+        """Take a view; returns its items."""
+        self._view, self._view_time_s = dict(view), round_time_s
+        return join(view)
+
+    def _values(self, round_time_s: int, items: bytes, signature: bytes) -> SignedValues:
+        return SignedValues(
+            operator=self.name, address=self.address, round_time_s=round_time_s, items=items, signature=signature
+        )
+
+    def _sign(self, digest: bytes) -> bytes:
+        if isinstance(self._key, bytes):
+            raise TypeError(f"the key of {self.name} is elsewhere: await observed and cosigned")
+        return sign_compact(self._key, digest)
+
+    def _decide(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Refusal | None:
+        """Everything before the signature: once this returns None, what will be signed is in the journal."""
         refusal = self._silent(now_ms, clock_ok=clock_ok) or self._examine(signers, proposal)
         if refusal is not None:
             return refusal
@@ -91,11 +122,12 @@ class Operator:
             self.journal.record(signers.domain.chain_id, signers.domain.store, proposal.round_time_s, hashes)
         except EquivocationRefused as e:
             return self._refuse(Refused.EQUIVOCATION, str(e), (e.feed,))
-        digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
-        return Signature(operator=self.name, address=self.address, compact=sign_compact(self._key, digest))
+        except (JournalError, sqlite3.Error) as e:
+            return self._refuse(Refused.JOURNAL, f"what is not in the journal first is not signed: {e}")
+        return None
 
     def _refuse(self, code: Refused, text: str, feeds: tuple[int, ...] = ()) -> Refusal:
-        return Refusal(operator=self.name, code=code, text=text, feeds=feeds)
+        return Refusal(operator=self.name, code=code, text=text, feeds=feeds, address=self.address)
 
     def _silent(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
         if now_ms < self.journal.mute_until_ms:
@@ -206,56 +238,5 @@ class LocalCosigners:
     async def cosign(self, proposal: Proposal) -> tuple[Signature | Refusal, ...]:
         """All operators answer, the leader too."""
         now_ms, clock_ok = self._now_ms(), self._clock_ok()
-        return tuple(o.cosign(self._signers, proposal, now_ms=now_ms, clock_ok=clock_ok) for o in self._operators)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ballot:
-    """How a batch came about, or did not: every refusal on the way."""
-
-    batch: SignedBatch | None
-    refusals: tuple[Refusal, ...]
-
-
-_PARTIAL = frozenset({Refused.NO_OWN_VIEW, Refused.OUT_OF_BOUND, Refused.EQUIVOCATION})
-
-
-async def gather(
-    cosigners: Cosigners, signers: SignerSet, values: Sequence[SignedValues], feeds: Sequence[int]
-) -> Ballot:
-    """Get a batch signed: leaders in turn, and once more without the feeds that some could not sign.
-
-    A leader whose proposal is not what the signed values give is passed over; the next one proposes the same round.
-    """
-    refusals: list[Refusal] = []
-    wanted = [i for i in feeds if i in agreed(values, signers)] if values else []
-    for attempt in range(len(signers.signers)):
-        if not wanted:
-            break
-        proposal = await cosigners.propose(first_turn(values[0].round_time_s) + attempt, values, wanted)
-        for _ in range(2):
-            answers = await cosigners.cosign(proposal)
-            no = [a for a in answers if isinstance(a, Refusal)]
-            refusals += no
-            batch = seal(signers, proposal, answers)
-            if batch is not None:
-                return Ballot(batch=batch, refusals=tuple(refusals))
-            left = _without(proposal, no)
-            if left is None:
-                break
-            proposal = left
-    return Ballot(batch=None, refusals=tuple(refusals))
-
-
-def first_turn(round_time_s: int) -> int:
-    """Whose turn it is to lead first: known to all, and in step with no heartbeat."""
-    return int.from_bytes(keccak(round_time_s.to_bytes(4, "big"))[:4], "big")
-
-
-def _without(proposal: Proposal, refusals: Sequence[Refusal]) -> Proposal | None:
-    """The proposal less the feeds that were refused for themselves; None if that is no other proposal."""
-    out = {i for r in refusals if r.code in _PARTIAL for i in r.feeds}
-    kept = {i: item for i, item in split(proposal.items).items() if i not in out}
-    if not out or not kept:
-        return None
-    return replace(proposal, items=b"".join(kept[i] for i in sorted(kept)))
+        asked = (o.cosigned(self._signers, proposal, now_ms=now_ms, clock_ok=clock_ok) for o in self._operators)
+        return tuple(await asyncio.gather(*asked))

@@ -8,10 +8,11 @@ from typing import Protocol
 
 from feeds.units import MS
 from oracle.api import Health, News, NoReport
-from oracle.cosign import Ballot
+from oracle.ballot import Ballot
 from oracle.endpoint.documents import Abstaining
 from oracle.explain import explanation
 from oracle.live import Live
+from oracle.onchain.chain import ChainError
 from oracle.records import Explanation, OnChain, Record
 from oracle.rounds import Done
 from oracle.sign import SignedBatch
@@ -19,7 +20,6 @@ from oracle.store import Store
 from oracle.types import Abstained, FeedSpec
 
 _LATE_ROUNDS = 3
-_REPORTS_KEPT = 64
 
 
 class Chain(Protocol):
@@ -27,7 +27,7 @@ class Chain(Protocol):
 
     @property
     def onchain(self) -> Mapping[str, OnChain]:
-        """What last landed, by feed."""
+        """What its store holds, by feed."""
 
     @property
     def connected(self) -> bool:
@@ -48,6 +48,8 @@ class StoreDesk:
         interval_s: between rounds.
         now_ms: the clock.
         offset_ms: how far the clock is off.
+        reports: whether anybody may have a report signed. Not where another process signs with the same journals: a
+            reader here could then take the word for a round from that process.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class StoreDesk:
         interval_s: int,
         now_ms: Callable[[], int],
         offset_ms: Callable[[], int],
+        reports: bool = True,
     ) -> None:
         self._specs, self._store, self._live, self._targets = specs, store, live, targets
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
+        self._signs_reports = reports
         self._records = {f: r for f in specs if (r := store.record(f)) is not None}
         self._abstaining: dict[str, Abstaining] = {}
-        self._reports: dict[tuple[str, int], SignedBatch] = {}
+        self._reports: dict[tuple[str, str], asyncio.Task[SignedBatch | NoReport]] = {}
         self._listeners: list[Callable[[News], None]] = []
         self._started_ms = now_ms()
         self._round_s: int | None = None
@@ -76,6 +80,7 @@ class StoreDesk:
         """A round is stored: show it."""
         self._records |= {r.feed: r for r in done.records}
         self._round_s = done.round_time_s
+        self._reports = {}
         fresh = {f: self._why(f, a, done) for f, a in done.abstained.items()}
         for feed, spec in self._specs.items():
             missing = next((leg for leg in spec.legs if leg in fresh), None)
@@ -121,7 +126,7 @@ class StoreDesk:
         return self._live.get(feed)
 
     def onchain(self, feed: str) -> tuple[OnChain, ...]:
-        """What last landed at each target."""
+        """What each target's store holds."""
         return tuple(t.onchain[feed] for t in self._targets.values() if feed in t.onchain)
 
     async def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
@@ -136,27 +141,25 @@ class StoreDesk:
             wanted = self._round_s
         return explanation(self._store, feed, wanted)
 
-    async def report(self, feed: str) -> SignedBatch | NoReport:
-        """A signed batch of this feed alone, one for each feed and round."""
-        record, target = self._records.get(feed), next(iter(self._targets.values()), None)
+    def targets(self) -> tuple[str, ...]:
+        """Names of the stores that are signed for, in the order of the config."""
+        return tuple(self._targets)
+
+    async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
+        """A signed batch of this feed alone. The operators are asked once for each target, feed and round, however it ends."""
+        record, name = self._records.get(feed), target or next(iter(self._targets), "")
+        chain = self._targets.get(name)
         if record is None or record.report.round_time_s != self._round_s:
             return NoReport(code="no_round", text=f"{feed} has no price in the newest round")
-        if target is None or not target.connected:
+        if not self._signs_reports:
+            return NoReport(code="backup", text="this process shares its journals with another one: ask that one")
+        if chain is None:
             return NoReport(code="no_target", text="no store to sign for: configure [targets] and [[operators]]")
-        key = (feed, record.report.round_time_s)
-        if key not in self._reports:
-            ballot = await target.ballot([feed])
-            if ballot is None or ballot.batch is None:
-                why = (
-                    "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals)
-                    if ballot
-                    else "nothing was signed yet"
-                )
-                return NoReport(code="no_quorum", text=why)
-            self._reports[key] = ballot.batch
-            for old in list(self._reports)[:-_REPORTS_KEPT]:
-                del self._reports[old]
-        return self._reports[key]
+        if not chain.connected:
+            return NoReport(code="no_target", text=f"target {name} is not connected")
+        if (name, feed) not in self._reports:
+            self._reports[name, feed] = asyncio.create_task(_signed(chain, feed))
+        return await asyncio.shield(self._reports[name, feed])  # one reader who goes takes it from no other
 
     def health(self) -> Health:
         """Live: rounds are made. Ready: every feed has a price and every target is connected."""
@@ -183,3 +186,17 @@ class StoreDesk:
     def subscribe(self, listen: Callable[[News], None]) -> None:
         """Call `listen` with all news from now on."""
         self._listeners.append(listen)
+
+
+async def _signed(chain: Chain, feed: str) -> SignedBatch | NoReport:
+    """What the operators make of it now."""
+    try:
+        ballot = await chain.ballot([feed])
+    except ChainError as e:
+        return NoReport(code="no_target", text=str(e))
+    if ballot is None:
+        return NoReport(code="no_quorum", text="nothing was signed yet")
+    if ballot.batch is None:
+        why = "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals)
+        return NoReport(code="no_quorum", text=why or f"{feed} is not signed for this store")
+    return ballot.batch

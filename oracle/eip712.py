@@ -60,6 +60,11 @@ def batch_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) 
     return _preimage(domain, _BATCH, epoch, round_time_s, items)
 
 
+def observed_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    """The 66 bytes whose keccak is the digest of an operator's own values."""
+    return _preimage(domain, _OBSERVED, epoch, round_time_s, items)
+
+
 def _digest(domain: Domain, kind: bytes, epoch: int, round_time_s: int, items: bytes) -> bytes:
     return keccak(_preimage(domain, kind, epoch, round_time_s, items))
 

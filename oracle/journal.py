@@ -1,6 +1,8 @@
 """The sign journal: a signer writes down what it is about to say, and never says another thing.
 
-One SQLite file for each key, written with full synchronisation before a signature leaves the process.
+One SQLite file for each key, written with full synchronisation before a signature leaves the process. Old lines are
+dropped a few at a time, in the transaction that writes a new one; for a place so old that its line may be gone, nothing
+is signed any more.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+_KEPT_S = 2 * 86_400
+_FORGOTTEN_AT_ONCE = 8
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signed (
   chain INTEGER NOT NULL, store BLOB NOT NULL, feed INTEGER NOT NULL, round_s INTEGER NOT NULL, item_hash BLOB NOT NULL,
@@ -29,6 +33,15 @@ class EquivocationRefused(Exception):
         super().__init__(f"feed {feed} at round_time {round_s} is already signed with other values")
         self.feed = feed
         self.round_s = round_s
+
+
+class ForgottenRefused(EquivocationRefused):
+    """The place is so old that the journal may have dropped what was signed there."""
+
+    def __init__(self, feed: int, round_s: int, newest_s: int) -> None:
+        super().__init__(feed, round_s)
+        why = f"the journal goes on at {newest_s} and has dropped what is this old; nothing is signed there any more"
+        self.args = (f"feed {feed} at round_time {round_s}: {why}",)
 
 
 class SignJournal:
@@ -56,6 +69,8 @@ class SignJournal:
         if row[0] != address:
             raise JournalError(f"{path} belongs to key 0x{row[0].hex()}, not 0x{address.hex()}: give each key its own")
         self._mute_until_ms: int = row[1]
+        # mute_ms covers what a store still takes
+        self._kept_s = max(_KEPT_S, 2 * mute_ms // 1_000)
 
     @property
     def mute_until_ms(self) -> int:
@@ -66,6 +81,10 @@ class SignJournal:
         """Newest round_time signed, 0 if none."""
         return int(self._db.execute("SELECT coalesce(max(round_s), 0) FROM signed").fetchone()[0])
 
+    def knows(self, chain: int, store: bytes, feed: int, round_s: int) -> bool:
+        """Whether something was signed for this place, by any process that writes here, and is not yet dropped."""
+        return self._holds((chain, store, feed, round_s))
+
     def mute(self, until_ms: int) -> None:
         """Stay silent until then: the journal turned out to be older than what the key is known to have signed."""
         self._mute_until_ms = max(self._mute_until_ms, until_ms)
@@ -75,12 +94,34 @@ class SignJournal:
         """Write (feed index, item hash) pairs of one round, all or none, and return once they are on disk.
 
         Raises:
-            EquivocationRefused: one of them was signed with another hash; nothing is written.
+            EquivocationRefused: one of them was signed with another hash, or may have been; nothing is written.
         """
         with self._db:  # commits, or rolls back when an exception passes
             self._db.execute("BEGIN IMMEDIATE")
             for feed, item_hash in items:
+                oldest_s = self._oldest_s(chain, store, feed)
+                if round_s < oldest_s and not self._holds((chain, store, feed, round_s)):
+                    raise ForgottenRefused(feed, round_s, oldest_s + self._kept_s)
                 self._write((chain, store, feed, round_s), item_hash)
+                self._forget(chain, store, feed)
+
+    def _oldest_s(self, chain: int, store: bytes, feed: int) -> int:
+        """From when on every line of a feed is kept; only what is older than this was ever dropped."""
+        sql = "SELECT coalesce(max(round_s), 0) FROM signed WHERE chain = ? AND store = ? AND feed = ?"
+        return int(self._db.execute(sql, (chain, store, feed)).fetchone()[0]) - self._kept_s
+
+    def _holds(self, key: tuple[int, bytes, int, int]) -> bool:
+        sql = "SELECT 1 FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s = ?"
+        return self._db.execute(sql, key).fetchone() is not None
+
+    def _forget(self, chain: int, store: bytes, feed: int) -> None:
+        """Drop a few of the oldest lines of a feed; its newest is never among them."""
+        place = (chain, store, feed)
+        self._db.execute(
+            "DELETE FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s IN (SELECT round_s FROM signed"
+            " WHERE chain = ? AND store = ? AND feed = ? AND round_s < ? ORDER BY round_s LIMIT ?)",
+            (*place, *place, self._oldest_s(*place), _FORGOTTEN_AT_ONCE),
+        )
 
     def _write(self, key: tuple[int, bytes, int, int], item_hash: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO signed VALUES (?, ?, ?, ?, ?)", (*key, item_hash))

@@ -25,9 +25,9 @@ def judge(
     """Return the verdict of one round, and what to remember: the status with its dwell, and the rules' own memory."""
     case = Case(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
     found = findings(case)
-    target = max((f.status for f in found), default=Status.OK)
+    target = max([f.status for f in found], default=Status.OK)
     after = advance(spec.bands, state, target, now_ms)
-    at_once = max((f.at_once for f in found), default=Status.OK)
+    at_once = max([f.at_once for f in found], default=Status.OK)
     if at_once > after.status:
         after = JudgeState(status=at_once, since_ms=now_ms)
     verdict = Verdict(
@@ -36,11 +36,16 @@ def judge(
         deviation_bps=seen.deviation,
         status=after.status,
         reasons=_reasons(spec, found, after.status, target),
-        widen_bps=max((max(spec.rules.doubt_bps, f.apart_bps) for f in found if f.doubt), default=0),
-        ramp_ppm=ramp_ppm(spec.rules, memory, after.status, now_ms),
+        widen_bps=max([max(spec.rules.doubt_bps, f.apart_bps) for f in found if f.doubt], default=0),
+        ramp_ppm=ramp_ppm(_as_read(spec.rules, seen), memory, after.status, now_ms),
     )
     ended = Case(spec=spec, memory=memory, status=after.status, seen=seen, now_ms=now_ms)
     return verdict, after, remember(ended, verdict.ramp_ppm)
+
+
+def _as_read(rules: Rules, seen: Evidence) -> Rules:
+    """The rules with redemption closed where a contract says so; what none tells is as configured."""
+    return replace(rules, redemption_open=False) if seen.closed_by else rules
 
 
 def ramp_ppm(rules: Rules, memory: Memory, status: Status, now_ms: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,14 +62,52 @@ def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.enviro
 
 
 def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: int | None = None) -> None:
-    """Write an encrypted keyfile, readable by its owner only; never over an existing one."""
+    """Write an encrypted keyfile, readable by its owner only; never over an existing one.
+
+    It is there whole or not at all, and on disk when this returns: a power cut must not take a key that has got ether.
+
+    Raises:
+        KeyfileError: a file is already there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        raise KeyfileError(f"{path} exists: a key is never overwritten, choose another name")
+        raise _taken(path)
     kdf = "pbkdf2" if iterations else None
     body = json.dumps(Account.encrypt(key.secret, passphrase, kdf=kdf, iterations=iterations))  # type: ignore[arg-type]
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(body)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        _name(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _taken(path: Path) -> KeyfileError:
+    return KeyfileError(f"{path} exists: a key is never overwritten, choose another name")
+
+
+def _name(fresh: Path, path: Path) -> None:
+    """Give a whole file its name, in one step; a rename would replace what another process made there meanwhile."""
+    try:
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise _taken(path) from None
+        fresh.rename(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def checksum_address(key: coincurve.PrivateKey) -> str:

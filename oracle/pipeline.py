@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from feeds.types import Failure, Kind, Observation, Outcome
+from feeds.types import Closed, Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
-from oracle.aggregate import Combined, Sifted, combine_market, combine_redemption, remember, sift
+from oracle.aggregate import Combined, Sifted, combine_market, combine_redemption, facts, remember, sift
 from oracle.codec import digest
 from oracle.judge import Evidence, judge
 from oracle.report import compose, halt
@@ -38,6 +38,7 @@ from oracle.types import (
     Status,
     Used,
     Verdict,
+    Why,
     Window,
 )
 
@@ -171,10 +172,7 @@ def _evidence(
     """What the rules may look at. The redemption rate is held to its growth cap here: the cap is what is published."""
     seen = {o.source: o for o in outcomes if isinstance(o, Observation)}
     used = market.used if market else ()
-    others: dict[Kind, list[str]] = {}
-    for source in spec.sources:
-        if source.kind is not Kind.MARKET:
-            others.setdefault(source.kind, []).append(source.name)
+    others = facts(spec).by_kind
     suspects = {group for leg in legs.values() for group in leg.suspects}
     if suspects:
         suspects &= {s.group for s in spec.sources}
@@ -189,19 +187,30 @@ def _evidence(
         rate=rate,
         leg_slash_ppb=leg_slash,
         disagree_bps=market.disagree_bps if market else 0,
-        prices=tuple((p.source, p.price_wad) for p in pools),
+        prices=tuple([(p.source, p.price_wad) for p in pools]),
         pools=tuple(
-            Pool(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
-            for p in pools
-            if p.depth_wad is not None
+            [
+                Pool(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
+                for p in pools
+                if p.depth_wad is not None
+            ]
         ),
-        readings=tuple((n, seen[n].price_wad) for n in others.get(Kind.REDEMPTION, ()) if n in seen),
-        supply_wad=_sum(others.get(Kind.SUPPLY, ()), seen),
-        backing_wad=_sum(others.get(Kind.BACKING, ()), seen),
+        readings=tuple((n, seen[n].price_wad) for n in others[Kind.REDEMPTION] if n in seen),
+        supply_wad=_sum(others[Kind.SUPPLY], seen),
+        backing_wad=_sum(others[Kind.BACKING], seen),
         suspects=tuple(sorted(suspects)),
         sequencer_down=len(seen) < len(outcomes)
         and any(isinstance(o, Failure) and o.error.code == "SEQUENCER_DOWN" for o in outcomes),
+        closed_by=_closed_by(others[Kind.OPEN], outcomes, share),
     )
+
+
+def _closed_by(names: Sequence[str], outcomes: Sequence[Outcome], share: Leg | None) -> tuple[str, ...]:
+    """What says that holders can not redeem now: sources that ask a contract, or the share token of a rebasing one."""
+    if share is not None and any(r.code is Why.CLOSED for r in share.reasons):
+        return (share.feed,)
+    shut = {o.source for o in outcomes if isinstance(o, Failure) and o.error.code == Closed.code} if names else ()
+    return tuple(n for n in names if n in shut)
 
 
 def _sum(names: Sequence[str], seen: Mapping[str, Observation]) -> int | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from feeds.ccxt_bridge import CcxtSource
 from feeds.exchanges.json_http import JsonHttp, JsonVenue
@@ -13,8 +11,10 @@ from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from feeds.types import ChainAdapter, Kind, Pair
 from oracle.config import Config, FeedSection, SourceSection
+from oracle.key_checks import key_problems
 from oracle.methods.registry import METHODS, OUTLIERS
 from oracle.specs import NO_FILTER, method_problems, spec_of
+from oracle.stores import store_problems
 from oracle.tables.schema import ConfigError, Problem, build, nearest
 from oracle.types import FeedSpec, Mode, SourceSpec
 from oracle.unit_checks import unit_problems
@@ -78,7 +78,7 @@ def plan(config: Config) -> Plan:
     Raises:
         ConfigError: with every problem found.
     """
-    problems: list[Problem] = list(_check_keys(config))
+    problems: list[Problem] = [*key_problems(config), *store_problems(config)]
     specs: dict[str, FeedSpec] = {}
     sources: list[SourcePlan] = []
     for name, feed in config.feeds.items():
@@ -299,34 +299,6 @@ def _check_quorum(where: str, feed: FeedSection, spec: FeedSpec) -> Iterator[Pro
     if feed.min_groups == 1 and not (feed.accept_single_group or feed.reference_only):
         text = "one group is no quorum: add a source, or write reference_only = true or accept_single_group = true"
         yield Problem(f"{where}.min_groups", text)
-
-
-def _check_keys(config: Config) -> Iterator[Problem]:
-    for name, target in config.targets.items():
-        if target.chain not in config.chains:
-            text = f"{target.chain!r} is no chain; {nearest(target.chain, config.chains)}"
-            yield Problem(f"targets.{name}.chain", text)
-    owners = {_key_of(o.keyfile): o.name for o in config.operators}
-    owners.pop(None, None)
-    for name, target in config.targets.items():
-        holder = owners.get(_key_of(target.gas_keyfile))
-        if holder is not None:
-            text = f"is also the report key of operator {holder!r}: the gas key must have no authority, use two keys"
-            yield Problem(f"targets.{name}.gas_keyfile", text)
-    for what in ("name", "keyfile", "journal"):
-        values = [str(getattr(o, what)) for o in config.operators]
-        for twice in sorted({v for v in values if values.count(v) > 1}):
-            yield Problem(f"operators.{what}", f"{twice!r} stands twice: each operator needs its own")
-
-
-def _key_of(keyfile: str | None) -> str | None:
-    """Address that a keyfile states without its passphrase; None where there is no file yet."""
-    if keyfile is None or not Path(keyfile).is_file():
-        return None
-    try:
-        return str(json.loads(Path(keyfile).read_text(encoding="utf-8"))["address"]).lower().removeprefix("0x")
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _order(specs: Mapping[str, FeedSpec], problems: list[Problem]) -> list[str]:

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 import structlog
 
+from feeds.units import MS
 from oracle.onchain.chain import ChainError, FeeTooHigh, Head, Landed, Sent, StoreClient, StoreRefuses, push_data
-from oracle.onchain.transaction import Fees, data_of
+from oracle.onchain.transaction import Fees, SignedTx, data_of
 from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
@@ -26,6 +27,8 @@ from oracle.types import Report
 
 OPEN = ("prepared", "sent")
 DONE = ("landed", "reverted")
+_PASSED_BY = 2
+"""Blocks that must have left a transaction out before its fee is raised: the first may have been made before it came."""
 _NOTE = 200
 _log = structlog.get_logger("oracle.push")
 
@@ -53,6 +56,19 @@ class PushRules:
     max_push_age_s: int
     bump_after_s: int
     confirmations: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Wait:
+    """How long the newest transaction of a nonce has waited: since when by the clock, and since which block.
+
+    ``told_ms`` is when the nodes last got it.
+    """
+
+    row_id: int
+    since_ms: int
+    block: int
+    told_ms: int
 
 
 class Pusher:
@@ -90,7 +106,8 @@ class Pusher:
         self._indexes: tuple[int, ...] = ()
         self._next = 0
         self._fresh_start = True
-        self._tried_ms: dict[int, int] = {}
+        self._seen_block = 0
+        self._waits: dict[int, _Wait] = {}
         self._outbid: set[int] = set()
         self._gone_at: dict[int, int] = {}
         self._landed: list[PushRow] = []
@@ -115,11 +132,16 @@ class Pusher:
         await self.poll()
 
     async def refresh(self) -> Head:
-        """Read the store anew at the newest block: anybody may have pushed, and a reorganisation may have taken away."""
-        head = await self._client.head()
+        """Read the store anew at the newest block: anybody may have pushed, and a reorganisation may have taken away.
+
+        Returns:
+            That block, with the time that the next one would have now: a chain that makes blocks on demand stands at
+            an old time until something is pushed.
+        """
+        head = self._not_behind(await self._client.head())
         held = await asyncio.gather(*(self._client.stored(i, head.number) for i in self._indexes))
         self.stored = {i: report for i, report in zip(self._indexes, held, strict=True) if report is not None}
-        return head
+        return replace(head, time_s=self._next_time_s(head))
 
     async def submit(self, batch: SignedBatch, why: str = "", *, urgent: bool = False) -> PushRow | None:
         """Push a batch: sign the transaction, journal it, broadcast it.
@@ -132,10 +154,10 @@ class Pusher:
             ChainError: it would fail, the fee is above the limit, or no endpoint answers. The refusal is journalled.
         """
         try:
-            self._next = nonce = await self._client.next_nonce()
+            _, nonce = await self._view()
             if self.busy and not urgent:
                 return None
-            signed = await self._client.prepare(push_data(batch), nonce, above=self._waiting_fees(nonce))
+            signed = await self._prepare(push_data(batch), nonce)
         except RuntimeError as e:
             self._journal.add_refusal(self._now_ms(), self.target, batch.round_time_s, batch.items, why, str(e)[:_NOTE])
             raise
@@ -159,8 +181,7 @@ class Pusher:
         """Look at everything whose outcome may still change, nonce by nonce."""
         rows = self._journal.watched_pushes(self.target)
         if rows:
-            head = await self._client.head()
-            self._next = await self._client.next_nonce()
+            head, _ = await self._view()
             reorged = False
             for nonce, group in groupby(rows, key=lambda r: r.nonce):
                 reorged |= await self._look(nonce, list(group), head)
@@ -171,6 +192,34 @@ class Pusher:
         while self._landed:
             self._on_landed(self._landed.pop(0))
         self._fresh_start = False
+
+    async def _view(self) -> tuple[Head, int]:
+        """The newest block and the next nonce by what is mined up to it."""
+        head, self._next = await self._client.view()
+        return self._not_behind(head), self._next
+
+    def _not_behind(self, head: Head) -> Head:
+        """A view from before a push that is known to have landed would make it look lost.
+
+        Raises:
+            ChainError: the endpoints that answer are behind.
+        """
+        rows = self._journal.watched_pushes(self.target)
+        self._seen_block = max(self._seen_block, *(r.block or 0 for r in rows if r.state in DONE), 0)
+        if head.number < self._seen_block:
+            raise ChainError(
+                f"the endpoints stand at block {head.number}, a push landed in block {self._seen_block}: they are behind,"
+                " or this is another chain with the same id (then use another database)"
+            )
+        return head
+
+    def _next_time_s(self, head: Head) -> int:
+        """What a block made now would have for its time."""
+        return max(head.time_s, self._now_ms() // MS)
+
+    async def _prepare(self, data: bytes, nonce: int) -> SignedTx:
+        above = self._waiting_fees(nonce)
+        return await self._client.prepare(data, nonce, above=above, at_s=self._now_ms() // MS)
 
     # --- one nonce -----------------------------------------------------------------------------------------------
 
@@ -233,10 +282,15 @@ class Pusher:
             self._end(group)
 
     async def _press(self, nonce: int, group: Sequence[PushRow], head: Head, *, again: bool) -> None:
-        """Nothing landed yet: give up what is too old, send again, or raise the fee of the newest."""
+        """Nothing landed yet: give up what is too old, send again, or raise the fee of the newest.
+
+        What a node has ages with the chain: while no block is made, nothing better could land either, and a successor
+        would have to pay more. What no node may have ages with the clock.
+        """
         live = []
         for row in (r for r in group if r.state in (*OPEN, *DONE)):
-            if row.round_s + self._rules.max_push_age_s < head.time_s:
+            held = row.state == "sent" and not again
+            if row.round_s + self._rules.max_push_age_s < (head.time_s if held else self._next_time_s(head)):
                 self._close(row, "expired", "the store no longer takes this round_time")
                 self._on_failed("expired")
             else:
@@ -244,17 +298,23 @@ class Pusher:
         if not live:
             return
         newest = live[-1]
-        waited_ms = self._now_ms() - max(newest.made_ms, self._tried_ms.get(nonce, 0))
-        if nonce in self._outbid or (newest.state != "prepared" and waited_ms > self._rules.bump_after_s * 1_000):
+        wait = self._waits.get(nonce)
+        if wait is None or wait.row_id != newest.id:
+            made_ms = newest.made_ms
+            wait = self._waits[nonce] = _Wait(row_id=newest.id, since_ms=made_ms, block=head.number, told_ms=made_ms)
+        now_ms, limit_ms = self._now_ms(), self._rules.bump_after_s * MS
+        passed_by = head.number - wait.block >= _PASSED_BY and now_ms - wait.since_ms > limit_ms
+        if nonce in self._outbid or (newest.state == "sent" and passed_by):
+            wait.since_ms = wait.told_ms = now_ms
             await self._raise_fee(newest)
-        elif again or newest.state == "prepared":
-            await self._send(newest)
+        elif again or newest.state == "prepared" or now_ms - wait.told_ms > limit_ms:
+            wait.told_ms = now_ms
+            await self._send(newest)  # no block has passed it by, so it is not the fee: a node may have lost it
 
     async def _raise_fee(self, row: PushRow) -> None:
         """Same call, same nonce, higher fees: only one of the two can land."""
-        self._tried_ms[row.nonce] = self._now_ms()
         try:
-            signed = await self._client.prepare(data_of(row.raw), row.nonce, above=self._waiting_fees(row.nonce))
+            signed = await self._prepare(data_of(row.raw), row.nonce)
         except StoreRefuses as e:
             self._close(row, "expired", str(e))
             self._on_failed(e.name)
@@ -329,7 +389,7 @@ class Pusher:
         for row in group:
             self._journal.update_push(row.id, final=1)
         nonce = group[0].nonce
-        self._tried_ms.pop(nonce, None)
+        self._waits.pop(nonce, None)
         self._gone_at.pop(nonce, None)
         self._outbid.discard(nonce)
 

@@ -33,13 +33,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnChain:
-    """What last landed on a target chain for one feed, with the price in its mode (a cross: product) and why it was sent."""
+    """What a target's store holds of one feed, with the price in its mode (a cross: product) and why it was sent.
+
+    ``landed_at_ms``, ``tx_hash``: None where somebody else pushed it.
+    """
 
     target: str
     round_time_s: int
     price_wad: Wad
-    landed_at_ms: int
-    tx_hash: str
+    landed_at_ms: int | None
+    tx_hash: str | None
     why: str = ""
 
 

@@ -14,7 +14,7 @@ it is; not needed here, so any version will do.)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +23,11 @@ import coincurve
 import orjson
 from eth_hash.auto import keccak
 
-from oracle.eip712 import Domain, address_of, batch_preimage
+from oracle.cosign import Operator
+from oracle.eip712 import Domain, address_of, batch_preimage, observed_preimage
+from oracle.journal import SignJournal
+from oracle.sign import Proposal, Refusal, Refused, Signature, SignedValues, SignerSet
+from oracle.types import Report
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SIGNATURE, _PUBLIC_KEY = 65, 64
@@ -83,11 +87,15 @@ class RemoteSigner:
             raise SignerError(f"the signer at {self._name} answered with no signature of 0x{self.address.hex()}")
         return signature
 
-    async def sign_batch(self, domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
-        """The 64 bytes r | vs (EIP-2098) of a batch, as PriceStore takes them; SignerError as `sign`."""
-        raw = await self.sign(batch_preimage(domain, epoch, round_time_s, items))
+    async def sign_compact(self, preimage: bytes) -> bytes:
+        """The 64 bytes r | vs (EIP-2098) over keccak(preimage); SignerError as `sign`."""
+        raw = await self.sign(preimage)
         s = int.from_bytes(raw[32:64], "big") | (_HIGH if raw[64] else 0)
         return raw[:32] + s.to_bytes(32, "big")
+
+    async def sign_batch(self, domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+        """The 64 bytes r | vs (EIP-2098) of a batch, as PriceStore takes them; SignerError as `sign`."""
+        return await self.sign_compact(batch_preimage(domain, epoch, round_time_s, items))
 
     async def _find(self) -> str:
         """The signer's own name of the key: its public key as listed."""
@@ -114,6 +122,56 @@ class RemoteSigner:
         if reply.status != _OK:
             raise SignerError(f"the signer at {self._name} answered HTTP {reply.status}")
         return got
+
+
+class RemoteOperator(Operator):
+    """An operator whose report key is with a remote signer. Where that does not sign, the operator is mute for the round.
+
+    What it may sign is decided here as for any other operator, and the journal is on disk before the signer is asked: an
+    answer that is lost on its way has been said.
+
+    Args:
+        name: as in the config.
+        signer: of the report key.
+        journal: what the key has said.
+        bound_bps: how far an agreed price may lie from the operator's own.
+    """
+
+    def __init__(self, name: str, signer: RemoteSigner, journal: SignJournal, *, bound_bps: int) -> None:
+        super().__init__(name, signer.address, journal, bound_bps=bound_bps)
+        self._signer = signer
+
+    async def observed(
+        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
+    ) -> SignedValues | Refusal:
+        """As Operator.observed: one request to the signer."""
+        items = self._look(round_time_s, view)
+        try:
+            signature = await self._signer.sign_compact(
+                observed_preimage(signers.domain, signers.epoch, round_time_s, items)
+            )
+        except SignerError as e:
+            return self._refuse(Refused.SIGNER, f"mute for round {round_time_s}: {e}")
+        return self._values(round_time_s, items, signature)
+
+    async def cosigned(
+        self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool
+    ) -> Signature | Refusal:
+        """As Operator.cosigned: journal first, then one request to the signer."""
+        refusal = self._decide(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
+        if refusal is not None:
+            return refusal
+        at = (signers.domain, signers.epoch, proposal.round_time_s)
+        try:
+            return Signature(
+                operator=self.name, address=self.address, compact=await self._signer.sign_batch(*at, proposal.items)
+            )
+        except SignerError as e:
+            return self._refuse(Refused.SIGNER, f"round {proposal.round_time_s} is not signed: {e}")
+
+    async def close(self) -> None:
+        """Close the connection to the signer."""
+        await self._signer.close()
 
 
 def _normal(raw: bytes) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feeds.types import Outcome
@@ -11,7 +11,7 @@ from oracle.cosign import Operator
 from oracle.pipeline import as_leg, step
 from oracle.records import Record, Transition
 from oracle.report import cross, price_of
-from oracle.sign import SignedValues, SignerSet, agreed
+from oracle.sign import Refusal, SignedValues, SignerSet, agreed
 from oracle.store import Agreement, Kept
 from oracle.types import Abstained, FeedSpec, FeedState, Leg, Reason, Report, Result, Round, Status
 
@@ -37,7 +37,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Everything that a round brought, ready to be stored."""
+    """Everything that a round brought, ready to be stored. ``mute``: operators whose keys did not sign in it."""
 
     round_time_s: int
     kept: tuple[Kept, ...]
@@ -46,6 +46,19 @@ class Done:
     records: tuple[Record, ...]
     transitions: tuple[Transition, ...]
     abstained: Mapping[str, Abstained]
+    mute: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """A round before anybody signed: what every member found, and who is asked to sign which reports (by feed index)."""
+
+    round_time_s: int
+    now_ms: int
+    kept: tuple[Kept, ...]
+    results: Mapping[str, Mapping[str, Result]]
+    seat: Seat | None
+    asked: tuple[tuple[Operator, SignerSet, Mapping[int, Report]], ...]
 
 
 def subset(spec: FeedSpec, without: Sequence[str]) -> FeedSpec:
@@ -60,20 +73,29 @@ class Rounds:
     Args:
         specs: all feeds, legs before what needs them.
         members: the operators in this process; the first one's own view is published where nobody can agree.
-        seat: what they sign for; None where there are no keys or no target.
+        seat: what they sign for; None where there are no keys or no target yet, see ``take``.
     """
 
     def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], seat: Seat | None) -> None:
         self.specs = specs
         self.members = tuple(members)
-        self.seat = seat
+        self._seats: dict[str, Seat | None] = {}
+        if seat is not None:
+            self.take(seat)
         self._status: dict[str, Status] = {}
         self._observed_ms: dict[str, int] = {}
 
     def run(
         self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
     ) -> Done:
-        """Fold every feed for every member, agree, and draw up what is published.
+        """Fold every feed for every member, agree, and draw up what is published. For keys in this process."""
+        folded = self.fold(round_time_s, observed, now_ms=now_ms, may_sign=may_sign)
+        return self.finish(folded, [one.observe(s, round_time_s, view) for one, s, view in folded.asked])
+
+    def fold(
+        self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
+    ) -> Folded:
+        """Fold every feed for every member; who then signs is asked by the caller.
 
         Args:
             round_time_s: later than the last round's.
@@ -85,25 +107,59 @@ class Rounds:
         results: dict[str, dict[str, Result]] = {}
         for member in self.members:
             results[member.name] = self._fold(member, round_time_s, observed, kept)
-        reports = {name: _reports(found) for name, found in results.items()}
         speakers = [m for m in self.members if may_sign and m.signer is not None and m.signer.speaks(now_ms)]
-        values, published = self._agree(round_time_s, reports, speakers)
+        seat = self._seat([m.signer.address for m in speakers if m.signer is not None])
+        return Folded(
+            round_time_s=round_time_s,
+            now_ms=now_ms,
+            kept=tuple(kept),
+            results=results,
+            seat=seat,
+            asked=tuple(_asked(speakers, results, seat)),
+        )
+
+    def finish(self, folded: Folded, said: Sequence[SignedValues | Refusal]) -> Done:
+        """Agree on what was signed, and draw up what is published.
+
+        Args:
+            folded: the round.
+            said: what each of those who were asked signed, or why not: such a one is mute in this round. Where the others
+                do not reach the threshold, the own view is published, unsigned.
+        """
+        values = tuple(one for one in said if isinstance(one, SignedValues))
+        seat, results = folded.seat, folded.results
+        if seat is not None and seat.signers.weight_of([v.address for v in values]) < seat.signers.threshold:
+            seat, values = None, ()
+        published = self._agree(results, values, seat)
         for name, spec in self.specs.items():
             if spec.is_cross and all(leg in published for leg in spec.legs):
                 published[name] = cross([published[leg] for leg in spec.legs])
         records = tuple(
-            self._record(self.specs[feed], report, results, now_ms=now_ms, signed=bool(values))
+            self._record(self.specs[feed], report, folded, seat, frozenset(v.operator for v in values))
             for feed, report in published.items()
         )
         return Done(
-            round_time_s=round_time_s,
-            kept=tuple(kept),
+            round_time_s=folded.round_time_s,
+            kept=folded.kept,
             values=values,
-            agreements=self._agreements(round_time_s, values),
+            agreements=_agreements(folded.round_time_s, values, seat),
             records=records,
-            transitions=tuple(self._transitions(records, now_ms)),
+            transitions=tuple(self._transitions(records, folded.now_ms)),
             abstained=self._abstained(results, published),
+            mute=frozenset(one.operator for one in said if isinstance(one, Refusal)),
         )
+
+    def expect(self, target: str) -> None:
+        """A target will take its seat; those that are expected first come first, whoever connects first."""
+        self._seats.setdefault(target, None)
+
+    def take(self, seat: Seat) -> None:
+        """Sign for a target, or for its new signer set.
+
+        What is published is agreed among the signers of the first target at which the speakers reach the threshold. A
+        store that no longer knows the operators mutes them there, and nowhere else.
+        """
+        self._seats[seat.target] = seat
 
     def commit(self, done: Done) -> None:
         """Take the states over, once the round is stored."""
@@ -138,51 +194,31 @@ class Rounds:
                 legs[feed] = as_leg(spec, result, after.rate, now_ms)
         return found
 
+    def _seat(self, addresses: Sequence[bytes]) -> Seat | None:
+        """The first at which they reach the threshold."""
+        taken = (s for s in self._seats.values() if s is not None)
+        return next((s for s in taken if s.signers.weight_of(addresses) >= s.signers.threshold), None)
+
     def _agree(
-        self, round_time_s: int, reports: Mapping[str, Mapping[str, Report]], speakers: Sequence[Member]
-    ) -> tuple[tuple[SignedValues, ...], dict[str, Report]]:
-        own = dict(reports[self.members[0].name]) if self.members else {}
-        seat = self.seat
-        addresses = tuple(m.signer.address for m in speakers if m.signer is not None)
-        if seat is None or seat.signers.weight_of(addresses) < seat.signers.threshold:
-            return (), own
-        values = tuple(
-            m.signer.observe(
-                seat.signers,
-                round_time_s,
-                {seat.indexes[f]: r for f, r in reports[m.name].items() if f in seat.indexes},
-            )
-            for m in speakers
-            if m.signer is not None
-        )
+        self, results: Mapping[str, Mapping[str, Result]], values: Sequence[SignedValues], seat: Seat | None
+    ) -> dict[str, Report]:
+        own = _reports(results[self.members[0].name]) if self.members else {}
+        if seat is None:
+            return own
         fair = agreed(values, seat.signers)
         published = {f: r for f, r in own.items() if f not in seat.indexes}
         published |= {f: fair[i] for f, i in seat.indexes.items() if i in fair}
-        return values, {f: published[f] for f in self.specs if f in published}
-
-    def _agreements(self, round_time_s: int, values: tuple[SignedValues, ...]) -> tuple[Agreement, ...]:
-        if self.seat is None or not values:
-            return ()
-        return (
-            Agreement(
-                target=self.seat.target,
-                round_time_s=round_time_s,
-                signers=self.seat.signers,
-                feeds=tuple(self.seat.indexes),
-                indexes=tuple(self.seat.indexes.values()),
-                values=values,
-            ),
-        )
+        return {f: published[f] for f in self.specs if f in published}
 
     def _record(
         self,
         spec: FeedSpec,
         report: Report,
-        results: Mapping[str, Mapping[str, Result]],
-        *,
-        now_ms: int,
-        signed: bool,
+        folded: Folded,
+        seat: Seat | None,
+        signed: frozenset[str],
     ) -> Record:
+        results = folded.results
         voices = [r[spec.feed] for r in results.values() if spec.feed in r]
         if spec.is_cross:
             voices = [r[leg] for leg in spec.legs for r in results.values() if leg in r]
@@ -190,8 +226,8 @@ class Rounds:
         if report.market_wad and report.redemption_wad:
             deviation = deviation_bps_away(report.market_wad, report.redemption_wad)
         sources = spec.legs or (spec.feed,)
-        agreed_on = signed and self.seat is not None and all(f in self.seat.indexes for f in sources)
-        voters = tuple(name for name, found in results.items() if _has(found, spec))
+        agreed_on = seat is not None and all(f in seat.indexes for f in sources)
+        voters = tuple(name for name, found in results.items() if name in signed and _has(found, spec))
         return Record(
             feed=spec.feed,
             mode=spec.mode,
@@ -200,8 +236,8 @@ class Rounds:
             deviation_bps=deviation,
             reasons=_reasons(voices, report.status),
             observed_at_ms=self._observed_at(spec, voices, report),
-            computed_at_ms=now_ms,
-            signed_at_ms=now_ms if agreed_on else None,
+            computed_at_ms=folded.now_ms,
+            signed_at_ms=folded.now_ms if agreed_on else None,
             operators=voters if agreed_on else (self.members[0].name,),
             legs=spec.legs,
         )
@@ -232,6 +268,32 @@ class Rounds:
                 if isinstance(result, Abstained) and quiet:
                     out.setdefault(feed, result)
         return out
+
+
+def _asked(
+    speakers: Sequence[Member], results: Mapping[str, Mapping[str, Result]], seat: Seat | None
+) -> Iterator[tuple[Operator, SignerSet, Mapping[int, Report]]]:
+    """Those who sit there, and the reports that each is to sign."""
+    for member in speakers:
+        signer = member.signer
+        if seat is not None and signer is not None and signer.address in seat.signers.signers:
+            own = _reports(results[member.name])
+            yield signer, seat.signers, {seat.indexes[f]: r for f, r in own.items() if f in seat.indexes}
+
+
+def _agreements(round_time_s: int, values: tuple[SignedValues, ...], seat: Seat | None) -> tuple[Agreement, ...]:
+    if seat is None or not values:
+        return ()
+    return (
+        Agreement(
+            target=seat.target,
+            round_time_s=round_time_s,
+            signers=seat.signers,
+            feeds=tuple(seat.indexes),
+            indexes=tuple(seat.indexes.values()),
+            values=values,
+        ),
+    )
 
 
 def _reports(found: Mapping[str, Result]) -> dict[str, Report]:

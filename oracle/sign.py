@@ -13,6 +13,7 @@ from typing import Protocol
 
 from oracle.agree import agree
 from oracle.eip712 import (
+    BadSignature,
     Domain,
     batch_bytes,
     batch_digest,
@@ -33,6 +34,8 @@ class Refused(StrEnum):
     NO_OWN_VIEW = "no_own_view"
     OUT_OF_BOUND = "out_of_bound"
     EQUIVOCATION = "equivocation"
+    JOURNAL = "journal"
+    SIGNER = "signer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +85,16 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A cosigner's no, and which feeds (by index) it is about; () is all of them."""
+    """A cosigner's no, and which feeds (by index) it is about; () is all of them.
+
+    ``address``: whose no it is; the interface vouches for it. Without one it is shown and weighs nothing.
+    """
 
     operator: str
     code: Refused
     text: str
     feeds: tuple[int, ...] = ()
+    address: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +154,26 @@ def agreed(values: Sequence[SignedValues], signers: SignerSet) -> dict[int, Repo
     }
 
 
+def agreeing(signers: SignerSet, proposal: Proposal, answers: Sequence[Signature | Refusal]) -> dict[bytes, Signature]:
+    """The signatures of the proposal by signer; what is no signature of a signer of the set is left out."""
+    digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
+    return {
+        a.address: a
+        for a in answers
+        if isinstance(a, Signature) and a.address in signers.signers and _is_from(digest, a)
+    }
+
+
+def _is_from(digest: bytes, answer: Signature) -> bool:
+    try:
+        return recover(digest, answer.compact) == answer.address
+    except BadSignature:
+        return False
+
+
 def seal(signers: SignerSet, proposal: Proposal, answers: Sequence[Signature | Refusal]) -> SignedBatch | None:
     """Put the signatures into the store's form, ascending by signer index; None below the threshold."""
-    digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
-    yes = {a.address: a for a in answers if isinstance(a, Signature) and recover(digest, a.compact) == a.address}
+    yes = agreeing(signers, proposal, answers)
     if signers.weight_of(tuple(yes)) < signers.threshold:
         return None
     placed = [(i, yes[a]) for i, a in enumerate(signers.signers) if a in yes]

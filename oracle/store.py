@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -13,12 +14,17 @@ from typing import Any
 from sqlite_utils import Database
 
 from oracle.codec import digest, dump, parse
+from oracle.prune import INDEXES, Pruner
 from oracle.records import NotPushed, PushRow, Record, Transition
 from oracle.sign import SignedValues, SignerSet, split
 from oracle.types import Abstained, FeedSpec, FeedState, Result, Round
 
 CHECKPOINT_EVERY = 1_000
 _REFUSALS_KEPT_MS = 30 * 86_400_000
+_PRUNED_AT_ONCE = 5_000
+_PRUNED_A_ROUND = 250
+_QUIET_ROUNDS = 60
+"""So many rounds of a feed without a read of a chain, and it is not asked further back for one."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS specs (hash TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rounds (
@@ -92,7 +98,7 @@ class Store:
         self._conn.isolation_level = None
         self._conn.execute("PRAGMA journal_mode=WAL")
         self._conn.execute("PRAGMA synchronous=FULL")
-        self._conn.executescript(_SCHEMA)
+        self._conn.executescript(_SCHEMA + INDEXES)
         self._add_push_columns()
         self._conn.execute("CREATE INDEX IF NOT EXISTS pushes_watched ON pushes (target) WHERE final = 0")
         # a second connection, so that long reads can run in a thread while rounds are written
@@ -100,6 +106,7 @@ class Store:
         self._reading = threading.Lock()
         self._specs: set[str] = {r[0] for r in self._conn.execute("SELECT hash FROM specs")}
         self._counts = {(r[0], r[1]): r[2] for r in self._conn.execute("SELECT operator, feed, rounds FROM states")}
+        self._pruner = Pruner(self._conn)
 
     def close(self) -> None:
         """Close the file."""
@@ -116,11 +123,13 @@ class Store:
         records: Iterable[Record],
         transitions: Iterable[Transition],
     ) -> None:
-        """Write a whole round, all feeds and operators, in one transaction."""
+        """Write a whole round, all feeds and operators, in one transaction; a part of what is to be pruned goes with it."""
+        specs: set[str] = set()
+        counts: dict[tuple[str, str], int] = {}
         with self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
             for one in kept:
-                self._save_kept(one)
+                self._save_kept(one, specs, counts)
             self._conn.executemany(
                 "INSERT INTO agreements VALUES (?, ?, ?, ?, ?)",
                 [
@@ -134,12 +143,18 @@ class Store:
             self._conn.executemany(
                 "INSERT INTO transitions VALUES (?, ?, ?)", [(t.at_ms, t.feed, dump(t)) for t in transitions]
             )
+        # it is on disk only now: a round that failed leaves no trace in memory either
+        self._specs |= specs
+        self._counts |= counts
+        with contextlib.suppress(sqlite3.Error):  # the round is written: what could not be dropped has time
+            self._pruner.step(_PRUNED_A_ROUND)
 
-    def _save_kept(self, one: Kept) -> None:
+    def _save_kept(self, one: Kept, specs: set[str], counts: dict[tuple[str, str], int]) -> None:
+        """Write one result; what is new to memory goes to `specs` and `counts`."""
         name, feed, result = one.operator, one.spec.feed, one.result
-        if result.spec_hash not in self._specs:
+        if result.spec_hash not in self._specs | specs:
             self._conn.execute("INSERT OR IGNORE INTO specs VALUES (?, ?)", (digest(one.spec), dump(one.spec)))
-            self._specs.add(result.spec_hash)
+            specs.add(result.spec_hash)
         count = self._counts.get((name, feed), 0)
         if count % CHECKPOINT_EVERY == 0:
             row = (name, feed, result.round_time_s, dump(one.before))
@@ -149,7 +164,7 @@ class Store:
             "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, NULL)", (name, feed, result.round_time_s, kind, dump(result))
         )
         self._conn.execute("REPLACE INTO states VALUES (?, ?, ?, ?)", (name, feed, count + 1, dump(one.after)))
-        self._counts[name, feed] = count + 1
+        counts[name, feed] = count + 1
 
     def state(self, operator: str, feed: str) -> FeedState:
         """The state after the last stored round; a fresh one where there is none."""
@@ -158,13 +173,15 @@ class Store:
 
     def last_round_s(self) -> int:
         """Newest round_time stored, 0 if none: rounds never go back behind it."""
-        row = self._conn.execute("SELECT max(round_s) FROM rounds").fetchone()
+        newest = "SELECT max(r.round_s) FROM rounds r WHERE r.operator = s.operator AND r.feed = s.feed"
+        row = self._conn.execute(f"SELECT max(({newest})) FROM states s").fetchone()  # noqa: S608 - our own text
         return int(row[0] or 0)
 
     def operators(self, feed: str) -> tuple[str, ...]:
         """Operators that have rounds of this feed."""
-        rows = self._conn.execute("SELECT DISTINCT operator FROM rounds WHERE feed = ? ORDER BY operator", (feed,))
-        return tuple(r[0] for r in rows)
+        some = "SELECT 1 FROM rounds r WHERE r.operator = s.operator AND r.feed = s.feed"
+        sql = f"SELECT operator FROM states s WHERE feed = ? AND EXISTS ({some}) ORDER BY operator"  # noqa: S608 - ours
+        return tuple(r[0] for r in self._conn.execute(sql, (feed,)))
 
     def result(self, operator: str, feed: str, round_s: int) -> Result | None:
         """One operator's stored result of one round."""
@@ -197,13 +214,20 @@ class Store:
         return parse(FeedSpec, row[0])
 
     def mark_orphaned(self, chain_id: int, first_block: int, last_block: int, note: str) -> int:
-        """Mark rounds that used reads of blocks which a reorganisation took away; returns how many."""
-        sql = "SELECT operator, feed, round_s, body FROM rounds WHERE orphaned IS NULL ORDER BY round_s DESC LIMIT 600"
+        """Mark rounds that used reads of blocks which a reorganisation took away; returns how many.
+
+        Each feed's rounds are read from the newest back, until one that used older blocks of the chain only.
+        """
         hit = []
-        for operator, feed, round_s, body in self._conn.execute(sql).fetchall():
-            seen = json.loads(body)["outcomes"]
-            if any(o.get("chain_id") == chain_id and first_block <= (o.get("block") or 0) <= last_block for o in seen):
-                hit.append((note, operator, feed, round_s))
+        for operator, feed in self._counts:
+            quiet = 0
+            for round_s, body in self._conn.execute(_NEWEST_FIRST, (operator, feed)):
+                used = _blocks(body, chain_id)
+                if any(first_block <= block <= last_block for block in used):
+                    hit.append((note, operator, feed, round_s))
+                quiet = 0 if used else quiet + 1
+                if quiet >= _QUIET_ROUNDS or (used and max(used) < first_block):
+                    break
         update = "UPDATE rounds SET orphaned = ? WHERE operator = ? AND feed = ? AND round_s = ?"
         with self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
@@ -267,20 +291,19 @@ class Store:
         return tally
 
     def prune(self, before_s: int) -> int:
-        """Drop rounds older than the newest checkpoint before that time, so that the rest stays recomputable."""
-        dropped = 0
-        rows = self._conn.execute(
-            "SELECT operator, feed, max(round_s) FROM checkpoints WHERE round_s <= ? GROUP BY operator, feed",
-            (before_s,),
-        ).fetchall()
-        with self._conn:
-            self._conn.execute("BEGIN IMMEDIATE")
-            for operator, feed, first in rows:
-                key = (operator, feed, first)
-                sql = "DELETE FROM rounds WHERE operator = ? AND feed = ? AND round_s < ?"
-                dropped += self._conn.execute(sql, key).rowcount
-                self._conn.execute("DELETE FROM checkpoints WHERE operator = ? AND feed = ? AND round_s < ?", key)
-        return dropped
+        """Drop rounds older than the newest checkpoint before that time, and the signed values of these rounds.
+
+        What is left stays recomputable; records, status changes and pushes stay for good, and signed values behind a push
+        that landed for 400 days. A call drops so much and no more; each round that is saved later goes on with it.
+
+        Args:
+            before_s: Unix seconds.
+
+        Returns:
+            How many rounds this call dropped.
+        """
+        self._pruner.aim(before_s)
+        return self._pruner.step(_PRUNED_AT_ONCE)
 
     # --- pushes ---------------------------------------------------------------------------------------------------
 
@@ -339,6 +362,19 @@ class Store:
             for index in found:
                 spent[index] = spent.get(index, 0) - (-gas // len(found))
         return spent
+
+
+_NEWEST_FIRST = (
+    "SELECT round_s, body FROM rounds WHERE operator = ? AND feed = ? AND orphaned IS NULL ORDER BY round_s DESC"
+)
+
+
+def _blocks(body: bytes, chain_id: int) -> list[int]:
+    """Blocks of a chain that a stored result used."""
+    if b'"chain_id":%d' % chain_id not in bytes(body):
+        return []
+    seen = json.loads(body)["outcomes"]
+    return [int(o["block"]) for o in seen if o.get("chain_id") == chain_id and o.get("block") is not None]
 
 
 def _result(kind: str, body: bytes) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,18 +10,20 @@ from dataclasses import dataclass, replace
 import structlog
 
 from feeds.units import MS
-from oracle.cosign import Ballot, Operator
+from oracle.ballot import Ballot
+from oracle.cosign import Operator
+from oracle.fit import bind, check_presence, read_limits
+from oracle.landed import Landed
 from oracle.onchain.chain import ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
-from oracle.onchain.mirror import StoreLimits
+from oracle.onchain.mirror import StoreLimits, takes_price
 from oracle.push import Pusher, PushRules
 from oracle.records import OnChain, PushRow
 from oracle.remote import SignerError
-from oracle.report import cross, decode_item, price_of
 from oracle.rounds import Done, Rounds, Seat
-from oracle.sign import SignedValues, SignerSet, split
+from oracle.sign import SignedBatch, SignedValues, SignerSet
 from oracle.store import Store
-from oracle.types import FeedSpec, Report, Status, Why
+from oracle.types import FeedSpec, Report, Status
 from oracle.voters import Voters
 
 _DAY_MS = 86_400_000
@@ -29,6 +31,8 @@ _SIGNERS_MS = 30_000
 _BALANCE_MS = 60_000
 _USUAL_GAS = 200_000
 _STALE_SET = frozenset({"WrongEpoch", "BadSignature", "BelowThreshold"})
+_TROUBLE = (ChainError, SignerError, OSError, TimeoutError, sqlite3.Error)
+"""What a look at a chain may end with; the next one tries again. SQLite's: the database is locked, or its disk is full."""
 _log = structlog.get_logger("oracle.target")
 
 
@@ -76,7 +80,6 @@ class Target:
     ) -> None:
         self.name = name
         self.can_send = can_send
-        self.onchain: dict[str, OnChain] = {}
         self.held: Mapping[str, str] = {}
         self.refusals: deque[str] = deque(maxlen=100)
         self.counts: Counter[str] = Counter()
@@ -87,7 +90,9 @@ class Target:
         self._pusher = Pusher(
             name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed
         )
-        self._signers_ms = self._balance_ms = 0
+        self._landings = Landed(name, tools.rounds.specs)
+        tools.rounds.expect(name)
+        self._signers_ms = self._balance_ms = self._step_weight = 0
         self._indexes: Mapping[str, int] = {}
         self._news = False
         self._done: Done | None = None
@@ -98,6 +103,11 @@ class Target:
     def connected(self) -> bool:
         """Whether the operators have their seat."""
         return self._voters.signers is not None
+
+    @property
+    def onchain(self) -> Mapping[str, OnChain]:
+        """What the store holds of each feed, whoever pushed it: as read at the newest block of the last round."""
+        return self._landings.show(self._pusher.stored)
 
     @property
     def indexes(self) -> Mapping[str, int]:
@@ -120,7 +130,7 @@ class Target:
             await self._connect()
         except Unfit:
             raise
-        except (ChainError, SignerError, OSError, TimeoutError) as e:
+        except _TROUBLE as e:
             _log.warning("target not connected yet; the next look tries again", target=self.name, why=str(e)[:300])
 
     async def turn(self) -> None:
@@ -130,11 +140,12 @@ class Target:
                 await self._connect()
             await self._pusher.poll()
             await self._push_due()
+            self._look_for_doubles()
             await self._look_after()
-        except (ChainError, SignerError, OSError, TimeoutError) as e:
+        except _TROUBLE as e:
             self.counts["failed"] += 1
-            self._tools.on_failed(e.name if isinstance(e, StoreRefuses) else type(e).__name__)
-            _log.warning("no push this time; the next look tries again", target=self.name, why=str(e)[:300])
+            self._tools.on_failed(_word(e))
+            _log.warning("no push this time; the next round tries again", target=self.name, why=str(e)[:300])
             if isinstance(e, StoreRefuses) and e.name in _STALE_SET:
                 self._voters.leave()
 
@@ -145,58 +156,44 @@ class Target:
     async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         done = self._done
-        values = self._voters.values(done) if done is not None else ()
+        values = await self._voters.values(done) if done is not None else ()
         return await self._vote(values, [self._indexes[f] for f in feeds if f in self._indexes]) if values else None
 
     # --- the seat ------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
         signers = await self._client.connect()
-        indexes = self._bind(await self._client.feeds())
-        await self._fit(indexes)
+        indexes = bind(self._feeds, await self._client.feeds())
+        await check_presence(self._client, indexes, self._tools.rounds.specs)
         await self._pusher.start(indexes)
         self._indexes = indexes
+        self._landings.sit(indexes)
         await self._sit(signers)
         for row in self._tools.store.pushes(self.name, ("landed",))[-50:]:
-            self._note(row)
+            self._landings.note(row)
         _log.info(
             "target connected", target=self.name, feeds=len(indexes), threshold=signers.threshold, dry=not self.can_send
         )
 
     async def _sit(self, signers: SignerSet) -> None:
         """Read what the store takes, then sit: whoever is connected knows all of it."""
-        needed = await self._client.step_threshold()
-        found = await asyncio.gather(*(self._client.limits(i) for i in self._indexes.values()))
-        for one in found:
-            if one.max_push_age_s != self._rules.max_push_age_s:
-                raise Unfit(
-                    f"max_push_age_s is {self._rules.max_push_age_s} in the config and {one.max_push_age_s} in the"
-                    f" store: write max_push_age_s = {one.max_push_age_s}"
-                )
-        strong = self._voters.sit(signers, self._indexes) >= needed
-        self._limits = {i: replace(one, strong=strong) for i, one in zip(self._indexes.values(), found, strict=True)}
+        self._step_weight = await self._client.step_threshold()
+        limits = await read_limits(self._client, self._indexes, self._rules.max_push_age_s)
+        strong = self._voters.sit(signers, self._indexes) >= self._step_weight
+        self._limits = {i: replace(one, strong=strong) for i, one in limits.items()}
         self._signers_ms = self._tools.now_ms()
-        rounds = self._tools.rounds
-        if rounds.seat is None or rounds.seat.target == self.name:
-            rounds.seat = Seat(target=self.name, signers=signers, indexes=self._indexes)
+        self._tools.rounds.take(Seat(target=self.name, signers=signers, indexes=self._indexes))
 
-    def _bind(self, known: Mapping[str, int]) -> dict[str, int]:
-        missing = [f for f in self._feeds if f not in known]
-        if missing:
-            raise Unfit(f"not registered in the store: {', '.join(missing)}; run `lrt-oracle deploy` or register them")
-        return {f: known[f] for f in self._feeds}
-
-    async def _fit(self, indexes: Mapping[str, int]) -> None:
-        """Hold each feed's prices against what it was registered with: one wrong item would spoil every batch."""
-        found = await asyncio.gather(*(self._client.presence(i) for i in indexes.values()))
-        for feed, there in zip(indexes, found, strict=True):
-            spec = self._tools.rounds.specs[feed]
-            if there != (spec.has_market, spec.has_redemption):
-                words = [w for w, has in zip(("market price", "redemption rate"), there, strict=True) if has]
-                raise Unfit(
-                    f"{feed} is registered with {' and '.join(words) or 'nothing'} only, the config gives it other sources:"
-                    f" register it under another id ({feed}#2), or correct its sources"
-                )
+    def _look_for_doubles(self) -> None:
+        """Told and counted, no more: during a change of signers the set before may still be the one that signs."""
+        took_s = self._tools.now_ms() // MS - self._rules.max_push_age_s
+        for feed, names in self._voters.doubles(self._pusher.stored, took_s).items():
+            self._tools.on_failed("signed_elsewhere")
+            _log.error(
+                "the store holds a round that these operators' keys must have signed and whose place none of their"
+                " journals knows: another process signs with these keys, stop one of the two",
+                target=self.name, feed=feed, operators=names,
+            )  # fmt: skip
 
     async def _look_after(self) -> None:
         """Now and then: the signer set, and what the gas key still has."""
@@ -224,7 +221,11 @@ class Target:
 
     async def _push_due(self) -> None:
         done = self._done
-        if not self._news or not self.can_send or done is None:
+        if not self._news or done is None:
+            return
+        if not self.can_send:
+            self._news = False
+            await self._pusher.refresh()  # others may push: what the store holds is shown all the same
             return
         decision = await self._decide(done)
         if self._pusher.busy and not (decision.urgent and self._is_news(done, decision)):
@@ -232,9 +233,14 @@ class Target:
         self._news = False
         if not decision.push:
             return
+        ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
+        if ballot.batch is not None and self._is_short(done, decision, ballot.batch):
+            decision = await self._decide_weak(done)
+            if not decision.push:
+                return
+            ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
         why = {self._feed(i): r.text for i, r in decision.push.items()}
         told = "; ".join(f"{f}: {w}" for f, w in why.items())
-        ballot = await self._vote(self._voters.values(done), sorted(decision.push))
         if ballot.batch is None:
             self.counts["unsigned"] += 1
             refused = "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals) or "no operator has signed values"
@@ -257,8 +263,25 @@ class Target:
         turned = [i for i, r in decision.push.items() if r.cause.name == "WORSE"]
         return any((i, int(reports[self._feed(i)].status)) not in under_way for i in turned)
 
+    def _is_short(self, done: Done, decision: Decision, batch: SignedBatch) -> bool:
+        """Whether a price was taken to move at once that needs more weight than those who signed have."""
+        signers = self._voters.signers
+        if signers is None or signers.weight_of(batch.addresses) >= self._step_weight:
+            return False
+        fresh = {self._indexes[r.feed]: r.report for r in done.records if r.feed in self._indexes}
+        going = ((i, self._limits[i]) for i in decision.push if self._limits[i].strong)
+        stored = self._pusher.stored
+        return any(not takes_price(stored.get(i), fresh[i], replace(one, strong=False)) for i, one in going)
+
     async def _decide(self, done: Done) -> Decision:
-        """What is worth the gas now, against what the store holds at the newest block."""
+        """What is worth the gas now, against what the store holds at the newest block, if all sign who have a seat."""
+        return await self._weigh(done, all_sign=True)
+
+    async def _decide_weak(self, done: Done) -> Decision:
+        """The same where too few have signed for a far price: one that the store holds back already is not sent again."""
+        return await self._weigh(done, all_sign=False)
+
+    async def _weigh(self, done: Done, *, all_sign: bool) -> Decision:
         head = await self._pusher.refresh()
         now_s = done.round_time_s
         spent = {}
@@ -270,7 +293,7 @@ class Target:
                 spec=self._spec(feed),
                 stored=self._pusher.stored.get(index),
                 fresh=reports[feed],
-                limits=await self._limits_now(index, head.number),
+                limits=await self._limits_now(index, reports[feed], head.number, all_sign=all_sign),
                 gas_spent=spent.get(index, 0),
                 due_for_s=now_s - self._due_since.get((index, self._stored_s(index)), now_s),
             )
@@ -284,14 +307,17 @@ class Target:
         self.held = {self._feed(i): text for i, text in decision.held.items()}
         return decision
 
-    async def _limits_now(self, index: int, block: int) -> StoreLimits:
-        """A feed's limits, with what the stored record hints at: a pause shows as a halt, a held price has its reason."""
+    async def _limits_now(self, index: int, fresh: Report, block: int, *, all_sign: bool) -> StoreLimits:
+        """A feed's limits, with what may stand in the way now.
+
+        A pause shows as a halt, and not at all before the first price. What is held back is read where the store would
+        not take the price at once.
+        """
         limits, held = self._limits[index], self._pusher.stored.get(index)
-        if held is None:
-            return limits
-        if held.status is Status.HALT:
+        limits = replace(limits, strong=limits.strong and all_sign)
+        if held is None or held.status is Status.HALT:
             limits = replace(limits, paused=await self._client.paused(index, block))
-        if held.why is Why.OUT_OF_RANGE:
+        if not takes_price(held, fresh, limits):
             limits = replace(limits, waiting=await self._client.waiting(index, block))
         return limits
 
@@ -310,36 +336,18 @@ class Target:
 
     def _landed(self, row: PushRow) -> None:
         self.counts["landed"] += 1
-        self._note(row)
+        self._landings.note(row)
         self._tools.on_landed(row)
-
-    def _note(self, row: PushRow) -> None:
-        why = dict(part.split(": ", 1) for part in row.why.split("; ") if ": " in part)
-        for index, item in split(row.items).items():
-            feed, report = self._feed(index), decode_item(item, row.round_s)[1]
-            stored = self._pusher.stored.get(index)
-            if stored is not None and stored.round_time_s == row.round_s:
-                report = stored  # the store keeps its prices where the new ones are too far away
-            if feed:
-                self._put(feed, self._spec(feed), report, row, why.get(feed, ""))
-        for feed, spec in self._tools.rounds.specs.items():
-            legs = [self._pusher.stored.get(self._indexes[leg]) for leg in spec.legs if leg in self._indexes]
-            found = [leg for leg in legs if leg is not None]
-            if spec.is_cross and len(found) == len(spec.legs):
-                self._put(feed, spec, cross(found), row, "")
-
-    def _put(self, feed: str, spec: FeedSpec, report: Report, row: PushRow, why: str) -> None:
-        self.onchain[feed] = OnChain(
-            target=self.name,
-            round_time_s=report.round_time_s,
-            price_wad=price_of(report, spec.mode),
-            landed_at_ms=row.landed_ms or 0,
-            tx_hash=row.tx_hash,
-            why=why,
-        )
 
     def _feed(self, index: int) -> str:
         return next((f for f, i in self._indexes.items() if i == index), "")
 
     def _spec(self, feed: str) -> FeedSpec:
         return self._tools.rounds.specs[feed]
+
+
+def _word(error: Exception) -> str:
+    """What went wrong, in one of a small set of words: they label a metric."""
+    if isinstance(error, StoreRefuses):
+        return error.name
+    return "database" if isinstance(error, sqlite3.Error) else type(error).__name__

@@ -14,6 +14,7 @@ from oracle.tables.schema import Problem
 
 _CONTRACT_KEYS = ("feed", "contract", "proxy", "vault")
 _VAULT_FUNCTION = "convertToAssets(uint256)"
+_FLAG = "flag_call"
 _RATE_TYPES = frozenset({"rate_call", "erc4626"})
 
 
@@ -33,6 +34,8 @@ def unit_problems(
         yield Problem(f"{where}.pair", f"what a protocol owes is a ratio, not {own.quote}: use legs for {own}")
     if source.type in REFERENCES:
         yield from _reference_kind(where, source)
+    if (source.type == _FLAG) is not (source.kind is Kind.OPEN):
+        yield Problem(f"{where}.kind", 'whether holders can redeem is told by a flag_call: write kind = "open" with it')
     said = getattr(adapter, "pair", None)
     if isinstance(said, Pair) and said != own:
         yield Problem(f"{where}.steps", f"they lead from {said.base} to {said.quote}, the source is about {own}")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from oracle.cosign import Ballot, LocalCosigners, Operator, gather
+from feeds.units import MS
+from oracle.ballot import Ballot, gather
+from oracle.cosign import LocalCosigners, Operator
 from oracle.onchain.chain import ChainError
 from oracle.rounds import Done
-from oracle.sign import SignedValues, SignerSet
+from oracle.sign import Refusal, SignedValues, SignerSet
 from oracle.types import Report, Round
 
 _log = structlog.get_logger("oracle.voters")
@@ -43,6 +46,8 @@ class Voters:
         self._indexes: Mapping[str, int] = {}
         self._cosigners: LocalCosigners | None = None
         self._values: tuple[int, tuple[SignedValues, ...]] = (0, ())
+        self._seated_s = 0
+        self._looked_at: dict[int, int] = {}
 
     def sit(self, signers: SignerSet, indexes: Mapping[str, int]) -> int:
         """Take the seats that the store's signer set has for these operators; returns their weight."""
@@ -51,6 +56,7 @@ class Voters:
             _log.error("operators that the store does not know sign in vain", target=self._target, operators=strangers)
         self._members = [o for o in self._operators if o.address in signers.signers]
         self.signers, self._indexes, self._values = signers, indexes, (0, ())
+        self._seated_s = self._now_ms() // MS
         self._cosigners = LocalCosigners(self._members, signers, now_ms=self._now_ms, clock_ok=self._clock_ok)
         return signers.weight_of([o.address for o in self._members])
 
@@ -58,10 +64,11 @@ class Voters:
         """Give the seats up: the signer set may have changed."""
         self.signers = None
 
-    def values(self, done: Done) -> tuple[SignedValues, ...]:
+    async def values(self, done: Done) -> tuple[SignedValues, ...]:
         """The operators' own values of a round, signed for this store.
 
         () while they may not sign, and for a round that was published unsigned: what goes on chain is what was published.
+        Which target's signers agreed on what was published does not matter here.
         """
         if self.signers is None or not done.values or not self._clock_ok():
             return ()
@@ -71,10 +78,47 @@ class Voters:
                 report = kept.result.report if isinstance(kept.result, Round) else kept.result.halt
                 if report is not None and kept.spec.feed in self._indexes:
                     views.setdefault(kept.operator, {})[self._indexes[kept.spec.feed]] = report
-            speakers = [o for o in self._members if o.speaks(self._now_ms())]
-            said = tuple(o.observe(self.signers, done.round_time_s, views.get(o.name, {})) for o in speakers)
+            signers = self.signers
+            said = await self._say(done, signers, views)
+            if self.signers is not signers:
+                return ()  # the set changed meanwhile: these were signed for the one before
             self._values = (done.round_time_s, said)
         return self._values[1]
+
+    async def _say(
+        self, done: Done, signers: SignerSet, views: Mapping[str, Mapping[int, Report]]
+    ) -> tuple[SignedValues, ...]:
+        """Ask all who may speak at once; who was mute in the round stays so, and who does not sign is left out."""
+        speakers = [o for o in self._members if o.speaks(self._now_ms()) and o.name not in done.mute]
+        said = await asyncio.gather(*(o.observed(signers, done.round_time_s, views.get(o.name, {})) for o in speakers))
+        for one in said:
+            if isinstance(one, Refusal):
+                _log.warning("an operator did not sign", target=self._target, operator=one.operator, why=one.text)
+        return tuple(one for one in said if isinstance(one, SignedValues))
+
+    def doubles(self, stored: Mapping[int, Report], since_s: int) -> dict[str, list[str]]:
+        """Feeds whose stored round must bear signatures that these operators never gave, and who they are.
+
+        A round reached the threshold. Where all others together do not, one of the operators whose journals do not have
+        its place has signed it, in another process. Each stored round is looked at once.
+
+        Args:
+            stored: by feed index, as read from the store.
+            since_s: rounds up to then are left alone, and those from before these operators took their seats.
+        """
+        signers, found = self.signers, dict[str, list[str]]()
+        if signers is None or not self._members:
+            return found
+        for feed, index in self._indexes.items():
+            round_s = stored[index].round_time_s if index in stored else 0
+            if round_s <= max(since_s, self._seated_s, self._looked_at.get(index, 0)):
+                continue
+            self._looked_at[index] = round_s
+            silent = [o for o in self._members if not o.has_signed(signers, index, round_s)]
+            others = sum(signers.weights) - signers.weight_of([o.address for o in silent])
+            if others < signers.threshold:
+                found[feed] = [o.name for o in silent]
+        return found
 
     async def vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> Ballot:
         """Have a batch of these feeds signed; ChainError without a seat."""

@@ -7,7 +7,7 @@ import {BaseView} from "./BaseView.sol";
 /// @notice The lower, the higher, or the redemption rate unless the token is in depeg: then the market price, and linearly
 ///         over a while in between, so that one change of status can not liquidate everybody at once.
 /// @dev The ramp moves up in depeg, holds in halt and moves down otherwise. It has to be told when the status changes:
-///      `poke`, by anybody. Until somebody does, it is reckoned from the last round.
+///      `poke`, by anybody. Until somebody does, it is reckoned from the last round, and in a halt goes on as before.
 contract ModeView is BaseView {
     uint256 private constant WHOLE = 1e6;
     uint8 private constant DEPEG = 3;
@@ -111,11 +111,13 @@ contract ModeView is BaseView {
         return string.concat(names[mode], market.description(), " and ", redemption.description());
     }
 
-    /// @dev What was noted ran until the last round at most, if the status is another one since.
+    /// @dev What was noted ran until the last round at most, if the status is another one since. Of a halt nobody knows
+    ///      since when it is: a pause has no round. So what was noted goes on, or a pause would take back what the ramp had
+    ///      moved since the last round, until `poke` holds it.
     function _ppm(uint8 status_, uint256 roundTime) private view returns (uint256) {
         Ramp memory noted = ramp;
         uint8 way = _way(status_);
-        if (way == noted.way) return _moved(noted.ppm, way, noted.at, block.timestamp);
+        if (way == noted.way || way == HOLD) return _moved(noted.ppm, noted.way, noted.at, block.timestamp);
         uint256 changed = roundTime < block.timestamp ? roundTime : block.timestamp;
         if (changed < noted.at) changed = noted.at;
         return _moved(_moved(noted.ppm, noted.way, noted.at, changed), way, changed, block.timestamp);

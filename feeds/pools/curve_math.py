@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from feeds.pools.stable_depth import Two
 from feeds.types import Malformed, Thin
 from feeds.units import BPS, WAD, div_up, mul_div_down
 
 AMP_PRECISION = 100
 FEE_ONE = 10**10
-MOVES_BPS = (50, 100, 200)
-"""Price moves whose depth is measured: 0.5, 1 and 2 %."""
 _ROUNDS = 255
-_BISECTIONS = 60
 
 
 def invariant(amp: int, balances: Sequence[int]) -> int:
@@ -132,21 +130,17 @@ class CurvePool:
         return paid
 
     def depths(self, base: int, quote: int) -> tuple[int, int, int]:
-        """Base units that move the spot price by 0.5, 1 and 2 % in the thinner direction, without fee, rounded down.
+        """Base units that move the spot price by 0.5, 1 and 2 % in the thinner direction, without fee, rounded down to 1e-6.
 
         Raises:
             Malformed: the pool is so lopsided that its arithmetic does not settle.
+            Thin: one side is empty, or no trade moves the price.
         """
         balances = self.scaled()
         d = invariant(self.amp, balances)
-        up, down = self._spot(balances, d, base, quote)
-        sold = bought = 0
-        found = []
-        for move in MOVES_BPS:
-            sold = self._reach(balances, d, base, quote, sold, 10 * d, (up * (BPS - move), down * BPS))
-            bought = self._reach(balances, d, base, quote, -bought, 1 - balances[base], (up * (BPS + move), down * BPS))
-            found.append(min(sold, bought) * WAD // self.rates[base])
-        return found[0], found[1], found[2]
+        two = Two.of(self.amp, AMP_PRECISION, balances, d, (base, quote))
+        half, one, most = (n * WAD // self.rates[base] for n in two.depths())
+        return half, one, most
 
     def share_bps(self, base: int) -> int:
         """Share of the pool's value, after rates, that is held in base; rounded down."""
@@ -158,28 +152,6 @@ class CurvePool:
             return self.fee
         balance = (self.offpeg - FEE_ONE) * 4 * one * other // (one + other) ** 2
         return self.offpeg * self.fee // (balance + FEE_ONE)
-
-    def _reach(  # noqa: PLR0917 - the state of one bisection
-        self, balances: tuple[int, ...], d: int, base: int, quote: int, least: int, most: int, goal: tuple[int, int]
-    ) -> int:
-        """Size of the largest trade found, to 1e-6, that does not pass the goal; `most` < 0 takes base out."""
-        sign, low, high = (1, least, most) if most > 0 else (-1, -least, -most)
-        for _ in range(_BISECTIONS):
-            if high - low <= max(low >> 20, 1):
-                break
-            middle = (low + high) // 2
-            moved = _with(balances, base, balances[base] + sign * middle)
-            moved = _with(moved, quote, balance_of(self.amp, moved, d, quote))
-            up, down = self._spot(moved, d, base, quote) if moved[quote] > 0 else (0, 1)
-            passed = sign * up * goal[1] <= sign * goal[0] * down
-            low, high = (low, middle) if passed else (middle, high)
-        return low
-
-    def _spot(self, balances: tuple[int, ...], d: int, base: int, quote: int) -> tuple[int, int]:
-        """Price of base in quote in scaled units as a fraction: the ratio of the invariant's derivatives."""
-        product, ann = _product(balances, d) * AMP_PRECISION, self.amp * len(balances)
-        x, y = balances[base], balances[quote]
-        return (ann * x + product) * y, (ann * y + product) * x
 
 
 def _with(balances: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from feeds.pools.stable_depth import Two
 from feeds.types import Malformed, Thin
 from feeds.units import BPS, WAD, div_up, mul_div_down, mul_div_up
 
 AMP_PRECISION = 1_000
-_MOVES_BPS = (50, 100, 200)
 _ROUNDS = 255
-_BISECTIONS = 60
 
 
 def invariant(amp: int, balances: Sequence[int]) -> int:
@@ -117,45 +117,15 @@ class Curve:
         return mul_div_down(self.balances[index], BPS, sum(self.balances))
 
     def depths(self, base: int, quote: int) -> tuple[int, int, int]:
-        """Base that moves the spot price by 0.5, 1 and 2 % in the thinner direction, without fee, rounded down.
+        """Base that moves the spot price by 0.5, 1 and 2 % in the thinner direction, without fee, rounded down to 1e-6.
 
         Raises:
-            Malformed: the pool is so lopsided that its arithmetic does not settle.
-            Thin: no trade moves the price that far.
+            Thin: no trade moves the price.
         """
-        up, down = self._spot(self.balances, base, quote)
-        sold = bought = 0
-        found = []
-        for move in _MOVES_BPS:
-            sold = self._reach(base, quote, sold, 10 * self.d, (up * (BPS - move), down * BPS))
-            bought = self._reach(base, quote, -bought, 1 - self.balances[base], (up * (BPS + move), down * BPS))
-            found.append(min(sold, bought))
-        return found[0], found[1], found[2]
+        return Two.of(self.amp, AMP_PRECISION, self.balances, self.d, (base, quote)).depths()
 
     def _solved(self, balances: tuple[int, ...], index: int) -> int:
         return balance_of(self.amp, balances, self.d, index, fine=self.fine)
-
-    def _reach(self, base: int, quote: int, least: int, most: int, goal: tuple[int, int]) -> int:
-        """Size of the largest trade found, to 1e-6, that does not pass the goal; `most` < 0 takes base out."""
-        sign, low, high = (1, least, most) if most > 0 else (-1, -least, -most)
-        for _ in range(_BISECTIONS):
-            middle = (low + high) // 2
-            if high - low <= max(low >> 20, 1):
-                break
-            moved = _with(self.balances, base, self.balances[base] + sign * middle)
-            moved = _with(moved, quote, self._solved(moved, quote))
-            up, down = self._spot(moved, base, quote)
-            passed = sign * up * goal[1] <= sign * goal[0] * down
-            low, high = (low, middle) if passed else (middle, high)
-        return low
-
-    def _spot(self, balances: tuple[int, ...], base: int, quote: int) -> tuple[int, int]:
-        """Price of base in quote as a fraction: the ratio of the invariant's derivatives."""
-        product, n = self.d, len(balances)
-        for balance in balances:
-            product = product * self.d // (balance * n)
-        ann, x, y = self.amp * n, balances[base], balances[quote]
-        return (ann * x + product * AMP_PRECISION) * y, (ann * y + product * AMP_PRECISION) * x
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +148,7 @@ class StablePool:
 
     def curve(self) -> Curve:
         """Return the pool in the invariant's units, balances rounded down; Thin if one of them is nothing."""
-        scaled = tuple(b * s // WAD for b, s in zip(self.balances, self.scales, strict=True))
-        if min(scaled) <= 0:
-            raise Thin("the pool is empty")
-        d = (invariant_up if self.rounds_up else invariant)(self.amp, scaled)
-        return Curve(amp=self.amp, balances=scaled, d=d)
+        return _curve(self)
 
     def sell(self, amount: int, base: int, quote: int) -> int:
         """Quote units received for an exact amount of base, fee deducted.
@@ -212,6 +178,16 @@ class StablePool:
         """Base units that move the spot price by 0.5, 1 and 2 % in the thinner direction; see :class:`Curve`."""
         half, one, two = (n * WAD // self.scales[base] for n in self.curve().depths(base, quote))
         return half, one, two
+
+
+@lru_cache(maxsize=1)
+def _curve(pool: StablePool) -> Curve:
+    """Solve for the invariant once per quote: sale, purchase and depth all begin with it."""
+    scaled = tuple(b * s // WAD for b, s in zip(pool.balances, pool.scales, strict=True))
+    if min(scaled) <= 0:
+        raise Thin("the pool is empty")
+    d = (invariant_up if pool.rounds_up else invariant)(pool.amp, scaled)
+    return Curve(amp=pool.amp, balances=scaled, d=d)
 
 
 def _with(balances: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from feeds.types import FeedError, Kind
 from feeds.units import wad_text
 from oracle.checks.chain import ChainFound, Desk, look
 from oracle.checks.drift import compared, reads_of, table
+from oracle.checks.trust import trust
 from oracle.checks.values import held_problems, own_values, value_problems
 from oracle.config import address
 from oracle.drift import Drift
@@ -54,12 +55,14 @@ async def check(plan: Plan, *, offline: bool, confirmed: frozenset[str] = frozen
         "reads": [],
         "drift": [],
         "alarms": [],
+        "trust": [],
         "errors": [],
     }
     if not offline:
         async with asyncio.timeout(_TIMEOUT_S * max(1, len(plan.config.chains))):
             await _chains(plan, catalog, confirmed, found)
-            found["errors"] += [_problem(p) for p in await _stores(plan)]
+            found["trust"], contradicted = await trust(plan)
+            found["errors"] += [_problem(p) for p in (*await _stores(plan), *contradicted)]
     return found
 
 

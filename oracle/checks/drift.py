@@ -13,7 +13,7 @@ from oracle.checks.values import Own
 from oracle.drift import Drift, drift
 from oracle.plan import Plan
 from oracle.tables.catalog import Catalog
-from oracle.tables.shorthand import reader
+from oracle.tables.shorthand_rates import reader
 from oracle.types import FeedSpec
 
 _USD = "USD"

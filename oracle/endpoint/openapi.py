@@ -49,6 +49,9 @@ _UNTIL = _query("until_ms", "first round time that no longer counts", _number(1,
 _LIMIT = _query("limit", "the newest so many rounds of the range; 1000 by default", _number(1, 10_000))
 _WINDOW = _query("window_s", "length of the window up to now; 1800 by default", _number(1, 604_800))
 _OF = _query("of", "which price", {"type": "string", "enum": ["price", "market", "redemption"]})
+_TARGET = _query(
+    "target", "whose store the report is for; the first target of the config by default", {"type": "string"}
+)
 _ROUND = _query("round", "round_time in Unix seconds; the newest by default", _number(1, (1 << 32) - 1))
 
 DOCUMENT: dict[str, Any] = {
@@ -66,7 +69,7 @@ DOCUMENT: dict[str, Any] = {
         f"{_PLACE}/history": _get("a feed's rounds, ascending", "History", *_FEED, _SINCE, _UNTIL, _LIMIT),
         f"{_PLACE}/twap": _get("time-weighted means of a window", "Twap", *_FEED, _WINDOW, _OF),
         f"{_PLACE}/explain": _get("every input of a round", "Explanation", *_FEED, _ROUND),
-        f"{_PLACE}/report": _get("the signed report of one feed", "SignedReport", *_FEED),
+        f"{_PLACE}/report": _get("the signed report of one feed", "SignedReport", *_FEED, _TARGET),
         "/v1/stream": _get("events: live, final, status", "stream", media="text/event-stream"),
         "/healthz": _get("whether the process works", "Health"),
         "/readyz": _get("whether its prices may be relied on", "Health"),

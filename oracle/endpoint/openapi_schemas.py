@@ -114,11 +114,11 @@ _SOURCE = object_of(
 _ONCHAIN = object_of(
     {
         "target": text("name of the target"),
-        "round": whole("round_time of what last landed"),
+        "round": whole("round_time of what its store holds"),
         "round_id": text("roundId of the feed's view"),
         "price": text(_PRICE, nullable=True),
-        "landed_at_ms": whole("time of its block"),
-        "tx_hash": text("transaction"),
+        "landed_at_ms": whole("when it was seen landed; null where somebody else pushed it", nullable=True),
+        "tx_hash": text("transaction; null where somebody else pushed it", nullable=True),
         "why": text("why it was pushed; empty if that is not known here"),
     }
 )

@@ -145,14 +145,14 @@ class Routes:
         return Body.json(explain_document(spec.feed, seen)).answer(request)
 
     async def _get_report(self, request: web.Request) -> web.Response:
-        spec = self._spec(request)
-        Query(request, ())
+        spec, query, names = self._spec(request), Query(request, ("target",)), self._desk.targets()
+        target = query.choice("target", names) if names else None
         if spec.is_cross:
             legs = ", ".join(feed_path(leg) + "/report" for leg in spec.legs)
             raise Problem(
                 404, "no_slot", f"{spec.feed} is computed on the chain and not signed", f"its legs are: {legs}"
             )
-        batch = await self._desk.report(spec.feed)
+        batch = await self._desk.report(spec.feed, target)
         if isinstance(batch, NoReport):
             raise Problem(503, batch.code, batch.text, "see /readyz")
         return Body.json(batch_document(spec.feed, batch)).answer(request)

@@ -63,7 +63,7 @@ class Desk(Protocol):
         """The newest word of the live lane, ``final`` False."""
 
     def onchain(self, feed: str) -> tuple[OnChain, ...]:
-        """What last landed, one for each target."""
+        """What the store of each target holds."""
 
     async def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
         """Final records with since <= round time < until, ascending: the newest ``limit`` of them."""
@@ -71,8 +71,11 @@ class Desk(Protocol):
     async def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         """What is behind a round, the newest without one; None where that round is not kept."""
 
-    async def report(self, feed: str) -> SignedBatch | NoReport:
-        """A signed batch of this feed alone."""
+    def targets(self) -> tuple[str, ...]:
+        """Names of the stores that are signed for, the one that is meant without a name first."""
+
+    async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
+        """A signed batch of this feed alone, for the first target or the named one. It is cheap to ask again."""
 
     def health(self) -> Health:
         """How the process is."""

@@ -17,6 +17,7 @@ from oracle.onchain.answers import (
     Landed,
     Refusal,
     Sent,
+    Verdict,
     read_gas,
     read_hash,
     read_head,
@@ -35,6 +36,7 @@ from oracle.types import Report
 
 __all__ = ["ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses", "Unfit"]
 _GWEI = 10**9
+_AHEAD = "TooFarAhead"
 _GAS_NUM, _GAS_DEN = 6, 5
 _FEE_BLOCKS = 20
 _LOW_32 = 0xFFFFFFFF
@@ -188,12 +190,18 @@ class StoreClient:
 
     async def head(self) -> Head:
         """The newest block that enough endpoints have reached."""
-        number, time_s = await self.nodes.vouched("eth_getBlockByNumber", "latest", False, of=read_head)  # noqa: FBT003
+        ((number, time_s),) = await self.nodes.look(read_head)
         return Head(number=number, time_s=time_s)
 
+    async def view(self) -> tuple[Head, int]:
+        """The newest block, and the nonce of the gas key's next transaction by what is mined up to it."""
+        asked = ("eth_getTransactionCount", (self.payer, "latest"), quantity)
+        nonce, (number, time_s) = await self.nodes.look(read_head, asked)
+        return Head(number=number, time_s=time_s), int(nonce)
+
     async def block_hash(self, number: int) -> str | None:
-        """Hash of the block at a height; None where the chain does not reach it."""
-        return await self.nodes.agreed("eth_getBlockByNumber", hex(number), False, of=read_hash)  # noqa: FBT003
+        """Hash of the block at a height; None where the chain does not reach it, as of the last look at its head."""
+        return await self.nodes.known("eth_getBlockByNumber", hex(number), False, of=read_hash)  # noqa: FBT003
 
     async def next_nonce(self) -> int:
         """Nonce of the gas key's next transaction by what is mined, not by what is pending."""
@@ -204,8 +212,8 @@ class StoreClient:
         return await self.nodes.vouched("eth_getBalance", self.payer, "latest", of=quantity)
 
     async def receipt(self, tx_hash: str) -> Landed | None:
-        """The receipt as enough endpoints give it; None while the transaction is not in their chains."""
-        return await self.nodes.agreed("eth_getTransactionReceipt", tx_hash, of=read_landed)
+        """The receipt as enough endpoints give it; None while it is in no chain, as of the last look at the head."""
+        return await self.nodes.known("eth_getTransactionReceipt", tx_hash, of=read_landed)
 
     async def market(self) -> Market:
         """Base fee and usual tip: of several endpoints' words the lower middle one, so that one can not make us pay."""
@@ -221,7 +229,7 @@ class StoreClient:
 
     # --- pushing -------------------------------------------------------------------------------------------------
 
-    async def prepare(self, data: bytes, nonce: int, *, above: Fees | None = None) -> SignedTx:
+    async def prepare(self, data: bytes, nonce: int, *, above: Fees | None = None, at_s: int | None = None) -> SignedTx:
         """Simulate the push, then build and sign it.
 
         Args:
@@ -229,6 +237,7 @@ class StoreClient:
             nonce: of the gas key.
             above: fees of a transaction with the same nonce that may still be waiting somewhere; nodes take its
                 replacement only if both of its fees are at least a tenth higher.
+            at_s: the time that a block made now would have, Unix s; without it, the newest block's time counts.
 
         Raises:
             StoreRefuses: the store would not take it.
@@ -236,7 +245,7 @@ class StoreClient:
             ChainError: too few endpoints answer, or the signer does not.
         """
         call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
-        gas = await self._simulate(call)
+        gas = await self._simulate(call, at_s)
         market = await self.market()
         fees = market.fees(above, self._ceiling_wei)
         if fees is None:
@@ -252,16 +261,35 @@ class StoreClient:
         )
         return unsigned.signed(await self._paying().sign(unsigned.preimage))
 
-    async def _simulate(self, call: Mapping[str, str]) -> int:
-        """Gas of the call; the contract's own reason if enough endpoints say that it would revert."""
-        verdict = await self.nodes.agreed("eth_call", call, "latest", of=read_simulated)
+    async def _simulate(self, call: Mapping[str, str], at_s: int | None) -> int:
+        """Gas of the call; the contract's own reason if enough endpoints say that it would revert.
+
+        A chain that makes blocks on demand stands at an old time, from which a fresh round lies too far ahead: there
+        the call is simulated at the time that its block would have (see ``_in_next_block``).
+        """
+        where: tuple[Any, ...] = ("latest",)
+        verdict = await self.nodes.agreed("eth_call", call, *where, of=read_simulated)
+        if verdict.refused == _AHEAD and at_s is not None:
+            where, verdict = await self._in_next_block(call, at_s)
         if verdict.refused is not None:
             raise StoreRefuses(verdict.refused, verdict.text)
-        answers = await self.nodes.every("eth_estimateGas", call, "latest", least=self.nodes.agree)
+        answers = await self.nodes.every("eth_estimateGas", call, *where, least=self.nodes.agree)
         found = sorted(g for a in answers.values() if (g := read_gas(a)) is not None)
         if not found:
             raise ChainError("no endpoint estimates the gas of the push")
         return found[(len(found) - 1) // 2]
+
+    async def _in_next_block(self, call: Mapping[str, str], at_s: int) -> tuple[tuple[Any, ...], Verdict]:
+        """What the call would do in a block of that time, and how that was asked.
+
+        By the block's time as an override (fourth parameter of eth_call: geth 1.12, reth, anvil, later Erigon and
+        Nethermind), else in the pending block.
+        """
+        override: tuple[Any, ...] = ("latest", {}, {"time": hex(at_s)})
+        try:
+            return override, await self.nodes.agreed("eth_call", call, *override, of=read_simulated)
+        except ChainError:
+            return ("pending",), await self.nodes.agreed("eth_call", call, "pending", of=read_simulated)
 
     async def broadcast(self, raw: bytes) -> Refusal:
         """Send a signed transaction to every endpoint; one that has it is enough."""

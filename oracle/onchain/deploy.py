@@ -2,75 +2,35 @@
 
 from __future__ import annotations
 
-import tomllib
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import coincurve
 from eth_account import Account
 from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.exceptions import TimeExhausted, Web3RPCError
 
 import contracts
+from feeds.abi import checksummed
+from oracle.onchain.deployed import SALT, Deployment, record
 from oracle.onchain.place import PROXY, PROXY_CODE, DeployError, Placement, placement, salt_of, verify
+from oracle.onchain.settings import ClassLimits, StoreSettings, table_of
+from oracle.onchain.store_abi import calldata
 from oracle.types import FeedSpec, Mode
+
+__all__ = ["SALT", "ClassLimits", "Deployer", "Deployment", "StoreSettings", "record"]
 
 MODES: Mapping[Mode, int] = {Mode.MARKET: 0, Mode.REDEMPTION: 1, Mode.MIN: 2, Mode.MAX: 3}
 """FeedView's numbering of the modes."""
 _USD_DECIMALS = 8
 _DECIMALS = 18
-SALT = "lrt-oracle"
-"""The word that salts addresses; another one gives a second deployment on the same chain."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreSettings:
-    """Who may sign, how many must, how old a batch may be, and how far and how often a price may move.
-
-    Attributes:
-        step_threshold: weight with which a price may move by any step; 0: half of what is missing to all, rounded up.
-        guardian: may pause; None for the owner alone.
-        rotation_delay_s: from a change of signers to the moment from which it counts.
-        overlap_s: for which the signers before are still taken then.
-        min_gap_s: between two writes of a feed, unless its status gets worse.
-        step_bps: a price further away waits, unless step_threshold signed it.
-        step_wait_s: until it has stood for so long.
-    """
-
-    signers: tuple[bytes, ...]
-    weights: tuple[int, ...]
-    threshold: int
-    max_push_age_s: int
-    step_threshold: int = 0
-    guardian: bytes | None = None
-    rotation_delay_s: int = 0
-    overlap_s: int = 0
-    min_gap_s: int = 1
-    step_bps: int = 1_000
-    step_wait_s: int = 600
-
-    @property
-    def strong(self) -> int:
-        """The weight with which a price may move by any step."""
-        return self.step_threshold or self.threshold + (sum(self.weights) - self.threshold + 1) // 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """Checksummed addresses: the store, and one view for each feed. ``sent``: transactions that this run needed."""
-
-    chain_id: int
-    store: str
-    views: Mapping[str, str]
-    salt: str = SALT
-    sent: int = field(default=0, compare=False)
-
-    def toml(self) -> str:
-        """The deployment as a TOML document."""
-        lines = [f"chain_id = {self.chain_id}", f'store = "{self.store}"', f'salt = "{self.salt}"', "", "[views]"]
-        return "\n".join([*lines, *(f'"{feed}" = "{view}"' for feed, view in self.views.items())]) + "\n"
+_PATIENCE_S = 120.0
+_LOOK_S = 0.2
+_CLASS_SHIFT = 13
+"""An index is its class and its number in it, see StoreFeeds."""
 
 
 def feed_id(feed: str) -> bytes:
@@ -95,26 +55,44 @@ class Deployer:
         self._web3 = AsyncWeb3(AsyncHTTPProvider(url))
         self._account = Account.from_key(key.secret)
         self._sent = 0
+        self._patience_s = _PATIENCE_S
 
     async def deploy(self, settings: StoreSettings, specs: Sequence[FeedSpec], *, salt: str = SALT) -> Deployment:
         """Put the store, register every feed with a slot, put a view for each feed and cross; what is there stays.
 
+        Then the registry if there is to be one, and last the offer of the ownership.
+
         Raises:
-            DeployError: no deployment proxy on the chain, another contract at an address, a feed registered otherwise.
+            DeployError: no deployment proxy on the chain, another contract at an address, a feed registered otherwise,
+                or not registered in a store that is another's by now.
         """
         before = self._sent
+        await self._settle()
         await self._check_proxy()
         store, views = self.placements(settings, specs, salt=salt)
         await self.put(store)
-        await self._register_missing(_checksummed(store.address), [s for s in specs if not s.is_cross])
+        await self._register_missing(checksummed(store.address), [s for s in specs if not s.is_cross], settings)
         for view in views.values():
             await self.put(view)
+        registry = self._registry(settings, store, salt, await self.chain_id())
+        if registry is not None:
+            await self.put(registry)
+        await self._hand_over(checksummed(store.address), settings)
+        return replace(await self.planned(settings, specs, salt=salt), sent=self._sent - before)
+
+    async def planned(self, settings: StoreSettings, specs: Sequence[FeedSpec], *, salt: str = SALT) -> Deployment:
+        """What `deploy` will have made: known before anything is sent."""
+        store, views = self.placements(settings, specs, salt=salt)
+        chain_id = await self.chain_id()
+        registry = self._registry(settings, store, salt, chain_id)
         return Deployment(
-            chain_id=await self.chain_id(),
-            store=_checksummed(store.address),
-            views={feed: _checksummed(view.address) for feed, view in views.items()},
+            chain_id=chain_id,
+            store=checksummed(store.address),
+            views={feed: checksummed(view.address) for feed, view in views.items()},
             salt=salt,
-            sent=self._sent - before,
+            deployer=str(self._account.address),
+            registry=None if registry is None else checksummed(registry.address),
+            settings=table_of(settings),
         )
 
     def placements(
@@ -139,16 +117,26 @@ class Deployer:
         delays = (settings.rotation_delay_s, settings.overlap_s)
         return [
             (self._account.address, guardian, settings.max_push_age_s, *delays),
-            [(settings.min_gap_s, settings.step_bps, settings.step_wait_s)],
+            [(c.min_gap_s, c.step_bps, c.step_wait_s) for c in settings.classes],
             list(settings.signers),
             list(settings.weights),
             settings.threshold,
             settings.strong,
         ]
 
+    def _registry(self, settings: StoreSettings, store: Placement, salt: str, chain_id: int) -> Placement | None:
+        """The registry over the store, on the store's own chain; None where the settings have none."""
+        one = settings.registry
+        if one is None:
+            return None
+        owner = settings.owner or bytes.fromhex(self._account.address[2:])
+        parties = (one.curator or owner, one.arbiter or owner, one.treasury, one.slasher or bytes(20))
+        terms = (store.address, chain_id, *parties, one.unbonding_s, one.dispute_s)
+        return placement("the registry", "OperatorRegistry", [one.token, terms, one.longest_s], salt=salt_of(salt))
+
     async def put(self, one: Placement) -> bool:
         """Put a contract at its address and verify its code; whether a transaction was needed."""
-        address = _checksummed(one.address)
+        address = checksummed(one.address)
         code = bytes(await self._web3.eth.get_code(cast("Any", address)))
         missing = not code
         if missing:
@@ -160,33 +148,57 @@ class Deployer:
         return missing
 
     async def _check_proxy(self) -> None:
-        code = bytes(await self._web3.eth.get_code(cast("Any", _checksummed(PROXY))))
+        code = bytes(await self._web3.eth.get_code(cast("Any", checksummed(PROXY))))
         if code != PROXY_CODE:
             what = "holds other code" if code else "is missing"
             raise DeployError(
-                f"the deployment proxy {_checksummed(PROXY)} {what} on this chain: put it there first, as"
+                f"the deployment proxy {checksummed(PROXY)} {what} on this chain: put it there first, as"
                 " github.com/Arachnid/deterministic-deployment-proxy says"
             )
 
-    async def _register_missing(self, store: str, specs: Sequence[FeedSpec]) -> None:
-        """Register what is not, in order; a feed that is registered must have the prices that the config says."""
-        functions = self._web3.eth.contract(address=cast("Any", store), abi=contracts.load("PriceStore").abi).functions
+    async def _register_missing(self, store: str, specs: Sequence[FeedSpec], settings: StoreSettings) -> None:
+        """Register what is not, in order; what is registered must have the prices and the class that the config says."""
+        functions = self.functions(store)
         count = await functions.count().call()
         known = {bytes(feed): int(i) for feed, i in [await functions.feedAt(at).call() for at in range(count)]}
+        owner = str(await functions.owner().call())
         for spec in specs:
-            index = known.get(feed_id(spec.feed))
+            index, kind = known.get(feed_id(spec.feed)), settings.class_of.get(spec.feed, 0)
             if index is None:
-                await self.register(store, spec.feed, market=spec.has_market, redemption=spec.has_redemption)
+                args = (feed_id(spec.feed), spec.has_market, spec.has_redemption, kind)
+                if owner != self._account.address:
+                    raise DeployError(
+                        f"{spec.feed} is not registered, and the store is {owner}'s: let it call {store} with"
+                        f" 0x{calldata('register', args)[0].hex()} (register), then run this again"
+                    )
+                await self.call(functions.register(*args))
             elif tuple(await functions.presence(index).call()) != (spec.has_market, spec.has_redemption):
                 raise DeployError(
                     f"{spec.feed} is registered with other prices than the config gives it, and for good: use another"
                     " feed id (#variant), or another --salt"
                 )
+            elif index >> _CLASS_SHIFT != kind:
+                raise DeployError(
+                    f"{spec.feed} is registered in class {index >> _CLASS_SHIFT}, the settings say {kind}: a class is for"
+                    " good, use another feed id (#variant), or another --salt"
+                )
+
+    async def _hand_over(self, store: str, settings: StoreSettings) -> None:
+        """Offer the ownership, once; it passes when the other side accepts."""
+        functions = self.functions(store)
+        if settings.owner is None or str(await functions.owner().call()) != self._account.address:
+            return
+        to = checksummed(settings.owner)
+        if to not in (self._account.address, str(await functions.pendingOwner().call())):
+            await self.call(functions.transferOwnership(to))
 
     async def register(self, store: str, feed: str, *, market: bool, redemption: bool) -> None:
         """Register a feed in a store that the key owns."""
-        contract = self._web3.eth.contract(address=cast("Any", store), abi=contracts.load("PriceStore").abi)
-        await self.call(contract.functions.register(feed_id(feed), market, redemption, 0))
+        await self.call(self.functions(store).register(feed_id(feed), market, redemption, 0))
+
+    def functions(self, store: str) -> Any:
+        """The functions of a store, to be called or sent."""
+        return self._web3.eth.contract(address=cast("Any", store), abi=contracts.load("PriceStore").abi).functions
 
     async def chain_id(self) -> int:
         """The chain that is deployed to."""
@@ -200,7 +212,21 @@ class Deployer:
         return self._web3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
 
     async def call(self, function: Any) -> Any:
-        """Send one transaction and await its receipt; DeployError if it reverts."""
+        """Send one transaction and await its receipt; DeployError if it reverts, is not taken, or does not land."""
+        try:
+            receipt = await self._call(function)
+        except TimeExhausted:
+            raise DeployError(
+                f"a transaction of {self._account.address} has waited {self._patience_s} s: run this again when it is in"
+                " the chain, or raise its fee from a wallet"
+            ) from None
+        except Web3RPCError as e:
+            raise DeployError(f"the endpoint refuses a transaction of {self._account.address}: {_said(e)}") from None
+        if receipt["status"] != 1:
+            raise DeployError(f"deployment transaction 0x{bytes(receipt['transactionHash']).hex()} reverted")
+        return receipt
+
+    async def _call(self, function: Any) -> Any:
         sender = self._account.address
         fields: dict[str, Any] = {
             "from": sender,
@@ -209,10 +235,27 @@ class Deployer:
         signed = self._account.sign_transaction(await function.build_transaction(fields))
         sent = await self._web3.eth.send_raw_transaction(HexBytes(signed.raw_transaction))
         self._sent += 1
-        receipt = await self._web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
-        if receipt["status"] != 1:
-            raise DeployError(f"deployment transaction 0x{bytes(sent).hex()} reverted")
-        return receipt
+        return await self._web3.eth.wait_for_transaction_receipt(sent, timeout=self._patience_s, poll_latency=0.02)
+
+    async def _settle(self) -> None:
+        """Wait for what an earlier run left waiting: what it makes is then found, and not sent once more.
+
+        Raises:
+            DeployError: it does not land.
+        """
+        sender, waited_s = cast("Any", self._account.address), 0.0
+        while True:
+            mined = int(await self._web3.eth.get_transaction_count(sender))
+            known = int(await self._web3.eth.get_transaction_count(sender, "pending"))
+            if known <= mined:
+                return
+            if waited_s >= self._patience_s:
+                raise DeployError(
+                    f"{known - mined} transactions of {sender} wait from nonce {mined} on, of an earlier run or of"
+                    " another program: run this again when they are in the chain, or raise the fee from a wallet"
+                )
+            await asyncio.sleep(_LOOK_S)
+            waited_s += _LOOK_S
 
     async def close(self) -> None:
         """Close the connections."""
@@ -229,7 +272,7 @@ class _Raw:
 
     async def build_transaction(self, fields: Mapping[str, Any]) -> Any:
         """Fill in gas, fees and chain."""
-        body = {**fields, "to": _checksummed(self.to), "data": "0x" + self.data.hex(), "value": 0}
+        body = {**fields, "to": checksummed(self.to), "data": "0x" + self.data.hex(), "value": 0}
         history = await self.web3.eth.fee_history(1, "latest", [50])
         tip = history["reward"][0][0] or 1
         body |= {"maxPriorityFeePerGas": tip, "maxFeePerGas": 2 * history["baseFeePerGas"][-1] + tip, "type": 2}
@@ -237,35 +280,7 @@ class _Raw:
         return {**body, "gas": gas, "chainId": await self.web3.eth.chain_id}
 
 
-def _checksummed(address: bytes) -> str:
-    return str(AsyncWeb3.to_checksum_address("0x" + address.hex()))
-
-
-async def deploy(
-    url: str, key: coincurve.PrivateKey, settings: StoreSettings, specs: Sequence[FeedSpec], *, salt: str = SALT
-) -> Deployment:
-    """Deploy with a connection of its own."""
-    deployer = Deployer(url, key)
-    try:
-        return await deployer.deploy(settings, specs, salt=salt)
-    finally:
-        await deployer.close()
-
-
-def record(done: Deployment, path: Path) -> None:
-    """Write the deployment to its file.
-
-    Raises:
-        DeployError: the file knows another store of this chain: other settings give other addresses.
-    """
-    if path.is_file():
-        held = tomllib.loads(path.read_text(encoding="utf-8"))
-        if (held.get("chain_id"), held.get("store")) != (done.chain_id, done.store):
-            raise DeployError(
-                f"{path} holds store {held.get('store')} on chain {held.get('chain_id')}, these settings give"
-                f" {done.store} on chain {done.chain_id}: use the same settings, or another --out"
-            )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(done.toml(), encoding="utf-8")
-    fresh.replace(path)
+def _said(error: Web3RPCError) -> str:
+    """The node's own words."""
+    said: Any = (error.rpc_response or {}).get("error") or {}
+    return str(said.get("message", error))[:200]

@@ -16,10 +16,14 @@ from feeds.types import FeedError, Refused, WrongChain
 
 _MAX_BODY = 4 << 20
 _GRACE_S = 0.15
+_LOOK_S = 0.5
 _MAJORITY_FROM = 3
 _MESSAGE = 300
 _UNREADABLE = (FeedError, ValueError, TypeError, KeyError, AttributeError)
 T = TypeVar("T")
+Call = tuple[str, tuple[Any, ...]]
+Ask = tuple[str, tuple[Any, ...], Callable[[Any], Any]]
+"""A method, its parameters, and what turns the answer into something that can be compared."""
 
 
 class ChainError(RuntimeError):
@@ -84,6 +88,8 @@ class Nodes:
         self._session: aiohttp.ClientSession | None = None
         self._nodes: tuple[Node, ...] = ()
         self._checked: set[str] = set()
+        self._height = -1
+        self._heights: dict[str, int] = {}
         self._late: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
@@ -116,7 +122,7 @@ class Nodes:
                     votes.setdefault(of(answer), []).append(name)
             return any(len(names) >= self.agree for names in votes.values())
 
-        answers = await self._ask(method, params, enough)
+        answers = await self._ask([(method, params)], enough)
         best = max(votes, key=lambda v: len(votes[v]), default=None)
         if not votes or len(votes[best]) < self.agree:  # type: ignore[index]
             most = max((len(v) for v in votes.values()), default=0)
@@ -138,7 +144,7 @@ class Nodes:
             values.update({n: v for n, a in answers.items() if (v := _or_none(of, a)) is not None})
             return len(values) >= self.agree
 
-        answers = await self._ask(method, params, enough, grace_s=_GRACE_S if len(self.urls) > 1 else 0.0)
+        answers = await self._ask([(method, params)], enough, grace_s=_GRACE_S if len(self.urls) > 1 else 0.0)
         if len(values) < self.agree:
             raise ChainError(f"{method}: {len(values)} of {self.agree} endpoints answer: {_said(answers)}")
         return sorted(values.values(), reverse=True)[self.agree - 1]  # type: ignore[type-var]
@@ -149,13 +155,96 @@ class Nodes:
         def enough(answers: Mapping[str, Any]) -> bool:
             return sum(not isinstance(a, FeedError) for a in answers.values()) >= least
 
-        return await self._ask(method, params, enough, grace_s=_GRACE_S if len(self.urls) > 1 else 0.0)
+        return await self._ask([(method, params)], enough, grace_s=_GRACE_S if len(self.urls) > 1 else 0.0)
+
+    async def look(self, head_of: Callable[[Any], tuple[int, int]], *asks: Ask) -> tuple[Any, ...]:
+        """The newest view that enough endpoints have: the highest of each value that they have reached.
+
+        An endpoint is asked everything in turn, its newest block last, and counts only if it answers all of it: so no
+        value is newer than the head. The heads are kept: they say what an endpoint's later "not there" is worth.
+
+        Args:
+            head_of: turns a block into (number, time).
+            asks: what else to ask; ``of`` gives something that can be ordered.
+
+        Returns:
+            A value for each of the asks, then the head.
+
+        Raises:
+            ChainError: too few answer.
+        """
+        calls = [*((method, params) for method, params, _ in asks), ("eth_getBlockByNumber", ("latest", False))]
+        readers = [*(of for _, _, of in asks), head_of]
+        views: dict[str, tuple[Any, ...]] = {}
+
+        def enough(answers: Mapping[str, Any]) -> bool:
+            views.clear()
+            views.update({n: v for n, a in answers.items() if (v := _or_none(read, a)) is not None})
+            return len(views) >= self.agree
+
+        def read(answer: Any) -> tuple[Any, ...]:
+            found = answer if len(readers) > 1 else (answer,)
+            return tuple(of(one) for of, one in zip(readers, found, strict=True))
+
+        answers = await self._ask(calls, enough, grace_s=_LOOK_S if len(self.urls) > 1 else 0.0)
+        if len(views) < self.agree:
+            raise ChainError(f"a look at the chain: {len(views)} of {self.agree} endpoints answer: {_said(answers)}")
+        seen = tuple(sorted(column, reverse=True)[self.agree - 1] for column in zip(*views.values(), strict=True))
+        self._height, self._heights = seen[-1][0], {n: v[-1][0] for n, v in views.items()}
+        return seen
+
+    async def known(self, method: str, *params: Any, of: Callable[[Any], T | None]) -> T | None:
+        """What enough endpoints know; None, "not there", only from those that have reached the height of the last look.
+
+        Every endpoint of that look is heard: as long as one may still know of it, the others' "not there" is not
+        believed. One that is behind has no say in it.
+
+        Raises:
+            ChainError: neither enough know it, nor do enough that are up to date say that it is not there.
+        """
+        votes: dict[T | None, list[str]] = {}
+
+        def enough(answers: Mapping[str, Any]) -> bool:
+            votes.clear()
+            for name, answer in answers.items():
+                with contextlib.suppress(*_UNREADABLE):
+                    value = of(answer)
+                    if value is not None or self._heights.get(name, -1) >= self._height:
+                        votes.setdefault(value, []).append(name)
+            most, still_out = known_by(), len(self._heights.keys() - answers.keys())
+            return most >= self.agree or (absent() and most + still_out < self.agree)
+
+        def known_by() -> int:
+            return max((len(names) for value, names in votes.items() if value is not None), default=0)
+
+        def absent() -> bool:
+            return len(votes.get(None, ())) >= self.agree
+
+        answers = await self._ask([(method, params)], enough)
+        best: T | None = None
+        if known_by() >= self.agree:
+            best = max((v for v in votes if v is not None), key=lambda v: (len(votes[v]), self._highest(votes[v])))
+        elif not absent():
+            raise ChainError(
+                f"{method}: {known_by()} of {self.agree} endpoints know it, and too few have reached block"
+                f" {self._height}: {_said(answers)}"
+            )
+        for name in (n for value, names in votes.items() if value != best for n in names):
+            self.disagreed[name] += 1
+        return best
+
+    def _highest(self, names: Sequence[str]) -> int:
+        return max(self._heights.get(n, -1) for n in names)
 
     async def _ask(
-        self, method: str, params: tuple[Any, ...], enough: Callable[[Mapping[str, Any]], bool], grace_s: float = 0.0
+        self, calls: Sequence[Call], enough: Callable[[Mapping[str, Any]], bool], grace_s: float = 0.0
     ) -> Mapping[str, Any]:
-        """Ask all at once; stop waiting when there is enough. Who is later is heard to the end, but not waited for."""
-        tasks = {self._spawn(self._one(node, method, params)): node.name for node in self._open()}
+        """Ask all at once; stop waiting when there is enough. Who is later is heard to the end, but not waited for.
+
+        Returns:
+            By endpoint its answer, all its answers where there are several calls, or the error of one.
+        """
+        tasks = {self._spawn(self._one(node, calls)): node.name for node in self._open()}
         answers: dict[str, Any] = {}
         waiting = set(tasks)
         while waiting:
@@ -169,14 +258,15 @@ class Nodes:
             enough(answers)
         return answers
 
-    async def _one(self, node: Node, method: str, params: tuple[Any, ...]) -> Any:
+    async def _one(self, node: Node, calls: Sequence[Call]) -> Any:
         try:
             if node.name not in self._checked:
                 served = quantity(await node.request("eth_chainId", ()))
                 if served != self._chain_id:
                     return WrongChain(endpoint=node.name, expected=self._chain_id, served=served)
                 self._checked.add(node.name)
-            return await node.request(method, params)
+            answers = [await node.request(method, params) for method, params in calls]
+            return answers[0] if len(calls) == 1 else answers
         except FeedError as e:
             if not isinstance(e, NodeRefused):
                 self._checked.discard(node.name)  # another node may answer there next

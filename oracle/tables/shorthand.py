@@ -3,7 +3,10 @@
 ``catalog = ["rate", "second", "uniswap_v3 wstETH/WETH 0.01%", "chainlink"]`` under a feed, or ``catalog = "..."`` in one
 source, whose other keys then win over what the catalogue says. A name is one of
 
-- ``rate``: what the protocol owes, along the rate graph to the feed's quote; ``second``: every independent derivation
+- ``rate``: what the protocol owes, along the rate graph to the feed's quote, and what else the token's block knows of it:
+  keys of the feed's rules and bands, whether redemption is open, supply and backing; ``second``: every independent
+  derivation
+- ``open``, ``supply``, ``backing``: one of these by itself
 - the name of a pool on the feed's chain (``@chain`` in the feed's id, else ethereum)
 - a venue and its symbol: ``okx STETH-ETH``
 - a provider: its feeds of this pair, as references; ``via chainlink``: its exchange rate as this chain's redemption rate
@@ -11,21 +14,24 @@ source, whose other keys then win over what the catalogue says. A name is one of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from feeds.facts import Compares, Pool, Rate, Reference
-from feeds.rate_graph import OpenGraph, Step, chains_of
+from feeds.facts import Compares, Pool, Rate, Reference, Token
+from feeds.rate_graph import OpenGraph, chains_of
 from feeds.types import Pair
 from oracle.tables.catalog import FIAT, Catalog, shipped
 from oracle.tables.schema import Problem, nearest
+from oracle.tables.shorthand_facts import backing_of, bands_of, flags_of, rules_of, supply_of
 from oracle.tables.shorthand_pools import READERS
+from oracle.tables.shorthand_rates import reader, step_text
 
 _MAINNET = "ethereum"
 _RATE_AGE_S = 120
 _AVERAGE_S = 60
 _VIA = "via "
+_OF_TOKEN = ("rate", "second", "open", "supply", "backing")
 VIA_FEED = "redemption_via_feed"
 """A source's kind: a redemption rate that a provider states, in that provider's group."""
 
@@ -44,6 +50,14 @@ class _At:
     chains: Mapping[str, str]
     notional: str | None
     average_s: int
+
+    @property
+    def token(self) -> Token:
+        """The token that the feed is about."""
+        base, tokens = self.pair.base, self.catalog.tokens
+        if base not in tokens:
+            raise _Unknown(f"{base} is no token of the catalogue; {nearest(base, tokens)}")
+        return tokens[base]
 
     def configured(self, chain: str) -> str:
         """The config's name of a chain of the catalogue."""
@@ -100,7 +114,25 @@ def _feed(catalog: Catalog, chains: Mapping[str, str], name: str, feed: Any, pro
             sources += _named(at, source["catalog"], f"{where}.sources[{i}].catalog", own, problems)
         else:
             sources.append(source)
-    return {**feed, "sources": sources}
+    if "rate" in names:
+        taken = {s.get("name") for s in sources if isinstance(s, Mapping)}
+        place = f"{where}.catalog[{names.index('rate')}]"
+        sources += [s for s in _brought(at, place, problems) if s["name"] not in taken]
+    return {**feed, "sources": sources, **_known(at, feed, names)}
+
+
+def _known(at: _At, feed: Mapping[str, Any], names: Sequence[Any]) -> dict[str, Any]:
+    """The feed's rules and bands with what the token's block knows of them; a key that is written in the feed wins.
+
+    Only beside a rate that is named in the feed's list, and in ether: caps and discounts are published of that.
+    """
+    token = at.catalog.tokens.get(at.pair.base)
+    stated = any(name == "rate" or str(name).startswith(_VIA) for name in names)
+    if token is None or not stated or not at.catalog.graph.at_par(at.pair.quote, "ETH"):
+        return {}
+    known = {"rules": rules_of(token), "bands": bands_of(token)}
+    own = {key: feed.get(key, {}) for key in known}
+    return {k: {**known[k], **own[k]} for k in known if known[k] and isinstance(own[k], Mapping)}
 
 
 def _named(at: _At, name: Any, where: str, own: Mapping[str, Any], problems: list[Problem]) -> list[dict[str, Any]]:
@@ -112,11 +144,8 @@ def _named(at: _At, name: Any, where: str, own: Mapping[str, Any], problems: lis
 
 
 def _resolve(at: _At, name: str) -> list[dict[str, Any]]:
-    if name == "rate":
-        return [_rate(at, name, None)]
-    if name == "second":
-        token = at.catalog.tokens.get(at.pair.base)
-        return [_rate(at, f"rate {i}", edge) for i, edge in enumerate(token.second if token else (), start=2)]
+    if name in _OF_TOKEN:
+        return _of_token(at, name)
     if name.startswith(_VIA):
         return [_via_feed(at, name.removeprefix(_VIA))]
     for pool in at.catalog.pools:
@@ -133,16 +162,43 @@ def _resolve(at: _At, name: str) -> list[dict[str, Any]]:
 
 
 def _names(at: _At) -> Iterator[str]:
-    yield from ("rate", "second")
+    yield from _OF_TOKEN
     yield from sorted({r.provider for r in at.catalog.references})
     yield from (p.name for p in at.catalog.pools if p.chain == at.chain and at.pair.base in p.coins)
     yield from (f"{s.venue} {s.symbol}" for s in at.catalog.symbols)
 
 
+def _of_token(at: _At, name: str) -> list[dict[str, Any]]:
+    if name == "rate":
+        return [_rate(at, name, None)]
+    if name == "second":
+        return [_rate(at, f"rate {i}", edge) for i, edge in enumerate(at.token.second, start=2)]
+    if found := _beside(at, name):
+        return found
+    raise _Unknown(f"no contract that tells it of {at.pair.base} on {at.chain} was published")
+
+
+def _brought(at: _At, where: str, problems: list[Problem]) -> list[dict[str, Any]]:
+    """What the name of a rate brings with it: who tells that holders can redeem, and a supply that has its backing."""
+    token = at.catalog.tokens.get(at.pair.base)
+    if token is None:
+        return []
+    counted = token.backing is not None and token.backing.chain == at.chain
+    try:
+        return [s for name in ("open", *(("supply", "backing") if counted else ())) for s in _beside(at, name)]
+    except _Unknown as e:
+        problems.append(Problem(where, f"{token.symbol} {e}"))
+        return []
+
+
+def _beside(at: _At, name: str) -> list[dict[str, Any]]:
+    if name == "open":
+        return flags_of(at.token, at.configured)
+    return supply_of(at.token, at.chain, at.configured) if name == "supply" else backing_of(at.token, at.configured)
+
+
 def _rate(at: _At, name: str, first: Rate | None) -> dict[str, Any]:
-    if at.pair.base not in at.catalog.tokens:
-        raise _Unknown(f"{at.pair.base} is no token of the catalogue; {nearest(at.pair.base, at.catalog.tokens)}")
-    steps = at.catalog.graph.path(at.pair.base, at.pair.quote, first=first)
+    steps = at.catalog.graph.path(at.token.symbol, at.pair.quote, first=first)
     if len(read_on := chains_of(steps)) != 1:
         raise _Unknown(
             f"the way from {at.pair.base} to {at.pair.quote} is at par: there is nothing to read, use share_of"
@@ -155,21 +211,6 @@ def _rate(at: _At, name: str, first: Rate | None) -> dict[str, Any]:
         "max_age_s": _RATE_AGE_S,
         "steps": [step_text(s) for s in steps],
     }
-
-
-def step_text(step: Step) -> str:
-    """A step as the adapter ``rate_path`` takes it."""
-    rate, pair = step.rate, f"{step.base}/{step.quote}"
-    if rate.par is not None:
-        return f"{pair} par"
-    parts = [pair, rate.contract or "", rate.function or "", *rate.args]
-    parts += [f"word={rate.word}"] if rate.word else []
-    if rate.over_contract is not None:
-        parts += ["over", rate.over_contract, rate.over_function or ""]
-        parts += [f"word={rate.over_word}"] if rate.over_word else []
-    elif rate.scale != 18:  # noqa: PLR2004 - what the adapter takes unless told
-        parts.append(f"scale={rate.scale}")
-    return " ".join(parts)
 
 
 def _pool(at: _At, pool: Pool) -> dict[str, Any]:
@@ -234,20 +275,6 @@ def _reference(at: _At, reference: Reference) -> dict[str, Any]:
         "max_age_s": _RATE_AGE_S,
         **reader(reference),
     }
-
-
-def reader(reference: Reference) -> dict[str, Any]:
-    """The adapter of a provider's feed and its keys; an answer may be a tenth older than the provider's heartbeat."""
-    oldest = {"oldest_s": reference.heartbeat_s * 11 // 10 + 300} if reference.heartbeat_s else {}
-    if reference.provider == "pyth":
-        return {"type": "pyth", "contract": reference.address, "feed_id": reference.feed_id, **oldest}
-    if reference.provider == "chronicle":
-        return {"type": "chronicle", "contract": reference.address, **oldest}
-    if reference.provider == "api3":
-        return {"type": "api3", "proxy": reference.address, **oldest}
-    if reference.provider == "aave_capo":
-        return {"type": "chainlink", "feed": reference.address, "answer_only": True, "decimals": 8}
-    return {"type": "chainlink", "feed": reference.address, **oldest}
 
 
 def _via_feed(at: _At, provider: str) -> dict[str, Any]:

@@ -251,6 +251,17 @@ def test_nor_is_a_local_chain(desk: Desk) -> None:
     assert done.exit_code == 0, done.output
     assert "warning" not in done.stderr
     assert int(desk.store.guardian().call(), 16) == 0
+    assert "registry" not in desk.held
+
+
+def test_a_registry_by_the_command_line_alone_is_bound_to_the_store(desk: Desk) -> None:
+    args = ["--rpc", desk.url, "--signers", ",".join(SIGNERS), "--threshold", "2", "--overlap", "90"]
+    done = desk.deploy(*args, "--registry", TOKEN, "--treasury", TREASURY, "--arbiter", GUARDIAN)
+    assert done.exit_code == 0, done.output
+    registry = desk.contract("OperatorRegistry", desk.held["registry"])
+    assert (registry.store().call(), registry.chainId().call()) == (desk.held["store"], 31_337)
+    assert (registry.arbiter().call(), registry.curator().call()) == (GUARDIAN, account(0).address)
+    assert registry.unbondingS().call() == (30 + 3) * 86_400 + 90 + 60
 
 
 @pytest.mark.parametrize(
@@ -263,6 +274,8 @@ def test_nor_is_a_local_chain(desk: Desk) -> None:
         (["main", "--min-gap", "0"], "min_gap_s = 0: write 1 to 3600"),
         (["main", "--weights", "1,2"], "weights: 2 for 3 signers"),
         (["main", "--weights", "1,x"], "write whole numbers"),
+        (["main", "--registry", TOKEN[:-1]], "registry"),
+        (["--signers", SIGNERS[0], "--threshold", "1", "--registry", TOKEN], "store.registry.treasury: is missing"),
         (["main", "--guardian", "0x12"], "guardian: '0x12' is no address"),
         (["--signers", f"{SIGNERS[0]},{SIGNERS[0]}", "--threshold", "2"], "stands twice"),
         (["--signers", SIGNERS[0]], "store.threshold: is missing"),
@@ -299,6 +312,13 @@ def test_a_section_names_chains_and_feeds_that_are_there(tmp_path: Path) -> None
     assert done.exit_code == 2
     assert "stores.main.chain: 'locl' is no chain; did you mean 'local'?" in done.output
     assert "stores.main.classes.dollars: 'ETH/EUR' is no feed; did you mean 'ETH/USD'?" in done.output
+
+
+def test_every_option_is_in_the_docs() -> None:
+    text = (Path(__file__).resolve().parent.parent.parent / "docs" / "cli.md").read_text()
+    options = [o for p in main.commands["deploy"].params for o in p.opts if o.startswith("--")]
+    assert len(options) >= 19
+    assert [o for o in options if f"`{o}" not in text] == []
 
 
 def test_a_recorded_deployment_reads_back_as_what_it_was_made_with(tmp_path: Path) -> None:

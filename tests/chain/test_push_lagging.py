@@ -30,15 +30,17 @@ async def world(folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[tuple[Fau
         proxies = [LaggingNode(node.url, **one) for one in nodes]
         for proxy in proxies:
             await proxy.start()
-        place = await put_store(node.url, tuple(p.url for p in proxies), folder)
-        async with FaultWorld(place, 0) as made:
-            await made.rpc("evm_setAutomine", False)
-            await made.rpc("anvil_mine", "0x40")
-            made.now_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
-            await made.targets[0].turn()
-            yield made, proxies
-        for proxy in proxies:
-            await proxy.stop()
+        try:
+            place = await put_store(node.url, tuple(p.url for p in proxies), folder)
+            async with FaultWorld(place, 0) as made:
+                await made.rpc("evm_setAutomine", False)
+                await made.rpc("anvil_mine", "0x40")
+                made.now_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+                await made.targets[0].turn()
+                yield made, proxies
+        finally:
+            for proxy in proxies:
+                await proxy.stop()
 
 
 async def landed_on_chain(world: FaultWorld) -> set[str]:

@@ -143,6 +143,7 @@ async def test_a_signer_that_does_not_sign_leaves_the_others_to_agree(tmp_path: 
         assert [v.operator for v in done.values] == ["near1", "near2"]
         assert done.mute == {"far"}
         assert done.records[0].signed_at_ms is not None
+        assert done.records[0].operators == ("near1", "near2"), "who did not sign is not said to have"
         batch, refusals = await one.batch(done)
         assert batch is not None
         assert batch.signers == ("near1", "near2")

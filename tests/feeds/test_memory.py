@@ -7,7 +7,16 @@ from statistics import median_low
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.memory import BLOCKS, FALL_BPS, RISE_BPS, SETTLED_BLOCKS, Memory
+from feeds.memory import (
+    BLOCKS,
+    FALL_BPS,
+    KNOWN_BLOCKS,
+    RISE_BPS,
+    SAMPLE_BLOCKS,
+    SETTLED_BLOCKS,
+    UNKNOWN_SHARE,
+    Memory,
+)
 from feeds.types import FeedError, NoData, Quote, Unsteady
 from feeds.units import WAD, Wad
 
@@ -90,3 +99,35 @@ def test_a_new_level_is_believed_once_it_has_stood() -> None:
     seen = [memory.held("p", pool(virtual=slashed), b) for b in range(1, SETTLED_BLOCKS + 5)]
     believed = [isinstance(r, Quote) for r in seen]
     assert believed == [False] * (SETTLED_BLOCKS - 1) + [True] * 5
+
+
+def test_what_earlier_blocks_tell_is_a_past() -> None:
+    memory = Memory()
+    starts = range(1_000 - BLOCKS, 1_000, SAMPLE_BLOCKS)
+    memory.recall(["p"], [(block, {"p": pool(1_000)}) for block in starts])
+    for block in range(1_000, 1_000 + BLOCKS // 2):
+        assert depth(memory.held("p", pool(10**9), block)) == 1_000, "rented, from the start on"
+    assert depth(memory.held("p", pool(10**9), 1_000 + BLOCKS // 2)) == 10**9
+
+
+def test_a_pool_that_owes_its_past_counts_in_part_until_it_has_one() -> None:
+    memory = Memory()
+    memory.recall(["p"], [])
+    for block in range(KNOWN_BLOCKS - 1):
+        assert depth(memory.held("p", pool(1_000), block)) == 1_000 // UNKNOWN_SHARE
+    assert depth(memory.held("p", pool(1_000), KNOWN_BLOCKS)) == 1_000
+    assert depth(memory.held("q", pool(1_000), 0)) == 1_000, "it was not asked for a past"
+
+
+def test_failures_of_earlier_blocks_tell_nothing() -> None:
+    memory = Memory()
+    memory.recall(["p"], [(block, {"p": NoData()}) for block in range(0, BLOCKS, SAMPLE_BLOCKS)])
+    assert depth(memory.held("p", pool(1_000), BLOCKS)) == 1_000 // UNKNOWN_SHARE
+
+
+def test_a_virtual_price_bent_for_the_start_is_seen() -> None:
+    memory = Memory()
+    starts = range(0, BLOCKS, SAMPLE_BLOCKS)
+    memory.recall(["p"], [(block, {"p": pool(5, virtual=WAD)}) for block in starts])
+    assert isinstance(memory.held("p", pool(5, virtual=2 * WAD), BLOCKS), Unsteady)
+    assert isinstance(memory.held("p", pool(5, virtual=WAD + 1), BLOCKS), Quote)

@@ -262,7 +262,8 @@ def test_every_published_fact_was_carried_over() -> None:
 def _reading(entry: dict[str, Any]) -> bool:
     """Whether a contract's function is given; divETH's stands on its share token here, and stETH's on wstETH."""
     rate = entry.get("rate") or {}
-    return (bool(rate.get("contract") and rate.get("function")) and entry["symbol"] != "stETH") or entry["symbol"] == "wdivETH"  # fmt: skip
+    called = bool(rate.get("contract") and rate.get("function"))
+    return (called and str(entry["symbol"]) != "stETH") or str(entry["symbol"]) == "wdivETH"
 
 
 def test_lookups_are_by_chain_and_address() -> None:

@@ -106,11 +106,10 @@ def test_a_written_key_wins_and_the_others_stay() -> None:
 
 
 def test_a_published_cap_is_enough_for_the_mode_that_needs_one() -> None:
-    assert plan(
-        parse(
-            {"chains": CHAINS, "feeds": {"rETH/ETH": {"mode": "capped", "reference_only": True, "catalog": ["rate"]}}}
-        )
-    )
+    capped = {"mode": "capped", "reference_only": True, "catalog": ["rate"]}
+    assert plan(parse({"chains": CHAINS, "feeds": {"rETH/ETH": capped}})).specs["rETH/ETH"].mode is Mode.CAPPED
+    with pytest.raises(ConfigError, match="capped needs a cap"):
+        plan(parse({"chains": CHAINS, "feeds": {"swETH/ETH": capped}}))
 
 
 def test_facts_come_with_a_rate_in_ether_and_with_nothing_else() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oracle.checks.bonds import Member
 from oracle.checks.power import Bonding, Group, Limits, StoreFacts, costs, document, roles
+from oracle.checks.told import trust_lines
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "trust.md"
 BONDING = Bonding(
@@ -33,6 +34,21 @@ def test_the_walk_is_the_document_s_example() -> None:
     worst = {r["role"]: r["worst"] for r in roles(FACTS)}["operators of at least the threshold"]
     assert worst == "class 0: 500 bps every 10 s, 34 % in a minute, or any price after 600 s of standing by it"
     assert [(c["weight"], c["operators"]) for c in costs(FACTS)] == [("3", 3), ("1", 1), ("3", 3), ("4", 4)]
+
+
+def test_what_the_document_shows_is_what_is_printed() -> None:
+    weights, bond = (4, 3, 2), (40, 30, 20)
+    members = tuple(
+        Member(address=bytes([i]) * 20, weight=w, bond=b * 10**18)
+        for i, (w, b) in enumerate(zip(weights, bond, strict=True))
+    )
+    group = Group(epoch=1, threshold=6, strong=7, members=members)
+    shown = trust_lines(document(replace(FACTS, group=group, bonding=replace(BONDING, unit="wdivETH"))))
+    text = DOCS.read_text()
+    plain = [line for line in shown[1:] if "0x" not in line and "nobody" not in line and "CAUTION" not in line]
+    assert len(plain) == 8
+    for line in plain:
+        assert line in text, line
 
 
 def test_every_role_and_cost_is_in_the_document() -> None:

@@ -63,6 +63,16 @@ def test_a_spoilt_answer_is_malformed_or_replies(results: list[tuple[bool, bytes
         assert all(isinstance(r, bytes | FeedError) for r in replies)
 
 
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=100)), max_size=6), st.binary(min_size=1), st.data())
+def test_an_answer_that_is_cut_off_is_malformed(
+    results: list[tuple[bool, bytes]], last: bytes, data: st.DataObject
+) -> None:
+    whole = encode(["(bool,bytes)[]"], [[*results, (True, last)]])
+    cut = data.draw(st.integers(0, len(whole) - -len(last) % 32 - 1))
+    with pytest.raises(Malformed):
+        multicall.unpack(whole[:cut], len(results) + 1)
+
+
 @pytest.mark.parametrize(
     ("revert", "said"),
     [

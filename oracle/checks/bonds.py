@@ -1,0 +1,77 @@
+"""The least that a coalition of signers costs: how few of them, and how little bond, reach a weight. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+_MOST_STATES = 5_000
+"""Partial sums that are kept; a set with more is answered by a lower bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A signer: its weight, and its bond in the token's own units; None where nobody can tell."""
+
+    address: bytes
+    weight: int
+    bond: int | None = None
+
+
+def cheapest(members: Sequence[Member], weight: int) -> tuple[int, bool] | None:
+    """The least bond of any set of members with this weight, and whether that is exact; None where a bond is unknown.
+
+    Exact by all sums that no other beats in both weight and bond; where these are too many, the bound that the whole
+    reached by parts of members gives: never more than the true cost.
+    """
+    if weight <= 0:
+        return 0, True
+    bonds = [(m.weight, m.bond) for m in members if m.bond is not None]
+    if len(bonds) < len(members) or sum(m.weight for m in members) < weight:
+        return None
+    best: dict[int, int] = {0: 0}
+    for own, bond in bonds:
+        for held, cost in list(best.items()):
+            reached = min(weight, held + own)
+            if cost + bond < best.get(reached, cost + bond + 1):
+                best[reached] = cost + bond
+        best = _undominated(best)
+        if len(best) > _MOST_STATES:
+            return _by_parts(bonds, weight), False
+    return best[weight], True
+
+
+def counted(operators: int) -> str:
+    """A number of operators, for people."""
+    return f"{operators} operator{'' if operators == 1 else 's'}"
+
+
+def _undominated(sums: Mapping[int, int]) -> dict[int, int]:
+    """The sums that no other reaches or passes for as little."""
+    kept: dict[int, int] = {}
+    least: int | None = None
+    for weight in sorted(sums, reverse=True):
+        if least is None or sums[weight] < least:
+            kept[weight] = least = sums[weight]
+    return kept
+
+
+def _by_parts(bonds: Sequence[tuple[int, int]], weight: int) -> int:
+    """Cost if a part of a member could be bought: the cheapest per weight first, rounded down."""
+    left, cost = weight, 0
+    for own, bond in sorted(bonds, key=lambda b: Fraction(b[1], b[0])):
+        if own >= left:
+            return cost + bond * left // own
+        left, cost = left - own, cost + bond
+    return cost
+
+
+def fewest(members: Sequence[Member], weight: int) -> int:
+    """How few members can have this weight."""
+    left, count = weight, 0
+    for one in sorted((m.weight for m in members), reverse=True):
+        if left <= 0:
+            break
+        left, count = left - one, count + 1
+    return count

@@ -1,0 +1,273 @@
+"""Who can do what with a store, how soon, and at worst; and what it costs to corrupt its operators. Pure: from what was read.
+
+docs/trust.md says why these are the roles and the costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from feeds.abi import checksummed
+from feeds.units import BPS
+from oracle.checks.bonds import Member, cheapest, counted, fewest
+from oracle.tables.stores import LOCAL_CHAINS, cautions
+
+_MINUTE_S = 60
+_HUNDRED = 100
+_ASKED = ("curator", "arbiter", "treasury", "slasher")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A signer set: who counts from when with which thresholds."""
+
+    epoch: int
+    threshold: int
+    strong: int
+    members: tuple[Member, ...]
+    from_s: int = 0
+
+    @property
+    def total(self) -> int:
+        """All weight."""
+        return sum(m.weight for m in self.members)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of a class, and the feeds in it."""
+
+    number: int
+    min_gap_s: int
+    step_bps: int
+    step_wait_s: int
+    feeds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bonding:
+    """The OperatorRegistry over a store. ``parties``: by role; None for nobody. ``unit``: of the bonds, for people."""
+
+    address: bytes
+    parties: Mapping[str, bytes | None]
+    unbonding_s: int
+    dispute_s: int
+    unit: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts:
+    """What a store says of itself at one block.
+
+    Attributes:
+        owner_is_key: no code at the owner's address: neither a timelock nor a Safe.
+        next_epoch: number and time (Unix s) of the signer set that is to come, None for none.
+        next_group: who is in it, where that could be read.
+        overlap_ends_s: until when the set before the present one is taken.
+    """
+
+    target: str
+    chain: str
+    chain_id: int
+    store: bytes
+    block: int
+    time_s: int
+    owner: bytes
+    owner_is_key: bool
+    pending_owner: bytes | None
+    guardian: bytes | None
+    max_push_age_s: int
+    rotation_delay_s: int
+    overlap_s: int
+    overlap_ends_s: int
+    group: Group
+    next_epoch: tuple[int, int] | None
+    next_group: Group | None
+    classes: tuple[Limits, ...]
+    paused: tuple[str, ...]
+    bonding: Bonding | None
+
+
+def costs(facts: StoreFacts) -> list[dict[str, Any]]:
+    """What each wrong takes: weight, the fewest operators, and their bond."""
+    group = facts.group
+    rows = (
+        ("no news", group.total - group.threshold + 1, "refusing costs the rewards, no bond"),
+        ("two prices for one round", 2 * group.threshold - group.total, "slashed by anybody's proof"),
+        ("a price beyond the step, after its wait", group.threshold, "slashed only for a contradiction"),
+        ("any price at once", group.strong, "slashed only for a contradiction"),
+    )
+    found = []
+    for what, weight, note in rows:
+        least = cheapest(group.members, weight)
+        found.append(
+            {
+                "what": what,
+                "weight": str(weight),
+                "operators": fewest(group.members, weight),
+                "bond": None if least is None else str(least[0]),
+                "exact": least is not None and least[1],
+                "note": note,
+            }
+        )
+    return found
+
+
+def roles(facts: StoreFacts) -> list[dict[str, Any]]:
+    """Each role of a store: who has it, its power, its delay and its worst."""
+    return [
+        {"role": role, "who": who, "power": power, "delay_s": delay_s, "worst": worst}
+        for role, who, power, delay_s, worst in _roles(facts)
+    ]
+
+
+_Row = tuple[str, str, str, int, str]
+
+
+def _roles(facts: StoreFacts) -> Iterator[_Row]:
+    group, delay_s = facts.group, facts.rotation_delay_s
+    silent = group.total - group.threshold + 1
+    yield (
+        "anyone", "", "push a signed batch", 0,
+        f"choose among batches signed within {facts.max_push_age_s} s, never back in time, one round a transaction",
+    )  # fmt: skip
+    yield (
+        "operators below the threshold", f"weight below {group.threshold} of {group.total}", "refuse to sign", 0,
+        f"no news, once weight {silent} ({counted(fewest(group.members, silent))}) refuses: views grow old",
+    )  # fmt: skip
+    yield (
+        "operators of at least the threshold", f"weight {group.threshold}", "any status at once; prices within the step", 0,
+        "; ".join(_walk(c) for c in facts.classes),
+    )  # fmt: skip
+    yield (
+        "operators of at least the step threshold",
+        f"weight {group.strong}",
+        "any price",
+        0,
+        "any price, up to 30 s ahead",
+    )
+    if facts.overlap_ends_s > facts.time_s:
+        yield (
+            "signers of the epoch before", "", "as the present signers", 0,
+            f"as the present signers, until {facts.overlap_ends_s} (Unix s)",
+        )  # fmt: skip
+    yield (
+        "guardian", _who(facts.guardian), "pause tokens", 0,
+        "every token in halt until the owner resumes it" if facts.guardian else "nobody but the owner can pause",
+    )  # fmt: skip
+    yield (
+        "owner", _who(facts.owner) + (" (a plain key)" if facts.owner_is_key else " (a contract)"),
+        "register tokens; replace signers and guardian; resume", delay_s,
+        "its own signers, and so any price, " + (f"{delay_s} s after everybody saw it coming" if delay_s else "at once"),
+    )  # fmt: skip
+    if facts.pending_owner is not None:
+        yield "pending owner", _who(facts.pending_owner), "become the owner", 0, "the owner's, once it accepts"
+    if facts.next_epoch is not None:
+        epoch, at_s = facts.next_epoch
+        yield (
+            "signers to come", f"epoch {epoch}", "as the present signers", max(0, at_s - facts.time_s),
+            f"as the present signers, from {at_s} (Unix s)",
+        )  # fmt: skip
+    if facts.bonding is not None:
+        yield from _registry(facts.bonding)
+
+
+def _registry(bonding: Bonding) -> Iterator[_Row]:
+    who = {role: _who(bonding.parties.get(role)) for role in _ASKED}
+    dispute_s = bonding.dispute_s
+    yield "curator of the registry", who["curator"], "say which keys are in a snapshot", 0, "leave somebody out"
+    yield (
+        "arbiter of the registry",
+        who["arbiter"],
+        "give a penalty back",
+        0,
+        f"let a liar keep its bond, within {dispute_s} s",
+    )
+    yield "treasury", who["treasury"], "get what is not given back", dispute_s, "nothing"
+    yield "slasher", who["slasher"], "slash what the registry says is final", dispute_s, "nothing by itself"
+
+
+def _walk(limits: Limits) -> str:
+    """How far the threshold can walk a price in a minute, and how soon it is anywhere."""
+    times = _MINUTE_S // limits.min_gap_s
+    wait = f"or any price after {limits.step_wait_s} s of standing by it"
+    where = f"class {limits.number}: {limits.step_bps} bps every {limits.min_gap_s} s"
+    if times < 1:
+        return f"{where}, {wait}"
+    up_percent = (BPS + limits.step_bps) ** times * _HUNDRED // BPS**times - _HUNDRED
+    return f"{where}, {up_percent} % in a minute, {wait}"
+
+
+def document(facts: StoreFacts) -> dict[str, Any]:
+    """All of it as one JSON document: weights and bonds as texts, as they may pass 2^53."""
+    bonding = facts.bonding
+    return {
+        "target": facts.target,
+        "chain": facts.chain,
+        "store": checksummed(facts.store),
+        "block": facts.block,
+        "roles": roles(facts),
+        "signers": _group(facts.group),
+        "next_signers": _coming(facts),
+        "classes": [
+            {"class": c.number, "min_gap_s": c.min_gap_s, "step_bps": c.step_bps, "step_wait_s": c.step_wait_s,
+             "feeds": list(c.feeds)}
+            for c in facts.classes
+        ],
+        "paused": list(facts.paused),
+        "registry": None if bonding is None else {
+            "address": checksummed(bonding.address), "unit": bonding.unit, "decimals": bonding.decimals,
+            "unbonding_s": bonding.unbonding_s, "dispute_s": bonding.dispute_s,
+            **{role: _who(party) for role, party in bonding.parties.items()},
+        },
+        "costs": costs(facts),
+        "cautions": _cautions(facts),
+    }  # fmt: skip
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "epoch": group.epoch,
+        "threshold": str(group.threshold),
+        "step_threshold": str(group.strong),
+        "weight": str(group.total),
+        "members": [
+            {
+                "address": checksummed(m.address),
+                "weight": str(m.weight),
+                "bond": None if m.bond is None else str(m.bond),
+            }
+            for m in group.members
+        ],
+    }
+
+
+def _coming(facts: StoreFacts) -> dict[str, Any] | None:
+    if facts.next_epoch is None:
+        return None
+    epoch, at_s = facts.next_epoch
+    known = {} if facts.next_group is None else _group(facts.next_group)
+    return {"members": None, **known, "epoch": epoch, "from_s": at_s}
+
+
+def _cautions(facts: StoreFacts) -> list[str]:
+    """What of it is unsafe with real money; nothing is on a local chain."""
+    if facts.chain_id in LOCAL_CHAINS:
+        return []
+    return cautions(
+        rotation_delay_s=facts.rotation_delay_s,
+        overlap_s=facts.overlap_s,
+        max_push_age_s=facts.max_push_age_s,
+        weights=[m.weight for m in facts.group.members],
+        threshold=facts.group.threshold,
+        step_bps=max(c.step_bps for c in facts.classes),
+        guardian=facts.guardian is not None,
+        owner_is_key=facts.owner_is_key,
+    )
+
+
+def _who(address: bytes | None) -> str:
+    return "nobody" if address is None else checksummed(address)

@@ -1,0 +1,55 @@
+"""A report key has one memory: processes that use one keyfile on a machine must use one journal.
+
+Two journals would let a key sign two values for one place, each with a good conscience. The journal itself may be shared:
+SQLite lets one process after the other write, and whoever comes second finds what the first has signed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from oracle.keys import KeyfileError
+
+
+class Hold:
+    """Keyfile and journal, held by this process until it closes them or ends.
+
+    Locks are advisory (flock) and hold on one machine; a copy of the keyfile is another file. The journal's lies beside
+    it (``NAME.lock``), because closing a second handle of the file itself would drop SQLite's own locks.
+
+    Args:
+        keyfile: of a report key; it must exist.
+        journal: what the key has signed, as this process has it.
+
+    Raises:
+        KeyfileError: another process uses the keyfile with another journal.
+    """
+
+    def __init__(self, keyfile: Path, journal: Path) -> None:
+        self._journal = os.open(journal.with_name(f"{journal.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._keyfile = os.open(keyfile, os.O_RDONLY)
+        _take(self._journal)  # first the journal: whoever uses the key too then finds it in use, or has another
+        if not _take(self._keyfile) and _take(self._journal):
+            self.close()
+            raise KeyfileError(
+                f"{keyfile} is in use by another process with another journal than {journal}: one key with two journals"
+                " signs two things and is slashed. Give both processes the same journal, or this one no report key"
+            )
+
+    def close(self) -> None:
+        """Let go."""
+        os.close(self._journal)
+        os.close(self._keyfile)
+
+
+def _take(handle: int) -> bool:
+    """Hold a file together with others that hold it; whether nobody else does."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        return False
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    return True

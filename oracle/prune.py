@@ -1,0 +1,91 @@
+"""Prune: drop from the database what no audit needs any more, the oldest first and a little at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+PUSHED_KEPT_S = 400 * 86_400
+"""Signed values behind a push that landed: the evidence of what is on a chain outlives the rounds."""
+INDEXES = """
+CREATE INDEX IF NOT EXISTS agreements_round ON agreements (round_s);
+CREATE INDEX IF NOT EXISTS pushes_landed ON pushes (target, round_s) WHERE state = 'landed';
+"""
+_CHECKPOINTS = "SELECT operator, feed, max(round_s) FROM checkpoints WHERE round_s <= ? GROUP BY operator, feed"
+_NEWEST = "SELECT max(round_s) FROM rounds WHERE operator = ? AND feed = ?"
+_DROP_CHECKPOINTS = "DELETE FROM checkpoints WHERE operator = ? AND feed = ? AND round_s < ?"
+_DROP_ROUNDS = (
+    "DELETE FROM rounds WHERE operator = ? AND feed = ? AND round_s IN (SELECT round_s FROM rounds"
+    " WHERE operator = ? AND feed = ? AND round_s < ? ORDER BY round_s LIMIT ?)"
+)
+_AGREEMENTS = (
+    "SELECT target, round_s, EXISTS (SELECT 1 FROM pushes p WHERE p.target = a.target AND p.round_s = a.round_s"
+    " AND p.state = 'landed') FROM agreements a WHERE round_s >= ? AND round_s < ? ORDER BY round_s LIMIT ?"
+)
+_DROP_AGREEMENT = "DELETE FROM agreements WHERE target = ? AND round_s = ?"
+
+
+class Pruner:
+    """What is left to drop. A crash at any point loses the aim and nothing else: the next aim finds the rest.
+
+    Args:
+        conn: the database, in autocommit mode; every step is a transaction of its own.
+    """
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+        self._before_s = 0
+        self._seen_s = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would find something."""
+        return self._before_s > 0
+
+    def aim(self, before_s: int) -> None:
+        """Drop what is older than this, Unix seconds, with the steps to come."""
+        self._before_s, self._seen_s = before_s, 0
+
+    def step(self, limit: int) -> int:
+        """Drop at most so many rounds, and look at as many signed values.
+
+        Rounds go up to the newest checkpoint before the aim, so that the rest stays recomputable. Signed values go with
+        the oldest round that is kept; those behind a push that landed stay for ``PUSHED_KEPT_S``.
+
+        Returns:
+            How many rounds were dropped.
+        """
+        if not self.busy:
+            return 0
+        firsts = self._conn.execute(_CHECKPOINTS, (self._before_s,)).fetchall()
+        left = limit
+        with self._conn:
+            self._conn.execute("BEGIN IMMEDIATE")
+            for operator, feed, first_s in firsts:
+                # with the first round that goes: nothing can be folded from these any more
+                self._conn.execute(_DROP_CHECKPOINTS, (operator, feed, first_s))
+                left -= self._conn.execute(_DROP_ROUNDS, (operator, feed, operator, feed, first_s, left)).rowcount
+                if left <= 0:
+                    break
+            seen_s, more = self._drop_agreements(self._oldest_kept_s(firsts), limit)
+        self._seen_s = seen_s
+        if left > 0 and not more:
+            self._before_s = 0
+        return limit - left
+
+    def _oldest_kept_s(self, firsts: Sequence[tuple[str, str, int]]) -> int:
+        """Where the oldest fold begins, of the feeds that go on."""
+        kept = [s for operator, feed, s in firsts if self._newest_s(operator, feed) >= self._before_s]
+        return min([*kept, self._before_s])
+
+    def _newest_s(self, operator: str, feed: str) -> int:
+        return int(self._conn.execute(_NEWEST, (operator, feed)).fetchone()[0] or 0)
+
+    def _drop_agreements(self, before_s: int, limit: int) -> tuple[int, bool]:
+        """Look at the next signed values, in order of time; how far that came, and whether there are more."""
+        found = self._conn.execute(_AGREEMENTS, (self._seen_s, before_s, limit)).fetchall()
+        oldest_s = self._before_s - PUSHED_KEPT_S
+        gone = [(target, round_s) for target, round_s, pushed in found if not pushed or round_s < oldest_s]
+        self._conn.executemany(_DROP_AGREEMENT, gone)
+        # from the same round again: another target may have values of it
+        return (found[-1][1] if found else self._seen_s), len(found) >= limit
