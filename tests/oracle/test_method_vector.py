@@ -90,7 +90,8 @@ def test_filters_agree_save_where_a_hair_decides(name: str, rows: Groups, floor:
 
 def exact_hairs(name: str, rows: Groups, floor: int, place: int) -> set[bool]:
     """What the integers say with this price a hair lower and higher: a wei can decide there that no float can hold."""
-    said = set()
+    as_floats = [(int(r[0] / WAD * WAD), *r[1:]) for r in rows]
+    said = {place in OUTLIERS[name](as_inputs(as_floats), floor)}
     for hair in (-1, 1):
         moved = list(rows)
         moved[place] = (rows[place][0] + hair * (rows[place][0] // 10**12), *rows[place][1:])

@@ -40,7 +40,7 @@ def test_a_sale_over_two_curves_is_the_best_that_any_split_gives(
         got = fluid_math.sell(curves, amount, fee)
     except Thin:
         return
-    missed = (Decimal(fee * amount) / (10**6 * min(base, other))) ** 2  # the split is made before the fee: second order
+    missed = (Decimal(fee) / 10**6) ** 2 * amount / min(base, other)  # the split is made before the fee: second order
     assert exact * (1 - missed - Decimal("1e-15")) - 4 <= got <= exact + 1
 
 
