@@ -37,6 +37,7 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 
 fuzz: setup     ## long: adapters and contracts under mutated input
 	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} LRT_ORACLE_CONTRACT_FUZZ=$${LRT_ORACLE_CONTRACT_FUZZ:-1000000} \
+	LRT_ORACLE_CONTRACT_STATEFUL=$${LRT_ORACLE_CONTRACT_STATEFUL:-20000} LRT_ORACLE_CONTRACT_HONEST=$${LRT_ORACLE_CONTRACT_HONEST:-2000} \
 	LRT_ORACLE_CONTRACT_FUZZ_STATE=$(FUZZ_STATE) $(PY) -m pytest -m fuzz -n 2 $(ARGS)
 
 laws: setup     ## long: every law of the core with 10,000 examples

@@ -127,7 +127,7 @@ async def _by_ccxt(
             figures = await ccxt.hear()
             await venues.hear()
             await ccxt.say({"step": "drain"})
-            never = done["sent"] - (await ccxt.hear())["read"]
+            never = max(0, done["sent"] - (await ccxt.hear())["read"])
             steps.append({**figures, "sent_per_s": round(done["sent"] / seconds), "never_read": never})
     return {"version": found["version"], "venues": found["reads"], "left_out": found["left_out"], "steps": steps}
 

@@ -49,8 +49,8 @@ class Pruner:
     def step(self, limit: int) -> int:
         """Drop at most so many rounds, and look at as many signed values.
 
-        Rounds go up to the newest checkpoint before the aim, so that the rest stays recomputable. Signed values go with
-        the oldest round that is kept; those behind a push that landed stay for ``PUSHED_KEPT_S``.
+        Rounds go up to the newest checkpoint before the aim, so that the rest stays recomputable. Signed values go where
+        no feed keeps a round of that time; those behind a push that landed stay for ``PUSHED_KEPT_S``.
 
         Returns:
             How many rounds were dropped.
@@ -67,25 +67,26 @@ class Pruner:
                 left -= self._conn.execute(_DROP_ROUNDS, (operator, feed, operator, feed, first_s, left)).rowcount
                 if left <= 0:
                     break
-            seen_s, more = self._drop_agreements(self._oldest_kept_s(firsts), limit)
+            seen_s, more = self._drop_agreements(self._spans(firsts), limit)
         self._seen_s = seen_s
         if left > 0 and not more:
             self._before_s = 0
         return limit - left
 
-    def _oldest_kept_s(self, firsts: Sequence[tuple[str, str, int]]) -> int:
-        """Where the oldest fold begins, of the feeds that go on."""
-        kept = [s for operator, feed, s in firsts if self._newest_s(operator, feed) >= self._before_s]
-        return min([*kept, self._before_s])
+    def _spans(self, firsts: Sequence[tuple[str, str, int]]) -> set[tuple[int, int]]:
+        """First and last round of what is kept from before the aim; of a feed that has ended, that is its last part."""
+        newest = ((self._conn.execute(_NEWEST, (operator, feed)).fetchone()[0] or 0) for operator, feed, _ in firsts)
+        return {(first_s, last_s) for (_, _, first_s), last_s in zip(firsts, newest, strict=True)}
 
-    def _newest_s(self, operator: str, feed: str) -> int:
-        return int(self._conn.execute(_NEWEST, (operator, feed)).fetchone()[0] or 0)
-
-    def _drop_agreements(self, before_s: int, limit: int) -> tuple[int, bool]:
+    def _drop_agreements(self, spans: set[tuple[int, int]], limit: int) -> tuple[int, bool]:
         """Look at the next signed values, in order of time; how far that came, and whether there are more."""
-        found = self._conn.execute(_AGREEMENTS, (self._seen_s, before_s, limit)).fetchall()
+        found = self._conn.execute(_AGREEMENTS, (self._seen_s, self._before_s, limit)).fetchall()
         oldest_s = self._before_s - PUSHED_KEPT_S
-        gone = [(target, round_s) for target, round_s, pushed in found if not pushed or round_s < oldest_s]
+        gone = [
+            (target, round_s)
+            for target, round_s, pushed in found
+            if not (pushed and round_s >= oldest_s) and not any(a <= round_s <= b for a, b in spans)
+        ]
         self._conn.executemany(_DROP_AGREEMENT, gone)
         # from the same round again: another target may have values of it
         return (found[-1][1] if found else self._seen_s), len(found) >= limit

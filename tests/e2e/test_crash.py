@@ -22,6 +22,7 @@ from oracle.store import Store
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 KILLS = int(os.environ.get("LRT_ORACLE_TEST_KILLS", "4"))
 FEED = "ETH/USD"
+THRESHOLD = 2
 
 
 async def test_kill_9_loses_and_repeats_nothing(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ async def test_kill_9_loses_and_repeats_nothing(tmp_path: Path) -> None:
             last = turn == KILLS
             await serve_for(stand, 12.0 if last else rng.uniform(2.0, 8.0), served)
             process.send_signal(signal.SIGTERM if last else signal.SIGKILL)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 code = await process.wait()
             assert code == (0 if last else -signal.SIGKILL), await output(process)
         await check(stand, served)
@@ -88,12 +89,15 @@ async def check(stand: Stand, served: set[int]) -> None:
     for row in rows:
         for index, item in split(row.items).items():
             assert said.setdefault((index, row.round_s), item) == item, "two truths for one feed and round_time"
+    spoke = []
     for name in ("alpha", "beta", "gamma"):
         journal = sqlite3.connect(stand.folder / f"{name}.journal.db")
         sql = "SELECT count(*), count(DISTINCT chain || hex(store) || ':' || feed || ':' || round_s) FROM signed"
         total, distinct = journal.execute(sql).fetchone()
         journal.close()
-        assert total == distinct > 0
+        assert total == distinct
+        spoke.append(total > 0)
+    assert sum(spoke) >= THRESHOLD, "rounds landed that too few have signed by their journals"
     store.close()
 
 

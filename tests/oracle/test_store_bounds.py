@@ -195,7 +195,7 @@ def test_signed_values_go_with_their_rounds_but_for_what_landed(
     assert 1 not in left(store, "agreements")
 
 
-def test_a_feed_that_ended_does_not_keep_the_signed_values_of_the_others(
+def test_a_feed_that_ended_keeps_the_signed_values_of_its_last_rounds_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
@@ -203,7 +203,18 @@ def test_a_feed_that_ended_does_not_keep_the_signed_values_of_the_others(
     for i in range(12):
         save(store, i, *("a", "gone")[: 2 if i < 2 else 1])
     store.prune(S0 + 9)
-    assert left(store, "agreements") == [8, 9, 10, 11]
+    assert left(store, "agreements") == [0, 1, 8, 9, 10, 11]
+
+
+def test_after_a_long_rest_what_still_recomputes_has_its_signed_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
+    store = Store(tmp_path / "o.db")
+    for i in range(11):
+        save(store, i)
+    assert store.prune(S0 + 10_000) == 8
+    assert left(store, "rounds") == left(store, "agreements") == [8, 9, 10]
 
 
 def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(

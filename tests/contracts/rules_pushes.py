@@ -1,0 +1,202 @@
+"""Rules of the state machine about pushes: what is drawn, what the model says of it, and what the store does."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from typing import Any, ClassVar
+
+from contract_tools import compiled
+from fuzz_world import STRANGER
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from store_model import Refused, Signers
+from whole_set import FIRST_TOKENS, Batch, WholeSet, packed
+
+from oracle.eip712 import batch_bytes
+
+TOKENS = tuple(FIRST_TOKENS)
+MOST = 2**88 - 1
+
+SETS = st.sampled_from(["current", "current", "previous", "following"])
+AFTER_S = st.sampled_from([0, 1, 5, 5, 11, 40, 61, 101])
+AHEAD_S = st.sampled_from([0, 0, 0, -1, -60, -61, 30, 31])
+NEAR = st.sampled_from([0, 1, -1, 300, -300, 499, 500, -500])
+MOVES = st.sampled_from([0, 300, 500, 501, -500, -501, 9_998, 9_999, 10_000])
+PRICES = st.one_of(st.tuples(st.just("by"), MOVES), st.tuples(st.just("to"), st.sampled_from([1, 10**18, MOST])))
+ABSENT = st.sets(st.integers(0, 5), max_size=2)
+ITEMS = st.fixed_dictionaries({
+    "index": st.sampled_from((*TOKENS * 4, 2, 8_194, 16_384, 65_535)),
+    "market": PRICES,
+    "redemption": PRICES,
+    "status": st.sampled_from([1, 2, 3, 4, 0x12, 0x93, 0xF1] * 3 + [0, 5, 8, 15]),
+    "spread": st.sampled_from([0, 7, 10_000, 65_535]),
+    "ages": st.tuples(st.sampled_from([0, 3, 65_535]), st.sampled_from([0, 9, 255])),
+    "has": st.sampled_from([None] * 20 + [(True, False), (False, True), (False, False)]),
+})  # fmt: skip
+SPOILS = st.sampled_from([""] * 10 + ["signature", "batch", "doubled", "swapped", "short", "odd"])
+
+
+class PushRules(RuleBasedStateMachine):
+    """One world; rules draw an act, the models say what must come of it."""
+
+    seen: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set = WholeSet()
+        self.evm, self.store, self.registry = self.set.evm, self.set.store, self.set.registry
+        self.many = self.evm.create(compiled()["Many"])
+        self.pushed: list[Batch] = []
+
+    def note(self, what: str) -> None:
+        self.seen[what] += 1
+
+    @invariant()
+    def contracts_and_models_agree(self) -> None:
+        self.set.check()
+
+    def signers(self, which: str) -> Signers:
+        model = self.set.model
+        other = {"previous": model.previous, "following": model.following and model.following[0]}.get(which)
+        return other or model.signers
+
+    def item(self, one: dict[str, Any]) -> bytes:
+        index, word = one["index"], self.set.model.words.get(one["index"], 0)
+        has = one["has"] or self.set.model.has.get(index, (True, True))
+        out = []
+        for there, (how, by), old in zip(
+            has, (one["market"], one["redemption"]), (word >> 168, word >> 80 & MOST), strict=True
+        ):
+            price = by if how == "to" else old * (10_000 + by) // 10_000
+            out.append(min(MOST, max(1, price)) if there else 0)
+        return packed(index, (out[0], out[1]), one["status"], one["spread"], one["ages"])
+
+    def batch(self, which: str, ahead_s: int, items: list[dict[str, Any]], absent: set[int]) -> Batch:
+        signers = self.signers(which)
+        body = b"".join(self.item(one) for one in items)
+        who = [i for i in range(len(signers.keys)) if i not in absent]
+        return self.set.sign(batch_bytes(signers.epoch, self.evm.now + ahead_s, body), signers, who)
+
+    def pushes(self, one: Batch) -> None:
+        waiting, epoch = dict(self.set.model.waiting), self.set.model.signers.epoch
+        error = self.set.push(one)
+        self.note(f"push {error or 'taken'}")
+        if error:
+            return
+        self.pushed.append(one)
+        given, started = int.from_bytes(one.batch[:6], "big"), self.set.model.signers.epoch
+        self.note(
+            "epoch started" if started > epoch else "push in the overlap" if given < epoch else "push of the epoch"
+        )
+        if self.set.model.waiting != waiting:
+            self.note("held")
+
+    @rule(
+        after_s=AFTER_S,
+        which=SETS,
+        moves=st.dictionaries(st.sampled_from(TOKENS), NEAR, min_size=1),
+        status=st.sampled_from([1, 2, 3, 4]),
+        absent=ABSENT,
+    )
+    def steady(self, after_s: int, which: str, moves: dict[int, int], status: int, absent: set[int]) -> None:
+        """A good batch of near prices."""
+        self.evm.jump(after_s)
+        plain = {"status": status, "spread": 7, "ages": (3, 9), "has": None}
+        items = [{"index": i, "market": ("by", m), "redemption": ("by", 0), **plain} for i, m in moves.items()]
+        self.pushes(self.batch(which, 0, items, absent))
+
+    @rule(
+        after_s=AFTER_S,
+        index=st.sampled_from([0, 0, 1, 8_193]),
+        bps=st.sampled_from([5_000, 10_000, 10_300, 20_000]),
+        status=st.sampled_from([1, 3]),
+        strong=st.booleans(),
+    )
+    def far(self, after_s: int, index: int, bps: int, status: int, *, strong: bool) -> None:
+        """A price of a few, which are far from each other: held, standing, taken, given up."""
+        self.evm.jump(after_s)
+        price = ("to", 10**18 * bps // 10_000)
+        one = {"index": index, "market": price, "redemption": price, "status": status, "spread": 9, "ages": (0, 0)}
+        self.pushes(self.batch("current", 0, [one | {"has": None}], set() if strong else {4, 3, 2}))
+
+    @rule(
+        after_s=AFTER_S,
+        which=SETS,
+        ahead_s=AHEAD_S,
+        items=st.lists(ITEMS, min_size=1, max_size=4),
+        absent=ABSENT,
+        spoil=SPOILS,
+        at=st.integers(0, 10_000),
+    )
+    def any_push(
+        self,
+        *,
+        after_s: int,
+        which: str,
+        ahead_s: int,
+        items: list[dict[str, Any]],
+        absent: set[int],
+        spoil: str,
+        at: int,
+    ) -> None:
+        self.evm.jump(after_s)
+        self.pushes(self.spoiled(self.batch(which, ahead_s, items, absent), spoil, at))
+
+    @staticmethod
+    def spoiled(one: Batch, how: str, at: int) -> Batch:
+        """The batch with a fault; which signatures are still good after it."""
+        places = [one.signed[i : i + 65] for i in range(0, len(one.signed), 65)]
+        if how == "signature" and places:
+            place, bit = at % len(places), 8 + at % 512
+            one.valid[place] = False
+            flipped = int.from_bytes(places[place], "big") ^ 1 << (65 * 8 - 1 - bit)
+            places[place] = flipped.to_bytes(65, "big")
+        elif how == "batch":
+            bit = at % (8 * len(one.batch))
+            one.batch = (int.from_bytes(one.batch, "big") ^ 1 << bit).to_bytes(len(one.batch), "big")
+            one.valid = [False] * len(places)
+        elif how == "doubled" and places:
+            places, one.who, one.valid = [*places, places[-1]], [*one.who, one.who[-1]], [*one.valid, True]
+        elif how == "swapped":
+            places, one.who, one.valid = places[::-1], one.who[::-1], one.valid[::-1]
+        elif how == "short":
+            one.batch, one.valid = one.batch[: -1 - at % 40], [False] * len(places)
+        one.signed = b"".join(places) + (b"\1" if how == "odd" else b"")
+        return one
+
+    @rule(at=st.integers(0, 63))
+    def replay(self, at: int) -> None:
+        """What was taken once writes nothing that it wrote before."""
+        if self.pushed:
+            one, before = self.pushed[-1 - at % len(self.pushed)], dict(self.set.model.words)
+            self.set.push(one)
+            round_time = int.from_bytes(one.batch[6:10], "big")
+            changed = [i for i, w in self.set.model.words.items() if w != before[i]]
+            assert all(before[i] & 0xFFFFFFFF < round_time for i in changed)
+            self.note("replay")
+
+    @rule(
+        after_s=AFTER_S,
+        gap_s=st.sampled_from([0, 0, 1, 11]),
+        first=st.sampled_from([0, -10, 25]),
+        items=st.tuples(st.lists(ITEMS, min_size=1, max_size=2), st.lists(ITEMS, min_size=1, max_size=2)),
+    )
+    def two_in_one_transaction(self, after_s: int, gap_s: int, first: int, items: tuple[list[Any], list[Any]]) -> None:
+        self.evm.jump(after_s)
+        both = [self.batch("current", s, i, set()) for s, i in zip((first, first + gap_s), items, strict=True)]
+        model = copy.deepcopy(self.set.model)
+        model.now, expected = self.evm.now, ""
+        for turn, one in enumerate(both):
+            try:
+                model.push(one.batch, one.who, one.valid)
+            except Refused as e:
+                expected = str(e)
+            if turn and gap_s and expected not in {"TooOld", "TooFarAhead"}:
+                expected = "SecondRound"
+            if expected:
+                break
+        args = self.store, [b.batch for b in both], [b.signed for b in both]
+        if not self.set.refused(self.many, "all", *args, sender=STRANGER, expected=expected):
+            self.set.model = model
+        self.note(f"two {'rounds' if gap_s else 'batches'} {expected or 'taken'}")
