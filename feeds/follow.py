@@ -148,7 +148,7 @@ class Follower:
         self._hooks.on_head(self._chain, read.head, read)
         for block in (Block.SAFE, Block.FINALIZED):
             if self._sources[block]:
-                certain = await self.reader.tagged(block.value)
+                certain = await self.reader.block(block.value)
                 if self._read_at.get(block) != certain.block_hash:
                     await self._read(block, certain)
 
@@ -164,7 +164,7 @@ class Follower:
         samples: list[ChainRead] = []
         for number in range(head.number - SAMPLE_BLOCKS, head.number - BLOCKS - 1, -SAMPLE_BLOCKS):
             try:
-                read = await self.reader.read(await self.reader.at(number), _reads(pools))
+                read = await self.reader.read(await self.reader.block(number), _reads(pools))
             except FeedError as error:
                 lost: FeedError | None = error
             else:

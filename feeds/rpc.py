@@ -99,21 +99,13 @@ class ChainReader:
         """
         return await self._endpoints.poll()
 
-    async def tagged(self, tag: str) -> Head:
-        """Return the newest block that is ``safe`` or ``finalized``, as the first endpoint that is well knows it.
+    async def block(self, which: int | str) -> Head:
+        """Return the block of a number or a tag (``safe``, ``finalized``), as the first endpoint that is well knows it.
 
         Raises:
             FeedError: it does not answer, or knows no such block.
         """
-        return await self._endpoints.block(self._endpoints.ranked()[0], tag)
-
-    async def at(self, number: int) -> Head:
-        """Return the block of a number, as the first endpoint that is well knows it.
-
-        Raises:
-            FeedError: it does not answer, or has no such block.
-        """
-        return await self._endpoints.block(self._endpoints.ranked()[0], number)
+        return await self._endpoints.block(self._endpoints.ranked()[0], which)
 
     async def first_replaced(self, seen: Sequence[Head], head: Head) -> int | None:
         """Return the lowest of the blocks seen that a new head does not stand on, None if it stands on all of them.
@@ -134,7 +126,7 @@ class ChainReader:
             if head.number <= old.number:
                 now_hash = head.block_hash if head.number == old.number else ""
             else:
-                now_hash = (await self._endpoints.block(self._endpoints.ranked()[0], old.number)).block_hash
+                now_hash = (await self.block(old.number)).block_hash
             if now_hash == old.block_hash:
                 break
             lowest = old.number
@@ -255,7 +247,7 @@ class ChainReader:
         except FeedError as error:
             return head, error
         try:
-            earlier = await self._endpoints.block(self._endpoints.ranked()[0], head.number - 1)
+            earlier = await self.block(head.number - 1)
             self._counts.earlier_blocks += 1
             return earlier, await self._batch.replies(earlier, calls)
         except FeedError as error:

@@ -106,8 +106,8 @@ class Two:
             if steps:
                 steps -= 1
                 left, step = at.y if side > 0 else at.x, side * self._step(at, above, below)
-                if left + 2 * step > 0:
-                    step = left - isqrt(left * left * left // (left + 2 * step))
+                if left + 2 * step > 0:  # the same step on 1 / left**2
+                    step = left - isqrt(left**3 // (left + 2 * step))
                 hair = max(size >> (_FINE + 2), 1) if abs(step) < size >> _NEAR else 0
                 size += step + (-hair if passed else hair)
             if not steps or not low < size < high:

@@ -91,7 +91,8 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
     Args:
         candidates: by feed index, those with a report in the newest round.
         policy: the operator's.
-        block_time_s: of the newest block: what the store will compare round_time with, or a little less.
+        block_time_s: the time that a block made now would have: what the store will compare round_time with, or a
+            little less. The newest block's alone is too old on a chain that makes blocks on demand.
     """
     due_now: dict[int, PushReason] = {}
     held: dict[int, str] = {}

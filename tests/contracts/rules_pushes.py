@@ -112,13 +112,15 @@ class PushRules(RuleBasedStateMachine):
         bps=st.sampled_from([5_000, 10_000, 10_300, 20_000]),
         status=st.sampled_from([1, 3]),
         strong=st.booleans(),
+        again_s=st.sampled_from([0, 0, 59, 60, 61]),
     )
-    def far(self, after_s: int, index: int, bps: int, status: int, *, strong: bool) -> None:
+    def far(self, *, after_s: int, index: int, bps: int, status: int, strong: bool, again_s: int) -> None:
         """A price of a few, which are far from each other: held, standing, taken, given up."""
-        self.evm.jump(after_s)
         price = ("to", 10**18 * bps // 10_000)
         one = {"index": index, "market": price, "redemption": price, "status": status, "spread": 9, "ages": (0, 0)}
-        self.pushes(self.batch("current", 0, [one | {"has": None}], set() if strong else {4, 3, 2}))
+        for wait_s in (after_s, again_s) if again_s else (after_s,):
+            self.evm.jump(wait_s)
+            self.pushes(self.batch("current", 0, [one | {"has": None}], set() if strong else {4, 3, 2}))
 
     @rule(
         after_s=AFTER_S,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from contract_tools import KEYS, Bench, Item, compiled, connected
 from eth_account import Account
-from test_contract_operators import ADDRESSES, AVS, BOND, DISPUTE_S, LOCKED, LONGEST_S, TAKEN, TREASURY, Guild
+from test_contract_operators import ADDRESSES, AVS, BOND, DISPUTE_S, LOCKED, LONGEST_S, STRANGER, TAKEN, TREASURY, Guild
 from web3 import Web3
 from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
 
@@ -178,6 +178,8 @@ def test_a_slashed_key_never_comes_back(web3: Web3) -> None:
     bench, functions = guild.bench, guild.functions
     for key in KEYS[:2]:
         guild.bond(key)
+    assert bench.refused(functions.requestLeave(ADDRESSES[0], 0)) == "BadAmount"
+    assert bench.refused(functions.leave(ADDRESSES[0]), STRANGER) == "NotYours"
     bench.send(functions.requestLeave(ADDRESSES[0], BOND))
     bench.at(bench.now + LONGEST_S + DISPUTE_S)
     bench.send(functions.leave(ADDRESSES[0]))
