@@ -52,13 +52,12 @@ def test_the_running_sum_is_the_sum_over_what_is_kept(mean: LinearMean, rows: li
 
 
 def clipped(window: Window, now_ms: int) -> list[Sample]:
-    """The kept samples, the oldest one moved to where the window begins, as far as it stood there."""
+    """The kept samples that stood in the window, the oldest one moved to where it begins."""
     first, *rest = window.samples
     begin = now_ms - LOOK.window_ms
-    if begin <= first.at_ms or not rest:
-        return [first, *rest]
-    end = min(rest[0].at_ms, first.at_ms + LOOK.gap_ms)
-    return [replace(first, at_ms=begin), *rest] if begin < end else rest
+    while rest and begin >= min(rest[0].at_ms, first.at_ms + LOOK.gap_ms):
+        first, *rest = rest
+    return [replace(first, at_ms=max(begin, first.at_ms)), *rest]
 
 
 @given(rows=steps, later=st.integers(0, 15_000))
