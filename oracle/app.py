@@ -194,10 +194,10 @@ class App:
         observed = {feed: self.observer.observe(feed, at_ms) for feed in self.plan.specs}
         folded = self.rounds.fold(round_time_s, observed, now_ms=now_ms(), may_sign=self._clock_ok())
         said = await asyncio.gather(*(one.observed(s, round_time_s, view) for one, s, view in folded.asked))
-        for refusal in (one for one in said if isinstance(one, Refusal)):
+        done = self.rounds.finish(folded, said)
+        for refusal in done.refusals:
             self.metrics.refused(refusal)
             self._say_refused(refusal)
-        done = self.rounds.finish(folded, said)
         self.store.save_round(done.kept, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.last_round_s = round_time_s

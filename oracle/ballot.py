@@ -40,15 +40,27 @@ async def gather(
 ) -> Ballot:
     """Get a batch signed: leaders in turn, and again without the feeds that too many could not sign.
 
-    A leader whose proposal is not what the signed values give is passed over; the next one proposes the same round.
+    A leader whose proposal is not what the signed values give, or of other feeds, is passed over; the next one proposes the
+    same round.
+
+    Args:
+        cosigners: the operators.
+        signers: the set that they sign for.
+        values: theirs, of one round and sound, see `heard`.
+        feeds: indexes of what shall be in the batch.
     """
     refusals: list[Refusal] = []
-    wanted = [i for i in feeds if i in agreed(values, signers)] if values else []
+    fair = agreed(values, signers)
+    wanted = sorted({i for i in feeds if i in fair})
     for attempt in range(len(signers.signers)):
         if not wanted:
             break
         turn = first_turn(values[0].round_time_s) + attempt
         proposal = await cosigners.propose(turn, values, wanted)
+        if _feeds(proposal) != wanted:
+            text = f"{proposal.leader} leads with other feeds than it was asked for, {wanted}"
+            refusals.append(Refusal(operator=proposal.leader, code=Refused.NOT_RECOMPUTED, text=text))
+            continue
         for _ in range(_TRIES):
             answers = await cosigners.cosign(proposal)
             refusals += [a for a in answers if isinstance(a, Refusal)]
@@ -65,6 +77,14 @@ async def gather(
 def first_turn(round_time_s: int) -> int:
     """Whose turn it is to lead first: known to all, and in step with no heartbeat."""
     return int.from_bytes(keccak(round_time_s.to_bytes(4, "big"))[:4], "big")
+
+
+def _feeds(proposal: Proposal) -> list[int]:
+    """Indexes in the order proposed; [] for what are no items."""
+    try:
+        return list(split(proposal.items))
+    except ValueError:
+        return []
 
 
 def _without(

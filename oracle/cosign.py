@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import coincurve
 from eth_hash.auto import keccak
 
 from feeds.units import BPS
-from oracle.eip712 import BadSignature, address_of, batch_digest, observed_digest, recover, sign_compact
+from oracle.eip712 import address_of, batch_digest, observed_digest, sign_compact
 from oracle.journal import EquivocationRefused, JournalError, SignJournal
 from oracle.report import decode_item, encode_item
 from oracle.sign import (
@@ -21,13 +22,17 @@ from oracle.sign import (
     SignedValues,
     SignerSet,
     agreed,
+    fault_of,
     join,
     split,
 )
 from oracle.types import Report, Status
 
+_T = TypeVar("_T")
 _AGE_SLACK_S = 60
 _SPREAD_SLACK, _SPREAD_FLOOR_BPS = 4, 100
+_ROUNDS_KEPT = 4
+"""Rounds of which an operator keeps its view: a push of one may still be voted on when the next one is asked for."""
 
 
 class Operator:
@@ -47,9 +52,9 @@ class Operator:
         self.journal = journal
         self._key = key
         self._bound_bps = bound_bps
-        self._view: dict[int, Report] = {}
-        self._view_time_s = 0
-        self._heard: frozenset[bytes] = frozenset()
+        # by round_time; made anew with each change, so that copies of an operator share none
+        self._views: Mapping[int, Mapping[int, Report]] = {}
+        self._heard: Mapping[int, frozenset[bytes]] = {}
 
     def speaks(self, now_ms: int) -> bool:
         """Whether the operator may sign anything: its journal was not lost a short while ago."""
@@ -61,9 +66,14 @@ class Operator:
 
     def observe(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
         """Take the round's own reports as the operator's view, and sign them as its values."""
-        items = self._look(round_time_s, view)
+        items = self.look(round_time_s, view)
         digest = observed_digest(signers.domain, signers.epoch, round_time_s, items)
         return self._values(round_time_s, items, self._sign(digest))
+
+    def look(self, round_time_s: int, view: Mapping[int, Report]) -> bytes:
+        """Take a view of a round, by feed index, and sign nothing yet; returns its items."""
+        self._views = _newest({**self._views, round_time_s: dict(view)})
+        return join(view)
 
     async def observed(
         self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
@@ -72,8 +82,9 @@ class Operator:
         return self.observe(signers, round_time_s, view)
 
     def hear(self, values: Sequence[SignedValues]) -> None:
-        """Know who has signed values of this round: a leader must not leave any of them out."""
-        self._heard = frozenset(v.address for v in values)
+        """Know who has signed values of a round: a leader must not leave any of them out."""
+        if values:
+            self._heard = _newest({**self._heard, values[0].round_time_s: frozenset(v.address for v in values)})
 
     def propose(
         self, signers: SignerSet, round_time_s: int, values: Sequence[SignedValues], feeds: Sequence[int]
@@ -96,11 +107,6 @@ class Operator:
     ) -> Signature | Refusal:
         """As `cosign`, wherever the key is."""
         return self.cosign(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
-
-    def _look(self, round_time_s: int, view: Mapping[int, Report]) -> bytes:
-        """Take a view; returns its items."""
-        self._view, self._view_time_s = dict(view), round_time_s
-        return join(view)
 
     def _values(self, round_time_s: int, items: bytes, signature: bytes) -> SignedValues:
         return SignedValues(
@@ -142,54 +148,64 @@ class Operator:
         if bad is not None:
             return bad
         fair = agreed(proposal.values, signers)
-        proposed = split(proposal.items)
+        try:
+            proposed = split(proposal.items)
+        except ValueError as e:
+            return self._refuse(Refused.NOT_RECOMPUTED, f"{proposal.leader} proposes no items: {e}")
+        if not proposed:
+            return self._refuse(Refused.NOT_RECOMPUTED, f"{proposal.leader} proposes nothing")
         wrong = tuple(i for i, item in proposed.items() if i not in fair or encode_item(i, fair[i]) != item)
         if wrong:
             text = f"{proposal.leader} proposes other values than its signed inputs give, for feeds {list(wrong)}"
             return self._refuse(Refused.NOT_RECOMPUTED, text, wrong)
-        if proposal.round_time_s != self._view_time_s:
+        view = self._views.get(proposal.round_time_s)
+        if view is None:
             return self._refuse(Refused.NO_OWN_VIEW, f"no own view of round_time {proposal.round_time_s}")
-        blind = tuple(i for i in proposed if i not in self._view)
+        blind = tuple(i for i in proposed if i not in view)
         if blind:
             return self._refuse(Refused.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
+        said = [(v.address, split(v.items)) for v in proposal.values]
         far = tuple(
             i
             for i in proposed
-            if not within(fair[i], self._view[i], self._bound_bps) or self._alone(signers, proposal, i, fair[i])
+            if not within(fair[i], view[i], self._bound_bps) or _alone(signers, said, i, fair[i], view[i])
         )
         if far:
             text = f"further than {self._bound_bps} bps from the own view, or of another status, for feeds {list(far)}"
             return self._refuse(Refused.OUT_OF_BOUND, text, far)
         return None
 
-    def _alone(self, signers: SignerSet, proposal: Proposal, index: int, fair: Report) -> bool:
-        """Whether the proposal says depeg (or takes it back) against the own view without more than half of the whole set."""
-        own, line = self._view[index].status, Status.DEPEG
-        if (own >= line) == (fair.status >= line):
-            return False
-        said = [(v.address, split(v.items).get(index), v.round_time_s) for v in proposal.values]
-        agree = [a for a, item, t in said if item and (decode_item(item, t)[1].status >= line) == (fair.status >= line)]
-        return 2 * signers.weight_of(tuple(agree)) <= sum(signers.weights)
-
     def _bad_values(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
         known: set[bytes] = set()
         for one in proposal.values:
-            digest = observed_digest(signers.domain, signers.epoch, proposal.round_time_s, one.items)
-            try:
-                signer = recover(digest, one.signature)
-                split(one.items)
-            except (BadSignature, ValueError) as e:
-                return self._refuse(Refused.BAD_VALUES, f"values of {one.operator}: {e}")
-            if signer != one.address or signer not in signers.signers or signer in known:
-                return self._refuse(
-                    Refused.BAD_VALUES, f"values of {one.operator} are not signed by a signer of the set"
-                )
-            known.add(signer)
-        if left := self._heard - known:
+            wrong = fault_of(one, signers, proposal.round_time_s)
+            if wrong is None and one.address in known:
+                wrong = "they stand twice"
+            if wrong is not None:
+                return self._refuse(Refused.BAD_VALUES, f"values of {one.operator}: {wrong}")
+            known.add(one.address)
+        if left := self._heard.get(proposal.round_time_s, frozenset()) - known:
             return self._refuse(Refused.BAD_VALUES, f"{proposal.leader} leaves out the values of {len(left)} operators")
         if signers.weight_of(tuple(known)) < signers.threshold:
             return self._refuse(Refused.BAD_VALUES, "the signed values do not reach the threshold")
         return None
+
+
+def _newest(by_round: Mapping[int, _T]) -> dict[int, _T]:
+    """The newest few rounds of something."""
+    return {r: by_round[r] for r in sorted(by_round)[-_ROUNDS_KEPT:]}
+
+
+def _alone(
+    signers: SignerSet, said: Sequence[tuple[bytes, Mapping[int, bytes]]], index: int, fair: Report, own: Report
+) -> bool:
+    """Whether a proposal says depeg (or takes it back) against the own view without more than half of the whole set."""
+    line = Status.DEPEG
+    if (own.status >= line) == (fair.status >= line):
+        return False
+    words = [(a, decode_item(items[index], fair.round_time_s)[1]) for a, items in said if index in items]
+    agree = tuple(a for a, word in words if (word.status >= line) == (fair.status >= line))
+    return 2 * signers.weight_of(agree) <= sum(signers.weights)
 
 
 def within(proposed: Report, own: Report, bound_bps: int) -> bool:

@@ -145,7 +145,7 @@ class RemoteOperator(Operator):
         self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
     ) -> SignedValues | Refusal:
         """As Operator.observed: one request to the signer."""
-        items = self._look(round_time_s, view)
+        items = self.look(round_time_s, view)
         try:
             signature = await self._signer.sign_compact(
                 observed_preimage(signers.domain, signers.epoch, round_time_s, items)

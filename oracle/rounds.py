@@ -11,7 +11,7 @@ from oracle.cosign import Operator
 from oracle.pipeline import as_leg, step
 from oracle.records import Record, Transition
 from oracle.report import cross, price_of
-from oracle.sign import Refusal, SignedValues, SignerSet, agreed
+from oracle.sign import Refusal, SignedValues, SignerSet, agreed, heard
 from oracle.store import Agreement, Kept
 from oracle.types import Abstained, FeedSpec, FeedState, Leg, Reason, Report, Result, Round, Status
 
@@ -37,7 +37,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Everything that a round brought, ready to be stored. ``mute``: operators whose keys did not sign in it."""
+    """Everything that a round brought, ready to be stored. ``refusals``: of those who were asked and did not sign."""
 
     round_time_s: int
     kept: tuple[Kept, ...]
@@ -46,7 +46,12 @@ class Done:
     records: tuple[Record, ...]
     transitions: tuple[Transition, ...]
     abstained: Mapping[str, Abstained]
-    mute: frozenset[str] = frozenset()
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def mute(self) -> frozenset[str]:
+        """Operators whose keys said nothing that counts in this round."""
+        return frozenset(r.operator for r in self.refusals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +128,16 @@ class Rounds:
 
         Args:
             folded: the round.
-            said: what each of those who were asked signed, or why not: such a one is mute in this round. Where the others
-                do not reach the threshold, the own view is published, unsigned.
+            said: what each of those who were asked signed, or why not: such a one is mute in this round, and so is one
+                whose values are not sound. Where the others do not reach the threshold, the own view is published,
+                unsigned.
         """
-        values = tuple(one for one in said if isinstance(one, SignedValues))
         seat, results = folded.seat, folded.results
+        values: tuple[SignedValues, ...] = ()
+        refusals: tuple[Refusal, ...] = ()
+        if seat is not None:
+            asked = [(one.name, one.address) for one, _, _ in folded.asked]
+            values, refusals = heard(asked, said, seat.signers, folded.round_time_s)
         if seat is not None and seat.signers.weight_of([v.address for v in values]) < seat.signers.threshold:
             seat, values = None, ()
         published = self._agree(results, values, seat)
@@ -146,7 +156,7 @@ class Rounds:
             records=records,
             transitions=tuple(self._transitions(records, folded.now_ms)),
             abstained=self._abstained(results, published),
-            mute=frozenset(one.operator for one in said if isinstance(one, Refusal)),
+            refusals=refusals,
         )
 
     def expect(self, target: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 from oracle.agree import agree
@@ -17,6 +18,7 @@ from oracle.eip712 import (
     Domain,
     batch_bytes,
     batch_digest,
+    observed_digest,
     recover,
 )
 from oracle.report import ITEM_BYTES, decode_item, encode_item
@@ -139,6 +141,56 @@ def split(items: bytes) -> dict[int, bytes]:
 def join(reports: Mapping[int, Report]) -> bytes:
     """Items of several feeds, ascending by index."""
     return b"".join(encode_item(index, reports[index]) for index in sorted(reports))
+
+
+@lru_cache(maxsize=256)
+def fault_of(one: SignedValues, signers: SignerSet, round_time_s: int) -> str | None:
+    """What is wrong with values as an operator's word for this round; None if they are items that a signer signed.
+
+    Pure: every operator asks it about the same values, so answers are kept.
+    """
+    if one.round_time_s != round_time_s:
+        return f"they are of round_time {one.round_time_s}"
+    try:
+        for item in split(one.items).values():
+            decode_item(item, round_time_s)
+        signer = recover(observed_digest(signers.domain, signers.epoch, round_time_s, one.items), one.signature)
+    except ValueError as e:
+        return str(e)
+    return None if signer == one.address and signer in signers.signers else "they are not signed by a signer of the set"
+
+
+def heard(
+    asked: Sequence[tuple[str, bytes]],
+    said: Sequence[SignedValues | Refusal],
+    signers: SignerSet,
+    round_time_s: int,
+) -> tuple[tuple[SignedValues, ...], tuple[Refusal, ...]]:
+    """Of what operators answered for a round: the values to agree on, and the refusals.
+
+    Values that are no word of who was asked count as its refusal: one that signs nonsense is mute, and mutes nobody.
+
+    Args:
+        asked: name and address of each operator.
+        said: their answers, in the same order.
+        signers: the set that they sign for.
+        round_time_s: of the round.
+    """
+    values: dict[bytes, SignedValues] = {}
+    refusals: list[Refusal] = []
+    for (name, address), one in zip(asked, said, strict=True):
+        if isinstance(one, Refusal):
+            refusals.append(one)
+            continue
+        wrong = fault_of(one, signers, round_time_s)
+        if wrong is None and ((one.operator, one.address) != (name, address) or address in values):
+            wrong = f"they are given as {one.operator}'s"
+        if wrong is None:
+            values[address] = one
+        else:
+            text = f"mute for round {round_time_s}, its values do not count: {wrong}"
+            refusals.append(Refusal(operator=name, code=Refused.BAD_VALUES, text=text, address=address))
+    return tuple(values.values()), tuple(refusals)
 
 
 def agreed(values: Sequence[SignedValues], signers: SignerSet) -> dict[int, Report]:

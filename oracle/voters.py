@@ -13,9 +13,10 @@ from oracle.ballot import Ballot, gather
 from oracle.cosign import LocalCosigners, Operator
 from oracle.onchain.chain import ChainError
 from oracle.rounds import Done
-from oracle.sign import Refusal, SignedValues, SignerSet
+from oracle.sign import SignedValues, SignerSet, heard
 from oracle.types import Report, Round
 
+_ROUNDS_KEPT = 4
 _log = structlog.get_logger("oracle.voters")
 
 
@@ -45,7 +46,7 @@ class Voters:
         self._members: list[Operator] = []
         self._indexes: Mapping[str, int] = {}
         self._cosigners: LocalCosigners | None = None
-        self._values: tuple[int, tuple[SignedValues, ...]] = (0, ())
+        self._said: dict[int, asyncio.Task[tuple[SignedValues, ...]]] = {}
         self._seated_s = 0
         self._looked_at: dict[int, int] = {}
 
@@ -55,7 +56,7 @@ class Voters:
         if strangers:
             _log.error("operators that the store does not know sign in vain", target=self._target, operators=strangers)
         self._members = [o for o in self._operators if o.address in signers.signers]
-        self.signers, self._indexes, self._values = signers, indexes, (0, ())
+        self.signers, self._indexes, self._said = signers, indexes, {}
         self._seated_s = self._now_ms() // MS
         self._cosigners = LocalCosigners(self._members, signers, now_ms=self._now_ms, clock_ok=self._clock_ok)
         return signers.weight_of([o.address for o in self._members])
@@ -68,33 +69,38 @@ class Voters:
         """The operators' own values of a round, signed for this store.
 
         () while they may not sign, and for a round that was published unsigned: what goes on chain is what was published.
-        Which target's signers agreed on what was published does not matter here.
+        Where these signers agreed on what was published, its values are meant, and nobody signs again. Elsewhere the
+        operators are asked once, however many want to know: two answers would be two values for one place.
         """
-        if self.signers is None or not done.values or not self._clock_ok():
+        signers = self.signers
+        if signers is None or not done.values or not self._clock_ok():
             return ()
-        if self._values[0] != done.round_time_s:
-            views: dict[str, dict[int, Report]] = {}
-            for kept in done.kept:
-                report = kept.result.report if isinstance(kept.result, Round) else kept.result.halt
-                if report is not None and kept.spec.feed in self._indexes:
-                    views.setdefault(kept.operator, {})[self._indexes[kept.spec.feed]] = report
-            signers = self.signers
-            said = await self._say(done, signers, views)
-            if self.signers is not signers:
-                return ()  # the set changed meanwhile: these were signed for the one before
-            self._values = (done.round_time_s, said)
-        return self._values[1]
+        if done.round_time_s not in self._said:
+            said = {**self._said, done.round_time_s: asyncio.create_task(self._say(done, signers))}
+            self._said = {r: said[r] for r in sorted(said)[-_ROUNDS_KEPT:]}
+        task = self._said.get(done.round_time_s)
+        values = await asyncio.shield(task) if task is not None else ()
+        return values if self.signers is signers else ()  # the set may have changed: these are for the one before
 
-    async def _say(
-        self, done: Done, signers: SignerSet, views: Mapping[str, Mapping[int, Report]]
-    ) -> tuple[SignedValues, ...]:
+    async def _say(self, done: Done, signers: SignerSet) -> tuple[SignedValues, ...]:
         """Ask all who may speak at once; who was mute in the round stays so, and who does not sign is left out."""
+        views: dict[str, dict[int, Report]] = {o.name: {} for o in self._members}
+        for kept in done.kept:
+            report = kept.result.report if isinstance(kept.result, Round) else kept.result.halt
+            if report is not None and kept.spec.feed in self._indexes and kept.operator in views:
+                views[kept.operator][self._indexes[kept.spec.feed]] = report
+        if any(a.signers == signers for a in done.agreements):
+            spoke = {v.address for v in done.values}
+            for one in (o for o in self._members if o.address in spoke):
+                one.look(done.round_time_s, views[one.name])
+            return done.values
         speakers = [o for o in self._members if o.speaks(self._now_ms()) and o.name not in done.mute]
-        said = await asyncio.gather(*(o.observed(signers, done.round_time_s, views.get(o.name, {})) for o in speakers))
-        for one in said:
-            if isinstance(one, Refusal):
-                _log.warning("an operator did not sign", target=self._target, operator=one.operator, why=one.text)
-        return tuple(one for one in said if isinstance(one, SignedValues))
+        said = await asyncio.gather(*(o.observed(signers, done.round_time_s, views[o.name]) for o in speakers))
+        asked = [(o.name, o.address) for o in speakers]
+        values, refusals = heard(asked, said, signers, done.round_time_s)
+        for no in refusals:
+            _log.warning("an operator did not sign", target=self._target, operator=no.operator, why=no.text)
+        return values
 
     def doubles(self, stored: Mapping[int, Report], since_s: int) -> dict[str, list[str]]:
         """Feeds whose stored round must bear signatures that these operators never gave, and who they are.

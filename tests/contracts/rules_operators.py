@@ -123,12 +123,20 @@ class OperatorRules(RoleRules):
             signed = bytes(64)
         self.proven(a, (batch, signed), index)
 
-    @rule(key=st.sampled_from(LIARS), epoch=st.integers(1, 2), at=st.integers(3, 4), swap=st.booleans())
-    def lie(self, key: int, epoch: int, at: int, *, swap: bool) -> None:
+    @rule(
+        key=st.sampled_from(LIARS),
+        epoch=st.integers(1, 2),
+        at=st.integers(3, 4),
+        swap=st.booleans(),
+        back=st.booleans(),
+    )
+    def lie(self, key: int, epoch: int, at: int, *, swap: bool, back: bool) -> None:
         """Two words of a liar, and the proof of it."""
         batches = [batch_bytes(1, at, packed(0, (5, 5))), batch_bytes(epoch, at, packed(1, (5, 0)) + packed(0, (5, 6)))]
         pair = [(b, signature(key, self.set.digest(b))) for b in (batches[::-1] if swap else batches)]
         self.proven(pair[0], pair[1], 0)
+        if back:
+            self.settled(next(reversed(self.set.bonds.penalties), bytes(32)), GUARDIAN, back=True)
 
     def proven(self, a: tuple[bytes, bytes], b: tuple[bytes, bytes], index: int) -> None:
         (one, first), (two, second) = self.set.word(*a), self.set.word(*b)
@@ -150,7 +158,10 @@ class OperatorRules(RoleRules):
     def settle(self, after_s: int, at: int, sender: str, *, back: bool) -> None:
         self.evm.jump(after_s)
         known = [*self.set.bonds.penalties, bytes(32)]
-        evidence, error = known[at % len(known)], ""
+        self.settled(known[at % len(known)], sender, back=back)
+
+    def settled(self, evidence: bytes, sender: str, *, back: bool) -> None:
+        error = ""
         try:
             paid = self.set.bonds.settle(evidence, sender, self.evm.now, back=back)
             to = self.set.bonds.bonds[self.set.bonds.penalties[evidence].signer].owner if back else TREASURY

@@ -109,7 +109,7 @@ class PushRules(RuleBasedStateMachine):
     @rule(
         after_s=AFTER_S,
         index=st.sampled_from([0, 0, 1, 8_193]),
-        bps=st.sampled_from([5_000, 10_000, 10_300, 20_000]),
+        bps=st.sampled_from([5_000, 9_500, 10_000, 10_500, 10_501, 20_000]),
         status=st.sampled_from([1, 3]),
         strong=st.booleans(),
         again_s=st.sampled_from([0, 0, 59, 60, 61]),

@@ -26,7 +26,7 @@ from oracle.eip712 import (
 )
 from oracle.journal import EquivocationRefused, JournalError, SignJournal
 from oracle.report import decode_item, encode_item
-from oracle.sign import Proposal, Refusal, Refused, SignedValues, SignerSet, agreed, join, seal, split
+from oracle.sign import Proposal, Refusal, Refused, Signature, SignedValues, SignerSet, agreed, join, seal, split
 from oracle.types import Report
 
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (1, 2, 3)]
@@ -161,6 +161,9 @@ def test_a_bad_clock_or_a_missing_view_refuses(operators: list[Operator]) -> Non
     assert isinstance(late, Refusal)
     assert late.code is Refused.CLOCK
     operators[1].observe(SIGNERS, ROUND_S + 1, {0: report()})
+    assert isinstance(operators[1].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True), Signature), "still known"
+    for later in range(2, 5):
+        operators[1].observe(SIGNERS, ROUND_S + later, {0: report()})
     blind = operators[1].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True)
     assert isinstance(blind, Refusal)
     assert blind.code is Refused.NO_OWN_VIEW
