@@ -33,7 +33,7 @@ _E4 = 10_000
 
 def confidence_bps(price: Wad, groups: Sequence[Input], age_ms: int, tuning: Tuning) -> Bps:
     """Half width in bps of what the market may be: disagreement plus own spreads plus drift over the age."""
-    own = sorted(g.own_bps for g in groups if g.own_bps is not None)
+    own = sorted([g.own_bps for g in groups if g.own_bps is not None])
     return Bps(spread_bps(price, groups) + (_upper_middle(own) if own else 0) + drift_bps(age_ms, tuning))
 
 

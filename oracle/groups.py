@@ -66,7 +66,7 @@ def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
     if not weighted:
         return tuple(g if g.weight == 1 else _weighing(g, 1) for g in groups)
     share = min(len(groups), _MANY)
-    ranked = sorted((g.weight for g in groups), reverse=True)
+    ranked = sorted([g.weight for g in groups], reverse=True)
     ceiling = ranked[0]
     for at_ceiling in range(1, share):
         rest = sum(ranked[at_ceiling:])
@@ -75,7 +75,7 @@ def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
         ceiling = max(ranked[at_ceiling], rest // (share - at_ceiling))
     if ceiling == ranked[0] and ranked[-1]:
         return tuple(groups)
-    return tuple(_weighing(g, max(1, min(g.weight, ceiling))) for g in groups)
+    return tuple([g if 0 < g.weight <= ceiling else _weighing(g, max(1, min(g.weight, ceiling))) for g in groups])
 
 
 def spread_bps(price: Wad, inputs: Sequence[Input]) -> int:

@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from feeds.decode import MAX_PRICE_WAD, MIN_PRICE_WAD
 from feeds.types import Failure, Kind, Observation, Outcome
-from feeds.units import BPS, Wad, mul_div_up, wad_div_down, wad_mul_down, wad_text
+from feeds.units import BPS, Wad, wad_div_down, wad_mul_down, wad_text
 from oracle.methods.registry import METHODS
 from oracle.methods.twap import mean_since
 from oracle.types import FeedSpec, Input, Leg, Rejected, Sample, SourceSpec
@@ -167,9 +167,12 @@ class _Round:
         if self.suspects and source.group in self.suspects:
             text = f"{source.group} is wrong about another pair at this moment, so it is not believed about this one"
             return Rejected(source=source.name, code="VENUE", text=text)
-        seen = checked(source, outcome, self.now_ms)
-        if isinstance(seen, Rejected):
-            return seen
+        seen = outcome
+        if type(seen) is not Observation or not 0 <= self.now_ms - seen.observed_at_ms <= source.max_age_ms:
+            looked = checked(source, outcome, self.now_ms)
+            if isinstance(looked, Rejected):
+                return looked
+            seen = looked
         price, group = seen.price_wad, source.group
         if source.average_ms:
             price, group = averaged(source, seen, self.windows.get(source.name, ()))
@@ -222,7 +225,7 @@ def own_bps(seen: Observation) -> int | None:
     if seen.bid_wad is None or seen.ask_wad is None:
         return None
     apart = seen.ask_wad - seen.bid_wad
-    return mul_div_up(apart, BPS, 2 * seen.price_wad) if apart > 0 else 0
+    return -(-(apart * BPS) // (2 * seen.price_wad)) if apart > 0 else 0
 
 
 def averaged(source: SourceSpec, seen: Observation, window: tuple[Sample, ...]) -> tuple[Wad, str]:

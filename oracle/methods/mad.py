@@ -22,4 +22,6 @@ def mad(inputs: Sequence[Input], floor_bps: int, _tuning: Tuning = PLAIN) -> tup
     centre = median(inputs)
     gaps = [abs(i.price_wad - centre) for i in inputs]
     limit = max(_FACTOR * _NORMAL_E4 * middle_of(sorted(gaps)) // BPS, centre * floor_bps // BPS)
+    if max(gaps) <= limit:
+        return ()
     return tuple(place for place, gap in enumerate(gaps) if gap > limit)

@@ -10,7 +10,7 @@ from oracle.types import Input
 
 def median(inputs: Sequence[Input]) -> Wad:
     """Middle price; for an even count the mean of the middle two, rounded down. At least one input."""
-    return Wad(middle_of(sorted(i.price_wad for i in inputs)))
+    return Wad(middle_of(sorted([i.price_wad for i in inputs])))
 
 
 def middle_of(ranked: Sequence[int]) -> int:

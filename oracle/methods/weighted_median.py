@@ -18,7 +18,7 @@ def weighted_median(inputs: Sequence[Input]) -> Wad:
 
 def middle(votes: Sequence[tuple[Wad, int]]) -> Wad:
     """The same over (price, weight) pairs."""
-    ranked = sorted(v for v in votes if v[1])
+    ranked = sorted([v for v in votes if v[1]])
     total = sum(weight for _, weight in ranked)
     below = 0
     for place, (price, weight) in enumerate(ranked):

@@ -30,10 +30,11 @@ def shallow(case: Case) -> Finding | None:
     if not rules.depth_percent:
         return None
     since_ms = case.now_ms - rules.depth_ms
-    past = sorted([d for at, d in case.memory.depths if at > since_ms])
-    if len(past) < MOST_DEPTHS // 4:
+    past = [d for at, d in case.memory.depths if at > since_ms]
+    now = case.seen.depth_wad
+    if len(past) < MOST_DEPTHS // 4 or now * 100 >= max(past) * rules.depth_percent:
         return None
-    usual, now = past[(len(past) - 1) // 2], case.seen.depth_wad
+    usual = sorted(past)[(len(past) - 1) // 2]
     if now * 100 >= usual * rules.depth_percent:
         return None
     text = f"depth is {wad_text(now, 2)}, {now * 100 // max(1, usual)} % of the usual {wad_text(usual, 2)}"
