@@ -92,6 +92,7 @@ class App:
         self.store = Store(Path(plan.config.oracle.database))
         self._environ, self._make_operator = environ, operator
         self._holds: list[Hold] = []
+        self._report_keys: dict[bytes, str] = {}
         self.observer = Observer(sources_of(plan))
         self.rounds = Rounds(plan.specs, self._members(), None)
         self.live = Live(plan.specs, self.rounds.members[0].states.__getitem__, self.observer.observe)
@@ -406,6 +407,7 @@ class App:
         config = self.plan.config
         longest_s = max((t.max_push_age_s for t in config.targets.values()), default=0)
         mute_ms = (longest_s + config.oracle.round_interval_s) * MS
+        self._one_owner(key, section.name)
         path = Path(section.journal)
         path.parent.mkdir(parents=True, exist_ok=True)
         held = path.with_name(f"0x{key.hex()}.held")  # stands for the file of a key that is elsewhere
@@ -422,6 +424,16 @@ class App:
         if journal.mute_until_ms > now_ms():
             _log.warning("mute", operator=section.name, for_ms=journal.mute_until_ms - now_ms())
         return journal
+
+    def _one_owner(self, key: bytes, operator: str) -> None:
+        """A keyfile need not state its address: only an open one tells whose it is.
+
+        Raises:
+            ConfigError: two operators have one key, and with it two journals.
+        """
+        if self._report_keys.setdefault(key, operator) != operator:
+            text = f"0x{key.hex()} is also the key of operator {self._report_keys[key]!r}: each operator needs its own"
+            raise ConfigError([Problem(f"operators.{operator}.keyfile", text)])
 
     def _target(self, name: str, section: TargetSection) -> Target:
         chain = self.plan.config.chains[section.chain]
@@ -465,6 +477,13 @@ class App:
         if section.signer_url is not None and section.signer_address is not None:
             return RemoteSigner(section.signer_url, address(section.signer_address))
         if section.gas_keyfile is not None and section.passphrase_env in self._environ:
-            return keys.LocalSigner(keys.load(Path(section.gas_keyfile), section.passphrase_env, self._environ))
+            signer = keys.LocalSigner(keys.load(Path(section.gas_keyfile), section.passphrase_env, self._environ))
+            holder = self._report_keys.get(signer.address)
+            if holder is not None:
+                text = (
+                    f"is also the report key of operator {holder!r}: the gas key must have no authority, use two keys"
+                )
+                raise ConfigError([Problem(f"targets.{name}.gas_keyfile", text)])
+            return signer
         _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
         return None

@@ -32,6 +32,8 @@ class Ballot:
 
 
 _PARTIAL = frozenset({Refused.NO_OWN_VIEW, Refused.OUT_OF_BOUND, Refused.EQUIVOCATION})
+_WHOLE = frozenset({Refused.MUTE, Refused.CLOCK, Refused.JOURNAL, Refused.SIGNER})
+"""A no that is about no proposal: whoever gives it says it to the next one too."""
 _TRIES = 3
 
 
@@ -67,6 +69,8 @@ async def gather(
             batch = seal(signers, proposal, answers)
             if batch is not None:
                 return Ballot(batch=batch, refusals=tuple(refusals))
+            if _hopeless(signers, answers):
+                return Ballot(batch=None, refusals=tuple(refusals))
             left = _without(signers, proposal, answers, turn)
             if left is None:
                 break
@@ -77,6 +81,12 @@ async def gather(
 def first_turn(round_time_s: int) -> int:
     """Whose turn it is to lead first: known to all, and in step with no heartbeat."""
     return int.from_bytes(keccak(round_time_s.to_bytes(4, "big"))[:4], "big")
+
+
+def _hopeless(signers: SignerSet, answers: Sequence[Signature | Refusal]) -> bool:
+    """Whether those who could sign anything do not reach the threshold: another proposal would only take more time."""
+    able = [a.address for a in answers if isinstance(a, Signature) or a.code not in _WHOLE]
+    return signers.weight_of(able) < signers.threshold
 
 
 def _feeds(proposal: Proposal) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from feeds.abi import amount_of
 from feeds.observe import Block
@@ -39,6 +40,15 @@ def address(text: str) -> bytes:
     if len(text) != _HEX_ADDRESS or len(raw) != 20:  # noqa: PLR2004 - bytes of an address
         raise ValueError(f"{text!r} is no address: write 0x and 40 hex digits")
     return raw
+
+
+def is_http(text: str) -> bool:
+    """Whether a text is an address that HTTP can ask."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _check_signer(url: str | None, key: str | None) -> None:
@@ -78,6 +88,10 @@ class ApiSection:
     port: int = 8551
     cors_origins: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:  # noqa: PLR2004 - what TCP has; 0 takes a free one
+            raise ValueError(f"port = {self.port}: write 1 to 65535")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSection:
@@ -106,6 +120,8 @@ class ChainSection:
             address(self.sequencer_feed)
         if not self.endpoints:
             raise ValueError("endpoints is empty: give at least one RPC URL, better two of different providers")
+        if bad := [i for i, u in enumerate(self.endpoints) if not is_http(u)]:
+            raise ValueError(f"endpoints[{bad[0]}] is no endpoint: write http:// or https:// and a host")
         if not 0 <= self.agree <= len(self.endpoints):
             raise ValueError(f"agree = {self.agree}: there are {len(self.endpoints)} endpoints; 0 chooses")
         if any(not u.startswith(("ws://", "wss://")) for u in self.announcers):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import coincurve
 from eth_hash.auto import keccak
@@ -52,9 +53,19 @@ class Operator:
         self.journal = journal
         self._key = key
         self._bound_bps = bound_bps
-        # by round_time; made anew with each change, so that copies of an operator share none
+        # by round_time
         self._views: Mapping[int, Mapping[int, Report]] = {}
         self._heard: Mapping[int, frozenset[bytes]] = {}
+
+    def apart(self) -> Self:
+        """The same signer with views of its own: a view is by feed index, and indexes are a store's."""
+        twin = copy.copy(self)
+        twin.forget()
+        return twin
+
+    def forget(self) -> None:
+        """Know no round any more."""
+        self._views, self._heard = {}, {}
 
     def speaks(self, now_ms: int) -> bool:
         """Whether the operator may sign anything: its journal was not lost a short while ago."""

@@ -17,9 +17,11 @@ from oracle.records import Explanation, OnChain, Record
 from oracle.rounds import Done
 from oracle.sign import SignedBatch
 from oracle.store import Store
-from oracle.types import Abstained, FeedSpec
+from oracle.types import FeedSpec, Why
 
 _LATE_ROUNDS = 3
+_SIGNED_AT_ONCE = 4
+"""Reports that are being signed at a time: each costs every operator a write to disk, and rounds and pushes go on beside."""
 
 
 class Chain(Protocol):
@@ -70,6 +72,7 @@ class StoreDesk:
         self._records = {f: r for f in specs if (r := store.record(f)) is not None}
         self._abstaining: dict[str, Abstaining] = {}
         self._reports: dict[tuple[str, str], asyncio.Task[SignedBatch | NoReport]] = {}
+        self._signing = asyncio.Semaphore(_SIGNED_AT_ONCE)
         self._listeners: list[Callable[[News], None]] = []
         self._started_ms = now_ms()
         self._round_s: int | None = None
@@ -81,11 +84,14 @@ class StoreDesk:
         self._records |= {r.feed: r for r in done.records}
         self._round_s = done.round_time_s
         self._reports = {}
-        fresh = {f: self._why(f, a, done) for f, a in done.abstained.items()}
+        published = {r.feed for r in done.records}
+        fresh = {f: self._since(f, a.why, a.text, done) for f, a in done.abstained.items()}
         for feed, spec in self._specs.items():
-            missing = next((leg for leg in spec.legs if leg in fresh), None)
+            missing = next((fresh[leg] for leg in spec.legs if leg in fresh), None)
             if missing is not None:
-                fresh[feed] = self._why(feed, done.abstained.get(missing), done)
+                fresh[feed] = self._since(feed, missing.why, missing.text, done)
+            elif feed not in published and feed not in fresh:
+                fresh[feed] = self._since(feed, Why.NO_QUORUM, "too few operators gave a value that counts", done)
         self._abstaining = fresh
         self._tell(News(round_time_s=done.round_time_s, transitions=done.transitions))
 
@@ -94,14 +100,9 @@ class StoreDesk:
         if fresh:
             self._tell(News(indications=tuple(fresh)))
 
-    def _why(self, feed: str, abstained: Abstained | None, done: Done) -> Abstaining:
+    def _since(self, feed: str, why: Why, text: str, done: Done) -> Abstaining:
         held = self._abstaining.get(feed)
-        since = held.since_ms if held else done.round_time_s * MS
-        if abstained is None:
-            return held or Abstaining(
-                why=next(iter(done.abstained.values())).why, text="a leg abstains", since_ms=since
-            )
-        return Abstaining(why=abstained.why, text=abstained.text, since_ms=since)
+        return Abstaining(why=why, text=text, since_ms=held.since_ms if held else done.round_time_s * MS)
 
     def _tell(self, news: News) -> None:
         for listen in self._listeners:
@@ -158,8 +159,15 @@ class StoreDesk:
         if not chain.connected:
             return NoReport(code="no_target", text=f"target {name} is not connected")
         if (name, feed) not in self._reports:
-            self._reports[name, feed] = asyncio.create_task(_signed(chain, feed))
+            self._reports[name, feed] = asyncio.create_task(self._sign(chain, feed, self._round_s))
         return await asyncio.shield(self._reports[name, feed])  # one reader who goes takes it from no other
+
+    async def _sign(self, chain: Chain, feed: str, round_s: int) -> SignedBatch | NoReport:
+        """A few at a time; one whose turn comes after its round asks nobody any more."""
+        async with self._signing:
+            if round_s != self._round_s:
+                return NoReport(code="no_round", text=f"round {round_s} is over: ask again")
+            return await _signed(chain, feed)
 
     def health(self) -> Health:
         """Live: rounds are made. Ready: every feed has a price and every target is connected."""

@@ -13,6 +13,9 @@ from pathlib import Path
 
 _KEPT_S = 2 * 86_400
 _FORGOTTEN_AT_ONCE = 8
+_BUSY_MS = 1_000
+"""So long a write waits for another process that has the journal; rounds wait too. Later it is a refusal, and the next
+round tries again."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signed (
   chain INTEGER NOT NULL, store BLOB NOT NULL, feed INTEGER NOT NULL, round_s INTEGER NOT NULL, item_hash BLOB NOT NULL,
@@ -71,6 +74,7 @@ class SignJournal:
         self._mute_until_ms: int = row[1]
         # mute_ms covers what a store still takes
         self._kept_s = max(_KEPT_S, 2 * mute_ms // 1_000)
+        self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
     @property
     def mute_until_ms(self) -> int:

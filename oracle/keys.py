@@ -12,6 +12,7 @@ import coincurve
 from eth_account import Account
 from eth_hash.auto import keccak
 
+from feeds.abi import address, checksummed
 from oracle.eip712 import address_of
 from oracle.journal import SignJournal
 
@@ -57,8 +58,21 @@ def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.enviro
         raise KeyfileError(f"{path} needs its passphrase: set the environment variable {passphrase_env}")
     try:
         return coincurve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError):
         raise KeyfileError(f"{path} does not open: wrong passphrase in {passphrase_env}, or no keyfile") from None
+
+
+def stated_address(path: Path) -> str:
+    """EIP-55 address that a keyfile says it holds the key of; nobody has opened it.
+
+    Raises:
+        KeyfileError: it says none.
+    """
+    try:
+        stated = json.loads(path.read_text(encoding="utf-8"))["address"]
+        return checksummed(address("0x" + stated.removeprefix("0x").lower()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise KeyfileError(f"{path} is no keyfile with an address: make one with `lrt-oracle keys new PATH`") from None
 
 
 def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: int | None = None) -> None:
@@ -126,9 +140,10 @@ def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[
         raise KeyfileError(f"a keyfile needs a passphrase: set the environment variable {passphrase_env}")
     if journal is not None and journal.exists():
         raise KeyfileError(f"{journal} exists: a journal is never shared between keys, choose another name")
+    if journal is not None:  # before the key: one without its journal would stay mute at first
+        journal.parent.mkdir(parents=True, exist_ok=True)
     key = coincurve.PrivateKey()
     save(path, key, passphrase)
     if journal is not None:
-        journal.parent.mkdir(parents=True, exist_ok=True)
         SignJournal(journal, address_of(key), now_ms=0, mute_ms=0, newborn=True).close()
     return checksum_address(key)

@@ -14,6 +14,7 @@ it is; not needed here, so any version will do.)
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +34,8 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SIGNATURE, _PUBLIC_KEY = 65, 64
 _OK, _NOT_FOUND = 200, 404
 _HIGH = 1 << 255
+_MAX_BODY = 4 << 20
+"""A list of 30,000 keys; whoever sends more is no signer."""
 
 
 class SignerError(RuntimeError):
@@ -45,7 +48,7 @@ class RemoteSigner:
     Args:
         url: of the signer, such as http://127.0.0.1:9000. It may hold a password, so errors name only its host.
         address: 20 bytes, of the key that must sign.
-        timeout_ms: of one request.
+        timeout_ms: of a signature, with the look for the key where that is needed.
     """
 
     def __init__(self, url: str, address: bytes, *, timeout_ms: int = 3_000) -> None:
@@ -55,7 +58,7 @@ class RemoteSigner:
         self.address = address
         self._base = url.rstrip("/")
         self._name = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
-        self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1_000)
+        self._timeout_s = timeout_ms / 1_000
         self._session: aiohttp.ClientSession | None = None
         self._identifier: str | None = None
 
@@ -72,8 +75,15 @@ class RemoteSigner:
         """Sign: 65 bytes r | s | y (0 or 1) over keccak(preimage), s in the lower half.
 
         Raises:
-            SignerError: it does not answer, does not have the key, or its answer is no signature of the key.
+            SignerError: it does not answer in time, does not have the key, or its answer is no signature of the key.
         """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._signed(preimage)
+        except TimeoutError:
+            raise SignerError(f"the signer at {self._name} does not answer within {self._timeout_s} s") from None
+
+    async def _signed(self, preimage: bytes) -> bytes:
         if self._identifier is None:
             self._identifier = await self._find()
         body = orjson.dumps({"data": "0x" + preimage.hex()})
@@ -107,21 +117,29 @@ class RemoteSigner:
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         if self._session is None:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            self._session = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
+            )
         headers = {"Content-Type": "application/json"}
         try:
             async with self._session.request(
-                method, self._base + path, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+                method, self._base + path, data=body, headers=headers, allow_redirects=False
             ) as reply:
-                got = await reply.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as e:
+                got = bytearray()
+                async for part in reply.content.iter_any():
+                    got += part
+                    if len(got) > _MAX_BODY:
+                        raise SignerError(f"the signer at {self._name} answers without an end: this is no signer")
+        except TimeoutError:
+            raise  # the time for the whole signature is over, see `sign`
+        except (aiohttp.ClientError, OSError) as e:
             raise SignerError(f"the signer at {self._name} does not answer ({type(e).__name__})") from None
         if reply.status == _NOT_FOUND:
             self._identifier = None
             raise SignerError(f"the signer at {self._name} does not have 0x{self.address.hex()}: load the key there")
         if reply.status != _OK:
             raise SignerError(f"the signer at {self._name} answered HTTP {reply.status}")
-        return got
+        return bytes(got)
 
 
 class RemoteOperator(Operator):

@@ -330,12 +330,15 @@ class Store:
         sql = f"UPDATE pushes SET {names} WHERE id = ?"  # noqa: S608 - our own column names
         self._conn.execute(sql, (*changes.values(), push_id))
 
-    def pushes(self, target: str, states: Sequence[str] = (), since_s: int = 0) -> list[PushRow]:
-        """Pushes of a target in any of these states (all without states), ascending."""
+    def pushes(
+        self, target: str, states: Sequence[str] = (), since_s: int = 0, newest: int | None = None
+    ) -> list[PushRow]:
+        """Pushes of a target in any of these states (all without states), ascending; of many the newest so many."""
         marks = ", ".join("?" for _ in states)
         where = f" AND state IN ({marks})" if states else ""
-        sql = f"SELECT * FROM pushes WHERE target = ? AND round_s >= ?{where} ORDER BY id"  # noqa: S608 - only marks
-        return [_push(r) for r in self._db.query(sql, (target, since_s, *states))]
+        sql = f"SELECT * FROM pushes WHERE target = ? AND round_s >= ?{where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - only marks
+        rows = self._db.query(sql, (target, since_s, *states, -1 if newest is None else newest))
+        return [_push(r) for r in rows][::-1]
 
     def watched_pushes(self, target: str) -> list[PushRow]:
         """Pushes of a target whose outcome may still change, ascending by nonce, then in the order they were made."""

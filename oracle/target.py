@@ -30,6 +30,8 @@ _DAY_MS = 86_400_000
 _SIGNERS_MS = 30_000
 _BALANCE_MS = 60_000
 _USUAL_GAS = 200_000
+_REMEMBERED = 50
+"""Landed pushes that are read back: which transaction brought what the store holds, and what a push costs."""
 _STALE_SET = frozenset({"WrongEpoch", "BadSignature", "BelowThreshold"})
 _TROUBLE = (ChainError, SignerError, OSError, TimeoutError, sqlite3.Error)
 """What a look at a chain may end with; the next one tries again. SQLite's: the database is locked, or its disk is full."""
@@ -169,7 +171,7 @@ class Target:
         self._indexes = indexes
         self._landings.sit(indexes)
         await self._sit(signers)
-        for row in self._tools.store.pushes(self.name, ("landed",))[-50:]:
+        for row in self._tools.store.pushes(self.name, ("landed",), newest=_REMEMBERED):
             self._landings.note(row)
         _log.info(
             "target connected", target=self.name, feeds=len(indexes), threshold=signers.threshold, dry=not self.can_send
@@ -210,7 +212,8 @@ class Target:
 
     async def _check_balance(self) -> None:
         balance_wei, market = await self._client.balance_wei(), await self._client.market()
-        landed = self._tools.store.pushes(self.name, ("landed",), since_s=(self._tools.now_ms() - _DAY_MS) // MS)
+        since_s = (self._tools.now_ms() - _DAY_MS) // MS
+        landed = self._tools.store.pushes(self.name, ("landed",), since_s, newest=_REMEMBERED)
         gas = max((r.gas_used or 0 for r in landed), default=0) or _USUAL_GAS
         pushes = balance_wei // max(1, gas * (market.base_wei + market.tip_wei))
         self._tools.on_balance(balance_wei, pushes)
@@ -230,7 +233,7 @@ class Target:
         decision = await self._decide(done)
         if self._pusher.busy and not (decision.urgent and self._is_news(done, decision)):
             return
-        self._news = False
+        self._news = self._done is not done  # a round that came meanwhile is looked at next
         if not decision.push:
             return
         ballot = await self._vote(await self._voters.values(done), sorted(decision.push))

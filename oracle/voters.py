@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
@@ -41,7 +40,7 @@ class Voters:
     ) -> None:
         self.signers: SignerSet | None = None
         self._target = target
-        self._operators = [copy.copy(o) for o in operators]
+        self._operators = [o.apart() for o in operators]
         self._now_ms, self._clock_ok = now_ms, clock_ok
         self._members: list[Operator] = []
         self._indexes: Mapping[str, int] = {}

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 
+_MOST_MEMBERS = 12
+"""Of whom every set is tried."""
 _MOST_STATES = 5_000
 """Partial sums that are kept; a set with more is answered by a lower bound."""
 
@@ -40,6 +43,49 @@ def cheapest(members: Sequence[Member], weight: int) -> tuple[int, bool] | None:
         if len(best) > _MOST_STATES:
             return _by_parts(bonds, weight), False
     return best[weight], True
+
+
+def reachable(members: Sequence[Member], weight: int) -> int:
+    """The least weight of at least this that any set of members has; the weight itself where there are too many sums."""
+    sums = {0}
+    for one in members:
+        sums |= {held + one.weight for held in sums if held < weight}
+        if len(sums) > _MOST_STATES:
+            return weight
+    return min((s for s in sums if s >= weight), default=weight)
+
+
+def twice(members: Sequence[Member], threshold: int) -> tuple[int, int | None, bool]:
+    """Who signed both of two batches that each reach a threshold: how few, for how little bond, and whether that is exact.
+
+    Others sign only one of the two, so a set will do if those who are not in it can be parted so that both sides reach the
+    threshold with it. Exact for sets of up to twelve and for equal weights; else the bound that the sums of weights
+    give, never more than the true cost. The bond is None where one is unknown.
+    """
+    known = all(m.bond is not None for m in members)
+    if len(members) > _MOST_MEMBERS:
+        weight = 2 * reachable(members, threshold) - sum(m.weight for m in members)
+        least = cheapest(members, weight)
+        equal = len({m.weight for m in members}) == 1
+        return fewest(members, weight), None if least is None else least[0], equal and (least is None or least[1])
+    sets = [s for n in range(len(members) + 1) for s in combinations(range(len(members)), n)]
+    enough = [s for s in sets if _parts(members, s, threshold)]
+    if not enough:
+        return len(members), None, False
+    bond = min(sum(members[i].bond or 0 for i in s) for s in enough)
+    return len(enough[0]), bond if known else None, known
+
+
+def _parts(members: Sequence[Member], both: Sequence[int], threshold: int) -> bool:
+    """Whether the others can be parted so that each side reaches the threshold with those who sign both."""
+    missing = threshold - sum(members[i].weight for i in both)
+    others = [m.weight for i, m in enumerate(members) if i not in both]
+    if 2 * max(0, missing) > sum(others):
+        return False
+    sums = {0}
+    for weight in others:
+        sums |= {held + weight for held in sums}
+    return any(missing <= one <= sum(others) - missing for one in sums)
 
 
 def counted(operators: int) -> str:

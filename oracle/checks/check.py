@@ -59,10 +59,17 @@ async def check(plan: Plan, *, offline: bool, confirmed: frozenset[str] = frozen
         "errors": [],
     }
     if not offline:
-        async with asyncio.timeout(_TIMEOUT_S * max(1, len(plan.config.chains))):
-            await _chains(plan, catalog, confirmed, found)
-            found["trust"], contradicted = await trust(plan)
-            found["errors"] += [_problem(p) for p in (*await _stores(plan), *contradicted)]
+        patience_s = _TIMEOUT_S * max(1, len(plan.config.chains))
+        try:
+            async with asyncio.timeout(patience_s):
+                await _chains(plan, catalog, confirmed, found)
+                found["trust"], contradicted = await trust(plan)
+                found["errors"] += [_problem(p) for p in (*await _stores(plan), *contradicted)]
+        except TimeoutError:
+            late = (
+                f"not all is looked at: endpoints took more than {patience_s:g} s; run this again, or change endpoints"
+            )
+            found["errors"].append(_problem(Problem("chains", late)))
     return found
 
 

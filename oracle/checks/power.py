@@ -11,7 +11,7 @@ from typing import Any
 
 from feeds.abi import checksummed
 from feeds.units import BPS
-from oracle.checks.bonds import Member, cheapest, counted, fewest
+from oracle.checks.bonds import Member, cheapest, counted, fewest, twice
 from oracle.tables.stores import LOCAL_CHAINS, cautions
 
 _MINUTE_S = 60
@@ -94,26 +94,29 @@ class StoreFacts:
 def costs(facts: StoreFacts) -> list[dict[str, Any]]:
     """What each wrong takes: weight, the fewest operators, and their bond."""
     group = facts.group
-    rows = (
-        ("no news", group.total - group.threshold + 1, "refusing costs the rewards, no bond"),
-        ("two prices for one round", 2 * group.threshold - group.total, "slashed by anybody's proof"),
-        ("a price beyond the step, after its wait", group.threshold, "slashed only for a contradiction"),
-        ("any price at once", group.strong, "slashed only for a contradiction"),
-    )
-    found = []
-    for what, weight, note in rows:
-        least = cheapest(group.members, weight)
-        found.append(
-            {
-                "what": what,
-                "weight": str(weight),
-                "operators": fewest(group.members, weight),
-                "bond": None if least is None else str(least[0]),
-                "exact": least is not None and least[1],
-                "note": note,
-            }
-        )
-    return found
+    slashed = "slashed only for a contradiction"
+    return [
+        _cost(group, "no news", group.total - group.threshold + 1, "refusing costs the rewards, no bond"),
+        _twice(group),
+        _cost(group, "a price beyond the step, after its wait", group.threshold, slashed),
+        _cost(group, "any price at once", group.strong, slashed),
+    ]
+
+
+def _cost(group: Group, what: str, weight: int, note: str) -> dict[str, Any]:
+    bond, exact = cheapest(group.members, weight) or (None, False)
+    return _row(what, weight, fewest(group.members, weight), bond, note, exact=exact)
+
+
+def _twice(group: Group) -> dict[str, Any]:
+    operators, bond, exact = twice(group.members, group.threshold)
+    weight = 2 * group.threshold - group.total
+    return _row("two prices for one round", weight, operators, bond, "slashed by anybody's proof", exact=exact)
+
+
+def _row(what: str, weight: int, operators: int, bond: int | None, note: str, *, exact: bool) -> dict[str, Any]:
+    shown = None if bond is None else str(bond)
+    return {"what": what, "weight": str(weight), "operators": operators, "bond": shown, "exact": exact, "note": note}
 
 
 def roles(facts: StoreFacts) -> list[dict[str, Any]]:
@@ -160,7 +163,7 @@ def _roles(facts: StoreFacts) -> Iterator[_Row]:
     )  # fmt: skip
     yield (
         "owner", _who(facts.owner) + (" (a plain key)" if facts.owner_is_key else " (a contract)"),
-        "register tokens; replace signers and guardian; resume", delay_s,
+        "replace signers; and at once: register tokens; replace the guardian; resume", delay_s,
         "its own signers, and so any price, " + (f"{delay_s} s after everybody saw it coming" if delay_s else "at once"),
     )  # fmt: skip
     if facts.pending_owner is not None:

@@ -27,13 +27,17 @@ _WORD = 32
 _NEXT_SET = 2 * 65_536 + 14
 """Storage place of StoreSigners.nextSet: behind both arrays of StoreSlots, three of StoreRoles, nine of StoreFeeds, and
 set and previousSet."""
+_NO_CODE = ("0x", "0x0", "")
+_LONGEST_NAME = 42
+_MOST_DECIMALS = 77
 _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
 async def trust(plan: Plan) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The trust document of every target's store, and what contradicts the config.
 
-    A store that can not be read is a row with ``error``; that its chain does not answer is told elsewhere.
+    A store that can not be read is a row with ``error``; that it is none, or that its chain does not answer, is told
+    elsewhere. A registry that is none contradicts the config, and bonds are unknown.
     """
     found = await asyncio.gather(*(_one(plan, name, target) for name, target in plan.config.targets.items()))
     return [row for row, _ in found], [p for _, problems in found for p in problems]
@@ -47,7 +51,7 @@ async def _one(plan: Plan, name: str, target: TargetSection) -> tuple[dict[str, 
         look = Look(client, (await client.head()).number)
         facts, problems = await look.facts(name, target)
         return document(facts), problems
-    except (ChainError, FeedError, aiohttp.ClientError, OSError) as e:
+    except (ChainError, FeedError, aiohttp.ClientError, OSError, UnicodeDecodeError) as e:
         return {"target": name, "chain": target.chain, "store": target.store, "error": str(e)}, []
     finally:
         await client.close()
@@ -76,7 +80,7 @@ class Look:
             Member(address=_raw(s), weight=int(w), bond=b) for s, w, b in zip(signers, weights, bonds, strict=True)
         )
         owner, pending, guardian = [await self._who(r) for r in ("owner", "pendingOwner", "guardian")]
-        feeds = await self._client.feeds()
+        feeds = await self._feeds()
         coming, at_s = await self._client.read("nextSigners", block=self._at)
         pends = coming > epoch
         code: Any = await self._client.nodes.agreed("eth_getCode", "0x" + owner.hex(), self._at)
@@ -88,7 +92,7 @@ class Look:
             block=self._block,
             time_s=await self._time_s(),
             owner=owner,
-            owner_is_key=code in ("0x", "0x0", ""),
+            owner_is_key=code in _NO_CODE,
             pending_owner=pending if any(pending) else None,
             guardian=guardian if any(guardian) else None,
             max_push_age_s=await self._number("maxPushAgeS"),
@@ -115,6 +119,12 @@ class Look:
     async def _time_s(self) -> int:
         body = await self._client.nodes.agreed("eth_getBlockByNumber", self._at, False, of=_time_of)  # noqa: FBT003
         return int(body)
+
+    async def _feeds(self) -> dict[str, int]:
+        """Feed id text to index, as registered at this block."""
+        (count,) = await self._client.read("count", block=self._at)
+        said = await asyncio.gather(*(self._client.read("feedAt", i, block=self._at) for i in range(count)))
+        return {bytes(raw).rstrip(b"\0").decode(): int(index) for raw, index in said}
 
     async def _classes(self, feeds: Mapping[str, int]) -> tuple[Limits, ...]:
         """Limits of the classes that have feeds; of the first one in any case."""
@@ -157,21 +167,28 @@ class Look:
         """The registry that the config names for the store; none if it is over another one."""
         if text is None:
             return None, []
-        where = address(text)
-        (store,), (chain_id,) = [await self._ask(where, f) for f in ("store", "chainId")]
+        where, key = address(text), f"targets.{name}.registry"
+        if await self._client.nodes.agreed("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
+            return None, [
+                Problem(key, f"no contract at {checksummed(where)}: deploy the registry first, or correct it")
+            ]
+        try:
+            (store,), (chain_id,) = [await self._ask(where, f) for f in ("store", "chainId")]
+            asked = [(await self._ask(where, f))[0] for f in (*_PARTIES, "token", "unbondingS", "disputeS")]
+        except ChainError as e:
+            return None, [Problem(key, f"{checksummed(where)} is no OperatorRegistry, or could not be asked: {e}")]
         domain = self._client.domain
         if (_raw(store), chain_id) != (domain.store, domain.chain_id):
             said = f"{text} is over store {checksummed(_raw(store))} on chain {chain_id}: its bonds stand behind another one"
-            return None, [Problem(f"targets.{name}.registry", said)]
-        parties = {p: _raw((await self._ask(where, p))[0]) for p in _PARTIES}
-        token = _raw((await self._ask(where, "token"))[0])
+            return None, [Problem(key, said)]
+        *parties, token, unbonding_s, dispute_s = asked
         return Bonding(
             address=where,
-            parties={role: party if any(party) else None for role, party in parties.items()},
-            unbonding_s=(await self._ask(where, "unbondingS"))[0],
-            dispute_s=(await self._ask(where, "disputeS"))[0],
-            unit=str(await self._said(token, "symbol()", "string", checksummed(token))),
-            decimals=int(await self._said(token, "decimals()", "uint8", 0)),
+            parties={role: _party(party) for role, party in zip(_PARTIES, parties, strict=True)},
+            unbonding_s=unbonding_s,
+            dispute_s=dispute_s,
+            unit=_plain(await self._said(_raw(token), "symbol()", "string", checksummed(_raw(token)))),
+            decimals=min(_MOST_DECIMALS, int(await self._said(_raw(token), "decimals()", "uint8", 0))),
         ), []
 
     async def _bonds(self, bonding: Bonding | None, signers: Sequence[bytes]) -> list[int | None]:
@@ -213,6 +230,15 @@ def _time_of(answer: Any) -> int:
     if isinstance(answer, FeedError):
         raise answer
     return int(str(answer["timestamp"]), 16)
+
+
+def _party(text: str) -> bytes | None:
+    return _raw(text) if any(_raw(text)) else None
+
+
+def _plain(text: str) -> str:
+    """A token's own name as it can be printed: a contract writes no line and no colour of ours."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:_LONGEST_NAME])
 
 
 def _raw(text: str) -> bytes:

@@ -41,6 +41,7 @@ _GAS_NUM, _GAS_DEN = 6, 5
 _FEE_BLOCKS = 20
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
+_MOST_FEEDS = 65_536
 _HELD = 65_536  # storage place of the first price that is held back: behind the slots
 
 
@@ -140,10 +141,15 @@ class StoreClient:
             raise ChainError(f"{function} of {self._store} answers {str(raw)[:40]!r}: this is no PriceStore") from None
 
     async def feeds(self) -> dict[str, int]:
-        """Feed id text to index, as registered on chain."""
+        """Feed id text to index, as registered on chain; ChainError for what no store can have."""
         (count,) = await self.read("count")
+        if count > _MOST_FEEDS:
+            raise self._strange(f"count of {count}")
         found = await asyncio.gather(*(self._feed(i) for i in range(count)))
-        return {bytes(raw).rstrip(b"\0").decode(): index for raw, index in found}
+        try:
+            return {bytes(raw).rstrip(b"\0").decode("ascii"): index for raw, index in found}
+        except UnicodeDecodeError as e:
+            raise self._strange(f"feed id {e.object!r}") from None
 
     async def _feed(self, position: int) -> tuple[bytes, int]:
         raw, index = await self.read("feedAt", position)
@@ -167,7 +173,11 @@ class StoreClient:
     async def waiting(self, index: int, block: int) -> Waiting | None:
         """The prices of a feed that the store holds back: market 88 | redemption 88 | 16 | since 32 | last 32."""
         place = hex(_HELD + index)
-        word = int(str(await self.nodes.agreed("eth_getStorageAt", self._store, place, hex(block))), 16)
+        raw: Any = await self.nodes.agreed("eth_getStorageAt", self._store, place, hex(block))
+        try:
+            word = int(str(raw), 16)
+        except ValueError:
+            raise self._strange(f"held price {str(raw)[:40]!r}") from None
         if not word:
             return None
         return Waiting(
@@ -184,7 +194,13 @@ class StoreClient:
     async def stored(self, index: int, block: int | None = None) -> Report | None:
         """What the store holds for an index, at a block if given; None before the first push."""
         (word,) = await self.read("slotAt", index, block="latest" if block is None else hex(block))
-        return decode_slot(int(word)) if int(word) & _LOW_32 else None
+        try:
+            return decode_slot(int(word)) if int(word) & _LOW_32 else None
+        except ValueError:
+            raise self._strange(f"slot {int(word):#x}") from None
+
+    def _strange(self, what: str) -> ChainError:
+        return ChainError(f"{self._store} has a {what}: no PriceStore has; an endpoint lies, or it is another contract")
 
     # --- what the chain says -------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,24 +17,42 @@ from web3.exceptions import Web3Exception
 
 from feeds.abi import checksummed
 from oracle.onchain.deploy import Deployer
-from oracle.onchain.deployed import SALT, Deployment, as_made, check_same, read, record
+from oracle.onchain.deployed import SALT, Deployment, as_made, check_same, read, record, room_for, views_of
 from oracle.onchain.place import DeployError
 from oracle.onchain.settings import MOVING, StoreSettings, differences, table_of
 from oracle.types import FeedSpec
 
+_PATIENCE_S = 20.0
 
-async def chain_of(url: str) -> int:
+
+async def chain_of(url: str, *, patience_s: float = _PATIENCE_S) -> int:
     """Chain id that an endpoint serves; DeployError if it does not answer."""
     web3 = AsyncWeb3(AsyncHTTPProvider(url))
     try:
-        return int(await web3.eth.chain_id)
+        async with asyncio.timeout(patience_s):
+            return int(await web3.eth.chain_id)
     except (aiohttp.ClientError, OSError, TimeoutError, Web3Exception) as e:
-        host = urlsplit(url).netloc.rpartition("@")[2]
         raise DeployError(
-            f"{host} does not tell its chain ({type(e).__name__}): correct --rpc or the chain's endpoints"
+            f"{_host(url)} does not tell its chain ({type(e).__name__}): correct --rpc or the chain's endpoints"
         ) from None
     finally:
         await web3.provider.disconnect()
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+@contextmanager
+def _answering(url: str) -> Iterator[None]:
+    """What an endpoint that goes away or talks nonsense leaves behind: a run that can be run again."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError, Web3Exception) as e:
+        said = type(e).__name__  # its text may hold the address, and that a key
+        said += f" {e.status}" if isinstance(e, aiohttp.ClientResponseError) else ""
+        said += f": {str(e)[:200]}" if isinstance(e, Web3Exception) else ""
+        raise DeployError(f"{_host(url)} stopped answering ({said}): run this again, nothing is made twice") from None
 
 
 async def commission(
@@ -55,23 +75,38 @@ async def commission(
         path: the chain's file; one that is there says what an earlier run made.
 
     Raises:
-        DeployError: as Deployer.deploy; or the file holds another store of this chain, before anything is sent.
+        DeployError: as Deployer.deploy; the endpoint goes away; or, before anything is sent, the file holds another store
+            of this chain or can not be written.
     """
+    held = read(path)
+    made = settings if held is None else as_made(settings, held, path)
+    room_for(path)
     deployer = Deployer(url, key)
     try:
-        held = read(path)
-        made = settings if held is None else as_made(settings, held, path)
-        check_same(held, await deployer.planned(made, specs, salt=salt), path)
-        done = await deployer.deploy(made, specs, salt=salt)
-        record(done, path)
-        return replace(done, notes=tuple(await notes(deployer.functions(done.store), done.store, settings)))
+        with _answering(url):
+            check_same(held, await deployer.planned(made, specs, salt=salt), path)
+            done = await deployer.deploy(made, specs, salt=salt)
+        kept = record(done, path)
+        with _answering(url):
+            told = await notes(deployer.functions(done.store), done.store, settings)
+        return replace(kept, notes=(*_moved(views_of(held), done.views), *told))
     finally:
         await deployer.close()
 
 
+def _moved(held: Mapping[str, str], views: Mapping[str, str]) -> Iterator[str]:
+    """Views that stand elsewhere than before, since another mode or heartbeat gives another address."""
+    for feed, where in views.items():
+        if held.get(feed, where) != where:
+            yield (
+                f"the view of {feed} with these settings is {where}; the one at {held[feed]}, with other ones, goes on:"
+                " who reads it is not moved"
+            )
+
+
 async def notes(functions: Any, store: str, settings: StoreSettings) -> list[str]:
     """Where the store on the chain is not what the settings say, and who does what about it."""
-    _, threshold, signers, weights = await functions.signerSet().call()
+    present, threshold, signers, weights = await functions.signerSet().call()
     guardian, owner = str(await functions.guardian().call()), str(await functions.owner().call())
     live = {
         "signers": [str(s) for s in signers],
@@ -86,7 +121,7 @@ async def notes(functions: Any, store: str, settings: StoreSettings) -> list[str
         for d in differences(live, {k: wanted[k] for k in MOVING})
     ]
     epoch, active_at_s = await functions.nextSigners().call()
-    if epoch:
+    if epoch > present:
         found.append(f"signers of epoch {epoch} are set and count from {active_at_s} (Unix s)")
     if settings.owner is not None and owner != checksummed(settings.owner):
         pending = str(await functions.pendingOwner().call())

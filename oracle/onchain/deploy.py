@@ -11,7 +11,7 @@ import coincurve
 from eth_account import Account
 from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import TimeExhausted, Web3RPCError
+from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
 
 import contracts
 from feeds.abi import checksummed
@@ -19,28 +19,15 @@ from oracle.onchain.deployed import SALT, Deployment, record
 from oracle.onchain.place import PROXY, PROXY_CODE, DeployError, Placement, placement, salt_of, verify
 from oracle.onchain.settings import ClassLimits, StoreSettings, table_of
 from oracle.onchain.store_abi import calldata
-from oracle.types import FeedSpec, Mode
+from oracle.onchain.views import decimals_of, feed_id, views_of
+from oracle.types import FeedSpec
 
-__all__ = ["SALT", "ClassLimits", "Deployer", "Deployment", "StoreSettings", "record"]
+__all__ = ["SALT", "ClassLimits", "Deployer", "Deployment", "StoreSettings", "decimals_of", "feed_id", "record"]
 
-MODES: Mapping[Mode, int] = {Mode.MARKET: 0, Mode.REDEMPTION: 1, Mode.MIN: 2, Mode.MAX: 3}
-"""FeedView's numbering of the modes."""
-_USD_DECIMALS = 8
-_DECIMALS = 18
 _PATIENCE_S = 120.0
 _LOOK_S = 0.2
 _CLASS_SHIFT = 13
 """An index is its class and its number in it, see StoreFeeds."""
-
-
-def feed_id(feed: str) -> bytes:
-    """The feed's name, left-aligned in 32 bytes."""
-    return feed.encode("ascii").ljust(32, b"\0")
-
-
-def decimals_of(spec: FeedSpec) -> int:
-    """Decimals of a feed's view: 8 against USD, as lenders expect, else 18."""
-    return _USD_DECIMALS if spec.pair.quote == "USD" else _DECIMALS
 
 
 class Deployer:
@@ -101,15 +88,7 @@ class Deployer:
         """The store and the views by feed, with their addresses; known before anything is sent."""
         salted = salt_of(salt)
         store = placement("the store", "PriceStore", self._store_args(settings), salt=salted)
-        views: dict[str, Placement] = {}
-        for spec in specs:
-            if spec.is_cross:
-                name, args = "CrossView", [*(views[leg].address for leg in spec.legs), decimals_of(spec)]
-            else:
-                mode, decimals = MODES[spec.mode], decimals_of(spec)
-                name, args = "FeedView", [store.address, feed_id(spec.feed), mode, decimals, spec.heartbeat_s]
-            views[spec.feed] = placement(f"the view of {spec.feed}", name, args, salt=salted)
-        return store, views
+        return store, views_of(store, specs, salt=salted)
 
     def _store_args(self, settings: StoreSettings) -> list[Any]:
         """The store's constructor arguments; the deploying key becomes the owner."""
@@ -221,7 +200,15 @@ class Deployer:
                 " the chain, or raise its fee from a wallet"
             ) from None
         except Web3RPCError as e:
-            raise DeployError(f"the endpoint refuses a transaction of {self._account.address}: {_said(e)}") from None
+            held = await self._web3.eth.get_balance(cast("Any", self._account.address))
+            raise DeployError(
+                f"the endpoint refuses a transaction of {self._account.address}, which holds {held} wei: {_said(e)}"
+            ) from None
+        except ContractLogicError as e:
+            raise DeployError(
+                f"the chain refuses a transaction of {self._account.address} before it is sent ({str(e.message)[:200]}):"
+                " a contract does not take these settings"
+            ) from None
         if receipt["status"] != 1:
             raise DeployError(f"deployment transaction 0x{bytes(receipt['transactionHash']).hex()} reverted")
         return receipt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,22 @@ class Deployment:
     notes: tuple[str, ...] = field(default=(), compare=False)
     sent: int = field(default=0, compare=False)
 
+    def document(self) -> dict[str, Any]:
+        """The deployment as one JSON document; integers stay below 2^53 but for weights and thresholds, which are texts."""
+        texts: dict[str, Any] = {k: str(v) for k, v in self.settings.items() if k in ("threshold", "step_threshold")}
+        texts |= {"weights": [str(w) for w in self.settings["weights"]]} if "weights" in self.settings else {}
+        return {
+            "chain_id": self.chain_id,
+            "store": self.store,
+            "salt": self.salt,
+            "deployer": self.deployer,
+            "registry": self.registry,
+            "views": dict(self.views),
+            "settings": {**self.settings, **texts},
+            "notes": list(self.notes),
+            "transactions": self.sent,
+        }
+
     def toml(self) -> str:
         """The deployment as a TOML document."""
         head = {"chain_id": self.chain_id, "store": self.store, "salt": self.salt}
@@ -55,7 +72,7 @@ def _keys(table: Mapping[str, Any], *, quoted: bool = False) -> list[str]:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(v) for v in value) + "]"
-    return str(value) if isinstance(value, int) else f'"{value}"'
+    return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False)
 
 
 def read(path: Path) -> Mapping[str, Any] | None:
@@ -91,18 +108,22 @@ def as_made(settings: StoreSettings, held: Mapping[str, Any], path: Path) -> Sto
     if not set(MOVING) <= set(made):
         return settings
     try:
-        guardian = address(made["guardian"]) if made["guardian"] else None
-        signers = tuple(address(s) for s in made["signers"])
+        return replace(
+            settings,
+            signers=tuple(address(s) for s in made["signers"]),
+            weights=tuple(_whole("weights", w) for w in made["weights"]),
+            threshold=_whole("threshold", made["threshold"]),
+            step_threshold=_whole("step_threshold", made["step_threshold"]),
+            guardian=address(made["guardian"]) if made["guardian"] else None,
+        )
     except (ValueError, TypeError) as e:
         raise DeployError(f"{path} is no file of a deployment ({e}): restore it, or give another --out") from None
-    return replace(
-        settings,
-        signers=signers,
-        weights=tuple(made["weights"]),
-        threshold=made["threshold"],
-        step_threshold=made["step_threshold"],
-        guardian=guardian,
-    )
+
+
+def _whole(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 96:
+        raise ValueError(f"{name}: {value!r} is no weight")
+    return value
 
 
 def check_same(held: Mapping[str, Any] | None, done: Deployment, path: Path) -> None:
@@ -129,10 +150,40 @@ def check_same(held: Mapping[str, Any] | None, done: Deployment, path: Path) -> 
     )
 
 
-def record(done: Deployment, path: Path) -> None:
-    """Write the deployment to its file; DeployError as `check_same`."""
-    check_same(read(path), done, path)
+def room_for(path: Path) -> None:
+    """See that the file can be written, while nothing has been sent that only it would know.
+
+    Raises:
+        DeployError: it can not.
+    """
+    fresh = _fresh(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        fresh.touch()
+        fresh.unlink()
+    except OSError as e:
+        raise DeployError(f"{path} can not be written ({e.strerror}): give another --out; nothing was sent") from None
+
+
+def record(done: Deployment, path: Path) -> Deployment:
+    """Write the deployment to its file, with the views there of feeds that this run did not have; DeployError as `check_same`."""
+    held = read(path)
+    check_same(held, done, path)
+    kept = replace(done, views={**views_of(held), **done.views})
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(done.toml(), encoding="utf-8")
+    fresh = _fresh(path)
+    fresh.write_text(kept.toml(), encoding="utf-8")
     fresh.replace(path)
+    return kept
+
+
+def views_of(held: Mapping[str, Any] | None) -> dict[str, str]:
+    """The views that the file knows, by feed."""
+    views = held.get("views") if held is not None else None
+    return {k: str(v) for k, v in views.items()} if isinstance(views, Mapping) else {}
+
+
+def _fresh(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")

@@ -17,6 +17,7 @@ DAY_S = 86_400
 _MAX_SIGNERS, _MAX_CLASSES = 255, 8
 _MAX_WEIGHT = (1 << 96) - 1
 _LEAST_DELAY_S = DAY_S
+_LONGEST_UNBONDING_S = 365 * DAY_S
 _WIDE_BPS = 2_000
 
 
@@ -156,9 +157,15 @@ class StoreSection:
             yield from (
                 f"classes: more than one {what} {n!r}" for n in sorted({n for n in named if named.count(n) > 1})
             )
-        if self.registry is not None and self.registry.unbonding_s:
+        if self.registry is not None:
             least_s = self.longest_s + self.registry.dispute_s
-            yield from _within("registry.unbonding_s", self.registry.unbonding_s, least_s, 365 * DAY_S)
+            if least_s > _LONGEST_UNBONDING_S:
+                yield (
+                    f"registry: epoch_s, overlap_s, max_push_age_s and dispute_s add up to {least_s}: write less, as"
+                    f" unbonding must cover them within {_LONGEST_UNBONDING_S} (a year)"
+                )
+            elif self.registry.unbonding_s:
+                yield from _within("registry.unbonding_s", self.registry.unbonding_s, least_s, _LONGEST_UNBONDING_S)
 
     @property
     def longest_s(self) -> int:

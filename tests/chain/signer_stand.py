@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,6 +33,8 @@ class Stand:
         self.asked.append((name, body))
         if self.twist == "500":
             return web.Response(status=500)
+        if self.twist == "slow":
+            await asyncio.sleep(0.15)
         key = self.keys.get(name)
         if key is None:
             return web.Response(status=404)
@@ -44,7 +48,16 @@ class Stand:
         text = "0x" + (r + s.to_bytes(32, "big") + bytes([y + 27])).hex()
         return web.Response(text=text[:-2] if self.twist == "short" else text)
 
-    async def listed(self, _: web.Request) -> web.Response:
+    async def listed(self, request: web.Request) -> web.StreamResponse:
+        if self.twist == "endless":
+            reply = web.StreamResponse()
+            await reply.prepare(request)
+            with contextlib.suppress(ConnectionError):
+                while self.twist:
+                    await reply.write(b" " * (1 << 16))
+            return reply
+        if self.twist == "slow":
+            await asyncio.sleep(0.15)
         return web.json_response(list(self.keys))
 
 

@@ -20,7 +20,7 @@ from demo import anvil, npm
 from demo.chain import account
 from oracle.__main__ import main
 from oracle.checks.told import trust_lines
-from oracle.checks.trust import trust
+from oracle.checks.trust import _plain, trust
 from oracle.config import load, parse
 from oracle.eip712 import address_of, sign_compact
 from oracle.onchain.deploy import ClassLimits, Deployer, Deployment
@@ -171,7 +171,7 @@ async def test_the_cost_is_the_cheapest_set_that_reaches_the_weight(site: Site) 
     plain = {what: (c["weight"], c["operators"], int(c["bond"] or 0) // WAD, c["exact"]) for what, c in found.items()}
     assert plain == {
         "no news": ("4", 1, 40, True),
-        "two prices for one round": ("3", 1, 30, True),
+        "two prices for one round": ("3", 1, 40, True),  # no two sets of 6 share the signer of 3 alone
         "a price beyond the step, after its wait": ("6", 2, 60, True),
         "any price at once": ("7", 2, 70, True),
     }
@@ -239,9 +239,25 @@ async def test_a_registry_over_another_store_is_an_error_and_no_bond(site: Site)
     assert f"is over store {site.made.store}" in problem.text
     assert row["registry"] is None
     assert {r["role"]: r["worst"] for r in row["roles"]}["guardian"] == "nobody but the owner can pause"
-    (broken,), problems = await trust(plan(parse(site.config(registry=site.made.store))))
-    assert problems == []
-    assert "error" in broken
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [(SAFE, "no contract at"), ("store", "is no OperatorRegistry"), ("view", "is no OperatorRegistry")],
+)
+async def test_a_registry_that_is_none_is_an_error_and_hides_nothing_else(site: Site, where: str, says: str) -> None:
+    text = {"store": site.made.store, "view": site.made.views["ETH/USD"]}.get(where, where)
+    (row,), (problem,) = await trust(plan(parse(site.config(registry=text))))
+    assert problem.key == "targets.t.registry"
+    assert says in problem.text
+    assert row["registry"] is None
+    assert {r["role"] for r in row["roles"]} >= {"owner", "guardian"}
+    assert [c["bond"] for c in row["costs"]] == [None] * 4
+
+
+async def test_a_token_s_name_writes_no_line_of_its_own() -> None:
+    assert _plain("wX\n0 errors\x1b[2J") == "wX?0 errors?[2J"
+    assert len(_plain("w" * 10_000)) == 42
 
 
 async def test_the_command_prints_the_table_and_gives_it_as_json(site: Site, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import coincurve
 import pytest
 from click.testing import CliRunner, Result
@@ -18,9 +21,12 @@ from demo.chain import account
 from oracle import keys
 from oracle.__main__ import main
 from oracle.eip712 import address_of
+from oracle.onchain.commission import chain_of
+from oracle.onchain.deploy import Deployer
 from oracle.onchain.deployed import Deployment, as_made
-from oracle.onchain.place import DeployError
+from oracle.onchain.place import DeployError, Placement
 from oracle.onchain.settings import differences, settings_of, table_of
+from oracle.tables import stores
 from oracle.tables.stores import StoreSection
 
 pytestmark = pytest.mark.chain
@@ -276,6 +282,7 @@ def test_a_registry_by_the_command_line_alone_is_bound_to_the_store(desk: Desk) 
         (["main", "--weights", "1,x"], "write whole numbers"),
         (["main", "--registry", TOKEN[:-1]], "registry"),
         (["--signers", SIGNERS[0], "--threshold", "1", "--registry", TOKEN], "store.registry.treasury: is missing"),
+        (["long"], "epoch_s, overlap_s, max_push_age_s and dispute_s add up to 31795"),
         (["main", "--guardian", "0x12"], "guardian: '0x12' is no address"),
         (["--signers", f"{SIGNERS[0]},{SIGNERS[0]}", "--threshold", "2"], "stands twice"),
         (["--signers", SIGNERS[0]], "store.threshold: is missing"),
@@ -286,10 +293,149 @@ def test_what_can_not_be_is_refused_with_what_to_write(
     args: Sequence[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.toml").write_text(CONFIG.replace("URL", "http://127.0.0.1:9").replace("CHAIN", "1"))
+    text = CONFIG.replace("URL", "http://127.0.0.1:9").replace("CHAIN", "1")
+    if args == ["long"]:
+        text = text.replace("864000", "31536000")
+    (tmp_path / "config.toml").write_text(text)
     done = CliRunner().invoke(main, ["deploy", "--keyfile", "k", *args])
     assert done.exit_code == 2, done.output
     assert says in done.output
+
+
+BOTH = """
+[feeds."wZ/ETH"]
+mode = "MODE"
+rules = { growth_bps_year = 900, ramp_s = 77 }
+[[feeds."wZ/ETH".sources]]
+type = "coinbase"
+symbol = "WZ-ETH"
+[[feeds."wZ/ETH".sources]]
+type = "kraken"
+symbol = "WZ/ETH"
+[[feeds."wZ/ETH".sources]]
+type = "erc4626"
+kind = "redemption"
+chain = "local"
+vault = "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc"
+"""
+
+
+def test_every_mode_has_its_view(desk: Desk) -> None:
+    """A capped rate is capped before it is signed; the ramp is a contract over both prices."""
+    desk.config.write_text(desk.text + BOTH.replace("MODE", "redemption_unless_depeg"))
+    done = desk.deploy("main")
+    assert done.exit_code == 0, done.output
+    view = desk.contract("ModeView", desk.held["views"]["wZ/ETH"])
+    assert (view.mode().call(), view.rampS().call(), view.decimals().call()) == (4, 77, 18)
+    for at, mode in ((view.market().call(), "market"), (view.redemption().call(), "redemption")):
+        assert desk.held["views"][f"wZ/ETH ({mode})"] == at
+        assert desk.contract("FeedView", at).description().call() == f"wZ / ETH ({mode})"
+    both = desk.held["views"]
+    desk.config.write_text(desk.text + BOTH.replace("MODE", "capped"))
+    done = desk.deploy("main")
+    assert done.exit_code == 0, done.output
+    assert desk.held["views"]["wZ/ETH"] == both["wZ/ETH (redemption)"]
+    assert f"the one at {both['wZ/ETH']}, with other ones, goes on" in done.stderr
+
+
+def test_the_file_keeps_views_of_feeds_that_are_gone_from_the_config(desk: Desk) -> None:
+    assert desk.deploy("main").exit_code == 0
+    views = desk.held["views"]
+    desk.config.write_text(desk.text.split('[feeds."wX/ETH"]')[0])
+    done = desk.deploy("main", "--json")
+    assert done.exit_code == 0, done.output
+    assert desk.held["views"] == views
+    said = json.loads(done.stdout)
+    assert (said["views"], said["store"], said["transactions"]) == (views, desk.held["store"], 0)
+    assert said["settings"]["threshold"] == "6"
+
+
+def test_a_salt_may_be_any_text(desk: Desk) -> None:
+    salt = 'a "b" \\ c'
+    assert desk.deploy("main", "--salt", salt).exit_code == 0
+    assert desk.held["salt"] == salt
+    assert "0 transactions" in desk.deploy("main", "--salt", salt).stderr
+
+
+def test_a_file_that_can_not_be_written_is_told_before_anything_is_sent(desk: Desk) -> None:
+    desk.file.mkdir(parents=True)
+    for out in ((), ("--out", "/proc/no/such.toml")):
+        done = desk.deploy("main", *out)
+        assert done.exit_code == 1
+        assert "can not be written" in done.output
+    assert desk.web3.eth.get_transaction_count(account(0).address) == 0
+
+
+def test_a_second_section_of_the_same_chain_is_that_chain(desk: Desk) -> None:
+    first = f'[chains.other]\nchain_id = 31337\nendpoints = ["{desk.url}"]\n'
+    desk.config.write_text(first + desk.text)
+    done = desk.deploy("main")
+    assert done.exit_code == 0, done.output
+    assert desk.file.is_file()
+
+
+def test_a_chain_that_refuses_or_goes_away_is_one_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "_LONGEST_UNBONDING_S", 10**9)  # a bound of the contract that the config did not know
+    desk.change("epoch_s = 864000", "epoch_s = 31536000")
+    done = desk.deploy("main")
+    assert done.exit_code == 1
+    assert "a contract does not take these settings" in done.output
+    desk.config.write_text(desk.text)
+    sent = Deployer.put
+
+    async def gone(self: Deployer, one: Placement) -> bool:
+        if one.contract == "FeedView":
+            raise aiohttp.ServerDisconnectedError
+        return await sent(self, one)
+
+    monkeypatch.setattr(Deployer, "put", gone)
+    done = desk.deploy("main", "--salt", "again")
+    assert done.exit_code == 1
+    assert "stopped answering (ServerDisconnectedError)" in done.output
+    assert "run this again" in done.output
+
+
+def test_a_key_without_ether_is_told_what_it_holds(desk: Desk) -> None:
+    provider: Any = desk.web3.provider
+    provider.make_request("anvil_setBalance", [account(0).address, "0x0"])
+    done = desk.deploy("main")
+    assert done.exit_code == 1
+    assert f"{account(0).address}, which holds 0 wei" in done.output
+
+
+async def test_an_endpoint_that_takes_a_call_and_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(DeployError, match=f"127.0.0.1:{port} does not tell its chain"):
+            await chain_of(f"http://127.0.0.1:{port}", patience_s=0.2)
+
+
+CHANGED = {
+    "weights = [4, 3, 3]": "weights = 5", "threshold = 6": 'threshold = "x"', f'guardian = "{GUARDIAN}"': "guardian = 5",
+    "step_threshold = 7": "step_threshold = -1", f'"{SIGNERS[0]}"': "1",
+}  # fmt: skip
+
+
+def test_a_file_that_somebody_wrote_into_is_one_line(desk: Desk) -> None:
+    assert desk.deploy("main").exit_code == 0
+    whole = desk.file.read_text()
+    for old, new in CHANGED.items():
+        assert old in whole
+        desk.file.write_text(whole.replace(f"\n{old}", f"\n{new}").replace(f"[{old}", f"[{new}"))
+        done = desk.deploy("main")
+        assert done.exit_code == 1, (new, done.output)
+        assert "is no file of a deployment" in done.output, new
+
+
+def test_signers_that_count_by_now_are_not_to_come(desk: Desk) -> None:
+    desk.change("rotation_delay_s = 172800", "rotation_delay_s = 100")
+    assert desk.deploy("main").exit_code == 0
+    desk.store.setSigners(SIGNERS[:2], [1, 1], 2, 2).transact({"from": account(0).address})
+    assert "signers of epoch 2 are set and count from" in desk.deploy("main").stderr
+    provider: Any = desk.web3.provider
+    provider.make_request("evm_increaseTime", [200])
+    provider.make_request("evm_mine", [])
+    assert "signers of epoch 2" not in desk.deploy("main").stderr
 
 
 def test_an_endpoint_that_is_not_there_or_of_another_chain_is_one_line(desk: Desk) -> None:

@@ -179,3 +179,26 @@ async def test_a_locked_database_is_told_and_the_next_round_goes_out(tmp_path: P
         await push_once(here)
         assert target.counts["landed"] == 1
         assert target._pusher.stored[target.indexes["ETH/USD"]].status is Status.OK
+
+
+async def test_a_round_that_comes_during_a_look_is_looked_at_next(tmp_path: Path) -> None:
+    """A depeg that comes while a slow chain is read for the calm round before must not wait for the round after it."""
+    async with world(tmp_path) as here:
+        target = here.targets[0]
+        await push_once(here)
+        refresh = target._pusher.refresh
+
+        async def slow() -> Any:
+            target._pusher.refresh = refresh  # type: ignore[method-assign]
+            head = await refresh()
+            here.now_s += 2
+            here.round({**CALM, "ETH/USD": (2_100 * WAD, 0)})
+            return head
+
+        here.now_s += 2
+        here.round(CALM)
+        target._pusher.refresh = slow  # type: ignore[method-assign]
+        await target.turn()
+        assert target.counts["submitted"] == 1, "nothing was due in the calm one"
+        await target.turn()
+        assert target.counts["submitted"] == 2

@@ -43,7 +43,10 @@ async def test_silence_is_halted_on_chain_and_leaves_with_quorum_and_dwell(tmp_p
         assert await view.functions.status().call() == 4
         assert await view.functions.reason().call() == 1
         assert await view.functions.latestAnswer().call() == halted.price_wad // 10**10
-        assert halted.price_wad == held.price_wad
+        last = [m.states["ETH/USD"].last for m in app.rounds.members]
+        assert halted.price_wad in {r.market_wad for r in last if r is not None}, (
+            "one operator's last price, no new one"
+        )
         assert halted.report.market_age_s > held.report.market_age_s
         for venue in stand.venues.values():
             venue.misbehave(None)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.checks import bonds
-from oracle.checks.bonds import Member, _by_parts, cheapest, fewest
+from oracle.checks.bonds import Member, _by_parts, cheapest, fewest, twice
 
 MEMBERS = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 50)), min_size=1, max_size=7)
 
@@ -35,6 +35,29 @@ def test_the_cheapest_of_all_coalitions_is_found(pairs: list[tuple[int, int]], w
     assert cheapest(members, weight) == (least, True)
     assert fewest(members, weight) == min(len(c) for c in enough)
     assert _by_parts([(m.weight, m.bond or 0) for m in members], weight) <= least
+
+
+@given(MEMBERS, st.integers(1, 60))
+def test_who_signed_both_is_what_two_sets_have_in_common(pairs: list[tuple[int, int]], more: int) -> None:
+    members = made(pairs)
+    total = sum(m.weight for m in members)
+    threshold = min(total, total // 2 + more)
+    sets = coalitions(members, threshold)
+    shared = [[m for m in one if m in two] for one in sets for two in sets]
+    least = (min(map(len, shared)), min(sum(m.bond or 0 for m in both) for both in shared))
+    assert twice(members, threshold) == (*least, True)
+
+
+@given(MEMBERS, st.integers(1, 60))
+def test_of_many_what_is_shared_is_never_said_to_cost_more(pairs: list[tuple[int, int]], more: int) -> None:
+    members = made(pairs)
+    threshold = min(total := sum(m.weight for m in members), total // 2 + more)
+    operators, bond, exact = twice(members, threshold)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bonds, "_MOST_MEMBERS", 0)
+        fewer, less, sure = twice(members, threshold)
+    assert exact
+    assert (fewer, less or 0) == (operators, bond) if sure else fewer <= operators and (less or 0) <= (bond or 0)
 
 
 def test_five_equal_ones_cost_what_the_document_says() -> None:

@@ -28,8 +28,11 @@ class Scripted(Operator):
 
     refuses: frozenset[int] = frozenset()
     junk = False
+    silent: Refused | None = None
 
     def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
+        if self.silent is not None:
+            return self._refuse(self.silent, "no")
         no = tuple(sorted(self.refuses & split(proposal.items).keys()))
         if no:
             return self._refuse(Refused.OUT_OF_BOUND, "no", no)
@@ -115,6 +118,29 @@ async def test_a_journal_that_can_not_be_written_is_a_typed_refusal(operators: l
     for one in operators[1:]:
         one.refuses = frozenset()
     assert feeds(await vote(operators, values)) == FEEDS
+
+
+class Asked(LocalCosigners):
+    """Counts proposals."""
+
+    times = 0
+
+    async def cosign(self, proposal: Proposal) -> tuple[Signature | Refusal, ...]:
+        self.times += 1
+        return await super().cosign(proposal)
+
+
+@pytest.mark.parametrize("code", [Refused.SIGNER, Refused.JOURNAL, Refused.MUTE, Refused.CLOCK])
+async def test_where_too_few_can_sign_anything_nobody_is_asked_again(operators: list[Scripted], code: Refused) -> None:
+    """Each time costs a second of every signer that does not answer: the next leader would hear the same."""
+    values = observed(operators, {})
+    for one in operators[1:]:
+        one.silent = code
+    asked = Asked(operators, SIGNERS, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
+    ballot = await gather(asked, SIGNERS, values, FEEDS)
+    assert (ballot.batch, asked.times) == (None, 1)
+    operators[1].silent = None
+    assert feeds(await gather(asked, SIGNERS, values, FEEDS)) == FEEDS, "one of three has no say in it"
 
 
 FIVE = replace(

@@ -22,8 +22,9 @@ from oracle.live import Live
 from oracle.onchain.chain import ChainError
 from oracle.records import OnChain
 from oracle.rounds import Done, Rounds, Seat
-from oracle.sign import SignedBatch, SignerSet
+from oracle.sign import SignedBatch, SignedValues, SignerSet
 from oracle.store import Store
+from oracle.types import Report, Why
 from oracle.voters import Voters
 
 ROUND_S = 1_700_000_000
@@ -143,3 +144,69 @@ async def test_what_can_not_be_signed_says_why(stand: Stand) -> None:
         ("backup", "this process shares its journals with another one"),
         ("no_target", "no store to sign for"),
     ]
+
+
+async def test_readers_of_every_report_have_a_few_signed_at_a_time_and_none_of_a_round_that_is_over() -> None:
+    """A flood must neither hold up rounds nor queue up: what nobody got to in its round is dropped."""
+    usd = SPECS["ETH/USD"]
+    specs = {f"A{i}/USD": replace(usd, feed=f"A{i}/USD") for i in range(40)}
+    rounds = Rounds(specs, [member(dict(specs))], None)
+    release, under_way, most = asyncio.Event(), 0, 0
+
+    class Waiting(Counted):
+        async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
+            nonlocal under_way, most
+            self.asked += feeds
+            under_way, most = under_way + 1, max(most, under_way + 1)
+            await release.wait()
+            under_way -= 1
+            return None
+
+    chain = Waiting([], SIGNERS)
+    desk = StoreDesk(
+        specs, Store(":memory:"), Live(specs, rounds.members[0].states.__getitem__, lambda *_: []), {"main": chain},
+        interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
+    )  # fmt: skip
+
+    def publish(round_s: int) -> None:
+        words = observed(round_s * MS)["ETH/USD"]
+        desk.publish(rounds.run(round_s, dict.fromkeys(specs, words), now_ms=round_s * MS))
+
+    publish(ROUND_S)
+    readers = [asyncio.create_task(desk.report(feed)) for feed in specs for _ in range(3)]
+    await asyncio.sleep(0.01)
+    assert (len(chain.asked), under_way) == (4, 4)
+    publish(ROUND_S + 10)
+    release.set()
+    codes = [found.code for found in await asyncio.gather(*readers) if isinstance(found, NoReport)]
+    assert (codes.count("no_quorum"), codes.count("no_round")) == (4 * 3, 36 * 3)
+    assert len(chain.asked) == 4
+    assert len({f.code for f in await asyncio.gather(*map(desk.report, specs)) if isinstance(f, NoReport)}) == 1
+    assert (len(chain.asked), most) == (4 + 40, 4)
+
+
+def test_a_feed_that_too_few_gave_a_value_for_is_said_to_have_no_price(tmp_path: Path) -> None:
+    """One operator leaves a feed out, and without it the threshold is not reached: nobody abstained, nothing is published."""
+    stand = Stand(tmp_path)
+    assert (stand.desk.abstaining("ETH/USD"), stand.desk.health().feeds_abstaining) == (None, 0)
+    three = replace(SIGNERS, threshold=3)
+
+    def observe(signers: SignerSet, round_s: int, view: Mapping[int, Report]) -> SignedValues:
+        return Operator.observe(stand.operators[2], signers, round_s, {i: r for i, r in view.items() if i != 1})
+
+    stand.operators[2].observe = observe  # type: ignore[method-assign]
+    stand.rounds.take(Seat(target="main", signers=three, indexes=INDEXES))
+    stand.round(ROUND_S + 10)
+    for feed in ("ETH/USD", "wdivETH/USD"):
+        found = stand.desk.abstaining(feed)
+        assert found is not None
+        assert (found.why, found.since_ms) == (Why.NO_QUORUM, (ROUND_S + 10) * MS)
+    assert stand.desk.abstaining("wdivETH/ETH") is None
+    assert not stand.desk.health().ready
+    stand.round(ROUND_S + 20)
+    again = stand.desk.abstaining("ETH/USD")
+    assert again is not None
+    assert again.since_ms == (ROUND_S + 10) * MS
+    del stand.operators[2].observe
+    stand.round(ROUND_S + 30)
+    assert stand.desk.abstaining("wdivETH/USD") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import coincurve
@@ -99,7 +100,9 @@ class Five:
 
 @pytest.mark.parametrize("seat", SEATS)
 @pytest.mark.parametrize("how", BAD_VALUES)
-async def test_values_that_are_none_make_their_operator_mute_and_nobody_else(tmp_path: Path, how: str, seat: int) -> None:
+async def test_values_that_are_none_make_their_operator_mute_and_nobody_else(
+    tmp_path: Path, how: str, seat: int
+) -> None:
     five = Five(tmp_path, seat)
     honest = five.round()
     five.liar.values = BAD_VALUES[how]
@@ -156,12 +159,16 @@ async def test_a_leader_that_proposes_anything_else_is_passed_over_in_the_same_r
     assert ballot.batch.items == values[0].items, "every feed that was asked for, with the agreed values"
 
 
+def _all(items: bytes, proposal: Proposal) -> Proposal:
+    return replace(proposal, items=items)
+
+
 async def test_a_leader_s_feeds_that_nobody_asked_for_are_not_signed(tmp_path: Path) -> None:
     for seat in SEATS:
         (folder := tmp_path / str(seat)).mkdir()
         five = Five(folder, seat)
         values = five.round().values
-        five.liar.leads = lambda p, all_=values[0].items: replace(p, items=all_)
+        five.liar.leads = partial(_all, values[0].items)
         desk = LocalCosigners(five.operators, SIGNERS, now_ms=lambda: T0, clock_ok=lambda: True)
         ballot = await gather(desk, SIGNERS, values, (1,))
         assert ballot.batch is not None

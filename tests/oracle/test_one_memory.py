@@ -15,20 +15,22 @@ from test_config import problems, table
 from test_cosign import seated
 from test_sign import DOMAIN, KEYS, NOW_MS, ROUND_S, SIGNERS, observe, propose, views
 
+from oracle.app import App
 from oracle.config import parse
 from oracle.eip712 import address_of
 from oracle.holds import Hold
 from oracle.journal import EquivocationRefused, SignJournal
-from oracle.keys import KeyfileError
+from oracle.keys import KeyfileError, save
 from oracle.plan import plan
 from oracle.sign import Refusal, Refused, Signature
+from oracle.tables.schema import ConfigError
 
 STORE = "0x" + "55" * 20
 OTHER_PROCESS = """
 import sys
 from pathlib import Path
 from oracle.holds import Hold
-from oracle.keys import KeyfileError
+from oracle.keys import KeyfileError, save
 try:
     hold = Hold(Path(sys.argv[1]), Path(sys.argv[2]))
 except KeyfileError as e:
@@ -68,6 +70,7 @@ def test_of_two_that_write_at_once_one_wins_every_place(tmp_path: Path) -> None:
 
     def write(word: bytes) -> None:
         journal = SignJournal(tmp_path / "j.db", address, now_ms=0, mute_ms=0)
+        journal._db.execute("PRAGMA busy_timeout = 60000")  # no pause between rounds here
         start.wait()
         for place in places:
             try:
@@ -191,3 +194,29 @@ def test_a_remote_gas_key_must_be_no_report_key_either(tmp_path: Path) -> None:
     text = problems(table(operators=operators(tmp_path), targets={"t": remote}))
     assert "targets.t.signer_address" in text
     assert "also the report key of operator 'a'" in text
+
+
+def nameless(path: Path, key: coincurve.PrivateKey) -> str:
+    """A keyfile as some tools write it: without its address."""
+    save(path, key, "word", iterations=2)
+    made = json.loads(path.read_text())
+    del made["address"]
+    path.write_text(json.dumps(made))
+    return str(path)
+
+
+def test_keyfiles_that_do_not_say_whose_they_are_are_told_apart_once_they_are_open(tmp_path: Path) -> None:
+    key, other_key = (coincurve.PrivateKey(bytes([n]) * 32) for n in (81, 82))
+    oracle = {"database": str(tmp_path / "o.db")}
+    environ = {"LRT_ORACLE_PASSPHRASE": "word", "LRT_ORACLE_GAS_PASSPHRASE": "word"}
+    twice = [
+        {"name": n, "keyfile": nameless(tmp_path / f"{n}.json", key), "journal": str(tmp_path / f"{n}.db")}
+        for n in "ab"
+    ]
+    with pytest.raises(ConfigError, match=r"operators\.b\.keyfile: 0x[0-9a-f]{40} is also the key of operator 'a'"):
+        App(plan(parse(table(oracle=oracle, operators=twice))), environ=environ)
+    twice[1]["keyfile"] = nameless(tmp_path / "c.json", other_key)
+    gas = target(gas_keyfile=nameless(tmp_path / "gas.json", other_key))
+    made = App(plan(parse(table(oracle=oracle, operators=twice, targets={"t": gas}))), environ=environ)
+    with pytest.raises(ConfigError, match=r"targets\.t\.gas_keyfile: is also the report key of operator 'b'"):
+        made._target("t", made.plan.config.targets["t"])

@@ -31,7 +31,7 @@ SIGNERS = SignerSet(
 )  # fmt: skip
 CHAIN, BLOCK0 = 5, 1_000
 WIDE = re.compile(
-    r"SCAN (rounds|r|agreements|a|pushes|p)\b|USE TEMP B-TREE FOR ORDER BY|SEARCH (rounds|r) USING PRIMARY KEY$"
+    r"SCAN (rounds|r|agreements|a|pushes|p|not_pushed)\b|USE TEMP B-TREE FOR ORDER BY|SEARCH (rounds|r) USING PRIMARY KEY$"
 )
 """Steps of a query plan that grow with the table; a search of a key without a column is a scan by another name."""
 
@@ -100,8 +100,12 @@ def plans(store: Store) -> Iterator[list[str]]:
         lambda s: s.agreement(S0 + 2),
         lambda s: s.operators(FEED.feed),
         lambda s: s.prune(S0 + 2),
+        lambda s: s.pushes("t", ("landed",), newest=2),
+        lambda s: s.pushes("t", ("landed",), S0, newest=2),
+        lambda s: s.gas_spent("t", 5),
+        lambda s: s.add_refusal(40 * 86_400_000, "t", S0, b"", "", ""),
     ],
-    ids=["mark_orphaned", "last_round_s", "agreement", "operators", "prune"],
+    ids=["mark_orphaned", "last_round_s", "agreement", "operators", "prune", "pushes", "pushes_day", "gas", "refusal"],
 )
 def test_no_look_scans_the_rounds(tmp_path: Path, look: Callable[[Store], object]) -> None:
     store = Store(tmp_path / "o.db")
@@ -111,6 +115,22 @@ def test_no_look_scans_the_rounds(tmp_path: Path, look: Callable[[Store], object
         look(store)
     assert [p for p in found if p.startswith("SEARCH")], found
     assert not [p for p in found if WIDE.match(p)], found
+
+
+def test_of_many_pushes_the_newest_are_read_and_no_row_more(tmp_path: Path) -> None:
+    store = Store(tmp_path / "o.db")
+    for i in range(30):
+        pushed(store, i, "landed" if i % 3 else "reverted")
+    assert [r.nonce for r in store.pushes("t", ("landed",), newest=3)] == [26, 28, 29]
+    assert [r.nonce for r in store.pushes("t", newest=3)] == [27, 28, 29]
+    assert [r.nonce for r in store.pushes("t", ("landed",), S0 + 28, newest=9)] == [28, 29]
+    assert [r.nonce for r in store.pushes("t")] == list(range(30))
+    with plans(store) as found:
+        store.pushes("t", ("landed",), newest=3)
+    assert found == ["SEARCH pushes USING INDEX pushes_open (target=? AND state=?)"], "in the order of the index"
+    with plans(store) as found:
+        store.gas_spent("t", 5)
+    assert found == ["SEARCH pushes USING INDEX pushes_made (target=? AND made_ms>?)"]
 
 
 def test_a_reorganisation_reads_back_to_the_last_round_before_it(tmp_path: Path) -> None:
