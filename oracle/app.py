@@ -448,6 +448,7 @@ class App:
             on_landed=self._on_landed,
             on_failed=lambda why: self.metrics.failed(name, why),
             on_balance=lambda wei, pushes: self.metrics.balance(name, wei, pushes),
+            on_unpoked=lambda view: self.metrics.unpoked(name, view),
         )
         return Target(
             name,
@@ -458,6 +459,7 @@ class App:
                 max_fee_gwei=section.max_fee_gwei,
                 agree=section.agree,
                 tip_percentile=section.tip_percentile,
+                multicall3=chain.multicall,
             ),
             PushRules(
                 max_push_age_s=section.max_push_age_s,
@@ -470,6 +472,7 @@ class App:
             tools=tools,
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,
+            views=[address(v) for v in section.pokes],
         )
 
     def _gas_signer(self, name: str, section: TargetSection) -> Signer | None:

@@ -19,6 +19,7 @@ from oracle.types import Mode
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 _HEX_ADDRESS = 42
+_MOST_POKES = 16
 _RULE_SIZES = (
     "moved_bps", "drift_slack_bps", "drift_bps_hours", "disagree_bps", "stuck_s", "stuck_bps", "growth_bps_year",
     "growth_slack_bps", "cadence_s", "derivation_bps", "supply_bps", "doubt_bps", "learn_cap_bps",
@@ -61,6 +62,17 @@ def _check_signer(url: str | None, key: str | None) -> None:
         raise ValueError("signer_url holds a password: secrets are never in the config")
     if url is not None and not url.startswith(("http://", "https://")):
         raise ValueError("signer_url is no address: write http:// or https:// and a host")
+
+
+def _check_pokes(store: str, views: tuple[str, ...]) -> None:
+    """Refuse views that can be none, or too many: all of them are poked in one transaction."""
+    found = [address(v) for v in views]
+    if len(found) > _MOST_POKES:
+        raise ValueError(f"pokes: {len(found)} views, at most {_MOST_POKES} fit into a push; poke the others yourself")
+    if len(set(found)) < len(found):
+        raise ValueError("pokes: a view stands twice")
+    if address(store) in found or bytes(20) in found:
+        raise ValueError("pokes: write the addresses of ModeViews over the store, not the store's own and not zero")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +184,7 @@ class TargetSection:
 
     Its key is a keyfile, or one of a remote signer: ``signer_url`` with ``signer_address``. What gas is spent for:
     oracle.onchain.due.PushPolicy. ``registry``: the OperatorRegistry on the same chain that bonds the store's signers.
+    ``pokes``: ModeViews of mode 4 over the store, poked in the push that turns their ramp.
     """
 
     chain: str
@@ -194,10 +207,12 @@ class TargetSection:
     early_percent: int = 50
     gas_per_day: int = 0
     warn_pushes: int = 100
+    pokes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for text in filter(None, (self.store, self.registry)):
             address(text)
+        _check_pokes(self.store, self.pokes)
         _check_signer(self.signer_url, self.signer_address)
         if self.signer_address is not None and self.gas_keyfile is not None:
             raise ValueError("gas_keyfile and signer_url are two keys: write one of them")

@@ -72,6 +72,7 @@ class Metrics:
         self._misfires = self._counter("scheduler_misfires", "skipped runs of a job", ("job",))
         self._landed = self._counter("pushes_landed", "pushes that landed", target)
         self._failed = self._counter("pushes_failed", "pushes that did not land, by reason", ("target", "reason"))
+        self._unpoked = self._counter("pokes_failed", "views not poked by the push that turns them", ("target", "view"))
         self._balance = self._gauge("gas_balance_ether", "what the gas key has", target)
         self._affords = self._gauge("gas_pushes_left", "pushes that it can pay for at present fees", target)
         self._refused = self._counter("signatures_refused", "refusals of a cosigner", ("operator", "code"))
@@ -130,6 +131,10 @@ class Metrics:
     def failed(self, target: str, reason: str) -> None:
         """A push did not land; the reason is one of a small set of words."""
         self._failed.labels(target, reason).inc()
+
+    def unpoked(self, target: str, view: str) -> None:
+        """A push landed without the poke of a view; the view is one of the config's."""
+        self._unpoked.labels(target, view).inc()
 
     def balance(self, target: str, wei: int, pushes: int) -> None:
         """What a target's gas key has, and how many pushes that pays for."""

@@ -20,9 +20,11 @@ import structlog
 from feeds.units import MS
 from oracle.onchain.chain import ChainError, FeeTooHigh, Head, Landed, Sent, StoreClient, StoreRefuses, push_data
 from oracle.onchain.transaction import Fees, SignedTx, data_of
+from oracle.onchain.wrapped import unwrap
 from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
+from oracle.turns import Turns
 from oracle.types import Report
 
 OPEN = ("prepared", "sent")
@@ -82,6 +84,7 @@ class Pusher:
         now_ms: the clock.
         on_landed: told of every push that landed, with its row.
         on_failed: told of every push that did not, with one of a small set of words.
+        turns: views that are poked with a push; none without it.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Pusher:
         now_ms: Callable[[], int],
         on_landed: Callable[[PushRow], None],
         on_failed: Callable[[str], None] = lambda _: None,
+        turns: Turns | None = None,
     ) -> None:
         self.target = target
         self.stored: dict[int, Report] = {}
@@ -103,6 +107,7 @@ class Pusher:
         self._rules = rules
         self._now_ms = now_ms
         self._on_landed, self._on_failed = on_landed, on_failed
+        self._turns = turns or Turns(target)
         self._indexes: tuple[int, ...] = ()
         self._next = 0
         self._fresh_start = True
@@ -157,7 +162,7 @@ class Pusher:
             _, nonce = await self._view()
             if self.busy and not urgent:
                 return None
-            signed = await self._prepare(push_data(batch), nonce)
+            signed = await self._prepare(push_data(batch), nonce, self._turns.due(self.stored, batch))
         except RuntimeError as e:
             self._journal.add_refusal(self._now_ms(), self.target, batch.round_time_s, batch.items, why, str(e)[:_NOTE])
             raise
@@ -217,9 +222,9 @@ class Pusher:
         """What a block made now would have for its time."""
         return max(head.time_s, self._now_ms() // MS)
 
-    async def _prepare(self, data: bytes, nonce: int) -> SignedTx:
+    async def _prepare(self, data: bytes, nonce: int, views: Sequence[bytes]) -> SignedTx:
         above = self._waiting_fees(nonce)
-        return await self._client.prepare(data, nonce, above=above, at_s=self._now_ms() // MS)
+        return await self._client.prepare(data, nonce, views=views, above=above, at_s=self._now_ms() // MS)
 
     # --- one nonce -----------------------------------------------------------------------------------------------
 
@@ -243,6 +248,8 @@ class Pusher:
         """One of them landed: the others never will, unless the chain changes its mind before it is deep."""
         before = next((r for r in group if r.state in DONE), None)
         if before is None or before.id != row.id:
+            if before is not None:
+                self._turns.forget()
             self._finish(row, landed)
         elif before.block_hash != landed.block_hash or before.state != _state(landed):
             self._write(row, landed)
@@ -261,6 +268,7 @@ class Pusher:
     def _take_back(self, group: Iterable[PushRow]) -> bool:
         gone = [r for r in group if r.state in DONE]
         for row in gone:
+            self._turns.forget()
             _log.warning("a reorganisation took a push out", target=self.target, tx=row.tx_hash, block=row.block)
             self._journal.update_push(
                 row.id, state="sent", note="taken out by a reorganisation", block=None, block_hash=None,
@@ -314,7 +322,8 @@ class Pusher:
     async def _raise_fee(self, row: PushRow) -> None:
         """Same call, same nonce, higher fees: only one of the two can land."""
         try:
-            signed = await self._prepare(data_of(row.raw), row.nonce)
+            push, views = unwrap(data_of(row.raw))
+            signed = await self._prepare(push, row.nonce, views)
         except StoreRefuses as e:
             self._close(row, "expired", str(e))
             self._on_failed(e.name)
@@ -372,6 +381,7 @@ class Pusher:
 
     def _finish(self, row: PushRow, landed: Landed) -> None:
         done = self._write(row, landed)
+        self._turns.settled(row, landed)
         if not landed.ok:
             _log.error(
                 "push reverted: the store refused it", target=self.target, tx=row.tx_hash, round_time=row.round_s

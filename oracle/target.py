@@ -23,6 +23,7 @@ from oracle.remote import SignerError
 from oracle.rounds import Done, Rounds, Seat
 from oracle.sign import SignedBatch, SignedValues, SignerSet
 from oracle.store import Store
+from oracle.turns import Turns
 from oracle.types import FeedSpec, Report, Status
 from oracle.voters import Voters
 
@@ -50,6 +51,7 @@ class Tools:
     on_landed: Callable[[PushRow], None]
     on_failed: Callable[[str], None]
     on_balance: Callable[[int, int], None] = lambda _wei, _pushes: None
+    on_unpoked: Callable[[str], None] = lambda _view: None
 
 
 class Target:
@@ -65,6 +67,7 @@ class Target:
         can_send: whether there is a gas key.
         tools: the process around it.
         warn_pushes: warn when the gas key can pay for fewer pushes than this.
+        views: ModeViews over the store that are poked when a push turns their ramp.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Target:
         tools: Tools,
         policy: PushPolicy | None = None,
         warn_pushes: int = 100,
+        views: Sequence[bytes] = (),
     ) -> None:
         self.name = name
         self.can_send = can_send
@@ -90,8 +94,9 @@ class Target:
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
         self._pusher = Pusher(
-            name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed
-        )
+            name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed,
+            turns=Turns(name, views, on_failed=tools.on_unpoked),
+        )  # fmt: skip
         self._landings = Landed(name, tools.rounds.specs)
         tools.rounds.expect(name)
         self._signers_ms = self._balance_ms = self._step_weight = 0

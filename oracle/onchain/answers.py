@@ -9,7 +9,7 @@ from typing import Any
 from feeds.jsonrpc import quantity
 from feeds.types import FeedError
 from oracle.onchain.nodes import NodeRefused
-from oracle.onchain.store_abi import reason
+from oracle.onchain.store_abi import event_topic, reason
 from oracle.onchain.transaction import Market, market_of
 
 _LEAST_TIP_WEI = 10**6
@@ -43,12 +43,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
-    """A receipt: where a transaction is on the chain, and whether it succeeded."""
+    """A receipt: where a transaction is on the chain, whether it succeeded, and who emitted `Pushed` and `Poked` in it."""
 
     block: int
     block_hash: str
     ok: bool
     gas_used: int
+    pushed: frozenset[bytes] = frozenset()
+    poked: frozenset[bytes] = frozenset()
 
 
 def read_head(answer: Any) -> tuple[int, int]:
@@ -74,7 +76,15 @@ def read_landed(answer: Any) -> Landed | None:
         block_hash=str(answer["blockHash"]),
         ok=quantity(answer["status"]) == 1,
         gas_used=quantity(answer["gasUsed"]),
+        pushed=_emitters(answer["logs"], event_topic("PriceStore", "Pushed")),
+        poked=_emitters(answer["logs"], event_topic("ModeView", "Poked")),
     )
+
+
+def _emitters(logs: Any, topic: bytes) -> frozenset[bytes]:
+    """Addresses of the contracts that emitted an event."""
+    wanted = "0x" + topic.hex()
+    return frozenset(bytes.fromhex(one["address"][2:]) for one in logs if one["topics"][:1] == [wanted])
 
 
 def read_market(answer: Any) -> Market | None:

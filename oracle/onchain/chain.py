@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
+import structlog
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
+from feeds import multicall
 from feeds.jsonrpc import quantity
 from feeds.types import FeedError
 from oracle.eip712 import Domain
@@ -30,6 +33,7 @@ from oracle.onchain.mirror import StoreLimits, Waiting
 from oracle.onchain.nodes import ChainError, Nodes
 from oracle.onchain.store_abi import calldata
 from oracle.onchain.transaction import Fees, Market, SignedTx, Unsigned
+from oracle.onchain.wrapped import POKE, wrap
 from oracle.report import decode_slot
 from oracle.sign import SignedBatch, SignerSet
 from oracle.types import Report
@@ -42,7 +46,9 @@ _FEE_BLOCKS = 20
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
 _MOST_FEEDS = 65_536
+_MOST_POKE_GAS = 500_000
 _HELD = 65_536  # storage place of the first price that is held back: behind the slots
+_log = structlog.get_logger("oracle.chain")
 
 
 class StoreRefuses(ChainError):
@@ -86,6 +92,7 @@ class StoreClient:
         agree: how many endpoints must say the same; 0 is a majority of three or more.
         tip_percentile: of the tips paid in recent blocks.
         timeout_ms: of one request.
+        multicall3: address of Multicall3 there, for pushes that poke views.
     """
 
     def __init__(
@@ -98,6 +105,7 @@ class StoreClient:
         agree: int = 0,
         tip_percentile: int = 60,
         timeout_ms: int = 4_000,
+        multicall3: str = multicall.ADDRESS,
     ) -> None:
         self.domain = domain
         self.nodes = Nodes(endpoints, chain_id=domain.chain_id, agree=agree, timeout_ms=timeout_ms)
@@ -105,6 +113,7 @@ class StoreClient:
         self._signer = signer
         self._ceiling_wei = max_fee_gwei * _GWEI
         self._percentile = tip_percentile
+        self._multicall3 = multicall3
 
     async def close(self) -> None:
         """Close the connections."""
@@ -228,8 +237,12 @@ class StoreClient:
         return await self.nodes.vouched("eth_getBalance", self.payer, "latest", of=quantity)
 
     async def receipt(self, tx_hash: str) -> Landed | None:
-        """The receipt as enough endpoints give it; None while it is in no chain, as of the last look at the head."""
-        return await self.nodes.known("eth_getTransactionReceipt", tx_hash, of=read_landed)
+        """The receipt as enough endpoints give it; None while it is in no chain, as of the last look at the head.
+
+        It is ok where the store says so by its event: a call to an address without code succeeds too, and does nothing.
+        """
+        found = await self.nodes.known("eth_getTransactionReceipt", tx_hash, of=read_landed)
+        return replace(found, ok=found.ok and self.domain.store in found.pushed) if found is not None else None
 
     async def market(self) -> Market:
         """Base fee and usual tip: of several endpoints' words the lower middle one, so that one can not make us pay."""
@@ -245,12 +258,24 @@ class StoreClient:
 
     # --- pushing -------------------------------------------------------------------------------------------------
 
-    async def prepare(self, data: bytes, nonce: int, *, above: Fees | None = None, at_s: int | None = None) -> SignedTx:
+    async def prepare(
+        self,
+        data: bytes,
+        nonce: int,
+        *,
+        views: Sequence[bytes] = (),
+        above: Fees | None = None,
+        at_s: int | None = None,
+    ) -> SignedTx:
         """Simulate the push, then build and sign it.
+
+        The push is simulated alone, also where views are poked with it: it does the same there, and Multicall3 would
+        hide why the store refuses. The gas is that of all calls as transactions of their own: more than they need in one.
 
         Args:
             data: calldata of the push, see `push_data`.
             nonce: of the gas key.
+            views: ModeViews to poke in the same transaction; those that can not be poked now are left out.
             above: fees of a transaction with the same nonce that may still be waiting somewhere; nodes take its
                 replacement only if both of its fees are at least a tenth higher.
             at_s: the time that a block made now would have, Unix s; without it, the newest block's time counts.
@@ -262,6 +287,8 @@ class StoreClient:
         """
         call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
         gas = await self._simulate(call, at_s)
+        pokes = await self._pokes(views) if views else {}
+        to = bytes.fromhex(self._multicall3[2:]) if pokes else self.domain.store
         market = await self.market()
         fees = market.fees(above, self._ceiling_wei)
         if fees is None:
@@ -271,9 +298,9 @@ class StoreClient:
             chain_id=self.domain.chain_id,
             nonce=nonce,
             fees=fees,
-            gas=gas * _GAS_NUM // _GAS_DEN,
-            to=self.domain.store,
-            data=data,
+            gas=(gas + sum(pokes.values())) * _GAS_NUM // _GAS_DEN,
+            to=to,
+            data=wrap(self.domain.store, data, tuple(pokes)) if pokes else data,
         )
         return unsigned.signed(await self._paying().sign(unsigned.preimage))
 
@@ -289,11 +316,38 @@ class StoreClient:
             where, verdict = await self._in_next_block(call, at_s)
         if verdict.refused is not None:
             raise StoreRefuses(verdict.refused, verdict.text)
+        gas = await self._estimate(call, *where)
+        if gas is None:
+            raise ChainError("no endpoint estimates the gas of the push")
+        return gas
+
+    async def _estimate(self, call: Mapping[str, str], *where: Any) -> int | None:
+        """Gas of a call, the lower middle of the endpoints' words; None where none gives one."""
         answers = await self.nodes.every("eth_estimateGas", call, *where, least=self.nodes.agree)
         found = sorted(g for a in answers.values() if (g := read_gas(a)) is not None)
-        if not found:
-            raise ChainError("no endpoint estimates the gas of the push")
-        return found[(len(found) - 1) // 2]
+        return found[(len(found) - 1) // 2] if found else None
+
+    async def _pokes(self, views: Sequence[bytes]) -> Mapping[bytes, int]:
+        """The views that can be poked now, each with the gas of a poke; none where there is no Multicall3."""
+        try:
+            code: str = await self.nodes.agreed("eth_getCode", self._multicall3, "latest")
+        except ChainError as e:
+            _log.warning(
+                "whether there is a Multicall3 is not known: the push goes without its pokes", why=str(e)[:300]
+            )
+            return {}
+        if code == "0x":
+            _log.warning(
+                "no Multicall3 on this chain: the push goes without its pokes; set chains.*.multicall, or poke the views"
+                " some other way", multicall=self._multicall3, chain_id=self.domain.chain_id,
+            )  # fmt: skip
+            return {}
+        calls = [{"from": self.payer, "to": "0x" + v.hex(), "data": "0x" + POKE.hex()} for v in views]
+        found = await asyncio.gather(*(self._estimate(call, "latest") for call in calls))
+        pokes = {v: g for v, g in zip(views, found, strict=True) if g is not None and g <= _MOST_POKE_GAS}
+        for view in (v for v in views if v not in pokes):
+            _log.warning("a view can not be poked now: is it a ModeView of mode 4?", view="0x" + view.hex())
+        return pokes
 
     async def _in_next_block(self, call: Mapping[str, str], at_s: int) -> tuple[tuple[Any, ...], Verdict]:
         """What the call would do in a block of that time, and how that was asked.

@@ -51,6 +51,13 @@ def selector(name: str, types: Sequence[str]) -> bytes:
 
 
 @cache
+def event_topic(contract: str, name: str) -> bytes:
+    """First topic of a contract's event: keccak of its signature."""
+    entry = next(e for e in contracts.load(contract).abi if e["type"] == "event" and e["name"] == name)
+    return keccak(f"{name}({','.join(abi_type(i) for i in entry['inputs'])})".encode())
+
+
+@cache
 def _function(name: str) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
     """Selector, input types, output types of a function of the store without structs in its interface."""
     entry = next(e for e in contracts.load("PriceStore").abi if e["type"] == "function" and e["name"] == name)

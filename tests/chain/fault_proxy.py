@@ -132,7 +132,7 @@ class FaultyNode:
 def _receipt(tx_hash: str) -> dict[str, Any]:
     return {
         "transactionHash": tx_hash, "blockNumber": "0x1", "blockHash": "0x" + "cd" * 32, "status": "0x1",
-        "gasUsed": "0x5208",
+        "gasUsed": "0x5208", "logs": [],
     }  # fmt: skip
 
 

@@ -76,13 +76,14 @@ class Place:
     store: str
     gas_key: str
     folder: str
+    views: tuple[str, ...] = ()
 
     def text(self) -> str:
         return orjson.dumps(self.__dict__).decode()
 
     @classmethod
     def of(cls, text: str) -> Place:
-        return cls(**{k: tuple(v) if k == "endpoints" else v for k, v in orjson.loads(text).items()})
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in orjson.loads(text).items()})
 
 
 @dataclass
@@ -94,6 +95,7 @@ class Seen:
     landed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     balances: list[tuple[int, int]] = field(default_factory=list)
+    unpoked: list[str] = field(default_factory=list)
 
 
 class FaultWorld:
@@ -151,10 +153,12 @@ class FaultWorld:
             on_landed=lambda row: seen.landed.append(row.tx_hash),
             on_failed=seen.failed.append,
             on_balance=lambda wei, pushes: seen.balances.append((wei, pushes)),
+            on_unpoked=seen.unpoked.append,
         )
         target = Target(
-            "t", client, RULES, feeds=list(SPECS), operators=operators, can_send=True, tools=tools, policy=policy
-        )
+            "t", client, RULES, feeds=list(SPECS), operators=operators, can_send=True, tools=tools, policy=policy,
+            views=[bytes.fromhex(v[2:]) for v in place.views],
+        )  # fmt: skip
         decide = target._decide
 
         async def noted(done: Any) -> Decision:

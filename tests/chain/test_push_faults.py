@@ -1,6 +1,7 @@
 """The pusher under everything that endpoints, chains and machines do to it. Seeded; the long form resumes.
 
-LRT_ORACLE_PUSH_RUNS=500 runs that many, LRT_ORACLE_PUSH_DONE=FILE keeps the seeds that have passed.
+LRT_ORACLE_PUSH_RUNS=500 runs that many, LRT_ORACLE_PUSH_DONE=FILE keeps the seeds that have passed. Four of eight seeds poke
+a view where a push turns its ramp.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import coincurve
 import pytest
 from fault_proxy import KINDS, FaultyNode, Mood
 from fault_world import CONFIRMATIONS, KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place, Seen
+from poked_views import put_multicall3, put_view
 
 from demo import anvil
 from demo.chain import account
 from oracle.eip712 import address_of
 from oracle.onchain.deploy import Deployer, StoreSettings
+from oracle.onchain.transaction import data_of
+from oracle.onchain.wrapped import unwrap
 from oracle.push import OPEN
 from oracle.records import PushRow
 from oracle.sign import split
@@ -95,9 +99,13 @@ async def put_store(url: str, endpoints: Sequence[str], seed: int, folder: Path)
     for feed, spec in SPECS.items():
         await deployer.register(made.store, feed, market=spec.has_market, redemption=spec.has_redemption)
     await deployer.close()
+    views: tuple[str, ...] = ()
+    if seed // 4 % 2:
+        await put_multicall3(url)
+        views = (await put_view(url, made.store, "wdivETH/ETH"),)
     place = Place(
         seed=seed, node=url, endpoints=tuple(endpoints), chain_id=made.chain_id, store=made.store,
-        gas_key=GAS_KEY.hex(), folder=str(folder),
+        gas_key=GAS_KEY.hex(), folder=str(folder), views=views,
     )  # fmt: skip
     async with FaultWorld(place, 0) as world:
         await world.rpc("evm_setAutomine", False)
@@ -161,6 +169,8 @@ async def check(world: FaultWorld, scenario: str) -> None:
         no_lost_round(store, seen)
         landed = {r.tx_hash for r in store.pushes("t", ("landed",))}
         assert landed or scenario == "two pushers"
+    poked = {"0x" + v.hex() for t in chain if t["ok"] for v in unwrap(data_of(known[t["hash"]].raw))[1]}
+    assert poked == {v.lower() for v in world.place.views}
     await nothing_left_due(world)
 
 

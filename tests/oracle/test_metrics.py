@@ -92,6 +92,7 @@ def test_everything_else_that_the_process_tells() -> None:
     metrics.head("local", T0)
     metrics.landed("main", 12_000)
     metrics.failed("main", "reverted")
+    metrics.unpoked("main", "0x66")
     metrics.refused(Refusal(operator="alpha", code=Refused.OUT_OF_BOUND, text=""))
     metrics.misfire("round")
     metrics.clock_offset(-250)
@@ -103,6 +104,7 @@ def test_everything_else_that_the_process_tells() -> None:
     assert seen['lrt_oracle_receipt_seconds_bucket{le="12.0",target="main"}'] == 1
     assert seen['lrt_oracle_pushes_landed_total{target="main"}'] == 1
     assert seen['lrt_oracle_pushes_failed_total{reason="reverted",target="main"}'] == 1
+    assert seen['lrt_oracle_pokes_failed_total{target="main",view="0x66"}'] == 1
     assert seen['lrt_oracle_signatures_refused_total{code="out_of_bound",operator="alpha"}'] == 1
     assert seen['lrt_oracle_scheduler_misfires_total{job="round"}'] == 1
     assert seen["lrt_oracle_clock_offset_seconds"] == -0.25

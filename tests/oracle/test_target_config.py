@@ -31,6 +31,12 @@ def target(**changes: Any) -> TargetSection:
         ({"early_percent": -1}, "early_percent must be 0 to 100"),
         ({"offset_s": -1}, "offset_s must not be negative"),
         ({"confirmations": 0}, "at least 1"),
+        ({"pokes": ["0x66"]}, "is no address"),
+        ({"pokes": ["0x" + "66" * 20, "0x" + "66" * 20]}, "a view stands twice"),
+        ({"pokes": ["0x" + "ab" * 20, "0x" + "AB" * 20]}, "a view stands twice"),
+        ({"pokes": ["0x" + "55" * 20]}, "not the store's own"),
+        ({"pokes": ["0x" + "00" * 20]}, "not zero"),
+        ({"pokes": [f"0x{i:040x}" for i in range(1, 18)]}, "17 views, at most 16"),
     ],
 )
 def test_what_contradicts_itself_is_refused(changes: dict[str, Any], says: str) -> None:
