@@ -40,7 +40,8 @@ contract PriceStore is StoreSigners {
 
     /// @notice A batch was taken: its digest, time, and how many of its items were news.
     event Pushed(bytes32 indexed digest, uint32 roundTime, uint256 written);
-    /// @notice These prices are too far from the stored ones; they are written once they stand since `since` long enough.
+    /// @notice Of this item the status was taken and the prices were not: too far away, or inside a gap. Far ones are
+    ///         written once they stand since `since` long enough.
     event Held(uint16 indexed index, uint256 market, uint256 redemption, uint256 since);
 
     /// @param settings who and how long
@@ -66,7 +67,8 @@ contract PriceStore is StoreSigners {
     }
 
     /// @notice Take a batch. An item that is not newer than what is stored, comes too soon or is paused is skipped; if
-    ///         all are, it reverts. Of prices that are too far away only the status is taken.
+    ///         all are, it reverts. Of prices that are too far away, and of a worse status that comes before minGapS is
+    ///         over, only the status is taken.
     /// @param batch epoch, roundTime and items, as operators signed them
     /// @param signatures at least the threshold's weight of them, ascending by signer
     function push(bytes calldata batch, bytes calldata signatures) external {
@@ -152,20 +154,32 @@ contract PriceStore is StoreSigners {
         if ((fresh & REDEMPTION == 0) != (old & REDEMPTION == 0)) revert WrongPresence(index);
         if (oldTime == 0) return fresh;
         uint256 limits = _limits(index);
-        if (roundTime < oldTime + uint16(limits) && state <= (old >> 56) & 0x0f) return 0;
-        if (strong || _near(old, fresh, uint16(limits >> 16))) return fresh;
-        return _hold(index, old, fresh, uint16(limits >> 16));
+        uint256 inside = _inside(index, oldTime, roundTime, uint16(limits));
+        if (inside != 0 && state <= (old >> 56) & 0x0f) return 0;
+        if (strong || (inside == 0 && _near(old, fresh, uint16(limits >> 16)))) return fresh;
+        return _hold(index, old, fresh, uint16(limits >> 16), inside);
     }
 
-    /// @dev Prices that are too far away: the ones in the slot stay until these have stood long enough. The status moves,
-    ///      at least to watch, and the age of the market price grows, so that nothing is re-stamped.
-    function _hold(uint256 index, uint256 old, uint256 fresh, uint256 stepBps) private returns (uint256) {
+    /// @dev Seconds since a gap began that is not over; 0 if none is open. A write inside a gap that left the prices begins
+    ///      no gap of its own: whatever the status does, prices may move again minGapS after they last did.
+    function _inside(uint256 index, uint256 oldTime, uint256 roundTime, uint256 minGapS) private view returns (uint256) {
+        if (roundTime >= oldTime + minGapS) return 0;
+        uint256 waiting = held[index];
+        uint256 passed = roundTime - oldTime + (waiting & LOW_32 == oldTime ? uint16(waiting >> 64) : 0);
+        return passed < minGapS ? passed : 0;
+    }
+
+    /// @dev Prices that are too far away, or inside a gap: the ones in the slot stay until the gap is over and, if these are
+    ///      too far, they have stood long enough. The status moves, at least to watch, and the age of the market price
+    ///      grows, so that nothing is re-stamped.
+    function _hold(uint256 index, uint256 old, uint256 fresh, uint256 stepBps, uint256 inside) private returns (uint256) {
         uint256 roundTime = fresh & LOW_32;
         uint256 waiting = held[index];
         bool stands = waiting & LOW_32 == old & LOW_32 && _near(waiting, fresh, stepBps);
         uint256 since = stands ? uint32(waiting >> 32) : roundTime;
-        if (stands && roundTime >= since + _wait(index)) return fresh;
-        held[index] = ((stands ? waiting : fresh) & (MARKET | REDEMPTION)) | (since << 32) | roundTime;
+        if (inside == 0 && stands && roundTime >= since + _wait(index)) return fresh;
+        waiting = (stands ? waiting : fresh) & (MARKET | REDEMPTION);
+        held[index] = waiting | (inside << 64) | (since << 32) | roundTime;
         emit Held(uint16(index), fresh >> 168, uint88(fresh >> 80), since);
         return _kept(old, fresh);
     }

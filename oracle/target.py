@@ -16,7 +16,7 @@ from oracle.fit import bind, check_presence, read_limits
 from oracle.landed import Landed
 from oracle.onchain.chain import ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
-from oracle.onchain.mirror import StoreLimits, takes_price
+from oracle.onchain.mirror import StoreLimits, needs_waiting, takes_price
 from oracle.push import Pusher, PushRules
 from oracle.records import OnChain, PushRow
 from oracle.remote import SignerError
@@ -243,10 +243,11 @@ class Target:
             return
         ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
         if ballot.batch is not None and self._is_short(done, decision, ballot.batch):
-            decision = await self._decide_weak(done)
+            agreed, decision = set(decision.push), await self._decide_weak(done)
             if not decision.push:
                 return
-            ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
+            if set(decision.push) != agreed:
+                ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
         why = {self._feed(i): r.text for i, r in decision.push.items()}
         told = "; ".join(f"{f}: {w}" for f, w in why.items())
         if ballot.batch is None:
@@ -318,14 +319,14 @@ class Target:
     async def _limits_now(self, index: int, fresh: Report, block: int, *, all_sign: bool) -> StoreLimits:
         """A feed's limits, with what may stand in the way now.
 
-        A pause shows as a halt, and not at all before the first price. What is held back is read where the store would
-        not take the price at once.
+        A pause shows as a halt, and not at all before the first price. What is held back is read where it can bear on
+        what the store does now.
         """
         limits, held = self._limits[index], self._pusher.stored.get(index)
         limits = replace(limits, strong=limits.strong and all_sign)
         if held is None or held.status is Status.HALT:
             limits = replace(limits, paused=await self._client.paused(index, block))
-        if not takes_price(held, fresh, limits):
+        if needs_waiting(held, fresh, limits):
             limits = replace(limits, waiting=await self._client.waiting(index, block))
         return limits
 

@@ -22,7 +22,8 @@ interface IPriceStore {
     }
 
     /// @notice How a token may move.
-    /// @param minGapS least seconds between the roundTimes of two writes, unless the status gets worse; 1 to 3600
+    /// @param minGapS least seconds between the roundTimes of two writes; a worse status comes before, without its prices;
+    ///        1 to 3600
     /// @param stepBps most that a price moves in one write; 1 to 9999
     /// @param stepWaitS seconds for which a price beyond that must stand, unless more signers vouch for it; to 1 week
     struct Limits {

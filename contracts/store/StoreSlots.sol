@@ -20,8 +20,9 @@ abstract contract StoreSlots is IPriceStoreErrors {
 
     /// @dev A fixed array: no hashing on the write path.
     uint256[65536] internal slots;
-    /// @dev Prices that were too far away to be taken at once: market 88 | redemption 88 | 0 16 | since 32 | last 32.
-    ///      Touched only then. It counts while `last` is the token's roundTime, so it needs no clearing.
+    /// @dev Prices that were not taken at once, too far away or inside a gap: market 88 | redemption 88 | inside 16 |
+    ///      since 32 | last 32. Touched only then. It counts while `last` is the token's roundTime, so it needs no
+    ///      clearing. `inside`: seconds from the beginning of the gap to `last`; 0 where a far price began a new one.
     uint256[65536] internal held;
 
     /// @dev True if neither price of `fresh` is more than `stepBps` away from `from`. Both words hold the prices where a

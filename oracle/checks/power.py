@@ -12,10 +12,11 @@ from typing import Any
 from feeds.abi import checksummed
 from feeds.units import BPS
 from oracle.checks.bonds import Member, cheapest, counted, fewest, twice
+from oracle.onchain.mirror import MAX_AHEAD_S
 from oracle.tables.stores import LOCAL_CHAINS, cautions
 
-_MINUTE_S = 60
 _HUNDRED = 100
+_MOST_PERCENT = 100_000
 _ASKED = ("curator", "arbiter", "treasury", "slasher")
 
 
@@ -143,7 +144,7 @@ def _roles(facts: StoreFacts) -> Iterator[_Row]:
     )  # fmt: skip
     yield (
         "operators of at least the threshold", f"weight {group.threshold}", "any status at once; prices within the step", 0,
-        "; ".join(_walk(c) for c in facts.classes),
+        "; ".join(_walk(c, facts.max_push_age_s) for c in facts.classes),
     )  # fmt: skip
     yield (
         "operators of at least the step threshold",
@@ -193,15 +194,30 @@ def _registry(bonding: Bonding) -> Iterator[_Row]:
     yield "slasher", who["slasher"], "slash what the registry says is final", dispute_s, "nothing by itself"
 
 
-def _walk(limits: Limits) -> str:
-    """How far the threshold can walk a price in a minute, and how soon it is anywhere."""
-    times = _MINUTE_S // limits.min_gap_s
-    wait = f"or any price after {limits.step_wait_s} s of standing by it"
-    where = f"class {limits.number}: {limits.step_bps} bps every {limits.min_gap_s} s"
-    if times < 1:
-        return f"{where}, {wait}"
-    up_percent = (BPS + limits.step_bps) ** times * _HUNDRED // BPS**times - _HUNDRED
-    return f"{where}, {up_percent} % in a minute, {wait}"
+def _walk(limits: Limits, max_push_age_s: int) -> str:
+    """How far the threshold can walk a price, and how soon it is anywhere.
+
+    A block takes every round from max_push_age_s before it to MAX_AHEAD_S after it: there the first steps come at once,
+    and so does a price whose wait fits in. Whole percents, rounded to the nearest.
+    """
+    window_s = max_push_age_s + MAX_AHEAD_S
+    where = f"class {limits.number}: {limits.step_bps} bps every {limits.min_gap_s} s of round times"
+    if limits.step_wait_s <= window_s:
+        return f"{where}; any price in one block, as {limits.step_wait_s} s of standing by it fit into its {window_s} s"
+    steps = 1 + window_s // limits.min_gap_s
+    up, down = _percent(BPS + limits.step_bps, steps) - _HUNDRED, _HUNDRED - _percent(BPS - limits.step_bps, steps)
+    most = f"{up} % up" if up <= _MOST_PERCENT else f"over {_MOST_PERCENT} % up"
+    return (
+        f"{where}, of which one block takes {steps} ({most} or {down} % down); "
+        f"or any price after {limits.step_wait_s} s of standing by it"
+    )
+
+
+def _percent(bps: int, steps: int) -> int:
+    """What so many steps make of 100, to the nearest."""
+    now: int = bps**steps
+    before: int = BPS**steps
+    return (2 * _HUNDRED * now + before) // (2 * before)
 
 
 def document(facts: StoreFacts) -> dict[str, Any]:

@@ -43,6 +43,7 @@ _GWEI = 10**9
 _AHEAD = "TooFarAhead"
 _GAS_NUM, _GAS_DEN = 6, 5
 _FEE_BLOCKS = 20
+_LOW_16 = 0xFFFF
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
 _MOST_FEEDS = 65_536
@@ -180,7 +181,7 @@ class StoreClient:
         return bool((await self.read("paused", index, block=hex(block)))[0])
 
     async def waiting(self, index: int, block: int) -> Waiting | None:
-        """The prices of a feed that the store holds back: market 88 | redemption 88 | 16 | since 32 | last 32."""
+        """The prices of a feed that the store holds back: market 88 | redemption 88 | inside 16 | since 32 | last 32."""
         place = hex(_HELD + index)
         raw: Any = await self.nodes.agreed("eth_getStorageAt", self._store, place, hex(block))
         try:
@@ -194,6 +195,7 @@ class StoreClient:
             redemption_wad=word >> 80 & _LOW_88,
             since_s=word >> 32 & _LOW_32,
             last_s=word & _LOW_32,
+            inside_s=word >> 64 & _LOW_16,
         )
 
     async def step_threshold(self) -> int:

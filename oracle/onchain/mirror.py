@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds.units import BPS
-from oracle.types import Report
+from oracle.types import Report, Status
 
 MAX_AHEAD_S = 30
 """How far a round_time may lie ahead of the block."""
@@ -13,12 +13,19 @@ MAX_AHEAD_S = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Prices that the store holds back because they are too far from the stored ones: since when, and last seen when."""
+    """Prices that the store did not take with their status, as they were too far from the stored ones or inside a gap.
+
+    Attributes:
+        since_s: since when they have stood.
+        last_s: round_time of the write that held them. They count while the stored report has it.
+        inside_s: seconds between the beginning of the gap and that write; 0 for one that began a gap itself.
+    """
 
     market_wad: int
     redemption_wad: int
     since_s: int
     last_s: int
+    inside_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +34,7 @@ class StoreLimits:
 
     Attributes:
         max_push_age_s: a batch older than this reverts.
-        min_gap_s: seconds between two writes of a feed, unless its status gets worse.
+        min_gap_s: seconds between two writes of a feed. A worse status comes before, without its prices unless strong.
         step_bps: a price further away from the stored one is held back; 0 where the store has no such limit.
         step_wait_s: until it has stood for this long. Its status is taken at once, and is at least watch.
         strong: the signers reach the weight with which a price may move by any step.
@@ -48,6 +55,8 @@ def waits(stored: Report | None, fresh: Report, limits: StoreLimits) -> str | No
     """Why a push would bring nothing yet: the store holds this very price back, and knows since when."""
     if stored is None or takes_price(stored, fresh, limits) or fresh.status > stored.status:
         return None
+    if inside_gap(stored, fresh, limits):
+        return None  # the store skips it, and ``acceptable`` says so
     since_s = _stands_since(stored, fresh, limits)
     if since_s is None:
         return None  # a push is what starts the wait
@@ -58,12 +67,41 @@ def waits(stored: Report | None, fresh: Report, limits: StoreLimits) -> str | No
 
 def takes_price(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
     """Whether the store writes the prices of an item that it accepts, or keeps its own and takes the status alone."""
-    if stored is None or limits.strong or not limits.step_bps:
+    if stored is None or limits.strong:
+        return True
+    if inside_gap(stored, fresh, limits):
+        return False
+    if not limits.step_bps:
         return True
     if _near((stored.market_wad, stored.redemption_wad), fresh, limits.step_bps):
         return True
     since_s = _stands_since(stored, fresh, limits)
     return since_s is not None and fresh.round_time_s >= since_s + limits.step_wait_s
+
+
+def inside_gap(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
+    """Whether the gap before this item is not over. As PriceStore._inside.
+
+    What is written inside a gap leaves the prices and begins no gap of its own: the next price can come min_gap_s after
+    the write before it, whatever the status did in between.
+    """
+    return stored is not None and fresh.round_time_s < _gap_began_s(stored, limits) + limits.min_gap_s
+
+
+def _gap_began_s(stored: Report, limits: StoreLimits) -> int:
+    held = limits.waiting
+    inside_s = held.inside_s if held is not None and held.last_s == stored.round_time_s else 0
+    return stored.round_time_s - inside_s
+
+
+def needs_waiting(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
+    """Whether what the store holds back can bear on this item, so that ``StoreLimits.waiting`` must be read.
+
+    Not where the stored status is ok: a write that left the prices is at least watch.
+    """
+    if stored is None or stored.status is Status.OK:
+        return False
+    return inside_gap(stored, fresh, limits) or not takes_price(stored, fresh, limits)
 
 
 def _stands_since(stored: Report, fresh: Report, limits: StoreLimits) -> int | None:
@@ -101,7 +139,7 @@ def acceptable(stored: Report | None, fresh: Report, *, block_time_s: int, limit
         return None
     if fresh.round_time_s <= stored.round_time_s:
         return "the store has this round_time or a later one"
-    passed_s = gap_s(stored, fresh)
-    if passed_s < limits.min_gap_s and fresh.status <= stored.status:
+    if inside_gap(stored, fresh, limits) and fresh.status <= stored.status:
+        passed_s = fresh.round_time_s - _gap_began_s(stored, limits)
         return f"{passed_s} s after the last write, the store asks {limits.min_gap_s}"
     return None

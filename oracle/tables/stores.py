@@ -27,7 +27,7 @@ class LimitsSection:
 
     Attributes:
         name: for people; the store knows only the order.
-        min_gap_s: between two writes of a feed, unless its status gets worse.
+        min_gap_s: between two writes of a feed; a worse status comes before, without its prices.
         step_bps: a price further away waits, unless step_threshold signed it.
         step_wait_s: until it has stood for so long.
         feeds: members.

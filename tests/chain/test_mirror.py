@@ -16,7 +16,7 @@ from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
 from oracle.onchain.chain import StoreClient, StoreRefuses, push_data
 from oracle.onchain.deploy import ClassLimits, Deployer, StoreSettings
-from oracle.onchain.mirror import StoreLimits, acceptable, takes_price, waits
+from oracle.onchain.mirror import StoreLimits, acceptable, gap_s, inside_gap, takes_price, waits
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
 from oracle.types import Report, Status, Why
@@ -24,6 +24,10 @@ from oracle.types import Report, Status, Why
 pytestmark = pytest.mark.chain
 MOVES = (0, 1, 30, -30, 499, 500, 501, -500, -501, 900)
 REFUSALS = {"NothingNew": ("later one", "last write", "paused"), "TooOld": ("old,",), "TooFarAhead": ("ahead,",)}
+MET = {
+    "NothingNew", "price", "status alone", "would have waited", "status inside a gap", "price inside a gap",
+    "after a gap, soon after a status inside it",
+}  # fmt: skip
 
 
 def signed(domain: Domain, report: Report, signers: int) -> SignedBatch:
@@ -62,13 +66,13 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
         )
         async with Chain(node.url) as chain:
             now_s, price = (await client.head()).time_s, 10**18
-            for turn in range(120):
-                now_s += rng.choice((1, 2, 4, 5, 6, 12, 40))
+            for turn in range(240):
+                now_s += rng.choice((1, 1, 1, 2, 2, 3, 5, 6, 12, 40))
                 await chain.rpc("evm_setNextBlockTimestamp", now_s)
                 await chain.rpc("evm_mine")
-                strong = rng.random() < 0.1
+                strong = rng.random() < 0.2
                 stored = await client.stored(0)
-                status = rng.choice((Status.OK, Status.OK, Status.OK, Status.WATCH, Status.DEPEG, Status.HALT))
+                status = rng.choice((Status.OK, Status.OK, Status.WATCH, Status.DEPEG, Status.HALT))
                 if stored is not None and rng.random() < 0.6:
                     price = stored.market_wad * (10_000 + rng.choice(MOVES)) // 10_000
                 fresh = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), price, status)
@@ -93,13 +97,23 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 assert after is not None
                 taken = takes_price(stored, fresh, limits)
                 seen["price" if taken else "status alone"] += 1
+                seen[when(stored, fresh, limits)] += 1
+                assert taken or not limits.strong
                 assert after.market_wad == (fresh.market_wad if taken else (stored or fresh).market_wad), turn
                 assert after.status is (fresh.status if taken else max(fresh.status, Status.WATCH)), turn
                 if waits(stored, fresh, limits) is not None:
                     seen["would have waited"] += 1
                     assert not taken
         await client.close()
-    assert {"NothingNew", "price", "status alone", "would have waited"} <= set(seen), seen
+    assert set(seen) >= MET, seen
+
+
+def when(stored: Report | None, fresh: Report, limits: StoreLimits) -> str:
+    """Where between the writes before it one is that the store takes."""
+    if inside_gap(stored, fresh, limits):
+        return "price inside a gap" if limits.strong else "status inside a gap"
+    soon = stored is not None and gap_s(stored, fresh) < limits.min_gap_s
+    return "after a gap, soon after a status inside it" if soon else "after a gap"
 
 
 async def limits_of(client: StoreClient, *, strong: bool) -> StoreLimits:

@@ -89,8 +89,9 @@ class PushRules(RuleBasedStateMachine):
         self.note(
             "epoch started" if started > epoch else "push in the overlap" if given < epoch else "push of the epoch"
         )
-        if self.set.model.waiting != waiting:
-            self.note("held")
+        for index, now in self.set.model.waiting.items():
+            if now != waiting.get(index):
+                self.note("held inside a gap" if now.inside_s else "held")
 
     @rule(
         after_s=AFTER_S,
@@ -121,6 +122,21 @@ class PushRules(RuleBasedStateMachine):
         for wait_s in (after_s, again_s) if again_s else (after_s,):
             self.evm.jump(wait_s)
             self.pushes(self.batch("current", 0, [one | {"has": None}], set() if strong else {4, 3, 2}))
+
+    @rule(index=st.sampled_from([0, 0, 1]), status=st.integers(1, 3), bps=MOVES, after_s=st.integers(1, 4))
+    def worse_inside_a_gap(self, index: int, status: int, bps: int, after_s: int) -> None:
+        """By as few as the threshold needs."""
+        model = self.set.model
+        self.evm.jump(11)
+        reached, absent = 0, set()
+        for i, weight in enumerate(model.signers.weights):
+            if reached >= model.signers.threshold:
+                absent.add(i)
+            reached += weight
+        plain = {"index": index, "redemption": ("by", 0), "spread": 7, "ages": (3, 9), "has": None}
+        self.pushes(self.batch("current", 0, [plain | {"market": ("by", 0), "status": status}], absent))
+        self.evm.jump(after_s)
+        self.pushes(self.batch("current", 0, [plain | {"market": ("by", bps), "status": status + 1}], absent))
 
     @rule(
         after_s=AFTER_S,

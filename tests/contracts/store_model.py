@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 LOW_32 = 2**32 - 1
 PRICE = 2**88 - 1
@@ -32,6 +32,7 @@ class Waiting:
     redemption: int
     since_s: int
     last_s: int
+    inside_s: int
 
 
 class Refused(Exception):
@@ -146,23 +147,29 @@ class StoreModel:
         if tuple(bool(p) for p in prices(fresh)) != self.has[index]:
             raise Refused("WrongPresence")
         limits = self.limits[index >> 13]
-        if old_time and round_time < old_time + limits.min_gap_s and status <= old >> 56 & 15:
+        if not old_time:
+            words[index] = fresh
+            return True
+        last = waiting.get(index)
+        began = old_time - (last.inside_s if last is not None and last.last_s == old_time else 0)
+        inside = round_time < began + limits.min_gap_s
+        if inside and status <= old >> 56 & 15:
             return False
-        if old_time and not strong and not near(prices(old), prices(fresh), limits.step_bps):
-            fresh = self._held(index, old, fresh, waiting, limits)
+        if not strong and (inside or not near(prices(old), prices(fresh), limits.step_bps)):
+            fresh = self._held(index, old, fresh, waiting, limits, round_time - began if inside else 0)
         words[index] = fresh
         return True
 
     @staticmethod
-    def _held(index: int, old: int, fresh: int, waiting: dict[int, Waiting], limits: Limits) -> int:
+    def _held(index: int, old: int, fresh: int, waiting: dict[int, Waiting], limits: Limits, inside_s: int) -> int:
         round_time, old_time = fresh & LOW_32, old & LOW_32
         kept = waiting.get(index)
         stands = kept is not None and kept.last_s == old_time
         if kept is None or not stands or not near((kept.market, kept.redemption), prices(fresh), limits.step_bps):
-            kept = Waiting(*prices(fresh), round_time, round_time)
-        elif round_time >= kept.since_s + limits.step_wait_s:
+            kept = Waiting(*prices(fresh), round_time, round_time, 0)
+        elif not inside_s and round_time >= kept.since_s + limits.step_wait_s:
             return fresh
-        waiting[index] = Waiting(kept.market, kept.redemption, kept.since_s, round_time)
+        waiting[index] = replace(kept, last_s=round_time, inside_s=inside_s)
         market, redemption = prices(old)
         status = fresh >> 56 & 255
         age = min(65_535, (old >> 40 & 65_535) + round_time - old_time) if market else 0

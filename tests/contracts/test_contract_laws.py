@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from fuzz_world import LIMITS, OWNER, STRANGER, signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from set_models import WAD
-from store_model import Signers, prices
+from store_model import Signers, near, prices
 from whole_set import (
     BASE,
     BOTH,
@@ -32,8 +32,10 @@ from oracle.eip712 import batch_bytes
 
 GAP_S, STEP_BPS = LIMITS[0].min_gap_s, LIMITS[0].step_bps
 MAX_AGE_S, AHEAD_S = 60, 30
+WAIT_S = LIMITS[0].step_wait_s
 WEAK = (0, 1)
 """Weight 5 of 9: the threshold, and less than the step threshold."""
+STRONG = tuple(range(5))
 
 
 @pytest.fixture
@@ -56,38 +58,88 @@ def word(whole: WholeSet, index: int = BOTH) -> int:
 
 
 def test_only_a_worse_status_comes_before_the_gap(whole: WholeSet) -> None:
-    """Of all pairs of status, at every second of the gap: a write happens where it gets worse, or the gap is over."""
+    """Of all pairs of status, at every second of the gap: a write happens where it gets worse, or the gap is over.
+
+    Inside the gap it leaves the prices, unless the step threshold's weight signed it.
+    """
     for before in (1, 2, 3, 4):
         for after in (1, 2, 3, 4):
-            for seconds in (1, GAP_S - 1, GAP_S):
+            for seconds, who in ((1, WEAK), (GAP_S - 1, WEAK), (GAP_S - 1, STRONG), (GAP_S, WEAK)):
                 whole.evm.jump(GAP_S)
                 start = whole.evm.now
-                assert not push(whole, start, packed(BOTH, (WAD, WAD), before))
+                assert not push(whole, start, packed(BOTH, (WAD, WAD), before), STRONG)
                 whole.evm.jump(seconds)
-                error = push(whole, start + seconds, packed(BOTH, (WAD, WAD), after))
+                error = push(whole, start + seconds, packed(BOTH, (WAD + 1, WAD), after), who)
                 assert error == ("" if after > before or seconds >= GAP_S else "NothingNew")
+                moves = not error and (seconds >= GAP_S or who == STRONG)
+                assert prices(word(whole))[0] == WAD + moves
+                assert word(whole) >> 56 & 15 == (before if error else after)
 
 
-def test_a_gap_holds_four_writes_at_most(whole: WholeSet) -> None:
+def test_prices_move_one_step_in_a_gap_at_most(whole: WholeSet) -> None:
     """The most that the threshold's weight can do at one moment: every round from maxPushAgeS ago to 30 s ahead.
 
-    After a gap one write, and one more for each of the three times that the status can then get worse, a second apart. So
-    five writes take the gap and three seconds at least.
+    After a gap one write, and one more for each of the three times that the status can then get worse, a second apart: all
+    are taken, and only the first moves the price. So one block takes 1 + (maxPushAgeS + 30 s) / minGapS steps.
     """
-    writes, price, status = list[int](), WAD, 4
+    writes, moves, price, status = list[int](), list[int](), WAD, 4
     now = whole.evm.now
     for at in range(now - MAX_AGE_S - 5, now + AHEAD_S + 6):
         higher = price * (10_000 + STEP_BPS) // 10_000
         for tried in (1, min(4, status + 1)):
             if not push(whole, at, packed(BOTH, (higher, WAD), tried)):
-                assert prices(word(whole))[0] == higher
-                price, status = higher, tried
-                writes.append(at)
+                writes, status = [*writes, at], tried
                 break
-    assert all(late - early >= GAP_S + 3 for early, late in zip(writes, writes[4:], strict=False))
-    rounds = MAX_AGE_S + AHEAD_S + 1
-    assert len(writes) == 47 <= 4 * -(-rounds // (GAP_S + 3))
-    assert price <= WAD * (10_000 + STEP_BPS) ** len(writes) // 10_000 ** len(writes)
+        if prices(word(whole))[0] != price:
+            assert prices(word(whole))[0] == higher
+            price, moves = higher, [*moves, at]
+    assert all(late - early == GAP_S for early, late in pairwise(moves))
+    assert len(moves) == 1 + (MAX_AGE_S + AHEAD_S) // GAP_S == 19
+    assert len(writes) == 4 * (len(moves) - 1) + 1, "the last second ahead has room for the move alone"
+    assert price <= WAD * (10_000 + STEP_BPS) ** len(moves) // 10_000 ** len(moves)
+
+
+PACES = st.sampled_from([1, 1, 2, GAP_S - 1, GAP_S, GAP_S + 1, 30])
+TURNS = st.tuples(PACES, st.integers(1, 4), st.sampled_from([0, 1, -1, 250, 500, -500, 501, -501, 900, -4_000]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(turns=st.lists(TURNS, min_size=5, max_size=40))
+def test_prices_move_by_a_step_a_gap_or_after_their_wait(turns: list[tuple[int, int, int]]) -> None:
+    """Whatever the threshold's weight signs in whatever order, seen from the words alone."""
+    whole = WholeSet()
+    whole.evm.jump(1_000)
+    shown, moved_at, first_far = (WAD, WAD), whole.evm.now, whole.evm.now
+    assert not push(whole, moved_at, packed(BOTH, shown), STRONG)
+    for pace, status, bps in turns:
+        whole.evm.jump(pace)
+        at, asked = whole.evm.now, (shown[0] * (10_000 + bps) // 10_000, WAD)
+        push(whole, at, packed(BOTH, asked, status))
+        after = prices(word(whole))
+        if after == shown:
+            continue
+        assert after == asked
+        assert at - moved_at >= GAP_S
+        assert near(shown, after, STEP_BPS) or at - first_far >= WAIT_S
+        shown, moved_at, first_far = after, at, at
+
+
+@settings(max_examples=40, deadline=None)
+@given(turns=st.lists(st.tuples(st.integers(1, 4), st.integers(-900, 900)), max_size=GAP_S - 1))
+def test_no_status_puts_off_a_price(turns: list[tuple[int, int]]) -> None:
+    """Whatever came inside the gap, a price within the step is taken when it is over, as if nothing had come."""
+    whole = WholeSet()
+    whole.evm.jump(1_000)
+    start = whole.evm.now
+    assert not push(whole, start, packed(BOTH, (WAD, WAD)), STRONG)
+    for second, (status, bps) in enumerate(turns, start=1):
+        push(whole, start + second, packed(BOTH, (WAD * (10_000 + bps) // 10_000, WAD), status))
+        assert prices(word(whole)) == (WAD, WAD)
+    assert not push(whole, start + GAP_S, packed(BOTH, (WAD + 7, WAD), 1))
+    assert prices(word(whole)) == (WAD + 7, WAD)
+    assert word(whole) >> 56 & 15 == 1
+    error = push(whole, start + 2 * GAP_S - 1, packed(BOTH, (WAD, WAD)))
+    assert error == "NothingNew", "and the next gap begins there"
 
 
 @settings(max_examples=30)

@@ -99,11 +99,47 @@ def test_an_item_that_comes_too_soon_is_skipped_unless_its_status_gets_worse(ben
     later = now + GAP_S - 1
     assert bench.push_refused(later, [Item(0, status=2 | 7 << 4)]) == "NothingNew"
     assert bench.push_refused(later, [Item(0, status=1)]) == "NothingNew"
-    land(bench, later, [Item(0, status=3 | 6 << 4, spread_bps=9), Item(1, redemption=0)])
-    assert bench.word(0) == Item(0, status=3 | 6 << 4, spread_bps=9).word(later)
+    fallen = replace(moved(Item(0), -300), status=3 | 6 << 4, spread_bps=5, market_age_s=1, redemption_age_h=1)
+    receipt = land(bench, later, [fallen, Item(1, redemption=0)])
+    held = {"index": 0, "market": fallen.market, "redemption": fallen.redemption, "since": later}
+    assert bench.event(receipt, "Held") == held
+    kept = Item(0, status=3 | 6 << 4, spread_bps=7, market_age_s=3 + GAP_S - 1, redemption_age_h=9)
+    assert bench.word(0) == kept.word(later), "the price as it was, its age gone on, the wider spread, the older rate"
     assert bench.word(1) & LOW_32 == now
-    land(bench, later + GAP_S, [Item(0)])
-    assert bench.word(0) == Item(0).word(later + GAP_S)
+    land(bench, now + GAP_S, [replace(fallen, status=1)])
+    assert bench.word(0) == replace(fallen, status=1).word(now + GAP_S)
+
+
+def test_more_signers_move_a_price_with_a_worse_status_inside_a_gap(bench: Bench) -> None:
+    now, far = bench.now, moved(Item(0), -9_000)
+    land(bench, now, [Item(0)])
+    assert bench.push_refused(now + 3, [far], who=(0, 1, 2)) == "NothingNew"
+    land(bench, now + 3, [replace(far, status=3)], who=(0, 1, 2))
+    assert bench.word(0) == replace(far, status=3).word(now + 3)
+    assert bench.push_refused(now + 3 + GAP_S - 1, [replace(far, status=1)]) == "NothingNew"
+    land(bench, now + 3 + GAP_S, [replace(far, status=1)])
+    assert bench.word(0) == replace(far, status=1).word(now + 3 + GAP_S)
+
+
+def test_a_far_price_stands_on_through_a_worse_status_and_is_taken_after_the_gap(bench: Bench) -> None:
+    now, far = bench.now, moved(Item(0), 2_000)
+    land(bench, now, [Item(0)])
+    since, last = now + 20, now + 20 + WAIT_S - 3
+    for at in (since, last):
+        land(bench, at, [far])
+    land(bench, since + WAIT_S, [replace(far, status=3)])
+    report = decode_slot(bench.word(0))
+    assert (report.market_wad, int(report.status)) == (Item(0).market, 3), "it has stood, and the gap is not over"
+    land(bench, last + GAP_S, [far])
+    assert bench.word(0) == far.word(last + GAP_S)
+
+
+def test_the_first_prices_of_a_token_open_a_gap_like_any_other(bench: Bench) -> None:
+    now, halted = bench.now, replace(moved(Item(0), 100), status=4 | 2 << 4)
+    land(bench, now, [replace(halted, status=2)])
+    land(bench, now + 1, [halted])
+    report = decode_slot(bench.word(0))
+    assert (report.market_wad, int(report.status), report.market_age_s) == (halted.market, 4, 4)
 
 
 @pytest.mark.parametrize(("bps", "taken"), [(500, True), (501, False), (-500, True), (-501, False)])

@@ -16,7 +16,7 @@ from rules_operators import OperatorRules
 STEPS = int(os.environ.get("LRT_ORACLE_CONTRACT_STATEFUL", "800"))
 IN_AN_EXAMPLE = 50
 COMMON = {
-    "push taken", "push NothingNew", "push BadSignature", "push BadLength", "push TooOld", "push TooFarAhead", "held",
+    "push taken", "push NothingNew", "push BadSignature", "push BadLength", "push TooOld", "push TooFarAhead", "held", "held inside a gap",
     "push WrongEpoch", "push BelowThreshold", "push UnknownIndex", "push BadStatus", "push WrongPresence", "replay",
     "two rounds SecondRound", "two batches taken", "setSigners taken", "register taken", "pause taken", "resume taken",
     "acceptOwnership taken", "bond taken", "requestLeave taken", "leave taken", "prove taken", "prove NoContradiction",

@@ -147,7 +147,7 @@ class WholeSet:
         for index, word in model.words.items():
             assert int.from_bytes(evm.send(self.store, index.to_bytes(2, "big"))[1], "big") == word, index
         for index, w in model.waiting.items():
-            place = w.market << 168 | w.redemption << 80 | w.since_s << 32 | w.last_s
+            place = w.market << 168 | w.redemption << 80 | w.inside_s << 64 | w.since_s << 32 | w.last_s
             assert evm.evm.storage(self.store, 65_536 + index) == place
         due = model.following is not None and now >= model.following[1]
         current = model.following[0] if due and model.following else model.signers

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from oracle.checks.bonds import Member
 from oracle.checks.power import Bonding, Group, Limits, StoreFacts, costs, document, roles
@@ -30,10 +34,45 @@ def test_on_a_chain_that_is_not_local_what_is_unsafe_is_told() -> None:
     assert document(replace(FACTS, chain_id=31_337))["cautions"] == []
 
 
+def worst(**limits: Any) -> str:
+    """Of the threshold's weight, with a class of these limits."""
+    (one,) = FACTS.classes
+    facts = replace(FACTS, classes=(replace(one, **limits),))
+    return str({r["role"]: r["worst"] for r in roles(facts)}["operators of at least the threshold"])
+
+
 def test_the_walk_is_the_document_s_example() -> None:
-    worst = {r["role"]: r["worst"] for r in roles(FACTS)}["operators of at least the threshold"]
-    assert worst == "class 0: 500 bps every 10 s, 34 % in a minute, or any price after 600 s of standing by it"
+    assert worst() == (
+        "class 0: 500 bps every 10 s of round times, of which one block takes 10 (63 % up or 40 % down); "
+        "or any price after 600 s of standing by it"
+    )
     assert [(c["weight"], c["operators"]) for c in costs(FACTS)] == [("3", 3), ("1", 1), ("3", 3), ("4", 4)]
+
+
+@pytest.mark.parametrize(
+    ("gap_s", "step_bps", "shown"),
+    [
+        (10, 500, (10, "63 % up", 40)),
+        (5, 500, (19, "153 % up", 62)),
+        (91, 500, (1, "5 % up", 5)),
+        (90, 1_000, (2, "21 % up", 19)),
+        (1, 9_999, (91, "over 100000 % up", 100)),
+    ],
+)
+def test_the_walk_is_what_the_window_of_one_block_holds(gap_s: int, step_bps: int, shown: tuple[int, str, int]) -> None:
+    """Counted by going through the window, in fractions."""
+    times = range(-60, 31, gap_s)
+    up, down = ((1 + Fraction(sign * step_bps, 10_000)) ** len(times) * 100 for sign in (1, -1))
+    steps, text, fall = shown
+    assert (len(times), round(100 - down)) == (steps, fall)
+    assert text in {f"{round(up - 100)} % up", "over 100000 % up"}
+    assert f"one block takes {steps} ({text} or {fall} % down)" in worst(min_gap_s=gap_s, step_bps=step_bps)
+
+
+@pytest.mark.parametrize(("wait_s", "at_once"), [(90, True), (91, False)])
+def test_a_wait_that_fits_into_one_block_s_window_makes_nobody_wait(wait_s: int, at_once: bool) -> None:
+    assert ("any price in one block" in worst(step_wait_s=wait_s)) is at_once
+    assert (f"any price after {wait_s} s" in worst(step_wait_s=wait_s)) is not at_once
 
 
 def test_what_the_document_shows_is_what_is_printed() -> None:

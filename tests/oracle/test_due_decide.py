@@ -10,7 +10,7 @@ from oracle_build import spec, wad
 
 from feeds.units import Bps
 from oracle.onchain.due import Candidate, Cause, Decision, PushPolicy, decide, due
-from oracle.onchain.mirror import StoreLimits
+from oracle.onchain.mirror import StoreLimits, Waiting, needs_waiting, takes_price
 from oracle.types import Report, Status, Why
 
 S = 1_700_000_000
@@ -143,6 +143,38 @@ def test_what_the_store_would_refuse_is_held_with_the_reason(
     made = decision({7: one(stored, fresh, limits=limits)}, at_s=at_s)
     assert made.push == {}
     assert says in made.held[7]
+
+
+def test_a_price_that_a_worse_status_left_behind_goes_when_the_gap_is_over() -> None:
+    """The store took the status 3 s after its price, and not the price: it is due at once, and goes 10 s after the last."""
+    limits = StoreLimits(max_push_age_s=60, min_gap_s=10, step_bps=500, step_wait_s=600)
+    fallen = told("1.02", status=Status.DEPEG)
+    kept = told(status=Status.DEPEG, round_time_s=S + 3)
+    held = Waiting(market_wad=wad("1.02"), redemption_wad=wad("1.05"), since_s=S + 3, last_s=S + 3, inside_s=3)
+    limits = replace(limits, waiting=held)
+    assert needs_waiting(kept, later(fallen, 9), limits)
+    soon = decision({7: one(kept, later(fallen, 9), limits=limits)}, at_s=S + 9)
+    assert soon.due[7].cause is Cause.DEVIATION
+    assert (soon.push, soon.held) == ({}, {7: "9 s after the last write, the store asks 10"})
+    made = decision({7: one(kept, later(fallen, 10), limits=limits)}, at_s=S + 10)
+    assert made.push[7].cause is Cause.DEVIATION
+    assert takes_price(kept, later(fallen, 10), limits)
+    weak = replace(limits, strong=False)
+    assert not takes_price(kept, later(fallen, 9, status=Status.HALT), weak)
+    assert takes_price(kept, later(fallen, 10), weak)
+
+
+def test_what_is_held_is_read_only_where_a_write_left_the_prices() -> None:
+    limits = StoreLimits(max_push_age_s=60, min_gap_s=10, step_bps=500, step_wait_s=600, strong=False)
+    for status, seconds, price, asked in (
+        (Status.OK, 3, "1.05", False),
+        (Status.OK, 30, "1.50", False),
+        (Status.WATCH, 3, "1.05", True),
+        (Status.WATCH, 30, "1.05", False),
+        (Status.WATCH, 30, "1.50", True),
+    ):
+        assert needs_waiting(told(status=status), later(told(price), seconds), limits) is asked
+    assert not needs_waiting(None, told(), limits)
 
 
 def test_a_worse_status_does_not_wait_for_the_gap() -> None:
