@@ -25,7 +25,9 @@ from feeds.types import Kind, Observation, Pair
 from feeds.units import BPS, WAD, Bps, Wad
 from oracle.methods import vector
 from oracle.pipeline import evaluate
-from oracle.types import Bands, FeedSpec, FeedState, Leg, Mode, Report, Rules, SourceSpec, Status, Why
+from oracle.spec import Bands, FeedSpec, Mode, Rules, SourceSpec
+from oracle.status import Status, Why
+from oracle.types import FeedState, Leg, Report
 
 _DOLLARS = Pair(base="ETH", quote="USD")
 _RATE_SOURCES = 2

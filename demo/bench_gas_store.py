@@ -14,7 +14,8 @@ from feeds.units import Bps, Wad
 from oracle.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
 from oracle.onchain.deploy import feed_id
 from oracle.report import encode_item
-from oracle.types import Report, Status, Why
+from oracle.status import Status, Why
+from oracle.types import Report
 
 OURS = "lrt-oracle"
 TOKENS = (1, 5, 10, 20, 50)

@@ -12,7 +12,7 @@ from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
 from oracle.onchain.deploy import decimals_of
 from oracle.records import Record
-from oracle.types import Why
+from oracle.status import Why
 
 _PERCENTILES = (50, 90, 99)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from demo.stand import Options, Stand
 from feeds.units import percent_text, wad_text
 from oracle.app import App
-from oracle.types import Status
+from oracle.status import Status
 
 _STYLE = {Status.OK: "green", Status.WATCH: "yellow", Status.DEPEG: "bold red", Status.HALT: "bold magenta"}
 _REFRESH_S = 0.25

@@ -14,8 +14,8 @@ from feeds.units import MS
 from lab.expect import Expected, expected_of
 from lab.reading import Reader
 from lab.track import Path, Track, path_of
+from oracle.spec import FeedSpec
 from oracle.tables.schema import ConfigError, Problem, nearest
-from oracle.types import FeedSpec
 
 CASES = File(__file__).parent / "cases"
 ROUND_S = 10

@@ -11,8 +11,8 @@ from lab.designs.registry import DESIGNS
 from lab.own import OwnDataError, own_case
 from lab.plot import PlotError
 from lab.replay import Played, ReplayError, chosen, document, play, with_method
+from oracle.spec import FeedSpec
 from oracle.tables.schema import ConfigError
-from oracle.types import FeedSpec
 
 USAGE_ERRORS = (ReplayError, OwnDataError, PlotError, ConfigError)
 _TABLES = (".csv", ".parquet")

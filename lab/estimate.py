@@ -14,7 +14,9 @@ from lab.run import turn
 from lab.world import HONEST, SCENARIOS, Scenario, World, feed, world
 from oracle.methods.registry import METHODS
 from oracle.pipeline import Judged
-from oracle.types import FeedSpec, FeedState, Status
+from oracle.spec import FeedSpec
+from oracle.status import Status
+from oracle.types import FeedState
 
 ROUNDS = 540
 """An hour and a half: the window of an average over time fits into each third."""

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from lab.track import spans_of, time_of
+from oracle.status import Status, Why
 from oracle.tables.schema import Problem, nearest
-from oracle.types import Status, Why
 
 _WORDS = {s.word: s for s in Status}
 _ABSTAIN_CODES = frozenset({w.name for w in Why})

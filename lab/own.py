@@ -20,9 +20,9 @@ from lab.expect import Expected
 from lab.reading import stretched
 from lab.track import Path, Track
 from oracle.config import FeedSection
+from oracle.spec import FeedSpec, SourceSpec
 from oracle.specs import spec_of
 from oracle.tables.schema import nearest
-from oracle.types import FeedSpec, SourceSpec
 
 ROLES = ("time", "price", "redemption", "depth", "share", "supply", "backing")
 _KINDS = {"redemption": Kind.REDEMPTION, "supply": Kind.SUPPLY, "backing": Kind.BACKING}

@@ -13,9 +13,9 @@ from feeds.units import MS
 from lab.data import Series, read_series
 from lab.track import Path, Track, path_of, spans_of
 from oracle.config import FeedSection
+from oracle.spec import FeedSpec, SourceSpec
 from oracle.specs import spec_of
 from oracle.tables.schema import Problem, build, nearest
-from oracle.types import FeedSpec, SourceSpec
 
 _TRACK_KEYS = frozenset({
     "name", "kind", "group", "price", "between", "depth", "share", "silent", "late", "broken", "half_spread_bps", "shifted_bps",

@@ -16,8 +16,8 @@ from lab.measure import OURS, Change, Outcome, changes, measured, ours
 from lab.peers import Said, publications
 from lab.run import Moment, run
 from oracle.methods.registry import METHODS
+from oracle.status import Status
 from oracle.tables.schema import nearest
-from oracle.types import Status
 
 
 class ReplayError(ValueError):

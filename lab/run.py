@@ -10,7 +10,9 @@ from feeds.units import MS, Wad
 from lab.case import Case
 from oracle.pipeline import Judged, as_leg, evaluate, step
 from oracle.report import price_of
-from oracle.types import Abstain, Abstained, FeedSpec, FeedState, Leg, Mode, Report, Status
+from oracle.spec import FeedSpec, Mode
+from oracle.status import Abstain, Status
+from oracle.types import Abstained, FeedState, Leg, Report
 
 _NOTHING = Wad(0)
 

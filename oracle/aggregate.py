@@ -14,19 +14,9 @@ from oracle.methods.median import median
 from oracle.methods.over_time import Look, Step
 from oracle.methods.registry import METHODS, OUTLIERS, Method
 from oracle.sift import Pools, Sifted, checked, facts, remember, sift
-from oracle.types import (
-    Aggregate,
-    Cheap,
-    Diverged,
-    FeedSpec,
-    Input,
-    NoQuorum,
-    NoRedemption,
-    Rejected,
-    TooOld,
-    Used,
-    Window,
-)
+from oracle.spec import FeedSpec
+from oracle.status import Cheap, Diverged, NoQuorum, NoRedemption, TooOld
+from oracle.types import Aggregate, Input, Rejected, Used, Window
 
 __all__ = ["Combined", "Pools", "Sifted", "combine_market", "combine_redemption", "facts", "remember", "sift"]
 

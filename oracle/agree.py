@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from feeds.units import Bps, Wad
-from oracle.types import Report, Status, Why
+from oracle.status import Status, Why
+from oracle.types import Report
 
 
 def agree(values: Sequence[Report], weights: Sequence[int] = ()) -> Report:

@@ -17,8 +17,9 @@ from feeds.units import BPS, Bps, Wad, mul_div_up, wad_text
 from oracle.confidence import confidence_bps
 from oracle.groups import merge, spread_bps, vote, weigh
 from oracle.methods.registry import METHODS, OUTLIERS
+from oracle.spec import PLAIN, Tuning
 from oracle.tables.schema import nearest
-from oracle.types import PLAIN, Input, Rejected, Tuning
+from oracle.types import Input, Rejected
 
 KEYS = frozenset({"source", "group", "price", "bid", "ask", "depth", "volume", "weight", "at_ms", "recent"})
 _MAX_MS = 1 << 53

@@ -25,7 +25,8 @@ from math import isqrt
 from feeds.units import BPS, Bps, Wad, div_up
 from oracle.groups import spread_bps
 from oracle.methods.median import middle_of
-from oracle.types import Input, Sample, Tuning
+from oracle.spec import Tuning
+from oracle.types import Input, Sample
 
 _DAY_MS = 86_400_000
 _E4 = 10_000

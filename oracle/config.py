@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from feeds.abi import amount_of
 from feeds.observe import Block
 from feeds.types import Kind
+from oracle.spec import Mode
 from oracle.tables.schema import ConfigError, Problem, build
 from oracle.tables.shorthand import VIA_FEED, expand
 from oracle.tables.stores import StoreSection
-from oracle.types import Mode
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 _HEX_ADDRESS = 42

@@ -27,7 +27,8 @@ from oracle.sign import (
     join,
     split,
 )
-from oracle.types import Report, Status
+from oracle.status import Status
+from oracle.types import Report
 
 _T = TypeVar("_T")
 _AGE_SLACK_S = 60

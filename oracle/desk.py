@@ -16,8 +16,9 @@ from oracle.onchain.chain import ChainError
 from oracle.records import Explanation, OnChain, Record
 from oracle.rounds import Done
 from oracle.sign import SignedBatch
+from oracle.spec import FeedSpec
+from oracle.status import Why
 from oracle.store import Store
-from oracle.types import FeedSpec, Why
 
 _LATE_ROUNDS = 3
 _SIGNED_AT_ONCE = 4

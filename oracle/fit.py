@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from oracle.onchain.chain import StoreClient, Unfit
 from oracle.onchain.mirror import StoreLimits
-from oracle.types import FeedSpec
+from oracle.spec import FeedSpec
 
 
 def bind(feeds: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:

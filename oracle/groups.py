@@ -8,7 +8,8 @@ from feeds.units import BPS, Wad, mul_div_up
 from oracle.methods.median import middle_of
 from oracle.methods.registry import Method
 from oracle.methods.weighted_median import weighted_median
-from oracle.types import Input, Tuning
+from oracle.spec import Tuning
+from oracle.types import Input
 
 _MANY = 3
 

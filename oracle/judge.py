@@ -11,7 +11,9 @@ from dataclasses import replace
 
 from oracle.rules.evidence import Case, Evidence, Finding
 from oracle.rules.registry import findings, remember
-from oracle.types import Bands, FeedSpec, JudgeState, Memory, Reason, Rules, Status, Verdict, Why
+from oracle.spec import Bands, FeedSpec, Rules
+from oracle.status import Reason, Status, Why
+from oracle.types import JudgeState, Memory, Verdict
 
 __all__ = ["Evidence", "advance", "judge", "ramp_ppm"]
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from oracle.records import OnChain, PushRow
 from oracle.report import cross, price_of
 from oracle.sign import split
-from oracle.types import FeedSpec, Report
+from oracle.spec import FeedSpec
+from oracle.types import Report
 
 _KEPT = 8
 """Own pushes of a feed that are remembered: a reorganisation brings an earlier one back."""

@@ -12,7 +12,9 @@ from feeds.units import deviation_bps_away
 from oracle.pipeline import Judged, as_leg, evaluate
 from oracle.records import Record
 from oracle.report import cross, price_of
-from oracle.types import Abstain, FeedSpec, FeedState, Leg, Report
+from oracle.spec import FeedSpec
+from oracle.status import Abstain
+from oracle.types import FeedState, Leg, Report
 
 Observe = Callable[[str, int], Sequence[Outcome]]
 

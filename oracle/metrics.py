@@ -15,7 +15,8 @@ from feeds.ws import StreamHealth
 from oracle.drift import Drift
 from oracle.records import Record
 from oracle.sign import Refusal
-from oracle.types import Abstained, Status
+from oracle.status import Status
+from oracle.types import Abstained
 
 _US = 1_000_000
 _LIVE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

@@ -19,26 +19,20 @@ from oracle.report import compose, halt
 from oracle.rules.evidence import Pool
 from oracle.rules.market import dimension
 from oracle.rules.rate import binds_at_once, capped, slash_ppb, track
+from oracle.spec import FeedSpec
+from oracle.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Status, Why
 from oracle.types import (
     RULES_VERSION,
-    Abstain,
     Abstained,
     Aggregate,
-    Broken,
-    CapBinds,
-    FeedSpec,
     FeedState,
-    Implausible,
     Leg,
-    LegMissing,
     RateState,
     Report,
     Result,
     Round,
-    Status,
     Used,
     Verdict,
-    Why,
     Window,
 )
 

@@ -13,10 +13,10 @@ from feeds.types import ChainAdapter, Kind, Pair
 from oracle.config import Config, FeedSection, SourceSection
 from oracle.key_checks import key_problems
 from oracle.methods.registry import METHODS, OUTLIERS
+from oracle.spec import FeedSpec, Mode, SourceSpec
 from oracle.specs import NO_FILTER, method_problems, spec_of
 from oracle.stores import store_problems
 from oracle.tables.schema import ConfigError, Problem, build, nearest
-from oracle.types import FeedSpec, Mode, SourceSpec
 from oracle.unit_checks import unit_problems
 
 _MIN_AVERAGE_S = 30

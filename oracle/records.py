@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from feeds.units import Bps, Wad
-from oracle.types import FeedSpec, Mode, Reason, Report, Result, Status
+from oracle.spec import FeedSpec, Mode
+from oracle.status import Reason, Status
+from oracle.types import Report, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

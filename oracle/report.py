@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from feeds.units import BPS, MS, Bps, Wad, div_up, mul_div_up, wad_mul_down
-from oracle.types import Aggregate, Mode, RateState, Report, Status, Unencodable, Verdict, Why
+from oracle.spec import Mode
+from oracle.status import Status, Unencodable, Why
+from oracle.types import Aggregate, RateState, Report, Verdict
 
 ITEM_BYTES = 30
 MAX_PRICE = (1 << 88) - 1

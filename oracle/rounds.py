@@ -12,8 +12,10 @@ from oracle.pipeline import as_leg, step
 from oracle.records import Record, Transition
 from oracle.report import cross, price_of
 from oracle.sign import Refusal, SignedValues, SignerSet, agreed, heard
+from oracle.spec import FeedSpec
+from oracle.status import Reason, Status
 from oracle.store import Agreement, Kept
-from oracle.types import Abstained, FeedSpec, FeedState, Leg, Reason, Report, Result, Round, Status
+from oracle.types import Abstained, FeedState, Leg, Report, Result, Round
 
 
 @dataclass(slots=True)

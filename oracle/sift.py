@@ -12,7 +12,8 @@ from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import BPS, Wad, wad_div_down, wad_mul_down, wad_text
 from oracle.methods.registry import METHODS
 from oracle.methods.twap import mean_since
-from oracle.types import FeedSpec, Input, Leg, Rejected, Sample, SourceSpec
+from oracle.spec import FeedSpec, SourceSpec
+from oracle.types import Input, Leg, Rejected, Sample
 
 FUTURE_MS = 2_000
 """How far ahead of us a source's own time may lie."""

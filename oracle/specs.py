@@ -13,8 +13,8 @@ from oracle.methods.dia_window import DiaBlock
 from oracle.methods.ema import CurveEma, PythEma
 from oracle.methods.over_time import MAX_SAMPLES
 from oracle.methods.registry import METHODS
+from oracle.spec import Bands, FeedSpec, Rules, SourceSpec, Tuning
 from oracle.tables.schema import Problem, nearest
-from oracle.types import Bands, FeedSpec, Rules, SourceSpec, Tuning
 
 _DRIFT_HOURS = 72
 NO_FILTER = "none"

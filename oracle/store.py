@@ -17,7 +17,8 @@ from oracle.codec import digest, dump, parse
 from oracle.prune import INDEXES, Pruner
 from oracle.records import NotPushed, PushRow, Record, Transition
 from oracle.sign import SignedValues, SignerSet, split
-from oracle.types import Abstained, FeedSpec, FeedState, Result, Round
+from oracle.spec import FeedSpec
+from oracle.types import Abstained, FeedState, Result, Round
 
 CHECKPOINT_EVERY = 1_000
 _REFUSALS_KEPT_MS = 30 * 86_400_000

@@ -22,9 +22,11 @@ from oracle.records import OnChain, PushRow
 from oracle.remote import SignerError
 from oracle.rounds import Done, Rounds, Seat
 from oracle.sign import SignedBatch, SignedValues, SignerSet
+from oracle.spec import FeedSpec
+from oracle.status import Status
 from oracle.store import Store
 from oracle.turns import Turns
-from oracle.types import FeedSpec, Report, Status
+from oracle.types import Report
 from oracle.voters import Voters
 
 _DAY_MS = 86_400_000

@@ -16,7 +16,8 @@ from oracle.onchain.wrapped import unwrap
 from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
-from oracle.types import Report, Status
+from oracle.status import Status
+from oracle.types import Report
 
 _log = structlog.get_logger("oracle.turns")
 

@@ -12,9 +12,9 @@ from feeds.units import Wad, wad_mul_down
 from oracle.checks.values import Own
 from oracle.drift import Drift, drift
 from oracle.plan import Plan
+from oracle.spec import FeedSpec
 from oracle.tables.catalog import Catalog
 from oracle.tables.shorthand_rates import reader
-from oracle.types import FeedSpec
 
 _USD = "USD"
 _ETH = "ETH"

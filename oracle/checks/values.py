@@ -21,9 +21,10 @@ from feeds.units import (
     wad_text,
 )
 from oracle.plan import Plan, SourcePlan
+from oracle.spec import FeedSpec
 from oracle.tables.catalog import FIAT, Catalog
 from oracle.tables.schema import Problem
-from oracle.types import FeedSpec, Report
+from oracle.types import Report
 
 PART_BPS = 50
 """Two derivations of one rate, or a provider's rate and the chain's own, may lie so far apart."""

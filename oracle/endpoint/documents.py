@@ -11,7 +11,9 @@ from feeds.units import MS, Wad, div_up, wad_text
 from oracle.budget import ErrorBudget
 from oracle.methods.twap import twap_arithmetic, twap_geometric
 from oracle.records import OnChain, Record, Transition
-from oracle.types import FeedSpec, Reason, Sample, Status, Why
+from oracle.spec import FeedSpec
+from oracle.status import Reason, Status, Why
+from oracle.types import Sample
 
 PRICE_DECIMALS = 18
 _PHASE_ONE = 1 << 64

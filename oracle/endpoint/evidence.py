@@ -12,7 +12,8 @@ from oracle.methods.registry import METHODS
 from oracle.records import Explanation
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
-from oracle.types import Abstained, Aggregate, FeedSpec, Report, Result, Round
+from oracle.spec import FeedSpec
+from oracle.types import Abstained, Aggregate, Report, Result, Round
 
 _PUSH = keccak(b"push(bytes,bytes)")[:4]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from feeds.types import Kind
-from oracle.types import Mode
+from oracle.spec import Mode
 
 Schema: TypeAlias = dict[str, Any]
 

@@ -20,7 +20,7 @@ from oracle.endpoint.shelf import Shelf
 from oracle.endpoint.shown import Desk, Health, News, NoReport
 from oracle.endpoint.web import Body, Problem, Query, nearest
 from oracle.records import Record
-from oracle.types import FeedSpec
+from oracle.spec import FeedSpec
 
 MAX_ROUNDS = 10_000
 MAX_WINDOW_S = 7 * 86_400

@@ -11,7 +11,7 @@ from oracle.endpoint.documents import Document, price_document
 from oracle.endpoint.shown import Desk
 from oracle.endpoint.web import Body
 from oracle.records import OnChain, Record
-from oracle.types import FeedSpec
+from oracle.spec import FeedSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 from oracle.endpoint.documents import Abstaining
 from oracle.records import Explanation, OnChain, Record, Transition
 from oracle.sign import SignedBatch
-from oracle.types import FeedSpec
+from oracle.spec import FeedSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

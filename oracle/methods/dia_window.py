@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from feeds.units import Wad
 from oracle.methods import dia
 from oracle.methods.over_time import MAX_SAMPLES, Look, Step
-from oracle.types import Input, NoQuorum, Sample, Trade, Tuning, Window
+from oracle.spec import Tuning
+from oracle.status import NoQuorum
+from oracle.types import Input, Sample, Trade, Window
 
 Formula = Callable[[Sequence[Trade], Tuning], Wad]
 _MAX_POINTS = 64

@@ -12,7 +12,8 @@ from itertools import combinations
 
 from feeds.units import BPS, mid_down
 from oracle.methods.median import middle_of
-from oracle.types import PLAIN, Input, Tuning
+from oracle.spec import PLAIN, Tuning
+from oracle.types import Input
 
 _FACTOR = 3
 _NORMAL_E4 = 10_483

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from feeds.units import BPS, Wad
 from oracle.methods.median import median, middle_of
-from oracle.types import PLAIN, Input, Tuning
+from oracle.spec import PLAIN, Tuning
+from oracle.types import Input
 
 
 def iqr(inputs: Sequence[Input], floor_bps: int, _tuning: Tuning = PLAIN) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from feeds.units import BPS
 from oracle.methods.median import median, middle_of
-from oracle.types import PLAIN, Input, Tuning
+from oracle.spec import PLAIN, Tuning
+from oracle.types import Input
 
 _FACTOR = 3
 _NORMAL_E4 = 14_826

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from feeds.units import Wad
-from oracle.types import PLAIN, Input, Sample, Tuning, Window
+from oracle.spec import PLAIN, Tuning
+from oracle.types import Input, Sample, Window
 
 MAX_SAMPLES = 512
 """A longer window at this cadence is refused when the config is read, never shortened in silence."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from feeds.units import BPS
-from oracle.types import PLAIN, Input, Tuning
+from oracle.spec import PLAIN, Tuning
+from oracle.types import Input
 
 
 def recent(inputs: Sequence[Input], floor_bps: int, tuning: Tuning = PLAIN) -> tuple[int, ...]:

@@ -24,7 +24,8 @@ from oracle.methods.three_vote import three_vote
 from oracle.methods.time_median import TIME_MEDIAN
 from oracle.methods.trimmed_mean import trimmed_mean
 from oracle.methods.weighted_median import weighted_median
-from oracle.types import Input, Tuning
+from oracle.spec import Tuning
+from oracle.types import Input
 
 Point = Callable[[Sequence[Input]], Wad]
 Weigh = Callable[[Sequence[Input], Tuning], list[int]]

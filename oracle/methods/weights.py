@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from oracle.methods.fixed import decay_q32
 from oracle.methods.median import median
-from oracle.types import Input, Tuning
+from oracle.spec import Tuning
+from oracle.types import Input
 
 
 def depth(inputs: Sequence[Input], _tuning: Tuning) -> list[int]:

@@ -20,7 +20,7 @@ from oracle.onchain.deploy import Deployer
 from oracle.onchain.deployed import SALT, Deployment, as_made, check_same, read, record, room_for, views_of
 from oracle.onchain.place import DeployError
 from oracle.onchain.settings import MOVING, StoreSettings, differences, table_of
-from oracle.types import FeedSpec
+from oracle.spec import FeedSpec
 
 _PATIENCE_S = 20.0
 

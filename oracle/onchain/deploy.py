@@ -20,7 +20,7 @@ from oracle.onchain.place import PROXY, PROXY_CODE, DeployError, Placement, plac
 from oracle.onchain.settings import ClassLimits, StoreSettings, table_of
 from oracle.onchain.store_abi import calldata
 from oracle.onchain.views import decimals_of, feed_id, views_of
-from oracle.types import FeedSpec
+from oracle.spec import FeedSpec
 
 __all__ = ["SALT", "ClassLimits", "Deployer", "Deployment", "StoreSettings", "decimals_of", "feed_id", "record"]
 

@@ -8,7 +8,9 @@ from enum import IntEnum
 
 from feeds.units import BPS, WAD
 from oracle.onchain.mirror import StoreLimits, acceptable, gap_s, waits
-from oracle.types import FeedSpec, Report, Status
+from oracle.spec import FeedSpec
+from oracle.status import Status
+from oracle.types import Report
 
 _NEAR_BPS = 500
 _PERCENT = 100

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds.units import BPS
-from oracle.types import Report, Status
+from oracle.status import Status
+from oracle.types import Report
 
 MAX_AHEAD_S = 30
 """How far a round_time may lie ahead of the block."""

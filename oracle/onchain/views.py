@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from oracle.onchain.place import Placement, placement
-from oracle.types import FeedSpec, Mode
+from oracle.spec import FeedSpec, Mode
 
 MODES: Mapping[Mode, int] = {Mode.MARKET: 0, Mode.REDEMPTION: 1, Mode.CAPPED: 1, Mode.MIN: 2, Mode.MAX: 3}
 """FeedView's numbering of the modes: the redemption rate of a capped feed is capped before it is signed."""

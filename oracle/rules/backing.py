@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from feeds.units import BPS, MS, deviation_bps_away, mul_div_down, percent_text
 from oracle.rules.evidence import Case, Evidence, Finding
-from oracle.types import Memory, Reason, Status, Why
+from oracle.status import Reason, Status, Why
+from oracle.types import Memory
 
 _DAY_MS = 86_400 * MS
 _FAST = 5

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from feeds.units import percent_text
 from oracle.rules.evidence import Case, Evidence, Finding
-from oracle.types import FeedSpec, Memory, Reason, Status, Why
+from oracle.spec import FeedSpec
+from oracle.status import Reason, Status, Why
+from oracle.types import Memory
 
 HOUR_MS = 3_600_000
 MOST_DEVIATIONS = 32

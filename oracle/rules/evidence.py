@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from feeds.record import record
 from feeds.units import Bps, Wad, deviation_bps_away
-from oracle.types import FeedSpec, Memory, RateState, Reason, Status
+from oracle.spec import FeedSpec
+from oracle.status import Reason, Status
+from oracle.types import Memory, RateState
 
 
 @record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from feeds.units import percent_text
 from oracle.rules.evidence import Case, Finding
 from oracle.rules.rate import derivation
-from oracle.types import Reason, Status, Why
+from oracle.status import Reason, Status, Why
 
 _TWO = 2
 

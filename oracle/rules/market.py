@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from feeds.units import BPS, WAD, deviation_bps_away, percent_text, wad_text
 from oracle.rules.evidence import Case, Evidence, Finding
-from oracle.types import FeedSpec, Memory, Reason, Status, Unchanged, Why
+from oracle.spec import FeedSpec
+from oracle.status import Reason, Status, Why
+from oracle.types import Memory, Unchanged
 
 MOST_DEPTHS = 48
 MOST_UNCHANGED = 32

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from feeds.units import BPS, MS, Wad, deviation_bps_away, mul_div_down, percent_text, wad_text
 from oracle.rules.evidence import Case, Finding
-from oracle.types import Aggregate, Bands, RateState, Reason, Rules, Status, Why
+from oracle.spec import Bands, Rules
+from oracle.status import Reason, Status, Why
+from oracle.types import Aggregate, RateState
 
 _PPB = 10**9
 _PPB_PER_BPS = 10**5

@@ -28,9 +28,9 @@ from oracle.push import PushRules
 from oracle.records import PushRow
 from oracle.rounds import Member, Rounds
 from oracle.sign import SignedBatch
+from oracle.spec import Bands, FeedSpec, Mode, SourceSpec
 from oracle.store import Store
 from oracle.target import Target, Tools
-from oracle.types import Bands, FeedSpec, Mode, SourceSpec
 
 OPERATORS = ("alpha", "beta", "gamma")
 KEYS = {name: coincurve.PrivateKey(bytes([40 + i]) * 32) for i, name in enumerate(OPERATORS)}

@@ -16,7 +16,8 @@ from oracle.eip712 import Domain
 from oracle.onchain.chain import ChainError, StoreClient
 from oracle.onchain.store_abi import calldata
 from oracle.report import encode_slot
-from oracle.types import Report, Status, Why
+from oracle.status import Status, Why
+from oracle.types import Report
 
 pytestmark = pytest.mark.loopback
 CHAIN_ID = 31337

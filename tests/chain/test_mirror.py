@@ -19,7 +19,8 @@ from oracle.onchain.deploy import ClassLimits, Deployer, StoreSettings
 from oracle.onchain.mirror import StoreLimits, acceptable, gap_s, inside_gap, takes_price, waits
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
-from oracle.types import Report, Status, Why
+from oracle.status import Status, Why
+from oracle.types import Report
 
 pytestmark = pytest.mark.chain
 MOVES = (0, 1, 30, -30, 499, 500, 501, -500, -501, 900)

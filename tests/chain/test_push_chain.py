@@ -24,8 +24,9 @@ from oracle.push import Pusher, PushRules
 from oracle.records import PushRow
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
+from oracle.status import Status, Why
 from oracle.store import Store
-from oracle.types import Report, Status, Why
+from oracle.types import Report
 
 pytestmark = pytest.mark.chain
 KEY = coincurve.PrivateKey(b"\7" * 32)

@@ -25,7 +25,7 @@ from oracle.onchain.store_abi import calldata, event_topic
 from oracle.onchain.transaction import Fees, data_of
 from oracle.onchain.wrapped import unwrap, wrap
 from oracle.records import PushRow
-from oracle.types import Status
+from oracle.status import Status
 
 pytestmark = pytest.mark.chain
 FEED = "wdivETH/ETH"

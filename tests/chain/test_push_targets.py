@@ -21,7 +21,7 @@ from oracle.onchain.chain import Unfit
 from oracle.onchain.deploy import Deployer, StoreSettings
 from oracle.onchain.due import PushPolicy
 from oracle.sign import split
-from oracle.types import Status
+from oracle.status import Status
 
 pytestmark = pytest.mark.chain
 RATE = 105 * WAD // 100

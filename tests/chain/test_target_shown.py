@@ -19,7 +19,7 @@ from oracle.eip712 import address_of
 from oracle.onchain.deploy import Deployer, StoreSettings
 from oracle.onchain.store_abi import calldata
 from oracle.report import price_of
-from oracle.types import Status
+from oracle.status import Status
 
 pytestmark = pytest.mark.chain
 STRANGERS = tuple(coincurve.PrivateKey(bytes([90 + i]) * 32) for i in range(3))

@@ -12,7 +12,7 @@ from web3 import Web3
 
 from demo import anvil
 from oracle.report import cross, decode_slot, price_of
-from oracle.types import Mode
+from oracle.spec import Mode
 
 pytestmark = pytest.mark.chain
 ZERO = "0x" + "00" * 20

@@ -30,7 +30,8 @@ from oracle.cosign import LocalCosigners, Operator
 from oracle.eip712 import Domain, address_of, batch_bytes
 from oracle.journal import SignJournal
 from oracle.sign import Proposal, Refused, Signature, SignerSet, split
-from oracle.types import Report, Status, Why
+from oracle.status import Status, Why
+from oracle.types import Report
 
 HISTORIES = int(os.environ.get("LRT_ORACLE_CONTRACT_HONEST", "100"))
 PEOPLE, FEEDS, STORES = (0, 1, 2, 3, 4), (0, 1, 2), (1, 2)

@@ -16,7 +16,9 @@ from feeds.units import Bps, Wad
 from oracle.eip712 import batch_bytes
 from oracle.judge import ramp_ppm
 from oracle.report import decode_slot, encode_item, price_of
-from oracle.types import Memory, Mode, Report, Rules, Status, Why
+from oracle.spec import Mode, Rules
+from oracle.status import Status, Why
+from oracle.types import Memory, Report
 
 INDEX, RAMP_S = 8_192, 1_000
 OK, WATCH, DEPEG, HALT = Status.OK, Status.WATCH, Status.DEPEG, Status.HALT

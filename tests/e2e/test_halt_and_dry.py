@@ -12,7 +12,7 @@ from e2e_tools import service, stand_with_market, until
 import contracts
 from demo.stand import load
 from oracle.app import App
-from oracle.types import Status
+from oracle.status import Status
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 

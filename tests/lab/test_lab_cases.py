@@ -19,8 +19,9 @@ from lab.measure import changes
 from lab.replay import play
 from lab.run import run, turn
 from oracle.pipeline import Judged, step
+from oracle.status import Status
 from oracle.tables.schema import ConfigError
-from oracle.types import FeedState, Round, Status
+from oracle.types import FeedState, Round
 
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"
 MATRIX = {

@@ -22,8 +22,9 @@ from oracle.pipeline import step
 from oracle.plan import plan
 from oracle.records import Record
 from oracle.report import price_of
+from oracle.spec import Mode
 from oracle.store import Kept, Store
-from oracle.types import FeedState, Mode, Round
+from oracle.types import FeedState, Round
 
 
 def run(*args: str) -> Result:

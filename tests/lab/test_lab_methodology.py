@@ -14,7 +14,7 @@ from lab.replay import chosen, play
 from lab.shown import all_lines, bps_text
 from lab.summary import false_alarms, table
 from oracle.methods.registry import METHODS, OUTLIERS
-from oracle.types import Status, Why
+from oracle.status import Status, Why
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "methodology.md").read_text()

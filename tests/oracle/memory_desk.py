@@ -16,7 +16,9 @@ from oracle.pipeline import step
 from oracle.records import Explanation, OnChain, Record
 from oracle.report import encode_item, price_of
 from oracle.sign import SignedBatch
-from oracle.types import FeedSpec, FeedState, Mode, Reason, Report, Round, Status, Why
+from oracle.spec import FeedSpec, Mode
+from oracle.status import Reason, Status, Why
+from oracle.types import FeedState, Report, Round
 
 ROUND_S = T0 // MS
 STRANGE = "st.ETH+1/ETH@base#min"

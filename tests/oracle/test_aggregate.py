@@ -11,20 +11,9 @@ from feeds.units import Bps
 from oracle.aggregate import combine_market, combine_redemption, remember, sift
 from oracle.codec import dump, parse
 from oracle.methods.registry import METHODS
-from oracle.types import (
-    Aggregate,
-    Diverged,
-    FeedSpec,
-    Leg,
-    NoQuorum,
-    NoRedemption,
-    Report,
-    Status,
-    TooOld,
-    Tuning,
-    Why,
-    Window,
-)
+from oracle.spec import FeedSpec, Tuning
+from oracle.status import Diverged, NoQuorum, NoRedemption, Status, TooOld, Why
+from oracle.types import Aggregate, Leg, Report, Window
 
 
 def combined(feed: FeedSpec, seen_now: list[Outcome], legs: dict[str, Leg] | None = None, now: int = T0) -> Aggregate:

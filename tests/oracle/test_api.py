@@ -20,7 +20,7 @@ from oracle.endpoint.openapi import DOCUMENT
 from oracle.endpoint.openapi_schemas import SCHEMAS
 from oracle.metrics import Metrics
 from oracle.records import Transition
-from oracle.types import Status, Why
+from oracle.status import Status, Why
 
 pytestmark = pytest.mark.loopback
 OWN = "/v1/prices/wdivETH/ETH"

@@ -19,10 +19,12 @@ from oracle.codec import parse as read_back
 from oracle.config import FeedSection, load, parse
 from oracle.pipeline import as_leg, step
 from oracle.plan import plan
+from oracle.spec import FeedSpec, Mode, SourceSpec
+from oracle.status import Status, Why
 from oracle.tables.catalog import load as load_catalog
 from oracle.tables.schema import ConfigError
 from oracle.tables.shorthand_facts import rules_of
-from oracle.types import FeedSpec, FeedState, Mode, Round, SourceSpec, Status, Why
+from oracle.types import FeedState, Round
 
 DEFAULT = Path(__file__).resolve().parent.parent.parent / "config.toml"
 CHAINS = {

@@ -28,8 +28,10 @@ from oracle.push import Pusher, PushRules
 from oracle.records import Record
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
+from oracle.spec import Mode
+from oracle.status import Status, Why
 from oracle.store import Store
-from oracle.types import Mode, Report, Status, Why
+from oracle.types import Report
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 FEED = "wdivETH/ETH"

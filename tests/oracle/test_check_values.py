@@ -18,8 +18,9 @@ from oracle.checks.values import Value, bounds_of, held_problems, own_values, va
 from oracle.config import parse
 from oracle.drift import Drift, drifts
 from oracle.plan import Plan, plan
+from oracle.status import Status, Why
 from oracle.tables.catalog import shipped
-from oracle.types import Report, Status, Why
+from oracle.types import Report
 
 FEB_24 = 1_771_891_200_000
 """2026-02-24 in Unix ms, the day that the catalogue's rate of wstETH was published for."""

@@ -23,8 +23,9 @@ from oracle.onchain.chain import ChainError
 from oracle.records import OnChain
 from oracle.rounds import Done, Rounds, Seat
 from oracle.sign import SignedBatch, SignedValues, SignerSet
+from oracle.status import Why
 from oracle.store import Store
-from oracle.types import Report, Why
+from oracle.types import Report
 from oracle.voters import Voters
 
 ROUND_S = 1_700_000_000

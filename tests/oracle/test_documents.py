@@ -21,7 +21,8 @@ from oracle.endpoint.openapi import DOCUMENT
 from oracle.endpoint.openapi_schemas import SCHEMAS
 from oracle.records import Record
 from oracle.sign import SignedBatch
-from oracle.types import FeedSpec, Status, Why
+from oracle.spec import FeedSpec
+from oracle.status import Status, Why
 
 API_MD = Path(__file__).parents[2] / "docs" / "api.md"
 OWN = "wdivETH/ETH"

@@ -10,7 +10,8 @@ from feeds.units import Wad
 from oracle.clock import ClockWatch
 from oracle.onchain.due import Cause, PushPolicy, due
 from oracle.onchain.mirror import StoreLimits, acceptable
-from oracle.types import Report, Status
+from oracle.status import Status
+from oracle.types import Report
 
 S = 1_700_000_000
 

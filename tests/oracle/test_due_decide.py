@@ -11,7 +11,8 @@ from oracle_build import spec, wad
 from feeds.units import Bps
 from oracle.onchain.due import Candidate, Cause, Decision, PushPolicy, decide, due
 from oracle.onchain.mirror import StoreLimits, Waiting, needs_waiting, takes_price
-from oracle.types import Report, Status, Why
+from oracle.status import Status, Why
+from oracle.types import Report
 
 S = 1_700_000_000
 LIMITS = StoreLimits(max_push_age_s=60)

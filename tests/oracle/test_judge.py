@@ -9,7 +9,9 @@ from feeds.types import Kind
 from feeds.units import Bps, Wad
 from oracle.judge import Evidence, advance, judge
 from oracle.rules.rate import track
-from oracle.types import Aggregate, JudgeState, Memory, RateState, Rules, Status, Why
+from oracle.spec import Rules
+from oracle.status import Status, Why
+from oracle.types import Aggregate, JudgeState, Memory, RateState
 
 
 def evidence(market: str, redemption: str = "1.00", rate: RateState | None = None) -> Evidence:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from feeds import decode
 from oracle.combine import QuotesError, combine
 from oracle.methods.registry import METHODS, OUTLIERS
-from oracle.types import Tuning
+from oracle.spec import Tuning
 
 QUOTES = [
     {"source": "coinbase", "price": "1.0501", "bid": "1.0499", "ask": "1.0503", "depth": "900", "volume": "100"},

@@ -15,7 +15,8 @@ from oracle_build import wad
 from feeds.units import WAD, Wad
 from oracle.budget import LegError, error_budget
 from oracle.confidence import calibrated_drift, confidence_bps, drift_bps
-from oracle.types import Input, Sample, Tuning
+from oracle.spec import Tuning
+from oracle.types import Input, Sample
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data"
 

@@ -10,8 +10,8 @@ from feeds.units import WAD
 from oracle.config import parse
 from oracle.methods.registry import METHODS
 from oracle.plan import plan
+from oracle.spec import FeedSpec, Tuning
 from oracle.tables.schema import ConfigError
-from oracle.types import FeedSpec, Tuning
 
 
 def planned(tuning: dict[str, Any] | None = None, oracle: dict[str, Any] | None = None, **feed: Any) -> FeedSpec:

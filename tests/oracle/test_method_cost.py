@@ -15,7 +15,9 @@ from feeds.units import BPS, WAD, Wad
 from oracle.aggregate import combine_market, sift
 from oracle.cost import Stake, costs, depth_at, price_cost, stakes, to_move
 from oracle.methods.registry import METHODS
-from oracle.types import Aggregate, Cheap, FeedSpec, Tuning, Window
+from oracle.spec import FeedSpec, Tuning
+from oracle.status import Cheap
+from oracle.types import Aggregate, Window
 
 
 def stake(name: str, depth: int, weight: int = 1, price: int = WAD) -> Stake:

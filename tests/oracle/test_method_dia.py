@@ -9,7 +9,8 @@ from oracle_build import wad
 from feeds.units import WAD, Wad
 from oracle.methods import dia, dia_window
 from oracle.methods.over_time import Look, Step
-from oracle.types import Input, Trade, Tuning, Window
+from oracle.spec import Tuning
+from oracle.types import Input, Trade, Window
 
 
 def trades(*rows: tuple[str, int, int], market: str = "m") -> list[Trade]:

@@ -19,7 +19,8 @@ from oracle.methods.linear import ARITHMETIC, GEOMETRIC, HARMONIC, WINSORISED, L
 from oracle.methods.over_time import Look, OverTime, Step
 from oracle.methods.time_median import TIME_MEDIAN
 from oracle.methods.twap import twap_arithmetic, twap_geometric
-from oracle.types import Sample, Tuning, Window
+from oracle.spec import Tuning
+from oracle.types import Sample, Window
 
 prices = st.integers(min_value=10**12, max_value=10**24)
 steps = st.lists(st.tuples(st.integers(1, 20_000), prices), min_size=1, max_size=60)

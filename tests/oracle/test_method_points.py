@@ -25,7 +25,8 @@ from oracle.methods.recent import recent
 from oracle.methods.registry import METHODS
 from oracle.methods.three_vote import three_vote_confidence
 from oracle.methods.trimmed_mean import trimmed_mean
-from oracle.types import Input, Tuning
+from oracle.spec import Tuning
+from oracle.types import Input
 
 prices = st.integers(min_value=10**12, max_value=10**24)
 

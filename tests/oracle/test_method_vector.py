@@ -14,7 +14,8 @@ from oracle.groups import cap
 from oracle.methods import vector, weights
 from oracle.methods.over_time import Look, OverTime, Step
 from oracle.methods.registry import METHODS, OUTLIERS
-from oracle.types import Input, Tuning, Window
+from oracle.spec import Tuning
+from oracle.types import Input, Window
 
 prices = st.integers(10**17, 10**20)
 groups = st.lists(st.tuples(prices, st.integers(1, 10**6), st.integers(0, 200)), min_size=2, max_size=15)

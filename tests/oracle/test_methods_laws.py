@@ -16,7 +16,9 @@ from oracle.codec import dump, parse
 from oracle.groups import cap, vote
 from oracle.methods.over_time import Look, OverTime, Step
 from oracle.methods.registry import METHODS, OUTLIERS, Method, Outliers
-from oracle.types import PLAIN, Input, NoQuorum, Window
+from oracle.spec import PLAIN
+from oracle.status import NoQuorum
+from oracle.types import Input, Window
 
 prices = st.integers(min_value=10**12, max_value=10**24)
 weights = st.integers(min_value=1, max_value=10**24)

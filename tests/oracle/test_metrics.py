@@ -13,7 +13,8 @@ from feeds.ws import StreamHealth
 from oracle.metrics import Metrics
 from oracle.pipeline import step
 from oracle.sign import Refusal, Refused
-from oracle.types import Abstained, FeedState, Status
+from oracle.status import Status
+from oracle.types import Abstained, FeedState
 
 STATS = RpcStats(
     requests=7, failures=1, failovers=2, splits=0, earlier_blocks=3, reorgs=1, bugs=0, lies=1, endpoints=()

@@ -14,7 +14,8 @@ from memory_desk import STRANGE, MemoryDesk, acted, record, specs
 
 from feeds.units import MS
 from oracle.api import News, Server, serve
-from oracle.types import Mode, Reason, Status, Why
+from oracle.spec import Mode
+from oracle.status import Reason, Status, Why
 
 pytestmark = [
     pytest.mark.loopback,

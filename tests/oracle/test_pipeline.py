@@ -9,7 +9,9 @@ from oracle_build import T0, failed, outcomes, seen, spec, wad
 from feeds.types import Outcome
 from oracle.codec import dump, parse
 from oracle.pipeline import as_leg, step
-from oracle.types import Abstained, FeedSpec, FeedState, Leg, Report, Result, Round, Status, Why
+from oracle.spec import FeedSpec
+from oracle.status import Status, Why
+from oracle.types import Abstained, FeedState, Leg, Report, Result, Round
 
 
 def fold(feed: FeedSpec, rounds: list[list[Outcome]], state: FeedState | None = None) -> tuple[list[Result], FeedState]:

@@ -17,7 +17,9 @@ from oracle.report import (
     encode_slot,
     price_of,
 )
-from oracle.types import Mode, Report, Status, Why
+from oracle.spec import Mode
+from oracle.status import Status, Why
+from oracle.types import Report
 
 reports = st.builds(
     Report,

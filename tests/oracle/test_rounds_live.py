@@ -14,7 +14,9 @@ from oracle.journal import SignJournal
 from oracle.live import Live
 from oracle.rounds import Member, Rounds, Seat, subset
 from oracle.sign import SignerSet
-from oracle.types import FeedSpec, FeedState, Mode, Status
+from oracle.spec import FeedSpec, Mode
+from oracle.status import Status
+from oracle.types import FeedState
 
 ETH_USD = spec(
     feed="ETH/USD",

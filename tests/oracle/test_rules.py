@@ -14,7 +14,9 @@ from oracle.judge import judge, ramp_ppm
 from oracle.rules import backing, drift, level, market, rate
 from oracle.rules.evidence import Case, Evidence, Pool
 from oracle.rules.registry import RULES, findings, remember
-from oracle.types import Aggregate, FeedSpec, JudgeState, Memory, RateState, Rules, Status, Why
+from oracle.spec import FeedSpec, Rules
+from oracle.status import Status, Why
+from oracle.types import Aggregate, JudgeState, Memory, RateState
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

@@ -14,8 +14,9 @@ from oracle.onchain.wrapped import wrap
 from oracle.records import PushRow
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
+from oracle.status import Status, Why
 from oracle.turns import Turns
-from oracle.types import Report, Status, Why
+from oracle.types import Report
 
 STORE, ONE, TWO = b"\1" * 20, b"\2" * 20, b"\3" * 20
 DOMAIN = Domain(chain_id=1, store=STORE)

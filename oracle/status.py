@@ -1,0 +1,144 @@
+"""How far a price may be relied on, why, and why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+
+class Status(IntEnum):
+    """How far a token's price may be relied on; the order is the severity."""
+
+    OK = 1
+    WATCH = 2
+    DEPEG = 3
+    HALT = 4
+
+    @property
+    def word(self) -> str:
+        """Lower-case name, as served."""
+        return self.name.lower()
+
+
+class Why(IntEnum):
+    """Reasons of a status. The low four bits are the class, which travels in the high half of the status byte."""
+
+    NONE = 0
+    NO_QUORUM = 1
+    STALE = 2
+    DIVERGED = 3
+    NO_MARKET = 4
+    NO_REDEMPTION = 5
+    DISCOUNT = 6
+    PREMIUM = 7
+    SLASH = 8
+    SINGLE_GROUP = 9
+    LEAVING = 10
+    OUT_OF_RANGE = 11
+    LEG = 12
+    RATE = 13
+    BACKING = 14
+    LIQUIDITY = 15
+    STUCK = 0x12
+    SEQUENCER = 0x22
+    DISAGREE = 0x13
+    VENUE = 0x23
+    FELL = 0x16
+    DRIFT_DOWN = 0x26
+    ROSE = 0x17
+    DRIFT_UP = 0x27
+    DIMENSION = 0x1B
+    BROKEN = 0x2B
+    GROWTH = 0x1D
+    RATE_STALE = 0x2D
+    DERIVATION = 0x3D
+    UNBACKED = 0x1E
+    IMBALANCE = 0x1F
+    SHALLOW = 0x2F
+    CLOSED = 0x3F
+
+    @property
+    def klass(self) -> Why:
+        """The class that this reason belongs to."""
+        return Why(self & 0x0F)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a status is what it is: a code for machines and a sentence for people."""
+
+    code: Why
+    text: str
+
+
+class Abstain(Exception):
+    """The feed has no price this round. Raised inside the core, a value at the end of ``pipeline.step``."""
+
+    why: ClassVar[Why] = Why.NONE
+
+    def __init__(self, text: str, **numbers: int | str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.numbers: Mapping[str, int | str] = numbers
+
+
+class NoQuorum(Abstain):
+    """Fewer independent groups than the feed asks for."""
+
+    why = Why.NO_QUORUM
+
+
+class TooOld(Abstain):
+    """The oldest input used is older than the feed's limit."""
+
+    why = Why.STALE
+
+
+class Diverged(Abstain):
+    """The groups lie further apart than the feed allows."""
+
+    why = Why.DIVERGED
+
+
+class NoRedemption(Abstain):
+    """The protocol's rate could not be read."""
+
+    why = Why.NO_REDEMPTION
+
+
+class Unencodable(Abstain):
+    """A price does not fit the chain's field."""
+
+    why = Why.OUT_OF_RANGE
+
+
+class Implausible(Abstain):
+    """The market price can not be one of this token: wrong decimals, a wrong unit, or a majority gone wrong together."""
+
+    why = Why.DIMENSION
+
+
+class Cheap(Abstain):
+    """Moving the price would cost less than the feed's gate asks for."""
+
+    why = Why.LIQUIDITY
+
+
+class CapBinds(Abstain):
+    """The growth cap lies below the live rate when it is set: its snapshot pair is out of step."""
+
+    why = Why.GROWTH
+
+
+class Broken(Abstain):
+    """A fault of this program on this feed's inputs: it costs this feed only, and is to be reported."""
+
+    why = Why.BROKEN
+
+
+class LegMissing(Abstain):
+    """A feed that this one is computed from abstained."""
+
+    why = Why.LEG
