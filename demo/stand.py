@@ -92,9 +92,9 @@ async def standing(
             max_push_age_s=settings.MAX_PUSH_AGE_S,
         )
         deployer = Deployer(node.url, _key(world.accounts.owner))
+        stack.push_async_callback(deployer.close)
         on_chain = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
         deployment = await deployer.deploy(signers, on_chain)
-        await deployer.close()
         write(deployment.store)
         await chain.rpc("evm_setIntervalMining", 1)
         await chain.automine(on=False)
