@@ -92,7 +92,7 @@ def read_market(answer: Any) -> Market | None:
     if isinstance(answer, FeedError):
         return None
     try:
-        rewards = [quantity(r[0]) for r in answer.get("reward") or ()]
+        rewards = [quantity(r[0]) for r in answer.get("reward") or () if r]
         return market_of([quantity(b) for b in answer["baseFeePerGas"]], rewards, least_tip_wei=_LEAST_TIP_WEI)
     except (FeedError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
