@@ -261,7 +261,9 @@ class _Raw:
         """Fill in gas, fees and chain."""
         body = {**fields, "to": checksummed(self.to), "data": "0x" + self.data.hex(), "value": 0}
         history = await self.web3.eth.fee_history(1, "latest", [50])
-        paid = [tip for block in history.get("reward") or [] for tip in block]  # a node that just moved on may know none
+        paid = [
+            tip for block in history.get("reward") or [] for tip in block
+        ]  # a node that just moved on may know none
         tip = max(paid, default=0) or 1
         body |= {"maxPriorityFeePerGas": tip, "maxFeePerGas": 2 * history["baseFeePerGas"][-1] + tip, "type": 2}
         gas = await self.web3.eth.estimate_gas(body)
