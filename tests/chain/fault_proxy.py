@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import orjson
 from aiohttp import web
+from front_node import FrontNode
 
 SAID = {
     "underpriced": "replacement transaction underpriced",
@@ -33,33 +33,14 @@ class Mood:
     dead: bool = False
 
 
-class FaultyNode:
+class FaultyNode(FrontNode):
     """One endpoint. ``url`` once started; ``done`` counts what it acted out."""
 
     def __init__(self, node_url: str, seed: int) -> None:
+        super().__init__(node_url)
         self.mood = Mood()
         self.done: Counter[str] = Counter()
-        self.url = ""
-        self._node_url = node_url
         self._rng = random.Random(seed)
-        self._runner: web.AppRunner | None = None
-        self._session: aiohttp.ClientSession | None = None
-
-    async def start(self) -> None:
-        app = web.Application(client_max_size=1 << 24)
-        app.router.add_post("/", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}"
-        self._session = aiohttp.ClientSession()
-
-    async def stop(self) -> None:
-        assert self._runner is not None
-        assert self._session is not None
-        await self._runner.cleanup()
-        await self._session.close()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         call = orjson.loads(await request.read())
@@ -100,11 +81,6 @@ class FaultyNode:
         if fault == "html":
             return web.Response(text="<html>bad gateway</html>", content_type="text/html")
         return _error(call, SAID[fault]) if fault in SAID and self._rng.random() < 0.5 else None
-
-    async def _forward(self, call: Any) -> Any:
-        assert self._session is not None
-        async with self._session.post(self._node_url, json=call) as reply:
-            return orjson.loads(await reply.read())
 
     def _lie(self, call: Any, body: Any) -> Any:
         """Answer something else than the truth, in the right form."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import aiohttp
 import orjson
 from aiohttp import web
+from front_node import FrontNode
 
 
-class LaggingNode:
+class LaggingNode(FrontNode):
     """One endpoint; ``url`` once started.
 
     Args:
@@ -20,33 +20,12 @@ class LaggingNode:
     """
 
     def __init__(self, node_url: str, *, lag: int = 0, slow_s: float = 0.0) -> None:
+        super().__init__(node_url)
         self.lag, self.slow_s = lag, slow_s
         self.silent: frozenset[str] = frozenset()
-        self.url = ""
-        self._node_url = node_url
-        self._runner: web.AppRunner | None = None
-        self._session: aiohttp.ClientSession | None = None
-
-    async def start(self) -> None:
-        app = web.Application(client_max_size=1 << 24)
-        app.router.add_post("/", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        self._session = aiohttp.ClientSession()
-
-    async def stop(self) -> None:
-        assert self._runner is not None
-        assert self._session is not None
-        await self._runner.cleanup()
-        await self._session.close()
 
     async def _ask(self, method: str, params: list[Any]) -> Any:
-        assert self._session is not None
-        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        async with self._session.post(self._node_url, json=call) as reply:
-            return orjson.loads(await reply.read())
+        return await self._forward({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 
     async def _answer(self, request: web.Request) -> web.Response:
         call = orjson.loads(await request.read())

@@ -1,0 +1,43 @@
+"""A server in front of a real node, on the loopback: what a test's endpoint needs before it misbehaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+
+class FrontNode:
+    """One endpoint before a node; ``url`` once started. A child says in ``_answer`` what it makes of a request."""
+
+    def __init__(self, node_url: str) -> None:
+        self.url = ""
+        self._node_url = node_url
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_post("/", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._session = aiohttp.ClientSession()
+
+    async def stop(self) -> None:
+        assert self._runner is not None
+        assert self._session is not None
+        await self._runner.cleanup()
+        await self._session.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        raise NotImplementedError
+
+    async def _forward(self, call: dict[str, Any]) -> Any:
+        """The node's own answer."""
+        assert self._session is not None
+        async with self._session.post(self._node_url, json=call) as reply:
+            return orjson.loads(await reply.read())
