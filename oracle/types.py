@@ -14,7 +14,7 @@ from oracle.status import (
     Why,
 )
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Raised whenever the same inputs would no longer give the same bytes."""
 
 

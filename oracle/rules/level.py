@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feeds.units import percent_text
+from feeds.units import BPS, mul_div_up, percent_text
 from oracle.rules.evidence import Case, Finding
 from oracle.rules.rate import derivation
 from oracle.status import Reason, Status, Why
@@ -49,4 +49,6 @@ def single_group(case: Case) -> Finding | None:
     if not case.seen.market_wad or not case.spec.accept_single_group or case.seen.groups > 1:
         return None
     reason = Reason(code=Why.SINGLE_GROUP, text="one group of sources only")
-    return Finding(status=Status.WATCH, reason=reason, doubt=True, apart_bps=abs(case.seen.deviation or 0))
+    market, owed = case.seen.market_wad, case.seen.redemption_wad
+    apart = mul_div_up(abs(market - owed), BPS, market) if owed else 0  # of the price, as the spread is
+    return Finding(status=Status.WATCH, reason=reason, doubt=True, apart_bps=apart)
