@@ -54,6 +54,16 @@ def test_nothing_is_found_on_a_quiet_day() -> None:
 # --- level
 
 
+@pytest.mark.parametrize("price", ["0.93", "0.995", "1.07"])
+def test_the_doubt_of_one_group_reaches_what_the_protocol_owes(price: str) -> None:
+    alone = replace(FEED, accept_single_group=True)
+    seen = facts(price, groups=1)
+    found = level.single_group(Case(spec=alone, memory=Memory(), status=Status.OK, seen=seen, now_ms=T0))
+    assert found is not None
+    reach = seen.market_wad * found.apart_bps
+    assert reach >= abs(seen.market_wad - seen.redemption_wad) * 10_000 > reach - seen.market_wad
+
+
 def test_a_depeg_needs_two_groups() -> None:
     alone, two = (level.level(case(facts("0.90", groups=n))) for n in (1, 2))
     assert alone is not None
