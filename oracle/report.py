@@ -1,13 +1,15 @@
 """Compose: the signed record, its 30-byte item and its place in the slot. The mirror of PriceStore.sol.
 
 Item, big endian: index 2 | market 11 | redemption 11 | spread_bps 2 | status 1 | market_age_s 2 | redemption_age_h 1.
-The status byte holds the state in its low half and the reason class in its high half.
-Slot: the item's 28 bytes after the index, then round_time in the low 32 bits.
+The status byte is reason class 4 | status only 1 | state 3.
+Slot: the item's 28 bytes after the index, then round_time in the low 32 bits. There the bit of "status only" is the one of a
+pause, and the two above the spread's 14 say whose prices are held (docs/adr/0004).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from feeds.units import BPS, MS, Bps, Wad, div_up, mul_div_up, wad_mul_down
 from oracle.spec import Mode
@@ -17,9 +19,12 @@ from oracle.types import Aggregate, RateState, Report, Verdict
 ITEM_BYTES = 30
 MAX_PRICE = (1 << 88) - 1
 MAX_U16 = (1 << 16) - 1
+MAX_SPREAD_BPS = (1 << 14) - 1
 MAX_U8 = (1 << 8) - 1
 _HOUR_MS = 3_600_000
 _LOW = 0x0F
+_STATE = 0x07
+_STATUS_ONLY = 0x08
 _WHOLE_PPM = 1_000_000
 
 
@@ -37,7 +42,7 @@ def compose(
     return Report(
         market_wad=verdict.market_wad,
         redemption_wad=verdict.redemption_wad,
-        spread_bps=Bps(min(MAX_U16, (market.spread_bps if market else 0) + verdict.widen_bps)),
+        spread_bps=Bps(min(MAX_SPREAD_BPS, (market.spread_bps if market else 0) + verdict.widen_bps)),
         status=verdict.status,
         why=main_reason(verdict),
         round_time_s=round_time_s,
@@ -64,6 +69,7 @@ def halt(
         round_time_s=round_time_s,
         market_age_s=age_up(now_ms, market_as_of_ms, MS, MAX_U16) if last.market_wad else 0,
         redemption_age_h=age_up(now_ms, rate.changed_at_ms, _HOUR_MS, MAX_U8) if rate else 0,
+        status_only=True,
     )
 
 
@@ -108,12 +114,13 @@ def cross(legs: Sequence[Report]) -> Report:
     return Report(
         market_wad=wad_mul_down(first.market_wad, second.market_wad),
         redemption_wad=wad_mul_down(first.redemption_wad, second.market_wad),
-        spread_bps=Bps(min(MAX_U16, joined)),
+        spread_bps=Bps(min(MAX_SPREAD_BPS, joined)),
         status=worst.status,
         why=worst.why,
         round_time_s=min(r.round_time_s for r in legs),
         market_age_s=max(r.market_age_s for r in legs),
         redemption_age_h=first.redemption_age_h,
+        status_only=any(r.status_only for r in legs),
     )
 
 
@@ -125,7 +132,7 @@ def encode_item(index: int, report: Report) -> bytes:
             report.market_wad.to_bytes(11, "big"),
             report.redemption_wad.to_bytes(11, "big"),
             report.spread_bps.to_bytes(2, "big"),
-            (report.why.klass << 4 | report.status).to_bytes(1, "big"),
+            (report.why.klass << 4 | report.status_only << 3 | report.status).to_bytes(1, "big"),
             report.market_age_s.to_bytes(2, "big"),
             report.redemption_age_h.to_bytes(1, "big"),
         )
@@ -136,12 +143,13 @@ def decode_item(item: bytes, round_time_s: int) -> tuple[int, Report]:
     """Read 30 bytes back into (index, report); ValueError if they are no item."""
     if len(item) != ITEM_BYTES:
         raise ValueError(f"an item has {ITEM_BYTES} bytes, not {len(item)}")
-    return int.from_bytes(item[:2], "big"), decode_slot(int.from_bytes(item[2:], "big") << 32 | round_time_s)
+    report = decode_slot(int.from_bytes(item[2:], "big") << 32 | round_time_s)
+    return int.from_bytes(item[:2], "big"), replace(report, status_only=bool(item[26] & _STATUS_ONLY))
 
 
 def encode_slot(report: Report) -> int:
-    """The 256-bit word that the store keeps."""
-    return int.from_bytes(encode_item(0, report)[2:], "big") << 32 | report.round_time_s
+    """The 256-bit word that the store keeps of a report whose prices it takes."""
+    return int.from_bytes(encode_item(0, replace(report, status_only=False))[2:], "big") << 32 | report.round_time_s
 
 
 def decode_slot(word: int) -> Report:
@@ -149,8 +157,8 @@ def decode_slot(word: int) -> Report:
     return Report(
         market_wad=Wad(word >> 168),
         redemption_wad=Wad(word >> 80 & MAX_PRICE),
-        spread_bps=Bps(word >> 64 & MAX_U16),
-        status=Status(word >> 56 & _LOW),
+        spread_bps=Bps(word >> 64 & MAX_SPREAD_BPS),
+        status=Status(word >> 56 & _STATE),
         why=Why(word >> 60 & _LOW),
         round_time_s=word & 0xFFFFFFFF,
         market_age_s=word >> 40 & MAX_U16,

@@ -14,7 +14,7 @@ from oracle.status import (
     Why,
 )
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """Raised whenever the same inputs would no longer give the same bytes."""
 
 
@@ -221,7 +221,10 @@ class Verdict:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What is signed, field for field the Solidity struct. 0 in a price means absent."""
+    """What is signed, field for field the Solidity struct. 0 in a price means absent.
+
+    ``status_only``: the prices are those of an earlier round, nobody looked at them again; true of every halt.
+    """
 
     market_wad: Wad
     redemption_wad: Wad
@@ -231,6 +234,7 @@ class Report:
     round_time_s: int
     market_age_s: int
     redemption_age_h: int
+    status_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
