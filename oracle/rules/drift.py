@@ -52,7 +52,10 @@ def drift(case: Case) -> Finding | None:
     limit = rules.drift_bps_h
     if not limit:
         return None
-    low, high = memory.drift_low // HOUR_MS, memory.drift_high // HOUR_MS
+    low, high = memory.drift_low, memory.drift_high
+    if case.seen.deviation is not None:
+        low, high = summed(case.spec, memory, case.seen.deviation, case.now_ms)
+    low, high = low // HOUR_MS, high // HOUR_MS
     if max(low, high) < limit:
         return None
     below = low >= high

@@ -116,8 +116,6 @@ def test_a_queue_discount_within_the_slack_never_adds_up() -> None:
     assert set(statuses) == {Status.OK}
 
 
-
-
 def test_the_normal_level_is_learned_slowly_capped_and_only_while_all_is_well() -> None:
     feed = replace(FEED, rules=replace(ON, learn_bps_day=5, learn_cap_bps=12, drift_bps_h=0))
     memory, _ = after([(h * HOUR, "0.9970") for h in range(25)], feed)

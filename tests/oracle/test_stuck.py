@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -36,13 +36,15 @@ class Watch:
     """The rule alone, round after round: who is named, from what each source says (None: nothing)."""
 
     feed: FeedSpec
-    memory: Memory = Memory()
+    memory: Memory = field(default_factory=Memory)
     at_ms: int = T0
 
     def round(self, prices: Sequence[int | None], after_ms: int = ROUND_MS) -> set[str]:
         self.at_ms += after_ms
         said = tuple(
-            Said(source=n, group=n, price_wad=Wad(p), level_wad=Wad(p)) for n, p in zip(NAMES, prices, strict=False) if p
+            Said(source=n, group=n, price_wad=Wad(p), level_wad=Wad(p))
+            for n, p in zip(NAMES, prices, strict=False)
+            if p
         )
         facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=3, rate=None, said=said)
         case = Case(spec=self.feed, memory=self.memory, status=Status.OK, seen=facts, now_ms=self.at_ms)
@@ -156,9 +158,7 @@ def test_a_drained_pool_that_is_thrown_out_for_its_price_still_tells_of_its_imba
     assert [r.code for r in done.market.rejected] == ["OUTLIER"]
     assert Why.IMBALANCE in [r.code for r in done.verdict.reasons]
     sound = replace(drained, base_share_bps=5_000)
-    assert Why.IMBALANCE not in [
-        r.code for r in evaluate(feed, FeedState(), [*prices, sound], {}, T0).verdict.reasons
-    ]
+    assert Why.IMBALANCE not in [r.code for r in evaluate(feed, FeedState(), [*prices, sound], {}, T0).verdict.reasons]
 
 
 # --- the law, over random histories
