@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle_build import T0, seen, source, spec
 
-from feeds.types import Kind, NoData, Outcome, Pair
 from feeds.types import Failure as Failed
+from feeds.types import Kind, NoData, Outcome, Pair
 from oracle.live import Live
 from oracle.records import Record
 from oracle.spec import FeedSpec, Mode
