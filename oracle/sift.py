@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import cast
 
 from feeds.decode import MAX_PRICE_WAD, MIN_PRICE_WAD
 from feeds.types import Failure, Kind, Observation, Outcome
@@ -232,16 +231,17 @@ def said(spec: FeedSpec, sifted: Sifted, legs: Mapping[str, Leg], now_ms: int) -
     out = []
     for seen in sifted.outcomes:
         source = sources.get(seen.source)
-        if source is None or source.kind is not Kind.MARKET or isinstance(checked(source, seen, now_ms), Rejected):
+        if source is None or source.kind is not Kind.MARKET:
             continue
-        word = cast("Observation", seen)
-        leg = legs.get(source.convert) if source.convert else None
-        level = word.price_wad
-        if source.convert:
-            level = turned(source, level, leg) if leg is not None and leg.report.market_wad else Wad(0)
         heard = source.name in counted
-        told = Said(source=source.name, group=source.group, price_wad=word.price_wad, level_wad=level, heard=heard)
-        out.append((word, told))
+        if isinstance(seen, Failure) or (not heard and isinstance(checked(source, seen, now_ms), Rejected)):
+            continue
+        price = level = seen.price_wad
+        if source.convert:
+            leg = legs.get(source.convert)
+            level = turned(source, price, leg) if leg is not None and leg.report.market_wad else Wad(0)
+        told = Said(source=source.name, group=source.group, price_wad=price, level_wad=level, heard=heard)
+        out.append((seen, told))
     return tuple(out)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from feeds.units import deviation_bps_away
 from oracle.rules.evidence import Case, Finding, Said
@@ -22,23 +23,30 @@ from oracle.spec import FeedSpec
 from oracle.status import Reason, Status, Why
 from oracle.types import Unchanged
 
-Levels = Mapping[str, int]
+Levels = Sequence[tuple[int, str]]
+"""The level of each group with its name, ascending."""
 
 
 def stuck(case: Case) -> Finding | None:
     """A source has said the same for long while the others moved."""
-    names = {s.source for s in case.seen.said}
-    frozen = [u.source for u in watched(case) if u.source in names and is_stuck(case.spec, u, case.now_ms)]
+    limit_ms, said = case.spec.rules.stuck_ms, {s.source: s.price_wad for s in case.seen.said}
+    old = [
+        u for u in case.memory.unchanged if case.now_ms - u.since_ms >= limit_ms and said.get(u.source) == u.price_wad
+    ]
+    if not old or not limit_ms:
+        return None
+    frozen = [u.source for u in watched(case) if u.source in said and is_stuck(case.spec, u, case.now_ms)]
     if not frozen:
         return None
-    text = f"{', '.join(frozen)}: the same value for over {case.spec.rules.stuck_ms // 1_000} s while the others moved"
+    text = f"{', '.join(frozen)}: the same value for over {limit_ms // 1_000} s while the others moved"
     return Finding(status=Status.WATCH, reason=Reason(code=Why.STUCK, text=text), doubt=True)
 
 
 def is_stuck(spec: FeedSpec, one: Unchanged, now_ms: int) -> bool:
     """Whether a source is named, by what is known of it."""
-    lasted = one.away_ms >= max(1, spec.bands.watch_dwell_ms)
-    return now_ms - one.since_ms >= spec.rules.stuck_ms and (one.away or lasted)
+    if now_ms - one.since_ms < spec.rules.stuck_ms:
+        return False
+    return one.away or one.away_ms >= max(1, spec.bands.watch_dwell_ms)
 
 
 def watched(case: Case) -> tuple[Unchanged, ...]:
@@ -46,19 +54,24 @@ def watched(case: Case) -> tuple[Unchanged, ...]:
     if not case.spec.rules.stuck_ms:
         return ()
     known = {u.source: u for u in case.memory.unchanged}
-    levels, awake = _levels(case, known)
     said = {s.source: s for s in case.seen.said}
-    held = {s.name: known[s.name] for s in case.spec.sources if s.name in known}
-    silent = {name: replace(u, away=False) for name, u in held.items() if name not in said}
-    found = {s.source: _after(case, s, known.get(s.source), levels, awake) for s in said.values()}
-    return tuple(u for _, u in sorted((silent | found).items()))
+    levels, awake = _levels(case, known)
+    found = [_after(case, s, known.get(s.source), levels, awake) for s in case.seen.said]
+    if len(said) < len(known):
+        names = {s.name for s in case.spec.sources}
+        found += [replace(u, away=False) for n, u in known.items() if n not in said and n in names]
+    return tuple(sorted(found, key=_name))
+
+
+_name = attrgetter("source")
 
 
 def _levels(case: Case, known: Mapping[str, Unchanged]) -> tuple[Levels, Levels]:
-    """The level of each group, by all who may speak about others and by those who are not stuck themselves."""
+    """By all who may speak about others, and by those who are not stuck themselves."""
     speak = [s for s in case.seen.said if s.heard and s.level_wad]
     awake = [s for s in speak if not _still_stuck(case, s, known.get(s.source))]
-    return _by_group(speak), _by_group(awake)
+    levels = _by_group(speak)
+    return levels, levels if len(awake) == len(speak) else _by_group(awake)
 
 
 def _still_stuck(case: Case, said: Said, old: Unchanged | None) -> bool:
@@ -69,7 +82,7 @@ def _by_group(said: Sequence[Said]) -> Levels:
     levels: dict[str, list[int]] = {}
     for one in said:
         levels.setdefault(one.group, []).append(one.level_wad)
-    return {group: sorted(found)[(len(found) - 1) // 2] for group, found in levels.items()}
+    return sorted((sorted(found)[(len(found) - 1) // 2], group) for group, found in levels.items())
 
 
 def _after(case: Case, said: Said, old: Unchanged | None, levels: Levels, awake: Levels) -> Unchanged:
@@ -93,10 +106,11 @@ def _gone(limit_bps: int, then_bps: int, now_bps: int) -> bool:
 
 def _apart_bps(said: Said, levels: Levels) -> int | None:
     """How far most other groups lie from a source, in bps of its level: the middle one, of two the nearer, 0 between them."""
-    if not said.level_wad:
+    own, group = said.level_wad, said.group
+    others = [level for level, name in levels if name != group]
+    if not own or not others:
         return None
-    gaps = sorted(deviation_bps_away(w, said.level_wad) for group, w in levels.items() if group != said.group)
-    if not gaps:
-        return None
-    low, high = gaps[(len(gaps) - 1) // 2], gaps[len(gaps) // 2]
-    return 0 if low < 0 < high else min(low, high, key=abs)
+    low, high = others[(len(others) - 1) // 2], others[len(others) // 2]
+    if low < own < high:
+        return 0
+    return deviation_bps_away(high if high <= own else low, own)
