@@ -155,7 +155,8 @@ def test_a_source_that_comes_back_with_an_older_word_makes_an_older_price() -> N
 
 def test_a_product_of_a_leg_that_was_computed_before_has_the_ages_of_now_and_ends_with_it() -> None:
     table = Table(said={name: T0 for _, name in SOURCES})
-    live = Live(SPECS, lambda _: FeedState(), table.observe)
+    alone = replace(SPECS[OWN], sources=tuple(s for s in SPECS[OWN].sources if s.convert is None))
+    live = Live(SPECS | {OWN: alone}, lambda _: FeedState(), table.observe)
     live.refresh(SPECS, T0)
     for later_ms, lives in ((8_001, True), (MAX_AGE_MS, True), (MAX_AGE_MS + 1, False)):
         table.said |= dict.fromkeys("uvw", T0 + later_ms)

@@ -81,6 +81,12 @@ def test_a_gap_counts_by_its_smaller_end_and_for_a_day_at_most() -> None:
     assert summed([(h, 49 if h % 24 == 0 else 0) for h in range(240)]) == 0, "one bad round a day is no drift"
 
 
+def test_the_sum_counts_the_gap_that_ends_in_the_round_that_is_judged() -> None:
+    memory = Memory(at_ms=T0, deviation_bps=-49, drift_low=3_599 * HOUR)
+    assert drift.drift(case(facts(-49), memory, T0 + HOUR)) is not None
+    assert drift.drift(case(facts(0), memory, T0 + HOUR)) is None
+
+
 def test_what_a_day_teaches_does_not_depend_on_how_many_rounds_it_has() -> None:
     feed = replace(FEED, rules=replace(RULES, learn_bps_day=5, learn_cap_bps=12))
     for every in (MINUTE, HOUR, DAY):

@@ -82,6 +82,12 @@ def test_a_quiet_market_and_a_lasting_offset_are_no_fault() -> None:
     assert not any(told(feed_of(3), [[10_000, 10_250, 9_900]] * 500))
 
 
+def test_a_slow_one_that_catches_up_is_no_move_of_the_market_away_from_the_first() -> None:
+    """The first goes up by 2 % after ten rounds and stands; the other follows 48 rounds later, before it is named."""
+    rows = [[10_000, 10_000]] * 10 + [[10_200, 10_000]] * 48 + [[10_200, 10_200]] * 100
+    assert not any(told(feed_of(2), rows))
+
+
 def test_a_spike_of_the_other_is_not_held_against_a_quiet_one() -> None:
     rows = [[10_000, 10_000]] * 100 + [[10_300, 10_000]] * 3 + [[10_000, 10_000]] * 100
     named = told(feed_of(2), rows)
