@@ -165,9 +165,10 @@ def _plain(value: Any) -> Any:
 
 
 def stretched(spec: FeedSpec, factor: int) -> FeedSpec:
-    """The same feed for rounds that come `factor` times more rarely: ages, windows and dwells are as many rounds long as before.
+    """The same feed for rounds that come `factor` times more rarely: ages, windows, dwells and holds are as many rounds long.
 
-    What is measured against a protocol's or a market's own time (drift, usual depth, growth, cadence, ramp) stays as it is.
+    They scale together or not at all. What is measured against a protocol's or a market's own time (drift, usual depth,
+    growth, supply, cadence, ramp) stays as it is: those rules count a gap by themselves.
     """
     if factor == 1:
         return spec
@@ -185,6 +186,7 @@ def stretched(spec: FeedSpec, factor: int) -> FeedSpec:
             watch_dwell_ms=bands.watch_dwell_ms * factor,
             depeg_dwell_ms=bands.depeg_dwell_ms * factor,
             leave_dwell_ms=bands.leave_dwell_ms * factor,
+            slash_hold_ms=bands.slash_hold_ms * factor,
         ),
         rules=replace(rules, moved_ms=rules.moved_ms * factor, stuck_ms=rules.stuck_ms * factor),
         tuning=replace(

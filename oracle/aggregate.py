@@ -13,12 +13,12 @@ from oracle.groups import merge, spread_bps, vote, weigh
 from oracle.methods.median import median
 from oracle.methods.over_time import Look, Step
 from oracle.methods.registry import METHODS, OUTLIERS, Method
-from oracle.sift import Pools, Sifted, checked, facts, remember, sift
+from oracle.sift import Pools, Sifted, checked, facts, remember, said, sift
 from oracle.spec import FeedSpec
 from oracle.status import Cheap, Diverged, NoQuorum, NoRedemption, TooOld
 from oracle.types import Aggregate, Input, Rejected, Used, Window
 
-__all__ = ["Combined", "Pools", "Sifted", "combine_market", "combine_redemption", "facts", "remember", "sift"]
+__all__ = ["Combined", "Pools", "Sifted", "combine_market", "combine_redemption", "facts", "remember", "said", "sift"]
 
 _GATE_BPS = 100
 _SEVERAL = 3

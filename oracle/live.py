@@ -1,22 +1,48 @@
 """The live lane: the same combine and judge on the newest words, a few milliseconds after a tick. Never final.
 
 An indication is in memory only: not stored, not signed, not pushed. It does not advance any state.
+
+Its times. ``computed_at_ms`` is when it was made, and its round the second of that; its ages are the ages of then, also those of
+a product whose legs were computed before. ``observed_at_ms`` is the oldest word in it, that of its legs included. So it never
+goes back while the same sources speak and none takes its own word back (a reorganised chain does); it goes back when a source
+joins that spoke earlier than all the others. An older word makes an older price: that is said, and not hidden behind the time
+of the last one. What tells the order of indications is ``computed_at_ms``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from feeds.types import Outcome
-from feeds.units import deviation_bps_away
+from feeds.units import MS, deviation_bps_away
 from oracle.pipeline import Judged, as_leg, evaluate
 from oracle.records import Record
-from oracle.report import cross, price_of
+from oracle.report import MAX_U8, MAX_U16, age_up, cross, price_of
 from oracle.spec import FeedSpec
-from oracle.status import Abstain
+from oracle.status import Abstain, Reason
 from oracle.types import FeedState, Leg, Report
 
 Observe = Callable[[str, int], Sequence[Outcome]]
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A feed's newest indication as others may use it: the oldest word in it, and when its rate last changed (None: no own)."""
+
+    leg: Leg
+    observed_at_ms: int
+    changed_at_ms: int | None
+
+    def report_at(self, now_ms: int) -> Report:
+        """Its report with the ages of a later moment."""
+        report = self.leg.report
+        if report.market_wad:
+            report = replace(report, market_age_s=age_up(now_ms, self.leg.market_as_of_ms, MS, MAX_U16))
+        if self.changed_at_ms is not None:
+            report = replace(report, redemption_age_h=age_up(now_ms, self.changed_at_ms, _HOUR_MS, MAX_U8))
+        return replace(report, round_time_s=now_ms // MS)
 
 
 class Live:
@@ -32,9 +58,10 @@ class Live:
         self._specs = specs
         self._states = states
         self._observe = observe
-        self._legs: dict[str, Leg] = {}
+        self._known: dict[str, _Known] = {}
         self._now: dict[str, Record] = {}
-        self._dependents = _dependents(specs)
+        self._needs = {feed: _needs(spec) for feed, spec in specs.items()}
+        self._dependents = _dependents(self._needs)
 
     def get(self, feed: str) -> Record | None:
         """The feed's newest indication; None while it abstains or before its first."""
@@ -50,51 +77,71 @@ class Live:
 
     def _one(self, spec: FeedSpec, now_ms: int) -> Record | None:
         try:
-            report, judged = self._report(spec, now_ms)
+            record = self._cross(spec, now_ms) if spec.is_cross else self._own(spec, now_ms)
         except Abstain:
             self._now.pop(spec.feed, None)
-            self._legs.pop(spec.feed, None)
+            self._known.pop(spec.feed, None)
             return None
-        deviation = None
-        if report.market_wad and report.redemption_wad:
-            deviation = deviation_bps_away(report.market_wad, report.redemption_wad)
-        legs = [self._legs[leg] for leg in spec.legs]
-        reasons = judged.verdict.reasons if judged else tuple(r for leg in legs for r in leg.reasons)
-        as_of = judged.market.as_of_ms if judged and judged.market else now_ms
-        record = Record(
-            feed=spec.feed,
-            mode=spec.mode,
-            report=report,
-            price_wad=price_of(report, spec.mode, judged.verdict.ramp_ppm if judged else 0),
-            deviation_bps=deviation,
-            reasons=reasons,
-            observed_at_ms=min((leg.market_as_of_ms for leg in legs), default=as_of),
-            computed_at_ms=now_ms,
-            signed_at_ms=None,
-            legs=spec.legs,
-            final=False,
-        )
         self._now[spec.feed] = record
         return record
 
-    def _report(self, spec: FeedSpec, now_ms: int) -> tuple[Report, Judged | None]:
-        if spec.is_cross:
-            legs = [self._legs[leg].report for leg in spec.legs if leg in self._legs]
-            if len(legs) != len(spec.legs):
-                raise Abstain(f"{spec.feed} waits for its legs")
-            return cross(legs), None
-        state = self._states(spec.feed)
-        judged = evaluate(spec, state, self._observe(spec.feed, now_ms), self._legs, now_ms)
-        self._legs[spec.feed] = as_leg(spec, judged, judged.state.rate, now_ms)
-        return judged.report, judged
+    def _own(self, spec: FeedSpec, now_ms: int) -> Record:
+        legs = {feed: k.leg for feed in self._needs[spec.feed] if (k := self._fresh(feed, now_ms)) is not None}
+        judged = evaluate(spec, self._states(spec.feed), self._observe(spec.feed, now_ms), legs, now_ms)
+        leg, rate = as_leg(spec, judged, judged.state.rate, now_ms), judged.state.rate
+        observed_at_ms = _oldest(judged, now_ms)
+        own_rate = rate if spec.share_of is None else None
+        changed_at_ms = own_rate.changed_at_ms if own_rate else None
+        self._known[spec.feed] = _Known(leg=leg, observed_at_ms=observed_at_ms, changed_at_ms=changed_at_ms)
+        verdict = judged.verdict
+        return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, observed_at_ms, now_ms)
+
+    def _cross(self, spec: FeedSpec, now_ms: int) -> Record:
+        legs = [k for leg in spec.legs if (k := self._fresh(leg, now_ms)) is not None]
+        if len(legs) != len(spec.legs):
+            raise Abstain(f"{spec.feed} waits for its legs")
+        report = cross([k.report_at(now_ms) for k in legs])
+        reasons = tuple(r for k in legs for r in k.leg.reasons)
+        return _record(spec, report, reasons, 0, min(k.observed_at_ms for k in legs), now_ms)
+
+    def _fresh(self, feed: str, now_ms: int) -> _Known | None:
+        """A feed's newest indication while its words are not too old for the feed itself."""
+        known = self._known.get(feed)
+        if known is None or now_ms - known.leg.market_as_of_ms > self._specs[feed].max_age_ms:
+            return None
+        return known
 
 
-def _dependents(specs: Mapping[str, FeedSpec]) -> dict[str, set[str]]:
-    out: dict[str, set[str]] = {feed: set() for feed in specs}
-    for feed, spec in specs.items():
-        needs = {s.convert for s in spec.sources if s.convert} | set(spec.legs)
-        if spec.share_of:
-            needs.add(spec.share_of)
-        for need in needs:
-            out[need].add(feed)
-    return out
+def _oldest(judged: Judged, now_ms: int) -> int:
+    """The oldest word behind a price; of a feed without a market, the reading of its rate."""
+    told = judged.market or judged.redemption
+    return min(told.as_of_ms, now_ms) if told else now_ms
+
+
+def _record(
+    spec: FeedSpec, report: Report, reasons: tuple[Reason, ...], ramp_ppm: int, observed_at_ms: int, now_ms: int
+) -> Record:
+    both = report.market_wad and report.redemption_wad
+    return Record(
+        feed=spec.feed,
+        mode=spec.mode,
+        report=report,
+        price_wad=price_of(report, spec.mode, ramp_ppm),
+        deviation_bps=deviation_bps_away(report.market_wad, report.redemption_wad) if both else None,
+        reasons=reasons,
+        observed_at_ms=observed_at_ms,
+        computed_at_ms=now_ms,
+        signed_at_ms=None,
+        legs=spec.legs,
+        final=False,
+    )
+
+
+def _needs(spec: FeedSpec) -> frozenset[str]:
+    """The feeds that this one is computed from or converts by."""
+    needs = {s.convert for s in spec.sources if s.convert} | set(spec.legs)
+    return frozenset(needs | {spec.share_of} if spec.share_of else needs)
+
+
+def _dependents(needs: Mapping[str, frozenset[str]]) -> dict[str, set[str]]:
+    return {feed: {other for other, own in needs.items() if feed in own} for feed in needs}

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from feeds.types import Closed, Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
-from oracle.aggregate import Combined, Sifted, combine_market, combine_redemption, facts, remember, sift
+from oracle.aggregate import Combined, Sifted, combine_market, combine_redemption, facts, remember, said, sift
 from oracle.codec import digest
 from oracle.judge import Evidence, judge
 from oracle.report import compose, halt
@@ -110,7 +110,7 @@ def evaluate(
     rate = track(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
     if state.rate is None and rate is not None and (unfit := binds_at_once(spec.rules, rate, now_ms)) is not None:
         raise CapBinds(unfit)
-    seen = _evidence(spec, market, rate, outcomes, legs, now_ms=now_ms, leg_slash=leg_slash)
+    seen = _evidence(spec, market, rate, sifted, outcomes, legs, now_ms=now_ms, leg_slash=leg_slash)
     impossible = dimension(seen.market_wad, seen.redemption_wad, spec, seen.groups)
     if impossible is not None:
         raise Implausible(impossible, market=str(seen.market_wad), redemption=str(seen.redemption_wad))
@@ -157,6 +157,7 @@ def _evidence(
     spec: FeedSpec,
     market: Aggregate | None,
     rate: RateState | None,
+    sifted: Sifted,
     outcomes: Sequence[Outcome],
     legs: Mapping[str, Leg],
     *,
@@ -164,13 +165,13 @@ def _evidence(
     leg_slash: int,
 ) -> Evidence:
     """What the rules may look at. The redemption rate is held to its growth cap here: the cap is what is published."""
+    words = said(spec, sifted, legs, now_ms)
     seen = {o.source: o for o in outcomes if isinstance(o, Observation)}
     used = market.used if market else ()
     others = facts(spec).by_kind
     suspects = {group for leg in legs.values() for group in leg.suspects}
     if suspects:
         suspects &= {s.group for s in spec.sources}
-    pools = [seen[u.source] for u in used if u.source in seen]
     share = legs.get(spec.share_of) if spec.share_of else None
     voices = {u.group: u.price_wad for u in used if u.weight_bps}
     return Evidence(
@@ -181,11 +182,11 @@ def _evidence(
         rate=rate,
         leg_slash_ppb=leg_slash,
         disagree_bps=market.disagree_bps if market else 0,
-        prices=tuple([(p.source, p.price_wad) for p in pools]),
+        said=tuple([one for _, one in words]),
         pools=tuple(
             [
                 Pool(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
-                for p in pools
+                for p, _ in words
                 if p.depth_wad is not None
             ]
         ),

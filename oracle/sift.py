@@ -12,6 +12,7 @@ from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import BPS, Wad, wad_div_down, wad_mul_down, wad_text
 from oracle.methods.registry import METHODS
 from oracle.methods.twap import mean_since
+from oracle.rules.evidence import Said
 from oracle.spec import FeedSpec, SourceSpec
 from oracle.types import Input, Leg, Rejected, Sample
 
@@ -184,10 +185,8 @@ class _Round:
             if leg is None or not leg.report.market_wad:
                 text = f"needs {source.convert}, which has no price this round"
                 return Rejected(source=source.name, code="NO_LEG", text=text, price_wad=price)
-            turn = wad_div_down if source.divide else wad_mul_down
-            price = turn(price, leg.report.market_wad)
+            price, recent_wad = turned(source, price, leg), turned(source, Wad(recent_wad), leg)
             at_ms = min(at_ms, leg.market_as_of_ms)
-            recent_wad = turn(recent_wad, leg.report.market_wad)
         if not MIN_PRICE_WAD <= price <= MAX_PRICE_WAD:
             text = f"{price} wad is no sane price once converted: check the unit and the leg {source.convert}"
             return Rejected(source=source.name, code="OUT_OF_RANGE", text=text)
@@ -219,6 +218,31 @@ def _alone(groups: Iterable[str]) -> set[str]:
     for group in groups:
         (more if group in once else once).add(group)
     return once - more
+
+
+def turned(source: SourceSpec, price: Wad, leg: Leg) -> Wad:
+    """A price in the source's unit, in the feed's; rounded down."""
+    return (wad_div_down if source.divide else wad_mul_down)(price, leg.report.market_wad)
+
+
+def said(spec: FeedSpec, sifted: Sifted, legs: Mapping[str, Leg], now_ms: int) -> tuple[tuple[Observation, Said], ...]:
+    """What each market source said in time, whatever became of it."""
+    sources, counted = facts(spec).sources, {i.source for i in sifted.inputs}
+    out = []
+    for seen in sifted.outcomes:
+        source = sources.get(seen.source)
+        if source is None or source.kind is not Kind.MARKET:
+            continue
+        heard = source.name in counted
+        if isinstance(seen, Failure) or (not heard and isinstance(checked(source, seen, now_ms), Rejected)):
+            continue
+        price = level = seen.price_wad
+        if source.convert:
+            leg = legs.get(source.convert)
+            level = turned(source, price, leg) if leg is not None and leg.report.market_wad else Wad(0)
+        told = Said(source=source.name, group=source.group, price_wad=price, level_wad=level, heard=heard)
+        out.append((seen, told))
+    return tuple(out)
 
 
 def own_bps(seen: Observation) -> int | None:

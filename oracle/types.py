@@ -149,12 +149,18 @@ class RateState:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchanged:
-    """Since when a source has said this price, and where the market stood then."""
+    """Since when a source has said this price, and what the others did meanwhile.
+
+    ``apart_bps``: how far they lay from it when their watch began, None while there are none. ``away``: whether they had left
+    it in the newest round; ``away_ms``: for how long they had, in all.
+    """
 
     source: str
     price_wad: Wad
     since_ms: int
-    market_wad: Wad
+    apart_bps: int | None = None
+    away: bool = False
+    away_ms: int = 0
 
 
 @record
@@ -162,6 +168,7 @@ class Unchanged:
 class Memory:
     """What the judge's rules remember, bounded in size. Times are Unix ms.
 
+    ``at_ms``: the newest round with a price; ``deviation_bps``: what it said, None where it had no two prices.
     ``deviations``: (time, bps), thinned. ``drift_low`` and ``drift_high``: one-sided sums in bps milliseconds.
     ``normal_mbps``: the learned normal level in thousandths of a bps; ``learn_rest_ms``: time too short to count yet.
     ``depths``: (time, base units). ``supply_wad``: the supply that counts as known.
@@ -169,6 +176,7 @@ class Memory:
     """
 
     at_ms: int = 0
+    deviation_bps: int | None = None
     deviations: tuple[tuple[int, int], ...] = ()
     drift_low: int = 0
     drift_high: int = 0

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from feeds.units import MS, Wad, div_up, wad_text
 from oracle.budget import ErrorBudget
-from oracle.methods.twap import twap_arithmetic, twap_geometric
+from oracle.methods.twap import mean_since, spans, twap_geometric
 from oracle.records import OnChain, Record, Transition
 from oracle.spec import FeedSpec
 from oracle.status import Reason, Status, Why
@@ -115,28 +115,42 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
     }
 
 
-def twap_document(spec: FeedSpec, records: Sequence[Record], *, of: str, since_ms: int, now_ms: int) -> Document | None:
-    """Both time-weighted means of a window; None where no round of it has this price.
+def looked_at(record: Record) -> bool:
+    """Whether somebody looked at its prices in that round; else they are those of an earlier one, and count for nothing."""
+    return not record.report.status_only and record.report.status is not Status.HALT
 
-    A price stands until the next round, but never longer than the feed's max_age_ms. Halted rounds repeat an old price
-    and count for nothing.
+
+def twap_document(
+    spec: FeedSpec, records: Sequence[Record], *, of: str, since_ms: int, until_ms: int
+) -> Document | None:
+    """Both time-weighted means of a window; None where this price stood at no moment of it.
+
+    A price stands until the next round, but never longer than the feed's max_age_ms; the one that stood when the window began
+    counts from there. Rounds that repeat an old price count for nothing.
+
+    Args:
+        spec: the feed.
+        records: ascending: those of the window, before them the newest one from before it.
+        of: price, market or redemption.
+        since_ms: where the window begins.
+        until_ms: where it ends.
     """
-    kept = [r for r in records if r.report.status is not Status.HALT]
+    kept = [r for r in records if looked_at(r)]
     samples = [Sample(at_ms=r.report.round_time_s * MS, price_wad=p) for r in kept if (p := _part(r, of))]
-    if not samples:
-        return None
     gap_ms = spec.max_age_ms
-    ends = [s.at_ms for s in samples[1:]] + [now_ms]
+    stood = [ms for _, ms in spans(samples, since_ms, until_ms, gap_ms)]
+    if not stood:
+        return None
     return {
         "feed": spec.feed,
         "of": of,
         "since_ms": since_ms,
-        "until_ms": now_ms,
-        "rounds": len(samples),
-        "covered_ms": sum(min(max(0, end - s.at_ms), gap_ms) for s, end in zip(samples, ends, strict=True)),
+        "until_ms": until_ms,
+        "rounds": len(stood),
+        "covered_ms": sum(stood),
         "max_gap_ms": gap_ms,
-        "arithmetic": price_text(twap_arithmetic(samples, now_ms, gap_ms)),
-        "geometric": price_text(twap_geometric(samples, now_ms, gap_ms)),
+        "arithmetic": price_text(mean_since(samples, since_ms, until_ms, gap_ms)[0]),
+        "geometric": price_text(twap_geometric(samples, until_ms, gap_ms, since_ms)),
     }
 
 

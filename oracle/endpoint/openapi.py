@@ -47,7 +47,8 @@ _LIVE = _query(
 _SINCE = _query("since_ms", "first round time that counts", _number(0, 1 << 45))
 _UNTIL = _query("until_ms", "first round time that no longer counts", _number(1, 1 << 45))
 _LIMIT = _query("limit", "the newest so many rounds of the range; 1000 by default", _number(1, 10_000))
-_WINDOW = _query("window_s", "length of the window up to now; 1800 by default", _number(1, 604_800))
+_WINDOW = _query("window_s", "length of the window; 1800 by default", _number(1, 604_800))
+_END = _query("end_ms", "where the window ends; now by default, and for what is later", _number(1, 1 << 45))
 _OF = _query("of", "which price", {"type": "string", "enum": ["price", "market", "redemption"]})
 _TARGET = _query(
     "target", "whose store the report is for; the first target of the config by default", {"type": "string"}
@@ -67,7 +68,7 @@ DOCUMENT: dict[str, Any] = {
         "/v1/prices": _get("the prices of all feeds", "Prices", _LIVE),
         _PLACE: _get("a feed's price", "Price", *_FEED, _LIVE),
         f"{_PLACE}/history": _get("a feed's rounds, ascending", "History", *_FEED, _SINCE, _UNTIL, _LIMIT),
-        f"{_PLACE}/twap": _get("time-weighted means of a window", "Twap", *_FEED, _WINDOW, _OF),
+        f"{_PLACE}/twap": _get("time-weighted means of a window", "Twap", *_FEED, _WINDOW, _END, _OF),
         f"{_PLACE}/explain": _get("every input of a round", "Explanation", *_FEED, _ROUND),
         f"{_PLACE}/report": _get("the signed report of one feed", "SignedReport", *_FEED, _TARGET),
         "/v1/stream": _get("events: live, final, status", "stream", media="text/event-stream"),

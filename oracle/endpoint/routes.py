@@ -12,7 +12,14 @@ from aiohttp import hdrs, web
 
 from feeds.units import MS
 from oracle.budget import ErrorBudget, LegError, error_budget
-from oracle.endpoint.documents import feed_document, feed_path, history_document, transition_document, twap_document
+from oracle.endpoint.documents import (
+    feed_document,
+    feed_path,
+    history_document,
+    looked_at,
+    transition_document,
+    twap_document,
+)
 from oracle.endpoint.events import Hub, frame
 from oracle.endpoint.evidence import batch_document, explain_document
 from oracle.endpoint.openapi import DOCUMENT
@@ -24,6 +31,7 @@ from oracle.spec import FeedSpec
 
 MAX_ROUNDS = 10_000
 MAX_WINDOW_S = 7 * 86_400
+_BACK = 500
 _PAGE = {
     "style.css": "text/css",
     "app.js": "text/javascript",
@@ -121,18 +129,30 @@ class Routes:
         return (await asyncio.to_thread(_history, spec, found, limit)).answer(request)
 
     async def _get_twap(self, request: web.Request) -> web.Response:
-        spec, query = self._spec(request), Query(request, ("window_s", "of"))
+        spec, query = self._spec(request), Query(request, ("window_s", "of", "end_ms"))
         window_s = query.whole("window_s", least=1, most=MAX_WINDOW_S) or 1_800
         of = query.choice("of", ("price", "market", "redemption"))
         now_ms = self._now_ms()
-        since_ms = now_ms - window_s * MS
-        found = await self._desk.history(spec.feed, since_ms, now_ms + 1, MAX_ROUNDS + 1)
+        until_ms = min(query.whole("end_ms", least=1, most=_FAR_MS) or now_ms, now_ms)
+        since_ms = max(0, until_ms - window_s * MS)
+        found = await self._desk.history(spec.feed, since_ms, until_ms + 1, MAX_ROUNDS + 1)
         if len(found) > MAX_ROUNDS:
             raise Problem(400, "window_too_long", f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one")
-        mean = await asyncio.to_thread(twap_document, spec, found, of=of, since_ms=since_ms, now_ms=now_ms)
+        rows = [*await self._standing(spec, since_ms), *found]
+        mean = await asyncio.to_thread(twap_document, spec, rows, of=of, since_ms=since_ms, until_ms=until_ms)
         if mean is None:
-            raise Problem(503, "no_record", f"no {of} of {spec.feed} in the last {window_s} s", "see .../history")
+            raise Problem(503, "no_record", f"no {of} of {spec.feed} in these {window_s} s", "see .../history")
         return Body.json(mean).answer(request)
+
+    async def _standing(self, spec: FeedSpec, since_ms: int) -> Sequence[Record]:
+        """The record whose price stood at a moment: the newest before it that somebody looked at, while a price stands."""
+        until_ms, limit = since_ms, 1
+        while found := await self._desk.history(spec.feed, max(0, since_ms - spec.max_age_ms), until_ms, limit):
+            fit = [r for r in found if looked_at(r)]
+            if fit:
+                return fit[-1:]
+            until_ms, limit = found[0].report.round_time_s * MS, _BACK
+        return ()
 
     async def _get_explain(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("round",))

@@ -60,8 +60,12 @@ class DiaBlock:
         return dia.ema([*earlier, price], look.tuning.points)
 
     def _with_point(self, window: Window, step: Step, look: Look) -> Window:
-        """Add the block's price once a whole block has passed since the last point; blocks do not overlap."""
-        samples = tuple(s for s in window.samples if s.at_ms < step.at_ms)
+        """Add the block's price once a whole block has passed since the last point; blocks do not overlap.
+
+        Points twice as old as the average reaches back are from before a gap, and forgotten.
+        """
+        since_ms = step.at_ms - 2 * look.tuning.points * look.window_ms
+        samples = tuple(s for s in window.samples if since_ms <= s.at_ms < step.at_ms)
         if samples and step.at_ms - samples[-1].at_ms < look.window_ms:
             return Window(samples=samples, trades=window.trades)
         inside = dia.block(window.trades, step.at_ms - look.tuning.shift_ms, look.window_ms)

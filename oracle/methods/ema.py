@@ -7,7 +7,8 @@ no weight yet. ``half_life`` is ma_exp_time * ln 2: Curve's 866 s are 600 s.
 Pyth ("EMA Price Aggregation"): every sample weighs 1 / confidence, old ones decay; about one hour. Pyth takes one sample a
 slot; here a sample weighs the time since the one before as well, so that irregular samples count right.
 
-A gap is a gap: neither the decay nor a sample's weight counts more than ``gap_ms`` of it.
+A gap is a gap: neither the decay nor a sample's weight counts more than ``gap_ms`` of it, and after one of four half-lives
+more an average begins anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from feeds.units import BPS, Wad, mul_div_up
 from oracle.methods.fixed import decay_q64
-from oracle.methods.over_time import Look, Step, stood
+from oracle.methods.over_time import Look, Step, forgotten, stood
 from oracle.types import Sample, Window
 
 _Q = 64
@@ -31,7 +32,8 @@ class CurveEma:
 
     def fold(self, window: Window, step: Step, look: Look) -> Window:
         """See OverTime. A round that is not later than the last one replaces its price."""
-        average = self._average(window, step.at_ms, look) if window.samples else step.price_wad << _Q
+        fresh = not window.samples or forgotten(window.samples[-1], step.at_ms, look)
+        average = step.price_wad << _Q if fresh else self._average(window, step.at_ms, look)
         return Window(samples=(Sample(at_ms=step.at_ms, price_wad=step.price_wad),), total=average)
 
     def read(self, window: Window, now_ms: int, look: Look) -> Wad:
@@ -56,7 +58,7 @@ class PythEma:
         """See OverTime. The first sample counts as if it had stood for ``gap_ms``; one that is not later counts nothing."""
         doubt = max(1, mul_div_up(step.price_wad, max(_LEAST_BPS, step.doubt_bps), BPS))
         here = (Sample(at_ms=step.at_ms, price_wad=step.price_wad),)
-        if not window.samples:
+        if not window.samples or forgotten(window.samples[-1], step.at_ms, look):
             weight = _WEIGHT // doubt * look.gap_ms
             return Window(samples=here, total=step.price_wad * weight, weight=weight)
         span = max(0, stood(window.samples[-1], step.at_ms, look.gap_ms))

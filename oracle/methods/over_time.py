@@ -51,3 +51,14 @@ class OverTime(Protocol):
 def stood(sample: Sample, until_ms: int, gap_ms: int) -> int:
     """How long a sample counts when the next one comes at ``until_ms``: a gap is a gap."""
     return min(until_ms - sample.at_ms, gap_ms)
+
+
+_HALVES = 4
+
+
+def forgotten(last: Sample, at_ms: int, look: Look) -> bool:
+    """Whether an exponential average begins anew: of its price, stood for ``gap_ms``, a sixteenth would be left.
+
+    Without that the first round after an outage of a day would publish the price of the day before.
+    """
+    return at_ms - last.at_ms > look.gap_ms + _HALVES * look.tuning.half_life_ms

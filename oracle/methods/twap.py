@@ -33,9 +33,9 @@ def mean_since(samples: Sequence[Sample], since_ms: int, now_ms: int, max_gap_ms
     return (Wad(area // total) if total else samples[-1].price_wad), total
 
 
-def twap_geometric(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> Wad:
-    """Geometric mean of the prices, each weighted by the time that it stood, rounded down, within their range."""
-    weighted = list(_spans(samples, now_ms, max_gap_ms))
+def twap_geometric(samples: Sequence[Sample], now_ms: int, max_gap_ms: int, since_ms: int = 0) -> Wad:
+    """Geometric mean of the prices, each weighted by the time that it stood from ``since_ms`` on, rounded down, within their range."""
+    weighted = list(spans(samples, since_ms, now_ms, max_gap_ms))
     total = sum(w for _, w in weighted)
     if not total:
         return samples[-1].price_wad
@@ -44,9 +44,10 @@ def twap_geometric(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> W
     return Wad(min(max(mean, min(prices)), max(prices)))
 
 
-def _spans(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> Iterator[tuple[Wad, int]]:
-    ends = [s.at_ms for s in samples[1:]] + [now_ms]
+def spans(samples: Sequence[Sample], since_ms: int, now_ms: int, max_gap_ms: int) -> Iterator[tuple[Wad, int]]:
+    """The prices that stood between ``since_ms`` and now, and for how many ms of that, as :func:`mean_since` counts them."""
+    ends = [*(s.at_ms for s in samples[1:]), now_ms][: len(samples)]
     for sample, end in zip(samples, ends, strict=True):
-        stood = min(end - sample.at_ms, max_gap_ms)
+        stood = min(end, sample.at_ms + max_gap_ms, now_ms) - max(sample.at_ms, since_ms)
         if stood > 0:
             yield sample.price_wad, stood

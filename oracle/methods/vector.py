@@ -175,17 +175,26 @@ def time_median(prices: Floats, at_ms: Times, window_ms: int, gap_ms: int) -> Fl
 
 def ema(prices: Floats, at_ms: Times, half_life_ms: int, gap_ms: int) -> Floats:
     """Curve's form: the price before the update has stood since, the new one has no weight yet."""
-    kept = np.exp2(-np.minimum(np.diff(at_ms), gap_ms) / half_life_ms)
+    gaps = np.diff(at_ms)
+    kept = np.exp2(-np.minimum(gaps, gap_ms) / half_life_ms)
     out = prices.copy()
     for t in range(1, prices.shape[-1]):
-        out[:, t] = prices[:, t - 1] * (1 - kept[t - 1]) + out[:, t - 1] * kept[t - 1]
+        if gaps[t - 1] <= _longest(half_life_ms, gap_ms):
+            out[:, t] = prices[:, t - 1] * (1 - kept[t - 1]) + out[:, t - 1] * kept[t - 1]
     return out
+
+
+def _longest(half_life_ms: int, gap_ms: int) -> int:
+    """The gap after which an exponential average begins anew."""
+    return gap_ms + 4 * half_life_ms
 
 
 def ema_confidence(prices: Floats, spread_bps: Floats, at_ms: Times, half_life_ms: int, gap_ms: int) -> Floats:
     """Pyth's form: each price weighs the time since the last one over its confidence, at least 1 bps of it."""
-    span = np.minimum(np.diff(at_ms, prepend=at_ms[0] - gap_ms), gap_ms).astype(np.float64)
-    kept, weights = np.exp2(-span / half_life_ms), span / (prices * np.maximum(spread_bps, 1))
+    gaps = np.diff(at_ms, prepend=at_ms[0] - gap_ms)
+    span = np.minimum(gaps, gap_ms).astype(np.float64)
+    kept = np.where(gaps > _longest(half_life_ms, gap_ms), 0.0, np.exp2(-span / half_life_ms))
+    weights = span / (prices * np.maximum(spread_bps, 1))
     out = prices.copy()
     total, weight = prices[:, 0] * weights[:, 0], weights[:, 0].copy()
     for t in range(1, prices.shape[-1]):

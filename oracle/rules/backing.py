@@ -7,6 +7,7 @@ backing what the protocol or the bridge's escrow holds; both in units of the tok
 from __future__ import annotations
 
 from feeds.units import BPS, MS, deviation_bps_away, mul_div_down, percent_text
+from oracle.rules.drift import gap_ms
 from oracle.rules.evidence import Case, Evidence, Finding
 from oracle.status import Reason, Status, Why
 from oracle.types import Memory
@@ -33,9 +34,12 @@ def unbacked(case: Case) -> Finding | None:
 
 
 def supply(memory: Memory, seen: Evidence, limit_bps: int, now_ms: int) -> int | None:
-    """The supply that counts as known: it follows what is read, by no more than five times the limit a day either way."""
+    """The supply that counts as known: it follows what is read, by no more than five times the limit a day either way.
+
+    A gap in the rounds counts for a day at most: what leapt while nobody looked is looked at for as long as any leap.
+    """
     now, old = seen.supply_wad, memory.supply_wad
     if not now or not old:
         return now or old
-    step = mul_div_down(old, _FAST * limit_bps * max(0, now_ms - memory.at_ms), BPS * _DAY_MS)
+    step = mul_div_down(old, _FAST * limit_bps * gap_ms(memory, now_ms), BPS * _DAY_MS)
     return max(old - step, min(now, old + step))

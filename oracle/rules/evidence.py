@@ -14,11 +14,27 @@ from oracle.types import Memory, RateState
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """A pool that counted: the share of its value that is held in the token, and its depth at 1 % in base units."""
+    """A pool that answered: the share of its value that is held in the token, and its depth at 1 % in base units."""
 
     source: str
     share_bps: int | None
     depth_wad: int
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a market source said in time, whether or not it counted.
+
+    ``price_wad``: in its own unit; ``level_wad``: in the feed's, 0 where that is not known. ``heard``: whether it may speak
+    about the others: not one that is refused for itself, as a book too wide, or a venue wrong about another pair.
+    """
+
+    source: str
+    group: str
+    price_wad: Wad
+    level_wad: Wad
+    heard: bool = True
 
 
 @record
@@ -33,7 +49,7 @@ class Evidence:
         rate: history of the redemption rate, with this round's.
         leg_slash_ppb: a slash that the share token of a rebasing one is held to.
         disagree_bps: largest distance of a group from the market price.
-        prices: what each market source said that counted, converted to the feed's unit.
+        said: what each market source said, also where it was thrown out: who is wrong is seldom among those that count.
         pools: those of them that are pools.
         readings: redemption rates of each source, the first named first.
         supply_wad: units of the token that exist, over all chains; backing_wad: what stands behind them. None: unknown.
@@ -49,7 +65,7 @@ class Evidence:
     voices: tuple[Wad, ...] = ()
     leg_slash_ppb: int = 0
     disagree_bps: int = 0
-    prices: tuple[tuple[str, Wad], ...] = ()
+    said: tuple[Said, ...] = ()
     pools: tuple[Pool, ...] = ()
     readings: tuple[tuple[str, Wad], ...] = ()
     supply_wad: int | None = None
@@ -74,7 +90,7 @@ class Evidence:
 
     @property
     def depth_wad(self) -> int:
-        """Depth of all pools that counted."""
+        """Depth of all pools that answered."""
         return sum(p.depth_wad for p in self.pools)
 
 

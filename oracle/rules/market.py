@@ -1,15 +1,19 @@
-"""What the market is made of: pools out of balance, depth that left, groups that part, venues and values gone wrong."""
+"""What the market is made of: pools out of balance, depth that left, groups that part, venues and values gone wrong.
+
+Pools are looked at whether or not their price counted: one that is drained is thrown out for its price.
+"""
 
 from __future__ import annotations
 
-from feeds.units import BPS, WAD, deviation_bps_away, percent_text, wad_text
+from feeds.units import BPS, WAD, percent_text, wad_text
 from oracle.rules.evidence import Case, Evidence, Finding
 from oracle.spec import FeedSpec
 from oracle.status import Reason, Status, Why
-from oracle.types import Memory, Unchanged
+from oracle.types import Memory
 
 MOST_DEPTHS = 48
-MOST_UNCHANGED = 32
+LEAST_DEPTHS = MOST_DEPTHS // 4
+"""So many make a usual depth; after a gap longer than the window the last ones from before it do."""
 
 
 def imbalance(case: Case) -> Finding | None:
@@ -31,10 +35,9 @@ def shallow(case: Case) -> Finding | None:
     rules = case.spec.rules
     if not rules.depth_percent:
         return None
-    since_ms = case.now_ms - rules.depth_ms
-    past = [d for at, d in case.memory.depths if at > since_ms]
+    past = [d for _, d in _usual(case.memory.depths, case.now_ms - rules.depth_ms)]
     now = case.seen.depth_wad
-    if len(past) < MOST_DEPTHS // 4 or now * 100 >= max(past) * rules.depth_percent:
+    if len(past) < LEAST_DEPTHS or now * 100 >= max(past) * rules.depth_percent:
         return None
     usual = sorted(past)[(len(past) - 1) // 2]
     if now * 100 >= usual * rules.depth_percent:
@@ -50,25 +53,6 @@ def disagree(case: Case) -> Finding | None:
         return None
     text = f"groups lie {percent_text(case.seen.disagree_bps)} from the price, the limit is {percent_text(limit)}"
     return Finding(status=Status.WATCH, reason=Reason(code=Why.DISAGREE, text=text), doubt=True)
-
-
-def stuck(case: Case) -> Finding | None:
-    """A source has said the same for long while the market moved."""
-    rules, now = case.spec.rules, case.seen.market_wad
-    if not rules.stuck_ms or not now:
-        return None
-    said = dict(case.seen.prices)
-    frozen = [
-        u.source
-        for u in case.memory.unchanged
-        if said.get(u.source) == u.price_wad
-        and case.now_ms - u.since_ms >= rules.stuck_ms
-        and abs(deviation_bps_away(now, u.market_wad)) >= rules.stuck_bps
-    ]
-    if not frozen:
-        return None
-    text = f"{', '.join(frozen)}: the same value for over {rules.stuck_ms // 1_000} s while the market moved"
-    return Finding(status=Status.WATCH, reason=Reason(code=Why.STUCK, text=text), doubt=True)
 
 
 def venue(case: Case) -> Finding | None:
@@ -88,29 +72,18 @@ def sequencer(case: Case) -> Finding | None:
 
 
 def depths(spec: FeedSpec, memory: Memory, seen: Evidence, now_ms: int) -> tuple[tuple[int, int], ...]:
-    """Depths kept for :func:`shallow`: one each 1/48 of the window."""
-    if not seen.pools:
-        return tuple(d for d in memory.depths if d[0] > now_ms - spec.rules.depth_ms)
+    """Depths kept for :func:`shallow`: one each 1/48 of the window, and never fewer than make a usual depth."""
+    kept = _usual(memory.depths, now_ms - spec.rules.depth_ms)
     step = max(1, spec.rules.depth_ms // MOST_DEPTHS)
-    if memory.depths and now_ms - memory.depths[-1][0] < step:
-        return memory.depths
-    kept = tuple(d for d in memory.depths if d[0] > now_ms - spec.rules.depth_ms)
+    if not seen.pools or (kept and now_ms - kept[-1][0] < step):
+        return kept
     return (*kept, (now_ms, seen.depth_wad))[-MOST_DEPTHS:]
 
 
-def unchanged(memory: Memory, seen: Evidence, now_ms: int) -> tuple[Unchanged, ...]:
-    """Since when each source has said what it says, and where the market stood then."""
-    known = {u.source: u for u in memory.unchanged}
-    market = seen.market_wad
-    if not market:
-        return memory.unchanged
-    out = []
-    for source, price in seen.prices[:MOST_UNCHANGED]:
-        old = known.get(source)
-        if old is None or old.price_wad != price:
-            old = Unchanged(source=source, price_wad=price, since_ms=now_ms, market_wad=market)
-        out.append(old)
-    return tuple(out)
+def _usual(depths: tuple[tuple[int, int], ...], since_ms: int) -> tuple[tuple[int, int], ...]:
+    """Those of the window, or the newest from before it where it holds too few: what left in a gap left all the same."""
+    inside = tuple(d for d in depths if d[0] > since_ms)
+    return inside if len(inside) >= LEAST_DEPTHS else depths[-LEAST_DEPTHS:]
 
 
 def dimension(market_wad: int, redemption_wad: int, spec: FeedSpec, groups: int) -> str | None:

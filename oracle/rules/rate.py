@@ -18,7 +18,8 @@ _PAIR = 2
 def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggregate, now_ms: int) -> RateState:
     """Remember the rate, when it last changed, its last fall beyond the tolerance, and one snapshot a day.
 
-    A fall is measured from the day's snapshot, so that many small ones are a large one.
+    A fall is measured from the day's snapshot, so that many small ones are a large one. Where another reading tells the rate
+    than before, only a fall by more than two readings may differ is one: a slash must not hide behind a reading that fails.
 
     A reading that is older than the one before it, or of the same time, changes nothing: rows that come twice or out of
     order are no news.
@@ -32,10 +33,10 @@ def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggre
         return state
     source = _source(redemption)
     fell = 0
-    if rate < state.rate_wad and source == state.source:
+    if rate < state.rate_wad:
         highest = max(state.rate_wad, state.snapshots[-1][1] if state.snapshots else 0)
         fell = (highest - rate) * _PPB // highest
-    slashed = fell > bands.slash_ppb
+    slashed = fell > _least_fall_ppb(bands, rules, same=source == state.source)
     held = slash_ppb(bands, state, now_ms)
     return RateState(
         rate_wad=rate,
@@ -46,6 +47,13 @@ def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggre
         snapshots=_snapshots(rules, state, redemption.as_of_ms),
         source=source,
     )
+
+
+def _least_fall_ppb(bands: Bands, rules: Rules, *, same: bool) -> int:
+    """A fall beyond this is one. Of two readings that nothing compares, none says that the other fell."""
+    if same:
+        return bands.slash_ppb
+    return max(bands.slash_ppb, rules.derivation_bps * _PPB_PER_BPS) if rules.derivation_bps else _PPB
 
 
 def _source(redemption: Aggregate) -> str:
@@ -94,12 +102,16 @@ def slash_ppb(bands: Bands, rate: RateState | None, now_ms: int) -> int:
 
 
 def slash(case: Case) -> Finding | None:
-    """The ether behind one share fell: a slash, or a mistake in the protocol's own accounting."""
+    """The ether behind one share fell: a slash, or a mistake in the protocol's own accounting.
+
+    It is held for ``slash_hold_ms`` after one reading, so a dwell would tell nothing more: it would only be late, or where
+    rounds are sparse never be over before the hold is.
+    """
     ppb = max(slash_ppb(case.spec.bands, case.seen.rate, case.now_ms), case.seen.leg_slash_ppb)
     if not ppb:
         return None
     text = f"ether per share fell by {percent_text(ppb // _PPB_PER_BPS)} ({ppb} parts per billion)"
-    return Finding(status=Status.WATCH, reason=Reason(code=Why.SLASH, text=text))
+    return Finding(status=Status.WATCH, reason=Reason(code=Why.SLASH, text=text), at_once=Status.WATCH)
 
 
 def growth(case: Case) -> Finding | None:

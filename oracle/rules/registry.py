@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from oracle.rules import backing, drift, level, market, rate
+from oracle.rules import backing, drift, level, market, rate, stuck
 from oracle.rules.evidence import Case, Finding
 from oracle.types import Memory
 
@@ -23,7 +23,7 @@ RULES: tuple[Rule, ...] = (
     market.disagree,
     market.imbalance,
     market.shallow,
-    market.stuck,
+    stuck.stuck,
     market.venue,
     market.sequencer,
     level.no_market,
@@ -54,13 +54,14 @@ def remember(case: Case, ramp_ppm: int = 0) -> Memory:
         normal, rest = drift.learned(case, seen), drift.learn_rest(case)
     return Memory(
         at_ms=now_ms,
+        deviation_bps=deviation,
         deviations=deviations,
         drift_low=low,
         drift_high=high,
         normal_mbps=normal,
         learn_rest_ms=rest,
         depths=market.depths(spec, memory, seen, now_ms),
-        unchanged=market.unchanged(memory, seen, now_ms),
+        unchanged=stuck.watched(case),
         supply_wad=backing.supply(memory, seen, spec.rules.supply_bps, now_ms),
         ramp_ppm=ramp_ppm,
     )

@@ -197,6 +197,23 @@ async def test_history_is_bounded_and_says_if_there_is_more(client: Client) -> N
     assert body["more"] is False
 
 
+async def test_a_short_window_answers_at_every_moment_and_a_past_one_for_good(client: Client) -> None:
+    client.desk.put(*(record("wdivETH/ETH", ROUND_S + 10 * i) for i in range(-9, 1)))
+    client.desk.past["wdivETH/ETH"].sort(key=lambda r: r.report.round_time_s)
+    for back_ms in range(0, 20_000, 450):
+        end = f"end_ms={ROUND_S * MS - back_ms}"
+        for window_s in (1, 5, 20):
+            status, body, _ = await client.get(f"{OWN}/twap?window_s={window_s}&{end}")
+            assert (status, body["covered_ms"]) == (200, window_s * MS)
+    halts = [record("wdivETH/ETH", ROUND_S + i, market="9", status=Status.HALT) for i in range(1, 5)]
+    client.desk.put(*halts)
+    status, body, _ = await client.get(f"{OWN}/twap?window_s=1&of=market")
+    assert (status, body["arithmetic"], body["rounds"]) == (200, "1.040000000000000000", 1)
+    _, now, _ = await client.get(f"{OWN}/twap?window_s=20")
+    _, later, _ = await client.get(f"{OWN}/twap?window_s=20&end_ms={1 << 44}")
+    assert later == now
+
+
 async def test_a_window_with_too_many_rounds_is_refused(client: Client) -> None:
     client.desk.put(*[record("wdivETH/ETH", ROUND_S - i) for i in range(10_001)])
     assert (await client.error(f"{OWN}/twap?window_s=20000"))[:2] == (400, "window_too_long")

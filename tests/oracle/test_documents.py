@@ -86,22 +86,58 @@ def test_integers_beyond_2_53_are_text() -> None:
     assert document["onchain"][0]["round_id"] == str((1 << 64) | (ROUND_S - 50))
 
 
-def test_a_mean_over_time_skips_halted_rounds_and_says_what_it_covers() -> None:
+def test_a_mean_over_time_skips_rounds_that_repeat_a_price_and_says_what_it_covers() -> None:
     spec = specs()[OWN]
     rounds = [
         record(OWN, ROUND_S, market="1.00"),
         record(OWN, ROUND_S + 10, market="1.02"),
         record(OWN, ROUND_S + 20, market="9.00", status=Status.HALT),
     ]
+    kept = record(OWN, ROUND_S + 15, market="9.00", status=Status.WATCH)
+    rounds.insert(2, replace(kept, report=replace(kept.report, status_only=True)))
     now_ms = (ROUND_S + 20) * MS
-    mean = twap_document(spec, rounds, of="market", since_ms=ROUND_S * MS, now_ms=now_ms)
+    mean = twap_document(spec, rounds, of="market", since_ms=ROUND_S * MS, until_ms=now_ms)
     assert mean is not None
     assert (mean["rounds"], mean["covered_ms"], mean["arithmetic"]) == (2, 20_000, "1.010000000000000000")
     assert "1.00995049383620" in mean["geometric"]
-    late = twap_document(spec, rounds, of="market", since_ms=0, now_ms=now_ms + 3_600_000)
+    late = twap_document(spec, rounds, of="market", since_ms=0, until_ms=now_ms + 3_600_000)
     assert late is not None
     assert late["covered_ms"] == 10_000 + spec.max_age_ms
-    assert twap_document(spec, rounds[2:], of="market", since_ms=0, now_ms=now_ms) is None
+    assert twap_document(spec, rounds[2:], of="market", since_ms=0, until_ms=now_ms) is None
+    within = twap_document(spec, rounds, of="market", since_ms=ROUND_S * MS + 7_500, until_ms=ROUND_S * MS + 12_500)
+    assert within is not None
+    assert (within["rounds"], within["covered_ms"], within["arithmetic"]) == (2, 5_000, "1.010000000000000000")
+
+
+@given(
+    gaps=st.lists(st.integers(1, 45), min_size=1, max_size=12),
+    prices=st.lists(st.integers(1, 3), min_size=13, max_size=13),
+    halted=st.sets(st.integers(0, 12)),
+    window_s=st.integers(1, 200),
+    end=st.integers(2, 400),
+)
+def test_a_mean_of_any_window_is_the_mean_over_its_moments(
+    gaps: list[int], prices: list[int], halted: set[int], window_s: int, end: int
+) -> None:
+    """The price of a moment is that of the newest round with one, for ``max_age_ms``; looked at every half second."""
+    spec, at_s, records, known = specs()[OWN], ROUND_S, [], []
+    for i, gap in enumerate([0, *gaps]):
+        at_s += gap
+        state = Status.HALT if i in halted else Status.OK
+        records.append(record(OWN, at_s, market=str(prices[i]), status=state))
+        known += [] if i in halted else [(at_s * MS, prices[i])]
+    until_ms = ROUND_S * MS + 500 * end
+    seen = [r for r in records if r.report.round_time_s * MS <= until_ms]
+    held = []
+    for t in range(until_ms - window_s * MS, until_ms, 500):
+        last = max((k for k in known if k[0] <= t), default=(0, 0))
+        held += [last[1]] if t - last[0] < spec.max_age_ms else []
+    mean = twap_document(spec, seen, of="market", since_ms=until_ms - window_s * MS, until_ms=until_ms)
+    assert (mean is not None) is bool(held)
+    if mean is not None:
+        assert mean["covered_ms"] == 500 * len(held)
+        assert int(mean["arithmetic"].replace(".", "")) == sum(held) * 10**18 // len(held)
+        assert min(held) * 10**18 <= int(mean["geometric"].replace(".", "")) <= sum(held) * 10**18 // len(held) + 1
 
 
 async def test_the_signed_report_is_the_call_to_push() -> None:

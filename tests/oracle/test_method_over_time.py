@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from oracle_build import wad
 
 from feeds.units import WAD, Wad
+from oracle.methods.dia_window import EMA as DIA_EMA
 from oracle.methods.ema import CURVE_EMA, PYTH_EMA
 from oracle.methods.linear import ARITHMETIC, GEOMETRIC, HARMONIC, WINSORISED, LinearMean
 from oracle.methods.over_time import Look, OverTime, Step
 from oracle.methods.time_median import TIME_MEDIAN
 from oracle.methods.twap import twap_arithmetic, twap_geometric
 from oracle.spec import Tuning
-from oracle.types import Sample, Window
+from oracle.types import Input, Sample, Window
 
 prices = st.integers(min_value=10**12, max_value=10**24)
 steps = st.lists(st.tuples(st.integers(1, 20_000), prices), min_size=1, max_size=60)
@@ -164,7 +165,34 @@ def test_pyths_average_weighs_by_the_inverse_of_the_confidence() -> None:
     assert PYTH_EMA.read(window, 1_000, look) / WAD == pytest.approx(float(expected), rel=1e-12)
 
 
-def test_a_gap_decays_an_average_by_no_more_than_the_gap() -> None:
+def test_a_gap_decays_an_average_by_no_more_than_the_gap_until_it_begins_anew() -> None:
+    """The half-life is a minute, a sample stands for ten seconds: after 250 s of silence nothing of the past is published."""
     short = run(CURVE_EMA, [(0, WAD), (1_000, 2 * WAD), (11_000, 2 * WAD)])
-    long = run(CURVE_EMA, [(0, WAD), (1_000, 2 * WAD), (9_999_000, 2 * WAD)])
+    long = run(CURVE_EMA, [(0, WAD), (1_000, 2 * WAD), (251_000, 2 * WAD)])
     assert short.total == long.total
+    assert long.total < 2 * WAD << 64
+
+
+@pytest.mark.parametrize("method", [CURVE_EMA, PYTH_EMA, ARITHMETIC, GEOMETRIC, HARMONIC, WINSORISED, TIME_MEDIAN])
+def test_after_a_gap_longer_than_what_it_looks_back_over_a_method_says_the_price_of_now(method: OverTime) -> None:
+    past = [(10_000 * i, WAD) for i in range(30)]
+    for gap_ms in (251_000, 1_200_000, 86_400_000):
+        at_ms = past[-1][0] + gap_ms
+        price = wad("1.04") if method is WINSORISED else wad("1.50")  # 1 % a minute at the shortest of these gaps
+        window = run(method, [*past, (at_ms, price)])
+        assert method.read(window, at_ms, LOOK) == pytest.approx(price, rel=1e-12)
+
+
+def test_dias_average_forgets_the_points_from_before_a_gap() -> None:
+    look = Look(window_ms=60_000, gap_ms=10_000, tuning=Tuning(points=10))
+
+    def said(at_ms: int, price: int) -> Step:
+        group = Input(source="a", group="a", price_wad=Wad(price), weight=1, at_ms=at_ms)
+        return Step(at_ms=at_ms, price_wad=Wad(price), groups=(group,))
+
+    window = Window()
+    for i in range(100):
+        window = DIA_EMA.fold(window, said(10_000 * i, WAD), look)
+    soon, late = (DIA_EMA.fold(window, said(990_000 + gap, 2 * WAD), look) for gap in (600_000, 86_400_000))
+    assert DIA_EMA.read(soon, 1_590_000, look) < wad("1.5")
+    assert DIA_EMA.read(late, 87_390_000, look) == 2 * WAD

@@ -100,7 +100,7 @@ def exact_hairs(name: str, rows: Groups, floor: int, place: int) -> set[bool]:
     return said
 
 
-steps = st.lists(st.tuples(st.integers(1, 20_000), st.lists(prices, min_size=3, max_size=3)), min_size=1, max_size=40)
+steps = st.lists(st.tuples(st.integers(1, 60_000), st.lists(prices, min_size=3, max_size=3)), min_size=1, max_size=40)
 Steps = list[tuple[int, list[int]]]
 LOOK = Look(window_ms=30_000, gap_ms=10_000, tuning=Tuning(half_life_ms=7_000, winsor_bps_minute=5_000))
 

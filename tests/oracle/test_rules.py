@@ -88,7 +88,8 @@ def test_a_fast_fall_is_named_before_the_level_is() -> None:
     assert found is not None
     assert found.reason.code is Why.FELL
     assert drift.moved(case(facts("0.9910"), memory, at_ms=T0 + 120_000)) is None
-    assert drift.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + ON.moved_ms + 1)) is None
+    assert drift.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_ms)) is not None
+    assert drift.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_ms + 1)) is None
 
 
 def test_the_way_back_to_the_peg_is_no_fast_move() -> None:
@@ -113,11 +114,6 @@ def test_a_queue_discount_within_the_slack_never_adds_up() -> None:
     memory, statuses = after([(h * HOUR, "0.9980") for h in range(24 * 30)])
     assert memory.drift_low == 0
     assert set(statuses) == {Status.OK}
-
-
-def test_a_gap_in_the_rounds_counts_for_an_hour_at_most() -> None:
-    memory, _ = after([(0, "0.9900"), (30 * DAY, "0.9900")])
-    assert memory.drift_low == (100 - 20) * HOUR
 
 
 def test_the_normal_level_is_learned_slowly_capped_and_only_while_all_is_well() -> None:
@@ -172,20 +168,6 @@ def test_groups_that_part_are_watched_and_widen_the_spread() -> None:
     assert verdict.widen_bps == ON.doubt_bps
     calm, _, _ = judge(FEED, JudgeState(), Memory(), facts(disagree_bps=99), T0)
     assert (calm.reasons, calm.widen_bps) == ((), 0)
-
-
-def test_a_source_that_says_the_same_while_the_market_moves_is_stuck() -> None:
-    still = (("a", wad("1.00")), ("b", wad("1.00")))
-    memory = remember(case(facts(prices=still)))
-    later = T0 + ON.stuck_ms
-    moved = facts("1.02", prices=(("a", wad("1.00")), ("b", wad("1.02"))))
-    found = market.stuck(case(moved, memory, at_ms=later))
-    assert found is not None
-    assert found.reason.text.startswith("a:")
-    assert market.stuck(case(moved, memory, at_ms=later - 1)) is None
-    assert market.stuck(case(facts("1.005", prices=still), memory, at_ms=later)) is None
-    forgotten = remember(case(moved, memory, at_ms=later))
-    assert {u.source: u.since_ms for u in forgotten.unchanged} == {"a": T0, "b": later}
 
 
 def test_a_venue_wrong_elsewhere_and_a_stopped_rollup_are_named() -> None:
