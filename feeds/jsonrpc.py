@@ -136,10 +136,10 @@ class JsonRpc:
             kind = BlockMissing
         elif any(text in low for text in _TOO_MUCH) or status == _TOO_BIG:
             kind = TooMuch
-        elif code in _LIMIT_CODES or any(text in low for text in _LIMITED):
-            kind = RateLimited
         elif "revert" in low:
             kind = Reverted
+        elif code in _LIMIT_CODES or any(text in low for text in _LIMITED):
+            kind = RateLimited
         return kind(message, endpoint=self.name, rpc_code=code or 0)
 
 
