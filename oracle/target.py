@@ -262,8 +262,9 @@ class Target:
             self._no_quorum(done, ballot, told)
             return
         row = await self._submit(ballot.batch, decision, told)
-        self._news |= self._left or row is None
-        if row is not None:
+        refused = row is not None and row.state == "refused"
+        self._news |= self._left or row is None or (refused and self._cut(decision) is not decision)
+        if row is not None and not refused:
             self.counts["submitted"] += 1
             _log.info("push", target=self.name, round_time=row.round_s, why=why)
 
