@@ -133,7 +133,7 @@ class Pusher:
         self._waits: dict[int, _Wait] = {}
         self._patience = Patience(rules.bump_after_s, now_ms)
         self._urgent: set[int] = set()
-        self._lean = False
+        self._lean = self._settled = False
         self._gone_at: dict[int, int] = {}
         self._landed: list[PushRow] = []
 
@@ -228,10 +228,10 @@ class Pusher:
         rows = self._journal.watched_pushes(self.target)
         if rows:
             head, _ = await self._view()
-            reorged = False
+            reorged, self._settled = False, False
             for nonce, group in groupby(rows, key=lambda r: r.nonce):
                 reorged |= await self._look(nonce, list(group), head)
-            if reorged or self._landed:
+            if reorged or self._settled:
                 # what the store made of it: prices that moved too far are held back there
                 with contextlib.suppress(ChainError):
                     await self.refresh()
@@ -470,6 +470,7 @@ class Pusher:
         return replace(row, **changes)
 
     def _finish(self, row: PushRow, landed: Landed, state: str, then: Mapping[int, Report] | None) -> None:
+        self._settled = True
         done = self._write(row, landed, state)
         self._turns.settled(row, landed, None if then is None else {**self.stored, **then})
         if state == "reverted":
