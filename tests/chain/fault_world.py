@@ -26,7 +26,7 @@ from oracle.onchain.chain import StoreClient
 from oracle.onchain.due import Decision, PushPolicy
 from oracle.push import PushRules
 from oracle.records import PushRow
-from oracle.rounds import Member, Rounds
+from oracle.rounds import Done, Member, Rounds
 from oracle.sign import SignedBatch
 from oracle.spec import Bands, FeedSpec, Mode, SourceSpec
 from oracle.store import Store
@@ -141,6 +141,7 @@ class FaultWorld:
         ]
         self.rounds = Rounds(self.specs, members, None)
         self._last_s = main.last_round_s()
+        self.done: Done | None = None
         self._session = aiohttp.ClientSession()
         for store in self.stores:
             self._add_target(store, place, POLICY)
@@ -253,7 +254,7 @@ class FaultWorld:
         done = self.rounds.run(self.now_s, observed, now_ms=at_ms)
         self.stores[0].save_round(done.kept, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
-        self._last_s = self.now_s
+        self._last_s, self.done = self.now_s, done
         for target in self.targets:
             target.offer(done)
 
