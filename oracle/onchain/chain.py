@@ -97,6 +97,7 @@ class StoreClient:
         timeout_ms: of one request.
         multicall3: address of Multicall3 there, for pushes that poke views.
         most_gas: of one transaction.
+        relays: where transactions are sent instead of to the endpoints, which are only read then.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class StoreClient:
         timeout_ms: int = 4_000,
         multicall3: str = multicall.ADDRESS,
         most_gas: int = MOST_GAS,
+        relays: Sequence[str] = (),
     ) -> None:
         self.domain = domain
         self.nodes = Nodes(endpoints, chain_id=domain.chain_id, agree=agree, timeout_ms=timeout_ms)
@@ -120,10 +122,14 @@ class StoreClient:
         self.costs = Costs(self.nodes, tip_percentile)
         self._multicall3 = multicall3
         self._most_gas = most_gas
+        self._senders = self.nodes
+        if relays:
+            self._senders = Nodes(relays, chain_id=domain.chain_id, timeout_ms=timeout_ms)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.nodes.close()
+        await self._senders.close()
         if self._signer is not None:
             await self._signer.close()
 
@@ -371,8 +377,8 @@ class StoreClient:
             return ("pending",), await self.nodes.agreed("eth_call", call, "pending", of=read_simulated)
 
     async def broadcast(self, raw: bytes) -> Refusal:
-        """Send a signed transaction to every endpoint; one that has it is enough."""
-        answers = await self.nodes.every("eth_sendRawTransaction", "0x" + raw.hex())
+        """Send a signed transaction to every endpoint, or relay where there are some; one that has it is enough."""
+        answers = await self._senders.every("eth_sendRawTransaction", "0x" + raw.hex())
         verdicts = [read_sent(a) for a in answers.values()]
         worst = next((s for s in Sent if s in verdicts), Sent.UNKNOWN)
         text = "; ".join(f"{n}: {a}" for n, a in answers.items() if isinstance(a, FeedError))

@@ -17,15 +17,18 @@ class RefusingNode(FrontNode):
     Attributes:
         says: of a raw transaction, why it is refused (message, or code and message); None passes it on.
         sent: how often each raw transaction came.
+        asked: every method that was asked for.
     """
 
     def __init__(self, node_url: str) -> None:
         super().__init__(node_url)
         self.says: Callable[[bytes], str | tuple[int, str] | None] = lambda _: None
         self.sent: Counter[bytes] = Counter()
+        self.asked: set[str] = set()
 
     async def _answer(self, request: web.Request) -> web.Response:
         call: dict[str, Any] = orjson.loads(await request.read())
+        self.asked.add(call["method"])
         if call["method"] == "eth_sendRawTransaction":
             raw = bytes.fromhex(call["params"][0][2:])
             self.sent[raw] += 1
