@@ -63,6 +63,12 @@ def aave(folder: str, name: str) -> Artifact:
     return read(_MODULES / "@aave" / "core-v3" / "artifacts" / "contracts" / folder / f"{name}.sol" / f"{name}.json")
 
 
+def optimism(name: str) -> Artifact:
+    """Predeploy ``name`` of Optimism's first system (pre-Bedrock)."""
+    folder = _MODULES / "@eth-optimism" / "contracts" / "artifacts" / "contracts" / "L2" / "predeploys"
+    return read(folder / f"{name}.sol" / f"{name}.json")
+
+
 def multicall3() -> str:
     """Creation code of Multicall3 (hex with 0x)."""
     path = _MODULES / "viem" / "constants" / "contracts.ts"

@@ -28,7 +28,9 @@ async def summarise(app: App, stand: Stand, scenario: str) -> dict[str, Any]:
         "rounds": counts["rounds"],
         "abstentions": dict(app.store.abstentions()),
         "pushes_landed": len(app.store.pushes(target.name, ("landed",))),
-        "pushes_failed": len(app.store.pushes(target.name, ("reverted", "expired", "replaced"))),
+        "pushes_failed": len(
+            app.store.pushes(target.name, ("reverted", "expired", "replaced", "refused", "overtaken"))
+        ),
         "refusals": list(target.refusals),
         "feeds": [await _feed(app, stand, feed) for feed in stand.deployment.views],
         "states": [

@@ -31,7 +31,20 @@ _SERVER_FAULT = 500
 _MISSING = ("header not found", "header for hash", "unknown block", "block not found", "missing trie node")
 _MISSING_TOO = ("not currently canonical", "resource not found", "blockoutofrange", "state not available", "pruned")
 _TOO_MUCH = ("out of gas", "outofgas", "gas required", "too large", "response size", "size limit", "size exceed")
-_LIMITED = ("rate limit", "too many requests", "limit exceeded", "request limit", "throughput")
+_PACE = (
+    "rate limit",
+    "rate-limit",
+    "ratelimit",
+    "too many requests",
+    "request limit",
+    "requests per second",
+    "rps limit",
+)
+_PACE_TOO = ("request rate", "request count", "compute unit", "capacity limit", "usage limit", "network traffic limit")
+_PAID = ("capacity exceeded", "throughput", "credits", "quota", "upgrade your", "slow down")
+_LIMITED = ("limit exceeded",)
+_LIMIT_CODES = frozenset({-32005, -32029, _TOO_MANY})
+_SHOWN = 200
 
 
 class BlockMissing(Refused):
@@ -97,6 +110,8 @@ class JsonRpc:
             raise self._refusal(status, answer["error"])
         if status != _OK:
             raise self._status(status)
+        if answer is None and _paced(said := body[:_SHOWN].decode("utf-8", "replace").lower()):
+            raise RateLimited(said, endpoint=self.name)
         if not isinstance(answer, dict) or "result" not in answer or answer.get("id") != 1:
             raise Malformed("not a JSON-RPC answer", endpoint=self.name, starts=repr(body[:40]))
         return answer["result"]
@@ -112,18 +127,25 @@ class JsonRpc:
     def _refusal(self, status: int, error: Any) -> FeedError:
         said = error if isinstance(error, Mapping) else {}
         code = said.get("code") if isinstance(said.get("code"), int) else 0
-        message = str(said.get("message", error))[:200]
+        message = str(said.get("message", error))[:_SHOWN]
         low = message.lower()
         kind: type[FeedError] = Refused
-        if any(text in low for text in _MISSING + _MISSING_TOO) or code == -32001:  # noqa: PLR2004 - EIP-1474
+        if status == _TOO_MANY or _paced(low):  # before codes: -32001, -32007 and others mean this here and that there
+            kind = RateLimited
+        elif any(text in low for text in _MISSING + _MISSING_TOO) or code == -32001:  # noqa: PLR2004 - EIP-1474
             kind = BlockMissing
         elif any(text in low for text in _TOO_MUCH) or status == _TOO_BIG:
             kind = TooMuch
-        elif code in {-32005, _TOO_MANY} or status == _TOO_MANY or any(text in low for text in _LIMITED):
-            kind = RateLimited
         elif "revert" in low:
             kind = Reverted
+        elif code in _LIMIT_CODES or any(text in low for text in _LIMITED):
+            kind = RateLimited
         return kind(message, endpoint=self.name, rpc_code=code or 0)
+
+
+def _paced(low: str) -> bool:
+    """Whether a gateway's words ask for fewer requests, whatever the status and the code they come with."""
+    return "revert" not in low and any(text in low for text in (*_PACE, *_PACE_TOO, *_PAID))
 
 
 def quantity(value: Any) -> int:

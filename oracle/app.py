@@ -460,6 +460,7 @@ class App:
                 agree=section.agree,
                 tip_percentile=section.tip_percentile,
                 multicall3=chain.multicall,
+                relays=section.relays,
             ),
             PushRules(
                 max_push_age_s=section.max_push_age_s,

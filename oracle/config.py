@@ -184,7 +184,8 @@ class TargetSection:
 
     Its key is a keyfile, or one of a remote signer: ``signer_url`` with ``signer_address``. What gas is spent for:
     oracle.onchain.due.PushPolicy. ``registry``: the OperatorRegistry on the same chain that bonds the store's signers.
-    ``pokes``: ModeViews of mode 4 over the store, poked in the push that turns their ramp.
+    ``pokes``: ModeViews of mode 4 over the store, poked in the push that turns their ramp. ``relays``: where transactions
+    go instead of to the chain's endpoints.
     """
 
     chain: str
@@ -208,10 +209,13 @@ class TargetSection:
     gas_per_day: int = 0
     warn_pushes: int = 100
     pokes: tuple[str, ...] = ()
+    relays: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for text in filter(None, (self.store, self.registry)):
             address(text)
+        if bad := [i for i, u in enumerate(self.relays) if not is_http(u)]:
+            raise ValueError(f"relays[{bad[0]}] is no endpoint: write http:// or https:// and a host")
         _check_pokes(self.store, self.pokes)
         _check_signer(self.signer_url, self.signer_address)
         if self.signer_address is not None and self.gas_keyfile is not None:

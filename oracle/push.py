@@ -18,9 +18,22 @@ from typing import Any, Protocol
 import structlog
 
 from feeds.units import MS
-from oracle.onchain.chain import ChainError, FeeTooHigh, Head, Landed, Sent, StoreClient, StoreRefuses, push_data
-from oracle.onchain.transaction import Fees, SignedTx, data_of
+from oracle.onchain.chain import (
+    BatchTooBig,
+    ChainError,
+    FeeTooHigh,
+    Head,
+    Landed,
+    NothingToPoke,
+    Sent,
+    StoreClient,
+    StoreRefuses,
+    push_data,
+)
+from oracle.onchain.refusals import ACTS, Act
+from oracle.onchain.transaction import FeeMood, Fees, SignedTx, data_of
 from oracle.onchain.wrapped import unwrap
+from oracle.patience import UNCHANGED, Patience
 from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
@@ -28,9 +41,13 @@ from oracle.turns import Turns
 from oracle.types import Report
 
 OPEN = ("prepared", "sent")
-DONE = ("landed", "reverted")
+DONE = ("landed", "reverted", "overtaken", "poked")
+"""In the chain. Landed: the store took it. Overtaken: the store had all of it by then, from somebody else. Poked: pokes
+alone. Reverted: anything else."""
 _PASSED_BY = 2
 """Blocks that must have left a transaction out before its fee is raised: the first may have been made before it came."""
+_STATE_KEPT = 64
+"""Blocks that every endpoint keeps the state of: half of what geth does by default."""
 _NOTE = 200
 _log = structlog.get_logger("oracle.push")
 
@@ -102,6 +119,7 @@ class Pusher:
         self.target = target
         self.stored: dict[int, Report] = {}
         self.strangers = 0
+        self.most_items: int | None = None
         self._client = client
         self._journal = journal
         self._rules = rules
@@ -113,7 +131,9 @@ class Pusher:
         self._fresh_start = True
         self._seen_block = 0
         self._waits: dict[int, _Wait] = {}
-        self._outbid: set[int] = set()
+        self._patience = Patience(rules.bump_after_s, now_ms)
+        self._urgent: set[int] = set()
+        self._lean = self._settled = False
         self._gone_at: dict[int, int] = {}
         self._landed: list[PushRow] = []
 
@@ -162,35 +182,56 @@ class Pusher:
             _, nonce = await self._view()
             if self.busy and not urgent:
                 return None
-            signed = await self._prepare(push_data(batch), nonce, self._turns.due(self.stored, batch))
+            views = self._turns.due(self.stored, batch)
+            signed = await self._prepare(push_data(batch), nonce, views, urgent=urgent)
         except RuntimeError as e:
             self._journal.add_refusal(self._now_ms(), self.target, batch.round_time_s, batch.items, why, str(e)[:_NOTE])
             raise
-        row = PushRow(
-            id=0,
-            target=self.target,
-            chain_id=batch.domain.chain_id,
-            round_s=batch.round_time_s,
-            items=batch.items,
-            nonce=nonce,
-            tx_hash=signed.tx_hash,
-            raw=signed.raw,
-            state="prepared",
-            made_ms=self._now_ms(),
-            signers=",".join(a.hex() for a in batch.addresses),
-            why=why,
+        if urgent:
+            self._urgent.add(nonce)
+        row = self._row(signed, batch.round_time_s, batch.items, why)
+        return await self._send(
+            self._journal.add_push(replace(row, signers=",".join(a.hex() for a in batch.addresses)))
         )
+
+    async def poke(self, round_s: int) -> PushRow | None:
+        """Tell the views of a turn that somebody else brought, in a transaction without a push. None where none is owed.
+
+        Raises:
+            ChainError: the base fee is above the limit, or no endpoint answers.
+        """
+        views = () if self.busy else self._turns.owed(self.stored, round_s)
+        if not views:
+            return None
+        _, nonce = await self._view()
+        try:
+            signed = await self._prepare(b"", nonce, views)
+        except NothingToPoke:
+            self._turns.give_up()
+            return None
+        row = self._row(signed, round_s, b"", "pokes: another one's push has turned a feed")
         return await self._send(self._journal.add_push(row))
+
+    def _row(self, signed: SignedTx, round_s: int, items: bytes, why: str) -> PushRow:
+        return PushRow(
+            id=0, target=self.target, chain_id=self._client.domain.chain_id, round_s=round_s, items=items,
+            nonce=signed.nonce, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms(), why=why,
+        )  # fmt: skip
+
+    def fit(self, items: int, error: BatchTooBig) -> None:
+        """A batch of so many items was too big for one transaction: how many the next one may have."""
+        fitting = items * error.most * 9 // (error.gas * 10) if error.gas else items // 2
+        self.most_items = max(1, min(fitting, items - 1))
 
     async def poll(self) -> None:
         """Look at everything whose outcome may still change, nonce by nonce."""
         rows = self._journal.watched_pushes(self.target)
         if rows:
             head, _ = await self._view()
-            reorged = False
+            reorged, self._settled = False, False
             for nonce, group in groupby(rows, key=lambda r: r.nonce):
                 reorged |= await self._look(nonce, list(group), head)
-            if reorged or self._landed:
+            if reorged or self._settled:
                 # what the store made of it: prices that moved too far are held back there
                 with contextlib.suppress(ChainError):
                     await self.refresh()
@@ -222,9 +263,12 @@ class Pusher:
         """What a block made now would have for its time."""
         return max(head.time_s, self._now_ms() // MS)
 
-    async def _prepare(self, data: bytes, nonce: int, views: Sequence[bytes]) -> SignedTx:
-        above = self._waiting_fees(nonce)
-        return await self._client.prepare(data, nonce, views=views, above=above, at_s=self._now_ms() // MS)
+    async def _prepare(
+        self, data: bytes, nonce: int, views: Sequence[bytes], *, urgent: bool = False, dear: bool = False
+    ) -> SignedTx:
+        above, at_s = self._waiting_fees(nonce), self._now_ms() // MS
+        how = FeeMood(urgent=urgent or nonce in self._urgent, dear=dear, lean=self._lean)
+        return await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, mood=how)
 
     # --- one nonce -----------------------------------------------------------------------------------------------
 
@@ -234,7 +278,7 @@ class Pusher:
         found = next(((r, got) for r, got in zip(group, receipts, strict=True) if got is not None), None)
         if found is not None:
             self._gone_at.pop(nonce, None)
-            return self._settle(*found, group, head)
+            return await self._settle(*found, group, head)
         if await self._still_there(group):
             return False  # an endpoint that is behind knows no receipt yet
         lost = self._take_back(group)
@@ -244,21 +288,39 @@ class Pusher:
             await self._press(nonce, group, head, again=lost or self._fresh_start)
         return lost
 
-    def _settle(self, row: PushRow, landed: Landed, group: Sequence[PushRow], head: Head) -> bool:
+    async def _settle(self, row: PushRow, landed: Landed, group: Sequence[PushRow], head: Head) -> bool:
         """One of them landed: the others never will, unless the chain changes its mind before it is deep."""
         before = next((r for r in group if r.state in DONE), None)
-        if before is None or before.id != row.id:
-            if before is not None:
-                self._turns.forget()
-            self._finish(row, landed)
-        elif before.block_hash != landed.block_hash or before.state != _state(landed):
-            self._write(row, landed)
+        if before is None or before.id != row.id or before.block_hash != landed.block_hash:
+            then = await self._held_then(row, landed, head)
+            state = _state(row, landed, then)
+            if before is None or before.id != row.id:
+                if before is not None:
+                    self._turns.forget()
+                self._finish(row, landed, state, then)
+            else:
+                self._write(row, landed, state)
         for other in group:
             if other.id != row.id and other.state in (*OPEN, *DONE):
                 self._close(other, "replaced", f"{row.tx_hash} with the same nonce landed")
         if head.number >= landed.block + self._rules.confirmations:
             self._end(group)
         return before is not None and before.block_hash != landed.block_hash
+
+    async def _held_then(self, row: PushRow, landed: Landed, head: Head) -> Mapping[int, Report] | None:
+        """What the store held of a push's items after the block that the push is in, where that tells what became of it.
+
+        None where it can not be read any more: the process was away, and the endpoints keep no state so old.
+        """
+        if landed.ok or not row.items:
+            return {}
+        try:
+            held = {i: await self._client.stored(i, landed.block) for i in split(row.items)}
+        except ChainError:
+            if head.number < landed.block + _STATE_KEPT:
+                raise
+            return None
+        return {i: report for i, report in held.items() if report is not None}
 
     async def _still_there(self, group: Iterable[PushRow]) -> bool:
         """Whether the block that a push landed in is in the chain as before."""
@@ -312,41 +374,52 @@ class Pusher:
             wait = self._waits[nonce] = _Wait(row_id=newest.id, since_ms=made_ms, block=head.number, told_ms=made_ms)
         now_ms, limit_ms = self._now_ms(), self._rules.bump_after_s * MS
         passed_by = head.number - wait.block >= _PASSED_BY and now_ms - wait.since_ms > limit_ms
-        if nonce in self._outbid or (newest.state == "sent" and passed_by):
+        act = self._patience.act(newest.id)
+        if act in (Act.RAISE, Act.REBUILD) or (newest.state == "sent" and passed_by):
             wait.since_ms = wait.told_ms = now_ms
-            await self._raise_fee(newest)
-        elif again or newest.state == "prepared" or now_ms - wait.told_ms > limit_ms:
+            await self._make_anew(newest)
+        elif act is not Act.NOTHING and (again or newest.state == "prepared" or now_ms - wait.told_ms > limit_ms):
             wait.told_ms = now_ms
             await self._send(newest)  # no block has passed it by, so it is not the fee: a node may have lost it
 
-    async def _raise_fee(self, row: PushRow) -> None:
-        """Same call, same nonce, higher fees: only one of the two can land."""
+    async def _make_anew(self, row: PushRow) -> None:
+        """Same call, same nonce, simulated anew, higher fees: only one of the two can land."""
         try:
             push, views = unwrap(data_of(row.raw))
-            signed = await self._prepare(push, row.nonce, views)
-        except StoreRefuses as e:
+            signed = await self._prepare(push, row.nonce, views, dear=True)
+        except (StoreRefuses, NothingToPoke) as e:
             self._close(row, "expired", str(e))
-            self._on_failed(e.name)
+            self._on_failed(e.name if isinstance(e, StoreRefuses) else "nothing_to_poke")
             return
         except FeeTooHigh as e:
             _log.warning("fee not raised", target=self.target, nonce=row.nonce, why=str(e))
             self._on_failed("fee_too_high")
-            await self._send(row)
+            await self._keep(row)
             return
         except ChainError as e:
             _log.warning("fee not raised", target=self.target, nonce=row.nonce, why=str(e)[:_NOTE])
             return
         if signed.tx_hash == row.tx_hash:  # at the ceiling already
-            await self._send(row)
+            await self._keep(row)
             return
-        self._outbid.discard(row.nonce)
+        self._patience.forget(row.id)
         _log.info("fee raised", target=self.target, nonce=row.nonce)
         fresh = replace(row, id=0, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms())
         await self._send(self._journal.add_push(replace(fresh, note=None)))
 
+    async def _keep(self, row: PushRow) -> None:
+        """It can not be made anew: what nobody understands is given up, the rest goes again, slower and slower."""
+        act = self._patience.act(row.id)
+        self._patience.stuck(row.id)
+        if act is Act.REBUILD:
+            self._refuse(row, "no node takes it, for reasons not understood, and the ceiling leaves nothing to change")
+        elif act is not Act.NOTHING:
+            await self._send(row)
+
     def _waiting_fees(self, nonce: int) -> Fees | None:
         """The highest fees of what was made for this nonce before: given up here, it may still wait at a node."""
-        fees = [Fees.of(r.raw) for r in self._journal.watched_pushes(self.target) if r.nonce == nonce]
+        rows = self._journal.watched_pushes(self.target)
+        fees = [Fees.of(r.raw) for r in rows if r.nonce == nonce and r.state != "refused"]
         if not fees:
             return None
         return Fees(tip_wei=max(f.tip_wei for f in fees), max_wei=max(f.max_wei for f in fees))
@@ -354,22 +427,39 @@ class Pusher:
     async def _send(self, row: PushRow) -> PushRow:
         got = await self._client.broadcast(row.raw)
         if got.sent is Sent.TAKEN:
+            self._patience.forget(row.id)
             self._journal.update_push(row.id, state="sent", note=None)
             return replace(row, state="sent", note=None)
-        if got.sent is Sent.UNDERPRICED:
-            self._outbid.add(row.nonce)
-        _log.warning(
-            "push not taken by any node; it is tried again", target=self.target, nonce=row.nonce, node=got.text[:_NOTE]
-        )
+        sends = self._patience.refused(row.id, got.sent)
+        note, act = f"{got.sent}: {got.text}"[:_NOTE], ACTS[got.sent]
         self._on_failed(got.sent.value.replace(" ", "_"))
-        self._journal.update_push(row.id, note=f"{got.sent}: {got.text}"[:_NOTE])
+        self._journal.update_push(row.id, note=note)
+        told = _log.error if sends >= UNCHANGED and got.sent is Sent.UNKNOWN else _log.warning
+        told(
+            "no node takes a push", target=self.target, nonce=row.nonce, sends=sends, what_now=act.value,
+            nodes=got.text[:_NOTE],
+        )  # fmt: skip
+        if act is Act.GIVE_UP and row.state == "prepared":
+            self._learn(row, got.sent)
+            self._refuse(row, note)
+            return replace(row, state="refused", note=note)
         return row
+
+    def _learn(self, row: PushRow, why: Sent) -> None:
+        """What the next push has to do without: a smaller batch, or no room for a base fee that grows."""
+        if why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self._lean):
+            self.most_items = max(1, len(split(row.items)) // 2)
+        self._lean |= why is Sent.FEE_CAP
+
+    def _refuse(self, row: PushRow, note: str) -> None:
+        self._patience.forget(row.id)
+        self._close(row, "refused", note)
 
     # --- what is written down ------------------------------------------------------------------------------------
 
-    def _write(self, row: PushRow, landed: Landed) -> PushRow:
+    def _write(self, row: PushRow, landed: Landed, state: str) -> PushRow:
         changes: dict[str, Any] = {
-            "state": _state(landed),
+            "state": state,
             "landed_ms": row.landed_ms or self._now_ms(),
             "block": landed.block,
             "block_hash": landed.block_hash,
@@ -379,16 +469,24 @@ class Pusher:
         self._journal.update_push(row.id, **changes)
         return replace(row, **changes)
 
-    def _finish(self, row: PushRow, landed: Landed) -> None:
-        done = self._write(row, landed)
-        self._turns.settled(row, landed)
-        if not landed.ok:
+    def _finish(self, row: PushRow, landed: Landed, state: str, then: Mapping[int, Report] | None) -> None:
+        self._settled = True
+        done = self._write(row, landed, state)
+        self._turns.settled(row, landed, None if then is None else {**self.stored, **then})
+        if state == "reverted":
             _log.error(
                 "push reverted: the store refused it", target=self.target, tx=row.tx_hash, round_time=row.round_s
             )
-            self._on_failed("reverted")
-            return
-        self._landed.append(done)
+        elif state == "overtaken":
+            _log.info(
+                "somebody else brought this round to the store first", target=self.target, tx=row.tx_hash,
+                round_time=row.round_s, gas=landed.gas_used,
+            )  # fmt: skip
+        if state in ("reverted", "overtaken"):
+            self._on_failed(state)
+        if state == "landed":
+            self.most_items = 2 * self.most_items if self.most_items else None
+            self._landed.append(done)
 
     def _close(self, row: PushRow, state: str, note: str) -> None:
         _log.warning("push given up", target=self.target, tx=row.tx_hash, round_time=row.round_s, state=state, why=note)
@@ -401,8 +499,14 @@ class Pusher:
         nonce = group[0].nonce
         self._waits.pop(nonce, None)
         self._gone_at.pop(nonce, None)
-        self._outbid.discard(nonce)
+        self._urgent.discard(nonce)
 
 
-def _state(landed: Landed) -> str:
-    return "landed" if landed.ok else "reverted"
+def _state(row: PushRow, landed: Landed, then: Mapping[int, Report] | None) -> str:
+    """What became of a transaction that is in the chain, see ``DONE``. ``then``: what the store held of its items."""
+    if not row.items:
+        return "poked" if landed.succeeded and landed.poked else "reverted"
+    if landed.ok:
+        return "landed"
+    had = then is not None and all(i in then and then[i].round_time_s >= row.round_s for i in split(row.items))
+    return "overtaken" if had else "reverted"

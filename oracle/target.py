@@ -8,15 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
+from eth_hash.auto import keccak
 
 from feeds.units import MS
 from oracle.ballot import Ballot
 from oracle.cosign import Operator
 from oracle.fit import bind, check_presence, read_limits
 from oracle.landed import Landed
-from oracle.onchain.chain import ChainError, StoreClient, StoreRefuses, Unfit
+from oracle.onchain.chain import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
 from oracle.onchain.mirror import StoreLimits, needs_waiting, takes_price
+from oracle.onchain.transaction import unsigned_of
 from oracle.push import Pusher, PushRules
 from oracle.records import OnChain, PushRow
 from oracle.remote import SignerError
@@ -33,6 +35,8 @@ _DAY_MS = 86_400_000
 _SIGNERS_MS = 30_000
 _BALANCE_MS = 60_000
 _USUAL_GAS = 200_000
+_USUAL_BYTES = b"".join(keccak(bytes([i])) for i in range(20))
+"""As much as a push of some tokens, and as hard to compress."""
 _REMEMBERED = 50
 """Landed pushes that are read back: which transaction brought what the store holds, and what a push costs."""
 _STALE_SET = frozenset({"WrongEpoch", "BadSignature", "BelowThreshold"})
@@ -107,6 +111,7 @@ class Target:
         self._done: Done | None = None
         self._due_since: dict[tuple[int, int], int] = {}
         self._limits: Mapping[int, StoreLimits] = {}
+        self._left = False
 
     @property
     def connected(self) -> bool:
@@ -218,11 +223,15 @@ class Target:
             await self._check_balance()
 
     async def _check_balance(self) -> None:
-        balance_wei, market = await self._client.balance_wei(), await self._client.market()
+        """How many pushes like the dearest of the day the gas key can pay for: gas, and what a rollup takes for bytes."""
+        balance_wei, market = await self._client.balance_wei(), await self._client.costs.market()
         since_s = (self._tools.now_ms() - _DAY_MS) // MS
         landed = self._tools.store.pushes(self.name, ("landed",), since_s, newest=_REMEMBERED)
-        gas = max((r.gas_used or 0 for r in landed), default=0) or _USUAL_GAS
-        pushes = balance_wei // max(1, gas * (market.base_wei + market.tip_wei))
+        dearest = max(landed, key=lambda r: r.gas_used or 0, default=None)
+        gas = (dearest.gas_used if dearest is not None else None) or _USUAL_GAS
+        unsigned = unsigned_of(dearest.raw) if dearest is not None else _USUAL_BYTES
+        data_wei = await self._client.costs.data_fee_wei(unsigned, gas)
+        pushes = balance_wei // max(1, gas * (market.base_wei + market.tip_wei) + data_wei)
         self._tools.on_balance(balance_wei, pushes)
         if pushes < self._warn_pushes:
             _log.warning("the gas key runs low: send it ether", target=self.name, key=self._client.payer, pushes=pushes)
@@ -242,30 +251,56 @@ class Target:
             return
         self._news = self._done is not done  # a round that came meanwhile is looked at next
         if not decision.push:
+            await self._poke_alone(done)
             return
-        ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
-        if ballot.batch is not None and self._is_short(done, decision, ballot.batch):
-            agreed, decision = set(decision.push), await self._decide_weak(done)
-            if not decision.push:
-                return
-            if set(decision.push) != agreed:
-                ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
+        decision, ballot = await self._sign(done, decision)
+        if not decision.push:
+            return
         why = {self._feed(i): r.text for i, r in decision.push.items()}
         told = "; ".join(f"{f}: {w}" for f, w in why.items())
         if ballot.batch is None:
-            self.counts["unsigned"] += 1
-            refused = "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals) or "no operator has signed values"
-            self._tools.store.add_refusal(
-                self._tools.now_ms(), self.name, done.round_time_s, b"", told, f"no quorum: {refused}"
-            )
-            _log.warning("no quorum for a push", target=self.name, refused=refused)
+            self._no_quorum(done, ballot, told)
             return
-        row = await self._pusher.submit(ballot.batch, told, urgent=decision.urgent)
-        if row is None:
-            self._news = True  # another one turned out to be under way: looked at again when it has ended
-            return
-        self.counts["submitted"] += 1
-        _log.info("push", target=self.name, round_time=row.round_s, why=why)
+        row = await self._submit(ballot.batch, decision, told)
+        refused = row is not None and row.state == "refused"
+        self._news |= self._left or row is None or (refused and self._cut(decision) is not decision)
+        if row is not None and not refused:
+            self.counts["submitted"] += 1
+            _log.info("push", target=self.name, round_time=row.round_s, why=why)
+
+    async def _sign(self, done: Done, decision: Decision) -> tuple[Decision, Ballot]:
+        """Have what goes signed; decided anew where too few signed for a price that moved far."""
+        ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
+        if ballot.batch is None or not self._is_short(done, decision, ballot.batch):
+            return decision, ballot
+        weaker = await self._decide_weak(done)
+        if weaker.push and set(weaker.push) != set(decision.push):
+            ballot = await self._vote(await self._voters.values(done), sorted(weaker.push))
+        return weaker, ballot
+
+    async def _submit(self, batch: SignedBatch, decision: Decision, told: str) -> PushRow | None:
+        """Push a batch. None while another one is under way, or where it has to be cut: looked at again with the next."""
+        try:
+            return await self._pusher.submit(batch, told, urgent=decision.urgent)
+        except BatchTooBig as e:
+            if len(decision.push) == 1:
+                raise
+            self._pusher.fit(len(decision.push), e)
+            _log.info("a batch is cut", target=self.name, why=str(e), items=self._pusher.most_items)
+            return None
+
+    def _no_quorum(self, done: Done, ballot: Ballot, told: str) -> None:
+        self.counts["unsigned"] += 1
+        refused = "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals) or "no operator has signed values"
+        self._tools.store.add_refusal(
+            self._tools.now_ms(), self.name, done.round_time_s, b"", told, f"no quorum: {refused}"
+        )
+        _log.warning("no quorum for a push", target=self.name, refused=refused)
+
+    async def _poke_alone(self, done: Done) -> None:
+        """Nothing is due: was the turn that the views do not know of brought by somebody else? A backup leaves that."""
+        if not self._policy.offset_s:
+            await self._pusher.poke(done.round_time_s)
 
     def _is_news(self, done: Done, decision: Decision) -> bool:
         """Whether a depeg or a halt is not yet in what is under way."""
@@ -311,12 +346,20 @@ class Target:
             for feed, index in self._indexes.items()
             if feed in reports
         }
-        decision = decide(candidates, self._policy, block_time_s=head.time_s)
+        decision = self._cut(decide(candidates, self._policy, block_time_s=head.time_s))
         since = self._due_since
         keys = [(i, self._stored_s(i)) for i in decision.due]
         self._due_since = {key: since.get(key, now_s) for key in keys}
         self.held = {self._feed(i): text for i, text in decision.held.items()}
         return decision
+
+    def _cut(self, decision: Decision) -> Decision:
+        """As many of a decision as fit into one transaction, the most urgent first; the others go with the next."""
+        most = self._pusher.most_items
+        self._left = most is not None and len(decision.push) > most
+        if not self._left:
+            return decision
+        return replace(decision, push=dict(list(decision.push.items())[:most]))
 
     async def _limits_now(self, index: int, fresh: Report, block: int, *, all_sign: bool) -> StoreLimits:
         """A feed's limits, with what may stand in the way now.

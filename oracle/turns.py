@@ -38,8 +38,9 @@ Ways = Mapping[int, Way]
 class Turns:
     """The views of one target, and the ways that they were last told of: unknown at first.
 
-    What somebody else pushed, or a pause, has turned a feed too: the next push, of whatever feed, tells the views. A poke
-    that fails is not tried again before the next turn; anybody may make up for it.
+    What somebody else pushed, or a pause, has turned a feed too: the next push, of whatever feed, tells the views; where
+    there is nothing to push, the pokes go alone. A poke that fails is not tried again before the next turn; anybody may
+    make up for it.
 
     Args:
         target: its name in the config.
@@ -67,24 +68,56 @@ class Turns:
         self._asked = batch.round_time_s, batch.items, then
         return self._views
 
-    def settled(self, row: PushRow, landed: Landed) -> None:
-        """A push of ours is in the chain: what the views know now. After one that failed with pokes the next goes alone.
+    def owed(self, stored: Mapping[int, Report], round_s: int) -> tuple[bytes, ...]:
+        """The views to poke though nothing is pushed: what is stored, whoever brought it, is another way than they know.
 
-        What an earlier run sent is poked for once more.
+        Args:
+            stored: what the store holds, by feed index.
+            round_s: by which the transaction is known in the journal.
         """
-        _, views = unwrap(data_of(row.raw))
-        if not landed.ok:
-            self._asked, self._alone = None, bool(views)
+        now = _ways(stored)
+        if not self._views or not now or now == self._told:
+            return ()
+        self._asked = round_s, b"", now
+        return self._views
+
+    def give_up(self) -> None:
+        """None of the views that were owed a poke can be poked: not tried again before the next turn."""
+        if self._asked is not None:
+            self._told, self._asked = self._asked[2], None
+            self._missed(self._views, "")
+
+    def settled(self, row: PushRow, landed: Landed, now: Mapping[int, Report] | None = None) -> None:
+        """A transaction of ours is in the chain: what the views know now.
+
+        After a push that failed together with its pokes the next goes alone. What an earlier run sent is poked for once
+        more.
+
+        Args:
+            row: of the journal.
+            landed: its receipt.
+            now: what the store holds after it, where its push failed; None where nobody knows.
+        """
+        push, views = unwrap(data_of(row.raw))
+        asked = self._asked if self._asked is not None and self._asked[:2] == (row.round_s, row.items) else None
+        if not landed.succeeded or (push and views and not landed.ok and not landed.poked):
+            self._asked, self._alone = None, bool(push and views)
+            if asked is not None and not push:
+                self._told = asked[2]
+                self._missed(views, row.tx_hash)
             return
-        asked = self._asked
-        if asked is not None and asked[:2] == (row.round_s, row.items):
-            self._told, self._asked, views = asked[2], None, self._views
-        for view in (v for v in views if v not in landed.poked):
+        if asked is not None:
+            self._asked, views = None, self._views
+            self._told = asked[2] if landed.ok or not push else _known(now)
+        self._missed([v for v in views if v not in landed.poked], row.tx_hash)
+
+    def _missed(self, views: Sequence[bytes], tx_hash: str) -> None:
+        for view in views:
             self._on_failed("0x" + view.hex())
             _log.error(
                 "a view was not poked with the push that turns its ramp: anybody may call poke() on it, until then its"
                 " ramp is reckoned from the last round",
-                target=self._target, view="0x" + view.hex(), tx=row.tx_hash,
+                target=self._target, view="0x" + view.hex(), tx=tx_hash,
             )  # fmt: skip
 
     def forget(self) -> None:
@@ -94,3 +127,7 @@ class Turns:
 
 def _ways(reports: Mapping[int, Report]) -> Ways:
     return {index: _WAYS[report.status] for index, report in reports.items()}
+
+
+def _known(reports: Mapping[int, Report] | None) -> Ways | None:
+    return None if reports is None else _ways(reports)

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from feeds.jsonrpc import quantity
-from feeds.types import FeedError
+from feeds.types import FeedError, RateLimited, TimedOut
 from oracle.onchain.nodes import NodeRefused
+from oracle.onchain.refusals import Sent, meaning_of
 from oracle.onchain.store_abi import event_topic, reason
-from oracle.onchain.transaction import Market, market_of
+from oracle.onchain.transaction import Market, PaidBlock, market_of
 
-_LEAST_TIP_WEI = 10**6
-
-
-class Sent(StrEnum):
-    """What became of a broadcast."""
-
-    TAKEN = "taken"
-    NONCE_USED = "nonce used"
-    UNDERPRICED = "underpriced"
-    NO_FUNDS = "no funds"
-    UNKNOWN = "unknown"
+LEAST_TIP_WEI = 10**6
+"""Least tip that is offered: what block makers ask by default (geth, miner.gasprice)."""
+_WHOLE_PPM = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +36,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
-    """A receipt: where a transaction is on the chain, whether it succeeded, and who emitted `Pushed` and `Poked` in it."""
+    """A receipt: where a transaction is on the chain, and who emitted `Pushed` and `Poked` in it.
+
+    ``succeeded``: the transaction as a whole. ``ok``: a push in it did what it was for, see StoreClient.receipt.
+    """
 
     block: int
     block_hash: str
     ok: bool
     gas_used: int
+    succeeded: bool = True
     pushed: frozenset[bytes] = frozenset()
     poked: frozenset[bytes] = frozenset()
 
@@ -75,6 +72,7 @@ def read_landed(answer: Any) -> Landed | None:
         block=quantity(answer["blockNumber"]),
         block_hash=str(answer["blockHash"]),
         ok=quantity(answer["status"]) == 1,
+        succeeded=quantity(answer["status"]) == 1,
         gas_used=quantity(answer["gasUsed"]),
         pushed=_emitters(answer["logs"], event_topic("PriceStore", "Pushed")),
         poked=_emitters(answer["logs"], event_topic("ModeView", "Poked")),
@@ -88,14 +86,30 @@ def _emitters(logs: Any, topic: bytes) -> frozenset[bytes]:
 
 
 def read_market(answer: Any) -> Market | None:
-    """A fee history; None where it is none."""
-    if isinstance(answer, FeedError):
-        return None
+    """A fee history; None where it is none. A base fee of 0 where the chain has none, or the node does not tell it."""
     try:
-        rewards = [quantity(r[0]) for r in answer.get("reward") or () if r]
-        return market_of([quantity(b) for b in answer["baseFeePerGas"]], rewards, least_tip_wei=_LEAST_TIP_WEI)
+        told: Mapping[str, Any] = _history(answer)
+        rewards = [quantity(r[0]) if r else 0 for r in told.get("reward") or ()]
+        bases = [quantity(b) for b in told.get("baseFeePerGas") or () if b is not None]
+        used = [_ppm(u) for u in told.get("gasUsedRatio") or ()]
     except (FeedError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
+    if not rewards and not bases:
+        return None
+    used = used if len(used) == len(rewards) else [_WHOLE_PPM] * len(rewards)
+    blocks = [PaidBlock(tip_wei=tip, used_ppm=ppm) for tip, ppm in zip(rewards, used, strict=True)]
+    return market_of(bases[-1] if bases else 0, blocks, least_tip_wei=LEAST_TIP_WEI)
+
+
+def _history(answer: Any) -> Mapping[str, Any]:
+    if not isinstance(answer, Mapping):
+        raise TypeError("no fee history")
+    return answer
+
+
+def _ppm(share: Any) -> int:
+    """A share of a block as JSON has it, in millionths; nothing is signed that depends on its last digits."""
+    return max(0, min(_WHOLE_PPM, int(share * _WHOLE_PPM)))
 
 
 def read_gas(answer: Any) -> int | None:
@@ -124,18 +138,19 @@ def read_simulated(answer: Any) -> Verdict:
     return Verdict(refused=None)
 
 
-_TAKEN = ("already known", "already imported", "known transaction", "alreadyknown")
-
-
 def read_sent(answer: Any) -> Sent:
-    """Read a node's answer to a raw transaction; the words are those of geth, Nethermind, Erigon, Besu, reth, anvil."""
+    """Read a node's answer to a raw transaction: by its words, see ``refusals``, else by the kind of the failure."""
     if not isinstance(answer, FeedError):
         return Sent.TAKEN if isinstance(answer, str) else Sent.UNKNOWN
-    low = str(answer).lower()
-    if any(word in low for word in _TAKEN):
-        return Sent.TAKEN
-    if "nonce too low" in low or "oldnonce" in low:
-        return Sent.NONCE_USED
-    if "underpriced" in low or "feetoolow" in low:
-        return Sent.UNDERPRICED
-    return Sent.NO_FUNDS if "insufficient funds" in low or "insufficientfunds" in low else Sent.UNKNOWN
+    said = meaning_of(answer.detail)
+    if said is not Sent.UNKNOWN:
+        return said
+    return next((sent for kind, sent in _KINDS if isinstance(answer, kind)), Sent.UNREACHABLE)
+
+
+_KINDS = (
+    (NodeRefused, Sent.UNKNOWN),
+    (RateLimited, Sent.RATE_LIMITED),
+    (TimedOut, Sent.TIMED_OUT),
+)
+"""What is no JSON-RPC error says nothing of the transaction: a page of a proxy, a lost connection."""

@@ -19,30 +19,28 @@ from oracle.onchain.answers import (
     Head,
     Landed,
     Refusal,
-    Sent,
     Verdict,
-    read_gas,
     read_hash,
     read_head,
     read_landed,
-    read_market,
     read_sent,
     read_simulated,
 )
+from oracle.onchain.costs import MOST_GAS, BatchTooBig, Costs
 from oracle.onchain.mirror import StoreLimits, Waiting
 from oracle.onchain.nodes import ChainError, Nodes
+from oracle.onchain.refusals import Sent
 from oracle.onchain.store_abi import calldata
-from oracle.onchain.transaction import Fees, Market, SignedTx, Unsigned
+from oracle.onchain.transaction import FeeMood, Fees, SignedTx, Unsigned
 from oracle.onchain.wrapped import POKE, wrap
 from oracle.report import decode_slot
 from oracle.sign import SignedBatch, SignerSet
 from oracle.types import Report
 
-__all__ = ["ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses", "Unfit"]
+__all__ = ["BatchTooBig", "ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses", "Unfit"]
 _GWEI = 10**9
 _AHEAD = "TooFarAhead"
 _GAS_NUM, _GAS_DEN = 6, 5
-_FEE_BLOCKS = 20
 _LOW_16 = 0xFFFF
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
@@ -65,7 +63,11 @@ class Unfit(ChainError):
 
 
 class FeeTooHigh(ChainError):
-    """The chain asks for more than the ceiling."""
+    """The base fee alone is above the ceiling."""
+
+
+class NothingToPoke(ChainError):
+    """Pokes were to go alone, and no view can be poked now."""
 
 
 class Signer(Protocol):
@@ -94,6 +96,8 @@ class StoreClient:
         tip_percentile: of the tips paid in recent blocks.
         timeout_ms: of one request.
         multicall3: address of Multicall3 there, for pushes that poke views.
+        most_gas: of one transaction.
+        relays: where transactions are sent instead of to the endpoints, which are only read then.
     """
 
     def __init__(
@@ -107,18 +111,25 @@ class StoreClient:
         tip_percentile: int = 60,
         timeout_ms: int = 4_000,
         multicall3: str = multicall.ADDRESS,
+        most_gas: int = MOST_GAS,
+        relays: Sequence[str] = (),
     ) -> None:
         self.domain = domain
         self.nodes = Nodes(endpoints, chain_id=domain.chain_id, agree=agree, timeout_ms=timeout_ms)
         self._store = "0x" + domain.store.hex()
         self._signer = signer
         self._ceiling_wei = max_fee_gwei * _GWEI
-        self._percentile = tip_percentile
+        self.costs = Costs(self.nodes, tip_percentile)
         self._multicall3 = multicall3
+        self._most_gas = most_gas
+        self._senders = self.nodes
+        if relays:
+            self._senders = Nodes(relays, chain_id=domain.chain_id, timeout_ms=timeout_ms)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.nodes.close()
+        await self._senders.close()
         if self._signer is not None:
             await self._signer.close()
 
@@ -241,22 +252,13 @@ class StoreClient:
     async def receipt(self, tx_hash: str) -> Landed | None:
         """The receipt as enough endpoints give it; None while it is in no chain, as of the last look at the head.
 
-        It is ok where the store says so by its event: a call to an address without code succeeds too, and does nothing.
+        A push is ok where the store says so by its event: a call to an address without code succeeds too, and does
+        nothing.
         """
         found = await self.nodes.known("eth_getTransactionReceipt", tx_hash, of=read_landed)
-        return replace(found, ok=found.ok and self.domain.store in found.pushed) if found is not None else None
-
-    async def market(self) -> Market:
-        """Base fee and usual tip: of several endpoints' words the lower middle one, so that one can not make us pay."""
-        asked = (hex(_FEE_BLOCKS), "latest", [self._percentile])
-        answers = await self.nodes.every("eth_feeHistory", *asked, least=self.nodes.agree)
-        found = [m for a in answers.values() if (m := read_market(a)) is not None]
-        if not found:
-            raise ChainError("no endpoint gives a fee history (eth_feeHistory)")
-        middle = (len(found) - 1) // 2
-        return Market(
-            base_wei=sorted(m.base_wei for m in found)[middle], tip_wei=sorted(m.tip_wei for m in found)[middle]
-        )
+        if found is None:
+            return None
+        return replace(found, ok=found.succeeded and self.domain.store in found.pushed)
 
     # --- pushing -------------------------------------------------------------------------------------------------
 
@@ -268,6 +270,7 @@ class StoreClient:
         views: Sequence[bytes] = (),
         above: Fees | None = None,
         at_s: int | None = None,
+        mood: FeeMood | None = None,
     ) -> SignedTx:
         """Simulate the push, then build and sign it.
 
@@ -275,59 +278,63 @@ class StoreClient:
         hide why the store refuses. The gas is that of all calls as transactions of their own: more than they need in one.
 
         Args:
-            data: calldata of the push, see `push_data`.
+            data: calldata of the push, see `push_data`; empty for the pokes alone.
             nonce: of the gas key.
             views: ModeViews to poke in the same transaction; those that can not be poked now are left out.
             above: fees of a transaction with the same nonce that may still be waiting somewhere; nodes take its
                 replacement only if both of its fees are at least a tenth higher.
             at_s: the time that a block made now would have, Unix s; without it, the newest block's time counts.
+            mood: what is known of this push, for its fees.
 
         Raises:
             StoreRefuses: the store would not take it.
-            FeeTooHigh: base fee and tip are above the ceiling.
+            FeeTooHigh: the base fee is above the ceiling.
+            BatchTooBig: it needs more gas than a transaction may have.
+            NothingToPoke: there is no push, and no view can be poked.
             ChainError: too few endpoints answer, or the signer does not.
         """
-        call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
-        gas = await self._simulate(call, at_s)
+        gas = await self._simulate(data, at_s) if data else 0
         pokes = await self._pokes(views) if views else {}
-        to = bytes.fromhex(self._multicall3[2:]) if pokes else self.domain.store
-        market = await self.market()
-        fees = market.fees(above, self._ceiling_wei)
-        if fees is None:
-            asked = -(-(market.base_wei + market.tip_wei) // _GWEI)
-            raise FeeTooHigh(f"the chain asks {asked} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}")
+        if not data and not pokes:
+            raise NothingToPoke("no view can be poked now")
+        limit = (gas + sum(pokes.values())) * _GAS_NUM // _GAS_DEN
+        if limit > self._most_gas:
+            raise BatchTooBig(limit, self._most_gas)
         unsigned = Unsigned(
             chain_id=self.domain.chain_id,
             nonce=nonce,
-            fees=fees,
-            gas=(gas + sum(pokes.values())) * _GAS_NUM // _GAS_DEN,
-            to=to,
+            fees=await self._fees(above, mood),
+            gas=limit,
+            to=bytes.fromhex(self._multicall3[2:]) if pokes else self.domain.store,
             data=wrap(self.domain.store, data, tuple(pokes)) if pokes else data,
         )
         return unsigned.signed(await self._paying().sign(unsigned.preimage))
 
-    async def _simulate(self, call: Mapping[str, str], at_s: int | None) -> int:
-        """Gas of the call; the contract's own reason if enough endpoints say that it would revert.
+    async def _fees(self, above: Fees | None, mood: FeeMood | None) -> Fees:
+        market = await self.costs.market()
+        fees = market.fees(above, self._ceiling_wei, mood)
+        if fees is None:
+            asked = -(-market.base_wei // _GWEI)
+            raise FeeTooHigh(f"the base fee is {asked} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}")
+        return fees
+
+    async def _simulate(self, data: bytes, at_s: int | None) -> int:
+        """Gas of the push; the contract's own reason if enough endpoints say that it would revert.
 
         A chain that makes blocks on demand stands at an old time, from which a fresh round lies too far ahead: there
         the call is simulated at the time that its block would have (see ``_in_next_block``).
         """
+        call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
         where: tuple[Any, ...] = ("latest",)
         verdict = await self.nodes.agreed("eth_call", call, *where, of=read_simulated)
         if verdict.refused == _AHEAD and at_s is not None:
             where, verdict = await self._in_next_block(call, at_s)
         if verdict.refused is not None:
             raise StoreRefuses(verdict.refused, verdict.text)
-        gas = await self._estimate(call, *where)
+        gas = await self.costs.gas(call, *where)
         if gas is None:
             raise ChainError("no endpoint estimates the gas of the push")
         return gas
-
-    async def _estimate(self, call: Mapping[str, str], *where: Any) -> int | None:
-        """Gas of a call, the lower middle of the endpoints' words; None where none gives one."""
-        answers = await self.nodes.every("eth_estimateGas", call, *where, least=self.nodes.agree)
-        found = sorted(g for a in answers.values() if (g := read_gas(a)) is not None)
-        return found[(len(found) - 1) // 2] if found else None
 
     async def _pokes(self, views: Sequence[bytes]) -> Mapping[bytes, int]:
         """The views that can be poked now, each with the gas of a poke; none where there is no Multicall3."""
@@ -345,11 +352,17 @@ class StoreClient:
             )  # fmt: skip
             return {}
         calls = [{"from": self.payer, "to": "0x" + v.hex(), "data": "0x" + POKE.hex()} for v in views]
-        found = await asyncio.gather(*(self._estimate(call, "latest") for call in calls))
+        found = await asyncio.gather(*(self._poke_gas(call) for call in calls))
         pokes = {v: g for v, g in zip(views, found, strict=True) if g is not None and g <= _MOST_POKE_GAS}
         for view in (v for v in views if v not in pokes):
             _log.warning("a view can not be poked now: is it a ModeView of mode 4?", view="0x" + view.hex())
         return pokes
+
+    async def _poke_gas(self, call: Mapping[str, str]) -> int | None:
+        try:
+            return await self.costs.gas(call, "latest")
+        except BatchTooBig:
+            return None
 
     async def _in_next_block(self, call: Mapping[str, str], at_s: int) -> tuple[tuple[Any, ...], Verdict]:
         """What the call would do in a block of that time, and how that was asked.
@@ -364,8 +377,8 @@ class StoreClient:
             return ("pending",), await self.nodes.agreed("eth_call", call, "pending", of=read_simulated)
 
     async def broadcast(self, raw: bytes) -> Refusal:
-        """Send a signed transaction to every endpoint; one that has it is enough."""
-        answers = await self.nodes.every("eth_sendRawTransaction", "0x" + raw.hex())
+        """Send a signed transaction to every endpoint, or relay where there are some; one that has it is enough."""
+        answers = await self._senders.every("eth_sendRawTransaction", "0x" + raw.hex())
         verdicts = [read_sent(a) for a in answers.values()]
         worst = next((s for s in Sent if s in verdicts), Sent.UNKNOWN)
         text = "; ".join(f"{n}: {a}" for n, a in answers.items() if isinstance(a, FeedError))

@@ -12,6 +12,7 @@ from eth_hash.auto import keccak
 _TYPE = b"\x02"
 _RAISE_NUM, _RAISE_DEN = 9, 8
 _BASE_FACTOR = 2
+_THIN_PPM = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,45 +41,112 @@ def data_of(raw: bytes) -> bytes:
     return cast("list[bytes]", rlp.decode(raw[1:]))[7]
 
 
+def unsigned_of(raw: bytes) -> bytes:
+    """The bytes of a signed type-2 transaction without its signature."""
+    return _TYPE + cast("bytes", rlp.encode(rlp.decode(raw[1:])[:-3]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeMood:
+    """What is known of a push when its fees are chosen.
+
+    Attributes:
+        urgent: it may use all of the ceiling at once.
+        dear: the usual tip was not enough.
+        lean: nodes refuse a maximum that leaves room for a doubled base fee: room for one block's growth.
+    """
+
+    urgent: bool = False
+    dear: bool = False
+    lean: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """What a unit of gas costs on a chain now: the next block's base fee and a usual tip, in wei."""
+    """What a unit of gas costs on a chain now, in wei.
+
+    Attributes:
+        base_wei: the next block's base fee.
+        tip_wei: a usual tip, which nobody sets who pays for little of the gas.
+        dear_wei: the tip of a middle block, however little was in it: what is offered once the usual one was not enough.
+    """
 
     base_wei: int
     tip_wei: int
+    dear_wei: int = 0
 
-    def fees(self, above: Fees | None, ceiling_wei: int) -> Fees | None:
-        """Fees for the next push; None where base fee and tip do not fit under the ceiling.
+    def fees(self, above: Fees | None, ceiling_wei: int, mood: FeeMood | None = None) -> Fees | None:
+        """Fees for the next push; None while the base fee alone is above the ceiling.
 
-        The maximum leaves room for a doubled base fee, but never passes the ceiling: as long as base fee and tip fit
-        under it, the push can be taken. A replacement raises both fees (see ``Fees.at_least``) as far as the ceiling
-        allows. If that is not enough for a node that still holds the other one, then the other one pays the ceiling
-        and is about to be taken itself; if no node holds it any more, this one is free to go.
+        Of a block that can be paid for, never the push is cut but its tip: what the ceiling leaves above the base fee
+        goes to whoever makes the block, and no stranger's tip keeps a push from the chain. The maximum leaves room for a
+        doubled base fee as far as the ceiling allows.
+
+        A calm push leaves an eighth below the ceiling, as long as the base fee can grow for a block without it: an
+        urgent one with the same nonce has to offer that much more. A replacement raises both fees (see
+        ``Fees.at_least``) up to the ceiling. Where the ceiling leaves less than that, the tip stays too: nodes that hold
+        the other one take no replacement, but it pays the ceiling and is about to be taken itself.
+
+        Args:
+            above: fees of what is to be replaced.
+            ceiling_wei: never more for a unit of gas.
+            mood: what is known of this push.
         """
-        if self.base_wei + self.tip_wei > ceiling_wei:
+        mood = mood or FeeMood()
+        if self.base_wei > ceiling_wei:
             return None
-        usual = Fees(tip_wei=self.tip_wei, max_wei=min(ceiling_wei, self.base_wei * _BASE_FACTOR + self.tip_wei))
+        tip_wei = max(self.tip_wei, self.dear_wei) if mood.dear else self.tip_wei
+        room_wei = -(-self.base_wei * _RAISE_NUM // _RAISE_DEN) if mood.lean else self.base_wei * _BASE_FACTOR
+        usual = Fees(tip_wei=tip_wei, max_wei=room_wei + tip_wei)
+        limit_wei = ceiling_wei if mood.urgent or above is not None else self._calm_wei(ceiling_wei)
         wanted = usual.at_least(above)
-        max_wei = min(wanted.max_wei, ceiling_wei)
-        return Fees(tip_wei=min(wanted.tip_wei, max_wei), max_wei=max_wei)
+        if wanted.max_wei <= limit_wei:
+            return wanted
+        held_wei = above.tip_wei if above is not None and above.max_wei >= limit_wei else wanted.tip_wei
+        return Fees(tip_wei=min(max(tip_wei, held_wei), limit_wei), max_wei=limit_wei)
+
+    def _calm_wei(self, ceiling_wei: int) -> int:
+        """The ceiling of what may have to be replaced at once; the whole one where the base fee needs it."""
+        left_wei = (ceiling_wei - 1) * _RAISE_DEN // _RAISE_NUM
+        return left_wei if self.base_wei * _RAISE_NUM <= left_wei * _RAISE_DEN else ceiling_wei
 
 
-def market_of(base_fees: Sequence[int], rewards: Sequence[int], *, least_tip_wei: int) -> Market:
-    """The market from a fee history: the last base fee (the next block's), and the upper median of the tips.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidBlock:
+    """A block of a fee history: the wanted percentile of its tips in wei, and how full it was in millionths."""
+
+    tip_wei: int
+    used_ppm: int
+
+
+def market_of(base_wei: int, blocks: Sequence[PaidBlock], *, least_tip_wei: int) -> Market:
+    """The market from a fee history.
+
+    The usual tip is the median over gas, not over blocks: half of the gas of those blocks paid no more. A block less
+    than a twentieth full tells nothing, for it had room for everybody: whoever is alone in it may have paid anything.
 
     Args:
-        base_fees: of the blocks and the one to come, wei.
-        rewards: the wanted percentile of the tips in each block; empty blocks say 0 and are left out.
+        base_wei: the next block's base fee.
+        blocks: those with a tip in them; empty blocks say 0 and are left out.
         least_tip_wei: never less.
-
-    Raises:
-        ValueError: no base fee.
     """
-    if not base_fees:
-        raise ValueError("a fee history without a base fee")
-    paid = sorted(r for r in rewards if r > 0)
-    tip_wei = paid[len(paid) // 2] if paid else 0
-    return Market(base_wei=base_fees[-1], tip_wei=max(tip_wei, least_tip_wei))
+    paid = sorted((b for b in blocks if b.tip_wei > 0), key=lambda b: b.tip_wei)
+    full = [b for b in paid if b.used_ppm >= _THIN_PPM]
+    return Market(
+        base_wei=base_wei,
+        tip_wei=max(_middle_by_gas(full), least_tip_wei),
+        dear_wei=max(paid[len(paid) // 2].tip_wei if paid else 0, least_tip_wei),
+    )
+
+
+def _middle_by_gas(blocks: Sequence[PaidBlock]) -> int:
+    """The lowest tip that half of the gas did not pay more than, of blocks ascending by tip; 0 of none."""
+    half, seen = sum(b.used_ppm for b in blocks), 0
+    for block in blocks:
+        seen += 2 * block.used_ppm
+        if seen >= half:
+            return block.tip_wei
+    return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

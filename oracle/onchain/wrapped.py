@@ -18,20 +18,29 @@ _AGGREGATE3 = selector("aggregate3", (_CALLS,))
 
 
 def wrap(store: bytes, push: bytes, views: Sequence[bytes]) -> bytes:
-    """Calldata of aggregate3: the push, which must not fail, then a poke of each view, which may.
+    """Calldata of aggregate3: the push, then a poke of each view. Each of them may fail.
+
+    Anybody can take the push out of the memory pool and bring it first. The views must be told all the same, and nobody
+    pays for a transaction that does nothing because somebody else was faster. So a success of the whole says nothing of
+    the push: whether it landed is told by the store's event, else by what the store holds.
 
     Args:
         store: address, 20 bytes.
-        push: calldata of PriceStore.push.
+        push: calldata of PriceStore.push; empty for the pokes alone.
         views: addresses of ModeViews.
     """
-    calls = [(store, False, push), *((view, True, POKE) for view in views)]
-    return _AGGREGATE3 + encode([_CALLS], [calls])
+    pushes = [(store, True, push)] if push else []
+    return _AGGREGATE3 + encode([_CALLS], [[*pushes, *((view, True, POKE) for view in views)]])
 
 
 def unwrap(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
-    """Calldata of the push in a transaction of ours, and the views that are poked after it; none where it goes alone."""
+    """Calldata of the push in a transaction of ours, and the views that are poked after it.
+
+    Returns:
+        The push, empty where there are pokes alone; no views where the push goes alone.
+    """
     if data[:4] != _AGGREGATE3:
         return data, ()
-    ((_, _, push), *pokes) = decode([_CALLS], data[4:])[0]
-    return push, tuple(bytes.fromhex(view[2:]) for view, _, _ in pokes)
+    calls = decode([_CALLS], data[4:])[0]
+    push = next((call for _, _, call in calls if call != POKE), b"")
+    return push, tuple(bytes.fromhex(view[2:]) for view, _, call in calls if call == POKE)

@@ -26,7 +26,7 @@ from oracle.onchain.chain import StoreClient
 from oracle.onchain.due import Decision, PushPolicy
 from oracle.push import PushRules
 from oracle.records import PushRow
-from oracle.rounds import Member, Rounds
+from oracle.rounds import Done, Member, Rounds
 from oracle.sign import SignedBatch
 from oracle.spec import Bands, FeedSpec, Mode, SourceSpec
 from oracle.store import Store
@@ -51,7 +51,7 @@ def _source(pair: Pair, name: str, kind: Kind) -> SourceSpec:
     return SourceSpec(name=name, pair=pair, kind=kind, group=name, max_age_ms=60_000)
 
 
-def _spec(feed: str, *, redemption: bool) -> FeedSpec:
+def make_spec(feed: str, *, redemption: bool) -> FeedSpec:
     pair = Pair.parse(feed)
     sources = [_source(pair, n, Kind.MARKET) for n in ("coinbase", "kraken")]
     sources += [_source(pair, "rate", Kind.REDEMPTION)] if redemption else []
@@ -62,7 +62,7 @@ def _spec(feed: str, *, redemption: bool) -> FeedSpec:
     )  # fmt: skip
 
 
-SPECS = {s.feed: s for s in (_spec("wdivETH/ETH", redemption=True), _spec("ETH/USD", redemption=False))}
+SPECS = {s.feed: s for s in (make_spec("wdivETH/ETH", redemption=True), make_spec("ETH/USD", redemption=False))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +105,22 @@ class FaultWorld:
         place: where it stands.
         now_s: the clock, Unix seconds.
         databases: one for each pusher.
+        specs: its feeds.
+        options: of the clients, besides.
     """
 
-    def __init__(self, place: Place, now_s: int, databases: tuple[str, ...] = ("one.db",)) -> None:
+    def __init__(
+        self,
+        place: Place,
+        now_s: int,
+        databases: tuple[str, ...] = ("one.db",),
+        *,
+        specs: Mapping[str, FeedSpec] | None = None,
+        **options: Any,
+    ) -> None:
         self.place = place
+        self.specs = specs or SPECS
+        self._options = {"timeout_ms": TIMEOUT_MS, "max_fee_gwei": MAX_FEE_GWEI, **options}
         self.now_s = now_s
         self.rng = random.Random(f"{place.seed} {now_s}")
         self.seen: list[Seen] = []
@@ -124,11 +136,12 @@ class FaultWorld:
         self._operators = list(operators.values())
         main = self.stores[0]
         members = [
-            Member(name=n, specs=SPECS, states={f: main.state(n, f) for f in SPECS}, signer=o)
+            Member(name=n, specs=self.specs, states={f: main.state(n, f) for f in self.specs}, signer=o)
             for n, o in operators.items()
         ]
-        self.rounds = Rounds(SPECS, members, None)
+        self.rounds = Rounds(self.specs, members, None)
         self._last_s = main.last_round_s()
+        self.done: Done | None = None
         self._session = aiohttp.ClientSession()
         for store in self.stores:
             self._add_target(store, place, POLICY)
@@ -143,7 +156,7 @@ class FaultWorld:
         seen, operators = Seen(), self._operators
         domain = Domain(chain_id=place.chain_id, store=bytes.fromhex(place.store[2:]))
         signer = LocalSigner(coincurve.PrivateKey(bytes.fromhex(place.gas_key)))
-        client = StoreClient(place.endpoints, domain, signer, max_fee_gwei=MAX_FEE_GWEI, timeout_ms=TIMEOUT_MS)
+        client = StoreClient(place.endpoints, domain, signer, **self._options)
         tools = Tools(
             store=store,
             rounds=self.rounds,
@@ -156,7 +169,7 @@ class FaultWorld:
             on_unpoked=seen.unpoked.append,
         )
         target = Target(
-            "t", client, RULES, feeds=list(SPECS), operators=operators, can_send=True, tools=tools, policy=policy,
+            "t", client, RULES, feeds=list(self.specs), operators=operators, can_send=True, tools=tools, policy=policy,
             views=[bytes.fromhex(v[2:]) for v in place.views],
         )  # fmt: skip
         decide = target._decide
@@ -205,7 +218,7 @@ class FaultWorld:
         self.now_s += 1
         tick(self.now_s)
         if self.now_s % ROUND_S == 0 and self.now_s > self._last_s:
-            self.round({f: prices(self.place.seed, f, self.now_s) for f in SPECS})
+            self.round({f: prices(self.place.seed, f, self.now_s) for f in self.specs})
         for target in self.targets:
             await target.turn()
         if mine:
@@ -229,7 +242,7 @@ class FaultWorld:
         """A round now, with these (market, rate) by feed, offered to all targets."""
         at_ms = self.now_s * 1_000
         observed = {}
-        for feed, spec in SPECS.items():
+        for feed, spec in self.specs.items():
             price, rate = priced[feed]
             base = {"pair": spec.pair, "observed_at_ms": at_ms}
             market = [
@@ -241,7 +254,7 @@ class FaultWorld:
         done = self.rounds.run(self.now_s, observed, now_ms=at_ms)
         self.stores[0].save_round(done.kept, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
-        self._last_s = self.now_s
+        self._last_s, self.done = self.now_s, done
         for target in self.targets:
             target.offer(done)
 

@@ -197,9 +197,9 @@ def outcomes_as_they_were(store: Store, chain: dict[str, dict[str, Any]], head: 
         told = (row.nonce, row.round_s, row.state, row.note)
         there = chain.get(row.tx_hash)
         if there is None:
-            assert row.state in {"replaced", "expired"}, told
+            assert row.state in {"replaced", "expired", "refused"}, told
         else:
-            assert row.state == ("landed" if there["ok"] else "reverted"), told
+            assert row.state in ({"landed", "overtaken", "poked"} if there["ok"] else {"reverted", "overtaken"}), told
             assert row.block_hash == there["block"], told
         deep = row.block is not None and row.block + CONFIRMATIONS + 2 <= int(head, 16)
         assert row.final or not deep, told

@@ -30,7 +30,7 @@ from oracle.status import Status
 pytestmark = pytest.mark.chain
 FEED = "wdivETH/ETH"
 FALLEN = {**CALM, FEED: (RATE * 94 // 100, RATE)}
-UP = 2
+DOWN, UP = 0, 2
 WHOLE = 1_000_000
 REVERTS, STOPS = "0x60006000fd", "0x00"
 
@@ -47,8 +47,8 @@ async def place_with(folder: Path, *, views: int = 1, multicall3: bool = True) -
 
 
 @asynccontextmanager
-async def world(place: Place) -> AsyncIterator[FaultWorld]:
-    async with FaultWorld(place, 0) as made:
+async def world(place: Place, **options: Any) -> AsyncIterator[FaultWorld]:
+    async with FaultWorld(place, 0, timeout_ms=5_000, **options) as made:
         await made.rpc("evm_setAutomine", False)
         made.now_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
         await made.targets[0].turn()
@@ -151,11 +151,124 @@ async def test_a_quiet_push_does_not_poke_and_a_recovery_does(tmp_path: Path) ->
         assert sum(map(len, ways.values())) == 1, "and nothing else does"
 
 
+def stranger(here: FaultWorld) -> FaultWorld:
+    """Somebody else with the same signed reports, who carries each of them to the store and pokes nothing."""
+    place = replace(here.place, views=(), gas_key=bytes(account(3).key).hex())
+    here.add("other.db", place=place)
+    return here
+
+
+async def copy_in_front(here: FaultWorld) -> int:
+    """A searcher: what of ours waits in the memory pool, its inner push alone and for a higher tip; how many there were."""
+    pool = (await here.rpc("txpool_content"))["pending"]
+    mine = account(4).address.lower()
+    waiting = [tx for txs in pool.values() for tx in txs.values() if tx["from"].lower() != mine]
+    pushes = [(tx, unwrap(bytes.fromhex(tx["input"][2:]))[0]) for tx in waiting]
+    nonce = int(await here.rpc("eth_getTransactionCount", account(4).address, "latest"), 16)
+    for tx, push in ((tx, push) for tx, push in pushes if push):
+        fields = {
+            "to": here.place.store, "data": push, "nonce": nonce, "chainId": here.place.chain_id, "gas": 300_000,
+            "maxFeePerGas": int(tx["maxFeePerGas"], 16) + 10**9,
+            "maxPriorityFeePerGas": int(tx["maxPriorityFeePerGas"], 16) + 10**6, "value": 0,
+        }  # fmt: skip
+        raw = account(4).sign_transaction(fields).raw_transaction
+        await here.rpc("eth_sendRawTransaction", "0x" + bytes(raw).hex())
+    return sum(bool(push) for _, push in pushes)
+
+
+async def every_poke(here: FaultWorld) -> list[int]:
+    """Ways of all pokes of the view, in order."""
+    topic = "0x" + event_topic("ModeView", "Poked").hex()
+    asked = {"fromBlock": "0x0", "address": here.place.views[0], "topics": [topic]}
+    return [int(one["data"][66:], 16) for one in await here.rpc("eth_getLogs", asked)]
+
+
+@pytest.mark.parametrize("who", ["we", "a searcher who copies", "a stranger who carries"])
+async def test_whoever_pushes_each_turn_is_told_once(tmp_path: Path, who: str) -> None:
+    async with place_with(tmp_path) as place, world(place) as here:
+        first = stranger(here).targets.pop() if who == "a stranger who carries" else None
+        copied = 0
+        for priced in [CALM] * 4 + [FALLEN] * 12 + [CALM] * 12:
+            here.now_s += 2
+            here.round(priced)
+            if first is not None:  # his transaction is in the chain before we look
+                first.offer(here.done)
+                await first.turn()
+                await here.mine()
+                await first.turn()
+            await here.targets[0].turn()
+            if who == "a searcher who copies":
+                copied += await copy_in_front(here)
+            await here.mine()
+            await here.targets[0].turn()
+        ours = here.stores[0].pushes("t")
+        assert await every_poke(here) == [DOWN, UP, DOWN]
+        assert {r.state for r in ours} <= {"landed", "overtaken", "poked"}
+        assert here.seen[0].unpoked == []
+        assert ("overtaken" in {r.state for r in ours}) is (copied > 0) is (who == "a searcher who copies")
+        if first is not None:
+            assert {r.state for r in ours} == {"poked"}, "nothing was left to push"
+            await first.close()
+        for row in ours:
+            ok = (await here.rpc("eth_getTransactionReceipt", row.tx_hash))["status"] == "0x1"
+            assert ok or not views_of(row), "a transaction with pokes is never paid for in vain"
+
+
+async def test_a_copied_push_pokes_in_its_own_transaction_and_is_no_landing_of_ours(tmp_path: Path) -> None:
+    async with place_with(tmp_path) as place, world(place) as here:
+        await offer(here, CALM)
+        await land(here)
+        await offer(here, FALLEN, 3)
+        assert await copy_in_front(here) == 1
+        await land(here)
+        row = here.stores[0].pushes("t")[-1]
+        assert (row.state, here.seen[0].failed) == ("overtaken", ["overtaken"])
+        assert [p[2] for p in await poked(here, row)] == [UP]
+        assert here.targets[0].counts["landed"] == 1
+        assert here.targets[0]._pusher.stored[here.targets[0].indexes[FEED]].status is Status.DEPEG
+
+
+async def test_a_plain_push_that_was_copied_costs_less_than_its_landing_does(tmp_path: Path) -> None:
+    async with place_with(tmp_path, views=0) as place, world(place) as here:
+        await offer(here, CALM)
+        await land(here)
+        await offer(here, FALLEN)
+        assert await copy_in_front(here) == 1
+        await land(here)
+        row = here.stores[0].pushes("t")[-1]
+        assert row.state == "overtaken"
+        block = await here.rpc("eth_getBlockByNumber", hex(row.block or 0), True)
+        theirs, own = [await here.rpc("eth_getTransactionReceipt", tx["hash"]) for tx in block["transactions"]]
+        assert (theirs["from"], own["from"]) == (account(4).address.lower(), here.clients[0].payer)
+        assert int(own["gasUsed"], 16) < int(theirs["gasUsed"], 16)
+
+
+async def test_control_a_push_that_fails_inside_for_another_reason_counts_as_nothing_but_reverted(
+    tmp_path: Path,
+) -> None:
+    async with place_with(tmp_path) as place, world(place) as here:
+        await offer(here, CALM)
+        await land(here)
+        await offer(here, FALLEN, 3)
+        here.now_s += 60  # the block comes when the store no longer takes that round
+        await here.mine()
+        await here.targets[0].turn()
+        row = here.stores[0].pushes("t")[-1]
+        receipt = await here.rpc("eth_getTransactionReceipt", row.tx_hash)
+        assert (receipt["status"], row.state, views_of(row)) == ("0x1", "reverted", lower(place.views))
+        assert [p[2] for p in await poked(here, row)] == [DOWN], "the store has no depeg"
+        assert here.targets[0].counts["landed"] == 1
+        await offer(here, FALLEN)
+        assert [p[2] for p in await poked(here, await land(here))] == [UP], (
+            "what the views know is not taken for granted"
+        )
+
+
 async def test_what_another_one_pushed_is_told_with_the_next_push(tmp_path: Path) -> None:
     async with place_with(tmp_path) as place, world(place) as here:
         await offer(here, CALM)
         await land(here)
-        other = here.add("other.db", place=replace(place, views=(), gas_key=bytes(account(3).key).hex()))
+        other = stranger(here).targets[-1]
         own = here.targets.pop(0)
         await other.turn()
         await offer(here, FALLEN, 3)

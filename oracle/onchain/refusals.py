@@ -1,0 +1,225 @@
+"""What nodes and gateways say of a raw transaction, as data, and what that means. Pure.
+
+The words are those of the clients' own source, as far as it is public: geth `core/error.go`, `core/txpool/errors.go`,
+`internal/ethapi`; Nethermind `TxPool/AcceptTxResult.cs`, `TxPool/TxPoolErrorMessages.cs`; Besu `RpcErrorType.java`; Erigon
+`txpoolcfg/txpoolcfg.go`; Reth `rpc-eth-types/src/error/mod.rs`, `transaction-pool/src/error.rs`; nitro
+`execution/gethexec/sequencer.go`; zksync-era `tx_sender/result.rs`; zksync-os-server `rpc/src/tx_handler.rs`. op-geth, bor and
+coreth keep geth's. Each row's ``who`` names them; docs/push.md shows the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+
+class Sent(StrEnum):
+    """What became of a broadcast. The order is what counts where nodes say different things: the first of them."""
+
+    TAKEN = "taken"
+    NONCE_USED = "nonce used"
+    UNDERPRICED = "underpriced"
+    BELOW_BASE_FEE = "below base fee"
+    TOO_MUCH_GAS = "too much gas"
+    OVERSIZED = "oversized"
+    TOO_LITTLE_GAS = "too little gas"
+    REVERTS = "reverts"
+    FEE_CAP = "fee cap"
+    NO_FUNDS = "no funds"
+    WRONG_CHAIN = "wrong chain"
+    TYPE_UNKNOWN = "type unknown"
+    NONCE_GAP = "nonce gap"
+    UNKNOWN = "unknown"
+    POOL_FULL = "pool full"
+    NOT_READY = "not ready"
+    RATE_LIMITED = "rate limited"
+    METHOD_MISSING = "method missing"
+    TIMED_OUT = "timed out"
+    UNREACHABLE = "unreachable"
+
+
+class Act(Enum):
+    """What the pusher does about it."""
+
+    NOTHING = "it waits for the receipt"
+    RAISE = "made anew at once, for more"
+    AGAIN = "the same bytes go again, after a pause that doubles"
+    REBUILD = "the same bytes go once more, then it is simulated and made anew"
+    GIVE_UP = "given up: no node will ever take it; the next round's push is made from what was learnt"
+
+
+ACTS = {
+    Sent.TAKEN: Act.NOTHING,
+    Sent.NONCE_USED: Act.AGAIN,
+    Sent.UNDERPRICED: Act.RAISE,
+    Sent.BELOW_BASE_FEE: Act.RAISE,
+    Sent.TOO_MUCH_GAS: Act.GIVE_UP,
+    Sent.OVERSIZED: Act.GIVE_UP,
+    Sent.TOO_LITTLE_GAS: Act.REBUILD,
+    Sent.REVERTS: Act.REBUILD,
+    Sent.FEE_CAP: Act.GIVE_UP,
+    Sent.NO_FUNDS: Act.AGAIN,
+    Sent.WRONG_CHAIN: Act.GIVE_UP,
+    Sent.TYPE_UNKNOWN: Act.GIVE_UP,
+    Sent.NONCE_GAP: Act.AGAIN,
+    Sent.UNKNOWN: Act.REBUILD,
+    Sent.POOL_FULL: Act.AGAIN,
+    Sent.NOT_READY: Act.AGAIN,
+    Sent.RATE_LIMITED: Act.AGAIN,
+    Sent.METHOD_MISSING: Act.AGAIN,
+    Sent.TIMED_OUT: Act.AGAIN,
+    Sent.UNREACHABLE: Act.AGAIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Words of a refusal (lower case, a part of the message), what they mean, and who says so."""
+
+    words: str
+    sent: Sent
+    who: str
+
+
+def _rows(sent: Sent, **said: str) -> Iterator[Row]:
+    """Rows of one meaning: by client, its phrases with a bar between them."""
+    for who, phrases in said.items():
+        for words in phrases.split("|"):
+            yield Row(words=words, sent=sent, who=who.replace("_", "-"))
+
+
+TABLE = (
+    *_rows(
+        Sent.TAKEN,
+        geth="already known|known transaction:",
+        nethermind="alreadyknown",
+        besu="known transaction",
+        erigon="existing txn with same hash",
+        reth="already imported",
+        zksync_era="known transaction. transaction with hash",
+    ),
+    *_rows(
+        Sent.NONCE_USED,
+        geth="nonce too low",
+        nethermind="oldnonce",
+        arbitrum="invalid transaction nonce",
+    ),
+    *_rows(
+        Sent.BELOW_BASE_FEE,
+        geth="max fee per gas less than block base fee",
+        besu="gas price below current base fee",
+        nethermind="maxfeepergas too low",
+        arbitrum="max fee per gas less than block base fee: address",
+        zksync_era="max fee per gas less than block base fee",
+        astar="gas price less than block base fee",
+    ),
+    *_rows(
+        Sent.UNDERPRICED,
+        geth="replacement transaction underpriced|transaction underpriced|transaction gas price below minimum",
+        nethermind="feetoolow|replacementnotallowed",
+        besu="gas price below configured minimum gas price",
+        erigon="underpriced|fee too low|could not replace existing tx|replaced by transaction with higher tip",
+        reth="insufficient gas price to replace existing transaction|below chain minimum"
+        "|priority fee below minimum required priority fee",
+        arbitrum="gas price too low",
+    ),
+    *_rows(
+        Sent.TOO_MUCH_GAS,
+        geth="exceeds block gas limit|transaction gas limit too high|gas required exceeds allowance",
+        nethermind="gas limit reached|gaslimitexceeded",
+        besu="gas limit exceeds block gas limit",
+        erigon="gas limit is too high",
+        reth="exceeds max transaction gas limit|exceeds block's gas limit|intrinsic gas too high|gas limit too high",
+    ),
+    *_rows(
+        Sent.OVERSIZED,
+        geth="oversized data",
+        nethermind="transaction too large|maxtxsizeexceeded",
+        erigon="rlptoolong",
+        reth="input data too large",
+        gateways="request too large|request entity too large|content too large",
+    ),
+    *_rows(
+        Sent.TOO_LITTLE_GAS,
+        geth="intrinsic gas too low|insufficient gas for floor data gas cost",
+        besu="intrinsic gas exceeds gas limit",
+        erigon="intrinsicgas",
+        zksync_era="not enough gas for transaction validation|failed to pay the fee to the operator",
+    ),
+    *_rows(Sent.REVERTS, geth="execution reverted", zksync_era="failed to validate the transaction"),
+    *_rows(Sent.FEE_CAP, geth="exceeds the configured cap", besu="transaction fee cap exceeded"),
+    *_rows(
+        Sent.NO_FUNDS,
+        geth="insufficient funds|insufficient balance for transfer|transaction would cause overdraft",
+        nethermind="insufficientfunds",
+        besu="upfront cost exceeds account balance",
+        reth="transaction overdraws from account",
+        arbitrum="not enough funds for gas",
+        zksync_era="not enough balance to cover the fee",
+    ),
+    *_rows(
+        Sent.WRONG_CHAIN,
+        geth="invalid chain id|invalid sender|only replay-protected",
+        nethermind="invalidtxchainid|failed to recover sender|failedtoresolvesender",
+        besu="wrong chainid|chainid not supported|chainid is required|invalid signature",
+        reth="invalid transaction signature",
+    ),
+    *_rows(
+        Sent.TYPE_UNKNOWN,
+        geth="transaction type not supported|invalid transaction type",
+        nethermind="unsupported transaction type|notsupportedtxtype",
+        erigon="fork supporting this transaction type is not activated yet",
+        reth="failed to decode signed transaction",
+    ),
+    *_rows(
+        Sent.NONCE_GAP,
+        geth="nonce too high|future transaction tries to replace pending",
+        nethermind="noncegap|nonce too far in future|noncetoofarinfuture",
+        besu="transaction nonce is too distant|invalid transaction with a lower nonce exists",
+    ),
+    *_rows(
+        Sent.POOL_FULL,
+        geth="txpool is full|account limit exceeded|already reserved|in-flight transaction limit reached",
+        nethermind="pending transaction type conflict|pendingtxsofconflictingtype",
+        erigon="sub-pool is full|spammer",
+        reth="pool size constraints|conflicts with existing transaction",
+        arbitrum="sequencer pending tx pool full|queue full",
+        zksync_era="insertion of another transaction with the same nonce is in progress",
+    ),
+    *_rows(
+        Sent.NOT_READY,
+        nethermind="node is syncing|syncing",
+        besu="initial sync is still in progress|transaction pool not enabled",
+        arbitrum="please retry transaction|sequencer temporarily not available"
+        "|failed to publish transaction to any of the forwarding targets",
+        zksync_era="server shutting down",
+        cloudflare="cannot fulfill request",
+    ),
+    *_rows(
+        Sent.METHOD_MISSING,
+        geth="does not exist/is not available",
+        besu="method not enabled|method not found",
+        arbitrum="publishing transactions not supported by this endpoint",
+        gateways="method is not whitelisted|unsupported method|method not supported",
+    ),
+    *_rows(
+        Sent.TIMED_OUT,
+        geth="request timed out|context deadline exceeded",
+        besu="timeout expired",
+        gateways="timeout on the free tier|gateway time-out|i/o timeout",
+    ),
+)
+"""In this order: the first row whose words are in a message decides."""
+
+
+def meaning_of(message: str) -> Sent:
+    """What a node's message says of a transaction; UNKNOWN for words that nobody is known to use."""
+    low = message.lower()
+    return next((row.sent for row in TABLE if _says(low, row.words)), Sent.UNKNOWN)
+
+
+def _says(low: str, words: str) -> bool:
+    """Whether the words stand there, and not as the end of a longer one: "unknown transaction" is not a known one."""
+    at = low.find(words)
+    return at == 0 or (at > 0 and not low[at - 1].isalpha())
