@@ -15,7 +15,7 @@ from memory_desk import ROUND_S, STRANGE, MemoryDesk, filled, record
 from yarl import URL
 
 from feeds.units import MS
-from oracle.api import Abstaining, News, Server, StreamLimits, serve
+from oracle.api import Abstaining, GateLimits, News, Server, StreamLimits, serve
 from oracle.endpoint.openapi import DOCUMENT
 from oracle.endpoint.openapi_schemas import SCHEMAS
 from oracle.metrics import Metrics
@@ -131,7 +131,7 @@ async def test_a_report_is_for_the_first_target_or_the_named_one(client: Client)
     reports = [(await client.get(f"{OWN}/report{q}"))[1] for q in ("", "?target=local", "?target=second")]
     assert [r["store"] for r in reports] == ["0x" + client.desk.stores[n].hex() for n in ("local", "local", "second")]
     client.desk.stores = {}
-    client.desk.past["wdivETH/ETH"].clear()
+    client.desk.rounds["wdivETH/ETH"].clear()
     assert (await client.error(f"{OWN}/report?target=local"))[:2] == (503, "not_signed"), "no targets: no name is wrong"
 
 

@@ -21,7 +21,9 @@ from oracle.journal import SignJournal
 from oracle.live import Live
 from oracle.onchain.chain import ChainError
 from oracle.records import OnChain
+from oracle.readers import Readers, in_threads
 from oracle.rounds import Done, Rounds, Seat
+from oracle.seen import Quorum, TargetSeen
 from oracle.sign import SignedBatch, SignedValues, SignerSet
 from oracle.status import Why
 from oracle.store import Store
@@ -36,6 +38,13 @@ class Counted:
     """A target without a chain: real operators vote, and every time that they are asked is counted."""
 
     onchain: Mapping[str, OnChain] = {}
+    stands = TargetSeen(
+        target="main", sends=True, connected=True, looked_at_ms=ROUND_S * MS, pushes_left=900, few_pushes=100, feeds=(),
+        quorum=Quorum(weight=3, threshold=2, missing=()),
+    )  # fmt: skip
+
+    def seen(self) -> TargetSeen:
+        return replace(self.stands, connected=self.connected)
 
     def __init__(self, operators: Sequence[Operator], signers: SignerSet) -> None:
         self.asked: list[str] = []
@@ -67,6 +76,7 @@ class Stand:
         self.desk = StoreDesk(
             SPECS, self.store, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
             interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
+            readers=Readers(Path("unused.db"), executor=in_threads),
         )  # fmt: skip
         self.round(ROUND_S)
 
@@ -167,6 +177,7 @@ async def test_readers_of_every_report_have_a_few_signed_at_a_time_and_none_of_a
     desk = StoreDesk(
         specs, Store(":memory:"), Live(specs, rounds.members[0].states.__getitem__, lambda *_: []), {"main": chain},
         interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
+            readers=Readers(Path("unused.db"), executor=in_threads),
     )  # fmt: skip
 
     def publish(round_s: int) -> None:
