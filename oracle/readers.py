@@ -100,6 +100,8 @@ class Readers:
         except BrokenProcessPool:
             self._executor = None  # the next question starts new workers
             raise Problem(503, "busy", "the process that read for this ended", "ask again in a second", _CALM) from None
+        except sqlite3.Error as e:
+            raise Problem(503, "busy", f"the database can not be read: {e}", "ask again in a second", _CALM) from None
         except TimeoutError:
             if future is not None:
                 future.cancel()  # one that waits still; one that runs goes on to its end

@@ -61,9 +61,10 @@ class Counted:
 
 
 class Stand:
-    """Two stores, three operators, rounds."""
+    """Two stores, three operators, rounds. ``at_ms``: the clock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Store | None = None, *, started: bool = True) -> None:
+        self.at_ms = ROUND_S * MS
         self.operators = [
             Operator(f"op{i}", k, SignJournal(folder / f"{i}.db", address_of(k), now_ms=0, mute_ms=0), bound_bps=100)
             for i, k in enumerate(KEYS)
@@ -72,15 +73,17 @@ class Stand:
         self.targets = {n: Counted(self.operators, s) for n, s in (("main", SIGNERS), ("side", other))}
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
         self.rounds = Rounds(SPECS, members, Seat(target="main", signers=SIGNERS, indexes=INDEXES))
-        self.store = Store(":memory:")
+        self.store = store or Store(":memory:")
         self.desk = StoreDesk(
             SPECS, self.store, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
-            interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
+            interval_s=10, now_ms=lambda: self.at_ms, offset_ms=lambda: 0,
             readers=Readers(Path("unused.db"), executor=in_threads),
         )  # fmt: skip
-        self.round(ROUND_S)
+        if started:
+            self.round(ROUND_S)
 
     def round(self, round_s: int) -> None:
+        self.at_ms = round_s * MS
         done = self.rounds.run(round_s, observed(round_s * MS), now_ms=round_s * MS)
         self.rounds.commit(done)
         for target in self.targets.values():
