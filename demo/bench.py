@@ -12,7 +12,6 @@ from demo.bench_gas import gas
 from demo.bench_latency import latency
 
 
-
 async def run(what: str) -> dict[str, Any]:
     """Run one benchmark by name; returns its JSON document."""
     benches: Mapping[str, Callable[[], Awaitable[dict[str, Any]]]] = {

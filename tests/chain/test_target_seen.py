@@ -15,6 +15,7 @@ from test_target_shown import call_store
 import oracle.target
 from demo import anvil
 from feeds.units import MS
+from oracle.eip712 import address_of
 
 pytestmark = pytest.mark.chain
 GRACE_S = RULES.max_push_age_s + RULES.bump_after_s
@@ -48,7 +49,9 @@ async def test_what_is_older_on_chain_than_heartbeat_and_a_push_is_late(tmp_path
             assert not [f for f in faults(here) if "s old on chain" in f]
         await push_once(here)
         late = [f for f in faults(here) if "s old on chain" in f]
-        assert late == [f"target t: {f} is {here.now_s - landed_s} s old on chain, its heartbeat is 16 s" for f in SPECS]
+        assert late == [
+            f"target t: {f} is {here.now_s - landed_s} s old on chain, its heartbeat is 16 s" for f in SPECS
+        ]
         for name in ("alpha", "beta"):
             here._journals[name]._mute_until_ms = 0
         await push_once(here)
@@ -80,8 +83,6 @@ async def test_an_operator_of_less_weight_than_the_threshold_is_never_ready(tmp_
 
 
 def _addresses() -> list[str]:
-    from oracle.eip712 import address_of
-
     return [address_of(key).hex() for key in KEYS.values()]
 
 

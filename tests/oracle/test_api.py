@@ -15,7 +15,7 @@ from memory_desk import ROUND_S, STRANGE, MemoryDesk, filled, record
 from yarl import URL
 
 from feeds.units import MS
-from oracle.api import Abstaining, GateLimits, News, Server, StreamLimits, serve
+from oracle.api import Abstaining, News, Server, StreamLimits, serve
 from oracle.endpoint.openapi import DOCUMENT
 from oracle.endpoint.openapi_schemas import SCHEMAS
 from oracle.metrics import Metrics

@@ -20,8 +20,8 @@ from oracle.eip712 import address_of
 from oracle.journal import SignJournal
 from oracle.live import Live
 from oracle.onchain.chain import ChainError
-from oracle.records import OnChain
 from oracle.readers import Readers, in_threads
+from oracle.records import OnChain
 from oracle.rounds import Done, Rounds, Seat
 from oracle.seen import Quorum, TargetSeen
 from oracle.sign import SignedBatch, SignedValues, SignerSet

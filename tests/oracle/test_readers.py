@@ -91,7 +91,12 @@ async def test_another_process_reads_and_says_the_same_and_a_dead_one_is_replace
         worker = await readers.read(pid)
         assert worker != os.getpid()
         problem = await refused(readers, wrong)
-        assert (problem.status, problem.code, problem.message, problem.headers) == (404, "unknown_round", "it is gone", {"X": "1"})
+        assert (problem.status, problem.code, problem.message, problem.headers) == (
+            404,
+            "unknown_round",
+            "it is gone",
+            {"X": "1"},
+        )
         os.kill(worker, signal.SIGKILL)
         assert (await refused(readers)).code == "busy"
         assert await readers.read(pid) not in (worker, os.getpid())
@@ -175,9 +180,7 @@ def test_the_past_is_read_only(path: Path) -> None:
 
 
 @pytest.mark.loopback
-async def test_rounds_go_on_and_prices_are_served_while_every_reader_is_stuck(
-    tmp_path: Path, readers: Readers
-) -> None:
+async def test_rounds_go_on_and_prices_are_served_while_every_reader_is_stuck(tmp_path: Path, readers: Readers) -> None:
     stand, gate = Stand(tmp_path), Gate()
     stand.desk._readers = readers
     server = await serve(stand.desk, host="127.0.0.1", port=0, now_ms=lambda: DESK_S * MS, metrics=bytes)
