@@ -14,6 +14,7 @@ from feeds.units import MS
 from oracle.ballot import Ballot
 from oracle.cosign import Operator
 from oracle.fit import bind, check_presence, read_limits
+from oracle.hush import Tally
 from oracle.landed import Landed
 from oracle.onchain.chain import ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
@@ -113,6 +114,7 @@ class Target:
         self._done: Done | None = None
         self._due_since: dict[tuple[int, int], int] = {}
         self._limits: Mapping[int, StoreLimits] = {}
+        self._told = Tally()
         self._looked_ms: int | None = None
         self._looked_at: Mapping[int, Report] = self._pusher.stored
         self._pushes_left: int | None = None
@@ -185,7 +187,10 @@ class Target:
         except _TROUBLE as e:
             self.counts["failed"] += 1
             self._tools.on_failed(_word(e))
-            _log.warning("no push this time; the next round tries again", target=self.name, why=str(e)[:300])
+            more = self._told.more(_word(e))
+            if more is not None:  # a look comes twice a second
+                _log.warning("no push this time; the next look tries again", target=self.name, why=str(e)[:300],
+                             more_since_the_last_line=more)  # fmt: skip
             if isinstance(e, StoreRefuses) and e.name in _STALE_SET:
                 self._voters.leave()
         finally:
