@@ -10,11 +10,13 @@ reader's questions are answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,8 @@ _SHOWN = "ETH/USD"
 READERS = (0, 2, 50)
 _PAST = 7_200
 _HALVES, _FILES = 400, 300
-_WARM_S, _TAIL_S = 6.0, 4.0
+_AT_ONCE, _RATE_S, _PAUSE_S = 8, 3.0, 0.5
+_OK = 200
 _RATE = 20
 _PROCESS = """
 [oracle]
@@ -68,8 +71,17 @@ symbol = "{symbol}"
 """
 
 
-async def api(seconds: float = 20.0, readers: Sequence[int] = READERS) -> dict[str, Any]:
-    """Measure each number of readers for so long, then requests a second, then half-open connections."""
+async def api(
+    seconds: float = 20.0, readers: Sequence[int] = READERS, half_open_s: float = 40.0, settle_s: float = 5.0
+) -> dict[str, Any]:
+    """Measure each number of readers for so long, then requests a second, then half-open connections.
+
+    Args:
+        seconds: length of each step with readers.
+        readers: how many, one step each; the first is what the others are compared with.
+        half_open_s: length of the last step.
+        settle_s: before the first step and after each.
+    """
     with tempfile.TemporaryDirectory(prefix="lrt-oracle-bench-") as folder:
         async with running("demo.bench_venues") as venues, running("demo.bench_crowd") as crowd:
             places = await venues.hear()
@@ -83,80 +95,92 @@ async def api(seconds: float = 20.0, readers: Sequence[int] = READERS) -> dict[s
                 service = asyncio.create_task(app.run(stop))
                 streaming = asyncio.create_task(_streaming(venues))
                 try:
-                    await asyncio.sleep(_WARM_S)
-                    return await _measured(app, crowd, f"http://127.0.0.1:{port}", seconds, readers)
+                    await asyncio.sleep(settle_s)
+                    bench = _Bench(app, crowd, f"http://127.0.0.1:{port}", settle_s)
+                    return await bench.measured(seconds, readers, half_open_s)
                 finally:
                     streaming.cancel()
                     stop.set()
                     await asyncio.gather(service, streaming, return_exceptions=True)
 
 
-async def _measured(app: App, crowd: Process, url: str, seconds: float, readers: Sequence[int]) -> dict[str, Any]:
-    feed = f"{url}/v1/prices/{_SHOWN}"
-    steps = [await _beside(app, crowd, f"{feed}/twap?window_s={_PAST}", n, seconds) for n in readers]
-    alone = steps[0]["round_to_disk_ms"]["p50"]
-    for step in steps:
-        step["ratio_p50"] = round(step["round_to_disk_ms"]["p50"] / alone, 2) if alone else None
-    paths = {"price": feed, "history_200": f"{feed}/history?limit=200", "twap_1800": f"{feed}/twap"}
-    rates = {}
-    for name, path in paths.items():
-        asked = {"url": path, "readers": 8, "seconds": 3.0}
-        await crowd.say(asked)
-        rates[name] = round((await crowd.hear()).get("200", 0) / 3.0)
-    return {"twap_readers": steps, "requests_per_s": rates, "half_open": await _half_open(app, crowd, url)}
+@dataclass(frozen=True)
+class _Bench:
+    """The service, its crowd, and where it listens."""
 
+    app: App
+    crowd: Process
+    url: str
+    settle_s: float
 
-async def _beside(app: App, crowd: Process, url: str, readers: int, seconds: float) -> dict[str, Any]:
-    app.durable_ms.clear()
-    first = app.last_round_s
-    if readers:
-        await crowd.say({"url": url, "readers": readers, "seconds": seconds})
-        answers = await crowd.hear()
-    else:
-        answers = await asyncio.sleep(seconds, {})
-    due = now_ms() // MS - first
-    taken = sorted(app.durable_ms)
-    await asyncio.sleep(_TAIL_S)  # what the crowd left behind comes to its end
-    return {
-        "readers": readers,
-        "rounds": len(taken),
-        "skipped": max(0, due - len(taken) - 1),
-        "round_to_disk_ms": {f"p{p}": at_percent(taken, p) for p in (50, 90, 100)},
-        "answers": answers,
-    }
+    async def measured(self, seconds: float, readers: Sequence[int], half_open_s: float) -> dict[str, Any]:
+        feed = f"{self.url}/v1/prices/{_SHOWN}"
+        steps = [await self._beside(f"{feed}/twap?window_s={_PAST}", n, seconds) for n in readers]
+        alone = steps[0]["round_to_disk_ms"]["p50"]
+        for step in steps:
+            step["ratio_p50"] = round(step["round_to_disk_ms"]["p50"] / alone, 2) if alone else None
+        paths = {"price": feed, "history_200": f"{feed}/history?limit=200", "twap_1800": f"{feed}/twap"}
+        rates = {name: await self._rate(path) for name, path in paths.items()}
+        return {"twap_readers": steps, "requests_per_s": rates, "half_open": await self._half_open(half_open_s)}
 
+    async def _rate(self, url: str) -> int:
+        await self.crowd.say({"url": url, "readers": _AT_ONCE, "seconds": _RATE_S})
+        served: int = (await self.crowd.hear()).get("200", 0)
+        return round(served / _RATE_S)
 
-async def _half_open(app: App, crowd: Process, url: str, seconds: float = 40.0) -> dict[str, Any]:
-    host, port = "127.0.0.1", int(url.rsplit(":", 1)[1])
-    app.durable_ms.clear()
-    with _log_bytes() as written:
-        await crowd.say({"host": host, "port": port, "halves": _HALVES, "seconds": seconds})
-        heard = asyncio.create_task(crowd.hear())
-        asked, answered = 0, 0
-        limit = aiohttp.ClientTimeout(total=2)
-        while not heard.done():
-            asked += 1
-            try:
-                async with (
-                    aiohttp.ClientSession(timeout=limit) as session,
-                    session.get(f"{url}/v1/prices/{_SHOWN}") as one,
-                ):
-                    answered += one.status == 200  # noqa: PLR2004 - served
-            except (aiohttp.ClientError, OSError, TimeoutError):
-                pass
-            await asyncio.sleep(0.5)
-        bytes_ = written()
-    return {
-        "files": _FILES,
-        "connections": _HALVES,
-        "seconds": seconds,
-        "crowd": heard.result(),
-        "log_bytes_a_minute": round(bytes_ * 60 / seconds),
-        "others_asked": asked,
-        "others_answered": answered,
-        "rounds": len(app.durable_ms),
-        "round_to_disk_ms_p50": at_percent(sorted(app.durable_ms), 50),
-    }
+    async def _beside(self, url: str, readers: int, seconds: float) -> dict[str, Any]:
+        self.app.durable_ms.clear()
+        first = self.app.last_round_s
+        answers: dict[str, int] = {}
+        if readers:
+            await self.crowd.say({"url": url, "readers": readers, "seconds": seconds})
+            answers = await self.crowd.hear()
+        else:
+            await asyncio.sleep(seconds)
+        due = now_ms() // MS - first
+        taken = sorted(self.app.durable_ms)
+        await asyncio.sleep(self.settle_s)  # what the crowd left behind comes to its end
+        return {
+            "readers": readers,
+            "rounds": len(taken),
+            "skipped": max(0, due - len(taken) - 1),
+            "round_to_disk_ms": {f"p{p}": at_percent(taken, p) for p in (50, 90, 100)},
+            "answers": answers,
+        }
+
+    async def _half_open(self, seconds: float) -> dict[str, Any]:
+        host, port = "127.0.0.1", int(self.url.rsplit(":", 1)[1])
+        self.app.durable_ms.clear()
+        with _log_bytes() as written:
+            await self.crowd.say({"host": host, "port": port, "halves": _HALVES, "seconds": seconds})
+            heard = asyncio.create_task(self.crowd.hear())
+            answered = []
+            while not heard.done():
+                answered.append(await self._is_answered())
+                await asyncio.sleep(_PAUSE_S)
+            bytes_ = written()
+        return {
+            "files": _FILES,
+            "connections": _HALVES,
+            "seconds": seconds,
+            "crowd": heard.result(),
+            "log_bytes_a_minute": round(bytes_ * 60 / seconds),
+            "others_asked": len(answered),
+            "others_answered": sum(answered),
+            "rounds": len(self.app.durable_ms),
+            "round_to_disk_ms_p50": at_percent(sorted(self.app.durable_ms), 50),
+        }
+
+    async def _is_answered(self) -> bool:
+        """Whether somebody who connects and asks for a price gets it."""
+        url = f"{self.url}/v1/prices/{_SHOWN}"
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
+                session.get(url) as one,
+            ):
+                return one.status == _OK
+        return False
 
 
 async def _streaming(venues: Process) -> None:

@@ -20,6 +20,7 @@ from demo.bench_process import say, standard_lines
 
 _HALF = b"GET /v1/prices HTTP/1.1\r\nHost: half\r\n"
 _PAUSE_S = 0.05
+_OK = 200
 
 
 async def _read(url: str, readers: int, seconds: float) -> dict[str, Any]:
@@ -31,8 +32,8 @@ async def _read(url: str, readers: int, seconds: float) -> dict[str, Any]:
                 async with session.get(url) as reply:
                     await reply.read()
                     found[str(reply.status)] += 1
-                if reply.status != 200:  # noqa: PLR2004 - told to come again later
-                    await asyncio.sleep(_PAUSE_S)
+                if reply.status != _OK:
+                    await asyncio.sleep(_PAUSE_S)  # told to come again later
             except (aiohttp.ClientError, OSError, TimeoutError):
                 found["failed"] += 1
                 await asyncio.sleep(_PAUSE_S)

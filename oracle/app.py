@@ -328,7 +328,8 @@ class App:
             self.metrics.streams(len(hub), hub.dropped)
             self.metrics.connections(len(gate), gate.counts(), self.readers.refused)
         health = self.desk.health()
-        self.metrics.chains.set(health.targets, now_ms(), ready=health.live and health.ready)
+        ready = health.live and health.ready
+        self.metrics.chains.set(health.targets, now_ms(), ready=ready, round_s=health.round)
         return self.metrics.render()
 
     # --- what is built -----------------------------------------------------------------------------------------------

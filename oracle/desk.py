@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol, TypeVar
 
 from feeds.units import MS
@@ -38,6 +39,10 @@ class Chain(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the operators have their seat there."""
+
+    @property
+    def wanted(self) -> AbstractSet[str]:
+        """Feeds that are pushed there."""
 
     async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
         """A batch of these feeds for the newest round."""
@@ -158,8 +163,7 @@ class StoreDesk:
     def absent(self, feed: str) -> tuple[str, ...]:
         """Targets whose store is to hold a feed (each leg of a cross) and is not known to."""
         legs = self._specs[feed].legs or (feed,)
-        seen = [(t.seen(), t.onchain) for t in self._targets.values()]
-        return tuple(s.target for s, held in seen if s.sends and s.wants(legs) and feed not in held)
+        return tuple(n for n, t in self._targets.items() if t.wanted >= set(legs) and feed not in t.onchain)
 
     def newest_round(self, feed: str) -> int | None:
         """The newest round of this run for a feed that abstains, else that of its last record."""

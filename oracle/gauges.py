@@ -29,11 +29,13 @@ class ChainGauges:
         self._weight = self._gauge("quorum_weight", "what the operators here can sign with; NaN: not known", target)
         self._threshold = self._gauge("quorum_threshold", "what a push needs; NaN: not known", target)
         self._missing = self._gauge("quorum_missing", "signers of the store that do not sign here", target)
+        self._round = self._gauge("round_timestamp_seconds", "round_time of this run's newest round; NaN: none", ())
         self._ready = self._gauge("ready", "1 while /readyz answers 200", ())
 
-    def set(self, targets: Iterable[TargetSeen], now_ms: int, *, ready: bool) -> None:
+    def set(self, targets: Iterable[TargetSeen], now_ms: int, *, ready: bool, round_s: int | None) -> None:
         """Take everything over as it stands."""
         self._ready.set(int(ready))
+        self._round.set(nan if round_s is None else round_s)
         for one in targets:
             name, quorum = one.target, one.quorum
             self._connected.labels(name).set(int(one.connected))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from feeds.units import MS, div_up
@@ -67,10 +67,6 @@ class TargetSeen:
     pushes_left: int | None
     few_pushes: int
     feeds: tuple[FeedSeen, ...]
-
-    def wants(self, feeds: Sequence[str]) -> bool:
-        """Whether it is to hold all of these."""
-        return {f.feed for f in self.feeds}.issuperset(feeds)
 
     def faults(self, now_ms: int) -> Iterator[str]:
         """What keeps prices from being on this chain as they are here, a sentence each."""

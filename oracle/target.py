@@ -41,6 +41,8 @@ _REMEMBERED = 50
 _QUIET_MS = 15_000
 _TURN_S = 120.0
 """Each request has its limit; so long may all of a look take together: an endpoint may answer each just before its limit."""
+_START_S = 20.0
+"""So long may a chain keep rounds and endpoint from starting."""
 _STALE_SET = frozenset({"WrongEpoch", "BadSignature", "BelowThreshold"})
 _TROUBLE = (ChainError, SignerError, OSError, TimeoutError, sqlite3.Error)
 """What a look at a chain may end with; the next one tries again. SQLite's: the database is locked, or its disk is full."""
@@ -115,6 +117,7 @@ class Target:
         self._due_since: dict[tuple[int, int], int] = {}
         self._limits: Mapping[int, StoreLimits] = {}
         self._told = Tally()
+        self._wanted = frozenset(feeds)
         self._looked_ms: int | None = None
         self._looked_at: Mapping[int, Report] = self._pusher.stored
         self._pushes_left: int | None = None
@@ -128,6 +131,11 @@ class Target:
     def onchain(self) -> Mapping[str, OnChain]:
         """What the store holds of each feed, whoever pushed it: as read at the newest block of the last round."""
         return self._landings.show(self._pusher.stored)
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Feeds that are pushed there; none in a dry run."""
+        return self._wanted if self.can_send else frozenset()
 
     def seen(self) -> TargetSeen:
         """How it stands, for readiness and metrics."""
@@ -170,7 +178,7 @@ class Target:
                 takes reports of another age.
         """
         try:
-            async with asyncio.timeout(_TURN_S):
+            async with asyncio.timeout(_START_S):
                 await self._connect()
         except Unfit:
             raise

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fault_proxy import FaultyNode
 from fault_world import KEYS, RULES, SPECS, FaultWorld
+from structlog.testing import capture_logs
 from test_push_targets import push_once, put_store, world
 from test_target_shown import call_store
 
@@ -101,9 +102,14 @@ async def test_a_hanging_endpoint_shows_and_a_look_at_nothing_is_no_look(tmp_pat
                 looked = here.targets[0].seen().looked_at_ms
                 forward, never = proxy._forward, asyncio.Event()
                 proxy._forward = lambda _: never.wait()  # type: ignore[method-assign,assignment,return-value]
-                for _ in range(4):
-                    here.now_s += 8
-                    await here.targets[0].turn()  # nothing is under way and nothing is new: nobody is asked at first
+                with capture_logs() as told:
+                    for _ in range(4):
+                        here.now_s += 8
+                        await here.targets[
+                            0
+                        ].turn()  # nothing is under way and nothing is new: nobody is asked at first
+                assert len(here.seen[0].failed) >= 2
+                assert len([one for one in told if one["event"].startswith("no push this time")]) == 1
                 assert here.targets[0].seen().looked_at_ms == looked
                 assert [f for f in faults(here) if "its chain was not seen for 32 s" in f]
                 assert here.seen[0].failed, "no look waits without end"
@@ -131,7 +137,8 @@ async def test_an_endpoint_that_answers_each_request_late_can_not_hold_a_look_fo
         here.clients[0].head = slow  # type: ignore[method-assign]
         here.now_s += 2
         here.round({"wdivETH/ETH": (10**18, 10**18), "ETH/USD": (2_000 * 10**18, 0)})
-        await here.targets[0].turn()
+        async with asyncio.timeout(30):
+            await here.targets[0].turn()
         assert (asked, here.seen[0].failed) == (1, ["TimeoutError"])
         here.clients[0].head = head  # type: ignore[method-assign]
         monkeypatch.undo()

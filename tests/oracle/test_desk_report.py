@@ -43,6 +43,10 @@ class Counted:
         quorum=Quorum(weight=3, threshold=2, missing=()),
     )  # fmt: skip
 
+    @property
+    def wanted(self) -> set[str]:
+        return {f.feed for f in self.stands.feeds} if self.stands.sends else set()
+
     def seen(self) -> TargetSeen:
         return replace(self.stands, connected=self.connected)
 

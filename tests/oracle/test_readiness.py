@@ -241,7 +241,10 @@ async def test_a_price_says_that_the_chain_is_behind_though_it_is_ok_itself(tmp_
 def test_metrics_tell_it_by_target_and_feed() -> None:
     metrics = Metrics(lambda: 0)
     metrics.chains.set(
-        [replace(FINE, quorum=Quorum(weight=1, threshold=2, missing=("b",)))], (ROUND_S + 145) * MS, ready=False
+        [replace(FINE, quorum=Quorum(weight=1, threshold=2, missing=("b",)))],
+        (ROUND_S + 145) * MS,
+        ready=False,
+        round_s=None,
     )
     seen = lines(metrics)
     assert seen["lrt_oracle_ready"] == 0
