@@ -124,6 +124,7 @@ def test_a_worker_ends_with_its_parent_however_that_ends(path: Path) -> None:
         if not runs(worker):
             return
         time.sleep(0.01)
+    os.kill(worker, signal.SIGKILL)
     pytest.fail("the worker outlives its parent")
 
 
