@@ -28,7 +28,7 @@ from oracle.explain import explanation
 from oracle.records import Explanation
 from oracle.store import Store
 
-_NICE = 10
+_NICE = 5
 _CALM = {"Retry-After": "1"}
 T = TypeVar("T")
 
