@@ -31,7 +31,7 @@ from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
 from feeds.watch import Hooks, Watch
 from oracle import keys
-from oracle.api import Server, serve
+from oracle.api import GateLimits, Server, serve
 from oracle.ballot import Ballot
 from oracle.clock import REFUSE_MS, WARN_MS, ClockWatch, now_ms
 from oracle.config import OperatorSection, TargetSection, address
@@ -40,6 +40,7 @@ from oracle.desk import StoreDesk
 from oracle.drift import drifts
 from oracle.eip712 import Domain, address_of
 from oracle.holds import Hold
+from oracle.hush import hush
 from oracle.journal import SignJournal
 from oracle.live import Live
 from oracle.metrics import Metrics
@@ -47,6 +48,7 @@ from oracle.onchain.chain import Signer, StoreClient, Unfit
 from oracle.onchain.due import PushPolicy
 from oracle.plan import Plan
 from oracle.push import PushRules
+from oracle.readers import Readers
 from oracle.records import PushRow, Record
 from oracle.remote import RemoteOperator, RemoteSigner
 from oracle.rounds import Done, Member, Rounds, subset
@@ -102,6 +104,7 @@ class App:
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)
         self.durable_ms: deque[int] = deque(maxlen=_SAMPLES)
         self.receipt_ms: deque[int] = deque(maxlen=_SAMPLES)
+        self.readers = Readers(Path(plan.config.oracle.database))
         self.desk = StoreDesk(
             plan.specs,
             self.store,
@@ -110,6 +113,8 @@ class App:
             interval_s=plan.config.oracle.round_interval_s,
             now_ms=now_ms,
             offset_ms=lambda: self.clock.offset_ms(now_ms()),
+            readers=self.readers,
+            keyless=[m.name for m in self.rounds.members if m.signer is None and plan.config.operators],
             reports=not any(o.shared_journal for o in plan.config.operators),
         )
         self._against: dict[str, dict[str, Kind]] = {}
@@ -126,6 +131,7 @@ class App:
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end everything in order: no new rounds, tasks cancelled, files closed."""
         config = self.plan.config
+        hush()
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             self._watch = self._build_watch(session)
             self.targets.update({n: self._target(n, t) for n, t in config.targets.items()})
@@ -137,6 +143,7 @@ class App:
                 now_ms=now_ms,
                 metrics=self._render,
                 cors_origins=config.api.cors_origins,
+                gate_limits=GateLimits(connections=config.api.max_connections, idle_s=config.api.idle_s),
             )
             self._server = server
             self._schedule(self._scheduler)
@@ -158,6 +165,7 @@ class App:
                     task.cancel()
                 await asyncio.gather(tasks, waiter, return_exceptions=True)
                 await server.close()
+                self.readers.close()
                 for target in self.targets.values():
                     await target.close()
                 await self._close_signers()
@@ -316,7 +324,12 @@ class App:
         if self._watch is not None:
             self.metrics.snapshot(self._watch.health(), {n: r.stats for n, r in self._watch.readers.items()})
         if self._server is not None:
-            self.metrics.streams(len(self._server.hub), self._server.hub.dropped)
+            hub, gate = self._server.hub, self._server.gate
+            self.metrics.streams(len(hub), hub.dropped)
+            self.metrics.connections(len(gate), gate.counts(), self.readers.refused)
+        health = self.desk.health()
+        ready = health.live and health.ready
+        self.metrics.chains.set(health.targets, now_ms(), ready=ready, round_s=health.round)
         return self.metrics.render()
 
     # --- what is built -----------------------------------------------------------------------------------------------

@@ -94,13 +94,17 @@ class OracleSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSection:
-    """[api]: the local endpoint."""
+    """[api]: the local endpoint. ``idle_s``: how long a connection may take from one whole request to the next."""
 
     host: str = "127.0.0.1"
     port: int = 8551
     cors_origins: tuple[str, ...] = ()
+    max_connections: int = 1_024
+    idle_s: int = 15
 
     def __post_init__(self) -> None:
+        if self.max_connections < 8 or self.idle_s < 1:  # noqa: PLR2004 - a few readers, a probe and a scraper
+            raise ValueError("max_connections must be at least 8 and idle_s at least 1")
         if not 0 <= self.port <= 65_535:  # noqa: PLR2004 - what TCP has; 0 takes a free one
             raise ValueError(f"port = {self.port}: write 1 to 65535")
 

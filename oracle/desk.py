@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Set as AbstractSet
+from typing import Protocol, TypeVar
 
 from feeds.units import MS
 from oracle.api import Health, News, NoReport
 from oracle.ballot import Ballot
 from oracle.endpoint.documents import Abstaining
-from oracle.explain import explanation
+from oracle.endpoint.shown import Past
 from oracle.live import Live
 from oracle.onchain.chain import ChainError
-from oracle.records import Explanation, OnChain, Record
+from oracle.readers import Readers
+from oracle.records import OnChain, Record
 from oracle.rounds import Done
+from oracle.seen import TargetSeen
 from oracle.sign import SignedBatch
 from oracle.spec import FeedSpec
 from oracle.status import Why
 from oracle.store import Store
 
+T = TypeVar("T")
 _LATE_ROUNDS = 3
 _SIGNED_AT_ONCE = 4
 """Reports that are being signed at a time: each costs every operator a write to disk, and rounds and pushes go on beside."""
@@ -36,8 +40,15 @@ class Chain(Protocol):
     def connected(self) -> bool:
         """Whether the operators have their seat there."""
 
+    @property
+    def wanted(self) -> AbstractSet[str]:
+        """Feeds that are pushed there."""
+
     async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
         """A batch of these feeds for the newest round."""
+
+    def seen(self) -> TargetSeen:
+        """How it stands."""
 
 
 class StoreDesk:
@@ -51,6 +62,8 @@ class StoreDesk:
         interval_s: between rounds.
         now_ms: the clock.
         offset_ms: how far the clock is off.
+        readers: who reads what is stored.
+        keyless: operators of the config that have no key here and sign nothing.
         reports: whether anybody may have a report signed. Not where another process signs with the same journals: a
             reader here could then take the word for a round from that process.
     """
@@ -65,10 +78,13 @@ class StoreDesk:
         interval_s: int,
         now_ms: Callable[[], int],
         offset_ms: Callable[[], int],
+        readers: Readers,
+        keyless: Sequence[str] = (),
         reports: bool = True,
     ) -> None:
-        self._specs, self._store, self._live, self._targets = specs, store, live, targets
+        self._specs, self._live, self._targets = specs, live, targets
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
+        self._readers, self._keyless = readers, tuple(keyless)
         self._signs_reports = reports
         self._records = {f: r for f in specs if (r := store.record(f)) is not None}
         self._abstaining: dict[str, Abstaining] = {}
@@ -120,8 +136,21 @@ class StoreDesk:
         return self._records.get(feed)
 
     def abstaining(self, feed: str) -> Abstaining | None:
-        """Why the newest round brought no price."""
-        return self._abstaining.get(feed)
+        """Why the newest round brought no price; of every feed where there is no round of now."""
+        return self._abstaining.get(feed) or self._stopped()
+
+    def _stopped(self) -> Abstaining | None:
+        """Rounds that are not made bring no price either: a record of before must not look like one of now."""
+        if self._round_s is None:
+            text = "no round since the start of this process: what is shown is an earlier one's"
+            return Abstaining(why=Why.STALE, text=text, since_ms=self._started_ms)
+        if self._is_late(self._now_ms() - self._round_s * MS):
+            text = f"no round since {self._round_s}: this process makes none"
+            return Abstaining(why=Why.STALE, text=text, since_ms=(self._round_s + self._interval_s) * MS)
+        return None
+
+    def _is_late(self, waited_ms: int) -> bool:
+        return abs(waited_ms) >= _LATE_ROUNDS * self._interval_s * MS + _LATE_ROUNDS * MS
 
     def indication(self, feed: str) -> Record | None:
         """The newest word of the live lane."""
@@ -131,17 +160,21 @@ class StoreDesk:
         """What each target's store holds."""
         return tuple(t.onchain[feed] for t in self._targets.values() if feed in t.onchain)
 
-    async def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
-        """Final records of a time range, ascending."""
-        return await asyncio.to_thread(self._store.history, feed, since_ms, until_ms - 1, limit)
+    def absent(self, feed: str) -> tuple[str, ...]:
+        """Targets whose store is to hold a feed (each leg of a cross) and is not known to."""
+        legs = self._specs[feed].legs or (feed,)
+        return tuple(n for n, t in self._targets.items() if t.wanted >= set(legs) and feed not in t.onchain)
 
-    async def explain(self, feed: str, round_s: int | None) -> Explanation | None:
-        """Every operator's round behind a record, and the values that they signed."""
-        newest = self._store.record(feed)
-        wanted = round_s or (newest.report.round_time_s if newest else self._store.last_round_s())
-        if feed in self._abstaining and round_s is None and self._round_s is not None:
-            wanted = self._round_s
-        return explanation(self._store, feed, wanted)
+    def newest_round(self, feed: str) -> int | None:
+        """The newest round of this run for a feed that abstains, else that of its last record."""
+        record = self._records.get(feed)
+        if record is None or feed in self._abstaining:
+            return self._round_s
+        return record.report.round_time_s
+
+    async def past(self, work: Callable[[Past], T]) -> T:
+        """What a function makes of the stored rounds."""
+        return await self._readers.read(work)
 
     def targets(self) -> tuple[str, ...]:
         """Names of the stores that are signed for, in the order of the config."""
@@ -171,25 +204,32 @@ class StoreDesk:
             return await _signed(chain, feed)
 
     def health(self) -> Health:
-        """Live: rounds are made. Ready: every feed has a price and every target is connected."""
+        """Live: rounds are made. Ready: this run's newest round has a price of every feed, and every chain that is pushed to has it too."""
         now_ms = self._now_ms()
         lag_ms = None if self._round_s is None else now_ms - self._round_s * MS
         waited_ms = now_ms - self._started_ms if lag_ms is None else lag_ms
-        live = abs(waited_ms) < _LATE_ROUNDS * self._interval_s * MS + _LATE_ROUNDS * MS
+        live = not self._is_late(waited_ms)
         reasons = [] if live else [f"no round for {waited_ms} ms"]
+        reasons += ["no round since the start of this process"] if self._round_s is None else []
         reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
         reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
-        reasons += [f"target {n} is not connected" for n, t in self._targets.items() if not t.connected]
+        targets = [t.seen() for t in self._targets.values()]
+        reasons += [text for t in targets for text in t.faults(now_ms)]
+        warnings = [f"operator {n} has no key here: it signs nothing" for n in self._keyless]
+        warnings += [text for t in targets for text in t.warnings()]
         return Health(
             live=live,
             ready=live and not reasons,
+            degraded=bool(warnings),
             reasons=tuple(reasons),
+            warnings=tuple(warnings),
             started_at_ms=self._started_ms,
             round=self._round_s,
             round_lag_ms=lag_ms,
             clock_offset_ms=self._offset_ms(),
             feeds=len(self._specs),
             feeds_abstaining=len(self._abstaining),
+            targets=tuple(targets),
         )
 
     def subscribe(self, listen: Callable[[News], None]) -> None:

@@ -30,14 +30,14 @@ def _one_owner(config: Config) -> Iterator[Problem]:
     """One key under two operators, here in a keyfile and there with a remote signer, would have two journals."""
     names: dict[str, str] = {}
     for one in config.operators:
-        key = _report_key(one)
+        key = report_key(one)
         if key is not None and names.setdefault(key, one.name) != one.name:
             text = f"0x{key} is also the key of operator {names[key]!r}: each operator needs its own"
             yield Problem(f"operators.{one.name}.{'keyfile' if one.keyfile else 'signer_address'}", text)
 
 
-def _report_key(operator: OperatorSection) -> str | None:
-    """Address of a report key; None where its keyfile is not there yet."""
+def report_key(operator: OperatorSection) -> str | None:
+    """Address of a report key, 40 hex digits; None where its keyfile is not there yet, or does not say."""
     if operator.signer_address is not None:
         return operator.signer_address.lower().removeprefix("0x")
     return _address(operator.keyfile)
@@ -45,13 +45,10 @@ def _report_key(operator: OperatorSection) -> str | None:
 
 def _authority(config: Config) -> Iterator[Problem]:
     """A gas key that is also a report key would be at risk for nothing."""
-    owners = {_report_key(o): o.name for o in config.operators}
+    owners = {report_key(o): o.name for o in config.operators}
     owners.pop(None, None)
     for name, target in config.targets.items():
-        key = (
-            target.signer_address.lower().removeprefix("0x") if target.signer_address else _address(target.gas_keyfile)
-        )
-        holder = owners.get(key)
+        holder = owners.get(payer_address(target))
         if holder is not None:
             text = f"is also the report key of operator {holder!r}: the gas key must have no authority, use two keys"
             yield Problem(f"targets.{name}.{_payer_key(target)}", text)
@@ -108,6 +105,13 @@ def _payer(target: TargetSection) -> str | None:
     if target.gas_keyfile is None:
         return None
     return _address(target.gas_keyfile) or str(Path(target.gas_keyfile).resolve())
+
+
+def payer_address(target: TargetSection) -> str | None:
+    """Address of a gas key, 40 hex digits; None where there is none, or its keyfile does not say."""
+    if target.signer_address is not None:
+        return target.signer_address.lower().removeprefix("0x")
+    return _address(target.gas_keyfile)
 
 
 def _payer_key(target: TargetSection) -> str:

@@ -20,10 +20,12 @@ class Landed:
     Args:
         target: name of the target.
         specs: all feeds; a cross is shown where both of its legs have landed.
+        grace_s: how long beyond its heartbeat a round may stand before it is late: until a push that was due then has
+            landed, or can not any more.
     """
 
-    def __init__(self, target: str, specs: Mapping[str, FeedSpec]) -> None:
-        self._target, self._specs = target, specs
+    def __init__(self, target: str, specs: Mapping[str, FeedSpec], *, grace_s: int = 0) -> None:
+        self._target, self._specs, self._grace_s = target, specs, grace_s
         self._indexes: Mapping[str, int] = {}
         self._own: dict[int, dict[int, PushRow]] = {}
         self._of: Mapping[int, Report] | None = None
@@ -63,6 +65,7 @@ class Landed:
             landed_at_ms=row.landed_ms if row else None,
             tx_hash=row.tx_hash if row else None,
             why=_reasons(row).get(feed, "") if row else "",
+            late_at_s=report.round_time_s + self._specs[feed].heartbeat_s + self._grace_s,
         )
 
     def _cross(self, spec: FeedSpec, legs: Sequence[Report]) -> OnChain:
@@ -75,6 +78,7 @@ class Landed:
             price_wad=price_of(report, spec.mode),
             landed_at_ms=last.landed_at_ms,
             tx_hash=last.tx_hash,
+            late_at_s=min(self._shown[leg].late_at_s for leg in spec.legs),
         )
 
 

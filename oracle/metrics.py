@@ -13,6 +13,7 @@ from feeds.types import Failure, Outcome
 from feeds.units import MS, WAD
 from feeds.ws import StreamHealth
 from oracle.drift import Drift
+from oracle.gauges import ChainGauges
 from oracle.records import Record
 from oracle.sign import Refusal
 from oracle.status import Status
@@ -79,6 +80,10 @@ class Metrics:
         self._refused = self._counter("signatures_refused", "refusals of a cosigner", ("operator", "code"))
         self._offset = self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ())
         self._streams = self._gauge("stream_readers", "open event streams", ())
+        self.chains = ChainGauges(self._registry)
+        self._connections = self._gauge("connections", "open connections to the endpoint", ())
+        self._refusals = self._counter("connections_refused", "connections refused, displaced or expired", ("how",))
+        self._busy = self._counter("long_reads_refused", "questions for long reads that were sent away", ())
         self._alarmed: set[tuple[str, str]] = set()
         self._dropped = self._counter("stream_dropped", "event streams cut off for being slow", ())
 
@@ -158,6 +163,13 @@ class Metrics:
         """Event streams: open ones, and how many were cut off since the start."""
         self._streams.set(readers)
         self._up_to(self._dropped, (), dropped, "stream_dropped")
+
+    def connections(self, now: int, refused: Mapping[str, int], reads_refused: int) -> None:
+        """The endpoint's connections: open ones, how many were not let be since the start, and long reads sent away."""
+        self._connections.set(now)
+        for how, total in refused.items():
+            self._up_to(self._refusals, (how,), total, "connections_refused")
+        self._up_to(self._busy, (), reads_refused, "long_reads_refused")
 
     def snapshot(self, streams: Iterable[StreamHealth], chains: Mapping[str, RpcStats]) -> None:
         """Take over the counters that the clients keep themselves."""

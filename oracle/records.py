@@ -37,7 +37,8 @@ class Record:
 class OnChain:
     """What a target's store holds of one feed, with the price in its mode (a cross: product) and why it was sent.
 
-    ``landed_at_ms``, ``tx_hash``: None where somebody else pushed it.
+    ``landed_at_ms``, ``tx_hash``: None where somebody else pushed it. ``late_at_s``: from then on the store should hold a
+    newer round; of a cross, as soon as one leg is late.
     """
 
     target: str
@@ -46,6 +47,7 @@ class OnChain:
     landed_at_ms: int | None
     tx_hash: str | None
     why: str = ""
+    late_at_s: int = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

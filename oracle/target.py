@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from feeds.units import MS
 from oracle.ballot import Ballot
 from oracle.cosign import Operator
 from oracle.fit import bind, check_presence, read_limits
+from oracle.hush import Tally
 from oracle.landed import Landed
 from oracle.onchain.chain import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
@@ -23,6 +25,7 @@ from oracle.push import Pusher, PushRules
 from oracle.records import OnChain, PushRow
 from oracle.remote import SignerError
 from oracle.rounds import Done, Rounds, Seat
+from oracle.seen import FeedSeen, TargetSeen
 from oracle.sign import SignedBatch, SignedValues, SignerSet
 from oracle.spec import FeedSpec
 from oracle.status import Status
@@ -39,6 +42,11 @@ _USUAL_BYTES = b"".join(keccak(bytes([i])) for i in range(20))
 """As much as a push of some tokens, and as hard to compress."""
 _REMEMBERED = 50
 """Landed pushes that are read back: which transaction brought what the store holds, and what a push costs."""
+_QUIET_MS = 15_000
+_TURN_S = 120.0
+"""Each request has its limit; so long may all of a look take together: an endpoint may answer each just before its limit."""
+_START_S = 20.0
+"""So long may a chain keep rounds and endpoint from starting."""
 _STALE_SET = frozenset({"WrongEpoch", "BadSignature", "BelowThreshold"})
 _TROUBLE = (ChainError, SignerError, OSError, TimeoutError, sqlite3.Error)
 """What a look at a chain may end with; the next one tries again. SQLite's: the database is locked, or its disk is full."""
@@ -103,7 +111,8 @@ class Target:
             name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed,
             turns=Turns(name, views, on_failed=tools.on_unpoked),
         )  # fmt: skip
-        self._landings = Landed(name, tools.rounds.specs)
+        grace_s = rules.max_push_age_s + rules.bump_after_s
+        self._landings = Landed(name, tools.rounds.specs, grace_s=grace_s)
         tools.rounds.expect(name)
         self._signers_ms = self._balance_ms = self._step_weight = 0
         self._indexes: Mapping[str, int] = {}
@@ -112,6 +121,11 @@ class Target:
         self._due_since: dict[tuple[int, int], int] = {}
         self._limits: Mapping[int, StoreLimits] = {}
         self._left = False
+        self._told = Tally()
+        self._wanted = frozenset(feeds)
+        self._looked_ms: int | None = None
+        self._looked_at: Mapping[int, Report] = self._pusher.stored
+        self._pushes_left: int | None = None
 
     @property
     def connected(self) -> bool:
@@ -122,6 +136,34 @@ class Target:
     def onchain(self) -> Mapping[str, OnChain]:
         """What the store holds of each feed, whoever pushed it: as read at the newest block of the last round."""
         return self._landings.show(self._pusher.stored)
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Feeds that are pushed there; none in a dry run."""
+        return self._wanted if self.can_send else frozenset()
+
+    def seen(self) -> TargetSeen:
+        """How it stands, for readiness and metrics."""
+        return TargetSeen(
+            target=self.name,
+            sends=self.can_send,
+            connected=self.connected,
+            looked_at_ms=self._looked_ms,
+            quorum=self._voters.quorum(self._done),
+            pushes_left=self._pushes_left,
+            few_pushes=self._warn_pushes,
+            feeds=tuple(self._feed_seen(f) for f in self._feeds),
+        )
+
+    def _feed_seen(self, feed: str) -> FeedSeen:
+        held, spec = self.onchain.get(feed), self._spec(feed)
+        return FeedSeen(
+            feed=feed,
+            heartbeat_s=spec.heartbeat_s,
+            round_time_s=held.round_time_s if held else None,
+            late_at_s=held.late_at_s if held else None,
+            held=self.held.get(feed, ""),
+        )
 
     @property
     def indexes(self) -> Mapping[str, int]:
@@ -141,27 +183,46 @@ class Target:
                 takes reports of another age.
         """
         try:
-            await self._connect()
+            async with asyncio.timeout(_START_S):
+                await self._connect()
         except Unfit:
             raise
         except _TROUBLE as e:
             _log.warning("target not connected yet; the next look tries again", target=self.name, why=str(e)[:300])
+        finally:
+            self._note_look()
 
     async def turn(self) -> None:
         """One look: connect if need be, settle what is under way, push what is due. The scheduler calls it."""
         try:
-            if not self.connected:
-                await self._connect()
-            await self._pusher.poll()
-            await self._push_due()
-            self._look_for_doubles()
-            await self._look_after()
+            async with asyncio.timeout(_TURN_S):
+                await self._look()
         except _TROUBLE as e:
             self.counts["failed"] += 1
             self._tools.on_failed(_word(e))
-            _log.warning("no push this time; the next round tries again", target=self.name, why=str(e)[:300])
+            more = self._told.more(_word(e))
+            if more is not None:  # a look comes twice a second
+                _log.warning("no push this time; the next look tries again", target=self.name, why=str(e)[:300],
+                             more_since_the_last_line=more)  # fmt: skip
             if isinstance(e, StoreRefuses) and e.name in _STALE_SET:
                 self._voters.leave()
+        finally:
+            self._note_look()
+
+    async def _look(self) -> None:
+        if not self.connected:
+            await self._connect()
+        await self._pusher.poll()
+        await self._push_due()
+        self._look_for_doubles()
+        await self._look_after()
+        if self._looked_ms is not None and self._tools.now_ms() - self._looked_ms > _QUIET_MS:
+            await self._pusher.refresh()  # nothing is due for long: what is on chain is known all the same
+
+    def _note_look(self) -> None:
+        """The store was read if it is another word than before: a look at nothing says nothing of the chain."""
+        if self._pusher.stored is not self._looked_at:
+            self._looked_at, self._looked_ms = self._pusher.stored, self._tools.now_ms()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -233,6 +294,7 @@ class Target:
         data_wei = await self._client.costs.data_fee_wei(unsigned, gas)
         pushes = balance_wei // max(1, gas * (market.base_wei + market.tip_wei) + data_wei)
         self._tools.on_balance(balance_wei, pushes)
+        self._pushes_left = pushes
         if pushes < self._warn_pushes:
             _log.warning("the gas key runs low: send it ether", target=self.name, key=self._client.payer, pushes=pushes)
 

@@ -12,6 +12,7 @@ from oracle.ballot import Ballot, gather
 from oracle.cosign import LocalCosigners, Operator
 from oracle.onchain.chain import ChainError
 from oracle.rounds import Done
+from oracle.seen import Quorum
 from oracle.sign import SignedValues, SignerSet, heard
 from oracle.types import Report, Round
 
@@ -59,6 +60,25 @@ class Voters:
         self._seated_s = self._now_ms() // MS
         self._cosigners = LocalCosigners(self._members, signers, now_ms=self._now_ms, clock_ok=self._clock_ok)
         return signers.weight_of([o.address for o in self._members])
+
+    def quorum(self, done: Done | None) -> Quorum | None:
+        """What these operators can bring to a push now; None without a seat. ``done``: the newest round."""
+        signers = self.signers
+        if signers is None:
+            return None
+        missing = [f"{o.name} is not among the store's signers" for o in self._operators if o not in self._members]
+        able = []
+        for one in self._members:
+            if not one.speaks(self._now_ms()):
+                missing.append(f"{one.name} is mute")
+            elif done is not None and one.name in done.mute:
+                missing.append(f"{one.name} did not sign the newest round")
+            else:
+                able.append(one.address)
+        here = {o.address for o in self._members}
+        strangers = [(a, w) for a, w in zip(signers.signers, signers.weights, strict=True) if a not in here]
+        missing += [f"0x{a.hex()} (weight {w}) does not sign here" for a, w in strangers if w]
+        return Quorum(weight=signers.weight_of(able), threshold=signers.threshold, missing=tuple(missing))
 
     def leave(self) -> None:
         """Give the seats up: the signer set may have changed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ import aiohttp
 from feeds.registry import EXCHANGES
 from feeds.types import FeedError, Kind
 from feeds.units import wad_text
+from oracle.checks.able import Look, config_notes, config_problems, strangers
+from oracle.checks.able import look as look_at
 from oracle.checks.chain import ChainFound, Desk, look
 from oracle.checks.drift import compared, reads_of, table
 from oracle.checks.trust import trust
@@ -30,13 +33,16 @@ from oracle.types import Report
 _TIMEOUT_S = 20.0
 
 
-async def check(plan: Plan, *, offline: bool, confirmed: frozenset[str] = frozenset()) -> dict[str, Any]:
+async def check(
+    plan: Plan, *, offline: bool, confirmed: frozenset[str] = frozenset(), environ: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
     """Counts, the groups that each feed can reach, notes, and with a network every contract, value, reference and store.
 
     Args:
         plan: the checked config.
         offline: ask no network.
         confirmed: feeds whose new value may lie far from the running one.
+        environ: where passphrases would be.
 
     Returns:
         A JSON document; ``errors`` is empty where everything fits, ``alarms`` where no reference has drifted far.
@@ -51,12 +57,12 @@ async def check(plan: Plan, *, offline: bool, confirmed: frozenset[str] = frozen
         "in_use": _in_use(plan),
         "feeds": [_feed(plan, name) for name in plan.specs],
         "off": [{"feed": n, "reason": f.reason or ""} for n, f in plan.config.feeds.items() if f.off],
-        "notes": _notes(plan),
+        "notes": [*_notes(plan), *config_notes(plan.config, environ)],
         "reads": [],
         "drift": [],
         "alarms": [],
         "trust": [],
-        "errors": [],
+        "errors": [_problem(p) for p in config_problems(plan)],
     }
     if not offline:
         patience_s = _TIMEOUT_S * max(1, len(plan.config.chains))
@@ -64,7 +70,9 @@ async def check(plan: Plan, *, offline: bool, confirmed: frozenset[str] = frozen
             async with asyncio.timeout(patience_s):
                 await _chains(plan, catalog, confirmed, found)
                 found["trust"], contradicted = await trust(plan)
-                found["errors"] += [_problem(p) for p in (*await _stores(plan), *contradicted)]
+                problems, notes = await _stores(plan)
+                found["errors"] += [_problem(p) for p in (*problems, *contradicted)]
+                found["notes"] += notes
         except TimeoutError:
             late = (
                 f"not all is looked at: endpoints took more than {patience_s:g} s; run this again, or change endpoints"
@@ -199,26 +207,26 @@ def _running(plan: Plan) -> Mapping[str, Report]:
     return {f: r.report for f, r in records.items() if r is not None}
 
 
-async def _stores(plan: Plan) -> list[Problem]:
-    """Chain id, code and feeds of every target. A feed is bound to its index by its id on chain; what stands there is ours."""
+async def _stores(plan: Plan) -> tuple[list[Problem], list[str]]:
+    """Chain, code, signers, feeds, money and time of every target, and what its store holds of ours."""
     problems: list[Problem] = []
+    looks: list[Look] = []
     for name, target in plan.config.targets.items():
         chain = plan.config.chains[target.chain]
         domain = Domain(chain_id=chain.chain_id, store=address(target.store))
         client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
         try:
-            await client.connect()
+            looks.append(seen := await look_at(plan, name, client))
             known = await client.feeds()
-            missing = [f for f in plan.pushed if f not in known]
-            if missing:
-                text = f"not registered in the store: {', '.join(missing)}"
-                problems.append(Problem(f"targets.{name}.store", text))
+            problems += seen.problems
             problems += await _held(plan, client, {f: i for f, i in known.items() if f in plan.pushed})
         except (ChainError, FeedError, aiohttp.ClientError, OSError) as e:
             problems.append(Problem(f"targets.{name}", str(e)))
         finally:
             await client.close()
-    return problems
+    if len(looks) == len(plan.config.targets):  # one that could not be read may know the key
+        problems += strangers(plan.config, looks)
+    return problems, [note for seen in looks for note in seen.notes]
 
 
 async def _held(plan: Plan, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:

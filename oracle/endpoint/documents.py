@@ -36,9 +36,24 @@ def price_text(wad: int | None) -> str | None:
 
 
 def price_document(
-    spec: FeedSpec, record: Record, *, onchain: Sequence[OnChain], abstaining: Abstaining | None, now_ms: int
+    spec: FeedSpec,
+    record: Record,
+    *,
+    onchain: Sequence[OnChain],
+    absent: Sequence[str] = (),
+    abstaining: Abstaining | None,
+    now_ms: int,
 ) -> Document:
-    """A feed's price. While the feed abstains: its last record as it was, and beside it why and how old it is."""
+    """A feed's price. While the feed abstains: its last record as it was, and beside it why and how old it is.
+
+    Args:
+        spec: what decides the feed.
+        record: its last record, or its indication.
+        onchain: what the stores hold.
+        absent: targets whose store is to hold it and is not known to.
+        abstaining: why there is no newer record.
+        now_ms: the clock, Unix ms.
+    """
     return {
         "feed": spec.feed,
         "base": spec.pair.base,
@@ -51,7 +66,8 @@ def price_document(
         "final": record.final,
         "operators": list(record.operators),
         "legs": list(record.legs),
-        "onchain": [_onchain_document(o) for o in onchain],
+        "onchain": [_onchain_document(o, now_ms) for o in onchain],
+        "onchain_missing": list(absent),
         "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
     }
 
@@ -203,12 +219,20 @@ def _published(record: Record) -> Document:
     }
 
 
-def _onchain_document(seen: OnChain) -> Document:
+def is_late(seen: OnChain, now_ms: int) -> bool:
+    """Whether the store should hold a newer round by now."""
+    return now_ms > seen.late_at_s * MS
+
+
+def _onchain_document(seen: OnChain, now_ms: int) -> Document:
     return {
         "target": seen.target,
         "round": seen.round_time_s,
         "round_id": str(_PHASE_ONE | seen.round_time_s),
         "price": price_text(seen.price_wad),
+        "age_s": div_up(max(0, now_ms - seen.round_time_s * MS), MS),
+        "late_at_ms": seen.late_at_s * MS,
+        "late": is_late(seen, now_ms),
         "landed_at_ms": seen.landed_at_ms,
         "tx_hash": seen.tx_hash,
         "why": seen.why,

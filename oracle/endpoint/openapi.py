@@ -11,7 +11,7 @@ _ERRORS = {
     "404": "no such feed, round or path; the hint names the nearest feeds",
     "405": "everything is GET",
     "413": "a request has no body",
-    "503": "not yet: no record, no signed report, not ready",
+    "503": "not yet: no record, no signed report, not ready; or too many long reads or connections (Retry-After)",
 }
 _FEED = (
     {"name": "base", "in": "path", "required": True, "schema": {"type": "string"}},

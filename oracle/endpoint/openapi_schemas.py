@@ -117,6 +117,11 @@ _ONCHAIN = object_of(
         "round": whole("round_time of what its store holds"),
         "round_id": text("roundId of the feed's view"),
         "price": text(_PRICE, nullable=True),
+        "age_s": whole("since its round, when this answer was made, rounded up"),
+        "late_at_ms": whole(
+            "from then on the store should hold a newer round: heartbeat, and the time that a push has"
+        ),
+        "late": flag("that time has passed"),
         "landed_at_ms": whole("when it was seen landed; null where somebody else pushed it", nullable=True),
         "tx_hash": text("transaction; null where somebody else pushed it", nullable=True),
         "why": text("why it was pushed; empty if that is not known here"),
@@ -126,7 +131,7 @@ _ABSTAINING = object_of(
     {
         "code": text("reason class"),
         "text": text("a sentence with the numbers"),
-        "since_ms": whole("first round without a price"),
+        "since_ms": whole("first round without a price; where no round is made, since when there is none"),
         "age_s": whole("age of the last record's oldest input, now, rounded up"),
     }
 )
@@ -305,7 +310,39 @@ _PRICE_ANSWER = object_of(
         "operators": _TEXTS,
         "legs": _TEXTS,
         "onchain": list_of(_ONCHAIN),
+        "onchain_missing": list_of(text("a target whose store is to hold it and is not known to")),
         "abstaining": _or_null(_ABSTAINING),
+    }
+)
+_TARGET = object_of(
+    {
+        "target": text("name"),
+        "sends": flag("it has a gas key"),
+        "connected": flag("the operators have their seat at its store"),
+        "looked_at_ms": whole("when its store was read the last time; null: never", nullable=True),
+        "quorum": _or_null(
+            object_of(
+                {
+                    "reachable": flag("a push can be signed"),
+                    "weight": text("that the operators here can bring"),
+                    "threshold": text("that a push needs"),
+                    "missing": list_of(text("who does not sign here, and why")),
+                }
+            )
+        ),
+        "pushes_left": whole("that the gas key can pay for; null: not known", nullable=True),
+        "feeds": list_of(
+            object_of(
+                {
+                    "feed": text("name"),
+                    "round": whole("round_time of what the store holds; null: nothing", nullable=True),
+                    "age_s": whole("since then, now, rounded up", nullable=True),
+                    "heartbeat_s": whole("longest time between pushes"),
+                    "late": flag("the store should hold a newer round by now"),
+                    "held": text("why it was due and not pushed in the newest round; empty if it was not"),
+                }
+            )
+        ),
     }
 )
 _ROUND = object_of({**_PUBLISHED, "reasons": _TEXTS})
@@ -318,6 +355,8 @@ SCHEMAS: dict[str, Schema] = {
             "missing": list_of(
                 object_of({"feed": text("name"), "code": text("reason class"), "text": text("why it has no price")})
             ),
+            "ready": flag("as /readyz: these prices may be relied on, here and on the chains that are pushed to"),
+            "reasons": _TEXTS,
         }
     ),
     "History": object_of(
@@ -384,13 +423,16 @@ SCHEMAS: dict[str, Schema] = {
         {
             "live": flag("the process works"),
             "ready": flag("its prices may be relied on"),
+            "degraded": flag("there are warnings"),
             "reasons": _TEXTS,
+            "warnings": list_of(text("what is not as it should be and keeps nothing from working")),
             "started_at_ms": whole("start of the process"),
             "round": whole("newest stored round", nullable=True),
             "round_lag_ms": whole("since its time", nullable=True),
             "clock_offset_ms": whole("how far others' clocks are ahead of this machine's"),
             "feeds": whole("configured"),
             "feeds_abstaining": whole("without a price in the newest round"),
+            "targets": list_of(_TARGET),
         }
     ),
     "Error": object_of(

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import orjson
 from aiohttp import hdrs, web
 
-from feeds.units import MS
 from oracle.budget import ErrorBudget, LegError, error_budget
-from oracle.endpoint.documents import (
-    feed_document,
-    feed_path,
-    history_document,
-    looked_at,
-    transition_document,
-    twap_document,
-)
+from oracle.endpoint.answers import MAX_ROUNDS, explain_answer, history_answer, twap_answer
+from oracle.endpoint.documents import feed_document, feed_path, transition_document
 from oracle.endpoint.events import Hub, frame
-from oracle.endpoint.evidence import batch_document, explain_document
+from oracle.endpoint.evidence import batch_document
 from oracle.endpoint.openapi import DOCUMENT
 from oracle.endpoint.shelf import Shelf
 from oracle.endpoint.shown import Desk, Health, News, NoReport
+from oracle.endpoint.standing import health_document
 from oracle.endpoint.web import Body, Problem, Query, nearest
-from oracle.records import Record
 from oracle.spec import FeedSpec
 
-MAX_ROUNDS = 10_000
 MAX_WINDOW_S = 7 * 86_400
-_BACK = 500
 _PAGE = {
     "style.css": "text/css",
     "app.js": "text/javascript",
@@ -125,8 +115,8 @@ class Routes:
         limit = query.whole("limit", least=1, most=MAX_ROUNDS) or 1_000
         if since_ms >= until_ms:
             raise Problem(400, "bad_parameter", f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them")
-        found = await self._desk.history(spec.feed, since_ms, until_ms, limit + 1)
-        return (await asyncio.to_thread(_history, spec, found, limit)).answer(request)
+        asked = partial(history_answer, feed=spec.feed, since_ms=since_ms, until_ms=until_ms, limit=limit)
+        return (await self._desk.past(asked)).answer(request)
 
     async def _get_twap(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("window_s", "of", "end_ms"))
@@ -134,35 +124,15 @@ class Routes:
         of = query.choice("of", ("price", "market", "redemption"))
         now_ms = self._now_ms()
         until_ms = min(query.whole("end_ms", least=1, most=_FAR_MS) or now_ms, now_ms)
-        since_ms = max(0, until_ms - window_s * MS)
-        found = await self._desk.history(spec.feed, since_ms, until_ms + 1, MAX_ROUNDS + 1)
-        if len(found) > MAX_ROUNDS:
-            raise Problem(400, "window_too_long", f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one")
-        rows = [*await self._standing(spec, since_ms), *found]
-        mean = await asyncio.to_thread(twap_document, spec, rows, of=of, since_ms=since_ms, until_ms=until_ms)
-        if mean is None:
-            raise Problem(503, "no_record", f"no {of} of {spec.feed} in these {window_s} s", "see .../history")
-        return Body.json(mean).answer(request)
-
-    async def _standing(self, spec: FeedSpec, since_ms: int) -> Sequence[Record]:
-        """The record whose price stood at a moment: the newest before it that somebody looked at, while a price stands."""
-        until_ms, limit = since_ms, 1
-        while found := await self._desk.history(spec.feed, max(0, since_ms - spec.max_age_ms), until_ms, limit):
-            fit = [r for r in found if looked_at(r)]
-            if fit:
-                return fit[-1:]
-            until_ms, limit = found[0].report.round_time_s * MS, _BACK
-        return ()
+        asked = partial(twap_answer, spec=spec, of=of, window_s=window_s, until_ms=until_ms)
+        return (await self._desk.past(asked)).answer(request)
 
     async def _get_explain(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("round",))
         round_s = query.whole("round", least=1, most=(1 << 32) - 1)
-        seen = await self._desk.explain(spec.feed, round_s)
-        if seen is None and round_s is None:
-            raise Problem(503, "no_record", f"{spec.feed} had no round yet", "try again after the first round")
-        if seen is None:
-            raise Problem(404, "unknown_round", f"round {round_s} of {spec.feed} is not kept", "see .../history")
-        return Body.json(explain_document(spec.feed, seen)).answer(request)
+        newest_s = self._desk.newest_round(spec.feed)
+        asked = partial(explain_answer, feed=spec.feed, round_s=round_s, newest_s=newest_s)
+        return (await self._desk.past(asked)).answer(request)
 
     async def _get_report(self, request: web.Request) -> web.Response:
         spec, query, names = self._spec(request), Query(request, ("target",)), self._desk.targets()
@@ -217,7 +187,7 @@ class Routes:
         health = self._desk.health()
         headers = {hdrs.CACHE_CONTROL: "no-store"}
         status = 200 if good(health) else 503
-        payload = orjson.dumps(asdict(health))
+        payload = orjson.dumps(health_document(health, self._now_ms()))
         return web.Response(body=payload, status=status, content_type="application/json", headers=headers)
 
     def _on_news(self, news: News) -> None:
@@ -233,12 +203,6 @@ class Routes:
         if news.transitions:
             changes = orjson.dumps({"changes": [transition_document(t) for t in news.transitions]})
             self._hub.publish(frame("status", changes))
-
-
-def _history(spec: FeedSpec, found: Sequence[Record], limit: int) -> Body:
-    """In a thread: ten thousand rounds would hold up the live lane."""
-    rounds = [history_document(r) for r in found[-limit:]]
-    return Body.json({"feed": spec.feed, "more": len(found) > limit, "rounds": rounds})
 
 
 def _live(request: web.Request) -> bool:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import orjson
 
-from oracle.endpoint.documents import Document, price_document
+from oracle.endpoint.documents import Document, is_late, price_document
 from oracle.endpoint.shown import Desk
 from oracle.endpoint.web import Body
 from oracle.records import OnChain, Record
 from oracle.spec import FeedSpec
 
+_Chain: TypeAlias = tuple[tuple[OnChain, ...], tuple[bool, ...], tuple[str, ...]]
+"""What the stores hold, which of it is late, and which store is to hold something and does not."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
     record: Record
-    onchain: tuple[OnChain, ...]
+    chain: _Chain
     body: Body
 
 
@@ -26,7 +30,7 @@ class Shelf:
 
     Args:
         desk: where the records are.
-        now_ms: the clock; only the age of an abstaining feed's record needs it.
+        now_ms: the clock: for the age of an abstaining feed's record, and for when what is on chain becomes late.
     """
 
     def __init__(self, desk: Desk, now_ms: Callable[[], int]) -> None:
@@ -39,13 +43,20 @@ class Shelf:
         record = desk.indication(feed) if live else desk.record(feed)
         if record is None:
             return None
-        onchain, abstaining, held = desk.onchain(feed), desk.abstaining(feed), self._held.get(feed)
-        if held is not None and held.record is record and held.onchain == onchain and abstaining is None:
+        onchain, abstaining, held, now_ms = (
+            desk.onchain(feed),
+            desk.abstaining(feed),
+            self._held.get(feed),
+            self._now_ms(),
+        )
+        chain = onchain, tuple(is_late(o, now_ms) for o in onchain), desk.absent(feed)
+        if held is not None and held.record is record and held.chain == chain and abstaining is None:
             return held.body
-        now_ms = self._now_ms()
-        body = Body.json(price_document(spec, record, onchain=onchain, abstaining=abstaining, now_ms=now_ms))
+        body = Body.json(
+            price_document(spec, record, onchain=onchain, absent=chain[2], abstaining=abstaining, now_ms=now_ms)
+        )
         if record.final and abstaining is None:
-            self._held[feed] = _Held(record, onchain, body)
+            self._held[feed] = _Held(record, chain, body)
         return body
 
     def all(self, *, live: bool) -> Body:
@@ -57,7 +68,9 @@ class Shelf:
                 missing.append(self.missing(spec))
             else:
                 found.append(body.payload)
-        return Body(b'{"prices":[%b],"missing":%b}' % (b",".join(found), orjson.dumps(missing)))
+        health = self._desk.health()
+        rest = orjson.dumps({"missing": missing, "ready": health.ready, "reasons": health.reasons})
+        return Body(b'{"prices":[%b],%b' % (b",".join(found), rest[1:]))
 
     def missing(self, spec: FeedSpec) -> Document:
         """Why a feed has no price to show."""

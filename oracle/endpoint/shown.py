@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from oracle.endpoint.documents import Abstaining
 from oracle.records import Explanation, OnChain, Record, Transition
+from oracle.seen import TargetSeen
 from oracle.sign import SignedBatch
 from oracle.spec import FeedSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How the process is. ``reasons``: everything that keeps it from being live or ready, one sentence each.
+    """How the process is.
 
+    ``reasons``: everything that keeps it from being live or ready, one sentence each. ``warnings``: what is not as it
+    should be and keeps nothing from working; ``degraded``: there is some.
     ``round_lag_ms``: since the newest stored round's time; None before the first.
     """
 
     live: bool
     ready: bool
+    degraded: bool
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
     started_at_ms: int
     round: int | None
     round_lag_ms: int | None
     clock_offset_ms: int
     feeds: int
     feeds_abstaining: int
+    targets: tuple[TargetSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,16 @@ class News:
     transitions: tuple[Transition, ...] = ()
 
 
+class Past(Protocol):
+    """The stored rounds, as a long read sees them: it waits for them, away from everything else."""
+
+    def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
+        """Final records with since <= round time <= until, ascending: the newest ``limit`` of them."""
+
+    def explain(self, feed: str, round_s: int | None) -> Explanation | None:
+        """What is behind a round, the newest without one; None where that round is not kept."""
+
+
 class Desk(Protocol):
     """What the endpoint shows. Everything without ``async`` answers from memory."""
 
@@ -57,7 +75,7 @@ class Desk(Protocol):
         """The last final record; the same object until there is a newer one."""
 
     def abstaining(self, feed: str) -> Abstaining | None:
-        """Why the newest round brought no price, None where it did. A cross abstains with its legs."""
+        """Why the newest round brought no price, or that there is no round of now; None where it did. A cross abstains with its legs."""
 
     def indication(self, feed: str) -> Record | None:
         """The newest word of the live lane, ``final`` False."""
@@ -65,11 +83,18 @@ class Desk(Protocol):
     def onchain(self, feed: str) -> tuple[OnChain, ...]:
         """What the store of each target holds."""
 
-    async def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
-        """Final records with since <= round time < until, ascending: the newest ``limit`` of them."""
+    def absent(self, feed: str) -> tuple[str, ...]:
+        """Names of the targets whose store is to hold a feed and is not known to."""
 
-    async def explain(self, feed: str, round_s: int | None) -> Explanation | None:
-        """What is behind a round, the newest without one; None where that round is not kept."""
+    def newest_round(self, feed: str) -> int | None:
+        """Round time of the newest round that brought the feed a record or an abstention; None if that is not known here."""
+
+    async def past(self, work: Callable[[Past], T]) -> T:
+        """What a function makes of the stored rounds. It runs elsewhere: it may be long and holds nothing up.
+
+        Raises:
+            Problem: what the function raised; 503 where too many are being run.
+        """
 
     def targets(self) -> tuple[str, ...]:
         """Names of the stores that are signed for, the one that is meant without a name first."""

@@ -12,6 +12,8 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from oracle.hush import Tally
+
 _log = structlog.get_logger("oracle.api")
 _JSON = "application/json"
 _HEADERS = {
@@ -20,6 +22,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Server": "lrt-oracle",
 }
+_TALLY = Tally()
 _NOT_FOUND, _NOT_ALLOWED = 404, 405
 _SERVER_ERROR = 500
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,8 +32,11 @@ class Problem(Exception):
     """A request that gets no document: a status code, a code for machines, a sentence, and what to do about it."""
 
     def __init__(self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] = {}) -> None:
-        super().__init__(message)
+        super().__init__(status, code, message, hint, headers)
         self.status, self.code, self.message, self.hint, self.headers = status, code, message, hint, headers
+
+    def __str__(self) -> str:
+        return self.message
 
     def response(self) -> web.Response:
         """The error as it is served."""
@@ -125,8 +131,11 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem.response()
     except web.HTTPException as e:
         return _plain(e, request).response()
-    except Exception:  # noqa: BLE001 - one request's bug is logged and answered; the process goes on
-        _log.exception("a request failed: this is a fault of this program, please report it", path=request.path)
+    except Exception as e:  # noqa: BLE001 - one request's bug is logged and answered; the process goes on
+        more = _TALLY.more((type(e), request.match_info.handler))
+        if more is not None:
+            _log.exception("a request failed: this is a fault of this program, please report it",
+                           path=request.path, more_since_the_last_line=more)  # fmt: skip
         return Problem(_SERVER_ERROR, "internal", "this is a fault of the server", "the log has the details").response()
 
 

@@ -14,6 +14,7 @@ from demo.chain import account
 from oracle.api import serve
 from oracle.desk import StoreDesk
 from oracle.live import Live
+from oracle.readers import Readers, in_threads
 from oracle.report import decode_slot
 
 pytestmark = pytest.mark.chain
@@ -32,6 +33,7 @@ async def test_the_example_carries_a_report_that_nobody_pushed(tmp_path: Path) -
         desk = StoreDesk(
             SPECS, here.stores[0], Live(SPECS, here.rounds.members[0].states.__getitem__, lambda *_: []), {"t": target},
             interval_s=2, now_ms=lambda: here.now_s * 1_000, offset_ms=lambda: 0,
+            readers=Readers(tmp_path / "one.db", executor=in_threads),
         )  # fmt: skip
         server = await serve(
             desk, host="127.0.0.1", port=0, now_ms=lambda: here.now_s * 1_000, metrics=lambda: b"", cors_origins=()

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from demo.bench_aggregate import aggregate, plain
+from demo.bench_api import api
 from demo.bench_ccxt import beside_ccxt
 from demo.bench_chain import chain
 from demo.bench_gas import gas
@@ -129,3 +130,16 @@ def test_percents_are_places_in_a_ranking() -> None:
     assert at_percent([], 99) == 0
     assert at_percent([1, 2, 3, 4], 50) == 3
     assert at_percent(list(range(100)), 99) == 99
+
+
+@pytest.mark.loopback
+async def test_bench_api_has_rounds_beside_its_readers_and_answers_others_beside_half_open_connections() -> None:
+    found = await api(seconds=2.0, readers=(0, 2), half_open_s=2.0, settle_s=2.0)
+    alone, beside = found["twap_readers"]
+    assert (alone["readers"], alone["answers"], alone["ratio_p50"]) == (0, {}, 1.0)
+    assert beside["rounds"] > 0
+    assert set(found["requests_per_s"]) == {"price", "history_200", "twap_1800"}
+    half = found["half_open"]
+    assert half["crowd"]["opened"] >= half["connections"] > half["files"]
+    assert half["others_answered"] == half["others_asked"] > 0
+    assert json.loads(json.dumps(found)) == found

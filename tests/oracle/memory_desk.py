@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from oracle_build import T0, outcomes, spec, wad
 
@@ -12,15 +13,26 @@ from feeds.types import Pair
 from feeds.units import MS, Bps, Wad, deviation_bps_away
 from oracle.api import Abstaining, Health, News, NoReport
 from oracle.eip712 import Domain
+from oracle.endpoint.shown import Past
 from oracle.pipeline import step
 from oracle.records import Explanation, OnChain, Record
 from oracle.report import encode_item, price_of
+from oracle.seen import FeedSeen, Quorum, TargetSeen
 from oracle.sign import SignedBatch
 from oracle.spec import FeedSpec, Mode
 from oracle.status import Reason, Status, Why
 from oracle.types import FeedState, Report, Round
 
 ROUND_S = T0 // MS
+T = TypeVar("T")
+TARGET = TargetSeen(
+    target="local", sends=True, connected=True, looked_at_ms=T0, pushes_left=900, few_pushes=100,
+    quorum=Quorum(weight=3, threshold=2, missing=()),
+    feeds=(
+        FeedSeen(feed="wdivETH/ETH", heartbeat_s=60, round_time_s=ROUND_S - 50, late_at_s=ROUND_S + 90),
+        FeedSeen(feed="st.ETH+1/ETH@base#min", heartbeat_s=60, round_time_s=None, late_at_s=None),
+    ),
+)  # fmt: skip
 STRANGE = "st.ETH+1/ETH@base#min"
 
 
@@ -71,20 +83,21 @@ class MemoryDesk:
 
     def __init__(self, feeds: Mapping[str, FeedSpec]) -> None:
         self.feeds = dict(feeds)
-        self.past: dict[str, list[Record]] = {feed: [] for feed in feeds}
+        self.rounds: dict[str, list[Record]] = {feed: [] for feed in feeds}
         self.indications: dict[str, Record] = {}
         self.silent: dict[str, Abstaining] = {}
         self.landed: dict[str, tuple[OnChain, ...]] = {}
+        self.lacking: dict[str, tuple[str, ...]] = {}
         self.stores = {"local": bytes(range(20)), "second": bytes(20)}
         self.state = Health(
-            live=True, ready=True, reasons=(), started_at_ms=T0, round=ROUND_S, round_lag_ms=400, clock_offset_ms=3,
-            feeds=len(feeds), feeds_abstaining=0,
+            live=True, ready=True, degraded=False, reasons=(), warnings=(), started_at_ms=T0, round=ROUND_S,
+            round_lag_ms=400, clock_offset_ms=3, feeds=len(feeds), feeds_abstaining=0, targets=(TARGET,),
         )  # fmt: skip
         self.listeners: list[Callable[[News], None]] = []
 
     def put(self, *records: Record) -> None:
         for one in records:
-            (self.indications.__setitem__(one.feed, one) if not one.final else self.past[one.feed].append(one))
+            (self.indications.__setitem__(one.feed, one) if not one.final else self.rounds[one.feed].append(one))
 
     def tell(self, news: News) -> None:
         for listen in self.listeners:
@@ -94,7 +107,7 @@ class MemoryDesk:
         return self.feeds
 
     def record(self, feed: str) -> Record | None:
-        return self.past[feed][-1] if self.past[feed] else None
+        return self.rounds[feed][-1] if self.rounds[feed] else None
 
     def abstaining(self, feed: str) -> Abstaining | None:
         return self.silent.get(feed)
@@ -105,11 +118,21 @@ class MemoryDesk:
     def onchain(self, feed: str) -> tuple[OnChain, ...]:
         return self.landed.get(feed, ())
 
-    async def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
-        kept = [r for r in self.past[feed] if since_ms <= r.report.round_time_s * MS < until_ms]
+    def absent(self, feed: str) -> tuple[str, ...]:
+        return self.lacking.get(feed, ())
+
+    def newest_round(self, feed: str) -> int | None:
+        last = self.record(feed)
+        return last.report.round_time_s if last else None
+
+    async def past(self, work: Callable[[Past], T]) -> T:
+        return work(self)
+
+    def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
+        kept = [r for r in self.rounds[feed] if since_ms <= r.report.round_time_s * MS <= until_ms]
         return kept[-limit:]
 
-    async def explain(self, feed: str, round_s: int | None) -> Explanation | None:
+    def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         last = self.record(feed)
         if last is None or round_s not in {None, last.report.round_time_s}:
             return None
@@ -163,9 +186,9 @@ def acted(now_s: int, *, depeg: bool) -> MemoryDesk:
         fall = 0.062 * min(1.0, max(0.0, (age - 1_000) / 260)) if depeg else 0.0
         rate = 1.0462 + age * 2e-9
         desk.put(*_round(desk, round_s, market=rate * (1 - 0.0011 + wave - fall), rate=rate, usd=3_412.6 * (1 + wave)))
-    last = desk.past["wdivETH/ETH"][-1]
+    last = desk.rounds["wdivETH/ETH"][-1]
     for feed in ("wdivETH/ETH", "wdivETH/USD"):
-        price = Wad(desk.past[feed][-1].price_wad)
+        price = Wad(desk.rounds[feed][-1].price_wad)
         desk.landed[feed] = (
             OnChain(
                 target="local", round_time_s=now_s - 40, price_wad=price, landed_at_ms=(now_s - 38) * MS,
@@ -177,7 +200,7 @@ def acted(now_s: int, *, depeg: bool) -> MemoryDesk:
     if depeg:
         text = "1 of 2 independent groups; kraken STALE, binance UNREACHABLE"
         desk.silent[STRANGE] = Abstaining(why=Why.NO_QUORUM, text=text, since_ms=(now_s - 190) * MS)
-        desk.past[STRANGE] = [r for r in desk.past[STRANGE] if r.report.round_time_s < now_s - 190]
+        desk.rounds[STRANGE] = [r for r in desk.rounds[STRANGE] if r.report.round_time_s < now_s - 190]
     return desk
 
 

@@ -131,7 +131,7 @@ async def test_a_report_is_for_the_first_target_or_the_named_one(client: Client)
     reports = [(await client.get(f"{OWN}/report{q}"))[1] for q in ("", "?target=local", "?target=second")]
     assert [r["store"] for r in reports] == ["0x" + client.desk.stores[n].hex() for n in ("local", "local", "second")]
     client.desk.stores = {}
-    client.desk.past["wdivETH/ETH"].clear()
+    client.desk.rounds["wdivETH/ETH"].clear()
     assert (await client.error(f"{OWN}/report?target=local"))[:2] == (503, "not_signed"), "no targets: no name is wrong"
 
 
@@ -199,7 +199,7 @@ async def test_history_is_bounded_and_says_if_there_is_more(client: Client) -> N
 
 async def test_a_short_window_answers_at_every_moment_and_a_past_one_for_good(client: Client) -> None:
     client.desk.put(*(record("wdivETH/ETH", ROUND_S + 10 * i) for i in range(-9, 1)))
-    client.desk.past["wdivETH/ETH"].sort(key=lambda r: r.report.round_time_s)
+    client.desk.rounds["wdivETH/ETH"].sort(key=lambda r: r.report.round_time_s)
     for back_ms in range(0, 20_000, 450):
         end = f"end_ms={ROUND_S * MS - back_ms}"
         for window_s in (1, 5, 20):

@@ -201,7 +201,7 @@ async def test_a_value_far_from_the_running_one_waits_for_a_confirmation(site: S
 
 async def test_a_store_must_know_the_feeds_and_hold_what_we_published(site: Site, tmp_path: Path) -> None:
     table = site.table(tmp_path)
-    table["targets"] = {"t": {"chain": "local", "store": "0x" + "99" * 20}}
+    table["targets"] = {"t": {"chain": "local", "store": "0x" + "99" * 20, "max_push_age_s": 3_600}}
     assert "targets.t: no contract at" in await errors(table)
     deployer = Deployer(site.url, coincurve.PrivateKey(bytes(account(0).key)))
     made = await deployer.deploy(

@@ -20,8 +20,10 @@ from oracle.eip712 import address_of
 from oracle.journal import SignJournal
 from oracle.live import Live
 from oracle.onchain.chain import ChainError
+from oracle.readers import Readers, in_threads
 from oracle.records import OnChain
 from oracle.rounds import Done, Rounds, Seat
+from oracle.seen import Quorum, TargetSeen
 from oracle.sign import SignedBatch, SignedValues, SignerSet
 from oracle.status import Why
 from oracle.store import Store
@@ -36,6 +38,17 @@ class Counted:
     """A target without a chain: real operators vote, and every time that they are asked is counted."""
 
     onchain: Mapping[str, OnChain] = {}
+    stands = TargetSeen(
+        target="main", sends=True, connected=True, looked_at_ms=ROUND_S * MS, pushes_left=900, few_pushes=100, feeds=(),
+        quorum=Quorum(weight=3, threshold=2, missing=()),
+    )  # fmt: skip
+
+    @property
+    def wanted(self) -> set[str]:
+        return {f.feed for f in self.stands.feeds} if self.stands.sends else set()
+
+    def seen(self) -> TargetSeen:
+        return replace(self.stands, connected=self.connected)
 
     def __init__(self, operators: Sequence[Operator], signers: SignerSet) -> None:
         self.asked: list[str] = []
@@ -52,9 +65,10 @@ class Counted:
 
 
 class Stand:
-    """Two stores, three operators, rounds."""
+    """Two stores, three operators, rounds. ``at_ms``: the clock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Store | None = None, *, started: bool = True) -> None:
+        self.at_ms = ROUND_S * MS
         self.operators = [
             Operator(f"op{i}", k, SignJournal(folder / f"{i}.db", address_of(k), now_ms=0, mute_ms=0), bound_bps=100)
             for i, k in enumerate(KEYS)
@@ -63,14 +77,17 @@ class Stand:
         self.targets = {n: Counted(self.operators, s) for n, s in (("main", SIGNERS), ("side", other))}
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
         self.rounds = Rounds(SPECS, members, Seat(target="main", signers=SIGNERS, indexes=INDEXES))
-        self.store = Store(":memory:")
+        self.store = store or Store(":memory:")
         self.desk = StoreDesk(
             SPECS, self.store, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
-            interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
+            interval_s=10, now_ms=lambda: self.at_ms, offset_ms=lambda: 0,
+            readers=Readers(Path("unused.db"), executor=in_threads),
         )  # fmt: skip
-        self.round(ROUND_S)
+        if started:
+            self.round(ROUND_S)
 
     def round(self, round_s: int) -> None:
+        self.at_ms = round_s * MS
         done = self.rounds.run(round_s, observed(round_s * MS), now_ms=round_s * MS)
         self.rounds.commit(done)
         for target in self.targets.values():
@@ -167,6 +184,7 @@ async def test_readers_of_every_report_have_a_few_signed_at_a_time_and_none_of_a
     desk = StoreDesk(
         specs, Store(":memory:"), Live(specs, rounds.members[0].states.__getitem__, lambda *_: []), {"main": chain},
         interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
+            readers=Readers(Path("unused.db"), executor=in_threads),
     )  # fmt: skip
 
     def publish(round_s: int) -> None:

@@ -152,8 +152,8 @@ async def test_the_signed_report_is_the_call_to_push() -> None:
     assert document["item"]["round"] == ROUND_S
 
 
-async def test_an_explanation_has_each_operators_inputs() -> None:
-    seen = await filled().explain(OWN, None)
+def test_an_explanation_has_each_operators_inputs() -> None:
+    seen = filled().explain(OWN, None)
     assert seen is not None
     document = explain_document(OWN, seen)
     one, other = document["operators"]

@@ -117,7 +117,7 @@ async def test_a_lost_connection_is_said(tmp_path: Path) -> None:
 
 async def test_text_from_outside_stays_text(tmp_path: Path) -> None:
     desk = acted(now_ms() // MS, depeg=False)
-    last = desk.past["wdivETH/ETH"][-1]
+    last = desk.rounds["wdivETH/ETH"][-1]
     evil = Reason(code=Why.DISCOUNT, text="<img src=x onerror=alert(1)><b>bold</b>")
     desk.put(replace(last, reasons=(evil,), report=replace(last.report, status=Status.WATCH), mode=Mode.MIN))
     async with shown(desk, tmp_path) as (_, page):

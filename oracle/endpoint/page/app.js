@@ -190,7 +190,7 @@ function priceCells(p) {
   const why = p.abstaining ? p.abstaining.text : p.reasons[0]?.text;
   if (why) state_.append(el("small", why, "why"));
   const chain = cell("On chain", p.onchain.length ? short(p.onchain[0].price) : "none", p.onchain.length ? "num" : "num faint");
-  if (p.onchain.length) chain.append(el("small", `round ${time(p.onchain[0].round * 1000)}`));
+  if (p.onchain.length) chain.append(el("small", `round ${time(p.onchain[0].round * 1000)}${p.onchain[0].late ? ", late" : ""}`));
   return [
     nameCell(p.feed, `mode ${p.mode}`),
     cell("Price", short(p.price), "num", p.price),

@@ -1,0 +1,110 @@
+"""How the way to each store stands: what readiness, prices and metrics say of it. Frozen values, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from feeds.units import MS, div_up
+
+LOOK_MS = 30_000
+"""A look at a chain that is older than this says nothing of it any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quorum:
+    """The weight that the operators here can bring, what the store asks for, and who is missing, a sentence each."""
+
+    weight: int
+    threshold: int
+    missing: tuple[str, ...]
+
+    @property
+    def reachable(self) -> bool:
+        """Whether a push can be signed."""
+        return self.weight >= self.threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSeen:
+    """A feed at a store. ``round_time_s`` None: it holds none. ``late_at_s``: from when on it is late. ``held``: why not pushed."""
+
+    feed: str
+    heartbeat_s: int
+    round_time_s: int | None
+    late_at_s: int | None
+    held: str = ""
+
+    def late(self, now_ms: int) -> bool:
+        """Whether the store should hold a newer round by now."""
+        return self.late_at_s is None or now_ms > self.late_at_s * MS
+
+    def age_s(self, now_ms: int) -> int | None:
+        """Since the round that the store holds, rounded up."""
+        return None if self.round_time_s is None else div_up(max(0, now_ms - self.round_time_s * MS), MS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSeen:
+    """A target as it stands.
+
+    Attributes:
+        target: its name.
+        sends: whether there is a gas key; without one nothing is expected of it.
+        connected: whether the operators have their seat.
+        looked_at_ms: when a look at its chain came to its end the last time; None: never.
+        quorum: None while not connected.
+        pushes_left: how many the gas key can pay for; None where that is not known.
+        few_pushes: fewer than this are told.
+        feeds: those that it is to hold.
+    """
+
+    target: str
+    sends: bool
+    connected: bool
+    looked_at_ms: int | None
+    quorum: Quorum | None
+    pushes_left: int | None
+    few_pushes: int
+    feeds: tuple[FeedSeen, ...]
+
+    def faults(self, now_ms: int) -> Iterator[str]:
+        """What keeps prices from being on this chain as they are here, a sentence each."""
+        if not self.connected:
+            yield f"target {self.target} is not connected"
+        if self.looked_at_ms is None or now_ms - self.looked_at_ms > LOOK_MS:
+            yield f"target {self.target}: its chain was not seen {self._since(now_ms)}: look at its endpoints"
+        if not (self.sends and self.connected):
+            return
+        if self.quorum is not None and not self.quorum.reachable:
+            yield f"target {self.target}: {_short(self.quorum)}"
+        if self.pushes_left == 0:
+            yield f"target {self.target}: its gas key can pay for no push: send it ether"
+        for feed in self.feeds:
+            if feed.late(now_ms):
+                yield f"target {self.target}: {_late(feed, now_ms)}"
+
+    def warnings(self) -> Iterator[str]:
+        """What is not as it should be and keeps nothing from working, a sentence each."""
+        if not self.sends:
+            return
+        if self.quorum is not None and self.quorum.reachable:
+            for one in self.quorum.missing:
+                yield f"target {self.target}: {one}"
+        if self.pushes_left is not None and 0 < self.pushes_left < self.few_pushes:
+            yield f"target {self.target}: its gas key pays for {self.pushes_left} pushes more: send it ether"
+
+    def _since(self, now_ms: int) -> str:
+        return "yet" if self.looked_at_ms is None else f"for {div_up(now_ms - self.looked_at_ms, MS)} s"
+
+
+def _short(quorum: Quorum) -> str:
+    said = f"no quorum: the operators here have weight {quorum.weight}, a push needs {quorum.threshold}"
+    return f"{said}; {'; '.join(quorum.missing)}" if quorum.missing else said
+
+
+def _late(feed: FeedSeen, now_ms: int) -> str:
+    age_s = feed.age_s(now_ms)
+    said = f"{feed.feed} is not on chain yet" if age_s is None else f"{feed.feed} is {age_s} s old on chain"
+    said += f", its heartbeat is {feed.heartbeat_s} s"
+    return f"{said}: {feed.held}" if feed.held else said
