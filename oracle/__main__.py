@@ -52,7 +52,6 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def _same(_logger: Any, _name: str, event: Any) -> Any:

@@ -53,6 +53,7 @@ class StoreDesk:
         offset_ms: how far the clock is off.
         reports: whether anybody may have a report signed. Not where another process signs with the same journals: a
             reader here could then take the word for a round from that process.
+        held: why no rounds are made, None while they are.
     """
 
     def __init__(
@@ -66,10 +67,11 @@ class StoreDesk:
         now_ms: Callable[[], int],
         offset_ms: Callable[[], int],
         reports: bool = True,
+        held: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._specs, self._store, self._live, self._targets = specs, store, live, targets
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
-        self._signs_reports = reports
+        self._signs_reports, self._held = reports, held
         self._records = {f: r for f in specs if (r := store.record(f)) is not None}
         self._abstaining: dict[str, Abstaining] = {}
         self._reports: dict[tuple[str, str], asyncio.Task[SignedBatch | NoReport]] = {}
@@ -177,6 +179,7 @@ class StoreDesk:
         waited_ms = now_ms - self._started_ms if lag_ms is None else lag_ms
         live = abs(waited_ms) < _LATE_ROUNDS * self._interval_s * MS + _LATE_ROUNDS * MS
         reasons = [] if live else [f"no round for {waited_ms} ms"]
+        reasons += [held] if (held := self._held()) else []
         reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
         reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
         reasons += [f"target {n} is not connected" for n, t in self._targets.items() if not t.connected]

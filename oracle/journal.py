@@ -72,6 +72,7 @@ class SignJournal:
         if row[0] != address:
             raise JournalError(f"{path} belongs to key 0x{row[0].hex()}, not 0x{address.hex()}: give each key its own")
         self._mute_until_ms: int = row[1]
+        self._mute_ms = mute_ms
         # mute_ms covers what a store still takes
         self._kept_s = max(_KEPT_S, 2 * mute_ms // 1_000)
         self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -93,6 +94,18 @@ class SignJournal:
         """Stay silent until then: the journal turned out to be older than what the key is known to have signed."""
         self._mute_until_ms = max(self._mute_until_ms, until_ms)
         self._db.execute("UPDATE owner SET mute_until_ms = ?", (self._mute_until_ms,))
+
+    def set_time(self, now_ms: int, by_ms: int = 0) -> None:
+        """Our time is now known, or was set by so much: what is left of the silence moves with it.
+
+        It never lasts longer than from now: a journal that was opened while a clock was days ahead is no longer mute for.
+        """
+        if self._mute_until_ms <= now_ms - by_ms:
+            return
+        until_ms = min(self._mute_until_ms + by_ms, now_ms + self._mute_ms)
+        if until_ms != self._mute_until_ms:
+            self._mute_until_ms = until_ms
+            self._db.execute("UPDATE owner SET mute_until_ms = ?", (until_ms,))
 
     def record(self, chain: int, store: bytes, round_s: int, items: Sequence[tuple[int, bytes]]) -> None:
         """Write (feed index, item hash) pairs of one round, all or none, and return once they are on disk.
