@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import pytest
 from clock_world import BLOCK_MS, World, played
@@ -76,7 +77,7 @@ def test_rounds_that_are_stored_ahead_hold_all_others_and_that_is_said_every_min
     assert world.made == []
     said = [at for at, why in world.said if why is Why.FUTURE_ROUNDS]
     assert len(said) == 10
-    assert {b - a for a, b in zip(said, said[1:], strict=False)} == {60_000}
+    assert {b - a for a, b in pairwise(said)} == {60_000}
 
 
 def test_a_machine_that_is_behind_by_an_hour_at_a_restart_makes_no_second_round_of_a_time() -> None:
