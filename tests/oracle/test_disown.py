@@ -145,7 +145,9 @@ def test_where_no_good_round_is_kept_the_state_begins_anew_and_that_is_said(tmp_
     store = Store(tmp_path / "o.db")
     keep(store, range(3))
     good(store, 0, 1, 2)
-    store._conn.execute("UPDATE rounds SET body = cast(replace(body, '\"rules_version\":', '\"rules_version\":9') AS BLOB)")
+    store._conn.execute(
+        "UPDATE rounds SET body = cast(replace(body, '\"rules_version\":', '\"rules_version\":9') AS BLOB)"
+    )
     found = disowning(store, S0 + 1)
     assert "was made by rules 9" in str(found.losses[0].anew)
 
