@@ -49,6 +49,7 @@ from oracle.store import Store
 from oracle.supervise import Supervisor
 from oracle.tables.schema import ConfigError, Problem
 from oracle.target import Target, Tools
+from oracle.witness import Witness, witness_folder
 
 _log = structlog.get_logger("oracle.app")
 _DAY_S = 86_400
@@ -386,7 +387,13 @@ class App:
         if section.keyfile is None:
             held.touch()
         self._holds.append(Hold(Path(section.keyfile or held), path))
-        journal = SignJournal(path, key, now_ms=self.clock.now_ms(), mute_ms=mute_ms)
+        witness = self._witness(key, section.name)
+        journal = SignJournal(path, key, now_ms=self.clock.now_ms(), mute_ms=mute_ms, witness=witness)
+        if journal.witnessed_s is not None:
+            _log.error(
+                "the sign journal is older than what its witness knows of: it was restored; silent for a while",
+                operator=section.name, signed_up_to=journal.witnessed_s, witness=str(witness and witness.path),
+            )  # fmt: skip
         signed_s = self.store.last_signed_s(key)
         if journal.last_round_s() < signed_s:
             _log.error(
@@ -396,6 +403,16 @@ class App:
         if journal.mute_until_ms > self.clock.now_ms():
             _log.warning("mute", operator=section.name, for_ms=journal.mute_until_ms - self.clock.now_ms())
         return journal
+
+    def _witness(self, key: bytes, operator: str) -> Witness | None:
+        folder = witness_folder(self.plan.config.oracle.witness, self._environ)
+        if folder is None:
+            _log.warning(
+                "no folder for witnesses: a journal that is restored together with the database is noticed only by what"
+                " the store holds; set oracle.witness", operator=operator,
+            )  # fmt: skip
+            return None
+        return Witness(folder, key)
 
     def _one_owner(self, key: bytes, operator: str) -> None:
         """A keyfile need not state its address: only an open one tells whose it is.

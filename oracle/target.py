@@ -103,7 +103,7 @@ class Target:
         tools.rounds.expect(name)
         self._signers_ms = self._balance_ms = self._step_weight = 0
         self._indexes: Mapping[str, int] = {}
-        self._news = False
+        self._news = self._looked_back = False
         self._done: Done | None = None
         self._due_since: dict[tuple[int, int], int] = {}
         self._limits: Mapping[int, StoreLimits] = {}
@@ -177,12 +177,27 @@ class Target:
         await self._pusher.start(indexes)
         self._indexes = indexes
         self._landings.sit(indexes)
+        self._look_back(signers)
         await self._sit(signers)
         for row in self._tools.store.pushes(self.name, ("landed",), newest=_REMEMBERED):
             self._landings.note(row)
         _log.info(
             "target connected", target=self.name, feeds=len(indexes), threshold=signers.threshold, dry=not self.can_send
         )
+
+    def _look_back(self, signers: SignerSet) -> None:
+        """Before anything is signed, once: a store that holds what no journal knows of tells that they were restored."""
+        if self._looked_back:
+            return
+        self._looked_back = True
+        for one in self._voters.behind(signers, self._pusher.stored):
+            one.journal.restored(self._tools.now_ms())
+            self._tools.on_failed("journal_restored")
+            _log.error(
+                "the store holds a round that this key must have signed and that is newer than all of its journal: the"
+                " journal was restored; silent for a while",
+                target=self.name, operator=one.name, journal=str(one.journal.path),
+            )  # fmt: skip
 
     async def _sit(self, signers: SignerSet) -> None:
         """Read what the store takes, then sit: whoever is connected knows all of it."""
