@@ -180,6 +180,9 @@ class App:
 
     def _close_files(self) -> None:
         self.store.close()
+        for member in self.rounds.members:
+            if member.signer is not None:
+                member.signer.journal.close()
         for hold in self._holds:
             hold.close()
 

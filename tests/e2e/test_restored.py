@@ -49,7 +49,8 @@ def restored(stand: Stand) -> None:
 async def test_a_snapshot_of_everything_is_noticed_twice_over(tmp_path: Path) -> None:
     async with stand_with_market(tmp_path) as (stand, _):
         async with service(stand) as app:
-            await until(landed(app, 1), "a first push", 40)
+            spoke = lambda: bool(journals(app)) and all(j.last_round_s() for j in journals(app))  # noqa: E731
+            await until(lambda: landed(app, 1)() and spoke(), "a first push, and a word of every key", 40)
         saved(stand)
         async with service(stand) as app:
             assert mute(app) == [], "the control: a plain restart is no restore"
