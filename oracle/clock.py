@@ -36,6 +36,11 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def is_over(since_ms: int, period_ms: int, now_ms: int) -> bool:
+    """Whether a period has passed since a time; also where our time was set back to before it: nothing waits for that."""
+    return not 0 <= now_ms - since_ms < period_ms
+
+
 @dataclass(slots=True)
 class ClockWatch:
     """Offsets of the last minute, by who stated the time. Positive: the others are ahead of us."""

@@ -11,6 +11,7 @@ import structlog
 
 from feeds.units import MS
 from oracle.ballot import Ballot
+from oracle.clock import is_over
 from oracle.cosign import Operator
 from oracle.fit import bind, check_presence, read_limits
 from oracle.landed import Landed
@@ -222,13 +223,13 @@ class Target:
     async def _look_after(self) -> None:
         """Now and then: the signer set, and what the gas key still has."""
         now_ms = self._tools.now_ms()
-        if now_ms - self._signers_ms >= _SIGNERS_MS:
+        if is_over(self._signers_ms, _SIGNERS_MS, now_ms):
             signers = await self._client.connect()
             if signers != self._voters.signers:
                 _log.info("the signer set changed", target=self.name, epoch=signers.epoch)
                 await self._sit(signers)
             self._signers_ms = now_ms
-        if self.can_send and now_ms - self._balance_ms >= _BALANCE_MS:
+        if self.can_send and is_over(self._balance_ms, _BALANCE_MS, now_ms):
             self._balance_ms = now_ms
             await self._check_balance()
 

@@ -10,7 +10,7 @@ from clock_world import BLOCK_MS, World, played
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.clock import BLOCK_LATE_MS, REFUSE_MS, WARN_MS, Clock
+from oracle.clock import BLOCK_LATE_MS, REFUSE_MS, WARN_MS, Clock, is_over
 from oracle.pace import HEARD_WITHIN_MS, LATE_MS, Silence, Why
 
 HOUR_MS = 3_600_000
@@ -195,6 +195,12 @@ def test_law_while_only_blocks_speak_no_round_is_further_off_than_they_can_tell(
     events: Events, interval_s: int, first_ms: int, seed: int
 ) -> None:
     obeys(events, interval_s, first_ms, seed, BLOCK_LATE_MS + FAR_MS)
+
+
+def test_what_comes_again_after_a_period_does_not_wait_for_a_time_that_was_set_back() -> None:
+    assert not is_over(1_000, 500, 1_499)
+    assert is_over(1_000, 500, 1_500)
+    assert is_over(7_200_000, 500, 1_000)
 
 
 class Naive(Clock):
