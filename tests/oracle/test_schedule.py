@@ -25,7 +25,7 @@ async def test_work_that_fails_is_told_and_comes_again() -> None:
         raise Ends
 
     task = asyncio.create_task(every(0.01, work, told.append))
-    await enough.wait()
+    await asyncio.wait_for(enough.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -46,7 +46,7 @@ async def test_what_wakes_it_ends_the_pause_and_is_not_lost_while_it_works() -> 
 
     task = asyncio.create_task(every(3_600.0, work, lambda _: None, wake))
     wake.set()
-    await done.wait()
+    await asyncio.wait_for(done.wait(), 60)
     task.cancel()
     assert len(seen) == 2
 
@@ -68,7 +68,7 @@ async def test_a_clock_that_is_set_back_two_hours_stops_no_multiple() -> None:
             enough.set()
 
     task = asyncio.create_task(at_multiples(1, now_ms, work, lambda _: None, lambda _: None))
-    await enough.wait()
+    await asyncio.wait_for(enough.wait(), 60)
     task.cancel()
     assert len(seen) == 4
 
@@ -92,7 +92,7 @@ async def test_multiples_that_pass_while_it_works_are_told_not_made_up_for() -> 
 
     clock = asyncio.create_task(tick())
     task = asyncio.create_task(at_multiples(1, lambda: at_ms, work, lambda _: None, missed.append))
-    await enough.wait()
+    await asyncio.wait_for(enough.wait(), 60)
     task.cancel()
     clock.cancel()
     assert missed[0] >= 3
