@@ -142,6 +142,19 @@ def test_one_old_first_head_says_nothing_and_a_chain_that_moves_says_it_is_late(
     assert not clock.may_sign()
 
 
+def test_what_was_heard_stays_true_when_our_time_is_set_and_is_forgotten_in_time() -> None:
+    """Two of three fall silent just before: neither holds our time to what it was."""
+    world = World(wall_ahead_ms=2 * HOUR_MS)
+    world.run(10)
+    world.wall_ahead_ms, world.venues = 0, False
+    world.run(1)
+    assert abs(world.clock.now_ms() - world.true_ms) <= WARN_MS
+    assert abs(world.clock.offset_ms()) <= WARN_MS
+    assert world.clock.may_sign()
+    world.run(61)
+    assert not world.clock.heard()
+
+
 def test_silence_is_said_for_rounds_that_fail_too() -> None:
     silence = Silence(10, 0)
     assert silence.due(30_000) is None
