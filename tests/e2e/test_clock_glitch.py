@@ -14,10 +14,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from click.testing import CliRunner
 from e2e_tools import stand_with_market, until
 
 from demo.stand import Stand
 from oracle import store as store_module
+from oracle.__main__ import main
 from oracle.audit import verify
 from oracle.config import load
 from oracle.pipeline import step
@@ -171,3 +173,21 @@ async def test_a_start_with_a_wrong_clock_waits_says_why_and_goes_on_once_it_is_
                 await more(stand, 3, "rounds once the clock is right")
         assert left(stand, "yesterday") == 40
         assert begun_s - 1 < min(rounds(stand)) <= max(rounds(stand)) < time.time() + 1
+
+
+async def test_rounds_from_ahead_hold_all_others_until_they_are_disowned(tmp_path: Path) -> None:
+    async with stand_with_market(tmp_path) as (stand, _):
+        old_rounds(stand, "alpha", -2 * HOUR_S)
+        process = Process(stand, tmp_path)
+        args = ["--config", str(stand.config), "disown", "--after", str(int(time.time())), "--yes"]
+        async with process.running(0):
+            await until(lambda: "future_rounds" in process.reasons(), "that it says why no round is made")
+            assert rounds(stand) == []
+            refused = CliRunner().invoke(main, args)
+            assert (refused.exit_code, "is in use by process" in refused.stderr) == (1, True)
+        done = CliRunner().invoke(main, args)
+        assert "40 rounds" in done.stdout
+        process = Process(stand, tmp_path)
+        async with process.running(0):
+            await more(stand, 3, "rounds, once those from ahead are disowned")
+            assert process.reasons() <= {"clock_unconfirmed"}
