@@ -14,6 +14,8 @@ from oracle.schedule import at_multiples, every
 
 _LOOK_S = 1.0
 _SAY_MS = 60_000
+_MOST_SKIPPED = 100
+"""More than these were not skipped: our time was set right in between."""
 _log = structlog.get_logger("oracle.heart")
 
 
@@ -94,7 +96,7 @@ class Heart:
         self.failed("round", error)
 
     def _skipped(self, job: str, count: int) -> None:
-        for _ in range(min(count, self._interval_s)):
+        for _ in range(min(count, _MOST_SKIPPED)):
             self._metrics.misfire(job)
         _log.warning("a job was skipped: the last one still ran, or the machine was busy", job=job, times=count)
 
