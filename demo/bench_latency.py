@@ -67,17 +67,17 @@ class _Seen(App):
     @property
     def frames(self) -> int:
         """Messages read so far."""
-        return sum(s.frames for s in self._watch.health()) if self._watch else 0
+        return sum(s.frames for s in self.watch.health()) if self.watch else 0
 
     @property
     def bad(self) -> int:
         """Messages that were no quote."""
-        return sum(sum(s.bad_frames.values()) for s in self._watch.health()) if self._watch else 0
+        return sum(sum(s.bad_frames.values()) for s in self.watch.health()) if self.watch else 0
 
     @property
     def listening(self) -> bool:
         """Whether every venue has answered the subscriptions; a quote may have come by REST before."""
-        health = self._watch.health() if self._watch else ()
+        health = self.watch.health() if self.watch else ()
         return bool(health) and all(s.connected and s.frames >= len(BASES) for s in health)
 
 

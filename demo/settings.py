@@ -64,6 +64,7 @@ def _process(folder: Path, port: int) -> str:
 round_interval_s = 1
 scaled_times = true          # windows and dwells of seconds: for a demo only
 database = "{folder / "oracle.db"}"
+witness = "{folder / "witness"}"
 
 [api]
 port = {port}

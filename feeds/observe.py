@@ -67,17 +67,21 @@ class Observer:
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        self.latest = Latest()
         self._by_feed: dict[str, list[Source]] = {}
         self._by_symbol: dict[tuple[str, str], set[str]] = {}
-        self._reads: dict[tuple[str, str], tuple[Quote | FeedError, Head]] = {}
-        self._chain_error: dict[str, FeedError] = {}
-        self._down: dict[str, SequencerDown] = {}
-        self._memory = Memory()
+        self.forget()
         for source in sources:
             self._by_feed.setdefault(source.feed, []).append(source)
             if source.venue is not None and source.symbol is not None:
                 self._by_symbol.setdefault((source.venue, source.symbol), set()).add(source.feed)
+
+    def forget(self) -> None:
+        """Know nothing: nobody has said anything yet."""
+        self.latest = Latest()
+        self._reads: dict[tuple[str, str], tuple[Quote | FeedError, Head]] = {}
+        self._chain_error: dict[str, FeedError] = {}
+        self._down: dict[str, SequencerDown] = {}
+        self._memory = Memory()
 
     def feeds_of(self, venue: str, symbol: str) -> frozenset[str]:
         """Feeds that a symbol of a venue is a source of."""

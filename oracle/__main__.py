@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oracle.commands import looking, preparing, running
+from oracle.commands import looking, mending, preparing, running
 from oracle.commands.shell import Commands
 
 
@@ -27,7 +27,7 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
     _set_up_logging(log, verbose=verbose)
 
 
-for _one in (*running.COMMANDS, *looking.COMMANDS, *preparing.COMMANDS):
+for _one in (*running.COMMANDS, *looking.COMMANDS, *preparing.COMMANDS, *mending.COMMANDS):
     main.add_command(_one)
 
 
@@ -52,7 +52,6 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def _same(_logger: Any, _name: str, event: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The composition root: builds every real thing, owns the clock, the keys and the scheduler, and supervises the tasks."""
+"""The composition root: builds every real thing, owns the clock and the keys, and supervises the tasks."""
 
 from __future__ import annotations
 
@@ -8,22 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import aiohttp
 import coincurve
 import structlog
-from apscheduler.events import (
-    EVENT_JOB_ERROR,
-    EVENT_JOB_MAX_INSTANCES,
-    EVENT_JOB_MISSED,
-    JobExecutionEvent,
-    JobSubmissionEvent,
-)
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from feeds.observe import Observer
 from feeds.rpc import ChainRead, Head
@@ -33,15 +23,17 @@ from feeds.watch import Hooks, Watch
 from oracle import keys
 from oracle.api import GateLimits, Server, serve
 from oracle.ballot import Ballot
-from oracle.clock import REFUSE_MS, WARN_MS, ClockWatch, now_ms
+from oracle.clock import Clock
 from oracle.config import OperatorSection, TargetSection, address
 from oracle.cosign import Operator
 from oracle.desk import StoreDesk
 from oracle.drift import drifts
 from oracle.eip712 import Domain, address_of
+from oracle.heart import Heart
 from oracle.holds import Hold
 from oracle.hush import hush
 from oracle.journal import SignJournal
+from oracle.listen import Listening
 from oracle.live import Live
 from oracle.metrics import Metrics
 from oracle.onchain.chain import Signer, StoreClient, Unfit
@@ -52,16 +44,16 @@ from oracle.readers import Readers
 from oracle.records import PushRow, Record
 from oracle.remote import RemoteOperator, RemoteSigner
 from oracle.rounds import Done, Member, Rounds, subset
+from oracle.schedule import every
 from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
 from oracle.store import Store
 from oracle.supervise import Supervisor
 from oracle.tables.schema import ConfigError, Problem
 from oracle.target import Target, Tools
+from oracle.witness import Witness, witness_folder
 
 _log = structlog.get_logger("oracle.app")
-_LATE_MS = 1_900
-"""A round that begins later than this would call its own sources too early."""
 _DAY_S = 86_400
 _HOUSEKEEPING_S = 60
 _PUSH_S = 0.5
@@ -89,8 +81,8 @@ class App:
         self, plan: Plan, *, environ: Mapping[str, str] = os.environ, operator: MakeOperator = make_operator
     ) -> None:
         self.plan = plan
-        self.clock = ClockWatch()
-        self.metrics = Metrics(now_ms)
+        self.clock = Clock()
+        self.metrics = Metrics(self.clock.now_ms)
         self.store = Store(Path(plan.config.oracle.database))
         self._environ, self._make_operator = environ, operator
         self._holds: list[Hold] = []
@@ -101,6 +93,15 @@ class App:
         self.rounds.resume(r for f in plan.specs if (r := self.store.record(f)) is not None)
         self.targets: dict[str, Target] = {}
         self.last_round_s = self.store.last_round_s()
+        self._heart = Heart(
+            self.clock,
+            plan.config.oracle.round_interval_s,
+            self.metrics,
+            make=self._make_round,
+            last_round_s=lambda: self.last_round_s,
+            on_followed=self._on_followed,
+            on_confirmed=lambda: self._set_journals(0),
+        )
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)
         self.durable_ms: deque[int] = deque(maxlen=_SAMPLES)
         self.receipt_ms: deque[int] = deque(maxlen=_SAMPLES)
@@ -111,47 +112,42 @@ class App:
             self.live,
             self.targets,
             interval_s=plan.config.oracle.round_interval_s,
-            now_ms=now_ms,
-            offset_ms=lambda: self.clock.offset_ms(now_ms()),
+            now_ms=self.clock.now_ms,
+            offset_ms=self.clock.offset_ms,
             readers=self.readers,
             keyless=[m.name for m in self.rounds.members if m.signer is None and plan.config.operators],
             reports=not any(o.shared_journal for o in plan.config.operators),
+            held=self._heart.held,
         )
         self._against: dict[str, dict[str, Kind]] = {}
         for source in plan.sources:
             self._against.setdefault(source.feed, {})[source.spec.name] = source.against
         self._dirty: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._ending = False
-        self._apart_ms: int | None = None
-        self._watch: Watch | None = None
+        self._news: dict[str, asyncio.Event] = {}
+        self._listening: Listening | None = None
         self._server: Server | None = None
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end everything in order: no new rounds, tasks cancelled, files closed."""
         config = self.plan.config
         hush()
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            self._watch = self._build_watch(session)
+            self._listening = Listening(self.observer, partial(self._build_watch, session))
             self.targets.update({n: self._target(n, t) for n, t in config.targets.items()})
             await self._start_targets()
             server = await serve(
                 self.desk,
                 host=config.api.host,
                 port=config.api.port,
-                now_ms=now_ms,
+                now_ms=self.clock.now_ms,
                 metrics=self._render,
                 cors_origins=config.api.cors_origins,
                 gate_limits=GateLimits(connections=config.api.max_connections, idle_s=config.api.idle_s),
             )
             self._server = server
-            self._schedule(self._scheduler)
-            jobs: dict[str, Callable[[], Coroutine[None, None, None]]] = {"live lane": self._live_lane}
-            jobs |= self._watch.tasks()
-            tasks = asyncio.create_task(Supervisor(jobs).run())
+            tasks = asyncio.create_task(Supervisor(self._jobs(self._listening)).run())
             waiter = asyncio.create_task(stop.wait())
-            self._scheduler.start()
             _log.info("running", api=f"http://{config.api.host}:{config.api.port}", feeds=len(self.plan.specs),
                       dry=not any(t.can_send for t in self.targets.values()))  # fmt: skip
             try:
@@ -159,8 +155,6 @@ class App:
                 if tasks.done():
                     tasks.result()
             finally:
-                self._ending = True
-                self._scheduler.shutdown(wait=False)
                 for task in (tasks, waiter):
                     task.cancel()
                 await asyncio.gather(tasks, waiter, return_exceptions=True)
@@ -170,6 +164,11 @@ class App:
                     await target.close()
                 await self._close_signers()
                 self._close_files()
+
+    @property
+    def watch(self) -> Watch | None:
+        """The streams and readers, while it runs."""
+        return None if self._listening is None else self._listening.watch
 
     async def _start_targets(self) -> None:
         """Connect to every store; one that contradicts the config stops the start."""
@@ -189,6 +188,9 @@ class App:
 
     def _close_files(self) -> None:
         self.store.close()
+        for member in self.rounds.members:
+            if member.signer is not None:
+                member.signer.journal.close()
         for hold in self._holds:
             hold.close()
 
@@ -201,7 +203,7 @@ class App:
         """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""
         at_ms = round_time_s * MS
         observed = {feed: self.observer.observe(feed, at_ms) for feed in self.plan.specs}
-        folded = self.rounds.fold(round_time_s, observed, now_ms=now_ms(), may_sign=self._clock_ok())
+        folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms(), may_sign=self.clock.may_sign())
         said = await asyncio.gather(*(one.observed(s, round_time_s, view) for one, s, view in folded.asked))
         done = self.rounds.finish(folded, said)
         for refusal in done.refusals:
@@ -228,32 +230,20 @@ class App:
 
     # --- what the tasks call -----------------------------------------------------------------------------------------
 
-    async def _round_job(self) -> None:
-        interval_s = self.plan.config.oracle.round_interval_s
-        round_time_s = now_ms() // MS // interval_s * interval_s
-        self._check_clock()
-        if round_time_s <= self.last_round_s:
-            if self.last_round_s - round_time_s > interval_s:
-                _log.error("rounds of a later time are stored: this machine's clock was ahead, rounds wait until then",
-                           last_round=self.last_round_s, now=round_time_s)  # fmt: skip
-            return
-        if self.clock.offset_ms(now_ms()) < -REFUSE_MS or now_ms() - round_time_s * MS > _LATE_MS:
-            _log.warning("a round is left out: its time would not be true", round_time=round_time_s,
-                         late_ms=now_ms() - round_time_s * MS, offset_ms=self.clock.offset_ms(now_ms()))  # fmt: skip
-            self.metrics.misfire("round")
-            return
+    async def _make_round(self, round_time_s: int) -> None:
         done = await self.round(round_time_s)
-        durable_ms = now_ms() - round_time_s * MS
+        durable_ms = self.clock.now_ms() - round_time_s * MS
         self.durable_ms.append(durable_ms)
         self.desk.publish(done)
-        self.live.refresh(self.plan.specs, now_ms())  # what no tick makes dirty any more must not stand for ever
+        # what no tick makes dirty any more must not stand for ever
+        self.live.refresh(self.plan.specs, self.clock.now_ms())
         self.metrics.round_done(done.records, done.abstained, durable_ms=durable_ms)
         for change in done.transitions:
             said = [r.text for r in change.reasons]
             _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=said)
         for name, target in self.targets.items():
             target.offer(done)
-            self._scheduler.modify_job(f"push {name}", next_run_time=datetime.now(UTC))
+            self._news[name].set()
 
     async def _live_lane(self) -> None:
         """Wait for news, let a few ms of it come together, compute, publish."""
@@ -263,7 +253,7 @@ class App:
             await asyncio.sleep(pause_s)
             self._wake.clear()
             dirty, self._dirty = self._dirty, {}
-            fresh = self.live.refresh(dirty, now_ms())
+            fresh = self.live.refresh(dirty, self.clock.now_ms())
             self.desk.indicate(fresh)
             spent_us = (time.monotonic_ns() - min(dirty.values())) // 1_000
             self.live_us.append(spent_us)
@@ -277,7 +267,7 @@ class App:
             self._wake.set()
 
     def _on_head(self, chain: str, head: Head, _: ChainRead) -> None:
-        self.clock.block(chain, head.time_ms, now_ms())
+        self.clock.watch.block(chain, head.time_ms, self.clock.now_ms())
         self.metrics.head(chain, head.time_ms)
 
     def _on_reorg(self, chain: str, first_block: int, last_block: int) -> None:
@@ -300,81 +290,67 @@ class App:
         self.receipt_ms.append(took_ms)
         self.metrics.landed(row.target, took_ms)
 
-    def _check_clock(self) -> None:
-        apart_ms = now_ms() - time.monotonic_ns() // 1_000_000
-        if self._apart_ms is not None and abs(apart_ms - self._apart_ms) > WARN_MS:
-            _log.warning("this machine's clock was set", by_ms=apart_ms - self._apart_ms)
-            self.clock.stepped()
-        self._apart_ms = apart_ms
-        offset = self.clock.offset_ms(now_ms())
-        self.metrics.clock_offset(offset)
-        if abs(offset) > WARN_MS:
-            _log.warning("this machine's clock is off: correct it (NTP)", offset_ms=offset, signs=self._clock_ok())
+    def _on_followed(self, by_ms: int) -> None:
+        """Our time was wrong and is right now: what was heard and timed before bears times that are not true."""
+        _log.warning("time goes by this machine's clock again: others say that it is right", by_ms=by_ms)
+        self._set_journals(by_ms)
+        if self._listening is not None:
+            self._listening.anew()
 
-    def _clock_ok(self) -> bool:
-        return self.clock.may_sign(now_ms())
+    def _set_journals(self, by_ms: int) -> None:
+        for member in self.rounds.members:
+            if member.signer is not None:
+                member.signer.journal.set_time(self.clock.now_ms(), by_ms)
 
     async def _housekeep(self) -> None:
-        dropped = self.store.prune(now_ms() // MS - self.plan.config.oracle.keep_days * _DAY_S)
+        """Drop what is old, by a time that somebody confirmed: what is dropped does not come back."""
+        if not (self.clock.confirmed and self.clock.may_sign()):
+            return
+        dropped = self.store.prune(self.clock.now_ms() // MS - self.plan.config.oracle.keep_days * _DAY_S)
         if dropped:
             _log.info("old rounds dropped", rounds=dropped)
 
     def _render(self) -> bytes:
         """The exposition, with the counters that the clients keep as they stand."""
-        if self._watch is not None:
-            self.metrics.snapshot(self._watch.health(), {n: r.stats for n, r in self._watch.readers.items()})
+        if self.watch is not None:
+            self.metrics.snapshot(self.watch.health(), {n: r.stats for n, r in self.watch.readers.items()})
         if self._server is not None:
             hub, gate = self._server.hub, self._server.gate
             self.metrics.streams(len(hub), hub.dropped)
             self.metrics.connections(len(gate), gate.counts(), self.readers.refused)
         health = self.desk.health()
         ready = health.live and health.ready
-        self.metrics.chains.set(health.targets, now_ms(), ready=ready, round_s=health.round)
+        self.metrics.chains.set(health.targets, self.clock.now_ms(), ready=ready, round_s=health.round)
         return self.metrics.render()
 
     # --- what is built -----------------------------------------------------------------------------------------------
 
-    def _schedule(self, scheduler: AsyncIOScheduler) -> None:
-        """Rounds at their times, a look at every target twice a second and after each round, housekeeping."""
-        interval_s = self.plan.config.oracle.round_interval_s
-        start = datetime.fromtimestamp((now_ms() // MS // interval_s + 1) * interval_s, tz=UTC)
-        common = {"coalesce": True, "max_instances": 1}
-        rounds = IntervalTrigger(seconds=interval_s, start_date=start, timezone=UTC)
-        scheduler.add_job(self._round_job, rounds, id="round", misfire_grace_time=interval_s, **common)
-        keep = IntervalTrigger(seconds=_HOUSEKEEPING_S, start_date=start, timezone=UTC)
-        scheduler.add_job(self._housekeep, keep, id="housekeeping", misfire_grace_time=_HOUSEKEEPING_S, **common)
+    def _jobs(self, listening: Listening) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+        """Sources, rounds, a look at every target twice a second and after each round, housekeeping; each for ever."""
+        failed = self._heart.failed
+        jobs: dict[str, Callable[[], Coroutine[None, None, None]]] = {
+            "sources": listening.run,
+            "live lane": self._live_lane,
+            "housekeeping": partial(every, _HOUSEKEEPING_S, self._housekeep, partial(failed, "housekeeping")),
+            **self._heart.jobs(),
+        }
         for name, target in self.targets.items():
-            every = IntervalTrigger(seconds=_PUSH_S, timezone=UTC)
-            scheduler.add_job(
-                partial(self._turn, target), every, id=f"push {name}", misfire_grace_time=interval_s, **common
-            )
-        scheduler.add_listener(self._misfired, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-        scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR)
+            news = self._news[name] = asyncio.Event()
+            job = f"push {name}"
+            jobs[job] = partial(every, _PUSH_S, partial(self._turn, target), partial(failed, job), news)
+        return jobs
 
     async def _turn(self, target: Target) -> None:
-        """A look at a target. One that the end of the process cuts short is no failure: its journal is read again."""
-        try:
+        """A look at a target, by a time that is believed: what is due and what is too old goes by it."""
+        if self._heart.believed:
             await target.turn()
-        except asyncio.CancelledError:
-            if not self._ending:
-                raise
-
-    def _misfired(self, event: JobExecutionEvent | JobSubmissionEvent) -> None:
-        self.metrics.misfire(event.job_id)
-        if event.job_id.startswith("push "):
-            return  # a look while the last one still waits for its chain is left out on purpose
-        _log.warning("a job was skipped: the last one still ran, or the machine was busy", job=event.job_id)
-
-    def _job_failed(self, event: JobExecutionEvent) -> None:
-        self.metrics.misfire(event.job_id)
-        _log.error("a job failed; the next run tries again", job=event.job_id, error=repr(event.exception))
 
     def _build_watch(self, session: aiohttp.ClientSession) -> Watch:
         config = self.plan.config
         hooks = Hooks(
             on_news=self._on_news,
-            on_stated=self.clock.stated,
-            on_date=self.clock.date,
+            on_stated=self.clock.watch.stated,
+            on_date=self.clock.watch.date,
             on_head=self._on_head,
             on_reorg=self._on_reorg,
         )
@@ -384,7 +360,7 @@ class App:
             venues=venues_of(config),
             chains=chains_of(config),
             session=session,
-            now_ms=now_ms,
+            now_ms=self.clock.now_ms,
             hooks=hooks,
         )
 
@@ -427,16 +403,32 @@ class App:
         if section.keyfile is None:
             held.touch()
         self._holds.append(Hold(Path(section.keyfile or held), path))
-        journal = SignJournal(path, key, now_ms=now_ms(), mute_ms=mute_ms)
+        witness = self._witness(key, section.name)
+        journal = SignJournal(path, key, now_ms=self.clock.now_ms(), mute_ms=mute_ms, witness=witness)
+        if journal.witnessed_s is not None:
+            _log.error(
+                "the sign journal is older than what its witness knows of: it was restored; silent for a while",
+                operator=section.name, signed_up_to=journal.witnessed_s, witness=str(witness and witness.path),
+            )  # fmt: skip
         signed_s = self.store.last_signed_s(key)
         if journal.last_round_s() < signed_s:
             _log.error(
                 "the sign journal is older than what the key has signed: silent for a while", operator=section.name
             )
-            journal.mute(now_ms() + mute_ms)
-        if journal.mute_until_ms > now_ms():
-            _log.warning("mute", operator=section.name, for_ms=journal.mute_until_ms - now_ms())
+            journal.mute(self.clock.now_ms() + mute_ms)
+        if journal.mute_until_ms > self.clock.now_ms():
+            _log.warning("mute", operator=section.name, for_ms=journal.mute_until_ms - self.clock.now_ms())
         return journal
+
+    def _witness(self, key: bytes, operator: str) -> Witness | None:
+        folder = witness_folder(self.plan.config.oracle.witness, self._environ)
+        if folder is None:
+            _log.warning(
+                "no folder for witnesses: a journal that is restored together with the database is noticed only by what"
+                " the store holds; set oracle.witness", operator=operator,
+            )  # fmt: skip
+            return None
+        return Witness(folder, key)
 
     def _one_owner(self, key: bytes, operator: str) -> None:
         """A keyfile need not state its address: only an open one tells whose it is.
@@ -455,8 +447,8 @@ class App:
         tools = Tools(
             store=self.store,
             rounds=self.rounds,
-            now_ms=now_ms,
-            clock_ok=self._clock_ok,
+            now_ms=self.clock.now_ms,
+            clock_ok=self.clock.may_sign,
             on_ballot=self._on_ballot,
             on_landed=self._on_landed,
             on_failed=lambda why: self.metrics.failed(name, why),

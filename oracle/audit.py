@@ -11,8 +11,9 @@ from oracle.eip712 import BadSignature, observed_digest, recover
 from oracle.pipeline import step
 from oracle.report import cross
 from oracle.sign import agreed
-from oracle.store import Agreement, Store
-from oracle.types import RULES_VERSION, Report
+from oracle.store import Agreement, Store, stored_result
+from oracle.types import RULES_VERSION, FeedState, Report, Result
+from oracle.withdrawn import Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +57,56 @@ def verify_fold(store: Store, operator: str, feed: str, round_s: int) -> Check:
     start = store.checkpoint(operator, feed, round_s)
     if start is None:
         return Check(what=what, ok=False, detail=f"no checkpoint at or before {round_s}")
-    first_s, state = start
-    count = 0
-    for body, result in store.results_since(operator, feed, first_s, round_s):
+    rows = store.results_since(operator, feed, start[0], round_s)
+    return _folded(store, what, rows, start[1])
+
+
+def refold(store: Store, rows: Sequence[tuple[bytes, Result]], state: FeedState) -> FeedState | str:
+    """Fold stored rounds of one operator and feed from a state; the state after them, or what does not fit."""
+    for body, result in rows:
         if result.rules_version != RULES_VERSION:
-            text = f"round {result.round_time_s} was made by rules {result.rules_version}, this is {RULES_VERSION}"
-            return Check(what=what, ok=False, detail=text)
+            return f"round {result.round_time_s} was made by rules {result.rules_version}, this is {RULES_VERSION}"
         if digest(state) != result.state_before:
-            return Check(what=what, ok=False, detail=f"state before round {result.round_time_s} differs")
+            return f"state before round {result.round_time_s} differs"
         legs = {leg.feed: leg for leg in result.legs}
         again, state = step(store.spec(result.spec_hash), state, result.outcomes, legs, result.round_time_s * MS)
         if dump(again) != body:
-            return Check(what=what, ok=False, detail=f"round {result.round_time_s} recomputes to other bytes")
-        count += 1
-    return Check(what=what, ok=count > 0, detail=f"{count} rounds from the checkpoint, bit for bit")
+            return f"round {result.round_time_s} recomputes to other bytes"
+    return state
+
+
+def verify_withdrawn(store: Store, feed: str, round_s: int) -> Iterator[Check]:
+    """The same for rounds of this time that were disowned: they stay what they were, and say so."""
+    for one in store.withdrawn.of(feed, round_s):
+        text = f"round {round_s} was disowned with all after {one.after_s} (at {one.at_ms} ms): {one.why}"
+        yield Check(what="withdrawn", ok=True, detail=text)
+        rows = [r for r in store.withdrawn.rows("round", feed, round_s, one.id) if r.round_s == round_s]
+        for row in rows:
+            yield _verify_row(store, feed, row)
+
+
+def _verify_row(store: Store, feed: str, last: Stored) -> Check:
+    """Fold to a disowned round. What was before it may be disowned too, or not: the hashes of the states say which it was."""
+    what = f"fold of {last.operator}, withdrawn"
+    marks = {digest(s): s for s in store.checkpoints(last.operator, feed, last.round_s)}
+    apart = [r for r in store.withdrawn.rows("round", feed, last.round_s) if r.operator == last.operator]
+    known = [(r.body, stored_result(r.kind, r.body)) for r in apart]
+    known += store.results_since(last.operator, feed, 0, last.round_s)
+    after = {result.state_after: (body, result) for body, result in known}
+    chain = [(last.body, stored_result(last.kind, last.body))]
+    while (mark := marks.get(chain[0][1].state_before)) is None:
+        before = after.get(chain[0][1].state_before)
+        if before is None or before[1].round_time_s >= chain[0][1].round_time_s:
+            return Check(what=what, ok=False, detail=f"what was before round {chain[0][1].round_time_s} is not kept")
+        chain.insert(0, before)
+    return _folded(store, what, chain, mark)
+
+
+def _folded(store: Store, what: str, rows: Sequence[tuple[bytes, Result]], state: FeedState) -> Check:
+    after = refold(store, rows, state)
+    if isinstance(after, str):
+        return Check(what=what, ok=False, detail=after)
+    return Check(what=what, ok=bool(rows), detail=f"{len(rows)} rounds from the checkpoint, bit for bit")
 
 
 def _agreed(agreement: Agreement) -> dict[str, Report]:

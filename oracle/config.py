@@ -83,6 +83,7 @@ class OracleSection:
     database: str = "var/lrt-oracle.db"
     live_coalesce_ms: int = 5
     keep_days: int = 7
+    witness: str = ""
     scaled_times: bool = False
 
     def __post_init__(self) -> None:

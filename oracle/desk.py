@@ -66,6 +66,7 @@ class StoreDesk:
         keyless: operators of the config that have no key here and sign nothing.
         reports: whether anybody may have a report signed. Not where another process signs with the same journals: a
             reader here could then take the word for a round from that process.
+        held: why no rounds are made, None while they are.
     """
 
     def __init__(
@@ -81,11 +82,12 @@ class StoreDesk:
         readers: Readers,
         keyless: Sequence[str] = (),
         reports: bool = True,
+        held: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._specs, self._live, self._targets = specs, live, targets
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
         self._readers, self._keyless = readers, tuple(keyless)
-        self._signs_reports = reports
+        self._signs_reports, self._held = reports, held
         self._records = {f: r for f in specs if (r := store.record(f)) is not None}
         self._abstaining: dict[str, Abstaining] = {}
         self._reports: dict[tuple[str, str], asyncio.Task[SignedBatch | NoReport]] = {}
@@ -211,6 +213,7 @@ class StoreDesk:
         live = not self._is_late(waited_ms)
         reasons = [] if live else [f"no round for {waited_ms} ms"]
         reasons += ["no round since the start of this process"] if self._round_s is None else []
+        reasons += [held] if (held := self._held()) else []
         reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
         reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
         targets = [t.seen() for t in self._targets.values()]

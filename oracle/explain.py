@@ -10,6 +10,7 @@ from typing import Any
 from feeds import decode
 from feeds.types import FeedError
 from feeds.units import BPS, Wad, mul_div_down, percent_text, wad_text
+from oracle.codec import parse
 from oracle.endpoint.documents import Document, history_document
 from oracle.endpoint.evidence import explain_document
 from oracle.groups import cap, merge, spread_bps
@@ -48,6 +49,15 @@ def explain(store: Store, feed: str, round_s: int | None) -> Document | None:
 def record_document(record: Record) -> Document:
     """A record with its feed, as the endpoint's history shows it."""
     return {"feed": record.feed, "mode": record.mode.value, **history_document(record)}
+
+
+def withdrawn_documents(store: Store, feed: str, since_ms: int) -> list[Document]:
+    """Published records since a time, of whatever time, that were disowned: with when and why."""
+    found = store.withdrawn.records(feed, since_ms // 1_000, 1 << 40)
+    return [
+        {**record_document(parse(Record, body)), "withdrawn": {"at_ms": one.at_ms, "why": one.why}}
+        for one, body in found
+    ]
 
 
 def record_line(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""A report key has one memory: processes that use one keyfile on a machine must use one journal.
+"""One database has one process; and a report key has one memory: processes that use one keyfile on a machine must use one journal.
 
 Two journals would let a key sign two values for one place, each with a good conscience. The journal itself may be shared:
 SQLite lets one process after the other write, and whoever comes second finds what the first has signed.
@@ -8,9 +8,43 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from oracle.keys import KeyfileError
+
+
+class DatabaseInUse(RuntimeError):
+    """Another process writes rounds into this database."""
+
+
+@contextmanager
+def sole_writer(database: Path | str) -> Iterator[None]:
+    """Be the one process that writes rounds into a database; others may read it meanwhile.
+
+    The lock (flock on ``NAME.lock``, advisory, on one machine) ends with the process, however that ends.
+
+    Raises:
+        DatabaseInUse: another process does, with its pid.
+    """
+    path = Path(database).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise DatabaseInUse(
+                f"{path} is in use by process {holder}: one database has one process. Stop that one, or give this one"
+                " another oracle.database"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
 
 
 class Hold:

@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from oracle.witness import Told, Witness, WitnessError
+
 _KEPT_S = 2 * 86_400
 _FORGOTTEN_AT_ONCE = 8
 _BUSY_MS = 1_000
@@ -22,6 +24,7 @@ CREATE TABLE IF NOT EXISTS signed (
   PRIMARY KEY (chain, store, feed, round_s)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owner (address BLOB NOT NULL, mute_until_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS written (writes INTEGER NOT NULL);
 """
 
 
@@ -57,10 +60,22 @@ class SignJournal:
         mute_ms: how long to stay silent when the file is new but the key is not: the longest time for which
             something that the key may have signed before could still be pushed, plus one round.
         newborn: the key was made together with this journal, so there is nothing that it could have said.
+        witness: where how much was said is told too, before each signature; None for none.
     """
 
-    def __init__(self, path: Path, address: bytes, *, now_ms: int, mute_ms: int, newborn: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        address: bytes,
+        *,
+        now_ms: int,
+        mute_ms: int,
+        newborn: bool = False,
+        witness: Witness | None = None,
+    ) -> None:
         self.path = path
+        self._witness = witness
+        self.witnessed_s: int | None = None
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -72,9 +87,11 @@ class SignJournal:
         if row[0] != address:
             raise JournalError(f"{path} belongs to key 0x{row[0].hex()}, not 0x{address.hex()}: give each key its own")
         self._mute_until_ms: int = row[1]
+        self._mute_ms = mute_ms
         # mute_ms covers what a store still takes
         self._kept_s = max(_KEPT_S, 2 * mute_ms // 1_000)
         self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        self._ask_witness(now_ms)
 
     @property
     def mute_until_ms(self) -> int:
@@ -94,11 +111,33 @@ class SignJournal:
         self._mute_until_ms = max(self._mute_until_ms, until_ms)
         self._db.execute("UPDATE owner SET mute_until_ms = ?", (self._mute_until_ms,))
 
+    def restored(self, now_ms: int) -> None:
+        """Stay silent for the full time from now: the key has said what is not in here."""
+        self.mute(now_ms + self._mute_ms)
+
+    def newest_s(self, chain: int, store: bytes) -> int:
+        """Newest round_time signed for a store, 0 if none."""
+        sql = "SELECT coalesce(max(round_s), 0) FROM signed WHERE chain = ? AND store = ?"
+        return int(self._db.execute(sql, (chain, store)).fetchone()[0])
+
+    def set_time(self, now_ms: int, by_ms: int = 0) -> None:
+        """Our time is now known, or was set by so much: what is left of the silence moves with it.
+
+        It never lasts longer than from now: a journal that was opened while a clock was days ahead is no longer mute for.
+        """
+        if self._mute_until_ms <= now_ms - by_ms:
+            return
+        until_ms = min(self._mute_until_ms + by_ms, now_ms + self._mute_ms)
+        if until_ms != self._mute_until_ms:
+            self._mute_until_ms = until_ms
+            self._db.execute("UPDATE owner SET mute_until_ms = ?", (until_ms,))
+
     def record(self, chain: int, store: bytes, round_s: int, items: Sequence[tuple[int, bytes]]) -> None:
         """Write (feed index, item hash) pairs of one round, all or none, and return once they are on disk.
 
         Raises:
             EquivocationRefused: one of them was signed with another hash, or may have been; nothing is written.
+            JournalError: the witness could not be told.
         """
         with self._db:  # commits, or rolls back when an exception passes
             self._db.execute("BEGIN IMMEDIATE")
@@ -108,6 +147,32 @@ class SignJournal:
                     raise ForgottenRefused(feed, round_s, oldest_s + self._kept_s)
                 self._write((chain, store, feed, round_s), item_hash)
                 self._forget(chain, store, feed)
+            self._db.execute("UPDATE written SET writes = writes + 1")
+        self._tell_witness()
+
+    def _writes(self) -> int:
+        return int(self._db.execute("SELECT writes FROM written").fetchone()[0])
+
+    def _ask_witness(self, now_ms: int) -> None:
+        """Find out whether this journal is older than what the key has said; then it is mute, and counts on from there."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("INSERT INTO written SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM written)")
+            told = self._witness.told() if self._witness is not None else None
+            if told is not None and told.writes > self._writes():
+                self.witnessed_s = told.round_s
+                self.restored(now_ms)
+                self._db.execute("UPDATE written SET writes = ?", (told.writes,))
+        self._tell_witness()
+
+    def _tell_witness(self) -> None:
+        """After the journal: the witness never knows of more than was in it."""
+        if self._witness is None:
+            return
+        try:
+            self._witness.tell(Told(writes=self._writes(), round_s=self.last_round_s()))
+        except WitnessError as e:
+            raise JournalError(f"what the witness does not know of is not signed: {e}") from e
 
     def _oldest_s(self, chain: int, store: bytes, feed: int) -> int:
         """From when on every line of a feed is kept; only what is older than this was ever dropped."""
@@ -136,5 +201,7 @@ class SignJournal:
             raise EquivocationRefused(key[2], key[3])
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         self._db.close()
+        if self._witness is not None:
+            self._witness.close()

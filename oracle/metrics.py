@@ -71,7 +71,7 @@ class Metrics:
         self._connected = self._gauge("ws_connected", "1 while every connection is up", ("venue",))
         self._silent = self._gauge("ws_silent_symbols", "symbols without news for too long", ("venue",))
         self._bad = self._counter("ws_bad_frames", "messages that were no quote", ("venue", "code"))
-        self._misfires = self._counter("scheduler_misfires", "skipped runs of a job", ("job",))
+        self._misfires = self._counter("scheduler_misfires", "runs of a job that were skipped or failed", ("job",))
         self._landed = self._counter("pushes_landed", "pushes that landed", target)
         self._failed = self._counter("pushes_failed", "pushes that did not land, by reason", ("target", "reason"))
         self._unpoked = self._counter("pokes_failed", "views not poked by the push that turns them", ("target", "view"))
@@ -79,6 +79,8 @@ class Metrics:
         self._affords = self._gauge("gas_pushes_left", "pushes that it can pay for at present fees", target)
         self._refused = self._counter("signatures_refused", "refusals of a cosigner", ("operator", "code"))
         self._offset = self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ())
+        self._confirmed = self._gauge("clock_confirmed", "1 once somebody has said that our time is right", ())
+        self._held = self._counter("rounds_held", "rounds that were not made, by reason", ("reason",))
         self._streams = self._gauge("stream_readers", "open event streams", ())
         self.chains = ChainGauges(self._registry)
         self._connections = self._gauge("connections", "open connections to the endpoint", ())
@@ -152,12 +154,17 @@ class Metrics:
         self._refused.labels(refusal.operator, refusal.code.value).inc()
 
     def misfire(self, job: str) -> None:
-        """The scheduler skipped a run."""
+        """A run of a job was skipped, or failed."""
         self._misfires.labels(job).inc()
 
-    def clock_offset(self, offset_ms: int) -> None:
-        """How far this machine's clock is off."""
+    def clock(self, offset_ms: int, *, confirmed: bool) -> None:
+        """How far our time is off, and whether anybody has ever said that it is right."""
         self._offset.set(offset_ms / MS)
+        self._confirmed.set(int(confirmed))
+
+    def held(self, reason: str) -> None:
+        """A round was not made; the reason is one of a small set of words."""
+        self._held.labels(reason).inc()
 
     def streams(self, readers: int, dropped: int) -> None:
         """Event streams: open ones, and how many were cut off since the start."""

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import structlog
 
 from feeds.units import MS
+from oracle.clock import is_over
 from oracle.onchain.chain import (
     BatchTooBig,
     ChainError,
@@ -373,12 +374,14 @@ class Pusher:
             made_ms = newest.made_ms
             wait = self._waits[nonce] = _Wait(row_id=newest.id, since_ms=made_ms, block=head.number, told_ms=made_ms)
         now_ms, limit_ms = self._now_ms(), self._rules.bump_after_s * MS
-        passed_by = head.number - wait.block >= _PASSED_BY and now_ms - wait.since_ms > limit_ms
+        passed_by = head.number - wait.block >= _PASSED_BY and is_over(wait.since_ms, limit_ms, now_ms)
         act = self._patience.act(newest.id)
         if act in (Act.RAISE, Act.REBUILD) or (newest.state == "sent" and passed_by):
             wait.since_ms = wait.told_ms = now_ms
             await self._make_anew(newest)
-        elif act is not Act.NOTHING and (again or newest.state == "prepared" or now_ms - wait.told_ms > limit_ms):
+        elif act is not Act.NOTHING and (
+            again or newest.state == "prepared" or is_over(wait.told_ms, limit_ms, now_ms)
+        ):
             wait.told_ms = now_ms
             await self._send(newest)  # no block has passed it by, so it is not the fee: a node may have lost it
 

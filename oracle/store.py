@@ -19,6 +19,7 @@ from oracle.records import NotPushed, PushRow, Record, Transition
 from oracle.sign import SignedValues, SignerSet, split
 from oracle.spec import FeedSpec
 from oracle.types import Abstained, FeedState, Result, Round
+from oracle.withdrawn import TABLES, Withdrawn
 
 CHECKPOINT_EVERY = 1_000
 _REFUSALS_KEPT_MS = 30 * 86_400_000
@@ -99,15 +100,18 @@ class Store:
         self._conn.isolation_level = None
         self._conn.execute("PRAGMA journal_mode=WAL")
         self._conn.execute("PRAGMA synchronous=FULL")
-        self._conn.executescript(_SCHEMA + INDEXES)
+        self._conn.executescript(_SCHEMA + INDEXES + TABLES)
         self._add_push_columns()
         self._conn.execute("CREATE INDEX IF NOT EXISTS pushes_watched ON pushes (target) WHERE final = 0")
         # a second connection, so that long reads can run in a thread while rounds are written
         self._reads = self._conn if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
         self._reading = threading.Lock()
         self._specs: set[str] = {r[0] for r in self._conn.execute("SELECT hash FROM specs")}
-        self._counts = {(r[0], r[1]): r[2] for r in self._conn.execute("SELECT operator, feed, rounds FROM states")}
+        self._counts: dict[tuple[str, str], int] = {
+            (r[0], r[1]): r[2] for r in self._conn.execute("SELECT operator, feed, rounds FROM states")
+        }
         self._pruner = Pruner(self._conn)
+        self.withdrawn = Withdrawn(self._conn)
 
     def close(self) -> None:
         """Close the file."""
@@ -188,7 +192,7 @@ class Store:
         """One operator's stored result of one round."""
         sql = "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s = ?"
         row = self._conn.execute(sql, (operator, feed, round_s)).fetchone()
-        return _result(row[0], row[1]) if row else None
+        return stored_result(row[0], row[1]) if row else None
 
     def results_since(self, operator: str, feed: str, first_s: int, last_s: int) -> list[tuple[bytes, Result]]:
         """Stored bytes and results of one operator and feed, ascending, both ends included."""
@@ -196,7 +200,7 @@ class Store:
             "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s"
         )
         rows = self._conn.execute(sql, (operator, feed, first_s, last_s))
-        return [(bytes(r[1]), _result(r[0], r[1])) for r in rows]
+        return [(bytes(r[1]), stored_result(r[0], r[1])) for r in rows]
 
     def checkpoint(self, operator: str, feed: str, round_s: int) -> tuple[int, FeedState] | None:
         """The newest checkpoint at or before a round: its round and the state before it."""
@@ -206,6 +210,17 @@ class Store:
         )
         row = self._conn.execute(sql, (operator, feed, round_s)).fetchone()
         return (int(row[0]), parse(FeedState, row[1])) if row else None
+
+    def checkpoints(self, operator: str, feed: str, until_s: int) -> list[FeedState]:
+        """All that are kept up to a round, of disowned rounds too: the states before them."""
+        sql = "SELECT body FROM checkpoints WHERE operator = ? AND feed = ? AND round_s <= ?"
+        bodies = [r[0] for r in self._conn.execute(sql, (operator, feed, until_s))]
+        apart = self.withdrawn.rows("checkpoint", feed, until_s)
+        return [parse(FeedState, b) for b in (*bodies, *(r.body for r in apart if r.operator == operator))]
+
+    def rounds_of(self, operator: str, feed: str) -> int:
+        """How many rounds of a feed an operator has made, dropped ones too."""
+        return self._counts.get((operator, feed), 0)
 
     def spec(self, spec_hash: str) -> FeedSpec:
         """A spec by its hash; StoreError if it was never stored."""
@@ -381,7 +396,8 @@ def _blocks(body: bytes, chain_id: int) -> list[int]:
     return [int(o["block"]) for o in seen if o.get("chain_id") == chain_id and o.get("block") is not None]
 
 
-def _result(kind: str, body: bytes) -> Result:
+def stored_result(kind: str, body: bytes) -> Result:
+    """A round or an abstention from its bytes."""
     return parse(Round, body) if kind == "round" else parse(Abstained, body)
 
 

@@ -13,6 +13,7 @@ from eth_hash.auto import keccak
 
 from feeds.units import MS
 from oracle.ballot import Ballot
+from oracle.clock import is_over
 from oracle.cosign import Operator
 from oracle.fit import bind, check_presence, read_limits
 from oracle.hush import Tally
@@ -116,7 +117,7 @@ class Target:
         tools.rounds.expect(name)
         self._signers_ms = self._balance_ms = self._step_weight = 0
         self._indexes: Mapping[str, int] = {}
-        self._news = False
+        self._news = self._looked_back = False
         self._done: Done | None = None
         self._due_since: dict[tuple[int, int], int] = {}
         self._limits: Mapping[int, StoreLimits] = {}
@@ -243,12 +244,27 @@ class Target:
         await self._pusher.start(indexes)
         self._indexes = indexes
         self._landings.sit(indexes)
+        self._look_back(signers)
         await self._sit(signers)
         for row in self._tools.store.pushes(self.name, ("landed",), newest=_REMEMBERED):
             self._landings.note(row)
         _log.info(
             "target connected", target=self.name, feeds=len(indexes), threshold=signers.threshold, dry=not self.can_send
         )
+
+    def _look_back(self, signers: SignerSet) -> None:
+        """Before anything is signed, once: a store that holds what no journal knows of tells that they were restored."""
+        if self._looked_back:
+            return
+        self._looked_back = True
+        for one in self._voters.behind(signers, self._pusher.stored):
+            one.journal.restored(self._tools.now_ms())
+            self._tools.on_failed("journal_restored")
+            _log.error(
+                "the store holds a round that this key must have signed and that is newer than all of its journal: the"
+                " journal was restored; silent for a while",
+                target=self.name, operator=one.name, journal=str(one.journal.path),
+            )  # fmt: skip
 
     async def _sit(self, signers: SignerSet) -> None:
         """Read what the store takes, then sit: whoever is connected knows all of it."""
@@ -273,13 +289,13 @@ class Target:
     async def _look_after(self) -> None:
         """Now and then: the signer set, and what the gas key still has."""
         now_ms = self._tools.now_ms()
-        if now_ms - self._signers_ms >= _SIGNERS_MS:
+        if is_over(self._signers_ms, _SIGNERS_MS, now_ms):
             signers = await self._client.connect()
             if signers != self._voters.signers:
                 _log.info("the signer set changed", target=self.name, epoch=signers.epoch)
                 await self._sit(signers)
             self._signers_ms = now_ms
-        if self.can_send and now_ms - self._balance_ms >= _BALANCE_MS:
+        if self.can_send and is_over(self._balance_ms, _BALANCE_MS, now_ms):
             self._balance_ms = now_ms
             await self._check_balance()
 

@@ -145,6 +145,26 @@ class Voters:
                 found[feed] = [o.name for o in silent]
         return found
 
+    def behind(self, signers: SignerSet, stored: Mapping[int, Report]) -> list[Operator]:
+        """Operators whose journals are older than what their keys must have signed for what the store holds.
+
+        A stored round reached the threshold. Where those whose journals do not go that far are needed for it, they have
+        signed it, and the journals were restored since. A journal without a line for the store says nothing: its key may
+        be new, and if it is not, it was mute for being empty.
+
+        Args:
+            signers: the store's set.
+            stored: by feed index, as read from the store.
+        """
+        place = signers.domain.chain_id, signers.domain.store
+        newest = {o.address: o.journal.newest_s(*place) for o in self._operators if o.address in signers.signers}
+        found: set[bytes] = set()
+        for report in stored.values():
+            short = [a for a, at_s in newest.items() if 0 < at_s < report.round_time_s]
+            if sum(signers.weights) - signers.weight_of(short) < signers.threshold:
+                found |= set(short)
+        return [o for o in self._operators if o.address in found]
+
     async def vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> Ballot:
         """Have a batch of these feeds signed; ChainError without a seat."""
         if self._cosigners is None or self.signers is None:

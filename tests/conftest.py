@@ -31,6 +31,14 @@ def node() -> Iterator[anvil.Anvil]:
         yield running
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a process keeps with the user's state, it keeps in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def captures() -> Path:
     """The folder of captured exchange messages; skips where it is not present."""

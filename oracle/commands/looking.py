@@ -24,6 +24,8 @@ def explain(config_path: Path, feed: str, round_s: int | None, as_json: bool) ->
 
     store = store_of(config_path, feed)
     found = explained(store, feed, round_s)
+    if found is None and round_s is not None and (gone := store.withdrawn.of(feed, round_s)):
+        raise Exit(f"round {round_s} of {feed} was withdrawn: {gone[-1].why}; verify recomputes it", ABSTAINED)
     if found is None:
         raise Exit(f"no round of {feed} is stored" + (f" at {round_s}" if round_s else ""), ABSTAINED)
     printed(as_json, found, lines(found))
@@ -37,15 +39,17 @@ def explain(config_path: Path, feed: str, round_s: int | None, as_json: bool) ->
 def verify(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> None:
     """Recompute a stored round from its inputs and compare it bit for bit."""
     from oracle.audit import verify as recompute
+    from oracle.audit import verify_withdrawn
 
     store = store_of(config_path, feed)
     wanted = round_s
     if wanted is None:
         newest = store.record(feed)
         wanted = newest.report.round_time_s if newest else 0
-    if not any(store.result(o, feed, wanted) for o in store.operators(feed)) and store.record(feed, wanted) is None:
+    stands = any(store.result(o, feed, wanted) for o in store.operators(feed)) or store.record(feed, wanted) is not None
+    checks = [*(recompute(store, feed, wanted) if stands else ()), *verify_withdrawn(store, feed, wanted)]
+    if not checks and not stands:
         raise Exit(f"no round of {feed} is stored at {wanted}", ABSTAINED)
-    checks = list(recompute(store, feed, wanted))
     good = bool(checks) and all(c.ok for c in checks)
     rows = [f"{'same ' if c.ok else 'OTHER'}  {c.what}: {c.detail}" for c in checks]
     printed(as_json, {"feed": feed, "round": wanted, "ok": good, "checks": [asdict(c) for c in checks]}, rows)
@@ -61,10 +65,11 @@ def verify(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> 
 def history(config_path: Path, feed: str, minutes: int, csv_file: Path | None, as_json: bool) -> None:
     """Print the published records of a feed, or export them."""
     from oracle.clock import now_ms
-    from oracle.explain import record_document, record_line
+    from oracle.explain import record_document, record_line, withdrawn_documents
 
     store = store_of(config_path, feed)
-    found = store.history(feed, now_ms() - minutes * 60_000, now_ms(), 100_000)
+    since_ms = now_ms() - minutes * 60_000
+    found = store.history(feed, since_ms, now_ms(), 100_000)
     if csv_file is not None:
         from lab.export import write
 
@@ -73,7 +78,10 @@ def history(config_path: Path, feed: str, minutes: int, csv_file: Path | None, a
         if as_json:
             printed(as_json, {"feed": feed, "file": str(csv_file), "rows": rows}, [])
         return
-    printed(as_json, {"feed": feed, "records": [record_document(r) for r in found]}, [record_line(r) for r in found])
+    gone = withdrawn_documents(store, feed, since_ms)
+    rows_gone = [f"{w['round']}  {w['price']:<16} WITHDRAWN {w['withdrawn']['why']}" for w in gone]
+    document = {"feed": feed, "records": [record_document(r) for r in found], "withdrawn": gone}
+    printed(as_json, document, [*map(record_line, found), *rows_gone])
 
 
 @click.command()

@@ -21,7 +21,8 @@ T = TypeVar("T")
 DONE, FAILED, USAGE, ABSTAINED = 0, 1, 2, 3
 _OURS = frozenset({"oracle", "feeds", "contracts", "demo", "lab"})
 
-ROUND = click.IntRange(0, (1 << 40) - 1)
+LAST_ROUND_S = (1 << 40) - 1
+ROUND = click.IntRange(0, LAST_ROUND_S)
 """A round_time in Unix seconds."""
 
 

@@ -17,8 +17,8 @@ async def test_feeds_go_on_when_the_first_endpoint_fails(tmp_path: Path) -> None
     proxy = Proxy()
     async with proxy.running(), stand_with_market(tmp_path, proxy.before) as (stand, _), service(stand) as app:
         await until(lambda: app.desk.record(FEED) is not None, "a first price")
-        assert app._watch is not None
-        reader = app._watch.readers["local"]
+        assert app.watch is not None
+        reader = app.watch.readers["local"]
         for mode in ("dead", "wrong_chain", "frozen"):
             proxy.mode = "ok"
             asked = proxy.requests

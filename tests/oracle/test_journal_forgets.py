@@ -126,6 +126,6 @@ def test_the_file_is_as_before(tmp_path: Path) -> None:
     journal.record(1, STORE, S0 + 10, [(0, b"b")])
     journal.close()
     again = sqlite3.connect(tmp_path / "j.db")
-    assert len(again.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()) == len(before)
+    assert set(before) <= set(again.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall())
     assert journal_module._KEPT_S == KEPT_S
     again.close()

@@ -96,7 +96,7 @@ def test_everything_else_that_the_process_tells() -> None:
     metrics.unpoked("main", "0x66")
     metrics.refused(Refusal(operator="alpha", code=Refused.OUT_OF_BOUND, text=""))
     metrics.misfire("round")
-    metrics.clock_offset(-250)
+    metrics.clock(-250, confirmed=True)
     metrics.streams(4, 1)
     metrics.streams(3, 2)
     seen = lines(metrics)

@@ -1,0 +1,59 @@
+"""Commands that mend what a fault of the machine has left."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from oracle.commands.shell import ABSTAINED, LAST_ROUND_S, USAGE, Exit, plan_of, printed
+
+
+def _round_or_time(_: click.Context, __: click.Parameter, text: str) -> int:
+    """A round_time, or a UTC time as in the log."""
+    if text.isdigit() and int(text) <= LAST_ROUND_S:
+        return int(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: write Unix seconds, or a time such as 2026-01-31T12:00:00Z") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+
+
+@click.command()
+@click.option(
+    "--after", "after_s", required=True, metavar="ROUND|TIME", callback=_round_or_time,
+    help="The last round that is good: Unix seconds, or a UTC time.",
+)  # fmt: skip
+@click.option("--why", default="a clock was ahead when they were made", show_default=True, help="Is kept with them.")
+@click.option("--yes", is_flag=True, help="Do it; without it they are only listed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def disown(config_path: Path, after_s: int, why: str, yes: bool, as_json: bool) -> None:
+    """Withdraw all stored rounds after a time: rounds go on from the last good one, and what was said stays on record.
+
+    Refused while a process runs on the database.
+    """
+    from oracle.clock import now_ms
+    from oracle.disown import disown as do_it
+    from oracle.disown import disowning
+    from oracle.holds import sole_writer
+    from oracle.store import Store
+
+    path = Path(plan_of(config_path).config.oracle.database)
+    if not path.is_file():
+        raise Exit(f"no database at {path}: there is nothing to disown", ABSTAINED)
+    with sole_writer(path):
+        store = Store(path)
+        found = disowning(store, after_s)
+        if not found.losses:
+            raise Exit(f"no round after {after_s} is stored", USAGE)
+        if yes:
+            do_it(store, found, now_ms(), why)
+        store.close()
+    said = "withdrawn" if yes else "nothing is changed yet: add --yes to withdraw them"
+    printed(as_json, found.document(done=yes), [*found.lines(), said])
+
+
+COMMANDS = (disown,)

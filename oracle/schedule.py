@@ -1,0 +1,66 @@
+"""When work is done: loops that sleep by the event loop's monotonic clock, which nobody can set, and that no fault ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from feeds.units import MS
+
+_NAP_S = 1.0
+"""A long sleep is cut into naps: our time may be set right in between."""
+Work = Callable[[], Awaitable[None]]
+Failed = Callable[[Exception], None]
+
+
+async def every(period_s: float, work: Work, failed: Failed, wake: asyncio.Event | None = None) -> None:
+    """Do it again and again, for ever.
+
+    Args:
+        period_s: pause between the end of one and the begin of the next.
+        work: what to do.
+        failed: told of what it ended with; the next time comes all the same.
+        wake: ends the pause early.
+    """
+    awake = wake or asyncio.Event()
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(period_s):
+                await awake.wait()
+        awake.clear()
+        await _tried(work, failed)
+
+
+async def at_multiples(
+    interval_s: int, now_ms: Callable[[], int], work: Work, failed: Failed, skipped: Callable[[int], None]
+) -> None:
+    """Do it at every multiple of an interval, for ever.
+
+    Args:
+        interval_s: seconds.
+        now_ms: our time, Unix ms.
+        work: what to do.
+        failed: told of what it ended with.
+        skipped: told of how many multiples passed while the last one still ran.
+    """
+    interval_ms = interval_s * MS
+    last = now_ms() // interval_ms
+    while True:
+        await asyncio.sleep(min(_NAP_S, (interval_ms - now_ms() % interval_ms) / MS))
+        number = now_ms() // interval_ms
+        if number == last:
+            continue
+        last = number
+        await _tried(work, failed)
+        missed = now_ms() // interval_ms - number
+        if missed > 0:
+            last += missed
+            skipped(missed)
+
+
+async def _tried(work: Work, failed: Failed) -> None:
+    try:
+        await work()
+    except Exception as e:  # noqa: BLE001 - whatever it was is told, and the next time comes
+        failed(e)

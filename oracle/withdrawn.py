@@ -1,0 +1,140 @@
+"""What was stored and is disowned: rounds of a time that was not true. They are kept apart, whole, and are nobody's newest."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS withdrawals (
+  id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, after_s INTEGER NOT NULL, why TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS withdrawn (
+  withdrawal INTEGER NOT NULL, what TEXT NOT NULL, operator TEXT NOT NULL, feed TEXT NOT NULL, round_s INTEGER NOT NULL,
+  kind TEXT NOT NULL, body BLOB NOT NULL, signers BLOB, indexes BLOB
+);
+CREATE INDEX IF NOT EXISTS withdrawn_round ON withdrawn (feed, what, round_s);
+"""
+_MOVES = (
+    ("rounds", "'round', operator, feed, round_s, kind, body, NULL, NULL", "round_s > ?"),
+    ("checkpoints", "'checkpoint', operator, feed, round_s, '', body, NULL, NULL", "round_s > ?"),
+    ("records", "'record', '', feed, round_s, '', body, NULL, NULL", "round_s > ?"),
+    ("agreements", "'agreement', target, '', round_s, '', body, signers, indexes", "round_s > ?"),
+    ("transitions", "'transition', '', feed, at_ms / 1000, '', body, NULL, NULL", "at_ms >= 1000 * ?"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Rounds of one operator and feed that would be withdrawn."""
+
+    operator: str
+    feed: str
+    first_s: int
+    last_s: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """Rounds after a time were disowned. Times: Unix ms and a round_time."""
+
+    id: int
+    at_ms: int
+    after_s: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A row as it was stored."""
+
+    operator: str
+    round_s: int
+    kind: str
+    body: bytes
+
+
+class Withdrawn:
+    """The rows of a database that are disowned, and the one way to them.
+
+    Args:
+        conn: the database, in autocommit mode.
+    """
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+
+    def spans(self, after_s: int) -> list[Span]:
+        """What is stored of rounds after a round_time."""
+        sql = (
+            "SELECT operator, feed, min(round_s), max(round_s), count(*) FROM rounds WHERE round_s > ?"
+            " GROUP BY operator, feed ORDER BY operator, feed"
+        )
+        rows = self._conn.execute(sql, (after_s,))
+        return [Span(operator=r[0], feed=r[1], first_s=r[2], last_s=r[3], count=r[4]) for r in rows]
+
+    def pushes(self, after_s: int) -> list[tuple[str, int, str]]:
+        """(target, round_time, state) of pushes of rounds after a round_time."""
+        sql = "SELECT target, round_s, state FROM pushes WHERE round_s > ? ORDER BY id"
+        return [(r[0], r[1], r[2]) for r in self._conn.execute(sql, (after_s,))]
+
+    def withdraw(self, after_s: int, at_ms: int, why: str, states: Mapping[tuple[str, str], tuple[int, bytes]]) -> int:
+        """Move everything of rounds after a round_time out of the way, in one transaction; returns the withdrawal's id.
+
+        Args:
+            after_s: the last round that is good.
+            at_ms: now.
+            why: for whoever reads it later.
+            states: by operator and feed, how many rounds are left and the state after the last of them.
+        """
+        first = self._conn.execute("SELECT min(round_s) FROM rounds WHERE round_s > ?", (after_s,)).fetchone()[0]
+        with self._conn:
+            self._conn.execute("BEGIN IMMEDIATE")
+            sql = "INSERT INTO withdrawals (at_ms, after_s, why) VALUES (?, ?, ?)"
+            made = int(self._conn.execute(sql, (at_ms, after_s, why)).lastrowid or 0)
+            for table, columns, where in _MOVES:
+                bound = first if table == "transitions" else after_s
+                self._move(made, table, columns, where, bound)
+            self._conn.executemany(
+                "REPLACE INTO states VALUES (?, ?, ?, ?)", [(*key, *state) for key, state in states.items()]
+            )
+            note = f"its round was withdrawn: {why}"
+            sql = "UPDATE pushes SET state = 'expired', note = ? WHERE round_s > ? AND state IN ('prepared', 'sent')"
+            self._conn.execute(sql, (note, after_s))
+        return made
+
+    def of(self, feed: str, round_s: int) -> list[Withdrawal]:
+        """Withdrawals that hold a round of a feed, ascending."""
+        sql = (
+            "SELECT DISTINCT w.id, w.at_ms, w.after_s, w.why FROM withdrawn r JOIN withdrawals w ON w.id = r.withdrawal"
+            " WHERE r.feed = ? AND r.what IN ('round', 'record') AND r.round_s = ? ORDER BY w.id"
+        )
+        return [
+            Withdrawal(id=r[0], at_ms=r[1], after_s=r[2], why=r[3]) for r in self._conn.execute(sql, (feed, round_s))
+        ]
+
+    def records(self, feed: str, first_s: int, last_s: int) -> list[tuple[Withdrawal, bytes]]:
+        """Published records that were withdrawn, ascending; both ends included."""
+        sql = (
+            "SELECT w.id, w.at_ms, w.after_s, w.why, r.body FROM withdrawn r JOIN withdrawals w ON w.id = r.withdrawal"
+            " WHERE r.feed = ? AND r.what = 'record' AND r.round_s BETWEEN ? AND ? ORDER BY r.round_s, w.id"
+        )
+        rows = self._conn.execute(sql, (feed, first_s, last_s))
+        return [(Withdrawal(id=r[0], at_ms=r[1], after_s=r[2], why=r[3]), bytes(r[4])) for r in rows]
+
+    def rows(self, what: str, feed: str, until_s: int, withdrawal: int | None = None) -> Iterator[Stored]:
+        """Rounds or checkpoints of a feed up to a round_time, of one withdrawal or of all."""
+        sql = (
+            "SELECT operator, round_s, kind, body FROM withdrawn WHERE feed = ? AND what = ? AND round_s <= ?"
+            " AND withdrawal = coalesce(?, withdrawal) ORDER BY round_s"
+        )
+        for r in self._conn.execute(sql, (feed, what, until_s, withdrawal)):
+            yield Stored(operator=r[0], round_s=r[1], kind=r[2], body=bytes(r[3]))
+
+    def _move(self, withdrawal: int, table: str, columns: str, where: str, bound: int | None) -> None:
+        if bound is None:
+            return
+        self._conn.execute(f"INSERT INTO withdrawn SELECT ?, {columns} FROM {table} WHERE {where}", (withdrawal, bound))  # noqa: S608 - our own text
+        self._conn.execute(f"DELETE FROM {table} WHERE {where}", (bound,))  # noqa: S608 - our own text
