@@ -106,14 +106,20 @@ class Still:
 # ------------------------------------------------------------------------------------------------- over any words
 
 ROUNDS = st.tuples(
-    st.integers(1, 200), st.booleans(), st.booleans(), st.integers(0, 90), st.integers(0, 16_383), st.sampled_from([1, 2, 4])
+    st.integers(1, 200),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 90),
+    st.integers(0, 16_383),
+    st.sampled_from([1, 2, 4]),
 )
 
 
 @settings(max_examples=60, deadline=None)
 @given(rounds=st.lists(ROUNDS, min_size=2, max_size=15), other_held=st.booleans())
 def test_a_view_ages_by_a_second_a_second_while_its_price_is_held(
-    rounds: list[tuple[int, bool, bool, int, int, int]], other_held: bool  # noqa: FBT001
+    rounds: list[tuple[int, bool, bool, int, int, int]],
+    other_held: bool,
 ) -> None:
     """Rounds of (seconds, market held, redemption held, market age, spread, status), each newer than the one before.
 

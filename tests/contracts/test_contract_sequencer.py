@@ -55,7 +55,7 @@ class Rollup:
         self.flags = self.evm.create(made["Flags"], self.allowed, self.allowed)
         return self.flags
 
-    def says(self, status: bool) -> None:  # noqa: FBT001 - as the feed has it
+    def says(self, status: bool) -> None:
         """A message of now arrives from the other side."""
         self.evm.ok(self.feed, "updateStatus", status, self.evm.now, sender=ALIASED)
 
