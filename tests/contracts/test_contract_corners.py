@@ -174,6 +174,20 @@ def test_dia_says_nothing_of_what_has_no_room_in_its_number(bench: Bench) -> Non
     assert dia.getValue("y").call()[0] == wad // 10**10
 
 
+def test_a_price_too_small_for_their_decimals_is_none_to_dia_and_pyth(bench: Bench) -> None:
+    """Neither a 0 with a time of now, nor a price of 0 with a confidence."""
+    key = b"x".ljust(32, b"\0")
+    source = bench.view(mode=0).address
+    dia = bench.create("DiaView", ["x"], [source]).functions
+    pyth = bench.create("PythView", [key], [source])
+    bench.push(bench.now, [Item(0, market=10**10 - 1)])
+    assert dia.getValue("x").call() == [0, 0]
+    for call in (pyth.functions.getPriceUnsafe(key), pyth.functions.getPriceNoOlderThan(key, 60)):
+        assert bench.refusal(call) == ("PriceFeedNotFound",)
+    bench.push(bench.now + 1, [Item(0, market=10**10)])
+    assert dia.getValue("x").call()[0] == pyth.functions.getPriceUnsafe(key).call()[0] == 1
+
+
 def test_a_slashed_key_never_comes_back(web3: Web3) -> None:
     """Not its bond, not by asking, not in a weight; also where nothing was left to take, and where it is given back."""
     guild = Guild(web3)

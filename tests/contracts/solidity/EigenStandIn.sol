@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-// A stand-in for EigenLayer's AllocationManager and KeyRegistrar, for what the real one of v1.4 (tests/contracts/eigenlayer.py)
+// A stand-in for EigenLayer's AllocationManager and KeyRegistrar, for what the real one of v1.4 (test_contract_eigenlayer.py)
 // lacks: the KeyRegistrar, a slasher to each set, and the two forms in which `slashOperator` answers. It keeps the rules that
 // a slasher meets, as their sources and documents say: only the operator set's slasher slashes, an operator must be
 // slashable in the set, strategies ascend and belong to the set, fractions are above 0 and at most 1e18 and come off the
@@ -44,6 +44,18 @@ contract EigenStandIn is IAllocationManager, IKeyRegistrar {
     function deregister(address operator, uint256 delayS) external {
         slashableUntil[operator] = block.timestamp + delayS;
     }
+
+    /// As the registrar of an operator set of the real core: everybody may join.
+    function supportsAVS(address) external pure returns (bool) {
+        return true;
+    }
+
+    /// As the pod manager of the real core: nobody has a validator.
+    function stakerDepositShares(address, address) external pure returns (uint256) {
+        return 0;
+    }
+
+    function registerOperator(address, address, uint32[] calldata, bytes calldata) external pure {}
 
     function getStrategiesInOperatorSet(OperatorSet memory) external view returns (address[] memory) {
         return strategies;
