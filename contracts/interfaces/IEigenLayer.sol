@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.0;
 
-// What is called of EigenLayer's core, by its published interfaces (slashing release, IAllocationManager, IKeyRegistrar).
+// What is called of EigenLayer's core, by its published interfaces (IAllocationManager of v1.4 to v1.12, IKeyRegistrar).
 
 struct OperatorSet {
     address avs;
@@ -18,9 +18,9 @@ interface IAllocationManager {
     }
 
     /// @dev Only the operator set's slasher may call it. `strategies` ascend; `wadsToSlash` are above 0, at most 1e18.
-    function slashOperator(address avs, SlashingParams calldata params)
-        external
-        returns (uint256 slashId, uint256[] memory shares);
+    ///      Up to v1.4 it returns nothing, from v1.5 on (uint256 slashId, uint256[] shares), with one selector: so nothing that
+    ///      it returns may be decoded.
+    function slashOperator(address avs, SlashingParams calldata params) external;
     function getStrategiesInOperatorSet(OperatorSet memory operatorSet) external view returns (address[] memory);
 }
 

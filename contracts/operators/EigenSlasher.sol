@@ -20,7 +20,8 @@ contract EigenSlasher is ISlasher {
     /// @notice Evidence that was passed on.
     mapping(bytes32 evidence => bool) public done;
 
-    event Slashed(address indexed operator, bytes32 indexed evidence, uint256 slashId);
+    /// @notice Passed on; EigenLayer's own event, in the same transaction, tells what was slashed.
+    event Slashed(address indexed operator, bytes32 indexed evidence);
 
     /// @notice Not the registry.
     error NotRegistry(address caller);
@@ -60,9 +61,9 @@ contract EigenSlasher is ISlasher {
         }
         uint256[] memory wads = new uint256[](strategies.length);
         for (uint256 i; i < wads.length; ++i) wads[i] = fraction;
-        (uint256 slashId,) = allocations.slashOperator(
+        allocations.slashOperator(
             avs, IAllocationManager.SlashingParams(operator, setId, strategies, wads, "lrt-oracle: two words for one round")
         );
-        emit Slashed(operator, evidence, slashId);
+        emit Slashed(operator, evidence);
     }
 }

@@ -4,8 +4,9 @@ pragma solidity 0.8.28;
 import {IAggregatorV2V3} from "../interfaces/IAggregatorV2V3.sol";
 
 /// @title What every view shares: Chainlink's two generations, a rate provider and a Chronicle-like read
-/// @notice Never reverts in `latestRoundData` and `latestAnswer`: some lenders shut down for good when a feed reverts.
-///         What is old or halted says so in `updatedAt` and `status`.
+/// @notice Whatever is old or halted is shown all the same, and says so in `updatedAt` and `status`: some lenders shut down
+///         for good when a feed reverts. Only where there is no price does `latestRoundData` revert, for others take the 0 of
+///         an empty feed for a price. Answers have `decimals`; what is in 1e18 whatever they are says so: `peek`, `getRate`.
 abstract contract BaseView is IAggregatorV2V3 {
     uint256 private constant PHASE = 1 << 64;
 
@@ -13,7 +14,7 @@ abstract contract BaseView is IAggregatorV2V3 {
     uint8 public immutable decimals;
     uint256 internal immutable unit;
 
-    /// @notice There is no price: nothing landed yet.
+    /// @notice There is no price: nothing landed yet, it is another round than the latest, or too small for `decimals`.
     error NoData();
     /// @notice Not 1 to 18.
     error BadDecimals(uint8 decimals);
@@ -25,7 +26,12 @@ abstract contract BaseView is IAggregatorV2V3 {
     }
 
     /// @notice The price in 1e18 (0 if there is none), when it was true, its roundTime, and the status byte.
+    /// @dev Not Maker's `peek`, whose second word says whether there is a price.
     function peek() public view virtual returns (uint256 wad, uint256 updatedAt, uint256 roundTime, uint8 statusByte);
+
+    /// @notice roundTime of the newest round that anything of this came with, 0 if nothing did: of several legs the newest
+    ///         one's, where `peek` says the oldest one's. A status that changed in this block came with no older round.
+    function newestRound() public view virtual returns (uint256);
 
     /// @notice Confidence around the price in bps, 0 while there is no data.
     function spreadBps() public view virtual returns (uint256);
@@ -39,22 +45,24 @@ abstract contract BaseView is IAggregatorV2V3 {
     }
 
     /// @inheritdoc IAggregatorV2V3
-    /// @dev Rounded down to `decimals`. All zeros while there is no data.
+    /// @dev Rounded down to `decimals`, and never 0: reverts while there is no price.
     function latestRoundData() public view returns (uint80, int256, uint256, uint256, uint80) {
         (uint256 wad, uint256 updatedAt, uint256 roundTime,) = peek();
-        if (roundTime == 0) return (0, 0, 0, 0, 0);
+        uint256 answer = wad / unit;
+        if (answer == 0) revert NoData();
         uint80 round = uint80(PHASE | roundTime);
-        return (round, int256(wad / unit), updatedAt, updatedAt, round);
+        return (round, int256(answer), updatedAt, updatedAt, round);
     }
 
     /// @inheritdoc IAggregatorV2V3
-    /// @dev Only the latest round is kept: any other answers zeros.
+    /// @dev Only the latest round is kept: of any other there is no data.
     function getRoundData(uint80 round) external view returns (uint80, int256, uint256, uint256, uint80) {
-        if (!_isLatest(round)) return (0, 0, 0, 0, 0);
+        if (!_isLatest(round)) revert NoData();
         return latestRoundData();
     }
 
     /// @inheritdoc IAggregatorV2V3
+    /// @dev 0 while there is no price, as aggregators have it: whoever reads it takes 0 for none.
     function latestAnswer() public view returns (int256) {
         (uint256 wad,,,) = peek();
         return int256(wad / unit);
@@ -81,22 +89,22 @@ abstract contract BaseView is IAggregatorV2V3 {
         return _isLatest(round) ? latestTimestamp() : 0;
     }
 
-    /// @notice The price in 1e18, as rate providers give it. Reverts while there is none.
+    /// @notice The price in 1e18 whatever `decimals` is, as rate providers give it. Reverts while there is none.
     function getRate() external view returns (uint256 wad) {
         (wad,,,) = peek();
         if (wad == 0) revert NoData();
     }
 
-    /// @notice The price in 1e18. Reverts while there is none.
-    function read() external view returns (uint256 wad) {
-        (wad,,,) = peek();
-        if (wad == 0) revert NoData();
+    /// @notice The price, rounded down to `decimals`, as Chronicle's readers take it. Reverts while there is none.
+    function read() external view returns (uint256 answer) {
+        (answer,) = readWithAge();
     }
 
-    /// @notice The price in 1e18 and when it was true, Unix seconds. Reverts while there is none.
-    function readWithAge() external view returns (uint256 wad, uint256 age) {
-        (wad, age,,) = peek();
-        if (wad == 0) revert NoData();
+    /// @notice The price, rounded down to `decimals`, and when it was true, Unix seconds. Reverts while there is none.
+    function readWithAge() public view returns (uint256 answer, uint256 age) {
+        (answer, age,,) = peek();
+        answer /= unit;
+        if (answer == 0) revert NoData();
     }
 
     /// @notice 1 ok, 2 watch, 3 depeg, 4 halt; 0 while there is no data.

@@ -79,7 +79,8 @@ contract CappedFeedView is TokenView {
         uint256 most = capWad();
         wad = uint88(word >> 80);
         if (wad > most) wad = most;
-        updatedAt = roundTime > block.timestamp ? block.timestamp : roundTime;
+        updatedAt = _redemptionTime(word);
+        if (updatedAt > block.timestamp) updatedAt = block.timestamp;
         statusByte = uint8(word >> 56);
     }
 

@@ -39,6 +39,12 @@ contract CrossView is BaseView {
     }
 
     /// @inheritdoc BaseView
+    function newestRound() public view override returns (uint256) {
+        (uint256 a, uint256 b) = (first.newestRound(), second.newestRound());
+        return a > b ? a : b;
+    }
+
+    /// @inheritdoc BaseView
     /// @dev (1 + a) (1 + b) - 1, rounded up.
     function spreadBps() public view override returns (uint256) {
         (uint256 a, uint256 b) = (first.spreadBps(), second.spreadBps());

@@ -4,8 +4,9 @@ pragma solidity 0.8.28;
 import {BaseView} from "./BaseView.sol";
 
 /// @title DiaView: `getValue(string)` as DIA's oracles answer it, over any views
-/// @notice 8 decimals, rounded down; zeros for a key that nobody put here and for one without data, as there. The time is
-///         when the price was true, so a consumer's own check of its age works.
+/// @notice 8 decimals, rounded down, whatever a view's own; zeros for a key that nobody put here and for one without data, as
+///         there, and for a price that has no room in the number. The time is when the price was true, so a consumer's own
+///         check of its age works.
 contract DiaView {
     mapping(bytes32 key => BaseView) private views;
 
@@ -29,6 +30,6 @@ contract DiaView {
         if (address(source) == address(0)) return (0, 0);
         (uint256 wad, uint256 updatedAt,,) = source.peek();
         wad /= 1e10;
-        return wad > type(uint128).max ? (0, 0) : (uint128(wad), uint128(updatedAt));
+        return wad == 0 || wad > type(uint128).max ? (0, 0) : (uint128(wad), uint128(updatedAt));
     }
 }

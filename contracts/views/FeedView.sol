@@ -28,8 +28,8 @@ contract FeedView is TokenView {
     }
 
     /// @inheritdoc BaseView
-    /// @dev A market price was true when its oldest input was seen; a redemption rate holds at roundTime. Never later
-    ///      than the block: some consumers underflow on a time in the future.
+    /// @dev A market price was true when its oldest input was seen; a redemption rate holds at roundTime; of both the older.
+    ///      Never later than the block: some consumers underflow on a time in the future.
     function peek()
         public
         view
@@ -40,7 +40,8 @@ contract FeedView is TokenView {
         roundTime = uint32(word);
         if (roundTime == 0) return (0, 0, 0, 0);
         wad = _pick(word >> 168, uint88(word >> 80));
-        updatedAt = mode == 1 ? roundTime : roundTime - uint16(word >> 40);
+        if (word & HELD != 0) updatedAt = _timeOf(word);
+        else updatedAt = mode == 1 ? roundTime : roundTime - uint16(word >> 40);
         if (updatedAt > block.timestamp) updatedAt = block.timestamp;
         statusByte = uint8(word >> 56);
     }
@@ -49,6 +50,15 @@ contract FeedView is TokenView {
     function description() external view returns (string memory) {
         string[4] memory names = [" (market)", " (redemption)", " (min)", " (max)"];
         return _name(names[mode]);
+    }
+
+    /// @dev When what is shown of a word was true. Of both prices the older, whichever is shown.
+    function _timeOf(uint256 word) private view returns (uint256) {
+        if (mode == 0) return _marketTime(word);
+        uint256 owed = _redemptionTime(word);
+        if (mode == 1) return owed;
+        uint256 paid = _marketTime(word);
+        return paid < owed ? paid : owed;
     }
 
     /// @dev A price of 0 is absent: the other one is then both the lower and the higher.

@@ -7,7 +7,8 @@ import {BaseView} from "./BaseView.sol";
 /// @notice The lower, the higher, or the redemption rate unless the token is in depeg: then the market price, and linearly
 ///         over a while in between, so that one change of status can not liquidate everybody at once.
 /// @dev The ramp moves up in depeg, holds in halt and moves down otherwise. It has to be told when the status changes:
-///      `poke`, by anybody. Until somebody does, it is reckoned from the last round, and in a halt goes on as before.
+///      `poke`, by anybody. Until somebody does, it is reckoned from the newest round of any leg, for none that is older can
+///      have brought the status, and in a halt goes on as before.
 contract ModeView is BaseView {
     uint256 private constant WHOLE = 1e6;
     uint8 private constant DEPEG = 3;
@@ -72,24 +73,30 @@ contract ModeView is BaseView {
         roundTime = roundA < roundB ? roundA : roundB;
         statusByte = statusB & 0x0f > statusA & 0x0f ? statusB : statusA;
         if (mode != 4) return ((a < b) == (mode == 2) ? a : b, updatedAt, roundTime, statusByte);
-        uint256 ppm = _ppm(statusByte & 0x0f, roundTime);
+        uint256 ppm = _ppm(statusByte & 0x0f);
         if (ppm == 0) updatedAt = timeB;
         wad = (a * ppm + b * (WHOLE - ppm)) / WHOLE;
     }
 
     /// @notice Millionths of the market price in mode 4 now.
     function rampPpm() external view returns (uint256) {
-        (,, uint256 roundTime, uint8 statusByte) = peek();
-        return _ppm(statusByte & 0x0f, roundTime);
+        (,,, uint8 statusByte) = peek();
+        return _ppm(statusByte & 0x0f);
     }
 
     /// @notice Note which way the ramp goes from now on. Anybody may; it changes no price at this moment.
     function poke() external {
-        (,, uint256 roundTime, uint8 statusByte) = peek();
-        uint256 ppm = _ppm(statusByte & 0x0f, roundTime);
+        (,,, uint8 statusByte) = peek();
+        uint256 ppm = _ppm(statusByte & 0x0f);
         uint8 way = _way(statusByte & 0x0f);
         ramp = Ramp({at: uint40(block.timestamp), ppm: uint32(ppm), way: way});
         emit Poked(ppm, way);
+    }
+
+    /// @inheritdoc BaseView
+    function newestRound() public view override returns (uint256) {
+        (uint256 a, uint256 b) = (market.newestRound(), redemption.newestRound());
+        return a > b ? a : b;
     }
 
     /// @inheritdoc BaseView
@@ -111,14 +118,16 @@ contract ModeView is BaseView {
         return string.concat(names[mode], market.description(), " and ", redemption.description());
     }
 
-    /// @dev What was noted ran until the last round at most, if the status is another one since. Of a halt nobody knows
-    ///      since when it is: a pause has no round. So what was noted goes on, or a pause would take back what the ramp had
-    ///      moved since the last round, until `poke` holds it.
-    function _ppm(uint8 status_, uint256 roundTime) private view returns (uint256) {
+    /// @dev What was noted ran until the newest round at most, if the status is another one since: the push that brought it
+    ///      was of that round or of one that was no older than it could be, and not before `noted`. The oldest leg's round says
+    ///      nothing of it. Of a halt nobody knows since when it is: a pause has no round. So what was noted goes on, or a
+    ///      pause would take back what the ramp had moved since the last round, until `poke` holds it.
+    function _ppm(uint8 status_) private view returns (uint256) {
         Ramp memory noted = ramp;
         uint8 way = _way(status_);
         if (way == noted.way || way == HOLD) return _moved(noted.ppm, noted.way, noted.at, block.timestamp);
-        uint256 changed = roundTime < block.timestamp ? roundTime : block.timestamp;
+        uint256 changed = newestRound();
+        if (changed > block.timestamp) changed = block.timestamp;
         if (changed < noted.at) changed = noted.at;
         return _moved(_moved(noted.ppm, noted.way, noted.at, changed), way, changed, block.timestamp);
     }

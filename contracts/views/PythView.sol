@@ -32,7 +32,7 @@ contract PythView is IPythRead {
     }
 
     /// @inheritdoc IPythRead
-    /// @dev Whatever its age and status; prices beyond 64 bits count as not there.
+    /// @dev Whatever its age and status; prices beyond 64 bits, or too small for 8 decimals, count as not there.
     function getPriceUnsafe(bytes32 id) external view returns (Price memory price) {
         (price,) = _price(id);
     }
@@ -49,7 +49,7 @@ contract PythView is IPythRead {
         if (address(source) == address(0)) revert PriceFeedNotFound();
         (uint256 wad, uint256 updatedAt,, uint8 statusByte) = source.peek();
         uint256 conf = (wad * source.spreadBps() + 10_000 * UNIT - 1) / (10_000 * UNIT);
-        if (wad == 0 || wad / UNIT > MOST || conf > MOST) revert PriceFeedNotFound();
+        if (wad / UNIT == 0 || wad / UNIT > MOST || conf > MOST) revert PriceFeedNotFound();
         price = Price({price: int64(uint64(wad / UNIT)), conf: uint64(conf), expo: EXPO, publishTime: updatedAt});
         halted = statusByte & 0x0f == 4;
     }

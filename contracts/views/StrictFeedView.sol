@@ -7,7 +7,7 @@ import {Trouble, looked} from "./Trouble.sol";
 
 /// @title StrictFeedView: a view for consumers that check nothing
 /// @notice While the price is halted or stale, or the L2's sequencer is down, `latestAnswer` is 0 and `latestRoundData`
-///         reverts. Not for consumers that shut down for good on a revert (Liquity v2).
+///         reverts; it reverts as a whole while the sequencer's feed does. Not for consumers that shut down for good on a revert (Liquity v2).
 contract StrictFeedView is IAggregatorV2V3 {
     /// @notice What is shown.
     BaseView public immutable source;
@@ -44,22 +44,22 @@ contract StrictFeedView is IAggregatorV2V3 {
 
     /// @inheritdoc IAggregatorV2V3
     function latestRoundData() public view returns (uint80, int256, uint256, uint256, uint80) {
-        (uint256 wad, uint256 updatedAt, uint256 roundTime, Trouble found) = _look();
+        (uint256 answer, uint256 updatedAt, uint256 roundTime, Trouble found) = _look();
         if (found != Trouble.None) revert Unusable(found);
         uint80 round = uint80((1 << 64) | roundTime);
-        return (round, int256(wad / unit), updatedAt, updatedAt, round);
+        return (round, int256(answer), updatedAt, updatedAt, round);
     }
 
     /// @inheritdoc IAggregatorV2V3
     function latestAnswer() public view returns (int256) {
-        (uint256 wad,,, Trouble found) = _look();
-        return found == Trouble.None ? int256(wad / unit) : int256(0);
+        (uint256 answer,,, Trouble found) = _look();
+        return found == Trouble.None ? int256(answer) : int256(0);
     }
 
     /// @inheritdoc IAggregatorV2V3
-    /// @dev Zeros for any round but the latest, as the source; of the latest as `latestRoundData`.
+    /// @dev Reverts for any round but the latest, as the source; of the latest as `latestRoundData`.
     function getRoundData(uint80 round) external view returns (uint80, int256, uint256, uint256, uint80) {
-        if (!_isLatest(round)) return (0, 0, 0, 0, 0);
+        if (!_isLatest(round)) revert Unusable(Trouble.NoData);
         return latestRoundData();
     }
 
@@ -93,14 +93,20 @@ contract StrictFeedView is IAggregatorV2V3 {
         return 1;
     }
 
-    function _look() private view returns (uint256 wad, uint256 updatedAt, uint256 roundTime, Trouble found) {
-        (wad, updatedAt, roundTime, found) = looked(source, maxAgeS);
-        if (found == Trouble.None && address(sequencer) != address(0)) {
-            // Chainlink says startedAt for the time of the change, Aave reads updatedAt; the later one is the safe one
-            (, int256 answer, uint256 startedAt, uint256 changedAt,) = sequencer.latestRoundData();
-            uint256 since = startedAt > changedAt ? startedAt : changedAt;
-            if (answer != 0 || since == 0 || block.timestamp <= since + graceS) found = Trouble.Sequencer;
-        }
+    /// @dev A price too small for `decimals` is none.
+    function _look() private view returns (uint256 answer, uint256 updatedAt, uint256 roundTime, Trouble found) {
+        (answer, updatedAt, roundTime, found) = looked(source, maxAgeS);
+        answer /= unit;
+        if (found != Trouble.None) return (answer, updatedAt, roundTime, found);
+        if (answer == 0) found = Trouble.NoData;
+        else if (address(sequencer) != address(0) && !_isUp()) found = Trouble.Sequencer;
+    }
+
+    /// @dev startedAt is when the status changed; on most rollups Chainlink's feed moves updatedAt with every repeated "up".
+    ///      A startedAt of 0 is not known.
+    function _isUp() private view returns (bool) {
+        (, int256 answer, uint256 startedAt,,) = sequencer.latestRoundData();
+        return answer == 0 && startedAt != 0 && block.timestamp > startedAt + graceS;
     }
 
     function _isLatest(uint256 round) private view returns (bool) {

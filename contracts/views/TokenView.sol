@@ -13,6 +13,11 @@ abstract contract TokenView is BaseView {
     /// @inheritdoc BaseView
     uint32 public immutable override heartbeat;
     uint16 internal immutable index;
+    // of the store's word: which prices are held where they were, and the spread below these two bits
+    uint256 private constant MARKET_HELD = 1 << 79;
+    uint256 private constant REDEMPTION_HELD = 1 << 78;
+    uint256 internal constant HELD = MARKET_HELD | REDEMPTION_HELD;
+    uint256 private constant SPREAD = 0x3fff;
 
     /// @param store_ where the token is registered
     /// @param id its feed id
@@ -26,7 +31,12 @@ abstract contract TokenView is BaseView {
     /// @inheritdoc BaseView
     function spreadBps() public view override returns (uint256) {
         uint256 word = _word();
-        return uint32(word) == 0 ? 0 : uint16(word >> 64);
+        return uint32(word) == 0 ? 0 : (word >> 64) & SPREAD;
+    }
+
+    /// @inheritdoc BaseView
+    function newestRound() public view override returns (uint256) {
+        return uint32(_word());
     }
 
     /// @notice The whole record, both prices and both ages.
@@ -44,6 +54,28 @@ abstract contract TokenView is BaseView {
             mstore(0, shl(240, at))
             if iszero(staticcall(gas(), from, 0, 2, 0, 32)) { revert(0, 0) }
             word := mload(0)
+        }
+    }
+
+    /// @dev When the market price of a word was true: as old at roundTime as its oldest input. While it is held, that of
+    ///      the round that it came with, whatever was pushed since.
+    function _marketTime(uint256 word) internal view returns (uint256) {
+        return word & MARKET_HELD == 0 ? uint256(uint32(word)) - uint16(word >> 40) : _heldTime(0);
+    }
+
+    /// @dev When the redemption rate of a word was true: at roundTime, or as above while it is held.
+    function _redemptionTime(uint256 word) internal view returns (uint256) {
+        return word & REDEMPTION_HELD == 0 ? uint32(word) : _heldTime(1);
+    }
+
+    /// @dev The store's word of a held price, three bytes in: the index, and 0 for the market price or 1 for the other.
+    function _heldTime(uint256 which) private view returns (uint256 time) {
+        IPriceStore from = store;
+        uint256 what = (uint256(index) << 240) | (which << 232);
+        assembly ("memory-safe") {
+            mstore(0, what)
+            if iszero(staticcall(gas(), from, 0, 3, 0, 32)) { revert(0, 0) }
+            time := and(mload(0), 0xffffffff)
         }
     }
 

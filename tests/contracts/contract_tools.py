@@ -151,9 +151,9 @@ class Bench:
     def send(self, call: Any, key: str = OWNER_KEY) -> Any:
         account = Account.from_key(key)
         nonce = self.web3.eth.get_transaction_count(account.address)
-        raw = account.sign_transaction(
-            call.build_transaction({"from": account.address, "nonce": nonce})
-        ).raw_transaction
+        built = call.build_transaction({"from": account.address, "nonce": nonce})
+        built["gas"] = built["gas"] * 5 // 4  # a block that is a second later may find more to do than the estimate did
+        raw = account.sign_transaction(built).raw_transaction
         receipt = self.web3.eth.wait_for_transaction_receipt(
             self.web3.eth.send_raw_transaction(raw), poll_latency=0.005
         )

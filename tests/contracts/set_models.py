@@ -32,16 +32,28 @@ NOTHING = Peek(0, 0, 0, 0)
 # -------------------------------------------------------------------------------------------------------------- views
 
 
-def feed(word: int, mode: int, now: int) -> Peek:
-    """FeedView of a word: 0 market, 1 redemption, 2 the lower, 3 the higher; an absent price does not count."""
+MARKET_HELD, REDEMPTION_HELD = 1 << 79, 1 << 78
+
+
+def spread(word: int) -> int:
+    """The spread of a word, below the two bits of what is held."""
+    return word >> 64 & 0x3FFF if word & LOW_32 else 0
+
+
+def feed(word: int, mode: int, now: int, true_at: tuple[int, int] = (0, 0)) -> Peek:
+    """FeedView of a word: 0 market, 1 redemption, 2 the lower, 3 the higher; an absent price does not count.
+
+    ``true_at``: when market and redemption were true, each looked at only where the word says that it is held.
+    """
     if not word & LOW_32:
         return NOTHING
     both = word >> 168, word >> 80 & PRICE
     there = [p for p in both if p]
     wad = both[mode] if mode < 2 else (min, max)[mode - 2](there)
     round_time = word & LOW_32
-    true_at = round_time if mode == 1 else round_time - (word >> 40 & 0xFFFF)
-    return Peek(wad, min(true_at, now), round_time, word >> 56 & 0xFF)
+    paid = true_at[0] if word & MARKET_HELD else round_time - (word >> 40 & 0xFFFF)
+    owed = true_at[1] if word & REDEMPTION_HELD else round_time
+    return Peek(wad, min((paid, owed, min(paid, owed), min(paid, owed))[mode], now), round_time, word >> 56 & 0xFF)
 
 
 def worse(a: Peek, b: Peek) -> int:
@@ -72,8 +84,8 @@ class Cap:
         growth = self.wad * self.yearly_bps * 10**6 // BPS // YEAR_S
         return self.wad + growth * (now - self.since_s) // 10**6
 
-    def peek(self, word: int, now: int) -> Peek:
-        plain = feed(word, 1, now)
+    def peek(self, word: int, now: int, true_at: tuple[int, int] = (0, 0)) -> Peek:
+        plain = feed(word, 1, now, true_at)
         return plain._replace(wad=min(plain.wad, self.most(now)))
 
 
@@ -96,25 +108,28 @@ class Ramp:
     ppm: int = 0
     way: int = -1
 
-    def now(self, seen: Peek, now: int) -> int:
-        """Another way than was noted counts from its round on; a halt only from the next poke on."""
-        to = way(seen.status)
-        changed = now if to in {0, self.way} else max(self.at, min(seen.round_time, now))
+    def now(self, status: int, newest: int, now: int) -> int:
+        """Another way than was noted counts from the newest round of any leg on; a halt only from the next poke on."""
+        to = way(status)
+        changed = now if to in {0, self.way} else max(self.at, min(newest, now))
         noted = moved(self.ppm, self.way, changed - self.at, self.ramp_s)
         return moved(noted, to, now - changed, self.ramp_s)
 
-    def poke(self, seen: Peek, now: int) -> None:
-        self.ppm, self.at, self.way = self.now(seen, now), now, way(seen.status)
+    def poke(self, status: int, newest: int, now: int) -> None:
+        self.ppm, self.at, self.way = self.now(status, newest, now), now, way(status)
 
 
-def mode(a: Peek, b: Peek, which: int, ramp: Ramp, now: int) -> Peek:
-    """ModeView of a market and a redemption view: 2 the lower, 3 the higher, 4 the redemption unless depeg."""
+def mode(a: Peek, b: Peek, which: int, ramp: Ramp, newest: int, now: int) -> Peek:
+    """ModeView of a market and a redemption view: 2 the lower, 3 the higher, 4 the redemption unless depeg.
+
+    ``newest``: the newest roundTime of all that they are made of.
+    """
     if not (a.wad and b.wad):
         return a if a.wad else b
     both = Peek(0, min(a.updated_at, b.updated_at), min(a.round_time, b.round_time), worse(a, b))
     if which < 4:
         return both._replace(wad=(min, max)[which - 2](a.wad, b.wad))
-    ppm = ramp.now(both, now)
+    ppm = ramp.now(both.status, newest, now)
     wad = floor(Fraction(a.wad * ppm + b.wad * (PPM - ppm), PPM))
     return both._replace(wad=wad, updated_at=both.updated_at if ppm else b.updated_at)
 

@@ -81,7 +81,9 @@ def test_a_strict_view_is_what_its_source_is_while_all_is_well(bench: Bench) -> 
     view = strict(bench, source)
     bench.push(bench.now, [Item(0)])
     latest = source.functions.latestRound().call()
-    for name, args in (("latestRoundData", []), ("getRoundData", [latest]), ("getRoundData", [1]), ("getAnswer", [1])):
+    assert bench.refusal(source.functions.getRoundData(1)) == ("NoData",)
+    assert bench.refusal(view.functions.getRoundData(1)) == ("Unusable", NO_DATA)
+    for name, args in (("latestRoundData", []), ("getRoundData", [latest]), ("getAnswer", [1])):
         assert view.functions[name](*args).call() == source.functions[name](*args).call()
     assert view.functions.getTimestamp(latest).call() == source.functions.latestTimestamp().call()
 
@@ -302,7 +304,7 @@ def test_a_quote_is_the_value_in_units_both_ways_with_bid_and_ask(bench: Bench) 
     assert quotes.getQuotes(0, BASE, QUOTE).call() == [0, 0]
     assert quotes.name().call() == "ETH / USD (market)"
     assert bench.refusal(quotes.getQuote(1, BASE, OTHER)) == ("UnsupportedPair", BASE.lower(), OTHER.lower())
-    bench.push(bench.now + 1, [Item(1, market=WAD, redemption=0, spread_bps=65_535)])
+    bench.push(bench.now + 1, [Item(1, market=WAD, redemption=0, spread_bps=16_383)])
     assert quotes.getQuotes(amount, BASE, QUOTE).call()[0] == 0
 
 

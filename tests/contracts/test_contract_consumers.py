@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from contract_tools import OWNER_KEY, WAD, Bench, Item, compiled, connected
 from eth_account import Account
+from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.exceptions import Web3Exception
 
@@ -95,6 +96,56 @@ def test_morpho_lends_against_our_price_and_stops_at_a_halt(web3: Web3) -> None:
     bench.push(now + 2, [Item(0, market=WAD, status=3), usd])
     bench.send(liquidate)
     assert collateral.functions.balanceOf(me).call() == 10**24 - 10 * WAD + WAD
+
+
+def test_morpho_s_own_kind_of_oracle_takes_no_empty_feed_for_a_price_of_zero(web3: Web3) -> None:
+    """It has no check of its own but of the sign: at a price of 0 everybody would be liquidated, who borrowed or not."""
+    bench = Bench(web3)
+    silent(bench)
+    me = Account.from_key(OWNER_KEY).address
+    morpho = bench.deploy(compiled("@morpho-org/morpho-blue/src/Morpho.sol", "solc19")["Morpho"], me)
+    collateral, loan = bench.consumer("Token", "weETH", 18), bench.consumer("Token", "WETH", 18)
+    oracle = bench.consumer("MorphoOracle", bench.view(mode=0, decimals=8).address, 18, 18)
+    lltv = 86 * WAD // 100
+    market = (loan.address, collateral.address, oracle.address, ZERO, lltv)
+    for call in (morpho.functions.enableIrm(ZERO), morpho.functions.enableLltv(lltv)):
+        bench.send(call)
+    bench.send(morpho.functions.createMarket(market))
+    for token in (collateral, loan):
+        bench.send(token.functions.mint(me, 10**24))
+        bench.send(token.functions.approve(morpho.address, 2**256 - 1))
+    bench.send(morpho.functions.supply(market, 100 * WAD, 0, me, b""))
+    bench.send(morpho.functions.supplyCollateral(market, 10 * WAD, me, b""))
+    liquidate = morpho.functions.liquidate(market, me, WAD, 0, b"")
+    borrow = morpho.functions.borrow(market, WAD, 0, me, me)
+    for asked in (oracle.functions.price(), borrow, liquidate):
+        assert bench.refusal(asked) == ("NoData",)
+    bench.push(bench.now, [Item(0, market=WAD)])
+    bench.send(borrow)
+    with pytest.raises(Web3Exception, match="position is healthy"):
+        liquidate.call({"from": me})
+    # a price too small for the feed's decimals is 0 in them, and none
+    bench.push(bench.now + 1, [Item(0, market=10**10 - 1)])
+    for asked in (oracle.functions.price(), liquidate):
+        assert bench.refusal(asked) == ("NoData",)
+    bench.push(bench.now + 2, [Item(0, market=10**10)])
+    bench.send(liquidate)
+
+
+@pytest.mark.parametrize("decimals", [1, 6, 8, 17, 18])
+def test_chronicle_s_reader_asks_for_decimals_and_a_rate_has_eighteen(web3: Web3, decimals: int) -> None:
+    bench = Bench(web3)
+    silent(bench)
+    reader = bench.consumer("ChronicleReader", bench.view(mode=0, decimals=decimals).address, 60).functions
+    for call in (reader.value(WAD), reader.valueByRate(WAD)):
+        assert bench.refusal(call) == ("NoData",)
+    wad, amount = 1_049_876_543_210_987_654, 3 * WAD
+    bench.push(bench.now, [Item(0, market=wad)])
+    unit = 10 ** (18 - decimals)
+    assert reader.value(amount).call() == 3 * (wad // unit * unit)
+    assert reader.valueByRate(amount).call() == 3 * wad
+    impatient = bench.consumer("ChronicleReader", bench.view(mode=0, decimals=decimals).address, 2).functions
+    assert bench.refusal(impatient.value(amount))[0].startswith("0x" + keccak(text="TooStale(uint256)")[:4].hex())
 
 
 def test_pyth_s_own_aggregator_reads_our_view(web3: Web3) -> None:

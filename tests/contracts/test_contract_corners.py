@@ -88,13 +88,15 @@ def test_a_round_from_before_the_last_poke_counts_from_the_poke_on(bench: Bench)
     assert after > 290_000
 
 
-def test_a_strict_view_counts_from_the_later_of_the_sequencer_s_times(bench: Bench) -> None:
+def test_a_strict_view_counts_from_the_time_of_the_sequencer_s_change_alone(bench: Bench) -> None:
+    """startedAt; updatedAt moves whenever the status is said again. And a startedAt that nobody knows is not long ago."""
     feed = odd(bench, "OddSequencer")
     view = bench.create("StrictFeedView", bench.view().address, STRICT_AGE_S, feed.address, 100)
     bench.push(bench.now, [Item(0)])
     now = bench.now
     for started, updated, trouble in (
-        (now - 1_000, now - 1_000, 0), (now - 10, now - 1_000, 4), (now - 1_000, now - 10, 4), (now - 1_000, 0, 0)
+        (now - 1_000, now - 1_000, 0), (now - 10, now - 1_000, 4), (now - 1_000, now, 0), (now - 1_000, 0, 0),
+        (0, now - 1_000, 4), (now + 10, now - 1_000, 4),
     ):  # fmt: skip
         bench.send(feed.functions.set(started, updated))
         assert view.functions.trouble().call() == trouble
@@ -102,13 +104,13 @@ def test_a_strict_view_counts_from_the_later_of_the_sequencer_s_times(bench: Ben
 
 def test_a_strict_view_has_no_time_and_no_answer_of_another_round(bench: Bench) -> None:
     view = bench.create("StrictFeedView", bench.view().address, STRICT_AGE_S, ZERO, 0).functions
-    assert view.getRoundData(0).call() == [0] * 5
+    assert bench.refusal(view.getRoundData(0)) == ("Unusable", 1)
     bench.push(bench.now, [Item(0)])
     latest = view.latestRound().call()
     assert view.getTimestamp(latest).call() == view.latestTimestamp().call() > 0
     for other in (0, 1, latest - 1, latest + 1):
         assert view.getTimestamp(other).call() == view.getAnswer(other).call() == 0
-        assert view.getRoundData(other).call() == [0] * 5
+        assert bench.refusal(view.getRoundData(other)) == ("Unusable", 1)
 
 
 def test_a_store_that_answers_nothing_is_an_error_and_no_price(bench: Bench) -> None:
@@ -172,6 +174,20 @@ def test_dia_says_nothing_of_what_has_no_room_in_its_number(bench: Bench) -> Non
     assert dia.getValue("y").call()[0] == wad // 10**10
 
 
+def test_a_price_too_small_for_their_decimals_is_none_to_dia_and_pyth(bench: Bench) -> None:
+    """Neither a 0 with a time of now, nor a price of 0 with a confidence."""
+    key = b"x".ljust(32, b"\0")
+    source = bench.view(mode=0).address
+    dia = bench.create("DiaView", ["x"], [source]).functions
+    pyth = bench.create("PythView", [key], [source])
+    bench.push(bench.now, [Item(0, market=10**10 - 1)])
+    assert dia.getValue("x").call() == [0, 0]
+    for call in (pyth.functions.getPriceUnsafe(key), pyth.functions.getPriceNoOlderThan(key, 60)):
+        assert bench.refusal(call) == ("PriceFeedNotFound",)
+    bench.push(bench.now + 1, [Item(0, market=10**10)])
+    assert dia.getValue("x").call()[0] == pyth.functions.getPriceUnsafe(key).call()[0] == 1
+
+
 def test_a_slashed_key_never_comes_back(web3: Web3) -> None:
     """Not its bond, not by asking, not in a weight; also where nothing was left to take, and where it is given back."""
     guild = Guild(web3)
@@ -208,7 +224,7 @@ def test_a_slashed_key_never_comes_back(web3: Web3) -> None:
 def test_evidence_that_was_passed_on_is_known_to_be(web3: Web3) -> None:
     bench = Bench(web3)
     standin = compiled("tests/contracts/solidity/EigenStandIn.sol")["EigenStandIn"]
-    eigen = bench.deploy(standin, [TREASURY])
+    eigen = bench.deploy(standin, [TREASURY], True)
     slasher = bench.create("EigenSlasher", eigen.address, eigen.address, AVS, 7)
     bench.send(slasher.functions.setRegistry(bench.owner.address))
     bench.send(eigen.functions.register(bench.owner.address, ADDRESSES[0]))

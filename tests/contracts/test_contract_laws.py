@@ -238,7 +238,7 @@ def shown(whole: WholeSet, market: int, redemption: int, spread: int, status: in
 
 
 @settings(max_examples=40)
-@given(market=PRICE, redemption=PRICE, spread=st.integers(0, 65_535), amount=st.integers(0, 10**30))
+@given(market=PRICE, redemption=PRICE, spread=st.integers(0, 16_383), amount=st.integers(0, 10**30))
 def test_a_view_rounds_against_whoever_asks(market: int, redemption: int, spread: int, amount: int) -> None:
     """A bid is never above the value and an ask never below; a way there and back never gains; a product is rounded down."""
     whole = WholeSet()
@@ -308,8 +308,13 @@ def test_decimals_change_an_answer_and_nothing_else(market: int, redemption: int
         view = whole.evm.create(contracts.load("FeedView"), whole.store, token, 0, decimals, 60)
         assert whole.evm.ok(view, "decimals") == decimals
         assert whole.evm.ok(view, "peek") == whole.evm.ok(whole.feeds[0], "peek")
-        assert whole.evm.ok(view, "latestAnswer") == market // 10 ** (18 - decimals)
-        assert whole.evm.ok(view, "latestRoundData")[2:4] == (full[1], full[1])
+        answer = market // 10 ** (18 - decimals)
+        assert whole.evm.ok(view, "latestAnswer") == answer
+        assert whole.evm.ok(view, "getRate") == market
+        for name, told in (("read", answer), ("readWithAge", (answer, full[1]))):
+            assert whole.evm.call(view, name) == (("", told) if answer else ("NoData", None))
+        error, data = whole.evm.call(view, "latestRoundData")
+        assert (error, data and data[1:4]) == (("", (answer, full[1], full[1])) if answer else ("NoData", None))
 
 
 # ----------------------------------------------------------------------------------------------------------- registry

@@ -312,11 +312,13 @@ def test_honest_operators_can_not_be_slashed(guild: Guild) -> None:
     assert [functions.operators(a).call()[4] for a in ADDRESSES[:3]] == [False, False, True]
 
 
-def test_a_final_penalty_reaches_eigenlayer_and_a_failing_slasher_stops_nothing(web3: Web3) -> None:
+@pytest.mark.parametrize("tells", [False, True])
+def test_a_final_penalty_reaches_eigenlayer_and_a_failing_slasher_stops_nothing(web3: Web3, *, tells: bool) -> None:
+    """Whether EigenLayer answers to a slash (from v1.5 on) or not."""
     bench = Bench(web3)
     strategies = [Web3.to_checksum_address(f"0x{i:040x}") for i in (0x51, 0x22, 0x33)]
     standin = compiled("tests/contracts/solidity/EigenStandIn.sol")["EigenStandIn"]
-    eigen = bench.deploy(standin, strategies)
+    eigen = bench.deploy(standin, strategies, tells)
     slasher = bench.create("EigenSlasher", eigen.address, eigen.address, AVS, 7)
     guild = Guild(web3, slasher=slasher.address)
     operator = Web3.to_checksum_address(f"0x{0x0B:040x}")

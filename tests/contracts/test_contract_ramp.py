@@ -182,7 +182,7 @@ def test_a_ramp_that_is_poked_now_and_then_is_the_model_s(
     rig.round(first)
     for act, what in [("poke", OK), ("wait", 100), *acts]:
         if act == "poke":
-            ramp.poke(rig.peek, rig.now)
+            ramp.poke(rig.peek.status, rig.peek.round_time, rig.now)
             rig.poke()
         elif act in {"pause", "resume"}:
             rig.evm.ok(rig.world.store, act, [INDEX])
@@ -190,7 +190,7 @@ def test_a_ramp_that_is_poked_now_and_then_is_the_model_s(
             rig.evm.jump(what if act == "wait" else 61)
             if act != "wait" and not rig.evm.ok(rig.world.store, "paused", INDEX):
                 rig.round(what, late_s=59 if act == "late" else 0)
-        assert rig.ppm == ramp.now(rig.peek, rig.now)
+        assert rig.ppm == ramp.now(rig.peek.status, rig.peek.round_time, rig.now)
         rig.price()
 
 

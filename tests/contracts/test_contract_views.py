@@ -81,7 +81,8 @@ def test_every_mode_in_every_decimals_rounds_down(bench: Bench, mode: int, decim
     functions = view(bench, mode=mode, decimals=decimals).functions
     wad = (market, redemption, min(market, redemption), max(market, redemption))[mode]
     assert functions.latestAnswer().call() == functions.latestRoundData().call()[1] == wad // 10 ** (18 - decimals)
-    assert functions.read().call() == functions.getRate().call() == functions.peek().call()[0] == wad
+    assert functions.read().call() == functions.readWithAge().call()[0] == functions.latestAnswer().call()
+    assert functions.getRate().call() == functions.peek().call()[0] == wad
     assert functions.decimals().call() == decimals
 
 
@@ -93,10 +94,15 @@ def test_min_and_max_do_not_depend_on_the_order(bench: Bench) -> None:
         assert higher.functions.read().call() == max(market, redemption)
 
 
-def test_a_price_below_the_decimals_answers_zero_with_a_round(bench: Bench) -> None:
+def test_a_price_below_the_decimals_is_none(bench: Bench) -> None:
+    """A lender that takes an answer of 0 for a price would liquidate everybody."""
     made, now = view(bench, mode=MARKET, decimals=8), bench.now
     bench.push(now, [Item(0, market=10**10 - 1)])
-    assert made.functions.latestRoundData().call()[:2] == [PHASE | now, 0]
+    latest = made.functions.latestRound().call()
+    assert latest == PHASE | now
+    for call in (made.functions.latestRoundData(), made.functions.getRoundData(latest), made.functions.read()):
+        assert bench.refusal(call) == ("NoData",)
+    assert made.functions.latestAnswer().call() == 0
     assert made.functions.getRate().call() == 10**10 - 1
 
 
@@ -117,7 +123,8 @@ def test_chainlink_semantics(bench: Bench) -> None:
     assert (round_id, answered_in) == (PHASE | now, PHASE | now)
     assert (started, updated) == (now - 5, now - 5)
     assert made.functions.getRoundData(round_id).call() == [round_id, answer, started, updated, answered_in]
-    assert made.functions.getRoundData(round_id - 1).call() == [0] * 5
+    for other in (0, 1, round_id - 1, round_id + 1):
+        assert bench.refusal(made.functions.getRoundData(other)) == ("NoData",)
     assert made.functions.getAnswer(round_id).call() == made.functions.latestAnswer().call() == answer
     assert made.functions.getAnswer(1).call() == made.functions.getTimestamp(1).call() == 0
     assert made.functions.getTimestamp(round_id).call() == made.functions.latestTimestamp().call() == now - 5
@@ -133,21 +140,21 @@ def test_a_redemption_rate_holds_at_round_time(bench: Bench) -> None:
     assert made.functions.latestTimestamp().call() == now
 
 
-def test_without_data_nothing_reverts_but_rates_do(bench: Bench) -> None:
+def test_without_data_a_round_and_a_rate_revert_and_the_rest_is_zero(bench: Bench) -> None:
+    """As an aggregator of Chainlink's without a round: FluxAggregator's "No data present", and zeros of what is older."""
     made = view(bench)
-    assert made.functions.latestRoundData().call() == [0] * 5
     assert made.functions.latestAnswer().call() == made.functions.latestRound().call() == 0
-    assert made.functions.getRoundData(0).call() == [0] * 5
     assert made.functions.getAnswer(0).call() == made.functions.getTimestamp(0).call() == 0
     assert made.functions.latestTimestamp().call() == 0
     assert [made.functions[n]().call() for n in ("status", "reason", "spreadBps")] == [0, 0, 0]
     assert list(made.functions.report().call()) == [0] * 7
     assert made.functions.peek().call() == [0] * 4
+    assert made.functions.newestRound().call() == 0
     cross = bench.create("CrossView", made.address, view(bench, "ETH/USD", MARKET).address, 18)
-    assert cross.functions.latestRoundData().call() == [0] * 5
     for functions in (made.functions, cross.functions):
-        for name in ("getRate", "read", "readWithAge"):
+        for name in ("latestRoundData", "getRate", "read", "readWithAge"):
             assert bench.refusal(functions[name]()) == ("NoData",)
+        assert bench.refusal(functions.getRoundData(0)) == ("NoData",)
 
 
 def test_status_reason_spread_and_the_whole_record(bench: Bench) -> None:
@@ -162,15 +169,16 @@ def test_status_reason_spread_and_the_whole_record(bench: Bench) -> None:
 def test_a_cross_is_the_product_as_old_as_the_older_and_as_bad_as_the_worse(bench: Bench) -> None:
     legs = [view(bench, mode=LOWER).address, view(bench, "ETH/USD", MARKET, 8).address]
     cross = bench.create("CrossView", *legs, 8)
-    assert cross.functions.latestRoundData().call() == [0] * 5
     now = bench.now
     bench.push(now, [Item(0, market=1_234_567_890_123_456_789, redemption=2 * WAD, market_age_s=9, status=2 | 6 << 4)])
-    assert cross.functions.latestRoundData().call() == [0] * 5
+    assert bench.refusal(cross.functions.latestRoundData()) == ("NoData",)
     assert cross.functions.peek().call() == [0] * 4
+    assert cross.functions.newestRound().call() == now
     bench.push(now + 1, [Item(1, market=2_000_123_456_789_012_345_678, redemption=0)])
     round_id, answer, _, updated, _ = cross.functions.latestRoundData().call()
     assert answer == 1_234_567_890_123_456_789 * 2_000_123_456_789_012_345_678 // WAD // 10**10
     assert (round_id, updated) == (PHASE | now, now - 9)
+    assert cross.functions.newestRound().call() == now + 1
     assert (cross.functions.status().call(), cross.functions.reason().call()) == (2, 6)
     assert cross.functions.heartbeat().call() == 3600
     assert cross.functions.description().call() == "weETH / ETH (min) x ETH / USD (market)"
@@ -202,5 +210,6 @@ def test_a_cross_of_the_largest_and_of_the_smallest_prices_does_not_revert(bench
     assert cross.functions.latestAnswer().call() == most * most // WAD
     assert of_cross.functions.latestAnswer().call() == most * most // WAD * most // WAD
     bench.push(now + 1, [Item(0, market=1), Item(1, market=1, redemption=0)])
-    assert cross.functions.latestRoundData().call()[:2] == [PHASE | now + 1, 0]
+    assert cross.functions.latestRound().call() == PHASE | now + 1
+    assert bench.refusal(cross.functions.latestRoundData()) == ("NoData",)
     assert bench.refusal(cross.functions.getRate()) == ("NoData",)

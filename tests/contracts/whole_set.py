@@ -39,9 +39,10 @@ from set_models import (
     feed,
     mode,
     quotes,
+    spread,
     trouble,
 )  # fmt: skip
-from store_model import Refused, Signers, StoreModel
+from store_model import LOW_32, Refused, Signers, StoreModel
 
 import contracts
 from oracle.eip712 import BadSignature, Domain, address_of, batch_bytes, batch_digest, recover
@@ -189,16 +190,31 @@ class WholeSet:
     def peeks(self) -> dict[str, Peek]:
         """What each view should answer, by its address."""
         words, now = self.model.words, self.evm.now
-        plain = [feed(words[BOTH], m, now) for m in range(4)]
-        market, capped = feed(words[MARKET_ONLY], 0, now), self.cap.peek(words[BOTH], now)
-        modes = [mode(plain[0], capped, m, self.ramp, now) for m in (2, 3, 4)]
+        held = {i: self.true_at(i) for i in (BOTH, MARKET_ONLY, RATE_ONLY)}
+        plain = [feed(words[BOTH], m, now, held[BOTH]) for m in range(4)]
+        market = feed(words[MARKET_ONLY], 0, now, held[MARKET_ONLY])
+        capped = self.cap.peek(words[BOTH], now, held[BOTH])
+        modes = [mode(plain[0], capped, m, self.ramp, self.newest, now) for m in (2, 3, 4)]
         views = [*self.feeds, self.market, self.rate, self.capped, self.crossed, *self.modes]
-        models = [*plain, market, feed(words[RATE_ONLY], 1, now), capped, cross(plain[2], market), *modes]
-        return dict(zip(views, models, strict=True))
+        rate = feed(words[RATE_ONLY], 1, now, held[RATE_ONLY])
+        return dict(zip(views, [*plain, market, rate, capped, cross(plain[2], market), *modes], strict=True))
+
+    def true_at(self, index: int) -> tuple[int, int]:
+        """When market and redemption of a token were true, as the store has it of those that it holds."""
+        word = self.model.words[index]
+        names = [index.to_bytes(2, "big") + bytes([which]) for which in (0, 1)]
+        asked = [word >> 79 - i & 1 and self.evm.send(self.store, name)[1] for i, name in enumerate(names)]
+        paid, owed = (int.from_bytes(raw[-4:], "big") if raw else 0 for raw in asked)
+        return paid, owed
+
+    @property
+    def newest(self) -> int:
+        """The newest round of what the modes are made of."""
+        return self.model.words[BOTH] & LOW_32
 
     def poke(self) -> None:
         self.evm.ok(self.modes[2], "poke", sender=STRANGER)
-        self.ramp.poke(self.peeks()[self.modes[2]], self.evm.now)
+        self.ramp.poke(self.peeks()[self.modes[2]].status, self.newest, self.evm.now)
 
     def check_views(self) -> None:
         """What they show is a matter of the words, the ramp and the time: looked at again when one of these has changed."""
@@ -212,9 +228,10 @@ class WholeSet:
         for view, decimals in ((self.feeds[1], 13), (self.feeds[2], 8), (self.crossed, 8), (self.modes[2], 18)):
             seen, round_id = expected[view], 1 << 64 | expected[view].round_time
             answer = seen.wad * 10**decimals // WAD
-            assert evm.ok(view, "latestRoundData") == (round_id, answer, seen.updated_at, seen.updated_at, round_id)
-        assert evm.ok(self.modes[2], "rampPpm") == self.ramp.now(expected[self.modes[2]], now)
-        spreads = [self.model.words[i] >> 64 & 0xFFFF for i in (BOTH, MARKET_ONLY)]
+            whole = (round_id, answer, seen.updated_at, seen.updated_at, round_id)
+            assert evm.call(view, "latestRoundData") == (("", whole) if answer else ("NoData", None))
+        assert evm.ok(self.modes[2], "rampPpm") == self.ramp.now(expected[self.modes[2]].status, self.newest, now)
+        spreads = [spread(self.model.words[i]) for i in (BOTH, MARKET_ONLY)]
         assert evm.ok(self.crossed, "spreadBps") == cross_spread(*spreads)
         lower = expected[self.modes[0]]
         wrong = trouble(lower, STRICT_AGE_S, now)
@@ -222,11 +239,11 @@ class WholeSet:
         self.refused(self.strict, "latestRoundData", sender=STRANGER, expected="Unusable" if wrong else "")
         self._check_readers(expected[self.feeds[2]], spreads[0], now)
 
-    def _check_readers(self, seen: Peek, spread: int, now: int) -> None:
+    def _check_readers(self, seen: Peek, spread_bps: int, now: int) -> None:
         """Views over the lower of both prices, through the interfaces of others."""
         evm, wrong, amount = self.evm, trouble(seen, STRICT_AGE_S, now), 3 * WAD + 7
         asked = {
-            (self.quote, "getQuotes", amount, BASE, QUOTE): quotes(amount, Fraction(seen.wad, 10**30), spread)[1:],
+            (self.quote, "getQuotes", amount, BASE, QUOTE): quotes(amount, Fraction(seen.wad, 10**30), spread_bps)[1:],
             (self.quote, "getQuote", 10**6, QUOTE, BASE): int(Fraction(10**36, seen.wad)),
             (self.silo, "quote", amount, BASE): int(amount * Fraction(seen.wad, 10**30)),
             (self.morpho, "price"): seen.wad * 10**6,
@@ -234,13 +251,14 @@ class WholeSet:
         for (view, name, *args), answer in asked.items():
             error, got = evm.call(view, name, *args)
             assert (error, got) == (("Unusable", None) if wrong else ("", answer)), name
-        assert evm.ok(self.dia, "getValue", "T0/ETH") == (seen.wad // 10**10, seen.updated_at)
-        conf = -(-seen.wad * spread // 10**14)
+        eight = seen.wad // 10**10
+        assert evm.ok(self.dia, "getValue", "T0/ETH") == ((eight, seen.updated_at) if eight else (0, 0))
+        conf = -(-seen.wad * spread_bps // 10**14)
         error, got = evm.call(self.pyth, "getPriceNoOlderThan", b"T0/ETH".ljust(32, b"\0"), STRICT_AGE_S)
-        small = max(seen.wad // 10**10, conf) < 2**63
+        small = eight and max(eight, conf) < 2**63
         refused = ("StalePrice" if wrong != NONE else "") if small else "PriceFeedNotFound"
         assert error == refused
-        assert error or got == (seen.wad // 10**10, conf, -8, seen.updated_at)
+        assert error or got == (eight, conf, -8, seen.updated_at)
 
     # --- the registry --------------------------------------------------------------------------------------------
 

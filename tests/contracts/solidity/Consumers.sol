@@ -7,6 +7,12 @@ import {IAggregatorV2V3} from "contracts/interfaces/IAggregatorV2V3.sol";
 import {IPriceOracle} from "contracts/interfaces/IPriceOracle.sol";
 import {IPythRead} from "contracts/interfaces/IPythRead.sol";
 
+interface IChronicleLike {
+    function decimals() external view returns (uint8);
+    function readWithAge() external view returns (uint256 value, uint256 age);
+    function getRate() external view returns (uint256);
+}
+
 interface IPush {
     function push(bytes calldata batch, bytes calldata signatures) external;
 }
@@ -77,6 +83,46 @@ contract LiquityReader {
         if (good && !isShutDown) lastGoodPrice = uint256(price) * 1e10;
         else isShutDown = true;
         return lastGoodPrice;
+    }
+}
+
+/// Euler's ChronicleOracle and RateProviderOracle: a Chronicle feed is asked for its decimals once, a rate has 18.
+contract ChronicleReader {
+    IChronicleLike public immutable feed;
+    uint256 public immutable maxStaleness;
+    uint256 private immutable unit;
+
+    error TooStale(uint256 staleness);
+
+    constructor(IChronicleLike feed_, uint256 maxStaleness_) {
+        (feed, maxStaleness, unit) = (feed_, maxStaleness_, 10 ** feed_.decimals());
+    }
+
+    function value(uint256 amount) external view returns (uint256) {
+        (uint256 price, uint256 age) = feed.readWithAge();
+        uint256 staleness = block.timestamp - age;
+        if (staleness > maxStaleness) revert TooStale(staleness);
+        return amount * price / unit;
+    }
+
+    function valueByRate(uint256 amount) external view returns (uint256) {
+        return amount * feed.getRate() / 1e18;
+    }
+}
+
+/// Morpho's ChainlinkOracleV2 with one feed: no age, and an answer of 0 is a price.
+contract MorphoOracle {
+    IAggregatorV2V3 public immutable feed;
+    uint256 private immutable scale;
+
+    constructor(IAggregatorV2V3 feed_, uint256 collateralDecimals, uint256 loanDecimals) {
+        (feed, scale) = (feed_, 10 ** (36 + loanDecimals - collateralDecimals - feed_.decimals()));
+    }
+
+    function price() external view returns (uint256) {
+        (, int256 answer,,,) = feed.latestRoundData();
+        require(answer >= 0, "negative answer");
+        return scale * uint256(answer);
     }
 }
 

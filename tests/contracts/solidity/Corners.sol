@@ -42,3 +42,30 @@ contract OddSequencer {
         return (1, 0, startedAt, updatedAt, 1);
     }
 }
+
+/// A store of words that a test writes, read as views read one: two bytes for the slot, three for what is held of a price.
+contract WordStore {
+    uint256 private slot;
+    uint256[2] private held;
+
+    function set(uint256 slot_, uint256 market_, uint256 redemption_) external {
+        (slot, held[0], held[1]) = (slot_, market_, redemption_);
+    }
+
+    function indexOf(bytes32) external pure returns (uint16) {
+        return 0x1234;
+    }
+
+    function presence(uint16) external pure returns (bool, bool) {
+        return (true, true);
+    }
+
+    /// What is held counts only where its bit is set in the slot.
+    fallback(bytes calldata asked) external returns (bytes memory) {
+        require(uint16(bytes2(asked)) == 0x1234);
+        if (asked.length == 2) return abi.encode(slot);
+        uint256 which = uint8(asked[2]);
+        require(asked.length == 3 && which < 2);
+        return abi.encode(slot >> (79 - which) & 1 == 1 ? held[which] : 0);
+    }
+}
