@@ -49,7 +49,7 @@ from oracle.plan import Plan
 from oracle.push import PushRules
 from oracle.records import PushRow, Record
 from oracle.remote import RemoteOperator, RemoteSigner
-from oracle.rounds import Done, Member, Rounds, subset
+from oracle.rounds import Done, Member, Rounds, last_published, subset
 from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
 from oracle.store import Store
@@ -95,8 +95,10 @@ class App:
         self._report_keys: dict[bytes, str] = {}
         self.observer = Observer(sources_of(plan))
         self.rounds = Rounds(plan.specs, self._members(), None)
-        self.live = Live(plan.specs, self.rounds.members[0].states.__getitem__, self.observer.observe)
-        self.rounds.resume(r for f in plan.specs if (r := self.store.record(f)) is not None)
+        states = self.rounds.members[0].states
+        self.live = Live(plan.specs, states.__getitem__, self.observer.observe, self.rounds.published)
+        last = [r for f in plan.specs if (r := self.store.record(f)) is not None]
+        self.rounds.resume(last, {f: p for f in plan.specs if (p := last_published(self.store, f)) is not None})
         self.targets: dict[str, Target] = {}
         self.last_round_s = self.store.last_round_s()
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)

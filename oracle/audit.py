@@ -9,6 +9,7 @@ from feeds.units import MS
 from oracle.codec import digest, dump
 from oracle.eip712 import BadSignature, observed_digest, recover
 from oracle.pipeline import step
+from oracle.records import followed
 from oracle.report import cross
 from oracle.sign import agreed
 from oracle.store import Agreement, Store
@@ -32,6 +33,7 @@ def verify(store: Store, feed: str, round_s: int) -> Iterator[Check]:
     operators = store.operators(feed)
     for operator in operators:
         yield verify_fold(store, operator, feed, round_s)
+    yield from _verify_published(store, operators, feed, round_s)
     record = store.record(feed, round_s)
     if record is None:
         yield Check(what="record", ok=True, detail="no record was published for this round")
@@ -65,11 +67,24 @@ def verify_fold(store: Store, operator: str, feed: str, round_s: int) -> Check:
         if digest(state) != result.state_before:
             return Check(what=what, ok=False, detail=f"state before round {result.round_time_s} differs")
         legs = {leg.feed: leg for leg in result.legs}
-        again, state = step(store.spec(result.spec_hash), state, result.outcomes, legs, result.round_time_s * MS)
+        now_ms = result.round_time_s * MS
+        again, state = step(store.spec(result.spec_hash), state, result.outcomes, legs, now_ms, result.published)
         if dump(again) != body:
             return Check(what=what, ok=False, detail=f"round {result.round_time_s} recomputes to other bytes")
         count += 1
     return Check(what=what, ok=count > 0, detail=f"{count} rounds from the checkpoint, bit for bit")
+
+
+def _verify_published(store: Store, operators: Sequence[str], feed: str, round_s: int) -> Iterator[Check]:
+    """What each operator was told that was published is what the round before left behind."""
+    before = store.newest(feed, round_s)
+    if before is None:
+        return
+    fair = followed(before.published, store.record(feed, before.round_time_s), before.round_time_s)
+    given = {name: store.result(name, feed, round_s) for name in operators}
+    wrong = [name for name, result in given.items() if result is not None and result.published != fair]
+    text = f"{', '.join(wrong)} began with something else" if wrong else f"as round {before.round_time_s} left it"
+    yield Check(what="published before", ok=not wrong, detail=text)
 
 
 def _agreed(agreement: Agreement) -> dict[str, Report]:
@@ -92,9 +107,9 @@ def _verify_values(agreement: Agreement) -> Check:
 
 
 def _own(store: Store, operators: Sequence[str], feed: str, round_s: int) -> Report | None:
-    """What is published where nobody can agree: the report, or the halt, of the first operator of the process."""
+    """What is published where nobody can agree: the report, kept or not, of the first operator of the process."""
     result = store.result(operators[0], feed, round_s) if operators else None
-    return getattr(result, "report", None) or getattr(result, "halt", None)
+    return getattr(result, "report", None) or getattr(result, "kept", None)
 
 
 def _same(what: str, fair: Report | None, published: Report) -> Check:

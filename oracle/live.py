@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from feeds.types import Outcome
-from feeds.units import deviation_bps_away
+from feeds.units import MS, deviation_bps_away
 from oracle.pipeline import Judged, as_leg, evaluate
 from oracle.records import Record
 from oracle.report import cross, price_of
 from oracle.spec import FeedSpec
 from oracle.status import Abstain
-from oracle.types import FeedState, Leg, Report
+from oracle.types import FeedState, Leg, Published, Report
 
 Observe = Callable[[str, int], Sequence[Outcome]]
 
@@ -26,12 +26,20 @@ class Live:
         specs: all feeds with all their sources, legs before what needs them.
         states: a feed's state as of its last final round.
         observe: outcomes of a feed at a moment.
+        published: what the operators last agreed on of a feed: a halted one shows that, also here.
     """
 
-    def __init__(self, specs: Mapping[str, FeedSpec], states: Callable[[str], FeedState], observe: Observe) -> None:
+    def __init__(
+        self,
+        specs: Mapping[str, FeedSpec],
+        states: Callable[[str], FeedState],
+        observe: Observe,
+        published: Callable[[str], Published | None] = lambda _: None,
+    ) -> None:
         self._specs = specs
         self._states = states
         self._observe = observe
+        self._published = published
         self._legs: dict[str, Leg] = {}
         self._now: dict[str, Record] = {}
         self._dependents = _dependents(specs)
@@ -61,6 +69,8 @@ class Live:
         legs = [self._legs[leg] for leg in spec.legs]
         reasons = judged.verdict.reasons if judged else tuple(r for leg in legs for r in leg.reasons)
         as_of = judged.market.as_of_ms if judged and judged.market else now_ms
+        if report.status_only:
+            as_of = (report.round_time_s - report.market_age_s) * MS
         record = Record(
             feed=spec.feed,
             mode=spec.mode,
@@ -84,7 +94,8 @@ class Live:
                 raise Abstain(f"{spec.feed} waits for its legs")
             return cross(legs), None
         state = self._states(spec.feed)
-        judged = evaluate(spec, state, self._observe(spec.feed, now_ms), self._legs, now_ms)
+        given = self._observe(spec.feed, now_ms)
+        judged = evaluate(spec, state, given, self._legs, now_ms, self._published(spec.feed))
         self._legs[spec.feed] = as_leg(spec, judged, judged.state.rate, now_ms)
         return judged.report, judged
 
