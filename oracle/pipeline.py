@@ -351,14 +351,17 @@ def _abstained(
 
 
 def _tracked(spec: FeedSpec, state: RateState | None, outcomes: Sequence[Outcome], now_ms: int) -> RateState | None:
-    """The redemption rate after a round without a price: it is read all the same, a slash is no matter of the market."""
-    if not spec.has_redemption or spec.share_of is not None:
+    """The redemption rate after a round without a price: a fall is known all the same, it is no matter of the market.
+
+    A rise waits for the next price, which tells whether it can be one of this token.
+    """
+    if state is None or not spec.has_redemption or spec.share_of is not None:
         return state
     try:
-        rate = track(spec.bands, spec.rules, state, combine_redemption(spec, outcomes, now_ms), now_ms)
+        seen = combine_redemption(spec, outcomes, now_ms)
     except NoRedemption:
         return state
-    return None if state is None and binds_at_once(spec.rules, rate, now_ms) is not None else rate
+    return track(spec.bands, spec.rules, state, seen, now_ms) if seen.price_wad < state.rate_wad else state
 
 
 def _blind_evidence(

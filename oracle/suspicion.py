@@ -53,7 +53,7 @@ def depeg_bucket(bands: Bands) -> Bucket:
         level=Status.DEPEG,
         dwell_ms=bands.depeg_dwell_ms,
         drain_ms=bands.depeg_dwell_ms,
-        least_rounds=DEPEG_ROUNDS,
+        least_rounds=DEPEG_ROUNDS if bands.depeg_dwell_ms else 1,
         blind_whole=False,
     )
 
@@ -100,6 +100,11 @@ def full(bucket: Bucket, held: Suspicion) -> bool:
     return held.total_ms > bucket.dwell_ms and held.rounds >= bucket.least_rounds
 
 
+def half_full(bucket: Bucket, held: Suspicion) -> bool:
+    """Whether one more round could fill it: half a depeg is a watch."""
+    return 2 * held.total_ms > bucket.dwell_ms
+
+
 def advance(bands: Bands, state: JudgeState, said: Status | None, now_ms: int, *, priced: bool = True) -> JudgeState:
     """The status after a round, one level at a time.
 
@@ -130,14 +135,18 @@ def _held(bucket: Bucket, state: JudgeState, held: Suspicion, said: Status | Non
 
 
 def _worse(bands: Bands, state: JudgeState, said: Status | None, *, priced: bool) -> Status | None:
-    """The worse level that is entered now. Out of a halt only a price leads."""
+    """The worse level that is entered now. Out of a halt only a price leads.
+
+    Half a depeg is a watch, so that a feed is watched by the round in which depeg falls due, whatever the dwells.
+    """
     depeg = full(depeg_bucket(bands), state.depeg) and (said is None or said >= Status.DEPEG)
     if state.status is Status.HALT:
         return Status.DEPEG if depeg and priced else None
     if state.status is Status.WATCH:
         return Status.DEPEG if depeg else None
-    watch = full(watch_bucket(bands), state.watch) and (said is None or said >= Status.WATCH)
-    return Status.WATCH if state.status is Status.OK and (watch or depeg) else None
+    watch = full(watch_bucket(bands), state.watch) or half_full(depeg_bucket(bands), state.depeg)
+    healthy = said is not None and said < Status.WATCH
+    return Status.WATCH if state.status is Status.OK and watch and not healthy else None
 
 
 def _left(
@@ -150,11 +159,12 @@ def _left(
     if not priced or said is None:
         return state
     gone_ms = 0 if state.leaving_ms is None else state.leaving_ms + min(elapsed_ms, most_ms(bands.leave_dwell_ms))
-    if gone_ms < bands.leave_dwell_ms:
+    doubtful = half_full(depeg_bucket(bands), state.depeg)
+    if gone_ms < bands.leave_dwell_ms or (state.status is Status.WATCH and doubtful):
         return replace(state, leaving_ms=gone_ms)
     if not halted:
         return entered(state, Status(state.status - 1), now_ms)
-    doubtful = said >= Status.WATCH or full(watch_bucket(bands), state.watch)
+    doubtful = doubtful or said >= Status.WATCH or half_full(watch_bucket(bands), state.watch)
     return entered(state, Status.WATCH if doubtful else Status.OK, now_ms)
 
 
