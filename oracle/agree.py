@@ -29,9 +29,9 @@ def agree(values: Sequence[Report], weights: Sequence[int] = (), threshold: int 
     least = threshold or sum(stakes) // 2 + 1
     status = agreed_status([v.status for v in values], stakes)
     heard = tuple(zip(values, stakes, strict=True))
-    fresh = [h for h in heard if not h[0].status_only]
+    fresh = [h for h in heard if not _keeps(h[0])]
     only_kept = status is Status.HALT or sum(w for _, w in fresh) < least
-    side = [h for h in heard if h[0].status_only] if only_kept else fresh
+    side = [h for h in heard if _keeps(h[0])] if only_kept else fresh
     if sum(w for _, w in side) < least:
         return None
     return _of_one_kind(values, [v for v, _ in side], [w for _, w in side], status, least)
@@ -42,7 +42,7 @@ def _of_one_kind(
 ) -> Report:
     whys = sorted(v.why for v in heard if v.status >= status and v.why is not Why.NONE)
     why = max(whys, key=lambda w: (whys.count(w), -w), default=Why.NONE)
-    status_only = values[0].status_only
+    status_only = _keeps(values[0])
     rates = [v.redemption_wad for v in values]
     redemption = _backed(rates, stakes, least) if status_only else lower_median(rates, stakes)
     ages = [
@@ -61,6 +61,11 @@ def _of_one_kind(
         redemption_age_h=lower_median([a for a, _ in ages], [w for _, w in ages]),
         status_only=status_only,
     )
+
+
+def _keeps(report: Report) -> bool:
+    """Whether its prices are those of before; a halt's always are."""
+    return report.status_only or report.status is Status.HALT
 
 
 def _backed(rates: Sequence[int], stakes: Sequence[int], least: int) -> int:
