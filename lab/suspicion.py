@@ -68,25 +68,27 @@ def random_history(rng: random.Random) -> History:
     return History(bands=by, interval_ms=interval_ms, words=(SPIKE, *said))
 
 
-def stepped(made: History) -> int | None:
-    """Milliseconds from the first evidence to depeg; None if it never came."""
+def stepped(made: History, to: Status) -> int | None:
+    """Milliseconds from the first evidence to a status or a worse one; None if it never came."""
     words = ((made.interval_ms, w, w is not None) for w in made.words)
-    found = (n for n, status in enumerate(_played(words, made.bands)) if status is Status.DEPEG)
-    n = next(found, None)
+    n = next((n for n, status in enumerate(_played(words, made.bands)) if status >= to), None)
     return None if n is None else n * made.interval_ms
 
 
-def longest_ms(made: History) -> int | None:
+def longest_ms(made: History, to: Status) -> int | None:
     """The longest delay that the formula allows this history; None while it promises nothing.
 
-    With s rounds that said depeg and h healthy ones so far, each counting u = min(interval, dwell / 2): depeg has come by
-    the first round at which (s - h) u > dwell.
+    With s rounds that said depeg and h healthy ones so far: by the first round that is not healthy at which s u - h v exceeds
+    the dwell. u = min(interval, dwell / 2); v = u for depeg, min(interval, leave dwell / 2) dwell / leave dwell for watch.
     """
-    said = healthy = 0
-    share_ms = min(made.interval_ms, most_ms(made.bands.depeg_dwell_ms))
+    dwell_ms = made.bands.depeg_dwell_ms if to is Status.DEPEG else made.bands.watch_dwell_ms
+    drain_ms = made.bands.depeg_dwell_ms if to is Status.DEPEG else made.bands.leave_dwell_ms
+    fills = min(made.interval_ms, most_ms(dwell_ms))
+    drains = min(made.interval_ms, most_ms(drain_ms)) * dwell_ms // drain_ms
+    held = 0
     for n, word in enumerate(made.words):
-        said, healthy = said + (word is SPIKE), healthy + (word is HEALTHY)
-        if (said - healthy) * share_ms > made.bands.depeg_dwell_ms:
+        held += fills if word is SPIKE else -drains if word is HEALTHY else 0
+        if held > dwell_ms and word is not HEALTHY:
             return n * made.interval_ms
     return None
 
@@ -139,19 +141,21 @@ def _rng(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - histories that anybody can make again
 
 
+def _delays(made: Sequence[History], to: Status) -> Iterator[str]:
+    due = [(stepped(m, to), longest) for m in made if (longest := longest_ms(m, to)) is not None]
+    late = sum(came is None or came > longest for came, longest in due)
+    parts = sorted((came or 0) / max(1, longest) for came, longest in due)
+    yield f"{len(due)} of {len(made)} random histories have a longest delay to {to.word}: {late} are later"
+    yield f"of the longest delay: median {parts[len(parts) // 2]:.0%}, at most {parts[-1]:.0%}"
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(prog="python -m lab.suspicion", description=__doc__)
     parser.add_argument("--histories", type=int, default=10_000)
     count = parser.parse_args().histories
     made = [random_history(_rng(seed)) for seed in range(count)]
-    due = [(stepped(m), longest) for m in made if (longest := longest_ms(m)) is not None]
-    late = sum(came is None or came > longest for came, longest in due)
-    parts = sorted(came / longest for came, longest in due if came is not None)
-    lines = [
-        f"{len(due)} of {count} random histories have a longest delay: {late} are later",
-        f"of the longest delay: median {parts[len(parts) // 2]:.0%}, at most {parts[-1]:.0%}",
-    ]
+    lines = [line for to in (Status.WATCH, Status.DEPEG) for line in _delays(made, to)]
     for family in FAMILIES:
         false = sum(Status.DEPEG in played(must_not(family, _rng(s)), bands()) for s in range(count))
         lines.append(f"{family}: depeg in {false} of {count}")

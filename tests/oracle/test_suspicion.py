@@ -64,10 +64,11 @@ def test_law_no_round_without_a_price_makes_anything_better(
         assert state.status >= before.status - 1 or before.status is Status.HALT
 
 
-@given(st.integers(0, 1 << 32))
-def test_law_depeg_comes_within_the_stated_delay(seed: int) -> None:
+@pytest.mark.parametrize("to", [Status.WATCH, Status.DEPEG])
+@given(seed=st.integers(0, 1 << 32))
+def test_law_a_status_comes_within_the_stated_delay(to: Status, seed: int) -> None:
     made = random_history(random.Random(seed))
-    came, longest = stepped(made), longest_ms(made)
+    came, longest = stepped(made, to), longest_ms(made, to)
     assert longest is None or (came is not None and came <= longest), (made, came, longest)
 
 
@@ -101,6 +102,7 @@ def first(found: Sequence[str], word: str) -> int | None:
         ("DDO", 4, 16),  # two of three at 0.50, the third priced at 1.00: within 60/(2 * 2/3 - 1) = 180 s
         ("D" + "." * 28, 3, 87),  # 0.50 once in 29 rounds, otherwise nothing
         ("D..", 3, 9),  # a price every third round
+        ("DDDDO", 3, 8),  # four of five: within 60/(2 * 4/5 - 1) = 100 s
     ],
 )  # fmt: skip
 def test_nothing_hides_a_depeg(pattern: str, watch: int, depeg: int) -> None:
