@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from feeds.types import Outcome
 from feeds.units import MS, Wad
 from lab.case import Case
-from oracle.pipeline import Judged, as_leg, evaluate, step, suspected_leg
+from oracle.pipeline import Judged, as_leg, evaluate, step
 from oracle.report import follow, price_of
+from oracle.silence import suspected_leg
 from oracle.spec import FeedSpec, Mode
 from oracle.status import Abstain, Reason, Status
 from oracle.types import Abstained, FeedState, Leg, Published, Report

@@ -49,13 +49,14 @@ from oracle.plan import Plan
 from oracle.push import PushRules
 from oracle.records import PushRow, Record
 from oracle.remote import RemoteOperator, RemoteSigner
-from oracle.rounds import Done, Member, Rounds, last_published, subset
+from oracle.rounds import Done, Member, Rounds, subset
 from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
 from oracle.store import Store
 from oracle.supervise import Supervisor
 from oracle.tables.schema import ConfigError, Problem
 from oracle.target import Target, Tools
+from oracle.voices import last_published
 
 _log = structlog.get_logger("oracle.app")
 _LATE_MS = 1_900

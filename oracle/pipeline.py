@@ -20,15 +20,14 @@ from oracle.report import compose, kept
 from oracle.rules.evidence import Finding, Pool
 from oracle.rules.market import dimension
 from oracle.rules.rate import binds_at_once, capped, slash_ppb, track
+from oracle.silence import halted, own_rate, said, tracked
 from oracle.spec import FeedSpec
-from oracle.status import Abstain, Broken, CapBinds, Implausible, LegMissing, NoRedemption, Reason, Status, Why
-from oracle.suspicion import entered
+from oracle.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
 from oracle.types import (
     RULES_VERSION,
     Abstained,
     Aggregate,
     FeedState,
-    JudgeState,
     Leg,
     Published,
     RateState,
@@ -134,7 +133,7 @@ def evaluate(
     if spec.share_of in legs:
         report = replace(report, redemption_age_h=legs[str(spec.share_of)].report.redemption_age_h)
     if verdict.status is Status.HALT and published is not None:
-        own = _own_rate(spec, rate, now_ms)
+        own = own_rate(spec, rate, now_ms)
         report = kept(published, verdict.status, report.why, round_time_s=report.round_time_s, rate=own)
     after = FeedState(
         pools=sifted.pools,
@@ -144,22 +143,6 @@ def evaluate(
         memory=memory,
     )
     return Judged(market=market, redemption=redemption, verdict=verdict, report=report, state=after)
-
-
-def halted(spec: FeedSpec, state: JudgeState, published: Published | None, now_ms: int) -> JudgeState:
-    """The state before a round, halted if nothing was published of the feed for too long.
-
-    It is the feed that is silent, not one operator: whoever has a price of its own this time is halted with the others.
-    """
-    since = published.silent_since_s if published else None
-    if since is None or now_ms - since * MS < spec.halt_after_ms or state.status is Status.HALT:
-        return state
-    return entered(state, Status.HALT, now_ms)
-
-
-def _own_rate(spec: FeedSpec, rate: RateState | None, now_ms: int) -> tuple[Wad, int] | None:
-    """The redemption rate as this operator reads it, under its cap, and when it last changed."""
-    return None if rate is None else (capped(spec.rules, rate, rate.rate_wad, now_ms), rate.changed_at_ms)
 
 
 def as_leg(spec: FeedSpec, done: Judged | Round, rate: RateState | None, now_ms: int) -> Leg:
@@ -178,25 +161,6 @@ def as_leg(spec: FeedSpec, done: Judged | Round, rate: RateState | None, now_ms:
         suspects=_outliers(spec, done.market),
         groups=len({u.group for u in done.market.used if u.weight_bps}) if done.market else 0,
     )
-
-
-def suspected_leg(done: Abstained) -> Leg | None:
-    """What other feeds may know of a round without a price: nothing, unless its evidence says something all the same."""
-    if done.suspected is Status.OK:
-        return None
-    nothing = Report(
-        market_wad=Wad(0),
-        redemption_wad=Wad(0),
-        spread_bps=Bps(0),
-        status=done.status,
-        why=done.why.klass,
-        round_time_s=done.round_time_s,
-        market_age_s=0,
-        redemption_age_h=0,
-        status_only=True,
-    )
-    at_ms = done.round_time_s * MS
-    return Leg(feed=done.feed, report=nothing, market_as_of_ms=at_ms, reasons=done.reasons, suspected=done.suspected)
 
 
 def _outliers(spec: FeedSpec, market: Aggregate | None) -> tuple[str, ...]:
@@ -322,7 +286,7 @@ def _abstained(
     why: Abstain,
 ) -> tuple[Abstained, FeedState]:
     sifted = sift(spec, state.pools, outcomes, legs, now_ms)
-    rate = _tracked(spec, state.rate, outcomes, now_ms)
+    rate = tracked(spec, state.rate, outcomes, now_ms)
     seen = _blind_evidence(spec, sifted, rate, outcomes, legs, now_ms)
     before = halted(spec, state.judge, published, now_ms)
     found, judged = judge_blind(spec, before, state.memory, seen, now_ms)
@@ -344,24 +308,10 @@ def _abstained(
         status=judged.status,
         suspected=max([f.status for f in found], default=Status.OK),
         reasons=reasons,
-        kept=_kept(spec, judged, published, main.code, rate, now_ms),
+        kept=said(spec, judged, published, main.code, rate, now_ms),
         published=published,
     )
     return result, after
-
-
-def _tracked(spec: FeedSpec, state: RateState | None, outcomes: Sequence[Outcome], now_ms: int) -> RateState | None:
-    """The redemption rate after a round without a price: a fall is known all the same, it is no matter of the market.
-
-    A rise waits for the next price, which tells whether it can be one of this token.
-    """
-    if state is None or not spec.has_redemption or spec.share_of is not None:
-        return state
-    try:
-        seen = combine_redemption(spec, outcomes, now_ms)
-    except NoRedemption:
-        return state
-    return track(spec.bands, spec.rules, state, seen, now_ms) if seen.price_wad < state.rate_wad else state
 
 
 def _blind_evidence(
@@ -377,21 +327,5 @@ def _blind_evidence(
     voices = tuple(g.price_wad for g in merge(weigh(fresh))) if fresh else ()
     bare = _evidence(spec, None, rate, outcomes, legs, now_ms=now_ms, leg_slash=0)
     leg = legs.get(spec.share_of) if spec.share_of else None
-    said = Finding(status=leg.suspected, reason=leg.reasons[0]) if leg and leg.suspected > Status.OK else None
-    return replace(bare, voices=voices, of_leg=said)
-
-
-def _kept(
-    spec: FeedSpec, judged: JudgeState, published: Published | None, why: Why, rate: RateState | None, now_ms: int
-) -> Report | None:
-    """What is signed of a round without a price: a halt; a worse status that the evidence spoke for to the last.
-
-    What was on its way out of its status says nothing new. No such report is better than the published one.
-    """
-    if published is None:
-        return None
-    speaks = judged.status > Status.OK and (judged.status is Status.HALT or judged.leaving_ms is None)
-    if not speaks and published.status is not Status.HALT:
-        return None
-    status = max(judged.status, published.status)
-    return kept(published, status, why, round_time_s=now_ms // MS, rate=_own_rate(spec, rate, now_ms))
+    word = Finding(status=leg.suspected, reason=leg.reasons[0]) if leg and leg.suspected > Status.OK else None
+    return replace(bare, voices=voices, of_leg=word)

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from feeds.types import Outcome
 from feeds.units import MS, deviation_bps_away
 from oracle.cosign import Operator
-from oracle.pipeline import as_leg, step, suspected_leg
+from oracle.pipeline import as_leg, step
 from oracle.records import Record, Transition, followed
 from oracle.report import cross, keeps, price_of
 from oracle.sign import Refusal, SignedValues, SignerSet, agreed, heard
+from oracle.silence import suspected_leg
 from oracle.spec import FeedSpec
-from oracle.status import Reason
-from oracle.store import Agreement, Kept, Store
+from oracle.store import Agreement, Kept
 from oracle.types import Abstained, FeedState, Leg, Published, Report, Result, Round
+from oracle.voices import Seat, agreements_of, reasons_of, reports_of, spoke
+
+__all__ = ["Done", "Folded", "Member", "Rounds", "Seat", "subset"]
 
 
 @dataclass(slots=True)
@@ -26,15 +29,6 @@ class Member:
     specs: Mapping[str, FeedSpec]
     states: dict[str, FeedState]
     signer: Operator | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
-    """What the members sign for: a target, its signer set, and the index of each feed there."""
-
-    target: str
-    signers: SignerSet
-    indexes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +145,7 @@ class Rounds:
             round_time_s=folded.round_time_s,
             kept=folded.kept,
             values=values,
-            agreements=_agreements(folded.round_time_s, values, seat),
+            agreements=agreements_of(folded.round_time_s, values, seat),
             records=records,
             transitions=tuple(self._transitions(records, folded.now_ms)),
             abstained=self._abstained(results, published),
@@ -224,7 +218,7 @@ class Rounds:
     def _agree(
         self, results: Mapping[str, Mapping[str, Result]], values: Sequence[SignedValues], seat: Seat | None
     ) -> dict[str, Report]:
-        own = _reports(results[self.members[0].name]) if self.members else {}
+        own = reports_of(results[self.members[0].name]) if self.members else {}
         if seat is None:
             return own
         fair = agreed(values, seat.signers)
@@ -262,7 +256,7 @@ class Rounds:
         if report.market_wad and report.redemption_wad:
             deviation = deviation_bps_away(report.market_wad, report.redemption_wad)
         agreed_on = seat is not None and all(f in seat.indexes for f in spec.legs or (spec.feed,))
-        voters = tuple(name for name, found in results.items() if name in signed and _has(found, spec))
+        voters = tuple(name for name, found in results.items() if name in signed and spoke(found, spec))
         ramp_ppm = self._ramp_ppm(spec, voices, report)
         return Record(
             feed=spec.feed,
@@ -270,7 +264,7 @@ class Rounds:
             report=report,
             price_wad=price_of(report, spec.mode, ramp_ppm),
             deviation_bps=deviation,
-            reasons=_reasons(voices, report),
+            reasons=reasons_of(voices, report),
             observed_at_ms=self._observed_at(spec, voices, report, made),
             computed_at_ms=folded.now_ms,
             signed_at_ms=folded.now_ms if agreed_on else None,
@@ -323,52 +317,5 @@ def _asked(
     for member in speakers:
         signer = member.signer
         if seat is not None and signer is not None and signer.address in seat.signers.signers:
-            own = _reports(results[member.name])
+            own = reports_of(results[member.name])
             yield signer, seat.signers, {seat.indexes[f]: r for f, r in own.items() if f in seat.indexes}
-
-
-def _agreements(round_time_s: int, values: tuple[SignedValues, ...], seat: Seat | None) -> tuple[Agreement, ...]:
-    if seat is None or not values:
-        return ()
-    return (
-        Agreement(
-            target=seat.target,
-            round_time_s=round_time_s,
-            signers=seat.signers,
-            feeds=tuple(seat.indexes),
-            indexes=tuple(seat.indexes.values()),
-            values=values,
-        ),
-    )
-
-
-def last_published(store: Store, feed: str) -> Published | None:
-    """What the newest stored round of a feed leaves behind: what its next round is given."""
-    newest = store.newest(feed)
-    if newest is None:
-        return None
-    return followed(newest.published, store.record(feed, newest.round_time_s), newest.round_time_s)
-
-
-def _reports(found: Mapping[str, Result]) -> dict[str, Report]:
-    """What a member can sign: a round's report, or the status-only one of a round without a price."""
-    reports = {feed: r.report if isinstance(r, Round) else r.kept for feed, r in found.items()}
-    return {feed: report for feed, report in reports.items() if report is not None}
-
-
-def _has(found: Mapping[str, Result], spec: FeedSpec) -> bool:
-    return any(f in _reports(found) for f in (spec.legs or (spec.feed,)))
-
-
-def _reasons(voices: Sequence[Result], report: Report) -> tuple[Reason, ...]:
-    """Reasons of the operators that report this status; every reason code once."""
-    out: dict[int, Reason] = {}
-    for one in voices:
-        if isinstance(one, Round):
-            said = one.verdict.reasons if one.report.status is report.status else ()
-        else:
-            same = report.status_only and one.kept is not None and one.kept.status is report.status
-            said = (*one.reasons, Reason(code=one.why, text=one.text)) if same else ()
-        for reason in said:
-            out.setdefault(reason.code, reason)
-    return tuple(out.values())

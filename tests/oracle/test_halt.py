@@ -22,12 +22,13 @@ from oracle.journal import SignJournal
 from oracle.live import Live
 from oracle.records import Record
 from oracle.report import decode_item, encode_item
-from oracle.rounds import Done, Member, Rounds, Seat, last_published
+from oracle.rounds import Done, Member, Rounds, Seat
 from oracle.sign import Proposal, Refusal, Refused, Signature, SignerSet, agreed, join, split
 from oracle.spec import Bands, FeedSpec, Mode
 from oracle.status import Status
 from oracle.store import Store
 from oracle.types import Abstained, FeedState, Report, Round
+from oracle.voices import last_published
 
 NAMES = ("alpha", "beta", "gamma")
 KEYS = {name: coincurve.PrivateKey(bytes([n + 1]) * 32) for n, name in enumerate(NAMES)}

@@ -12,9 +12,9 @@ from oracle.audit import verify, verify_fold
 from oracle.pipeline import step
 from oracle.records import PushRow, Record, followed
 from oracle.report import price_of
-from oracle.rounds import last_published
 from oracle.store import Kept, Store
 from oracle.types import FeedState, Round
+from oracle.voices import last_published
 
 FEED = spec()
 
