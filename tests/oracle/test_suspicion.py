@@ -117,7 +117,8 @@ def test_a_late_round_fills_nothing_alone(step_ms: int) -> None:
 
 
 def test_two_rounds_are_no_depeg_however_much_blind_time_follows() -> None:
-    assert "depeg" not in path("DD" + "." * 1_000, 1)
+    for step_ms in (1_000, 10_000, 60_000, 3_600_000):
+        assert "depeg" not in path("DD" + "." * 1_000, 1, step_ms=step_ms)
 
 
 def test_blind_time_counts_no_longer_than_what_was_seen() -> None:
