@@ -7,7 +7,9 @@ docs/methodology.md for the rule with its longest delay, and docs/adr/0005-suspi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from feeds.record import record
 from oracle.spec import Bands
 from oracle.status import Status
 from oracle.types import JudgeState, Suspicion
@@ -17,6 +19,7 @@ DEPEG_ROUNDS = 3
 _EMPTY = Suspicion()
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """How one level's suspicion fills and drains.
@@ -36,6 +39,7 @@ class Bucket:
     blind_whole: bool
 
 
+@lru_cache(maxsize=1_024)
 def watch_bucket(bands: Bands) -> Bucket:
     """Drains as slowly as a watch is left: flicker of more than one part in dwell and leave dwell together adds up."""
     return Bucket(
@@ -47,6 +51,7 @@ def watch_bucket(bands: Bands) -> Bucket:
     )
 
 
+@lru_cache(maxsize=1_024)
 def depeg_bucket(bands: Bands) -> Bucket:
     """Drains as fast as it fills: only what is said more than half of the priced time adds up."""
     return Bucket(
@@ -73,16 +78,16 @@ def poured(bucket: Bucket, held: Suspicion, said: Status | None, elapsed_ms: int
         elapsed_ms: since the round before.
     """
     if said is not None and said < bucket.level:
-        return _drained(bucket, held, elapsed_ms)
+        return _drained(bucket, held, elapsed_ms) if held.rounds else held
     room_ms = max(0, bucket.dwell_ms + 1 - held.total_ms)
     share_ms = min(elapsed_ms, most_ms(bucket.dwell_ms), room_ms)
     if said is not None:
-        return replace(held, seen_ms=held.seen_ms + share_ms, rounds=held.rounds + 1)
+        return Suspicion(seen_ms=held.seen_ms + share_ms, blind_ms=held.blind_ms, rounds=held.rounds + 1)
     if not held.rounds:
         return held
     if not bucket.blind_whole:
         share_ms = min(share_ms, max(0, held.seen_ms - held.blind_ms))
-    return replace(held, blind_ms=held.blind_ms + share_ms)
+    return Suspicion(seen_ms=held.seen_ms, blind_ms=held.blind_ms + share_ms, rounds=held.rounds)
 
 
 def _drained(bucket: Bucket, held: Suspicion, elapsed_ms: int) -> Suspicion:
@@ -92,7 +97,7 @@ def _drained(bucket: Bucket, held: Suspicion, elapsed_ms: int) -> Suspicion:
     if out_ms >= held.total_ms:
         return _EMPTY
     blind_ms = max(0, held.blind_ms - out_ms)
-    return replace(held, blind_ms=blind_ms, seen_ms=held.total_ms - out_ms - blind_ms)
+    return Suspicion(seen_ms=held.total_ms - out_ms - blind_ms, blind_ms=blind_ms, rounds=held.rounds)
 
 
 def full(bucket: Bucket, held: Suspicion) -> bool:
@@ -116,11 +121,13 @@ def advance(bands: Bands, state: JudgeState, said: Status | None, now_ms: int, *
         priced: whether the round has a price. Only such rounds count towards leaving a level, and out of a halt.
     """
     elapsed_ms = max(1, now_ms - state.at_ms) if state.at_ms else 1
-    after = replace(
-        state,
+    after = JudgeState(
+        status=state.status,
+        since_ms=state.since_ms,
         at_ms=now_ms,
         watch=_held(watch_bucket(bands), state, state.watch, said, elapsed_ms),
         depeg=_held(depeg_bucket(bands), state, state.depeg, said, elapsed_ms),
+        leaving_ms=state.leaving_ms,
     )
     worse = _worse(bands, after, said, priced=priced)
     if worse is not None:
@@ -155,7 +162,7 @@ def _left(
     """Leave a level once priced rounds below it have lasted the leave dwell; what is blind neither counts nor breaks it."""
     halted = state.status is Status.HALT
     if said is not None and not halted and said >= state.status:
-        return replace(state, leaving_ms=None)
+        return state if state.leaving_ms is None else replace(state, leaving_ms=None)
     if not priced or said is None:
         return state
     gone_ms = 0 if state.leaving_ms is None else state.leaving_ms + min(elapsed_ms, most_ms(bands.leave_dwell_ms))

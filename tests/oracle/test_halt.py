@@ -247,6 +247,9 @@ def test_no_status_only_record_is_better_than_the_published_one() -> None:
     assert depeg.report.status is Status.DEPEG
     said = [world.turn(everybody(None)) for _ in range(40)]
     assert {r.report.status for r in said if r} == {Status.DEPEG, Status.HALT}
+    assert depeg.price_wad != depeg.report.redemption_wad, "the price had begun to go from the rate to the market"
+    for record in said:
+        assert record is None or kept_of(record) == kept_of(depeg), "and stands where it was"
 
 
 @settings(max_examples=25)
@@ -354,6 +357,58 @@ def test_nobody_signs_other_kept_prices_than_its_own() -> None:
         answer = beta.cosign(world.signers, wrong, now_ms=now_ms, clock_ok=True)
         assert isinstance(answer, Refusal)
         assert answer.code is Refused.OUT_OF_BOUND
+
+
+SHARE = spec(feed="divETH/ETH", sources=(), share_of="wdivETH/ETH", bands=BANDS, halt_after_ms=300_000)
+
+
+def test_a_rebasing_token_hears_what_its_share_token_suspects_and_prices_on_while_that_is_halted() -> None:
+    specs: dict[str, FeedSpec] = {FEED.feed: FEED, SHARE.feed: SHARE}
+    rounds = Rounds(specs, [Member(name="local", specs=specs, states={f: FeedState() for f in specs})], None)
+
+    def turn(n: int, given: Given) -> dict[str, Record]:
+        now_s = START_S + n * STEP_S
+        done = rounds.run(now_s, {FEED.feed: _outcomes(given, now_s * 1_000)}, now_ms=now_s * 1_000)
+        rounds.commit(done)
+        return {r.feed: r for r in done.records}
+
+    turn(0, everybody("1.00"))
+    for n in range(1, 40):
+        found = turn(n, everybody(("0.50", "0.40")))
+        assert len({r.report.status for r in found.values()}) == (n > 3), "both say the same in the same round"
+        if n == 4:
+            assert {r.report.status for r in found.values()} == {Status.WATCH}
+            assert "DISCOUNT" in {r.code.name for r in found[SHARE.feed].reasons}
+    assert {r.report.status for r in found.values()} == {Status.HALT}
+    for n in range(40, 44):
+        found = turn(n, everybody("0.99"))
+    at_s = START_S + 450
+    folded = rounds.fold(at_s, {FEED.feed: _outcomes(everybody("0.99"), at_s * 1_000)}, now_ms=at_s * 1_000)
+    (own,) = folded.results.values()
+    share = own[SHARE.feed]
+    assert isinstance(share, Round)
+    assert share.market is not None
+    assert (share.market.price_wad, share.legs[0].report.market_wad) == (wad("0.99"), wad("0.99"))
+    assert found[FEED.feed].report.market_wad == wad("1.00")
+
+
+def test_a_slash_that_happened_in_a_halt_is_named_when_the_market_is_back() -> None:
+    world = World()
+    world.turn(everybody("1.00"))
+    for _ in range(33):
+        world.turn(everybody(None, "0.95"))
+    back = world.turn(everybody("0.95", "0.95"))
+    assert back is not None
+    assert "SLASH" in {r.code.name for r in back.reasons}
+
+
+def test_a_rate_that_rises_without_a_market_waits_for_it() -> None:
+    world = World()
+    world.turn(everybody("1.00"))
+    world.turn(everybody(None, "1000"))
+    back = world.turn(everybody("1.00"))
+    assert back is not None
+    assert back.reasons == (), "no slash from a thousand to one"
 
 
 def test_without_operators_the_own_view_is_what_is_published() -> None:
