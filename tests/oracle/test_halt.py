@@ -99,8 +99,9 @@ class World:
         return done.records[0] if done.records else None
 
 
-def _outcomes(given: Given, at_ms: int) -> list[Outcome]:
-    out: list[Outcome] = []
+def _outcomes(given: Given, round_ms: int) -> list[Outcome]:
+    """What was said a third of a second before the round."""
+    out, at_ms = list[Outcome](), round_ms - 300
     for name in NAMES:
         price, rate = given.get(name, (None, None))
         two = (price, price) if isinstance(price, str) or price is None else price
@@ -144,7 +145,7 @@ def test_three_operators_with_a_price_every_third_round_are_watched_and_halted_n
             assert record.report.status_only
             assert record.observed_at_ms == (last.observed_at_ms if last else 0)
     assert first is not None
-    assert first.report.market_age_s == first.report.round_time_s - (START_S + 30 * STEP_S)
+    assert first.report.market_age_s == first.report.round_time_s - (START_S + 30 * STEP_S) + 1
 
 
 def test_a_halt_keeps_what_was_published_to_the_bit_whoever_was_there() -> None:
@@ -172,7 +173,7 @@ def test_leaving_publishes_kept_prices_too_and_nothing_of_now() -> None:
         assert record.report.status is Status.HALT
         assert kept_of(record) == kept_of(published)
         assert record.observed_at_ms == published.observed_at_ms
-        assert record.report.market_age_s == record.report.round_time_s - published.report.round_time_s
+        assert record.report.market_age_s == 1 + record.report.round_time_s - published.report.round_time_s
     view = world.done.kept[0].result
     assert isinstance(view, Round)
     assert view.market is not None
@@ -327,13 +328,33 @@ def test_the_live_lane_shows_a_halt_as_it_is_published() -> None:
     (shown,) = live.refresh({FEED.feed}, at_ms)
     assert published is not None
     assert (shown.report.status, shown.report.market_wad) == (Status.HALT, wad("1.00"))
-    assert shown.observed_at_ms == published.observed_at_ms
+    assert published.observed_at_ms - 1_000 < shown.observed_at_ms <= published.observed_at_ms
 
 
 def _proposal(world: World, change: Callable[[Report], Report]) -> Proposal:
     values = world.done.values
     fair = {i: change(r) for i, r in agreed(values, world.signers).items()}
     return Proposal(leader="alpha", round_time_s=world.done.round_time_s, items=join(fair), values=values)
+
+
+def test_kept_prices_are_not_the_operators_to_choose() -> None:
+    world = World()
+    world.turn(everybody("1.00"))
+    for _ in range(33):
+        world.turn(everybody(None))
+    now_s = START_S + (world.n + 1) * STEP_S
+    folded = world.rounds.fold(now_s, {FEED.feed: _outcomes(everybody(None), now_s * 1_000)}, now_ms=now_s * 1_000)
+
+    def said(change: Callable[[Report], Report]) -> Done:
+        values = [
+            one.observe(s, now_s, {i: change(r) if one.name != "beta" else r for i, r in view.items()})
+            for one, s, view in folded.asked
+        ]
+        return world.rounds.finish(folded, values)
+
+    assert len(said(lambda r: r).records) == 1
+    assert said(lambda r: replace(r, market_wad=Wad(r.market_wad // 2))).records == ()
+    assert said(lambda r: replace(r, market_age_s=0)).records == ()
 
 
 def test_nobody_signs_other_kept_prices_than_its_own() -> None:
