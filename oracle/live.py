@@ -41,6 +41,7 @@ class Live:
         self._observe = observe
         self._published = published
         self._legs: dict[str, Leg] = {}
+        self._reports: dict[str, Report] = {}
         self._now: dict[str, Record] = {}
         self._dependents = _dependents(specs)
 
@@ -62,6 +63,7 @@ class Live:
         except Abstain:
             self._now.pop(spec.feed, None)
             self._legs.pop(spec.feed, None)
+            self._reports.pop(spec.feed, None)
             return None
         deviation = None
         if report.market_wad and report.redemption_wad:
@@ -89,7 +91,7 @@ class Live:
 
     def _report(self, spec: FeedSpec, now_ms: int) -> tuple[Report, Judged | None]:
         if spec.is_cross:
-            legs = [self._legs[leg].report for leg in spec.legs if leg in self._legs]
+            legs = [self._reports[leg] for leg in spec.legs if leg in self._reports]
             if len(legs) != len(spec.legs):
                 raise Abstain(f"{spec.feed} waits for its legs")
             return cross(legs), None
@@ -97,6 +99,7 @@ class Live:
         given = self._observe(spec.feed, now_ms)
         judged = evaluate(spec, state, given, self._legs, now_ms, self._published(spec.feed))
         self._legs[spec.feed] = as_leg(spec, judged, judged.state.rate, now_ms)
+        self._reports[spec.feed] = judged.report
         return judged.report, judged
 
 

@@ -20,7 +20,7 @@ from oracle.report import compose, kept
 from oracle.rules.evidence import Finding, Pool
 from oracle.rules.market import dimension
 from oracle.rules.rate import binds_at_once, capped, slash_ppb, track
-from oracle.silence import halted, own_rate, said, tracked
+from oracle.silence import halted, own_rate, spoken, tracked
 from oracle.spec import FeedSpec
 from oracle.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
 from oracle.types import (
@@ -308,7 +308,7 @@ def _abstained(
         status=judged.status,
         suspected=max([f.status for f in found], default=Status.OK),
         reasons=reasons,
-        kept=said(spec, judged, published, main.code, rate, now_ms),
+        kept=spoken(spec, judged, published, main.code, rate, now_ms),
         published=published,
     )
     return result, after

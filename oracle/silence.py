@@ -40,7 +40,7 @@ def tracked(spec: FeedSpec, state: RateState | None, outcomes: Sequence[Outcome]
     return track(spec.bands, spec.rules, state, seen, now_ms) if seen.price_wad < state.rate_wad else state
 
 
-def said(
+def spoken(
     spec: FeedSpec, judged: JudgeState, published: Published | None, why: Why, rate: RateState | None, now_ms: int
 ) -> Report | None:
     """What is signed of a round without a price: a halt; a worse status that the evidence spoke for to the last.

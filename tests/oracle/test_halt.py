@@ -315,20 +315,28 @@ def test_explain_shows_every_operators_view_and_word_during_a_halt() -> None:
     assert [(n, r.status, r.market_wad) for n, r in found.values] == [(n, Status.HALT, wad("1.00")) for n in NAMES]
 
 
-def test_the_live_lane_shows_a_halt_as_it_is_published() -> None:
-    world = World()
-    published = world.turn(everybody("1.00"))
-    for _ in range(33):
-        world.turn(everybody(None))
-    member = world.rounds.members[0]
-    at_ms = (START_S + world.n * STEP_S) * 1_000
-    live = Live(
-        member.specs, member.states.__getitem__, lambda *_: _outcomes(everybody("0.98"), at_ms), world.rounds.published
-    )
-    (shown,) = live.refresh({FEED.feed}, at_ms)
-    assert published is not None
-    assert (shown.report.status, shown.report.market_wad) == (Status.HALT, wad("1.00"))
-    assert published.observed_at_ms - 1_000 < shown.observed_at_ms <= published.observed_at_ms
+def test_the_live_lane_shows_a_halt_as_it_is_published_also_in_a_product() -> None:
+    ether = spec(feed="ETH/USD", sources=(), share_of=FEED.feed)  # any feed with a price
+    cross = spec(feed="wdivETH/USD", sources=(), legs=(FEED.feed, "ETH/USD"))
+    specs: dict[str, FeedSpec] = {FEED.feed: FEED, "ETH/USD": ether, "wdivETH/USD": cross}
+    rounds = Rounds(specs, [Member(name="local", specs=specs, states={f: FeedState() for f in specs})], None)
+    records: list[dict[str, Record]] = []
+    for n in range(35):
+        now_s = START_S + n * STEP_S
+        given = everybody(None if n else "1.00")
+        done = rounds.run(now_s, {FEED.feed: _outcomes(given, now_s * 1_000)}, now_ms=now_s * 1_000)
+        rounds.commit(done)
+        records.append({r.feed: r for r in done.records})
+    first, published = records[0], records[-1]
+    at_ms = (now_s + 5) * 1_000
+    own = rounds.members[0].states.__getitem__
+    live = Live(specs, own, lambda *_: _outcomes(everybody("0.98"), at_ms), rounds.published)
+    shown = {r.feed: r for r in live.refresh({FEED.feed}, at_ms)}
+    for feed in (FEED.feed, "wdivETH/USD"):
+        assert shown[feed].report.status is Status.HALT
+        assert shown[feed].report.status_only
+        assert shown[feed].report.market_wad == published[feed].report.market_wad == wad("1.00")
+    assert first[FEED.feed].observed_at_ms - 1_000 < shown[FEED.feed].observed_at_ms <= first[FEED.feed].observed_at_ms
 
 
 def _proposal(world: World, change: Callable[[Report], Report]) -> Proposal:
