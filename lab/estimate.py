@@ -8,12 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from feeds.units import BPS, WAD
+from feeds.units import BPS, MS, WAD
 from lab.reading import stretched
 from lab.run import turn
 from lab.world import HONEST, SCENARIOS, Scenario, World, feed, world
 from oracle.methods.registry import METHODS
 from oracle.pipeline import Judged
+from oracle.report import follow
 from oracle.spec import FeedSpec
 from oracle.status import Status
 from oracle.types import FeedState
@@ -111,11 +112,13 @@ def stepped(method: str, seed: int) -> tuple[World, Sequence[float]]:
 
 
 def _played(spec: FeedSpec, made: World) -> _Line:
-    state = FeedState()
+    state, published = FeedState(), None
     prices, spreads, statuses = [], [], []
     for now_ms, outcomes in made.rounds():
-        result, state = turn(spec, state, outcomes, {}, now_ms)
-        report = result.report if isinstance(result, Judged) else None
+        result, state = turn(spec, state, outcomes, {}, now_ms, published)
+        said = result.report if isinstance(result, Judged) else result.kept
+        published = follow(published, said, now_ms // MS)
+        report = said if said and not said.status_only else None
         prices.append(report.market_wad / WAD if report else float("nan"))
         spreads.append(report.spread_bps if report else 0)
         statuses.append(state.judge.status)

@@ -9,10 +9,11 @@ from feeds.types import Outcome
 from feeds.units import MS, Wad
 from lab.case import Case
 from oracle.pipeline import Judged, as_leg, evaluate, step
-from oracle.report import price_of
+from oracle.report import follow, price_of
+from oracle.silence import suspected_leg
 from oracle.spec import FeedSpec, Mode
-from oracle.status import Abstain, Status
-from oracle.types import Abstained, FeedState, Leg, Report
+from oracle.status import Abstain, Reason, Status
+from oracle.types import Abstained, FeedState, Leg, Published, Report
 
 _NOTHING = Wad(0)
 
@@ -41,28 +42,33 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    """What a consumer holds: the last report and how far its mode's ramp had gone."""
+    """What a consumer holds: the last report and how far its mode's ramp had gone. ``published``: see its class."""
 
     report: Report | None = None
     ramp_ppm: int = 0
+    published: Published | None = None
 
 
 def run(case: Case) -> tuple[Moment, ...]:
     """All rounds of a case, in order; those of the warm-up are played and not told."""
     states = {s.feed: FeedState() for s in case.specs}
-    held = _Held()
+    held = {s.feed: _Held() for s in case.specs}
     out: list[Moment] = []
     for t_ms in range(-case.warm_up_ms, case.length_ms + 1, case.cadence_ms):
         now_ms = (case.began_ms + t_ms) // MS * MS
         legs: dict[str, Leg] = {}
         heard = _heard(case, t_ms)
         for spec in case.specs:
-            result, states[spec.feed] = turn(spec, states[spec.feed], heard[spec.feed], legs, now_ms)
-            if isinstance(result, Judged):
-                legs[spec.feed] = as_leg(spec, result, states[spec.feed].rate, now_ms)
-            if spec.feed == case.feed and t_ms >= 0:
-                held = _after(held, result)
-                out.append(_moment(spec.mode, result, held, t_ms, heard))
+            name, before = spec.feed, held[spec.feed].published
+            result, states[name] = turn(spec, states[name], heard[name], legs, now_ms, before)
+            leg = (
+                as_leg(spec, result, states[name].rate, now_ms) if isinstance(result, Judged) else suspected_leg(result)
+            )
+            if leg is not None:
+                legs[name] = leg
+            held[name] = _after(held[name], result, now_ms // MS)
+            if name == case.feed and t_ms >= 0:
+                out.append(_moment(spec.mode, result, held[name], t_ms, heard))
     return tuple(out)
 
 
@@ -73,25 +79,35 @@ def _heard(case: Case, t_ms: int) -> dict[str, tuple[Outcome, ...]]:
 
 
 def turn(
-    spec: FeedSpec, state: FeedState, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int
+    spec: FeedSpec,
+    state: FeedState,
+    outcomes: Sequence[Outcome],
+    legs: Mapping[str, Leg],
+    now_ms: int,
+    published: Published | None = None,
 ) -> tuple[Judged | Abstained, FeedState]:
     """One round as ``pipeline.step`` makes it, less the hashes, which are more than half of its time."""
     given = tuple(sorted(outcomes, key=lambda o: o.source))
     wanted = {s.convert for s in spec.sources} | {spec.share_of}
     own = {name: leg for name, leg in sorted(legs.items()) if name in wanted}
     try:
-        done = evaluate(spec, state, given, own, now_ms)
+        done = evaluate(spec, state, given, own, now_ms, published)
     except Abstain:
-        result, after = step(spec, state, given, own, now_ms)
+        result, after = step(spec, state, given, own, now_ms, published)
         assert isinstance(result, Abstained)  # noqa: S101 - the same call raised a line before
         return result, after
     return done, done.state
 
 
-def _after(held: _Held, result: Judged | Abstained) -> _Held:
-    if isinstance(result, Judged):
-        return _Held(report=result.report, ramp_ppm=result.verdict.ramp_ppm)
-    return _Held(report=result.halt or held.report, ramp_ppm=held.ramp_ppm)
+def _after(held: _Held, result: Judged | Abstained, round_time_s: int) -> _Held:
+    report = result.report if isinstance(result, Judged) else result.kept
+    fresh = isinstance(result, Judged) and not result.report.status_only
+    ramp_ppm = result.verdict.ramp_ppm if isinstance(result, Judged) and fresh else held.ramp_ppm
+    return _Held(
+        report=report or held.report,
+        ramp_ppm=ramp_ppm,
+        published=follow(held.published, report, round_time_s, ramp_ppm),
+    )
 
 
 def _moment(
@@ -109,7 +125,7 @@ def _moment(
         codes=codes,
         texts=texts,
         rejected=rejected,
-        fresh=isinstance(result, Judged),
+        fresh=isinstance(result, Judged) and not result.report.status_only,
         heard=heard,
     )
 
@@ -117,7 +133,8 @@ def _moment(
 def _reasons(result: Judged | Abstained) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Codes and sentences of the status, and the codes with which sources were refused."""
     if isinstance(result, Abstained):
-        return (result.why.name,), (result.text,), tuple(r.code for r in result.rejected)
+        said = (*result.reasons, Reason(code=result.why, text=result.text))
+        return tuple(r.code.name for r in said), tuple(r.text for r in said), tuple(r.code for r in result.rejected)
     reasons = result.verdict.reasons
     rejected = tuple(r.code for r in result.market.rejected) if result.market else ()
     return tuple(r.code.name for r in reasons), tuple(r.text for r in reasons), rejected

@@ -51,6 +51,7 @@ from oracle.store import Store
 from oracle.supervise import Supervisor
 from oracle.tables.schema import ConfigError, Problem
 from oracle.target import Target, Tools
+from oracle.voices import last_published
 from oracle.witness import Witness, witness_folder
 
 _log = structlog.get_logger("oracle.app")
@@ -89,8 +90,10 @@ class App:
         self._report_keys: dict[bytes, str] = {}
         self.observer = Observer(sources_of(plan))
         self.rounds = Rounds(plan.specs, self._members(), None)
-        self.live = Live(plan.specs, self.rounds.members[0].states.__getitem__, self.observer.observe)
-        self.rounds.resume(r for f in plan.specs if (r := self.store.record(f)) is not None)
+        states = self.rounds.members[0].states
+        self.live = Live(plan.specs, states.__getitem__, self.observer.observe, self.rounds.published)
+        last = [r for f in plan.specs if (r := self.store.record(f)) is not None]
+        self.rounds.resume(last, {f: p for f in plan.specs if (p := last_published(self.store, f)) is not None})
         self.targets: dict[str, Target] = {}
         self.last_round_s = self.store.last_round_s()
         self._heart = Heart(

@@ -9,6 +9,7 @@ from feeds.units import MS
 from oracle.codec import digest, dump
 from oracle.eip712 import BadSignature, observed_digest, recover
 from oracle.pipeline import step
+from oracle.records import followed
 from oracle.report import cross
 from oracle.sign import agreed
 from oracle.store import Agreement, Store, stored_result
@@ -33,6 +34,7 @@ def verify(store: Store, feed: str, round_s: int) -> Iterator[Check]:
     operators = store.operators(feed)
     for operator in operators:
         yield verify_fold(store, operator, feed, round_s)
+    yield from _verify_published(store, operators, feed, round_s)
     record = store.record(feed, round_s)
     if record is None:
         yield Check(what="record", ok=True, detail="no record was published for this round")
@@ -69,7 +71,8 @@ def refold(store: Store, rows: Sequence[tuple[bytes, Result]], state: FeedState)
         if digest(state) != result.state_before:
             return f"state before round {result.round_time_s} differs"
         legs = {leg.feed: leg for leg in result.legs}
-        again, state = step(store.spec(result.spec_hash), state, result.outcomes, legs, result.round_time_s * MS)
+        now_ms = result.round_time_s * MS
+        again, state = step(store.spec(result.spec_hash), state, result.outcomes, legs, now_ms, result.published)
         if dump(again) != body:
             return f"round {result.round_time_s} recomputes to other bytes"
     return state
@@ -109,6 +112,18 @@ def _folded(store: Store, what: str, rows: Sequence[tuple[bytes, Result]], state
     return Check(what=what, ok=bool(rows), detail=f"{len(rows)} rounds from the checkpoint, bit for bit")
 
 
+def _verify_published(store: Store, operators: Sequence[str], feed: str, round_s: int) -> Iterator[Check]:
+    """What each operator was told that was published is what the round before left behind."""
+    before = store.newest(feed, round_s)
+    if before is None:
+        return
+    fair = followed(before.published, store.record(feed, before.round_time_s), before.round_time_s)
+    given = {name: store.result(name, feed, round_s) for name in operators}
+    wrong = [name for name, result in given.items() if result is not None and result.published != fair]
+    text = f"{', '.join(wrong)} began with something else" if wrong else f"as round {before.round_time_s} left it"
+    yield Check(what="published before", ok=not wrong, detail=text)
+
+
 def _agreed(agreement: Agreement) -> dict[str, Report]:
     by_index = agreed(agreement.values, agreement.signers)
     names = dict(zip(agreement.indexes, agreement.feeds, strict=True))
@@ -129,9 +144,9 @@ def _verify_values(agreement: Agreement) -> Check:
 
 
 def _own(store: Store, operators: Sequence[str], feed: str, round_s: int) -> Report | None:
-    """What is published where nobody can agree: the report, or the halt, of the first operator of the process."""
+    """What is published where nobody can agree: the report, kept or not, of the first operator of the process."""
     result = store.result(operators[0], feed, round_s) if operators else None
-    return getattr(result, "report", None) or getattr(result, "halt", None)
+    return getattr(result, "report", None) or getattr(result, "kept", None)
 
 
 def _same(what: str, fair: Report | None, published: Report) -> Check:

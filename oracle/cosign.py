@@ -173,7 +173,7 @@ class Operator:
         view = self._views.get(proposal.round_time_s)
         if view is None:
             return self._refuse(Refused.NO_OWN_VIEW, f"no own view of round_time {proposal.round_time_s}")
-        blind = tuple(i for i in proposed if i not in view)
+        blind = tuple(i for i in proposed if i not in view or (view[i].status_only and not fair[i].status_only))
         if blind:
             return self._refuse(Refused.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
         said = [(v.address, split(v.items)) for v in proposal.values]
@@ -223,8 +223,13 @@ def _alone(
 def within(proposed: Report, own: Report, bound_bps: int) -> bool:
     """Whether both prices lie within the bound of the own ones, presence agrees, and age and spread are not made better.
 
-    Honest operators have other sources, so ages may differ by a minute and spreads by four times.
+    Honest operators have other sources, so ages may differ by a minute and spreads by four times. Prices that are only kept
+    are those of an earlier round: they are the own ones to the bit where that view keeps too, and say nothing where it has a
+    price. A redemption rate that is lowered with them lies within the bound of the own one, or above it.
     """
+    if proposed.status_only:
+        same = not own.status_only or proposed.market_wad == own.market_wad
+        return same and (own.redemption_wad - proposed.redemption_wad) * BPS <= own.redemption_wad * bound_bps
     if proposed.market_age_s + _AGE_SLACK_S < own.market_age_s:
         return False
     if _SPREAD_SLACK * proposed.spread_bps + _SPREAD_FLOOR_BPS < own.spread_bps:

@@ -31,7 +31,8 @@ def explanation(store: Store, feed: str, round_s: int) -> Explanation | None:
     rounds = [(n, r) for n in store.operators(feed) if (r := store.result(n, feed, round_s)) is not None]
     if record is None and not rounds:
         return None
-    values = [(n, r.report) for n, r in rounds if isinstance(r, Round)]
+    said = [(n, r.report if isinstance(r, Round) else r.kept) for n, r in rounds]
+    values = [(n, report) for n, report in said if report is not None]
     legs = record.legs if record else ()
     specs = {n: store.spec(r.spec_hash) for n, r in rounds}
     return Explanation(record=record, rounds=tuple(rounds), values=tuple(values), legs=legs, specs=specs)
@@ -85,7 +86,8 @@ def lines(found: Document) -> list[str]:
 
 def _view_lines(view: Document) -> list[str]:
     if view["result"] == "abstained":
-        return [f"abstained: {view['code']}: {view['text']}", *map(_rejected_line, view["rejected"])]
+        said = [f"{view['status']}: {reason['text']}" for reason in view["reasons"]]
+        return [f"abstained: {view['code']}: {view['text']}", *said, *map(_rejected_line, view["rejected"])]
     rows = [f"{view['status']}: {reason['text']}" for reason in view["reasons"]]
     for name in ("market", "redemption"):
         part = view[name]

@@ -1,8 +1,9 @@
 """Judge: how far the market may be relied on, held against what the protocol owes.
 
 Each rule is a small pure function from one round to a target status with its reason (:mod:`oracle.rules`); the worst
-target wins, and the status moves towards it one level at a time, after its dwell. Leaving has lower bands and a longer
-dwell than entering. A fact that is no price (tokens without backing, a sequencer that stands still) waits for nothing.
+target wins, and the status moves towards it one level at a time, once suspicion has filled its dwell
+(:mod:`oracle.suspicion`). Leaving has lower bands and a longer dwell than entering. A fact that is no price (tokens without
+backing, a sequencer that stands still) waits for nothing.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oracle.rules.evidence import Case, Evidence, Finding
-from oracle.rules.registry import findings, remember
-from oracle.spec import Bands, FeedSpec, Rules
+from oracle.rules.registry import blind_findings, findings, remember
+from oracle.spec import FeedSpec, Rules
 from oracle.status import Reason, Status, Why
+from oracle.suspicion import advance, entered
 from oracle.types import JudgeState, Memory, Verdict
 
-__all__ = ["Evidence", "advance", "judge", "ramp_ppm"]
+__all__ = ["Evidence", "advance", "judge", "judge_blind", "ramp_ppm"]
 
 _WHOLE_PPM = 1_000_000
 _LONGEST_STEP_MS = 60_000
@@ -28,10 +30,7 @@ def judge(
     case = Case(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
     found = findings(case)
     target = max([f.status for f in found], default=Status.OK)
-    after = advance(spec.bands, state, target, now_ms)
-    at_once = max([f.at_once for f in found], default=Status.OK)
-    if at_once > after.status:
-        after = JudgeState(status=at_once, since_ms=now_ms)
+    after = at_once(advance(spec.bands, state, target, now_ms), found, now_ms)
     verdict = Verdict(
         market_wad=seen.market_wad,
         redemption_wad=seen.redemption_wad,
@@ -43,6 +42,25 @@ def judge(
     )
     ended = Case(spec=spec, memory=memory, status=after.status, seen=seen, now_ms=now_ms)
     return verdict, after, remember(ended, verdict.ramp_ppm)
+
+
+def judge_blind(
+    spec: FeedSpec, state: JudgeState, memory: Memory, seen: Evidence, now_ms: int
+) -> tuple[tuple[Finding, ...], JudgeState]:
+    """Judge a round without a price: what its evidence says all the same, and the status with its suspicion.
+
+    Evidence that asks for nothing proves nothing: such a round drains no suspicion and leaves no level.
+    """
+    case = Case(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
+    found = blind_findings(case)
+    said = max([f.status for f in found], default=None)
+    return found, at_once(advance(spec.bands, state, said, now_ms, priced=False), found, now_ms)
+
+
+def at_once(state: JudgeState, found: tuple[Finding, ...], now_ms: int) -> JudgeState:
+    """The state with the facts that wait for nothing."""
+    least = max([f.at_once for f in found], default=Status.OK)
+    return entered(state, least, now_ms) if least > state.status else state
 
 
 def _as_read(rules: Rules, seen: Evidence) -> Rules:
@@ -67,32 +85,11 @@ def ramp_ppm(rules: Rules, memory: Memory, status: Status, now_ms: int) -> int:
 
 def _reasons(spec: FeedSpec, found: tuple[Finding, ...], status: Status, target: Status) -> tuple[Reason, ...]:
     reasons = tuple(f.reason for f in found)
-    dwell_s = spec.bands.leave_dwell_ms // 1_000
+    dwell_s, depeg_s = spec.bands.leave_dwell_ms // 1_000, spec.bands.depeg_dwell_ms // 1_000
     if status is Status.HALT:
-        return (Reason(code=Why.LEAVING, text=f"halted; leaves after {dwell_s} s with full quorum"), *reasons)
+        text = f"halted; leaves after {dwell_s} s with full quorum, after {depeg_s} s of depeg to depeg"
+        return (Reason(code=Why.LEAVING, text=text), *reasons)
     if status > target and not any(f.status > Status.OK for f in found):
         text = f"inside the bands again; leaves {status.word} after {dwell_s} s"
         return (Reason(code=Why.LEAVING, text=text), *reasons)
     return reasons
-
-
-def advance(bands: Bands, state: JudgeState, target: Status, now_ms: int) -> JudgeState:
-    """Move the status one level towards the target once the target has lasted its dwell.
-
-    Leaving halt goes straight to the target, after the leave dwell.
-    """
-    if target == state.status:
-        return state if state.pending is None else replace(state, pending=None, pending_since_ms=0)
-    worse = target > state.status
-    step = Status(state.status + 1) if worse else (target if state.status is Status.HALT else Status(state.status - 1))
-    same_side = state.pending is not None and (state.pending > state.status) == worse
-    since = state.pending_since_ms if same_side else now_ms
-    if now_ms - since < _dwell_ms(bands, step, worse=worse):
-        return replace(state, pending=step, pending_since_ms=since)
-    return JudgeState(status=step, since_ms=now_ms)
-
-
-def _dwell_ms(bands: Bands, step: Status, *, worse: bool) -> int:
-    if not worse:
-        return bands.leave_dwell_ms
-    return bands.watch_dwell_ms if step is Status.WATCH else bands.depeg_dwell_ms

@@ -21,7 +21,7 @@ from oracle.records import Record
 from oracle.report import MAX_U8, MAX_U16, age_up, cross, price_of
 from oracle.spec import FeedSpec
 from oracle.status import Abstain, Reason
-from oracle.types import FeedState, Leg, Report
+from oracle.types import FeedState, Leg, Published, Report
 
 Observe = Callable[[str, int], Sequence[Outcome]]
 _HOUR_MS = 3_600_000
@@ -29,17 +29,23 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """A feed's newest indication as others may use it: the oldest word in it, and when its rate last changed (None: no own)."""
+    """A feed's newest indication as others may use it.
+
+    ``leg``: its own prices, for feeds that convert by it. ``report``: what it shows; while it is halted, what was published.
+    ``market_as_of_ms`` and ``observed_at_ms``: the oldest word in that. ``changed_at_ms``: of its own rate, None without one.
+    """
 
     leg: Leg
+    report: Report
+    market_as_of_ms: int
     observed_at_ms: int
     changed_at_ms: int | None
 
     def report_at(self, now_ms: int) -> Report:
         """Its report with the ages of a later moment."""
-        report = self.leg.report
+        report = self.report
         if report.market_wad:
-            report = replace(report, market_age_s=age_up(now_ms, self.leg.market_as_of_ms, MS, MAX_U16))
+            report = replace(report, market_age_s=age_up(now_ms, self.market_as_of_ms, MS, MAX_U16))
         if self.changed_at_ms is not None:
             report = replace(report, redemption_age_h=age_up(now_ms, self.changed_at_ms, _HOUR_MS, MAX_U8))
         return replace(report, round_time_s=now_ms // MS)
@@ -52,12 +58,20 @@ class Live:
         specs: all feeds with all their sources, legs before what needs them.
         states: a feed's state as of its last final round.
         observe: outcomes of a feed at a moment.
+        published: what the operators last agreed on of a feed: a halted one shows that, also here.
     """
 
-    def __init__(self, specs: Mapping[str, FeedSpec], states: Callable[[str], FeedState], observe: Observe) -> None:
+    def __init__(
+        self,
+        specs: Mapping[str, FeedSpec],
+        states: Callable[[str], FeedState],
+        observe: Observe,
+        published: Callable[[str], Published | None] = lambda _: None,
+    ) -> None:
         self._specs = specs
         self._states = states
         self._observe = observe
+        self._published = published
         self._known: dict[str, _Known] = {}
         self._now: dict[str, Record] = {}
         self._needs = {feed: _needs(spec) for feed, spec in specs.items()}
@@ -87,14 +101,11 @@ class Live:
 
     def _own(self, spec: FeedSpec, now_ms: int) -> Record:
         legs = {feed: k.leg for feed in self._needs[spec.feed] if (k := self._fresh(feed, now_ms)) is not None}
-        judged = evaluate(spec, self._states(spec.feed), self._observe(spec.feed, now_ms), legs, now_ms)
-        leg, rate = as_leg(spec, judged, judged.state.rate, now_ms), judged.state.rate
-        observed_at_ms = _oldest(judged, now_ms)
-        own_rate = rate if spec.share_of is None else None
-        changed_at_ms = own_rate.changed_at_ms if own_rate else None
-        self._known[spec.feed] = _Known(leg=leg, observed_at_ms=observed_at_ms, changed_at_ms=changed_at_ms)
+        given, published = self._observe(spec.feed, now_ms), self._published(spec.feed)
+        judged = evaluate(spec, self._states(spec.feed), given, legs, now_ms, published)
+        self._known[spec.feed] = known = _known(spec, judged, now_ms)
         verdict = judged.verdict
-        return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, observed_at_ms, now_ms)
+        return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, known.observed_at_ms, now_ms)
 
     def _cross(self, spec: FeedSpec, now_ms: int) -> Record:
         legs = [k for leg in spec.legs if (k := self._fresh(leg, now_ms)) is not None]
@@ -110,6 +121,22 @@ class Live:
         if known is None or now_ms - known.leg.market_as_of_ms > self._specs[feed].max_age_ms:
             return None
         return known
+
+
+def _known(spec: FeedSpec, judged: Judged, now_ms: int) -> _Known:
+    """What others may use. Kept prices are as old as they say themselves, whatever was read since."""
+    leg, rate = as_leg(spec, judged, judged.state.rate, now_ms), judged.state.rate
+    report, as_of_ms, observed_at_ms = judged.report, leg.market_as_of_ms, _oldest(judged, now_ms)
+    if report.status_only:
+        as_of_ms = observed_at_ms = (report.round_time_s - report.market_age_s) * MS
+    own = rate if spec.share_of is None and not report.status_only else None
+    return _Known(
+        leg=leg,
+        report=report,
+        market_as_of_ms=as_of_ms,
+        observed_at_ms=observed_at_ms,
+        changed_at_ms=own.changed_at_ms if own else None,
+    )
 
 
 def _oldest(judged: Judged, now_ms: int) -> int:

@@ -1,4 +1,4 @@
-"""One feed's round as a pure fold: ``step(spec, state, outcomes, legs, now) -> (Round | Abstained, next state)``.
+"""One feed's round as a pure fold: ``step(spec, state, outcomes, legs, now, published) -> (Round | Abstained, next state)``.
 
 Nothing here reads a clock, a socket or a file, so the same call gives the same bytes in production, in a replay and in
 an audit months later.
@@ -12,21 +12,24 @@ from functools import lru_cache
 
 from feeds.types import Closed, Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
-from oracle.aggregate import Combined, Sifted, combine_market, combine_redemption, facts, remember, said, sift
+from oracle.aggregate import Combined, Sifted, combine_market, combine_redemption, facts, said, sift
 from oracle.codec import digest
-from oracle.judge import Evidence, judge
-from oracle.report import compose, halt
-from oracle.rules.evidence import Pool
+from oracle.groups import merge, weigh
+from oracle.judge import Evidence, judge, judge_blind
+from oracle.report import compose, kept
+from oracle.rules.evidence import Finding, Pool
 from oracle.rules.market import dimension
 from oracle.rules.rate import binds_at_once, capped, slash_ppb, track
+from oracle.silence import halted, own_rate, spoken, tracked
 from oracle.spec import FeedSpec
-from oracle.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Status, Why
+from oracle.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
 from oracle.types import (
     RULES_VERSION,
     Abstained,
     Aggregate,
     FeedState,
     Leg,
+    Published,
     RateState,
     Report,
     Result,
@@ -39,7 +42,7 @@ from oracle.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A round before it is written down."""
+    """A round before it is written down. ``report``: what is signed; in a halt not the round's own prices."""
 
     market: Aggregate | None
     redemption: Aggregate | None
@@ -55,7 +58,12 @@ def _spec_hash(spec: FeedSpec) -> str:
 
 
 def step(
-    spec: FeedSpec, state: FeedState, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int
+    spec: FeedSpec,
+    state: FeedState,
+    outcomes: Sequence[Outcome],
+    legs: Mapping[str, Leg],
+    now_ms: int,
+    published: Published | None = None,
 ) -> tuple[Result, FeedState]:
     """Run one round of one feed.
 
@@ -65,6 +73,7 @@ def step(
         outcomes: what its sources said, observations and failures alike, in any order.
         legs: the feeds that this one is computed from or converts by, of the same round.
         now_ms: the round's time, a whole second, later than the last round's.
+        published: what the operators last agreed on of this feed; None before its first record.
 
     Returns:
         The round, or an abstention with its reason; and the state for the next round.
@@ -72,13 +81,12 @@ def step(
     given = tuple(sorted(outcomes, key=lambda o: o.source))
     own_legs = {name: legs[name] for name in _leg_names(spec) if name in legs}
     try:
-        done = evaluate(spec, state, given, own_legs, now_ms)
+        done = evaluate(spec, state, given, own_legs, now_ms, published)
     except Abstain as e:
-        return _abstained(spec, state, given, own_legs, now_ms, e)
+        return _abstained(spec, state, given, own_legs, now_ms, published, why=e)
     except Exception as e:  # noqa: BLE001 - the one boundary: a fault of ours costs its own feed, and says so in the record
-        return _abstained(
-            spec, state, given, own_legs, now_ms, Broken(f"a fault of this program: {type(e).__name__}: {e}")
-        )
+        broken = Broken(f"a fault of this program: {type(e).__name__}: {e}")
+        return _abstained(spec, state, given, own_legs, now_ms, published, why=broken)
     result = Round(
         feed=spec.feed,
         round_time_s=now_ms // MS,
@@ -92,12 +100,18 @@ def step(
         redemption=done.redemption,
         verdict=done.verdict,
         report=done.report,
+        published=published,
     )
     return result, done.state
 
 
 def evaluate(
-    spec: FeedSpec, state: FeedState, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int
+    spec: FeedSpec,
+    state: FeedState,
+    outcomes: Sequence[Outcome],
+    legs: Mapping[str, Leg],
+    now_ms: int,
+    published: Published | None = None,
 ) -> Judged:
     """Combine, judge and compose. The live lane calls this too, and throws the state away.
 
@@ -114,30 +128,33 @@ def evaluate(
     impossible = dimension(seen.market_wad, seen.redemption_wad, spec, seen.groups)
     if impossible is not None:
         raise Implausible(impossible, market=str(seen.market_wad), redemption=str(seen.redemption_wad))
-    verdict, judged, memory = judge(spec, state.judge, state.memory, seen, now_ms)
+    verdict, judged, memory = judge(spec, halted(spec, state.judge, published, now_ms), state.memory, seen, now_ms)
     report = compose(verdict, market, rate, now_ms=now_ms, round_time_s=now_ms // MS)
     if spec.share_of in legs:
         report = replace(report, redemption_age_h=legs[str(spec.share_of)].report.redemption_age_h)
+    if verdict.status is Status.HALT and published is not None:
+        own = own_rate(spec, rate, now_ms)
+        report = kept(published, verdict.status, report.why, round_time_s=report.round_time_s, rate=own)
     after = FeedState(
         pools=sifted.pools,
         window=combined.window if combined else Window(),
         judge=judged,
         rate=rate,
         memory=memory,
-        last=report,
-        last_market_as_of_ms=market.as_of_ms if market else 0,
-        abstaining_since_ms=None,
     )
     return Judged(market=market, redemption=redemption, verdict=verdict, report=report, state=after)
 
 
 def as_leg(spec: FeedSpec, done: Judged | Round, rate: RateState | None, now_ms: int) -> Leg:
-    """What other feeds may know of this round."""
+    """What other feeds may know of this round: its own prices, also while it publishes only those that it keeps."""
     slash = slash_ppb(spec.bands, rate, now_ms)
     as_of = done.market.as_of_ms if done.market else now_ms
+    report = done.report
+    if report.status_only:
+        report = compose(done.verdict, done.market, rate, now_ms=now_ms, round_time_s=now_ms // MS)
     return Leg(
         feed=spec.feed,
-        report=done.report,
+        report=report,
         market_as_of_ms=as_of,
         reasons=done.verdict.reasons,
         slash_ppb=slash,
@@ -265,27 +282,18 @@ def _abstained(
     outcomes: tuple[Outcome, ...],
     legs: Mapping[str, Leg],
     now_ms: int,
+    published: Published | None,
+    *,
     why: Abstain,
 ) -> tuple[Abstained, FeedState]:
-    since = state.abstaining_since_ms if state.abstaining_since_ms is not None else now_ms
-    due = state.last is not None and now_ms - since >= spec.halt_after_ms
-    judged = state.judge
-    if due and judged.status is not Status.HALT:
-        judged = replace(judged, status=Status.HALT, since_ms=now_ms, pending=None, pending_since_ms=0)
-    elif judged.pending is not None:
-        judged = replace(judged, pending=None, pending_since_ms=0)
-    after = replace(state, pools=remember(state.pools, spec, outcomes), judge=judged, abstaining_since_ms=since)
-    record = None
-    if due and state.last is not None:
-        record = halt(
-            state.last,
-            why.why,
-            now_ms=now_ms,
-            market_as_of_ms=state.last_market_as_of_ms,
-            rate=state.rate,
-            round_time_s=now_ms // MS,
-        )
-    rejected = sift(spec, state.pools, outcomes, legs, now_ms).rejected
+    sifted = sift(spec, state.pools, outcomes, legs, now_ms)
+    rate = tracked(spec, state.rate, outcomes, now_ms)
+    seen = _blind_evidence(spec, sifted, rate, outcomes, legs, now_ms)
+    before = halted(spec, state.judge, published, now_ms)
+    found, judged = judge_blind(spec, before, state.memory, seen, now_ms)
+    after = replace(state, pools=sifted.pools, judge=judged, rate=rate)
+    reasons = tuple(f.reason for f in found)
+    main = Reason(code=why.why, text=why.text) if judged.status is Status.HALT or not reasons else reasons[0]
     result = Abstained(
         feed=spec.feed,
         round_time_s=now_ms // MS,
@@ -297,7 +305,28 @@ def _abstained(
         legs=tuple(legs.values()),
         why=why.why,
         text=why.text,
-        rejected=rejected,
-        halt=record,
+        rejected=sifted.rejected,
+        status=judged.status,
+        suspected=max([f.status for f in found], default=Status.OK),
+        reasons=reasons,
+        kept=spoken(spec, judged, published, main.code, rate, now_ms),
+        published=published,
     )
     return result, after
+
+
+def _blind_evidence(
+    spec: FeedSpec,
+    sifted: Sifted,
+    rate: RateState | None,
+    outcomes: Sequence[Outcome],
+    legs: Mapping[str, Leg],
+    now_ms: int,
+) -> Evidence:
+    """What a round without a price shows all the same: every group that may count, before any is thrown out."""
+    fresh = [i for i in sifted.inputs if now_ms - i.at_ms <= spec.max_age_ms]
+    voices = tuple(g.price_wad for g in merge(weigh(fresh))) if fresh else ()
+    bare = _evidence(spec, None, rate, sifted, outcomes, legs, now_ms=now_ms, leg_slash=0)
+    leg = legs.get(spec.share_of) if spec.share_of else None
+    word = Finding(status=leg.suspected, reason=leg.reasons[0]) if leg and leg.suspected > Status.OK else None
+    return replace(bare, voices=voices, of_leg=word)

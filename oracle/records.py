@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from feeds.units import Bps, Wad
+from oracle.report import follow
 from oracle.spec import FeedSpec, Mode
 from oracle.status import Reason, Status
-from oracle.types import Report, Result
+from oracle.types import Published, Report, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,8 @@ class Record:
     """What is published of one feed and round: the agreed report, the price in the feed's mode, and the times.
 
     ``final``: False for a live indication, which is neither stored nor signed. ``price_wad`` 0: no price in this mode.
-    ``observed_at_ms``: the oldest input used. ``signed_at_ms``: None where no operator has a key.
+    ``observed_at_ms``: the oldest input used, in a record of kept prices that of these. ``signed_at_ms``: None where no
+    operator has a key. ``ramp_ppm``: how much of the market is in ``redemption_unless_depeg``, in millionths.
     """
 
     feed: str
@@ -31,6 +33,12 @@ class Record:
     operators: tuple[str, ...] = ()
     legs: tuple[str, ...] = ()
     final: bool = True
+    ramp_ppm: int = 0
+
+
+def followed(before: Published | None, record: Record | None, round_time_s: int) -> Published | None:
+    """What is published of a feed after a round that brought this record, or none."""
+    return follow(before, record.report if record else None, round_time_s, record.ramp_ppm if record else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from feeds.units import BPS, MS, Bps, Wad, div_up, mul_div_up, wad_mul_down
 from oracle.spec import Mode
 from oracle.status import Status, Unencodable, Why
-from oracle.types import Aggregate, RateState, Report, Verdict
+from oracle.types import Aggregate, Published, RateState, Report, Verdict
 
 ITEM_BYTES = 30
 MAX_PRICE = (1 << 88) - 1
@@ -56,21 +56,76 @@ def main_reason(verdict: Verdict) -> Why:
     return verdict.reasons[0].code.klass if verdict.reasons and verdict.status is not Status.OK else Why.NONE
 
 
-def halt(
-    last: Report, why: Why, *, now_ms: int, market_as_of_ms: int, rate: RateState | None, round_time_s: int
+def kept(
+    published: Published, status: Status, why: Why, *, round_time_s: int, rate: tuple[Wad, int] | None = None
 ) -> Report:
-    """Status-only report: prices unchanged, ages grown, a new round time."""
+    """Status-only report: the prices that were last published, to the bit, with their ages of now.
+
+    Whoever was there in which round, all operators come to the same. The one exception is a lower redemption rate than the
+    published one: a slash must not hide behind a halt. Never a rise.
+
+    Args:
+        published: what the operators last agreed on.
+        status: of now.
+        why: its reason.
+        round_time_s: of now.
+        rate: the redemption rate that the operator reads itself, and when it last changed (Unix ms).
+    """
+    old = published.report
+    market_age_s = min(MAX_U16, old.market_age_s + round_time_s - old.round_time_s) if old.market_wad else 0
+    hours = div_up(round_time_s - published.redemption_s, _HOUR_MS // MS)
+    redemption, age_h = old.redemption_wad, min(MAX_U8, old.redemption_age_h + hours) if old.redemption_wad else 0
+    if rate is not None and 0 < rate[0] < redemption:
+        redemption, age_h = rate[0], age_up(round_time_s * MS, rate[1], _HOUR_MS, MAX_U8)
     return Report(
-        market_wad=last.market_wad,
-        redemption_wad=last.redemption_wad,
-        spread_bps=last.spread_bps,
-        status=Status.HALT,
+        market_wad=old.market_wad,
+        redemption_wad=redemption,
+        spread_bps=old.spread_bps,
+        status=status,
         why=why.klass,
         round_time_s=round_time_s,
-        market_age_s=age_up(now_ms, market_as_of_ms, MS, MAX_U16) if last.market_wad else 0,
-        redemption_age_h=age_up(now_ms, rate.changed_at_ms, _HOUR_MS, MAX_U8) if rate else 0,
+        market_age_s=market_age_s,
+        redemption_age_h=age_h,
         status_only=True,
     )
+
+
+def keeps(report: Report, published: Published) -> bool:
+    """Whether a status-only report repeats what was published: all but a lower redemption rate is the same, to the bit."""
+    fair = kept(published, report.status, report.why, round_time_s=report.round_time_s)
+    lower = 0 < report.redemption_wad < fair.redemption_wad
+    if lower:
+        fair = replace(fair, redemption_wad=report.redemption_wad, redemption_age_h=report.redemption_age_h)
+    return fair == report
+
+
+def follow(
+    published: Published | None, report: Report | None, round_time_s: int, ramp_ppm: int = 0
+) -> Published | None:
+    """What is published after a round.
+
+    Args:
+        published: before it; None before the first price.
+        report: what the round brought, None if nothing.
+        round_time_s: of the round.
+        ramp_ppm: how far ``redemption_unless_depeg`` had gone in it.
+    """
+    if report is None or published is None:
+        if report is not None and not report.status_only:
+            return Published(report=report, status=report.status, redemption_s=round_time_s, ramp_ppm=ramp_ppm)
+        return None if published is None else replace(published, silent_since_s=_silent(published, round_time_s))
+    if not report.status_only:
+        return Published(report=report, status=report.status, redemption_s=round_time_s, ramp_ppm=ramp_ppm)
+    since = None if report.status is Status.HALT else _silent(published, round_time_s)
+    after = replace(published, status=report.status, silent_since_s=since)
+    if report.redemption_wad >= published.report.redemption_wad:
+        return after
+    lower = replace(published.report, redemption_wad=report.redemption_wad, redemption_age_h=report.redemption_age_h)
+    return replace(after, report=lower, redemption_s=round_time_s)
+
+
+def _silent(published: Published, round_time_s: int) -> int:
+    return round_time_s if published.silent_since_s is None else published.silent_since_s
 
 
 def age_up(now_ms: int, at_ms: int, unit_ms: int, most: int) -> int:

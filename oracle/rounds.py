@@ -9,13 +9,16 @@ from feeds.types import Outcome
 from feeds.units import MS, deviation_bps_away
 from oracle.cosign import Operator
 from oracle.pipeline import as_leg, step
-from oracle.records import Record, Transition
-from oracle.report import cross, price_of
+from oracle.records import Record, Transition, followed
+from oracle.report import cross, keeps, price_of
 from oracle.sign import Refusal, SignedValues, SignerSet, agreed, heard
+from oracle.silence import suspected_leg
 from oracle.spec import FeedSpec
-from oracle.status import Reason, Status
 from oracle.store import Agreement, Kept
-from oracle.types import Abstained, FeedState, Leg, Report, Result, Round
+from oracle.types import Abstained, FeedState, Leg, Published, Report, Result, Round
+from oracle.voices import Seat, agreements_of, reasons_of, reports_of, spoke
+
+__all__ = ["Done", "Folded", "Member", "Rounds", "Seat", "subset"]
 
 
 @dataclass(slots=True)
@@ -26,15 +29,6 @@ class Member:
     specs: Mapping[str, FeedSpec]
     states: dict[str, FeedState]
     signer: Operator | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
-    """What the members sign for: a target, its signer set, and the index of each feed there."""
-
-    target: str
-    signers: SignerSet
-    indexes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +83,8 @@ class Rounds:
         self._seats: dict[str, Seat | None] = {}
         if seat is not None:
             self.take(seat)
-        self._status: dict[str, Status] = {}
-        self._observed_ms: dict[str, int] = {}
+        self._last: dict[str, Record] = {}
+        self._published: dict[str, Published] = {}
 
     def run(
         self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
@@ -146,15 +140,12 @@ class Rounds:
         for name, spec in self.specs.items():
             if spec.is_cross and all(leg in published for leg in spec.legs):
                 published[name] = cross([published[leg] for leg in spec.legs])
-        records = tuple(
-            self._record(self.specs[feed], report, folded, seat, frozenset(v.operator for v in values))
-            for feed, report in published.items()
-        )
+        records = self._records(published, folded, seat, frozenset(v.operator for v in values))
         return Done(
             round_time_s=folded.round_time_s,
             kept=folded.kept,
             values=values,
-            agreements=_agreements(folded.round_time_s, values, seat),
+            agreements=agreements_of(folded.round_time_s, values, seat),
             records=records,
             transitions=tuple(self._transitions(records, folded.now_ms)),
             abstained=self._abstained(results, published),
@@ -178,14 +169,26 @@ class Rounds:
         by_name = {m.name: m for m in self.members}
         for one in done.kept:
             by_name[one.operator].states[one.spec.feed] = one.after
-        self._status |= {r.feed: r.report.status for r in done.records}
-        self._observed_ms |= {r.feed: r.observed_at_ms for r in done.records}
+        self._last |= {r.feed: r for r in done.records}
+        now = {r.feed: r for r in done.records}
+        for feed, spec in self.specs.items():
+            after = None if spec.is_cross else followed(self._published.get(feed), now.get(feed), done.round_time_s)
+            if after is not None:
+                self._published[feed] = after
 
-    def resume(self, records: Iterable[Record]) -> None:
-        """Know what was published before a restart, so that nothing old is taken for new."""
-        for record in records:
-            self._status[record.feed] = record.report.status
-            self._observed_ms[record.feed] = record.observed_at_ms
+    def resume(self, records: Iterable[Record], published: Mapping[str, Published]) -> None:
+        """Know what was published before a restart, so that nothing old is taken for new.
+
+        Args:
+            records: the newest of each feed.
+            published: what the newest stored round of each feed leaves behind, see :func:`last_published`.
+        """
+        self._last |= {r.feed: r for r in records}
+        self._published |= published
+
+    def published(self, feed: str) -> Published | None:
+        """What the operators last agreed on of a feed; None before its first price, and of a cross."""
+        return self._published.get(feed)
 
     def _fold(
         self, member: Member, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], kept: list[Kept]
@@ -199,11 +202,12 @@ class Rounds:
             own = {s.name for s in spec.sources}
             given = [o for o in observed.get(feed, ()) if o.source in own]
             before = member.states[feed]
-            result, after = step(spec, before, given, legs, now_ms)
+            result, after = step(spec, before, given, legs, now_ms, self._published.get(feed))
             kept.append(Kept(operator=member.name, spec=spec, before=before, after=after, result=result))
             found[feed] = result
-            if isinstance(result, Round):
-                legs[feed] = as_leg(spec, result, after.rate, now_ms)
+            leg = as_leg(spec, result, after.rate, now_ms) if isinstance(result, Round) else suspected_leg(result)
+            if leg is not None:
+                legs[feed] = leg
         return found
 
     def _seat(self, addresses: Sequence[bytes]) -> Seat | None:
@@ -214,13 +218,26 @@ class Rounds:
     def _agree(
         self, results: Mapping[str, Mapping[str, Result]], values: Sequence[SignedValues], seat: Seat | None
     ) -> dict[str, Report]:
-        own = _reports(results[self.members[0].name]) if self.members else {}
+        own = reports_of(results[self.members[0].name]) if self.members else {}
         if seat is None:
             return own
         fair = agreed(values, seat.signers)
         published = {f: r for f, r in own.items() if f not in seat.indexes}
-        published |= {f: fair[i] for f, i in seat.indexes.items() if i in fair}
+        published |= {f: fair[i] for f, i in seat.indexes.items() if i in fair and self._sound(f, fair[i])}
         return {f: published[f] for f in self.specs if f in published}
+
+    def _sound(self, feed: str, report: Report) -> bool:
+        """Whether a report is fresh or repeats what was published: kept prices are no operator's to choose."""
+        before = self._published.get(feed)
+        return not report.status_only or (before is not None and keeps(report, before))
+
+    def _records(
+        self, published: Mapping[str, Report], folded: Folded, seat: Seat | None, signed: frozenset[str]
+    ) -> tuple[Record, ...]:
+        made: dict[str, Record] = {}
+        for feed, report in published.items():
+            made[feed] = self._record(self.specs[feed], report, folded, seat, signed, made)
+        return tuple(made.values())
 
     def _record(
         self,
@@ -229,6 +246,7 @@ class Rounds:
         folded: Folded,
         seat: Seat | None,
         signed: frozenset[str],
+        made: Mapping[str, Record],
     ) -> Record:
         results = folded.results
         voices = [r[spec.feed] for r in results.values() if spec.feed in r]
@@ -237,46 +255,56 @@ class Rounds:
         deviation = None
         if report.market_wad and report.redemption_wad:
             deviation = deviation_bps_away(report.market_wad, report.redemption_wad)
-        sources = spec.legs or (spec.feed,)
-        agreed_on = seat is not None and all(f in seat.indexes for f in sources)
-        voters = tuple(name for name, found in results.items() if name in signed and _has(found, spec))
+        agreed_on = seat is not None and all(f in seat.indexes for f in spec.legs or (spec.feed,))
+        voters = tuple(name for name, found in results.items() if name in signed and spoke(found, spec))
+        ramp_ppm = self._ramp_ppm(spec, voices, report)
         return Record(
             feed=spec.feed,
             mode=spec.mode,
             report=report,
-            price_wad=price_of(report, spec.mode, _ramp_ppm(voices)),
+            price_wad=price_of(report, spec.mode, ramp_ppm),
             deviation_bps=deviation,
-            reasons=_reasons(voices, report.status),
-            observed_at_ms=self._observed_at(spec, voices, report),
+            reasons=reasons_of(voices, report),
+            observed_at_ms=self._observed_at(spec, voices, report, made),
             computed_at_ms=folded.now_ms,
             signed_at_ms=folded.now_ms if agreed_on else None,
             operators=voters if agreed_on else (self.members[0].name,),
             legs=spec.legs,
+            ramp_ppm=ramp_ppm,
         )
 
-    def _observed_at(self, spec: FeedSpec, voices: Sequence[Result], report: Report) -> int:
-        """Oldest input that any operator used; where none had a price, what it was before: nothing is re-stamped."""
+    def _observed_at(self, spec: FeedSpec, voices: Sequence[Result], report: Report, made: Mapping[str, Record]) -> int:
+        """Oldest input that any operator used; of kept prices what it was before: nothing is re-stamped."""
+        if spec.is_cross:
+            return min(made[leg].observed_at_ms for leg in spec.legs)
+        if report.status_only and spec.feed in self._last:
+            return self._last[spec.feed].observed_at_ms
         seen = [(v.market or v.redemption) for v in voices if isinstance(v, Round)]
-        times = [a.as_of_ms for a in seen if a is not None]
-        if times:
-            return min(times)
-        return self._observed_ms.get(spec.feed, (report.round_time_s - report.market_age_s) * MS)
+        times = [a.as_of_ms for a in seen if a is not None and not report.status_only]
+        return min(times, default=(report.round_time_s - report.market_age_s) * MS)
+
+    def _ramp_ppm(self, spec: FeedSpec, voices: Sequence[Result], report: Report) -> int:
+        """The lower median of what the operators say; with kept prices it stands still as well."""
+        if report.status_only and spec.feed in self._last:
+            return self._last[spec.feed].ramp_ppm
+        said = sorted(v.verdict.ramp_ppm for v in voices if isinstance(v, Round))
+        return said[(len(said) - 1) // 2] if said else 0
 
     def _transitions(self, records: Sequence[Record], now_ms: int) -> list[Transition]:
         return [
             Transition(feed=r.feed, at_ms=now_ms, before=before, after=r.report.status, reasons=r.reasons)
             for r in records
-            if (before := self._status.get(r.feed, r.report.status)) is not r.report.status
+            if r.feed in self._last and (before := self._last[r.feed].report.status) is not r.report.status
         ]
 
     def _abstained(
         self, results: Mapping[str, Mapping[str, Result]], published: Mapping[str, Report]
     ) -> dict[str, Abstained]:
-        """Feeds that nobody could publish, or only as halted, with one operator's reason."""
+        """Feeds that nobody could publish, or only with prices of before, with one operator's reason."""
         out: dict[str, Abstained] = {}
         for found in results.values():
             for feed, result in found.items():
-                quiet = feed not in published or published[feed].status is Status.HALT
+                quiet = feed not in published or published[feed].status_only
                 if isinstance(result, Abstained) and quiet:
                     out.setdefault(feed, result)
         return out
@@ -289,52 +317,5 @@ def _asked(
     for member in speakers:
         signer = member.signer
         if seat is not None and signer is not None and signer.address in seat.signers.signers:
-            own = _reports(results[member.name])
+            own = reports_of(results[member.name])
             yield signer, seat.signers, {seat.indexes[f]: r for f, r in own.items() if f in seat.indexes}
-
-
-def _agreements(round_time_s: int, values: tuple[SignedValues, ...], seat: Seat | None) -> tuple[Agreement, ...]:
-    if seat is None or not values:
-        return ()
-    return (
-        Agreement(
-            target=seat.target,
-            round_time_s=round_time_s,
-            signers=seat.signers,
-            feeds=tuple(seat.indexes),
-            indexes=tuple(seat.indexes.values()),
-            values=values,
-        ),
-    )
-
-
-def _reports(found: Mapping[str, Result]) -> dict[str, Report]:
-    """What a member can sign: a round's report, or the status-only halt of one that abstained for too long."""
-    out: dict[str, Report] = {}
-    for feed, result in found.items():
-        report = result.report if isinstance(result, Round) else result.halt
-        if report is not None:
-            out[feed] = report
-    return out
-
-
-def _has(found: Mapping[str, Result], spec: FeedSpec) -> bool:
-    return any(isinstance(found.get(f), Round) for f in (spec.legs or (spec.feed,)))
-
-
-def _ramp_ppm(voices: Sequence[Result]) -> int:
-    """The lower median of what the operators say, 0 where none had a round."""
-    said = sorted(v.verdict.ramp_ppm for v in voices if isinstance(v, Round))
-    return said[(len(said) - 1) // 2] if said else 0
-
-
-def _reasons(voices: Sequence[Result], status: Status) -> tuple[Reason, ...]:
-    """Reasons of the operators that report this status; every reason code once."""
-    out: dict[int, Reason] = {}
-    for one in voices:
-        if isinstance(one, Round) and one.report.status is status:
-            for reason in one.verdict.reasons:
-                out.setdefault(reason.code, reason)
-        elif isinstance(one, Abstained) and status is Status.HALT:
-            out.setdefault(one.why, Reason(code=one.why, text=one.text))
-    return tuple(out.values())

@@ -194,16 +194,18 @@ def heard(
 
 
 def agreed(values: Sequence[SignedValues], signers: SignerSet) -> dict[int, Report]:
-    """The agreed report of each feed that operators of at least the threshold's weight have values for."""
+    """The agreed report of each feed that operators of at least the threshold's weight have values of one kind for."""
     by_feed: dict[int, dict[bytes, Report]] = {}
     for one in sorted(values, key=lambda v: v.address):
         for index, item in split(one.items).items():
             by_feed.setdefault(index, {})[one.address] = decode_item(item, one.round_time_s)[1]
-    return {
-        index: agree(tuple(reports.values()), [signers.weight_of((a,)) for a in reports])
-        for index, reports in sorted(by_feed.items())
-        if signers.weight_of(tuple(reports)) >= signers.threshold
-    }
+    out: dict[int, Report] = {}
+    for index, reports in sorted(by_feed.items()):
+        weights = [signers.weight_of((a,)) for a in reports]
+        fair = agree(tuple(reports.values()), weights, signers.threshold) if sum(weights) else None
+        if fair is not None:
+            out[index] = fair
+    return out
 
 
 def agreeing(signers: SignerSet, proposal: Proposal, answers: Sequence[Signature | Refusal]) -> dict[bytes, Signature]:

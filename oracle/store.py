@@ -194,6 +194,13 @@ class Store:
         row = self._conn.execute(sql, (operator, feed, round_s)).fetchone()
         return stored_result(row[0], row[1]) if row else None
 
+    def newest(self, feed: str, before_s: int = 1 << 40) -> Result | None:
+        """One operator's result of the newest stored round of a feed before a time."""
+        sql = "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s < ? ORDER BY round_s DESC LIMIT 1"
+        rows = [self._conn.execute(sql, (name, feed, before_s)).fetchone() for name in self.operators(feed)]
+        found = [stored_result(row[0], row[1]) for row in rows if row]
+        return max(found, key=lambda r: r.round_time_s, default=None)
+
     def results_since(self, operator: str, feed: str, first_s: int, last_s: int) -> list[tuple[bytes, Result]]:
         """Stored bytes and results of one operator and feed, ascending, both ends included."""
         sql = (

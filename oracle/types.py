@@ -122,14 +122,40 @@ class Window:
     made_by: str = ""
 
 
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """For how long the evidence has said that a feed is worse than its status, a leaky bucket (:mod:`oracle.suspicion`).
+
+    ``seen_ms``: of rounds that said so. ``blind_ms``: of rounds without evidence that count beside them. ``rounds``: how
+    many said so since it was last empty.
+    """
+
+    seen_ms: int = 0
+    blind_ms: int = 0
+    rounds: int = 0
+
+    @property
+    def total_ms(self) -> int:
+        """All that counts."""
+        return self.seen_ms + self.blind_ms
+
+
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeState:
-    """The status, since when, and what is waiting out its dwell."""
+    """The status, since when, the last round's time, and what leads to another one.
+
+    ``watch`` and ``depeg``: suspicion of these levels. ``leaving_ms``: for how long priced rounds have been below the status
+    (in a halt: priced at all); None while they are not.
+    """
 
     status: Status = Status.OK
     since_ms: int = 0
-    pending: Status | None = None
-    pending_since_ms: int = 0
+    at_ms: int = 0
+    watch: Suspicion = Suspicion()
+    depeg: Suspicion = Suspicion()
+    leaving_ms: int | None = None
 
 
 @record
@@ -199,9 +225,6 @@ class FeedState:
     judge: JudgeState = JudgeState()
     rate: RateState | None = None
     memory: Memory = Memory()
-    last: Report | None = None
-    last_market_as_of_ms: int = 0
-    abstaining_since_ms: int | None = None
 
     @property
     def history(self) -> tuple[Sample, ...]:
@@ -245,11 +268,29 @@ class Report:
     status_only: bool = False
 
 
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What the operators last agreed on of a feed, the same for all of them: an input of the next round.
+
+    ``report``: the last one whose prices were looked at, with a lower redemption rate where one was published since.
+    ``status``: as last published. ``redemption_s``: round of the redemption rate. ``silent_since_s``: first round since then
+    that brought neither prices nor a halt. ``ramp_ppm``: see Memory.
+    """
+
+    report: Report
+    status: Status
+    redemption_s: int
+    silent_since_s: int | None = None
+    ramp_ppm: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
     """What a feed may know of another one in the same round.
 
-    ``suspects``: groups that were outliers there. ``groups``: how many stand behind its market price.
+    ``suspects``: groups that were outliers there. ``groups``: how many stand behind its market price. ``suspected``: of one
+    that abstains (its report has no prices): the status that its evidence asks for, with its reasons.
     """
 
     feed: str
@@ -259,11 +300,15 @@ class Leg:
     slash_ppb: int = 0
     suspects: tuple[str, ...] = ()
     groups: int = 0
+    suspected: Status = Status.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """A feed's round with all that went in and came out: replayable, explainable."""
+    """A feed's round with all that went in and came out: replayable, explainable.
+
+    ``report`` is what the operator signs: in a halt the prices that were last published, not the round's own.
+    """
 
     feed: str
     round_time_s: int
@@ -277,11 +322,17 @@ class Round:
     redemption: Aggregate | None
     verdict: Verdict
     report: Report
+    published: Published | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abstained:
-    """A round without a price. ``halt`` is the status-only report that is due once it has lasted too long."""
+    """A round without a price.
+
+    ``status``: the operator's own after it. ``reasons``: what its evidence says all the same, the worst first; ``suspected``:
+    the status that it asks for, OK where there is none. ``kept``: the status-only report that the operator signs: the
+    prices that were last published, with the status of now. None: abstention alone publishes nothing.
+    """
 
     feed: str
     round_time_s: int
@@ -294,7 +345,11 @@ class Abstained:
     why: Why
     text: str
     rejected: tuple[Rejected, ...]
-    halt: Report | None
+    status: Status
+    suspected: Status
+    reasons: tuple[Reason, ...]
+    kept: Report | None
+    published: Published | None = None
 
 
 Result: TypeAlias = Round | Abstained

@@ -105,7 +105,7 @@ class Voters:
         """Ask all who may speak at once; who was mute in the round stays so, and who does not sign is left out."""
         views: dict[str, dict[int, Report]] = {o.name: {} for o in self._members}
         for kept in done.kept:
-            report = kept.result.report if isinstance(kept.result, Round) else kept.result.halt
+            report = kept.result.report if isinstance(kept.result, Round) else kept.result.kept
             if report is not None and kept.spec.feed in self._indexes and kept.operator in views:
                 views[kept.operator][self._indexes[kept.spec.feed]] = report
         if any(a.signers == signers for a in done.agreements):

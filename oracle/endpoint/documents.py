@@ -211,6 +211,7 @@ def _published(record: Record) -> Document:
         "deviation_bps": record.deviation_bps,
         "spread_bps": report.spread_bps,
         "status": report.status.word,
+        "status_only": report.status_only,
         "market_age_s": report.market_age_s,
         "redemption_age_h": report.redemption_age_h,
         "observed_at_ms": record.observed_at_ms,

@@ -43,6 +43,7 @@ def report_document(report: Report) -> Document:
         "why": report.why.name,
         "market_age_s": report.market_age_s,
         "redemption_age_h": report.redemption_age_h,
+        "status_only": report.status_only,
     }
 
 
@@ -82,8 +83,10 @@ def _result_document(result: Result, spec: FeedSpec | None) -> Document:
         return head | {
             "code": result.why.name,
             "text": result.text,
+            "status": result.status.word,
+            "reasons": reasons_document(result.reasons),
             "rejected": _rejected(result),
-            "halt": report_document(result.halt) if result.halt else None,
+            "kept": report_document(result.kept) if result.kept else None,
         }
     return head | {
         "market": _aggregate_document(result.market),

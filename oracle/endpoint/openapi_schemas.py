@@ -60,6 +60,7 @@ _PUBLISHED = {
     "deviation_bps": whole("market from redemption, negative below, rounded away from zero", nullable=True),
     "spread_bps": whole("confidence: the market lies within this of the price"),
     "status": _STATUS,
+    "status_only": flag("the prices are those last published: nobody looked at them again"),
     "market_age_s": whole("round_time minus the oldest market input, rounded up"),
     "redemption_age_h": whole("since the protocol last changed its rate, rounded up"),
     "observed_at_ms": whole("the oldest input used"),
@@ -70,6 +71,7 @@ _SIGNED = {k: _PUBLISHED[k] for k in ("round", "market", "redemption", "spread_b
     "why": text("reason class of the status"),
     "market_age_s": _PUBLISHED["market_age_s"],
     "redemption_age_h": _PUBLISHED["redemption_age_h"],
+    "status_only": _PUBLISHED["status_only"],
 }
 _REASON = object_of({"code": text("stable code"), "text": text("a sentence with the numbers")})
 _REJECTED = object_of(
@@ -252,7 +254,7 @@ _OPERATOR = object_of(
         "code": text("why it abstained"),
         "text": text("the same with numbers"),
         "rejected": list_of(_REJECTED),
-        "halt": _or_null(ref("Report")),
+        "kept": _or_null(ref("Report")),
     },
     (
         "market",
@@ -265,7 +267,7 @@ _OPERATOR = object_of(
         "code",
         "text",
         "rejected",
-        "halt",
+        "kept",
     ),
 )
 _FEED = object_of(

@@ -157,8 +157,8 @@ def early(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPoli
 
 
 def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:
-    """Reasons at this share of the thresholds, the most urgent first. A halt repeats old prices: only its heartbeat."""
-    if fresh.status is not Status.HALT:
+    """Reasons at this share of the thresholds, the most urgent first. Kept prices are no news: only the heartbeat."""
+    if not (fresh.status_only or fresh.status is Status.HALT):
         for name, new, old in _prices(stored, fresh):
             if old and abs(new - old) * BPS * _PERCENT >= old * spec.push_bps * percent:
                 yield PushReason(cause=Cause.DEVIATION, text=f"{name} moved {abs(new - old) * BPS // old} bps")

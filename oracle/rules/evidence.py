@@ -13,6 +13,22 @@ from oracle.types import Memory, RateState
 
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A rule's word: at least this status, for this reason.
+
+    ``doubt``: the spread is widened as well, by ``apart_bps`` where that is more than the feed's own measure of doubt.
+    ``at_once``: a status that waits out no dwell, for a fact is no price that might be a spike.
+    """
+
+    status: Status
+    reason: Reason
+    doubt: bool = False
+    apart_bps: int = 0
+    at_once: Status = Status.OK
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """A pool that answered: the share of its value that is held in the token, and its depth at 1 % in base units."""
 
@@ -56,6 +72,7 @@ class Evidence:
         suspects: venues that were outliers in a feed that this one converts by.
         sequencer_down: a rollup on which sources are read is down, or in its grace time.
         closed_by: sources by which holders can not redeem now.
+        of_leg: what the evidence of the share token says that has no price either.
     """
 
     market_wad: Wad
@@ -73,6 +90,7 @@ class Evidence:
     suspects: tuple[str, ...] = ()
     sequencer_down: bool = False
     closed_by: tuple[str, ...] = ()
+    of_leg: Finding | None = None
 
     @property
     def deviation(self) -> Bps | None:
@@ -116,19 +134,3 @@ def round_half_away(milli_bps: int) -> int:
     """Thousandths of a bps as whole bps, halves away from zero."""
     size = (abs(milli_bps) + 500) // 1_000
     return size if milli_bps >= 0 else -size
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A rule's word: at least this status, for this reason.
-
-    ``doubt``: the spread is widened as well, by ``apart_bps`` where that is more than the feed's own measure of doubt.
-    ``at_once``: a status that waits out no dwell, for a fact is no price that might be a spike.
-    """
-
-    status: Status
-    reason: Reason
-    doubt: bool = False
-    apart_bps: int = 0
-    at_once: Status = Status.OK

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from feeds.units import BPS, mul_div_up, percent_text
+from feeds.units import BPS, deviation_bps_away, mul_div_up, percent_text
 from oracle.rules.evidence import Case, Finding
+from oracle.rules.market import dimension
 from oracle.rules.rate import derivation
 from oracle.status import Reason, Status, Why
 
@@ -35,6 +36,39 @@ def level(case: Case) -> Finding | None:
         status=Status.DEPEG if size >= depeg and (sure or status is Status.DEPEG) else Status.WATCH,
         reason=Reason(code=Why.DISCOUNT if below else Why.PREMIUM, text=text),
     )
+
+
+def without_price(case: Case) -> Finding | None:
+    """A round without a price in which two groups or more lie beyond the band, every one, to the same side.
+
+    They disagree about how bad it is, or too few of them are left: that is no price, and no silence either. The one nearest
+    to the normal level decides. What can not be the token's price at all says that something is wrong, not what.
+    """
+    bands, owed = case.spec.bands, case.seen.redemption_wad
+    if not owed or len(case.seen.voices) < _TWO:
+        return None
+    gaps = sorted(deviation_bps_away(v, owed) - case.normal_bps for v in case.seen.voices)
+    if gaps[0] < 0 < gaps[-1]:
+        return None
+    below = gaps[0] < 0
+    nearest = max(case.seen.voices) if below else min(case.seen.voices)
+    size = min(abs(gaps[0]), abs(gaps[-1]))
+    sure = derivation(case) is None and dimension(nearest, owed, case.spec, _TWO) is None
+    status = Status.OK if case.status is Status.HALT else case.status
+    depeg = bands.depeg_leave_bps if status >= Status.DEPEG else bands.depeg_enter_bps
+    watch = bands.watch_leave_bps if status >= Status.WATCH else bands.watch_enter_bps
+    if size < watch:
+        return None
+    text = f"no price, and every group lies {percent_text(size)} or more {'below' if below else 'above'} what is normal"
+    return Finding(
+        status=Status.DEPEG if size >= depeg and sure else Status.WATCH,
+        reason=Reason(code=Why.DISCOUNT if below else Why.PREMIUM, text=text),
+    )
+
+
+def of_leg(case: Case) -> Finding | None:
+    """The share token of a rebasing one has no price either, and its evidence says something all the same."""
+    return case.seen.of_leg
 
 
 def no_market(case: Case) -> Finding | None:

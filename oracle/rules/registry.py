@@ -37,6 +37,16 @@ def findings(case: Case) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: -f.status) if len(found) > 1 else found)
 
 
+BLIND_RULES: tuple[Rule, ...] = (level.without_price, level.of_leg, backing.unbacked, rate.slash)
+"""What is evidence where the groups give no price: where all of them lie, and facts of the token itself."""
+
+
+def blind_findings(case: Case) -> tuple[Finding, ...]:
+    """What a round without a price says all the same, the worst first."""
+    found = [f for rule in BLIND_RULES if (f := rule(case)) is not None]
+    return tuple(sorted(found, key=lambda f: -f.status))
+
+
 def remember(case: Case, ramp_ppm: int = 0) -> Memory:
     """What the rules must know in the next round.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +13,9 @@ from e2e_tools import service, stand_with_market, until
 import contracts
 from demo.stand import load
 from oracle.app import App
+from oracle.records import Record
 from oracle.status import Status
+from oracle.types import Abstained, Rejected
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 
@@ -43,16 +46,58 @@ async def test_silence_is_halted_on_chain_and_leaves_with_quorum_and_dwell(tmp_p
         assert await view.functions.status().call() == 4
         assert await view.functions.reason().call() == 1
         assert await view.functions.latestAnswer().call() == halted.price_wad // 10**10
-        last = [m.states["ETH/USD"].last for m in app.rounds.members]
-        assert halted.price_wad in {r.market_wad for r in last if r is not None}, (
-            "one operator's last price, no new one"
-        )
+        records = app.store.history("ETH/USD", 0, 1 << 45, 1 << 20)
+        kept_as_published(records)
+        assert halted.price_wad in {r.price_wad for r in records if not r.report.status_only}, "no new price"
         assert halted.report.market_age_s > held.report.market_age_s
+        assert halted.observed_at_ms == held.observed_at_ms
         for venue in stand.venues.values():
             venue.misbehave(None)
         await until(lambda: status_of(app) is Status.OK, "leaving halt", 30)
+        kept_as_published(app.store.history("ETH/USD", 0, 1 << 45, 1 << 20))
         changes = [(t.before.word, t.after.word) for t in app.store.transitions() if t.feed == "ETH/USD"]
         assert changes == [("ok", "halt"), ("halt", "ok")]
+
+
+def kept_as_published(records: Sequence[Record]) -> None:
+    """Every record without fresh prices repeats the last one that had them, to the bit and as old as it is; a halt has none."""
+    fresh = records[0]
+    for record in records:
+        if not record.report.status_only:
+            assert record.report.status is not Status.HALT
+            fresh = record
+            continue
+        report, was = record.report, fresh.report
+        assert (report.market_wad, report.spread_bps, record.price_wad) == (
+            was.market_wad, was.spread_bps, fresh.price_wad,
+        )  # fmt: skip
+        assert report.market_age_s == was.market_age_s + report.round_time_s - was.round_time_s
+        assert record.observed_at_ms == fresh.observed_at_ms
+
+
+async def test_one_mute_venue_halts_without_a_new_price(tmp_path: Path) -> None:
+    """The demo's `mute`: operators differ in what they have left, and none of that is in the halt."""
+    async with stand_with_market(tmp_path) as (stand, _), service(stand) as app:
+        await until(lambda: status_of(app) is Status.OK, "a price")
+        stand.venues["kraken"].misbehave("silent")
+        await until(lambda: any(r.code in {"STALE", "TIMED_OUT"} for r in rejected(app)), "kraken is stale", 30)
+        await asyncio.sleep(8)
+        stand.venues["kraken"].misbehave(None)
+        await until(lambda: status_of(app) is Status.OK and app.desk.abstaining("ETH/USD") is None, "a price again", 30)
+        for feed in app.plan.specs:
+            if not app.plan.specs[feed].is_cross:
+                kept_as_published(app.store.history(feed, 0, 1 << 45, 1 << 20))
+
+
+def rejected(app: App) -> list[Rejected]:
+    """What the newest rounds of all operators refused for ETH/USD."""
+    found = [app.store.result(m.name, "ETH/USD", app.last_round_s) for m in app.rounds.members]
+    return [
+        r
+        for one in found
+        if one is not None
+        for r in (one.rejected if isinstance(one, Abstained) else one.market.rejected if one.market else ())
+    ]
 
 
 def status_of(app: App) -> Status | None:

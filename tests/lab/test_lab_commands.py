@@ -135,7 +135,9 @@ def test_ones_own_data_with_a_column_map(tmp_path: Path) -> None:
     (case,) = found["cases"]
     assert (case["feed"], case["rounds"], case["stretch"]) == ("weETH/ETH", 120, 1)
     steps = [(c["at_ms"] // 1_000 - 1_700_000_000, c["after"]) for c in case["changes"]]
-    assert steps == [(630, "watch"), (700, "depeg")], "30 s of dwell; from the next round 60 s more"
+    assert steps == [(630, "watch"), (660, "depeg")], (
+        "30 s of dwell, and 60 s: both count from the first round that says so"
+    )
     assert case["designs"]["chainlink-median"]["low"] == "1.020200000000000000"
 
 

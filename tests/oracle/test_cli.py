@@ -14,6 +14,7 @@ from test_store import record_of
 from feeds.registry import EXCHANGES
 from oracle.__main__ import main
 from oracle.pipeline import step
+from oracle.report import follow
 from oracle.store import Kept, Store
 from oracle.types import FeedState, Round
 
@@ -34,11 +35,12 @@ def document(*args: str) -> Any:
 def config(tmp_path: Path) -> str:
     """A config with one feed, and a database with five rounds of it."""
     store = Store(tmp_path / "o.db")
-    state = FeedState()
+    state, published = FeedState(), None
     for i in range(5):
         given = [*outcomes("2000", at_ms=T0 + i * 1_000)[:2], seen("binance", "400", T0 + i * 1_000)]
-        result, after = step(FEED, state, given, {}, T0 + i * 1_000)
+        result, after = step(FEED, state, given, {}, T0 + i * 1_000, published)
         assert isinstance(result, Round)
+        published = follow(published, result.report, result.round_time_s)
         kept = Kept(operator="a", spec=FEED, before=state, after=after, result=result)
         store.save_round([kept], [], [record_of(result)], [])
         state = after

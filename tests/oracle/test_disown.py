@@ -26,6 +26,7 @@ from oracle.spec import FeedSpec
 from oracle.status import Status
 from oracle.store import Kept, Store
 from oracle.types import Round
+from oracle.voices import last_published
 
 FEED = spec()
 S0 = T0 // 1_000
@@ -37,7 +38,8 @@ def keep(store: Store, seconds: Sequence[int], price: str = "1.05", feed: FeedSp
     for i in seconds:
         at_ms = T0 + i * 1_000
         state = store.state("a", feed.feed)
-        result, after = step(feed, state, outcomes(price, at_ms=at_ms), {}, at_ms)
+        before = last_published(store, feed.feed)
+        result, after = step(feed, state, outcomes(price, at_ms=at_ms), {}, at_ms, before)
         records = [record_of(result)] if isinstance(result, Round) else []
         change = Transition(feed=feed.feed, at_ms=at_ms + 40, before=Status.OK, after=Status.WATCH, reasons=())
         kept = Kept(operator="a", spec=feed, before=state, after=after, result=result)

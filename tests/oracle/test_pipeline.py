@@ -9,15 +9,18 @@ from oracle_build import T0, failed, outcomes, seen, spec, wad
 from feeds.types import Outcome
 from oracle.codec import dump, parse
 from oracle.pipeline import as_leg, step
+from oracle.report import follow
 from oracle.spec import FeedSpec
 from oracle.status import Status, Why
 from oracle.types import Abstained, FeedState, Leg, Report, Result, Round
 
 
 def fold(feed: FeedSpec, rounds: list[list[Outcome]], state: FeedState | None = None) -> tuple[list[Result], FeedState]:
-    state, out = state or FeedState(), []
+    state, out, published = state or FeedState(), [], None
     for i, given in enumerate(rounds):
-        result, state = step(feed, state, given, {}, T0 + i * 1_000)
+        result, state = step(feed, state, given, {}, T0 + i * 1_000, published)
+        said = result.report if isinstance(result, Round) else result.kept
+        published = follow(published, said, T0 // 1_000 + i)
         out.append(result)
     return out, state
 
@@ -60,7 +63,7 @@ def test_state_hashes_form_a_chain() -> None:
 def test_abstaining_long_enough_makes_a_status_only_halt_with_growing_ages() -> None:
     silent: list[Outcome] = [failed(n) for n in ("coinbase", "kraken", "binance", "rate")]
     results, state = fold(spec(), [at(0), *[silent] * 14])
-    halts = [r.halt for r in results if isinstance(r, Abstained)]
+    halts = [r.kept for r in results if isinstance(r, Abstained)]
     assert halts[:10] == [None] * 10
     due = halts[10]
     assert isinstance(due, Report)
@@ -80,7 +83,7 @@ def test_leaving_halt_needs_quorum_and_the_leave_dwell() -> None:
 def test_nothing_is_halted_before_a_first_price() -> None:
     silent: list[Outcome] = [failed("coinbase")]
     results, _ = fold(spec(), [silent] * 20)
-    assert all(isinstance(r, Abstained) and r.halt is None for r in results)
+    assert all(isinstance(r, Abstained) and r.kept is None for r in results)
 
 
 SHARE = spec(feed="divETH/ETH", sources=(), share_of="wdivETH/ETH")

@@ -10,22 +10,24 @@ from feeds.types import Outcome
 from oracle import store as store_module
 from oracle.audit import verify, verify_fold
 from oracle.pipeline import step
-from oracle.records import PushRow, Record
+from oracle.records import PushRow, Record, followed
 from oracle.report import price_of
 from oracle.store import Kept, Store
 from oracle.types import FeedState, Round
+from oracle.voices import last_published
 
 FEED = spec()
 
 
 def keep(store: Store, count: int, start: int = 0) -> None:
-    state = store.state("a", FEED.feed)
+    state, published = store.state("a", FEED.feed), last_published(store, FEED.feed)
     for i in range(start, start + count):
         given: list[Outcome] = [*outcomes("1.05", at_ms=T0 + i * 1_000)] if i % 5 else [failed("coinbase")]
-        result, after = step(FEED, state, given, {}, T0 + i * 1_000)
+        result, after = step(FEED, state, given, {}, T0 + i * 1_000, published)
         records = [record_of(result)] if isinstance(result, Round) else []
         store.save_round([Kept(operator="a", spec=FEED, before=state, after=after, result=result)], [], records, [])
         state = after
+        published = followed(published, records[0] if records else None, result.round_time_s)
 
 
 def record_of(result: Round) -> Record:

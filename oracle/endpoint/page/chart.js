@@ -15,7 +15,7 @@ export function columns(rounds) {
   const at = [], market = [], redemption = [], status = [];
   const gap = 4 * pace(rounds);
   for (const r of rounds) {
-    const repeated = r.status === "halt" && !r.reasons.includes("LEAVING_HALT");
+    const repeated = r.status_only;
     if (at.length && r.round - at[at.length - 1] > gap) {
       at.push(at[at.length - 1] + gap / 4);
       market.push(null); redemption.push(null); status.push(null);

@@ -1,0 +1,168 @@
+"""How long suspicion takes, against the formula, and where it must never lead: over random histories.
+
+``python -m lab.suspicion [--histories N]`` prints the figures of docs/adr/0006-suspicion.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from oracle.spec import Bands
+from oracle.status import Status
+from oracle.suspicion import advance, most_ms
+from oracle.types import JudgeState
+
+SPIKE, HEALTHY, BLIND = Status.DEPEG, Status.OK, None
+INTERVAL_MS = 10_000
+HOUR = 360
+_START_MS = 1_700_000_000_000
+Word = tuple[int, Status | None, bool]
+"""Milliseconds since the round before, what the evidence says, whether there is a price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Rounds of one interval after a quiet time; the first of them says depeg."""
+
+    bands: Bands
+    interval_ms: int
+    words: tuple[Status | None, ...]
+
+
+def bands(watch_ms: int = 30_000, depeg_ms: int = 60_000, leave_ms: int = 300_000) -> Bands:
+    """The defaults of the config, or other dwells."""
+    return Bands(
+        watch_enter_bps=50,
+        watch_leave_bps=25,
+        depeg_enter_bps=200,
+        depeg_leave_bps=100,
+        watch_dwell_ms=watch_ms,
+        depeg_dwell_ms=depeg_ms,
+        leave_dwell_ms=leave_ms,
+    )
+
+
+def played(words: Sequence[Word], by: Bands) -> list[Status]:
+    """The status after each round."""
+    return list(_played(words, by))
+
+
+def _played(words: Iterable[Word], by: Bands) -> Iterator[Status]:
+    state, now_ms = JudgeState(at_ms=_START_MS), _START_MS
+    for gap_ms, said, priced in words:
+        now_ms += gap_ms
+        state = advance(by, state, said, now_ms, priced=priced)
+        yield state.status
+
+
+def random_history(rng: random.Random) -> History:
+    """Any dwells, interval, duty and share of blind rounds."""
+    interval_ms = rng.choice((1_000, 2_000, 10_000, 10_000, 10_000, 60_000))
+    duty, blind = rng.uniform(0.5, 1), rng.choice((0.0, 0.0, rng.uniform(0, 0.9)))
+    said = [BLIND if rng.random() < blind else SPIKE if rng.random() < duty else HEALTHY for _ in range(600)]
+    dwells = [2_000 * rng.randint(1, 60) for _ in range(3)]
+    by = bands() if rng.random() < 0.5 else bands(*dwells)  # noqa: PLR2004 - half of them as configured
+    return History(bands=by, interval_ms=interval_ms, words=(SPIKE, *said))
+
+
+def stepped(made: History, to: Status) -> int | None:
+    """Milliseconds from the first evidence to a status or a worse one; None if it never came."""
+    words = ((made.interval_ms, w, w is not None) for w in made.words)
+    n = next((n for n, status in enumerate(_played(words, made.bands)) if status >= to), None)
+    return None if n is None else n * made.interval_ms
+
+
+def longest_ms(made: History, to: Status) -> int | None:
+    """The longest delay that the formula allows this history; None while it promises nothing.
+
+    With s rounds that said depeg and h healthy ones so far: by the first round that is not healthy at which s u - h v exceeds
+    the dwell. u = min(interval, dwell / 2); v = u for depeg, min(interval, leave dwell / 2) dwell / leave dwell for watch.
+    """
+    dwell_ms = made.bands.depeg_dwell_ms if to is Status.DEPEG else made.bands.watch_dwell_ms
+    drain_ms = made.bands.depeg_dwell_ms if to is Status.DEPEG else made.bands.leave_dwell_ms
+    fills = min(made.interval_ms, most_ms(dwell_ms))
+    drains = min(made.interval_ms, most_ms(drain_ms)) * dwell_ms // drain_ms
+    held = 0
+    for n, word in enumerate(made.words):
+        held += fills if word is SPIKE else -drains if word is HEALTHY else 0
+        if held > dwell_ms and word is not HEALTHY:
+            return n * made.interval_ms
+    return None
+
+
+def _priced(said: Sequence[Status]) -> list[Word]:
+    return [(INTERVAL_MS, word, True) for word in said]
+
+
+def _spread(rng: random.Random, spikes: int, of: int) -> list[Status]:
+    """So many spikes in every stretch of so many rounds, at random places."""
+    out: list[Status] = []
+    for _ in range(HOUR // of):
+        places = set(rng.sample(range(of), spikes))
+        out += [SPIKE if i in places else HEALTHY for i in range(of)]
+    return out
+
+
+FAMILIES = (
+    "one spike",
+    "one spike in six priced rounds",
+    "one spike and then an hour without prices",
+    "two spikes and then an hour without prices",
+    "an hour of 30 % flicker",
+)
+
+
+def must_not(family: str, rng: random.Random) -> list[Word]:
+    """A history that never leads to depeg."""
+    before = _priced([HEALTHY] * rng.randrange(30))
+    silence: list[Word] = [(INTERVAL_MS, BLIND, False)] * HOUR
+    match family:
+        case "one spike":
+            return before + _priced([SPIKE]) + _priced([HEALTHY] * HOUR)
+        case "one spike in six priced rounds":
+            return before + _priced(_spread(rng, 1, 6))
+        case "an hour of 30 % flicker":
+            return before + _priced(_spread(rng, 3, 10))
+        case "one spike and then an hour without prices":
+            return before + _priced([SPIKE]) + silence
+        case _:
+            return before + _priced([SPIKE, SPIKE]) + silence
+
+
+def _independent_flicker(rng: random.Random) -> list[Word]:
+    """Each round of an hour by itself: now and then enough of them fall together, and that is what a depeg is."""
+    return _priced([SPIKE if rng.random() < 0.3 else HEALTHY for _ in range(HOUR)])  # noqa: PLR2004 - 30 %
+
+
+def _rng(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - histories that anybody can make again
+
+
+def _delays(made: Sequence[History], to: Status) -> Iterator[str]:
+    due = [(stepped(m, to), longest) for m in made if (longest := longest_ms(m, to)) is not None]
+    late = sum(came is None or came > longest for came, longest in due)
+    parts = sorted((came or 0) / max(1, longest) for came, longest in due)
+    yield f"{len(due)} of {len(made)} random histories have a longest delay to {to.word}: {late} are later"
+    yield f"of the longest delay: median {parts[len(parts) // 2]:.0%}, at most {parts[-1]:.0%}"
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m lab.suspicion", description=__doc__)
+    parser.add_argument("--histories", type=int, default=10_000)
+    count = parser.parse_args().histories
+    made = [random_history(_rng(seed)) for seed in range(count)]
+    lines = [line for to in (Status.WATCH, Status.DEPEG) for line in _delays(made, to)]
+    for family in FAMILIES:
+        false = sum(Status.DEPEG in played(must_not(family, _rng(s)), bands()) for s in range(count))
+        lines.append(f"{family}: depeg in {false} of {count}")
+    false = sum(Status.DEPEG in played(_independent_flicker(_rng(s)), bands()) for s in range(count))
+    lines.append(f"an hour in which each round is suspicious by itself with 30 %: depeg in {false} of {count}")
+    print("\n".join(lines))  # noqa: T201 - a command
+
+
+if __name__ == "__main__":
+    main()
