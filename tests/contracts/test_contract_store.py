@@ -34,7 +34,7 @@ STRANGER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 ADDRESSES = [Account.from_key(k).address for k in KEYS]
 ZERO = "0x" + "00" * 20
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-IDS_OF_CLASS_7_SLOT = 131_082  # after two fixed arrays of 65,536 words, three roles and seven other classes
+IDS_OF_CLASS_7_SLOT = 262_155  # after four fixed arrays of 65,536 words, four roles and seven other classes
 
 
 @pytest.fixture(scope="module")
