@@ -77,7 +77,7 @@ abstract contract StoreItems is StoreFeeds {
 
     function _checkItem(uint256 index, uint256 old, uint256 fresh) private pure {
         uint256 state = _state(fresh);
-        if (state == 0 || state > HALT) revert BadStatus(index, uint8(fresh >> STATUS_AT));
+        if (state == 0 || state > HALT) revert BadStatus(index, state);
         if (fresh & (MARKET_HELD | REDEMPTION_HELD) != 0) revert BadSpread(index, uint16(fresh >> SPREAD_AT));
         // both have the market price or neither has; the same of the redemption rate
         if ((fresh & MARKET == 0) != (old & MARKET == 0)) revert WrongPresence(index);
@@ -148,7 +148,7 @@ abstract contract StoreItems is StoreFeeds {
         uint256 since = uint32(waiting >> 32);
         if (since == 0 || above != (waiting >> 167 & 1 == 1)) return _begin(item, p);
         uint256 least = waiting >> 168;
-        if (above ? p.signed < least : p.signed > least) {
+        if (above ? p.signed <= least : p.signed >= least) {
             waiting = _heldWord(p.signed, above, p.signedAt, since);
             least = p.signed;
         }

@@ -375,7 +375,7 @@ def one_price(
     fresh = Wait(signed, signed_at, round_time, signed > stands)
     if wait is None or wait.above != fresh.above:
         return Part(stands, Kept(true_at, fresh), anchor)
-    if abs(signed - stands) < abs(wait.price - stands):
+    if abs(signed - stands) <= abs(wait.price - stands):
         wait = replace(wait, price=signed, true_at=signed_at)
     if round_time < wait.since_s + limits.step_wait_s:
         return Part(stands, Kept(true_at, wait), anchor)

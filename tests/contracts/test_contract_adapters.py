@@ -302,7 +302,7 @@ def test_a_quote_is_the_value_in_units_both_ways_with_bid_and_ask(bench: Bench) 
     assert quotes.getQuotes(0, BASE, QUOTE).call() == [0, 0]
     assert quotes.name().call() == "ETH / USD (market)"
     assert bench.refusal(quotes.getQuote(1, BASE, OTHER)) == ("UnsupportedPair", BASE.lower(), OTHER.lower())
-    bench.push(bench.now + 1, [Item(1, market=WAD, redemption=0, spread_bps=65_535)])
+    bench.push(bench.now + 1, [Item(1, market=WAD, redemption=0, spread_bps=16_383)])
     assert quotes.getQuotes(amount, BASE, QUOTE).call()[0] == 0
 
 
@@ -316,9 +316,10 @@ def test_a_price_that_may_not_be_used_is_no_answer(bench: Bench, name: str) -> N
         view = pair(bench, name, source)
         call = view.functions.getQuote(1, BASE, QUOTE) if name == "QuoteView" else view.functions.quote(1, BASE)
     assert bench.refusal(call) == ("Unusable", NO_DATA)
-    bench.push(bench.now, [Item(1, redemption=0, status=4, market_age_s=0)])
+    bench.push(bench.now, [Item(1, redemption=0, market_age_s=0)])
+    bench.push(bench.now + 1, [Item(1, redemption=0, status=4, market_age_s=0)])
     assert bench.refusal(call) == ("Unusable", HALT)
-    bench.push(bench.now + 1, [Item(1, redemption=0, market_age_s=0)])
+    bench.push(bench.now + 2, [Item(1, redemption=0, market_age_s=0)])
     assert call.call() >= 0
     bench.at(bench.now + MAX_AGE_S + 3)
     assert bench.refusal(call) == ("Unusable", STALE)

@@ -47,8 +47,8 @@ def random_item(rng: random.Random, index: int) -> Item:
         index,
         market=0 if index == 2 else market,
         redemption=0 if index == 1 else redemption,
-        spread_bps=rng.randrange(2**16),
-        status=rng.randrange(1, 5) | rng.randrange(16) << 4,
+        spread_bps=rng.randrange(2**14),
+        status=rng.randrange(1, 4) | rng.randrange(16) << 4,
         market_age_s=rng.randrange(2**16),
         redemption_age_h=rng.randrange(2**8),
     )

@@ -266,12 +266,16 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         bench.refusal(functions.latest(id_of("none"))),
         bench.refusal(functions.presence(3)),
         bench.refusal(functions.push(b"\0" * 39, b"\0" * 66)),
+        bench.refusal(functions.push(b"\0" * 40, b"\xff\x07")),
+        bench.refusal(functions.arm(b"")),
+        bench.refusal(functions.removeSigners(1, []), STRANGER),
         push([Item(0)], epoch=7),
         push([Item(0)], at=1)[:2],
         push([Item(0)], at=now + 3_600)[:2],
         push([Item(0)], who=(1, 0)),
         push([Item(0)], who=(2,)),
         push([Item(0, status=5 | 3 << 4)]),
+        push([Item(0, spread_bps=16_384)]),
         push([Item(2)]),
         push([ETH_USD]),
     ]
@@ -284,12 +288,16 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         ("UnknownFeed", id_of("none")),
         ("UnknownIndex", 3),
         ("BadLength", 39, 66),
+        ("UnknownKind", 7),
+        ("NothingToArm",),
+        ("NotSetOwner", Account.from_key(STRANGER).address.lower()),
         ("WrongEpoch", 7, 1),
         ("TooOld", 1),
         ("TooFarAhead", now + 3_600),
         ("BadSignature", 1),
         ("BelowThreshold", 1, 2),
         ("BadStatus", 0, 5),
+        ("BadSpread", 0, 16_384),
         ("WrongPresence", 2),
         ("NothingNew",),
     ]
@@ -375,7 +383,7 @@ def test_only_the_owner_and_only_in_two_steps(bench: Bench) -> None:
     functions = bench.store.functions
     stranger = Account.from_key(STRANGER).address
     assert bench.refused(functions.register(b"x/y".ljust(32, b"\0"), True, True, 0), STRANGER) == "NotOwner"
-    assert bench.refused(functions.setSigners([stranger], [1], 1, 1), STRANGER) == "NotOwner"
+    assert bench.refused(functions.setSigners([stranger], [1], 1, 1), STRANGER) == "NotSetOwner"
     assert bench.refused(functions.acceptOwnership(), STRANGER) == "NotOwner"
     receipt = bench.send(functions.transferOwnership(stranger))
     (event,) = bench.store.events.OwnershipTransferStarted().process_receipt(receipt)
