@@ -212,6 +212,11 @@ class Bench:
         batch = self.batch(round_time, items, **changes)
         return self.refused(self.store.functions.push(batch, signatures(self.digest(batch), who)))
 
+    def gap(self, index: int) -> tuple[int, int, int, int]:
+        """The word of a token's gap in storage: market, redemption, openedAt, last."""
+        word = int.from_bytes(self.web3.eth.get_storage_at(self.store.address, 65_536 + index), "big")
+        return word >> 168, word >> 80 & (1 << 88) - 1, word >> 32 & (1 << 32) - 1, word & (1 << 32) - 1
+
     def word(self, index: int) -> int:
         return int(self.store.functions.slotAt(index).call())
 

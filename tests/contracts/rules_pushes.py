@@ -149,16 +149,35 @@ class PushRules(RuleBasedStateMachine):
             self.evm.jump(wait_s)
             self.pushes(self.batch("current", 0, [one | {"has": None}], set() if strong else {4, 3, 2}))
 
+    @rule(
+        bps=st.lists(st.sampled_from([9_400, 9_000, 5_000]), min_size=3, max_size=6),
+        pace_s=st.sampled_from([20, 30, 59]),
+        status=st.integers(1, 3),
+    )
+    def goes_on_falling(self, bps: list[int], pace_s: int, status: int) -> None:
+        """By the threshold's weight alone, each round beyond the step of the one before: least far prices land in turn."""
+        price = self.set.model.word(0) >> 168 or 10**18
+        for by in bps:
+            self.evm.jump(pace_s)
+            price = max(1, price * by // 10_000)
+            one = {"index": 0, "market": ("to", price), "redemption": ("by", 0), "status": status, "spread": 7, "ages": (3, 9)}
+            self.pushes(self.batch("current", 0, [one | {"has": None}], self.spare()))
+
+    def spare(self) -> set[int]:
+        """Signers of the present set whose weight the threshold does not need."""
+        signers = self.signers("current")
+        reached, absent = 0, set()
+        for i, weight in enumerate(signers.weights):
+            if reached >= signers.threshold:
+                absent.add(i)
+            reached += weight
+        return absent
+
     @rule(index=st.sampled_from([0, 0, 1]), status=st.integers(1, 3), bps=MOVES, after_s=st.integers(1, 4))
     def worse_inside_a_gap(self, index: int, status: int, bps: int, after_s: int) -> None:
         """By as few as the threshold needs."""
-        model = self.set.model
         self.evm.jump(11)
-        reached, absent = 0, set()
-        for i, weight in enumerate(model.signers.weights):
-            if reached >= model.signers.threshold:
-                absent.add(i)
-            reached += weight
+        absent = self.spare()
         plain = {"index": index, "redemption": ("by", 0), "spread": 7, "ages": (3, 9), "has": None}
         self.pushes(self.batch("current", 0, [plain | {"market": ("by", 0), "status": status}], absent))
         self.evm.jump(after_s)

@@ -111,6 +111,18 @@ class RoleRules(PushRules):
             following = Signers(model.signers.epoch + 1, tuple(keys), tuple(weights), threshold, strong)
             model.set_signers(following, emergency=emergency)
 
+    @rule(
+        keys=st.lists(st.integers(0, 8), min_size=3, max_size=4, unique=True),
+        absent=st.sets(st.integers(0, 3), max_size=3),
+        good=st.sampled_from([True, True, False]),
+        after_s=st.sampled_from([0, 0, 69, 70]),
+    )
+    def rotate_and_arm(self, *, keys: list[int], absent: set[int], good: bool, after_s: int) -> None:
+        """In time or a second too late, by enough of the next set or not."""
+        self.rotate([(k, 1) for k in keys], (0, 0), "", self.set.owner)
+        self.evm.jump(after_s)
+        self.arm(absent, good=good)
+
     @rule(absent=st.sets(st.integers(0, 5), max_size=2), good=st.sampled_from([True, True, True, False]))
     def any_arming(self, absent: set[int], *, good: bool) -> None:
         self.arm(absent, good=good)

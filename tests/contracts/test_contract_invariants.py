@@ -174,7 +174,7 @@ def test_a_signature_is_worth_nothing_elsewhere(bench: Bench, web3: Web3) -> Non
     assert bench.refusal(push(batch, signed)) == ("WrongEpoch", 1, 2)
     assert bench.refusal(push(bench.batch(now, [Item(0)], epoch=2), signed)) == ("BadSignature", 0)
     bench.epoch = 2
-    bench.push(now, [Item(0)])
+    bench.push(bench.now, [Item(0)])
 
 
 def test_updated_at_is_never_in_the_future(bench: Bench, web3: Web3) -> None:

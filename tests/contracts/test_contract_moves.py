@@ -322,8 +322,8 @@ def test_a_slash_that_waits_is_not_shown_as_new(whole: WholeSet) -> None:
     which=st.sampled_from([0, 1]),
 )
 def test_a_crash_lands_within_two_waits(falls: list[tuple[int, int]], which: int) -> None:
-    """What goes on falling, signed by the threshold alone: no price is shown that is higher than all that was signed in the
-    time from three waits ago to two, give or take the time between two rounds."""
+    """What goes on falling, signed by the threshold alone: what is shown is never higher than what was signed two waits ago,
+    give or take the time between two rounds."""
     whole, price, signed = begun(), WAD, list[tuple[int, int]]()
     for bps, pace in falls:
         price = max(1, times(price, -bps))

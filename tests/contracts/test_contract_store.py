@@ -244,6 +244,7 @@ def test_a_signer_change_bumps_the_epoch_and_is_told(bench: Bench) -> None:
     assert bench.refusal(bench.store.functions.push(old, signed)) == ("WrongEpoch", 1, 2)
     bench.epoch = 2
     assert bench.push_refused(now, [Item(0)], who=(0, 1)) == "BadSignature"
+    now = bench.now
     batch = bench.batch(now, [Item(0)])
     bench.send(bench.store.functions.push(batch, signatures(bench.digest(batch), (0,), KEYS[2:5])))
     assert bench.word(0) == Item(0).word(now)
