@@ -282,7 +282,10 @@ class Target:
         fresh = {self._indexes[r.feed]: r.report for r in done.records if r.feed in self._indexes}
         going = ((i, self._limits[i]) for i in decision.push if self._limits[i].strong)
         stored = self._pusher.stored
-        weak = (after(stored.get(i), fresh[i], replace(one, strong=False)) != after(stored.get(i), fresh[i], one) for i, one in going)
+        weak = (
+            after(stored.get(i), fresh[i], replace(one, strong=False)) != after(stored.get(i), fresh[i], one)
+            for i, one in going
+        )
         return any(weak)
 
     async def _decide(self, done: Done) -> Decision:

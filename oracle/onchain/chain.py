@@ -380,7 +380,7 @@ class StoreClient:
 
 
 def _held_price(word: int) -> HeldPrice:
-    """price 88 | above 1 | 71 unused | priceAt 32 | since 32 | trueAt 32."""
+    """From its word: price 88 | above 1 | 71 unused | priceAt 32 | since 32 | trueAt 32."""
     return HeldPrice(
         true_at_s=word & _LOW_32,
         since_s=word >> 32 & _LOW_32,
@@ -391,8 +391,11 @@ def _held_price(word: int) -> HeldPrice:
 
 
 def _gap(slot: int, word: int) -> Gap | None:
-    """The gap that a token goes by, over or not: the one in its word if that is of the last write, else the one that the
-    last write opened, if it took a price. Word: market 88 | redemption 88 | 16 unused | openedAt 32 | last 32."""
+    """The gap that a token goes by, over or not.
+
+    The one in its word (market 88 | redemption 88 | 16 unused | openedAt 32 | last 32) if that is of the last write, else the
+    one that the last write opened, if it took a price.
+    """
     if not slot & _LOW_32:
         return None
     if word & _LOW_32 == slot & _LOW_32:

@@ -160,7 +160,14 @@ class PushRules(RuleBasedStateMachine):
         for by in bps:
             self.evm.jump(pace_s)
             price = max(1, price * by // 10_000)
-            one = {"index": 0, "market": ("to", price), "redemption": ("by", 0), "status": status, "spread": 7, "ages": (3, 9)}
+            one = {
+                "index": 0,
+                "market": ("to", price),
+                "redemption": ("by", 0),
+                "status": status,
+                "spread": 7,
+                "ages": (3, 9),
+            }
             self.pushes(self.batch("current", 0, [one | {"has": None}], self.spare()))
 
     def spare(self) -> set[int]:
@@ -192,7 +199,14 @@ class PushRules(RuleBasedStateMachine):
     )
     def nobody_looked(self, *, index: int, status: int, rate: int, strong: bool, again: int) -> None:
         """A halt, or a watch of kept prices, for some rounds; now and then a rate that a threshold read."""
-        one = {"index": index, "market": ("to", 7), "redemption": ("by", rate), "status": status, "spread": 7, "ages": (3, 9)}
+        one = {
+            "index": index,
+            "market": ("to", 7),
+            "redemption": ("by", rate),
+            "status": status,
+            "spread": 7,
+            "ages": (3, 9),
+        }
         for after_s in (11, 3, 30, 31)[:again]:
             self.evm.jump(after_s)
             self.pushes(self.batch("current", 0, [one | {"has": None}], set() if strong else {4, 3}))

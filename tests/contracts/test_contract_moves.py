@@ -287,7 +287,9 @@ def test_ages_of_a_held_price_grow_a_second_a_second(turns: list[tuple[int, int,
         asked = times(before >> 168, bps), times(before >> 80 & PRICE, rate_bps)
         push(whole, at, packed(BOTH, asked, state))
         after = slot(whole)
-        for which, (old, new) in enumerate(((before >> 168, after >> 168), (before >> 80 & PRICE, after >> 80 & PRICE))):
+        for which, (old, new) in enumerate(
+            ((before >> 168, after >> 168), (before >> 80 & PRICE, after >> 80 & PRICE))
+        ):
             heard[which].append((asked[which], at - (0 if which else AGE_S)))
             now_true = true_at(whole, which)
             if after & LOW_32 == at and after & MARKET_HELD >> which and old == new:
@@ -322,8 +324,10 @@ def test_a_slash_that_waits_is_not_shown_as_new(whole: WholeSet) -> None:
     which=st.sampled_from([0, 1]),
 )
 def test_a_crash_lands_within_two_waits(falls: list[tuple[int, int]], which: int) -> None:
-    """What goes on falling, signed by the threshold alone: what is shown is never higher than what was signed two waits ago,
-    give or take the time between two rounds."""
+    """What goes on falling, signed by the threshold alone.
+
+    What is shown is never higher than what was signed two waits ago, give or take the time between two rounds.
+    """
     whole, price, signed = begun(), WAD, list[tuple[int, int]]()
     for bps, pace in falls:
         price = max(1, times(price, -bps))
@@ -370,8 +374,10 @@ def test_a_price_on_the_other_side_or_a_near_one_ends_a_wait(whole: WholeSet) ->
 
 
 def test_a_wait_that_is_over_lands_inside_a_gap_too(whole: WholeSet) -> None:
-    """The near rate opens gaps all the time; a market that has waited does not wait for their end, and steps then count from
-    it."""
+    """The near rate opens gaps all the time: a market that has waited does not wait for their end.
+
+    Steps then count from it.
+    """
     far = times(WAD, 2_000)
     since = round_of(whole, far, after_s=GAP_S)
     opened = round_of(whole, far, after_s=WAIT_S - 2)
