@@ -30,6 +30,7 @@ previousSet."""
 _NO_CODE = ("0x", "0x0", "")
 _LONGEST_NAME = 42
 _MOST_DECIMALS = 77
+_ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
 _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
@@ -79,7 +80,7 @@ class Look:
         members = tuple(
             Member(address=_raw(s), weight=int(w), bond=b) for s, w, b in zip(signers, weights, bonds, strict=True)
         )
-        owner, pending, guardian = [await self._who(r) for r in ("owner", "pendingOwner", "guardian")]
+        owner, pending, guardian, set_owner = [await self._who(r) for r in _ROLES]
         feeds = await self._feeds()
         coming, at_s = await self._client.read("nextSigners", block=self._at)
         pends = coming > epoch
@@ -102,6 +103,8 @@ class Look:
             group=Group(epoch=epoch, threshold=threshold, strong=strong, members=members),
             next_epoch=(int(coming), int(at_s)) if pends else None,
             next_group=await self._next(int(coming), int(at_s)) if pends else None,
+            armed=bool(await self._number("armed")),
+            set_owner=set_owner if any(set_owner) else None,
             classes=await self._classes(feeds),
             paused=await self._paused(feeds),
             bonding=bonding,

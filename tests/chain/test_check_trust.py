@@ -188,6 +188,11 @@ async def test_a_bond_that_was_slashed_or_a_signer_without_one_is_worth_nothing(
     await site.store.setSigners(signers, [1, 1, 1], 2, 2).transact(ME)
     coming = await site.row(registry=site.made.registry)
     assert [m["address"] for m in coming["next_signers"]["members"]] == signers
+    assert "epoch 2 is due at" in coming["cautions"][0]
+    digest = await site.store.armDigest().call()
+    await site.store.arm(b"".join(bytes([i]) + sign_compact(KEYS[i], digest) for i in (0, 1))).transact(ME)
+    armed = await site.row(registry=site.made.registry)
+    assert (armed["next_signers"]["armed"], armed["cautions"]) == (True, [])
     await site.rpc("evm_increaseTime", 2 * DAY_S + 1)
     await site.rpc("evm_mine")
     row = await site.row(registry=site.made.registry)

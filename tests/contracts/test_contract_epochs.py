@@ -65,8 +65,14 @@ def arm(whole: WholeSet, new: Signers = NEW, who: Sequence[int] | None = None) -
 
 def push(whole: WholeSet, signers: Signers, at: int, price: int = WAD, index: int = BOTH) -> str:
     """By all of a set; the error, which is the model's."""
-    body = packed(index, (price, price))
-    return whole.push(whole.sign(batch_bytes(signers.epoch, at, body), signers, range(len(signers.keys))))
+    one = whole.sign(batch_bytes(signers.epoch, at, packed(index, (price, price))), signers, range(len(signers.keys)))
+    whole.model.now = whole.evm.now
+    whole.model.move_on()
+    before = whole.model.previous[0] if whole.model.previous else None
+    named = [s for s in (whole.model.signers, whole.model.following, before) if s and s.epoch == signers.epoch]
+    right = named[0].keys if named else signers.keys
+    one.valid = [right[i : i + 1] == (key,) for i, key in enumerate(signers.keys)]
+    return whole.push(one)
 
 
 def pause(whole: WholeSet, *indexes: int) -> None:

@@ -197,5 +197,5 @@ def test_updated_at_is_never_in_the_future(bench: Bench, web3: Web3) -> None:
 def test_every_invariant_of_the_docs_has_its_test() -> None:
     listed = re.findall(r"^- `(\w+)`", DOC.read_text(encoding="utf-8"), re.MULTILINE)
     tests = "".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("test_contract_*.py"))
-    assert len(listed) == len(set(listed)) == 38
+    assert len(listed) == len(set(listed)) >= 55
     assert [name for name in listed if f"def test_{name}(" not in tests] == []
