@@ -308,10 +308,14 @@ def _unarmed(facts: StoreFacts) -> Iterator[str]:
     if facts.next_epoch is None or facts.armed:
         return
     epoch, at_s = facts.next_epoch
-    need = f"weight {facts.next_group.threshold} of {facts.next_group.total}" if facts.next_group else "its threshold's weight"
+    need = (
+        f"weight {facts.next_group.threshold} of {facts.next_group.total}"
+        if facts.next_group
+        else "its threshold's weight"
+    )
     yield (
         f"epoch {epoch} is due at {at_s} (Unix s) and is not armed: it never takes over unless {need} signs for it more than"
-        f" {MAX_AHEAD_S} s before; run `lrt-oracle arm` where its keys are"
+        f" {MAX_AHEAD_S} s before: they sign armDigest(), anybody carries that with arm()"
     )
 
 

@@ -102,7 +102,9 @@ def test_a_rotation_that_is_not_armed_is_told_on_every_chain() -> None:
 
 def test_every_role_and_cost_is_in_the_document() -> None:
     text = " ".join(DOCS.read_text().split())
-    every = replace(FACTS, pending_owner=b"\2" * 20, next_epoch=(2, 200), overlap_ends_s=200, bonding=BONDING, set_owner=b"\3" * 20)
+    every = replace(
+        FACTS, pending_owner=b"\2" * 20, next_epoch=(2, 200), overlap_ends_s=200, bonding=BONDING, set_owner=b"\3" * 20
+    )
     for row in roles(every):
         assert f"| {row['role']} | {row['power']} |" in text, row
     for cost in costs(every):
