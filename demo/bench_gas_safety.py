@@ -100,8 +100,10 @@ RULES = (
         _SIGNERS,
         (
             (
-                "if (epoch != _epochOf(found) || block.timestamp >= ends || roundTime >= ends) {\n"
-                "            found = _other(found, epoch, roundTime);\n        }",
+                (
+                    "if (epoch != _epochOf(found) || block.timestamp >= ends || roundTime >= ends) {\n"
+                    "            found = _other(found, epoch, roundTime);\n        }"
+                ),
                 "(ends, epoch);",
             ),
             ("if (roundTime < activeAtOf(words)) revert WrongEpoch(epoch, _epochOf(set));", ""),
