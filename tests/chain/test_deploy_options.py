@@ -484,3 +484,14 @@ def test_a_recorded_deployment_reads_back_as_what_it_was_made_with(tmp_path: Pat
     held["settings"]["guardian"] = "0x1"
     with pytest.raises(DeployError, match="is no file of a deployment"):
         as_made(other, held, tmp_path)
+
+
+def test_a_set_owner_is_named_and_another_one_is_the_owner_s_to_name(desk: Desk) -> None:
+    plain = f'guardian = "{GUARDIAN}"'
+    desk.change(plain, f'{plain}\nset_owner = "{TREASURY}"')
+    assert desk.deploy("main").exit_code == 0
+    assert desk.store.setOwner().call() == TREASURY
+    desk.change(plain, plain)
+    assert f"set_owner: {TREASURY} -> none: the owner changes it on the chain, by setSetOwner" in desk.deploy("main").stderr
+    desk.change("rotation_delay_s = 172800", "rotation_delay_s = 30")
+    assert "rotation_delay_s = 30: no set could be armed so soon; write 0, or more than 30" in desk.deploy("main").output
