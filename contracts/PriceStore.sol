@@ -3,20 +3,19 @@ pragma solidity 0.8.28;
 
 import {stepThresholdOf} from "./store/SignerBlob.sol";
 import {StoreFeeds} from "./store/StoreFeeds.sol";
+import {StoreItems} from "./store/StoreItems.sol";
 import {StoreRoles} from "./store/StoreRoles.sol";
 import {StoreSigners} from "./store/StoreSigners.sol";
 
 /// @title PriceStore: market price and redemption rate of many tokens, signed by k of n operators
 /// @notice Anyone may push: authority lies in the signatures. One slot a token, one digest a batch.
 /// @dev Batch, big endian: epoch 6 | roundTime 4 | items of 30 bytes each.
-///      Item: index 2 | market 11 | redemption 11 | spreadBps 2 | status 1 | marketAgeS 2 | redemptionAgeH 1.
+///      Item: index 2 | market 11 | redemption 11 | spreadBps 2 | status 1 | marketAgeS 2 | redemptionAgeH 1; the status is
+///      reason 4 | statusOnly 1 | state 3, statusOnly for prices of an earlier round that nobody looked at again.
 ///      Slot: the item's 28 bytes after the index, shifted left by 32 bits, with roundTime in the low 32 bits; so a
 ///      write is one shift.
-contract PriceStore is StoreSigners {
+contract PriceStore is StoreSigners, StoreItems {
     uint256 private constant ITEM = 30;
-    uint256 private constant MAX_AHEAD_S = 30;
-    uint256 private constant MAX_AGE = type(uint16).max;
-    uint256 private constant OUT_OF_RANGE = (11 << 4) | 2; // watch, with the class of its reason
 
     /// @notice Who and how long, in the constructor.
     /// @param owner registers tokens and sets signers; a timelock or a multi-signature wallet
@@ -40,9 +39,6 @@ contract PriceStore is StoreSigners {
 
     /// @notice A batch was taken: its digest, time, and how many of its items were news.
     event Pushed(bytes32 indexed digest, uint32 roundTime, uint256 written);
-    /// @notice Of this item the status was taken and the prices were not: too far away, or inside a gap. Far ones are
-    ///         written once they stand since `since` long enough.
-    event Held(uint16 indexed index, uint256 market, uint256 redemption, uint256 since);
 
     /// @param settings who and how long
     /// @param classes limits that a token can be bound to, 1 to 8
@@ -66,21 +62,20 @@ contract PriceStore is StoreSigners {
         maxPushAgeS = settings.maxPushAgeS;
     }
 
-    /// @notice Take a batch. An item that is not newer than what is stored, comes too soon or is paused is skipped; if
-    ///         all are, it reverts. Of prices that are too far away, and of a worse status that comes before minGapS is
-    ///         over, only the status is taken.
+    /// @notice Take a batch. An item that is not newer than what is stored or is paused is skipped, as is one that would end
+    ///         a halt inside a gap; if all are, it reverts. A price that is too far away is held, one that nobody looked at
+    ///         again leaves the one that stands.
     /// @param batch epoch, roundTime and items, as operators signed them
     /// @param signatures at least the threshold's weight of them, ascending by signer
     function push(bytes calldata batch, bytes calldata signatures) external {
         uint256 length = batch.length;
-        if (length <= HEADER || length % ITEM != HEADER || signatures.length % SIGNATURE != 0) {
-            revert BadLength(length, signatures.length);
-        }
+        if (length <= HEADER || length % ITEM != HEADER) revert BadLength(length, signatures.length);
+        _checkKind(length, signatures);
         uint256 at = _offset(batch);
         uint256 roundTime = uint32(_word(at) >> 176);
         _checkTime(roundTime);
         bytes32 digest_ = _digest(batch);
-        (uint256 words, uint256 weight) = _check(_word(at) >> 208, digest_, signatures);
+        (uint256 words, uint256 weight) = _check(_word(at) >> 208, roundTime, digest_, signatures);
         uint256 written = _write(at + HEADER, at + length, roundTime, weight, words);
         if (written == 0) revert NothingNew();
         emit Pushed(digest_, uint32(roundTime), written);
@@ -98,8 +93,9 @@ contract PriceStore is StoreSigners {
             uint256 fresh;
             bool plain;
             // What Solidity makes of this costs some 200 gas more an item. Plain, the steady state, is all of: the token
-            // is registered and not paused, the item late enough, its status one, both prices near. It is what
-            // `_special` asks one by one. A first price is never near to the ones that a registered slot holds.
+            // is registered and not paused, no gap is open, the state is 1 to 3 and somebody looked at the prices, the
+            // spread fits, both prices are near. It is what `_special` asks one by one. A first price is never near to
+            // the ones that a registered slot holds. The write ends whatever was held: its bits are 0 in an item.
             assembly ("memory-safe") {
                 let item := calldataload(at) // 30 bytes of it, and 2 of what follows
                 index := shr(240, item)
@@ -115,7 +111,8 @@ contract PriceStore is StoreSigners {
                 reach := mul(a, step)
                 far := or(far, gt(add(mul(sub(shr(168, shl(88, fresh)), a), 10000), reach), add(reach, reach)))
                 far := or(far, lt(roundTime, add(and(old, LOW_32), and(class, 0xffff))))
-                far := or(far, gt(sub(and(shr(56, fresh), 0x0f), 1), 3))
+                far := or(far, gt(sub(and(shr(56, fresh), 0x0f), 1), 2))
+                far := or(far, and(shr(78, fresh), 3))
                 plain := iszero(or(far, or(iszero(old), and(old, PAUSED))))
                 at := add(at, ITEM)
             }
@@ -139,65 +136,6 @@ contract PriceStore is StoreSigners {
         uint256 seen = roundOfTransaction;
         if (seen == 0) roundOfTransaction = roundTime;
         else if (seen != roundTime) revert SecondRound(roundTime, seen);
-    }
-
-    /// @dev What to write of an item that is not plain; 0 for nothing.
-    function _special(uint256 index, uint256 old, uint256 fresh, bool strong) private returns (uint256) {
-        if (old == 0) revert UnknownIndex(index);
-        uint256 oldTime = old & LOW_32;
-        uint256 roundTime = fresh & LOW_32;
-        if (roundTime <= oldTime || old & PAUSED != 0) return 0;
-        uint256 state = (fresh >> 56) & 0x0f;
-        if (state == 0 || state > 4) revert BadStatus(index, state);
-        // both have the market price or neither has; the same of the redemption rate
-        if ((fresh & MARKET == 0) != (old & MARKET == 0)) revert WrongPresence(index);
-        if ((fresh & REDEMPTION == 0) != (old & REDEMPTION == 0)) revert WrongPresence(index);
-        if (oldTime == 0) return fresh;
-        uint256 limits = _limits(index);
-        uint256 inside = _inside(index, oldTime, roundTime, uint16(limits));
-        if (inside != 0 && state <= (old >> 56) & 0x0f) return 0;
-        if (strong || (inside == 0 && _near(old, fresh, uint16(limits >> 16)))) return fresh;
-        return _hold(index, old, fresh, uint16(limits >> 16), inside);
-    }
-
-    /// @dev Seconds since a gap began that is not over; 0 if none is open. A write inside a gap that left the prices begins
-    ///      no gap of its own: whatever the status does, prices may move again minGapS after they last did.
-    function _inside(uint256 index, uint256 oldTime, uint256 roundTime, uint256 minGapS) private view returns (uint256) {
-        if (roundTime >= oldTime + minGapS) return 0;
-        uint256 waiting = held[index];
-        uint256 passed = roundTime - oldTime + (waiting & LOW_32 == oldTime ? uint16(waiting >> 64) : 0);
-        return passed < minGapS ? passed : 0;
-    }
-
-    /// @dev Prices that are too far away, or inside a gap: the ones in the slot stay until the gap is over and, if these are
-    ///      too far, they have stood long enough. The status moves, at least to watch, and the age of the market price
-    ///      grows, so that nothing is re-stamped.
-    function _hold(uint256 index, uint256 old, uint256 fresh, uint256 stepBps, uint256 inside) private returns (uint256) {
-        uint256 roundTime = fresh & LOW_32;
-        uint256 waiting = held[index];
-        bool stands = waiting & LOW_32 == old & LOW_32 && _near(waiting, fresh, stepBps);
-        uint256 since = stands ? uint32(waiting >> 32) : roundTime;
-        if (inside == 0 && stands && roundTime >= since + _wait(index)) return fresh;
-        waiting = (stands ? waiting : fresh) & (MARKET | REDEMPTION);
-        held[index] = waiting | (inside << 64) | (since << 32) | roundTime;
-        emit Held(uint16(index), fresh >> 168, uint88(fresh >> 80), since);
-        return _kept(old, fresh);
-    }
-
-    /// @dev The prices of `old` with the status and time of `fresh`, the wider spread, and ages that go on.
-    function _kept(uint256 old, uint256 fresh) private pure returns (uint256 word) {
-        uint256 status = uint8(fresh >> 56);
-        if (status & 0x0f == 1) status = OUT_OF_RANGE;
-        uint256 age;
-        if (old & MARKET != 0) age = uint16(old >> 40) + (fresh & LOW_32) - (old & LOW_32);
-        if (age > MAX_AGE) age = MAX_AGE;
-        word = (old & (MARKET | REDEMPTION)) | (fresh & LOW_32) | (status << 56) | (age << 40);
-        word |= _max(uint16(old >> 64), uint16(fresh >> 64)) << 64;
-        word |= _max(uint8(old >> 32), uint8(fresh >> 32)) << 32;
-    }
-
-    function _max(uint256 a, uint256 b) private pure returns (uint256) {
-        return a > b ? a : b;
     }
 
     /// @dev Offset of bytes in the calldata.

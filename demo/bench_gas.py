@@ -15,7 +15,7 @@ from typing import Any
 import contracts
 from demo import bench_gas_quoted
 from demo.bench_gas_peers import api3, redstone, tellor
-from demo.bench_gas_safety import without
+from demo.bench_gas_safety import stores, without
 from demo.bench_gas_store import SIGNERS, TOKENS, pushes, reads
 from demo.bench_gas_tools import Ground, PushRow, ReadRow, ground, shown
 
@@ -47,6 +47,8 @@ async def gas(
         others: (tokens, signers) of the others; None for sizes that they are used with.
         safety: also compile our store without each of its rules, which takes most of the time.
     """
+    if safety:
+        stores()
     async with ground() as chain:
         push, read = await ours(chain, tokens, signers)
         for rows in (api3(chain, others or _API3), redstone(chain, others or _REDSTONE), tellor(chain)):

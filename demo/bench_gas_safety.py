@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from demo.bench_gas_tools import BenchError, Ground, calldata_gas, compiled
 from demo.npm import Artifact
 
 _ROOT = Path(contracts.__file__).parent
-_STORE, _SIGNERS = "PriceStore.sol", "store/StoreSigners.sol"
+_STORE, _SIGNERS, _SIGNATURES = "PriceStore.sol", "store/StoreSigners.sol", "store/StoreSignatures.sol"
 _WHOLE = "whole"
 
 
@@ -61,7 +62,7 @@ RULES = (
         ),
     ),
     Rule(
-        "minGapS between writes (time still strictly increases)",
+        "gaps of minGapS (time still strictly increases)",
         _STORE,
         (
             (
@@ -75,24 +76,43 @@ RULES = (
         _STORE,
         (("plain := iszero(or(far, or(iszero(old), and(old, PAUSED))))", "plain := iszero(or(far, iszero(old)))"),),
     ),
-    Rule("status is one of four", _STORE, (("far := or(far, gt(sub(and(shr(56, fresh), 0x0f), 1), 3))", ""),)),
+    Rule(
+        "state is one of three, and somebody looked at the prices",
+        _STORE,
+        (("far := or(far, gt(sub(and(shr(56, fresh), 0x0f), 1), 2))", ""),),
+    ),
+    Rule("spread fits into its 14 bits", _STORE, (("far := or(far, and(shr(78, fresh), 3))", ""),)),
     Rule(
         "stake weights, not heads",
-        _SIGNERS,
+        _SIGNATURES,
         (("weight := add(weight, shr(160, shl(160, member)))", "weight := add(weight, 1)"),),
     ),
     Rule(
         "signers ascend, so nobody counts twice",
-        _SIGNERS,
+        _SIGNATURES,
         (
             ("or(lt(index, next), iszero(lt(index, count_)))", "iszero(lt(index, count_))"),
             ("next := add(index, 1)", ""),
         ),
     ),
     Rule(
-        "epochs of signers",
+        "epochs that end by time",
         _SIGNERS,
-        (("if (epoch != uint48(found >> 160)) found = _other(epoch, found);", "epoch;"),),
+        (
+            (
+                (
+                    "if (epoch != _epochOf(found) || block.timestamp >= ends || roundTime >= ends) {\n"
+                    "            found = _other(found, epoch, roundTime);\n        }"
+                ),
+                "(ends, epoch);",
+            ),
+            ("if (roundTime < activeAtOf(words)) revert WrongEpoch(epoch, _epochOf(set));", ""),
+        ),
+    ),
+    Rule(
+        "another kind of signature is told by its name",
+        _SIGNATURES,
+        (("if (length != 0 && uint8(signatures[0]) == OTHER_KIND)", "if (false)"),),
     ),
     Rule("the event", _STORE, (("emit Pushed(digest_, uint32(roundTime), written);", ""),)),
 )
@@ -110,8 +130,12 @@ async def without(
         yield {"rule": rule.name, "signers": signers, "costs": costs}
 
 
+@cache
 def stores() -> dict[str, Artifact]:
-    """The store by the rule that it lacks, and the whole one; BenchError if that is not the one in the artifacts."""
+    """The store by the rule that it lacks, and the whole one; BenchError if that is not the one in the artifacts.
+
+    It takes a while: ask before the chain of a measurement begins, whose clock goes on.
+    """
     paths = [_ROOT / _STORE, *sorted(_ROOT.glob("store/*.sol")), *sorted(_ROOT.glob("interfaces/*.sol"))]
     texts = {path.relative_to(_ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     settings = json.loads((contracts.ARTIFACTS / "PriceStore.json").read_text(encoding="utf-8"))["settings"]

@@ -20,7 +20,7 @@ from oracle.hush import Tally
 from oracle.landed import Landed
 from oracle.onchain.chain import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
-from oracle.onchain.mirror import StoreLimits, needs_waiting, takes_price
+from oracle.onchain.mirror import StoreLimits, after, needs_beside
 from oracle.onchain.transaction import unsigned_of
 from oracle.push import Pusher, PushRules
 from oracle.records import OnChain, PushRow
@@ -395,7 +395,11 @@ class Target:
         fresh = {self._indexes[r.feed]: r.report for r in done.records if r.feed in self._indexes}
         going = ((i, self._limits[i]) for i in decision.push if self._limits[i].strong)
         stored = self._pusher.stored
-        return any(not takes_price(stored.get(i), fresh[i], replace(one, strong=False)) for i, one in going)
+        weak = (
+            after(stored.get(i), fresh[i], replace(one, strong=False)) != after(stored.get(i), fresh[i], one)
+            for i, one in going
+        )
+        return any(weak)
 
     async def _decide(self, done: Done) -> Decision:
         """What is worth the gas now, against what the store holds at the newest block, if all sign who have a seat."""
@@ -449,8 +453,8 @@ class Target:
         limits = replace(limits, strong=limits.strong and all_sign)
         if held is None or held.status is Status.HALT:
             limits = replace(limits, paused=await self._client.paused(index, block))
-        if needs_waiting(held, fresh, limits):
-            limits = replace(limits, waiting=await self._client.waiting(index, block))
+        if needs_beside(held, fresh, limits):
+            limits = replace(limits, beside=await self._client.beside(index, block))
         return limits
 
     def _stored_s(self, index: int) -> int:

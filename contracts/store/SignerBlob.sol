@@ -2,11 +2,12 @@
 pragma solidity 0.8.28;
 
 // The signer set as the code of a contract: one cold account is cheaper to read than a slot for each signer. The code
-// is 0x00 (nobody can call into it), then words of 32 bytes: both thresholds, then address 20 | weight 12 of each signer.
+// is 0x00 (nobody can call into it), then words of 32 bytes: activeAt 8 | stepThreshold 12 | threshold 12, then address 20
+// | weight 12 of each signer.
 
-/// @dev Makes the contract; 0 if that failed. `thresholds`: stepThreshold 128 | threshold 128.
-function writeSigners(uint256 thresholds, uint256[] memory members) returns (address blob) {
-    bytes memory data = abi.encodePacked(hex"00", thresholds, members);
+/// @dev Makes the contract; 0 if that failed. `head`: activeAt 64 | stepThreshold 96 | threshold 96.
+function writeSigners(uint256 head, uint256[] memory members) returns (address blob) {
+    bytes memory data = abi.encodePacked(hex"00", head, members);
     // PUSH2 length, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: returns what follows it
     bytes memory code = bytes.concat(hex"61", bytes2(uint16(data.length)), hex"80600a3d393df3", data);
     assembly ("memory-safe") {
@@ -27,14 +28,21 @@ function readSigners(address blob, uint256 count) view returns (uint256 words) {
 /// @dev Weight that a batch needs.
 function thresholdOf(uint256 words) pure returns (uint256 threshold) {
     assembly ("memory-safe") {
-        threshold := shr(128, shl(128, mload(words)))
+        threshold := shr(160, shl(160, mload(words)))
     }
 }
 
 /// @dev Weight with which a price may move by any step.
 function stepThresholdOf(uint256 words) pure returns (uint256 threshold) {
     assembly ("memory-safe") {
-        threshold := shr(128, mload(words))
+        threshold := shr(160, shl(64, mload(words)))
+    }
+}
+
+/// @dev First roundTime that the set may sign; 0 for the first set.
+function activeAtOf(uint256 words) pure returns (uint256 activeAt) {
+    assembly ("memory-safe") {
+        activeAt := shr(192, mload(words))
     }
 }
 

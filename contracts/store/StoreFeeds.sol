@@ -53,7 +53,7 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
         if (word & LOW_32 == 0) return report;
         report.market = uint88(word >> 168);
         report.redemption = uint88(word >> 80);
-        report.spreadBps = uint16(word >> 64);
+        report.spreadBps = uint16((word >> 64) & MAX_SPREAD);
         report.status = uint8(word >> 56) & 0xf7; // without the bit of the pause
         report.marketAgeS = uint16(word >> 40);
         report.redemptionAgeH = uint8(word >> 32);
@@ -68,7 +68,7 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
             if iszero(and(word, LOW_32)) { word := 0 }
             mstore(0x80, shr(168, word))
             mstore(0xa0, shr(168, shl(88, word)))
-            mstore(0xc0, and(shr(64, word), 0xffff))
+            mstore(0xc0, and(shr(64, word), 0x3fff)) // without the bits of held prices
             mstore(0xe0, and(shr(56, word), 0xf7)) // without the bit of the pause
             mstore(0x100, and(word, LOW_32))
             mstore(0x120, and(shr(40, word), 0xffff))
@@ -77,12 +77,19 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
         }
     }
 
-    /// @notice The cheapest read, for views: a call with the index alone, two bytes without a selector, answers the word
-    ///         of `slotAt`.
+    /// @notice The cheapest reads, for views, by calldata without a selector. Two bytes, the index: the word of `slotAt`.
+    ///         Three, with 0 for the market or 1 for the redemption behind it: the word of `heldAt`.
     fallback() external {
-        if (msg.data.length != 2) revert UnknownFunction();
+        if (msg.data.length == 2) {
+            assembly ("memory-safe") {
+                mstore(0, and(sload(shr(240, calldataload(0))), not(PAUSED)))
+                return(0, 32)
+            }
+        }
+        if (msg.data.length != 3 || uint8(msg.data[2]) > 1) revert UnknownFunction();
+        uint256 word = heldAt(uint16(bytes2(msg.data)), uint8(msg.data[2]));
         assembly ("memory-safe") {
-            mstore(0, and(sload(shr(240, calldataload(0))), not(PAUSED)))
+            mstore(0, word)
             return(0, 32)
         }
     }
@@ -90,6 +97,11 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
     /// @inheritdoc IPriceStore
     function slotAt(uint16 index) external view returns (uint256) {
         return _slot(index) & ~PAUSED;
+    }
+
+    /// @inheritdoc IPriceStore
+    function heldAt(uint16 index, uint8 field) public view returns (uint256) {
+        return _slot(index) & (MARKET_HELD >> field) == 0 ? 0 : held[field * FIELD + index];
     }
 
     /// @inheritdoc IPriceStore

@@ -3,7 +3,7 @@ pragma solidity 0.8.28;
 
 import {StoreSlots} from "./StoreSlots.sol";
 
-/// @title Who may do what: an owner in two steps, and a guardian who can only stop
+/// @title Who may do what: an owner in two steps, a guardian who can only stop, a set owner who can only replace in time
 abstract contract StoreRoles is StoreSlots {
     /// @notice Registers tokens, changes signers and guardian, resumes; has no part in prices.
     address public owner;
@@ -11,6 +11,8 @@ abstract contract StoreRoles is StoreSlots {
     address public pendingOwner;
     /// @notice May pause tokens, as the owner may; zero for nobody.
     address public guardian;
+    /// @notice May replace signers after the delay and remove some at once, as the owner may; zero for nobody.
+    address public setOwner;
 
     /// @notice `to` may accept the ownership.
     event OwnershipTransferStarted(address indexed from, address indexed to);
@@ -18,6 +20,8 @@ abstract contract StoreRoles is StoreSlots {
     event OwnershipTransferred(address indexed from, address indexed to);
     /// @notice `guardian` may pause now, and nobody before it.
     event GuardianSet(address indexed guardian);
+    /// @notice `setOwner` may replace and remove signers now, and nobody before it but the owner.
+    event SetOwnerSet(address indexed setOwner);
 
     modifier onlyOwner() {
         if (msg.sender != owner) revert NotOwner(msg.sender);
@@ -55,5 +59,11 @@ abstract contract StoreRoles is StoreSlots {
     function setGuardian(address guardian_) external onlyOwner {
         guardian = guardian_;
         emit GuardianSet(guardian_);
+    }
+
+    /// @notice Replace the set owner; zero leaves signers to the owner alone.
+    function setSetOwner(address setOwner_) external onlyOwner {
+        setOwner = setOwner_;
+        emit SetOwnerSet(setOwner_);
     }
 }

@@ -1,37 +1,33 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {memberAt, readSigners, stepThresholdOf, thresholdOf, writeSigners} from "./SignerBlob.sol";
-import {StoreFeeds} from "./StoreFeeds.sol";
+import {activeAtOf, memberAt, readSigners, stepThresholdOf, thresholdOf, writeSigners} from "./SignerBlob.sol";
+import {StoreSignatures} from "./StoreSignatures.sol";
 
-/// @title Whose signatures count: k of n by weight, in epochs that change after a delay and overlap for a while
-/// @dev What is signed: EIP-712, `Batch(uint48 epoch,uint32 roundTime,bytes items)`, bound to chain and store.
-///      Signatures: signerIndex 1 | r 32 | vs 32 (EIP-2098), strictly ascending by signerIndex.
-abstract contract StoreSigners is StoreFeeds {
-    uint256 internal constant HEADER = 10;
-    uint256 internal constant SIGNATURE = 65;
-    uint256 private constant ECRECOVER = 1; // the precompile's address
+/// @title Whose signatures count: k of n by weight, in epochs that end by time alone
+/// @dev A round belongs to the set in force at its roundTime. When that changes is written down before it does, in the word
+///      that each push reads; that storage moves on afterwards changes nothing.
+abstract contract StoreSigners is StoreSignatures {
+    uint256 internal constant MAX_AHEAD_S = 30;
+    uint256 private constant LOW_96 = type(uint96).max;
     uint256 private constant LOW_216 = (1 << 216) - 1;
-    bytes32 private constant BATCH = keccak256("Batch(uint48 epoch,uint32 roundTime,bytes items)");
-    bytes32 private constant DOMAIN =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
-    bytes32 private constant NAME = keccak256("lrt-oracle");
-    bytes32 private constant VERSION = keccak256("1");
+    uint256 private constant EMERGENCY = 1 << 216;
+    uint256 private constant TIME_AT = 217;
+    uint256 private constant NEVER = (1 << 39) - 1;
 
     /// @notice Seconds from a change of signers to the moment from which it counts.
     uint256 public immutable rotationDelayS;
-    /// @notice Seconds for which the set before is still taken after that.
+    /// @notice Seconds for which rounds from before that moment are still taken of the set before; not after an emergency.
     uint256 public immutable overlapS;
-    uint256 private immutable chainAtStart;
-    bytes32 private immutable separatorAtStart;
 
-    /// @dev Each: time 40 | count 8 | epoch 48 | blob 160. The time is, of `set`, when the set before it ends; of
-    ///      `nextSet`, from when it counts. Thresholds, addresses and weights are in the code of `blob`.
+    /// @dev Each: time 39 | emergency 1 | count 8 | epoch 48 | blob 160. The time is, of `set`, when the next one takes over
+    ///      (all ones: nobody is known to); of `previousSet`, when it ended; of `nextSet`, its activeAt. The bit says that
+    ///      the set at whose end that is has no overlap. Thresholds, addresses and weights are in the code of `blob`.
     uint256 private set;
     uint256 private previousSet;
     uint256 private nextSet;
 
-    /// @notice Batches of this epoch are taken from `activeAt` on.
+    /// @notice Rounds from `activeAt` on are this epoch's, if it is armed before or was declared in an emergency.
     event SignersSet(
         uint48 indexed epoch,
         uint96 threshold,
@@ -40,8 +36,15 @@ abstract contract StoreSigners is StoreFeeds {
         uint96[] weights,
         uint256 activeAt
     );
-    /// @notice This epoch is the one to sign for; the one before is taken until `overlapEnds`.
+    /// @notice This epoch takes over at `activeAt`: enough of its signers have shown that they are there.
+    event Armed(uint48 indexed epoch, uint256 activeAt);
+    /// @notice This epoch takes over at `activeAt` in any case, and without an overlap: the keys before it are not trusted.
+    event Emergency(uint48 indexed epoch, uint256 activeAt);
+    /// @notice Storage has moved on to this epoch, which was in force before; rounds of the one before are taken until
+    ///         `overlapEnds`.
     event EpochStarted(uint48 indexed epoch, uint256 overlapEnds);
+    /// @notice Signers at these indexes have no weight any more in this epoch.
+    event SignersRemoved(uint48 indexed epoch, uint8[] indexes);
 
     constructor(
         uint256 rotationDelayS_,
@@ -52,135 +55,185 @@ abstract contract StoreSigners is StoreFeeds {
         uint96 stepThreshold
     ) {
         if (rotationDelayS_ > 30 days || overlapS_ > 1 days) revert BadSettings();
+        if (rotationDelayS_ != 0 && rotationDelayS_ <= MAX_AHEAD_S) revert BadSettings();
         (rotationDelayS, overlapS) = (rotationDelayS_, overlapS_);
-        chainAtStart = block.chainid;
-        separatorAtStart = _separator();
-        set = _pack(1, signers, weights, threshold, stepThreshold);
+        set = _pack(1, 0, signers, weights, threshold, stepThreshold) | (NEVER << TIME_AT);
         emit SignersSet(1, threshold, stepThreshold, signers, weights, block.timestamp);
         emit EpochStarted(1, 0);
     }
 
-    /// @notice Replace the signers after `rotationDelayS`; what was set before and does not count yet is forgotten.
+    // ------------------------------------------------------------------------------------------------------- change
+
+    /// @notice Replace the signers after `rotationDelayS`, if they are armed by then; what was set before and is not in
+    ///         force yet is forgotten.
     /// @param signers addresses of the operators' report keys
     /// @param weights their stake weights, in the same order
     /// @param threshold weight that a batch needs, more than half of the total
     /// @param stepThreshold weight with which a price may move by any step, at least the threshold
     function setSigners(address[] calldata signers, uint96[] calldata weights, uint96 threshold, uint96 stepThreshold)
         external
-        onlyOwner
     {
-        if (_isDue(nextSet)) _start();
-        uint48 epoch = uint48(set >> 160) + 1;
-        uint256 activeAt = block.timestamp + rotationDelayS;
-        nextSet = _pack(epoch, signers, weights, threshold, stepThreshold) | (activeAt << 216);
-        emit SignersSet(epoch, threshold, stepThreshold, signers, weights, activeAt);
-        if (rotationDelayS == 0) _start();
+        _moveOn();
+        if (msg.sender != owner && (msg.sender != setOwner || set & EMERGENCY != 0)) revert NotSetOwner(msg.sender);
+        _follow(0, signers, weights, threshold, stepThreshold);
     }
 
-    /// @notice Who may sign now: whoever makes a batch now signs for this epoch.
+    /// @notice Replace signers whose keys are not to be trusted: after `rotationDelayS`, armed or not, without an overlap.
+    ///         Pause the tokens until then.
+    function setSignersInEmergency(
+        address[] calldata signers,
+        uint96[] calldata weights,
+        uint96 threshold,
+        uint96 stepThreshold
+    ) external onlyOwner {
+        _moveOn();
+        emit Emergency(_follow(EMERGENCY, signers, weights, threshold, stepThreshold), block.timestamp + rotationDelayS);
+    }
+
+    /// @notice Show that the next set's keys are there, so that it takes over at its time. Anybody may carry it.
+    /// @param signatures of `armDigest`, with at least the threshold's weight of the next set, ascending by signer
+    function arm(bytes calldata signatures) external {
+        uint256 next = nextSet;
+        bytes32 digest_ = armDigest();
+        _checkKind(0, signatures);
+        _weigh(next, digest_, signatures);
+        set = (set & LOW_216) | ((next >> TIME_AT) << TIME_AT);
+        emit Armed(uint48(next >> 160), next >> TIME_AT);
+    }
+
+    /// @notice Take the weight of some signers at once, in the epoch that they are in. Thresholds stay, so that any two
+    ///         batches still have a signer in common.
+    /// @param epoch present, next, or the one before
+    /// @param indexes of the signers in that set
+    function removeSigners(uint48 epoch, uint8[] calldata indexes) external {
+        if (msg.sender != setOwner && msg.sender != owner) revert NotSetOwner(msg.sender);
+        _moveOn();
+        if (epoch == _epochOf(set)) set = _without(set, indexes);
+        else if (epoch != 0 && epoch == _epochOf(nextSet)) nextSet = _without(nextSet, indexes);
+        else if (epoch != 0 && epoch == _epochOf(previousSet)) previousSet = _without(previousSet, indexes);
+        else revert WrongEpoch(epoch, _epochOf(set));
+        emit SignersRemoved(epoch, indexes);
+    }
+
+    // --------------------------------------------------------------------------------------------------------- read
+
+    /// @notice Who is in force now: whoever makes a batch now signs for this epoch.
     function signerSet()
         external
         view
         returns (uint48 epoch, uint256 threshold, address[] memory signers, uint96[] memory weights)
     {
-        (epoch, threshold,, signers, weights) = _unpack(_isDue(nextSet) ? nextSet : set);
+        (epoch, threshold,, signers, weights) = _unpack(_inForce());
     }
 
-    /// @notice The set that comes next and from when; epoch 0 if none is to come.
+    /// @notice The set that is to come and from when; epoch 0 if none is. It comes only if it is `armed` by then.
     function nextSigners() external view returns (uint48 epoch, uint256 activeAt) {
         uint256 next = nextSet;
-        return (uint48(next >> 160), next >> 216);
+        return block.timestamp >= next >> TIME_AT ? (0, 0) : (_epochOf(next), next >> TIME_AT);
     }
 
-    /// @notice Both thresholds of the epoch for which is signed now.
+    /// @notice Whether the set that is to come takes over for certain.
+    function armed() external view returns (bool) {
+        uint256 ends = set >> TIME_AT;
+        return ends != NEVER && block.timestamp < ends;
+    }
+
+    /// @notice What the next set's signers sign to arm it: EIP-712, `Arm(uint48 epoch,bytes32 set)`. Reverts where nothing
+    ///         waits for it.
+    function armDigest() public view returns (bytes32) {
+        uint256 next = nextSet;
+        // later, rounds of the present set that lie ahead and beyond activeAt could have been taken already
+        if (set >> TIME_AT != NEVER || block.timestamp + MAX_AHEAD_S >= next >> TIME_AT) revert NothingToArm();
+        return _armDigest(next);
+    }
+
+    /// @notice Both thresholds of the epoch that is in force now.
     function thresholds() external view returns (uint256 threshold, uint256 stepThreshold) {
-        (, threshold, stepThreshold,,) = _unpack(_isDue(nextSet) ? nextSet : set);
+        (, threshold, stepThreshold,,) = _unpack(_inForce());
     }
 
-    /// @notice Until when batches of the epoch before the one in `signerSet` are taken.
+    /// @notice Until when rounds of the epoch before the one in `signerSet` are taken, those from before it began; 0 if there
+    ///         was none. Older ones than maxPushAgeS are not taken either, so a longer overlapS means no more than that.
     function overlapEnds() external view returns (uint256) {
-        return _isDue(nextSet) ? block.timestamp + overlapS : set >> 216;
-    }
-
-    /// @notice EIP-712 digest of a batch, as operators sign it. Nothing but the header's length is checked.
-    function digest(bytes calldata batch) external view returns (bytes32) {
-        if (batch.length < HEADER) revert BadLength(batch.length, 0);
-        return _digest(batch);
-    }
-
-    /// @notice EIP-712 domain separator; it follows the chain through a fork.
-    function domainSeparator() public view returns (bytes32) {
-        return block.chainid == chainAtStart ? separatorAtStart : _separator();
+        uint256 before = _isOver() ? set : previousSet;
+        return before == 0 ? 0 : _overlapEnds(before);
     }
 
     // ------------------------------------------------------------------------------------------------------- check
 
-    /// @dev Reverts unless the epoch is taken now and signers of enough weight signed the digest.
+    /// @dev Reverts unless the epoch was in force at roundTime and is taken now, and signers of enough weight signed.
     /// @return words the set in memory, for its other threshold
     /// @return weight of all who signed
-    function _check(uint256 epoch, bytes32 digest_, bytes calldata signatures)
+    function _check(uint256 epoch, uint256 roundTime, bytes32 digest_, bytes calldata signatures)
         internal
         returns (uint256 words, uint256 weight)
     {
         uint256 found = set;
-        if (epoch != uint48(found >> 160)) found = _other(epoch, found);
-        uint256 count_ = uint8(found >> 208);
-        words = readSigners(address(uint160(found)), count_);
-        uint256 bad; // position of the first bad signature, plus one
-        // Solidity's own loop and ecrecover cost some 250 gas more a signature. `vs` is v - 27 in its top bit, then s:
-        // below 2^255, so in the low form but for a chance of 2^-128; a second form of a signature would be worth
-        // nothing more, as roundTime stops a replay and the ascending index a double. No answer leaves the signer 0.
-        assembly ("memory-safe") {
-            let at := signatures.offset
-            let end := add(at, signatures.length)
-            let input := mload(0x40)
-            let members := add(words, 32)
-            let next := 0 // lowest signer index that may come: ascending, so nobody counts twice
-            mstore(input, digest_)
-            for {} lt(at, end) { at := add(at, SIGNATURE) } {
-                let index := byte(0, calldataload(at))
-                let vs := calldataload(add(at, 33))
-                mstore(add(input, 32), add(27, shr(255, vs)))
-                mstore(add(input, 64), calldataload(add(at, 1)))
-                mstore(add(input, 96), shr(1, shl(1, vs)))
-                mstore(0, 0)
-                pop(staticcall(gas(), ECRECOVER, input, 128, 0, 32))
-                let signer := mload(0)
-                let member := mload(add(members, shl(5, index)))
-                if or(or(lt(index, next), iszero(lt(index, count_))), or(iszero(signer), sub(signer, shr(96, member)))) {
-                    bad := add(1, div(sub(at, signatures.offset), SIGNATURE))
-                    break
-                }
-                weight := add(weight, shr(160, shl(160, member)))
-                next := add(index, 1)
-            }
+        uint256 ends = found >> TIME_AT;
+        if (epoch != _epochOf(found) || block.timestamp >= ends || roundTime >= ends) {
+            found = _other(found, epoch, roundTime);
         }
-        if (bad != 0) revert BadSignature(bad - 1);
-        if (weight < thresholdOf(words)) revert BelowThreshold(weight, thresholdOf(words));
+        (words, weight) = _weigh(found, digest_, signatures);
+        if (roundTime < activeAtOf(words)) revert WrongEpoch(epoch, _epochOf(set));
     }
 
-    /// @dev The set of an epoch that is not the one in storage: it starts now, or is in its overlap, or reverts.
-    function _other(uint256 epoch, uint256 current) private returns (uint256) {
-        if (epoch == uint48(nextSet >> 160) && _isDue(nextSet)) {
-            _start();
-            return set;
-        }
+    /// @dev The set of an epoch that is not simply the one in storage: it took over, or was before, or reverts.
+    function _other(uint256 current, uint256 epoch, uint256 roundTime) private returns (uint256) {
         uint256 before = previousSet;
-        if (epoch != uint48(before >> 160) || block.timestamp >= current >> 216) {
-            revert WrongEpoch(epoch, uint48(current >> 160));
+        if (block.timestamp >= current >> TIME_AT) {
+            (before, current) = (current, nextSet);
+            if (epoch == _epochOf(current)) {
+                _moveOn();
+                return current;
+            }
         }
+        bool was = epoch == _epochOf(before) && roundTime < before >> TIME_AT;
+        if (!was || block.timestamp >= _overlapEnds(before)) revert WrongEpoch(epoch, _epochOf(current));
         return before;
     }
 
-    function _start() private {
-        uint256 next = nextSet & LOW_216;
-        uint256 ends = block.timestamp + overlapS;
-        (previousSet, set, nextSet) = (set & LOW_216, next | (ends << 216), 0);
-        emit EpochStarted(uint48(next >> 160), ends);
+    /// @dev Storage follows what time has done.
+    function _moveOn() private {
+        if (!_isOver()) return;
+        uint256 next = nextSet;
+        (previousSet, set, nextSet) = (set, (next & LOW_216) | (NEVER << TIME_AT), 0);
+        emit EpochStarted(_epochOf(next), _overlapEnds(previousSet));
     }
 
-    function _isDue(uint256 next) private view returns (bool) {
-        return next != 0 && block.timestamp >= next >> 216;
+    function _isOver() private view returns (bool) {
+        return block.timestamp >= set >> TIME_AT;
+    }
+
+    function _inForce() private view returns (uint256) {
+        return _isOver() ? nextSet : set;
+    }
+
+    function _overlapEnds(uint256 before) private view returns (uint256) {
+        return (before >> TIME_AT) + (before & EMERGENCY == 0 ? overlapS : 0);
+    }
+
+    function _epochOf(uint256 packed) private pure returns (uint48) {
+        return uint48(packed >> 160);
+    }
+
+    // --------------------------------------------------------------------------------------------------------- sets
+
+    /// @dev Write down who comes next. Known to come are: anybody without a delay, and whoever replaces keys that are not
+    ///      trusted.
+    function _follow(
+        uint256 emergency,
+        address[] calldata signers,
+        uint96[] calldata weights,
+        uint96 threshold,
+        uint96 stepThreshold
+    ) private returns (uint48 epoch) {
+        epoch = _epochOf(set) + 1;
+        uint256 activeAt = block.timestamp + rotationDelayS;
+        nextSet = _pack(epoch, activeAt, signers, weights, threshold, stepThreshold) | (activeAt << TIME_AT) | emergency;
+        bool comes = emergency != 0 || rotationDelayS == 0;
+        set = (set & LOW_216) | ((comes ? activeAt : NEVER) << TIME_AT) | emergency;
+        emit SignersSet(epoch, threshold, stepThreshold, signers, weights, activeAt);
+        _moveOn();
     }
 
     /// @dev The threshold is more than half of the weight, so that any two batches have a signer in common. With less,
@@ -188,29 +241,58 @@ abstract contract StoreSigners is StoreFeeds {
     ///      somebody has signed both, which proves who it was.
     function _pack(
         uint48 epoch,
+        uint256 activeAt,
         address[] memory signers,
         uint96[] memory weights,
         uint96 threshold,
         uint96 stepThreshold
     ) private returns (uint256) {
+        uint256[] memory members = _members(signers, weights);
+        uint256 total = _total(members);
+        if (threshold > total || uint256(threshold) * 2 <= total) revert BadThreshold(threshold, total);
+        if (stepThreshold > total || stepThreshold < threshold) revert BadThreshold(stepThreshold, total);
+        uint256 head = (activeAt << 192) | (uint256(stepThreshold) << 96) | threshold;
+        return (members.length << 208) | (uint256(epoch) << 160) | _written(head, members);
+    }
+
+    function _members(address[] memory signers, uint96[] memory weights) private pure returns (uint256[] memory members) {
         uint256 count_ = signers.length;
         if (count_ == 0 || count_ > 255 || weights.length != count_) revert BadSettings();
-        uint256[] memory members = new uint256[](count_);
-        uint256 total;
+        members = new uint256[](count_);
         for (uint256 i; i < count_; ++i) {
             address signer = signers[i];
             if (signer == address(0) || weights[i] == 0) revert BadSigner(i);
             for (uint256 j; j < i; ++j) {
                 if (signers[j] == signer) revert BadSigner(i);
             }
-            total += weights[i];
             members[i] = (uint256(uint160(signer)) << 96) | weights[i];
         }
-        if (threshold > total || uint256(threshold) * 2 <= total) revert BadThreshold(threshold, total);
-        if (stepThreshold > total || stepThreshold < threshold) revert BadThreshold(stepThreshold, total);
-        address blob = writeSigners((uint256(stepThreshold) << 128) | threshold, members);
+    }
+
+    /// @dev A set's word with the weights at these indexes taken.
+    function _without(uint256 packed, uint8[] calldata indexes) private returns (uint256) {
+        uint256 count_ = uint8(packed >> 208);
+        uint256 words = readSigners(address(uint160(packed)), count_);
+        uint256[] memory members = new uint256[](count_);
+        for (uint256 i; i < count_; ++i) members[i] = memberAt(words, i);
+        for (uint256 i; i < indexes.length; ++i) {
+            uint256 index = indexes[i];
+            if (index >= count_ || members[index] & LOW_96 == 0) revert BadSigner(index);
+            members[index] &= ~LOW_96;
+        }
+        if (_total(members) < thresholdOf(words)) revert BadThreshold(thresholdOf(words), _total(members));
+        uint256 head = (activeAtOf(words) << 192) | (stepThresholdOf(words) << 96) | thresholdOf(words);
+        return ((packed >> 160) << 160) | _written(head, members);
+    }
+
+    function _total(uint256[] memory members) private pure returns (uint256 total) {
+        for (uint256 i; i < members.length; ++i) total += members[i] & LOW_96;
+    }
+
+    function _written(uint256 head, uint256[] memory members) private returns (uint160) {
+        address blob = writeSigners(head, members);
         if (blob == address(0)) revert BadSettings();
-        return (count_ << 208) | (uint256(epoch) << 160) | uint160(blob);
+        return uint160(blob);
     }
 
     function _unpack(uint256 packed)
@@ -234,33 +316,5 @@ abstract contract StoreSigners is StoreFeeds {
             weights[i] = uint96(member);
         }
         return (uint48(packed >> 160), thresholdOf(words), stepThresholdOf(words), signers, weights);
-    }
-
-    // ------------------------------------------------------------------------------------------------------ digest
-
-    /// @dev The batch has at least its header.
-    function _digest(bytes calldata batch) internal view returns (bytes32 digest_) {
-        bytes32 separator = domainSeparator();
-        bytes32 kind = BATCH;
-        assembly ("memory-safe") {
-            let header := calldataload(batch.offset)
-            let length := sub(batch.length, HEADER)
-            let free := mload(0x40)
-            calldatacopy(free, add(batch.offset, HEADER), length)
-            let items := keccak256(free, length)
-            mstore(free, kind)
-            mstore(add(free, 32), shr(208, header))
-            mstore(add(free, 64), and(shr(176, header), 0xffffffff))
-            mstore(add(free, 96), items)
-            let body := keccak256(free, 128)
-            mstore(free, hex"1901")
-            mstore(add(free, 2), separator)
-            mstore(add(free, 34), body)
-            digest_ := keccak256(free, 66)
-        }
-    }
-
-    function _separator() private view returns (bytes32) {
-        return keccak256(abi.encode(DOMAIN, NAME, VERSION, block.chainid, address(this)));
     }
 }

@@ -67,6 +67,9 @@ class StoreFacts:
         owner_is_key: no code at the owner's address: neither a timelock nor a Safe.
         next_epoch: number and time (Unix s) of the signer set that is to come, None for none.
         next_group: who is in it, where that could be read.
+        armed: that set takes over for certain: enough of its signers have shown that they are there, or the owner declared an
+            emergency.
+        set_owner: may replace signers after the delay and remove some at once; None for the owner alone.
         overlap_ends_s: until when the set before the present one is taken.
     """
 
@@ -87,6 +90,8 @@ class StoreFacts:
     group: Group
     next_epoch: tuple[int, int] | None
     next_group: Group | None
+    armed: bool
+    set_owner: bytes | None
     classes: tuple[Limits, ...]
     paused: tuple[str, ...]
     bonding: Bonding | None
@@ -98,6 +103,7 @@ def costs(facts: StoreFacts) -> list[dict[str, Any]]:
     slashed = "slashed only for a contradiction"
     return [
         _cost(group, "no news", group.total - group.threshold + 1, "refusing costs the rewards, no bond"),
+        _cost(group, "a crash delayed", group.total - group.strong + 1, "refusing; it lands within two waits; no bond"),
         _twice(group),
         _cost(group, "a price beyond the step, after its wait", group.threshold, slashed),
         _cost(group, "any price at once", group.strong, slashed),
@@ -164,16 +170,21 @@ def _roles(facts: StoreFacts) -> Iterator[_Row]:
     )  # fmt: skip
     yield (
         "owner", _who(facts.owner) + (" (a plain key)" if facts.owner_is_key else " (a contract)"),
-        "replace signers; and at once: register tokens; replace the guardian; resume", delay_s,
+        "replace signers; and at once: remove signers; register tokens; replace guardian and set owner; resume", delay_s,
         "its own signers, and so any price, " + (f"{delay_s} s after everybody saw it coming" if delay_s else "at once"),
     )  # fmt: skip
+    if facts.set_owner is not None:
+        yield (
+            "set owner", _who(facts.set_owner), "replace signers; and at once: remove signers", delay_s,
+            f"its own signers, and so any price, after {delay_s} s; at once only fewer signers, who still reach the threshold",
+        )  # fmt: skip
     if facts.pending_owner is not None:
         yield "pending owner", _who(facts.pending_owner), "become the owner", 0, "the owner's, once it accepts"
     if facts.next_epoch is not None:
         epoch, at_s = facts.next_epoch
         yield (
             "signers to come", f"epoch {epoch}", "as the present signers", max(0, at_s - facts.time_s),
-            f"as the present signers, from {at_s} (Unix s)",
+            f"as the present signers, from {at_s} (Unix s)" + ("" if facts.armed else ", if they are armed by then"),
         )  # fmt: skip
     if facts.bonding is not None:
         yield from _registry(facts.bonding)
@@ -197,14 +208,18 @@ def _registry(bonding: Bonding) -> Iterator[_Row]:
 def _walk(limits: Limits, max_push_age_s: int) -> str:
     """How far the threshold can walk a price, and how soon it is anywhere.
 
+    Two steps a gap: one with which it opens, one inside of it; in a gap of which only its first second lies in the block's
+    window there is room for the first.
     A block takes every round from max_push_age_s before it to MAX_AHEAD_S after it: there the first steps come at once,
     and so does a price whose wait fits in. Whole percents, rounded to the nearest.
     """
     window_s = max_push_age_s + MAX_AHEAD_S
-    where = f"class {limits.number}: {limits.step_bps} bps every {limits.min_gap_s} s of round times"
+    where = f"class {limits.number}: twice {limits.step_bps} bps every {limits.min_gap_s} s of round times"
     if limits.step_wait_s <= window_s:
         return f"{where}; any price in one block, as {limits.step_wait_s} s of standing by it fit into its {window_s} s"
-    steps = 1 + window_s // limits.min_gap_s
+    gaps, left_s = divmod(window_s, limits.min_gap_s)
+    in_gap = min(2, limits.min_gap_s)  # a gap of one second has no second inside
+    steps = in_gap * gaps + (in_gap if left_s else 1)
     up, down = _percent(BPS + limits.step_bps, steps) - _HUNDRED, _HUNDRED - _percent(BPS - limits.step_bps, steps)
     most = f"{up} % up" if up <= _MOST_PERCENT else f"over {_MOST_PERCENT} % up"
     return (
@@ -269,14 +284,15 @@ def _coming(facts: StoreFacts) -> dict[str, Any] | None:
         return None
     epoch, at_s = facts.next_epoch
     known = {} if facts.next_group is None else _group(facts.next_group)
-    return {"members": None, **known, "epoch": epoch, "from_s": at_s}
+    return {"members": None, **known, "epoch": epoch, "from_s": at_s, "armed": facts.armed}
 
 
 def _cautions(facts: StoreFacts) -> list[str]:
-    """What of it is unsafe with real money; nothing is on a local chain."""
+    """A rotation that comes to nothing as it stands; and what is unsafe with real money, which nothing is on a local chain."""
+    unarmed = list(_unarmed(facts))
     if facts.chain_id in LOCAL_CHAINS:
-        return []
-    return cautions(
+        return unarmed
+    return unarmed + cautions(
         rotation_delay_s=facts.rotation_delay_s,
         overlap_s=facts.overlap_s,
         max_push_age_s=facts.max_push_age_s,
@@ -285,6 +301,21 @@ def _cautions(facts: StoreFacts) -> list[str]:
         step_bps=max(c.step_bps for c in facts.classes),
         guardian=facts.guardian is not None,
         owner_is_key=facts.owner_is_key,
+    )
+
+
+def _unarmed(facts: StoreFacts) -> Iterator[str]:
+    if facts.next_epoch is None or facts.armed:
+        return
+    epoch, at_s = facts.next_epoch
+    need = (
+        f"weight {facts.next_group.threshold} of {facts.next_group.total}"
+        if facts.next_group
+        else "its threshold's weight"
+    )
+    yield (
+        f"epoch {epoch} is due at {at_s} (Unix s) and is not armed: it never takes over unless {need} signs for it more than"
+        f" {MAX_AHEAD_S} s before: they sign armDigest(), anybody carries that with arm()"
     )
 
 

@@ -24,12 +24,13 @@ from oracle.tables.schema import Problem
 
 _CLASS_SHIFT = 13
 _WORD = 32
-_NEXT_SET = 2 * 65_536 + 14
-"""Storage place of StoreSigners.nextSet: behind both arrays of StoreSlots, three of StoreRoles, nine of StoreFeeds, and
-set and previousSet."""
+_NEXT_SET = 4 * 65_536 + 15
+"""Storage place of StoreSigners.nextSet: behind the arrays of StoreSlots, four of StoreRoles, nine of StoreFeeds, and set and
+previousSet."""
 _NO_CODE = ("0x", "0x0", "")
 _LONGEST_NAME = 42
 _MOST_DECIMALS = 77
+_ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
 _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
@@ -79,7 +80,7 @@ class Look:
         members = tuple(
             Member(address=_raw(s), weight=int(w), bond=b) for s, w, b in zip(signers, weights, bonds, strict=True)
         )
-        owner, pending, guardian = [await self._who(r) for r in ("owner", "pendingOwner", "guardian")]
+        owner, pending, guardian, set_owner = [await self._who(r) for r in _ROLES]
         feeds = await self._feeds()
         coming, at_s = await self._client.read("nextSigners", block=self._at)
         pends = coming > epoch
@@ -102,6 +103,8 @@ class Look:
             group=Group(epoch=epoch, threshold=threshold, strong=strong, members=members),
             next_epoch=(int(coming), int(at_s)) if pends else None,
             next_group=await self._next(int(coming), int(at_s)) if pends else None,
+            armed=bool(await self._number("armed")),
+            set_owner=set_owner if any(set_owner) else None,
             classes=await self._classes(feeds),
             paused=await self._paused(feeds),
             bonding=bonding,
@@ -144,14 +147,14 @@ class Look:
         """Who is in the set to come: its word in storage names the contract whose code holds it. None if that is not so."""
         place = "0x" + self._client.domain.store.hex()
         word = int(str(await self._client.nodes.agreed("eth_getStorageAt", place, hex(_NEXT_SET), self._at)), 16)
-        if word >> 160 & (1 << 48) - 1 != epoch or word >> 216 != at_s:
+        if word >> 160 & (1 << 48) - 1 != epoch or word >> 217 != at_s:
             return None
         where = "0x" + (word & (1 << 160) - 1).to_bytes(20, "big").hex()
         code = bytes.fromhex(str(await self._client.nodes.agreed("eth_getCode", where, self._at))[2:])
         words = [code[i : i + _WORD] for i in range(1, len(code), _WORD)]
         if len(words) != (word >> 208 & 0xFF) + 1 or len(words[-1]) != _WORD:
             return None
-        strong, threshold = words[0][:16], words[0][16:]
+        strong, threshold = words[0][8:20], words[0][20:]
         members = tuple(Member(address=w[:20], weight=int.from_bytes(w[20:], "big")) for w in words[1:])
         return Group(
             epoch=epoch,

@@ -22,6 +22,7 @@ from oracle.commands.shell import USAGE, Exit, numbers, plan_of, printed, severa
 @click.option("--step-threshold", type=int, help="Weight with which a price may move by any step.")
 @click.option("--owner", help="A timelock or Safe that the store is offered to; it calls acceptOwnership().")
 @click.option("--guardian", help="May pause, and nothing else.")
+@click.option("--set-owner", help="May replace signers in time and remove some at once.")
 @click.option("--max-push-age", "max_push_age_s", type=int, help="Seconds after which a batch is refused.")
 @click.option("--rotation-delay", "rotation_delay_s", type=int, help="Seconds until new signers count.")
 @click.option("--overlap", "overlap_s", type=int, help="Seconds for which the signers before still count then.")

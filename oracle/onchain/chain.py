@@ -27,7 +27,7 @@ from oracle.onchain.answers import (
     read_simulated,
 )
 from oracle.onchain.costs import MOST_GAS, BatchTooBig, Costs
-from oracle.onchain.mirror import StoreLimits, Waiting
+from oracle.onchain.mirror import Beside, Gap, HeldPrice, StoreLimits, opened_by
 from oracle.onchain.nodes import ChainError, Nodes
 from oracle.onchain.refusals import Sent
 from oracle.onchain.store_abi import calldata
@@ -41,12 +41,13 @@ __all__ = ["BatchTooBig", "ChainError", "Head", "Landed", "Refusal", "Sent", "St
 _GWEI = 10**9
 _AHEAD = "TooFarAhead"
 _GAS_NUM, _GAS_DEN = 6, 5
-_LOW_16 = 0xFFFF
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
 _MOST_FEEDS = 65_536
 _MOST_POKE_GAS = 500_000
-_HELD = 65_536  # storage place of the first price that is held back: behind the slots
+_GAPS = 65_536  # storage place of the first gap: behind the slots
+_HELD = (131_072, 196_608)  # of the first held market price and the first held redemption rate
+_HELD_BITS = (1 << 79, 1 << 78)
 _log = structlog.get_logger("oracle.chain")
 
 
@@ -182,7 +183,7 @@ class StoreClient:
         return bool(market), bool(redemption)
 
     async def limits(self, index: int) -> StoreLimits:
-        """What the store takes of a feed; what changes from block to block is `paused` and `waiting`."""
+        """What the store takes of a feed; what changes from block to block is `paused` and `beside`."""
         (max_age_s,) = await self.read("maxPushAgeS")
         ((min_gap_s, step_bps, step_wait_s),) = await self.read("limitsOf", index)
         return StoreLimits(max_push_age_s=max_age_s, min_gap_s=min_gap_s, step_bps=step_bps, step_wait_s=step_wait_s)
@@ -191,23 +192,19 @@ class StoreClient:
         """Whether the guardian stopped a feed."""
         return bool((await self.read("paused", index, block=hex(block)))[0])
 
-    async def waiting(self, index: int, block: int) -> Waiting | None:
-        """The prices of a feed that the store holds back: market 88 | redemption 88 | inside 16 | since 32 | last 32."""
-        place = hex(_HELD + index)
-        raw: Any = await self.nodes.agreed("eth_getStorageAt", self._store, place, hex(block))
+    async def beside(self, index: int, block: int) -> Beside:
+        """What the store holds of a feed beside its slot, at a block; docs/contracts.md has the words."""
+        places = (index, _GAPS + index, *(at + index for at in _HELD))
+        slot, gap, *held = await asyncio.gather(*(self._word(place, block) for place in places))
+        prices = [_held_price(h) if slot & bit else None for h, bit in zip(held, _HELD_BITS, strict=True)]
+        return Beside(market=prices[0], redemption=prices[1], gap=_gap(slot, gap))
+
+    async def _word(self, place: int, block: int) -> int:
+        raw: Any = await self.nodes.agreed("eth_getStorageAt", self._store, hex(place), hex(block))
         try:
-            word = int(str(raw), 16)
+            return int(str(raw), 16)
         except ValueError:
-            raise self._strange(f"held price {str(raw)[:40]!r}") from None
-        if not word:
-            return None
-        return Waiting(
-            market_wad=word >> 168,
-            redemption_wad=word >> 80 & _LOW_88,
-            since_s=word >> 32 & _LOW_32,
-            last_s=word & _LOW_32,
-            inside_s=word >> 64 & _LOW_16,
-        )
+            raise self._strange(f"word of storage {str(raw)[:40]!r}") from None
 
     async def step_threshold(self) -> int:
         """Weight with which a price may move by any step."""
@@ -393,6 +390,32 @@ class StoreClient:
         if self._signer is None:
             raise ChainError("no gas key: set targets.*.gas_keyfile, or run dry")
         return self._signer
+
+
+def _held_price(word: int) -> HeldPrice:
+    """From its word: price 88 | above 1 | 71 unused | priceAt 32 | since 32 | trueAt 32."""
+    return HeldPrice(
+        true_at_s=word & _LOW_32,
+        since_s=word >> 32 & _LOW_32,
+        price_at_s=word >> 64 & _LOW_32,
+        above=bool(word >> 167 & 1),
+        price_wad=word >> 168,
+    )
+
+
+def _gap(slot: int, word: int) -> Gap | None:
+    """The gap that a token goes by, over or not.
+
+    The one in its word (market 88 | redemption 88 | 16 unused | openedAt 32 | last 32) if that is of the last write, else the
+    one that the last write opened, if it took a price.
+    """
+    if not slot & _LOW_32:
+        return None
+    if word & _LOW_32 == slot & _LOW_32:
+        return Gap(opened_s=word >> 32 & _LOW_32, market_wad=word >> 168, redemption_wad=word >> 80 & _LOW_88)
+    prices = (slot >> 168, slot >> 80 & _LOW_88)
+    took = any(price and not slot & bit for price, bit in zip(prices, _HELD_BITS, strict=True))
+    return opened_by(decode_slot(slot)) if took else None
 
 
 def push_data(batch: SignedBatch) -> bytes:

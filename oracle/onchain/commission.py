@@ -120,9 +120,15 @@ async def notes(functions: Any, store: str, settings: StoreSettings) -> list[str
         f"{d}: the owner changes it on the chain, by {MOVING[d.split(':')[0]]}"
         for d in differences(live, {k: wanted[k] for k in MOVING})
     ]
+    set_owner = str(await functions.setOwner().call())
+    shown = "none" if int(set_owner, 16) == 0 else set_owner
+    said = "none" if settings.set_owner is None else checksummed(settings.set_owner)
+    if shown != said:
+        found.append(f"set_owner: {shown} -> {said}: the owner changes it on the chain, by setSetOwner")
     epoch, active_at_s = await functions.nextSigners().call()
     if epoch > present:
-        found.append(f"signers of epoch {epoch} are set and count from {active_at_s} (Unix s)")
+        armed = "" if await functions.armed().call() else ", if they are armed before"
+        found.append(f"signers of epoch {epoch} are set and count from {active_at_s} (Unix s){armed}")
     if settings.owner is not None and owner != checksummed(settings.owner):
         pending = str(await functions.pendingOwner().call())
         offered = pending == checksummed(settings.owner)

@@ -64,6 +64,7 @@ class Deployer:
         registry = self._registry(settings, store, salt, await self.chain_id())
         if registry is not None:
             await self.put(registry)
+        await self._appoint(checksummed(store.address), settings)
         await self._hand_over(checksummed(store.address), settings)
         return replace(await self.planned(settings, specs, salt=salt), sent=self._sent - before)
 
@@ -161,6 +162,15 @@ class Deployer:
                     f"{spec.feed} is registered in class {index >> _CLASS_SHIFT}, the settings say {kind}: a class is for"
                     " good, use another feed id (#variant), or another --salt"
                 )
+
+    async def _appoint(self, store: str, settings: StoreSettings) -> None:
+        """Name the set owner, while the store is this key's."""
+        functions = self.functions(store)
+        if settings.set_owner is None or str(await functions.owner().call()) != self._account.address:
+            return
+        to = checksummed(settings.set_owner)
+        if str(await functions.setOwner().call()) != to:
+            await self.call(functions.setSetOwner(to))
 
     async def _hand_over(self, store: str, settings: StoreSettings) -> None:
         """Offer the ownership, once; it passes when the other side accepts."""

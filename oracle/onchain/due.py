@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from feeds.units import BPS, WAD
-from oracle.onchain.mirror import StoreLimits, acceptable, gap_s, waits
+from oracle.onchain.mirror import StoreLimits, acceptable, after, gap_s, keeps, waits
 from oracle.spec import FeedSpec
 from oracle.status import Status
 from oracle.types import Report
@@ -102,11 +102,11 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
         reason = due(one.spec, one.stored, one.fresh, policy)
         if reason is None:
             continue
-        not_yet = waits(one.stored, one.fresh, one.limits)
-        if not_yet is not None and one.spec.heartbeat_s <= gap_s(one.stored, one.fresh):
-            reason, not_yet = PushReason(cause=Cause.HEARTBEAT, text="heartbeat"), None
-        due_now[index] = reason
-        why_not = _held(one, reason, policy, block_time_s) or not_yet
+        brings = _brings(one, reason, policy)
+        due_now[index] = brings or reason
+        why_not = _held(one, due_now[index], policy, block_time_s)
+        if brings is None and why_not is None:
+            why_not = waits(one.stored, one.fresh, one.limits)
         if why_not is not None:
             held[index] = why_not
     go = {i: r for i, r in due_now.items() if i not in held}
@@ -124,6 +124,15 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
 
 
 _RIDER = PushReason(cause=Cause.EARLY, text="goes along")
+
+
+def _brings(one: Candidate, reason: PushReason, policy: PushPolicy) -> PushReason | None:
+    """What a push of a due feed would bring, as the store would then show it or begin to wait; None for nothing."""
+    write = after(one.stored, one.fresh, one.limits)
+    if one.stored is None or write.begins:
+        return reason
+    shown = due(one.spec, one.stored, write.report, policy)
+    return reason if shown is not None and shown.cause is reason.cause else shown
 
 
 def _held(one: Candidate, reason: PushReason, policy: PushPolicy, block_time_s: int) -> str | None:
@@ -157,11 +166,11 @@ def early(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPoli
 
 
 def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:
-    """Reasons at this share of the thresholds, the most urgent first. Kept prices are no news: only the heartbeat."""
-    if not (fresh.status_only or fresh.status is Status.HALT):
-        for name, new, old in _prices(stored, fresh):
-            if old and abs(new - old) * BPS * _PERCENT >= old * spec.push_bps * percent:
-                yield PushReason(cause=Cause.DEVIATION, text=f"{name} moved {abs(new - old) * BPS // old} bps")
+    """Reasons at this share of the thresholds, the most urgent first. Kept prices are none, but for a lower rate."""
+    for name, new, old in _prices(stored, fresh):
+        if old and abs(new - old) * BPS * _PERCENT >= old * spec.push_bps * percent:
+            yield PushReason(cause=Cause.DEVIATION, text=f"{name} moved {abs(new - old) * BPS // old} bps")
+    if not keeps(fresh):
         if policy.peg_bps:
             yield from _peg(stored, fresh, policy, percent)
         wider = fresh.spread_bps - stored.spread_bps
@@ -172,10 +181,11 @@ def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, 
 
 
 def _prices(stored: Report, fresh: Report) -> tuple[tuple[str, int, int], ...]:
-    return (
-        ("market", fresh.market_wad, stored.market_wad),
-        ("redemption", fresh.redemption_wad, stored.redemption_wad),
-    )
+    """Prices that the store may take, with its own."""
+    rate = ("redemption", fresh.redemption_wad, stored.redemption_wad)
+    if keeps(fresh):
+        return (rate,) if fresh.redemption_wad < stored.redemption_wad else ()
+    return (("market", fresh.market_wad, stored.market_wad), rate)
 
 
 def _peg(stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:

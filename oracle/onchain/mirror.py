@@ -1,11 +1,12 @@
-"""What PriceStore takes and what it does with it: the mirror of its own checks, line for line, as pure functions."""
+"""What PriceStore takes and what it does with it: the mirror of its own checks, as pure functions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from feeds.units import BPS
-from oracle.status import Status
+from feeds.units import BPS, Wad
+from oracle.report import MAX_U16
+from oracle.status import Status, Why
 from oracle.types import Report
 
 MAX_AHEAD_S = 30
@@ -13,20 +14,40 @@ MAX_AHEAD_S = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """Prices that the store did not take with their status, as they were too far from the stored ones or inside a gap.
+class HeldPrice:
+    """A price that the store keeps while another is signed, or nobody looks.
 
     Attributes:
-        since_s: since when they have stood.
-        last_s: round_time of the write that held them. They count while the stored report has it.
-        inside_s: seconds between the beginning of the gap and that write; 0 for one that began a gap itself.
+        true_at_s: when the one in the slot was true.
+        since_s: the round from which all that was signed lay beyond the step on one side; 0 while nothing waits.
+        above: the side.
+        price_wad: the least far of it, which lands once the wait is over.
+        price_at_s: when that one was true.
     """
 
+    true_at_s: int
+    since_s: int = 0
+    above: bool = False
+    price_wad: int = 0
+    price_at_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Since when a gap is open, and the prices from which steps are measured in it."""
+
+    opened_s: int
     market_wad: int
     redemption_wad: int
-    since_s: int
-    last_s: int
-    inside_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What the store holds of a feed beside its slot; None for what does not count."""
+
+    market: HeldPrice | None = None
+    redemption: HeldPrice | None = None
+    gap: Gap | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +56,13 @@ class StoreLimits:
 
     Attributes:
         max_push_age_s: a batch older than this reverts.
-        min_gap_s: seconds between two writes of a feed. A worse status comes before, without its prices unless strong.
-        step_bps: a price further away from the stored one is held back; 0 where the store has no such limit.
-        step_wait_s: until it has stood for this long. Its status is taken at once, and is at least watch.
+        min_gap_s: seconds for which prices stay within a step of where they were when a gap opened, and a better status
+            waits.
+        step_bps: a price further away is held; 0 where the store has no such limit.
+        step_wait_s: until all that was signed has lain beyond that for so long, on one side.
         strong: the signers reach the weight with which a price may move by any step.
         paused: the guardian stopped the feed.
-        waiting: what is held back now, if anything.
+        beside: what is held beside the slot; None where it was not read, as it can not bear on the item.
     """
 
     max_push_age_s: int
@@ -49,74 +71,157 @@ class StoreLimits:
     step_wait_s: int = 0
     strong: bool = True
     paused: bool = False
-    waiting: Waiting | None = None
+    beside: Beside | None = None
 
 
-def waits(stored: Report | None, fresh: Report, limits: StoreLimits) -> str | None:
-    """Why a push would bring nothing yet: the store holds this very price back, and knows since when."""
-    if stored is None or takes_price(stored, fresh, limits) or fresh.status > stored.status:
-        return None
-    if inside_gap(stored, fresh, limits):
-        return None  # the store skips it, and ``acceptable`` says so
-    since_s = _stands_since(stored, fresh, limits)
-    if since_s is None:
-        return None  # a push is what starts the wait
-    return (
-        f"more than {limits.step_bps} bps from the stored price: the store takes it at {since_s + limits.step_wait_s}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """What the slot becomes, and of each price what is then held of it. ``begins``: a wait begins with this write."""
+
+    report: Report
+    market: HeldPrice | None
+    redemption: HeldPrice | None
+    begins: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """One price of an item. ``anchor_wad``: from where steps are measured now."""
+
+    stands_wad: int
+    true_at_s: int
+    signed_wad: int
+    signed_at_s: int
+    anchor_wad: int
+    held: HeldPrice | None
+
+
+def after(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
+    """What the store makes of an item that it accepts (see ``acceptable``)."""
+    if stored is None:
+        return Write(report=replace(fresh, status_only=False), market=None, redemption=None, begins=False)
+    beside, gap = limits.beside or Beside(), open_gap(stored, fresh, limits)
+    market_at = max(0, stored.round_time_s - stored.market_age_s)
+    fresh_at = max(0, fresh.round_time_s - fresh.market_age_s)
+    market = _Price(
+        stored.market_wad, market_at, fresh.market_wad, fresh_at, gap.market_wad if gap else stored.market_wad, beside.market
+    )  # fmt: skip
+    rate = _Price(
+        stored.redemption_wad, stored.round_time_s, fresh.redemption_wad, fresh.round_time_s,
+        gap.redemption_wad if gap else stored.redemption_wad, beside.redemption,
+    )  # fmt: skip
+    kept = keeps(fresh)
+    market_wad, market_held = _one(market, fresh, limits, keep=kept)
+    rate_wad, rate_held = _one(rate, fresh, limits, keep=kept and rate.signed_wad >= rate.stands_wad)
+    waiting = [h for h in (market_held, rate_held) if h is not None and h.since_s]
+    report = _shown(stored, fresh, inside=gap is not None, far=bool(waiting))
+    if market_held is not None:
+        age_s = min(MAX_U16, fresh.round_time_s - market_held.true_at_s)
+        report = replace(report, market_age_s=age_s, spread_bps=max(stored.spread_bps, fresh.spread_bps))
+    if rate_held is not None:
+        report = replace(report, redemption_age_h=max(stored.redemption_age_h, fresh.redemption_age_h))
+    return Write(
+        report=replace(report, market_wad=Wad(market_wad), redemption_wad=Wad(rate_wad)),
+        market=market_held,
+        redemption=rate_held,
+        begins=any(h.since_s == fresh.round_time_s for h in waiting),
     )
 
 
-def takes_price(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
-    """Whether the store writes the prices of an item that it accepts, or keeps its own and takes the status alone."""
-    if stored is None or limits.strong:
-        return True
-    if inside_gap(stored, fresh, limits):
-        return False
-    if not limits.step_bps:
-        return True
-    if _near((stored.market_wad, stored.redemption_wad), fresh, limits.step_bps):
-        return True
-    since_s = _stands_since(stored, fresh, limits)
-    return since_s is not None and fresh.round_time_s >= since_s + limits.step_wait_s
+def _shown(stored: Report, fresh: Report, *, inside: bool, far: bool) -> Report:
+    """The item with the status that the slot gets: a better one waits for the gap, a far price is at least watched."""
+    status, why = fresh.status, fresh.why
+    if inside and status < stored.status:
+        status, why = stored.status, stored.why
+    if far and status is Status.OK:
+        status, why = Status.WATCH, Why.OUT_OF_RANGE
+    return replace(fresh, status=status, why=why, status_only=False)
 
 
-def inside_gap(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
-    """Whether the gap before this item is not over. As PriceStore._inside.
+def _one(p: _Price, fresh: Report, limits: StoreLimits, *, keep: bool) -> tuple[int, HeldPrice | None]:
+    """The price that stands then, and what is held of it."""
+    if not p.stands_wad:
+        return p.signed_wad, None
+    true_at_s = p.held.true_at_s if p.held is not None else p.true_at_s
+    if keep:
+        return p.stands_wad, replace(p.held or HeldPrice(true_at_s=true_at_s))
+    if limits.strong or near(p.anchor_wad, p.signed_wad, limits.step_bps):
+        return p.signed_wad, None
+    return _hold(replace(p, true_at_s=true_at_s), fresh.round_time_s, limits)
 
-    What is written inside a gap leaves the prices and begins no gap of its own: the next price can come min_gap_s after
-    the write before it, whatever the status did in between.
+
+def _hold(p: _Price, now_s: int, limits: StoreLimits) -> tuple[int, HeldPrice | None]:
+    """Too far away: a wait begins or goes on, or it is over and its least far price lands."""
+    held = p.held
+    if held is None or not held.since_s or held.above is not (p.signed_wad > p.stands_wad):
+        return p.stands_wad, _begun(p, p.stands_wad, p.true_at_s, now_s)
+    nearer = p.signed_wad <= held.price_wad if held.above else p.signed_wad >= held.price_wad
+    if nearer:
+        held = replace(held, price_wad=p.signed_wad, price_at_s=p.signed_at_s)
+    if now_s < held.since_s + limits.step_wait_s:
+        return p.stands_wad, held
+    if near(held.price_wad, p.signed_wad, limits.step_bps):
+        return p.signed_wad, None
+    return held.price_wad, _begun(p, held.price_wad, held.price_at_s, now_s)
+
+
+def _begun(p: _Price, stands_wad: int, true_at_s: int, now_s: int) -> HeldPrice:
+    return HeldPrice(
+        true_at_s=true_at_s,
+        since_s=now_s,
+        above=p.signed_wad > stands_wad,
+        price_wad=p.signed_wad,
+        price_at_s=p.signed_at_s,
+    )
+
+
+def near(from_wad: int, to_wad: int, step_bps: int) -> bool:
+    """Whether a price is not more than the step away from another; always where there is no step."""
+    return not step_bps or abs(to_wad - from_wad) * BPS <= from_wad * step_bps
+
+
+def keeps(fresh: Report) -> bool:
+    """Whether an item says that its prices are those of an earlier round: the store keeps its own."""
+    return fresh.status_only or fresh.status is Status.HALT
+
+
+def open_gap(stored: Report, fresh: Report, limits: StoreLimits) -> Gap | None:
+    """The gap that is open at the item's round, if one is. As StoreItems._openGap.
+
+    What moved no price opened none. Where it was not read, the write that the slot is of opened one.
     """
-    return stored is not None and fresh.round_time_s < _gap_began_s(stored, limits) + limits.min_gap_s
+    gap = limits.beside.gap if limits.beside is not None else opened_by(stored)
+    return gap if gap is not None and fresh.round_time_s < gap.opened_s + limits.min_gap_s else None
 
 
-def _gap_began_s(stored: Report, limits: StoreLimits) -> int:
-    held = limits.waiting
-    inside_s = held.inside_s if held is not None and held.last_s == stored.round_time_s else 0
-    return stored.round_time_s - inside_s
+def opened_by(stored: Report) -> Gap:
+    """The gap that a write opened which took a price."""
+    return Gap(opened_s=stored.round_time_s, market_wad=stored.market_wad, redemption_wad=stored.redemption_wad)
 
 
-def needs_waiting(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
-    """Whether what the store holds back can bear on this item, so that ``StoreLimits.waiting`` must be read.
-
-    Not where the stored status is ok: a write that left the prices is at least watch.
-    """
-    if stored is None or stored.status is Status.OK:
+def needs_beside(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
+    """Whether what the store holds beside the slot can bear on this item, so that ``StoreLimits.beside`` must be read."""
+    if stored is None:
         return False
-    return inside_gap(stored, fresh, limits) or not takes_price(stored, fresh, limits)
+    plain = all(
+        near(old, new, limits.step_bps)
+        for old, new in ((stored.market_wad, fresh.market_wad), (stored.redemption_wad, fresh.redemption_wad))
+    )
+    soon = fresh.round_time_s < stored.round_time_s + limits.min_gap_s
+    return keeps(fresh) or soon or not (plain or limits.strong)
 
 
-def _stands_since(stored: Report, fresh: Report, limits: StoreLimits) -> int | None:
-    """Since when the store has held this price back; None if it does not. As PriceStore._hold."""
-    held = limits.waiting
-    if held is None or held.last_s != stored.round_time_s:
-        return None
-    return held.since_s if _near((held.market_wad, held.redemption_wad), fresh, limits.step_bps) else None
-
-
-def _near(from_wad: tuple[int, int], fresh: Report, step_bps: int) -> bool:
-    """Whether neither price is more than the step away. A price that appears or disappears is always too far."""
-    pairs = zip(from_wad, (fresh.market_wad, fresh.redemption_wad), strict=True)
-    return all(abs(new - old) * BPS <= old * step_bps for old, new in pairs)
+def waits(stored: Report | None, fresh: Report, limits: StoreLimits) -> str:
+    """What the store waits for before it shows more of an item that it would take; in words, for people."""
+    write = after(stored, fresh, limits)
+    for held in (write.market, write.redemption):
+        if held is not None and held.since_s:
+            at_s = held.since_s + limits.step_wait_s
+            return f"more than {limits.step_bps} bps from the stored price: the store takes the least far at {at_s}"
+    gap = open_gap(stored, fresh, limits) if stored is not None else None
+    if gap is not None and stored is not None and fresh.status < stored.status:
+        return f"a better status: the store takes it at {gap.opened_s + limits.min_gap_s}"
+    return "the store keeps its own prices"
 
 
 def gap_s(stored: Report | None, fresh: Report) -> int:
@@ -127,8 +232,8 @@ def gap_s(stored: Report | None, fresh: Report) -> int:
 def acceptable(stored: Report | None, fresh: Report, *, block_time_s: int, limits: StoreLimits) -> str | None:
     """Why the store would not take this item in a block of that time; None if it takes it.
 
-    Line for line the contract: too old and too far ahead revert the batch; paused, not newer or too soon skips the
-    item.
+    Line for line the contract: too old and too far ahead revert the batch; paused, not newer, a first one without prices
+    of its own, and one that would end a halt inside a gap skip the item.
     """
     if fresh.round_time_s + limits.max_push_age_s < block_time_s:
         return f"round_time is {block_time_s - fresh.round_time_s} s old, the store takes {limits.max_push_age_s}"
@@ -137,10 +242,11 @@ def acceptable(stored: Report | None, fresh: Report, *, block_time_s: int, limit
     if limits.paused:
         return "the guardian paused the feed"
     if stored is None:
-        return None
+        return "the store has no prices yet that this could keep" if keeps(fresh) else None
     if fresh.round_time_s <= stored.round_time_s:
         return "the store has this round_time or a later one"
-    if inside_gap(stored, fresh, limits) and fresh.status <= stored.status:
-        passed_s = fresh.round_time_s - _gap_began_s(stored, limits)
-        return f"{passed_s} s after the last write, the store asks {limits.min_gap_s}"
+    gap = open_gap(stored, fresh, limits)
+    if gap is not None and stored.status is Status.HALT and fresh.status < stored.status:
+        passed_s = fresh.round_time_s - gap.opened_s
+        return f"a halt ends with the gap: {passed_s} s of {limits.min_gap_s} have passed"
     return None

@@ -15,7 +15,7 @@ class ClassLimits:
     """How far and how often the prices of a class may move.
 
     Attributes:
-        min_gap_s: between two writes of a feed; a worse status comes before, without its prices.
+        min_gap_s: for which prices stay within a step of where a gap opened, and a better status waits.
         step_bps: a price further away waits, unless step_threshold signed it.
         step_wait_s: until it has stood for so long.
     """
@@ -51,6 +51,7 @@ class StoreSettings:
         classes: what a feed can be bound to.
         class_of: class of a feed by its number; feeds that are not named are in the first.
         owner: to whom the ownership is offered; None: the deploying key keeps it.
+        set_owner: may replace signers in time and remove some at once; None for the owner alone.
         registry: an OperatorRegistry over the store.
     """
 
@@ -65,6 +66,7 @@ class StoreSettings:
     classes: tuple[ClassLimits, ...] = (ClassLimits(),)
     class_of: Mapping[str, int] = field(default_factory=dict)
     owner: bytes | None = None
+    set_owner: bytes | None = None
     registry: RegistrySettings | None = None
 
     @property
@@ -87,6 +89,7 @@ def settings_of(section: StoreSection) -> StoreSettings:
         classes=tuple(_limits(c) for c in section.classes),
         class_of={feed: i for i, c in enumerate(section.classes) for feed in c.feeds},
         owner=_bytes(section.owner),
+        set_owner=_bytes(section.set_owner),
         registry=_registry(section, section.registry) if section.registry is not None else None,
     )
 

@@ -19,6 +19,8 @@ _MAX_WEIGHT = (1 << 96) - 1
 _LEAST_DELAY_S = DAY_S
 _LONGEST_UNBONDING_S = 365 * DAY_S
 _WIDE_BPS = 2_000
+_AHEAD_S = 30
+"""Rounds may lie so far ahead of a block: a set is armed before its time by more than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class LimitsSection:
 
     Attributes:
         name: for people; the store knows only the order.
-        min_gap_s: between two writes of a feed; a worse status comes before, without its prices.
+        min_gap_s: for which prices stay within a step of where a gap opened, and a better status waits.
         step_bps: a price further away waits, unless step_threshold signed it.
         step_wait_s: until it has stood for so long.
         feeds: members.
@@ -96,6 +98,7 @@ class StoreSection:
         chain: a [chains.*], for its endpoint; None: --rpc says it.
         owner: to whom the ownership is offered in the end, a timelock or a Safe; None: the deploying key keeps it.
         guardian: may pause and nothing else; None for the owner alone.
+        set_owner: may replace signers after the delay and remove some at once, as the owner may; None for the owner alone.
         max_push_age_s: a batch older than this is refused.
         rotation_delay_s: from a change of signers to the moment from which it counts.
         overlap_s: for which the signers before are still taken then.
@@ -110,6 +113,7 @@ class StoreSection:
     chain: str | None = None
     owner: str | None = None
     guardian: str | None = None
+    set_owner: str | None = None
     max_push_age_s: int = 60
     rotation_delay_s: int = 2 * DAY_S
     overlap_s: int = 600
@@ -148,7 +152,10 @@ class StoreSection:
     def _other_problems(self) -> Iterator[str]:
         yield from _no_address("owner", self.owner)
         yield from _no_address("guardian", self.guardian)
+        yield from _no_address("set_owner", self.set_owner)
         yield from _within("max_push_age_s", self.max_push_age_s, 1, 3_600)
+        if 0 < self.rotation_delay_s <= _AHEAD_S:
+            yield f"rotation_delay_s = {self.rotation_delay_s}: no set could be armed so soon; write 0, or more than {_AHEAD_S}"
         yield from _within("rotation_delay_s", self.rotation_delay_s, 0, 30 * DAY_S)
         yield from _within("overlap_s", self.overlap_s, 0, DAY_S)
         yield from _within("classes: their number", len(self.classes), 1, _MAX_CLASSES)

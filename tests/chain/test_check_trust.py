@@ -171,12 +171,13 @@ async def test_the_cost_is_the_cheapest_set_that_reaches_the_weight(site: Site) 
     plain = {what: (c["weight"], c["operators"], int(c["bond"] or 0) // WAD, c["exact"]) for what, c in found.items()}
     assert plain == {
         "no news": ("4", 1, 40, True),
+        "a crash delayed": ("3", 1, 30, True),
         "two prices for one round": ("3", 1, 40, True),  # no two sets of 6 share the signer of 3 alone
         "a price beyond the step, after its wait": ("6", 2, 60, True),
         "any price at once": ("7", 2, 70, True),
     }
     unknown = await site.row()
-    assert [c["bond"] for c in unknown["costs"]] == [None] * 4, "without a registry nobody can tell"
+    assert [c["bond"] for c in unknown["costs"]] == [None] * 5, "without a registry nobody can tell"
     assert unknown["registry"] is None
     assert any(line.endswith("bond unknown") for line in trust_lines(unknown))
 
@@ -188,6 +189,11 @@ async def test_a_bond_that_was_slashed_or_a_signer_without_one_is_worth_nothing(
     await site.store.setSigners(signers, [1, 1, 1], 2, 2).transact(ME)
     coming = await site.row(registry=site.made.registry)
     assert [m["address"] for m in coming["next_signers"]["members"]] == signers
+    assert "epoch 2 is due at" in coming["cautions"][0]
+    digest = await site.store.armDigest().call()
+    await site.store.arm(b"".join(bytes([i]) + sign_compact(KEYS[i], digest) for i in (0, 1))).transact(ME)
+    armed = await site.row(registry=site.made.registry)
+    assert (armed["next_signers"]["armed"], armed["cautions"]) == (True, [])
     await site.rpc("evm_increaseTime", 2 * DAY_S + 1)
     await site.rpc("evm_mine")
     row = await site.row(registry=site.made.registry)
@@ -252,7 +258,7 @@ async def test_a_registry_that_is_none_is_an_error_and_hides_nothing_else(site: 
     assert says in problem.text
     assert row["registry"] is None
     assert {r["role"] for r in row["roles"]} >= {"owner", "guardian"}
-    assert [c["bond"] for c in row["costs"]] == [None] * 4
+    assert [c["bond"] for c in row["costs"]] == [None] * 5
 
 
 async def test_a_token_s_name_writes_no_line_of_its_own() -> None:

@@ -431,7 +431,9 @@ def test_signers_that_count_by_now_are_not_to_come(desk: Desk) -> None:
     desk.change("rotation_delay_s = 172800", "rotation_delay_s = 100")
     assert desk.deploy("main").exit_code == 0
     desk.store.setSigners(SIGNERS[:2], [1, 1], 2, 2).transact({"from": account(0).address})
-    assert "signers of epoch 2 are set and count from" in desk.deploy("main").stderr
+    told = desk.deploy("main").stderr
+    assert "signers of epoch 2 are set and count from" in told
+    assert "if they are armed before" in told
     provider: Any = desk.web3.provider
     provider.make_request("evm_increaseTime", [200])
     provider.make_request("evm_mine", [])
@@ -482,3 +484,19 @@ def test_a_recorded_deployment_reads_back_as_what_it_was_made_with(tmp_path: Pat
     held["settings"]["guardian"] = "0x1"
     with pytest.raises(DeployError, match="is no file of a deployment"):
         as_made(other, held, tmp_path)
+
+
+def test_a_set_owner_is_named_and_another_one_is_the_owner_s_to_name(desk: Desk) -> None:
+    plain = f'guardian = "{GUARDIAN}"'
+    desk.change(plain, f'{plain}\nset_owner = "{TREASURY}"')
+    assert desk.deploy("main").exit_code == 0
+    assert desk.store.setOwner().call() == TREASURY
+    desk.change(plain, plain)
+    assert (
+        f"set_owner: {TREASURY} -> none: the owner changes it on the chain, by setSetOwner"
+        in desk.deploy("main").stderr
+    )
+    desk.change("rotation_delay_s = 172800", "rotation_delay_s = 30")
+    assert (
+        "rotation_delay_s = 30: no set could be armed so soon; write 0, or more than 30" in desk.deploy("main").output
+    )

@@ -14,6 +14,7 @@ from eth_abi.abi import encode
 from feeds.units import WAD, Bps, Wad
 from oracle.eip712 import Domain
 from oracle.onchain.chain import ChainError, StoreClient
+from oracle.onchain.mirror import Beside
 from oracle.onchain.store_abi import calldata
 from oracle.report import encode_slot
 from oracle.status import Status, Why
@@ -66,7 +67,7 @@ async def test_what_a_store_can_have_is_read() -> None:
     async with client(said(slot=encode_slot(GOOD))) as store:
         assert await store.feeds() == {"ETH/USD": 7}
         assert await store.stored(7) == GOOD
-        assert await store.waiting(7, 1) is None
+        assert await store.beside(7, 1) == Beside()
 
 
 @pytest.mark.parametrize("count", [65_537, 1 << 255])
@@ -82,7 +83,7 @@ async def test_a_feed_id_that_is_no_text() -> None:
             await store.feeds()
 
 
-@pytest.mark.parametrize("status", [0, 5, 15])
+@pytest.mark.parametrize("status", [0, 5, 7])
 async def test_a_slot_with_a_status_that_does_not_exist(status: int) -> None:
     slot = encode_slot(GOOD) & ~(0x0F << 56) | status << 56
     async with client(said(slot=slot)) as store:
@@ -93,5 +94,5 @@ async def test_a_slot_with_a_status_that_does_not_exist(status: int) -> None:
 @pytest.mark.parametrize("storage", ["0x", "", "none"])
 async def test_a_storage_place_that_is_no_number(storage: str) -> None:
     async with client(said(), storage) as store:
-        with pytest.raises(ChainError, match="has a held price"):
-            await store.waiting(7, 1)
+        with pytest.raises(ChainError, match="has a word of storage"):
+            await store.beside(7, 1)

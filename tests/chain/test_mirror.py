@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 
 import coincurve
 import pytest
@@ -16,7 +17,7 @@ from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
 from oracle.onchain.chain import StoreClient, StoreRefuses, push_data
 from oracle.onchain.deploy import ClassLimits, Deployer, StoreSettings
-from oracle.onchain.mirror import StoreLimits, acceptable, gap_s, inside_gap, takes_price, waits
+from oracle.onchain.mirror import StoreLimits, Write, acceptable, after, keeps, open_gap
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
 from oracle.status import Status, Why
@@ -24,10 +25,12 @@ from oracle.types import Report
 
 pytestmark = pytest.mark.chain
 MOVES = (0, 1, 30, -30, 499, 500, 501, -500, -501, 900)
-REFUSALS = {"NothingNew": ("later one", "last write", "paused"), "TooOld": ("old,",), "TooFarAhead": ("ahead,",)}
+REFUSALS = {
+    "NothingNew": ("later one", "ends with the gap", "could keep", "paused"), "TooOld": ("old,",), "TooFarAhead": ("ahead,",)
+}  # fmt: skip
 MET = {
-    "NothingNew", "price", "status alone", "would have waited", "status inside a gap", "price inside a gap",
-    "after a gap, soon after a status inside it",
+    "NothingNew", "both prices", "one price held", "both held", "kept", "a lower rate of a halt", "inside a gap",
+    "a better status waits", "begins to wait", "lands, and the next wait begins",
 }  # fmt: skip
 
 
@@ -42,10 +45,11 @@ def signed(domain: Domain, report: Report, signers: int) -> SignedBatch:
     )  # fmt: skip
 
 
-def report(at_s: int, market: int, status: Status) -> Report:
+def report(at_s: int, prices: tuple[int, int], status: Status, rng: random.Random) -> Report:
     return Report(
-        market_wad=Wad(market), redemption_wad=Wad(10**18), spread_bps=Bps(1), status=status, why=Why.NONE,
-        round_time_s=at_s, market_age_s=0, redemption_age_h=0,
+        market_wad=Wad(prices[0]), redemption_wad=Wad(prices[1]), spread_bps=Bps(rng.randrange(9)), status=status,
+        why=Why.NONE, round_time_s=at_s, market_age_s=rng.randrange(5), redemption_age_h=rng.randrange(3),
+        status_only=status is Status.HALT or rng.random() < 0.05,
     )  # fmt: skip
 
 
@@ -66,17 +70,24 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
             [node.url], domain, LocalSigner(coincurve.PrivateKey(bytes(account(2).key))), max_fee_gwei=500
         )
         async with Chain(node.url) as chain:
-            now_s, price = (await client.head()).time_s, 10**18
+            now_s, prices = (await client.head()).time_s, (10**18, 10**18)
             for turn in range(240):
-                now_s += rng.choice((1, 1, 1, 2, 2, 3, 5, 6, 12, 40))
+                now_s += rng.choice((1, 1, 1, 2, 2, 3, 5, 6, 12, 40) if turn % 60 <= 45 else (7, 8, 9))
                 await chain.rpc("evm_setNextBlockTimestamp", now_s)
                 await chain.rpc("evm_mine")
-                strong = rng.random() < 0.2
+                falling = turn % 60 > 45  # signed by the threshold alone, each round beyond the step of the one before
+                strong = rng.random() < 0.2 and not falling
                 stored = await client.stored(0)
                 status = rng.choice((Status.OK, Status.OK, Status.WATCH, Status.DEPEG, Status.HALT))
-                if stored is not None and rng.random() < 0.6:
-                    price = stored.market_wad * (10_000 + rng.choice(MOVES)) // 10_000
-                fresh = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), price, status)
+                if falling and stored is not None:
+                    status, prices = Status.DEPEG, (prices[0] * 94 // 100 or 1, stored.redemption_wad)
+                elif stored is not None and rng.random() < 0.6:
+                    moved = rng.choice(MOVES), rng.choice((0, 0, *MOVES))
+                    prices = (
+                        stored.market_wad * (10_000 + moved[0]) // 10_000,
+                        stored.redemption_wad * (10_000 + moved[1]) // 10_000,
+                    )
+                fresh = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), prices, status, rng)
                 limits = await limits_of(client, strong=strong)
                 refused = acceptable(stored, fresh, block_time_s=now_s, limits=limits)
                 data, nonce = push_data(signed(domain, fresh, 3 if strong else 2)), await client.next_nonce()
@@ -94,27 +105,30 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 while landed is None:
                     landed = await client.receipt(tx.tx_hash)
                 assert landed.ok, (turn, landed)
-                after = await client.stored(0)
-                assert after is not None
-                taken = takes_price(stored, fresh, limits)
-                seen["price" if taken else "status alone"] += 1
-                seen[when(stored, fresh, limits)] += 1
-                assert taken or not limits.strong
-                assert after.market_wad == (fresh.market_wad if taken else (stored or fresh).market_wad), turn
-                assert after.status is (fresh.status if taken else max(fresh.status, Status.WATCH)), turn
-                if waits(stored, fresh, limits) is not None:
-                    seen["would have waited"] += 1
-                    assert not taken
+                write, beside = after(stored, fresh, limits), await client.beside(0, (await client.head()).number)
+                assert await client.stored(0) == write.report, turn
+                assert (beside.market, beside.redemption) == (write.market, write.redemption), turn
+                seen.update(what(stored, fresh, limits, write))
         await client.close()
     assert set(seen) >= MET, seen
 
 
-def when(stored: Report | None, fresh: Report, limits: StoreLimits) -> str:
-    """Where between the writes before it one is that the store takes."""
-    if inside_gap(stored, fresh, limits):
-        return "price inside a gap" if limits.strong else "status inside a gap"
-    soon = stored is not None and gap_s(stored, fresh) < limits.min_gap_s
-    return "after a gap, soon after a status inside it" if soon else "after a gap"
+def what(stored: Report | None, fresh: Report, limits: StoreLimits, write: Write) -> Iterator[str]:
+    """What came of an item, by name, so that the test can tell whether it met everything."""
+    held = [h for h in (write.market, write.redemption) if h is not None]
+    yield ("both prices", "one price held", "both held")[len(held)]
+    if write.begins:
+        yield "begins to wait"
+    if stored is None:
+        return
+    if keeps(fresh):
+        yield "kept" if write.report.redemption_wad == stored.redemption_wad else "a lower rate of a halt"
+    if open_gap(stored, fresh, limits) is not None:
+        yield "inside a gap"
+    if write.report.status > fresh.status and write.report.why is not Why.OUT_OF_RANGE:
+        yield "a better status waits"
+    if write.market is not None and write.report.market_wad not in {stored.market_wad, fresh.market_wad}:
+        yield "lands, and the next wait begins"
 
 
 async def limits_of(client: StoreClient, *, strong: bool) -> StoreLimits:
@@ -124,5 +138,5 @@ async def limits_of(client: StoreClient, *, strong: bool) -> StoreLimits:
     assert await client.step_threshold() == 3
     return StoreLimits(
         max_push_age_s=60, min_gap_s=5, step_bps=500, step_wait_s=30, strong=strong,
-        paused=await client.paused(0, block), waiting=await client.waiting(0, block),
+        paused=await client.paused(0, block), beside=await client.beside(0, block),
     )  # fmt: skip

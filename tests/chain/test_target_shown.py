@@ -66,7 +66,7 @@ async def test_a_price_that_the_store_holds_back_is_not_paid_for_again(
         before = len(here.stores[0].pushes("t", ("landed",)))
         await rounds(here, 4, moved)
         assert len(here.stores[0].pushes("t", ("landed",))) == before
-        assert "the store takes it at" in target.held[feed]
+        assert "the store takes the least far at" in target.held[feed]
         await rounds(here, 5, moved)
         assert len(here.stores[0].pushes("t", ("landed",))) > before, "the heartbeat goes on"
         here._journals["gamma"]._mute_until_ms = 0

@@ -169,6 +169,11 @@ class Bench:
     def now(self) -> int:
         return int(self.web3.eth.get_block("latest")["timestamp"])
 
+    def arm(self, keys: Sequence[str]) -> Any:
+        """All of the next set's signatures, so that it takes over at its time."""
+        digest = self.store.functions.armDigest().call()
+        return self.send(self.store.functions.arm(signatures(digest, range(len(keys)), keys)))
+
     def batch(self, round_time: int, items: Sequence[Item], *, epoch: int | None = None) -> bytes:
         body = b"".join(i.packed() for i in items)
         return (epoch or self.epoch).to_bytes(6, "big") + round_time.to_bytes(4, "big") + body
@@ -206,6 +211,11 @@ class Bench:
     def push_refused(self, round_time: int, items: Sequence[Item], who: Sequence[int] = (0, 1), **changes: Any) -> str:
         batch = self.batch(round_time, items, **changes)
         return self.refused(self.store.functions.push(batch, signatures(self.digest(batch), who)))
+
+    def gap(self, index: int) -> tuple[int, int, int, int]:
+        """The word of a token's gap in storage: market, redemption, openedAt, last."""
+        word = int.from_bytes(self.web3.eth.get_storage_at(self.store.address, 65_536 + index), "big")
+        return word >> 168, word >> 80 & (1 << 88) - 1, word >> 32 & (1 << 32) - 1, word & (1 << 32) - 1
 
     def word(self, index: int) -> int:
         return int(self.store.functions.slotAt(index).call())
@@ -273,10 +283,10 @@ VECTOR_ITEMS: Sequence[tuple[int, Sequence[Item], Sequence[int]]] = (
     (4_000_000_000, (Item(0),), (0, 1)),
     (
         4_000_000_001,
-        (Item(0, market=2**88 - 1, redemption=2**88 - 1, spread_bps=65_535), Item(1, redemption=0)),
+        (Item(0, market=2**88 - 1, redemption=2**88 - 1, spread_bps=16_383), Item(1, redemption=0)),
         (0, 2),
     ),
-    (4_000_000_002, (replace(Item(0), status=4 | 1 << 4, market_age_s=65_535, redemption_age_h=255),), (1, 2)),
+    (4_000_000_002, (replace(Item(0), status=3 | 1 << 4, market_age_s=65_535, redemption_age_h=255),), (1, 2)),
     (4_000_000_003, (Item(0, market=1, redemption=1, status=3 | 6 << 4), Item(1, redemption=0, status=2)), (0, 1, 2)),
     (
         4_294_967_295,

@@ -24,6 +24,16 @@ LIMITS = (Limits(5, 500, 60), Limits(1, 9_999, 1))
 MAX_AGE_S, DELAY_S, OVERLAP_S, DISPUTE_S = 60, 100, 40, 50
 TOKENS = {0: (True, True), 1: (True, False), 8_192: (True, True), 8_193: (False, True)}
 LEAVE_S = 400
+ROLES = (
+    "pause",
+    "resume",
+    "setSigners",
+    "removeSigners",
+    "setSetOwner",
+    "setGuardian",
+    "register",
+    "transferOwnership",
+)
 
 
 @cache
@@ -110,7 +120,17 @@ class World:
 
     def step(self) -> None:
         """One call; whatever it does, contracts and models agree afterwards."""
-        kinds = (self.push, self.push, self.push, self.push, self.wait, self.replay, self.bonds.step, self.roles)
+        kinds = (
+            self.push,
+            self.push,
+            self.push,
+            self.push,
+            self.wait,
+            self.replay,
+            self.bonds.step,
+            self.roles,
+            self.arm,
+        )
         self.rng.choice(kinds)()
         self.check()
 
@@ -123,20 +143,22 @@ class World:
         rng, has = self.rng, TOKENS.get(index, (True, True))
         if rng.random() < 0.03:
             has = rng.choice(((True, True), (True, False), (False, True), (False, False)))
-        last = self.model.words.get(index, 0)
+        last = self.model.word(index)
         out = []
         for there, old in zip(has, (last >> 168, last >> 80 & 2**88 - 1), strict=True):
             near = old * (10_000 + rng.randrange(-600, 600)) // 10_000
             price = rng.choice((near, near, old, rng.randrange(1, 2**88), 10**18, 1, 2**88 - 1))
             out.append(min(max(price, 1), 2**88 - 1) if there else 0)
-        status = rng.choice((1, 1, 1, 2, 3, 4, 4, rng.randrange(16))) | rng.randrange(16) << 4
-        spread, age, hours = (rng.choice((0, 7, most)) for most in (65_535, 65_535, 255))
+        status = rng.choice((1, 1, 1, 2, 3, 4, 4, 9, 10, rng.randrange(16))) | rng.randrange(16) << 4
+        spread, age, hours = (rng.choice((0, 7, most)) for most in (16_383, 65_535, 255))
+        spread += 1 if rng.random() < 0.02 else 0
         head = index.to_bytes(2, "big") + out[0].to_bytes(11, "big") + out[1].to_bytes(11, "big")
         return head + spread.to_bytes(2, "big") + bytes([status]) + age.to_bytes(2, "big") + bytes([hours])
 
     def push(self) -> None:
         rng, model = self.rng, self.model
-        known = [s for s in (model.signers, model.previous, model.following and model.following[0]) if s]
+        before = model.previous[0] if model.previous else None
+        known = [s for s in (model.signers, before, model.following) if s]
         signers = rng.choice((model.signers, *known))
         index = (*TOKENS, *TOKENS, rng.choice((2, 8_194, 16_384, 65_535)))
         count = rng.choice((0, 1, 1, 1, 2, 3, 5))
@@ -168,6 +190,8 @@ class World:
             raw, who, valid = raw + raw[-1:], [*who, who[-1]], [*valid, True]
         elif spoil < 0.10 and len(raw) > 1:
             raw, who, valid = raw[::-1], who[::-1], valid[::-1]
+        elif spoil < 0.11:
+            raw, who, valid = [b"\xff" + rng.randbytes(rng.choice((0, 1, 64)))], [255], [False]
         signed = b"".join(raw) + bytes(rng.choice((0, 0, 0, 0, 1)) if spoil > 0.98 else 0)
         if spoil > 0.96:
             batch = batch[: -rng.randrange(1, 40)]
@@ -221,7 +245,7 @@ class World:
         rng, model, evm = self.rng, self.model, self.evm
         model.now, sender = evm.now, rng.choice((OWNER, OWNER, GUARDIAN, STRANGER))
         index = rng.choice(tuple(TOKENS))
-        what = rng.choice(("pause", "resume", "setSigners", "setGuardian", "register", "transferOwnership"))
+        what = rng.choice(ROLES)
         if what == "pause":
             error, _ = evm.call(self.store, what, [index], sender=sender)
             assert error == ("NotGuardian" if sender == STRANGER else "")
@@ -232,8 +256,14 @@ class World:
             assert error == ("" if sender == OWNER else "NotOwner")
             if not error:
                 model.paused.discard(index)
-        elif what == "setSigners":
-            error = self.rotate(sender)
+        elif what in {"setSigners", "removeSigners"}:
+            error = self.rotate(sender) if what == "setSigners" else self.remove(sender)
+        elif what == "setSetOwner":
+            to = rng.choice((STRANGER, GUARDIAN, "0x" + "00" * 20))
+            error, _ = evm.call(self.store, what, to, sender=sender)
+            assert error == ("" if sender == OWNER else "NotOwner")
+            if not error:
+                model.set_owner = to
         else:
             args: dict[str, tuple[Any, ...]] = {
                 "setGuardian": (GUARDIAN,),
@@ -247,6 +277,7 @@ class World:
         self.note(f"{what} {error or 'taken'}")
 
     def rotate(self, sender: str) -> str:
+        """By owner, set owner or somebody else, now and then in an emergency."""
         rng, model = self.rng, self.model
         if rng.random() < 0.6:
             return ""
@@ -254,14 +285,56 @@ class World:
         weights = tuple(rng.randrange(1, 4) for _ in keys)
         threshold = sum(weights) // 2 + rng.randrange(1, 2)
         strong = rng.randrange(threshold, sum(weights) + 1) if threshold <= sum(weights) else threshold
+        emergency = rng.random() < 0.2
+        model.move_on()
+        may = sender == OWNER or (sender == model.set_owner and not emergency and not model.emergency)
+        name = "setSignersInEmergency" if emergency else "setSigners"
         error, _ = self.evm.call(
-            self.store, "setSigners", self.addresses(keys), list(weights), threshold, strong, sender=sender
+            self.store, name, self.addresses(keys), list(weights), threshold, strong, sender=sender
         )
-        assert error == ("" if sender == OWNER else "NotOwner")
+        assert error == ("" if may else "NotOwner" if emergency else "NotSetOwner")
         if not error:
-            due = model.following is not None and model.now >= model.following[1]
-            epoch = (model.following[0] if due and model.following else model.signers).epoch + 1
-            model.set_signers(Signers(epoch, keys, weights, threshold, strong))
+            model.set_signers(Signers(model.signers.epoch + 1, keys, weights, threshold, strong), emergency=emergency)
+        return error
+
+    def arm(self) -> None:
+        """The next set's signatures, some of them or all, good or not, in time or not."""
+        rng, model, expected = self.rng, self.model, ""
+        model.now = self.evm.now
+        next_ = model.following or model.signers
+        who = sorted(rng.sample(range(len(next_.keys)), rng.randrange(1, len(next_.keys) + 1)))
+        if rng.random() < 0.6:
+            who = list(range(len(next_.keys)))
+        error, digest = self.evm.call(self.store, "armDigest")
+        good = rng.random() < 0.9
+        signed = b"".join(
+            bytes([i]) + signature(next_.keys[i], digest if not error and good else b"\1" * 32) for i in who
+        )
+        try:
+            model.move_on()
+            model.arm(who, [good] * len(who))
+        except Refused as e:
+            expected = str(e)
+        got, _ = self.evm.call(self.store, "arm", signed, sender=STRANGER)
+        assert (got, error) == (expected, "NothingToArm" if expected == "NothingToArm" else ""), (got, expected)
+        self.note(f"arm {got or 'taken'}")
+
+    def remove(self, sender: str) -> str:
+        rng, model = self.rng, self.model
+        model.move_on()
+        epoch = rng.choice(
+            (model.signers.epoch, model.signers.epoch, model.signers.epoch + 1, model.signers.epoch - 1, 0)
+        )
+        indexes, expected = rng.sample(range(7), rng.randrange(3)), ""
+        if sender not in {OWNER, model.set_owner}:
+            expected = "NotSetOwner"
+        else:
+            try:
+                model.remove(epoch, indexes)
+            except Refused as e:
+                expected = str(e)
+        error, _ = self.evm.call(self.store, "removeSigners", epoch, indexes, sender=sender)
+        assert error == expected, (error, expected, epoch, indexes)
         return error
 
     # --- what always holds ---------------------------------------------------------------------------------------
@@ -269,10 +342,15 @@ class World:
     def check(self) -> None:
         evm, index = self.evm, self.rng.choice(tuple(TOKENS))
         for at in (index, *((0,) if index else ())):
-            error, raw = evm.send(self.store, at.to_bytes(2, "big"))
-            assert not error
-            assert int.from_bytes(raw, "big") == self.model.words[at], at
-        word = self.model.words[0]
+            for data, expected in (
+                (at.to_bytes(2, "big"), self.model.word(at)),
+                (at.to_bytes(2, "big") + b"\0", self.model.held(at, 0)),
+                (at.to_bytes(2, "big") + b"\1", self.model.held(at, 1)),
+            ):
+                error, raw = evm.send(self.store, data)
+                assert not error
+                assert int.from_bytes(raw, "big") == expected, data
+        word = self.model.word(0)
         mode = self.rng.randrange(4)
         wad, updated_at, round_time, status = evm.ok(self.views[mode], "peek")
         assert round_time == word & LOW_32

@@ -10,13 +10,14 @@ from contract_tools import compiled
 from fuzz_world import STRANGER
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from store_model import Refused, Signers
+from store_model import Refused, Signers, Token
 from whole_set import FIRST_TOKENS, Batch, WholeSet, packed
 
 from oracle.eip712 import batch_bytes
 
 TOKENS = tuple(FIRST_TOKENS)
 MOST = 2**88 - 1
+SET_AT = 262_157  # storage slot of the signer set
 
 SETS = st.sampled_from(["current", "current", "previous", "following"])
 AFTER_S = st.sampled_from([0, 1, 5, 5, 11, 40, 61, 101])
@@ -29,12 +30,12 @@ ITEMS = st.fixed_dictionaries({
     "index": st.sampled_from((*TOKENS * 4, 2, 8_194, 16_384, 65_535)),
     "market": PRICES,
     "redemption": PRICES,
-    "status": st.sampled_from([1, 2, 3, 4, 0x12, 0x93, 0xF1] * 3 + [0, 5, 8, 15]),
-    "spread": st.sampled_from([0, 7, 10_000, 65_535]),
+    "status": st.sampled_from([1, 2, 3, 4, 9, 10, 0x12, 0x93, 0xF1, 0x6B] * 3 + [0, 5, 8, 15]),
+    "spread": st.sampled_from([0, 7, 10_000, 16_383] * 8 + [16_384, 65_535]),
     "ages": st.tuples(st.sampled_from([0, 3, 65_535]), st.sampled_from([0, 9, 255])),
     "has": st.sampled_from([None] * 20 + [(True, False), (False, True), (False, False)]),
 })  # fmt: skip
-SPOILS = st.sampled_from([""] * 10 + ["signature", "batch", "doubled", "swapped", "short", "odd"])
+SPOILS = st.sampled_from([""] * 10 + ["signature", "batch", "doubled", "swapped", "short", "odd", "kind"])
 
 
 class PushRules(RuleBasedStateMachine):
@@ -58,8 +59,10 @@ class PushRules(RuleBasedStateMachine):
 
     def signers(self, which: str) -> Signers:
         model = self.set.model
-        other = {"previous": model.previous, "following": model.following and model.following[0]}.get(which)
-        return other or model.signers
+        model.now = self.evm.now
+        model.move_on()
+        before = model.previous[0] if model.previous else None
+        return {"previous": before, "following": model.following}.get(which) or model.signers
 
     def item(self, one: dict[str, Any]) -> bytes:
         index, word = one["index"], self.set.model.words.get(one["index"], 0)
@@ -79,19 +82,42 @@ class PushRules(RuleBasedStateMachine):
         return self.set.sign(batch_bytes(signers.epoch, self.evm.now + ahead_s, body), signers, who)
 
     def pushes(self, one: Batch) -> None:
-        waiting, epoch = dict(self.set.model.waiting), self.set.model.signers.epoch
+        model = self.set.model
+        before, started = dict(model.tokens), self.started()
         error = self.set.push(one)
         self.note(f"push {error or 'taken'}")
         if error:
             return
         self.pushed.append(one)
-        given, started = int.from_bytes(one.batch[:6], "big"), self.set.model.signers.epoch
-        self.note(
-            "epoch started" if started > epoch else "push in the overlap" if given < epoch else "push of the epoch"
-        )
-        for index, now in self.set.model.waiting.items():
-            if now != waiting.get(index):
-                self.note("held inside a gap" if now.inside_s else "held")
+        given = int.from_bytes(one.batch[:6], "big")
+        if self.started() != started:
+            self.note("epoch started")
+        self.note("push in the overlap" if given < model.signers.epoch else "push of the epoch")
+        for index, now in model.tokens.items():
+            if now != before.get(index):
+                self.note_kept(before.get(index), now)
+
+    def started(self) -> bytes:
+        """The word of the signer set in storage."""
+        return int(self.evm.evm.storage(self.store, SET_AT)).to_bytes(32, "big")
+
+    def note_kept(self, before: Token | None, now: Token) -> None:
+        """What the store did with a token, by name, so that the long form can tell whether all was met."""
+        for which, kept in enumerate(now.kept):
+            was = before.kept[which] if before else None
+            wait, waited = (k.wait if k else None for k in (kept, was))
+            if wait is not None:
+                self.note("held inside a gap" if now.gap and now.gap.opened_s < now.round_time else "held")
+            if wait and waited and before and now.prices[which] != before.prices[which]:
+                self.note("landed, and the next wait begins")
+            elif waited and not kept:
+                self.note("no longer held")
+            if kept and not wait:
+                self.note("kept without a wait")
+        if any(now.kept) and not all(now.kept):
+            self.note("one price held and the other taken")
+        if before and before.gap and now.gap and now.gap.opened_s == before.gap.opened_s:
+            self.note("written inside a gap")
 
     @rule(
         after_s=AFTER_S,
@@ -123,20 +149,67 @@ class PushRules(RuleBasedStateMachine):
             self.evm.jump(wait_s)
             self.pushes(self.batch("current", 0, [one | {"has": None}], set() if strong else {4, 3, 2}))
 
+    @rule(
+        bps=st.lists(st.sampled_from([9_400, 9_000, 5_000]), min_size=3, max_size=6),
+        pace_s=st.sampled_from([20, 30, 59]),
+        status=st.integers(1, 3),
+    )
+    def goes_on_falling(self, bps: list[int], pace_s: int, status: int) -> None:
+        """By the threshold's weight alone, each round beyond the step of the one before: least far prices land in turn."""
+        price = self.set.model.word(0) >> 168 or 10**18
+        for by in bps:
+            self.evm.jump(pace_s)
+            price = max(1, price * by // 10_000)
+            one = {
+                "index": 0,
+                "market": ("to", price),
+                "redemption": ("by", 0),
+                "status": status,
+                "spread": 7,
+                "ages": (3, 9),
+            }
+            self.pushes(self.batch("current", 0, [one | {"has": None}], self.spare()))
+
+    def spare(self) -> set[int]:
+        """Signers of the present set whose weight the threshold does not need."""
+        signers = self.signers("current")
+        reached, absent = 0, set()
+        for i, weight in enumerate(signers.weights):
+            if reached >= signers.threshold:
+                absent.add(i)
+            reached += weight
+        return absent
+
     @rule(index=st.sampled_from([0, 0, 1]), status=st.integers(1, 3), bps=MOVES, after_s=st.integers(1, 4))
     def worse_inside_a_gap(self, index: int, status: int, bps: int, after_s: int) -> None:
         """By as few as the threshold needs."""
-        model = self.set.model
         self.evm.jump(11)
-        reached, absent = 0, set()
-        for i, weight in enumerate(model.signers.weights):
-            if reached >= model.signers.threshold:
-                absent.add(i)
-            reached += weight
+        absent = self.spare()
         plain = {"index": index, "redemption": ("by", 0), "spread": 7, "ages": (3, 9), "has": None}
         self.pushes(self.batch("current", 0, [plain | {"market": ("by", 0), "status": status}], absent))
         self.evm.jump(after_s)
         self.pushes(self.batch("current", 0, [plain | {"market": ("by", bps), "status": status + 1}], absent))
+
+    @rule(
+        index=st.sampled_from([0, 0, 8_193]),
+        status=st.sampled_from([4, 9, 10, 11]),
+        rate=st.sampled_from([0, 300, -300, -2_000]),
+        strong=st.booleans(),
+        again=st.integers(0, 4),
+    )
+    def nobody_looked(self, *, index: int, status: int, rate: int, strong: bool, again: int) -> None:
+        """A halt, or a watch of kept prices, for some rounds; now and then a rate that a threshold read."""
+        one = {
+            "index": index,
+            "market": ("to", 7),
+            "redemption": ("by", rate),
+            "status": status,
+            "spread": 7,
+            "ages": (3, 9),
+        }
+        for after_s in (11, 3, 30, 31)[:again]:
+            self.evm.jump(after_s)
+            self.pushes(self.batch("current", 0, [one | {"has": None}], set() if strong else {4, 3}))
 
     @rule(
         after_s=AFTER_S,
@@ -178,6 +251,8 @@ class PushRules(RuleBasedStateMachine):
             places, one.who, one.valid = [*places, places[-1]], [*one.who, one.who[-1]], [*one.valid, True]
         elif how == "swapped":
             places, one.who, one.valid = places[::-1], one.who[::-1], one.valid[::-1]
+        elif how == "kind":
+            places, one.who, one.valid = [b"\xff" + bytes([at % 256]) * (at % 3 * 32)], [255], [False]
         elif how == "short":
             one.batch, one.valid = one.batch[: -1 - at % 40], [False] * len(places)
         one.signed = b"".join(places) + (b"\1" if how == "odd" else b"")

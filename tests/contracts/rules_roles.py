@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fuzz_world import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER
+from fuzz_world import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from rules_pushes import NEAR, TOKENS, PushRules
-from store_model import Signers
+from store_model import Refused, Signers
 from whole_set import ZERO, key_address
 
 CALLERS = st.sampled_from([OWNER] * 5 + [GUARDIAN, STRANGER])
@@ -70,6 +70,11 @@ class RoleRules(PushRules):
             self.set.names.add(name)
             model.register(index, has)
 
+    @rule(to=st.sampled_from([GUARDIAN, STRANGER, ZERO]), sender=CALLERS)
+    def appoint_a_set_owner(self, to: str, sender: str) -> None:
+        if self.asked("setSetOwner", to, sender=sender, expected="" if sender == self.set.owner else "NotOwner"):
+            self.set.set_owner = to
+
     @rule(
         members=st.lists(
             st.tuples(st.integers(0, 8), st.integers(1, 3)), min_size=1, max_size=6, unique_by=lambda m: m[0]
@@ -77,11 +82,22 @@ class RoleRules(PushRules):
         spare=st.tuples(st.integers(0, 1), st.integers(0, 2)),
         fault=st.sampled_from([""] * 6 + ["nobody", "doubled", "weightless", "minority", "too much"]),
         sender=CALLERS,
+        emergency=st.sampled_from([False, False, False, True]),
     )
-    def any_rotation(self, members: list[tuple[int, int]], spare: tuple[int, int], fault: str, sender: str) -> None:
-        self.rotate(members, spare, fault, sender)
+    def any_rotation(
+        self, *, members: list[tuple[int, int]], spare: tuple[int, int], fault: str, sender: str, emergency: bool
+    ) -> None:
+        self.rotate(members, spare, fault, sender, emergency=emergency)
 
-    def rotate(self, members: list[tuple[int, int]], spare: tuple[int, int], fault: str, sender: str) -> None:
+    def rotate(
+        self,
+        members: list[tuple[int, int]],
+        spare: tuple[int, int],
+        fault: str,
+        sender: str,
+        *,
+        emergency: bool = False,
+    ) -> None:
         wrong = {"nobody": [], "doubled": [*members, members[0]], "weightless": [*members, (members[0][0], 0)]}
         members = wrong.get(fault, members)
         keys, weights = [m[0] for m in members], [m[1] for m in members]
@@ -89,36 +105,97 @@ class RoleRules(PushRules):
         threshold = min(total, total // 2 + 1 + spare[0]) - (1 + spare[0]) * (fault == "minority")
         strong = min(total, threshold + spare[1]) + 9 * (fault == "too much")
         expected = {"": "", "nobody": "BadSettings", "minority": "BadThreshold", "too much": "BadThreshold"}
-        error = expected.get(fault, "BadSigner") if sender == self.set.owner else "NotOwner"
+        model = self.set.model
+        model.now = self.evm.now
+        model.move_on()
+        trusted = sender == self.set.set_owner and not model.emergency and not emergency
+        refused = "NotOwner" if emergency else "NotSetOwner"
+        error = expected.get(fault, "BadSigner") if sender == self.set.owner or trusted else refused
         args = [key_address(k) for k in keys], weights, max(0, threshold), max(0, strong)
-        if self.asked("setSigners", *args, sender=sender, expected=error):
-            model = self.set.model
-            model.now = self.evm.now
-            due = model.following is not None and model.now >= model.following[1]
-            epoch = (model.following[0] if due and model.following else model.signers).epoch + 1
-            model.set_signers(Signers(epoch, tuple(keys), tuple(weights), threshold, strong))
+        name = "setSignersInEmergency" if emergency else "setSigners"
+        if self.asked(name, *args, sender=sender, expected=error):
+            following = Signers(model.signers.epoch + 1, tuple(keys), tuple(weights), threshold, strong)
+            model.set_signers(following, emergency=emergency)
+
+    @rule(
+        keys=st.lists(st.integers(0, 8), min_size=3, max_size=4, unique=True),
+        absent=st.sets(st.integers(0, 3), max_size=3),
+        good=st.sampled_from([True, True, False]),
+        after_s=st.sampled_from([0, 0, 69, 70]),
+    )
+    def rotate_and_arm(self, *, keys: list[int], absent: set[int], good: bool, after_s: int) -> None:
+        """In time or a second too late, by enough of the next set or not."""
+        self.rotate([(k, 1) for k in keys], (0, 0), "", self.set.owner)
+        self.evm.jump(after_s)
+        self.arm(absent, good=good)
+
+    @rule(absent=st.sets(st.integers(0, 5), max_size=2), good=st.sampled_from([True, True, True, False]))
+    def any_arming(self, absent: set[int], *, good: bool) -> None:
+        self.arm(absent, good=good)
+
+    def arm(self, absent: set[int], *, good: bool = True) -> None:
+        """By a stranger, with the signatures of the next set, or of the present one where there is none."""
+        model, expected = self.set.model, ""
+        model.now = self.evm.now
+        model.move_on()
+        one = model.following or model.signers
+        who = [i for i in range(len(one.keys)) if i not in absent]
+        error, digest = self.evm.call(self.store, "armDigest")
+        digest = digest if good and not error else b"\1" * 32
+        signed = b"".join(bytes([i]) + signature(one.keys[i], digest) for i in who)
+        try:
+            model.arm(who, [good] * len(who))
+        except Refused as e:
+            expected = str(e)
+        assert (error == "NothingToArm") is (expected == "NothingToArm")
+        self.asked("arm", signed, sender=STRANGER, expected=expected)
+
+    @rule(
+        which=st.sampled_from([0, 0, 1, -1, 7]),
+        indexes=st.lists(st.integers(0, 6), max_size=2),
+        sender=st.sampled_from([OWNER, OWNER, GUARDIAN, STRANGER]),
+    )
+    def any_removal(self, which: int, indexes: list[int], sender: str) -> None:
+        model, expected = self.set.model, ""
+        model.now = self.evm.now
+        model.move_on()
+        epoch = max(0, model.signers.epoch + which)
+        if sender not in {self.set.owner, self.set.set_owner}:
+            expected = "NotSetOwner"
+        else:
+            try:
+                model.remove(epoch, indexes)
+            except Refused as e:
+                expected = str(e)
+        self.asked("removeSigners", epoch, indexes, sender=sender, expected=expected)
 
     @rule(
         keys=st.lists(st.integers(0, 8), min_size=1, max_size=4, unique=True),
         late_s=st.sampled_from([0, 39, 40]),
         moves=st.tuples(NEAR, NEAR),
+        emergency=st.sampled_from([False, False, True]),
     )
-    def hand_over(self, keys: list[int], late_s: int, moves: tuple[int, int]) -> None:
-        """A whole rotation: the new set begins at its time, the old one goes on in its overlap and not after."""
-        members = [(k, 1) for k in keys]
-        self.rotate(members, (0, 0), "", self.set.owner)
+    def hand_over(self, *, keys: list[int], late_s: int, moves: tuple[int, int], emergency: bool) -> None:
+        """A whole rotation: the new set begins at its time, the old one's last rounds are taken in its overlap."""
+        self.rotate([(k, 1) for k in keys], (0, 0), "", self.set.owner, emergency=emergency)
+        if not emergency:
+            self.arm(set())
         self.evm.jump(DELAY_S)
-        for which, after_s, bps in (("following", 0, moves[0]), ("previous", late_s, moves[1])):
+        for which, after_s, ahead_s, bps in (
+            ("following", 0, 0, moves[0]),
+            ("previous", late_s, -late_s - 1, moves[1]),
+        ):
             self.evm.jump(after_s)
             one = {
                 "market": ("by", bps),
                 "redemption": ("by", 0),
-                "status": 4,
+                "status": 1,
                 "spread": 7,
                 "ages": (3, 9),
                 "has": None,
             }
-            self.pushes(self.batch(which, 0, [{"index": 8_192, **one}, {"index": 1, **one}], set()))
+            index = 8_192 if which == "following" else 1
+            self.pushes(self.batch(which, ahead_s, [{"index": index, **one}], set()))
 
     @rule(after_s=st.sampled_from([0, 1, 50]))
     def poke(self, after_s: int) -> None:

@@ -1,13 +1,20 @@
-"""PriceStore as a model in Python, written from docs/contracts.md and not from the Solidity: what a push does, or refuses."""
+"""PriceStore as a model in Python, written from docs/contracts.md and ADR 4 and not from the Solidity."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 LOW_32 = 2**32 - 1
 PRICE = 2**88 - 1
-OUT_OF_RANGE = 11 << 4 | 2
+MARKET, REDEMPTION = 0, 1
+WATCH, HALT = 2, 4
+OUT_OF_RANGE = 11
+STATUS_ONLY = 8
+AHEAD_S = 30
+SPREADS = 2**14
+EVER = 2**39 - 1
 
 
 @dataclass(frozen=True)
@@ -19,33 +26,105 @@ class Limits:
 
 @dataclass(frozen=True)
 class Signers:
+    """A set of signers. ``since_s``: its first round time."""
+
     epoch: int
     keys: tuple[int, ...]
     weights: tuple[int, ...]
     threshold: int
     strong: int
+    since_s: int = 0
 
 
 @dataclass(frozen=True)
-class Waiting:
-    market: int
-    redemption: int
+class Wait:
+    """What was signed beyond the step, on one side, since a round."""
+
+    price: int
+    true_at: int
     since_s: int
-    last_s: int
-    inside_s: int
+    above: bool
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A price that the slot keeps: when it was true, and what waits to take its place."""
+
+    true_at: int
+    wait: Wait | None = None
+
+    def word(self) -> int:
+        if self.wait is None:
+            return self.true_at
+        w = self.wait
+        return w.price << 168 | w.above << 167 | w.true_at << 64 | w.since_s << 32 | self.true_at
+
+
+@dataclass(frozen=True)
+class Gap:
+    """An open gap: since when, and from which prices steps are measured in it."""
+
+    opened_s: int
+    anchors: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Token:
+    """What the store knows of a token that has data. ``kept``: of each price that it holds."""
+
+    prices: tuple[int, int]
+    spread: int
+    reason: int
+    state: int
+    market_age_s: int
+    rate_age_h: int
+    round_time: int
+    kept: tuple[Kept | None, Kept | None] = (None, None)
+    gap: Gap | None = None
+
+    def word(self) -> int:
+        held = sum(1 << 79 - i for i, k in enumerate(self.kept) if k)
+        status = self.reason << 4 | self.state
+        prices = self.prices[0] << 168 | self.prices[1] << 80
+        return (
+            prices | held | self.spread << 64 | status << 56 | self.market_age_s << 40 | self.rate_age_h << 32
+        ) | self.round_time
+
+    def true_at(self, which: int) -> int:
+        kept = self.kept[which]
+        if kept is not None:
+            return kept.true_at
+        return max(0, self.round_time - self.market_age_s) if which == MARKET else self.round_time
+
+
+class Item(NamedTuple):
+    """An item of a batch, read."""
+
+    index: int
+    prices: tuple[int, int]
+    spread: int
+    reason: int
+    only: bool
+    state: int
+    market_age_s: int
+    rate_age_h: int
+
+
+def read_item(raw: bytes) -> Item:
+    market, rate = (int.from_bytes(raw[a : a + 11], "big") for a in (2, 13))
+    spread, status, age = int.from_bytes(raw[24:26], "big"), raw[26], int.from_bytes(raw[27:29], "big")
+    only = bool(status & STATUS_ONLY) or status & 7 == HALT
+    return Item(
+        int.from_bytes(raw[:2], "big"), (market, rate), spread, status >> 4, only, status & 7, age, raw[29]
+    )  # fmt: skip
 
 
 class Refused(Exception):
     """The name of the error."""
 
 
-def prices(word: int) -> tuple[int, int]:
-    return word >> 168, word >> 80 & PRICE
-
-
-def near(old: tuple[int, int], new: tuple[int, int], step_bps: int) -> bool:
-    pairs = zip(old, new, strict=True)
-    return all(abs(b - a) * 10_000 <= a * step_bps for a, b in pairs)
+def near(old: int, new: int, step_bps: int) -> bool:
+    return abs(new - old) * 10_000 <= old * step_bps
 
 
 @dataclass
@@ -58,34 +137,124 @@ class StoreModel:
     delay_s: int
     overlap_s: int
     now: int
-    words: dict[int, int] = field(default_factory=dict)
+    tokens: dict[int, Token] = field(default_factory=dict)
     has: dict[int, tuple[bool, bool]] = field(default_factory=dict)
-    waiting: dict[int, Waiting] = field(default_factory=dict)
+    halted: set[int] = field(default_factory=set)
     paused: set[int] = field(default_factory=set)
-    previous: Signers | None = None
-    overlap_ends: int = 0
-    following: tuple[Signers, int] | None = None
+    previous: tuple[Signers, int, int] | None = None
+    """The set before, when it ended, until when its rounds are taken."""
+    following: Signers | None = None
+    comes: bool = False
+    emergency: bool = False
+    set_owner: str = ""
+
+    # --- tokens --------------------------------------------------------------------------------------------------
 
     def register(self, index: int, has: tuple[bool, bool]) -> None:
         self.has[index] = has
-        self.words[index] = has[0] << 168 | has[1] << 80
 
     def pause(self, index: int) -> None:
         self.paused.add(index)
-        self.words[index] = self.words[index] & ~(15 << 56) | 4 << 56
+        if index in self.tokens:
+            self.tokens[index] = replace(self.tokens[index], state=HALT)
+        else:
+            self.halted.add(index)
 
-    def set_signers(self, new: Signers) -> None:
-        self._start_if_due()
-        self.following = new, self.now + self.delay_s
-        if not self.delay_s:
-            self._start_if_due()
+    def word(self, index: int) -> int:
+        """As `slotAt` answers it."""
+        if index in self.tokens:
+            return self.tokens[index].word()
+        has = self.has.get(index, (False, False))
+        return has[0] << 168 | has[1] << 80 | (HALT << 56 if index in self.halted else 0)
 
-    def _start_if_due(self) -> bool:
-        if self.following is None or self.now < self.following[1]:
-            return False
-        self.previous, self.signers = self.signers, self.following[0]
-        self.overlap_ends, self.following = self.now + self.overlap_s, None
-        return True
+    @property
+    def words(self) -> dict[int, int]:
+        return {index: self.word(index) for index in self.has}
+
+    def held(self, index: int, which: int) -> int:
+        """As `heldAt` answers it."""
+        token = self.tokens.get(index)
+        kept = token.kept[which] if token else None
+        return kept.word() if kept else 0
+
+    # --- signers -------------------------------------------------------------------------------------------------
+
+    def set_signers(self, new: Signers, *, emergency: bool = False) -> None:
+        """Say who comes next; nobody is forgotten whose time has come."""
+        self.move_on()
+        self.following = replace(new, since_s=self.now + self.delay_s)
+        self.emergency, self.comes = emergency, emergency or not self.delay_s
+        self.move_on()
+
+    def arm(self, who: Sequence[int], valid: Sequence[bool]) -> None:
+        if self.following is None or self.comes or self.now + AHEAD_S >= self.following.since_s:
+            raise Refused("NothingToArm")
+        self._weight(self.following, who, valid)
+        self.comes = True
+
+    def remove(self, epoch: int, indexes: Sequence[int]) -> None:
+        self.move_on()
+        places = {self.signers.epoch: "signers"}
+        if self.previous is not None:
+            places[self.previous[0].epoch] = "previous"
+        if self.following is not None:
+            places[self.following.epoch] = "following"
+        place = places.get(epoch)
+        if place is None:
+            raise Refused("WrongEpoch")
+        found = getattr(self, place)
+        reduced = self._without(found[0] if place == "previous" else found, indexes)
+        setattr(self, place, (reduced, *found[1:]) if place == "previous" else reduced)
+
+    @staticmethod
+    def _without(one: Signers, indexes: Sequence[int]) -> Signers:
+        weights = list(one.weights)
+        for index in indexes:
+            if index >= len(weights) or not weights[index]:
+                raise Refused("BadSigner")
+            weights[index] = 0
+        if sum(weights) < one.threshold:
+            raise Refused("BadThreshold")
+        return replace(one, weights=tuple(weights))
+
+    def move_on(self) -> None:
+        """What time has done. It changes no answer: everything is asked through here."""
+        if self.following is None or not self.comes or self.now < self.following.since_s:
+            return
+        ends = self.following.since_s
+        self.previous = self.signers, ends, ends + (0 if self.emergency else self.overlap_s)
+        self.signers, self.following, self.comes, self.emergency = self.following, None, False, False
+
+    def coming(self) -> tuple[int, int]:
+        """As `nextSigners` answers it."""
+        self.move_on()
+        one = self.following
+        return (one.epoch, one.since_s) if one is not None and self.now < one.since_s else (0, 0)
+
+    def _of_epoch(self, epoch: int, round_time: int) -> Signers:
+        """The set in force at the round's time, if the epoch is its and it is still taken."""
+        self.move_on()
+        ends = self.following.since_s if self.following is not None and self.comes else EVER
+        if epoch == self.signers.epoch and round_time < ends:
+            return self.signers
+        if self.previous is not None:
+            one, ended, until = self.previous
+            if epoch == one.epoch and round_time < ended and self.now < until:
+                return one
+        raise Refused("WrongEpoch")
+
+    @staticmethod
+    def _weight(signers: Signers, who: Sequence[int], valid: Sequence[bool]) -> int:
+        weight, last = 0, -1
+        for index, good in zip(who, valid, strict=True):
+            if index <= last or index >= len(signers.keys) or not good:
+                raise Refused("BadSignature")
+            weight, last = weight + signers.weights[index], index
+        if weight < signers.threshold:
+            raise Refused("BelowThreshold")
+        return weight
+
+    # --- pushes --------------------------------------------------------------------------------------------------
 
     def push(self, batch: bytes, who: Sequence[int], valid: Sequence[bool], odd: int = 0) -> int:
         """Take a batch, or raise Refused and change nothing; how many items were written.
@@ -96,89 +265,120 @@ class StoreModel:
             valid: whether each is that signer's over this batch.
             odd: bytes of the signatures beyond a whole number of them.
         """
-        if len(batch) <= 10 or len(batch) % 30 != 10 or odd:
+        if len(batch) <= 10 or len(batch) % 30 != 10:
+            raise Refused("BadLength")
+        if who and who[0] == 255:
+            raise Refused("UnknownKind")
+        if odd:
             raise Refused("BadLength")
         epoch, round_time = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
         if round_time + self.max_age_s < self.now:
             raise Refused("TooOld")
-        if round_time > self.now + 30:
+        if round_time > self.now + AHEAD_S:
             raise Refused("TooFarAhead")
-        signers, starts = self._of_epoch(epoch)
-        weight, last = 0, -1
-        for index, good in zip(who, valid, strict=True):
-            if index <= last or index >= len(signers.keys) or not good:
-                raise Refused("BadSignature")
-            weight, last = weight + signers.weights[index], index
-        if weight < signers.threshold:
-            raise Refused("BelowThreshold")
-        words, waiting = dict(self.words), dict(self.waiting)
-        strong, written = weight >= signers.strong, 0
+        signers = self._of_epoch(epoch, round_time)
+        weight = self._weight(signers, who, valid)
+        if round_time < signers.since_s:
+            raise Refused("WrongEpoch")
+        tokens, written = dict(self.tokens), 0
         for at in range(10, len(batch), 30):
-            written += self._item(batch[at : at + 30], round_time, words, waiting, strong=strong)
+            written += self._item(read_item(batch[at : at + 30]), round_time, tokens, strong=weight >= signers.strong)
         if not written:
             raise Refused("NothingNew")
-        if starts:
-            self._start_if_due()
-        self.words, self.waiting = words, waiting
+        self.tokens = tokens
         return written
 
-    def _of_epoch(self, epoch: int) -> tuple[Signers, bool]:
-        if epoch == self.signers.epoch:
-            return self.signers, False
-        if self.following and epoch == self.following[0].epoch and self.now >= self.following[1]:
-            return self.following[0], True
-        if self.previous and epoch == self.previous.epoch and self.now < self.overlap_ends:
-            return self.previous, False
-        raise Refused("WrongEpoch")
-
-    def _item(
-        self, item: bytes, round_time: int, words: dict[int, int], waiting: dict[int, Waiting], *, strong: bool
-    ) -> bool:
-        """One item into the words; whether something was written."""
-        index = int.from_bytes(item[:2], "big")
-        if index not in words:
+    def _item(self, item: Item, round_time: int, tokens: dict[int, Token], *, strong: bool) -> bool:
+        """One item into the tokens; whether something was written."""
+        if item.index not in self.has:
             raise Refused("UnknownIndex")
-        old, fresh = words[index], int.from_bytes(item[2:], "big") << 32 | round_time
-        old_time, status = old & LOW_32, fresh >> 56 & 15
-        if round_time <= old_time or index in self.paused:
+        old = tokens.get(item.index)
+        if round_time <= (old.round_time if old else 0) or item.index in self.paused:
             return False
-        if not 1 <= status <= 4:
+        if not 1 <= item.state <= HALT:
             raise Refused("BadStatus")
-        if tuple(bool(p) for p in prices(fresh)) != self.has[index]:
+        if item.spread >= SPREADS:
+            raise Refused("BadSpread")
+        if tuple(bool(p) for p in item.prices) != self.has[item.index]:
             raise Refused("WrongPresence")
-        limits = self.limits[index >> 13]
-        if not old_time:
-            words[index] = fresh
-            return True
-        last = waiting.get(index)
-        began = old_time - (last.inside_s if last is not None and last.last_s == old_time else 0)
-        inside = round_time < began + limits.min_gap_s
-        if inside and status <= old >> 56 & 15:
-            return False
-        if not strong and (inside or not near(prices(old), prices(fresh), limits.step_bps)):
-            fresh = self._held(index, old, fresh, waiting, limits, round_time - began if inside else 0)
-        words[index] = fresh
-        return True
+        limits = self.limits[item.index >> 13]
+        if old is None:
+            if not item.only:
+                tokens[item.index] = self._new(item, round_time, limits)
+            return not item.only
+        new = after(old, item, round_time, limits, strong=strong)
+        if new is not None:
+            tokens[item.index] = new
+        return new is not None
 
     @staticmethod
-    def _held(index: int, old: int, fresh: int, waiting: dict[int, Waiting], limits: Limits, inside_s: int) -> int:
-        round_time, old_time = fresh & LOW_32, old & LOW_32
-        kept = waiting.get(index)
-        stands = kept is not None and kept.last_s == old_time
-        if kept is None or not stands or not near((kept.market, kept.redemption), prices(fresh), limits.step_bps):
-            kept = Waiting(*prices(fresh), round_time, round_time, 0)
-        elif not inside_s and round_time >= kept.since_s + limits.step_wait_s:
-            return fresh
-        waiting[index] = replace(kept, last_s=round_time, inside_s=inside_s)
-        market, redemption = prices(old)
-        status = fresh >> 56 & 255
-        age = min(65_535, (old >> 40 & 65_535) + round_time - old_time) if market else 0
-        return (
-            market << 168
-            | redemption << 80
-            | max(old >> 64 & 65_535, fresh >> 64 & 65_535) << 64
-            | (OUT_OF_RANGE if status & 15 == 1 else status) << 56
-            | age << 40
-            | max(old >> 32 & 255, fresh >> 32 & 255) << 32
-            | round_time
-        )
+    def _new(item: Item, round_time: int, limits: Limits) -> Token:
+        gap = Gap(round_time, item.prices) if limits.min_gap_s else None
+        fields = item.spread, item.reason, item.state, item.market_age_s, item.rate_age_h
+        return Token(item.prices, *fields, round_time, gap=gap)
+
+
+def after(old: Token, item: Item, round_time: int, limits: Limits, *, strong: bool) -> Token | None:
+    """The token after an item that is newer; None if the item waits as a whole."""
+    gap = old.gap if old.gap is not None and round_time < old.gap.opened_s + limits.min_gap_s else None
+    reason, state = item.reason, item.state
+    if gap is not None and state < old.state:
+        if old.state == HALT:
+            return None
+        reason, state = old.reason, old.state
+    anchors = gap.anchors if gap is not None else old.prices
+    parts = [one_price(old, item, round_time, limits, w, anchors[w], strong=strong) for w in (MARKET, REDEMPTION)]
+    prices, kept = (parts[0].price, parts[1].price), (parts[0].kept, parts[1].kept)
+    if any(k is not None and k.wait is not None for k in kept) and state < WATCH:
+        reason, state = OUT_OF_RANGE, WATCH
+    if gap is not None:
+        new_gap: Gap | None = replace(gap, anchors=(parts[0].anchor, parts[1].anchor))
+    else:
+        took = any(p and k is None for p, k in zip(prices, kept, strict=True))
+        new_gap = Gap(round_time, prices) if took else None
+    held_market, held_rate = kept[0] is not None, kept[1] is not None
+    return Token(
+        prices,
+        max(old.spread, item.spread) if held_market else item.spread,
+        reason,
+        state,
+        min(65_535, round_time - kept[0].true_at) if kept[0] is not None else item.market_age_s,
+        max(old.rate_age_h, item.rate_age_h) if held_rate else item.rate_age_h,
+        round_time,
+        kept,
+        new_gap,
+    )
+
+
+class Part(NamedTuple):
+    """What becomes of one price: the one that stands, whether it is kept, from where steps count in the open gap."""
+
+    price: int
+    kept: Kept | None
+    anchor: int
+
+
+def one_price(
+    old: Token, item: Item, round_time: int, limits: Limits, which: int, anchor: int, *, strong: bool
+) -> Part:
+    stands, signed, kept = old.prices[which], item.prices[which], old.kept[which]
+    if not stands:
+        return Part(0, None, 0)
+    true_at, wait = old.true_at(which), kept.wait if kept else None
+    if item.only and (which == MARKET or signed >= stands):
+        return Part(stands, Kept(true_at, wait), anchor)
+    if near(anchor, signed, limits.step_bps):
+        return Part(signed, None, anchor)
+    if strong:
+        return Part(signed, None, signed)
+    signed_at = max(0, round_time - item.market_age_s) if which == MARKET else round_time
+    fresh = Wait(signed, signed_at, round_time, signed > stands)
+    if wait is None or wait.above != fresh.above:
+        return Part(stands, Kept(true_at, fresh), anchor)
+    if abs(signed - stands) <= abs(wait.price - stands):
+        wait = replace(wait, price=signed, true_at=signed_at)
+    if round_time < wait.since_s + limits.step_wait_s:
+        return Part(stands, Kept(true_at, wait), anchor)
+    if near(wait.price, signed, limits.step_bps):
+        return Part(signed, None, wait.price)
+    return Part(wait.price, Kept(wait.true_at, replace(fresh, above=signed > wait.price)), wait.price)

@@ -318,9 +318,10 @@ def test_a_price_that_may_not_be_used_is_no_answer(bench: Bench, name: str) -> N
         view = pair(bench, name, source)
         call = view.functions.getQuote(1, BASE, QUOTE) if name == "QuoteView" else view.functions.quote(1, BASE)
     assert bench.refusal(call) == ("Unusable", NO_DATA)
-    bench.push(bench.now, [Item(1, redemption=0, status=4, market_age_s=0)])
+    bench.push(bench.now, [Item(1, redemption=0, market_age_s=0)])
+    bench.push(bench.now + 1, [Item(1, redemption=0, status=4, market_age_s=0)])
     assert bench.refusal(call) == ("Unusable", HALT)
-    bench.push(bench.now + 1, [Item(1, redemption=0, market_age_s=0)])
+    bench.push(bench.now + 2, [Item(1, redemption=0, market_age_s=0)])
     assert call.call() >= 0
     bench.at(bench.now + MAX_AGE_S + 3)
     assert bench.refusal(call) == ("Unusable", STALE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from fuzz_world import LIMITS, OWNER, STRANGER, signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from set_models import WAD
-from store_model import Signers, near, prices
+from store_model import Signers
 from whole_set import (
     BASE,
     BOTH,
@@ -30,12 +30,9 @@ from whole_set import (
 import contracts
 from oracle.eip712 import batch_bytes
 
-GAP_S, STEP_BPS = LIMITS[0].min_gap_s, LIMITS[0].step_bps
-MAX_AGE_S, AHEAD_S = 60, 30
-WAIT_S = LIMITS[0].step_wait_s
+GAP_S = LIMITS[0].min_gap_s
 WEAK = (0, 1)
 """Weight 5 of 9: the threshold, and less than the step threshold."""
-STRONG = tuple(range(5))
 
 
 @pytest.fixture
@@ -55,91 +52,6 @@ def word(whole: WholeSet, index: int = BOTH) -> int:
 
 
 # -------------------------------------------------------------------------------------------------------------- store
-
-
-def test_only_a_worse_status_comes_before_the_gap(whole: WholeSet) -> None:
-    """Of all pairs of status, at every second of the gap: a write happens where it gets worse, or the gap is over.
-
-    Inside the gap it leaves the prices, unless the step threshold's weight signed it.
-    """
-    for before in (1, 2, 3, 4):
-        for after in (1, 2, 3, 4):
-            for seconds, who in ((1, WEAK), (GAP_S - 1, WEAK), (GAP_S - 1, STRONG), (GAP_S, WEAK)):
-                whole.evm.jump(GAP_S)
-                start = whole.evm.now
-                assert not push(whole, start, packed(BOTH, (WAD, WAD), before), STRONG)
-                whole.evm.jump(seconds)
-                error = push(whole, start + seconds, packed(BOTH, (WAD + 1, WAD), after), who)
-                assert error == ("" if after > before or seconds >= GAP_S else "NothingNew")
-                moves = not error and (seconds >= GAP_S or who == STRONG)
-                assert prices(word(whole))[0] == WAD + moves
-                assert word(whole) >> 56 & 15 == (before if error else after)
-
-
-def test_prices_move_one_step_in_a_gap_at_most(whole: WholeSet) -> None:
-    """The most that the threshold's weight can do at one moment: every round from maxPushAgeS ago to 30 s ahead.
-
-    After a gap one write, and one more for each of the three times that the status can then get worse, a second apart: all
-    are taken, and only the first moves the price. So one block takes 1 + (maxPushAgeS + 30 s) / minGapS steps.
-    """
-    writes, moves, price, status = list[int](), list[int](), WAD, 4
-    now = whole.evm.now
-    for at in range(now - MAX_AGE_S - 5, now + AHEAD_S + 6):
-        higher = price * (10_000 + STEP_BPS) // 10_000
-        for tried in (1, min(4, status + 1)):
-            if not push(whole, at, packed(BOTH, (higher, WAD), tried)):
-                writes, status = [*writes, at], tried
-                break
-        if prices(word(whole))[0] != price:
-            assert prices(word(whole))[0] == higher
-            price, moves = higher, [*moves, at]
-    assert all(late - early == GAP_S for early, late in pairwise(moves))
-    assert len(moves) == 1 + (MAX_AGE_S + AHEAD_S) // GAP_S == 19
-    assert len(writes) == 4 * (len(moves) - 1) + 1, "the last second ahead has room for the move alone"
-    assert price <= WAD * (10_000 + STEP_BPS) ** len(moves) // 10_000 ** len(moves)
-
-
-PACES = st.sampled_from([1, 1, 2, GAP_S - 1, GAP_S, GAP_S + 1, 30])
-TURNS = st.tuples(PACES, st.integers(1, 4), st.sampled_from([0, 1, -1, 250, 500, -500, 501, -501, 900, -4_000]))
-
-
-@settings(max_examples=60, deadline=None)
-@given(turns=st.lists(TURNS, min_size=5, max_size=40))
-def test_prices_move_by_a_step_a_gap_or_after_their_wait(turns: list[tuple[int, int, int]]) -> None:
-    """Whatever the threshold's weight signs in whatever order, seen from the words alone."""
-    whole = WholeSet()
-    whole.evm.jump(1_000)
-    shown, moved_at, first_far = (WAD, WAD), whole.evm.now, whole.evm.now
-    assert not push(whole, moved_at, packed(BOTH, shown), STRONG)
-    for pace, status, bps in turns:
-        whole.evm.jump(pace)
-        at, asked = whole.evm.now, (shown[0] * (10_000 + bps) // 10_000, WAD)
-        push(whole, at, packed(BOTH, asked, status))
-        after = prices(word(whole))
-        if after == shown:
-            continue
-        assert after == asked
-        assert at - moved_at >= GAP_S
-        assert near(shown, after, STEP_BPS) or at - first_far >= WAIT_S
-        shown, moved_at, first_far = after, at, at
-
-
-@settings(max_examples=40, deadline=None)
-@given(turns=st.lists(st.tuples(st.integers(1, 4), st.integers(-900, 900)), max_size=GAP_S - 1))
-def test_no_status_puts_off_a_price(turns: list[tuple[int, int]]) -> None:
-    """Whatever came inside the gap, a price within the step is taken when it is over, as if nothing had come."""
-    whole = WholeSet()
-    whole.evm.jump(1_000)
-    start = whole.evm.now
-    assert not push(whole, start, packed(BOTH, (WAD, WAD)), STRONG)
-    for second, (status, bps) in enumerate(turns, start=1):
-        push(whole, start + second, packed(BOTH, (WAD * (10_000 + bps) // 10_000, WAD), status))
-        assert prices(word(whole)) == (WAD, WAD)
-    assert not push(whole, start + GAP_S, packed(BOTH, (WAD + 7, WAD), 1))
-    assert prices(word(whole)) == (WAD + 7, WAD)
-    assert word(whole) >> 56 & 15 == 1
-    error = push(whole, start + 2 * GAP_S - 1, packed(BOTH, (WAD, WAD)))
-    assert error == "NothingNew", "and the next gap begins there"
 
 
 @settings(max_examples=30)
@@ -172,6 +84,7 @@ def test_a_pause_outlasts_every_change_of_signers_and_owner(whole: WholeSet) -> 
     evm.ok(whole.store, "setSigners", [key_address(7)], [1], 1, 1)
     whole.model.now = evm.now
     whole.model.set_signers(Signers(2, (7,), (1,), 1, 1))
+    armed(whole, (7,))
     evm.ok(whole.store, "transferOwnership", STRANGER)
     evm.ok(whole.store, "acceptOwnership", sender=STRANGER)
     evm.jump(100)
@@ -184,6 +97,13 @@ def test_a_pause_outlasts_every_change_of_signers_and_owner(whole: WholeSet) -> 
     assert evm.call(whole.store, "resume", [BOTH], sender=OWNER)[0] == "NotOwner"
     evm.ok(whole.store, "resume", [BOTH], sender=STRANGER)
     assert word(whole) >> 56 & 15 == 4
+
+
+def armed(whole: WholeSet, keys: tuple[int, ...]) -> None:
+    """The next set shows that its keys are there."""
+    digest = whole.evm.ok(whole.store, "armDigest")
+    whole.evm.ok(whole.store, "arm", b"".join(bytes([i]) + signature(k, digest) for i, k in enumerate(keys)))
+    whole.model.arm(range(len(keys)), [True] * len(keys))
 
 
 def made(weights: tuple[int, ...], threshold: int) -> tuple[WholeSet, str]:
@@ -217,6 +137,7 @@ def test_weights_never_overflow(whole: WholeSet) -> None:
         whole.model.now = whole.evm.now
         signers = Signers(epoch, keys, weights, threshold, strong)
         whole.model.set_signers(signers)
+        armed(whole, keys)
         whole.evm.jump(100)
         for n in keys:
             for who in (range(n + 1), [n]):
@@ -232,9 +153,14 @@ PRICE = st.one_of(st.sampled_from([1, 10**9, 10**10, WAD, 2**88 - 1]), st.intege
 
 
 def shown(whole: WholeSet, market: int, redemption: int, spread: int, status: int = 1) -> None:
-    """A round of token 0 by all signers."""
+    """A round of token 0 by all signers; a halt follows the round whose prices it keeps."""
     whole.evm.jump(100)
-    assert not push(whole, whole.evm.now, packed(BOTH, (market, redemption), status, spread), tuple(range(5)))
+    priced = 1 if status == 4 else status
+    assert not push(whole, whole.evm.now, packed(BOTH, (market, redemption), priced, spread), tuple(range(5)))
+    if status == 4:
+        whole.evm.jump(1)
+        halted = packed(BOTH, (market, redemption), status, spread)
+        assert not push(whole, whole.evm.now, halted, tuple(range(5)))
 
 
 @settings(max_examples=40)

@@ -93,45 +93,42 @@ def test_limits_have_limits(bench: Bench, limits: list[tuple[int, int, int]], er
     assert bench.create_refusal("PriceStore", who, limits, ADDRESSES[:1], [1], 1, 1) == error
 
 
-def test_an_item_that_comes_too_soon_is_skipped_unless_its_status_gets_worse(bench: Bench) -> None:
+def test_inside_a_gap_a_near_price_lands_and_a_better_status_waits(bench: Bench) -> None:
     now = bench.now
     land(bench, now, [Item(0, status=2 | 6 << 4), Item(1, redemption=0)])
     later = now + GAP_S - 1
-    assert bench.push_refused(later, [Item(0, status=2 | 7 << 4)]) == "NothingNew"
-    assert bench.push_refused(later, [Item(0, status=1)]) == "NothingNew"
-    fallen = replace(moved(Item(0), -300), status=3 | 6 << 4, spread_bps=5, market_age_s=1, redemption_age_h=1)
+    fallen = replace(moved(Item(0), -300), status=1, spread_bps=5, market_age_s=1, redemption_age_h=1)
     receipt = land(bench, later, [fallen, Item(1, redemption=0)])
-    held = {"index": 0, "market": fallen.market, "redemption": fallen.redemption, "since": later}
-    assert bench.event(receipt, "Held") == held
-    kept = Item(0, status=3 | 6 << 4, spread_bps=7, market_age_s=3 + GAP_S - 1, redemption_age_h=9)
-    assert bench.word(0) == kept.word(later), "the price as it was, its age gone on, the wider spread, the older rate"
-    assert bench.word(1) & LOW_32 == now
-    land(bench, now + GAP_S, [replace(fallen, status=1)])
-    assert bench.word(0) == replace(fallen, status=1).word(now + GAP_S)
+    waits = replace(fallen, status=2 | 6 << 4).word(later)
+    assert bench.word(0) == waits
+    assert bench.event(receipt, "Kept") == {"index": 0, "word": waits}
+    assert bench.word(1) & LOW_32 == later
+    assert bench.gap(0) == (Item(0).market, Item(0).redemption, now, later)
+    land(bench, now + GAP_S, [fallen])
+    assert bench.word(0) == fallen.word(now + GAP_S)
 
 
 def test_more_signers_move_a_price_with_a_worse_status_inside_a_gap(bench: Bench) -> None:
     now, far = bench.now, moved(Item(0), -9_000)
     land(bench, now, [Item(0)])
-    assert bench.push_refused(now + 3, [far], who=(0, 1, 2)) == "NothingNew"
     land(bench, now + 3, [replace(far, status=3)], who=(0, 1, 2))
     assert bench.word(0) == replace(far, status=3).word(now + 3)
-    assert bench.push_refused(now + 3 + GAP_S - 1, [replace(far, status=1)]) == "NothingNew"
-    land(bench, now + 3 + GAP_S, [replace(far, status=1)])
-    assert bench.word(0) == replace(far, status=1).word(now + 3 + GAP_S)
+    assert bench.gap(0) == (far.market, far.redemption, now, now + 3), "steps count from it, and the gap goes on"
+    near = replace(moved(far, 500), status=1)
+    land(bench, now + 4, [near])
+    assert bench.word(0) == replace(near, status=3).word(now + 4)
+    land(bench, now + GAP_S, [near])
+    assert bench.word(0) == near.word(now + GAP_S)
 
 
-def test_a_far_price_stands_on_through_a_worse_status_and_is_taken_after_the_gap(bench: Bench) -> None:
+def test_a_far_price_stands_on_through_a_worse_status_and_lands_inside_a_gap_too(bench: Bench) -> None:
     now, far = bench.now, moved(Item(0), 2_000)
     land(bench, now, [Item(0)])
     since, last = now + 20, now + 20 + WAIT_S - 3
     for at in (since, last):
         land(bench, at, [far])
     land(bench, since + WAIT_S, [replace(far, status=3)])
-    report = decode_slot(bench.word(0))
-    assert (report.market_wad, int(report.status)) == (Item(0).market, 3), "it has stood, and the gap is not over"
-    land(bench, last + GAP_S, [far])
-    assert bench.word(0) == far.word(last + GAP_S)
+    assert bench.word(0) == replace(far, status=3).word(since + WAIT_S)
 
 
 def test_the_first_prices_of_a_token_open_a_gap_like_any_other(bench: Bench) -> None:
@@ -140,6 +137,7 @@ def test_the_first_prices_of_a_token_open_a_gap_like_any_other(bench: Bench) -> 
     land(bench, now + 1, [halted])
     report = decode_slot(bench.word(0))
     assert (report.market_wad, int(report.status), report.market_age_s) == (halted.market, 4, 4)
+    assert bench.gap(0)[2:] == (now, now + 1)
 
 
 @pytest.mark.parametrize(("bps", "taken"), [(500, True), (501, False), (-500, True), (-501, False)])
@@ -161,10 +159,11 @@ def test_a_far_price_waits_while_its_status_moves_and_its_age_goes_on(bench: Ben
     receipt = land(bench, now + 20, [replace(moved(first, -3_000), spread_bps=99, status=3 | 6 << 4)])
     assert bench.event(receipt, "Held") == {
         "index": 0,
-        "market": moved(first, -3_000).market,
-        "redemption": first.redemption,
+        "field": 0,
+        "price": moved(first, -3_000).market,
         "since": now + 20,
     }
+    assert bench.event(receipt, "Kept") == {"index": 0, "word": bench.word(0)}
     report = decode_slot(bench.word(0))
     assert (report.market_wad, report.redemption_wad) == (first.market, first.redemption)
     assert (int(report.status), report.spread_bps, report.round_time_s) == (3, 99, now + 20)
@@ -186,7 +185,7 @@ def test_a_rate_alone_is_held_without_an_age_of_a_market_that_is_not_there(bench
     land(bench, now + 20, [Item(index, market=0, redemption=2 * WAD, market_age_s=0, spread_bps=1, redemption_age_h=1)])
     report = decode_slot(bench.word(index))
     assert (report.market_wad, report.redemption_wad) == (0, Item(0).redemption)
-    assert (report.market_age_s, report.redemption_age_h, report.spread_bps) == (0, 9, 7)
+    assert (report.market_age_s, report.redemption_age_h, report.spread_bps) == (0, 9, 1)
 
 
 def test_the_age_of_a_held_price_saturates(bench: Bench) -> None:
@@ -308,7 +307,9 @@ def test_two_bytes_are_the_cheapest_read_and_other_bytes_are_no_function(bench: 
     bench.send(bench.store.functions.pause([0]))
     call = {"to": bench.store.address, "data": "0x0000"}
     assert int.from_bytes(bench.web3.eth.call(call), "big") == bench.word(0)
-    for data in ("0x", "0x00", "0x000000", "0x00000001"):
+    for field in ("00", "01"):
+        assert bench.web3.eth.call({"to": bench.store.address, "data": "0x0000" + field}) == bytes(32)
+    for data in ("0x", "0x00", "0x000002", "0x0000ff", "0x00000001"):
         with pytest.raises(ContractLogicError) as told:
             bench.web3.eth.call({"to": bench.store.address, "data": data})
         assert error_of(str(told.value.data)) == ("UnknownFunction",)
@@ -327,6 +328,9 @@ def test_signers_change_after_the_delay_and_the_old_ones_are_taken_for_the_overl
     bench.send(functions.setSigners(new, [1, 1], 2, 2))
     due = bench.now + 1_000
     assert functions.nextSigners().call() == [2, due]
+    receipt = bench.arm(KEYS[3:5])
+    assert bench.event(receipt, "Armed") == {"epoch": 2, "activeAt": due}
+    assert functions.armed().call()
     assert functions.signerSet().call()[:3] == [1, 2, ADDRESSES[:3]]
 
     def by_new(at: int) -> Any:
@@ -337,24 +341,43 @@ def test_signers_change_after_the_delay_and_the_old_ones_are_taken_for_the_overl
     land(bench, bench.now, [Item(0)])
     bench.at(due)
     assert functions.signerSet().call()[:3] == [2, 2, new]
-    assert functions.overlapEnds().call() == bench.now + 50
+    ends = due + 50
+    assert (functions.overlapEnds().call(), functions.nextSigners().call()) == (ends, [0, 0])
+    bench.push(due - 2, [Item(0)], epoch=1)
     receipt = bench.send(by_new(due))
-    ends = bench.now + 50
     assert bench.event(receipt, "EpochStarted") == {"epoch": 2, "overlapEnds": ends}
     assert (functions.overlapEnds().call(), functions.nextSigners().call()) == (ends, [0, 0])
-    bench.push(due + 5, [Item(0)], epoch=1)
+    assert bench.push_refused(due + 1, [Item(0)], epoch=1) == "WrongEpoch"
     bench.at(ends)
-    assert bench.push_refused(ends, [Item(0)], epoch=1) == "WrongEpoch"
+    assert bench.push_refused(due - 1, [Item(0)], epoch=1) == "WrongEpoch"
     bench.send(by_new(ends))
     assert bench.word(0) & LOW_32 == ends
 
 
-def test_until_somebody_uses_the_new_epoch_the_old_one_goes_on(web3: Web3) -> None:
+def test_until_the_new_set_is_armed_the_old_one_goes_on(web3: Web3) -> None:
     bench = rotating(web3)
     bench.send(bench.store.functions.setSigners(ADDRESSES[3:5], [1, 1], 2, 2))
     bench.at(bench.now + 1_000 + 500)
     land(bench, bench.now, [Item(0)])
     assert bench.word(0)
+
+
+def test_an_emergency_is_told_and_ends_the_epoch(web3: Web3) -> None:
+    bench = rotating(web3)
+    receipt = bench.send(bench.store.functions.setSignersInEmergency(ADDRESSES[3:5], [1, 1], 2, 2))
+    due = bench.now + 1_000
+    assert bench.event(receipt, "Emergency") == {"epoch": 2, "activeAt": due}
+    bench.at(due)
+    assert bench.push_refused(due - 1, [Item(0)]) == "WrongEpoch"
+
+
+def test_set_owner_and_removals_are_told(web3: Web3) -> None:
+    bench = rotating(web3)
+    functions, stranger = bench.store.functions, Account.from_key(STRANGER).address
+    assert bench.event(bench.send(functions.setSetOwner(stranger)), "SetOwnerSet") == {"setOwner": stranger}
+    receipt = bench.send(functions.removeSigners(1, [2]), STRANGER)
+    assert bench.event(receipt, "SignersRemoved") == {"epoch": 1, "indexes": [2]}
+    assert functions.signerSet().call()[3] == [1, 1, 0]
 
 
 def test_a_change_before_the_last_one_counts_replaces_it(web3: Web3) -> None:
@@ -365,6 +388,7 @@ def test_a_change_before_the_last_one_counts_replaces_it(web3: Web3) -> None:
     bench.send(functions.setSigners(ADDRESSES[5:7], [1, 1], 2, 2))
     due = bench.now + 1_000
     assert functions.nextSigners().call() == [2, due]
+    bench.arm(KEYS[5:7])
     bench.at(due)
     assert functions.signerSet().call()[2] == ADDRESSES[5:7]
     bench.send(functions.setSigners(ADDRESSES[:3], [1, 1, 1], 2, 3))
@@ -372,7 +396,7 @@ def test_a_change_before_the_last_one_counts_replaces_it(web3: Web3) -> None:
     assert functions.nextSigners().call()[0] == 3
 
 
-@pytest.mark.parametrize(("delay_s", "overlap_s"), [(30 * 86_400 + 1, 0), (0, 86_401)])
+@pytest.mark.parametrize(("delay_s", "overlap_s"), [(30 * 86_400 + 1, 0), (0, 86_401), (1, 0), (30, 0)])
 def test_delays_have_limits(web3: Web3, delay_s: int, overlap_s: int) -> None:
     who = (ADDRESSES[0], ADDRESSES[0], 60, delay_s, overlap_s)
     assert Bench(web3).create_refusal("PriceStore", who, [WIDE], ADDRESSES[:1], [1], 1, 1) == ("BadSettings",)

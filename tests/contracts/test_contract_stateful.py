@@ -21,6 +21,9 @@ COMMON = {
     "two rounds SecondRound", "two batches taken", "setSigners taken", "register taken", "pause taken", "resume taken",
     "acceptOwnership taken", "bond taken", "requestLeave taken", "leave taken", "prove taken", "prove NoContradiction",
     "prove Unbonded", "giveBack taken", "release taken", "snapshot taken", "poked on the way", "epoch started",
+    "push UnknownKind", "push BadSpread", "landed, and the next wait begins", "no longer held", "kept without a wait",
+    "one price held and the other taken", "written inside a gap", "setSignersInEmergency taken", "removeSigners taken",
+    "arm taken", "arm NothingToArm", "arm BadSignature", "arm BelowThreshold", "setSetOwner taken",
     "push in the overlap", "push of the epoch", "prove UsedEvidence", "prove BadEvidence", "bond BadAmount",
 }  # fmt: skip
 """What the long form must have met, or the machine tests less than it says."""

@@ -34,7 +34,7 @@ STRANGER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 ADDRESSES = [Account.from_key(k).address for k in KEYS]
 ZERO = "0x" + "00" * 20
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-IDS_OF_CLASS_7_SLOT = 131_082  # after two fixed arrays of 65,536 words, three roles and seven other classes
+IDS_OF_CLASS_7_SLOT = 262_155  # after four fixed arrays of 65,536 words, four roles and seven other classes
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +244,7 @@ def test_a_signer_change_bumps_the_epoch_and_is_told(bench: Bench) -> None:
     assert bench.refusal(bench.store.functions.push(old, signed)) == ("WrongEpoch", 1, 2)
     bench.epoch = 2
     assert bench.push_refused(now, [Item(0)], who=(0, 1)) == "BadSignature"
+    now = bench.now
     batch = bench.batch(now, [Item(0)])
     bench.send(bench.store.functions.push(batch, signatures(bench.digest(batch), (0,), KEYS[2:5])))
     assert bench.word(0) == Item(0).word(now)
@@ -266,12 +267,16 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         bench.refusal(functions.latest(id_of("none"))),
         bench.refusal(functions.presence(3)),
         bench.refusal(functions.push(b"\0" * 39, b"\0" * 66)),
+        bench.refusal(functions.push(b"\0" * 40, b"\xff\x07")),
+        bench.refusal(functions.arm(b"")),
+        bench.refusal(functions.removeSigners(1, []), STRANGER),
         push([Item(0)], epoch=7),
         push([Item(0)], at=1)[:2],
         push([Item(0)], at=now + 3_600)[:2],
         push([Item(0)], who=(1, 0)),
         push([Item(0)], who=(2,)),
         push([Item(0, status=5 | 3 << 4)]),
+        push([Item(0, spread_bps=16_384)]),
         push([Item(2)]),
         push([ETH_USD]),
     ]
@@ -284,12 +289,16 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         ("UnknownFeed", id_of("none")),
         ("UnknownIndex", 3),
         ("BadLength", 39, 66),
+        ("UnknownKind", 7),
+        ("NothingToArm",),
+        ("NotSetOwner", Account.from_key(STRANGER).address.lower()),
         ("WrongEpoch", 7, 1),
         ("TooOld", 1),
         ("TooFarAhead", now + 3_600),
         ("BadSignature", 1),
         ("BelowThreshold", 1, 2),
         ("BadStatus", 0, 5),
+        ("BadSpread", 0, 16_384),
         ("WrongPresence", 2),
         ("NothingNew",),
     ]
@@ -375,7 +384,7 @@ def test_only_the_owner_and_only_in_two_steps(bench: Bench) -> None:
     functions = bench.store.functions
     stranger = Account.from_key(STRANGER).address
     assert bench.refused(functions.register(b"x/y".ljust(32, b"\0"), True, True, 0), STRANGER) == "NotOwner"
-    assert bench.refused(functions.setSigners([stranger], [1], 1, 1), STRANGER) == "NotOwner"
+    assert bench.refused(functions.setSigners([stranger], [1], 1, 1), STRANGER) == "NotSetOwner"
     assert bench.refused(functions.acceptOwnership(), STRANGER) == "NotOwner"
     receipt = bench.send(functions.transferOwnership(stranger))
     (event,) = bench.store.events.OwnershipTransferStarted().process_receipt(receipt)

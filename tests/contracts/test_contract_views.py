@@ -159,10 +159,10 @@ def test_without_data_a_round_and_a_rate_revert_and_the_rest_is_zero(bench: Benc
 
 def test_status_reason_spread_and_the_whole_record(bench: Bench) -> None:
     made, now = view(bench), bench.now
-    bench.push(now, [Item(0, status=4 | 1 << 4, spread_bps=77)])
-    assert (made.functions.status().call(), made.functions.reason().call()) == (4, 1)
+    bench.push(now, [Item(0, status=3 | 1 << 4, spread_bps=77)])
+    assert (made.functions.status().call(), made.functions.reason().call()) == (3, 1)
     assert made.functions.spreadBps().call() == 77
-    assert list(made.functions.report().call()) == [Item(0).market, Item(0).redemption, 77, 4 | 1 << 4, now, 3, 9]
+    assert list(made.functions.report().call()) == [Item(0).market, Item(0).redemption, 77, 3 | 1 << 4, now, 3, 9]
     assert made.functions.heartbeat().call() == 3600
 
 

@@ -42,7 +42,7 @@ from set_models import (
     spread,
     trouble,
 )  # fmt: skip
-from store_model import LOW_32, Refused, Signers, StoreModel
+from store_model import LOW_32, PRICE, Gap, Refused, Signers, StoreModel, Token
 
 import contracts
 from oracle.eip712 import BadSignature, Domain, address_of, batch_bytes, batch_digest, recover
@@ -52,8 +52,10 @@ STRICT_AGE_S, RAMP_S, YEARLY_BPS = 120, 200, 900
 BOTH, MARKET_ONLY, WIDE_BOTH, RATE_ONLY = 0, 1, 8_192, 8_193
 FIRST_TOKENS = {BOTH: (True, True), MARKET_ONLY: (True, False), WIDE_BOTH: (True, True), RATE_ONLY: (False, True)}
 FIRST_PRICES = {BOTH: (WAD, WAD), MARKET_ONLY: (2_000 * WAD, 0), WIDE_BOTH: (WAD, WAD), RATE_ONLY: (0, WAD)}
+GAPS_AT = 65_536
 FIRST_SET = Signers(1, (0, 1, 2, 3, 4), (3, 2, 2, 1, 1), 5, 7)
-HELD = "0x" + keccak(text="Held(uint16,uint256,uint256,uint256)").hex()
+HELD = "0x" + keccak(text="Held(uint16,uint8,uint256,uint256)").hex()
+KEPT = "0x" + keccak(text="Kept(uint16,uint256)").hex()
 PUSHED = "0x" + keccak(text="Pushed(bytes32,uint32,uint256)").hex()
 
 
@@ -99,6 +101,7 @@ class WholeSet:
         self.domain = Domain(chain_id=1, store=bytes.fromhex(self.store[2:]))
         self.model = StoreModel(LIMITS, first, MAX_AGE_S, DELAY_S, OVERLAP_S, evm.now)
         self.owner, self.pending, self.guardian, self.names = OWNER, ZERO, GUARDIAN, set(names)
+        self.set_owner = ZERO
         for (index, has), name in zip(FIRST_TOKENS.items(), names, strict=True):
             assert evm.ok(self.store, "register", name.encode().ljust(32, b"\0"), *has, index >> 13) == index
             self.model.register(index, has)
@@ -126,9 +129,9 @@ class WholeSet:
         return bool(error)
 
     def push(self, one: Batch) -> str:
-        """Push and compare: the error, how many were written, and which prices are held."""
+        """Push and compare: the error, how many were written, and what the events say of prices that were not taken."""
         model = self.model
-        model.now, waiting = self.evm.now, dict(model.waiting)
+        model.now, before = self.evm.now, dict(model.tokens)
         written, expected = 0, ""
         try:
             written = model.push(one.batch, one.who, one.valid, len(one.signed) % 65)
@@ -136,31 +139,64 @@ class WholeSet:
             expected = str(e)
         self.refused(self.store, "push", one.batch, one.signed, sender=STRANGER, expected=expected)
         if not expected:
-            logs = [(log.topics, log.data) for log in self.evm.evm.result.logs]
-            held = {int(topics[1], 16) for topics, _ in logs if topics[0] == HELD}
-            assert held == {i for i, w in model.waiting.items() if waiting.get(i) != w}
-            (told,) = [data for topics, data in logs if topics[0] == PUSHED]
+            changed = {i: t for i, t in model.tokens.items() if before.get(i) != t}
+            self._check_events(one.batch, changed)
+            (told,) = [log.data for log in self.evm.evm.result.logs if log.topics[0] == PUSHED]
             assert int.from_bytes(told[1][32:], "big") == written
         return expected
+
+    def _check_events(self, batch: bytes, changed: dict[int, Token]) -> None:
+        """`Held` for each price that waits, `Kept` for each word that is another than its item's."""
+        held, kept = set(), {}
+        for log in self.evm.evm.result.logs:
+            index, data = int(log.topics[1], 16), log.data[1]
+            if log.topics[0] == HELD:
+                at = int(log.topics[2], 16)
+                held.add((index, at, int.from_bytes(data[:32], "big"), int.from_bytes(data[32:], "big")))
+            elif log.topics[0] == KEPT:
+                kept[index] = int.from_bytes(data, "big")
+        waits = {(i, w, k.wait) for i, t in changed.items() for w, k in enumerate(t.kept) if k and k.wait}
+        assert held == {(i, w, one.price, one.since_s) for i, w, one in waits}
+        items: dict[int, bytes] = {}
+        for at in range(10, len(batch), 30):
+            items.setdefault(int.from_bytes(batch[at : at + 2], "big"), batch[at + 2 : at + 30])
+        status_only = ~(8 << 56)
+        signed = {i: (int.from_bytes(items[i], "big") << 32 | t.round_time) & status_only for i, t in changed.items()}
+        assert kept == {i: t.word() for i, t in changed.items() if t.word() != signed[i]}
 
     def check_store(self) -> None:
         evm, model, now = self.evm, self.model, self.evm.now
         for index, word in model.words.items():
             assert int.from_bytes(evm.send(self.store, index.to_bytes(2, "big"))[1], "big") == word, index
-        for index, w in model.waiting.items():
-            place = w.market << 168 | w.redemption << 80 | w.inside_s << 64 | w.since_s << 32 | w.last_s
-            assert evm.evm.storage(self.store, 65_536 + index) == place
-        due = model.following is not None and now >= model.following[1]
-        current = model.following[0] if due and model.following else model.signers
+            for which in (0, 1):
+                told = evm.send(self.store, index.to_bytes(2, "big") + bytes([which]))[1]
+                assert int.from_bytes(told, "big") == model.held(index, which)
+            self._check_gap(index)
+        model.now = now
+        coming = model.coming()
+        current = model.signers
         addresses = tuple(key_address(k) for k in current.keys)
         told = evm.ok(self.store, "signerSet")
         assert told == (current.epoch, current.threshold, addresses, current.weights)
-        following = model.following
-        assert evm.ok(self.store, "nextSigners") == ((following[0].epoch, following[1]) if following else (0, 0))
-        assert evm.ok(self.store, "overlapEnds") == (now + OVERLAP_S if due else model.overlap_ends)
-        assert [evm.ok(self.store, n) for n in ("owner", "pendingOwner", "guardian")] == [
-            self.owner, self.pending, self.guardian,
+        assert evm.ok(self.store, "thresholds") == (current.threshold, current.strong)
+        assert evm.ok(self.store, "nextSigners") == coming
+        assert evm.ok(self.store, "armed") == (coming != (0, 0) and model.comes)
+        assert evm.ok(self.store, "overlapEnds") == (model.previous[2] if model.previous else 0)
+        assert [evm.ok(self.store, n) for n in ("owner", "pendingOwner", "guardian", "setOwner")] == [
+            self.owner, self.pending, self.guardian, self.set_owner,
         ]  # fmt: skip
+
+    def _check_gap(self, index: int) -> None:
+        """In storage: the gap by which a token goes that is another than the one that its last write opened."""
+        token = self.model.tokens.get(index)
+        if token is None:
+            return
+        word = self.evm.evm.storage(self.store, GAPS_AT + index)
+        counts = word & LOW_32 == token.round_time
+        told = Gap(word >> 32 & LOW_32, (word >> 168, word >> 80 & PRICE)) if counts else None
+        if told is None and any(p and k is None for p, k in zip(token.prices, token.kept, strict=True)):
+            told = Gap(token.round_time, token.prices)
+        assert told == token.gap
 
     # --- views ---------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ FACTS = StoreFacts(
     target="t", chain="ethereum", chain_id=1, store=b"\x55" * 20, block=1, time_s=100, owner=b"\1" * 20, owner_is_key=True,
     pending_owner=None, guardian=None, max_push_age_s=60, rotation_delay_s=0, overlap_s=0, overlap_ends_s=0,
     group=Group(epoch=1, threshold=3, strong=4, members=tuple(Member(address=bytes([i]) * 20, weight=1) for i in range(1, 6))),
-    next_epoch=None, next_group=None, paused=(), bonding=None,
+    next_epoch=None, next_group=None, armed=False, set_owner=None, paused=(), bonding=None,
     classes=(Limits(number=0, min_gap_s=10, step_bps=500, step_wait_s=600, feeds=("A/B",)),),
 )  # fmt: skip
 
@@ -43,25 +43,25 @@ def worst(**limits: Any) -> str:
 
 def test_the_walk_is_the_document_s_example() -> None:
     assert worst() == (
-        "class 0: 500 bps every 10 s of round times, of which one block takes 10 (63 % up or 40 % down); "
+        "class 0: twice 500 bps every 10 s of round times, of which one block takes 19 (153 % up or 62 % down); "
         "or any price after 600 s of standing by it"
     )
-    assert [(c["weight"], c["operators"]) for c in costs(FACTS)] == [("3", 3), ("1", 1), ("3", 3), ("4", 4)]
+    assert [(c["weight"], c["operators"]) for c in costs(FACTS)] == [("3", 3), ("2", 2), ("1", 1), ("3", 3), ("4", 4)]
 
 
 @pytest.mark.parametrize(
     ("gap_s", "step_bps", "shown"),
     [
-        (10, 500, (10, "63 % up", 40)),
-        (5, 500, (19, "153 % up", 62)),
-        (91, 500, (1, "5 % up", 5)),
-        (90, 1_000, (2, "21 % up", 19)),
+        (10, 500, (19, "153 % up", 62)),
+        (5, 500, (37, "508 % up", 85)),
+        (91, 500, (2, "10 % up", 10)),
+        (90, 1_000, (3, "33 % up", 27)),
         (1, 9_999, (91, "over 100000 % up", 100)),
     ],
 )
 def test_the_walk_is_what_the_window_of_one_block_holds(gap_s: int, step_bps: int, shown: tuple[int, str, int]) -> None:
     """Counted by going through the window, in fractions."""
-    times = range(-60, 31, gap_s)
+    times = [at for opens in range(-60, 31, gap_s) for at in range(opens, opens + min(2, gap_s)) if at <= 30]
     up, down = ((1 + Fraction(sign * step_bps, 10_000)) ** len(times) * 100 for sign in (1, -1))
     steps, text, fall = shown
     assert (len(times), round(100 - down)) == (steps, fall)
@@ -85,14 +85,26 @@ def test_what_the_document_shows_is_what_is_printed() -> None:
     shown = trust_lines(document(replace(FACTS, group=group, bonding=replace(BONDING, unit="wdivETH"))))
     text = DOCS.read_text()
     plain = [line for line in shown[1:] if "0x" not in line and "nobody" not in line and "CAUTION" not in line]
-    assert len(plain) == 8
+    assert len(plain) == 9
     for line in plain:
         assert line in text, line
 
 
+def test_a_rotation_that_is_not_armed_is_told_on_every_chain() -> None:
+    coming = replace(FACTS, chain_id=31_337, next_epoch=(2, 200), next_group=FACTS.group)
+    (told,) = document(coming)["cautions"]
+    assert "epoch 2 is due at 200 (Unix s) and is not armed" in told
+    assert "weight 3 of 5" in told
+    assert "if they are armed by then" in str(roles(coming))
+    assert document(replace(coming, armed=True))["cautions"] == []
+    assert "if they are armed by then" not in str(roles(replace(coming, armed=True)))
+
+
 def test_every_role_and_cost_is_in_the_document() -> None:
     text = " ".join(DOCS.read_text().split())
-    every = replace(FACTS, pending_owner=b"\2" * 20, next_epoch=(2, 200), overlap_ends_s=200, bonding=BONDING)
+    every = replace(
+        FACTS, pending_owner=b"\2" * 20, next_epoch=(2, 200), overlap_ends_s=200, bonding=BONDING, set_owner=b"\3" * 20
+    )
     for row in roles(every):
         assert f"| {row['role']} | {row['power']} |" in text, row
     for cost in costs(every):

@@ -10,7 +10,7 @@ from oracle_build import spec, wad
 
 from feeds.units import Bps
 from oracle.onchain.due import Candidate, Cause, Decision, PushPolicy, decide, due
-from oracle.onchain.mirror import StoreLimits, Waiting, needs_waiting, takes_price
+from oracle.onchain.mirror import Beside, HeldPrice, StoreLimits, needs_beside, opened_by
 from oracle.status import Status, Why
 from oracle.types import Report
 
@@ -133,8 +133,7 @@ def test_a_backup_waits_its_offset_and_still_pushes_then() -> None:
         (None, told(), S + 61, "61 s old"),
         (None, told(), S - 31, "31 s ahead"),
         (told(round_time_s=S + 1), told(status=Status.HALT), S, "this round_time or a later one"),
-        (told(), later(told("1.10"), 4), S + 4, "4 s after the last write, the store asks 5"),
-        (told(status=Status.HALT), later(told("1.10"), 4), S + 4, "4 s after the last write, the store asks 5"),
+        (told(status=Status.HALT), later(told("1.10"), 4), S + 4, "a halt ends with the gap: 4 s of 5 have passed"),
     ],
 )
 def test_what_the_store_would_refuse_is_held_with_the_reason(
@@ -146,36 +145,73 @@ def test_what_the_store_would_refuse_is_held_with_the_reason(
     assert says in made.held[7]
 
 
-def test_a_price_that_a_worse_status_left_behind_goes_when_the_gap_is_over() -> None:
-    """The store took the status 3 s after its price, and not the price: it is due at once, and goes 10 s after the last."""
-    limits = StoreLimits(max_push_age_s=60, min_gap_s=10, step_bps=500, step_wait_s=600)
-    fallen = told("1.02", status=Status.DEPEG)
-    kept = told(status=Status.DEPEG, round_time_s=S + 3)
-    held = Waiting(market_wad=wad("1.02"), redemption_wad=wad("1.05"), since_s=S + 3, last_s=S + 3, inside_s=3)
-    limits = replace(limits, waiting=held)
-    assert needs_waiting(kept, later(fallen, 9), limits)
-    soon = decision({7: one(kept, later(fallen, 9), limits=limits)}, at_s=S + 9)
-    assert soon.due[7].cause is Cause.DEVIATION
-    assert (soon.push, soon.held) == ({}, {7: "9 s after the last write, the store asks 10"})
-    made = decision({7: one(kept, later(fallen, 10), limits=limits)}, at_s=S + 10)
-    assert made.push[7].cause is Cause.DEVIATION
-    assert takes_price(kept, later(fallen, 10), limits)
-    weak = replace(limits, strong=False)
-    assert not takes_price(kept, later(fallen, 9, status=Status.HALT), weak)
-    assert takes_price(kept, later(fallen, 10), weak)
+GAPPED = StoreLimits(max_push_age_s=60, min_gap_s=10, step_bps=500, step_wait_s=60, strong=False)
 
 
-def test_what_is_held_is_read_only_where_a_write_left_the_prices() -> None:
-    limits = StoreLimits(max_push_age_s=60, min_gap_s=10, step_bps=500, step_wait_s=600, strong=False)
-    for status, seconds, price, asked in (
-        (Status.OK, 3, "1.05", False),
-        (Status.OK, 30, "1.50", False),
-        (Status.WATCH, 3, "1.05", True),
-        (Status.WATCH, 30, "1.05", False),
-        (Status.WATCH, 30, "1.50", True),
+def test_a_far_price_is_pushed_once_and_then_when_its_wait_is_over() -> None:
+    """The push is what begins the wait; what would bring nothing more meanwhile is not sent, but the heartbeat is."""
+    first = one(told(), later(told("1.20", status=Status.WATCH)), limits=GAPPED)
+    assert decision({7: first}).push[7].cause is Cause.WORSE
+    kept = told(status=Status.WATCH, why=Why.OUT_OF_RANGE, round_time_s=S + 10)
+    wait = HeldPrice(true_at_s=S - 1, since_s=S + 10, above=True, price_wad=wad("1.20"), price_at_s=S + 9)
+    waiting = replace(GAPPED, beside=Beside(market=wait, gap=opened_by(kept)))
+    for market, seconds, cause in (
+        ("1.20", 59, None),
+        ("1.60", 59, None),
+        ("1.20", 60, Cause.DEVIATION),
+        ("1.60", 60, Cause.DEVIATION),
+        ("0.90", 59, Cause.DEVIATION),
+        ("1.06", 59, Cause.DEVIATION),
     ):
-        assert needs_waiting(told(status=status), later(told(price), seconds), limits) is asked
-    assert not needs_waiting(None, told(), limits)
+        fresh = later(replace(kept, market_wad=wad(market)), seconds, status=Status.WATCH)
+        made = decision({7: one(kept, fresh, limits=waiting)}, at_s=S + 10 + seconds)
+        assert (made.push[7].cause if made.push else None) is cause, (market, seconds)
+        if cause is None:
+            assert f"the store takes the least far at {S + 70}" in made.held[7]
+    beat = replace(waiting, step_wait_s=600)
+    made = decision({7: one(kept, later(replace(kept, market_wad=wad("1.20")), 100), limits=beat)}, at_s=S + 110)
+    assert made.push[7].cause is Cause.HEARTBEAT
+
+
+def test_a_price_that_moves_beside_one_that_waits_goes_at_once() -> None:
+    kept = told(status=Status.WATCH, why=Why.OUT_OF_RANGE)
+    wait = HeldPrice(true_at_s=S - 20, since_s=S - 20, above=False, price_wad=wad("0.90"), price_at_s=S - 21)
+    limits = replace(GAPPED, beside=Beside(market=wait, gap=opened_by(kept)))
+    fresh = later(told("0.90", "1.06", status=Status.WATCH), 15)
+    made = decision({7: one(kept, fresh, limits=limits)}, at_s=S + 15)
+    assert made.push[7].cause is Cause.DEVIATION
+
+
+def test_inside_a_gap_a_near_price_goes_and_a_better_status_waits() -> None:
+    stored = told(status=Status.WATCH)
+    better = decision({7: one(stored, later(told(), 5), limits=GAPPED)}, at_s=S + 5)
+    assert (better.push, better.held) == ({}, {7: f"a better status: the store takes it at {S + 10}"})
+    both = decision({7: one(stored, later(told("1.06"), 5), limits=GAPPED)}, at_s=S + 5)
+    assert both.push[7].cause is Cause.DEVIATION
+    assert set(decision({7: one(stored, later(told(), 10), limits=GAPPED)}, at_s=S + 10).push) == {7}
+
+
+def test_kept_prices_are_no_reason_but_a_lower_rate_is() -> None:
+    halted = told(status=Status.HALT)
+    for market, rate, goes in (("1.05", "1.05", False), ("0.50", "1.20", False), ("1.05", "1.01", True)):
+        fresh = later(told(market, rate, status=Status.HALT, status_only=True))
+        assert bool(decision({7: one(halted, fresh, limits=GAPPED)}).push) is goes
+    nothing = decision({7: one(None, told(status=Status.HALT), limits=GAPPED)}, at_s=S)
+    assert nothing.held == {7: "the store has no prices yet that this could keep"}
+
+
+def test_what_is_held_is_read_only_where_it_can_bear_on_the_item() -> None:
+    for seconds, price, status, strong, asked in (
+        (3, "1.05", Status.OK, False, True),
+        (30, "1.05", Status.OK, False, False),
+        (30, "1.50", Status.OK, False, True),
+        (30, "1.50", Status.OK, True, False),
+        (3, "1.50", Status.OK, True, True),
+        (30, "1.05", Status.HALT, True, True),
+    ):
+        limits = replace(GAPPED, strong=strong)
+        assert needs_beside(told(), later(told(price), seconds, status=status), limits) is asked
+    assert not needs_beside(None, told(), GAPPED)
 
 
 def test_a_worse_status_does_not_wait_for_the_gap() -> None:

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.28;
+
+import {StoreFeeds} from "./StoreFeeds.sol";
+
+/// @title What becomes of an item that is not plain: prices too far away, inside a gap, or kept, each by itself
+abstract contract StoreItems is StoreFeeds {
+    uint256 private constant MAX_AGE = type(uint16).max;
+    uint256 private constant AGE_AT = 40;
+    uint256 private constant STATUS_AT = 56;
+    uint256 private constant SPREAD_AT = 64;
+    uint256 private constant MARKET_AT = 168;
+    uint256 private constant PRICES_APART = 88; // the redemption lies so many bits below the market
+    uint256 private constant OPENED_AT = 32;
+    uint256 private constant STATUS_ONLY = PAUSED; // in an item that bit says that nobody looked at the prices
+    uint256 private constant OUT_OF_RANGE = (11 << 4) | 2; // watch, with the class of its reason
+
+    /// @notice This price waits: what is signed is too far from the one in the slot. `price` lands once `since` is
+    ///         stepWaitS ago, the least far one of all that was signed from then on.
+    /// @param field 0 market, 1 redemption
+    event Held(uint16 indexed index, uint8 indexed field, uint256 price, uint256 since);
+    /// @notice The word of the slot where it is another than the item's own: a price was kept, or its status was.
+    event Kept(uint16 indexed index, uint256 word);
+
+    /// @dev An item on its way into the store.
+    struct Item {
+        uint256 index;
+        uint256 old; // the slot
+        uint256 fresh; // what was signed, as a slot
+        uint256 word; // what the slot becomes
+        uint256 gap; // the open gap's word; 0 outside of one
+        uint256 stepBps;
+        uint256 waitS;
+        bool strong; // the step threshold's weight signed
+        bool statusOnly;
+        bool far; // a price waits
+    }
+
+    /// @dev One price of an item. Times in Unix seconds.
+    struct Price {
+        uint256 at; // of its bits in the slot
+        uint256 slot; // of its word in `held`
+        uint256 bit; // in the slot, while it is held
+        uint256 stands; // in the slot
+        uint256 trueAt; // when that was true
+        uint256 signed;
+        uint256 signedAt; // when that was true
+    }
+
+    /// @dev What to write of an item that is not plain; 0 for nothing.
+    function _special(uint256 index, uint256 old, uint256 fresh, bool strong) internal returns (uint256) {
+        if (old == 0) revert UnknownIndex(index);
+        uint256 oldTime = old & LOW_32;
+        if (fresh & LOW_32 <= oldTime || old & PAUSED != 0) return 0;
+        _checkItem(index, old, fresh);
+        bool statusOnly = fresh & STATUS_ONLY != 0 || _state(fresh) == HALT;
+        fresh &= ~STATUS_ONLY;
+        if (oldTime == 0) return statusOnly ? 0 : fresh;
+        uint256 limits = _limits(index);
+        uint256 gap = _openGap(index, old, fresh & LOW_32, uint16(limits));
+        uint256 status = _status(old, fresh, gap != 0);
+        if (status == 0) return 0;
+        Item memory item = Item({
+            index: index,
+            old: old,
+            fresh: fresh,
+            word: (fresh & ~(uint256(0xff) << STATUS_AT)) | (status << STATUS_AT),
+            gap: gap,
+            stepBps: uint16(limits >> 16),
+            waitS: _wait(index),
+            strong: strong,
+            statusOnly: statusOnly,
+            far: false
+        });
+        return _settle(item);
+    }
+
+    function _checkItem(uint256 index, uint256 old, uint256 fresh) private pure {
+        uint256 state = _state(fresh);
+        if (state == 0 || state > HALT) revert BadStatus(index, state);
+        if (fresh & (MARKET_HELD | REDEMPTION_HELD) != 0) revert BadSpread(index, uint16(fresh >> SPREAD_AT));
+        // both have the market price or neither has; the same of the redemption rate
+        if ((fresh & MARKET == 0) != (old & MARKET == 0)) revert WrongPresence(index);
+        if ((fresh & REDEMPTION == 0) != (old & REDEMPTION == 0)) revert WrongPresence(index);
+    }
+
+    /// @dev The gap that is open at a roundTime, with its anchors and when it opened; 0 for none. A write that took no price
+    ///      opened none: it left every price held.
+    function _openGap(uint256 index, uint256 old, uint256 roundTime, uint256 minGapS) private view returns (uint256 gap) {
+        uint256 oldTime = old & LOW_32;
+        if (roundTime >= oldTime + minGapS) return 0;
+        gap = gaps[index];
+        if (gap & LOW_32 != oldTime) {
+            bool moved = (old & MARKET != 0 && old & MARKET_HELD == 0) || (old & REDEMPTION != 0 && old & REDEMPTION_HELD == 0);
+            gap = moved ? (old & (MARKET | REDEMPTION)) | (oldTime << OPENED_AT) : 0;
+        }
+        if (roundTime >= uint32(gap >> OPENED_AT) + minGapS) gap = 0;
+    }
+
+    /// @dev The status byte to write. A better state waits for the end of the gap, and out of a halt the item with it: 0.
+    function _status(uint256 old, uint256 fresh, bool inside) private pure returns (uint256) {
+        if (!inside || _state(fresh) >= _state(old)) return uint8(fresh >> STATUS_AT);
+        return _state(old) == HALT ? 0 : uint8(old >> STATUS_AT);
+    }
+
+    /// @dev Both prices, then what follows from them.
+    function _settle(Item memory item) private returns (uint256 word) {
+        _price(item, 0);
+        _price(item, 1);
+        word = item.word;
+        if (item.far && _state(word) == 1) word = (word & ~(uint256(0xff) << STATUS_AT)) | (OUT_OF_RANGE << STATUS_AT);
+        if (item.gap != 0) gaps[item.index] = (item.gap & ~LOW_32) | (item.fresh & LOW_32);
+        if (word != item.fresh) emit Kept(uint16(item.index), word);
+    }
+
+    /// @dev Take the price that was signed, or keep the one in the slot.
+    function _price(Item memory item, uint256 field) private {
+        Price memory p = _priceOf(item, field);
+        if (p.stands == 0) return;
+        if (item.statusOnly && (field == 0 || p.signed >= p.stands)) return _keep(item, p, _waiting(item, p) & ~LOW_32);
+        uint256 from = item.gap == 0 ? p.stands : uint88(item.gap >> p.at);
+        if (_isNear(from, p.signed, item.stepBps)) return;
+        if (item.strong) return _anchor(item, p.at, p.signed);
+        _holdBack(item, p);
+    }
+
+    function _priceOf(Item memory item, uint256 field) private view returns (Price memory p) {
+        p.at = MARKET_AT - field * PRICES_APART;
+        p.slot = field * FIELD + item.index;
+        p.bit = MARKET_HELD >> field;
+        p.stands = uint88(item.old >> p.at);
+        p.signed = uint88(item.fresh >> p.at);
+        p.signedAt = field == 0 ? _marketAt(item.fresh) : item.fresh & LOW_32;
+        if (p.stands == 0) return p;
+        uint256 waiting = _waiting(item, p);
+        p.trueAt = waiting != 0 ? waiting & LOW_32 : field == 0 ? _marketAt(item.old) : item.old & LOW_32;
+    }
+
+    /// @dev The word of `held` while it counts, else 0.
+    function _waiting(Item memory item, Price memory p) private view returns (uint256) {
+        return item.old & p.bit == 0 ? 0 : held[p.slot];
+    }
+
+    /// @dev Too far away: the wait begins or goes on, or it is over and its least far price lands.
+    function _holdBack(Item memory item, Price memory p) private {
+        uint256 waiting = _waiting(item, p);
+        bool above = p.signed > p.stands;
+        uint256 since = uint32(waiting >> 32);
+        if (since == 0 || above != (waiting >> 167 & 1 == 1)) return _begin(item, p);
+        uint256 least = waiting >> 168;
+        if (above ? p.signed <= least : p.signed >= least) {
+            waiting = _heldWord(p.signed, above, p.signedAt, since);
+            least = p.signed;
+        }
+        if (item.fresh & LOW_32 < since + item.waitS) return _keep(item, p, waiting & ~LOW_32);
+        _anchor(item, p.at, least);
+        if (_isNear(least, p.signed, item.stepBps)) return;
+        (p.stands, p.trueAt) = (least, uint32(waiting >> 64));
+        _begin(item, p);
+    }
+
+    /// @dev From this round on all that is signed lies beyond the step on this side.
+    function _begin(Item memory item, Price memory p) private {
+        _keep(item, p, _heldWord(p.signed, p.signed > p.stands, p.signedAt, item.fresh & LOW_32));
+    }
+
+    /// @dev price 88 | above 1 | 71 unused | priceAt 32 | since 32 | 32 for trueAt.
+    function _heldWord(uint256 price, bool above, uint256 priceAt, uint256 since) private pure returns (uint256) {
+        return (price << 168) | (above ? 1 << 167 : 0) | (priceAt << 64) | (since << 32);
+    }
+
+    /// @dev The slot shows `p.stands`, with an age that goes on; `waiting`: what is held beside it, without trueAt.
+    function _keep(Item memory item, Price memory p, uint256 waiting) private {
+        uint256 word = item.word;
+        held[p.slot] = waiting | p.trueAt;
+        word = (word & ~(uint256(type(uint88).max) << p.at)) | (p.stands << p.at) | p.bit;
+        if (p.at == MARKET_AT) {
+            uint256 age = (word & LOW_32) - p.trueAt;
+            word &= ~((MAX_SPREAD << SPREAD_AT) | (MAX_AGE << AGE_AT));
+            word |= _max(_spread(item.old), _spread(item.fresh)) << SPREAD_AT;
+            word |= (age > MAX_AGE ? MAX_AGE : age) << AGE_AT;
+        } else {
+            word &= ~(uint256(0xff) << 32);
+            word |= _max(uint8(item.old >> 32), uint8(item.fresh >> 32)) << 32;
+        }
+        item.word = word;
+        if (uint32(waiting >> 32) == 0) return;
+        item.far = true;
+        emit Held(uint16(item.index), p.at == MARKET_AT ? 0 : 1, waiting >> 168, uint32(waiting >> 32));
+    }
+
+    /// @dev Inside a gap, what comes by another right than nearness is what nearness is measured from until its end.
+    function _anchor(Item memory item, uint256 at, uint256 price) private pure {
+        if (item.gap == 0) return;
+        item.gap = (item.gap & ~(uint256(type(uint88).max) << at)) | (price << at);
+    }
+
+    /// @dev Whether `b` is not more than `stepBps` away from `a`.
+    function _isNear(uint256 a, uint256 b, uint256 stepBps) private pure returns (bool) {
+        return (b > a ? b - a : a - b) * 10_000 <= a * stepBps;
+    }
+
+    /// @dev When the market price of a slot was true; 0 if that is before 1970.
+    function _marketAt(uint256 word) private pure returns (uint256) {
+        uint256 age = uint16(word >> AGE_AT);
+        return word & LOW_32 > age ? (word & LOW_32) - age : 0;
+    }
+
+    function _state(uint256 word) private pure returns (uint256) {
+        return (word >> STATUS_AT) & 0x07;
+    }
+
+    function _spread(uint256 word) private pure returns (uint256) {
+        return (word >> SPREAD_AT) & MAX_SPREAD;
+    }
+
+    function _max(uint256 a, uint256 b) private pure returns (uint256) {
+        return a > b ? a : b;
+    }
+}
