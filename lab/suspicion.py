@@ -15,7 +15,8 @@ from oracle.status import Status
 from oracle.suspicion import advance, most_ms
 from oracle.types import JudgeState
 
-SPIKE, HEALTHY, BLIND = Status.DEPEG, Status.OK, None
+SPIKE, HEALTHY, BLIND, DOUBT = Status.DEPEG, Status.OK, None, Status.WATCH
+"""Rounds that say depeg and healthy ones have a price; blind ones have none, nor has doubt: a fact that asks for watch."""
 INTERVAL_MS = 10_000
 HOUR = 360
 _START_MS = 1_700_000_000_000
@@ -62,15 +63,19 @@ def random_history(rng: random.Random) -> History:
     """Any dwells, interval, duty and share of blind rounds."""
     interval_ms = rng.choice((1_000, 2_000, 10_000, 10_000, 10_000, 60_000))
     duty, blind = rng.uniform(0.5, 1), rng.choice((0.0, 0.0, rng.uniform(0, 0.9)))
-    said = [BLIND if rng.random() < blind else SPIKE if rng.random() < duty else HEALTHY for _ in range(600)]
+    said = [_hidden(rng) if rng.random() < blind else SPIKE if rng.random() < duty else HEALTHY for _ in range(600)]
     dwells = [2_000 * rng.randint(1, 60) for _ in range(3)]
     by = bands() if rng.random() < 0.5 else bands(*dwells)  # noqa: PLR2004 - half of them as configured
     return History(bands=by, interval_ms=interval_ms, words=(SPIKE, *said))
 
 
+def _hidden(rng: random.Random) -> Status | None:
+    return rng.choice((BLIND, BLIND, DOUBT))
+
+
 def stepped(made: History, to: Status) -> int | None:
     """Milliseconds from the first evidence to a status or a worse one; None if it never came."""
-    words = ((made.interval_ms, w, w is not None) for w in made.words)
+    words = ((made.interval_ms, w, w in {SPIKE, HEALTHY}) for w in made.words)
     n = next((n for n, status in enumerate(_played(words, made.bands)) if status >= to), None)
     return None if n is None else n * made.interval_ms
 

@@ -91,8 +91,13 @@ def lower_median(numbers: Sequence[int], weights: Sequence[int] = ()) -> int:
 
 
 def agreed_status(statuses: Sequence[Status], weights: Sequence[int] = ()) -> Status:
-    """The worst status that more than half of the weight reports, or worse."""
+    """The worst status that more than half of the weight reports, or worse; at least watch where half of it does.
+
+    A price is the lower median: of two halves it is that of the lower one, and must not look better than it.
+    """
     stakes = tuple(weights) or (1,) * len(statuses)
     heard = tuple(zip(statuses, stakes, strict=True))
     total = sum(stakes)
-    return next(s for s in sorted(Status, reverse=True) if 2 * sum(w for x, w in heard if x >= s) > total)
+    most = next(s for s in sorted(Status, reverse=True) if 2 * sum(w for x, w in heard if x >= s) > total)
+    halves = 2 * sum(w for x, w in heard if x > Status.OK) == total
+    return Status.WATCH if halves and most is Status.OK else most

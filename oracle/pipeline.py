@@ -20,7 +20,7 @@ from oracle.report import compose, kept
 from oracle.rules.evidence import Finding, Pool
 from oracle.rules.market import dimension
 from oracle.rules.rate import binds_at_once, capped, slash_ppb, track
-from oracle.silence import halted, own_rate, spoken, tracked
+from oracle.silence import halted, higher, own_rate, spoken, tracked
 from oracle.spec import FeedSpec
 from oracle.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
 from oracle.types import (
@@ -133,7 +133,7 @@ def evaluate(
     if spec.share_of in legs:
         report = replace(report, redemption_age_h=legs[str(spec.share_of)].report.redemption_age_h)
     if verdict.status is Status.HALT and published is not None:
-        own = own_rate(spec, rate, now_ms)
+        own = own_rate(spec, higher(state.rate, rate), now_ms)
         report = kept(published, verdict.status, report.why, round_time_s=report.round_time_s, rate=own)
     after = FeedState(
         pools=sifted.pools,
@@ -287,7 +287,8 @@ def _abstained(
     why: Abstain,
 ) -> tuple[Abstained, FeedState]:
     sifted = sift(spec, state.pools, outcomes, legs, now_ms)
-    rate = tracked(spec, state.rate, outcomes, now_ms)
+    voices = _voices(spec, sifted, now_ms)
+    rate = tracked(spec, state.rate, outcomes, now_ms, voices=voices, published=published)
     seen = _blind_evidence(spec, sifted, rate, outcomes, legs, now_ms)
     before = halted(spec, state.judge, published, now_ms)
     found, judged = judge_blind(spec, before, state.memory, seen, now_ms)
@@ -309,10 +310,21 @@ def _abstained(
         status=judged.status,
         suspected=max([f.status for f in found], default=Status.OK),
         reasons=reasons,
-        kept=spoken(spec, judged, published, main.code, rate, now_ms),
+        kept=spoken(spec, judged, published, main.code, higher(state.rate, rate), now_ms),
         published=published,
     )
     return result, after
+
+
+def _fact(leg: Leg) -> Status:
+    """What waits for no dwell: a fact of the share token is one of the rebasing token too."""
+    return Status.WATCH if leg.reasons[0].code in {Why.SLASH, Why.UNBACKED} else Status.OK
+
+
+def _voices(spec: FeedSpec, sifted: Sifted, now_ms: int) -> tuple[Wad, ...]:
+    """What every group says that may count, before any is thrown out."""
+    fresh = [i for i in sifted.inputs if now_ms - i.at_ms <= spec.max_age_ms]
+    return tuple(g.price_wad for g in merge(weigh(fresh))) if fresh else ()
 
 
 def _blind_evidence(
@@ -323,10 +335,13 @@ def _blind_evidence(
     legs: Mapping[str, Leg],
     now_ms: int,
 ) -> Evidence:
-    """What a round without a price shows all the same: every group that may count, before any is thrown out."""
-    fresh = [i for i in sifted.inputs if now_ms - i.at_ms <= spec.max_age_ms]
-    voices = tuple(g.price_wad for g in merge(weigh(fresh))) if fresh else ()
+    """What a round without a price shows all the same."""
+    voices = _voices(spec, sifted, now_ms)
     bare = _evidence(spec, None, rate, sifted, outcomes, legs, now_ms=now_ms, leg_slash=0)
     leg = legs.get(spec.share_of) if spec.share_of else None
-    word = Finding(status=leg.suspected, reason=leg.reasons[0]) if leg and leg.suspected > Status.OK else None
+    word = (
+        Finding(status=leg.suspected, reason=leg.reasons[0], at_once=_fact(leg))
+        if leg and leg.suspected > Status.OK
+        else None
+    )
     return replace(bare, voices=voices, of_leg=word)

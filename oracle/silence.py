@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from feeds.types import Outcome
-from feeds.units import MS, Bps, Wad
+from feeds.units import BPS, MS, Bps, Wad, deviation_bps_away
 from oracle.aggregate import combine_redemption
 from oracle.report import kept
 from oracle.rules.rate import capped, track
 from oracle.spec import FeedSpec
 from oracle.status import NoRedemption, Status, Why
 from oracle.suspicion import entered
-from oracle.types import Abstained, JudgeState, Leg, Published, RateState, Report
+from oracle.types import Abstained, Aggregate, JudgeState, Leg, Published, RateState, Report
+
+_TWO = 2
+_LEAST_PART = 2
+"""What is left of a rate after a fall that is believed without a market."""
 
 
 def halted(spec: FeedSpec, state: JudgeState, published: Published | None, now_ms: int) -> JudgeState:
@@ -26,10 +30,21 @@ def halted(spec: FeedSpec, state: JudgeState, published: Published | None, now_m
     return entered(state, Status.HALT, now_ms)
 
 
-def tracked(spec: FeedSpec, state: RateState | None, outcomes: Sequence[Outcome], now_ms: int) -> RateState | None:
+def tracked(
+    spec: FeedSpec,
+    state: RateState | None,
+    outcomes: Sequence[Outcome],
+    now_ms: int,
+    *,
+    voices: Sequence[Wad] = (),
+    published: Published | None = None,
+) -> RateState | None:
     """The redemption rate after a round without a price: a fall is known all the same, it is no matter of the market.
 
-    A rise waits for the next price, which tells whether it can be one of this token.
+    Not a fall that can not be one: another reading stands beyond ``derivation_bps`` above it, two groups or more say that
+    the market lies higher than anybody may make the token, or more than half is gone, which is an error of units. What turned
+    out to be a glitch goes back, as far as the published rate; any other rise waits for the next price, which tells whether
+    it can be one of this token.
     """
     if state is None or not spec.has_redemption or spec.share_of is not None:
         return state
@@ -37,7 +52,27 @@ def tracked(spec: FeedSpec, state: RateState | None, outcomes: Sequence[Outcome]
         seen = combine_redemption(spec, outcomes, now_ms)
     except NoRedemption:
         return state
-    return track(spec.bands, spec.rules, state, seen, now_ms) if seen.price_wad < state.rate_wad else state
+    before = published.report.redemption_wad if published is not None else state.rate_wad
+    back = state.rate_wad < seen.price_wad <= before
+    falls = seen.price_wad < state.rate_wad and _can_be(spec, seen, voices, before)
+    return track(spec.bands, spec.rules, state, seen, now_ms) if back or falls else state
+
+
+def _can_be(spec: FeedSpec, seen: Aggregate, voices: Sequence[Wad], before_wad: Wad) -> bool:
+    """Whether a rate that fell is one of this token, as far as a round without a price can tell."""
+    rate, limit = seen.price_wad, spec.rules.derivation_bps
+    highest = max([u.price_wad for u in seen.used], default=rate)
+    if limit and deviation_bps_away(highest, rate) > limit:
+        return False
+    too_high = sum(voice * BPS > rate * (BPS + spec.rules.premium_bps) for voice in voices)
+    return too_high < _TWO and _LEAST_PART * rate >= before_wad
+
+
+def higher(one: RateState | None, other: RateState | None) -> RateState | None:
+    """Of the rates of two rounds in a row the higher one: what a single round says is not told."""
+    if one is None or other is None:
+        return None
+    return one if one.rate_wad >= other.rate_wad else other
 
 
 def spoken(

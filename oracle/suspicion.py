@@ -125,14 +125,19 @@ def advance(bands: Bands, state: JudgeState, said: Status | None, now_ms: int, *
         status=state.status,
         since_ms=state.since_ms,
         at_ms=now_ms,
-        watch=_held(watch_bucket(bands), state, state.watch, said, elapsed_ms),
-        depeg=_held(depeg_bucket(bands), state, state.depeg, said, elapsed_ms),
+        watch=_held(watch_bucket(bands), state, state.watch, _heard(Status.WATCH, said, priced=priced), elapsed_ms),
+        depeg=_held(depeg_bucket(bands), state, state.depeg, _heard(Status.DEPEG, said, priced=priced), elapsed_ms),
         leaving_ms=state.leaving_ms,
     )
     worse = _worse(bands, after, said, priced=priced)
     if worse is not None:
         return entered(after, worse, now_ms)
     return _left(bands, after, said, elapsed_ms, now_ms, priced=priced)
+
+
+def _heard(level: Status, said: Status | None, *, priced: bool) -> Status | None:
+    """What a round says about one level: without a price nothing that is better, for that is not seen in it."""
+    return said if priced or said is None or said >= level else None
 
 
 def _held(bucket: Bucket, state: JudgeState, held: Suspicion, said: Status | None, elapsed_ms: int) -> Suspicion:
@@ -146,7 +151,7 @@ def _worse(bands: Bands, state: JudgeState, said: Status | None, *, priced: bool
 
     Half a depeg is a watch, so that a feed is watched by the round in which depeg falls due, whatever the dwells.
     """
-    depeg = full(depeg_bucket(bands), state.depeg) and (said is None or said >= Status.DEPEG)
+    depeg = full(depeg_bucket(bands), state.depeg) and _heard(Status.DEPEG, said, priced=priced) in (None, Status.DEPEG)
     if state.status is Status.HALT:
         return Status.DEPEG if depeg and priced else None
     if state.status is Status.WATCH:

@@ -100,11 +100,18 @@ class Evidence:
         return deviation_bps_away(self.market_wad, self.redemption_wad)
 
     def beyond(self, bps: int, normal_bps: int, *, below: bool) -> int:
-        """How many groups lie so far from redemption, on this side of the normal level."""
-        if not self.voices or not self.redemption_wad:
+        """How many groups lie so far from every reading of the rate, on this side of the normal level."""
+        owed = self.nearest_rate(below=below)
+        if not owed or not (self.voices or self.market_wad):
             return self.groups
-        gaps = [deviation_bps_away(v, self.redemption_wad) - normal_bps for v in self.voices]
-        return sum((-g if below else g) >= bps for g in gaps)
+        gaps = [deviation_bps_away(v, owed) - normal_bps for v in self.voices or (self.market_wad,)]
+        far = sum((-g if below else g) >= bps for g in gaps)
+        return far if self.voices else far * self.groups
+
+    def nearest_rate(self, *, below: bool) -> Wad:
+        """Of the published rate and all readings the one that lies nearest to a market below or above them."""
+        rates = (self.redemption_wad, *(rate for _, rate in self.readings if self.redemption_wad))
+        return min(rates) if below else max(rates)
 
     @property
     def depth_wad(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from feeds.units import BPS, deviation_bps_away, mul_div_up, percent_text
 from oracle.rules.evidence import Case, Finding
 from oracle.rules.market import dimension
-from oracle.rules.rate import derivation
 from oracle.status import Reason, Status, Why
 
 _TWO = 2
@@ -14,7 +13,8 @@ _TWO = 2
 def level(case: Case) -> Finding | None:
     """Distance from the normal discount, with lower bands for leaving a state than for entering it.
 
-    A depeg needs two independent groups that each say so, and readings of the rate that agree: else it is a watch.
+    A depeg needs two independent groups that each say so against every reading of the rate: else it is a watch. Readings that
+    disagree by more than that hide nothing, and one that is wrong makes no depeg.
     """
     bands, signed = case.spec.bands, case.seen.deviation
     if signed is None:
@@ -30,10 +30,9 @@ def level(case: Case) -> Finding | None:
     text = f"market is {percent_text(abs(signed))} {word} redemption"
     if case.normal_bps:
         text += f" ({percent_text(abs(case.normal_bps))} {'below' if case.normal_bps < 0 else 'above'} is normal)"
-    heard = case.seen.beyond(depeg, case.normal_bps, below=below) if status < Status.DEPEG else _TWO
-    sure = heard >= _TWO and derivation(case) is None
+    sure = status is Status.DEPEG or case.seen.beyond(depeg, case.normal_bps, below=below) >= _TWO
     return Finding(
-        status=Status.DEPEG if size >= depeg and (sure or status is Status.DEPEG) else Status.WATCH,
+        status=Status.DEPEG if size >= depeg and sure else Status.WATCH,
         reason=Reason(code=Why.DISCOUNT if below else Why.PREMIUM, text=text),
     )
 
@@ -53,12 +52,13 @@ def without_price(case: Case) -> Finding | None:
     below = gaps[0] < 0
     nearest = max(case.seen.voices) if below else min(case.seen.voices)
     size = min(abs(gaps[0]), abs(gaps[-1]))
-    sure = derivation(case) is None and dimension(nearest, owed, case.spec, _TWO) is None
     status = Status.OK if case.status is Status.HALT else case.status
     depeg = bands.depeg_leave_bps if status >= Status.DEPEG else bands.depeg_enter_bps
     watch = bands.watch_leave_bps if status >= Status.WATCH else bands.watch_enter_bps
     if size < watch:
         return None
+    every = case.seen.beyond(depeg, case.normal_bps, below=below) == len(case.seen.voices)
+    sure = every and dimension(nearest, owed, case.spec, _TWO) is None
     text = f"no price, and every group lies {percent_text(size)} or more {'below' if below else 'above'} what is normal"
     return Finding(
         status=Status.DEPEG if size >= depeg and sure else Status.WATCH,

@@ -26,7 +26,8 @@ def statuses(history: Iterable[Seen], watch_ms: int, depeg_ms: int, leave_ms: in
                 continue
             room = dwell[level] + 1 - seen[level] - supposed[level]
             adds = min(passed, max(1, (dwell[level] + 1) // 2), room)
-            if word is None:
+            nothing = word is None or (word < level and not priced)
+            if nothing:
                 most = adds if level == WATCH else min(adds, seen[level] - supposed[level])
                 supposed[level] += most if said_so[level] else 0
             elif word >= level:
@@ -43,7 +44,8 @@ def statuses(history: Iterable[Seen], watch_ms: int, depeg_ms: int, leave_ms: in
         }
         half = {s: 2 * (seen[s] + supposed[s]) > dwell[s] for s in dwell}
         before = status
-        if full[DEPEG] and word in (None, DEPEG) and (status == WATCH or (status == HALT and priced)):
+        healthy_for_depeg = priced and word in (OK, WATCH)
+        if full[DEPEG] and not healthy_for_depeg and (status == WATCH or (status == HALT and priced)):
             status = DEPEG
         elif status == OK and word != OK and (full[WATCH] or half[DEPEG]):
             status = WATCH

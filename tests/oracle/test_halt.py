@@ -24,10 +24,11 @@ from oracle.records import Record
 from oracle.report import decode_item, encode_item
 from oracle.rounds import Done, Member, Rounds, Seat
 from oracle.sign import Proposal, Refusal, Refused, Signature, SignerSet, agreed, join, split
+from oracle.silence import tracked
 from oracle.spec import Bands, FeedSpec, Mode
 from oracle.status import Status
 from oracle.store import Store
-from oracle.types import Abstained, FeedState, Report, Round
+from oracle.types import Abstained, FeedState, RateState, Report, Round
 from oracle.voices import last_published
 
 NAMES = ("alpha", "beta", "gamma")
@@ -208,10 +209,11 @@ def test_a_slash_in_a_halt_is_published_once_the_threshold_has_read_it(readers: 
     world.turn(everybody("1.00"))
     for _ in range(32):
         world.turn(everybody(None))
-    for _ in range(3):
+    for n in range(4):
         record = world.turn({n: (None, "0.90" if i < readers else None) for i, n in enumerate(NAMES)})
         assert record is not None
-        assert (record.report.market_wad, record.report.redemption_wad) == (wad("1.00"), wad(rate))
+        owed = wad(rate) if n else wad("1.00")  # what a single round reads is not told
+        assert (record.report.market_wad, record.report.redemption_wad) == (wad("1.00"), owed)
     risen = world.turn(everybody(None, "1.05"))
     assert risen is not None
     assert risen.report.redemption_wad == wad(rate), "never a rise"
@@ -438,6 +440,50 @@ def test_a_rate_that_rises_without_a_market_waits_for_it() -> None:
     back = world.turn(everybody("1.00"))
     assert back is not None
     assert back.reasons == (), "no slash from a thousand to one"
+
+
+@pytest.mark.parametrize("low", ["0.0001", "0.5", "0.9"])
+@pytest.mark.parametrize("market", [None, "1.00"])
+def test_a_rate_that_one_round_alone_reads_is_never_published_in_a_silence(low: str, market: str | None) -> None:
+    world = World()
+    world.turn(everybody("1.00"))
+    for rate in [low, "1.00", low, "1.00", "1.00", "1.00"] * 8:
+        record = world.turn(everybody(market if rate == "1.00" and market else None, rate))
+        assert record is None or record.report.redemption_wad == wad("1.00")
+
+
+@pytest.mark.parametrize(("rate", "voices", "told"), [
+    ("0.80", None, "0.80"),  # a slash of 20 % that nobody's market denies
+    ("0.80", ("1.00", None), "0.80"),  # one group alone denies nothing
+    ("0.80", ("1.00", "0.40"), "0.80"),
+    ("0.80", ("1.00", "1.20"), "1.00"),  # two say that it lies higher than anybody may make the token
+    ("0.0001", None, "1.00"),  # an error of units
+])  # fmt: skip
+def test_a_fall_is_believed_without_a_price_only_if_it_can_be_one(
+    rate: str, voices: tuple[str, str] | None, told: str
+) -> None:
+    world = World()
+    world.turn(everybody("1.00"))
+    last = None
+    for _ in range(40):
+        last = world.turn(everybody(voices, rate)) or last
+    assert last is not None
+    assert (last.report.redemption_wad, last.report.market_wad) == (wad(told), wad("1.00"))
+
+
+def test_a_fall_that_another_reading_denies_is_not_believed_without_a_price() -> None:
+    rates = (source("rate", kind=Kind.REDEMPTION), source("second", kind=Kind.REDEMPTION))
+    feed = replace(FEED, sources=(source("one"), source("two"), *rates))
+    state = RateState(rate_wad=wad("1.00"), changed_at_ms=T0 - 10_000, read_at_ms=T0 - 10_000, source="rate")
+
+    def after(first: str, second: str) -> Wad:
+        given = [seen("rate", first, T0, kind=Kind.REDEMPTION), seen("second", second, T0, kind=Kind.REDEMPTION)]
+        found = tracked(feed, state, given, T0)
+        assert found is not None
+        return found.rate_wad
+
+    assert after("0.20", "1.00") == wad("1.00")
+    assert after("0.90", "0.90") == wad("0.90"), "the control"
 
 
 def test_without_operators_the_own_view_is_what_is_published() -> None:

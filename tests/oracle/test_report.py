@@ -219,10 +219,12 @@ def test_what_counts_towards_a_halt_is_the_feeds_silence(
     assert follow(after, None, FIRST_S + 20) == replace(after, silent_since_s=FIRST_S + (10 if silent else 20))
 
 
-def test_the_status_is_the_worst_that_a_majority_reports() -> None:
+def test_the_status_is_the_worst_that_a_majority_reports_and_watch_where_half_does() -> None:
     ok, watch, depeg = Status.OK, Status.WATCH, Status.DEPEG
     assert agreed_status([ok, ok, depeg]) is ok
     assert agreed_status([ok, watch, depeg]) is watch
     assert agreed_status([depeg, ok, depeg]) is depeg
-    assert agreed_status([ok, depeg]) is ok
+    assert agreed_status([ok, depeg]) is watch, "the price is the lower one's"
+    assert agreed_status([ok, ok, depeg, watch]) is watch
+    assert agreed_status([ok, ok, ok, depeg]) is ok
     assert lower_median([4, 1, 3, 2]) == 2

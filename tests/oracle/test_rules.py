@@ -337,6 +337,24 @@ def test_readings_that_differ_make_no_depeg_and_widen_the_spread_by_their_distan
     assert verdict.widen_bps >= 900
 
 
+@pytest.mark.parametrize(
+    ("second", "status"), [("1.0012", "DEPEG"), ("0.998", "DEPEG"), ("0.51", "WATCH"), ("0.5", "WATCH")]
+)
+@pytest.mark.parametrize("voices", [("0.50", "0.50"), ()])
+def test_readings_that_differ_hide_no_depeg_against_both(second: str, status: str, voices: tuple[str, ...]) -> None:
+    two = (("rate", wad("1.00")), ("second", wad(second)))
+    seen = facts("0.50", redemption_wad=wad("1.00"), readings=two, voices=tuple(wad(v) for v in voices))
+    found = level.level(case(seen))
+    assert found is not None
+    assert found.status is Status[status]
+    if voices:
+        blind = level.without_price(
+            case(facts("0", redemption_wad=wad("1.00"), readings=two, voices=(wad("0.5"), wad("0.4"))))
+        )
+        assert blind is not None
+        assert blind.status is Status[status if second != "0.51" else "WATCH"]
+
+
 def test_what_comes_out_of_a_halt_enters_anew() -> None:
     feed = replace(FEED, bands=replace(FEED.bands, watch_enter_bps=150, depeg_enter_bps=400, depeg_leave_bps=200))
     found = level.level(case(facts("0.975"), feed=feed, status=Status.HALT))

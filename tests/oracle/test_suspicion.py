@@ -103,6 +103,8 @@ def first(found: Sequence[str], word: str) -> int | None:
         ("D" + "." * 28, 3, 87),  # 0.50 once in 29 rounds, otherwise nothing
         ("D..", 3, 9),  # a price every third round
         ("DDDDO", 3, 8),  # four of five: within 60/(2 * 4/5 - 1) = 100 s
+        ("Dw", 3, 6),  # without a price a slash, a supply or a nearer group says watch: that is no health
+        ("Dww", 3, 9),
     ],
 )  # fmt: skip
 def test_nothing_hides_a_depeg(pattern: str, watch: int, depeg: int) -> None:
