@@ -13,6 +13,10 @@ from feeds.units import MS, WAD
 
 _SECONDS_BELOW = 10**11
 """A time below this is in seconds, at or above in milliseconds: 10^11 s is the year 5138, 10^11 ms the year 1973."""
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999, the last one that a date can have."""
+_MOST = Decimal(10) ** 40
+"""More is no price of anything, and a cell of `1e999999` is a number that no memory holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +79,37 @@ def columns_of(file: Path) -> list[str]:
 
 
 def unix_ms(cell: Any, where: str) -> int:
-    """Unix ms of a cell: a number of seconds or milliseconds, an ISO text, or a date and time."""
-    if isinstance(cell, datetime):
-        return int(cell.replace(tzinfo=cell.tzinfo or UTC).timestamp() * MS)
+    """Unix ms of a cell: a number of seconds or milliseconds, an ISO text, or a date and time; from 1970 to the year 9999.
+
+    Raises:
+        ValueError: it is no time, or lies outside of that; says where.
+    """
     text = str(cell).strip()
     try:
-        number = int(Decimal(text))
-    except (InvalidOperation, ValueError, OverflowError):
+        number = Decimal(text)
+    except InvalidOperation:
+        at_ms = _dated_ms(cell, where)
+    else:
+        if not number.is_finite():
+            raise ValueError(f"{where}: {text[:40]!r} is no time")
+        whole = int(min(max(number, Decimal(-1)), Decimal(_LAST_MS + 1)))
+        at_ms = whole * MS if whole < _SECONDS_BELOW else whole
+    if not 0 <= at_ms <= _LAST_MS:
+        raise ValueError(
+            f"{where}: {text[:40]!r} is no time from 1970 to the year 9999: write Unix seconds or milliseconds (divide"
+            " microseconds by 1000), or a date and time"
+        )
+    return at_ms
+
+
+def _dated_ms(cell: Any, where: str) -> int:
+    at = cell
+    if not isinstance(cell, datetime):
         try:
-            at = datetime.fromisoformat(text)
+            at = datetime.fromisoformat(str(cell).strip())
         except ValueError:
-            raise ValueError(f"{where}: {text[:40]!r} is no time") from None
-        return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * MS)
-    return number * MS if number < _SECONDS_BELOW else number
+            raise ValueError(f"{where}: {str(cell).strip()[:40]!r} is no time") from None
+    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * MS)
 
 
 def wad(cell: Any, where: str) -> int:
@@ -98,4 +120,6 @@ def wad(cell: Any, where: str) -> int:
         raise ValueError(f"{where}: {str(cell)[:40]!r} is no number") from None
     if not number.is_finite():
         raise ValueError(f"{where}: {str(cell)[:40]!r} is no finite number")
+    if not -_MOST <= number <= _MOST:
+        raise ValueError(f"{where}: {str(cell)[:40]!r} is too large for a price, a rate or an amount")
     return int(number * WAD)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path as File
 
@@ -28,6 +29,8 @@ ROLES = ("time", "price", "redemption", "depth", "share", "supply", "backing")
 _KINDS = {"redemption": Kind.REDEMPTION, "supply": Kind.SUPPLY, "backing": Kind.BACKING}
 _RATE_AGE_MS = 30 * 86_400 * MS
 _SECOND = ", again"
+_MOST_SILENT = 100_000
+"""Rounds from one row to the next: at a row a minute ten weeks of nothing. One row of 1970 among rows of today is 280 times that."""
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
@@ -97,6 +100,7 @@ def own_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec 
     if len(times) < 2:  # noqa: PLR2004 - one row has no time between
         raise OwnDataError(f"{file.name} has fewer than two rows with a price")
     cadence_ms = _cadence_ms(times)
+    _check_gaps(file, times, cadence_ms)
     extra |= {role: ((times[0], value),) for role, value in fixed.items()}
     tracks = tuple(replace(t, stamped=t.source not in fixed) for t in _tracks(pair, series, extra, times[0]))
     return Case(
@@ -121,6 +125,21 @@ def _cadence_ms(times: Sequence[int]) -> int:
     """The median gap, as whole rounds."""
     gaps = sorted(b - a for a, b in pairwise(times))
     return max(1, gaps[len(gaps) // 2] // (ROUND_S * MS)) * ROUND_S * MS
+
+
+def _check_gaps(file: File, times: Sequence[int], cadence_ms: int) -> None:
+    """Refuse a silence that would be played for hours: mostly it is one row with another unit of time."""
+    before, after = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
+    silent = (after - before) // cadence_ms
+    if silent > _MOST_SILENT:
+        raise OwnDataError(
+            f"{file.name} has no row from {_shown(before)} to {_shown(after)}, which is {silent} rounds of"
+            f" {cadence_ms // MS} s, at most {_MOST_SILENT}: correct the times of the rows there, or replay the parts alone"
+        )
+
+
+def _shown(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms // MS, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _tracks(

@@ -38,12 +38,12 @@ from oracle.live import Live
 from oracle.metrics import Metrics
 from oracle.onchain.chain import Signer, StoreClient, Unfit
 from oracle.onchain.due import PushPolicy
-from oracle.plan import Plan
+from oracle.plan import Plan, subset
 from oracle.push import PushRules
 from oracle.readers import Readers
 from oracle.records import PushRow, Record
 from oracle.remote import RemoteOperator, RemoteSigner
-from oracle.rounds import Done, Member, Rounds, subset
+from oracle.rounds import Done, Member, Rounds
 from oracle.schedule import every
 from oracle.sign import Refusal
 from oracle.sources import chains_of, sources_of, venues_of
@@ -478,6 +478,8 @@ class App:
             feeds=self.plan.pushed,
             operators=[m.signer for m in self.rounds.members if m.signer is not None],
             can_send=signer is not None,
+            closed=section.passphrase_env if signer is None and section.gas_keyfile is not None else "",
+            round_s=self.plan.config.oracle.round_interval_s,
             tools=tools,
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,

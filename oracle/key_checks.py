@@ -16,6 +16,8 @@ def key_problems(config: Config) -> Iterator[Problem]:
         if target.chain not in config.chains:
             text = f"{target.chain!r} is no chain; {nearest(target.chain, config.chains)}"
             yield Problem(f"targets.{name}.chain", text)
+        elif target.agree > (there := len(config.chains[target.chain].endpoints)):
+            yield Problem(f"targets.{name}.agree", f"agree = {target.agree}: there are {there} endpoints; 0 chooses")
     yield from _authority(config)
     yield from _one_queue(config)
     for what in ("name", "keyfile", "journal"):

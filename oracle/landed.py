@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from oracle.records import OnChain, PushRow
 from oracle.report import cross, price_of
@@ -14,18 +15,38 @@ _KEPT = 8
 """Own pushes of a feed that are remembered: a reorganisation brings an earlier one back."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grace:
+    """How long beyond its heartbeat a round may stand before it is late.
+
+    Until a push that was due then has landed, or can not any more. A store may take batches for very long, which makes no
+    push slower: so never longer than a heartbeat, or than a round and two bumps where that is more.
+    """
+
+    max_push_age_s: int = 0
+    bump_after_s: int = 0
+    round_s: int = 0
+
+    def of(self, heartbeat_s: int) -> int:
+        """Seconds beyond a heartbeat."""
+        push_s = self.max_push_age_s + self.bump_after_s
+        return min(push_s, max(heartbeat_s, 2 * self.bump_after_s + self.round_s))
+
+
+_NO_GRACE = Grace()
+
+
 class Landed:
     """The store as it was last read, in the words of the API.
 
     Args:
         target: name of the target.
         specs: all feeds; a cross is shown where both of its legs have landed.
-        grace_s: how long beyond its heartbeat a round may stand before it is late: until a push that was due then has
-            landed, or can not any more.
+        grace: how long beyond its heartbeat a round may stand before it is late.
     """
 
-    def __init__(self, target: str, specs: Mapping[str, FeedSpec], *, grace_s: int = 0) -> None:
-        self._target, self._specs, self._grace_s = target, specs, grace_s
+    def __init__(self, target: str, specs: Mapping[str, FeedSpec], *, grace: Grace = _NO_GRACE) -> None:
+        self._target, self._specs, self._grace = target, specs, grace
         self._indexes: Mapping[str, int] = {}
         self._own: dict[int, dict[int, PushRow]] = {}
         self._of: Mapping[int, Report] | None = None
@@ -58,6 +79,7 @@ class Landed:
 
     def _one(self, feed: str, index: int, report: Report) -> OnChain:
         row = self._own.get(index, {}).get(report.round_time_s)
+        heartbeat_s = self._specs[feed].heartbeat_s
         return OnChain(
             target=self._target,
             round_time_s=report.round_time_s,
@@ -65,7 +87,7 @@ class Landed:
             landed_at_ms=row.landed_ms if row else None,
             tx_hash=row.tx_hash if row else None,
             why=_reasons(row).get(feed, "") if row else "",
-            late_at_s=report.round_time_s + self._specs[feed].heartbeat_s + self._grace_s,
+            late_at_s=report.round_time_s + heartbeat_s + self._grace.of(heartbeat_s),
         )
 
     def _cross(self, spec: FeedSpec, legs: Sequence[Report]) -> OnChain:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from feeds.ccxt_bridge import CcxtSource
 from feeds.exchanges.json_http import JsonHttp, JsonVenue
@@ -105,6 +105,12 @@ def reachable_groups(feed: FeedSpec) -> tuple[str, ...]:
     """Groups that the feed's market sources can form when all of them answer and every pool has its average."""
     names = {s.name if s.average_ms else s.group for s in feed.sources if s.kind is Kind.MARKET}
     return tuple(sorted(names))
+
+
+def subset(spec: FeedSpec, without: Sequence[str]) -> FeedSpec:
+    """The spec as an operator sees it that does not use these sources, groups or venues."""
+    left = tuple(s for s in spec.sources if s.name not in without and s.group not in without)
+    return replace(spec, sources=left)
 
 
 def _pair(name: str, where: str, problems: list[Problem]) -> Pair | None:

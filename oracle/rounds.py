@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from feeds.types import Outcome
 from feeds.units import MS, deviation_bps_away
@@ -18,7 +18,7 @@ from oracle.store import Agreement, Kept
 from oracle.types import Abstained, FeedState, Leg, Published, Report, Result, Round
 from oracle.voices import Seat, agreements_of, reasons_of, reports_of, spoke
 
-__all__ = ["Done", "Folded", "Member", "Rounds", "Seat", "subset"]
+__all__ = ["Done", "Folded", "Member", "Rounds", "Seat"]
 
 
 @dataclass(slots=True)
@@ -60,12 +60,6 @@ class Folded:
     results: Mapping[str, Mapping[str, Result]]
     seat: Seat | None
     asked: tuple[tuple[Operator, SignerSet, Mapping[int, Report]], ...]
-
-
-def subset(spec: FeedSpec, without: Sequence[str]) -> FeedSpec:
-    """The spec as an operator sees it that does not use these sources, groups or venues."""
-    left = tuple(s for s in spec.sources if s.name not in without and s.group not in without)
-    return replace(spec, sources=left)
 
 
 class Rounds:

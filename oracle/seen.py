@@ -57,6 +57,7 @@ class TargetSeen:
         pushes_left: how many the gas key can pay for; None where that is not known.
         few_pushes: fewer than this are told.
         feeds: those that it is to hold.
+        closed: environment variable that would open the gas key of the config; "" where it is open, or none is wanted.
     """
 
     target: str
@@ -67,6 +68,7 @@ class TargetSeen:
     pushes_left: int | None
     few_pushes: int
     feeds: tuple[FeedSeen, ...]
+    closed: str = ""
 
     def faults(self, now_ms: int) -> Iterator[str]:
         """What keeps prices from being on this chain as they are here, a sentence each."""
@@ -74,6 +76,8 @@ class TargetSeen:
             yield f"target {self.target} is not connected"
         if self.looked_at_ms is None or now_ms - self.looked_at_ms > LOOK_MS:
             yield f"target {self.target}: its chain was not seen {self._since(now_ms)}: look at its endpoints"
+        if self.closed:
+            yield f"target {self.target}: nothing is pushed: set {self.closed}"
         if not (self.sends and self.connected):
             return
         if self.quorum is not None and not self.quorum.reachable:

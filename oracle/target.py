@@ -17,7 +17,7 @@ from oracle.clock import is_over
 from oracle.cosign import Operator
 from oracle.fit import bind, check_presence, read_limits
 from oracle.hush import Tally
-from oracle.landed import Landed
+from oracle.landed import Grace, Landed
 from oracle.onchain.chain import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
 from oracle.onchain.mirror import StoreLimits, after, needs_beside
@@ -81,6 +81,8 @@ class Target:
         operators: the signers in this process.
         can_send: whether there is a gas key.
         tools: the process around it.
+        closed: environment variable that would open a gas key that is not; "" where none is wanted.
+        round_s: time from one round to the next.
         warn_pushes: warn when the gas key can pay for fewer pushes than this.
         views: ModeViews over the store that are poked when a push turns their ramp.
     """
@@ -95,12 +97,14 @@ class Target:
         operators: Sequence[Operator],
         can_send: bool,
         tools: Tools,
+        closed: str = "",
+        round_s: int = 10,
         policy: PushPolicy | None = None,
         warn_pushes: int = 100,
         views: Sequence[bytes] = (),
     ) -> None:
         self.name = name
-        self.can_send = can_send
+        self.can_send, self._closed = can_send, closed
         self.held: Mapping[str, str] = {}
         self.refusals: deque[str] = deque(maxlen=100)
         self.counts: Counter[str] = Counter()
@@ -112,8 +116,8 @@ class Target:
             name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed,
             turns=Turns(name, views, on_failed=tools.on_unpoked),
         )  # fmt: skip
-        grace_s = rules.max_push_age_s + rules.bump_after_s
-        self._landings = Landed(name, tools.rounds.specs, grace_s=grace_s)
+        grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
+        self._landings = Landed(name, tools.rounds.specs, grace=grace)
         tools.rounds.expect(name)
         self._signers_ms = self._balance_ms = self._step_weight = 0
         self._indexes: Mapping[str, int] = {}
@@ -140,8 +144,8 @@ class Target:
 
     @property
     def wanted(self) -> frozenset[str]:
-        """Feeds that are pushed there; none in a dry run."""
-        return self._wanted if self.can_send else frozenset()
+        """Feeds that are to be pushed there; none in a dry run."""
+        return self._wanted if self.can_send or self._closed else frozenset()
 
     def seen(self) -> TargetSeen:
         """How it stands, for readiness and metrics."""
@@ -154,6 +158,7 @@ class Target:
             pushes_left=self._pushes_left,
             few_pushes=self._warn_pushes,
             feeds=tuple(self._feed_seen(f) for f in self._feeds),
+            closed=self._closed,
         )
 
     def _feed_seen(self, feed: str) -> FeedSeen:

@@ -6,8 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.abi import address
 from feeds.jsonrpc import quantity
-from oracle.config import Config, OperatorSection, TargetSection
+from oracle import keys
+from oracle.checks.reach import mute_feeds
+from oracle.checks.ways import poke_problems, relay_findings
+from oracle.config import Config, TargetSection
+from oracle.eip712 import address_of
 from oracle.fit import check_presence, read_limits
 from oracle.key_checks import payer_address, report_key
 from oracle.onchain.chain import StoreClient, Unfit
@@ -38,8 +43,8 @@ def wants_to_push(target: TargetSection) -> bool:
 # --- without a network -----------------------------------------------------------------------------------------------
 
 
-def config_problems(plan: Plan) -> Iterator[Problem]:
-    """What keeps this config from pushing, wherever its stores are."""
+def config_problems(plan: Plan, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """What keeps this config from pushing, wherever its stores are. ``environ``: where passphrases are."""
     config = plan.config
     pushing = [n for n, t in config.targets.items() if wants_to_push(t)]
     for name in pushing:
@@ -48,6 +53,11 @@ def config_problems(plan: Plan) -> Iterator[Problem]:
         if one.keyfile is not None and not Path(one.keyfile).is_file():
             text = f"{one.keyfile} is not there: make it with `lrt-oracle keys new`, or correct the path"
             yield Problem(f"operators.{one.name}.keyfile", text)
+        elif one.keyfile is not None:
+            yield from _locked(f"operators.{one.name}.keyfile", one.keyfile, one.passphrase_env, environ)
+    for name, target in config.targets.items():
+        if target.gas_keyfile is not None and Path(target.gas_keyfile).is_file():
+            yield from _locked(f"targets.{name}.gas_keyfile", target.gas_keyfile, target.passphrase_env, environ)
     for feed in plan.pushed if pushing else ():
         heartbeat_s, interval_s = plan.specs[feed].heartbeat_s, config.oracle.round_interval_s
         if heartbeat_s < interval_s:
@@ -67,6 +77,23 @@ def _hands(plan: Plan, name: str, target: TargetSection) -> Iterator[Problem]:
     if target.gas_keyfile is not None and not Path(target.gas_keyfile).is_file():
         text = f"{target.gas_keyfile} is not there: make it with `lrt-oracle keys new`, or correct the path"
         yield Problem(f"targets.{name}.gas_keyfile", text)
+
+
+def _locked(where: str, keyfile: str, env: str, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """A keyfile that the passphrase given does not open: the process would end with it."""
+    if env not in environ:
+        return  # a note: the process may be given it
+    try:
+        held = address_of(keys.load(Path(keyfile), env, environ))
+    except keys.KeyfileError as e:
+        yield Problem(where, str(e))
+        return
+    try:
+        stated = address(keys.stated_address(Path(keyfile)))
+    except keys.KeyfileError:
+        return  # it need not say
+    if stated != held:
+        yield Problem(where, f"{keyfile} says 0x{stated.hex()} and holds the key of 0x{held.hex()}: make a new keyfile")
 
 
 def config_notes(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
@@ -101,18 +128,24 @@ async def look(plan: Plan, name: str, client: StoreClient) -> Look:
         problems.append(Problem(f"targets.{name}", str(e)))
     head = await client.head()
     paused = [f for f, i in indexes.items() if await client.paused(i, head.number)]
-    notes = [f"target {name}: the guardian paused {', '.join(paused)}: nothing of it lands until it is resumed"]
+    stopped = f"target {name}: the guardian paused {', '.join(paused)}: nothing of it lands until it is resumed"
+    notes = [stopped] if paused else []
     if wants_to_push(target):
-        problems += _weight(plan.config.operators, name, signers)
+        problems += _weight(plan, name, signers)
         problems += await _money(name, target, client)
         problems += await _time(name, target, client, head.number, head.time_s)
-    return Look(target=name, signers=signers, problems=tuple(problems), notes=tuple(notes if paused else ()))
+        problems += await poke_problems(name, target.pokes, client)
+        wrong, told = await relay_findings(name, target.relays, client.domain.chain_id)
+        problems += wrong
+        notes += told
+    return Look(target=name, signers=signers, problems=tuple(problems), notes=tuple(notes))
 
 
-def _weight(operators: Sequence[OperatorSection], name: str, signers: SignerSet) -> Iterator[Problem]:
-    keys = [report_key(o) for o in operators]
-    here = {bytes.fromhex(k) for k in keys if k is not None}
-    if not operators or None in keys:
+def _weight(plan: Plan, name: str, signers: SignerSet) -> Iterator[Problem]:
+    operators = plan.config.operators
+    known = [(o, bytes.fromhex(k)) for o in operators if (k := report_key(o)) is not None]
+    here = {key for _, key in known}
+    if not operators or len(known) < len(operators):
         return  # told elsewhere, or not known without a passphrase
     weight = signers.weight_of([a for a in signers.signers if a in here])
     if weight < signers.threshold:
@@ -124,6 +157,8 @@ def _weight(operators: Sequence[OperatorSection], name: str, signers: SignerSet)
             f" ({others}), or leave the gas key out"
         )
         yield Problem(f"targets.{name}", text)
+        return
+    yield from mute_feeds(plan, name, signers, known)
 
 
 async def _money(name: str, target: TargetSection, client: StoreClient) -> list[Problem]:

@@ -62,7 +62,7 @@ async def check(
         "drift": [],
         "alarms": [],
         "trust": [],
-        "errors": [_problem(p) for p in config_problems(plan)],
+        "errors": [_problem(p) for p in config_problems(plan, environ)],
     }
     if not offline:
         patience_s = _TIMEOUT_S * max(1, len(plan.config.chains))

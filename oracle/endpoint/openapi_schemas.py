@@ -319,7 +319,7 @@ _PRICE_ANSWER = object_of(
 _TARGET = object_of(
     {
         "target": text("name"),
-        "sends": flag("it has a gas key"),
+        "sends": flag("it has a gas key that is open"),
         "connected": flag("the operators have their seat at its store"),
         "looked_at_ms": whole("when its store was read the last time; null: never", nullable=True),
         "quorum": _or_null(

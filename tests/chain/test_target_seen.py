@@ -19,8 +19,9 @@ from feeds.units import MS
 from oracle.eip712 import address_of
 
 pytestmark = pytest.mark.chain
-GRACE_S = RULES.max_push_age_s + RULES.bump_after_s
 HEARTBEAT_S = SPECS["ETH/USD"].heartbeat_s
+GRACE_S = 2 * RULES.bump_after_s + 10
+"""Of a round and two bumps: that is more than the heartbeat, and less than the store takes batches for."""
 
 
 def faults(here: FaultWorld, place: int = 0) -> list[str]:

@@ -116,6 +116,10 @@ async def test_without_passphrases_it_runs_dry(tmp_path: Path) -> None:
         assert record.signed_at_ms is None
         await asyncio.sleep(2)
         assert app.store.pushes("local") == []
+        health = app.desk.health()
+        assert not health.ready, "a gas key is in the config: it is to push"
+        assert "target local: nothing is pushed: set LRT_ORACLE_GAS_PASSPHRASE" in health.reasons
+        assert app.targets["local"].wanted == set(app.plan.pushed)
         stop.set()
         async with asyncio.timeout(5):
             await running

@@ -15,6 +15,7 @@ from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
 from lab import case as cases
 from lab.designs.registry import DESIGNS
+from lab.own import OwnDataError, own_case
 from oracle.__main__ import main
 from oracle.clock import now_ms
 from oracle.config import load
@@ -166,6 +167,35 @@ def test_a_wrong_column_map_says_what_there_is(tmp_path: Path, columns: str, sai
     done = run("replay", str(file), "--columns", columns)
     assert done.exit_code == 2
     assert said in done.output
+
+
+@pytest.mark.parametrize(
+    ("strange", "said"),
+    [
+        ({i: 1_700_000_000_000_000 + 60_000_000 * i for i in range(12)}, "mine.csv:2: '1700000000000000' is no time from 1970"),
+        ({11: 1_700_000_660_000_000}, "mine.csv:13: '1700000660000000' is no time from 1970"),
+        ({11: "9999-12-31T23:59:59Z"}, "has no row from 2023-11-14 22:23:20 to 9999-12-31 23:59:59"),
+        ({0: 0}, "mine.csv has no row from 1970-01-01 00:00:00 to 2023-11-14 22:14:20, which is 28333334 rounds of 60 s"),
+    ],
+)  # fmt: skip
+def test_a_row_of_another_time_is_one_line_that_says_which(tmp_path: Path, strange: dict[int, Any], said: str) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("\n".join(["time,price", *(f"{strange.get(i, 1_700_000_000 + 60 * i)},1" for i in range(12))]))
+    done = run("replay", str(file))
+    assert (done.exit_code, done.output.count("\n")) == (2, 1)
+    assert said in done.output
+
+
+def test_a_silence_that_can_be_played_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    for rounds in (100_000, 100_001):
+        times = [0, 60, 120, 180, 240, 240 + 60 * rounds]
+        file.write_text("\n".join(["time,price", *(f"{t + 1_700_000_000},1" for t in times)]))
+        if rounds == 100_000:
+            assert own_case(file, "").cadence_ms == 60_000
+            continue
+        with pytest.raises(OwnDataError, match="100001 rounds of 60 s, at most 100000"):
+            own_case(file, "")
 
 
 @pytest.fixture

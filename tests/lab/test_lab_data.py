@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,25 @@ def test_times_are_seconds_milliseconds_or_text() -> None:
     assert unix_ms("2022-05-31 12:26:40", "f:2") == 1_654_000_000_000
 
 
+@given(
+    st.one_of(
+        st.integers(-(10**20), 10**20), st.decimals(allow_nan=True), st.datetimes(), st.floats(), st.text(max_size=20)
+    )
+)
+def test_a_time_is_refused_or_one_that_a_date_can_have(cell: object) -> None:
+    try:
+        at_ms = unix_ms(cell, "f:2")
+    except ValueError:
+        return
+    assert 1970 <= datetime.fromtimestamp(at_ms // 1_000, UTC).year <= 9999
+
+
+def test_the_last_second_that_a_date_can_have_is_taken_and_the_next_is_not() -> None:
+    assert unix_ms("253402300799999", "f:2") == 253_402_300_799_999
+    with pytest.raises(ValueError, match="no time from 1970 to the year 9999"):
+        unix_ms("253402300800000", "f:2")
+
+
 def test_cells_are_exact_and_rounded_down() -> None:
     assert wad("1.0000000000000000019", "f:2") == WAD + 1
     assert wad(0.1, "f:2") == WAD // 10
@@ -65,6 +85,11 @@ def test_cells_are_exact_and_rounded_down() -> None:
         ("time,price\n1,$10\n", "s.csv:2: '$10' is no number"),
         ("time,price\nsoon,1\n", "s.csv:2: 'soon' is no time"),
         ("time,price\nInfinity,1\n", "s.csv:2: 'Infinity' is no time"),
+        ("time,price\n1,1\n1700000000000000,1\n", "s.csv:3: '1700000000000000' is no time from 1970 to the year 9999"),
+        ("time,price\n-1,1\n", "s.csv:2: '-1' is no time from 1970"),
+        ("time,price\n1969-12-31T23:59:59Z,1\n", "s.csv:2: '1969-12-31T23:59:59Z' is no time from 1970"),
+        ("time,price\n1e999999999,1\n", "s.csv:2: '1e999999999' is no time from 1970"),
+        ("time,price\n1,1e999999999\n", "s.csv:2: '1e999999999' is too large"),
         ("time,value\n1,1\n", "has no column 'price'; it has 'time', 'value'"),
         ("time,price\n", "s.csv has no rows"),
         ("", "s.csv has no rows"),

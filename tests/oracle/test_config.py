@@ -73,6 +73,26 @@ def test_a_good_config_puts_legs_before_what_needs_them() -> None:
     assert reachable_groups(got.specs["wdivETH/ETH"]) == ("coinbase", "kraken")
 
 
+@pytest.mark.parametrize(
+    ("agree", "endpoints", "fits"), [(0, 1, True), (1, 1, True), (2, 1, False), (2, 2, True), (9, 3, False)]
+)
+def test_no_more_endpoints_must_agree_than_there_are_for_reading_and_for_pushing_alike(
+    agree: int, endpoints: int, *, fits: bool
+) -> None:
+    chain = {"chain_id": 31337, "endpoints": [f"http://127.0.0.1:{n + 1}" for n in range(endpoints)]}
+    target = {"chain": "local", "store": "0x" + "55" * 20, "agree": agree}
+    pushing = table(chains={"local": chain}, targets={"t": target})
+    reading = table(chains={"local": {**chain, "agree": agree}})
+    if fits:
+        assert (
+            plan(parse(pushing)).config.targets["t"].agree == plan(parse(reading)).config.chains["local"].agree == agree
+        )
+        return
+    told = f"agree = {agree}: there are {endpoints} endpoints; 0 chooses"
+    assert f"targets.t.agree: {told}" in problems(pushing)
+    assert told in problems(reading)
+
+
 def test_every_error_comes_at_once_with_the_nearest_name() -> None:
     bad = table(oracel={})
     bad["feeds"]["wdivETH/ETH"] |= {"metod": "median", "mode": "minimum", "min_groups": "two"}

@@ -18,7 +18,8 @@ from test_metrics import lines
 
 from feeds.units import MS
 from oracle.api import serve
-from oracle.landed import Landed
+from oracle.config import OracleSection, TargetSection
+from oracle.landed import Grace, Landed
 from oracle.metrics import Metrics
 from oracle.records import OnChain
 from oracle.seen import LOOK_MS, FeedSeen, Quorum, TargetSeen
@@ -43,8 +44,9 @@ def targets(draw: st.DrawFn) -> tuple[TargetSeen, int]:
         for i, r in enumerate(rounds)
     ]
     weight, threshold = draw(st.integers(0, 4)), draw(st.integers(1, 4))
+    sends = draw(st.booleans())
     return TargetSeen(
-        target="t", sends=draw(st.booleans()), connected=draw(st.booleans()),
+        target="t", sends=sends, closed="" if sends else draw(st.sampled_from(["", "GAS"])), connected=draw(st.booleans()),
         looked_at_ms=draw(st.one_of(st.none(), st.integers(now_ms - 90_000, now_ms))),
         quorum=draw(st.sampled_from([None, Quorum(weight=weight, threshold=threshold, missing=("x is mute",))])),
         pushes_left=draw(st.sampled_from([None, 0, 1, 99, 100])), few_pushes=100, feeds=tuple(feeds),
@@ -55,7 +57,7 @@ def targets(draw: st.DrawFn) -> tuple[TargetSeen, int]:
 def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case: tuple[TargetSeen, int]) -> None:
     """The law, written from docs/api.md."""
     seen, now_ms = case
-    good = seen.connected and seen.looked_at_ms is not None and now_ms - seen.looked_at_ms <= 30_000
+    good = not seen.closed and seen.connected and seen.looked_at_ms is not None and now_ms - seen.looked_at_ms <= 30_000
     if seen.sends:
         good &= seen.quorum is None or seen.quorum.weight >= seen.quorum.threshold
         good &= seen.pushes_left != 0
@@ -78,6 +80,7 @@ def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case
         ({"looked_at_ms": None}, 0, "target main: its chain was not seen yet"),
         ({"connected": False}, 0, "target main is not connected"),
         ({"pushes_left": 0}, 0, "its gas key can pay for no push"),
+        ({"sends": False, "closed": "GAS_PASS"}, 0, "target main: nothing is pushed: set GAS_PASS"),
         (
             {"feeds": (FeedSeen(feed=FEED, heartbeat_s=60, round_time_s=None, late_at_s=None, held="it is paused"),)},
             0,
@@ -195,14 +198,35 @@ def test_a_round_on_chain_is_late_after_its_heartbeat_and_the_time_of_a_push(
     """Of a cross as soon as one of its legs is: the other may have a longer heartbeat."""
     feeds = desk_specs()
     feeds["ETH/USD"] = replace(feeds["ETH/USD"], heartbeat_s=heartbeat_s)
-    landed = Landed("t", feeds, grace_s=GRACE_S)
+    landed = Landed("t", feeds, grace=Grace(max_push_age_s=60, bump_after_s=15, round_s=10))
     landed.sit(INDEXES)
     ages = {FEED: own_s, "ETH/USD": usd_s}
     seen = landed.show(stored(*(ROUND_S - ages[f] for f in INDEXES)))
     now_s = ROUND_S + after_s
-    late = {f: now_s - (ROUND_S - ages[f]) > feeds[f].heartbeat_s + GRACE_S for f in INDEXES}
+    grace_s = {60: 60, 3_600: 75}
+    late = {f: now_s - (ROUND_S - ages[f]) > feeds[f].heartbeat_s + grace_s[feeds[f].heartbeat_s] for f in INDEXES}
     assert {f: now_s > seen[f].late_at_s for f in INDEXES} == late
     assert (now_s > seen["wdivETH/USD"].late_at_s) == any(late.values())
+
+
+@given(st.integers(1, 100_000), st.integers(1, 100_000), st.integers(1, 3_600), st.integers(1, 3_600))
+def test_how_long_a_store_takes_batches_makes_nothing_late_later_than_two_heartbeats_or_a_round_and_two_bumps(
+    heartbeat_s: int, age_s: int, bump_s: int, round_s: int
+) -> None:
+    grace = Grace(max_push_age_s=age_s, bump_after_s=bump_s, round_s=round_s)
+    assert grace.of(heartbeat_s) <= max(heartbeat_s, 2 * bump_s + round_s)
+    assert grace.of(heartbeat_s) <= age_s + bump_s
+    assert grace.of(heartbeat_s) >= min(bump_s, heartbeat_s), "the control: a push has its time"
+
+
+@pytest.mark.parametrize("age_s", [60, 600, 3_600])
+def test_145_s_at_a_heartbeat_of_a_minute_are_late_by_default_whatever_the_store_takes(age_s: int) -> None:
+    section = TargetSection(chain="c", store="0x" + "55" * 20, max_push_age_s=age_s)
+    grace = Grace(
+        max_push_age_s=age_s, bump_after_s=section.bump_after_s, round_s=OracleSection().round_interval_s
+    )  # fmt: skip
+    assert 60 + grace.of(60) == 120
+    assert 3_600 + grace.of(3_600) == 3_600 + min(3_600, age_s + 15), "a longer heartbeat waits for the push alone"
 
 
 @pytest.mark.loopback

@@ -12,7 +12,8 @@ from oracle.cosign import Operator
 from oracle.eip712 import Domain, address_of
 from oracle.journal import SignJournal
 from oracle.live import Live
-from oracle.rounds import Member, Rounds, Seat, subset
+from oracle.plan import subset
+from oracle.rounds import Member, Rounds, Seat
 from oracle.sign import SignerSet
 from oracle.spec import FeedSpec, Mode
 from oracle.status import Status
