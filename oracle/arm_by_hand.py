@@ -16,7 +16,7 @@ from oracle.arming import lacking
 from oracle.clock import now_ms
 from oracle.config import Config, OperatorSection, TargetSection, address
 from oracle.eip712 import BadSignature, Domain, arm_preimage, recover
-from oracle.holds import sole_writer
+from oracle.holds import DatabaseInUse, sole_writer
 from oracle.key_checks import payer_address, report_key
 from oracle.onchain.chain import Signer, StoreClient
 from oracle.onchain.coming import Coming, check_digest, coming_set
@@ -234,18 +234,20 @@ class ByHand:
             payer: keyfile of another key that pays, and the variable of its passphrase; None for the target's gas key.
 
         Raises:
-            NoGasKey: there is none.
-            DatabaseInUse: a process runs with the target's gas key.
+            NoGasKey: there is none that may pay now.
             ChainError: the store would not take it, or the chain does not answer.
             ArmError: the transaction came to nothing, or is not in a block after three minutes.
         """
         signer = self._payer(payer)
+        own = payer is None or signer.address.hex() == payer_address(self._target)
+        if not own:
+            self._may_pay(signer.address.hex())
         with tempfile.TemporaryDirectory() as folder:
             async with AsyncExitStack() as stack:
                 database = Path(folder) / "arm.db"
-                if signer.address.hex() == payer_address(self._target) or payer is None:
+                if own:
                     database = Path(self._config.oracle.database)
-                    stack.enter_context(sole_writer(database))
+                    self._hold(stack, database)
                 client, store = self._client(signer), Store(database)
                 stack.push_async_callback(client.close)
                 stack.callback(store.close)
@@ -260,6 +262,22 @@ class ByHand:
         if target.gas_keyfile is None:
             raise NoGasKey(f"targets.{self._name} has no gas key: give --keyfile PATH of any key with ether")
         return keys.LocalSigner(keys.load(Path(target.gas_keyfile), target.passphrase_env, self._environ))
+
+    def _may_pay(self, payer: str) -> None:
+        """Another's queue is not to be disturbed, and a report key has no ether."""
+        gas_keys = {payer_address(t): f"the gas key of target {n!r}" for n, t in self._config.targets.items()}
+        users = gas_keys | {report_key(o): f"the report key of operator {o.name!r}" for o in self._config.operators}
+        if payer in users:
+            raise NoGasKey(f"0x{payer} is {users[payer]}: give --keyfile PATH of another key with ether")
+
+    def _hold(self, stack: AsyncExitStack, database: Path) -> None:
+        try:
+            stack.enter_context(sole_writer(database))
+        except DatabaseInUse as e:
+            raise NoGasKey(
+                f"the gas key of {self._name} has one queue, and a process uses it ({e}): give --keyfile PATH of another key"
+                " with ether, as anybody may carry this"
+            ) from None
 
     async def _carry(self, client: StoreClient, store: Store, found: Gathered) -> PushRow:
         rules = PushRules(
@@ -277,6 +295,8 @@ class ByHand:
                 return done
             await asyncio.sleep(_LOOK_S)
         under_way = "a push of before is still under way" if row is None else f"{row.tx_hash} is in no block yet"
+        notes = "; ".join(r.note for r in store.watched_pushes(self._name) if r.note)
+        under_way += f" ({notes})" if notes else ""
         raise ArmError(f"{under_way} after {_LOOKS} s: run this again, or look with `lrt-oracle check`")
 
     def _client(self, signer: Signer | None) -> StoreClient:
