@@ -20,7 +20,7 @@ from oracle.fit import bind, check_presence, read_limits
 from oracle.hush import Tally
 from oracle.landed import Landed
 from oracle.onchain.chain import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
-from oracle.onchain.coming import coming_set
+from oracle.onchain.coming import Coming, coming_set
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
 from oracle.onchain.mirror import StoreLimits, after, needs_beside
 from oracle.onchain.transaction import unsigned_of
@@ -120,7 +120,7 @@ class Target:
             now_ms=tools.now_ms, on_failed=tools.on_failed,
         )  # fmt: skip
         self._succession: Succession | None = None
-        self._strong: Mapping[int, int] = {}
+        self._coming: Coming | None = None
         grace_s = rules.max_push_age_s + rules.bump_after_s
         self._landings = Landed(name, tools.rounds.specs, grace_s=grace_s)
         tools.rounds.expect(name)
@@ -289,8 +289,7 @@ class Target:
         now = await self._client.connect(head.number)
         coming = await coming_set(self._client, head.number)
         self._arming.see(coming, head.number, head.time_s)
-        if coming is not None:
-            self._strong = {coming.signers.epoch: coming.strong}
+        self._coming = coming or self._coming
         certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None
         self._succession = (self._succession or Succession(present=now)).seen(now, certain)
         self._signers_ms = self._tools.now_ms()
@@ -307,10 +306,14 @@ class Target:
 
     async def _sit(self, signers: SignerSet) -> None:
         """Read what the store takes, then sit: whoever is connected knows all of it."""
-        known = self._strong.get(signers.epoch)  # of a set that takes over now the newest block may know nothing
-        self._step_weight = await self._client.step_threshold() if known is None else known
+        next_one = self._coming
+        if next_one is not None and next_one.signers.epoch == signers.epoch:
+            self._step_weight = next_one.strong  # the newest block may know nothing of it yet
+        else:
+            self._step_weight = await self._client.step_threshold()
         limits = await read_limits(self._client, self._indexes, self._rules.max_push_age_s)
-        strong = self._voters.sit(signers, self._indexes) >= self._step_weight
+        expected = () if next_one is None else next_one.signers.signers
+        strong = self._voters.sit(signers, self._indexes, expected) >= self._step_weight
         self._limits = {i: replace(one, strong=strong) for i, one in limits.items()}
         self._take_seat()
 

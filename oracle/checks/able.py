@@ -11,6 +11,7 @@ from oracle.config import Config, OperatorSection, TargetSection
 from oracle.fit import check_presence, read_limits
 from oracle.key_checks import payer_address, report_key
 from oracle.onchain.chain import StoreClient, Unfit
+from oracle.onchain.coming import coming_set
 from oracle.plan import Plan
 from oracle.sign import SignerSet
 from oracle.tables.schema import Problem
@@ -22,10 +23,11 @@ _BLOCKS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one target's store says. ``notes``: what is not wrong and should be known."""
+    """What one target's store says. ``coming``: who is to follow. ``notes``: what is not wrong and should be known."""
 
     target: str
     signers: SignerSet
+    coming: SignerSet | None
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
 
@@ -106,7 +108,11 @@ async def look(plan: Plan, name: str, client: StoreClient) -> Look:
         problems += _weight(plan.config.operators, name, signers)
         problems += await _money(name, target, client)
         problems += await _time(name, target, client, head.number, head.time_s)
-    return Look(target=name, signers=signers, problems=tuple(problems), notes=tuple(notes if paused else ()))
+    coming = await coming_set(client, head.number)
+    follows = None if coming is None else coming.signers
+    return Look(
+        target=name, signers=signers, coming=follows, problems=tuple(problems), notes=tuple(notes if paused else ())
+    )
 
 
 def _weight(operators: Sequence[OperatorSection], name: str, signers: SignerSet) -> Iterator[Problem]:
@@ -157,11 +163,16 @@ def _block_time(answer: object) -> int:
     return quantity(answer["timestamp"])
 
 
+def _knows(seen: Look, key: bytes) -> bool:
+    """Whether a key is in the present set of a store or in the next one: whoever is to come is there before its time."""
+    return key in seen.signers.signers or (seen.coming is not None and key in seen.coming.signers)
+
+
 def strangers(config: Config, looks: Sequence[Look]) -> Iterator[Problem]:
     """Operators whose key no store of the config knows. ``looks``: at all of them."""
     for one in config.operators:
         key = report_key(one)
-        if key is None or not looks or any(bytes.fromhex(key) in seen.signers.signers for seen in looks):
+        if key is None or not looks or any(_knows(seen, bytes.fromhex(key)) for seen in looks):
             continue
         stores = ", nor of ".join(f"0x{seen.signers.domain.store.hex()} ({seen.target})" for seen in looks)
         text = (

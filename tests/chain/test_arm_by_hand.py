@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,22 @@ import contracts
 from demo import anvil
 from demo.chain import account
 from oracle.__main__ import main
+from oracle.checks.able import look, strangers
+from oracle.checks.trust import trust
+from oracle.config import load
+from oracle.eip712 import Domain
 from oracle.holds import sole_writer
 from oracle.keys import save
+from oracle.onchain.chain import StoreClient
+from oracle.plan import plan
+from oracle.sign import SignerSet
 
 pytestmark = pytest.mark.chain
 WORD = "a passphrase"
 ENV = {"LRT_ORACLE_PASSPHRASE": WORD, "LRT_ORACLE_GAS_PASSPHRASE": WORD}
+SIGNED_BY_NOBODY = SignerSet(
+    domain=Domain(chain_id=31_337, store=b""), epoch=1, signers=(b"\x01" * 20,), weights=(1,), threshold=1
+)
 FEEDS = """
 [feeds."ETH/USD"]
 sources = [{ type = "coinbase", symbol = "ETH-USD" }, { type = "kraken", symbol = "ETH/USD" }]
@@ -204,3 +214,26 @@ def test_without_a_key_that_pays_it_says_which_to_give(machines: Machines) -> No
     report = machines.folder / "beta" / "report.json"
     mixed = machines.arm("beta", *send, "--keyfile", str(report), gas=False)
     assert (mixed.exit_code, "is the report key of operator 'beta'" in mixed.stderr) == (1, True)
+
+
+def test_check_tells_what_to_run_and_takes_a_key_that_is_to_come_for_no_stranger(machines: Machines) -> None:
+    def strange(operator: str) -> list[str]:
+        whole = plan(load(machines.config(operator)))
+
+        async def asked() -> list[str]:
+            chain, target = whole.config.chains["local"], whole.config.targets["t"]
+            domain = Domain(chain_id=chain.chain_id, store=bytes.fromhex(target.store[2:]))
+            client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
+            try:
+                seen = replace(await look(whole, "t", client), signers=replace(SIGNED_BY_NOBODY, domain=domain))
+            finally:
+                await client.close()
+            return [p.key for p in strangers(whole.config, [seen])]
+
+        return asyncio.run(asked())
+
+    machines.name((*HERE[:2], AWAY[0]))
+    assert strange("alpha") == [], "it is in the set that is to come"
+    assert strange("gamma") == ["operators.gamma.keyfile"], "control: gamma is not"
+    (row,), _ = asyncio.run(trust(plan(load(machines.config("alpha")))))
+    assert "`lrt-oracle arm t`" in row["cautions"][0]
