@@ -30,11 +30,11 @@ DELAY_S = 100
 RATE = 105 * WAD // 100
 
 
-async def put_store(url: str, folder: Path, *, overlap_s: int = MAX_PUSH_AGE_S) -> Place:
+async def put_store(url: str, folder: Path) -> Place:
     deployer = Deployer(url, coincurve.PrivateKey(bytes(account(0).key)))
     settings = StoreSettings(
         signers=HERE, weights=(1, 1, 1), threshold=2, max_push_age_s=MAX_PUSH_AGE_S, rotation_delay_s=DELAY_S,
-        overlap_s=overlap_s,
+        overlap_s=MAX_PUSH_AGE_S,
     )  # fmt: skip
     made = await deployer.deploy(settings, [])
     for feed, spec in SPECS.items():
@@ -47,12 +47,15 @@ async def put_store(url: str, folder: Path, *, overlap_s: int = MAX_PUSH_AGE_S) 
 
 
 @asynccontextmanager
-async def world(folder: Path, *, overlap_s: int = MAX_PUSH_AGE_S) -> AsyncIterator[FaultWorld]:
+async def world(folder: Path, *, phase: int = 0) -> AsyncIterator[FaultWorld]:
+    """The world at a time that is so far into four seconds, after which prices repeat."""
     with anvil.running() as node:
-        place = await put_store(node.url, folder, overlap_s=overlap_s)
+        place = await put_store(node.url, folder)
         async with FaultWorld(place, 0) as made:
             await made.rpc("evm_setAutomine", False)
-            made.now_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+            head_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+            made.now_s = head_s + 4 - head_s % 4 + phase
+            await made.mine()
             await made.targets[0].turn()
             yield made
 

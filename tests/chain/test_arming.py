@@ -19,6 +19,7 @@ from oracle.journal import SignJournal
 from oracle.onchain.chain import ChainError, StoreClient
 from oracle.onchain.coming import check_digest, coming_set
 from oracle.onchain.due import PushPolicy
+from oracle.onchain.transaction import data_of
 from oracle.remote import RemoteOperator
 from oracle.sign import Refused
 
@@ -43,8 +44,11 @@ def belongs(pushes: list[tuple[int, int]], from_s: int) -> None:
     assert after - before <= 6, "nothing was left out at the change"
 
 
-async def test_operators_of_one_process_arm_the_next_set_and_no_push_fails_at_the_change(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
+@pytest.mark.parametrize("phase", range(4))
+async def test_operators_of_one_process_arm_the_next_set_and_no_push_fails_at_the_change(
+    tmp_path: Path, phase: int
+) -> None:
+    async with world(tmp_path, phase=phase) as here:
         await live(here, 4)
         from_s = await name(here, (*HERE[:2], AWAY[0]))
         assert not await armed(here)
@@ -146,6 +150,24 @@ async def test_one_that_came_to_nothing_is_made_again_at_the_next_look(tmp_path:
         await live(here, LOOK_S)
         assert [r.state for r in arms(here)] == ["expired", "armed"]
         assert await armed(here)
+
+
+async def test_whoever_arms_first_ours_is_told_and_not_made_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await live(here, 4)
+        await name(here, (*HERE[:2], AWAY[0]))
+        await here.targets[0].turn()  # what the store holds is not under way any more
+        here.now_s += LOOK_S
+        await here.targets[0].turn()
+        (row,) = arms(here)
+        call = {"from": account(5).address, "to": here.place.store, "data": "0x" + data_of(row.raw).hex()}
+        dear = {"gas": hex(300_000), "maxFeePerGas": hex(50 * 10**9), "maxPriorityFeePerGas": hex(40 * 10**9)}
+        await here.rpc("eth_sendTransaction", call | dear)
+        await here.mine()
+        await live(here, LOOK_S)
+        assert await armed(here)
+        assert [r.state for r in arms(here)] == ["reverted"]
+        assert here.seen[0].failed == ["reverted"]
 
 
 async def test_a_backup_leaves_it_to_the_primary_and_does_it_where_that_is_gone(tmp_path: Path) -> None:
