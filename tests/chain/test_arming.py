@@ -127,6 +127,9 @@ async def test_a_push_under_way_goes_first(tmp_path: Path) -> None:
         here.now_s += 1
         await here.targets[0].turn()
         assert arms(here) == [], "its nonce is taken"
+        coming = await waiting(here.clients[0])
+        assert coming is not None
+        assert await here.targets[0]._pusher.arm(coming.call({}), "by hand") is None, "nor may anybody else"
         await here.mine()
         await here.targets[0].turn()
         (row,) = arms(here)
