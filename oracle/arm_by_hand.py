@@ -15,18 +15,17 @@ from oracle import keys
 from oracle.arming import lacking
 from oracle.clock import now_ms
 from oracle.config import Config, OperatorSection, TargetSection, address
-from oracle.eip712 import BadSignature, Domain, arm_preimage, recover
+from oracle.eip712 import Domain, arm_preimage
 from oracle.holds import DatabaseInUse, sole_writer
 from oracle.key_checks import payer_address, report_key
 from oracle.onchain.chain import Signer, StoreClient
-from oracle.onchain.coming import Coming, check_digest, coming_set
+from oracle.onchain.coming import Coming, check_digest, checked, coming_set
 from oracle.push import OPEN, Pusher, PushRules
 from oracle.records import PushRow
 from oracle.remote import RemoteSigner, SignerError, compact_of
 from oracle.sign import in_order
 from oracle.store import Store
 
-_SIGNATURE = 65
 _LOOK_S, _LOOKS = 1.0, 180
 
 
@@ -48,10 +47,6 @@ class TooLate(ArmError):
 
 class NotInTheSet(ArmError):
     """No key of this machine is in the next set, and no signature was given."""
-
-
-class WrongSignature(ArmError):
-    """What was given is no signature of a member of the next set over its digest."""
 
 
 class NoGasKey(ArmError):
@@ -332,40 +327,3 @@ def _open(coming: Coming | None, target: str, at_s: int) -> Coming:
             " this one never takes over; have the owner set the signers again"
         )
     return coming
-
-
-def checked(coming: Coming, given: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Signatures by member: each must be the member's at its index over the set's digest.
-
-    Args:
-        coming: the set.
-        given: index 1 | r | vs, one or several after each other.
-
-    Raises:
-        WrongSignature: one is not.
-    """
-    found: dict[bytes, bytes] = {}
-    for one in given:
-        if not one or len(one) % _SIGNATURE:
-            raise WrongSignature(
-                f"{len(one)} bytes are no signatures: each has {_SIGNATURE}, as `lrt-oracle arm` prints them"
-            )
-        for at in range(0, len(one), _SIGNATURE):
-            found |= _one(coming, one[at], one[at + 1 : at + _SIGNATURE])
-    return found
-
-
-def _one(coming: Coming, index: int, compact: bytes) -> dict[bytes, bytes]:
-    signers = coming.signers
-    if index >= len(signers.signers):
-        raise WrongSignature(f"index {index}: the set of epoch {signers.epoch} has {len(signers.signers)} members")
-    try:
-        signer = recover(coming.digest, compact)
-    except BadSignature as e:
-        raise WrongSignature(f"the signature of index {index} is none: {e}") from None
-    if signer != signers.signers[index]:
-        raise WrongSignature(
-            f"the signature of index {index} is not of 0x{signers.signers[index].hex()} over the set of epoch"
-            f" {signers.epoch} as it is now: it is of another set, or damaged; have it made again"
-        )
-    return {signer: compact}

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
-from oracle.eip712 import arm_digest
+from oracle.eip712 import BadSignature, arm_digest, recover
 from oracle.onchain.chain import ChainError, StoreClient
 from oracle.onchain.mirror import MAX_AHEAD_S
 from oracle.onchain.store_abi import calldata
 from oracle.sign import SignerSet, in_order
 
-_WORD = 32
+_WORD, _SIGNATURE = 32, 65
 _NEXT_SET = 4 * 65_536 + 15
 """Storage place of StoreSigners.nextSet: behind the arrays of StoreSlots, four of StoreRoles, nine of StoreFeeds, and set and
 previousSet."""
 ARM = calldata("arm", (b"",))[0][:4]
 """First bytes of a call of PriceStore.arm."""
+
+
+class WrongSignature(RuntimeError):
+    """What was given is no signature of a member of the next set over its digest: have it made again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +115,40 @@ async def check_digest(client: StoreClient, coming: Coming, block: int) -> None:
             f"armDigest() answers 0x{bytes(asked).hex()}, the set of epoch {coming.signers.epoch} gives"
             f" 0x{coming.digest.hex()}: an endpoint lies, nothing is signed"
         )
+
+
+def checked(coming: Coming, given: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Signatures by member: each must be the member's at its index over the set's digest.
+
+    Args:
+        coming: the set.
+        given: index 1 | r | vs, one or several after each other.
+
+    Raises:
+        WrongSignature: one is not.
+    """
+    found: dict[bytes, bytes] = {}
+    for one in given:
+        if not one or len(one) % _SIGNATURE:
+            raise WrongSignature(
+                f"{len(one)} bytes are no signatures: each has {_SIGNATURE}, as `lrt-oracle arm` prints them"
+            )
+        for at in range(0, len(one), _SIGNATURE):
+            found |= _one(coming, one[at], one[at + 1 : at + _SIGNATURE])
+    return found
+
+
+def _one(coming: Coming, index: int, compact: bytes) -> dict[bytes, bytes]:
+    signers = coming.signers
+    if index >= len(signers.signers):
+        raise WrongSignature(f"index {index}: the set of epoch {signers.epoch} has {len(signers.signers)} members")
+    try:
+        signer = recover(coming.digest, compact)
+    except BadSignature as e:
+        raise WrongSignature(f"the signature of index {index} is none: {e}") from None
+    if signer != signers.signers[index]:
+        raise WrongSignature(
+            f"the signature of index {index} is not of 0x{signers.signers[index].hex()} over the set of epoch"
+            f" {signers.epoch} as it is now: it is of another set, or damaged; have it made again"
+        )
+    return {signer: compact}
