@@ -12,7 +12,7 @@ import coincurve
 from eth_hash.auto import keccak
 
 from feeds.units import BPS
-from oracle.eip712 import address_of, batch_digest, observed_digest, sign_compact
+from oracle.eip712 import address_of, arm_digest, batch_digest, observed_digest, sign_compact
 from oracle.journal import EquivocationRefused, JournalError, SignJournal
 from oracle.report import decode_item, encode_item
 from oracle.sign import (
@@ -43,7 +43,7 @@ class Operator:
     Args:
         name: as in the config.
         key: the report key; it holds stake and no funds. Of a key that is elsewhere its address: such an operator is asked
-            by `observed` and `cosigned` only.
+            by `observed`, `cosigned` and `arms` only.
         journal: what the key has said.
         bound_bps: how far an agreed price may lie from the operator's own.
     """
@@ -120,6 +120,25 @@ class Operator:
         """As `cosign`, wherever the key is."""
         return self.cosign(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
 
+    async def arms(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
+        """Show that the key of a member of the next signer set is there.
+
+        It is no word about a price: nothing of it can be an equivocation, so it needs no line in the journal, and an
+        operator that is mute, or whose clock is off, may give it.
+
+        Args:
+            coming: the set that is to come, as read from the chain.
+            set_hash: of the code of the set's contract, 32 bytes, as read from the chain.
+        """
+        if not coming.weight_of((self.address,)):
+            text = f"its key is not in the signer set of epoch {coming.epoch}: nobody arms a set that he is not in"
+            return self._refuse(Refused.WRONG_EPOCH, text)
+        return await self._arm(coming, set_hash)
+
+    async def _arm(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
+        digest = arm_digest(coming.domain, coming.epoch, set_hash)
+        return Signature(operator=self.name, address=self.address, compact=self._sign(digest))
+
     def _values(self, round_time_s: int, items: bytes, signature: bytes) -> SignedValues:
         return SignedValues(
             operator=self.name, address=self.address, round_time_s=round_time_s, items=items, signature=signature
@@ -127,7 +146,7 @@ class Operator:
 
     def _sign(self, digest: bytes) -> bytes:
         if isinstance(self._key, bytes):
-            raise TypeError(f"the key of {self.name} is elsewhere: await observed and cosigned")
+            raise TypeError(f"the key of {self.name} is elsewhere: await observed, cosigned and arms")
         return sign_compact(self._key, digest)
 
     def _decide(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Refusal | None:

@@ -1,7 +1,8 @@
-"""EIP-712 digests of the two things that operators sign, and compact (EIP-2098) signatures over them.
+"""EIP-712 digests of the three things that operators sign, and compact (EIP-2098) signatures over them.
 
 ``Observed``: an operator's own values for a round_time, the input of the agreement; no evidence against anybody.
 ``Batch``: what goes on chain. Two of them with different items for one token and round_time are an equivocation.
+``Arm``: the keys of a signer set that is to come are there. It says nothing of any price.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ VERSION = "1"
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _BATCH = keccak(b"Batch(uint48 epoch,uint32 roundTime,bytes items)")
 _OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes items)")
+_ARM = keccak(b"Arm(uint48 epoch,bytes32 set)")
 _SIGNATURE = 64
 _HIGH = 1 << 255
 
@@ -65,12 +67,25 @@ def observed_preimage(domain: Domain, epoch: int, round_time_s: int, items: byte
     return _preimage(domain, _OBSERVED, epoch, round_time_s, items)
 
 
+def arm_preimage(domain: Domain, epoch: int, set_hash: bytes) -> bytes:
+    """The 66 bytes whose keccak is what the next signer set signs. ``set_hash``: of the code of its contract, 32 bytes."""
+    return _typed(domain, keccak(_ARM + epoch.to_bytes(32, "big") + set_hash))
+
+
+def arm_digest(domain: Domain, epoch: int, set_hash: bytes) -> bytes:
+    """Digest that arms a signer set, as ``armDigest()`` of the store answers it."""
+    return keccak(arm_preimage(domain, epoch, set_hash))
+
+
 def _digest(domain: Domain, kind: bytes, epoch: int, round_time_s: int, items: bytes) -> bytes:
     return keccak(_preimage(domain, kind, epoch, round_time_s, items))
 
 
 def _preimage(domain: Domain, kind: bytes, epoch: int, round_time_s: int, items: bytes) -> bytes:
-    struct = keccak(kind + epoch.to_bytes(32, "big") + round_time_s.to_bytes(32, "big") + keccak(items))
+    return _typed(domain, keccak(kind + epoch.to_bytes(32, "big") + round_time_s.to_bytes(32, "big") + keccak(items)))
+
+
+def _typed(domain: Domain, struct: bytes) -> bytes:
     return b"\x19\x01" + separator(domain) + struct
 
 

@@ -31,6 +31,7 @@ from oracle.onchain.chain import (
     StoreRefuses,
     push_data,
 )
+from oracle.onchain.coming import ARM
 from oracle.onchain.refusals import ACTS, Act
 from oracle.onchain.transaction import FeeMood, Fees, SignedTx, data_of
 from oracle.onchain.wrapped import unwrap
@@ -42,9 +43,9 @@ from oracle.turns import Turns
 from oracle.types import Report
 
 OPEN = ("prepared", "sent")
-DONE = ("landed", "reverted", "overtaken", "poked")
+DONE = ("landed", "reverted", "overtaken", "poked", "armed")
 """In the chain. Landed: the store took it. Overtaken: the store had all of it by then, from somebody else. Poked: pokes
-alone. Reverted: anything else."""
+alone. Armed: no prices, the next signer set takes over. Reverted: anything else."""
 _PASSED_BY = 2
 """Blocks that must have left a transaction out before its fee is raised: the first may have been made before it came."""
 _STATE_KEPT = 64
@@ -213,6 +214,25 @@ class Pusher:
         row = self._row(signed, round_s, b"", "pokes: another one's push has turned a feed")
         return await self._send(self._journal.add_push(row))
 
+    async def arm(self, call: bytes, why: str) -> PushRow | None:
+        """Have the next signer set armed, in a transaction of its own. None while a push is under way: that goes first.
+
+        It is journalled and watched as a push; too old for one, it is given up and can be made anew.
+
+        Args:
+            call: calldata of PriceStore.arm.
+            why: what is written down.
+
+        Raises:
+            StoreRefuses: the store would not take it.
+            ChainError: the base fee is above the limit, or no endpoint answers.
+        """
+        if self.busy:
+            return None
+        head, nonce = await self._view()
+        signed = await self._prepare(call, nonce, ())
+        return await self._send(self._journal.add_push(self._row(signed, self._next_time_s(head), b"", why)))
+
     def _row(self, signed: SignedTx, round_s: int, items: bytes, why: str) -> PushRow:
         return PushRow(
             id=0, target=self.target, chain_id=self._client.domain.chain_id, round_s=round_s, items=items,
@@ -362,7 +382,7 @@ class Pusher:
         for row in (r for r in group if r.state in (*OPEN, *DONE)):
             held = row.state == "sent" and not again
             if row.round_s + self._rules.max_push_age_s < (head.time_s if held else self._next_time_s(head)):
-                self._close(row, "expired", "the store no longer takes this round_time")
+                self._close(row, "expired", "too old: the store no longer takes a push of this time")
                 self._on_failed("expired")
             else:
                 live.append(row)
@@ -450,7 +470,8 @@ class Pusher:
 
     def _learn(self, row: PushRow, why: Sent) -> None:
         """What the next push has to do without: a smaller batch, or no room for a base fee that grows."""
-        if why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self._lean):
+        smaller = why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self._lean)
+        if row.items and smaller:
             self.most_items = max(1, len(split(row.items)) // 2)
         self._lean |= why is Sent.FEE_CAP
 
@@ -475,6 +496,9 @@ class Pusher:
     def _finish(self, row: PushRow, landed: Landed, state: str, then: Mapping[int, Report] | None) -> None:
         self._settled = True
         done = self._write(row, landed, state)
+        if _arms(row):
+            self._say_armed(row, state)
+            return
         self._turns.settled(row, landed, None if then is None else {**self.stored, **then})
         if state == "reverted":
             _log.error(
@@ -491,6 +515,17 @@ class Pusher:
             self.most_items = 2 * self.most_items if self.most_items else None
             self._landed.append(done)
 
+    def _say_armed(self, row: PushRow, state: str) -> None:
+        if state == "armed":
+            _log.warning("the next signer set is armed", target=self.target, tx=row.tx_hash)
+            return
+        self._on_failed(state)
+        _log.error(
+            "the next signer set was not armed by this transaction: somebody else was first, the owner has set another"
+            " one, or its time was too near; looked at again",
+            target=self.target, tx=row.tx_hash,
+        )  # fmt: skip
+
     def _close(self, row: PushRow, state: str, note: str) -> None:
         _log.warning("push given up", target=self.target, tx=row.tx_hash, round_time=row.round_s, state=state, why=note)
         self._journal.update_push(row.id, state=state, note=note[:_NOTE])
@@ -505,8 +540,15 @@ class Pusher:
         self._urgent.discard(nonce)
 
 
+def _arms(row: PushRow) -> bool:
+    """Whether a row is no push but the call that arms the next signer set."""
+    return data_of(row.raw)[:4] == ARM
+
+
 def _state(row: PushRow, landed: Landed, then: Mapping[int, Report] | None) -> str:
     """What became of a transaction that is in the chain, see ``DONE``. ``then``: what the store held of its items."""
+    if _arms(row):
+        return "armed" if landed.succeeded and landed.armed else "reverted"
     if not row.items:
         return "poked" if landed.succeeded and landed.poked else "reverted"
     if landed.ok:

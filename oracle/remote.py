@@ -25,7 +25,7 @@ import orjson
 from eth_hash.auto import keccak
 
 from oracle.cosign import Operator
-from oracle.eip712 import Domain, address_of, batch_preimage, observed_preimage
+from oracle.eip712 import Domain, address_of, arm_preimage, batch_preimage, observed_preimage
 from oracle.journal import SignJournal
 from oracle.sign import Proposal, Refusal, Refused, Signature, SignedValues, SignerSet
 from oracle.types import Report
@@ -99,9 +99,7 @@ class RemoteSigner:
 
     async def sign_compact(self, preimage: bytes) -> bytes:
         """The 64 bytes r | vs (EIP-2098) over keccak(preimage); SignerError as `sign`."""
-        raw = await self.sign(preimage)
-        s = int.from_bytes(raw[32:64], "big") | (_HIGH if raw[64] else 0)
-        return raw[:32] + s.to_bytes(32, "big")
+        return compact_of(await self.sign(preimage))
 
     async def sign_batch(self, domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
         """The 64 bytes r | vs (EIP-2098) of a batch, as PriceStore takes them; SignerError as `sign`."""
@@ -187,9 +185,22 @@ class RemoteOperator(Operator):
         except SignerError as e:
             return self._refuse(Refused.SIGNER, f"round {proposal.round_time_s} is not signed: {e}")
 
+    async def _arm(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
+        try:
+            compact = await self._signer.sign_compact(arm_preimage(coming.domain, coming.epoch, set_hash))
+        except SignerError as e:
+            return self._refuse(Refused.SIGNER, f"epoch {coming.epoch} is not armed by it: {e}")
+        return Signature(operator=self.name, address=self.address, compact=compact)
+
     async def close(self) -> None:
         """Close the connection to the signer."""
         await self._signer.close()
+
+
+def compact_of(signature: bytes) -> bytes:
+    """The 64 bytes r | vs (EIP-2098) of a signature r | s | y (0 or 1) with s in its lower half."""
+    s = int.from_bytes(signature[32:64], "big") | (_HIGH if signature[64] else 0)
+    return signature[:32] + s.to_bytes(32, "big")
 
 
 def _normal(raw: bytes) -> bytes | None:

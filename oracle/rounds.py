@@ -103,7 +103,7 @@ class Rounds:
         for member in self.members:
             results[member.name] = self._fold(member, round_time_s, observed, kept)
         speakers = [m for m in self.members if may_sign and m.signer is not None and m.signer.speaks(now_ms)]
-        seat = self._seat([m.signer.address for m in speakers if m.signer is not None])
+        seat = self._seat([m.signer.address for m in speakers if m.signer is not None], round_time_s)
         return Folded(
             round_time_s=round_time_s,
             now_ms=now_ms,
@@ -204,9 +204,9 @@ class Rounds:
                 legs[feed] = leg
         return found
 
-    def _seat(self, addresses: Sequence[bytes]) -> Seat | None:
-        """The first at which they reach the threshold."""
-        taken = (s for s in self._seats.values() if s is not None)
+    def _seat(self, addresses: Sequence[bytes], round_time_s: int) -> Seat | None:
+        """The first at which they reach the threshold of the set whose round it is."""
+        taken = (s.at(round_time_s) for s in self._seats.values() if s is not None)
         return next((s for s in taken if s.signers.weight_of(addresses) >= s.signers.threshold), None)
 
     def _agree(

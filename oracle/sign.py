@@ -230,13 +230,18 @@ def seal(signers: SignerSet, proposal: Proposal, answers: Sequence[Signature | R
     yes = agreeing(signers, proposal, answers)
     if signers.weight_of(tuple(yes)) < signers.threshold:
         return None
-    placed = [(i, yes[a]) for i, a in enumerate(signers.signers) if a in yes]
+    ordered = [yes[a] for a in signers.signers if a in yes]
     return SignedBatch(
         domain=signers.domain,
         epoch=signers.epoch,
         round_time_s=proposal.round_time_s,
         items=proposal.items,
-        signatures=b"".join(bytes([i]) + s.compact for i, s in placed),
-        signers=tuple(s.operator for _, s in placed),
-        addresses=tuple(s.address for _, s in placed),
+        signatures=in_order(signers, {a: s.compact for a, s in yes.items()}),
+        signers=tuple(s.operator for s in ordered),
+        addresses=tuple(s.address for s in ordered),
     )
+
+
+def in_order(signers: SignerSet, compact: Mapping[bytes, bytes]) -> bytes:
+    """Signatures (r | vs, 64 bytes) by signer, as the store takes them: index 1 | r | vs of each, ascending by index."""
+    return b"".join(bytes([i]) + compact[a] for i, a in enumerate(signers.signers) if a in compact)

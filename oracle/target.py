@@ -12,6 +12,7 @@ import structlog
 from eth_hash.auto import keccak
 
 from feeds.units import MS
+from oracle.arming import Arming
 from oracle.ballot import Ballot
 from oracle.clock import is_over
 from oracle.cosign import Operator
@@ -19,6 +20,7 @@ from oracle.fit import bind, check_presence, read_limits
 from oracle.hush import Tally
 from oracle.landed import Grace, Landed
 from oracle.onchain.chain import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
+from oracle.onchain.coming import Coming, coming_set
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
 from oracle.onchain.mirror import StoreLimits, after, needs_beside
 from oracle.onchain.transaction import unsigned_of
@@ -31,6 +33,7 @@ from oracle.sign import SignedBatch, SignedValues, SignerSet
 from oracle.spec import FeedSpec
 from oracle.status import Status
 from oracle.store import Store
+from oracle.succession import Succession
 from oracle.turns import Turns
 from oracle.types import Report
 from oracle.voters import Voters
@@ -116,6 +119,12 @@ class Target:
             name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed,
             turns=Turns(name, views, on_failed=tools.on_unpoked),
         )  # fmt: skip
+        self._arming = Arming(
+            name, client, self._pusher, operators, can_send=can_send, offset_s=self._policy.offset_s,
+            now_ms=tools.now_ms, on_failed=tools.on_failed,
+        )  # fmt: skip
+        self._succession: Succession | None = None
+        self._coming: Coming | None = None
         grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
         self._landings = Landed(name, tools.rounds.specs, grace=grace)
         tools.rounds.expect(name)
@@ -219,9 +228,11 @@ class Target:
         if not self.connected:
             await self._connect()
         await self._pusher.poll()
+        await self._follow()
         await self._push_due()
         self._look_for_doubles()
         await self._look_after()
+        await self._arming.act()
         if self._looked_ms is not None and self._tools.now_ms() - self._looked_ms > _QUIET_MS:
             await self._pusher.refresh()  # nothing is due for long: what is on chain is known all the same
 
@@ -243,7 +254,8 @@ class Target:
     # --- the seat ------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        signers = await self._client.connect()
+        succession = await self._see_signers()
+        signers = succession.at(self._round_s)
         indexes = bind(self._feeds, await self._client.feeds())
         await check_presence(self._client, indexes, self._tools.rounds.specs)
         await self._pusher.start(indexes)
@@ -271,14 +283,54 @@ class Target:
                 target=self.name, operator=one.name, journal=str(one.journal.path),
             )  # fmt: skip
 
+    @property
+    def _round_s(self) -> int:
+        """The round that a push would be of now."""
+        return self._done.round_time_s if self._done is not None else self._tools.now_ms() // MS
+
+    async def _see_signers(self) -> Succession:
+        """Look who is in force, who is to come, and whether that has to be armed: all at one block."""
+        head = await self._client.head()
+        now = await self._client.connect(head.number)
+        coming = await coming_set(self._client, head.number)
+        self._arming.see(coming, head.number, head.time_s)
+        self._coming = coming or self._coming
+        certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None
+        self._succession = (self._succession or Succession(present=now)).seen(now, certain)
+        self._signers_ms = self._tools.now_ms()
+        return self._succession
+
+    async def _follow(self) -> None:
+        """Sit for the set whose round the newest one is, also before a block says that it is in force."""
+        succession = self._succession
+        if succession is None or succession.at(self._round_s) == self._voters.signers:
+            return
+        signers = succession.at(self._round_s)
+        _log.info("the signer set changed", target=self.name, epoch=signers.epoch)
+        await self._sit(signers)
+
     async def _sit(self, signers: SignerSet) -> None:
         """Read what the store takes, then sit: whoever is connected knows all of it."""
-        self._step_weight = await self._client.step_threshold()
+        next_one = self._coming
+        if next_one is not None and next_one.signers.epoch == signers.epoch:
+            self._step_weight = next_one.strong  # the newest block may know nothing of it yet
+        else:
+            self._step_weight = await self._client.step_threshold()
         limits = await read_limits(self._client, self._indexes, self._rules.max_push_age_s)
-        strong = self._voters.sit(signers, self._indexes) >= self._step_weight
+        expected = () if next_one is None else next_one.signers.signers
+        strong = self._voters.sit(signers, self._indexes, expected) >= self._step_weight
         self._limits = {i: replace(one, strong=strong) for i, one in limits.items()}
-        self._signers_ms = self._tools.now_ms()
-        self._tools.rounds.take(Seat(target=self.name, signers=signers, indexes=self._indexes))
+        self._take_seat()
+
+    def _take_seat(self) -> None:
+        """Tell the rounds for whom they are signed, and for whom from when on."""
+        known = self._succession
+        if known is None:
+            return
+        seat = Seat(
+            target=self.name, signers=known.present, indexes=self._indexes, after=known.after, from_s=known.from_s
+        )
+        self._tools.rounds.take(seat)
 
     def _look_for_doubles(self) -> None:
         """Told and counted, no more: during a change of signers the set before may still be the one that signs."""
@@ -295,11 +347,10 @@ class Target:
         """Now and then: the signer set, and what the gas key still has."""
         now_ms = self._tools.now_ms()
         if is_over(self._signers_ms, _SIGNERS_MS, now_ms):
-            signers = await self._client.connect()
-            if signers != self._voters.signers:
-                _log.info("the signer set changed", target=self.name, epoch=signers.epoch)
-                await self._sit(signers)
-            self._signers_ms = now_ms
+            before = self._succession
+            if await self._see_signers() != before:
+                self._take_seat()
+            await self._follow()
         if self.can_send and is_over(self._balance_ms, _BALANCE_MS, now_ms):
             self._balance_ms = now_ms
             await self._check_balance()

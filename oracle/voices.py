@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from oracle.records import followed
 from oracle.sign import SignedValues, SignerSet
@@ -15,11 +16,22 @@ from oracle.types import Published, Report, Result, Round
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """What the members sign for: a target, its signer set, and the index of each feed there."""
+    """What the members sign for: a target, its signer set, and the index of each feed there.
+
+    ``after``: the set whose rounds are those from ``from_s`` (Unix s) on; None while none is known to follow.
+    """
 
     target: str
     signers: SignerSet
     indexes: Mapping[str, int]
+    after: SignerSet | None = None
+    from_s: int = 0
+
+    def at(self, round_time_s: int) -> Self:
+        """The seat with the set whose round that is."""
+        if self.after is None or round_time_s < self.from_s:
+            return self
+        return replace(self, signers=self.after, after=None)
 
 
 def reports_of(found: Mapping[str, Result]) -> dict[str, Report]:

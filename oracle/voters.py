@@ -50,9 +50,15 @@ class Voters:
         self._seated_s = 0
         self._looked_at: dict[int, int] = {}
 
-    def sit(self, signers: SignerSet, indexes: Mapping[str, int]) -> int:
-        """Take the seats that the store's signer set has for these operators; returns their weight."""
-        strangers = [o.name for o in self._operators if o.address not in signers.signers]
+    def sit(self, signers: SignerSet, indexes: Mapping[str, int], coming: Sequence[bytes] = ()) -> int:
+        """Take the seats that the store's signer set has for these operators; returns their weight.
+
+        Args:
+            signers: the set.
+            indexes: of the feeds there.
+            coming: members of the set that is to follow: they have no seat yet, and are no strangers.
+        """
+        strangers = [o.name for o in self._operators if o.address not in (*signers.signers, *coming)]
         if strangers:
             _log.error("operators that the store does not know sign in vain", target=self._target, operators=strangers)
         self._members = [o for o in self._operators if o.address in signers.signers]

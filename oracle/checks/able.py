@@ -16,6 +16,7 @@ from oracle.eip712 import address_of
 from oracle.fit import check_presence, read_limits
 from oracle.key_checks import payer_address, report_key
 from oracle.onchain.chain import StoreClient, Unfit
+from oracle.onchain.coming import coming_set
 from oracle.plan import Plan
 from oracle.sign import SignerSet
 from oracle.tables.schema import Problem
@@ -27,10 +28,11 @@ _BLOCKS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one target's store says. ``notes``: what is not wrong and should be known."""
+    """What one target's store says. ``coming``: who is to follow. ``notes``: what is not wrong and should be known."""
 
     target: str
     signers: SignerSet
+    coming: SignerSet | None
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
 
@@ -138,7 +140,9 @@ async def look(plan: Plan, name: str, client: StoreClient) -> Look:
         wrong, told = await relay_findings(name, target.relays, client.domain.chain_id)
         problems += wrong
         notes += told
-    return Look(target=name, signers=signers, problems=tuple(problems), notes=tuple(notes))
+    coming = await coming_set(client, head.number)
+    follows = None if coming is None else coming.signers
+    return Look(target=name, signers=signers, coming=follows, problems=tuple(problems), notes=tuple(notes))
 
 
 def _weight(plan: Plan, name: str, signers: SignerSet) -> Iterator[Problem]:
@@ -192,11 +196,16 @@ def _block_time(answer: object) -> int:
     return quantity(answer["timestamp"])
 
 
+def _knows(seen: Look, key: bytes) -> bool:
+    """Whether a key is in the present set of a store or in the next one: whoever is to come is there before its time."""
+    return key in seen.signers.signers or (seen.coming is not None and key in seen.coming.signers)
+
+
 def strangers(config: Config, looks: Sequence[Look]) -> Iterator[Problem]:
     """Operators whose key no store of the config knows. ``looks``: at all of them."""
     for one in config.operators:
         key = report_key(one)
-        if key is None or not looks or any(bytes.fromhex(key) in seen.signers.signers for seen in looks):
+        if key is None or not looks or any(_knows(seen, bytes.fromhex(key)) for seen in looks):
             continue
         stores = ", nor of ".join(f"0x{seen.signers.domain.store.hex()} ({seen.target})" for seen in looks)
         text = (

@@ -315,7 +315,7 @@ def _unarmed(facts: StoreFacts) -> Iterator[str]:
     )
     yield (
         f"epoch {epoch} is due at {at_s} (Unix s) and is not armed: it never takes over unless {need} signs for it more than"
-        f" {MAX_AHEAD_S} s before: they sign armDigest(), anybody carries that with arm()"
+        f" {MAX_AHEAD_S} s before: `lrt-oracle arm {facts.target}` shows who has signed, and carries it"
     )
 
 

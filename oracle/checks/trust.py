@@ -18,15 +18,12 @@ from oracle.checks.power import Bonding, Group, Limits, StoreFacts, document
 from oracle.config import TargetSection, address
 from oracle.eip712 import Domain
 from oracle.onchain.chain import ChainError, StoreClient
+from oracle.onchain.coming import set_of
 from oracle.onchain.store_abi import abi_type, selector
 from oracle.plan import Plan
 from oracle.tables.schema import Problem
 
 _CLASS_SHIFT = 13
-_WORD = 32
-_NEXT_SET = 4 * 65_536 + 15
-"""Storage place of StoreSigners.nextSet: behind the arrays of StoreSlots, four of StoreRoles, nine of StoreFeeds, and set and
-previousSet."""
 _NO_CODE = ("0x", "0x0", "")
 _LONGEST_NAME = 42
 _MOST_DECIMALS = 77
@@ -144,23 +141,17 @@ class Look:
         return tuple(f for f, stopped in zip(feeds, said, strict=True) if stopped)
 
     async def _next(self, epoch: int, at_s: int) -> Group | None:
-        """Who is in the set to come: its word in storage names the contract whose code holds it. None if that is not so."""
-        place = "0x" + self._client.domain.store.hex()
-        word = int(str(await self._client.nodes.agreed("eth_getStorageAt", place, hex(_NEXT_SET), self._at)), 16)
-        if word >> 160 & (1 << 48) - 1 != epoch or word >> 217 != at_s:
+        """Who is in the set to come; None where the store's storage does not tell."""
+        found = await set_of(self._client, epoch, at_s, self._block)
+        if found is None:
             return None
-        where = "0x" + (word & (1 << 160) - 1).to_bytes(20, "big").hex()
-        code = bytes.fromhex(str(await self._client.nodes.agreed("eth_getCode", where, self._at))[2:])
-        words = [code[i : i + _WORD] for i in range(1, len(code), _WORD)]
-        if len(words) != (word >> 208 & 0xFF) + 1 or len(words[-1]) != _WORD:
-            return None
-        strong, threshold = words[0][8:20], words[0][20:]
-        members = tuple(Member(address=w[:20], weight=int.from_bytes(w[20:], "big")) for w in words[1:])
+        signers = found.signers
+        members = zip(signers.signers, signers.weights, strict=True)
         return Group(
             epoch=epoch,
-            threshold=int.from_bytes(threshold, "big"),
-            strong=int.from_bytes(strong, "big"),
-            members=members,
+            threshold=signers.threshold,
+            strong=found.strong,
+            members=tuple(Member(address=a, weight=w) for a, w in members),
             from_s=at_s,
         )
 

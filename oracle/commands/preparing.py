@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from oracle.commands.shell import USAGE, Exit, numbers, plan_of, printed, several
+from oracle.commands.shell import ABSTAINED, DONE, USAGE, Exit, numbers, plan_of, printed, several
 
 
 @click.command()
@@ -93,6 +95,50 @@ def deploy(
     printed(as_json, done.document(), [done.toml().rstrip()])
 
 
+def _signatures(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[bytes]:
+    try:
+        return [bytes.fromhex(text.strip().removeprefix("0x")) for text in texts]
+    except ValueError:
+        raise click.BadParameter("write 0x and hex digits, as this command prints them") from None
+
+
+@click.command()
+@click.argument("target")
+@click.option("--signature", "given", multiple=True, metavar="HEX", callback=_signatures, help="Of another machine.")
+@click.option("--send", is_flag=True, help="Carry the signatures, once their weight suffices.")
+@click.option("--keyfile", type=click.Path(path_type=Path), help="Pays instead of the target's gas key.")
+@click.option("--passphrase-env", default="LRT_ORACLE_GAS_PASSPHRASE", show_default=True, help="Of that keyfile.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def arm(
+    config_path: Path,
+    /,
+    *,
+    target: str,
+    given: list[bytes],
+    send: bool,
+    keyfile: Path | None,
+    passphrase_env: str,
+    as_json: bool,
+) -> None:
+    """Arm the next signer set of a target's store: sign with this machine's keys, add others' signatures, send.
+
+    Operators that one process runs do this by themselves if they have the weight.
+    """
+    from oracle.arm_by_hand import ByHand
+    from oracle.tables.schema import nearest
+
+    config = plan_of(config_path).config
+    if target not in config.targets:
+        raise Exit(f"{target!r} is no target of {config_path}; {nearest(target, config.targets)}", USAGE)
+    desk = ByHand(config, target, os.environ)
+    found = asyncio.run(desk.gather(given))
+    payer = None if keyfile is None else (keyfile, passphrase_env)
+    sent = asyncio.run(desk.send(found, payer)) if send and found.suffices else None
+    printed(as_json, found.document(target, sent), found.lines(target, sent))
+    sys.exit(ABSTAINED if send and sent is None else DONE)
+
+
 @click.group()
 def keys() -> None:
     """Report and gas keys: encrypted keyfiles."""
@@ -122,4 +168,4 @@ def keys_show(path: Path, as_json: bool) -> None:
     printed(as_json, {"address": where}, [where])
 
 
-COMMANDS = (deploy, keys)
+COMMANDS = (deploy, arm, keys)

@@ -36,7 +36,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
-    """A receipt: where a transaction is on the chain, and who emitted `Pushed` and `Poked` in it.
+    """A receipt: where a transaction is on the chain, and who emitted `Pushed`, `Poked` and `Armed` in it.
 
     ``succeeded``: the transaction as a whole. ``ok``: a push in it did what it was for, see StoreClient.receipt.
     """
@@ -48,6 +48,7 @@ class Landed:
     succeeded: bool = True
     pushed: frozenset[bytes] = frozenset()
     poked: frozenset[bytes] = frozenset()
+    armed: frozenset[bytes] = frozenset()
 
 
 def read_head(answer: Any) -> tuple[int, int]:
@@ -76,6 +77,7 @@ def read_landed(answer: Any) -> Landed | None:
         gas_used=quantity(answer["gasUsed"]),
         pushed=_emitters(answer["logs"], event_topic("PriceStore", "Pushed")),
         poked=_emitters(answer["logs"], event_topic("ModeView", "Poked")),
+        armed=_emitters(answer["logs"], event_topic("PriceStore", "Armed")),
     )
 
 

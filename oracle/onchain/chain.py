@@ -39,7 +39,8 @@ from oracle.types import Report
 
 __all__ = ["BatchTooBig", "ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses", "Unfit"]
 _GWEI = 10**9
-_AHEAD = "TooFarAhead"
+_BY_TIME = frozenset({"TooFarAhead", "WrongEpoch"})
+"""Refusals that the next block's time may turn: a round lies ahead, or a signer set takes over with that block."""
 _GAS_NUM, _GAS_DEN = 6, 5
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
@@ -136,15 +137,16 @@ class StoreClient:
 
     # --- what the store says -------------------------------------------------------------------------------------
 
-    async def connect(self) -> SignerSet:
-        """Check chain and code, read the signer set.
+    async def connect(self, block: int | None = None) -> SignerSet:
+        """Check chain and code, read the signer set that is in force, at a block if given.
 
         Raises:
             ChainError: no endpoint fits, or there is no store at the address.
         """
         if await self.nodes.agreed("eth_getCode", self._store, "latest") == "0x":
             raise ChainError(f"no contract at {self._store}: deploy the store first, or correct targets.*.store")
-        epoch, threshold, signers, weights = await self.read("signerSet")
+        at = "latest" if block is None else hex(block)
+        epoch, threshold, signers, weights = await self.read("signerSet", block=at)
         return SignerSet(
             domain=self.domain,
             epoch=epoch,
@@ -318,13 +320,14 @@ class StoreClient:
     async def _simulate(self, data: bytes, at_s: int | None) -> int:
         """Gas of the push; the contract's own reason if enough endpoints say that it would revert.
 
-        A chain that makes blocks on demand stands at an old time, from which a fresh round lies too far ahead: there
-        the call is simulated at the time that its block would have (see ``_in_next_block``).
+        A chain that makes blocks on demand stands at an old time, from which a fresh round lies too far ahead; and the first
+        push of a signer set that takes over now is asked of a block from before: there the call is simulated at the time
+        that its block would have (see ``_in_next_block``).
         """
         call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
         where: tuple[Any, ...] = ("latest",)
         verdict = await self.nodes.agreed("eth_call", call, *where, of=read_simulated)
-        if verdict.refused == _AHEAD and at_s is not None:
+        if verdict.refused in _BY_TIME and at_s is not None:
             where, verdict = await self._in_next_block(call, at_s)
         if verdict.refused is not None:
             raise StoreRefuses(verdict.refused, verdict.text)

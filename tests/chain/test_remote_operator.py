@@ -201,7 +201,7 @@ def proposal_of(batch: SignedBatch, done: Done) -> Proposal:
 
 async def test_it_can_not_be_asked_as_if_the_key_were_here(tmp_path: Path) -> None:
     async with table(tmp_path) as (one, _):
-        with pytest.raises(TypeError, match="is elsewhere: await observed and cosigned"):
+        with pytest.raises(TypeError, match="is elsewhere: await observed, cosigned and arms"):
             one.far.observe(one.signers, ROUND_S, {})
         assert isinstance(await one.far.observed(one.signers, ROUND_S, {}), SignedValues)
 

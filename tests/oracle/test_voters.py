@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from test_desk_report import INDEXES, ROUND_S
 from test_rounds_live import SPECS, member, observed
 from test_sign import DOMAIN, KEYS, SIGNERS
@@ -146,3 +147,14 @@ async def test_values_for_the_set_before_are_worth_nothing(hall: Hall) -> None:
     ballot = await voters.vote(fresh, [0, 1])
     assert ballot.batch is not None
     assert (ballot.batch.epoch, tuple(split(ballot.batch.items))) == (2, (0, 1))
+
+
+def test_a_key_that_is_to_come_is_no_stranger(hall: Hall) -> None:
+    two = replace(SIGNERS, signers=SIGNERS.signers[:2], weights=SIGNERS.weights[:2])
+    voters = hall.voters(SIGNERS)
+    with capture_logs() as logs:
+        assert voters.sit(two, INDEXES, SIGNERS.signers) == sum(two.weights)
+    assert logs == []
+    with capture_logs() as logs:
+        voters.sit(two, INDEXES)
+    assert [one["operators"] for one in logs] == [["op2"]]
