@@ -19,6 +19,7 @@ from oracle.fit import bind, check_presence, read_limits
 from oracle.hush import Tally
 from oracle.landed import Landed
 from oracle.onchain.chain import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
+from oracle.onchain.costs import pushes_left
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
 from oracle.onchain.mirror import StoreLimits, after, needs_beside
 from oracle.onchain.transaction import unsigned_of
@@ -308,7 +309,7 @@ class Target:
         gas = (dearest.gas_used if dearest is not None else None) or _USUAL_GAS
         unsigned = unsigned_of(dearest.raw) if dearest is not None else _USUAL_BYTES
         data_wei = await self._client.costs.data_fee_wei(unsigned, gas)
-        pushes = balance_wei // max(1, gas * (market.base_wei + market.tip_wei) + data_wei)
+        pushes = pushes_left(balance_wei, gas, market, data_wei)
         self._tools.on_balance(balance_wei, pushes)
         self._pushes_left = pushes
         if pushes < self._warn_pushes:
