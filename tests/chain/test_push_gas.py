@@ -121,7 +121,9 @@ async def test_a_report_of_the_round_before_in_front_of_ours_costs_us_gas_and_no
         row = await fall_in_front(here, outsider)
         estimate = (gas_of(row.raw) - 2 * SPARE_ITEM_GAS) * 5 // 6
         assert row.state == "landed"
-        assert await used(here, row.tx_hash) > estimate * 6 // 5, "more than a fifth above the estimate: what the spare is for"
+        assert await used(here, row.tx_hash) > estimate * 6 // 5, (
+            "more than a fifth above the estimate: what the spare is for"
+        )
         assert here.seen[0].failed == []
 
 

@@ -80,7 +80,12 @@ async def test_a_base_fee_that_rose_meanwhile_is_paid_with_the_next_look(tmp_pat
         assert max(front.sent.values()) == 1, "never the same bytes"
 
 
-NO_HOLDER = ["max fee per gas less than block base fee", "the node is on fire", "transaction underpriced", "execution reverted"]
+NO_HOLDER = [
+    "max fee per gas less than block base fee",
+    "the node is on fire",
+    "transaction underpriced",
+    "execution reverted",
+]
 
 
 @pytest.mark.parametrize("words", NO_HOLDER)
