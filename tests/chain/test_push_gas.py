@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,11 @@ from eth_utils.address import to_checksum_address
 from fault_world import KEYS, MAX_FEE_GWEI, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
 from poked_views import put_multicall3, put_view
 from structlog.testing import capture_logs
-from test_push_pokes import FALLEN, land, offer, views_of, world
-from test_push_targets import CALM, RATE
+from test_push_pokes import land, offer, views_of, world
+from test_push_targets import CALM
 
 from demo import anvil
 from demo.chain import account
-from feeds.units import WAD
 from oracle.eip712 import address_of
 from oracle.onchain.chain import push_data
 from oracle.onchain.costs import SPARE_ITEM_GAS, gas_limit
@@ -27,7 +25,6 @@ from oracle.onchain.deploy import Deployer, StoreSettings
 from oracle.onchain.settings import ClassLimits
 from oracle.onchain.transaction import gas_of
 from oracle.records import PushRow
-from oracle.status import Status
 
 pytestmark = pytest.mark.chain
 FEED = "wdivETH/ETH"

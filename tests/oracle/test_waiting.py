@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +95,7 @@ def test_what_a_node_holds_is_outbid_at_once_and_then_each_pause_and_no_faster(s
             offers.append(fees.tip_wei)
         one.said(sent)
         one.now_ms += LOOK_MS
-    rises = sum(b > a for a, b in zip(offers, offers[1:], strict=False))
+    rises = sum(b > a for a, b in pairwise(offers))
     assert rises <= 1 + one.now_ms // (BUMP_S * 1_000)
 
 
