@@ -125,3 +125,16 @@ def test_blocks_lie_at_least_a_second_and_at_most_twelve_apart(steps: list[tuple
         waiting.see(head)
     apart_s = -(-(head.time_s - first.time_s) // max(1, head.number - first.number))
     assert waiting.block_s == max(1, min(12, apart_s))
+
+
+@given(st.integers(1, 20))
+def test_what_a_node_holds_that_we_know_nothing_of_is_outbid_an_eighth_at_a_time(rises: int) -> None:
+    """Another process with the same key, or a journal that was lost."""
+    one = Nonce()
+    before = one.offer()
+    for _ in range(rises):
+        one.said(Sent.REPLACEMENT)
+        assert before is not None
+        after = one.offer()
+        assert after == Fees(tip_wei=before.tip_wei * 9 // 8 + 1, max_wei=before.max_wei * 9 // 8 + 1)
+        before, one.now_ms = after, one.now_ms + BUMP_S * 1_000
