@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import structlog
 
 from feeds.units import MS
+from oracle.lessons import Lessons
 from oracle.onchain.chain import (
-    BatchTooBig,
     ChainError,
     FeeTooHigh,
     Head,
@@ -31,7 +31,7 @@ from oracle.onchain.chain import (
     push_data,
 )
 from oracle.onchain.refusals import ACTS, Act
-from oracle.onchain.transaction import FeeMood, SignedTx, data_of
+from oracle.onchain.transaction import SignedTx, data_of
 from oracle.onchain.wrapped import ran_out, unwrap
 from oracle.patience import UNCHANGED, Patience
 from oracle.records import PushRow
@@ -105,7 +105,7 @@ class Pusher:
         self.target = target
         self.stored: dict[int, Report] = {}
         self.strangers = 0
-        self.most_items: int | None = None
+        self.lessons = Lessons()
         self._client = client
         self._journal = journal
         self._rules = rules
@@ -119,7 +119,7 @@ class Pusher:
         self._waiting = Waiting(rules.bump_after_s, now_ms)
         self._patience = Patience(rules.bump_after_s, now_ms)
         self._urgent: set[int] = set()
-        self._lean = self._tight = self._settled = False
+        self._settled = False
         self._unwatched = -1
         self._gone_at: dict[int, int] = {}
         self._landed: list[PushRow] = []
@@ -205,11 +205,6 @@ class Pusher:
             nonce=signed.nonce, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms(), why=why,
         )  # fmt: skip
 
-    def fit(self, items: int, error: BatchTooBig) -> None:
-        """A batch of so many items was too big for one transaction: how many the next one may have."""
-        fitting = items * error.most * 9 // (error.gas * 10) if error.gas else items // 2
-        self.most_items = max(1, min(fitting, items - 1))
-
     async def poll(self) -> None:
         """Look at everything whose outcome may still change, nonce by nonce."""
         rows = self._journal.watched_pushes(self.target)
@@ -274,7 +269,7 @@ class Pusher:
     ) -> SignedTx:
         rows = [r for r in self._journal.watched_pushes(self.target) if r.nonce == nonce]
         above, at_s = self._waiting.above(rows, starved), self._now_ms() // MS
-        how = FeeMood(urgent=urgent or nonce in self._urgent, dear=dear, lean=self._lean, tight=self._tight)
+        how = self.lessons.mood(urgent=urgent or nonce in self._urgent, dear=dear)
         made = await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, mood=how)
         if above is not None:
             self._waiting.risen(nonce)
@@ -454,17 +449,10 @@ class Pusher:
             nodes=got.text[:_NOTE],
         )  # fmt: skip
         if act is Act.GIVE_UP and row.state == "prepared":
-            self._learn(row, got.sent)
+            self.lessons.refused(len(split(row.items)), got.sent)
             self._refuse(row, note)
             return replace(row, state="refused", note=note)
         return row
-
-    def _learn(self, row: PushRow, why: Sent) -> None:
-        """What the next push has to do without: items, spare gas, or room for a base fee that grows."""
-        if why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self._lean):
-            self.most_items = max(1, len(split(row.items)) // 2)
-        self._lean |= why is Sent.FEE_CAP
-        self._tight |= why in (Sent.TOO_MUCH_GAS, Sent.FEE_CAP)
 
     def _refuse(self, row: PushRow, note: str) -> None:
         self._patience.forget(row.id)
@@ -502,7 +490,7 @@ class Pusher:
         if state in ("reverted", "overtaken"):
             self._on_failed("out_of_gas" if short else state)
         if state == "landed":
-            self.most_items = 2 * self.most_items if self.most_items else None
+            self.lessons.landed()
             self._landed.append(done)
 
     def _close(self, row: PushRow, state: str, note: str) -> None:

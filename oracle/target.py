@@ -364,8 +364,8 @@ class Target:
         except BatchTooBig as e:
             if len(decision.push) == 1:
                 raise
-            self._pusher.fit(len(decision.push), e)
-            _log.info("a batch is cut", target=self.name, why=str(e), items=self._pusher.most_items)
+            self._pusher.lessons.too_big(len(decision.push), e)
+            _log.info("a batch is cut", target=self.name, why=str(e), items=self._pusher.lessons.most_items)
             return None
 
     def _no_quorum(self, done: Done, ballot: Ballot, told: str) -> None:
@@ -438,7 +438,7 @@ class Target:
 
     def _cut(self, decision: Decision) -> Decision:
         """As many of a decision as fit into one transaction, the most urgent first; the others go with the next."""
-        most = self._pusher.most_items
+        most = self._pusher.lessons.most_items
         self._left = most is not None and len(decision.push) > most
         if not self._left:
             return decision
