@@ -469,6 +469,7 @@ class App:
                 tip_percentile=section.tip_percentile,
                 multicall3=chain.multicall,
                 relays=section.relays,
+                gas_env=section.passphrase_env,
             ),
             PushRules(
                 max_push_age_s=section.max_push_age_s,

@@ -44,8 +44,13 @@ class Patience:
         self._refused[row_id] = _Refused(sent=sent, sends=sends, again_ms=self._now_ms() + pause_ms, stuck=stuck)
         return sends
 
+    def said(self, row_id: int) -> Sent | None:
+        """What the nodes said of it last; None where nothing is refused."""
+        one = self._refused.get(row_id)
+        return None if one is None else one.sent
+
     def stuck(self, row_id: int) -> None:
-        """It can not be made anew for more: the ceiling is reached."""
+        """Made anew it would be the same bytes, at the ceiling or at the market's fees: tried again after each pause."""
         if row_id in self._refused:
             self._refused[row_id].stuck = True
 
@@ -59,8 +64,8 @@ class Patience:
         if one is None:
             return None
         act = ACTS[one.sent]
-        if act is Act.RAISE and not one.stuck:
-            return Act.RAISE
+        if act is Act.RAISE:
+            return Act.RAISE if not one.stuck or self._now_ms() >= one.again_ms else Act.NOTHING
         if act is Act.REBUILD:
             return Act.REBUILD if one.sends >= UNCHANGED else Act.AGAIN
         return Act.AGAIN if self._now_ms() >= one.again_ms else Act.NOTHING

@@ -18,9 +18,8 @@ from typing import Any, Protocol
 import structlog
 
 from feeds.units import MS
-from oracle.clock import is_over
+from oracle.lessons import Lessons
 from oracle.onchain.chain import (
-    BatchTooBig,
     ChainError,
     FeeTooHigh,
     Head,
@@ -33,21 +32,20 @@ from oracle.onchain.chain import (
 )
 from oracle.onchain.coming import ARM
 from oracle.onchain.refusals import ACTS, Act
-from oracle.onchain.transaction import FeeMood, Fees, SignedTx, data_of
-from oracle.onchain.wrapped import unwrap
+from oracle.onchain.transaction import SignedTx, data_of
+from oracle.onchain.wrapped import ran_out, unwrap
 from oracle.patience import UNCHANGED, Patience
 from oracle.records import PushRow
 from oracle.report import decode_item
 from oracle.sign import SignedBatch, split
 from oracle.turns import Turns
 from oracle.types import Report
+from oracle.waiting import Waiting
 
 OPEN = ("prepared", "sent")
 DONE = ("landed", "reverted", "overtaken", "poked", "armed")
 """In the chain. Landed: the store took it. Overtaken: the store had all of it by then, from somebody else. Poked: pokes
 alone. Armed: no prices, the next signer set takes over. Reverted: anything else."""
-_PASSED_BY = 2
-"""Blocks that must have left a transaction out before its fee is raised: the first may have been made before it came."""
 _STATE_KEPT = 64
 """Blocks that every endpoint keeps the state of: half of what geth does by default."""
 _NOTE = 200
@@ -79,19 +77,6 @@ class PushRules:
     confirmations: int
 
 
-@dataclass(slots=True, kw_only=True)
-class _Wait:
-    """How long the newest transaction of a nonce has waited: since when by the clock, and since which block.
-
-    ``told_ms`` is when the nodes last got it.
-    """
-
-    row_id: int
-    since_ms: int
-    block: int
-    told_ms: int
-
-
 class Pusher:
     """Pushes of one target.
 
@@ -121,7 +106,7 @@ class Pusher:
         self.target = target
         self.stored: dict[int, Report] = {}
         self.strangers = 0
-        self.most_items: int | None = None
+        self.lessons = Lessons()
         self._client = client
         self._journal = journal
         self._rules = rules
@@ -132,10 +117,11 @@ class Pusher:
         self._next = 0
         self._fresh_start = True
         self._seen_block = 0
-        self._waits: dict[int, _Wait] = {}
+        self._waiting = Waiting(rules.bump_after_s, now_ms)
         self._patience = Patience(rules.bump_after_s, now_ms)
         self._urgent: set[int] = set()
-        self._lean = self._settled = False
+        self._settled = False
+        self._unwatched = -1
         self._gone_at: dict[int, int] = {}
         self._landed: list[PushRow] = []
 
@@ -239,15 +225,12 @@ class Pusher:
             nonce=signed.nonce, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms(), why=why,
         )  # fmt: skip
 
-    def fit(self, items: int, error: BatchTooBig) -> None:
-        """A batch of so many items was too big for one transaction: how many the next one may have."""
-        fitting = items * error.most * 9 // (error.gas * 10) if error.gas else items // 2
-        self.most_items = max(1, min(fitting, items - 1))
-
     async def poll(self) -> None:
         """Look at everything whose outcome may still change, nonce by nonce."""
         rows = self._journal.watched_pushes(self.target)
-        if rows:
+        if not self._client.pays:
+            self._tell_unwatched(sum(r.state in OPEN for r in rows))
+        elif rows:
             head, _ = await self._view()
             reorged, self._settled = False, False
             for nonce, group in groupby(rows, key=lambda r: r.nonce):
@@ -260,10 +243,20 @@ class Pusher:
             self._on_landed(self._landed.pop(0))
         self._fresh_start = False
 
+    def _tell_unwatched(self, open_: int) -> None:
+        """Once for each number of them: what was sent may still land, and the nonce belongs to a key that is not here."""
+        if open_ and open_ != self._unwatched:
+            _log.warning(
+                "pushes are open, and nobody watches them without the gas key", target=self.target, pushes=open_,
+                why=self._client.keyless,
+            )  # fmt: skip
+        self._unwatched = open_
+
     async def _view(self) -> tuple[Head, int]:
         """The newest block and the next nonce by what is mined up to it."""
         head, self._next = await self._client.view()
-        return self._not_behind(head), self._next
+        self._waiting.see(self._not_behind(head))
+        return head, self._next
 
     def _not_behind(self, head: Head) -> Head:
         """A view from before a push that is known to have landed would make it look lost.
@@ -285,11 +278,22 @@ class Pusher:
         return max(head.time_s, self._now_ms() // MS)
 
     async def _prepare(
-        self, data: bytes, nonce: int, views: Sequence[bytes], *, urgent: bool = False, dear: bool = False
+        self,
+        data: bytes,
+        nonce: int,
+        views: Sequence[bytes],
+        *,
+        urgent: bool = False,
+        dear: bool = False,
+        starved: PushRow | None = None,
     ) -> SignedTx:
-        above, at_s = self._waiting_fees(nonce), self._now_ms() // MS
-        how = FeeMood(urgent=urgent or nonce in self._urgent, dear=dear, lean=self._lean)
-        return await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, mood=how)
+        rows = [r for r in self._journal.watched_pushes(self.target) if r.nonce == nonce]
+        above, at_s = self._waiting.above(rows, starved), self._now_ms() // MS
+        how = self.lessons.mood(urgent=urgent or nonce in self._urgent, dear=dear)
+        made = await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, mood=how)
+        if above is not None:
+            self._waiting.risen(nonce)
+        return made
 
     # --- one nonce -----------------------------------------------------------------------------------------------
 
@@ -306,7 +310,7 @@ class Pusher:
         if self._next > nonce:
             self._taken(nonce, group, head)
         else:
-            await self._press(nonce, group, head, again=lost or self._fresh_start)
+            await self._press(group, head, again=lost or self._fresh_start)
         return lost
 
     async def _settle(self, row: PushRow, landed: Landed, group: Sequence[PushRow], head: Head) -> bool:
@@ -372,7 +376,7 @@ class Pusher:
         if head.number >= first + self._rules.confirmations:
             self._end(group)
 
-    async def _press(self, nonce: int, group: Sequence[PushRow], head: Head, *, again: bool) -> None:
+    async def _press(self, group: Sequence[PushRow], head: Head, *, again: bool) -> None:
         """Nothing landed yet: give up what is too old, send again, or raise the fee of the newest.
 
         What a node has ages with the chain: while no block is made, nothing better could land either, and a successor
@@ -389,27 +393,32 @@ class Pusher:
         if not live:
             return
         newest = live[-1]
-        wait = self._waits.get(nonce)
-        if wait is None or wait.row_id != newest.id:
-            made_ms = newest.made_ms
-            wait = self._waits[nonce] = _Wait(row_id=newest.id, since_ms=made_ms, block=head.number, told_ms=made_ms)
-        now_ms, limit_ms = self._now_ms(), self._rules.bump_after_s * MS
-        passed_by = head.number - wait.block >= _PASSED_BY and is_over(wait.since_ms, limit_ms, now_ms)
-        act = self._patience.act(newest.id)
-        if act in (Act.RAISE, Act.REBUILD) or (newest.state == "sent" and passed_by):
-            wait.since_ms = wait.told_ms = now_ms
-            await self._make_anew(newest)
-        elif act is not Act.NOTHING and (
-            again or newest.state == "prepared" or is_over(wait.told_ms, limit_ms, now_ms)
-        ):
-            wait.told_ms = now_ms
+        wait, act = self._waiting.of(newest, head), self._patience.act(newest.id)
+        passed_by = newest.state == "sent" and self._waiting.is_passed_by(wait, head)
+        if act in (Act.RAISE, Act.REBUILD) or passed_by:
+            if self._may_make_anew(newest, group, head):
+                wait.since_ms = wait.told_ms = self._now_ms()
+                await self._make_anew(newest)
+        elif act is not Act.NOTHING and (again or newest.state == "prepared" or self._waiting.is_over(wait.told_ms)):
+            wait.told_ms = self._now_ms()
             await self._send(newest)  # no block has passed it by, so it is not the fee: a node may have lost it
 
+    def _may_make_anew(self, row: PushRow, group: Sequence[PushRow], head: Head) -> bool:
+        """Whether a successor could still land with the next block, and may offer more, if more it has to be."""
+        lands_s = self._next_time_s(head) + self._waiting.block_s
+        if row.round_s + self._rules.max_push_age_s < lands_s:
+            return False
+        return self._waiting.above(group, self._starved(row)) is None or self._waiting.may_rise(row.nonce)
+
+    def _starved(self, row: PushRow) -> PushRow | None:
+        return row if self._patience.said(row.id) is Sent.BELOW_BASE_FEE else None
+
     async def _make_anew(self, row: PushRow) -> None:
-        """Same call, same nonce, simulated anew, higher fees: only one of the two can land."""
+        """Same call, same nonce, simulated anew, with the fees of now, above what waits: only one of them can land."""
         try:
             push, views = unwrap(data_of(row.raw))
-            signed = await self._prepare(push, row.nonce, views, dear=True)
+            dear = self._patience.said(row.id) in (None, Sent.UNDERPRICED, Sent.REPLACEMENT)
+            signed = await self._prepare(push, row.nonce, views, dear=dear, starved=self._starved(row))
         except (StoreRefuses, NothingToPoke) as e:
             self._close(row, "expired", str(e))
             self._on_failed(e.name if isinstance(e, StoreRefuses) else "nothing_to_poke")
@@ -422,37 +431,34 @@ class Pusher:
         except ChainError as e:
             _log.warning("fee not raised", target=self.target, nonce=row.nonce, why=str(e)[:_NOTE])
             return
-        if signed.tx_hash == row.tx_hash:  # at the ceiling already
+        if signed.tx_hash == row.tx_hash:  # at the ceiling, or at the market already
             await self._keep(row)
             return
         self._patience.forget(row.id)
-        _log.info("fee raised", target=self.target, nonce=row.nonce)
+        _log.info("push made anew", target=self.target, nonce=row.nonce)
         fresh = replace(row, id=0, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms())
-        await self._send(self._journal.add_push(replace(fresh, note=None)))
+        await self._send(self._journal.add_push(replace(fresh, note=None, taken=0)))
 
     async def _keep(self, row: PushRow) -> None:
         """It can not be made anew: what nobody understands is given up, the rest goes again, slower and slower."""
         act = self._patience.act(row.id)
         self._patience.stuck(row.id)
         if act is Act.REBUILD:
-            self._refuse(row, "no node takes it, for reasons not understood, and the ceiling leaves nothing to change")
+            self._refuse(
+                row,
+                "no node takes it, for reasons not understood, and neither market nor ceiling leave anything to change",
+            )
         elif act is not Act.NOTHING:
             await self._send(row)
-
-    def _waiting_fees(self, nonce: int) -> Fees | None:
-        """The highest fees of what was made for this nonce before: given up here, it may still wait at a node."""
-        rows = self._journal.watched_pushes(self.target)
-        fees = [Fees.of(r.raw) for r in rows if r.nonce == nonce and r.state != "refused"]
-        if not fees:
-            return None
-        return Fees(tip_wei=max(f.tip_wei for f in fees), max_wei=max(f.max_wei for f in fees))
 
     async def _send(self, row: PushRow) -> PushRow:
         got = await self._client.broadcast(row.raw)
         if got.sent is Sent.TAKEN:
             self._patience.forget(row.id)
-            self._journal.update_push(row.id, state="sent", note=None)
-            return replace(row, state="sent", note=None)
+            self._journal.update_push(row.id, state="sent", note=None, taken=1)
+            return replace(row, state="sent", note=None, taken=1)
+        if got.sent is Sent.REPLACEMENT:
+            self._waiting.is_held(row.nonce)
         sends = self._patience.refused(row.id, got.sent)
         note, act = f"{got.sent}: {got.text}"[:_NOTE], ACTS[got.sent]
         self._on_failed(got.sent.value.replace(" ", "_"))
@@ -463,17 +469,10 @@ class Pusher:
             nodes=got.text[:_NOTE],
         )  # fmt: skip
         if act is Act.GIVE_UP and row.state == "prepared":
-            self._learn(row, got.sent)
+            self.lessons.refused(len(split(row.items)), got.sent)
             self._refuse(row, note)
             return replace(row, state="refused", note=note)
         return row
-
-    def _learn(self, row: PushRow, why: Sent) -> None:
-        """What the next push has to do without: a smaller batch, or no room for a base fee that grows."""
-        smaller = why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self._lean)
-        if row.items and smaller:
-            self.most_items = max(1, len(split(row.items)) // 2)
-        self._lean |= why is Sent.FEE_CAP
 
     def _refuse(self, row: PushRow, note: str) -> None:
         self._patience.forget(row.id)
@@ -481,38 +480,40 @@ class Pusher:
 
     # --- what is written down ------------------------------------------------------------------------------------
 
-    def _write(self, row: PushRow, landed: Landed, state: str) -> PushRow:
+    def _write(self, row: PushRow, landed: Landed, state: str, note: str | None = None) -> PushRow:
         changes: dict[str, Any] = {
             "state": state,
             "landed_ms": row.landed_ms or self._now_ms(),
             "block": landed.block,
             "block_hash": landed.block_hash,
             "gas_used": landed.gas_used,
-            "note": None,
+            "note": note,
         }
         self._journal.update_push(row.id, **changes)
         return replace(row, **changes)
 
     def _finish(self, row: PushRow, landed: Landed, state: str, then: Mapping[int, Report] | None) -> None:
         self._settled = True
-        done = self._write(row, landed, state)
+        short = ran_out(row.raw, landed.gas_used) if state in ("reverted", "overtaken") else None
+        done = self._write(row, landed, state, short)
         if _arms(row):
             self._say_armed(row, state)
             return
         self._turns.settled(row, landed, None if then is None else {**self.stored, **then})
         if state == "reverted":
             _log.error(
-                "push reverted: the store refused it", target=self.target, tx=row.tx_hash, round_time=row.round_s
-            )
+                "push reverted: " + (short or "the store refused it"), target=self.target, tx=row.tx_hash,
+                round_time=row.round_s,
+            )  # fmt: skip
         elif state == "overtaken":
             _log.info(
                 "somebody else brought this round to the store first", target=self.target, tx=row.tx_hash,
                 round_time=row.round_s, gas=landed.gas_used,
             )  # fmt: skip
         if state in ("reverted", "overtaken"):
-            self._on_failed(state)
+            self._on_failed("out_of_gas" if short else state)
         if state == "landed":
-            self.most_items = 2 * self.most_items if self.most_items else None
+            self.lessons.landed()
             self._landed.append(done)
 
     def _say_armed(self, row: PushRow, state: str) -> None:
@@ -535,7 +536,7 @@ class Pusher:
         for row in group:
             self._journal.update_push(row.id, final=1)
         nonce = group[0].nonce
-        self._waits.pop(nonce, None)
+        self._waiting.end(nonce)
         self._gone_at.pop(nonce, None)
         self._urgent.discard(nonce)
 

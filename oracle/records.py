@@ -87,7 +87,8 @@ class Transition:
 class PushRow:
     """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired. Signers: hex addresses.
 
-    ``why``: the reason of each item, as text. ``final``: 1 once nothing can change its outcome any more.
+    ``why``: the reason of each item, as text. ``final``: 1 once nothing can change its outcome any more. ``taken``: 1 once a
+    node took it: it may wait there, whatever became of it here.
     """
 
     id: int
@@ -108,6 +109,7 @@ class PushRow:
     signers: str = ""
     why: str = ""
     final: int = 0
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

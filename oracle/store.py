@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS pushes (
   id INTEGER PRIMARY KEY, target TEXT NOT NULL, chain_id INTEGER NOT NULL, round_s INTEGER NOT NULL, items BLOB NOT NULL,
   nonce INTEGER NOT NULL, tx_hash TEXT NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL, made_ms INTEGER NOT NULL,
   landed_ms INTEGER, block INTEGER, block_hash TEXT, gas_used INTEGER, note TEXT, signers TEXT NOT NULL DEFAULT '',
-  why TEXT NOT NULL DEFAULT '', final INTEGER NOT NULL DEFAULT 0
+  why TEXT NOT NULL DEFAULT '', final INTEGER NOT NULL DEFAULT 0,
+  taken INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS pushes_open ON pushes (target, state);
 CREATE TABLE IF NOT EXISTS not_pushed (
@@ -333,11 +334,14 @@ class Store:
     def _add_push_columns(self) -> None:
         """Of a database that is older than they are; what had ended then stays so."""
         known = {r[1] for r in self._conn.execute("PRAGMA table_info(pushes)")}
-        for name, kind in (("why", "TEXT NOT NULL DEFAULT ''"), ("final", "INTEGER NOT NULL DEFAULT 0")):
+        number = "INTEGER NOT NULL DEFAULT 0"
+        for name, kind in (("why", "TEXT NOT NULL DEFAULT ''"), ("final", number), ("taken", number)):
             if name not in known:
                 self._conn.execute(f"ALTER TABLE pushes ADD COLUMN {name} {kind}")
                 if name == "final":
                     self._conn.execute("UPDATE pushes SET final = 1 WHERE state NOT IN ('prepared', 'sent')")
+                if name == "taken":
+                    self._conn.execute("UPDATE pushes SET taken = 1 WHERE state NOT IN ('prepared', 'refused')")
 
     def add_push(self, row: PushRow) -> PushRow:
         """Journal a push before it is broadcast; returns it with its id."""

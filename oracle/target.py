@@ -21,6 +21,7 @@ from oracle.hush import Tally
 from oracle.landed import Grace, Landed
 from oracle.onchain.chain import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
 from oracle.onchain.coming import Coming, coming_set
+from oracle.onchain.costs import pushes_left
 from oracle.onchain.due import Candidate, Decision, PushPolicy, decide
 from oracle.onchain.mirror import StoreLimits, after, needs_beside
 from oracle.onchain.transaction import unsigned_of
@@ -364,7 +365,7 @@ class Target:
         gas = (dearest.gas_used if dearest is not None else None) or _USUAL_GAS
         unsigned = unsigned_of(dearest.raw) if dearest is not None else _USUAL_BYTES
         data_wei = await self._client.costs.data_fee_wei(unsigned, gas)
-        pushes = balance_wei // max(1, gas * (market.base_wei + market.tip_wei) + data_wei)
+        pushes = pushes_left(balance_wei, gas, market, data_wei)
         self._tools.on_balance(balance_wei, pushes)
         self._pushes_left = pushes
         if pushes < self._warn_pushes:
@@ -419,8 +420,8 @@ class Target:
         except BatchTooBig as e:
             if len(decision.push) == 1:
                 raise
-            self._pusher.fit(len(decision.push), e)
-            _log.info("a batch is cut", target=self.name, why=str(e), items=self._pusher.most_items)
+            self._pusher.lessons.too_big(len(decision.push), e)
+            _log.info("a batch is cut", target=self.name, why=str(e), items=self._pusher.lessons.most_items)
             return None
 
     def _no_quorum(self, done: Done, ballot: Ballot, told: str) -> None:
@@ -493,7 +494,7 @@ class Target:
 
     def _cut(self, decision: Decision) -> Decision:
         """As many of a decision as fit into one transaction, the most urgent first; the others go with the next."""
-        most = self._pusher.most_items
+        most = self._pusher.lessons.most_items
         self._left = most is not None and len(decision.push) > most
         if not self._left:
             return decision

@@ -140,10 +140,15 @@ def read_simulated(answer: Any) -> Verdict:
     return Verdict(refused=None)
 
 
-def read_sent(answer: Any) -> Sent:
-    """Read a node's answer to a raw transaction: by its words, see ``refusals``, else by the kind of the failure."""
+def read_sent(answer: Any, tx_hash: str) -> Sent:
+    """Read a node's answer to a raw transaction: by its words, see ``refusals``, else by the kind of the failure.
+
+    Args:
+        answer: a result, or why there is none.
+        tx_hash: of the transaction; a node that took it answers with that and nothing else.
+    """
     if not isinstance(answer, FeedError):
-        return Sent.TAKEN if isinstance(answer, str) else Sent.UNKNOWN
+        return Sent.TAKEN if isinstance(answer, str) and answer.lower() == tx_hash else Sent.UNKNOWN
     said = meaning_of(answer.detail)
     if said is not Sent.UNKNOWN:
         return said

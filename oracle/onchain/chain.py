@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
+from eth_hash.auto import keccak
 
 from feeds import multicall
 from feeds.jsonrpc import quantity
@@ -26,7 +27,7 @@ from oracle.onchain.answers import (
     read_sent,
     read_simulated,
 )
-from oracle.onchain.costs import MOST_GAS, BatchTooBig, Costs
+from oracle.onchain.costs import MOST_GAS, BatchTooBig, Costs, gas_limit
 from oracle.onchain.mirror import Beside, Gap, HeldPrice, StoreLimits, opened_by
 from oracle.onchain.nodes import ChainError, Nodes
 from oracle.onchain.refusals import Sent
@@ -41,7 +42,7 @@ __all__ = ["BatchTooBig", "ChainError", "Head", "Landed", "Refusal", "Sent", "St
 _GWEI = 10**9
 _BY_TIME = frozenset({"TooFarAhead", "WrongEpoch"})
 """Refusals that the next block's time may turn: a round lies ahead, or a signer set takes over with that block."""
-_GAS_NUM, _GAS_DEN = 6, 5
+_HEADER, _ITEM = 10, 30  # bytes of a batch
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
 _MOST_FEEDS = 65_536
@@ -100,6 +101,7 @@ class StoreClient:
         multicall3: address of Multicall3 there, for pushes that poke views.
         most_gas: of one transaction.
         relays: where transactions are sent instead of to the endpoints, which are only read then.
+        gas_env: the variable with the gas key's passphrase, to be named where there is no key.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class StoreClient:
         multicall3: str = multicall.ADDRESS,
         most_gas: int = MOST_GAS,
         relays: Sequence[str] = (),
+        gas_env: str = "LRT_ORACLE_GAS_PASSPHRASE",
     ) -> None:
         self.domain = domain
         self.nodes = Nodes(endpoints, chain_id=domain.chain_id, agree=agree, timeout_ms=timeout_ms)
@@ -124,6 +127,7 @@ class StoreClient:
         self.costs = Costs(self.nodes, tip_percentile)
         self._multicall3 = multicall3
         self._most_gas = most_gas
+        self.keyless = f"no gas key: set {gas_env}, the passphrase of targets.*.gas_keyfile, or run dry"
         self._senders = self.nodes
         if relays:
             self._senders = Nodes(relays, chain_id=domain.chain_id, timeout_ms=timeout_ms)
@@ -296,13 +300,14 @@ class StoreClient:
         pokes = await self._pokes(views) if views else {}
         if not data and not pokes:
             raise NothingToPoke("no view can be poked now")
-        limit = (gas + sum(pokes.values())) * _GAS_NUM // _GAS_DEN
-        if limit > self._most_gas:
-            raise BatchTooBig(limit, self._most_gas)
+        fees, balance_wei = await asyncio.gather(self._fees(above, mood), self._balance_or_none())
+        affordable = self._most_gas if balance_wei is None else balance_wei // fees.max_wei
+        spare = 0 if mood is not None and mood.tight else _items(data)
+        limit = gas_limit(gas + sum(pokes.values()), spare, self._most_gas, affordable)
         unsigned = Unsigned(
             chain_id=self.domain.chain_id,
             nonce=nonce,
-            fees=await self._fees(above, mood),
+            fees=fees,
             gas=limit,
             to=bytes.fromhex(self._multicall3[2:]) if pokes else self.domain.store,
             data=wrap(self.domain.store, data, tuple(pokes)) if pokes else data,
@@ -316,6 +321,12 @@ class StoreClient:
             asked = -(-market.base_wei // _GWEI)
             raise FeeTooHigh(f"the base fee is {asked} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}")
         return fees
+
+    async def _balance_or_none(self) -> int | None:
+        try:
+            return await self.balance_wei()
+        except ChainError:
+            return None
 
     async def _simulate(self, data: bytes, at_s: int | None) -> int:
         """Gas of the push; the contract's own reason if enough endpoints say that it would revert.
@@ -379,10 +390,16 @@ class StoreClient:
     async def broadcast(self, raw: bytes) -> Refusal:
         """Send a signed transaction to every endpoint, or relay where there are some; one that has it is enough."""
         answers = await self._senders.every("eth_sendRawTransaction", "0x" + raw.hex())
-        verdicts = [read_sent(a) for a in answers.values()]
+        tx_hash = "0x" + keccak(raw).hex()
+        verdicts = [read_sent(a, tx_hash) for a in answers.values()]
         worst = next((s for s in Sent if s in verdicts), Sent.UNKNOWN)
         text = "; ".join(f"{n}: {a}" for n, a in answers.items() if isinstance(a, FeedError))
         return Refusal(sent=worst, text="" if worst is Sent.TAKEN else text)
+
+    @property
+    def pays(self) -> bool:
+        """Whether there is a gas key."""
+        return self._signer is not None
 
     @property
     def payer(self) -> str:
@@ -391,7 +408,7 @@ class StoreClient:
 
     def _paying(self) -> Signer:
         if self._signer is None:
-            raise ChainError("no gas key: set targets.*.gas_keyfile, or run dry")
+            raise ChainError(self.keyless)
         return self._signer
 
 
@@ -419,6 +436,11 @@ def _gap(slot: int, word: int) -> Gap | None:
     prices = (slot >> 168, slot >> 80 & _LOW_88)
     took = any(price and not slot & bit for price, bit in zip(prices, _HELD_BITS, strict=True))
     return opened_by(decode_slot(slot)) if took else None
+
+
+def _items(data: bytes) -> int:
+    """Items in the calldata of a push."""
+    return (len(decode(["bytes", "bytes"], data[4:])[0]) - _HEADER) // _ITEM if data else 0
 
 
 def push_data(batch: SignedBatch) -> bytes:

@@ -21,6 +21,13 @@ from oracle.onchain.transaction import Market
 
 MOST_GAS = 16_777_216
 """Of one transaction: EIP-7825, 2**24."""
+SPARE_ITEM_GAS = 80_000
+"""So much more than it was estimated for may an item of a push need, if another push lands in front of it.
+
+Then it may come into a gap (its word of storage is written for the first time), and both of its prices may be held back (two
+words more, three events). Measured on the store: tests/chain/test_push_gas.py.
+"""
+_SPARE_NUM, _SPARE_DEN = 6, 5
 _FEE_BLOCKS = 20
 _DATA_ORACLES = ("0x420000000000000000000000000000000000000f", "0x5300000000000000000000000000000000000002")
 """Who tells what a rollup takes for data, by the same function: GasPriceOracle of the OP stack (ethereum-optimism/optimism,
@@ -36,6 +43,41 @@ class BatchTooBig(ChainError):
         needs = f"needs {gas} gas" if gas else "needs more gas than the endpoints give"
         super().__init__(f"the push {needs}, a transaction has {most}")
         self.gas, self.most = gas, most
+
+
+def gas_limit(estimate: int, items: int, most: int, affordable: int) -> int:
+    """Gas limit of a push: a fifth above the estimate, and what its items may need if the store changes before it lands.
+
+    Gas that is not used costs nothing, but the payer has to have it. So it is left out as far as the payer has not, or a
+    transaction may not have so much.
+
+    Args:
+        estimate: of all calls together.
+        items: of the batch.
+        most: gas of one transaction.
+        affordable: gas that the payer could pay for at its maximum.
+
+    Raises:
+        BatchTooBig: it needs more than ``most`` as it was estimated.
+    """
+    needed = estimate * _SPARE_NUM // _SPARE_DEN
+    if needed > most:
+        raise BatchTooBig(needed, most)
+    return max(needed, min(needed + items * SPARE_ITEM_GAS, most, affordable))
+
+
+def pushes_left(balance_wei: int, gas: int, market: Market, data_wei: int) -> int:
+    """How many pushes a payer has the ether for, rounded down. Of the last, nodes want the limit and the maximum in advance.
+
+    Args:
+        balance_wei: what the payer has.
+        gas: that one uses.
+        market: what a unit of it costs.
+        data_wei: what a rollup takes for its bytes.
+    """
+    paid_wei = gas * (market.base_wei + market.tip_wei) + data_wei
+    shown_wei = gas * _SPARE_NUM // _SPARE_DEN * market.usual_max_wei + data_wei
+    return max(0, balance_wei - (shown_wei - paid_wei)) // max(1, paid_wei)
 
 
 class Costs:

@@ -19,6 +19,7 @@ class Sent(StrEnum):
 
     TAKEN = "taken"
     NONCE_USED = "nonce used"
+    REPLACEMENT = "replacement underpriced"
     UNDERPRICED = "underpriced"
     BELOW_BASE_FEE = "below base fee"
     TOO_MUCH_GAS = "too much gas"
@@ -43,7 +44,7 @@ class Act(Enum):
     """What the pusher does about it."""
 
     NOTHING = "it waits for the receipt"
-    RAISE = "made anew at once, for more"
+    RAISE = "made anew at once, for what the market asks now; for more than what a node holds"
     AGAIN = "the same bytes go again, after a pause that doubles"
     REBUILD = "the same bytes go once more, then it is simulated and made anew"
     GIVE_UP = "given up: no node will ever take it; the next round's push is made from what was learnt"
@@ -52,6 +53,7 @@ class Act(Enum):
 ACTS = {
     Sent.TAKEN: Act.NOTHING,
     Sent.NONCE_USED: Act.AGAIN,
+    Sent.REPLACEMENT: Act.RAISE,
     Sent.UNDERPRICED: Act.RAISE,
     Sent.BELOW_BASE_FEE: Act.RAISE,
     Sent.TOO_MUCH_GAS: Act.GIVE_UP,
@@ -98,12 +100,14 @@ TABLE = (
         erigon="existing txn with same hash",
         reth="already imported",
         zksync_era="known transaction. transaction with hash",
+        gateways="already in mempool|transaction already exists",
     ),
     *_rows(
         Sent.NONCE_USED,
         geth="nonce too low",
         nethermind="oldnonce",
         arbitrum="invalid transaction nonce",
+        gateways="nonce is too low|nonce_too_low|minimum expected nonce is",
     ),
     *_rows(
         Sent.BELOW_BASE_FEE,
@@ -113,22 +117,31 @@ TABLE = (
         arbitrum="max fee per gas less than block base fee: address",
         zksync_era="max fee per gas less than block base fee",
         astar="gas price less than block base fee",
+        gateways="lower than base fee|fee cap less than block base fee",
+    ),
+    *_rows(
+        Sent.REPLACEMENT,
+        geth="replacement transaction underpriced",
+        nethermind="replacementnotallowed",
+        erigon="could not replace existing tx|replaced by transaction with higher tip",
+        reth="insufficient gas price to replace existing transaction",
     ),
     *_rows(
         Sent.UNDERPRICED,
-        geth="replacement transaction underpriced|transaction underpriced|transaction gas price below minimum",
-        nethermind="feetoolow|replacementnotallowed",
+        geth="transaction underpriced|transaction gas price below minimum",
+        nethermind="feetoolow",
         besu="gas price below configured minimum gas price",
-        erigon="underpriced|fee too low|could not replace existing tx|replaced by transaction with higher tip",
-        reth="insufficient gas price to replace existing transaction|below chain minimum"
-        "|priority fee below minimum required priority fee",
+        erigon="underpriced|fee too low",
+        reth="below chain minimum|priority fee below minimum required priority fee",
         arbitrum="gas price too low",
+        hedera="is below configured minimum gas price",
     ),
     *_rows(
         Sent.TOO_MUCH_GAS,
         geth="exceeds block gas limit|transaction gas limit too high|gas required exceeds allowance",
         nethermind="gas limit reached|gaslimitexceeded",
         besu="gas limit exceeds block gas limit",
+        gateways="block gas limit exceeded",
         erigon="gas limit is too high",
         reth="exceeds max transaction gas limit|exceeds block's gas limit|intrinsic gas too high|gas limit too high",
     ),
@@ -174,7 +187,7 @@ TABLE = (
     ),
     *_rows(
         Sent.NONCE_GAP,
-        geth="nonce too high|future transaction tries to replace pending",
+        geth="nonce too high|future transaction tries to replace pending|gapped-nonce tx from delegated accounts",
         nethermind="noncegap|nonce too far in future|noncetoofarinfuture",
         besu="transaction nonce is too distant|invalid transaction with a lower nonce exists",
     ),
@@ -186,6 +199,7 @@ TABLE = (
         reth="pool size constraints|conflicts with existing transaction",
         arbitrum="sequencer pending tx pool full|queue full",
         zksync_era="insertion of another transaction with the same nonce is in progress",
+        gateways="mempool is full",
     ),
     *_rows(
         Sent.NOT_READY,
@@ -201,7 +215,7 @@ TABLE = (
         geth="does not exist/is not available",
         besu="method not enabled|method not found",
         arbitrum="publishing transactions not supported by this endpoint",
-        gateways="method is not whitelisted|unsupported method|method not supported",
+        gateways="method is not whitelisted|unsupported method|method not supported|method eth_sendrawtransaction not allowed",
     ),
     *_rows(
         Sent.TIMED_OUT,

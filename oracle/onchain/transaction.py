@@ -36,6 +36,11 @@ class Fees:
         return Fees(tip_wei=max(self.tip_wei, raised[0]), max_wei=max(self.max_wei, raised[1]))
 
 
+def gas_of(raw: bytes) -> int:
+    """Gas limit of a signed type-2 transaction."""
+    return int.from_bytes(cast("list[bytes]", rlp.decode(raw[1:]))[4], "big")
+
+
 def data_of(raw: bytes) -> bytes:
     """Calldata of a signed type-2 transaction."""
     return cast("list[bytes]", rlp.decode(raw[1:]))[7]
@@ -54,11 +59,13 @@ class FeeMood:
         urgent: it may use all of the ceiling at once.
         dear: the usual tip was not enough.
         lean: nodes refuse a maximum that leaves room for a doubled base fee: room for one block's growth.
+        tight: nodes refuse a gas limit with spare gas in it: what was estimated, and a fifth.
     """
 
     urgent: bool = False
     dear: bool = False
     lean: bool = False
+    tight: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,11 @@ class Market:
     tip_wei: int
     dear_wei: int = 0
 
+    @property
+    def usual_max_wei(self) -> int:
+        """The maximum of a calm push, far below the ceiling."""
+        return self.base_wei * _BASE_FACTOR + self.tip_wei
+
     def fees(self, above: Fees | None, ceiling_wei: int, mood: FeeMood | None = None) -> Fees | None:
         """Fees for the next push; None while the base fee alone is above the ceiling.
 
@@ -88,7 +100,7 @@ class Market:
         the other one take no replacement, but it pays the ceiling and is about to be taken itself.
 
         Args:
-            above: fees of what is to be replaced.
+            above: fees of what is to be replaced; with a tip of 0 nothing is, only the maximum was too low.
             ceiling_wei: never more for a unit of gas.
             mood: what is known of this push.
         """
@@ -98,7 +110,7 @@ class Market:
         tip_wei = max(self.tip_wei, self.dear_wei) if mood.dear else self.tip_wei
         room_wei = -(-self.base_wei * _RAISE_NUM // _RAISE_DEN) if mood.lean else self.base_wei * _BASE_FACTOR
         usual = Fees(tip_wei=tip_wei, max_wei=room_wei + tip_wei)
-        limit_wei = ceiling_wei if mood.urgent or above is not None else self._calm_wei(ceiling_wei)
+        limit_wei = ceiling_wei if mood.urgent or (above is not None and above.tip_wei) else self._calm_wei(ceiling_wei)
         wanted = usual.at_least(above)
         if wanted.max_wei <= limit_wei:
             return wanted

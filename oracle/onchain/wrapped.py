@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from eth_abi.abi import decode, encode
 
 from oracle.onchain.store_abi import selector
+from oracle.onchain.transaction import data_of, gas_of
 
 POKE = selector("poke", ())
 _CALLS = "(address,bool,bytes)[]"
@@ -44,3 +45,13 @@ def unwrap(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     calls = decode([_CALLS], data[4:])[0]
     push = next((call for _, _, call in calls if call != POKE), b"")
     return push, tuple(bytes.fromhex(view[2:]) for view, _, call in calls if call == POKE)
+
+
+def ran_out(raw: bytes, gas_used: int) -> str | None:
+    """That a push which did not land failed for want of gas, in words; None where it failed for another reason.
+
+    What runs out of gas has used all of its limit. A push inside a call gets 63 of 64 parts of it (EIP-150).
+    """
+    limit, inside = gas_of(raw), data_of(raw)[:4] == _AGGREGATE3
+    least = limit - limit // 64 if inside else limit
+    return f"out of gas, it used {gas_used} of {limit}" if gas_used >= least else None

@@ -146,16 +146,18 @@ class FaultWorld:
         for store in self.stores:
             self._add_target(store, place, POLICY)
 
-    def add(self, database: str, *, place: Place | None = None, policy: PushPolicy = POLICY) -> Target:
-        """One more target: at another store, or a backup at this one."""
+    def add(
+        self, database: str, *, place: Place | None = None, policy: PushPolicy = POLICY, dry: bool = False
+    ) -> Target:
+        """One more target: at another store, or a backup at this one, or one without its gas key."""
         self.stores.append(Store(Path(self.place.folder) / database))
-        self._add_target(self.stores[-1], place or self.place, policy)
+        self._add_target(self.stores[-1], place or self.place, policy, dry=dry)
         return self.targets[-1]
 
-    def _add_target(self, store: Store, place: Place, policy: PushPolicy) -> None:
+    def _add_target(self, store: Store, place: Place, policy: PushPolicy, *, dry: bool = False) -> None:
         seen, operators = Seen(), self._operators
         domain = Domain(chain_id=place.chain_id, store=bytes.fromhex(place.store[2:]))
-        signer = LocalSigner(coincurve.PrivateKey(bytes.fromhex(place.gas_key)))
+        signer = None if dry else LocalSigner(coincurve.PrivateKey(bytes.fromhex(place.gas_key)))
         client = StoreClient(place.endpoints, domain, signer, **self._options)
         tools = Tools(
             store=store,
@@ -169,7 +171,7 @@ class FaultWorld:
             on_unpoked=seen.unpoked.append,
         )
         target = Target(
-            "t", client, RULES, feeds=list(self.specs), operators=operators, can_send=True, tools=tools, policy=policy,
+            "t", client, RULES, feeds=list(self.specs), operators=operators, can_send=not dry, tools=tools, policy=policy,
             views=[bytes.fromhex(v[2:]) for v in place.views],
         )  # fmt: skip
         decide = target._decide

@@ -16,6 +16,7 @@ class RefusingNode(FrontNode):
 
     Attributes:
         says: of a raw transaction, why it is refused (message, or code and message); None passes it on.
+        gives: the result in place of a transaction's hash, where it says nothing; "" passes it on.
         sent: how often each raw transaction came.
         asked: every method that was asked for.
     """
@@ -23,6 +24,7 @@ class RefusingNode(FrontNode):
     def __init__(self, node_url: str) -> None:
         super().__init__(node_url)
         self.says: Callable[[bytes], str | tuple[int, str] | None] = lambda _: None
+        self.gives: str | None = ""
         self.sent: Counter[bytes] = Counter()
         self.asked: set[str] = set()
 
@@ -36,4 +38,6 @@ class RefusingNode(FrontNode):
             if said is not None:
                 code, message = said if isinstance(said, tuple) else (-32000, said)
                 return web.json_response({"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}})
+            if self.gives != "":
+                return web.json_response({"jsonrpc": "2.0", "id": 1, "result": self.gives})
         return web.json_response(await self._forward(call))

@@ -175,6 +175,21 @@ async def test_one_block_is_not_enough_to_raise_the_fee_and_time_alone_neither(r
     assert len(rig.store.pushes("t")) == 2, "two blocks, but not yet the time"
 
 
+@pytest.mark.parametrize(("age_s", "rows"), [(40, 2), (48, 2), (49, 1), (60, 1)])
+async def test_what_no_block_would_take_in_time_any_more_is_not_made_anew(rig: Rig, age_s: int, rows: int) -> None:
+    """Blocks twelve seconds apart, reports that count for sixty."""
+    round_s = rig.clock_ms // 1_000
+    await rig.rpc("evm_setAutomine", False)
+    await rig.pusher.submit(rig.batch(round_s))
+    await rig.pusher.poll()
+    for k in (1, 2):
+        await rig.rpc("evm_setNextBlockTimestamp", round_s + 12 * k)
+        await rig.mine_past(1)
+    rig.clock_ms += age_s * 1_000
+    await rig.pusher.poll()
+    assert [r.state for r in rig.store.pushes("t")] == ["sent"] * rows
+
+
 async def test_a_chain_that_makes_blocks_on_demand_is_pushed_to(rig: Rig) -> None:
     """Its newest block is minutes old: the push goes by the time that its own block will have."""
     head = await rig.pusher.refresh()

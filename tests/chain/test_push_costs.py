@@ -14,6 +14,8 @@ import pytest
 from aiohttp import web
 from fault_world import KEYS, MAX_PUSH_AGE_S, FaultWorld, Place, make_spec
 from front_node import FrontNode
+from hypothesis import given
+from hypothesis import strategies as st
 from test_push_pokes import CALM, FALLEN, land, offer, place_with, world
 from test_push_targets import put_store
 
@@ -22,13 +24,14 @@ from demo import anvil, npm
 from demo.chain import Chain, account
 from feeds.units import WAD
 from oracle.eip712 import address_of
-from oracle.onchain.costs import MOST_GAS
+from oracle.onchain.costs import MOST_GAS, SPARE_ITEM_GAS, pushes_left
 from oracle.onchain.deploy import Deployer, StoreSettings, feed_id
-from oracle.onchain.transaction import Fees, unsigned_of
+from oracle.onchain.transaction import Fees, Market, unsigned_of
 from oracle.sign import split
 from oracle.status import Status
 
 pytestmark = pytest.mark.chain
+MARKETS = st.builds(Market, base_wei=st.integers(10**6, 10**12), tip_wei=st.integers(1, 10**11))
 GAS_ORACLE = "0x420000000000000000000000000000000000000F"
 L1_BASE_WEI, OVERHEAD, SCALAR, DECIMALS = 30 * 10**9, 2_100, 1_000_000, 6
 
@@ -72,8 +75,20 @@ async def test_the_balance_pays_for_as_many_pushes_as_a_rollup_s_fee_for_data_le
             gas_wei = (row.gas_used or 0) * (market.base_wei + market.tip_wei)
             data_wei = data_fee_wei(unsigned_of(row.raw))
             assert await here.clients[0].costs.data_fee_wei(unsigned_of(row.raw), 1) == data_wei
-            assert pushes == balance_wei // (gas_wei + data_wei)
+            shown_wei = (row.gas_used or 0) * 6 // 5 * (2 * market.base_wei + market.tip_wei)
+            assert pushes == (balance_wei - (shown_wei - gas_wei)) // (gas_wei + data_wei)
             assert data_wei > gas_wei, "the greater part, as on such chains"
+
+
+@given(balance=st.integers(0, 10**19), gas=st.integers(21_000, 10**6), market=MARKETS, data=st.integers(0, 10**15))
+def test_the_key_pays_for_one_push_more_just_where_a_node_lets_it_begin_one(
+    balance: int, gas: int, market: Market, data: int
+) -> None:
+    count, left = 0, balance
+    while count < 40 and left >= gas * 6 // 5 * (2 * market.base_wei + market.tip_wei) + data:
+        left -= gas * (market.base_wei + market.tip_wei) + data
+        count += 1
+    assert min(pushes_left(balance, gas, market, data), 40) == count
 
 
 async def test_control_where_no_such_contract_is_nothing_is_added(tmp_path: Path) -> None:
@@ -225,7 +240,7 @@ async def test_of_a_batch_that_is_cut_the_most_urgent_goes_first_and_the_rest_wi
         await rounds(here, CALM, 1)
         await rounds(here, {**CALM, "ETH/USD": (2_100 * WAD, 0)}, 1)
         both, one = [await gas_limit(here, r.tx_hash) for r in here.stores[0].pushes("t", ("landed",))]
-        here.clients[0]._most_gas = (one + both) // 2
+        here.clients[0]._most_gas = (one + both - 3 * SPARE_ITEM_GAS) // 2
         lower = {**FALLEN, "ETH/USD": (1_900 * WAD, 0)}
         dwell(here, lower)
         await rounds(here, lower, 2)

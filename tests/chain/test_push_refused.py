@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from eth_abi.abi import decode
-from fault_world import FaultWorld
+from fault_world import RULES, FaultWorld
 from refusing_node import RefusingNode
 from structlog.testing import capture_logs
 from test_push_pokes import CALM, FALLEN, land, offer, world
@@ -77,6 +78,48 @@ async def test_a_base_fee_that_rose_meanwhile_is_paid_with_the_next_look(tmp_pat
         assert here.stores[0].pushes("t", ("landed",))[-1].made_ms >= here.now_s * 1_000 - 1_000, "with the next look"
         assert len(front.sent) >= 2, "refused at first"
         assert max(front.sent.values()) == 1, "never the same bytes"
+
+
+NO_HOLDER = [
+    "max fee per gas less than block base fee",
+    "the node is on fire",
+    "transaction underpriced",
+    "execution reverted",
+]
+
+
+@pytest.mark.parametrize("words", NO_HOLDER)
+async def test_however_often_no_node_takes_a_push_its_tip_stays_the_market_s(tmp_path: Path, words: str) -> None:
+    """What nobody has needs no premium: not within a row, and not in the rows that follow it."""
+    async with behind(tmp_path) as (here, front):
+        front.says = lambda _: words
+        assert await look(here, 60) == 60
+        markets = await here.clients[0].costs.market()
+        tips = {Fees.of(raw).tip_wei for raw in front.sent}
+        assert max(tips) <= max(markets.tip_wei, markets.dear_wei)
+        assert sum(front.sent.values()) > 10, "it goes on trying"
+        front.says = lambda _: None
+        assert await look(here, 6) < 6
+
+
+async def test_a_result_that_is_not_our_hash_has_taken_nothing_and_costs_nothing(tmp_path: Path) -> None:
+    async with behind(tmp_path) as (here, front):
+        front.gives = None
+        assert await look(here, 40) == 40
+        markets = await here.clients[0].costs.market()
+        assert {Fees.of(raw).tip_wei for raw in front.sent} <= {markets.tip_wei, markets.dear_wei}
+        assert set(here.seen[0].failed) == {"unknown", "expired"}
+        assert not any(r.taken or r.state == "sent" for r in here.stores[0].pushes("t") if r.raw in front.sent)
+
+
+async def test_control_what_a_node_holds_is_outbid_by_an_eighth_and_no_more_often_than_agreed(tmp_path: Path) -> None:
+    """One row a node takes and no block does; after that it says that it holds another one."""
+    async with behind(tmp_path) as (here, front):
+        front.says = lambda raw: "replacement transaction underpriced" if raw not in list(front.sent)[:1] else None
+        assert await look(here, 20, lambda: (5 if front.sent else 1) * 10**9) == 20
+        fees = [Fees.of(raw) for raw in front.sent]
+        assert all(b.tip_wei * 8 >= a.tip_wei * 9 and b.max_wei * 8 >= a.max_wei * 9 for a, b in pairwise(fees))
+        assert 3 <= len(fees) <= 2 + 20 // RULES.bump_after_s, "bump_after_s apart"
 
 
 async def test_what_nobody_understands_is_sent_unchanged_twice_and_then_made_anew_loudly(tmp_path: Path) -> None:

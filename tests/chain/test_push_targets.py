@@ -12,6 +12,7 @@ import coincurve
 import pytest
 from fault_proxy import FaultyNode
 from fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
+from structlog.testing import capture_logs
 
 from demo import anvil
 from demo.chain import account
@@ -156,6 +157,33 @@ async def test_a_poor_key_is_seen_before_and_said_when_it_is_empty(tmp_path: Pat
         await here.rpc("anvil_setBalance", payer, hex(10**18))
         await here.settle(2)
         assert here.stores[0].pushes("t")[-1].state == "landed"
+
+
+async def test_without_the_gas_key_a_target_with_open_pushes_connects_shows_the_store_and_says_that_nobody_watches(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        await push_once(here)
+        here.now_s += 2
+        here.round({**CALM, "ETH/USD": (2_100 * WAD, 0)})
+        await here.targets[0].turn()
+        dry = here.add("one.db", dry=True)
+        with capture_logs() as logs:
+            await dry.start()
+            for _ in range(3):
+                here.now_s += 2
+                here.round(CALM)
+                await dry.turn()
+        assert dry.connected
+        assert (dry.seen().sends, dry.seen().looked_at_ms) == (False, here.now_s * 1_000)
+        assert set(dry.onchain) == set(CALM)
+        assert here.seen[1].failed == []
+        (told,) = [one for one in logs if one["log_level"] == "warning"]
+        assert (told["event"], told["pushes"]) == ("pushes are open, and nobody watches them without the gas key", 1)
+        assert "set LRT_ORACLE_GAS_PASSPHRASE" in told["why"]
+        await here.mine()
+        await here.targets[0].turn()
+        assert here.stores[0].pushes("t")[1].state == "landed", "whoever has the key settles it"
 
 
 async def test_a_refusal_is_typed_and_written_down(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_an_endpoint_that_asks_for_fewer_requests_gets_fewer(kinds: list[Sent], 
     assert set(pauses[5:]) == {LONGEST_S * 1_000}
 
 
-def test_a_fee_is_raised_at_once_unless_the_ceiling_is_reached() -> None:
+def test_a_fee_is_raised_at_once_and_where_nothing_changes_tried_again_after_each_pause() -> None:
     clock = Clock()
     patience = Patience(LONGEST_S, lambda: clock.ms)
     assert patience.act(1) is None
@@ -64,7 +64,7 @@ def test_a_fee_is_raised_at_once_unless_the_ceiling_is_reached() -> None:
     patience.stuck(1)
     assert patience.act(1) is Act.NOTHING
     clock.ms = 1_000
-    assert patience.act(1) is Act.AGAIN
+    assert patience.act(1) is Act.RAISE, "the market may ask for more by now"
     patience.refused(1, Sent.BELOW_BASE_FEE)
     assert patience.act(1) is Act.NOTHING, "still stuck, and slower"
     patience.forget(1)

@@ -38,6 +38,7 @@ def test_a_database_from_before_is_taken_over(tmp_path: Path) -> None:
         store = Store(tmp_path / "o.db")
         assert [(r.nonce, r.state, r.why) for r in store.watched_pushes("t")] == [(3, "sent", ""), (4, "prepared", "")]
         assert len(store.pushes("t")) == 4
+        assert [r.taken for r in store.pushes("t")] == [1, 1, 1, 0], "what a node may have taken"
         store.close()
 
 

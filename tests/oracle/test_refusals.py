@@ -17,6 +17,7 @@ from oracle.onchain.nodes import Node, NodeRefused
 from oracle.onchain.refusals import ACTS, TABLE, Act, Sent, meaning_of
 
 DOCS = (Path(__file__).parent.parent.parent / "docs" / "push.md").read_text(encoding="utf-8")
+HASH = "0x" + "1a" * 32
 KEY = "0x90f79bf6eb2c4f870365e785982e1f101e93b906"
 SAID = [
     (Sent.TAKEN, "geth, bor, op-geth", "already known"),
@@ -39,18 +40,18 @@ SAID = [
     (Sent.BELOW_BASE_FEE, "besu", "Gas price below current base fee"),
     (Sent.BELOW_BASE_FEE, "nethermind, before 2026",
      "FeeTooLow, MaxFeePerGas too low. MaxFeePerGas: 1, BaseFee: 2, MaxPriorityFeePerGas:1, Block number: 3"),
-    (Sent.UNDERPRICED, "geth, bor, op-geth, reth", "replacement transaction underpriced"),
+    (Sent.REPLACEMENT, "geth, bor, op-geth, reth", "replacement transaction underpriced"),
     (Sent.UNDERPRICED, "geth, before 2025", "transaction underpriced: gas tip cap 1, minimum needed 25000000000"),
     (Sent.UNDERPRICED, "geth, bor", "transaction gas price below minimum: gas tip cap 1, minimum needed 25000000000"),
-    (Sent.UNDERPRICED, "besu", "Replacement transaction underpriced"),
+    (Sent.REPLACEMENT, "besu", "Replacement transaction underpriced"),
     (Sent.UNDERPRICED, "besu", "Gas price below configured minimum gas price"),
-    (Sent.UNDERPRICED, "nethermind", "replacement transaction underpriced"),
-    (Sent.UNDERPRICED, "nethermind, before 2026", "ReplacementNotAllowed"),
+    (Sent.REPLACEMENT, "nethermind", "replacement transaction underpriced"),
+    (Sent.REPLACEMENT, "nethermind, before 2026", "ReplacementNotAllowed"),
     (Sent.UNDERPRICED, "nethermind, before 2026", "FeeTooLowToCompete"),
     (Sent.UNDERPRICED, "erigon", "FEE_TOO_LOW: underpriced"),
     (Sent.UNDERPRICED, "erigon", "FEE_TOO_LOW: fee too low"),
-    (Sent.UNDERPRICED, "erigon", "INTERNAL_ERROR: could not replace existing tx"),
-    (Sent.UNDERPRICED, "zksync-os", "[0x2f]: insufficient gas price to replace existing transaction"),
+    (Sent.REPLACEMENT, "erigon", "INTERNAL_ERROR: could not replace existing tx"),
+    (Sent.REPLACEMENT, "zksync-os", "[0x2f]: insufficient gas price to replace existing transaction"),
     (Sent.UNDERPRICED, "zksync-os", "[0x2f]: transaction feeCap 5 below chain minimum"),
     (Sent.UNDERPRICED, "reth", "transaction priority fee below minimum required priority fee 1000000"),
     (Sent.TOO_MUCH_GAS, "geth", "exceeds block gas limit"),
@@ -123,6 +124,18 @@ SAID = [
     (Sent.TIMED_OUT, "geth", "request timed out"),
     (Sent.TIMED_OUT, "arbitrum", "context deadline exceeded"),
     (Sent.TIMED_OUT, "besu", (-32603, "Timeout expired")),
+    (Sent.TAKEN, "a gateway", "tx already in mempool"),
+    (Sent.TAKEN, "a gateway", "Transaction already exists"),
+    (Sent.NONCE_USED, "a gateway", "Transaction nonce is too low. Try incrementing the nonce."),
+    (Sent.NONCE_USED, "a gateway", "NONCE_TOO_LOW"),
+    (Sent.NONCE_USED, "a gateway", "minimum expected nonce is 5"),
+    (Sent.NONCE_GAP, "geth", "gapped-nonce tx from delegated accounts"),
+    (Sent.UNDERPRICED, "hedera", "Gas price '10' is below configured minimum gas price '71'"),
+    (Sent.BELOW_BASE_FEE, "a gateway", "max fee per gas (1) lower than base fee (2)"),
+    (Sent.BELOW_BASE_FEE, "a gateway", "fee cap less than block base fee"),
+    (Sent.TOO_MUCH_GAS, "a gateway", "block gas limit exceeded"),
+    (Sent.POOL_FULL, "a gateway", "mempool is full"),
+    (Sent.METHOD_MISSING, "a gateway", "method eth_sendRawTransaction not allowed"),
     (Sent.UNKNOWN, "nobody", "the node is on fire"),
     (Sent.UNKNOWN, "nobody", "unknown transaction"),
     (Sent.UNKNOWN, "nobody", "denounced: preunderpriced"),
@@ -147,7 +160,7 @@ def refusal(code: int, message: str) -> bytes:
 @pytest.mark.parametrize(("sent", "who", "said"), SAID)
 async def test_a_node_s_words_about_a_transaction_are_typed(sent: Sent, who: str, said: str | tuple[int, str]) -> None:
     code, message = said if isinstance(said, tuple) else (-32000, said)
-    assert read_sent(await answer_to(refusal(code, message))) is sent, who
+    assert read_sent(await answer_to(refusal(code, message)), HASH) is sent, who
 
 
 def test_every_row_of_the_table_is_reached_and_every_kind_has_a_message() -> None:
@@ -169,19 +182,19 @@ def test_the_docs_show_the_table_with_what_is_done() -> None:
 @given(st.text(max_size=80))
 def test_words_of_nobody_are_unknown(said: str) -> None:
     if not any(row.words in said.lower() for row in TABLE):
-        assert read_sent(NodeRefused(said, b"", endpoint="a")) is Sent.UNKNOWN
+        assert read_sent(NodeRefused(said, b"", endpoint="a"), HASH) is Sent.UNKNOWN
 
 
 def test_what_is_no_answer_of_a_node_says_nothing_of_the_transaction() -> None:
-    assert read_sent("0x" + "11" * 32) is Sent.TAKEN
-    assert read_sent(None) is Sent.UNKNOWN
-    assert read_sent(TimedOut(endpoint="a")) is Sent.TIMED_OUT
+    assert read_sent(HASH, HASH) is read_sent(HASH.upper(), HASH) is Sent.TAKEN
+    assert {read_sent(answer, HASH) for answer in (None, "0x", "", "ok", "0x" + "22" * 32, True, {})} == {Sent.UNKNOWN}
+    assert read_sent(TimedOut(endpoint="a"), HASH) is Sent.TIMED_OUT
     kinds = (
         Unreachable("lost", endpoint="a"),
         Malformed("a page", endpoint="a"),
         Refused("HTTP", endpoint="a", status=403),
     )
-    assert {read_sent(error) for error in kinds} == {Sent.UNREACHABLE}
+    assert {read_sent(error, HASH) for error in kinds} == {Sent.UNREACHABLE}
     assert ACTS[Sent.UNREACHABLE] is Act.AGAIN
 
 
