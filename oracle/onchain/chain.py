@@ -31,7 +31,7 @@ from oracle.onchain.costs import MOST_GAS, BatchTooBig, Costs, gas_limit
 from oracle.onchain.mirror import Beside, Gap, HeldPrice, StoreLimits, opened_by
 from oracle.onchain.nodes import ChainError, Nodes
 from oracle.onchain.refusals import Sent
-from oracle.onchain.store_abi import calldata
+from oracle.onchain.store_abi import calldata, selector
 from oracle.onchain.transaction import FeeMood, Fees, SignedTx, Unsigned
 from oracle.onchain.wrapped import POKE, wrap
 from oracle.report import decode_slot
@@ -42,6 +42,7 @@ __all__ = ["BatchTooBig", "ChainError", "Head", "Landed", "Refusal", "Sent", "St
 _GWEI = 10**9
 _BY_TIME = frozenset({"TooFarAhead", "WrongEpoch"})
 """Refusals that the next block's time may turn: a round lies ahead, or a signer set takes over with that block."""
+_PUSH = selector("push", ("bytes", "bytes"))
 _HEADER, _ITEM = 10, 30  # bytes of a batch
 _LOW_32 = 0xFFFFFFFF
 _LOW_88 = (1 << 88) - 1
@@ -439,8 +440,10 @@ def _gap(slot: int, word: int) -> Gap | None:
 
 
 def _items(data: bytes) -> int:
-    """Items in the calldata of a push."""
-    return (len(decode(["bytes", "bytes"], data[4:])[0]) - _HEADER) // _ITEM if data else 0
+    """Items in the calldata of a push; none in any other call."""
+    if data[:4] != _PUSH:
+        return 0
+    return (len(decode(["bytes", "bytes"], data[4:])[0]) - _HEADER) // _ITEM
 
 
 def push_data(batch: SignedBatch) -> bytes:
