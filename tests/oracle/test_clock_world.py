@@ -125,6 +125,8 @@ def test_a_machine_that_slept_believes_the_few_that_speak_and_its_own_clock(name
     for lies_ms in ((), (-2 * HOUR_MS,)):
         world = World(names=names, lies_ms=lies_ms)
         world.run(59)
+        world.true_ms += 500
+        world._speak()  # after the last look: it was true when it was said
         world.booted_ms += 3 * HOUR_MS
         world.true_ms += 3 * HOUR_MS
         world.names, world.lies_ms = (), ()  # the round of this tick comes before anybody has spoken
@@ -168,8 +170,9 @@ def test_one_of_two_venues_that_states_another_time_stops_nothing_either_way(lie
     world.run(60)
     assert world.held[-1][1] is Why.CLOCK_OFF
     world.lies_ms = (lie_ms,)
+    before = len(world.made)
     world.run(120)
-    assert world.held[-1][1] is Why.CLOCK_OFF, "our time has lost its voice"
+    assert len(world.made) == before, "our time has lost its voice"
     world.names = ("kraken",)
     world.run(120)
     assert world.made[-1][0] > world.true_ms - 20_000
