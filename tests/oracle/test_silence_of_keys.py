@@ -134,6 +134,7 @@ def test_a_journal_that_was_lost_while_the_clock_is_behind_is_no_other(tmp_path:
     key.true_ms += 1
     assert not key.mute(), "what has passed in this process counts"
     assert key.say(b"b")
+    assert not key.say(b"b", back_s=MUTE_MS // 10_000 * 10 + 10), "a place from before the silence"
 
 
 def test_one_that_was_opened_days_ahead_is_silent_for_its_time_and_not_for_days(tmp_path: Path) -> None:
@@ -148,6 +149,9 @@ def test_one_that_was_opened_days_ahead_is_silent_for_its_time_and_not_for_days(
     assert key.journal.silent_ms(key.now_ms) == 0
     key.confirm()
     assert key.journal.silent_ms(key.now_ms) == MUTE_MS, "our time was ahead of it, the silence is not over"
+    key.restart(ahead_ms=8_000)
+    key.confirm()
+    assert key.journal.silent_ms(key.now_ms) == MUTE_MS, "nor shorter by as much"
 
 
 def test_a_journal_that_is_restored_under_a_running_process_signs_nothing(tmp_path: Path) -> None:
