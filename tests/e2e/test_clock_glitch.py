@@ -177,7 +177,7 @@ async def test_rounds_from_ahead_hold_all_others_until_they_are_disowned(tmp_pat
     async with stand_with_market(tmp_path) as (stand, _):
         old_rounds(stand, "alpha", -2 * HOUR_S)
         process = Process(stand, tmp_path)
-        args = ["--config", str(stand.config), "disown", "--after", str(int(time.time())), "--yes"]
+        args = ["--config", str(stand.config), "disown", "--after", str(int(time.time())), "--all", "--yes"]
         async with process.running(0):
             await until(lambda: "future_rounds" in process.reasons(), "that it says why no round is made")
             assert rounds(stand) == []
