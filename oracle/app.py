@@ -7,6 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from oracle.desk import StoreDesk
 from oracle.drift import drifts
 from oracle.eip712 import Domain, address_of
 from oracle.heart import Heart
-from oracle.holds import Hold
+from oracle.holds import Hold, sole_writer
 from oracle.hush import hush
 from oracle.journal import SignJournal
 from oracle.listen import Listening
@@ -76,17 +77,29 @@ class App:
         plan: the checked config.
         environ: where passphrases are.
         operator: makes an operator from its key and journal.
+
+    Raises:
+        DatabaseInUse: another process has the database.
     """
 
     def __init__(
         self, plan: Plan, *, environ: Mapping[str, str] = os.environ, operator: MakeOperator = make_operator
     ) -> None:
         self.plan = plan
+        self._environ, self._make_operator = environ, operator
+        self._files = ExitStack()  # closed in reverse: a lock is let go after what it is for
+        try:
+            self._build(plan)
+        except BaseException:
+            self._close_files()
+            raise
+
+    def _build(self, plan: Plan) -> None:
+        self._files.enter_context(sole_writer(plan.config.oracle.database))
         self.clock = Clock()
         self.metrics = Metrics(self.clock.now_ms)
         self.store = Store(Path(plan.config.oracle.database))
-        self._environ, self._make_operator = environ, operator
-        self._holds: list[Hold] = []
+        self._files.callback(self.store.close)
         self._report_keys: dict[bytes, str] = {}
         self.observer = Observer(sources_of(plan))
         self.rounds = Rounds(plan.specs, self._members(), None)
@@ -190,12 +203,7 @@ class App:
             raise ConfigError(problems)
 
     def _close_files(self) -> None:
-        self.store.close()
-        for member in self.rounds.members:
-            if member.signer is not None:
-                member.signer.journal.close()
-        for hold in self._holds:
-            hold.close()
+        self._files.close()
 
     async def _close_signers(self) -> None:
         for member in self.rounds.members:
@@ -405,9 +413,11 @@ class App:
         held = path.with_name(f"0x{key.hex()}.held")  # stands for the file of a key that is elsewhere
         if section.keyfile is None:
             held.touch()
-        self._holds.append(Hold(Path(section.keyfile or held), path))
+        self._files.callback(Hold(Path(section.keyfile or held), path).close)
         witness = self._witness(key, section.name)
-        journal = SignJournal(path, key, now_ms=self.clock.now_ms(), mute_ms=mute_ms, witness=witness)
+        now_ms, sure = self.clock.now_ms(), self.clock.confirmed
+        journal = SignJournal(path, key, now_ms=now_ms, mute_ms=mute_ms, witness=witness, sure=sure)
+        self._files.callback(journal.close)
         if journal.witnessed_s is not None:
             _log.error(
                 "the sign journal is older than what its witness knows of: it was restored; silent for a while",
@@ -418,9 +428,9 @@ class App:
             _log.error(
                 "the sign journal is older than what the key has signed: silent for a while", operator=section.name
             )
-            journal.mute(self.clock.now_ms() + mute_ms)
-        if journal.mute_until_ms > self.clock.now_ms():
-            _log.warning("mute", operator=section.name, for_ms=journal.mute_until_ms - self.clock.now_ms())
+            journal.restored(now_ms, signed_s)
+        if rest_ms := journal.silent_ms(now_ms):
+            _log.warning("mute", operator=section.name, for_ms=rest_ms)
         return journal
 
     def _witness(self, key: bytes, operator: str) -> Witness | None:

@@ -6,13 +6,16 @@ machine's clock is followed again once those who state a time from outside (venu
 
 A venue's own time and an HTTP Date arrive late by the network's delay, so the freshest of a window comes closest to the
 truth. A block comes later still: it says that it is not before the block, nor long after a block that is new.
+
+Once somebody has confirmed our time it is a voice as any other: one venue (or a proxy with an old Date) among few says nothing
+about it, a majority against it does. Until the others say again that it is right it then has no voice any more.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 WARN_MS = 1_000
@@ -24,6 +27,8 @@ _DATE_RESOLUTION_MS = 500
 _JITTER_MS = 10
 """Two clocks are not read at once."""
 _BLOCK = "block:"
+Words = dict[str, deque[tuple[int, int, int]]]
+"""By who spoke: when it came, its offset, and where the machine's clock stood. Ms."""
 
 
 def now_ms() -> int:
@@ -43,19 +48,24 @@ def is_over(since_ms: int, period_ms: int, now_ms: int) -> bool:
 
 @dataclass(slots=True)
 class ClockWatch:
-    """Offsets of the last minute, by who stated the time. Positive: the others are ahead of us."""
+    """Offsets of the last minute, by who stated the time. Positive: the others are ahead of us.
 
-    _seen: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
-    _heads: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
+    Args:
+        stands_ms: how far the machine's clock is ahead of the monotonic one; it is kept beside each word.
+    """
+
+    stands_ms: Callable[[], int] = lambda: 0
+    _seen: Words = field(default_factory=dict)
+    _heads: Words = field(default_factory=dict)
     _newest_block_ms: dict[str, int] = field(default_factory=dict)
 
     def stated(self, source: str, stated_at_ms: int, received_at_ms: int) -> None:
         """A venue's own time beside the time at which its message came."""
-        _add(self._seen, source, stated_at_ms - received_at_ms, received_at_ms)
+        self._add(self._seen, source, stated_at_ms - received_at_ms, received_at_ms)
 
     def date(self, host: str, date_ms: int, received_at_ms: int) -> None:
         """An HTTP Date header; it is cut to whole seconds, so its middle is taken. One vote a venue, however it speaks."""
-        _add(self._seen, host, date_ms + _DATE_RESOLUTION_MS - received_at_ms, received_at_ms)
+        self._add(self._seen, host, date_ms + _DATE_RESOLUTION_MS - received_at_ms, received_at_ms)
 
     def block(self, chain: str, block_time_ms: int, received_at_ms: int) -> None:
         """A head's time. Ahead of us it is a vote as any other; else it counts where nobody states a time.
@@ -64,36 +74,62 @@ class ClockWatch:
         """
         offset_ms = block_time_ms - received_at_ms
         if offset_ms > WARN_MS:
-            _add(self._seen, _BLOCK + chain, offset_ms, received_at_ms)
+            self._add(self._seen, _BLOCK + chain, offset_ms, received_at_ms)
         before_ms = self._newest_block_ms.get(chain)
         if (before_ms is not None and block_time_ms > before_ms) or offset_ms >= -BLOCK_LATE_MS:
-            _add(self._heads, chain, offset_ms, received_at_ms)
+            self._add(self._heads, chain, offset_ms, received_at_ms)
         self._newest_block_ms[chain] = max(block_time_ms, before_ms or 0)
 
     def shift(self, by_ms: int) -> None:
         """Our time was set forward by so much: what was heard stays true, in the new time."""
         for table in (self._seen, self._heads):
             for entries in table.values():
-                moved = [(at_ms + by_ms, offset_ms - by_ms) for at_ms, offset_ms in entries]
+                moved = [(at_ms + by_ms, offset_ms - by_ms, stood_ms) for at_ms, offset_ms, stood_ms in entries]
                 entries.clear()
                 entries.extend(moved)
 
     def offset_ms(self, now_ms: int) -> int:
         """Median over the sources of the freshest offset each showed in the last minute; 0 while nobody spoke."""
-        return _median(self._seen, now_ms) or 0
+        return _middle(_freshest(self._seen, now_ms)) or 0
 
-    def bounds(self, now_ms: int, slack_ms: int) -> tuple[int, int] | None:
+    def bounds(self, now_ms: int, slack_ms: int, *, own: bool = False) -> tuple[int, int] | None:
         """Least and largest offset that the others' words of the last minute allow; None while nobody spoke.
 
         Args:
             now_ms: our time.
             slack_ms: how far the venues' median may be from the truth.
+            own: our time has a voice too, and says that it is right.
         """
-        said_ms = _median(self._seen, now_ms)
-        if said_ms is not None and any(seen for name, seen in self._seen.items() if not name.startswith(_BLOCK)):
-            return said_ms - slack_ms, said_ms + slack_ms
-        block_ms = _median(self._heads, now_ms)
-        return None if block_ms is None else (block_ms - slack_ms, block_ms + BLOCK_LATE_MS)
+        said, late_ms = self._said(now_ms)
+        middle_ms = _middle([*said, 0] if said and own else said)
+        return None if middle_ms is None else (middle_ms - slack_ms, middle_ms + (late_ms or slack_ms))
+
+    def voices(self, step_ms: int, now_ms: int, slack_ms: int) -> tuple[int, int]:
+        """How many say that our time is right, and how many that it is off by a step; who may mean both says the first."""
+        said, late_ms = self._said(now_ms)
+        right = [o for o in said if o - slack_ms <= 0 <= o + (late_ms or slack_ms)]
+        off = [o for o in said if o not in right and o - slack_ms <= step_ms <= o + (late_ms or slack_ms)]
+        return len(right), len(off)
+
+    def backed(self, now_ms: int, since_ms: int, stands_ms: int) -> bool:
+        """Whether venues have said that our time is right since a time, while the machine's clock stood where it stands."""
+        fresh = {
+            name: [w for w in words if w[0] > since_ms and abs(w[2] - stands_ms) <= WARN_MS]
+            for name, words in self._seen.items()
+            if not name.startswith(_BLOCK)
+        }
+        middle_ms = _middle([max(w[1] for w in words) for words in fresh.values() if words and words[-1][0] <= now_ms])
+        return middle_ms is not None and abs(middle_ms) <= WARN_MS
+
+    def _said(self, now_ms: int) -> tuple[list[int], int]:
+        """Each one's freshest offset, and how late that may be: venues' and servers', else blocks'."""
+        said = _freshest(self._seen, now_ms)
+        if any(seen for name, seen in self._seen.items() if not name.startswith(_BLOCK)):
+            return said, 0
+        return _freshest(self._heads, now_ms), BLOCK_LATE_MS
+
+    def _add(self, table: Words, source: str, offset_ms: int, at_ms: int) -> None:
+        table.setdefault(source, deque(maxlen=512)).append((at_ms, offset_ms, self.stands_ms()))
 
     def may_sign(self, now_ms: int) -> bool:
         """Whether the clock is good enough to put a time under a signature."""
@@ -101,19 +137,21 @@ class ClockWatch:
         return allowed is None or allowed[0] <= 0 <= allowed[1]
 
 
-def _add(table: dict[str, deque[tuple[int, int]]], source: str, offset_ms: int, at_ms: int) -> None:
-    table.setdefault(source, deque(maxlen=512)).append((at_ms, offset_ms))
-
-
-def _median(table: dict[str, deque[tuple[int, int]]], now_ms: int) -> int | None:
-    """Lower median of the freshest word of each source in the window."""
+def _freshest(table: Words, now_ms: int) -> list[int]:
+    """The freshest word of each source in the window."""
     best = []
     for entries in table.values():
         while entries and entries[0][0] < now_ms - _WINDOW_MS:
             entries.popleft()
         if entries:
-            best.append(max(offset for _, offset in entries))
-    return sorted(best)[(len(best) - 1) // 2] if best else None
+            best.append(max(offset for _, offset, _ in entries))
+    return best
+
+
+def _middle(offsets: Sequence[int]) -> int | None:
+    """Median; of two in the middle the one that is nearer to our time: half of the voices are no majority against it."""
+    ranked = sorted(offsets)
+    return min(ranked[(len(ranked) - 1) // 2], ranked[len(ranked) // 2], key=abs) if ranked else None
 
 
 def _wide(allowed: tuple[int, int]) -> bool:
@@ -127,19 +165,21 @@ class Look:
 
     ``set_by_ms``: it was set since the last look, by so much; 0 if not. ``followed_ms``: our time was set by so much, for
     others say that the machine's clock is right now. ``apart_ms``: how far the machine's clock is ahead of our time.
+    ``backed``: venues have said since it was last set that our time is right.
     """
 
     set_by_ms: int
     followed_ms: int
     apart_ms: int
+    backed: bool = False
 
 
 class Clock:
     """The time of the process: nobody can set it but those who state a time from outside, together with the machine's clock.
 
     Steps up to ``WARN_MS`` are followed at once, but no further than that from where the time was last confirmed. A larger
-    one is followed when the others' words allow it and do not allow our own time. Until then, and for ever where nobody
-    states a time, time goes on as if it had not happened: nothing tells a mistake from a correction, and a restart takes
+    one is followed when more voices are for it than for our own time, the machine's clock and ours among them, and one of
+    the others at least. Until then, and for ever where nobody states a time, time goes on as if it had not happened: nothing tells a mistake from a correction, and a restart takes
     the machine's clock anyway.
 
     Args:
@@ -148,11 +188,13 @@ class Clock:
     """
 
     def __init__(self, wall_ms: Callable[[], int] = now_ms, monotonic_ms: Callable[[], int] = monotonic_ms) -> None:
-        self.watch = ClockWatch()
-        self.confirmed = False
-        self._fault_ms = 0
         self._wall_ms, self.monotonic_ms = wall_ms, monotonic_ms
-        self._base_ms = self._apart_ms = self._seen_ms = wall_ms() - monotonic_ms()
+        self.watch = ClockWatch(self._stands_ms)
+        self.confirmed = False
+        self._voice = False
+        self._fault_ms = 0
+        self._base_ms = self._apart_ms = self._seen_ms = self._stands_ms()
+        self._looked_ms = self._set_ms = self.now_ms()
 
     def now_ms(self) -> int:
         """Unix ms."""
@@ -160,20 +202,26 @@ class Clock:
 
     def look(self) -> Look:
         """Compare with the machine's clock and with what others say; to be called every second or so."""
-        seen_ms = self._wall_ms() - self.monotonic_ms()
+        seen_ms = self._stands_ms()
         set_by_ms = seen_ms - self._seen_ms
         self._seen_ms = seen_ms
+        if abs(set_by_ms) > WARN_MS:
+            self._set_ms = self._looked_ms
+        self._looked_ms = self.now_ms()
+        backed = self.watch.backed(self._looked_ms, self._set_ms, seen_ms)
         step_ms = seen_ms - self._apart_ms
         self.fault_ms()  # what is heard now is known when nobody speaks any more
         followed_ms = self._follow(step_ms)
         if self.heard() and self.may_sign():
             self.confirmed = True
-        if self._agree():
+        if self._agree(WARN_MS):
             self._base_ms = self._apart_ms
+        self._voice = self.may_sign() and (self._voice or self._agree(REFUSE_MS))
         return Look(
             set_by_ms=set_by_ms if abs(set_by_ms) > WARN_MS else 0,
             followed_ms=followed_ms,
             apart_ms=step_ms - followed_ms,
+            backed=backed and not followed_ms,
         )
 
     def fault_ms(self) -> int:
@@ -181,7 +229,7 @@ class Clock:
 
         Who said that it is wrong, and is silent now, has not taken it back; nor do blocks, which say too little, for a venue.
         """
-        allowed = self.watch.bounds(self.now_ms(), REFUSE_MS)
+        allowed = self.watch.bounds(self.now_ms(), REFUSE_MS, own=self._voice and not self._fault_ms)
         if allowed is None or (self._fault_ms and _wide(allowed) and allowed[0] <= self._fault_ms <= allowed[1]):
             return self._fault_ms
         self._fault_ms = max(allowed[0], 0) or min(allowed[1], 0)
@@ -199,8 +247,11 @@ class Clock:
         """Whether anybody stated a time in the last minute."""
         return self.watch.bounds(self.now_ms(), 0) is not None
 
-    def _agree(self) -> bool:
-        allowed = self.watch.bounds(self.now_ms(), WARN_MS)
+    def _stands_ms(self) -> int:
+        return self._wall_ms() - self.monotonic_ms()
+
+    def _agree(self, slack_ms: int) -> bool:
+        allowed = self.watch.bounds(self.now_ms(), slack_ms)
         return allowed is not None and allowed[0] <= 0 <= allowed[1]
 
     def _follow(self, step_ms: int) -> int:
@@ -211,10 +262,11 @@ class Clock:
             self._apart_ms += step_ms
             self.watch.shift(step_ms)
             return 0
-        allowed = self.watch.bounds(self.now_ms(), WARN_MS)
-        if allowed is None or allowed[0] <= 0 <= allowed[1] or not allowed[0] <= step_ms <= allowed[1]:
+        right, off = self.watch.voices(step_ms, self.now_ms(), WARN_MS)
+        if not off or off + 1 <= right + self._voice:  # the machine's clock speaks for the step
             return 0
         self._apart_ms += step_ms
         self._base_ms = self._apart_ms
+        self._looked_ms = self._set_ms = self.now_ms()
         self.watch.shift(step_ms)
         return step_ms

@@ -70,7 +70,7 @@ class Operator:
 
     def speaks(self, now_ms: int) -> bool:
         """Whether the operator may sign anything: its journal was not lost a short while ago."""
-        return now_ms >= self.journal.mute_until_ms
+        return not self.journal.silent_ms(now_ms)
 
     def has_signed(self, signers: SignerSet, index: int, round_time_s: int) -> bool:
         """Whether the journal has a word for this place."""
@@ -167,9 +167,9 @@ class Operator:
         return Refusal(operator=self.name, code=code, text=text, feeds=feeds, address=self.address)
 
     def _silent(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
-        if now_ms < self.journal.mute_until_ms:
-            rest = self.journal.mute_until_ms - now_ms
-            return self._refuse(Refused.MUTE, f"the journal was missing or restored: silent for another {rest} ms")
+        if rest := self.journal.silent_ms(now_ms):
+            text = f"the journal was missing or restored: silent for another {rest} ms of a time that others confirm"
+            return self._refuse(Refused.MUTE, text)
         if not clock_ok:
             return self._refuse(Refused.CLOCK, "this machine's clock is off by more than the limit: correct it")
         return None

@@ -27,9 +27,13 @@ class Loss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disowning:
-    """Everything that would happen. ``pushes``: (target, round_time, state) of pushes that carry such rounds."""
+    """Everything that would happen. ``pushes``: (target, round_time, state) of pushes that carry such rounds.
+
+    ``first_s``: the oldest round that is stored, 0 if none.
+    """
 
     after_s: int
+    first_s: int
     losses: tuple[Loss, ...]
     pushes: tuple[tuple[str, int, str], ...]
 
@@ -37,6 +41,7 @@ class Disowning:
         """As JSON."""
         return {
             "after": self.after_s,
+            "after_time": stamp(self.after_s),
             "done": done,
             "withdrawn": [
                 {"operator": x.span.operator, "feed": x.span.feed, "first": x.span.first_s, "last": x.span.last_s,
@@ -58,13 +63,14 @@ class Disowning:
             signed.append(
                 "signed   whoever saw such a push can carry it once its time comes; the keys say nothing else for these rounds"
             )
-        return [*rows, *signed]
+        return [f"after    {self.after_s} ({stamp(self.after_s)})", *rows, *signed]
 
 
 def disowning(store: Store, after_s: int) -> Disowning:
     """What disowning all rounds after a round_time would do."""
     losses = tuple(_loss(store, span) for span in store.withdrawn.spans(after_s))
-    return Disowning(after_s=after_s, losses=losses, pushes=tuple(store.withdrawn.pushes(after_s)))
+    pushes = tuple(store.withdrawn.pushes(after_s))
+    return Disowning(after_s=after_s, first_s=store.withdrawn.first_s(), losses=losses, pushes=pushes)
 
 
 def disown(store: Store, found: Disowning, at_ms: int, why: str = _WHY) -> int:

@@ -70,8 +70,10 @@ class Heart:
 
     async def beat(self) -> None:
         """Make the round that is due, or say why not."""
-        look = self._was_set or self._look()
+        look, was_set = self._look(), self._was_set
         self._was_set = None
+        if was_set is not None and (was_set.followed_ms or not look.backed):
+            look = was_set
         due = self._gate.round_now(look, self._last_round_s())
         if isinstance(due, Held):
             self._hold(due)

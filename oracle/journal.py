@@ -13,6 +13,7 @@ from pathlib import Path
 
 from oracle.witness import Told, Witness, WitnessError
 
+_MS = 1_000
 _KEPT_S = 2 * 86_400
 _FORGOTTEN_AT_ONCE = 8
 _BUSY_MS = 1_000
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS signed (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owner (address BLOB NOT NULL, mute_until_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS written (writes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT NULL);
 """
 
 
@@ -50,8 +52,21 @@ class ForgottenRefused(EquivocationRefused):
         self.args = (f"feed {feed} at round_time {round_s}: {why}",)
 
 
+class LostRefused(EquivocationRefused):
+    """The place is from before the journal was lost or restored: what was signed there is not known any more."""
+
+    def __init__(self, feed: int, round_s: int, floor_s: int) -> None:
+        super().__init__(feed, round_s)
+        why = f"the journal was missing or restored and knows nothing of what was signed up to {floor_s}"
+        self.args = (f"feed {feed} at round_time {round_s}: {why}; nothing is signed there any more",)
+
+
 class SignJournal:
     """What one key has signed, on disk.
+
+    A journal that was missing or restored is silent for ``mute_ms`` of a time that somebody has confirmed. Until then each
+    opening begins the silence anew, so a wrong clock can not end it; and once it is over nothing is signed for a place from
+    before it.
 
     Args:
         path: the file; its folder must exist.
@@ -61,6 +76,7 @@ class SignJournal:
             something that the key may have signed before could still be pushed, plus one round.
         newborn: the key was made together with this journal, so there is nothing that it could have said.
         witness: where how much was said is told too, before each signature; None for none.
+        sure: whether somebody has confirmed ``now_ms``; if not, `set_time` says when it is.
     """
 
     def __init__(
@@ -72,31 +88,52 @@ class SignJournal:
         mute_ms: int,
         newborn: bool = False,
         witness: Witness | None = None,
+        sure: bool = True,
     ) -> None:
         self.path = path
+        self._sure = sure
+        self._begins_anew = False
         self._witness = witness
         self.witnessed_s: int | None = None
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
-        row = self._db.execute("SELECT address, mute_until_ms FROM owner").fetchone()
-        if row is None:
-            row = (address, 0 if newborn else now_ms + mute_ms)
-            self._db.execute("INSERT INTO owner VALUES (?, ?)", row)
-        if row[0] != address:
-            raise JournalError(f"{path} belongs to key 0x{row[0].hex()}, not 0x{address.hex()}: give each key its own")
-        self._mute_until_ms: int = row[1]
+        self._mute_until_ms = 0
         self._mute_ms = mute_ms
+        self._open(address, now_ms, newborn=newborn)
         # mute_ms covers what a store still takes
         self._kept_s = max(_KEPT_S, 2 * mute_ms // 1_000)
         self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         self._ask_witness(now_ms)
 
+    def _open(self, address: bytes, now_ms: int, *, newborn: bool) -> None:
+        """Whose it is, and whether it has to be silent: all or nothing, a crash leaves no journal that forgot that it was new."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("INSERT INTO silence SELECT 0, 1 WHERE NOT EXISTS (SELECT 1 FROM silence)")
+            row = self._db.execute("SELECT address, mute_until_ms FROM owner").fetchone()
+            if row is None:
+                self._db.execute("INSERT INTO owner VALUES (?, 0)", (address,))
+            elif row[0] != address:
+                whose = f"0x{row[0].hex()}, not 0x{address.hex()}"
+                raise JournalError(f"{self.path} belongs to key {whose}: give each key its own")
+            else:
+                self._mute_until_ms = row[1]
+            if not self._silence()[1] or (row is None and not newborn):
+                self.restored(now_ms)
+
     @property
     def mute_until_ms(self) -> int:
-        """Unix ms until which this key says nothing."""
+        """Unix ms until which this key says nothing, by the time that the process had when it was set."""
         return self._mute_until_ms
+
+    def silent_ms(self, now_ms: int) -> int:
+        """How long this key still says nothing, at least; 0 if it may speak."""
+        if self._begins_anew:
+            self.restored(now_ms)
+        rest_ms = max(self._mute_until_ms - now_ms, 0)
+        return rest_ms if self._silence()[1] else max(rest_ms, 1)
 
     def last_round_s(self) -> int:
         """Newest round_time signed, 0 if none."""
@@ -111,9 +148,19 @@ class SignJournal:
         self._mute_until_ms = max(self._mute_until_ms, until_ms)
         self._db.execute("UPDATE owner SET mute_until_ms = ?", (self._mute_until_ms,))
 
-    def restored(self, now_ms: int) -> None:
-        """Stay silent for the full time from now: the key has said what is not in here."""
-        self.mute(now_ms + self._mute_ms)
+    def restored(self, now_ms: int, signed_s: int = 0) -> None:
+        """Stay silent for the full time from now: the key has said what is not in here.
+
+        Args:
+            now_ms: present time.
+            signed_s: the newest round_time that it is known to have signed.
+        """
+        self._begins_anew = False
+        until_ms = now_ms + self._mute_ms
+        if self._sure:
+            self._be_silent(max(self._mute_until_ms, until_ms), max(signed_s, now_ms // _MS), sure=True)
+        else:
+            self._be_silent(until_ms, signed_s, sure=False)
 
     def newest_s(self, chain: int, store: bytes) -> int:
         """Newest round_time signed for a store, 0 if none."""
@@ -124,31 +171,75 @@ class SignJournal:
         """Our time is now known, or was set by so much: what is left of the silence moves with it.
 
         It never lasts longer than from now: a journal that was opened while a clock was days ahead is no longer mute for.
+        One of a time that is known lasts no less because our time was ahead of it.
         """
-        if self._mute_until_ms <= now_ms - by_ms:
-            return
-        until_ms = min(self._mute_until_ms + by_ms, now_ms + self._mute_ms)
-        if until_ms != self._mute_until_ms:
-            self._mute_until_ms = until_ms
-            self._db.execute("UPDATE owner SET mute_until_ms = ?", (until_ms,))
+        self._sure = True
+        if self._begins_anew:
+            self.restored(now_ms)
+        elif not self._silence()[1]:
+            until_ms = min(self._mute_until_ms + by_ms, now_ms + self._mute_ms)
+            self._be_silent(until_ms, (until_ms - self._mute_ms) // _MS, sure=True)
+        elif self._mute_until_ms > now_ms - by_ms:
+            until_ms = min(self._mute_until_ms + max(by_ms, 0), now_ms + self._mute_ms)
+            self._be_silent(until_ms, 0, sure=True)
+
+    def _silence(self) -> tuple[int, bool]:
+        """Up to which round_time nothing is signed any more, and whether the silence is of a time that somebody confirmed."""
+        floor_s, sure = self._db.execute("SELECT floor_s, sure FROM silence").fetchone()
+        return int(floor_s), bool(sure)
+
+    def _be_silent(self, until_ms: int, floor_s: int, *, sure: bool) -> None:
+        self._mute_until_ms = until_ms
+        self._db.execute("UPDATE owner SET mute_until_ms = ?", (until_ms,))
+        self._db.execute("UPDATE silence SET floor_s = max(floor_s, ?), sure = ?", (floor_s, sure))
 
     def record(self, chain: int, store: bytes, round_s: int, items: Sequence[tuple[int, bytes]]) -> None:
         """Write (feed index, item hash) pairs of one round, all or none, and return once they are on disk.
 
         Raises:
             EquivocationRefused: one of them was signed with another hash, or may have been; nothing is written.
-            JournalError: the witness could not be told.
+            JournalError: the witness could not be told, or knows of more than is in here; nothing may be signed.
         """
         with self._db:  # commits, or rolls back when an exception passes
             self._db.execute("BEGIN IMMEDIATE")
-            for feed, item_hash in items:
-                oldest_s = self._oldest_s(chain, store, feed)
-                if round_s < oldest_s and not self._holds((chain, store, feed, round_s)):
-                    raise ForgottenRefused(feed, round_s, oldest_s + self._kept_s)
-                self._write((chain, store, feed, round_s), item_hash)
-                self._forget(chain, store, feed)
-            self._db.execute("UPDATE written SET writes = writes + 1")
+            told = self._told_more()
+            if told is None:
+                for feed, item_hash in items:
+                    self._admit((chain, store, feed, round_s))
+                    self._write((chain, store, feed, round_s), item_hash)
+                    self._forget(chain, store, feed)
+                self._db.execute("UPDATE written SET writes = writes + 1")
+            else:
+                self._count_on(told)
+        if told is not None:
+            raise JournalError(
+                f"{self.path} was restored while it was in use: its witness knows of more; silent for a while"
+            )
         self._tell_witness()
+
+    def _admit(self, key: tuple[int, bytes, int, int]) -> None:
+        """Refuse a place of which it is not known any more what was signed there."""
+        chain, store, feed, round_s = key
+        oldest_s, floor_s = self._oldest_s(chain, store, feed), self._silence()[0]
+        if (round_s >= oldest_s and round_s > floor_s) or self._holds(key):
+            return
+        if round_s < oldest_s:
+            raise ForgottenRefused(feed, round_s, oldest_s + self._kept_s)
+        raise LostRefused(feed, round_s, floor_s)
+
+    def _told_more(self) -> Told | None:
+        """What the witness says, if that is more than is in here; it is told after the journal, so then it was restored."""
+        try:
+            told = self._witness.told() if self._witness is not None else None
+        except WitnessError as e:
+            raise JournalError(f"what the witness does not know of is not signed: {e}") from e
+        return told if told is not None and told.writes > self._writes() else None
+
+    def _count_on(self, told: Told) -> None:
+        """Go on from where the witness is, silent: at once, and for the full time from when the time is asked for."""
+        self._begins_anew = True
+        self._db.execute("UPDATE written SET writes = ?", (told.writes,))
+        self._db.execute("UPDATE silence SET floor_s = max(floor_s, ?), sure = 0", (told.round_s,))
 
     def _writes(self) -> int:
         return int(self._db.execute("SELECT writes FROM written").fetchone()[0])
@@ -161,8 +252,8 @@ class SignJournal:
             told = self._witness.told() if self._witness is not None else None
             if told is not None and told.writes > self._writes():
                 self.witnessed_s = told.round_s
-                self.restored(now_ms)
-                self._db.execute("UPDATE written SET writes = ?", (told.writes,))
+                self._count_on(told)
+                self.restored(now_ms, told.round_s)
         self._tell_witness()
 
     def _tell_witness(self) -> None:

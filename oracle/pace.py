@@ -10,8 +10,12 @@ from oracle.clock import Clock, Look
 
 LATE_MS = 1_900
 """A round that begins later than this would call its own sources too early."""
-HEARD_WITHIN_MS = 20_000
-"""So long a process that starts waits for somebody who states a time. A slot without a block is in it."""
+HEARD_WITHIN_MS = 40_000
+"""So long a process that starts waits for somebody who states a time.
+
+The first head of a chain may be any age, so where only blocks speak the second one tells. Two slots without a block may lie
+between them: 36 s at a slot of 12 s, and the head has to reach us.
+"""
 _SAY_MS = 60_000
 _QUIET_ROUNDS = 3
 
@@ -77,7 +81,7 @@ class Gate:
 
     def _doubt(self, look: Look) -> Held | None:
         """Why the time is not believed."""
-        if look.set_by_ms or look.followed_ms:
+        if look.followed_ms or (look.set_by_ms and not look.backed):
             text = f"this machine's clock was just set by {look.set_by_ms or look.followed_ms} ms"
             return Held(why=Why.CLOCK_SET, text=text)
         off_ms = self._clock.fault_ms()

@@ -1,4 +1,4 @@
-"""When work is done: loops that sleep by the event loop's monotonic clock, which nobody can set, and that no fault ends."""
+"""When work is done: loops that sleep by the event loop's monotonic clock, which nobody can set, and that no fault but a fatal one ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ _NAP_S = 1.0
 """A long sleep is cut into naps: our time may be set right in between."""
 Work = Callable[[], Awaitable[None]]
 Failed = Callable[[Exception], None]
+
+
+class Fatal(RuntimeError):
+    """A fault after which the process must end: going on would make it worse."""
 
 
 async def every(period_s: float, work: Work, failed: Failed, wake: asyncio.Event | None = None) -> None:
@@ -62,5 +66,7 @@ async def at_multiples(
 async def _tried(work: Work, failed: Failed) -> None:
     try:
         await work()
+    except Fatal:
+        raise
     except Exception as e:  # noqa: BLE001 - whatever it was is told, and the next time comes
         failed(e)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from oracle.codec import digest, dump, parse
 from oracle.prune import INDEXES, Pruner
 from oracle.records import NotPushed, PushRow, Record, Transition
+from oracle.schedule import Fatal
 from oracle.sign import SignedValues, SignerSet, split
 from oracle.spec import FeedSpec
 from oracle.types import Abstained, FeedState, Result, Round
@@ -67,6 +68,10 @@ class StoreError(RuntimeError):
     """The database can not be used as it is."""
 
 
+class AnotherWriter(StoreError, Fatal):
+    """A round is stored that this process did not make."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """The signed values of a round for one target, and which feed each index is: the input of every record of it."""
@@ -88,6 +93,16 @@ class Kept:
     before: FeedState
     after: FeedState
     result: Result
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Rounds are made one after the other, so a row that is there already was written by somebody else."""
+    try:
+        yield
+    except sqlite3.IntegrityError as e:
+        text = f"another process writes here: this round is in the database already ({e}). One database has one process"
+        raise AnotherWriter(text) from e
 
 
 class Store:
@@ -129,10 +144,14 @@ class Store:
         records: Iterable[Record],
         transitions: Iterable[Transition],
     ) -> None:
-        """Write a whole round, all feeds and operators, in one transaction; a part of what is to be pruned goes with it."""
+        """Write a whole round, all feeds and operators, in one transaction; a part of what is to be pruned goes with it.
+
+        Raises:
+            AnotherWriter: one of its rows is there already.
+        """
         specs: set[str] = set()
         counts: dict[tuple[str, str], int] = {}
-        with self._conn:
+        with _alone(), self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
             for one in kept:
                 self._save_kept(one, specs, counts)

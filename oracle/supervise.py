@@ -8,13 +8,15 @@ from collections.abc import Callable, Coroutine, Mapping
 
 import structlog
 
+from oracle.schedule import Fatal
+
 _log = structlog.get_logger("oracle.supervise")
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 
 
 class Supervisor:
-    """Keeps endless tasks alive until it is cancelled.
+    """Keeps endless tasks alive until it is cancelled, or until one of them ends with a fault that is fatal.
 
     Args:
         tasks: what to run, by name; each call starts it anew.
@@ -32,17 +34,27 @@ class Supervisor:
         self.deaths: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Run everything until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for name, start in self._tasks.items():
-                group.create_task(self._keep(name, start), name=name)
+        """Run everything until cancelled.
+
+        Raises:
+            Fatal: what a task ended with.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, start in self._tasks.items():
+                    group.create_task(self._keep(name, start), name=name)
+        except* Fatal as e:
+            fatal = e.exceptions[0]
+        else:
+            return
+        raise fatal
 
     async def _keep(self, name: str, start: Callable[[], Coroutine[None, None, None]]) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
                 await start()
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, Fatal):
                 raise
             except Exception:  # noqa: BLE001 - the one place where any bug is caught: logged whole, counted, restarted
                 _log.exception("a task died; it is started again", task=name, in_s=pause_s)

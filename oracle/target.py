@@ -275,8 +275,9 @@ class Target:
         if self._looked_back:
             return
         self._looked_back = True
+        newest_s = max((r.round_time_s for r in self._pusher.stored.values()), default=0)
         for one in self._voters.behind(signers, self._pusher.stored):
-            one.journal.restored(self._tools.now_ms())
+            one.journal.restored(self._tools.now_ms(), newest_s)
             self._tools.on_failed("journal_restored")
             _log.error(
                 "the store holds a round that this key must have signed and that is newer than all of its journal: the"

@@ -75,6 +75,10 @@ class Withdrawn:
         rows = self._conn.execute(sql, (after_s,))
         return [Span(operator=r[0], feed=r[1], first_s=r[2], last_s=r[3], count=r[4]) for r in rows]
 
+    def first_s(self) -> int:
+        """Oldest round_time stored, 0 if none."""
+        return int(self._conn.execute("SELECT coalesce(min(round_s), 0) FROM rounds").fetchone()[0])
+
     def pushes(self, after_s: int) -> list[tuple[str, int, str]]:
         """(target, round_time, state) of pushes of rounds after a round_time."""
         sql = "SELECT target, round_s, state FROM pushes WHERE round_s > ? ORDER BY id"

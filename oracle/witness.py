@@ -23,7 +23,7 @@ class WitnessError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """``writes``: how often the key's journal was written to. ``round_s``: newest round_time in it."""
+    """``writes``: how often the key's journal was written to. ``round_s``: newest round_time that was ever in it."""
 
     writes: int
     round_s: int
@@ -72,7 +72,8 @@ class Witness:
             fcntl.flock(self._handle, fcntl.LOCK_EX)
             before = self.told()
             if before is None or before.writes < told.writes:
-                os.pwrite(self._handle, f"{told.writes} {told.round_s}\n".ljust(_BYTES).encode(), 0)
+                newest_s = max(told.round_s, before.round_s if before is not None else 0)
+                os.pwrite(self._handle, f"{told.writes} {newest_s}\n".ljust(_BYTES).encode(), 0)
                 os.fdatasync(self._handle)
         except OSError as e:
             raise WitnessError(f"{self.path}: {e.strerror}") from e

@@ -7,18 +7,29 @@ from pathlib import Path
 
 import click
 
-from oracle.commands.shell import ABSTAINED, LAST_ROUND_S, USAGE, Exit, plan_of, printed
+from oracle.commands.shell import ABSTAINED, USAGE, Exit, plan_of, printed
+
+_FIRST_S = 1_000_000_000
+"""2001; a smaller number is a date without its dashes, or a number of something else."""
+_LAST_S = 253_402_300_799
+"""The end of the year 9999: a time that can be written down."""
+_DIGITS = 20
 
 
 def _round_or_time(_: click.Context, __: click.Parameter, text: str) -> int:
     """A round_time, or a UTC time as in the log."""
-    if text.isdigit() and int(text) <= LAST_ROUND_S:
-        return int(text)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r}: write Unix seconds, or a time such as 2026-01-31T12:00:00Z") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+    wanted = f"{text!r}: write Unix seconds, or a time such as 2026-01-31T12:00:00Z"
+    if text.isascii() and text.isdigit():
+        at_s = int(text[:_DIGITS])
+    else:
+        try:
+            at = datetime.fromisoformat(text)
+            at_s = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+        except (ValueError, OverflowError):
+            raise click.BadParameter(wanted) from None
+    if not _FIRST_S <= at_s <= _LAST_S:
+        raise click.BadParameter(f"{wanted}; no round is of that time")
+    return at_s
 
 
 @click.command()
@@ -27,17 +38,18 @@ def _round_or_time(_: click.Context, __: click.Parameter, text: str) -> int:
     help="The last round that is good: Unix seconds, or a UTC time.",
 )  # fmt: skip
 @click.option("--why", default="a clock was ahead when they were made", show_default=True, help="Is kept with them.")
+@click.option("--all", "whole", is_flag=True, help="Also where no round would be left.")
 @click.option("--yes", is_flag=True, help="Do it; without it they are only listed.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
-def disown(config_path: Path, after_s: int, why: str, yes: bool, as_json: bool) -> None:
+def disown(config_path: Path, after_s: int, why: str, whole: bool, yes: bool, as_json: bool) -> None:
     """Withdraw all stored rounds after a time: rounds go on from the last good one, and what was said stays on record.
 
     Refused while a process runs on the database.
     """
     from oracle.clock import now_ms
     from oracle.disown import disown as do_it
-    from oracle.disown import disowning
+    from oracle.disown import disowning, stamp
     from oracle.holds import sole_writer
     from oracle.store import Store
 
@@ -48,7 +60,10 @@ def disown(config_path: Path, after_s: int, why: str, yes: bool, as_json: bool) 
         store = Store(path)
         found = disowning(store, after_s)
         if not found.losses:
-            raise Exit(f"no round after {after_s} is stored", USAGE)
+            raise Exit(f"no round after {after_s} ({stamp(after_s)}) is stored", USAGE)
+        if found.first_s > after_s and not whole:
+            text = f"nothing would be left after {after_s} ({stamp(after_s)}): the first round is of {stamp(found.first_s)};"
+            raise Exit(f"{text} add --all if none of them is good", USAGE)
         if yes:
             do_it(store, found, now_ms(), why)
         store.close()

@@ -43,13 +43,11 @@ def demo(lasting_s: float, scenario: str, port: int, json_file: Path | None, fol
 def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
-    from oracle.holds import sole_writer
     from oracle.tables.schema import ConfigError
 
     plan = plan_of(config_path)
     try:
-        with sole_writer(plan.config.oracle.database):
-            until_signal(App(plan).run)
+        until_signal(App(plan).run)
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", USAGE) from None
 

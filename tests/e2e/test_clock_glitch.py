@@ -144,13 +144,11 @@ async def test_a_clock_that_is_set_while_it_runs_stops_no_rounds_and_drops_nothi
             await more(stand, 3, "rounds while it is eight days ahead")
             process.set(0)
             await more(stand, 5, "rounds at last")
-            metrics = await process.get("/metrics")
         assert left(stand, "yesterday") == 40, "what is seven days old by no true clock is kept"
         made = rounds(stand)
         assert made == sorted(set(made))
         missing = set(range(made[0], made[-1] + 1)) - set(made)
-        assert len(missing) <= 12, "a tick or two for each of five settings"
-        assert 'lrt_oracle_rounds_held_total{reason="clock_set"}' in metrics
+        assert len(missing) <= 12, "a tick or two at most for each of five settings"
         assert sum(x["event"] == "this machine's clock was set" for x in process.said()) == 5
         store = Store(stand.folder / "oracle.db")
         assert all(c.ok for c in verify(store, FEED, made[-1]))
@@ -179,7 +177,7 @@ async def test_rounds_from_ahead_hold_all_others_until_they_are_disowned(tmp_pat
     async with stand_with_market(tmp_path) as (stand, _):
         old_rounds(stand, "alpha", -2 * HOUR_S)
         process = Process(stand, tmp_path)
-        args = ["--config", str(stand.config), "disown", "--after", str(int(time.time())), "--yes"]
+        args = ["--config", str(stand.config), "disown", "--after", str(int(time.time())), "--all", "--yes"]
         async with process.running(0):
             await until(lambda: "future_rounds" in process.reasons(), "that it says why no round is made")
             assert rounds(stand) == []

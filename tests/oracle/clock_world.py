@@ -21,6 +21,9 @@ class World:
     wall_ahead_ms: int = 0
     venues: bool = True
     blocks: bool = False
+    names: tuple[str, ...] = ("kraken", "coinbase", "binance")
+    lies_ms: tuple[int, ...] = ()
+    flaps_ms: int = 0
     last_round_s: int = 0
     seed: int = 1
     true_ms: int = T0_MS
@@ -45,6 +48,7 @@ class World:
         """So many seconds pass."""
         for _ in range(seconds):
             self.true_ms += 1_000
+            self.wall_ahead_ms = self.flaps_ms - self.wall_ahead_ms if self.flaps_ms else self.wall_ahead_ms
             self._speak()
             look = self.clock.look()
             if look.set_by_ms or look.followed_ms:
@@ -52,7 +56,7 @@ class World:
             number = self.clock.now_ms() // (self.interval_s * 1_000)
             if number != self.number:
                 self.number = number
-                self._beat(self.pending or look)
+                self._beat(self.pending if self.pending and (self.pending.followed_ms or not look.backed) else look)
                 self.pending = None
             if (held := self.silence.due(self.clock.monotonic_ms())) is not None:
                 self.said.append((self.true_ms, held.why))
@@ -60,8 +64,10 @@ class World:
     def _speak(self) -> None:
         now_ms = self.clock.now_ms()
         if self.venues:
-            for name in ("kraken", "coinbase", "binance"):
+            for name in self.names:
                 self.clock.watch.stated(name, self.true_ms - self.rng.randrange(20, 300), now_ms)
+        for i, lie_ms in enumerate(self.lies_ms):
+            self.clock.watch.stated(f"liar{i}", self.true_ms + lie_ms, now_ms)
         if self.blocks and self.true_ms % BLOCK_MS < 1_000:
             block_ms = self.true_ms // BLOCK_MS * BLOCK_MS - self.rng.randrange(4) * BLOCK_MS
             self.clock.watch.block("ethereum", block_ms, now_ms)

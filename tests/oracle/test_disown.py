@@ -228,6 +228,44 @@ def test_the_command_lists_first_and_does_it_with_yes(tmp_path: Path) -> None:
     assert "write Unix seconds" in called(path, "disown", "--after", "yesterday").stderr
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20261130",
+        "2",
+        "²",
+        "٢٠٢٦",
+        "999999999",
+        "253402300800",
+        "9" * 30,
+        "9" * 5_000,
+        "-5",
+        "0001-01-01",
+        "1969-12-31",
+        "",
+    ],
+)
+def test_what_is_no_time_of_a_round_is_no_time(tmp_path: Path, text: str) -> None:
+    path, _ = written(tmp_path)
+    refused = called(path, "disown", f"--after={text}", "--yes")
+    assert refused.exit_code == 2, refused.stderr
+    assert "write Unix seconds" in refused.stderr
+
+
+def test_the_time_is_told_as_it_was_understood_and_the_last_round_goes_only_when_that_is_said(tmp_path: Path) -> None:
+    path, after = written(tmp_path)
+    assert "after    1700000002 (2023-11-14T22:13:22Z)\n" in called(path, "disown", "--after", after).stdout
+    compact = called(path, "disown", "--after", "20231114T221322", "--json")
+    assert json.loads(compact.stdout)["after_time"] == "2023-11-14T22:13:22Z"
+    for more in ((), ("--yes",)):
+        refused = called(path, "disown", "--after", str(S0 - 1), *more)
+        assert refused.exit_code == 2
+        assert "nothing would be left after 1699999999 (2023-11-14T22:13:19Z)" in refused.stderr
+        assert "add --all" in refused.stderr
+    assert called(path, "disown", "--after", str(S0), "--yes").exit_code == 0, "the first one is left"
+    assert called(path, "disown", "--after", str(S0 - 1), "--all", "--yes").exit_code == 0
+
+
 def test_one_database_has_one_process_and_readers_go_on(tmp_path: Path) -> None:
     path, after = written(tmp_path)
     code = (
