@@ -83,7 +83,8 @@ def pause(whole: WholeSet, *indexes: int) -> None:
 
 def resume(whole: WholeSet, *indexes: int) -> None:
     whole.evm.ok(whole.store, "resume", list(indexes))
-    whole.model.paused -= set(indexes)
+    for index in indexes:
+        whole.model.resume(index)
 
 
 # --------------------------------------------------------------------------------------------------------------- time
