@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import coincurve
 import pytest
@@ -17,7 +18,7 @@ from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
 from oracle.onchain.chain import StoreClient, StoreRefuses, push_data
 from oracle.onchain.deploy import ClassLimits, Deployer, StoreSettings
-from oracle.onchain.mirror import StoreLimits, Write, acceptable, after, keeps, open_gap
+from oracle.onchain.mirror import StoreLimits, Write, acceptable, after, keeps, lands, open_gap
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
 from oracle.status import Status, Why
@@ -30,7 +31,7 @@ REFUSALS = {
 }  # fmt: skip
 MET = {
     "NothingNew", "both prices", "one price held", "both held", "kept", "a lower rate of a halt", "inside a gap",
-    "a better status waits", "begins to wait", "lands, and the next wait begins",
+    "a better status waits", "begins to wait", "lands, and the next wait begins", "of its own round", "of its own round, in part",
 }  # fmt: skip
 
 
@@ -71,6 +72,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
         )
         async with Chain(node.url) as chain:
             now_s, prices = (await client.head()).time_s, (10**18, 10**18)
+            newest: Report | None = None
             for turn in range(240):
                 now_s += rng.choice((1, 1, 1, 2, 2, 3, 5, 6, 12, 40) if turn % 60 <= 45 else (7, 8, 9))
                 await chain.rpc("evm_setNextBlockTimestamp", now_s)
@@ -88,6 +90,11 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                         stored.redemption_wad * (10_000 + moved[1]) // 10_000,
                     )
                 fresh = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), prices, status, rng)
+                if newest is not None and not falling and rng.random() < 0.4:
+                    # of the round that landed once more, by others: with all signatures most often
+                    lower = Wad(newest.redemption_wad * 9 // 10)
+                    strong, other = rng.random() < 0.9, replace(newest, status_only=True, redemption_wad=lower)
+                    fresh = newest if rng.random() < 0.4 else other
                 limits = await limits_of(client, strong=strong)
                 refused = acceptable(stored, fresh, block_time_s=now_s, limits=limits)
                 data, nonce = push_data(signed(domain, fresh, 3 if strong else 2)), await client.next_nonce()
@@ -105,6 +112,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 while landed is None:
                     landed = await client.receipt(tx.tx_hash)
                 assert landed.ok, (turn, landed)
+                newest = fresh
                 write, beside = after(stored, fresh, limits), await client.beside(0, (await client.head()).number)
                 assert await client.stored(0) == write.report, turn
                 assert (beside.market, beside.redemption) == (write.market, write.redemption), turn
@@ -121,6 +129,8 @@ def what(stored: Report | None, fresh: Report, limits: StoreLimits, write: Write
         yield "begins to wait"
     if stored is None:
         return
+    if stored.round_time_s == fresh.round_time_s:
+        yield "of its own round" + (", in part" if sum(lands(stored, fresh, limits)) < 2 and held else "")
     if keeps(fresh):
         yield "kept" if write.report.redemption_wad == stored.redemption_wad else "a lower rate of a halt"
     if open_gap(stored, fresh, limits) is not None:
