@@ -54,6 +54,12 @@ def report(at_s: int, prices: tuple[int, int], status: Status, rng: random.Rando
     )  # fmt: skip
 
 
+def once_more(newest: Report, rng: random.Random) -> tuple[Report, bool]:
+    """Of the round that landed, by others; and whether by all, as most often."""
+    strong, lower = rng.random() < 0.9, Wad(newest.redemption_wad * 9 // 10)
+    return newest if rng.random() < 0.4 else replace(newest, status_only=True, redemption_wad=lower), strong
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
     rng, seen = random.Random(seed), Counter[str]()
@@ -91,10 +97,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                     )
                 fresh = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), prices, status, rng)
                 if newest is not None and not falling and rng.random() < 0.4:
-                    # of the round that landed once more, by others: with all signatures most often
-                    lower = Wad(newest.redemption_wad * 9 // 10)
-                    strong, other = rng.random() < 0.9, replace(newest, status_only=True, redemption_wad=lower)
-                    fresh = newest if rng.random() < 0.4 else other
+                    fresh, strong = once_more(newest, rng)
                 limits = await limits_of(client, strong=strong)
                 refused = acceptable(stored, fresh, block_time_s=now_s, limits=limits)
                 data, nonce = push_data(signed(domain, fresh, 3 if strong else 2)), await client.next_nonce()

@@ -375,10 +375,16 @@ def status_of(old: Token, item: Item, *, inside: bool) -> tuple[int, int] | None
 def once_more(old: Token, item: Item, limits: Limits) -> Token | None:
     """The token after an item of its own round by the step threshold's weight: it lands what waits and is looked at."""
     lands = [
-        kept is not None and kept.wait is not None and not (item.only and (w == MARKET or item.prices[w] >= old.prices[w]))
+        kept is not None
+        and kept.wait is not None
+        and not (item.only and (w == MARKET or item.prices[w] >= old.prices[w]))
         for w, kept in enumerate(old.kept)
     ]
-    gap = old.gap if old.gap is not None and old.gap.opened_s < old.round_time < old.gap.opened_s + limits.min_gap_s else None
+    gap = (
+        old.gap
+        if old.gap is not None and old.gap.opened_s < old.round_time < old.gap.opened_s + limits.min_gap_s
+        else None
+    )
     asked = status_of(old, item, inside=gap is not None)
     if asked is None or not any(lands):
         return None

@@ -156,7 +156,9 @@ def test_a_block_moves_a_price_no_further_than_check_says(side: int) -> None:
     steps, crosses = reach(GAP_S, MAX_AGE_S)
     step = Fraction(side * STEP_BPS, 10_000)
     most = (1 + step) ** (steps + crosses) / (1 - step) ** crosses
-    reached = {(before_s, idle_s): walked(side, before_s, idle_s) for before_s in range(GAP_S + 1) for idle_s in (0, 1, 4)}
+    reached = {
+        (before_s, idle_s): walked(side, before_s, idle_s) for before_s in range(GAP_S + 1) for idle_s in (0, 1, 4)
+    }
     worst = (max if side > 0 else min)(reached.values())
     assert abs(worst / most - 1) < Fraction(1, 10**12)
     assert reached[GAP_S - 1, 0] == worst, "a gap of which one second is left"

@@ -150,7 +150,7 @@ def test_what_lands_late_of_a_round_leaves_the_rest_of_it(whole: WholeSet) -> No
     assert (word & sum(HELD_BITS), status(word)) == (0, 1)
 
 
-def test_nothing_lands_in_a_pause_and_what_waited_before_it_begins_anew(whole: WholeSet) -> None:
+def test_nothing_lands_in_a_pause_and_what_waited_before_it_begins_anew() -> None:
     """Seven times the price, signed by the threshold alone, a pause of a day: nobody could sign against it in that time."""
     far = packed(BOTH, (7 * WAD, 7 * WAD))
     for paused in (True, False):

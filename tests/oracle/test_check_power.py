@@ -66,7 +66,10 @@ def test_the_walk_is_the_document_s_example() -> None:
 def test_the_walk_is_what_the_window_of_one_block_holds(gap_s: int, step_bps: int, shown: tuple[int, str, int]) -> None:
     """Counted by going through the window from every phase of a gap, in fractions."""
     up, down = (
-        max((walked(gap_s, Fraction(sign * step_bps, 10_000), ago) for ago in range(gap_s + 1)), key=lambda r: r if sign > 0 else -r)
+        max(
+            (walked(gap_s, Fraction(sign * step_bps, 10_000), ago) for ago in range(gap_s + 1)),
+            key=lambda r: r if sign > 0 else -r,
+        )
         for sign in (1, -1)
     )
     steps, text, fall = shown
@@ -118,7 +121,10 @@ def test_signers_that_were_removed_count_nowhere_and_s_out_of_reach_is_told_on_e
     found = {c["what"]: c for c in costs(gone)}
     assert (found["a crash delayed"]["weight"], found["a crash delayed"]["operators"]) == ("0", 0)
     assert found["a crash delayed"]["note"] == "S is out of reach: each crash waits"
-    assert (found["any price at once"]["bond"], found["any price at once"]["note"]) == (None, "all of them do not reach it")
+    assert (found["any price at once"]["bond"], found["any price at once"]["note"]) == (
+        None,
+        "all of them do not reach it",
+    )
     assert [found[w]["operators"] for w in ("no news", "two prices for one round")] == [1, 3]
     assert max(c["operators"] for c in found.values()) == 3, "who has no weight is nobody"
     (told,) = document(gone)["cautions"]
