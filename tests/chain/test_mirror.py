@@ -25,6 +25,7 @@ from oracle.status import Status, Why
 from oracle.types import Report
 
 pytestmark = pytest.mark.chain
+STATES = (Status.OK, Status.OK, Status.WATCH, Status.DEPEG, Status.HALT)
 MOVES = (0, 1, 30, -30, 499, 500, 501, -500, -501, 900)
 REFUSALS = {
     "NothingNew": ("later one", "ends with the gap", "could keep", "paused"), "TooOld": ("old,",), "TooFarAhead": ("ahead,",)
@@ -52,6 +53,12 @@ def report(at_s: int, prices: tuple[int, int], status: Status, rng: random.Rando
         why=Why.NONE, round_time_s=at_s, market_age_s=rng.randrange(5), redemption_age_h=rng.randrange(3),
         status_only=status is Status.HALT or rng.random() < 0.05,
     )  # fmt: skip
+
+
+async def ok(client: StoreClient, tx_hash: str) -> bool:
+    while (landed := await client.receipt(tx_hash)) is None:
+        pass
+    return landed.ok
 
 
 def once_more(newest: Report, rng: random.Random) -> tuple[Report, bool]:
@@ -86,7 +93,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 falling = turn % 60 > 45  # signed by the threshold alone, each round beyond the step of the one before
                 strong = rng.random() < 0.2 and not falling
                 stored = await client.stored(0)
-                status = rng.choice((Status.OK, Status.OK, Status.WATCH, Status.DEPEG, Status.HALT))
+                status = rng.choice(STATES)
                 if falling and stored is not None:
                     status, prices = Status.DEPEG, (prices[0] * 94 // 100 or 1, stored.redemption_wad)
                 elif stored is not None and rng.random() < 0.6:
@@ -95,9 +102,9 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                         stored.market_wad * (10_000 + moved[0]) // 10_000,
                         stored.redemption_wad * (10_000 + moved[1]) // 10_000,
                     )
-                fresh = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), prices, status, rng)
-                if newest is not None and not falling and rng.random() < 0.4:
-                    fresh, strong = once_more(newest, rng)
+                first = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), prices, status, rng)
+                again = not falling and rng.random() < 0.4
+                fresh, strong = once_more(newest, rng) if newest is not None and again else (first, strong)
                 limits = await limits_of(client, strong=strong)
                 refused = acceptable(stored, fresh, block_time_s=now_s, limits=limits)
                 data, nonce = push_data(signed(domain, fresh, 3 if strong else 2)), await client.next_nonce()
@@ -111,10 +118,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 await chain.rpc("evm_setNextBlockTimestamp", now_s + 1)
                 await client.broadcast(tx.raw)
                 now_s += 1
-                landed = None
-                while landed is None:
-                    landed = await client.receipt(tx.tx_hash)
-                assert landed.ok, (turn, landed)
+                assert await ok(client, tx.tx_hash), turn
                 newest = fresh
                 write, beside = after(stored, fresh, limits), await client.beside(0, (await client.head()).number)
                 assert await client.stored(0) == write.report, turn

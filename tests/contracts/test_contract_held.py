@@ -240,7 +240,7 @@ def test_a_far_rate_ages_the_rate_that_stands_until_it_lands_over_the_real_store
     assert real.evm.ok(real.strict, "trouble") == 0
 
 
-def test_every_read_of_a_record_says_which_price_is_held_over_the_real_store() -> None:
+def test_every_read_of_a_record_says_which_price_is_held() -> None:
     """`latest`, `latestAt` and a view's `report` re-stamp nothing: bit 0 the market, bit 1 the redemption, as in the slot."""
     real = Real()
     far, near = WAD * 8 // 10, WAD

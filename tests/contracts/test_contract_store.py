@@ -302,7 +302,14 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         ("WrongPresence", 2),
         ("NothingNew",),
     ]
-    elsewhere = {"BadClass", "BadLimits", "NotGuardian", "SecondRound", "UnknownFunction"}  # in test_contract_safety
+    elsewhere = {
+        "BadClass",
+        "BadLimits",
+        "NotGuardian",
+        "SecondRound",
+        "UnknownFunction",
+        "TooLate",
+    }  # in _safety and _epochs
     assert {g[0] for g in got} | elsewhere == {name for name, _ in errors("PriceStore").values()}
 
 
