@@ -63,7 +63,8 @@ contract PriceStore is StoreSigners, StoreItems {
     }
 
     /// @notice Take a batch. An item that is not newer than what is stored or is paused is skipped, as is one that would end
-    ///         a halt inside a gap; if all are, it reverts. A price that is too far away is held, one that nobody looked at
+    ///         a halt inside a gap; if all are, it reverts. Of the stored round itself, one by the step threshold's weight
+    ///         lands the prices that wait: whoever landed it before with fewer signatures put off nothing. A price that is too far away is held, one that nobody looked at
     ///         again leaves the one that stands.
     /// @param batch epoch, roundTime and items, as operators signed them
     /// @param signatures at least the threshold's weight of them, ascending by signer

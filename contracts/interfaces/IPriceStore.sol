@@ -8,9 +8,11 @@ interface IPriceStore {
     /// @param redemption what the protocol owes, quote per base times 1e18
     /// @param spreadBps confidence around the market price, at most 16,383
     /// @param status low half: 1 ok, 2 watch, 3 depeg, 4 halt; high half: class of the reason
-    /// @param roundTime when the operators looked, Unix seconds; strictly increasing per token
+    /// @param roundTime when the operators looked, Unix seconds; it never decreases
     /// @param marketAgeS age of the oldest market input at roundTime, rounded up, saturating
     /// @param redemptionAgeH hours since the redemption rate last changed, rounded up, saturating
+    /// @param held bit 0: the market, bit 1: the redemption is not of roundTime but older, as another is signed or nobody
+    ///        looked; the low 32 bits of `heldAt` say when it was true
     struct Report {
         uint88 market;
         uint88 redemption;
@@ -19,6 +21,7 @@ interface IPriceStore {
         uint32 roundTime;
         uint16 marketAgeS;
         uint8 redemptionAgeH;
+        uint8 held;
     }
 
     /// @notice How a token may move.
@@ -45,7 +48,8 @@ interface IPriceStore {
             uint8 status,
             uint32 roundTime,
             uint16 marketAgeS,
-            uint8 redemptionAgeH
+            uint8 redemptionAgeH,
+            uint8 held
         );
     /// @notice The word as it is kept, for views that decode it themselves. Low 32 bits 0: no data yet. Bits 79 and 78 say
     ///         that the market or the redemption is held: another is signed, or nobody looked; see `heldAt`.

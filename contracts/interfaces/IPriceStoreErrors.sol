@@ -39,6 +39,8 @@ interface IPriceStoreErrors {
     /// @notice No signer set waits for its signatures: there is none to come, it has them or needs none, or it begins
     ///         within 30 s. Set the signers again.
     error NothingToArm();
+    /// @notice The next set begins within 30 s, and for certain: too late to take weight from it.
+    error TooLate(uint256 activeAt);
     /// @notice More than maxPushAgeS before the block.
     error TooOld(uint256 roundTime, uint256 blockTime);
     /// @notice More than 30 s after the block.
@@ -53,7 +55,7 @@ interface IPriceStoreErrors {
     error BadSpread(uint256 index, uint256 spreadBps);
     /// @notice A price that the token has not, or not one that it has; when registered, neither.
     error WrongPresence(uint256 index);
-    /// @notice Every item is not newer than what is stored, paused, a first one without prices, or would end a halt inside
-    ///         a gap.
+    /// @notice Every item is not newer than what is stored (nor of its round with prices that wait and the step threshold's
+    ///         weight), paused, a first one without prices, or would end a halt inside a gap.
     error NothingNew();
 }

@@ -58,11 +58,12 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
         report.marketAgeS = uint16(word >> 40);
         report.redemptionAgeH = uint8(word >> 32);
         report.roundTime = uint32(word);
+        report.held = uint8(((word >> 79) & 1) | ((word >> 77) & 2));
     }
 
     /// @inheritdoc IPriceStore
     /// @dev Solidity's own decoder and encoder cost some 500 gas more.
-    function latestAt(uint16 index) external view returns (uint88, uint88, uint16, uint8, uint32, uint16, uint8) {
+    function latestAt(uint16 index) external view returns (uint88, uint88, uint16, uint8, uint32, uint16, uint8, uint8) {
         assembly ("memory-safe") {
             let word := sload(index)
             if iszero(and(word, LOW_32)) { word := 0 }
@@ -73,7 +74,8 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
             mstore(0x100, and(word, LOW_32))
             mstore(0x120, and(shr(40, word), 0xffff))
             mstore(0x140, and(shr(32, word), 0xff))
-            return(0x80, 224)
+            mstore(0x160, or(and(shr(79, word), 1), and(shr(77, word), 2)))
+            return(0x80, 256)
         }
     }
 
@@ -184,15 +186,24 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
         }
     }
 
-    /// @notice Let tokens be written again. Each stays in halt until its next round.
+    /// @notice Let tokens be written again. Each stays in halt until its next round; what waited before the pause begins anew.
     function resume(uint16[] calldata indexes) external onlyOwner {
         for (uint256 i; i < indexes.length; ++i) {
-            slots[indexes[i]] &= ~PAUSED;
-            emit Resumed(indexes[i]);
+            uint16 index = indexes[i];
+            uint256 word = slots[index];
+            if (word & PAUSED != 0) _endWaits(index, word);
+            slots[index] = word & ~PAUSED;
+            emit Resumed(index);
         }
     }
 
     // ----------------------------------------------------------------------------------------------------- helpers
+
+    /// @dev Nobody could sign against what waited while nothing was written. When the prices that stand were true stays.
+    function _endWaits(uint256 index, uint256 word) private {
+        if (word & MARKET_HELD != 0) held[index] &= LOW_32;
+        if (word & REDEMPTION_HELD != 0) held[FIELD + index] &= LOW_32;
+    }
 
     /// @dev Without the check of a bound that 16 bits keep by themselves.
     function _slot(uint16 index) private view returns (uint256 word) {

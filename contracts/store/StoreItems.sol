@@ -14,6 +14,7 @@ abstract contract StoreItems is StoreFeeds {
     uint256 private constant OPENED_AT = 32;
     uint256 private constant STATUS_ONLY = PAUSED; // in an item that bit says that nobody looked at the prices
     uint256 private constant OUT_OF_RANGE = (11 << 4) | 2; // watch, with the class of its reason
+    uint256 private constant STALE = (2 << 4) | 2; // the same of ok where nobody looked at the prices
 
     /// @notice This price waits: what is signed is too far from the one in the slot. `price` lands once `since` is
     ///         stepWaitS ago, the least far one of all that was signed from then on.
@@ -33,6 +34,8 @@ abstract contract StoreItems is StoreFeeds {
         uint256 waitS;
         bool strong; // the step threshold's weight signed
         bool statusOnly;
+        bool again; // of the slot's own round
+        bool landed; // a price of such an item did
         bool far; // a price waits
     }
 
@@ -47,18 +50,22 @@ abstract contract StoreItems is StoreFeeds {
         uint256 signedAt; // when that was true
     }
 
-    /// @dev What to write of an item that is not plain; 0 for nothing.
+    /// @dev What to write of an item that is not plain; 0 for nothing. Signatures are no part of what is signed: anybody may
+    ///      land a batch with fewer of them than it has. So one of the slot's own round, signed by the step threshold's
+    ///      weight, still lands the prices that wait.
     function _special(uint256 index, uint256 old, uint256 fresh, bool strong) internal returns (uint256) {
         if (old == 0) revert UnknownIndex(index);
         uint256 oldTime = old & LOW_32;
-        if (fresh & LOW_32 <= oldTime || old & PAUSED != 0) return 0;
+        if (fresh & LOW_32 < oldTime || old & PAUSED != 0) return 0;
+        bool again = fresh & LOW_32 == oldTime;
+        if (again && (!strong || old & (MARKET_HELD | REDEMPTION_HELD) == 0)) return 0;
         _checkItem(index, old, fresh);
         bool statusOnly = fresh & STATUS_ONLY != 0 || _state(fresh) == HALT;
         fresh &= ~STATUS_ONLY;
         if (oldTime == 0) return statusOnly ? 0 : fresh;
         uint256 limits = _limits(index);
         uint256 gap = _openGap(index, old, fresh & LOW_32, uint16(limits));
-        uint256 status = _status(old, fresh, gap != 0);
+        uint256 status = _status(old, fresh, statusOnly, gap != 0);
         if (status == 0) return 0;
         Item memory item = Item({
             index: index,
@@ -70,6 +77,8 @@ abstract contract StoreItems is StoreFeeds {
             waitS: _wait(index),
             strong: strong,
             statusOnly: statusOnly,
+            again: again,
+            landed: false,
             far: false
         });
         return _settle(item);
@@ -85,7 +94,7 @@ abstract contract StoreItems is StoreFeeds {
     }
 
     /// @dev The gap that is open at a roundTime, with its anchors and when it opened; 0 for none. A write that took no price
-    ///      opened none: it left every price held.
+    ///      opened none: it left every price held. One that this very round opened binds the rounds after it.
     function _openGap(uint256 index, uint256 old, uint256 roundTime, uint256 minGapS) private view returns (uint256 gap) {
         uint256 oldTime = old & LOW_32;
         if (roundTime >= oldTime + minGapS) return 0;
@@ -94,12 +103,15 @@ abstract contract StoreItems is StoreFeeds {
             bool moved = (old & MARKET != 0 && old & MARKET_HELD == 0) || (old & REDEMPTION != 0 && old & REDEMPTION_HELD == 0);
             gap = moved ? (old & (MARKET | REDEMPTION)) | (oldTime << OPENED_AT) : 0;
         }
-        if (roundTime >= uint32(gap >> OPENED_AT) + minGapS) gap = 0;
+        uint256 openedAt = uint32(gap >> OPENED_AT);
+        if (roundTime == openedAt || roundTime >= openedAt + minGapS) gap = 0;
     }
 
-    /// @dev The status byte to write. A better state waits for the end of the gap, and out of a halt the item with it: 0.
-    function _status(uint256 old, uint256 fresh, bool inside) private pure returns (uint256) {
-        if (!inside || _state(fresh) >= _state(old)) return uint8(fresh >> STATUS_AT);
+    /// @dev The status byte to write. Not ok where nobody looked at the prices. A better state waits for the end of the gap,
+    ///      and out of a halt the item with it: 0.
+    function _status(uint256 old, uint256 fresh, bool statusOnly, bool inside) private pure returns (uint256 status) {
+        status = statusOnly && _state(fresh) == 1 ? STALE : uint8(fresh >> STATUS_AT);
+        if (!inside || status & 0x07 >= _state(old)) return status;
         return _state(old) == HALT ? 0 : uint8(old >> STATUS_AT);
     }
 
@@ -107,6 +119,7 @@ abstract contract StoreItems is StoreFeeds {
     function _settle(Item memory item) private returns (uint256 word) {
         _price(item, 0);
         _price(item, 1);
+        if (item.again && !item.landed) return 0;
         word = item.word;
         if (item.far && _state(word) == 1) word = (word & ~(uint256(0xff) << STATUS_AT)) | (OUT_OF_RANGE << STATUS_AT);
         if (item.gap != 0) gaps[item.index] = (item.gap & ~LOW_32) | (item.fresh & LOW_32);
@@ -117,7 +130,13 @@ abstract contract StoreItems is StoreFeeds {
     function _price(Item memory item, uint256 field) private {
         Price memory p = _priceOf(item, field);
         if (p.stands == 0) return;
-        if (item.statusOnly && (field == 0 || p.signed >= p.stands)) return _keep(item, p, _waiting(item, p) & ~LOW_32);
+        bool unseen = item.statusOnly && (field == 0 || p.signed >= p.stands);
+        if (item.again) {
+            if (unseen || uint32(_waiting(item, p) >> 32) == 0) return _leave(item, p);
+            item.landed = true;
+            return _anchor(item, p.at, p.signed);
+        }
+        if (unseen) return _keep(item, p, _waiting(item, p) & ~LOW_32);
         uint256 from = item.gap == 0 ? p.stands : uint88(item.gap >> p.at);
         if (_isNear(from, p.signed, item.stepBps)) return;
         if (item.strong) return _anchor(item, p.at, p.signed);
@@ -184,9 +203,22 @@ abstract contract StoreItems is StoreFeeds {
             word |= _max(uint8(item.old >> 32), uint8(item.fresh >> 32)) << 32;
         }
         item.word = word;
+        _tell(item, p, waiting);
+    }
+
+    /// @dev What follows from a price that waits, if one does.
+    function _tell(Item memory item, Price memory p, uint256 waiting) private {
         if (uint32(waiting >> 32) == 0) return;
         item.far = true;
         emit Held(uint16(item.index), p.at == MARKET_AT ? 0 : 1, waiting >> 168, uint32(waiting >> 32));
+    }
+
+    /// @dev Of the slot's own round: what does not wait, or is not looked at, stays as it is in the slot.
+    function _leave(Item memory item, Price memory p) private {
+        uint256 mask = (uint256(type(uint88).max) << p.at) | p.bit;
+        mask |= p.at == MARKET_AT ? (MAX_SPREAD << SPREAD_AT) | (MAX_AGE << AGE_AT) : uint256(0xff) << 32;
+        item.word = (item.word & ~mask) | (item.old & mask);
+        _tell(item, p, _waiting(item, p));
     }
 
     /// @dev Inside a gap, what comes by another right than nearness is what nearness is measured from until its end.

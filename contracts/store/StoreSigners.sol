@@ -43,7 +43,7 @@ abstract contract StoreSigners is StoreSignatures {
     /// @notice Storage has moved on to this epoch, which was in force before; rounds of the one before are taken until
     ///         `overlapEnds`.
     event EpochStarted(uint48 indexed epoch, uint256 overlapEnds);
-    /// @notice Signers at these indexes have no weight any more in this epoch.
+    /// @notice Signers at these indexes have no weight any more in this epoch; one that is to come is armed no more.
     event SignersRemoved(uint48 indexed epoch, uint8[] indexes);
 
     constructor(
@@ -102,17 +102,29 @@ abstract contract StoreSigners is StoreSignatures {
     }
 
     /// @notice Take the weight of some signers at once, in the epoch that they are in. Thresholds stay, so that any two
-    ///         batches still have a signer in common.
+    ///         batches still have a signer in common. Whoever armed the next set may be the ones who lose it: it must be
+    ///         armed anew.
     /// @param epoch present, next, or the one before
     /// @param indexes of the signers in that set
     function removeSigners(uint48 epoch, uint8[] calldata indexes) external {
         if (msg.sender != setOwner && msg.sender != owner) revert NotSetOwner(msg.sender);
         _moveOn();
         if (epoch == _epochOf(set)) set = _without(set, indexes);
-        else if (epoch != 0 && epoch == _epochOf(nextSet)) nextSet = _without(nextSet, indexes);
+        else if (epoch != 0 && epoch == _epochOf(nextSet)) _removeFromNext(indexes);
         else if (epoch != 0 && epoch == _epochOf(previousSet)) previousSet = _without(previousSet, indexes);
         else revert WrongEpoch(epoch, _epochOf(set));
         emit SignersRemoved(epoch, indexes);
+    }
+
+    /// @dev Known ends are never taken back within 30 s: rounds of either set could be signed for that time already.
+    function _removeFromNext(uint8[] calldata indexes) private {
+        uint256 next = nextSet;
+        nextSet = _without(next, indexes);
+        uint256 current = set;
+        uint256 ends = current >> TIME_AT;
+        if (ends == NEVER || current & EMERGENCY != 0 || indexes.length == 0) return;
+        if (block.timestamp + MAX_AHEAD_S >= ends) revert TooLate(ends);
+        set = current | (NEVER << TIME_AT);
     }
 
     // --------------------------------------------------------------------------------------------------------- read

@@ -17,6 +17,9 @@ from oracle.tables.stores import LOCAL_CHAINS, cautions
 
 _HUNDRED = 100
 _MOST_PERCENT = 100_000
+_NEVER_STRONG = "S is out of reach: each crash waits"
+_LEAST_CROSSED_S = 3
+"""Of a gap: a write that opens it, one that goes to its far end, one that comes back in the next block."""
 _ASKED = ("curator", "arbiter", "treasury", "slasher")
 
 
@@ -34,6 +37,16 @@ class Group:
     def total(self) -> int:
         """All weight."""
         return sum(m.weight for m in self.members)
+
+    @property
+    def voters(self) -> tuple[Member, ...]:
+        """Members with weight: one that was removed keeps its place, and nothing else."""
+        return tuple(m for m in self.members if m.weight)
+
+    @property
+    def never_strong(self) -> bool:
+        """Whether all together do not reach the step threshold, as after a removal: it stays where it was."""
+        return self.total < self.strong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,22 +114,24 @@ def costs(facts: StoreFacts) -> list[dict[str, Any]]:
     """What each wrong takes: weight, the fewest operators, and their bond."""
     group = facts.group
     slashed = "slashed only for a contradiction"
+    delayed = _NEVER_STRONG if group.never_strong else "refusing; it lands within two waits; no bond"
+    at_once = "all of them do not reach it" if group.never_strong else slashed
     return [
         _cost(group, "no news", group.total - group.threshold + 1, "refusing costs the rewards, no bond"),
-        _cost(group, "a crash delayed", group.total - group.strong + 1, "refusing; it lands within two waits; no bond"),
+        _cost(group, "a crash delayed", max(0, group.total - group.strong + 1), delayed),
         _twice(group),
         _cost(group, "a price beyond the step, after its wait", group.threshold, slashed),
-        _cost(group, "any price at once", group.strong, slashed),
+        _cost(group, "any price at once", group.strong, at_once),
     ]
 
 
 def _cost(group: Group, what: str, weight: int, note: str) -> dict[str, Any]:
-    bond, exact = cheapest(group.members, weight) or (None, False)
-    return _row(what, weight, fewest(group.members, weight), bond, note, exact=exact)
+    bond, exact = cheapest(group.voters, weight) or (None, False)
+    return _row(what, weight, fewest(group.voters, weight), bond, note, exact=exact)
 
 
 def _twice(group: Group) -> dict[str, Any]:
-    operators, bond, exact = twice(group.members, group.threshold)
+    operators, bond, exact = twice(group.voters, group.threshold)
     weight = 2 * group.threshold - group.total
     return _row("two prices for one round", weight, operators, bond, "slashed by anybody's proof", exact=exact)
 
@@ -146,7 +161,7 @@ def _roles(facts: StoreFacts) -> Iterator[_Row]:
     )  # fmt: skip
     yield (
         "operators below the threshold", f"weight below {group.threshold} of {group.total}", "refuse to sign", 0,
-        f"no news, once weight {silent} ({counted(fewest(group.members, silent))}) refuses: views grow old",
+        f"no news, once weight {silent} ({counted(fewest(group.voters, silent))}) refuses: views grow old",
     )  # fmt: skip
     yield (
         "operators of at least the threshold", f"weight {group.threshold}", "any status at once; prices within the step", 0,
@@ -209,7 +224,8 @@ def _walk(limits: Limits, max_push_age_s: int) -> str:
     """How far the threshold can walk a price, and how soon it is anywhere.
 
     Two steps a gap: one with which it opens, one inside of it; in a gap of which only its first second lies in the block's
-    window there is room for the first.
+    window there is room for the first. A gap may be open when the block begins, and the price at its far end (see
+    ``reach``).
     A block takes every round from max_push_age_s before it to MAX_AHEAD_S after it: there the first steps come at once,
     and so does a price whose wait fits in. Whole percents, rounded to the nearest.
     """
@@ -217,21 +233,33 @@ def _walk(limits: Limits, max_push_age_s: int) -> str:
     where = f"class {limits.number}: twice {limits.step_bps} bps every {limits.min_gap_s} s of round times"
     if limits.step_wait_s <= window_s:
         return f"{where}; any price in one block, as {limits.step_wait_s} s of standing by it fit into its {window_s} s"
-    gaps, left_s = divmod(window_s, limits.min_gap_s)
-    in_gap = min(2, limits.min_gap_s)  # a gap of one second has no second inside
-    steps = in_gap * gaps + (in_gap if left_s else 1)
-    up, down = _percent(BPS + limits.step_bps, steps) - _HUNDRED, _HUNDRED - _percent(BPS - limits.step_bps, steps)
-    most = f"{up} % up" if up <= _MOST_PERCENT else f"over {_MOST_PERCENT} % up"
+    steps, crosses = reach(limits.min_gap_s, max_push_age_s)
+    up, down = (_percent(limits.step_bps * side, steps, crosses=crosses) for side in (1, -1))
+    most = f"{up - _HUNDRED} % up" if up - _HUNDRED <= _MOST_PERCENT else f"over {_MOST_PERCENT} % up"
+    across = " after a gap that was open before, from end to end" if crosses else ""
     return (
-        f"{where}, of which one block takes {steps} ({most} or {down} % down); "
+        f"{where}, of which one block takes {steps}{across} ({most} or {_HUNDRED - down} % down); "
         f"or any price after {limits.step_wait_s} s of standing by it"
     )
 
 
-def _percent(bps: int, steps: int) -> int:
-    """What so many steps make of 100, to the nearest."""
-    now: int = bps**steps
-    before: int = BPS**steps
+def reach(min_gap_s: int, max_push_age_s: int) -> tuple[int, bool]:
+    """Steps that the rounds of one block hold at most, and whether the price crosses a gap before them.
+
+    The worst of all phases: a gap that is open when the block begins and ends after its first second, the price brought to
+    the far end of it by the block before. Its first write moves it by (1 + step) / (1 - step), and a step is all that
+    this second would hold otherwise.
+    """
+    rounds, crosses = max_push_age_s + MAX_AHEAD_S + 1, min_gap_s >= _LEAST_CROSSED_S
+    gaps, left = divmod(rounds - crosses, min_gap_s)
+    in_gap = min(2, min_gap_s)  # a gap of one second has no second inside
+    return in_gap * gaps + min(in_gap, left), crosses
+
+
+def _percent(step_bps: int, steps: int, *, crosses: bool) -> int:
+    """What so many steps, up or down, make of 100, to the nearest."""
+    now: int = (BPS + step_bps) ** (steps + crosses)
+    before: int = BPS**steps * (BPS - step_bps) ** crosses
     return (2 * _HUNDRED * now + before) // (2 * before)
 
 
@@ -288,11 +316,11 @@ def _coming(facts: StoreFacts) -> dict[str, Any] | None:
 
 
 def _cautions(facts: StoreFacts) -> list[str]:
-    """A rotation that comes to nothing as it stands; and what is unsafe with real money, which nothing is on a local chain."""
-    unarmed = list(_unarmed(facts))
+    """A rotation that comes to nothing, a step threshold out of reach; and what is unsafe with real money, which nothing is on a local chain."""
+    always = [*_unarmed(facts), *_weak(facts)]
     if facts.chain_id in LOCAL_CHAINS:
-        return unarmed
-    return unarmed + cautions(
+        return always
+    return always + cautions(
         rotation_delay_s=facts.rotation_delay_s,
         overlap_s=facts.overlap_s,
         max_push_age_s=facts.max_push_age_s,
@@ -317,6 +345,15 @@ def _unarmed(facts: StoreFacts) -> Iterator[str]:
         f"epoch {epoch} is due at {at_s} (Unix s) and is not armed: it never takes over unless {need} signs for it more than"
         f" {MAX_AHEAD_S} s before: `lrt-oracle arm {facts.target}` shows who has signed, and carries it"
     )
+
+
+def _weak(facts: StoreFacts) -> Iterator[str]:
+    for group in (facts.group, facts.next_group):
+        if group is not None and group.never_strong:
+            yield (
+                f"epoch {group.epoch}: {_NEVER_STRONG}. Its signers have weight {group.total}, a price beyond the step needs"
+                f" {group.strong} to land at once; set signers and thresholds anew"
+            )
 
 
 def _who(address: bytes | None) -> str:

@@ -100,6 +100,8 @@ def after(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
     """What the store makes of an item that it accepts (see ``acceptable``)."""
     if stored is None:
         return Write(report=replace(fresh, status_only=False), market=None, redemption=None, begins=False)
+    if fresh.round_time_s == stored.round_time_s:
+        return _again(stored, fresh, limits)
     beside, gap = limits.beside or Beside(), open_gap(stored, fresh, limits)
     market_at = max(0, stored.round_time_s - stored.market_age_s)
     fresh_at = max(0, fresh.round_time_s - fresh.market_age_s)
@@ -128,9 +130,39 @@ def after(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
     )
 
 
+def _again(stored: Report, fresh: Report, limits: StoreLimits) -> Write:
+    """The write of an item of the slot's own round: what waits lands, the rest stays."""
+    beside, (market, rate) = limits.beside or Beside(), lands(stored, fresh, limits)
+    market_held, rate_held = None if market else beside.market, None if rate else beside.redemption
+    waiting = any(h is not None and h.since_s for h in (market_held, rate_held))
+    report = _shown(stored, fresh, inside=open_gap(stored, fresh, limits) is not None, far=waiting)
+    if not market and stored.market_wad:
+        report = replace(
+            report, market_wad=stored.market_wad, spread_bps=stored.spread_bps, market_age_s=stored.market_age_s
+        )
+    if not rate and stored.redemption_wad:
+        report = replace(report, redemption_wad=stored.redemption_wad, redemption_age_h=stored.redemption_age_h)
+    return Write(report=report, market=market_held, redemption=rate_held, begins=False)
+
+
+def lands(stored: Report, fresh: Report, limits: StoreLimits) -> tuple[bool, bool]:
+    """Whether an item of the slot's own round lands the market, and the redemption: what waits, with enough weight.
+
+    Signatures are no part of what is signed, so anybody may have landed the batch before with fewer of them.
+    """
+    beside = limits.beside
+    if not limits.strong or beside is None:
+        return False, False
+    seen = not keeps(fresh), not keeps(fresh) or fresh.redemption_wad < stored.redemption_wad
+    market, rate = (h is not None and h.since_s != 0 for h in (beside.market, beside.redemption))
+    return market and seen[0], rate and seen[1]
+
+
 def _shown(stored: Report, fresh: Report, *, inside: bool, far: bool) -> Report:
-    """The item with the status that the slot gets: a better one waits for the gap, a far price is at least watched."""
+    """The item with the status that the slot gets: a better one waits for the gap, a far or kept price is at least watched."""
     status, why = fresh.status, fresh.why
+    if keeps(fresh) and status is Status.OK:
+        status, why = Status.WATCH, Why.STALE
     if inside and status < stored.status:
         status, why = stored.status, stored.why
     if far and status is Status.OK:
@@ -188,10 +220,10 @@ def keeps(fresh: Report) -> bool:
 def open_gap(stored: Report, fresh: Report, limits: StoreLimits) -> Gap | None:
     """The gap that is open at the item's round, if one is. As StoreItems._openGap.
 
-    What moved no price opened none. Where it was not read, the write that the slot is of opened one.
+    What moved no price opened none, and one that this very round opened binds the rounds after it. Where it was not read, the write that the slot is of opened one.
     """
     gap = limits.beside.gap if limits.beside is not None else opened_by(stored)
-    return gap if gap is not None and fresh.round_time_s < gap.opened_s + limits.min_gap_s else None
+    return gap if gap is not None and gap.opened_s < fresh.round_time_s < gap.opened_s + limits.min_gap_s else None
 
 
 def opened_by(stored: Report) -> Gap:
@@ -232,8 +264,9 @@ def gap_s(stored: Report | None, fresh: Report) -> int:
 def acceptable(stored: Report | None, fresh: Report, *, block_time_s: int, limits: StoreLimits) -> str | None:
     """Why the store would not take this item in a block of that time; None if it takes it.
 
-    Line for line the contract: too old and too far ahead revert the batch; paused, not newer, a first one without prices
-    of its own, and one that would end a halt inside a gap skip the item.
+    Line for line the contract: too old and too far ahead revert the batch; paused, not newer (nor of the stored round with
+    prices that wait and enough weight to land them), a first one without prices of its own, and one that would end a halt
+    inside a gap skip the item.
     """
     if fresh.round_time_s + limits.max_push_age_s < block_time_s:
         return f"round_time is {block_time_s - fresh.round_time_s} s old, the store takes {limits.max_push_age_s}"
@@ -243,7 +276,8 @@ def acceptable(stored: Report | None, fresh: Report, *, block_time_s: int, limit
         return "the guardian paused the feed"
     if stored is None:
         return "the store has no prices yet that this could keep" if keeps(fresh) else None
-    if fresh.round_time_s <= stored.round_time_s:
+    again = fresh.round_time_s == stored.round_time_s
+    if fresh.round_time_s < stored.round_time_s or (again and not any(lands(stored, fresh, limits))):
         return "the store has this round_time or a later one"
     gap = open_gap(stored, fresh, limits)
     if gap is not None and stored.status is Status.HALT and fresh.status < stored.status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import coincurve
 import pytest
@@ -17,20 +18,21 @@ from oracle.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.keys import LocalSigner
 from oracle.onchain.chain import StoreClient, StoreRefuses, push_data
 from oracle.onchain.deploy import ClassLimits, Deployer, StoreSettings
-from oracle.onchain.mirror import StoreLimits, Write, acceptable, after, keeps, open_gap
+from oracle.onchain.mirror import StoreLimits, Write, acceptable, after, keeps, lands, open_gap
 from oracle.report import encode_item
 from oracle.sign import SignedBatch
 from oracle.status import Status, Why
 from oracle.types import Report
 
 pytestmark = pytest.mark.chain
+STATES = (Status.OK, Status.OK, Status.WATCH, Status.DEPEG, Status.HALT)
 MOVES = (0, 1, 30, -30, 499, 500, 501, -500, -501, 900)
 REFUSALS = {
     "NothingNew": ("later one", "ends with the gap", "could keep", "paused"), "TooOld": ("old,",), "TooFarAhead": ("ahead,",)
 }  # fmt: skip
 MET = {
     "NothingNew", "both prices", "one price held", "both held", "kept", "a lower rate of a halt", "inside a gap",
-    "a better status waits", "begins to wait", "lands, and the next wait begins",
+    "a better status waits", "begins to wait", "lands, and the next wait begins", "of its own round", "of its own round, in part",
 }  # fmt: skip
 
 
@@ -53,6 +55,18 @@ def report(at_s: int, prices: tuple[int, int], status: Status, rng: random.Rando
     )  # fmt: skip
 
 
+async def ok(client: StoreClient, tx_hash: str) -> bool:
+    while (landed := await client.receipt(tx_hash)) is None:
+        pass
+    return landed.ok
+
+
+def once_more(newest: Report, rng: random.Random) -> tuple[Report, bool]:
+    """Of the round that landed, by others; and whether by all, as most often."""
+    strong, lower = rng.random() < 0.9, Wad(newest.redemption_wad * 9 // 10)
+    return newest if rng.random() < 0.4 else replace(newest, status_only=True, redemption_wad=lower), strong
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
     rng, seen = random.Random(seed), Counter[str]()
@@ -71,6 +85,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
         )
         async with Chain(node.url) as chain:
             now_s, prices = (await client.head()).time_s, (10**18, 10**18)
+            newest: Report | None = None
             for turn in range(240):
                 now_s += rng.choice((1, 1, 1, 2, 2, 3, 5, 6, 12, 40) if turn % 60 <= 45 else (7, 8, 9))
                 await chain.rpc("evm_setNextBlockTimestamp", now_s)
@@ -78,7 +93,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 falling = turn % 60 > 45  # signed by the threshold alone, each round beyond the step of the one before
                 strong = rng.random() < 0.2 and not falling
                 stored = await client.stored(0)
-                status = rng.choice((Status.OK, Status.OK, Status.WATCH, Status.DEPEG, Status.HALT))
+                status = rng.choice(STATES)
                 if falling and stored is not None:
                     status, prices = Status.DEPEG, (prices[0] * 94 // 100 or 1, stored.redemption_wad)
                 elif stored is not None and rng.random() < 0.6:
@@ -87,7 +102,9 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                         stored.market_wad * (10_000 + moved[0]) // 10_000,
                         stored.redemption_wad * (10_000 + moved[1]) // 10_000,
                     )
-                fresh = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), prices, status, rng)
+                first = report(now_s + rng.choice((0,) * 12 + (-3, -61, 29, 32)), prices, status, rng)
+                again = not falling and rng.random() < 0.4
+                fresh, strong = once_more(newest, rng) if newest is not None and again else (first, strong)
                 limits = await limits_of(client, strong=strong)
                 refused = acceptable(stored, fresh, block_time_s=now_s, limits=limits)
                 data, nonce = push_data(signed(domain, fresh, 3 if strong else 2)), await client.next_nonce()
@@ -101,10 +118,8 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 await chain.rpc("evm_setNextBlockTimestamp", now_s + 1)
                 await client.broadcast(tx.raw)
                 now_s += 1
-                landed = None
-                while landed is None:
-                    landed = await client.receipt(tx.tx_hash)
-                assert landed.ok, (turn, landed)
+                assert await ok(client, tx.tx_hash), turn
+                newest = fresh
                 write, beside = after(stored, fresh, limits), await client.beside(0, (await client.head()).number)
                 assert await client.stored(0) == write.report, turn
                 assert (beside.market, beside.redemption) == (write.market, write.redemption), turn
@@ -121,6 +136,8 @@ def what(stored: Report | None, fresh: Report, limits: StoreLimits, write: Write
         yield "begins to wait"
     if stored is None:
         return
+    if stored.round_time_s == fresh.round_time_s:
+        yield "of its own round" + (", in part" if sum(lands(stored, fresh, limits)) < 2 and held else "")
     if keeps(fresh):
         yield "kept" if write.report.redemption_wad == stored.redemption_wad else "a lower rate of a halt"
     if open_gap(stored, fresh, limits) is not None:

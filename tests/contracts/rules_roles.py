@@ -36,7 +36,7 @@ class RoleRules(PushRules):
     @rule(index=st.sampled_from(TOKENS), sender=CALLERS)
     def resume(self, index: int, sender: str) -> None:
         if self.asked("resume", [index], sender=sender, expected="" if sender == self.set.owner else "NotOwner"):
-            self.set.model.paused.discard(index)
+            self.set.model.resume(index)
 
     @rule(to=st.sampled_from([OWNER, STRANGER, ZERO]), sender=CALLERS)
     def transfer(self, to: str, sender: str) -> None:

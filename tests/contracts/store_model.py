@@ -10,7 +10,7 @@ LOW_32 = 2**32 - 1
 PRICE = 2**88 - 1
 MARKET, REDEMPTION = 0, 1
 WATCH, HALT = 2, 4
-OUT_OF_RANGE = 11
+OUT_OF_RANGE, STALE = 11, 2
 STATUS_ONLY = 8
 AHEAD_S = 30
 SPREADS = 2**14
@@ -160,6 +160,13 @@ class StoreModel:
         else:
             self.halted.add(index)
 
+    def resume(self, index: int) -> None:
+        """What waited before the pause begins anew."""
+        if index in self.paused and index in self.tokens:
+            kept = [k and replace(k, wait=None) for k in self.tokens[index].kept]
+            self.tokens[index] = replace(self.tokens[index], kept=(kept[0], kept[1]))
+        self.paused.discard(index)
+
     def word(self, index: int) -> int:
         """As `slotAt` answers it."""
         if index in self.tokens:
@@ -202,8 +209,13 @@ class StoreModel:
         place = places.get(epoch)
         if place is None:
             raise Refused("WrongEpoch")
+        disarms = place == "following" and self.comes and not self.emergency and bool(indexes)
         found = getattr(self, place)
         reduced = self._without(found[0] if place == "previous" else found, indexes)
+        if disarms and self.now + AHEAD_S >= found.since_s:
+            raise Refused("TooLate")
+        if disarms:
+            self.comes = False
         setattr(self, place, (reduced, *found[1:]) if place == "previous" else reduced)
 
     @staticmethod
@@ -293,7 +305,10 @@ class StoreModel:
         if item.index not in self.has:
             raise Refused("UnknownIndex")
         old = tokens.get(item.index)
-        if round_time <= (old.round_time if old else 0) or item.index in self.paused:
+        if round_time < (old.round_time if old else 1) or item.index in self.paused:
+            return False
+        again = old is not None and round_time == old.round_time
+        if old is not None and again and not (strong and any(old.kept)):
             return False
         if not 1 <= item.state <= HALT:
             raise Refused("BadStatus")
@@ -306,7 +321,7 @@ class StoreModel:
             if not item.only:
                 tokens[item.index] = self._new(item, round_time, limits)
             return not item.only
-        new = after(old, item, round_time, limits, strong=strong)
+        new = once_more(old, item, limits) if again else after(old, item, round_time, limits, strong=strong)
         if new is not None:
             tokens[item.index] = new
         return new is not None
@@ -321,11 +336,10 @@ class StoreModel:
 def after(old: Token, item: Item, round_time: int, limits: Limits, *, strong: bool) -> Token | None:
     """The token after an item that is newer; None if the item waits as a whole."""
     gap = old.gap if old.gap is not None and round_time < old.gap.opened_s + limits.min_gap_s else None
-    reason, state = item.reason, item.state
-    if gap is not None and state < old.state:
-        if old.state == HALT:
-            return None
-        reason, state = old.reason, old.state
+    asked = status_of(old, item, inside=gap is not None)
+    if asked is None:
+        return None
+    reason, state = asked
     anchors = gap.anchors if gap is not None else old.prices
     parts = [one_price(old, item, round_time, limits, w, anchors[w], strong=strong) for w in (MARKET, REDEMPTION)]
     prices, kept = (parts[0].price, parts[1].price), (parts[0].kept, parts[1].kept)
@@ -347,6 +361,51 @@ def after(old: Token, item: Item, round_time: int, limits: Limits, *, strong: bo
         round_time,
         kept,
         new_gap,
+    )
+
+
+def status_of(old: Token, item: Item, *, inside: bool) -> tuple[int, int] | None:
+    """Reason and state that an item asks for: ok of what nobody looked at is stale; a better one waits in a gap."""
+    reason, state = (STALE, WATCH) if item.only and item.state < WATCH else (item.reason, item.state)
+    if not inside or state >= old.state:
+        return reason, state
+    return None if old.state == HALT else (old.reason, old.state)
+
+
+def once_more(old: Token, item: Item, limits: Limits) -> Token | None:
+    """The token after an item of its own round by the step threshold's weight: it lands what waits and is looked at."""
+    lands = [
+        kept is not None
+        and kept.wait is not None
+        and not (item.only and (w == MARKET or item.prices[w] >= old.prices[w]))
+        for w, kept in enumerate(old.kept)
+    ]
+    gap = (
+        old.gap
+        if old.gap is not None and old.gap.opened_s < old.round_time < old.gap.opened_s + limits.min_gap_s
+        else None
+    )
+    asked = status_of(old, item, inside=gap is not None)
+    if asked is None or not any(lands):
+        return None
+    reason, state = asked
+    prices = [item.prices[w] if lands[w] else old.prices[w] for w in (MARKET, REDEMPTION)]
+    kept = [None if lands[w] else old.kept[w] for w in (MARKET, REDEMPTION)]
+    if any(k is not None and k.wait is not None for k in kept) and state < WATCH:
+        reason, state = OUT_OF_RANGE, WATCH
+    anchors = [item.prices[w] if lands[w] else gap.anchors[w] for w in (MARKET, REDEMPTION)] if gap else prices
+    takes_market = lands[MARKET] or not old.prices[MARKET]
+    takes_rate = lands[REDEMPTION] or not old.prices[REDEMPTION]
+    return Token(
+        (prices[0], prices[1]),
+        item.spread if takes_market else old.spread,
+        reason,
+        state,
+        item.market_age_s if takes_market else old.market_age_s,
+        item.rate_age_h if takes_rate else old.rate_age_h,
+        old.round_time,
+        (kept[0], kept[1]),
+        Gap(gap.opened_s if gap else old.round_time, (anchors[0], anchors[1])),
     )
 
 

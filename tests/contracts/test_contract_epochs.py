@@ -83,7 +83,8 @@ def pause(whole: WholeSet, *indexes: int) -> None:
 
 def resume(whole: WholeSet, *indexes: int) -> None:
     whole.evm.ok(whole.store, "resume", list(indexes))
-    whole.model.paused -= set(indexes)
+    for index in indexes:
+        whole.model.resume(index)
 
 
 # --------------------------------------------------------------------------------------------------------------- time
@@ -448,6 +449,55 @@ def test_a_removed_signer_weighs_nothing_in_the_same_epoch(whole: WholeSet) -> N
     whole.refused(whole.store, "removeSigners", 2, [3], sender=OWNER, expected="BadSigner")
     whole.refused(whole.store, "removeSigners", 3, [], sender=OWNER, expected="WrongEpoch")
     whole.refused(whole.store, "removeSigners", 0, [], sender=OWNER, expected="WrongEpoch")
+
+
+def test_a_removal_from_a_set_that_is_armed_makes_it_arm_anew(whole: WholeSet) -> None:
+    """Who armed it may be the one who lost his weight; in the last 30 s it is too late, and an emergency needs no arming."""
+    due = rotate(whole)
+    arm(whole)
+    assert stored(whole, SET_AT) == (due, False, 1)
+    whole.evm.ok(whole.store, "removeSigners", 2, [])
+    assert stored(whole, SET_AT) == (due, False, 1), "nothing was taken"
+    remove(whole, 2, [0], "")
+    assert (stored(whole, SET_AT), stored(whole, NEXT_AT)) == ((NEVER, False, 1), (due, False, 2))
+    assert not whole.evm.ok(whole.store, "armed")
+    whole.evm.jump(due - AHEAD_S - 1 - whole.evm.now)
+    arm(whole, who=(1, 2))
+    assert stored(whole, SET_AT) == (due, False, 1)
+    whole.evm.jump(1)
+    before = whole.evm.evm.storage(whole.store, NEXT_AT)
+    remove(whole, 1, [4], "")
+    assert stored(whole, SET_AT) == (due, False, 1), "of the present set at any time"
+    again = Signers(2, (5, 6, 7), (2, 2, 1), 3, 5)
+    remove(whole, 2, [1], "BadThreshold")
+    assert whole.evm.evm.storage(whole.store, NEXT_AT) == before
+    due = rotate(whole, again)
+    arm(whole, again)
+    whole.evm.jump(DELAY_S - AHEAD_S)
+    remove(whole, 2, [2], "TooLate")
+    assert stored(whole, SET_AT) == (due, False, 1)
+    rotate(whole, again, "setSignersInEmergency")
+    due = whole.evm.now + DELAY_S
+    whole.evm.jump(DELAY_S - 5)
+    remove(whole, 2, [2], "")
+    assert stored(whole, SET_AT) == (due, True, 1)
+
+
+def test_a_set_that_lost_weight_and_was_not_armed_anew_never_takes_over(whole: WholeSet) -> None:
+    due = rotate(whole)
+    arm(whole)
+    remove(whole, 2, [2], "")
+    whole.evm.jump(DELAY_S)
+    assert not push(whole, FIRST_SET, due)
+    assert whole.evm.ok(whole.store, "signerSet")[0] == 1
+
+
+def remove(whole: WholeSet, epoch: int, indexes: list[int], expected: str) -> None:
+    whole.refused(whole.store, "removeSigners", epoch, indexes, sender=OWNER, expected=expected)
+    if not expected:
+        whole.model.now = whole.evm.now
+        whole.model.remove(epoch, indexes)
+        whole.check_store()
 
 
 # -------------------------------------------------------------------------------------------------------------- kinds

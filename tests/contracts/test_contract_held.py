@@ -240,6 +240,23 @@ def test_a_far_rate_ages_the_rate_that_stands_until_it_lands_over_the_real_store
     assert real.evm.ok(real.strict, "trouble") == 0
 
 
+def test_every_read_of_a_record_says_which_price_is_held() -> None:
+    """`latest`, `latestAt` and a view's `report` re-stamp nothing: bit 0 the market, bit 1 the redemption, as in the slot."""
+    real = Real()
+    far, near = WAD * 8 // 10, WAD
+    for market, rate, status, held in (
+        (near, near, 1, 0), (far, near, 1, 1), (near, far, 1, 2), (far, far, 1, 3), (near, near, 1, 0), (near, near, 4, 3), (near, near, 1, 0),
+    ):  # fmt: skip
+        real.evm.jump(10)
+        at = real.push(WEAK, market=market, redemption=rate, status=status)
+        word = real.evm.ok(real.store, "slotAt", 0)
+        assert (word >> 79 & 1) + 2 * (word >> 78 & 1) == held
+        record = real.evm.ok(real.store, "latestAt", 0)
+        assert (len(record), record[4], record[7]) == (8, at, held)
+        assert real.evm.ok(real.store, "latest", b"T0/ETH".ljust(32, b"\0")) == record
+        assert {real.evm.ok(v, "report") for v in (*real.views, real.capped)} == {record}
+
+
 def test_a_far_market_price_ages_and_the_near_rate_does_not_over_the_real_store() -> None:
     real = Real()
     known = real.evm.now - 3

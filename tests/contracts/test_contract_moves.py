@@ -5,6 +5,8 @@ Everything is read from the raw words of storage: slot, gap, held.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from fuzz_world import LIMITS
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from set_models import WAD
 from store_model import LOW_32, PRICE, near
 from whole_set import BOTH, FIRST_SET, MARKET_ONLY, WholeSet, packed
 
+from oracle.checks.power import reach
 from oracle.eip712 import batch_bytes
 
 GAP_S, STEP_BPS, WAIT_S = LIMITS[0].min_gap_s, LIMITS[0].step_bps, LIMITS[0].step_wait_s
@@ -122,7 +125,7 @@ def test_writes_inside_a_gap_restart_nothing(whole: WholeSet) -> None:
 
 
 def test_prices_move_two_steps_in_a_gap_at_most(whole: WholeSet) -> None:
-    """The most that the threshold's weight can do at one moment: every round from maxPushAgeS ago to 30 s ahead."""
+    """Every round of one moment, from maxPushAgeS ago to 30 s ahead, where no gap is open before."""
     whole.evm.jump(1_000)
     now, price, moves, opened = whole.evm.now, WAD, list[int](), 0
     for at in range(now - MAX_AGE_S, now + AHEAD_S + 1):
@@ -141,6 +144,55 @@ def test_prices_move_two_steps_in_a_gap_at_most(whole: WholeSet) -> None:
     gaps = 1 + (MAX_AGE_S + AHEAD_S) // GAP_S
     assert len(moves) == 2 * gaps - 1 == 37, "the last second ahead has room for one"
     assert price <= WAD * (10_000 + STEP_BPS) ** len(moves) // 10_000 ** len(moves)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_block_moves_a_price_no_further_than_check_says(side: int) -> None:
+    """The most that the threshold's weight does at one moment, whatever it did in the blocks before: all phases of a gap.
+
+    In each the gap opens so many seconds before the block's window, and the price is brought to its far end; then every round
+    of the window is signed, from this second on or a later one. `check` prints the worst of them, to the unit.
+    """
+    steps, crosses = reach(GAP_S, MAX_AGE_S)
+    step = Fraction(side * STEP_BPS, 10_000)
+    most = (1 + step) ** (steps + crosses) / (1 - step) ** crosses
+    reached = {
+        (before_s, idle_s): walked(side, before_s, idle_s) for before_s in range(GAP_S + 1) for idle_s in (0, 1, 4)
+    }
+    worst = (max if side > 0 else min)(reached.values())
+    assert abs(worst / most - 1) < Fraction(1, 10**12)
+    assert reached[GAP_S - 1, 0] == worst, "a gap of which one second is left"
+    assert (reached[0, 0] < worst) is (side > 0), "and it is more than without"
+
+
+def walked(side: int, before_s: int, idle_s: int) -> Fraction:
+    """What a block makes of the price with which it begins."""
+    whole, price, anchor = begun(), WAD, WAD
+    whole.evm.jump(1_000)
+    first = whole.evm.now + 1
+    opened = first - before_s if before_s else 0
+    if before_s:
+        assert not push(whole, opened, packed(BOTH, (WAD, WAD)))
+    if before_s > 1:
+        price = times(WAD, -side * STEP_BPS)
+        assert not push(whole, first - 1, packed(BOTH, (price, WAD)))
+    start = price
+    whole.evm.jump(1 + MAX_AGE_S)
+    for at in range(first + idle_s, whole.evm.now + AHEAD_S + 1):
+        opens = at >= opened + GAP_S
+        most = times(price if opens else anchor, side * STEP_BPS)
+        if side < 0 and not near(price if opens else anchor, most, STEP_BPS):
+            most += 1
+        if opens:
+            opened, anchor = at, most
+        if (most - price) * side > 0:
+            assert not push(whole, at, packed(BOTH, (most, WAD)))
+            assert market(whole) == most
+            price = most
+    beyond = times(anchor, side * (STEP_BPS + 1))
+    push(whole, whole.evm.now + AHEAD_S, packed(BOTH, (beyond, WAD)))
+    assert market(whole) == price
+    return Fraction(price, start)
 
 
 PACES = st.sampled_from([1, 1, 2, GAP_S - 1, GAP_S, GAP_S + 1, 30, 61])

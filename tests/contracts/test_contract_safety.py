@@ -283,7 +283,7 @@ def test_a_token_without_data_can_be_paused_and_keeps_what_prices_it_has(bench: 
     functions = bench.store.functions
     bench.send(functions.pause([0, 1]))
     assert bench.push_refused(bench.now, [Item(0)]) == "NothingNew"
-    assert list(functions.latestAt(0).call()) == [0] * 7
+    assert list(functions.latestAt(0).call()) == [0] * 8
     bench.send(functions.resume([0, 1]))
     assert functions.presence(1).call() == [True, False]
     assert bench.push_refused(bench.now, [Item(1)]) == "WrongPresence"

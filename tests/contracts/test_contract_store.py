@@ -78,7 +78,7 @@ def test_a_batch_lands_and_reads_back_field_for_field(bench: Bench) -> None:
     now = bench.now
     receipt = bench.push(now, [Item(0, status=3 | 6 << 4), ETH_USD])
     got = bench.store.functions.latest(b"weETH/ETH".ljust(32, b"\0")).call()
-    assert list(got) == [Item(0).market, Item(0).redemption, 7, 3 | 6 << 4, now, 3, 9]
+    assert list(got) == [Item(0).market, Item(0).redemption, 7, 3 | 6 << 4, now, 3, 9, 0]
     assert bench.word(1) == ETH_USD.word(now)
     (event,) = bench.store.events.Pushed().process_receipt(receipt)
     assert (event["args"]["roundTime"], event["args"]["written"]) == (now, 2)
@@ -302,7 +302,14 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         ("WrongPresence", 2),
         ("NothingNew",),
     ]
-    elsewhere = {"BadClass", "BadLimits", "NotGuardian", "SecondRound", "UnknownFunction"}  # in test_contract_safety
+    elsewhere = {
+        "BadClass",
+        "BadLimits",
+        "NotGuardian",
+        "SecondRound",
+        "UnknownFunction",
+        "TooLate",
+    }  # in _safety and _epochs
     assert {g[0] for g in got} | elsewhere == {name for name, _ in errors("PriceStore").values()}
 
 
@@ -377,7 +384,7 @@ def test_the_last_index_is_65535(own: Web3) -> None:
 
 def test_an_index_that_nobody_registered_reads_as_zeros(bench: Bench) -> None:
     assert bench.word(9) == 0
-    assert list(bench.store.functions.latestAt(9).call()) == [0] * 7
+    assert list(bench.store.functions.latestAt(9).call()) == [0] * 8
 
 
 def test_only_the_owner_and_only_in_two_steps(bench: Bench) -> None:

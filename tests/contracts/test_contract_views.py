@@ -147,7 +147,7 @@ def test_without_data_a_round_and_a_rate_revert_and_the_rest_is_zero(bench: Benc
     assert made.functions.getAnswer(0).call() == made.functions.getTimestamp(0).call() == 0
     assert made.functions.latestTimestamp().call() == 0
     assert [made.functions[n]().call() for n in ("status", "reason", "spreadBps")] == [0, 0, 0]
-    assert list(made.functions.report().call()) == [0] * 7
+    assert list(made.functions.report().call()) == [0] * 8
     assert made.functions.peek().call() == [0] * 4
     assert made.functions.newestRound().call() == 0
     cross = bench.create("CrossView", made.address, view(bench, "ETH/USD", MARKET).address, 18)
@@ -162,7 +162,7 @@ def test_status_reason_spread_and_the_whole_record(bench: Bench) -> None:
     bench.push(now, [Item(0, status=3 | 1 << 4, spread_bps=77)])
     assert (made.functions.status().call(), made.functions.reason().call()) == (3, 1)
     assert made.functions.spreadBps().call() == 77
-    assert list(made.functions.report().call()) == [Item(0).market, Item(0).redemption, 77, 3 | 1 << 4, now, 3, 9]
+    assert list(made.functions.report().call()) == [Item(0).market, Item(0).redemption, 77, 3 | 1 << 4, now, 3, 9, 0]
     assert made.functions.heartbeat().call() == 3600
 
 

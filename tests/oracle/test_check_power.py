@@ -43,7 +43,8 @@ def worst(**limits: Any) -> str:
 
 def test_the_walk_is_the_document_s_example() -> None:
     assert worst() == (
-        "class 0: twice 500 bps every 10 s of round times, of which one block takes 19 (153 % up or 62 % down); "
+        "class 0: twice 500 bps every 10 s of round times, of which one block takes 18 after a gap that was open "
+        "before, from end to end (166 % up or 64 % down); "
         "or any price after 600 s of standing by it"
     )
     assert [(c["weight"], c["operators"]) for c in costs(FACTS)] == [("3", 3), ("2", 2), ("1", 1), ("3", 3), ("4", 4)]
@@ -52,21 +53,45 @@ def test_the_walk_is_the_document_s_example() -> None:
 @pytest.mark.parametrize(
     ("gap_s", "step_bps", "shown"),
     [
-        (10, 500, (19, "153 % up", 62)),
-        (5, 500, (37, "508 % up", 85)),
-        (91, 500, (2, "10 % up", 10)),
-        (90, 1_000, (3, "33 % up", 27)),
+        (10, 500, (18, "166 % up", 64)),
+        (5, 500, (36, "540 % up", 86)),
+        (300, 500, (2, "22 % up", 18)),
+        (91, 500, (2, "22 % up", 18)),
+        (90, 1_000, (2, "48 % up", 34)),
+        (3, 500, (60, "1965 % up", 96)),
+        (2, 500, (91, "8377 % up", 99)),
         (1, 9_999, (91, "over 100000 % up", 100)),
     ],
 )
 def test_the_walk_is_what_the_window_of_one_block_holds(gap_s: int, step_bps: int, shown: tuple[int, str, int]) -> None:
-    """Counted by going through the window, in fractions."""
-    times = [at for opens in range(-60, 31, gap_s) for at in range(opens, opens + min(2, gap_s)) if at <= 30]
-    up, down = ((1 + Fraction(sign * step_bps, 10_000)) ** len(times) * 100 for sign in (1, -1))
+    """Counted by going through the window from every phase of a gap, in fractions."""
+    up, down = (
+        max(
+            (walked(gap_s, Fraction(sign * step_bps, 10_000), ago) for ago in range(gap_s + 1)),
+            key=lambda r: r if sign > 0 else -r,
+        )
+        for sign in (1, -1)
+    )
     steps, text, fall = shown
-    assert (len(times), round(100 - down)) == (steps, fall)
-    assert text in {f"{round(up - 100)} % up", "over 100000 % up"}
-    assert f"one block takes {steps} ({text} or {fall} % down)" in worst(min_gap_s=gap_s, step_bps=step_bps)
+    assert round(100 - 100 * down) == fall
+    assert text in {f"{round(100 * up - 100)} % up", "over 100000 % up"}
+    said = worst(min_gap_s=gap_s, step_bps=step_bps)
+    assert f"one block takes {steps} " in said
+    assert f"({text} or {fall} % down)" in said
+
+
+def walked(gap_s: int, step: Fraction, opened_ago_s: int) -> Fraction:
+    """How far a price goes in a window of 60 s before and 30 s after; the gap before it opened so long ago, 0 for none."""
+    opened = -60 - opened_ago_s if opened_ago_s else -10_000
+    anchor = Fraction(1)
+    price = start = 1 - step if opened_ago_s > 1 and opened_ago_s <= gap_s else anchor
+    for at in range(-60, 31):
+        if at >= opened + gap_s:
+            opened, anchor = at, price * (1 + step)
+            price = anchor
+        else:
+            price = anchor * (1 + step)
+    return price / start
 
 
 @pytest.mark.parametrize(("wait_s", "at_once"), [(90, True), (91, False)])
@@ -88,6 +113,26 @@ def test_what_the_document_shows_is_what_is_printed() -> None:
     assert len(plain) == 9
     for line in plain:
         assert line in text, line
+
+
+def test_signers_that_were_removed_count_nowhere_and_s_out_of_reach_is_told_on_every_chain() -> None:
+    members = tuple(Member(address=bytes([i]) * 20, weight=w, bond=9 * w) for i, w in enumerate((1, 1, 1, 0, 0)))
+    gone = replace(FACTS, chain_id=31_337, group=replace(FACTS.group, members=members), bonding=BONDING)
+    found = {c["what"]: c for c in costs(gone)}
+    assert (found["a crash delayed"]["weight"], found["a crash delayed"]["operators"]) == ("0", 0)
+    assert found["a crash delayed"]["note"] == "S is out of reach: each crash waits"
+    assert (found["any price at once"]["bond"], found["any price at once"]["note"]) == (
+        None,
+        "all of them do not reach it",
+    )
+    assert [found[w]["operators"] for w in ("no news", "two prices for one round")] == [1, 3]
+    assert max(c["operators"] for c in found.values()) == 3, "who has no weight is nobody"
+    (told,) = document(gone)["cautions"]
+    assert "epoch 1: S is out of reach: each crash waits" in told
+    assert "weight 3, a price beyond the step needs 4" in told
+    coming = replace(gone, group=FACTS.group, next_epoch=(2, 200), next_group=replace(gone.group, epoch=2), armed=True)
+    assert "epoch 2: S is out of reach" in document(coming)["cautions"][0]
+    assert document(replace(gone, group=FACTS.group))["cautions"] == []
 
 
 def test_a_rotation_that_is_not_armed_is_told_on_every_chain() -> None:

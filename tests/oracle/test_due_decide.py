@@ -217,3 +217,19 @@ def test_what_is_held_is_read_only_where_it_can_bear_on_the_item() -> None:
 def test_a_worse_status_does_not_wait_for_the_gap() -> None:
     limits = StoreLimits(max_push_age_s=60, min_gap_s=5)
     assert set(decision({7: one(told(), later(told(), 1, status=Status.WATCH), limits=limits)}).push) == {7}
+
+
+def test_a_round_that_a_stranger_landed_with_fewer_signatures_goes_once_more() -> None:
+    """A price of the slot waits, and those who sign now have the weight for it; else the store has the round."""
+    kept = told(status=Status.DEPEG, round_time_s=S + 10)
+    wait = HeldPrice(true_at_s=S - 1, since_s=S + 10, above=False, price_wad=wad("0.60"), price_at_s=S + 9)
+    fallen = replace(kept, market_wad=wad("0.60"))
+    for strong, held, goes in (
+        (True, wait, True), (False, wait, False), (True, replace(wait, since_s=0), False), (True, None, False),
+    ):  # fmt: skip
+        limits = replace(GAPPED, strong=strong)
+        assert needs_beside(kept, fallen, limits)
+        candidate = one(kept, fallen, limits=replace(limits, beside=Beside(market=held)))
+        made = decision({7: candidate}, at_s=S + 12)
+        assert (set(made.push), set(made.held)) == (({7}, set()) if goes else (set(), {7}))
+        assert goes or "the store has this round_time" in made.held[7]
