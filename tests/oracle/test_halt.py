@@ -482,7 +482,7 @@ def test_a_fall_that_another_reading_denies_is_not_believed_without_a_price() ->
         assert found is not None
         return found.rate_wad
 
-    assert after("0.20", "1.00") == wad("1.00")
+    assert after("0.80", "1.00") == wad("1.00")
     assert after("0.90", "0.90") == wad("0.90"), "the control"
 
 
