@@ -8,11 +8,8 @@ from collections.abc import Callable, Hashable
 
 _PERIOD_S = 60.0
 _MOST_KINDS = 256
-NOISY = (
-    "asyncio", "aiohttp.server", "aiohttp.web", "aiohttp.internal", "aiohttp.client",
-    "apscheduler.scheduler", "apscheduler.executors.default",
-)  # fmt: skip
-"""Loggers of libraries that write a line, some with a trace, for each single connection, request or run of a job."""
+NOISY = ("asyncio", "aiohttp.server", "aiohttp.web", "aiohttp.internal", "aiohttp.client")
+"""Loggers of libraries that write a line, some with a trace, for each single connection or request."""
 
 
 class Tally:
