@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -72,8 +73,8 @@ class Heart:
         """Make the round that is due, or say why not."""
         look, was_set = self._look(), self._was_set
         self._was_set = None
-        if was_set is not None and (was_set.followed_ms or not look.backed):
-            look = was_set
+        if was_set is not None and not look.followed_ms:
+            look = replace(was_set, backed=look.backed)
         due = self._gate.round_now(look, self._last_round_s())
         if isinstance(due, Held):
             self._hold(due)

@@ -18,6 +18,8 @@ between them: 36 s at a slot of 12 s, and the head has to reach us.
 """
 _SAY_MS = 60_000
 _QUIET_ROUNDS = 3
+_FLAP_ROUNDS = 1
+"""A clock that is set again before so many further rounds flaps."""
 
 
 class Why(StrEnum):
@@ -50,6 +52,7 @@ class Gate:
     def __init__(self, clock: Clock, interval_s: int) -> None:
         self._clock, self._interval_s = clock, interval_s
         self._started_ms = clock.monotonic_ms()
+        self._set_ms: int | None = None
 
     @property
     def waiting(self) -> bool:
@@ -81,7 +84,7 @@ class Gate:
 
     def _doubt(self, look: Look) -> Held | None:
         """Why the time is not believed."""
-        if look.followed_ms or (look.set_by_ms and not look.backed):
+        if look.followed_ms or (look.set_by_ms and not (self._flaps() and look.backed)):
             text = f"this machine's clock was just set by {look.set_by_ms or look.followed_ms} ms"
             return Held(why=Why.CLOCK_SET, text=text)
         off_ms = self._clock.fault_ms()
@@ -93,6 +96,12 @@ class Gate:
             text = "nobody has said yet that this machine's clock is right; venues and blocks will in a moment"
             return Held(why=Why.CLOCK_UNCONFIRMED, text=text)
         return None
+
+    def _flaps(self) -> bool:
+        """Whether the clock was set just before as well: then others who confirm our time suffice, or no round were made."""
+        now_ms, before_ms = self._clock.monotonic_ms(), self._set_ms
+        self._set_ms = now_ms
+        return before_ms is not None and now_ms - before_ms <= _FLAP_ROUNDS * self._interval_s * MS
 
     def _ahead(self, round_time_s: int, last_round_s: int) -> Held | None:
         if last_round_s <= round_time_s:

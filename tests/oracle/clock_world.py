@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from oracle.clock import Clock, Look
 from oracle.pace import Gate, Held, Silence, Why
@@ -56,7 +56,8 @@ class World:
             number = self.clock.now_ms() // (self.interval_s * 1_000)
             if number != self.number:
                 self.number = number
-                self._beat(self.pending if self.pending and (self.pending.followed_ms or not look.backed) else look)
+                seen = self.pending
+                self._beat(look if seen is None or look.followed_ms else replace(seen, backed=look.backed))
                 self.pending = None
             if (held := self.silence.due(self.clock.monotonic_ms())) is not None:
                 self.said.append((self.true_ms, held.why))
