@@ -101,6 +101,8 @@ def _alone() -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as e:
+        if "UNIQUE constraint failed: rounds." not in str(e):
+            raise
         text = f"another process writes here: this round is in the database already ({e}). One database has one process"
         raise AnotherWriter(text) from e
 
