@@ -19,7 +19,7 @@ from oracle.records import NotPushed, PushRow, Record, Transition
 from oracle.schedule import Fatal
 from oracle.sign import SignedValues, SignerSet, split
 from oracle.spec import FeedSpec
-from oracle.types import Abstained, FeedState, Result, Round
+from oracle.types import RULES_VERSION, Abstained, FeedState, Result, Round
 from oracle.withdrawn import TABLES, Withdrawn
 
 CHECKPOINT_EVERY = 1_000
@@ -66,6 +66,10 @@ CREATE TABLE IF NOT EXISTS not_pushed (
 
 class StoreError(RuntimeError):
     """The database can not be used as it is."""
+
+
+class OtherRules(StoreError):
+    """The database was written by a version whose rules are other ones."""
 
 
 class AnotherWriter(StoreError, Fatal):
@@ -119,6 +123,7 @@ class Store:
         self._conn.execute("PRAGMA journal_mode=WAL")
         self._conn.execute("PRAGMA synchronous=FULL")
         self._conn.executescript(_SCHEMA + INDEXES + TABLES)
+        self._check_rules(path)
         self._add_push_columns()
         self._conn.execute("CREATE INDEX IF NOT EXISTS pushes_watched ON pushes (target) WHERE final = 0")
         # a second connection, so that long reads can run in a thread while rounds are written
@@ -130,6 +135,17 @@ class Store:
         }
         self._pruner = Pruner(self._conn)
         self.withdrawn = Withdrawn(self._conn)
+
+    def _check_rules(self, path: Path | str) -> None:
+        row = self._conn.execute("SELECT body FROM states LIMIT 1").fetchone()
+        found = json.loads(row[0]).get("version") if row else RULES_VERSION
+        if found != RULES_VERSION:
+            self._conn.close()
+            raise OtherRules(
+                f"{path} holds rounds made by rules {found}, this version makes rules {RULES_VERSION} and can not go on from"
+                " them: name another file in oracle.database. The journals stay as they are; the old file can be read by the"
+                " version that wrote it"
+            )
 
     def close(self) -> None:
         """Close the file."""

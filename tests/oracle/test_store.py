@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from oracle.audit import verify, verify_fold
 from oracle.pipeline import step
 from oracle.records import PushRow, Record, followed
 from oracle.report import price_of
-from oracle.store import Kept, Store
-from oracle.types import FeedState, Round
+from oracle.store import Kept, OtherRules, Store
+from oracle.types import RULES_VERSION, FeedState, Round
 from oracle.voices import last_published
 
 FEED = spec()
@@ -74,6 +75,23 @@ def test_the_state_goes_on_after_a_restart(tmp_path: Path) -> None:
     keep(again, 3, start=3)
     assert verify_fold(again, "a", FEED.feed, T0 // 1000 + 5).ok
     assert again.state("a", "none") == FeedState()
+
+
+def test_a_database_of_other_rules_is_refused_in_one_line_and_stays_as_it_was(tmp_path: Path) -> None:
+    store = Store(tmp_path / "o.db")
+    keep(store, 2)
+    now, then = f'"version":{RULES_VERSION}', '"version":5'
+    store._conn.execute("UPDATE states SET body = replace(CAST(body AS TEXT), ?, ?)", (now, then))
+    before = store._conn.execute("SELECT * FROM states").fetchall()
+    assert then in str(before)
+    store.close()
+    with pytest.raises(
+        OtherRules, match=f"rules 5, this version makes rules {RULES_VERSION}.*another file in oracle.database"
+    ):
+        Store(tmp_path / "o.db")
+    again = sqlite3.connect(tmp_path / "o.db")
+    assert again.execute("SELECT * FROM states").fetchall() == before
+    again.close()
 
 
 def test_a_round_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
