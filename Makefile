@@ -44,7 +44,7 @@ laws: setup     ## long: every law of the core with 10,000 examples
 	LRT_ORACLE_EXAMPLES=$${LRT_ORACLE_EXAMPLES:-10000} $(PY) -m pytest tests/oracle tests/feeds -k "$(or $(LAWS),law or rule or method or aggregate or decode or memory or units)" -n 2 $(ARGS)
 
 push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on where it stopped
-	LRT_ORACLE_PUSH_RUNS=$${LRT_ORACLE_PUSH_RUNS:-500} LRT_ORACLE_PUSH_DONE=var/push-faults.done $(PY) -m pytest tests/chain/test_push_faults.py -n 2 $(ARGS)
+	LRT_ORACLE_PUSH_RUNS=$${LRT_ORACLE_PUSH_RUNS:-500} LRT_ORACLE_PUSH_DONE=var/push-faults.done $(PY) -m pytest tests/oracle/push/test_faults.py -n 2 $(ARGS)
 
 methodology: setup  ## tables and pictures of docs/methodology.md: DATA=folder of recorded series
 	$(PY) -m lab.methodology $(if $(DATA),--data $(DATA)) $(ARGS)
@@ -53,7 +53,7 @@ bench: setup    ## every benchmark, one after the other
 	for what in chain latency aggregate api gas; do .venv/bin/lrt-oracle bench $$what --json || exit 1; done
 
 gas: setup      ## rewrite contracts/gas.json from what pushes and reads cost now; its tables are in docs/contracts.md
-	$(PY) -m demo.bench_gas --write
+	$(PY) -m demo.bench.gas --write
 
 artifacts: setup  ## compile the contracts
 	node contracts/build.mjs

@@ -16,15 +16,15 @@ import coincurve
 import structlog
 
 from demo import settings
-from demo.market import Market
 from demo.scenarios import SCENARIOS, Liar, Stage
-from demo.stand import Options, Stand, load, standing
 from demo.summary import summarise
 from demo.table import Screen
-from demo.trader import Trader
+from demo.testbed import Options, Stand, load, standing
+from demo.world.market import Market
+from demo.world.trader import Trader
 from oracle.app import App, make_operator
-from oracle.cosign import Operator
-from oracle.journal import SignJournal
+from oracle.sign.operator import Operator
+from oracle.sign.sign_journal import SignJournal
 
 _log = structlog.get_logger("demo")
 _THRESHOLD = 2

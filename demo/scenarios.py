@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 
-from demo.market import Market
+from demo.world.market import Market
 from feeds.units import BPS, Wad
-from oracle.cosign import Operator
-from oracle.sign import Proposal, SignedValues, SignerSet, agreed, join
+from oracle.sign.messages import Proposal, SignedValues, SignerSet, agreed, join
+from oracle.sign.operator import Operator
 
 _STEPS = 4
 _LIE_BPS = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from demo.deploy import World
+from demo.world.deploy import World
 
 PASSPHRASE_ENV = "LRT_ORACLE_PASSPHRASE"
 GAS_PASSPHRASE_ENV = "LRT_ORACLE_GAS_PASSPHRASE"

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import contracts
-from demo.stand import Stand
+from demo.testbed import Stand
 from feeds.types import Kind, Observation
 from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
-from oracle.onchain.deploy import decimals_of
-from oracle.records import Record
-from oracle.status import Why
+from oracle.deploy.deployer import decimals_of
+from oracle.model.publication import Record
+from oracle.model.status import Why
 
 _PERCENTILES = (50, 90, 99)
 

@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.stand import Options, Stand
+from demo.testbed import Options, Stand
 from feeds.units import percent_text, wad_text
 from oracle.app import App
-from oracle.status import Status
+from oracle.model.status import Status
 
 _STYLE = {Status.OK: "green", Status.WATCH: "yellow", Status.DEPEG: "bold red", Status.HALT: "bold magenta"}
 _REFRESH_S = 0.25

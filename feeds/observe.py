@@ -1,6 +1,6 @@
 """Observe: what every source says at one moment, from tables that streams, REST fallback and chain reads keep filled.
 
-``Observer`` is the table and asks nobody; :mod:`feeds.watch` runs the tasks that fill it.
+``Observer`` is the table and asks nobody; :mod:`feeds.ingest` runs the tasks that fill it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from feeds.ccxt_bridge import CcxtSource
-from feeds.endpoint import Head
-from feeds.latest import Latest
-from feeds.memory import Memory
-from feeds.rpc import ChainRead
+from feeds.chains.endpoint import Head
+from feeds.chains.pool_history import Memory
+from feeds.chains.reader import ChainRead
+from feeds.streams.ccxt_bridge import CcxtSource
+from feeds.streams.latest import Latest
+from feeds.streams.venue import Exchange
 from feeds.types import (
     ChainAdapter,
     Failure,
@@ -27,7 +28,6 @@ from feeds.types import (
     SequencerDown,
     Stale,
 )
-from feeds.venue import Exchange
 
 
 class Block(StrEnum):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from feeds.ccxt_bridge import CcxtSource
 from feeds.exchanges.binance import Binance
 from feeds.exchanges.bitfinex import Bitfinex
 from feeds.exchanges.bitget import Bitget
@@ -41,8 +40,9 @@ from feeds.rates.erc4626 import Erc4626
 from feeds.rates.flag import FlagCall
 from feeds.rates.path import RatePath
 from feeds.rates.pyth import Pyth
+from feeds.streams.ccxt_bridge import CcxtSource
+from feeds.streams.venue import Exchange
 from feeds.types import ChainAdapter
-from feeds.venue import Exchange
 
 EXCHANGES: Mapping[str, Exchange] = MappingProxyType({
     "binance": Binance(),

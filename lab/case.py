@@ -11,11 +11,11 @@ from pathlib import Path as File
 from typing import Any
 
 from feeds.units import MS
+from lab.case_parser import Reader
 from lab.expect import Expected, expected_of
-from lab.reading import Reader
-from lab.track import Path, Track, path_of
-from oracle.spec import FeedSpec
-from oracle.tables.schema import ConfigError, Problem, nearest
+from lab.source_series import Path, Track, path_of
+from oracle.config.tables.schema import ConfigError, Problem, nearest
+from oracle.model.spec import FeedSpec
 
 CASES = File(__file__).parent / "cases"
 ROUND_S = 10

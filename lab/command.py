@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import plot, shown, summary
+from lab import plot, replay_text, summary
 from lab.designs.registry import DESIGNS
-from lab.own import OwnDataError, own_case
 from lab.plot import PlotError
 from lab.replay import Played, ReplayError, chosen, document, play, with_method
-from oracle.spec import FeedSpec
-from oracle.tables.schema import ConfigError
+from lab.user_data import OwnDataError, own_case
+from oracle.config.tables.schema import ConfigError
+from oracle.model.spec import FeedSpec
 
 USAGE_ERRORS = (ReplayError, OwnDataError, PlotError, ConfigError)
 _TABLES = (".csv", ".parquet")
@@ -69,4 +69,4 @@ def _document(played: list[Played]) -> dict[str, Any]:
 
 
 def _lines(played: list[Played]) -> list[str]:
-    return shown.case_lines(played[0]) if len(played) == 1 else shown.all_lines(played)
+    return replay_text.case_lines(played[0]) if len(played) == 1 else replay_text.all_lines(played)

@@ -9,15 +9,15 @@ from itertools import pairwise
 import numpy as np
 
 from feeds.units import BPS, MS, WAD
-from lab.reading import stretched
+from lab.case_parser import stretched
 from lab.run import turn
 from lab.world import HONEST, SCENARIOS, Scenario, World, feed, world
-from oracle.methods.registry import METHODS
-from oracle.pipeline import Judged
-from oracle.report import follow
-from oracle.spec import FeedSpec
-from oracle.status import Status
-from oracle.types import FeedState
+from oracle.combine.methods.registry import METHODS
+from oracle.model.spec import FeedSpec
+from oracle.model.status import Status
+from oracle.model.types import FeedState
+from oracle.report.compose import follow
+from oracle.round.step import Judged
 
 ROUNDS = 540
 """An hour and a half: the window of an average over time fits into each third."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from lab.track import spans_of, time_of
-from oracle.status import Status, Why
-from oracle.tables.schema import Problem, nearest
+from lab.source_series import spans_of, time_of
+from oracle.config.tables.schema import Problem, nearest
+from oracle.model.status import Status, Why
 
 _WORDS = {s.word: s for s in Status}
 _ABSTAIN_CODES = frozenset({w.name for w in Why})

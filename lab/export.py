@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from feeds.units import wad_text
-from oracle.records import Record
+from oracle.model.publication import Record
 
 COLUMNS = ("time", "price", "redemption", "published", "spread_bps", "status", "reasons")
 

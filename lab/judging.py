@@ -9,9 +9,9 @@ from lab.case import Case
 from lab.expect import Said
 from lab.measure import changes, ours
 from lab.run import Moment
-from oracle.config import parse
-from oracle.plan import plan
-from oracle.tables.schema import ConfigError
+from oracle.config.resolve import plan
+from oracle.config.sections import parse
+from oracle.config.tables.schema import ConfigError
 
 _PLACES = 6
 

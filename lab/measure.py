@@ -11,7 +11,7 @@ from lab.book import Harm, harm
 from lab.case import Case
 from lab.peers import Said
 from lab.run import Moment
-from oracle.status import Status
+from oracle.model.status import Status
 
 OURS = "lrt-oracle"
 STEP_BPS = 200

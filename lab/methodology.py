@@ -15,10 +15,10 @@ from lab import charts, summary
 from lab.estimate import Estimate, alarms, compared
 from lab.plot import PlotError
 from lab.replay import Played, chosen, play
-from lab.shown import bps_text
+from lab.replay_text import bps_text
 from lab.summary import Row, Worst
 from lab.world import SCENARIOS, Scenario
-from oracle.methods.registry import METHODS
+from oracle.combine.methods.registry import METHODS
 
 LIAR_METHODS = ("median", "trimmed_mean", "three_vote", "huber", "mean", "vwap", "dia_mair")
 _HOURS_YEAR, _MINUTES_YEAR = 8_760, 525_600

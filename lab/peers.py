@@ -11,8 +11,8 @@ from lab.case import Case
 from lab.designs.base import Design, Quote
 from lab.designs.registry import DESIGNS
 from lab.run import Moment
-from oracle.spec import FeedSpec
-from oracle.status import Status
+from oracle.model.spec import FeedSpec
+from oracle.model.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

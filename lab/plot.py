@@ -11,7 +11,7 @@ from typing import Any
 from feeds.units import BPS, MS, WAD
 from lab.measure import OURS
 from lab.replay import Played
-from oracle.status import Status
+from oracle.model.status import Status
 
 _COLOURS = {Status.WATCH: "#f2d16b", Status.DEPEG: "#e58a4e", Status.HALT: "#c94f4f"}
 _MOST_REASONS = 8

@@ -15,9 +15,9 @@ from lab.judging import failures, refusal
 from lab.measure import OURS, Change, Outcome, changes, measured, ours
 from lab.peers import Said, publications
 from lab.run import Moment, run
-from oracle.methods.registry import METHODS
-from oracle.status import Status
-from oracle.tables.schema import nearest
+from oracle.combine.methods.registry import METHODS
+from oracle.config.tables.schema import nearest
+from oracle.model.status import Status
 
 
 class ReplayError(ValueError):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from feeds.types import Outcome
 from feeds.units import MS, Wad
 from lab.case import Case
-from oracle.pipeline import Judged, as_leg, evaluate, step
-from oracle.report import follow, price_of
-from oracle.silence import suspected_leg
-from oracle.spec import FeedSpec, Mode
-from oracle.status import Abstain, Reason, Status
-from oracle.types import Abstained, FeedState, Leg, Published, Report
+from oracle.model.spec import FeedSpec, Mode
+from oracle.model.status import Abstain, Reason, Status
+from oracle.model.types import Abstained, FeedState, Leg, Published, Report
+from oracle.report.compose import follow, price_of
+from oracle.round.silence import suspected_leg
+from oracle.round.step import Judged, as_leg, evaluate, step
 
 _NOTHING = Wad(0)
 

@@ -18,9 +18,9 @@ from scipy.signal import lfilter
 
 from feeds.types import Failure, Kind, Observation, Outcome, Pair, TimedOut
 from feeds.units import MS, WAD, Wad
-from oracle.config import FeedSection
-from oracle.spec import FeedSpec, SourceSpec
-from oracle.specs import spec_of
+from oracle.config.sections import FeedSection
+from oracle.config.spec_builder import spec_of
+from oracle.model.spec import FeedSpec, SourceSpec
 
 Floats = NDArray[np.float64]
 PAIR = Pair(base="lrtETH", quote="ETH")

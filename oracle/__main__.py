@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from oracle.commands import looking, mending, preparing, running
-from oracle.commands.shell import Commands
+from oracle.cli import inspect, repair, run, setup
+from oracle.cli.shell import Commands
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +27,7 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
     _set_up_logging(log, verbose=verbose)
 
 
-for _one in (*running.COMMANDS, *looking.COMMANDS, *preparing.COMMANDS, *mending.COMMANDS):
+for _one in (*run.COMMANDS, *inspect.COMMANDS, *setup.COMMANDS, *repair.COMMANDS):
     main.add_command(_one)
 
 

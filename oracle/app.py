@@ -16,44 +16,44 @@ import aiohttp
 import coincurve
 import structlog
 
+from feeds.chains.reader import ChainRead, Head
+from feeds.ingest import Hooks, Watch
 from feeds.observe import Observer
-from feeds.rpc import ChainRead, Head
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
-from feeds.watch import Hooks, Watch
-from oracle import keys
-from oracle.api import GateLimits, Server, serve
-from oracle.ballot import Ballot
-from oracle.clock import Clock
-from oracle.config import OperatorSection, TargetSection, address
-from oracle.cosign import Operator
-from oracle.desk import StoreDesk
-from oracle.drift import drifts
-from oracle.eip712 import Domain, address_of
-from oracle.heart import Heart
-from oracle.holds import Hold, sole_writer
-from oracle.hush import hush
-from oracle.journal import SignJournal
-from oracle.listen import Listening
-from oracle.live import Live
-from oracle.metrics import Metrics
-from oracle.onchain.chain import Signer, StoreClient, Unfit
-from oracle.onchain.due import PushPolicy
-from oracle.plan import Plan, subset
-from oracle.push import PushRules
-from oracle.readers import Readers
-from oracle.records import PushRow, Record
-from oracle.remote import RemoteOperator, RemoteSigner
-from oracle.rounds import Done, Member, Rounds
-from oracle.schedule import every
-from oracle.sign import Refusal
-from oracle.sources import chains_of, sources_of, venues_of
-from oracle.store import Store
-from oracle.supervise import Supervisor
-from oracle.tables.schema import ConfigError, Problem
-from oracle.target import Target, Tools
-from oracle.voices import last_published
-from oracle.witness import Witness, witness_folder
+from oracle.chain.store_client import Signer, StoreClient, Unfit
+from oracle.config.feed_sources import chains_of, sources_of, venues_of
+from oracle.config.resolve import Plan, subset
+from oracle.config.sections import OperatorSection, TargetSection, address
+from oracle.config.tables.schema import ConfigError, Problem
+from oracle.model.publication import PushRow, Record
+from oracle.push.due import PushPolicy
+from oracle.push.pusher import PushRules
+from oracle.push.target import Target, Tools
+from oracle.round.live import Live
+from oracle.round.reference_divergence import drifts
+from oracle.round.rounds import Done, Member, Rounds
+from oracle.round.voices import last_published
+from oracle.runtime.clock import Clock
+from oracle.runtime.log_limit import hush
+from oracle.runtime.resubscribe import Listening
+from oracle.runtime.round_timer import Heart
+from oracle.runtime.schedule import every
+from oracle.runtime.supervise import Supervisor
+from oracle.serve.history import Readers
+from oracle.serve.metrics import Metrics
+from oracle.serve.server import GateLimits, Server, serve
+from oracle.serve.service import StoreDesk
+from oracle.sign import keyfiles
+from oracle.sign.eip712 import Domain, address_of
+from oracle.sign.journal_witness import Witness, witness_folder
+from oracle.sign.key_lock import Hold, sole_writer
+from oracle.sign.messages import Refusal
+from oracle.sign.operator import Operator
+from oracle.sign.quorum import Ballot
+from oracle.sign.remote_signer import RemoteOperator, RemoteSigner
+from oracle.sign.sign_journal import SignJournal
+from oracle.storage.database import Store
 
 _log = structlog.get_logger("oracle.app")
 _DAY_S = 86_400
@@ -399,7 +399,7 @@ class App:
                 "no passphrase: this operator signs nothing", operator=section.name, set=section.passphrase_env
             )
             return None
-        key = keys.load(Path(str(section.keyfile)), section.passphrase_env, self._environ)
+        key = keyfiles.load(Path(str(section.keyfile)), section.passphrase_env, self._environ)
         return self._make_operator(section.name, key, self._journal(section, address_of(key)), section.bound_bps)
 
     def _journal(self, section: OperatorSection, key: bytes) -> SignJournal:
@@ -438,7 +438,7 @@ class App:
         if folder is None:
             _log.warning(
                 "no folder for witnesses: a journal that is restored together with the database is noticed only by what"
-                " the store holds; set oracle.witness", operator=operator,
+                " the store holds; set oracle.sign.journal_witness", operator=operator,
             )  # fmt: skip
             return None
         return Witness(folder, key)
@@ -502,7 +502,9 @@ class App:
         if section.signer_url is not None and section.signer_address is not None:
             return RemoteSigner(section.signer_url, address(section.signer_address))
         if section.gas_keyfile is not None and section.passphrase_env in self._environ:
-            signer = keys.LocalSigner(keys.load(Path(section.gas_keyfile), section.passphrase_env, self._environ))
+            signer = keyfiles.LocalSigner(
+                keyfiles.load(Path(section.gas_keyfile), section.passphrase_env, self._environ)
+            )
             holder = self._report_keys.get(signer.address)
             if holder is not None:
                 text = (

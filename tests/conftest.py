@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from demo import anvil
+from demo.world import anvil
 
 EXAMPLES = int(os.environ.get("LRT_ORACLE_EXAMPLES", "100"))
 """Of each property; `make laws` asks for 10,000."""

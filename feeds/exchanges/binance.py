@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Plain, VenueLimits
 from feeds.types import Malformed, Quote, Refused, Request, Tick, Unreachable, WrongSymbol
-from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=200, connect_interval_ms=1_000, life_ms=84_600_000, requests_per_s=5)
 _STREAM = ("b", "a", "c", "v", "E")
@@ -50,19 +50,19 @@ class Binance(Plain):
             WrongSymbol: the stream's name and the data's symbol differ.
             Malformed: a message of a stream that was not subscribed, or none at all.
         """
-        message = decode.load(frame)
+        message = values.load(frame)
         if isinstance(message, Mapping) and "stream" not in message:
             return _control(message)
-        stream, data = decode.text(decode.member(message, "stream")), decode.member(message, "data")
+        stream, data = values.text(values.member(message, "stream")), values.member(message, "data")
         if isinstance(data, Mapping) and data.get("e") == "serverShutdown":
             return _control(data)
         name, _, channel = stream.partition("@")
         if channel not in ("ticker", "bookTicker"):
-            raise Malformed("unknown stream", stream=decode.said(stream))
-        symbol = decode.text(decode.member(data, "s"))
+            raise Malformed("unknown stream", stream=values.said(stream))
+        symbol = values.text(values.member(data, "s"))
         if symbol.lower() != name:
-            raise WrongSymbol("stream and symbol differ", stream=decode.said(stream), symbol=decode.said(symbol))
-        return (decode.tick(symbol, partial(_quote, _STREAM, data)),)
+            raise WrongSymbol("stream and symbol differ", stream=values.said(stream), symbol=values.said(symbol))
+        return (values.tick(symbol, partial(_quote, _STREAM, data)),)
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per 20 symbols. The venue refuses a whole request in which one symbol is unknown."""
@@ -74,22 +74,22 @@ class Binance(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the 24 h tickers; a symbol that was asked and is not there is WrongSymbol."""
-        message = decode.load(body)
+        message = values.load(body)
         if isinstance(message, Mapping):
             _control(message)
         if not isinstance(message, list):
             raise Malformed("expected an array", got=type(message).__name__)
         rows = {str(row["symbol"]): row for row in message if isinstance(row, Mapping) and "symbol" in row}
-        return tuple(decode.tick(s, partial(_quote, _REST, rows.get(s))) for s in request.symbols)
+        return tuple(values.tick(s, partial(_quote, _REST, rows.get(s))) for s in request.symbols)
 
 
 def _quote(keys: tuple[str, ...], row: Any) -> Quote:
     if row is None:
         raise WrongSymbol("the reply does not hold the symbol that was asked")
-    bid, ask = (decode.member(row, k) for k in keys[:2])
+    bid, ask = (values.member(row, k) for k in keys[:2])
     last, volume, stated = (row.get(k) for k in keys[2:])
-    stated_at_ms = None if stated is None else decode.time_ms(stated)
-    return decode.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
+    stated_at_ms = None if stated is None else values.time_ms(stated)
+    return values.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
 
 
 def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
@@ -97,7 +97,7 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
         raise Unreachable("the venue announces that it will close the connection")
     error = message.get("error", message)
     if isinstance(error, Mapping) and ("code" in error or "error" in message):
-        raise Refused(decode.said(error.get("msg", "")), code=decode.said(error.get("code")))
+        raise Refused(values.said(error.get("msg", "")), code=values.said(error.get("code")))
     if message.get("result", message) is None:
         return ()
-    raise Malformed("neither data nor an acknowledgement", keys=decode.said(sorted(message)))
+    raise Malformed("neither data nor an acknowledgement", keys=values.said(sorted(message)))

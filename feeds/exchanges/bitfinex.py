@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Frame, Heard, Plain, Session, VenueLimits
 from feeds.types import Malformed, Quote, RateLimited, Refused, Request, Tick, Unreachable, WrongSymbol
-from feeds.venue import Frame, Heard, Plain, Session, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=25, connect_interval_ms=4_000, requests_per_s=1)
 _SYMBOLS_PER_REQUEST = 20
@@ -55,14 +55,14 @@ class Bitfinex(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the tickers; a symbol that was asked and is not there is WrongSymbol."""
-        message = decode.load(body)
+        message = values.load(body)
         if not isinstance(message, list):
             raise Malformed("expected an array", got=type(message).__name__)
         if message[:1] == ["error"]:
-            code, said = (decode.said(part) for part in (*message[1:3], "", "")[:2])
+            code, said = (values.said(part) for part in (*message[1:3], "", "")[:2])
             raise Refused(said, code=code)
         rows = {row[0]: row[1:] for row in message if isinstance(row, list) and row and isinstance(row[0], str)}
-        return tuple(decode.tick(s, partial(_quote, rows.get(s))) for s in request.symbols)
+        return tuple(values.tick(s, partial(_quote, rows.get(s))) for s in request.symbols)
 
 
 @dataclass(slots=True)
@@ -79,18 +79,18 @@ class _Session:
             WrongSymbol: data of a channel that is not one of ours.
             Malformed: a message of an unknown kind, or none at all.
         """
-        message = decode.load(frame)
+        message = values.load(frame)
         if isinstance(message, Mapping):
             return Heard(ticks=self._event(message))
-        channel, body = decode.item(message, 0), decode.item(message, 1)
+        channel, body = values.item(message, 0), values.item(message, 1)
         if not isinstance(channel, int) or isinstance(channel, bool):
-            raise Malformed("a channel is a number", got=decode.said(channel))
+            raise Malformed("a channel is a number", got=values.said(channel))
         if body == "hb":
             return Heard()
         symbol = self._symbols.get(channel)
         if symbol is None:
             raise WrongSymbol("data of a channel that was not subscribed", channel=str(channel)[:20])
-        return Heard(ticks=(decode.tick(symbol, partial(_quote, body)),))
+        return Heard(ticks=(values.tick(symbol, partial(_quote, body)),))
 
     def ping(self, now_ms: int) -> Frame | None:
         """None: the venue sends heartbeats of its own."""
@@ -98,7 +98,7 @@ class _Session:
         return self.ping_text
 
     def _event(self, message: Mapping[str, Any]) -> tuple[Tick, ...]:
-        event = decode.text(decode.member(message, "event"))
+        event = values.text(values.member(message, "event"))
         if event == "subscribed":
             self._remember(message)
         elif event == "error":
@@ -106,15 +106,15 @@ class _Session:
         elif event == "info":
             _inform(message)
         elif event not in _QUIET:
-            raise Malformed("unknown event", event=decode.said(event))
+            raise Malformed("unknown event", event=values.said(event))
         return ()
 
     def _remember(self, message: Mapping[str, Any]) -> None:
-        if decode.member(message, "channel") != "ticker":
+        if values.member(message, "channel") != "ticker":
             return
-        channel, symbol = decode.member(message, "chanId"), decode.text(decode.member(message, "symbol"))
+        channel, symbol = values.member(message, "chanId"), values.text(values.member(message, "symbol"))
         if not isinstance(channel, int) or isinstance(channel, bool):
-            raise Malformed("a channel is a number", got=decode.said(channel))
+            raise Malformed("a channel is a number", got=values.said(channel))
         if len(self._symbols) >= _MOST_CHANNELS:
             raise Unreachable("more channels than were ever subscribed", channels=len(self._symbols))
         self._symbols[channel] = symbol
@@ -123,28 +123,28 @@ class _Session:
 def _quote(row: Any) -> Quote:
     if row is None:
         raise WrongSymbol("the reply does not hold the symbol that was asked")
-    bid, ask, last, volume = (decode.item(row, i) for i in (0, 2, 6, 7))
-    return decode.book_quote(bid, ask, last=last, volume=volume)
+    bid, ask, last, volume = (values.item(row, i) for i in (0, 2, 6, 7))
+    return values.book_quote(bid, ask, last=last, volume=volume)
 
 
 def _inform(message: Mapping[str, Any]) -> None:
     """Raise what an info message means, if it is more than a greeting."""
     code = message.get("code")
     if code in (_RESTART, _RESUMED):
-        raise Unreachable("the venue asks for a new connection", code=decode.said(code))
+        raise Unreachable("the venue asks for a new connection", code=values.said(code))
     platform = message.get("platform")
     up = platform.get("status", 1) if isinstance(platform, Mapping) else 1
     if code == _PAUSED or up != 1:
-        raise Refused("the venue is under maintenance", code=decode.said(code))
+        raise Refused("the venue is under maintenance", code=values.said(code))
     version = message.get("version", _VERSION)
     if version != _VERSION:
-        raise Malformed("another version of the interface", version=decode.said(version))
+        raise Malformed("another version of the interface", version=values.said(version))
 
 
 def _refused(message: Mapping[str, Any]) -> Tick:
-    said, code, symbol = decode.said(message.get("msg", "")), message.get("code"), message.get("symbol")
+    said, code, symbol = values.said(message.get("msg", "")), message.get("code"), message.get("symbol")
     kind = WrongSymbol if said.startswith("symbol") else RateLimited if code == _TOO_MANY else Refused
-    error = kind(said, code=decode.said(code))
+    error = kind(said, code=values.said(code))
     if not isinstance(symbol, str) or not symbol:
         raise error
     return Tick(symbol=symbol, result=error)

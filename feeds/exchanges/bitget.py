@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Plain, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(
     symbols_per_connection=45, connect_interval_ms=1_000, message_interval_ms=150, ping_ms=25_000, requests_per_s=10
@@ -54,15 +54,15 @@ class Bitget(Plain):
         """
         if frame in ("pong", b"pong"):
             return ()
-        message = decode.load(frame)
+        message = values.load(frame)
         if isinstance(message, Mapping) and "event" in message:
             return _control(message)
-        arg = decode.member(message, "arg")
-        kind, channel = decode.member(arg, "instType"), decode.member(arg, "channel")
-        symbol = decode.text(decode.member(arg, "instId"))
+        arg = values.member(message, "arg")
+        kind, channel = values.member(arg, "instType"), values.member(arg, "channel")
+        symbol = values.text(values.member(arg, "instId"))
         if (kind, channel) != ("SPOT", "ticker"):
-            raise Malformed("unknown channel", channel=decode.said(channel), kind=decode.said(kind))
-        return (decode.tick(symbol, partial(_quote, symbol, "instId", message)),)
+            raise Malformed("unknown channel", channel=values.said(channel), kind=values.said(kind))
+        return (values.tick(symbol, partial(_quote, symbol, "instId", message)),)
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per symbol: the venue takes no list, and all symbols at once are far more than is asked."""
@@ -71,23 +71,23 @@ class Bitget(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the ticker of the one symbol asked."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _quote(symbol: str, name: str, message: Any) -> Quote:
-    row = decode.item(decode.member(message, "data"), 0)
-    named = decode.member(row, name)
+    row = values.item(values.member(message, "data"), 0)
+    named = values.member(row, name)
     if named != symbol:
-        raise WrongSymbol("the row is about another symbol", asked=symbol, got=decode.said(named))
-    bid, ask = decode.member(row, "bidPr"), decode.member(row, "askPr")
+        raise WrongSymbol("the row is about another symbol", asked=symbol, got=values.said(named))
+    bid, ask = values.member(row, "bidPr"), values.member(row, "askPr")
     stated = row.get("ts")
-    stated_at_ms = None if stated is None else decode.time_ms(stated)
-    return decode.book_quote(bid, ask, last=row.get("lastPr"), volume=row.get("baseVolume"), stated_at_ms=stated_at_ms)
+    stated_at_ms = None if stated is None else values.time_ms(stated)
+    return values.book_quote(bid, ask, last=row.get("lastPr"), volume=row.get("baseVolume"), stated_at_ms=stated_at_ms)
 
 
 def _asked(symbol: str, message: Any) -> Quote:
-    if decode.member(message, "code") != "00000":
+    if values.member(message, "code") != "00000":
         raise _error(message)
     return _quote(symbol, "symbol", message)
 
@@ -104,7 +104,7 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 
 
 def _error(message: Mapping[str, Any]) -> FeedError:
-    code, said = decode.said(message.get("code")), decode.said(message.get("msg", ""))
+    code, said = values.said(message.get("code")), values.said(message.get("msg", ""))
     if code in _UNKNOWN:
         return WrongSymbol(said, code=code)
     return (RateLimited if code in _TOO_FAST else Refused)(said, code=code)

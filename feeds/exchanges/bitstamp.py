@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
-from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.decode import values
+from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.venue import Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, Unreachable
-from feeds.venue import Plain, Session, VenueLimits
 
 _LIMITS = VenueLimits(
     symbols_per_connection=50, connect_interval_ms=1_000, message_interval_ms=20, ping_ms=20_000, requests_per_s=10
@@ -56,8 +56,8 @@ class Bitstamp(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read a ticker. The reply does not name its symbol: the request does."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, message)) for s in request.symbols)
 
 
 def _parts(frame: str | bytes) -> tuple[Part, ...]:
@@ -68,31 +68,31 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         Unreachable: the venue asks to be connected anew.
         Malformed: a message that was not subscribed, or none at all.
     """
-    message = decode.load(frame)
-    event = decode.text(decode.member(message, "event"))
+    message = values.load(frame)
+    event = values.text(values.member(message, "event"))
     if event in _QUIET:
         return ()
     if event == "bts:request_reconnect":
         raise Unreachable("the venue asks for a new connection")
-    data = decode.member(message, "data")
+    data = values.member(message, "data")
     if event == "bts:error":
         said = data if isinstance(data, Mapping) else {}
-        raise Refused(decode.said(said.get("message", "")), code=decode.said(said.get("code")))
-    channel = decode.text(decode.member(message, "channel"))
+        raise Refused(values.said(said.get("message", "")), code=values.said(said.get("code")))
+    channel = values.text(values.member(message, "channel"))
     head = {"data": _BOOK, "trade": _TRADES}.get(event)
     if head is None or not channel.startswith(head) or channel == head:
-        raise Malformed("not what was subscribed", event=decode.said(event), channel=decode.said(channel))
+        raise Malformed("not what was subscribed", event=values.said(event), channel=values.said(channel))
     return (_part(event, channel.removeprefix(head), data),)
 
 
 def _part(event: str, symbol: str, data: Any) -> Part:
     """Return half a quote, or what is wrong with it: the symbol's, not the whole stream's."""
     try:
-        stated = decode.member(data, "microtimestamp")
-        at_ms = None if stated is None else decode.time_ms(stated, per_s=_US_PER_S)
+        stated = values.member(data, "microtimestamp")
+        at_ms = None if stated is None else values.time_ms(stated, per_s=_US_PER_S)
         if event == "trade":
-            return Aside(symbol=symbol, last=decode.text(decode.member(data, "price_str")), stated_at_ms=at_ms)
-        bid, ask = (decode.item(decode.item(decode.member(data, side), 0), 0) for side in ("bids", "asks"))
+            return Aside(symbol=symbol, last=values.text(values.member(data, "price_str")), stated_at_ms=at_ms)
+        bid, ask = (values.item(values.item(values.member(data, side), 0), 0) for side in ("bids", "asks"))
     except FeedError as e:
         return Tick(symbol=symbol, result=e)
     return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
@@ -100,8 +100,8 @@ def _part(event: str, symbol: str, data: Any) -> Part:
 
 def _asked(row: Any) -> Quote:
     if isinstance(row, Mapping) and (row.get("status") == "error" or "error" in row):
-        raise Refused(decode.said(row.get("reason", row.get("error", ""))), code=decode.said(row.get("code")))
-    bid, ask = decode.member(row, "bid"), decode.member(row, "ask")
+        raise Refused(values.said(row.get("reason", row.get("error", ""))), code=values.said(row.get("code")))
+    bid, ask = values.member(row, "bid"), values.member(row, "ask")
     stated = row.get("timestamp")
-    stated_at_ms = None if stated is None else decode.time_ms(stated, per_s=1)
-    return decode.book_quote(bid, ask, last=row.get("last"), volume=row.get("volume"), stated_at_ms=stated_at_ms)
+    stated_at_ms = None if stated is None else values.time_ms(stated, per_s=1)
+    return values.book_quote(bid, ask, last=row.get("last"), volume=row.get("volume"), stated_at_ms=stated_at_ms)

@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
-from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.decode import values
+from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.venue import Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Plain, Session, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, ping_ms=20_000, requests_per_s=10)
 _BOOK, _TICKER = "orderbook.1.", "tickers."
@@ -51,8 +51,8 @@ class Bybit(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the ticker of the one symbol asked; errors come with status 200. The time is that of the reply."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _parts(frame: str | bytes) -> tuple[Part, ...]:
@@ -63,57 +63,57 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         WrongSymbol: topic and data differ.
         Malformed: a message that was not subscribed, or none at all.
     """
-    message = decode.load(frame)
+    message = values.load(frame)
     if isinstance(message, Mapping) and "op" in message:
         return _control(message)
-    topic = decode.text(decode.member(message, "topic"))
+    topic = values.text(values.member(message, "topic"))
     channel = next((c for c in (_BOOK, _TICKER) if topic.startswith(c)), None)
     if channel is None or message.get("type") != "snapshot":
-        raise Malformed("not what was subscribed", topic=decode.said(topic), type=decode.said(message.get("type")))
-    symbol, data = topic.removeprefix(channel), decode.member(message, "data")
-    named = decode.member(data, "s" if channel == _BOOK else "symbol")
+        raise Malformed("not what was subscribed", topic=values.said(topic), type=values.said(message.get("type")))
+    symbol, data = topic.removeprefix(channel), values.member(message, "data")
+    named = values.member(data, "s" if channel == _BOOK else "symbol")
     if named != symbol:
-        raise WrongSymbol("topic and symbol differ", topic=decode.said(topic), symbol=decode.said(named))
+        raise WrongSymbol("topic and symbol differ", topic=values.said(topic), symbol=values.said(named))
     return (_part(channel, symbol, data, message.get("ts")),)
 
 
 def _part(channel: str, symbol: str, data: Any, ts: Any) -> Part:
     """Return half a quote, or what is wrong with it: the symbol's, not the whole stream's."""
     try:
-        at_ms = None if ts is None else decode.time_ms(ts)
+        at_ms = None if ts is None else values.time_ms(ts)
         if channel == _TICKER:
-            last, volume = decode.member(data, "lastPrice"), decode.member(data, "volume24h")
+            last, volume = values.member(data, "lastPrice"), values.member(data, "volume24h")
             return Aside(symbol=symbol, last=last, volume=volume, stated_at_ms=at_ms)
-        bid, ask = (decode.item(decode.item(decode.member(data, side), 0), 0) for side in "ba")
+        bid, ask = (values.item(values.item(values.member(data, side), 0), 0) for side in "ba")
     except FeedError as e:
         return Tick(symbol=symbol, result=e)
     return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
 
 
 def _asked(symbol: str, message: Any) -> Quote:
-    if decode.member(message, "retCode") != 0:
+    if values.member(message, "retCode") != 0:
         raise _refusal(message)
-    row = decode.item(decode.member(decode.member(message, "result"), "list"), 0)
-    named = decode.member(row, "symbol")
+    row = values.item(values.member(values.member(message, "result"), "list"), 0)
+    named = values.member(row, "symbol")
     if named != symbol:
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=decode.said(named))
-    bid, ask = decode.member(row, "bid1Price"), decode.member(row, "ask1Price")
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(named))
+    bid, ask = values.member(row, "bid1Price"), values.member(row, "ask1Price")
     stated = message.get("time")
-    stated_at_ms = None if stated is None else decode.time_ms(stated)
+    stated_at_ms = None if stated is None else values.time_ms(stated)
     last, volume = row.get("lastPrice"), row.get("volume24h")
-    return decode.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
+    return values.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
 
 
 def _refusal(message: Any) -> FeedError:
-    code, said = message["retCode"], decode.said(message.get("retMsg", ""))
+    code, said = message["retCode"], values.said(message.get("retMsg", ""))
     unknown = "symbol" in said.lower()
-    return (WrongSymbol if unknown else RateLimited if code == _TOO_FAST else Refused)(said, code=decode.said(code))
+    return (WrongSymbol if unknown else RateLimited if code == _TOO_FAST else Refused)(said, code=values.said(code))
 
 
 def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
     if message["op"] == "pong" or (message["op"] in ("subscribe", "ping") and message.get("success") is True):
         return ()
-    said = decode.said(message.get("ret_msg", ""))
+    said = values.said(message.get("ret_msg", ""))
     _, unknown, topic = said.partition(_UNKNOWN)
     symbol = topic.rstrip("]").rpartition(".")[2]
     if not unknown or not symbol:

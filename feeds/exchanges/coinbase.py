@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Plain, VenueLimits
 from feeds.types import Malformed, Quote, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, requests_per_s=5)
 _STREAM = ("best_bid", "best_ask", "price", "volume_24h", "time")
@@ -45,16 +45,16 @@ class Coinbase(Plain):
             Refused: an error message of the venue that names no product.
             Malformed: a message of a type that was not subscribed, or none at all.
         """
-        message = decode.load(frame)
-        kind = decode.member(message, "type")
+        message = values.load(frame)
+        kind = values.member(message, "type")
         if kind == "ticker":
-            symbol = decode.text(decode.member(message, "product_id"))
-            return (decode.tick(symbol, partial(_quote, _STREAM, message)),)
+            symbol = values.text(values.member(message, "product_id"))
+            return (values.tick(symbol, partial(_quote, _STREAM, message)),)
         if kind in ("heartbeat", "subscriptions"):
             return ()
         if kind == "error":
             return (_refused(message),)
-        raise Malformed("unknown message type", type=decode.said(kind))
+        raise Malformed("unknown message type", type=values.said(kind))
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per product."""
@@ -64,22 +64,22 @@ class Coinbase(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read a product ticker. The reply does not name its product: the request does."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_quote, _REST, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_quote, _REST, message)) for s in request.symbols)
 
 
 def _quote(keys: tuple[str, ...], row: Any) -> Quote:
     if isinstance(row, Mapping) and "message" in row:
-        raise Refused(decode.said(row["message"]))
-    bid, ask = (decode.member(row, k) for k in keys[:2])
+        raise Refused(values.said(row["message"]))
+    bid, ask = (values.member(row, k) for k in keys[:2])
     last, volume, stated = (row.get(k) for k in keys[2:])
-    stated_at_ms = None if stated is None else decode.iso_ms(stated)
-    return decode.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
+    stated_at_ms = None if stated is None else values.iso_ms(stated)
+    return values.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
 
 
 def _refused(message: Any) -> Tick:
-    reason = decode.said(message.get("reason", ""))
+    reason = values.said(message.get("reason", ""))
     symbol, unknown, _ = reason.partition(_UNKNOWN)
     if unknown and symbol:
         return Tick(symbol=symbol, result=WrongSymbol(reason))
-    raise Refused(": ".join(p for p in (decode.said(message.get("message", "error")), reason) if p))
+    raise Refused(": ".join(p for p in (values.said(message.get("message", "error")), reason) if p))

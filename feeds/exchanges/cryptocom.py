@@ -17,9 +17,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Frame, Heard, Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Frame, Heard, Plain, Session, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=1_000, message_interval_ms=50, requests_per_s=10)
 _CHANNEL = "ticker."
@@ -57,8 +57,8 @@ class CryptoCom(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the ticker of the one symbol asked."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,14 @@ class _Session:
             WrongSymbol: subscription and instrument differ.
             Malformed: a message that was not subscribed, or none at all.
         """
-        message = decode.load(frame)
-        method, code = decode.member(message, "method"), message.get("code")
+        message = values.load(frame)
+        method, code = values.member(message, "method"), message.get("code")
         if method == "public/heartbeat":
-            return Heard(answers=(_beat(decode.member(message, "id")),))
+            return Heard(answers=(_beat(values.member(message, "id")),))
         if code != 0 or isinstance(code, bool):
             return Heard(ticks=_refused(message))
         if method != "subscribe":
-            raise Malformed("unknown method", method=decode.said(method))
+            raise Malformed("unknown method", method=values.said(method))
         result = message.get("result")
         return Heard() if result is None else Heard(ticks=(_pushed(result),))
 
@@ -95,37 +95,37 @@ class _Session:
 
 def _beat(number: Any) -> str:
     if not isinstance(number, int) or isinstance(number, bool) or not -1 <= number < _LARGEST_ID:
-        raise Malformed("a heartbeat carries a number", got=decode.said(number))
+        raise Malformed("a heartbeat carries a number", got=values.said(number))
     return json.dumps({"id": number, "method": "public/respond-heartbeat"})
 
 
 def _pushed(result: Any) -> Tick:
-    channel, subscription = decode.member(result, "channel"), decode.member(result, "subscription")
+    channel, subscription = values.member(result, "channel"), values.member(result, "subscription")
     if channel != "ticker":
-        raise Malformed("unknown channel", channel=decode.said(channel))
-    symbol = decode.text(decode.member(result, "instrument_name"))
+        raise Malformed("unknown channel", channel=values.said(channel))
+    symbol = values.text(values.member(result, "instrument_name"))
     if subscription != _CHANNEL + symbol:
-        raise WrongSymbol("subscription and instrument differ", got=decode.said(subscription))
-    return decode.tick(symbol, lambda: _quote(symbol, decode.item(decode.member(result, "data"), 0)))
+        raise WrongSymbol("subscription and instrument differ", got=values.said(subscription))
+    return values.tick(symbol, lambda: _quote(symbol, values.item(values.member(result, "data"), 0)))
 
 
 def _quote(symbol: str, row: Any) -> Quote:
-    named = decode.member(row, "i")
+    named = values.member(row, "i")
     if named != symbol:
-        raise WrongSymbol("the row is about another instrument", asked=symbol, got=decode.said(named))
-    bid, ask = decode.member(row, "b"), decode.member(row, "k")
+        raise WrongSymbol("the row is about another instrument", asked=symbol, got=values.said(named))
+    bid, ask = values.member(row, "b"), values.member(row, "k")
     stated = row.get("t")
-    stated_at_ms = None if stated is None else decode.time_ms(stated)
-    return decode.book_quote(bid, ask, last=row.get("a"), volume=row.get("v"), stated_at_ms=stated_at_ms)
+    stated_at_ms = None if stated is None else values.time_ms(stated)
+    return values.book_quote(bid, ask, last=row.get("a"), volume=row.get("v"), stated_at_ms=stated_at_ms)
 
 
 def _asked(symbol: str, message: Any) -> Quote:
-    if decode.member(message, "code") != 0:
+    if values.member(message, "code") != 0:
         raise _error(message)
-    rows = decode.member(decode.member(message, "result"), "data")
+    rows = values.member(values.member(message, "result"), "data")
     if rows == []:
         raise WrongSymbol("the venue has no such instrument", asked=symbol)
-    return _quote(symbol, decode.item(rows, 0))
+    return _quote(symbol, values.item(rows, 0))
 
 
 def _refused(message: Any) -> tuple[Tick, ...]:
@@ -139,7 +139,7 @@ def _refused(message: Any) -> tuple[Tick, ...]:
 
 
 def _error(message: Any) -> FeedError:
-    code, said = message.get("code"), decode.said(message.get("message", ""))
+    code, said = message.get("code"), values.said(message.get("message", ""))
     if code == _TOO_FAST:
         return RateLimited(said, code=_TOO_FAST)
-    return (WrongSymbol if _UNKNOWN.search(said) else Refused)(said, code=decode.said(code))
+    return (WrongSymbol if _UNKNOWN.search(said) else Refused)(said, code=values.said(code))

@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Plain, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
 from feeds.units import MS
-from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, message_interval_ms=50, requests_per_s=10)
 _UNKNOWN = "unknown currency pair"
@@ -45,17 +45,17 @@ class Gate(Plain):
             Refused: an error that names no pair.
             Malformed: a message that was not subscribed, or none at all.
         """
-        message = decode.load(frame)
-        channel = decode.member(message, "channel")
+        message = values.load(frame)
+        channel = values.member(message, "channel")
         if message.get("error") is not None:
             return _refused(message["error"])
         if channel == "spot.pong" or message.get("event") in ("subscribe", "unsubscribe"):
             return ()
         if channel != "spot.tickers" or message.get("event") != "update":
-            raise Malformed("not what was subscribed", channel=decode.said(channel))
-        row = decode.member(message, "result")
-        symbol = decode.text(decode.member(row, "currency_pair"))
-        return (decode.tick(symbol, partial(_quote, row, message.get("time_ms"))),)
+            raise Malformed("not what was subscribed", channel=values.said(channel))
+        row = values.member(message, "result")
+        symbol = values.text(values.member(row, "currency_pair"))
+        return (values.tick(symbol, partial(_quote, row, message.get("time_ms"))),)
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per pair."""
@@ -64,30 +64,30 @@ class Gate(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the ticker of the one pair asked. The reply has no time."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _quote(row: Any, stated: Any) -> Quote:
-    bid, ask = decode.member(row, "highest_bid"), decode.member(row, "lowest_ask")
-    stated_at_ms = None if stated is None else decode.time_ms(stated)
-    return decode.book_quote(bid, ask, last=row.get("last"), volume=row.get("base_volume"), stated_at_ms=stated_at_ms)
+    bid, ask = values.member(row, "highest_bid"), values.member(row, "lowest_ask")
+    stated_at_ms = None if stated is None else values.time_ms(stated)
+    return values.book_quote(bid, ask, last=row.get("last"), volume=row.get("base_volume"), stated_at_ms=stated_at_ms)
 
 
 def _asked(symbol: str, message: Any) -> Quote:
     if isinstance(message, Mapping) and "label" in message:
         unknown = message["label"] in ("INVALID_CURRENCY_PAIR", "INVALID_CURRENCY")
-        said = decode.said(message.get("message", ""))
-        raise (WrongSymbol if unknown else Refused)(said, label=decode.said(message["label"]))
-    row = decode.item(message, 0)
-    named = decode.member(row, "currency_pair")
+        said = values.said(message.get("message", ""))
+        raise (WrongSymbol if unknown else Refused)(said, label=values.said(message["label"]))
+    row = values.item(message, 0)
+    named = values.member(row, "currency_pair")
     if named != symbol:
-        raise WrongSymbol("the reply is about another pair", asked=symbol, got=decode.said(named))
+        raise WrongSymbol("the reply is about another pair", asked=symbol, got=values.said(named))
     return _quote(row, None)
 
 
 def _refused(error: Any) -> tuple[Tick, ...]:
-    said = decode.said(error.get("message", "") if isinstance(error, Mapping) else error)
+    said = values.said(error.get("message", "") if isinstance(error, Mapping) else error)
     _, unknown, symbol = said.partition(_UNKNOWN)
     failure: FeedError = WrongSymbol(said) if unknown else Refused(said)
     if not unknown or not symbol.strip(": "):

@@ -18,10 +18,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
-from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.decode import values
+from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.venue import Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Plain, Session, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=5_000, message_interval_ms=100, requests_per_s=1)
 _NS_PER_S = 1_000_000_000
@@ -55,8 +55,8 @@ class Gemini(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the ticker of the one symbol asked."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _parts(frame: str | bytes) -> tuple[Part, ...]:
@@ -66,19 +66,19 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         Refused: an error that names no symbol.
         Malformed: a message that was not subscribed, or none at all.
     """
-    message = decode.load(frame)
+    message = values.load(frame)
     if isinstance(message, Mapping) and "status" in message:
         return _control(message)
-    symbol = decode.text(decode.member(message, "s")).upper()
+    symbol = values.text(values.member(message, "s")).upper()
     is_book, is_trade = ("b" in message or "a" in message), "p" in message
     if is_book == is_trade or "e" in message:
-        raise Malformed("not what was subscribed", keys=decode.said(sorted(message)))
+        raise Malformed("not what was subscribed", keys=values.said(sorted(message)))
     try:
         stated = message.get("E")
-        at_ms = None if stated is None else decode.time_ms(stated, per_s=_NS_PER_S)
+        at_ms = None if stated is None else values.time_ms(stated, per_s=_NS_PER_S)
         if is_trade:
             return (Aside(symbol=symbol, last=message["p"], stated_at_ms=at_ms),)
-        bid, ask = decode.member(message, "b"), decode.member(message, "a")
+        bid, ask = values.member(message, "b"), values.member(message, "a")
     except FeedError as e:
         return (Tick(symbol=symbol, result=e),)
     return (Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms),)
@@ -89,9 +89,9 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
         return ()
     error = message.get("error")
     code = error.get("code") if isinstance(error, Mapping) else None
-    said = decode.said(error.get("msg", "")) if isinstance(error, Mapping) else ""
+    said = values.said(error.get("msg", "")) if isinstance(error, Mapping) else ""
     kind = WrongSymbol if code == _UNKNOWN else RateLimited if code == _TOO_FAST else Refused
-    result, symbol = kind(said, code=decode.said(code)), message.get("id")
+    result, symbol = kind(said, code=values.said(code)), message.get("id")
     if not isinstance(symbol, str) or not symbol:
         raise result
     return (Tick(symbol=symbol, result=result),)
@@ -99,10 +99,10 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 
 def _asked(symbol: str, message: Any) -> Quote:
     if isinstance(message, Mapping) and message.get("result") == "error":
-        reason, said = message.get("reason"), decode.said(message.get("message", ""))
-        raise (WrongSymbol if reason == "InvalidSymbol" else Refused)(said, reason=decode.said(reason))
-    bid, ask, last, volumes = (decode.member(message, k) for k in ("bid", "ask", "last", "volume"))
-    return decode.book_quote(bid, ask, last=last, volume=_base_volume(symbol, volumes))
+        reason, said = message.get("reason"), values.said(message.get("message", ""))
+        raise (WrongSymbol if reason == "InvalidSymbol" else Refused)(said, reason=values.said(reason))
+    bid, ask, last, volumes = (values.member(message, k) for k in ("bid", "ask", "last", "volume"))
+    return values.book_quote(bid, ask, last=last, volume=_base_volume(symbol, volumes))
 
 
 def _base_volume(symbol: str, volumes: Any) -> Any:
@@ -112,5 +112,5 @@ def _base_volume(symbol: str, volumes: Any) -> Any:
     currencies = [c for c in volumes if c != "timestamp"]
     base = next((b for b in currencies for q in currencies if (b + q).upper() == symbol.upper()), None)
     if base is None:
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=decode.said(sorted(currencies)))
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(sorted(currencies)))
     return volumes[base]

@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Frame, Heard, Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Frame, Heard, Plain, Session, VenueLimits
 
 _LIMITS = VenueLimits(
     symbols_per_connection=50, connect_interval_ms=1_000, message_interval_ms=20, life_ms=84_600_000, requests_per_s=10
@@ -52,8 +52,8 @@ class Htx(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the ticker of the one symbol asked; errors come with status 200."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class _Session:
             Malformed: a message that was not subscribed, or none at all.
         """
         packed = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
-        message = decode.load(decode.gunzip(packed))
+        message = values.load(values.gunzip(packed))
         if isinstance(message, Mapping) and "ping" in message:
             return Heard(answers=(_pong(message["ping"]),))
         return Heard(ticks=_ticks(message))
@@ -84,43 +84,43 @@ class _Session:
 
 def _pong(number: Any) -> str:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < _LARGEST_PING:
-        raise Malformed("a ping carries a number", got=decode.said(number))
+        raise Malformed("a ping carries a number", got=values.said(number))
     return json.dumps({"pong": number})
 
 
 def _ticks(message: Any) -> tuple[Tick, ...]:
     if isinstance(message, Mapping) and "status" in message:
         return _control(message)
-    channel = decode.text(decode.member(message, "ch"))
+    channel = values.text(values.member(message, "ch"))
     symbol = channel.removeprefix(_HEAD).removesuffix(_STREAM)
     if channel != f"{_HEAD}{symbol}{_STREAM}" or not symbol or "." in symbol:
-        raise Malformed("unknown channel", channel=decode.said(channel))
-    return (decode.tick(symbol, partial(_streamed, message)),)
+        raise Malformed("unknown channel", channel=values.said(channel))
+    return (values.tick(symbol, partial(_streamed, message)),)
 
 
 def _streamed(message: Any) -> Quote:
-    row = decode.member(message, "tick")
-    bid, ask = decode.member(row, "bid"), decode.member(row, "ask")
-    return decode.book_quote(
+    row = values.member(message, "tick")
+    bid, ask = values.member(row, "bid"), values.member(row, "ask")
+    return values.book_quote(
         bid, ask, last=row.get("lastPrice"), volume=row.get("amount"), stated_at_ms=_time(message.get("ts"))
     )
 
 
 def _asked(symbol: str, message: Any) -> Quote:
-    if decode.member(message, "status") != "ok":
+    if values.member(message, "status") != "ok":
         raise _error(message)
-    channel = decode.member(message, "ch")
+    channel = values.member(message, "ch")
     if channel != f"{_HEAD}{symbol}{_MERGED}":
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=decode.said(channel))
-    row = decode.member(message, "tick")
-    bid, ask = (decode.item(decode.member(row, side), 0) for side in ("bid", "ask"))
-    return decode.book_quote(
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(channel))
+    row = values.member(message, "tick")
+    bid, ask = (values.item(values.member(row, side), 0) for side in ("bid", "ask"))
+    return values.book_quote(
         bid, ask, last=row.get("close"), volume=row.get("amount"), stated_at_ms=_time(message.get("ts"))
     )
 
 
 def _time(stated: Any) -> int | None:
-    return None if stated is None else decode.time_ms(stated)
+    return None if stated is None else values.time_ms(stated)
 
 
 def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
@@ -133,5 +133,5 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 
 
 def _error(message: Mapping[str, Any]) -> FeedError:
-    said, code = decode.said(message.get("err-msg", "")), decode.said(message.get("err-code"))
+    said, code = values.said(message.get("err-msg", "")), values.said(message.get("err-code"))
     return (WrongSymbol if said.startswith(_UNKNOWN) else Refused)(said, code=code)

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from feeds import decode
-from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.decode import values
+from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.venue import Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Plain, Session, VenueLimits
 
 _LIMITS = VenueLimits(
     symbols_per_connection=50, connect_interval_ms=2_500, message_interval_ms=35, ping_ms=30_000, requests_per_s=5
@@ -59,8 +59,8 @@ class Hyperliquid(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the book of the one symbol asked; null says that there is no such market."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _parts(known: dict[str, Aside], frame: str | bytes) -> tuple[Part, ...]:
@@ -70,15 +70,15 @@ def _parts(known: dict[str, Aside], frame: str | bytes) -> tuple[Part, ...]:
         Refused: an error that names no symbol.
         Malformed: a message that was not subscribed, or none at all.
     """
-    message = decode.load(frame)
-    channel, data = decode.text(decode.member(message, "channel")), message.get("data")
+    message = values.load(frame)
+    channel, data = values.text(values.member(message, "channel")), message.get("data")
     if channel in _QUIET:
         return ()
     if channel == "error":
-        return (_refused(decode.text(data)),)
+        return (_refused(values.text(data)),)
     if channel not in ("trades", "l2Book", *_CONTEXTS):
-        raise Malformed("unknown channel", channel=decode.said(channel))
-    symbol = decode.text(decode.member(decode.item(data, 0) if channel == "trades" else data, "coin"))
+        raise Malformed("unknown channel", channel=values.said(channel))
+    symbol = values.text(values.member(values.item(data, 0) if channel == "trades" else data, "coin"))
     try:
         if channel == "l2Book":
             return (_top(symbol, data),)
@@ -93,42 +93,42 @@ def _parts(known: dict[str, Aside], frame: str | bytes) -> tuple[Part, ...]:
 def _beside(known: Aside, channel: str, data: Any) -> Aside:
     """Return what is known with the newest of these trades, or with this volume; the time is that of the trade."""
     if channel in _CONTEXTS:
-        return replace(known, volume=decode.member(decode.member(data, "ctx"), "dayBaseVlm"))
-    timed = [(decode.time_ms(decode.member(trade, "time")), trade) for trade in data]
+        return replace(known, volume=values.member(values.member(data, "ctx"), "dayBaseVlm"))
+    timed = [(values.time_ms(values.member(trade, "time")), trade) for trade in data]
     at_ms, newest = max(timed, key=lambda each: each[0])
-    coin = decode.member(newest, "coin")
+    coin = values.member(newest, "coin")
     if coin != known.symbol:
-        raise WrongSymbol("trades of two coins in one message", got=decode.said(coin))
-    return replace(known, last=decode.member(newest, "px"), stated_at_ms=at_ms)
+        raise WrongSymbol("trades of two coins in one message", got=values.said(coin))
+    return replace(known, last=values.member(newest, "px"), stated_at_ms=at_ms)
 
 
 def _top(symbol: str, book: Any) -> Top:
-    sides = decode.member(book, "levels")
-    bid, ask = (decode.member(decode.item(decode.item(sides, i), 0), "px") for i in (0, 1))
+    sides = values.member(book, "levels")
+    bid, ask = (values.member(values.item(values.item(sides, i), 0), "px") for i in (0, 1))
     stated = book.get("time")
-    return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=None if stated is None else decode.time_ms(stated))
+    return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=None if stated is None else values.time_ms(stated))
 
 
 def _asked(symbol: str, book: Any) -> Quote:
     if book is None:
         raise WrongSymbol("the venue has no such market", asked=symbol)
-    named = decode.member(book, "coin")
+    named = values.member(book, "coin")
     if named != symbol:
-        raise WrongSymbol("the reply is about another coin", asked=symbol, got=decode.said(named))
+        raise WrongSymbol("the reply is about another coin", asked=symbol, got=values.said(named))
     top = _top(symbol, book)
-    return decode.book_quote(top.bid, top.ask, stated_at_ms=top.stated_at_ms)
+    return values.book_quote(top.bid, top.ask, stated_at_ms=top.stated_at_ms)
 
 
 def _refused(said: str) -> Tick:
     """Return an invalid subscription as its coin's error: the text ends with what was asked, as JSON."""
-    error = Refused(decode.said(said))
+    error = Refused(values.said(said))
     if not said.startswith(_INVALID):
         raise error
     try:
-        asked = decode.load(said.removeprefix(_INVALID))
+        asked = values.load(said.removeprefix(_INVALID))
     except FeedError:
         raise error from None
     symbol = asked.get("coin") if isinstance(asked, Mapping) else None
     if not isinstance(symbol, str) or not symbol:
         raise error
-    return Tick(symbol=symbol, result=WrongSymbol(decode.said(said)))
+    return Tick(symbol=symbol, result=WrongSymbol(values.said(said)))

@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Plain, VenueLimits
 from feeds.types import Malformed, Quote, Request, Tick, WrongSymbol
 from feeds.units import WAD, Wad, mid_down, wad_div_down
-from feeds.venue import Plain, VenueLimits
 
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _ISO = "iso"
@@ -101,24 +101,24 @@ class JsonHttp:
         for path, wanted in self.expect.items():
             found = _at(message, path)
             if found != wanted:
-                raise WrongSymbol("the answer is about something else", path=path, got=decode.said(found))
+                raise WrongSymbol("the answer is about something else", path=path, got=values.said(found))
         stated_at_ms = self._time(_at(message, self.time)) if self.time else None
         if self.price:
             return Quote(price_wad=self._turned(self._number(message, self.price)), stated_at_ms=stated_at_ms)
-        _, bid, ask = decode.book_mid(self._number(message, self.bid), self._number(message, self.ask))
+        _, bid, ask = values.book_mid(self._number(message, self.bid), self._number(message, self.ask))
         if self.invert:
             bid, ask = self._turned(ask), self._turned(bid)
         return Quote(price_wad=Wad(mid_down(bid, ask)), bid_wad=bid, ask_wad=ask, stated_at_ms=stated_at_ms)
 
     def _number(self, message: Any, path: str) -> Decimal:
-        return decode.number(_at(message, path)).scaleb(-self.scale, _EXACT)
+        return values.number(_at(message, path)).scaleb(-self.scale, _EXACT)
 
     def _turned(self, price: Decimal | Wad) -> Wad:
-        wad = decode.price_wad(price) if isinstance(price, Decimal) else price
-        return decode.bounded_price(wad_div_down(WAD, wad)) if self.invert else wad
+        wad = values.price_wad(price) if isinstance(price, Decimal) else price
+        return values.bounded_price(wad_div_down(WAD, wad)) if self.invert else wad
 
     def _time(self, stated: Any) -> int:
-        return decode.iso_ms(stated) if self.time_unit == _ISO else decode.time_ms(stated, per_s=_UNITS[self.time_unit])
+        return values.iso_ms(stated) if self.time_unit == _ISO else values.time_ms(stated, per_s=_UNITS[self.time_unit])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class JsonVenue(Plain):
 
     def parse(self, frame: str | bytes) -> tuple[Tick, ...]:
         """Malformed: there is no stream."""
-        raise Malformed("this source has no stream", starts=decode.said(frame[:20]))
+        raise Malformed("this source has no stream", starts=values.said(frame[:20]))
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per symbol."""
@@ -151,15 +151,15 @@ class JsonVenue(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read one answer."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(self.source.quote, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(self.source.quote, message)) for s in request.symbols)
 
 
 def _at(message: Any, path: str) -> Any:
     """Follow a path; Malformed where it leads nowhere."""
     for part in path.split("."):
         is_index = isinstance(message, list) and part.isascii() and part.isdigit()
-        message = decode.item(message, int(part[:9])) if is_index else decode.member(message, part)
+        message = values.item(message, int(part[:9])) if is_index else values.member(message, part)
     return message
 
 

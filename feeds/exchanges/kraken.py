@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Plain, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=5_000, requests_per_s=1)
 _OLD_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
@@ -43,20 +43,20 @@ class Kraken(Plain):
             Refused: an error that names no symbol, or a venue that is not online.
             Malformed: a message that was not subscribed, or none at all.
         """
-        message = decode.load(frame)
+        message = values.load(frame)
         if isinstance(message, Mapping) and "method" in message:
             return _acknowledged(message)
-        channel = decode.member(message, "channel")
+        channel = values.member(message, "channel")
         if channel == "ticker":
-            rows = decode.member(message, "data")
+            rows = values.member(message, "data")
             if not isinstance(rows, list):
                 raise Malformed("expected an array", key="data", got=type(rows).__name__)
-            return tuple(decode.tick(_name(row), partial(_streamed, row)) for row in rows)
+            return tuple(values.tick(_name(row), partial(_streamed, row)) for row in rows)
         if channel == "status":
             return _status(message)
         if channel == "heartbeat":
             return ()
-        raise Malformed("unknown channel", channel=decode.said(channel))
+        raise Malformed("unknown channel", channel=values.said(channel))
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per symbol: the reply is keyed by the venue's own spelling, and one unknown pair fails all."""
@@ -65,8 +65,8 @@ class Kraken(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the REST ticker of the one symbol asked."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _name(row: Any) -> str:
@@ -76,26 +76,26 @@ def _name(row: Any) -> str:
 
 
 def _streamed(row: Any) -> Quote:
-    decode.text(decode.member(row, "symbol"))
-    bid, ask = decode.member(row, "bid"), decode.member(row, "ask")
+    values.text(values.member(row, "symbol"))
+    bid, ask = values.member(row, "bid"), values.member(row, "ask")
     stated = row.get("timestamp")
-    stated_at_ms = None if stated is None else decode.iso_ms(stated)
-    return decode.book_quote(bid, ask, last=row.get("last"), volume=row.get("volume"), stated_at_ms=stated_at_ms)
+    stated_at_ms = None if stated is None else values.iso_ms(stated)
+    return values.book_quote(bid, ask, last=row.get("last"), volume=row.get("volume"), stated_at_ms=stated_at_ms)
 
 
 def _asked(symbol: str, message: Any) -> Quote:
-    errors = decode.member(message, "error")
+    errors = values.member(message, "error")
     if errors:
         raise _error(str(errors))
-    result = decode.member(message, "result")
+    result = values.member(message, "result")
     if not isinstance(result, Mapping) or len(result) != 1:
         raise Malformed("expected the ticker of one pair", got=type(result).__name__)
     key, row = next(iter(result.items()))
     if key not in _spellings(symbol):
-        raise WrongSymbol("the reply is about another pair", asked=symbol, got=decode.said(key))
-    bid, ask, last = (decode.item(decode.member(row, k), 0) for k in "bac")
-    volume = decode.item(row["v"], 1) if row.get("v") is not None else None
-    return decode.book_quote(bid, ask, last=last, volume=volume)
+        raise WrongSymbol("the reply is about another pair", asked=symbol, got=values.said(key))
+    bid, ask, last = (values.item(values.member(row, k), 0) for k in "bac")
+    volume = values.item(row["v"], 1) if row.get("v") is not None else None
+    return values.book_quote(bid, ask, last=last, volume=volume)
 
 
 def _spellings(symbol: str) -> frozenset[str]:
@@ -117,12 +117,12 @@ def _acknowledged(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 
 
 def _status(message: Any) -> tuple[Tick, ...]:
-    system = decode.member(decode.item(decode.member(message, "data"), 0), "system")
+    system = values.member(values.item(values.member(message, "data"), 0), "system")
     if system != "online":
-        raise Refused("the venue is not online", system=decode.said(system))
+        raise Refused("the venue is not online", system=values.said(system))
     return ()
 
 
 def _error(said: str) -> FeedError:
     unknown = "pair not supported" in said or "Unknown asset pair" in said
-    return WrongSymbol(decode.said(said)) if unknown else Refused(decode.said(said))
+    return WrongSymbol(values.said(said)) if unknown else Refused(values.said(said))

@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
-from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.decode import values
+from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.venue import Place, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Place, Session, VenueLimits
 
 _LIMITS = VenueLimits(
     symbols_per_connection=100, connect_interval_ms=1_000, message_interval_ms=110, ping_ms=18_000, requests_per_s=10
@@ -51,15 +51,15 @@ class Kucoin:
             Refused: the venue gives no token.
             Malformed: the reply is none, or names an address of another scheme or an absurd interval.
         """
-        message = decode.load(b"" if body is None else body)
+        message = values.load(b"" if body is None else body)
         data = _data(message)
-        server = decode.item(decode.member(data, "instanceServers"), 0)
-        token, endpoint = decode.text(decode.member(data, "token")), decode.text(decode.member(server, "endpoint"))
-        ping = decode.number(decode.member(server, "pingInterval"))
+        server = values.item(values.member(data, "instanceServers"), 0)
+        token, endpoint = values.text(values.member(data, "token")), values.text(values.member(server, "endpoint"))
+        ping = values.number(values.member(server, "pingInterval"))
         if endpoint.partition("://")[0] != self.ws_url.partition("://")[0] or "?" in endpoint:
-            raise Malformed("not an address of a stream", endpoint=decode.said(endpoint))
+            raise Malformed("not an address of a stream", endpoint=values.said(endpoint))
         if not _LEAST_PING_MS <= ping <= _MOST_PING_MS:
-            raise Malformed("absurd ping interval", ms=decode.said(ping))
+            raise Malformed("absurd ping interval", ms=values.said(ping))
         return Place(url=f"{endpoint}?token={url_quote(token, safe='', errors='replace')}", ping_ms=int(ping))
 
     def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
@@ -80,8 +80,8 @@ class Kucoin:
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the statistics of the one symbol asked; errors come with status 200."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _parts(frame: str | bytes) -> tuple[Part, ...]:
@@ -91,35 +91,35 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         Refused: an error that names no symbol.
         Malformed: a message that was not subscribed, or none at all.
     """
-    message = decode.load(frame)
-    kind = decode.member(message, "type")
+    message = values.load(frame)
+    kind = values.member(message, "type")
     if kind in ("welcome", "ack", "pong"):
         return ()
     if kind == "error":
         return (_refused(message),)
-    topic = decode.text(decode.member(message, "topic"))
+    topic = values.text(values.member(message, "topic"))
     if kind != "message" or not topic.startswith((_TICKER, _SNAPSHOT)):
-        raise Malformed("not what was subscribed", type=decode.said(kind), topic=decode.said(topic))
+        raise Malformed("not what was subscribed", type=values.said(kind), topic=values.said(topic))
     symbol = topic.partition(":")[2]
     try:
-        return (_part(topic, symbol, decode.member(message, "data")),)
+        return (_part(topic, symbol, values.member(message, "data")),)
     except FeedError as e:
         return (Tick(symbol=symbol, result=e),)
 
 
 def _part(topic: str, symbol: str, data: Any) -> Part:
     if topic.startswith(_TICKER):
-        bid, ask, last = (decode.member(data, k) for k in ("bestBid", "bestAsk", "price"))
+        bid, ask, last = (values.member(data, k) for k in ("bestBid", "bestAsk", "price"))
         return Top(symbol=symbol, bid=bid, ask=ask, last=last, stated_at_ms=_time(data.get("time")))
-    row = decode.member(data, "data")
-    named = decode.member(row, "symbol")
+    row = values.member(data, "data")
+    named = values.member(row, "symbol")
     if named != symbol:
-        raise WrongSymbol("topic and symbol differ", topic=decode.said(topic), symbol=decode.said(named))
-    return Aside(symbol=symbol, volume=decode.member(row, "vol"), stated_at_ms=_time(row.get("datetime")))
+        raise WrongSymbol("topic and symbol differ", topic=values.said(topic), symbol=values.said(named))
+    return Aside(symbol=symbol, volume=values.member(row, "vol"), stated_at_ms=_time(row.get("datetime")))
 
 
 def _time(stated: Any) -> int | None:
-    return None if stated is None else decode.time_ms(stated)
+    return None if stated is None else values.time_ms(stated)
 
 
 def _asked(symbol: str, message: Any) -> Quote:
@@ -127,25 +127,25 @@ def _asked(symbol: str, message: Any) -> Quote:
     bid, ask, last = (row.get(k) for k in ("buy", "sell", "last")) if isinstance(row, Mapping) else (None,) * 3
     if row is None or (isinstance(row, Mapping) and bid is ask is last is None):
         raise WrongSymbol("the venue has no such symbol", asked=symbol)
-    named = decode.member(row, "symbol")
+    named = values.member(row, "symbol")
     if named != symbol:
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=decode.said(named))
-    return decode.book_quote(bid, ask, last=last, volume=row.get("vol"), stated_at_ms=_time(row.get("time")))
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(named))
+    return values.book_quote(bid, ask, last=last, volume=row.get("vol"), stated_at_ms=_time(row.get("time")))
 
 
 def _data(message: Any) -> Any:
-    code = decode.member(message, "code")
+    code = values.member(message, "code")
     if code != _OK:
-        said = decode.said(message.get("msg", ""))
+        said = values.said(message.get("msg", ""))
         kind = WrongSymbol if code in _UNKNOWN else RateLimited if code == "429000" else Refused
-        raise kind(said, code=decode.said(code))
-    return decode.member(message, "data")
+        raise kind(said, code=values.said(code))
+    return values.member(message, "data")
 
 
 def _refused(message: Mapping[str, Any]) -> Tick:
-    said = decode.said(message.get("data", ""))
+    said = values.said(message.get("data", ""))
     topic, missing, _ = said.removeprefix("topic ").partition(" is not found")
     symbol = topic.partition(":")[2]
     if not missing or not symbol:
-        raise Refused(said, code=decode.said(message.get("code")))
+        raise Refused(said, code=values.said(message.get("code")))
     return Tick(symbol=symbol, result=WrongSymbol(said))

@@ -18,10 +18,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode, protobuf
-from feeds.aside import Aside, Part, Top, TwoChannels
+from feeds.decode import protobuf, values
+from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.venue import Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
-from feeds.venue import Plain, Session, VenueLimits
 
 _LIMITS = VenueLimits(
     symbols_per_connection=15,
@@ -64,8 +64,8 @@ class Mexc(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the 24 h ticker of the one symbol asked."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _parts(frame: str | bytes) -> tuple[Part, ...]:
@@ -77,14 +77,14 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         Malformed: a message that was not subscribed, or none at all.
     """
     if isinstance(frame, str) or frame[:1] in (b"", b"{"):  # a protobuf message never begins with a brace
-        return _control(decode.load(frame))
+        return _control(values.load(frame))
     message = protobuf.fields(frame)
     channel = protobuf.text_at(message, 1) or ""
     symbol = protobuf.text_at(message, _SYMBOL)
     if symbol is None or not channel.startswith((_BOOK, _MINI)):
-        raise Malformed("not what was subscribed", channel=decode.said(channel))
+        raise Malformed("not what was subscribed", channel=values.said(channel))
     if channel not in (_BOOK + symbol, f"{_MINI}{symbol}{_WINDOW}"):
-        raise WrongSymbol("channel and symbol differ", channel=decode.said(channel), symbol=decode.said(symbol))
+        raise WrongSymbol("channel and symbol differ", channel=values.said(channel), symbol=values.said(symbol))
     try:
         return (_part(message, symbol, is_book=channel.startswith(_BOOK)),)
     except FeedError as e:
@@ -94,23 +94,23 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
 def _part(message: protobuf.Fields, symbol: str, *, is_book: bool) -> Part:
     body = protobuf.message_at(message, _BOOK_BODY if is_book else _MINI_BODY)
     if body is None:
-        raise Malformed("a message without its body", symbol=decode.said(symbol))
+        raise Malformed("a message without its body", symbol=values.said(symbol))
     sent = protobuf.int_at(message, _SENT)
-    at_ms = None if sent is None else decode.time_ms(sent)
+    at_ms = None if sent is None else values.time_ms(sent)
     if is_book:
         bid, ask = protobuf.text_at(body, 1), protobuf.text_at(body, 3)
         return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
     if protobuf.text_at(body, 1) != symbol:
-        raise WrongSymbol("the ticker is about another symbol", asked=decode.said(symbol))
+        raise WrongSymbol("the ticker is about another symbol", asked=values.said(symbol))
     last, volume = protobuf.text_at(body, 2), protobuf.text_at(body, 8)
     return Aside(symbol=symbol, last=last, volume=volume, stated_at_ms=at_ms)
 
 
 def _control(message: Any) -> tuple[Tick, ...]:
-    said = decode.text(decode.member(message, "msg"))
+    said = values.text(values.member(message, "msg"))
     if message.get("code") == 0 and (said == "PONG" or said.startswith("spot@")):
         return ()
-    error = Refused(decode.said(said), code=decode.said(message.get("code")))
+    error = Refused(values.said(said), code=values.said(message.get("code")))
     named, _, _ = said.partition("[")[2].partition("]")
     symbols = {_named(channel): None for channel in named.split(",")} if said.startswith(_REFUSED) else {}
     if not symbols or "" in symbols:
@@ -126,13 +126,13 @@ def _named(channel: str) -> str:
 
 def _asked(symbol: str, message: Any) -> Quote:
     if isinstance(message, Mapping) and "code" in message:
-        said, code = decode.said(message.get("msg", "")), message["code"]
-        raise (WrongSymbol if code == _UNKNOWN else Refused)(said, code=decode.said(code))
-    named = decode.member(message, "symbol")
+        said, code = values.said(message.get("msg", "")), message["code"]
+        raise (WrongSymbol if code == _UNKNOWN else Refused)(said, code=values.said(code))
+    named = values.member(message, "symbol")
     if named != symbol:
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=decode.said(named))
-    bid, ask = decode.member(message, "bidPrice"), decode.member(message, "askPrice")
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(named))
+    bid, ask = values.member(message, "bidPrice"), values.member(message, "askPrice")
     stated = message.get("closeTime")
-    stated_at_ms = None if stated is None else decode.time_ms(stated)
+    stated_at_ms = None if stated is None else values.time_ms(stated)
     last, volume = message.get("lastPrice"), message.get("volume")
-    return decode.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
+    return values.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)

@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from feeds import decode
+from feeds.decode import values
+from feeds.streams.venue import Plain, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, Unreachable, WrongSymbol
-from feeds.venue import Plain, VenueLimits
 
 _LIMITS = VenueLimits(
     symbols_per_connection=50, connect_interval_ms=1_000, message_interval_ms=350, ping_ms=20_000, requests_per_s=10
@@ -53,14 +53,14 @@ class Okx(Plain):
         """
         if frame in ("pong", b"pong"):
             return ()
-        message = decode.load(frame)
+        message = values.load(frame)
         if isinstance(message, Mapping) and "event" in message:
             return _control(message)
-        arg = decode.member(message, "arg")
-        channel, symbol = decode.member(arg, "channel"), decode.text(decode.member(arg, "instId"))
+        arg = values.member(message, "arg")
+        channel, symbol = values.member(arg, "channel"), values.text(values.member(arg, "instId"))
         if channel != "tickers":
-            raise Malformed("unknown channel", channel=decode.said(channel))
-        return (decode.tick(symbol, partial(_quote, symbol, message)),)
+            raise Malformed("unknown channel", channel=values.said(channel))
+        return (values.tick(symbol, partial(_quote, symbol, message)),)
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per instrument."""
@@ -69,23 +69,23 @@ class Okx(Plain):
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the ticker of the one instrument asked; errors come with status 200 too."""
-        message = decode.load(body)
-        return tuple(decode.tick(s, partial(_asked, s, message)) for s in request.symbols)
+        message = values.load(body)
+        return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
 def _quote(symbol: str, message: Any) -> Quote:
-    row = decode.item(decode.member(message, "data"), 0)
-    named = decode.member(row, "instId")
+    row = values.item(values.member(message, "data"), 0)
+    named = values.member(row, "instId")
     if named != symbol:
-        raise WrongSymbol("the row is about another instrument", asked=symbol, got=decode.said(named))
-    bid, ask = decode.member(row, "bidPx"), decode.member(row, "askPx")
+        raise WrongSymbol("the row is about another instrument", asked=symbol, got=values.said(named))
+    bid, ask = values.member(row, "bidPx"), values.member(row, "askPx")
     stated = row.get("ts")
-    stated_at_ms = None if stated is None else decode.time_ms(stated)
-    return decode.book_quote(bid, ask, last=row.get("last"), volume=row.get("vol24h"), stated_at_ms=stated_at_ms)
+    stated_at_ms = None if stated is None else values.time_ms(stated)
+    return values.book_quote(bid, ask, last=row.get("last"), volume=row.get("vol24h"), stated_at_ms=stated_at_ms)
 
 
 def _asked(symbol: str, message: Any) -> Quote:
-    if decode.member(message, "code") != "0":
+    if values.member(message, "code") != "0":
         raise _error(message)
     return _quote(symbol, message)
 
@@ -97,14 +97,14 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
     if event == "notice" and message.get("code") == _CLOSING:
         raise Unreachable("the venue announces that it will close the connection")
     error = _error(message)
-    symbol = decode.said(message.get("msg", "")).partition(_NAMED)[2].partition(" ")[0]
+    symbol = values.said(message.get("msg", "")).partition(_NAMED)[2].partition(" ")[0]
     if not symbol:
         raise error
     return (Tick(symbol=symbol, result=error),)
 
 
 def _error(message: Mapping[str, Any]) -> FeedError:
-    code, said = decode.said(message.get("code")), decode.said(message.get("msg", ""))
+    code, said = values.said(message.get("code")), values.said(message.get("msg", ""))
     if code in _UNKNOWN:
         return WrongSymbol(said, code=code)
     return (RateLimited if code in _TOO_FAST else Refused)(said, code=code)

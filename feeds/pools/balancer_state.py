@@ -11,8 +11,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from feeds import decode
-from feeds.abi import address, calldata, selector, word
+from feeds.chains.abi import address, calldata, selector, word
+from feeds.decode import values
 from feeds.pools.stable_math import AMP_PRECISION, StablePool
 from feeds.types import Call, Malformed, Refused, Reply, Reverted
 from feeds.units import WAD
@@ -109,20 +109,20 @@ class Listing(NamedTuple):
 
 def check_open(state: State) -> None:
     """Refuse a pool that is paused or in recovery mode; pools without that mode have no such view."""
-    if decode.uint_at(decode.returned(state.paused)) or decode.uint_at(decode.returned(state.vault_paused)):
+    if values.uint_at(values.returned(state.paused)) or values.uint_at(values.returned(state.vault_paused)):
         raise Reverted("the pool or the Vault is paused")
-    if not isinstance(state.recovery, Reverted) and decode.uint_at(decode.returned(state.recovery)):
+    if not isinstance(state.recovery, Reverted) and values.uint_at(values.returned(state.recovery)):
         raise Refused("the pool is in recovery mode: only exits are meant to happen")
 
 
 def listing(state: State) -> Listing:
     """Tokens, balances, scaling factors and rate providers; Malformed unless there is one of each per token."""
-    held = decode.returned(state.tokens, words=3)
+    held = values.returned(state.tokens, words=3)
     columns = Listing(
-        tokens=decode.uints_at(held, 0, most=_MOST_TOKENS),
-        balances=decode.uints_at(held, 1, most=_MOST_TOKENS),
-        scales=decode.uints_at(decode.returned(state.scales, words=2), 0, most=_MOST_TOKENS),
-        providers=decode.uints_at(decode.returned(state.providers, words=2), 0, most=_MOST_TOKENS),
+        tokens=values.uints_at(held, 0, most=_MOST_TOKENS),
+        balances=values.uints_at(held, 1, most=_MOST_TOKENS),
+        scales=values.uints_at(values.returned(state.scales, words=2), 0, most=_MOST_TOKENS),
+        providers=values.uints_at(values.returned(state.providers, words=2), 0, most=_MOST_TOKENS),
     )
     if len({len(column) for column in columns}) != 1:
         raise Malformed("the pool lists unlike numbers of tokens and values", tokens=len(columns.tokens))
@@ -145,10 +145,10 @@ def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int, kind: Kind)
 
 def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> int:
     """Return the factor as shown, or anew with the provider's rate if the cache has expired; the expiry stands last."""
-    cached = decode.returned(cache, words=words)
-    if now_s <= decode.uint_at(cached, words - 1):
+    cached = values.returned(cache, words=words)
+    if now_s <= values.uint_at(cached, words - 1):
         return scale
-    old, rate = decode.uint_at(cached), decode.uint_at(decode.returned(live))
+    old, rate = values.uint_at(cached), values.uint_at(values.returned(live))
     if not 0 < rate < 1 << 128:
         raise Malformed("the provider's rate is none", rate=str(rate)[:40])
     for unit in _UNITS:
@@ -159,10 +159,10 @@ def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> i
 
 def swappable(state: State, listed: Listing, kind: Kind) -> tuple[StablePool, tuple[int, ...]]:
     """Return the pool for the arithmetic, without its own share token, and the tokens in its order."""
-    own = decode.uint_at(decode.returned(state.own)) if kind.own else None
-    amp, fee = decode.returned(state.amp, words=3), decode.uint_at(decode.returned(state.fee))
-    factor = decode.uint_at(amp)
-    if decode.uint_at(amp, 2) != AMP_PRECISION or not AMP_PRECISION <= factor <= _MOST_AMP:
+    own = values.uint_at(values.returned(state.own)) if kind.own else None
+    amp, fee = values.returned(state.amp, words=3), values.uint_at(values.returned(state.fee))
+    factor = values.uint_at(amp)
+    if values.uint_at(amp, 2) != AMP_PRECISION or not AMP_PRECISION <= factor <= _MOST_AMP:
         raise Malformed("amplification out of range", amp=str(factor)[:20])
     if fee > _MOST_FEE_WAD:
         raise Malformed("swap fee above 10 %", fee=str(fee)[:20])

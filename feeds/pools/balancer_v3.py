@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from feeds import decode
-from feeds.abi import address, calldata
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.pools.gates import Gates, counted
 from feeds.pools.stable_math import AMP_PRECISION, Curve, invariant
 from feeds.pools.weighted_math import Weighted
@@ -150,7 +150,7 @@ class BalancerV3:
         self._check_open(state)
         places, units, rates, balances = self._listing(state)
         pool = self._arithmetic(state, balances, *places)
-        fee = decode.uint_at(decode.returned(state.fee))
+        fee = values.uint_at(values.returned(state.fee))
         if fee > _MOST_FEE_WAD:
             raise Malformed("swap fee above 10 %", fee=str(fee)[:20])
         amount = self._gates.amount
@@ -159,7 +159,7 @@ class BalancerV3:
         )
         half, one, two = (n * WAD // (units[0] * rates[0]) for n in pool.depths())
         half, one, two = self._gates.depths((half, one, two))
-        virtual = decode.uint_at(decode.returned(state.rate))
+        virtual = values.uint_at(values.returned(state.rate))
         if not 0 < virtual < 1 << _MOST_BITS:
             raise Malformed("the value of a share is none", rate=str(virtual)[:40])
         return Quote(
@@ -178,20 +178,20 @@ class BalancerV3:
         return Gates(self.notional, self.min_depth, self.max_slippage_bps, self.base_decimals, self.quote_decimals)
 
     def _check_open(self, state: _State) -> None:
-        if any(decode.uint_at(decode.returned(r)) for r in (state.paused, state.vault_paused)):
+        if any(values.uint_at(values.returned(r)) for r in (state.paused, state.vault_paused)):
             raise Reverted("the pool or the Vault is paused")
-        if decode.uint_at(decode.returned(state.recovery)):
+        if values.uint_at(values.returned(state.recovery)):
             raise Refused("the pool is in recovery mode: only exits are meant to happen")
-        hooks = decode.returned(state.hooks, words=_HOOK_WORDS)
-        if any(decode.uint_at(hooks, place) for place in _SWAP_HOOKS) and not self.accept_hooks:
+        hooks = values.returned(state.hooks, words=_HOOK_WORDS)
+        if any(values.uint_at(hooks, place) for place in _SWAP_HOOKS) and not self.accept_hooks:
             raise Refused("the pool's hook may change a swap: write accept_hooks = true to price it as if it did not")
 
     def _listing(self, state: _State) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, ...]]:
         """Places, decimal factors and rates of base and quote, and all live balances (18 decimals)."""
-        tokens = decode.uints_at(decode.returned(state.tokens, words=2), 0, most=_MOST_TOKENS)
-        scaling = decode.returned(state.rates, words=4)
-        factors, rates = (decode.uints_at(scaling, i, most=_MOST_TOKENS) for i in (0, 1))
-        balances = decode.uints_at(decode.returned(state.balances, words=2), 0, most=_MOST_TOKENS)
+        tokens = values.uints_at(values.returned(state.tokens, words=2), 0, most=_MOST_TOKENS)
+        scaling = values.returned(state.rates, words=4)
+        factors, rates = (values.uints_at(scaling, i, most=_MOST_TOKENS) for i in (0, 1))
+        balances = values.uints_at(values.returned(state.balances, words=2), 0, most=_MOST_TOKENS)
         if len({len(tokens), len(factors), len(rates), len(balances)}) != 1:
             raise Malformed("the Vault lists unlike numbers of tokens and values", tokens=len(tokens))
         if any(n >> _MOST_BITS for n in (*balances, *rates)) or 0 in rates:
@@ -209,13 +209,13 @@ class BalancerV3:
 
     def _arithmetic(self, state: _State, balances: tuple[int, ...], base: int, quote: int) -> _Arithmetic:
         if self.variant == "weighted":
-            weights = decode.uints_at(decode.returned(state.shape, words=2), 0, most=_MOST_TOKENS)
+            weights = values.uints_at(values.returned(state.shape, words=2), 0, most=_MOST_TOKENS)
             if len(weights) != len(balances) or sum(weights) != WAD or min(weights) < WAD // 100:
                 raise Malformed("weights out of range", weights=str(list(weights))[:60])
             return Weighted(balances[base], balances[quote], weights[base], weights[quote])
-        data = decode.returned(state.shape, words=3)
-        amp = decode.uint_at(data)
-        if decode.uint_at(data, 2) != AMP_PRECISION or not AMP_PRECISION <= amp <= _MOST_AMP:
+        data = values.returned(state.shape, words=3)
+        amp = values.uint_at(data)
+        if values.uint_at(data, 2) != AMP_PRECISION or not AMP_PRECISION <= amp <= _MOST_AMP:
             raise Malformed("amplification out of range", amp=str(amp)[:20])
         return _Stable(Curve(amp=amp, balances=balances, d=invariant(amp, balances), fine=True), base, quote)
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from feeds import decode
-from feeds.abi import address, selector, word
+from feeds.chains.abi import address, selector, word
+from feeds.decode import values
 from feeds.pools import curve_stable, curve_state, ladder
 from feeds.pools.curve_stable import Places
 from feeds.pools.curve_state import Mean
@@ -122,7 +122,7 @@ class CurveCrypto:
         n = at.count
         curve_state.check_held(replies[:n], self.coins)
         balances = curve_state.balances(replies[n : 2 * n])
-        received = decode.uint_at(decode.returned(replies[-1]))
+        received = values.uint_at(values.returned(replies[-1]))
         if min(balances) == 0 or received == 0:
             raise Thin("the pool is empty on one side, or gives nothing for the notional")
         if received > balances[at.quote]:
@@ -141,7 +141,7 @@ class CurveCrypto:
     def _cost(self, paid: tuple[int, int], less: Reply, more: Reply) -> int:
         """Quote units that buy the notional, on the chord between the two purchases, rounded up."""
         amount = self._places.gates.amount
-        low, high = (decode.uint_at(decode.returned(r)) for r in (less, more))
+        low, high = (values.uint_at(values.returned(r)) for r in (less, more))
         if low > amount or high < low:
             raise Malformed("the pool pays more than it asks", sold=str(amount), bought=str(low)[:40])
         if high < amount:
@@ -164,7 +164,7 @@ class CurveCrypto:
             depth_two_wad=two,
             mean_wad=None
             if mean is None
-            else decode.bounded_price(mul_div_down(mean.prices[at.base], WAD, mean.prices[at.quote])),
+            else values.bounded_price(mul_div_down(mean.prices[at.base], WAD, mean.prices[at.quote])),
             mean_span_ms=None if mean is None else mean.span_ms,
             virtual_wad=held.virtual,
         )

@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from feeds import decode
-from feeds.abi import address, calldata
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.pools import curve_stable, curve_state
 from feeds.pools.curve_stable import Held, Places
 from feeds.pools.gates import counted
@@ -87,18 +87,18 @@ class CurveNg:
         n = at.count
         curve_state.check_held(replies[:n], self.coins)
         precise, whole, fee, virtual, stored, offpeg, *means = replies[2 * n : -1]
-        rates = decode.uints_at(decode.returned(stored, words=2 + n), 0, most=curve_state.MOST_COINS)
+        rates = values.uints_at(values.returned(stored, words=2 + n), 0, most=curve_state.MOST_COINS)
         if len(rates) != n:
             raise Malformed("stored_rates of another number of coins", rates=len(rates), coins=n)
         pool = curve_stable.pool_of(
             curve_stable.amplification(curve_state.optional(precise), whole),
             curve_state.balances(replies[n : 2 * n]),
             rates,
-            decode.uint_at(decode.returned(fee)),
-            decode.uint_at(decode.returned(offpeg)),
+            values.uint_at(values.returned(fee)),
+            values.uint_at(values.returned(offpeg)),
         )
         mean = curve_state.mean(means[1:], n, span_s=means[0], half_life=False) if means else None
-        return Held(pool, curve_state.virtual_price(virtual), decode.uint_at(decode.returned(replies[-1])), mean)
+        return Held(pool, curve_state.virtual_price(virtual), values.uint_at(values.returned(replies[-1])), mean)
 
 
 @lru_cache(maxsize=512)

@@ -15,8 +15,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from feeds import decode
-from feeds.abi import address, calldata
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.pools import curve_stable, curve_state
 from feeds.pools.curve_stable import UNITS, Held, Places
 from feeds.pools.gates import counted
@@ -105,15 +105,15 @@ class CurvePlain:
             curve_stable.amplification(curve_state.optional(precise), whole),
             curve_state.balances(replies[n : 2 * n]),
             rates,
-            decode.uint_at(decode.returned(fee)),
+            values.uint_at(values.returned(fee)),
         )
         means = rest[sum(map(bool, self.rates)) :]
         mean = curve_state.mean(means[1:], n, span_s=means[0], half_life=False) if means else None
-        return Held(pool, curve_state.virtual_price(virtual), decode.uint_at(decode.returned(replies[-1])), mean)
+        return Held(pool, curve_state.virtual_price(virtual), values.uint_at(values.returned(replies[-1])), mean)
 
 
 def _rated(unit: int, reply: Reply) -> int:
-    rate = decode.uint_at(decode.returned(reply))
+    rate = values.uint_at(values.returned(reply))
     if not 0 < rate < 1 << 96:
         raise Malformed("a coin's rate is none", rate=str(rate)[:40])
     return mul_div_down(unit, rate, WAD)

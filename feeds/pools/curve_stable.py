@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from feeds import decode
-from feeds.abi import address, selector, word
+from feeds.chains.abi import address, selector, word
+from feeds.decode import values
 from feeds.pools.curve_math import AMP_PRECISION, FEE_ONE, CurvePool
 from feeds.pools.curve_state import Mean
 from feeds.pools.gates import Gates, agreed
@@ -90,7 +90,7 @@ def pool_of(amp: int, held: tuple[int, ...], rates: Sequence[int], fee: int, off
 
 def amplification(precise: int | None, whole: Reply) -> int:
     """A times 100 at the block read, ramping included: A_precise(), else A() of pools that have no finer one."""
-    return decode.uint_at(decode.returned(whole)) * AMP_PRECISION if precise is None else precise
+    return values.uint_at(values.returned(whole)) * AMP_PRECISION if precise is None else precise
 
 
 def to_buy(held: Held, at: Places) -> int:
@@ -111,7 +111,7 @@ def quote_of(held: Held, at: Places, paid: int, reply: Reply) -> Quote:
 
     The ask is what was paid for what the pool itself says it gives, which is the notional to a millionth.
     """
-    bought = decode.uint_at(decode.returned(reply))
+    bought = values.uint_at(values.returned(reply))
     ours = held.pool.sell(paid, at.quote, at.base)
     agreed(ours, bought, _SLACK_UNITS + ours // _SLACK_PARTS, "buying the notional")
     agreed(at.gates.amount, bought, _SLACK_UNITS + at.gates.amount // _NEARLY, "buying the notional")
@@ -137,6 +137,6 @@ def quote_of(held: Held, at: Places, paid: int, reply: Reply) -> Quote:
 def _mean_price(mean: Mean, rates: Sequence[int], at: Places) -> Wad:
     """Return the pool's mean, whose coins count by their rates, as a price of whole tokens; rounded down."""
     up = mean.prices[at.base] * rates[at.base] * 10 ** at.decimals[at.base] * WAD
-    return decode.bounded_price(
+    return values.bounded_price(
         mul_div_down(up, 1, mean.prices[at.quote] * rates[at.quote] * 10 ** at.decimals[at.quote])
     )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from feeds import decode
-from feeds.abi import address, calldata
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.types import Call, Malformed, NotPositive, Reply, Reverted, WrongSymbol
 from feeds.units import MS, WAD
 
@@ -58,13 +58,13 @@ def mean_calls(pool: str, count: int) -> tuple[Call, ...]:
 def check_held(replies: Sequence[Reply], coins: Sequence[str]) -> None:
     """Refuse a pool that names other coins, or the same in another order."""
     for i, (reply, coin) in enumerate(zip(replies, coins, strict=True)):
-        if (said := decode.address_at(decode.returned(reply))) != address(coin):
+        if (said := values.address_at(values.returned(reply))) != address(coin):
             raise WrongSymbol("the pool has another coin in this place", place=i, coin="0x" + said.hex())
 
 
 def balances(replies: Sequence[Reply]) -> tuple[int, ...]:
     """Balances in the coins' smallest units."""
-    held = tuple(decode.uint_at(decode.returned(r)) for r in replies)
+    held = tuple(values.uint_at(values.returned(r)) for r in replies)
     if any(b >> MOST_BALANCE_BITS for b in held):
         raise Malformed("a balance is out of range")
     return held
@@ -72,7 +72,7 @@ def balances(replies: Sequence[Reply]) -> tuple[int, ...]:
 
 def virtual_price(reply: Reply) -> int:
     """get_virtual_price(): the value of one pool token, 1e18."""
-    value = decode.uint_at(decode.returned(reply))
+    value = values.uint_at(values.returned(reply))
     if value == 0:
         raise NotPositive("virtual price")
     if value >> MOST_BALANCE_BITS:
@@ -84,7 +84,7 @@ def optional(reply: Reply) -> int | None:
     """Return the number of a view that only some pools have; None where it reverts or a fallback answers nothing."""
     if isinstance(reply, Reverted) or reply == b"":
         return None
-    return decode.uint_at(decode.returned(reply))
+    return values.uint_at(values.returned(reply))
 
 
 class Mean(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from feeds import decode
-from feeds.abi import amount_of, wad_of
+from feeds.chains.abi import amount_of, wad_of
+from feeds.decode import values
 from feeds.types import Malformed, Reply, Slippage, Thin
 from feeds.units import BPS, WAD, Wad, mid_down, mul_div_down, mul_div_up
 
@@ -41,8 +41,8 @@ class Gates(NamedTuple):
             Slippage: the two lie further apart than the source's gate.
         """
         one_base, one_quote = 10**self.base_decimals * WAD, 10**self.quote_decimals
-        bid = decode.bounded_price(mul_div_down(received, one_base, self.amount * one_quote))
-        ask = decode.bounded_price(mul_div_up(paid, one_base, bought * one_quote))
+        bid = values.bounded_price(mul_div_down(received, one_base, self.amount * one_quote))
+        ask = values.bounded_price(mul_div_up(paid, one_base, bought * one_quote))
         if bid > ask:
             raise Malformed("the pool pays more than it asks", bid=str(bid), ask=str(ask))
         apart = mul_div_up(ask - bid, BPS, mid_down(bid, ask))

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isqrt
 
-from feeds import decode
-from feeds.abi import address, calldata, selector, word
+from feeds.chains.abi import address, calldata, selector, word
+from feeds.decode import values
 from feeds.pools.gates import Gates, agreed, counted
 from feeds.types import Call, Malformed, Quote, Read, Refused, Reply, Thin, WrongSymbol
 from feeds.units import BPS, Wad, div_up, mid_down, mul_div_down
@@ -85,15 +85,15 @@ class UniswapV2:
             FeedError: for replies that are no pair's.
         """
         replies = counted((yield _calls(self.pool, self.base, self.quote, self.dialect)), 5 + self._solidly)
-        if self._solidly and decode.uint_at(decode.returned(replies[5])):
+        if self._solidly and values.uint_at(values.returned(replies[5])):
             raise Refused("a stable pair, whose curve is another: no adapter reads it")
         base, quote = self._reserves(replies)
         amount = self._gates.amount
         received, paid = self._sell(amount, base, quote), self._buy(amount, base, quote)
         if self._solidly:
             sale, purchase = counted((yield (self._ask(amount, self.base), self._ask(paid, self.quote))), 2)
-            agreed(received, decode.uint_at(decode.returned(sale)), 0, "selling the notional")
-            agreed(self._sell(paid, quote, base), decode.uint_at(decode.returned(purchase)), 0, "buying the notional")
+            agreed(received, values.uint_at(values.returned(sale)), 0, "selling the notional")
+            agreed(self._sell(paid, quote, base), values.uint_at(values.returned(purchase)), 0, "buying the notional")
         bid, ask = self._gates.prices(received, paid, amount)
         half, one, two = self._gates.depths(_depths(base))
         return Quote(
@@ -115,19 +115,19 @@ class UniswapV2:
 
     def _reserves(self, replies: tuple[Reply, ...]) -> tuple[int, int]:
         """Reserves of base and quote in their smallest units, both really held."""
-        tokens = tuple(decode.address_at(decode.returned(r)) for r in replies[1:3])
+        tokens = tuple(values.address_at(values.returned(r)) for r in replies[1:3])
         wanted = address(self.base), address(self.quote)
         if tokens not in {wanted, wanted[::-1]}:
             raise WrongSymbol("the pair holds other tokens", token0=tokens[0].hex(), token1=tokens[1].hex())
-        data = decode.returned(replies[0], words=3)
-        reserves = decode.uint_at(data), decode.uint_at(data, 1)
+        data = values.returned(replies[0], words=3)
+        reserves = values.uint_at(data), values.uint_at(data, 1)
         if min(reserves) == 0:
             raise Thin("the pair is empty")
         if max(reserves) >> _MOST_BITS:
             raise Malformed("a reserve is out of range", reserve=str(max(reserves))[:40])
         base, quote = reserves if tokens == wanted else reserves[::-1]
         for reserve, reply in zip((base, quote), replies[3:5], strict=True):
-            if (held := decode.uint_at(decode.returned(reply))) < reserve:
+            if (held := values.uint_at(values.returned(reply))) < reserve:
                 raise Malformed("the pair holds less than its reserve", held=str(held), reserve=str(reserve))
         return base, quote
 

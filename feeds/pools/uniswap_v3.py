@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from feeds import decode
-from feeds.abi import address, calldata, selector, word
+from feeds.chains.abi import address, calldata, selector, word
+from feeds.decode import values
 from feeds.pools import v3_book
 from feeds.pools.gates import Gates, counted
 from feeds.pools.v3_dialects import DIALECTS, Dialect, exactly, fees_of
@@ -117,7 +117,7 @@ class UniswapV3:
 
     def _orientation(self, state: _State) -> bool:
         """Whether base is the pool's token0."""
-        tokens = decode.address_at(decode.returned(state.token0)), decode.address_at(decode.returned(state.token1))
+        tokens = values.address_at(values.returned(state.token0)), values.address_at(values.returned(state.token1))
         base, quote = address(self.base), address(self.quote)
         if tokens not in {(base, quote), (quote, base)}:
             raise WrongSymbol("the pool holds other tokens", token0=tokens[0].hex(), token1=tokens[1].hex())
@@ -130,11 +130,11 @@ class UniswapV3:
         if self.fee and set(fees) != {self.fee}:
             raise WrongSymbol("the pool charges another fee", fee=max(fees), expected=self.fee)
         return v3_book.span(
-            decode.uint_at(data),
-            decode.int_at(data, 1),
-            decode.uint_at(decode.returned(state.liquidity)),
+            values.uint_at(data),
+            values.int_at(data, 1),
+            values.uint_at(values.returned(state.liquidity)),
             fees,
-            decode.int_at(decode.returned(state.spacing)),
+            values.int_at(values.returned(state.spacing)),
             self.range_bps,
             worded=self._layout.worded,
         )
@@ -143,7 +143,7 @@ class UniswapV3:
         """Geometric mean price over twap_s, or None if the pool does not remember that long (it reverts)."""
         if isinstance(reply, Reverted):
             return None
-        sums = decode.uints_at(decode.returned(reply, words=4), 0, most=2)
+        sums = values.uints_at(values.returned(reply, words=4), 0, most=2)
         if len(sums) != 2:  # noqa: PLR2004 - then and now
             raise Malformed("the pool answered another number of sums", got=len(sums))
         then, now = (n - (n >> 255 << 256) for n in sums)

@@ -19,8 +19,8 @@ from functools import lru_cache
 
 from eth_hash.auto import keccak
 
-from feeds import decode
-from feeds.abi import address, selector, word
+from feeds.chains.abi import address, selector, word
+from feeds.decode import values
 from feeds.pools import v3_book
 from feeds.pools.gates import Gates, counted
 from feeds.pools.v3_dialects import exactly
@@ -129,17 +129,17 @@ class UniswapV4:
     def _span(self, slot0: Reply, liquidity: Reply) -> Ticks:
         """Return the pool's state with the ticks to read, as yet without their liquidity."""
         data = exactly(slot0, 4)
-        protocol, own = decode.uint_at(data, 2), decode.uint_at(data, 3)
-        if decode.uint_at(data) and self.fee not in {own, DYNAMIC_FEE}:
+        protocol, own = values.uint_at(data, 2), values.uint_at(data, 3)
+        if values.uint_at(data) and self.fee not in {own, DYNAMIC_FEE}:
             raise WrongSymbol("the pool charges another fee than its key", fee=str(own)[:20], expected=self.fee)
         protocols = protocol & ((1 << _FEE_BITS) - 1), protocol >> _FEE_BITS
         if max(protocols) > _MOST_PROTOCOL_FEE or own > FEE_ONE:
             raise Malformed("fee out of range", fee=str(own)[:20], protocol_fee=str(protocol)[:20])
         first, second = (p + own - p * own // FEE_ONE for p in protocols)
         return v3_book.span(
-            decode.uint_at(data),
-            decode.int_at(data, 1),
-            decode.uint_at(decode.returned(liquidity)),
+            values.uint_at(data),
+            values.int_at(data, 1),
+            values.uint_at(values.returned(liquidity)),
             (first, second),
             self.spacing,
             self.range_bps,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import isqrt
 
-from feeds import decode
-from feeds.abi import address
+from feeds.chains.abi import address
+from feeds.decode import values
 from feeds.pools.gates import Gates, counted
 from feeds.pools.v3_dialects import exactly
 from feeds.pools.v3_math import FEE_ONE, MAX_TICK, Q96, sqrt_at_tick
@@ -74,9 +74,9 @@ def filled(ticks: Ticks, replies: tuple[Reply, ...], words: int) -> Ticks:
     order, net = [], []
     for tick, reply in zip(asked(ticks), counted(replies, len(asked(ticks))), strict=True):
         data = exactly(reply, words)
-        if decode.uint_at(data):
+        if values.uint_at(data):
             order.append(tick)
-            net.append(decode.int_at(data, 1))
+            net.append(values.int_at(data, 1))
     return replace(ticks, order=tuple(order), net=tuple(net))
 
 
@@ -120,4 +120,4 @@ def quote(ticks: Ticks, gates: Gates, mean: Wad | None = None, twap_s: int = 0, 
 def price(sqrt: int, gates: Gates, *, base_is_0: bool) -> Wad:
     """Price of base in quote at a sqrt price, rounded down."""
     up, down = (sqrt * sqrt, Q96 * Q96) if base_is_0 else (Q96 * Q96, sqrt * sqrt)
-    return decode.bounded_price(mul_div_down(up * WAD, 10**gates.base_decimals, down * 10**gates.quote_decimals))
+    return values.bounded_price(mul_div_down(up * WAD, 10**gates.base_decimals, down * 10**gates.quote_decimals))

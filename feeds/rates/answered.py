@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from feeds import decode, multicall
-from feeds.abi import address, calldata
+from feeds.chains import multicall
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.types import Call, FromFuture, NotPositive, OutOfRange, Quote, Reply, Stale
 from feeds.units import MS, WAD
 
@@ -37,9 +38,9 @@ def answered(raw: int, decimals: int, updated_s: int, clock: Reply | None, oldes
         raise NotPositive("answer", raw=str(raw)[:40])
     if not 0 <= decimals <= _MOST_DECIMALS:
         raise OutOfRange("decimals", decimals=str(decimals)[:20])
-    stated_ms = decode.time_ms(updated_s, per_s=1)
+    stated_ms = values.time_ms(updated_s, per_s=1)
     if clock is not None:
-        age_s = decode.uint_at(decode.returned(clock)) - updated_s
+        age_s = values.uint_at(values.returned(clock)) - updated_s
         if age_s < 0:
             raise FromFuture("the answer is younger than its block", ahead_s=str(-age_s)[:20])
         if oldest_s and age_s > oldest_s:
@@ -47,4 +48,4 @@ def answered(raw: int, decimals: int, updated_s: int, clock: Reply | None, oldes
     wad = raw * WAD // 10**decimals
     if wad == 0:
         raise OutOfRange("answer rounds to zero", raw=str(raw)[:40], decimals=decimals)
-    return Quote(price_wad=decode.bounded_price(wad), stated_at_ms=stated_ms)
+    return Quote(price_wad=values.bounded_price(wad), stated_at_ms=stated_ms)

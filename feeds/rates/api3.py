@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from feeds import decode, multicall
-from feeds.abi import address, calldata
+from feeds.chains import multicall
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.rates.answered import answered, block_time, check_age
 from feeds.types import Call, Read
 
@@ -46,8 +47,8 @@ class Api3:
             Stale, FromFuture: by the block's time.
         """
         stated, clock = yield _calls(self.proxy, self.multicall)
-        data = decode.returned(stated, words=2)
-        return answered(decode.int_at(data), _DECIMALS, decode.uint_at(data, 1), clock, self.oldest_s)
+        data = values.returned(stated, words=2)
+        return answered(values.int_at(data), _DECIMALS, values.uint_at(data, 1), clock, self.oldest_s)
 
 
 @lru_cache(maxsize=1024)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from feeds import decode
-from feeds.abi import address, calldata
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.types import Call, NotPositive, OutOfRange, Quote, Read
 from feeds.units import WAD, Wad
 
@@ -53,8 +53,8 @@ class RateCall:
             OutOfRange: the rate, or its reciprocal, is outside 1e-15 to 1e15.
         """
         (reply,) = yield _calls(self.contract, self.function, self.args)
-        data = decode.returned(reply, words=self.returns + 1)
-        raw = decode.int_at(data, self.returns) if self.signed else decode.uint_at(data, self.returns)
+        data = values.returned(reply, words=self.returns + 1)
+        raw = values.int_at(data, self.returns) if self.signed else values.uint_at(data, self.returns)
         return Quote(price_wad=self._price(raw))
 
     def _price(self, raw: int) -> Wad:
@@ -63,7 +63,7 @@ class RateCall:
         wad = WAD * 10**self.scale // raw if self.invert else raw * WAD // 10**self.scale
         if wad == 0:
             raise OutOfRange("rate rounds to zero: check scale", raw=str(raw)[:40], scale=self.scale)
-        return decode.bounded_price(wad)
+        return values.bounded_price(wad)
 
 
 @lru_cache(maxsize=1024)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from feeds import decode
-from feeds.abi import address, calldata
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.types import Call, NotPositive, OutOfRange, Quote, Read, WrongSymbol
 from feeds.units import WAD
 
@@ -47,15 +47,15 @@ class Erc4626:
             WrongSymbol: the vault holds another asset.
         """
         converted, *rest = yield _calls(self.vault, self.share_decimals, bool(self.asset))
-        if rest and decode.address_at(decode.returned(rest[0])) != address(self.asset):
-            raise WrongSymbol("the vault's asset is another one", asset=decode.returned(rest[0])[12:32].hex())
-        assets = decode.uint_at(decode.returned(converted))
+        if rest and values.address_at(values.returned(rest[0])) != address(self.asset):
+            raise WrongSymbol("the vault's asset is another one", asset=values.returned(rest[0])[12:32].hex())
+        assets = values.uint_at(values.returned(converted))
         if assets == 0:
             raise NotPositive("a share redeems for nothing")
         wad = assets * WAD // 10**self.asset_decimals
         if wad == 0:
             raise OutOfRange("rate rounds to zero: check asset_decimals", assets=str(assets))
-        return Quote(price_wad=decode.bounded_price(wad))
+        return Quote(price_wad=values.bounded_price(wad))
 
 
 @lru_cache(maxsize=1024)

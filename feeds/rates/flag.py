@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feeds import decode
-from feeds.abi import address, calldata
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.types import Call, Closed, Quote, Read
 from feeds.units import WAD, Wad
 
@@ -46,7 +46,7 @@ class FlagCall:
             Closed: they can not.
         """
         (reply,) = yield (Call(to=address(self.contract), data=calldata(self.function, self.args)),)
-        said = decode.uint_at(decode.returned(reply, words=self.returns + 1), self.returns)
+        said = values.uint_at(values.returned(reply, words=self.returns + 1), self.returns)
         if (said != 0) is (self.means == "closed"):
             raise Closed(f"{self.function} answers {'yes' if said else 'no'}", contract=self.contract)
         return Quote(price_wad=Wad(WAD))

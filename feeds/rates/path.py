@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from feeds import decode
-from feeds.abi import address, calldata, integer_of
+from feeds.chains.abi import address, calldata, integer_of
+from feeds.decode import values
 from feeds.types import Call, NotPositive, OutOfRange, Pair, Quote, Read
 from feeds.units import WAD
 
@@ -88,7 +88,7 @@ class RatePath:
             for term, is_above in ((step.above, True), (step.below, False)):
                 if term is None:
                     continue
-                raw = decode.uint_at(decode.returned(replies[term.call], words=term.word + 1), term.word)
+                raw = values.uint_at(values.returned(replies[term.call], words=term.word + 1), term.word)
                 if raw == 0:
                     raise NotPositive("rate", step=str(step.pair))
                 above, below = (above * raw, below) if is_above else (above, below * raw)
@@ -96,7 +96,7 @@ class RatePath:
                 below *= 10**step.above.scale
         if above < below:
             raise OutOfRange("rate rounds to zero: check scale", pair=str(self.pair))
-        return Quote(price_wad=decode.bounded_price(above // below))
+        return Quote(price_wad=values.bounded_price(above // below))
 
 
 @lru_cache(maxsize=1024)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from feeds import decode, multicall
-from feeds.abi import address, calldata
+from feeds.chains import multicall
+from feeds.chains.abi import address, calldata
+from feeds.decode import values
 from feeds.rates.answered import answered, block_time, check_age
 from feeds.types import Call, OutOfRange, Read
 from feeds.units import BPS
@@ -56,8 +57,8 @@ class Pyth:
             Stale, FromFuture: by the block's time.
         """
         stated, clock = yield _calls(self.contract, self.feed_id, self.multicall)
-        data = decode.returned(stated, words=_WORDS)
-        price, conf, expo, published_s = decode.int_at(data), decode.uint_at(data, 1), decode.int_at(data, 2), decode.uint_at(data, 3)  # fmt: skip
+        data = values.returned(stated, words=_WORDS)
+        price, conf, expo, published_s = values.int_at(data), values.uint_at(data, 1), values.int_at(data, 2), values.uint_at(data, 3)  # fmt: skip
         if not _LEAST_EXPO <= expo <= _MOST_EXPO:
             raise OutOfRange("exponent", expo=str(expo)[:20])
         if abs(price) >= _INT64:

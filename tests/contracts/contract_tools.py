@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import trace_coverage
 from eth_abi import decode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
@@ -22,6 +21,7 @@ from web3.exceptions import ContractCustomError, ContractLogicError
 from web3.logs import DISCARD
 
 import contracts
+from tests.contracts import trace_coverage
 
 KEYS = [f"0x{i:064x}" for i in range(11, 37)]
 OWNER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"

@@ -8,14 +8,14 @@ from typing import Any
 
 import coincurve
 import pyrevm
-from contract_tools import Compiled, compiled, error_of
 from eth_abi import decode, encode
 from eth_utils.crypto import keccak
-from store_model import LOW_32, Limits, Refused, Signers, StoreModel
 
 import contracts
-from oracle.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
-from oracle.onchain.store_abi import abi_type
+from oracle.chain.store_abi import abi_type
+from oracle.sign.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
+from tests.contracts.contract_tools import Compiled, compiled, error_of
+from tests.contracts.store_model import LOW_32, Limits, Refused, Signers, StoreModel
 
 KEYS = [coincurve.PrivateKey((i + 1).to_bytes(32, "big")) for i in range(9)]
 OWNER, GUARDIAN, STRANGER, TREASURY = ("0x" + c * 40 for c in "abcd")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fuzz_world import GUARDIAN, OWNER, STRANGER, TREASURY, signature
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
-from rules_roles import RoleRules
-from set_models import Outcome
-from store_model import Refused
-from whole_set import key_address, packed
 
-from oracle.eip712 import batch_bytes
+from oracle.sign.eip712 import batch_bytes
+from tests.contracts.fuzz_world import GUARDIAN, OWNER, STRANGER, TREASURY, signature
+from tests.contracts.rules_roles import RoleRules
+from tests.contracts.set_models import Outcome
+from tests.contracts.store_model import Refused
+from tests.contracts.whole_set import key_address, packed
 
 LIARS, HONEST = (7, 8), (0, 1, 2)
 KEY = st.sampled_from([*HONEST, *LIARS])

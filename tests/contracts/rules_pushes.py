@@ -6,14 +6,14 @@ import copy
 from collections import Counter
 from typing import Any, ClassVar
 
-from contract_tools import compiled
-from fuzz_world import STRANGER
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from store_model import Refused, Signers, Token
-from whole_set import FIRST_TOKENS, Batch, WholeSet, packed
 
-from oracle.eip712 import batch_bytes
+from oracle.sign.eip712 import batch_bytes
+from tests.contracts.contract_tools import compiled
+from tests.contracts.fuzz_world import STRANGER
+from tests.contracts.store_model import Refused, Signers, Token
+from tests.contracts.whole_set import FIRST_TOKENS, Batch, WholeSet, packed
 
 TOKENS = tuple(FIRST_TOKENS)
 MOST = 2**88 - 1

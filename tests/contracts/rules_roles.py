@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fuzz_world import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
-from rules_pushes import NEAR, TOKENS, PushRules
-from store_model import Refused, Signers
-from whole_set import ZERO, key_address
+
+from tests.contracts.fuzz_world import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
+from tests.contracts.rules_pushes import NEAR, TOKENS, PushRules
+from tests.contracts.store_model import Refused, Signers
+from tests.contracts.whole_set import ZERO, key_address
 
 CALLERS = st.sampled_from([OWNER] * 5 + [GUARDIAN, STRANGER])
 

@@ -8,9 +8,12 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from contract_tools import compiled
 from eth_utils.crypto import keccak
-from fuzz_world import (
+
+import contracts
+from oracle.sign.eip712 import BadSignature, Domain, address_of, batch_bytes, batch_digest, recover
+from tests.contracts.contract_tools import compiled
+from tests.contracts.fuzz_world import (
     DELAY_S,
     DISPUTE_S,
     GUARDIAN,
@@ -25,7 +28,7 @@ from fuzz_world import (
     Evm,
     signature,
 )  # fmt: skip
-from set_models import (
+from tests.contracts.set_models import (
     NONE,
     WAD,
     Cap,
@@ -42,10 +45,7 @@ from set_models import (
     spread,
     trouble,
 )  # fmt: skip
-from store_model import LOW_32, PRICE, Gap, Refused, Signers, StoreModel, Token
-
-import contracts
-from oracle.eip712 import BadSignature, Domain, address_of, batch_bytes, batch_digest, recover
+from tests.contracts.store_model import LOW_32, PRICE, Gap, Refused, Signers, StoreModel, Token
 
 ZERO, BASE, QUOTE = ("0x" + "00" * 20), "0x" + "00" * 19 + "b1", "0x" + "00" * 18 + "0348"
 STRICT_AGE_S, RAMP_S, YEARLY_BPS = 120, 200, 900

@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from demo.anvil import free_port
-from demo.market import Market
-from demo.stand import Stand, load, standing
-from demo.trader import Trader
+from demo.testbed import Stand, load, standing
+from demo.world.anvil import free_port
+from demo.world.market import Market
+from demo.world.trader import Trader
 from oracle.app import App
 
 

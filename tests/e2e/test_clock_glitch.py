@@ -15,16 +15,16 @@ from typing import Any
 import aiohttp
 import pytest
 from click.testing import CliRunner
-from e2e_tools import stand_with_market, until
 
-from demo.stand import Stand
-from oracle import store as store_module
+from demo.testbed import Stand
 from oracle.__main__ import main
-from oracle.audit import verify
-from oracle.config import load
-from oracle.pipeline import step
-from oracle.plan import plan
-from oracle.store import Kept, Store
+from oracle.audit.recompute import verify
+from oracle.config.resolve import plan
+from oracle.config.sections import load
+from oracle.round.step import step
+from oracle.storage import database as store_module
+from oracle.storage.database import Kept, Store
+from tests.e2e.e2e_tools import stand_with_market, until
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 pytestmark = [

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from e2e_tools import stand_with_market
 
-from demo.stand import Stand
-from oracle.sign import split
-from oracle.store import Store
+from demo.testbed import Stand
+from oracle.sign.messages import split
+from oracle.storage.database import Store
+from tests.e2e.e2e_tools import stand_with_market
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 KILLS = int(os.environ.get("LRT_ORACLE_TEST_KILLS", "4"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from e2e_tools import Proxy, service, stand_with_market, until
 
-from oracle.types import Abstained
+from oracle.model.types import Abstained
+from tests.e2e.e2e_tools import Proxy, service, stand_with_market, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 FEED = "wdivETH/ETH"

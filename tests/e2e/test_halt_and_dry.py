@@ -8,14 +8,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from e2e_tools import service, stand_with_market, until
 
 import contracts
-from demo.stand import load
+from demo.testbed import load
 from oracle.app import App
-from oracle.records import Record
-from oracle.status import Status
-from oracle.types import Abstained, Rejected
+from oracle.model.publication import Record
+from oracle.model.status import Status
+from oracle.model.types import Abstained, Rejected
+from tests.e2e.e2e_tools import service, stand_with_market, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 

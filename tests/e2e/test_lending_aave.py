@@ -6,14 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from e2e_tools import until
-from lending_tools import BONUS_BPS, FEED, WAD, Loan, lending, playing
 
 import contracts
-from demo.aave import HEALTHY
-from demo.aave_position import Liquidation
-from oracle.sign import split
-from oracle.types import Round
+from demo.world.aave import HEALTHY
+from demo.world.aave_position import Liquidation
+from oracle.model.types import Round
+from oracle.sign.messages import split
+from tests.e2e.e2e_tools import until
+from tests.e2e.lending_tools import BONUS_BPS, FEED, WAD, Loan, lending, playing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 POOL = "wdiveth_uniswap"

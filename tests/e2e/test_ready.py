@@ -9,10 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from e2e_tools import service, stand_with_market
 
 from demo.settings import PUSHED
 from oracle.app import App
+from tests.e2e.e2e_tools import service, stand_with_market
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 PATHS = ("history", "twap", "explain")

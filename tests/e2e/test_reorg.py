@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from e2e_tools import service, stand_with_market, until
 
 import contracts
+from tests.e2e.e2e_tools import service, stand_with_market, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from e2e_tools import service, stand_with_market, until
 
 from demo.settings import MAX_PUSH_AGE_S, OPERATORS
-from demo.stand import Stand
+from demo.testbed import Stand
 from oracle.app import App
-from oracle.journal import SignJournal
+from oracle.sign.sign_journal import SignJournal
+from tests.e2e.e2e_tools import service, stand_with_market, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from e2e_tools import service, stand_with_market, until
 
 import contracts
-from demo.aave import deploy_aave_oracle
 from demo.settings import PUSHED
-from demo.stand import Stand
-from oracle.audit import verify
-from oracle.onchain.deploy import decimals_of
-from oracle.report import decode_item
-from oracle.sign import split
+from demo.testbed import Stand
+from demo.world.aave import deploy_aave_oracle
+from oracle.audit.recompute import verify
+from oracle.deploy.deployer import decimals_of
+from oracle.report.compose import decode_item
+from oracle.sign.messages import split
+from tests.e2e.e2e_tools import service, stand_with_market, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 MASK = (1 << 64) - 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from demo.anvil import free_port
+from demo.world.anvil import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 

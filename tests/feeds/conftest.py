@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 import pytest_asyncio
-from local_venues import SYMBOLS, quote
-from rpc_servers import Server, ask
 
-from demo import anvil, npm
-from demo.venues import Venue
-from feeds import multicall
+from demo.venues.server import Venue
+from demo.world import anvil, npm
+from feeds.chains import multicall
+from tests.feeds.chains.rpc_servers import Server, ask
+from tests.feeds.local_venues import SYMBOLS, quote
 
 
 @pytest_asyncio.fixture

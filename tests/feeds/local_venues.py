@@ -10,10 +10,10 @@ from decimal import Decimal
 
 import aiohttp
 
-from demo.venues import Venue
-from feeds.connection import Fetch
-from feeds.http import HttpClient
+from demo.venues.server import Venue
 from feeds.registry import EXCHANGES
+from feeds.streams.connection import Fetch
+from feeds.streams.http import HttpClient
 from feeds.types import Request
 
 _HASTE = 30

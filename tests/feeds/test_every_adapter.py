@@ -50,10 +50,10 @@ from typing import Any
 
 import pytest
 
-from feeds import decode
+from feeds.decode import values
 from feeds.registry import EXCHANGES, POOLS, RATES
+from feeds.streams.venue import Exchange, Heard
 from feeds.types import ERRORS, Call, FeedError, Quote, Reply, Request, Reverted, Tick
-from feeds.venue import Exchange, Heard
 
 GOLDEN = Path(__file__).parent / "golden"
 CHAIN = {**POOLS, **RATES}
@@ -86,14 +86,14 @@ def assert_sane(quote: Quote) -> None:
     prices = [
         p for p in (quote.price_wad, quote.bid_wad, quote.ask_wad, quote.last_wad, quote.mean_wad) if p is not None
     ]
-    assert all(decode.MIN_PRICE_WAD <= p <= decode.MAX_PRICE_WAD for p in prices)
+    assert all(values.MIN_PRICE_WAD <= p <= values.MAX_PRICE_WAD for p in prices)
     if quote.bid_wad is not None and quote.ask_wad is not None:
         assert quote.bid_wad <= quote.price_wad <= quote.ask_wad
     amounts = (quote.depth_half_wad, quote.depth_wad, quote.depth_two_wad, quote.volume_wad, quote.mean_span_ms)
     assert all(n is None or n >= 0 for n in amounts)
     depths = [d for d in amounts[:3] if d is not None]
     assert depths == sorted(depths)
-    assert quote.base_share_bps is None or 0 <= quote.base_share_bps <= decode.BPS
+    assert quote.base_share_bps is None or 0 <= quote.base_share_bps <= values.BPS
     assert quote.virtual_wad is None or quote.virtual_wad > 0
     assert quote.stated_at_ms is None or FIRST_MS <= quote.stated_at_ms <= LAST_MS
 
@@ -122,7 +122,7 @@ def encoded(case: dict[str, Any], body: Any) -> Any:
     if encoding == "gzip":
         return gzip.compress(body.encode() if isinstance(body, str) else body, 1)
     try:
-        message = decode.load(body)
+        message = values.load(body)
         if encoding == "text":
             return str(message)
         return bytes.fromhex(message) if encoding == "hex" else protobuf(message)
@@ -204,7 +204,7 @@ def assert_sane_answer(answer: tuple[Tick, ...] | FeedError) -> None:
 
 @pytest.mark.parametrize(("name", "path"), golden(EXCHANGES))
 def test_golden_messages_read_as_written(name: str, path: Path) -> None:
-    case = decode.load(path.read_bytes())
+    case = values.load(path.read_bytes())
     answer = run_exchange(EXCHANGES[name], case, dumps(case["message"]))
     if isinstance(case["expect"], dict):
         assert isinstance(answer, FeedError)
@@ -268,7 +268,7 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
 
 @pytest.mark.parametrize(("name", "path"), golden(EXCHANGES))
 def test_mutated_messages_give_a_sane_quote_or_a_feed_error(name: str, path: Path) -> None:
-    case = decode.load(path.read_bytes())
+    case = values.load(path.read_bytes())
     message = case["message"]
     for place in places(message):
         for new in replacements(at(message, place)):
@@ -279,7 +279,7 @@ def test_mutated_messages_give_a_sane_quote_or_a_feed_error(name: str, path: Pat
 @pytest.mark.parametrize(("name", "path"), golden(EXCHANGES, holding=b'"encoding"'))
 def test_mutated_bytes_give_a_sane_quote_or_a_feed_error(name: str, path: Path) -> None:
     """What travels otherwise than as JSON text is also spoiled byte by byte, and cut at each."""
-    case = decode.load(path.read_bytes())
+    case = values.load(path.read_bytes())
     sent = encoded(case, dumps(case["message"]))
     sent = sent.encode() if isinstance(sent, str) else sent
     spoilt = [sent[:i] + bytes((new,)) + sent[i + 1 :] for i in range(len(sent)) for new in (0, 0x7F, 0x80, 0xFF)]
@@ -290,7 +290,7 @@ def test_mutated_bytes_give_a_sane_quote_or_a_feed_error(name: str, path: Path) 
 
 @pytest.mark.parametrize(("name", "path"), golden(EXCHANGES, holding=b"frame"))
 def test_text_and_bytes_read_the_same(name: str, path: Path) -> None:
-    case = decode.load(path.read_bytes())
+    case = values.load(path.read_bytes())
     body = dumps(case["message"])
     answers = [run_exchange(EXCHANGES[name], case, b) for b in (body, body.decode())]
     assert str(answers[0]) == str(answers[1])
@@ -299,7 +299,7 @@ def test_text_and_bytes_read_the_same(name: str, path: Path) -> None:
 @pytest.mark.parametrize(("name", "path"), golden(EXCHANGES, holding=b'"price_wad"', without=b'"hex"'))
 def test_a_mutated_price_never_passes_for_the_right_one_unnoticed(name: str, path: Path) -> None:
     """Each price of the book matters: a broken one is an error, never ignored in favour of another field."""
-    case = decode.load(path.read_bytes())
+    case = values.load(path.read_bytes())
     wads = {e[k] for e in case["expect"] if "price_wad" in e for k in ("bid_wad", "ask_wad")}
     message = case["message"]
     book = [p for p in places(message) if (w := as_wad(at(message, p))) is not None and str(w) in wads]
@@ -316,7 +316,7 @@ def test_a_mutated_price_never_passes_for_the_right_one_unnoticed(name: str, pat
 
 def as_wad(value: Any) -> int | None:
     try:
-        return decode.price_wad(value)
+        return values.price_wad(value)
     except FeedError:
         return None
 
@@ -397,7 +397,7 @@ def golden_replies(case: dict[str, Any]) -> list[tuple[Reply, ...]]:
 
 @pytest.mark.parametrize(("name", "path"), golden(CHAIN))
 def test_golden_reads_make_the_calls_and_the_quote_as_written(name: str, path: Path) -> None:
-    case = decode.load(path.read_bytes())
+    case = values.load(path.read_bytes())
     answer, made = run_chain(name, case, golden_replies(case))
     wanted = [tuple(Call(to=param(c["to"]), data=param(c["data"])) for c in p["calls"]) for p in case["phases"]]
     assert made == wanted
@@ -422,7 +422,7 @@ def mutated_words(data: bytes) -> Iterator[bytes]:
 
 @pytest.mark.parametrize(("name", "path"), golden(CHAIN))
 def test_mutated_reads_give_a_sane_quote_or_a_feed_error(name: str, path: Path) -> None:
-    case = decode.load(path.read_bytes())
+    case = values.load(path.read_bytes())
     good = golden_replies(case)
     for i, phase in enumerate(good):
         for j, old in enumerate(phase):

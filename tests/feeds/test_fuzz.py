@@ -10,7 +10,11 @@ import random
 from typing import Any
 
 import pytest
-from test_every_adapter import (
+
+from feeds.decode import values
+from feeds.registry import EXCHANGES, POOLS, RATES
+from feeds.types import Reverted
+from tests.feeds.test_every_adapter import (
     GOLDEN,
     assert_sane,
     assert_sane_answer,
@@ -24,14 +28,10 @@ from test_every_adapter import (
     run_exchange,
 )
 
-from feeds import decode
-from feeds.registry import EXCHANGES, POOLS, RATES
-from feeds.types import Reverted
-
 START = int(os.environ.get("LRT_ORACLE_FUZZ_START", "0"))
 COUNT = int(os.environ.get("LRT_ORACLE_FUZZ", "4000"))
 _CASES = {
-    name: [decode.load(p.read_bytes()) for p in sorted((GOLDEN / name).glob("*.json"))]
+    name: [values.load(p.read_bytes()) for p in sorted((GOLDEN / name).glob("*.json"))]
     for name in (*EXCHANGES, *POOLS, *RATES)
 }
 

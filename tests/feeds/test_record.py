@@ -8,7 +8,7 @@ import pytest
 
 from feeds.record import record
 from feeds.types import Observation
-from oracle.types import FeedState, Input, Memory, Report, Sample, Used
+from oracle.model.types import FeedState, Input, Memory, Report, Sample, Used
 
 
 @record

@@ -7,7 +7,7 @@ from typing import Any
 
 from feeds.types import Failure, Kind, NoData, Observation, Pair
 from feeds.units import WAD, Wad
-from oracle.spec import Bands, FeedSpec, Mode, SourceSpec
+from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
 
 PAIR = Pair(base="wdivETH", quote="ETH")
 T0 = 1_700_000_000_000

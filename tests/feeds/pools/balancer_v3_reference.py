@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from curve_reference import selectors, word, words
-
 from feeds.types import Call, ChainAdapter, FeedError, Quote, Reply, Reverted
+from tests.feeds.pools.curve_reference import selectors, word, words
 
 VAULT, POOL = "0x" + "ba" * 20, "0x" + "b3" * 20
 TOKENS = tuple("0x" + f"{i:02x}" * 20 for i in range(0x21, 0x25))

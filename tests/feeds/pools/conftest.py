@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 import pytest_asyncio
 
-from demo import anvil, npm
-from demo.chain import Chain
-from demo.deploy import World, backdated, deploy
-from feeds.rpc import ChainReader, Head
+from demo.world import anvil, npm
+from demo.world.chain import Chain
+from demo.world.deploy import World, backdated, deploy
+from feeds.chains.reader import ChainReader, Head
 from feeds.types import ChainAdapter, FeedError, Quote
 
 _CHAIN_ID = 31337

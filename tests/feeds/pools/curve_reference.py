@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal, localcontext
 
-from feeds.abi import selector
+from feeds.chains.abi import selector
 from feeds.types import Call, ChainAdapter, Quote, Reply, Reverted
 
 D = Decimal

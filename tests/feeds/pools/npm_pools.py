@@ -8,8 +8,8 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
-from demo import npm
-from demo.npm import Artifact
+from demo.world import npm
+from demo.world.npm import Artifact
 
 HERE = Path(__file__).parent
 MODULES = npm.ROOT / "node_modules"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from curve_reference import number, root, selectors, word, words
-
 from feeds.types import Call, Reply, Reverted
+from tests.feeds.pools.curve_reference import number, root, selectors, word, words
 
 D = Decimal
 FEE, SERVED = D("0.0005"), D("0.9")

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import npm_pools
 import pytest
 import pytest_asyncio
-from conftest import Pools
 from eth_abi.abi import encode
 
-from demo import balancer, npm
-from demo.chain import MAX_UINT, NO_DEADLINE, ZERO_ADDRESS
+from demo.world import balancer, npm
+from demo.world.chain import MAX_UINT, NO_DEADLINE, ZERO_ADDRESS
+from feeds.chains.reader import Head
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.balancer_weighted import BalancerWeighted
-from feeds.rpc import Head
 from feeds.types import ChainAdapter, FeedError, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
+from tests.feeds.pools import npm_pools
+from tests.feeds.pools.conftest import Pools
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 GIVEN_IN, GIVEN_OUT = 0, 1

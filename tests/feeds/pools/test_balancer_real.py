@@ -8,17 +8,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Pools
 from eth_abi.abi import encode
 
-from demo import balancer, npm
-from demo.balancer import BalancerPool
-from demo.chain import ZERO_ADDRESS
-from demo.trader import Trader
+from demo.world import balancer, npm
+from demo.world.balancer import BalancerPool
+from demo.world.chain import ZERO_ADDRESS
+from demo.world.trader import Trader
+from feeds.chains.reader import Head
 from feeds.pools.balancer_stable import BalancerStable
-from feeds.rpc import Head
 from feeds.types import FeedError, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
+from tests.feeds.pools.conftest import Pools
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 GIVEN_IN, GIVEN_OUT = 0, 1

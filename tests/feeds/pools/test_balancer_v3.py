@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
-from balancer_v3_reference import POOL, TOKENS, VAULT, Pool, array, read
-from curve_reference import Stable, word, words
 
-from demo import npm
+from demo.world import npm
 from feeds.pools.balancer_v3 import BalancerV3
 from feeds.types import FeedError, Quote, Reverted
 from feeds.units import WAD, mul_div_down, mul_div_up
+from tests.feeds.pools.balancer_v3_reference import POOL, TOKENS, VAULT, Pool, array, read
+from tests.feeds.pools.curve_reference import Stable, word, words
 
 SWAPS = """
 const {Vault} = require("@balancer-labs/balancer-maths");

@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from curve_reference import Stable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from feeds.pools.curve_math import CurvePool, balance_of, invariant
 from feeds.pools.stable_depth import Two
 from feeds.types import FeedError, Malformed, Thin
 from feeds.units import WAD
+from tests.feeds.pools.curve_reference import Stable
 
 amps = st.integers(500, 500_000)
 fees = st.integers(0, 40_000_000)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from curve_reference import COINS, POOL, Crypto, Stable, changed, read, word, words
 
 from feeds.pools.curve_crypto import CurveCrypto
 from feeds.pools.curve_ng import CurveNg
@@ -25,6 +24,7 @@ from feeds.types import (
     WrongSymbol,
 )
 from feeds.units import WAD
+from tests.feeds.pools.curve_reference import COINS, POOL, Crypto, Stable, changed, read, word, words
 
 STETH = Stable(held=(8 * 10**20, 12 * 10**20))
 RATE = 105 * WAD // 100

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from conftest import Pools
 
-from demo.npm import ROOT, Artifact
+from demo.world.npm import ROOT, Artifact
 from feeds.pools.curve_ng import CurveNg
 from feeds.pools.curve_plain import CurvePlain
 from feeds.types import ChainAdapter, FeedError, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
+from tests.feeds.pools.conftest import Pools
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 SOURCE = Path(__file__).parent / "FormulaStable.sol"

@@ -7,16 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from curve_reference import read, word
 from hypothesis import given
 from hypothesis import strategies as st
-from quoted_reference import BASE, FLUID_POOL, NATIVE, QUOTE, RESOLVER, Fluid
 
 from feeds.pools import fluid_math
 from feeds.pools.fluid_dex import FluidDex
 from feeds.pools.fluid_math import Curve
 from feeds.types import Call, FeedError, Malformed, NoData, Refused, Reply, Slippage, Thin, WrongSymbol
 from feeds.units import WAD
+from tests.feeds.pools.curve_reference import read, word
+from tests.feeds.pools.quoted_reference import BASE, FLUID_POOL, NATIVE, QUOTE, RESOLVER, Fluid
 
 POOL = Fluid()
 reserves = st.integers(10**20, 10**24)

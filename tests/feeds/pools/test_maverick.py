@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from curve_reference import read, word
-from quoted_reference import BASE, MAVERICK_POOL, QUOTE, QUOTER, Maverick
 
 from feeds.pools.maverick import MaverickV1, MaverickV2
 from feeds.types import ChainAdapter, FeedError, Malformed, Reverted, Slippage, Thin, WrongSymbol
 from feeds.units import WAD
+from tests.feeds.pools.curve_reference import read, word
+from tests.feeds.pools.quoted_reference import BASE, MAVERICK_POOL, QUOTE, QUOTER, Maverick
 
 KINDS = [pytest.param(MaverickV1, Maverick(), id="v1"), pytest.param(MaverickV2, Maverick(v2=True), id="v2")]
 

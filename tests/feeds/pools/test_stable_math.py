@@ -9,13 +9,13 @@ from itertools import pairwise
 from math import ceil, floor
 
 import pytest
-from curve_reference import Stable
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from feeds.pools.stable_math import AMP_PRECISION, StablePool, balance_of, invariant, invariant_up
 from feeds.types import Malformed, Thin
 from feeds.units import WAD
+from tests.feeds.pools.curve_reference import Stable
 
 amps = st.integers(10_000, 5_000_000)
 balances = st.lists(st.integers(10**18, 10**25), min_size=2, max_size=5).filter(lambda b: max(b) < 100 * min(b))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from curve_reference import word, words
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from feeds.pools.v3_dialects import DIALECTS
 from feeds.pools.v3_math import MAX_TICK, sqrt_at_tick
 from feeds.types import Call, ChainAdapter, FeedError, Quote, Reply
 from feeds.units import WAD
+from tests.feeds.pools.curve_reference import word, words
 
 BASE, QUOTE, POOL = "0x" + "1a" * 20, "0x" + "2b" * 20, "0x" + "c0" * 20
 USDC, WSTETH = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", "0x7f39C581F595B53c5cb19bD0b3f8dA6c935E2Ca0"

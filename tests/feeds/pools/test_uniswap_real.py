@@ -9,16 +9,16 @@ from math import isqrt
 from typing import Any
 
 import pytest
-from conftest import Pools
 
-from demo import npm
-from demo.chain import NO_DEADLINE
-from demo.trader import Trader
-from demo.uniswap import UniswapPool
+from demo.world import npm
+from demo.world.chain import NO_DEADLINE
+from demo.world.trader import Trader
+from demo.world.uniswap import UniswapPool
+from feeds.chains.reader import Head
 from feeds.pools.uniswap_v3 import UniswapV3
-from feeds.rpc import Head
 from feeds.types import FeedError, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
+from tests.feeds.pools.conftest import Pools
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 POOLS = ["wdiveth_uniswap", "demolrt_uniswap"]

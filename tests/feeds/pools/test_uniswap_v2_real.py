@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-import npm_pools
 import pytest
 import pytest_asyncio
-from conftest import Pools
 
-from demo import npm
+from demo.world import npm
 from feeds.pools.uniswap_v2 import UniswapV2
 from feeds.types import FeedError, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
+from tests.feeds.pools import npm_pools
+from tests.feeds.pools.conftest import Pools
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 TRANSFER = [{"type": "function", "name": "transfer", "stateMutability": "nonpayable", "outputs": [],

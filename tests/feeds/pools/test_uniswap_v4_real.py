@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-import npm_pools
 import pytest
 import pytest_asyncio
-from conftest import Pools
 
-from demo.chain import ZERO_ADDRESS
+from demo.world.chain import ZERO_ADDRESS
 from feeds.pools.uniswap_v4 import DYNAMIC_FEE, NATIVE, UniswapV4
 from feeds.pools.v3_math import Q96
 from feeds.types import FeedError, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
+from tests.feeds.pools import npm_pools
+from tests.feeds.pools.conftest import Pools
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 PACKAGE = "@uniswap/v4-periphery"

@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-import npm_pools
 import pytest
 import pytest_asyncio
-from conftest import Pools
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from demo.npm import Artifact
+from demo.world.npm import Artifact
+from feeds.chains.reader import Head
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.v3_math import MAX_TICK, Q96, sqrt_at_tick
-from feeds.rpc import Head
 from feeds.types import FeedError
 from feeds.units import WAD, mul_div_down, mul_div_up
+from tests.feeds.pools import npm_pools
+from tests.feeds.pools.conftest import Pools
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 LOWEST, HIGHEST = sqrt_at_tick(-MAX_TICK) + 1, sqrt_at_tick(MAX_TICK) - 1

@@ -1,0 +1,1 @@
+"""`lrt-oracle bench`: what this machine does, as ratios within one run."""

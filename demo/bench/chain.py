@@ -1,0 +1,173 @@
+"""`bench chain`: pool and rate reads of one block through our reader, by single web3 calls, and by one bare Multicall3 call.
+
+A read is one contract call. Ours is all that a new head costs: the adapters' calls (pools ask in two phases; what they
+asked in the second for two blocks in turn goes along with the first, ``eth_calls`` says how many requests were left),
+packing, answers decoded, and every pool priced at size with its depths. The three are measured in turn, run by run, so
+that what else the machine does hits all alike. ``pricing_ms`` is the adapters' arithmetic alone, over
+answers that are already here; ``reading_ms`` our reader alone, with adapters that ask the same and look at no answer. The
+single calls are given their bytes and decode nothing. The bare call holds the calls of both phases in one request, packed
+beforehand, and its answer is read and thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+from web3 import Web3
+
+from demo.bench.tools import median_sync_ms, medians_ms
+from demo.world import anvil
+from demo.world.balancer import BalancerPool
+from demo.world.chain import Chain
+from demo.world.deploy import World, backdated, deploy
+from feeds.chains import multicall
+from feeds.chains.reader import ChainReader, Head
+from feeds.pools.balancer_stable import BalancerStable
+from feeds.pools.uniswap_v3 import UniswapV3
+from feeds.rates.call import RateCall
+from feeds.types import Call, ChainAdapter, FeedError, Quote, Read, Reply
+from feeds.units import Wad
+from oracle.runtime.clock import now_ms
+
+_POOLS = ("demolrt_uniswap", "wdiveth_balancer", "demolrt_balancer")
+"""The demo's pools but one: its pool of 1 bp has so narrow ticks that it alone asks for 500."""
+_JSON = {"Content-Type": "application/json"}
+_UNPRICED = Quote(price_wad=Wad(1))
+_RUNS = 41
+_ROUNDS = 2
+"""Each pool is read at so many notionals."""
+
+
+@dataclass(slots=True)
+class _Talk:
+    """What one adapter asked for and was answered, phase by phase."""
+
+    calls: list[tuple[Call, ...]] = field(default_factory=list)
+    replies: list[tuple[Reply, ...]] = field(default_factory=list)
+
+
+async def chain(reads: int = 500) -> dict[str, Any]:
+    """Measure so many contract calls; at least what the pools ask for (about 170)."""
+    with anvil.running(extra=backdated()) as node:
+        async with Chain(node.url) as local, aiohttp.ClientSession() as session:
+            world = await deploy(local)
+            reader = ChainReader(chain_id=world.chain_id, endpoints=[node.url], session=session, now_ms=now_ms)
+            head = await reader.head()
+            adapters = _pools(world)
+            asked = sum(len(c) for r in (await _recorded(reader, head, adapters)).values() for c in r.calls)
+            adapters |= {f"rate {i}": _rate(world, i) for i in range(reads - asked)}
+            recorded = await _recorded(reader, head, adapters)
+            calls = tuple(c for r in recorded.values() for phase in r.calls for c in phase)
+
+            async def ours() -> None:
+                await reader.read(head, {n: a.read() for n, a in adapters.items()})
+
+            async def reading() -> None:
+                await reader.read(head, {n: _asking(t) for n, t in recorded.items()})
+
+            await ours()
+            before = reader.stats.requests
+            await ours()
+            eth_calls = reader.stats.requests - before
+            bare_body = _bare_body(world, calls, head)
+
+            async def bare() -> None:
+                async with session.post(node.url, data=bare_body, headers=_JSON) as reply:
+                    await reply.read()
+
+            ours_ms, reading_ms, bare_ms = await medians_ms((ours, reading, bare), runs=_RUNS)
+            pricing_ms = median_sync_ms(lambda: _price_again(adapters, recorded))
+            single_ms = median_sync_ms(lambda: _singly(node.url, calls, head.number), runs=3)
+    return {
+        "reads": len(calls),
+        "sources": {"pools": len(_POOLS) * _ROUNDS, "rates": len(adapters) - len(_POOLS) * _ROUNDS},
+        "eth_calls": eth_calls,
+        "ours_ms": round(ours_ms, 3),
+        "pricing_ms": round(pricing_ms, 3),
+        "reading_ms": round(reading_ms, 3),
+        "web3_single_ms": round(single_ms, 3),
+        "bare_multicall_ms": round(bare_ms, 3),
+        "ratio_web3": round(single_ms / ours_ms, 1),
+        "ratio_bare": round(ours_ms / bare_ms, 2),
+        "ratio_bare_reading": round(reading_ms / bare_ms, 2),
+    }
+
+
+def _pools(world: World) -> dict[str, ChainAdapter]:
+    return {f"{name} {i}": _pool(world, name, str(i + 1)) for name in _POOLS for i in range(_ROUNDS)}
+
+
+def _pool(world: World, name: str, notional: str) -> ChainAdapter:
+    pool = world.pools[name]
+    if isinstance(pool, BalancerPool):
+        return BalancerStable(
+            vault=world.vault,
+            pool=pool.address,
+            pool_id=pool.pool_id,
+            base=pool.token,
+            quote=world.weth,
+            notional=notional,
+        )
+    return UniswapV3(pool=pool.address, base=pool.token, quote=world.weth, notional=notional)
+
+
+def _rate(world: World, place: int) -> ChainAdapter:
+    """Each with an argument of its own, so that no two calls are the same."""
+    return RateCall(contract=world.div_eth, function="convertToAssets(uint256)", args=(str(10**18 + place),))
+
+
+async def _recorded(reader: ChainReader, head: Head, adapters: Mapping[str, ChainAdapter]) -> dict[str, _Talk]:
+    """What each adapter asks at a block and is answered. A source that fails would be cheap to read: it ends the run."""
+    talks = {name: _Talk() for name in adapters}
+    read = await reader.read(head, {n: _overheard(a.read(), talks[n]) for n, a in adapters.items()})
+    failures = {n: str(r) for n, r in read.results.items() if isinstance(r, FeedError)}
+    if failures:
+        raise RuntimeError(f"not every source could be read: {failures}")
+    return talks
+
+
+def _overheard(read: Read, talk: _Talk) -> Read:
+    try:
+        calls = next(read)
+        while True:
+            talk.calls.append(calls)
+            replies = yield calls
+            talk.replies.append(replies)
+            calls = read.send(replies)
+    except StopIteration as done:
+        quote: Quote = done.value
+        return quote
+
+
+def _asking(talk: _Talk) -> Read:
+    for calls in talk.calls:  # noqa: UP028 - what is sent back must not go to the list
+        yield calls
+    return _UNPRICED
+
+
+def _price_again(adapters: Mapping[str, ChainAdapter], talks: Mapping[str, _Talk]) -> None:
+    """The adapters' own work alone: the same answers, without asking."""
+    for name, adapter in adapters.items():
+        read = adapter.read()
+        next(read)
+        with contextlib.suppress(StopIteration):
+            for replies in talks[name].replies:
+                read.send(replies)
+
+
+def _bare_body(world: World, calls: tuple[Call, ...], head: Head) -> bytes:
+    call = {"to": world.multicall3, "data": "0x" + multicall.pack(calls).hex()}
+    return orjson.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, {"blockHash": head.block_hash}]}
+    )
+
+
+def _singly(url: str, calls: tuple[Call, ...], block: int) -> None:
+    eth = Web3(Web3.HTTPProvider(url)).eth
+    for call in calls:
+        eth.call({"to": Web3.to_checksum_address(call.to), "data": call.data}, block)

@@ -1,0 +1,168 @@
+"""What each rule of the store costs: the same store compiled without it, pushed to in the same steady state.
+
+Each rule is a piece of the source that is taken out or replaced before the compiler sees it; none of these stores is
+ever deployed anywhere but here. A piece that is no longer there ends the run: the list must follow the source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import contracts
+from demo.bench.gas_store import Store
+from demo.bench.gas_tools import BenchError, Ground, calldata_gas, compiled
+from demo.world.npm import Artifact
+
+_ROOT = Path(contracts.__file__).parent
+_STORE, _SIGNERS, _SIGNATURES = "PriceStore.sol", "store/StoreSigners.sol", "store/StoreSignatures.sol"
+_WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule, and how its file reads without it: pieces of the source, each there once, with what stands instead."""
+
+    name: str
+    file: str
+    pieces: Sequence[tuple[str, str]]
+
+
+RULES = (
+    Rule(
+        "step limit on both prices, and that a price a token has is there",
+        _STORE,
+        (
+            ("let far := gt(add(mul(sub(shr(168, fresh), a), 10000), reach), add(reach, reach))", "let far := 0"),
+            (
+                "far := or(far, gt(add(mul(sub(shr(168, shl(88, fresh)), a), 10000), reach), add(reach, reach)))",
+                "",
+            ),
+        ),
+    ),
+    Rule(
+        "one round a transaction",
+        _STORE,
+        (
+            ("if (seen == 0) roundOfTransaction = roundTime;", ""),
+            ("else if (seen != roundTime) revert SecondRound(roundTime, seen);", ""),
+            ("uint256 seen = roundOfTransaction;", ""),
+        ),
+    ),
+    Rule(
+        "a batch neither old nor from the future",
+        _STORE,
+        (
+            ("if (roundTime + maxPushAgeS < block.timestamp) revert TooOld(roundTime, block.timestamp);", ""),
+            ("if (roundTime > block.timestamp + MAX_AHEAD_S) revert TooFarAhead(roundTime, block.timestamp);", ""),
+        ),
+    ),
+    Rule(
+        "gaps of minGapS (time still strictly increases)",
+        _STORE,
+        (
+            (
+                "far := or(far, lt(roundTime, add(and(old, LOW_32), and(class, 0xffff))))",
+                "far := or(far, iszero(gt(roundTime, and(old, LOW_32))))",
+            ),
+        ),
+    ),
+    Rule(
+        "pause",
+        _STORE,
+        (("plain := iszero(or(far, or(iszero(old), and(old, PAUSED))))", "plain := iszero(or(far, iszero(old)))"),),
+    ),
+    Rule(
+        "state is one of three, and somebody looked at the prices",
+        _STORE,
+        (("far := or(far, gt(sub(and(shr(56, fresh), 0x0f), 1), 2))", ""),),
+    ),
+    Rule("spread fits into its 14 bits", _STORE, (("far := or(far, and(shr(78, fresh), 3))", ""),)),
+    Rule(
+        "stake weights, not heads",
+        _SIGNATURES,
+        (("weight := add(weight, shr(160, shl(160, member)))", "weight := add(weight, 1)"),),
+    ),
+    Rule(
+        "signers ascend, so nobody counts twice",
+        _SIGNATURES,
+        (
+            ("or(lt(index, next), iszero(lt(index, count_)))", "iszero(lt(index, count_))"),
+            ("next := add(index, 1)", ""),
+        ),
+    ),
+    Rule(
+        "epochs that end by time",
+        _SIGNERS,
+        (
+            (
+                (
+                    "if (epoch != _epochOf(found) || block.timestamp >= ends || roundTime >= ends) {\n"
+                    "            found = _other(found, epoch, roundTime);\n        }"
+                ),
+                "(ends, epoch);",
+            ),
+            ("if (roundTime < activeAtOf(words)) revert WrongEpoch(epoch, _epochOf(set));", ""),
+        ),
+    ),
+    Rule(
+        "another kind of signature is told by its name",
+        _SIGNATURES,
+        (("if (length != 0 && uint8(signatures[0]) == OTHER_KIND)", "if (false)"),),
+    ),
+    Rule("the event", _STORE, (("emit Pushed(digest_, uint32(roundTime), written);", ""),)),
+)
+
+
+async def without(
+    ground: Ground, tokens: Sequence[int] = (1, 5, 20), signers: int = 5
+) -> AsyncIterator[dict[str, Any]]:
+    """Each rule with the gas that it costs in a push of so many tokens, calldata left out: that differs by chance."""
+    made = stores()
+    whole = await _execution(ground, made[_WHOLE], tokens, signers)
+    for rule in RULES:
+        bare = await _execution(ground, made[rule.name], tokens, signers)
+        costs = [{"tokens": n, "gas": whole[n] - bare[n]} for n in tokens]
+        yield {"rule": rule.name, "signers": signers, "costs": costs}
+
+
+@cache
+def stores() -> dict[str, Artifact]:
+    """The store by the rule that it lacks, and the whole one; BenchError if that is not the one in the artifacts.
+
+    It takes a while: ask before the chain of a measurement begins, whose clock goes on.
+    """
+    paths = [_ROOT / _STORE, *sorted(_ROOT.glob("store/*.sol")), *sorted(_ROOT.glob("interfaces/*.sol"))]
+    texts = {path.relative_to(_ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    settings = json.loads((contracts.ARTIFACTS / "PriceStore.json").read_text(encoding="utf-8"))["settings"]
+    kinds = {_WHOLE: texts} | {rule.name: lacking(rule, texts) for rule in RULES}
+    sources = {f"{at}/{file}": text for at, kind in enumerate(kinds.values()) for file, text in kind.items()}
+    made = compiled(sources, settings)
+    found = {name: made[f"{at}/{_STORE}:PriceStore"] for at, name in enumerate(kinds)}
+    if bytes.fromhex(found[_WHOLE].bytecode[2:]) != contracts.load("PriceStore").bytecode:
+        raise BenchError("the store that was compiled is not the one in contracts/artifacts: run `make artifacts`")
+    return found
+
+
+def lacking(rule: Rule, texts: Mapping[str, str]) -> dict[str, str]:
+    """The sources by file, without the rule; BenchError if they no longer hold it in these words."""
+    text = texts[rule.file]
+    for piece, instead in rule.pieces:
+        if text.count(piece) != 1:
+            raise BenchError(f"{rule.file} has {text.count(piece)} times {piece!r}, not once: rule {rule.name!r}")
+        text = text.replace(piece, instead)
+    return {**texts, rule.file: text}
+
+
+async def _execution(ground: Ground, artifact: Artifact, tokens: Sequence[int], signers: int) -> dict[int, int]:
+    """Gas of pushes by tokens, without their calldata's."""
+    store = await Store.create(ground, artifact, tokens=max(tokens), signers=signers)
+    found = {}
+    for size in tokens:
+        gas, data = await store.push(size)
+        found[size] = gas - calldata_gas(data)
+    return found

@@ -1,0 +1,203 @@
+"""`bench latency`: every native venue streaming from another process, and the whole service reading in this one.
+
+One process under test: the App with its streams, tables, live lane, event stream and rounds, as in production, without a
+chain. A message is one WebSocket message; at each step every venue sends so many a second, of which some hold no new price
+(a second channel's). ``tick_to_live``: from the first tick of a bundle until its indication is published in the process,
+the coalescing pause included. ``venue_to_reader``: from a venue's new price until a reader of the event stream, in the
+venues' process, has it. Where a step's ``parsed_per_s`` stays behind ``sent_per_s``, the limit is passed.
+
+Beside it ccxt.pro on the venues that both read: connected to the same servers, streaming the same messages in the same
+run, each alone on the machine's cores (:mod:`demo.bench.ccxt_stream`). Ours is the whole service there too, with prices
+combined, judged and published; ccxt's is the parsing and its table of tickers. And the same messages without sockets, see
+:mod:`demo.bench.ccxt`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from demo.bench.ccxt import beside_ccxt, installed
+from demo.bench.process import Process, running
+from demo.bench.tools import at_percent
+from demo.bench.venues import BASES, PROBED, spelled
+from demo.world import anvil
+from oracle.app import App
+from oracle.config.resolve import plan
+from oracle.config.sections import load
+
+RATES = (100, 300, 1_000, 1_500)
+_WARM_S = 1.0
+_SETTLE_S = 0.5
+_CONNECTED_S = 20.0
+
+_PROCESS = """
+[oracle]
+database = "{folder}/oracle.db"
+[api]
+port = {port}
+"""
+_VENUE = """
+[venues.{name}]
+ws_url = "{ws}"
+rest_url = "{rest}"
+"""
+_FEED = """
+[feeds."{feed}"]
+mode = "market"
+reference_only = true
+min_groups = {groups}
+max_age_s = 60
+"""
+_SOURCE = """
+[[feeds."{feed}".sources]]
+type = "{venue}"
+symbol = "{symbol}"
+"""
+
+
+class _Seen(App):
+    """The service, with its streams' counters in view."""
+
+    @property
+    def frames(self) -> int:
+        """Messages read so far."""
+        return sum(s.frames for s in self.watch.health()) if self.watch else 0
+
+    @property
+    def bad(self) -> int:
+        """Messages that were no quote."""
+        return sum(sum(s.bad_frames.values()) for s in self.watch.health()) if self.watch else 0
+
+    @property
+    def listening(self) -> bool:
+        """Whether every venue has answered the subscriptions; a quote may have come by REST before."""
+        health = self.watch.health() if self.watch else ()
+        return bool(health) and all(s.connected and s.frames >= len(BASES) for s in health)
+
+
+async def latency(rates: Sequence[int] = RATES, seconds: float = 5.0, ccxt_frames: int = 2_000) -> dict[str, Any]:
+    """Measure each rate (messages a second and venue) for so long, and ccxt.pro beside it.
+
+    Args:
+        rates: messages a second and venue, one step each.
+        seconds: length of a step.
+        ccxt_frames: how many frames the reading without sockets is measured over; 0: nothing of ccxt.
+    """
+    with tempfile.TemporaryDirectory(prefix="lrt-oracle-bench-") as folder:
+        async with running("demo.bench.venues") as venues:
+            places = await venues.hear()
+            theirs = await _by_ccxt(venues, places, rates, seconds) if ccxt_frames and installed() else None
+            port = anvil.free_port()
+            path = Path(folder) / "config.toml"
+            path.write_text(_config(places, folder, port), encoding="utf-8")
+            app = _Seen(plan(load(path)), environ={})
+            async with _running(app):
+                await _step(app, venues, rates[0], _WARM_S, port)
+                steps = [await _step(app, venues, rate, seconds, port) for rate in rates]
+                if theirs is not None:
+                    both = theirs["venues"]
+                    ours = [await _step(app, venues, rate, seconds, port, both) for rate in rates]
+                    theirs["steps"] = [_beside(o, t) for o, t in zip(ours, theirs["steps"], strict=True)]
+    beside = await beside_ccxt(ccxt_frames) if ccxt_frames else None
+    return {"venues": len(places), "feeds": len(BASES) + 1, "steps": steps, "ccxt": beside, "ccxt_streaming": theirs}
+
+
+async def _by_ccxt(
+    venues: Process, places: Mapping[str, Sequence[str]], rates: Sequence[int], seconds: float
+) -> dict[str, Any]:
+    """ccxt.pro's figures at each rate, on the venues that it reads; nobody else is connected meanwhile."""
+    async with running("demo.bench.ccxt_stream", AIOHTTP_NO_EXTENSIONS="1") as ccxt:
+        await ccxt.say(places)
+        found = await ccxt.hear()
+        steps = []
+        for rate in rates:
+            await venues.say({"rate": rate, "seconds": seconds, "events": None, "only": found["reads"]})
+            await venues.hear()
+            await ccxt.say({"step": "begin"})
+            await ccxt.hear()
+            await venues.say({})
+            done = await venues.hear()
+            await ccxt.say({"step": "end"})
+            figures = await ccxt.hear()
+            await venues.hear()
+            await ccxt.say({"step": "drain"})
+            never = max(0, done["sent"] - (await ccxt.hear())["read"])
+            steps.append({**figures, "sent_per_s": round(done["sent"] / seconds), "never_read": never})
+    return {"version": found["version"], "venues": found["reads"], "left_out": found["left_out"], "steps": steps}
+
+
+def _beside(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """One rate: the whole service beside ccxt.pro, and how much more of a core a message costs there."""
+    names = ("sent_per_s", "parsed_per_s", "cpu_share", "tick_to_live_p50_ms", "tick_to_live_p99_ms")
+    cost = [s["cpu_share"] / max(1, s["parsed_per_s"]) for s in (ours, theirs)]
+    return {
+        "rate_per_venue": ours["rate_per_venue"],
+        "ours": {n: ours[n] for n in names},
+        "ccxt": {n: theirs[n] for n in (*names, "never_read", "failed")},
+        "ratio_cpu": round(cost[1] / cost[0], 2) if cost[0] else None,
+    }
+
+
+@asynccontextmanager
+async def _running(app: _Seen) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    service = asyncio.create_task(app.run(stop))
+    try:
+        async with asyncio.timeout(_CONNECTED_S):
+            while not app.listening and not service.done():  # noqa: ASYNC110 - counters have no events
+                await asyncio.sleep(0.05)
+        yield
+    finally:
+        stop.set()
+        await service
+
+
+async def _step(
+    app: _Seen, venues: Process, rate: int, seconds: float, port: int, only: Sequence[str] | None = None
+) -> dict[str, Any]:
+    events = f"http://127.0.0.1:{port}/v1/stream"
+    asked = {"rate": rate, "seconds": seconds, "events": events}
+    await venues.say(asked if only is None else asked | {"only": only})
+    await venues.hear()
+    app.live_us.clear()
+    frames, bad, cpu, started = app.frames, app.bad, time.process_time(), time.monotonic()
+    await venues.say({})
+    done = await venues.hear()
+    spent = time.monotonic() - started
+    parsed, cpu_share = app.frames - frames, (time.process_time() - cpu) / spent
+    live = sorted(app.live_us)
+    seen = sorted((await venues.hear())["seen_us"])
+    await asyncio.sleep(_SETTLE_S)
+    return {
+        "rate_per_venue": rate,
+        "sent_per_s": round(done["sent"] / seconds),
+        "parsed_per_s": round(parsed / spent),
+        "waiting_bytes": done["waiting_bytes"],
+        "bad_messages": app.bad - bad,
+        "cpu_share": round(cpu_share, 2),
+        "venues_cpu_share": round(done["cpu_share"], 2),
+        "live_updates_per_s": round(len(live) / spent),
+        "tick_to_live_p50_ms": at_percent(live, 50) / 1_000,
+        "tick_to_live_p99_ms": at_percent(live, 99) / 1_000,
+        "venue_to_reader_p50_ms": at_percent(seen, 50) / 1_000,
+        "venue_to_reader_p99_ms": at_percent(seen, 99) / 1_000,
+        "probes": len(seen),
+    }
+
+
+def _config(places: Mapping[str, Sequence[str]], folder: str, port: int) -> str:
+    parts = [_PROCESS.format(folder=folder, port=port)]
+    parts += [_VENUE.format(name=name, ws=ws, rest=rest) for name, (ws, rest) in places.items()]
+    for base in BASES:
+        feed = f"{base}/USD"
+        parts.append(_FEED.format(feed=feed, groups=len(places) // 2))
+        parts += [_SOURCE.format(feed=feed, venue=v, symbol=spelled(v, base)) for v in places]
+    parts.append(_FEED.format(feed="USDT/USD", groups=1))
+    parts += [_SOURCE.format(feed="USDT/USD", venue=v, symbol=s) for v, s in PROBED.items()]
+    return "\n".join(parts)

@@ -1,0 +1,24 @@
+"""`lrt-oracle bench`: what this machine does, as ratios within one run. Nothing here is a test; each stands in files of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from demo.bench.aggregate import aggregate
+from demo.bench.api import api
+from demo.bench.chain import chain
+from demo.bench.gas import gas
+from demo.bench.latency import latency
+
+
+async def run(what: str) -> dict[str, Any]:
+    """Run one benchmark by name; returns its JSON document."""
+    benches: Mapping[str, Callable[[], Awaitable[dict[str, Any]]]] = {
+        "chain": chain,
+        "latency": latency,
+        "aggregate": aggregate,
+        "api": api,
+        "gas": gas,
+    }
+    return await benches[what]()

@@ -1,0 +1,1 @@
+"""Local exchanges that speak the wire protocols of the real ones."""

@@ -1,0 +1,69 @@
+"""Binance's side of the conversation: the combined stream and REST."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, PlainWire, Show, Shown, dumps
+
+
+@dataclass(frozen=True, slots=True)
+class BinanceWire(PlainWire):
+    """stream.binance.com/stream and api.binance.com."""
+
+    name: str = "binance"
+    ws_path: str = "/stream"
+    beats_with_data: bool = True
+
+    def greeting(self) -> list[str]:
+        """Say nothing before the first subscription."""
+        return []
+
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+        """Acknowledge every stream name, known or not: an unknown one stays silent."""
+        if message.get("method") != "SUBSCRIBE":
+            error = {"code": 2, "msg": "Invalid request: unknown variant"}
+            return [dumps({"error": error, "id": message.get("id")})], ()
+        names = [str(p).partition("@")[0].upper() for p in message.get("params", ())]
+        return [dumps({"result": None, "id": message.get("id")})], tuple(n for n in names if n in listed)
+
+    def ticker(self, shown: Shown, *, first: bool) -> str:
+        """24 h ticker of the combined stream."""
+        del first
+        at = shown.ms()
+        data = {
+            "e": "24hrTicker", "E": at, "s": shown.symbol, "p": "0.00", "P": "0.00", "w": shown.last, "x": shown.last,
+            "c": shown.last, "Q": "0.25", "b": shown.bid, "B": "1.5", "a": shown.ask, "A": "2.25", "o": shown.last,
+            "h": shown.last, "l": shown.last, "v": shown.volume, "q": shown.volume, "O": 0, "C": at, "F": 1,
+            "L": shown.sequence, "n": 1,
+        }  # fmt: skip
+        return dumps({"stream": f"{shown.symbol.lower()}@ticker", "data": data})
+
+    def beat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
+        """Send none: the ticker itself comes every second."""
+        del symbols, now_ms
+        return []
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /api/v3/ticker/24hr?symbols=[...]; one unknown symbol refuses the whole request."""
+        if path != "/api/v3/ticker/24hr":
+            return HTTP_MISSING, {"code": -1, "msg": "Not Found"}
+        try:
+            symbols = json.loads(query["symbols"])
+        except (KeyError, ValueError):
+            return HTTP_BAD, {"code": -1100, "msg": "Illegal characters found in parameter 'symbols'."}
+        rows = [show(s) for s in symbols]
+        known = [r for r in rows if r is not None]
+        if len(known) != len(rows):
+            return HTTP_BAD, {"code": -1121, "msg": "Invalid symbol."}
+        return HTTP_OK, [
+            {
+                "symbol": r.symbol, "lastPrice": r.last, "lastQty": "0.25", "bidPrice": r.bid, "bidQty": "1.5",
+                "askPrice": r.ask, "askQty": "2.25", "volume": r.volume, "quoteVolume": r.volume, "openTime": 0,
+                "closeTime": r.ms(), "firstId": 1, "lastId": r.sequence, "count": 1,
+            }
+            for r in known
+        ]  # fmt: skip

@@ -1,0 +1,78 @@
+"""Bitget's side of the conversation: WebSocket v2 and REST."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import (
+    HTTP_BAD,
+    HTTP_MISSING,
+    HTTP_OK,
+    Caller,
+    Frame,
+    PlainWire,
+    Show,
+    Shown,
+    dumps,
+    json_object,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BitgetWire(PlainWire):
+    """ws.bitget.com/v2/ws/public and api.bitget.com."""
+
+    name: str = "bitget"
+    ws_path: str = "/v2/ws/public"
+    beats_with_data: bool = False
+
+    def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
+        """Answer the text ``ping``; only that keeps a connection alive."""
+        if text != "ping":
+            return self.answer(json_object(text), listed)
+        caller.quiet_beats = 0
+        return ["pong"], ()
+
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
+        """Acknowledge or refuse each argument."""
+        if message.get("op") != "subscribe":
+            return [dumps({"event": "error", "code": 30002, "msg": "Unrecognized request", "op": "subscribe"})], ()
+        args = message.get("args", ())
+        frames: list[Frame] = [dumps(_acknowledgement(arg, listed)) for arg in args]
+        return frames, tuple(arg["instId"] for arg in args if arg["instId"] in listed)
+
+    def ticker(self, shown: Shown, *, first: bool) -> str:
+        """Every message is a snapshot."""
+        del first
+        arg = {"instType": "SPOT", "channel": "ticker", "instId": shown.symbol}
+        row = {"instId": shown.symbol, "open24h": shown.last, **_prices(shown)}
+        return dumps({"action": "snapshot", "arg": arg, "data": [row], "ts": shown.ms()})
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /api/v2/spot/market/tickers?symbol=X; an unknown symbol is status 400."""
+        if path != "/api/v2/spot/market/tickers":
+            return HTTP_MISSING, {"code": "40404", "msg": "Request URL NOT FOUND", "requestTime": 0, "data": None}
+        name = query.get("symbol", "")
+        shown = show(name)
+        if shown is None:
+            said = f"Parameter {name} does not exist"
+            return HTTP_BAD, {"code": "40034", "msg": said, "requestTime": 0, "data": None}
+        row = {"symbol": shown.symbol, "open": shown.last, "usdtVolume": "50000", **_prices(shown)}
+        return HTTP_OK, {"code": "00000", "msg": "success", "requestTime": shown.ms(), "data": [row]}
+
+
+def _acknowledgement(arg: Mapping[str, Any], listed: Collection[str]) -> dict[str, Any]:
+    if arg["instId"] in listed:
+        return {"event": "subscribe", "arg": dict(arg)}
+    said = f"instType:{arg['instType']},channel:{arg['channel']},instId:{arg['instId']} doesn't exist"
+    return {"event": "error", "arg": dict(arg), "code": 30001, "msg": said, "op": "subscribe"}
+
+
+def _prices(shown: Shown) -> dict[str, Any]:
+    return {
+        "lastPr": shown.last, "high24h": shown.last, "low24h": shown.last, "change24h": "0", "bidPr": shown.bid,
+        "askPr": shown.ask, "bidSz": "1.5", "askSz": "2.25", "baseVolume": shown.volume, "quoteVolume": "50000",
+        "openUtc": shown.last, "changeUtc24h": "0", "ts": shown.ms_text(),
+    }  # fmt: skip

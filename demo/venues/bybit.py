@@ -1,0 +1,71 @@
+"""Bybit's side of the conversation: the public spot stream of v5, and REST."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import HTTP_MISSING, HTTP_OK, Caller, Frame, PlainWire, Show, Shown, dumps
+
+_CONNECTION = "2324d924-aa4d-45b0-a858-7b8be29ab52b"
+_MOST_ARGS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BybitWire(PlainWire):
+    """stream.bybit.com/v5/public/spot and api.bybit.com."""
+
+    name: str = "bybit"
+    ws_path: str = "/v5/public/spot"
+    beats_with_data: bool = False
+
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
+        """Acknowledge or refuse the whole message; a spot subscription has at most ten arguments."""
+        op, args = message.get("op"), message.get("args", ())
+        if op == "ping":
+            return [_said(ok=True, op="ping", text="pong")], ()
+        unknown = next((a for a in args if a.rpartition(".")[2] not in listed), None)
+        if op != "subscribe" or len(args) > _MOST_ARGS:
+            return [_said(ok=False, op=str(op), text="args size >10" if args else "error:unknown op")], ()
+        if unknown is not None:
+            return [_said(ok=False, op="subscribe", text=f"Invalid symbol :[{unknown}]")], ()
+        symbols = tuple(dict.fromkeys(a.rpartition(".")[2] for a in args))
+        return [_said(ok=True, op="subscribe", text="subscribe")], symbols
+
+    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+        """The ticker, which has no bid and ask, and the top of the book: both are always snapshots."""
+        del caller, first
+        ticker = {
+            "symbol": shown.symbol, "lastPrice": shown.last, "highPrice24h": shown.last, "lowPrice24h": shown.last,
+            "prevPrice24h": shown.last, "volume24h": shown.volume, "turnover24h": "50000", "price24hPcnt": "0",
+            "usdIndexPrice": "",
+        }  # fmt: skip
+        book = {
+            "s": shown.symbol, "b": [[shown.bid, "1.5"]], "a": [[shown.ask, "2.25"]], "u": shown.sequence,
+            "seq": shown.sequence * 3,
+        }  # fmt: skip
+        head = {"ts": shown.ms(), "type": "snapshot"}
+        return [
+            dumps({"topic": f"tickers.{shown.symbol}", **head, "cs": shown.sequence, "data": ticker}),
+            dumps({"topic": f"orderbook.1.{shown.symbol}", **head, "data": book, "cts": shown.ms()}),
+        ]
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /v5/market/tickers?category=spot&symbol=X; errors come with status 200."""
+        if path != "/v5/market/tickers" or query.get("category") != "spot":
+            return HTTP_MISSING, "404 page not found"
+        shown = show(query.get("symbol", ""))
+        tail: dict[str, Any] = {"retExtInfo": {}, "time": shown.ms() if shown else 0}
+        if shown is None:
+            return HTTP_OK, {"retCode": 10001, "retMsg": "Not supported symbols", "result": {}, **tail}
+        row = {
+            "symbol": shown.symbol, "bid1Price": shown.bid, "bid1Size": "1.5", "ask1Price": shown.ask,
+            "ask1Size": "2.25", "lastPrice": shown.last, "prevPrice24h": shown.last, "price24hPcnt": "0",
+            "highPrice24h": shown.last, "lowPrice24h": shown.last, "turnover24h": "50000", "volume24h": shown.volume,
+        }  # fmt: skip
+        return HTTP_OK, {"retCode": 0, "retMsg": "OK", "result": {"category": "spot", "list": [row]}, **tail}
+
+
+def _said(*, ok: bool, op: str, text: str) -> str:
+    return dumps({"success": ok, "ret_msg": text, "conn_id": _CONNECTION, "op": op})

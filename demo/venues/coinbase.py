@@ -1,0 +1,65 @@
+"""Coinbase Exchange's side of the conversation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import HTTP_MISSING, HTTP_OK, PlainWire, Show, Shown, dumps, iso
+
+
+@dataclass(frozen=True, slots=True)
+class CoinbaseWire(PlainWire):
+    """ws-feed.exchange.coinbase.com and api.exchange.coinbase.com."""
+
+    name: str = "coinbase"
+    ws_path: str = "/"
+    beats_with_data: bool = False
+
+    def greeting(self) -> list[str]:
+        """Say nothing before the first subscription."""
+        return []
+
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+        """Refuse the whole message if one product is unknown."""
+        products = tuple(message.get("product_ids", ()))
+        if message.get("type") != "subscribe":
+            return [dumps({"type": "error", "message": "Malformed JSON", "reason": ""})], ()
+        unknown = [p for p in products if p not in listed]
+        if unknown:
+            reason = f"{unknown[0]} is not a valid product"
+            return [dumps({"type": "error", "message": "Failed to subscribe", "reason": reason})], ()
+        channels = [{"name": c, "product_ids": list(products)} for c in message.get("channels", ())]
+        return [dumps({"type": "subscriptions", "channels": channels})], products
+
+    def ticker(self, shown: Shown, *, first: bool) -> str:
+        """Ticker of a match; the snapshot has the same form."""
+        del first
+        return dumps({
+            "type": "ticker", "sequence": shown.sequence, "product_id": shown.symbol, "price": shown.last,
+            "open_24h": shown.last, "volume_24h": shown.volume, "low_24h": shown.last, "high_24h": shown.last,
+            "volume_30d": shown.volume, "best_bid": shown.bid, "best_bid_size": "1.5", "best_ask": shown.ask,
+            "best_ask_size": "2.25", "side": "buy", "time": shown.iso(), "trade_id": shown.sequence,
+            "last_size": "0.25",
+        })  # fmt: skip
+
+    def beat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
+        """One heartbeat per product."""
+        return [
+            dumps({"type": "heartbeat", "last_trade_id": 1, "product_id": s, "sequence": 1, "time": iso(now_ms)})
+            for s in symbols
+        ]
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /products/X/ticker."""
+        del query
+        match = re.fullmatch(r"/products/([^/]+)/ticker", path)
+        shown = show(match[1]) if match else None
+        if shown is None:
+            return HTTP_MISSING, {"message": "NotFound"}
+        return HTTP_OK, {
+            "ask": shown.ask, "bid": shown.bid, "volume": shown.volume, "trade_id": shown.sequence,
+            "price": shown.last, "size": "0.25", "time": shown.iso(), "rfq_volume": "0",
+        }  # fmt: skip

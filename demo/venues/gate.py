@@ -1,0 +1,60 @@
+"""Gate's side of the conversation: WebSocket v4 and REST."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, Frame, PlainWire, Show, Shown, dumps
+
+_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class GateWire(PlainWire):
+    """api.gateio.ws/ws/v4/ and api.gateio.ws/api/v4."""
+
+    name: str = "gate"
+    ws_path: str = "/ws/v4/"
+    beats_with_data: bool = False
+
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
+        """Acknowledge or refuse the whole message."""
+        at, channel = message.get("time", 0), message.get("channel", "")
+        head = {"time": at, "time_ms": at * _MS, "channel": channel, "event": message.get("event", "")}
+        if channel == "spot.ping":
+            return [dumps({**head, "channel": "spot.pong", "error": None, "result": None})], ()
+        pairs = tuple(message.get("payload", ()))
+        if channel != "spot.tickers" or head["event"] != "subscribe":
+            return [dumps({**head, "error": {"code": 1, "message": "invalid argument struct"}, "result": None})], ()
+        unknown = next((p for p in pairs if p not in listed), None)
+        if unknown is not None:
+            error = {"code": 2, "message": f"unknown currency pair {unknown}"}
+            return [dumps({**head, "error": error, "result": None})], ()
+        return [dumps({**head, "payload": list(pairs), "result": {"status": "success"}})], pairs
+
+    def ticker(self, shown: Shown, *, first: bool) -> str:
+        """An update; the time stands beside the row."""
+        del first
+        at = shown.ms()
+        head = {"time": None if at is None else at // _MS, "time_ms": at, "channel": "spot.tickers", "event": "update"}
+        return dumps({**head, "result": _row(shown)})
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /api/v4/spot/tickers?currency_pair=X; an unknown pair is status 400."""
+        if path != "/api/v4/spot/tickers":
+            return HTTP_MISSING, {"label": "NOT_FOUND", "message": "Not Found"}
+        name = query.get("currency_pair", "")
+        shown = show(name)
+        if shown is None:
+            return HTTP_BAD, {"label": "INVALID_CURRENCY_PAIR", "message": f"Invalid currency pair {name}"}
+        return HTTP_OK, [{**_row(shown), "lowest_size": "2.25", "highest_size": "1.5"}]
+
+
+def _row(shown: Shown) -> dict[str, Any]:
+    return {
+        "currency_pair": shown.symbol, "last": shown.last, "lowest_ask": shown.ask, "highest_bid": shown.bid,
+        "change_percentage": "0", "base_volume": shown.volume, "quote_volume": "50000", "high_24h": shown.last,
+        "low_24h": shown.last,
+    }  # fmt: skip

@@ -1,0 +1,59 @@
+"""Gemini's side of the conversation: book ticker and trades of its present stream, and the REST ticker v1."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, Caller, Frame, PlainWire, Show, Shown, dumps
+
+_NS_PER_MS = 1_000_000
+_QUOTES = ("USD", "EUR", "GBP", "BTC", "ETH")
+_PATH = "/v1/pubticker/"
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiWire(PlainWire):
+    """ws.gemini.com and api.gemini.com."""
+
+    name: str = "gemini"
+    ws_path: str = "/"
+    beats_with_data: bool = False
+
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
+        """Acknowledge or refuse the whole message, under the client's own id."""
+        head = {"id": message.get("id", "")}
+        if message.get("method") != "subscribe":
+            return [dumps({**head, "status": 400, "error": {"code": -1020, "msg": "Unsupported operation"}})], ()
+        symbols = tuple(dict.fromkeys(str(s).partition("@")[0].upper() for s in message.get("params", ())))
+        if not symbols or any(s not in listed for s in symbols):
+            return [dumps({**head, "status": 400, "error": {"code": -1013, "msg": "Invalid parameters"}})], ()
+        return [dumps({**head, "status": 200})], symbols
+
+    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+        """The last trade and the best prices; times are nanoseconds."""
+        del caller, first
+        at_ms, symbol = shown.ms(), shown.symbol.lower()
+        at_ns = None if at_ms is None else at_ms * _NS_PER_MS
+        trade = {"E": at_ns, "s": symbol, "t": shown.sequence, "p": shown.last, "q": "0.25", "m": True}
+        book = {"u": shown.sequence, "E": at_ns, "s": symbol, "b": shown.bid, "B": "1.5", "a": shown.ask, "A": "2.25"}
+        return [dumps(trade), dumps(book)]
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /v1/pubticker/x; an unknown symbol is status 400."""
+        del query
+        if not path.startswith(_PATH):
+            return HTTP_MISSING, {
+                "result": "error",
+                "reason": "EndpointNotFound",
+                "message": "API entry point not found",
+            }
+        name = path.removeprefix(_PATH)
+        shown = show(name.upper())
+        if shown is None:
+            said = f"Supplied value '{name}' is not a valid symbol"
+            return HTTP_BAD, {"result": "error", "reason": "InvalidSymbol", "message": said}
+        quote = next((q for q in _QUOTES if shown.symbol.endswith(q)), "")
+        volume = {shown.symbol.removesuffix(quote): shown.volume, quote: "50000", "timestamp": 1_700_000_000_000}
+        return HTTP_OK, {"bid": shown.bid, "ask": shown.ask, "volume": volume, "last": shown.last}

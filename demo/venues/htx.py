@@ -1,0 +1,78 @@
+"""HTX's side of the conversation: gzipped frames, pings that want an answer, and the merged ticker."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import (
+    HTTP_MISSING,
+    HTTP_OK,
+    Caller,
+    Frame,
+    PlainWire,
+    Show,
+    Shown,
+    dumps,
+    json_object,
+    raw,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HtxWire(PlainWire):
+    """api.huobi.pro/ws and api.huobi.pro."""
+
+    name: str = "htx"
+    ws_path: str = "/ws"
+    beats_with_data: bool = False
+
+    def encode(self, frame: Frame) -> Frame:
+        """Packed, every one."""
+        return gzip.compress(frame.encode() if isinstance(frame, str) else frame, 1)
+
+    def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
+        """Take the answer to the last ping; acknowledge or refuse a topic under the client's own id."""
+        message = json_object(text)
+        if "pong" in message:
+            caller.quiet_beats = 0 if message["pong"] == caller.pinged else caller.quiet_beats
+            return [], ()
+        topic, number = str(message.get("sub", "")), message.get("id")
+        symbol = topic.removeprefix("market.").removesuffix(".ticker")
+        if topic == f"market.{symbol}.ticker" and symbol in listed:
+            return [dumps({"id": number, "status": "ok", "subbed": topic, "ts": 1_700_000_000_000})], (symbol,)
+        said = f"invalid symbol {symbol}" if topic.endswith(".ticker") else f"invalid topic {topic}"
+        error = {"status": "error", "ts": 1_700_000_000_000, "id": number, "err-code": "bad-request", "err-msg": said}
+        return [dumps(error)], ()
+
+    def ticker(self, shown: Shown, *, first: bool) -> str:
+        """Numbers are bare."""
+        del first
+        tick = {**_day(shown), "bid": raw(shown.bid), "bidSize": raw("1.5"), "ask": raw(shown.ask), "askSize": raw("2.25"),
+                "lastPrice": raw(shown.last), "lastSize": raw("0.25")}  # fmt: skip
+        return dumps({"ch": f"market.{shown.symbol}.ticker", "ts": shown.ms(), "tick": tick})
+
+    def pulse(self, caller: Caller, now_ms: int) -> list[Frame]:
+        """One ping, with the time."""
+        caller.pinged = now_ms
+        return [dumps({"ping": now_ms})]
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /market/detail/merged?symbol=X; errors come with status 200."""
+        if path != "/market/detail/merged":
+            return HTTP_MISSING, {"status": "error", "err-code": "invalid-path", "err-msg": "not found", "data": None}
+        shown = show(query.get("symbol", ""))
+        if shown is None:
+            error = {"err-code": "invalid-parameter", "err-msg": "invalid symbol", "data": None}
+            return HTTP_OK, {"ts": 1_700_000_000_000, "status": "error", **error}
+        best = {"bid": [raw(shown.bid), raw("1.5")], "ask": [raw(shown.ask), raw("2.25")]}
+        tick = {**_day(shown), "id": shown.sequence, "version": shown.sequence, **best}
+        return HTTP_OK, {"ch": f"market.{shown.symbol}.detail.merged", "status": "ok", "ts": shown.ms(), "tick": tick}
+
+
+def _day(shown: Shown) -> dict[str, Any]:
+    last = raw(shown.last)
+    prices = {"open": last, "high": last, "low": last, "close": last}
+    return {**prices, "amount": raw(shown.volume), "vol": raw("50000"), "count": 20}

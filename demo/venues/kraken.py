@@ -1,0 +1,72 @@
+"""Kraken's side of the conversation: WebSocket v2 and REST."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import HTTP_OK, PlainWire, Show, Shown, dumps, iso, raw
+
+_OLD_NAMES = {"BTC": "XBT"}
+_PREFIXED = {"ETH", "XBT", "LTC"}
+
+
+@dataclass(frozen=True, slots=True)
+class KrakenWire(PlainWire):
+    """ws.kraken.com/v2 and api.kraken.com."""
+
+    name: str = "kraken"
+    ws_path: str = "/v2"
+    beats_with_data: bool = False
+
+    def greeting(self) -> list[str]:
+        """State of the trading engine."""
+        data = {"api_version": "v2", "connection_id": 7, "system": "online", "version": "2.0.10"}
+        return [dumps({"channel": "status", "type": "update", "data": [data]})]
+
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+        """Acknowledge or refuse each symbol by itself."""
+        params = message.get("params", {})
+        times = {"time_in": iso(1_700_000_000_000), "time_out": iso(1_700_000_000_001)}
+        symbols = tuple(params.get("symbol", ()))
+        frames = [
+            {"method": "subscribe", "result": {"channel": "ticker", "snapshot": True, "symbol": s}, "success": True}
+            if s in listed
+            else {"error": f"Currency pair not supported {s}", "method": "subscribe", "success": False, "symbol": s}
+            for s in symbols
+        ]
+        return [dumps({**f, **times}) for f in frames], tuple(s for s in symbols if s in listed)
+
+    def ticker(self, shown: Shown, *, first: bool) -> str:
+        """Snapshot or update; prices are JSON numbers."""
+        bid, ask, last, volume = (raw(t) for t in (shown.bid, shown.ask, shown.last, shown.volume))
+        row = {
+            "symbol": shown.symbol, "bid": bid, "bid_qty": raw("1.5"), "ask": ask, "ask_qty": raw("2.25"),
+            "last": last, "volume": volume, "vwap": last, "low": last, "high": last, "change": raw("0.0"),
+            "change_pct": raw("0.0"), "timestamp": shown.iso(),
+        }  # fmt: skip
+        return dumps({"channel": "ticker", "type": "snapshot" if first else "update", "data": [row]})
+
+    def beat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
+        """One heartbeat for the connection."""
+        del symbols, now_ms
+        return [dumps({"channel": "heartbeat"})]
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /0/public/Ticker?pair=X; errors come with status 200; the result is keyed by the venue's own spelling."""
+        shown = show(query.get("pair", "")) if path == "/0/public/Ticker" else None
+        if shown is None:
+            return HTTP_OK, {"error": ["EQuery:Unknown asset pair"]}
+        row = {
+            "a": [shown.ask, "2", "2.250"], "b": [shown.bid, "1", "1.500"], "c": [shown.last, "0.25000000"],
+            "v": [shown.volume, shown.volume], "p": [shown.last, shown.last], "t": [10, 20],
+            "l": [shown.last, shown.last], "h": [shown.last, shown.last], "o": shown.last,
+        }  # fmt: skip
+        return HTTP_OK, {"error": [], "result": {_spelling(shown.symbol): row}}
+
+
+def _spelling(symbol: str) -> str:
+    base, _, quote = symbol.partition("/")
+    base = _OLD_NAMES.get(base, base)
+    return f"X{base}Z{quote}" if base in _PREFIXED and quote in ("USD", "EUR") else base + quote

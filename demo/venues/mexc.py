@@ -1,0 +1,89 @@
+"""MEXC's side of the conversation: JSON requests, protobuf data, and REST."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, Caller, Frame, PlainWire, Show, Shown, dumps
+
+_BOOK, _MINI = "spot@public.aggre.bookTicker.v3.api.pb@100ms@", "spot@public.miniTicker.v3.api.pb@"
+_WINDOW = "@24H"
+_SEVEN_BITS = 0x7F
+
+
+@dataclass(frozen=True, slots=True)
+class MexcWire(PlainWire):
+    """wbs-api.mexc.com/ws and api.mexc.com."""
+
+    name: str = "mexc"
+    ws_path: str = "/ws"
+    beats_with_data: bool = False
+
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
+        """Acknowledge what is known and refuse the rest, both with code 0."""
+        if message.get("method") == "PING":
+            return [_said("PONG")], ()
+        if message.get("method") != "SUBSCRIPTION":
+            return [_said("msg format invalid")], ()
+        channels = {channel: _symbol(channel) for channel in message.get("params", ())}
+        bad = [channel for channel, symbol in channels.items() if symbol not in listed]
+        good = [channel for channel in channels if channel not in bad]
+        frames: list[Frame] = [_said(",".join(good))] if good else []
+        if bad:
+            frames.append(_said(f"Not Subscribed successfully! [{','.join(bad)}].  Reason: Blocked! "))
+        return frames, tuple(dict.fromkeys(channels[channel] for channel in good))
+
+    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+        """The mini ticker and the top of the book, each in the same wrapper."""
+        del caller, first
+        mini = {1: shown.symbol, 2: shown.last, 3: "0", 5: shown.last, 6: shown.last, 7: "50000", 8: shown.volume}
+        book = {1: shown.bid, 2: "1.5", 3: shown.ask, 4: "2.25"}
+        tail = {3: shown.symbol} | ({} if shown.ms() is None else {6: shown.ms()})
+        return [
+            _message({1: f"{_MINI}{shown.symbol}{_WINDOW}", **tail, 309: mini}),
+            _message({1: f"{_BOOK}{shown.symbol}", **tail, 315: book}),
+        ]
+
+    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+        """GET /api/v3/ticker/24hr?symbol=X; an unknown symbol is status 400."""
+        if path != "/api/v3/ticker/24hr":
+            return HTTP_MISSING, {"code": 404, "msg": "Not Found"}
+        shown = show(query.get("symbol", ""))
+        if shown is None:
+            return HTTP_BAD, {"code": -1121, "msg": "Invalid symbol.", "_extend": None}
+        return HTTP_OK, {
+            "symbol": shown.symbol, "priceChange": "0", "priceChangePercent": "0", "prevClosePrice": shown.last,
+            "lastPrice": shown.last, "bidPrice": shown.bid, "bidQty": "1.5", "askPrice": shown.ask, "askQty": "2.25",
+            "openPrice": shown.last, "highPrice": shown.last, "lowPrice": shown.last, "volume": shown.volume,
+            "quoteVolume": "50000", "openTime": 0, "closeTime": shown.ms(), "count": None,
+        }  # fmt: skip
+
+
+def _said(text: str) -> str:
+    return dumps({"id": 0, "code": 0, "msg": text})
+
+
+def _symbol(channel: str) -> str:
+    return channel.removesuffix(_WINDOW).rpartition("@")[2]
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > _SEVEN_BITS:
+        out.append(value & _SEVEN_BITS | 0x80)
+        value >>= 7
+    return bytes((*out, value))
+
+
+def _message(fields: Mapping[int, Any]) -> bytes:
+    """Encode texts, integers and nested messages by field number."""
+    out = b""
+    for number, value in fields.items():
+        if isinstance(value, int):
+            out += _varint(number << 3) + _varint(value)
+            continue
+        body = value.encode() if isinstance(value, str) else _message(value)
+        out += _varint(number << 3 | 2) + _varint(len(body)) + body
+    return out

@@ -1,0 +1,81 @@
+"""Unmodified contracts of other protocols, read from the installed npm packages.
+
+They are inputs of the demo and of the tests, fetched by ``npm ci`` and not part of this project.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_MODULES = ROOT / "node_modules"
+_OWN = Path(__file__).resolve().parents[1] / "artifacts"
+_MULTICALL3 = re.compile(r"multicall3Bytecode\s*=\s*'(0x[0-9a-f]+)'")
+
+
+class MissingPackage(RuntimeError):
+    """An npm package, or a file of it, is not installed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} is missing: run `npm ci` in the root of a checkout of the project")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract: its ABI and its creation code (hex with 0x)."""
+
+    abi: list[dict[str, Any]]
+    bytecode: str
+
+
+def read(path: Path) -> Artifact:
+    """Read a JSON artifact that has the keys ``abi`` and ``bytecode``; MissingPackage if there is no such file."""
+    try:
+        raw = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingPackage(path) from None
+    return Artifact(abi=raw["abi"], bytecode=raw["bytecode"])
+
+
+def own(name: str) -> Artifact:
+    """Contract ``name`` of the demo itself, from ``demo/artifacts``."""
+    return read(_OWN / f"{name}.json")
+
+
+def uniswap(package: str, name: str) -> Artifact:
+    """Contract ``name`` of ``@uniswap/package`` (``v3-core`` or ``v3-periphery``)."""
+    return read(_MODULES / "@uniswap" / package / "artifacts" / "contracts" / f"{name}.sol" / f"{name}.json")
+
+
+def balancer(task: str, name: str) -> Artifact:
+    """Contract ``name`` of a deployment task of Balancer v2."""
+    tasks = _MODULES / "@balancer-labs" / "v2-deployments" / "dist" / "tasks"
+    return read(tasks / task / "artifact" / f"{name}.json")
+
+
+def aave(folder: str, name: str) -> Artifact:
+    """Contract ``name`` of Aave v3 below ``contracts/folder``."""
+    return read(_MODULES / "@aave" / "core-v3" / "artifacts" / "contracts" / folder / f"{name}.sol" / f"{name}.json")
+
+
+def optimism(name: str) -> Artifact:
+    """Predeploy ``name`` of Optimism's first system (pre-Bedrock)."""
+    folder = _MODULES / "@eth-optimism" / "contracts" / "artifacts" / "contracts" / "L2" / "predeploys"
+    return read(folder / f"{name}.sol" / f"{name}.json")
+
+
+def multicall3() -> str:
+    """Creation code of Multicall3 (hex with 0x)."""
+    path = _MODULES / "viem" / "constants" / "contracts.ts"
+    try:
+        found = _MULTICALL3.search(path.read_text())
+    except FileNotFoundError:
+        raise MissingPackage(path) from None
+    if found is None:
+        raise MissingPackage(path)
+    return found.group(1)

@@ -1,0 +1,266 @@
+"""The chain reader: all contract reads of a round in one eth_call at one pinned block, whichever endpoint is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import TypeAlias
+
+import aiohttp
+
+from feeds.chains import multicall
+from feeds.chains.abi import address, calldata
+from feeds.chains.batch import Batch, Foresight
+from feeds.chains.endpoint import Counts, EndpointState, Head, ReaderLimits
+from feeds.chains.endpoints import Endpoints
+from feeds.chains.jsonrpc import BlockMissing, JsonRpc
+from feeds.decode import values
+from feeds.types import Call, Disagreed, FeedError, Malformed, Quote, Read, Reply
+from feeds.units import MS
+
+__all__ = ["ChainRead", "ChainReader", "Head", "ReaderLimits", "RpcStats"]
+
+_PHASES = 2
+_Waiting: TypeAlias = dict[str, tuple[Read, tuple[Call, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainRead:
+    """What was read, and at which block: ``head`` may be one block before the one asked for."""
+
+    head: Head
+    results: Mapping[str, Quote | FeedError]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcStats:
+    """Counters since the start, and the endpoints as they stand.
+
+    ``reorgs``: heads that replaced blocks already seen. ``earlier_blocks``: reads that had to step one block back.
+    ``bugs``: adapters that broke on an answer instead of refusing it; each is a fault of this program. ``lies``: answers
+    of an endpoint that were outvoted.
+    """
+
+    requests: int
+    failures: int
+    failovers: int
+    splits: int
+    earlier_blocks: int
+    reorgs: int
+    bugs: int
+    lies: int
+    endpoints: tuple[EndpointState, ...]
+
+
+class ChainReader:
+    """Reads one chain through its endpoints, the preferred one first.
+
+    Args:
+        chain_id: the chain every endpoint must serve.
+        endpoints: their addresses.
+        session: the HTTP session of the process.
+        now_ms: the clock, Unix ms.
+        limits: see ReaderLimits.
+        multicall_address: where Multicall3 is on this chain.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain_id: int,
+        endpoints: Sequence[str],
+        session: aiohttp.ClientSession,
+        now_ms: Callable[[], int],
+        limits: ReaderLimits | None = None,
+        multicall_address: str = multicall.ADDRESS,
+    ) -> None:
+        if not endpoints:
+            raise ValueError(f"chain {chain_id} has no endpoint: write at least one address")
+        most = limits or ReaderLimits()
+        clients = [JsonRpc(u, session=session, timeout_ms=most.timeout_ms, max_body=most.max_body) for u in endpoints]
+        self._limits = most
+        self._counts = Counts()
+        self._endpoints = Endpoints(chain_id=chain_id, clients=clients, now_ms=now_ms, limits=most, counts=self._counts)
+        self._clock = Call(to=address(multicall_address), data=calldata("getCurrentBlockTimestamp()"))
+        self._foresight = Foresight()
+        self._batch = Batch(self._endpoints, limits=most, counts=self._counts, multicall_address=multicall_address)
+
+    @property
+    def stats(self) -> RpcStats:
+        """Snapshot of the counters and of the endpoints."""
+        return RpcStats(**asdict(self._counts), endpoints=self._endpoints.states())
+
+    async def head(self) -> Head:
+        """Return the newest block of the first endpoint that is well.
+
+        Raises:
+            HeadStopped: every endpoint that answers has stopped.
+            FeedError: of the first endpoint, if none answers.
+        """
+        return await self._endpoints.poll()
+
+    async def block(self, which: int | str) -> Head:
+        """Return the block of a number or a tag (``safe``, ``finalized``), as the first endpoint that is well knows it.
+
+        Raises:
+            FeedError: it does not answer, or knows no such block.
+        """
+        return await self._endpoints.block(self._endpoints.ranked()[0], which)
+
+    async def first_replaced(self, seen: Sequence[Head], head: Head) -> int | None:
+        """Return the lowest of the blocks seen that a new head does not stand on, None if it stands on all of them.
+
+        Asks nothing in the usual case, that the new head is the child of the newest one seen.
+
+        Args:
+            seen: heads that were read, ascending.
+            head: the new one.
+
+        Raises:
+            FeedError: the blocks could not be asked for.
+        """
+        lowest = None
+        for old in reversed(seen):
+            if head.number == old.number + 1 and head.parent_hash == old.block_hash:
+                break
+            if head.number <= old.number:
+                now_hash = head.block_hash if head.number == old.number else ""
+            else:
+                now_hash = (await self.block(old.number)).block_hash
+            if now_hash == old.block_hash:
+                break
+            lowest = old.number
+        return lowest
+
+    async def read(self, head: Head, reads: Mapping[str, Read]) -> ChainRead:
+        """Run the adapters' reads at one block: the calls of all together, then once more for those that ask again.
+
+        Second calls that are foreseen go along with the first: where they are asked then, no second request is sent. A
+        failure of any kind is the value of the sources it hit; nothing is raised.
+
+        Args:
+            head: the block to read at.
+            reads: generators of :meth:`feeds.types.ChainAdapter.read`, fresh, by any name.
+        """
+        results: dict[str, Quote | FeedError] = {}
+        waiting: _Waiting = {}
+        for name, read in reads.items():
+            self._advance(name, read, None, waiting, results)
+        ahead = self._foresight.of(waiting)
+        for phase in range(_PHASES):
+            if not waiting:
+                break
+            calls = tuple(chain.from_iterable(c + ahead.get(name, ()) for name, (_, c) in waiting.items()))
+            if phase == 0 and self._limits.agree > 1:
+                head, replies = await self._vouched(head, calls)
+            else:
+                head, replies = await self._replies(head, calls, first=phase == 0)
+            waiting, ahead = self._resume(waiting, replies, results, ahead), {}
+            if phase == 0:
+                self._foresight.learn((name, c) for name, (_, c) in waiting.items())
+        for name, (read, _) in waiting.items():
+            self._too_often(name, read, results)
+        return ChainRead(head=head, results=results)
+
+    def _resume(
+        self,
+        waiting: _Waiting,
+        replies: tuple[Reply, ...] | FeedError,
+        results: dict[str, Quote | FeedError],
+        ahead: Mapping[str, tuple[Call, ...]],
+    ) -> _Waiting:
+        again: _Waiting = {}
+        at = 0
+        for name, (read, calls) in waiting.items():
+            if isinstance(replies, FeedError):
+                read.close()
+                results[name] = replies
+                continue
+            end = at + len(calls)
+            self._advance(name, read, replies[at:end], again, results)
+            at = end
+            known = ahead.get(name)
+            if known is not None:
+                at += len(known)
+                if name in again and again[name][1] == known:
+                    del again[name]
+                    third: _Waiting = {}
+                    self._advance(name, read, replies[end:at], third, results)
+                    if third:
+                        self._too_often(name, read, results)
+        return again
+
+    def _too_often(self, name: str, read: Read, results: dict[str, Quote | FeedError]) -> None:
+        read.close()
+        results[name] = self._bug(f"asks more than {_PHASES} times")
+
+    def _advance(
+        self,
+        name: str,
+        read: Read,
+        replies: tuple[Reply, ...] | None,
+        waiting: _Waiting,
+        results: dict[str, Quote | FeedError],
+    ) -> None:
+        try:
+            waiting[name] = read, next(read) if replies is None else read.send(replies)
+        except StopIteration as done:
+            results[name] = done.value
+        except FeedError as error:
+            results[name] = error
+        except Exception as error:  # noqa: BLE001 - the one boundary: an adapter's bug costs its own source only, counted
+            results[name] = self._bug(_where(error))
+
+    def _bug(self, what: str) -> FeedError:
+        self._counts.bugs += 1
+        return Malformed(f"a bug in the adapter: {what}")
+
+    async def _vouched(self, head: Head, calls: tuple[Call, ...]) -> tuple[Head, tuple[Reply, ...] | FeedError]:
+        """Replies at the head, of which as many endpoints say the time as say the values.
+
+        A head is one endpoint's word: it could name an old block with the newest time.
+        """
+        named, replies = await self._replies(head, (self._clock, *calls), first=True)
+        if isinstance(replies, FeedError):
+            return named, replies
+        try:
+            time_ms = values.uint_at(values.returned(replies[0])) * MS
+        except FeedError as error:
+            return named, error
+        if time_ms == named.time_ms:
+            return named, replies[1:]
+        liar = self._endpoints.active
+        text = "its head states another time than the block that it names"
+        lie = Disagreed(text, endpoint=liar.rpc.name, stated_ms=named.time_ms, time_ms=time_ms)
+        self._endpoints.outvoted(liar, lie)
+        return named, lie
+
+    async def _replies(
+        self, head: Head, calls: tuple[Call, ...], *, first: bool
+    ) -> tuple[Head, tuple[Reply, ...] | FeedError]:
+        """Replies at the head; in the first phase one block earlier if no endpoint has it any more or yet."""
+        try:
+            return head, await self._batch.replies(head, calls)
+        except BlockMissing as error:
+            if not first or head.number == 0:
+                return head, error
+        except FeedError as error:
+            return head, error
+        try:
+            earlier = await self.block(head.number - 1)
+            self._counts.earlier_blocks += 1
+            return earlier, await self._batch.replies(earlier, calls)
+        except FeedError as error:
+            return head, error
+
+
+def _where(error: Exception) -> str:
+    """Return the kind of an exception and the line it came from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    file = trace.tb_frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f"{type(error).__name__} at {file}:{trace.tb_lineno}"

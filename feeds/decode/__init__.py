@@ -1,0 +1,1 @@
+"""Bytes to exact integers, or a typed error. Pure."""

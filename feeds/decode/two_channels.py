@@ -1,0 +1,88 @@
+"""Venues whose best bid and ask come in one channel, and the last trade or the 24 h volume beside it in another. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from feeds.decode import values
+from feeds.streams.venue import Frame, Heard
+from feeds.types import Quote, Tick
+
+_MOST_SYMBOLS = 1_000
+_MAX_AGE_MS = 300_000
+"""What was said beside the book is left out when it is older than the book by more: its channel may have died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """Last trade and 24 h base volume of a symbol, as the venue wrote them; None where this channel does not say."""
+
+    symbol: str
+    last: Any = None
+    volume: Any = None
+    stated_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top:
+    """Best bid and ask of a symbol, as the venue wrote them, and the last trade where it comes along."""
+
+    symbol: str
+    bid: Any
+    ask: Any
+    last: Any = None
+    stated_at_ms: int | None = None
+
+
+Part: TypeAlias = Tick | Top | Aside
+"""What a frame can hold: a result that is complete, or one of two halves."""
+
+
+@dataclass(slots=True)
+class TwoChannels:
+    """A session that completes each book with what was last said beside it.
+
+    Only a book makes a tick, with the book's own time: what is said beside it never makes a price look younger. A book
+    that comes first is quoted without last trade and volume. Where the other channel says nonsense, the books after it
+    are errors until it speaks sense again.
+    """
+
+    parse: Callable[[Frame], tuple[Part, ...]]
+    ping_text: str | None = None
+    _asides: dict[str, Aside] = field(default_factory=dict)
+
+    def hear(self, frame: Frame) -> Heard:
+        """Read one frame."""
+        ticks: list[Tick] = []
+        for part in self.parse(frame):
+            if isinstance(part, Tick):
+                ticks.append(part)
+            elif isinstance(part, Top):
+                ticks.append(self._complete(part))
+            elif part.symbol in self._asides or len(self._asides) < _MOST_SYMBOLS:
+                self._asides[part.symbol] = part
+        return Heard(ticks=tuple(ticks))
+
+    def ping(self, now_ms: int) -> Frame | None:
+        """Return the same text each time."""
+        del now_ms
+        return self.ping_text
+
+    def _complete(self, top: Top) -> Tick:
+        beside = self._asides.get(top.symbol)
+        if beside is None or _is_old(beside, top):
+            beside = Aside(symbol=top.symbol)
+        last = beside.last if top.last is None else top.last
+
+        def read() -> Quote:
+            return values.book_quote(top.bid, top.ask, last=last, volume=beside.volume, stated_at_ms=top.stated_at_ms)
+
+        return values.tick(top.symbol, read)
+
+
+def _is_old(beside: Aside, top: Top) -> bool:
+    if beside.stated_at_ms is None or top.stated_at_ms is None:
+        return False
+    return top.stated_at_ms - beside.stated_at_ms > _MAX_AGE_MS

@@ -1,0 +1,182 @@
+"""Watch: the tasks that keep an Observer filled: streams, their REST fallback, and one follower for each chain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import aiohttp
+
+from feeds.chain_follower import ChainPlan, Follower, Hooks
+from feeds.observe import Observer, Source
+from feeds.registry import EXCHANGES
+from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource
+from feeds.streams.connection import Patience
+from feeds.streams.http import HttpClient
+from feeds.streams.venue import Exchange
+from feeds.streams.ws import Stream, StreamHealth
+from feeds.types import FeedError, Quote, Request, Tick
+from feeds.units import MS
+
+__all__ = ["ChainPlan", "Hooks", "VenuePlan", "Watch"]
+
+_REPLY_BYTES = 1 << 20
+_REPLY_S = 5.0
+_PROBE_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenuePlan:
+    """Where a venue is and when its silence counts. ``rest_ms``: pause between fallback requests; 0 turns it off."""
+
+    ws_url: str | None = None
+    rest_url: str | None = None
+    silence_ms: int = 30_000
+    rest_ms: int = 2_000
+
+
+class Watch:
+    """Runs the streams, the REST fallback and the chain reads that keep an Observer filled.
+
+    Args:
+        observer: the tables to fill.
+        sources: all sources.
+        venues: by name; a venue of a source that is not in it gets the defaults.
+        chains: by name.
+        session: the process's one HTTP session.
+        now_ms: the clock.
+        hooks: whom to tell.
+    """
+
+    def __init__(
+        self,
+        observer: Observer,
+        sources: Sequence[Source],
+        *,
+        venues: Mapping[str, VenuePlan],
+        chains: Mapping[str, ChainPlan],
+        session: aiohttp.ClientSession,
+        now_ms: Callable[[], int],
+        hooks: Hooks,
+    ) -> None:
+        self._observer, self._session, self._now_ms, self._hooks = observer, session, now_ms, hooks
+        on_chain = {c: [s for s in sources if s.chain == c and s.adapter] for c in chains}
+        self._followers = {
+            c: Follower(c, p, on_chain[c], observer, session=session, now_ms=now_ms, hooks=hooks)
+            for c, p in chains.items()
+            if on_chain[c]
+        }
+        symbols: dict[str, set[str]] = {}
+        pulls: dict[str, Exchange | CcxtSource] = {}
+        for source in sources:
+            if source.venue is not None and source.symbol is not None:
+                symbols.setdefault(source.venue, set()).add(source.symbol)
+                if source.pull is not None:
+                    pulls[source.venue] = source.pull
+        self._symbols = {v: tuple(sorted(s)) for v, s in sorted(symbols.items())}
+        self._feeds = {(v, s): observer.feeds_of(v, s) for v, listed in symbols.items() for s in listed}
+        self._plans = {v: venues.get(v, VenuePlan()) for v in self._symbols}
+        self._exchanges = {
+            v: _placed(EXCHANGES[v] if pull is None else pull, self._plans[v])
+            for v in self._symbols
+            if not isinstance(pull := pulls.get(v), CcxtSource)
+        }
+        self._bridges = {
+            v: CcxtBridge(pull, self._symbols[v], self._on_tick, now_ms)
+            for v, pull in sorted(pulls.items())
+            if isinstance(pull, CcxtSource)
+        }
+        self._http = HttpClient(session, now_ms, limits={v: e.limits for v, e in self._exchanges.items()})
+        self._streams = {v: self._stream(v) for v, e in self._exchanges.items() if e.ws_url}
+        self.readers = {c: f.reader for c, f in self._followers.items()}
+        self.fallbacks: Counter[str] = Counter()
+
+    def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
+        """Endless tasks by name, to be started and supervised by the caller."""
+        out: dict[str, Callable[[], Coroutine[None, None, None]]] = {}
+        for venue, stream in self._streams.items():
+            out[f"stream {venue}"] = stream.run
+        for venue in self._exchanges:
+            if self._rest_ms(venue):
+                out[f"rest {venue}"] = partial(self._fall_back, venue)
+        for venue, bridge in self._bridges.items():
+            out[f"ccxt {venue}"] = bridge.run
+        for follower in self._followers.values():
+            out |= follower.tasks()
+        return out
+
+    def health(self) -> tuple[StreamHealth, ...]:
+        """Snapshot of every stream."""
+        return tuple(s.health() for s in self._streams.values())
+
+    def _stream(self, venue: str) -> Stream:
+        patience = Patience(silence_ms=self._plans[venue].silence_ms)
+        return Stream(
+            self._exchanges[venue],
+            self._symbols[venue],
+            self._session,
+            self._on_tick,
+            self._now_ms,
+            fetch=partial(self._greet, venue),
+            patience=patience,
+        )
+
+    async def _greet(self, venue: str, request: Request) -> bytes:
+        return (await self._http.fetch(venue, request, timeout_s=_REPLY_S, max_bytes=_REPLY_BYTES)).body
+
+    def _on_tick(self, venue: str, tick: Tick, received_at_ms: int) -> bool:
+        news = self._observer.latest.put(venue, tick, received_at_ms)
+        result = tick.result
+        if isinstance(result, Quote) and result.stated_at_ms is not None:
+            self._hooks.on_stated(venue, result.stated_at_ms, received_at_ms)
+        if news:
+            self._hooks.on_news(self._feeds.get((venue, tick.symbol), frozenset()))
+        return news
+
+    async def _fall_back(self, venue: str) -> None:
+        """Ask by REST for the symbols whose stream is silent, and now and then for one to see the venue's clock."""
+        exchange, plan = self._exchanges[venue], self._plans[venue]
+        probed_ms = 0
+        while True:
+            now_ms = self._now_ms()
+            limit_ms = plan.silence_ms if venue in self._streams else 0
+            silent = [s for s in self._symbols[venue] if self._silent(venue, s, now_ms, limit_ms)]
+            wanted = silent or (list(self._symbols[venue][:1]) if now_ms - probed_ms > _PROBE_MS else [])
+            if wanted:
+                probed_ms = now_ms
+                for request in exchange.request(wanted):
+                    await self._ask(venue, exchange, request, keep=bool(silent))
+            await asyncio.sleep(self._rest_ms(venue) / MS)
+
+    def _rest_ms(self, venue: str) -> int:
+        """Pause between two requests: the source's own, where it has no stream, else the config's."""
+        return self._exchanges[venue].limits.rest_ms or self._plans[venue].rest_ms
+
+    def _silent(self, venue: str, symbol: str, now_ms: int, silence_ms: int) -> bool:
+        received = self._observer.latest.get(venue, symbol).received_at_ms
+        return received is None or now_ms - received > silence_ms
+
+    async def _ask(self, venue: str, exchange: Exchange, request: Request, *, keep: bool) -> None:
+        try:
+            got = await self._http.fetch(venue, request, timeout_s=_REPLY_S, max_bytes=_REPLY_BYTES)
+            ticks = exchange.parse_reply(request, got.body)
+        except FeedError as error:
+            ticks = tuple(Tick(symbol=s, result=error) for s in request.symbols) if keep else ()
+            received_ms = self._now_ms()
+        else:
+            received_ms = got.received_at_ms
+            if got.date_ms is not None:
+                self._hooks.on_date(venue, got.date_ms, received_ms)
+        if keep:
+            self.fallbacks[venue] += 1
+            for tick in ticks:
+                self._on_tick(venue, tick, received_ms)
+
+
+def _placed(exchange: Exchange, plan: VenuePlan) -> Exchange:
+    """The adapter at other addresses, where the plan names some."""
+    changes = {k: v for k, v in (("ws_url", plan.ws_url), ("rest_url", plan.rest_url)) if v is not None}
+    return replace(exchange, **changes) if changes else exchange  # type: ignore[type-var]

@@ -1,0 +1,168 @@
+"""Exchanges that have no adapter of ours, through ccxt: an optional extra, imported only where the config names one.
+
+ccxt is asked for its tickers by REST, one task an exchange, at a pace of its own. It does the I/O and the parsing, so this
+source is not pure and not tested with bytes: prefer an adapter. Its numbers are asked for as texts and decoded from them
+(``number = str``, ccxt's own setting); where an exchange class of ccxt's makes floats nevertheless, they are taken by
+their shortest text (``repr``), which is exact for up to 15 digits. A time is ccxt's word for the exchange's: some of its
+classes state their own clock.
+
+Source: docs.ccxt.com (Manual: "Ticker structure", "Exchange properties", "Error handling").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+
+from feeds.decode import values
+from feeds.types import (
+    FeedError,
+    Malformed,
+    Quote,
+    RateLimited,
+    Refused,
+    Tick,
+    TimedOut,
+    Unreachable,
+    WrongSymbol,
+)
+from feeds.units import MS
+
+_log = structlog.get_logger(__name__)
+_MARKETS_S = 60.0
+"""ccxt loads a venue's whole list of markets before the first ticker."""
+_NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+_KINDS: tuple[tuple[str, type[FeedError]], ...] = (
+    ("BadSymbol", WrongSymbol),
+    ("RateLimitExceeded", RateLimited),
+    ("DDoSProtection", RateLimited),
+    ("RequestTimeout", TimedOut),
+    ("NetworkError", Unreachable),
+    ("BaseError", Refused),
+)
+"""ccxt's errors, the narrower before the wider."""
+_ITS_BUGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
+
+OnTick = Callable[[str, Tick, int], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CcxtSource:
+    """What the config says of one such source: ccxt's id of the exchange, and how often and how long it is asked."""
+
+    exchange: str
+    rest_ms: int = 5_000
+    timeout_ms: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Raise ValueError that says what to write or to install."""
+        if not 1_000 <= self.rest_ms <= 3_600_000:  # noqa: PLR2004 - a second to an hour
+            raise ValueError(f"rest_ms = {self.rest_ms}: write 1000 to 3600000")
+        if not 1_000 <= self.timeout_ms <= 60_000:  # noqa: PLR2004 - a second to a minute
+            raise ValueError(f"timeout_ms = {self.timeout_ms}: write 1000 to 60000")
+        if not installed():
+            raise ValueError('type = "ccxt" needs an extra: pip install "lrt-oracle[ccxt]"')
+        if self.exchange not in importlib.import_module("ccxt").exchanges:
+            raise ValueError(f"exchange = {self.exchange!r} is no exchange of ccxt's: see ccxt.exchanges")
+
+    @property
+    def venue(self) -> str:
+        """Its name in the tables."""
+        return f"ccxt:{self.exchange}"
+
+
+def installed() -> bool:
+    """Whether the extra is there; nothing is imported."""
+    return importlib.util.find_spec("ccxt") is not None
+
+
+class CcxtBridge:
+    """Asks one exchange for the tickers of some symbols, for ever.
+
+    Args:
+        source: which exchange, how often.
+        symbols: as ccxt writes them: ``ETH/USD``.
+        on_tick: receives each ticker, or why there is none.
+        now_ms: Unix ms.
+        settings: ccxt's own settings of the exchange object.
+        sleep: waits some seconds.
+    """
+
+    def __init__(
+        self,
+        source: CcxtSource,
+        symbols: Sequence[str],
+        on_tick: OnTick,
+        now_ms: Callable[[], int],
+        *,
+        settings: Mapping[str, Any] = _NO_SETTINGS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._source, self._symbols, self._on_tick = source, tuple(symbols), on_tick
+        self._now_ms, self._settings, self._sleep = now_ms, settings, sleep
+
+    async def run(self) -> None:
+        """Ask until cancelled; ends otherwise only by a bug of ours."""
+        ccxt = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")  # a second of work
+        client = getattr(ccxt, self._source.exchange)(
+            {"enableRateLimit": True, "timeout": self._source.timeout_ms, **self._settings}
+        )
+        client.number = str
+        try:
+            while True:
+                for symbol in self._symbols:
+                    result = await self._ask(client, symbol)
+                    self._on_tick(self._source.venue, Tick(symbol=symbol, result=result), self._now_ms())
+                await self._sleep(self._source.rest_ms / MS)
+        finally:
+            await client.close()
+
+    async def _ask(self, client: Any, symbol: str) -> Quote | FeedError:
+        errors = importlib.import_module("ccxt.base.errors")
+        try:
+            async with asyncio.timeout(_MARKETS_S):
+                await client.load_markets()
+            async with asyncio.timeout(self._source.timeout_ms / MS):
+                ticker = await client.fetch_ticker(symbol)
+        except TimeoutError:
+            return TimedOut("no ticker", venue=self._source.venue, timeout_ms=self._source.timeout_ms)
+        except errors.BaseError as e:
+            return _typed(errors, e, self._source.venue)
+        except _ITS_BUGS as e:
+            _log.warning("ccxt failed in its own code", venue=self._source.venue, symbol=symbol, error=repr(e))
+            return Malformed("ccxt could not read the exchange's answer", error=type(e).__name__)
+        return values.tick(symbol, partial(quote, symbol, ticker)).result
+
+
+def quote(symbol: str, ticker: Any) -> Quote:
+    """Read ccxt's ticker structure.
+
+    Raises:
+        WrongSymbol: it is about another symbol.
+        Malformed, NotPositive, OutOfRange, Crossed: it holds no sane bid and ask, or no sane time.
+    """
+    named = values.member(ticker, "symbol")
+    if named != symbol:
+        raise WrongSymbol("the ticker is about another symbol", asked=symbol, got=values.said(named))
+    bid, ask, last, volume = (_number(ticker.get(k)) for k in ("bid", "ask", "last", "baseVolume"))
+    stated = ticker.get("timestamp")
+    stated_at_ms = None if stated is None else values.time_ms(_number(stated))
+    return values.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
+
+
+def _number(value: Any) -> Any:
+    """Return a float by its shortest text; everything else as it is."""
+    return repr(value) if isinstance(value, float) else value
+
+
+def _typed(errors: Any, error: Exception, venue: str) -> FeedError:
+    kind = next(k for name, k in _KINDS if isinstance(error, getattr(errors, name)))
+    return kind(values.said(error), venue=venue)

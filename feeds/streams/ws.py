@@ -1,0 +1,120 @@
+"""The streaming client: all connections to one venue, spread over its symbols, kept up for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import aiohttp
+
+from feeds.streams.connection import Connection, Counts, Fetch, OnSilent, OnTick, Patience, Wiring
+from feeds.streams.venue import Exchange
+from feeds.types import FeedError
+from feeds.units import MS
+
+_PATIENCE = Patience()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamHealth:
+    """A snapshot. Times are Unix ms. ``bad_frames``: frames and ticks that were no quote, by error code.
+
+    ``connected``: every connection is up. ``silent``: symbols without news for longer than ``Patience.silence_ms``.
+    """
+
+    venue: str
+    connected: bool
+    connects: int
+    frames: int
+    bad_frames: Mapping[str, int]
+    last_frame_at_ms: int | None
+    last_tick_at_ms: Mapping[str, int]
+    silent: tuple[str, ...]
+    last_error: FeedError | None
+
+
+class Stream:
+    """All connections to one venue.
+
+    Args:
+        exchange: what to say and how to read.
+        symbols: as the venue writes them.
+        session: shared; closed by whoever made it.
+        on_tick: receives each tick of a subscribed symbol.
+        now_ms: Unix ms.
+        fetch: sends the request of a venue's handshake; needed for venues that have one.
+        on_silent: is told of a symbol without news.
+        patience: timeouts.
+        rng: jitter of the backoff and of the planned reconnects.
+        sleep: waits some seconds.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        symbols: Sequence[str],
+        session: aiohttp.ClientSession,
+        on_tick: OnTick,
+        now_ms: Callable[[], int],
+        *,
+        fetch: Fetch | None = None,
+        on_silent: OnSilent | None = None,
+        patience: Patience = _PATIENCE,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._limits = exchange.limits
+        self._now_ms, self._sleep = now_ms, sleep
+        self._counts = Counts(exchange.name)
+        self._turn = asyncio.Lock()
+        self._last_connect_ms: int | None = None
+        wiring = Wiring(
+            session=session,
+            fetch=fetch,
+            on_tick=on_tick,
+            on_silent=on_silent,
+            now_ms=now_ms,
+            sleep=sleep,
+            turn=self._take_turn,
+            rng=rng or random.Random(),  # noqa: S311 - jitter is no secret
+            patience=patience,
+            counts=self._counts,
+        )
+        size = max(1, self._limits.symbols_per_connection)
+        names = tuple(dict.fromkeys(symbols))
+        groups = [names[i : i + size] for i in range(0, len(names), size)]
+        self._connections = [Connection(exchange, group, wiring) for group in groups]
+
+    async def run(self) -> None:
+        """Keep all connections up until cancelled. Ends otherwise only by a bug, which it raises in a group."""
+        async with asyncio.TaskGroup() as group:
+            for connection in self._connections:
+                group.create_task(connection.run())
+
+    def health(self) -> StreamHealth:
+        """Return a snapshot."""
+        return StreamHealth(
+            venue=self._counts.venue,
+            connected=bool(self._connections) and all(c.connected for c in self._connections),
+            connects=self._counts.connects,
+            frames=self._counts.frames,
+            bad_frames=MappingProxyType(dict(sorted(self._counts.bad.items()))),
+            last_frame_at_ms=self._counts.last_frame_at_ms,
+            last_tick_at_ms={k: v for c in self._connections for k, v in c.news_at_ms.items()},
+            silent=tuple(sorted(k for c in self._connections for k in c.silent)),
+            last_error=self._counts.last_error,
+        )
+
+    async def _take_turn(self) -> None:
+        """Wait until the venue's interval between two connects has passed."""
+        interval_ms = self._limits.connect_interval_ms
+        async with self._turn:
+            if self._last_connect_ms is not None:
+                # a wall clock that was set back holds the connection off for no longer than the interval
+                wait_ms = min(self._last_connect_ms + interval_ms - self._now_ms(), interval_ms)
+                if wait_ms > 0:
+                    await self._sleep(wait_ms / MS)
+            self._last_connect_ms = self._now_ms()

@@ -1,0 +1,199 @@
+"""Read a case's feeds and tracks from its TOML into what the pipeline and the tracks need; every problem is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path as File
+from typing import Any
+
+from feeds.types import ERRORS, Kind, Pair
+from feeds.units import MS
+from lab.data import Series, read_series
+from lab.source_series import Path, Track, path_of, spans_of
+from oracle.config.sections import FeedSection
+from oracle.config.spec_builder import spec_of
+from oracle.config.tables.schema import Problem, build, nearest
+from oracle.model.spec import FeedSpec, SourceSpec
+
+_TRACK_KEYS = frozenset({
+    "name", "kind", "group", "price", "between", "depth", "share", "silent", "late", "broken", "half_spread_bps", "shifted_bps",
+    "average_s", "average_blocks", "convert", "pair", "max_age_s", "file", "time", "value", "share_column",
+})  # fmt: skip
+_WITH_MORE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What reading a feed needs: when the case begins, how far its rounds are stretched, where recorded series lie."""
+
+    began_ms: int
+    stretch: int
+    data: File | None
+    problems: list[Problem]
+
+    def feed(self, name: str, section: Any) -> tuple[FeedSpec, tuple[Track, ...]] | None:
+        """One ``[feeds."BASE/QUOTE"]`` of a case: as in the config, with tracks instead of sources."""
+        where = f'feeds."{name}"'
+        if not isinstance(section, Mapping):
+            self._wrong(where, "expected a table")
+            return None
+        own = {k: _plain(v) for k, v in section.items() if k != "tracks"}
+        settings = build(FeedSection, own, where, self.problems)
+        pair = self._pair(name.partition("#")[0].partition("@")[0], where)
+        if settings is None or pair is None:
+            return None
+        entries = section.get("tracks", [])
+        made = [self._track(e, f"{where}.tracks[{i}]", pair, settings) for i, e in enumerate(entries)]
+        found = [m for m in made if m is not None]
+        spec = spec_of(name, pair, settings, [s for _, s in found])
+        return stretched(spec, self.stretch), tuple(t for t, _ in found)
+
+    def _track(self, entry: Any, where: str, pair: Pair, settings: FeedSection) -> tuple[Track, SourceSpec] | None:
+        before = len(self.problems)
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+            self._wrong(where, "is a table with at least a name and a price")
+            return None
+        for key in entry:
+            if key not in _TRACK_KEYS:
+                self._wrong(f"{where}.{key}", f"unknown key; {nearest(key, _TRACK_KEYS)}")
+        kind, own = self._kind(entry, where), self._pair(entry.get("pair", str(pair)), where)
+        price, share, recorded = self._paths(entry, where)
+        if len(self.problems) > before or price is None or own is None:
+            return None
+        name, group = entry["name"], entry.get("group", entry["name"])
+        late, broken = self._marked(entry, "late", where), self._marked(entry, "broken", where)
+        track = Track(
+            source=name,
+            pair=own,
+            group=group,
+            kind=kind,
+            price=price,
+            depth=self._path(entry, "depth", where),
+            share=share,
+            silent=spans_of(entry.get("silent", []), self.began_ms, f"{where}.silent", self.problems),
+            late=tuple((a, b, int(more) * MS) for a, b, more in late),
+            broken=tuple((a, b, str(more)) for a, b, more in broken),
+            half_spread_bps=int(entry.get("half_spread_bps", 5)),
+            stamped=recorded,
+        )
+        for _, _, code in track.broken:
+            if code not in ERRORS:
+                self._wrong(f"{where}.broken", f"{code!r} is no error; {nearest(code, ERRORS)}")
+        spec = SourceSpec(
+            name=name,
+            pair=own,
+            kind=kind,
+            group=group,
+            max_age_ms=int(entry.get("max_age_s", settings.max_age_s)) * MS,
+            average_ms=int(entry.get("average_s", 0)) * MS,
+            average_blocks=int(entry.get("average_blocks", 3)),
+            convert=entry.get("convert"),
+        )
+        return track, spec
+
+    def _paths(self, entry: Mapping[str, Any], where: str) -> tuple[Path | None, Path | None, bool]:
+        """Price and share of a track, from its file where that is there, else as typed in; and whether it was the file."""
+        price, share = self._path(entry, "price", where), self._path(entry, "share", where)
+        series = self._series(entry, where)
+        if series is not None:
+            price = _steps(series.values, self.began_ms)
+            share = _steps(series.shares, self.began_ms) if series.shares else share
+        if price is None:
+            text = "is missing: write a number, a list of [time, number], or a file that is there"
+            self._wrong(f"{where}.price", text)
+            return None, None, False
+        shift = 10_000 + int(entry.get("shifted_bps", 0))
+        moved = tuple((t, p * shift // 10_000) for t, p in price.points)
+        return replace(price, points=moved), share, series is not None
+
+    def _path(self, entry: Mapping[str, Any], key: str, where: str) -> Path | None:
+        if key not in entry:
+            return None
+        return path_of(entry[key], self.began_ms, f"{where}.{key}", self.problems, entry.get("between", "linear"))
+
+    def _series(self, entry: Mapping[str, Any], where: str) -> Series | None:
+        """The recorded series of a track, where its file is there."""
+        if "file" not in entry or self.data is None or not (self.data / entry["file"]).is_file():
+            return None
+        time, value = entry.get("time", "timestamp"), entry.get("value", "price")
+        try:
+            return read_series(self.data / entry["file"], time, value, entry.get("share_column"))
+        except ValueError as e:
+            self._wrong(f"{where}.file", str(e))
+            return None
+
+    def _marked(self, entry: Mapping[str, Any], key: str, where: str) -> list[tuple[int, int, Any]]:
+        """Intervals with something said of each: [from, to, seconds or code]."""
+        rows = entry.get(key, [])
+        if any(not isinstance(r, list) or len(r) != _WITH_MORE for r in rows):
+            self._wrong(f"{where}.{key}", "write [[from, to, seconds or code]]")
+            return []
+        spans = spans_of(rows, self.began_ms, f"{where}.{key}", self.problems)
+        return [(a, b, row[2]) for (a, b), row in zip(spans, rows, strict=False)]
+
+    def _kind(self, entry: Mapping[str, Any], where: str) -> Kind:
+        kind = entry.get("kind", "market")
+        if kind not in set(Kind):
+            self._wrong(f"{where}.kind", f"{kind!r} is no kind; {nearest(str(kind), list(Kind))}")
+            return Kind.MARKET
+        return Kind(kind)
+
+    def _pair(self, text: str, where: str) -> Pair | None:
+        try:
+            return Pair.parse(text)
+        except ValueError as e:
+            self._wrong(where, str(e))
+            return None
+
+    def _wrong(self, key: str, text: str) -> None:
+        self.problems.append(Problem(key, text))
+
+
+def _steps(rows: tuple[tuple[int, int], ...], began_ms: int) -> Path:
+    return Path(points=tuple((at - began_ms, wad) for at, wad in rows), between="step")
+
+
+def _plain(value: Any) -> Any:
+    """TOML numbers as the config's own reader would give them."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return value
+
+
+def stretched(spec: FeedSpec, factor: int) -> FeedSpec:
+    """The same feed for rounds that come `factor` times more rarely: ages, windows, dwells and holds are as many rounds long.
+
+    They scale together or not at all. What is measured against a protocol's or a market's own time (drift, usual depth,
+    growth, supply, cadence, ramp) stays as it is: those rules count a gap by themselves.
+    """
+    if factor == 1:
+        return spec
+    bands, rules, tuning = spec.bands, spec.rules, spec.tuning
+    return replace(
+        spec,
+        max_age_ms=spec.max_age_ms * factor,
+        window_ms=spec.window_ms * factor,
+        halt_after_ms=spec.halt_after_ms * factor,
+        sources=tuple(
+            replace(s, max_age_ms=s.max_age_ms * factor, average_ms=s.average_ms * factor) for s in spec.sources
+        ),
+        bands=replace(
+            bands,
+            watch_dwell_ms=bands.watch_dwell_ms * factor,
+            depeg_dwell_ms=bands.depeg_dwell_ms * factor,
+            leave_dwell_ms=bands.leave_dwell_ms * factor,
+            slash_hold_ms=bands.slash_hold_ms * factor,
+        ),
+        rules=replace(rules, moved_ms=rules.moved_ms * factor, stuck_ms=rules.stuck_ms * factor),
+        tuning=replace(
+            tuning,
+            half_life_ms=tuning.half_life_ms * factor,
+            recent_ms=tuning.recent_ms * factor,
+            shift_ms=tuning.shift_ms * factor,
+            horizon_ms=tuning.horizon_ms * factor,
+        ),
+    )

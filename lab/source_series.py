@@ -1,0 +1,163 @@
+"""A track: what one source said over time, from facts typed in, from a file, or from both."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from feeds.types import ERRORS, Failure, Kind, Observation, Outcome, Pair
+from feeds.units import MS, WAD, Wad
+from oracle.config.tables.schema import Problem
+
+_POINT = 2
+_BLOCK_MS = 12_000
+_LINEAR, _STEP = "linear", "step"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """A value over time: points (ms since the case began, wad), and what holds between them.
+
+    ``linear``: a straight line, the value between two facts that nobody recorded. ``step``: a fact stands until the next.
+    Before the first point there is no value, after the last it stands.
+    """
+
+    points: tuple[tuple[int, int], ...]
+    between: str = _LINEAR
+
+    def at(self, t_ms: int) -> int | None:
+        """Value at a time; None before the first point. Straight lines are rounded down."""
+        place = bisect_right(self.points, t_ms, key=lambda p: p[0]) - 1
+        if place < 0:
+            return None
+        at, value = self.points[place]
+        if self.between == _STEP or place + 1 == len(self.points):
+            return value
+        later, then = self.points[place + 1]
+        return value + (then - value) * (t_ms - at) // (later - at)
+
+    def changed_at(self, t_ms: int) -> int:
+        """When the value of a step path was last set (ms since the case began)."""
+        place = bisect_right(self.points, t_ms, key=lambda p: p[0]) - 1
+        return self.points[max(0, place)][0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One source of one feed.
+
+    Attributes:
+        price: its price (or rate, supply, backing) in wad.
+        depth: base units that move it by 1 %, in wad; None for a venue that shows none.
+        share: of a stable pool's value in the token, in wad (0.7 is 70 %).
+        silent: intervals (ms) in which the source is connected and says nothing: its last word grows old.
+        late: intervals (ms) with a lag (ms): the source repeats what it said so long ago, with the time of then.
+        broken: intervals (ms) with the code of the error that it gives.
+        half_spread_bps: of its bid and ask around the price.
+        stamped: an observation is as old as the fact that it rests on; else the path is what the source says every moment.
+    """
+
+    source: str
+    pair: Pair
+    group: str
+    kind: Kind
+    price: Path
+    depth: Path | None = None
+    share: Path | None = None
+    silent: tuple[tuple[int, int], ...] = ()
+    late: tuple[tuple[int, int, int], ...] = ()
+    broken: tuple[tuple[int, int, str], ...] = ()
+    half_spread_bps: int = 5
+    stamped: bool = False
+
+    def at(self, t_ms: int, began_ms: int) -> Outcome:
+        """What the source said at a time (ms since the case began)."""
+        code = next((c for a, b, c in self.broken if a <= t_ms < b), None)
+        said_ms = next((a for a, b in self.silent if a <= t_ms < b), t_ms)
+        said_ms -= next((lag for a, b, lag in self.late if a <= t_ms < b), 0)
+        price = self.price.at(said_ms)
+        if code is None and (price is None or price <= 0):
+            code = "NO_DATA" if price is None else "NOT_POSITIVE"
+        if code is not None or price is None:
+            error = ERRORS[code or "NO_DATA"]("as in the case")
+            return Failure(pair=self.pair, source=self.source, error=error, failed_at_ms=began_ms + t_ms)
+        at_ms = began_ms + (self.price.changed_at(said_ms) if self.stamped else said_ms)
+        on_chain = self.group.startswith("chain:")
+        spread = price * self.half_spread_bps // 10_000
+        quoted = self.kind is Kind.MARKET
+        share = self.share.at(said_ms) if self.share else None
+        return Observation(
+            pair=self.pair,
+            source=self.source,
+            group=self.group,
+            kind=self.kind,
+            price_wad=Wad(price),
+            observed_at_ms=at_ms,
+            bid_wad=Wad(price - spread) if quoted else None,
+            ask_wad=Wad(price + spread) if quoted else None,
+            depth_wad=self.depth.at(said_ms) if self.depth else None,
+            base_share_bps=share * 10_000 // WAD if share is not None else None,
+            chain_id=1 if on_chain else None,
+            block=at_ms // _BLOCK_MS if on_chain else None,
+        )
+
+
+def path_of(value: Any, began_ms: int, where: str, problems: list[Problem], between: str = _LINEAR) -> Path | None:
+    """Read a path: a number, or a list of [time, number]; a time is seconds since the beginning or an RFC 3339 text."""
+    if not isinstance(value, list):
+        wad = _wad(value, where, problems)
+        return None if wad is None else Path(points=((0, wad),), between=_STEP)
+    points: list[tuple[int, int]] = []
+    for i, point in enumerate(value):
+        here = f"{where}[{i}]"
+        if not isinstance(point, list) or len(point) != _POINT:
+            problems.append(Problem(here, "write [time, number]"))
+            continue
+        at, wad = time_of(point[0], began_ms, here, problems), _wad(point[1], here, problems)
+        if at is not None and wad is not None:
+            points.append((at, wad))
+    if not value:
+        problems.append(Problem(where, "is empty: write a list of [time, number]"))
+    if any(a[0] >= b[0] for a, b in pairwise(points)):
+        problems.append(Problem(where, "times must ascend"))
+    if between not in (_LINEAR, _STEP):
+        problems.append(Problem(where, f"{between!r} is not one of them: write linear or step"))
+    return Path(points=tuple(points), between=between) if points else None
+
+
+def time_of(value: Any, began_ms: int, where: str, problems: list[Problem]) -> int | None:
+    """Milliseconds since the case began, from seconds or a date and time."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return int(value.timestamp() * MS) - began_ms
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value * MS
+    problems.append(Problem(where, f"{value!r} is no time: write seconds since the beginning, or 2022-05-12T06:44:00Z"))
+    return None
+
+
+def spans_of(value: Any, began_ms: int, where: str, problems: list[Problem]) -> tuple[tuple[int, int], ...]:
+    """Read intervals: a list of [from, to]."""
+    out = []
+    for i, span in enumerate(value if isinstance(value, list) else [value]):
+        here = f"{where}[{i}]"
+        if not isinstance(span, list) or len(span) < _POINT:
+            problems.append(Problem(here, "write [from, to]"))
+            continue
+        a, b = (time_of(t, began_ms, here, problems) for t in span[:2])
+        if a is not None and b is not None and a >= b:
+            problems.append(Problem(here, "ends before it begins"))
+        elif a is not None and b is not None:
+            out.append((a, b))
+    return tuple(out)
+
+
+def _wad(value: Any, where: str, problems: list[Problem]) -> int | None:
+    """A number exactly as it is written (TOML numbers are read as Decimal)."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        problems.append(Problem(where, f"{value!r} is no number"))
+        return None
+    return int(Decimal(value) * WAD)

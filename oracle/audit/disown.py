@@ -1,0 +1,98 @@
+"""Disown rounds that are stored under a time that was not true, so that rounds go on from the last good one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from oracle.audit.recompute import refold
+from oracle.model.canonical_json import dump
+from oracle.model.types import FeedState
+from oracle.storage.database import Store
+from oracle.storage.withdrawn import Span
+
+_WHY = "a clock was ahead when they were made"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """What would be withdrawn of one operator and feed, and how it goes on: from its last good state, or anew."""
+
+    span: Span
+    left: int
+    state: FeedState
+    anew: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disowning:
+    """Everything that would happen. ``pushes``: (target, round_time, state) of pushes that carry such rounds.
+
+    ``first_s``: the oldest round that is stored, 0 if none.
+    """
+
+    after_s: int
+    first_s: int
+    losses: tuple[Loss, ...]
+    pushes: tuple[tuple[str, int, str], ...]
+
+    def document(self, *, done: bool) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "after": self.after_s,
+            "after_time": stamp(self.after_s),
+            "done": done,
+            "withdrawn": [
+                {"operator": x.span.operator, "feed": x.span.feed, "first": x.span.first_s, "last": x.span.last_s,
+                 "rounds": x.span.count, "left": x.left, "begins_anew": x.anew}
+                for x in self.losses
+            ],
+            "pushes": [{"target": t, "round": r, "state": s} for t, r, s in self.pushes],
+        }  # fmt: skip
+
+    def lines(self) -> list[str]:
+        """For people."""
+        rows = [
+            f"{x.span.feed:<18} {x.span.operator:<10} {x.span.count} rounds, {stamp(x.span.first_s)} to {stamp(x.span.last_s)};"
+            f" {x.left} are left" + (f"; its state begins anew: {x.anew}" if x.anew else "")
+            for x in self.losses
+        ]
+        signed = [f"signed   {t}: round {r} ({stamp(r)}) was made into a push ({s})" for t, r, s in self.pushes]
+        if signed:
+            signed.append(
+                "signed   whoever saw such a push can carry it once its time comes; the keys say nothing else for these rounds"
+            )
+        return [f"after    {self.after_s} ({stamp(self.after_s)})", *rows, *signed]
+
+
+def disowning(store: Store, after_s: int) -> Disowning:
+    """What disowning all rounds after a round_time would do."""
+    losses = tuple(_loss(store, span) for span in store.withdrawn.spans(after_s))
+    pushes = tuple(store.withdrawn.pushes(after_s))
+    return Disowning(after_s=after_s, first_s=store.withdrawn.first_s(), losses=losses, pushes=pushes)
+
+
+def disown(store: Store, found: Disowning, at_ms: int, why: str = _WHY) -> int:
+    """Do it; returns the withdrawal's id."""
+    states = {(x.span.operator, x.span.feed): (x.left, dump(x.state)) for x in found.losses}
+    return store.withdrawn.withdraw(found.after_s, at_ms, why, states)
+
+
+def stamp(round_s: int) -> str:
+    """A round_time for people."""
+    return datetime.fromtimestamp(round_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _loss(store: Store, span: Span) -> Loss:
+    """The state after the last good round is what its inputs make of the newest checkpoint."""
+    good_s = span.first_s - 1
+    start = store.checkpoint(span.operator, span.feed, good_s)
+    if start is None:
+        return Loss(span=span, left=0, state=FeedState(), anew="no earlier round of it is kept")
+    rows = store.results_since(span.operator, span.feed, start[0], good_s)
+    state = refold(store, rows, start[1])
+    if isinstance(state, str):
+        return Loss(span=span, left=0, state=FeedState(), anew=state)
+    left = store.rounds_of(span.operator, span.feed) - span.count
+    return Loss(span=span, left=left, state=state, anew=None)

@@ -1,0 +1,1 @@
+"""The store on a chain: several endpoints as one, its state and its rules, transactions and their fees."""

@@ -1,0 +1,57 @@
+"""A push and the views that are poked with it, as one call to Multicall3, and back. Pure.
+
+Source: mds1/multicall, src/Multicall3.sol, ``aggregate3((address,bool,bytes)[])``: target, whether it may fail, calldata.
+PriceStore.push takes a batch from anybody and reads no sender, so it does there what it does alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_abi.abi import decode, encode
+
+from oracle.chain.store_abi import selector
+from oracle.chain.transaction import data_of, gas_of
+
+POKE = selector("poke", ())
+_CALLS = "(address,bool,bytes)[]"
+_AGGREGATE3 = selector("aggregate3", (_CALLS,))
+
+
+def wrap(store: bytes, push: bytes, views: Sequence[bytes]) -> bytes:
+    """Calldata of aggregate3: the push, then a poke of each view. Each of them may fail.
+
+    Anybody can take the push out of the memory pool and bring it first. The views must be told all the same, and nobody
+    pays for a transaction that does nothing because somebody else was faster. So a success of the whole says nothing of
+    the push: whether it landed is told by the store's event, else by what the store holds.
+
+    Args:
+        store: address, 20 bytes.
+        push: calldata of PriceStore.push; empty for the pokes alone.
+        views: addresses of ModeViews.
+    """
+    pushes = [(store, True, push)] if push else []
+    return _AGGREGATE3 + encode([_CALLS], [[*pushes, *((view, True, POKE) for view in views)]])
+
+
+def unwrap(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Calldata of the push in a transaction of ours, and the views that are poked after it.
+
+    Returns:
+        The push, empty where there are pokes alone; no views where the push goes alone.
+    """
+    if data[:4] != _AGGREGATE3:
+        return data, ()
+    calls = decode([_CALLS], data[4:])[0]
+    push = next((call for _, _, call in calls if call != POKE), b"")
+    return push, tuple(bytes.fromhex(view[2:]) for view, _, call in calls if call == POKE)
+
+
+def ran_out(raw: bytes, gas_used: int) -> str | None:
+    """That a push which did not land failed for want of gas, in words; None where it failed for another reason.
+
+    What runs out of gas has used all of its limit. A push inside a call gets 63 of 64 parts of it (EIP-150).
+    """
+    limit, inside = gas_of(raw), data_of(raw)[:4] == _AGGREGATE3
+    least = limit - limit // 64 if inside else limit
+    return f"out of gas, it used {gas_used} of {limit}" if gas_used >= least else None

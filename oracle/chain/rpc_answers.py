@@ -1,0 +1,163 @@
+"""What nodes answer, as records: heads, receipts, fees, simulations, broadcasts. Pure; a strange answer is no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from feeds.chains.jsonrpc import quantity
+from feeds.types import FeedError, RateLimited, TimedOut
+from oracle.chain.node_refusals import Sent, meaning_of
+from oracle.chain.quorum_rpc import NodeRefused
+from oracle.chain.store_abi import event_topic, reason
+from oracle.chain.transaction import Market, PaidBlock, market_of
+
+LEAST_TIP_WEI = 10**6
+"""Least tip that is offered: what block makers ask by default (geth, miner.gasprice)."""
+_WHOLE_PPM = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A broadcast's outcome over all endpoints, with what they said."""
+
+    sent: Sent
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest block that enough endpoints have reached."""
+
+    number: int
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """A receipt: where a transaction is on the chain, and who emitted `Pushed`, `Poked` and `Armed` in it.
+
+    ``succeeded``: the transaction as a whole. ``ok``: a push in it did what it was for, see StoreClient.receipt.
+    """
+
+    block: int
+    block_hash: str
+    ok: bool
+    gas_used: int
+    succeeded: bool = True
+    pushed: frozenset[bytes] = frozenset()
+    poked: frozenset[bytes] = frozenset()
+    armed: frozenset[bytes] = frozenset()
+
+
+def read_head(answer: Any) -> tuple[int, int]:
+    """Number and time of a block."""
+    return quantity(answer["number"]), quantity(answer["timestamp"])
+
+
+def read_hash(answer: Any) -> str | None:
+    """Hash of a block; None where there is none."""
+    if isinstance(answer, FeedError):
+        raise answer
+    return None if answer is None else str(answer["hash"])
+
+
+def read_landed(answer: Any) -> Landed | None:
+    """A receipt; None where there is none."""
+    if isinstance(answer, FeedError):
+        raise answer
+    if answer is None:
+        return None
+    return Landed(
+        block=quantity(answer["blockNumber"]),
+        block_hash=str(answer["blockHash"]),
+        ok=quantity(answer["status"]) == 1,
+        succeeded=quantity(answer["status"]) == 1,
+        gas_used=quantity(answer["gasUsed"]),
+        pushed=_emitters(answer["logs"], event_topic("PriceStore", "Pushed")),
+        poked=_emitters(answer["logs"], event_topic("ModeView", "Poked")),
+        armed=_emitters(answer["logs"], event_topic("PriceStore", "Armed")),
+    )
+
+
+def _emitters(logs: Any, topic: bytes) -> frozenset[bytes]:
+    """Addresses of the contracts that emitted an event."""
+    wanted = "0x" + topic.hex()
+    return frozenset(bytes.fromhex(one["address"][2:]) for one in logs if one["topics"][:1] == [wanted])
+
+
+def read_market(answer: Any) -> Market | None:
+    """A fee history; None where it is none. A base fee of 0 where the chain has none, or the node does not tell it."""
+    try:
+        told: Mapping[str, Any] = _history(answer)
+        rewards = [quantity(r[0]) if r else 0 for r in told.get("reward") or ()]
+        bases = [quantity(b) for b in told.get("baseFeePerGas") or () if b is not None]
+        used = [_ppm(u) for u in told.get("gasUsedRatio") or ()]
+    except (FeedError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None
+    if not rewards and not bases:
+        return None
+    used = used if len(used) == len(rewards) else [_WHOLE_PPM] * len(rewards)
+    blocks = [PaidBlock(tip_wei=tip, used_ppm=ppm) for tip, ppm in zip(rewards, used, strict=True)]
+    return market_of(bases[-1] if bases else 0, blocks, least_tip_wei=LEAST_TIP_WEI)
+
+
+def _history(answer: Any) -> Mapping[str, Any]:
+    if not isinstance(answer, Mapping):
+        raise TypeError("no fee history")
+    return answer
+
+
+def _ppm(share: Any) -> int:
+    """A share of a block as JSON has it, in millionths; nothing is signed that depends on its last digits."""
+    return max(0, min(_WHOLE_PPM, int(share * _WHOLE_PPM)))
+
+
+def read_gas(answer: Any) -> int | None:
+    """An estimate; None where it is none."""
+    try:
+        return quantity(answer)
+    except FeedError:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a simulation says: the contract's error by name, None if it works. The numbers may differ between nodes."""
+
+    refused: str | None
+    text: str = field(default="", compare=False)
+
+
+def read_simulated(answer: Any) -> Verdict:
+    """Read a node's answer to a simulated call; raises where it says nothing about the contract."""
+    if isinstance(answer, NodeRefused) and (answer.data or "revert" in answer.detail.lower()):
+        name, text = reason(answer.data)
+        return Verdict(refused=name, text=text or f": {answer.detail}")
+    if isinstance(answer, FeedError):
+        raise answer
+    return Verdict(refused=None)
+
+
+def read_sent(answer: Any, tx_hash: str) -> Sent:
+    """Read a node's answer to a raw transaction: by its words, see ``refusals``, else by the kind of the failure.
+
+    Args:
+        answer: a result, or why there is none.
+        tx_hash: of the transaction; a node that took it answers with that and nothing else.
+    """
+    if not isinstance(answer, FeedError):
+        return Sent.TAKEN if isinstance(answer, str) and answer.lower() == tx_hash else Sent.UNKNOWN
+    said = meaning_of(answer.detail)
+    if said is not Sent.UNKNOWN:
+        return said
+    return next((sent for kind, sent in _KINDS if isinstance(answer, kind)), Sent.UNREACHABLE)
+
+
+_KINDS = (
+    (NodeRefused, Sent.UNKNOWN),
+    (RateLimited, Sent.RATE_LIMITED),
+    (TimedOut, Sent.TIMED_OUT),
+)
+"""What is no JSON-RPC error says nothing of the transaction: a page of a proxy, a lost connection."""

@@ -1,0 +1,135 @@
+"""What the check asks of the chains: that every contract in use is the one that the config and the catalogue mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+
+from feeds.chains.abi import address, checksummed
+from feeds.chains.endpoint import ReaderLimits
+from feeds.chains.jsonrpc import JsonRpc
+from feeds.chains.reader import ChainReader, Head
+from feeds.types import Call, FeedError, Quote, Read, Reply
+from feeds.units import MS
+from oracle.check.contracts import check_coins, check_descriptions, where_of
+from oracle.check.values import Value
+from oracle.config.resolve import Plan, SourcePlan
+from oracle.config.sections import ChainSection
+from oracle.config.tables.catalog import Catalog
+from oracle.config.tables.schema import Problem
+from oracle.config.tables.shorthand_pools import NATIVE
+from oracle.runtime.clock import now_ms
+
+_TIMEOUT_MS = 8_000
+_MAX_BODY = 8 << 20
+_AT_ONCE = 8
+_NATIVE = address(NATIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFound:
+    """What one chain said."""
+
+    head: Head | None
+    values: tuple[Value, ...]
+    contracts: int
+    references: Mapping[str, Quote | FeedError]
+    problems: tuple[Problem, ...]
+
+
+class Desk:
+    """One chain, asked for many small things in one batch.
+
+    Args:
+        name: the config's name of the chain.
+        section: how it is read.
+        session: the HTTP session.
+    """
+
+    def __init__(self, name: str, section: ChainSection, session: aiohttp.ClientSession) -> None:
+        self.name, self._section = name, section
+        self._rpc = JsonRpc(section.endpoints[0], session=session, timeout_ms=_TIMEOUT_MS, max_body=_MAX_BODY)
+        self.reader = ChainReader(
+            chain_id=section.chain_id,
+            endpoints=section.endpoints,
+            session=session,
+            now_ms=now_ms,
+            limits=ReaderLimits(max_head_age_ms=section.max_head_age_s * MS, max_calls=section.max_calls),
+            multicall_address=section.multicall,
+        )
+
+    async def replies(self, head: Head, calls: Sequence[Call]) -> dict[Call, Reply]:
+        """The raw answer of each call."""
+        wanted = tuple(dict.fromkeys(calls))
+        if not wanted:
+            return {}
+        found = (await self.reader.read(head, {"all": cast("Read", _ask(wanted))})).results["all"]
+        if isinstance(found, FeedError):
+            return dict.fromkeys(wanted, found)
+        return dict(zip(wanted, cast("tuple[Reply, ...]", found), strict=True))
+
+    async def codeless(self, head: Head, contracts: Sequence[bytes]) -> list[bytes]:
+        """Those of the addresses that have no code in the block."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def empty(where: bytes) -> bool:
+            async with gate:
+                code = await self._rpc.request("eth_getCode", ("0x" + where.hex(), hex(head.number)))
+            return code in ("0x", "0x0", "")
+
+        found = await asyncio.gather(*(empty(c) for c in contracts))
+        return [c for c, none in zip(contracts, found, strict=True) if none]
+
+
+def _ask(calls: tuple[Call, ...]) -> Iterator[Any]:
+    """A read that hands back its replies as they came."""
+    return (yield calls)
+
+
+async def look(desk: Desk, plan: Plan, catalog: Catalog, references: Mapping[str, Read]) -> ChainFound:
+    """Read every source of a chain and the references, and check every contract that they use."""
+    sources = [s for s in plan.sources if s.chain == desk.name and s.adapter is not None]
+    try:
+        head = await desk.reader.head()
+        reads = {f"{s.feed}|{s.spec.name}": s.adapter.read() for s in sources if s.adapter is not None}
+        results = (await desk.reader.read(head, {**reads, **references})).results
+        used = contracts_of(sources)
+        missing = await desk.codeless(head, list(used))
+        problems = [
+            Problem(used[c], f"no contract at {checksummed(c)} on {desk.name}: wrong address or wrong chain")
+            for c in missing
+        ]
+        ask = partial(desk.replies, head)
+        problems += await check_coins(ask, catalog, plan, sources)
+        problems += await check_descriptions(ask, catalog, sources)
+    except FeedError as e:
+        problem = Problem(f"chains.{desk.name}", f"{e}; {e.advice}")
+        return ChainFound(head=None, values=(), contracts=0, references={}, problems=(problem,))
+    values = []
+    for source in sources:
+        result = results[f"{source.feed}|{source.spec.name}"]
+        if isinstance(result, FeedError):
+            problems.append(Problem(where_of(source), f"{result}; {result.advice}"))
+        else:
+            values.append(Value(source=source, price_wad=result.price_wad, block_ms=head.time_ms))
+    said = {n: results[n] for n in references}
+    return ChainFound(head=head, values=tuple(values), contracts=len(used), references=said, problems=tuple(problems))
+
+
+def contracts_of(sources: Sequence[SourcePlan]) -> dict[bytes, str]:
+    """Every address that the sources call, with the first one that does."""
+    found: dict[bytes, str] = {}
+    for source in sources:
+        if source.adapter is None:
+            continue
+        reading = source.adapter.read()
+        for call in next(reading):
+            if call.to != _NATIVE:
+                found.setdefault(call.to, where_of(source))
+        reading.close()
+    return found

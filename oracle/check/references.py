@@ -1,0 +1,99 @@
+"""The table of other oracles' feeds beside ours: every readable feed of the catalogue that is about a feed in the config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from feeds.catalog.records import Compares, Reference
+from feeds.registry import RATES
+from feeds.types import FeedError, Kind, Quote, Read
+from feeds.units import Wad, wad_mul_down
+from oracle.check.values import Own
+from oracle.config.resolve import Plan
+from oracle.config.tables.catalog import Catalog
+from oracle.config.tables.shorthand_rates import reader
+from oracle.model.spec import FeedSpec
+from oracle.round.reference_divergence import Drift, drift
+
+_USD = "USD"
+_ETH = "ETH"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A provider's feed and the feed of ours that it is compared with."""
+
+    feed: str
+    reference: Reference
+    against: Kind
+
+    @property
+    def name(self) -> str:
+        """Of its read."""
+        return f"reference|{self.feed}|{self.reference.name}"
+
+
+def compared(catalog: Catalog, plan: Plan, chain: str) -> tuple[Compared, ...]:
+    """What can be compared on a chain, by the config's name of it; ether in dollars is read beside, to convert."""
+    named = catalog.chain_of(plan.config.chains[chain].chain_id)
+    usable = [r for r in catalog.references if r.chain == named and r.address is not None and not r.retired and r.quote]
+    return tuple(c for spec in plan.specs.values() for r in usable if (c := _compared(catalog, spec, r)) is not None)
+
+
+def _compared(catalog: Catalog, spec: FeedSpec, reference: Reference) -> Compared | None:
+    if reference.base != spec.pair.base or "@" in spec.feed or "#" in spec.feed:
+        return None
+    quote, wanted = reference.quote or "", spec.pair.quote
+    if reference.kind is Compares.MARKET and quote == wanted:
+        return Compared(feed=spec.feed, reference=reference, against=Kind.MARKET)
+    if reference.kind is Compares.CAPPED_USD and quote == wanted:
+        return Compared(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
+    if reference.kind is Compares.EXCHANGE_RATE and wanted != _USD and catalog.graph.at_par(quote, wanted):
+        return Compared(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
+    return None
+
+
+def reads_of(compared_here: tuple[Compared, ...]) -> dict[str, Read]:
+    """Their reads, by name."""
+    return {c.name: _read(c.reference) for c in compared_here}
+
+
+def _read(reference: Reference) -> Read:
+    keys = reader(reference)
+    kind = RATES[str(keys.pop("type"))]
+    return kind(**keys).read()
+
+
+def table(
+    plan: Plan, own: Own, here: tuple[Compared, ...], said: Mapping[str, Quote | FeedError]
+) -> Iterator[Drift | tuple[Compared, FeedError]]:
+    """A row for each comparison: the drift, or why the provider's feed could not be read; none where we have no value.
+
+    A feed in dollars is compared with our ratio times the same chain's price of ether in dollars by another oracle, for a
+    chain alone knows no dollars.
+    """
+    ether = next((q.price_wad for c in here if _is_ether(c) and isinstance(q := said[c.name], Quote)), None)
+    for one in here:
+        result = said[one.name]
+        if isinstance(result, FeedError):
+            yield one, result
+            continue
+        prices = own.market if one.against is Kind.MARKET else own.redemption
+        value = _own(plan.specs[one.feed], prices, ether)
+        if value is not None:
+            yield drift(
+                one.feed, one.reference.name, one.reference.provider, one.against,
+                reference_wad=result.price_wad, own_wad=value,
+            )  # fmt: skip
+
+
+def _is_ether(one: Compared) -> bool:
+    return one.reference.base == _ETH and one.reference.quote == _USD
+
+
+def _own(spec: FeedSpec, prices: Mapping[str, Wad], ether: Wad | None) -> Wad | None:
+    if not spec.is_cross:
+        return prices.get(spec.feed)
+    ratio = prices.get(spec.legs[0])
+    return None if ratio is None or ether is None else wad_mul_down(ratio, ether)

@@ -1,0 +1,239 @@
+"""What the check reads of each deployed store: its roles, signers and limits at one block, and the bonds behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import aiohttp
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+
+import contracts
+from feeds.chains.abi import checksummed
+from feeds.types import FeedError
+from oracle.chain.next_signers import set_of
+from oracle.chain.store_abi import abi_type, selector
+from oracle.chain.store_client import ChainError, StoreClient
+from oracle.check.corruption_cost import Member
+from oracle.check.privileges import Bonding, Group, Limits, StoreFacts, document
+from oracle.config.resolve import Plan
+from oracle.config.sections import TargetSection, address
+from oracle.config.tables.schema import Problem
+from oracle.sign.eip712 import Domain
+
+_CLASS_SHIFT = 13
+_NO_CODE = ("0x", "0x0", "")
+_LONGEST_NAME = 42
+_MOST_DECIMALS = 77
+_ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
+_PARTIES = ("curator", "arbiter", "treasury", "slasher")
+
+
+async def trust(plan: Plan) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The trust document of every target's store, and what contradicts the config.
+
+    A store that can not be read is a row with ``error``; that it is none, or that its chain does not answer, is told
+    elsewhere. A registry that is none contradicts the config, and bonds are unknown.
+    """
+    found = await asyncio.gather(*(_one(plan, name, target) for name, target in plan.config.targets.items()))
+    return [row for row, _ in found], [p for _, problems in found for p in problems]
+
+
+async def _one(plan: Plan, name: str, target: TargetSection) -> tuple[dict[str, Any], list[Problem]]:
+    chain = plan.config.chains[target.chain]
+    domain = Domain(chain_id=chain.chain_id, store=address(target.store))
+    client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
+    try:
+        look = Look(client, (await client.head()).number)
+        facts, problems = await look.facts(name, target)
+        return document(facts), problems
+    except (ChainError, FeedError, aiohttp.ClientError, OSError, UnicodeDecodeError) as e:
+        return {"target": name, "chain": target.chain, "store": target.store, "error": str(e)}, []
+    finally:
+        await client.close()
+
+
+class Look:
+    """One store, read at one block.
+
+    Args:
+        client: of the store.
+        block: at which everything is read.
+    """
+
+    def __init__(self, client: StoreClient, block: int) -> None:
+        self._client, self._block = client, block
+        self._at = hex(block)
+
+    async def facts(self, name: str, target: TargetSection) -> tuple[StoreFacts, list[Problem]]:
+        """Everything that the store and its registry say; ChainError if it is no store."""
+        store = self._client.domain.store
+        bonding, problems = await self._bonding(name, target.registry)
+        epoch, threshold, signers, weights = await self._client.read("signerSet", block=self._at)
+        strong = int((await self._client.read("thresholds", block=self._at))[1])
+        bonds = await self._bonds(bonding, [_raw(s) for s in signers])
+        members = tuple(
+            Member(address=_raw(s), weight=int(w), bond=b) for s, w, b in zip(signers, weights, bonds, strict=True)
+        )
+        owner, pending, guardian, set_owner = [await self._who(r) for r in _ROLES]
+        feeds = await self._feeds()
+        coming, at_s = await self._client.read("nextSigners", block=self._at)
+        pends = coming > epoch
+        code: Any = await self._client.nodes.agreed("eth_getCode", "0x" + owner.hex(), self._at)
+        facts = StoreFacts(
+            target=name,
+            chain=target.chain,
+            chain_id=self._client.domain.chain_id,
+            store=store,
+            block=self._block,
+            time_s=await self._time_s(),
+            owner=owner,
+            owner_is_key=code in _NO_CODE,
+            pending_owner=pending if any(pending) else None,
+            guardian=guardian if any(guardian) else None,
+            max_push_age_s=await self._number("maxPushAgeS"),
+            rotation_delay_s=await self._number("rotationDelayS"),
+            overlap_s=await self._number("overlapS"),
+            overlap_ends_s=await self._number("overlapEnds") if epoch > 1 else 0,
+            group=Group(epoch=epoch, threshold=threshold, strong=strong, members=members),
+            next_epoch=(int(coming), int(at_s)) if pends else None,
+            next_group=await self._next(int(coming), int(at_s)) if pends else None,
+            armed=bool(await self._number("armed")),
+            set_owner=set_owner if any(set_owner) else None,
+            classes=await self._classes(feeds),
+            paused=await self._paused(feeds),
+            bonding=bonding,
+        )
+        return facts, problems
+
+    # --- the store -----------------------------------------------------------------------------------------------
+
+    async def _number(self, function: str) -> int:
+        return int((await self._client.read(function, block=self._at))[0])
+
+    async def _who(self, function: str) -> bytes:
+        return _raw((await self._client.read(function, block=self._at))[0])
+
+    async def _time_s(self) -> int:
+        body = await self._client.nodes.agreed("eth_getBlockByNumber", self._at, False, of=_time_of)  # noqa: FBT003
+        return int(body)
+
+    async def _feeds(self) -> dict[str, int]:
+        """Feed id text to index, as registered at this block."""
+        (count,) = await self._client.read("count", block=self._at)
+        said = await asyncio.gather(*(self._client.read("feedAt", i, block=self._at) for i in range(count)))
+        return {bytes(raw).rstrip(b"\0").decode(): int(index) for raw, index in said}
+
+    async def _classes(self, feeds: Mapping[str, int]) -> tuple[Limits, ...]:
+        """Limits of the classes that have feeds; of the first one in any case."""
+        found = []
+        for number in sorted({0} | {i >> _CLASS_SHIFT for i in feeds.values()}):
+            ((gap_s, step_bps, wait_s),) = await self._client.read("limitsOf", number << _CLASS_SHIFT, block=self._at)
+            own = tuple(f for f, i in feeds.items() if i >> _CLASS_SHIFT == number)
+            limits = Limits(number=number, min_gap_s=gap_s, step_bps=step_bps, step_wait_s=wait_s, feeds=own)
+            found.append(limits)
+        return tuple(found)
+
+    async def _paused(self, feeds: Mapping[str, int]) -> tuple[str, ...]:
+        said = await asyncio.gather(*(self._client.paused(i, self._block) for i in feeds.values()))
+        return tuple(f for f, stopped in zip(feeds, said, strict=True) if stopped)
+
+    async def _next(self, epoch: int, at_s: int) -> Group | None:
+        """Who is in the set to come; None where the store's storage does not tell."""
+        found = await set_of(self._client, epoch, at_s, self._block)
+        if found is None:
+            return None
+        signers = found.signers
+        members = zip(signers.signers, signers.weights, strict=True)
+        return Group(
+            epoch=epoch,
+            threshold=signers.threshold,
+            strong=found.strong,
+            members=tuple(Member(address=a, weight=w) for a, w in members),
+            from_s=at_s,
+        )
+
+    # --- the registry --------------------------------------------------------------------------------------------
+
+    async def _bonding(self, name: str, text: str | None) -> tuple[Bonding | None, list[Problem]]:
+        """The registry that the config names for the store; none if it is over another one."""
+        if text is None:
+            return None, []
+        where, key = address(text), f"targets.{name}.registry"
+        if await self._client.nodes.agreed("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
+            return None, [
+                Problem(key, f"no contract at {checksummed(where)}: deploy the registry first, or correct it")
+            ]
+        try:
+            (store,), (chain_id,) = [await self._ask(where, f) for f in ("store", "chainId")]
+            asked = [(await self._ask(where, f))[0] for f in (*_PARTIES, "token", "unbondingS", "disputeS")]
+        except ChainError as e:
+            return None, [Problem(key, f"{checksummed(where)} is no OperatorRegistry, or could not be asked: {e}")]
+        domain = self._client.domain
+        if (_raw(store), chain_id) != (domain.store, domain.chain_id):
+            said = f"{text} is over store {checksummed(_raw(store))} on chain {chain_id}: its bonds stand behind another one"
+            return None, [Problem(key, said)]
+        *parties, token, unbonding_s, dispute_s = asked
+        return Bonding(
+            address=where,
+            parties={role: _party(party) for role, party in zip(_PARTIES, parties, strict=True)},
+            unbonding_s=unbonding_s,
+            dispute_s=dispute_s,
+            unit=_plain(await self._said(_raw(token), "symbol()", "string", checksummed(_raw(token)))),
+            decimals=min(_MOST_DECIMALS, int(await self._said(_raw(token), "decimals()", "uint8", 0))),
+        ), []
+
+    async def _bonds(self, bonding: Bonding | None, signers: Sequence[bytes]) -> list[int | None]:
+        """What each signer has at stake, with what it has asked back and not taken; None without a registry."""
+        if bonding is None:
+            return [None] * len(signers)
+        found = await asyncio.gather(*(self._ask(bonding.address, "operators", "0x" + s.hex()) for s in signers))
+        return [0 if slashed else int(shares) for _, shares, _, _, slashed in found]
+
+    async def _ask(self, where: bytes, function: str, *args: Any) -> tuple[Any, ...]:
+        """Values of a view function of the registry."""
+        inputs, outputs = next(_types(function))
+        data = selector(function, inputs) + encode(inputs, args)
+        try:
+            return tuple(decode(outputs, await self._call(where, data)))
+        except (DecodingError, ValueError):
+            raise ChainError(f"{function} of {checksummed(where)} answers no OperatorRegistry's answer") from None
+
+    async def _said(self, where: bytes, signature: str, kind: str, otherwise: Any) -> Any:
+        """What a token says of itself, for people; something else where it says nothing."""
+        try:
+            name = signature.partition("(")[0]
+            return decode([kind], await self._call(where, selector(name, ())))[0]
+        except (ChainError, DecodingError, ValueError):
+            return otherwise
+
+    async def _call(self, where: bytes, data: bytes) -> bytes:
+        call = {"to": "0x" + where.hex(), "data": "0x" + data.hex()}
+        return bytes.fromhex(str(await self._client.nodes.agreed("eth_call", call, self._at))[2:])
+
+
+def _types(function: str) -> Iterator[tuple[list[str], list[str]]]:
+    for entry in contracts.load("OperatorRegistry").abi:
+        if entry["type"] == "function" and entry["name"] == function:
+            yield [abi_type(i) for i in entry["inputs"]], [abi_type(i) for i in entry["outputs"]]
+
+
+def _time_of(answer: Any) -> int:
+    if isinstance(answer, FeedError):
+        raise answer
+    return int(str(answer["timestamp"]), 16)
+
+
+def _party(text: str) -> bytes | None:
+    return _raw(text) if any(_raw(text)) else None
+
+
+def _plain(text: str) -> str:
+    """A token's own name as it can be printed: a contract writes no line and no colour of ours."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:_LONGEST_NAME])
+
+
+def _raw(text: str) -> bytes:
+    return bytes.fromhex(text[2:])

@@ -1,0 +1,64 @@
+"""One round without a database, a key or a chain to push to: what the sources say at this moment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+
+from feeds.ingest import Hooks, Watch
+from feeds.observe import Observer
+from feeds.units import MS
+from oracle.config.feed_sources import chains_of, sources_of, venues_of
+from oracle.config.resolve import Plan
+from oracle.model.types import FeedState
+from oracle.round.rounds import Member, Rounds
+from oracle.runtime.clock import now_ms
+from oracle.runtime.supervise import Supervisor
+from oracle.serve.explain import record_document
+
+_STEP_S = 0.2
+
+
+async def once(plan: Plan, wait_s: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Start every source, wait until all feeds have a price or the time is up, make one round.
+
+    Returns:
+        The records and the abstentions, as JSON documents.
+    """
+    sources = sources_of(plan)
+    observer = Observer(sources)
+    hooks = Hooks(
+        on_news=lambda _: None,
+        on_stated=lambda *_: None,
+        on_date=lambda *_: None,
+        on_head=lambda *_: None,
+        on_reorg=lambda *_: None,
+    )
+    async with aiohttp.ClientSession() as session:
+        watch = Watch(
+            observer, sources, venues=venues_of(plan.config), chains=chains_of(plan.config), session=session,
+            now_ms=now_ms, hooks=hooks,
+        )  # fmt: skip
+        tasks = asyncio.create_task(Supervisor(watch.tasks()).run())
+        try:
+            return await _until_complete(plan, observer, wait_s)
+        finally:
+            tasks.cancel()
+            await asyncio.gather(tasks, return_exceptions=True)
+
+
+async def _until_complete(
+    plan: Plan, observer: Observer, wait_s: float
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    for _ in range(max(1, int(wait_s / _STEP_S))):
+        await asyncio.sleep(_STEP_S)
+        member = Member(name="local", specs=plan.specs, states={f: FeedState() for f in plan.specs})
+        at_ms = now_ms()
+        observed = {f: observer.observe(f, at_ms) for f in plan.specs}
+        done = Rounds(plan.specs, [member], None).run(at_ms // MS, observed, now_ms=at_ms)
+        if len(done.records) == len(plan.specs):
+            break
+    silent = [{"feed": f, "code": a.why.name, "text": a.text} for f, a in done.abstained.items()]
+    return [record_document(r) for r in done.records], silent

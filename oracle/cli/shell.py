@@ -1,0 +1,129 @@
+"""What every command shares: exit statuses, errors as one line, the config, output for people or for programs."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import signal
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from oracle.config.resolve import Plan
+    from oracle.storage.database import Store
+
+T = TypeVar("T")
+DONE, FAILED, USAGE, ABSTAINED = 0, 1, 2, 3
+_OURS = frozenset({"oracle", "feeds", "contracts", "demo", "lab"})
+
+LAST_ROUND_S = (1 << 40) - 1
+ROUND = click.IntRange(0, LAST_ROUND_S)
+"""A round_time in Unix seconds."""
+
+
+class Exit(click.ClickException):
+    """A message for people and an exit status for scripts."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.__dict__["exit_code"] = code
+
+
+class Commands(click.Group):
+    """Turns the project's own errors and the system's into one line and an exit status; all else is a bug and keeps its trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except sqlite3.Error as e:
+            said = (
+                f"a database can not be used ({e}): look at oracle.database and the operators' journals in the config"
+            )
+            raise Exit(said, FAILED) from e
+        except OSError as e:
+            if e.errno == errno.EPIPE:  # whoever read the output has enough
+                raise
+            raise Exit(_system(e), FAILED) from e
+        except (RuntimeError, LookupError, ValueError) as e:
+            if type(e).__module__.split(".")[0] not in _OURS:
+                raise
+            raise Exit(str(e), FAILED) from e
+
+
+def _system(error: OSError) -> str:
+    """What the system says, with the file that it is about."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def several(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+    """Texts, comma separated, as a list."""
+    return None if text is None else [part.strip() for part in text.split(",")]
+
+
+def numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> list[int] | None:
+    """Whole numbers, comma separated, as a list."""
+    try:
+        return None if text is None else [int(part) for part in several(ctx, param, text) or ()]
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: write whole numbers, comma separated") from None
+
+
+def seconds(_: click.Context, __: click.Parameter, value: float) -> float:
+    """A time that can be waited for; what is no number compares with nothing."""
+    if not 0 <= value <= 1e9:  # noqa: PLR2004 - thirty years
+        raise click.BadParameter(f"{value:g}: write seconds, 0 or more")
+    return value
+
+
+def plan_of(config_path: Path, *, raw: bool = False) -> Plan:
+    """The checked config; Exit with every error in it, or with ``raw`` the ConfigError itself."""
+    from oracle.config.resolve import plan
+    from oracle.config.sections import load
+    from oracle.config.tables.schema import ConfigError
+
+    try:
+        return plan(load(config_path))
+    except ConfigError as e:
+        if raw:
+            raise
+        raise Exit(f"{config_path}:\n{e}", USAGE) from None
+
+
+def store_of(config_path: Path, feed: str) -> Store:
+    """The database that the config names; Exit where there is none, or no such feed."""
+    from oracle.config.tables.schema import nearest
+    from oracle.storage.database import Store
+
+    plan = plan_of(config_path)
+    if feed not in plan.specs:
+        raise Exit(f"{feed!r} is no feed of {config_path}; {nearest(feed, plan.specs)}", USAGE)
+    path = Path(plan.config.oracle.database)
+    if not path.is_file():
+        raise Exit(f"no database at {path}: run the oracle first", ABSTAINED)
+    return Store(path)
+
+
+def until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Run until the work ends; SIGTERM and SIGINT set its stop event."""
+
+    async def whole() -> T:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, stop.set)
+        return await work(stop)
+
+    return asyncio.run(whole())
+
+
+def printed(as_json: bool, document: dict[str, Any], rows: list[str]) -> None:
+    """One JSON document, or lines, on standard output."""
+    click.echo(json.dumps(document, indent=2) if as_json else "\n".join(rows))

@@ -1,0 +1,1 @@
+"""Combine: many observations to one price with its spread, or a reason why not."""

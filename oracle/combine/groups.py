@@ -1,0 +1,100 @@
+"""Independent groups: what depends on one thing counts once, and none may dominate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from feeds.units import BPS, Wad, mul_div_up
+from oracle.combine.methods.median import middle_of
+from oracle.combine.methods.registry import Method
+from oracle.combine.methods.weighted_median import weighted_median
+from oracle.model.spec import Tuning
+from oracle.model.types import Input
+
+_MANY = 3
+
+
+def weigh(inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """Give a source that states no depth the smallest that another one states: unknown is not deep, and not nothing."""
+    if all(i.weight for i in inputs):
+        return tuple(inputs)
+    least = min((i.weight for i in inputs if i.weight), default=1)
+    return tuple(i if i.weight else _weighing(i, least) for i in inputs)
+
+
+def merge(inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """One input per group: the depth-weighted median of its sources, their summed depth and volume, their oldest time.
+
+    The group's own spread is the widest that one of them states, its rank the first.
+    """
+    by_group: dict[str, list[Input]] = {}
+    for entry in inputs:
+        by_group.setdefault(entry.group, []).append(entry)
+    return tuple(_merged(group, by_group[group]) for group in sorted(by_group))
+
+
+def _merged(group: str, members: Sequence[Input]) -> Input:
+    if len(members) == 1:
+        return members[0]
+    recent = sorted(m.recent_wad for m in members if m.recent_wad)
+    return Input(
+        source=group,
+        group=group,
+        price_wad=weighted_median(members),
+        weight=sum(m.weight for m in members),
+        at_ms=min(m.at_ms for m in members),
+        rank=min(m.rank for m in members),
+        volume_wad=sum(m.volume_wad for m in members),
+        own_bps=max((m.own_bps for m in members if m.own_bps is not None), default=None),
+        recent_wad=middle_of(recent) if recent else 0,
+    )
+
+
+def vote(method: Method, groups: Sequence[Input], tuning: Tuning) -> tuple[Input, ...]:
+    """The groups with the weights that the method gives them, held to their share where it is capped."""
+    if method.weigh is None:
+        return cap(groups, weighted=False)
+    raw = method.weigh(groups, tuning)
+    weighing = [g if g.weight == w else _weighing(g, w) for g, w in zip(groups, raw, strict=True)]
+    return cap(weighing, weighted=True) if method.capped else tuple(weighing)
+
+
+def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
+    """Weights in which no group passes 1/3 of the total where there are three or more, 1/2 where there are two.
+
+    Integer water-filling: every weight is held to the largest ceiling at which the rule is true.
+    """
+    if not weighted:
+        return tuple(g if g.weight == 1 else _weighing(g, 1) for g in groups)
+    share = min(len(groups), _MANY)
+    ranked = sorted([g.weight for g in groups], reverse=True)
+    ceiling = ranked[0]
+    for at_ceiling in range(1, share):
+        rest = sum(ranked[at_ceiling:])
+        if share * ceiling <= at_ceiling * ceiling + rest:
+            break
+        ceiling = max(ranked[at_ceiling], rest // (share - at_ceiling))
+    if ceiling == ranked[0] and ranked[-1]:
+        return tuple(groups)
+    return tuple([g if 0 < g.weight <= ceiling else _weighing(g, max(1, min(g.weight, ceiling))) for g in groups])
+
+
+def spread_bps(price: Wad, inputs: Sequence[Input]) -> int:
+    """Largest distance of an input from the price in bps, rounded up."""
+    prices = [i.price_wad for i in inputs]
+    return mul_div_up(max(max(prices) - price, price - min(prices)), BPS, price)
+
+
+def _weighing(entry: Input, weight: int) -> Input:
+    """The input with another weight. Written out: this runs for every group and round, and ``replace`` is slow."""
+    return Input(
+        source=entry.source,
+        group=entry.group,
+        price_wad=entry.price_wad,
+        weight=weight,
+        at_ms=entry.at_ms,
+        rank=entry.rank,
+        volume_wad=entry.volume_wad,
+        own_bps=entry.own_bps,
+        recent_wad=entry.recent_wad,
+    )

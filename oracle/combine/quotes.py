@@ -1,0 +1,159 @@
+"""Any method over quotes that somebody brings: what a round would make of them, without sources, clocks or state.
+
+A quote is a JSON object: ``price`` (decimal text or number) and, as far as known, ``source``, ``group``, ``bid``, ``ask``,
+``depth``, ``volume`` (base units), ``weight`` (whole number, for the weighted median), ``at_ms`` (Unix ms), ``recent`` (the
+source's own recent mean). Methods over time look at the quotes as one round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from feeds.decode import values
+from feeds.types import FeedError, Malformed
+from feeds.units import BPS, Bps, Wad, mul_div_up, wad_text
+from oracle.combine.confidence import confidence_bps
+from oracle.combine.groups import merge, spread_bps, vote, weigh
+from oracle.combine.methods.registry import METHODS, OUTLIERS
+from oracle.config.tables.schema import nearest
+from oracle.model.spec import PLAIN, Tuning
+from oracle.model.types import Input, Rejected
+
+KEYS = frozenset({"source", "group", "price", "bid", "ask", "depth", "volume", "weight", "at_ms", "recent"})
+_MAX_MS = 1 << 53
+
+
+class QuotesError(ValueError):
+    """The quotes, the method or the filter can not be used: what is wrong and what to write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CombinedQuotes:
+    """A price, its confidence, how far the groups lie apart, the groups with their share of the weight, what was refused."""
+
+    method: str
+    price_wad: Wad
+    spread_bps: Bps
+    disagree_bps: Bps
+    used: tuple[tuple[Input, Bps], ...]
+    rejected: tuple[Rejected, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON: prices as decimal text."""
+        return {
+            "price": wad_text(self.price_wad),
+            "method": self.method,
+            "spread_bps": self.spread_bps,
+            "disagree_bps": self.disagree_bps,
+            "used": [{"group": g.group, "price": wad_text(g.price_wad), "weight_bps": share} for g, share in self.used],
+            "rejected": [
+                {"source": r.source, "code": r.code, "text": r.text, "price": wad_text(r.price_wad)}
+                if r.price_wad is not None
+                else {"source": r.source, "code": r.code, "text": r.text, "price": None}
+                for r in self.rejected
+            ],
+        }
+
+
+def combine(
+    quotes: Sequence[Any], method: str, outliers: str | None = None, floor_bps: int = 0, tuning: Tuning = PLAIN
+) -> CombinedQuotes:
+    """Combine quotes as one round would. A quote that can not be read is refused by itself, with its code.
+
+    Args:
+        quotes: JSON objects, as above.
+        method: name of a method; over time: its point method.
+        outliers: name of a filter, None for none.
+        floor_bps: nearer than this nothing is an outlier.
+        tuning: parameters; ``shares`` is filled up with the quotes' own ``weight``.
+
+    Raises:
+        QuotesError: an unknown name, no list, or no quote that can be read.
+    """
+    if method not in METHODS:
+        raise QuotesError(f"{method!r} is no method; {nearest(method, METHODS)}")
+    if outliers is not None and outliers not in OUTLIERS:
+        raise QuotesError(f"{outliers!r} is no filter; {nearest(outliers, OUTLIERS)}")
+    if not isinstance(quotes, list | tuple):
+        raise QuotesError("write a list of quotes")
+    inputs, rejected, shares = _read(quotes)
+    if not inputs:
+        why = "; ".join(f"{r.source} {r.text}" for r in rejected) or "the list is empty"
+        raise QuotesError(f"no quote can be used: {why}")
+    tuning = replace(tuning, shares=(*tuning.shares, *shares))
+    groups = merge(weigh(sorted(inputs, key=lambda i: i.source)))
+    out = OUTLIERS[outliers](groups, floor_bps, tuning) if outliers else ()
+    kept = vote(METHODS[method], [g for place, g in enumerate(groups) if place not in out], tuning)
+    price = METHODS[method].point(kept)
+    newest = max(g.at_ms for g in kept)
+    total = sum(g.weight for g in kept)
+    thrown = [
+        Rejected(source=i.source, code="OUTLIER", text=f"{outliers}: too far", price_wad=i.price_wad)
+        for i in inputs
+        if i.group in {groups[place].group for place in out}
+    ]
+    return CombinedQuotes(
+        method=method,
+        price_wad=price,
+        spread_bps=confidence_bps(price, kept, newest - min(g.at_ms for g in kept if g.weight), tuning),
+        disagree_bps=Bps(spread_bps(price, kept)),
+        used=tuple((g, Bps(g.weight * BPS // total)) for g in kept),
+        rejected=tuple(sorted((*rejected, *thrown), key=lambda r: r.source)),
+    )
+
+
+def _read(quotes: Sequence[Any]) -> tuple[list[Input], list[Rejected], list[tuple[str, int]]]:
+    inputs: list[Input] = []
+    rejected: list[Rejected] = []
+    shares: list[tuple[str, int]] = []
+    names: set[str] = set()
+    for place, row in enumerate(quotes):
+        source = str(row.get("source", place)) if isinstance(row, Mapping) else str(place)
+        try:
+            if source in names:
+                raise Malformed("there is a quote of this source already")
+            entry = _input(place, source, row)
+        except FeedError as e:
+            rejected.append(Rejected(source=source, code=e.code, text=str(e)))
+            continue
+        names.add(source)
+        inputs.append(entry)
+        if "weight" in row:
+            shares.append((entry.group, _whole(row["weight"], "weight", least=1)))
+    return inputs, rejected, shares
+
+
+def _input(place: int, source: str, row: Any) -> Input:
+    if not isinstance(row, Mapping):
+        raise Malformed("a quote is a JSON object")
+    unknown = sorted(set(map(str, row)) - KEYS)
+    if unknown:
+        raise Malformed(f"unknown key {unknown[0]!r}; {nearest(unknown[0], KEYS)}")
+    if "price" not in row:
+        raise Malformed("write at least a price")
+    if "weight" in row:
+        _whole(row["weight"], "weight", least=1)
+    price = values.price_wad(row["price"])
+    own = None
+    if "bid" in row and "ask" in row:
+        bid, ask = values.price_wad(row["bid"]), values.price_wad(row["ask"])
+        own = mul_div_up(max(0, ask - bid), BPS, 2 * price)
+    return Input(
+        source=source,
+        group=str(row.get("group", source)),
+        price_wad=price,
+        weight=values.amount_wad(row["depth"]) if "depth" in row else 0,
+        at_ms=_whole(row["at_ms"], "at_ms", least=0) if "at_ms" in row else 0,
+        rank=place,
+        volume_wad=values.amount_wad(row["volume"]) if "volume" in row else 0,
+        own_bps=own,
+        recent_wad=values.price_wad(row["recent"]) if "recent" in row else 0,
+    )
+
+
+def _whole(value: Any, name: str, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MAX_MS:
+        raise Malformed(f"{name} is a whole number from {least}")
+    return value

@@ -1,0 +1,1 @@
+"""TOML to checked settings: sections, their checks, and what follows from them."""

@@ -1,0 +1,82 @@
+"""[stores.*] against the rest of the config, and what the command line says over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from oracle.config.sections import Config
+from oracle.config.tables.schema import ConfigError, Problem, build, nearest
+from oracle.config.tables.store_sections import LOCAL_CHAINS, StoreSection, cautions
+
+
+def store_problems(config: Config) -> Iterator[Problem]:
+    """What a store names that the config does not have."""
+    for name, store in config.stores.items():
+        if store.chain is not None and store.chain not in config.chains:
+            text = f"{store.chain!r} is no chain; {nearest(store.chain, config.chains)}"
+            yield Problem(f"stores.{name}.chain", text)
+        for one in store.classes:
+            for feed in one.feeds:
+                if feed not in config.feeds:
+                    text = f"{feed!r} is no feed; {nearest(feed, config.feeds)}"
+                    yield Problem(f"stores.{name}.classes.{one.name}", text)
+
+
+def asked_store(config: Config, name: str | None, said: Mapping[str, Any]) -> StoreSection:
+    """A store as its section has it, with what the command line says over it.
+
+    Args:
+        config: the config.
+        name: of the section; None: the command line says everything.
+        said: keys of the section that were given; those of its first class stand in ``limits``, of its registry in
+            ``registry``. None was not given.
+
+    Raises:
+        ConfigError: no such section, or what comes out is none.
+    """
+    if name is not None and name not in config.stores:
+        raise ConfigError([Problem("stores", f"{name!r} is no store; {nearest(name, config.stores)}")])
+    table = _plain(asdict(config.stores[name])) if name is not None else {}
+    given = {k: v for k, v in said.items() if v is not None}
+    limits, registry = _given(given.pop("limits", {})), _given(given.pop("registry", {}))
+    if limits:
+        first, *others = table.get("classes") or [{}]
+        table["classes"] = [first | limits, *others]
+    if registry:
+        table["registry"] = table.get("registry", {}) | registry
+    if "signers" in given and "weights" not in given:
+        table.pop("weights", None)  # they belonged to the other signers
+    problems: list[Problem] = []
+    section = build(StoreSection, table | given, "store" if name is None else f"stores.{name}", problems)
+    if section is None or problems:
+        raise ConfigError(problems)
+    return section
+
+
+def store_cautions(section: StoreSection, chain_id: int) -> list[str]:
+    """What of a store to be made is unsafe, each with what to do; nothing is on a local chain."""
+    if chain_id in LOCAL_CHAINS:
+        return []
+    return cautions(
+        rotation_delay_s=section.rotation_delay_s,
+        overlap_s=section.overlap_s,
+        max_push_age_s=section.max_push_age_s,
+        weights=section.all_weights,
+        threshold=section.threshold,
+        step_bps=max(c.step_bps for c in section.classes),
+        guardian=section.guardian is not None,
+        owner_is_key=section.owner is None,
+    )
+
+
+def _given(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in table.items() if v is not None}
+
+
+def _plain(value: Any) -> Any:
+    """A record as the TOML that it came from: lists, and no key without a value."""
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items() if v is not None}
+    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value

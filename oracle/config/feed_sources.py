@@ -1,0 +1,64 @@
+"""The plan's sources in the form that the feeds layer takes, and where venues and chains are."""
+
+from __future__ import annotations
+
+from feeds.chains.reader import ReaderLimits
+from feeds.chains.sequencer import Sequencer
+from feeds.ingest import ChainPlan, VenuePlan
+from feeds.observe import Source
+from feeds.units import MS
+from oracle.config.resolve import Plan
+from oracle.config.sections import ChainSection, Config
+from oracle.config.tables.catalog import shipped
+
+
+def sources_of(plan: Plan) -> list[Source]:
+    """All sources of all feeds."""
+    return [
+        Source(
+            feed=p.feed,
+            name=p.spec.name,
+            pair=p.spec.pair,
+            group=p.spec.group,
+            kind=p.spec.kind,
+            max_age_ms=p.spec.max_age_ms,
+            venue=p.venue,
+            symbol=p.symbol,
+            chain=p.chain,
+            adapter=p.adapter,
+            block=p.block,
+            pull=p.pull,
+        )
+        for p in plan.sources
+    ]
+
+
+def venues_of(config: Config) -> dict[str, VenuePlan]:
+    """Venues with addresses or patience of their own."""
+    return {
+        n: VenuePlan(ws_url=v.ws_url, rest_url=v.rest_url, silence_ms=v.silence_ms, rest_ms=v.rest_ms)
+        for n, v in config.venues.items()
+    }
+
+
+def _sequencer(chain: ChainSection) -> Sequencer | None:
+    """The rollup's uptime feed: the config's, else the one that the catalogue knows of this chain."""
+    known = (c.sequencer for c in shipped().chains.values() if c.chain_id == chain.chain_id)
+    feed = chain.sequencer_feed if chain.sequencer_feed is not None else next(known, None)
+    return Sequencer(feed=feed, grace_ms=chain.sequencer_grace_s * MS) if feed else None
+
+
+def chains_of(config: Config) -> dict[str, ChainPlan]:
+    """How each chain is read."""
+    return {
+        n: ChainPlan(
+            chain_id=c.chain_id,
+            endpoints=c.endpoints,
+            multicall=c.multicall,
+            poll_ms=c.poll_ms,
+            limits=ReaderLimits(max_head_age_ms=c.max_head_age_s * MS, max_calls=c.max_calls, agree=c.majority),
+            announcers=c.announcers,
+            sequencer=_sequencer(c),
+        )
+        for n, c in config.chains.items()
+    }

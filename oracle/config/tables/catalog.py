@@ -1,0 +1,233 @@
+"""The catalogue as loaded from ``feeds/catalog``: every record in its type, every error at once, every unit closed."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from feeds.catalog.rate_graph import OpenGraph, RateGraph
+from feeds.catalog.records import ChainFacts, Compares, Pool, Reference, Symbol, Token, Unit
+from feeds.chains.abi import address
+from feeds.types import Pair
+from oracle.config.tables.schema import ConfigError, Problem, build, nearest
+
+FIAT = frozenset({"USD", "USDT", "USDC"})
+"""What no redemption rate of these tokens is counted in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """What one file may hold."""
+
+    chain: tuple[ChainFacts, ...] = ()
+    unit: tuple[Unit, ...] = ()
+    token: tuple[Token, ...] = ()
+    pool: tuple[Pool, ...] = ()
+    reference: tuple[Reference, ...] = ()
+    symbol: tuple[Symbol, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """All facts: chains, units and tokens by name, the others in the files' order."""
+
+    chains: Mapping[str, ChainFacts]
+    units: Mapping[str, Unit]
+    tokens: Mapping[str, Token]
+    pools: tuple[Pool, ...]
+    references: tuple[Reference, ...]
+    symbols: tuple[Symbol, ...]
+    graph: RateGraph
+
+    def chain_of(self, chain_id: int) -> str | None:
+        """Our name of a chain."""
+        return next((c.name for c in self.chains.values() if c.chain_id == chain_id), None)
+
+    def address_of(self, symbol: str, chain: str) -> str | None:
+        """Where a token or a unit is on a chain."""
+        known = self.tokens.get(symbol) or self.units.get(symbol)
+        return known.address.get(chain) if known is not None else None
+
+    def token_at(self, chain: str, where: bytes) -> Token | None:
+        """The token at an address."""
+        for token in self.tokens.values():
+            if (text := token.address.get(chain)) is not None and address(text) == where:
+                return token
+        return None
+
+    def symbol_at(self, chain: str, where: bytes) -> str | None:
+        """What the contract of a token or unit at an address must call itself."""
+        if (token := self.token_at(chain, where)) is not None:
+            return token.onchain_symbol or token.symbol
+        known = (u for u in self.units.values() if chain in u.address and address(u.address[chain]) == where)
+        return next((u.symbol for u in known), None)
+
+    def pool_at(self, chain: str, where: bytes) -> Pool | None:
+        """The pool at an address."""
+        known = (p for p in self.pools if p.chain == chain and p.address is not None)
+        return next((p for p in known if address(p.address or "") == where), None)
+
+    def references_at(self, chain: str, where: bytes) -> tuple[Reference, ...]:
+        """The feeds behind an address (one contract of Pyth serves many)."""
+        known = (r for r in self.references if r.chain == chain and r.address is not None)
+        return tuple(r for r in known if address(r.address or "") == where)
+
+    def counts(self) -> dict[str, int]:
+        """How much can be read: pools, rates and references that have a contract, chains that are read."""
+        edges = [e for t in self.tokens.values() for e in ((t.rate,) if t.rate else ()) + t.second if e.par is None]
+        first = [t for t in self.tokens.values() if t.rate is not None and t.rate.par is None]
+        return {
+            "tokens": len(self.tokens),
+            "pools": sum(p.address is not None for p in self.pools),
+            "rates": len(first),
+            "second_rates": len(edges) - len(first),
+            "references": sum(r.address is not None for r in self.references),
+            "chains": sum(not c.known_only and not c.testnet for c in self.chains.values()),
+        }
+
+    def families(self) -> dict[str, int]:
+        """Pools by the way they are read."""
+        names = sorted({p.family for p in self.pools})
+        return {n: sum(p.family == n and p.address is not None for p in self.pools) for n in names}
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Catalog:
+    """The catalogue of this program; ConfigError with every problem found in it."""
+    return load(files("feeds") / "catalog")
+
+
+def load(folder: Traversable, *more: str) -> Catalog:
+    """Read every TOML file of a folder, its folders, and further texts of the same form.
+
+    Raises:
+        ConfigError: with every problem found, each with the file it stands in.
+    """
+    problems: list[Problem] = []
+    texts = [(f.name, f.read_text(encoding="utf-8")) for f in _files(folder)]
+    parts = [_parse(name, text, problems) for name, text in [*texts, *(("more", m) for m in more)]]
+    found = [p for p in parts if p is not None]
+    catalog = Catalog(
+        chains={c.name: c for f in found for c in f.chain},
+        units={u.symbol: u for f in found for u in f.unit},
+        tokens={t.symbol: t for f in found for t in f.token},
+        pools=tuple(p for f in found for p in f.pool),
+        references=tuple(r for f in found for r in f.reference),
+        symbols=tuple(s for f in found for s in f.symbol),
+        graph=RateGraph({t.symbol: t for f in found for t in f.token}, {u.symbol: u for f in found for u in f.unit}),
+    )
+    problems += _named_twice(found)
+    problems += _check(catalog)
+    if problems:
+        raise ConfigError(problems)
+    return catalog
+
+
+def _files(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.is_dir():
+            yield from _files(entry)
+        elif entry.name.endswith(".toml"):
+            yield entry
+
+
+def _parse(name: str, text: str, problems: list[Problem]) -> _File | None:
+    try:
+        return build(_File, tomllib.loads(text), name, problems)
+    except tomllib.TOMLDecodeError as e:
+        problems.append(Problem(name, f"is not TOML: {e}"))
+        return None
+
+
+def _named_twice(found: list[_File]) -> Iterator[Problem]:
+    names = {
+        "token": [s for f in found for s in (*(t.symbol for t in f.token), *(u.symbol for u in f.unit))],
+        "chain": [c.name for f in found for c in f.chain],
+        "pool": [f"{p.name} on {p.chain}" for f in found for p in f.pool],
+        "reference": [f"{r.name} on {r.chain}" for f in found for r in f.reference],
+    }
+    for kind, listed in names.items():
+        for twice in sorted({n for n in listed if listed.count(n) > 1}):
+            yield Problem(f"{kind} {twice}", "stands twice: give one of them another name")
+
+
+def _check(catalog: Catalog) -> Iterator[Problem]:
+    yield from _check_addresses(catalog)
+    for token in catalog.tokens.values():
+        yield from _check_token(catalog, token)
+    for pool in catalog.pools:
+        yield from _check_pool(catalog, pool)
+    for reference in catalog.references:
+        where = f"reference {reference.name}"
+        if reference.kind is Compares.EXCHANGE_RATE and reference.quote in FIAT:
+            yield Problem(
+                where, f"an exchange rate is a ratio, not {reference.quote}: a ratio read as dollars is wrong"
+            )
+        if reference.chain is not None:
+            yield from _known_chain(catalog, where, reference.chain)
+    for symbol in catalog.symbols:
+        try:
+            Pair.parse(symbol.pair)
+        except ValueError as e:
+            yield Problem(f"symbol {symbol.venue} {symbol.symbol}", str(e))
+
+
+def _check_addresses(catalog: Catalog) -> Iterator[Problem]:
+    """One address of one chain has one meaning."""
+    held: dict[tuple[str, bytes], str] = {}
+    for chain, text, meaning in _meanings(catalog):
+        before = held.setdefault((chain, address(text)), meaning)
+        if before != meaning:
+            yield Problem(meaning, f"{text} on {chain} is already {before}: one address has one meaning")
+
+
+def _meanings(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
+    places = [(t.symbol, t.address) for t in catalog.tokens.values()]
+    for symbol, held in places + [(u.symbol, u.address) for u in catalog.units.values()]:
+        yield from ((chain, text, f"token {symbol}") for chain, text in held.items())
+    for pool in catalog.pools:
+        if pool.address is not None:
+            yield pool.chain, pool.address, f"pool {pool.name}"
+    for reference in catalog.references:
+        if reference.address is not None and reference.chain is not None and reference.feed_id is None:
+            yield reference.chain, reference.address, f"reference {reference.name}"
+
+
+def _check_token(catalog: Catalog, token: Token) -> Iterator[Problem]:
+    where = f"token {token.symbol}"
+    told = (*token.open, *((token.backing,) if token.backing is not None else ()))
+    for chain in (*token.address, *(t.chain for t in told)):
+        yield from _known_chain(catalog, where, chain)
+    for edge in ((token.rate,) if token.rate else ()) + token.second:
+        if edge.chain is not None:
+            yield from _known_chain(catalog, where, edge.chain)
+        if edge.unit in FIAT:
+            yield Problem(where, f"its rate is in {edge.unit}: a ratio read as dollars is wrong, name the token or ETH")
+        elif edge.unit not in catalog.tokens and edge.unit not in catalog.units:
+            hint = nearest(edge.unit, [*catalog.tokens, *catalog.units])
+            yield Problem(where, f"its rate is in {edge.unit!r}, which is no token; {hint}")
+        else:
+            try:
+                catalog.graph.path(token.symbol, first=edge)
+            except OpenGraph as e:
+                yield Problem(where, str(e))
+
+
+def _check_pool(catalog: Catalog, pool: Pool) -> Iterator[Problem]:
+    where = f"pool {pool.name}"
+    yield from _known_chain(catalog, where, pool.chain)
+    if pool.token not in catalog.tokens:
+        yield Problem(where, f"{pool.token!r} is no token; {nearest(pool.token, catalog.tokens)}")
+    if "v3" in pool.family and "uniswap" in pool.family:
+        known = [a for c in pool.coins if (a := catalog.address_of(c, pool.chain)) is not None]
+        if len(known) == len(pool.coins) and known != sorted(known, key=address):
+            yield Problem(where, f"coins stand in the order of their addresses: write {pool.coins[1]} first")
+
+
+def _known_chain(catalog: Catalog, where: str, chain: str) -> Iterator[Problem]:
+    if chain not in catalog.chains:
+        yield Problem(where, f"{chain!r} is no chain; {nearest(chain, catalog.chains)}")

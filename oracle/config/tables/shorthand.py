@@ -1,0 +1,285 @@
+"""Catalogue names in the config: written out as the sources that an operator could write by hand.
+
+``catalog = ["rate", "second", "uniswap_v3 wstETH/WETH 0.01%", "chainlink"]`` under a feed, or ``catalog = "..."`` in one
+source, whose other keys then win over what the catalogue says. A name is one of
+
+- ``rate``: what the protocol owes, along the rate graph to the feed's quote, and what else the token's block knows of it:
+  keys of the feed's rules and bands, whether redemption is open, supply and backing; ``second``: every independent
+  derivation
+- ``open``, ``supply``, ``backing``: one of these by itself
+- the name of a pool on the feed's chain (``@chain`` in the feed's id, else ethereum)
+- a venue and its symbol: ``okx STETH-ETH``
+- a provider: its feeds of this pair, as references; ``via chainlink``: its exchange rate as this chain's redemption rate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from feeds.catalog.rate_graph import OpenGraph, chains_of
+from feeds.catalog.records import Compares, Pool, Rate, Reference, Token
+from feeds.types import Pair
+from oracle.config.tables.catalog import FIAT, Catalog, shipped
+from oracle.config.tables.schema import Problem, nearest
+from oracle.config.tables.shorthand_facts import backing_of, bands_of, flags_of, rules_of, supply_of
+from oracle.config.tables.shorthand_pools import READERS
+from oracle.config.tables.shorthand_rates import reader, step_text
+
+_MAINNET = "ethereum"
+_RATE_AGE_S = 120
+_AVERAGE_S = 60
+_VIA = "via "
+_OF_TOKEN = ("rate", "second", "open", "supply", "backing")
+VIA_FEED = "redemption_via_feed"
+"""A source's kind: a redemption rate that a provider states, in that provider's group."""
+
+
+class _Unknown(ValueError):
+    """A name that the catalogue does not hold, or that this feed can not use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _At:
+    """The feed that the sources are for, and the config's own names of the chains."""
+
+    catalog: Catalog
+    pair: Pair
+    chain: str
+    chains: Mapping[str, str]
+    notional: str | None
+    average_s: int
+
+    @property
+    def token(self) -> Token:
+        """The token that the feed is about."""
+        base, tokens = self.pair.base, self.catalog.tokens
+        if base not in tokens:
+            raise _Unknown(f"{base} is no token of the catalogue; {nearest(base, tokens)}")
+        return tokens[base]
+
+    def configured(self, chain: str) -> str:
+        """The config's name of a chain of the catalogue."""
+        if chain not in self.chains:
+            raise _Unknown(f"is read on {chain}: add [chains.{chain}] with its chain_id and endpoints")
+        return self.chains[chain]
+
+
+def expand(table: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """The config's document with every catalogue name written out; a document without one is returned as it is."""
+    if not isinstance(table.get("feeds"), Mapping) or not _uses(table["feeds"]):
+        return dict(table)
+    catalog = shipped()
+    chains = _chains(catalog, table.get("chains"))
+    feeds = {n: _feed(catalog, chains, n, f, problems) for n, f in table["feeds"].items()}
+    return {**table, "feeds": feeds}
+
+
+def _uses(feeds: Mapping[str, Any]) -> bool:
+    tables = [f for f in feeds.values() if isinstance(f, Mapping)]
+    sources = [s for f in tables if isinstance(f.get("sources"), list) for s in f["sources"]]
+    return any("catalog" in f for f in tables) or any(isinstance(s, Mapping) and "catalog" in s for s in sources)
+
+
+def _chains(catalog: Catalog, sections: Any) -> dict[str, str]:
+    """Catalogue name -> config name, by chain id."""
+    found = sections.items() if isinstance(sections, Mapping) else ()
+    ids = {s.get("chain_id"): n for n, s in found if isinstance(s, Mapping)}
+    return {c.name: ids[c.chain_id] for c in catalog.chains.values() if c.chain_id is not None and c.chain_id in ids}
+
+
+def _feed(catalog: Catalog, chains: Mapping[str, str], name: str, feed: Any, problems: list[Problem]) -> Any:
+    names = feed.get("catalog", []) if isinstance(feed, Mapping) else []
+    written = feed.get("sources", []) if isinstance(feed, Mapping) else []
+    if not isinstance(names, list) or not isinstance(written, list) or not (names or written):
+        return feed
+    plain, _, chain = name.split("#", maxsplit=1)[0].partition("@")
+    where = f'feeds."{name}"'
+    try:
+        pair = Pair.parse(plain)
+    except ValueError:
+        return feed
+    average = feed.get("average_s", _AVERAGE_S)
+    at = _At(
+        catalog=catalog, pair=pair, chain=chain or _MAINNET, chains=chains, notional=feed.get("notional"),
+        average_s=average if isinstance(average, int) else _AVERAGE_S,
+    )  # fmt: skip
+    sources: list[Any] = []
+    for i, entry in enumerate(names):
+        sources += _named(at, entry, f"{where}.catalog[{i}]", {}, problems)
+    for i, source in enumerate(written):
+        if isinstance(source, Mapping) and "catalog" in source:
+            own = {k: v for k, v in source.items() if k != "catalog"}
+            sources += _named(at, source["catalog"], f"{where}.sources[{i}].catalog", own, problems)
+        else:
+            sources.append(source)
+    if "rate" in names:
+        taken = {s.get("name") for s in sources if isinstance(s, Mapping)}
+        place = f"{where}.catalog[{names.index('rate')}]"
+        sources += [s for s in _brought(at, place, problems) if s["name"] not in taken]
+    return {**feed, "sources": sources, **_known(at, feed, names)}
+
+
+def _known(at: _At, feed: Mapping[str, Any], names: Sequence[Any]) -> dict[str, Any]:
+    """The feed's rules and bands with what the token's block knows of them; a key that is written in the feed wins.
+
+    Only beside a rate that is named in the feed's list, and in ether: caps and discounts are published of that.
+    """
+    token = at.catalog.tokens.get(at.pair.base)
+    stated = any(name == "rate" or str(name).startswith(_VIA) for name in names)
+    if token is None or not stated or not at.catalog.graph.at_par(at.pair.quote, "ETH"):
+        return {}
+    known = {"rules": rules_of(token), "bands": bands_of(token)}
+    own = {key: feed.get(key, {}) for key in known}
+    return {k: {**known[k], **own[k]} for k in known if known[k] and isinstance(own[k], Mapping)}
+
+
+def _named(at: _At, name: Any, where: str, own: Mapping[str, Any], problems: list[Problem]) -> list[dict[str, Any]]:
+    try:
+        return [{**s, **own} for s in _resolve(at, str(name))]
+    except (_Unknown, OpenGraph) as e:
+        problems.append(Problem(where, f"{str(name)!r}: {e}"))
+        return []
+
+
+def _resolve(at: _At, name: str) -> list[dict[str, Any]]:
+    if name in _OF_TOKEN:
+        return _of_token(at, name)
+    if name.startswith(_VIA):
+        return [_via_feed(at, name.removeprefix(_VIA))]
+    for pool in at.catalog.pools:
+        if (pool.name, pool.chain) == (name, at.chain):
+            return [_pool(at, pool)]
+    for symbol in at.catalog.symbols:
+        if f"{symbol.venue} {symbol.symbol}" == name:
+            return [_converted(at, Pair.parse(symbol.pair), {"type": symbol.venue, "symbol": symbol.symbol})]
+    if any(r.provider == name for r in at.catalog.references):
+        if stated := [_reference(at, r) for r in _of_pair(at, name)]:
+            return stated
+        raise _Unknown(f"has no feed of {at.pair} on {at.chain} that could be read")
+    raise _Unknown(f"is not in the catalogue; {nearest(name, _names(at))}")
+
+
+def _names(at: _At) -> Iterator[str]:
+    yield from _OF_TOKEN
+    yield from sorted({r.provider for r in at.catalog.references})
+    yield from (p.name for p in at.catalog.pools if p.chain == at.chain and at.pair.base in p.coins)
+    yield from (f"{s.venue} {s.symbol}" for s in at.catalog.symbols)
+
+
+def _of_token(at: _At, name: str) -> list[dict[str, Any]]:
+    if name == "rate":
+        return [_rate(at, name, None)]
+    if name == "second":
+        return [_rate(at, f"rate {i}", edge) for i, edge in enumerate(at.token.second, start=2)]
+    if found := _beside(at, name):
+        return found
+    raise _Unknown(f"no contract that tells it of {at.pair.base} on {at.chain} was published")
+
+
+def _brought(at: _At, where: str, problems: list[Problem]) -> list[dict[str, Any]]:
+    """What the name of a rate brings with it: who tells that holders can redeem, and a supply that has its backing."""
+    token = at.catalog.tokens.get(at.pair.base)
+    if token is None:
+        return []
+    counted = token.backing is not None and token.backing.chain == at.chain
+    try:
+        return [s for name in ("open", *(("supply", "backing") if counted else ())) for s in _beside(at, name)]
+    except _Unknown as e:
+        problems.append(Problem(where, f"{token.symbol} {e}"))
+        return []
+
+
+def _beside(at: _At, name: str) -> list[dict[str, Any]]:
+    if name == "open":
+        return flags_of(at.token, at.configured)
+    return supply_of(at.token, at.chain, at.configured) if name == "supply" else backing_of(at.token, at.configured)
+
+
+def _rate(at: _At, name: str, first: Rate | None) -> dict[str, Any]:
+    steps = at.catalog.graph.path(at.token.symbol, at.pair.quote, first=first)
+    if len(read_on := chains_of(steps)) != 1:
+        raise _Unknown(
+            f"the way from {at.pair.base} to {at.pair.quote} is at par: there is nothing to read, use share_of"
+        )
+    return {
+        "name": name,
+        "type": "rate_path",
+        "kind": "redemption",
+        "chain": at.configured(*read_on),
+        "max_age_s": _RATE_AGE_S,
+        "steps": [step_text(s) for s in steps],
+    }
+
+
+def _pool(at: _At, pool: Pool) -> dict[str, Any]:
+    if pool.address is None:
+        raise _Unknown(f"has no address: {pool.why_null}")
+    if pool.family not in READERS:
+        raise _Unknown(f"no adapter reads {pool.family} pools; {nearest(pool.family, READERS)}")
+    if at.pair.base not in pool.coins or at.notional is None:
+        raise _Unknown(f"it does not hold {at.pair.base}" if at.notional else 'write notional = "..." for the feed')
+    others = [c for c in pool.coins if c not in (at.pair.base, "BPT")]
+    if len(others) != 1:
+        raise _Unknown(f"holds {', '.join(others)} beside {at.pair.base}: write the source by hand")
+    source = {
+        "name": pool.name,
+        "chain": at.configured(pool.chain),
+        "notional": at.notional,
+        "average_s": at.average_s,
+        **READERS[pool.family](at.catalog, pool, at.pair.base, others[0]),
+    }
+    return _converted(at, Pair(base=at.pair.base, quote=others[0]), source)
+
+
+def _converted(at: _At, own: Pair, source: dict[str, Any]) -> dict[str, Any]:
+    """The source in its own unit, with the feed that turns that into the feed's; wrapped ether is ether."""
+    if own.base != at.pair.base:
+        raise _Unknown(f"is about {own.base}, the feed about {at.pair.base}")
+    unit = at.catalog.units.get(own.quote)
+    quote = unit.par if unit is not None and unit.par is not None else own.quote
+    if quote == at.pair.quote:
+        return source
+    leg = f"{at.pair.quote}/{quote}" if quote in FIAT and at.pair.quote not in FIAT else f"{quote}/{at.pair.quote}"
+    return {**source, "pair": f"{own.base}/{quote}", "convert": leg}
+
+
+def _of_pair(at: _At, provider: str) -> Iterator[Reference]:
+    """Feeds of a provider on this chain that state this pair, at the market or by the protocol's rate."""
+    for reference in at.catalog.references:
+        if (reference.provider, reference.chain, reference.base) != (provider, at.chain, at.pair.base):
+            continue
+        usable = reference.address is not None and not reference.retired and reference.quote is not None
+        if usable and _states(at, reference):
+            yield reference
+
+
+def _states(at: _At, reference: Reference) -> bool:
+    quote = reference.quote or ""
+    if reference.kind is Compares.MARKET:
+        return quote == at.pair.quote
+    return (
+        reference.kind is Compares.EXCHANGE_RATE and quote not in FIAT and at.catalog.graph.at_par(quote, at.pair.quote)
+    )
+
+
+def _reference(at: _At, reference: Reference) -> dict[str, Any]:
+    against = "market" if reference.kind is Compares.MARKET else "redemption"
+    return {
+        "name": reference.name,
+        "kind": "reference",
+        "against": against,
+        "group": reference.provider,
+        "chain": at.configured(at.chain),
+        "max_age_s": _RATE_AGE_S,
+        **reader(reference),
+    }
+
+
+def _via_feed(at: _At, provider: str) -> dict[str, Any]:
+    """A provider's exchange rate as the redemption rate of a chain that has no contract for it."""
+    usable = [r for r in _of_pair(at, provider) if r.kind is Compares.EXCHANGE_RATE]
+    if not usable:
+        raise _Unknown(f"{provider} has no exchange rate of {at.pair} on {at.chain} in the catalogue")
+    return {**_reference(at, usable[0]), "kind": VIA_FEED}

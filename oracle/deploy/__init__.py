@@ -1,0 +1,1 @@
+"""Contracts at addresses known before, verified, and the file that says what was made."""

@@ -1,0 +1,159 @@
+"""What a store is made with, in the contracts' own terms: as a section of the config says it, and as a table to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from feeds.chains.abi import address, checksummed
+from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassLimits:
+    """How far and how often the prices of a class may move.
+
+    Attributes:
+        min_gap_s: for which prices stay within a step of where a gap opened, and a better status waits.
+        step_bps: a price further away waits, unless step_threshold signed it.
+        step_wait_s: until it has stood for so long.
+    """
+
+    min_gap_s: int = 1
+    step_bps: int = 1_000
+    step_wait_s: int = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """An OperatorRegistry over the store, see RegistrySection. ``longest_s``: what unbonding must cover besides a dispute."""
+
+    token: bytes
+    treasury: bytes
+    longest_s: int
+    dispute_s: int
+    unbonding_s: int
+    arbiter: bytes | None = None
+    curator: bytes | None = None
+    slasher: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Who may sign, how many must, how old a batch may be, and how far and how often a price may move.
+
+    Attributes:
+        step_threshold: weight with which a price may move by any step; 0: half of what is missing to all, rounded up.
+        guardian: may pause; None for the owner alone.
+        rotation_delay_s: from a change of signers to the moment from which it counts.
+        overlap_s: for which the signers before are still taken then.
+        classes: what a feed can be bound to.
+        class_of: class of a feed by its number; feeds that are not named are in the first.
+        owner: to whom the ownership is offered; None: the deploying key keeps it.
+        set_owner: may replace signers in time and remove some at once; None for the owner alone.
+        registry: an OperatorRegistry over the store.
+    """
+
+    signers: tuple[bytes, ...]
+    weights: tuple[int, ...]
+    threshold: int
+    max_push_age_s: int
+    step_threshold: int = 0
+    guardian: bytes | None = None
+    rotation_delay_s: int = 0
+    overlap_s: int = 0
+    classes: tuple[ClassLimits, ...] = (ClassLimits(),)
+    class_of: Mapping[str, int] = field(default_factory=dict)
+    owner: bytes | None = None
+    set_owner: bytes | None = None
+    registry: RegistrySettings | None = None
+
+    @property
+    def strong(self) -> int:
+        """The weight with which a price may move by any step."""
+        return self.step_threshold or self.threshold + (sum(self.weights) - self.threshold + 1) // 2
+
+
+def settings_of(section: StoreSection) -> StoreSettings:
+    """The settings that a section of the config says."""
+    return StoreSettings(
+        signers=tuple(address(s) for s in section.signers),
+        weights=section.all_weights,
+        threshold=section.threshold,
+        max_push_age_s=section.max_push_age_s,
+        step_threshold=section.step_threshold,
+        guardian=_bytes(section.guardian),
+        rotation_delay_s=section.rotation_delay_s,
+        overlap_s=section.overlap_s,
+        classes=tuple(_limits(c) for c in section.classes),
+        class_of={feed: i for i, c in enumerate(section.classes) for feed in c.feeds},
+        owner=_bytes(section.owner),
+        set_owner=_bytes(section.set_owner),
+        registry=_registry(section, section.registry) if section.registry is not None else None,
+    )
+
+
+def _limits(section: LimitsSection) -> ClassLimits:
+    return ClassLimits(min_gap_s=section.min_gap_s, step_bps=section.step_bps, step_wait_s=section.step_wait_s)
+
+
+def _registry(store: StoreSection, section: RegistrySection) -> RegistrySettings:
+    return RegistrySettings(
+        token=address(section.token),
+        treasury=address(section.treasury),
+        longest_s=store.longest_s,
+        dispute_s=section.dispute_s,
+        unbonding_s=section.unbonding_s or store.longest_s + section.dispute_s,
+        arbiter=_bytes(section.arbiter),
+        curator=_bytes(section.curator),
+        slasher=_bytes(section.slasher),
+    )
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else address(text)
+
+
+FIXED = ("max_push_age_s", "rotation_delay_s", "overlap_s", "classes")
+"""Of a store that is made, nobody can change these."""
+MOVING = {
+    "signers": "setSigners",
+    "weights": "setSigners",
+    "threshold": "setSigners",
+    "step_threshold": "setSigners",
+    "guardian": "setGuardian",
+}
+"""These its owner can, by this call; the store's address stays the one that it was made with."""
+
+
+def table_of(settings: StoreSettings) -> dict[str, Any]:
+    """What the store's constructor got, in the words of [stores.NAME]: whole numbers, texts, lists, tables."""
+    return {
+        "signers": [checksummed(s) for s in settings.signers],
+        "weights": list(settings.weights),
+        "threshold": settings.threshold,
+        "step_threshold": settings.strong,
+        "guardian": "" if settings.guardian is None else checksummed(settings.guardian),
+        "max_push_age_s": settings.max_push_age_s,
+        "rotation_delay_s": settings.rotation_delay_s,
+        "overlap_s": settings.overlap_s,
+        "classes": [
+            {"min_gap_s": c.min_gap_s, "step_bps": c.step_bps, "step_wait_s": c.step_wait_s} for c in settings.classes
+        ],
+    }
+
+
+def differences(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """The keys in which two such tables differ, each with both values: ``overlap_s: 600 -> 60``."""
+    return [
+        f"{key}: {_shown(held.get(key))} -> {_shown(wanted[key])}" for key in wanted if held.get(key) != wanted[key]
+    ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown(v) for v in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k} {_shown(v)}" for k, v in value.items()) + "}"
+    return "none" if value in (None, "") else str(value)

@@ -1,0 +1,1 @@
+"""Judge: the market price against what the protocol owes."""

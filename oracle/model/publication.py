@@ -1,0 +1,124 @@
+"""What is published, and what became of it: records, status changes, explanations, pushes. Frozen, as in types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from feeds.units import Bps, Wad
+from oracle.model.spec import FeedSpec, Mode
+from oracle.model.status import Reason, Status
+from oracle.model.types import Published, Report, Result
+from oracle.report.compose import follow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is published of one feed and round: the agreed report, the price in the feed's mode, and the times.
+
+    ``final``: False for a live indication, which is neither stored nor signed. ``price_wad`` 0: no price in this mode.
+    ``observed_at_ms``: the oldest input used, in a record of kept prices that of these. ``signed_at_ms``: None where no
+    operator has a key. ``ramp_ppm``: how much of the market is in ``redemption_unless_depeg``, in millionths.
+    """
+
+    feed: str
+    mode: Mode
+    report: Report
+    price_wad: Wad
+    deviation_bps: Bps | None
+    reasons: tuple[Reason, ...]
+    observed_at_ms: int
+    computed_at_ms: int
+    signed_at_ms: int | None
+    operators: tuple[str, ...] = ()
+    legs: tuple[str, ...] = ()
+    final: bool = True
+    ramp_ppm: int = 0
+
+
+def followed(before: Published | None, record: Record | None, round_time_s: int) -> Published | None:
+    """What is published of a feed after a round that brought this record, or none."""
+    return follow(before, record.report if record else None, round_time_s, record.ramp_ppm if record else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnChain:
+    """What a target's store holds of one feed, with the price in its mode (a cross: product) and why it was sent.
+
+    ``landed_at_ms``, ``tx_hash``: None where somebody else pushed it. ``late_at_s``: from then on the store should hold a
+    newer round; of a cross, as soon as one leg is late.
+    """
+
+    target: str
+    round_time_s: int
+    price_wad: Wad
+    landed_at_ms: int | None
+    tx_hash: str | None
+    why: str = ""
+    late_at_s: int = 1 << 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Everything behind one record: each operator's round (or abstention) and the values that it signed.
+
+    ``specs``: what decided the feed at that time, by operator, where it is known.
+    """
+
+    record: Record | None
+    rounds: tuple[tuple[str, Result], ...]
+    values: tuple[tuple[str, Report], ...]
+    legs: tuple[str, ...] = ()
+    specs: Mapping[str, FeedSpec] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A change of a feed's published status."""
+
+    feed: str
+    at_ms: int
+    before: Status
+    after: Status
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRow:
+    """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired. Signers: hex addresses.
+
+    ``why``: the reason of each item, as text. ``final``: 1 once nothing can change its outcome any more. ``taken``: 1 once a
+    node took it: it may wait there, whatever became of it here.
+    """
+
+    id: int
+    target: str
+    chain_id: int
+    round_s: int
+    items: bytes
+    nonce: int
+    tx_hash: str
+    raw: bytes
+    state: str
+    made_ms: int
+    landed_ms: int | None = None
+    block: int | None = None
+    block_hash: str | None = None
+    gas_used: int | None = None
+    note: str | None = None
+    signers: str = ""
+    why: str = ""
+    final: int = 0
+    taken: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotPushed:
+    """A batch that was due and not sent: what the chain, the ceiling or the signers said."""
+
+    at_ms: int
+    target: str
+    round_s: int
+    items: bytes
+    why: str
+    error: str

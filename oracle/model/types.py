@@ -1,0 +1,351 @@
+"""The frozen records of a round: what goes in, what is remembered, what comes out. Integers only; the unit is in the name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from feeds.record import record
+from feeds.types import Kind, Outcome, Pair
+from feeds.units import Bps, Wad
+from oracle.model.status import Reason, Status, Why
+
+RULES_VERSION = 6
+"""Raised whenever the same inputs would no longer give the same bytes."""
+
+
+_NONE_BPS = Bps(0)
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One price on its way into a method: a source's, or a group's once its sources are merged.
+
+    ``weight``: the depth at 1 % in base units, until a method weighs in its own way. ``rank``: place in the config, the
+    first is preferred. ``volume_wad``: base units, 0 unknown. ``own_bps``: half of the source's own bid to ask, or of a
+    pool's slippage both ways, rounded up; None: unknown. ``recent_wad``: mean of its own recent prices, 0 unknown.
+    """
+
+    source: str
+    group: str
+    price_wad: Wad
+    weight: int
+    at_ms: int
+    rank: int = 0
+    volume_wad: int = 0
+    own_bps: int | None = None
+    recent_wad: int = 0
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """A source that counted: its price after conversion and averaging, the share of its group, its age."""
+
+    source: str
+    group: str
+    price_wad: Wad
+    weight_bps: Bps
+    age_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A source that did not count, and why."""
+
+    source: str
+    code: str
+    text: str
+    price_wad: Wad | None = None
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """One price out of many, with everything that went into it. ``as_of_ms`` is the oldest input used.
+
+    ``point_wad`` is the price of this round alone; it differs from ``price_wad`` where the method averages over time.
+    ``spread_bps`` is the confidence that is published; ``disagree_bps`` of it is the largest distance of a group from the
+    point, which is what ``max_spread_bps`` limits.
+    """
+
+    pair: Pair
+    kind: Kind
+    price_wad: Wad
+    point_wad: Wad
+    spread_bps: Bps
+    as_of_ms: int
+    used: tuple[Used, ...]
+    rejected: tuple[Rejected, ...]
+    disagree_bps: Bps = _NONE_BPS
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A price kept for averaging. ``at_ms`` is when it was observed; ``block`` where it was read on a chain."""
+
+    at_ms: int
+    price_wad: Wad
+    block: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A quote or trade kept for DIA's methods: where, when, at what price, how many base units."""
+
+    market: str
+    at_ms: int
+    price_wad: Wad
+    volume_wad: int
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What a method over time remembers: bounded in size, and enough to go on after a restart with the same value.
+
+    ``samples``: point prices, ascending. ``total`` and ``weight``: running sums over the spans between them, or an
+    exponential average and its weight; what they hold is the method's own. ``trades``: quotes of DIA's methods.
+    ``made_by``: the method and the limits that the sums are of; others start anew.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    total: int = 0
+    weight: int = 0
+    trades: tuple[Trade, ...] = ()
+    made_by: str = ""
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """For how long the evidence has said that a feed is worse than its status, a leaky bucket (:mod:`oracle.judge.suspicion`).
+
+    ``seen_ms``: of rounds that said so. ``blind_ms``: of rounds without evidence that count beside them. ``rounds``: how
+    many said so since it was last empty.
+    """
+
+    seen_ms: int = 0
+    blind_ms: int = 0
+    rounds: int = 0
+
+    @property
+    def total_ms(self) -> int:
+        """All that counts."""
+        return self.seen_ms + self.blind_ms
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeState:
+    """The status, since when, the last round's time, and what leads to another one.
+
+    ``watch`` and ``depeg``: suspicion of these levels. ``leaving_ms``: for how long priced rounds have been below the status
+    (in a halt: priced at all); None while they are not.
+    """
+
+    status: Status = Status.OK
+    since_ms: int = 0
+    at_ms: int = 0
+    watch: Suspicion = Suspicion()
+    depeg: Suspicion = Suspicion()
+    leaving_ms: int | None = None
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateState:
+    """The redemption rate last read, when it last changed, its last fall, and one snapshot (time, rate) a day."""
+
+    rate_wad: Wad
+    changed_at_ms: int
+    fell_at_ms: int | None = None
+    fell_ppb: int = 0
+    read_at_ms: int = 0
+    source: str = ""
+    snapshots: tuple[tuple[int, Wad], ...] = ()
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """Since when a source has said this price, and what the others did meanwhile.
+
+    ``apart_bps``: how far they lay from it when their watch began, None while there are none. ``away``: whether they had left
+    it in the newest round; ``away_ms``: for how long they had, in all.
+    """
+
+    source: str
+    price_wad: Wad
+    since_ms: int
+    apart_bps: int | None = None
+    away: bool = False
+    away_ms: int = 0
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the judge's rules remember, bounded in size. Times are Unix ms.
+
+    ``at_ms``: the newest round with a price; ``deviation_bps``: what it said, None where it had no two prices.
+    ``deviations``: (time, bps), thinned. ``drift_low`` and ``drift_high``: one-sided sums in bps milliseconds.
+    ``normal_mbps``: the learned normal level in thousandths of a bps; ``learn_rest_ms``: time too short to count yet.
+    ``depths``: (time, base units). ``supply_wad``: the supply that counts as known.
+    ``ramp_ppm``: how much of the market price is in ``redemption_unless_depeg``, in millionths.
+    """
+
+    at_ms: int = 0
+    deviation_bps: int | None = None
+    deviations: tuple[tuple[int, int], ...] = ()
+    drift_low: int = 0
+    drift_high: int = 0
+    normal_mbps: int | None = None
+    learn_rest_ms: int = 0
+    depths: tuple[tuple[int, int], ...] = ()
+    unchanged: tuple[Unchanged, ...] = ()
+    supply_wad: int | None = None
+    ramp_ppm: int = 0
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """All that the next round must remember: bounded in size, versioned, frozen."""
+
+    version: int = RULES_VERSION
+    pools: tuple[tuple[str, tuple[Sample, ...]], ...] = ()
+    window: Window = Window()
+    judge: JudgeState = JudgeState()
+    rate: RateState | None = None
+    memory: Memory = Memory()
+
+    @property
+    def history(self) -> tuple[Sample, ...]:
+        """Point prices kept for an average over time; none where the method does not look back."""
+        return self.window.samples
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the judge says about one round. Deviation is market from redemption, negative below.
+
+    ``widen_bps`` is added to the spread: the judge doubts the price. ``ramp_ppm``: see Memory.
+    """
+
+    market_wad: Wad
+    redemption_wad: Wad
+    deviation_bps: Bps | None
+    status: Status
+    reasons: tuple[Reason, ...]
+    widen_bps: int = 0
+    ramp_ppm: int = 0
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is signed, field for field the Solidity struct. 0 in a price means absent.
+
+    ``status_only``: the prices are those of an earlier round, nobody looked at them again; true of every halt.
+    """
+
+    market_wad: Wad
+    redemption_wad: Wad
+    spread_bps: Bps
+    status: Status
+    why: Why
+    round_time_s: int
+    market_age_s: int
+    redemption_age_h: int
+    status_only: bool = False
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What the operators last agreed on of a feed, the same for all of them: an input of the next round.
+
+    ``report``: the last one whose prices were looked at, with a lower redemption rate where one was published since.
+    ``status``: as last published. ``redemption_s``: round of the redemption rate. ``silent_since_s``: first round since then
+    that brought neither prices nor a halt. ``ramp_ppm``: see Memory.
+    """
+
+    report: Report
+    status: Status
+    redemption_s: int
+    silent_since_s: int | None = None
+    ramp_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """What a feed may know of another one in the same round.
+
+    ``suspects``: groups that were outliers there. ``groups``: how many stand behind its market price. ``suspected``: of one
+    that abstains (its report has no prices): the status that its evidence asks for, with its reasons.
+    """
+
+    feed: str
+    report: Report
+    market_as_of_ms: int
+    reasons: tuple[Reason, ...] = ()
+    slash_ppb: int = 0
+    suspects: tuple[str, ...] = ()
+    groups: int = 0
+    suspected: Status = Status.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A feed's round with all that went in and came out: replayable, explainable.
+
+    ``report`` is what the operator signs: in a halt the prices that were last published, not the round's own.
+    """
+
+    feed: str
+    round_time_s: int
+    rules_version: int
+    spec_hash: str
+    state_before: str
+    state_after: str
+    outcomes: tuple[Outcome, ...]
+    legs: tuple[Leg, ...]
+    market: Aggregate | None
+    redemption: Aggregate | None
+    verdict: Verdict
+    report: Report
+    published: Published | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abstained:
+    """A round without a price.
+
+    ``status``: the operator's own after it. ``reasons``: what its evidence says all the same, the worst first; ``suspected``:
+    the status that it asks for, OK where there is none. ``kept``: the status-only report that the operator signs: the
+    prices that were last published, with the status of now. None: abstention alone publishes nothing.
+    """
+
+    feed: str
+    round_time_s: int
+    rules_version: int
+    spec_hash: str
+    state_before: str
+    state_after: str
+    outcomes: tuple[Outcome, ...]
+    legs: tuple[Leg, ...]
+    why: Why
+    text: str
+    rejected: tuple[Rejected, ...]
+    status: Status
+    suspected: Status
+    reasons: tuple[Reason, ...]
+    kept: Report | None
+    published: Published | None = None
+
+
+Result: TypeAlias = Round | Abstained

@@ -1,0 +1,217 @@
+"""When to push, as one pure function: the operator's reasons to spend gas, less what the store would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from feeds.units import BPS, WAD
+from oracle.chain.store_rules import StoreLimits, acceptable, after, gap_s, keeps, waits
+from oracle.model.spec import FeedSpec
+from oracle.model.status import Status
+from oracle.model.types import Report
+
+_NEAR_BPS = 500
+_PERCENT = 100
+
+
+class Cause(IntEnum):
+    """Why a feed is pushed; the order is the urgency."""
+
+    WORSE = 0
+    FIRST = 1
+    STATUS = 2
+    DEVIATION = 3
+    PEG = 4
+    SPREAD = 5
+    HEARTBEAT = 6
+    EARLY = 7
+
+
+_ALWAYS = frozenset({Cause.WORSE, Cause.FIRST, Cause.STATUS, Cause.HEARTBEAT})
+_SEVERE = frozenset({Status.DEPEG, Status.HALT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReason:
+    """The cause for machines, a sentence with the numbers for people."""
+
+    cause: Cause
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushPolicy:
+    """What an operator spends gas for, beside each feed's own heartbeat and deviation.
+
+    Attributes:
+        spread_bps: a spread wider by this is due; 0 turns it off.
+        peg_bps: least change of a price's distance from its peg that is due, see ``_distance``; 0 turns it off.
+        peg_percent: and it must be this share of the distance that the store shows.
+        early_percent: a feed rides in a batch that is made anyway once it has come this far to any of its thresholds.
+        gas_per_day: of one feed in 24 h. Beyond it only a changed status, a first price and the heartbeat go.
+        offset_s: of a backup: how long something must have been due before it is pushed.
+    """
+
+    spread_bps: int = 100
+    peg_bps: int = 25
+    peg_percent: int = 50
+    early_percent: int = 50
+    gas_per_day: int = 0
+    offset_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One feed before the decision. ``due_for_s``: how long it has been due already; ``gas_spent``: in 24 h."""
+
+    spec: FeedSpec
+    stored: Report | None
+    fresh: Report
+    limits: StoreLimits
+    gas_spent: int = 0
+    due_for_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What goes now, by feed index, the most urgent first; what was due and does not go, with the reason.
+
+    ``urgent``: something turned to depeg or halt, so the batch must not wait for a calm one that is under way.
+    """
+
+    push: Mapping[int, PushReason] = field(default_factory=dict)
+    held: Mapping[int, str] = field(default_factory=dict)
+    due: Mapping[int, PushReason] = field(default_factory=dict)
+    urgent: bool = False
+
+
+def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_time_s: int) -> Decision:
+    """Decide over all feeds of a store.
+
+    Args:
+        candidates: by feed index, those with a report in the newest round.
+        policy: the operator's.
+        block_time_s: the time that a block made now would have: what the store will compare round_time with, or a
+            little less. The newest block's alone is too old on a chain that makes blocks on demand.
+    """
+    due_now: dict[int, PushReason] = {}
+    held: dict[int, str] = {}
+    for index, one in candidates.items():
+        reason = due(one.spec, one.stored, one.fresh, policy)
+        if reason is None:
+            continue
+        brings = _brings(one, reason, policy)
+        due_now[index] = brings or reason
+        why_not = _held(one, due_now[index], policy, block_time_s)
+        if brings is None and why_not is None:
+            why_not = waits(one.stored, one.fresh, one.limits)
+        if why_not is not None:
+            held[index] = why_not
+    go = {i: r for i, r in due_now.items() if i not in held}
+    if go:
+        for index, one in candidates.items():
+            rides = index not in due_now and early(one.spec, one.stored, one.fresh, policy)
+            if rides and _held(one, _RIDER, policy, block_time_s) is None:
+                go[index] = _RIDER
+    return Decision(
+        push=dict(sorted(go.items(), key=lambda item: (item[1].cause, item[0]))),
+        held=held,
+        due=due_now,
+        urgent=any(r.cause is Cause.WORSE and candidates[i].fresh.status in _SEVERE for i, r in go.items()),
+    )
+
+
+_RIDER = PushReason(cause=Cause.EARLY, text="goes along")
+
+
+def _brings(one: Candidate, reason: PushReason, policy: PushPolicy) -> PushReason | None:
+    """What a push of a due feed would bring, as the store would then show it or begin to wait; None for nothing."""
+    write = after(one.stored, one.fresh, one.limits)
+    if one.stored is None or write.begins:
+        return reason
+    shown = due(one.spec, one.stored, write.report, policy)
+    return reason if shown is not None and shown.cause is reason.cause else shown
+
+
+def _held(one: Candidate, reason: PushReason, policy: PushPolicy, block_time_s: int) -> str | None:
+    """Why a due feed does not go now; None if it goes."""
+    refused = acceptable(one.stored, one.fresh, block_time_s=block_time_s, limits=one.limits)
+    if refused is not None:
+        return refused
+    if policy.gas_per_day and one.gas_spent >= policy.gas_per_day and reason.cause not in _ALWAYS:
+        return f"{one.gas_spent} gas in 24 h, the budget is {policy.gas_per_day}"
+    if reason.cause is not Cause.EARLY and one.due_for_s < policy.offset_s:
+        return f"backup: due for {one.due_for_s} s, the primary has {policy.offset_s}"
+    return None
+
+
+def due(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPolicy | None = None) -> PushReason | None:
+    """The most urgent reason to push a feed now, None if there is none."""
+    policy = policy or PushPolicy()
+    if stored is None or not stored.round_time_s:
+        return PushReason(cause=Cause.FIRST, text="first")
+    if fresh.status is not stored.status:
+        cause = Cause.WORSE if fresh.status > stored.status else Cause.STATUS
+        return PushReason(cause=cause, text=f"status {stored.status.word} to {fresh.status.word}")
+    return next(_reasons(spec, stored, fresh, policy, _PERCENT), None)
+
+
+def early(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPolicy) -> bool:
+    """Whether a feed has come far enough to any of its thresholds to ride in a batch that is made anyway."""
+    if stored is None or not policy.early_percent or fresh.round_time_s <= stored.round_time_s:
+        return False
+    return next(_reasons(spec, stored, fresh, policy, policy.early_percent), None) is not None
+
+
+def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:
+    """Reasons at this share of the thresholds, the most urgent first. Kept prices are none, but for a lower rate."""
+    for name, new, old in _prices(stored, fresh):
+        if old and abs(new - old) * BPS * _PERCENT >= old * spec.push_bps * percent:
+            yield PushReason(cause=Cause.DEVIATION, text=f"{name} moved {abs(new - old) * BPS // old} bps")
+    if not keeps(fresh):
+        if policy.peg_bps:
+            yield from _peg(stored, fresh, policy, percent)
+        wider = fresh.spread_bps - stored.spread_bps
+        if policy.spread_bps and wider * _PERCENT >= policy.spread_bps * percent:
+            yield PushReason(cause=Cause.SPREAD, text=f"spread widened by {wider} bps to {fresh.spread_bps}")
+    if gap_s(stored, fresh) * _PERCENT >= spec.heartbeat_s * percent:
+        yield PushReason(cause=Cause.HEARTBEAT, text="heartbeat")
+
+
+def _prices(stored: Report, fresh: Report) -> tuple[tuple[str, int, int], ...]:
+    """Prices that the store may take, with its own."""
+    rate = ("redemption", fresh.redemption_wad, stored.redemption_wad)
+    if keeps(fresh):
+        return (rate,) if fresh.redemption_wad < stored.redemption_wad else ()
+    return (("market", fresh.market_wad, stored.market_wad), rate)
+
+
+def _peg(stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:
+    was, now = _distance(stored), _distance(fresh)
+    if was is None or now is None:
+        return
+    change = abs(now - was)
+    enough = change * _PERCENT >= policy.peg_bps * percent and change * _PERCENT * _PERCENT >= (
+        abs(was) * policy.peg_percent * percent
+    )
+    if enough and change:
+        yield PushReason(cause=Cause.PEG, text=f"{was} to {now} bps from the peg")
+
+
+def _distance(report: Report) -> int | None:
+    """How far the market lies from its peg, in bps, towards zero; negative below; None where it has no peg.
+
+    The peg is the redemption rate where there is one, else 1. A price more than 5 % away has no peg to speak of: there
+    the plain deviation decides. Near it a small move is a large change of the discount, which is what lenders watch.
+    Idea of measuring against a reference: API3's airseeker (deviationReference).
+    """
+    peg = report.redemption_wad or WAD
+    if not report.market_wad:
+        return None
+    away = report.market_wad - peg
+    bps = abs(away) * BPS // peg
+    if bps > _NEAR_BPS:
+        return None
+    return bps if away >= 0 else -bps

@@ -1,0 +1,41 @@
+"""What a push has to do without, learnt from what became of those before it: items, spare gas, room for the base fee."""
+
+from __future__ import annotations
+
+from oracle.chain.fees import BatchTooBig
+from oracle.chain.node_refusals import Sent
+from oracle.chain.transaction import FeeMood
+
+
+class Lessons:
+    """Of one target; forgotten with the process.
+
+    Attributes:
+        most_items: that the next batch may have; None for any number.
+        lean: see FeeMood.
+        tight: see FeeMood.
+    """
+
+    def __init__(self) -> None:
+        self.most_items: int | None = None
+        self.lean = self.tight = False
+
+    def too_big(self, items: int, error: BatchTooBig) -> None:
+        """A batch of so many items was too big for one transaction."""
+        fitting = items * error.most * 9 // (error.gas * 10) if error.gas else items // 2
+        self.most_items = max(1, min(fitting, items - 1))
+
+    def refused(self, items: int, why: Sent) -> None:
+        """No node will ever take a batch of so many items; none: pokes or an arming, which nothing makes smaller."""
+        if items and (why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self.lean)):
+            self.most_items = max(1, items // 2)
+        self.lean |= why is Sent.FEE_CAP
+        self.tight |= why in (Sent.TOO_MUCH_GAS, Sent.FEE_CAP)
+
+    def landed(self) -> None:
+        """One fitted: twice as many are tried."""
+        self.most_items = 2 * self.most_items if self.most_items else None
+
+    def mood(self, *, urgent: bool, dear: bool) -> FeeMood:
+        """For the next push's fees."""
+        return FeeMood(urgent=urgent, dear=dear, lean=self.lean, tight=self.tight)

@@ -1,0 +1,1 @@
+"""Compose: the signed record and its bytes."""

@@ -1,0 +1,174 @@
+"""The live lane: the same combine and judge on the newest words, a few milliseconds after a tick. Never final.
+
+An indication is in memory only: not stored, not signed, not pushed. It does not advance any state.
+
+Its times. ``computed_at_ms`` is when it was made, and its round the second of that; its ages are the ages of then, also those of
+a product whose legs were computed before. ``observed_at_ms`` is the oldest word in it, that of its legs included. So it never
+goes back while the same sources speak and none takes its own word back (a reorganised chain does); it goes back when a source
+joins that spoke earlier than all the others. An older word makes an older price: that is said, and not hidden behind the time
+of the last one. What tells the order of indications is ``computed_at_ms``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from feeds.types import Outcome
+from feeds.units import MS, deviation_bps_away
+from oracle.model.publication import Record
+from oracle.model.spec import FeedSpec
+from oracle.model.status import Abstain, Reason
+from oracle.model.types import FeedState, Leg, Published, Report
+from oracle.report.compose import MAX_U8, MAX_U16, age_up, cross, price_of
+from oracle.round.step import Judged, as_leg, evaluate
+
+Observe = Callable[[str, int], Sequence[Outcome]]
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A feed's newest indication as others may use it.
+
+    ``leg``: its own prices, for feeds that convert by it. ``report``: what it shows; while it is halted, what was published.
+    ``market_as_of_ms`` and ``observed_at_ms``: the oldest word in that. ``changed_at_ms``: of its own rate, None without one.
+    """
+
+    leg: Leg
+    report: Report
+    market_as_of_ms: int
+    observed_at_ms: int
+    changed_at_ms: int | None
+
+    def report_at(self, now_ms: int) -> Report:
+        """Its report with the ages of a later moment."""
+        report = self.report
+        if report.market_wad:
+            report = replace(report, market_age_s=age_up(now_ms, self.market_as_of_ms, MS, MAX_U16))
+        if self.changed_at_ms is not None:
+            report = replace(report, redemption_age_h=age_up(now_ms, self.changed_at_ms, _HOUR_MS, MAX_U8))
+        return replace(report, round_time_s=now_ms // MS)
+
+
+class Live:
+    """Indications of all feeds.
+
+    Args:
+        specs: all feeds with all their sources, legs before what needs them.
+        states: a feed's state as of its last final round.
+        observe: outcomes of a feed at a moment.
+        published: what the operators last agreed on of a feed: a halted one shows that, also here.
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, FeedSpec],
+        states: Callable[[str], FeedState],
+        observe: Observe,
+        published: Callable[[str], Published | None] = lambda _: None,
+    ) -> None:
+        self._specs = specs
+        self._states = states
+        self._observe = observe
+        self._published = published
+        self._known: dict[str, _Known] = {}
+        self._now: dict[str, Record] = {}
+        self._needs = {feed: _needs(spec) for feed, spec in specs.items()}
+        self._dependents = _dependents(self._needs)
+
+    def get(self, feed: str) -> Record | None:
+        """The feed's newest indication; None while it abstains or before its first."""
+        return self._now.get(feed)
+
+    def refresh(self, dirty: Iterable[str], now_ms: int) -> tuple[Record, ...]:
+        """Compute the feeds that have news, and all that are computed from them; returns the new indications."""
+        wanted = set(dirty)
+        for feed in self._specs:
+            if feed in wanted:
+                wanted |= self._dependents[feed]
+        return tuple(r for f, s in self._specs.items() if f in wanted and (r := self._one(s, now_ms)) is not None)
+
+    def _one(self, spec: FeedSpec, now_ms: int) -> Record | None:
+        try:
+            record = self._cross(spec, now_ms) if spec.is_cross else self._own(spec, now_ms)
+        except Abstain:
+            self._now.pop(spec.feed, None)
+            self._known.pop(spec.feed, None)
+            return None
+        self._now[spec.feed] = record
+        return record
+
+    def _own(self, spec: FeedSpec, now_ms: int) -> Record:
+        legs = {feed: k.leg for feed in self._needs[spec.feed] if (k := self._fresh(feed, now_ms)) is not None}
+        given, published = self._observe(spec.feed, now_ms), self._published(spec.feed)
+        judged = evaluate(spec, self._states(spec.feed), given, legs, now_ms, published)
+        self._known[spec.feed] = known = _known(spec, judged, now_ms)
+        verdict = judged.verdict
+        return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, known.observed_at_ms, now_ms)
+
+    def _cross(self, spec: FeedSpec, now_ms: int) -> Record:
+        legs = [k for leg in spec.legs if (k := self._fresh(leg, now_ms)) is not None]
+        if len(legs) != len(spec.legs):
+            raise Abstain(f"{spec.feed} waits for its legs")
+        report = cross([k.report_at(now_ms) for k in legs])
+        reasons = tuple(r for k in legs for r in k.leg.reasons)
+        return _record(spec, report, reasons, 0, min(k.observed_at_ms for k in legs), now_ms)
+
+    def _fresh(self, feed: str, now_ms: int) -> _Known | None:
+        """A feed's newest indication while its words are not too old for the feed itself."""
+        known = self._known.get(feed)
+        if known is None or now_ms - known.leg.market_as_of_ms > self._specs[feed].max_age_ms:
+            return None
+        return known
+
+
+def _known(spec: FeedSpec, judged: Judged, now_ms: int) -> _Known:
+    """What others may use. Kept prices are as old as they say themselves, whatever was read since."""
+    leg, rate = as_leg(spec, judged, judged.state.rate, now_ms), judged.state.rate
+    report, as_of_ms, observed_at_ms = judged.report, leg.market_as_of_ms, _oldest(judged, now_ms)
+    if report.status_only:
+        as_of_ms = observed_at_ms = (report.round_time_s - report.market_age_s) * MS
+    own = rate if spec.share_of is None and not report.status_only else None
+    return _Known(
+        leg=leg,
+        report=report,
+        market_as_of_ms=as_of_ms,
+        observed_at_ms=observed_at_ms,
+        changed_at_ms=own.changed_at_ms if own else None,
+    )
+
+
+def _oldest(judged: Judged, now_ms: int) -> int:
+    """The oldest word behind a price; of a feed without a market, the reading of its rate."""
+    told = judged.market or judged.redemption
+    return min(told.as_of_ms, now_ms) if told else now_ms
+
+
+def _record(
+    spec: FeedSpec, report: Report, reasons: tuple[Reason, ...], ramp_ppm: int, observed_at_ms: int, now_ms: int
+) -> Record:
+    both = report.market_wad and report.redemption_wad
+    return Record(
+        feed=spec.feed,
+        mode=spec.mode,
+        report=report,
+        price_wad=price_of(report, spec.mode, ramp_ppm),
+        deviation_bps=deviation_bps_away(report.market_wad, report.redemption_wad) if both else None,
+        reasons=reasons,
+        observed_at_ms=observed_at_ms,
+        computed_at_ms=now_ms,
+        signed_at_ms=None,
+        legs=spec.legs,
+        final=False,
+    )
+
+
+def _needs(spec: FeedSpec) -> frozenset[str]:
+    """The feeds that this one is computed from or converts by."""
+    needs = {s.convert for s in spec.sources if s.convert} | set(spec.legs)
+    return frozenset(needs | {spec.share_of} if spec.share_of else needs)
+
+
+def _dependents(needs: Mapping[str, frozenset[str]]) -> dict[str, set[str]]:
+    return {feed: {other for other, own in needs.items() if feed in own} for feed in needs}

@@ -1,0 +1,45 @@
+"""The sources while the process runs: asked anew when our time was set, for what came before bears times that are not true."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from feeds.ingest import Watch
+from feeds.observe import Observer
+from oracle.runtime.supervise import Supervisor
+
+
+class Listening:
+    """Keeps an observer filled.
+
+    Args:
+        observer: what every source said last.
+        build: makes the streams and readers that fill it.
+    """
+
+    def __init__(self, observer: Observer, build: Callable[[], Watch]) -> None:
+        self.watch: Watch | None = None
+        self._observer, self._build = observer, build
+        self._again = asyncio.Event()
+
+    def anew(self) -> None:
+        """Forget everything, and ask all sources again."""
+        self._again.set()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            self._again.clear()
+            self.watch = self._build()
+            tasks = asyncio.create_task(Supervisor(self.watch.tasks()).run())
+            again = asyncio.create_task(self._again.wait())
+            try:
+                await asyncio.wait({tasks, again}, return_when=asyncio.FIRST_COMPLETED)
+                if tasks.done():
+                    tasks.result()
+            finally:
+                for task in (tasks, again):
+                    task.cancel()
+                await asyncio.gather(tasks, again, return_exceptions=True)
+            self._observer.forget()

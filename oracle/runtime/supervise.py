@@ -1,0 +1,65 @@
+"""Tasks that must not die quietly: started by name, watched, restarted with a growing pause, counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+
+import structlog
+
+from oracle.runtime.schedule import Fatal
+
+_log = structlog.get_logger("oracle.runtime.supervise")
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+
+class Supervisor:
+    """Keeps endless tasks alive until it is cancelled, or until one of them ends with a fault that is fatal.
+
+    Args:
+        tasks: what to run, by name; each call starts it anew.
+        sleep: waits some seconds.
+    """
+
+    def __init__(
+        self,
+        tasks: Mapping[str, Callable[[], Coroutine[None, None, None]]],
+        *,
+        sleep: Callable[[float], Coroutine[None, None, None]] = asyncio.sleep,
+    ) -> None:
+        self._tasks = dict(tasks)
+        self._sleep = sleep
+        self.deaths: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Run everything until cancelled.
+
+        Raises:
+            Fatal: what a task ended with.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, start in self._tasks.items():
+                    group.create_task(self._keep(name, start), name=name)
+        except* Fatal as e:
+            fatal = e.exceptions[0]
+        else:
+            return
+        raise fatal
+
+    async def _keep(self, name: str, start: Callable[[], Coroutine[None, None, None]]) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                await start()
+            except (asyncio.CancelledError, Fatal):
+                raise
+            except Exception:  # noqa: BLE001 - the one place where any bug is caught: logged whole, counted, restarted
+                _log.exception("a task died; it is started again", task=name, in_s=pause_s)
+            else:
+                _log.error("a task that should never end ended; it is started again", task=name, in_s=pause_s)
+            self.deaths[name] += 1
+            await self._sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

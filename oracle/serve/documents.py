@@ -1,0 +1,249 @@
+"""Records to the JSON documents of the endpoint. Pure: no clock, no I/O. Prices are exact decimal text, times Unix ms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from feeds.units import MS, Wad, div_up, wad_text
+from oracle.combine.error_budget import ErrorBudget
+from oracle.combine.methods.twap import mean_since, spans, twap_geometric
+from oracle.model.publication import OnChain, Record, Transition
+from oracle.model.spec import FeedSpec
+from oracle.model.status import Reason, Status, Why
+from oracle.model.types import Sample
+
+PRICE_DECIMALS = 18
+_PHASE_ONE = 1 << 64
+_ID_BYTES = 32
+Document: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abstaining:
+    """A feed has no price at the moment: why, and the time of the first round of this run without one."""
+
+    why: Why
+    text: str
+    since_ms: int
+
+
+def price_text(wad: int | None) -> str | None:
+    """Exact decimal text with 18 digits after the point; None where there is no price (0 on chain)."""
+    return wad_text(wad) if wad else None
+
+
+def price_document(
+    spec: FeedSpec,
+    record: Record,
+    *,
+    onchain: Sequence[OnChain],
+    absent: Sequence[str] = (),
+    abstaining: Abstaining | None,
+    now_ms: int,
+) -> Document:
+    """A feed's price. While the feed abstains: its last record as it was, and beside it why and how old it is.
+
+    Args:
+        spec: what decides the feed.
+        record: its last record, or its indication.
+        onchain: what the stores hold.
+        absent: targets whose store is to hold it and is not known to.
+        abstaining: why there is no newer record.
+        now_ms: the clock, Unix ms.
+    """
+    return {
+        "feed": spec.feed,
+        "base": spec.pair.base,
+        "quote": spec.pair.quote,
+        **_published(record),
+        "mode": record.mode.value,
+        "price_decimals": PRICE_DECIMALS,
+        "reasons": reasons_document(record.reasons),
+        "heartbeat_s": spec.heartbeat_s,
+        "final": record.final,
+        "operators": list(record.operators),
+        "legs": list(record.legs),
+        "onchain": [_onchain_document(o, now_ms) for o in onchain],
+        "onchain_missing": list(absent),
+        "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
+    }
+
+
+def history_document(record: Record) -> Document:
+    """One round of a feed's history: the record without what is the same in all of them."""
+    return {**_published(record), "reasons": [r.code.name for r in record.reasons]}
+
+
+def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document:
+    """What decides a feed: its sources, method, limits, bands and rules; and what a product of others can claim."""
+    bands = spec.bands
+    return {
+        "feed": spec.feed,
+        "feed_id": hex_text(spec.feed.encode("ascii").ljust(_ID_BYTES, b"\0")),
+        "base": spec.pair.base,
+        "quote": spec.pair.quote,
+        "path": feed_path(spec.feed),
+        "mode": spec.mode.value,
+        "method": spec.method,
+        "outliers": spec.outliers,
+        "window_ms": spec.window_ms,
+        "min_groups": spec.min_groups,
+        "accept_single_group": spec.accept_single_group,
+        "max_age_ms": spec.max_age_ms,
+        "max_spread_bps": spec.max_spread_bps,
+        "heartbeat_s": spec.heartbeat_s,
+        "push_bps": spec.push_bps,
+        "halt_after_ms": spec.halt_after_ms,
+        "has_market": spec.has_market,
+        "has_redemption": spec.has_redemption,
+        "share_of": spec.share_of,
+        "legs": list(spec.legs),
+        "bands": {name: getattr(bands, name) for name in type(bands).__slots__},
+        "rules": {
+            name: price_text(Wad(value)) if name == "snapshot_wad" else value
+            for name in type(spec.rules).__slots__
+            for value in (getattr(spec.rules, name),)
+        },
+        "budget": None
+        if budget is None
+        else {
+            "push_bps": budget.push_bps,
+            "spread_bps": budget.spread_bps,
+            "total_bps": budget.total_bps,
+            "age_ms": budget.age_ms,
+            "stale_s": budget.stale_s,
+        },
+        "sources": [
+            {
+                "name": s.name,
+                "pair": str(s.pair),
+                "kind": s.kind.value,
+                "group": s.group,
+                "max_age_ms": s.max_age_ms,
+                "average_ms": s.average_ms,
+                "convert": s.convert,
+            }
+            for s in spec.sources
+        ],
+    }
+
+
+def looked_at(record: Record) -> bool:
+    """Whether somebody looked at its prices in that round; else they are those of an earlier one, and count for nothing."""
+    return not record.report.status_only and record.report.status is not Status.HALT
+
+
+def twap_document(
+    spec: FeedSpec, records: Sequence[Record], *, of: str, since_ms: int, until_ms: int
+) -> Document | None:
+    """Both time-weighted means of a window; None where this price stood at no moment of it.
+
+    A price stands until the next round, but never longer than the feed's max_age_ms; the one that stood when the window began
+    counts from there. Rounds that repeat an old price count for nothing.
+
+    Args:
+        spec: the feed.
+        records: ascending: those of the window, before them the newest one from before it.
+        of: price, market or redemption.
+        since_ms: where the window begins.
+        until_ms: where it ends.
+    """
+    kept = [r for r in records if looked_at(r)]
+    samples = [Sample(at_ms=r.report.round_time_s * MS, price_wad=p) for r in kept if (p := _part(r, of))]
+    gap_ms = spec.max_age_ms
+    stood = [ms for _, ms in spans(samples, since_ms, until_ms, gap_ms)]
+    if not stood:
+        return None
+    return {
+        "feed": spec.feed,
+        "of": of,
+        "since_ms": since_ms,
+        "until_ms": until_ms,
+        "rounds": len(stood),
+        "covered_ms": sum(stood),
+        "max_gap_ms": gap_ms,
+        "arithmetic": price_text(mean_since(samples, since_ms, until_ms, gap_ms)[0]),
+        "geometric": price_text(twap_geometric(samples, until_ms, gap_ms, since_ms)),
+    }
+
+
+def transition_document(change: Transition) -> Document:
+    """A change of a feed's status."""
+    return {
+        "feed": change.feed,
+        "at_ms": change.at_ms,
+        "before": change.before.word,
+        "after": change.after.word,
+        "reasons": reasons_document(change.reasons),
+    }
+
+
+def reasons_document(reasons: Sequence[Reason]) -> list[Document]:
+    """Reasons: a code for machines and a sentence for people."""
+    return [{"code": r.code.name, "text": r.text} for r in reasons]
+
+
+def feed_path(feed: str) -> str:
+    """A feed's place on the endpoint; # and other odd characters are percent-encoded."""
+    return "/v1/prices/" + "/".join(quote(part, safe="") for part in feed.split("/"))
+
+
+def hex_text(raw: bytes) -> str:
+    """Bytes as 0x and lower-case digits."""
+    return "0x" + raw.hex()
+
+
+def _part(record: Record, of: str) -> Wad:
+    parts = {"price": record.price_wad, "market": record.report.market_wad, "redemption": record.report.redemption_wad}
+    return parts[of]
+
+
+def _published(record: Record) -> Document:
+    report = record.report
+    return {
+        "round": report.round_time_s,
+        "price": price_text(record.price_wad),
+        "market": price_text(report.market_wad),
+        "redemption": price_text(report.redemption_wad),
+        "deviation_bps": record.deviation_bps,
+        "spread_bps": report.spread_bps,
+        "status": report.status.word,
+        "status_only": report.status_only,
+        "market_age_s": report.market_age_s,
+        "redemption_age_h": report.redemption_age_h,
+        "observed_at_ms": record.observed_at_ms,
+        "computed_at_ms": record.computed_at_ms,
+        "signed_at_ms": record.signed_at_ms,
+    }
+
+
+def is_late(seen: OnChain, now_ms: int) -> bool:
+    """Whether the store should hold a newer round by now."""
+    return now_ms > seen.late_at_s * MS
+
+
+def _onchain_document(seen: OnChain, now_ms: int) -> Document:
+    return {
+        "target": seen.target,
+        "round": seen.round_time_s,
+        "round_id": str(_PHASE_ONE | seen.round_time_s),
+        "price": price_text(seen.price_wad),
+        "age_s": div_up(max(0, now_ms - seen.round_time_s * MS), MS),
+        "late_at_ms": seen.late_at_s * MS,
+        "late": is_late(seen, now_ms),
+        "landed_at_ms": seen.landed_at_ms,
+        "tx_hash": seen.tx_hash,
+        "why": seen.why,
+    }
+
+
+def _abstaining_document(abstaining: Abstaining, observed_at_ms: int, now_ms: int) -> Document:
+    return {
+        "code": abstaining.why.name,
+        "text": abstaining.text,
+        "since_ms": abstaining.since_ms,
+        "age_s": div_up(max(0, now_ms - observed_at_ms), MS),
+    }

@@ -1,0 +1,168 @@
+"""The documents behind a price: what every operator saw and signed, and the signed report itself. Pure, as documents."""
+
+from __future__ import annotations
+
+from eth_abi.abi import encode
+from eth_hash.auto import keccak
+
+from feeds.types import Failure, Outcome
+from oracle.combine.manipulation_cost import costs, price_cost
+from oracle.combine.methods.registry import METHODS
+from oracle.model.publication import Explanation
+from oracle.model.spec import FeedSpec
+from oracle.model.types import Abstained, Aggregate, Report, Result, Round
+from oracle.report.compose import decode_item
+from oracle.serve.documents import Document, hex_text, history_document, price_text, reasons_document
+from oracle.sign.messages import SignedBatch, split
+
+_PUSH = keccak(b"push(bytes,bytes)")[:4]
+
+
+def explain_document(feed: str, seen: Explanation) -> Document:
+    """Everything behind one record: each operator's round or abstention, and the values that it signed."""
+    record = seen.record
+    return {
+        "feed": feed,
+        "record": history_document(record) if record else None,
+        "operators": [
+            {"operator": name, **_result_document(result, seen.specs.get(name))} for name, result in seen.rounds
+        ],
+        "values": [{"operator": name, **report_document(report)} for name, report in seen.values],
+        "legs": list(seen.legs),
+    }
+
+
+def report_document(report: Report) -> Document:
+    """What is signed, field for field."""
+    return {
+        "round": report.round_time_s,
+        "market": price_text(report.market_wad),
+        "redemption": price_text(report.redemption_wad),
+        "spread_bps": report.spread_bps,
+        "status": report.status.word,
+        "why": report.why.name,
+        "market_age_s": report.market_age_s,
+        "redemption_age_h": report.redemption_age_h,
+        "status_only": report.status_only,
+    }
+
+
+def batch_document(feed: str, batch: SignedBatch) -> Document:
+    """The signed report of one feed: ready to be carried to its store, and readable."""
+    ((index, item),) = split(batch.items).items()
+    call = _PUSH + encode(["bytes", "bytes"], [batch.batch, batch.signatures])
+    return {
+        "feed": feed,
+        "chain_id": str(batch.domain.chain_id),
+        "store": hex_text(batch.domain.store),
+        "epoch": str(batch.epoch),
+        "index": index,
+        "item": report_document(decode_item(item, batch.round_time_s)[1]),
+        "batch": hex_text(batch.batch),
+        "signatures": hex_text(batch.signatures),
+        "signers": [
+            {"operator": name, "address": hex_text(address)}
+            for name, address in zip(batch.signers, batch.addresses, strict=True)
+        ],
+        "calldata": hex_text(call),
+    }
+
+
+def _result_document(result: Result, spec: FeedSpec | None) -> Document:
+    head: Document = {
+        "round": result.round_time_s,
+        "result": "abstained" if isinstance(result, Abstained) else "round",
+        "rules_version": result.rules_version,
+        "spec_hash": result.spec_hash,
+        "state_before": result.state_before,
+        "state_after": result.state_after,
+        "outcomes": [_outcome_document(o) for o in result.outcomes],
+        "legs": [{"feed": leg.feed, **report_document(leg.report)} for leg in result.legs],
+    }
+    if isinstance(result, Abstained):
+        return head | {
+            "code": result.why.name,
+            "text": result.text,
+            "status": result.status.word,
+            "reasons": reasons_document(result.reasons),
+            "rejected": _rejected(result),
+            "kept": report_document(result.kept) if result.kept else None,
+        }
+    return head | {
+        "market": _aggregate_document(result.market),
+        "redemption": _aggregate_document(result.redemption),
+        "deviation_bps": result.verdict.deviation_bps,
+        "status": result.verdict.status.word,
+        "reasons": reasons_document(result.verdict.reasons),
+        "report": report_document(result.report),
+        "cost": _costs(result, spec),
+    }
+
+
+def _costs(result: Round, spec: FeedSpec | None) -> list[Document]:
+    """What it would take to move this round's market price, and to bring the feed from where it is into depeg."""
+    if result.market is None or spec is None or not spec.sources:
+        return []
+    breakdown = METHODS[spec.method].breakdown_bps
+    found = [(c, False) for c in costs(result.market, result.outcomes, breakdown)]
+    deviation = result.verdict.deviation_bps
+    left = spec.bands.depeg_enter_bps - abs((deviation or 0) - spec.bands.normal_bps)
+    if deviation is not None and left > 0:
+        found.append((price_cost(result.market, result.outcomes, breakdown, left), True))
+    return [
+        {
+            "bps": c.bps,
+            "depeg": depeg,
+            "base": price_text(c.base_wad),
+            "groups": list(c.groups),
+            "unknown": list(c.unknown),
+        }
+        for c, depeg in found
+    ]
+
+
+def _aggregate_document(seen: Aggregate | None) -> Document | None:
+    if seen is None:
+        return None
+    return {
+        "price": price_text(seen.price_wad),
+        "point_price": price_text(seen.point_wad),
+        "spread_bps": seen.spread_bps,
+        "disagree_bps": seen.disagree_bps,
+        "as_of_ms": seen.as_of_ms,
+        "used": [
+            {
+                "source": u.source,
+                "group": u.group,
+                "price": price_text(u.price_wad),
+                "weight_bps": u.weight_bps,
+                "age_ms": u.age_ms,
+            }
+            for u in seen.used
+        ],
+        "rejected": _rejected(seen),
+    }
+
+
+def _rejected(seen: Aggregate | Abstained) -> list[Document]:
+    return [
+        {"source": r.source, "code": r.code, "text": r.text, "price": price_text(r.price_wad)} for r in seen.rejected
+    ]
+
+
+def _outcome_document(outcome: Outcome) -> Document:
+    base = {"source": outcome.source, "pair": str(outcome.pair)}
+    if isinstance(outcome, Failure):
+        return base | {"failed_at_ms": outcome.failed_at_ms, "code": outcome.error.code, "text": str(outcome.error)}
+    return base | {
+        "kind": outcome.kind.value,
+        "group": outcome.group,
+        "price": price_text(outcome.price_wad),
+        "observed_at_ms": outcome.observed_at_ms,
+        "bid": price_text(outcome.bid_wad),
+        "ask": price_text(outcome.ask_wad),
+        "depth": price_text(outcome.depth_wad),
+        "base_share_bps": outcome.base_share_bps,
+        "chain_id": str(outcome.chain_id) if outcome.chain_id is not None else None,
+        "block": str(outcome.block) if outcome.block is not None else None,
+    }

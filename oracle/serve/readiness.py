@@ -1,0 +1,43 @@
+"""The document of /healthz and /readyz: how the process is, and how the way to each store stands."""
+
+from __future__ import annotations
+
+from oracle.model.target_status import TargetSeen
+from oracle.serve.documents import Document
+from oracle.serve.interface import Health
+
+
+def health_document(health: Health, now_ms: int) -> Document:
+    """How the process is, and how each target stands."""
+    plain = {name: getattr(health, name) for name in type(health).__slots__ if name != "targets"}
+    return {**plain, "targets": [_target_document(t, now_ms) for t in health.targets]}
+
+
+def _target_document(seen: TargetSeen, now_ms: int) -> Document:
+    quorum = seen.quorum
+    return {
+        "target": seen.target,
+        "sends": seen.sends,
+        "connected": seen.connected,
+        "looked_at_ms": seen.looked_at_ms,
+        "quorum": None
+        if quorum is None
+        else {
+            "reachable": quorum.reachable,
+            "weight": str(quorum.weight),
+            "threshold": str(quorum.threshold),
+            "missing": list(quorum.missing),
+        },
+        "pushes_left": seen.pushes_left,
+        "feeds": [
+            {
+                "feed": f.feed,
+                "round": f.round_time_s,
+                "age_s": f.age_s(now_ms),
+                "heartbeat_s": f.heartbeat_s,
+                "late": f.late(now_ms),
+                "held": f.held,
+            }
+            for f in seen.feeds
+        ],
+    }

@@ -1,0 +1,209 @@
+"""One handler for each path: read the request, ask the desk, answer with a document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import orjson
+from aiohttp import hdrs, web
+
+from oracle.combine.error_budget import ErrorBudget, LegError, error_budget
+from oracle.model.spec import FeedSpec
+from oracle.serve.answers import MAX_ROUNDS, explain_answer, history_answer, twap_answer
+from oracle.serve.documents import feed_document, feed_path, transition_document
+from oracle.serve.events import Hub, frame
+from oracle.serve.evidence import batch_document
+from oracle.serve.interface import Desk, Health, News, NoReport
+from oracle.serve.openapi import DOCUMENT
+from oracle.serve.price_cache import Shelf
+from oracle.serve.readiness import health_document
+from oracle.serve.web import Body, Problem, Query, nearest
+
+MAX_WINDOW_S = 7 * 86_400
+_PAGE = {
+    "style.css": "text/css",
+    "app.js": "text/javascript",
+    "chart.js": "text/javascript",
+    "uplot.js": "text/javascript",
+    "uplot.css": "text/css",
+    "uplot.LICENSE.txt": "text/plain",
+    "icon.svg": "image/svg+xml",
+}
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_FAR_MS = 1 << 45
+
+
+class Routes:
+    """One method a path.
+
+    Args:
+        desk: what is shown.
+        hub: the streams.
+        now_ms: the clock, Unix ms.
+        metrics: the exposition.
+    """
+
+    def __init__(self, desk: Desk, hub: Hub, now_ms: Callable[[], int], metrics: Callable[[], bytes]) -> None:
+        self._desk, self._hub, self._now_ms, self._metrics = desk, hub, now_ms, metrics
+        self._shelf = Shelf(desk, now_ms)
+        folder = Path(__file__).parent / "page"
+        self._page = {name: Body((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
+        self._index = Body((folder / "index.html").read_bytes(), "text/html")
+        self._openapi = Body.json(DOCUMENT)
+        desk.subscribe(self._on_news)
+
+    def table(self) -> list[web.RouteDef]:
+        """All paths."""
+        feed = "/v1/prices/{base}/{quote}"
+        return [
+            web.get("/v1/feeds", self._get_feeds),
+            web.get("/v1/prices", self._get_prices),
+            web.get(feed, self._get_price),
+            web.get(f"{feed}/history", self._get_history),
+            web.get(f"{feed}/twap", self._get_twap),
+            web.get(f"{feed}/explain", self._get_explain),
+            web.get(f"{feed}/report", self._get_report),
+            web.get("/v1/stream", self._get_stream, allow_head=False),
+            web.get("/healthz", self._get_healthz),
+            web.get("/readyz", self._get_readyz),
+            web.get("/metrics", self._get_metrics),
+            web.get("/openapi.json", self._get_openapi),
+            web.get("/", self._get_index),
+            web.get("/page/{name}", self._get_page),
+        ]
+
+    async def _get_feeds(self, request: web.Request) -> web.Response:
+        Query(request, ())
+        specs = self._desk.specs()
+        return Body.json({"feeds": [feed_document(s, self._budget(s)) for s in specs.values()]}).answer(request)
+
+    def _budget(self, spec: FeedSpec) -> ErrorBudget | None:
+        """What a product of other feeds can claim now; None for a feed that is none, or whose legs have no price yet."""
+        specs = self._desk.specs()
+        found = [(specs[leg], self._desk.record(leg)) for leg in spec.legs]
+        legs = [
+            LegError(
+                feed=leg.feed,
+                push_bps=leg.push_bps,
+                heartbeat_s=leg.heartbeat_s,
+                spread_bps=record.report.spread_bps,
+                age_ms=max(0, self._now_ms() - record.observed_at_ms),
+            )
+            for leg, record in found
+            if record is not None
+        ]
+        return error_budget(legs) if legs and len(legs) == len(spec.legs) else None
+
+    async def _get_prices(self, request: web.Request) -> web.Response:
+        return self._shelf.all(live=_live(request)).answer(request)
+
+    async def _get_price(self, request: web.Request) -> web.Response:
+        spec, live = self._spec(request), _live(request)
+        body = self._shelf.one(spec, live=live)
+        if body is None:
+            gone = self._shelf.missing(spec)
+            code = "no_indication" if live else "no_record"
+            raise Problem(503, code, f"{spec.feed} has no price yet: {gone['text']}", "see .../explain")
+        return body.answer(request)
+
+    async def _get_history(self, request: web.Request) -> web.Response:
+        spec, query = self._spec(request), Query(request, ("since_ms", "until_ms", "limit"))
+        since_ms = query.whole("since_ms", least=0, most=_FAR_MS) or 0
+        until_ms = query.whole("until_ms", least=1, most=_FAR_MS) or self._now_ms() + 1
+        limit = query.whole("limit", least=1, most=MAX_ROUNDS) or 1_000
+        if since_ms >= until_ms:
+            raise Problem(400, "bad_parameter", f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them")
+        asked = partial(history_answer, feed=spec.feed, since_ms=since_ms, until_ms=until_ms, limit=limit)
+        return (await self._desk.past(asked)).answer(request)
+
+    async def _get_twap(self, request: web.Request) -> web.Response:
+        spec, query = self._spec(request), Query(request, ("window_s", "of", "end_ms"))
+        window_s = query.whole("window_s", least=1, most=MAX_WINDOW_S) or 1_800
+        of = query.choice("of", ("price", "market", "redemption"))
+        now_ms = self._now_ms()
+        until_ms = min(query.whole("end_ms", least=1, most=_FAR_MS) or now_ms, now_ms)
+        asked = partial(twap_answer, spec=spec, of=of, window_s=window_s, until_ms=until_ms)
+        return (await self._desk.past(asked)).answer(request)
+
+    async def _get_explain(self, request: web.Request) -> web.Response:
+        spec, query = self._spec(request), Query(request, ("round",))
+        round_s = query.whole("round", least=1, most=(1 << 32) - 1)
+        newest_s = self._desk.newest_round(spec.feed)
+        asked = partial(explain_answer, feed=spec.feed, round_s=round_s, newest_s=newest_s)
+        return (await self._desk.past(asked)).answer(request)
+
+    async def _get_report(self, request: web.Request) -> web.Response:
+        spec, query, names = self._spec(request), Query(request, ("target",)), self._desk.targets()
+        target = query.choice("target", names) if names else None
+        if spec.is_cross:
+            legs = ", ".join(feed_path(leg) + "/report" for leg in spec.legs)
+            raise Problem(
+                404, "no_slot", f"{spec.feed} is computed on the chain and not signed", f"its legs are: {legs}"
+            )
+        batch = await self._desk.report(spec.feed, target)
+        if isinstance(batch, NoReport):
+            raise Problem(503, batch.code, batch.text, "see /readyz")
+        return Body.json(batch_document(spec.feed, batch)).answer(request)
+
+    async def _get_stream(self, request: web.Request) -> web.StreamResponse:
+        Query(request, ())
+        return await self._hub.serve(request, frame("final", self._shelf.all(live=False).payload))
+
+    async def _get_healthz(self, request: web.Request) -> web.Response:
+        return self._health(request, lambda h: h.live)
+
+    async def _get_readyz(self, request: web.Request) -> web.Response:
+        return self._health(request, lambda h: h.live and h.ready)
+
+    async def _get_metrics(self, _: web.Request) -> web.Response:
+        headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: _METRICS_TYPE}
+        return web.Response(body=self._metrics(), headers=headers)
+
+    async def _get_openapi(self, request: web.Request) -> web.Response:
+        return self._openapi.answer(request)
+
+    async def _get_index(self, request: web.Request) -> web.Response:
+        return self._index.answer(request)
+
+    async def _get_page(self, request: web.Request) -> web.Response:
+        body = self._page.get(request.match_info["name"])
+        if body is None:
+            raise web.HTTPNotFound
+        return body.answer(request)
+
+    def _spec(self, request: web.Request) -> FeedSpec:
+        feed = f"{request.match_info['base']}/{request.match_info['quote']}"
+        spec = self._desk.specs().get(feed)
+        if spec is None:
+            raise Problem(
+                404, "unknown_feed", f"there is no feed {feed[:80]!r}", nearest(feed[:80], self._desk.specs())
+            )
+        return spec
+
+    def _health(self, request: web.Request, good: Callable[[Health], bool]) -> web.Response:
+        Query(request, ())
+        health = self._desk.health()
+        headers = {hdrs.CACHE_CONTROL: "no-store"}
+        status = 200 if good(health) else 503
+        payload = orjson.dumps(health_document(health, self._now_ms()))
+        return web.Response(body=payload, status=status, content_type="application/json", headers=headers)
+
+    def _on_news(self, news: News) -> None:
+        if not len(self._hub):
+            return
+        specs = self._desk.specs()
+        if news.indications:
+            live = [self._shelf.one(specs[r.feed], live=True) for r in news.indications]
+            payload = b'{"prices":[%b]}' % b",".join(b.payload for b in live if b is not None)
+            self._hub.publish(frame("live", payload))
+        if news.round_time_s is not None:
+            self._hub.publish(frame("final", self._shelf.all(live=False).payload))
+        if news.transitions:
+            changes = orjson.dumps({"changes": [transition_document(t) for t in news.transitions]})
+            self._hub.publish(frame("status", changes))
+
+
+def _live(request: web.Request) -> bool:
+    return Query(request, ("live",)).choice("live", ("0", "1")) == "1"

@@ -1,0 +1,98 @@
+"""The local endpoint: what the oracle knows, over HTTP. It reads a Desk and decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from aiohttp import web
+
+from oracle.serve.connection_gate import Gate, GateLimits, affordable
+from oracle.serve.documents import Abstaining
+from oracle.serve.events import Hub, StreamLimits
+from oracle.serve.interface import Desk, Health, News, NoReport
+from oracle.serve.routes import Routes
+from oracle.serve.web import crossing, dress, guarded
+
+__all__ = ["Abstaining", "Desk", "GateLimits", "Health", "News", "NoReport", "Server", "StreamLimits", "serve"]
+_ACCEPTED_AT_ONCE, _QUEUED = 16, 256
+_STREAMS_OF_ALL = 3, 4
+"""Streams hold their connections: so large a part of all may be theirs, and the others can still be asked."""
+
+
+class Server:
+    """The endpoint while it runs.
+
+    Attributes:
+        url: where it listens.
+        hub: its streams: ``len(hub)`` are open, ``hub.dropped`` were too slow.
+        gate: its connections: ``len(gate)`` are open.
+    """
+
+    def __init__(self, listening: asyncio.Server, runner: web.AppRunner, hub: Hub, gate: Gate) -> None:
+        self.hub, self.gate = hub, gate
+        self._listening, self._runner = listening, runner
+        host, port = listening.sockets[0].getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def close(self) -> None:
+        """Close the port, end the streams, let running requests finish."""
+        self._listening.close()
+        await self.hub.close()
+        await self._runner.cleanup()
+        self.gate.close()
+
+
+async def serve(
+    desk: Desk,
+    *,
+    host: str,
+    port: int,
+    now_ms: Callable[[], int],
+    metrics: Callable[[], bytes],
+    cors_origins: Sequence[str] = (),
+    limits: StreamLimits | None = None,
+    gate_limits: GateLimits | None = None,
+) -> Server:
+    """Start the endpoint.
+
+    Args:
+        desk: what it shows.
+        host: address to listen on.
+        port: 0 takes any free one.
+        now_ms: the clock, Unix ms.
+        metrics: the exposition that /metrics answers.
+        cors_origins: origins whose pages may read the answers, exactly as browsers send them.
+        limits: of the stream.
+        gate_limits: of connections; fewer where the limit of open files leaves no room for so many.
+    """
+    granted, streams = gate_limits or GateLimits(), limits or StreamLimits()
+    gate = Gate(replace(granted, connections=affordable(granted.connections)))
+    part, of = _STREAMS_OF_ALL
+    hub = Hub(replace(streams, readers=min(streams.readers, max(1, gate.most * part // of))))
+    crossings = [crossing(cors_origins)] if cors_origins else []
+    app = web.Application(middlewares=[gate.middleware(), *crossings, guarded], client_max_size=1)
+    app.on_response_prepare.append(dress(cors_origins))
+    app.add_routes(Routes(desk, hub, now_ms, metrics).table())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=4_096)
+    await runner.setup()
+    if runner.server is None:
+        raise RuntimeError("the server was not set up")
+    listening = await asyncio.get_running_loop().create_server(
+        gate.factory(runner.server), host, port, backlog=_ACCEPTED_AT_ONCE
+    )
+    _queue_more(listening)
+    gate.start()
+    return Server(listening, runner, hub, gate)
+
+
+def _queue_more(listening: asyncio.Server) -> None:
+    """Let more connections wait for us than asyncio accepts in one go.
+
+    It has one number for both, and where files run out it tries, and tells, once for each that it would have accepted.
+    """
+    for one in listening.sockets:
+        with socket.fromfd(one.fileno(), one.family, one.type) as same:
+            same.listen(_QUEUED)

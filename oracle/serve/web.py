@@ -1,0 +1,189 @@
+"""What every answer of the endpoint shares: problems as values, strict query parameters, entity tags, headers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+import orjson
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from oracle.runtime.log_limit import Tally
+
+_log = structlog.get_logger("oracle.serve.server")
+_JSON = "application/json"
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "lrt-oracle",
+}
+_TALLY = Tally()
+_NOT_FOUND, _NOT_ALLOWED = 404, 405
+_SERVER_ERROR = 500
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Problem(Exception):
+    """A request that gets no document: a status code, a code for machines, a sentence, and what to do about it."""
+
+    def __init__(self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] = {}) -> None:
+        super().__init__(status, code, message, hint, headers)
+        self.status, self.code, self.message, self.hint, self.headers = status, code, message, hint, headers
+
+    def __str__(self) -> str:
+        return self.message
+
+    def response(self) -> web.Response:
+        """The error as it is served."""
+        body = {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
+        headers = {hdrs.CACHE_CONTROL: "no-store", **self.headers}
+        return web.Response(body=orjson.dumps(body), status=self.status, content_type=_JSON, headers=headers)
+
+
+class Body:
+    """Ready-made bytes with their strong entity tag.
+
+    Args:
+        payload: the document.
+        content_type: its media type; the charset is UTF-8.
+    """
+
+    __slots__ = ("_headers", "payload", "tag")
+
+    def __init__(self, payload: bytes, content_type: str = _JSON) -> None:
+        self.payload = payload
+        self.tag = f'"{hashlib.blake2b(payload, digest_size=16).hexdigest()}"'
+        self._headers = {
+            hdrs.ETAG: self.tag,
+            hdrs.CACHE_CONTROL: "no-cache",
+            hdrs.CONTENT_TYPE: f"{content_type}; charset=utf-8",
+            **_HEADERS,
+        }
+
+    @classmethod
+    def json(cls, document: Any) -> Body:
+        """Encode and tag a document."""
+        return cls(orjson.dumps(document))
+
+    def answer(self, request: web.Request) -> web.Response:
+        """The bytes, or 304 where the client has them."""
+        known = request.headers.get(hdrs.IF_NONE_MATCH)
+        if known is not None and (known == self.tag or _matches(request, self.tag)):
+            return web.Response(status=304, headers=self._headers)
+        return web.Response(body=self.payload, headers=self._headers)
+
+
+class Query:
+    """Parameters of a request; unknown, repeated and misshapen ones are refused.
+
+    Raises:
+        Problem: 400, with what is allowed.
+    """
+
+    def __init__(self, request: web.Request, known: Sequence[str]) -> None:
+        self._given = request.query
+        for name in self._given:
+            if name not in known:
+                allowed = f"known here: {', '.join(known)}" if known else "this path takes none"
+                raise Problem(400, "bad_parameter", f"there is no parameter {name!r}", allowed)
+            if len(self._given.getall(name)) > 1:
+                raise Problem(400, "bad_parameter", f"{name} is given more than once", "give it once")
+
+    def whole(self, name: str, *, least: int, most: int) -> int | None:
+        """A whole number within limits; None if it is not given."""
+        text = self._given.get(name)
+        if text is None:
+            return None
+        short = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not short or not least <= int(text) <= most:
+            raise Problem(400, "bad_parameter", f"{name} is {text[:40]!r}", f"give a whole number, {least} to {most}")
+        return int(text)
+
+    def choice(self, name: str, allowed: Sequence[str]) -> str:
+        """One of the allowed words; the first if it is not given."""
+        text = self._given.get(name, allowed[0])
+        if text not in allowed:
+            raise Problem(400, "bad_parameter", f"{name} is {text[:40]!r}", f"give one of: {', '.join(allowed)}")
+        return text
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint with the most similar names, whatever their case."""
+    lower = {k.lower(): k for k in known}
+    close = [lower[m] for m in get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
+    return f"nearest: {', '.join(close)}" if close else "all feeds are listed at /v1/feeds"
+
+
+@web.middleware
+async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """No request has a body; every failure is an error document."""
+    if request.can_read_body:
+        hint = "put everything into the path and the query"
+        return Problem(413, "body_refused", "a request has no body here", hint).response()
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem.response()
+    except web.HTTPException as e:
+        return _plain(e, request).response()
+    except Exception as e:  # noqa: BLE001 - one request's bug is logged and answered; the process goes on
+        more = _TALLY.more((type(e), request.match_info.handler))
+        if more is not None:
+            _log.exception("a request failed: this is a fault of this program, please report it",
+                           path=request.path, more_since_the_last_line=more)  # fmt: skip
+        return Problem(_SERVER_ERROR, "internal", "this is a fault of the server", "the log has the details").response()
+
+
+def crossing(origins: Sequence[str]) -> Middleware:
+    """Answer the preflight of pages from these origins; without origins there is no cross-origin access."""
+
+    @web.middleware
+    async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+        asked = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        if not asked or request.headers.get(hdrs.ORIGIN) not in origins:
+            return await handler(request)
+        allow = {
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",
+            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: hdrs.IF_NONE_MATCH,
+            hdrs.ACCESS_CONTROL_MAX_AGE: "600",
+        }
+        return web.Response(status=204, headers=allow)
+
+    return preflight
+
+
+def dress(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Put the security headers, and the allowed origin, on everything that is sent."""
+
+    async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
+        if "Referrer-Policy" not in response.headers:
+            response.headers.update(_HEADERS)
+        if not origins:
+            return
+        response.headers[hdrs.VARY] = hdrs.ORIGIN
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and origin in origins:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = hdrs.ETAG
+
+    return on_prepare
+
+
+def _plain(e: web.HTTPException, request: web.Request) -> Problem:
+    if e.status == _NOT_FOUND:
+        return Problem(e.status, "unknown_path", f"there is nothing at {request.path}", "/openapi.json lists all paths")
+    if e.status == _NOT_ALLOWED:
+        allow = {"Allow": "GET, HEAD"}
+        return Problem(
+            e.status, "method_not_allowed", f"{request.method} is not served", "everything here is GET", allow
+        )
+    return Problem(e.status, "refused", e.reason)
+
+
+def _matches(request: web.Request, tag: str) -> bool:
+    return any(t.value == "*" or t.value == tag[1:-1] for t in request.if_none_match or ())

@@ -1,0 +1,149 @@
+"""Keys on disk: encrypted keyfiles (Web3 secret storage). A secret is never in the config, in a log or in an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import coincurve
+from eth_account import Account
+from eth_hash.auto import keccak
+
+from feeds.chains.abi import address, checksummed
+from oracle.sign.eip712 import address_of
+from oracle.sign.sign_journal import SignJournal
+
+
+class LocalSigner:
+    """A key in this process. Its secret is in no representation of it.
+
+    Args:
+        key: the secret key.
+    """
+
+    __slots__ = ("_key", "address")
+
+    def __init__(self, key: coincurve.PrivateKey) -> None:
+        self._key = key
+        self.address = address_of(key)
+
+    def __repr__(self) -> str:
+        return f"LocalSigner(0x{self.address.hex()})"
+
+    async def sign(self, preimage: bytes) -> bytes:
+        """65 bytes r | s | y (0 or 1) over keccak(preimage); s is in the lower half."""
+        return self._key.sign_recoverable(keccak(preimage), hasher=None)
+
+    async def close(self) -> None:
+        """Nothing to close; a remote signer has a connection."""
+
+
+class KeyfileError(RuntimeError):
+    """A keyfile can not be used: which one, and what to do."""
+
+
+def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> coincurve.PrivateKey:
+    """Decrypt a keyfile with the passphrase in an environment variable.
+
+    Raises:
+        KeyfileError: no file, no passphrase, or the wrong one.
+    """
+    if not path.is_file():
+        raise KeyfileError(f"no keyfile at {path}: make one with `lrt-oracle keys new {path}`")
+    passphrase = environ.get(passphrase_env)
+    if passphrase is None:
+        raise KeyfileError(f"{path} needs its passphrase: set the environment variable {passphrase_env}")
+    try:
+        return coincurve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError):
+        raise KeyfileError(f"{path} does not open: wrong passphrase in {passphrase_env}, or no keyfile") from None
+
+
+def stated_address(path: Path) -> str:
+    """EIP-55 address that a keyfile says it holds the key of; nobody has opened it.
+
+    Raises:
+        KeyfileError: it says none.
+    """
+    try:
+        stated = json.loads(path.read_text(encoding="utf-8"))["address"]
+        return checksummed(address("0x" + stated.removeprefix("0x").lower()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise KeyfileError(f"{path} is no keyfile with an address: make one with `lrt-oracle keys new PATH`") from None
+
+
+def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: int | None = None) -> None:
+    """Write an encrypted keyfile, readable by its owner only; never over an existing one.
+
+    It is there whole or not at all, and on disk when this returns: a power cut must not take a key that has got ether.
+
+    Raises:
+        KeyfileError: a file is already there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise _taken(path)
+    kdf = "pbkdf2" if iterations else None
+    body = json.dumps(Account.encrypt(key.secret, passphrase, kdf=kdf, iterations=iterations))  # type: ignore[arg-type]
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        _name(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _taken(path: Path) -> KeyfileError:
+    return KeyfileError(f"{path} exists: a key is never overwritten, choose another name")
+
+
+def _name(fresh: Path, path: Path) -> None:
+    """Give a whole file its name, in one step; a rename would replace what another process made there meanwhile."""
+    try:
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise _taken(path) from None
+        fresh.rename(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def checksum_address(key: coincurve.PrivateKey) -> str:
+    """EIP-55 address of a key."""
+    return str(Account.from_key(key.secret).address)
+
+
+def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Make a key and its keyfile, with `journal` the sign journal that is born with it; returns its address.
+
+    Raises:
+        KeyfileError: no passphrase, or a file is already there.
+    """
+    passphrase = environ.get(passphrase_env)
+    if not passphrase:
+        raise KeyfileError(f"a keyfile needs a passphrase: set the environment variable {passphrase_env}")
+    if journal is not None and journal.exists():
+        raise KeyfileError(f"{journal} exists: a journal is never shared between keys, choose another name")
+    if journal is not None:  # before the key: one without its journal would stay mute at first
+        journal.parent.mkdir(parents=True, exist_ok=True)
+    key = coincurve.PrivateKey()
+    save(path, key, passphrase)
+    if journal is not None:
+        SignJournal(journal, address_of(key), now_ms=0, mute_ms=0, newborn=True).close()
+    return checksum_address(key)

@@ -1,0 +1,344 @@
+"""OperatorRegistry: bonds, weights, proofs of equivocation, the vault; and EigenLayer behind a stand-in.
+
+EigenLayer's bytecode is in no package: `solidity/EigenStandIn.sol` keeps the rules that a slasher meets there.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import coincurve
+import pytest
+from eth_account import Account
+from eth_utils.crypto import keccak
+from web3 import Web3
+
+from demo.world import anvil
+from oracle.sign.eip712 import Domain, observed_digest, sign_compact
+from tests.contracts.contract_tools import KEYS, Bench, Item, compact, compiled, connected, typed_digest
+
+pytestmark = pytest.mark.chain
+STRANGER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+ARBITER = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"
+ADDRESSES = [Account.from_key(k).address for k in KEYS]
+ZERO = "0x" + "00" * 20
+TREASURY, AVS = (Web3.to_checksum_address(f"0x{i:040x}") for i in (0x7EA, 0xA75))
+LONGEST_S, DISPUTE_S = 10 * 86_400, 3 * 86_400
+BOND = 32 * 10**18
+NONE, LOCKED, TAKEN, RETURNED = range(4)
+
+
+@pytest.fixture(scope="module")
+def web3() -> Iterator[Web3]:
+    with anvil.running(extra=("--timestamp", "1999000000")) as running, connected(running.url) as w:
+        yield w
+
+
+class Guild:
+    """A store, a registry over it, and operators who bonded."""
+
+    def __init__(self, web3: Web3, *, slasher: str = ZERO) -> None:
+        self.bench = Bench(web3, max_age=3_600)
+        self.bench.register("weETH/ETH")
+        self.bench.register("wstETH/ETH")
+        self.me = self.bench.owner.address
+        self.token = self.bench.consumer("Token", "wdivETH", 18)
+        self.registry = self.bench.create("OperatorRegistry", self.token.address, self.settings(slasher), LONGEST_S)
+        self.functions = self.registry.functions
+        self.bench.send(self.token.functions.mint(self.me, 10**24))
+        self.bench.send(self.token.functions.approve(self.registry.address, 2**256 - 1))
+
+    def settings(self, slasher: str = ZERO, **changes: Any) -> tuple[Any, ...]:
+        names = {
+            "store": self.bench.store.address,
+            "chain": self.bench.web3.eth.chain_id,
+            "curator": self.me,
+            "arbiter": Account.from_key(ARBITER).address,
+            "treasury": TREASURY,
+            "slasher": slasher,
+            "unbonding": LONGEST_S + DISPUTE_S,
+            "dispute": DISPUTE_S,
+        }
+        return tuple((names | changes).values())
+
+    def consent(self, key: str, owner: str) -> tuple[bytes, bytes]:
+        signed = compact(key, self.functions.consent(Account.from_key(key).address, owner).call())
+        return signed[:32], signed[32:]
+
+    def bond(self, key: str, amount: int = BOND) -> None:
+        self.bench.send(self.functions.bond(Account.from_key(key).address, amount, *self.consent(key, self.me)))
+
+    def signed(self, key: str, round_time: int, items: Sequence[Item], epoch: int = 1) -> tuple[bytes, bytes, bytes]:
+        batch = self.bench.batch(round_time, items, epoch=epoch)
+        signature = compact(key, self.bench.digest(batch))
+        return batch, signature[:32], signature[32:]
+
+    def evidence(self, key: str = KEYS[0], *, at: int = 1_000) -> tuple[Any, Any]:
+        return self.signed(key, at, [Item(0)]), self.signed(key, at, [Item(0, market=7)])
+
+    def name_of(self, a: Any, b: Any, signer: str = ADDRESSES[0]) -> bytes:
+        first, second = sorted(self.bench.digest(x[0]) for x in (a, b))
+        return keccak(bytes.fromhex(signer[2:]).rjust(32, b"\0") + first + second)
+
+
+@pytest.fixture
+def guild(web3: Web3) -> Guild:
+    made = Guild(web3)
+    for key in KEYS[:3]:
+        made.bond(key)
+    return made
+
+
+def test_weights_of_an_epoch_are_what_was_bonded_and_not_asked_back(guild: Guild) -> None:
+    bench, functions = guild.bench, guild.functions
+    guild.bond(KEYS[1], BOND // 2)
+    bench.send(functions.requestLeave(ADDRESSES[2], BOND // 4))
+    weights = functions.snapshot(2, ADDRESSES[:3]).call({"from": guild.me})
+    assert weights == [BOND, BOND * 3 // 2, BOND * 3 // 4]
+    bench.send(functions.snapshot(2, ADDRESSES[:3]))
+    guild.bond(KEYS[0])
+    assert [functions.weightIn(2, a).call() for a in ADDRESSES[:3]] == weights
+    assert bench.refused(functions.snapshot(2, ADDRESSES[:3])) == "NotNow"
+    assert bench.refusal(functions.snapshot(3, [ADDRESSES[5]])) == ("Unbonded", ADDRESSES[5].lower())
+    assert bench.refused(functions.snapshot(3, [ADDRESSES[0]] * 2)) == "Unbonded"
+    assert bench.refused(functions.snapshot(3, ADDRESSES[:1]), STRANGER) == "NotYours"
+    assert bench.refused(functions.snapshot(3, [])) == "BadAmount"
+    total = sum(weights)
+    bench.send(bench.store.functions.setSigners(ADDRESSES[:3], weights, total * 2 // 3, total))
+    assert bench.store.functions.signerSet().call()[3] == weights
+
+
+def test_nobody_bonds_a_key_that_is_not_his(guild: Guild) -> None:
+    bench, functions = guild.bench, guild.functions
+    r, vs = guild.consent(KEYS[4], guild.me)
+    assert bench.refused(functions.bond(ADDRESSES[5], 1, r, vs)) == "BadConsent"
+    assert bench.refused(functions.bond(ADDRESSES[4], 1, r, vs), STRANGER) == "BadConsent"
+    assert bench.refused(functions.bond(ZERO, 1, bytes(32), bytes(32))) == "BadConsent"
+    assert bench.refused(functions.bond(ADDRESSES[0], 1, r, vs), STRANGER) == "NotYours"
+    assert bench.refused(functions.bond(ADDRESSES[4], 0, r, vs)) == "BadAmount"
+    assert bench.refused(functions.bond(ADDRESSES[4], 2**96, r, vs)) == "BadAmount"
+
+
+def test_a_bond_stays_for_as_long_as_it_can_still_be_proven_guilty(guild: Guild) -> None:
+    bench, functions = guild.bench, guild.functions
+    assert bench.refused(functions.leave(ADDRESSES[0])) == "NotNow"
+    assert bench.refused(functions.requestLeave(ADDRESSES[0], BOND), STRANGER) == "NotYours"
+    assert bench.refused(functions.requestLeave(ADDRESSES[0], BOND + 1)) == "BadAmount"
+    bench.send(functions.requestLeave(ADDRESSES[0], BOND))
+    due = functions.operators(ADDRESSES[0]).call()[3]
+    assert due == bench.now + LONGEST_S + DISPUTE_S
+    bench.at(due - 10)
+    assert bench.refused(functions.leave(ADDRESSES[0])) == "NotNow"
+    held = guild.token.functions.balanceOf(guild.me).call()
+    bench.at(due)
+    bench.send(functions.leave(ADDRESSES[0]))
+    assert guild.token.functions.balanceOf(guild.me).call() == held + BOND
+    assert bench.refused(functions.leave(ADDRESSES[0])) == "NotNow"
+
+
+def test_a_token_that_takes_a_fee_or_fails_or_calls_back_is_not_bonded(guild: Guild) -> None:
+    bench = guild.bench
+    token = bench.consumer("OddToken")
+    registry = bench.create("OperatorRegistry", token.address, guild.settings(), LONGEST_S)
+    guild.functions = registry.functions
+    bench.send(token.functions.mint(guild.me, 10 * BOND))
+    guild.bond(KEYS[0])
+    again = registry.functions.bond(ADDRESSES[0], BOND, bytes(32), bytes(32))
+    for how, error in ((1, "TokenFailed"), (2, "TokenFailed"), (3, "NotNow")):
+        bench.send(token.functions.set(how))
+        assert bench.refused(again) == error
+    bench.send(token.functions.set(0))
+    bench.send(registry.functions.requestLeave(ADDRESSES[0], BOND))
+    bench.at(bench.now + LONGEST_S + DISPUTE_S)
+    for how, error in ((2, "TokenFailed"), (3, "NotNow")):
+        bench.send(token.functions.set(how))
+        assert bench.refused(registry.functions.leave(ADDRESSES[0])) == error
+    bench.send(token.functions.set(0))
+    bench.send(registry.functions.leave(ADDRESSES[0]))
+    assert registry.functions.totalShares().call() == 0
+
+
+def test_the_terms_of_a_registry_can_be_read(guild: Guild) -> None:
+    names = ["store", "chainId", "curator", "arbiter", "treasury", "slasher", "unbondingS", "disputeS"]
+    assert tuple(guild.functions[n]().call() for n in names) == guild.settings()
+    assert guild.functions.token().call() == guild.token.address
+    assert guild.functions.domain().call() == guild.bench.store.functions.domainSeparator().call()
+    slasher = guild.bench.create("EigenSlasher", guild.me, TREASURY, AVS, 7).functions
+    told = [slasher[n]().call() for n in ("allocations", "keys", "avs", "setId", "registry")]
+    assert told == [guild.me, TREASURY, AVS, 7, ZERO]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"unbonding": LONGEST_S + DISPUTE_S - 1},
+        {"dispute": 0},
+        {"store": ZERO},
+        {"treasury": ZERO},
+        {"unbonding": 366 * 86_400},
+    ],
+)
+def test_a_registry_whose_bonds_leave_too_early_is_refused(guild: Guild, changes: dict[str, Any]) -> None:
+    args = guild.token.address, guild.settings(**changes), LONGEST_S
+    assert guild.bench.create_refusal("OperatorRegistry", *args) == ("BadSettings",)
+
+
+def test_anybody_proves_and_the_bond_is_locked_then_taken(guild: Guild) -> None:
+    bench, functions = guild.bench, guild.functions
+    a, b = guild.evidence()
+    evidence = guild.name_of(a, b)
+    bench.send(functions.requestLeave(ADDRESSES[0], BOND))
+    assert functions.prove(b, a, 0).call() == evidence
+    bench.send(functions.prove(a, b, 0), STRANGER)
+    assert functions.operators(ADDRESSES[0]).call() == [
+        guild.me,
+        0,
+        0,
+        functions.operators(ADDRESSES[0]).call()[3],
+        True,
+    ]
+    assert functions.penalties(evidence).call() == [ADDRESSES[0], BOND, bench.now + DISPUTE_S, LOCKED]
+    for call in (functions.prove(a, b, 0), functions.prove(b, a, 0)):
+        assert bench.refusal(call) == ("UsedEvidence", evidence)
+    for call in (functions.leave(ADDRESSES[0]), functions.bond(ADDRESSES[0], 1, bytes(32), bytes(32))):
+        assert bench.refused(call) == "NotYours"
+    assert bench.refused(functions.release(evidence)) == "NotNow"
+    bench.at(bench.now + DISPUTE_S + 1)
+    assert bench.refused(functions.giveBack(evidence), ARBITER) == "NotNow"
+    before = guild.token.functions.balanceOf(TREASURY).call()
+    bench.send(functions.release(evidence), STRANGER)
+    assert guild.token.functions.balanceOf(TREASURY).call() == before + BOND
+    assert functions.penalties(evidence).call()[3] == TAKEN
+    assert bench.refused(functions.release(evidence)) == "NotNow"
+    assert functions.totalShares().call() == 2 * BOND == guild.token.functions.balanceOf(guild.registry.address).call()
+
+
+def test_the_arbiter_only_gives_back_and_only_in_time(guild: Guild) -> None:
+    bench, functions = guild.bench, guild.functions
+    a, b = guild.evidence()
+    evidence = guild.name_of(a, b)
+    assert bench.refused(functions.giveBack(evidence), ARBITER) == "NotNow"
+    bench.send(functions.prove(a, b, 0))
+    assert bench.refused(functions.giveBack(evidence)) == "NotYours"
+    held = guild.token.functions.balanceOf(guild.me).call()
+    bench.send(functions.giveBack(evidence), ARBITER)
+    assert guild.token.functions.balanceOf(guild.me).call() == held + BOND
+    assert functions.penalties(evidence).call()[3] == RETURNED
+    assert bench.refused(functions.snapshot(2, ADDRESSES[:1])) == "Unbonded"
+    bench.at(bench.now + DISPUTE_S + 1)
+    assert bench.refused(functions.release(evidence)) == "NotNow"
+
+
+def test_what_is_no_contradiction_is_no_evidence(guild: Guild) -> None:
+    bench, functions = guild.bench, guild.functions
+    a, b = guild.evidence()
+    refused = {
+        "the same twice": (a, a, 0),
+        "another round": (a, guild.signed(KEYS[0], 1_001, [Item(0, market=7)]), 0),
+        "another token": (a, guild.signed(KEYS[0], 1_000, [Item(1, market=7)]), 0),
+        "a token of neither": (a, b, 1),
+        "the same item in a longer batch": (a, guild.signed(KEYS[0], 1_000, [Item(1), Item(0)]), 0),
+        "the same item in another epoch": (a, guild.signed(KEYS[0], 1_000, [Item(0)], epoch=2), 0),
+    }
+    got = {name: bench.refused(functions.prove(*case)) for name, case in refused.items()}
+    assert got == dict.fromkeys(refused, "NoContradiction")
+    two = functions.prove(a, guild.signed(KEYS[1], 1_000, [Item(0, market=7)]), 0)
+    assert bench.refusal(two) == ("Unbonded", ADDRESSES[1].lower())
+    stranger = [guild.signed(KEYS[7], 1_000, [Item(0, market=m)]) for m in (1, 2)]
+    assert bench.refusal(functions.prove(*stranger, 0)) == ("Unbonded", ADDRESSES[7].lower())
+    for cut in (b[0][:-1], b[0][:10], b[0] + b"\0"):
+        assert bench.refused(functions.prove(a, (cut, *b[1:]), 0)) == "BadBatch"
+    assert bench.refused(functions.prove(a, (b[0], bytes(32), bytes(32)), 0)) == "BadEvidence"
+
+
+def test_observations_and_other_domains_are_no_evidence(guild: Guild) -> None:
+    """What operators tell each other is another type; what they sign for another chain or store another domain."""
+    bench = guild.bench
+    a, _ = guild.evidence()
+    batch = bench.batch(1_000, [Item(0, market=7)])
+    key = coincurve.PrivateKey(bytes.fromhex(KEYS[0][2:].rjust(64, "0")))
+    domain = Domain(chain_id=bench.web3.eth.chain_id, store=bytes.fromhex(bench.store.address[2:]))
+    digests = [
+        observed_digest(domain, 1, 1_000, batch[10:]),
+        typed_digest(domain.chain_id + 1, bench.store.address, 1, 1_000, batch[10:]),
+        typed_digest(domain.chain_id, guild.registry.address, 1, 1_000, batch[10:]),
+    ]
+    for digest in digests:
+        signed = sign_compact(key, digest)
+        other = guild.functions.prove(a, (batch, signed[:32], signed[32:]), 0)
+        assert bench.refused(other) == "Unbonded", "the recovered key is some other, unknown one"
+
+
+def test_evidence_of_two_epochs_counts(guild: Guild) -> None:
+    a = guild.signed(KEYS[0], 1_000, [Item(0)], epoch=1)
+    b = guild.signed(KEYS[0], 1_000, [Item(1), Item(0, spread_bps=8)], epoch=2)
+    guild.bench.send(guild.functions.prove(a, b, 0))
+    assert guild.functions.operators(ADDRESSES[0]).call()[4] is True
+
+
+def test_honest_operators_can_not_be_slashed(guild: Guild) -> None:
+    """Seeded fuzz: from all that honest keys signed, and every mutation of it, nobody makes evidence against them."""
+    rng = random.Random(11)
+    bench, functions = guild.bench, guild.functions
+    heap = []
+    for round_time in (1_000, 1_010, 1_020):
+        words = {i: Item(i, market=rng.randrange(1, 2**88)) for i in (0, 1)}
+        for epoch in (1, 2):
+            for key in KEYS[:3]:
+                shape = rng.choice([[0], [1], [0, 1], [1, 0]])
+                heap.append(guild.signed(key, round_time, [words[i] for i in shape], epoch=epoch))
+    for _ in range(150):
+        a, b = (list(x) for x in rng.sample(heap, 2))
+        match rng.randrange(5):
+            case 0:
+                at = rng.randrange(len(b[0]))
+                b[0] = b[0][:at] + bytes([b[0][at] ^ 1 << rng.randrange(8)]) + b[0][at + 1 :]
+            case 1:
+                b[1], b[2] = a[1], a[2]
+            case 2:
+                b[2] = (int.from_bytes(b[2], "big") ^ 1 << 255).to_bytes(32, "big")
+            case 3:
+                b[0] = b[0] + a[0][10:]
+            case _:
+                pass
+        refused = bench.refused(functions.prove(tuple(a), tuple(b), rng.choice([0, 1, 7])))
+        assert refused in {"NoContradiction", "Unbonded", "BadEvidence", "BadBatch"}
+    assert [functions.operators(a).call()[1] for a in ADDRESSES[:3]] == [BOND] * 3
+    liar = guild.signed(KEYS[2], 1_000, [replace(Item(0), market=3)]), guild.signed(KEYS[2], 1_000, [Item(0)])
+    bench.send(functions.prove(*liar, 0))
+    assert [functions.operators(a).call()[4] for a in ADDRESSES[:3]] == [False, False, True]
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_a_final_penalty_reaches_eigenlayer_and_a_failing_slasher_stops_nothing(web3: Web3, *, tells: bool) -> None:
+    """Whether EigenLayer answers to a slash (from v1.5 on) or not."""
+    bench = Bench(web3)
+    strategies = [Web3.to_checksum_address(f"0x{i:040x}") for i in (0x51, 0x22, 0x33)]
+    standin = compiled("tests/contracts/solidity/EigenStandIn.sol")["EigenStandIn"]
+    eigen = bench.deploy(standin, strategies, tells)
+    slasher = bench.create("EigenSlasher", eigen.address, eigen.address, AVS, 7)
+    guild = Guild(web3, slasher=slasher.address)
+    operator = Web3.to_checksum_address(f"0x{0x0B:040x}")
+    guild.bond(KEYS[0])
+    assert bench.refused(slasher.functions.setRegistry(guild.registry.address), STRANGER) == "NotRegistry"
+    bench.send(slasher.functions.setRegistry(guild.registry.address))
+    assert bench.refused(slasher.functions.setRegistry(guild.me)) == "AlreadySet"
+    assert bench.refused(slasher.functions.slash(ADDRESSES[0], 1, bytes(32))) == "NotRegistry"
+    a, b = guild.evidence()
+    evidence = guild.name_of(a, b)
+    bench.send(guild.functions.prove(a, b, 0))
+    assert bench.refused(guild.functions.retry(evidence)) == "NotNow"
+    bench.at(bench.now + DISPUTE_S)
+    receipt = bench.send(guild.functions.release(evidence))
+    failed = keccak(text="SlasherFailed(bytes32)")
+    assert failed in [bytes(log["topics"][0]) for log in receipt["logs"]], "EigenLayer does not know the key yet"
+    assert bench.refusal(guild.functions.retry(evidence)) == ("UnknownKey", ADDRESSES[0].lower())
+    bench.send(eigen.functions.register(operator, ADDRESSES[0]))
+    bench.send(eigen.functions.setSlasher(slasher.address))
+    bench.send(eigen.functions.deregister(operator, 14 * 86_400))
+    bench.send(guild.functions.retry(evidence), STRANGER)
+    assert [eigen.functions.magnitude(operator, s).call() for s in strategies] == [0, 0, 0]
+    assert bench.refusal(guild.functions.retry(evidence)) == ("Repeated", evidence)

@@ -1,0 +1,399 @@
+"""The chain reader against a real node, directly and through servers that misbehave in every way there is."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from web3 import HTTPProvider, Web3
+
+from demo.world import anvil
+from feeds.chains import multicall
+from feeds.chains.abi import calldata
+from feeds.chains.reader import ReaderLimits
+from feeds.rates.call import RateCall
+from feeds.types import Call, FeedError, HeadStopped, Quote, Read, Unreachable, WrongChain
+from tests.feeds.chains.rpc_servers import (
+    BLOCK,
+    QUICK,
+    TIME,
+    WAD,
+    Clock,
+    Server,
+    ask,
+    code,
+    on,
+    price,
+    reader,
+    refusal,
+    values,
+)
+
+pytestmark = pytest.mark.chain
+NO_SUCH = RateCall(contract=multicall.ADDRESS, function="noSuchFunction()")
+
+
+# --- one request, one block
+
+
+async def test_all_reads_are_one_request_pinned_to_the_heads_hash(
+    server: Server, session: aiohttp.ClientSession
+) -> None:
+    reads = reader(session, server.url)
+    head = await reads.head()
+    before = len(server.seen)
+    ask(server.node, "anvil_mine", "0x2")
+    done = await reads.read(head, {str(i): (BLOCK if i % 2 else TIME).read() for i in range(50)})
+    assert server.seen[before:] == ["eth_call"]
+    assert server.blocks == [{"blockHash": head.block_hash, "requireCanonical": True}]
+    assert {price(done.results[str(i)]) for i in range(1, 50, 2)} == {head.number * WAD}
+    assert price(done.results["0"]) == head.time_ms // 1_000 * 10**9
+    assert done.head == head
+
+
+async def test_a_call_that_reverts_fails_its_own_source_only(server: Server, session: aiohttp.ClientSession) -> None:
+    results = await values(reader(session, server.url), a=BLOCK.read(), b=NO_SUCH.read(), c=BLOCK.read())
+    assert price(results["a"]) == price(results["c"])
+    assert code(results["b"]) == "REVERTED"
+
+
+def broken() -> Read:
+    yield (Call(to=bytes(20), data=b""),)
+    return Quote(price_wad=1 // 0)
+
+
+def endless() -> Read:
+    while True:
+        yield (Call(to=bytes(20), data=b""),)
+
+
+def constant() -> Read:
+    yield from ()
+    return Quote(price_wad=WAD)
+
+
+async def test_a_bug_in_an_adapter_costs_its_own_source_and_is_counted(
+    server: Server, session: aiohttp.ClientSession
+) -> None:
+    reads = reader(session, server.url)
+    results = await values(reads, good=BLOCK.read(), broken=broken(), endless=endless(), constant=constant())
+    assert price(results["good"]) > 0
+    assert price(results["constant"]) == WAD
+    assert "ZeroDivisionError at test_rpc.py:" in str(results["broken"])
+    assert "more than 2 times" in str(results["endless"])
+    assert reads.stats.bugs == 2
+
+
+async def test_reads_are_split_where_the_limits_ask(server: Server, session: aiohttp.ClientSession) -> None:
+    for limits, parts in ((replace(QUICK, max_calls=4), 3), (replace(QUICK, max_calldata=5 * 192), 2)):
+        reads = reader(session, server.url, limits=limits)
+        head = await reads.head()
+        server.blocks.clear()
+        done = await reads.read(head, {str(i): BLOCK.read() for i in range(10)})
+        assert len(server.blocks) == parts
+        assert {price(r) for r in done.results.values()} == {head.number * WAD}
+
+
+@pytest.mark.parametrize("message", ["out of gas", "EVM error OutOfGas", "response size exceeded", "request too large"])
+async def test_what_is_too_much_is_asked_in_halves(
+    server: Server, session: aiohttp.ClientSession, message: str
+) -> None:
+    def capped(asked: dict[str, Any], answer: Any) -> Any:
+        too_much = asked["method"] == "eth_call" and int(asked["params"][0]["data"][74:138], 16) > 100
+        return refusal(message) if too_much else answer
+
+    server.fault = capped
+    reads = reader(session, server.url)
+    results = await values(reads, **{str(i): BLOCK.read() for i in range(300)})
+    assert len({price(r) for r in results.values()}) == 1
+    assert reads.stats.splits == 3
+    await values(reads, **{str(i): BLOCK.read() for i in range(300)})
+    assert reads.stats.splits == 3, "the size that went through is remembered"
+
+
+async def test_one_call_that_burns_all_gas_is_isolated(chain: str, session: aiohttp.ClientSession) -> None:
+    burner = "0x" + "ab" * 20
+    ask(chain, "anvil_setCode", burner, "0x5b600056")  # jumps back to its own start
+    reads = reader(session, chain, limits=replace(QUICK, timeout_ms=8_000, gas=3_000_000))
+    results = await values(reads, burner=RateCall(contract=burner, function="f()").read(), good=BLOCK.read())
+    assert price(results["good"]) > 0
+    assert code(results["burner"]) in {"REVERTED", "REFUSED"}
+
+
+async def test_without_multicall3_the_error_says_so(server: Server, session: aiohttp.ClientSession) -> None:
+    results = await values(reader(session, server.url, multicall_address="0x" + "12" * 20), a=BLOCK.read())
+    assert code(results["a"]) == "REFUSED"
+    assert "no Multicall3" in str(results["a"])
+
+
+# --- blocks that vanish
+
+
+async def test_a_block_not_found_is_asked_again_then_one_block_earlier(
+    server: Server, session: aiohttp.ClientSession
+) -> None:
+    reads = reader(session, server.url)
+    head = await reads.head()
+    missing = iter([True, False])
+    server.fault = on("eth_call", lambda answer: refusal("header not found") if next(missing) else answer)
+    done = await reads.read(head, {"a": BLOCK.read()})
+    assert (done.head.number, reads.stats.earlier_blocks) == (head.number, 0)
+    missing = iter([True, True, False])
+    done = await reads.read(head, {"a": BLOCK.read()})
+    assert (done.head.number, reads.stats.earlier_blocks) == (head.number - 1, 1)
+    assert price(done.results["a"]) == done.head.number * WAD
+    assert server.blocks[-1]["blockHash"] == done.head.block_hash
+
+
+async def test_a_block_of_a_dead_branch_is_not_read(chain: str, session: aiohttp.ClientSession) -> None:
+    reads = reader(session, chain)
+    head = await reads.head()
+    done = await reads.read(replace(head, block_hash="0x" + "77" * 32), {"a": BLOCK.read()})
+    assert done.head.number == head.number - 1
+    assert price(done.results["a"]) == done.head.number * WAD
+
+
+async def test_heads_that_go_backwards_are_counted_and_the_chain_asked_anew(
+    server: Server, session: aiohttp.ClientSession
+) -> None:
+    reads = reader(session, server.url)
+    snapshot = ask(server.node, "evm_snapshot")
+    ask(server.node, "anvil_mine", "0x3")
+    high = await reads.head()
+    ask(server.node, "evm_revert", snapshot)
+    server.seen.clear()
+    low = await reads.head()
+    assert low.number < high.number
+    assert reads.stats.reorgs == 1
+    assert server.seen.count("eth_chainId") == 1
+    ask(server.node, "anvil_mine", "0x1")
+    await reads.head()
+    assert reads.stats.reorgs == 1
+
+
+# --- endpoints
+
+
+async def test_another_chain_is_named_and_not_used_even_after_a_reconnect(
+    server: Server, second: Server, session: aiohttp.ClientSession
+) -> None:
+    clock = Clock()
+    reads = reader(session, server.url, second.url, clock=clock)
+    server.fault = on("eth_chainId", lambda answer: {**answer, "result": "0x1"})
+    await reads.head()
+    first, other = reads.stats.endpoints
+    assert isinstance(first.error, WrongChain)
+    assert (first.usable, other.usable) == (False, True)
+    server.fault, clock.ms = None, clock.ms + 60_000
+    await reads.head()
+    assert reads.stats.endpoints[0].usable
+    server.fault = lambda *_: web.Response(status=503)
+    await reads.head()
+    server.fault, clock.ms = on("eth_chainId", lambda answer: {**answer, "result": "0x1"}), clock.ms + 60_000
+    await reads.head()
+    assert isinstance(reads.stats.endpoints[0].error, WrongChain)
+
+
+async def test_a_frozen_head_is_not_used_while_another_moves(
+    server: Server, second: Server, session: aiohttp.ClientSession
+) -> None:
+    clock = Clock()
+    reads = reader(session, server.url, second.url, clock=clock)
+    await reads.head()
+    frozen = ask(server.node, "eth_getBlockByNumber", "latest", False)
+    server.fault = on("eth_getBlockByNumber", lambda answer: {**answer, "result": frozen})
+    ask(server.node, "evm_increaseTime", 120)
+    ask(server.node, "anvil_mine", "0x1")
+    clock.ms = int(ask(server.node, "eth_getBlockByNumber", "latest", False)["timestamp"], 16) * 1_000
+    head = await reads.head()
+    assert head.number > int(frozen["number"], 16)
+    assert isinstance(reads.stats.endpoints[0].error, HeadStopped)
+    assert reads.stats.failovers == 1
+    server.fault = None
+    await reads.head()
+    assert reads.stats.endpoints[0].usable
+
+
+async def test_a_head_that_stays_too_long_has_stopped_and_recovers(
+    server: Server, session: aiohttp.ClientSession
+) -> None:
+    clock = Clock()
+    reads = reader(session, server.url, clock=clock)
+    await reads.head()
+    clock.ms += QUICK.stall_ms + 1
+    with pytest.raises(HeadStopped):
+        await reads.head()
+    ask(server.node, "anvil_mine", "0x1")
+    await reads.head()
+
+
+def half() -> web.Response:
+    response = web.Response(body=b'{"jsonrpc":"2.0","id":1,"resu', headers={"Content-Length": "4000"})
+    response.force_close()
+    return response
+
+
+async def late(answer: Any) -> Any:
+    await asyncio.sleep(1.5)
+    return answer
+
+
+SPOILED: dict[str, tuple[Callable[[Any], Any], set[str]]] = {
+    "html": (lambda _: b"<html><body>502 Bad Gateway</body></html>", {"MALFORMED"}),
+    "status 503": (lambda _: web.Response(status=503, text="busy"), {"UNREACHABLE"}),
+    "status 403": (lambda _: web.Response(status=403), {"REFUSED"}),
+    "redirect": (lambda _: web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"}), {"REFUSED"}),
+    "status 429": (lambda _: web.Response(status=429), {"RATE_LIMITED"}),
+    "limited": (lambda _: refusal("daily request limit", -32005), {"RATE_LIMITED"}),
+    "half a body": (lambda _: half(), {"UNREACHABLE", "TIMED_OUT"}),
+    "slow": (late, {"TIMED_OUT"}),
+    "empty": (lambda _: b"", {"MALFORMED"}),
+    "list": (lambda _: b"[]", {"MALFORMED"}),
+    "null": (lambda _: b"null", {"MALFORMED"}),
+    "number": (lambda answer: {**answer, "result": 7}, {"MALFORMED"}),
+    "odd hex": (lambda answer: {**answer, "result": "0xabc"}, {"MALFORMED"}),
+    "no hex": (lambda answer: {**answer, "result": "0xzz"}, {"MALFORMED"}),
+    "wrong id": (lambda answer: {**answer, "id": 2}, {"MALFORMED"}),
+    "no method": (lambda _: refusal("the method eth_call does not exist", -32601), {"REFUSED"}),
+    "error as text": (lambda answer: {**answer, "error": "no"}, {"REFUSED"}),
+    "nested": (lambda _: b"[" * 200_000, {"MALFORMED"}),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+async def test_an_endpoint_that_spoils_its_answers_is_left_for_the_next(
+    server: Server, second: Server, session: aiohttp.ClientSession, name: str
+) -> None:
+    spoil, codes = SPOILED[name]
+    reads = reader(session, server.url, second.url)
+    head = await reads.head()
+    server.fault = on("eth_call", spoil)
+    done = await reads.read(head, {"a": BLOCK.read()})
+    assert price(done.results["a"]) == head.number * WAD
+    error = reads.stats.endpoints[0].error
+    assert error is not None
+    assert error.code in codes
+    assert error.facts["endpoint"] == server.url.removeprefix("http://")
+
+
+@pytest.mark.parametrize("name", [n for n in SPOILED if n not in {"odd hex", "no hex", "number"}])
+async def test_a_lone_endpoint_that_spoils_everything_is_a_typed_failure(
+    server: Server, session: aiohttp.ClientSession, name: str
+) -> None:
+    spoil, codes = SPOILED[name]
+    reads = reader(session, server.url)
+    head = await reads.head()
+    server.fault = lambda _, answer: spoil(answer)
+    done = await reads.read(head, {"a": BLOCK.read(), "b": TIME.read()})
+    assert {code(r) for r in done.results.values()} <= codes
+    with pytest.raises(FeedError) as raised:
+        await reads.head()
+    assert raised.value.code in codes
+    server.fault = None
+    assert (await reads.head()).number == head.number
+    assert price((await values(reads, a=BLOCK.read()))["a"]) == head.number * WAD
+
+
+async def test_an_answer_beyond_the_cap_is_cut_off(server: Server, session: aiohttp.ClientSession) -> None:
+    reads = reader(session, server.url, limits=replace(QUICK, max_body=1 << 16))
+    head = await reads.head()
+    server.fault = on("eth_call", lambda answer: {**answer, "result": "0x" + "00" * 10**6})
+    done = await reads.read(head, {"a": BLOCK.read()})
+    assert code(done.results["a"]) == "TOO_LARGE"
+
+
+async def test_a_dead_endpoint_is_left_and_taken_back(
+    server: Server, second: Server, session: aiohttp.ClientSession
+) -> None:
+    clock = Clock()
+    assert server.runner is not None
+    await server.runner.cleanup()
+    reads = reader(session, server.url, second.url, clock=clock)
+    head = await reads.head()
+    assert isinstance(reads.stats.endpoints[0].error, Unreachable)
+    assert price((await values(reads, a=BLOCK.read()))["a"]) == head.number * WAD
+    with pytest.raises(Unreachable):
+        await reader(session, server.url).head()
+    await server.start(port=int(server.url.rpartition(":")[2]))
+    server.seen.clear()
+    clock.ms += 60_000
+    await reads.head()
+    assert reads.stats.endpoints[0].usable
+    assert price((await values(reads, a=BLOCK.read()))["a"]) == head.number * WAD
+    assert server.seen == ["eth_chainId", "eth_getBlockByNumber", "eth_getBlockByNumber", "eth_call"]
+    assert reads.stats.failovers == 2
+
+
+async def test_a_failing_endpoint_is_asked_ever_more_rarely(server: Server, session: aiohttp.ClientSession) -> None:
+    clock = Clock()
+    dead = f"http://127.0.0.1:{anvil.free_port()}"
+    reads = reader(session, dead, server.url, clock=clock, limits=replace(QUICK, retry_ms=1_000, max_retry_ms=8_000))
+    asked = []
+    for second_ in range(60):
+        before = reads.stats.failures
+        await reads.head()
+        asked += [second_] if reads.stats.failures > before else []
+        clock.ms += 1_000
+    assert asked == [0, 1, 3, 7, *range(15, 60, 8)]
+
+
+async def test_a_slow_endpoint_does_not_hold_up_the_head(
+    server: Server, second: Server, session: aiohttp.ClientSession
+) -> None:
+    server.fault = on("eth_getBlockByNumber", late)
+    reads = reader(session, server.url, second.url, limits=replace(QUICK, timeout_ms=3_000, grace_ms=50))
+    started = time.perf_counter()
+    await reads.head()
+    assert time.perf_counter() - started < 1
+    assert code(reads.stats.endpoints[0].error or Quote(price_wad=1)) == "TIMED_OUT"  # type: ignore[arg-type]
+
+
+async def test_an_address_with_a_key_is_never_shown(session: aiohttp.ClientSession) -> None:
+    with pytest.raises(ValueError, match="is no endpoint") as raised:
+        reader(session, "ftp://host.example/key-1234")
+    assert "key-1234" not in str(raised.value)
+    reads = reader(session, f"http://127.0.0.1:{anvil.free_port()}/key-1234")
+    with pytest.raises(Unreachable) as unreachable:
+        await reads.head()
+    assert "key-1234" not in str(unreachable.value) + repr(reads.stats)
+
+
+# --- speed
+
+
+async def test_fifty_reads_in_one_request_are_much_faster_than_fifty_calls(
+    chain: str, session: aiohttp.ClientSession
+) -> None:
+    """Measured on two cores: 250 to 300 times; the bound leaves room for a busy machine."""
+    reads = reader(session, chain, limits=ReaderLimits())
+    head = await reads.head()
+    w3 = Web3(HTTPProvider(chain))
+    abi = [{"type": "function", "name": "getBlockNumber", "stateMutability": "view", "inputs": [],
+            "outputs": [{"type": "uint256", "name": ""}]}]  # fmt: skip
+    contract = w3.eth.contract(address=multicall.ADDRESS, abi=abi)
+    ours, theirs = [], []
+    for _ in range(5):
+        started = time.perf_counter()
+        done = await reads.read(head, {str(i): BLOCK.read() for i in range(50)})
+        ours.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        single = [contract.functions.getBlockNumber().call(block_identifier=head.block_hash) for _ in range(50)]
+        theirs.append(time.perf_counter() - started)
+        assert {price(r) for r in done.results.values()} == {n * WAD for n in single}
+    assert statistics.median(theirs) > 10 * statistics.median(ours)
+
+
+def test_the_calldata_is_what_the_contract_documents() -> None:
+    call = Call(to=bytes(range(20)), data=calldata("f(uint256)", ("7",)))
+    packed = multicall.pack([call, Call(to=bytes(20), data=b"")])
+    words = [packed[4:][i : i + 32] for i in range(0, len(packed) - 4, 32)]
+    assert packed[:4].hex() == "82ad56cb"
+    assert [int.from_bytes(w, "big") for w in words[:4]] == [32, 2, 64, 64 + 192]
+    assert len(packed) == 4 + 64 + multicall.packed_size(call) + multicall.packed_size(Call(to=b"", data=b""))

@@ -1,0 +1,139 @@
+"""Exchanges through ccxt: its tickers become quotes, its errors typed ones, and a stand-in answers the real ccxt."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import Any
+
+import pytest
+
+from demo.venues.faults import Misbehaviour
+from demo.venues.server import Venue
+from feeds.streams import ccxt_bridge
+from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource, installed, quote
+from feeds.streams.latest import Latest
+from feeds.types import FeedError, Quote
+from feeds.units import WAD
+from tests.feeds.local_venues import quote as show
+from tests.feeds.local_venues import until, wall_ms
+
+needs_ccxt = pytest.mark.skipif(not installed(), reason='ccxt is not installed: pip install "lrt-oracle[ccxt]"')
+TICKER = {
+    "symbol": "ETH/USD", "timestamp": 1_760_130_545_050, "bid": "4000.01", "ask": "4000.03", "last": "4000.02",
+    "baseVolume": "30111.5", "info": {},
+}  # fmt: skip
+
+
+def code(ticker: Any) -> str:
+    with pytest.raises(FeedError) as caught:
+        quote("ETH/USD", ticker)
+    return caught.value.code
+
+
+def test_a_ticker_is_read_exactly() -> None:
+    expected = Quote(
+        price_wad=400_002 * 10**16, bid_wad=400_001 * 10**16, ask_wad=400_003 * 10**16, last_wad=400_002 * 10**16,
+        volume_wad=301_115 * 10**17, stated_at_ms=1_760_130_545_050,
+    )  # fmt: skip
+    assert quote("ETH/USD", TICKER) == expected
+    floats = {k: float(v) if k in ("bid", "ask", "last", "baseVolume") else v for k, v in TICKER.items()}
+    assert quote("ETH/USD", floats) == expected, "a float counts as its shortest text"
+
+
+def test_what_is_missing_may_be_missing_but_the_book() -> None:
+    plain = quote("ETH/USD", {**TICKER, "timestamp": None, "last": None, "baseVolume": None})
+    assert (plain.last_wad, plain.volume_wad, plain.stated_at_ms) == (None, None, None)
+    for bad in (None, float("nan"), True, "text", [], {}):
+        assert code({**TICKER, "bid": bad}) == "MALFORMED"
+    assert code({**TICKER, "ask": float("inf")}) == "MALFORMED"
+    assert code({**TICKER, "bid": 0.0}) == "NOT_POSITIVE"
+    assert code({**TICKER, "bid": "4001"}) == "CROSSED"
+    assert code({**TICKER, "timestamp": 1_760_130_545}) == "MALFORMED"
+    assert code({**TICKER, "symbol": "BTC/USD"}) == "WRONG_SYMBOL"
+    assert code(None) == "MALFORMED"
+    assert code([]) == "MALFORMED"
+
+
+def test_without_the_extra_the_config_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ccxt_bridge.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ValueError, match=r"pip install \"lrt-oracle\[ccxt\]\""):
+        CcxtSource(exchange="bitstamp")
+
+
+@needs_ccxt
+def test_an_exchange_that_ccxt_does_not_know_is_refused() -> None:
+    assert CcxtSource(exchange="bitstamp").venue == "ccxt:bitstamp"
+    with pytest.raises(ValueError, match="no exchange"):
+        CcxtSource(exchange="nope")
+    for keys in ({"rest_ms": 1}, {"timeout_ms": 1}, {"rest_ms": 10**9}, {"timeout_ms": 10**9}):
+        with pytest.raises(ValueError, match="write"):
+            CcxtSource(exchange="bitstamp", **keys)
+
+
+@needs_ccxt
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("BadSymbol", "WRONG_SYMBOL"), ("RateLimitExceeded", "RATE_LIMITED"), ("DDoSProtection", "RATE_LIMITED"),
+        ("RequestTimeout", "TIMED_OUT"), ("OnMaintenance", "UNREACHABLE"), ("ExchangeNotAvailable", "UNREACHABLE"),
+        ("ExchangeError", "REFUSED"), ("AuthenticationError", "REFUSED"), ("BaseError", "REFUSED"),
+    ],
+)  # fmt: skip
+def test_every_error_of_ccxt_has_a_type(name: str, expected: str) -> None:
+    errors = importlib.import_module("ccxt.base.errors")
+    typed = ccxt_bridge._typed(errors, getattr(errors, name)("said"), "ccxt:x")
+    assert typed.code == expected
+    assert typed.detail == "said"
+
+
+MARKET = {
+    "id": "ethusd", "symbol": "ETH/USD", "base": "ETH", "quote": "USD", "baseId": "eth", "quoteId": "usd",
+    "type": "spot", "spot": True, "active": True, "precision": {}, "limits": {}, "info": {},
+}  # fmt: skip
+HEARD = {
+    Misbehaviour.ZERO: "MALFORMED",  # ccxt drops a zero: the book has no bid
+    Misbehaviour.NAN: "MALFORMED",
+    Misbehaviour.PRICE_TEXT: "MALFORMED",
+    Misbehaviour.HTTP_429: "RATE_LIMITED",
+    Misbehaviour.HTML: "MALFORMED",  # ccxt takes the page for a ticker without any prices
+    Misbehaviour.SILENT: "TIMED_OUT",
+    Misbehaviour.SWAPPED_DECIMALS: "OUT_OF_RANGE",
+}
+
+
+@needs_ccxt
+@pytest.mark.loopback
+@pytest.mark.parametrize("fault", [None, *HEARD])
+async def test_the_real_ccxt_asks_a_stand_in(fault: Misbehaviour | None) -> None:
+    venue = Venue("bitstamp")
+    await venue.start()
+    show(venue, "4000")
+    table = Latest()
+    api = f"{venue.rest_url}/api"
+    settings = {"urls": {"api": {"public": api, "private": api}}, "markets": {"ETH/USD": MARKET}, "rateLimit": 1}
+    bridge = CcxtBridge(
+        CcxtSource(exchange="bitstamp", rest_ms=1_000, timeout_ms=1_000), ["ETH/USD"], table.put, wall_ms,
+        settings=settings, sleep=lambda _: asyncio.sleep(0.01),
+    )  # fmt: skip
+    task = asyncio.create_task(bridge.run())
+    try:
+        await until(lambda: table.get("ccxt:bitstamp", "ETH/USD").quote is not None)
+        first = table.get("ccxt:bitstamp", "ETH/USD").quote
+        assert first is not None
+        assert (first.price_wad, first.volume_wad) == (4000 * WAD, 12 * WAD + WAD // 2)
+        assert first.stated_at_ms is not None
+        if fault is not None:
+            venue.misbehave(fault)
+            await until(lambda: isinstance(table.get("ccxt:bitstamp", "ETH/USD").newest, FeedError))
+            newest = table.get("ccxt:bitstamp", "ETH/USD").newest
+            assert isinstance(newest, FeedError)
+            assert newest.code == HEARD[fault], newest
+            venue.misbehave(None)
+        show(venue, "4100")
+        await until(lambda: getattr(table.get("ccxt:bitstamp", "ETH/USD").newest, "price_wad", 0) == 4100 * WAD)
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await venue.stop()

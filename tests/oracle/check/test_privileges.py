@@ -1,0 +1,156 @@
+"""Roles, costs and cautions from what a store says; and that docs/trust.md has each of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.check.corruption_cost import Member
+from oracle.check.privileges import Bonding, Group, Limits, StoreFacts, costs, document, roles
+from oracle.check.trust_text import trust_lines
+
+DOCS = Path(__file__).resolve().parent.parent.parent.parent / "docs" / "trust.md"
+BONDING = Bonding(
+    address=b"\7" * 20, parties=dict.fromkeys(("curator", "arbiter", "treasury", "slasher")), unbonding_s=1, dispute_s=1,
+    unit="X", decimals=18,
+)  # fmt: skip
+FACTS = StoreFacts(
+    target="t", chain="ethereum", chain_id=1, store=b"\x55" * 20, block=1, time_s=100, owner=b"\1" * 20, owner_is_key=True,
+    pending_owner=None, guardian=None, max_push_age_s=60, rotation_delay_s=0, overlap_s=0, overlap_ends_s=0,
+    group=Group(epoch=1, threshold=3, strong=4, members=tuple(Member(address=bytes([i]) * 20, weight=1) for i in range(1, 6))),
+    next_epoch=None, next_group=None, armed=False, set_owner=None, paused=(), bonding=None,
+    classes=(Limits(number=0, min_gap_s=10, step_bps=500, step_wait_s=600, feeds=("A/B",)),),
+)  # fmt: skip
+
+
+def test_on_a_chain_that_is_not_local_what_is_unsafe_is_told() -> None:
+    text = " ".join(document(FACTS)["cautions"])
+    for word in ("no guardian", "rotation_delay_s = 0", "the owner is a plain key", "overlap_s = 0"):
+        assert word in text
+    assert document(replace(FACTS, chain_id=31_337))["cautions"] == []
+
+
+def worst(**limits: Any) -> str:
+    """Of the threshold's weight, with a class of these limits."""
+    (one,) = FACTS.classes
+    facts = replace(FACTS, classes=(replace(one, **limits),))
+    return str({r["role"]: r["worst"] for r in roles(facts)}["operators of at least the threshold"])
+
+
+def test_the_walk_is_the_document_s_example() -> None:
+    assert worst() == (
+        "class 0: twice 500 bps every 10 s of round times, of which one block takes 18 after a gap that was open "
+        "before, from end to end (166 % up or 64 % down); "
+        "or any price after 600 s of standing by it"
+    )
+    assert [(c["weight"], c["operators"]) for c in costs(FACTS)] == [("3", 3), ("2", 2), ("1", 1), ("3", 3), ("4", 4)]
+
+
+@pytest.mark.parametrize(
+    ("gap_s", "step_bps", "shown"),
+    [
+        (10, 500, (18, "166 % up", 64)),
+        (5, 500, (36, "540 % up", 86)),
+        (300, 500, (2, "22 % up", 18)),
+        (91, 500, (2, "22 % up", 18)),
+        (90, 1_000, (2, "48 % up", 34)),
+        (3, 500, (60, "1965 % up", 96)),
+        (2, 500, (91, "8377 % up", 99)),
+        (1, 9_999, (91, "over 100000 % up", 100)),
+    ],
+)
+def test_the_walk_is_what_the_window_of_one_block_holds(gap_s: int, step_bps: int, shown: tuple[int, str, int]) -> None:
+    """Counted by going through the window from every phase of a gap, in fractions."""
+    up, down = (
+        max(
+            (walked(gap_s, Fraction(sign * step_bps, 10_000), ago) for ago in range(gap_s + 1)),
+            key=lambda r: r if sign > 0 else -r,
+        )
+        for sign in (1, -1)
+    )
+    steps, text, fall = shown
+    assert round(100 - 100 * down) == fall
+    assert text in {f"{round(100 * up - 100)} % up", "over 100000 % up"}
+    said = worst(min_gap_s=gap_s, step_bps=step_bps)
+    assert f"one block takes {steps} " in said
+    assert f"({text} or {fall} % down)" in said
+
+
+def walked(gap_s: int, step: Fraction, opened_ago_s: int) -> Fraction:
+    """How far a price goes in a window of 60 s before and 30 s after; the gap before it opened so long ago, 0 for none."""
+    opened = -60 - opened_ago_s if opened_ago_s else -10_000
+    anchor = Fraction(1)
+    price = start = 1 - step if opened_ago_s > 1 and opened_ago_s <= gap_s else anchor
+    for at in range(-60, 31):
+        if at >= opened + gap_s:
+            opened, anchor = at, price * (1 + step)
+            price = anchor
+        else:
+            price = anchor * (1 + step)
+    return price / start
+
+
+@pytest.mark.parametrize(("wait_s", "at_once"), [(90, True), (91, False)])
+def test_a_wait_that_fits_into_one_block_s_window_makes_nobody_wait(wait_s: int, at_once: bool) -> None:
+    assert ("any price in one block" in worst(step_wait_s=wait_s)) is at_once
+    assert (f"any price after {wait_s} s" in worst(step_wait_s=wait_s)) is not at_once
+
+
+def test_what_the_document_shows_is_what_is_printed() -> None:
+    weights, bond = (4, 3, 2), (40, 30, 20)
+    members = tuple(
+        Member(address=bytes([i]) * 20, weight=w, bond=b * 10**18)
+        for i, (w, b) in enumerate(zip(weights, bond, strict=True))
+    )
+    group = Group(epoch=1, threshold=6, strong=7, members=members)
+    shown = trust_lines(document(replace(FACTS, group=group, bonding=replace(BONDING, unit="wdivETH"))))
+    text = DOCS.read_text()
+    plain = [line for line in shown[1:] if "0x" not in line and "nobody" not in line and "CAUTION" not in line]
+    assert len(plain) == 9
+    for line in plain:
+        assert line in text, line
+
+
+def test_signers_that_were_removed_count_nowhere_and_s_out_of_reach_is_told_on_every_chain() -> None:
+    members = tuple(Member(address=bytes([i]) * 20, weight=w, bond=9 * w) for i, w in enumerate((1, 1, 1, 0, 0)))
+    gone = replace(FACTS, chain_id=31_337, group=replace(FACTS.group, members=members), bonding=BONDING)
+    found = {c["what"]: c for c in costs(gone)}
+    assert (found["a crash delayed"]["weight"], found["a crash delayed"]["operators"]) == ("0", 0)
+    assert found["a crash delayed"]["note"] == "S is out of reach: each crash waits"
+    assert (found["any price at once"]["bond"], found["any price at once"]["note"]) == (
+        None,
+        "all of them do not reach it",
+    )
+    assert [found[w]["operators"] for w in ("no news", "two prices for one round")] == [1, 3]
+    assert max(c["operators"] for c in found.values()) == 3, "who has no weight is nobody"
+    (told,) = document(gone)["cautions"]
+    assert "epoch 1: S is out of reach: each crash waits" in told
+    assert "weight 3, a price beyond the step needs 4" in told
+    coming = replace(gone, group=FACTS.group, next_epoch=(2, 200), next_group=replace(gone.group, epoch=2), armed=True)
+    assert "epoch 2: S is out of reach" in document(coming)["cautions"][0]
+    assert document(replace(gone, group=FACTS.group))["cautions"] == []
+
+
+def test_a_rotation_that_is_not_armed_is_told_on_every_chain() -> None:
+    coming = replace(FACTS, chain_id=31_337, next_epoch=(2, 200), next_group=FACTS.group)
+    (told,) = document(coming)["cautions"]
+    assert "epoch 2 is due at 200 (Unix s) and is not armed" in told
+    assert "weight 3 of 5" in told
+    assert "if they are armed by then" in str(roles(coming))
+    assert document(replace(coming, armed=True))["cautions"] == []
+    assert "if they are armed by then" not in str(roles(replace(coming, armed=True)))
+
+
+def test_every_role_and_cost_is_in_the_document() -> None:
+    text = " ".join(DOCS.read_text().split())
+    every = replace(
+        FACTS, pending_owner=b"\2" * 20, next_epoch=(2, 200), overlap_ends_s=200, bonding=BONDING, set_owner=b"\3" * 20
+    )
+    for row in roles(every):
+        assert f"| {row['role']} | {row['power']} |" in text, row
+    for cost in costs(every):
+        assert f"| {cost['what']} |" in text, cost

@@ -1,0 +1,123 @@
+"""Wrong input of every kind to the command line: one line that says what is wrong, the right exit status, no trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from oracle.__main__ import main
+from oracle.storage.database import Store
+
+CONFIG = """
+[oracle]
+database = "o.db"
+[feeds."ETH/USD"]
+sources = [{ type = "coinbase", symbol = "ETH-USD" }, { type = "kraken", symbol = "ETH/USD" }]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LRT_ORACLE_PASSPHRASE", "open")
+    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "q.json").write_text('[{"source":"a","price":"1"},{"source":"b","price":"1"}]')
+    Store(tmp_path / "o.db").close()
+    return tmp_path
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(main, list(args))
+
+
+def one_line(done: Result, code: int, says: str) -> None:
+    assert done.exit_code == code, (done.output, done.exception)
+    assert isinstance(done.exception, SystemExit), "an exit, not a bug"
+    assert says in done.output
+
+
+BIG = "1" + "0" * 30
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["explain", "ETH/USD", "--round", BIG], 2, "--round"),
+        (["verify", "ETH/USD", "--round", BIG], 2, "--round"),
+        (["verify", "ETH/USD", "--round", "-1"], 2, "--round"),
+        (["history", "ETH/USD", "--minutes", BIG], 2, "--minutes"),
+        (["history", "ETH/USD", "--minutes", "-3"], 2, "--minutes"),
+        (["history", "ETH/USD", "--csv", "no/such/folder.csv"], 1, "no/such/folder.csv: No such file or directory"),
+        (["combine", "q.json", "--floor-bps", "-5"], 2, "--floor-bps"),
+        (["demo", "--port", "99999"], 2, "--port"),
+        (["demo", "--seconds", "-1"], 2, "write seconds"),
+        (["once", "--wait", "nan"], 2, "write seconds"),
+        (
+            ["deploy", "--keyfile", "k", "--signers", "0x" + "11" * 20, "--threshold", "1", "--rpc", "http://["],
+            2,
+            "is no endpoint",
+        ),
+        (
+            ["deploy", "--keyfile", "k", "--signers", "0x" + "11" * 20, "--threshold", "1", "--rpc", "foo"],
+            2,
+            "is no endpoint",
+        ),
+        (["keys", "show", "."], 2, "is a directory"),
+        (["keys", "show", "config.toml"], 1, "is no keyfile with an address"),
+        (["keys", "new", "q.json/k.json"], 1, "q.json"),
+    ],
+)
+def test_wrong_numbers_and_files_are_refused(folder: Path, args: Sequence[str], code: int, says: str) -> None:
+    assert folder.is_dir()
+    one_line(run(*args), code, says)
+
+
+@pytest.mark.parametrize("command", ["explain", "verify", "history"])
+def test_a_database_that_is_none_is_said(folder: Path, command: str) -> None:
+    (folder / "o.db").write_bytes(b"\xfe" * 9_000)
+    one_line(run(command, "ETH/USD"), 1, "a database can not be used (file is not a database): look at oracle.database")
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", "{}", "zzz", '{"address": 5}', '{"address": "0x12"}', '{"version": 9, "crypto": {}}']
+)
+def test_a_keyfile_that_is_none_is_said(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "k.json").write_text(body)
+    one_line(run("keys", "show", "k.json"), 1, "k.json is no keyfile with an address")
+    monkeypatch.setattr("oracle.deploy.deployment.chain_of", _one)
+    args = ["--rpc", "http://127.0.0.1:9", "--signers", "0x" + "11" * 20, "--threshold", "1"]
+    done = run("deploy", *args, "--keyfile", "k.json", "--passphrase-env", "LRT_ORACLE_PASSPHRASE")
+    one_line(done, 1, "k.json does not open")
+
+
+async def _one(_url: str) -> int:
+    return 1
+
+
+def test_a_journal_that_can_not_be_made_leaves_no_key_behind(folder: Path) -> None:
+    one_line(run("keys", "new", "k.json", "--journal", "q.json/j.db"), 1, "q.json")
+    assert not (folder / "k.json").exists(), "a key without its journal is mute at first"
+
+
+def test_every_document_is_one(folder: Path) -> None:
+    made = json.loads(run("keys", "new", "k.json", "--json").stdout)
+    assert made == json.loads(run("keys", "show", "k.json", "--json").stdout)
+    assert made["address"] == run("keys", "show", "k.json").stdout.strip()
+    wrote = json.loads(run("history", "ETH/USD", "--csv", "h.csv", "--json").stdout)
+    assert wrote == {"feed": "ETH/USD", "file": "h.csv", "rows": 0}
+    assert (folder / "h.csv").is_file()
+
+
+def test_a_port_that_is_none_is_an_error_of_the_config(folder: Path) -> None:
+    (folder / "config.toml").write_text("[api]\nport = 99999\n" + CONFIG)
+    one_line(run("check", "--offline"), 2, "port = 99999: write 1 to 65535")
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:8545", "ws://127.0.0.1:8545", "http://", "http://["])
+def test_an_endpoint_that_is_none_is_an_error_of_the_config(folder: Path, endpoint: str) -> None:
+    (folder / "config.toml").write_text(f'[chains.c]\nchain_id = 1\nendpoints = ["{endpoint}"]\n' + CONFIG)
+    one_line(run("check", "--offline"), 2, "is no endpoint: write http:// or https:// and a host")

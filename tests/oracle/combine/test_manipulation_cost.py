@@ -1,0 +1,144 @@
+"""What moving a price costs: by hand, and against an attacker who tries every set of groups."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds.types import Outcome
+from feeds.units import BPS, WAD, Wad
+from oracle.combine.aggregate import combine_market, sift
+from oracle.combine.manipulation_cost import Stake, costs, depth_at, price_cost, stakes, to_move
+from oracle.combine.methods.registry import METHODS
+from oracle.model.spec import FeedSpec, Tuning
+from oracle.model.status import Cheap
+from oracle.model.types import Aggregate, Window
+from tests.oracle.oracle_build import T0, outcomes, seen, source, spec, wad
+
+
+def stake(name: str, depth: int, weight: int = 1, price: int = WAD) -> Stake:
+    levels = ((50, depth // 2), (100, depth), (200, 3 * depth)) if depth else ()
+    return Stake(group=name, price_wad=Wad(price), weight=weight, depths=levels)
+
+
+@pytest.mark.parametrize(
+    ("bps", "expected"), [(0, 0), (25, 25), (50, 50), (75, 75), (100, 100), (150, 200), (900, 300)]
+)
+def test_depth_between_the_levels_is_on_a_line_and_beyond_them_no_more_than_stated(bps: int, expected: int) -> None:
+    assert depth_at(((50, 50), (100, 100), (200, 300)), bps) == expected
+    assert depth_at((), bps) == 0
+
+
+def test_a_median_of_three_takes_the_two_cheapest() -> None:
+    got = to_move([stake("a", 100), stake("b", 10), stake("c", 50)], Wad(WAD), 5_000, 100)
+    assert (got.base_wad, got.groups, got.unknown) == (60, ("b", "c"), ())
+
+
+def test_a_group_that_is_there_already_costs_nothing() -> None:
+    groups = [stake("a", 100), stake("b", 10, price=102 * WAD // 100), stake("c", 50)]
+    got = to_move(groups, Wad(WAD), 5_000, 100)
+    assert (got.base_wad, got.groups) == (50, ("b", "c"))
+
+
+def test_an_unknown_depth_counts_as_free_and_is_named() -> None:
+    got = to_move([stake("a", 100), stake("venue", 0), stake("c", 50)], Wad(WAD), 5_000, 100)
+    assert (got.base_wad, got.unknown) == (50, ("venue",))
+
+
+def test_a_heavy_group_alone_is_enough() -> None:
+    """Half of the weight lies in one: it must be moved, or both others."""
+    groups = [stake("a", 100, weight=5_000), stake("b", 300, weight=2_500), stake("c", 300, weight=2_500)]
+    assert to_move(groups, Wad(WAD), 5_000, 100).base_wad == 100
+
+
+def test_a_mean_is_pulled_by_the_cheapest_weight() -> None:
+    """A third of the weight has to go 3 %; its book is known up to 2 %, where 300 of a depth of 100 move it."""
+    groups = [stake("a", 100), stake("b", 1_000), stake("c", 1_000)]
+    assert to_move(groups, Wad(WAD), 0, 100).base_wad == 300
+    assert to_move(groups, Wad(WAD), 0, 20).base_wad == 60
+
+
+sizes = st.lists(
+    st.tuples(st.integers(0, 10**6), st.integers(1, 3_333), st.integers(-150, 150)), min_size=1, max_size=7
+)
+
+
+@given(rows=sizes, bps=st.sampled_from((50, 100, 500)))
+def test_no_set_of_groups_is_cheaper_than_what_is_said(rows: list[tuple[int, int, int]], bps: int) -> None:
+    """Every subset with half of the weight, up and down, at the depth that each of its groups needs."""
+    groups = [stake(str(k), d, w, WAD + WAD * off // BPS) for k, (d, w, off) in enumerate(rows)]
+    said = to_move(groups, Wad(WAD), 5_000, bps).base_wad
+    half = sum(g.weight for g in groups)
+    for sign in (1, -1):
+        target = WAD * (BPS + sign * bps) // BPS
+        for count in range(1, len(groups) + 1):
+            for chosen in combinations(groups, count):
+                if 2 * sum(g.weight for g in chosen) >= half:
+                    assert said <= sum(reach(g, target, sign) for g in chosen)
+
+
+def reach(group: Stake, target: int, sign: int) -> int:
+    way = sign * (target - group.price_wad)
+    return depth_at(group.depths, -(-way * BPS // group.price_wad)) if way > 0 else 0
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(1, 10**6), st.integers(1, 3_333)), min_size=2, max_size=4),
+    split=st.lists(st.integers(0, 100), min_size=4, max_size=4),
+)
+def test_no_split_of_a_pull_is_cheaper_than_what_is_said(rows: list[tuple[int, int]], split: list[int]) -> None:
+    groups = [stake(str(k), d, w) for k, (d, w) in enumerate(rows)]
+    said = to_move(groups, Wad(WAD), 0, 100).base_wad
+    total, parts = sum(g.weight for g in groups), split[: len(groups)]
+    if sum(parts):
+        moves = [-(-100 * total * part // (sum(parts) * g.weight)) for g, part in zip(groups, parts, strict=True)]
+        assert said <= sum(depth_at(g.depths, move) for g, move in zip(groups, moves, strict=True)) + len(groups)
+
+
+def deep(name: str, price: str, depth: int) -> Outcome:
+    return replace(
+        seen(name, price), depth_half_wad=depth * WAD // 2, depth_wad=depth * WAD, depth_two_wad=2 * depth * WAD
+    )
+
+
+def combined(feed: FeedSpec, given_: list[Outcome]) -> Aggregate:
+    return combine_market(feed, sift(feed, (), given_, {}, T0), Window(), T0).aggregate
+
+
+GIVEN: list[Outcome] = [deep("coinbase", "1.05", 100), deep("kraken", "1.05", 40), deep("binance", "1.05", 70)]
+
+
+def test_a_stored_rounds_cost_is_told_for_three_moves_and_grows() -> None:
+    market = combined(spec(), GIVEN)
+    found = costs(market, GIVEN, METHODS["median"].breakdown_bps)
+    assert [c.bps for c in found] == [50, 100, 500]
+    assert [c.base_wad // WAD for c in found] == [55, 110, 220]
+    assert found[1].groups == ("kraken", "binance")
+
+
+def test_of_one_group_half_of_its_depth_has_to_move_and_one_unknown_makes_it_unknown() -> None:
+    feed = spec(sources=tuple(source(n, group="chain:1") for n in ("a", "b")), min_groups=1)
+    given_: list[Outcome] = [deep("a", "1.05", 100), deep("b", "1.05", 40)]
+    (one,) = stakes(combined(feed, given_).used, given_)
+    assert one.depths == ((50, 35 * WAD), (100, 70 * WAD), (200, 140 * WAD))
+    given_ = [deep("a", "1.05", 100), seen("b", "1.05")]
+    (one,) = stakes(combined(feed, given_).used, given_)
+    assert one.depths == ()
+
+
+def test_too_cheap_to_move_is_no_price() -> None:
+    dear = spec(tuning=Tuning(min_cost_100bps_wad=111 * WAD))
+    with pytest.raises(Cheap, match=r"1 % costs 110\.000 base units, the gate is 111\.000"):
+        combined(dear, GIVEN)
+    assert combined(replace(dear, tuning=Tuning(min_cost_100bps_wad=110 * WAD)), GIVEN).price_wad == wad("1.05")
+
+
+def test_the_gate_names_whose_depth_it_does_not_know() -> None:
+    dear = spec(tuning=Tuning(min_cost_100bps_wad=WAD))
+    with pytest.raises(Cheap, match="the depth of binance, coinbase is unknown"):
+        combined(dear, [*outcomes("1.05")])
+    assert price_cost(combined(spec(), GIVEN), GIVEN, 5_000, 100).unknown == ()

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.config.resolve import plan, reachable_groups
+from oracle.config.sections import (
+    ApiSection,
+    BandsSection,
+    ChainSection,
+    FeedSection,
+    OperatorSection,
+    OracleSection,
+    RulesSection,
+    SourceSection,
+    TargetSection,
+    VenueSection,
+    load,
+    parse,
+)
+from oracle.config.tables.schema import ConfigError
+from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
+
+
+def table(**changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "chains": {"local": {"chain_id": 31337, "endpoints": ["http://127.0.0.1:1"]}},
+        "feeds": {
+            "wdivETH/ETH": {
+                "mode": "min",
+                "sources": [
+                    {"type": "coinbase", "symbol": "WDIVETH-ETH"},
+                    {"type": "kraken", "symbol": "WDIVETH/ETH"},
+                    {
+                        "type": "rate_call",
+                        "kind": "redemption",
+                        "chain": "local",
+                        "contract": "0x" + "11" * 20,
+                        "function": "convertToAssets(uint256)",
+                        "args": ["1000000000000000000"],
+                    },
+                ],
+            },
+            "ETH/USD": {
+                "sources": [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "kraken", "symbol": "ETH/USD"}],
+            },
+            "wdivETH/USD": {"mode": "min", "legs": ["wdivETH/ETH", "ETH/USD"]},
+        },
+    }
+    return base | changes
+
+
+def problems(changed: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        plan(parse(changed))
+    return str(caught.value)
+
+
+def feed(**changes: Any) -> dict[str, Any]:
+    made = table()
+    made["feeds"]["wdivETH/ETH"] |= changes
+    return made
+
+
+def test_a_good_config_puts_legs_before_what_needs_them() -> None:
+    got = plan(parse(table()))
+    assert list(got.specs) == ["wdivETH/ETH", "ETH/USD", "wdivETH/USD"]
+    assert got.pushed == ("wdivETH/ETH", "ETH/USD")
+    assert reachable_groups(got.specs["wdivETH/ETH"]) == ("coinbase", "kraken")
+
+
+@pytest.mark.parametrize(
+    ("agree", "endpoints", "fits"), [(0, 1, True), (1, 1, True), (2, 1, False), (2, 2, True), (9, 3, False)]
+)
+def test_no_more_endpoints_must_agree_than_there_are_for_reading_and_for_pushing_alike(
+    agree: int, endpoints: int, *, fits: bool
+) -> None:
+    chain = {"chain_id": 31337, "endpoints": [f"http://127.0.0.1:{n + 1}" for n in range(endpoints)]}
+    target = {"chain": "local", "store": "0x" + "55" * 20, "agree": agree}
+    pushing = table(chains={"local": chain}, targets={"t": target})
+    reading = table(chains={"local": {**chain, "agree": agree}})
+    if fits:
+        assert (
+            plan(parse(pushing)).config.targets["t"].agree == plan(parse(reading)).config.chains["local"].agree == agree
+        )
+        return
+    told = f"agree = {agree}: there are {endpoints} endpoints; 0 chooses"
+    assert f"targets.t.agree: {told}" in problems(pushing)
+    assert told in problems(reading)
+
+
+def test_every_error_comes_at_once_with_the_nearest_name() -> None:
+    bad = table(oracel={})
+    bad["feeds"]["wdivETH/ETH"] |= {"metod": "median", "mode": "minimum", "min_groups": "two"}
+    with pytest.raises(ConfigError) as caught:
+        parse(bad)
+    text = str(caught.value)
+    for part in ("oracel", "did you mean 'oracle'?", "did you mean 'method'?", "did you mean 'min'?", "'two'"):
+        assert part in text
+    assert len(caught.value.problems) == 4
+
+
+def test_a_ratio_read_as_usd_is_a_config_error() -> None:
+    made = table()
+    made["feeds"]["ETH/USD"]["sources"][0] |= {"pair": "ETH/USDT"}
+    assert "ETH/USDT is not ETH/USD: name the feed that converts it" in problems(made)
+    made = table()
+    made["feeds"]["wdivETH/USD"]["legs"] = ["ETH/USD", "wdivETH/ETH"]
+    assert "the units do not close" in problems(made)
+
+
+def test_a_conversion_must_close_the_units() -> None:
+    made = table()
+    made["feeds"]["USDT/EUR"] = {"sources": [{"type": "coinbase", "symbol": "a"}, {"type": "kraken", "symbol": "b"}]}
+    made["feeds"]["ETH/USD"]["sources"][0] |= {"pair": "ETH/USDT", "convert": "USDT/EUR"}
+    assert "the units do not close" in problems(made)
+
+
+def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
+    assert "3 groups can never be reached: there are 2 (coinbase, kraken)" in problems(feed(min_groups=3))
+    assert "one group is no quorum" in problems(feed(min_groups=1))
+    assert plan(parse(feed(min_groups=1, reference_only=True))).pushed == ("ETH/USD",)
+    assert plan(parse(feed(min_groups=1, accept_single_group=True)))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"max_age_s": 315_360_000}, "no sane limit"),
+        ({"method": "medain"}, "did you mean 'median'?"),
+        ({"outliers": "mda"}, "did you mean 'mad'?"),
+        ({"bands": {"watch_bps": 300}}, "below depeg_bps"),
+        ({"bands": {"watch_leave_bps": 40}}, "more than half"),
+        ({"legs": ["ETH/USD"]}, "exactly one of sources, share_of and legs"),
+    ],
+)
+def test_limits_have_limits(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text.replace("?", r"\?")):
+        plan(parse(feed(**change)))
+
+
+def test_a_pool_average_that_is_too_short_needs_scaled_times() -> None:
+    made = table()
+    pool = {
+        "type": "uniswap_v3",
+        "chain": "local",
+        "pool": "0x" + "22" * 20,
+        "base": "0x" + "33" * 20,
+        "quote": "0x" + "44" * 20,
+        "notional": "10",
+        "average_s": 5,
+    }
+    made["feeds"]["wdivETH/ETH"]["sources"].append(pool)
+    assert "too short" in problems(made)
+    assert plan(parse({**made, "oracle": {"scaled_times": True}}))
+
+
+def test_unknown_adapters_chains_and_adapter_keys_are_named() -> None:
+    made = table()
+    made["feeds"]["wdivETH/ETH"]["sources"][0]["type"] = "coinbse"
+    made["feeds"]["wdivETH/ETH"]["sources"][2] |= {"chain": "locl", "contrac": "x"}
+    text = problems(made)
+    for part in ("did you mean 'coinbase'?", "did you mean 'local'?", "did you mean 'contract'?"):
+        assert part in text
+
+
+def test_feeds_that_need_each_other_are_refused() -> None:
+    made = table()
+    made["feeds"]["a/ETH"] = {"share_of": "b/ETH"}
+    made["feeds"]["b/ETH"] = {"share_of": "a/ETH"}
+    assert "need each other" in problems(made)
+
+
+def test_one_key_for_both_purposes_is_refused(tmp_path: Path) -> None:
+    for name in ("report.json", "gas.json"):
+        (tmp_path / name).write_text(json.dumps({"address": "ab" * 20}))
+    made = table(
+        operators=[{"name": "a", "keyfile": str(tmp_path / "report.json"), "journal": "j"}],
+        targets={"t": {"chain": "local", "store": "0x" + "55" * 20, "gas_keyfile": str(tmp_path / "gas.json")}},
+    )
+    assert "also the report key of operator 'a'" in problems(made)
+
+
+def test_a_missing_or_broken_file_is_one_clear_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can not be read"):
+        load(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("feeds = [")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load(tmp_path / "bad.toml")
+
+
+def test_every_key_is_in_the_docs() -> None:
+    text = (Path(__file__).resolve().parent.parent.parent.parent / "docs" / "config.md").read_text()
+    sections = (
+        OracleSection, ApiSection, ChainSection, VenueSection, OperatorSection, TargetSection, FeedSection,
+        BandsSection, RulesSection, SourceSection, StoreSection, LimitsSection, RegistrySection,
+    )  # fmt: skip
+    keys = {f.name for section in sections for f in fields(section)} - {"params", "bands", "rules", "sources"}
+    assert [k for k in sorted(keys) if f"`{k}`" not in text] == []
+
+
+def test_every_module_of_the_line_is_in_the_architecture() -> None:
+    root = Path(__file__).resolve().parent.parent.parent.parent
+    text = (root / "docs" / "architecture.md").read_text()
+    layers = (root / ".importlinter").read_text()
+    for path in (root / "oracle").glob("*.py"):
+        if not path.name.startswith("__"):
+            assert path.stem in layers, path
+    for name in (
+        "aggregate",
+        "judge",
+        "report",
+        "sign",
+        "cosign",
+        "pipeline",
+        "rounds",
+        "live",
+        "store",
+        "audit",
+        "push",
+    ):
+        assert f"`{name}`" in text or f"oracle/{name}" in text, name

@@ -1,0 +1,98 @@
+"""What a config may say of methods, and what is refused with the key and what to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from feeds.units import WAD
+from oracle.combine.methods.registry import METHODS
+from oracle.config.resolve import plan
+from oracle.config.sections import parse
+from oracle.config.tables.schema import ConfigError
+from oracle.model.spec import FeedSpec, Tuning
+
+
+def planned(tuning: dict[str, Any] | None = None, oracle: dict[str, Any] | None = None, **feed: Any) -> FeedSpec:
+    sources = [
+        {"type": "coinbase", "symbol": "ETH-USD"},
+        {"type": "kraken", "symbol": "ETH/USD"},
+        {"type": "binance", "symbol": "ETHUSD"},
+    ]
+    section = {"sources": sources, **feed} | ({"tuning": tuning} if tuning else {})
+    return plan(parse({"oracle": oracle or {}, "feeds": {"ETH/USD": section}})).specs["ETH/USD"]
+
+
+def refused(tuning: dict[str, Any] | None = None, **feed: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        planned(tuning, **feed)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_can_be_chosen_with_a_filter(method: str) -> None:
+    assert planned(method=method, window_s=120).method == method
+
+
+@pytest.mark.parametrize("method", [n for n, m in METHODS.items() if not m.breakdown_bps])
+def test_a_method_that_one_bad_source_moves_needs_a_filter(method: str) -> None:
+    text = refused(method=method, window_s=120, outliers="none")
+    assert 'feeds."ETH/USD".outliers' in text
+    assert 'write outliers = "mad"' in text
+    assert planned(method=method, window_s=120, outliers="none", oracle={"scaled_times": True}).outliers is None
+
+
+def test_a_window_that_would_be_shortened_is_refused() -> None:
+    assert planned(method="twap_geometric", window_s=5_120).window_ms == 5_120_000
+    assert "window_s: 5121 s are more than the 512 rounds" in refused(method="twap_geometric", window_s=5_121)
+    assert planned(method="dia_mair", window_s=1_700).window_ms == 1_700_000
+    assert planned(method="ema", window_s=86_400).method == "ema"
+    assert "more than the 170 rounds" in refused({"shift_s": 10}, method="dia_mair", window_s=1_700)
+
+
+def test_tuning_reaches_the_spec_in_its_units() -> None:
+    got = planned(
+        {
+            "half_life_s": 30, "shares": {"kraken": 2}, "check_bps": 7, "winsor_bps_minute": 8, "recent_bps": 9, "recent_s": 10,
+            "least": "0.5", "most": "2", "shift_s": 11, "dust": "0.1", "points": 12, "drift_bps_day": 13, "horizon_s": 14,
+            "min_cost_100bps": "250",
+        },
+    ).tuning  # fmt: skip
+    assert got == Tuning(
+        half_life_ms=30_000,
+        shares=(("kraken", 2),),
+        check_bps=7,
+        winsor_bps_minute=8,
+        recent_bps=9,
+        recent_ms=10_000,
+        bounds=(WAD // 2, 2 * WAD),
+        shift_ms=11_000,
+        dust_wad=WAD // 10,
+        points=12,
+        drift_bps_day=13,
+        horizon_ms=14_000,
+        min_cost_100bps_wad=250 * WAD,
+    )
+
+
+def test_left_out_it_is_the_default() -> None:
+    assert planned().tuning == Tuning()
+
+
+@pytest.mark.parametrize(
+    ("tuning", "text"),
+    [
+        ({"half_life_s": 0}, "half_life_s is at least 1"),
+        ({"points": 65}, "write 1 to 64"),
+        ({"shift_s": -1}, "are not negative"),
+        ({"shares": {"kraken": 0}}, "whole numbers from 1"),
+        ({"shares": {"krakn": 2}}, "did you mean 'kraken'"),
+        ({"least": "1"}, "write both or neither"),
+        ({"least": "2", "most": "1"}, "must lie above least"),
+        ({"min_cost_100bps": "lots"}, "tuning.min_cost_100bps"),
+        ({"half_live_s": 3}, "did you mean 'half_life_s'"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_key(tuning: dict[str, Any], text: str) -> None:
+    assert text in refused(tuning)

@@ -1,0 +1,271 @@
+"""A small world for the pusher: a store on a chain, operators with keys, prices that move, faults, a clock to turn.
+
+Everything of ours is the real thing: rounds, operators with journals, the database, target and pusher. The clock, the
+prices and the faults follow from a seed. `FaultWorld` may be left in one process and taken up in another.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import coincurve
+import orjson
+
+from feeds.types import Kind, Observation, Pair
+from feeds.units import WAD, Wad
+from oracle.chain.store_client import StoreClient
+from oracle.model.publication import PushRow
+from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
+from oracle.push.due import Decision, PushPolicy
+from oracle.push.pusher import PushRules
+from oracle.push.target import Target, Tools
+from oracle.round.rounds import Done, Member, Rounds
+from oracle.sign.eip712 import Domain, address_of
+from oracle.sign.keyfiles import LocalSigner
+from oracle.sign.messages import SignedBatch
+from oracle.sign.operator import Operator
+from oracle.sign.sign_journal import SignJournal
+from oracle.storage.database import Store
+
+OPERATORS = ("alpha", "beta", "gamma")
+KEYS = {name: coincurve.PrivateKey(bytes([40 + i]) * 32) for i, name in enumerate(OPERATORS)}
+MAX_PUSH_AGE_S = 24
+CONFIRMATIONS = 6
+RULES = PushRules(max_push_age_s=MAX_PUSH_AGE_S, bump_after_s=4, confirmations=CONFIRMATIONS)
+POLICY = PushPolicy()
+MAX_FEE_GWEI = 60
+TIMEOUT_MS = 300
+ROUND_S = 2
+_BANDS = Bands(
+    watch_enter_bps=100, watch_leave_bps=50, depeg_enter_bps=300, depeg_leave_bps=150, depeg_dwell_ms=2_000,
+    leave_dwell_ms=4_000,
+)  # fmt: skip
+
+
+def _source(pair: Pair, name: str, kind: Kind) -> SourceSpec:
+    return SourceSpec(name=name, pair=pair, kind=kind, group=name, max_age_ms=60_000)
+
+
+def make_spec(feed: str, *, redemption: bool) -> FeedSpec:
+    pair = Pair.parse(feed)
+    sources = [_source(pair, n, Kind.MARKET) for n in ("coinbase", "kraken")]
+    sources += [_source(pair, "rate", Kind.REDEMPTION)] if redemption else []
+    return FeedSpec(
+        feed=feed, pair=pair, sources=tuple(sources), method="median", outliers=None, outlier_floor_bps=50,
+        window_ms=60_000, mode=Mode.MARKET, min_groups=2, max_age_ms=30_000, max_spread_bps=1_000, heartbeat_s=16,
+        push_bps=50, halt_after_ms=10_000, bands=_BANDS, has_market=True, has_redemption=redemption,
+    )  # fmt: skip
+
+
+SPECS = {s.feed: s for s in (make_spec("wdivETH/ETH", redemption=True), make_spec("ETH/USD", redemption=False))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a world stands: enough to take it up in another process."""
+
+    seed: int
+    node: str
+    endpoints: tuple[str, ...]
+    chain_id: int
+    store: str
+    gas_key: str
+    folder: str
+    views: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        return orjson.dumps(self.__dict__).decode()
+
+    @classmethod
+    def of(cls, text: str) -> Place:
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in orjson.loads(text).items()})
+
+
+@dataclass
+class Seen:
+    """What a target said and did, for the checks at the end."""
+
+    decisions: list[tuple[int, Decision, bool]] = field(default_factory=list)
+    waited: set[int] = field(default_factory=set)
+    landed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    balances: list[tuple[int, int]] = field(default_factory=list)
+    unpoked: list[str] = field(default_factory=list)
+
+
+class FaultWorld:
+    """Rounds and one or more targets at the same store with the same gas key.
+
+    Args:
+        place: where it stands.
+        now_s: the clock, Unix seconds.
+        databases: one for each pusher.
+        specs: its feeds.
+        options: of the clients, besides.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        now_s: int,
+        databases: tuple[str, ...] = ("one.db",),
+        *,
+        specs: Mapping[str, FeedSpec] | None = None,
+        **options: Any,
+    ) -> None:
+        self.place = place
+        self.specs = specs or SPECS
+        self._options = {"timeout_ms": TIMEOUT_MS, "max_fee_gwei": MAX_FEE_GWEI, **options}
+        self.now_s = now_s
+        self.rng = random.Random(f"{place.seed} {now_s}")
+        self.seen: list[Seen] = []
+        self.targets: list[Target] = []
+        self.clients: list[StoreClient] = []
+        folder = Path(place.folder)
+        self.stores = [Store(folder / name) for name in databases]
+        self._journals = {
+            n: SignJournal(folder / f"{n}.db", address_of(k), now_ms=now_s * 1_000, mute_ms=0, newborn=True)
+            for n, k in KEYS.items()
+        }
+        operators = {n: Operator(n, KEYS[n], j, bound_bps=1_000) for n, j in self._journals.items()}
+        self._operators = list(operators.values())
+        main = self.stores[0]
+        members = [
+            Member(name=n, specs=self.specs, states={f: main.state(n, f) for f in self.specs}, signer=o)
+            for n, o in operators.items()
+        ]
+        self.rounds = Rounds(self.specs, members, None)
+        self._last_s = main.last_round_s()
+        self.done: Done | None = None
+        self._session = aiohttp.ClientSession()
+        for store in self.stores:
+            self._add_target(store, place, POLICY)
+
+    def add(
+        self, database: str, *, place: Place | None = None, policy: PushPolicy = POLICY, dry: bool = False
+    ) -> Target:
+        """One more target: at another store, or a backup at this one, or one without its gas key."""
+        self.stores.append(Store(Path(self.place.folder) / database))
+        self._add_target(self.stores[-1], place or self.place, policy, dry=dry)
+        return self.targets[-1]
+
+    def _add_target(self, store: Store, place: Place, policy: PushPolicy, *, dry: bool = False) -> None:
+        seen, operators = Seen(), self._operators
+        domain = Domain(chain_id=place.chain_id, store=bytes.fromhex(place.store[2:]))
+        signer = None if dry else LocalSigner(coincurve.PrivateKey(bytes.fromhex(place.gas_key)))
+        client = StoreClient(place.endpoints, domain, signer, **self._options)
+        tools = Tools(
+            store=store,
+            rounds=self.rounds,
+            now_ms=lambda: self.now_s * 1_000,
+            clock_ok=lambda: True,
+            on_ballot=lambda _: None,
+            on_landed=lambda row: seen.landed.append(row.tx_hash),
+            on_failed=seen.failed.append,
+            on_balance=lambda wei, pushes: seen.balances.append((wei, pushes)),
+            on_unpoked=seen.unpoked.append,
+        )
+        target = Target(
+            "t", client, RULES, feeds=list(self.specs), operators=operators, can_send=not dry, tools=tools, policy=policy,
+            views=[bytes.fromhex(v[2:]) for v in place.views],
+        )  # fmt: skip
+        decide = target._decide
+
+        async def noted(done: Any) -> Decision:
+            made = await decide(done)
+            seen.decisions.append((done.round_time_s, made, target._pusher.busy))
+            return made
+
+        submit = target._pusher.submit
+
+        async def watched(batch: SignedBatch, why: str = "", *, urgent: bool = False) -> PushRow | None:
+            row = await submit(batch, why, urgent=urgent)
+            if row is None:
+                seen.waited.add(batch.round_time_s)
+            return row
+
+        target._decide = noted  # type: ignore[method-assign]
+        target._pusher.submit = watched  # type: ignore[method-assign]
+        self.seen.append(seen)
+        self.targets.append(target)
+        self.clients.append(client)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for target in self.targets:
+            await target.close()
+        await self._session.close()
+        for store in self.stores:
+            store.close()
+        for journal in self._journals.values():
+            journal.close()
+
+    async def rpc(self, method: str, *params: Any) -> Any:
+        """Ask the node itself, past all faults."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        async with self._session.post(self.place.node, json=call) as reply:
+            body = orjson.loads(await reply.read())
+        assert "error" not in body, (method, body)
+        return body["result"]
+
+    async def step(self, *, mine: bool, tick: Callable[[int], None] = lambda _: None) -> None:
+        """One second: perhaps a round, a look of every target, perhaps a block."""
+        self.now_s += 1
+        tick(self.now_s)
+        if self.now_s % ROUND_S == 0 and self.now_s > self._last_s:
+            self.round({f: prices(self.place.seed, f, self.now_s) for f in self.specs})
+        for target in self.targets:
+            await target.turn()
+        if mine:
+            await self.mine()
+
+    async def settle(self, blocks: int) -> None:
+        """Nothing new: every second a look and a block, until what is under way has ended and is deep."""
+        for _ in range(blocks):
+            self.now_s += 1
+            await self.mine()
+            for target in self.targets:
+                await target.turn()
+
+    async def mine(self) -> None:
+        head = await self.rpc("eth_getBlockByNumber", "latest", False)
+        at_s = max(self.now_s, int(head["timestamp"], 16) + 1)
+        await self.rpc("evm_setNextBlockTimestamp", at_s)
+        await self.rpc("evm_mine")
+
+    def round(self, priced: Mapping[str, tuple[int, int]]) -> None:
+        """A round now, with these (market, rate) by feed, offered to all targets."""
+        at_ms = self.now_s * 1_000
+        observed = {}
+        for feed, spec in self.specs.items():
+            price, rate = priced[feed]
+            base = {"pair": spec.pair, "observed_at_ms": at_ms}
+            market = [
+                Observation(source=n, group=n, kind=Kind.MARKET, price_wad=Wad(price), **base)
+                for n in ("coinbase", "kraken")
+            ]
+            owed = Observation(source="rate", group="rate", kind=Kind.REDEMPTION, price_wad=Wad(rate), **base)
+            observed[feed] = [*market, owed] if spec.has_redemption else market
+        done = self.rounds.run(self.now_s, observed, now_ms=at_ms)
+        self.stores[0].save_round(done.kept, done.agreements, done.records, done.transitions)
+        self.rounds.commit(done)
+        self._last_s, self.done = self.now_s, done
+        for target in self.targets:
+            target.offer(done)
+
+
+def prices(seed: int, feed: str, now_s: int) -> tuple[int, int]:
+    """Market and rate at a time: a walk in steps of half a minute, and now and then half a minute off the peg."""
+    part = random.Random(f"{seed} {feed} {now_s // 30}")
+    noise = random.Random(f"{seed} {feed} {now_s}").randint(-5, 5)
+    shock = part.choice((0, 0, -150, -450, 60, -60))
+    rate = 105 * WAD // 100
+    base = rate if feed == "wdivETH/ETH" else 2_000 * WAD
+    return base * (10_000 + shock + noise) // 10_000, rate

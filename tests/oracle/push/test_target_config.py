@@ -1,0 +1,51 @@
+"""[targets.*]: what contradicts itself is refused with what to write, and what is written reaches the pusher."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from oracle.config.sections import TargetSection, parse
+from oracle.config.tables.schema import ConfigError
+from oracle.push.due import PushPolicy
+
+TARGET = {"chain": "local", "store": "0x" + "55" * 20}
+
+
+def target(**changes: Any) -> TargetSection:
+    chains = {"local": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]}}
+    return parse({"chains": chains, "targets": {"t": {**TARGET, **changes}}}).targets["t"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"signer_url": "http://127.0.0.1:9000"}, "belong together"),
+        ({"signer_address": "0x" + "11" * 20}, "belong together"),
+        ({"signer_url": "http://a:1", "signer_address": "0x11"}, "is no address"),
+        ({"signer_url": "http://u:p@a:1", "signer_address": "0x" + "11" * 20}, "secrets are never in the config"),
+        ({"signer_url": "http://a:1", "signer_address": "0x" + "11" * 20, "gas_keyfile": "k"}, "are two keys"),
+        ({"tip_percentile": 101}, "tip_percentile must be 0 to 100"),
+        ({"early_percent": -1}, "early_percent must be 0 to 100"),
+        ({"offset_s": -1}, "offset_s must not be negative"),
+        ({"confirmations": 0}, "at least 1"),
+        ({"pokes": ["0x66"]}, "is no address"),
+        ({"pokes": ["0x" + "66" * 20, "0x" + "66" * 20]}, "a view stands twice"),
+        ({"pokes": ["0x" + "ab" * 20, "0x" + "AB" * 20]}, "a view stands twice"),
+        ({"pokes": ["0x" + "55" * 20]}, "not the store's own"),
+        ({"pokes": ["0x" + "00" * 20]}, "not zero"),
+        ({"pokes": [f"0x{i:040x}" for i in range(1, 18)]}, "17 views, at most 16"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        target(**changes)
+
+
+def test_every_key_of_the_policy_is_a_key_of_a_target_with_the_same_default() -> None:
+    section = target()
+    assert {f.name: getattr(section, f.name) for f in fields(PushPolicy)} == {
+        f.name: getattr(PushPolicy(), f.name) for f in fields(PushPolicy)
+    }

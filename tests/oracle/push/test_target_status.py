@@ -1,0 +1,159 @@
+"""How a target says that it stands, over a real store: what hangs, who is missing, what is late; each with a control."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+import oracle.push.target
+from demo.world import anvil
+from feeds.units import MS
+from oracle.sign.eip712 import address_of
+from tests.oracle.push.fault_proxy import FaultyNode
+from tests.oracle.push.fault_world import KEYS, RULES, SPECS, FaultWorld
+from tests.oracle.push.test_target_shown import call_store
+from tests.oracle.push.test_targets import push_once, put_store, world
+
+pytestmark = pytest.mark.chain
+HEARTBEAT_S = SPECS["ETH/USD"].heartbeat_s
+GRACE_S = 2 * RULES.bump_after_s + 10
+"""Of a round and two bumps: that is more than the heartbeat, and less than the store takes batches for."""
+
+
+def faults(here: FaultWorld, place: int = 0) -> list[str]:
+    return list(here.targets[place].seen().faults(here.now_s * MS))
+
+
+async def test_all_is_well_once_every_feed_has_landed_and_not_before(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        assert [f.split(": ")[1].split(",")[0] for f in faults(here)] == [f"{f} is not on chain yet" for f in SPECS]
+        await push_once(here)
+        assert faults(here) == []
+        seen = here.targets[0].seen()
+        assert (seen.sends, seen.connected, seen.looked_at_ms) == (True, True, here.now_s * MS)
+        assert seen.quorum is not None
+        assert (seen.quorum.weight, seen.quorum.threshold, seen.quorum.missing) == (3, 2, ())
+        assert not list(seen.warnings())
+
+
+async def test_what_is_older_on_chain_than_heartbeat_and_a_push_is_late(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await push_once(here)
+        landed_s = here.now_s
+        here._journals["alpha"].mute(1 << 60)
+        here._journals["beta"].mute(1 << 60)
+        while here.now_s + 2 <= landed_s + HEARTBEAT_S + GRACE_S:
+            await push_once(here)
+            assert not [f for f in faults(here) if "s old on chain" in f]
+        await push_once(here)
+        late = [f for f in faults(here) if "s old on chain" in f]
+        assert late == [
+            f"target t: {f} is {here.now_s - landed_s} s old on chain, its heartbeat is 16 s" for f in SPECS
+        ]
+        for name in ("alpha", "beta"):
+            here._journals[name]._mute_until_ms = 0
+        await push_once(here)
+        assert faults(here) == []
+
+
+async def test_who_can_not_sign_is_named_and_counts_where_the_others_do_not_suffice(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await push_once(here)
+        here._journals["gamma"].mute(1 << 60)
+        assert (faults(here), list(here.targets[0].seen().warnings())) == ([], ["target t: gamma is mute"])
+        here._journals["beta"].mute(1 << 60)
+        (text,) = faults(here)
+        assert text.endswith("have weight 1, a push needs 2; beta is mute; gamma is mute")
+
+
+async def test_an_operator_of_less_weight_than_the_threshold_is_never_ready(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await push_once(here)
+        here._operators = here._operators[:1]
+        alone = here.add("alone.db")
+        await alone.turn()
+        assert faults(here) == []
+        (text,) = faults(here, 1)
+        strangers = [f"0x{addresses} (weight 1) does not sign here" for addresses in _addresses()[1:]]
+        assert text == (
+            "target t: no quorum: the operators here have weight 1, a push needs 2; " + "; ".join(strangers)
+        )
+
+
+def _addresses() -> list[str]:
+    return [address_of(key).hex() for key in KEYS.values()]
+
+
+async def test_a_hanging_endpoint_shows_and_a_look_at_nothing_is_no_look(tmp_path: Path) -> None:
+    with anvil.running() as node:
+        proxy = FaultyNode(node.url, 1)
+        await proxy.start()
+        try:
+            place = await put_store(node.url, (proxy.url,), tmp_path)
+            async with FaultWorld(place, 0) as here:
+                await here.rpc("evm_setAutomine", False)
+                here.now_s = int((await here.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+                await here.targets[0].turn()
+                await push_once(here)
+                assert faults(here) == []
+                looked = here.targets[0].seen().looked_at_ms
+                forward, never = proxy._forward, asyncio.Event()
+                proxy._forward = lambda _: never.wait()  # type: ignore[method-assign,assignment,return-value]
+                with capture_logs() as told:
+                    for _ in range(4):
+                        here.now_s += 8
+                        await here.targets[
+                            0
+                        ].turn()  # nothing is under way and nothing is new: nobody is asked at first
+                assert len(here.seen[0].failed) >= 2
+                assert len([one for one in told if one["event"].startswith("no push this time")]) == 1
+                assert here.targets[0].seen().looked_at_ms == looked
+                assert [f for f in faults(here) if "its chain was not seen for 32 s" in f]
+                assert here.seen[0].failed, "no look waits without end"
+                proxy._forward = forward  # type: ignore[method-assign]
+                never.set()
+                await push_once(here)
+                assert faults(here) == []
+        finally:
+            await proxy.stop()
+
+
+async def test_an_endpoint_that_answers_each_request_late_can_not_hold_a_look_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path) as here:
+        await push_once(here)
+        asked, head = 0, here.clients[0].head
+        monkeypatch.setattr(oracle.push.target, "_TURN_S", 0.05)
+
+        async def slow() -> Any:
+            nonlocal asked
+            asked += 1
+            await asyncio.Event().wait()
+
+        here.clients[0].head = slow  # type: ignore[method-assign]
+        here.now_s += 2
+        here.round({"wdivETH/ETH": (10**18, 10**18), "ETH/USD": (2_000 * 10**18, 0)})
+        async with asyncio.timeout(30):
+            await here.targets[0].turn()
+        assert (asked, here.seen[0].failed) == (1, ["TimeoutError"])
+        here.clients[0].head = head  # type: ignore[method-assign]
+        monkeypatch.undo()
+        await push_once(here)
+        assert here.targets[0].counts["landed"] >= 2, "what the limit cut short is taken up again"
+
+
+async def test_a_paused_feed_is_late_and_says_why(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        target = here.targets[0]
+        await push_once(here)
+        await call_store(here, "pause", [target.indexes["ETH/USD"]])
+        for _ in range((HEARTBEAT_S + GRACE_S) // 2 + 2):
+            await push_once(here)
+        (text,) = faults(here)
+        assert "ETH/USD is " in text
+        assert text.endswith("the guardian paused the feed")

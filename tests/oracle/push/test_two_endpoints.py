@@ -1,0 +1,58 @@
+"""The pusher with two endpoints, the common case of a small operator: both fail now and then, one or the other is behind."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from demo.world import anvil
+from tests.oracle.push import fault_world
+from tests.oracle.push import test_faults as faults
+from tests.oracle.push.fault_proxy import KINDS, FaultyNode, Mood
+from tests.oracle.push.fault_world import CONFIRMATIONS, FaultWorld
+from tests.oracle.push.lagging_node import LaggingNode
+
+pytestmark = pytest.mark.chain
+BEHIND = ((0, 0), (0, 1), (0, 4), (3, 0))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(seed)
+    with anvil.running(extra=("--base-fee", "1000000000")) as node:
+        behind = [LaggingNode(node.url), LaggingNode(node.url)]
+        for one in behind:
+            await one.start()
+        proxies = [FaultyNode(one.url, seed * 10 + i) for i, one in enumerate(behind)]
+        for proxy in proxies:
+            await proxy.start()
+
+        def stir(proxies: Sequence[FaultyNode], rng: random.Random) -> None:
+            """New moods and lags; neither lies, for two can not outvote a liar."""
+            for proxy in proxies:
+                proxy.mood = Mood(chance=rng.choice((0.0, 0.05, 0.15)), kinds=tuple(rng.sample(KINDS, 4)))
+            for one, lag in zip(behind, rng.choice(BEHIND), strict=True):
+                one.lag = lag
+
+        monkeypatch.setattr(faults, "stir", stir)
+        monkeypatch.setattr(fault_world, "TIMEOUT_MS", 600)
+        try:
+            place, now_s = await faults.put_store(node.url, [p.url for p in proxies], seed, tmp_path)
+            async with FaultWorld(place, now_s) as world:
+                await faults.trouble(world, proxies, rng, reorgs=seed == 2)
+                for proxy, one in zip(proxies, behind, strict=True):
+                    proxy.mood, one.lag = Mood(), 0
+                await world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+                for second in range(faults.CALM_S):
+                    await world.step(mine=second % faults.BLOCK_S == 0)
+                await world.settle(CONFIRMATIONS + 2)
+                await faults.check(world, "two endpoints")
+                assert world.targets[0]._pusher.strangers == 0, "nobody else uses the key"
+        finally:
+            for server in (*proxies, *behind):
+                await server.stop()

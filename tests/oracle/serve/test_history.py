@@ -1,0 +1,216 @@
+"""Long reads of the past: in other processes, so many and no more, and never in the way of a round."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from feeds.units import MS
+from oracle.serve.answers import explain_answer, history_answer, twap_answer
+from oracle.serve.history import ReaderLimits, Readers, StoredPast, in_threads
+from oracle.serve.interface import Past
+from oracle.serve.server import serve
+from oracle.serve.web import Problem
+from oracle.storage.database import Store
+from tests.oracle.serve.memory_desk import ROUND_S, record, specs
+from tests.oracle.serve.test_service_report import ROUND_S as DESK_S
+from tests.oracle.serve.test_service_report import Stand
+
+FEED = "wdivETH/ETH"
+LIMITS = ReaderLimits(workers=2, waiting=3)
+PLACES = 5
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    store = Store(tmp_path / "one.db")
+    store.save_round((), (), [record(FEED, ROUND_S - 10 * i) for i in range(20)], ())
+    store.close()
+    return tmp_path / "one.db"
+
+
+@pytest.fixture
+def readers(path: Path) -> Iterator[Readers]:
+    made = Readers(path, LIMITS, executor=in_threads)
+    yield made
+    made.close()
+
+
+class Gate:
+    """Work that waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.go, self.begun = threading.Event(), threading.Semaphore(0)
+
+    def __call__(self, _: Past) -> str:
+        self.begun.release()
+        assert self.go.wait(30)
+        return "done"
+
+
+def pid(_: Past) -> int:
+    return os.getpid()
+
+
+def wrong(_: Past) -> None:
+    raise Problem(404, "unknown_round", "it is gone", "look elsewhere", {"X": "1"})
+
+
+QUESTIONS: dict[str, Callable[[Past], Any]] = {
+    "history": partial(history_answer, feed=FEED, since_ms=0, until_ms=(ROUND_S + 1) * MS, limit=7),
+    "twap": partial(twap_answer, spec=specs()[FEED], of="market", window_s=120, until_ms=(ROUND_S + 1) * MS),
+    "explain": partial(explain_answer, feed=FEED, round_s=None, newest_s=ROUND_S),
+}
+
+
+async def refused(readers: Readers, work: Callable[[Past], Any] = pid) -> Problem:
+    with pytest.raises(Problem) as caught:
+        await readers.read(work)
+    return caught.value
+
+
+async def test_another_process_reads_and_says_the_same_and_a_dead_one_is_replaced(path: Path) -> None:
+    readers = Readers(path, ReaderLimits(workers=1))
+    here = StoredPast(str(path))
+    try:
+        for name, work in QUESTIONS.items():
+            body = await readers.read(work)
+            assert (body.payload, body.tag) == (work(here).payload, work(here).tag), name
+        worker = await readers.read(pid)
+        assert worker != os.getpid()
+        problem = await refused(readers, wrong)
+        assert (problem.status, problem.code, problem.message, problem.headers) == (
+            404,
+            "unknown_round",
+            "it is gone",
+            {"X": "1"},
+        )
+        os.kill(worker, signal.SIGKILL)
+        assert (await refused(readers)).code == "busy"
+        assert await readers.read(pid) not in (worker, os.getpid())
+    finally:
+        here.close()
+        readers.close()
+
+
+def test_a_worker_ends_with_its_parent_however_that_ends(path: Path) -> None:
+    program = (
+        "import asyncio, pathlib, sys; from oracle.serve.history import Readers; from test_readers import pid\n"
+        "async def main():\n"
+        "    print(await Readers(pathlib.Path(sys.argv[1])).read(pid), flush=True); await asyncio.sleep(60)\n"
+        "if __name__ == '__main__': asyncio.run(main())\n"
+    )
+    script = path.with_name("parent.py")
+    script.write_text(program, encoding="utf-8")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, script, path], stdout=subprocess.PIPE, text=True, env=environ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert Path(f"/proc/{worker}").exists()
+        parent.kill()
+    for _ in range(3_000):
+        if not runs(worker):
+            return
+        time.sleep(0.01)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlives its parent")
+
+
+def runs(process: int) -> bool:
+    """Whether it is there and has not ended: nobody may have asked yet how it did."""
+    try:
+        return b"\nState:\tZ" not in Path(f"/proc/{process}/status").read_bytes()
+    except OSError:
+        return False
+
+
+async def test_so_many_questions_wait_and_the_next_is_told_to_come_again(readers: Readers) -> None:
+    gate = Gate()
+    waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
+    await asyncio.sleep(0)
+    problem = await refused(readers)
+    assert (problem.status, problem.code, problem.headers) == (503, "busy", {"Retry-After": "1"})
+    assert readers.refused == 1
+    gate.go.set()
+    assert await asyncio.gather(*waiting) == ["done"] * PLACES
+    assert await readers.read(pid) == os.getpid()
+
+
+async def test_a_question_whose_asker_went_keeps_its_place_until_it_ends(readers: Readers) -> None:
+    """Else a reader that asks and leaves, again and again, has any number of them under way."""
+    gate = Gate()
+    waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
+    await asyncio.sleep(0)
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (await refused(readers)).code == "busy"
+    gate.go.set()
+    for _ in range(PLACES):
+        assert await asyncio.to_thread(gate.begun.acquire, timeout=30)
+    assert await readers.read(pid) == os.getpid()
+
+
+async def test_patience_ends_and_a_stuck_worker_keeps_its_place(path: Path) -> None:
+    readers = Readers(path, ReaderLimits(workers=1, waiting=1, patience_s=0.05), executor=in_threads)
+    gate = Gate()
+    stuck = asyncio.create_task(refused(readers, gate))
+    assert await asyncio.to_thread(gate.begun.acquire, timeout=30)
+    assert (await refused(readers)).code == "busy", "its turn does not come; it is given up"
+    assert (await stuck).message.startswith("no answer within")
+    assert len(readers._asked) == 2
+    assert (await refused(readers)).message.startswith("no answer within"), "the one given up has left its place"
+    gate.go.set()
+    readers.close()
+
+
+async def test_a_database_that_can_not_be_read_is_told_and_no_fault_of_the_program(tmp_path: Path) -> None:
+    readers = Readers(tmp_path / "none.db", LIMITS, executor=in_threads)
+    problem = await refused(readers)
+    assert (problem.status, problem.code) == (503, "busy")
+    assert "unable to open" in problem.message
+    readers.close()
+
+
+def test_the_past_is_read_only(path: Path) -> None:
+    here = StoredPast(str(path))
+    with pytest.raises(Exception, match="readonly"):
+        here.save_round((), (), [record(FEED, ROUND_S + 10)], ())
+    here.close()
+
+
+@pytest.mark.loopback
+async def test_rounds_go_on_and_prices_are_served_while_every_reader_is_stuck(tmp_path: Path, readers: Readers) -> None:
+    stand, gate = Stand(tmp_path), Gate()
+    stand.desk._readers = readers
+    server = await serve(stand.desk, host="127.0.0.1", port=0, now_ms=lambda: DESK_S * MS, metrics=bytes)
+    waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
+    try:
+        await asyncio.sleep(0)
+        async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+            for round_s in range(DESK_S + 10, DESK_S + 50, 10):
+                stand.round(round_s)
+                async with session.get(f"{server.url}/v1/prices/ETH/USD") as answer:
+                    assert (await answer.json())["round"] == round_s
+                for path in ("history", "twap", "explain"):
+                    async with session.get(f"{server.url}/v1/prices/ETH/USD/{path}") as answer:
+                        assert answer.status == 503
+                        assert answer.headers["Retry-After"] == "1"
+                        assert (await answer.json())["error"]["code"] == "busy"
+        gate.go.set()
+        assert await asyncio.gather(*waiting) == ["done"] * PLACES
+    finally:
+        gate.go.set()
+        await server.close()

@@ -1,0 +1,292 @@
+"""The database over months: no look at a round reads them all, a failed write leaves no trace, what is old goes bit by bit."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import coincurve
+import pytest
+
+from oracle.audit.recompute import verify, verify_fold
+from oracle.model.publication import PushRow
+from oracle.model.types import FeedState
+from oracle.round.step import step
+from oracle.sign.eip712 import Domain, address_of
+from oracle.sign.messages import SignedValues, SignerSet
+from oracle.storage import database as store_module
+from oracle.storage.database import Agreement, Kept, Store
+from oracle.storage.prune import PUSHED_KEPT_S, Pruner
+from tests.oracle.oracle_build import T0, outcomes, spec
+
+FEED = spec()
+S0 = T0 // 1_000
+SIGNERS = SignerSet(
+    domain=Domain(chain_id=1, store=bytes(20)), epoch=1, threshold=1, weights=(1,),
+    signers=(address_of(coincurve.PrivateKey(b"\1" * 32)),),
+)  # fmt: skip
+CHAIN, BLOCK0 = 5, 1_000
+WIDE = re.compile(
+    r"SCAN (rounds|r|agreements|a|pushes|p|not_pushed)\b|USE TEMP B-TREE FOR ORDER BY|SEARCH (rounds|r) USING PRIMARY KEY$"
+)
+"""Steps of a query plan that grow with the table; a search of a key without a column is a scan by another name."""
+
+
+def kept(store: Store, i: int, operator: str = "a", *, block: int | None = None) -> Kept:
+    """Round i of an operator, folded on what is stored; with a read at a block of CHAIN if one is given."""
+    state, at_ms = store.state(operator, FEED.feed), T0 + i * 1_000
+    given = outcomes("1.05", at_ms=at_ms)
+    if block is not None:
+        given = [replace(given[0], chain_id=CHAIN, block=block), *given[1:]]
+    result, after = step(FEED, state, given, {}, at_ms)
+    return Kept(operator=operator, spec=FEED, before=state, after=after, result=result)
+
+
+def agreement(i: int, target: str = "t") -> Agreement:
+    values = (SignedValues(operator="a", address=bytes(20), round_time_s=S0 + i, items=b"", signature=bytes(65)),)
+    return Agreement(
+        target=target, round_time_s=S0 + i, signers=SIGNERS, feeds=(FEED.feed,), indexes=(0,), values=values
+    )
+
+
+def save(store: Store, i: int, *operators: str, block: int | None = None) -> None:
+    rounds = [kept(store, i, name, block=block) for name in operators or ("a",)]
+    store.save_round(rounds, [agreement(i)], [], [])
+
+
+def pushed(store: Store, i: int, state: str) -> None:
+    row = PushRow(
+        id=0,
+        target="t",
+        chain_id=1,
+        round_s=S0 + i,
+        items=b"",
+        nonce=i,
+        tx_hash=f"0x{i}",
+        raw=b"",
+        state=state,
+        made_ms=1,
+    )
+    store.add_push(row)
+
+
+def left(store: Store, table: str) -> list[int]:
+    sql = f"SELECT round_s FROM {table} ORDER BY round_s"  # noqa: S608 - our own names
+    return [r[0] - S0 for r in store._conn.execute(sql)]
+
+
+@contextmanager
+def plans(store: Store) -> Iterator[list[str]]:
+    """The query plan of every statement that runs meanwhile."""
+    said: list[str] = []
+    found: list[str] = []
+    store._conn.set_trace_callback(said.append)
+    yield found
+    store._conn.set_trace_callback(None)
+    for sql in said:
+        if sql.split()[0] in {"SELECT", "DELETE", "UPDATE"}:
+            found += [r[3] for r in store._conn.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda s: s.mark_orphaned(CHAIN, BLOCK0, BLOCK0 + 9, "x"),
+        lambda s: s.last_round_s(),
+        lambda s: s.agreement(S0 + 2),
+        lambda s: s.operators(FEED.feed),
+        lambda s: s.prune(S0 + 2),
+        lambda s: s.pushes("t", ("landed",), newest=2),
+        lambda s: s.pushes("t", ("landed",), S0, newest=2),
+        lambda s: s.gas_spent("t", 5),
+        lambda s: s.add_refusal(40 * 86_400_000, "t", S0, b"", "", ""),
+    ],
+    ids=["mark_orphaned", "last_round_s", "agreement", "operators", "prune", "pushes", "pushes_day", "gas", "refusal"],
+)
+def test_no_look_scans_the_rounds(tmp_path: Path, look: Callable[[Store], object]) -> None:
+    store = Store(tmp_path / "o.db")
+    for i in range(4):
+        save(store, i, block=BLOCK0 + i)
+    with plans(store) as found:
+        look(store)
+    assert [p for p in found if p.startswith("SEARCH")], found
+    assert not [p for p in found if WIDE.match(p)], found
+
+
+def test_of_many_pushes_the_newest_are_read_and_no_row_more(tmp_path: Path) -> None:
+    store = Store(tmp_path / "o.db")
+    for i in range(30):
+        pushed(store, i, "landed" if i % 3 else "reverted")
+    assert [r.nonce for r in store.pushes("t", ("landed",), newest=3)] == [26, 28, 29]
+    assert [r.nonce for r in store.pushes("t", newest=3)] == [27, 28, 29]
+    assert [r.nonce for r in store.pushes("t", ("landed",), S0 + 28, newest=9)] == [28, 29]
+    assert [r.nonce for r in store.pushes("t")] == list(range(30))
+    with plans(store) as found:
+        store.pushes("t", ("landed",), newest=3)
+    assert found == ["SEARCH pushes USING INDEX pushes_open (target=? AND state=?)"], "in the order of the index"
+    with plans(store) as found:
+        store.gas_spent("t", 5)
+    assert found == ["SEARCH pushes USING INDEX pushes_made (target=? AND made_ms>?)"]
+
+
+def test_a_reorganisation_reads_back_to_the_last_round_before_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "o.db")
+    for i in range(40):
+        save(store, i, "a", "b", block=BLOCK0 + i // 2)
+    bodies: list[int] = []
+    read = store_module._blocks
+
+    def counted(body: bytes, chain_id: int) -> list[int]:
+        bodies.append(chain_id)
+        return read(body, chain_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "_blocks", counted)
+        assert store.mark_orphaned(CHAIN, BLOCK0 + 17, BLOCK0 + 19, "reorganised") == 2 * 6
+        assert len(bodies) == 2 * 7
+        marked = store._conn.execute("SELECT DISTINCT round_s FROM rounds WHERE orphaned = 'reorganised'").fetchall()
+        assert sorted(r[0] - S0 for r in marked) == list(range(34, 40))
+        assert store.mark_orphaned(CHAIN, BLOCK0 + 17, BLOCK0 + 19, "again") == 0, "once"
+        assert store.mark_orphaned(CHAIN + 1, 0, 1 << 60, "another chain") == 0
+    store.close()
+
+
+def test_a_feed_that_reads_no_chain_is_not_read_to_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_QUIET_ROUNDS", 5)
+    store = Store(tmp_path / "o.db")
+    save(store, 0, block=BLOCK0)
+    for i in range(1, 5):
+        save(store, i)
+    assert store.mark_orphaned(CHAIN, BLOCK0, BLOCK0, "x") == 1, "behind four rounds without a read"
+    store._conn.execute("UPDATE rounds SET orphaned = NULL")
+    save(store, 5)
+    assert store.mark_orphaned(CHAIN, BLOCK0, BLOCK0, "x") == 0
+
+
+def fail_at_commit(conn: sqlite3.Connection) -> None:
+    conn.execute("PRAGMA foreign_keys=ON")
+    conn.execute("CREATE TABLE known (id INTEGER PRIMARY KEY)")
+    conn.execute("CREATE TABLE must (id INTEGER REFERENCES known DEFERRABLE INITIALLY DEFERRED)")
+    conn.execute("CREATE TRIGGER late AFTER INSERT ON rounds BEGIN INSERT INTO must VALUES (7); END")
+
+
+@pytest.mark.parametrize("at_commit", [True, False], ids=["commit", "statement"])
+def test_a_round_that_is_not_written_leaves_memory_as_it_was(tmp_path: Path, *, at_commit: bool) -> None:
+    store = Store(tmp_path / "o.db")
+    one = kept(store, 0)
+    twice = [] if at_commit else [agreement(0), agreement(0)]
+    if at_commit:
+        fail_at_commit(store._conn)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.save_round([one], twice, [], [])
+    store._conn.execute("DROP TRIGGER IF EXISTS late")
+    assert (store._specs, store._counts) == (set(), {})
+    for i in range(3):
+        save(store, i)
+    assert store.spec(one.result.spec_hash) == FEED
+    assert all(c.ok for c in verify(store, FEED.feed, S0 + 2)), "the first round has its checkpoint and its spec"
+    again = Store(tmp_path / "o.db")
+    assert (again._specs, again._counts) == (store._specs, store._counts)
+
+
+def test_signed_values_go_with_their_rounds_but_for_what_landed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
+    store = Store(tmp_path / "o.db")
+    for i in range(11):
+        save(store, i)
+    pushed(store, 1, "landed")
+    pushed(store, 2, "replaced")
+    assert store.prune(S0 + 9) == 8
+    assert left(store, "rounds") == [*left(store, "checkpoints"), 9, 10] == [8, 9, 10]
+    assert left(store, "agreements") == [1, 8, 9, 10]
+    assert store.agreement(S0 + 1) == agreement(1)
+    assert all(c.ok for c in verify(store, FEED.feed, S0 + 10) if c.what != "signed values")
+    store.prune(S0 + 9 + PUSHED_KEPT_S - 9)
+    assert 1 in left(store, "agreements")
+    store.prune(S0 + 2 + PUSHED_KEPT_S)
+    assert 1 not in left(store, "agreements")
+
+
+def test_a_feed_that_ended_keeps_the_signed_values_of_its_last_rounds_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
+    store = Store(tmp_path / "o.db")
+    for i in range(12):
+        save(store, i, *("a", "gone")[: 2 if i < 2 else 1])
+    store.prune(S0 + 9)
+    assert left(store, "agreements") == [0, 1, 8, 9, 10, 11]
+
+
+def test_after_a_long_rest_what_still_recomputes_has_its_signed_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
+    store = Store(tmp_path / "o.db")
+    for i in range(11):
+        save(store, i)
+    assert store.prune(S0 + 10_000) == 8
+    assert left(store, "rounds") == left(store, "agreements") == [8, 9, 10]
+
+
+def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("CHECKPOINT_EVERY", 10), ("_PRUNED_AT_ONCE", 3), ("_PRUNED_A_ROUND", 2)):
+        monkeypatch.setattr(store_module, name, size)
+    store = Store(tmp_path / "o.db")
+    for i in range(31):
+        save(store, i)
+    assert store.prune(S0 + 25) == 3
+    assert left(store, "rounds")[0] == 3
+    assert store.checkpoint("a", FEED.feed, S0 + 19) is None, "no fold starts where its rounds are going"
+    for i in range(31, 38):
+        before = left(store, "rounds")[0]
+        save(store, i)
+        assert left(store, "rounds")[0] - before == 2
+        assert verify_fold(store, "a", FEED.feed, S0 + i).ok
+    store.close()
+    again = Store(tmp_path / "o.db")  # a crash loses the aim, the next housekeeping has it again
+    assert left(again, "rounds")[0] == 17
+    again.prune(S0 + 25)
+    for i in range(38, 50):
+        save(again, i)
+    assert left(again, "rounds") == list(range(20, 50))
+    assert left(again, "agreements") == list(range(20, 50))
+    assert not again._pruner.busy
+    assert verify_fold(again, "a", FEED.feed, S0 + 20).ok
+
+
+def test_a_step_that_fails_drops_nothing_and_the_round_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr(store_module, "_PRUNED_AT_ONCE", 1)
+    store = Store(tmp_path / "o.db")
+    for i in range(11):
+        save(store, i)
+    store.prune(S0 + 9)
+    store._conn.execute(
+        "CREATE TRIGGER full BEFORE DELETE ON agreements BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    )
+    there = left(store, "rounds"), left(store, "agreements")
+    save(store, 11)
+    assert (left(store, "rounds"), left(store, "agreements")) == tuple([*x, 11] for x in there)
+    with pytest.raises(sqlite3.IntegrityError):
+        store._pruner.step(5)
+    store._conn.execute("DROP TRIGGER full")
+    save(store, 12)
+    assert left(store, "rounds") == [8, 9, 10, 11, 12]
+
+
+def test_an_idle_pruner_touches_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "o.db")
+    save(store, 0)
+    assert Pruner(store._conn).step(10) == 0
+    assert store.state("a", FEED.feed) != FeedState()
