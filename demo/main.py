@@ -16,11 +16,11 @@ import coincurve
 import structlog
 
 from demo import settings
+from demo.market import Market
 from demo.scenarios import SCENARIOS, Liar, Stage
 from demo.summary import summarise
 from demo.table import Screen
 from demo.testbed import Options, Stand, load, standing
-from demo.world.market import Market
 from demo.world.trader import Trader
 from oracle.app import App, make_operator
 from oracle.sign.operator import Operator

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 
-from demo.world.market import Market
+from demo.market import Market
 from feeds.units import BPS, Wad
 from oracle.sign.messages import Proposal, SignedValues, SignerSet, agreed, join
 from oracle.sign.operator import Operator

@@ -14,8 +14,9 @@ from feeds.units import MS
 from lab.case_parser import Reader
 from lab.expect import Expected, expected_of
 from lab.source_series import Path, Track, path_of
-from oracle.config.tables.schema import ConfigError, Problem, nearest
+from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.spec import FeedSpec
+from oracle.model.suggest import nearest
 
 CASES = File(__file__).parent / "cases"
 ROUND_S = 10

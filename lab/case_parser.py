@@ -14,8 +14,9 @@ from lab.data import Series, read_series
 from lab.source_series import Path, Track, path_of, spans_of
 from oracle.config.sections import FeedSection
 from oracle.config.spec_builder import spec_of
-from oracle.config.tables.schema import Problem, build, nearest
+from oracle.config.tables.schema import Problem, build
 from oracle.model.spec import FeedSpec, SourceSpec
+from oracle.model.suggest import nearest
 
 _TRACK_KEYS = frozenset({
     "name", "kind", "group", "price", "between", "depth", "share", "silent", "late", "broken", "half_spread_bps", "shifted_bps",

@@ -14,8 +14,8 @@ from lab.run import turn
 from lab.world import HONEST, SCENARIOS, Scenario, World, feed, world
 from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec
+from oracle.model.state import FeedState
 from oracle.model.status import Status
-from oracle.model.types import FeedState
 from oracle.report.compose import follow
 from oracle.round.step import Judged
 

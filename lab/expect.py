@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from lab.source_series import spans_of, time_of
-from oracle.config.tables.schema import Problem, nearest
+from oracle.config.tables.schema import Problem
 from oracle.model.status import Status, Why
+from oracle.model.suggest import nearest
 
 _WORDS = {s.word: s for s in Status}
 _ABSTAIN_CODES = frozenset({w.name for w in Why})

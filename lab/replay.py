@@ -16,8 +16,8 @@ from lab.measure import OURS, Change, Outcome, changes, measured, ours
 from lab.peers import Said, publications
 from lab.run import Moment, run
 from oracle.combine.methods.registry import METHODS
-from oracle.config.tables.schema import nearest
 from oracle.model.status import Status
+from oracle.model.suggest import nearest
 
 
 class ReplayError(ValueError):

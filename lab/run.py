@@ -9,8 +9,9 @@ from feeds.types import Outcome
 from feeds.units import MS, Wad
 from lab.case import Case
 from oracle.model.spec import FeedSpec, Mode
+from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason, Status
-from oracle.model.types import Abstained, FeedState, Leg, Published, Report
+from oracle.model.types import Abstained, Leg, Published, Report
 from oracle.report.compose import follow, price_of
 from oracle.round.silence import suspected_leg
 from oracle.round.step import Judged, as_leg, evaluate, step

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from oracle.judge.suspicion import advance, most_ms
 from oracle.model.spec import Bands
+from oracle.model.state import JudgeState
 from oracle.model.status import Status
-from oracle.model.types import JudgeState
 
 SPIKE, HEALTHY, BLIND, DOUBT = Status.DEPEG, Status.OK, None, Status.WATCH
 """Rounds that say depeg and healthy ones have a price; blind ones have none, nor has doubt: a fact that asks for watch."""

@@ -22,8 +22,8 @@ from lab.expect import Expected
 from lab.source_series import Path, Track
 from oracle.config.sections import FeedSection
 from oracle.config.spec_builder import spec_of
-from oracle.config.tables.schema import nearest
 from oracle.model.spec import FeedSpec, SourceSpec
+from oracle.model.suggest import nearest
 
 ROLES = ("time", "price", "redemption", "depth", "share", "supply", "backing")
 _KINDS = {"redemption": Kind.REDEMPTION, "supply": Kind.SUPPLY, "backing": Kind.BACKING}

@@ -33,7 +33,6 @@ from oracle.push.target import Target, Tools
 from oracle.round.live import Live
 from oracle.round.reference_divergence import drifts
 from oracle.round.rounds import Done, Member, Rounds
-from oracle.round.voices import last_published
 from oracle.runtime.clock import Clock
 from oracle.runtime.log_limit import hush
 from oracle.runtime.resubscribe import Listening
@@ -53,7 +52,7 @@ from oracle.sign.operator import Operator
 from oracle.sign.quorum import Ballot
 from oracle.sign.remote_signer import RemoteOperator, RemoteSigner
 from oracle.sign.sign_journal import SignJournal
-from oracle.storage.database import Store
+from oracle.storage.database import Store, last_published
 
 _log = structlog.get_logger("oracle.app")
 _DAY_S = 86_400

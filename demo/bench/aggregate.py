@@ -25,8 +25,9 @@ from feeds.types import Kind, Observation, Pair
 from feeds.units import BPS, WAD, Bps, Wad
 from oracle.combine.methods import vector
 from oracle.model.spec import Bands, FeedSpec, Mode, Rules, SourceSpec
+from oracle.model.state import FeedState
 from oracle.model.status import Status, Why
-from oracle.model.types import FeedState, Leg, Report
+from oracle.model.types import Leg, Report
 from oracle.round.step import evaluate
 
 _DOLLARS = Pair(base="ETH", quote="USD")

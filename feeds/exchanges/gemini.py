@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
 from feeds.streams.venue import Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
 

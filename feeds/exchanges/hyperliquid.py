@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from feeds.decode import values
-from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
 from feeds.streams.venue import Plain, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from oracle.audit.recompute import refold
 from oracle.model.canonical_json import dump
-from oracle.model.types import FeedState
+from oracle.model.state import FeedState
 from oracle.storage.database import Store
 from oracle.storage.withdrawn import Span
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
-from oracle.model.publication import followed
-from oracle.model.types import RULES_VERSION, FeedState, Report, Result
-from oracle.report.compose import cross
+from oracle.model.state import RULES_VERSION, FeedState
+from oracle.model.types import Report, Result
+from oracle.report.compose import cross, followed
 from oracle.round.step import step
 from oracle.sign.eip712 import BadSignature, observed_digest, recover
-from oracle.sign.messages import agreed
-from oracle.storage.database import Agreement, Store, stored_result
+from oracle.sign.messages import Agreement, agreed
+from oracle.storage.database import Store, stored_result
 from oracle.storage.withdrawn import Stored
 
 

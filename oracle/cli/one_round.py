@@ -12,7 +12,7 @@ from feeds.observe import Observer
 from feeds.units import MS
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import Plan
-from oracle.model.types import FeedState
+from oracle.model.state import FeedState
 from oracle.round.rounds import Member, Rounds
 from oracle.runtime.clock import now_ms
 from oracle.runtime.supervise import Supervisor

@@ -25,7 +25,7 @@ def demo(lasting_s: float, scenario: str, port: int, json_file: Path | None, fol
     from demo.main import run
     from demo.scenarios import SCENARIOS
     from demo.testbed import Options
-    from oracle.config.tables.schema import nearest
+    from oracle.model.suggest import nearest
 
     if scenario not in SCENARIOS:
         raise Exit(f"{scenario!r} is no scenario; {nearest(scenario, SCENARIOS)}", USAGE)

@@ -125,7 +125,7 @@ def arm(
 
     Operators that one process runs do this by themselves if they have the weight.
     """
-    from oracle.config.tables.schema import nearest
+    from oracle.model.suggest import nearest
     from oracle.push.arm_by_hand import ByHand
 
     config = plan_of(config_path).config

@@ -99,7 +99,7 @@ def plan_of(config_path: Path, *, raw: bool = False) -> Plan:
 
 def store_of(config_path: Path, feed: str) -> Store:
     """The database that the config names; Exit where there is none, or no such feed."""
-    from oracle.config.tables.schema import nearest
+    from oracle.model.suggest import nearest
     from oracle.storage.database import Store
 
     plan = plan_of(config_path)

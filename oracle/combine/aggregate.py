@@ -15,8 +15,9 @@ from oracle.combine.methods.median import median
 from oracle.combine.methods.over_time import Look, Step
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method
 from oracle.model.spec import FeedSpec
+from oracle.model.state import Window
 from oracle.model.status import Cheap, Diverged, NoQuorum, NoRedemption, TooOld
-from oracle.model.types import Aggregate, Input, Rejected, Used, Window
+from oracle.model.types import Aggregate, Input, Rejected, Used
 
 __all__ = ["Combined", "Pools", "Sifted", "combine_market", "combine_redemption", "facts", "remember", "said", "sift"]
 

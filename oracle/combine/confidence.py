@@ -26,7 +26,8 @@ from feeds.units import BPS, Bps, Wad, div_up
 from oracle.combine.groups import spread_bps
 from oracle.combine.methods.median import middle_of
 from oracle.model.spec import Tuning
-from oracle.model.types import Input, Sample
+from oracle.model.state import Sample
+from oracle.model.types import Input
 
 _DAY_MS = 86_400_000
 _E4 = 10_000

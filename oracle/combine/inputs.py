@@ -12,9 +12,9 @@ from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import BPS, Wad, wad_div_down, wad_mul_down, wad_text
 from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since
-from oracle.judge.rules.evidence import Said
 from oracle.model.spec import FeedSpec, SourceSpec
-from oracle.model.types import Input, Leg, Rejected, Sample
+from oracle.model.state import Sample
+from oracle.model.types import Input, Leg, Rejected, Said
 
 FUTURE_MS = 2_000
 """How far ahead of us a source's own time may lie."""

@@ -17,8 +17,8 @@ from feeds.units import BPS, Bps, Wad, mul_div_up, wad_text
 from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import merge, spread_bps, vote, weigh
 from oracle.combine.methods.registry import METHODS, OUTLIERS
-from oracle.config.tables.schema import nearest
 from oracle.model.spec import PLAIN, Tuning
+from oracle.model.suggest import nearest
 from oracle.model.types import Input, Rejected
 
 KEYS = frozenset({"source", "group", "price", "bid", "ask", "depth", "volume", "weight", "at_ms", "recent"})

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oracle.config.sections import Config, OperatorSection, TargetSection
-from oracle.config.tables.schema import Problem, nearest
+from oracle.config.tables.schema import Problem
+from oracle.model.suggest import nearest
 
 
 def key_problems(config: Config) -> Iterator[Problem]:

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from oracle.config.sections import Config
-from oracle.config.tables.schema import ConfigError, Problem, build, nearest
+from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.store_sections import LOCAL_CHAINS, StoreSection, cautions
+from oracle.model.suggest import nearest
 
 
 def store_problems(config: Config) -> Iterator[Problem]:

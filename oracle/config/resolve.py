@@ -16,8 +16,9 @@ from oracle.config.check_stores import store_problems
 from oracle.config.check_units import unit_problems
 from oracle.config.sections import Config, FeedSection, SourceSection
 from oracle.config.spec_builder import NO_FILTER, method_problems, spec_of
-from oracle.config.tables.schema import ConfigError, Problem, build, nearest
+from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.model.spec import FeedSpec, Mode, SourceSpec
+from oracle.model.suggest import nearest
 
 _MIN_AVERAGE_S = 30
 _MIN_AVERAGE_BLOCKS = 3

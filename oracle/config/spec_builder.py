@@ -13,8 +13,9 @@ from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.over_time import MAX_SAMPLES
 from oracle.combine.methods.registry import METHODS
 from oracle.config.sections import BandsSection, FeedSection, TuningSection
-from oracle.config.tables.schema import Problem, nearest
+from oracle.config.tables.schema import Problem
 from oracle.model.spec import Bands, FeedSpec, Rules, SourceSpec, Tuning
+from oracle.model.suggest import nearest
 
 _DRIFT_HOURS = 72
 NO_FILTER = "none"

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from feeds.record import record
 from oracle.model.spec import Bands
+from oracle.model.state import JudgeState, Suspicion
 from oracle.model.status import Status
-from oracle.model.types import JudgeState, Suspicion
 
 DEPEG_ROUNDS = 3
 """So many rounds must have said depeg, however long each of them counts."""

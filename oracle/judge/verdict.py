@@ -14,8 +14,9 @@ from oracle.judge.rules.evidence import Case, Evidence, Finding
 from oracle.judge.rules.registry import blind_findings, findings, remember
 from oracle.judge.suspicion import advance, entered
 from oracle.model.spec import FeedSpec, Rules
+from oracle.model.state import JudgeState, Memory
 from oracle.model.status import Reason, Status, Why
-from oracle.model.types import JudgeState, Memory, Verdict
+from oracle.model.types import Verdict
 
 __all__ = ["Evidence", "advance", "judge", "judge_blind", "ramp_ppm"]
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from feeds.units import Bps, Wad
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.status import Reason, Status
-from oracle.model.types import Published, Report, Result
-from oracle.report.compose import follow
+from oracle.model.types import Report, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +33,6 @@ class Record:
     legs: tuple[str, ...] = ()
     final: bool = True
     ramp_ppm: int = 0
-
-
-def followed(before: Published | None, record: Record | None, round_time_s: int) -> Published | None:
-    """What is published of a feed after a round that brought this record, or none."""
-    return follow(before, record.report if record else None, round_time_s, record.ramp_ppm if record else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The frozen records of a round: what goes in, what is remembered, what comes out. Integers only; the unit is in the name."""
+"""The frozen records of a round: what goes in and what comes out. Integers only; the unit is in the name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import TypeAlias
 from feeds.record import record
 from feeds.types import Kind, Outcome, Pair
 from feeds.units import Bps, Wad
+from oracle.model.spec import FeedSpec
+from oracle.model.state import FeedState
 from oracle.model.status import Reason, Status, Why
-
-RULES_VERSION = 6
-"""Raised whenever the same inputs would no longer give the same bytes."""
-
 
 _NONE_BPS = Bps(0)
 
@@ -79,153 +77,6 @@ class Aggregate:
     used: tuple[Used, ...]
     rejected: tuple[Rejected, ...]
     disagree_bps: Bps = _NONE_BPS
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """A price kept for averaging. ``at_ms`` is when it was observed; ``block`` where it was read on a chain."""
-
-    at_ms: int
-    price_wad: Wad
-    block: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
-    """A quote or trade kept for DIA's methods: where, when, at what price, how many base units."""
-
-    market: str
-    at_ms: int
-    price_wad: Wad
-    volume_wad: int
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """What a method over time remembers: bounded in size, and enough to go on after a restart with the same value.
-
-    ``samples``: point prices, ascending. ``total`` and ``weight``: running sums over the spans between them, or an
-    exponential average and its weight; what they hold is the method's own. ``trades``: quotes of DIA's methods.
-    ``made_by``: the method and the limits that the sums are of; others start anew.
-    """
-
-    samples: tuple[Sample, ...] = ()
-    total: int = 0
-    weight: int = 0
-    trades: tuple[Trade, ...] = ()
-    made_by: str = ""
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspicion:
-    """For how long the evidence has said that a feed is worse than its status, a leaky bucket (:mod:`oracle.judge.suspicion`).
-
-    ``seen_ms``: of rounds that said so. ``blind_ms``: of rounds without evidence that count beside them. ``rounds``: how
-    many said so since it was last empty.
-    """
-
-    seen_ms: int = 0
-    blind_ms: int = 0
-    rounds: int = 0
-
-    @property
-    def total_ms(self) -> int:
-        """All that counts."""
-        return self.seen_ms + self.blind_ms
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeState:
-    """The status, since when, the last round's time, and what leads to another one.
-
-    ``watch`` and ``depeg``: suspicion of these levels. ``leaving_ms``: for how long priced rounds have been below the status
-    (in a halt: priced at all); None while they are not.
-    """
-
-    status: Status = Status.OK
-    since_ms: int = 0
-    at_ms: int = 0
-    watch: Suspicion = Suspicion()
-    depeg: Suspicion = Suspicion()
-    leaving_ms: int | None = None
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateState:
-    """The redemption rate last read, when it last changed, its last fall, and one snapshot (time, rate) a day."""
-
-    rate_wad: Wad
-    changed_at_ms: int
-    fell_at_ms: int | None = None
-    fell_ppb: int = 0
-    read_at_ms: int = 0
-    source: str = ""
-    snapshots: tuple[tuple[int, Wad], ...] = ()
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unchanged:
-    """Since when a source has said this price, and what the others did meanwhile.
-
-    ``apart_bps``: how far they lay from it when their watch began, None while there are none. ``away``: whether they had left
-    it in the newest round; ``away_ms``: for how long they had, in all.
-    """
-
-    source: str
-    price_wad: Wad
-    since_ms: int
-    apart_bps: int | None = None
-    away: bool = False
-    away_ms: int = 0
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What the judge's rules remember, bounded in size. Times are Unix ms.
-
-    ``at_ms``: the newest round with a price; ``deviation_bps``: what it said, None where it had no two prices.
-    ``deviations``: (time, bps), thinned. ``drift_low`` and ``drift_high``: one-sided sums in bps milliseconds.
-    ``normal_mbps``: the learned normal level in thousandths of a bps; ``learn_rest_ms``: time too short to count yet.
-    ``depths``: (time, base units). ``supply_wad``: the supply that counts as known.
-    ``ramp_ppm``: how much of the market price is in ``redemption_unless_depeg``, in millionths.
-    """
-
-    at_ms: int = 0
-    deviation_bps: int | None = None
-    deviations: tuple[tuple[int, int], ...] = ()
-    drift_low: int = 0
-    drift_high: int = 0
-    normal_mbps: int | None = None
-    learn_rest_ms: int = 0
-    depths: tuple[tuple[int, int], ...] = ()
-    unchanged: tuple[Unchanged, ...] = ()
-    supply_wad: int | None = None
-    ramp_ppm: int = 0
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedState:
-    """All that the next round must remember: bounded in size, versioned, frozen."""
-
-    version: int = RULES_VERSION
-    pools: tuple[tuple[str, tuple[Sample, ...]], ...] = ()
-    window: Window = Window()
-    judge: JudgeState = JudgeState()
-    rate: RateState | None = None
-    memory: Memory = Memory()
-
-    @property
-    def history(self) -> tuple[Sample, ...]:
-        """Point prices kept for an average over time; none where the method does not look back."""
-        return self.window.samples
 
 
 @record
@@ -349,3 +200,30 @@ class Abstained:
 
 
 Result: TypeAlias = Round | Abstained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One operator's result of one feed, and the states around it."""
+
+    operator: str
+    spec: FeedSpec
+    before: FeedState
+    after: FeedState
+    result: Result
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a market source said in time, whether or not it counted.
+
+    ``price_wad``: in its own unit; ``level_wad``: in the feed's, 0 where that is not known. ``heard``: whether it may speak
+    about the others: not one that is refused for itself, as a book too wide, or a venue wrong about another pair.
+    """
+
+    source: str
+    group: str
+    price_wad: Wad
+    level_wad: Wad
+    heard: bool = True

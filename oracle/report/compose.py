@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from feeds.units import BPS, MS, Bps, Wad, div_up, mul_div_up, wad_mul_down
+from oracle.model.publication import Record
 from oracle.model.spec import Mode
+from oracle.model.state import RateState
 from oracle.model.status import Status, Unencodable, Why
-from oracle.model.types import Aggregate, Published, RateState, Report, Verdict
+from oracle.model.types import Aggregate, Published, Report, Verdict
 
 ITEM_BYTES = 30
 MAX_PRICE = (1 << 88) - 1
@@ -219,3 +221,8 @@ def decode_slot(word: int) -> Report:
         market_age_s=word >> 40 & MAX_U16,
         redemption_age_h=word >> 32 & MAX_U8,
     )
+
+
+def followed(before: Published | None, record: Record | None, round_time_s: int) -> Published | None:
+    """What is published of a feed after a round that brought this record, or none."""
+    return follow(before, record.report if record else None, round_time_s, record.ramp_ppm if record else 0)

@@ -18,8 +18,9 @@ from feeds.types import Outcome
 from feeds.units import MS, deviation_bps_away
 from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec
+from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason
-from oracle.model.types import FeedState, Leg, Published, Report
+from oracle.model.types import Leg, Published, Report
 from oracle.report.compose import MAX_U8, MAX_U16, age_up, cross, price_of
 from oracle.round.step import Judged, as_leg, evaluate
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from feeds.types import Outcome
 from feeds.units import MS, deviation_bps_away
-from oracle.model.publication import Record, Transition, followed
+from oracle.model.publication import Record, Transition
 from oracle.model.spec import FeedSpec
-from oracle.model.types import Abstained, FeedState, Leg, Published, Report, Result, Round
-from oracle.report.compose import cross, keeps, price_of
+from oracle.model.state import FeedState
+from oracle.model.types import Abstained, Kept, Leg, Published, Report, Result, Round
+from oracle.report.compose import cross, followed, keeps, price_of
 from oracle.round.silence import suspected_leg
 from oracle.round.step import as_leg, step
 from oracle.round.voices import Seat, agreements_of, reasons_of, reports_of, spoke
-from oracle.sign.messages import Refusal, SignedValues, SignerSet, agreed, heard
+from oracle.sign.messages import Agreement, Refusal, SignedValues, SignerSet, agreed, heard
 from oracle.sign.operator import Operator
-from oracle.storage.database import Agreement, Kept
 
 __all__ = ["Done", "Folded", "Member", "Rounds", "Seat"]
 

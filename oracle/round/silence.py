@@ -10,8 +10,9 @@ from oracle.combine.aggregate import combine_redemption
 from oracle.judge.rules.rate import capped, track
 from oracle.judge.suspicion import entered
 from oracle.model.spec import FeedSpec
+from oracle.model.state import JudgeState, RateState
 from oracle.model.status import NoRedemption, Status, Why
-from oracle.model.types import Abstained, Aggregate, JudgeState, Leg, Published, RateState, Report
+from oracle.model.types import Abstained, Aggregate, Leg, Published, Report
 from oracle.report.compose import kept
 
 _TWO = 2

@@ -20,22 +20,9 @@ from oracle.judge.rules.rate import binds_at_once, capped, slash_ppb, track
 from oracle.judge.verdict import Evidence, judge, judge_blind
 from oracle.model.canonical_json import digest
 from oracle.model.spec import FeedSpec
+from oracle.model.state import RULES_VERSION, FeedState, RateState, Window
 from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
-from oracle.model.types import (
-    RULES_VERSION,
-    Abstained,
-    Aggregate,
-    FeedState,
-    Leg,
-    Published,
-    RateState,
-    Report,
-    Result,
-    Round,
-    Used,
-    Verdict,
-    Window,
-)
+from oracle.model.types import Abstained, Aggregate, Leg, Published, Report, Result, Round, Used, Verdict
 from oracle.report.compose import compose, kept
 from oracle.round.silence import halted, higher, own_rate, spoken, tracked
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from oracle.model.publication import followed
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Reason
-from oracle.model.types import Published, Report, Result, Round
-from oracle.sign.messages import SignedValues, SignerSet
-from oracle.storage.database import Agreement, Store
+from oracle.model.types import Report, Result, Round
+from oracle.sign.messages import Agreement, SignedValues, SignerSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +71,3 @@ def agreements_of(round_time_s: int, values: tuple[SignedValues, ...], seat: Sea
             values=values,
         ),
     )
-
-
-def last_published(store: Store, feed: str) -> Published | None:
-    """What the newest stored round of a feed leaves behind: what its next round is given."""
-    newest = store.newest(feed)
-    if newest is None:
-        return None
-    return followed(newest.published, store.record(feed, newest.round_time_s), newest.round_time_s)

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import structlog
 
 from oracle.runtime.clock import WARN_MS, Clock, Look
 from oracle.runtime.round_gate import Gate, Held, Silence, Why
 from oracle.runtime.schedule import at_multiples, every
-from oracle.serve.metrics import Metrics
 
 _LOOK_S = 1.0
 _SAY_MS = 60_000
 _MOST_SKIPPED = 100
 """More than these were not skipped: our time was set right in between."""
 _log = structlog.get_logger("oracle.runtime.round_timer")
+
+
+class TimerMetrics(Protocol):
+    """What is counted of the clock and of rounds that were not made."""
+
+    def misfire(self, job: str) -> None:
+        """A job failed or was skipped."""
+
+    def held(self, reason: str) -> None:
+        """A round was not made, for a reason of a small set of words."""
+
+    def clock(self, offset_ms: int, *, confirmed: bool) -> None:
+        """How far this machine's clock is off, and whether anybody has confirmed our time."""
 
 
 class Heart:
@@ -37,7 +50,7 @@ class Heart:
         self,
         clock: Clock,
         interval_s: int,
-        metrics: Metrics,
+        metrics: TimerMetrics,
         *,
         make: Callable[[int], Awaitable[None]],
         last_round_s: Callable[[], int],

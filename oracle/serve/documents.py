@@ -12,8 +12,8 @@ from oracle.combine.error_budget import ErrorBudget
 from oracle.combine.methods.twap import mean_since, spans, twap_geometric
 from oracle.model.publication import OnChain, Record, Transition
 from oracle.model.spec import FeedSpec
+from oracle.model.state import Sample
 from oracle.model.status import Reason, Status, Why
-from oracle.model.types import Sample
 
 PRICE_DECIMALS = 18
 _PHASE_ONE = 1 << 64

@@ -12,9 +12,9 @@ from feeds.types import FeedError
 from feeds.units import BPS, Wad, mul_div_down, percent_text, wad_text
 from oracle.combine.groups import cap, merge, spread_bps
 from oracle.combine.methods.registry import METHODS, OUTLIERS
-from oracle.config.tables.schema import nearest
 from oracle.model.canonical_json import parse
 from oracle.model.publication import Explanation, Record
+from oracle.model.suggest import nearest
 from oracle.model.types import Input, Round
 from oracle.serve.documents import Document, history_document
 from oracle.serve.evidence import explain_document

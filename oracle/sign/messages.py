@@ -238,3 +238,15 @@ def seal(signers: SignerSet, proposal: Proposal, answers: Sequence[Signature | R
 def in_order(signers: SignerSet, compact: Mapping[bytes, bytes]) -> bytes:
     """Signatures (r | vs, 64 bytes) by signer, as the store takes them: index 1 | r | vs of each, ascending by index."""
     return b"".join(bytes([i]) + compact[a] for i, a in enumerate(signers.signers) if a in compact)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """The signed values of a round for one target, and which feed each index is: the input of every record of it."""
+
+    target: str
+    round_time_s: int
+    signers: SignerSet
+    feeds: tuple[str, ...]
+    indexes: tuple[int, ...]
+    values: tuple[SignedValues, ...]

@@ -7,7 +7,6 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,11 @@ from sqlite_utils import Database
 from oracle.model.canonical_json import digest, dump, parse
 from oracle.model.publication import NotPushed, PushRow, Record, Transition
 from oracle.model.spec import FeedSpec
-from oracle.model.types import RULES_VERSION, Abstained, FeedState, Result, Round
+from oracle.model.state import RULES_VERSION, FeedState
+from oracle.model.types import Abstained, Kept, Published, Result, Round
+from oracle.report.compose import followed
 from oracle.runtime.schedule import Fatal
-from oracle.sign.messages import SignedValues, SignerSet, split
+from oracle.sign.messages import Agreement, SignedValues, SignerSet, split
 from oracle.storage.prune import INDEXES, Pruner
 from oracle.storage.withdrawn import TABLES, Withdrawn
 
@@ -74,29 +75,6 @@ class OtherRules(StoreError):
 
 class AnotherWriter(StoreError, Fatal):
     """A round is stored that this process did not make."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """The signed values of a round for one target, and which feed each index is: the input of every record of it."""
-
-    target: str
-    round_time_s: int
-    signers: SignerSet
-    feeds: tuple[str, ...]
-    indexes: tuple[int, ...]
-    values: tuple[SignedValues, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """One operator's result of one feed, and the states around it."""
-
-    operator: str
-    spec: FeedSpec
-    before: FeedState
-    after: FeedState
-    result: Result
 
 
 @contextlib.contextmanager
@@ -451,3 +429,11 @@ def stored_result(kind: str, body: bytes) -> Result:
 
 def _push(row: Mapping[str, Any]) -> PushRow:
     return PushRow(**row)
+
+
+def last_published(store: Store, feed: str) -> Published | None:
+    """What the newest stored round of a feed leaves behind: what its next round is given."""
+    newest = store.newest(feed)
+    if newest is None:
+        return None
+    return followed(newest.published, store.record(feed, newest.round_time_s), newest.round_time_s)

@@ -13,8 +13,9 @@ import contracts
 from feeds.units import Bps, Wad
 from oracle.judge.verdict import ramp_ppm
 from oracle.model.spec import Mode, Rules
+from oracle.model.state import Memory
 from oracle.model.status import Status, Why
-from oracle.model.types import Memory, Report
+from oracle.model.types import Report
 from oracle.report.compose import decode_slot, encode_item, price_of
 from oracle.sign.eip712 import batch_bytes
 from tests.contracts.fuzz_world import OWNER, STRANGER, World, signature

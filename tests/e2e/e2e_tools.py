@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from demo.market import Market
 from demo.testbed import Stand, load, standing
 from demo.world.anvil import free_port
-from demo.world.market import Market
 from demo.world.trader import Trader
 from oracle.app import App
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import contracts
+from demo.market import Market
 from demo.scenarios import SCENARIOS, Stage
 from demo.testbed import Stand
 from demo.world import npm
 from demo.world.aave import Reserve, deploy_aave_market
 from demo.world.aave_position import Position
 from demo.world.chain import ZERO_ADDRESS, Chain, account
-from demo.world.market import Market
 from oracle.app import App
 from tests.e2e.e2e_tools import service, stand_with_market, until
 

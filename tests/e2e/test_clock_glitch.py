@@ -21,9 +21,10 @@ from oracle.__main__ import main
 from oracle.audit.recompute import verify
 from oracle.config.resolve import plan
 from oracle.config.sections import load
+from oracle.model.types import Kept
 from oracle.round.step import step
 from oracle.storage import database as store_module
-from oracle.storage.database import Kept, Store
+from oracle.storage.database import Store
 from tests.e2e.e2e_tools import stand_with_market, until
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)

@@ -8,7 +8,8 @@ import pytest
 
 from feeds.record import record
 from feeds.types import Observation
-from oracle.model.types import FeedState, Input, Memory, Report, Sample, Used
+from oracle.model.state import FeedState, Memory, Sample
+from oracle.model.types import Input, Report, Used
 
 
 @record

@@ -19,8 +19,9 @@ from lab.measure import changes
 from lab.replay import play
 from lab.run import run, turn
 from oracle.config.tables.schema import ConfigError
+from oracle.model.state import FeedState
 from oracle.model.status import Status
-from oracle.model.types import FeedState, Round
+from oracle.model.types import Round
 from oracle.round.step import Judged, step
 
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"

@@ -21,11 +21,12 @@ from oracle.config.resolve import plan
 from oracle.config.sections import load
 from oracle.model.publication import Record
 from oracle.model.spec import Mode
-from oracle.model.types import FeedState, Round
+from oracle.model.state import FeedState
+from oracle.model.types import Kept, Round
 from oracle.report.compose import price_of
 from oracle.round.step import step
 from oracle.runtime.clock import now_ms
-from oracle.storage.database import Kept, Store
+from oracle.storage.database import Store
 
 
 def run(*args: str) -> Result:

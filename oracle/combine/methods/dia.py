@@ -17,7 +17,7 @@ from dataclasses import replace
 from feeds.units import BPS, MS, Wad
 from oracle.combine.methods.iqr import fence
 from oracle.combine.methods.median import middle_of
-from oracle.model.types import Trade
+from oracle.model.state import Trade
 
 
 def block(trades: Sequence[Trade], end_ms: int, size_ms: int, dust_wad: int = 0) -> list[Trade]:

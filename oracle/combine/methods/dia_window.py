@@ -13,8 +13,9 @@ from feeds.units import Wad
 from oracle.combine.methods import dia
 from oracle.combine.methods.over_time import MAX_SAMPLES, Look, Step
 from oracle.model.spec import Tuning
+from oracle.model.state import Sample, Trade, Window
 from oracle.model.status import NoQuorum
-from oracle.model.types import Input, Sample, Trade, Window
+from oracle.model.types import Input
 
 Formula = Callable[[Sequence[Trade], Tuning], Wad]
 _MAX_POINTS = 64

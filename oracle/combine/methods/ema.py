@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from feeds.units import BPS, Wad, mul_div_up
 from oracle.combine.methods.fixed import decay_q64
 from oracle.combine.methods.over_time import Look, Step, forgotten, stood
-from oracle.model.types import Sample, Window
+from oracle.model.state import Sample, Window
 
 _Q = 64
 _ONE = 1 << _Q

@@ -14,7 +14,7 @@ from itertools import pairwise
 from feeds.units import BPS, Wad
 from oracle.combine.methods.fixed import exp2_q64, log2_q64
 from oracle.combine.methods.over_time import MAX_SAMPLES, Look, Step, stood
-from oracle.model.types import Sample, Window
+from oracle.model.state import Sample, Window
 
 _RECIPROCAL = 1 << 256
 _MINUTE_MS = 60_000

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from feeds.units import Wad
 from oracle.model.spec import PLAIN, Tuning
-from oracle.model.types import Input, Sample, Window
+from oracle.model.state import Sample, Window
+from oracle.model.types import Input
 
 MAX_SAMPLES = 512
 """A longer window at this cadence is refused when the config is read, never shortened in silence."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from feeds.units import Wad
 from oracle.combine.methods.over_time import MAX_SAMPLES, Look, Step, stood
 from oracle.combine.methods.weighted_median import middle
-from oracle.model.types import Sample, Window
+from oracle.model.state import Sample, Window
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from feeds.units import Wad
 from oracle.combine.methods.fixed import exp2_q64, log2_q64
-from oracle.model.types import Sample
+from oracle.model.state import Sample
 
 
 def twap_arithmetic(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> Wad:

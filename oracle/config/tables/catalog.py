@@ -13,7 +13,8 @@ from feeds.catalog.rate_graph import OpenGraph, RateGraph
 from feeds.catalog.records import ChainFacts, Compares, Pool, Reference, Symbol, Token, Unit
 from feeds.chains.abi import address
 from feeds.types import Pair
-from oracle.config.tables.schema import ConfigError, Problem, build, nearest
+from oracle.config.tables.schema import ConfigError, Problem, build
+from oracle.model.suggest import nearest
 
 FIAT = frozenset({"USD", "USDT", "USDC"})
 """What no redemption rate of these tokens is counted in."""

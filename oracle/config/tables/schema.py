@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from oracle.model.suggest import nearest
 
 T = TypeVar("T")
 
@@ -29,13 +30,6 @@ class ConfigError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(p) for p in problems))
         self.problems = tuple(problems)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint: the nearest known name, or the list of all where none is near."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
 
 
 def build(kind: type[T], table: Any, where: str, problems: list[Problem]) -> T | None:

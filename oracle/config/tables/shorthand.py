@@ -22,10 +22,11 @@ from feeds.catalog.rate_graph import OpenGraph, chains_of
 from feeds.catalog.records import Compares, Pool, Rate, Reference, Token
 from feeds.types import Pair
 from oracle.config.tables.catalog import FIAT, Catalog, shipped
-from oracle.config.tables.schema import Problem, nearest
+from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_facts import backing_of, bands_of, flags_of, rules_of, supply_of
 from oracle.config.tables.shorthand_pools import READERS
 from oracle.config.tables.shorthand_rates import reader, step_text
+from oracle.model.suggest import nearest
 
 _MAINNET = "ethereum"
 _RATE_AGE_S = 120

@@ -9,8 +9,8 @@ from __future__ import annotations
 from feeds.units import BPS, MS, deviation_bps_away, mul_div_down, percent_text
 from oracle.judge.rules.cusum import gap_ms
 from oracle.judge.rules.evidence import Case, Evidence, Finding
+from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
-from oracle.model.types import Memory
 
 _DAY_MS = 86_400 * MS
 _FAST = 5

@@ -13,8 +13,8 @@ from __future__ import annotations
 from feeds.units import percent_text
 from oracle.judge.rules.evidence import Case, Evidence, Finding
 from oracle.model.spec import FeedSpec
+from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
-from oracle.model.types import Memory
 
 HOUR_MS = 3_600_000
 MOST_DEVIATIONS = 32

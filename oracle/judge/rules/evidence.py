@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from feeds.record import record
 from feeds.units import Bps, Wad, deviation_bps_away
 from oracle.model.spec import FeedSpec
+from oracle.model.state import Memory, RateState
 from oracle.model.status import Reason, Status
-from oracle.model.types import Memory, RateState
+from oracle.model.types import Said
 
 
 @record
@@ -35,22 +36,6 @@ class Pool:
     source: str
     share_bps: int | None
     depth_wad: int
-
-
-@record
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a market source said in time, whether or not it counted.
-
-    ``price_wad``: in its own unit; ``level_wad``: in the feed's, 0 where that is not known. ``heard``: whether it may speak
-    about the others: not one that is refused for itself, as a book too wide, or a venue wrong about another pair.
-    """
-
-    source: str
-    group: str
-    price_wad: Wad
-    level_wad: Wad
-    heard: bool = True
 
 
 @record

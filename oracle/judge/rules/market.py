@@ -8,8 +8,8 @@ from __future__ import annotations
 from feeds.units import BPS, WAD, percent_text, wad_text
 from oracle.judge.rules.evidence import Case, Evidence, Finding
 from oracle.model.spec import FeedSpec
+from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
-from oracle.model.types import Memory
 
 MOST_DEPTHS = 48
 LEAST_DEPTHS = MOST_DEPTHS // 4

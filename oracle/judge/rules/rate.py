@@ -5,8 +5,9 @@ from __future__ import annotations
 from feeds.units import BPS, MS, Wad, deviation_bps_away, mul_div_down, percent_text, wad_text
 from oracle.judge.rules.evidence import Case, Finding
 from oracle.model.spec import Bands, Rules
+from oracle.model.state import RateState
 from oracle.model.status import Reason, Status, Why
-from oracle.model.types import Aggregate, RateState
+from oracle.model.types import Aggregate
 
 _PPB = 10**9
 _PPB_PER_BPS = 10**5

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from oracle.judge.rules import backing, cusum, level, market, rate, stuck
 from oracle.judge.rules.evidence import Case, Finding
-from oracle.model.types import Memory
+from oracle.model.state import Memory
 
 Rule = Callable[[Case], Finding | None]
 

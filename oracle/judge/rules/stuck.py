@@ -18,10 +18,11 @@ from dataclasses import replace
 from operator import attrgetter
 
 from feeds.units import deviation_bps_away
-from oracle.judge.rules.evidence import Case, Finding, Said
+from oracle.judge.rules.evidence import Case, Finding
 from oracle.model.spec import FeedSpec
+from oracle.model.state import Unchanged
 from oracle.model.status import Reason, Status, Why
-from oracle.model.types import Unchanged
+from oracle.model.types import Said
 
 Levels = Sequence[tuple[int, str]]
 """The level of each group with its name, ascending."""

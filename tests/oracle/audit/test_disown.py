@@ -18,12 +18,11 @@ from oracle.audit.recompute import verify, verify_withdrawn
 from oracle.model.publication import PushRow, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
-from oracle.model.types import Round
+from oracle.model.types import Kept, Round
 from oracle.round.step import step
-from oracle.round.voices import last_published
 from oracle.sign.key_lock import DatabaseInUse, sole_writer
 from oracle.storage import database as store_module
-from oracle.storage.database import Kept, Store
+from oracle.storage.database import Store, last_published
 from tests.oracle.cli.test_commands import run as command
 from tests.oracle.oracle_build import T0, outcomes, spec
 from tests.oracle.storage.test_database import record_of

@@ -11,7 +11,7 @@ from feeds.types import Kind, Observation
 from oracle.check.thresholds import lacks, mute_feeds
 from oracle.config.resolve import Plan, plan, subset
 from oracle.config.sections import OperatorSection, parse
-from oracle.model.types import FeedState
+from oracle.model.state import FeedState
 from oracle.round.rounds import Member, Rounds
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet

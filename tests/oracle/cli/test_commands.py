@@ -11,10 +11,11 @@ from click.testing import CliRunner, Result
 
 from feeds.registry import EXCHANGES
 from oracle.__main__ import main
-from oracle.model.types import FeedState, Round
+from oracle.model.state import FeedState
+from oracle.model.types import Kept, Round
 from oracle.report.compose import follow
 from oracle.round.step import step
-from oracle.storage.database import Kept, Store
+from oracle.storage.database import Store
 from tests.oracle.oracle_build import T0, outcomes, seen, spec
 from tests.oracle.storage.test_database import record_of
 

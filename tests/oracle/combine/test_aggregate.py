@@ -11,8 +11,9 @@ from oracle.combine.aggregate import combine_market, combine_redemption, remembe
 from oracle.combine.methods.registry import METHODS
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import FeedSpec, Tuning
+from oracle.model.state import Window
 from oracle.model.status import Diverged, NoQuorum, NoRedemption, Status, TooOld, Why
-from oracle.model.types import Aggregate, Leg, Report, Window
+from oracle.model.types import Aggregate, Leg, Report
 from tests.oracle.oracle_build import T0, failed, outcomes, seen, source, spec, wad
 
 

@@ -15,7 +15,8 @@ from feeds.units import WAD, Wad
 from oracle.combine.confidence import calibrated_drift, confidence_bps, drift_bps
 from oracle.combine.error_budget import LegError, error_budget
 from oracle.model.spec import Tuning
-from oracle.model.types import Input, Sample
+from oracle.model.state import Sample
+from oracle.model.types import Input
 from tests.oracle.oracle_build import wad
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent.parent.parent / "shared" / "data"

@@ -15,8 +15,9 @@ from oracle.combine.aggregate import combine_market, sift
 from oracle.combine.manipulation_cost import Stake, costs, depth_at, price_cost, stakes, to_move
 from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec, Tuning
+from oracle.model.state import Window
 from oracle.model.status import Cheap
-from oracle.model.types import Aggregate, Window
+from oracle.model.types import Aggregate
 from tests.oracle.oracle_build import T0, outcomes, seen, source, spec, wad
 
 

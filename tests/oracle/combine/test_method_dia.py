@@ -9,7 +9,8 @@ from feeds.units import WAD, Wad
 from oracle.combine.methods import dia, dia_window
 from oracle.combine.methods.over_time import Look, Step
 from oracle.model.spec import Tuning
-from oracle.model.types import Input, Trade, Window
+from oracle.model.state import Trade, Window
+from oracle.model.types import Input
 from tests.oracle.oracle_build import wad
 
 

@@ -17,8 +17,9 @@ from oracle.combine.methods.over_time import Look, OverTime, Step
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method, Outliers
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import PLAIN
+from oracle.model.state import Window
 from oracle.model.status import NoQuorum
-from oracle.model.types import Input, Window
+from oracle.model.types import Input
 
 prices = st.integers(min_value=10**12, max_value=10**24)
 weights = st.integers(min_value=1, max_value=10**24)

@@ -20,7 +20,8 @@ from oracle.combine.methods.over_time import Look, OverTime, Step
 from oracle.combine.methods.time_median import TIME_MEDIAN
 from oracle.combine.methods.twap import twap_arithmetic, twap_geometric
 from oracle.model.spec import Tuning
-from oracle.model.types import Input, Sample, Window
+from oracle.model.state import Sample, Window
+from oracle.model.types import Input
 from tests.oracle.oracle_build import wad
 
 prices = st.integers(min_value=10**12, max_value=10**24)

@@ -15,7 +15,8 @@ from oracle.combine.methods import vector, weights
 from oracle.combine.methods.over_time import Look, OverTime, Step
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.model.spec import Tuning
-from oracle.model.types import Input, Window
+from oracle.model.state import Window
+from oracle.model.types import Input
 
 prices = st.integers(10**17, 10**20)
 groups = st.lists(st.tuples(prices, st.integers(1, 10**6), st.integers(0, 200)), min_size=2, max_size=15)

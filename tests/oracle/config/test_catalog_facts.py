@@ -21,8 +21,9 @@ from oracle.config.tables.shorthand_facts import rules_of
 from oracle.model.canonical_json import dump
 from oracle.model.canonical_json import parse as read_back
 from oracle.model.spec import FeedSpec, Mode, SourceSpec
+from oracle.model.state import FeedState
 from oracle.model.status import Status, Why
-from oracle.model.types import FeedState, Round
+from oracle.model.types import Round
 from oracle.round.step import as_leg, step
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 

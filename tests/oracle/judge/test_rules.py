@@ -14,8 +14,9 @@ from oracle.judge.rules.evidence import Case, Evidence, Pool
 from oracle.judge.rules.registry import RULES, findings, remember
 from oracle.judge.verdict import judge, ramp_ppm
 from oracle.model.spec import FeedSpec, Rules
+from oracle.model.state import JudgeState, Memory, RateState
 from oracle.model.status import Status, Why
-from oracle.model.types import Aggregate, JudgeState, Memory, RateState
+from oracle.model.types import Aggregate
 from tests.oracle.oracle_build import T0, spec, wad
 
 HOUR = 3_600_000

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from feeds.types import Kind, Outcome
 from feeds.units import Wad
 from oracle.judge.rules import stuck
-from oracle.judge.rules.evidence import Case, Evidence, Said
+from oracle.judge.rules.evidence import Case, Evidence
 from oracle.judge.rules.registry import remember
 from oracle.model.spec import FeedSpec, Rules
+from oracle.model.state import FeedState, Memory
 from oracle.model.status import Status, Why
-from oracle.model.types import FeedState, Memory, Round
+from oracle.model.types import Round, Said
 from oracle.round.step import evaluate, step
 from tests.oracle.oracle_build import PAIR, T0, seen, source, spec, wad
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lab.suspicion import FAMILIES, HEALTHY, SPIKE, longest_ms, must_not, played, random_history, stepped
 from oracle.judge.suspicion import advance, entered
 from oracle.model.spec import Bands
+from oracle.model.state import JudgeState
 from oracle.model.status import Status
-from oracle.model.types import JudgeState
 from tests.oracle.judge.reference_judge import statuses
 
 T0 = 1_700_000_000_000

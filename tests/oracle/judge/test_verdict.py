@@ -9,8 +9,9 @@ from feeds.units import Bps, Wad
 from oracle.judge.rules.rate import track
 from oracle.judge.verdict import Evidence, judge
 from oracle.model.spec import Rules
+from oracle.model.state import JudgeState, Memory, RateState
 from oracle.model.status import Status, Why
-from oracle.model.types import Aggregate, JudgeState, Memory, RateState
+from oracle.model.types import Aggregate
 from tests.oracle.oracle_build import BANDS, PAIR, T0, spec, wad
 
 

@@ -16,19 +16,19 @@ from feeds.units import Wad
 from oracle.audit.recompute import verify
 from oracle.model.publication import Record
 from oracle.model.spec import Bands, FeedSpec, Mode
+from oracle.model.state import FeedState, RateState
 from oracle.model.status import Status
-from oracle.model.types import Abstained, FeedState, RateState, Report, Round
+from oracle.model.types import Abstained, Report, Round
 from oracle.report.compose import decode_item, encode_item
 from oracle.round.live import Live
 from oracle.round.rounds import Done, Member, Rounds, Seat
 from oracle.round.silence import tracked
-from oracle.round.voices import last_published
 from oracle.serve.explain import explanation
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Proposal, Refusal, Refused, Signature, SignerSet, agreed, join, split
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
-from oracle.storage.database import Store
+from oracle.storage.database import Store, last_published
 from tests.oracle.oracle_build import T0, failed, seen, source, spec, wad
 
 NAMES = ("alpha", "beta", "gamma")

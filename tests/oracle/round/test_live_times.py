@@ -12,7 +12,7 @@ from feeds.types import Failure as Failed
 from feeds.types import Kind, NoData, Outcome, Pair
 from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec, Mode
-from oracle.model.types import FeedState
+from oracle.model.state import FeedState
 from oracle.round.live import Live
 from tests.oracle.oracle_build import T0, seen, source, spec
 

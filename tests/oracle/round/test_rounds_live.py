@@ -9,8 +9,8 @@ from feeds.types import Outcome, Pair
 from feeds.units import WAD
 from oracle.config.resolve import subset
 from oracle.model.spec import FeedSpec, Mode
+from oracle.model.state import FeedState
 from oracle.model.status import Status
-from oracle.model.types import FeedState
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds, Seat
 from oracle.sign.eip712 import Domain, address_of

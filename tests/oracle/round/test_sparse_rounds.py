@@ -16,8 +16,9 @@ from oracle.judge.rules.evidence import Case, Evidence, Pool
 from oracle.judge.rules.registry import remember
 from oracle.judge.verdict import judge
 from oracle.model.spec import FeedSpec, Rules
+from oracle.model.state import FeedState, JudgeState, Memory, RateState
 from oracle.model.status import Status, Why
-from oracle.model.types import Aggregate, FeedState, JudgeState, Memory, RateState, Round, Used
+from oracle.model.types import Aggregate, Round, Used
 from oracle.round.step import step
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 

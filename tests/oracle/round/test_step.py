@@ -8,8 +8,9 @@ import pytest
 from feeds.types import Outcome
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import FeedSpec
+from oracle.model.state import FeedState
 from oracle.model.status import Status, Why
-from oracle.model.types import Abstained, FeedState, Leg, Report, Result, Round
+from oracle.model.types import Abstained, Leg, Report, Result, Round
 from oracle.report.compose import follow
 from oracle.round.step import as_leg, step
 from tests.oracle.oracle_build import T0, failed, outcomes, seen, spec, wad

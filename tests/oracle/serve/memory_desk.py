@@ -11,9 +11,10 @@ from feeds.types import Pair
 from feeds.units import MS, Bps, Wad, deviation_bps_away
 from oracle.model.publication import Explanation, OnChain, Record
 from oracle.model.spec import FeedSpec, Mode
+from oracle.model.state import FeedState
 from oracle.model.status import Reason, Status, Why
 from oracle.model.target_status import FeedSeen, Quorum, TargetSeen
-from oracle.model.types import FeedState, Report, Round
+from oracle.model.types import Report, Round
 from oracle.report.compose import encode_item, price_of
 from oracle.round.step import step
 from oracle.serve.interface import Past

@@ -7,8 +7,9 @@ from dataclasses import replace
 from feeds.chains.reader import RpcStats
 from feeds.streams.ws import StreamHealth
 from feeds.units import MS
+from oracle.model.state import FeedState
 from oracle.model.status import Status
-from oracle.model.types import Abstained, FeedState
+from oracle.model.types import Abstained
 from oracle.round.step import step
 from oracle.serve.metrics import Metrics
 from oracle.sign.messages import Refusal, Refused

@@ -8,13 +8,13 @@ import pytest
 
 from feeds.types import Outcome
 from oracle.audit.recompute import verify, verify_fold
-from oracle.model.publication import PushRow, Record, followed
-from oracle.model.types import RULES_VERSION, FeedState, Round
-from oracle.report.compose import price_of
+from oracle.model.publication import PushRow, Record
+from oracle.model.state import RULES_VERSION, FeedState
+from oracle.model.types import Kept, Round
+from oracle.report.compose import followed, price_of
 from oracle.round.step import step
-from oracle.round.voices import last_published
 from oracle.storage import database as store_module
-from oracle.storage.database import Kept, OtherRules, Store
+from oracle.storage.database import OtherRules, Store, last_published
 from tests.oracle.oracle_build import T0, failed, outcomes, spec
 
 FEED = spec()

@@ -14,12 +14,13 @@ import pytest
 
 from oracle.audit.recompute import verify, verify_fold
 from oracle.model.publication import PushRow
-from oracle.model.types import FeedState
+from oracle.model.state import FeedState
+from oracle.model.types import Kept
 from oracle.round.step import step
 from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.messages import SignedValues, SignerSet
+from oracle.sign.messages import Agreement, SignedValues, SignerSet
 from oracle.storage import database as store_module
-from oracle.storage.database import Agreement, Kept, Store
+from oracle.storage.database import Store
 from oracle.storage.prune import PUSHED_KEPT_S, Pruner
 from tests.oracle.oracle_build import T0, outcomes, spec
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feeds.decode.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
 from feeds.types import FeedError, Malformed, Quote, Tick
 from feeds.units import WAD
 
