@@ -10,7 +10,7 @@ from demo.testbed import Stand
 from feeds.types import Kind, Observation
 from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
-from oracle.deploy.deployer import decimals_of
+from oracle.deploy.views import decimals_of
 from oracle.model.publication import Record
 from oracle.model.status import Why
 

@@ -19,7 +19,9 @@ from demo.world.chain import Chain
 from demo.world.deploy import World, backdated, deploy
 from oracle.config import sections
 from oracle.config.resolve import Plan, plan
-from oracle.deploy.deployer import Deployer, Deployment, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.deployment_file import Deployment
+from oracle.deploy.store_settings import StoreSettings
 from oracle.runtime.clock import now_ms
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of

@@ -21,8 +21,6 @@ from feeds.streams.ws import Stream, StreamHealth
 from feeds.types import FeedError, Quote, Request, Tick
 from feeds.units import MS
 
-__all__ = ["ChainPlan", "Hooks", "VenuePlan", "Watch"]
-
 _REPLY_BYTES = 1 << 20
 _REPLY_S = 5.0
 _PROBE_MS = 30_000

@@ -16,8 +16,10 @@ import aiohttp
 import coincurve
 import structlog
 
-from feeds.chains.reader import ChainRead, Head
-from feeds.ingest import Hooks, Watch
+from feeds.chain_follower import Hooks
+from feeds.chains.endpoint import Head
+from feeds.chains.reader import ChainRead
+from feeds.ingest import Watch
 from feeds.observe import Observer
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
@@ -39,9 +41,10 @@ from oracle.runtime.resubscribe import Listening
 from oracle.runtime.round_timer import Heart
 from oracle.runtime.schedule import every
 from oracle.runtime.supervise import Supervisor
+from oracle.serve.connection_gate import GateLimits
 from oracle.serve.history import Readers
 from oracle.serve.metrics import Metrics
-from oracle.serve.server import GateLimits, Server, serve
+from oracle.serve.server import Server, serve
 from oracle.serve.service import StoreDesk
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain, address_of

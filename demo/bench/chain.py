@@ -26,7 +26,8 @@ from demo.world.balancer import BalancerPool
 from demo.world.chain import Chain
 from demo.world.deploy import World, backdated, deploy
 from feeds.chains import multicall
-from feeds.chains.reader import ChainReader, Head
+from feeds.chains.endpoint import Head
+from feeds.chains.reader import ChainReader
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.rates.call import RateCall

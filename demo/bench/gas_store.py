@@ -11,7 +11,7 @@ from demo.world.chain import ZERO_ADDRESS
 from demo.world.npm import Artifact
 from feeds.chains.abi import address
 from feeds.units import Bps, Wad
-from oracle.deploy.deployer import feed_id
+from oracle.deploy.views import feed_id
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.report.compose import encode_item

@@ -19,8 +19,6 @@ from feeds.decode import values
 from feeds.types import Call, Disagreed, FeedError, Malformed, Quote, Read, Reply
 from feeds.units import MS
 
-__all__ = ["ChainRead", "ChainReader", "Head", "ReaderLimits", "RpcStats"]
-
 _PHASES = 2
 _Waiting: TypeAlias = dict[str, tuple[Read, tuple[Call, ...]]]
 

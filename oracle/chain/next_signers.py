@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import calldata
-from oracle.chain.store_client import ChainError, StoreClient
+from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.sign.eip712 import BadSignature, arm_digest, recover
 from oracle.sign.messages import SignerSet, in_order

@@ -38,7 +38,6 @@ from oracle.report.compose import decode_slot
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignedBatch, SignerSet
 
-__all__ = ["BatchTooBig", "ChainError", "Head", "Landed", "Refusal", "Sent", "StoreClient", "StoreRefuses", "Unfit"]
 _GWEI = 10**9
 _BY_TIME = frozenset({"TooFarAhead", "WrongEpoch"})
 """Refusals that the next block's time may turn: a round lies ahead, or a signer set takes over with that block."""

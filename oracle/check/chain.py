@@ -11,9 +11,9 @@ from typing import Any, cast
 import aiohttp
 
 from feeds.chains.abi import address, checksummed
-from feeds.chains.endpoint import ReaderLimits
+from feeds.chains.endpoint import Head, ReaderLimits
 from feeds.chains.jsonrpc import JsonRpc
-from feeds.chains.reader import ChainReader, Head
+from feeds.chains.reader import ChainReader
 from feeds.types import Call, FeedError, Quote, Read, Reply
 from feeds.units import MS
 from oracle.check.contracts import check_coins, check_descriptions, where_of

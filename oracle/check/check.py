@@ -14,7 +14,8 @@ import aiohttp
 from feeds.registry import EXCHANGES
 from feeds.types import FeedError, Kind
 from feeds.units import wad_text
-from oracle.chain.store_client import ChainError, StoreClient
+from oracle.chain.quorum_rpc import ChainError
+from oracle.chain.store_client import StoreClient
 from oracle.check.chain import ChainFound, Desk, look
 from oracle.check.push_ready import Look, config_notes, config_problems, strangers
 from oracle.check.push_ready import look as look_at

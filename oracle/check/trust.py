@@ -14,8 +14,9 @@ import contracts
 from feeds.chains.abi import checksummed
 from feeds.types import FeedError
 from oracle.chain.next_signers import set_of
+from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
-from oracle.chain.store_client import ChainError, StoreClient
+from oracle.chain.store_client import StoreClient
 from oracle.check.corruption_cost import Member
 from oracle.check.privileges import Bonding, Group, Limits, StoreFacts, document
 from oracle.config.resolve import Plan

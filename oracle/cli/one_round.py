@@ -7,7 +7,8 @@ from typing import Any
 
 import aiohttp
 
-from feeds.ingest import Hooks, Watch
+from feeds.chain_follower import Hooks
+from feeds.ingest import Watch
 from feeds.observe import Observer
 from feeds.units import MS
 from oracle.config.feed_sources import chains_of, sources_of, venues_of

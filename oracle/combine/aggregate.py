@@ -9,7 +9,7 @@ from feeds.types import Kind, Outcome
 from feeds.units import BPS, Bps, wad_text
 from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import merge, spread_bps, vote, weigh
-from oracle.combine.inputs import Pools, Sifted, checked, facts, remember, said, sift
+from oracle.combine.inputs import Sifted, checked, facts
 from oracle.combine.manipulation_cost import price_cost
 from oracle.combine.methods.median import median
 from oracle.combine.methods.over_time import Look, Step
@@ -18,8 +18,6 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import Window
 from oracle.model.status import Cheap, Diverged, NoQuorum, NoRedemption, TooOld
 from oracle.model.types import Aggregate, Input, Rejected, Used
-
-__all__ = ["Combined", "Pools", "Sifted", "combine_market", "combine_redemption", "facts", "remember", "said", "sift"]
 
 _GATE_BPS = 100
 _SEVERAL = 3

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from feeds.chains.reader import ReaderLimits
+from feeds.chain_follower import ChainPlan
+from feeds.chains.endpoint import ReaderLimits
 from feeds.chains.sequencer import Sequencer
-from feeds.ingest import ChainPlan, VenuePlan
+from feeds.ingest import VenuePlan
 from feeds.observe import Source
 from feeds.units import MS
 from oracle.config.resolve import Plan

@@ -17,12 +17,10 @@ import contracts
 from feeds.chains.abi import checksummed
 from oracle.chain.store_abi import calldata
 from oracle.deploy.create2 import PROXY, PROXY_CODE, DeployError, Placement, placement, salt_of, verify
-from oracle.deploy.deployment_file import SALT, Deployment, record
-from oracle.deploy.store_settings import ClassLimits, StoreSettings, table_of
-from oracle.deploy.views import decimals_of, feed_id, views_of
+from oracle.deploy.deployment_file import SALT, Deployment
+from oracle.deploy.store_settings import StoreSettings, table_of
+from oracle.deploy.views import feed_id, views_of
 from oracle.model.spec import FeedSpec
-
-__all__ = ["SALT", "ClassLimits", "Deployer", "Deployment", "StoreSettings", "decimals_of", "feed_id", "record"]
 
 _PATIENCE_S = 120.0
 _LOOK_S = 0.2

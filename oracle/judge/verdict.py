@@ -18,8 +18,6 @@ from oracle.model.state import JudgeState, Memory
 from oracle.model.status import Reason, Status, Why
 from oracle.model.types import Verdict
 
-__all__ = ["Evidence", "advance", "judge", "judge_blind", "ramp_ppm"]
-
 _WHOLE_PPM = 1_000_000
 _LONGEST_STEP_MS = 60_000
 

@@ -13,7 +13,8 @@ import structlog
 
 from feeds.units import MS
 from oracle.chain.next_signers import Coming, check_digest
-from oracle.chain.store_client import ChainError, StoreClient
+from oracle.chain.quorum_rpc import ChainError
+from oracle.chain.store_client import StoreClient
 from oracle.push.pusher import Pusher
 from oracle.runtime.clock import is_over
 from oracle.sign.messages import Refusal, Signature

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from feeds.units import MS
-from oracle.chain.store_client import ChainError
+from oracle.chain.quorum_rpc import ChainError
 from oracle.model.target_status import Quorum
 from oracle.model.types import Report, Round
 from oracle.round.rounds import Done

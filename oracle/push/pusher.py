@@ -20,18 +20,10 @@ import structlog
 from feeds.units import MS
 from oracle.chain.multicall_push import ran_out, unwrap
 from oracle.chain.next_signers import ARM
-from oracle.chain.node_refusals import ACTS, Act
-from oracle.chain.store_client import (
-    ChainError,
-    FeeTooHigh,
-    Head,
-    Landed,
-    NothingToPoke,
-    Sent,
-    StoreClient,
-    StoreRefuses,
-    push_data,
-)
+from oracle.chain.node_refusals import ACTS, Act, Sent
+from oracle.chain.quorum_rpc import ChainError
+from oracle.chain.rpc_answers import Head, Landed
+from oracle.chain.store_client import FeeTooHigh, NothingToPoke, StoreClient, StoreRefuses, push_data
 from oracle.chain.transaction import SignedTx, data_of
 from oracle.model.publication import PushRow
 from oracle.model.types import Report

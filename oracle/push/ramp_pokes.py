@@ -11,7 +11,7 @@ from enum import Enum
 import structlog
 
 from oracle.chain.multicall_push import unwrap
-from oracle.chain.store_client import Landed
+from oracle.chain.rpc_answers import Landed
 from oracle.chain.transaction import data_of
 from oracle.model.publication import PushRow
 from oracle.model.status import Status

@@ -12,9 +12,10 @@ import structlog
 from eth_hash.auto import keccak
 
 from feeds.units import MS
-from oracle.chain.fees import pushes_left
+from oracle.chain.fees import BatchTooBig, pushes_left
 from oracle.chain.next_signers import Coming, coming_set
-from oracle.chain.store_client import BatchTooBig, ChainError, StoreClient, StoreRefuses, Unfit
+from oracle.chain.quorum_rpc import ChainError
+from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.chain.store_rules import StoreLimits, after, needs_beside
 from oracle.chain.transaction import unsigned_of
 from oracle.model.publication import OnChain, PushRow
@@ -29,7 +30,8 @@ from oracle.push.onchain_view import Grace, Landed
 from oracle.push.preflight import bind, check_presence, read_limits
 from oracle.push.pusher import Pusher, PushRules
 from oracle.push.ramp_pokes import Turns
-from oracle.round.rounds import Done, Rounds, Seat
+from oracle.round.rounds import Done, Rounds
+from oracle.round.voices import Seat
 from oracle.runtime.clock import is_over
 from oracle.runtime.log_limit import Tally
 from oracle.sign.messages import SignedBatch, SignedValues, SignerSet

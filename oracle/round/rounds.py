@@ -18,8 +18,6 @@ from oracle.round.voices import Seat, agreements_of, reasons_of, reports_of, spo
 from oracle.sign.messages import Agreement, Refusal, SignedValues, SignerSet, agreed, heard
 from oracle.sign.operator import Operator
 
-__all__ = ["Done", "Folded", "Member", "Rounds", "Seat"]
-
 
 @dataclass(slots=True)
 class Member:

@@ -12,12 +12,13 @@ from functools import lru_cache
 
 from feeds.types import Closed, Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
-from oracle.combine.aggregate import Combined, Sifted, combine_market, combine_redemption, facts, said, sift
+from oracle.combine.aggregate import Combined, combine_market, combine_redemption
 from oracle.combine.groups import merge, weigh
-from oracle.judge.rules.evidence import Finding, Pool
+from oracle.combine.inputs import Sifted, facts, said, sift
+from oracle.judge.rules.evidence import Evidence, Finding, Pool
 from oracle.judge.rules.market import dimension
 from oracle.judge.rules.rate import binds_at_once, capped, slash_ppb, track
-from oracle.judge.verdict import Evidence, judge, judge_blind
+from oracle.judge.verdict import judge, judge_blind
 from oracle.model.canonical_json import digest
 from oracle.model.spec import FeedSpec
 from oracle.model.state import RULES_VERSION, FeedState, RateState, Window

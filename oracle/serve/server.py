@@ -10,13 +10,11 @@ from dataclasses import replace
 from aiohttp import web
 
 from oracle.serve.connection_gate import Gate, GateLimits, affordable
-from oracle.serve.documents import Abstaining
 from oracle.serve.events import Hub, StreamLimits
-from oracle.serve.interface import Desk, Health, News, NoReport
+from oracle.serve.interface import Desk
 from oracle.serve.routes import Routes
 from oracle.serve.web import crossing, dress, guarded
 
-__all__ = ["Abstaining", "Desk", "GateLimits", "Health", "News", "NoReport", "Server", "StreamLimits", "serve"]
 _ACCEPTED_AT_ONCE, _QUEUED = 16, 256
 _STREAMS_OF_ALL = 3, 4
 """Streams hold their connections: so large a part of all may be theirs, and the others can still be asked."""

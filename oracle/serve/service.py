@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol, TypeVar
 
 from feeds.units import MS
-from oracle.chain.store_client import ChainError
+from oracle.chain.quorum_rpc import ChainError
 from oracle.model.publication import OnChain, Record
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
@@ -17,8 +17,7 @@ from oracle.round.live import Live
 from oracle.round.rounds import Done
 from oracle.serve.documents import Abstaining
 from oracle.serve.history import Readers
-from oracle.serve.interface import Past
-from oracle.serve.server import Health, News, NoReport
+from oracle.serve.interface import Health, News, NoReport, Past
 from oracle.sign.messages import SignedBatch
 from oracle.sign.quorum import Ballot
 from oracle.storage.database import Store

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
+from sqlite_utils import Database as SqliteFile
 
 from oracle.model.canonical_json import digest, dump, parse
 from oracle.model.publication import NotPushed, PushRow, Record, Transition
@@ -95,7 +95,7 @@ class Store:
     def __init__(self, path: Path | str) -> None:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._db = Database(path)
+        self._db = SqliteFile(path)
         self._conn = self._db.conn
         self._conn.isolation_level = None
         self._conn.execute("PRAGMA journal_mode=WAL")

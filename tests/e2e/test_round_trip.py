@@ -11,7 +11,7 @@ from demo.settings import PUSHED
 from demo.testbed import Stand
 from demo.world.aave import deploy_aave_oracle
 from oracle.audit.recompute import verify
-from oracle.deploy.deployer import decimals_of
+from oracle.deploy.views import decimals_of
 from oracle.report.compose import decode_item
 from oracle.sign.messages import split
 from tests.e2e.e2e_tools import service, stand_with_market, until

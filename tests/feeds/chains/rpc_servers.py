@@ -15,7 +15,8 @@ from web3 import HTTPProvider, Web3
 
 from demo.world import anvil
 from feeds.chains import multicall
-from feeds.chains.reader import ChainReader, ReaderLimits
+from feeds.chains.endpoint import ReaderLimits
+from feeds.chains.reader import ChainReader
 from feeds.rates.call import RateCall
 from feeds.types import FeedError, Quote, Read
 

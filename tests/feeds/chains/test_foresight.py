@@ -10,7 +10,8 @@ import pytest
 
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
-from feeds.chains.reader import ChainReader, Head
+from feeds.chains.endpoint import Head
+from feeds.chains.reader import ChainReader
 from feeds.decode import values
 from feeds.types import Call, FeedError, Quote, Read, Reverted
 from feeds.units import Wad

@@ -17,7 +17,7 @@ from web3 import HTTPProvider, Web3
 from demo.world import anvil
 from feeds.chains import multicall
 from feeds.chains.abi import calldata
-from feeds.chains.reader import ReaderLimits
+from feeds.chains.endpoint import ReaderLimits
 from feeds.rates.call import RateCall
 from feeds.types import Call, FeedError, HeadStopped, Quote, Read, Unreachable, WrongChain
 from tests.feeds.chains.rpc_servers import (

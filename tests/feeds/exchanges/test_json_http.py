@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.venues.server import Venue
+from feeds.chain_follower import Hooks
 from feeds.decode import values
 from feeds.exchanges.json_http import JsonHttp, JsonVenue
-from feeds.ingest import Hooks, Watch
+from feeds.ingest import Watch
 from feeds.observe import Observer, Source
 from feeds.types import FeedError, Kind, Observation, Pair, Quote, Tick
 from feeds.units import WAD

@@ -13,7 +13,8 @@ import pytest_asyncio
 from demo.world import anvil, npm
 from demo.world.chain import Chain
 from demo.world.deploy import World, backdated, deploy
-from feeds.chains.reader import ChainReader, Head
+from feeds.chains.endpoint import Head
+from feeds.chains.reader import ChainReader
 from feeds.types import ChainAdapter, FeedError, Quote
 
 _CHAIN_ID = 31337

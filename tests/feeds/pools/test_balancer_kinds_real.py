@@ -14,7 +14,7 @@ from eth_abi.abi import encode
 
 from demo.world import balancer, npm
 from demo.world.chain import MAX_UINT, NO_DEADLINE, ZERO_ADDRESS
-from feeds.chains.reader import Head
+from feeds.chains.endpoint import Head
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.balancer_weighted import BalancerWeighted
 from feeds.types import ChainAdapter, FeedError, Quote

@@ -14,7 +14,7 @@ from demo.world import balancer, npm
 from demo.world.balancer import BalancerPool
 from demo.world.chain import ZERO_ADDRESS
 from demo.world.trader import Trader
-from feeds.chains.reader import Head
+from feeds.chains.endpoint import Head
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.types import FeedError, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up

@@ -14,7 +14,7 @@ from demo.world import npm
 from demo.world.chain import NO_DEADLINE
 from demo.world.trader import Trader
 from demo.world.uniswap import UniswapPool
-from feeds.chains.reader import Head
+from feeds.chains.endpoint import Head
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.types import FeedError, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up

@@ -15,7 +15,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from demo.world.npm import Artifact
-from feeds.chains.reader import Head
+from feeds.chains.endpoint import Head
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.v3_math import MAX_TICK, Q96, sqrt_at_tick
 from feeds.types import FeedError

@@ -11,9 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from feeds.streams.connection import Patience
 from feeds.streams.latest import Latest
 from feeds.streams.venue import Plain, VenueLimits
-from feeds.streams.ws import Patience, Stream
+from feeds.streams.ws import Stream
 from feeds.types import Malformed, Quote, Request, Tick, Unreachable
 from feeds.units import WAD, Wad
 from tests.feeds.local_venues import until

@@ -12,9 +12,10 @@ import pytest
 from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
 from feeds.registry import EXCHANGES
+from feeds.streams.connection import Patience
 from feeds.streams.latest import Latest
 from feeds.streams.venue import Exchange, Frame, Heard, Place, Session, VenueLimits
-from feeds.streams.ws import Patience, Stream
+from feeds.streams.ws import Stream
 from feeds.types import FeedError
 from feeds.units import WAD
 from tests.feeds.local_venues import HABITS, SYMBOLS, fetching, quote, until, wall_ms

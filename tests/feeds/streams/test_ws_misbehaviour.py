@@ -15,9 +15,10 @@ from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
 from demo.venues.wires import WIRES
 from feeds.registry import EXCHANGES
+from feeds.streams.connection import Patience
 from feeds.streams.latest import Latest, Seen
 from feeds.streams.venue import VenueLimits
-from feeds.streams.ws import Patience, Stream
+from feeds.streams.ws import Stream
 from feeds.types import FeedError, Quote
 from feeds.units import WAD
 from tests.feeds.local_venues import HABITS, SYMBOLS, fetching, quote, until, wall_ms

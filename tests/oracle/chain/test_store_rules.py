@@ -15,7 +15,8 @@ from demo.world.chain import Chain, account
 from feeds.units import Bps, Wad
 from oracle.chain.store_client import StoreClient, StoreRefuses, push_data
 from oracle.chain.store_rules import StoreLimits, Write, acceptable, after, keeps, lands, open_gap
-from oracle.deploy.deployer import ClassLimits, Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import ClassLimits, StoreSettings
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.report.compose import encode_item

@@ -19,7 +19,8 @@ from oracle.chain.store_client import StoreClient
 from oracle.check.check import check
 from oracle.config.resolve import plan
 from oracle.config.sections import parse
-from oracle.deploy.deployer import Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import Record
 from oracle.model.spec import Mode
 from oracle.model.status import Status, Why

@@ -19,7 +19,8 @@ from oracle.check import push_ready
 from oracle.check.check import check
 from oracle.config.resolve import plan
 from oracle.config.sections import parse
-from oracle.deploy.deployer import Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 

@@ -23,8 +23,9 @@ from oracle.check.trust import _plain, trust
 from oracle.check.trust_text import trust_lines
 from oracle.config.resolve import plan
 from oracle.config.sections import load, parse
-from oracle.deploy.deployer import ClassLimits, Deployer, Deployment
-from oracle.deploy.store_settings import RegistrySettings, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.deployment_file import Deployment
+from oracle.deploy.store_settings import ClassLimits, RegistrySettings, StoreSettings
 from oracle.sign.eip712 import address_of, sign_compact
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]

@@ -7,7 +7,8 @@ import pytest
 
 from feeds.types import Kind, Observation, Outcome, Pair
 from feeds.units import Bps
-from oracle.combine.aggregate import combine_market, combine_redemption, remember, sift
+from oracle.combine.aggregate import combine_market, combine_redemption
+from oracle.combine.inputs import remember, sift
 from oracle.combine.methods.registry import METHODS
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import FeedSpec, Tuning

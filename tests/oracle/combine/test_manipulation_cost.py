@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from feeds.types import Outcome
 from feeds.units import BPS, WAD, Wad
-from oracle.combine.aggregate import combine_market, sift
+from oracle.combine.aggregate import combine_market
+from oracle.combine.inputs import sift
 from oracle.combine.manipulation_cost import Stake, costs, depth_at, price_cost, stakes, to_move
 from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec, Tuning

@@ -19,7 +19,9 @@ from oracle.__main__ import main
 from oracle.config.resolve import plan
 from oracle.config.sections import load
 from oracle.deploy.create2 import PROXY, PROXY_CODE, DeployError, _immutables, placement, salt_of, verify
-from oracle.deploy.deployer import Deployer, Deployment, StoreSettings, record
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.deployment_file import Deployment, record
+from oracle.deploy.store_settings import StoreSettings
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 

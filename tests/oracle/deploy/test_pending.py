@@ -11,7 +11,8 @@ import pytest
 from demo.world import anvil
 from demo.world.chain import Chain, account
 from oracle.deploy.create2 import DeployError
-from oracle.deploy.deployer import Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
 from oracle.sign.eip712 import address_of
 
 pytestmark = pytest.mark.chain

@@ -6,8 +6,9 @@ import pytest
 
 from feeds.types import Kind
 from feeds.units import Bps, Wad
+from oracle.judge.rules.evidence import Evidence
 from oracle.judge.rules.rate import track
-from oracle.judge.verdict import Evidence, judge
+from oracle.judge.verdict import judge
 from oracle.model.spec import Rules
 from oracle.model.state import JudgeState, Memory, RateState
 from oracle.model.status import Status, Why

@@ -18,7 +18,8 @@ from oracle.chain.next_signers import Coming, coming_set
 from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient
 from oracle.chain.transaction import data_of
-from oracle.deploy.deployer import Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
 from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
 

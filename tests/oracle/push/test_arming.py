@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from demo.world.chain import account
 from oracle.chain.next_signers import check_digest, coming_set
-from oracle.chain.store_client import ChainError, StoreClient
+from oracle.chain.quorum_rpc import ChainError
+from oracle.chain.store_client import StoreClient
 from oracle.chain.transaction import data_of
 from oracle.push.arming import sign_all
 from oracle.push.due import PushPolicy

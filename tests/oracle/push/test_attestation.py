@@ -14,7 +14,8 @@ from feeds.types import Outcome
 from feeds.units import MS
 from oracle.model.types import Report
 from oracle.push.attestation import Voters
-from oracle.round.rounds import Done, Rounds, Seat
+from oracle.round.rounds import Done, Rounds
+from oracle.round.voices import Seat
 from oracle.sign.eip712 import address_of
 from oracle.sign.messages import Refusal, Refused, SignedValues, SignerSet, split
 from oracle.sign.operator import Operator

@@ -21,14 +21,16 @@ from demo.world.chain import Chain, account
 from feeds.units import WAD
 from oracle.chain.fees import MOST_GAS, SPARE_ITEM_GAS, pushes_left
 from oracle.chain.transaction import Fees, Market, unsigned_of
-from oracle.deploy.deployer import Deployer, StoreSettings, feed_id
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
+from oracle.deploy.views import feed_id
 from oracle.model.status import Status
 from oracle.sign.eip712 import address_of
 from oracle.sign.messages import split
 from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, FaultWorld, Place, make_spec
 from tests.oracle.push.front_node import FrontNode
-from tests.oracle.push.test_pokes import CALM, FALLEN, land, offer, place_with, world
-from tests.oracle.push.test_targets import put_store
+from tests.oracle.push.test_pokes import FALLEN, land, offer, place_with, world
+from tests.oracle.push.test_targets import CALM, put_store
 
 pytestmark = pytest.mark.chain
 MARKETS = st.builds(Market, base_wei=st.integers(10**6, 10**12), tip_wei=st.integers(1, 10**11))

@@ -23,7 +23,8 @@ from demo.world import anvil
 from demo.world.chain import account
 from oracle.chain.multicall_push import unwrap
 from oracle.chain.transaction import data_of
-from oracle.deploy.deployer import Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushRow
 from oracle.push.pusher import OPEN
 from oracle.sign.eip712 import address_of

@@ -12,7 +12,8 @@ from oracle.chain.transaction import Fees
 from oracle.model.publication import PushRow
 from oracle.model.status import Status
 from tests.oracle.push.fault_world import MAX_FEE_GWEI, FaultWorld
-from tests.oracle.push.test_pokes import CALM, FALLEN, land, offer, place_with, world
+from tests.oracle.push.test_pokes import FALLEN, land, offer, place_with, world
+from tests.oracle.push.test_targets import CALM
 
 pytestmark = pytest.mark.chain
 FEED = "wdivETH/ETH"

@@ -17,8 +17,8 @@ from demo.world.chain import account
 from oracle.chain.fees import SPARE_ITEM_GAS, gas_limit
 from oracle.chain.store_client import push_data
 from oracle.chain.transaction import gas_of
-from oracle.deploy.deployer import Deployer, StoreSettings
-from oracle.deploy.store_settings import ClassLimits
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import ClassLimits, StoreSettings
 from oracle.model.publication import PushRow
 from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_world import KEYS, MAX_FEE_GWEI, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place

@@ -12,8 +12,9 @@ from aiohttp import web
 from eth_abi.abi import encode
 
 from feeds.units import WAD, Bps, Wad
+from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import calldata
-from oracle.chain.store_client import ChainError, StoreClient
+from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import Beside
 from oracle.model.status import Status, Why
 from oracle.model.types import Report

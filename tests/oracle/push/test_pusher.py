@@ -15,9 +15,11 @@ from demo.world import anvil
 from demo.world.chain import account
 from feeds.types import Refused
 from feeds.units import Bps, Wad
-from oracle.chain.store_client import ChainError, StoreClient, StoreRefuses, push_data
+from oracle.chain.quorum_rpc import ChainError
+from oracle.chain.store_client import StoreClient, StoreRefuses, push_data
 from oracle.chain.transaction import Fees, SignedTx
-from oracle.deploy.deployer import Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushRow
 from oracle.model.status import Status, Why
 from oracle.model.types import Report

@@ -19,8 +19,8 @@ from oracle.model.status import Status
 from oracle.sign.messages import split
 from tests.oracle.push.fault_world import RULES, FaultWorld
 from tests.oracle.push.refusing_node import RefusingNode
-from tests.oracle.push.test_pokes import CALM, FALLEN, land, offer, world
-from tests.oracle.push.test_targets import put_store
+from tests.oracle.push.test_pokes import FALLEN, land, offer, world
+from tests.oracle.push.test_targets import CALM, put_store
 
 pytestmark = pytest.mark.chain
 FEED = "wdivETH/ETH"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.oracle.push.refusing_node import RefusingNode
-from tests.oracle.push.test_pokes import CALM, land, offer, place_with, world
+from tests.oracle.push.test_pokes import land, offer, place_with, world
+from tests.oracle.push.test_targets import CALM
 
 pytestmark = pytest.mark.chain
 

@@ -14,7 +14,8 @@ from demo.world import anvil
 from demo.world.chain import account
 from feeds.units import WAD
 from oracle.chain.store_abi import calldata
-from oracle.deploy.deployer import Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
 from oracle.model.status import Status
 from oracle.report.compose import price_of
 from oracle.sign.eip712 import address_of

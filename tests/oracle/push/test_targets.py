@@ -16,7 +16,8 @@ from demo.world import anvil
 from demo.world.chain import account
 from feeds.units import WAD
 from oracle.chain.store_client import Unfit
-from oracle.deploy.deployer import Deployer, StoreSettings
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.store_settings import StoreSettings
 from oracle.model.status import Status
 from oracle.push.due import PushPolicy
 from oracle.sign.eip712 import address_of

@@ -21,8 +21,9 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained, Report, Round
 from oracle.report.compose import decode_item, encode_item
 from oracle.round.live import Live
-from oracle.round.rounds import Done, Member, Rounds, Seat
+from oracle.round.rounds import Done, Member, Rounds
 from oracle.round.silence import tracked
+from oracle.round.voices import Seat
 from oracle.serve.explain import explanation
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Proposal, Refusal, Refused, Signature, SignerSet, agreed, join, split

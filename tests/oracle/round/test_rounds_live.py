@@ -12,7 +12,8 @@ from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
 from oracle.model.status import Status
 from oracle.round.live import Live
-from oracle.round.rounds import Member, Rounds, Seat
+from oracle.round.rounds import Member, Rounds
+from oracle.round.voices import Seat
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator

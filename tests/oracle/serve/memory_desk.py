@@ -17,8 +17,8 @@ from oracle.model.target_status import FeedSeen, Quorum, TargetSeen
 from oracle.model.types import Report, Round
 from oracle.report.compose import encode_item, price_of
 from oracle.round.step import step
-from oracle.serve.interface import Past
-from oracle.serve.server import Abstaining, Health, News, NoReport
+from oracle.serve.documents import Abstaining
+from oracle.serve.interface import Health, News, NoReport, Past
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignedBatch
 from tests.oracle.oracle_build import T0, outcomes, spec, wad

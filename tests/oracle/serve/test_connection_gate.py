@@ -16,9 +16,10 @@ import pytest
 
 from feeds.units import MS
 from oracle.runtime.log_limit import Hush, Tally, hush
-from oracle.serve.connection_gate import affordable
+from oracle.serve.connection_gate import GateLimits, affordable
+from oracle.serve.events import StreamLimits
 from oracle.serve.interface import Past
-from oracle.serve.server import GateLimits, Server, StreamLimits, serve
+from oracle.serve.server import Server, serve
 from oracle.serve.web import Body
 from tests.oracle.serve.memory_desk import ROUND_S, MemoryDesk, filled
 

@@ -13,7 +13,8 @@ import pytest
 from feeds.units import MS
 from oracle.model.spec import Mode
 from oracle.model.status import Reason, Status, Why
-from oracle.serve.server import News, Server, serve
+from oracle.serve.interface import News
+from oracle.serve.server import Server, serve
 from tests.oracle.serve.browser import CHROMIUM, Tab, tab
 from tests.oracle.serve.memory_desk import STRANGE, MemoryDesk, acted, record, specs
 

@@ -16,10 +16,13 @@ from yarl import URL
 from feeds.units import MS
 from oracle.model.publication import Transition
 from oracle.model.status import Status, Why
+from oracle.serve.documents import Abstaining
+from oracle.serve.events import StreamLimits
+from oracle.serve.interface import News
 from oracle.serve.metrics import Metrics
 from oracle.serve.openapi import DOCUMENT
 from oracle.serve.openapi_schemas import SCHEMAS
-from oracle.serve.server import Abstaining, News, Server, StreamLimits, serve
+from oracle.serve.server import Server, serve
 from tests.oracle.serve.memory_desk import ROUND_S, STRANGE, MemoryDesk, filled, record
 
 pytestmark = pytest.mark.loopback

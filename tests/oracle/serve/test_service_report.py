@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from feeds.units import MS
-from oracle.chain.store_client import ChainError
+from oracle.chain.quorum_rpc import ChainError
 from oracle.model.publication import OnChain
 from oracle.model.status import Why
 from oracle.model.target_status import Quorum, TargetSeen
 from oracle.model.types import Report
 from oracle.push.attestation import Voters
 from oracle.round.live import Live
-from oracle.round.rounds import Done, Rounds, Seat
+from oracle.round.rounds import Done, Rounds
+from oracle.round.voices import Seat
 from oracle.serve.history import Readers, in_threads
-from oracle.serve.server import NoReport
+from oracle.serve.interface import NoReport
 from oracle.serve.service import StoreDesk
 from oracle.sign.eip712 import address_of
 from oracle.sign.messages import SignedBatch, SignedValues, SignerSet

@@ -12,7 +12,8 @@ import pytest
 
 from oracle.model.types import Report
 from oracle.report.compose import encode_item
-from oracle.round.rounds import Done, Rounds, Seat
+from oracle.round.rounds import Done, Rounds
+from oracle.round.voices import Seat
 from oracle.sign.eip712 import Domain, address_of, observed_digest, sign_compact
 from oracle.sign.messages import Proposal, Refusal, Refused, SignedValues, SignerSet, join, split
 from oracle.sign.operator import LocalCosigners, Operator

@@ -19,7 +19,8 @@ from feeds.types import Kind, Observation, Outcome
 from feeds.units import WAD, Wad
 from oracle.__main__ import main
 from oracle.model.state import FeedState
-from oracle.round.rounds import Done, Member, Rounds, Seat
+from oracle.round.rounds import Done, Member, Rounds
+from oracle.round.voices import Seat
 from oracle.sign.eip712 import Domain, address_of, batch_digest, batch_preimage, observed_preimage, recover
 from oracle.sign.messages import Proposal, Refusal, Refused, Signature, SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import LocalCosigners, Operator
