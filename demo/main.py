@@ -16,11 +16,11 @@ import coincurve
 import structlog
 
 from demo import settings
-from demo.market import Market
+from demo.market import DemoMarket
 from demo.scenarios import SCENARIOS, Liar, Stage
 from demo.summary import summarise
 from demo.table import Screen
-from demo.testbed import Options, Stand, load, standing
+from demo.testbed import Options, Testbed, load, standing
 from demo.world.trader import Trader
 from oracle.app import App, make_operator
 from oracle.sign.operator import Operator
@@ -54,9 +54,9 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
     return summary
 
 
-async def _play(app: App, stand: Stand, options: Options, stop: asyncio.Event, screen: Screen | None) -> None:
+async def _play(app: App, stand: Testbed, options: Options, stop: asyncio.Event, screen: Screen | None) -> None:
     """Run market and scenario until the time is up, or until interrupted."""
-    market = Market(Trader(stand.chain, stand.world), stand.venues)
+    market = DemoMarket(Trader(stand.chain, stand.world), stand.venues)
     say = screen.say if screen is not None else _say
     tasks = [asyncio.create_task(market.run_venues()), asyncio.create_task(market.run_pools())]
     if screen is not None:

@@ -24,7 +24,7 @@ _PLACES = Decimal("0.00001")
 
 
 @dataclass(slots=True)
-class Market:
+class DemoMarket:
     """Fair market prices by pair, in quote units; scenarios change them, everything else follows.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 
-from demo.market import Market
+from demo.market import DemoMarket
 from feeds.units import BPS, Wad
 from oracle.sign.messages import Proposal, SignedValues, SignerSet, agreed, join
 from oracle.sign.operator import Operator
@@ -21,7 +21,7 @@ _LIE_BPS = 300
 class Stage:
     """What a scenario may touch, and how long the run is. ``say`` prints one line."""
 
-    market: Market
+    market: DemoMarket
     seconds: float
     say: Callable[[str], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from demo.world.deploy import World
+from demo.world.deploy import DemoWorld
 
 PASSPHRASE_ENV = "LRT_ORACLE_PASSPHRASE"
 GAS_PASSPHRASE_ENV = "LRT_ORACLE_GAS_PASSPHRASE"
@@ -31,7 +31,7 @@ slash_hold_s = 20
 
 
 def text(
-    world: World,
+    world: DemoWorld,
     *,
     rpc_urls: tuple[str, ...],
     venues: Mapping[str, tuple[str, str]],
@@ -71,7 +71,7 @@ port = {port}
 """
 
 
-def _chain(world: World, rpc_urls: tuple[str, ...]) -> str:
+def _chain(world: DemoWorld, rpc_urls: tuple[str, ...]) -> str:
     listed = ", ".join(f'"{u}"' for u in rpc_urls)
     return f"""
 [chains.local]
@@ -113,7 +113,7 @@ bump_after_s = 5
 """
 
 
-def _pools(world: World, token: str, address: str) -> str:
+def _pools(world: DemoWorld, token: str, address: str) -> str:
     uniswap, balancer = world.pools[f"{token}_uniswap"], world.pools[f"{token}_balancer"]
     pool_id = world.pool_ids()[f"{token}_balancer"]
     return f"""
@@ -151,7 +151,7 @@ halt_after_s = 6
 """
 
 
-def _wdiv_eth(world: World) -> str:
+def _wdiv_eth(world: DemoWorld) -> str:
     return f"""
 [feeds."wdivETH/ETH"]
 mode = "min"
@@ -190,7 +190,7 @@ share_of = "wdivETH/ETH"
 """
 
 
-def _lrt(world: World) -> str:
+def _lrt(world: DemoWorld) -> str:
     return f"""
 [feeds."demoLRT/ETH"]
 mode = "min"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import contracts
-from demo.testbed import Stand
+from demo.testbed import Testbed
 from feeds.types import Kind, Observation
 from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
@@ -17,7 +17,7 @@ from oracle.model.status import Why
 _PERCENTILES = (50, 90, 99)
 
 
-async def summarise(app: App, stand: Stand, scenario: str) -> dict[str, Any]:
+async def summarise(app: App, stand: Testbed, scenario: str) -> dict[str, Any]:
     """Counts, the feeds as they stand on chain beside the API's record of that round, status changes, latencies."""
     counts = app.store.counts()
     target = next(iter(app.targets.values()))
@@ -54,7 +54,7 @@ async def summarise(app: App, stand: Stand, scenario: str) -> dict[str, Any]:
     }
 
 
-async def _feed(app: App, stand: Stand, feed: str) -> dict[str, Any]:
+async def _feed(app: App, stand: Testbed, feed: str) -> dict[str, Any]:
     """The view's answer, and the API's price of the same round (a cross: of each leg's landed round)."""
     spec = app.plan.specs[feed]
     decimals = decimals_of(spec)
@@ -77,7 +77,7 @@ async def _feed(app: App, stand: Stand, feed: str) -> dict[str, Any]:
     }
 
 
-async def _landed_price(app: App, stand: Stand, leg: str) -> int:
+async def _landed_price(app: App, stand: Testbed, leg: str) -> int:
     view = stand.chain.contract(contracts.load("FeedView").abi, stand.deployment.views[leg])
     round_id, *_ = await stand.chain.call(view, "latestRoundData")
     return _price(app, leg, round_id & ((1 << 64) - 1))

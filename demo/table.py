@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.testbed import Options, Stand
+from demo.testbed import Options, Testbed
 from feeds.units import percent_text, wad_text
 from oracle.app import App
 from oracle.model.status import Status
@@ -31,7 +31,7 @@ class Screen:
         options: what the demo was asked for.
     """
 
-    def __init__(self, app: App, stand: Stand, options: Options) -> None:
+    def __init__(self, app: App, stand: Testbed, options: Options) -> None:
         self._app, self._stand, self._options = app, stand, options
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)

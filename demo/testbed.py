@@ -15,10 +15,10 @@ import coincurve
 from demo import settings
 from demo.venues.server import Venue
 from demo.world import anvil
-from demo.world.chain import Chain
-from demo.world.deploy import World, backdated, deploy
+from demo.world.chain import LocalChain
+from demo.world.deploy import DemoWorld, backdated, deploy
 from oracle.config import sections
-from oracle.config.resolve import Plan, plan
+from oracle.config.resolve import ResolvedConfig, resolve
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import Deployment
 from oracle.deploy.store_settings import StoreSettings
@@ -44,12 +44,12 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stand:
+class Testbed:
     """The world around the service: a chain with contracts, venues, a folder with keys and the config."""
 
     node: anvil.Anvil
-    chain: Chain
-    world: World
+    chain: LocalChain
+    world: DemoWorld
     venues: Mapping[str, Venue]
     deployment: Deployment
     folder: Path
@@ -61,7 +61,7 @@ class Stand:
 @asynccontextmanager
 async def standing(
     folder: Path, *, port: int, endpoints: Callable[[str], tuple[str, ...]] = lambda url: (url,)
-) -> AsyncIterator[Stand]:
+) -> AsyncIterator[Testbed]:
     """Start the chain, deploy everything, start the venues, write keys and config; ends all of it afterwards.
 
     Args:
@@ -72,7 +72,7 @@ async def standing(
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         node = stack.enter_context(anvil.running(block_time_s=1, extra=backdated()))
-        chain = await stack.enter_async_context(Chain(node.url))
+        chain = await stack.enter_async_context(LocalChain(node.url))
         world = await deploy(chain, block_time_s=None)
         operators = {name: _key(world.accounts.operators[i]) for i, name in enumerate(settings.OPERATORS)}
         venues = {name: Venue(name) for name in settings.SYMBOLS}
@@ -83,10 +83,10 @@ async def standing(
         urls = {n: (v.ws_url, v.rest_url) for n, v in venues.items()}
         path = folder / "config.toml"
 
-        def write(store: str) -> Plan:
+        def write(store: str) -> ResolvedConfig:
             where = {"rpc_urls": endpoints(node.url), "venues": urls, "store": store, "folder": folder, "port": port}
             path.write_text(settings.text(world, **where), encoding="utf-8")  # type: ignore[arg-type]
-            return plan(sections.load(path))
+            return resolve(sections.load(path))
 
         specs = write("0x" + "00" * 20).specs
         signers = StoreSettings(
@@ -102,7 +102,7 @@ async def standing(
         write(deployment.store)
         await chain.rpc("evm_setIntervalMining", 1)
         await chain.automine(on=False)
-        yield Stand(
+        yield Testbed(
             node=node,
             chain=chain,
             world=world,
@@ -115,9 +115,9 @@ async def standing(
         )
 
 
-def load(stand: Stand) -> Plan:
+def load(stand: Testbed) -> ResolvedConfig:
     """The plan of the demo's config, as production reads it."""
-    return plan(sections.load(stand.config))
+    return resolve(sections.load(stand.config))
 
 
 def _write_keys(

@@ -14,7 +14,7 @@ from feeds.chain_follower import ChainPlan, Follower, Hooks
 from feeds.observe import Observer, Source
 from feeds.registry import EXCHANGES
 from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource
-from feeds.streams.connection import Patience
+from feeds.streams.connection import StreamTimeouts
 from feeds.streams.http import HttpClient
 from feeds.streams.venue import Exchange
 from feeds.streams.ws import Stream, StreamHealth
@@ -36,7 +36,7 @@ class VenuePlan:
     rest_ms: int = 2_000
 
 
-class Watch:
+class Ingest:
     """Runs the streams, the REST fallback and the chain reads that keep an Observer filled.
 
     Args:
@@ -111,7 +111,7 @@ class Watch:
         return tuple(s.health() for s in self._streams.values())
 
     def _stream(self, venue: str) -> Stream:
-        patience = Patience(silence_ms=self._plans[venue].silence_ms)
+        patience = StreamTimeouts(silence_ms=self._plans[venue].silence_ms)
         return Stream(
             self._exchanges[venue],
             self._symbols[venue],

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from feeds.chains.endpoint import Head
-from feeds.chains.pool_history import Memory
+from feeds.chains.pool_history import PoolHistory
 from feeds.chains.reader import ChainRead
 from feeds.streams.ccxt_bridge import CcxtSource
-from feeds.streams.latest import Latest
+from feeds.streams.latest import LatestQuotes
 from feeds.streams.venue import Exchange
 from feeds.types import (
     ChainAdapter,
@@ -77,11 +77,11 @@ class Observer:
 
     def forget(self) -> None:
         """Know nothing: nobody has said anything yet."""
-        self.latest = Latest()
+        self.latest = LatestQuotes()
         self._reads: dict[tuple[str, str], tuple[Quote | FeedError, Head]] = {}
         self._chain_error: dict[str, FeedError] = {}
         self._down: dict[str, SequencerDown] = {}
-        self._memory = Memory()
+        self._memory = PoolHistory()
 
     def feeds_of(self, venue: str, symbol: str) -> frozenset[str]:
         """Feeds that a symbol of a venue is a source of."""

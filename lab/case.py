@@ -13,7 +13,7 @@ from typing import Any
 from feeds.units import MS
 from lab.case_parser import Reader
 from lab.expect import Expected, expected_of
-from lab.source_series import Path, Track, path_of
+from lab.source_series import SeriesPath, SourceSeries, path_of
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.spec import FeedSpec
 from oracle.model.suggest import nearest
@@ -45,9 +45,9 @@ class Case:
     length_ms: int
     cadence_ms: int
     specs: tuple[FeedSpec, ...]
-    tracks: Mapping[str, tuple[Track, ...]]
+    tracks: Mapping[str, tuple[SourceSeries, ...]]
     feed: str
-    truth: Path | None
+    truth: SeriesPath | None
     expected: Expected
     warm_up_ms: int = 0
     honest: bool = False
@@ -143,7 +143,9 @@ def _span(table: Mapping[str, Any]) -> tuple[int, int] | None:
     return (began, ended - began) if began < ended else None
 
 
-def _truth(table: Mapping[str, Any], began: int, tracks: tuple[Track, ...], problems: list[Problem]) -> Path | None:
+def _truth(
+    table: Mapping[str, Any], began: int, tracks: tuple[SourceSeries, ...], problems: list[Problem]
+) -> SeriesPath | None:
     """What the token was worth: a path, or the name of the track that is the truth."""
     if "truth" not in table:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 from feeds.types import ERRORS, Kind, Pair
 from feeds.units import MS
 from lab.data import Series, read_series
-from lab.source_series import Path, Track, path_of, spans_of
+from lab.source_series import SeriesPath, SourceSeries, path_of, spans_of
 from oracle.config.sections import FeedSection
 from oracle.config.spec_builder import spec_of
 from oracle.config.tables.schema import Problem, build
@@ -34,7 +34,7 @@ class Reader:
     data: File | None
     problems: list[Problem]
 
-    def feed(self, name: str, section: Any) -> tuple[FeedSpec, tuple[Track, ...]] | None:
+    def feed(self, name: str, section: Any) -> tuple[FeedSpec, tuple[SourceSeries, ...]] | None:
         """One ``[feeds."BASE/QUOTE"]`` of a case: as in the config, with tracks instead of sources."""
         where = f'feeds."{name}"'
         if not isinstance(section, Mapping):
@@ -51,7 +51,9 @@ class Reader:
         spec = spec_of(name, pair, settings, [s for _, s in found])
         return stretched(spec, self.stretch), tuple(t for t, _ in found)
 
-    def _track(self, entry: Any, where: str, pair: Pair, settings: FeedSection) -> tuple[Track, SourceSpec] | None:
+    def _track(
+        self, entry: Any, where: str, pair: Pair, settings: FeedSection
+    ) -> tuple[SourceSeries, SourceSpec] | None:
         before = len(self.problems)
         if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
             self._wrong(where, "is a table with at least a name and a price")
@@ -65,7 +67,7 @@ class Reader:
             return None
         name, group = entry["name"], entry.get("group", entry["name"])
         late, broken = self._marked(entry, "late", where), self._marked(entry, "broken", where)
-        track = Track(
+        track = SourceSeries(
             source=name,
             pair=own,
             group=group,
@@ -94,7 +96,7 @@ class Reader:
         )
         return track, spec
 
-    def _paths(self, entry: Mapping[str, Any], where: str) -> tuple[Path | None, Path | None, bool]:
+    def _paths(self, entry: Mapping[str, Any], where: str) -> tuple[SeriesPath | None, SeriesPath | None, bool]:
         """Price and share of a track, from its file where that is there, else as typed in; and whether it was the file."""
         price, share = self._path(entry, "price", where), self._path(entry, "share", where)
         series = self._series(entry, where)
@@ -109,7 +111,7 @@ class Reader:
         moved = tuple((t, p * shift // 10_000) for t, p in price.points)
         return replace(price, points=moved), share, series is not None
 
-    def _path(self, entry: Mapping[str, Any], key: str, where: str) -> Path | None:
+    def _path(self, entry: Mapping[str, Any], key: str, where: str) -> SeriesPath | None:
         if key not in entry:
             return None
         return path_of(entry[key], self.began_ms, f"{where}.{key}", self.problems, entry.get("between", "linear"))
@@ -152,8 +154,8 @@ class Reader:
         self.problems.append(Problem(key, text))
 
 
-def _steps(rows: tuple[tuple[int, int], ...], began_ms: int) -> Path:
-    return Path(points=tuple((at - began_ms, wad) for at, wad in rows), between="step")
+def _steps(rows: tuple[tuple[int, int], ...], began_ms: int) -> SeriesPath:
+    return SeriesPath(points=tuple((at - began_ms, wad) for at, wad in rows), between="step")
 
 
 def _plain(value: Any) -> Any:

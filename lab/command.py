@@ -10,16 +10,16 @@ from lab import plot, replay_text, summary
 from lab.designs.registry import DESIGNS
 from lab.plot import PlotError
 from lab.replay import Played, ReplayError, chosen, document, play, with_method
-from lab.user_data import OwnDataError, own_case
+from lab.user_data import UserDataError, user_case
 from oracle.config.tables.schema import ConfigError
 from oracle.model.spec import FeedSpec
 
-USAGE_ERRORS = (ReplayError, OwnDataError, PlotError, ConfigError)
+USAGE_ERRORS = (ReplayError, UserDataError, PlotError, ConfigError)
 _TABLES = (".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ReplayOptions:
     """The options: ``against`` as text, names with commas, all or none; ``columns`` as text; ``feed``: name of one's own data."""
 
     method: str | None = None
@@ -31,14 +31,14 @@ class Asked:
     like: FeedSpec | None = None
 
 
-def replayed(what: str, asked: Asked) -> tuple[bool, dict[str, Any], list[str]]:
+def replayed(what: str, asked: ReplayOptions) -> tuple[bool, dict[str, Any], list[str]]:
     """Play what was asked for: whether all came out as expected, the JSON document, the lines for people.
 
     Raises:
         ReplayError, OwnDataError, PlotError, ConfigError: it can not be done as asked, and what to write.
     """
     if what.endswith(_TABLES):
-        found = [with_method(own_case(Path(what), asked.columns, asked.feed, asked.like), asked.method)]
+        found = [with_method(user_case(Path(what), asked.columns, asked.feed, asked.like), asked.method)]
     else:
         found = [with_method(c, asked.method) for c in chosen(what, asked.data)]
     if asked.picture is not None:

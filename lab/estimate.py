@@ -11,7 +11,7 @@ import numpy as np
 from feeds.units import BPS, MS, WAD
 from lab.case_parser import stretched
 from lab.run import turn
-from lab.world import HONEST, SCENARIOS, Scenario, World, feed, world
+from lab.world import HONEST, SCENARIOS, Scenario, SeededWorld, feed, world
 from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
@@ -58,7 +58,7 @@ class _Line:
     statuses: Sequence[Status]
 
 
-def estimate(method: str, worlds: Sequence[World], outliers: str | None = "mad") -> Estimate:
+def estimate(method: str, worlds: Sequence[SeededWorld], outliers: str | None = "mad") -> Estimate:
     """Run a method through worlds of one scenario."""
     spec = feed(method, outliers)
     lines = [_played(spec, w) for w in worlds]
@@ -86,7 +86,7 @@ def compared(
     scenarios: Sequence[Scenario], seeds: Iterable[int], methods: Iterable[str] = METHODS, outliers: str | None = "mad"
 ) -> dict[tuple[str, str], Estimate]:
     """Every method in every scenario, each in the same worlds."""
-    made: Mapping[str, list[World]] = {s.name: [world(k, ROUNDS, scenario=s) for k in seeds] for s in scenarios}
+    made: Mapping[str, list[SeededWorld]] = {s.name: [world(k, ROUNDS, scenario=s) for k in seeds] for s in scenarios}
     return {(m, name): estimate(m, worlds, outliers) for m in methods for name, worlds in made.items()}
 
 
@@ -105,13 +105,13 @@ def alarms(seeds: Iterable[int], rounds: int, interval_s: int) -> tuple[int, int
     return wrong, right, years
 
 
-def stepped(method: str, seed: int) -> tuple[World, Sequence[float]]:
+def stepped(method: str, seed: int) -> tuple[SeededWorld, Sequence[float]]:
     """A world with the step of 2 %, and the market prices that a method publishes in it (nan: none)."""
     made = world(seed, ROUNDS, scenario=SCENARIOS[-1])
     return made, _played(feed(method), made).prices
 
 
-def _played(spec: FeedSpec, made: World) -> _Line:
+def _played(spec: FeedSpec, made: SeededWorld) -> _Line:
     state, published = FeedState(), None
     prices, spreads, statuses = [], [], []
     for now_ms, outcomes in made.rounds():
@@ -125,7 +125,7 @@ def _played(spec: FeedSpec, made: World) -> _Line:
     return _Line(prices=prices, spreads=spreads, statuses=statuses)
 
 
-def _false_alarms(line: _Line, made: World, band_bps: int) -> int:
+def _false_alarms(line: _Line, made: SeededWorld, band_bps: int) -> int:
     """Changes to a worse status at which the truth was inside the watch band, as it had been for ten rounds."""
     gaps = np.abs(made.truth / made.rate - 1) * BPS
     found = 0
@@ -139,7 +139,7 @@ def _worse(line: _Line) -> int:
     return sum(b > a for a, b in pairwise(line.statuses))
 
 
-def _price_delay(line: _Line, made: World) -> int | None:
+def _price_delay(line: _Line, made: SeededWorld) -> int | None:
     if not made.scenario.step_bps:
         return None
     first, _ = made.middle
@@ -147,7 +147,7 @@ def _price_delay(line: _Line, made: World) -> int | None:
     return next((i - first for i in range(first, len(line.prices)) if line.prices[i] <= goal), None)
 
 
-def _status_delay(line: _Line, made: World) -> int | None:
+def _status_delay(line: _Line, made: SeededWorld) -> int | None:
     first, _ = made.middle
     return next((i - first for i in range(first, len(line.statuses)) if line.statuses[i] > Status.OK), None)
 

@@ -17,7 +17,7 @@ _ABSTAIN_CODES = frozenset({w.name for w in Why})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class ExpectedStatus:
     """A status that must be reached by a time, or may not be passed in an interval. Times: ms since the case began."""
 
     status: Status
@@ -40,8 +40,8 @@ class Expected:
         abstains: no price at all may be published in these intervals.
     """
 
-    by: tuple[Said, ...] = ()
-    never: tuple[Said, ...] = ()
+    by: tuple[ExpectedStatus, ...] = ()
+    never: tuple[ExpectedStatus, ...] = ()
     most_changes: int | None = None
     max_error_bps: int | None = None
     below: int | None = None
@@ -76,7 +76,9 @@ def expected_of(table: Mapping[str, Any], began: int, length: int, problems: lis
     )
 
 
-def _said(table: Mapping[str, Any], key: str, began: int, length: int, problems: list[Problem]) -> tuple[Said, ...]:
+def _said(
+    table: Mapping[str, Any], key: str, began: int, length: int, problems: list[Problem]
+) -> tuple[ExpectedStatus, ...]:
     """Rows of [word], [word, until] or [word, from, until]."""
     out = []
     for i, (word, *times) in enumerate(table.get(key, [])):
@@ -87,7 +89,7 @@ def _said(table: Mapping[str, Any], key: str, began: int, length: int, problems:
         if word not in _WORDS:
             problems.append(Problem(where, f"{word!r} is no status; {nearest(str(word), _WORDS)}"))
         elif start is not None and stop is not None:
-            out.append(Said(status=_WORDS[word], from_ms=start, to_ms=stop))
+            out.append(ExpectedStatus(status=_WORDS[word], from_ms=start, to_ms=stop))
     return tuple(out)
 
 

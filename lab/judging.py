@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from feeds.units import WAD, wad_text
 from lab.case import Case
-from lab.expect import Said
+from lab.expect import ExpectedStatus
 from lab.measure import changes, ours
 from lab.run import Moment
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
 
@@ -26,7 +26,7 @@ def failures(case: Case, moments: Sequence[Moment]) -> list[str]:
 def refusal(case: Case) -> list[str]:
     """What the config of a case is refused with, as the program would at its start; empty if it would run."""
     try:
-        plan(parse(case.config))
+        resolve(parse(case.config))
     except ConfigError as e:
         return [f"{p.key}: {p.text}" for p in e.problems]
     return []
@@ -79,7 +79,7 @@ def _reasons(case: Case, moments: Sequence[Moment]) -> Iterable[str]:
     yield from (f"no source was rejected as {code}" for code in case.expected.rejected if code not in refused)
 
 
-def _within(moments: Sequence[Moment], said: Said) -> list[Moment]:
+def _within(moments: Sequence[Moment], said: ExpectedStatus) -> list[Moment]:
     return [m for m in moments if said.from_ms <= m.t_ms <= said.to_ms]
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from feeds.units import BPS
 from lab.book import Harm, harm
 from lab.case import Case
-from lab.peers import Said
+from lab.peers import PeerStatement
 from lab.run import Moment
 from oracle.model.status import Status
 
@@ -71,13 +71,15 @@ class Change:
 def ours(case: Case, moments: Sequence[Moment]) -> Outcome:
     """Our own pipeline over the case."""
     said = [
-        Said(price_wad=m.price_wad or None, spread_bps=m.spread_bps, status=m.status if m.price_wad else Status.HALT)
+        PeerStatement(
+            price_wad=m.price_wad or None, spread_bps=m.spread_bps, status=m.status if m.price_wad else Status.HALT
+        )
         for m in moments
     ]
     return measured(case, moments, said)
 
 
-def measured(case: Case, moments: Sequence[Moment], said: Sequence[Said]) -> Outcome:
+def measured(case: Case, moments: Sequence[Moment], said: Sequence[PeerStatement]) -> Outcome:
     """Hold what a design said at each moment against the case's truth; nothing where the case has none."""
     if case.truth is None:
         return NOTHING
@@ -113,11 +115,11 @@ def apart(price: int, truth: int) -> int:
     return -(-abs(price - truth) * BPS // truth)
 
 
-def _error(told: Sequence[tuple[Said, int, int]]) -> int | None:
+def _error(told: Sequence[tuple[PeerStatement, int, int]]) -> int | None:
     return max((apart(price, truth) for _, price, truth in told), default=None)
 
 
-def _excess(told: Sequence[tuple[Said, int, int]]) -> int | None:
+def _excess(told: Sequence[tuple[PeerStatement, int, int]]) -> int | None:
     """The spread is a share of the price, so the distance is measured in that too."""
     known = [max(0, apart(truth, price) - s.spread_bps) for s, price, truth in told if s.spread_bps is not None]
     return max(known, default=None)

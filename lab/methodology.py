@@ -16,7 +16,7 @@ from lab.estimate import Estimate, alarms, compared
 from lab.plot import PlotError
 from lab.replay import Played, chosen, play
 from lab.replay_text import bps_text
-from lab.summary import Row, Worst
+from lab.summary import SummaryRow, Worst
 from lab.world import SCENARIOS, Scenario
 from oracle.combine.methods.registry import METHODS
 
@@ -78,13 +78,13 @@ def filled(text: str, parts: Mapping[str, str]) -> str:
     return text
 
 
-def designs_table(rows: Sequence[Row]) -> str:
+def designs_table(rows: Sequence[SummaryRow]) -> str:
     """The worst of each design over all cases."""
 
     def cell(worst: Worst | None) -> str:
         return "-" if worst is None else f"{bps_text(worst.value)} ({worst.case})"
 
-    def delay(row: Row) -> str:
+    def delay(row: SummaryRow) -> str:
         return "-" if row.delay is None else f"{row.delay.value // 1_000} s ({row.delay.case})"
 
     head = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from feeds.types import Kind, Observation
 from feeds.units import BPS, wad_mul_down
 from lab.case import Case
-from lab.designs.base import Design, Quote
+from lab.designs.base import Design, DesignQuote
 from lab.designs.registry import DESIGNS
 from lab.run import Moment
 from oracle.model.spec import FeedSpec
@@ -16,7 +16,7 @@ from oracle.model.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class PeerStatement:
     """What a consumer reads: a price in wad (None: nothing yet), the spread where one is stated, a status where there is one."""
 
     price_wad: int | None
@@ -29,22 +29,22 @@ class Said:
         return self.status is not Status.HALT
 
 
-def publications(case: Case, moments: Sequence[Moment], name: str) -> list[Said]:
+def publications(case: Case, moments: Sequence[Moment], name: str) -> list[PeerStatement]:
     """What a design publishes at each moment. A source in another unit is converted by the design's own feed of that unit."""
     runs = {s.feed: DESIGNS[name]() for s in case.specs}
     return [_step(case, moment, runs) for moment in moments]
 
 
-def _step(case: Case, moment: Moment, runs: Mapping[str, Design]) -> Said:
-    said: dict[str, Said] = {}
+def _step(case: Case, moment: Moment, runs: Mapping[str, Design]) -> PeerStatement:
+    said: dict[str, PeerStatement] = {}
     for spec in case.specs:
         design = runs[spec.feed]
         price = design.step(moment.t_ms, quotes(case, spec, moment, said))
-        said[spec.feed] = Said(price_wad=price, spread_bps=design.spread_bps)
+        said[spec.feed] = PeerStatement(price_wad=price, spread_bps=design.spread_bps)
     return said[case.feed]
 
 
-def quotes(case: Case, spec: FeedSpec, moment: Moment, legs: Mapping[str, Said]) -> list[Quote]:
+def quotes(case: Case, spec: FeedSpec, moment: Moment, legs: Mapping[str, PeerStatement]) -> list[DesignQuote]:
     """The market sources of a feed as another design sees them, in the feed's own unit; a design has no redemption price."""
     convert = {s.name: s.convert for s in spec.sources}
     out = []
@@ -63,7 +63,7 @@ def quotes(case: Case, spec: FeedSpec, moment: Moment, legs: Mapping[str, Said])
             half = -(-(seen.ask_wad - seen.bid_wad) * BPS // (2 * seen.price_wad))
         age_ms = case.began_ms + moment.t_ms - seen.observed_at_ms
         out.append(
-            Quote(
+            DesignQuote(
                 source=seen.source,
                 price_wad=price,
                 depth_wad=seen.depth_wad or 0,

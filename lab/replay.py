@@ -13,7 +13,7 @@ from lab.case import Case
 from lab.designs.registry import DESIGNS
 from lab.judging import failures, refusal
 from lab.measure import OURS, Change, Outcome, changes, measured, ours
-from lab.peers import Said, publications
+from lab.peers import PeerStatement, publications
 from lab.run import Moment, run
 from oracle.combine.methods.registry import METHODS
 from oracle.model.status import Status
@@ -34,7 +34,7 @@ class Played:
     refused: tuple[str, ...]
     changes: tuple[Change, ...]
     designs: Mapping[str, Outcome]
-    peers: Mapping[str, Sequence[Said]] = field(default_factory=dict)
+    peers: Mapping[str, Sequence[PeerStatement]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

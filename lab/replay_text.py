@@ -9,7 +9,7 @@ from feeds.units import MS, wad_text
 from lab.expect import Expected
 from lab.measure import Outcome
 from lab.replay import Played, ranges
-from lab.summary import Row, Worst, false_alarms, table
+from lab.summary import SummaryRow, Worst, false_alarms, table
 
 _PLACES = 6
 _HUGE_BPS = 1_000_000
@@ -67,7 +67,7 @@ def _design_line(name: str, o: Outcome, told: tuple[int, int] | None) -> str:
     return f"  {name:<17} {prices:<24} {bps_text(o.error_bps):>10} {bps_text(o.excess_bps):>10} {delay:>9}  {harm}"
 
 
-def _row_line(row: Row) -> str:
+def _row_line(row: SummaryRow) -> str:
     def shown(worst: Worst | None) -> str:
         return "-" if worst is None else bps_text(worst.value)
 

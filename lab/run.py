@@ -42,7 +42,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
+class _ConsumerView:
     """What a consumer holds: the last report and how far its mode's ramp had gone. ``published``: see its class."""
 
     report: Report | None = None
@@ -53,7 +53,7 @@ class _Held:
 def run(case: Case) -> tuple[Moment, ...]:
     """All rounds of a case, in order; those of the warm-up are played and not told."""
     states = {s.feed: FeedState() for s in case.specs}
-    held = {s.feed: _Held() for s in case.specs}
+    held = {s.feed: _ConsumerView() for s in case.specs}
     out: list[Moment] = []
     for t_ms in range(-case.warm_up_ms, case.length_ms + 1, case.cadence_ms):
         now_ms = (case.began_ms + t_ms) // MS * MS
@@ -100,11 +100,11 @@ def turn(
     return done, done.state
 
 
-def _after(held: _Held, result: Judged | Abstained, round_time_s: int) -> _Held:
+def _after(held: _ConsumerView, result: Judged | Abstained, round_time_s: int) -> _ConsumerView:
     report = result.report if isinstance(result, Judged) else result.kept
     fresh = isinstance(result, Judged) and not result.report.status_only
     ramp_ppm = result.verdict.ramp_ppm if isinstance(result, Judged) and fresh else held.ramp_ppm
-    return _Held(
+    return _ConsumerView(
         report=report or held.report,
         ramp_ppm=ramp_ppm,
         published=follow(held.published, report, round_time_s, ramp_ppm),
@@ -112,7 +112,7 @@ def _after(held: _Held, result: Judged | Abstained, round_time_s: int) -> _Held:
 
 
 def _moment(
-    mode: Mode, result: Judged | Abstained, held: _Held, t_ms: int, heard: Mapping[str, tuple[Outcome, ...]]
+    mode: Mode, result: Judged | Abstained, held: _ConsumerView, t_ms: int, heard: Mapping[str, tuple[Outcome, ...]]
 ) -> Moment:
     report = held.report
     codes, texts, rejected = _reasons(result)

@@ -19,7 +19,7 @@ _LINEAR, _STEP = "linear", "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
+class SeriesPath:
     """A value over time: points (ms since the case began, wad), and what holds between them.
 
     ``linear``: a straight line, the value between two facts that nobody recorded. ``step``: a fact stands until the next.
@@ -47,7 +47,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class SourceSeries:
     """One source of one feed.
 
     Attributes:
@@ -65,9 +65,9 @@ class Track:
     pair: Pair
     group: str
     kind: Kind
-    price: Path
-    depth: Path | None = None
-    share: Path | None = None
+    price: SeriesPath
+    depth: SeriesPath | None = None
+    share: SeriesPath | None = None
     silent: tuple[tuple[int, int], ...] = ()
     late: tuple[tuple[int, int, int], ...] = ()
     broken: tuple[tuple[int, int, str], ...] = ()
@@ -106,11 +106,13 @@ class Track:
         )
 
 
-def path_of(value: Any, began_ms: int, where: str, problems: list[Problem], between: str = _LINEAR) -> Path | None:
+def path_of(
+    value: Any, began_ms: int, where: str, problems: list[Problem], between: str = _LINEAR
+) -> SeriesPath | None:
     """Read a path: a number, or a list of [time, number]; a time is seconds since the beginning or an RFC 3339 text."""
     if not isinstance(value, list):
         wad = _wad(value, where, problems)
-        return None if wad is None else Path(points=((0, wad),), between=_STEP)
+        return None if wad is None else SeriesPath(points=((0, wad),), between=_STEP)
     points: list[tuple[int, int]] = []
     for i, point in enumerate(value):
         here = f"{where}[{i}]"
@@ -126,7 +128,7 @@ def path_of(value: Any, began_ms: int, where: str, problems: list[Problem], betw
         problems.append(Problem(where, "times must ascend"))
     if between not in (_LINEAR, _STEP):
         problems.append(Problem(where, f"{between!r} is not one of them: write linear or step"))
-    return Path(points=tuple(points), between=between) if points else None
+    return SeriesPath(points=tuple(points), between=between) if points else None
 
 
 def time_of(value: Any, began_ms: int, where: str, problems: list[Problem]) -> int | None:

@@ -20,7 +20,7 @@ class Worst:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class SummaryRow:
     """One design over all cases with a truth.
 
     ``cases``: with at least one published price. ``excess``: outside of the stated spread, None where none is stated;
@@ -41,13 +41,13 @@ class Row:
     drained: int
 
 
-def table(played: Sequence[Played]) -> list[Row]:
+def table(played: Sequence[Played]) -> list[SummaryRow]:
     """One row a design, ours first."""
     designs = list(dict.fromkeys(name for p in played for name in p.designs))
     return [_row(name, played) for name in designs]
 
 
-def _row(design: str, played: Sequence[Played]) -> Row:
+def _row(design: str, played: Sequence[Played]) -> SummaryRow:
     found = [(p.case.name, p.designs[design]) for p in played if design in p.designs and p.case.truth is not None]
 
     def worst(field: str) -> Worst | None:
@@ -56,7 +56,7 @@ def _row(design: str, played: Sequence[Played]) -> Row:
         return None if value is None else Worst(value=value, case=name)
 
     harms = [o.harm for _, o in found if o.harm is not None]
-    return Row(
+    return SummaryRow(
         design=design,
         cases=sum(o.error_bps is not None for _, o in found),
         error=worst("error_bps"),
@@ -78,7 +78,7 @@ def false_alarms(played: Sequence[Played]) -> tuple[int, float]:
     return count, sum(p.case.length_ms for p in honest) / (365 * _DAY_MS)
 
 
-def document(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def document(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
     """The table as JSON."""
 
     def plain(worst: Worst | None) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from lab.case import ROUND_S, Case
 from lab.case_parser import stretched
 from lab.data import columns_of, read_series, wad
 from lab.expect import Expected
-from lab.source_series import Path, Track
+from lab.source_series import SeriesPath, SourceSeries
 from oracle.config.sections import FeedSection
 from oracle.config.spec_builder import spec_of
 from oracle.model.spec import FeedSpec, SourceSpec
@@ -34,7 +34,7 @@ _MOST_SILENT = 100_000
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-class OwnDataError(ValueError):
+class UserDataError(ValueError):
     """The file or the column map can not be used: what is wrong and what to write."""
 
 
@@ -61,20 +61,20 @@ def columns(text: str, present: Sequence[str]) -> Columns:
     for part in filter(None, text.split(",")):
         role, _, column = part.strip().partition("=")
         if role not in ROLES or not column:
-            raise OwnDataError(f"{part!r} is no column map; {nearest(role, ROLES)}: write time=a,price=b,redemption=c")
+            raise UserDataError(f"{part!r} is no column map; {nearest(role, ROLES)}: write time=a,price=b,redemption=c")
         named.setdefault(role, []).append(column)
     for role, column in ((r, c) for r, cs in named.items() for c in cs):
         if column not in present and (role in ("time", "price") or not _NUMBER.fullmatch(column)):
-            raise OwnDataError(f"there is no column {column!r}; {nearest(column, present)}")
+            raise UserDataError(f"there is no column {column!r}; {nearest(column, present)}")
     one = {role: named.get(role, [role if role in present else None])[0] for role in ROLES if role != "price"}
     time, prices = one.pop("time"), tuple(named.get("price", ["price"] if "price" in present else []))
     if time is None or not prices:
         has = ", ".join(map(repr, present))
-        raise OwnDataError(f"a time and a price are needed; the columns are {has}: write --columns time=...,price=...")
+        raise UserDataError(f"a time and a price are needed; the columns are {has}: write --columns time=...,price=...")
     return Columns(time=time, price=prices, **one)
 
 
-def own_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec | None = None) -> Case:
+def user_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec | None = None) -> Case:
     """Make a case of a file.
 
     Args:
@@ -95,10 +95,10 @@ def own_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec 
         extra = {r: read_series(file, chosen.time, n).values for r, n in others.items() if n in present}
         fixed = {r: wad(n, f"--columns {r}") for r, n in others.items() if n not in present}
     except (ValueError, OSError) as e:
-        raise OwnDataError(str(e)) from None
+        raise UserDataError(str(e)) from None
     times = sorted({at for rows in series.values() for at, _ in rows})
     if len(times) < 2:  # noqa: PLR2004 - one row has no time between
-        raise OwnDataError(f"{file.name} has fewer than two rows with a price")
+        raise UserDataError(f"{file.name} has fewer than two rows with a price")
     cadence_ms = _cadence_ms(times)
     _check_gaps(file, times, cadence_ms)
     extra |= {role: ((times[0], value),) for role, value in fixed.items()}
@@ -132,7 +132,7 @@ def _check_gaps(file: File, times: Sequence[int], cadence_ms: int) -> None:
     before, after = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
     silent = (after - before) // cadence_ms
     if silent > _MOST_SILENT:
-        raise OwnDataError(
+        raise UserDataError(
             f"{file.name} has no row from {_shown(before)} to {_shown(after)}, which is {silent} rounds of"
             f" {cadence_ms // MS} s, at most {_MOST_SILENT}: correct the times of the rows there, or replay the parts alone"
         )
@@ -147,13 +147,13 @@ def _tracks(
     series: Mapping[str, tuple[tuple[int, int], ...]],
     extra: Mapping[str, tuple[tuple[int, int], ...]],
     began_ms: int,
-) -> tuple[Track, ...]:
-    def path(rows: tuple[tuple[int, int], ...]) -> Path:
-        return Path(points=tuple((at - began_ms, wad) for at, wad in rows), between="step")
+) -> tuple[SourceSeries, ...]:
+    def path(rows: tuple[tuple[int, int], ...]) -> SeriesPath:
+        return SeriesPath(points=tuple((at - began_ms, wad) for at, wad in rows), between="step")
 
     depth, share = (path(extra[role]) if extra.get(role) else None for role in ("depth", "share"))
     made = [
-        Track(
+        SourceSeries(
             source=name,
             pair=pair,
             group=name,
@@ -170,14 +170,14 @@ def _tracks(
     if len(made) == 1:
         made.append(replace(made[0], source=made[0].source + _SECOND, group=made[0].group + _SECOND))
     made += [
-        Track(source=role, pair=pair, group=role, kind=kind, price=path(extra[role]), stamped=True)
+        SourceSeries(source=role, pair=pair, group=role, kind=kind, price=path(extra[role]), stamped=True)
         for role, kind in _KINDS.items()
         if extra.get(role)
     ]
     return tuple(made)
 
 
-def _spec(feed: str, pair: Pair, tracks: Sequence[Track], stretch: int, like: FeedSpec | None) -> FeedSpec:
+def _spec(feed: str, pair: Pair, tracks: Sequence[SourceSeries], stretch: int, like: FeedSpec | None) -> FeedSpec:
     section = FeedSection()
     sources = [
         SourceSpec(

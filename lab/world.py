@@ -68,7 +68,7 @@ SCENARIOS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class SeededWorld:
     """What is true and what is said, round by round. ``truth``, ``rate``: quote per base; ``said``: the same by source."""
 
     scenario: Scenario
@@ -122,7 +122,7 @@ class World:
         )
 
 
-def world(seed: int, rounds: int, interval_s: int = 10, scenario: Scenario = HONEST) -> World:
+def world(seed: int, rounds: int, interval_s: int = 10, scenario: Scenario = HONEST) -> SeededWorld:
     """Make a world; the same arguments give the same one."""
     draw = np.random.default_rng(seed)
     seconds = np.arange(rounds, dtype=np.float64) * interval_s
@@ -145,7 +145,7 @@ def world(seed: int, rounds: int, interval_s: int = 10, scenario: Scenario = HON
         move = min(_MOST_MOVE, scenario.budget / _DEPTHS["pool a"] / 100)
         said["pool a"][first : last : max(1, _EVERY_S // interval_s)] *= 1 + move
     mute = frozenset(chosen[: scenario.silent])
-    return World(scenario=scenario, interval_s=interval_s, truth=truth, rate=rate, said=said, mute=mute)
+    return SeededWorld(scenario=scenario, interval_s=interval_s, truth=truth, rate=rate, said=said, mute=mute)
 
 
 def feed(method: str = "median", outliers: str | None = "mad") -> FeedSpec:

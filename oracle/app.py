@@ -19,13 +19,13 @@ import structlog
 from feeds.chain_follower import Hooks
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainRead
-from feeds.ingest import Watch
+from feeds.ingest import Ingest
 from feeds.observe import Observer
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
 from oracle.chain.store_client import Signer, StoreClient, Unfit
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
-from oracle.config.resolve import Plan, subset
+from oracle.config.resolve import ResolvedConfig, subset
 from oracle.config.sections import OperatorSection, TargetSection, address
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow, Record
@@ -33,29 +33,29 @@ from oracle.push.due import PushPolicy
 from oracle.push.pusher import PushRules
 from oracle.push.target import Target, Tools
 from oracle.round.live import Live
-from oracle.round.reference_divergence import drifts
-from oracle.round.rounds import Done, Member, Rounds
+from oracle.round.reference_divergence import divergences
+from oracle.round.rounds import Member, Round, Rounds
 from oracle.runtime.clock import Clock
-from oracle.runtime.log_limit import hush
-from oracle.runtime.resubscribe import Listening
-from oracle.runtime.round_timer import Heart
+from oracle.runtime.log_limit import limit_logs
+from oracle.runtime.resubscribe import Resubscriber
+from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
 from oracle.runtime.supervise import Supervisor
 from oracle.serve.connection_gate import GateLimits
-from oracle.serve.history import Readers
+from oracle.serve.history import HistoryReaders
 from oracle.serve.metrics import Metrics
 from oracle.serve.server import Server, serve
-from oracle.serve.service import StoreDesk
+from oracle.serve.service import PriceService
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.journal_witness import Witness, witness_folder
-from oracle.sign.key_lock import Hold, sole_writer
+from oracle.sign.journal_witness import JournalWitness, witness_folder
+from oracle.sign.key_lock import KeyLock, sole_writer
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import Ballot
+from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.remote_signer import RemoteOperator, RemoteSigner
 from oracle.sign.sign_journal import SignJournal
-from oracle.storage.database import Store, last_published
+from oracle.storage.database import Database, last_published
 
 _log = structlog.get_logger("oracle.app")
 _DAY_S = 86_400
@@ -85,7 +85,7 @@ class App:
     """
 
     def __init__(
-        self, plan: Plan, *, environ: Mapping[str, str] = os.environ, operator: MakeOperator = make_operator
+        self, plan: ResolvedConfig, *, environ: Mapping[str, str] = os.environ, operator: MakeOperator = make_operator
     ) -> None:
         self.plan = plan
         self._environ, self._make_operator = environ, operator
@@ -96,11 +96,11 @@ class App:
             self._close_files()
             raise
 
-    def _build(self, plan: Plan) -> None:
+    def _build(self, plan: ResolvedConfig) -> None:
         self._files.enter_context(sole_writer(plan.config.oracle.database))
         self.clock = Clock()
         self.metrics = Metrics(self.clock.now_ms)
-        self.store = Store(Path(plan.config.oracle.database))
+        self.store = Database(Path(plan.config.oracle.database))
         self._files.callback(self.store.close)
         self._report_keys: dict[bytes, str] = {}
         self.observer = Observer(sources_of(plan))
@@ -111,7 +111,7 @@ class App:
         self.rounds.resume(last, {f: p for f in plan.specs if (p := last_published(self.store, f)) is not None})
         self.targets: dict[str, Target] = {}
         self.last_round_s = self.store.last_round_s()
-        self._heart = Heart(
+        self._heart = RoundTimer(
             self.clock,
             plan.config.oracle.round_interval_s,
             self.metrics,
@@ -123,8 +123,8 @@ class App:
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)
         self.durable_ms: deque[int] = deque(maxlen=_SAMPLES)
         self.receipt_ms: deque[int] = deque(maxlen=_SAMPLES)
-        self.readers = Readers(Path(plan.config.oracle.database))
-        self.desk = StoreDesk(
+        self.readers = HistoryReaders(Path(plan.config.oracle.database))
+        self.desk = PriceService(
             plan.specs,
             self.store,
             self.live,
@@ -143,15 +143,15 @@ class App:
         self._dirty: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._news: dict[str, asyncio.Event] = {}
-        self._listening: Listening | None = None
+        self._listening: Resubscriber | None = None
         self._server: Server | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end everything in order: no new rounds, tasks cancelled, files closed."""
         config = self.plan.config
-        hush()
+        limit_logs()
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            self._listening = Listening(self.observer, partial(self._build_watch, session))
+            self._listening = Resubscriber(self.observer, partial(self._build_watch, session))
             self.targets.update({n: self._target(n, t) for n, t in config.targets.items()})
             await self._start_targets()
             server = await serve(
@@ -184,7 +184,7 @@ class App:
                 self._close_files()
 
     @property
-    def watch(self) -> Watch | None:
+    def watch(self) -> Ingest | None:
         """The streams and readers, while it runs."""
         return None if self._listening is None else self._listening.watch
 
@@ -212,7 +212,7 @@ class App:
             if isinstance(member.signer, RemoteOperator):
                 await member.signer.close()
 
-    async def round(self, round_time_s: int) -> Done:
+    async def round(self, round_time_s: int) -> Round:
         """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""
         at_ms = round_time_s * MS
         observed = {feed: self.observer.observe(feed, at_ms) for feed in self.plan.specs}
@@ -233,7 +233,7 @@ class App:
 
     def _compare(self, record: Record, outcomes: Sequence[Outcome]) -> None:
         """Other oracles' feeds beside ours: shown, and told when they part; never in a price."""
-        found = drifts(record.feed, outcomes, record.report, self._against.get(record.feed, {}))
+        found = divergences(record.feed, outcomes, record.report, self._against.get(record.feed, {}))
         for one in self.metrics.references(found):
             _log.warning(
                 "another oracle's feed lies far from ours: one of the two is wrong or late",
@@ -290,7 +290,7 @@ class App:
             "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked
         )
 
-    def _on_ballot(self, ballot: Ballot) -> None:
+    def _on_ballot(self, ballot: CollectedSignatures) -> None:
         for refusal in ballot.refusals:
             self.metrics.refused(refusal)
             self._say_refused(refusal)
@@ -338,7 +338,7 @@ class App:
 
     # --- what is built -----------------------------------------------------------------------------------------------
 
-    def _jobs(self, listening: Listening) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+    def _jobs(self, listening: Resubscriber) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         """Sources, rounds, a look at every target twice a second and after each round, housekeeping; each for ever."""
         failed = self._heart.failed
         jobs: dict[str, Callable[[], Coroutine[None, None, None]]] = {
@@ -358,7 +358,7 @@ class App:
         if self._heart.believed:
             await target.turn()
 
-    def _build_watch(self, session: aiohttp.ClientSession) -> Watch:
+    def _build_watch(self, session: aiohttp.ClientSession) -> Ingest:
         config = self.plan.config
         hooks = Hooks(
             on_news=self._on_news,
@@ -367,7 +367,7 @@ class App:
             on_head=self._on_head,
             on_reorg=self._on_reorg,
         )
-        return Watch(
+        return Ingest(
             self.observer,
             sources_of(self.plan),
             venues=venues_of(config),
@@ -415,7 +415,7 @@ class App:
         held = path.with_name(f"0x{key.hex()}.held")  # stands for the file of a key that is elsewhere
         if section.keyfile is None:
             held.touch()
-        self._files.callback(Hold(Path(section.keyfile or held), path).close)
+        self._files.callback(KeyLock(Path(section.keyfile or held), path).close)
         witness = self._witness(key, section.name)
         now_ms, sure = self.clock.now_ms(), self.clock.confirmed
         journal = SignJournal(path, key, now_ms=now_ms, mute_ms=mute_ms, witness=witness, sure=sure)
@@ -435,7 +435,7 @@ class App:
             _log.warning("mute", operator=section.name, for_ms=rest_ms)
         return journal
 
-    def _witness(self, key: bytes, operator: str) -> Witness | None:
+    def _witness(self, key: bytes, operator: str) -> JournalWitness | None:
         folder = witness_folder(self.plan.config.oracle.witness, self._environ)
         if folder is None:
             _log.warning(
@@ -443,7 +443,7 @@ class App:
                 " the store holds; set oracle.sign.journal_witness", operator=operator,
             )  # fmt: skip
             return None
-        return Witness(folder, key)
+        return JournalWitness(folder, key)
 
     def _one_owner(self, key: bytes, operator: str) -> None:
         """A keyfile need not state its address: only an open one tells whose it is.

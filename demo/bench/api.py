@@ -28,14 +28,14 @@ from demo.bench.venues import BASES, PROBED, spelled
 from demo.world import anvil
 from feeds.units import MS, WAD, Bps, Wad
 from oracle.app import App
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record
 from oracle.model.spec import Mode
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.runtime.clock import now_ms
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 _SHOWN = "ETH/USD"
 READERS = (0, 2, 50)
@@ -90,7 +90,7 @@ async def api(
             path.write_text(_config(places, folder, port), encoding="utf-8")
             _remember(Path(folder) / "oracle.db", _SHOWN)
             with _few_files():
-                app = App(plan(load(path)), environ={})
+                app = App(resolve(load(path)), environ={})
                 stop = asyncio.Event()
                 service = asyncio.create_task(app.run(stop))
                 streaming = asyncio.create_task(_streaming(venues))
@@ -220,7 +220,7 @@ def _log_bytes() -> Iterator[Any]:
 
 def _remember(path: Path, feed: str) -> None:
     """Two hours of rounds of a feed, as an earlier run has left them."""
-    store, now_s = Store(path), now_ms() // MS
+    store, now_s = Database(path), now_ms() // MS
     store.save_round((), (), [_record(feed, s) for s in range(now_s - _PAST, now_s)], ())
     store.close()
 

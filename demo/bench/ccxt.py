@@ -21,7 +21,7 @@ from demo.bench.venues import BASES, shown, spelled
 from demo.venues.protocols import Caller, Frame
 from demo.venues.wires import WIRES
 from feeds.registry import EXCHANGES
-from feeds.streams.latest import Latest
+from feeds.streams.latest import LatestQuotes
 
 _BASE = next(iter(BASES))
 NAMES = {"coinbase": "coinbaseexchange"}
@@ -82,7 +82,7 @@ def _messages(venue: str, count: int) -> tuple[list[Frame], list[Frame], float]:
 
 def _ours(venue: str, first: Sequence[Frame], messages: Sequence[Frame]) -> float:
     """Seconds for all messages."""
-    session, latest = EXCHANGES[venue].session(), Latest()
+    session, latest = EXCHANGES[venue].session(), LatestQuotes()
     for frame in first:
         session.hear(frame)
     started = time.perf_counter()

@@ -23,8 +23,8 @@ from web3 import Web3
 from demo.bench.tools import median_sync_ms, medians_ms
 from demo.world import anvil
 from demo.world.balancer import BalancerPool
-from demo.world.chain import Chain
-from demo.world.deploy import World, backdated, deploy
+from demo.world.chain import LocalChain
+from demo.world.deploy import DemoWorld, backdated, deploy
 from feeds.chains import multicall
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainReader
@@ -55,7 +55,7 @@ class _Talk:
 async def chain(reads: int = 500) -> dict[str, Any]:
     """Measure so many contract calls; at least what the pools ask for (about 170)."""
     with anvil.running(extra=backdated()) as node:
-        async with Chain(node.url) as local, aiohttp.ClientSession() as session:
+        async with LocalChain(node.url) as local, aiohttp.ClientSession() as session:
             world = await deploy(local)
             reader = ChainReader(chain_id=world.chain_id, endpoints=[node.url], session=session, now_ms=now_ms)
             head = await reader.head()
@@ -99,11 +99,11 @@ async def chain(reads: int = 500) -> dict[str, Any]:
     }
 
 
-def _pools(world: World) -> dict[str, ChainAdapter]:
+def _pools(world: DemoWorld) -> dict[str, ChainAdapter]:
     return {f"{name} {i}": _pool(world, name, str(i + 1)) for name in _POOLS for i in range(_ROUNDS)}
 
 
-def _pool(world: World, name: str, notional: str) -> ChainAdapter:
+def _pool(world: DemoWorld, name: str, notional: str) -> ChainAdapter:
     pool = world.pools[name]
     if isinstance(pool, BalancerPool):
         return BalancerStable(
@@ -117,7 +117,7 @@ def _pool(world: World, name: str, notional: str) -> ChainAdapter:
     return UniswapV3(pool=pool.address, base=pool.token, quote=world.weth, notional=notional)
 
 
-def _rate(world: World, place: int) -> ChainAdapter:
+def _rate(world: DemoWorld, place: int) -> ChainAdapter:
     """Each with an argument of its own, so that no two calls are the same."""
     return RateCall(contract=world.div_eth, function="convertToAssets(uint256)", args=(str(10**18 + place),))
 
@@ -161,7 +161,7 @@ def _price_again(adapters: Mapping[str, ChainAdapter], talks: Mapping[str, _Talk
                 read.send(replies)
 
 
-def _bare_body(world: World, calls: tuple[Call, ...], head: Head) -> bytes:
+def _bare_body(world: DemoWorld, calls: tuple[Call, ...], head: Head) -> bytes:
     call = {"to": world.multicall3, "data": "0x" + multicall.pack(calls).hex()}
     return orjson.dumps(
         {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, {"blockHash": head.block_hash}]}

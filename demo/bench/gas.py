@@ -17,7 +17,7 @@ from demo.bench import gas_quoted
 from demo.bench.gas_peers import api3, redstone, tellor
 from demo.bench.gas_safety import stores, without
 from demo.bench.gas_store import SIGNERS, TOKENS, pushes, reads
-from demo.bench.gas_tools import Ground, PushRow, ReadRow, ground, shown
+from demo.bench.gas_tools import BenchChain, PushGas, ReadGas, ground, shown
 
 SNAPSHOT = Path(contracts.__file__).parent / "gas.json"
 TOLERANCE_PERCENT = 1
@@ -28,7 +28,7 @@ _FORMULA = {
     "reads": "2,600 a contract + 2,100 a slot that is touched",
 }
 
-Rows = tuple[list[PushRow], list[ReadRow]]
+Rows = tuple[list[PushGas], list[ReadGas]]
 Snapshot = dict[str, dict[str, int]]
 
 
@@ -63,7 +63,7 @@ async def gas(
     }
 
 
-async def ours(chain: Ground, tokens: Sequence[int] = TOKENS, signers: Sequence[int] = SIGNERS) -> Rows:
+async def ours(chain: BenchChain, tokens: Sequence[int] = TOKENS, signers: Sequence[int] = SIGNERS) -> Rows:
     """Our own rows."""
     push, _ = await _sorted(pushes(chain, tokens, signers))
     _, read = await _sorted(reads(chain))
@@ -93,11 +93,11 @@ def compared(held: Mapping[str, Mapping[str, int]], made: Mapping[str, Mapping[s
     return said
 
 
-async def _sorted(rows: AsyncIterator[PushRow | ReadRow]) -> Rows:
-    push: list[PushRow] = []
-    read: list[ReadRow] = []
+async def _sorted(rows: AsyncIterator[PushGas | ReadGas]) -> Rows:
+    push: list[PushGas] = []
+    read: list[ReadGas] = []
     async for row in rows:
-        if isinstance(row, PushRow):
+        if isinstance(row, PushGas):
             push.append(row)
         else:
             read.append(row)

@@ -18,10 +18,10 @@ from eth_utils.crypto import keccak
 
 from demo.bench.gas_tools import (
     STEP_S,
+    BenchChain,
     BenchError,
-    Ground,
-    PushRow,
-    ReadRow,
+    PushGas,
+    ReadGas,
     address_text,
     called,
     compiled,
@@ -43,7 +43,7 @@ REDSTONE_EACH, REDSTONE_ONE = "RedStone, a package a feed", "RedStone, one packa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Api3:
+class Api3Beacons:
     """Beacon sets: each source of a token signs its own value, and the set's median is taken on chain."""
 
     server: Any
@@ -75,17 +75,17 @@ class Api3:
         return called(function, address_text(address_of(key)), _template(token), time_s, data, signature)
 
 
-async def api3(ground: Ground, shapes: Sequence[tuple[int, int]]) -> AsyncIterator[PushRow | ReadRow]:
+async def api3(ground: BenchChain, shapes: Sequence[tuple[int, int]]) -> AsyncIterator[PushGas | ReadGas]:
     """Rows for (tokens, sources); each source's value is a slot of its own, and the set's another."""
     registry = await ground.create(_factory("access-control-registry", "AccessControlRegistry"))
     abi = [_constructor("address", "string", "address")]
     bytecode = _factory("api3-server-v1", "Api3ServerV1").bytecode
-    server = await ground.create(npm.Artifact(abi, bytecode), registry.address, "Api3ServerV1 admin", ground.payer)
-    peer = Api3(server=server, sources=())
+    server = await ground.create(npm.NpmArtifact(abi, bytecode), registry.address, "Api3ServerV1 admin", ground.payer)
+    peer = Api3Beacons(server=server, sources=())
     for tokens, sources in shapes:
-        peer = Api3(server=server, sources=keys(sources))
+        peer = Api3Beacons(server=server, sources=keys(sources))
 
-        def batch(price: int, time_s: int, peer: Api3 = peer, tokens: int = tokens) -> bytes:
+        def batch(price: int, time_s: int, peer: Api3Beacons = peer, tokens: int = tokens) -> bytes:
             return peer.update(tokens, price, time_s)
 
         gas, data, price = await _steady(ground, server.address, batch)
@@ -93,12 +93,12 @@ async def api3(ground: Ground, shapes: Sequence[tuple[int, int]]) -> AsyncIterat
         await _holds(ground, server.address, read, price + (sources - 1) // 2)
         slots = tokens * (sources + (sources > 1))
         floor = push_floor(data, signatures=tokens * sources, slots=slots)
-        yield PushRow(system="API3", tokens=tokens, signers=sources, gas=gas, calldata=len(data), floor=floor)
+        yield PushGas(system="API3", tokens=tokens, signers=sources, gas=gas, calldata=len(data), floor=floor)
     read = called("readDataFeedWithId(bytes32)", peer.feed(0))
     yield await ground.cold("API3", "Api3ServerV1.readDataFeedWithId", server.address, read)
 
 
-async def redstone(ground: Ground, shapes: Sequence[tuple[int, int]]) -> AsyncIterator[PushRow | ReadRow]:
+async def redstone(ground: BenchChain, shapes: Sequence[tuple[int, int]]) -> AsyncIterator[PushGas | ReadGas]:
     """Rows for (tokens, signers), k of k, in both forms of package. Without the label that relayers append."""
     sources = {_REDSTONE.name: _REDSTONE.read_text(encoding="utf-8")}
     artifact = compiled(sources, _REDSTONE_SETTINGS, "solc19")[f"{_REDSTONE.name}:RedStone"]
@@ -118,7 +118,7 @@ async def redstone(ground: Ground, shapes: Sequence[tuple[int, int]]) -> AsyncIt
             await _holds(ground, to, called("getValueForDataFeed(bytes32)", _feed(tokens - 1)), price)
             checks = signers if joined else signers * tokens
             floor = push_floor(data, signatures=checks, slots=tokens)
-            yield PushRow(system=system, tokens=tokens, signers=signers, gas=gas, calldata=len(data), floor=floor)
+            yield PushGas(system=system, tokens=tokens, signers=signers, gas=gas, calldata=len(data), floor=floor)
     call = "MultiFeedAdapterWithoutRounds.getValueForDataFeed"
     yield await ground.cold("RedStone", call, next(iter(adapters.values())), read)
 
@@ -133,12 +133,12 @@ def redstone_update(tokens: int, signers: int, joined: bool, price: int, time_s:
     return called("updateDataFeedsValuesPartial(bytes32[])", feeds) + packages + count + marker
 
 
-async def tellor(ground: Ground) -> AsyncIterator[PushRow | ReadRow]:
+async def tellor(ground: BenchChain) -> AsyncIterator[PushGas | ReadGas]:
     """One reporter, one value: there are no batches, and nothing is aggregated."""
     token = await ground.create(npm.own("DemoLRT"), 10**18)
     abi = [_constructor("address", "uint256", "uint256", "uint256", "uint256", "bytes32")]
     bytecode = npm.read(_TELLOR / "TellorFlex.json").bytecode
-    flex = await ground.create(npm.Artifact(abi, bytecode), token.address, 1, 1, 10**18, 1, keccak(b"TRB"))
+    flex = await ground.create(npm.NpmArtifact(abi, bytecode), token.address, 1, 1, 10**18, 1, keccak(b"TRB"))
     await ground.fund(token.address, 10**18)
     for to, data in (
         (token.address, called("approve(address,uint256)", flex.address, 2**256 - 1)),
@@ -157,11 +157,11 @@ async def tellor(ground: Ground) -> AsyncIterator[PushRow | ReadRow]:
     if price.to_bytes(32, "big") not in await ground.ask(flex.address, read):
         raise BenchError("TellorFlex does not hold the value that was submitted")
     floor = push_floor(data, signatures=0, slots=1)
-    yield PushRow(system="Tellor", tokens=1, signers=1, gas=gas, calldata=len(data), floor=floor)
+    yield PushGas(system="Tellor", tokens=1, signers=1, gas=gas, calldata=len(data), floor=floor)
     yield await ground.cold("Tellor", "TellorFlex.getDataBefore", flex.address, read)
 
 
-async def _steady(ground: Ground, to: str, batch: Callable[[int, int], bytes]) -> tuple[int, bytes, int]:
+async def _steady(ground: BenchChain, to: str, batch: Callable[[int, int], bytes]) -> tuple[int, bytes, int]:
     """Gas, calldata and price of the last of some updates; ``batch`` makes one of a price and a time (s)."""
     gas, data, price = 0, b"", 0
     for turn in range(_WARM_UPS + 1):
@@ -171,7 +171,7 @@ async def _steady(ground: Ground, to: str, batch: Callable[[int, int], bytes]) -
     return gas, data, price
 
 
-async def _holds(ground: Ground, to: str, read: bytes, price: int) -> None:
+async def _holds(ground: BenchChain, to: str, read: bytes, price: int) -> None:
     """BenchError unless a read's first word is the price."""
     found = int.from_bytes((await ground.ask(to, read))[:32], "big")
     if found != price:
@@ -184,7 +184,7 @@ def _package(key: coincurve.PrivateKey, feeds: Sequence[bytes], price: int, time
     return body + full_signature(key, keccak(body))
 
 
-def _factory(folder: str, name: str) -> npm.Artifact:
+def _factory(folder: str, name: str) -> npm.NpmArtifact:
     """Creation code that API3's package carries inside its factories."""
     path = _API3 / folder / f"{name}__factory.js"
     if not path.is_file():
@@ -192,7 +192,7 @@ def _factory(folder: str, name: str) -> npm.Artifact:
     found = _BYTECODE.search(path.read_text(encoding="utf-8"))
     if found is None:
         raise npm.MissingPackage(path)
-    return npm.Artifact([_constructor()], found[1])
+    return npm.NpmArtifact([_constructor()], found[1])
 
 
 def _constructor(*kinds: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ A floor here counts one slot a token, and of Chronicle's aggregate one signature
 
 from __future__ import annotations
 
-from demo.bench.gas_tools import PushRow, ReadRow, floor_of
+from demo.bench.gas_tools import PushGas, ReadGas, floor_of
 
 _OPTIMISTIC = "Chronicle ScribeOptimistic, unchecked at first"
 # system, tokens, signers, gas, bytes and gas of the calldata, recoveries of a signer
@@ -45,10 +45,10 @@ _READS = (
 )
 
 
-def pushes() -> list[PushRow]:
+def pushes() -> list[PushGas]:
     """Updates."""
     return [
-        PushRow(
+        PushGas(
             system=system,
             tokens=tokens,
             signers=signers,
@@ -61,6 +61,6 @@ def pushes() -> list[PushRow]:
     ]
 
 
-def reads() -> list[ReadRow]:
+def reads() -> list[ReadGas]:
     """Cold reads; how many contracts and slots each touches was not written down."""
-    return [ReadRow(system=system, call=call, gas=gas, quoted=True) for system, call, gas in _READS]
+    return [ReadGas(system=system, call=call, gas=gas, quoted=True) for system, call, gas in _READS]

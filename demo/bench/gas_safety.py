@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import contracts
-from demo.bench.gas_store import Store
-from demo.bench.gas_tools import BenchError, Ground, calldata_gas, compiled
-from demo.world.npm import Artifact
+from demo.bench.gas_store import BenchStore
+from demo.bench.gas_tools import BenchChain, BenchError, calldata_gas, compiled
+from demo.world.npm import NpmArtifact
 
 _ROOT = Path(contracts.__file__).parent
 _STORE, _SIGNERS, _SIGNATURES = "PriceStore.sol", "store/StoreSigners.sol", "store/StoreSignatures.sol"
@@ -119,7 +119,7 @@ RULES = (
 
 
 async def without(
-    ground: Ground, tokens: Sequence[int] = (1, 5, 20), signers: int = 5
+    ground: BenchChain, tokens: Sequence[int] = (1, 5, 20), signers: int = 5
 ) -> AsyncIterator[dict[str, Any]]:
     """Each rule with the gas that it costs in a push of so many tokens, calldata left out: that differs by chance."""
     made = stores()
@@ -131,7 +131,7 @@ async def without(
 
 
 @cache
-def stores() -> dict[str, Artifact]:
+def stores() -> dict[str, NpmArtifact]:
     """The store by the rule that it lacks, and the whole one; BenchError if that is not the one in the artifacts.
 
     It takes a while: ask before the chain of a measurement begins, whose clock goes on.
@@ -158,9 +158,9 @@ def lacking(rule: Rule, texts: Mapping[str, str]) -> dict[str, str]:
     return {**texts, rule.file: text}
 
 
-async def _execution(ground: Ground, artifact: Artifact, tokens: Sequence[int], signers: int) -> dict[int, int]:
+async def _execution(ground: BenchChain, artifact: NpmArtifact, tokens: Sequence[int], signers: int) -> dict[int, int]:
     """Gas of pushes by tokens, without their calldata's."""
-    store = await Store.create(ground, artifact, tokens=max(tokens), signers=signers)
+    store = await BenchStore.create(ground, artifact, tokens=max(tokens), signers=signers)
     found = {}
     for size in tokens:
         gas, data = await store.push(size)

@@ -6,9 +6,18 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import contracts
-from demo.bench.gas_tools import STEP_S, BenchError, Ground, PushRow, ReadRow, address_text, keys, push_floor
+from demo.bench.gas_tools import (
+    STEP_S,
+    BenchChain,
+    BenchError,
+    PushGas,
+    ReadGas,
+    address_text,
+    keys,
+    push_floor,
+)
 from demo.world.chain import ZERO_ADDRESS
-from demo.world.npm import Artifact
+from demo.world.npm import NpmArtifact
 from feeds.chains.abi import address
 from feeds.units import Bps, Wad
 from oracle.deploy.views import feed_id
@@ -28,17 +37,17 @@ _LOWER, _MARKET, _RAMPED = 2, 0, 4
 _BASE, _QUOTE = (address_text(i.to_bytes(20, "big")) for i in (0xB1, 840))
 
 
-class Store:
+class BenchStore:
     """A PriceStore with T0/ETH, T1/ETH and so on, signed for by k of 2k - 1 operators of weight 1."""
 
-    def __init__(self, ground: Ground, contract: Any, signers: int) -> None:
+    def __init__(self, ground: BenchChain, contract: Any, signers: int) -> None:
         self._ground = ground
         self._contract = contract
         self._keys = keys(signers)
         self._turn = 0
 
     @classmethod
-    async def create(cls, ground: Ground, artifact: Artifact, *, tokens: int, signers: int) -> Store:
+    async def create(cls, ground: BenchChain, artifact: NpmArtifact, *, tokens: int, signers: int) -> BenchStore:
         """Deploy one, register tokens, and write each once."""
         everyone = [address_text(address_of(key)) for key in keys(2 * signers - 1)]
         who = (ground.payer, ground.payer, _MAX_AGE_S, 0, 0)
@@ -72,10 +81,10 @@ class Store:
         return gas, data
 
 
-def artifact(name: str) -> Artifact:
+def artifact(name: str) -> NpmArtifact:
     """One of the project's contracts as this package deploys it."""
     found = contracts.load(name)
-    return Artifact(found.abi, "0x" + found.bytecode.hex())
+    return NpmArtifact(found.abi, "0x" + found.bytecode.hex())
 
 
 def encoded(contract: Any, function: str, *args: Any) -> bytes:
@@ -83,20 +92,20 @@ def encoded(contract: Any, function: str, *args: Any) -> bytes:
     return bytes.fromhex(contract.encode_abi(function, args=list(args)).removeprefix("0x"))
 
 
-async def pushes(ground: Ground, tokens: Sequence[int], signers: Sequence[int]) -> AsyncIterator[PushRow]:
+async def pushes(ground: BenchChain, tokens: Sequence[int], signers: Sequence[int]) -> AsyncIterator[PushGas]:
     """Rows of every size with every number of signers."""
     for count in signers:
-        store = await Store.create(ground, artifact("PriceStore"), tokens=max(tokens), signers=count)
+        store = await BenchStore.create(ground, artifact("PriceStore"), tokens=max(tokens), signers=count)
         for size in tokens:
             gas, data = await store.push(size)
             floor = push_floor(data, signatures=count, slots=size)
-            yield PushRow(system=OURS, tokens=size, signers=count, prices=2, gas=gas, calldata=len(data), floor=floor)
+            yield PushGas(system=OURS, tokens=size, signers=count, prices=2, gas=gas, calldata=len(data), floor=floor)
 
 
-async def reads(ground: Ground) -> AsyncIterator[ReadRow]:
+async def reads(ground: BenchChain) -> AsyncIterator[ReadGas]:
     """Rows of the store and of every view over it."""
     snapshot_s = ground.now_s
-    store = await Store.create(ground, artifact("PriceStore"), tokens=2, signers=1)
+    store = await BenchStore.create(ground, artifact("PriceStore"), tokens=2, signers=1)
     ground.now_s += 8 * 86_400  # a capped view wants a snapshot that is a week old
     await store.push(2)
     made = store.contract
@@ -110,7 +119,7 @@ async def reads(ground: Ground) -> AsyncIterator[ReadRow]:
         yield await ground.cold(OURS, f"{view}.{function}", contract.address, encoded(contract, function, *args))
 
 
-async def _views(ground: Ground, store: str, snapshot_s: int) -> list[tuple[Any, ...]]:
+async def _views(ground: BenchChain, store: str, snapshot_s: int) -> list[tuple[Any, ...]]:
     """What a consumer calls of each view: label, contract, function, arguments. No strict one looks at a sequencer."""
 
     async def create(name: str, *args: Any) -> Any:

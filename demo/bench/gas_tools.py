@@ -21,7 +21,7 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 
 from demo.world import anvil, npm
-from demo.world.chain import Chain, account
+from demo.world.chain import LocalChain, account
 
 START_S = 1_999_000_000
 """Unix seconds at which the benchmark's chain begins."""
@@ -46,7 +46,7 @@ class BenchError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PushRow:
+class PushGas:
     """Gas of one update in steady state.
 
     Attributes:
@@ -68,7 +68,7 @@ class PushRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRow:
+class ReadGas:
     """Gas of one cold read by another contract; ``floor``: the first touches alone, None where they are not known."""
 
     system: str
@@ -78,7 +78,7 @@ class ReadRow:
     quoted: bool = False
 
 
-def shown(rows: list[PushRow] | list[ReadRow]) -> list[dict[str, Any]]:
+def shown(rows: list[PushGas] | list[ReadGas]) -> list[dict[str, Any]]:
     """Rows as the JSON document has them."""
     return [asdict(row) for row in rows]
 
@@ -121,7 +121,7 @@ def full_signature(key: coincurve.PrivateKey, digest: bytes) -> bytes:
 
 def compiled(
     sources: Mapping[str, str], settings: Mapping[str, Any], compiler: str = "solc"
-) -> dict[str, npm.Artifact]:
+) -> dict[str, npm.NpmArtifact]:
     """What Solidity files come to, by "file:contract"; BenchError with the compiler's words, or if there is no Node."""
     node = shutil.which("node")
     if node is None:
@@ -130,13 +130,13 @@ def compiled(
     done = subprocess.run([node, str(_COMPILER)], input=request, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BenchError(f"{', '.join(sources)} did not compile: {done.stderr.strip()}; was `npm ci` run?")
-    return {name: npm.Artifact(**one) for name, one in json.loads(done.stdout).items()}
+    return {name: npm.NpmArtifact(**one) for name, one in json.loads(done.stdout).items()}
 
 
-class Ground:
+class BenchChain:
     """The chain, with one account that pays. Every transaction is STEP_S after the one before."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: LocalChain) -> None:
         self._chain = chain
         self._payer = account(0)
         self._probe = ""
@@ -151,7 +151,7 @@ class Ground:
         """Who sends every transaction."""
         return str(self._payer.address)
 
-    async def create(self, artifact: npm.Artifact, *args: Any) -> Any:
+    async def create(self, artifact: npm.NpmArtifact, *args: Any) -> Any:
         """Deploy a contract; returns it as web3 has it."""
         return await self._chain.create(self._payer, artifact, *args)
 
@@ -183,7 +183,7 @@ class Ground:
         """Answer of a call."""
         return bytes.fromhex((await self._chain.rpc("eth_call", {"to": to, "data": "0x" + data.hex()}, "latest"))[2:])
 
-    async def cold(self, system: str, call: str, to: str, data: bytes) -> ReadRow:
+    async def cold(self, system: str, call: str, to: str, data: bytes) -> ReadGas:
         """Gas of a static call by a contract that has touched nothing before."""
         asked = called("cost(address,bytes)", to, data)
         fields = {"from": self.payer, "to": self._probe, "data": "0x" + asked.hex()}
@@ -191,7 +191,7 @@ class Ground:
         touched = [one for one in listed if int(one["address"], 16) > _PRECOMPILES]
         accounts = {one["address"].lower() for one in touched} | {to.lower()}
         slots = sum(len(one["storageKeys"]) for one in touched)
-        return ReadRow(
+        return ReadGas(
             system=system,
             call=call,
             gas=int.from_bytes(await self.ask(self._probe, asked), "big"),
@@ -200,11 +200,11 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground() -> AsyncIterator[Ground]:
+async def ground() -> AsyncIterator[BenchChain]:
     """A fresh chain to measure on; it ends with the context."""
     with anvil.running(extra=("--timestamp", str(START_S))) as node:
-        async with Chain(node.url) as chain:
-            made = Ground(chain)
+        async with LocalChain(node.url) as chain:
+            made = BenchChain(chain)
             await made.prepare()
             yield made
 

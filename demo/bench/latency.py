@@ -28,7 +28,7 @@ from demo.bench.tools import at_percent
 from demo.bench.venues import BASES, PROBED, spelled
 from demo.world import anvil
 from oracle.app import App
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import load
 
 RATES = (100, 300, 1_000, 1_500)
@@ -96,7 +96,7 @@ async def latency(rates: Sequence[int] = RATES, seconds: float = 5.0, ccxt_frame
             port = anvil.free_port()
             path = Path(folder) / "config.toml"
             path.write_text(_config(places, folder, port), encoding="utf-8")
-            app = _Seen(plan(load(path)), environ={})
+            app = _Seen(resolve(load(path)), environ={})
             async with _running(app):
                 await _step(app, venues, rates[0], _WARM_S, port)
                 steps = [await _step(app, venues, rate, seconds, port) for rate in rates]

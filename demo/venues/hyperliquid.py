@@ -6,7 +6,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_MISSING, HTTP_OK, Asked, Caller, Frame, PlainWire, Show, Shown, dumps
+from demo.venues.protocols import (
+    HTTP_MISSING,
+    HTTP_OK,
+    Caller,
+    Frame,
+    PlainWire,
+    RestRequest,
+    Show,
+    Shown,
+    dumps,
+)
 
 _CHANNELS = ("l2Book", "trades", "activeAssetCtx")
 
@@ -46,7 +56,7 @@ class HyperliquidWire(PlainWire):
             dumps({"channel": "l2Book", "data": _book(shown)}),
         ]
 
-    def reply(self, asked: Asked, show: Show) -> tuple[int, Any]:
+    def reply(self, asked: RestRequest, show: Show) -> tuple[int, Any]:
         """POST /info {"type": "l2Book", "coin": X}; null for a market that does not exist."""
         body = asked.body if isinstance(asked.body, dict) else {}
         if not asked.post or asked.path != "/info" or body.get("type") != "l2Book":

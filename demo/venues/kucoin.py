@@ -6,7 +6,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_MISSING, HTTP_OK, Asked, Caller, Frame, PlainWire, Show, Shown, dumps, raw
+from demo.venues.protocols import (
+    HTTP_MISSING,
+    HTTP_OK,
+    Caller,
+    Frame,
+    PlainWire,
+    RestRequest,
+    Show,
+    Shown,
+    dumps,
+    raw,
+)
 
 _TICKER, _SNAPSHOT = "/market/ticker:", "/market/snapshot:"
 _OK = "200000"
@@ -58,7 +69,7 @@ class KucoinWire(PlainWire):
             )
         ]
 
-    def reply(self, asked: Asked, show: Show) -> tuple[int, Any]:
+    def reply(self, asked: RestRequest, show: Show) -> tuple[int, Any]:
         """POST /api/v1/bullet-public, and GET /api/v1/market/stats?symbol=X."""
         if asked.post and asked.path == "/api/v1/bullet-public":
             server = {

@@ -73,7 +73,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RestRequest:
     """A REST request.
 
     ``body``: the JSON of a POST, None for a GET. ``home``: address of this venue's stream. ``token``: a fresh one, which
@@ -126,7 +126,7 @@ class WireProtocol(Protocol):
     def pulse(self, caller: Caller, now_ms: int) -> list[Frame]:
         """Heartbeat frames."""
 
-    def reply(self, asked: Asked, show: Show) -> tuple[int, Any]:
+    def reply(self, asked: RestRequest, show: Show) -> tuple[int, Any]:
         """Status and JSON value of a REST request."""
 
 
@@ -167,7 +167,7 @@ class PlainWire:
         del symbols, now_ms
         return []
 
-    def reply(self, asked: Asked, show: Show) -> tuple[int, Any]:
+    def reply(self, asked: RestRequest, show: Show) -> tuple[int, Any]:
         """GET only."""
         if asked.post:
             return HTTP_MISSING, {"error": "not found"}

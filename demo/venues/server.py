@@ -19,7 +19,7 @@ from typing import Any, cast
 from aiohttp import WSMsgType, web
 
 from demo.venues.faults import Misbehaviour, answer_badly, frames_badly, shown_badly
-from demo.venues.protocols import Asked, Caller, Frame, Shown, dumps
+from demo.venues.protocols import Caller, Frame, RestRequest, Shown, dumps
 from demo.venues.subscriber import Subscriber
 from demo.venues.wires import WIRES
 from feeds.registry import EXCHANGES
@@ -225,12 +225,12 @@ class Venue:
         status, value = self._wire.reply(asked, self._shown)
         return await answer_badly(request, status, dumps(value), self._now_ms() / _MS, self._fault, self._stopping)
 
-    async def _asked(self, request: web.Request) -> Asked:
+    async def _asked(self, request: web.Request) -> RestRequest:
         try:
             body = json.loads(await request.read() or b"null")
         except ValueError:
             body = None
-        return Asked(
+        return RestRequest(
             path=request.path, query=request.query, body=body, post=request.method == "POST", home=self.ws_url,
             token=f"token-{next(self._handshakes)}",
         )  # fmt: skip

@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from demo.world import npm
-from demo.world.chain import ZERO_ADDRESS, Chain, ChainError
+from demo.world.chain import ZERO_ADDRESS, LocalChain, LocalChainError
 
 VARIABLE_RATE = 2
 """Aave's number for debt at a variable rate."""
@@ -78,7 +78,7 @@ class AaveMarket:
 
 
 async def deploy_aave_oracle(
-    chain: Chain,
+    chain: LocalChain,
     owner: LocalAccount,
     *,
     assets: Sequence[str],
@@ -104,7 +104,7 @@ async def deploy_aave_oracle(
     )
 
 
-async def deploy_aave_market(chain: Chain, owner: LocalAccount, reserves: Sequence[Reserve]) -> AaveMarket:
+async def deploy_aave_market(chain: LocalChain, owner: LocalAccount, reserves: Sequence[Reserve]) -> AaveMarket:
     """Deploy the whole of Aave v3 and list the reserves. There is no fallback oracle, no cap and no protocol fee.
 
     Args:
@@ -149,7 +149,7 @@ async def deploy_aave_market(chain: Chain, owner: LocalAccount, reserves: Sequen
     return market
 
 
-async def _libraries(chain: Chain, owner: LocalAccount) -> dict[str, str]:
+async def _libraries(chain: LocalChain, owner: LocalAccount) -> dict[str, str]:
     """Deploy the libraries and return their addresses by name."""
     made: dict[str, str] = {}
     for name in _LIBRARIES:
@@ -157,20 +157,20 @@ async def _libraries(chain: Chain, owner: LocalAccount) -> dict[str, str]:
     return made
 
 
-def _linked(artifact: npm.Artifact, libraries: Mapping[str, str]) -> npm.Artifact:
+def _linked(artifact: npm.NpmArtifact, libraries: Mapping[str, str]) -> npm.NpmArtifact:
     """The artifact with libraries' addresses where solc left its marks, which are hashes of their full names."""
     code = artifact.bytecode
     for name, address in libraries.items():
         full = f"contracts/{_LOGIC}/{name}.sol:{name}"
         code = code.replace(f"__${keccak(text=full).hex()[:34]}$__", address[2:].lower())
     if "__$" in code:
-        raise ChainError(
+        raise LocalChainError(
             "a library of Aave's is not linked: does _LIBRARIES hold those of this version of the package?"
         )
-    return npm.Artifact(abi=artifact.abi, bytecode=code)
+    return npm.NpmArtifact(abi=artifact.abi, bytecode=code)
 
 
-async def _list(chain: Chain, owner: LocalAccount, market: AaveMarket, reserves: Sequence[Reserve]) -> None:
+async def _list(chain: LocalChain, owner: LocalAccount, market: AaveMarket, reserves: Sequence[Reserve]) -> None:
     """List the reserves, with one set of token implementations and one interest rate strategy for all."""
     tokens = [
         (await chain.create(owner, npm.aave("protocol/tokenization", name), market.pool.address)).address

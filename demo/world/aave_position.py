@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 from web3.exceptions import ContractLogicError
 
 from demo.world.aave import VARIABLE_RATE, AaveMarket
-from demo.world.chain import MAX_UINT, Chain
+from demo.world.chain import MAX_UINT, LocalChain
 
 _GAS = 2_000_000
 _MARGIN_WAD = 10 * 10**18
@@ -47,7 +47,7 @@ class Position:
         liquidator: holds the debt's token, and has approved the pool.
     """
 
-    chain: Chain
+    chain: LocalChain
     market: AaveMarket
     collateral: str
     debt: str

@@ -11,7 +11,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from demo.world import npm, stable
-from demo.world.chain import MAX_UINT, NO_DEADLINE, ZERO_ADDRESS, Chain, ChainError
+from demo.world.chain import MAX_UINT, NO_DEADLINE, ZERO_ADDRESS, LocalChain, LocalChainError
 
 AMPLIFICATION = 200
 FEE_WAD = 4 * 10**14
@@ -47,12 +47,12 @@ class BalancerPool:
     vault: Any
     contract: Any
 
-    async def spot(self, chain: Chain) -> int:
+    async def spot(self, chain: LocalChain) -> int:
         """Price between selling and buying, without the fee, at the rate that a swap in the next block will use."""
         curve, rate = await self._curve(chain)
         return round(curve.price() * rate * _WAD)
 
-    async def move(self, chain: Chain, signer: LocalAccount, target_wad: int) -> str | None:
+    async def move(self, chain: LocalChain, signer: LocalAccount, target_wad: int) -> str | None:
         """Send the swap that ends at ``target_wad``; None if the pool is there already. Returns the transaction."""
         curve, rate = await self._curve(chain)
         amount = stable.swap_to_price(curve, target_wad / _WAD / rate, fee=FEE_WAD / _WAD)
@@ -63,15 +63,15 @@ class BalancerPool:
         swap, funds = self._order(signer.address, selling=selling, amount=in_wad)
         return await chain.send(signer, self.vault, "swap", swap, funds, 0, NO_DEADLINE)
 
-    async def sale(self, chain: Chain, seller: str, amount: int) -> int:
+    async def sale(self, chain: LocalChain, seller: str, amount: int) -> int:
         """WETH (1e18) that ``seller`` would receive for ``amount`` (1e18) of the token; nothing is sent."""
         return await self._quote(chain, seller, selling=True, amount=amount)
 
-    async def purchase(self, chain: Chain, buyer: str, amount: int) -> int:
+    async def purchase(self, chain: LocalChain, buyer: str, amount: int) -> int:
         """Tokens (1e18) that ``buyer`` would receive for ``amount`` (1e18) of WETH; nothing is sent."""
         return await self._quote(chain, buyer, selling=False, amount=amount)
 
-    async def _quote(self, chain: Chain, who: str, *, selling: bool, amount: int) -> int:
+    async def _quote(self, chain: LocalChain, who: str, *, selling: bool, amount: int) -> int:
         swap, funds = self._order(who, selling=selling, amount=amount)
         return int(await chain.call(self.vault, "swap", swap, funds, 0, NO_DEADLINE, sender=who))
 
@@ -79,16 +79,16 @@ class BalancerPool:
         given, taken = (self.token, self.weth) if selling else (self.weth, self.token)
         return (self.pool_id, _GIVEN_IN, given, taken, amount, b""), (who, False, who, False)
 
-    async def _curve(self, chain: Chain) -> tuple[stable.Curve, float]:
+    async def _curve(self, chain: LocalChain) -> tuple[stable.TwoCoinCurve, float]:
         tokens, balances, _ = await chain.call(self.vault, "getPoolTokens", self.pool_id)
         held = dict(zip(tokens, balances, strict=True))
         value, _, precision = await chain.call(self.contract, "getAmplificationParameter")
         rate = await chain.call(chain.token(self.token), "getRate") / _WAD
         base, quote = held[self.token] / _WAD * rate, held[self.weth] / _WAD
-        return stable.Curve(amplification=value / precision, base=base, quote=quote), rate
+        return stable.TwoCoinCurve(amplification=value / precision, base=base, quote=quote), rate
 
 
-async def deploy(chain: Chain, owner: LocalAccount, weth: str) -> Balancer:
+async def deploy(chain: LocalChain, owner: LocalAccount, weth: str) -> Balancer:
     """Deploy the vault with its authorizer, the provider of protocol fees (all zero) and the pool factory."""
     authorizer = await chain.create(owner, npm.balancer("20210418-authorizer", "Authorizer"), owner.address)
     vault = await chain.create(owner, npm.balancer("20210418-vault", "Vault"), authorizer.address, weth, 0, 0)
@@ -104,7 +104,7 @@ async def deploy(chain: Chain, owner: LocalAccount, weth: str) -> Balancer:
 
 
 async def create_pool(
-    chain: Chain, owner: LocalAccount, protocol: Balancer, *, name: str, token: str, rate_wad: int
+    chain: LocalChain, owner: LocalAccount, protocol: Balancer, *, name: str, token: str, rate_wad: int
 ) -> BalancerPool:
     """Create a pool with 5,000 ether a side; the owner must have approved the vault for both tokens.
 
@@ -135,9 +135,9 @@ async def create_pool(
     )
 
 
-async def _registered(chain: Chain, transaction: str) -> tuple[str, str]:
+async def _registered(chain: LocalChain, transaction: str) -> tuple[str, str]:
     receipt = await chain.receipt(transaction)
     for log in receipt["logs"]:
         if log["topics"][0] == "0x" + _POOL_REGISTERED.hex():
             return log["topics"][1], to_checksum_address("0x" + log["topics"][2][-40:])
-    raise ChainError(f"transaction {transaction} registered no pool")
+    raise LocalChainError(f"transaction {transaction} registered no pool")

@@ -13,7 +13,7 @@ from eth_utils.address import to_checksum_address
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from demo.world.anvil import MNEMONIC
-from demo.world.npm import Artifact
+from demo.world.npm import NpmArtifact
 
 ZERO_ADDRESS = "0x" + "00" * 20
 NO_DEADLINE = 2**40
@@ -43,11 +43,11 @@ _RECEIPT_TIMEOUT_S = 15.0
 _POLL_S = 0.02
 
 
-class ChainError(RuntimeError):
+class LocalChainError(RuntimeError):
     """The local chain refused a request, or a transaction on it failed."""
 
 
-class Reverted(ChainError):
+class TransactionReverted(LocalChainError):
     """A transaction was mined and failed."""
 
     def __init__(self, what: str, transaction: str) -> None:
@@ -80,7 +80,7 @@ def accounts() -> Accounts:
     return Accounts(owner=owner, trader=trader, pusher=pusher, operators=(one, two, three), user=user)
 
 
-class Chain:
+class LocalChain:
     """An asynchronous context manager over one HTTP endpoint; ``url`` must be a node that accepts signed transactions.
 
     Reads see pending transactions, so that several actions may go into one block.
@@ -108,7 +108,7 @@ class Chain:
         """Result of a JSON-RPC method; ChainError with the node's message if it refuses."""
         reply = await self._w3.provider.make_request(method, list(params))
         if "error" in reply:
-            raise ChainError(f"{method}: {reply['error'].get('message')}")
+            raise LocalChainError(f"{method}: {reply['error'].get('message')}")
         return reply["result"]
 
     def contract(self, abi: list[dict[str, Any]], address: str) -> Any:
@@ -152,7 +152,7 @@ class Chain:
         """Send ether, without waiting."""
         return await self._submit(signer, {"to": to, "data": "0x", "value": value_wei, "gas": _SWAP_GAS}, "transfer")
 
-    async def create(self, signer: LocalAccount, artifact: Artifact, *args: Any) -> Any:
+    async def create(self, signer: LocalAccount, artifact: NpmArtifact, *args: Any) -> Any:
         """Deploy a contract and return it once it is mined; Reverted if its constructor fails."""
         factory = self._w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
         data = factory.constructor(*args).data_in_transaction
@@ -171,7 +171,7 @@ class Chain:
         receipts = [(await self._mined(transaction, what), transaction, what) for transaction, what in sent]
         for receipt, transaction, what in receipts:
             if int(receipt["status"], 16) != 1:
-                raise Reverted(what, transaction)
+                raise TransactionReverted(what, transaction)
 
     async def _submit(self, signer: LocalAccount, fields: dict[str, Any], what: str) -> str:
         async with self._lock:
@@ -189,5 +189,5 @@ class Chain:
                 while (receipt := await self.receipt(transaction)) is None:  # noqa: ASYNC110 - HTTP has no events
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
-            raise ChainError(f"{what}: {transaction} was not mined within {_RECEIPT_TIMEOUT_S:g} s") from None
+            raise LocalChainError(f"{what}: {transaction} was not mined within {_RECEIPT_TIMEOUT_S:g} s") from None
         return receipt

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from demo.world import balancer, npm, uniswap
-from demo.world.chain import MAX_UINT, Accounts, Chain, accounts
+from demo.world.chain import MAX_UINT, Accounts, LocalChain, accounts
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 WDIVETH_RATE_WAD = 105 * 10**16
@@ -27,7 +27,7 @@ Pool = uniswap.UniswapPool | balancer.BalancerPool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class DemoWorld:
     """All that was deployed: checksummed addresses, the accounts by role, the pools by name."""
 
     chain_id: int
@@ -70,7 +70,7 @@ def backdated(seconds: int = HISTORY_S) -> tuple[str, str]:
     return "--timestamp", str(int(time.time()) - seconds)
 
 
-async def deploy(chain: Chain, *, block_time_s: int | None = None) -> World:
+async def deploy(chain: LocalChain, *, block_time_s: int | None = None) -> DemoWorld:
     """Deploy everything and return where it is.
 
     Args:
@@ -83,7 +83,7 @@ async def deploy(chain: Chain, *, block_time_s: int | None = None) -> World:
 
 
 @asynccontextmanager
-async def _instant_blocks(chain: Chain, block_time_s: int | None) -> AsyncIterator[None]:
+async def _instant_blocks(chain: LocalChain, block_time_s: int | None) -> AsyncIterator[None]:
     await chain.rpc("evm_setIntervalMining", 0)
     await chain.automine(on=True)
     # many blocks in a second must not push the chain's clock into the future
@@ -96,7 +96,7 @@ async def _instant_blocks(chain: Chain, block_time_s: int | None) -> AsyncIterat
         await chain.rpc("evm_setIntervalMining", block_time_s)
 
 
-async def _deploy(chain: Chain, roles: Accounts) -> World:
+async def _deploy(chain: LocalChain, roles: Accounts) -> DemoWorld:
     owner = roles.owner
     for who in (owner, roles.trader, roles.user):
         await chain.rpc("anvil_setBalance", who.address, hex(_BALANCE_WAD))
@@ -131,7 +131,7 @@ async def _deploy(chain: Chain, roles: Accounts) -> World:
         on_v3, on_v2 = f"{symbol}_uniswap", f"{symbol}_balancer"
         pools[on_v3] = await uniswap.create_pool(chain, owner, v3, name=on_v3, token=token, fee=fee, price_wad=rate_wad)
         pools[on_v2] = await balancer.create_pool(chain, owner, v2, name=on_v2, token=token, rate_wad=rate_wad)
-    return World(
+    return DemoWorld(
         chain_id=await chain.chain_id(),
         accounts=roles,
         weth=weth.address,

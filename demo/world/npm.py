@@ -26,44 +26,44 @@ class MissingPackage(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
+class NpmArtifact:
     """A compiled contract: its ABI and its creation code (hex with 0x)."""
 
     abi: list[dict[str, Any]]
     bytecode: str
 
 
-def read(path: Path) -> Artifact:
+def read(path: Path) -> NpmArtifact:
     """Read a JSON artifact that has the keys ``abi`` and ``bytecode``; MissingPackage if there is no such file."""
     try:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise MissingPackage(path) from None
-    return Artifact(abi=raw["abi"], bytecode=raw["bytecode"])
+    return NpmArtifact(abi=raw["abi"], bytecode=raw["bytecode"])
 
 
-def own(name: str) -> Artifact:
+def own(name: str) -> NpmArtifact:
     """Contract ``name`` of the demo itself, from ``demo/artifacts``."""
     return read(_OWN / f"{name}.json")
 
 
-def uniswap(package: str, name: str) -> Artifact:
+def uniswap(package: str, name: str) -> NpmArtifact:
     """Contract ``name`` of ``@uniswap/package`` (``v3-core`` or ``v3-periphery``)."""
     return read(_MODULES / "@uniswap" / package / "artifacts" / "contracts" / f"{name}.sol" / f"{name}.json")
 
 
-def balancer(task: str, name: str) -> Artifact:
+def balancer(task: str, name: str) -> NpmArtifact:
     """Contract ``name`` of a deployment task of Balancer v2."""
     tasks = _MODULES / "@balancer-labs" / "v2-deployments" / "dist" / "tasks"
     return read(tasks / task / "artifact" / f"{name}.json")
 
 
-def aave(folder: str, name: str) -> Artifact:
+def aave(folder: str, name: str) -> NpmArtifact:
     """Contract ``name`` of Aave v3 below ``contracts/folder``."""
     return read(_MODULES / "@aave" / "core-v3" / "artifacts" / "contracts" / folder / f"{name}.sol" / f"{name}.json")
 
 
-def optimism(name: str) -> Artifact:
+def optimism(name: str) -> NpmArtifact:
     """Predeploy ``name`` of Optimism's first system (pre-Bedrock)."""
     folder = _MODULES / "@eth-optimism" / "contracts" / "artifacts" / "contracts" / "L2" / "predeploys"
     return read(folder / f"{name}.sol" / f"{name}.json")

@@ -15,7 +15,7 @@ _TOLERANCE = 1e-15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class TwoCoinCurve:
     """Balances of a pool in units of one value (token balance times rate)."""
 
     amplification: float
@@ -52,16 +52,16 @@ class Curve:
         root = math.sqrt(b * b + 4 * c)
         return 2 * c / (b + root) if b > 0 else (root - b) / 2
 
-    def sell(self, amount: float, *, fee: float) -> Curve:
+    def sell(self, amount: float, *, fee: float) -> TwoCoinCurve:
         """Balances after ``amount`` of base came in."""
         return replace(self, base=self.base + amount, quote=self.other(self.base + amount * (1 - fee)))
 
-    def buy(self, amount: float, *, fee: float) -> Curve:
+    def buy(self, amount: float, *, fee: float) -> TwoCoinCurve:
         """Balances after ``amount`` of quote came in."""
         return replace(self, quote=self.quote + amount, base=self.other(self.quote + amount * (1 - fee)))
 
 
-def swap_to_price(curve: Curve, target: float, *, fee: float) -> float:
+def swap_to_price(curve: TwoCoinCurve, target: float, *, fee: float) -> float:
     """Amount that must come in so that the price ends at ``target``: base if positive, minus the quote if negative.
 
     Args:

@@ -6,8 +6,8 @@ import asyncio
 import random
 
 from demo.world import npm
-from demo.world.chain import Chain
-from demo.world.deploy import Pool, World
+from demo.world.chain import LocalChain
+from demo.world.deploy import DemoWorld, Pool
 
 _WAD = 10**18
 _BPS_WAD = 10**14
@@ -21,7 +21,7 @@ class Trader:
     waits for all that was sent and raises ``Reverted`` for what failed: call it once a tick.
     """
 
-    def __init__(self, chain: Chain, world: World, *, seed: int = 1) -> None:
+    def __init__(self, chain: LocalChain, world: DemoWorld, *, seed: int = 1) -> None:
         self._chain = chain
         self._world = world
         self._random = random.Random(seed)

@@ -9,7 +9,7 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 
 from demo.world import npm
-from demo.world.chain import NO_DEADLINE, ZERO_ADDRESS, Chain
+from demo.world.chain import NO_DEADLINE, ZERO_ADDRESS, LocalChain
 
 _WAD = 10**18
 _CARDINALITY = 300
@@ -46,13 +46,13 @@ class UniswapPool:
         """Whether ``token`` is the pool's token0."""
         return _is_first(self.token, self.weth)
 
-    async def spot(self, chain: Chain) -> int:
+    async def spot(self, chain: LocalChain) -> int:
         """Price between selling and buying, without the fee."""
         sqrt_x96: int = (await chain.call(self.contract, "slot0"))[0]
         square = sqrt_x96 * sqrt_x96
         return (square * _WAD) >> 192 if self.token_is_first else (_WAD << 192) // square
 
-    async def move(self, chain: Chain, signer: LocalAccount, target_wad: int) -> str | None:
+    async def move(self, chain: LocalChain, signer: LocalAccount, target_wad: int) -> str | None:
         """Send the swap that ends at ``target_wad``; None if the pool is there already. Returns the transaction."""
         limit = _sqrt_x96(target_wad, token_is_first=self.token_is_first)
         now = (await chain.call(self.contract, "slot0"))[0]
@@ -64,20 +64,20 @@ class UniswapPool:
         order = (given, taken, self.fee, signer.address, NO_DEADLINE, held, 0, limit)
         return await chain.send(signer, self.router, "exactInputSingle", order)
 
-    async def sale(self, chain: Chain, seller: str, amount: int) -> int:
+    async def sale(self, chain: LocalChain, seller: str, amount: int) -> int:
         """WETH (1e18) that ``seller`` would receive for ``amount`` (1e18) of the token; nothing is sent."""
         return await self._quote(chain, seller, (self.token, self.weth), amount)
 
-    async def purchase(self, chain: Chain, buyer: str, amount: int) -> int:
+    async def purchase(self, chain: LocalChain, buyer: str, amount: int) -> int:
         """Tokens (1e18) that ``buyer`` would receive for ``amount`` (1e18) of WETH; nothing is sent."""
         return await self._quote(chain, buyer, (self.weth, self.token), amount)
 
-    async def _quote(self, chain: Chain, who: str, path: tuple[str, str], amount: int) -> int:
+    async def _quote(self, chain: LocalChain, who: str, path: tuple[str, str], amount: int) -> int:
         order = (*path, self.fee, who, NO_DEADLINE, amount, 0, 0)
         return int(await chain.call(self.router, "exactInputSingle", order, sender=who))
 
 
-async def deploy(chain: Chain, owner: LocalAccount, weth: str) -> Uniswap:
+async def deploy(chain: LocalChain, owner: LocalAccount, weth: str) -> Uniswap:
     """Deploy factory, position manager and router, with the fee tier of 1 bp enabled."""
     factory = await chain.create(owner, npm.uniswap("v3-core", "UniswapV3Factory"))
     await chain.send(owner, factory, "enableFeeAmount", 100, _FEE_TIERS[100])
@@ -91,7 +91,7 @@ async def deploy(chain: Chain, owner: LocalAccount, weth: str) -> Uniswap:
 
 
 async def create_pool(
-    chain: Chain, owner: LocalAccount, protocol: Uniswap, *, name: str, token: str, fee: int, price_wad: int
+    chain: LocalChain, owner: LocalAccount, protocol: Uniswap, *, name: str, token: str, fee: int, price_wad: int
 ) -> UniswapPool:
     """Create a pool at ``price_wad`` with 3,000 ether a side within 10 % of it and 1,000 a side over the full range.
 

@@ -12,7 +12,7 @@ _MOST_STEPS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class RateStep:
     """One edge on the way: one ``base`` is owed so many ``quote``."""
 
     base: str
@@ -37,24 +37,24 @@ class RateGraph:
         self._first |= {s: Rate(unit=u.par, par="wrapped one to one") for s, u in units.items() if u.par is not None}
         self._tokens = tokens
 
-    def path(self, base: str, quote: str = ETH, *, first: Rate | None = None) -> tuple[Step, ...]:
+    def path(self, base: str, quote: str = ETH, *, first: Rate | None = None) -> tuple[RateStep, ...]:
         """Steps from base to quote, the first along another edge where one is given.
 
         Raises:
             OpenGraph: the rates end elsewhere, or go in a circle.
         """
-        steps: list[Step] = []
+        steps: list[RateStep] = []
         at, edge = base, first or self._first.get(base)
         while at != quote:
             if edge is None:
                 raise OpenGraph(f"{base} leads to {at}, which has no rate: its value in {quote} is open")
             if len(steps) == _MOST_STEPS or any(s.base == edge.unit for s in steps):
                 raise OpenGraph(f"the rates of {base} go in a circle: {', '.join(s.base for s in steps)}")
-            steps.append(Step(base=at, quote=edge.unit, rate=edge))
+            steps.append(RateStep(base=at, quote=edge.unit, rate=edge))
             at, edge = edge.unit, self._first.get(edge.unit)
         return tuple(steps)
 
-    def ways(self, base: str, quote: str = ETH) -> Iterator[tuple[Step, ...]]:
+    def ways(self, base: str, quote: str = ETH) -> Iterator[tuple[RateStep, ...]]:
         """Every derivation of a token's rate: the first one, then the independent ones."""
         token = self._tokens[base]
         for edge in ((token.rate,) if token.rate else ()) + token.second:
@@ -76,6 +76,6 @@ def _hard(edge: Rate) -> bool:
     return edge.par is not None and not edge.soft
 
 
-def chains_of(steps: Sequence[Step]) -> frozenset[str]:
+def chains_of(steps: Sequence[RateStep]) -> frozenset[str]:
     """Chains that a way is read on."""
     return frozenset(s.rate.chain for s in steps if s.rate.chain is not None)

@@ -38,7 +38,7 @@ class Form(StrEnum):
     SHARE = "share"
 
 
-class Kept(StrEnum):
+class RateSource(StrEnum):
     """Whether a rate is a number that somebody writes, or is computed at every call."""
 
     STORED = "stored"
@@ -227,7 +227,7 @@ class Token:
     form: Form | None = None
     testnet: bool = False
     address: Mapping[str, str] = field(default_factory=dict)
-    rate_kept: Kept | None = None
+    rate_kept: RateSource | None = None
     donation: bool | None = None
     pausable: bool | None = None
     cadence: str | None = None
@@ -263,7 +263,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class CatalogPool:
     """A pool: where it is and which coins it holds, in the contract's own order. ``family``: how it is read.
 
     ``vault``, ``resolver``: the contract beside the pool that must be asked.

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from feeds.chains import multicall
 from feeds.chains.abi import address
 from feeds.chains.agreement import agreed
-from feeds.chains.endpoint import Counts, Endpoint, Head, ReaderLimits
+from feeds.chains.endpoint import Endpoint, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, TooMuch
 from feeds.types import Call, FeedError, Malformed, NoData, Refused, Reply, Reverted, TooLarge
@@ -30,7 +30,9 @@ class Batch:
         multicall_address: where Multicall3 is on this chain.
     """
 
-    def __init__(self, endpoints: Endpoints, *, limits: ReaderLimits, counts: Counts, multicall_address: str) -> None:
+    def __init__(
+        self, endpoints: Endpoints, *, limits: ReaderLimits, counts: ReaderCounts, multicall_address: str
+    ) -> None:
         self._endpoints = endpoints
         self._limits = limits
         self._counts = counts

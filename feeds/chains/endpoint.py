@@ -74,7 +74,7 @@ class EndpointState:
 
 
 @dataclass(slots=True)
-class Counts:
+class ReaderCounts:
     """Running counters of one chain reader."""
 
     requests: int = 0

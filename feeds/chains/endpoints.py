@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from feeds.chains.endpoint import Counts, Endpoint, EndpointState, Head, ReaderLimits
+from feeds.chains.endpoint import Endpoint, EndpointState, Head, ReaderCounts, ReaderLimits
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc, quantity
 from feeds.types import Disagreed, FeedError, HeadStopped, Malformed, TimedOut, WrongChain
 
@@ -38,7 +38,7 @@ class Endpoints:
         clients: Sequence[JsonRpc],
         now_ms: Callable[[], int],
         limits: ReaderLimits,
-        counts: Counts,
+        counts: ReaderCounts,
     ) -> None:
         self._chain_id = chain_id
         self._all = [Endpoint(client) for client in clients]

@@ -37,7 +37,7 @@ class _Past:
     owed: bool = False
 
 
-class Memory:
+class PoolHistory:
     """The past of every pool, by name.
 
     A process that starts has none. On a chain that is older than a past, earlier blocks are read once (``recall``); what

@@ -12,7 +12,7 @@ import aiohttp
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.chains.batch import Batch, Foresight
-from feeds.chains.endpoint import Counts, EndpointState, Head, ReaderLimits
+from feeds.chains.endpoint import EndpointState, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc
 from feeds.decode import values
@@ -78,7 +78,7 @@ class ChainReader:
         most = limits or ReaderLimits()
         clients = [JsonRpc(u, session=session, timeout_ms=most.timeout_ms, max_body=most.max_body) for u in endpoints]
         self._limits = most
-        self._counts = Counts()
+        self._counts = ReaderCounts()
         self._endpoints = Endpoints(chain_id=chain_id, clients=clients, now_ms=now_ms, limits=most, counts=self._counts)
         self._clock = Call(to=address(multicall_address), data=calldata("getCurrentBlockTimestamp()"))
         self._foresight = Foresight()

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Plain, VenueLimits
+from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import Malformed, Quote, Refused, Request, Tick, Unreachable, WrongSymbol
 
 _LIMITS = VenueLimits(symbols_per_connection=200, connect_interval_ms=1_000, life_ms=84_600_000, requests_per_s=5)
@@ -26,7 +26,7 @@ _SYMBOLS_PER_REQUEST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Binance(Plain):
+class Binance(PlainSession):
     """Symbols in upper case: ``WBETHUSDT``. ``channel`` is ``ticker`` or ``bookTicker``."""
 
     name: str = "binance"

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Frame, Heard, Plain, Session, VenueLimits
+from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
 from feeds.types import Malformed, Quote, RateLimited, Refused, Request, Tick, Unreachable, WrongSymbol
 
 _LIMITS = VenueLimits(symbols_per_connection=25, connect_interval_ms=4_000, requests_per_s=1)
@@ -30,7 +30,7 @@ _QUIET = ("unsubscribed", "conf", "pong")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bitfinex(Plain):
+class Bitfinex(PlainSession):
     """Symbols as the venue writes them, with a t in front: ``tETHUSD``, ``tTESTBTC:TESTUSD``. UST is its tether."""
 
     name: str = "bitfinex"

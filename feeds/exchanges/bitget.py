@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Plain, VenueLimits
+from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(
@@ -29,7 +29,7 @@ _TOO_FAST = ("30006", "429")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bitget(Plain):
+class Bitget(PlainSession):
     """Symbols in upper case: ``STETHUSDT``."""
 
     name: str = "bitget"

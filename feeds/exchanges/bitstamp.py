@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
-from feeds.streams.venue import Plain, Session, VenueLimits
+from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
+from feeds.streams.venue import PlainSession, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, Unreachable
 
 _LIMITS = VenueLimits(
@@ -31,7 +31,7 @@ _QUIET = ("bts:subscription_succeeded", "bts:unsubscription_succeeded", "bts:hea
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bitstamp(Plain):
+class Bitstamp(PlainSession):
     """Symbols in lower case: ``ethusd``."""
 
     name: str = "bitstamp"
@@ -91,11 +91,11 @@ def _part(event: str, symbol: str, data: Any) -> Part:
         stated = values.member(data, "microtimestamp")
         at_ms = None if stated is None else values.time_ms(stated, per_s=_US_PER_S)
         if event == "trade":
-            return Aside(symbol=symbol, last=values.text(values.member(data, "price_str")), stated_at_ms=at_ms)
+            return LastTrade(symbol=symbol, last=values.text(values.member(data, "price_str")), stated_at_ms=at_ms)
         bid, ask = (values.item(values.item(values.member(data, side), 0), 0) for side in ("bids", "asks"))
     except FeedError as e:
         return Tick(symbol=symbol, result=e)
-    return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
+    return BookTop(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
 
 
 def _asked(row: Any) -> Quote:

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
-from feeds.streams.venue import Plain, Session, VenueLimits
+from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
+from feeds.streams.venue import PlainSession, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, ping_ms=20_000, requests_per_s=10)
@@ -27,7 +27,7 @@ _TOO_FAST = 10_006
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bybit(Plain):
+class Bybit(PlainSession):
     """Symbols in upper case: ``STETHUSDT``."""
 
     name: str = "bybit"
@@ -83,11 +83,11 @@ def _part(channel: str, symbol: str, data: Any, ts: Any) -> Part:
         at_ms = None if ts is None else values.time_ms(ts)
         if channel == _TICKER:
             last, volume = values.member(data, "lastPrice"), values.member(data, "volume24h")
-            return Aside(symbol=symbol, last=last, volume=volume, stated_at_ms=at_ms)
+            return LastTrade(symbol=symbol, last=last, volume=volume, stated_at_ms=at_ms)
         bid, ask = (values.item(values.item(values.member(data, side), 0), 0) for side in "ba")
     except FeedError as e:
         return Tick(symbol=symbol, result=e)
-    return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
+    return BookTop(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
 
 
 def _asked(symbol: str, message: Any) -> Quote:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Plain, VenueLimits
+from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import Malformed, Quote, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, requests_per_s=5)
@@ -24,7 +24,7 @@ _UNKNOWN = " is not a valid product"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coinbase(Plain):
+class Coinbase(PlainSession):
     """Symbols as the venue writes them: ``CBETH-USD``."""
 
     name: str = "coinbase"

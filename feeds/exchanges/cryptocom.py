@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Frame, Heard, Plain, Session, VenueLimits
+from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=1_000, message_interval_ms=50, requests_per_s=10)
@@ -30,7 +30,7 @@ _LARGEST_ID = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CryptoCom(Plain):
+class CryptoCom(PlainSession):
     """Symbols as the venue writes them: ``ETH_USD``."""
 
     name: str = "cryptocom"

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Plain, VenueLimits
+from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
 from feeds.units import MS
 
@@ -25,7 +25,7 @@ _UNKNOWN = "unknown currency pair"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate(Plain):
+class Gate(PlainSession):
     """Symbols as the venue writes them: ``ETH_USDT``."""
 
     name: str = "gate"

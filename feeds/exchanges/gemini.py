@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
-from feeds.streams.venue import Plain, Session, VenueLimits
+from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
+from feeds.streams.venue import PlainSession, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=5_000, message_interval_ms=100, requests_per_s=1)
@@ -30,7 +30,7 @@ _UNKNOWN, _TOO_FAST = -1013, -1003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gemini(Plain):
+class Gemini(PlainSession):
     """Symbols in upper case: ``ETHUSD``."""
 
     name: str = "gemini"
@@ -77,11 +77,11 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         stated = message.get("E")
         at_ms = None if stated is None else values.time_ms(stated, per_s=_NS_PER_S)
         if is_trade:
-            return (Aside(symbol=symbol, last=message["p"], stated_at_ms=at_ms),)
+            return (LastTrade(symbol=symbol, last=message["p"], stated_at_ms=at_ms),)
         bid, ask = values.member(message, "b"), values.member(message, "a")
     except FeedError as e:
         return (Tick(symbol=symbol, result=e),)
-    return (Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms),)
+    return (BookTop(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms),)
 
 
 def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Frame, Heard, Plain, Session, VenueLimits
+from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(
@@ -28,7 +28,7 @@ _LARGEST_PING = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Htx(Plain):
+class Htx(PlainSession):
     """Symbols in lower case: ``ethusdt``."""
 
     name: str = "htx"

@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any
 
 from feeds.decode import values
-from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
-from feeds.streams.venue import Plain, Session, VenueLimits
+from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
+from feeds.streams.venue import PlainSession, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(
@@ -33,7 +33,7 @@ _MOST_COINS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hyperliquid(Plain):
+class Hyperliquid(PlainSession):
     """Symbols as the venue writes them: ``ETH`` (a perpetual), ``@107`` (a spot pair). All are quoted in USDC."""
 
     name: str = "hyperliquid"
@@ -63,7 +63,7 @@ class Hyperliquid(Plain):
         return tuple(values.tick(s, partial(_asked, s, message)) for s in request.symbols)
 
 
-def _parts(known: dict[str, Aside], frame: str | bytes) -> tuple[Part, ...]:
+def _parts(known: dict[str, LastTrade], frame: str | bytes) -> tuple[Part, ...]:
     """Read one stream message; `known` is what was last said beside each book.
 
     Raises:
@@ -82,7 +82,7 @@ def _parts(known: dict[str, Aside], frame: str | bytes) -> tuple[Part, ...]:
     try:
         if channel == "l2Book":
             return (_top(symbol, data),)
-        beside = _beside(known.get(symbol, Aside(symbol=symbol)), channel, data)
+        beside = _beside(known.get(symbol, LastTrade(symbol=symbol)), channel, data)
     except FeedError as e:
         return (Tick(symbol=symbol, result=e),)
     if symbol in known or len(known) < _MOST_COINS:
@@ -90,7 +90,7 @@ def _parts(known: dict[str, Aside], frame: str | bytes) -> tuple[Part, ...]:
     return (beside,)
 
 
-def _beside(known: Aside, channel: str, data: Any) -> Aside:
+def _beside(known: LastTrade, channel: str, data: Any) -> LastTrade:
     """Return what is known with the newest of these trades, or with this volume; the time is that of the trade."""
     if channel in _CONTEXTS:
         return replace(known, volume=values.member(values.member(data, "ctx"), "dayBaseVlm"))
@@ -102,11 +102,11 @@ def _beside(known: Aside, channel: str, data: Any) -> Aside:
     return replace(known, last=values.member(newest, "px"), stated_at_ms=at_ms)
 
 
-def _top(symbol: str, book: Any) -> Top:
+def _top(symbol: str, book: Any) -> BookTop:
     sides = values.member(book, "levels")
     bid, ask = (values.member(values.item(values.item(sides, i), 0), "px") for i in (0, 1))
     stated = book.get("time")
-    return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=None if stated is None else values.time_ms(stated))
+    return BookTop(symbol=symbol, bid=bid, ask=ask, stated_at_ms=None if stated is None else values.time_ms(stated))
 
 
 def _asked(symbol: str, book: Any) -> Quote:

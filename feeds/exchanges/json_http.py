@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Plain, VenueLimits
+from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import Malformed, Quote, Request, Tick, WrongSymbol
 from feeds.units import WAD, Wad, mid_down, wad_div_down
 
@@ -122,7 +122,7 @@ class JsonHttp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JsonVenue(Plain):
+class JsonVenue(PlainSession):
     """One such source as a venue without a stream. ``name`` must be its own: the tables are keyed by it."""
 
     name: str

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Plain, VenueLimits
+from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=5_000, requests_per_s=1)
@@ -22,7 +22,7 @@ _OLD_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kraken(Plain):
+class Kraken(PlainSession):
     """Symbols as WebSocket v2 writes them: ``ETH/USD``, ``BTC/USD``."""
 
     name: str = "kraken"

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
-from feeds.streams.venue import Place, Session, VenueLimits
+from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
+from feeds.streams.venue import Session, StreamAddress, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(
@@ -44,7 +44,7 @@ class Kucoin:
         """Ask for a token; anybody gets one."""
         return Request(url=f"{self.rest_url}/api/v1/bullet-public", symbols=(), body=b"{}")
 
-    def place(self, body: bytes | None) -> Place:
+    def place(self, body: bytes | None) -> StreamAddress:
         """Read where to connect with which token, and how often to ping.
 
         Raises:
@@ -60,7 +60,7 @@ class Kucoin:
             raise Malformed("not an address of a stream", endpoint=values.said(endpoint))
         if not _LEAST_PING_MS <= ping <= _MOST_PING_MS:
             raise Malformed("absurd ping interval", ms=values.said(ping))
-        return Place(url=f"{endpoint}?token={url_quote(token, safe='', errors='replace')}", ping_ms=int(ping))
+        return StreamAddress(url=f"{endpoint}?token={url_quote(token, safe='', errors='replace')}", ping_ms=int(ping))
 
     def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
         """Two messages per symbol, the volume first: one unknown symbol fails the whole message."""
@@ -110,12 +110,12 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
 def _part(topic: str, symbol: str, data: Any) -> Part:
     if topic.startswith(_TICKER):
         bid, ask, last = (values.member(data, k) for k in ("bestBid", "bestAsk", "price"))
-        return Top(symbol=symbol, bid=bid, ask=ask, last=last, stated_at_ms=_time(data.get("time")))
+        return BookTop(symbol=symbol, bid=bid, ask=ask, last=last, stated_at_ms=_time(data.get("time")))
     row = values.member(data, "data")
     named = values.member(row, "symbol")
     if named != symbol:
         raise WrongSymbol("topic and symbol differ", topic=values.said(topic), symbol=values.said(named))
-    return Aside(symbol=symbol, volume=values.member(row, "vol"), stated_at_ms=_time(row.get("datetime")))
+    return LastTrade(symbol=symbol, volume=values.member(row, "vol"), stated_at_ms=_time(row.get("datetime")))
 
 
 def _time(stated: Any) -> int | None:

@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import protobuf, values
-from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
-from feeds.streams.venue import Plain, Session, VenueLimits
+from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
+from feeds.streams.venue import PlainSession, Session, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
 
 _LIMITS = VenueLimits(
@@ -39,7 +39,7 @@ _UNKNOWN = -1121
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mexc(Plain):
+class Mexc(PlainSession):
     """Symbols in upper case: ``ETHUSDT``. A connection carries 30 subscriptions, a symbol takes two."""
 
     name: str = "mexc"
@@ -99,11 +99,11 @@ def _part(message: protobuf.Fields, symbol: str, *, is_book: bool) -> Part:
     at_ms = None if sent is None else values.time_ms(sent)
     if is_book:
         bid, ask = protobuf.text_at(body, 1), protobuf.text_at(body, 3)
-        return Top(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
+        return BookTop(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
     if protobuf.text_at(body, 1) != symbol:
         raise WrongSymbol("the ticker is about another symbol", asked=values.said(symbol))
     last, volume = protobuf.text_at(body, 2), protobuf.text_at(body, 8)
-    return Aside(symbol=symbol, last=last, volume=volume, stated_at_ms=at_ms)
+    return LastTrade(symbol=symbol, last=last, volume=volume, stated_at_ms=at_ms)
 
 
 def _control(message: Any) -> tuple[Tick, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.streams.venue import Plain, VenueLimits
+from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, Unreachable, WrongSymbol
 
 _LIMITS = VenueLimits(
@@ -29,7 +29,7 @@ _NAMED = ",instId:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Okx(Plain):
+class Okx(PlainSession):
     """Symbols as the venue writes them: ``STETH-USDT``. The volume is in base units, as the venue states for spot."""
 
     name: str = "okx"

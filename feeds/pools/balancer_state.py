@@ -34,7 +34,7 @@ _STATE = (
 )
 
 
-class Kind(NamedTuple):
+class BalancerKind(NamedTuple):
     """How one generation of pools differs."""
 
     cache: str
@@ -43,9 +43,9 @@ class Kind(NamedTuple):
     rounds_up: bool
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType({
-    "composable": Kind("getTokenRateCache(address)", 4, own=True, rounds_up=False),
-    "meta": Kind("getPriceRateCache(address)", 3, own=False, rounds_up=True),
+KINDS: Mapping[str, BalancerKind] = MappingProxyType({
+    "composable": BalancerKind("getTokenRateCache(address)", 4, own=True, rounds_up=False),
+    "meta": BalancerKind("getPriceRateCache(address)", 3, own=False, rounds_up=True),
 })  # fmt: skip
 
 
@@ -66,7 +66,7 @@ class State(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def state_calls(vault: str, pool: str, pool_id: str, clock: str, kind: Kind) -> tuple[Call, ...]:
+def state_calls(vault: str, pool: str, pool_id: str, clock: str, kind: BalancerKind) -> tuple[Call, ...]:
     """getPoolTokens, the seven views of the pool, the Vault's pause, the block's time, the own token's place."""
     of_vault, of_pool = address(vault), address(pool)
     own = (Call(to=of_pool, data=calldata("getBptIndex()")),) if kind.own else ()
@@ -80,7 +80,7 @@ def state_calls(vault: str, pool: str, pool_id: str, clock: str, kind: Kind) -> 
 
 
 @lru_cache(maxsize=256)
-def rate_calls(pool: str, rated: tuple[tuple[int, int], ...], kind: Kind) -> tuple[Call, ...]:
+def rate_calls(pool: str, rated: tuple[tuple[int, int], ...], kind: BalancerKind) -> tuple[Call, ...]:
     """Two calls for each (token, rate provider): the pool's cache and the provider's own rate."""
     cache, rate, cached = selector(kind.cache), selector("getRate()"), address(pool)
     return tuple(
@@ -131,7 +131,7 @@ def listing(state: State) -> Listing:
     return columns
 
 
-def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int, kind: Kind) -> Listing:
+def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int, kind: BalancerKind) -> Listing:
     """Return the listing with the scaling factors that a swap at that time (Unix s) would use."""
     if len(replies) != 2 * len(listed.rated):
         raise Malformed("another number of rates was answered", asked=2 * len(listed.rated), answered=len(replies))
@@ -157,7 +157,7 @@ def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> i
     raise Malformed("scaling factor and cached rate contradict each other", scale=str(scale)[:40])
 
 
-def swappable(state: State, listed: Listing, kind: Kind) -> tuple[StablePool, tuple[int, ...]]:
+def swappable(state: State, listed: Listing, kind: BalancerKind) -> tuple[StablePool, tuple[int, ...]]:
     """Return the pool for the arithmetic, without its own share token, and the tokens in its order."""
     own = values.uint_at(values.returned(state.own)) if kind.own else None
     amp, fee = values.returned(state.amp, words=3), values.uint_at(values.returned(state.fee))

@@ -27,7 +27,7 @@ from typing import NamedTuple, Protocol
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
 from feeds.pools.gates import Gates, counted
-from feeds.pools.stable_math import AMP_PRECISION, Curve, invariant
+from feeds.pools.stable_math import AMP_PRECISION, StableInvariant, invariant
 from feeds.pools.weighted_math import Weighted
 from feeds.types import Call, Malformed, Quote, Read, Refused, Reply, Reverted, Thin, WrongSymbol
 from feeds.units import WAD, Wad, mid_down, mul_div_up
@@ -64,7 +64,7 @@ class _Arithmetic(Protocol):
 class _Stable(NamedTuple):
     """Two tokens of a stable pool."""
 
-    curve: Curve
+    curve: StableInvariant
     base: int
     quote: int
 
@@ -217,7 +217,7 @@ class BalancerV3:
         amp = values.uint_at(data)
         if values.uint_at(data, 2) != AMP_PRECISION or not AMP_PRECISION <= amp <= _MOST_AMP:
             raise Malformed("amplification out of range", amp=str(amp)[:20])
-        return _Stable(Curve(amp=amp, balances=balances, d=invariant(amp, balances), fine=True), base, quote)
+        return _Stable(StableInvariant(amp=amp, balances=balances, d=invariant(amp, balances), fine=True), base, quote)
 
 
 def _rate_up(rate: int) -> int:

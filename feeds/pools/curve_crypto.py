@@ -35,7 +35,7 @@ _STATE = ("get_virtual_price()", "ma_half_time()", "ma_time()")
 _MOST_CRYPTO_COINS = 3
 
 
-class _Held(NamedTuple):
+class _CryptoReplies(NamedTuple):
     """A pool's answers, read; `scale`: base worth what its smaller side of the two coins holds."""
 
     scale: int
@@ -118,7 +118,7 @@ class CurveCrypto:
     def _dy(self, given: int, taken: int, amount: int) -> Call:
         return Call(to=address(self.pool), data=b"".join((_GET_DY, word(given), word(taken), word(amount))))
 
-    def _held(self, replies: tuple[Reply, ...], at: Places) -> _Held:
+    def _held(self, replies: tuple[Reply, ...], at: Places) -> _CryptoReplies:
         n = at.count
         curve_state.check_held(replies[:n], self.coins)
         balances = curve_state.balances(replies[n : 2 * n])
@@ -131,7 +131,7 @@ class CurveCrypto:
         span = ng_half_life if curve_state.optional(half_life) is None else half_life
         mean = curve_state.mean(means, n, span_s=span, half_life=True) if means else None
         worth = mul_div_down(balances[at.quote], at.gates.amount, received)
-        return _Held(min(balances[at.base], worth), curve_state.virtual_price(virtual), received, mean)
+        return _CryptoReplies(min(balances[at.base], worth), curve_state.virtual_price(virtual), received, mean)
 
     def _around(self, received: int) -> tuple[int, int]:
         """Quote that buys hardly less than the notional: what selling it pays; and the most that the gate allows."""
@@ -150,7 +150,7 @@ class CurveCrypto:
             return paid[0]
         return paid[0] + div_up((paid[1] - paid[0]) * (amount - low), high - low)
 
-    def _quote(self, held: _Held, cost: int, depths: tuple[int, int, int]) -> Quote:
+    def _quote(self, held: _CryptoReplies, cost: int, depths: tuple[int, int, int]) -> Quote:
         at = self._places
         bid, ask = at.gates.prices(held.received, cost, at.gates.amount)
         half, one, two = at.gates.depths(depths)

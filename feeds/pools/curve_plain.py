@@ -18,7 +18,7 @@ from functools import lru_cache
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
 from feeds.pools import curve_stable, curve_state
-from feeds.pools.curve_stable import UNITS, Held, Places
+from feeds.pools.curve_stable import UNITS, CurveReplies, Places
 from feeds.pools.gates import counted
 from feeds.types import Call, Malformed, Read, Reply
 from feeds.units import WAD, mul_div_down
@@ -92,7 +92,7 @@ class CurvePlain:
         gates = (self.notional, self.min_depth, self.max_slippage_bps)
         return curve_stable.places(self.coins, self.base, self.quote, self.decimals, gates)
 
-    def _held(self, replies: tuple[Reply, ...], at: Places) -> Held:
+    def _held(self, replies: tuple[Reply, ...], at: Places) -> CurveReplies:
         n = at.count
         curve_state.check_held(replies[:n], self.coins)
         precise, whole, fee, virtual, *rest = replies[2 * n : -1]
@@ -109,7 +109,9 @@ class CurvePlain:
         )
         means = rest[sum(map(bool, self.rates)) :]
         mean = curve_state.mean(means[1:], n, span_s=means[0], half_life=False) if means else None
-        return Held(pool, curve_state.virtual_price(virtual), values.uint_at(values.returned(replies[-1])), mean)
+        return CurveReplies(
+            pool, curve_state.virtual_price(virtual), values.uint_at(values.returned(replies[-1])), mean
+        )
 
 
 def _rated(unit: int, reply: Reply) -> int:

@@ -42,7 +42,7 @@ class Places:
         return len(self.decimals)
 
 
-class Held(NamedTuple):
+class CurveReplies(NamedTuple):
     """A pool's answers, read: its arithmetic, its virtual price, what it says the sale pays, its own mean."""
 
     pool: CurvePool
@@ -93,7 +93,7 @@ def amplification(precise: int | None, whole: Reply) -> int:
     return values.uint_at(values.returned(whole)) * AMP_PRECISION if precise is None else precise
 
 
-def to_buy(held: Held, at: Places) -> int:
+def to_buy(held: CurveReplies, at: Places) -> int:
     """Check what the sale pays against our own arithmetic; units of quote that buy the notional.
 
     Raises:
@@ -106,7 +106,7 @@ def to_buy(held: Held, at: Places) -> int:
     return held.pool.buy(amount, at.base, at.quote)
 
 
-def quote_of(held: Held, at: Places, paid: int, reply: Reply) -> Quote:
+def quote_of(held: CurveReplies, at: Places, paid: int, reply: Reply) -> Quote:
     """Quote of a pool, given what it says that `paid` units of quote buy.
 
     The ask is what was paid for what the pool itself says it gives, which is the notional to a millionth.

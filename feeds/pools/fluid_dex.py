@@ -24,7 +24,7 @@ from typing import NamedTuple
 from feeds.chains.abi import address, calldata, selector, word
 from feeds.decode import values
 from feeds.pools import fluid_math
-from feeds.pools.fluid_math import FEE_ONE, Curve
+from feeds.pools.fluid_math import FEE_ONE, FluidCurve
 from feeds.pools.gates import Gates, agreed, counted
 from feeds.types import Call, Malformed, NoData, Quote, Read, Refused, Reply, WrongSymbol
 from feeds.units import BPS, Wad, mid_down, mul_div_down
@@ -40,10 +40,10 @@ _COARSE = 10**7
 """Units in which a result may differ for tokens of 18 decimals, ten of the pool's own twelve-decimal steps."""
 
 
-class _Book(NamedTuple):
+class _Reserves(NamedTuple):
     """The reserves, read: the enabled curves, the fee, what is really held of base and of quote."""
 
-    curves: tuple[Curve, ...]
+    curves: tuple[FluidCurve, ...]
     fee: int
     base: int
     quote: int
@@ -134,7 +134,7 @@ class FluidDex:
         coarse = _COARSE * 10**decimals // 10**18 + 1
         agreed(ours, theirs, coarse + ours // _NEARLY, what)
 
-    def _quote(self, book: _Book, received: int, paid: int) -> Quote:
+    def _quote(self, book: _Reserves, received: int, paid: int) -> Quote:
         bid, ask = self._gates.prices(received, paid, self._gates.amount)
         half, one, two = self._gates.depths(fluid_math.depths(book.curves))
         worth = mul_div_down(book.base, book.curves[0].quote, book.curves[0].base)
@@ -150,7 +150,7 @@ class FluidDex:
         )
 
 
-def _book(data: bytes, *, base_is_0: bool) -> _Book:
+def _book(data: bytes, *, base_is_0: bool) -> _Reserves:
     """Curves of the reserves; NoData where there is none."""
     if len(data) not in (_WORDS * _WORD, _WORDS_WITH_CENTRE * _WORD):
         raise Malformed("reserves of another layout", words=len(data) // _WORD)
@@ -168,13 +168,13 @@ def _book(data: bytes, *, base_is_0: bool) -> _Book:
             continue
         if not imaginary0 or not imaginary1 or real0 > imaginary0 or real1 > imaginary1:
             raise Malformed("real and imaginary reserves contradict each other")
-        curve = Curve(imaginary0, imaginary1, min(real0, limit0), min(real1, limit1))
-        curves.append(curve if base_is_0 else Curve(curve.quote, curve.base, curve.quote_out, curve.base_out))
+        curve = FluidCurve(imaginary0, imaginary1, min(real0, limit0), min(real1, limit1))
+        curves.append(curve if base_is_0 else FluidCurve(curve.quote, curve.base, curve.quote_out, curve.base_out))
         real = [real[0] + real0, real[1] + real1]
     if not curves:
         raise NoData("neither collateral nor debt can be read")
     base, quote = real if base_is_0 else reversed(real)
-    return _Book(tuple(curves), fee, base, quote)
+    return _Reserves(tuple(curves), fee, base, quote)
 
 
 @lru_cache(maxsize=256)

@@ -19,7 +19,7 @@ _MOST_MOVE_BPS = 500
 _FINE = 10**36
 
 
-class Curve(NamedTuple):
+class FluidCurve(NamedTuple):
     """One of the two curves: imaginary reserves, and how much of each token it can pay out. Smallest units."""
 
     base: int
@@ -28,12 +28,12 @@ class Curve(NamedTuple):
     quote_out: int
 
 
-def sell(curves: tuple[Curve, ...], amount: int, fee: int) -> int:
+def sell(curves: tuple[FluidCurve, ...], amount: int, fee: int) -> int:
     """Quote units for an exact amount of base, fee (of 1e6) deducted, rounded down. Thin if they cannot pay it."""
     return _swap([(c.base, c.quote, c.quote_out) for c in curves], amount, fee)
 
 
-def back(curves: tuple[Curve, ...], amount: int, fee: int) -> int:
+def back(curves: tuple[FluidCurve, ...], amount: int, fee: int) -> int:
     """Base units for an exact amount of quote, fee deducted, rounded down. Thin if they cannot pay it."""
     return _swap([(c.quote, c.base, c.base_out) for c in curves], amount, fee)
 
@@ -70,7 +70,7 @@ def _split(sides: list[tuple[int, int, int]], amount: int) -> list[int]:
     return [first, amount - first]
 
 
-def buy(curves: tuple[Curve, ...], amount: int, fee: int) -> int:
+def buy(curves: tuple[FluidCurve, ...], amount: int, fee: int) -> int:
     """Quote units that buy an exact amount of base, fee included, rounded up. Thin if the curves cannot pay it."""
     sides = [(c.quote, c.base, c.base_out) for c in curves]
     paid = 0
@@ -97,7 +97,7 @@ def _split_out(sides: list[tuple[int, int, int]], amount: int) -> list[int]:
     return [first, amount - first]
 
 
-def depths(curves: tuple[Curve, ...]) -> tuple[int, int, int]:
+def depths(curves: tuple[FluidCurve, ...]) -> tuple[int, int, int]:
     """Base units that move the price by 0.5, 1 and 2 % in the thinner direction, without fee, rounded down.
 
     Where a curve can pay out less than that, what it can pay out ends its part.
@@ -106,7 +106,7 @@ def depths(curves: tuple[Curve, ...]) -> tuple[int, int, int]:
     return half, one, two
 
 
-def _sold(curves: tuple[Curve, ...], move: int) -> int:
+def _sold(curves: tuple[FluidCurve, ...], move: int) -> int:
     """Base that lowers the price of each curve by the move: base reserve times (1 / sqrt(1 - move) - 1)."""
     total = 0
     for c in curves:
@@ -116,7 +116,7 @@ def _sold(curves: tuple[Curve, ...], move: int) -> int:
     return total
 
 
-def _bought(curves: tuple[Curve, ...], move: int) -> int:
+def _bought(curves: tuple[FluidCurve, ...], move: int) -> int:
     """Base that raises the price of each curve by the move: base reserve times (1 - 1 / sqrt(1 + move))."""
     return sum(
         min(mul_div_down(c.base, 10**18 - isqrt(div_up(_FINE * BPS, BPS + move)) - 1, 10**18), c.base_out)

@@ -81,7 +81,7 @@ def balance_of(amp: int, balances: Sequence[int], d: int, index: int, *, fine: b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class StableInvariant:
     """A stable pool in the invariant's units.
 
     Attributes:
@@ -146,7 +146,7 @@ class StablePool:
     fee_wad: int
     rounds_up: bool = False
 
-    def curve(self) -> Curve:
+    def curve(self) -> StableInvariant:
         """Return the pool in the invariant's units, balances rounded down; Thin if one of them is nothing."""
         return _curve(self)
 
@@ -175,19 +175,19 @@ class StablePool:
         return mul_div_up(paid, WAD, WAD - self.fee_wad)
 
     def depths(self, base: int, quote: int) -> tuple[int, int, int]:
-        """Base units that move the spot price by 0.5, 1 and 2 % in the thinner direction; see :class:`Curve`."""
+        """Base units that move the spot price by 0.5, 1 and 2 % in the thinner direction; see :class:`StableInvariant`."""
         half, one, two = (n * WAD // self.scales[base] for n in self.curve().depths(base, quote))
         return half, one, two
 
 
 @lru_cache(maxsize=1)
-def _curve(pool: StablePool) -> Curve:
+def _curve(pool: StablePool) -> StableInvariant:
     """Solve for the invariant once per quote: sale, purchase and depth all begin with it."""
     scaled = tuple(b * s // WAD for b, s in zip(pool.balances, pool.scales, strict=True))
     if min(scaled) <= 0:
         raise Thin("the pool is empty")
     d = (invariant_up if pool.rounds_up else invariant)(pool.amp, scaled)
-    return Curve(amp=pool.amp, balances=scaled, d=d)
+    return StableInvariant(amp=pool.amp, balances=scaled, d=d)
 
 
 def _with(balances: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:

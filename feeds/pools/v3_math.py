@@ -54,7 +54,7 @@ def amount1(low: int, high: int, liquidity: int, *, up: bool) -> int:
     return div_up(gap, Q96) if up else gap // Q96
 
 
-class Step(NamedTuple):
+class SwapStep(NamedTuple):
     """One step of a swap: the sqrt price after it, what came in without the fee, what went out, the fee."""
 
     sqrt: int
@@ -63,7 +63,7 @@ class Step(NamedTuple):
     fee: int
 
 
-def swap_step(sqrt: int, target: int, liquidity: int, remaining: int, fee_pips: int) -> Step:
+def swap_step(sqrt: int, target: int, liquidity: int, remaining: int, fee_pips: int) -> SwapStep:
     """Move the price towards the target as far as the amount reaches.
 
     Args:
@@ -94,8 +94,8 @@ def swap_step(sqrt: int, target: int, liquidity: int, remaining: int, fee_pips: 
     if not exact_in:
         amount_out = min(amount_out, net)
     if exact_in and end != target:
-        return Step(end, amount_in, amount_out, remaining - amount_in)
-    return Step(end, amount_in, amount_out, mul_div_up(amount_in, fee_pips, FEE_ONE - fee_pips))
+        return SwapStep(end, amount_in, amount_out, remaining - amount_in)
+    return SwapStep(end, amount_in, amount_out, mul_div_up(amount_in, fee_pips, FEE_ONE - fee_pips))
 
 
 def _after_input(sqrt: int, liquidity: int, amount: int, *, down: bool) -> int:

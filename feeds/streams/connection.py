@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import structlog
 
-from feeds.streams.venue import Exchange, Frame, Place, Session
+from feeds.streams.venue import Exchange, Frame, Session, StreamAddress
 from feeds.types import (
     FeedError,
     Quote,
@@ -42,7 +42,7 @@ Fetch = Callable[[Request], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class StreamTimeouts:
     """How long the client waits for what. ``silence_ms``: age of a symbol's data that counts as silence."""
 
     connect_ms: int = 10_000
@@ -55,7 +55,7 @@ class Patience:
 
 
 @dataclass(slots=True)
-class Counts:
+class StreamCounts:
     """What a stream has seen, over all its connections. ``bad``: frames and ticks that were no quote, by error code."""
 
     venue: str
@@ -86,8 +86,8 @@ class Wiring:
     sleep: Callable[[float], Awaitable[None]]
     turn: Callable[[], Awaitable[None]]
     rng: random.Random
-    patience: Patience
-    counts: Counts
+    patience: StreamTimeouts
+    counts: StreamCounts
 
 
 class Connection:
@@ -149,7 +149,7 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
             await socket.close()
 
-    async def _place(self) -> Place:
+    async def _place(self) -> StreamAddress:
         """Where to connect; asks the venue first, if it wants to be asked."""
         asked = self._exchange.handshake()
         if asked is None:
@@ -158,7 +158,7 @@ class Connection:
             raise Unreachable("the venue wants a handshake and there is no HTTP client", venue=self._exchange.name)
         return self._exchange.place(await self._w.fetch(asked))
 
-    async def _open(self, place: Place) -> aiohttp.ClientWebSocketResponse:
+    async def _open(self, place: StreamAddress) -> aiohttp.ClientWebSocketResponse:
         p, exchange = self._w.patience, self._exchange
         try:
             async with asyncio.timeout(p.connect_ms / MS):
@@ -177,7 +177,7 @@ class Connection:
         _log.info("stream open", venue=exchange.name, symbols=len(self._symbols), connects=self._w.counts.connects)
         return socket
 
-    async def _connect(self, place: Place) -> aiohttp.ClientWebSocketResponse:
+    async def _connect(self, place: StreamAddress) -> aiohttp.ClientWebSocketResponse:
         return await self._w.session.ws_connect(
             place.url,
             heartbeat=self._w.patience.ping_ms / MS,
@@ -185,7 +185,7 @@ class Connection:
             timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
         )
 
-    async def _talk(self, socket: aiohttp.ClientWebSocketResponse, session: Session, place: Place) -> None:
+    async def _talk(self, socket: aiohttp.ClientWebSocketResponse, session: Session, place: StreamAddress) -> None:
         """Subscribe, then say what the venue wants to hear now and then. Ends only with the connection."""
         limits = self._exchange.limits
         for message in self._exchange.subscribe(tuple(sorted(self._symbols)), self._w.now_ms()):

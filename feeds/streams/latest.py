@@ -10,7 +10,7 @@ from feeds.types import FeedError, FromFuture, NoData, Quote, Tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class LatestQuote:
     """What is known of one symbol of one venue. Times are Unix ms.
 
     The last good quote and the last error stand beside each other, each with the time it was received: an error never
@@ -41,10 +41,10 @@ class Seen:
         return self.received_at_ms if stated is None else min(stated, self.received_at_ms)
 
 
-_NOTHING = Seen()
+_NOTHING = LatestQuote()
 
 
-class Latest:
+class LatestQuotes:
     """(venue, symbol) -> Seen.
 
     Args:
@@ -54,7 +54,7 @@ class Latest:
 
     def __init__(self, *, future_ms: int = 5_000) -> None:
         self._future_ms = future_ms
-        self._seen: dict[tuple[str, str], Seen] = {}
+        self._seen: dict[tuple[str, str], LatestQuote] = {}
         self._dropped: Counter[tuple[str, str]] = Counter()
 
     def put(self, venue: str, tick: Tick, received_at_ms: int) -> bool:
@@ -76,7 +76,7 @@ class Latest:
             self._dropped[venue, why] += 1
             return False
         changed = seen.changed_at_ms if _repeated(result, seen.quote) else received_at_ms
-        self._seen[key] = Seen(  # written out: this runs for every message, and ``replace`` is slow
+        self._seen[key] = LatestQuote(  # written out: this runs for every message, and ``replace`` is slow
             quote=result,
             received_at_ms=received_at_ms,
             changed_at_ms=changed,
@@ -85,11 +85,11 @@ class Latest:
         )
         return True
 
-    def get(self, venue: str, symbol: str) -> Seen:
+    def get(self, venue: str, symbol: str) -> LatestQuote:
         """Return what is known; an empty Seen if nothing has come."""
         return self._seen.get((venue, symbol), _NOTHING)
 
-    def all(self) -> Mapping[tuple[str, str], Seen]:
+    def all(self) -> Mapping[tuple[str, str], LatestQuote]:
         """Return a copy of the table."""
         return dict(self._seen)
 

@@ -16,7 +16,7 @@ _MAX_AGE_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aside:
+class LastTrade:
     """Last trade and 24 h base volume of a symbol, as the venue wrote them; None where this channel does not say."""
 
     symbol: str
@@ -26,7 +26,7 @@ class Aside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Top:
+class BookTop:
     """Best bid and ask of a symbol, as the venue wrote them, and the last trade where it comes along."""
 
     symbol: str
@@ -36,7 +36,7 @@ class Top:
     stated_at_ms: int | None = None
 
 
-Part: TypeAlias = Tick | Top | Aside
+Part: TypeAlias = Tick | BookTop | LastTrade
 """What a frame can hold: a result that is complete, or one of two halves."""
 
 
@@ -51,7 +51,7 @@ class TwoChannels:
 
     parse: Callable[[Frame], tuple[Part, ...]]
     ping_text: str | None = None
-    _asides: dict[str, Aside] = field(default_factory=dict)
+    _asides: dict[str, LastTrade] = field(default_factory=dict)
 
     def hear(self, frame: Frame) -> Heard:
         """Read one frame."""
@@ -59,7 +59,7 @@ class TwoChannels:
         for part in self.parse(frame):
             if isinstance(part, Tick):
                 ticks.append(part)
-            elif isinstance(part, Top):
+            elif isinstance(part, BookTop):
                 ticks.append(self._complete(part))
             elif part.symbol in self._asides or len(self._asides) < _MOST_SYMBOLS:
                 self._asides[part.symbol] = part
@@ -70,10 +70,10 @@ class TwoChannels:
         del now_ms
         return self.ping_text
 
-    def _complete(self, top: Top) -> Tick:
+    def _complete(self, top: BookTop) -> Tick:
         beside = self._asides.get(top.symbol)
         if beside is None or _is_old(beside, top):
-            beside = Aside(symbol=top.symbol)
+            beside = LastTrade(symbol=top.symbol)
         last = beside.last if top.last is None else top.last
 
         def read() -> Quote:
@@ -82,7 +82,7 @@ class TwoChannels:
         return values.tick(top.symbol, read)
 
 
-def _is_old(beside: Aside, top: Top) -> bool:
+def _is_old(beside: LastTrade, top: BookTop) -> bool:
     if beside.stated_at_ms is None or top.stated_at_ms is None:
         return False
     return top.stated_at_ms - beside.stated_at_ms > _MAX_AGE_MS

@@ -39,7 +39,7 @@ class VenueLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class StreamAddress:
     """Where to connect. ``ping_ms``: as the venue's handshake says; None leaves it to the venue's limits."""
 
     url: str
@@ -89,7 +89,7 @@ class Exchange(Protocol):
     def handshake(self) -> Request | None:
         """What must be asked before each connect; None for nothing."""
 
-    def place(self, body: bytes | None) -> Place:
+    def place(self, body: bytes | None) -> StreamAddress:
         """Where to connect, given the answer to the handshake."""
 
     def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class Stateless:
         return self.ping_text
 
 
-class Plain:
+class PlainSession:
     """The common case, to inherit from: one address, no handshake, frames that can be read by themselves."""
 
     __slots__ = ()
@@ -132,10 +132,10 @@ class Plain:
         """None."""
         return None
 
-    def place(self, body: bytes | None) -> Place:
+    def place(self, body: bytes | None) -> StreamAddress:
         """Return the one address."""
         del body
-        return Place(url=self.ws_url)  # type: ignore[attr-defined]
+        return StreamAddress(url=self.ws_url)  # type: ignore[attr-defined]
 
     def session(self) -> Session:
         """Return a reader that only calls ``parse``."""

@@ -10,19 +10,19 @@ from types import MappingProxyType
 
 import aiohttp
 
-from feeds.streams.connection import Connection, Counts, Fetch, OnSilent, OnTick, Patience, Wiring
+from feeds.streams.connection import Connection, Fetch, OnSilent, OnTick, StreamCounts, StreamTimeouts, Wiring
 from feeds.streams.venue import Exchange
 from feeds.types import FeedError
 from feeds.units import MS
 
-_PATIENCE = Patience()
+_PATIENCE = StreamTimeouts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHealth:
     """A snapshot. Times are Unix ms. ``bad_frames``: frames and ticks that were no quote, by error code.
 
-    ``connected``: every connection is up. ``silent``: symbols without news for longer than ``Patience.silence_ms``.
+    ``connected``: every connection is up. ``silent``: symbols without news for longer than ``StreamTimeouts.silence_ms``.
     """
 
     venue: str
@@ -62,13 +62,13 @@ class Stream:
         *,
         fetch: Fetch | None = None,
         on_silent: OnSilent | None = None,
-        patience: Patience = _PATIENCE,
+        patience: StreamTimeouts = _PATIENCE,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._limits = exchange.limits
         self._now_ms, self._sleep = now_ms, sleep
-        self._counts = Counts(exchange.name)
+        self._counts = StreamCounts(exchange.name)
         self._turn = asyncio.Lock()
         self._last_connect_ms: int | None = None
         wiring = Wiring(

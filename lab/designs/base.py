@@ -10,7 +10,7 @@ from feeds.units import BPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class DesignQuote:
     """One market source at one moment: price and depth in wad (depth 0: unknown), its half spread, its age."""
 
     source: str
@@ -27,7 +27,7 @@ class Design(Protocol):
     def spread_bps(self) -> int | None:
         """The confidence that it states with its newest price; None if it states none."""
 
-    def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
+    def step(self, t_ms: int, quotes: Sequence[DesignQuote]) -> int | None:
         """What a consumer reads after this moment, in wad; None before the first price."""
 
 

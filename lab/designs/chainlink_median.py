@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.designs.base import Quote, Trigger
+from lab.designs.base import DesignQuote, Trigger
 
 _DAY_MS = 86_400_000
 
@@ -21,7 +21,7 @@ class ChainlinkMedian:
     def __init__(self) -> None:
         self._trigger = Trigger(deviation_bps=50, heartbeat_ms=_DAY_MS)
 
-    def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
+    def step(self, t_ms: int, quotes: Sequence[DesignQuote]) -> int | None:
         """Return what was last published."""
         ranked = sorted(q.price_wad for q in quotes)
         return self._trigger.offer(t_ms, ranked[len(ranked) // 2] if ranked else None)

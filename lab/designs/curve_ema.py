@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lab.designs.base import Quote
+from lab.designs.base import DesignQuote
 
 _MA_EXP_S = 866.0
 _BLOCK_MS = 12_000
 _MOST_PEGS = 2.0
 
 
-class CurveEma:
+class CurveEmaDesign:
     """One pool, averaged."""
 
     spread_bps: int | None = None
@@ -28,7 +28,7 @@ class CurveEma:
         self._peg = self._spot = 0.0
         self._at_ms = 0
 
-    def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
+    def step(self, t_ms: int, quotes: Sequence[DesignQuote]) -> int | None:
         """Return the average as of now, which knows the spot of the last block and not yet this one's."""
         if not quotes:
             return None if self._ema is None else int(self._ema)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from lab.designs.base import Quote, Trigger, median
+from lab.designs.base import DesignQuote, Trigger, median
 
 _WINDOW_MS = 120_000
 _FENCE = 3  # halves of the interquartile range
@@ -26,7 +26,7 @@ class DiaMair:
         self._trades: deque[tuple[int, str, int, int]] = deque()
         self._trigger = Trigger(deviation_bps=100, heartbeat_ms=_WINDOW_MS)
 
-    def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
+    def step(self, t_ms: int, quotes: Sequence[DesignQuote]) -> int | None:
         """Return what was last published."""
         self._trades.extend((t_ms, q.source, q.price_wad, max(1, q.depth_wad)) for q in quotes)
         while self._trades and self._trades[0][0] <= t_ms - _WINDOW_MS:

@@ -11,19 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from feeds.units import BPS
-from lab.designs.base import Quote, median
+from lab.designs.base import DesignQuote, median
 
 _MIN_PUBLISHERS = 3
 
 
-class Pyth:
+class PythDesign:
     """The median of three votes each."""
 
     def __init__(self) -> None:
         self._value: int | None = None
         self.spread_bps: int | None = None
 
-    def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
+    def step(self, t_ms: int, quotes: Sequence[DesignQuote]) -> int | None:
         """Return the newest aggregate."""
         del t_ms
         if len(quotes) < _MIN_PUBLISHERS:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from feeds.units import BPS
-from lab.designs.base import Quote, Trigger, median
+from lab.designs.base import DesignQuote, Trigger, median
 
 _WINDOW_MS = 120_000
 _MOST_BPS = 3_000
@@ -26,7 +26,7 @@ class RedStone:
         self._recent: deque[tuple[int, int]] = deque()
         self._trigger = Trigger(deviation_bps=50, heartbeat_ms=_DAY_MS)
 
-    def step(self, t_ms: int, quotes: Sequence[Quote]) -> int | None:
+    def step(self, t_ms: int, quotes: Sequence[DesignQuote]) -> int | None:
         """Return what was last published."""
         while self._recent and self._recent[0][0] < t_ms - _WINDOW_MS:
             self._recent.popleft()

@@ -7,17 +7,17 @@ from types import MappingProxyType
 
 from lab.designs.base import Make
 from lab.designs.chainlink_median import ChainlinkMedian
-from lab.designs.curve_ema import CurveEma
+from lab.designs.curve_ema import CurveEmaDesign
 from lab.designs.dia_mair import DiaMair
 from lab.designs.naive_spot import NaiveSpot
-from lab.designs.pyth import Pyth
+from lab.designs.pyth import PythDesign
 from lab.designs.redstone import RedStone
 
 DESIGNS: Mapping[str, Make] = MappingProxyType({
     "dia-mair": DiaMair,
     "redstone": RedStone,
     "chainlink-median": ChainlinkMedian,
-    "pyth": Pyth,
-    "curve-ema": CurveEma,
+    "pyth": PythDesign,
+    "curve-ema": CurveEmaDesign,
     "naive-spot": NaiveSpot,
 })  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from oracle.audit.recompute import refold
 from oracle.model.canonical_json import dump
 from oracle.model.state import FeedState
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from oracle.storage.withdrawn import Span
 
 _WHY = "a clock was ahead when they were made"
@@ -66,14 +66,14 @@ class Disowning:
         return [f"after    {self.after_s} ({stamp(self.after_s)})", *rows, *signed]
 
 
-def disowning(store: Store, after_s: int) -> Disowning:
+def disowning(store: Database, after_s: int) -> Disowning:
     """What disowning all rounds after a round_time would do."""
     losses = tuple(_loss(store, span) for span in store.withdrawn.spans(after_s))
     pushes = tuple(store.withdrawn.pushes(after_s))
     return Disowning(after_s=after_s, first_s=store.withdrawn.first_s(), losses=losses, pushes=pushes)
 
 
-def disown(store: Store, found: Disowning, at_ms: int, why: str = _WHY) -> int:
+def disown(store: Database, found: Disowning, at_ms: int, why: str = _WHY) -> int:
     """Do it; returns the withdrawal's id."""
     states = {(x.span.operator, x.span.feed): (x.left, dump(x.state)) for x in found.losses}
     return store.withdrawn.withdraw(found.after_s, at_ms, why, states)
@@ -84,7 +84,7 @@ def stamp(round_s: int) -> str:
     return datetime.fromtimestamp(round_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _loss(store: Store, span: Span) -> Loss:
+def _loss(store: Database, span: Span) -> Loss:
     """The state after the last good round is what its inputs make of the newest checkpoint."""
     good_s = span.first_s - 1
     start = store.checkpoint(span.operator, span.feed, good_s)

@@ -13,7 +13,7 @@ from oracle.report.compose import cross, followed
 from oracle.round.step import step
 from oracle.sign.eip712 import BadSignature, observed_digest, recover
 from oracle.sign.messages import Agreement, agreed
-from oracle.storage.database import Store, stored_result
+from oracle.storage.database import Database, stored_result
 from oracle.storage.withdrawn import Stored
 
 
@@ -26,7 +26,7 @@ class Check:
     detail: str
 
 
-def verify(store: Store, feed: str, round_s: int) -> Iterator[Check]:
+def verify(store: Database, feed: str, round_s: int) -> Iterator[Check]:
     """Recompute one round of one feed: every operator's fold, the signatures, the agreed report.
 
     Yields a check for each; the caller decides what to do with one that failed.
@@ -53,7 +53,7 @@ def verify(store: Store, feed: str, round_s: int) -> Iterator[Check]:
     yield _same("published report", fair, record.report)
 
 
-def verify_fold(store: Store, operator: str, feed: str, round_s: int) -> Check:
+def verify_fold(store: Database, operator: str, feed: str, round_s: int) -> Check:
     """Fold from the checkpoint to the round, and compare every byte on the way."""
     what = f"fold of {operator}"
     start = store.checkpoint(operator, feed, round_s)
@@ -63,7 +63,7 @@ def verify_fold(store: Store, operator: str, feed: str, round_s: int) -> Check:
     return _folded(store, what, rows, start[1])
 
 
-def refold(store: Store, rows: Sequence[tuple[bytes, Result]], state: FeedState) -> FeedState | str:
+def refold(store: Database, rows: Sequence[tuple[bytes, Result]], state: FeedState) -> FeedState | str:
     """Fold stored rounds of one operator and feed from a state; the state after them, or what does not fit."""
     for body, result in rows:
         if result.rules_version != RULES_VERSION:
@@ -78,7 +78,7 @@ def refold(store: Store, rows: Sequence[tuple[bytes, Result]], state: FeedState)
     return state
 
 
-def verify_withdrawn(store: Store, feed: str, round_s: int) -> Iterator[Check]:
+def verify_withdrawn(store: Database, feed: str, round_s: int) -> Iterator[Check]:
     """The same for rounds of this time that were disowned: they stay what they were, and say so."""
     for one in store.withdrawn.of(feed, round_s):
         text = f"round {round_s} was disowned with all after {one.after_s} (at {one.at_ms} ms): {one.why}"
@@ -88,7 +88,7 @@ def verify_withdrawn(store: Store, feed: str, round_s: int) -> Iterator[Check]:
             yield _verify_row(store, feed, row)
 
 
-def _verify_row(store: Store, feed: str, last: Stored) -> Check:
+def _verify_row(store: Database, feed: str, last: Stored) -> Check:
     """Fold to a disowned round. What was before it may be disowned too, or not: the hashes of the states say which it was."""
     what = f"fold of {last.operator}, withdrawn"
     marks = {digest(s): s for s in store.checkpoints(last.operator, feed, last.round_s)}
@@ -105,14 +105,14 @@ def _verify_row(store: Store, feed: str, last: Stored) -> Check:
     return _folded(store, what, chain, mark)
 
 
-def _folded(store: Store, what: str, rows: Sequence[tuple[bytes, Result]], state: FeedState) -> Check:
+def _folded(store: Database, what: str, rows: Sequence[tuple[bytes, Result]], state: FeedState) -> Check:
     after = refold(store, rows, state)
     if isinstance(after, str):
         return Check(what=what, ok=False, detail=after)
     return Check(what=what, ok=bool(rows), detail=f"{len(rows)} rounds from the checkpoint, bit for bit")
 
 
-def _verify_published(store: Store, operators: Sequence[str], feed: str, round_s: int) -> Iterator[Check]:
+def _verify_published(store: Database, operators: Sequence[str], feed: str, round_s: int) -> Iterator[Check]:
     """What each operator was told that was published is what the round before left behind."""
     before = store.newest(feed, round_s)
     if before is None:
@@ -143,7 +143,7 @@ def _verify_values(agreement: Agreement) -> Check:
     return Check(what="signed values", ok=True, detail=f"{len(agreement.values)} operators signed theirs")
 
 
-def _own(store: Store, operators: Sequence[str], feed: str, round_s: int) -> Report | None:
+def _own(store: Database, operators: Sequence[str], feed: str, round_s: int) -> Report | None:
     """What is published where nobody can agree: the report, kept or not, of the first operator of the process."""
     result = store.result(operators[0], feed, round_s) if operators else None
     return getattr(result, "report", None) or getattr(result, "kept", None)

@@ -14,10 +14,10 @@ from eth_abi.abi import encode
 from feeds.chains.jsonrpc import quantity
 from feeds.types import FeedError
 from oracle.chain.node_refusals import Sent, meaning_of
-from oracle.chain.quorum_rpc import ChainError, Nodes
+from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_gas, read_market
 from oracle.chain.store_abi import selector
-from oracle.chain.transaction import Market
+from oracle.chain.transaction import FeeMarket
 
 MOST_GAS = 16_777_216
 """Of one transaction: EIP-7825, 2**24."""
@@ -66,7 +66,7 @@ def gas_limit(estimate: int, items: int, most: int, affordable: int) -> int:
     return max(needed, min(needed + items * SPARE_ITEM_GAS, most, affordable))
 
 
-def pushes_left(balance_wei: int, gas: int, market: Market, data_wei: int) -> int:
+def pushes_left(balance_wei: int, gas: int, market: FeeMarket, data_wei: int) -> int:
     """How many pushes a payer has the ether for, rounded down. Of the last, nodes want the limit and the maximum in advance.
 
     Args:
@@ -88,12 +88,12 @@ class Costs:
         tip_percentile: of the tips paid in recent blocks.
     """
 
-    def __init__(self, nodes: Nodes, tip_percentile: int) -> None:
+    def __init__(self, nodes: QuorumRpc, tip_percentile: int) -> None:
         self._nodes = nodes
         self._percentile = tip_percentile
         self._oracle: str | None = None
 
-    async def market(self) -> Market:
+    async def market(self) -> FeeMarket:
         """Base fee and tips.
 
         A chain without base fees, and a node that tells none of either, show zeros or nothing in a fee history: there the
@@ -108,15 +108,15 @@ class Costs:
             price_wei = await self._middle(quantity, "eth_gasPrice")
             if price_wei is None:
                 raise ChainError("no endpoint gives a fee history (eth_feeHistory) or a gas price (eth_gasPrice)")
-            return Market(base_wei=0, tip_wei=max(price_wei, LEAST_TIP_WEI), dear_wei=price_wei)
-        market = Market(
+            return FeeMarket(base_wei=0, tip_wei=max(price_wei, LEAST_TIP_WEI), dear_wei=price_wei)
+        market = FeeMarket(
             base_wei=_lower_middle([m.base_wei for m in found]),
             tip_wei=_lower_middle([m.tip_wei for m in found]),
             dear_wei=_lower_middle([m.dear_wei for m in found]),
         )
         return market if market.base_wei and market.dear_wei > LEAST_TIP_WEI else await self._with_price(market)
 
-    async def _with_price(self, market: Market) -> Market:
+    async def _with_price(self, market: FeeMarket) -> FeeMarket:
         """A history that lacks the base fees or the tips, with what the gas price says of them."""
         price_wei = await self._middle(quantity, "eth_gasPrice")
         if price_wei is None:

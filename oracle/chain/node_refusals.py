@@ -76,7 +76,7 @@ ACTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RefusalPattern:
     """Words of a refusal (lower case, a part of the message), what they mean, and who says so."""
 
     words: str
@@ -84,11 +84,11 @@ class Row:
     who: str
 
 
-def _rows(sent: Sent, **said: str) -> Iterator[Row]:
+def _rows(sent: Sent, **said: str) -> Iterator[RefusalPattern]:
     """Rows of one meaning: by client, its phrases with a bar between them."""
     for who, phrases in said.items():
         for words in phrases.split("|"):
-            yield Row(words=words, sent=sent, who=who.replace("_", "-"))
+            yield RefusalPattern(words=words, sent=sent, who=who.replace("_", "-"))
 
 
 TABLE = (

@@ -69,7 +69,7 @@ def auto_agree(endpoints: int) -> int:
     return endpoints // 2 + 1 if endpoints >= _MAJORITY_FROM else 1
 
 
-class Nodes:
+class QuorumRpc:
     """All endpoints of one chain. Must be made inside a running event loop's life and closed at its end.
 
     Args:

@@ -11,7 +11,7 @@ from feeds.types import FeedError, RateLimited, TimedOut
 from oracle.chain.node_refusals import Sent, meaning_of
 from oracle.chain.quorum_rpc import NodeRefused
 from oracle.chain.store_abi import event_topic, reason
-from oracle.chain.transaction import Market, PaidBlock, market_of
+from oracle.chain.transaction import FeeMarket, PaidBlock, market_of
 
 LEAST_TIP_WEI = 10**6
 """Least tip that is offered: what block makers ask by default (geth, miner.gasprice)."""
@@ -19,7 +19,7 @@ _WHOLE_PPM = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class SimulatedRevert:
     """A broadcast's outcome over all endpoints, with what they said."""
 
     sent: Sent
@@ -27,7 +27,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class BlockHead:
     """The newest block that enough endpoints have reached."""
 
     number: int
@@ -35,7 +35,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
+class Receipt:
     """A receipt: where a transaction is on the chain, and who emitted `Pushed`, `Poked` and `Armed` in it.
 
     ``succeeded``: the transaction as a whole. ``ok``: a push in it did what it was for, see StoreClient.receipt.
@@ -63,13 +63,13 @@ def read_hash(answer: Any) -> str | None:
     return None if answer is None else str(answer["hash"])
 
 
-def read_landed(answer: Any) -> Landed | None:
+def read_receipt(answer: Any) -> Receipt | None:
     """A receipt; None where there is none."""
     if isinstance(answer, FeedError):
         raise answer
     if answer is None:
         return None
-    return Landed(
+    return Receipt(
         block=quantity(answer["blockNumber"]),
         block_hash=str(answer["blockHash"]),
         ok=quantity(answer["status"]) == 1,
@@ -87,7 +87,7 @@ def _emitters(logs: Any, topic: bytes) -> frozenset[bytes]:
     return frozenset(bytes.fromhex(one["address"][2:]) for one in logs if one["topics"][:1] == [wanted])
 
 
-def read_market(answer: Any) -> Market | None:
+def read_market(answer: Any) -> FeeMarket | None:
     """A fee history; None where it is none. A base fee of 0 where the chain has none, or the node does not tell it."""
     try:
         told: Mapping[str, Any] = _history(answer)
@@ -123,21 +123,21 @@ def read_gas(answer: Any) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Simulation:
     """What a simulation says: the contract's error by name, None if it works. The numbers may differ between nodes."""
 
     refused: str | None
     text: str = field(default="", compare=False)
 
 
-def read_simulated(answer: Any) -> Verdict:
+def read_simulated(answer: Any) -> Simulation:
     """Read a node's answer to a simulated call; raises where it says nothing about the contract."""
     if isinstance(answer, NodeRefused) and (answer.data or "revert" in answer.detail.lower()):
         name, text = reason(answer.data)
-        return Verdict(refused=name, text=text or f": {answer.detail}")
+        return Simulation(refused=name, text=text or f": {answer.detail}")
     if isinstance(answer, FeedError):
         raise answer
-    return Verdict(refused=None)
+    return Simulation(refused=None)
 
 
 def read_sent(answer: Any, tx_hash: str) -> Sent:

@@ -18,15 +18,15 @@ from feeds.types import FeedError
 from oracle.chain.fees import MOST_GAS, BatchTooBig, Costs, gas_limit
 from oracle.chain.multicall_push import POKE, wrap
 from oracle.chain.node_refusals import Sent
-from oracle.chain.quorum_rpc import ChainError, Nodes
-from oracle.chain.rpc_answers import (
-    Head,
-    Landed,
-    Refusal,
-    Verdict,
+from oracle.chain.quorum_rpc import ChainError, QuorumRpc
+from oracle.chain.rpc_answers import read_receipt, (
+    read_receipt,
+    BlockHead,
+    Receipt,
+    SimulatedRevert,
+    Simulation,
     read_hash,
     read_head,
-    read_landed,
     read_sent,
     read_simulated,
 )
@@ -120,7 +120,7 @@ class StoreClient:
         gas_env: str = "LRT_ORACLE_GAS_PASSPHRASE",
     ) -> None:
         self.domain = domain
-        self.nodes = Nodes(endpoints, chain_id=domain.chain_id, agree=agree, timeout_ms=timeout_ms)
+        self.nodes = QuorumRpc(endpoints, chain_id=domain.chain_id, agree=agree, timeout_ms=timeout_ms)
         self._store = "0x" + domain.store.hex()
         self._signer = signer
         self._ceiling_wei = max_fee_gwei * _GWEI
@@ -130,7 +130,7 @@ class StoreClient:
         self.keyless = f"no gas key: set {gas_env}, the passphrase of targets.*.gas_keyfile, or run dry"
         self._senders = self.nodes
         if relays:
-            self._senders = Nodes(relays, chain_id=domain.chain_id, timeout_ms=timeout_ms)
+            self._senders = QuorumRpc(relays, chain_id=domain.chain_id, timeout_ms=timeout_ms)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -229,16 +229,16 @@ class StoreClient:
 
     # --- what the chain says -------------------------------------------------------------------------------------
 
-    async def head(self) -> Head:
+    async def head(self) -> BlockHead:
         """The newest block that enough endpoints have reached."""
         ((number, time_s),) = await self.nodes.look(read_head)
-        return Head(number=number, time_s=time_s)
+        return BlockHead(number=number, time_s=time_s)
 
-    async def view(self) -> tuple[Head, int]:
+    async def view(self) -> tuple[BlockHead, int]:
         """The newest block, and the nonce of the gas key's next transaction by what is mined up to it."""
         asked = ("eth_getTransactionCount", (self.payer, "latest"), quantity)
         nonce, (number, time_s) = await self.nodes.look(read_head, asked)
-        return Head(number=number, time_s=time_s), int(nonce)
+        return BlockHead(number=number, time_s=time_s), int(nonce)
 
     async def block_hash(self, number: int) -> str | None:
         """Hash of the block at a height; None where the chain does not reach it, as of the last look at its head."""
@@ -252,13 +252,13 @@ class StoreClient:
         """What the gas key has."""
         return await self.nodes.vouched("eth_getBalance", self.payer, "latest", of=quantity)
 
-    async def receipt(self, tx_hash: str) -> Landed | None:
+    async def receipt(self, tx_hash: str) -> Receipt | None:
         """The receipt as enough endpoints give it; None while it is in no chain, as of the last look at the head.
 
         A push is ok where the store says so by its event: a call to an address without code succeeds too, and does
         nothing.
         """
-        found = await self.nodes.known("eth_getTransactionReceipt", tx_hash, of=read_landed)
+        found = await self.nodes.known("eth_getTransactionReceipt", tx_hash, of=read_receipt)
         if found is None:
             return None
         return replace(found, ok=found.succeeded and self.domain.store in found.pushed)
@@ -375,7 +375,7 @@ class StoreClient:
         except BatchTooBig:
             return None
 
-    async def _in_next_block(self, call: Mapping[str, str], at_s: int) -> tuple[tuple[Any, ...], Verdict]:
+    async def _in_next_block(self, call: Mapping[str, str], at_s: int) -> tuple[tuple[Any, ...], Simulation]:
         """What the call would do in a block of that time, and how that was asked.
 
         By the block's time as an override (fourth parameter of eth_call: geth 1.12, reth, anvil, later Erigon and
@@ -387,14 +387,14 @@ class StoreClient:
         except ChainError:
             return ("pending",), await self.nodes.agreed("eth_call", call, "pending", of=read_simulated)
 
-    async def broadcast(self, raw: bytes) -> Refusal:
+    async def broadcast(self, raw: bytes) -> SimulatedRevert:
         """Send a signed transaction to every endpoint, or relay where there are some; one that has it is enough."""
         answers = await self._senders.every("eth_sendRawTransaction", "0x" + raw.hex())
         tx_hash = "0x" + keccak(raw).hex()
         verdicts = [read_sent(a, tx_hash) for a in answers.values()]
         worst = next((s for s in Sent if s in verdicts), Sent.UNKNOWN)
         text = "; ".join(f"{n}: {a}" for n, a in answers.items() if isinstance(a, FeedError))
-        return Refusal(sent=worst, text="" if worst is Sent.TAKEN else text)
+        return SimulatedRevert(sent=worst, text="" if worst is Sent.TAKEN else text)
 
     @property
     def pays(self) -> bool:

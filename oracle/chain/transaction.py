@@ -69,7 +69,7 @@ class FeeMood:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Market:
+class FeeMarket:
     """What a unit of gas costs on a chain now, in wei.
 
     Attributes:
@@ -131,7 +131,7 @@ class PaidBlock:
     used_ppm: int
 
 
-def market_of(base_wei: int, blocks: Sequence[PaidBlock], *, least_tip_wei: int) -> Market:
+def market_of(base_wei: int, blocks: Sequence[PaidBlock], *, least_tip_wei: int) -> FeeMarket:
     """The market from a fee history.
 
     The usual tip is the median over gas, not over blocks: half of the gas of those blocks paid no more. A block less
@@ -144,7 +144,7 @@ def market_of(base_wei: int, blocks: Sequence[PaidBlock], *, least_tip_wei: int)
     """
     paid = sorted((b for b in blocks if b.tip_wei > 0), key=lambda b: b.tip_wei)
     full = [b for b in paid if b.used_ppm >= _THIN_PPM]
-    return Market(
+    return FeeMarket(
         base_wei=base_wei,
         tip_wei=max(_middle_by_gas(full), least_tip_wei),
         dear_wei=max(paid[len(paid) // 2].tip_wei if paid else 0, least_tip_wei),

@@ -18,7 +18,7 @@ from feeds.types import Call, FeedError, Quote, Read, Reply
 from feeds.units import MS
 from oracle.check.contracts import check_coins, check_descriptions, where_of
 from oracle.check.values import Value
-from oracle.config.resolve import Plan, SourcePlan
+from oracle.config.resolve import ResolvedConfig, SourcePlan
 from oracle.config.sections import ChainSection
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.schema import Problem
@@ -42,7 +42,7 @@ class ChainFound:
     problems: tuple[Problem, ...]
 
 
-class Desk:
+class ChainProbe:
     """One chain, asked for many small things in one batch.
 
     Args:
@@ -91,7 +91,7 @@ def _ask(calls: tuple[Call, ...]) -> Iterator[Any]:
     return (yield calls)
 
 
-async def look(desk: Desk, plan: Plan, catalog: Catalog, references: Mapping[str, Read]) -> ChainFound:
+async def probe(desk: ChainProbe, plan: ResolvedConfig, catalog: Catalog, references: Mapping[str, Read]) -> ChainFound:
     """Read every source of a chain and the references, and check every contract that they use."""
     sources = [s for s in plan.sources if s.chain == desk.name and s.adapter is not None]
     try:

@@ -16,26 +16,30 @@ from feeds.types import FeedError, Kind
 from feeds.units import wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
-from oracle.check.chain import ChainFound, Desk, look
-from oracle.check.push_ready import Look, config_notes, config_problems, strangers
+from oracle.check.chain import ChainFound, ChainProbe, probe
+from oracle.check.push_ready import PushReadiness, config_notes, config_problems, strangers
 from oracle.check.push_ready import look as look_at
 from oracle.check.references import compared, reads_of, table
 from oracle.check.trust import trust
 from oracle.check.values import held_problems, own_values, value_problems
-from oracle.config.resolve import Plan, reachable_groups
+from oracle.config.resolve import ResolvedConfig, reachable_groups
 from oracle.config.sections import address
 from oracle.config.tables.catalog import Catalog, shipped
 from oracle.config.tables.schema import Problem
 from oracle.model.types import Report
-from oracle.round.reference_divergence import Drift
+from oracle.round.reference_divergence import Divergence
 from oracle.sign.eip712 import Domain
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 _TIMEOUT_S = 20.0
 
 
 async def check(
-    plan: Plan, *, offline: bool, confirmed: frozenset[str] = frozenset(), environ: Mapping[str, str] = os.environ
+    plan: ResolvedConfig,
+    *,
+    offline: bool,
+    confirmed: frozenset[str] = frozenset(),
+    environ: Mapping[str, str] = os.environ,
 ) -> dict[str, Any]:
     """Counts, the groups that each feed can reach, notes, and with a network every contract, value, reference and store.
 
@@ -86,7 +90,7 @@ def _problem(problem: Problem) -> dict[str, str]:
     return {"key": problem.key, "text": problem.text}
 
 
-def _notes(plan: Plan) -> list[str]:
+def _notes(plan: ResolvedConfig) -> list[str]:
     notes: list[str] = []
     if not plan.config.operators:
         notes.append("no operators: the process runs dry, prices are served but not signed")
@@ -97,7 +101,7 @@ def _notes(plan: Plan) -> list[str]:
     return notes
 
 
-def _in_use(plan: Plan) -> dict[str, int]:
+def _in_use(plan: ResolvedConfig) -> dict[str, int]:
     kinds = [p.spec.kind for p in plan.sources]
     return {
         "venues": len({p.venue for p in plan.sources if p.venue}),
@@ -108,7 +112,7 @@ def _in_use(plan: Plan) -> dict[str, int]:
     }
 
 
-def _feed(plan: Plan, name: str) -> dict[str, Any]:
+def _feed(plan: ResolvedConfig, name: str) -> dict[str, Any]:
     spec, section = plan.specs[name], plan.config.feeds[name]
     groups = reachable_groups(spec)
     use = "signed and pushed" if name in plan.pushed else "reference only: served, not on chain"
@@ -131,12 +135,12 @@ def _feed(plan: Plan, name: str) -> dict[str, Any]:
     }
 
 
-async def _chains(plan: Plan, catalog: Catalog, confirmed: frozenset[str], found: dict[str, Any]) -> None:
+async def _chains(plan: ResolvedConfig, catalog: Catalog, confirmed: frozenset[str], found: dict[str, Any]) -> None:
     """Look at every chain, then at all values together."""
     here = {name: compared(catalog, plan, name) for name in plan.config.chains}
     async with aiohttp.ClientSession() as session:
-        desks = [Desk(n, s, session) for n, s in plan.config.chains.items()]
-        looks = [look(d, plan, catalog, reads_of(here[d.name])) for d in desks]
+        desks = [ChainProbe(n, s, session) for n, s in plan.config.chains.items()]
+        looks = [probe(d, plan, catalog, reads_of(here[d.name])) for d in desks]
         done = dict(zip(plan.config.chains, await asyncio.gather(*looks), strict=True))
     values = [v for c in done.values() for v in c.values]
     problems = [p for c in done.values() for p in c.problems]
@@ -161,7 +165,7 @@ def _reads(chain: str, seen: ChainFound) -> list[dict[str, Any]]:
 
 
 def _note_drift(found: dict[str, Any], chain: str, row: Any) -> None:
-    if not isinstance(row, Drift):
+    if not isinstance(row, Divergence):
         one, error = row
         found["drift"].append({"feed": one.feed, "reference": one.reference.name, "chain": chain, "error": _why(error)})
         return
@@ -188,30 +192,30 @@ def _why(error: FeedError) -> str:
 
 
 @contextmanager
-def _records(plan: Plan) -> Iterator[Store | None]:
+def _records(plan: ResolvedConfig) -> Iterator[Database | None]:
     """What this operator has stored; None before the first run."""
     path = Path(plan.config.oracle.database)
     if not path.is_file():
         yield None
         return
-    store = Store(path)
+    store = Database(path)
     try:
         yield store
     finally:
         store.close()
 
 
-def _running(plan: Plan) -> Mapping[str, Report]:
+def _running(plan: ResolvedConfig) -> Mapping[str, Report]:
     """The last record of each feed that is stored."""
     with _records(plan) as store:
         records = {f: store.record(f) for f in plan.specs} if store is not None else {}
     return {f: r.report for f, r in records.items() if r is not None}
 
 
-async def _stores(plan: Plan) -> tuple[list[Problem], list[str]]:
+async def _stores(plan: ResolvedConfig) -> tuple[list[Problem], list[str]]:
     """Chain, code, signers, feeds, money and time of every target, and what its store holds of ours."""
     problems: list[Problem] = []
-    looks: list[Look] = []
+    looks: list[PushReadiness] = []
     for name, target in plan.config.targets.items():
         chain = plan.config.chains[target.chain]
         domain = Domain(chain_id=chain.chain_id, store=address(target.store))
@@ -230,7 +234,7 @@ async def _stores(plan: Plan) -> tuple[list[Problem], list[str]]:
     return problems, [note for seen in looks for note in seen.notes]
 
 
-async def _held(plan: Plan, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:
+async def _held(plan: ResolvedConfig, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:
     problems: list[Problem] = []
     with _records(plan) as store:
         for feed, index in indexes.items():

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from feeds.catalog.records import EXPECTED_DECIMALS, Pool
+from feeds.catalog.records import EXPECTED_DECIMALS, CatalogPool
 from feeds.chains.abi import address, calldata, checksummed
 from feeds.decode import values
 from feeds.rates.chainlink import Chainlink
 from feeds.types import Call, FeedError, Malformed, Pair, Reply
-from oracle.config.resolve import Plan, SourcePlan
+from oracle.config.resolve import ResolvedConfig, SourcePlan
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_pools import NATIVE
@@ -49,7 +49,7 @@ class _Coin:
         return Call(to=self.token, data=calldata("symbol()")), Call(to=self.token, data=calldata("decimals()"))
 
 
-def _coins(catalog: Catalog, plan: Plan, sources: Sequence[SourcePlan]) -> Iterator[_Coin]:
+def _coins(catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]) -> Iterator[_Coin]:
     for source in sources:
         chain = catalog.chain_of(plan.config.chains[source.chain or ""].chain_id)
         for key, means in (("base", source.spec.pair.base), ("quote", source.spec.pair.quote)):
@@ -59,7 +59,7 @@ def _coins(catalog: Catalog, plan: Plan, sources: Sequence[SourcePlan]) -> Itera
                 yield _Coin(where=where_of(source), chain=chain, token=address(text), means=means, decimals=decimals)
 
 
-async def check_coins(ask: Ask, catalog: Catalog, plan: Plan, sources: Sequence[SourcePlan]) -> list[Problem]:
+async def check_coins(ask: Ask, catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]) -> list[Problem]:
     """Symbol and decimals of every token that the sources trade, and the coins of every pool of the catalogue."""
     coins = list(_coins(catalog, plan, sources))
     pools = dict(_pools(catalog, plan, sources))
@@ -107,7 +107,7 @@ def text_of(reply: Reply) -> str:
         raise Malformed("no ASCII text", starts=raw[:8].hex()) from None
 
 
-def _pools(catalog: Catalog, plan: Plan, sources: Sequence[SourcePlan]) -> Iterator[tuple[str, Pool]]:
+def _pools(catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]) -> Iterator[tuple[str, CatalogPool]]:
     for source in sources:
         chain = catalog.chain_of(plan.config.chains[source.chain or ""].chain_id)
         text = getattr(source.adapter, "pool", None)
@@ -117,7 +117,7 @@ def _pools(catalog: Catalog, plan: Plan, sources: Sequence[SourcePlan]) -> Itera
                 yield where_of(source), pool
 
 
-def _order_calls(pool: Pool) -> tuple[Call, ...]:
+def _order_calls(pool: CatalogPool) -> tuple[Call, ...]:
     """Ask a pool for its coins in its own order; nothing where its kind has no such function."""
     to = address(pool.address or "")
     if pool.family in _SORTED:
@@ -127,7 +127,7 @@ def _order_calls(pool: Pool) -> tuple[Call, ...]:
     return ()
 
 
-def _check_order(catalog: Catalog, where: str, pool: Pool, replies: Mapping[Call, Reply]) -> Iterator[Problem]:
+def _check_order(catalog: Catalog, where: str, pool: CatalogPool, replies: Mapping[Call, Reply]) -> Iterator[Problem]:
     for call, symbol in zip(_order_calls(pool), pool.coins, strict=False):
         expected = catalog.address_of(symbol, pool.chain)
         if expected is None:

@@ -14,7 +14,7 @@ _MOST_STATES = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class BondedSigner:
     """A signer: its weight, and its bond in the token's own units; None where nobody can tell."""
 
     address: bytes
@@ -22,7 +22,7 @@ class Member:
     bond: int | None = None
 
 
-def cheapest(members: Sequence[Member], weight: int) -> tuple[int, bool] | None:
+def cheapest(members: Sequence[BondedSigner], weight: int) -> tuple[int, bool] | None:
     """The least bond of any set of members with this weight, and whether that is exact; None where a bond is unknown.
 
     Exact by all sums that no other beats in both weight and bond; where these are too many, the bound that the whole
@@ -45,7 +45,7 @@ def cheapest(members: Sequence[Member], weight: int) -> tuple[int, bool] | None:
     return best[weight], True
 
 
-def reachable(members: Sequence[Member], weight: int) -> int:
+def reachable(members: Sequence[BondedSigner], weight: int) -> int:
     """The least weight of at least this that any set of members has; the weight itself where there are too many sums."""
     sums = {0}
     for one in members:
@@ -55,7 +55,7 @@ def reachable(members: Sequence[Member], weight: int) -> int:
     return min((s for s in sums if s >= weight), default=weight)
 
 
-def twice(members: Sequence[Member], threshold: int) -> tuple[int, int | None, bool]:
+def twice(members: Sequence[BondedSigner], threshold: int) -> tuple[int, int | None, bool]:
     """Who signed both of two batches that each reach a threshold: how few, for how little bond, and whether that is exact.
 
     Others sign only one of the two, so a set will do if those who are not in it can be parted so that both sides reach the
@@ -76,7 +76,7 @@ def twice(members: Sequence[Member], threshold: int) -> tuple[int, int | None, b
     return len(enough[0]), bond if known else None, known
 
 
-def _parts(members: Sequence[Member], both: Sequence[int], threshold: int) -> bool:
+def _parts(members: Sequence[BondedSigner], both: Sequence[int], threshold: int) -> bool:
     """Whether the others can be parted so that each side reaches the threshold with those who sign both."""
     missing = threshold - sum(members[i].weight for i in both)
     others = [m.weight for i, m in enumerate(members) if i not in both]
@@ -113,7 +113,7 @@ def _by_parts(bonds: Sequence[tuple[int, int]], weight: int) -> int:
     return cost
 
 
-def fewest(members: Sequence[Member], weight: int) -> int:
+def fewest(members: Sequence[BondedSigner], weight: int) -> int:
     """How few members can have this weight."""
     left, count = weight, 0
     for one in sorted((m.weight for m in members), reverse=True):

@@ -12,7 +12,7 @@ from typing import Any
 from feeds.chains.abi import checksummed
 from feeds.units import BPS
 from oracle.chain.store_rules import MAX_AHEAD_S
-from oracle.check.corruption_cost import Member, cheapest, counted, fewest, twice
+from oracle.check.corruption_cost import BondedSigner, cheapest, counted, fewest, twice
 from oracle.config.tables.store_sections import LOCAL_CHAINS, cautions
 
 _HUNDRED = 100
@@ -24,13 +24,13 @@ _ASKED = ("curator", "arbiter", "treasury", "slasher")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class SignerGroup:
     """A signer set: who counts from when with which thresholds."""
 
     epoch: int
     threshold: int
     strong: int
-    members: tuple[Member, ...]
+    members: tuple[BondedSigner, ...]
     from_s: int = 0
 
     @property
@@ -39,7 +39,7 @@ class Group:
         return sum(m.weight for m in self.members)
 
     @property
-    def voters(self) -> tuple[Member, ...]:
+    def voters(self) -> tuple[BondedSigner, ...]:
         """Members with weight: one that was removed keeps its place, and nothing else."""
         return tuple(m for m in self.members if m.weight)
 
@@ -50,7 +50,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class MoveLimits:
     """Limits of a class, and the feeds in it."""
 
     number: int
@@ -100,12 +100,12 @@ class StoreFacts:
     rotation_delay_s: int
     overlap_s: int
     overlap_ends_s: int
-    group: Group
+    group: SignerGroup
     next_epoch: tuple[int, int] | None
-    next_group: Group | None
+    next_group: SignerGroup | None
     armed: bool
     set_owner: bytes | None
-    classes: tuple[Limits, ...]
+    classes: tuple[MoveLimits, ...]
     paused: tuple[str, ...]
     bonding: Bonding | None
 
@@ -125,12 +125,12 @@ def costs(facts: StoreFacts) -> list[dict[str, Any]]:
     ]
 
 
-def _cost(group: Group, what: str, weight: int, note: str) -> dict[str, Any]:
+def _cost(group: SignerGroup, what: str, weight: int, note: str) -> dict[str, Any]:
     bond, exact = cheapest(group.voters, weight) or (None, False)
     return _row(what, weight, fewest(group.voters, weight), bond, note, exact=exact)
 
 
-def _twice(group: Group) -> dict[str, Any]:
+def _twice(group: SignerGroup) -> dict[str, Any]:
     operators, bond, exact = twice(group.voters, group.threshold)
     weight = 2 * group.threshold - group.total
     return _row("two prices for one round", weight, operators, bond, "slashed by anybody's proof", exact=exact)
@@ -220,7 +220,7 @@ def _registry(bonding: Bonding) -> Iterator[_Row]:
     yield "slasher", who["slasher"], "slash what the registry says is final", dispute_s, "nothing by itself"
 
 
-def _walk(limits: Limits, max_push_age_s: int) -> str:
+def _walk(limits: MoveLimits, max_push_age_s: int) -> str:
     """How far the threshold can walk a price, and how soon it is anywhere.
 
     Two steps a gap: one with which it opens, one inside of it; in a gap of which only its first second lies in the block's
@@ -290,7 +290,7 @@ def document(facts: StoreFacts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _group(group: Group) -> dict[str, Any]:
+def _group(group: SignerGroup) -> dict[str, Any]:
     return {
         "epoch": group.epoch,
         "threshold": str(group.threshold),

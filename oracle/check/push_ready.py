@@ -13,7 +13,7 @@ from oracle.chain.store_client import StoreClient, Unfit
 from oracle.check.endpoints import poke_problems, relay_findings
 from oracle.check.thresholds import mute_feeds
 from oracle.config.check_keys import payer_address, report_key
-from oracle.config.resolve import Plan
+from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import Config, TargetSection
 from oracle.config.tables.schema import Problem
 from oracle.push.preflight import check_presence, read_limits
@@ -27,7 +27,7 @@ _BLOCKS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class PushReadiness:
     """What one target's store says. ``coming``: who is to follow. ``notes``: what is not wrong and should be known."""
 
     target: str
@@ -45,7 +45,7 @@ def wants_to_push(target: TargetSection) -> bool:
 # --- without a network -----------------------------------------------------------------------------------------------
 
 
-def config_problems(plan: Plan, environ: Mapping[str, str]) -> Iterator[Problem]:
+def config_problems(plan: ResolvedConfig, environ: Mapping[str, str]) -> Iterator[Problem]:
     """What keeps this config from pushing, wherever its stores are. ``environ``: where passphrases are."""
     config = plan.config
     pushing = [n for n, t in config.targets.items() if wants_to_push(t)]
@@ -67,7 +67,7 @@ def config_problems(plan: Plan, environ: Mapping[str, str]) -> Iterator[Problem]
             yield Problem(f'feeds."{feed}".heartbeat_s', text)
 
 
-def _hands(plan: Plan, name: str, target: TargetSection) -> Iterator[Problem]:
+def _hands(plan: ResolvedConfig, name: str, target: TargetSection) -> Iterator[Problem]:
     if not plan.config.operators:
         text = (
             "nobody signs here, so it can never push: add [[operators]] with keys of the store's signers, or leave the"
@@ -113,7 +113,7 @@ def config_notes(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
 # --- at the store ----------------------------------------------------------------------------------------------------
 
 
-async def look(plan: Plan, name: str, client: StoreClient) -> Look:
+async def look(plan: ResolvedConfig, name: str, client: StoreClient) -> PushReadiness:
     """Everything that one store says against pushing to it; ChainError if it can not be read."""
     target, signers = plan.config.targets[name], await client.connect()
     known = await client.feeds()
@@ -142,10 +142,10 @@ async def look(plan: Plan, name: str, client: StoreClient) -> Look:
         notes += told
     coming = await coming_set(client, head.number)
     follows = None if coming is None else coming.signers
-    return Look(target=name, signers=signers, coming=follows, problems=tuple(problems), notes=tuple(notes))
+    return PushReadiness(target=name, signers=signers, coming=follows, problems=tuple(problems), notes=tuple(notes))
 
 
-def _weight(plan: Plan, name: str, signers: SignerSet) -> Iterator[Problem]:
+def _weight(plan: ResolvedConfig, name: str, signers: SignerSet) -> Iterator[Problem]:
     operators = plan.config.operators
     known = [(o, bytes.fromhex(k)) for o in operators if (k := report_key(o)) is not None]
     here = {key for _, key in known}
@@ -196,12 +196,12 @@ def _block_time(answer: object) -> int:
     return quantity(answer["timestamp"])
 
 
-def _knows(seen: Look, key: bytes) -> bool:
+def _knows(seen: PushReadiness, key: bytes) -> bool:
     """Whether a key is in the present set of a store or in the next one: whoever is to come is there before its time."""
     return key in seen.signers.signers or (seen.coming is not None and key in seen.coming.signers)
 
 
-def strangers(config: Config, looks: Sequence[Look]) -> Iterator[Problem]:
+def strangers(config: Config, looks: Sequence[PushReadiness]) -> Iterator[Problem]:
     """Operators whose key no store of the config knows. ``looks``: at all of them."""
     for one in config.operators:
         key = report_key(one)

@@ -10,11 +10,11 @@ from feeds.registry import RATES
 from feeds.types import FeedError, Kind, Quote, Read
 from feeds.units import Wad, wad_mul_down
 from oracle.check.values import Own
-from oracle.config.resolve import Plan
+from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.shorthand_rates import reader
 from oracle.model.spec import FeedSpec
-from oracle.round.reference_divergence import Drift, drift
+from oracle.round.reference_divergence import Divergence, divergence
 
 _USD = "USD"
 _ETH = "ETH"
@@ -34,7 +34,7 @@ class Compared:
         return f"reference|{self.feed}|{self.reference.name}"
 
 
-def compared(catalog: Catalog, plan: Plan, chain: str) -> tuple[Compared, ...]:
+def compared(catalog: Catalog, plan: ResolvedConfig, chain: str) -> tuple[Compared, ...]:
     """What can be compared on a chain, by the config's name of it; ether in dollars is read beside, to convert."""
     named = catalog.chain_of(plan.config.chains[chain].chain_id)
     usable = [r for r in catalog.references if r.chain == named and r.address is not None and not r.retired and r.quote]
@@ -66,8 +66,8 @@ def _read(reference: Reference) -> Read:
 
 
 def table(
-    plan: Plan, own: Own, here: tuple[Compared, ...], said: Mapping[str, Quote | FeedError]
-) -> Iterator[Drift | tuple[Compared, FeedError]]:
+    plan: ResolvedConfig, own: Own, here: tuple[Compared, ...], said: Mapping[str, Quote | FeedError]
+) -> Iterator[Divergence | tuple[Compared, FeedError]]:
     """A row for each comparison: the drift, or why the provider's feed could not be read; none where we have no value.
 
     A feed in dollars is compared with our ratio times the same chain's price of ether in dollars by another oracle, for a
@@ -82,7 +82,7 @@ def table(
         prices = own.market if one.against is Kind.MARKET else own.redemption
         value = _own(plan.specs[one.feed], prices, ether)
         if value is not None:
-            yield drift(
+            yield divergence(
                 one.feed, one.reference.name, one.reference.provider, one.against,
                 reference_wad=result.price_wad, own_wad=value,
             )  # fmt: skip

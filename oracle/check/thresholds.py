@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from feeds.types import Kind
-from oracle.config.resolve import Plan, reachable_groups, subset
+from oracle.config.resolve import ResolvedConfig, reachable_groups, subset
 from oracle.config.sections import OperatorSection
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec
 from oracle.sign.messages import SignerSet
 
 
-def lacks(plan: Plan, without: Sequence[str]) -> dict[str, str]:
+def lacks(plan: ResolvedConfig, without: Sequence[str]) -> dict[str, str]:
     """What each feed lacks for an operator without these, when all else answers: "" for one that it can price."""
     found: dict[str, str] = {}
     for name, spec in plan.specs.items():  # what a feed needs comes before it
@@ -36,7 +36,7 @@ def _lack(own: FeedSpec, gone: set[str]) -> str:
 
 
 def mute_feeds(
-    plan: Plan, name: str, signers: SignerSet, keys: Sequence[tuple[OperatorSection, bytes]]
+    plan: ResolvedConfig, name: str, signers: SignerSet, keys: Sequence[tuple[OperatorSection, bytes]]
 ) -> Iterator[Problem]:
     """Feeds that too few of a store's signers can price. ``keys``: all operators here, each with its address."""
     here = [(one, signers.weight_of([key]), lacks(plan, one.without)) for one, key in keys if key in signers.signers]

@@ -17,9 +17,9 @@ from oracle.chain.next_signers import set_of
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
 from oracle.chain.store_client import StoreClient
-from oracle.check.corruption_cost import Member
-from oracle.check.privileges import Bonding, Group, Limits, StoreFacts, document
-from oracle.config.resolve import Plan
+from oracle.check.corruption_cost import BondedSigner
+from oracle.check.privileges import Bonding, MoveLimits, SignerGroup, StoreFacts, document
+from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import TargetSection, address
 from oracle.config.tables.schema import Problem
 from oracle.sign.eip712 import Domain
@@ -32,7 +32,7 @@ _ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
 _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
-async def trust(plan: Plan) -> tuple[list[dict[str, Any]], list[Problem]]:
+async def trust(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The trust document of every target's store, and what contradicts the config.
 
     A store that can not be read is a row with ``error``; that it is none, or that its chain does not answer, is told
@@ -42,12 +42,12 @@ async def trust(plan: Plan) -> tuple[list[dict[str, Any]], list[Problem]]:
     return [row for row, _ in found], [p for _, problems in found for p in problems]
 
 
-async def _one(plan: Plan, name: str, target: TargetSection) -> tuple[dict[str, Any], list[Problem]]:
+async def _one(plan: ResolvedConfig, name: str, target: TargetSection) -> tuple[dict[str, Any], list[Problem]]:
     chain = plan.config.chains[target.chain]
     domain = Domain(chain_id=chain.chain_id, store=address(target.store))
     client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
     try:
-        look = Look(client, (await client.head()).number)
+        look = StoreReader(client, (await client.head()).number)
         facts, problems = await look.facts(name, target)
         return document(facts), problems
     except (ChainError, FeedError, aiohttp.ClientError, OSError, UnicodeDecodeError) as e:
@@ -56,7 +56,7 @@ async def _one(plan: Plan, name: str, target: TargetSection) -> tuple[dict[str, 
         await client.close()
 
 
-class Look:
+class StoreReader:
     """One store, read at one block.
 
     Args:
@@ -76,7 +76,8 @@ class Look:
         strong = int((await self._client.read("thresholds", block=self._at))[1])
         bonds = await self._bonds(bonding, [_raw(s) for s in signers])
         members = tuple(
-            Member(address=_raw(s), weight=int(w), bond=b) for s, w, b in zip(signers, weights, bonds, strict=True)
+            BondedSigner(address=_raw(s), weight=int(w), bond=b)
+            for s, w, b in zip(signers, weights, bonds, strict=True)
         )
         owner, pending, guardian, set_owner = [await self._who(r) for r in _ROLES]
         feeds = await self._feeds()
@@ -98,7 +99,7 @@ class Look:
             rotation_delay_s=await self._number("rotationDelayS"),
             overlap_s=await self._number("overlapS"),
             overlap_ends_s=await self._number("overlapEnds") if epoch > 1 else 0,
-            group=Group(epoch=epoch, threshold=threshold, strong=strong, members=members),
+            group=SignerGroup(epoch=epoch, threshold=threshold, strong=strong, members=members),
             next_epoch=(int(coming), int(at_s)) if pends else None,
             next_group=await self._next(int(coming), int(at_s)) if pends else None,
             armed=bool(await self._number("armed")),
@@ -127,13 +128,13 @@ class Look:
         said = await asyncio.gather(*(self._client.read("feedAt", i, block=self._at) for i in range(count)))
         return {bytes(raw).rstrip(b"\0").decode(): int(index) for raw, index in said}
 
-    async def _classes(self, feeds: Mapping[str, int]) -> tuple[Limits, ...]:
+    async def _classes(self, feeds: Mapping[str, int]) -> tuple[MoveLimits, ...]:
         """Limits of the classes that have feeds; of the first one in any case."""
         found = []
         for number in sorted({0} | {i >> _CLASS_SHIFT for i in feeds.values()}):
             ((gap_s, step_bps, wait_s),) = await self._client.read("limitsOf", number << _CLASS_SHIFT, block=self._at)
             own = tuple(f for f, i in feeds.items() if i >> _CLASS_SHIFT == number)
-            limits = Limits(number=number, min_gap_s=gap_s, step_bps=step_bps, step_wait_s=wait_s, feeds=own)
+            limits = MoveLimits(number=number, min_gap_s=gap_s, step_bps=step_bps, step_wait_s=wait_s, feeds=own)
             found.append(limits)
         return tuple(found)
 
@@ -141,18 +142,18 @@ class Look:
         said = await asyncio.gather(*(self._client.paused(i, self._block) for i in feeds.values()))
         return tuple(f for f, stopped in zip(feeds, said, strict=True) if stopped)
 
-    async def _next(self, epoch: int, at_s: int) -> Group | None:
+    async def _next(self, epoch: int, at_s: int) -> SignerGroup | None:
         """Who is in the set to come; None where the store's storage does not tell."""
         found = await set_of(self._client, epoch, at_s, self._block)
         if found is None:
             return None
         signers = found.signers
         members = zip(signers.signers, signers.weights, strict=True)
-        return Group(
+        return SignerGroup(
             epoch=epoch,
             threshold=signers.threshold,
             strong=found.strong,
-            members=tuple(Member(address=a, weight=w) for a, w in members),
+            members=tuple(BondedSigner(address=a, weight=w) for a, w in members),
             from_s=at_s,
         )
 

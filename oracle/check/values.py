@@ -20,7 +20,7 @@ from feeds.units import (
     wad_mul_down,
     wad_text,
 )
-from oracle.config.resolve import Plan, SourcePlan
+from oracle.config.resolve import ResolvedConfig, SourcePlan
 from oracle.config.tables.catalog import FIAT, Catalog
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec
@@ -54,7 +54,7 @@ class Own:
     redemption: dict[str, Wad] = field(default_factory=dict)
 
 
-def own_values(plan: Plan, values: Sequence[Value]) -> Own:
+def own_values(plan: ResolvedConfig, values: Sequence[Value]) -> Own:
     """Lower medians of what the chains say, legs first."""
     own = Own()
     for feed, spec in plan.specs.items():
@@ -89,7 +89,11 @@ def _put_share(own: Own, spec: FeedSpec) -> None:
 
 
 def value_problems(
-    catalog: Catalog, plan: Plan, values: Sequence[Value], running: Mapping[str, Report], confirmed: frozenset[str]
+    catalog: Catalog,
+    plan: ResolvedConfig,
+    values: Sequence[Value],
+    running: Mapping[str, Report],
+    confirmed: frozenset[str],
 ) -> Iterator[Problem]:
     """Everything that is wrong with what was read.
 
@@ -147,7 +151,7 @@ def _no_ratio_as_dollars(catalog: Catalog, value: Value) -> Iterator[Problem]:
         yield Problem(_where(value.source), text)
 
 
-def _parted(plan: Plan, values: Sequence[Value]) -> Iterator[Problem]:
+def _parted(plan: ResolvedConfig, values: Sequence[Value]) -> Iterator[Problem]:
     """Derivations of one rate against the first one; on an L2 against the main chain's own, in the feed of its pair."""
     said = [v for v in values if v.source.spec.kind is Kind.REDEMPTION]
     for feed in plan.specs:

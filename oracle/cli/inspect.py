@@ -114,13 +114,13 @@ def replay(
     as_json: bool,
 ) -> None:
     """Replay an incident, all of them, or one's own data (.csv, .parquet): what we and others would have published."""
-    from lab.command import USAGE_ERRORS, Asked, replayed
+    from lab.command import USAGE_ERRORS, ReplayOptions, replayed
 
     specs = plan_of(config_path).specs if like else {}
     if like and like not in specs:
         raise Exit(f"{like!r} is no feed of {config_path}", USAGE)
     judged_by = specs[like] if like else None
-    asked = Asked(
+    asked = ReplayOptions(
         method=method, against=against, picture=picture, data=data, columns=columns, feed=feed, like=judged_by
     )
     try:

@@ -8,11 +8,11 @@ from typing import Any
 import aiohttp
 
 from feeds.chain_follower import Hooks
-from feeds.ingest import Watch
+from feeds.ingest import Ingest
 from feeds.observe import Observer
 from feeds.units import MS
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
-from oracle.config.resolve import Plan
+from oracle.config.resolve import ResolvedConfig
 from oracle.model.state import FeedState
 from oracle.round.rounds import Member, Rounds
 from oracle.runtime.clock import now_ms
@@ -22,7 +22,7 @@ from oracle.serve.explain import record_document
 _STEP_S = 0.2
 
 
-async def once(plan: Plan, wait_s: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+async def once(plan: ResolvedConfig, wait_s: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Start every source, wait until all feeds have a price or the time is up, make one round.
 
     Returns:
@@ -38,7 +38,7 @@ async def once(plan: Plan, wait_s: float) -> tuple[list[dict[str, Any]], list[di
         on_reorg=lambda *_: None,
     )
     async with aiohttp.ClientSession() as session:
-        watch = Watch(
+        watch = Ingest(
             observer, sources, venues=venues_of(plan.config), chains=chains_of(plan.config), session=session,
             now_ms=now_ms, hooks=hooks,
         )  # fmt: skip
@@ -51,7 +51,7 @@ async def once(plan: Plan, wait_s: float) -> tuple[list[dict[str, Any]], list[di
 
 
 async def _until_complete(
-    plan: Plan, observer: Observer, wait_s: float
+    plan: ResolvedConfig, observer: Observer, wait_s: float
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     for _ in range(max(1, int(wait_s / _STEP_S))):
         await asyncio.sleep(_STEP_S)

@@ -51,13 +51,13 @@ def disown(config_path: Path, after_s: int, why: str, whole: bool, yes: bool, as
     from oracle.audit.disown import disowning, stamp
     from oracle.runtime.clock import now_ms
     from oracle.sign.key_lock import sole_writer
-    from oracle.storage.database import Store
+    from oracle.storage.database import Database
 
     path = Path(plan_of(config_path).config.oracle.database)
     if not path.is_file():
         raise Exit(f"no database at {path}: there is nothing to disown", ABSTAINED)
     with sole_writer(path):
-        store = Store(path)
+        store = Database(path)
         found = disowning(store, after_s)
         if not found.losses:
             raise Exit(f"no round after {after_s} ({stamp(after_s)}) is stored", USAGE)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from oracle.config.resolve import Plan
-    from oracle.storage.database import Store
+    from oracle.config.resolve import ResolvedConfig
+    from oracle.storage.database import Database
 
 T = TypeVar("T")
 DONE, FAILED, USAGE, ABSTAINED = 0, 1, 2, 3
@@ -83,24 +83,24 @@ def seconds(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
-def plan_of(config_path: Path, *, raw: bool = False) -> Plan:
+def plan_of(config_path: Path, *, raw: bool = False) -> ResolvedConfig:
     """The checked config; Exit with every error in it, or with ``raw`` the ConfigError itself."""
-    from oracle.config.resolve import plan
+    from oracle.config.resolve import resolve
     from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
 
     try:
-        return plan(load(config_path))
+        return resolve(load(config_path))
     except ConfigError as e:
         if raw:
             raise
         raise Exit(f"{config_path}:\n{e}", USAGE) from None
 
 
-def store_of(config_path: Path, feed: str) -> Store:
+def store_of(config_path: Path, feed: str) -> Database:
     """The database that the config names; Exit where there is none, or no such feed."""
     from oracle.model.suggest import nearest
-    from oracle.storage.database import Store
+    from oracle.storage.database import Database
 
     plan = plan_of(config_path)
     if feed not in plan.specs:
@@ -108,7 +108,7 @@ def store_of(config_path: Path, feed: str) -> Store:
     path = Path(plan.config.oracle.database)
     if not path.is_file():
         raise Exit(f"no database at {path}: run the oracle first", ABSTAINED)
-    return Store(path)
+    return Database(path)
 
 
 def until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:

@@ -9,10 +9,10 @@ from feeds.types import Kind, Outcome
 from feeds.units import BPS, Bps, wad_text
 from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import merge, spread_bps, vote, weigh
-from oracle.combine.inputs import Sifted, checked, facts
+from oracle.combine.inputs import EligibleInputs, checked, source_index
 from oracle.combine.manipulation_cost import price_cost
 from oracle.combine.methods.median import median
-from oracle.combine.methods.over_time import Look, Step
+from oracle.combine.methods.over_time import MethodView, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Window
@@ -31,7 +31,7 @@ class Combined:
     window: Window
 
 
-def combine_market(spec: FeedSpec, sifted: Sifted, window: Window, now_ms: int) -> Combined:
+def combine_market(spec: FeedSpec, sifted: EligibleInputs, window: Window, now_ms: int) -> Combined:
     """Aggregate the market inputs of one feed.
 
     Raises:
@@ -55,10 +55,10 @@ def combine_market(spec: FeedSpec, sifted: Sifted, window: Window, now_ms: int) 
     price, spread = point, confidence_bps(point, kept, now_ms - as_of, spec.tuning)
     after = Window()
     if method.over_time is not None:
-        look = Look(window_ms=spec.window_ms, gap_ms=spec.max_age_ms, tuning=spec.tuning)
+        look = MethodView(window_ms=spec.window_ms, gap_ms=spec.max_age_ms, tuning=spec.tuning)
         made_by = f"{spec.method}/{spec.window_ms}/{spec.max_age_ms}"
         before = window if window.made_by == made_by else Window()
-        step = Step(at_ms=now_ms, price_wad=point, doubt_bps=spread, groups=kept)
+        step = RoundPrice(at_ms=now_ms, price_wad=point, doubt_bps=spread, groups=kept)
         after = replace(method.over_time.fold(before, step, look), made_by=made_by)
         price = method.over_time.read(after, now_ms, look)
         spread = confidence_bps(price, kept, now_ms - as_of, spec.tuning)
@@ -77,7 +77,7 @@ def combine_market(spec: FeedSpec, sifted: Sifted, window: Window, now_ms: int) 
     return Combined(aggregate=found, window=after)
 
 
-def _kept(spec: FeedSpec, method: Method, sifted: Sifted) -> tuple[tuple[Input, ...], tuple[Rejected, ...]]:
+def _kept(spec: FeedSpec, method: Method, sifted: EligibleInputs) -> tuple[tuple[Input, ...], tuple[Rejected, ...]]:
     """The groups that count, with the method's weights; and all that was refused."""
     groups = merge(weigh(sifted.inputs))
     _quorum(spec, groups, sifted.rejected)
@@ -99,7 +99,7 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
     Raises:
         NoRedemption: no reading is left.
     """
-    known = facts(spec)
+    known = source_index(spec)
     inputs: list[Input] = []
     rejected: list[Rejected] = []
     for outcome in outcomes:

@@ -14,7 +14,7 @@ from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.state import Sample
-from oracle.model.types import Input, Leg, Rejected, Said
+from oracle.model.types import Input, Leg, Rejected, Statement
 
 FUTURE_MS = 2_000
 """How far ahead of us a source's own time may lie."""
@@ -30,7 +30,7 @@ Pools = tuple[tuple[str, tuple[Sample, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sifted:
+class EligibleInputs:
     """Inputs that may count, what was refused with its reason, the windows after this round, and what it was made from."""
 
     inputs: tuple[Input, ...]
@@ -39,7 +39,7 @@ class Sifted:
     outcomes: Sequence[Outcome] = ()
 
 
-class Facts:
+class SourceIndex:
     """What follows from a spec alone, worked out once: its sources by name and kind, and how they are taken."""
 
     __slots__ = ("averages", "bounds", "by_kind", "plain", "ranks", "recent", "sources", "spec", "widest_bps")
@@ -56,17 +56,17 @@ class Facts:
         self.plain = set() if METHODS[spec.method].weighted else _alone(s.group for s in spec.sources)
 
 
-_FACTS: dict[int, Facts] = {}
+_FACTS: dict[int, SourceIndex] = {}
 _MOST_FACTS = 4_096
 
 
-def facts(spec: FeedSpec) -> Facts:
+def source_index(spec: FeedSpec) -> SourceIndex:
     """The facts of a spec. A feed's spec is one object for as long as it runs, so it is known by its identity."""
     known = _FACTS.get(id(spec))
     if known is None or known.spec is not spec:
         if len(_FACTS) >= _MOST_FACTS:
             _FACTS.clear()
-        known = _FACTS[id(spec)] = Facts(spec)
+        known = _FACTS[id(spec)] = SourceIndex(spec)
     return known
 
 
@@ -76,7 +76,7 @@ def remember(pools: Pools, spec: FeedSpec, outcomes: Iterable[Outcome]) -> Pools
     A pool that is averaged keeps every block once, and what a reorganised or restarted chain took back (blocks at or above
     the new one) is dropped. Other sources have a window only where the feed's filter asks for their past.
     """
-    known = facts(spec)
+    known = source_index(spec)
     recent = known.recent
     if not recent and not known.averages:
         return pools
@@ -115,9 +115,11 @@ def _trim(samples: tuple[Sample, ...], since_ms: int) -> tuple[Sample, ...]:
     return samples[max(0, first, len(samples) - MAX_SAMPLES) :]
 
 
-def sift(spec: FeedSpec, pools: Pools, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int) -> Sifted:
+def eligible_inputs(
+    spec: FeedSpec, pools: Pools, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int
+) -> EligibleInputs:
     """Turn this round's market outcomes into inputs."""
-    known = facts(spec)
+    known = source_index(spec)
     windows = remember(pools, spec, outcomes)
     round_ = _Round(known, dict(windows), dict(pools) if known.recent else {}, legs, now_ms)
     inputs: list[Input] = []
@@ -130,7 +132,7 @@ def sift(spec: FeedSpec, pools: Pools, outcomes: Sequence[Outcome], legs: Mappin
         (rejected if isinstance(entry, Rejected) else inputs).append(entry)  # type: ignore[arg-type]
     inputs.sort(key=lambda i: i.source)
     rejected.sort(key=lambda r: r.source)
-    return Sifted(tuple(inputs), tuple(rejected), windows, outcomes)
+    return EligibleInputs(tuple(inputs), tuple(rejected), windows, outcomes)
 
 
 def checked(source: SourceSpec, seen: Outcome, now_ms: int) -> Observation | Rejected:
@@ -154,7 +156,7 @@ class _Round:
 
     def __init__(
         self,
-        known: Facts,
+        known: SourceIndex,
         windows: Mapping[str, tuple[Sample, ...]],
         past: Mapping[str, tuple[Sample, ...]],
         legs: Mapping[str, Leg],
@@ -185,7 +187,7 @@ class _Round:
             if leg is None or not leg.report.market_wad:
                 text = f"needs {source.convert}, which has no price this round"
                 return Rejected(source=source.name, code="NO_LEG", text=text, price_wad=price)
-            price, recent_wad = turned(source, price, leg), turned(source, Wad(recent_wad), leg)
+            price, recent_wad = converted(source, price, leg), converted(source, Wad(recent_wad), leg)
             at_ms = min(at_ms, leg.market_as_of_ms)
         if not MIN_PRICE_WAD <= price <= MAX_PRICE_WAD:
             text = f"{price} wad is no sane price once converted: check the unit and the leg {source.convert}"
@@ -220,14 +222,16 @@ def _alone(groups: Iterable[str]) -> set[str]:
     return once - more
 
 
-def turned(source: SourceSpec, price: Wad, leg: Leg) -> Wad:
+def converted(source: SourceSpec, price: Wad, leg: Leg) -> Wad:
     """A price in the source's unit, in the feed's; rounded down."""
     return (wad_div_down if source.divide else wad_mul_down)(price, leg.report.market_wad)
 
 
-def said(spec: FeedSpec, sifted: Sifted, legs: Mapping[str, Leg], now_ms: int) -> tuple[tuple[Observation, Said], ...]:
+def statements(
+    spec: FeedSpec, sifted: EligibleInputs, legs: Mapping[str, Leg], now_ms: int
+) -> tuple[tuple[Observation, Statement], ...]:
     """What each market source said in time, whatever became of it."""
-    sources, counted = facts(spec).sources, {i.source for i in sifted.inputs}
+    sources, counted = source_index(spec).sources, {i.source for i in sifted.inputs}
     out = []
     for seen in sifted.outcomes:
         source = sources.get(seen.source)
@@ -239,8 +243,8 @@ def said(spec: FeedSpec, sifted: Sifted, legs: Mapping[str, Leg], now_ms: int) -
         price = level = seen.price_wad
         if source.convert:
             leg = legs.get(source.convert)
-            level = turned(source, price, leg) if leg is not None and leg.report.market_wad else Wad(0)
-        told = Said(source=source.name, group=source.group, price_wad=price, level_wad=level, heard=heard)
+            level = converted(source, price, leg) if leg is not None and leg.report.market_wad else Wad(0)
+        told = Statement(source=source.name, group=source.group, price_wad=price, level_wad=level, heard=heard)
         out.append((seen, told))
     return tuple(out)
 

@@ -8,12 +8,12 @@ from feeds.chains.sequencer import Sequencer
 from feeds.ingest import VenuePlan
 from feeds.observe import Source
 from feeds.units import MS
-from oracle.config.resolve import Plan
+from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import ChainSection, Config
 from oracle.config.tables.catalog import shipped
 
 
-def sources_of(plan: Plan) -> list[Source]:
+def sources_of(plan: ResolvedConfig) -> list[Source]:
     """All sources of all feeds."""
     return [
         Source(

@@ -50,7 +50,7 @@ class SourcePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ResolvedConfig:
     """The checked config: specs in the order of computation (legs first), sources, feeds that go on chain."""
 
     config: Config
@@ -73,7 +73,7 @@ class _At:
         return f'feeds."{self.feed}".sources[{self.place}]'
 
 
-def plan(config: Config) -> Plan:
+def resolve(config: Config) -> ResolvedConfig:
     """Cross-check the config and build what runs.
 
     Raises:
@@ -99,7 +99,7 @@ def plan(config: Config) -> Plan:
     if problems:
         raise ConfigError(problems)
     pushed = tuple(n for n in order if not specs[n].is_cross and not config.feeds[n].reference_only)
-    return Plan(config=config, specs={n: specs[n] for n in order}, sources=tuple(sources), pushed=pushed)
+    return ResolvedConfig(config=config, specs={n: specs[n] for n in order}, sources=tuple(sources), pushed=pushed)
 
 
 def reachable_groups(feed: FeedSpec) -> tuple[str, ...]:

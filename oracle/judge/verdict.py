@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from oracle.judge.rules.evidence import Case, Evidence, Finding
+from oracle.judge.rules.evidence import Evidence, Finding, RuleInput
 from oracle.judge.rules.registry import blind_findings, findings, remember
 from oracle.judge.suspicion import advance, entered
 from oracle.model.spec import FeedSpec, Rules
@@ -26,7 +26,7 @@ def judge(
     spec: FeedSpec, state: JudgeState, memory: Memory, seen: Evidence, now_ms: int
 ) -> tuple[Verdict, JudgeState, Memory]:
     """Return the verdict of one round, and what to remember: the status with its dwell, and the rules' own memory."""
-    case = Case(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
+    case = RuleInput(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
     found = findings(case)
     target = max([f.status for f in found], default=Status.OK)
     after = at_once(advance(spec.bands, state, target, now_ms), found, now_ms)
@@ -39,7 +39,7 @@ def judge(
         widen_bps=max([max(spec.rules.doubt_bps, f.apart_bps) for f in found if f.doubt], default=0),
         ramp_ppm=ramp_ppm(_as_read(spec.rules, seen), memory, after.status, now_ms),
     )
-    ended = Case(spec=spec, memory=memory, status=after.status, seen=seen, now_ms=now_ms)
+    ended = RuleInput(spec=spec, memory=memory, status=after.status, seen=seen, now_ms=now_ms)
     return verdict, after, remember(ended, verdict.ramp_ppm)
 
 
@@ -50,7 +50,7 @@ def judge_blind(
 
     Evidence that asks for nothing proves nothing: such a round drains no suspicion and leaves no level.
     """
-    case = Case(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
+    case = RuleInput(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
     found = blind_findings(case)
     said = max([f.status for f in found], default=None)
     return found, at_once(advance(spec.bands, state, said, now_ms, priced=False), found, now_ms)

@@ -23,6 +23,12 @@ class Undecodable(ValueError):
     """Stored bytes do not fit the type: another version wrote them, or they are damaged."""
 
 
+def stored_name(kind: Any) -> str:
+    """The name that a stored record carries: what its class was called when the first one was stored (``STORED_AS``)."""
+    name: str = getattr(kind, "STORED_AS", getattr(kind, "__name__", ""))
+    return name
+
+
 def plain(value: Any) -> Any:
     """Turn a record into JSON types. Integers beyond 2^53 become decimal text; a union's record names its type."""
     if isinstance(value, Enum):
@@ -35,7 +41,7 @@ def plain(value: Any) -> Any:
         return {"code": value.code, "detail": value.detail, "facts": dict(value.facts)}
     if is_dataclass(value):
         own = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-        return {"is": type(value).__name__} | own
+        return {"is": stored_name(type(value))} | own
     if isinstance(value, tuple | list):
         return [plain(v) for v in value]
     if isinstance(value, Mapping):
@@ -101,7 +107,7 @@ def _plain(kind: Any, value: Any) -> Any:
 
 
 def _record(kind: Any) -> Reader:
-    name, readers = kind.__name__, {k: _reader(hint) for k, hint in get_type_hints(kind).items()}
+    name, readers = stored_name(kind), {k: _reader(hint) for k, hint in get_type_hints(kind).items()}
     known, parts = {"is", *readers}, tuple(readers.items())
 
     def read(value: Any) -> Any:
@@ -114,7 +120,7 @@ def _record(kind: Any) -> Reader:
 
 def _union(kinds: tuple[Any, ...]) -> Reader:
     choices = [k for k in kinds if k is not type(None)]
-    named = {getattr(k, "__name__", ""): _reader(k) for k in choices}
+    named = {stored_name(k): _reader(k) for k in choices}
     only = _reader(choices[0]) if len(choices) == 1 else None
 
     def read(value: Any) -> Any:

@@ -12,7 +12,7 @@ LOOK_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quorum:
+class SignerQuorum:
     """The weight that the operators here can bring, what the store asks for, and who is missing, a sentence each."""
 
     weight: int
@@ -26,7 +26,7 @@ class Quorum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedSeen:
+class FeedOnTarget:
     """A feed at a store. ``round_time_s`` None: it holds none. ``late_at_s``: from when on it is late. ``held``: why not pushed."""
 
     feed: str
@@ -45,7 +45,7 @@ class FeedSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetSeen:
+class TargetStatus:
     """A target as it stands.
 
     Attributes:
@@ -64,10 +64,10 @@ class TargetSeen:
     sends: bool
     connected: bool
     looked_at_ms: int | None
-    quorum: Quorum | None
+    quorum: SignerQuorum | None
     pushes_left: int | None
     few_pushes: int
-    feeds: tuple[FeedSeen, ...]
+    feeds: tuple[FeedOnTarget, ...]
     closed: str = ""
 
     def faults(self, now_ms: int) -> Iterator[str]:
@@ -102,12 +102,12 @@ class TargetSeen:
         return "yet" if self.looked_at_ms is None else f"for {div_up(now_ms - self.looked_at_ms, MS)} s"
 
 
-def _short(quorum: Quorum) -> str:
+def _short(quorum: SignerQuorum) -> str:
     said = f"no quorum: the operators here have weight {quorum.weight}, a push needs {quorum.threshold}"
     return f"{said}; {'; '.join(quorum.missing)}" if quorum.missing else said
 
 
-def _late(feed: FeedSeen, now_ms: int) -> str:
+def _late(feed: FeedOnTarget, now_ms: int) -> str:
     age_s = feed.age_s(now_ms)
     said = f"{feed.feed} is not on chain yet" if age_s is None else f"{feed.feed} is {age_s} s old on chain"
     said += f", its heartbeat is {feed.heartbeat_s} s"

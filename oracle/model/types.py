@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from feeds.record import record
 from feeds.types import Kind, Outcome, Pair
@@ -151,11 +151,13 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class FeedRound:
     """A feed's round with all that went in and came out: replayable, explainable.
 
     ``report`` is what the operator signs: in a halt the prices that were last published, not the round's own.
     """
+
+    STORED_AS: ClassVar[str] = "Round"
 
     feed: str
     round_time_s: int
@@ -199,11 +201,11 @@ class Abstained:
     published: Published | None = None
 
 
-Result: TypeAlias = Round | Abstained
+Result: TypeAlias = FeedRound | Abstained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class FoldedFeed:
     """One operator's result of one feed, and the states around it."""
 
     operator: str
@@ -215,7 +217,7 @@ class Kept:
 
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Statement:
     """What a market source said in time, whether or not it counted.
 
     ``price_wad``: in its own unit; ``level_wad``: in the feed's, 0 where that is not known. ``heard``: whether it may speak

@@ -24,7 +24,7 @@ from oracle.sign.eip712 import Domain, arm_preimage
 from oracle.sign.key_lock import DatabaseInUse, sole_writer
 from oracle.sign.messages import in_order
 from oracle.sign.remote_signer import RemoteSigner, SignerError, compact_of
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 _LOOK_S, _LOOKS = 1.0, 180
 
@@ -243,7 +243,7 @@ class ByHand:
                 if own:
                     database = Path(self._config.oracle.database)
                     self._hold(stack, database)
-                client, store = self._client(signer), Store(database)
+                client, store = self._client(signer), Database(database)
                 stack.push_async_callback(client.close)
                 stack.callback(store.close)
                 return await self._carry(client, store, found)
@@ -274,7 +274,7 @@ class ByHand:
                 " with ether, as anybody may carry this"
             ) from None
 
-    async def _carry(self, client: StoreClient, store: Store, found: Gathered) -> PushRow:
+    async def _carry(self, client: StoreClient, store: Database, found: Gathered) -> PushRow:
         rules = PushRules(
             max_push_age_s=self._target.max_push_age_s,
             bump_after_s=self._target.bump_after_s,
@@ -302,7 +302,7 @@ class ByHand:
         )  # fmt: skip
 
 
-def _outcome(store: Store, row: PushRow) -> PushRow | None:
+def _outcome(store: Database, row: PushRow) -> PushRow | None:
     """The row that armed the set; None while it may still. A replacement with a higher fee counts."""
     rows = [r for r in store.pushes(row.target) if r.nonce == row.nonce and r.id >= row.id]
     armed = next((r for r in rows if r.state == "armed"), None)

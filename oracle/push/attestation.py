@@ -9,18 +9,18 @@ import structlog
 
 from feeds.units import MS
 from oracle.chain.quorum_rpc import ChainError
-from oracle.model.target_status import Quorum
-from oracle.model.types import Report, Round
-from oracle.round.rounds import Done
+from oracle.model.target_status import SignerQuorum
+from oracle.model.types import FeedRound, Report
+from oracle.round.rounds import Round
 from oracle.sign.messages import SignedValues, SignerSet, heard
 from oracle.sign.operator import LocalCosigners, Operator
-from oracle.sign.quorum import Ballot, gather
+from oracle.sign.quorum import CollectedSignatures, collect_signatures
 
 _ROUNDS_KEPT = 4
 _log = structlog.get_logger("oracle.push.attestation")
 
 
-class Voters:
+class Attesters:
     """Those of the operators that the store knows. Empty until `sit`.
 
     Args:
@@ -67,7 +67,7 @@ class Voters:
         self._cosigners = LocalCosigners(self._members, signers, now_ms=self._now_ms, clock_ok=self._clock_ok)
         return signers.weight_of([o.address for o in self._members])
 
-    def quorum(self, done: Done | None) -> Quorum | None:
+    def quorum(self, done: Round | None) -> SignerQuorum | None:
         """What these operators can bring to a push now; None without a seat. ``done``: the newest round."""
         signers = self.signers
         if signers is None:
@@ -84,13 +84,13 @@ class Voters:
         here = {o.address for o in self._members}
         strangers = [(a, w) for a, w in zip(signers.signers, signers.weights, strict=True) if a not in here]
         missing += [f"0x{a.hex()} (weight {w}) does not sign here" for a, w in strangers if w]
-        return Quorum(weight=signers.weight_of(able), threshold=signers.threshold, missing=tuple(missing))
+        return SignerQuorum(weight=signers.weight_of(able), threshold=signers.threshold, missing=tuple(missing))
 
     def leave(self) -> None:
         """Give the seats up: the signer set may have changed."""
         self.signers = None
 
-    async def values(self, done: Done) -> tuple[SignedValues, ...]:
+    async def values(self, done: Round) -> tuple[SignedValues, ...]:
         """The operators' own values of a round, signed for this store.
 
         () while they may not sign, and for a round that was published unsigned: what goes on chain is what was published.
@@ -107,11 +107,11 @@ class Voters:
         values = await asyncio.shield(task) if task is not None else ()
         return values if self.signers is signers else ()  # the set may have changed: these are for the one before
 
-    async def _say(self, done: Done, signers: SignerSet) -> tuple[SignedValues, ...]:
+    async def _say(self, done: Round, signers: SignerSet) -> tuple[SignedValues, ...]:
         """Ask all who may speak at once; who was mute in the round stays so, and who does not sign is left out."""
         views: dict[str, dict[int, Report]] = {o.name: {} for o in self._members}
         for kept in done.kept:
-            report = kept.result.report if isinstance(kept.result, Round) else kept.result.kept
+            report = kept.result.report if isinstance(kept.result, FeedRound) else kept.result.kept
             if report is not None and kept.spec.feed in self._indexes and kept.operator in views:
                 views[kept.operator][self._indexes[kept.spec.feed]] = report
         if any(a.signers == signers for a in done.agreements):
@@ -171,8 +171,8 @@ class Voters:
                 found |= set(short)
         return [o for o in self._operators if o.address in found]
 
-    async def vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> Ballot:
+    async def vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> CollectedSignatures:
         """Have a batch of these feeds signed; ChainError without a seat."""
         if self._cosigners is None or self.signers is None:
             raise ChainError("not connected")
-        return await gather(self._cosigners, self.signers, values, indexes)
+        return await collect_signatures(self._cosigners, self.signers, values, indexes)

@@ -7,7 +7,7 @@ from oracle.chain.node_refusals import Sent
 from oracle.chain.transaction import FeeMood
 
 
-class Lessons:
+class LearnedLimits:
     """Of one target; forgotten with the process.
 
     Attributes:

@@ -36,7 +36,7 @@ class Grace:
 _NO_GRACE = Grace()
 
 
-class Landed:
+class OnchainView:
     """The store as it was last read, in the words of the API.
 
     Args:

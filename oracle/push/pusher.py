@@ -22,15 +22,15 @@ from oracle.chain.multicall_push import ran_out, unwrap
 from oracle.chain.next_signers import ARM
 from oracle.chain.node_refusals import ACTS, Act, Sent
 from oracle.chain.quorum_rpc import ChainError
-from oracle.chain.rpc_answers import Head, Landed
+from oracle.chain.rpc_answers import BlockHead, Receipt
 from oracle.chain.store_client import FeeTooHigh, NothingToPoke, StoreClient, StoreRefuses, push_data
 from oracle.chain.transaction import SignedTx, data_of
 from oracle.model.publication import PushRow
 from oracle.model.types import Report
-from oracle.push.learned_limits import Lessons
-from oracle.push.ramp_pokes import Turns
-from oracle.push.rebroadcast import UNCHANGED, Patience
-from oracle.push.replacement import Waiting
+from oracle.push.learned_limits import LearnedLimits
+from oracle.push.ramp_pokes import RampPokes
+from oracle.push.rebroadcast import UNCHANGED, RebroadcastPolicy
+from oracle.push.replacement import ReplacementPolicy
 from oracle.report.compose import decode_item
 from oracle.sign.messages import SignedBatch, split
 
@@ -93,24 +93,24 @@ class Pusher:
         now_ms: Callable[[], int],
         on_landed: Callable[[PushRow], None],
         on_failed: Callable[[str], None] = lambda _: None,
-        turns: Turns | None = None,
+        turns: RampPokes | None = None,
     ) -> None:
         self.target = target
         self.stored: dict[int, Report] = {}
         self.strangers = 0
-        self.lessons = Lessons()
+        self.lessons = LearnedLimits()
         self._client = client
         self._journal = journal
         self._rules = rules
         self._now_ms = now_ms
         self._on_landed, self._on_failed = on_landed, on_failed
-        self._turns = turns or Turns(target)
+        self._turns = turns or RampPokes(target)
         self._indexes: tuple[int, ...] = ()
         self._next = 0
         self._fresh_start = True
         self._seen_block = 0
-        self._waiting = Waiting(rules.bump_after_s, now_ms)
-        self._patience = Patience(rules.bump_after_s, now_ms)
+        self._waiting = ReplacementPolicy(rules.bump_after_s, now_ms)
+        self._patience = RebroadcastPolicy(rules.bump_after_s, now_ms)
         self._urgent: set[int] = set()
         self._settled = False
         self._unwatched = -1
@@ -136,7 +136,7 @@ class Pusher:
         await self.refresh()
         await self.poll()
 
-    async def refresh(self) -> Head:
+    async def refresh(self) -> BlockHead:
         """Read the store anew at the newest block: anybody may have pushed, and a reorganisation may have taken away.
 
         Returns:
@@ -244,13 +244,13 @@ class Pusher:
             )  # fmt: skip
         self._unwatched = open_
 
-    async def _view(self) -> tuple[Head, int]:
+    async def _view(self) -> tuple[BlockHead, int]:
         """The newest block and the next nonce by what is mined up to it."""
         head, self._next = await self._client.view()
         self._waiting.see(self._not_behind(head))
         return head, self._next
 
-    def _not_behind(self, head: Head) -> Head:
+    def _not_behind(self, head: BlockHead) -> BlockHead:
         """A view from before a push that is known to have landed would make it look lost.
 
         Raises:
@@ -265,7 +265,7 @@ class Pusher:
             )
         return head
 
-    def _next_time_s(self, head: Head) -> int:
+    def _next_time_s(self, head: BlockHead) -> int:
         """What a block made now would have for its time."""
         return max(head.time_s, self._now_ms() // MS)
 
@@ -289,7 +289,7 @@ class Pusher:
 
     # --- one nonce -----------------------------------------------------------------------------------------------
 
-    async def _look(self, nonce: int, group: list[PushRow], head: Head) -> bool:
+    async def _look(self, nonce: int, group: list[PushRow], head: BlockHead) -> bool:
         """Bring the rows of a nonce up to date; whether a reorganisation took one of them out."""
         receipts = await asyncio.gather(*(self._client.receipt(r.tx_hash) for r in group))
         found = next(((r, got) for r, got in zip(group, receipts, strict=True) if got is not None), None)
@@ -305,7 +305,7 @@ class Pusher:
             await self._press(group, head, again=lost or self._fresh_start)
         return lost
 
-    async def _settle(self, row: PushRow, landed: Landed, group: Sequence[PushRow], head: Head) -> bool:
+    async def _settle(self, row: PushRow, landed: Receipt, group: Sequence[PushRow], head: BlockHead) -> bool:
         """One of them landed: the others never will, unless the chain changes its mind before it is deep."""
         before = next((r for r in group if r.state in DONE), None)
         if before is None or before.id != row.id or before.block_hash != landed.block_hash:
@@ -324,7 +324,7 @@ class Pusher:
             self._end(group)
         return before is not None and before.block_hash != landed.block_hash
 
-    async def _held_then(self, row: PushRow, landed: Landed, head: Head) -> Mapping[int, Report] | None:
+    async def _held_then(self, row: PushRow, landed: Receipt, head: BlockHead) -> Mapping[int, Report] | None:
         """What the store held of a push's items after the block that the push is in, where that tells what became of it.
 
         None where it can not be read any more: the process was away, and the endpoints keep no state so old.
@@ -355,7 +355,7 @@ class Pusher:
             )  # fmt: skip
         return bool(gone)
 
-    def _taken(self, nonce: int, group: Sequence[PushRow], head: Head) -> None:
+    def _taken(self, nonce: int, group: Sequence[PushRow], head: BlockHead) -> None:
         """The nonce is used, by no transaction of ours. Believed at the second look: receipts may come later."""
         first = self._gone_at.get(nonce)
         if first is None:
@@ -368,7 +368,7 @@ class Pusher:
         if head.number >= first + self._rules.confirmations:
             self._end(group)
 
-    async def _press(self, group: Sequence[PushRow], head: Head, *, again: bool) -> None:
+    async def _press(self, group: Sequence[PushRow], head: BlockHead, *, again: bool) -> None:
         """Nothing landed yet: give up what is too old, send again, or raise the fee of the newest.
 
         What a node has ages with the chain: while no block is made, nothing better could land either, and a successor
@@ -395,7 +395,7 @@ class Pusher:
             wait.told_ms = self._now_ms()
             await self._send(newest)  # no block has passed it by, so it is not the fee: a node may have lost it
 
-    def _may_make_anew(self, row: PushRow, group: Sequence[PushRow], head: Head) -> bool:
+    def _may_make_anew(self, row: PushRow, group: Sequence[PushRow], head: BlockHead) -> bool:
         """Whether a successor could still land with the next block, and may offer more, if more it has to be."""
         lands_s = self._next_time_s(head) + self._waiting.block_s
         if row.round_s + self._rules.max_push_age_s < lands_s:
@@ -472,7 +472,7 @@ class Pusher:
 
     # --- what is written down ------------------------------------------------------------------------------------
 
-    def _write(self, row: PushRow, landed: Landed, state: str, note: str | None = None) -> PushRow:
+    def _write(self, row: PushRow, landed: Receipt, state: str, note: str | None = None) -> PushRow:
         changes: dict[str, Any] = {
             "state": state,
             "landed_ms": row.landed_ms or self._now_ms(),
@@ -484,7 +484,7 @@ class Pusher:
         self._journal.update_push(row.id, **changes)
         return replace(row, **changes)
 
-    def _finish(self, row: PushRow, landed: Landed, state: str, then: Mapping[int, Report] | None) -> None:
+    def _finish(self, row: PushRow, landed: Receipt, state: str, then: Mapping[int, Report] | None) -> None:
         self._settled = True
         short = ran_out(row.raw, landed.gas_used) if state in ("reverted", "overtaken") else None
         done = self._write(row, landed, state, short)
@@ -538,7 +538,7 @@ def _arms(row: PushRow) -> bool:
     return data_of(row.raw)[:4] == ARM
 
 
-def _state(row: PushRow, landed: Landed, then: Mapping[int, Report] | None) -> str:
+def _state(row: PushRow, landed: Receipt, then: Mapping[int, Report] | None) -> str:
     """What became of a transaction that is in the chain, see ``DONE``. ``then``: what the store held of its items."""
     if _arms(row):
         return "armed" if landed.succeeded and landed.armed else "reverted"

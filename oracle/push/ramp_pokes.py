@@ -11,7 +11,7 @@ from enum import Enum
 import structlog
 
 from oracle.chain.multicall_push import unwrap
-from oracle.chain.rpc_answers import Landed
+from oracle.chain.rpc_answers import Receipt
 from oracle.chain.transaction import data_of
 from oracle.model.publication import PushRow
 from oracle.model.status import Status
@@ -22,7 +22,7 @@ from oracle.sign.messages import SignedBatch, split
 _log = structlog.get_logger("oracle.push.ramp_pokes")
 
 
-class Way(Enum):
+class RampDirection(Enum):
     """Which way a ramp goes."""
 
     DOWN = 0
@@ -30,12 +30,17 @@ class Way(Enum):
     UP = 2
 
 
-_WAYS = {Status.OK: Way.DOWN, Status.WATCH: Way.DOWN, Status.DEPEG: Way.UP, Status.HALT: Way.HOLD}
-Ways = Mapping[int, Way]
+_WAYS = {
+    Status.OK: RampDirection.DOWN,
+    Status.WATCH: RampDirection.DOWN,
+    Status.DEPEG: RampDirection.UP,
+    Status.HALT: RampDirection.HOLD,
+}
+Ways = Mapping[int, RampDirection]
 """By feed index."""
 
 
-class Turns:
+class RampPokes:
     """The views of one target, and the ways that they were last told of: unknown at first.
 
     What somebody else pushed, or a pause, has turned a feed too: the next push, of whatever feed, tells the views; where
@@ -87,7 +92,7 @@ class Turns:
             self._told, self._asked = self._asked[2], None
             self._missed(self._views, "")
 
-    def settled(self, row: PushRow, landed: Landed, now: Mapping[int, Report] | None = None) -> None:
+    def settled(self, row: PushRow, landed: Receipt, now: Mapping[int, Report] | None = None) -> None:
         """A transaction of ours is in the chain: what the views know now.
 
         After a push that failed together with its pokes the next goes alone. What an earlier run sent is poked for once

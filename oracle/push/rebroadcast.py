@@ -22,7 +22,7 @@ class _Refused:
     stuck: bool = False
 
 
-class Patience:
+class RebroadcastPolicy:
     """What was refused, by the row of the journal. Forgotten with the process: a restart sends once and learns anew.
 
     Args:

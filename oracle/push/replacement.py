@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from feeds.units import MS
-from oracle.chain.rpc_answers import Head
+from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.transaction import Fees
 from oracle.model.publication import PushRow
 from oracle.runtime.clock import is_over
@@ -22,7 +22,7 @@ _MOST_BLOCK_S = 12
 
 
 @dataclass(slots=True, kw_only=True)
-class Wait:
+class NonceWait:
     """How long the newest transaction of a nonce has waited: since when by the clock, and since which block.
 
     ``told_ms`` is when the nodes last got it.
@@ -34,7 +34,7 @@ class Wait:
     told_ms: int
 
 
-class Waiting:
+class ReplacementPolicy:
     """The nonces of one gas key. Times and pace are forgotten with the process; what a node took is in the journal.
 
     Args:
@@ -45,28 +45,28 @@ class Waiting:
     def __init__(self, bump_after_s: int, now_ms: Callable[[], int]) -> None:
         self._limit_ms = bump_after_s * MS
         self._now_ms = now_ms
-        self._waits: dict[int, Wait] = {}
+        self._waits: dict[int, NonceWait] = {}
         self._held: set[int] = set()
         self._raised_ms: dict[int, int] = {}
-        self._first: Head | None = None
+        self._first: BlockHead | None = None
         self.block_s = 1
 
-    def see(self, head: Head) -> None:
+    def see(self, head: BlockHead) -> None:
         """Learn how far blocks lie apart, s rounded up."""
         first = self._first = self._first or head
         if head.number > first.number:
             apart_s = -(-(head.time_s - first.time_s) // (head.number - first.number))
             self.block_s = max(1, min(apart_s, _MOST_BLOCK_S))
 
-    def of(self, row: PushRow, head: Head) -> Wait:
+    def of(self, row: PushRow, head: BlockHead) -> NonceWait:
         """The wait of the newest transaction of a nonce; it begins with the first look."""
         wait = self._waits.get(row.nonce)
         if wait is None or wait.row_id != row.id:
             at_ms = row.made_ms
-            wait = self._waits[row.nonce] = Wait(row_id=row.id, since_ms=at_ms, block=head.number, told_ms=at_ms)
+            wait = self._waits[row.nonce] = NonceWait(row_id=row.id, since_ms=at_ms, block=head.number, told_ms=at_ms)
         return wait
 
-    def is_passed_by(self, wait: Wait, head: Head) -> bool:
+    def is_passed_by(self, wait: NonceWait, head: BlockHead) -> bool:
         """Whether blocks and time have left it out."""
         return head.number - wait.block >= _PASSED_BY and self.is_over(wait.since_ms)
 

@@ -21,25 +21,25 @@ from oracle.chain.transaction import unsigned_of
 from oracle.model.publication import OnChain, PushRow
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
-from oracle.model.target_status import FeedSeen, TargetSeen
+from oracle.model.target_status import FeedOnTarget, TargetStatus
 from oracle.model.types import Report
 from oracle.push.arming import Arming
-from oracle.push.attestation import Voters
+from oracle.push.attestation import Attesters
 from oracle.push.due import Candidate, Decision, PushPolicy, decide
-from oracle.push.onchain_view import Grace, Landed
+from oracle.push.onchain_view import Grace, OnchainView
 from oracle.push.preflight import bind, check_presence, read_limits
 from oracle.push.pusher import Pusher, PushRules
-from oracle.push.ramp_pokes import Turns
-from oracle.round.rounds import Done, Rounds
-from oracle.round.voices import Seat
+from oracle.push.ramp_pokes import RampPokes
+from oracle.round.rounds import Round, Rounds
+from oracle.round.voices import SignerSeat
 from oracle.runtime.clock import is_over
-from oracle.runtime.log_limit import Tally
+from oracle.runtime.log_limit import LogBudget
 from oracle.sign.messages import SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import Ballot
+from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.remote_signer import SignerError
 from oracle.sign.succession import Succession
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 _DAY_MS = 86_400_000
 _SIGNERS_MS = 30_000
@@ -64,11 +64,11 @@ _log = structlog.get_logger("oracle.push.target")
 class Tools:
     """What a target needs of the process."""
 
-    store: Store
+    store: Database
     rounds: Rounds
     now_ms: Callable[[], int]
     clock_ok: Callable[[], bool]
-    on_ballot: Callable[[Ballot], None]
+    on_ballot: Callable[[CollectedSignatures], None]
     on_landed: Callable[[PushRow], None]
     on_failed: Callable[[str], None]
     on_balance: Callable[[int, int], None] = lambda _wei, _pushes: None
@@ -115,12 +115,12 @@ class Target:
         self.refusals: deque[str] = deque(maxlen=100)
         self.counts: Counter[str] = Counter()
         self._client, self._rules, self._feeds, self._tools = client, rules, feeds, tools
-        self._voters = Voters(name, operators, now_ms=tools.now_ms, clock_ok=tools.clock_ok)
+        self._voters = Attesters(name, operators, now_ms=tools.now_ms, clock_ok=tools.clock_ok)
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
         self._pusher = Pusher(
             name, client, tools.store, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed,
-            turns=Turns(name, views, on_failed=tools.on_unpoked),
+            turns=RampPokes(name, views, on_failed=tools.on_unpoked),
         )  # fmt: skip
         self._arming = Arming(
             name, client, self._pusher, operators, can_send=can_send, offset_s=self._policy.offset_s,
@@ -129,16 +129,16 @@ class Target:
         self._succession: Succession | None = None
         self._coming: Coming | None = None
         grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
-        self._landings = Landed(name, tools.rounds.specs, grace=grace)
+        self._landings = OnchainView(name, tools.rounds.specs, grace=grace)
         tools.rounds.expect(name)
         self._signers_ms = self._balance_ms = self._step_weight = 0
         self._indexes: Mapping[str, int] = {}
         self._news = self._looked_back = False
-        self._done: Done | None = None
+        self._done: Round | None = None
         self._due_since: dict[tuple[int, int], int] = {}
         self._limits: Mapping[int, StoreLimits] = {}
         self._left = False
-        self._told = Tally()
+        self._told = LogBudget()
         self._wanted = frozenset(feeds)
         self._looked_ms: int | None = None
         self._looked_at: Mapping[int, Report] = self._pusher.stored
@@ -159,9 +159,9 @@ class Target:
         """Feeds that are to be pushed there; none in a dry run."""
         return self._wanted if self.can_send or self._closed else frozenset()
 
-    def seen(self) -> TargetSeen:
+    def seen(self) -> TargetStatus:
         """How it stands, for readiness and metrics."""
-        return TargetSeen(
+        return TargetStatus(
             target=self.name,
             sends=self.can_send,
             connected=self.connected,
@@ -173,9 +173,9 @@ class Target:
             closed=self._closed,
         )
 
-    def _feed_seen(self, feed: str) -> FeedSeen:
+    def _feed_seen(self, feed: str) -> FeedOnTarget:
         held, spec = self.onchain.get(feed), self._spec(feed)
-        return FeedSeen(
+        return FeedOnTarget(
             feed=feed,
             heartbeat_s=spec.heartbeat_s,
             round_time_s=held.round_time_s if held else None,
@@ -188,7 +188,7 @@ class Target:
         """Index of each feed in the store."""
         return self._indexes
 
-    def offer(self, done: Done) -> None:
+    def offer(self, done: Round) -> None:
         """A round was stored: see whether something of it is due."""
         self._done = done
         self._news = True
@@ -248,7 +248,7 @@ class Target:
         """Close the connections."""
         await self._client.close()
 
-    async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
+    async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         done = self._done
         values = await self._voters.values(done) if done is not None else ()
@@ -331,7 +331,7 @@ class Target:
         known = self._succession
         if known is None:
             return
-        seat = Seat(
+        seat = SignerSeat(
             target=self.name, signers=known.present, indexes=self._indexes, after=known.after, from_s=known.from_s
         )
         self._tools.rounds.take(seat)
@@ -406,7 +406,7 @@ class Target:
             self.counts["submitted"] += 1
             _log.info("push", target=self.name, round_time=row.round_s, why=why)
 
-    async def _sign(self, done: Done, decision: Decision) -> tuple[Decision, Ballot]:
+    async def _sign(self, done: Round, decision: Decision) -> tuple[Decision, CollectedSignatures]:
         """Have what goes signed; decided anew where too few signed for a price that moved far."""
         ballot = await self._vote(await self._voters.values(done), sorted(decision.push))
         if ballot.batch is None or not self._is_short(done, decision, ballot.batch):
@@ -427,7 +427,7 @@ class Target:
             _log.info("a batch is cut", target=self.name, why=str(e), items=self._pusher.lessons.most_items)
             return None
 
-    def _no_quorum(self, done: Done, ballot: Ballot, told: str) -> None:
+    def _no_quorum(self, done: Round, ballot: CollectedSignatures, told: str) -> None:
         self.counts["unsigned"] += 1
         refused = "; ".join(f"{r.operator}: {r.text}" for r in ballot.refusals) or "no operator has signed values"
         self._tools.store.add_refusal(
@@ -435,19 +435,19 @@ class Target:
         )
         _log.warning("no quorum for a push", target=self.name, refused=refused)
 
-    async def _poke_alone(self, done: Done) -> None:
+    async def _poke_alone(self, done: Round) -> None:
         """Nothing is due: was the turn that the views do not know of brought by somebody else? A backup leaves that."""
         if not self._policy.offset_s:
             await self._pusher.poke(done.round_time_s)
 
-    def _is_news(self, done: Done, decision: Decision) -> bool:
+    def _is_news(self, done: Round, decision: Decision) -> bool:
         """Whether a depeg or a halt is not yet in what is under way."""
         reports = {r.feed: r.report for r in done.records}
         under_way = self._pusher.under_way
         turned = [i for i, r in decision.push.items() if r.cause.name == "WORSE"]
         return any((i, int(reports[self._feed(i)].status)) not in under_way for i in turned)
 
-    def _is_short(self, done: Done, decision: Decision, batch: SignedBatch) -> bool:
+    def _is_short(self, done: Round, decision: Decision, batch: SignedBatch) -> bool:
         """Whether a price was taken to move at once that needs more weight than those who signed have."""
         signers = self._voters.signers
         if signers is None or signers.weight_of(batch.addresses) >= self._step_weight:
@@ -461,15 +461,15 @@ class Target:
         )
         return any(weak)
 
-    async def _decide(self, done: Done) -> Decision:
+    async def _decide(self, done: Round) -> Decision:
         """What is worth the gas now, against what the store holds at the newest block, if all sign who have a seat."""
         return await self._weigh(done, all_sign=True)
 
-    async def _decide_weak(self, done: Done) -> Decision:
+    async def _decide_weak(self, done: Round) -> Decision:
         """The same where too few have signed for a far price: one that the store holds back already is not sent again."""
         return await self._weigh(done, all_sign=False)
 
-    async def _weigh(self, done: Done, *, all_sign: bool) -> Decision:
+    async def _weigh(self, done: Round, *, all_sign: bool) -> Decision:
         head = await self._pusher.refresh()
         now_s = done.round_time_s
         spent = {}
@@ -521,7 +521,7 @@ class Target:
         held = self._pusher.stored.get(index)
         return held.round_time_s if held is not None else 0
 
-    async def _vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> Ballot:
+    async def _vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> CollectedSignatures:
         ballot = await self._voters.vote(values, indexes)
         for refusal in ballot.refusals:
             self.refusals.append(f"{refusal.operator} refused ({refusal.code}): {refusal.text}")

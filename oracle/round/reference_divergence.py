@@ -17,7 +17,7 @@ LIMIT_BPS: Mapping[Kind, int] = {Kind.MARKET: 200, Kind.REDEMPTION: 50}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class Divergence:
     """One reference beside our value. ``drift_bps``: reference from ours, negative below, rounded away from zero."""
 
     feed: str
@@ -34,9 +34,9 @@ class Drift:
         return abs(self.drift_bps) > LIMIT_BPS[self.against]
 
 
-def drift(feed: str, source: str, provider: str, against: Kind, *, reference_wad: Wad, own_wad: Wad) -> Drift:
+def divergence(feed: str, source: str, provider: str, against: Kind, *, reference_wad: Wad, own_wad: Wad) -> Divergence:
     """Compare one reference with our value, which must be above zero."""
-    return Drift(
+    return Divergence(
         feed=feed,
         source=source,
         provider=provider,
@@ -47,7 +47,9 @@ def drift(feed: str, source: str, provider: str, against: Kind, *, reference_wad
     )
 
 
-def drifts(feed: str, outcomes: Iterable[Outcome], report: Report, against: Mapping[str, Kind]) -> tuple[Drift, ...]:
+def divergences(
+    feed: str, outcomes: Iterable[Outcome], report: Report, against: Mapping[str, Kind]
+) -> tuple[Divergence, ...]:
     """Every reference of a feed beside the record of the same round.
 
     Args:
@@ -60,7 +62,7 @@ def drifts(feed: str, outcomes: Iterable[Outcome], report: Report, against: Mapp
     seen = [o for o in outcomes if not isinstance(o, Failure) and o.kind is Kind.REFERENCE]
     sides = [(o, against.get(o.source, Kind.MARKET)) for o in seen]
     return tuple(
-        drift(feed, o.source, o.group, side, reference_wad=o.price_wad, own_wad=own[side])
+        divergence(feed, o.source, o.group, side, reference_wad=o.price_wad, own_wad=own[side])
         for o, side in sides
         if own[side]
     )

@@ -10,11 +10,11 @@ from feeds.units import MS, deviation_bps_away
 from oracle.model.publication import Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
-from oracle.model.types import Abstained, Kept, Leg, Published, Report, Result, Round
+from oracle.model.types import Abstained, FeedRound, FoldedFeed, Leg, Published, Report, Result
 from oracle.report.compose import cross, followed, keeps, price_of
 from oracle.round.silence import suspected_leg
 from oracle.round.step import as_leg, step
-from oracle.round.voices import Seat, agreements_of, reasons_of, reports_of, spoke
+from oracle.round.voices import SignerSeat, agreements_of, reasons_of, reports_of, spoke
 from oracle.sign.messages import Agreement, Refusal, SignedValues, SignerSet, agreed, heard
 from oracle.sign.operator import Operator
 
@@ -30,11 +30,11 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Round:
     """Everything that a round brought, ready to be stored. ``refusals``: of those who were asked and did not sign."""
 
     round_time_s: int
-    kept: tuple[Kept, ...]
+    kept: tuple[FoldedFeed, ...]
     values: tuple[SignedValues, ...]
     agreements: tuple[Agreement, ...]
     records: tuple[Record, ...]
@@ -49,14 +49,14 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
+class FoldedRound:
     """A round before anybody signed: what every member found, and who is asked to sign which reports (by feed index)."""
 
     round_time_s: int
     now_ms: int
-    kept: tuple[Kept, ...]
+    kept: tuple[FoldedFeed, ...]
     results: Mapping[str, Mapping[str, Result]]
-    seat: Seat | None
+    seat: SignerSeat | None
     asked: tuple[tuple[Operator, SignerSet, Mapping[int, Report]], ...]
 
 
@@ -69,10 +69,10 @@ class Rounds:
         seat: what they sign for; None where there are no keys or no target yet, see ``take``.
     """
 
-    def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], seat: Seat | None) -> None:
+    def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], seat: SignerSeat | None) -> None:
         self.specs = specs
         self.members = tuple(members)
-        self._seats: dict[str, Seat | None] = {}
+        self._seats: dict[str, SignerSeat | None] = {}
         if seat is not None:
             self.take(seat)
         self._last: dict[str, Record] = {}
@@ -80,14 +80,14 @@ class Rounds:
 
     def run(
         self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
-    ) -> Done:
+    ) -> Round:
         """Fold every feed for every member, agree, and draw up what is published. For keys in this process."""
         folded = self.fold(round_time_s, observed, now_ms=now_ms, may_sign=may_sign)
         return self.finish(folded, [one.observe(s, round_time_s, view) for one, s, view in folded.asked])
 
     def fold(
         self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
-    ) -> Folded:
+    ) -> FoldedRound:
         """Fold every feed for every member; who then signs is asked by the caller.
 
         Args:
@@ -96,13 +96,13 @@ class Rounds:
             now_ms: when this happens; it goes only into the records' times.
             may_sign: whether the clock is good enough; without it the own view is published, unsigned.
         """
-        kept: list[Kept] = []
+        kept: list[FoldedFeed] = []
         results: dict[str, dict[str, Result]] = {}
         for member in self.members:
             results[member.name] = self._fold(member, round_time_s, observed, kept)
         speakers = [m for m in self.members if may_sign and m.signer is not None and m.signer.speaks(now_ms)]
         seat = self._seat([m.signer.address for m in speakers if m.signer is not None], round_time_s)
-        return Folded(
+        return FoldedRound(
             round_time_s=round_time_s,
             now_ms=now_ms,
             kept=tuple(kept),
@@ -111,7 +111,7 @@ class Rounds:
             asked=tuple(_asked(speakers, results, seat)),
         )
 
-    def finish(self, folded: Folded, said: Sequence[SignedValues | Refusal]) -> Done:
+    def finish(self, folded: FoldedRound, said: Sequence[SignedValues | Refusal]) -> Round:
         """Agree on what was signed, and draw up what is published.
 
         Args:
@@ -133,7 +133,7 @@ class Rounds:
             if spec.is_cross and all(leg in published for leg in spec.legs):
                 published[name] = cross([published[leg] for leg in spec.legs])
         records = self._records(published, folded, seat, frozenset(v.operator for v in values))
-        return Done(
+        return Round(
             round_time_s=folded.round_time_s,
             kept=folded.kept,
             values=values,
@@ -148,7 +148,7 @@ class Rounds:
         """A target will take its seat; those that are expected first come first, whoever connects first."""
         self._seats.setdefault(target, None)
 
-    def take(self, seat: Seat) -> None:
+    def take(self, seat: SignerSeat) -> None:
         """Sign for a target, or for its new signer set.
 
         What is published is agreed among the signers of the first target at which the speakers reach the threshold. A
@@ -156,7 +156,7 @@ class Rounds:
         """
         self._seats[seat.target] = seat
 
-    def commit(self, done: Done) -> None:
+    def commit(self, done: Round) -> None:
         """Take the states over, once the round is stored."""
         by_name = {m.name: m for m in self.members}
         for one in done.kept:
@@ -183,7 +183,7 @@ class Rounds:
         return self._published.get(feed)
 
     def _fold(
-        self, member: Member, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], kept: list[Kept]
+        self, member: Member, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], kept: list[FoldedFeed]
     ) -> dict[str, Result]:
         legs: dict[str, Leg] = {}
         found: dict[str, Result] = {}
@@ -195,20 +195,20 @@ class Rounds:
             given = [o for o in observed.get(feed, ()) if o.source in own]
             before = member.states[feed]
             result, after = step(spec, before, given, legs, now_ms, self._published.get(feed))
-            kept.append(Kept(operator=member.name, spec=spec, before=before, after=after, result=result))
+            kept.append(FoldedFeed(operator=member.name, spec=spec, before=before, after=after, result=result))
             found[feed] = result
-            leg = as_leg(spec, result, after.rate, now_ms) if isinstance(result, Round) else suspected_leg(result)
+            leg = as_leg(spec, result, after.rate, now_ms) if isinstance(result, FeedRound) else suspected_leg(result)
             if leg is not None:
                 legs[feed] = leg
         return found
 
-    def _seat(self, addresses: Sequence[bytes], round_time_s: int) -> Seat | None:
+    def _seat(self, addresses: Sequence[bytes], round_time_s: int) -> SignerSeat | None:
         """The first at which they reach the threshold of the set whose round it is."""
         taken = (s.at(round_time_s) for s in self._seats.values() if s is not None)
         return next((s for s in taken if s.signers.weight_of(addresses) >= s.signers.threshold), None)
 
     def _agree(
-        self, results: Mapping[str, Mapping[str, Result]], values: Sequence[SignedValues], seat: Seat | None
+        self, results: Mapping[str, Mapping[str, Result]], values: Sequence[SignedValues], seat: SignerSeat | None
     ) -> dict[str, Report]:
         own = reports_of(results[self.members[0].name]) if self.members else {}
         if seat is None:
@@ -224,7 +224,7 @@ class Rounds:
         return not report.status_only or (before is not None and keeps(report, before))
 
     def _records(
-        self, published: Mapping[str, Report], folded: Folded, seat: Seat | None, signed: frozenset[str]
+        self, published: Mapping[str, Report], folded: FoldedRound, seat: SignerSeat | None, signed: frozenset[str]
     ) -> tuple[Record, ...]:
         made: dict[str, Record] = {}
         for feed, report in published.items():
@@ -235,8 +235,8 @@ class Rounds:
         self,
         spec: FeedSpec,
         report: Report,
-        folded: Folded,
-        seat: Seat | None,
+        folded: FoldedRound,
+        seat: SignerSeat | None,
         signed: frozenset[str],
         made: Mapping[str, Record],
     ) -> Record:
@@ -271,7 +271,7 @@ class Rounds:
             return min(made[leg].observed_at_ms for leg in spec.legs)
         if report.status_only and spec.feed in self._last:
             return self._last[spec.feed].observed_at_ms
-        seen = [(v.market or v.redemption) for v in voices if isinstance(v, Round)]
+        seen = [(v.market or v.redemption) for v in voices if isinstance(v, FeedRound)]
         times = [a.as_of_ms for a in seen if a is not None and not report.status_only]
         return min(times, default=(report.round_time_s - report.market_age_s) * MS)
 
@@ -279,7 +279,7 @@ class Rounds:
         """The lower median of what the operators say; with kept prices it stands still as well."""
         if report.status_only and spec.feed in self._last:
             return self._last[spec.feed].ramp_ppm
-        said = sorted(v.verdict.ramp_ppm for v in voices if isinstance(v, Round))
+        said = sorted(v.verdict.ramp_ppm for v in voices if isinstance(v, FeedRound))
         return said[(len(said) - 1) // 2] if said else 0
 
     def _transitions(self, records: Sequence[Record], now_ms: int) -> list[Transition]:
@@ -303,7 +303,7 @@ class Rounds:
 
 
 def _asked(
-    speakers: Sequence[Member], results: Mapping[str, Mapping[str, Result]], seat: Seat | None
+    speakers: Sequence[Member], results: Mapping[str, Mapping[str, Result]], seat: SignerSeat | None
 ) -> Iterator[tuple[Operator, SignerSet, Mapping[int, Report]]]:
     """Those who sit there, and the reports that each is to sign."""
     for member in speakers:

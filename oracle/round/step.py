@@ -14,8 +14,8 @@ from feeds.types import Closed, Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
 from oracle.combine.aggregate import Combined, combine_market, combine_redemption
 from oracle.combine.groups import merge, weigh
-from oracle.combine.inputs import Sifted, facts, said, sift
-from oracle.judge.rules.evidence import Evidence, Finding, Pool
+from oracle.combine.inputs import EligibleInputs, eligible_inputs, source_index, statements
+from oracle.judge.rules.evidence import Evidence, Finding, PoolEvidence
 from oracle.judge.rules.market import dimension
 from oracle.judge.rules.rate import binds_at_once, capped, slash_ppb, track
 from oracle.judge.verdict import judge, judge_blind
@@ -23,7 +23,7 @@ from oracle.model.canonical_json import digest
 from oracle.model.spec import FeedSpec
 from oracle.model.state import RULES_VERSION, FeedState, RateState, Window
 from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
-from oracle.model.types import Abstained, Aggregate, Leg, Published, Report, Result, Round, Used, Verdict
+from oracle.model.types import Abstained, Aggregate, FeedRound, Leg, Published, Report, Result, Used, Verdict
 from oracle.report.compose import compose, kept
 from oracle.round.silence import halted, higher, own_rate, spoken, tracked
 
@@ -75,7 +75,7 @@ def step(
     except Exception as e:  # noqa: BLE001 - the one boundary: a fault of ours costs its own feed, and says so in the record
         broken = Broken(f"a fault of this program: {type(e).__name__}: {e}")
         return _abstained(spec, state, given, own_legs, now_ms, published, why=broken)
-    result = Round(
+    result = FeedRound(
         feed=spec.feed,
         round_time_s=now_ms // MS,
         rules_version=RULES_VERSION,
@@ -106,7 +106,7 @@ def evaluate(
     Raises:
         Abstain: the feed has no price, and why.
     """
-    sifted = sift(spec, state.pools, outcomes, legs, now_ms)
+    sifted = eligible_inputs(spec, state.pools, outcomes, legs, now_ms)
     combined, redemption, leg_slash = _prices(spec, state, sifted, outcomes, legs, now_ms)
     market = combined.aggregate if combined else None
     rate = track(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
@@ -133,7 +133,7 @@ def evaluate(
     return Judged(market=market, redemption=redemption, verdict=verdict, report=report, state=after)
 
 
-def as_leg(spec: FeedSpec, done: Judged | Round, rate: RateState | None, now_ms: int) -> Leg:
+def as_leg(spec: FeedSpec, done: Judged | FeedRound, rate: RateState | None, now_ms: int) -> Leg:
     """What other feeds may know of this round: its own prices, also while it publishes only those that it keeps."""
     slash = slash_ppb(spec.bands, rate, now_ms)
     as_of = done.market.as_of_ms if done.market else now_ms
@@ -162,7 +162,7 @@ def _evidence(
     spec: FeedSpec,
     market: Aggregate | None,
     rate: RateState | None,
-    sifted: Sifted,
+    sifted: EligibleInputs,
     outcomes: Sequence[Outcome],
     legs: Mapping[str, Leg],
     *,
@@ -170,10 +170,10 @@ def _evidence(
     leg_slash: int,
 ) -> Evidence:
     """What the rules may look at. The redemption rate is held to its growth cap here: the cap is what is published."""
-    words = said(spec, sifted, legs, now_ms)
+    words = statements(spec, sifted, legs, now_ms)
     seen = {o.source: o for o in outcomes if isinstance(o, Observation)}
     used = market.used if market else ()
-    others = facts(spec).by_kind
+    others = source_index(spec).by_kind
     suspects = {group for leg in legs.values() for group in leg.suspects}
     if suspects:
         suspects &= {s.group for s in spec.sources}
@@ -190,7 +190,7 @@ def _evidence(
         said=tuple([one for _, one in words]),
         pools=tuple(
             [
-                Pool(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
+                PoolEvidence(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
                 for p, _ in words
                 if p.depth_wad is not None
             ]
@@ -226,7 +226,7 @@ def _leg_names(spec: FeedSpec) -> list[str]:
 def _prices(
     spec: FeedSpec,
     state: FeedState,
-    sifted: Sifted,
+    sifted: EligibleInputs,
     outcomes: Sequence[Outcome],
     legs: Mapping[str, Leg],
     now_ms: int,
@@ -274,7 +274,7 @@ def _abstained(
     *,
     why: Abstain,
 ) -> tuple[Abstained, FeedState]:
-    sifted = sift(spec, state.pools, outcomes, legs, now_ms)
+    sifted = eligible_inputs(spec, state.pools, outcomes, legs, now_ms)
     voices = _voices(spec, sifted, now_ms)
     rate = tracked(spec, state.rate, outcomes, now_ms, voices=voices, published=published)
     seen = _blind_evidence(spec, sifted, rate, outcomes, legs, now_ms)
@@ -309,7 +309,7 @@ def _fact(leg: Leg) -> Status:
     return Status.WATCH if leg.reasons[0].code in {Why.SLASH, Why.UNBACKED} else Status.OK
 
 
-def _voices(spec: FeedSpec, sifted: Sifted, now_ms: int) -> tuple[Wad, ...]:
+def _voices(spec: FeedSpec, sifted: EligibleInputs, now_ms: int) -> tuple[Wad, ...]:
     """What every group says that may count, before any is thrown out."""
     fresh = [i for i in sifted.inputs if now_ms - i.at_ms <= spec.max_age_ms]
     return tuple(g.price_wad for g in merge(weigh(fresh))) if fresh else ()
@@ -317,7 +317,7 @@ def _voices(spec: FeedSpec, sifted: Sifted, now_ms: int) -> tuple[Wad, ...]:
 
 def _blind_evidence(
     spec: FeedSpec,
-    sifted: Sifted,
+    sifted: EligibleInputs,
     rate: RateState | None,
     outcomes: Sequence[Outcome],
     legs: Mapping[str, Leg],

@@ -8,12 +8,12 @@ from typing import Self
 
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Reason
-from oracle.model.types import Report, Result, Round
+from oracle.model.types import FeedRound, Report, Result
 from oracle.sign.messages import Agreement, SignedValues, SignerSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class SignerSeat:
     """What the members sign for: a target, its signer set, and the index of each feed there.
 
     ``after``: the set whose rounds are those from ``from_s`` (Unix s) on; None while none is known to follow.
@@ -34,7 +34,7 @@ class Seat:
 
 def reports_of(found: Mapping[str, Result]) -> dict[str, Report]:
     """What a member can sign: a round's report, or the status-only one of a round without a price."""
-    reports = {feed: r.report if isinstance(r, Round) else r.kept for feed, r in found.items()}
+    reports = {feed: r.report if isinstance(r, FeedRound) else r.kept for feed, r in found.items()}
     return {feed: report for feed, report in reports.items() if report is not None}
 
 
@@ -47,7 +47,7 @@ def reasons_of(voices: Sequence[Result], report: Report) -> tuple[Reason, ...]:
     """Reasons of the operators that report this status; every reason code once."""
     out: dict[int, Reason] = {}
     for one in voices:
-        if isinstance(one, Round):
+        if isinstance(one, FeedRound):
             said = one.verdict.reasons if one.report.status is report.status else ()
         else:
             same = report.status_only and one.kept is not None and one.kept.status is report.status
@@ -57,7 +57,9 @@ def reasons_of(voices: Sequence[Result], report: Report) -> tuple[Reason, ...]:
     return tuple(out.values())
 
 
-def agreements_of(round_time_s: int, values: tuple[SignedValues, ...], seat: Seat | None) -> tuple[Agreement, ...]:
+def agreements_of(
+    round_time_s: int, values: tuple[SignedValues, ...], seat: SignerSeat | None
+) -> tuple[Agreement, ...]:
     """What was agreed on at a seat: the input of the round's records; nothing without one."""
     if seat is None or not values:
         return ()

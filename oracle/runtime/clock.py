@@ -160,7 +160,7 @@ def _wide(allowed: tuple[int, int]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ClockReading:
     """What a look at the machine's clock found.
 
     ``set_by_ms``: it was set since the last look, by so much; 0 if not. ``followed_ms``: our time was set by so much, for
@@ -200,7 +200,7 @@ class Clock:
         """Unix ms."""
         return self.monotonic_ms() + self._apart_ms
 
-    def look(self) -> Look:
+    def look(self) -> ClockReading:
         """Compare with the machine's clock and with what others say; to be called every second or so."""
         seen_ms = self._stands_ms()
         set_by_ms = seen_ms - self._seen_ms
@@ -217,7 +217,7 @@ class Clock:
         if self._agree(WARN_MS):
             self._base_ms = self._apart_ms
         self._voice = self.may_sign() and (self._voice or self._agree(REFUSE_MS))
-        return Look(
+        return ClockReading(
             set_by_ms=set_by_ms if abs(set_by_ms) > WARN_MS else 0,
             followed_ms=followed_ms,
             apart_ms=step_ms - followed_ms,

@@ -12,7 +12,7 @@ NOISY = ("asyncio", "aiohttp.server", "aiohttp.web", "aiohttp.internal", "aiohtt
 """Loggers of libraries that write a line, some with a trace, for each single connection or request."""
 
 
-class Tally:
+class LogBudget:
     """Which lines are said and which are counted.
 
     Args:
@@ -37,12 +37,12 @@ class Tally:
         return held
 
 
-class Hush(logging.Filter):
+class LogLimit(logging.Filter):
     """The same for a library's logger. A kind is the logger, the first line as it was written, and the exception's type."""
 
-    def __init__(self, tally: Tally | None = None) -> None:
+    def __init__(self, tally: LogBudget | None = None) -> None:
         super().__init__()
-        self._tally = tally or Tally()
+        self._tally = tally or LogBudget()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is said; the number of those that were not goes with it."""
@@ -53,9 +53,9 @@ class Hush(logging.Filter):
         return more is not None
 
 
-def hush(names: tuple[str, ...] = NOISY) -> None:
+def limit_logs(names: tuple[str, ...] = NOISY) -> None:
     """Have these loggers write one line a kind and minute. It may be called again."""
     for name in names:
         logger = logging.getLogger(name)
-        if not any(isinstance(f, Hush) for f in logger.filters):
-            logger.addFilter(Hush())
+        if not any(isinstance(f, LogLimit) for f in logger.filters):
+            logger.addFilter(LogLimit())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from feeds.ingest import Watch
+from feeds.ingest import Ingest
 from feeds.observe import Observer
 from oracle.runtime.supervise import Supervisor
 
 
-class Listening:
+class Resubscriber:
     """Keeps an observer filled.
 
     Args:
@@ -18,8 +18,8 @@ class Listening:
         build: makes the streams and readers that fill it.
     """
 
-    def __init__(self, observer: Observer, build: Callable[[], Watch]) -> None:
-        self.watch: Watch | None = None
+    def __init__(self, observer: Observer, build: Callable[[], Ingest]) -> None:
+        self.watch: Ingest | None = None
         self._observer, self._build = observer, build
         self._again = asyncio.Event()
 

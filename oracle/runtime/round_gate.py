@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from feeds.units import MS
-from oracle.runtime.clock import Clock, Look
+from oracle.runtime.clock import Clock, ClockReading
 
 LATE_MS = 1_900
 """A round that begins later than this would call its own sources too early."""
@@ -22,7 +22,7 @@ _FLAP_ROUNDS = 1
 """A clock that is set again before so many further rounds flaps."""
 
 
-class Why(StrEnum):
+class HoldReason(StrEnum):
     """Why no round is made."""
 
     CLOCK_SET = "clock_set"
@@ -34,14 +34,14 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class RoundHold:
     """No round is made: why, in one of a small set of words, and what to do about it."""
 
-    why: Why
+    why: HoldReason
     text: str
 
 
-class Gate:
+class RoundGate:
     """Lets a round through, or says why not.
 
     Args:
@@ -63,7 +63,7 @@ class Gate:
         waited_ms = self._clock.monotonic_ms() - self._started_ms
         return not self._clock.confirmed and (waited_ms < HEARD_WITHIN_MS or not self._clock.may_sign())
 
-    def round_now(self, look: Look, last_round_s: int) -> int | Held | None:
+    def round_now(self, look: ClockReading, last_round_s: int) -> int | RoundHold | None:
         """round_time of the round to be made now; None where it is made already.
 
         Args:
@@ -77,24 +77,25 @@ class Gate:
             return held
         late_ms = now_ms - round_time_s * MS
         if late_ms > LATE_MS:
-            return Held(
-                why=Why.LATE, text=f"its time would not be true: it begins {late_ms} ms late, the machine is busy"
+            return RoundHold(
+                why=HoldReason.LATE,
+                text=f"its time would not be true: it begins {late_ms} ms late, the machine is busy",
             )
         return round_time_s
 
-    def _doubt(self, look: Look) -> Held | None:
+    def _doubt(self, look: ClockReading) -> RoundHold | None:
         """Why the time is not believed."""
         if look.followed_ms or (look.set_by_ms and not (self._flaps() and look.backed)):
             text = f"this machine's clock was just set by {look.set_by_ms or look.followed_ms} ms"
-            return Held(why=Why.CLOCK_SET, text=text)
+            return RoundHold(why=HoldReason.CLOCK_SET, text=text)
         off_ms = self._clock.fault_ms()
         if off_ms:
             side = "behind" if off_ms > 0 else "ahead of"
             text = f"this machine's clock is {abs(off_ms)} ms or more {side} what venues and blocks say: set it right (NTP)"
-            return Held(why=Why.CLOCK_OFF, text=text)
+            return RoundHold(why=HoldReason.CLOCK_OFF, text=text)
         if self.waiting:
             text = "nobody has said yet that this machine's clock is right; venues and blocks will in a moment"
-            return Held(why=Why.CLOCK_UNCONFIRMED, text=text)
+            return RoundHold(why=HoldReason.CLOCK_UNCONFIRMED, text=text)
         return None
 
     def _flaps(self) -> bool:
@@ -103,7 +104,7 @@ class Gate:
         self._set_ms = now_ms
         return before_ms is not None and now_ms - before_ms <= _FLAP_ROUNDS * self._interval_s * MS
 
-    def _ahead(self, round_time_s: int, last_round_s: int) -> Held | None:
+    def _ahead(self, round_time_s: int, last_round_s: int) -> RoundHold | None:
         if last_round_s <= round_time_s:
             return None
         ahead_s = last_round_s - round_time_s
@@ -111,10 +112,10 @@ class Gate:
             f"rounds up to {last_round_s} are stored, {ahead_s} s ahead: a clock was wrong when they were made. Stop the"
             f" process and withdraw them: lrt-oracle disown --after {round_time_s}"
         )
-        return Held(why=Why.FUTURE_ROUNDS, text=text)
+        return RoundHold(why=HoldReason.FUTURE_ROUNDS, text=text)
 
 
-class Silence:
+class HoldReporter:
     """How long no round was made, and when that is to be said again: at once for a new reason, then once a minute.
 
     Args:
@@ -126,14 +127,14 @@ class Silence:
         self._patience_ms = _QUIET_ROUNDS * interval_s * MS
         self._made_ms = mono_ms
         self._said_ms: int | None = None
-        self._said_why: Why | None = None
-        self.held: Held | None = None
+        self._said_why: HoldReason | None = None
+        self.held: RoundHold | None = None
 
     def made(self, mono_ms: int) -> None:
         """A round is stored."""
         self._made_ms, self._said_ms, self._said_why, self.held = mono_ms, None, None, None
 
-    def hold(self, held: Held) -> None:
+    def hold(self, held: RoundHold) -> None:
         """No round was made this time."""
         self.held = held
 
@@ -141,11 +142,11 @@ class Silence:
         """Since the last round, or since the start."""
         return mono_ms - self._made_ms
 
-    def due(self, mono_ms: int) -> Held | None:
+    def due(self, mono_ms: int) -> RoundHold | None:
         """What is to be said now, if anything is."""
         held = self.held
         if held is None and self.for_ms(mono_ms) > self._patience_ms:
-            held = Held(why=Why.FAILED, text="no round has ended; look at the errors before this one")
+            held = RoundHold(why=HoldReason.FAILED, text="no round has ended; look at the errors before this one")
         if held is None or (self._said_why is held.why and mono_ms - (self._said_ms or 0) < _SAY_MS):
             return None
         self._said_ms, self._said_why = mono_ms, held.why

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import structlog
 
-from oracle.runtime.clock import WARN_MS, Clock, Look
-from oracle.runtime.round_gate import Gate, Held, Silence, Why
+from oracle.runtime.clock import WARN_MS, Clock, ClockReading
+from oracle.runtime.round_gate import HoldReason, HoldReporter, RoundGate, RoundHold
 from oracle.runtime.schedule import at_multiples, every
 
 _LOOK_S = 1.0
@@ -33,7 +33,7 @@ class TimerMetrics(Protocol):
         """How far this machine's clock is off, and whether anybody has confirmed our time."""
 
 
-class Heart:
+class RoundTimer:
     """Beats at every multiple of the interval, and looks at the clock every second.
 
     Args:
@@ -60,11 +60,11 @@ class Heart:
         self._clock, self._interval_s, self._metrics = clock, interval_s, metrics
         self._make, self._last_round_s = make, last_round_s
         self._on_followed, self._on_confirmed = on_followed, on_confirmed
-        self._gate = Gate(clock, interval_s)
-        self._silence = Silence(interval_s, clock.monotonic_ms())
+        self._gate = RoundGate(clock, interval_s)
+        self._silence = HoldReporter(interval_s, clock.monotonic_ms())
         self._said_ms: dict[str, int] = {}
         self._was_confirmed = False
-        self._was_set: Look | None = None
+        self._was_set: ClockReading | None = None
 
     def jobs(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
         """Endless tasks by name."""
@@ -89,7 +89,7 @@ class Heart:
         if was_set is not None and not look.followed_ms:
             look = replace(was_set, backed=look.backed)
         due = self._gate.round_now(look, self._last_round_s())
-        if isinstance(due, Held):
+        if isinstance(due, RoundHold):
             self._hold(due)
         elif due is not None:
             await self._make(due)
@@ -108,7 +108,7 @@ class Heart:
         _log.error("a job failed; the next run tries again", job=job, error=repr(error))
 
     def _failed(self, error: Exception) -> None:
-        self._silence.hold(Held(why=Why.FAILED, text=f"the last one failed: {error!r}"))
+        self._silence.hold(RoundHold(why=HoldReason.FAILED, text=f"the last one failed: {error!r}"))
         self.failed("round", error)
 
     def _skipped(self, job: str, count: int) -> None:
@@ -116,7 +116,7 @@ class Heart:
             self._metrics.misfire(job)
         _log.warning("a job was skipped: the last one still ran, or the machine was busy", job=job, times=count)
 
-    def _hold(self, held: Held) -> None:
+    def _hold(self, held: RoundHold) -> None:
         self._metrics.held(held.why.value)
         self._silence.hold(held)
         self._speak()
@@ -127,7 +127,7 @@ class Heart:
         if held is not None:
             _log.error("no round is made", reason=held.why.value, why=held.text, for_ms=self._silence.for_ms(mono_ms))
 
-    def _look(self) -> Look:
+    def _look(self) -> ClockReading:
         look = self._clock.look()
         if look.set_by_ms:
             _log.warning("this machine's clock was set", by_ms=look.set_by_ms, followed=bool(look.followed_ms))

@@ -13,7 +13,7 @@ from oracle.model.spec import FeedSpec
 from oracle.serve.documents import history_document, looked_at, twap_document
 from oracle.serve.evidence import explain_document
 from oracle.serve.interface import Past
-from oracle.serve.web import Body, Problem
+from oracle.serve.web import Body, HttpProblem
 
 MAX_ROUNDS = 10_000
 _BACK = 500
@@ -35,11 +35,11 @@ def twap_answer(past: Past, *, spec: FeedSpec, of: str, window_s: int, until_ms:
     since_ms = max(0, until_ms - window_s * MS)
     found = past.history(spec.feed, since_ms, until_ms, MAX_ROUNDS + 1)
     if len(found) > MAX_ROUNDS:
-        raise Problem(400, "window_too_long", f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one")
+        raise HttpProblem(400, "window_too_long", f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one")
     rows = [*_standing(past, spec, since_ms), *found]
     mean = twap_document(spec, rows, of=of, since_ms=since_ms, until_ms=until_ms)
     if mean is None:
-        raise Problem(503, "no_record", f"no {of} of {spec.feed} in these {window_s} s", "see .../history")
+        raise HttpProblem(503, "no_record", f"no {of} of {spec.feed} in these {window_s} s", "see .../history")
     return Body.json(mean)
 
 
@@ -68,7 +68,7 @@ def explain_answer(past: Past, *, feed: str, round_s: int | None, newest_s: int 
     """
     seen = past.explain(feed, round_s or newest_s)
     if seen is None and round_s is None:
-        raise Problem(503, "no_record", f"{feed} had no round yet", "try again after the first round")
+        raise HttpProblem(503, "no_record", f"{feed} had no round yet", "try again after the first round")
     if seen is None:
-        raise Problem(404, "unknown_round", f"round {round_s} of {feed} is not kept", "see .../history")
+        raise HttpProblem(404, "unknown_round", f"round {round_s} of {feed} is not kept", "see .../history")
     return Body.json(explain_document(feed, seen))

@@ -51,7 +51,7 @@ def affordable(connections: int) -> int:
 class _Door(asyncio.Protocol):
     """One connection: everything goes to the server's own protocol, once there is a place."""
 
-    def __init__(self, gate: Gate, make: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, gate: ConnectionGate, make: Callable[[], asyncio.Protocol]) -> None:
         self._gate, self._make = gate, make
         self._inner: asyncio.Protocol | None = None
         self.transport: asyncio.Transport | None = None
@@ -104,7 +104,7 @@ class _Door(asyncio.Protocol):
             self.transport.close()
 
 
-class Gate:
+class ConnectionGate:
     """All connections of the endpoint.
 
     Args:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from oracle.serve.web import Problem
+from oracle.serve.web import HttpProblem
 
 _HEARTBEAT = b": alive\n\n"
 _SOCKET_BYTES = 1 << 18
@@ -109,7 +109,7 @@ class Hub:
         """
         if self._closing or len(self._readers) >= self._limits.readers:
             hint = "read /v1/prices, or try again later"
-            raise Problem(503, "no_stream", f"{len(self._readers)} readers are connected, no more are taken", hint)
+            raise HttpProblem(503, "no_stream", f"{len(self._readers)} readers are connected, no more are taken", hint)
         response = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/event-stream"})
         reader = _Reader(request.transport)
         self._readers.add(reader)

@@ -10,7 +10,7 @@ from oracle.combine.manipulation_cost import costs, price_cost
 from oracle.combine.methods.registry import METHODS
 from oracle.model.publication import Explanation
 from oracle.model.spec import FeedSpec
-from oracle.model.types import Abstained, Aggregate, Report, Result, Round
+from oracle.model.types import Abstained, Aggregate, FeedRound, Report, Result
 from oracle.report.compose import decode_item
 from oracle.serve.documents import Document, hex_text, history_document, price_text, reasons_document
 from oracle.sign.messages import SignedBatch, split
@@ -99,7 +99,7 @@ def _result_document(result: Result, spec: FeedSpec | None) -> Document:
     }
 
 
-def _costs(result: Round, spec: FeedSpec | None) -> list[Document]:
+def _costs(result: FeedRound, spec: FeedSpec | None) -> list[Document]:
     """What it would take to move this round's market price, and to bring the feed from where it is into depeg."""
     if result.market is None or spec is None or not spec.sources:
         return []

@@ -15,30 +15,30 @@ from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.model.canonical_json import parse
 from oracle.model.publication import Explanation, Record
 from oracle.model.suggest import nearest
-from oracle.model.types import Input, Round
+from oracle.model.types import FeedRound, Input
 from oracle.serve.documents import Document, history_document
 from oracle.serve.evidence import explain_document
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 
 class CombineError(ValueError):
     """The file or the method can not be used: what is wrong and what to write."""
 
 
-def explanation(store: Store, feed: str, round_s: int) -> Explanation | None:
+def explanation(store: Database, feed: str, round_s: int) -> Explanation | None:
     """Every operator's stored result of a round, what it signed, and the record; None where nothing of it is kept."""
     record = store.record(feed, round_s)
     rounds = [(n, r) for n in store.operators(feed) if (r := store.result(n, feed, round_s)) is not None]
     if record is None and not rounds:
         return None
-    said = [(n, r.report if isinstance(r, Round) else r.kept) for n, r in rounds]
+    said = [(n, r.report if isinstance(r, FeedRound) else r.kept) for n, r in rounds]
     values = [(n, report) for n, report in said if report is not None]
     legs = record.legs if record else ()
     specs = {n: store.spec(r.spec_hash) for n, r in rounds}
     return Explanation(record=record, rounds=tuple(rounds), values=tuple(values), legs=legs, specs=specs)
 
 
-def explain(store: Store, feed: str, round_s: int | None) -> Document | None:
+def explain(store: Database, feed: str, round_s: int | None) -> Document | None:
     """Everything behind one stored round, as the endpoint shows it; without round_s the newest. None: not stored."""
     if round_s is None:
         newest = store.record(feed)
@@ -52,7 +52,7 @@ def record_document(record: Record) -> Document:
     return {"feed": record.feed, "mode": record.mode.value, **history_document(record)}
 
 
-def withdrawn_documents(store: Store, feed: str, since_ms: int) -> list[Document]:
+def withdrawn_documents(store: Database, feed: str, since_ms: int) -> list[Document]:
     """Published records since a time, of whatever time, that were disowned: with when and why."""
     found = store.withdrawn.records(feed, since_ms // 1_000, 1 << 40)
     return [

@@ -8,7 +8,7 @@ from math import nan
 from prometheus_client import CollectorRegistry, Gauge
 
 from feeds.units import MS
-from oracle.model.target_status import TargetSeen
+from oracle.model.target_status import TargetStatus
 
 
 class ChainGauges:
@@ -32,7 +32,7 @@ class ChainGauges:
         self._round = self._gauge("round_timestamp_seconds", "round_time of this run's newest round; NaN: none", ())
         self._ready = self._gauge("ready", "1 while /readyz answers 200", ())
 
-    def set(self, targets: Iterable[TargetSeen], now_ms: int, *, ready: bool, round_s: int | None) -> None:
+    def set(self, targets: Iterable[TargetStatus], now_ms: int, *, ready: bool, round_s: int | None) -> None:
         """Take everything over as it stands."""
         self._ready.set(int(ready))
         self._round.set(nan if round_s is None else round_s)

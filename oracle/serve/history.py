@@ -25,8 +25,8 @@ from urllib.parse import quote
 from oracle.model.publication import Explanation
 from oracle.serve.explain import explanation
 from oracle.serve.interface import Past
-from oracle.serve.web import Problem
-from oracle.storage.database import Store
+from oracle.serve.web import HttpProblem
+from oracle.storage.database import Database
 
 _NICE = 5
 _CALM = {"Retry-After": "1"}
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderLimits:
+class HistoryLimits:
     """``workers``: processes. ``waiting``: questions that may wait for one. ``patience_s``: how long for an answer."""
 
     workers: int = 2
@@ -42,7 +42,7 @@ class ReaderLimits:
     patience_s: float = 20.0
 
 
-class StoredPast(Store):
+class StoredPast(Database):
     """The rounds of a database, to read only: another process writes it.
 
     Args:
@@ -61,7 +61,7 @@ class StoredPast(Store):
         return explanation(self, feed, round_s)
 
 
-class Readers:
+class HistoryReaders:
     """The workers of one database. Processes start with the first question.
 
     Args:
@@ -71,9 +71,9 @@ class Readers:
     """
 
     def __init__(
-        self, path: Path, limits: ReaderLimits | None = None, executor: Callable[[int], Executor] | None = None
+        self, path: Path, limits: HistoryLimits | None = None, executor: Callable[[int], Executor] | None = None
     ) -> None:
-        self._path, self._limits = str(path.absolute()), limits or ReaderLimits()
+        self._path, self._limits = str(path.absolute()), limits or HistoryLimits()
         self._make = executor or _processes
         self._executor: Executor | None = None
         self._asked: list[Future[Any]] = []
@@ -91,7 +91,9 @@ class Readers:
         self._asked = [f for f in self._asked if not f.done()]  # one whose asker went keeps its place until its end
         if len(self._asked) >= self._limits.workers + self._limits.waiting:
             self.refused += 1
-            raise Problem(503, "busy", f"{len(self._asked)} long reads are under way", "ask again in a second", _CALM)
+            raise HttpProblem(
+                503, "busy", f"{len(self._asked)} long reads are under way", "ask again in a second", _CALM
+            )
         future: Future[T] | None = None
         try:
             future = self._submit(work)
@@ -99,14 +101,18 @@ class Readers:
                 return await asyncio.shield(asyncio.wrap_future(future))
         except BrokenProcessPool:
             self._executor = None  # the next question starts new workers
-            raise Problem(503, "busy", "the process that read for this ended", "ask again in a second", _CALM) from None
+            raise HttpProblem(
+                503, "busy", "the process that read for this ended", "ask again in a second", _CALM
+            ) from None
         except sqlite3.Error as e:
-            raise Problem(503, "busy", f"the database can not be read: {e}", "ask again in a second", _CALM) from None
+            raise HttpProblem(
+                503, "busy", f"the database can not be read: {e}", "ask again in a second", _CALM
+            ) from None
         except TimeoutError:
             if future is not None:
                 future.cancel()  # one that waits still; one that runs goes on to its end
             said = f"no answer within {self._limits.patience_s:g} s: the disk or the machine is busy"
-            raise Problem(503, "busy", said, "ask for less, or later", _CALM) from None
+            raise HttpProblem(503, "busy", said, "ask for less, or later", _CALM) from None
 
     def close(self) -> None:
         """End the workers; what is under way is not waited for."""

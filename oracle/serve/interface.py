@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from oracle.model.publication import Explanation, OnChain, Record, Transition
 from oracle.model.spec import FeedSpec
-from oracle.model.target_status import TargetSeen
+from oracle.model.target_status import TargetStatus
 from oracle.serve.documents import Abstaining
 from oracle.sign.messages import SignedBatch
 
@@ -35,7 +35,7 @@ class Health:
     clock_offset_ms: int
     feeds: int
     feeds_abstaining: int
-    targets: tuple[TargetSeen, ...] = ()
+    targets: tuple[TargetStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Past(Protocol):
         """What is behind a round, the newest without one; None where that round is not kept."""
 
 
-class Desk(Protocol):
+class PriceInterface(Protocol):
     """What the endpoint shows. Everything without ``async`` answers from memory."""
 
     def specs(self) -> Mapping[str, FeedSpec]:

@@ -15,7 +15,7 @@ from feeds.units import MS, WAD
 from oracle.model.publication import Record
 from oracle.model.status import Status
 from oracle.model.types import Abstained
-from oracle.round.reference_divergence import Drift
+from oracle.round.reference_divergence import Divergence
 from oracle.serve.gauges import ChainGauges
 from oracle.sign.messages import Refusal
 
@@ -112,7 +112,7 @@ class Metrics:
                 self._source_age.labels(*key).set_function(partial(self._source_age_s, key))
             self._seen_ms[key] = outcome.observed_at_ms
 
-    def references(self, found: Iterable[Drift]) -> tuple[Drift, ...]:
+    def references(self, found: Iterable[Divergence]) -> tuple[Divergence, ...]:
         """How far other oracles' feeds lie from ours; returns those that have become alarming with this round."""
         news = []
         for one in found:

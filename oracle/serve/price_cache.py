@@ -11,7 +11,7 @@ import orjson
 from oracle.model.publication import OnChain, Record
 from oracle.model.spec import FeedSpec
 from oracle.serve.documents import Document, is_late, price_document
-from oracle.serve.interface import Desk
+from oracle.serve.interface import PriceInterface
 from oracle.serve.web import Body
 
 _Chain: TypeAlias = tuple[tuple[OnChain, ...], tuple[bool, ...], tuple[str, ...]]
@@ -19,13 +19,13 @@ _Chain: TypeAlias = tuple[tuple[OnChain, ...], tuple[bool, ...], tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Cached:
     record: Record
     chain: _Chain
     body: Body
 
 
-class Shelf:
+class PriceCache:
     """Encoded prices of a desk.
 
     Args:
@@ -33,9 +33,9 @@ class Shelf:
         now_ms: the clock: for the age of an abstaining feed's record, and for when what is on chain becomes late.
     """
 
-    def __init__(self, desk: Desk, now_ms: Callable[[], int]) -> None:
+    def __init__(self, desk: PriceInterface, now_ms: Callable[[], int]) -> None:
         self._desk, self._now_ms = desk, now_ms
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _Cached] = {}
 
     def one(self, spec: FeedSpec, *, live: bool) -> Body | None:
         """A feed's price; None before its first record or, live, without an indication."""
@@ -56,7 +56,7 @@ class Shelf:
             price_document(spec, record, onchain=onchain, absent=chain[2], abstaining=abstaining, now_ms=now_ms)
         )
         if record.final and abstaining is None:
-            self._held[feed] = _Held(record, chain, body)
+            self._held[feed] = _Cached(record, chain, body)
         return body
 
     def all(self, *, live: bool) -> Body:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oracle.model.target_status import TargetSeen
+from oracle.model.target_status import TargetStatus
 from oracle.serve.documents import Document
 from oracle.serve.interface import Health
 
@@ -13,7 +13,7 @@ def health_document(health: Health, now_ms: int) -> Document:
     return {**plain, "targets": [_target_document(t, now_ms) for t in health.targets]}
 
 
-def _target_document(seen: TargetSeen, now_ms: int) -> Document:
+def _target_document(seen: TargetStatus, now_ms: int) -> Document:
     quorum = seen.quorum
     return {
         "target": seen.target,

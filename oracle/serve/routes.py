@@ -15,11 +15,11 @@ from oracle.serve.answers import MAX_ROUNDS, explain_answer, history_answer, twa
 from oracle.serve.documents import feed_document, feed_path, transition_document
 from oracle.serve.events import Hub, frame
 from oracle.serve.evidence import batch_document
-from oracle.serve.interface import Desk, Health, News, NoReport
+from oracle.serve.interface import Health, News, NoReport, PriceInterface
 from oracle.serve.openapi import DOCUMENT
-from oracle.serve.price_cache import Shelf
+from oracle.serve.price_cache import PriceCache
 from oracle.serve.readiness import health_document
-from oracle.serve.web import Body, Problem, Query, nearest
+from oracle.serve.web import Body, HttpProblem, Query, nearest
 
 MAX_WINDOW_S = 7 * 86_400
 _PAGE = {
@@ -45,9 +45,9 @@ class Routes:
         metrics: the exposition.
     """
 
-    def __init__(self, desk: Desk, hub: Hub, now_ms: Callable[[], int], metrics: Callable[[], bytes]) -> None:
+    def __init__(self, desk: PriceInterface, hub: Hub, now_ms: Callable[[], int], metrics: Callable[[], bytes]) -> None:
         self._desk, self._hub, self._now_ms, self._metrics = desk, hub, now_ms, metrics
-        self._shelf = Shelf(desk, now_ms)
+        self._shelf = PriceCache(desk, now_ms)
         folder = Path(__file__).parent / "page"
         self._page = {name: Body((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
         self._index = Body((folder / "index.html").read_bytes(), "text/html")
@@ -105,7 +105,7 @@ class Routes:
         if body is None:
             gone = self._shelf.missing(spec)
             code = "no_indication" if live else "no_record"
-            raise Problem(503, code, f"{spec.feed} has no price yet: {gone['text']}", "see .../explain")
+            raise HttpProblem(503, code, f"{spec.feed} has no price yet: {gone['text']}", "see .../explain")
         return body.answer(request)
 
     async def _get_history(self, request: web.Request) -> web.Response:
@@ -114,7 +114,9 @@ class Routes:
         until_ms = query.whole("until_ms", least=1, most=_FAR_MS) or self._now_ms() + 1
         limit = query.whole("limit", least=1, most=MAX_ROUNDS) or 1_000
         if since_ms >= until_ms:
-            raise Problem(400, "bad_parameter", f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them")
+            raise HttpProblem(
+                400, "bad_parameter", f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them"
+            )
         asked = partial(history_answer, feed=spec.feed, since_ms=since_ms, until_ms=until_ms, limit=limit)
         return (await self._desk.past(asked)).answer(request)
 
@@ -139,12 +141,12 @@ class Routes:
         target = query.choice("target", names) if names else None
         if spec.is_cross:
             legs = ", ".join(feed_path(leg) + "/report" for leg in spec.legs)
-            raise Problem(
+            raise HttpProblem(
                 404, "no_slot", f"{spec.feed} is computed on the chain and not signed", f"its legs are: {legs}"
             )
         batch = await self._desk.report(spec.feed, target)
         if isinstance(batch, NoReport):
-            raise Problem(503, batch.code, batch.text, "see /readyz")
+            raise HttpProblem(503, batch.code, batch.text, "see /readyz")
         return Body.json(batch_document(spec.feed, batch)).answer(request)
 
     async def _get_stream(self, request: web.Request) -> web.StreamResponse:
@@ -177,7 +179,7 @@ class Routes:
         feed = f"{request.match_info['base']}/{request.match_info['quote']}"
         spec = self._desk.specs().get(feed)
         if spec is None:
-            raise Problem(
+            raise HttpProblem(
                 404, "unknown_feed", f"there is no feed {feed[:80]!r}", nearest(feed[:80], self._desk.specs())
             )
         return spec

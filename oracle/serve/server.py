@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from oracle.serve.connection_gate import Gate, GateLimits, affordable
+from oracle.serve.connection_gate import ConnectionGate, GateLimits, affordable
 from oracle.serve.events import Hub, StreamLimits
-from oracle.serve.interface import Desk
+from oracle.serve.interface import PriceInterface
 from oracle.serve.routes import Routes
 from oracle.serve.web import crossing, dress, guarded
 
@@ -29,7 +29,7 @@ class Server:
         gate: its connections: ``len(gate)`` are open.
     """
 
-    def __init__(self, listening: asyncio.Server, runner: web.AppRunner, hub: Hub, gate: Gate) -> None:
+    def __init__(self, listening: asyncio.Server, runner: web.AppRunner, hub: Hub, gate: ConnectionGate) -> None:
         self.hub, self.gate = hub, gate
         self._listening, self._runner = listening, runner
         host, port = listening.sockets[0].getsockname()[:2]
@@ -44,7 +44,7 @@ class Server:
 
 
 async def serve(
-    desk: Desk,
+    desk: PriceInterface,
     *,
     host: str,
     port: int,
@@ -67,7 +67,7 @@ async def serve(
         gate_limits: of connections; fewer where the limit of open files leaves no room for so many.
     """
     granted, streams = gate_limits or GateLimits(), limits or StreamLimits()
-    gate = Gate(replace(granted, connections=affordable(granted.connections)))
+    gate = ConnectionGate(replace(granted, connections=affordable(granted.connections)))
     part, of = _STREAMS_OF_ALL
     hub = Hub(replace(streams, readers=min(streams.readers, max(1, gate.most * part // of))))
     crossings = [crossing(cors_origins)] if cors_origins else []

@@ -12,15 +12,15 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.model.publication import OnChain, Record
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
-from oracle.model.target_status import TargetSeen
+from oracle.model.target_status import TargetStatus
 from oracle.round.live import Live
-from oracle.round.rounds import Done
+from oracle.round.rounds import Round
 from oracle.serve.documents import Abstaining
-from oracle.serve.history import Readers
+from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import Health, News, NoReport, Past
 from oracle.sign.messages import SignedBatch
-from oracle.sign.quorum import Ballot
-from oracle.storage.database import Store
+from oracle.sign.quorum import CollectedSignatures
+from oracle.storage.database import Database
 
 T = TypeVar("T")
 _LATE_ROUNDS = 3
@@ -28,7 +28,7 @@ _SIGNED_AT_ONCE = 4
 """Reports that are being signed at a time: each costs every operator a write to disk, and rounds and pushes go on beside."""
 
 
-class Chain(Protocol):
+class TargetView(Protocol):
     """What the desk needs of a target."""
 
     @property
@@ -43,14 +43,14 @@ class Chain(Protocol):
     def wanted(self) -> AbstractSet[str]:
         """Feeds that are pushed there."""
 
-    async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
+    async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """A batch of these feeds for the newest round."""
 
-    def seen(self) -> TargetSeen:
+    def seen(self) -> TargetStatus:
         """How it stands."""
 
 
-class StoreDesk:
+class PriceService:
     """The desk over the store and the lanes of one process.
 
     Args:
@@ -71,14 +71,14 @@ class StoreDesk:
     def __init__(
         self,
         specs: Mapping[str, FeedSpec],
-        store: Store,
+        store: Database,
         live: Live,
-        targets: Mapping[str, Chain],
+        targets: Mapping[str, TargetView],
         *,
         interval_s: int,
         now_ms: Callable[[], int],
         offset_ms: Callable[[], int],
-        readers: Readers,
+        readers: HistoryReaders,
         keyless: Sequence[str] = (),
         reports: bool = True,
         held: Callable[[], str | None] = lambda: None,
@@ -97,7 +97,7 @@ class StoreDesk:
 
     # --- what the process tells -----------------------------------------------------------------------------------
 
-    def publish(self, done: Done) -> None:
+    def publish(self, done: Round) -> None:
         """A round is stored: show it."""
         self._records |= {r.feed: r for r in done.records}
         self._round_s = done.round_time_s
@@ -118,7 +118,7 @@ class StoreDesk:
         if fresh:
             self._tell(News(indications=tuple(fresh)))
 
-    def _since(self, feed: str, why: Why, text: str, done: Done) -> Abstaining:
+    def _since(self, feed: str, why: Why, text: str, done: Round) -> Abstaining:
         held = self._abstaining.get(feed)
         return Abstaining(why=why, text=text, since_ms=held.since_ms if held else done.round_time_s * MS)
 
@@ -197,7 +197,7 @@ class StoreDesk:
             self._reports[name, feed] = asyncio.create_task(self._sign(chain, feed, self._round_s))
         return await asyncio.shield(self._reports[name, feed])  # one reader who goes takes it from no other
 
-    async def _sign(self, chain: Chain, feed: str, round_s: int) -> SignedBatch | NoReport:
+    async def _sign(self, chain: TargetView, feed: str, round_s: int) -> SignedBatch | NoReport:
         """A few at a time; one whose turn comes after its round asks nobody any more."""
         async with self._signing:
             if round_s != self._round_s:
@@ -239,7 +239,7 @@ class StoreDesk:
         self._listeners.append(listen)
 
 
-async def _signed(chain: Chain, feed: str) -> SignedBatch | NoReport:
+async def _signed(chain: TargetView, feed: str) -> SignedBatch | NoReport:
     """What the operators make of it now."""
     try:
         ballot = await chain.ballot([feed])

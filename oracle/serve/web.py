@@ -12,7 +12,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from oracle.runtime.log_limit import Tally
+from oracle.runtime.log_limit import LogBudget
 
 _log = structlog.get_logger("oracle.serve.server")
 _JSON = "application/json"
@@ -22,13 +22,13 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Server": "lrt-oracle",
 }
-_TALLY = Tally()
+_TALLY = LogBudget()
 _NOT_FOUND, _NOT_ALLOWED = 404, 405
 _SERVER_ERROR = 500
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A request that gets no document: a status code, a code for machines, a sentence, and what to do about it."""
 
     def __init__(self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] = {}) -> None:
@@ -90,9 +90,9 @@ class Query:
         for name in self._given:
             if name not in known:
                 allowed = f"known here: {', '.join(known)}" if known else "this path takes none"
-                raise Problem(400, "bad_parameter", f"there is no parameter {name!r}", allowed)
+                raise HttpProblem(400, "bad_parameter", f"there is no parameter {name!r}", allowed)
             if len(self._given.getall(name)) > 1:
-                raise Problem(400, "bad_parameter", f"{name} is given more than once", "give it once")
+                raise HttpProblem(400, "bad_parameter", f"{name} is given more than once", "give it once")
 
     def whole(self, name: str, *, least: int, most: int) -> int | None:
         """A whole number within limits; None if it is not given."""
@@ -101,14 +101,16 @@ class Query:
             return None
         short = text.isascii() and text.isdigit() and len(text) <= len(str(most))
         if not short or not least <= int(text) <= most:
-            raise Problem(400, "bad_parameter", f"{name} is {text[:40]!r}", f"give a whole number, {least} to {most}")
+            raise HttpProblem(
+                400, "bad_parameter", f"{name} is {text[:40]!r}", f"give a whole number, {least} to {most}"
+            )
         return int(text)
 
     def choice(self, name: str, allowed: Sequence[str]) -> str:
         """One of the allowed words; the first if it is not given."""
         text = self._given.get(name, allowed[0])
         if text not in allowed:
-            raise Problem(400, "bad_parameter", f"{name} is {text[:40]!r}", f"give one of: {', '.join(allowed)}")
+            raise HttpProblem(400, "bad_parameter", f"{name} is {text[:40]!r}", f"give one of: {', '.join(allowed)}")
         return text
 
 
@@ -124,10 +126,10 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """No request has a body; every failure is an error document."""
     if request.can_read_body:
         hint = "put everything into the path and the query"
-        return Problem(413, "body_refused", "a request has no body here", hint).response()
+        return HttpProblem(413, "body_refused", "a request has no body here", hint).response()
     try:
         return await handler(request)
-    except Problem as problem:
+    except HttpProblem as problem:
         return problem.response()
     except web.HTTPException as e:
         return _plain(e, request).response()
@@ -136,7 +138,9 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if more is not None:
             _log.exception("a request failed: this is a fault of this program, please report it",
                            path=request.path, more_since_the_last_line=more)  # fmt: skip
-        return Problem(_SERVER_ERROR, "internal", "this is a fault of the server", "the log has the details").response()
+        return HttpProblem(
+            _SERVER_ERROR, "internal", "this is a fault of the server", "the log has the details"
+        ).response()
 
 
 def crossing(origins: Sequence[str]) -> Middleware:
@@ -174,15 +178,17 @@ def dress(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse],
     return on_prepare
 
 
-def _plain(e: web.HTTPException, request: web.Request) -> Problem:
+def _plain(e: web.HTTPException, request: web.Request) -> HttpProblem:
     if e.status == _NOT_FOUND:
-        return Problem(e.status, "unknown_path", f"there is nothing at {request.path}", "/openapi.json lists all paths")
+        return HttpProblem(
+            e.status, "unknown_path", f"there is nothing at {request.path}", "/openapi.json lists all paths"
+        )
     if e.status == _NOT_ALLOWED:
         allow = {"Allow": "GET, HEAD"}
-        return Problem(
+        return HttpProblem(
             e.status, "method_not_allowed", f"{request.method} is not served", "everything here is GET", allow
         )
-    return Problem(e.status, "refused", e.reason)
+    return HttpProblem(e.status, "refused", e.reason)
 
 
 def _matches(request: web.Request, tag: str) -> bool:

@@ -22,14 +22,14 @@ class WitnessError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class WitnessNote:
     """``writes``: how often the key's journal was written to. ``round_s``: newest round_time that was ever in it."""
 
     writes: int
     round_s: int
 
 
-class Witness:
+class JournalWitness:
     """The file of one key. Processes that share a journal share it; it never goes back.
 
     Args:
@@ -48,7 +48,7 @@ class Witness:
         except OSError as e:
             raise WitnessError(f"{self.path}: {e.strerror}: name another folder in oracle.sign.journal_witness") from e
 
-    def told(self) -> Told | None:
+    def told(self) -> WitnessNote | None:
         """What it says; None if it is new.
 
         Raises:
@@ -59,10 +59,10 @@ class Witness:
             return None
         with contextlib.suppress(ValueError):
             writes, round_s = (int(word) for word in text)
-            return Told(writes=writes, round_s=round_s)
+            return WitnessNote(writes=writes, round_s=round_s)
         raise WitnessError(f"{self.path} is damaged: remove it once you know that no journal was restored")
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: WitnessNote) -> None:
         """Write it down, and return once it is on disk.
 
         Raises:

@@ -56,7 +56,7 @@ def _opened(handles: ExitStack, path: Path) -> int:
     return handle
 
 
-class Hold:
+class KeyLock:
     """Keyfile and journal, held by this process until it closes them or ends.
 
     Locks are advisory (flock) and hold on one machine; a copy of the keyfile is another file. The journal's is on the file

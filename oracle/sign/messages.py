@@ -18,7 +18,7 @@ from oracle.sign.eip712 import BadSignature, Domain, batch_bytes, batch_digest, 
 from oracle.sign.median_report import agree
 
 
-class Refused(StrEnum):
+class RefusalCode(StrEnum):
     """Why a cosigner does not sign."""
 
     MUTE = "mute"
@@ -86,7 +86,7 @@ class Refusal:
     """
 
     operator: str
-    code: Refused
+    code: RefusalCode
     text: str
     feeds: tuple[int, ...] = ()
     address: bytes = b""
@@ -182,7 +182,7 @@ def heard(
             values[address] = one
         else:
             text = f"mute for round {round_time_s}, its values do not count: {wrong}"
-            refusals.append(Refusal(operator=name, code=Refused.BAD_VALUES, text=text, address=address))
+            refusals.append(Refusal(operator=name, code=RefusalCode.BAD_VALUES, text=text, address=address))
     return tuple(values.values()), tuple(refusals)
 
 

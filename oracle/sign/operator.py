@@ -19,7 +19,7 @@ from oracle.sign.eip712 import address_of, arm_digest, batch_digest, observed_di
 from oracle.sign.messages import (
     Proposal,
     Refusal,
-    Refused,
+    RefusalCode,
     Signature,
     SignedValues,
     SignerSet,
@@ -132,7 +132,7 @@ class Operator:
         """
         if not coming.weight_of((self.address,)):
             text = f"its key is not in the signer set of epoch {coming.epoch}: nobody arms a set that he is not in"
-            return self._refuse(Refused.WRONG_EPOCH, text)
+            return self._refuse(RefusalCode.WRONG_EPOCH, text)
         return await self._arm(coming, set_hash)
 
     async def _arm(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
@@ -158,20 +158,20 @@ class Operator:
         try:
             self.journal.record(signers.domain.chain_id, signers.domain.store, proposal.round_time_s, hashes)
         except EquivocationRefused as e:
-            return self._refuse(Refused.EQUIVOCATION, str(e), (e.feed,))
+            return self._refuse(RefusalCode.EQUIVOCATION, str(e), (e.feed,))
         except (JournalError, sqlite3.Error) as e:
-            return self._refuse(Refused.JOURNAL, f"what is not in the journal first is not signed: {e}")
+            return self._refuse(RefusalCode.JOURNAL, f"what is not in the journal first is not signed: {e}")
         return None
 
-    def _refuse(self, code: Refused, text: str, feeds: tuple[int, ...] = ()) -> Refusal:
+    def _refuse(self, code: RefusalCode, text: str, feeds: tuple[int, ...] = ()) -> Refusal:
         return Refusal(operator=self.name, code=code, text=text, feeds=feeds, address=self.address)
 
     def _silent(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
         if rest := self.journal.silent_ms(now_ms):
             text = f"the journal was missing or restored: silent for another {rest} ms of a time that others confirm"
-            return self._refuse(Refused.MUTE, text)
+            return self._refuse(RefusalCode.MUTE, text)
         if not clock_ok:
-            return self._refuse(Refused.CLOCK, "this machine's clock is off by more than the limit: correct it")
+            return self._refuse(RefusalCode.CLOCK, "this machine's clock is off by more than the limit: correct it")
         return None
 
     def _examine(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
@@ -182,19 +182,19 @@ class Operator:
         try:
             proposed = split(proposal.items)
         except ValueError as e:
-            return self._refuse(Refused.NOT_RECOMPUTED, f"{proposal.leader} proposes no items: {e}")
+            return self._refuse(RefusalCode.NOT_RECOMPUTED, f"{proposal.leader} proposes no items: {e}")
         if not proposed:
-            return self._refuse(Refused.NOT_RECOMPUTED, f"{proposal.leader} proposes nothing")
+            return self._refuse(RefusalCode.NOT_RECOMPUTED, f"{proposal.leader} proposes nothing")
         wrong = tuple(i for i, item in proposed.items() if i not in fair or encode_item(i, fair[i]) != item)
         if wrong:
             text = f"{proposal.leader} proposes other values than its signed inputs give, for feeds {list(wrong)}"
-            return self._refuse(Refused.NOT_RECOMPUTED, text, wrong)
+            return self._refuse(RefusalCode.NOT_RECOMPUTED, text, wrong)
         view = self._views.get(proposal.round_time_s)
         if view is None:
-            return self._refuse(Refused.NO_OWN_VIEW, f"no own view of round_time {proposal.round_time_s}")
+            return self._refuse(RefusalCode.NO_OWN_VIEW, f"no own view of round_time {proposal.round_time_s}")
         blind = tuple(i for i in proposed if i not in view or (view[i].status_only and not fair[i].status_only))
         if blind:
-            return self._refuse(Refused.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
+            return self._refuse(RefusalCode.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
         said = [(v.address, split(v.items)) for v in proposal.values]
         far = tuple(
             i
@@ -203,7 +203,7 @@ class Operator:
         )
         if far:
             text = f"further than {self._bound_bps} bps from the own view, or of another status, for feeds {list(far)}"
-            return self._refuse(Refused.OUT_OF_BOUND, text, far)
+            return self._refuse(RefusalCode.OUT_OF_BOUND, text, far)
         return None
 
     def _bad_values(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
@@ -213,12 +213,14 @@ class Operator:
             if wrong is None and one.address in known:
                 wrong = "they stand twice"
             if wrong is not None:
-                return self._refuse(Refused.BAD_VALUES, f"values of {one.operator}: {wrong}")
+                return self._refuse(RefusalCode.BAD_VALUES, f"values of {one.operator}: {wrong}")
             known.add(one.address)
         if left := self._heard.get(proposal.round_time_s, frozenset()) - known:
-            return self._refuse(Refused.BAD_VALUES, f"{proposal.leader} leaves out the values of {len(left)} operators")
+            return self._refuse(
+                RefusalCode.BAD_VALUES, f"{proposal.leader} leaves out the values of {len(left)} operators"
+            )
         if signers.weight_of(tuple(known)) < signers.threshold:
-            return self._refuse(Refused.BAD_VALUES, "the signed values do not reach the threshold")
+            return self._refuse(RefusalCode.BAD_VALUES, "the signed values do not reach the threshold")
         return None
 
 

@@ -11,7 +11,7 @@ from oracle.sign.messages import (
     Cosigners,
     Proposal,
     Refusal,
-    Refused,
+    RefusalCode,
     Signature,
     SignedBatch,
     SignedValues,
@@ -24,22 +24,22 @@ from oracle.sign.messages import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ballot:
+class CollectedSignatures:
     """How a batch came about, or did not: every refusal on the way."""
 
     batch: SignedBatch | None
     refusals: tuple[Refusal, ...]
 
 
-_PARTIAL = frozenset({Refused.NO_OWN_VIEW, Refused.OUT_OF_BOUND, Refused.EQUIVOCATION})
-_WHOLE = frozenset({Refused.MUTE, Refused.CLOCK, Refused.JOURNAL, Refused.SIGNER})
+_PARTIAL = frozenset({RefusalCode.NO_OWN_VIEW, RefusalCode.OUT_OF_BOUND, RefusalCode.EQUIVOCATION})
+_WHOLE = frozenset({RefusalCode.MUTE, RefusalCode.CLOCK, RefusalCode.JOURNAL, RefusalCode.SIGNER})
 """A no that is about no proposal: whoever gives it says it to the next one too."""
 _TRIES = 3
 
 
-async def gather(
+async def collect_signatures(
     cosigners: Cosigners, signers: SignerSet, values: Sequence[SignedValues], feeds: Sequence[int]
-) -> Ballot:
+) -> CollectedSignatures:
     """Get a batch signed: leaders in turn, and again without the feeds that too many could not sign.
 
     A leader whose proposal is not what the signed values give, or of other feeds, is passed over; the next one proposes the
@@ -57,28 +57,28 @@ async def gather(
     for attempt in range(len(signers.signers)):
         if not wanted:
             break
-        turn = first_turn(values[0].round_time_s) + attempt
+        turn = leader_index(values[0].round_time_s) + attempt
         proposal = await cosigners.propose(turn, values, wanted)
         if _feeds(proposal) != wanted:
             text = f"{proposal.leader} leads with other feeds than it was asked for, {wanted}"
-            refusals.append(Refusal(operator=proposal.leader, code=Refused.NOT_RECOMPUTED, text=text))
+            refusals.append(Refusal(operator=proposal.leader, code=RefusalCode.NOT_RECOMPUTED, text=text))
             continue
         for _ in range(_TRIES):
             answers = await cosigners.cosign(proposal)
             refusals += [a for a in answers if isinstance(a, Refusal)]
             batch = seal(signers, proposal, answers)
             if batch is not None:
-                return Ballot(batch=batch, refusals=tuple(refusals))
+                return CollectedSignatures(batch=batch, refusals=tuple(refusals))
             if _hopeless(signers, answers):
-                return Ballot(batch=None, refusals=tuple(refusals))
+                return CollectedSignatures(batch=None, refusals=tuple(refusals))
             left = _without(signers, proposal, answers, turn)
             if left is None:
                 break
             proposal = left
-    return Ballot(batch=None, refusals=tuple(refusals))
+    return CollectedSignatures(batch=None, refusals=tuple(refusals))
 
 
-def first_turn(round_time_s: int) -> int:
+def leader_index(round_time_s: int) -> int:
     """Whose turn it is to lead first: known to all, and in step with no heartbeat."""
     return int.from_bytes(keccak(round_time_s.to_bytes(4, "big"))[:4], "big")
 

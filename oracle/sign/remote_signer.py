@@ -26,7 +26,7 @@ from eth_hash.auto import keccak
 
 from oracle.model.types import Report
 from oracle.sign.eip712 import Domain, address_of, arm_preimage, batch_preimage, observed_preimage
-from oracle.sign.messages import Proposal, Refusal, Refused, Signature, SignedValues, SignerSet
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 
@@ -167,7 +167,7 @@ class RemoteOperator(Operator):
                 observed_preimage(signers.domain, signers.epoch, round_time_s, items)
             )
         except SignerError as e:
-            return self._refuse(Refused.SIGNER, f"mute for round {round_time_s}: {e}")
+            return self._refuse(RefusalCode.SIGNER, f"mute for round {round_time_s}: {e}")
         return self._values(round_time_s, items, signature)
 
     async def cosigned(
@@ -183,13 +183,13 @@ class RemoteOperator(Operator):
                 operator=self.name, address=self.address, compact=await self._signer.sign_batch(*at, proposal.items)
             )
         except SignerError as e:
-            return self._refuse(Refused.SIGNER, f"round {proposal.round_time_s} is not signed: {e}")
+            return self._refuse(RefusalCode.SIGNER, f"round {proposal.round_time_s} is not signed: {e}")
 
     async def _arm(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
         try:
             compact = await self._signer.sign_compact(arm_preimage(coming.domain, coming.epoch, set_hash))
         except SignerError as e:
-            return self._refuse(Refused.SIGNER, f"epoch {coming.epoch} is not armed by it: {e}")
+            return self._refuse(RefusalCode.SIGNER, f"epoch {coming.epoch} is not armed by it: {e}")
         return Signature(operator=self.name, address=self.address, compact=compact)
 
     async def close(self) -> None:

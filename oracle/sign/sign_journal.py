@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from oracle.sign.journal_witness import Told, Witness, WitnessError
+from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote
 
 _MS = 1_000
 _KEPT_S = 2 * 86_400
@@ -87,7 +87,7 @@ class SignJournal:
         now_ms: int,
         mute_ms: int,
         newborn: bool = False,
-        witness: Witness | None = None,
+        witness: JournalWitness | None = None,
         sure: bool = True,
     ) -> None:
         self.path = path
@@ -227,7 +227,7 @@ class SignJournal:
             raise ForgottenRefused(feed, round_s, oldest_s + self._kept_s)
         raise LostRefused(feed, round_s, floor_s)
 
-    def _told_more(self) -> Told | None:
+    def _told_more(self) -> WitnessNote | None:
         """What the witness says, if that is more than is in here; it is told after the journal, so then it was restored."""
         try:
             told = self._witness.told() if self._witness is not None else None
@@ -235,7 +235,7 @@ class SignJournal:
             raise JournalError(f"what the witness does not know of is not signed: {e}") from e
         return told if told is not None and told.writes > self._writes() else None
 
-    def _count_on(self, told: Told) -> None:
+    def _count_on(self, told: WitnessNote) -> None:
         """Go on from where the witness is, silent: at once, and for the full time from when the time is asked for."""
         self._begins_anew = True
         self._db.execute("UPDATE written SET writes = ?", (told.writes,))
@@ -261,7 +261,7 @@ class SignJournal:
         if self._witness is None:
             return
         try:
-            self._witness.tell(Told(writes=self._writes(), round_s=self.last_round_s()))
+            self._witness.tell(WitnessNote(writes=self._writes(), round_s=self.last_round_s()))
         except WitnessError as e:
             raise JournalError(f"what the witness does not know of is not signed: {e}") from e
 

@@ -16,7 +16,7 @@ from oracle.model.canonical_json import digest, dump, parse
 from oracle.model.publication import NotPushed, PushRow, Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import RULES_VERSION, FeedState
-from oracle.model.types import Abstained, Kept, Published, Result, Round
+from oracle.model.types import Abstained, FeedRound, FoldedFeed, Published, Result
 from oracle.report.compose import followed
 from oracle.runtime.schedule import Fatal
 from oracle.sign.messages import Agreement, SignedValues, SignerSet, split
@@ -65,15 +65,15 @@ CREATE TABLE IF NOT EXISTS not_pushed (
 """
 
 
-class StoreError(RuntimeError):
+class DatabaseError(RuntimeError):
     """The database can not be used as it is."""
 
 
-class OtherRules(StoreError):
+class OtherRules(DatabaseError):
     """The database was written by a version whose rules are other ones."""
 
 
-class AnotherWriter(StoreError, Fatal):
+class AnotherWriter(DatabaseError, Fatal):
     """A round is stored that this process did not make."""
 
 
@@ -89,7 +89,7 @@ def _alone() -> Iterator[None]:
         raise AnotherWriter(text) from e
 
 
-class Store:
+class Database:
     """The database of one process. Every write method returns once its rows are on disk."""
 
     def __init__(self, path: Path | str) -> None:
@@ -135,7 +135,7 @@ class Store:
 
     def save_round(
         self,
-        kept: Iterable[Kept],
+        kept: Iterable[FoldedFeed],
         agreements: Iterable[Agreement],
         records: Iterable[Record],
         transitions: Iterable[Transition],
@@ -170,7 +170,7 @@ class Store:
         with contextlib.suppress(sqlite3.Error):  # the round is written: what could not be dropped has time
             self._pruner.step(_PRUNED_A_ROUND)
 
-    def _save_kept(self, one: Kept, specs: set[str], counts: dict[tuple[str, str], int]) -> None:
+    def _save_kept(self, one: FoldedFeed, specs: set[str], counts: dict[tuple[str, str], int]) -> None:
         """Write one result; what is new to memory goes to `specs` and `counts`."""
         name, feed, result = one.operator, one.spec.feed, one.result
         if result.spec_hash not in self._specs | specs:
@@ -180,7 +180,7 @@ class Store:
         if count % CHECKPOINT_EVERY == 0:
             row = (name, feed, result.round_time_s, dump(one.before))
             self._conn.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", row)
-        kind = "round" if isinstance(result, Round) else "abstained"
+        kind = "round" if isinstance(result, FeedRound) else "abstained"
         self._conn.execute(
             "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, NULL)", (name, feed, result.round_time_s, kind, dump(result))
         )
@@ -249,7 +249,7 @@ class Store:
         """A spec by its hash; StoreError if it was never stored."""
         row = self._conn.execute("SELECT body FROM specs WHERE hash = ?", (spec_hash,)).fetchone()
         if row is None:
-            raise StoreError(f"no spec with hash {spec_hash}: the database is incomplete")
+            raise DatabaseError(f"no spec with hash {spec_hash}: the database is incomplete")
         return parse(FeedSpec, row[0])
 
     def mark_orphaned(self, chain_id: int, first_block: int, last_block: int, note: str) -> int:
@@ -424,14 +424,14 @@ def _blocks(body: bytes, chain_id: int) -> list[int]:
 
 def stored_result(kind: str, body: bytes) -> Result:
     """A round or an abstention from its bytes."""
-    return parse(Round, body) if kind == "round" else parse(Abstained, body)
+    return parse(FeedRound, body) if kind == "round" else parse(Abstained, body)
 
 
 def _push(row: Mapping[str, Any]) -> PushRow:
     return PushRow(**row)
 
 
-def last_published(store: Store, feed: str) -> Published | None:
+def last_published(store: Database, feed: str) -> Published | None:
     """What the newest stored round of a feed leaves behind: what its next round is given."""
     newest = store.newest(feed)
     if newest is None:

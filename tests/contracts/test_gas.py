@@ -14,7 +14,7 @@ from demo.bench.gas import SNAPSHOT, compared, ours, snapshot
 from demo.bench.gas_peers import REDSTONE_EACH, REDSTONE_ONE, api3, redstone, tellor
 from demo.bench.gas_safety import RULES, Rule, lacking, stores, without
 from demo.bench.gas_store import OURS, SIGNERS, TOKENS
-from demo.bench.gas_tools import BenchError, PushRow, ReadRow, called, ground, push_floor
+from demo.bench.gas_tools import BenchError, PushGas, ReadGas, called, ground, push_floor
 
 ROOT = Path(__file__).parent.parent.parent
 HELD: dict[str, dict[str, int]] = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
@@ -133,7 +133,7 @@ def documented_others() -> dict[tuple[str, int, int], tuple[list[int], str]]:
     return {(row[0], int(row[1]), int(row[2])): ([number(n) for n in row[3:6]], row[6]) for row in rows}
 
 
-def figures(row: PushRow) -> list[int]:
+def figures(row: PushGas) -> list[int]:
     return [row.gas, row.calldata, row.floor]
 
 
@@ -144,12 +144,12 @@ async def test_the_others_cost_what_the_docs_say() -> None:
         system: sorted({at[1:] for at, (_, how) in told.items() if at[0].startswith(system) and how == "run"})
         for system in ("API3", "RedStone")
     }
-    push: dict[tuple[str, int, int], PushRow] = {}
-    read: dict[str, ReadRow] = {}
+    push: dict[tuple[str, int, int], PushGas] = {}
+    read: dict[str, ReadGas] = {}
     async with ground() as chain:
         for rows in (api3(chain, shapes["API3"]), redstone(chain, shapes["RedStone"]), tellor(chain)):
             async for row in rows:
-                if isinstance(row, PushRow):
+                if isinstance(row, PushGas):
                     push[row.system, row.tokens, row.signers] = row
                 else:
                     read[row.call] = row

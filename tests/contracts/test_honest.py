@@ -26,9 +26,9 @@ from feeds.units import Bps, Wad
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.sign.eip712 import Domain, address_of, batch_bytes
-from oracle.sign.messages import Proposal, Refused, Signature, SignerSet, split
+from oracle.sign.messages import Proposal, RefusalCode, Signature, SignerSet, split
 from oracle.sign.operator import LocalCosigners, Operator
-from oracle.sign.quorum import gather
+from oracle.sign.quorum import collect_signatures
 from oracle.sign.sign_journal import SignJournal
 from tests.contracts.contract_tools import compiled
 from tests.contracts.fuzz_world import DISPUTE_S, KEYS, LEAVE_S, OWNER, STRANGER, TREASURY, Evm, signature
@@ -201,7 +201,7 @@ class History:
         speakers = [o for o in members if o.speaks(self.now_ms)]
         values = tuple(o.observe(signers, at, views[int(o.name[2:])]) for o in speakers)
         inner = LocalCosigners(members, signers, now_ms=lambda: self.now_ms, clock_ok=lambda: True)
-        ballot = await gather(Ears(inner, signers, self.said, self.seen), signers, values, feeds)  # type: ignore[arg-type]
+        ballot = await collect_signatures(Ears(inner, signers, self.said, self.seen), signers, values, feeds)  # type: ignore[arg-type]
         if ballot.batch is None:
             return []
         self.seen["batch"] += 1
@@ -292,9 +292,9 @@ def test_keys_that_keep_their_journal_are_never_proven_to_have_said_two_things(c
         "restart",
         "lost",
         "restored",
-        Refused.EQUIVOCATION,
-        Refused.MUTE,
-        Refused.OUT_OF_BOUND,
+        RefusalCode.EQUIVOCATION,
+        RefusalCode.MUTE,
+        RefusalCode.OUT_OF_BOUND,
     }
     assert set(seen) >= {str(w) for w in wanted}
     for registry in court.registries.values():

@@ -18,7 +18,7 @@ from web3.exceptions import ContractLogicError
 from demo.world import anvil, npm
 from demo.world.aave import HEALTHY, NOT_COVERED, Reserve, _linked, deploy_aave_market
 from demo.world.aave_position import Position
-from demo.world.chain import Chain, ChainError, Reverted, account
+from demo.world.chain import LocalChain, LocalChainError, TransactionReverted, account
 from tests.contracts.contract_tools import WAD, Bench, Compiled, Item, compiled, connected
 
 pytestmark = pytest.mark.chain
@@ -97,7 +97,7 @@ def error(text: str) -> str:
 async def test_aave_lends_to_the_last_unit_freezes_in_halt_and_liquidates_in_depeg(
     bench: Bench, own_node: anvil.Anvil
 ) -> None:
-    async with Chain(own_node.url) as chain:
+    async with LocalChain(own_node.url) as chain:
         position = await aave(bench, chain)
         assert await position.fund(collateral_ether_wad=102 * WAD, lent_wad=1_000 * WAD) == 100 * WAD
         price(bench, 10_500)
@@ -121,7 +121,7 @@ async def test_aave_lends_to_the_last_unit_freezes_in_halt_and_liquidates_in_dep
         pool, borrower, liquidator = position.market.pool.functions, position.borrower, position.liquidator
         with pytest.raises(ContractLogicError):
             await pool.withdraw(position.collateral, 1, borrower.address).call({"from": borrower.address})
-        with pytest.raises(Reverted):
+        with pytest.raises(TransactionReverted):
             await position.liquidate()
         await pool.supply(position.debt, 1, liquidator.address, 0).call({"from": liquidator.address})
         await position.repay(WAD)
@@ -137,7 +137,7 @@ async def test_aave_lends_to_the_last_unit_freezes_in_halt_and_liquidates_in_dep
 
 
 async def test_aave_takes_no_price_that_is_too_old(bench: Bench, own_node: anvil.Anvil) -> None:
-    async with Chain(own_node.url) as chain:
+    async with LocalChain(own_node.url) as chain:
         position = await aave(bench, chain)
         await position.fund(collateral_ether_wad=102 * WAD, lent_wad=1_000 * WAD)
         price(bench, 10_500)
@@ -151,11 +151,11 @@ async def test_aave_takes_no_price_that_is_too_old(bench: Bench, own_node: anvil
 
 
 def test_a_library_that_is_not_linked_is_no_code() -> None:
-    with pytest.raises(ChainError, match="is not linked"):
+    with pytest.raises(LocalChainError, match="is not linked"):
         _linked(npm.aave("protocol/pool", "Pool"), {"PoolLogic": ZERO})
 
 
-async def aave(bench: Bench, chain: Chain) -> Position:
+async def aave(bench: Bench, chain: LocalChain) -> Position:
     """A market of weETH (a token of the demo) and WETH, priced by strict views as the integration guide has it."""
     owner = account(0)
     weth = await chain.create(owner, npm.aave("dependencies/weth", "WETH9"))

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from demo.world.stable import Curve, swap_to_price
+from demo.world.stable import TwoCoinCurve, swap_to_price
 
 FEE = 0.0004
-BALANCED = Curve(amplification=200, base=5_000, quote=5_000)
+BALANCED = TwoCoinCurve(amplification=200, base=5_000, quote=5_000)
 
 
 def test_a_balanced_pool_trades_at_one_and_its_invariant_is_the_sum() -> None:
@@ -14,7 +14,7 @@ def test_a_balanced_pool_trades_at_one_and_its_invariant_is_the_sum() -> None:
 
 
 def test_the_price_is_the_slope_of_the_curve() -> None:
-    skewed = Curve(amplification=200, base=8_000, quote=2_000)
+    skewed = TwoCoinCurve(amplification=200, base=8_000, quote=2_000)
     paid = skewed.quote - skewed.other(skewed.base + 1e-3)
     assert paid / 1e-3 == pytest.approx(skewed.price(), rel=1e-6)
 

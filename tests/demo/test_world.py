@@ -12,8 +12,16 @@ import pytest_asyncio
 
 from demo.world import anvil, npm
 from demo.world.aave import deploy_aave_oracle
-from demo.world.chain import Chain, Reverted
-from demo.world.deploy import HISTORY_S, LRT_RATE_WAD, MULTICALL3, WDIVETH_RATE_WAD, World, backdated, deploy
+from demo.world.chain import LocalChain, TransactionReverted
+from demo.world.deploy import (
+    HISTORY_S,
+    LRT_RATE_WAD,
+    MULTICALL3,
+    WDIVETH_RATE_WAD,
+    DemoWorld,
+    backdated,
+    deploy,
+)
 from demo.world.trader import Trader
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
@@ -30,34 +38,34 @@ EVERY_POOL = pytest.mark.parametrize("pool", FAIR)
 
 @dataclass(frozen=True)
 class Deployed:
-    chain: Chain
-    world: World
+    chain: LocalChain
+    world: DemoWorld
     seconds: float
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def deployed() -> AsyncIterator[Deployed]:
     with anvil.running(block_time_s=1, extra=backdated()) as node:
-        async with Chain(node.url) as chain:
+        async with LocalChain(node.url) as chain:
             started = time.perf_counter()
             world = await deploy(chain)
             yield Deployed(chain, world, time.perf_counter() - started)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def chain(deployed: Deployed) -> AsyncIterator[Chain]:
+async def chain(deployed: Deployed) -> AsyncIterator[LocalChain]:
     snapshot = await deployed.chain.rpc("evm_snapshot")
     yield deployed.chain
     await deployed.chain.rpc("evm_revert", snapshot)
 
 
 @pytest.fixture
-def world(deployed: Deployed) -> World:
+def world(deployed: Deployed) -> DemoWorld:
     return deployed.world
 
 
 @pytest.fixture
-def trader(chain: Chain, world: World) -> Trader:
+def trader(chain: LocalChain, world: DemoWorld) -> Trader:
     return Trader(chain, world, seed=7)
 
 
@@ -71,11 +79,11 @@ async def test_deployment_takes_seconds(deployed: Deployed, capsys: pytest.Captu
     assert deployed.seconds < 6
 
 
-async def test_every_address_has_code_and_a_fresh_node_gives_the_same(world: World, chain: Chain) -> None:
+async def test_every_address_has_code_and_a_fresh_node_gives_the_same(world: DemoWorld, chain: LocalChain) -> None:
     for name, address in world.addresses().items():
         assert len(await chain.rpc("eth_getCode", address, "latest")) > 2, name
     with anvil.running() as node:
-        async with Chain(node.url) as other:
+        async with LocalChain(node.url) as other:
             again = await deploy(other, block_time_s=1)
             assert again.addresses() == world.addresses()
             assert again.pool_ids() == world.pool_ids()
@@ -87,7 +95,7 @@ async def test_every_address_has_code_and_a_fresh_node_gives_the_same(world: Wor
 
 async def test_at_one_block_a_second_a_move_takes_one_block() -> None:
     with anvil.running(block_time_s=1) as node:
-        async with Chain(node.url) as chain:
+        async with LocalChain(node.url) as chain:
             trader = Trader(chain, await deploy(chain, block_time_s=1))
             started = time.perf_counter()
             sent = [await trader.move(pool, fair * 94 // 100) for pool, fair in FAIR.items()]
@@ -99,7 +107,7 @@ async def test_at_one_block_a_second_a_move_takes_one_block() -> None:
             assert await chain.block_time_s() <= time.time()
 
 
-async def test_the_clock_is_right_and_the_pools_have_a_history(world: World, chain: Chain) -> None:
+async def test_the_clock_is_right_and_the_pools_have_a_history(world: DemoWorld, chain: LocalChain) -> None:
     assert abs(await chain.block_time_s() - time.time()) < 10
     pool = world.pools["wdiveth_uniswap"]
     ticks, _ = await chain.call(pool.contract, "observe", [HISTORY_S - 60, 0])
@@ -140,7 +148,7 @@ async def test_far_moves_and_no_move(trader: Trader, pool: str) -> None:
     assert bps(await trader.spot(pool), target) < 5
 
 
-async def test_several_moves_fit_in_one_block(trader: Trader, chain: Chain) -> None:
+async def test_several_moves_fit_in_one_block(trader: Trader, chain: LocalChain) -> None:
     await chain.automine(on=False)
     try:
         sent = [await trader.move(pool, FAIR[pool] * percent // 100) for percent in (95, 99) for pool in FAIR]
@@ -155,7 +163,7 @@ async def test_several_moves_fit_in_one_block(trader: Trader, chain: Chain) -> N
 
 
 @EVERY_POOL
-async def test_noise_is_bounded_and_seeded(chain: Chain, world: World, trader: Trader, pool: str) -> None:
+async def test_noise_is_bounded_and_seeded(chain: LocalChain, world: DemoWorld, trader: Trader, pool: str) -> None:
     await trader.move(pool, FAIR[pool] * 99 // 100)
     seen = []
     for _ in range(5):
@@ -173,7 +181,7 @@ async def test_noise_is_bounded_and_seeded(chain: Chain, world: World, trader: T
 
 @pytest.mark.parametrize(("delta_bps", "expected"), [(0.8, 1_050_084), (-100, 1_039_500)])
 async def test_rebase_and_slash_change_the_rate_and_the_balances(
-    chain: Chain, world: World, trader: Trader, delta_bps: float, expected: int
+    chain: LocalChain, world: DemoWorld, trader: Trader, delta_bps: float, expected: int
 ) -> None:
     div_eth = chain.contract(npm.own("DivETH").abi, world.div_eth)
     shares = await chain.call(div_eth, "totalShares")
@@ -209,17 +217,17 @@ async def test_a_slash_reaches_the_balancer_pool_and_the_noise_brings_it_to_the_
     assert bps(await trader.sale_price("wdiveth_balancer", WAD), fair) < 8
 
 
-async def test_the_lrt_rate_is_set_by_its_owner_alone(chain: Chain, world: World, trader: Trader) -> None:
+async def test_the_lrt_rate_is_set_by_its_owner_alone(chain: LocalChain, world: DemoWorld, trader: Trader) -> None:
     await trader.set_lrt_rate(103 * 10**16)
     await trader.settle()
     assert await trader.rate("demolrt_balancer") == 103 * 10**16
     lrt = chain.contract(npm.own("DemoLRT").abi, world.lrt)
     await chain.send(world.accounts.user, lrt, "setRate", WAD)
-    with pytest.raises(Reverted, match="setRate"):
+    with pytest.raises(TransactionReverted, match="setRate"):
         await chain.settle()
 
 
-async def test_the_lrt_mints_and_redeems_at_its_rate(chain: Chain, world: World) -> None:
+async def test_the_lrt_mints_and_redeems_at_its_rate(chain: LocalChain, world: DemoWorld) -> None:
     user = world.accounts.user
     lrt = chain.contract(npm.own("DemoLRT").abi, world.lrt)
     await chain.send(user, lrt, "deposit", value_wei=102 * WAD)
@@ -230,7 +238,7 @@ async def test_the_lrt_mints_and_redeems_at_its_rate(chain: Chain, world: World)
     assert await chain.call(lrt, "balanceOf", user.address) == 0
 
 
-async def test_the_wrapper_is_one_share_a_token(chain: Chain, world: World) -> None:
+async def test_the_wrapper_is_one_share_a_token(chain: LocalChain, world: DemoWorld) -> None:
     user = world.accounts.user
     div_eth = chain.contract(npm.own("DivETH").abi, world.div_eth)
     wrapper = chain.contract(npm.own("WdivETH").abi, world.wdiv_eth)
@@ -254,7 +262,7 @@ async def test_the_wrapper_is_one_share_a_token(chain: Chain, world: World) -> N
     assert await chain.call(wrapper, "balanceOf", user.address) == 20 * WAD
 
 
-async def test_burning_and_minting_shares_move_the_rate(chain: Chain, world: World) -> None:
+async def test_burning_and_minting_shares_move_the_rate(chain: LocalChain, world: DemoWorld) -> None:
     owner, user = world.accounts.owner, world.accounts.user
     div_eth = chain.contract(npm.own("DivETH").abi, world.div_eth)
     before = await chain.call(div_eth, "convertToAssets", WAD)
@@ -264,18 +272,18 @@ async def test_burning_and_minting_shares_move_the_rate(chain: Chain, world: Wor
     assert await chain.call(div_eth, "convertToAssets", WAD) == before
     await chain.settle()
     await chain.send(user, div_eth, "mintShares", user.address, WAD)
-    with pytest.raises(Reverted):
+    with pytest.raises(TransactionReverted):
         await chain.settle()
 
 
-async def test_multicall_answers(chain: Chain, world: World) -> None:
+async def test_multicall_answers(chain: LocalChain, world: DemoWorld) -> None:
     multicall = chain.contract(MULTICALL_ABI, MULTICALL3)
     rate = chain.token(world.lrt).encode_abi("getRate")
     _, (data,) = await chain.call(multicall, "aggregate", [(world.lrt, rate)])
     assert int.from_bytes(data) == LRT_RATE_WAD
 
 
-async def test_the_lender_reads_its_source(chain: Chain, world: World) -> None:
+async def test_the_lender_reads_its_source(chain: LocalChain, world: DemoWorld) -> None:
     owner = world.accounts.owner
     oracle = await deploy_aave_oracle(chain, owner, assets=[world.lrt], sources=[world.lrt])
     assert await chain.call(oracle, "getSourceOfAsset", world.lrt) == world.lrt

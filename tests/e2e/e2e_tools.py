@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from demo.market import Market
-from demo.testbed import Stand, load, standing
+from demo.market import DemoMarket
+from demo.testbed import Testbed, load, standing
 from demo.world.anvil import free_port
 from demo.world.trader import Trader
 from oracle.app import App
@@ -31,10 +31,10 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0)
 @asynccontextmanager
 async def stand_with_market(
     folder: Path, endpoints: Callable[[str], tuple[str, ...]] = lambda url: (url,)
-) -> AsyncIterator[tuple[Stand, Market]]:
+) -> AsyncIterator[tuple[Testbed, DemoMarket]]:
     """Chain, contracts, venues and a market that moves; no service."""
     async with standing(folder, port=free_port(), endpoints=endpoints) as stand:
-        market = Market(Trader(stand.chain, stand.world), stand.venues)
+        market = DemoMarket(Trader(stand.chain, stand.world), stand.venues)
         tasks = [asyncio.create_task(market.run_venues()), asyncio.create_task(pools(market))]
         try:
             yield stand, market
@@ -44,7 +44,7 @@ async def stand_with_market(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def pools(market: Market) -> None:
+async def pools(market: DemoMarket) -> None:
     """The arbitrageur, who goes on when a reorganisation took transactions of his away."""
     while True:
         with contextlib.suppress(Exception):
@@ -53,7 +53,7 @@ async def pools(market: Market) -> None:
 
 
 @asynccontextmanager
-async def service(stand: Stand) -> AsyncIterator[App]:
+async def service(stand: Testbed) -> AsyncIterator[App]:
     """The service on a stand, ended in order."""
     app = App(load(stand), environ=stand.environ)
     stop = asyncio.Event()

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import contracts
-from demo.market import Market
+from demo.market import DemoMarket
 from demo.scenarios import SCENARIOS, Stage
-from demo.testbed import Stand
+from demo.testbed import Testbed
 from demo.world import npm
 from demo.world.aave import Reserve, deploy_aave_market
 from demo.world.aave_position import Position
-from demo.world.chain import ZERO_ADDRESS, Chain, account
+from demo.world.chain import ZERO_ADDRESS, LocalChain, account
 from oracle.app import App
 from tests.e2e.e2e_tools import service, stand_with_market, until
 
@@ -35,8 +35,8 @@ FEED = "wdivETH/ETH"
 class Loan:
     """A loan in ether against wdivETH, near its limit, and everything that its price comes from."""
 
-    stand: Stand
-    market: Market
+    stand: Testbed
+    market: DemoMarket
     app: App
     position: Position
 
@@ -75,7 +75,7 @@ class Loan:
 @asynccontextmanager
 async def lending(folder: Path) -> AsyncIterator[Loan]:
     """Stand, market that moves, Aave, the service, and a loan that is healthy by little."""
-    async with stand_with_market(folder) as (stand, market), Chain(stand.node.url) as chain:
+    async with stand_with_market(folder) as (stand, market), LocalChain(stand.node.url) as chain:
         async with quick_blocks(chain):
             position = await listed(stand, chain)
             await position.fund(collateral_ether_wad=COLLATERAL_ETHER * WAD, lent_wad=LENT_ETHER * WAD)
@@ -90,11 +90,11 @@ async def lending(folder: Path) -> AsyncIterator[Loan]:
             yield Loan(stand=stand, market=market, app=app, position=position)
 
 
-async def listed(stand: Stand, chain: Chain) -> Position:
+async def listed(stand: Testbed, chain: LocalChain) -> Position:
     """A market of Aave whose sources are strict views over the deployed ones, as the integration guide has it."""
     owner, borrower, lender, liquidator = (account(index) for index in (7, 6, 8, 9))
     artifact = contracts.load("StrictFeedView")
-    code = npm.Artifact(abi=artifact.abi, bytecode="0x" + artifact.bytecode.hex())
+    code = npm.NpmArtifact(abi=artifact.abi, bytecode="0x" + artifact.bytecode.hex())
 
     async def strict(feed: str) -> str:
         view = await chain.create(owner, code, stand.deployment.views[feed], MAX_AGE_S, ZERO_ADDRESS, 0)
@@ -124,7 +124,7 @@ async def listed(stand: Stand, chain: Chain) -> Position:
 
 
 @asynccontextmanager
-async def quick_blocks(chain: Chain) -> AsyncIterator[None]:
+async def quick_blocks(chain: LocalChain) -> AsyncIterator[None]:
     """A block for each transaction, none of them ahead of the clock; a block a second again afterwards."""
     await chain.rpc("evm_setIntervalMining", 0)
     await chain.automine(on=True)
@@ -148,7 +148,7 @@ class Cued(Stage):
 
 
 @asynccontextmanager
-async def playing(name: str, market: Market) -> AsyncIterator[Callable[[], None]]:
+async def playing(name: str, market: DemoMarket) -> AsyncIterator[Callable[[], None]]:
     """Play a scenario of the demo; yields what begins its next act. An error of the scenario is the test's."""
     cues = asyncio.Semaphore(0)
     script = asyncio.ensure_future(SCENARIOS[name](Cued(market, 0.0, lambda _: None, cues)))

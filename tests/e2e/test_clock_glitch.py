@@ -16,15 +16,15 @@ import aiohttp
 import pytest
 from click.testing import CliRunner
 
-from demo.testbed import Stand
+from demo.testbed import Testbed
 from oracle.__main__ import main
 from oracle.audit.recompute import verify
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import load
-from oracle.model.types import Kept
+from oracle.model.types import FoldedFeed
 from oracle.round.step import step
 from oracle.storage import database as store_module
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from tests.e2e.e2e_tools import stand_with_market, until
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
@@ -41,7 +41,7 @@ FAR_S = 6
 class Process:
     """`lrt-oracle run`, whose clock is ahead of the true one by what a file says."""
 
-    def __init__(self, stand: Stand, folder: Path) -> None:
+    def __init__(self, stand: Testbed, folder: Path) -> None:
         self._stand, self._file = stand, folder / "faketime"
         self._log = folder / f"log-{time.monotonic_ns()}"
         lines = stand.config.read_text().splitlines()
@@ -83,36 +83,38 @@ class Process:
             return await reply.text()
 
 
-def rounds(stand: Stand) -> list[int]:
+def rounds(stand: Testbed) -> list[int]:
     """round_times of the feed as stored, whatever they say."""
-    store = Store(stand.folder / "oracle.db")
+    store = Database(stand.folder / "oracle.db")
     try:
         return [r.report.round_time_s for r in store.history(FEED, 0, 1 << 45, 1 << 20)]
     finally:
         store.close()
 
 
-async def more(stand: Stand, count: int, what: str) -> None:
+async def more(stand: Testbed, count: int, what: str) -> None:
     """Wait until so many further rounds are stored, and see that all of them are of about now."""
     before = max(rounds(stand), default=0)
     await until(lambda: sum(r > before for r in rounds(stand)) >= count, what, 40)
     assert abs(max(rounds(stand)) - time.time()) < FAR_S
 
 
-def old_rounds(stand: Stand, operator: str, ago_s: int) -> None:
+def old_rounds(stand: Testbed, operator: str, ago_s: int) -> None:
     """Forty rounds of another operator so long ago, with a checkpoint at every fourth."""
-    spec = next(s for f, s in plan(load(stand.config)).specs.items() if f == FEED)
-    store = Store(stand.folder / "oracle.db")
+    spec = next(s for f, s in resolve(load(stand.config)).specs.items() if f == FEED)
+    store = Database(stand.folder / "oracle.db")
     first_s = int(time.time()) - ago_s
     for i in range(40):
         state, at_ms = store.state(operator, FEED), (first_s + i) * 1_000
         result, after = step(spec, state, [], {}, at_ms)
-        store.save_round([Kept(operator=operator, spec=spec, before=state, after=after, result=result)], [], [], [])
+        store.save_round(
+            [FoldedFeed(operator=operator, spec=spec, before=state, after=after, result=result)], [], [], []
+        )
     store.close()
 
 
-def left(stand: Stand, operator: str) -> int:
-    store = Store(stand.folder / "oracle.db")
+def left(stand: Testbed, operator: str) -> int:
+    store = Database(stand.folder / "oracle.db")
     try:
         return len(store.results_since(operator, FEED, 0, 1 << 40))
     finally:
@@ -151,7 +153,7 @@ async def test_a_clock_that_is_set_while_it_runs_stops_no_rounds_and_drops_nothi
         missing = set(range(made[0], made[-1] + 1)) - set(made)
         assert len(missing) <= 12, "a tick or two at most for each of five settings"
         assert sum(x["event"] == "this machine's clock was set" for x in process.said()) == 5
-        store = Store(stand.folder / "oracle.db")
+        store = Database(stand.folder / "oracle.db")
         assert all(c.ok for c in verify(store, FEED, made[-1]))
         store.close()
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from demo.testbed import Stand
+from demo.testbed import Testbed
 from oracle.sign.messages import split
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from tests.e2e.e2e_tools import stand_with_market
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
@@ -40,7 +40,7 @@ async def test_kill_9_loses_and_repeats_nothing(tmp_path: Path) -> None:
         await check(stand, served)
 
 
-async def start(stand: Stand) -> asyncio.subprocess.Process:
+async def start(stand: Testbed) -> asyncio.subprocess.Process:
     args = [sys.executable, "-m", "oracle", "--config", str(stand.config), "run"]
     env = {**os.environ, **stand.environ}
     pipe = asyncio.subprocess.DEVNULL
@@ -51,7 +51,7 @@ async def output(process: asyncio.subprocess.Process) -> str:
     return "" if process.stderr is None else (await process.stderr.read()).decode()
 
 
-async def serve_for(stand: Stand, seconds: float, served: set[int]) -> None:
+async def serve_for(stand: Testbed, seconds: float, served: set[int]) -> None:
     """Read the price again and again, as a user would, and note every final round that was served."""
     port = next(line for line in stand.config.read_text().splitlines() if line.startswith("port = ")).split()[-1]
     url = f"http://127.0.0.1:{port}/v1/prices/{FEED}"
@@ -67,8 +67,8 @@ async def serve_for(stand: Stand, seconds: float, served: set[int]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def check(stand: Stand, served: set[int]) -> None:
-    store = Store(stand.folder / "oracle.db")
+async def check(stand: Testbed, served: set[int]) -> None:
+    store = Database(stand.folder / "oracle.db")
     kept = {r.report.round_time_s for r in store.history(FEED, 0, 1 << 45, 1 << 20)}
     assert served
     assert served <= kept, "a final round that was served is gone"
@@ -101,7 +101,7 @@ async def check(stand: Stand, served: set[int]) -> None:
     store.close()
 
 
-async def sent_by_gas_key(stand: Stand) -> set[str]:
+async def sent_by_gas_key(stand: Testbed) -> set[str]:
     """Hashes of all transactions to the store in the chain, read block by block."""
     found = set()
     for number in range(int(await stand.chain.rpc("eth_blockNumber"), 16) + 1):

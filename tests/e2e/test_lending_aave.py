@@ -10,7 +10,7 @@ import pytest
 import contracts
 from demo.world.aave import HEALTHY
 from demo.world.aave_position import Liquidation
-from oracle.model.types import Round
+from oracle.model.types import FeedRound
 from oracle.sign.messages import split
 from tests.e2e.e2e_tools import until
 from tests.e2e.lending_tools import BONUS_BPS, FEED, WAD, Loan, lending, playing
@@ -132,7 +132,7 @@ def outliers(loan: Loan, after_s: int) -> int:
     return len({
         r.round_time_s
         for r in results
-        if isinstance(r, Round)
+        if isinstance(r, FeedRound)
         and r.market is not None
         and any(x.source == "binance" and x.code == "OUTLIER" for x in r.market.rejected)
     })  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.settings import MAX_PUSH_AGE_S, OPERATORS
-from demo.testbed import Stand
+from demo.testbed import Testbed
 from oracle.app import App
 from oracle.sign.sign_journal import SignJournal
 from tests.e2e.e2e_tools import service, stand_with_market, until
@@ -32,16 +32,16 @@ def landed(app: App, count: int) -> Callable[[], bool]:
     return lambda: "local" in app.targets and app.targets["local"].counts["landed"] >= count
 
 
-def files(stand: Stand) -> list[Path]:
+def files(stand: Testbed) -> list[Path]:
     return [stand.folder / "oracle.db", *(stand.folder / f"{n}.journal.db" for n in OPERATORS)]
 
 
-def saved(stand: Stand) -> None:
+def saved(stand: Testbed) -> None:
     for path in files(stand):
         shutil.copy(path, path.with_suffix(".saved"))
 
 
-def restored(stand: Stand) -> None:
+def restored(stand: Testbed) -> None:
     for path in files(stand):
         shutil.copy(path.with_suffix(".saved"), path)
 

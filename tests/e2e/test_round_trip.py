@@ -8,7 +8,7 @@ import pytest
 
 import contracts
 from demo.settings import PUSHED
-from demo.testbed import Stand
+from demo.testbed import Testbed
 from demo.world.aave import deploy_aave_oracle
 from oracle.audit.recompute import verify
 from oracle.deploy.views import decimals_of
@@ -61,7 +61,7 @@ async def test_every_landed_round_is_the_api_s_price_and_aave_reads_it(tmp_path:
             assert all(c.ok for c in checks), checks
 
 
-async def aave_reads(stand: Stand) -> None:
+async def aave_reads(stand: Testbed) -> None:
     chain, world, views = stand.chain, stand.world, stand.deployment.views
     assets = [world.weth, world.wdiv_eth, world.lrt]
     sources = [views["ETH/USD"], views["wdivETH/USD"], views["demoLRT/USD"]]

@@ -13,7 +13,7 @@ import pytest
 from feeds.types import Kind
 from feeds.units import BPS, MS, WAD
 from lab import case as cases
-from lab.expect import Expected, Said
+from lab.expect import Expected, ExpectedStatus
 from lab.judging import failures
 from lab.measure import changes
 from lab.replay import play
@@ -21,7 +21,7 @@ from lab.run import run, turn
 from oracle.config.tables.schema import ConfigError
 from oracle.model.state import FeedState
 from oracle.model.status import Status
-from oracle.model.types import Round
+from oracle.model.types import FeedRound
 from oracle.round.step import Judged, step
 
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"
@@ -82,8 +82,8 @@ def test_a_round_here_is_a_round_of_production(name: str) -> None:
         done, here = turn(spec, here, outcomes, {}, case.began_ms + t_ms)
         told, there = step(spec, there, outcomes, {}, case.began_ms + t_ms)
         assert here == there
-        assert isinstance(done, Judged) == isinstance(told, Round)
-        if isinstance(done, Judged) and isinstance(told, Round):
+        assert isinstance(done, Judged) == isinstance(told, FeedRound)
+        if isinstance(done, Judged) and isinstance(told, FeedRound):
             assert (done.report, done.verdict) == (told.report, told.verdict)
 
 
@@ -134,8 +134,8 @@ def expecting(**what: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ({"by": (Said(status=Status.DEPEG, from_ms=0, to_ms=300_000),)}, "never depeg between 0 s and 300 s"),
-        ({"never": (Said(status=Status.WATCH, from_ms=0, to_ms=900_000),)}, "halt at 620 s"),
+        ({"by": (ExpectedStatus(status=Status.DEPEG, from_ms=0, to_ms=300_000),)}, "never depeg between 0 s and 300 s"),
+        ({"never": (ExpectedStatus(status=Status.WATCH, from_ms=0, to_ms=900_000),)}, "halt at 620 s"),
         ({"most_changes": 0}, "1 changes of status, at most 0"),
         ({"max_error_bps": -1}, "a price 0 bps from the truth, at most -1"),
         ({"below": 2 * WAD}, "a market price of 1.057100 was published, more than 2.000000 was expected"),

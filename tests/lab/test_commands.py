@@ -15,18 +15,18 @@ from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
 from lab import case as cases
 from lab.designs.registry import DESIGNS
-from lab.user_data import OwnDataError, own_case
+from lab.user_data import UserDataError, user_case
 from oracle.__main__ import main
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record
 from oracle.model.spec import Mode
 from oracle.model.state import FeedState
-from oracle.model.types import Kept, Round
+from oracle.model.types import FeedRound, FoldedFeed
 from oracle.report.compose import price_of
 from oracle.round.step import step
 from oracle.runtime.clock import now_ms
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 
 def run(*args: str) -> Result:
@@ -193,10 +193,10 @@ def test_a_silence_that_can_be_played_is_taken(tmp_path: Path) -> None:
         times = [0, 60, 120, 180, 240, 240 + 60 * rounds]
         file.write_text("\n".join(["time,price", *(f"{t + 1_700_000_000},1" for t in times)]))
         if rounds == 100_000:
-            assert own_case(file, "").cadence_ms == 60_000
+            assert user_case(file, "").cadence_ms == 60_000
             continue
-        with pytest.raises(OwnDataError, match="100001 rounds of 60 s, at most 100000"):
-            own_case(file, "")
+        with pytest.raises(UserDataError, match="100001 rounds of 60 s, at most 100000"):
+            user_case(file, "")
 
 
 @pytest.fixture
@@ -228,8 +228,8 @@ def config(tmp_path: Path) -> str:
         contract = "0x35fA164735182de50811E8e2E824cFb9B6118ac2"
         function = "getRate()"
     """)
-    spec = plan(load(path)).specs["weETH/ETH"]
-    store, state, pair = Store(tmp_path / "o.db"), FeedState(), Pair.parse("weETH/ETH")
+    spec = resolve(load(path)).specs["weETH/ETH"]
+    store, state, pair = Database(tmp_path / "o.db"), FeedState(), Pair.parse("weETH/ETH")
     began = (now_ms() - 600_000) // 10_000 * 10_000
     for i in range(12):
         at, market = began + i * 10_000, Wad(105 * WAD // 100 if i < 6 else 1_018_500_000_000_000_000)
@@ -245,7 +245,7 @@ def config(tmp_path: Path) -> str:
             for s in spec.sources
         ]
         result, after = step(spec, state, seen, {}, at)
-        assert isinstance(result, Round)
+        assert isinstance(result, FeedRound)
         record = Record(
             feed=spec.feed,
             mode=Mode.MIN,
@@ -258,7 +258,9 @@ def config(tmp_path: Path) -> str:
             signed_at_ms=None,
             operators=("a",),
         )
-        store.save_round([Kept(operator="a", spec=spec, before=state, after=after, result=result)], [], [record], [])
+        store.save_round(
+            [FoldedFeed(operator="a", spec=spec, before=state, after=after, result=result)], [], [record], []
+        )
         state = after
     store.close()
     return str(path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from feeds.units import WAD
 from lab.data import read_rows, read_series, unix_ms, wad
-from lab.source_series import Path as Line
+from lab.source_series import SeriesPath as Line
 
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"
 RETH = SERIES / "reth_protocol_rate" / "derived_reth_rate_dedup.csv"

@@ -7,20 +7,20 @@ import math
 import pytest
 
 from feeds.units import WAD
-from lab.designs.base import Quote, Trigger, median
+from lab.designs.base import DesignQuote, Trigger, median
 from lab.designs.chainlink_median import ChainlinkMedian
-from lab.designs.curve_ema import CurveEma
+from lab.designs.curve_ema import CurveEmaDesign
 from lab.designs.dia_mair import DiaMair
 from lab.designs.naive_spot import NaiveSpot
-from lab.designs.pyth import Pyth
+from lab.designs.pyth import PythDesign
 from lab.designs.redstone import RedStone
 from lab.designs.registry import DESIGNS
 
 
-def quotes(*prices: float, half_bps: int = 0, depths: tuple[int, ...] = ()) -> list[Quote]:
+def quotes(*prices: float, half_bps: int = 0, depths: tuple[int, ...] = ()) -> list[DesignQuote]:
     sizes = depths or (0,) * len(prices)
     return [
-        Quote(
+        DesignQuote(
             source=f"s{i}", price_wad=round(p * 10**6) * 10**12, depth_wad=d * WAD, half_spread_bps=half_bps, age_ms=0
         )
         for i, (p, d) in enumerate(zip(prices, sizes, strict=True))
@@ -75,14 +75,14 @@ def test_redstone_refuses_a_leap_until_the_window_has_passed() -> None:
 
 def test_pyth_takes_the_middle_of_three_votes_and_the_larger_quarter() -> None:
     """Votes 99, 99.99, 100, 101, 101, 102.01, 103.95, 105, 106.05: 101, and 2.95 to the quarter above: 292.08 bps."""
-    design = Pyth()
+    design = PythDesign()
     assert design.step(0, quotes(100, 101, 105, half_bps=100)) == wads(101)
     assert design.spread_bps == 293
     assert design.step(1, quotes(1, 2)) == wads(101)
 
 
 def test_curves_average_knows_the_last_block_and_not_this_one() -> None:
-    design = CurveEma()
+    design = CurveEmaDesign()
     assert design.step(0, quotes(1.0)) == WAD
     assert design.step(12_000, quotes(2.0)) == WAD
     kept = math.exp(-12 / 866)
@@ -91,7 +91,7 @@ def test_curves_average_knows_the_last_block_and_not_this_one() -> None:
 
 
 def test_curves_average_of_rare_rounds_takes_the_newest_as_standing() -> None:
-    design = CurveEma()
+    design = CurveEmaDesign()
     design.step(0, quotes(1.0))
     kept = math.exp(-3_600 / 866)
     assert design.step(3_600_000, quotes(1.1)) == pytest.approx((1.1 * (1 - kept) + kept) * WAD, rel=1e-12)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from feeds.types import Failure, Kind, Observation, Pair
 from feeds.units import WAD
-from lab.source_series import Path, Track, path_of, spans_of, time_of
+from lab.source_series import SeriesPath, SourceSeries, path_of, spans_of, time_of
 from oracle.config.tables.schema import Problem
 
 PAIR = Pair.parse("X/ETH")
@@ -22,13 +22,13 @@ points = st.lists(
 ).map(lambda ps: tuple(sorted(ps)))
 
 
-def track(path: Path, **more: Any) -> Track:
-    return Track(source="a", pair=PAIR, group="a", kind=Kind.MARKET, price=path, **more)
+def track(path: SeriesPath, **more: Any) -> SourceSeries:
+    return SourceSeries(source="a", pair=PAIR, group="a", kind=Kind.MARKET, price=path, **more)
 
 
 @given(points, st.integers(-10, 10**9 + 10))
 def test_a_line_stays_between_its_neighbours_and_a_step_is_the_last_fact(ps: Any, t_ms: int) -> None:
-    line, step = Path(points=ps), Path(points=ps, between="step")
+    line, step = SeriesPath(points=ps), SeriesPath(points=ps, between="step")
     past = [v for at, v in ps if at <= t_ms]
     if not past:
         assert line.at(t_ms) is None
@@ -43,29 +43,29 @@ def test_a_line_stays_between_its_neighbours_and_a_step_is_the_last_fact(ps: Any
 
 @given(points)
 def test_both_forms_go_through_every_fact(ps: Any) -> None:
-    assert [Path(points=ps).at(t) for t, _ in ps] == [v for _, v in ps]
-    assert [Path(points=ps, between="step").at(t) for t, _ in ps] == [v for _, v in ps]
+    assert [SeriesPath(points=ps).at(t) for t, _ in ps] == [v for _, v in ps]
+    assert [SeriesPath(points=ps, between="step").at(t) for t, _ in ps] == [v for _, v in ps]
 
 
 def test_a_line_is_rounded_down_also_when_it_falls() -> None:
-    assert Path(points=((0, 10), (3, 0))).at(1) == 6  # 10 - 3.33
-    assert Path(points=((0, 0), (3, 10))).at(1) == 3
+    assert SeriesPath(points=((0, 10), (3, 0))).at(1) == 6  # 10 - 3.33
+    assert SeriesPath(points=((0, 0), (3, 10))).at(1) == 3
 
 
 def test_a_silent_source_repeats_its_last_word_with_the_time_of_then() -> None:
-    seen = track(Path(points=((0, WAD), (10_000, 2 * WAD))), silent=((4_000, 8_000),)).at(7_000, BEGAN)
+    seen = track(SeriesPath(points=((0, WAD), (10_000, 2 * WAD))), silent=((4_000, 8_000),)).at(7_000, BEGAN)
     assert isinstance(seen, Observation)
     assert (seen.price_wad, seen.observed_at_ms) == (14 * WAD // 10, BEGAN + 4_000)
 
 
 def test_a_late_source_says_what_it_said_before() -> None:
-    source = track(Path(points=((0, WAD), (10_000, 2 * WAD))), late=((6_000, 8_000, 5_000),))
+    source = track(SeriesPath(points=((0, WAD), (10_000, 2 * WAD))), late=((6_000, 8_000, 5_000),))
     times = [source.at(t, BEGAN) for t in (5_000, 6_000, 7_999, 8_000)]
     assert [o.observed_at_ms - BEGAN for o in times if isinstance(o, Observation)] == [5_000, 1_000, 2_999, 8_000]
 
 
 def test_a_stamped_source_is_as_old_as_its_fact() -> None:
-    seen = track(Path(points=((0, WAD), (60_000, WAD)), between="step"), stamped=True).at(59_000, BEGAN)
+    seen = track(SeriesPath(points=((0, WAD), (60_000, WAD)), between="step"), stamped=True).at(59_000, BEGAN)
     assert isinstance(seen, Observation)
     assert seen.observed_at_ms == BEGAN
 
@@ -73,13 +73,13 @@ def test_a_stamped_source_is_as_old_as_its_fact() -> None:
 @pytest.mark.parametrize(
     ("source", "code"),
     [
-        (track(Path(points=((10, WAD),))), "NO_DATA"),
-        (track(Path(points=((0, 0),))), "NOT_POSITIVE"),
-        (track(Path(points=((0, WAD),)), broken=((0, 5, "UNREACHABLE"),)), "UNREACHABLE"),
-        (track(Path(points=((0, WAD),)), broken=((0, 5, "SEQUENCER_DOWN"),)), "SEQUENCER_DOWN"),
+        (track(SeriesPath(points=((10, WAD),))), "NO_DATA"),
+        (track(SeriesPath(points=((0, 0),))), "NOT_POSITIVE"),
+        (track(SeriesPath(points=((0, WAD),)), broken=((0, 5, "UNREACHABLE"),)), "UNREACHABLE"),
+        (track(SeriesPath(points=((0, WAD),)), broken=((0, 5, "SEQUENCER_DOWN"),)), "SEQUENCER_DOWN"),
     ],
 )
-def test_what_is_no_price_is_a_typed_failure(source: Track, code: str) -> None:
+def test_what_is_no_price_is_a_typed_failure(source: SourceSeries, code: str) -> None:
     failed = source.at(1, BEGAN)
     assert isinstance(failed, Failure)
     assert failed.error.code == code
@@ -87,10 +87,12 @@ def test_what_is_no_price_is_a_typed_failure(source: Track, code: str) -> None:
 
 
 def test_only_a_market_quotes_a_spread() -> None:
-    market = track(Path(points=((0, WAD),)), half_spread_bps=20).at(0, BEGAN)
+    market = track(SeriesPath(points=((0, WAD),)), half_spread_bps=20).at(0, BEGAN)
     assert isinstance(market, Observation)
     assert (market.bid_wad, market.ask_wad) == (WAD - WAD // 500, WAD + WAD // 500)
-    owed = Track(source="r", pair=PAIR, group="p", kind=Kind.REDEMPTION, price=Path(points=((0, WAD),))).at(0, BEGAN)
+    owed = SourceSeries(
+        source="r", pair=PAIR, group="p", kind=Kind.REDEMPTION, price=SeriesPath(points=((0, WAD),))
+    ).at(0, BEGAN)
     assert isinstance(owed, Observation)
     assert owed.bid_wad is None
 

@@ -9,7 +9,7 @@ import pytest
 
 from lab.case_parser import stretched
 from lab.replay import play
-from lab.user_data import own_case
+from lab.user_data import user_case
 from oracle.model.spec import Bands, Rules
 
 CADENCES_S = (10, 60, 1_200, 86_400)
@@ -24,7 +24,7 @@ def changes(
     lines = [f"{1_700_000_000 + i * cadence_s},{row}" for i, row in enumerate(rows)]
     file.write_text("\n".join((head, *lines)), encoding="utf-8")
     columns = ",".join(f"price={n}" for n in head.split(",")[1:-1])
-    played = play(own_case(file, columns), ())
+    played = play(user_case(file, columns), ())
     return [(c.t_ms // (cadence_s * 1_000), c.codes[0]) for c in played.changes]
 
 
@@ -52,7 +52,7 @@ def test_who_stands_still_is_told_at_any_cadence(tmp_path: Path) -> None:
 def test_what_counts_rounds_scales_together_and_what_counts_hours_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text("time,price\n1700000000,1\n1700000010,1\n", encoding="utf-8")
-    before = own_case(file, "").spec
+    before = user_case(file, "").spec
     after = stretched(before, 7)
     times = [(f.name, getattr(before, part), getattr(after, part))
              for part, kind in (("bands", Bands), ("rules", Rules)) for f in fields(kind) if f.name.endswith("_ms")]  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from feeds.units import Wad
 from oracle.combine.methods import dia
-from oracle.combine.methods.over_time import MAX_SAMPLES, Look, Step
+from oracle.combine.methods.over_time import MAX_SAMPLES, MethodView, RoundPrice
 from oracle.model.spec import Tuning
 from oracle.model.state import Sample, Trade, Window
 from oracle.model.status import NoQuorum
@@ -32,7 +32,7 @@ class DiaBlock:
         """The formula over these inputs alone, as one block."""
         return self.formula([_trade(i, i.at_ms) for i in sorted(inputs, key=_order)], Tuning())
 
-    def fold(self, window: Window, step: Step, look: Look) -> Window:
+    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """See OverTime; MAX_SAMPLES quotes at most."""
         since_ms = step.at_ms - look.window_ms - look.tuning.shift_ms
         kept = {(t.market, t.at_ms): t for t in window.trades if since_ms < t.at_ms <= step.at_ms}
@@ -44,7 +44,7 @@ class DiaBlock:
         after = Window(samples=window.samples, trades=trades)
         return self._with_point(after, step, look) if self.averaged else after
 
-    def read(self, window: Window, now_ms: int, look: Look) -> Wad:
+    def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
         """See OverTime.
 
         Raises:
@@ -60,7 +60,7 @@ class DiaBlock:
         earlier = [s.price_wad for s in window.samples if s.at_ms < now_ms]
         return dia.ema([*earlier, price], look.tuning.points)
 
-    def _with_point(self, window: Window, step: Step, look: Look) -> Window:
+    def _with_point(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """Add the block's price once a whole block has passed since the last point; blocks do not overlap.
 
         Points twice as old as the average reaches back are from before a gap, and forgotten.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from feeds.units import BPS, Wad, mul_div_up
 from oracle.combine.methods.fixed import decay_q64
-from oracle.combine.methods.over_time import Look, Step, forgotten, stood
+from oracle.combine.methods.over_time import MethodView, RoundPrice, forgotten, stood
 from oracle.model.state import Sample, Window
 
 _Q = 64
@@ -30,17 +30,17 @@ _LEAST_BPS = 1
 class CurveEma:
     """``total`` is the average times 2**64, rounded down at each step."""
 
-    def fold(self, window: Window, step: Step, look: Look) -> Window:
+    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """See OverTime. A round that is not later than the last one replaces its price."""
         fresh = not window.samples or forgotten(window.samples[-1], step.at_ms, look)
         average = step.price_wad << _Q if fresh else self._average(window, step.at_ms, look)
         return Window(samples=(Sample(at_ms=step.at_ms, price_wad=step.price_wad),), total=average)
 
-    def read(self, window: Window, now_ms: int, look: Look) -> Wad:
+    def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
         """See OverTime; rounded down."""
         return Wad(self._average(window, now_ms, look) >> _Q)
 
-    def _average(self, window: Window, at_ms: int, look: Look) -> int:
+    def _average(self, window: Window, at_ms: int, look: MethodView) -> int:
         (last,) = window.samples
         span = max(0, stood(last, at_ms, look.gap_ms))
         kept = decay_q64(span, look.tuning.half_life_ms) if span else _ONE
@@ -54,7 +54,7 @@ class PythEma:
     A sample's weight is 2**192 / confidence (wad, at least 1 bps of the price) times the milliseconds since the last one.
     """
 
-    def fold(self, window: Window, step: Step, look: Look) -> Window:
+    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """See OverTime. The first sample counts as if it had stood for ``gap_ms``; one that is not later counts nothing."""
         doubt = max(1, mul_div_up(step.price_wad, max(_LEAST_BPS, step.doubt_bps), BPS))
         here = (Sample(at_ms=step.at_ms, price_wad=step.price_wad),)
@@ -71,7 +71,7 @@ class PythEma:
             weight=(window.weight * kept >> _Q) + weight,
         )
 
-    def read(self, window: Window, _now_ms: int, _look: Look) -> Wad:
+    def read(self, window: Window, _now_ms: int, _look: MethodView) -> Wad:
         """See OverTime; rounded down."""
         return Wad(window.total // window.weight)
 

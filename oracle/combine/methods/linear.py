@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from feeds.units import BPS, Wad
 from oracle.combine.methods.fixed import exp2_q64, log2_q64
-from oracle.combine.methods.over_time import MAX_SAMPLES, Look, Step, stood
+from oracle.combine.methods.over_time import MAX_SAMPLES, MethodView, RoundPrice, stood
 from oracle.model.state import Sample, Window
 
 _RECIPROCAL = 1 << 256
@@ -30,7 +30,7 @@ class LinearMean:
     held: bool = False
     """Whether rounding may leave the samples' range, and the result is held to it."""
 
-    def fold(self, window: Window, step: Step, look: Look) -> Window:
+    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """See OverTime: one span is added, those that left are subtracted."""
         if window.samples and window.samples[-1].at_ms >= step.at_ms:
             window = self.sums(tuple(s for s in window.samples if s.at_ms < step.at_ms), look)
@@ -51,7 +51,7 @@ class LinearMean:
             gone += 1
         return Window(samples=samples[gone:], total=total, weight=weight)
 
-    def sums(self, samples: tuple[Sample, ...], look: Look) -> Window:
+    def sums(self, samples: tuple[Sample, ...], look: MethodView) -> Window:
         """The window that folding these samples gives, computed afresh."""
         total = weight = 0
         for place, sample in enumerate(samples[:-1]):
@@ -60,7 +60,7 @@ class LinearMean:
             weight += span
         return Window(samples=samples, total=total, weight=weight)
 
-    def read(self, window: Window, now_ms: int, look: Look) -> Wad:
+    def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
         """See OverTime: what stood before the window began is cut off, the newest sample stands until now.
 
         After a fold at the same time that is a part of the oldest span; later reads may cut further spans.
@@ -84,7 +84,7 @@ class LinearMean:
             price = min(max(price, min(prices)), max(prices))
         return Wad(price)
 
-    def _admitted(self, last: Sample | None, step: Step, look: Look) -> Wad:
+    def _admitted(self, last: Sample | None, step: RoundPrice, look: MethodView) -> Wad:
         """The price, or as far towards it as a winsorised sample may go from the last one in the time between."""
         if not self.winsorised or last is None:
             return step.price_wad

@@ -21,7 +21,7 @@ MAX_SAMPLES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class MethodView:
     """How far back, and how long one sample may stand: ``gap_ms`` is the feed's max_age."""
 
     window_ms: int
@@ -30,7 +30,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class RoundPrice:
     """One round: its time, its point price, its confidence in bps, and the groups behind it with their weights."""
 
     at_ms: int
@@ -42,10 +42,10 @@ class Step:
 class OverTime(Protocol):
     """A method over time."""
 
-    def fold(self, window: Window, step: Step, look: Look) -> Window:
+    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """Take a round in. What the window holds at or after its time is taken back first."""
 
-    def read(self, window: Window, now_ms: int, look: Look) -> Wad:
+    def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
         """The price at ``now_ms``, from a window that has taken in at least one round, none of them later."""
 
 
@@ -57,7 +57,7 @@ def stood(sample: Sample, until_ms: int, gap_ms: int) -> int:
 _HALVES = 4
 
 
-def forgotten(last: Sample, at_ms: int, look: Look) -> bool:
+def forgotten(last: Sample, at_ms: int, look: MethodView) -> bool:
     """Whether an exponential average begins anew: of its price, stood for ``gap_ms``, a sixteenth would be left.
 
     Without that the first round after an outage of a day would publish the price of the day before.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds.units import Wad
-from oracle.combine.methods.over_time import MAX_SAMPLES, Look, Step, stood
+from oracle.combine.methods.over_time import MAX_SAMPLES, MethodView, RoundPrice, stood
 from oracle.combine.methods.weighted_median import middle
 from oracle.model.state import Sample, Window
 
@@ -17,7 +17,7 @@ from oracle.model.state import Sample, Window
 class TimeMedian:
     """Ranks can not be carried in a sum: ``read`` sorts the kept samples, at most MAX_SAMPLES of them."""
 
-    def fold(self, window: Window, step: Step, look: Look) -> Window:
+    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """See OverTime."""
         since_ms = step.at_ms - look.window_ms
         samples = [s for s in window.samples if s.at_ms < step.at_ms]
@@ -25,7 +25,7 @@ class TimeMedian:
         first = max((place for place, s in enumerate(samples) if s.at_ms <= since_ms), default=0)
         return Window(samples=tuple(samples[max(first, len(samples) - MAX_SAMPLES) :]))
 
-    def read(self, window: Window, now_ms: int, look: Look) -> Wad:
+    def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
         """See OverTime; exactly half: the mean of both prices, rounded down."""
         samples = window.samples
         since_ms = now_ms - look.window_ms

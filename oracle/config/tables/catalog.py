@@ -10,7 +10,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from feeds.catalog.rate_graph import OpenGraph, RateGraph
-from feeds.catalog.records import ChainFacts, Compares, Pool, Reference, Symbol, Token, Unit
+from feeds.catalog.records import CatalogPool, ChainFacts, Compares, Reference, Symbol, Token, Unit
 from feeds.chains.abi import address
 from feeds.types import Pair
 from oracle.config.tables.schema import ConfigError, Problem, build
@@ -27,7 +27,7 @@ class _File:
     chain: tuple[ChainFacts, ...] = ()
     unit: tuple[Unit, ...] = ()
     token: tuple[Token, ...] = ()
-    pool: tuple[Pool, ...] = ()
+    pool: tuple[CatalogPool, ...] = ()
     reference: tuple[Reference, ...] = ()
     symbol: tuple[Symbol, ...] = ()
 
@@ -39,7 +39,7 @@ class Catalog:
     chains: Mapping[str, ChainFacts]
     units: Mapping[str, Unit]
     tokens: Mapping[str, Token]
-    pools: tuple[Pool, ...]
+    pools: tuple[CatalogPool, ...]
     references: tuple[Reference, ...]
     symbols: tuple[Symbol, ...]
     graph: RateGraph
@@ -67,7 +67,7 @@ class Catalog:
         known = (u for u in self.units.values() if chain in u.address and address(u.address[chain]) == where)
         return next((u.symbol for u in known), None)
 
-    def pool_at(self, chain: str, where: bytes) -> Pool | None:
+    def pool_at(self, chain: str, where: bytes) -> CatalogPool | None:
         """The pool at an address."""
         known = (p for p in self.pools if p.chain == chain and p.address is not None)
         return next((p for p in known if address(p.address or "") == where), None)
@@ -218,7 +218,7 @@ def _check_token(catalog: Catalog, token: Token) -> Iterator[Problem]:
                 yield Problem(where, str(e))
 
 
-def _check_pool(catalog: Catalog, pool: Pool) -> Iterator[Problem]:
+def _check_pool(catalog: Catalog, pool: CatalogPool) -> Iterator[Problem]:
     where = f"pool {pool.name}"
     yield from _known_chain(catalog, where, pool.chain)
     if pool.token not in catalog.tokens:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from feeds.catalog.rate_graph import OpenGraph, chains_of
-from feeds.catalog.records import Compares, Pool, Rate, Reference, Token
+from feeds.catalog.records import CatalogPool, Compares, Rate, Reference, Token
 from feeds.types import Pair
 from oracle.config.tables.catalog import FIAT, Catalog, shipped
 from oracle.config.tables.schema import Problem
@@ -214,7 +214,7 @@ def _rate(at: _At, name: str, first: Rate | None) -> dict[str, Any]:
     }
 
 
-def _pool(at: _At, pool: Pool) -> dict[str, Any]:
+def _pool(at: _At, pool: CatalogPool) -> dict[str, Any]:
     if pool.address is None:
         raise _Unknown(f"has no address: {pool.why_null}")
     if pool.family not in READERS:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from feeds.catalog.records import EXPECTED_DECIMALS, Pool
+from feeds.catalog.records import EXPECTED_DECIMALS, CatalogPool
 from oracle.config.tables.catalog import Catalog
 
-Reader: TypeAlias = Callable[[Catalog, Pool, str, str], dict[str, Any]]
+Reader: TypeAlias = Callable[[Catalog, CatalogPool, str, str], dict[str, Any]]
 """Keys of the source, given the catalogue, the pool, and the symbols of the priced coin and of the other one."""
 
 
@@ -17,7 +17,7 @@ NATIVE = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"
 """How Curve and Fluid write a chain's own coin, which has no contract."""
 
 
-def _address(catalog: Catalog, pool: Pool, symbol: str) -> str | None:
+def _address(catalog: Catalog, pool: CatalogPool, symbol: str) -> str | None:
     """Address of a coin; ether without a wrapper is the native one."""
     return NATIVE if symbol == "ETH" else catalog.address_of(symbol, pool.chain)
 
@@ -27,7 +27,7 @@ def _decimals(catalog: Catalog, symbol: str) -> int:
     return EXPECTED_DECIMALS if token is None or token.decimals is None else token.decimals
 
 
-def _coins(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+def _coins(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
     """Addresses and decimals of both coins; a coin without an address is left out, which the adapter then misses."""
     out: dict[str, Any] = {}
     for key, symbol in (("base", base), ("quote", quote)):
@@ -38,7 +38,7 @@ def _coins(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any
     return out
 
 
-def _uniswap_v3(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+def _uniswap_v3(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
     fee = {"fee": pool.fee_millionths} if pool.fee_millionths else {}
     return {"type": "uniswap_v3", "pool": pool.address, **_coins(catalog, pool, base, quote), **fee}
 
@@ -46,27 +46,27 @@ def _uniswap_v3(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str
 def _fork(family: str, dialect: str) -> Reader:
     """A fork of a Uniswap pool: the same keys and its dialect."""
 
-    def reader(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+    def reader(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
         return {**_uniswap_v3(catalog, pool, base, quote), "type": family, "dialect": dialect}
 
     return reader
 
 
-def _uniswap_v2(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+def _uniswap_v2(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
     return {**_uniswap_v3(catalog, pool, base, quote), "type": "uniswap_v2"}
 
 
-def _balancer_meta(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+def _balancer_meta(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
     return {**_balancer_stable(catalog, pool, base, quote), "variant": "meta"}
 
 
-def _balancer_v3(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+def _balancer_v3(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
     """The boosted pools of staking tokens are stable ones; what a wrapped coin of theirs is worth needs its own feed."""
     place = {"vault": pool.vault, "pool": pool.address, "variant": "stable"}
     return {"type": "balancer_v3", **place, **_coins(catalog, pool, base, quote)}
 
 
-def _balancer_stable(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+def _balancer_stable(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
     place = {"vault": pool.vault, "pool": pool.address, "pool_id": pool.pool_id}
     known = {k: v for k, v in place.items() if v is not None}
     return {"type": "balancer_stable", **known, **_coins(catalog, pool, base, quote)}
@@ -75,7 +75,7 @@ def _balancer_stable(catalog: Catalog, pool: Pool, base: str, quote: str) -> dic
 def _curve(kind: str) -> Reader:
     """A pool of Curve: all its coins in its own order, and which two of them are meant."""
 
-    def reader(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+    def reader(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
         held = [_address(catalog, pool, c) for c in pool.coins]
         decimals = [_decimals(catalog, c) for c in pool.coins]
         own = _coins(catalog, pool, base, quote)
@@ -87,11 +87,11 @@ def _curve(kind: str) -> Reader:
     return reader
 
 
-def _fluid(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+def _fluid(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
     return {"type": "fluid_dex", "resolver": pool.resolver, "pool": pool.address, **_coins(catalog, pool, base, quote)}
 
 
-def _maverick_v1(catalog: Catalog, pool: Pool, base: str, quote: str) -> dict[str, Any]:
+def _maverick_v1(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
     """Maverick holds wrapped ether where the list says ether."""
     wrapped = ["WETH" if c == "ETH" else c for c in (base, quote)]
     place = {"quoter": pool.resolver, "pool": pool.address, "base_is_a": pool.coins[0] == base}

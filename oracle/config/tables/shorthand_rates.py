@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from feeds.catalog.rate_graph import Step
+from feeds.catalog.rate_graph import RateStep
 from feeds.catalog.records import Reference
 
 
-def step_text(step: Step) -> str:
+def step_text(step: RateStep) -> str:
     """A step as the adapter ``rate_path`` takes it."""
     rate, pair = step.rate, f"{step.base}/{step.quote}"
     if rate.par is not None:

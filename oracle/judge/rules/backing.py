@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from feeds.units import BPS, MS, deviation_bps_away, mul_div_down, percent_text
 from oracle.judge.rules.cusum import gap_ms
-from oracle.judge.rules.evidence import Case, Evidence, Finding
+from oracle.judge.rules.evidence import Evidence, Finding, RuleInput
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
 
@@ -16,7 +16,7 @@ _DAY_MS = 86_400 * MS
 _FAST = 5
 
 
-def unbacked(case: Case) -> Finding | None:
+def unbacked(case: RuleInput) -> Finding | None:
     """There is more of the token than what stands behind it; or, where that is unknown, much more than shortly before."""
     limit, supply, backing = case.spec.rules.supply_bps, case.seen.supply_wad, case.seen.backing_wad
     if not limit or not supply:

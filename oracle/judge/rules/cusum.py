@@ -11,7 +11,7 @@ most the longest gap times its growth. The learned level goes over a gap towards
 from __future__ import annotations
 
 from feeds.units import percent_text
-from oracle.judge.rules.evidence import Case, Evidence, Finding
+from oracle.judge.rules.evidence import Evidence, Finding, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
@@ -29,7 +29,7 @@ def gap_ms(memory: Memory, now_ms: int) -> int:
     return min(MOST_GAP_MS, max(0, now_ms - memory.at_ms)) if memory.at_ms else 0
 
 
-def moved(case: Case) -> Finding | None:
+def moved(case: RuleInput) -> Finding | None:
     """The deviation changed by more than ``moved_bps`` within ``moved_ms``, or within a gap that reaches into that time."""
     now, limit = case.seen.deviation, case.spec.rules.moved_bps
     if now is None or not limit:
@@ -46,7 +46,7 @@ def moved(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=code, text=text))
 
 
-def drift(case: Case) -> Finding | None:
+def drift(case: RuleInput) -> Finding | None:
     """A small discount (or premium) that lasts for days and weeks: the sum of its excess passed the threshold."""
     rules, memory = case.spec.rules, case.memory
     limit = rules.drift_bps_h
@@ -92,7 +92,7 @@ def _since(deviations: tuple[tuple[int, int], ...], now_ms: int, window_ms: int)
     return (*before[-1:], *inside)
 
 
-def learned(case: Case, seen: Evidence) -> int | None:
+def learned(case: RuleInput, seen: Evidence) -> int | None:
     """The normal level in thousandths of a bps after a round: a step towards the market, at most so much a day.
 
     Only in state ok, and never further than ``learn_cap_bps`` from what is configured.
@@ -111,7 +111,7 @@ def learned(case: Case, seen: Evidence) -> int | None:
     return max(now - step, min(now + step, target))
 
 
-def learn_rest(case: Case) -> int:
+def learn_rest(case: RuleInput) -> int:
     """Milliseconds that were too short for a whole step of learning, carried on."""
     rules, memory = case.spec.rules, case.memory
     if not rules.learn_bps_day or case.status is not Status.OK or not memory.at_ms:

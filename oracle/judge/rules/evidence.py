@@ -9,7 +9,7 @@ from feeds.units import Bps, Wad, deviation_bps_away
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory, RateState
 from oracle.model.status import Reason, Status
-from oracle.model.types import Said
+from oracle.model.types import Statement
 
 
 @record
@@ -30,7 +30,7 @@ class Finding:
 
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class PoolEvidence:
     """A pool that answered: the share of its value that is held in the token, and its depth at 1 % in base units."""
 
     source: str
@@ -67,8 +67,8 @@ class Evidence:
     voices: tuple[Wad, ...] = ()
     leg_slash_ppb: int = 0
     disagree_bps: int = 0
-    said: tuple[Said, ...] = ()
-    pools: tuple[Pool, ...] = ()
+    said: tuple[Statement, ...] = ()
+    pools: tuple[PoolEvidence, ...] = ()
     readings: tuple[tuple[str, Wad], ...] = ()
     supply_wad: int | None = None
     backing_wad: int | None = None
@@ -106,7 +106,7 @@ class Evidence:
 
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class RuleInput:
     """A round before the judge: the feed's rules, what it remembers, its status so far, the facts, the time."""
 
     spec: FeedSpec

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from feeds.units import BPS, deviation_bps_away, mul_div_up, percent_text
-from oracle.judge.rules.evidence import Case, Finding
+from oracle.judge.rules.evidence import Finding, RuleInput
 from oracle.judge.rules.market import dimension
 from oracle.model.status import Reason, Status, Why
 
 _TWO = 2
 
 
-def level(case: Case) -> Finding | None:
+def level(case: RuleInput) -> Finding | None:
     """Distance from the normal discount, with lower bands for leaving a state than for entering it.
 
     A depeg needs two independent groups that each say so against every reading of the rate: else it is a watch. Readings that
@@ -37,7 +37,7 @@ def level(case: Case) -> Finding | None:
     )
 
 
-def without_price(case: Case) -> Finding | None:
+def without_price(case: RuleInput) -> Finding | None:
     """A round without a price in which two groups or more lie beyond the band, every one, to the same side.
 
     They disagree about how bad it is, or too few of them are left: that is no price, and no silence either. The one nearest
@@ -66,19 +66,19 @@ def without_price(case: Case) -> Finding | None:
     )
 
 
-def of_leg(case: Case) -> Finding | None:
+def of_leg(case: RuleInput) -> Finding | None:
     """The share token of a rebasing one has no price either, and its evidence says something all the same."""
     return case.seen.of_leg
 
 
-def no_market(case: Case) -> Finding | None:
+def no_market(case: RuleInput) -> Finding | None:
     """A token without a market is at best watched."""
     if case.seen.market_wad or case.spec.has_market:
         return None
     return Finding(status=Status.WATCH, reason=Reason(code=Why.NO_MARKET, text="no market price: redemption only"))
 
 
-def single_group(case: Case) -> Finding | None:
+def single_group(case: RuleInput) -> Finding | None:
     """One group is no second opinion: the spread says how far it may be wrong, down to what the protocol owes."""
     if not case.seen.market_wad or not case.spec.accept_single_group or case.seen.groups > 1:
         return None

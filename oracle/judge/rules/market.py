@@ -6,7 +6,7 @@ Pools are looked at whether or not their price counted: one that is drained is t
 from __future__ import annotations
 
 from feeds.units import BPS, WAD, percent_text, wad_text
-from oracle.judge.rules.evidence import Case, Evidence, Finding
+from oracle.judge.rules.evidence import Evidence, Finding, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
@@ -16,7 +16,7 @@ LEAST_DEPTHS = MOST_DEPTHS // 4
 """So many make a usual depth; after a gap longer than the window the last ones from before it do."""
 
 
-def imbalance(case: Case) -> Finding | None:
+def imbalance(case: RuleInput) -> Finding | None:
     """The stable pools, weighted by depth, hold more of the token than ``share_bps``: everybody wants out."""
     limit = case.spec.rules.share_bps
     known = [(p.share_bps, p.depth_wad) for p in case.seen.pools if p.share_bps is not None]
@@ -30,7 +30,7 @@ def imbalance(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.IMBALANCE, text=text), doubt=True)
 
 
-def shallow(case: Case) -> Finding | None:
+def shallow(case: RuleInput) -> Finding | None:
     """The depth fell below a part of what was usual in the window."""
     rules = case.spec.rules
     if not rules.depth_percent:
@@ -46,7 +46,7 @@ def shallow(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.SHALLOW, text=text), doubt=True)
 
 
-def disagree(case: Case) -> Finding | None:
+def disagree(case: RuleInput) -> Finding | None:
     """Groups lie far apart, though not yet too far for a price."""
     limit = case.spec.rules.disagree_bps
     if not limit or case.seen.disagree_bps < limit:
@@ -55,7 +55,7 @@ def disagree(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.DISAGREE, text=text), doubt=True)
 
 
-def venue(case: Case) -> Finding | None:
+def venue(case: RuleInput) -> Finding | None:
     """A venue is wrong about another pair of this feed's units, so it was not asked about this one."""
     if not case.seen.suspects:
         return None
@@ -63,7 +63,7 @@ def venue(case: Case) -> Finding | None:
     return Finding(status=Status.OK, reason=Reason(code=Why.VENUE, text=text), doubt=True)
 
 
-def sequencer(case: Case) -> Finding | None:
+def sequencer(case: RuleInput) -> Finding | None:
     """A rollup that sources are read on stands still; what is left of the sources may still form a quorum."""
     if not case.seen.sequencer_down:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feeds.units import BPS, MS, Wad, deviation_bps_away, mul_div_down, percent_text, wad_text
-from oracle.judge.rules.evidence import Case, Finding
+from oracle.judge.rules.evidence import Finding, RuleInput
 from oracle.model.spec import Bands, Rules
 from oracle.model.state import RateState
 from oracle.model.status import Reason, Status, Why
@@ -102,7 +102,7 @@ def slash_ppb(bands: Bands, rate: RateState | None, now_ms: int) -> int:
     return rate.fell_ppb
 
 
-def slash(case: Case) -> Finding | None:
+def slash(case: RuleInput) -> Finding | None:
     """The ether behind one share fell: a slash, or a mistake in the protocol's own accounting.
 
     It is held for ``slash_hold_ms`` after one reading, so a dwell would tell nothing more: it would only be late, or where
@@ -115,7 +115,7 @@ def slash(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.SLASH, text=text), at_once=Status.WATCH)
 
 
-def growth(case: Case) -> Finding | None:
+def growth(case: RuleInput) -> Finding | None:
     """The rate rose beyond what the token may earn: a donation, a wrong fee, a wrong decimal. The cap is published."""
     rate, owed = case.seen.rate, case.seen.redemption_wad
     if rate is None or not owed or rate.rate_wad <= owed:
@@ -126,7 +126,7 @@ def growth(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.GROWTH, text=text), doubt=True, at_once=Status.WATCH)
 
 
-def stale(case: Case) -> Finding | None:
+def stale(case: RuleInput) -> Finding | None:
     """The rate has stood for longer than its own cadence allows."""
     rules, rate = case.spec.rules, case.seen.rate
     if not rules.cadence_ms or rate is None or case.now_ms - rate.changed_at_ms <= rules.cadence_ms:
@@ -136,7 +136,7 @@ def stale(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.RATE_STALE, text=text))
 
 
-def closed(case: Case) -> Finding | None:
+def closed(case: RuleInput) -> Finding | None:
     """A contract of the protocol says that holders can not redeem: what is owed is to be had on the market alone."""
     if not case.seen.closed_by:
         return None
@@ -144,7 +144,7 @@ def closed(case: Case) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.CLOSED, text=text))
 
 
-def derivation(case: Case) -> Finding | None:
+def derivation(case: RuleInput) -> Finding | None:
     """A second, independent reading of the rate differs from the first."""
     limit, readings = case.spec.rules.derivation_bps, case.seen.readings
     if not limit or len(readings) < 2:  # noqa: PLR2004 - two readings

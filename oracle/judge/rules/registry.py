@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from oracle.judge.rules import backing, cusum, level, market, rate, stuck
-from oracle.judge.rules.evidence import Case, Finding
+from oracle.judge.rules.evidence import Finding, RuleInput
 from oracle.model.state import Memory
 
-Rule = Callable[[Case], Finding | None]
+Rule = Callable[[RuleInput], Finding | None]
 
 RULES: tuple[Rule, ...] = (
     level.level,
@@ -31,7 +31,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def findings(case: Case) -> tuple[Finding, ...]:
+def findings(case: RuleInput) -> tuple[Finding, ...]:
     """What all rules say, the worst first."""
     found = [f for rule in RULES if (f := rule(case)) is not None]
     return tuple(sorted(found, key=lambda f: -f.status) if len(found) > 1 else found)
@@ -41,13 +41,13 @@ BLIND_RULES: tuple[Rule, ...] = (level.without_price, level.of_leg, backing.unba
 """What is evidence where the groups give no price: where all of them lie, and facts of the token itself."""
 
 
-def blind_findings(case: Case) -> tuple[Finding, ...]:
+def blind_findings(case: RuleInput) -> tuple[Finding, ...]:
     """What a round without a price says all the same, the worst first."""
     found = [f for rule in BLIND_RULES if (f := rule(case)) is not None]
     return tuple(sorted(found, key=lambda f: -f.status))
 
 
-def remember(case: Case, ramp_ppm: int = 0) -> Memory:
+def remember(case: RuleInput, ramp_ppm: int = 0) -> Memory:
     """What the rules must know in the next round.
 
     Args:

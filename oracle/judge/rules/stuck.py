@@ -18,17 +18,17 @@ from dataclasses import replace
 from operator import attrgetter
 
 from feeds.units import deviation_bps_away
-from oracle.judge.rules.evidence import Case, Finding
+from oracle.judge.rules.evidence import Finding, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Unchanged
 from oracle.model.status import Reason, Status, Why
-from oracle.model.types import Said
+from oracle.model.types import Statement
 
 Levels = Sequence[tuple[int, str]]
 """The level of each group with its name, ascending."""
 
 
-def stuck(case: Case) -> Finding | None:
+def stuck(case: RuleInput) -> Finding | None:
     """A source has said the same for long while the others moved."""
     limit_ms, said = case.spec.rules.stuck_ms, {s.source: s.price_wad for s in case.seen.said}
     old = [
@@ -50,7 +50,7 @@ def is_stuck(spec: FeedSpec, one: Unchanged, now_ms: int) -> bool:
     return one.away or one.away_ms >= max(1, spec.bands.watch_dwell_ms)
 
 
-def watched(case: Case) -> tuple[Unchanged, ...]:
+def watched(case: RuleInput) -> tuple[Unchanged, ...]:
     """What is known of each source after this round; of one that is silent, what was known before."""
     if not case.spec.rules.stuck_ms:
         return ()
@@ -67,7 +67,7 @@ def watched(case: Case) -> tuple[Unchanged, ...]:
 _name = attrgetter("source")
 
 
-def _levels(case: Case, known: Mapping[str, Unchanged]) -> tuple[Levels, Levels]:
+def _levels(case: RuleInput, known: Mapping[str, Unchanged]) -> tuple[Levels, Levels]:
     """By all who may speak about others, and by those who are not stuck themselves."""
     speak = [s for s in case.seen.said if s.heard and s.level_wad]
     awake = [s for s in speak if not _still_stuck(case, s, known.get(s.source))]
@@ -75,18 +75,18 @@ def _levels(case: Case, known: Mapping[str, Unchanged]) -> tuple[Levels, Levels]
     return levels, levels if len(awake) == len(speak) else _by_group(awake)
 
 
-def _still_stuck(case: Case, said: Said, old: Unchanged | None) -> bool:
+def _still_stuck(case: RuleInput, said: Statement, old: Unchanged | None) -> bool:
     return old is not None and old.price_wad == said.price_wad and is_stuck(case.spec, old, case.memory.at_ms)
 
 
-def _by_group(said: Sequence[Said]) -> Levels:
+def _by_group(said: Sequence[Statement]) -> Levels:
     levels: dict[str, list[int]] = {}
     for one in said:
         levels.setdefault(one.group, []).append(one.level_wad)
     return sorted((sorted(found)[(len(found) - 1) // 2], group) for group, found in levels.items())
 
 
-def _after(case: Case, said: Said, old: Unchanged | None, levels: Levels, awake: Levels) -> Unchanged:
+def _after(case: RuleInput, said: Statement, old: Unchanged | None, levels: Levels, awake: Levels) -> Unchanged:
     """One source after this round."""
     apart = _apart_bps(said, awake)
     if old is None or old.price_wad != said.price_wad:
@@ -105,7 +105,7 @@ def _gone(limit_bps: int, then_bps: int, now_bps: int) -> bool:
     return abs(now_bps) >= limit_bps and abs(now_bps - then_bps) >= limit_bps
 
 
-def _apart_bps(said: Said, levels: Levels) -> int | None:
+def _apart_bps(said: Statement, levels: Levels) -> int | None:
     """How far most other groups lie from a source, in bps of its level: the middle one, of two the nearer, 0 between them."""
     own, group = said.level_wad, said.group
     others = [level for level, name in levels if name != group]

@@ -15,7 +15,7 @@ from feeds.chains.pool_history import (
     SAMPLE_BLOCKS,
     SETTLED_BLOCKS,
     UNKNOWN_SHARE,
-    Memory,
+    PoolHistory,
 )
 from feeds.types import FeedError, NoData, Quote, Unsteady
 from feeds.units import WAD, Wad
@@ -36,7 +36,7 @@ def depth(result: Quote | FeedError) -> int:
 
 
 def test_depth_rented_for_a_block_counts_as_the_usual_one() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     for block in range(100):
         assert depth(memory.held("p", pool(1_000), block)) == 1_000
     rented = memory.held("p", pool(1_000_000), 100)
@@ -45,7 +45,7 @@ def test_depth_rented_for_a_block_counts_as_the_usual_one() -> None:
 
 
 def test_depth_that_has_left_is_gone_at_once() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     for block in range(100):
         memory.held("p", pool(1_000), block)
     assert depth(memory.held("p", pool(3), 100)) == 3
@@ -53,21 +53,21 @@ def test_depth_that_has_left_is_gone_at_once() -> None:
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=3 * BLOCKS))
 def test_the_weight_is_the_lower_of_the_present_depth_and_its_median(depths: list[int]) -> None:
-    memory = Memory()
+    memory = PoolHistory()
     for block, now in enumerate(depths):
         kept = depths[max(0, block + 1 - BLOCKS) : block + 1]
         assert depth(memory.held("p", pool(now), block)) == min(now, median_low(kept))
 
 
 def test_blocks_that_were_replaced_are_forgotten() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     for block in range(10):
         memory.held("p", pool(1_000 if block < 4 else 10**9), block)
     assert depth(memory.held("p", pool(10**9), 4)) == 1_000
 
 
 def test_pools_do_not_share_a_past_and_failures_leave_none() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     gone = NoData()
     assert memory.held("p", gone, 1) is gone
     assert depth(memory.held("p", pool(5), 2)) == 5
@@ -77,7 +77,7 @@ def test_pools_do_not_share_a_past_and_failures_leave_none() -> None:
 
 
 def test_a_virtual_price_may_grow_by_its_fees() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     value = WAD
     for block in range(200):
         value += value * (RISE_BPS - 1) // 10_000
@@ -86,14 +86,14 @@ def test_a_virtual_price_may_grow_by_its_fees() -> None:
 
 def test_a_virtual_price_that_falls_or_leaps_is_not_believed() -> None:
     for other in (WAD - WAD * (FALL_BPS + 1) // 10_000, WAD + WAD * (RISE_BPS + 1) // 10_000, WAD // 2, 3 * WAD):
-        memory = Memory()
+        memory = PoolHistory()
         memory.held("p", pool(virtual=WAD), 1)
         assert isinstance(memory.held("p", pool(virtual=other), 2), Unsteady)
         assert isinstance(memory.held("p", pool(virtual=WAD), 3), Quote)
 
 
 def test_a_new_level_is_believed_once_it_has_stood() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     memory.held("p", pool(virtual=WAD), 0)
     slashed = WAD * 90 // 100
     seen = [memory.held("p", pool(virtual=slashed), b) for b in range(1, SETTLED_BLOCKS + 5)]
@@ -102,7 +102,7 @@ def test_a_new_level_is_believed_once_it_has_stood() -> None:
 
 
 def test_what_earlier_blocks_tell_is_a_past() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     starts = range(1_000 - BLOCKS, 1_000, SAMPLE_BLOCKS)
     memory.recall(["p"], [(block, {"p": pool(1_000)}) for block in starts])
     for block in range(1_000, 1_000 + BLOCKS // 2):
@@ -111,7 +111,7 @@ def test_what_earlier_blocks_tell_is_a_past() -> None:
 
 
 def test_a_pool_that_owes_its_past_counts_in_part_until_it_has_one() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     memory.recall(["p"], [])
     for block in range(KNOWN_BLOCKS - 1):
         assert depth(memory.held("p", pool(1_000), block)) == 1_000 // UNKNOWN_SHARE
@@ -120,13 +120,13 @@ def test_a_pool_that_owes_its_past_counts_in_part_until_it_has_one() -> None:
 
 
 def test_failures_of_earlier_blocks_tell_nothing() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     memory.recall(["p"], [(block, {"p": NoData()}) for block in range(0, BLOCKS, SAMPLE_BLOCKS)])
     assert depth(memory.held("p", pool(1_000), BLOCKS)) == 1_000 // UNKNOWN_SHARE
 
 
 def test_a_virtual_price_bent_for_the_start_is_seen() -> None:
-    memory = Memory()
+    memory = PoolHistory()
     starts = range(0, BLOCKS, SAMPLE_BLOCKS)
     memory.recall(["p"], [(block, {"p": pool(5, virtual=WAD)}) for block in starts])
     assert isinstance(memory.held("p", pool(5, virtual=2 * WAD), BLOCKS), Unsteady)

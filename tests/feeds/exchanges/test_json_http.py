@@ -16,7 +16,7 @@ from demo.venues.server import Venue
 from feeds.chain_follower import Hooks
 from feeds.decode import values
 from feeds.exchanges.json_http import JsonHttp, JsonVenue
-from feeds.ingest import Watch
+from feeds.ingest import Ingest
 from feeds.observe import Observer, Source
 from feeds.types import FeedError, Kind, Observation, Pair, Quote, Tick
 from feeds.units import WAD
@@ -192,7 +192,7 @@ async def test_it_is_asked_at_its_own_pace_and_survives_an_outage(session: aioht
         on_reorg=lambda *_: None,
     )  # fmt: skip
     observer = Observer([one])
-    watch = Watch(observer, [one], venues={}, chains={}, session=session, now_ms=wall_ms, hooks=hooks)
+    watch = Ingest(observer, [one], venues={}, chains={}, session=session, now_ms=wall_ms, hooks=hooks)
     assert list(watch.tasks()) == ["rest ETH/USD|issuer"]
     task = asyncio.create_task(watch.tasks()["rest ETH/USD|issuer"]())
 

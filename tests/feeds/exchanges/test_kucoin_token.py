@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feeds.exchanges.kucoin import Kucoin
-from feeds.streams.venue import Place
+from feeds.streams.venue import StreamAddress
 from feeds.types import FeedError
 
 ENDPOINT = "wss://ws-api-spot.kucoin.com/"
@@ -37,7 +37,7 @@ def test_a_token_is_asked_for_by_post() -> None:
 
 def test_the_place_is_the_servers_with_the_token_and_its_ping_interval() -> None:
     token = "2neAiuYvAU61ZDXANAGAsiL4-iAExhsBXZxftpOeh_55i3Ysy2q2LEsEWU64mdzUOPusi34M_wGoSf7iNyEWJw%3D%3D"
-    assert Kucoin().place(reply()) == Place(url=f"{ENDPOINT}?token={token}", ping_ms=18_000)
+    assert Kucoin().place(reply()) == StreamAddress(url=f"{ENDPOINT}?token={token}", ping_ms=18_000)
     assert Kucoin().place(reply(pingInterval=50_000)).ping_ms == 50_000
     assert Kucoin().place(reply(token="a&b=c d")).url == f"{ENDPOINT}?token=a%26b%3Dc%20d"
 

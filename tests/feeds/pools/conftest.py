@@ -11,8 +11,8 @@ import aiohttp
 import pytest_asyncio
 
 from demo.world import anvil, npm
-from demo.world.chain import Chain
-from demo.world.deploy import World, backdated, deploy
+from demo.world.chain import LocalChain
+from demo.world.deploy import DemoWorld, backdated, deploy
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainReader
 from feeds.types import ChainAdapter, FeedError, Quote
@@ -27,8 +27,8 @@ _QUOTER = "node_modules/@uniswap/v3-periphery/artifacts/contracts/lens/QuoterV2.
 class Pools:
     """The demo's world on a node of its own, Uniswap's quoter beside it."""
 
-    chain: Chain
-    world: World
+    chain: LocalChain
+    world: DemoWorld
     quoter: Any
     reader: ChainReader
 
@@ -53,7 +53,7 @@ class Pools:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pools() -> AsyncIterator[Pools]:
     with anvil.running(extra=(*backdated(), *_OVERSIZE)) as node:
-        async with Chain(node.url) as chain, aiohttp.ClientSession() as session:
+        async with LocalChain(node.url) as chain, aiohttp.ClientSession() as session:
             world = await deploy(chain)
             quoter = await chain.create(
                 world.accounts.owner, npm.read(npm.ROOT / _QUOTER), world.uniswap_factory, world.weth

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from demo.world import npm
-from demo.world.npm import Artifact
+from demo.world.npm import NpmArtifact
 
 HERE = Path(__file__).parent
 MODULES = npm.ROOT / "node_modules"
@@ -28,7 +28,7 @@ console.log(JSON.stringify({abi: made.abi, bytecode: "0x" + made.evm.bytecode.ob
 
 
 @lru_cache(maxsize=1)
-def caller() -> Artifact:
+def caller() -> NpmArtifact:
     """``PoolCaller.sol``, compiled with the solc of node_modules."""
     source = (HERE / "PoolCaller.sol").read_text()
     made = subprocess.run(
@@ -36,34 +36,34 @@ def caller() -> Artifact:
         input=source, capture_output=True, text=True, check=True, cwd=npm.ROOT,
     ).stdout  # fmt: skip
     raw = json.loads(made)
-    return Artifact(abi=raw["abi"], bytecode=raw["bytecode"])
+    return NpmArtifact(abi=raw["abi"], bytecode=raw["bytecode"])
 
 
-def hardhat(package: str, name: str) -> Artifact:
+def hardhat(package: str, name: str) -> NpmArtifact:
     """Contract ``name`` of a package with Hardhat's layout."""
     return npm.read(MODULES / package / "artifacts" / "contracts" / f"{name}.sol" / f"{name}.json")
 
 
-def truffle(package: str, name: str) -> Artifact:
+def truffle(package: str, name: str) -> NpmArtifact:
     """Contract ``name`` of one of Uniswap's version 2 packages."""
     return _marked(npm.read(MODULES / package / "build" / f"{name}.json"))
 
 
-def balancer(task: str, name: str) -> Artifact:
+def balancer(task: str, name: str) -> NpmArtifact:
     """Contract ``name`` of a deployment task of Balancer v2, the old ones included, whose bytecode has no mark."""
     return _marked(npm.balancer(task, name))
 
 
-def linked(artifact: Artifact, library: str) -> Artifact:
+def linked(artifact: NpmArtifact, library: str) -> NpmArtifact:
     """The artifact with its one library put in, by address."""
-    return Artifact(abi=artifact.abi, bytecode=_LIBRARY.sub(library[2:].lower(), artifact.bytecode))
+    return NpmArtifact(abi=artifact.abi, bytecode=_LIBRARY.sub(library[2:].lower(), artifact.bytecode))
 
 
-def _marked(raw: Artifact) -> Artifact:
-    return Artifact(abi=raw.abi, bytecode="0x" + raw.bytecode.removeprefix("0x"))
+def _marked(raw: NpmArtifact) -> NpmArtifact:
+    return NpmArtifact(abi=raw.abi, bytecode="0x" + raw.bytecode.removeprefix("0x"))
 
 
-def foundry(package: str, name: str, variant: str = "") -> Artifact:
+def foundry(package: str, name: str, variant: str = "") -> NpmArtifact:
     """Contract ``name`` of a package with Foundry's layout."""
     raw = json.loads((MODULES / package / "foundry-out" / f"{name}.sol" / f"{name}{variant}.json").read_bytes())
-    return Artifact(abi=raw["abi"], bytecode=raw["bytecode"]["object"])
+    return NpmArtifact(abi=raw["abi"], bytecode=raw["bytecode"]["object"])

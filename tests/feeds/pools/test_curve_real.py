@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from demo.world.npm import ROOT, Artifact
+from demo.world.npm import ROOT, NpmArtifact
 from feeds.pools.curve_ng import CurveNg
 from feeds.pools.curve_plain import CurvePlain
 from feeds.types import ChainAdapter, FeedError, Quote
@@ -33,24 +33,24 @@ process.stdout.write(require("solc").compile(JSON.stringify(input)));
 
 
 @pytest.fixture(scope="module")
-def artifact() -> Artifact:
+def artifact() -> NpmArtifact:
     if not (ROOT / "node_modules" / "solc").is_dir():
         pytest.skip("solc is missing: run `npm ci`")
     done = subprocess.run(
         ["node", "-e", COMPILE], input=SOURCE.read_bytes(), cwd=ROOT, capture_output=True, check=True, timeout=60
     )
     compiled = json.loads(done.stdout)["contracts"]["s"]["FormulaStable"]
-    return Artifact(abi=compiled["abi"], bytecode="0x" + compiled["evm"]["bytecode"]["object"])
+    return NpmArtifact(abi=compiled["abi"], bytecode="0x" + compiled["evm"]["bytecode"]["object"])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def two(pools: Pools, artifact: Artifact) -> Any:
+async def two(pools: Pools, artifact: NpmArtifact) -> Any:
     order = (list(COINS[:2]), [812_345 * 10**15, 1_234_567 * 10**15], [WAD, WAD], 20_000, 4_000_000, 0)
     return await pools.chain.create(pools.world.accounts.owner, artifact, *order)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def three(pools: Pools, artifact: Artifact) -> Any:
+async def three(pools: Pools, artifact: NpmArtifact) -> Any:
     held, rates = [9 * 10**8, 21 * 10**20, 13 * 10**20], [10**30, 1_012_345_678_901_234_567, 1_105_432_109_876_543_210]
     order = (list(COINS), held, rates, 50_000, 4_000_000, 5 * 10**10)
     return await pools.chain.create(pools.world.accounts.owner, artifact, *order)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from feeds.pools import fluid_math
 from feeds.pools.fluid_dex import FluidDex
-from feeds.pools.fluid_math import Curve
+from feeds.pools.fluid_math import FluidCurve
 from feeds.types import Call, FeedError, Malformed, NoData, Refused, Reply, Slippage, Thin, WrongSymbol
 from feeds.units import WAD
 from tests.feeds.pools.curve_reference import read, word
@@ -35,7 +35,7 @@ def test_a_sale_over_two_curves_is_the_best_that_any_split_gives(
     second = (other, other * quote // base * skew // 1_000 + 1)
     contract = Fluid(collateral=(base, quote, base, quote), debt=(*second, *second), fee=fee)
     exact = contract.out(Decimal(amount), zero_in=True)
-    curves = (Curve(base, quote, base, quote), Curve(*second, *second))
+    curves = (FluidCurve(base, quote, base, quote), FluidCurve(*second, *second))
     try:
         got = fluid_math.sell(curves, amount, fee)
     except Thin:
@@ -46,7 +46,7 @@ def test_a_sale_over_two_curves_is_the_best_that_any_split_gives(
 
 @given(reserves, reserves, st.integers(0, 10_000), st.integers(10**10, 10**18))
 def test_buying_asks_what_then_buys_the_amount(base: int, quote: int, fee: int, amount: int) -> None:
-    curves = (Curve(base, quote, base, quote), Curve(base // 2, quote // 2, base, quote))
+    curves = (FluidCurve(base, quote, base, quote), FluidCurve(base // 2, quote // 2, base, quote))
     paid = fluid_math.buy(curves, amount, fee)
     assert amount <= fluid_math.back(curves, paid, fee) + 3
     assert fluid_math.back(curves, max(paid - paid // 10**6 - 10**6, 1), fee) <= amount

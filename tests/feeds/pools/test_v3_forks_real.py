@@ -14,7 +14,7 @@ from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from demo.world.npm import Artifact
+from demo.world.npm import NpmArtifact
 from feeds.chains.endpoint import Head
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.v3_math import MAX_TICK, Q96, sqrt_at_tick
@@ -124,7 +124,7 @@ async def fork(pools: Pools) -> AsyncIterator[Fork]:
     await chain.settle()
     where = {}
     for dialect in FORKS:
-        code: Artifact = npm_pools.hardhat(*POOL_CODE[dialect])
+        code: NpmArtifact = npm_pools.hardhat(*POOL_CODE[dialect])
         if dialect in {"algebra", "integral"}:
             address = await from_factory(pools, dialect)
         else:

@@ -12,7 +12,7 @@ from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
 from feeds.streams import ccxt_bridge
 from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource, installed, quote
-from feeds.streams.latest import Latest
+from feeds.streams.latest import LatestQuotes
 from feeds.types import FeedError, Quote
 from feeds.units import WAD
 from tests.feeds.local_venues import quote as show
@@ -109,7 +109,7 @@ async def test_the_real_ccxt_asks_a_stand_in(fault: Misbehaviour | None) -> None
     venue = Venue("bitstamp")
     await venue.start()
     show(venue, "4000")
-    table = Latest()
+    table = LatestQuotes()
     api = f"{venue.rest_url}/api"
     settings = {"urls": {"api": {"public": api, "private": api}}, "markets": {"ETH/USD": MARKET}, "rateLimit": 1}
     bridge = CcxtBridge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.streams.latest import Latest, Seen
+from feeds.streams.latest import LatestQuote, LatestQuotes
 from feeds.types import Crossed, FeedError, FromFuture, NoData, NotPositive, Quote, Tick
 from feeds.units import WAD, Wad
 
@@ -21,13 +21,13 @@ def error(e: FeedError, symbol: str = "S") -> Tick:
 
 
 def test_nothing_seen_is_no_data() -> None:
-    seen = Latest().get("v", "S")
+    seen = LatestQuotes().get("v", "S")
     assert isinstance(seen.newest, NoData)
     assert seen.observed_at_ms is None
 
 
 def test_an_error_keeps_the_quote_with_its_time_and_a_quote_keeps_the_error() -> None:
-    table = Latest()
+    table = LatestQuotes()
     assert table.put("v", tick(5), T + 10)
     assert not table.put("v", error(Crossed()), T + 2_000)
     seen = table.get("v", "S")
@@ -42,7 +42,7 @@ def test_an_error_keeps_the_quote_with_its_time_and_a_quote_keeps_the_error() ->
 
 
 def test_old_and_repeated_quotes_are_dropped_and_counted() -> None:
-    table = Latest()
+    table = LatestQuotes()
     table.put("v", tick(5), T)
     before = table.get("v", "S")
     assert not table.put("v", tick(9, T - 1), T + 5)
@@ -53,13 +53,13 @@ def test_old_and_repeated_quotes_are_dropped_and_counted() -> None:
 
 
 def test_another_price_in_the_same_millisecond_is_news() -> None:
-    table = Latest()
+    table = LatestQuotes()
     table.put("v", tick(5), T)
     assert table.put("v", tick(6), T)
 
 
 def test_a_quote_without_a_time_is_news_and_its_time_is_when_it_came() -> None:
-    table = Latest()
+    table = LatestQuotes()
     assert table.put("v", tick(5, None), T)
     assert table.put("v", tick(5, None), T + 1_000)
     seen = table.get("v", "S")
@@ -67,7 +67,7 @@ def test_a_quote_without_a_time_is_news_and_its_time_is_when_it_came() -> None:
 
 
 def test_the_time_of_change_tells_a_source_that_repeats_itself() -> None:
-    table = Latest()
+    table = LatestQuotes()
     table.put("v", tick(5, T), T)
     table.put("v", tick(5, T + 1_000), T + 1_000)
     assert table.get("v", "S").changed_at_ms == T
@@ -76,7 +76,7 @@ def test_the_time_of_change_tells_a_source_that_repeats_itself() -> None:
 
 
 def test_a_time_ahead_is_an_error_and_does_not_make_later_quotes_old() -> None:
-    table = Latest(future_ms=100)
+    table = LatestQuotes(future_ms=100)
     assert not table.put("v", tick(5, T + 101), T)
     assert isinstance(table.get("v", "S").newest, FromFuture)
     assert table.put("v", tick(5, T + 100), T)
@@ -85,7 +85,7 @@ def test_a_time_ahead_is_an_error_and_does_not_make_later_quotes_old() -> None:
 
 
 def test_symbols_and_venues_do_not_touch_each_other() -> None:
-    table = Latest()
+    table = LatestQuotes()
     table.put("v", tick(1), T)
     table.put("w", tick(2), T)
     table.put("v", error(NotPositive(), "R"), T)
@@ -102,7 +102,7 @@ STEPS = st.lists(
 def test_stated_times_never_run_back_and_reading_never_makes_younger(
     steps: list[tuple[int, int | None, int, bool]],
 ) -> None:
-    table, now, last = Latest(), T, Seen()
+    table, now, last = LatestQuotes(), T, LatestQuote()
     for price, stated, wait, fails in steps:
         now += wait
         table.put("v", error(Crossed()) if fails else tick(price, stated), now)

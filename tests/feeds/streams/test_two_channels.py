@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from feeds.streams.two_channels import Aside, Part, Top, TwoChannels
+from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
 from feeds.types import FeedError, Malformed, Quote, Tick
 from feeds.units import WAD
 
 T0 = 1_741_064_767_891
 PARTS: dict[str, tuple[Part, ...]] = {
-    "aside": (Aside(symbol="A", last="100", volume="5", stated_at_ms=T0),),
-    "aside later": (Aside(symbol="A", last="102", volume="6", stated_at_ms=T0 + 60_000),),
-    "bad aside": (Aside(symbol="A", last="NaN", volume="5", stated_at_ms=T0),),
-    "far aside": (Aside(symbol="A", last="200", volume="5", stated_at_ms=T0),),
-    "other": (Aside(symbol="B", last="7", volume="1", stated_at_ms=T0),),
-    "book": (Top(symbol="A", bid="99", ask="101", stated_at_ms=T0 + 10),),
-    "book with last": (Top(symbol="A", bid="99", ask="101", last="99.5", stated_at_ms=T0 + 10),),
-    "book at the limit": (Top(symbol="A", bid="99", ask="101", stated_at_ms=T0 + 300_000),),
-    "book beyond it": (Top(symbol="A", bid="99", ask="101", stated_at_ms=T0 + 300_001),),
-    "book without time": (Top(symbol="A", bid="99", ask="101"),),
-    "crossed": (Top(symbol="A", bid="101", ask="99", stated_at_ms=T0),),
+    "aside": (LastTrade(symbol="A", last="100", volume="5", stated_at_ms=T0),),
+    "aside later": (LastTrade(symbol="A", last="102", volume="6", stated_at_ms=T0 + 60_000),),
+    "bad aside": (LastTrade(symbol="A", last="NaN", volume="5", stated_at_ms=T0),),
+    "far aside": (LastTrade(symbol="A", last="200", volume="5", stated_at_ms=T0),),
+    "other": (LastTrade(symbol="B", last="7", volume="1", stated_at_ms=T0),),
+    "book": (BookTop(symbol="A", bid="99", ask="101", stated_at_ms=T0 + 10),),
+    "book with last": (BookTop(symbol="A", bid="99", ask="101", last="99.5", stated_at_ms=T0 + 10),),
+    "book at the limit": (BookTop(symbol="A", bid="99", ask="101", stated_at_ms=T0 + 300_000),),
+    "book beyond it": (BookTop(symbol="A", bid="99", ask="101", stated_at_ms=T0 + 300_001),),
+    "book without time": (BookTop(symbol="A", bid="99", ask="101"),),
+    "crossed": (BookTop(symbol="A", bid="101", ask="99", stated_at_ms=T0),),
     "error": (Tick(symbol="A", result=Malformed("x")),),
 }
 
@@ -69,7 +69,7 @@ def test_what_is_complete_passes_through() -> None:
 
 
 def test_only_a_book_makes_a_tick_and_the_memory_is_bounded() -> None:
-    session = TwoChannels(lambda frame: (Aside(symbol=str(frame), last="1"),), None)
+    session = TwoChannels(lambda frame: (LastTrade(symbol=str(frame), last="1"),), None)
     assert all(session.hear(f"S{i}").ticks == () for i in range(5_000))
     assert len(session._asides) == 1_000
     assert session.ping(T0) is None

@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from feeds.streams.connection import Patience
-from feeds.streams.latest import Latest
-from feeds.streams.venue import Plain, VenueLimits
+from feeds.streams.connection import StreamTimeouts
+from feeds.streams.latest import LatestQuotes
+from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.streams.ws import Stream
 from feeds.types import Malformed, Quote, Request, Tick, Unreachable
 from feeds.units import WAD, Wad
@@ -24,7 +24,7 @@ LIMITS = VenueLimits(symbols_per_connection=10, connect_interval_ms=100, life_ms
 
 
 @dataclass(frozen=True, kw_only=True)
-class Toy(Plain):
+class Toy(PlainSession):
     """A venue whose frames are ``SYMBOL PRICE TIME``; ``-`` is a heartbeat, ``!`` the end, ``?`` a bug."""
 
     name: str = "toy"
@@ -95,7 +95,7 @@ class World:
     slept: list[float] = field(default_factory=list)
     opened: list[Socket] = field(default_factory=list)
     silent: list[tuple[str, int]] = field(default_factory=list)
-    table: Latest = field(default_factory=Latest)
+    table: LatestQuotes = field(default_factory=LatestQuotes)
 
     def now_ms(self) -> int:
         return self.now
@@ -116,7 +116,7 @@ class World:
         return step
 
     def stream(self, symbols: Sequence[str] = ("A",), limits: VenueLimits = LIMITS, **patience: int) -> Stream:
-        wait = Patience(**{"check_ms": 2, "backoff_ms": 1_000, "backoff_max_ms": 8_000, **patience})
+        wait = StreamTimeouts(**{"check_ms": 2, "backoff_ms": 1_000, "backoff_max_ms": 8_000, **patience})
         return Stream(
             Toy(limits=limits), symbols, self, self.table.put, self.now_ms,  # type: ignore[arg-type]
             on_silent=lambda _, symbol, age: self.silent.append((symbol, age)),

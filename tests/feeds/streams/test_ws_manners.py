@@ -12,9 +12,9 @@ import pytest
 from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
 from feeds.registry import EXCHANGES
-from feeds.streams.connection import Patience
-from feeds.streams.latest import Latest
-from feeds.streams.venue import Exchange, Frame, Heard, Place, Session, VenueLimits
+from feeds.streams.connection import StreamTimeouts
+from feeds.streams.latest import LatestQuotes
+from feeds.streams.venue import Exchange, Frame, Heard, Session, StreamAddress, VenueLimits
 from feeds.streams.ws import Stream
 from feeds.types import FeedError
 from feeds.units import WAD
@@ -22,7 +22,7 @@ from tests.feeds.local_venues import HABITS, SYMBOLS, fetching, quote, until, wa
 
 pytestmark = pytest.mark.loopback
 F = Misbehaviour
-PATIENCE = Patience(silence_ms=250, check_ms=20, backoff_ms=10, backoff_max_ms=40)
+PATIENCE = StreamTimeouts(silence_ms=250, check_ms=20, backoff_ms=10, backoff_max_ms=40)
 LIMITS = VenueLimits(connect_interval_ms=5)
 
 
@@ -60,7 +60,7 @@ async def test_a_handshake_that_fails_is_typed_and_tried_again(
     try:
         quote(venue, "4000")
         venue.misbehave(fault)
-        table = Latest()
+        table = LatestQuotes()
         stream = Stream(
             venue.adapter(limits=LIMITS), [SYMBOLS[name]], session, table.put, wall_ms,
             fetch=fetching(venue, session), patience=PATIENCE,
@@ -114,10 +114,10 @@ async def assert_kept(name: str, session: aiohttp.ClientSession, exchange: Manne
     try:
         quote(venue, "4000")
         exchange.theirs = venue.adapter(limits=LIMITS)
-        table = Latest()
+        table = LatestQuotes()
         stream = Stream(
             cast("Exchange", exchange), [SYMBOLS[name]], session, table.put, wall_ms,
-            fetch=fetching(venue, session), patience=Patience(check_ms=20, backoff_ms=10, backoff_max_ms=40),
+            fetch=fetching(venue, session), patience=StreamTimeouts(check_ms=20, backoff_ms=10, backoff_max_ms=40),
         )  # fmt: skip
         task = asyncio.create_task(stream.run())
         await until(lambda: table.get(name, SYMBOLS[name]).quote is not None)
@@ -144,7 +144,7 @@ class Mannered:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.theirs, name)
 
-    def place(self, body: bytes | None) -> Place:
+    def place(self, body: bytes | None) -> StreamAddress:
         place = self.theirs.place(body)
         return place if self.ping_ms is None else replace(place, ping_ms=self.ping_ms)
 

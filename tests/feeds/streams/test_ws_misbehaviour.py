@@ -15,8 +15,8 @@ from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
 from demo.venues.wires import WIRES
 from feeds.registry import EXCHANGES
-from feeds.streams.connection import Patience
-from feeds.streams.latest import Latest, Seen
+from feeds.streams.connection import StreamTimeouts
+from feeds.streams.latest import LatestQuote, LatestQuotes
 from feeds.streams.venue import VenueLimits
 from feeds.streams.ws import Stream
 from feeds.types import FeedError, Quote
@@ -25,7 +25,7 @@ from tests.feeds.local_venues import HABITS, SYMBOLS, fetching, quote, until, wa
 
 pytestmark = pytest.mark.loopback
 F = Misbehaviour
-PATIENCE = Patience(silence_ms=250, check_ms=20, backoff_ms=10, backoff_max_ms=40, max_frame_bytes=1 << 20)
+PATIENCE = StreamTimeouts(silence_ms=250, check_ms=20, backoff_ms=10, backoff_max_ms=40, max_frame_bytes=1 << 20)
 LIMITS = VenueLimits(connect_interval_ms=5)
 
 
@@ -35,11 +35,11 @@ class Run:
 
     venue: Venue
     stream: Stream
-    table: Latest
+    table: LatestQuotes
     silent: list[str] = field(default_factory=list)
 
     @property
-    def seen(self) -> Seen:
+    def seen(self) -> LatestQuote:
         return self.table.get(self.venue.name, SYMBOLS[self.venue.name])
 
     @property
@@ -61,11 +61,11 @@ class Run:
 
 @contextlib.asynccontextmanager
 async def running(venue: Venue, session: aiohttp.ClientSession, **patience: Any) -> AsyncIterator[Run]:
-    table, silent = Latest(), list[str]()
+    table, silent = LatestQuotes(), list[str]()
     stream = Stream(
         venue.adapter(limits=LIMITS), [SYMBOLS[venue.name]], session, table.put, wall_ms, fetch=fetching(venue, session),
         on_silent=lambda _, symbol, __: silent.append(symbol),
-        patience=Patience(**{**{k: getattr(PATIENCE, k) for k in PATIENCE.__slots__}, **patience}),
+        patience=StreamTimeouts(**{**{k: getattr(PATIENCE, k) for k in PATIENCE.__slots__}, **patience}),
     )  # fmt: skip
     task = asyncio.create_task(stream.run())
     run = Run(venue, stream, table, silent)
@@ -93,7 +93,7 @@ async def test_a_change_arrives_and_carries_what_the_venue_says(venue: Venue, se
 
 async def test_an_unknown_symbol_does_not_disturb_the_others(venue: Venue, session: aiohttp.ClientSession) -> None:
     habits = HABITS[venue.name]
-    table, silent = Latest(), list[str]()
+    table, silent = LatestQuotes(), list[str]()
     stream = Stream(
         venue.adapter(limits=LIMITS), [habits.unknown, habits.symbol], session, table.put, wall_ms,
         fetch=fetching(venue, session), on_silent=lambda _, symbol, __: silent.append(symbol), patience=PATIENCE,

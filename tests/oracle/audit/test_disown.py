@@ -18,11 +18,11 @@ from oracle.audit.recompute import verify, verify_withdrawn
 from oracle.model.publication import PushRow, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
-from oracle.model.types import Kept, Round
+from oracle.model.types import FeedRound, FoldedFeed
 from oracle.round.step import step
 from oracle.sign.key_lock import DatabaseInUse, sole_writer
 from oracle.storage import database as store_module
-from oracle.storage.database import Store, last_published
+from oracle.storage.database import Database, last_published
 from tests.oracle.cli.test_commands import run as command
 from tests.oracle.oracle_build import T0, outcomes, spec
 from tests.oracle.storage.test_database import record_of
@@ -32,31 +32,31 @@ S0 = T0 // 1_000
 AHEAD_S = 7_200
 
 
-def keep(store: Store, seconds: Sequence[int], price: str = "1.05", feed: FeedSpec = FEED) -> None:
+def keep(store: Database, seconds: Sequence[int], price: str = "1.05", feed: FeedSpec = FEED) -> None:
     """Rounds at these seconds after the start, folded on what is stored, with a record each."""
     for i in seconds:
         at_ms = T0 + i * 1_000
         state = store.state("a", feed.feed)
         before = last_published(store, feed.feed)
         result, after = step(feed, state, outcomes(price, at_ms=at_ms), {}, at_ms, before)
-        records = [record_of(result)] if isinstance(result, Round) else []
+        records = [record_of(result)] if isinstance(result, FeedRound) else []
         change = Transition(feed=feed.feed, at_ms=at_ms + 40, before=Status.OK, after=Status.WATCH, reasons=())
-        kept = Kept(operator="a", spec=feed, before=state, after=after, result=result)
+        kept = FoldedFeed(operator="a", spec=feed, before=state, after=after, result=result)
         store.save_round([kept], [], records, [change])
 
 
-def table_of(store: Store, name: str) -> list[tuple[object, ...]]:
+def table_of(store: Database, name: str) -> list[tuple[object, ...]]:
     return store._conn.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608 - our own names
 
 
-def good(store: Store, *seconds: int) -> None:
+def good(store: Database, *seconds: int) -> None:
     for i in seconds:
         checks = [*verify(store, FEED.feed, S0 + i)]
         assert checks
         assert all(c.ok for c in checks), checks
 
 
-def still_told(store: Store, *seconds: int) -> None:
+def still_told(store: Database, *seconds: int) -> None:
     for i in seconds:
         checks = [*verify_withdrawn(store, FEED.feed, S0 + i)]
         assert [c.what for c in checks[:2]] == ["withdrawn", "fold of a, withdrawn"]
@@ -69,13 +69,13 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_goes_on_is_what_would_be_had_the_glitch_never_been(tmp_path: Path) -> None:
-    glitched, clean = Store(tmp_path / "g.db"), Store(tmp_path / "c.db")
+    glitched, clean = Database(tmp_path / "g.db"), Database(tmp_path / "c.db")
     for store in (glitched, clean):
         keep(store, range(10))
     keep(glitched, range(AHEAD_S, AHEAD_S + 7), price="1.02")
     disown(glitched, disowning(glitched, S0 + 9), at_ms=T0)
     glitched.close()
-    glitched = Store(tmp_path / "g.db")
+    glitched = Database(tmp_path / "g.db")
     assert glitched.last_round_s() == S0 + 9
     for store in (glitched, clean):
         keep(store, range(10, 25))
@@ -86,12 +86,12 @@ def test_what_goes_on_is_what_would_be_had_the_glitch_never_been(tmp_path: Path)
 
 
 def test_when_its_time_really_comes_a_round_is_made_again_and_both_recompute(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, range(6))
     keep(store, range(20, 24), price="1.02")
     disown(store, disowning(store, S0 + 5), at_ms=T0)
     store.close()
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, range(6, 30))
     good(store, *range(30))
     still_told(store, 20, 21, 22, 23)
@@ -104,7 +104,7 @@ def test_when_its_time_really_comes_a_round_is_made_again_and_both_recompute(tmp
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 3)), min_size=1, max_size=5))
 def test_law_any_history_of_glitches_leaves_the_rounds_of_one_without(parts: list[tuple[int, int, int]]) -> None:
     """Each part: so many good rounds, so many from ahead, disowned; the next ones may pass through those times."""
-    glitched, clean = Store(":memory:"), Store(":memory:")
+    glitched, clean = Database(":memory:"), Database(":memory:")
     at = 0
     for count, bad, ahead in parts:
         for store in (glitched, clean):
@@ -126,7 +126,7 @@ def test_law_any_history_of_glitches_leaves_the_rounds_of_one_without(parts: lis
 
 
 def test_a_byte_changed_in_a_disowned_round_is_found(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, range(6))
     keep(store, range(20, 23))
     disown(store, disowning(store, S0 + 5), at_ms=T0)
@@ -137,13 +137,13 @@ def test_a_byte_changed_in_a_disowned_round_is_found(tmp_path: Path) -> None:
 
 
 def test_where_no_good_round_is_kept_the_state_begins_anew_and_that_is_said(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, range(5))
     found = disowning(store, S0 - 1)
     assert found.losses[0].anew == "no earlier round of it is kept"
     disown(store, found, at_ms=T0)
     store.close()
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, range(3))
     good(store, 0, 1, 2)
     store._conn.execute(
@@ -154,7 +154,7 @@ def test_where_no_good_round_is_kept_the_state_begins_anew_and_that_is_said(tmp_
 
 
 def test_pushes_of_disowned_rounds_are_listed_and_not_sent_any_more(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, [0, 1, AHEAD_S])
     for nonce, (i, state) in enumerate([(1, "landed"), (AHEAD_S, "prepared")]):
         store.add_push(
@@ -189,7 +189,7 @@ symbol = "WDIVETH-ETH"
 """
     path = folder / "config.toml"
     path.write_text(text)
-    store = Store(folder / "o.db")
+    store = Database(folder / "o.db")
     keep(store, range(3))
     keep(store, [AHEAD_S, AHEAD_S + 1])
     store.close()

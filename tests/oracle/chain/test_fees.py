@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from oracle.chain.quorum_rpc import NodeRefused
 from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_market
-from oracle.chain.transaction import FeeMood, Fees, Market, PaidBlock, Unsigned, data_of, market_of, unsigned_of
+from oracle.chain.transaction import (
+    FeeMarket,
+    FeeMood,
+    Fees,
+    PaidBlock,
+    Unsigned,
+    data_of,
+    market_of,
+    unsigned_of,
+)
 from oracle.serve.metrics import Metrics
 
 GWEI = 10**9
@@ -15,7 +24,7 @@ WHOLE = 1_000_000
 THIN = WHOLE // 20 - 1
 WEI = st.integers(1, 10**13)
 MOODS = st.builds(FeeMood, urgent=st.booleans(), dear=st.booleans(), lean=st.booleans())
-MARKETS = st.builds(Market, base_wei=st.integers(0, 10**12), tip_wei=WEI, dear_wei=WEI)
+MARKETS = st.builds(FeeMarket, base_wei=st.integers(0, 10**12), tip_wei=WEI, dear_wei=WEI)
 ABOVE = st.none() | st.builds(lambda tip, more: Fees(tip_wei=tip, max_wei=tip + more), WEI, WEI)
 
 
@@ -47,7 +56,7 @@ def full(*tips: int) -> list[PaidBlock]:
     [([0, 0, 5, 9, 0, 7], 7, 7), ([4, 8], 4, 8), ([0, 0], 3, 3), ([], 3, 3), ([1, 1, 1], 3, 3)],
 )
 def test_the_tip_is_the_middle_of_what_blocks_were_content_with(tips: list[int], usual: int, dear: int) -> None:
-    assert market_of(30, full(*tips), least_tip_wei=3) == Market(base_wei=30, tip_wei=usual, dear_wei=dear)
+    assert market_of(30, full(*tips), least_tip_wei=3) == FeeMarket(base_wei=30, tip_wei=usual, dear_wei=dear)
 
 
 @given(honest=st.lists(WEI, max_size=20), stranger=st.lists(st.tuples(WEI, st.integers(0, THIN)), max_size=20))
@@ -85,7 +94,7 @@ def test_control_who_pays_for_most_of_the_gas_does_set_the_tip() -> None:
 
 @given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(10, 10**13), mood=MOODS)
 def test_the_tip_is_clipped_and_never_the_push_while_the_base_fee_is_below_the_ceiling(
-    market: Market, above: Fees | None, ceiling_wei: int, mood: FeeMood
+    market: FeeMarket, above: Fees | None, ceiling_wei: int, mood: FeeMood
 ) -> None:
     fees = market.fees(above, ceiling_wei, mood)
     if market.base_wei > ceiling_wei:
@@ -98,7 +107,7 @@ def test_the_tip_is_clipped_and_never_the_push_while_the_base_fee_is_below_the_c
 
 @given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(1, 10**14), mood=MOODS)
 def test_a_replacement_pays_an_eighth_more_of_both_wherever_the_ceiling_leaves_it(
-    market: Market, above: Fees | None, ceiling_wei: int, mood: FeeMood
+    market: FeeMarket, above: Fees | None, ceiling_wei: int, mood: FeeMood
 ) -> None:
     fees = market.fees(above, ceiling_wei, mood)
     if above is None or fees is None or above.max_wei * 9 // 8 + 1 > ceiling_wei:
@@ -109,7 +118,7 @@ def test_a_replacement_pays_an_eighth_more_of_both_wherever_the_ceiling_leaves_i
 
 @given(market=MARKETS, later=MARKETS, ceiling_wei=st.integers(10, 10**13), mood=MOODS)
 def test_an_urgent_push_can_always_outbid_a_calm_one_while_the_base_fee_has_a_block_to_grow(
-    market: Market, later: Market, ceiling_wei: int, mood: FeeMood
+    market: FeeMarket, later: FeeMarket, ceiling_wei: int, mood: FeeMood
 ) -> None:
     calm = market.fees(None, ceiling_wei, FeeMood(dear=mood.dear, lean=mood.lean))
     left_wei = (ceiling_wei - 1) * 8 // 9
@@ -122,7 +131,7 @@ def test_an_urgent_push_can_always_outbid_a_calm_one_while_the_base_fee_has_a_bl
 
 
 def test_the_maximum_leaves_room_for_a_doubled_base_fee_up_to_the_ceiling() -> None:
-    market = Market(base_wei=10 * GWEI, tip_wei=GWEI)
+    market = FeeMarket(base_wei=10 * GWEI, tip_wei=GWEI)
     urgent = FeeMood(urgent=True)
     assert market.fees(None, 500 * GWEI) == Fees(tip_wei=GWEI, max_wei=21 * GWEI)
     assert market.fees(None, 500 * GWEI, FeeMood(lean=True)) == Fees(tip_wei=GWEI, max_wei=12_250_000_000)
@@ -136,7 +145,7 @@ def test_the_maximum_leaves_room_for_a_doubled_base_fee_up_to_the_ceiling() -> N
 
 
 def test_at_the_ceiling_nothing_more_is_offered_in_vain() -> None:
-    market = Market(base_wei=GWEI, tip_wei=1)
+    market = FeeMarket(base_wei=GWEI, tip_wei=1)
     waiting = Fees(tip_wei=80, max_wei=55 * GWEI)
     assert market.fees(waiting, 100 * GWEI) == Fees(tip_wei=91, max_wei=55 * GWEI * 9 // 8 + 1)
     assert market.fees(waiting, 60 * GWEI) == Fees(tip_wei=91, max_wei=60 * GWEI)
@@ -147,14 +156,14 @@ def test_at_the_ceiling_nothing_more_is_offered_in_vain() -> None:
 # --- what nodes tell ------------------------------------------------------------------------------------------------
 
 
-def history(**told: object) -> Market | None:
+def history(**told: object) -> FeeMarket | None:
     return read_market({"oldestBlock": "0x1", **told})
 
 
 def test_a_fee_history_is_read_with_how_full_its_blocks_were() -> None:
     rewards = [["0x77359400"], ["0xdf8475800"], ["0x0"]]
     found = history(baseFeePerGas=["0x1", "0x2", "0x3", "0x4"], reward=rewards, gasUsedRatio=[0.5, 0.0007, 0])
-    assert found == Market(base_wei=4, tip_wei=2 * GWEI, dear_wei=60 * GWEI)
+    assert found == FeeMarket(base_wei=4, tip_wei=2 * GWEI, dear_wei=60 * GWEI)
 
 
 @pytest.mark.parametrize(

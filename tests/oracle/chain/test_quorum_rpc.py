@@ -9,7 +9,7 @@ import pytest
 
 from demo.world import anvil
 from feeds.chains.jsonrpc import quantity
-from oracle.chain.quorum_rpc import ChainError, Nodes, auto_agree
+from oracle.chain.quorum_rpc import ChainError, QuorumRpc, auto_agree
 from tests.oracle.push.fault_proxy import FaultyNode, Mood
 
 pytestmark = pytest.mark.chain
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.chain
 @asynccontextmanager
 async def three(
     node: anvil.Anvil, *, agree: int = 0, chain_id: int = 31337
-) -> AsyncIterator[tuple[list[FaultyNode], Nodes]]:
+) -> AsyncIterator[tuple[list[FaultyNode], QuorumRpc]]:
     proxies = [FaultyNode(node.url, i) for i in range(3)]
     for proxy in proxies:
         await proxy.start()
-    nodes = Nodes([p.url for p in proxies], chain_id=chain_id, agree=agree, timeout_ms=500)
+    nodes = QuorumRpc([p.url for p in proxies], chain_id=chain_id, agree=agree, timeout_ms=500)
     try:
         yield proxies, nodes
     finally:
@@ -33,7 +33,7 @@ async def three(
 
 def test_three_outvote_one_and_two_can_not() -> None:
     assert [auto_agree(n) for n in (1, 2, 3, 4, 5)] == [1, 1, 2, 3, 3]
-    assert Nodes(["http://a"], chain_id=1, agree=5).agree == 1
+    assert QuorumRpc(["http://a"], chain_id=1, agree=5).agree == 1
 
 
 async def test_a_liar_is_outvoted_and_counted(node: anvil.Anvil) -> None:
@@ -68,6 +68,6 @@ async def test_an_endpoint_of_another_chain_is_left_out(node: anvil.Anvil) -> No
 
 
 async def test_endpoints_of_one_host_have_names_of_their_own() -> None:
-    nodes = Nodes(["http://h:1/key-a", "http://h:1/key-b"], chain_id=1)
+    nodes = QuorumRpc(["http://h:1/key-a", "http://h:1/key-b"], chain_id=1)
     assert [n.name for n in nodes._open()] == ["h:1", "h:1 (2)"]
     await nodes.close()

@@ -11,7 +11,7 @@ import coincurve
 import pytest
 
 from demo.world import anvil
-from demo.world.chain import Chain, account
+from demo.world.chain import LocalChain, account
 from feeds.units import Bps, Wad
 from oracle.chain.store_client import StoreClient, StoreRefuses, push_data
 from oracle.chain.store_rules import StoreLimits, Write, acceptable, after, keeps, lands, open_gap
@@ -84,7 +84,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
         client = StoreClient(
             [node.url], domain, LocalSigner(coincurve.PrivateKey(bytes(account(2).key))), max_fee_gwei=500
         )
-        async with Chain(node.url) as chain:
+        async with LocalChain(node.url) as chain:
             now_s, prices = (await client.head()).time_s, (10**18, 10**18)
             newest: Report | None = None
             for turn in range(240):

@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 
 from demo.world import anvil
-from demo.world.chain import Chain, account
-from demo.world.deploy import World, backdated, deploy
+from demo.world.chain import LocalChain, account
+from demo.world.deploy import DemoWorld, backdated, deploy
 from feeds.units import Bps
 from oracle.chain.store_client import StoreClient
 from oracle.check.check import check
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
@@ -30,7 +30,7 @@ from oracle.report.compose import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from tests.oracle.config.tiny_contract import chainlink, runtime, words
 from tests.oracle.oracle_build import T0, wad
 
@@ -44,8 +44,8 @@ class Site:
     """The demo's world on a node of its own."""
 
     url: str
-    chain: Chain
-    world: World
+    chain: LocalChain
+    world: DemoWorld
 
     def table(self, folder: Path, **changes: Any) -> dict[str, Any]:
         """A config over the world; `changes` are merged into its sources by name."""
@@ -75,12 +75,12 @@ class Site:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site() -> AsyncIterator[Site]:
     with anvil.running(extra=backdated()) as node:
-        async with Chain(node.url) as chain:
+        async with LocalChain(node.url) as chain:
             yield Site(node.url, chain, await deploy(chain))
 
 
 async def found(table: dict[str, Any], *, confirmed: frozenset[str] = frozenset()) -> dict[str, Any]:
-    return await check(plan(parse(table)), offline=False, confirmed=confirmed)
+    return await check(resolve(parse(table)), offline=False, confirmed=confirmed)
 
 
 async def errors(table: dict[str, Any], **options: Any) -> str:
@@ -189,7 +189,7 @@ async def test_a_way_through_two_units_is_read_at_one_block(site: Site, tmp_path
 
 
 async def test_a_value_far_from_the_running_one_waits_for_a_confirmation(site: Site, tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     record = record_of(report("1.1", "1.05", T0 // 1_000))
     store.save_round([], [], [record], [])
     store.close()
@@ -218,7 +218,7 @@ async def test_a_store_must_know_the_feeds_and_hold_what_we_published(site: Site
     domain = Domain(chain_id=made.chain_id, store=bytes.fromhex(made.store[2:]))
     client = StoreClient([site.url], domain, LocalSigner(coincurve.PrivateKey(bytes(account(2).key))), max_fee_gwei=500)
     round_s = (await client.head()).time_s
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     store.save_round([], [], [record_of(report("1.0497", "1.05", round_s))], [])
     rules = PushRules(max_push_age_s=3_600, bump_after_s=5, confirmations=2)
     pusher = Pusher("t", client, store, rules, now_ms=lambda: round_s * 1_000, on_landed=lambda _: None)

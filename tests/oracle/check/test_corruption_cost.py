@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.check import corruption_cost
-from oracle.check.corruption_cost import Member, _by_parts, cheapest, fewest, twice
+from oracle.check.corruption_cost import BondedSigner, _by_parts, cheapest, fewest, twice
 
 MEMBERS = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 50)), min_size=1, max_size=7)
 
 
-def made(pairs: list[tuple[int, int]]) -> list[Member]:
-    return [Member(address=bytes([i]) * 20, weight=w, bond=b) for i, (w, b) in enumerate(pairs)]
+def made(pairs: list[tuple[int, int]]) -> list[BondedSigner]:
+    return [BondedSigner(address=bytes([i]) * 20, weight=w, bond=b) for i, (w, b) in enumerate(pairs)]
 
 
-def coalitions(members: list[Member], weight: int) -> list[tuple[Member, ...]]:
+def coalitions(members: list[BondedSigner], weight: int) -> list[tuple[BondedSigner, ...]]:
     every = (c for n in range(len(members) + 1) for c in combinations(members, n))
     return [c for c in every if sum(m.weight for m in c) >= weight]
 
@@ -69,7 +69,7 @@ def test_five_equal_ones_cost_what_the_document_says() -> None:
 
 
 def test_one_unknown_bond_makes_the_cost_unknown() -> None:
-    assert cheapest([*made([(1, 5)] * 4), Member(address=b"x" * 20, weight=1)], 2) is None
+    assert cheapest([*made([(1, 5)] * 4), BondedSigner(address=b"x" * 20, weight=1)], 2) is None
 
 
 def test_too_many_sums_give_a_bound_that_is_not_above_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:

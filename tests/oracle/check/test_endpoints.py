@@ -14,7 +14,7 @@ from eth_utils.address import to_checksum_address
 
 import contracts
 from demo.world import npm
-from demo.world.chain import Chain, account
+from demo.world.chain import LocalChain, account
 from oracle.deploy.deployer import Deployer
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
@@ -79,9 +79,9 @@ async def test_a_relay_is_asked_for_its_chain(
 
 async def plain_view(site: Site) -> str:
     """A FeedView of the market price: it has a mode, and no ramp."""
-    async with Chain(site.url) as chain:
+    async with LocalChain(site.url) as chain:
         made = contracts.load("FeedView")
-        artifact = npm.Artifact(abi=made.abi, bytecode="0x" + made.bytecode.hex())
+        artifact = npm.NpmArtifact(abi=made.abi, bytecode="0x" + made.bytecode.hex())
         arguments = (to_checksum_address(site.stores[0]), b"wX/ETH".ljust(32, b"\0"), 0, 18, 3_600)
         return str((await chain.create(account(1), artifact, *arguments)).address)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from oracle.check.corruption_cost import Member
-from oracle.check.privileges import Bonding, Group, Limits, StoreFacts, costs, document, roles
+from oracle.check.corruption_cost import BondedSigner
+from oracle.check.privileges import Bonding, MoveLimits, SignerGroup, StoreFacts, costs, document, roles
 from oracle.check.trust_text import trust_lines
 
 DOCS = Path(__file__).resolve().parent.parent.parent.parent / "docs" / "trust.md"
@@ -21,9 +21,9 @@ BONDING = Bonding(
 FACTS = StoreFacts(
     target="t", chain="ethereum", chain_id=1, store=b"\x55" * 20, block=1, time_s=100, owner=b"\1" * 20, owner_is_key=True,
     pending_owner=None, guardian=None, max_push_age_s=60, rotation_delay_s=0, overlap_s=0, overlap_ends_s=0,
-    group=Group(epoch=1, threshold=3, strong=4, members=tuple(Member(address=bytes([i]) * 20, weight=1) for i in range(1, 6))),
+    group=SignerGroup(epoch=1, threshold=3, strong=4, members=tuple(BondedSigner(address=bytes([i]) * 20, weight=1) for i in range(1, 6))),
     next_epoch=None, next_group=None, armed=False, set_owner=None, paused=(), bonding=None,
-    classes=(Limits(number=0, min_gap_s=10, step_bps=500, step_wait_s=600, feeds=("A/B",)),),
+    classes=(MoveLimits(number=0, min_gap_s=10, step_bps=500, step_wait_s=600, feeds=("A/B",)),),
 )  # fmt: skip
 
 
@@ -103,10 +103,10 @@ def test_a_wait_that_fits_into_one_block_s_window_makes_nobody_wait(wait_s: int,
 def test_what_the_document_shows_is_what_is_printed() -> None:
     weights, bond = (4, 3, 2), (40, 30, 20)
     members = tuple(
-        Member(address=bytes([i]) * 20, weight=w, bond=b * 10**18)
+        BondedSigner(address=bytes([i]) * 20, weight=w, bond=b * 10**18)
         for i, (w, b) in enumerate(zip(weights, bond, strict=True))
     )
-    group = Group(epoch=1, threshold=6, strong=7, members=members)
+    group = SignerGroup(epoch=1, threshold=6, strong=7, members=members)
     shown = trust_lines(document(replace(FACTS, group=group, bonding=replace(BONDING, unit="wdivETH"))))
     text = DOCS.read_text()
     plain = [line for line in shown[1:] if "0x" not in line and "nobody" not in line and "CAUTION" not in line]
@@ -116,7 +116,7 @@ def test_what_the_document_shows_is_what_is_printed() -> None:
 
 
 def test_signers_that_were_removed_count_nowhere_and_s_out_of_reach_is_told_on_every_chain() -> None:
-    members = tuple(Member(address=bytes([i]) * 20, weight=w, bond=9 * w) for i, w in enumerate((1, 1, 1, 0, 0)))
+    members = tuple(BondedSigner(address=bytes([i]) * 20, weight=w, bond=9 * w) for i, w in enumerate((1, 1, 1, 0, 0)))
     gone = replace(FACTS, chain_id=31_337, group=replace(FACTS.group, members=members), bonding=BONDING)
     found = {c["what"]: c for c in costs(gone)}
     assert (found["a crash delayed"]["weight"], found["a crash delayed"]["operators"]) == ("0", 0)

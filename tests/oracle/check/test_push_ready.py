@@ -17,7 +17,7 @@ from demo.world.chain import account
 from oracle.chain.store_abi import calldata
 from oracle.check import push_ready
 from oracle.check.check import check
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
@@ -97,7 +97,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 
 async def found(table: dict[str, Any], *, offline: bool = False) -> dict[str, Any]:
-    return await check(plan(parse(table)), offline=offline, environ=ALL_SET)
+    return await check(resolve(parse(table)), offline=offline, environ=ALL_SET)
 
 
 async def errors(table: dict[str, Any], *, offline: bool = False) -> list[tuple[str, str]]:
@@ -212,7 +212,7 @@ async def test_a_paused_feed_and_a_missing_passphrase_are_notes(site: Site) -> N
     index = 1
     await site.call("pause", [index])
     try:
-        got = await check(plan(parse(site.config())), offline=False, environ={})
+        got = await check(resolve(parse(site.config())), offline=False, environ={})
         assert got["errors"] == []
         assert [n for n in got["notes"] if "the guardian paused ETH/USD" in n]
         assert [n for n in got["notes"] if n.startswith("operator op0: LRT_ORACLE_PASSPHRASE is not set here")]

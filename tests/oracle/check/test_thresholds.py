@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from feeds.types import Kind, Observation
 from oracle.check.thresholds import lacks, mute_feeds
-from oracle.config.resolve import Plan, plan, subset
+from oracle.config.resolve import ResolvedConfig, resolve, subset
 from oracle.config.sections import OperatorSection, parse
 from oracle.model.state import FeedState
 from oracle.round.rounds import Member, Rounds
@@ -40,20 +40,20 @@ TABLE = {
         "wX/ETH#rate": {"mode": "redemption", "sources": [RATE]},
     },
 }
-WHOLE = plan(parse(TABLE))
+WHOLE = resolve(parse(TABLE))
 WORDS = ["coinbase", "kraken", "binance", "okx", "second", "rate", "chain:local", "nobody"]
 PRICES = {"ETH/USD": "2000", "wX/USD": "2080", "wX/ETH": "1.04"}
 left_out = st.lists(st.sampled_from(WORDS), max_size=4, unique=True)
 KEYS = [bytes([n]) * 20 for n in (1, 2, 3)]
 
 
-def asking_for(least: int) -> Plan:
+def asking_for(least: int) -> ResolvedConfig:
     """The same feeds, of which wX/ETH asks for so many groups."""
     own = replace(WHOLE.specs["wX/ETH"], min_groups=least)
     return replace(WHOLE, specs={**WHOLE.specs, "wX/ETH": own})
 
 
-def priced(whole: Plan, without: list[str]) -> set[str]:
+def priced(whole: ResolvedConfig, without: list[str]) -> set[str]:
     """Feeds with a price in a real round of such an operator, when all sources answer."""
     said = {
         f: [

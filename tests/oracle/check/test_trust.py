@@ -21,7 +21,7 @@ from demo.world.chain import account
 from oracle.__main__ import main
 from oracle.check.trust import _plain, trust
 from oracle.check.trust_text import trust_lines
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import load, parse
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import Deployment
@@ -74,7 +74,7 @@ class Site:
         return table | {"feeds": {f: {"sources": sources} for f in ("wX/ETH", "ETH/USD")}}
 
     async def row(self, **target: Any) -> dict[str, Any]:
-        (row,), problems = await trust(plan(parse(self.config(**target))))
+        (row,), problems = await trust(resolve(parse(self.config(**target))))
         assert problems == []
         return row
 
@@ -119,7 +119,7 @@ async def bond(site: Site, token: Any) -> None:
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     path = tmp_path_factory.mktemp("trust") / "config.toml"
     path.write_text(FEEDS)
-    specs = list(plan(load(path)).specs.values())
+    specs = list(resolve(load(path)).specs.values())
     with anvil.running() as node:
         web3, deployer = AsyncWeb3(AsyncHTTPProvider(node.url)), Deployer(node.url, OWNER)
         token = await lrt(web3)
@@ -241,7 +241,7 @@ async def test_a_registry_over_another_store_is_an_error_and_no_bond(site: Site)
     other = replace(SETTINGS, registry=None, owner=None, guardian=None)
     made = await site.deployer.deploy(other, [], salt="other")
     table = site.config(registry=site.made.registry, store=made.store)
-    (row,), (problem,) = await trust(plan(parse(table)))
+    (row,), (problem,) = await trust(resolve(parse(table)))
     assert problem.key == "targets.t.registry"
     assert f"is over store {site.made.store}" in problem.text
     assert row["registry"] is None
@@ -254,7 +254,7 @@ async def test_a_registry_over_another_store_is_an_error_and_no_bond(site: Site)
 )
 async def test_a_registry_that_is_none_is_an_error_and_hides_nothing_else(site: Site, where: str, says: str) -> None:
     text = {"store": site.made.store, "view": site.made.views["ETH/USD"]}.get(where, where)
-    (row,), (problem,) = await trust(plan(parse(site.config(registry=text))))
+    (row,), (problem,) = await trust(resolve(parse(site.config(registry=text))))
     assert problem.key == "targets.t.registry"
     assert says in problem.text
     assert row["registry"] is None

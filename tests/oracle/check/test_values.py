@@ -13,12 +13,12 @@ from feeds.units import Bps
 from oracle.check.contracts import stated_pair, text_of
 from oracle.check.references import Compared, compared, reads_of, table
 from oracle.check.values import Value, bounds_of, held_problems, own_values, value_problems
-from oracle.config.resolve import Plan, plan
+from oracle.config.resolve import ResolvedConfig, resolve
 from oracle.config.sections import parse
 from oracle.config.tables.catalog import shipped
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.round.reference_divergence import Drift, drifts
+from oracle.round.reference_divergence import Divergence, divergences
 from tests.oracle.config.tiny_contract import text, words
 from tests.oracle.oracle_build import T0, seen, wad
 
@@ -48,17 +48,19 @@ CONFIG: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def whole() -> Plan:
-    return plan(parse(CONFIG))
+def whole() -> ResolvedConfig:
+    return resolve(parse(CONFIG))
 
 
-def said(whole: Plan, feed: str, *prices: str, at_ms: int = FEB_24) -> list[Value]:
+def said(whole: ResolvedConfig, feed: str, *prices: str, at_ms: int = FEB_24) -> list[Value]:
     sources = [s for s in whole.sources if s.feed == feed]
     assert len(sources) >= len(prices), [s.spec.name for s in sources]
     return [Value(source=s, price_wad=wad(p), block_ms=at_ms) for s, p in zip(sources, prices, strict=False)]
 
 
-def texts(whole: Plan, values: list[Value], running: dict[str, Report] | None = None, *confirmed: str) -> list[str]:
+def texts(
+    whole: ResolvedConfig, values: list[Value], running: dict[str, Report] | None = None, *confirmed: str
+) -> list[str]:
     return [str(p) for p in value_problems(shipped(), whole, values, running or {}, frozenset(confirmed))]
 
 
@@ -80,12 +82,12 @@ def test_bounds_grow_with_the_cap_from_the_last_known_rate() -> None:
 
 
 @pytest.mark.parametrize(("rate", "wrong"), [("1.2278", False), ("1.2033", False), ("1.2", True), ("1.26", True)])
-def test_a_rate_outside_of_what_is_believed_is_named(whole: Plan, rate: str, wrong: bool) -> None:
+def test_a_rate_outside_of_what_is_believed_is_named(whole: ResolvedConfig, rate: str, wrong: bool) -> None:
     values = said(whole, "wstETH/ETH", "1.227", "1.227", rate)
     assert [t for t in texts(whole, values) if "lies outside" in t] != [] if wrong else texts(whole, values) == []
 
 
-def test_two_derivations_part_beyond_half_a_percent(whole: Plan) -> None:
+def test_two_derivations_part_beyond_half_a_percent(whole: ResolvedConfig) -> None:
     near = said(whole, "weETH/ETH", "1.0889", "1.0930")
     far = said(whole, "weETH/ETH", "1.0889", "1.0950")
     assert texts(whole, near) == []
@@ -93,14 +95,14 @@ def test_two_derivations_part_beyond_half_a_percent(whole: Plan) -> None:
     assert found.startswith('feeds."weETH/ETH".rate 2: 1.095000 lies 57 bps from rate of weETH/ETH (1.088900)')
 
 
-def test_an_l2s_rate_by_a_provider_is_compared_with_the_main_chains(whole: Plan) -> None:
+def test_an_l2s_rate_by_a_provider_is_compared_with_the_main_chains(whole: ResolvedConfig) -> None:
     main, l2 = said(whole, "weETH/ETH", "1.0889"), said(whole, "weETH/ETH@base", "1.0820")
     (found,) = texts(whole, [*main, *l2])
     assert "lies -64 bps from rate of weETH/ETH (1.088900): two derivations have parted" in found
     assert texts(whole, [*main, *said(whole, "weETH/ETH@base", "1.0888")]) == []
 
 
-def test_a_new_value_far_from_the_running_one_waits_until_confirmed(whole: Plan) -> None:
+def test_a_new_value_far_from_the_running_one_waits_until_confirmed(whole: ResolvedConfig) -> None:
     values = said(whole, "wstETH/ETH", "1.227", "1.228", "1.2278")
     before = {"wstETH/ETH": report("1.227", "1.19"), "weETH/ETH": report("1", "1")}
     (found,) = texts(whole, values, before)
@@ -121,7 +123,7 @@ def test_two_feeds_swapped_in_a_store_are_found() -> None:
     assert "two feeds are swapped" in swapped[1]
 
 
-def test_own_values_are_lower_medians_converted_and_from_the_share_token(whole: Plan) -> None:
+def test_own_values_are_lower_medians_converted_and_from_the_share_token(whole: ResolvedConfig) -> None:
     values = [*said(whole, "wstETH/ETH", "1.20", "1.23", "1.2278", "1.2279"), *said(whole, "rsETH/ETH", "0.9")]
     own = own_values(whole, values)
     assert own.market["wstETH/ETH"] == wad("1.20")
@@ -131,7 +133,7 @@ def test_own_values_are_lower_medians_converted_and_from_the_share_token(whole: 
     assert own.redemption["stETH/ETH"] == wad("1")
 
 
-def test_the_drift_table_holds_every_reference_of_our_feeds(whole: Plan) -> None:
+def test_the_drift_table_holds_every_reference_of_our_feeds(whole: ResolvedConfig) -> None:
     here = compared(shipped(), whole, "main")
     names = {(c.feed, c.reference.name, c.against) for c in here}
     assert ("weETH/ETH", "chainlink weETH/ETH", Kind.MARKET) in names
@@ -144,7 +146,7 @@ def test_the_drift_table_holds_every_reference_of_our_feeds(whole: Plan) -> None
     assert {c.reference.provider for c in on_l2} >= {"pyth", "chronicle", "chainlink", "redstone"}
 
 
-def test_a_reference_in_dollars_is_compared_through_ether_in_dollars(whole: Plan) -> None:
+def test_a_reference_in_dollars_is_compared_through_ether_in_dollars(whole: ResolvedConfig) -> None:
     here = tuple(c for c in compared(shipped(), whole, "main") if c.feed in {"ETH/USD", "wstETH/USD", "wstETH/ETH"})
     answers: dict[str, Quote | FeedError] = {c.name: NoData("not here") for c in here}
 
@@ -157,9 +159,9 @@ def test_a_reference_in_dollars_is_compared_through_ether_in_dollars(whole: Plan
     answer("wstETH/ETH", "redstone wstETH/stETH rate", "1.2")
     own = own_values(whole, said(whole, "wstETH/ETH", "1.2", "1.2", "1.2"))
     rows = list(table(whole, own, here, answers))
-    drifted = {r.source: (r.drift_bps, r.alarm) for r in rows if isinstance(r, Drift)}
+    drifted = {r.source: (r.drift_bps, r.alarm) for r in rows if isinstance(r, Divergence)}
     assert drifted == {"aave_capo wstETH/USD capped": (150, True), "redstone wstETH/stETH rate": (0, False)}
-    assert sum(not isinstance(r, Drift) for r in rows) == len(here) - 3, "one that can not be read is a row too"
+    assert sum(not isinstance(r, Divergence) for r in rows) == len(here) - 3, "one that can not be read is a row too"
 
 
 def test_every_reference_beside_a_rounds_record() -> None:
@@ -169,15 +171,15 @@ def test_every_reference_beside_a_rounds_record() -> None:
         seen("market feed", "1.078", kind=Kind.REFERENCE, group="chainlink"),
         seen("coinbase", "1.10"),
     ]
-    rows = drifts("wdivETH/ETH", outcomes, own, {"rate feed": Kind.REDEMPTION})
+    rows = divergences("wdivETH/ETH", outcomes, own, {"rate feed": Kind.REDEMPTION})
     assert [(r.source, r.provider, r.drift_bps, r.alarm) for r in rows] == [
         ("rate feed", "redstone", 51, True), ("market feed", "chainlink", -200, False),
     ]  # fmt: skip
     absent = replace(own, redemption_wad=wad("0"))
-    assert [r.source for r in drifts("f", outcomes, absent, {"rate feed": Kind.REDEMPTION})] == ["market feed"]
+    assert [r.source for r in divergences("f", outcomes, absent, {"rate feed": Kind.REDEMPTION})] == ["market feed"]
 
 
-def test_a_retired_feed_and_one_without_an_address_are_left_out(whole: Plan) -> None:
+def test_a_retired_feed_and_one_without_an_address_are_left_out(whole: ResolvedConfig) -> None:
     listed = {c.reference for c in compared(shipped(), whole, "main")}
     assert all(isinstance(r, Reference) and r.address is not None and not r.retired for r in listed)
     assert all(isinstance(c, Compared) for c in compared(shipped(), whole, "l2"))

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from feeds.registry import EXCHANGES
 from oracle.__main__ import main
 from oracle.model.state import FeedState
-from oracle.model.types import Kept, Round
+from oracle.model.types import FeedRound, FoldedFeed
 from oracle.report.compose import follow
 from oracle.round.step import step
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from tests.oracle.oracle_build import T0, outcomes, seen, spec
 from tests.oracle.storage.test_database import record_of
 
@@ -35,14 +35,14 @@ def document(*args: str) -> Any:
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     """A config with one feed, and a database with five rounds of it."""
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     state, published = FeedState(), None
     for i in range(5):
         given = [*outcomes("2000", at_ms=T0 + i * 1_000)[:2], seen("binance", "400", T0 + i * 1_000)]
         result, after = step(FEED, state, given, {}, T0 + i * 1_000, published)
-        assert isinstance(result, Round)
+        assert isinstance(result, FeedRound)
         published = follow(published, result.report, result.round_time_s)
-        kept = Kept(operator="a", spec=FEED, before=state, after=after, result=result)
+        kept = FoldedFeed(operator="a", spec=FEED, before=state, after=after, result=result)
         store.save_round([kept], [], [record_of(result)], [])
         state = after
     store.close()
@@ -123,7 +123,7 @@ def test_verify_recomputes_and_exits_0(config: str) -> None:
 
 
 def test_verify_finds_a_changed_round_and_exits_1(config: str, tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     changed = "replace(CAST(body AS TEXT), '400000000000000000000', '401000000000000000000')"
     store._conn.execute(f"UPDATE rounds SET body = CAST({changed} AS BLOB)")  # noqa: S608 - constants
     store.close()

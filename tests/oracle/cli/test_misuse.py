@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from oracle.__main__ import main
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 CONFIG = """
 [oracle]
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LRT_ORACLE_PASSPHRASE", "open")
     (tmp_path / "config.toml").write_text(CONFIG)
     (tmp_path / "q.json").write_text('[{"source":"a","price":"1"},{"source":"b","price":"1"}]')
-    Store(tmp_path / "o.db").close()
+    Database(tmp_path / "o.db").close()
     return tmp_path
 
 

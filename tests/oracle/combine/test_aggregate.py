@@ -8,7 +8,7 @@ import pytest
 from feeds.types import Kind, Observation, Outcome, Pair
 from feeds.units import Bps
 from oracle.combine.aggregate import combine_market, combine_redemption
-from oracle.combine.inputs import remember, sift
+from oracle.combine.inputs import eligible_inputs, remember
 from oracle.combine.methods.registry import METHODS
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import FeedSpec, Tuning
@@ -19,7 +19,7 @@ from tests.oracle.oracle_build import T0, failed, outcomes, seen, source, spec, 
 
 
 def combined(feed: FeedSpec, seen_now: list[Outcome], legs: dict[str, Leg] | None = None, now: int = T0) -> Aggregate:
-    return combine_market(feed, sift(feed, (), seen_now, legs or {}, now), Window(), now).aggregate
+    return combine_market(feed, eligible_inputs(feed, (), seen_now, legs or {}, now), Window(), now).aggregate
 
 
 def test_one_venue_that_prints_a_fifth_is_rejected_by_name() -> None:
@@ -73,7 +73,7 @@ def test_a_pool_becomes_its_own_group_once_averaged_over_blocks_and_time() -> No
     feed = spec(sources=(POOL, source("coinbase")))
     pools = ()
     for count, read in enumerate(pool_reads(8, 12_000)):
-        sifted = sift(feed, pools, [read], {}, read.observed_at_ms)
+        sifted = eligible_inputs(feed, pools, [read], {}, read.observed_at_ms)
         pools = sifted.pools
         assert sifted.inputs[0].group == ("pool" if count >= 3 else "chain:1")
 
@@ -92,7 +92,7 @@ def test_the_average_is_weighted_by_time() -> None:
     pools = ()
     for at, price in ((0, "1.00"), (10_000, "1.00"), (20_000, "1.00"), (30_000, "1.30"), (40_000, "1.30")):
         read = seen("pool", price, T0 + at, block=at, chain_id=1)
-        sifted = sift(feed, pools, [read], {}, T0 + at)
+        sifted = eligible_inputs(feed, pools, [read], {}, T0 + at)
         pools = sifted.pools
     assert sifted.inputs[0].price_wad == wad("1.1")
 
@@ -104,7 +104,7 @@ def test_after_a_gap_a_pool_is_no_group_of_its_own_until_its_average_knows_enoug
     times = [*range(0, 50_000, 10_000), *range(3_600_000, 3_650_000, 10_000)]
     for at in times:
         read = seen("pool", "1.05" if at < 60_000 else "0.95", T0 + at, block=at + 1, chain_id=1)
-        sifted = sift(feed, pools, [read], {}, T0 + at)
+        sifted = eligible_inputs(feed, pools, [read], {}, T0 + at)
         pools = sifted.pools
         groups.append((sifted.inputs[0].group, sifted.inputs[0].price_wad))
     assert groups[4] == ("pool", wad("1.05"))
@@ -127,9 +127,9 @@ def test_a_source_in_another_unit_is_converted_by_its_feed_and_fails_without_it(
         redemption_age_h=0,
     )
     leg = Leg(feed="USDT/USD", report=report, market_as_of_ms=T0 - 3_000)
-    got = sift(feed, (), [seen("binance", "2000")], {"USDT/USD": leg}, T0)
+    got = eligible_inputs(feed, (), [seen("binance", "2000")], {"USDT/USD": leg}, T0)
     assert (got.inputs[0].price_wad, got.inputs[0].at_ms) == (wad("1980"), T0 - 3_000)
-    got = sift(feed, (), [seen("binance", "2000")], {}, T0)
+    got = eligible_inputs(feed, (), [seen("binance", "2000")], {}, T0)
     assert [r.code for r in got.rejected] == ["NO_LEG"]
 
 
@@ -211,14 +211,18 @@ def test_a_source_that_jumps_alone_is_thrown_out_by_its_own_past() -> None:
     feed = spec(outliers="recent", max_spread_bps=20_000)
     pools = ()
     for i in range(5):
-        sifted = sift(feed, pools, [seen(n, "1.05", T0 + i * 1_000) for n in ("coinbase", "kraken", "binance")], {}, T0)
+        sifted = eligible_inputs(
+            feed, pools, [seen(n, "1.05", T0 + i * 1_000) for n in ("coinbase", "kraken", "binance")], {}, T0
+        )
         pools = sifted.pools
     late = T0 + 5_000
     rows = [seen("coinbase", "1.05", late), seen("kraken", "1.05", late), seen("binance", "0.9", late)]
-    got = combine_market(feed, sift(feed, pools, rows, {}, late), Window(), late).aggregate
+    got = combine_market(feed, eligible_inputs(feed, pools, rows, {}, late), Window(), late).aggregate
     assert [(r.source, r.code) for r in got.rejected] == [("binance", "OUTLIER")]
     together = [seen(n, "0.9", late) for n in ("coinbase", "kraken", "binance")]
-    assert combine_market(feed, sift(feed, pools, together, {}, late), Window(), late).aggregate.price_wad == wad("0.9")
+    assert combine_market(
+        feed, eligible_inputs(feed, pools, together, {}, late), Window(), late
+    ).aggregate.price_wad == wad("0.9")
 
 
 def test_own_pasts_are_thinned_and_bounded() -> None:
@@ -234,10 +238,10 @@ def test_own_pasts_are_thinned_and_bounded() -> None:
 def test_sums_of_another_method_are_not_gone_on_with() -> None:
     rows = [seen(n, "1.05") for n in ("coinbase", "kraken")]
     feed = spec(method="twap_geometric")
-    first = combine_market(feed, sift(feed, (), rows, {}, T0), Window(), T0)
+    first = combine_market(feed, eligible_inputs(feed, (), rows, {}, T0), Window(), T0)
     other = replace(feed, method="twap_arithmetic")
     later = [seen(n, "1.07", T0 + 5_000) for n in ("coinbase", "kraken")]
-    got = combine_market(other, sift(other, (), later, {}, T0 + 5_000), first.window, T0 + 5_000)
+    got = combine_market(other, eligible_inputs(other, (), later, {}, T0 + 5_000), first.window, T0 + 5_000)
     assert (got.aggregate.price_wad, len(got.window.samples)) == (wad("1.07"), 1)
 
 
@@ -247,7 +251,7 @@ def test_the_spread_of_an_average_holds_its_lag() -> None:
     for i, price in enumerate(("1.00", "1.00", "1.10")):
         now = T0 + i * 10_000
         rows = [seen(n, price, now) for n in ("coinbase", "kraken")]
-        done = combine_market(feed, sift(feed, (), rows, {}, now), window, now)
+        done = combine_market(feed, eligible_inputs(feed, (), rows, {}, now), window, now)
         window = done.window
     got = done.aggregate
     assert (got.price_wad, got.point_wad, got.disagree_bps, got.spread_bps) == (wad("1"), wad("1.1"), 0, 1_000)
@@ -259,7 +263,7 @@ def test_every_method_runs_as_a_feeds_method_and_gives_the_same_bytes_after_a_re
     for i in range(12):
         now = T0 + i * 10_000
         rows = [replace(seen(n, f"1.05{i:02d}", now), volume_wad=10**18) for n in ("coinbase", "kraken", "binance")]
-        sifted = sift(feed, (), rows, {}, now)
+        sifted = eligible_inputs(feed, (), rows, {}, now)
         done = combine_market(feed, sifted, window, now)
         again = combine_market(feed, sifted, stored, now)
         assert dump(done.aggregate) == dump(again.aggregate)
@@ -284,7 +288,9 @@ def test_a_conversion_that_leaves_no_price_is_refused_at_its_source() -> None:
         round_time_s=T0 // 1000, market_age_s=0, redemption_age_h=0,
     )  # fmt: skip
     leg = Leg(feed="ETH/USD", report=report, market_as_of_ms=T0)
-    got = sift(feed, (), [seen("binance", "0.000000000000001"), seen("coinbase", "1.05")], {"ETH/USD": leg}, T0)
+    got = eligible_inputs(
+        feed, (), [seen("binance", "0.000000000000001"), seen("coinbase", "1.05")], {"ETH/USD": leg}, T0
+    )
     assert [(r.source, r.code) for r in got.rejected] == [("binance", "OUT_OF_RANGE")]
-    fine = sift(feed, (), [seen("binance", "4200")], {"ETH/USD": leg}, T0)
+    fine = eligible_inputs(feed, (), [seen("binance", "4200")], {"ETH/USD": leg}, T0)
     assert fine.inputs[0].price_wad == wad("1.05")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from feeds.types import Outcome
 from feeds.units import BPS, WAD, Wad
 from oracle.combine.aggregate import combine_market
-from oracle.combine.inputs import sift
+from oracle.combine.inputs import eligible_inputs
 from oracle.combine.manipulation_cost import Stake, costs, depth_at, price_cost, stakes, to_move
 from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec, Tuning
@@ -108,7 +108,7 @@ def deep(name: str, price: str, depth: int) -> Outcome:
 
 
 def combined(feed: FeedSpec, given_: list[Outcome]) -> Aggregate:
-    return combine_market(feed, sift(feed, (), given_, {}, T0), Window(), T0).aggregate
+    return combine_market(feed, eligible_inputs(feed, (), given_, {}, T0), Window(), T0).aggregate
 
 
 GIVEN: list[Outcome] = [deep("coinbase", "1.05", 100), deep("kraken", "1.05", 40), deep("binance", "1.05", 70)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from feeds.units import BPS, WAD, Wad
 from oracle.combine.groups import cap, vote
-from oracle.combine.methods.over_time import Look, OverTime, Step
+from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method, Outliers
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import PLAIN
@@ -155,17 +155,17 @@ def test_nothing_nearer_than_the_floor_is_an_outlier(outliers: Outliers, parts: 
     assert outliers(inputs, 100) == ()
 
 
-LOOK = Look(window_ms=30_000, gap_ms=10_000)
+LOOK = MethodView(window_ms=30_000, gap_ms=10_000)
 steps = st.lists(st.tuples(st.integers(1, 20_000), prices, st.integers(0, 300)), min_size=1, max_size=40)
 Steps = list[tuple[int, int, int]]
 
 
-def as_steps(rows: Steps) -> list[Step]:
+def as_steps(rows: Steps) -> list[RoundPrice]:
     at, out = 10**6, []
     for gap, price_wad, doubt in rows:
         at += gap
         group = Input(source="a", group="a", price_wad=Wad(price_wad), weight=1, at_ms=at, volume_wad=1)
-        out.append(Step(at_ms=at, price_wad=Wad(price_wad), doubt_bps=doubt, groups=(group,)))
+        out.append(RoundPrice(at_ms=at, price_wad=Wad(price_wad), doubt_bps=doubt, groups=(group,)))
     return out
 
 
@@ -174,7 +174,7 @@ def timed(method: Method) -> OverTime:
     return method.over_time
 
 
-def fold(method: Method, taken: Sequence[Step], window: Window | None = None, look: Look = LOOK) -> Window:
+def fold(method: Method, taken: Sequence[RoundPrice], window: Window | None = None, look: MethodView = LOOK) -> Window:
     window = window or Window()
     for step in taken:
         window = timed(method).fold(window, step, look)
@@ -211,7 +211,7 @@ def test_a_round_that_comes_again_takes_the_first_one_back(method: Method, rows:
 def test_what_is_remembered_is_bounded(method: Method) -> None:
     rng = random.Random(5)
     rows = [(rng.randrange(1, 200), rng.randrange(10**17, 10**19), 10) for _ in range(620)]
-    window = fold(method, as_steps(rows), look=Look(window_ms=10**9, gap_ms=10_000))
+    window = fold(method, as_steps(rows), look=MethodView(window_ms=10**9, gap_ms=10_000))
     assert max(len(window.samples), len(window.trades)) <= 512
     now_ms = as_steps(rows)[-1].at_ms
     assert min(r[1] for r in rows) <= timed(method).read(window, now_ms, LOOK) <= max(r[1] for r in rows)

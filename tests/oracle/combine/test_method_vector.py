@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from feeds.units import BPS, WAD, Wad
 from oracle.combine.groups import cap
 from oracle.combine.methods import vector, weights
-from oracle.combine.methods.over_time import Look, OverTime, Step
+from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.model.spec import Tuning
 from oracle.model.state import Window
@@ -103,13 +103,13 @@ def exact_hairs(name: str, rows: Groups, floor: int, place: int) -> set[bool]:
 
 steps = st.lists(st.tuples(st.integers(1, 60_000), st.lists(prices, min_size=3, max_size=3)), min_size=1, max_size=40)
 Steps = list[tuple[int, list[int]]]
-LOOK = Look(window_ms=30_000, gap_ms=10_000, tuning=Tuning(half_life_ms=7_000, winsor_bps_minute=5_000))
+LOOK = MethodView(window_ms=30_000, gap_ms=10_000, tuning=Tuning(half_life_ms=7_000, winsor_bps_minute=5_000))
 
 
 def run(method: OverTime, at_ms: list[int], row: list[int], doubts: list[int]) -> list[int]:
     window, out = Window(), []
     for at, price, doubt in zip(at_ms, row, doubts, strict=True):
-        window = method.fold(window, Step(at_ms=at, price_wad=Wad(price), doubt_bps=doubt), LOOK)
+        window = method.fold(window, RoundPrice(at_ms=at, price_wad=Wad(price), doubt_bps=doubt), LOOK)
         out.append(method.read(window, at, LOOK))
     return out
 

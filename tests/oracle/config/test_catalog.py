@@ -12,7 +12,7 @@ import pytest
 
 from feeds.catalog.rate_graph import OpenGraph
 from feeds.catalog.records import Compares, Redemption
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.catalog import load, shipped
 from oracle.config.tables.schema import ConfigError
@@ -92,7 +92,7 @@ def test_adding_an_exchange_rate_token_takes_one_block(monkeypatch: pytest.Monke
     with_new = load(FOLDER, NEW_TOKEN)
     assert with_new.counts()["tokens"] == shipped().counts()["tokens"] + 1
     monkeypatch.setattr("oracle.config.tables.shorthand.shipped", lambda: with_new)
-    got = plan(
+    got = resolve(
         parse({
             "chains": {"main": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]}},
             "feeds": {"newETH/ETH": {"mode": "redemption", "reference_only": True, "catalog": ["rate"]}},

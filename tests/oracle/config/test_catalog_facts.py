@@ -13,7 +13,7 @@ import pytest
 
 from feeds.types import Closed, Failure, Kind, Observation, Outcome, Pair, TimedOut
 from feeds.units import WAD, Wad
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import FeedSection, load, parse
 from oracle.config.tables.catalog import load as load_catalog
 from oracle.config.tables.schema import ConfigError
@@ -23,7 +23,7 @@ from oracle.model.canonical_json import parse as read_back
 from oracle.model.spec import FeedSpec, Mode, SourceSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Status, Why
-from oracle.model.types import Round
+from oracle.model.types import FeedRound
 from oracle.round.step import as_leg, step
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 
@@ -81,7 +81,7 @@ def test_the_default_config_has_every_published_cap_without_typing_it(token: str
     section = load(DEFAULT).feeds[f"{token}/ETH"]
     assert (section.rules.growth_bps_year, section.rules.growth_slack_bps) == (cap_bps, slack_bps)
     assert section.rules.snapshot_days == 60
-    assert plan(load(DEFAULT)).specs[f"{token}/ETH"].rules.growth_bps_year == cap_bps
+    assert resolve(load(DEFAULT)).specs[f"{token}/ETH"].rules.growth_bps_year == cap_bps
 
 
 def test_the_default_config_has_cadences_discounts_and_closed_doors() -> None:
@@ -110,9 +110,9 @@ def test_a_written_key_wins_and_the_others_stay() -> None:
 
 def test_a_published_cap_is_enough_for_the_mode_that_needs_one() -> None:
     capped = {"mode": "capped", "reference_only": True, "catalog": ["rate"]}
-    assert plan(parse({"chains": CHAINS, "feeds": {"rETH/ETH": capped}})).specs["rETH/ETH"].mode is Mode.CAPPED
+    assert resolve(parse({"chains": CHAINS, "feeds": {"rETH/ETH": capped}})).specs["rETH/ETH"].mode is Mode.CAPPED
     with pytest.raises(ConfigError, match="capped needs a cap"):
-        plan(parse({"chains": CHAINS, "feeds": {"swETH/ETH": capped}}))
+        resolve(parse({"chains": CHAINS, "feeds": {"swETH/ETH": capped}}))
 
 
 def test_facts_come_with_a_rate_in_ether_and_with_nothing_else() -> None:
@@ -163,7 +163,7 @@ def test_a_flag_is_of_its_own_kind() -> None:
         "function": "paused()", "means": "closed",
     }  # fmt: skip
     with pytest.raises(ConfigError, match='write kind = "open" with it'):
-        plan(parse({"chains": CHAINS, "feeds": {"rETH/ETH": {"reference_only": True, "sources": [asked]}}}))
+        resolve(parse({"chains": CHAINS, "feeds": {"rETH/ETH": {"reference_only": True, "sources": [asked]}}}))
 
 
 # --- the round
@@ -177,14 +177,14 @@ def told(*, closed: bool, at_ms: int = T0) -> Outcome:
     )
 
 
-def fold(feed_spec: FeedSpec, said: Sequence[Outcome | None]) -> tuple[list[Round], FeedState]:
+def fold(feed_spec: FeedSpec, said: Sequence[Outcome | None]) -> tuple[list[FeedRound], FeedState]:
     """One round a minute; the market stands 1 % below the rate."""
     state, rounds = FeedState(), []
     for i, one in enumerate(said):
         at_ms = T0 + i * 60_000
         given = [*outcomes("1.0395", "1.05", at_ms), *([one] if one is not None else [])]
         result, state = step(feed_spec, state, given, {}, at_ms)
-        assert isinstance(result, Round)
+        assert isinstance(result, FeedRound)
         rounds.append(result)
     return rounds, state
 
@@ -237,13 +237,13 @@ def test_another_sources_failure_closes_nothing() -> None:
     stray = Failure(pair=PAIR, source="rate", error=Closed("not asked"), failed_at_ms=T0)
     given = [*(o for o in outcomes("1.05", "1.05", T0) if o.source != "rate"), stray, told(closed=False)]
     result, _ = step(replace(GATED, has_redemption=False), FeedState(), given, {}, T0)
-    assert isinstance(result, Round)
+    assert isinstance(result, FeedRound)
     assert Why.CLOSED not in {r.code for r in result.verdict.reasons}
 
 
 def test_the_door_is_an_input_of_the_round_that_is_stored_and_recomputed() -> None:
     rounds, _ = fold(GATED, [told(closed=True)])
-    stored = read_back(Round, dump(rounds[0]))
+    stored = read_back(FeedRound, dump(rounds[0]))
     (door,) = (o for o in stored.outcomes if o.source == "open")
     assert isinstance(door, Failure)
     assert isinstance(door.error, Closed)
@@ -256,7 +256,7 @@ def test_a_rebasing_token_is_closed_with_its_share_token() -> None:
     share = spec(feed="divETH/ETH", sources=(), share_of="wdivETH/ETH")
     leg = as_leg(GATED, rounds[0], state.rate, T0)
     derived, _ = step(share, FeedState(), [], {"wdivETH/ETH": leg}, T0)
-    assert isinstance(derived, Round)
+    assert isinstance(derived, FeedRound)
     assert Why.CLOSED in {r.code for r in derived.verdict.reasons}
     assert derived.verdict.ramp_ppm == 1_000_000
     assert derived.report.redemption_wad == wad("1")

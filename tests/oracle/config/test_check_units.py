@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
 
@@ -23,7 +23,7 @@ def said(feed: str, source: dict[str, Any], *, chain_id: int = 1) -> str:
                          "sources": [{"chain": "c", **source}]}},
     }  # fmt: skip
     try:
-        plan(parse(table))
+        resolve(parse(table))
     except ConfigError as e:
         return str(e)
     return ""
@@ -84,6 +84,6 @@ def test_a_feed_of_a_feed_that_is_off_is_refused() -> None:
         }
     }
     with pytest.raises(ConfigError, match="divETH/ETH is off: turn this feed off too"):
-        plan(parse(table))
+        resolve(parse(table))
     table["feeds"]["divETH/USD"]["off"] = True
-    assert list(plan(parse(table)).specs) == ["ETH/USD"]
+    assert list(resolve(parse(table)).specs) == ["ETH/USD"]

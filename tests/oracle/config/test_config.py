@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oracle.config.resolve import plan, reachable_groups
+from oracle.config.resolve import reachable_groups, resolve
 from oracle.config.sections import (
     ApiSection,
     BandsSection,
@@ -56,7 +56,7 @@ def table(**changes: Any) -> dict[str, Any]:
 
 def problems(changed: dict[str, Any]) -> str:
     with pytest.raises(ConfigError) as caught:
-        plan(parse(changed))
+        resolve(parse(changed))
     return str(caught.value)
 
 
@@ -67,7 +67,7 @@ def feed(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_good_config_puts_legs_before_what_needs_them() -> None:
-    got = plan(parse(table()))
+    got = resolve(parse(table()))
     assert list(got.specs) == ["wdivETH/ETH", "ETH/USD", "wdivETH/USD"]
     assert got.pushed == ("wdivETH/ETH", "ETH/USD")
     assert reachable_groups(got.specs["wdivETH/ETH"]) == ("coinbase", "kraken")
@@ -85,7 +85,9 @@ def test_no_more_endpoints_must_agree_than_there_are_for_reading_and_for_pushing
     reading = table(chains={"local": {**chain, "agree": agree}})
     if fits:
         assert (
-            plan(parse(pushing)).config.targets["t"].agree == plan(parse(reading)).config.chains["local"].agree == agree
+            resolve(parse(pushing)).config.targets["t"].agree
+            == resolve(parse(reading)).config.chains["local"].agree
+            == agree
         )
         return
     told = f"agree = {agree}: there are {endpoints} endpoints; 0 chooses"
@@ -123,8 +125,8 @@ def test_a_conversion_must_close_the_units() -> None:
 def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
     assert "3 groups can never be reached: there are 2 (coinbase, kraken)" in problems(feed(min_groups=3))
     assert "one group is no quorum" in problems(feed(min_groups=1))
-    assert plan(parse(feed(min_groups=1, reference_only=True))).pushed == ("ETH/USD",)
-    assert plan(parse(feed(min_groups=1, accept_single_group=True)))
+    assert resolve(parse(feed(min_groups=1, reference_only=True))).pushed == ("ETH/USD",)
+    assert resolve(parse(feed(min_groups=1, accept_single_group=True)))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
 )
 def test_limits_have_limits(change: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text.replace("?", r"\?")):
-        plan(parse(feed(**change)))
+        resolve(parse(feed(**change)))
 
 
 def test_a_pool_average_that_is_too_short_needs_scaled_times() -> None:
@@ -156,7 +158,7 @@ def test_a_pool_average_that_is_too_short_needs_scaled_times() -> None:
     }
     made["feeds"]["wdivETH/ETH"]["sources"].append(pool)
     assert "too short" in problems(made)
-    assert plan(parse({**made, "oracle": {"scaled_times": True}}))
+    assert resolve(parse({**made, "oracle": {"scaled_times": True}}))
 
 
 def test_unknown_adapters_chains_and_adapter_keys_are_named() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from feeds.units import WAD
 from oracle.combine.methods.registry import METHODS
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
 from oracle.model.spec import FeedSpec, Tuning
@@ -21,7 +21,7 @@ def planned(tuning: dict[str, Any] | None = None, oracle: dict[str, Any] | None 
         {"type": "binance", "symbol": "ETHUSD"},
     ]
     section = {"sources": sources, **feed} | ({"tuning": tuning} if tuning else {})
-    return plan(parse({"oracle": oracle or {}, "feeds": {"ETH/USD": section}})).specs["ETH/USD"]
+    return resolve(parse({"oracle": oracle or {}, "feeds": {"ETH/USD": section}})).specs["ETH/USD"]
 
 
 def refused(tuning: dict[str, Any] | None = None, **feed: Any) -> str:

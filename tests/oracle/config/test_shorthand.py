@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from feeds.catalog.records import Pool
+from feeds.catalog.records import CatalogPool
 from feeds.types import Kind
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import SourceSection, parse
 from oracle.config.tables.catalog import shipped
 from oracle.config.tables.schema import ConfigError
@@ -32,7 +32,7 @@ def sources(feed: str, *names: str, **keys: Any) -> tuple[SourceSection, ...]:
 
 def refused(feed: str, *names: str, **keys: Any) -> str:
     with pytest.raises(ConfigError) as caught:
-        plan(parse(table(feed, catalog=list(names), **keys)))
+        resolve(parse(table(feed, catalog=list(names), **keys)))
     return str(caught.value)
 
 
@@ -80,14 +80,14 @@ def test_providers_are_references_against_the_price_that_they_state() -> None:
     assert market.params["oldest_s"] == 86_400 * 11 // 10 + 300
     (rate,) = sources("wstETH/ETH", "redstone")
     assert rate.against is Kind.REDEMPTION, "wstETH/stETH is what the protocol owes"
-    assert plan(parse(table("weETH/ETH", catalog=["rate", "chainlink"]))).specs["weETH/ETH"].has_market is False
+    assert resolve(parse(table("weETH/ETH", catalog=["rate", "chainlink"]))).specs["weETH/ETH"].has_market is False
 
 
 def test_on_an_l2_a_providers_rate_is_the_redemption_rate_in_its_own_group() -> None:
     (rate,) = sources("weETH/ETH@base", "via chainlink")
     assert (rate.kind, rate.group, rate.chain) == (Kind.REDEMPTION, "chainlink", "l2")
     assert rate.params["feed"] == "0x35e9D7001819Ea3B39Da906aE6b06A62cfe2c181", "weETH/eETH, and eETH is one ether"
-    assert plan(parse(table("weETH/ETH@base", catalog=["via chainlink"], mode="redemption")))
+    assert resolve(parse(table("weETH/ETH@base", catalog=["via chainlink"], mode="redemption")))
     assert "has no exchange rate of weETH/ETH" in refused("weETH/ETH", "via chainlink"), "the market feed stays out"
     assert "has no exchange rate of tETH/ETH" in refused("tETH/ETH@base", "via chainlink"), "tETH/wstETH is no ether"
 
@@ -132,12 +132,12 @@ KNOWN_GAPS = ("pool_id", "quote: is missing", "base: is missing", "another pool"
 """What is not known of some pools: the check and the operator must find it out."""
 
 
-def named(pool: Pool) -> str:
+def named(pool: CatalogPool) -> str:
     """Every problem of a config that names the pool, "" where there is none."""
     others = {c: {"share_of": f"{pool.token}/ETH"} for c in pool.coins if c not in {pool.token, "WETH", "ETH", "BPT"}}
     feeds = {f"{c}/ETH": f for c, f in others.items()}
     try:
-        plan(parse(table(f"{pool.token}/ETH", catalog=[pool.name], notional="1", others=feeds)))
+        resolve(parse(table(f"{pool.token}/ETH", catalog=[pool.name], notional="1", others=feeds)))
     except ConfigError as e:
         return str(e)
     return ""

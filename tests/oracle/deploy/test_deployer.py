@@ -16,7 +16,7 @@ import contracts
 from demo.world import anvil
 from demo.world.chain import account
 from oracle.__main__ import main
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.deploy.create2 import PROXY, PROXY_CODE, DeployError, _immutables, placement, salt_of, verify
 from oracle.deploy.deployer import Deployer
@@ -59,7 +59,7 @@ async def web3(fresh: anvil.Anvil) -> AsyncIterator[AsyncWeb3]:
 def specs(tmp_path: Path) -> list[Any]:
     path = tmp_path / "config.toml"
     path.write_text(CONFIG)
-    return list(plan(load(path)).specs.values())
+    return list(resolve(load(path)).specs.values())
 
 
 async def run(node: anvil.Anvil, specs: list[Any], settings: StoreSettings = SETTINGS) -> Deployment:

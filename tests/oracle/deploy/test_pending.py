@@ -9,7 +9,7 @@ import coincurve
 import pytest
 
 from demo.world import anvil
-from demo.world.chain import Chain, account
+from demo.world.chain import LocalChain, account
 from oracle.deploy.create2 import DeployError
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
@@ -27,9 +27,9 @@ def fresh() -> Iterator[anvil.Anvil]:
 
 
 @pytest.fixture
-async def chain(fresh: anvil.Anvil) -> AsyncIterator[Chain]:
+async def chain(fresh: anvil.Anvil) -> AsyncIterator[LocalChain]:
     """A chain on which the first run's transaction waits, and the run is gone."""
-    async with Chain(fresh.url) as made:
+    async with LocalChain(fresh.url) as made:
         await made.rpc("evm_setAutomine", False)
         first = Deployer(fresh.url, OWNER)
         run = asyncio.create_task(first.deploy(SETTINGS, []))
@@ -42,7 +42,7 @@ async def chain(fresh: anvil.Anvil) -> AsyncIterator[Chain]:
         yield made
 
 
-async def test_what_the_first_run_sent_is_waited_for_and_not_sent_again(fresh: anvil.Anvil, chain: Chain) -> None:
+async def test_what_the_first_run_sent_is_waited_for_and_not_sent_again(fresh: anvil.Anvil, chain: LocalChain) -> None:
     again = Deployer(fresh.url, OWNER)
     run = asyncio.create_task(again.deploy(SETTINGS, []))
     await asyncio.sleep(0.5)
@@ -72,7 +72,9 @@ async def test_an_endpoint_that_hides_what_waits_gives_a_typed_error(fresh: anvi
     await again.close()
 
 
-async def test_a_transaction_of_this_run_that_never_lands_is_a_typed_error(fresh: anvil.Anvil, chain: Chain) -> None:
+async def test_a_transaction_of_this_run_that_never_lands_is_a_typed_error(
+    fresh: anvil.Anvil, chain: LocalChain
+) -> None:
     await chain.rpc("anvil_dropAllTransactions")
     again = Deployer(fresh.url, OWNER)
     again._patience_s = 0.5

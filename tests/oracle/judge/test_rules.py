@@ -10,7 +10,7 @@ import pytest
 from feeds.types import Kind, Pair
 from feeds.units import WAD, Bps
 from oracle.judge.rules import backing, cusum, level, market, rate
-from oracle.judge.rules.evidence import Case, Evidence, Pool
+from oracle.judge.rules.evidence import Evidence, PoolEvidence, RuleInput
 from oracle.judge.rules.registry import RULES, findings, remember
 from oracle.judge.verdict import judge, ramp_ppm
 from oracle.model.spec import FeedSpec, Rules
@@ -34,8 +34,8 @@ def facts(price: str = "1.00", **more: object) -> Evidence:
 
 def case(
     seen: Evidence, memory: Memory | None = None, *, feed: FeedSpec = FEED, at_ms: int = T0, status: Status = Status.OK
-) -> Case:
-    return Case(spec=feed, memory=memory or Memory(), status=status, seen=seen, now_ms=at_ms)
+) -> RuleInput:
+    return RuleInput(spec=feed, memory=memory or Memory(), status=status, seen=seen, now_ms=at_ms)
 
 
 def after(prices: list[tuple[int, str]], feed: FeedSpec = FEED) -> tuple[Memory, list[Status]]:
@@ -59,7 +59,7 @@ def test_nothing_is_found_on_a_quiet_day() -> None:
 def test_the_doubt_of_one_group_reaches_what_the_protocol_owes(price: str) -> None:
     alone = replace(FEED, accept_single_group=True)
     seen = facts(price, groups=1)
-    found = level.single_group(Case(spec=alone, memory=Memory(), status=Status.OK, seen=seen, now_ms=T0))
+    found = level.single_group(RuleInput(spec=alone, memory=Memory(), status=Status.OK, seen=seen, now_ms=T0))
     assert found is not None
     reach = seen.market_wad * found.apart_bps
     assert reach >= abs(seen.market_wad - seen.redemption_wad) * 10_000 > reach - seen.market_wad
@@ -142,7 +142,10 @@ def test_what_drifts_slowly_does_not_teach_the_band() -> None:
 
 
 def test_pools_full_of_the_token_are_named_and_the_deep_ones_count() -> None:
-    deep, thin = Pool(source="a", share_bps=8_200, depth_wad=900 * WAD), Pool(source="b", share_bps=100, depth_wad=WAD)
+    deep, thin = (
+        PoolEvidence(source="a", share_bps=8_200, depth_wad=900 * WAD),
+        PoolEvidence(source="b", share_bps=100, depth_wad=WAD),
+    )
     found = market.imbalance(case(facts(pools=(deep, thin))))
     assert found is not None
     assert (found.reason.code, found.doubt) == (Why.IMBALANCE, True)
@@ -153,7 +156,7 @@ def test_pools_full_of_the_token_are_named_and_the_deep_ones_count() -> None:
 
 def test_depth_that_left_is_named_once_the_usual_one_is_known() -> None:
     memory = Memory()
-    pool = Pool(source="a", share_bps=None, depth_wad=100 * WAD)
+    pool = PoolEvidence(source="a", share_bps=None, depth_wad=100 * WAD)
     gone = facts(pools=(replace(pool, depth_wad=29 * WAD),))
     for i in range(60):
         at = T0 + i * ON.depth_ms // 48

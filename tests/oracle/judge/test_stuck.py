@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from feeds.types import Kind, Outcome
 from feeds.units import Wad
 from oracle.judge.rules import stuck
-from oracle.judge.rules.evidence import Case, Evidence
+from oracle.judge.rules.evidence import Evidence, RuleInput
 from oracle.judge.rules.registry import remember
 from oracle.model.spec import FeedSpec, Rules
 from oracle.model.state import FeedState, Memory
 from oracle.model.status import Status, Why
-from oracle.model.types import Round, Said
+from oracle.model.types import FeedRound, Statement
 from oracle.round.step import evaluate, step
 from tests.oracle.oracle_build import PAIR, T0, seen, source, spec, wad
 
@@ -43,12 +43,12 @@ class Watch:
     def round(self, prices: Sequence[int | None], after_ms: int = ROUND_MS) -> set[str]:
         self.at_ms += after_ms
         said = tuple(
-            Said(source=n, group=n, price_wad=Wad(p), level_wad=Wad(p))
+            Statement(source=n, group=n, price_wad=Wad(p), level_wad=Wad(p))
             for n, p in zip(NAMES, prices, strict=False)
             if p
         )
         facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=3, rate=None, said=said)
-        case = Case(spec=self.feed, memory=self.memory, status=Status.OK, seen=facts, now_ms=self.at_ms)
+        case = RuleInput(spec=self.feed, memory=self.memory, status=Status.OK, seen=facts, now_ms=self.at_ms)
         found = stuck.stuck(case)
         self.memory = remember(case)
         return set(found.reason.text.partition(":")[0].split(", ")) if found else set()
@@ -103,10 +103,10 @@ def test_two_that_fall_silent_together_do_not_vouch_for_each_other_if_they_are_o
     for i in range(120):
         price = 10_000 + 2 * i
         levels = (("a", "a", price), ("b", "chain", 10_000), ("c", "chain", 10_001))
-        said = tuple(Said(source=n, group=g, price_wad=Wad(p), level_wad=Wad(p)) for n, g, p in levels)
+        said = tuple(Statement(source=n, group=g, price_wad=Wad(p), level_wad=Wad(p)) for n, g, p in levels)
         facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=2, rate=None, said=said)
         now_ms = T0 + i * ROUND_MS
-        case = Case(spec=watch.feed, memory=watch.memory, status=Status.OK, seen=facts, now_ms=now_ms)
+        case = RuleInput(spec=watch.feed, memory=watch.memory, status=Status.OK, seen=facts, now_ms=now_ms)
         found, watch.memory = stuck.stuck(case), remember(case)
         named = set(found.reason.text.partition(":")[0].split(", ")) if found else set()
     assert named == {"b", "c"}
@@ -122,14 +122,14 @@ def test_a_stuck_one_does_not_hide_by_falling_silent_now_and_then() -> None:
 def test_the_leg_of_a_converted_source_moves_nothing() -> None:
     """In dollars the quiet source says the same; ether rose, and the others rose with it in ether's own unit."""
     said = [
-        (Said(source="a", group="a", price_wad=Wad(10_000 + i % 2), level_wad=Wad(10_000 + i % 2)),
-         Said(source="b", group="b", price_wad=Wad(20_000_000), level_wad=Wad(20_000_000 * 10 // (20_000 + 5 * i))))
+        (Statement(source="a", group="a", price_wad=Wad(10_000 + i % 2), level_wad=Wad(10_000 + i % 2)),
+         Statement(source="b", group="b", price_wad=Wad(20_000_000), level_wad=Wad(20_000_000 * 10 // (20_000 + 5 * i))))
         for i in range(121)
     ]  # fmt: skip
     feed, memory, named = feed_of(2), Memory(), []
     for i, both in enumerate(said):
         facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=2, rate=None, said=both)
-        case = Case(spec=feed, memory=memory, status=Status.OK, seen=facts, now_ms=T0 + i * ROUND_MS)
+        case = RuleInput(spec=feed, memory=memory, status=Status.OK, seen=facts, now_ms=T0 + i * ROUND_MS)
         named.append(stuck.stuck(case))
         memory = remember(case)
     found = named[-1]
@@ -147,7 +147,7 @@ def test_through_the_whole_pipeline_the_one_that_was_thrown_out_is_named(count: 
         given: list[Outcome] = [seen(n, f"{level / 10_000:.4f}", now_ms) for n in NAMES[: count - 1]]
         given.append(seen(NAMES[count - 1], "1.0000", now_ms))
         result, state = step(feed, state, given, {}, now_ms)
-        assert isinstance(result, Round)
+        assert isinstance(result, FeedRound)
         texts.append([r.text for r in result.verdict.reasons if r.code is Why.STUCK])
     assert texts[-1]
     assert texts[-1][0].startswith(f"{NAMES[count - 1]}: ")

@@ -24,13 +24,13 @@ from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
 from oracle.push.due import Decision, PushPolicy
 from oracle.push.pusher import PushRules
 from oracle.push.target import Target, Tools
-from oracle.round.rounds import Done, Member, Rounds
+from oracle.round.rounds import Member, Round, Rounds
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 OPERATORS = ("alpha", "beta", "gamma")
 KEYS = {name: coincurve.PrivateKey(bytes([40 + i]) * 32) for i, name in enumerate(OPERATORS)}
@@ -127,7 +127,7 @@ class FaultWorld:
         self.targets: list[Target] = []
         self.clients: list[StoreClient] = []
         folder = Path(place.folder)
-        self.stores = [Store(folder / name) for name in databases]
+        self.stores = [Database(folder / name) for name in databases]
         self._journals = {
             n: SignJournal(folder / f"{n}.db", address_of(k), now_ms=now_s * 1_000, mute_ms=0, newborn=True)
             for n, k in KEYS.items()
@@ -141,7 +141,7 @@ class FaultWorld:
         ]
         self.rounds = Rounds(self.specs, members, None)
         self._last_s = main.last_round_s()
-        self.done: Done | None = None
+        self.done: Round | None = None
         self._session = aiohttp.ClientSession()
         for store in self.stores:
             self._add_target(store, place, POLICY)
@@ -150,11 +150,11 @@ class FaultWorld:
         self, database: str, *, place: Place | None = None, policy: PushPolicy = POLICY, dry: bool = False
     ) -> Target:
         """One more target: at another store, or a backup at this one, or one without its gas key."""
-        self.stores.append(Store(Path(self.place.folder) / database))
+        self.stores.append(Database(Path(self.place.folder) / database))
         self._add_target(self.stores[-1], place or self.place, policy, dry=dry)
         return self.targets[-1]
 
-    def _add_target(self, store: Store, place: Place, policy: PushPolicy, *, dry: bool = False) -> None:
+    def _add_target(self, store: Database, place: Place, policy: PushPolicy, *, dry: bool = False) -> None:
         seen, operators = Seen(), self._operators
         domain = Domain(chain_id=place.chain_id, store=bytes.fromhex(place.store[2:]))
         signer = None if dry else LocalSigner(coincurve.PrivateKey(bytes.fromhex(place.gas_key)))

@@ -21,7 +21,7 @@ from oracle.__main__ import main
 from oracle.chain.store_client import StoreClient
 from oracle.check.push_ready import look, strangers
 from oracle.check.trust import trust
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.sign.eip712 import Domain
 from oracle.sign.key_lock import sole_writer
@@ -218,7 +218,7 @@ def test_without_a_key_that_pays_it_says_which_to_give(machines: Machines) -> No
 
 def test_check_tells_what_to_run_and_takes_a_key_that_is_to_come_for_no_stranger(machines: Machines) -> None:
     def strange(operator: str) -> list[str]:
-        whole = plan(load(machines.config(operator)))
+        whole = resolve(load(machines.config(operator)))
 
         async def asked() -> list[str]:
             chain, target = whole.config.chains["local"], whole.config.targets["t"]
@@ -235,5 +235,5 @@ def test_check_tells_what_to_run_and_takes_a_key_that_is_to_come_for_no_stranger
     machines.name((*HERE[:2], AWAY[0]))
     assert strange("alpha") == [], "it is in the set that is to come"
     assert strange("gamma") == ["operators.gamma.keyfile"], "control: gamma is not"
-    (row,), _ = asyncio.run(trust(plan(load(machines.config("alpha")))))
+    (row,), _ = asyncio.run(trust(resolve(load(machines.config("alpha")))))
     assert "`lrt-oracle arm t`" in row["cautions"][0]

@@ -17,7 +17,7 @@ from oracle.chain.transaction import data_of
 from oracle.push.arming import sign_all
 from oracle.push.due import PushPolicy
 from oracle.sign.eip712 import Domain, recover
-from oracle.sign.messages import Refused
+from oracle.sign.messages import RefusalCode
 from oracle.sign.remote_signer import RemoteOperator
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.push.fault_world import KEYS, FaultWorld
@@ -214,7 +214,7 @@ async def test_only_members_arm_and_a_remote_key_does_as_one_in_a_file(tmp_path:
         assert coming is not None
         outsider = here._operators[2]
         refused = await outsider.arms(coming.signers, coming.set_hash)
-        assert getattr(refused, "code", None) is Refused.WRONG_EPOCH
+        assert getattr(refused, "code", None) is RefusalCode.WRONG_EPOCH
         key = KEYS["beta"]
         journal = SignJournal(tmp_path / "far.db", HERE[1], now_ms=0, mute_ms=10**15, newborn=False)
         async with signing(coincurve.PrivateKey(key.secret)) as (stand, remote):
@@ -226,7 +226,7 @@ async def test_only_members_arm_and_a_remote_key_does_as_one_in_a_file(tmp_path:
             )
             stand.twist = "500"
             _, (no,) = await sign_all([far], coming)
-            assert (no.code, "HTTP 500" in no.text) == (Refused.SIGNER, True)
+            assert (no.code, "HTTP 500" in no.text) == (RefusalCode.SIGNER, True)
         journal.close()
 
 

@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 from feeds.types import Outcome
 from feeds.units import MS
 from oracle.model.types import Report
-from oracle.push.attestation import Voters
-from oracle.round.rounds import Done, Rounds
-from oracle.round.voices import Seat
+from oracle.push.attestation import Attesters
+from oracle.round.rounds import Round, Rounds
+from oracle.round.voices import SignerSeat
 from oracle.sign.eip712 import address_of
-from oracle.sign.messages import Refusal, Refused, SignedValues, SignerSet, split
+from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet, split
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.round.test_rounds_live import SPECS, member, observed
@@ -42,7 +42,7 @@ class Slow(Operator):
         await asyncio.sleep(0)
         if self.gone:
             self.look(round_time_s, view)
-            return self._refuse(Refused.SIGNER, "gone")
+            return self._refuse(RefusalCode.SIGNER, "gone")
         return self.observe(signers, round_time_s, view)
 
 
@@ -55,14 +55,14 @@ class Hall:
             for i, k in enumerate(KEYS)
         ]
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
-        self.rounds = Rounds(SPECS, members, Seat(target="main", signers=SIGNERS, indexes=INDEXES))
+        self.rounds = Rounds(SPECS, members, SignerSeat(target="main", signers=SIGNERS, indexes=INDEXES))
 
-    def voters(self, signers: SignerSet) -> Voters:
-        made = Voters("t", self.operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
+    def voters(self, signers: SignerSet) -> Attesters:
+        made = Attesters("t", self.operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
         made.sit(signers, INDEXES)
         return made
 
-    async def round(self, round_s: int = ROUND_S, given: Mapping[str, Sequence[Outcome]] | None = None) -> Done:
+    async def round(self, round_s: int = ROUND_S, given: Mapping[str, Sequence[Outcome]] | None = None) -> Round:
         folded = self.rounds.fold(round_s, given or observed(round_s * MS), now_ms=round_s * MS)
         said = [await one.observed(s, round_s, view) for one, s, view in folded.asked]
         done = self.rounds.finish(folded, said)
@@ -93,7 +93,7 @@ async def test_what_was_published_is_voted_on_and_no_key_is_asked_for_it_again(h
     published = {r.feed: r.report for r in done.records}
     assert hall.rounds.specs.keys() == published.keys()
     assert ballot.batch.items == done.values[0].items
-    assert [(r.operator, r.code) for r in ballot.refusals] == [("op1", Refused.NO_OWN_VIEW)]
+    assert [(r.operator, r.code) for r in ballot.refusals] == [("op1", RefusalCode.NO_OWN_VIEW)]
 
 
 async def test_for_another_store_each_is_asked_once_however_many_want_to_know(hall: Hall) -> None:

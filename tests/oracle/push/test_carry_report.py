@@ -11,9 +11,9 @@ import pytest
 from demo.world.chain import account
 from oracle.report.compose import decode_slot
 from oracle.round.live import Live
-from oracle.serve.history import Readers, in_threads
+from oracle.serve.history import HistoryReaders, in_threads
 from oracle.serve.server import serve
-from oracle.serve.service import StoreDesk
+from oracle.serve.service import PriceService
 from tests.oracle.push.fault_world import SPECS
 from tests.oracle.push.test_targets import CALM, world
 
@@ -30,10 +30,10 @@ async def test_the_example_carries_a_report_that_nobody_pushed(tmp_path: Path) -
         target = here.targets[0]
         target.can_send = False
         await here.rpc("evm_setAutomine", True)
-        desk = StoreDesk(
+        desk = PriceService(
             SPECS, here.stores[0], Live(SPECS, here.rounds.members[0].states.__getitem__, lambda *_: []), {"t": target},
             interval_s=2, now_ms=lambda: here.now_s * 1_000, offset_ms=lambda: 0,
-            readers=Readers(tmp_path / "one.db", executor=in_threads),
+            readers=HistoryReaders(tmp_path / "one.db", executor=in_threads),
         )  # fmt: skip
         server = await serve(
             desk, host="127.0.0.1", port=0, now_ms=lambda: here.now_s * 1_000, metrics=lambda: b"", cors_origins=()

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import contracts
 from demo.world import anvil, npm
-from demo.world.chain import Chain, account
+from demo.world.chain import LocalChain, account
 from feeds.units import WAD
 from oracle.chain.fees import MOST_GAS, SPARE_ITEM_GAS, pushes_left
-from oracle.chain.transaction import Fees, Market, unsigned_of
+from oracle.chain.transaction import FeeMarket, Fees, unsigned_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.deploy.views import feed_id
@@ -33,7 +33,7 @@ from tests.oracle.push.test_pokes import FALLEN, land, offer, place_with, world
 from tests.oracle.push.test_targets import CALM, put_store
 
 pytestmark = pytest.mark.chain
-MARKETS = st.builds(Market, base_wei=st.integers(10**6, 10**12), tip_wei=st.integers(1, 10**11))
+MARKETS = st.builds(FeeMarket, base_wei=st.integers(10**6, 10**12), tip_wei=st.integers(1, 10**11))
 GAS_ORACLE = "0x420000000000000000000000000000000000000F"
 L1_BASE_WEI, OVERHEAD, SCALAR, DECIMALS = 30 * 10**9, 2_100, 1_000_000, 6
 
@@ -43,7 +43,7 @@ L1_BASE_WEI, OVERHEAD, SCALAR, DECIMALS = 30 * 10**9, 2_100, 1_000_000, 6
 
 async def put_gas_oracle(url: str) -> None:
     """Optimism's own contract, unmodified, where its chains have it, with a base fee of the chain below."""
-    async with Chain(url) as chain:
+    async with LocalChain(url) as chain:
         artifact = npm.optimism("OVM_GasPriceOracle")
         made = await chain.create(account(0), artifact, account(0).address)
         code = await chain.rpc("eth_getCode", str(made.address), "latest")
@@ -84,7 +84,7 @@ async def test_the_balance_pays_for_as_many_pushes_as_a_rollup_s_fee_for_data_le
 
 @given(balance=st.integers(0, 10**19), gas=st.integers(21_000, 10**6), market=MARKETS, data=st.integers(0, 10**15))
 def test_the_key_pays_for_one_push_more_just_where_a_node_lets_it_begin_one(
-    balance: int, gas: int, market: Market, data: int
+    balance: int, gas: int, market: FeeMarket, data: int
 ) -> None:
     count, left = 0, balance
     while count < 40 and left >= gas * 6 // 5 * (2 * market.base_wei + market.tip_wei) + data:
@@ -174,7 +174,7 @@ async def put_many(node: anvil.Anvil, folder: Path) -> Place:
     )
     made = await deployer.deploy(settings, [])
     await deployer.close()
-    async with Chain(node.url) as chain:
+    async with LocalChain(node.url) as chain:
         store = chain.contract(contracts.load("PriceStore").abi, made.store)
         for feed in FEEDS:
             data = store.encode_abi("register", args=[feed_id(feed), True, True, 0])

@@ -29,7 +29,7 @@ from oracle.model.publication import PushRow
 from oracle.push.pusher import OPEN
 from oracle.sign.eip712 import address_of
 from oracle.sign.messages import split
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from tests.oracle.push.fault_proxy import KINDS, FaultyNode, Mood
 from tests.oracle.push.fault_world import CONFIRMATIONS, KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place, Seen
 from tests.oracle.push.poked_views import put_multicall3, put_view
@@ -193,7 +193,7 @@ def no_duplicate(chain: Sequence[dict[str, Any]], known: dict[str, PushRow]) -> 
     assert max(Counter((r.round_s, r.items) for r in landed).values()) == 1, "the same batch landed twice"
 
 
-def outcomes_as_they_were(store: Store, chain: dict[str, dict[str, Any]], head: str) -> None:
+def outcomes_as_they_were(store: Database, chain: dict[str, dict[str, Any]], head: str) -> None:
     for row in store.pushes("t"):
         told = (row.nonce, row.round_s, row.state, row.note)
         there = chain.get(row.tx_hash)
@@ -207,7 +207,7 @@ def outcomes_as_they_were(store: Store, chain: dict[str, dict[str, Any]], head: 
         assert row.why, told
 
 
-def no_lost_round(store: Store, seen: Seen) -> None:
+def no_lost_round(store: Database, seen: Seen) -> None:
     """What was decided is in the journal as a push, or as a refusal with its reason; or it waited for one under way."""
     pushed: dict[int, set[int]] = {}
     for row in store.pushes("t"):

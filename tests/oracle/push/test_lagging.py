@@ -14,8 +14,8 @@ import pytest
 from demo.world import anvil
 from feeds.chains.jsonrpc import quantity
 from feeds.units import WAD
-from oracle.chain.quorum_rpc import ChainError, Nodes
-from oracle.chain.rpc_answers import read_hash, read_head, read_landed
+from oracle.chain.quorum_rpc import ChainError, QuorumRpc
+from oracle.chain.rpc_answers import read_hash, read_head, read_receipt
 from tests.oracle.push import fault_world
 from tests.oracle.push.fault_world import CONFIRMATIONS, FaultWorld
 from tests.oracle.push.lagging_node import LaggingNode
@@ -109,22 +109,22 @@ async def test_not_there_counts_only_from_who_has_come_that_far(tmp_path: Path) 
         asked = ("eth_getTransactionCount", (here.clients[0].payer, "latest"), quantity)
         nonce, (head, _) = await nodes.look(read_head, asked)
         assert (nonce, head) == (0, int(await here.rpc("eth_blockNumber"), 16)), "the higher of two"
-        assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_landed) is None
+        assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt) is None
         newest = await here.rpc("eth_getBlockByNumber", "latest", False)
         assert await nodes.known("eth_getBlockByNumber", hex(head), False, of=read_hash) == newest["hash"]
         ahead.silent = frozenset({"eth_getTransactionReceipt"})
         with pytest.raises(ChainError, match=f"too few have reached block {head}"):
-            await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_landed)
+            await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt)
 
 
 async def test_an_endpoint_that_does_not_answer_a_look_is_not_waited_for(tmp_path: Path) -> None:
     async with world(tmp_path, {}, {}) as (here, (_, mute)):
         mute.slow_s = 30.0
-        nodes = Nodes(here.clients[0].nodes.urls, chain_id=31337, timeout_ms=20_000)
+        nodes = QuorumRpc(here.clients[0].nodes.urls, chain_id=31337, timeout_ms=20_000)
         try:
             async with asyncio.timeout(15):  # it would answer after 30 s
                 await nodes.look(read_head)
-                assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_landed) is None
+                assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt) is None
         finally:
             await nodes.close()
             mute.slow_s = 0.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from feeds.units import WAD, Wad
 from oracle.model.publication import PushRow
 from oracle.model.types import Report
-from oracle.push.onchain_view import Landed
+from oracle.push.onchain_view import OnchainView
 from oracle.sign.messages import join
 from tests.oracle.report.test_compose import report
 from tests.oracle.round.test_rounds_live import SPECS
@@ -26,8 +26,8 @@ def row(round_s: int, why: str, **reports: Report) -> PushRow:
     )  # fmt: skip
 
 
-def landed() -> Landed:
-    made = Landed("t", SPECS)
+def landed() -> OnchainView:
+    made = OnchainView("t", SPECS)
     made.sit(INDEXES)
     return made
 

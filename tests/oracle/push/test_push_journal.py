@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.model.publication import NotPushed, PushRow
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 OLD = """
 CREATE TABLE pushes (
@@ -35,7 +35,7 @@ def test_a_database_from_before_is_taken_over(tmp_path: Path) -> None:
     old.commit()
     old.close()
     for _ in range(2):
-        store = Store(tmp_path / "o.db")
+        store = Database(tmp_path / "o.db")
         assert [(r.nonce, r.state, r.why) for r in store.watched_pushes("t")] == [(3, "sent", ""), (4, "prepared", "")]
         assert len(store.pushes("t")) == 4
         assert [r.taken for r in store.pushes("t")] == [1, 1, 1, 0], "what a node may have taken"
@@ -43,7 +43,7 @@ def test_a_database_from_before_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_what_is_final_is_watched_no_more_and_the_rest_comes_nonce_by_nonce(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     first = store.add_push(row(nonce=5, why="A/B: heartbeat"))
     second, third = store.add_push(row(nonce=4)), store.add_push(row(nonce=5))
     assert [r.id for r in store.watched_pushes("t")] == [second.id, first.id, third.id]
@@ -55,7 +55,7 @@ def test_what_is_final_is_watched_no_more_and_the_rest_comes_nonce_by_nonce(tmp_
 
 
 def test_refusals_are_kept_for_a_month_and_gas_is_shared(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     store.add_refusal(1_000, "t", 1, b"", "A/B: first", "too dear")
     store.add_refusal(2_000 + 30 * 86_400_000, "t", 2, b"x", "A/B: heartbeat", "no quorum")
     kept = NotPushed(

@@ -28,7 +28,7 @@ from oracle.report.compose import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 
 pytestmark = pytest.mark.chain
 KEY = coincurve.PrivateKey(b"\7" * 32)
@@ -38,7 +38,7 @@ GAS_KEY = coincurve.PrivateKey(bytes(account(2).key))
 @dataclass
 class Rig:
     client: StoreClient
-    store: Store
+    store: Database
     pusher: Pusher
     domain: Domain
     web3: AsyncWeb3
@@ -99,7 +99,7 @@ async def rig(own_node: anvil.Anvil, tmp_path: Path) -> AsyncIterator[Rig]:
     await deployer.register(made.store, "weETH/ETH", market=True, redemption=True)
     domain = Domain(chain_id=made.chain_id, store=bytes.fromhex(made.store[2:]))
     client = StoreClient([own_node.url], domain, LocalSigner(GAS_KEY), max_fee_gwei=500)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     landed: list[int] = []
     now_s = (await client.head()).time_s
     web3 = AsyncWeb3(AsyncHTTPProvider(own_node.url))

@@ -8,12 +8,12 @@ import pytest
 
 from feeds.units import Bps, Wad
 from oracle.chain.multicall_push import wrap
-from oracle.chain.rpc_answers import Landed
+from oracle.chain.rpc_answers import Receipt
 from oracle.chain.transaction import Fees, Unsigned
 from oracle.model.publication import PushRow
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.push.ramp_pokes import Turns
+from oracle.push.ramp_pokes import RampPokes
 from oracle.report.compose import encode_item
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignedBatch
@@ -47,11 +47,11 @@ def row(of: SignedBatch, views: tuple[bytes, ...]) -> PushRow:
     )  # fmt: skip
 
 
-def landed(*poked: bytes, ok: bool = True) -> Landed:
-    return Landed(block=1, block_hash="0x", ok=ok, gas_used=1, poked=frozenset(poked))
+def landed(*poked: bytes, ok: bool = True) -> Receipt:
+    return Receipt(block=1, block_hash="0x", ok=ok, gas_used=1, poked=frozenset(poked))
 
 
-def play(turns: Turns, statuses: dict[int, Status], stored: dict[int, Status]) -> bool:
+def play(turns: RampPokes, statuses: dict[int, Status], stored: dict[int, Status]) -> bool:
     """A batch is pushed and lands; whether it poked."""
     made = batch(statuses)
     views = turns.due({i: report(s) for i, s in stored.items()}, made)
@@ -61,14 +61,14 @@ def play(turns: Turns, statuses: dict[int, Status], stored: dict[int, Status]) -
 
 @pytest.mark.parametrize(("before", "after"), list(product(WAYS, WAYS)))
 def test_a_poke_goes_with_each_change_of_direction_and_with_no_other(before: Status, after: Status) -> None:
-    turns = Turns("t", [ONE])
+    turns = RampPokes("t", [ONE])
     assert play(turns, {0: before}, {}), "the first: nobody knows what the views know"
     assert play(turns, {0: after}, {0: before}) is (WAYS[before] != WAYS[after])
     assert not play(turns, {0: after}, {0: after})
 
 
 def test_every_turn_of_any_feed_is_told_once() -> None:
-    turns = Turns("t", [ONE])
+    turns = RampPokes("t", [ONE])
     story = [Status.OK, Status.DEPEG, Status.DEPEG, Status.HALT, Status.DEPEG, Status.OK, Status.WATCH]
     assert play(turns, {0: Status.OK, 7: story[0]}, {})
     told = [play(turns, {7: after}, {0: Status.OK, 7: before}) for before, after in pairwise(story)]
@@ -76,26 +76,26 @@ def test_every_turn_of_any_feed_is_told_once() -> None:
 
 
 def test_what_others_turned_is_told_with_the_next_push_of_whatever_feed() -> None:
-    turns = Turns("t", [ONE])
+    turns = RampPokes("t", [ONE])
     play(turns, {0: Status.OK, 1: Status.OK}, {})
     assert play(turns, {1: Status.OK}, {0: Status.HALT, 1: Status.OK}), "the guardian paused 0"
     assert not play(turns, {1: Status.OK}, {0: Status.HALT, 1: Status.OK})
 
 
 def test_what_the_store_did_not_take_is_told_again() -> None:
-    turns = Turns("t", [ONE])
+    turns = RampPokes("t", [ONE])
     play(turns, {0: Status.OK}, {})
     assert play(turns, {0: Status.DEPEG}, {0: Status.OK}), "paused in the same block, so the views saw a halt"
     assert play(turns, {0: Status.DEPEG}, {0: Status.HALT})
 
 
 def test_without_views_nothing_is_ever_due() -> None:
-    assert not play(Turns("t"), {0: Status.DEPEG}, {})
+    assert not play(RampPokes("t"), {0: Status.DEPEG}, {})
 
 
 def test_who_was_not_poked_is_said_and_not_tried_again() -> None:
     missed: list[str] = []
-    turns = Turns("t", [ONE, TWO], on_failed=missed.append)
+    turns = RampPokes("t", [ONE, TWO], on_failed=missed.append)
     made = batch({0: Status.DEPEG})
     assert turns.due({}, made) == (ONE, TWO)
     turns.settled(row(made, (ONE,)), landed(ONE))
@@ -104,14 +104,14 @@ def test_who_was_not_poked_is_said_and_not_tried_again() -> None:
 
 
 def test_after_one_that_failed_as_a_whole_the_next_goes_alone_and_the_one_after_pokes() -> None:
-    turns = Turns("t", [ONE])
+    turns = RampPokes("t", [ONE])
     made = batch({0: Status.OK})
     turns.settled(row(made, turns.due({}, made)), landed(ok=False))
     assert [play(turns, {0: Status.OK}, {0: Status.OK}) for _ in range(3)] == [False, True, False]
 
 
 def test_a_reorganisation_and_an_older_push_leave_it_unknown() -> None:
-    turns = Turns("t", [ONE])
+    turns = RampPokes("t", [ONE])
     play(turns, {0: Status.OK}, {})
     turns.forget()
     older, newer = batch({0: Status.OK}, 100), batch({0: Status.DEPEG}, 110)

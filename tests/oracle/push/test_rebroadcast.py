@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.chain.node_refusals import ACTS, Act, Sent
-from oracle.push.rebroadcast import UNCHANGED, Patience
+from oracle.push.rebroadcast import UNCHANGED, RebroadcastPolicy
 
 LONGEST_S = 15
 KINDS = st.sampled_from([s for s in Sent if ACTS[s] in (Act.AGAIN, Act.REBUILD)])
@@ -21,7 +21,7 @@ class Clock:
 def play(kinds: list[Sent], gaps_ms: list[int]) -> list[tuple[int, Sent]]:
     """Sends of one transaction, (time, what was said), until it is made anew; a look after each gap."""
     clock = Clock()
-    patience = Patience(LONGEST_S, lambda: clock.ms)
+    patience = RebroadcastPolicy(LONGEST_S, lambda: clock.ms)
     said = iter(kinds)
     sends: list[tuple[int, Sent]] = []
     for gap_ms in [0, *gaps_ms]:
@@ -57,7 +57,7 @@ def test_an_endpoint_that_asks_for_fewer_requests_gets_fewer(kinds: list[Sent], 
 
 def test_a_fee_is_raised_at_once_and_where_nothing_changes_tried_again_after_each_pause() -> None:
     clock = Clock()
-    patience = Patience(LONGEST_S, lambda: clock.ms)
+    patience = RebroadcastPolicy(LONGEST_S, lambda: clock.ms)
     assert patience.act(1) is None
     patience.refused(1, Sent.BELOW_BASE_FEE)
     assert patience.act(1) is Act.RAISE

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.chain.node_refusals import Sent
-from oracle.chain.rpc_answers import Head
-from oracle.chain.transaction import FeeMood, Fees, Market, Unsigned
+from oracle.chain.rpc_answers import BlockHead
+from oracle.chain.transaction import FeeMarket, FeeMood, Fees, Unsigned
 from oracle.model.publication import PushRow
-from oracle.push.replacement import Waiting
+from oracle.push.replacement import ReplacementPolicy
 
 GWEI = 10**9
 CEILING_WEI = 500 * GWEI
 BUMP_S = 15
 LOOK_MS = 500
-MARKET = Market(base_wei=5 * GWEI, tip_wei=GWEI, dear_wei=2 * GWEI)
+MARKET = FeeMarket(base_wei=5 * GWEI, tip_wei=GWEI, dear_wei=2 * GWEI)
 REFUSED = st.sampled_from([s for s in Sent if s not in (Sent.TAKEN, Sent.REPLACEMENT)])
 
 
@@ -30,9 +30,9 @@ class Nonce:
     rows: list[PushRow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.waiting = Waiting(BUMP_S, lambda: self.now_ms)
+        self.waiting = ReplacementPolicy(BUMP_S, lambda: self.now_ms)
 
-    def offer(self, *, starved: bool = False, market: Market = MARKET) -> Fees | None:
+    def offer(self, *, starved: bool = False, market: FeeMarket = MARKET) -> Fees | None:
         """One more row, unless nothing more may be offered yet."""
         above = self.waiting.above(self.rows, self.rows[-1] if starved and self.rows else None)
         if above is not None and not self.waiting.may_rise(7):
@@ -118,10 +118,10 @@ def test_a_row_that_no_node_will_ever_take_is_not_what_another_node_holds() -> N
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 600)), max_size=20))
 def test_blocks_lie_at_least_a_second_and_at_most_twelve_apart(steps: list[tuple[int, int]]) -> None:
-    waiting, head = Waiting(BUMP_S, lambda: 0), Head(number=10, time_s=1_000)
+    waiting, head = ReplacementPolicy(BUMP_S, lambda: 0), BlockHead(number=10, time_s=1_000)
     first = head
     for blocks, seconds in [(0, 0), *steps]:
-        head = Head(number=head.number + blocks, time_s=head.time_s + seconds)
+        head = BlockHead(number=head.number + blocks, time_s=head.time_s + seconds)
         waiting.see(head)
     apart_s = -(-(head.time_s - first.time_s) // max(1, head.number - first.number))
     assert waiting.block_s == max(1, min(12, apart_s))

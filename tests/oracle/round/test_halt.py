@@ -18,18 +18,18 @@ from oracle.model.publication import Record
 from oracle.model.spec import Bands, FeedSpec, Mode
 from oracle.model.state import FeedState, RateState
 from oracle.model.status import Status
-from oracle.model.types import Abstained, Report, Round
+from oracle.model.types import Abstained, FeedRound, Report
 from oracle.report.compose import decode_item, encode_item
 from oracle.round.live import Live
-from oracle.round.rounds import Done, Member, Rounds
+from oracle.round.rounds import Member, Round, Rounds
 from oracle.round.silence import tracked
-from oracle.round.voices import Seat
+from oracle.round.voices import SignerSeat
 from oracle.serve.explain import explanation
 from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.messages import Proposal, Refusal, Refused, Signature, SignerSet, agreed, join, split
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignerSet, agreed, join, split
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
-from oracle.storage.database import Store, last_published
+from oracle.storage.database import Database, last_published
 from tests.oracle.oracle_build import T0, failed, seen, source, spec, wad
 
 NAMES = ("alpha", "beta", "gamma")
@@ -56,7 +56,7 @@ class World:
     """Three operators, two of whom make a record; each sees its own sources."""
 
     def __init__(self, path: Path | None = None, threshold: int = 2) -> None:
-        self.store = Store(path / "o.db" if path else ":memory:")
+        self.store = Database(path / "o.db" if path else ":memory:")
         self.n = 0
         self.signers = SignerSet(
             domain=Domain(chain_id=1, store=bytes(20)),
@@ -82,7 +82,7 @@ class World:
                 Member(name=name, specs={FEED.feed: replace(FEED, sources=own)}, states={FEED.feed: state},
                        signer=self.operators[name])
             )  # fmt: skip
-        return Rounds({FEED.feed: FEED}, members, Seat(target="t", signers=self.signers, indexes={FEED.feed: 0}))
+        return Rounds({FEED.feed: FEED}, members, SignerSeat(target="t", signers=self.signers, indexes={FEED.feed: 0}))
 
     def restart(self) -> None:
         """Only what is stored is left."""
@@ -97,7 +97,7 @@ class World:
         done = self.rounds.run(now_s, {FEED.feed: _outcomes(given, now_s * 1_000)}, now_ms=now_s * 1_000)
         self.store.save_round(done.kept, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
-        self.done: Done = done
+        self.done: Round = done
         return done.records[0] if done.records else None
 
 
@@ -177,7 +177,7 @@ def test_leaving_publishes_kept_prices_too_and_nothing_of_now() -> None:
         assert record.observed_at_ms == published.observed_at_ms
         assert record.report.market_age_s == 1 + record.report.round_time_s - published.report.round_time_s
     view = world.done.kept[0].result
-    assert isinstance(view, Round)
+    assert isinstance(view, FeedRound)
     assert view.market is not None
     assert view.market.price_wad == wad("0.98"), "what the operator itself sees is in its round"
     left = world.turn(everybody("0.99"))
@@ -314,7 +314,7 @@ def test_explain_shows_every_operators_view_and_word_during_a_halt() -> None:
     found = explanation(world.store, FEED.feed, START_S + world.n * STEP_S)
     assert found is not None
     assert [name for name, _ in found.rounds] == list(NAMES)
-    assert [type(r) for _, r in found.rounds] == [Round, Abstained, Abstained]
+    assert [type(r) for _, r in found.rounds] == [FeedRound, Abstained, Abstained]
     assert [(n, r.status, r.market_wad) for n, r in found.values] == [(n, Status.HALT, wad("1.00")) for n in NAMES]
 
 
@@ -356,7 +356,7 @@ def test_kept_prices_are_not_the_operators_to_choose() -> None:
     now_s = START_S + (world.n + 1) * STEP_S
     folded = world.rounds.fold(now_s, {FEED.feed: _outcomes(everybody(None), now_s * 1_000)}, now_ms=now_s * 1_000)
 
-    def said(change: Callable[[Report], Report]) -> Done:
+    def said(change: Callable[[Report], Report]) -> Round:
         values = [
             one.observe(s, now_s, {i: change(r) if one.name != "beta" else r for i, r in view.items()})
             for one, s, view in folded.asked
@@ -388,7 +388,7 @@ def test_nobody_signs_other_kept_prices_than_its_own() -> None:
         wrong = Proposal(leader="alpha", round_time_s=report.round_time_s, items=encode_item(0, lie), values=values)
         answer = beta.cosign(world.signers, wrong, now_ms=now_ms, clock_ok=True)
         assert isinstance(answer, Refusal)
-        assert answer.code is Refused.OUT_OF_BOUND
+        assert answer.code is RefusalCode.OUT_OF_BOUND
 
 
 SHARE = spec(feed="divETH/ETH", sources=(), share_of="wdivETH/ETH", bands=BANDS, halt_after_ms=300_000)
@@ -418,7 +418,7 @@ def test_a_rebasing_token_hears_what_its_share_token_suspects_and_prices_on_whil
     folded = rounds.fold(at_s, {FEED.feed: _outcomes(everybody("0.99"), at_s * 1_000)}, now_ms=at_s * 1_000)
     (own,) = folded.results.values()
     share = own[SHARE.feed]
-    assert isinstance(share, Round)
+    assert isinstance(share, FeedRound)
     assert share.market is not None
     assert (share.market.price_wad, share.legs[0].report.market_wad) == (wad("0.99"), wad("0.99"))
     assert found[FEED.feed].report.market_wad == wad("1.00")

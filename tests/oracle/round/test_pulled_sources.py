@@ -9,16 +9,16 @@ import pytest
 from feeds.exchanges.json_http import JsonVenue
 from feeds.streams.ccxt_bridge import CcxtSource, installed
 from oracle.config.feed_sources import sources_of
-from oracle.config.resolve import Plan, plan, reachable_groups
+from oracle.config.resolve import ResolvedConfig, reachable_groups, resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
 
 ISSUER = {"type": "json_http", "name": "issuer", "url": "https://api.issuer.example/rate", "price": "data.rate"}
 
 
-def made(*sources: dict[str, Any]) -> Plan:
+def made(*sources: dict[str, Any]) -> ResolvedConfig:
     coinbase = {"type": "coinbase", "symbol": "CBETH-ETH"}
-    return plan(parse({"feeds": {"cbETH/ETH": {"sources": [coinbase, *sources]}}}))
+    return resolve(parse({"feeds": {"cbETH/ETH": {"sources": [coinbase, *sources]}}}))
 
 
 def problems(*sources: dict[str, Any]) -> str:

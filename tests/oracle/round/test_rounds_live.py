@@ -13,7 +13,7 @@ from oracle.model.state import FeedState
 from oracle.model.status import Status
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
-from oracle.round.voices import Seat
+from oracle.round.voices import SignerSeat
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
@@ -123,7 +123,7 @@ def seated(tmp_path: Path, mute_ms: int) -> Rounds:
     signers = SignerSet(domain=domain, epoch=1, signers=(address_of(key),), weights=(1,), threshold=1)
     own = member()
     own.signer = Operator("local", key, journal, bound_bps=100)
-    return Rounds(SPECS, [own], Seat(target="t", signers=signers, indexes={"wdivETH/ETH": 0, "ETH/USD": 1}))
+    return Rounds(SPECS, [own], SignerSeat(target="t", signers=signers, indexes={"wdivETH/ETH": 0, "ETH/USD": 1}))
 
 
 def test_with_a_bad_clock_or_a_lost_journal_prices_are_published_unsigned(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_signer_set_without_the_operators_mutes_them_there_and_nowhere_else(tm
     def take(target: str, *signers: bytes) -> None:
         domain = Domain(chain_id=1, store=target.encode().ljust(20))
         made = SignerSet(domain=domain, epoch=1, signers=signers, weights=(1,) * len(signers), threshold=1)
-        rounds.take(Seat(target=target, signers=made, indexes={"ETH/USD": 7}))
+        rounds.take(SignerSeat(target=target, signers=made, indexes={"ETH/USD": 7}))
 
     def signed_for(second: int) -> list[str]:
         now_ms = T0 + second * 1_000

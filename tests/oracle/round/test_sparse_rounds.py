@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from feeds.types import Kind, Pair
 from feeds.units import WAD, Bps, Wad
 from oracle.judge.rules import backing, cusum, market, rate
-from oracle.judge.rules.evidence import Case, Evidence, Pool
+from oracle.judge.rules.evidence import Evidence, PoolEvidence, RuleInput
 from oracle.judge.rules.registry import remember
 from oracle.judge.verdict import judge
 from oracle.model.spec import FeedSpec, Rules
 from oracle.model.state import FeedState, JudgeState, Memory, RateState
 from oracle.model.status import Status, Why
-from oracle.model.types import Aggregate, Round, Used
+from oracle.model.types import Aggregate, FeedRound, Used
 from oracle.round.step import step
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 
@@ -34,8 +34,8 @@ def facts(bps: int = 0, **more: object) -> Evidence:
     return Evidence(**(known | more))  # type: ignore[arg-type]
 
 
-def case(seen: Evidence, memory: Memory, at_ms: int, feed: FeedSpec = FEED) -> Case:
-    return Case(spec=feed, memory=memory, status=Status.OK, seen=seen, now_ms=at_ms)
+def case(seen: Evidence, memory: Memory, at_ms: int, feed: FeedSpec = FEED) -> RuleInput:
+    return RuleInput(spec=feed, memory=memory, status=Status.OK, seen=seen, now_ms=at_ms)
 
 
 def summed(rows: list[tuple[int, int]], feed: FeedSpec = FEED) -> int:
@@ -135,7 +135,7 @@ def test_a_slash_is_told_in_the_round_after_it_at_any_cadence(
         at_ms += seconds * 1_000
         owed = 1 - part / 1e9 if i >= when else 1
         result, state = step(feed, state, outcomes(f"{owed:.12f}", f"{owed:.12f}", at_ms), {}, at_ms)
-        assert isinstance(result, Round)
+        assert isinstance(result, FeedRound)
         told.append((result.report.status, result.report.why))
     fell = part > 10_000 and when < len(every)
     assert all(status is Status.OK for status, _ in told[:when])
@@ -179,7 +179,7 @@ def test_a_slow_move_is_never_a_fast_one(every: int, bps: int) -> None:
 
 
 def pools(depth: int) -> Evidence:
-    return facts(pools=(Pool(source="a", share_bps=None, depth_wad=depth * WAD),))
+    return facts(pools=(PoolEvidence(source="a", share_bps=None, depth_wad=depth * WAD),))
 
 
 @pytest.mark.parametrize("every_ms", [10 * MINUTE, 20 * MINUTE, 3 * HOUR, DAY])

@@ -10,7 +10,7 @@ from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Status, Why
-from oracle.model.types import Abstained, Leg, Report, Result, Round
+from oracle.model.types import Abstained, FeedRound, Leg, Report, Result
 from oracle.report.compose import follow
 from oracle.round.step import as_leg, step
 from tests.oracle.oracle_build import T0, failed, outcomes, seen, spec, wad
@@ -20,7 +20,7 @@ def fold(feed: FeedSpec, rounds: list[list[Outcome]], state: FeedState | None = 
     state, out, published = state or FeedState(), [], None
     for i, given in enumerate(rounds):
         result, state = step(feed, state, given, {}, T0 + i * 1_000, published)
-        said = result.report if isinstance(result, Round) else result.kept
+        said = result.report if isinstance(result, FeedRound) else result.kept
         published = follow(published, said, T0 // 1_000 + i)
         out.append(result)
     return out, state
@@ -32,7 +32,7 @@ def at(i: int, price: str = "1.05", rate: str = "1.05") -> list[Outcome]:
 
 def test_a_round_carries_both_prices_and_its_inputs() -> None:
     (result,), _ = fold(spec(), [at(0)])
-    assert isinstance(result, Round)
+    assert isinstance(result, FeedRound)
     assert (result.report.market_wad, result.report.redemption_wad) == (wad("1.05"), wad("1.05"))
     assert len(result.outcomes) == 4
     assert result.report.status is Status.OK
@@ -51,7 +51,7 @@ def test_every_result_and_state_survives_storage() -> None:
     results, state = fold(spec(method="twap_geometric"), rounds)
     assert parse(FeedState, dump(state)) == state
     for result in results:
-        kind = Round if isinstance(result, Round) else Abstained
+        kind = FeedRound if isinstance(result, FeedRound) else Abstained
         assert dump(parse(kind, dump(result))) == dump(result)
 
 
@@ -77,7 +77,7 @@ def test_abstaining_long_enough_makes_a_status_only_halt_with_growing_ages() -> 
 def test_leaving_halt_needs_quorum_and_the_leave_dwell() -> None:
     silent: list[Outcome] = [failed(n) for n in ("coinbase", "kraken", "binance", "rate")]
     results, _ = fold(spec(), [at(0), *[silent] * 12, *[at(i) for i in range(13, 22)]])
-    states = [r.report.status for r in results[13:] if isinstance(r, Round)]
+    states = [r.report.status for r in results[13:] if isinstance(r, FeedRound)]
     assert states == [Status.HALT] * 6 + [Status.OK] * 3
 
 
@@ -93,13 +93,13 @@ SHARE = spec(feed="divETH/ETH", sources=(), share_of="wdivETH/ETH")
 def leg_of(price: str, rate: str) -> Leg:
     feed = spec()
     result, state = step(feed, FeedState(), outcomes(price, rate), {}, T0)
-    assert isinstance(result, Round)
+    assert isinstance(result, FeedRound)
     return as_leg(feed, result, state.rate, T0)
 
 
 def test_a_rebasing_token_is_its_share_over_the_rate_and_redeems_at_one() -> None:
     result, _ = step(SHARE, FeedState(), [], {"wdivETH/ETH": leg_of("1.0395", "1.05")}, T0)
-    assert isinstance(result, Round)
+    assert isinstance(result, FeedRound)
     assert (result.report.market_wad, result.report.redemption_wad) == (wad("0.99"), wad("1"))
 
 
@@ -107,10 +107,10 @@ def test_a_slash_is_named_on_the_rebasing_token_while_its_redemption_stays_one()
     feed = spec()
     _, state = step(feed, FeedState(), outcomes("1.05", "1.05"), {}, T0)
     result, state = step(feed, state, outcomes("1.0395", "1.0395", T0 + 1_000), {}, T0 + 1_000)
-    assert isinstance(result, Round)
+    assert isinstance(result, FeedRound)
     leg = as_leg(feed, result, state.rate, T0 + 1_000)
     derived, _ = step(SHARE, FeedState(), [], {"wdivETH/ETH": leg}, T0 + 1_000)
-    assert isinstance(derived, Round)
+    assert isinstance(derived, FeedRound)
     assert derived.report.redemption_wad == wad("1")
     assert Why.SLASH in {r.code for r in derived.verdict.reasons}
 
@@ -127,7 +127,7 @@ def test_a_twap_follows_slowly_and_is_bounded_by_its_window(method: str) -> None
     results, state = fold(
         feed, [*[at(i, "1.00", "1.00") for i in range(10)], *[at(i, "0.90", "1.00") for i in range(10, 25)]]
     )
-    series = [r.report.market_wad for r in results if isinstance(r, Round)]
+    series = [r.report.market_wad for r in results if isinstance(r, FeedRound)]
     assert wad("0.98") < series[11] < wad("1.00")
     assert series[-1] == wad("0.90")
     assert len(state.history) <= 11

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from oracle.runtime.clock import Clock, Look
-from oracle.runtime.round_gate import Gate, Held, Silence, Why
+from oracle.runtime.clock import Clock, ClockReading
+from oracle.runtime.round_gate import HoldReason, HoldReporter, RoundGate, RoundHold
 
 T0_MS = 1_700_000_000_000
 BLOCK_MS = 12_000
@@ -28,8 +28,8 @@ class World:
     seed: int = 1
     true_ms: int = T0_MS
     made: list[tuple[int, int]] = field(default_factory=list)
-    held: list[tuple[int, Why]] = field(default_factory=list)
-    said: list[tuple[int, Why]] = field(default_factory=list)
+    held: list[tuple[int, HoldReason]] = field(default_factory=list)
+    said: list[tuple[int, HoldReason]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -39,10 +39,10 @@ class World:
         """The process starts (again): what it knew is gone, what it stored is not."""
         self.booted_ms = self.true_ms
         self.clock = Clock(lambda: self.true_ms + self.wall_ahead_ms, lambda: self.true_ms - self.booted_ms)
-        self.gate = Gate(self.clock, self.interval_s)
-        self.silence = Silence(self.interval_s, self.clock.monotonic_ms())
+        self.gate = RoundGate(self.clock, self.interval_s)
+        self.silence = HoldReporter(self.interval_s, self.clock.monotonic_ms())
         self.number = self.clock.now_ms() // (self.interval_s * 1_000)
-        self.pending: Look | None = None
+        self.pending: ClockReading | None = None
 
     def run(self, seconds: int) -> None:
         """So many seconds pass."""
@@ -73,9 +73,9 @@ class World:
             block_ms = self.true_ms // BLOCK_MS * BLOCK_MS - self.rng.randrange(4) * BLOCK_MS
             self.clock.watch.block("ethereum", block_ms, now_ms)
 
-    def _beat(self, look: Look) -> None:
+    def _beat(self, look: ClockReading) -> None:
         due = self.gate.round_now(look, self.last_round_s)
-        if isinstance(due, Held):
+        if isinstance(due, RoundHold):
             self.silence.hold(due)
             self.held.append((self.true_ms, due.why))
         elif due is not None:
@@ -89,7 +89,7 @@ class World:
         """How far a round was from the true time at most."""
         return max((abs(at - round_ms) for at, round_ms in self.made), default=0)
 
-    def reasons(self) -> set[Why]:
+    def reasons(self) -> set[HoldReason]:
         return {why for _, why in self.held}
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.runtime.clock import BLOCK_LATE_MS, REFUSE_MS, WARN_MS, Clock, is_over
-from oracle.runtime.round_gate import HEARD_WITHIN_MS, LATE_MS, Silence, Why
+from oracle.runtime.round_gate import HEARD_WITHIN_MS, LATE_MS, HoldReason, HoldReporter
 from tests.oracle.runtime.clock_world import BLOCK_MS, World, played
 
 HOUR_MS = 3_600_000
@@ -29,7 +29,10 @@ def test_a_glitch_of_22_seconds_costs_the_rounds_of_its_two_ticks(by_ms: int, bl
     world.run(22)
     world.wall_ahead_ms = 0
     world.run(120)
-    assert [why for _, why in world.held if why is not Why.CLOCK_UNCONFIRMED] == [Why.CLOCK_SET, Why.CLOCK_SET]
+    assert [why for _, why in world.held if why is not HoldReason.CLOCK_UNCONFIRMED] == [
+        HoldReason.CLOCK_SET,
+        HoldReason.CLOCK_SET,
+    ]
     assert len(world.made) >= 262 // 10 - 2 - HEARD_WITHIN_MS // 10_000
     assert world.worst_ms <= FAR_MS
 
@@ -37,7 +40,7 @@ def test_a_glitch_of_22_seconds_costs_the_rounds_of_its_two_ticks(by_ms: int, bl
 @pytest.mark.parametrize("by_ms", GLITCHES)
 def test_a_glitch_that_lasts_is_never_followed_and_rounds_go_on(by_ms: int) -> None:
     world = played(World(), [(60, {"wall_ahead_ms": by_ms}), (3_600, {})])
-    assert [why for _, why in world.held] == [Why.CLOCK_SET]
+    assert [why for _, why in world.held] == [HoldReason.CLOCK_SET]
     assert len(world.made) == 365
     assert world.worst_ms <= FAR_MS
 
@@ -48,8 +51,8 @@ def test_a_start_with_a_wrong_clock_makes_no_round_until_it_is_set_right(by_ms: 
     world = World(wall_ahead_ms=by_ms, venues=not blocks_only, blocks=True)
     world.run(300)
     assert world.made == []
-    assert world.reasons() <= {Why.CLOCK_OFF, Why.CLOCK_UNCONFIRMED}
-    assert [at for at, why in world.said if why is Why.CLOCK_OFF][1:], "said again"
+    assert world.reasons() <= {HoldReason.CLOCK_OFF, HoldReason.CLOCK_UNCONFIRMED}
+    assert [at for at, why in world.said if why is HoldReason.CLOCK_OFF][1:], "said again"
     world.wall_ahead_ms = 0
     world.run(90)
     assert world.worst_ms <= FAR_MS
@@ -61,7 +64,7 @@ def test_a_clock_that_nobody_confirms_is_believed_after_a_while_but_never_follow
     world = World(venues=False)
     world.run(HEARD_WITHIN_MS // 1_000 - 2)
     assert world.made == []
-    assert world.reasons() == {Why.CLOCK_UNCONFIRMED}
+    assert world.reasons() == {HoldReason.CLOCK_UNCONFIRMED}
     world.run(60)
     assert len(world.made) >= 4
     assert not world.clock.confirmed, "and nothing is pruned by it"
@@ -75,7 +78,7 @@ def test_rounds_that_are_stored_ahead_hold_all_others_and_that_is_said_every_min
     world = World(last_round_s=(1_700_000_000 + 7_200) // 10 * 10)
     world.run(600)
     assert world.made == []
-    said = [at for at, why in world.said if why is Why.FUTURE_ROUNDS]
+    said = [at for at, why in world.said if why is HoldReason.FUTURE_ROUNDS]
     assert len(said) == 10
     assert {b - a for a, b in pairwise(said)} == {60_000}
 
@@ -130,7 +133,7 @@ def test_a_machine_that_slept_believes_the_few_that_speak_and_its_own_clock(name
         world.names, world.lies_ms = (), ()  # the round of this tick comes before anybody has spoken
         before = len(world.made)
         world.run(1)
-        assert (len(world.made), world.held[-1][1]) == (before, Why.CLOCK_SET)
+        assert (len(world.made), world.held[-1][1]) == (before, HoldReason.CLOCK_SET)
         world.names, world.lies_ms = names, lies_ms
         world.run(60)
         assert abs(world.clock.now_ms() - world.true_ms) <= WARN_MS
@@ -151,7 +154,7 @@ def test_a_clock_that_flaps_every_second_costs_one_round_while_venues_confirm_ou
     assert world.worst_ms <= FAR_MS
     world.venues = False
     world.run(20)
-    assert world.held[-1][1] is Why.CLOCK_SET, "the control: nobody confirms it"
+    assert world.held[-1][1] is HoldReason.CLOCK_SET, "the control: nobody confirms it"
 
 
 @pytest.mark.parametrize("lie_ms", [-2 * HOUR_MS, 2 * HOUR_MS, -8 * DAY_MS, 5_000, -5_000])
@@ -166,7 +169,7 @@ def test_one_of_two_venues_that_states_another_time_stops_nothing_either_way(lie
     assert len(world.made) == 42, "it alone is no majority against a time that was confirmed"
     world.lies_ms = (lie_ms, lie_ms)
     world.run(60)
-    assert world.held[-1][1] is Why.CLOCK_OFF
+    assert world.held[-1][1] is HoldReason.CLOCK_OFF
     world.lies_ms = (lie_ms,)
     before = len(world.made)
     world.run(120)
@@ -179,7 +182,7 @@ def test_one_of_two_venues_that_states_another_time_stops_nothing_either_way(lie
 def test_who_has_not_been_confirmed_has_no_voice() -> None:
     world = World(wall_ahead_ms=2 * HOUR_MS, names=("kraken",))
     world.run(120)
-    assert world.reasons() == {Why.CLOCK_OFF}
+    assert world.reasons() == {HoldReason.CLOCK_OFF}
     world = World(wall_ahead_ms=HOUR_MS, names=("kraken",), lies_ms=(2 * HOUR_MS,))
     world.run(120)
     assert world.made == [], "one says ahead and one behind: nobody says that it is right"
@@ -193,7 +196,7 @@ def test_a_start_waits_until_two_slots_without_a_block_are_over() -> None:
         if second in {0, 36, 48}:
             world.clock.watch.block("ethereum", world.true_ms, world.clock.now_ms())
     assert world.made == []
-    assert world.reasons() == {Why.CLOCK_UNCONFIRMED, Why.CLOCK_OFF}
+    assert world.reasons() == {HoldReason.CLOCK_UNCONFIRMED, HoldReason.CLOCK_OFF}
 
 
 def test_small_steps_are_followed_but_do_not_add_up_to_a_large_one() -> None:
@@ -207,7 +210,7 @@ def test_small_steps_are_followed_but_do_not_add_up_to_a_large_one() -> None:
     world.wall_ahead_ms = 400
     world.run(5)
     assert world.clock.now_ms() - world.true_ms == 400
-    assert {why for _, why in world.held} <= {Why.CLOCK_UNCONFIRMED}
+    assert {why for _, why in world.held} <= {HoldReason.CLOCK_UNCONFIRMED}
 
 
 def test_one_old_first_head_says_nothing_and_a_chain_that_moves_says_it_is_late() -> None:
@@ -235,11 +238,11 @@ def test_what_was_heard_stays_true_when_our_time_is_set_and_is_forgotten_in_time
 
 
 def test_silence_is_said_for_rounds_that_fail_too() -> None:
-    silence = Silence(10, 0)
+    silence = HoldReporter(10, 0)
     assert silence.due(30_000) is None
     first = silence.due(30_001)
     assert first is not None
-    assert first.why is Why.FAILED
+    assert first.why is HoldReason.FAILED
     assert silence.due(90_000) is None
     assert silence.due(90_001) is not None
     silence.made(100_000)

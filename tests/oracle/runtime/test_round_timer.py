@@ -8,13 +8,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from oracle.app import App
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.runtime.clock import Clock
-from oracle.runtime.round_timer import Heart
+from oracle.runtime.round_timer import RoundTimer
 from oracle.serve.metrics import Metrics
 from oracle.storage import database as store_module
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from tests.oracle.audit.test_disown import keep
 from tests.oracle.config.test_config import table
 from tests.oracle.oracle_build import spec
@@ -35,7 +35,7 @@ class Machine:
         self.followed: list[int] = []
         self.confirmed = 0
         self.breaks = False
-        self.heart = Heart(
+        self.heart = RoundTimer(
             self.clock, 10, self.metrics, make=self._make, last_round_s=lambda: self.made[-1] if self.made else 0,
             on_followed=self.followed.append, on_confirmed=self._confirm,
         )  # fmt: skip
@@ -133,10 +133,10 @@ async def test_nothing_is_dropped_by_a_clock_that_nobody_confirms_or_that_others
 ) -> None:
     """Eight days ahead, nobody speaks: all stays. Told that it is right: what is too old goes (the control)."""
     monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, range(40))
     store.close()
-    app = App(plan(parse(table(oracle={"database": str(tmp_path / "o.db")}))), environ={})
+    app = App(resolve(parse(table(oracle={"database": str(tmp_path / "o.db")}))), environ={})
     at_ms = T0_MS + 8 * DAY_MS
     app.clock = Clock(lambda: at_ms, lambda: 0)
     await app._housekeep()

@@ -13,8 +13,8 @@ from oracle.model.publication import Explanation, OnChain, Record
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
 from oracle.model.status import Reason, Status, Why
-from oracle.model.target_status import FeedSeen, Quorum, TargetSeen
-from oracle.model.types import Report, Round
+from oracle.model.target_status import FeedOnTarget, SignerQuorum, TargetStatus
+from oracle.model.types import FeedRound, Report
 from oracle.report.compose import encode_item, price_of
 from oracle.round.step import step
 from oracle.serve.documents import Abstaining
@@ -25,12 +25,12 @@ from tests.oracle.oracle_build import T0, outcomes, spec, wad
 
 ROUND_S = T0 // MS
 T = TypeVar("T")
-TARGET = TargetSeen(
+TARGET = TargetStatus(
     target="local", sends=True, connected=True, looked_at_ms=T0, pushes_left=900, few_pushes=100,
-    quorum=Quorum(weight=3, threshold=2, missing=()),
+    quorum=SignerQuorum(weight=3, threshold=2, missing=()),
     feeds=(
-        FeedSeen(feed="wdivETH/ETH", heartbeat_s=60, round_time_s=ROUND_S - 50, late_at_s=ROUND_S + 90),
-        FeedSeen(feed="st.ETH+1/ETH@base#min", heartbeat_s=60, round_time_s=None, late_at_s=None),
+        FeedOnTarget(feed="wdivETH/ETH", heartbeat_s=60, round_time_s=ROUND_S - 50, late_at_s=ROUND_S + 90),
+        FeedOnTarget(feed="st.ETH+1/ETH@base#min", heartbeat_s=60, round_time_s=None, late_at_s=None),
     ),
 )  # fmt: skip
 STRANGE = "st.ETH+1/ETH@base#min"
@@ -139,7 +139,7 @@ class MemoryDesk:
         base = self.feeds[feed]
         done, _ = step(base, FeedState(), outcomes("1.04"), {}, T0)
         quiet, _ = step(replace(base, min_groups=4), FeedState(), outcomes("1.04"), {}, T0)
-        assert isinstance(done, Round)
+        assert isinstance(done, FeedRound)
         return Explanation(record=last, rounds=(("alpha", done), ("beta", quiet)), values=(("alpha", done.report),))
 
     def targets(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 
 from feeds.units import MS
-from oracle.runtime.log_limit import Hush, Tally, hush
+from oracle.runtime.log_limit import LogBudget, LogLimit, limit_logs
 from oracle.serve.connection_gate import GateLimits, affordable
 from oracle.serve.events import StreamLimits
 from oracle.serve.interface import Past
@@ -222,7 +222,7 @@ def test_connections_are_at_most_half_of_the_files(monkeypatch: pytest.MonkeyPat
 
 def test_a_kind_of_fault_is_one_line_a_period_with_the_count_of_those_before() -> None:
     now = [0.0]
-    tally = Tally(60.0, lambda: now[0])
+    tally = LogBudget(60.0, lambda: now[0])
     assert [tally.more("a") for _ in range(5)] == [0, None, None, None, None]
     assert tally.more("b") == 0, "another kind is another line"
     now[0] = 60.0
@@ -230,7 +230,7 @@ def test_a_kind_of_fault_is_one_line_a_period_with_the_count_of_those_before() -
 
 
 def test_kinds_without_end_are_not_remembered_without_end() -> None:
-    tally = Tally(60.0, lambda: 0.0)
+    tally = LogBudget(60.0, lambda: 0.0)
     assert {tally.more(i) for i in range(10_000)} == {0}
     assert len(tally._said) <= 256
 
@@ -238,7 +238,7 @@ def test_kinds_without_end_are_not_remembered_without_end() -> None:
 def test_a_library_that_repeats_itself_writes_one_line(caplog: pytest.LogCaptureFixture) -> None:
     now = [0.0]
     logger = logging.getLogger("a.noisy.library")
-    logger.addFilter(Hush(Tally(60.0, lambda: now[0])))
+    logger.addFilter(LogLimit(LogBudget(60.0, lambda: now[0])))
     for port in range(100):
         logger.error("can not accept\nsocket %s", port)
         logger.error("something else %s", port)
@@ -255,8 +255,8 @@ async def test_running_out_of_files_is_one_line(caplog: pytest.LogCaptureFixture
     """Whoever else takes the files: asyncio tells each connection that it can not accept, with a trace, in every loop."""
     logger, loop, told = logging.getLogger("asyncio"), asyncio.get_running_loop(), list[object]()
     logger.filters[:] = []
-    hush()
-    hush()
+    limit_logs()
+    limit_logs()
     assert len(logger.filters) == 1
 
     def tell(one: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -19,31 +19,31 @@ import pytest
 
 from feeds.units import MS
 from oracle.serve.answers import explain_answer, history_answer, twap_answer
-from oracle.serve.history import ReaderLimits, Readers, StoredPast, in_threads
+from oracle.serve.history import HistoryLimits, HistoryReaders, StoredPast, in_threads
 from oracle.serve.interface import Past
 from oracle.serve.server import serve
-from oracle.serve.web import Problem
-from oracle.storage.database import Store
+from oracle.serve.web import HttpProblem
+from oracle.storage.database import Database
 from tests.oracle.serve.memory_desk import ROUND_S, record, specs
 from tests.oracle.serve.test_service_report import ROUND_S as DESK_S
 from tests.oracle.serve.test_service_report import Stand
 
 FEED = "wdivETH/ETH"
-LIMITS = ReaderLimits(workers=2, waiting=3)
+LIMITS = HistoryLimits(workers=2, waiting=3)
 PLACES = 5
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "one.db")
+    store = Database(tmp_path / "one.db")
     store.save_round((), (), [record(FEED, ROUND_S - 10 * i) for i in range(20)], ())
     store.close()
     return tmp_path / "one.db"
 
 
 @pytest.fixture
-def readers(path: Path) -> Iterator[Readers]:
-    made = Readers(path, LIMITS, executor=in_threads)
+def readers(path: Path) -> Iterator[HistoryReaders]:
+    made = HistoryReaders(path, LIMITS, executor=in_threads)
     yield made
     made.close()
 
@@ -65,7 +65,7 @@ def pid(_: Past) -> int:
 
 
 def wrong(_: Past) -> None:
-    raise Problem(404, "unknown_round", "it is gone", "look elsewhere", {"X": "1"})
+    raise HttpProblem(404, "unknown_round", "it is gone", "look elsewhere", {"X": "1"})
 
 
 QUESTIONS: dict[str, Callable[[Past], Any]] = {
@@ -75,14 +75,14 @@ QUESTIONS: dict[str, Callable[[Past], Any]] = {
 }
 
 
-async def refused(readers: Readers, work: Callable[[Past], Any] = pid) -> Problem:
-    with pytest.raises(Problem) as caught:
+async def refused(readers: HistoryReaders, work: Callable[[Past], Any] = pid) -> HttpProblem:
+    with pytest.raises(HttpProblem) as caught:
         await readers.read(work)
     return caught.value
 
 
 async def test_another_process_reads_and_says_the_same_and_a_dead_one_is_replaced(path: Path) -> None:
-    readers = Readers(path, ReaderLimits(workers=1))
+    readers = HistoryReaders(path, HistoryLimits(workers=1))
     here = StoredPast(str(path))
     try:
         for name, work in QUESTIONS.items():
@@ -136,7 +136,7 @@ def runs(process: int) -> bool:
         return False
 
 
-async def test_so_many_questions_wait_and_the_next_is_told_to_come_again(readers: Readers) -> None:
+async def test_so_many_questions_wait_and_the_next_is_told_to_come_again(readers: HistoryReaders) -> None:
     gate = Gate()
     waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
     await asyncio.sleep(0)
@@ -148,7 +148,7 @@ async def test_so_many_questions_wait_and_the_next_is_told_to_come_again(readers
     assert await readers.read(pid) == os.getpid()
 
 
-async def test_a_question_whose_asker_went_keeps_its_place_until_it_ends(readers: Readers) -> None:
+async def test_a_question_whose_asker_went_keeps_its_place_until_it_ends(readers: HistoryReaders) -> None:
     """Else a reader that asks and leaves, again and again, has any number of them under way."""
     gate = Gate()
     waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
@@ -164,7 +164,7 @@ async def test_a_question_whose_asker_went_keeps_its_place_until_it_ends(readers
 
 
 async def test_patience_ends_and_a_stuck_worker_keeps_its_place(path: Path) -> None:
-    readers = Readers(path, ReaderLimits(workers=1, waiting=1, patience_s=0.05), executor=in_threads)
+    readers = HistoryReaders(path, HistoryLimits(workers=1, waiting=1, patience_s=0.05), executor=in_threads)
     gate = Gate()
     stuck = asyncio.create_task(refused(readers, gate))
     assert await asyncio.to_thread(gate.begun.acquire, timeout=30)
@@ -177,7 +177,7 @@ async def test_patience_ends_and_a_stuck_worker_keeps_its_place(path: Path) -> N
 
 
 async def test_a_database_that_can_not_be_read_is_told_and_no_fault_of_the_program(tmp_path: Path) -> None:
-    readers = Readers(tmp_path / "none.db", LIMITS, executor=in_threads)
+    readers = HistoryReaders(tmp_path / "none.db", LIMITS, executor=in_threads)
     problem = await refused(readers)
     assert (problem.status, problem.code) == (503, "busy")
     assert "unable to open" in problem.message
@@ -192,7 +192,9 @@ def test_the_past_is_read_only(path: Path) -> None:
 
 
 @pytest.mark.loopback
-async def test_rounds_go_on_and_prices_are_served_while_every_reader_is_stuck(tmp_path: Path, readers: Readers) -> None:
+async def test_rounds_go_on_and_prices_are_served_while_every_reader_is_stuck(
+    tmp_path: Path, readers: HistoryReaders
+) -> None:
     stand, gate = Stand(tmp_path), Gate()
     stand.desk._readers = readers
     server = await serve(stand.desk, host="127.0.0.1", port=0, now_ms=lambda: DESK_S * MS, metrics=bytes)

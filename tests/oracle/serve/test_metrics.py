@@ -12,7 +12,7 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.step import step
 from oracle.serve.metrics import Metrics
-from oracle.sign.messages import Refusal, Refused
+from oracle.sign.messages import Refusal, RefusalCode
 from tests.oracle.oracle_build import T0, failed, outcomes, spec
 from tests.oracle.serve.memory_desk import ROUND_S, record
 
@@ -94,7 +94,7 @@ def test_everything_else_that_the_process_tells() -> None:
     metrics.landed("main", 12_000)
     metrics.failed("main", "reverted")
     metrics.unpoked("main", "0x66")
-    metrics.refused(Refusal(operator="alpha", code=Refused.OUT_OF_BOUND, text=""))
+    metrics.refused(Refusal(operator="alpha", code=RefusalCode.OUT_OF_BOUND, text=""))
     metrics.misfire("round")
     metrics.clock(-250, confirmed=True)
     metrics.streams(4, 1)

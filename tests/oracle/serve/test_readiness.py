@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from feeds.units import MS
 from oracle.config.sections import OracleSection, TargetSection
 from oracle.model.publication import OnChain
-from oracle.model.target_status import LOOK_MS, FeedSeen, Quorum, TargetSeen
+from oracle.model.target_status import LOOK_MS, FeedOnTarget, SignerQuorum, TargetStatus
 from oracle.model.types import Report
-from oracle.push.onchain_view import Grace, Landed
+from oracle.push.onchain_view import Grace, OnchainView
 from oracle.serve.metrics import Metrics
 from oracle.serve.server import serve
 from tests.oracle.serve.memory_desk import record
@@ -27,34 +27,36 @@ from tests.oracle.serve.test_service_report import INDEXES, ROUND_S, Stand
 
 FEED = "wdivETH/ETH"
 GRACE_S = 75
-FINE = TargetSeen(
+FINE = TargetStatus(
     target="main", sends=True, connected=True, looked_at_ms=ROUND_S * MS, pushes_left=900, few_pushes=100,
-    quorum=Quorum(weight=3, threshold=2, missing=()),
-    feeds=(FeedSeen(feed=FEED, heartbeat_s=60, round_time_s=ROUND_S, late_at_s=ROUND_S + 60 + GRACE_S),),
+    quorum=SignerQuorum(weight=3, threshold=2, missing=()),
+    feeds=(FeedOnTarget(feed=FEED, heartbeat_s=60, round_time_s=ROUND_S, late_at_s=ROUND_S + 60 + GRACE_S),),
 )  # fmt: skip
 
 
 @st.composite
-def targets(draw: st.DrawFn) -> tuple[TargetSeen, int]:
+def targets(draw: st.DrawFn) -> tuple[TargetStatus, int]:
     now_ms = ROUND_S * MS + draw(st.integers(0, 400_000))
     ages = draw(st.lists(st.one_of(st.none(), st.integers(0, 300)), max_size=3))
     rounds = [None if age is None else now_ms // MS - age for age in ages]
     feeds = [
-        FeedSeen(feed=f"F{i}/ETH", heartbeat_s=60, round_time_s=r, late_at_s=None if r is None else r + 60 + GRACE_S)
+        FeedOnTarget(
+            feed=f"F{i}/ETH", heartbeat_s=60, round_time_s=r, late_at_s=None if r is None else r + 60 + GRACE_S
+        )
         for i, r in enumerate(rounds)
     ]
     weight, threshold = draw(st.integers(0, 4)), draw(st.integers(1, 4))
     sends = draw(st.booleans())
-    return TargetSeen(
+    return TargetStatus(
         target="t", sends=sends, closed="" if sends else draw(st.sampled_from(["", "GAS"])), connected=draw(st.booleans()),
         looked_at_ms=draw(st.one_of(st.none(), st.integers(now_ms - 90_000, now_ms))),
-        quorum=draw(st.sampled_from([None, Quorum(weight=weight, threshold=threshold, missing=("x is mute",))])),
+        quorum=draw(st.sampled_from([None, SignerQuorum(weight=weight, threshold=threshold, missing=("x is mute",))])),
         pushes_left=draw(st.sampled_from([None, 0, 1, 99, 100])), few_pushes=100, feeds=tuple(feeds),
     ), now_ms  # fmt: skip
 
 
 @given(targets())
-def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case: tuple[TargetSeen, int]) -> None:
+def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case: tuple[TargetStatus, int]) -> None:
     """The law, written from docs/api.md."""
     seen, now_ms = case
     good = not seen.closed and seen.connected and seen.looked_at_ms is not None and now_ms - seen.looked_at_ms <= 30_000
@@ -72,7 +74,11 @@ def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case
     [
         ({}, 136, "target main: wdivETH/ETH is 136 s old on chain, its heartbeat is 60 s"),
         (
-            {"quorum": Quorum(weight=1, threshold=2, missing=("beta is mute", "0xab (weight 1) does not sign here"))},
+            {
+                "quorum": SignerQuorum(
+                    weight=1, threshold=2, missing=("beta is mute", "0xab (weight 1) does not sign here")
+                )
+            },
             0,
             "main: no quorum: the operators here have weight 1, a push needs 2; beta is mute; 0xab (weight 1) does not",
         ),
@@ -82,7 +88,11 @@ def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case
         ({"pushes_left": 0}, 0, "its gas key can pay for no push"),
         ({"sends": False, "closed": "GAS_PASS"}, 0, "target main: nothing is pushed: set GAS_PASS"),
         (
-            {"feeds": (FeedSeen(feed=FEED, heartbeat_s=60, round_time_s=None, late_at_s=None, held="it is paused"),)},
+            {
+                "feeds": (
+                    FeedOnTarget(feed=FEED, heartbeat_s=60, round_time_s=None, late_at_s=None, held="it is paused"),
+                )
+            },
             0,
             "wdivETH/ETH is not on chain yet, its heartbeat is 60 s: it is paused",
         ),
@@ -111,7 +121,7 @@ def test_who_is_missing_while_the_others_suffice_is_a_warning(tmp_path: Path) ->
     for one in stand.targets.values():
         one.stands = FINE
     stand.targets["main"].stands = replace(
-        FINE, quorum=Quorum(weight=2, threshold=2, missing=("gamma is mute",)), pushes_left=7
+        FINE, quorum=SignerQuorum(weight=2, threshold=2, missing=("gamma is mute",)), pushes_left=7
     )
     health = stand.desk.health()
     assert (health.ready, health.degraded) == (True, True)
@@ -124,7 +134,9 @@ def test_who_is_missing_while_the_others_suffice_is_a_warning(tmp_path: Path) ->
 def test_a_process_that_sends_nothing_is_ready_by_its_rounds(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     for one in stand.targets.values():
-        one.stands = replace(FINE, sends=False, quorum=Quorum(weight=0, threshold=2, missing=("a",)), pushes_left=None)
+        one.stands = replace(
+            FINE, sends=False, quorum=SignerQuorum(weight=0, threshold=2, missing=("a",)), pushes_left=None
+        )
     stand.round(ROUND_S + 500)
     for one in stand.targets.values():
         one.stands = replace(one.stands, looked_at_ms=stand.at_ms)
@@ -198,7 +210,7 @@ def test_a_round_on_chain_is_late_after_its_heartbeat_and_the_time_of_a_push(
     """Of a cross as soon as one of its legs is: the other may have a longer heartbeat."""
     feeds = desk_specs()
     feeds["ETH/USD"] = replace(feeds["ETH/USD"], heartbeat_s=heartbeat_s)
-    landed = Landed("t", feeds, grace=Grace(max_push_age_s=60, bump_after_s=15, round_s=10))
+    landed = OnchainView("t", feeds, grace=Grace(max_push_age_s=60, bump_after_s=15, round_s=10))
     landed.sit(INDEXES)
     ages = {FEED: own_s, "ETH/USD": usd_s}
     seen = landed.show(stored(*(ROUND_S - ages[f] for f in INDEXES)))
@@ -265,7 +277,7 @@ async def test_a_price_says_that_the_chain_is_behind_though_it_is_ok_itself(tmp_
 def test_metrics_tell_it_by_target_and_feed() -> None:
     metrics = Metrics(lambda: 0)
     metrics.chains.set(
-        [replace(FINE, quorum=Quorum(weight=1, threshold=2, missing=("b",)))],
+        [replace(FINE, quorum=SignerQuorum(weight=1, threshold=2, missing=("b",)))],
         (ROUND_S + 145) * MS,
         ready=False,
         round_s=None,

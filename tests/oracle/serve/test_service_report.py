@@ -13,21 +13,21 @@ from feeds.units import MS
 from oracle.chain.quorum_rpc import ChainError
 from oracle.model.publication import OnChain
 from oracle.model.status import Why
-from oracle.model.target_status import Quorum, TargetSeen
+from oracle.model.target_status import SignerQuorum, TargetStatus
 from oracle.model.types import Report
-from oracle.push.attestation import Voters
+from oracle.push.attestation import Attesters
 from oracle.round.live import Live
-from oracle.round.rounds import Done, Rounds
-from oracle.round.voices import Seat
-from oracle.serve.history import Readers, in_threads
+from oracle.round.rounds import Round, Rounds
+from oracle.round.voices import SignerSeat
+from oracle.serve.history import HistoryReaders, in_threads
 from oracle.serve.interface import NoReport
-from oracle.serve.service import StoreDesk
+from oracle.serve.service import PriceService
 from oracle.sign.eip712 import address_of
 from oracle.sign.messages import SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import Ballot
+from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.sign_journal import SignJournal
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from tests.oracle.round.test_rounds_live import SPECS, member, observed
 from tests.oracle.sign.test_messages import DOMAIN, KEYS, SIGNERS
 
@@ -39,26 +39,26 @@ class Counted:
     """A target without a chain: real operators vote, and every time that they are asked is counted."""
 
     onchain: Mapping[str, OnChain] = {}
-    stands = TargetSeen(
+    stands = TargetStatus(
         target="main", sends=True, connected=True, looked_at_ms=ROUND_S * MS, pushes_left=900, few_pushes=100, feeds=(),
-        quorum=Quorum(weight=3, threshold=2, missing=()),
+        quorum=SignerQuorum(weight=3, threshold=2, missing=()),
     )  # fmt: skip
 
     @property
     def wanted(self) -> set[str]:
         return {f.feed for f in self.stands.feeds} if self.stands.sends else set()
 
-    def seen(self) -> TargetSeen:
+    def seen(self) -> TargetStatus:
         return replace(self.stands, connected=self.connected)
 
     def __init__(self, operators: Sequence[Operator], signers: SignerSet) -> None:
         self.asked: list[str] = []
         self.connected = True
-        self.done: Done | None = None
-        self.voters = Voters("t", operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
+        self.done: Round | None = None
+        self.voters = Attesters("t", operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
         self.voters.sit(signers, INDEXES)
 
-    async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
+    async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         self.asked += feeds
         await asyncio.sleep(0)
         assert self.done is not None
@@ -68,7 +68,7 @@ class Counted:
 class Stand:
     """Two stores, three operators, rounds. ``at_ms``: the clock."""
 
-    def __init__(self, folder: Path, store: Store | None = None, *, started: bool = True) -> None:
+    def __init__(self, folder: Path, store: Database | None = None, *, started: bool = True) -> None:
         self.at_ms = ROUND_S * MS
         self.operators = [
             Operator(f"op{i}", k, SignJournal(folder / f"{i}.db", address_of(k), now_ms=0, mute_ms=0), bound_bps=100)
@@ -77,12 +77,12 @@ class Stand:
         other = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
         self.targets = {n: Counted(self.operators, s) for n, s in (("main", SIGNERS), ("side", other))}
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
-        self.rounds = Rounds(SPECS, members, Seat(target="main", signers=SIGNERS, indexes=INDEXES))
-        self.store = store or Store(":memory:")
-        self.desk = StoreDesk(
+        self.rounds = Rounds(SPECS, members, SignerSeat(target="main", signers=SIGNERS, indexes=INDEXES))
+        self.store = store or Database(":memory:")
+        self.desk = PriceService(
             SPECS, self.store, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
             interval_s=10, now_ms=lambda: self.at_ms, offset_ms=lambda: 0,
-            readers=Readers(Path("unused.db"), executor=in_threads),
+            readers=HistoryReaders(Path("unused.db"), executor=in_threads),
         )  # fmt: skip
         if started:
             self.round(ROUND_S)
@@ -142,7 +142,7 @@ async def test_a_reader_that_goes_takes_the_report_from_no_other(stand: Stand) -
 
 
 async def test_what_can_not_be_signed_says_why(stand: Stand) -> None:
-    async def gone(_: Sequence[str]) -> Ballot | None:
+    async def gone(_: Sequence[str]) -> CollectedSignatures | None:
         raise ChainError("not connected")
 
     codes = []
@@ -173,7 +173,7 @@ async def test_readers_of_every_report_have_a_few_signed_at_a_time_and_none_of_a
     release, under_way, most = asyncio.Event(), 0, 0
 
     class Waiting(Counted):
-        async def ballot(self, feeds: Sequence[str]) -> Ballot | None:
+        async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
             nonlocal under_way, most
             self.asked += feeds
             under_way, most = under_way + 1, max(most, under_way + 1)
@@ -182,10 +182,10 @@ async def test_readers_of_every_report_have_a_few_signed_at_a_time_and_none_of_a
             return None
 
     chain = Waiting([], SIGNERS)
-    desk = StoreDesk(
-        specs, Store(":memory:"), Live(specs, rounds.members[0].states.__getitem__, lambda *_: []), {"main": chain},
+    desk = PriceService(
+        specs, Database(":memory:"), Live(specs, rounds.members[0].states.__getitem__, lambda *_: []), {"main": chain},
         interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
-            readers=Readers(Path("unused.db"), executor=in_threads),
+            readers=HistoryReaders(Path("unused.db"), executor=in_threads),
     )  # fmt: skip
 
     def publish(round_s: int) -> None:
@@ -215,7 +215,7 @@ def test_a_feed_that_too_few_gave_a_value_for_is_said_to_have_no_price(tmp_path:
         return Operator.observe(stand.operators[2], signers, round_s, {i: r for i, r in view.items() if i != 1})
 
     stand.operators[2].observe = observe  # type: ignore[method-assign]
-    stand.rounds.take(Seat(target="main", signers=three, indexes=INDEXES))
+    stand.rounds.take(SignerSeat(target="main", signers=three, indexes=INDEXES))
     stand.round(ROUND_S + 10)
     for feed in ("ETH/USD", "wdivETH/USD"):
         found = stand.desk.abstaining(feed)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.model.types import Report
-from oracle.push.attestation import Voters
+from oracle.push.attestation import Attesters
 from oracle.sign.eip712 import address_of
-from oracle.sign.journal_witness import Told, Witness, WitnessError, witness_folder
+from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote, witness_folder
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import JournalError, SignJournal
 from tests.oracle.sign.test_messages import KEYS, SIGNERS, views
@@ -25,7 +25,7 @@ S0, NOW_MS, MUTE_MS = 1_700_000_000, 1_700_000_000_000, 61_000
 
 
 def opened(folder: Path, *, newborn: bool = True, witness: bool = True) -> SignJournal:
-    held = Witness(folder / "witness", ADDRESS) if witness else None
+    held = JournalWitness(folder / "witness", ADDRESS) if witness else None
     return SignJournal(folder / "j.db", ADDRESS, now_ms=NOW_MS, mute_ms=MUTE_MS, newborn=newborn, witness=held)
 
 
@@ -88,14 +88,14 @@ def test_a_restart_and_a_crash_between_journal_and_witness_are_no_restore(tmp_pa
     ahead.close()
     again = opened(tmp_path)
     assert not mute(again)
-    assert Witness(tmp_path / "witness", ADDRESS).told() == Told(writes=3, round_s=S0 + 3)
+    assert JournalWitness(tmp_path / "witness", ADDRESS).told() == WitnessNote(writes=3, round_s=S0 + 3)
 
 
 def test_the_witness_knows_before_a_signature_leaves_and_without_it_none_does(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    seen = Witness(tmp_path / "witness", ADDRESS)
+    seen = JournalWitness(tmp_path / "witness", ADDRESS)
     say(journal, 1)
-    assert seen.told() == Told(writes=1, round_s=S0 + 1)
+    assert seen.told() == WitnessNote(writes=1, round_s=S0 + 1)
     seen.path.write_text("damaged by something")
     with pytest.raises(JournalError, match=r"what the witness does not know of is not signed: .* is damaged"):
         say(journal, 2)
@@ -104,13 +104,13 @@ def test_the_witness_knows_before_a_signature_leaves_and_without_it_none_does(tm
 
 
 def test_it_never_goes_back_and_is_of_one_key(tmp_path: Path) -> None:
-    one, other = Witness(tmp_path, ADDRESS), Witness(tmp_path, STORE)
-    one.tell(Told(writes=5, round_s=9))
-    one.tell(Told(writes=4, round_s=99))
-    assert (one.told(), other.told()) == (Told(writes=5, round_s=9), None)
+    one, other = JournalWitness(tmp_path, ADDRESS), JournalWitness(tmp_path, STORE)
+    one.tell(WitnessNote(writes=5, round_s=9))
+    one.tell(WitnessNote(writes=4, round_s=99))
+    assert (one.told(), other.told()) == (WitnessNote(writes=5, round_s=9), None)
     (tmp_path / "file").touch()
     with pytest.raises(WitnessError, match=r"name another folder in oracle\.witness"):
-        Witness(tmp_path / "file", ADDRESS)
+        JournalWitness(tmp_path / "file", ADDRESS)
 
 
 def test_where_it_is() -> None:
@@ -123,7 +123,7 @@ def test_where_it_is() -> None:
 # --- what the store tells ------------------------------------------------------------------------------------------------
 
 
-def voters(folder: Path, newest: Sequence[int | None]) -> Voters:
+def voters(folder: Path, newest: Sequence[int | None]) -> Attesters:
     """Three operators; the newest line of each one's journal, None for an empty one."""
     operators = []
     for key, name, second in zip(KEYS, "abc", newest, strict=True):
@@ -131,7 +131,7 @@ def voters(folder: Path, newest: Sequence[int | None]) -> Voters:
         if second is not None:
             journal.record(SIGNERS.domain.chain_id, SIGNERS.domain.store, S0 + second, [(0, b"a")])
         operators.append(Operator(name, key, journal, bound_bps=100))
-    return Voters("t", operators, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
+    return Attesters("t", operators, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
 
 
 def held(*seconds: int) -> dict[int, Report]:

@@ -27,7 +27,7 @@ from oracle.sign.eip712 import (
 from oracle.sign.messages import (
     Proposal,
     Refusal,
-    Refused,
+    RefusalCode,
     Signature,
     SignedValues,
     SignerSet,
@@ -145,7 +145,7 @@ def test_a_leader_that_shifts_the_price_gets_no_quorum(operators: list[Operator]
     values = observe(operators, views("1.050", "1.051", "1.052"))
     lie = propose(values, lambda r: replace(r, market_wad=Wad(r.market_wad * 103 // 100)))
     got = answers(operators[1:], lie)
-    assert [a.code for a in got if isinstance(a, Refusal)] == [Refused.NOT_RECOMPUTED] * 2
+    assert [a.code for a in got if isinstance(a, Refusal)] == [RefusalCode.NOT_RECOMPUTED] * 2
     assert seal(SIGNERS, lie, got) is None  # type: ignore[arg-type]
 
 
@@ -153,7 +153,7 @@ def test_values_far_from_the_own_view_are_refused(operators: list[Operator]) -> 
     values = observe(operators, views("1.05", "1.20", "1.20"))
     got = answers(operators, propose(values))
     assert isinstance(got[0], Refusal)
-    assert (got[0].code, got[0].feeds) == (Refused.OUT_OF_BOUND, (0,))
+    assert (got[0].code, got[0].feeds) == (RefusalCode.OUT_OF_BOUND, (0,))
 
 
 def test_forged_missing_or_doubled_values_are_refused(operators: list[Operator]) -> None:
@@ -162,7 +162,7 @@ def test_forged_missing_or_doubled_values_are_refused(operators: list[Operator])
     for bad in ((forged, *values[1:]), values[:1], (values[0], values[0], values[1])):
         answer = operators[2].cosign(SIGNERS, replace(propose(values), values=bad), now_ms=NOW_MS, clock_ok=True)
         assert isinstance(answer, Refusal)
-        assert answer.code is Refused.BAD_VALUES
+        assert answer.code is RefusalCode.BAD_VALUES
 
 
 def test_a_bad_clock_or_a_missing_view_refuses(operators: list[Operator]) -> None:
@@ -170,14 +170,14 @@ def test_a_bad_clock_or_a_missing_view_refuses(operators: list[Operator]) -> Non
     proposal = propose(values)
     late = operators[0].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=False)
     assert isinstance(late, Refusal)
-    assert late.code is Refused.CLOCK
+    assert late.code is RefusalCode.CLOCK
     operators[1].observe(SIGNERS, ROUND_S + 1, {0: report()})
     assert isinstance(operators[1].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True), Signature), "still known"
     for later in range(2, 5):
         operators[1].observe(SIGNERS, ROUND_S + later, {0: report()})
     blind = operators[1].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True)
     assert isinstance(blind, Refusal)
-    assert blind.code is Refused.NO_OWN_VIEW
+    assert blind.code is RefusalCode.NO_OWN_VIEW
 
 
 def test_a_key_never_signs_two_truths_even_after_a_restart(operators: list[Operator], tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_key_never_signs_two_truths_even_after_a_restart(operators: list[Opera
     other = tuple(o.observe(SIGNERS, ROUND_S, {0: report("1.0501")}) for o in (again, operators[1], operators[2]))
     answer = again.cosign(SIGNERS, propose(other), now_ms=NOW_MS, clock_ok=True)
     assert isinstance(answer, Refusal)
-    assert answer.code is Refused.EQUIVOCATION
+    assert answer.code is RefusalCode.EQUIVOCATION
 
 
 def test_a_missing_journal_keeps_the_key_mute(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_missing_journal_keeps_the_key_mute(tmp_path: Path) -> None:
     proposal = Proposal(leader="op0", round_time_s=ROUND_S, items=values[0].items, values=values)
     answer = operator.cosign(SIGNERS, proposal, now_ms=NOW_MS + 60_999, clock_ok=True)
     assert isinstance(answer, Refusal)
-    assert answer.code is Refused.MUTE
+    assert answer.code is RefusalCode.MUTE
     journal.close()
     assert SignJournal(path, address_of(KEYS[0]), now_ms=0, mute_ms=1).mute_until_ms == NOW_MS + 61_000
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.sign.journal_witness import Told, Witness
+from oracle.sign.journal_witness import JournalWitness, WitnessNote
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, LostRefused, SignJournal
 
 ADDRESS, STORE = b"\7" * 20, b"\5" * 20
@@ -38,7 +38,7 @@ class Key:
         return self.true_ms + self.ahead_ms
 
     def open(self, *, newborn: bool = False) -> None:
-        witness = Witness(self.folder / "w", ADDRESS) if self.witnessed else None
+        witness = JournalWitness(self.folder / "w", ADDRESS) if self.witnessed else None
         self.journal = SignJournal(
             self.folder / "j.db",
             ADDRESS,
@@ -176,11 +176,11 @@ def test_two_processes_with_one_journal_are_no_restore(tmp_path: Path) -> None:
     key = Key(tmp_path)
     key.confirm()
     other = SignJournal(
-        tmp_path / "j.db", ADDRESS, now_ms=T0_MS, mute_ms=MUTE_MS, witness=Witness(tmp_path / "w", ADDRESS)
+        tmp_path / "j.db", ADDRESS, now_ms=T0_MS, mute_ms=MUTE_MS, witness=JournalWitness(tmp_path / "w", ADDRESS)
     )
     for second in range(20):
         (key.journal, other)[second % 2].record(1, STORE, T0_MS // 1_000 + second, [(0, b"a")])
-    assert Witness(tmp_path / "w", ADDRESS).told() == Told(writes=20, round_s=T0_MS // 1_000 + 19)
+    assert JournalWitness(tmp_path / "w", ADDRESS).told() == WitnessNote(writes=20, round_s=T0_MS // 1_000 + 19)
     assert (key.mute(), other.silent_ms(T0_MS)) == (False, 0)
 
 

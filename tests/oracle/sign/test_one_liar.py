@@ -12,12 +12,12 @@ import pytest
 
 from oracle.model.types import Report
 from oracle.report.compose import encode_item
-from oracle.round.rounds import Done, Rounds
-from oracle.round.voices import Seat
+from oracle.round.rounds import Round, Rounds
+from oracle.round.voices import SignerSeat
 from oracle.sign.eip712 import Domain, address_of, observed_digest, sign_compact
-from oracle.sign.messages import Proposal, Refusal, Refused, SignedValues, SignerSet, join, split
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, SignedValues, SignerSet, join, split
 from oracle.sign.operator import LocalCosigners, Operator
-from oracle.sign.quorum import Ballot, gather
+from oracle.sign.quorum import CollectedSignatures, collect_signatures
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.oracle_build import T0
 from tests.oracle.report.test_compose import report
@@ -89,14 +89,14 @@ class Five:
         liar.key = KEYS[seat]
         self.liar = liar
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
-        self.rounds = Rounds(SPECS, members, Seat(target="t", signers=SIGNERS, indexes=INDEXES))
+        self.rounds = Rounds(SPECS, members, SignerSeat(target="t", signers=SIGNERS, indexes=INDEXES))
 
-    def round(self) -> Done:
+    def round(self) -> Round:
         return self.rounds.run(ROUND_S, observed(), now_ms=T0)
 
-    async def vote(self, values: Sequence[SignedValues]) -> Ballot:
+    async def vote(self, values: Sequence[SignedValues]) -> CollectedSignatures:
         desk = LocalCosigners(self.operators, SIGNERS, now_ms=lambda: T0, clock_ok=lambda: True)
-        return await gather(desk, SIGNERS, values, tuple(INDEXES.values()))
+        return await collect_signatures(desk, SIGNERS, values, tuple(INDEXES.values()))
 
 
 @pytest.mark.parametrize("seat", SEATS)
@@ -110,7 +110,7 @@ async def test_values_that_are_none_make_their_operator_mute_and_nobody_else(
     done = five.round()
     assert [r.report for r in done.records] == [r.report for r in honest.records]
     assert {v.operator for v in done.values} == {f"op{i}" for i in SEATS if i != seat}
-    assert [(r.operator, r.code) for r in done.refusals] == [(f"op{seat}", Refused.BAD_VALUES)]
+    assert [(r.operator, r.code) for r in done.refusals] == [(f"op{seat}", RefusalCode.BAD_VALUES)]
     assert done.mute == {f"op{seat}"}
     assert all(f"op{seat}" not in r.operators for r in done.records)
     ballot = await five.vote(done.values)
@@ -129,7 +129,7 @@ async def test_a_cosigner_refuses_a_proposal_made_from_such_values(tmp_path: Pat
         one.hear(good)
         answer = one.cosign(SIGNERS, fair, now_ms=T0, clock_ok=True)
         assert isinstance(answer, Refusal)
-        assert answer.code is Refused.BAD_VALUES
+        assert answer.code is RefusalCode.BAD_VALUES
 
 
 LEADS: Mapping[str, Callable[[Proposal], Proposal]] = {
@@ -171,7 +171,7 @@ async def test_a_leader_s_feeds_that_nobody_asked_for_are_not_signed(tmp_path: P
         values = five.round().values
         five.liar.leads = partial(_all, values[0].items)
         desk = LocalCosigners(five.operators, SIGNERS, now_ms=lambda: T0, clock_ok=lambda: True)
-        ballot = await gather(desk, SIGNERS, values, (1,))
+        ballot = await collect_signatures(desk, SIGNERS, values, (1,))
         assert ballot.batch is not None
         assert tuple(split(ballot.batch.items)) == (1,)
 
@@ -182,4 +182,4 @@ async def test_nobody_signs_an_empty_batch(tmp_path: Path) -> None:
     empty = Proposal(leader="op0", round_time_s=ROUND_S, items=join({}), values=values)
     answer = five.operators[1].cosign(SIGNERS, empty, now_ms=T0, clock_ok=True)
     assert isinstance(answer, Refusal)
-    assert answer.code is Refused.NOT_RECOMPUTED
+    assert answer.code is RefusalCode.NOT_RECOMPUTED

@@ -13,13 +13,13 @@ import coincurve
 import pytest
 
 from oracle.app import App
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
 from oracle.sign.eip712 import address_of
-from oracle.sign.key_lock import Hold
+from oracle.sign.key_lock import KeyLock
 from oracle.sign.keyfiles import KeyfileError, save
-from oracle.sign.messages import Refusal, Refused, Signature
+from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.sign_journal import EquivocationRefused, SignJournal
 from tests.oracle.config.test_config import problems, table
 from tests.oracle.sign.test_messages import DOMAIN, KEYS, NOW_MS, ROUND_S, SIGNERS, observe, propose, views
@@ -52,11 +52,11 @@ def test_two_processes_with_one_journal_never_sign_two_values_for_a_place(tmp_pa
     second = backup[0].cosign(SIGNERS, propose(theirs), now_ms=NOW_MS, clock_ok=True)
     assert isinstance(first, Signature)
     assert isinstance(second, Refusal)
-    assert (second.code, second.feeds) == (Refused.EQUIVOCATION, (0,))
+    assert (second.code, second.feeds) == (RefusalCode.EQUIVOCATION, (0,))
     assert isinstance(backup[1].cosign(SIGNERS, propose(theirs), now_ms=NOW_MS, clock_ok=True), Signature)
     late = primary[1].cosign(SIGNERS, propose(ours), now_ms=NOW_MS, clock_ok=True)
     assert isinstance(late, Refusal)
-    assert late.code is Refused.EQUIVOCATION
+    assert late.code is RefusalCode.EQUIVOCATION
     same = observe(backup, views("1.05", "1.05", "1.05"))
     again = backup[0].cosign(SIGNERS, propose(same), now_ms=NOW_MS, clock_ok=True)
     assert again == first, "the same values are the same word, said twice"
@@ -110,7 +110,7 @@ def end(process: subprocess.Popen[str]) -> None:
 def test_a_key_in_use_is_refused_with_another_journal_and_shared_with_the_same(tmp_path: Path) -> None:
     keyfile = tmp_path / "key.json"
     keyfile.write_text("{}")
-    hold = Hold(keyfile, tmp_path / "a.db")
+    hold = KeyLock(keyfile, tmp_path / "a.db")
     refused, said = other(keyfile, tmp_path / "b.db")
     end(refused)
     assert "in use by another process with another journal" in said
@@ -118,9 +118,9 @@ def test_a_key_in_use_is_refused_with_another_journal_and_shared_with_the_same(t
     assert said == "held\n"
     hold.close()
     with pytest.raises(KeyfileError, match="signs two things and is slashed"):
-        Hold(keyfile, tmp_path / "b.db")
+        KeyLock(keyfile, tmp_path / "b.db")
     end(shared)
-    Hold(keyfile, tmp_path / "b.db").close()
+    KeyLock(keyfile, tmp_path / "b.db").close()
 
 
 # --- what the config says ------------------------------------------------------------------------------------------------
@@ -143,13 +143,13 @@ def test_a_backup_with_report_keys_and_a_journal_of_its_own_is_refused(tmp_path:
     shared = operators(tmp_path, shared_journal=True)
     assert "a.db is not there" in problems(table(operators=shared, targets=alone))
     SignJournal(tmp_path / "a.db", address_of(coincurve.PrivateKey(b"\5" * 32)), now_ms=0, mute_ms=0).close()
-    plan(parse(table(operators=shared, targets=alone)))
+    resolve(parse(table(operators=shared, targets=alone)))
 
 
 def test_a_backup_beside_its_primary_or_without_report_keys_is_fine(tmp_path: Path) -> None:
     backup = target(offset_s=30, store="0x" + "55" * 20)
-    plan(parse(table(targets={"b": backup})))
-    plan(parse(table(operators=operators(tmp_path), targets={"a": target(), "b": backup})))
+    resolve(parse(table(targets={"b": backup})))
+    resolve(parse(table(operators=operators(tmp_path), targets={"a": target(), "b": backup})))
     elsewhere = target(store="0x" + "56" * 20)
     assert "is a backup" in problems(table(operators=operators(tmp_path), targets={"a": elsewhere, "b": backup}))
 
@@ -181,11 +181,11 @@ def test_one_gas_key_has_one_target_on_a_chain(
     made["chains"]["twin"] = twin
     assert "the same chain" in problems(made), "two names of one chain are one chain"
     twin["chain_id"] = 10
-    plan(parse(made))
+    resolve(parse(made))
 
 
 def test_two_dry_targets_have_no_key_in_common() -> None:
-    plan(parse(table(targets={"a": target(), "b": target()})))
+    resolve(parse(table(targets={"a": target(), "b": target()})))
 
 
 def test_a_remote_gas_key_must_be_no_report_key_either(tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ def test_keyfiles_that_do_not_say_whose_they_are_are_told_apart_once_they_are_op
         for n in "ab"
     ]
     with pytest.raises(ConfigError, match=r"operators\.b\.keyfile: 0x[0-9a-f]{40} is also the key of operator 'a'"):
-        App(plan(parse(table(oracle=oracle, operators=twice))), environ=environ)
+        App(resolve(parse(table(oracle=oracle, operators=twice))), environ=environ)
     twice[1]["keyfile"] = nameless(tmp_path / "c.json", other_key)
     gas = target(gas_keyfile=nameless(tmp_path / "gas.json", other_key))
-    made = App(plan(parse(table(oracle=oracle, operators=twice, targets={"t": gas}))), environ=environ)
+    made = App(resolve(parse(table(oracle=oracle, operators=twice, targets={"t": gas}))), environ=environ)
     with pytest.raises(ConfigError, match=r"targets\.t\.gas_keyfile: is also the report key of operator 'b'"):
         made._target("t", made.plan.config.targets["t"])

@@ -13,9 +13,18 @@ from hypothesis import strategies as st
 
 from oracle.model.types import Report
 from oracle.sign.eip712 import address_of, batch_digest, sign_compact
-from oracle.sign.messages import Proposal, Refusal, Refused, Signature, SignedValues, SignerSet, join, split
+from oracle.sign.messages import (
+    Proposal,
+    Refusal,
+    RefusalCode,
+    Signature,
+    SignedValues,
+    SignerSet,
+    join,
+    split,
+)
 from oracle.sign.operator import LocalCosigners, Operator
-from oracle.sign.quorum import Ballot, _without, first_turn, gather
+from oracle.sign.quorum import CollectedSignatures, _without, collect_signatures, leader_index
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.report.test_compose import report
 from tests.oracle.sign.test_messages import DOMAIN, KEYS, NOW_MS, ROUND_S, SIGNERS
@@ -28,14 +37,14 @@ class Scripted(Operator):
 
     refuses: frozenset[int] = frozenset()
     junk = False
-    silent: Refused | None = None
+    silent: RefusalCode | None = None
 
     def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
         if self.silent is not None:
             return self._refuse(self.silent, "no")
         no = tuple(sorted(self.refuses & split(proposal.items).keys()))
         if no:
-            return self._refuse(Refused.OUT_OF_BOUND, "no", no)
+            return self._refuse(RefusalCode.OUT_OF_BOUND, "no", no)
         if self.junk:
             return Signature(operator=self.name, address=self.address, compact=b"\xff" * 64)
         return super().cosign(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
@@ -63,12 +72,12 @@ def observed(
     return tuple(o.observe(SIGNERS, round_s, dict.fromkeys(views.get(i, FEEDS), one)) for i, o in enumerate(operators))
 
 
-async def vote(operators: Sequence[Operator], values: Sequence[SignedValues]) -> Ballot:
+async def vote(operators: Sequence[Operator], values: Sequence[SignedValues]) -> CollectedSignatures:
     cosigners = LocalCosigners(operators, SIGNERS, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
-    return await gather(cosigners, SIGNERS, values, FEEDS)
+    return await collect_signatures(cosigners, SIGNERS, values, FEEDS)
 
 
-def feeds(ballot: Ballot) -> tuple[int, ...]:
+def feeds(ballot: CollectedSignatures) -> tuple[int, ...]:
     return tuple(split(ballot.batch.items)) if ballot.batch else ()
 
 
@@ -112,7 +121,7 @@ async def test_a_journal_that_can_not_be_written_is_a_typed_refusal(operators: l
             one.refuses = frozenset(FEEDS)
         ballot = await vote(operators, values)
         assert ballot.batch is None
-        assert {(r.operator, r.code) for r in ballot.refusals if r.operator == "op0"} == {("op0", Refused.JOURNAL)}
+        assert {(r.operator, r.code) for r in ballot.refusals if r.operator == "op0"} == {("op0", RefusalCode.JOURNAL)}
         other.execute("ROLLBACK")
     other.close()
     for one in operators[1:]:
@@ -130,17 +139,19 @@ class Asked(LocalCosigners):
         return await super().cosign(proposal)
 
 
-@pytest.mark.parametrize("code", [Refused.SIGNER, Refused.JOURNAL, Refused.MUTE, Refused.CLOCK])
-async def test_where_too_few_can_sign_anything_nobody_is_asked_again(operators: list[Scripted], code: Refused) -> None:
+@pytest.mark.parametrize("code", [RefusalCode.SIGNER, RefusalCode.JOURNAL, RefusalCode.MUTE, RefusalCode.CLOCK])
+async def test_where_too_few_can_sign_anything_nobody_is_asked_again(
+    operators: list[Scripted], code: RefusalCode
+) -> None:
     """Each time costs a second of every signer that does not answer: the next leader would hear the same."""
     values = observed(operators, {})
     for one in operators[1:]:
         one.silent = code
     asked = Asked(operators, SIGNERS, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
-    ballot = await gather(asked, SIGNERS, values, FEEDS)
+    ballot = await collect_signatures(asked, SIGNERS, values, FEEDS)
     assert (ballot.batch, asked.times) == (None, 1)
     operators[1].silent = None
-    assert feeds(await gather(asked, SIGNERS, values, FEEDS)) == FEEDS, "one of three has no say in it"
+    assert feeds(await collect_signatures(asked, SIGNERS, values, FEEDS)) == FEEDS, "one of three has no say in it"
 
 
 FIVE = replace(
@@ -162,7 +173,7 @@ def test_honest_operators_of_the_threshold_s_weight_lose_no_feed_to_the_others(
     proposal = Proposal(leader="a", round_time_s=ROUND_S, items=join(dict.fromkeys(FEEDS, one)), values=())
     refused = [honest_no] * 3 + others_no  # weight 7 of 9 is honest
     answers = [
-        Refusal(operator=str(i), code=Refused.OUT_OF_BOUND, text="", feeds=tuple(no), address=FIVE.signers[i])
+        Refusal(operator=str(i), code=RefusalCode.OUT_OF_BOUND, text="", feeds=tuple(no), address=FIVE.signers[i])
         for i, no in enumerate(refused)
         if no
     ]
@@ -177,11 +188,11 @@ def test_whose_no_can_not_be_told_weighs_nothing() -> None:
     proposal = Proposal(leader="a", round_time_s=ROUND_S, items=join(one), values=())
     digest = batch_digest(DOMAIN, 1, ROUND_S, proposal.items)
     yes = Signature(operator="op0", address=address_of(KEYS[0]), compact=sign_compact(KEYS[0], digest))
-    no = Refusal(operator="op1", code=Refused.OUT_OF_BOUND, text="", feeds=(0,))
+    no = Refusal(operator="op1", code=RefusalCode.OUT_OF_BOUND, text="", feeds=(0,))
     known = address_of(KEYS[1])
-    for bad in (no, replace(no, address=b"\1" * 20), replace(no, address=known, feeds=()), replace(no, address=known, code=Refused.MUTE)):  # fmt: skip
+    for bad in (no, replace(no, address=b"\1" * 20), replace(no, address=known, feeds=()), replace(no, address=known, code=RefusalCode.MUTE)):  # fmt: skip
         assert _without(SIGNERS, proposal, [yes, bad], 0) is None
     left = _without(SIGNERS, proposal, [yes, replace(no, address=known)], 0)
     assert left is not None
     assert tuple(split(left.items)) == FEEDS[1:]
-    assert first_turn(ROUND_S) != first_turn(ROUND_S + 1)
+    assert leader_index(ROUND_S) != leader_index(ROUND_S + 1)

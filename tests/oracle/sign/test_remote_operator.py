@@ -19,12 +19,20 @@ from feeds.types import Kind, Observation, Outcome
 from feeds.units import WAD, Wad
 from oracle.__main__ import main
 from oracle.model.state import FeedState
-from oracle.round.rounds import Done, Member, Rounds
-from oracle.round.voices import Seat
+from oracle.round.rounds import Member, Round, Rounds
+from oracle.round.voices import SignerSeat
 from oracle.sign.eip712 import Domain, address_of, batch_digest, batch_preimage, observed_preimage, recover
-from oracle.sign.messages import Proposal, Refusal, Refused, Signature, SignedBatch, SignedValues, SignerSet
+from oracle.sign.messages import (
+    Proposal,
+    Refusal,
+    RefusalCode,
+    Signature,
+    SignedBatch,
+    SignedValues,
+    SignerSet,
+)
 from oracle.sign.operator import LocalCosigners, Operator
-from oracle.sign.quorum import gather
+from oracle.sign.quorum import collect_signatures
 from oracle.sign.remote_signer import RemoteOperator
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.push.fault_world import SPECS as BOTH
@@ -73,17 +81,17 @@ class Table:
         members = [
             Member(name=o.name, specs=SPECS, states={f: FeedState() for f in SPECS}, signer=o) for o in self.operators
         ]
-        seat = Seat(target="t", signers=self.signers, indexes={FEED: 0})
+        seat = SignerSeat(target="t", signers=self.signers, indexes={FEED: 0})
         self.rounds = Rounds(SPECS, members, seat)
 
-    async def round(self, percent: int = 104) -> Done:
+    async def round(self, percent: int = 104) -> Round:
         folded = self.rounds.fold(ROUND_S, outcomes(percent), now_ms=T0)
         said = [await one.observed(s, ROUND_S, view) for one, s, view in folded.asked]
         return self.rounds.finish(folded, said)
 
-    async def batch(self, done: Done) -> tuple[SignedBatch | None, tuple[Refusal, ...]]:
+    async def batch(self, done: Round) -> tuple[SignedBatch | None, tuple[Refusal, ...]]:
         desk = LocalCosigners(self.operators, self.signers, now_ms=lambda: T0, clock_ok=lambda: True)
-        ballot = await gather(desk, self.signers, done.values, [0])
+        ballot = await collect_signatures(desk, self.signers, done.values, [0])
         return ballot.batch, ballot.refusals
 
 
@@ -148,7 +156,7 @@ async def test_a_signer_that_does_not_sign_leaves_the_others_to_agree(tmp_path: 
         batch, refusals = await one.batch(done)
         assert batch is not None
         assert batch.signers == ("near1", "near2")
-        assert [(r.operator, r.code) for r in refusals] == [("far", Refused.SIGNER)]
+        assert [(r.operator, r.code) for r in refusals] == [("far", RefusalCode.SIGNER)]
         stand.twist = ""
         done = await one.round()
         assert done.mute == frozenset(), "the next round asks it again"
@@ -176,7 +184,7 @@ async def test_a_signer_that_hangs_up_is_a_refusal_that_names_its_host_only(tmp_
         stand.keys = Gone(stand.keys)
         batch, refusals = await one.batch(done)
         assert batch is not None
-        assert [r.code for r in refusals] == [Refused.SIGNER]
+        assert [r.code for r in refusals] == [RefusalCode.SIGNER]
         assert "the signer at 127.0.0.1:" in refusals[0].text
 
 
@@ -188,7 +196,7 @@ async def test_it_never_says_two_things_and_the_signer_is_not_even_asked(tmp_pat
         done = await one.round(103)
         batch, refusals = await one.batch(done)
         assert batch is None
-        assert Refused.EQUIVOCATION in {r.code for r in refusals}
+        assert RefusalCode.EQUIVOCATION in {r.code for r in refusals}
         assert [p for p in asked(stand)[before:] if p == batch_preimage(DOMAIN, 1, ROUND_S, first.items)] == []
         signed = {p for p in asked(stand) if p != observed_preimage(DOMAIN, 1, ROUND_S, done.values[0].items)}
         assert batch_preimage(DOMAIN, 1, ROUND_S, done.values[0].items) not in signed
@@ -196,7 +204,7 @@ async def test_it_never_says_two_things_and_the_signer_is_not_even_asked(tmp_pat
         assert isinstance(again, Signature), "the same words it says again"
 
 
-def proposal_of(batch: SignedBatch, done: Done) -> Proposal:
+def proposal_of(batch: SignedBatch, done: Round) -> Proposal:
     return Proposal(leader="near1", round_time_s=ROUND_S, items=batch.items, values=done.values)
 
 

@@ -15,7 +15,7 @@ import aiohttp
 import coincurve
 import pytest
 
-from demo.testbed import Stand, standing
+from demo.testbed import Testbed, standing
 from demo.world.anvil import free_port
 from oracle.sign.eip712 import address_of
 from oracle.sign.keyfiles import KeyfileError, LocalSigner, load, save
@@ -112,11 +112,11 @@ def environment(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
 
-def accounts(stand: Stand) -> list[object]:
+def accounts(stand: Testbed) -> list[object]:
     return [*stand.world.accounts.operators, stand.world.accounts.pusher]
 
 
-async def start(stand: Stand, log: Path) -> tuple[asyncio.subprocess.Process, Path]:
+async def start(stand: Testbed, log: Path) -> tuple[asyncio.subprocess.Process, Path]:
     args = [sys.executable, "-m", "oracle", "--config", str(stand.config), "--verbose", "run"]
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
@@ -125,7 +125,7 @@ async def start(stand: Stand, log: Path) -> tuple[asyncio.subprocess.Process, Pa
     return process, log
 
 
-async def visit(stand: Stand) -> dict[str, bytes]:
+async def visit(stand: Testbed) -> dict[str, bytes]:
     """Ask everything that the process answers, once a push has landed."""
     port = next(line for line in stand.config.read_text().splitlines() if line.startswith("port = ")).split()[-1]
     base = f"http://127.0.0.1:{port}"

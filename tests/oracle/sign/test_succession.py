@@ -7,7 +7,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.round.voices import Seat
+from oracle.round.voices import SignerSeat
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet
 from oracle.sign.succession import Succession
@@ -43,7 +43,7 @@ def test_every_round_goes_to_the_set_in_force_at_its_time(
             known = (known or Succession(present=epoch(number))).seen(epoch(number), coming)
         assert known is not None
         assert known.at(now_s).epoch == in_force(now_s)
-        seat = Seat(target="t", signers=known.present, indexes={}, after=known.after, from_s=known.from_s)
+        seat = SignerSeat(target="t", signers=known.present, indexes={}, after=known.after, from_s=known.from_s)
         assert seat.at(now_s).signers == known.at(now_s), "rounds and pushes go by the same rule"
 
 

@@ -10,28 +10,30 @@ from feeds.types import Outcome
 from oracle.audit.recompute import verify, verify_fold
 from oracle.model.publication import PushRow, Record
 from oracle.model.state import RULES_VERSION, FeedState
-from oracle.model.types import Kept, Round
+from oracle.model.types import FeedRound, FoldedFeed
 from oracle.report.compose import followed, price_of
 from oracle.round.step import step
 from oracle.storage import database as store_module
-from oracle.storage.database import OtherRules, Store, last_published
+from oracle.storage.database import Database, OtherRules, last_published
 from tests.oracle.oracle_build import T0, failed, outcomes, spec
 
 FEED = spec()
 
 
-def keep(store: Store, count: int, start: int = 0) -> None:
+def keep(store: Database, count: int, start: int = 0) -> None:
     state, published = store.state("a", FEED.feed), last_published(store, FEED.feed)
     for i in range(start, start + count):
         given: list[Outcome] = [*outcomes("1.05", at_ms=T0 + i * 1_000)] if i % 5 else [failed("coinbase")]
         result, after = step(FEED, state, given, {}, T0 + i * 1_000, published)
-        records = [record_of(result)] if isinstance(result, Round) else []
-        store.save_round([Kept(operator="a", spec=FEED, before=state, after=after, result=result)], [], records, [])
+        records = [record_of(result)] if isinstance(result, FeedRound) else []
+        store.save_round(
+            [FoldedFeed(operator="a", spec=FEED, before=state, after=after, result=result)], [], records, []
+        )
         state = after
         published = followed(published, records[0] if records else None, result.round_time_s)
 
 
-def record_of(result: Round) -> Record:
+def record_of(result: FeedRound) -> Record:
     return Record(
         feed=result.feed,
         mode=FEED.mode,
@@ -48,7 +50,7 @@ def record_of(result: Round) -> Record:
 
 def test_any_stored_round_recomputes_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, 11)
     for i in range(11):
         checks = list(verify(store, FEED.feed, T0 // 1000 + i))
@@ -57,7 +59,7 @@ def test_any_stored_round_recomputes_bit_for_bit(tmp_path: Path, monkeypatch: py
 
 
 def test_a_changed_byte_is_found(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, 6)
     body = store._conn.execute("SELECT body FROM rounds WHERE round_s = ?", (T0 // 1000 + 3,)).fetchone()[0]
     changed = bytes(body).replace(b"1050000000000000000", b"1050000000000000001", 1)
@@ -67,10 +69,10 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
 
 
 def test_the_state_goes_on_after_a_restart(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, 3)
     store.close()
-    again = Store(tmp_path / "o.db")
+    again = Database(tmp_path / "o.db")
     assert again.last_round_s() == T0 // 1000 + 2
     keep(again, 3, start=3)
     assert verify_fold(again, "a", FEED.feed, T0 // 1000 + 5).ok
@@ -78,7 +80,7 @@ def test_the_state_goes_on_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_database_of_other_rules_is_refused_in_one_line_and_stays_as_it_was(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, 2)
     now, then = f'"version":{RULES_VERSION}', '"version":5'
     store._conn.execute("UPDATE states SET body = replace(CAST(body AS TEXT), ?, ?)", (now, then))
@@ -88,17 +90,17 @@ def test_a_database_of_other_rules_is_refused_in_one_line_and_stays_as_it_was(tm
     with pytest.raises(
         OtherRules, match=f"rules 5, this version makes rules {RULES_VERSION}.*another file in oracle.database"
     ):
-        Store(tmp_path / "o.db")
+        Database(tmp_path / "o.db")
     again = sqlite3.connect(tmp_path / "o.db")
     assert again.execute("SELECT * FROM states").fetchall() == before
     again.close()
 
 
 def test_a_round_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     state = FeedState()
     result, after = step(FEED, state, outcomes("1.05"), {}, T0)
-    kept = Kept(operator="a", spec=FEED, before=state, after=after, result=result)
+    kept = FoldedFeed(operator="a", spec=FEED, before=state, after=after, result=result)
     with pytest.raises(Exception, match="UNIQUE"):
         store.save_round([kept, kept], [], [], [])
     assert store.last_round_s() == 0
@@ -106,7 +108,7 @@ def test_a_round_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_pruning_leaves_the_rest_recomputable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, 11)
     assert store.prune(T0 // 1000 + 9) == 8
     assert store.result("a", FEED.feed, T0 // 1000 + 7) is None
@@ -114,7 +116,7 @@ def test_pruning_leaves_the_rest_recomputable(tmp_path: Path, monkeypatch: pytes
 
 
 def test_history_is_ascending_and_limited_to_the_newest(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     keep(store, 10)
     got = store.history(FEED.feed, T0, T0 + 60_000, 3)
     assert [r.report.round_time_s - T0 // 1000 for r in got] == [7, 8, 9]
@@ -125,7 +127,7 @@ def test_history_is_ascending_and_limited_to_the_newest(tmp_path: Path) -> None:
 
 
 def test_the_push_journal_keeps_what_became_of_each(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     row = PushRow(
         id=0,
         target="t",

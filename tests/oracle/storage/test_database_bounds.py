@@ -15,12 +15,12 @@ import pytest
 from oracle.audit.recompute import verify, verify_fold
 from oracle.model.publication import PushRow
 from oracle.model.state import FeedState
-from oracle.model.types import Kept
+from oracle.model.types import FoldedFeed
 from oracle.round.step import step
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Agreement, SignedValues, SignerSet
 from oracle.storage import database as store_module
-from oracle.storage.database import Store
+from oracle.storage.database import Database
 from oracle.storage.prune import PUSHED_KEPT_S, Pruner
 from tests.oracle.oracle_build import T0, outcomes, spec
 
@@ -37,14 +37,14 @@ WIDE = re.compile(
 """Steps of a query plan that grow with the table; a search of a key without a column is a scan by another name."""
 
 
-def kept(store: Store, i: int, operator: str = "a", *, block: int | None = None) -> Kept:
+def kept(store: Database, i: int, operator: str = "a", *, block: int | None = None) -> FoldedFeed:
     """Round i of an operator, folded on what is stored; with a read at a block of CHAIN if one is given."""
     state, at_ms = store.state(operator, FEED.feed), T0 + i * 1_000
     given = outcomes("1.05", at_ms=at_ms)
     if block is not None:
         given = [replace(given[0], chain_id=CHAIN, block=block), *given[1:]]
     result, after = step(FEED, state, given, {}, at_ms)
-    return Kept(operator=operator, spec=FEED, before=state, after=after, result=result)
+    return FoldedFeed(operator=operator, spec=FEED, before=state, after=after, result=result)
 
 
 def agreement(i: int, target: str = "t") -> Agreement:
@@ -54,12 +54,12 @@ def agreement(i: int, target: str = "t") -> Agreement:
     )
 
 
-def save(store: Store, i: int, *operators: str, block: int | None = None) -> None:
+def save(store: Database, i: int, *operators: str, block: int | None = None) -> None:
     rounds = [kept(store, i, name, block=block) for name in operators or ("a",)]
     store.save_round(rounds, [agreement(i)], [], [])
 
 
-def pushed(store: Store, i: int, state: str) -> None:
+def pushed(store: Database, i: int, state: str) -> None:
     row = PushRow(
         id=0,
         target="t",
@@ -75,13 +75,13 @@ def pushed(store: Store, i: int, state: str) -> None:
     store.add_push(row)
 
 
-def left(store: Store, table: str) -> list[int]:
+def left(store: Database, table: str) -> list[int]:
     sql = f"SELECT round_s FROM {table} ORDER BY round_s"  # noqa: S608 - our own names
     return [r[0] - S0 for r in store._conn.execute(sql)]
 
 
 @contextmanager
-def plans(store: Store) -> Iterator[list[str]]:
+def plans(store: Database) -> Iterator[list[str]]:
     """The query plan of every statement that runs meanwhile."""
     said: list[str] = []
     found: list[str] = []
@@ -108,8 +108,8 @@ def plans(store: Store) -> Iterator[list[str]]:
     ],
     ids=["mark_orphaned", "last_round_s", "agreement", "operators", "prune", "pushes", "pushes_day", "gas", "refusal"],
 )
-def test_no_look_scans_the_rounds(tmp_path: Path, look: Callable[[Store], object]) -> None:
-    store = Store(tmp_path / "o.db")
+def test_no_look_scans_the_rounds(tmp_path: Path, look: Callable[[Database], object]) -> None:
+    store = Database(tmp_path / "o.db")
     for i in range(4):
         save(store, i, block=BLOCK0 + i)
     with plans(store) as found:
@@ -119,7 +119,7 @@ def test_no_look_scans_the_rounds(tmp_path: Path, look: Callable[[Store], object
 
 
 def test_of_many_pushes_the_newest_are_read_and_no_row_more(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     for i in range(30):
         pushed(store, i, "landed" if i % 3 else "reverted")
     assert [r.nonce for r in store.pushes("t", ("landed",), newest=3)] == [26, 28, 29]
@@ -135,7 +135,7 @@ def test_of_many_pushes_the_newest_are_read_and_no_row_more(tmp_path: Path) -> N
 
 
 def test_a_reorganisation_reads_back_to_the_last_round_before_it(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     for i in range(40):
         save(store, i, "a", "b", block=BLOCK0 + i // 2)
     bodies: list[int] = []
@@ -160,7 +160,7 @@ def test_a_feed_that_reads_no_chain_is_not_read_to_its_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "_QUIET_ROUNDS", 5)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     save(store, 0, block=BLOCK0)
     for i in range(1, 5):
         save(store, i)
@@ -179,7 +179,7 @@ def fail_at_commit(conn: sqlite3.Connection) -> None:
 
 @pytest.mark.parametrize("at_commit", [True, False], ids=["commit", "statement"])
 def test_a_round_that_is_not_written_leaves_memory_as_it_was(tmp_path: Path, *, at_commit: bool) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     one = kept(store, 0)
     twice = [] if at_commit else [agreement(0), agreement(0)]
     if at_commit:
@@ -192,7 +192,7 @@ def test_a_round_that_is_not_written_leaves_memory_as_it_was(tmp_path: Path, *, 
         save(store, i)
     assert store.spec(one.result.spec_hash) == FEED
     assert all(c.ok for c in verify(store, FEED.feed, S0 + 2)), "the first round has its checkpoint and its spec"
-    again = Store(tmp_path / "o.db")
+    again = Database(tmp_path / "o.db")
     assert (again._specs, again._counts) == (store._specs, store._counts)
 
 
@@ -200,7 +200,7 @@ def test_signed_values_go_with_their_rounds_but_for_what_landed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     for i in range(11):
         save(store, i)
     pushed(store, 1, "landed")
@@ -220,7 +220,7 @@ def test_a_feed_that_ended_keeps_the_signed_values_of_its_last_rounds_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     for i in range(12):
         save(store, i, *("a", "gone")[: 2 if i < 2 else 1])
     store.prune(S0 + 9)
@@ -231,7 +231,7 @@ def test_after_a_long_rest_what_still_recomputes_has_its_signed_values(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     for i in range(11):
         save(store, i)
     assert store.prune(S0 + 10_000) == 8
@@ -243,7 +243,7 @@ def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(
 ) -> None:
     for name, size in (("CHECKPOINT_EVERY", 10), ("_PRUNED_AT_ONCE", 3), ("_PRUNED_A_ROUND", 2)):
         monkeypatch.setattr(store_module, name, size)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     for i in range(31):
         save(store, i)
     assert store.prune(S0 + 25) == 3
@@ -255,7 +255,7 @@ def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(
         assert left(store, "rounds")[0] - before == 2
         assert verify_fold(store, "a", FEED.feed, S0 + i).ok
     store.close()
-    again = Store(tmp_path / "o.db")  # a crash loses the aim, the next housekeeping has it again
+    again = Database(tmp_path / "o.db")  # a crash loses the aim, the next housekeeping has it again
     assert left(again, "rounds")[0] == 17
     again.prune(S0 + 25)
     for i in range(38, 50):
@@ -269,7 +269,7 @@ def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(
 def test_a_step_that_fails_drops_nothing_and_the_round_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
     monkeypatch.setattr(store_module, "_PRUNED_AT_ONCE", 1)
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     for i in range(11):
         save(store, i)
     store.prune(S0 + 9)
@@ -287,7 +287,7 @@ def test_a_step_that_fails_drops_nothing_and_the_round_stays(tmp_path: Path, mon
 
 
 def test_an_idle_pruner_touches_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "o.db")
+    store = Database(tmp_path / "o.db")
     save(store, 0)
     assert Pruner(store._conn).step(10) == 0
     assert store.state("a", FEED.feed) != FeedState()

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from oracle.app import App
-from oracle.config.resolve import plan
+from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.runtime.schedule import Fatal, every
 from oracle.runtime.supervise import Supervisor
-from oracle.sign.key_lock import DatabaseInUse, Hold, sole_writer
+from oracle.sign.key_lock import DatabaseInUse, KeyLock, sole_writer
 from oracle.sign.keyfiles import KeyfileError
-from oracle.storage.database import AnotherWriter, Store
+from oracle.storage.database import AnotherWriter, Database
 from tests.oracle.audit.test_disown import keep
 from tests.oracle.config.test_config import table
 from tests.oracle.sign.test_one_memory import end, other
@@ -65,7 +65,7 @@ def names(folder: Path) -> list[Path]:
     """Of one database: its own, through a link to it, to its folder, as a second entry, and a long way round."""
     (folder / "d").mkdir()
     database = folder / "d" / "o.db"
-    Store(database).close()
+    Database(database).close()
     (folder / "link.db").symlink_to(database)
     (folder / "e").symlink_to(folder / "d")
     (folder / "hard.db").hardlink_to(database)
@@ -98,16 +98,16 @@ def test_no_name_of_a_database_leads_past_the_process_that_has_it(tmp_path: Path
 
 
 def test_a_database_that_is_replaced_while_a_process_has_it_is_still_in_use(tmp_path: Path) -> None:
-    Store(tmp_path / "o.db").close()
+    Database(tmp_path / "o.db").close()
     with held(tmp_path / "o.db"):
         (tmp_path / "o.db").rename(tmp_path / "old.db")
-        Store(tmp_path / "o.db").close()
+        Database(tmp_path / "o.db").close()
         assert refused(tmp_path / "o.db")
         assert refused(tmp_path / "old.db")
 
 
 def test_whoever_builds_the_service_has_the_database_and_lets_it_go(tmp_path: Path) -> None:
-    made = plan(parse(table(oracle={"database": str(tmp_path / "o.db")})))
+    made = resolve(parse(table(oracle={"database": str(tmp_path / "o.db")})))
     with held(tmp_path / "o.db") as pid, pytest.raises(DatabaseInUse, match=f"in use by process {pid}"):
         App(made, environ={})
     app = App(made, environ={})
@@ -118,7 +118,7 @@ def test_whoever_builds_the_service_has_the_database_and_lets_it_go(tmp_path: Pa
 
 def test_the_lock_leaves_the_locks_of_sqlite_alone(tmp_path: Path) -> None:
     with sole_writer(tmp_path / "o.db"):
-        store = Store(tmp_path / "o.db")
+        store = Database(tmp_path / "o.db")
         for begun, said in ((True, "database is locked\n"), (False, "wrote\n")):
             store._conn.execute("BEGIN IMMEDIATE" if begun else "ROLLBACK")
             assert refused(tmp_path / "o.db")
@@ -131,7 +131,7 @@ def test_the_lock_leaves_the_locks_of_sqlite_alone(tmp_path: Path) -> None:
 
 async def test_a_round_that_is_there_already_ends_the_process(tmp_path: Path) -> None:
     """Locks hold on one machine and among those who take them; who writes past them is found at the next round."""
-    ours, theirs = Store(tmp_path / "o.db"), Store(tmp_path / "o.db")
+    ours, theirs = Database(tmp_path / "o.db"), Database(tmp_path / "o.db")
     keep(ours, range(3))
     theirs._counts.clear()
     keep(theirs, [3])
@@ -155,7 +155,7 @@ async def test_a_round_that_is_there_already_ends_the_process(tmp_path: Path) ->
 def test_a_journal_is_the_same_by_whatever_name_and_another_where_the_file_is_another(tmp_path: Path) -> None:
     keyfile, journal = tmp_path / "key.json", tmp_path / "a.db"
     keyfile.write_text("{}")
-    hold = Hold(keyfile, journal)
+    hold = KeyLock(keyfile, journal)
     (tmp_path / "link.db").symlink_to(journal)
     (tmp_path / "hard.db").hardlink_to(journal)
     for name in ("link.db", "hard.db", "a.db"):
@@ -164,5 +164,5 @@ def test_a_journal_is_the_same_by_whatever_name_and_another_where_the_file_is_an
         assert said == "held\n", name
     journal.unlink()
     with pytest.raises(KeyfileError, match="signs two things and is slashed"):
-        Hold(keyfile, journal)
+        KeyLock(keyfile, journal)
     hold.close()
