@@ -19,14 +19,14 @@ from oracle.chain.fees import MOST_GAS, BatchTooBig, Costs, gas_limit
 from oracle.chain.multicall_push import POKE, wrap
 from oracle.chain.node_refusals import Sent
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
-from oracle.chain.rpc_answers import read_receipt, (
-    read_receipt,
+from oracle.chain.rpc_answers import (
     BlockHead,
     Receipt,
     SimulatedRevert,
     Simulation,
     read_hash,
     read_head,
+    read_receipt,
     read_sent,
     read_simulated,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 from feeds.record import record
 from feeds.types import Kind, Outcome, Pair
@@ -157,7 +157,7 @@ class FeedRound:
     ``report`` is what the operator signs: in a halt the prices that were last published, not the round's own.
     """
 
-    STORED_AS: ClassVar[str] = "Round"
+    STORED_AS = "Round"
 
     feed: str
     round_time_s: int

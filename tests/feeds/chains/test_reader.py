@@ -86,7 +86,7 @@ async def test_a_bug_in_an_adapter_costs_its_own_source_and_is_counted(
     results = await values(reads, good=BLOCK.read(), broken=broken(), endless=endless(), constant=constant())
     assert price(results["good"]) > 0
     assert price(results["constant"]) == WAD
-    assert "ZeroDivisionError at test_rpc.py:" in str(results["broken"])
+    assert "ZeroDivisionError at test_reader.py:" in str(results["broken"])
     assert "more than 2 times" in str(results["endless"])
     assert reads.stats.bugs == 2
 

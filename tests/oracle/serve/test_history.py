@@ -107,14 +107,14 @@ async def test_another_process_reads_and_says_the_same_and_a_dead_one_is_replace
 
 def test_a_worker_ends_with_its_parent_however_that_ends(path: Path) -> None:
     program = (
-        "import asyncio, pathlib, sys; from oracle.serve.history import Readers; from test_readers import pid\n"
+        "import asyncio, pathlib, sys; from oracle.serve.history import HistoryReaders; from tests.oracle.serve.test_history import pid\n"
         "async def main():\n"
-        "    print(await Readers(pathlib.Path(sys.argv[1])).read(pid), flush=True); await asyncio.sleep(60)\n"
+        "    print(await HistoryReaders(pathlib.Path(sys.argv[1])).read(pid), flush=True); await asyncio.sleep(60)\n"
         "if __name__ == '__main__': asyncio.run(main())\n"
     )
     script = path.with_name("parent.py")
     script.write_text(program, encoding="utf-8")
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[3]), *sys.path])}
     with subprocess.Popen([sys.executable, script, path], stdout=subprocess.PIPE, text=True, env=environ) as parent:
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())

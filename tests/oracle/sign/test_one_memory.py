@@ -29,10 +29,10 @@ STORE = "0x" + "55" * 20
 OTHER_PROCESS = """
 import sys
 from pathlib import Path
-from oracle.sign.key_lock import Hold
+from oracle.sign.key_lock import KeyLock
 from oracle.sign.keyfiles import KeyfileError, save
 try:
-    hold = Hold(Path(sys.argv[1]), Path(sys.argv[2]))
+    hold = KeyLock(Path(sys.argv[1]), Path(sys.argv[2]))
 except KeyfileError as e:
     print(e, flush=True)
 else:
