@@ -28,6 +28,7 @@ from feeds.types import (
     SequencerDown,
     Stale,
 )
+from feeds.units import MS
 
 
 class Block(StrEnum):
@@ -50,7 +51,7 @@ class Source:
     pair: Pair
     group: str
     kind: Kind
-    max_age_ms: int
+    max_age_s: int
     venue: str | None = None
     symbol: str | None = None
     chain: str | None = None
@@ -118,8 +119,8 @@ class Observer:
         if isinstance(found, FeedError):
             return Failure(pair=source.pair, source=source.name, error=found, failed_at_ms=now_ms)
         age_ms = now_ms - found.observed_at_ms
-        if age_ms > source.max_age_ms:
-            error = Stale("no newer word", age_ms=age_ms, max_age_ms=source.max_age_ms)
+        if age_ms > source.max_age_s * MS:
+            error = Stale("no newer word", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
             return Failure(pair=source.pair, source=source.name, error=error, failed_at_ms=now_ms)
         return found
 

@@ -89,8 +89,8 @@ class Reader:
             pair=own,
             kind=kind,
             group=group,
-            max_age_ms=int(entry.get("max_age_s", settings.max_age_s)) * MS,
-            average_ms=int(entry.get("average_s", 0)) * MS,
+            max_age_s=int(entry.get("max_age_s", settings.max_age_s)),
+            average_s=int(entry.get("average_s", 0)),
             average_blocks=int(entry.get("average_blocks", 3)),
             convert=entry.get("convert"),
         )
@@ -178,25 +178,23 @@ def stretched(spec: FeedSpec, factor: int) -> FeedSpec:
     bands, rules, tuning = spec.bands, spec.rules, spec.tuning
     return replace(
         spec,
-        max_age_ms=spec.max_age_ms * factor,
-        window_ms=spec.window_ms * factor,
-        halt_after_ms=spec.halt_after_ms * factor,
-        sources=tuple(
-            replace(s, max_age_ms=s.max_age_ms * factor, average_ms=s.average_ms * factor) for s in spec.sources
-        ),
+        max_age_s=spec.max_age_s * factor,
+        window_s=spec.window_s * factor,
+        halt_after_s=spec.halt_after_s * factor,
+        sources=tuple(replace(s, max_age_s=s.max_age_s * factor, average_s=s.average_s * factor) for s in spec.sources),
         bands=replace(
             bands,
-            watch_dwell_ms=bands.watch_dwell_ms * factor,
-            depeg_dwell_ms=bands.depeg_dwell_ms * factor,
-            leave_dwell_ms=bands.leave_dwell_ms * factor,
-            slash_hold_ms=bands.slash_hold_ms * factor,
+            watch_dwell_s=bands.watch_dwell_s * factor,
+            depeg_dwell_s=bands.depeg_dwell_s * factor,
+            leave_dwell_s=bands.leave_dwell_s * factor,
+            slash_hold_s=bands.slash_hold_s * factor,
         ),
-        rules=replace(rules, moved_ms=rules.moved_ms * factor, stuck_ms=rules.stuck_ms * factor),
+        rules=replace(rules, moved_s=rules.moved_s * factor, stuck_s=rules.stuck_s * factor),
         tuning=replace(
             tuning,
-            half_life_ms=tuning.half_life_ms * factor,
-            recent_ms=tuning.recent_ms * factor,
-            shift_ms=tuning.shift_ms * factor,
-            horizon_ms=tuning.horizon_ms * factor,
+            half_life_s=tuning.half_life_s * factor,
+            recent_s=tuning.recent_s * factor,
+            shift_s=tuning.shift_s * factor,
+            horizon_s=tuning.horizon_s * factor,
         ),
     )

@@ -78,7 +78,7 @@ def estimate(method: str, worlds: Sequence[SeededWorld], outliers: str | None = 
         silent=float(1 - told.mean()),
         price_delay=_worst(_price_delay(line, w) for line, w in pairs),
         status_delay=_worst(_status_delay(line, w) for line, w in pairs),
-        false_alarms=sum(_false_alarms(line, w, spec.bands.watch_enter_bps) for line, w in pairs),
+        false_alarms=sum(_false_alarms(line, w, spec.bands.watch_bps) for line, w in pairs),
     )
 
 
@@ -98,7 +98,7 @@ def alarms(seeds: Iterable[int], rounds: int, interval_s: int) -> tuple[int, int
     for seed in seeds:
         made = world(seed, rounds, interval_s, HONEST)
         line = _played(spec, made)
-        false = _false_alarms(line, made, spec.bands.watch_enter_bps)
+        false = _false_alarms(line, made, spec.bands.watch_bps)
         wrong += false
         right += _worse(line) - false
         years += rounds * interval_s / _YEAR_S

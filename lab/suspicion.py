@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from feeds.units import MS
 from oracle.judge.suspicion import advance, most_ms
 from oracle.model.spec import Bands
 from oracle.model.state import JudgeState
@@ -36,13 +37,13 @@ class History:
 def bands(watch_ms: int = 30_000, depeg_ms: int = 60_000, leave_ms: int = 300_000) -> Bands:
     """The defaults of the config, or other dwells."""
     return Bands(
-        watch_enter_bps=50,
+        watch_bps=50,
         watch_leave_bps=25,
-        depeg_enter_bps=200,
+        depeg_bps=200,
         depeg_leave_bps=100,
-        watch_dwell_ms=watch_ms,
-        depeg_dwell_ms=depeg_ms,
-        leave_dwell_ms=leave_ms,
+        watch_dwell_s=watch_ms // MS,
+        depeg_dwell_s=depeg_ms // MS,
+        leave_dwell_s=leave_ms // MS,
     )
 
 
@@ -86,8 +87,8 @@ def longest_ms(made: History, to: Status) -> int | None:
     With s rounds that said depeg and h healthy ones so far: by the first round that is not healthy at which s u - h v exceeds
     the dwell. u = min(interval, dwell / 2); v = u for depeg, min(interval, leave dwell / 2) dwell / leave dwell for watch.
     """
-    dwell_ms = made.bands.depeg_dwell_ms if to is Status.DEPEG else made.bands.watch_dwell_ms
-    drain_ms = made.bands.depeg_dwell_ms if to is Status.DEPEG else made.bands.leave_dwell_ms
+    dwell_ms = made.bands.depeg_dwell_s * MS if to is Status.DEPEG else made.bands.watch_dwell_s * MS
+    drain_ms = made.bands.depeg_dwell_s * MS if to is Status.DEPEG else made.bands.leave_dwell_s * MS
     fills = min(made.interval_ms, most_ms(dwell_ms))
     drains = min(made.interval_ms, most_ms(drain_ms)) * dwell_ms // drain_ms
     held = 0

@@ -27,7 +27,7 @@ from oracle.model.suggest import nearest
 
 ROLES = ("time", "price", "redemption", "depth", "share", "supply", "backing")
 _KINDS = {"redemption": Kind.REDEMPTION, "supply": Kind.SUPPLY, "backing": Kind.BACKING}
-_RATE_AGE_MS = 30 * 86_400 * MS
+_RATE_AGE_S = 30 * 86_400
 _SECOND = ", again"
 _MOST_SILENT = 100_000
 """Rounds from one row to the next: at a row a minute ten weeks of nothing. One row of 1970 among rows of today is 280 times that."""
@@ -185,7 +185,7 @@ def _spec(feed: str, pair: Pair, tracks: Sequence[SourceSeries], stretch: int, l
             pair=pair,
             kind=t.kind,
             group=t.group,
-            max_age_ms=section.max_age_s * MS if t.kind is Kind.MARKET else _RATE_AGE_MS,
+            max_age_s=section.max_age_s if t.kind is Kind.MARKET else _RATE_AGE_S,
         )
         for t in tracks
     ]

@@ -156,12 +156,12 @@ def feed(method: str = "median", outliers: str | None = "mad") -> FeedSpec:
             pair=PAIR,
             kind=Kind.MARKET,
             group="chain:ethereum" if name in POOLS else name,
-            max_age_ms=60_000,
-            average_ms=60_000 if name in POOLS else 0,
+            max_age_s=60,
+            average_s=60 if name in POOLS else 0,
         )
         for name in (*VENUES, *POOLS)
     ]
-    owed = SourceSpec(name="rate", pair=PAIR, kind=Kind.REDEMPTION, group="protocol", max_age_ms=_DAY_S * MS)
+    owed = SourceSpec(name="rate", pair=PAIR, kind=Kind.REDEMPTION, group="protocol", max_age_s=_DAY_S)
     section = FeedSection(method=method, outliers=outliers)
     return spec_of(str(PAIR), PAIR, section, [*sources, owed])
 

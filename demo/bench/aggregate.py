@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from demo.bench.tools import median_sync_ms
 from feeds.types import Kind, Observation, Pair
-from feeds.units import BPS, WAD, Bps, Wad
+from feeds.units import BPS, MS, WAD, Bps, Wad
 from oracle.combine.methods import vector
 from oracle.model.spec import Bands, FeedSpec, Mode, Rules, SourceSpec
 from oracle.model.state import FeedState
@@ -113,23 +113,23 @@ def _spec(sources: int) -> FeedSpec:
     listed += [_source(f"rate {i}", "chain:ethereum", Kind.REDEMPTION) for i in range(_RATE_SOURCES)]
     return FeedSpec(
         feed="T/ETH", pair=Pair(base="T", quote="ETH"), sources=tuple(listed), method="depth_weighted_median",
-        outliers="mad", outlier_floor_bps=50, window_ms=60_000, mode=Mode.MIN, min_groups=2, max_age_ms=90_000,
-        max_spread_bps=500, heartbeat_s=3_600, push_bps=50, halt_after_ms=600_000,
-        bands=Bands(watch_enter_bps=60, watch_leave_bps=30, depeg_enter_bps=200, depeg_leave_bps=100),
+        outliers="mad", outlier_floor_bps=50, window_s=60, mode=Mode.MIN, min_groups=2, max_age_s=90,
+        max_spread_bps=500, heartbeat_s=3_600, push_bps=50, halt_after_s=600,
+        bands=Bands(watch_bps=60, watch_leave_bps=30, depeg_bps=200, depeg_leave_bps=100),
         has_market=True, has_redemption=True,
         rules=Rules(
-            moved_bps=60, drift_slack_bps=30, drift_bps_h=1_440, disagree_bps=250, growth_bps_year=1_200,
-            cadence_ms=3 * 86_400_000, learn_bps_day=5,
+            moved_bps=60, drift_slack_bps=30, drift_bps_hours=1_440, disagree_bps=250, growth_bps_year=1_200,
+            cadence_s=3 * 86_400, learn_bps_day=5,
         ),
     )  # fmt: skip
 
 
 def _source(name: str, group: str, kind: Kind = Kind.MARKET, **more: Any) -> SourceSpec:
-    return SourceSpec(name=name, pair=Pair(base="T", quote="ETH"), kind=kind, group=group, max_age_ms=90_000, **more)
+    return SourceSpec(name=name, pair=Pair(base="T", quote="ETH"), kind=kind, group=group, max_age_s=90, **more)
 
 
 def _pool(place: int) -> SourceSpec:
-    return _source(f"pool {place}", "chain:ethereum", average_ms=60_000)
+    return _source(f"pool {place}", "chain:ethereum", average_s=60)
 
 
 def _venue(place: int) -> SourceSpec:
@@ -155,7 +155,7 @@ def _said(source: SourceSpec, rate: Wad, rng: random.Random, at_ms: int) -> Obse
     if source.convert:
         price = price * _DOLLAR_WAD // WAD
     said = replace(said, price_wad=Wad(price), bid_wad=Wad(price - price // 5_000), ask_wad=Wad(price + price // 5_000))
-    if source.average_ms:
+    if source.average_s * MS:
         return replace(said, depth_wad=rng.randrange(900, 1_100) * WAD, base_share_bps=rng.randrange(4_500, 5_500))
     at = at_ms - rng.randrange(5_000)
     return replace(said, observed_at_ms=at, volume_wad=rng.randrange(100, 9_000) * WAD, chain_id=None, block=None)

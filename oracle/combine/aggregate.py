@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Outcome
-from feeds.units import BPS, Bps, wad_text
+from feeds.units import BPS, MS, Bps, wad_text
 from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import merge, spread_bps, vote, weigh
 from oracle.combine.inputs import EligibleInputs, checked, source_index
@@ -37,8 +37,8 @@ def combine_market(spec: FeedSpec, sifted: EligibleInputs, window: Window, now_m
     Raises:
         NoQuorum: fewer groups than ``min_groups``, before or after outliers are thrown out.
         Diverged: the groups that are left lie further apart than ``max_spread_bps``.
-        TooOld: the oldest input used is older than ``max_age_ms``.
-        Cheap: moving the price by 1 % would take less than ``min_cost_100bps_wad``.
+        TooOld: the oldest input used is older than ``max_age_s``.
+        Cheap: moving the price by 1 % would take less than ``min_cost_100bps``.
     """
     method = METHODS[spec.method]
     kept, rejected = _kept(spec, method, sifted)
@@ -49,14 +49,14 @@ def combine_market(spec: FeedSpec, sifted: EligibleInputs, window: Window, now_m
         text = f"groups lie {disagree} bps apart, the limit is {spec.max_spread_bps}: {shown}"
         raise Diverged(text, spread_bps=disagree, limit_bps=spec.max_spread_bps)
     as_of = min(g.at_ms for g in kept if g.weight)
-    if now_ms - as_of > spec.max_age_ms:
-        text = f"the oldest input is {now_ms - as_of} ms old, the limit is {spec.max_age_ms} ms"
-        raise TooOld(text, age_ms=now_ms - as_of, max_age_ms=spec.max_age_ms)
+    if now_ms - as_of > spec.max_age_s * MS:
+        text = f"the oldest input is {now_ms - as_of} ms old, the limit is {spec.max_age_s * MS} ms"
+        raise TooOld(text, age_ms=now_ms - as_of, max_age_ms=spec.max_age_s * MS)
     price, spread = point, confidence_bps(point, kept, now_ms - as_of, spec.tuning)
     after = Window()
     if method.over_time is not None:
-        look = MethodView(window_ms=spec.window_ms, gap_ms=spec.max_age_ms, tuning=spec.tuning)
-        made_by = f"{spec.method}/{spec.window_ms}/{spec.max_age_ms}"
+        look = MethodView(window_s=spec.window_s, gap_ms=spec.max_age_s * MS, tuning=spec.tuning)
+        made_by = f"{spec.method}/{spec.window_s * MS}/{spec.max_age_s * MS}"
         before = window if window.made_by == made_by else Window()
         step = RoundPrice(at_ms=now_ms, price_wad=point, doubt_bps=spread, groups=kept)
         after = replace(method.over_time.fold(before, step, look), made_by=made_by)
@@ -139,7 +139,7 @@ def _middle_time(inputs: Sequence[Input], price: int) -> int:
 
 
 def _gate(spec: FeedSpec, method: Method, found: Aggregate, outcomes: Sequence[Outcome]) -> None:
-    least = spec.tuning.min_cost_100bps_wad
+    least = spec.tuning.min_cost_100bps
     if not least:
         return
     cost = price_cost(found, outcomes, method.breakdown_bps, _GATE_BPS)

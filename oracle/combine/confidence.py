@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import isqrt
 
-from feeds.units import BPS, Bps, Wad, div_up
+from feeds.units import BPS, MS, Bps, Wad, div_up
 from oracle.combine.groups import spread_bps
 from oracle.combine.methods.median import middle_of
 from oracle.model.spec import Tuning
@@ -43,7 +43,7 @@ def drift_bps(age_ms: int, tuning: Tuning) -> int:
     """How far the market goes while the reader waits, rounded up."""
     if not tuning.drift_bps_day:
         return 0
-    square = div_up(tuning.drift_bps_day**2 * (max(0, age_ms) + tuning.horizon_ms), _DAY_MS)
+    square = div_up(tuning.drift_bps_day**2 * (max(0, age_ms) + tuning.horizon_s * MS), _DAY_MS)
     return isqrt(square - 1) + 1 if square else 0
 
 

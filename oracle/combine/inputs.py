@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from feeds.decode.values import MAX_PRICE_WAD, MIN_PRICE_WAD
 from feeds.types import Failure, Kind, Observation, Outcome
-from feeds.units import BPS, Wad, wad_div_down, wad_mul_down, wad_text
+from feeds.units import BPS, MS, Wad, wad_div_down, wad_mul_down, wad_text
 from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since
 from oracle.model.spec import FeedSpec, SourceSpec
@@ -49,9 +49,9 @@ class SourceIndex:
         self.sources = {s.name: s for s in spec.sources}
         self.ranks = {s.name: place for place, s in enumerate(spec.sources)}
         self.by_kind = {kind: tuple(s.name for s in spec.sources if s.kind is kind) for kind in Kind}
-        self.averages = any(s.average_ms for s in spec.sources)
+        self.averages = any(s.average_s * MS for s in spec.sources)
         self.recent = spec.outliers == "recent"
-        self.bounds = spec.tuning.bounds
+        self.bounds = spec.tuning.least, spec.tuning.most
         self.widest_bps = max(spec.max_spread_bps, _WIDE_BPS)
         self.plain = set() if METHODS[spec.method].weighted else _alone(s.group for s in spec.sources)
 
@@ -86,10 +86,10 @@ def remember(pools: Pools, spec: FeedSpec, outcomes: Iterable[Outcome]) -> Pools
         if source is None or isinstance(seen, Failure):
             continue
         before = windows.get(seen.source, ())
-        if source.average_ms:
-            windows[seen.source] = _averaged(before, seen, source.average_ms)
+        if source.average_s * MS:
+            windows[seen.source] = _averaged(before, seen, source.average_s * MS)
         elif recent and source.kind is Kind.MARKET:
-            windows[seen.source] = _recent(before, seen, spec.tuning.recent_ms)
+            windows[seen.source] = _recent(before, seen, spec.tuning.recent_s * MS)
     return tuple(sorted(windows.items()))
 
 
@@ -140,8 +140,8 @@ def checked(source: SourceSpec, seen: Outcome, now_ms: int) -> Observation | Rej
     if isinstance(seen, Failure):
         return Rejected(source=source.name, code=seen.error.code, text=f"{seen.error}; {seen.error.advice}")
     age = now_ms - seen.observed_at_ms
-    if age > source.max_age_ms:
-        text = f"is {age} ms old, its limit is {source.max_age_ms} ms"
+    if age > source.max_age_s * MS:
+        text = f"is {age} ms old, its limit is {source.max_age_s * MS} ms"
         return Rejected(source=source.name, code="STALE", text=text, price_wad=seen.price_wad)
     if age < -FUTURE_MS:
         text = f"states a time {-age} ms ahead of ours: check both clocks"
@@ -172,13 +172,13 @@ class _Round:
             text = f"{source.group} is wrong about another pair at this moment, so it is not believed about this one"
             return Rejected(source=source.name, code="VENUE", text=text)
         seen = outcome
-        if type(seen) is not Observation or not 0 <= self.now_ms - seen.observed_at_ms <= source.max_age_ms:
+        if type(seen) is not Observation or not 0 <= self.now_ms - seen.observed_at_ms <= source.max_age_s * MS:
             looked = checked(source, outcome, self.now_ms)
             if isinstance(looked, Rejected):
                 return looked
             seen = looked
         price, group = seen.price_wad, source.group
-        if source.average_ms:
+        if source.average_s * MS:
             price, group = averaged(source, seen, self.windows.get(source.name, ()))
         at_ms = seen.observed_at_ms
         recent_wad = _mean(self.past.get(source.name, ()), at_ms) if self.past else 0
@@ -260,14 +260,14 @@ def own_bps(seen: Observation) -> int | None:
 def averaged(source: SourceSpec, seen: Observation, window: tuple[Sample, ...]) -> tuple[Wad, str]:
     """A pool's mean over the window makes it a group of its own; its point price stays in its chain's group."""
     point = seen.price_wad, source.group
-    if source.own_oracle and seen.mean_wad is not None and (seen.mean_span_ms or 0) >= source.average_ms:
+    if source.own_oracle and seen.mean_wad is not None and (seen.mean_span_ms or 0) >= source.average_s * MS:
         return seen.mean_wad, source.name
     span = window[-1].at_ms - window[0].at_ms if window else 0
-    if len(window) < source.average_blocks or span < source.average_ms:
+    if len(window) < source.average_blocks or span < source.average_s * MS:
         return point
-    last_ms, gap_ms = window[-1].at_ms, max(source.average_ms // source.average_blocks, 1)
-    mean, covered_ms = mean_since(window, last_ms - source.average_ms, last_ms, gap_ms)
-    if covered_ms * _WHOLE < source.average_ms * _COVERED:
+    last_ms, gap_ms = window[-1].at_ms, max(source.average_s * MS // source.average_blocks, 1)
+    mean, covered_ms = mean_since(window, last_ms - source.average_s * MS, last_ms, gap_ms)
+    if covered_ms * _WHOLE < source.average_s * MS * _COVERED:
         return point  # reads were missed: what stood in between is not known
     return mean, source.name
 

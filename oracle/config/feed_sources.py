@@ -22,7 +22,7 @@ def sources_of(plan: ResolvedConfig) -> list[Source]:
             pair=p.spec.pair,
             group=p.spec.group,
             kind=p.spec.kind,
-            max_age_ms=p.spec.max_age_ms,
+            max_age_s=p.spec.max_age_s,
             venue=p.venue,
             symbol=p.symbol,
             chain=p.chain,

@@ -10,6 +10,7 @@ from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.types import ChainAdapter, Kind, Pair
+from feeds.units import MS
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.config.check_keys import key_problems
 from oracle.config.check_stores import store_problems
@@ -104,7 +105,7 @@ def resolve(config: Config) -> ResolvedConfig:
 
 def reachable_groups(feed: FeedSpec) -> tuple[str, ...]:
     """Groups that the feed's market sources can form when all of them answer and every pool has its average."""
-    names = {s.name if s.average_ms else s.group for s in feed.sources if s.kind is Kind.MARKET}
+    names = {s.name if s.average_s * MS else s.group for s in feed.sources if s.kind is Kind.MARKET}
     return tuple(sorted(names))
 
 
@@ -157,8 +158,8 @@ def _source(config: Config, at: _At, source: SourceSection, problems: list[Probl
         pair=own,
         kind=source.kind,
         group=source.group or venue or _group(pull) or f"chain:{source.chain}",
-        max_age_ms=(source.max_age_s or at.section.max_age_s) * 1_000,
-        average_ms=source.average_s * 1_000,
+        max_age_s=source.max_age_s or at.section.max_age_s,
+        average_s=source.average_s,
         average_blocks=source.average_blocks,
         own_oracle=source.own_oracle,
         convert=source.convert,

@@ -33,14 +33,14 @@ def spec_of(name: str, pair: Pair, feed: FeedSection, sources: Sequence[SourceSp
         method=feed.method,
         outliers=_filter(feed),
         outlier_floor_bps=feed.outlier_floor_bps,
-        window_ms=feed.window_s * 1_000,
+        window_s=feed.window_s,
         mode=feed.mode,
         min_groups=feed.min_groups,
-        max_age_ms=feed.max_age_s * 1_000,
+        max_age_s=feed.max_age_s,
         max_spread_bps=feed.max_spread_bps,
         heartbeat_s=feed.heartbeat_s,
         push_bps=feed.push_bps,
-        halt_after_ms=feed.halt_after_s * 1_000,
+        halt_after_s=feed.halt_after_s,
         bands=_bands(feed.bands),
         has_market=derived or Kind.MARKET in kinds,
         has_redemption=derived or Kind.REDEMPTION in kinds,
@@ -73,7 +73,7 @@ def method_problems(
         if held_s > kept * round_interval_s:
             text = f"{held_s} s are more than the {kept} rounds that are kept: at most {kept * round_interval_s}"
             yield Problem(f"{where}.window_s", text)
-    known = {name for s in sources for name in (s.group, s.name if s.average_ms else s.group)}
+    known = {name for s in sources for name in (s.group, s.name if s.average_s * MS else s.group)}
     for group in feed.tuning.shares:
         if group not in known:
             yield Problem(f"{where}.tuning.shares.{group}", f"is no group of this feed; {nearest(group, known)}")
@@ -82,8 +82,8 @@ def method_problems(
             _wad(getattr(feed.tuning, name))
         except FeedError as e:
             yield Problem(f"{where}.tuning.{name}", f"{e}: write a decimal number as text")
-    least, most = _tuning(feed.tuning).bounds
-    if feed.tuning.most is not None and not least < most:
+    tuning = _tuning(feed.tuning)
+    if feed.tuning.most is not None and not tuning.least < tuning.most:
         yield Problem(f"{where}.tuning.most", "must lie above least")
 
 
@@ -95,19 +95,20 @@ def _tuning(t: TuningSection) -> Tuning:
             return 0
 
     return Tuning(
-        half_life_ms=t.half_life_s * MS,
+        half_life_s=t.half_life_s,
         shares=tuple(sorted(t.shares.items())),
         check_bps=t.check_bps,
         winsor_bps_minute=t.winsor_bps_minute,
         recent_bps=t.recent_bps,
-        recent_ms=t.recent_s * MS,
-        bounds=(size(t.least), size(t.most)),
-        shift_ms=t.shift_s * MS,
-        dust_wad=size(t.dust),
+        recent_s=t.recent_s,
+        least=size(t.least),
+        most=size(t.most),
+        shift_s=t.shift_s,
+        dust=size(t.dust),
         points=t.points,
         drift_bps_day=t.drift_bps_day,
-        horizon_ms=t.horizon_s * MS,
-        min_cost_100bps_wad=size(t.min_cost_100bps),
+        horizon_s=t.horizon_s,
+        min_cost_100bps=size(t.min_cost_100bps),
     )
 
 
@@ -120,21 +121,21 @@ def _rules(feed: FeedSection) -> Rules:
     r, watch = feed.rules, feed.bands.watch_bps
     return Rules(
         moved_bps=watch if r.moved_bps is None else r.moved_bps,
-        moved_ms=r.moved_s * MS,
+        moved_s=r.moved_s,
         drift_slack_bps=max(1, watch // 2 if r.drift_slack_bps is None else r.drift_slack_bps),
-        drift_bps_h=watch * _DRIFT_HOURS if r.drift_bps_hours is None else r.drift_bps_hours,
+        drift_bps_hours=watch * _DRIFT_HOURS if r.drift_bps_hours is None else r.drift_bps_hours,
         disagree_bps=feed.max_spread_bps // 2 if r.disagree_bps is None else r.disagree_bps,
-        share_bps=r.share_percent * 100,
+        share_percent=r.share_percent,
         depth_percent=r.depth_percent,
-        depth_ms=r.depth_s * MS,
-        stuck_ms=r.stuck_s * MS,
+        depth_s=r.depth_s,
+        stuck_s=r.stuck_s,
         stuck_bps=r.stuck_bps,
         growth_bps_year=r.growth_bps_year,
         growth_slack_bps=r.growth_slack_bps,
-        snapshot_wad=amount_of(r.snapshot_rate, 18) if r.snapshot_rate else 0,
-        snapshot_at_ms=r.snapshot_at_s * MS,
-        snapshot_ms=r.snapshot_days * 86_400 * MS,
-        cadence_ms=r.cadence_s * MS,
+        snapshot_rate=amount_of(r.snapshot_rate, 18) if r.snapshot_rate else 0,
+        snapshot_at_s=r.snapshot_at_s,
+        snapshot_days=r.snapshot_days,
+        cadence_s=r.cadence_s,
         derivation_bps=r.derivation_bps,
         supply_bps=r.supply_bps,
         premium_bps=r.premium_bps,
@@ -143,20 +144,20 @@ def _rules(feed: FeedSection) -> Rules:
         learn_bps_day=r.learn_bps_day,
         learn_cap_bps=r.learn_cap_bps,
         redemption_open=r.redemption_open,
-        ramp_ms=r.ramp_s * MS,
+        ramp_s=r.ramp_s,
     )
 
 
 def _bands(b: BandsSection) -> Bands:
     return Bands(
-        watch_enter_bps=b.watch_bps,
+        watch_bps=b.watch_bps,
         watch_leave_bps=b.watch_bps // 2 if b.watch_leave_bps is None else b.watch_leave_bps,
-        depeg_enter_bps=b.depeg_bps,
+        depeg_bps=b.depeg_bps,
         depeg_leave_bps=b.depeg_bps // 2 if b.depeg_leave_bps is None else b.depeg_leave_bps,
         normal_bps=b.normal_bps,
-        watch_dwell_ms=b.watch_dwell_s * 1_000,
-        depeg_dwell_ms=b.depeg_dwell_s * 1_000,
-        leave_dwell_ms=b.leave_dwell_s * 1_000,
+        watch_dwell_s=b.watch_dwell_s,
+        depeg_dwell_s=b.depeg_dwell_s,
+        leave_dwell_s=b.leave_dwell_s,
         slash_ppb=b.slash_ppb,
-        slash_hold_ms=b.slash_hold_s * 1_000,
+        slash_hold_s=b.slash_hold_s,
     )

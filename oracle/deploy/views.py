@@ -54,5 +54,5 @@ def _plain(store: Placement, spec: FeedSpec, mode: Mode, decimals: int, salt: by
 def _unless_depeg(store: Placement, spec: FeedSpec, salt: bytes) -> dict[str, Placement]:
     """Both prices, and the ramp over them."""
     both = {f"{spec.feed} ({m.value})": _plain(store, spec, m, _DECIMALS, salt) for m in (Mode.MARKET, Mode.REDEMPTION)}
-    args = [*(v.address for v in both.values()), _UNLESS_DEPEG, spec.rules.ramp_ms // _MS, decimals_of(spec)]
+    args = [*(v.address for v in both.values()), _UNLESS_DEPEG, spec.rules.ramp_s, decimals_of(spec)]
     return {**both, spec.feed: placement(f"the view of {spec.feed}", "ModeView", args, salt=salt)}

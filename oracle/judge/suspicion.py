@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from feeds.record import record
+from feeds.units import MS
 from oracle.model.spec import Bands
 from oracle.model.state import JudgeState, Suspicion
 from oracle.model.status import Status
@@ -44,8 +45,8 @@ def watch_bucket(bands: Bands) -> Bucket:
     """Drains as slowly as a watch is left: flicker of more than one part in dwell and leave dwell together adds up."""
     return Bucket(
         level=Status.WATCH,
-        dwell_ms=bands.watch_dwell_ms,
-        drain_ms=bands.leave_dwell_ms,
+        dwell_ms=bands.watch_dwell_s * MS,
+        drain_ms=bands.leave_dwell_s * MS,
         least_rounds=1,
         blind_whole=True,
     )
@@ -56,9 +57,9 @@ def depeg_bucket(bands: Bands) -> Bucket:
     """Drains as fast as it fills: only what is said more than half of the priced time adds up."""
     return Bucket(
         level=Status.DEPEG,
-        dwell_ms=bands.depeg_dwell_ms,
-        drain_ms=bands.depeg_dwell_ms,
-        least_rounds=DEPEG_ROUNDS if bands.depeg_dwell_ms else 1,
+        dwell_ms=bands.depeg_dwell_s * MS,
+        drain_ms=bands.depeg_dwell_s * MS,
+        least_rounds=DEPEG_ROUNDS if bands.depeg_dwell_s * MS else 1,
         blind_whole=False,
     )
 
@@ -170,9 +171,9 @@ def _left(
         return state if state.leaving_ms is None else replace(state, leaving_ms=None)
     if not priced or said is None:
         return state
-    gone_ms = 0 if state.leaving_ms is None else state.leaving_ms + min(elapsed_ms, most_ms(bands.leave_dwell_ms))
+    gone_ms = 0 if state.leaving_ms is None else state.leaving_ms + min(elapsed_ms, most_ms(bands.leave_dwell_s * MS))
     doubtful = half_full(depeg_bucket(bands), state.depeg)
-    if gone_ms < bands.leave_dwell_ms or (state.status is Status.WATCH and doubtful):
+    if gone_ms < bands.leave_dwell_s * MS or (state.status is Status.WATCH and doubtful):
         return replace(state, leaving_ms=gone_ms)
     if not halted:
         return entered(state, Status(state.status - 1), now_ms)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from feeds.units import MS
 from oracle.judge.rules.evidence import Evidence, Finding, RuleInput
 from oracle.judge.rules.registry import blind_findings, findings, remember
 from oracle.judge.suspicion import advance, entered
@@ -77,14 +78,14 @@ def ramp_ppm(rules: Rules, memory: Memory, status: Status, now_ms: int) -> int:
     if status is Status.HALT:
         return memory.ramp_ppm
     elapsed_ms = min(_LONGEST_STEP_MS, max(0, now_ms - memory.at_ms))
-    step = elapsed_ms * _WHOLE_PPM // max(1, rules.ramp_ms)
+    step = elapsed_ms * _WHOLE_PPM // max(1, rules.ramp_s * MS)
     up = status is Status.DEPEG or not rules.redemption_open
     return min(_WHOLE_PPM, memory.ramp_ppm + step) if up else max(0, memory.ramp_ppm - step)
 
 
 def _reasons(spec: FeedSpec, found: tuple[Finding, ...], status: Status, target: Status) -> tuple[Reason, ...]:
     reasons = tuple(f.reason for f in found)
-    dwell_s, depeg_s = spec.bands.leave_dwell_ms // 1_000, spec.bands.depeg_dwell_ms // 1_000
+    dwell_s, depeg_s = spec.bands.leave_dwell_s, spec.bands.depeg_dwell_s
     if status is Status.HALT:
         text = f"halted; leaves after {dwell_s} s with full quorum, after {depeg_s} s of depeg to depeg"
         return (Reason(code=Why.LEAVING, text=text), *reasons)

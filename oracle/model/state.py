@@ -8,7 +8,7 @@ from feeds.record import record
 from feeds.units import Wad
 from oracle.model.status import Status
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 """Raised whenever the same inputs would no longer give the same bytes."""
 
 

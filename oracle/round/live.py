@@ -119,7 +119,7 @@ class Live:
     def _fresh(self, feed: str, now_ms: int) -> _Known | None:
         """A feed's newest indication while its words are not too old for the feed itself."""
         known = self._known.get(feed)
-        if known is None or now_ms - known.leg.market_as_of_ms > self._specs[feed].max_age_ms:
+        if known is None or now_ms - known.leg.market_as_of_ms > self._specs[feed].max_age_s * MS:
             return None
         return known
 

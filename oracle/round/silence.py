@@ -26,7 +26,7 @@ def halted(spec: FeedSpec, state: JudgeState, published: Published | None, now_m
     It is the feed that is silent, not one operator: whoever has a price of its own this time is halted with the others.
     """
     since = published.silent_since_s if published else None
-    if since is None or now_ms - since * MS < spec.halt_after_ms or state.status is Status.HALT:
+    if since is None or now_ms - since * MS < spec.halt_after_s * MS or state.status is Status.HALT:
         return state
     return entered(state, Status.HALT, now_ms)
 

@@ -311,7 +311,7 @@ def _fact(leg: Leg) -> Status:
 
 def _voices(spec: FeedSpec, sifted: EligibleInputs, now_ms: int) -> tuple[Wad, ...]:
     """What every group says that may count, before any is thrown out."""
-    fresh = [i for i in sifted.inputs if now_ms - i.at_ms <= spec.max_age_ms]
+    fresh = [i for i in sifted.inputs if now_ms - i.at_ms <= spec.max_age_s * MS]
     return tuple(g.price_wad for g in merge(weigh(fresh))) if fresh else ()
 
 

@@ -46,7 +46,7 @@ def twap_answer(past: Past, *, spec: FeedSpec, of: str, window_s: int, until_ms:
 def _standing(past: Past, spec: FeedSpec, since_ms: int) -> Sequence[Record]:
     """The record whose price stood at a moment: the newest before it that somebody looked at, while a price stands."""
     until_ms, limit = since_ms - 1, 1
-    while found := past.history(spec.feed, max(0, since_ms - spec.max_age_ms), until_ms, limit):
+    while found := past.history(spec.feed, max(0, since_ms - spec.max_age_s * MS), until_ms, limit):
         fit = [r for r in found if looked_at(r)]
         if fit:
             return fit[-1:]

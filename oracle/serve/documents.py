@@ -89,21 +89,21 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
         "mode": spec.mode.value,
         "method": spec.method,
         "outliers": spec.outliers,
-        "window_ms": spec.window_ms,
+        "window_s": spec.window_s,
         "min_groups": spec.min_groups,
         "accept_single_group": spec.accept_single_group,
-        "max_age_ms": spec.max_age_ms,
+        "max_age_s": spec.max_age_s,
         "max_spread_bps": spec.max_spread_bps,
         "heartbeat_s": spec.heartbeat_s,
         "push_bps": spec.push_bps,
-        "halt_after_ms": spec.halt_after_ms,
+        "halt_after_s": spec.halt_after_s,
         "has_market": spec.has_market,
         "has_redemption": spec.has_redemption,
         "share_of": spec.share_of,
         "legs": list(spec.legs),
         "bands": {name: getattr(bands, name) for name in type(bands).__slots__},
         "rules": {
-            name: price_text(Wad(value)) if name == "snapshot_wad" else value
+            name: price_text(Wad(value)) if name == "snapshot_rate" else value
             for name in type(spec.rules).__slots__
             for value in (getattr(spec.rules, name),)
         },
@@ -122,8 +122,8 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
                 "pair": str(s.pair),
                 "kind": s.kind.value,
                 "group": s.group,
-                "max_age_ms": s.max_age_ms,
-                "average_ms": s.average_ms,
+                "max_age_s": s.max_age_s,
+                "average_s": s.average_s,
                 "convert": s.convert,
             }
             for s in spec.sources
@@ -141,7 +141,7 @@ def twap_document(
 ) -> Document | None:
     """Both time-weighted means of a window; None where this price stood at no moment of it.
 
-    A price stands until the next round, but never longer than the feed's max_age_ms; the one that stood when the window began
+    A price stands until the next round, but never longer than the feed's max_age_s; the one that stood when the window began
     counts from there. Rounds that repeat an old price count for nothing.
 
     Args:
@@ -153,7 +153,7 @@ def twap_document(
     """
     kept = [r for r in records if looked_at(r)]
     samples = [Sample(at_ms=r.report.round_time_s * MS, price_wad=p) for r in kept if (p := _part(r, of))]
-    gap_ms = spec.max_age_ms
+    gap_ms = spec.max_age_s * MS
     stood = [ms for _, ms in spans(samples, since_ms, until_ms, gap_ms)]
     if not stood:
         return None

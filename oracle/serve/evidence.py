@@ -106,7 +106,7 @@ def _costs(result: FeedRound, spec: FeedSpec | None) -> list[Document]:
     breakdown = METHODS[spec.method].breakdown_bps
     found = [(c, False) for c in costs(result.market, result.outcomes, breakdown)]
     deviation = result.verdict.deviation_bps
-    left = spec.bands.depeg_enter_bps - abs((deviation or 0) - spec.bands.normal_bps)
+    left = spec.bands.depeg_bps - abs((deviation or 0) - spec.bands.normal_bps)
     if deviation is not None and left > 0:
         found.append((price_cost(result.market, result.outcomes, breakdown, left), True))
     return [

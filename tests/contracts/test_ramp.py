@@ -78,7 +78,7 @@ class Ours:
     """The oracle's ramp. It reckons backwards: a round's status is held to have ruled since the round before it."""
 
     def __init__(self, ramp_s: int, at_s: int) -> None:
-        self.rules = Rules(ramp_ms=ramp_s * 1_000)
+        self.rules = Rules(ramp_s=ramp_s)
         self.memory = Memory(at_ms=at_s * 1_000)
 
     def round(self, ruled: Status, at_s: int) -> int:

@@ -60,7 +60,7 @@ class Run:
 
 def source(name: str, adapter: Any, block: Block = Block.LATEST) -> Source:
     return Source(
-        feed="X/ETH", name=name, pair=PAIR, group="chain:a", kind=Kind.MARKET, max_age_ms=10**9, chain="a",
+        feed="X/ETH", name=name, pair=PAIR, group="chain:a", kind=Kind.MARKET, max_age_s=10**6, chain="a",
         adapter=adapter, block=block,
     )  # fmt: skip
 

@@ -19,18 +19,18 @@ def wad(x: str) -> Wad:
 
 
 def source(name: str, **changes: Any) -> SourceSpec:
-    return replace(SourceSpec(name=name, pair=PAIR, kind=Kind.MARKET, group=name, max_age_ms=30_000), **changes)
+    return replace(SourceSpec(name=name, pair=PAIR, kind=Kind.MARKET, group=name, max_age_s=30), **changes)
 
 
 BANDS = Bands(
-    watch_enter_bps=50,
+    watch_bps=50,
     watch_leave_bps=25,
-    depeg_enter_bps=200,
+    depeg_bps=200,
     depeg_leave_bps=100,
-    watch_dwell_ms=2_000,
-    depeg_dwell_ms=4_000,
-    leave_dwell_ms=6_000,
-    slash_hold_ms=60_000,
+    watch_dwell_s=2,
+    depeg_dwell_s=4,
+    leave_dwell_s=6,
+    slash_hold_s=60,
 )
 
 
@@ -47,14 +47,14 @@ def spec(**changes: Any) -> FeedSpec:
         method="median",
         outliers="mad",
         outlier_floor_bps=50,
-        window_ms=60_000,
+        window_s=60,
         mode=Mode.MIN,
         min_groups=2,
-        max_age_ms=30_000,
+        max_age_s=30,
         max_spread_bps=1_000,
         heartbeat_s=60,
         push_bps=50,
-        halt_after_ms=10_000,
+        halt_after_s=10,
         bands=BANDS,
         has_market=True,
         has_redemption=True,

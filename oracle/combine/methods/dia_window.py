@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from feeds.units import Wad
+from feeds.units import MS, Wad
 from oracle.combine.methods import dia
 from oracle.combine.methods.over_time import MAX_SAMPLES, MethodView, RoundPrice
 from oracle.model.spec import Tuning
@@ -34,11 +34,11 @@ class DiaBlock:
 
     def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """See OverTime; MAX_SAMPLES quotes at most."""
-        since_ms = step.at_ms - look.window_ms - look.tuning.shift_ms
+        since_ms = step.at_ms - look.window_s * MS - look.tuning.shift_s * MS
         kept = {(t.market, t.at_ms): t for t in window.trades if since_ms < t.at_ms <= step.at_ms}
         for i in step.groups:
             at_ms = min(i.at_ms, step.at_ms)
-            if since_ms < at_ms and i.volume_wad >= look.tuning.dust_wad:
+            if since_ms < at_ms and i.volume_wad >= look.tuning.dust:
                 kept[i.group, at_ms] = _trade(i, at_ms)
         trades = tuple(sorted(kept.values(), key=lambda t: (t.at_ms, t.market)))[-MAX_SAMPLES:]
         after = Window(samples=window.samples, trades=trades)
@@ -50,10 +50,10 @@ class DiaBlock:
         Raises:
             NoQuorum: there is no quote in the block.
         """
-        inside = dia.block(window.trades, now_ms - look.tuning.shift_ms, look.window_ms)
+        inside = dia.block(window.trades, now_ms - look.tuning.shift_s * MS, look.window_s * MS)
         if not inside:
-            text = f"no quote in a block of {look.window_ms} ms that ends {look.tuning.shift_ms} ms ago"
-            raise NoQuorum(text, window_ms=look.window_ms, shift_ms=look.tuning.shift_ms)
+            text = f"no quote in a block of {look.window_s * MS} ms that ends {look.tuning.shift_s * MS} ms ago"
+            raise NoQuorum(text, window_s=look.window_s, shift_s=look.tuning.shift_s)
         price = self.formula(inside, look.tuning)
         if not self.averaged:
             return price
@@ -65,11 +65,11 @@ class DiaBlock:
 
         Points twice as old as the average reaches back are from before a gap, and forgotten.
         """
-        since_ms = step.at_ms - 2 * look.tuning.points * look.window_ms
+        since_ms = step.at_ms - 2 * look.tuning.points * look.window_s * MS
         samples = tuple(s for s in window.samples if since_ms <= s.at_ms < step.at_ms)
-        if samples and step.at_ms - samples[-1].at_ms < look.window_ms:
+        if samples and step.at_ms - samples[-1].at_ms < look.window_s * MS:
             return Window(samples=samples, trades=window.trades)
-        inside = dia.block(window.trades, step.at_ms - look.tuning.shift_ms, look.window_ms)
+        inside = dia.block(window.trades, step.at_ms - look.tuning.shift_s * MS, look.window_s * MS)
         if inside:
             fresh = Sample(at_ms=step.at_ms, price_wad=self.formula(inside, look.tuning))
             samples = (*samples, fresh)[-min(_MAX_POINTS, look.tuning.points) :]

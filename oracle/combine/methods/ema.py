@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feeds.units import BPS, Wad, mul_div_up
+from feeds.units import BPS, MS, Wad, mul_div_up
 from oracle.combine.methods.fixed import decay_q64
 from oracle.combine.methods.over_time import MethodView, RoundPrice, forgotten, stood
 from oracle.model.state import Sample, Window
@@ -43,7 +43,7 @@ class CurveEma:
     def _average(self, window: Window, at_ms: int, look: MethodView) -> int:
         (last,) = window.samples
         span = max(0, stood(last, at_ms, look.gap_ms))
-        kept = decay_q64(span, look.tuning.half_life_ms) if span else _ONE
+        kept = decay_q64(span, look.tuning.half_life_s * MS) if span else _ONE
         return (window.total * kept + (last.price_wad << _Q) * (_ONE - kept)) >> _Q
 
 
@@ -64,7 +64,7 @@ class PythEma:
         span = max(0, stood(window.samples[-1], step.at_ms, look.gap_ms))
         if not span:
             return window
-        kept, weight = decay_q64(span, look.tuning.half_life_ms), _WEIGHT // doubt * span
+        kept, weight = decay_q64(span, look.tuning.half_life_s * MS), _WEIGHT // doubt * span
         return Window(
             samples=here,
             total=(window.total * kept >> _Q) + step.price_wad * weight,

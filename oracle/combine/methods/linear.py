@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from feeds.units import BPS, Wad
+from feeds.units import BPS, MS, Wad
 from oracle.combine.methods.fixed import exp2_q64, log2_q64
 from oracle.combine.methods.over_time import MAX_SAMPLES, MethodView, RoundPrice, stood
 from oracle.model.state import Sample, Window
@@ -43,7 +43,7 @@ class LinearMean:
         price = self._admitted(last, step, look)
         samples = (*window.samples, Sample(at_ms=step.at_ms, price_wad=price))
         gone = 0
-        since_ms = step.at_ms - look.window_ms
+        since_ms = step.at_ms - look.window_s * MS
         while len(samples) - gone > MAX_SAMPLES or (len(samples) - gone > 1 and samples[gone + 1].at_ms <= since_ms):
             span = stood(samples[gone], samples[gone + 1].at_ms, look.gap_ms)
             total -= self.into(samples[gone].price_wad) * span
@@ -70,7 +70,7 @@ class LinearMean:
         total, weight = window.total + self.into(newest.price_wad) * span, window.weight + span
         if oldest is newest:
             return newest.price_wad
-        begin_ms = now_ms - look.window_ms
+        begin_ms = now_ms - look.window_s * MS
         for sample, following in pairwise(window.samples):
             if sample.at_ms >= begin_ms:
                 break

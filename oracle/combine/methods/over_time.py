@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from feeds.units import Wad
+from feeds.units import MS, Wad
 from oracle.model.spec import PLAIN, Tuning
 from oracle.model.state import Sample, Window
 from oracle.model.types import Input
@@ -24,7 +24,7 @@ MAX_SAMPLES = 512
 class MethodView:
     """How far back, and how long one sample may stand: ``gap_ms`` is the feed's max_age."""
 
-    window_ms: int
+    window_s: int
     gap_ms: int
     tuning: Tuning = PLAIN
 
@@ -62,4 +62,4 @@ def forgotten(last: Sample, at_ms: int, look: MethodView) -> bool:
 
     Without that the first round after an outage of a day would publish the price of the day before.
     """
-    return at_ms - last.at_ms > look.gap_ms + _HALVES * look.tuning.half_life_ms
+    return at_ms - last.at_ms > look.gap_ms + _HALVES * look.tuning.half_life_s * MS

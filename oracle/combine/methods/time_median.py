@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feeds.units import Wad
+from feeds.units import MS, Wad
 from oracle.combine.methods.over_time import MAX_SAMPLES, MethodView, RoundPrice, stood
 from oracle.combine.methods.weighted_median import middle
 from oracle.model.state import Sample, Window
@@ -19,7 +19,7 @@ class TimeMedian:
 
     def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """See OverTime."""
-        since_ms = step.at_ms - look.window_ms
+        since_ms = step.at_ms - look.window_s * MS
         samples = [s for s in window.samples if s.at_ms < step.at_ms]
         samples.append(Sample(at_ms=step.at_ms, price_wad=step.price_wad))
         first = max((place for place, s in enumerate(samples) if s.at_ms <= since_ms), default=0)
@@ -28,7 +28,7 @@ class TimeMedian:
     def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
         """See OverTime; exactly half: the mean of both prices, rounded down."""
         samples = window.samples
-        since_ms = now_ms - look.window_ms
+        since_ms = now_ms - look.window_s * MS
         votes = []
         for place, sample in enumerate(samples):
             end_ms = samples[place + 1].at_ms if place + 1 < len(samples) else now_ms

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from feeds.units import MS
 from oracle.combine.methods.fixed import decay_q32
 from oracle.combine.methods.median import median
 from oracle.model.spec import Tuning
@@ -32,7 +33,7 @@ def age(inputs: Sequence[Input], tuning: Tuning) -> list[int]:
     can not.
     """
     newest = max(i.at_ms for i in inputs)
-    return [max(1, decay_q32(newest - i.at_ms, tuning.half_life_ms)) for i in inputs]
+    return [max(1, decay_q32(newest - i.at_ms, tuning.half_life_s * MS)) for i in inputs]
 
 
 def shares(inputs: Sequence[Input], tuning: Tuning) -> list[int]:

@@ -10,7 +10,7 @@ most the longest gap times its growth. The learned level goes over a gap towards
 
 from __future__ import annotations
 
-from feeds.units import percent_text
+from feeds.units import MS, percent_text
 from oracle.judge.rules.evidence import Evidence, Finding, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
@@ -34,7 +34,7 @@ def moved(case: RuleInput) -> Finding | None:
     now, limit = case.seen.deviation, case.spec.rules.moved_bps
     if now is None or not limit:
         return None
-    past = [bps for _, bps in _since(case.memory.deviations, case.now_ms, case.spec.rules.moved_ms)]
+    past = [bps for _, bps in _since(case.memory.deviations, case.now_ms, case.spec.rules.moved_s * MS)]
     if not past:
         return None
     fall, rise = max(past) - now, now - min(past)
@@ -42,14 +42,14 @@ def moved(case: RuleInput) -> Finding | None:
     if size < limit or abs(now - case.normal_bps) < case.spec.bands.watch_leave_bps:
         return None  # what comes back to the peg is no alarm
     word, code = ("fell", Why.FELL) if fall >= rise else ("rose", Why.ROSE)
-    text = f"market {word} by {percent_text(size)} against redemption within {case.spec.rules.moved_ms // 1_000} s"
+    text = f"market {word} by {percent_text(size)} against redemption within {case.spec.rules.moved_s} s"
     return Finding(status=Status.WATCH, reason=Reason(code=code, text=text))
 
 
 def drift(case: RuleInput) -> Finding | None:
     """A small discount (or premium) that lasts for days and weeks: the sum of its excess passed the threshold."""
     rules, memory = case.spec.rules, case.memory
-    limit = rules.drift_bps_h
+    limit = rules.drift_bps_hours
     if not limit:
         return None
     low, high = memory.drift_low, memory.drift_high
@@ -71,7 +71,7 @@ def summed(spec: FeedSpec, memory: Memory, deviation: int, now_ms: int) -> tuple
         return memory.drift_low, memory.drift_high
     elapsed, slack = gap_ms(memory, now_ms), spec.rules.drift_slack_bps
     ends = [d - spec.bands.normal_bps for d in (memory.deviation_bps, deviation)]
-    most = 2 * spec.rules.drift_bps_h * HOUR_MS
+    most = 2 * spec.rules.drift_bps_hours * HOUR_MS
     low = min(most, max(0, memory.drift_low + (-max(ends) - slack) * elapsed))
     high = min(most, max(0, memory.drift_high + (min(ends) - slack) * elapsed))
     return low, high
@@ -79,8 +79,8 @@ def summed(spec: FeedSpec, memory: Memory, deviation: int, now_ms: int) -> tuple
 
 def thinned(spec: FeedSpec, memory: Memory, deviation: int, now_ms: int) -> tuple[tuple[int, int], ...]:
     """Deviations kept for :func:`moved`: one each 1/16 of the window, at most 32, and the one that stood when it began."""
-    kept = _since(memory.deviations, now_ms, spec.rules.moved_ms)
-    if kept and now_ms - kept[-1][0] < spec.rules.moved_ms // 16:
+    kept = _since(memory.deviations, now_ms, spec.rules.moved_s * MS)
+    if kept and now_ms - kept[-1][0] < spec.rules.moved_s * MS // 16:
         return kept
     return (*kept, (now_ms, deviation))[-MOST_DEVIATIONS:]
 

@@ -21,8 +21,8 @@ def level(case: RuleInput) -> Finding | None:
         return None
     size = abs(signed - case.normal_bps)
     status = Status.OK if case.status is Status.HALT else case.status  # what comes out of a halt enters anew
-    depeg = bands.depeg_leave_bps if status >= Status.DEPEG else bands.depeg_enter_bps
-    watch = bands.watch_leave_bps if status >= Status.WATCH else bands.watch_enter_bps
+    depeg = bands.depeg_leave_bps if status >= Status.DEPEG else bands.depeg_bps
+    watch = bands.watch_leave_bps if status >= Status.WATCH else bands.watch_bps
     if size < watch:
         return None
     below = signed < case.normal_bps
@@ -53,8 +53,8 @@ def without_price(case: RuleInput) -> Finding | None:
     nearest = max(case.seen.voices) if below else min(case.seen.voices)
     size = min(abs(gaps[0]), abs(gaps[-1]))
     status = Status.OK if case.status is Status.HALT else case.status
-    depeg = bands.depeg_leave_bps if status >= Status.DEPEG else bands.depeg_enter_bps
-    watch = bands.watch_leave_bps if status >= Status.WATCH else bands.watch_enter_bps
+    depeg = bands.depeg_leave_bps if status >= Status.DEPEG else bands.depeg_bps
+    watch = bands.watch_leave_bps if status >= Status.WATCH else bands.watch_bps
     if size < watch:
         return None
     every = case.seen.beyond(depeg, case.normal_bps, below=below) == len(case.seen.voices)

@@ -5,7 +5,7 @@ Pools are looked at whether or not their price counted: one that is drained is t
 
 from __future__ import annotations
 
-from feeds.units import BPS, WAD, percent_text, wad_text
+from feeds.units import BPS, MS, WAD, percent_text, wad_text
 from oracle.judge.rules.evidence import Evidence, Finding, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
@@ -17,8 +17,8 @@ LEAST_DEPTHS = MOST_DEPTHS // 4
 
 
 def imbalance(case: RuleInput) -> Finding | None:
-    """The stable pools, weighted by depth, hold more of the token than ``share_bps``: everybody wants out."""
-    limit = case.spec.rules.share_bps
+    """The stable pools, weighted by depth, hold more of the token than ``share_percent``: everybody wants out."""
+    limit = case.spec.rules.share_percent * BPS // 100
     known = [(p.share_bps, p.depth_wad) for p in case.seen.pools if p.share_bps is not None]
     weight = sum(d for _, d in known)
     if not limit or not weight:
@@ -35,7 +35,7 @@ def shallow(case: RuleInput) -> Finding | None:
     rules = case.spec.rules
     if not rules.depth_percent:
         return None
-    past = [d for _, d in _usual(case.memory.depths, case.now_ms - rules.depth_ms)]
+    past = [d for _, d in _usual(case.memory.depths, case.now_ms - rules.depth_s * MS)]
     now = case.seen.depth_wad
     if len(past) < LEAST_DEPTHS or now * 100 >= max(past) * rules.depth_percent:
         return None
@@ -73,8 +73,8 @@ def sequencer(case: RuleInput) -> Finding | None:
 
 def depths(spec: FeedSpec, memory: Memory, seen: Evidence, now_ms: int) -> tuple[tuple[int, int], ...]:
     """Depths kept for :func:`shallow`: one each 1/48 of the window, and never fewer than make a usual depth."""
-    kept = _usual(memory.depths, now_ms - spec.rules.depth_ms)
-    step = max(1, spec.rules.depth_ms // MOST_DEPTHS)
+    kept = _usual(memory.depths, now_ms - spec.rules.depth_s * MS)
+    step = max(1, spec.rules.depth_s * MS // MOST_DEPTHS)
     if not seen.pools or (kept and now_ms - kept[-1][0] < step):
         return kept
     return (*kept, (now_ms, seen.depth_wad))[-MOST_DEPTHS:]

@@ -28,7 +28,7 @@ def track(bands: Bands, rules: Rules, state: RateState | None, redemption: Aggre
     rate = redemption.price_wad
     if state is None:
         at = redemption.as_of_ms
-        first = (rules.snapshot_at_ms, Wad(rules.snapshot_wad)) if rules.snapshot_wad else (at, rate)
+        first = (rules.snapshot_at_s * MS, Wad(rules.snapshot_rate)) if rules.snapshot_rate else (at, rate)
         return RateState(rate_wad=rate, changed_at_ms=at, read_at_ms=at, snapshots=(first,), source=_source(redemption))
     if redemption.as_of_ms <= state.read_at_ms:
         return state
@@ -66,7 +66,7 @@ def _snapshots(rules: Rules, state: RateState, at_ms: int) -> tuple[tuple[int, W
     """One a day of the rate as published, over the window; the first is the oldest that still counts."""
     if state.snapshots and at_ms - state.snapshots[-1][0] < _DAY_MS:
         return state.snapshots
-    oldest = at_ms - rules.snapshot_ms
+    oldest = at_ms - rules.snapshot_days * _DAY_MS
     kept = [s for s in state.snapshots if s[0] >= oldest] or list(state.snapshots[-1:])
     return (*kept, (at_ms, min(state.rate_wad, capped(rules, state, state.rate_wad, at_ms))))
 
@@ -97,7 +97,7 @@ def binds_at_once(rules: Rules, rate: RateState, now_ms: int) -> str | None:
 
 def slash_ppb(bands: Bands, rate: RateState | None, now_ms: int) -> int:
     """Size of the last fall of the rate in parts per billion while it is still held against the token, else 0."""
-    if rate is None or rate.fell_at_ms is None or now_ms - rate.fell_at_ms >= bands.slash_hold_ms:
+    if rate is None or rate.fell_at_ms is None or now_ms - rate.fell_at_ms >= bands.slash_hold_s * MS:
         return 0
     return rate.fell_ppb
 
@@ -129,9 +129,9 @@ def growth(case: RuleInput) -> Finding | None:
 def stale(case: RuleInput) -> Finding | None:
     """The rate has stood for longer than its own cadence allows."""
     rules, rate = case.spec.rules, case.seen.rate
-    if not rules.cadence_ms or rate is None or case.now_ms - rate.changed_at_ms <= rules.cadence_ms:
+    if not rules.cadence_s * MS or rate is None or case.now_ms - rate.changed_at_ms <= rules.cadence_s * MS:
         return None
-    stood, limit = (case.now_ms - rate.changed_at_ms) // 3_600_000, rules.cadence_ms // 3_600_000
+    stood, limit = (case.now_ms - rate.changed_at_ms) // 3_600_000, rules.cadence_s * MS // 3_600_000
     text = f"the rate has not changed for {stood} h; its protocol moves it at least every {limit} h"
     return Finding(status=Status.WATCH, reason=Reason(code=Why.RATE_STALE, text=text))
 

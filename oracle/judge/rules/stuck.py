@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
-from feeds.units import deviation_bps_away
+from feeds.units import MS, deviation_bps_away
 from oracle.judge.rules.evidence import Finding, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Unchanged
@@ -30,7 +30,7 @@ Levels = Sequence[tuple[int, str]]
 
 def stuck(case: RuleInput) -> Finding | None:
     """A source has said the same for long while the others moved."""
-    limit_ms, said = case.spec.rules.stuck_ms, {s.source: s.price_wad for s in case.seen.said}
+    limit_ms, said = case.spec.rules.stuck_s * MS, {s.source: s.price_wad for s in case.seen.said}
     old = [
         u for u in case.memory.unchanged if case.now_ms - u.since_ms >= limit_ms and said.get(u.source) == u.price_wad
     ]
@@ -45,14 +45,14 @@ def stuck(case: RuleInput) -> Finding | None:
 
 def is_stuck(spec: FeedSpec, one: Unchanged, now_ms: int) -> bool:
     """Whether a source is named, by what is known of it."""
-    if now_ms - one.since_ms < spec.rules.stuck_ms:
+    if now_ms - one.since_ms < spec.rules.stuck_s * MS:
         return False
-    return one.away or one.away_ms >= max(1, spec.bands.watch_dwell_ms)
+    return one.away or one.away_ms >= max(1, spec.bands.watch_dwell_s * MS)
 
 
 def watched(case: RuleInput) -> tuple[Unchanged, ...]:
     """What is known of each source after this round; of one that is silent, what was known before."""
-    if not case.spec.rules.stuck_ms:
+    if not case.spec.rules.stuck_s * MS:
         return ()
     known = {u.source: u for u in case.memory.unchanged}
     said = {s.source: s for s in case.seen.said}
@@ -95,7 +95,7 @@ def _after(case: RuleInput, said: Statement, old: Unchanged | None, levels: Leve
         asleep = _apart_bps(said, levels) is not None  # whoever could speak about it is stuck
         return replace(old, apart_bps=None if asleep else old.apart_bps, away=False)
     away = old.apart_bps is not None and _gone(case.spec.rules.stuck_bps, old.apart_bps, apart)
-    more = min(case.spec.rules.stuck_ms, max(0, case.now_ms - case.memory.at_ms)) if away and old.away else 0
+    more = min(case.spec.rules.stuck_s * MS, max(0, case.now_ms - case.memory.at_ms)) if away and old.away else 0
     begun = apart if old.apart_bps is None else old.apart_bps
     return replace(old, apart_bps=begun, away=away, away_ms=old.away_ms + more)
 

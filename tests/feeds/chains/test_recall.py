@@ -54,7 +54,7 @@ def head(node: anvil.Anvil) -> int:
 async def following(url: str, session: aiohttp.ClientSession) -> AsyncIterator[Observer]:
     sources = [
         Source(
-            feed="X/ETH", name="pool", pair=PAIR, group="chain:a", kind=Kind.MARKET, max_age_ms=10**9, chain="a",
+            feed="X/ETH", name="pool", pair=PAIR, group="chain:a", kind=Kind.MARKET, max_age_s=10**6, chain="a",
             adapter=Deepening(),
         )
     ]  # fmt: skip

@@ -183,7 +183,7 @@ async def test_it_is_asked_at_its_own_pace_and_survives_an_outage(session: aioht
     address = f"{venue.rest_url}/products/{{symbol}}/ticker"
     source = JsonHttp(url=address, bid="bid", ask="ask", time="time", time_unit="iso", rest_ms=500)
     one = Source(
-        feed="ETH/USD", name="issuer", pair=Pair.parse("ETH/USD"), group=source.host, kind=Kind.MARKET, max_age_ms=60_000,
+        feed="ETH/USD", name="issuer", pair=Pair.parse("ETH/USD"), group=source.host, kind=Kind.MARKET, max_age_s=60,
         venue="ETH/USD|issuer", symbol="ETH-USD", pull=JsonVenue(name="ETH/USD|issuer", source=source),
     )  # fmt: skip
     news: list[frozenset[str]] = []

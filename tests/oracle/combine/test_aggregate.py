@@ -53,7 +53,7 @@ def test_the_aggregate_is_as_old_as_its_oldest_input_used() -> None:
     )
     assert got.as_of_ms == T0 - 9_000
     with pytest.raises(TooOld):
-        combined(spec(max_age_ms=8_000), [seen("coinbase", "1.05", T0 - 9_000), seen("kraken", "1.05", T0)])
+        combined(spec(max_age_s=8), [seen("coinbase", "1.05", T0 - 9_000), seen("kraken", "1.05", T0)])
 
 
 def test_sources_of_one_group_count_once() -> None:
@@ -66,7 +66,7 @@ def pool_reads(count: int, step_ms: int, price: str = "1.05") -> list[Observatio
     return [seen("pool", price, T0 + i * step_ms, block=100 + i, chain_id=1) for i in range(count)]
 
 
-POOL = source("pool", group="chain:1", average_ms=30_000, max_age_ms=60_000)
+POOL = source("pool", group="chain:1", average_s=30, max_age_s=60)
 
 
 def test_a_pool_becomes_its_own_group_once_averaged_over_blocks_and_time() -> None:
@@ -202,7 +202,7 @@ def test_the_published_spread_is_more_than_disagreement_and_the_gate_looks_at_di
 
 
 def test_a_price_outside_of_the_feeds_bounds_is_refused_at_its_source() -> None:
-    feed = spec(tuning=Tuning(bounds=(wad("0.9"), wad("1.2"))), max_spread_bps=20_000, outliers=None)
+    feed = spec(tuning=Tuning(least=wad("0.9"), most=wad("1.2")), max_spread_bps=20_000, outliers=None)
     got = combined(feed, [seen("coinbase", "1.05"), seen("kraken", "1.05"), seen("binance", "1.21")])
     assert [(r.source, r.code) for r in got.rejected] == [("binance", "BOUNDS")]
 

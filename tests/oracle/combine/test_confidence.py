@@ -44,7 +44,7 @@ def test_own_spreads_count_by_their_median_and_silence_has_no_say() -> None:
     ("age_ms", "expected"), [(DAY_MS - 10_000, 110), (DAY_MS // 4 - 10_000, 55), (0, 2), (-5_000, 2)]
 )
 def test_drift_grows_with_the_square_root_of_the_age(age_ms: int, expected: int) -> None:
-    assert drift_bps(age_ms, Tuning(drift_bps_day=110, horizon_ms=10_000)) == expected
+    assert drift_bps(age_ms, Tuning(drift_bps_day=110, horizon_s=10)) == expected
 
 
 @given(a=st.integers(0, 10**9), b=st.integers(0, 10**9))
@@ -94,8 +94,8 @@ def covered(series: list[Sample], tuning: Tuning) -> float:
 
 def test_recorded_steth_stays_inside_of_the_default_at_the_stated_rate_through_the_depeg() -> None:
     series = steth()
-    assert covered(series, Tuning(horizon_ms=0)) >= 0.99
-    assert covered(series, Tuning(horizon_ms=0, drift_bps_day=45)) == pytest.approx(0.95, abs=0.01)
+    assert covered(series, Tuning(horizon_s=0)) >= 0.99
+    assert covered(series, Tuning(horizon_s=0, drift_bps_day=45)) == pytest.approx(0.95, abs=0.01)
     assert [calibrated_drift(series, p) for p in (95, 99)] == [45, 109]
 
 
@@ -103,7 +103,7 @@ def test_what_a_calm_year_teaches_holds_in_the_next_calm_months() -> None:
     """Out of sample: the 95 % of the first 150 days covers 90 % or more of what followed until May 2022."""
     series = [s for s in steth() if s.at_ms < 1_651_800_000_000]
     drift = calibrated_drift(series[:150], 95)
-    assert covered(series[150:], Tuning(horizon_ms=0, drift_bps_day=drift)) >= 0.9
+    assert covered(series[150:], Tuning(horizon_s=0, drift_bps_day=drift)) >= 0.9
 
 
 def leg(push_bps: int, spread_bps: int, age_ms: int = 0, heartbeat_s: int = 3_600) -> LegError:

@@ -133,14 +133,14 @@ def test_of_one_group_half_of_its_depth_has_to_move_and_one_unknown_makes_it_unk
 
 
 def test_too_cheap_to_move_is_no_price() -> None:
-    dear = spec(tuning=Tuning(min_cost_100bps_wad=111 * WAD))
+    dear = spec(tuning=Tuning(min_cost_100bps=111 * WAD))
     with pytest.raises(Cheap, match=r"1 % costs 110\.000 base units, the gate is 111\.000"):
         combined(dear, GIVEN)
-    assert combined(replace(dear, tuning=Tuning(min_cost_100bps_wad=110 * WAD)), GIVEN).price_wad == wad("1.05")
+    assert combined(replace(dear, tuning=Tuning(min_cost_100bps=110 * WAD)), GIVEN).price_wad == wad("1.05")
 
 
 def test_the_gate_names_whose_depth_it_does_not_know() -> None:
-    dear = spec(tuning=Tuning(min_cost_100bps_wad=WAD))
+    dear = spec(tuning=Tuning(min_cost_100bps=WAD))
     with pytest.raises(Cheap, match="the depth of binance, coinbase is unknown"):
         combined(dear, [*outcomes("1.05")])
     assert price_cost(combined(spec(), GIVEN), GIVEN, 5_000, 100).unknown == ()

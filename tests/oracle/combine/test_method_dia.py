@@ -91,7 +91,7 @@ def fold(own: dia_window.DiaBlock, look: MethodView, *rounds: tuple[int, list[In
 
 
 def test_a_quote_that_is_repeated_with_its_time_is_one_quote() -> None:
-    look = MethodView(window_ms=120_000, gap_ms=60_000)
+    look = MethodView(window_s=120, gap_ms=60_000)
     rounds = [(10_000 * k, [entry(10_000, "1"), entry(10_000 * k, "2", group="b")]) for k in (1, 2, 3)]
     window = fold(dia_window.VWAP, look, *rounds)
     assert len(window.trades) == 4
@@ -99,7 +99,7 @@ def test_a_quote_that_is_repeated_with_its_time_is_one_quote() -> None:
 
 
 def test_a_shifted_block_looks_at_what_was_then_and_dust_is_never_kept() -> None:
-    look = MethodView(window_ms=20_000, gap_ms=60_000, tuning=Tuning(shift_ms=30_000, dust_wad=5))
+    look = MethodView(window_s=20, gap_ms=60_000, tuning=Tuning(shift_s=30, dust=5))
     rounds = [(10_000 * k, [entry(10_000 * k, str(k)), entry(10_000 * k, "9", 4, "dust")]) for k in range(1, 8)]
     window = fold(dia_window.MA, look, *rounds)
     assert {t.market for t in window.trades} == {"a"}
@@ -107,7 +107,7 @@ def test_a_shifted_block_looks_at_what_was_then_and_dust_is_never_kept() -> None
 
 
 def test_the_average_over_blocks_takes_one_point_for_each_block() -> None:
-    look = MethodView(window_ms=20_000, gap_ms=60_000, tuning=Tuning(points=3))
+    look = MethodView(window_s=20, gap_ms=60_000, tuning=Tuning(points=3))
     rounds = [(10_000 * k, [entry(10_000 * k, str(k))]) for k in range(1, 8)]
     window = fold(dia_window.EMA, look, *rounds)
     assert [s.at_ms for s in window.samples] == [30_000, 50_000, 70_000]

@@ -155,7 +155,7 @@ def test_nothing_nearer_than_the_floor_is_an_outlier(outliers: Outliers, parts: 
     assert outliers(inputs, 100) == ()
 
 
-LOOK = MethodView(window_ms=30_000, gap_ms=10_000)
+LOOK = MethodView(window_s=30, gap_ms=10_000)
 steps = st.lists(st.tuples(st.integers(1, 20_000), prices, st.integers(0, 300)), min_size=1, max_size=40)
 Steps = list[tuple[int, int, int]]
 
@@ -211,7 +211,7 @@ def test_a_round_that_comes_again_takes_the_first_one_back(method: Method, rows:
 def test_what_is_remembered_is_bounded(method: Method) -> None:
     rng = random.Random(5)
     rows = [(rng.randrange(1, 200), rng.randrange(10**17, 10**19), 10) for _ in range(620)]
-    window = fold(method, as_steps(rows), look=MethodView(window_ms=10**9, gap_ms=10_000))
+    window = fold(method, as_steps(rows), look=MethodView(window_s=10**6, gap_ms=10_000))
     assert max(len(window.samples), len(window.trades)) <= 512
     now_ms = as_steps(rows)[-1].at_ms
     assert min(r[1] for r in rows) <= timed(method).read(window, now_ms, LOOK) <= max(r[1] for r in rows)

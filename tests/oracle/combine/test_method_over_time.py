@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.units import WAD, Wad
+from feeds.units import MS, WAD, Wad
 from oracle.combine.methods.dia_window import EMA as DIA_EMA
 from oracle.combine.methods.ema import CURVE_EMA, PYTH_EMA
 from oracle.combine.methods.linear import ARITHMETIC, GEOMETRIC, HARMONIC, WINSORISED, LinearMean
@@ -26,7 +26,7 @@ from tests.oracle.oracle_build import wad
 
 prices = st.integers(min_value=10**12, max_value=10**24)
 steps = st.lists(st.tuples(st.integers(1, 20_000), prices), min_size=1, max_size=60)
-LOOK = MethodView(window_ms=60_000, gap_ms=10_000)
+LOOK = MethodView(window_s=60, gap_ms=10_000)
 linear = pytest.mark.parametrize(
     "mean", [ARITHMETIC, GEOMETRIC, HARMONIC, WINSORISED], ids=["arithmetic", "geometric", "harmonic", "winsorised"]
 )
@@ -57,7 +57,7 @@ def test_the_running_sum_is_the_sum_over_what_is_kept(mean: LinearMean, rows: li
 def clipped(window: Window, now_ms: int) -> list[Sample]:
     """The kept samples that stood in the window, the oldest one moved to where it begins."""
     first, *rest = window.samples
-    begin = now_ms - LOOK.window_ms
+    begin = now_ms - LOOK.window_s * MS
     while rest and begin >= min(rest[0].at_ms, first.at_ms + LOOK.gap_ms):
         first, *rest = rest
     return [replace(first, at_ms=max(begin, first.at_ms)), *rest]
@@ -81,7 +81,7 @@ def exact_spans(samples: Sequence[Sample], now_ms: int) -> list[tuple[int, int]]
     out = []
     for s, end in zip(samples, ends, strict=True):
         until = min(end, s.at_ms + LOOK.gap_ms)
-        out.append((s.price_wad, max(0, until - max(s.at_ms, now_ms - LOOK.window_ms))))
+        out.append((s.price_wad, max(0, until - max(s.at_ms, now_ms - LOOK.window_s * MS))))
     return out
 
 
@@ -115,7 +115,7 @@ def test_harmonic_below_geometric_below_arithmetic(rows: list[tuple[int, int]]) 
 )
 def test_no_sample_counts_longer_than_the_gap(method: OverTime, expected: str) -> None:
     """1 stands for 100 s of which 10 count, then 4 for 10."""
-    look = MethodView(window_ms=1_000_000, gap_ms=10_000)
+    look = MethodView(window_s=1_000, gap_ms=10_000)
     window = run(method, [(0, WAD), (100_000, 4 * WAD)], look)
     assert method.read(window, 110_000, look) / WAD == pytest.approx(float(expected), rel=1e-12)
 
@@ -123,7 +123,7 @@ def test_no_sample_counts_longer_than_the_gap(method: OverTime, expected: str) -
 def test_one_block_at_ten_times_the_price_moves_a_winsorised_mean_by_less_than_its_bound() -> None:
     """1 % a minute: in one 12 s block the sample may rise 0.2 %."""
     rows = [(12_000 * i, 10 * WAD if i == 30 else WAD) for i in range(60)]
-    look = MethodView(window_ms=600_000, gap_ms=60_000, tuning=Tuning(winsor_bps_minute=100))
+    look = MethodView(window_s=600, gap_ms=60_000, tuning=Tuning(winsor_bps_minute=100))
     window = run(WINSORISED, rows, look)
     assert max(s.price_wad for s in window.samples) == wad("1.002")
     plain = run(ARITHMETIC, rows, look)
@@ -135,13 +135,13 @@ def test_one_block_at_ten_times_the_price_moves_a_winsorised_mean_by_less_than_i
 @pytest.mark.parametrize(("held", "moved"), [(4, False), (6, True)])
 def test_the_time_median_moves_only_when_the_price_is_held_for_half_of_the_window(held: int, moved: bool) -> None:
     rows = [(10_000 * i, 2 * WAD if i > 10 - held else WAD) for i in range(11)]
-    look = MethodView(window_ms=100_000, gap_ms=60_000)
+    look = MethodView(window_s=100, gap_ms=60_000)
     assert (TIME_MEDIAN.read(run(TIME_MEDIAN, rows, look), 110_000, look) == 2 * WAD) is moved
 
 
 def test_curves_average_is_the_documented_formula() -> None:
     """The average is last * (1 - a) + average * a, a = exp(-t / ma_exp_time), ma_exp_time 866 s, which is a half-life of 600 s."""
-    look = MethodView(window_ms=0, gap_ms=10**7, tuning=Tuning(half_life_ms=600_268))
+    look = MethodView(window_s=0, gap_ms=10**7, tuning=Tuning(half_life_s=600))
     rows = [(0, WAD), (12_000, wad("1.01")), (60_000, wad("0.97")), (660_000, wad("0.99"))]
     average, window = 1.0, Window()
     for (before_ms, before), (at_ms, _) in pairwise(rows):
@@ -159,7 +159,7 @@ def test_a_price_that_just_appeared_has_no_weight_in_curves_average() -> None:
 
 def test_pyths_average_weighs_by_the_inverse_of_the_confidence() -> None:
     """Two samples of equal time, the second three times as sure: (1 * e * 1 + 2 * 3) / (e + 3), with e half a decay."""
-    look = MethodView(window_ms=0, gap_ms=1_000, tuning=Tuning(half_life_ms=1_000))
+    look = MethodView(window_s=0, gap_ms=1_000, tuning=Tuning(half_life_s=1))
     window = PYTH_EMA.fold(Window(), RoundPrice(at_ms=0, price_wad=Wad(WAD), doubt_bps=300), look)
     window = PYTH_EMA.fold(window, RoundPrice(at_ms=1_000, price_wad=Wad(2 * WAD), doubt_bps=50), look)
     expected = Fraction(1 + 2 * 2 * 3, 1 + 2 * 3)
@@ -185,7 +185,7 @@ def test_after_a_gap_longer_than_what_it_looks_back_over_a_method_says_the_price
 
 
 def test_dias_average_forgets_the_points_from_before_a_gap() -> None:
-    look = MethodView(window_ms=60_000, gap_ms=10_000, tuning=Tuning(points=10))
+    look = MethodView(window_s=60, gap_ms=10_000, tuning=Tuning(points=10))
 
     def said(at_ms: int, price: int) -> RoundPrice:
         group = Input(source="a", group="a", price_wad=Wad(price), weight=1, at_ms=at_ms)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.units import BPS, WAD, Wad
+from feeds.units import BPS, MS, WAD, Wad
 from oracle.combine.groups import cap
 from oracle.combine.methods import vector, weights
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
@@ -61,7 +61,7 @@ def test_capped_weights_agree(rows: Groups) -> None:
 def test_age_weights_agree() -> None:
     ages = [0, 5_000, 60_000, 200_000]
     inputs = [replace(i, at_ms=10**6 - age) for i, age in zip(as_inputs([(WAD, 1, 0)] * 4), ages, strict=True)]
-    exact = np.array(weights.age(inputs, Tuning(half_life_ms=30_000))) / 2**32
+    exact = np.array(weights.age(inputs, Tuning(half_life_s=30))) / 2**32
     assert vector.age_weights(np.array(ages, dtype=float), 30_000) == pytest.approx(exact, rel=2e-5)
 
 
@@ -103,7 +103,7 @@ def exact_hairs(name: str, rows: Groups, floor: int, place: int) -> set[bool]:
 
 steps = st.lists(st.tuples(st.integers(1, 60_000), st.lists(prices, min_size=3, max_size=3)), min_size=1, max_size=40)
 Steps = list[tuple[int, list[int]]]
-LOOK = MethodView(window_ms=30_000, gap_ms=10_000, tuning=Tuning(half_life_ms=7_000, winsor_bps_minute=5_000))
+LOOK = MethodView(window_s=30, gap_ms=10_000, tuning=Tuning(half_life_s=7, winsor_bps_minute=5_000))
 
 
 def run(method: OverTime, at_ms: list[int], row: list[int], doubts: list[int]) -> list[int]:
@@ -121,7 +121,7 @@ def test_methods_over_time_agree_at_every_time(rows: Steps) -> None:
     doubts = [7 + 3 * t for t in range(len(rows))]
     spread = np.broadcast_to(np.array(doubts, dtype=float), p.shape)
     held = vector.winsorised(p, at, 5_000)
-    args = (at, LOOK.window_ms, LOOK.gap_ms)
+    args = (at, LOOK.window_s * MS, LOOK.gap_ms)
     found = {
         "twap_arithmetic": vector.twap(p, *args),
         "twap_geometric": vector.twap_geometric(p, *args),

@@ -33,7 +33,7 @@ CHAINS = {
     "l2": {"chain_id": 8453, "endpoints": ["http://127.0.0.1:1"]},
 }
 PAIR = Pair(base="wdivETH", quote="ETH")
-GATE = SourceSpec(name="open", pair=PAIR, kind=Kind.OPEN, group="chain:main", max_age_ms=60_000)
+GATE = SourceSpec(name="open", pair=PAIR, kind=Kind.OPEN, group="chain:main", max_age_s=60)
 GATED = replace(spec(), sources=(*spec().sources, GATE), mode=Mode.REDEMPTION_UNLESS_DEPEG)
 NEW_TOKEN = """
 [[token]]
@@ -209,7 +209,7 @@ def test_a_door_that_is_closed_at_the_start_begins_at_the_market() -> None:
 
 def test_who_can_not_redeem_is_watched_and_no_more() -> None:
     rounds, _ = fold(
-        replace(GATED, bands=replace(GATED.bands, watch_enter_bps=300, watch_leave_bps=150, depeg_enter_bps=600)),
+        replace(GATED, bands=replace(GATED.bands, watch_bps=300, watch_leave_bps=150, depeg_bps=600)),
         [told(closed=True, at_ms=T0 + i * 60_000) for i in range(9)],
     )
     assert rounds[-1].report.status is Status.WATCH

@@ -44,9 +44,9 @@ def test_a_method_that_one_bad_source_moves_needs_a_filter(method: str) -> None:
 
 
 def test_a_window_that_would_be_shortened_is_refused() -> None:
-    assert planned(method="twap_geometric", window_s=5_120).window_ms == 5_120_000
+    assert planned(method="twap_geometric", window_s=5_120).window_s == 5_120
     assert "window_s: 5121 s are more than the 512 rounds" in refused(method="twap_geometric", window_s=5_121)
-    assert planned(method="dia_mair", window_s=1_700).window_ms == 1_700_000
+    assert planned(method="dia_mair", window_s=1_700).window_s == 1_700
     assert planned(method="ema", window_s=86_400).method == "ema"
     assert "more than the 170 rounds" in refused({"shift_s": 10}, method="dia_mair", window_s=1_700)
 
@@ -60,18 +60,18 @@ def test_tuning_reaches_the_spec_in_its_units() -> None:
         },
     ).tuning  # fmt: skip
     assert got == Tuning(
-        half_life_ms=30_000,
+        half_life_s=30,
         shares=(("kraken", 2),),
         check_bps=7,
         winsor_bps_minute=8,
         recent_bps=9,
-        recent_ms=10_000,
+        recent_s=10,
         bounds=(WAD // 2, 2 * WAD),
-        shift_ms=11_000,
+        shift_s=11,
         dust_wad=WAD // 10,
         points=12,
         drift_bps_day=13,
-        horizon_ms=14_000,
+        horizon_s=14,
         min_cost_100bps_wad=250 * WAD,
     )
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from feeds.types import Kind, Pair
-from feeds.units import WAD, Bps
+from feeds.units import MS, WAD, Bps
 from oracle.judge.rules import backing, cusum, level, market, rate
 from oracle.judge.rules.evidence import Evidence, PoolEvidence, RuleInput
 from oracle.judge.rules.registry import RULES, findings, remember
@@ -22,7 +22,7 @@ from tests.oracle.oracle_build import T0, spec, wad
 HOUR = 3_600_000
 DAY = 24 * HOUR
 ON = Rules(
-    moved_bps=100, drift_slack_bps=20, drift_bps_h=1_000, disagree_bps=100, growth_bps_year=968, cadence_ms=2 * DAY,
+    moved_bps=100, drift_slack_bps=20, drift_bps_hours=1_000, disagree_bps=100, growth_bps_year=968, cadence_s=2 * DAY // MS,
 )  # fmt: skip
 FEED = replace(spec(), rules=ON)
 
@@ -89,8 +89,8 @@ def test_a_fast_fall_is_named_before_the_level_is() -> None:
     assert found is not None
     assert found.reason.code is Why.FELL
     assert cusum.moved(case(facts("0.9910"), memory, at_ms=T0 + 120_000)) is None
-    assert cusum.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_ms)) is not None
-    assert cusum.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_ms + 1)) is None
+    assert cusum.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_s * MS)) is not None
+    assert cusum.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_s * MS + 1)) is None
 
 
 def test_the_way_back_to_the_peg_is_no_fast_move() -> None:
@@ -118,7 +118,7 @@ def test_a_queue_discount_within_the_slack_never_adds_up() -> None:
 
 
 def test_the_normal_level_is_learned_slowly_capped_and_only_while_all_is_well() -> None:
-    feed = replace(FEED, rules=replace(ON, learn_bps_day=5, learn_cap_bps=12, drift_bps_h=0))
+    feed = replace(FEED, rules=replace(ON, learn_bps_day=5, learn_cap_bps=12, drift_bps_hours=0))
     memory, _ = after([(h * HOUR, "0.9970") for h in range(25)], feed)
     assert memory.normal_mbps == -5_000
     memory, _ = after([(h * HOUR, "0.9970") for h in range(24 * 10)], feed)
@@ -159,7 +159,7 @@ def test_depth_that_left_is_named_once_the_usual_one_is_known() -> None:
     pool = PoolEvidence(source="a", share_bps=None, depth_wad=100 * WAD)
     gone = facts(pools=(replace(pool, depth_wad=29 * WAD),))
     for i in range(60):
-        at = T0 + i * ON.depth_ms // 48
+        at = T0 + i * ON.depth_s * MS // 48
         assert (market.shallow(case(gone, memory, at_ms=at)) is not None) == (i >= 12)
         memory = remember(case(facts(pools=(pool,)), memory, at_ms=at))
     assert len(memory.depths) <= market.MOST_DEPTHS
@@ -296,7 +296,7 @@ def test_a_supply_that_leaps_is_watched_until_it_has_been_grown_into() -> None:
 
 
 def test_the_price_moves_to_the_market_and_back_over_the_ramp_and_stands_in_a_halt() -> None:
-    rules, at = Rules(ramp_ms=1_800_000), T0
+    rules, at = Rules(ramp_s=1_800), T0
     memory = Memory(at_ms=at)
     shares = []
     for minute, status in enumerate([Status.DEPEG] * 31 + [Status.HALT] * 5 + [Status.OK] * 31):
@@ -360,7 +360,7 @@ def test_readings_that_differ_hide_no_depeg_against_both(second: str, status: st
 
 
 def test_what_comes_out_of_a_halt_enters_anew() -> None:
-    feed = replace(FEED, bands=replace(FEED.bands, watch_enter_bps=150, depeg_enter_bps=400, depeg_leave_bps=200))
+    feed = replace(FEED, bands=replace(FEED.bands, watch_bps=150, depeg_bps=400, depeg_leave_bps=200))
     found = level.level(case(facts("0.975"), feed=feed, status=Status.HALT))
     assert found is not None
     assert found.status is Status.WATCH

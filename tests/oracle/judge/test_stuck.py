@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.types import Kind, Outcome
-from feeds.units import Wad
+from feeds.units import MS, Wad
 from oracle.judge.rules import stuck
 from oracle.judge.rules.evidence import Evidence, RuleInput
 from oracle.judge.rules.registry import remember
@@ -22,13 +22,13 @@ from oracle.round.step import evaluate, step
 from tests.oracle.oracle_build import PAIR, T0, seen, source, spec, wad
 
 NAMES = ("a", "b", "c", "d", "e")
-RULES = Rules(stuck_ms=600_000, stuck_bps=100)
+RULES = Rules(stuck_s=600, stuck_bps=100)
 ROUND_MS = 10_000
 LIMIT, DWELL_MS = 100, 30_000
 
 
 def feed_of(count: int) -> FeedSpec:
-    bands = replace(spec().bands, watch_dwell_ms=DWELL_MS)
+    bands = replace(spec().bands, watch_dwell_s=DWELL_MS // MS)
     return spec(sources=tuple(source(n) for n in NAMES[:count]), rules=RULES, bands=bands, has_redemption=False)
 
 
@@ -74,7 +74,7 @@ def test_the_one_that_stands_still_is_named_until_it_moves_and_nobody_else_ever(
     named = told(feed_of(count), rows)
     first = named.index({NAMES[count - 1]})
     assert path[first] >= 10_100
-    assert first * ROUND_MS >= RULES.stuck_ms
+    assert first * ROUND_MS >= RULES.stuck_s * MS
     assert all(n == {NAMES[count - 1]} for n in named[first : len(path)])
     assert not any(named[:first] + named[len(path) :])
 
@@ -229,7 +229,7 @@ def _named(rows: Sequence[Sequence[int | None]], run: Sequence[int], now: int) -
     first = min(run)
     away = {j for j, gap in gaps.items() if abs(gap) >= LIMIT and abs(gap - gaps[first]) >= LIMIT}
     lasted = sum(ROUND_MS for j in away if j - 1 in away)
-    return (now - first) * ROUND_MS >= RULES.stuck_ms and (now in away or lasted >= DWELL_MS)
+    return (now - first) * ROUND_MS >= RULES.stuck_s * MS and (now in away or lasted >= DWELL_MS)
 
 
 def _bps(price: int, own: int) -> int:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.units import MS
 from lab.suspicion import FAMILIES, HEALTHY, SPIKE, longest_ms, must_not, played, random_history, stepped
 from oracle.judge.suspicion import advance, entered
 from oracle.model.spec import Bands
@@ -18,14 +19,14 @@ from oracle.model.status import Status
 from tests.oracle.judge.reference_judge import statuses
 
 T0 = 1_700_000_000_000
-BANDS = Bands(watch_enter_bps=50, watch_leave_bps=25, depeg_enter_bps=200, depeg_leave_bps=100,
-              watch_dwell_ms=30_000, depeg_dwell_ms=60_000, leave_dwell_ms=300_000)  # fmt: skip
+BANDS = Bands(watch_bps=50, watch_leave_bps=25, depeg_bps=200, depeg_leave_bps=100,
+              watch_dwell_s=30, depeg_dwell_s=60, leave_dwell_s=300)  # fmt: skip
 
 dwells = st.sampled_from([0, 1, 2_000, 3_001, 30_000, 60_000, 300_000])
 bands = st.builds(
     lambda watch, depeg, leave: Bands(
-        watch_enter_bps=50, watch_leave_bps=25, depeg_enter_bps=200, depeg_leave_bps=100,
-        watch_dwell_ms=watch, depeg_dwell_ms=depeg, leave_dwell_ms=leave,
+        watch_bps=50, watch_leave_bps=25, depeg_bps=200, depeg_leave_bps=100,
+        watch_dwell_s=watch // MS, depeg_dwell_s=depeg // MS, leave_dwell_s=leave // MS,
     ),
     dwells, dwells, dwells,
 )  # fmt: skip
@@ -48,7 +49,7 @@ def test_law_the_reference_judge_agrees(
         state = advance(found, state, said, at, priced=priced)
         seen.append((at, None if said is None else int(said), priced, halted))
         ours.append(int(state.status))
-    assert ours == statuses(seen, found.watch_dwell_ms, found.depeg_dwell_ms, found.leave_dwell_ms)
+    assert ours == statuses(seen, found.watch_dwell_s * MS, found.depeg_dwell_s * MS, found.leave_dwell_s * MS)
 
 
 @given(rounds)

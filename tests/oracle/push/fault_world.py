@@ -42,13 +42,13 @@ MAX_FEE_GWEI = 60
 TIMEOUT_MS = 300
 ROUND_S = 2
 _BANDS = Bands(
-    watch_enter_bps=100, watch_leave_bps=50, depeg_enter_bps=300, depeg_leave_bps=150, depeg_dwell_ms=2_000,
-    leave_dwell_ms=4_000,
+    watch_bps=100, watch_leave_bps=50, depeg_bps=300, depeg_leave_bps=150, depeg_dwell_s=2,
+    leave_dwell_s=4,
 )  # fmt: skip
 
 
 def _source(pair: Pair, name: str, kind: Kind) -> SourceSpec:
-    return SourceSpec(name=name, pair=pair, kind=kind, group=name, max_age_ms=60_000)
+    return SourceSpec(name=name, pair=pair, kind=kind, group=name, max_age_s=60)
 
 
 def make_spec(feed: str, *, redemption: bool) -> FeedSpec:
@@ -57,8 +57,8 @@ def make_spec(feed: str, *, redemption: bool) -> FeedSpec:
     sources += [_source(pair, "rate", Kind.REDEMPTION)] if redemption else []
     return FeedSpec(
         feed=feed, pair=pair, sources=tuple(sources), method="median", outliers=None, outlier_floor_bps=50,
-        window_ms=60_000, mode=Mode.MARKET, min_groups=2, max_age_ms=30_000, max_spread_bps=1_000, heartbeat_s=16,
-        push_bps=50, halt_after_ms=10_000, bands=_BANDS, has_market=True, has_redemption=redemption,
+        window_s=60, mode=Mode.MARKET, min_groups=2, max_age_s=30, max_spread_bps=1_000, heartbeat_s=16,
+        push_bps=50, halt_after_s=10, bands=_BANDS, has_market=True, has_redemption=redemption,
     )  # fmt: skip
 
 

@@ -34,8 +34,8 @@ from tests.oracle.oracle_build import T0, failed, seen, source, spec, wad
 
 NAMES = ("alpha", "beta", "gamma")
 KEYS = {name: coincurve.PrivateKey(bytes([n + 1]) * 32) for n, name in enumerate(NAMES)}
-BANDS = Bands(watch_enter_bps=50, watch_leave_bps=25, depeg_enter_bps=200, depeg_leave_bps=100,
-              watch_dwell_ms=30_000, depeg_dwell_ms=60_000, leave_dwell_ms=300_000)  # fmt: skip
+BANDS = Bands(watch_bps=50, watch_leave_bps=25, depeg_bps=200, depeg_leave_bps=100,
+              watch_dwell_s=30, depeg_dwell_s=60, leave_dwell_s=300)  # fmt: skip
 FEED = spec(
     sources=tuple(
         replace(s, name=f"{s.name} {name}", group=f"{s.group} {name}")
@@ -43,7 +43,7 @@ FEED = spec(
         for s in (source("one"), source("two"), source("rate", kind=Kind.REDEMPTION))
     ),
     bands=BANDS,
-    halt_after_ms=300_000,
+    halt_after_s=300,
     mode=Mode.REDEMPTION_UNLESS_DEPEG,
 )
 STEP_S = 10
@@ -391,7 +391,7 @@ def test_nobody_signs_other_kept_prices_than_its_own() -> None:
         assert answer.code is RefusalCode.OUT_OF_BOUND
 
 
-SHARE = spec(feed="divETH/ETH", sources=(), share_of="wdivETH/ETH", bands=BANDS, halt_after_ms=300_000)
+SHARE = spec(feed="divETH/ETH", sources=(), share_of="wdivETH/ETH", bands=BANDS, halt_after_s=300)
 
 
 def test_a_rebasing_token_hears_what_its_share_token_suspects_and_prices_on_while_that_is_halted() -> None:

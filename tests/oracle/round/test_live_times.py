@@ -26,11 +26,11 @@ SPECS: dict[str, FeedSpec] = {
     ),
     OWN: spec(
         sources=(source("a"), source("b"), source("c"), source("d", pair=IN_USD, convert=USD, divide=True),
-                 source("rate", kind=Kind.REDEMPTION, group="chain:x", max_age_ms=10**9)),
+                 source("rate", kind=Kind.REDEMPTION, group="chain:x", max_age_s=10**6)),
     ),
     TOLD: spec(
         feed=TOLD, has_market=False, mode=Mode.REDEMPTION,
-        sources=(source("told", kind=Kind.REDEMPTION, group="chain:x", max_age_ms=10**9),),
+        sources=(source("told", kind=Kind.REDEMPTION, group="chain:x", max_age_s=10**6),),
     ),
     CROSS: spec(feed=CROSS, sources=(), legs=(OWN, USD)),
 }  # fmt: skip

@@ -23,7 +23,7 @@ from oracle.round.step import step
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-RULES = Rules(moved_bps=50, drift_slack_bps=25, drift_bps_h=3_600)
+RULES = Rules(moved_bps=50, drift_slack_bps=25, drift_bps_hours=3_600)
 FEED = replace(spec(), rules=RULES)
 gaps = st.lists(st.integers(1, 24), min_size=1, max_size=40)
 
@@ -55,7 +55,7 @@ def summed(rows: list[tuple[int, int]], feed: FeedSpec = FEED) -> int:
 def test_a_discount_that_only_deepens_sums_in_sparse_rounds_to_less_by_at_most_the_longest_gap_times_its_growth(
     gaps: list[int], steps: list[int], first: int
 ) -> None:
-    endless = replace(FEED, rules=replace(RULES, drift_bps_h=10**9))
+    endless = replace(FEED, rules=replace(RULES, drift_bps_hours=10**9))
     hours = [0]
     for gap in gaps:
         hours.append(hours[-1] + gap)
@@ -128,8 +128,8 @@ def test_a_slash_is_told_in_the_round_after_it_at_any_cadence(
     every: list[int], when: int, part: int, dwell: int, hold: int
 ) -> None:
     """Rounds 1 s to 2 days apart, dwells and holds of any length; ``part`` in parts per billion, 10,000 is the tolerance."""
-    bands = replace(FEED.bands, watch_dwell_ms=dwell * 1_000, slash_hold_ms=hold * 1_000)
-    feed = replace(FEED, bands=bands, sources=tuple(replace(s, max_age_ms=10**9) for s in FEED.sources))
+    bands = replace(FEED.bands, watch_dwell_s=dwell, slash_hold_s=hold)
+    feed = replace(FEED, bands=bands, sources=tuple(replace(s, max_age_s=10**6) for s in FEED.sources))
     state, at_ms, told = FeedState(), T0, []
     for i, seconds in enumerate(every):
         at_ms += seconds * 1_000

@@ -123,7 +123,7 @@ def test_a_missing_leg_abstains_with_its_name() -> None:
 
 @pytest.mark.parametrize("method", ["twap_arithmetic", "twap_geometric"])
 def test_a_twap_follows_slowly_and_is_bounded_by_its_window(method: str) -> None:
-    feed = spec(method=method, window_ms=10_000)
+    feed = spec(method=method, window_s=10)
     results, state = fold(
         feed, [*[at(i, "1.00", "1.00") for i in range(10)], *[at(i, "0.90", "1.00") for i in range(10, 25)]]
     )

@@ -38,7 +38,7 @@ STRANGE = "st.ETH+1/ETH@base#min"
 
 def specs() -> dict[str, FeedSpec]:
     """A feed of its own, one with odd characters, one without redemption, and a cross."""
-    own = spec(max_age_ms=30_000)
+    own = spec(max_age_s=30)
     strange = replace(own, feed=STRANGE, pair=Pair(base="st.ETH+1", quote="ETH"), mode=Mode.MARKET)
     usd = replace(own, feed="ETH/USD", pair=Pair(base="ETH", quote="USD"), mode=Mode.MARKET, has_redemption=False)
     cross = replace(

@@ -102,7 +102,7 @@ def test_a_mean_over_time_skips_rounds_that_repeat_a_price_and_says_what_it_cove
     assert "1.00995049383620" in mean["geometric"]
     late = twap_document(spec, rounds, of="market", since_ms=0, until_ms=now_ms + 3_600_000)
     assert late is not None
-    assert late["covered_ms"] == 10_000 + spec.max_age_ms
+    assert late["covered_ms"] == 10_000 + spec.max_age_s * MS
     assert twap_document(spec, rounds[2:], of="market", since_ms=0, until_ms=now_ms) is None
     within = twap_document(spec, rounds, of="market", since_ms=ROUND_S * MS + 7_500, until_ms=ROUND_S * MS + 12_500)
     assert within is not None
@@ -119,7 +119,7 @@ def test_a_mean_over_time_skips_rounds_that_repeat_a_price_and_says_what_it_cove
 def test_a_mean_of_any_window_is_the_mean_over_its_moments(
     gaps: list[int], prices: list[int], halted: set[int], window_s: int, end: int
 ) -> None:
-    """The price of a moment is that of the newest round with one, for ``max_age_ms``; looked at every half second."""
+    """The price of a moment is that of the newest round with one, for ``max_age_s``; looked at every half second."""
     spec, at_s, records, known = specs()[OWN], ROUND_S, [], []
     for i, gap in enumerate([0, *gaps]):
         at_s += gap
@@ -131,7 +131,7 @@ def test_a_mean_of_any_window_is_the_mean_over_its_moments(
     held = []
     for t in range(until_ms - window_s * MS, until_ms, 500):
         last = max((k for k in known if k[0] <= t), default=(0, 0))
-        held += [last[1]] if t - last[0] < spec.max_age_ms else []
+        held += [last[1]] if t - last[0] < spec.max_age_s * MS else []
     mean = twap_document(spec, seen, of="market", since_ms=until_ms - window_s * MS, until_ms=until_ms)
     assert (mean is not None) is bool(held)
     if mean is not None:
