@@ -119,7 +119,7 @@ def test_rate_rows_out_of_order_leave_what_the_clean_ones_leave() -> None:
     states = []
     for one in (case, clean):
         state = FeedState()
-        for t_ms in range(0, one.length_ms + 1, one.cadence_s * MS):
+        for t_ms in range(0, one.length_ms + 1, one.cadence_ms):
             outcomes = [t.at(t_ms, one.began_ms) for t in one.tracks[one.feed]]
             _, state = turn(one.spec, state, outcomes, {}, one.began_ms + t_ms)
         states.append(state.rate)

@@ -13,7 +13,7 @@ from lab.user_data import user_case
 from oracle.model.spec import Bands, Rules
 
 CADENCES_S = (10, 60, 1_200, 86_400)
-SCALED = {"watch_dwell_ms", "depeg_dwell_ms", "leave_dwell_ms", "slash_hold_ms", "moved_ms", "stuck_ms"}
+SCALED = {"watch_dwell_s", "depeg_dwell_s", "leave_dwell_s", "slash_hold_s", "moved_s", "stuck_s"}
 
 
 def changes(
@@ -55,7 +55,7 @@ def test_what_counts_rounds_scales_together_and_what_counts_hours_not_at_all(tmp
     before = user_case(file, "").spec
     after = stretched(before, 7)
     times = [(f.name, getattr(before, part), getattr(after, part))
-             for part, kind in (("bands", Bands), ("rules", Rules)) for f in fields(kind) if f.name.endswith("_ms")]  # fmt: skip
+             for part, kind in (("bands", Bands), ("rules", Rules)) for f in fields(kind) if f.name.endswith("_s")]  # fmt: skip
     assert {name for name, _, _ in times} >= SCALED
     for name, old, new in times:
         assert getattr(new, name) == getattr(old, name) * (7 if name in SCALED else 1)

@@ -140,12 +140,12 @@ def test_the_time_median_moves_only_when_the_price_is_held_for_half_of_the_windo
 
 
 def test_curves_average_is_the_documented_formula() -> None:
-    """The average is last * (1 - a) + average * a, a = exp(-t / ma_exp_time), ma_exp_time 866 s, which is a half-life of 600 s."""
+    """The average is last * (1 - a) + average * a, a = exp(-t / ma_exp_time), a half-life of 600 s is an ma_exp_time of 865.6 s."""
     look = MethodView(window_s=0, gap_ms=10**7, tuning=Tuning(half_life_s=600))
     rows = [(0, WAD), (12_000, wad("1.01")), (60_000, wad("0.97")), (660_000, wad("0.99"))]
     average, window = 1.0, Window()
     for (before_ms, before), (at_ms, _) in pairwise(rows):
-        a = math.exp(-(at_ms - before_ms) / (600_268 / math.log(2)))
+        a = math.exp(-(at_ms - before_ms) / (600_000 / math.log(2)))
         average = before / WAD * (1 - a) + average * a
     window = run(CURVE_EMA, rows, look)
     assert CURVE_EMA.read(window, rows[-1][0], look) / WAD == pytest.approx(average, rel=1e-9)

@@ -66,13 +66,14 @@ def test_tuning_reaches_the_spec_in_its_units() -> None:
         winsor_bps_minute=8,
         recent_bps=9,
         recent_s=10,
-        bounds=(WAD // 2, 2 * WAD),
+        least=WAD // 2,
+        most=2 * WAD,
         shift_s=11,
-        dust_wad=WAD // 10,
+        dust=WAD // 10,
         points=12,
         drift_bps_day=13,
         horizon_s=14,
-        min_cost_100bps_wad=250 * WAD,
+        min_cost_100bps=250 * WAD,
     )
 
 

@@ -1,0 +1,1 @@
+"""The tests: a folder for each room, helpers in modules of their own."""
