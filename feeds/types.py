@@ -28,7 +28,7 @@ class Kind(StrEnum):
     BACKING = "backing"
     """What stands behind them, in units of the token."""
     OPEN = "open"
-    """Whether holders can redeem: 1 where they can, the failure CLOSED where they can not."""
+    """Whether holders can redeem: 1 where they can, the failure CLOSED where they cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -200,7 +200,7 @@ class SequencerDown(FeedError):
 
 
 class Closed(FeedError):
-    """The protocol's own contract says that holders can not redeem now."""
+    """The protocol's own contract says that holders cannot redeem now."""
 
     code = "CLOSED"
     advice = "nothing to do: until it opens, what the protocol owes can only be had on the market"

@@ -35,7 +35,7 @@ def replayed(what: str, asked: ReplayOptions) -> tuple[bool, dict[str, Any], lis
     """Play what was asked for: whether all came out as expected, the JSON document, the lines for people.
 
     Raises:
-        ReplayError, OwnDataError, PlotError, ConfigError: it can not be done as asked, and what to write.
+        ReplayError, OwnDataError, PlotError, ConfigError: it cannot be done as asked, and what to write.
     """
     if what.endswith(_TABLES):
         found = [with_method(user_case(Path(what), asked.columns, asked.feed, asked.like), asked.method)]

@@ -59,7 +59,7 @@ def expected_of(table: Mapping[str, Any], began: int, length: int, problems: lis
     """Read ``[expect]``; a case that expects nothing is a problem."""
     problems.extend(Problem(f"expect.{k}", f"unknown key; {nearest(k, _KEYS)}") for k in table if k not in _KEYS)
     if not table:
-        problems.append(Problem("expect", "is empty: a case that can not fail shows nothing"))
+        problems.append(Problem("expect", "is empty: a case that cannot fail shows nothing"))
     codes = table.get("codes", [])
     problems.extend(Problem("expect.codes", f"{c!r} is no reason") for c in codes if c not in _ABSTAIN_CODES)
     return Expected(

@@ -21,7 +21,7 @@ from oracle.model.suggest import nearest
 
 
 class ReplayError(ValueError):
-    """The case, method or design can not be used: what is wrong and what to write."""
+    """The case, method or design cannot be used: what is wrong and what to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

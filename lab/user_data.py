@@ -35,7 +35,7 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class UserDataError(ValueError):
-    """The file or the column map can not be used: what is wrong and what to write."""
+    """The file or the column map cannot be used: what is wrong and what to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def user_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec
         like: a feed whose method, bands and rules are to be used; None: the defaults.
 
     Raises:
-        OwnDataError: the file, its columns or its cells can not be used.
+        OwnDataError: the file, its columns or its cells cannot be used.
     """
     try:
         pair = Pair.parse(feed)

@@ -405,7 +405,7 @@ class App:
         return self._make_operator(section.name, key, self._journal(section, address_of(key)), section.bound_bps)
 
     def _journal(self, section: OperatorSection, key: bytes) -> SignJournal:
-        """The sign journal of a report key: held, and mute for as long as it can not know what the key has said."""
+        """The sign journal of a report key: held, and mute for as long as it cannot know what the key has said."""
         config = self.plan.config
         longest_s = max((t.max_push_age_s for t in config.targets.values()), default=0)
         mute_ms = (longest_s + config.oracle.round_interval_s) * MS

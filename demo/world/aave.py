@@ -45,7 +45,7 @@ _LOGIC = "protocol/libraries/logic"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:
-    """A token of a market. ``ltv_bps`` 0: it can not be collateral.
+    """A token of a market. ``ltv_bps`` 0: it cannot be collateral.
 
     Attributes:
         symbol: of the token, for the names of Aave's own tokens.

@@ -43,7 +43,7 @@ class FlagCall:
         """One call; the quote is 1 and says only that holders can redeem.
 
         Raises:
-            Closed: they can not.
+            Closed: they cannot.
         """
         (reply,) = yield (Call(to=address(self.contract), data=calldata(self.function, self.args)),)
         said = values.uint_at(values.returned(reply, words=self.returns + 1), self.returns)

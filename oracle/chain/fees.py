@@ -1,6 +1,6 @@
 """What a transaction costs on a chain: base fee and tip, gas, and what a rollup takes for its bytes.
 
-Of several endpoints' words the lower middle one counts, so that one of them can not make us pay.
+Of several endpoints' words the lower middle one counts, so that one of them cannot make us pay.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _OPERATOR_FEE = selector("getOperatorFee", ("uint256",))
 
 
 class BatchTooBig(ChainError):
-    """One transaction can not carry so much: fewer items, then the others. ``gas`` 0: nobody said how much it needs."""
+    """One transaction cannot carry so much: fewer items, then the others. ``gas`` 0: nobody said how much it needs."""
 
     def __init__(self, gas: int, most: int) -> None:
         needs = f"needs {gas} gas" if gas else "needs more gas than the endpoints give"

@@ -50,7 +50,7 @@ class Coming:
         return arm_digest(self.signers.domain, self.signers.epoch, self.set_hash)
 
     def is_late(self, at_s: int) -> bool:
-        """Whether a block of that time (Unix s) can not arm it any more: rounds may lie so far ahead of one."""
+        """Whether a block of that time (Unix s) cannot arm it any more: rounds may lie so far ahead of one."""
         return at_s + MAX_AHEAD_S >= self.from_s
 
     def call(self, compact: Mapping[bytes, bytes]) -> bytes:

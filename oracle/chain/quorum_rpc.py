@@ -27,7 +27,7 @@ Ask = tuple[str, tuple[Any, ...], Callable[[Any], Any]]
 
 
 class ChainError(RuntimeError):
-    """The chain can not be used for pushing: what is wrong and what to do."""
+    """The chain cannot be used for pushing: what is wrong and what to do."""
 
 
 class NodeRefused(Refused):
@@ -75,7 +75,7 @@ class QuorumRpc:
     Args:
         urls: HTTP endpoints.
         chain_id: what each must serve; one that does not is left out until it does.
-        agree: how many must say the same; 0 is ``auto_agree``. Three endpoints outvote a liar, two can not.
+        agree: how many must say the same; 0 is ``auto_agree``. Three endpoints outvote a liar, two cannot.
         timeout_ms: of one request.
     """
 

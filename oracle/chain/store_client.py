@@ -283,7 +283,7 @@ class StoreClient:
         Args:
             data: calldata of the push, see `push_data`; empty for the pokes alone.
             nonce: of the gas key.
-            views: ModeViews to poke in the same transaction; those that can not be poked now are left out.
+            views: ModeViews to poke in the same transaction; those that cannot be poked now are left out.
             above: fees of a transaction with the same nonce that may still be waiting somewhere; nodes take its
                 replacement only if both of its fees are at least a tenth higher.
             at_s: the time that a block made now would have, Unix s; without it, the newest block's time counts.
@@ -366,7 +366,7 @@ class StoreClient:
         found = await asyncio.gather(*(self._poke_gas(call) for call in calls))
         pokes = {v: g for v, g in zip(views, found, strict=True) if g is not None and g <= _MOST_POKE_GAS}
         for view in (v for v in views if v not in pokes):
-            _log.warning("a view can not be poked now: is it a ModeView of mode 4?", view="0x" + view.hex())
+            _log.warning("a view cannot be poked now: is it a ModeView of mode 4?", view="0x" + view.hex())
         return pokes
 
     async def _poke_gas(self, call: Mapping[str, str]) -> int | None:

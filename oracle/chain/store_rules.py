@@ -62,7 +62,7 @@ class StoreLimits:
         step_wait_s: until all that was signed has lain beyond that for so long, on one side.
         strong: the signers reach the weight with which a price may move by any step.
         paused: the guardian stopped the feed.
-        beside: what is held beside the slot; None where it was not read, as it can not bear on the item.
+        beside: what is held beside the slot; None where it was not read, as it cannot bear on the item.
     """
 
     max_push_age_s: int

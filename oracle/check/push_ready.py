@@ -63,7 +63,7 @@ def config_problems(plan: ResolvedConfig, environ: Mapping[str, str]) -> Iterato
     for feed in plan.pushed if pushing else ():
         heartbeat_s, interval_s = plan.specs[feed].heartbeat_s, config.oracle.round_interval_s
         if heartbeat_s < interval_s:
-            text = f"a round comes every {interval_s} s: a heartbeat of {heartbeat_s} s can not be kept; write at least that"
+            text = f"a round comes every {interval_s} s: a heartbeat of {heartbeat_s} s cannot be kept; write at least that"
             yield Problem(f'feeds."{feed}".heartbeat_s', text)
 
 
@@ -114,7 +114,7 @@ def config_notes(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 async def look(plan: ResolvedConfig, name: str, client: StoreClient) -> PushReadiness:
-    """Everything that one store says against pushing to it; ChainError if it can not be read."""
+    """Everything that one store says against pushing to it; ChainError if it cannot be read."""
     target, signers = plan.config.targets[name], await client.connect()
     known = await client.feeds()
     missing = [f for f in plan.pushed if f not in known]

@@ -35,7 +35,7 @@ _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 async def trust(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The trust document of every target's store, and what contradicts the config.
 
-    A store that can not be read is a row with ``error``; that it is none, or that its chain does not answer, is told
+    A store that cannot be read is a row with ``error``; that it is none, or that its chain does not answer, is told
     elsewhere. A registry that is none contradicts the config, and bonds are unknown.
     """
     found = await asyncio.gather(*(_one(plan, name, target) for name, target in plan.config.targets.items()))

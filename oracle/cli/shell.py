@@ -42,9 +42,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except sqlite3.Error as e:
-            said = (
-                f"a database can not be used ({e}): look at oracle.database and the operators' journals in the config"
-            )
+            said = f"a database cannot be used ({e}): look at oracle.database and the operators' journals in the config"
             raise Exit(said, FAILED) from e
         except OSError as e:
             if e.errno == errno.EPIPE:  # whoever read the output has enough

@@ -26,7 +26,7 @@ _MAX_MS = 1 << 53
 
 
 class QuotesError(ValueError):
-    """The quotes, the method or the filter can not be used: what is wrong and what to write."""
+    """The quotes, the method or the filter cannot be used: what is wrong and what to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class CombinedQuotes:
 def combine(
     quotes: Sequence[Any], method: str, outliers: str | None = None, floor_bps: int = 0, tuning: Tuning = PLAIN
 ) -> CombinedQuotes:
-    """Combine quotes as one round would. A quote that can not be read is refused by itself, with its code.
+    """Combine quotes as one round would. A quote that cannot be read is refused by itself, with its code.
 
     Args:
         quotes: JSON objects, as above.

@@ -102,7 +102,7 @@ def _known_reference(where: str, own: Pair, source: SourceSection, known: tuple[
         stated = " or ".join(f"{r.base}/{r.quote}" for r in known)
         yield Problem(f"{where}.pair", f"this feed states {stated}, not {own}: a ratio read as dollars is refused")
     elif source.kind is Kind.REDEMPTION and not any(r.kind is Compares.EXCHANGE_RATE for r in fits):
-        yield Problem(f"{where}.kind", f"{fits[0].name} states a market price: it can not stand in for a rate")
+        yield Problem(f"{where}.kind", f"{fits[0].name} states a market price: it cannot stand in for a rate")
 
 
 def _at_par(reference: Reference, own: Pair) -> bool:

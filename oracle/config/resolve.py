@@ -292,7 +292,7 @@ def _check_cross(config: Config, where: str, name: str, feed: FeedSection) -> It
         text = f"a cross reads its first leg in its own mode ({feed.mode}) and its second at market"
         yield Problem(f"{where}.mode", text)
     if any(leg.legs for leg in known):
-        yield Problem(f"{where}.legs", "a leg must have a slot of its own: it can not be a cross")
+        yield Problem(f"{where}.legs", "a leg must have a slot of its own: it cannot be a cross")
 
 
 def _check_quorum(where: str, feed: FeedSection, spec: FeedSpec) -> Iterator[Problem]:

@@ -437,7 +437,7 @@ def load(path: Path) -> Config:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
-        raise ConfigError([Problem(str(path), f"can not be read ({e.strerror}): give --config FILE")]) from None
+        raise ConfigError([Problem(str(path), f"cannot be read ({e.strerror}): give --config FILE")]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise ConfigError([Problem(str(path), f"is not TOML: {e}")]) from None
     return parse(table)

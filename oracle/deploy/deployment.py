@@ -76,7 +76,7 @@ async def commission(
 
     Raises:
         DeployError: as Deployer.deploy; the endpoint goes away; or, before anything is sent, the file holds another store
-            of this chain or can not be written.
+            of this chain or cannot be written.
     """
     held = read(path)
     made = settings if held is None else as_made(settings, held, path)

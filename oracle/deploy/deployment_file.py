@@ -154,7 +154,7 @@ def room_for(path: Path) -> None:
     """See that the file can be written, while nothing has been sent that only it would know.
 
     Raises:
-        DeployError: it can not.
+        DeployError: it cannot.
     """
     fresh = _fresh(path)
     try:
@@ -164,7 +164,7 @@ def room_for(path: Path) -> None:
         fresh.touch()
         fresh.unlink()
     except OSError as e:
-        raise DeployError(f"{path} can not be written ({e.strerror}): give another --out; nothing was sent") from None
+        raise DeployError(f"{path} cannot be written ({e.strerror}): give another --out; nothing was sent") from None
 
 
 def record(done: Deployment, path: Path) -> Deployment:

@@ -115,7 +115,7 @@ class Unencodable(Abstain):
 
 
 class Implausible(Abstain):
-    """The market price can not be one of this token: wrong decimals, a wrong unit, or a majority gone wrong together."""
+    """The market price cannot be one of this token: wrong decimals, a wrong unit, or a majority gone wrong together."""
 
     why = Why.DIMENSION
 

@@ -30,7 +30,7 @@ _LOOK_S, _LOOKS = 1.0, 180
 
 
 class ArmError(RuntimeError):
-    """The next signer set can not be armed as asked: why, and what to do."""
+    """The next signer set cannot be armed as asked: why, and what to do."""
 
 
 class NothingToCome(ArmError):

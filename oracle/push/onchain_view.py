@@ -19,7 +19,7 @@ _KEPT = 8
 class Grace:
     """How long beyond its heartbeat a round may stand before it is late.
 
-    Until a push that was due then has landed, or can not any more. A store may take batches for very long, which makes no
+    Until a push that was due then has landed, or cannot any more. A store may take batches for very long, which makes no
     push slower: so never longer than a heartbeat, or than a round and two bumps where that is more.
     """
 

@@ -327,7 +327,7 @@ class Pusher:
     async def _held_then(self, row: PushRow, landed: Receipt, head: BlockHead) -> Mapping[int, Report] | None:
         """What the store held of a push's items after the block that the push is in, where that tells what became of it.
 
-        None where it can not be read any more: the process was away, and the endpoints keep no state so old.
+        None where it cannot be read any more: the process was away, and the endpoints keep no state so old.
         """
         if landed.ok or not row.items:
             return {}
@@ -432,7 +432,7 @@ class Pusher:
         await self._send(self._journal.add_push(replace(fresh, note=None, taken=0)))
 
     async def _keep(self, row: PushRow) -> None:
-        """It can not be made anew: what nobody understands is given up, the rest goes again, slower and slower."""
+        """It cannot be made anew: what nobody understands is given up, the rest goes again, slower and slower."""
         act = self._patience.act(row.id)
         self._patience.stuck(row.id)
         if act is Act.REBUILD:

@@ -42,7 +42,7 @@ def tracked(
 ) -> RateState | None:
     """The redemption rate after a round without a price: a fall is known all the same, it is no matter of the market.
 
-    Not a fall that can not be one: another reading stands beyond ``derivation_bps`` above it, two groups or more say that
+    Not a fall that cannot be one: another reading stands beyond ``derivation_bps`` above it, two groups or more say that
     the market lies higher than anybody may make the token, or more than half is gone, which is an error of units. What turned
     out to be a glitch goes back, as far as the published rate; any other rise waits for the next price, which tells whether
     it can be one of this token.

@@ -206,7 +206,7 @@ def _evidence(
 
 
 def _closed_by(names: Sequence[str], outcomes: Sequence[Outcome], share: Leg | None) -> tuple[str, ...]:
-    """What says that holders can not redeem now: sources that ask a contract, or the share token of a rebasing one."""
+    """What says that holders cannot redeem now: sources that ask a contract, or the share token of a rebasing one."""
     if share is not None and any(r.code is Why.CLOSED for r in share.reasons):
         return (share.feed,)
     shut = {o.source for o in outcomes if isinstance(o, Failure) and o.error.code == Closed.code} if names else ()

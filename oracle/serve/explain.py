@@ -22,7 +22,7 @@ from oracle.storage.database import Database
 
 
 class CombineError(ValueError):
-    """The file or the method can not be used: what is wrong and what to write."""
+    """The file or the method cannot be used: what is wrong and what to write."""
 
 
 def explanation(store: Database, feed: str, round_s: int) -> Explanation | None:

@@ -106,7 +106,7 @@ class HistoryReaders:
             ) from None
         except sqlite3.Error as e:
             raise HttpProblem(
-                503, "busy", f"the database can not be read: {e}", "ask again in a second", _CALM
+                503, "busy", f"the database cannot be read: {e}", "ask again in a second", _CALM
             ) from None
         except TimeoutError:
             if future is not None:

@@ -1,6 +1,6 @@
 """A witness of a sign journal: how much its key has said, kept where no snapshot of journals and database reaches.
 
-A journal that was restored from a snapshot knows less than the key has said. Beside it that can not be seen when the
+A journal that was restored from a snapshot knows less than the key has said. Beside it that cannot be seen when the
 database comes from the same snapshot; from outside it can.
 """
 
@@ -18,7 +18,7 @@ _BYTES = 64
 
 
 class WitnessError(RuntimeError):
-    """The witness can not be read or written."""
+    """The witness cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class JournalWitness:
         address: the key's 20-byte address.
 
     Raises:
-        WitnessError: it can not be opened.
+        WitnessError: it cannot be opened.
     """
 
     def __init__(self, folder: Path, address: bytes) -> None:
@@ -66,7 +66,7 @@ class JournalWitness:
         """Write it down, and return once it is on disk.
 
         Raises:
-            WitnessError: it can not be written.
+            WitnessError: it cannot be written.
         """
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX)

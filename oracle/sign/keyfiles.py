@@ -42,7 +42,7 @@ class LocalSigner:
 
 
 class KeyfileError(RuntimeError):
-    """A keyfile can not be used: which one, and what to do."""
+    """A keyfile cannot be used: which one, and what to do."""
 
 
 def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> coincurve.PrivateKey:

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT N
 
 
 class JournalError(RuntimeError):
-    """The journal belongs to another key, or can not be written."""
+    """The journal belongs to another key, or cannot be written."""
 
 
 class EquivocationRefused(Exception):
@@ -65,7 +65,7 @@ class SignJournal:
     """What one key has signed, on disk.
 
     A journal that was missing or restored is silent for ``mute_ms`` of a time that somebody has confirmed. Until then each
-    opening begins the silence anew, so a wrong clock can not end it; and once it is over nothing is signed for a place from
+    opening begins the silence anew, so a wrong clock cannot end it; and once it is over nothing is signed for a place from
     before it.
 
     Args:

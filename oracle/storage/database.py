@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS not_pushed (
 
 
 class DatabaseError(RuntimeError):
-    """The database can not be used as it is."""
+    """The database cannot be used as it is."""
 
 
 class OtherRules(DatabaseError):
@@ -120,7 +120,7 @@ class Database:
         if found != RULES_VERSION:
             self._conn.close()
             raise OtherRules(
-                f"{path} holds rounds made by rules {found}, this version makes rules {RULES_VERSION} and can not go on from"
+                f"{path} holds rounds made by rules {found}, this version makes rules {RULES_VERSION} and cannot go on from"
                 " them: name another file in oracle.database. The journals stay as they are; the old file can be read by the"
                 " version that wrote it"
             )

@@ -1,4 +1,4 @@
-"""Honest operators can not be slashed: histories through the real signing code and its journals, then every accusation.
+"""Honest operators cannot be slashed: histories through the real signing code and its journals, then every accusation.
 
 A history is a few rounds of a few feeds at two stores (two targets of one process) by operators whose views differ, with
 pushes and single reports of one round in any order, by two processes that share their journals, changes of the signer set

@@ -172,7 +172,7 @@ def test_a_config_that_would_run_fails_its_case() -> None:
         ({"cadence_s": 5}, "must be at least 10"),
         ({"feed": "nosuch"}, "is none of the feeds"),
         ({"truth": "nosuch"}, "is no track"),
-        ({"expect": {}}, "a case that can not fail shows nothing"),
+        ({"expect": {}}, "a case that cannot fail shows nothing"),
         ({"expect": {"nevr": []}}, "unknown key; did you mean 'never'"),
         ({"expect": {"never": [["fine"]]}}, "is no status"),
         ({"expect": {"codes": ["NOSUCH"]}}, "is no reason"),

@@ -15,6 +15,6 @@ def midhinge(inputs: Sequence[Input]) -> Wad:
 
 
 def hinges(ranked: Sequence[Wad]) -> tuple[Wad, Wad]:
-    """The elements a quarter (rounded down) from each end: fewer liars than a quarter can not push either past an honest one."""
+    """The elements a quarter (rounded down) from each end: fewer liars than a quarter cannot push either past an honest one."""
     cut = len(ranked) // 4
     return ranked[cut], ranked[-1 - cut]

@@ -15,7 +15,7 @@ from oracle.model.state import Sample, Window
 
 @dataclass(frozen=True, slots=True)
 class TimeMedian:
-    """Ranks can not be carried in a sum: ``read`` sorts the kept samples, at most MAX_SAMPLES of them."""
+    """Ranks cannot be carried in a sum: ``read`` sorts the kept samples, at most MAX_SAMPLES of them."""
 
     def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
         """See OverTime."""

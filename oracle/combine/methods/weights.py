@@ -30,7 +30,7 @@ def age(inputs: Sequence[Input], tuning: Tuning) -> list[int]:
 
     Only differences of age matter, so the newest input's time stands for now. Flare's example provider weighs so with
     lambda = 0.00005 per ms, a half-life of 13.9 s, and then takes any price when all weights have vanished; here they
-    can not.
+    cannot.
     """
     newest = max(i.at_ms for i in inputs)
     return [max(1, decay_q32(newest - i.at_ms, tuning.half_life_s * MS)) for i in inputs]
@@ -52,7 +52,7 @@ def primary(inputs: Sequence[Input], tuning: Tuning) -> list[int]:
     """All weight on the first in the config's order while it lies within ``check_bps`` of the median of all.
 
     Else each counts the same. RedStone's primarySource checks against the secondary; the median of all is the check that
-    one bad secondary can not pass or fail.
+    one bad secondary cannot pass or fail.
     """
     centre = median(inputs)
     best = min(inputs, key=lambda i: (i.rank, i.price_wad))

@@ -25,7 +25,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The config can not be used. Carries every problem found, not only the first."""
+    """The config cannot be used. Carries every problem found, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(p) for p in problems))

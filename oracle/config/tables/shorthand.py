@@ -38,7 +38,7 @@ VIA_FEED = "redemption_via_feed"
 
 
 class _Unknown(ValueError):
-    """A name that the catalogue does not hold, or that this feed can not use."""
+    """A name that the catalogue does not hold, or that this feed cannot use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

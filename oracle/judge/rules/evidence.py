@@ -56,7 +56,7 @@ class Evidence:
         supply_wad: units of the token that exist, over all chains; backing_wad: what stands behind them. None: unknown.
         suspects: venues that were outliers in a feed that this one converts by.
         sequencer_down: a rollup on which sources are read is down, or in its grace time.
-        closed_by: sources by which holders can not redeem now.
+        closed_by: sources by which holders cannot redeem now.
         of_leg: what the evidence of the share token says that has no price either.
     """
 

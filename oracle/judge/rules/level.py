@@ -41,7 +41,7 @@ def without_price(case: RuleInput) -> Finding | None:
     """A round without a price in which two groups or more lie beyond the band, every one, to the same side.
 
     They disagree about how bad it is, or too few of them are left: that is no price, and no silence either. The one nearest
-    to the normal level decides. What can not be the token's price at all says that something is wrong, not what.
+    to the normal level decides. What cannot be the token's price at all says that something is wrong, not what.
     """
     bands, owed = case.spec.bands, case.seen.redemption_wad
     if not owed or len(case.seen.voices) < _TWO:

@@ -87,7 +87,7 @@ def _usual(depths: tuple[tuple[int, int], ...], since_ms: int) -> tuple[tuple[in
 
 
 def dimension(market_wad: int, redemption_wad: int, spec: FeedSpec, groups: int) -> str | None:
-    """Why a market price can not be one of this token at all, or None.
+    """Why a market price cannot be one of this token at all, or None.
 
     A premium has a ceiling, for anybody may make the token at its rate; a discount has none, but one group alone is not
     believed beyond ``lone_bps``, and a thousandth is an error of decimals.

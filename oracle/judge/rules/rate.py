@@ -137,10 +137,10 @@ def stale(case: RuleInput) -> Finding | None:
 
 
 def closed(case: RuleInput) -> Finding | None:
-    """A contract of the protocol says that holders can not redeem: what is owed is to be had on the market alone."""
+    """A contract of the protocol says that holders cannot redeem: what is owed is to be had on the market alone."""
     if not case.seen.closed_by:
         return None
-    text = f"holders can not redeem now: {', '.join(case.seen.closed_by)}"
+    text = f"holders cannot redeem now: {', '.join(case.seen.closed_by)}"
     return Finding(status=Status.WATCH, reason=Reason(code=Why.CLOSED, text=text))
 
 

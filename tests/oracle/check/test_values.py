@@ -161,7 +161,7 @@ def test_a_reference_in_dollars_is_compared_through_ether_in_dollars(whole: Reso
     rows = list(table(whole, own, here, answers))
     drifted = {r.source: (r.drift_bps, r.alarm) for r in rows if isinstance(r, Divergence)}
     assert drifted == {"aave_capo wstETH/USD capped": (150, True), "redstone wstETH/stETH rate": (0, False)}
-    assert sum(not isinstance(r, Divergence) for r in rows) == len(here) - 3, "one that can not be read is a row too"
+    assert sum(not isinstance(r, Divergence) for r in rows) == len(here) - 3, "one that cannot be read is a row too"
 
 
 def test_every_reference_beside_a_rounds_record() -> None:

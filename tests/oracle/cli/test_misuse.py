@@ -79,7 +79,7 @@ def test_wrong_numbers_and_files_are_refused(folder: Path, args: Sequence[str], 
 @pytest.mark.parametrize("command", ["explain", "verify", "history"])
 def test_a_database_that_is_none_is_said(folder: Path, command: str) -> None:
     (folder / "o.db").write_bytes(b"\xfe" * 9_000)
-    one_line(run(command, "ETH/USD"), 1, "a database can not be used (file is not a database): look at oracle.database")
+    one_line(run(command, "ETH/USD"), 1, "a database cannot be used (file is not a database): look at oracle.database")
 
 
 @pytest.mark.parametrize(

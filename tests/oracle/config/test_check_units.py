@@ -72,7 +72,7 @@ def test_a_rate_by_a_provider_names_its_group_and_must_be_a_rate() -> None:
     assert 'write group = "chainlink"' in said("weETH/ETH@base", source, chain_id=8453)
     assert said("weETH/ETH@base", {**source, "group": "chainlink"}, chain_id=8453) == ""
     market = {**source, "group": "chainlink", "feed": CBETH_FEED}
-    assert "it can not stand in for a rate" in said("cbETH/ETH", market)
+    assert "it cannot stand in for a rate" in said("cbETH/ETH", market)
 
 
 def test_a_feed_of_a_feed_that_is_off_is_refused() -> None:

@@ -188,7 +188,7 @@ def test_one_key_for_both_purposes_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_broken_file_is_one_clear_problem(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="can not be read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("feeds = [")
     with pytest.raises(ConfigError, match="is not TOML"):

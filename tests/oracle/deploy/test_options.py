@@ -362,7 +362,7 @@ def test_a_file_that_can_not_be_written_is_told_before_anything_is_sent(desk: De
     for out in ((), ("--out", "/proc/no/such.toml")):
         done = desk.deploy("main", *out)
         assert done.exit_code == 1
-        assert "can not be written" in done.output
+        assert "cannot be written" in done.output
     assert desk.web3.eth.get_transaction_count(account(0).address) == 0
 
 

@@ -312,16 +312,14 @@ def test_the_price_moves_to_the_market_and_back_over_the_ramp_and_stands_in_a_ha
     after_an_outage = ramp_ppm(rules, Memory(at_ms=T0), Status.DEPEG, T0 + 10**9)
     assert after_an_outage == 33_333, "a gap in the rounds moves the price by a minute's step at most"
     closed = replace(rules, redemption_open=False)
-    assert ramp_ppm(closed, Memory(), Status.OK, T0) == 1_000_000, (
-        "who can not redeem has the market from the beginning"
-    )
+    assert ramp_ppm(closed, Memory(), Status.OK, T0) == 1_000_000, "who cannot redeem has the market from the beginning"
 
 
 def test_every_reason_has_a_class_that_fits_four_bits() -> None:
     assert all(w.klass <= 15 and w.klass is w.klass.klass for w in Why)
 
 
-# --- what a lone or a doubtful voice can not do
+# --- what a lone or a doubtful voice cannot do
 
 
 def test_a_depeg_needs_two_groups_that_each_say_so() -> None:

@@ -33,7 +33,7 @@ async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(
             await proxy.start()
 
         def stir(proxies: Sequence[FaultyNode], rng: random.Random) -> None:
-            """New moods and lags; neither lies, for two can not outvote a liar."""
+            """New moods and lags; neither lies, for two cannot outvote a liar."""
             for proxy in proxies:
                 proxy.mood = Mood(chance=rng.choice((0.0, 0.05, 0.15)), kinds=tuple(rng.sample(KINDS, 4)))
             for one, lag in zip(behind, rng.choice(BEHIND), strict=True):

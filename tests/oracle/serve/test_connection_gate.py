@@ -240,19 +240,19 @@ def test_a_library_that_repeats_itself_writes_one_line(caplog: pytest.LogCapture
     logger = logging.getLogger("a.noisy.library")
     logger.addFilter(LogLimit(LogBudget(60.0, lambda: now[0])))
     for port in range(100):
-        logger.error("can not accept\nsocket %s", port)
+        logger.error("cannot accept\nsocket %s", port)
         logger.error("something else %s", port)
     now[0] = 61.0
-    logger.error("can not accept\nsocket %s", 7)
+    logger.error("cannot accept\nsocket %s", 7)
     assert [r.getMessage() for r in caplog.records] == [
-        "can not accept\nsocket 0",
+        "cannot accept\nsocket 0",
         "something else 0",
-        "can not accept\nsocket 7 (99 more of this kind since its last line)",
+        "cannot accept\nsocket 7 (99 more of this kind since its last line)",
     ]
 
 
 async def test_running_out_of_files_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever else takes the files: asyncio tells each connection that it can not accept, with a trace, in every loop."""
+    """Whoever else takes the files: asyncio tells each connection that it cannot accept, with a trace, in every loop."""
     logger, loop, told = logging.getLogger("asyncio"), asyncio.get_running_loop(), list[object]()
     logger.filters[:] = []
     limit_logs()

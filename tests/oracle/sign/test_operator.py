@@ -1,4 +1,4 @@
-"""From values to a signed batch when some refuse: a feed goes only where the threshold can not be reached with it."""
+"""From values to a signed batch when some refuse: a feed goes only where the threshold cannot be reached with it."""
 
 from __future__ import annotations
 
