@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from demo.market import DemoMarket
 from feeds.units import BPS, Wad
-from oracle.sign.messages import Proposal, SignedValues, SignerSet, agreed, join
+from oracle.report.wire import encode_items
+from oracle.sign.messages import Proposal, SignedValues, SignerSet, agreed
 from oracle.sign.operator import Operator
 
 _STEPS = 4
@@ -114,7 +115,7 @@ class Liar(Operator):
             for i in feeds
             if i in fair
         }
-        return Proposal(leader=self.name, round_time_s=round_time_s, items=join(shifted), values=tuple(values))
+        return Proposal(leader=self.name, round_time_s=round_time_s, items=encode_items(shifted), values=tuple(values))
 
     def _examine(self, signers: SignerSet, proposal: Proposal) -> None:
         """It finds nothing wrong with anything."""

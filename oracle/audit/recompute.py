@@ -9,7 +9,7 @@ from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
 from oracle.model.state import RULES_VERSION, FeedState
 from oracle.model.types import Report, Result
-from oracle.report.compose import cross, followed
+from oracle.report.compose import cross, published_after_record
 from oracle.round.step import step
 from oracle.sign.eip712 import BadSignature, observed_digest, recover
 from oracle.sign.messages import Agreement, agreed
@@ -117,7 +117,7 @@ def _verify_published(store: Database, operators: Sequence[str], feed: str, roun
     before = store.newest(feed, round_s)
     if before is None:
         return
-    fair = followed(before.published, store.record(feed, before.round_time_s), before.round_time_s)
+    fair = published_after_record(before.published, store.record(feed, before.round_time_s), before.round_time_s)
     given = {name: store.result(name, feed, round_s) for name in operators}
     wrong = [name for name, result in given.items() if result is not None and result.published != fair]
     text = f"{', '.join(wrong)} began with something else" if wrong else f"as round {before.round_time_s} left it"

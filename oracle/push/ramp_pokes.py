@@ -16,8 +16,8 @@ from oracle.chain.transaction import data_of
 from oracle.model.publication import PushRow
 from oracle.model.status import Status
 from oracle.model.types import Report
-from oracle.report.compose import decode_item
-from oracle.sign.messages import SignedBatch, split
+from oracle.report.wire import decode_item, split_items
+from oracle.sign.messages import SignedBatch
 
 _log = structlog.get_logger("oracle.push.ramp_pokes")
 
@@ -66,7 +66,7 @@ class RampPokes:
         if not self._views or self._alone:
             self._alone = False
             return ()
-        fresh = dict(decode_item(item, batch.round_time_s) for item in split(batch.items).values())
+        fresh = dict(decode_item(item, batch.round_time_s) for item in split_items(batch.items).values())
         now, then = _ways(stored), _ways({**stored, **fresh})
         if now == then == self._told:
             return ()

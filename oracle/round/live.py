@@ -21,7 +21,8 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason
 from oracle.model.types import Leg, Published, Report
-from oracle.report.compose import MAX_U8, MAX_U16, age_up, cross, price_of
+from oracle.report.compose import age_up, cross, price_of
+from oracle.report.wire import MAX_U8, MAX_U16
 from oracle.round.step import Judged, as_leg, evaluate
 
 Observe = Callable[[str, int], Sequence[Outcome]]

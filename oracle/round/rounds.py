@@ -11,7 +11,7 @@ from oracle.model.publication import Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Leg, Published, Report, Result
-from oracle.report.compose import cross, followed, keeps, price_of
+from oracle.report.compose import cross, price_of, published_after_record, repeats_published
 from oracle.round.silence import suspected_leg
 from oracle.round.step import as_leg, step
 from oracle.round.voices import SignerSeat, agreements_of, reasons_of, reports_of, spoke
@@ -164,7 +164,11 @@ class Rounds:
         self._last |= {r.feed: r for r in done.records}
         now = {r.feed: r for r in done.records}
         for feed, spec in self.specs.items():
-            after = None if spec.is_cross else followed(self._published.get(feed), now.get(feed), done.round_time_s)
+            after = (
+                None
+                if spec.is_cross
+                else published_after_record(self._published.get(feed), now.get(feed), done.round_time_s)
+            )
             if after is not None:
                 self._published[feed] = after
 
@@ -221,7 +225,7 @@ class Rounds:
     def _sound(self, feed: str, report: Report) -> bool:
         """Whether a report is fresh or repeats what was published: kept prices are no operator's to choose."""
         before = self._published.get(feed)
-        return not report.status_only or (before is not None and keeps(report, before))
+        return not report.status_only or (before is not None and repeats_published(report, before))
 
     def _records(
         self, published: Mapping[str, Report], folded: FoldedRound, seat: SignerSeat | None, signed: frozenset[str]

@@ -13,7 +13,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import JudgeState, RateState
 from oracle.model.status import NoRedemption, Status, Why
 from oracle.model.types import Abstained, Aggregate, Leg, Published, Report
-from oracle.report.compose import kept
+from oracle.report.compose import status_only_report
 
 _TWO = 2
 _LEAST_PART = 2
@@ -89,7 +89,7 @@ def spoken(
     if not speaks and published.status is not Status.HALT:
         return None
     status = max(judged.status, published.status)
-    return kept(published, status, why, round_time_s=now_ms // MS, rate=own_rate(spec, rate, now_ms))
+    return status_only_report(published, status, why, round_time_s=now_ms // MS, rate=own_rate(spec, rate, now_ms))
 
 
 def own_rate(spec: FeedSpec, rate: RateState | None, now_ms: int) -> tuple[Wad, int] | None:

@@ -24,7 +24,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import RULES_VERSION, FeedState, RateState, Window
 from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
 from oracle.model.types import Abstained, Aggregate, FeedRound, Leg, Published, Report, Result, Used, Verdict
-from oracle.report.compose import compose, kept
+from oracle.report.compose import compose, status_only_report
 from oracle.round.silence import halted, higher, own_rate, spoken, tracked
 
 
@@ -122,7 +122,7 @@ def evaluate(
         report = replace(report, redemption_age_h=legs[str(spec.share_of)].report.redemption_age_h)
     if verdict.status is Status.HALT and published is not None:
         own = own_rate(spec, higher(state.rate, rate), now_ms)
-        report = kept(published, verdict.status, report.why, round_time_s=report.round_time_s, rate=own)
+        report = status_only_report(published, verdict.status, report.why, round_time_s=report.round_time_s, rate=own)
     after = FeedState(
         pools=sifted.pools,
         window=combined.window if combined else Window(),

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from oracle.model.types import Report
-from oracle.report.compose import ITEM_BYTES, decode_item, encode_item
+from oracle.report.wire import decode_item, split_items
 from oracle.sign.eip712 import BadSignature, Domain, batch_bytes, batch_digest, observed_digest, recover
 from oracle.sign.median_report import agree
 
@@ -120,22 +120,6 @@ class Cosigners(Protocol):
         """Every operator's answer to a proposal."""
 
 
-def split(items: bytes) -> dict[int, bytes]:
-    """Items by feed index; ValueError if the length is wrong or an index stands twice."""
-    if len(items) % ITEM_BYTES:
-        raise ValueError(f"{len(items)} bytes are no whole number of items")
-    parts = [items[i : i + ITEM_BYTES] for i in range(0, len(items), ITEM_BYTES)]
-    found = {int.from_bytes(p[:2], "big"): p for p in parts}
-    if len(found) != len(parts):
-        raise ValueError("a feed stands twice in the items")
-    return found
-
-
-def join(reports: Mapping[int, Report]) -> bytes:
-    """Items of several feeds, ascending by index."""
-    return b"".join(encode_item(index, reports[index]) for index in sorted(reports))
-
-
 @lru_cache(maxsize=256)
 def fault_of(one: SignedValues, signers: SignerSet, round_time_s: int) -> str | None:
     """What is wrong with values as an operator's word for this round; None if they are items that a signer signed.
@@ -145,7 +129,7 @@ def fault_of(one: SignedValues, signers: SignerSet, round_time_s: int) -> str | 
     if one.round_time_s != round_time_s:
         return f"they are of round_time {one.round_time_s}"
     try:
-        for item in split(one.items).values():
+        for item in split_items(one.items).values():
             decode_item(item, round_time_s)
         signer = recover(observed_digest(signers.domain, signers.epoch, round_time_s, one.items), one.signature)
     except ValueError as e:
@@ -190,7 +174,7 @@ def agreed(values: Sequence[SignedValues], signers: SignerSet) -> dict[int, Repo
     """The agreed report of each feed that operators of at least the threshold's weight have values of one kind for."""
     by_feed: dict[int, dict[bytes, Report]] = {}
     for one in sorted(values, key=lambda v: v.address):
-        for index, item in split(one.items).items():
+        for index, item in split_items(one.items).items():
             by_feed.setdefault(index, {})[one.address] = decode_item(item, one.round_time_s)[1]
     out: dict[int, Report] = {}
     for index, reports in sorted(by_feed.items()):

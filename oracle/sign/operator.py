@@ -14,7 +14,7 @@ from eth_hash.auto import keccak
 from feeds.units import BPS
 from oracle.model.status import Status
 from oracle.model.types import Report
-from oracle.report.compose import decode_item, encode_item
+from oracle.report.wire import decode_item, encode_item, encode_items, split_items
 from oracle.sign.eip712 import address_of, arm_digest, batch_digest, observed_digest, sign_compact
 from oracle.sign.messages import (
     Proposal,
@@ -25,8 +25,6 @@ from oracle.sign.messages import (
     SignerSet,
     agreed,
     fault_of,
-    join,
-    split,
 )
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
 
@@ -85,7 +83,7 @@ class Operator:
     def look(self, round_time_s: int, view: Mapping[int, Report]) -> bytes:
         """Take a view of a round, by feed index, and sign nothing yet; returns its items."""
         self._views = _newest({**self._views, round_time_s: dict(view)})
-        return join(view)
+        return encode_items(view)
 
     async def observed(
         self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
@@ -103,7 +101,7 @@ class Operator:
     ) -> Proposal:
         """Lead: the agreed values of these feeds, with what they were made from."""
         fair = agreed(values, signers)
-        items = join({i: fair[i] for i in feeds if i in fair})
+        items = encode_items({i: fair[i] for i in feeds if i in fair})
         return Proposal(leader=self.name, round_time_s=round_time_s, items=items, values=tuple(values))
 
     def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
@@ -154,7 +152,7 @@ class Operator:
         refusal = self._silent(now_ms, clock_ok=clock_ok) or self._examine(signers, proposal)
         if refusal is not None:
             return refusal
-        hashes = [(index, keccak(item)) for index, item in split(proposal.items).items()]
+        hashes = [(index, keccak(item)) for index, item in split_items(proposal.items).items()]
         try:
             self.journal.record(signers.domain.chain_id, signers.domain.store, proposal.round_time_s, hashes)
         except EquivocationRefused as e:
@@ -180,7 +178,7 @@ class Operator:
             return bad
         fair = agreed(proposal.values, signers)
         try:
-            proposed = split(proposal.items)
+            proposed = split_items(proposal.items)
         except ValueError as e:
             return self._refuse(RefusalCode.NOT_RECOMPUTED, f"{proposal.leader} proposes no items: {e}")
         if not proposed:
@@ -195,7 +193,7 @@ class Operator:
         blind = tuple(i for i in proposed if i not in view or (view[i].status_only and not fair[i].status_only))
         if blind:
             return self._refuse(RefusalCode.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
-        said = [(v.address, split(v.items)) for v in proposal.values]
+        said = [(v.address, split_items(v.items)) for v in proposal.values]
         far = tuple(
             i
             for i in proposed

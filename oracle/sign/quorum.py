@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from eth_hash.auto import keccak
 
+from oracle.report.wire import split_items
 from oracle.sign.messages import (
     Cosigners,
     Proposal,
@@ -19,7 +20,6 @@ from oracle.sign.messages import (
     agreed,
     agreeing,
     seal,
-    split,
 )
 
 
@@ -92,7 +92,7 @@ def _hopeless(signers: SignerSet, answers: Sequence[Signature | Refusal]) -> boo
 def _feeds(proposal: Proposal) -> list[int]:
     """Indexes in the order proposed; [] for what are no items."""
     try:
-        return list(split(proposal.items))
+        return list(split_items(proposal.items))
     except ValueError:
         return []
 
@@ -106,7 +106,7 @@ def _without(
     costs the fewest further feeds first, until they reach the threshold, and what these refuse goes out too: whoever
     refuses more is not needed and takes no feed along. Equals come in turn, so that none has his way in every round.
     """
-    proposed = split(proposal.items)
+    proposed = split_items(proposal.items)
     no = {a.address: set(a.feeds) for a in answers if isinstance(a, Refusal) and a.code in _PARTIAL and a.feeds}
     no = {a: feeds for a, feeds in no.items() if a in signers.signers} | {
         a: set() for a in agreeing(signers, proposal, answers)

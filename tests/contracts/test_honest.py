@@ -25,8 +25,9 @@ import contracts
 from feeds.units import Bps, Wad
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
+from oracle.report.wire import split_items
 from oracle.sign.eip712 import Domain, address_of, batch_bytes
-from oracle.sign.messages import Proposal, RefusalCode, Signature, SignerSet, split
+from oracle.sign.messages import Proposal, RefusalCode, Signature, SignerSet
 from oracle.sign.operator import LocalCosigners, Operator
 from oracle.sign.quorum import collect_signatures
 from oracle.sign.sign_journal import SignJournal
@@ -74,7 +75,7 @@ class Said:
     """One signature that left a key, and what is under it."""
 
     def __init__(self, domain: Domain, epoch: int, proposal: Proposal, one: Signature) -> None:
-        self.domain, self.address, self.items = domain, one.address, split(proposal.items)
+        self.domain, self.address, self.items = domain, one.address, split_items(proposal.items)
         self.round_s, self.batch = proposal.round_time_s, batch_bytes(epoch, proposal.round_time_s, proposal.items)
         self.evidence = self.batch, one.compact[:32], one.compact[32:]
 

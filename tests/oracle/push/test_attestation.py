@@ -14,10 +14,11 @@ from feeds.types import Outcome
 from feeds.units import MS
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
+from oracle.report.wire import split_items
 from oracle.round.rounds import Round, Rounds
 from oracle.round.voices import SignerSeat
 from oracle.sign.eip712 import address_of
-from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet, split
+from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.round.test_rounds_live import SPECS, member, observed
@@ -147,7 +148,7 @@ async def test_values_for_the_set_before_are_worth_nothing(hall: Hall) -> None:
     fresh = await voters.values(done)
     ballot = await voters.vote(fresh, [0, 1])
     assert ballot.batch is not None
-    assert (ballot.batch.epoch, tuple(split(ballot.batch.items))) == (2, (0, 1))
+    assert (ballot.batch.epoch, tuple(split_items(ballot.batch.items))) == (2, (0, 1))
 
 
 def test_a_key_that_is_to_come_is_no_stranger(hall: Hall) -> None:

@@ -11,19 +11,14 @@ from oracle.model.spec import Mode
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.report.compose import (
-    MAX_PRICE,
-    MAX_SPREAD_BPS,
     age_up,
     cross,
-    decode_item,
-    decode_slot,
-    encode_item,
-    encode_slot,
-    follow,
-    keeps,
-    kept,
     price_of,
+    published_after,
+    repeats_published,
+    status_only_report,
 )
+from oracle.report.wire import MAX_PRICE, MAX_SPREAD_BPS, decode_item, decode_slot, encode_item, encode_slot
 from oracle.sign.median_report import agree, agreed_status, lower_median
 from tests.oracle.oracle_build import wad
 
@@ -159,15 +154,15 @@ FIRST_S = 1_700_000_000
 
 
 def test_kept_prices_grow_old_from_the_record_that_they_are_of() -> None:
-    published = follow(None, report(), FIRST_S)
+    published = published_after(None, report(), FIRST_S)
     assert published is not None
     ages = []
     for later in (1, 600, 3_601, 100_000, 10_000_000):
-        held = kept(published, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + later)
+        held = status_only_report(published, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + later)
         assert (held.market_wad, held.redemption_wad, held.spread_bps, held.status_only) == (
             wad("1.05"), wad("1.06"), 5, True,
         )  # fmt: skip
-        published = follow(published, held, FIRST_S + later)
+        published = published_after(published, held, FIRST_S + later)
         assert published is not None
         ages.append((held.market_age_s, held.redemption_age_h))
     assert ages == [(4, 8), (603, 8), (3_604, 9), (65_535, 35), (65_535, 255)]
@@ -175,30 +170,32 @@ def test_kept_prices_grow_old_from_the_record_that_they_are_of() -> None:
 
 @pytest.mark.parametrize(("own", "published"), [("1.07", "1.06"), ("1.06", "1.06"), ("0", "1.06"), ("0.96", "0.96")])
 def test_kept_prices_take_a_lower_rate_and_never_a_rise(own: str, published: str) -> None:
-    before = follow(None, report(), FIRST_S)
+    before = published_after(None, report(), FIRST_S)
     assert before is not None
-    held = kept(before, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 60, rate=(wad(own), FIRST_S * 1_000))
+    held = status_only_report(
+        before, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 60, rate=(wad(own), FIRST_S * 1_000)
+    )
     assert held.redemption_wad == wad(published)
     assert held.market_wad == wad("1.05")
-    after = follow(before, held, FIRST_S + 60)
+    after = published_after(before, held, FIRST_S + 60)
     assert after is not None
-    again = kept(after, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 120, rate=(wad("1.07"), 0))
+    again = status_only_report(after, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 120, rate=(wad("1.07"), 0))
     assert again.redemption_wad == wad(published), "what was lowered stays low"
 
 
 def test_only_what_was_published_is_kept() -> None:
-    before = follow(None, report(), FIRST_S)
+    before = published_after(None, report(), FIRST_S)
     assert before is not None
-    fair = kept(before, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 60)
-    assert keeps(fair, before)
-    assert keeps(replace(fair, redemption_wad=Wad(fair.redemption_wad - 1)), before)
+    fair = status_only_report(before, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 60)
+    assert repeats_published(fair, before)
+    assert repeats_published(replace(fair, redemption_wad=Wad(fair.redemption_wad - 1)), before)
     for wrong in (
         replace(fair, redemption_wad=Wad(fair.redemption_wad + 1)),
         replace(fair, market_wad=Wad(fair.market_wad - 1)),
         replace(fair, market_age_s=fair.market_age_s - 1),
         replace(fair, spread_bps=Bps(fair.spread_bps - 1)),
     ):
-        assert not keeps(wrong, before)
+        assert not repeats_published(wrong, before)
 
 
 @pytest.mark.parametrize(
@@ -211,12 +208,12 @@ def test_what_counts_towards_a_halt_is_the_feeds_silence(
     status_only: bool,
     silent: bool,
 ) -> None:
-    before = follow(None, report(), FIRST_S)
+    before = published_after(None, report(), FIRST_S)
     said = None if status is None else replace(report(status=status), status_only=status_only)
-    after = follow(before, said, FIRST_S + 10)
+    after = published_after(before, said, FIRST_S + 10)
     assert after is not None
     assert after.silent_since_s == (FIRST_S + 10 if silent else None)
-    assert follow(after, None, FIRST_S + 20) == replace(after, silent_since_s=FIRST_S + (10 if silent else 20))
+    assert published_after(after, None, FIRST_S + 20) == replace(after, silent_since_s=FIRST_S + (10 if silent else 20))
 
 
 def test_the_status_is_the_worst_that_a_majority_reports_and_watch_where_half_does() -> None:

@@ -19,14 +19,14 @@ from oracle.model.spec import Bands, FeedSpec, Mode
 from oracle.model.state import FeedState, RateState
 from oracle.model.status import Status
 from oracle.model.types import Abstained, FeedRound, Report
-from oracle.report.compose import decode_item, encode_item
+from oracle.report.wire import decode_item, encode_item, encode_items, split_items
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Round, Rounds
 from oracle.round.silence import tracked
 from oracle.round.voices import SignerSeat
 from oracle.serve.explain import explanation
 from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignerSet, agreed, join, split
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignerSet, agreed
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database, last_published
@@ -345,7 +345,7 @@ def test_the_live_lane_shows_a_halt_as_it_is_published_also_in_a_product() -> No
 def _proposal(world: World, change: Callable[[Report], Report]) -> Proposal:
     values = world.done.values
     fair = {i: change(r) for i, r in agreed(values, world.signers).items()}
-    return Proposal(leader="alpha", round_time_s=world.done.round_time_s, items=join(fair), values=values)
+    return Proposal(leader="alpha", round_time_s=world.done.round_time_s, items=encode_items(fair), values=values)
 
 
 def test_kept_prices_are_not_the_operators_to_choose() -> None:
@@ -378,7 +378,7 @@ def test_nobody_signs_other_kept_prices_than_its_own() -> None:
     fair = beta.cosign(world.signers, _proposal(world, lambda r: r), now_ms=now_ms, clock_ok=True)
     assert isinstance(fair, Signature)
     # two liars sign other values together, so the proposal recomputes
-    report = decode_item(split(world.done.values[0].items)[0], world.done.round_time_s)[1]
+    report = decode_item(split_items(world.done.values[0].items)[0], world.done.round_time_s)[1]
     for lie in (replace(report, market_wad=Wad(report.market_wad - 1)), replace(report, redemption_wad=wad("0.90"))):
         view = {0: lie}
         said = [

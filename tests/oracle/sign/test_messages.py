@@ -13,7 +13,7 @@ from eth_hash.auto import keccak
 
 from feeds.units import Wad
 from oracle.model.types import Report
-from oracle.report.compose import decode_item, encode_item
+from oracle.report.wire import decode_item, encode_item, encode_items, split_items
 from oracle.sign.eip712 import (
     BadSignature,
     Domain,
@@ -32,9 +32,7 @@ from oracle.sign.messages import (
     SignedValues,
     SignerSet,
     agreed,
-    join,
     seal,
-    split,
 )
 from oracle.sign.operator import Operator, within
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
@@ -70,7 +68,7 @@ def observe(operators: list[Operator], held: list[dict[int, Report]]) -> tuple[S
 
 def propose(values: tuple[SignedValues, ...], change: Callable[[Report], Report] = lambda r: r) -> Proposal:
     reports = {i: change(r) for i, r in agreed(values, SIGNERS).items()}
-    return Proposal(leader="op0", round_time_s=ROUND_S, items=join(reports), values=values)
+    return Proposal(leader="op0", round_time_s=ROUND_S, items=encode_items(reports), values=values)
 
 
 def answers(operators: list[Operator], proposal: Proposal) -> list[object]:
@@ -136,7 +134,7 @@ def test_three_honest_operators_seal_a_batch_of_the_lower_median(operators: list
     proposal = propose(values)
     batch = seal(SIGNERS, proposal, answers(operators, proposal))  # type: ignore[arg-type]
     assert batch is not None
-    assert split(batch.items)[0] == encode_item(0, report("1.051", "1.06"))
+    assert split_items(batch.items)[0] == encode_item(0, report("1.051", "1.06"))
     assert batch.signers == ("op0", "op1", "op2")
     assert len(batch.signatures) == 3 * 65
 
@@ -158,7 +156,7 @@ def test_values_far_from_the_own_view_are_refused(operators: list[Operator]) -> 
 
 def test_forged_missing_or_doubled_values_are_refused(operators: list[Operator]) -> None:
     values = observe(operators, views("1.05", "1.05", "1.05"))
-    forged = replace(values[0], items=join({0: report("9")}))
+    forged = replace(values[0], items=encode_items({0: report("9")}))
     for bad in ((forged, *values[1:]), values[:1], (values[0], values[0], values[1])):
         answer = operators[2].cosign(SIGNERS, replace(propose(values), values=bad), now_ms=NOW_MS, clock_ok=True)
         assert isinstance(answer, Refusal)
@@ -234,9 +232,9 @@ def test_within_asks_that_presence_agrees() -> None:
 def test_items_with_a_feed_twice_are_refused() -> None:
     item = encode_item(0, report())
     with pytest.raises(ValueError, match="twice"):
-        split(item + item)
+        split_items(item + item)
     with pytest.raises(ValueError, match="whole number"):
-        split(item[:-1])
+        split_items(item[:-1])
 
 
 def test_vectors_shared_with_solidity() -> None:
@@ -254,6 +252,6 @@ def check_vector(vector: dict[str, object]) -> None:
     digest = batch_digest(domain, epoch, round_s, items)
     assert digest.hex() == str(vector["digest"]).removeprefix("0x")
     assert batch_bytes(epoch, round_s, items).hex() == str(vector["batch_hex"]).removeprefix("0x")
-    for index, item in split(items).items():
+    for index, item in split_items(items).items():
         assert encode_item(*decode_item(item, round_s)) == item
         assert int.from_bytes(item[:2], "big") == index

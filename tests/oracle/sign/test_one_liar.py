@@ -11,11 +11,11 @@ import coincurve
 import pytest
 
 from oracle.model.types import Report
-from oracle.report.compose import encode_item
+from oracle.report.wire import encode_item, encode_items, split_items
 from oracle.round.rounds import Round, Rounds
 from oracle.round.voices import SignerSeat
 from oracle.sign.eip712 import Domain, address_of, observed_digest, sign_compact
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, SignedValues, SignerSet, join, split
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.operator import LocalCosigners, Operator
 from oracle.sign.quorum import CollectedSignatures, collect_signatures
 from oracle.sign.sign_journal import SignJournal
@@ -115,7 +115,7 @@ async def test_values_that_are_none_make_their_operator_mute_and_nobody_else(
     assert all(f"op{seat}" not in r.operators for r in done.records)
     ballot = await five.vote(done.values)
     assert ballot.batch is not None
-    assert tuple(split(ballot.batch.items)) == (0, 1)
+    assert tuple(split_items(ballot.batch.items)) == (0, 1)
 
 
 @pytest.mark.parametrize("how", BAD_VALUES)
@@ -173,13 +173,13 @@ async def test_a_leader_s_feeds_that_nobody_asked_for_are_not_signed(tmp_path: P
         desk = LocalCosigners(five.operators, SIGNERS, now_ms=lambda: T0, clock_ok=lambda: True)
         ballot = await collect_signatures(desk, SIGNERS, values, (1,))
         assert ballot.batch is not None
-        assert tuple(split(ballot.batch.items)) == (1,)
+        assert tuple(split_items(ballot.batch.items)) == (1,)
 
 
 async def test_nobody_signs_an_empty_batch(tmp_path: Path) -> None:
     five = Five(tmp_path, 0)
     values = five.round().values
-    empty = Proposal(leader="op0", round_time_s=ROUND_S, items=join({}), values=values)
+    empty = Proposal(leader="op0", round_time_s=ROUND_S, items=encode_items({}), values=values)
     answer = five.operators[1].cosign(SIGNERS, empty, now_ms=T0, clock_ok=True)
     assert isinstance(answer, Refusal)
     assert answer.code is RefusalCode.NOT_RECOMPUTED

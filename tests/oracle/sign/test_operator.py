@@ -12,17 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.model.types import Report
+from oracle.report.wire import encode_items, split_items
 from oracle.sign.eip712 import address_of, batch_digest, sign_compact
-from oracle.sign.messages import (
-    Proposal,
-    Refusal,
-    RefusalCode,
-    Signature,
-    SignedValues,
-    SignerSet,
-    join,
-    split,
-)
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.operator import LocalCosigners, Operator
 from oracle.sign.quorum import CollectedSignatures, _without, collect_signatures, leader_index
 from oracle.sign.sign_journal import SignJournal
@@ -42,7 +34,7 @@ class Scripted(Operator):
     def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
         if self.silent is not None:
             return self._refuse(self.silent, "no")
-        no = tuple(sorted(self.refuses & split(proposal.items).keys()))
+        no = tuple(sorted(self.refuses & split_items(proposal.items).keys()))
         if no:
             return self._refuse(RefusalCode.OUT_OF_BOUND, "no", no)
         if self.junk:
@@ -78,7 +70,7 @@ async def vote(operators: Sequence[Operator], values: Sequence[SignedValues]) ->
 
 
 def feeds(ballot: CollectedSignatures) -> tuple[int, ...]:
-    return tuple(split(ballot.batch.items)) if ballot.batch else ()
+    return tuple(split_items(ballot.batch.items)) if ballot.batch else ()
 
 
 async def test_one_that_refuses_everything_takes_no_feed_along(operators: list[Scripted]) -> None:
@@ -170,7 +162,7 @@ def test_honest_operators_of_the_threshold_s_weight_lose_no_feed_to_the_others(
 ) -> None:
     """What the honest ones can sign is proposed again, and nothing else, whatever a minority refuses."""
     one = report()
-    proposal = Proposal(leader="a", round_time_s=ROUND_S, items=join(dict.fromkeys(FEEDS, one)), values=())
+    proposal = Proposal(leader="a", round_time_s=ROUND_S, items=encode_items(dict.fromkeys(FEEDS, one)), values=())
     refused = [honest_no] * 3 + others_no  # weight 7 of 9 is honest
     answers = [
         Refusal(operator=str(i), code=RefusalCode.OUT_OF_BOUND, text="", feeds=tuple(no), address=FIVE.signers[i])
@@ -178,14 +170,14 @@ def test_honest_operators_of_the_threshold_s_weight_lose_no_feed_to_the_others(
         if no
     ]
     left = _without(FIVE, proposal, answers, turn)
-    kept = () if left is None else tuple(split(left.items))
+    kept = () if left is None else tuple(split_items(left.items))
     assert kept == tuple(i for i in FEEDS if i not in honest_no)
 
 
 def test_whose_no_can_not_be_told_weighs_nothing() -> None:
     """A refusal without an address, of a stranger, or for the whole round decides about no feed."""
     one: dict[int, Report] = dict.fromkeys(FEEDS, report())
-    proposal = Proposal(leader="a", round_time_s=ROUND_S, items=join(one), values=())
+    proposal = Proposal(leader="a", round_time_s=ROUND_S, items=encode_items(one), values=())
     digest = batch_digest(DOMAIN, 1, ROUND_S, proposal.items)
     yes = Signature(operator="op0", address=address_of(KEYS[0]), compact=sign_compact(KEYS[0], digest))
     no = Refusal(operator="op1", code=RefusalCode.OUT_OF_BOUND, text="", feeds=(0,))
@@ -194,5 +186,5 @@ def test_whose_no_can_not_be_told_weighs_nothing() -> None:
         assert _without(SIGNERS, proposal, [yes, bad], 0) is None
     left = _without(SIGNERS, proposal, [yes, replace(no, address=known)], 0)
     assert left is not None
-    assert tuple(split(left.items)) == FEEDS[1:]
+    assert tuple(split_items(left.items)) == FEEDS[1:]
     assert leader_index(ROUND_S) != leader_index(ROUND_S + 1)
