@@ -13,7 +13,7 @@ from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason, Status
 from oracle.model.types import Abstained, Leg, Published, Report
 from oracle.report.compose import price_of, published_after
-from oracle.round.silence import suspected_leg
+from oracle.round.no_price import suspected_leg
 from oracle.round.step import Judged, as_leg, evaluate, step
 
 _NOTHING = Wad(0)

@@ -22,8 +22,8 @@ from oracle.runtime.clock import now_ms
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain, arm_preimage
 from oracle.sign.key_lock import DatabaseInUse, sole_writer
-from oracle.sign.messages import in_order
 from oracle.sign.remote_signer import RemoteSigner, SignerError, compact_of
+from oracle.sign.sealing import packed_signatures
 from oracle.storage.database import Database
 
 _LOOK_S, _LOOKS = 1.0, 180
@@ -110,7 +110,7 @@ class Gathered:
             "address": checksummed(member),
             "index": index,
             "weight": str(signers.weights[index]),
-            "signature": "0x" + in_order(signers, {member: self.signed[member]}).hex(),
+            "signature": "0x" + packed_signatures(signers, {member: self.signed[member]}).hex(),
         }
 
     def lines(self, target: str, sent: PushRow | None) -> list[str]:

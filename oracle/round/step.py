@@ -25,7 +25,7 @@ from oracle.model.state import RULES_VERSION, FeedState, RateState, Window
 from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
 from oracle.model.types import Abstained, Aggregate, FeedRound, Leg, Published, Report, Result, Used, Verdict
 from oracle.report.compose import compose, status_only_report
-from oracle.round.silence import halted, higher, own_rate, spoken, tracked
+from oracle.round.no_price import halted, higher, own_rate, spoken, tracked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from oracle.model.publication import PushRow
 from oracle.model.types import Report
 from oracle.push.onchain_view import OnchainView
 from oracle.report.wire import encode_items
-from tests.oracle.report.test_compose import report
-from tests.oracle.round.test_rounds_live import SPECS
+from tests.oracle.report.reports import report
+from tests.oracle.round.round_world import SPECS
 
 INDEXES = {"wdivETH/ETH": 0, "ETH/USD": 1}
 

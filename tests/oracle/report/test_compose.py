@@ -18,35 +18,10 @@ from oracle.report.compose import (
     repeats_published,
     status_only_report,
 )
-from oracle.report.wire import MAX_PRICE, MAX_SPREAD_BPS, decode_item, decode_slot, encode_item, encode_slot
-from oracle.sign.median_report import agree, agreed_status, lower_median
+from oracle.report.wire import decode_item, decode_slot, encode_item, encode_slot
+from oracle.sign.median_report import agreed_status, lower_median, median_report
 from tests.oracle.oracle_build import wad
-
-reports = st.builds(
-    Report,
-    market_wad=st.integers(0, MAX_PRICE).map(Wad),
-    redemption_wad=st.integers(0, MAX_PRICE).map(Wad),
-    spread_bps=st.integers(0, MAX_SPREAD_BPS).map(Bps),
-    status=st.sampled_from(Status),
-    why=st.sampled_from([w for w in Why if w is w.klass]),
-    round_time_s=st.integers(1, (1 << 32) - 1),
-    market_age_s=st.integers(0, 65_535),
-    redemption_age_h=st.integers(0, 255),
-    status_only=st.booleans(),
-)
-
-
-def report(market: str = "1.05", redemption: str = "1.06", status: Status = Status.OK, spread: int = 5) -> Report:
-    return Report(
-        market_wad=wad(market),
-        redemption_wad=wad(redemption),
-        spread_bps=Bps(spread),
-        status=status,
-        why=Why.NONE if status is Status.OK else Why.DISCOUNT,
-        round_time_s=1_700_000_000,
-        market_age_s=3,
-        redemption_age_h=7,
-    )
+from tests.oracle.report.reports import report, reports
 
 
 @given(value=reports, index=st.integers(0, 65_535))
@@ -91,7 +66,7 @@ def test_a_cross_multiplies_down_takes_the_older_and_the_worst() -> None:
 @given(values=st.lists(reports, min_size=1, max_size=7), seed=st.integers(0, 5))
 def test_agreement_does_not_depend_on_who_leads(values: list[Report], seed: int) -> None:
     turned = [replace(v, round_time_s=1) for v in values[seed % len(values) :] + values[: seed % len(values)]]
-    assert agree([replace(v, round_time_s=1) for v in values]) == agree(turned)
+    assert median_report([replace(v, round_time_s=1) for v in values]) == median_report(turned)
 
 
 fresh = reports.filter(lambda r: r.status is not Status.HALT).map(lambda r: replace(r, status_only=False))
@@ -99,7 +74,7 @@ fresh = reports.filter(lambda r: r.status is not Status.HALT).map(lambda r: repl
 
 @given(honest=st.lists(fresh, min_size=2, max_size=4), lie=reports)
 def test_a_minority_can_not_move_any_field_out_of_the_honest_range(honest: list[Report], lie: Report) -> None:
-    got = agree([*honest, lie])
+    got = median_report([*honest, lie])
     assert got is not None
     for name in ("market_wad", "redemption_wad", "spread_bps", "status", "market_age_s", "redemption_age_h"):
         inside = [getattr(h, name) for h in honest]
@@ -111,13 +86,13 @@ def test_law_a_halt_is_the_kept_record_to_the_bit_whoever_was_there(
     one: Report, count: int, others: list[Report]
 ) -> None:
     held = replace(one, status=Status.HALT, status_only=True, why=Why.NO_QUORUM)
-    got = agree([*[held] * count, *others])
+    got = median_report([*[held] * count, *others])
     assert got == replace(held, why=got.why if got else Why.NONE)
 
 
 @given(values=st.lists(reports, min_size=1, max_size=7), least=st.integers(1, 7))
 def test_law_fresh_and_kept_prices_are_never_mixed(values: list[Report], least: int) -> None:
-    got = agree(values, [1] * len(values), least)
+    got = median_report(values, [1] * len(values), least)
     if got is None:
         return
     side = [v for v in values if (v.status_only or v.status is Status.HALT) == got.status_only]
@@ -138,16 +113,16 @@ def test_law_fresh_and_kept_prices_are_never_mixed(values: list[Report], least: 
 )
 def test_a_lower_rate_goes_into_kept_prices_once_the_threshold_has_read_it(rates: list[str], agreed: str) -> None:
     held = [replace(report("1.05", r, Status.HALT), status_only=True) for r in rates]
-    got = agree(held, (1, 1, 1), 2)
+    got = median_report(held, (1, 1, 1), 2)
     assert got is not None
     assert (got.market_wad, got.redemption_wad, got.status_only) == (wad("1.05"), wad(agreed), True)
 
 
 def test_neither_kind_below_the_threshold_is_no_record() -> None:
     seen, held = report("1.05"), replace(report("1.05", status=Status.WATCH), status_only=True)
-    assert agree([seen, held], (1, 1), 2) is None
-    assert agree([seen, seen, held], (1, 1, 1), 2) == seen
-    assert agree([seen, held, held], (1, 1, 1), 2) == held
+    assert median_report([seen, held], (1, 1), 2) is None
+    assert median_report([seen, seen, held], (1, 1, 1), 2) == seen
+    assert median_report([seen, held, held], (1, 1, 1), 2) == held
 
 
 FIRST_S = 1_700_000_000
