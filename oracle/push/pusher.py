@@ -31,7 +31,7 @@ from oracle.push.learned_limits import LearnedLimits
 from oracle.push.ramp_pokes import RampPokes
 from oracle.push.rebroadcast import UNCHANGED, RebroadcastPolicy
 from oracle.push.replacement import ReplacementPolicy
-from oracle.report.wire import decode_item, split_items
+from oracle.report.wire import decode_items, split_items
 from oracle.sign.messages import SignedBatch
 
 OPEN = ("prepared", "sent")
@@ -126,7 +126,7 @@ class Pusher:
     def under_way(self) -> frozenset[tuple[int, int]]:
         """(feed index, status) of all items that are under way."""
         rows = [r for r in self._journal.watched_pushes(self.target) if r.state in OPEN]
-        reports = [decode_item(item, r.round_s) for r in rows for item in split_items(r.items).values()]
+        reports = [item for r in rows for item in decode_items(r.items, r.round_s).items()]
         return frozenset((index, int(report.status)) for index, report in reports)
 
     async def start(self, indexes: Mapping[str, int]) -> None:

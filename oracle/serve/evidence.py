@@ -11,7 +11,6 @@ from oracle.combine.methods.registry import METHODS
 from oracle.model.publication import Explanation
 from oracle.model.spec import FeedSpec
 from oracle.model.types import Abstained, Aggregate, FeedRound, Report, Result
-from oracle.report.wire import decode_item, split_items
 from oracle.serve.documents import Document, hex_text, history_document, price_text, reasons_document
 from oracle.sign.messages import SignedBatch
 
@@ -49,7 +48,7 @@ def report_document(report: Report) -> Document:
 
 def batch_document(feed: str, batch: SignedBatch) -> Document:
     """The signed report of one feed: ready to be carried to its store, and readable."""
-    ((index, item),) = split_items(batch.items).items()
+    ((index, report),) = batch.reports.items()
     call = _PUSH + encode(["bytes", "bytes"], [batch.batch, batch.signatures])
     return {
         "feed": feed,
@@ -57,7 +56,7 @@ def batch_document(feed: str, batch: SignedBatch) -> Document:
         "store": hex_text(batch.domain.store),
         "epoch": str(batch.epoch),
         "index": index,
-        "item": report_document(decode_item(item, batch.round_time_s)[1]),
+        "item": report_document(report),
         "batch": hex_text(batch.batch),
         "signatures": hex_text(batch.signatures),
         "signers": [

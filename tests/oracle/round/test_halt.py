@@ -21,7 +21,7 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained, FeedRound, Report
 from oracle.report.wire import encode_item, encode_items
 from oracle.round.live import Live
-from oracle.round.no_price import tracked
+from oracle.round.no_price import rate_without_price
 from oracle.round.rounds import Member, Round, Rounds
 from oracle.round.seat import SignerSeat
 from oracle.serve.explain import explanation
@@ -484,7 +484,7 @@ def test_a_fall_that_another_reading_denies_is_not_believed_without_a_price() ->
 
     def after(first: str, second: str) -> Wad:
         given = [seen("rate", first, T0, kind=Kind.REDEMPTION), seen("second", second, T0, kind=Kind.REDEMPTION)]
-        found = tracked(feed, state, given, T0)
+        found = rate_without_price(feed, state, given, T0)
         assert found is not None
         return found.rate_wad
 

@@ -116,7 +116,7 @@ async def test_operators_are_asked_once_for_a_target_a_feed_and_a_round(stand: S
 
 async def test_a_refusal_too_stands_until_the_next_round(stand: Stand) -> None:
     for one in stand.operators[1:]:
-        one.journal.record(DOMAIN.chain_id, DOMAIN.store, ROUND_S, [(1, b"another")])
+        one.journal.record(DOMAIN, ROUND_S, {1: b"another"})
     found = await asyncio.gather(*(stand.desk.report("ETH/USD") for _ in range(5)))
     found.append(await stand.desk.report("ETH/USD"))
     assert {(f.code if isinstance(f, NoReport) else "") for f in found} == {"no_quorum"}
