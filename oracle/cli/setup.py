@@ -126,16 +126,16 @@ def arm(
     Operators that one process runs do this by themselves if they have the weight.
     """
     from oracle.model.suggest import nearest
-    from oracle.push.arm_by_hand import ByHand
+    from oracle.push.arm_by_hand import ManualArming
 
     config = plan_of(config_path).config
     if target not in config.targets:
         raise Exit(f"{target!r} is no target of {config_path}; {nearest(target, config.targets)}", USAGE)
-    desk = ByHand(config, target, os.environ)
-    found = asyncio.run(desk.gather(given))
+    arming = ManualArming(config, target, os.environ)
+    signatures = asyncio.run(arming.collect(given))
     payer = None if keyfile is None else (keyfile, passphrase_env)
-    sent = asyncio.run(desk.send(found, payer)) if send and found.suffices else None
-    printed(as_json, found.document(target, sent), found.lines(target, sent))
+    sent = asyncio.run(arming.send(signatures, payer)) if send and signatures.suffices else None
+    printed(as_json, signatures.document(target, sent), signatures.lines(target, sent))
     sys.exit(ABSTAINED if send and sent is None else DONE)
 
 
