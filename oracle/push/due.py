@@ -166,7 +166,7 @@ def early(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPoli
 
 
 def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:
-    """Reasons at this share of the thresholds, the most urgent first. Kept prices are none, but for a lower rate."""
+    """Reasons at this share of the thresholds, the most urgent first. Kept prices give none, but for a lower rate."""
     for name, new, old in _prices(stored, fresh):
         if old and abs(new - old) * BPS * _PERCENT >= old * spec.push_bps * percent:
             yield PushReason(cause=Cause.DEVIATION, text=f"{name} moved {abs(new - old) * BPS // old} bps")
@@ -203,7 +203,7 @@ def _peg(stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Ite
 def _distance(report: Report) -> int | None:
     """How far the market lies from its peg, in bps, towards zero; negative below; None where it has no peg.
 
-    The peg is the redemption rate where there is candidate, else 1. A price more than 5 % away has no peg to speak of: there
+    The peg is the redemption rate where there is one, else 1. A price more than 5 % away has no peg to speak of: there
     the plain deviation decides. Near it a small move is a large change of the discount, which is what lenders watch.
     Idea of measuring against a reference: API3's airseeker (deviationReference).
     """

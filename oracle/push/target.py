@@ -64,6 +64,7 @@ class Target:
     Attributes:
         pusher: what the store holds, and what is under way.
         due_now: what would be pushed.
+        pace: as given; each tick reads it anew.
         counts: of submitted, landed, unsigned and failed.
     """
 
@@ -87,7 +88,7 @@ class Target:
         self.name = name
         self.can_send, self._closed = can_send, closed
         self.counts: Counter[str] = Counter()
-        self._client, self._feeds, self._tools, self._pace = client, feeds, tools, pace
+        self._client, self._feeds, self._tools, self.pace = client, feeds, tools, pace
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
         self._attesters = Attesters(name, operators, now_ms=tools.now_ms, clock_ok=tools.clock_ok)
@@ -209,7 +210,7 @@ class Target:
                 takes reports of another age.
         """
         try:
-            async with asyncio.timeout(self._pace.start_s):
+            async with asyncio.timeout(self.pace.start_s):
                 await self._connect()
         except Unfit:
             raise
@@ -221,7 +222,7 @@ class Target:
     async def tick(self) -> None:
         """Connect if need be, settle what is under way, push what is due. The scheduler calls it."""
         try:
-            async with asyncio.timeout(self._pace.tick_s):
+            async with asyncio.timeout(self.pace.tick_s):
                 await self._tick()
         except _TROUBLE as e:
             self._failed(e)
@@ -243,7 +244,7 @@ class Target:
         if self.can_send:
             await self._balance.look_again()
         await self._arming.act()
-        if self._read_ms is not None and self._tools.now_ms() - self._read_ms > self._pace.reread_ms:
+        if self._read_ms is not None and self._tools.now_ms() - self._read_ms > self.pace.reread_ms:
             await self.pusher.refresh()  # nothing is due for long: what is on chain is known all the same
 
     def _failed(self, error: Exception) -> None:
