@@ -215,7 +215,7 @@ class Target:
         except Unfit:
             raise
         except _TROUBLE as e:
-            _log.warning("target not connected yet; the next look tries again", target=self.name, why=str(e)[:300])
+            _log.warning("target not connected yet; the next tick tries again", target=self.name, why=str(e)[:300])
         finally:
             self._note_read()
 
@@ -254,7 +254,7 @@ class Target:
         self._tools.on_failed(word)
         more = self._log_budget.more(word)
         if more is not None:
-            _log.warning("no push this time; the next look tries again", target=self.name, why=str(error)[:300],
+            _log.warning("no push this time; the next tick tries again", target=self.name, why=str(error)[:300],
                          more_since_the_last_line=more)  # fmt: skip
         if isinstance(error, StoreRefuses) and error.name in _STALE_SET:
             self._attesters.leave_seats()
