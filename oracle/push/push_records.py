@@ -1,4 +1,4 @@
-"""What became of a push: written to the journal, told to the log and to those who count, and learnt from."""
+"""What became of a push: written to the journal, logged, counted, and learnt from."""
 
 from __future__ import annotations
 

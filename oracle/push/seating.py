@@ -93,7 +93,7 @@ class Seating:
         await self._sit(signers)
 
     async def read_signers(self) -> Succession:
-        """Look who is in force, who is to come, and whether that has to be armed: all at one block."""
+        """Read which set is in force, which is to come, and whether that one has to be armed: all at one block."""
         head = await self._client.head()
         now = await self._client.connect(head.number)
         coming = await coming_set(self._client, head.number)
