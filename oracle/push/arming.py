@@ -29,7 +29,7 @@ async def sign_arming(
 ) -> tuple[tuple[Signature, ...], tuple[Refusal, ...]]:
     """Have the operators that are in the set sign to arm it; their signatures, and the refusals of those that did not."""
     members = [o for o in operators if coming.signers.weight_of((o.address,))]
-    answers = [await o.arms(coming.signers, coming.set_hash) for o in members]
+    answers = [await o.request_arming(coming.signers, coming.set_hash) for o in members]
     return tuple(s for s in answers if isinstance(s, Signature)), tuple(r for r in answers if isinstance(r, Refusal))
 
 

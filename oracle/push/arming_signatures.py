@@ -10,7 +10,7 @@ from feeds.chains.abi import checksummed
 from oracle.chain.next_signers import Coming
 from oracle.model.publication import PushRow
 from oracle.push.arming import missing_members
-from oracle.sign.messages import in_order
+from oracle.sign.sealing import packed_signatures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class ArmingSignatures:
             "address": checksummed(member),
             "index": index,
             "weight": str(signers.weights[index]),
-            "signature": "0x" + in_order(signers, {member: self.signed[member]}).hex(),
+            "signature": "0x" + packed_signatures(signers, {member: self.signed[member]}).hex(),
         }
 
     def _calldata(self) -> str:

@@ -12,9 +12,11 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.model.target_status import SignerQuorum
 from oracle.model.types import FeedRound, Report
 from oracle.round.rounds import Round
-from oracle.sign.messages import SignedValues, SignerSet, heard
-from oracle.sign.operator import LocalCosigners, Operator
+from oracle.sign.local_cosigners import LocalCosigners
+from oracle.sign.messages import SignerSet
+from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures, collect_signatures
+from oracle.sign.verified_values import VerifiedValues, verify_answers
 
 _ROUNDS_KEPT = 4
 _log = structlog.get_logger("oracle.push.attestation")
@@ -44,12 +46,12 @@ class Attesters:
     ) -> None:
         self.signers: SignerSet | None = None
         self._target = target
-        self._operators = [o.apart() for o in operators]
+        self._operators = [o.with_own_views() for o in operators]
         self._now_ms, self._clock_ok = now_ms, clock_ok
         self._members: list[Operator] = []
         self._indexes: Mapping[str, int] = {}
         self._cosigners: LocalCosigners | None = None
-        self._values: dict[int, asyncio.Task[tuple[SignedValues, ...]]] = {}
+        self._values: dict[int, asyncio.Task[tuple[VerifiedValues, ...]]] = {}
         """By round_time."""
         self._seated_s = 0
         self._checked_s: dict[int, int] = {}
@@ -88,7 +90,7 @@ class Attesters:
         missing = [f"{o.name} is not among the store's signers" for o in self._operators if o not in self._members]
         able = []
         for operator in self._members:
-            if not operator.speaks(self._now_ms()):
+            if operator.is_mute(self._now_ms()):
                 missing.append(f"{operator.name} is mute")
             elif newest is not None and operator.name in newest.mute:
                 missing.append(f"{operator.name} did not sign the newest round")
@@ -101,7 +103,7 @@ class Attesters:
 
     # --- signing -------------------------------------------------------------------------------------------------
 
-    async def signed_values(self, done: Round) -> tuple[SignedValues, ...]:
+    async def signed_values(self, done: Round) -> tuple[VerifiedValues, ...]:
         """The operators' own values of a round, signed for this store.
 
         () while they may not sign, and for a round that was published unsigned: what goes on chain is what was published.
@@ -118,17 +120,17 @@ class Attesters:
         values = await asyncio.shield(task) if task is not None else ()
         return values if self.signers is signers else ()  # the set may have changed: these are for the one before
 
-    async def _sign_values(self, done: Round, signers: SignerSet) -> tuple[SignedValues, ...]:
+    async def _sign_values(self, done: Round, signers: SignerSet) -> tuple[VerifiedValues, ...]:
         """Ask all at once; an operator that was mute in the round stays so, and one that does not sign is left out."""
         views = self._views(done)
         if any(a.signers == signers for a in done.agreements):
             signed = {v.address for v in done.values}
             for operator in (o for o in self._members if o.address in signed):
-                operator.look(done.round_time_s, views[operator.name])
+                operator.take_view(done.round_time_s, views[operator.name])
             return done.values
-        asked = [o for o in self._members if o.speaks(self._now_ms()) and o.name not in done.mute]
-        answers = await asyncio.gather(*(o.observed(signers, done.round_time_s, views[o.name]) for o in asked))
-        values, refusals = heard([(o.name, o.address) for o in asked], answers, signers, done.round_time_s)
+        asked = [o for o in self._members if not o.is_mute(self._now_ms()) and o.name not in done.mute]
+        answers = await asyncio.gather(*(o.request_values(signers, done.round_time_s, views[o.name]) for o in asked))
+        values, refusals = verify_answers(asked, answers, signers, done.round_time_s)
         for refusal in refusals:
             _log.warning("an operator did not sign", target=self._target, operator=refusal.operator, why=refusal.text)
         return values
@@ -136,13 +138,13 @@ class Attesters:
     def _views(self, done: Round) -> dict[str, dict[int, Report]]:
         """Each operator's own reports of a round, by feed index."""
         views: dict[str, dict[int, Report]] = {o.name: {} for o in self._members}
-        for kept in done.kept:
-            report = kept.result.report if isinstance(kept.result, FeedRound) else kept.result.kept
-            if report is not None and kept.spec.feed in self._indexes and kept.operator in views:
-                views[kept.operator][self._indexes[kept.spec.feed]] = report
+        for feed in done.feeds:
+            report = feed.result.report if isinstance(feed.result, FeedRound) else feed.result.kept
+            if report is not None and feed.spec.feed in self._indexes and feed.operator in views:
+                views[feed.operator][self._indexes[feed.spec.feed]] = report
         return views
 
-    async def collect_signatures(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> CollectedSignatures:
+    async def collect_signatures(self, values: Sequence[VerifiedValues], indexes: Sequence[int]) -> CollectedSignatures:
         """Have a batch of these feeds signed; ChainError without a seat."""
         if self._cosigners is None or self.signers is None:
             raise ChainError("not connected")
@@ -185,8 +187,9 @@ class Attesters:
             signers: the store's set.
             stored: by feed index, as read from the store.
         """
-        place = signers.domain.chain_id, signers.domain.store
-        newest = {o.address: o.journal.newest_s(*place) for o in self._operators if o.address in signers.signers}
+        newest = {
+            o.address: o.journal.newest_round_s(signers.domain) for o in self._operators if o.address in signers.signers
+        }
         behind: set[bytes] = set()
         for report in stored.values():
             short = [a for a, at_s in newest.items() if 0 < at_s < report.round_time_s]

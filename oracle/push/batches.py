@@ -16,8 +16,9 @@ from oracle.push.pusher import Pusher
 from oracle.push.reasons import reasons_text
 from oracle.push.tools import Tools
 from oracle.round.rounds import Round
-from oracle.sign.messages import SignedBatch, SignedValues
+from oracle.sign.messages import SignedBatch
 from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.verified_values import VerifiedValues
 
 _log = structlog.get_logger("oracle.push.batches")
 
@@ -71,7 +72,7 @@ class Batches:
             _log.info("push", target=self._target, round_time=row.round_s, why=reasons)
         return self._due_now.was_cut or row is None or (refused and self._due_now.cut(decision) is not decision)
 
-    async def collect_signatures(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> CollectedSignatures:
+    async def collect_signatures(self, values: Sequence[VerifiedValues], indexes: Sequence[int]) -> CollectedSignatures:
         """Have a batch of these feeds signed, and report who refused."""
         signed = await self._attesters.collect_signatures(values, indexes)
         for refusal in signed.refusals:

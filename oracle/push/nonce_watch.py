@@ -22,7 +22,7 @@ from oracle.push.push_records import PushRecords
 from oracle.push.ramp_pokes import RampPokes
 from oracle.push.sender import Sender
 from oracle.push.settings import PushRules
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 
 _STATE_KEPT = 64
 """Blocks that every endpoint keeps the state of: half of what geth does by default."""
@@ -135,7 +135,7 @@ class NonceWatch:
         if receipt.ok or not row.items:
             return {}
         try:
-            held = {i: await self._client.stored(i, receipt.block) for i in split(row.items)}
+            held = {i: await self._client.stored(i, receipt.block) for i in split_items(row.items)}
         except ChainError:
             if head.number < receipt.block + _STATE_KEPT:
                 raise

@@ -10,7 +10,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.types import Report
 from oracle.push.reasons import reasons_of
 from oracle.report.compose import cross, price_of
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 
 _PUSHES_KEPT = 8
 """Own pushes of a feed that are remembered: a reorganisation brings an earlier one back."""
@@ -61,7 +61,7 @@ class OnchainView:
     def note_landed(self, row: PushRow) -> None:
         """A push of ours landed."""
         self._made_from = None
-        for index in split(row.items):
+        for index in split_items(row.items):
             by_round = self._own_pushes.setdefault(index, {})
             by_round[row.round_s] = row
             for old in sorted(by_round)[:-_PUSHES_KEPT]:

@@ -9,7 +9,7 @@ from oracle.chain.rpc_answers import Receipt
 from oracle.chain.transaction import data_of
 from oracle.model.publication import PushRow, PushState
 from oracle.model.types import Report
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 
 
 def is_arming(row: PushRow) -> bool:
@@ -31,5 +31,7 @@ def outcome_of(row: PushRow, receipt: Receipt, held: Mapping[int, Report] | None
         return PushState.POKED if receipt.succeeded and receipt.poked else PushState.REVERTED
     if receipt.ok:
         return PushState.LANDED
-    had_all = held is not None and all(i in held and held[i].round_time_s >= row.round_s for i in split(row.items))
+    had_all = held is not None and all(
+        i in held and held[i].round_time_s >= row.round_s for i in split_items(row.items)
+    )
     return PushState.OVERTAKEN if had_all else PushState.REVERTED

@@ -26,8 +26,8 @@ from oracle.push.push_records import MOST_NOTE, PushJournal, PushRecords
 from oracle.push.ramp_pokes import RampPokes
 from oracle.push.sender import Sender
 from oracle.push.settings import PushRules
-from oracle.report.compose import decode_item
-from oracle.sign.messages import SignedBatch, split
+from oracle.report.wire import decode_items
+from oracle.sign.messages import SignedBatch
 
 _log = structlog.get_logger("oracle.push.pusher")
 
@@ -92,7 +92,7 @@ class Pusher:
     def under_way(self) -> frozenset[tuple[int, int]]:
         """(feed index, status) of all items that are under way."""
         rows = [r for r in self._watched() if r.state in OPEN]
-        reports = [decode_item(item, r.round_s) for r in rows for item in split(r.items).values()]
+        reports = [item for r in rows for item in decode_items(r.items, r.round_s).items()]
         return frozenset((index, int(report.status)) for index, report in reports)
 
     @property

@@ -17,8 +17,7 @@ from oracle.chain.transaction import data_of
 from oracle.model.publication import PushRow
 from oracle.model.status import Status
 from oracle.model.types import Report
-from oracle.report.compose import decode_item
-from oracle.sign.messages import SignedBatch, split
+from oracle.sign.messages import SignedBatch
 
 _log = structlog.get_logger("oracle.push.ramp_pokes")
 
@@ -79,8 +78,7 @@ class RampPokes:
         if not self._views or self._next_goes_alone:
             self._next_goes_alone = False
             return ()
-        fresh = dict(decode_item(item, batch.round_time_s) for item in split(batch.items).values())
-        now, then = _directions(stored), _directions({**stored, **fresh})
+        now, then = _directions(stored), _directions({**stored, **batch.reports})
         if now == then == self._known:
             return ()
         self._sent = _SentPoke(round_s=batch.round_time_s, items=batch.items, directions=then)

@@ -17,7 +17,7 @@ from oracle.push.attestation import Attesters
 from oracle.push.preflight import check_presence, indexes_of, read_limits
 from oracle.push.settings import PushRules, TargetPace
 from oracle.round.rounds import Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.runtime.clock import is_over
 from oracle.sign.messages import SignerSet
 from oracle.sign.succession import Succession
@@ -100,7 +100,7 @@ class Seating:
         self._arming.note(coming, head.number, head.time_s)
         self._coming = coming or self._coming
         certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None
-        self._succession = (self._succession or Succession(present=now)).seen(now, certain)
+        self._succession = (self._succession or Succession(present=now)).updated(now, certain)
         self._signers_ms = self._now_ms()
         return self._succession
 
@@ -140,7 +140,7 @@ class Seating:
         self._journals_checked = True
         newest_s = max((r.round_time_s for r in stored.values()), default=0)
         for operator in self._attesters.with_old_journals(signers, stored):
-            operator.journal.restored(self._now_ms(), newest_s)
+            operator.journal.mark_restored(self._now_ms(), newest_s)
             self._on_failed("journal_restored")
             _log.error(
                 "the store holds a round that this key must have signed and that is newer than all of its journal: the"
@@ -166,7 +166,7 @@ class Seating:
         succession = self._succession
         if succession is None:
             return
-        self._rounds.take(
+        self._rounds.take_seat(
             SignerSeat(
                 target=self._target,
                 signers=succession.present,

@@ -19,7 +19,7 @@ from oracle.push.push_records import MOST_NOTE, PushJournal, PushRecords
 from oracle.push.rebroadcast import UNCHANGED, RebroadcastPolicy
 from oracle.push.replacement import ReplacementPolicy
 from oracle.push.settings import PushRules
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 
 _log = structlog.get_logger("oracle.push.sender")
 
@@ -120,7 +120,7 @@ class Sender:
             nodes=text[:MOST_NOTE],
         )  # fmt: skip
         if act is Act.GIVE_UP and row.state == PushState.PREPARED:
-            self._learned.note_refused(len(split(row.items)), sent)
+            self._learned.note_refused(len(split_items(row.items)), sent)
             self._give_up(row, note)
             return replace(row, state=PushState.REFUSED, note=note)
         return row

@@ -115,7 +115,7 @@ class Target:
         )  # fmt: skip
         grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
         self._onchain = OnchainView(name, tools.rounds.specs, grace=grace)
-        tools.rounds.expect(name)
+        tools.rounds.reserve_seat(name)
         self._newest: Round | None = None
         self._has_news = False
         self._log_budget = LogBudget()

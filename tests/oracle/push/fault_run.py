@@ -21,8 +21,8 @@ from oracle.chain.transaction import data_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import OPEN, PushRow, PushState
+from oracle.report.wire import split_items
 from oracle.sign.eip712 import address_of
-from oracle.sign.messages import split
 from oracle.storage.database import Database
 from tests.oracle.push.fault_proxy import KINDS, FaultyNode, Mood
 from tests.oracle.push.fault_world import CONFIRMATIONS, KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place, TargetEvents
@@ -194,7 +194,7 @@ def no_lost_round(store: Database, seen: TargetEvents) -> None:
     """What was decided is in the journal as a push, or as a refusal with its reason; or it waited for one under way."""
     pushed: dict[int, set[int]] = {}
     for row in store.pushes("t"):
-        pushed.setdefault(row.round_s, set()).update(split(row.items))
+        pushed.setdefault(row.round_s, set()).update(split_items(row.items))
     refused = {n.round_s for n in store.not_pushed("t") if n.error and n.why}
     for round_s, decision, busy in seen.decisions:
         if decision.push and not busy and round_s not in seen.deferred:
