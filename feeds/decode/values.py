@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
 
 from feeds.errors import Crossed, FeedError, Malformed, NotPositive, OutOfRange, TooLarge
@@ -22,6 +23,9 @@ LAST_OUTSIDE_BPS = Bps(2_000)
 """How far the last trade may lie outside of bid and ask: a fifth; beyond it one of the three is broken."""
 _FIRST_MS = 1_262_304_000_000  # 2010-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
+_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _WORD = 32
 _WAD_PLACES = 18
 _TEN: tuple[int, ...] = tuple(10**n for n in range(_MAX_TEXT + 1))
@@ -256,37 +260,14 @@ def iso_ms(value: Any) -> int:
         Malformed: anything else.
     """
     stated = text(value)
-    date, mark, fraction = stated[:11], stated[-1:], stated[20:-1]
-    digits = stated[11:13] + stated[14:16] + stated[17:19] + fraction
-    if mark != "Z" or not digits.isdigit() or not digits.isascii() or len(fraction) > 9:  # noqa: PLR2004 - nanoseconds
+    if _UTC.fullmatch(stated) is None:
         raise Malformed("not a UTC time", value=_shown(value))
-    if stated[13:14] != ":" or stated[16:17] != ":" or stated[19:20] != ("." if fraction else "Z"):
-        raise Malformed("not a UTC time", value=_shown(value))
-    days, hour, minute, second = _day(date), int(digits[:2]), int(digits[2:4]), int(digits[4:6])
-    if days is None or hour > 23 or minute > 59 or second > 60:  # noqa: PLR2004 - calendar
-        raise Malformed("not a UTC time", value=_shown(value))
-    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
-    return _sane_ms(seconds * 1_000 + int((fraction + "000")[:3]), value)
-
-
-@lru_cache(maxsize=64)
-def _day(text: str) -> int | None:
-    """Days from 1970-01-01 of a text such as 2021-04-17T; None if it is none. One text serves a whole day."""
-    year, month, day = text[:4], text[5:7], text[8:10]
-    digits = year + month + day
-    if len(text) != 11 or text[4] + text[7] + text[10] != "--T" or not digits.isdigit() or not digits.isascii():  # noqa: PLR2004 - its length
-        return None
-    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):  # noqa: PLR2004 - calendar
-        return None
-    return _days(int(year), int(month), int(day))
-
-
-def _days(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 in the proleptic Gregorian calendar (H. Hinnant, days_from_civil)."""
-    y = year - (month <= 2)  # noqa: PLR2004 - the year starts in March
-    era, yoe = divmod(y, 400)
-    doy = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1  # noqa: PLR2004 - the year starts in March
-    return era * 146_097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719_468
+    leap = stated[17:19] == "60"  # a leap second: the moment after the 59th, which the library does not know
+    try:
+        moment = datetime.fromisoformat(f"{stated[:17]}59{stated[19:]}" if leap else stated)
+    except ValueError:
+        raise Malformed("not a UTC time", value=_shown(value)) from None
+    return _sane_ms((moment - _EPOCH) // _MILLISECOND + 1_000 * leap, value)
 
 
 def _sane_ms(ms: int, value: Any) -> int:
