@@ -15,7 +15,7 @@ from feeds.chains.batch import Batch, Foresight
 from feeds.chains.endpoint import EndpointState, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Disagreed, FeedError, Malformed
 from feeds.types import Call, Quote, Read, Reply
 from feeds.units import MS
@@ -224,7 +224,7 @@ class ChainReader:
         if isinstance(replies, FeedError):
             return named, replies
         try:
-            time_ms = values.uint_at(values.returned(replies[0])) * MS
+            time_ms = abi_words.uint_at(abi_words.returned(replies[0])) * MS
         except FeedError as error:
             return named, error
         if time_ms == named.time_ms:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, SequencerDown
 from feeds.types import Call, Quote, Read
 from feeds.units import MS, WAD, Wad
@@ -39,8 +39,8 @@ class Sequencer:
             FeedError: the feed gave no answer, which is taken for down by the caller.
         """
         (reply,) = yield (Call(to=address(self.feed), data=calldata("latestRoundData()")),)
-        data = values.returned(reply, words=_ROUND_WORDS)
-        answer, started_ms = values.int_at(data, 1), values.uint_at(data, 2) * MS
+        data = abi_words.returned(reply, words=_ROUND_WORDS)
+        answer, started_ms = abi_words.int_at(data, 1), abi_words.uint_at(data, 2) * MS
         if answer not in (0, 1):
             raise Malformed("an uptime feed answers 0 or 1", answer=str(answer)[:20])
         if answer == 1:

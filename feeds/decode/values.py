@@ -1,4 +1,4 @@
-"""The only way bytes become numbers: exact, finite, positive, or a typed error."""
+"""The only way a venue's text becomes numbers and times: exact, finite, positive, or a typed error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from feeds.errors import Crossed, FeedError, Malformed, NotPositive, OutOfRange, TooLarge
-from feeds.types import Quote, Reply, Tick
+from feeds.types import Quote, Tick
 from feeds.units import BPS, WAD, Bps, Wad, mid_down
 
 _MAX_TEXT = 60
@@ -26,7 +26,6 @@ _LAST_MS = 4_102_444_800_000  # 2100-01-01
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_WORD = 32
 _WAD_PLACES = 18
 _TEN: tuple[int, ...] = tuple(10**n for n in range(_MAX_TEXT + 1))
 _MOST_BRACKETS = 10_000
@@ -274,50 +273,3 @@ def _sane_ms(ms: int, value: Any) -> int:
     if not _FIRST_MS <= ms <= _LAST_MS:
         raise Malformed("time outside 2010 to 2100: wrong unit?", value=_shown(value))
     return ms
-
-
-def returned(reply: Reply, *, words: int = 1) -> bytes:
-    """Return data of a contract call, of at least `words` 32-byte words; raises the reply's own error, or Malformed."""
-    if isinstance(reply, FeedError):
-        raise reply
-    if len(reply) < words * _WORD:
-        raise Malformed("return data too short: no such function or no contract", bytes=len(reply), words=words)
-    return reply
-
-
-def uint_at(data: bytes, word: int = 0) -> int:
-    """Read the unsigned integer in the given 32-byte word."""
-    part = data[word * _WORD : (word + 1) * _WORD]
-    if len(part) != _WORD:
-        raise Malformed("return data too short", bytes=len(data), word=word)
-    return int.from_bytes(part, "big")
-
-
-def int_at(data: bytes, word: int = 0) -> int:
-    """Read the signed (two's complement) integer in the given 32-byte word."""
-    n = uint_at(data, word)
-    return n - (1 << 256) if n >> 255 else n
-
-
-def address_at(data: bytes, word: int = 0) -> bytes:
-    """Read the 20-byte address in the given word; Malformed if the word is no address."""
-    n = uint_at(data, word)
-    if n >> 160:
-        raise Malformed("not an address", word=word)
-    return n.to_bytes(20, "big")
-
-
-def uints_at(data: bytes, word: int, *, most: int = 64) -> tuple[int, ...]:
-    """Read the dynamic uint array whose offset stands in the given word (ABI encoding).
-
-    Raises:
-        Malformed: the offset or the length does not fit the data, or it has more than `most` items.
-    """
-    offset = uint_at(data, word)
-    if offset % _WORD or offset >= len(data):
-        raise Malformed("bad array offset", word=word)
-    start = offset // _WORD
-    length = uint_at(data, start)
-    if length > most:
-        raise Malformed("array too long", length=str(length)[:20], most=most)
-    return tuple(uint_at(data, start + 1 + i) for i in range(length))

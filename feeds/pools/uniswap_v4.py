@@ -20,7 +20,7 @@ from functools import lru_cache
 from eth_hash.auto import keccak
 
 from feeds.chains.abi import address, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, WrongSymbol
 from feeds.pools import v3_book
 from feeds.pools.gates import Gates, counted
@@ -130,17 +130,17 @@ class UniswapV4:
     def _span(self, slot0: Reply, liquidity: Reply) -> Ticks:
         """Return the pool's state with the ticks to read, as yet without their liquidity."""
         data = exactly(slot0, 4)
-        protocol, own = values.uint_at(data, 2), values.uint_at(data, 3)
-        if values.uint_at(data) and self.fee not in {own, DYNAMIC_FEE}:
+        protocol, own = abi_words.uint_at(data, 2), abi_words.uint_at(data, 3)
+        if abi_words.uint_at(data) and self.fee not in {own, DYNAMIC_FEE}:
             raise WrongSymbol("the pool charges another fee than its key", fee=str(own)[:20], expected=self.fee)
         protocols = protocol & ((1 << _FEE_BITS) - 1), protocol >> _FEE_BITS
         if max(protocols) > _MOST_PROTOCOL_FEE or own > FEE_ONE:
             raise Malformed("fee out of range", fee=str(own)[:20], protocol_fee=str(protocol)[:20])
         first, second = (p + own - p * own // FEE_ONE for p in protocols)
         return v3_book.span(
-            values.uint_at(data),
-            values.int_at(data, 1),
-            values.uint_at(values.returned(liquidity)),
+            abi_words.uint_at(data),
+            abi_words.int_at(data, 1),
+            abi_words.uint_at(abi_words.returned(liquidity)),
             (first, second),
             self.spacing,
             self.range_bps,
