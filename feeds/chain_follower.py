@@ -94,9 +94,12 @@ class Follower:
         self._recalled = False
         self._heads: Heads | None = None
         if plan.announcers:
-            silence_ms = plan.limits.stall_ms
             self._heads = Heads(
-                chain, plan.announcers, session=session, on_head=self._announced.set, silence_ms=silence_ms
+                chain,
+                plan.announcers,
+                session=session,
+                on_head=self._announced.set,
+                stall_ms=plan.limits.stall_ms,
             )
         self.reader = ChainReader(
             chain_id=plan.chain_id,
@@ -104,7 +107,7 @@ class Follower:
             session=session,
             now_ms=now_ms,
             limits=plan.limits,
-            multicall_address=plan.multicall,
+            multicall=plan.multicall,
         )
 
     def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:

@@ -479,7 +479,7 @@ class App:
                 max_fee_gwei=section.max_fee_gwei,
                 agree=section.agree,
                 tip_percentile=section.tip_percentile,
-                multicall3=chain.multicall,
+                multicall=chain.multicall,
                 relays=section.relays,
                 gas_env=section.passphrase_env,
             ),

@@ -7,12 +7,12 @@ from collections.abc import Coroutine, Iterable
 from itertools import chain
 from typing import Any, TypeAlias
 
-from feeds.chains import multicall
 from feeds.chains.abi import address
 from feeds.chains.agreement import agreed
 from feeds.chains.endpoint import Endpoint, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, TooMuch
+from feeds.chains.multicall import pack, packed_size, unpack
 from feeds.errors import FeedError, Malformed, NoData, Refused, Reverted, TooLarge
 from feeds.types import Call, Reply
 
@@ -28,16 +28,14 @@ class Batch:
         endpoints: asked in their order until one answers.
         limits: see ReaderLimits.
         counts: where splits are counted.
-        multicall_address: where Multicall3 is on this chain.
+        multicall: where Multicall3 is on this chain.
     """
 
-    def __init__(
-        self, endpoints: Endpoints, *, limits: ReaderLimits, counts: ReaderCounts, multicall_address: str
-    ) -> None:
+    def __init__(self, endpoints: Endpoints, *, limits: ReaderLimits, counts: ReaderCounts, multicall: str) -> None:
         self._endpoints = endpoints
         self._limits = limits
         self._counts = counts
-        self._multicall = "0x" + address(multicall_address).hex()
+        self._multicall = "0x" + address(multicall).hex()
         self._most_calls = limits.max_calls
         self._memo: list[tuple[tuple[Call, ...], str]] = []
         self._cuts: list[tuple[tuple[Call, ...], list[tuple[Call, ...]]]] = []
@@ -63,10 +61,10 @@ class Batch:
     def _cut(self, calls: tuple[Call, ...]) -> list[tuple[Call, ...]]:
         parts, start, size = [], 0, 0
         for i, call in enumerate(calls):
-            size += multicall.packed_size(call)
+            size += packed_size(call)
             if i > start and (i - start >= self._most_calls or size > self._limits.max_calldata):
                 parts.append(calls[start:i])
-                start, size = i, multicall.packed_size(call)
+                start, size = i, packed_size(call)
         return [*parts, calls[start:]]
 
     async def _part(self, head: Head, calls: tuple[Call, ...]) -> _Replies:
@@ -89,14 +87,14 @@ class Batch:
                 "no Multicall3 has code at this address in this block: deploy it, or set the chain's own address",
                 multicall=self._multicall,
             )
-        return multicall.unpack(data, count)
+        return unpack(data, count)
 
     def _packed(self, calls: tuple[Call, ...]) -> str:
         """Return the calldata as text; calls asked each round are packed once."""
         for known, text in self._memo:
             if known == calls:
                 return text
-        text = "0x" + multicall.pack(calls).hex()
+        text = "0x" + pack(calls).hex()
         self._memo = [(calls, text), *self._memo[: _MEMO - 1]]
         return text
 

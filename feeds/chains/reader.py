@@ -9,12 +9,12 @@ from typing import TypeAlias
 
 import aiohttp
 
-from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.chains.batch import Batch, Foresight
 from feeds.chains.endpoint import EndpointState, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc
+from feeds.chains.multicall import ADDRESS as MULTICALL3
 from feeds.decode import abi_words
 from feeds.errors import Disagreed, FeedError, Malformed
 from feeds.types import Call, Quote, Read, Reply
@@ -61,7 +61,7 @@ class ChainReader:
         session: the HTTP session of the process.
         now_ms: the clock, Unix ms.
         limits: see ReaderLimits.
-        multicall_address: where Multicall3 is on this chain.
+        multicall: where Multicall3 is on this chain.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ChainReader:
         session: aiohttp.ClientSession,
         now_ms: Callable[[], int],
         limits: ReaderLimits | None = None,
-        multicall_address: str = multicall.ADDRESS,
+        multicall: str = MULTICALL3,
     ) -> None:
         if not endpoints:
             raise ValueError(f"chain {chain_id} has no endpoint: write at least one address")
@@ -81,9 +81,9 @@ class ChainReader:
         self._limits = most
         self._counts = ReaderCounts()
         self._endpoints = Endpoints(chain_id=chain_id, clients=clients, now_ms=now_ms, limits=most, counts=self._counts)
-        self._clock = Call(to=address(multicall_address), data=calldata("getCurrentBlockTimestamp()"))
+        self._clock = Call(to=address(multicall), data=calldata("getCurrentBlockTimestamp()"))
         self._foresight = Foresight()
-        self._batch = Batch(self._endpoints, limits=most, counts=self._counts, multicall_address=multicall_address)
+        self._batch = Batch(self._endpoints, limits=most, counts=self._counts, multicall=multicall)
 
     @property
     def stats(self) -> RpcStats:

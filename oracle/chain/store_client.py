@@ -12,8 +12,8 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
-from feeds.chains import multicall
 from feeds.chains.jsonrpc import quantity
+from feeds.chains.multicall import ADDRESS as MULTICALL3
 from feeds.errors import FeedError
 from oracle.chain.fees import MOST_GAS, BatchTooBig, Costs, gas_limit
 from oracle.chain.multicall_push import POKE, wrap
@@ -98,7 +98,7 @@ class StoreClient:
         agree: how many endpoints must say the same; 0 is a majority of three or more.
         tip_percentile: of the tips paid in recent blocks.
         timeout_ms: of one request.
-        multicall3: address of Multicall3 there, for pushes that poke views.
+        multicall: address of Multicall3 there, for pushes that poke views.
         most_gas: of one transaction.
         relays: where transactions are sent instead of to the endpoints, which are only read then.
         gas_env: the variable with the gas key's passphrase, to be named where there is no key.
@@ -114,7 +114,7 @@ class StoreClient:
         agree: int = 0,
         tip_percentile: int = 60,
         timeout_ms: int = 4_000,
-        multicall3: str = multicall.ADDRESS,
+        multicall: str = MULTICALL3,
         most_gas: int = MOST_GAS,
         relays: Sequence[str] = (),
         gas_env: str = "LRT_ORACLE_GAS_PASSPHRASE",
@@ -125,7 +125,7 @@ class StoreClient:
         self._signer = signer
         self._ceiling_wei = max_fee_gwei * _GWEI
         self.costs = Costs(self.nodes, tip_percentile)
-        self._multicall3 = multicall3
+        self._multicall = multicall
         self._most_gas = most_gas
         self.keyless = f"no gas key: set {gas_env}, the passphrase of targets.*.gas_keyfile, or run dry"
         self._senders = self.nodes
@@ -309,7 +309,7 @@ class StoreClient:
             nonce=nonce,
             fees=fees,
             gas=limit,
-            to=bytes.fromhex(self._multicall3[2:]) if pokes else self.domain.store,
+            to=bytes.fromhex(self._multicall[2:]) if pokes else self.domain.store,
             data=wrap(self.domain.store, data, tuple(pokes)) if pokes else data,
         )
         return unsigned.signed(await self._paying().sign(unsigned.preimage))
@@ -350,7 +350,7 @@ class StoreClient:
     async def _pokes(self, views: Sequence[bytes]) -> Mapping[bytes, int]:
         """The views that can be poked now, each with the gas of a poke; none where there is no Multicall3."""
         try:
-            code: str = await self.nodes.agreed("eth_getCode", self._multicall3, "latest")
+            code: str = await self.nodes.agreed("eth_getCode", self._multicall, "latest")
         except ChainError as e:
             _log.warning(
                 "whether there is a Multicall3 is not known: the push goes without its pokes", why=str(e)[:300]
@@ -359,7 +359,7 @@ class StoreClient:
         if code == "0x":
             _log.warning(
                 "no Multicall3 on this chain: the push goes without its pokes; set chains.*.multicall, or poke the views"
-                " some other way", multicall=self._multicall3, chain_id=self.domain.chain_id,
+                " some other way", multicall=self._multicall, chain_id=self.domain.chain_id,
             )  # fmt: skip
             return {}
         calls = [{"from": self.payer, "to": "0x" + v.hex(), "data": "0x" + POKE.hex()} for v in views]

@@ -165,7 +165,7 @@ async def test_nothing_counts_while_the_sequencer_is_down_nor_in_the_grace_time(
 ) -> None:
     now_s = int(ask(node.url, "eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     uptime(node, 0, now_s - 7_200)
-    plan = {"sequencer": Sequencer(feed=UPTIME, grace_ms=3_600_000)}
+    plan = {"sequencer": Sequencer(sequencer_feed=UPTIME, sequencer_grace_s=3_600)}
     async with following(node.url, session, source("n", BLOCK), source("t", TIME), **plan) as run:
         await until(lambda: run.block("n") == number(node.url))
         uptime(node, 1, now_s)
