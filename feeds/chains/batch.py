@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from feeds.chains.abi import address
-from feeds.chains.agreement import agreed
+from feeds.chains.agreement import agreed_answer
 from feeds.chains.endpoint import Endpoint, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, TooMuch
@@ -101,7 +101,7 @@ class Batch:
     async def _eth_call(self, head: Head, data: str) -> bytes:
         """Ask one endpoint after the other; a missing block is asked for twice."""
         if self._limits.agree > 1:
-            return await agreed(self._endpoints, self._limits.agree, lambda e: self._ask(e, head, data))
+            return await agreed_answer(self._endpoints, self._limits.agree, lambda e: self._ask(e, head, data))
         error: FeedError = NoData("no endpoint")
         for endpoint in self._endpoints.ranked():
             try:

@@ -10,6 +10,7 @@ import structlog
 
 from feeds.chains.endpoint import Endpoint, EndpointState, Head, ReaderCounts, ReaderLimits
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc, quantity
+from feeds.chains.quorum import highest_reached
 from feeds.errors import Disagreed, FeedError, HeadStopped, Malformed, TimedOut, WrongChain
 from feeds.units import MS
 
@@ -179,9 +180,9 @@ class Endpoints:
         agree = self._limits.agree
         if agree == 1:
             return well[0]
-        if len(well) < agree:
+        number = highest_reached((h.number for _, h in well), agree)
+        if number is None:
             raise Disagreed("fewer endpoints are well than must agree", well=len(well), agree=agree)
-        number = sorted((h.number for _, h in well), reverse=True)[agree - 1]
         there = [(e, h) for e, h in well if h.number == number]
         hashes = [h.block_hash for _, h in there]
         return max(there, key=lambda pair: hashes.count(pair[1].block_hash))

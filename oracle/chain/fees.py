@@ -131,7 +131,7 @@ class Costs:
         Raises:
             BatchTooBig: it needs more than they let a call have.
         """
-        answers = await self._nodes.every("eth_estimateGas", call, *where, least=self._nodes.agree)
+        answers = await self._nodes.all_answers("eth_estimateGas", call, *where, least=self._nodes.agree)
         found = [g for a in answers.values() if (g := read_gas(a)) is not None]
         errors = [a for a in answers.values() if isinstance(a, FeedError)]
         if not found and any(meaning_of(e.detail) is Sent.TOO_MUCH_GAS for e in errors):
@@ -161,7 +161,7 @@ class Costs:
     async def _data_oracle(self) -> str:
         """Address of the contract that knows the fee for data; empty where the chain has none. Asked once."""
         if self._oracle is None:
-            there = [a for a in _DATA_ORACLES if await self._nodes.agreed("eth_getCode", a, "latest") != "0x"]
+            there = [a for a in _DATA_ORACLES if await self._nodes.agreed_value("eth_getCode", a, "latest") != "0x"]
             self._oracle = there[0] if there else ""
         return self._oracle
 
@@ -173,7 +173,7 @@ class Costs:
         return _lower_middle(found) if found else None
 
     async def _words(self, read: Callable[[Any], Any], method: str, *params: Any) -> list[Any]:
-        answers = await self._nodes.every(method, *params, least=self._nodes.agree)
+        answers = await self._nodes.all_answers(method, *params, least=self._nodes.agree)
         return [m for a in answers.values() if (m := read(a)) is not None]
 
 

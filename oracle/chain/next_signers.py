@@ -80,11 +80,11 @@ async def coming_set(client: StoreClient, block: int) -> Coming | None:
 async def set_of(client: StoreClient, epoch: int, at_s: int, block: int) -> Coming | None:
     """The set of that epoch and time: its word in storage names the contract whose code holds it. None if that is not so."""
     store, at = "0x" + client.domain.store.hex(), hex(block)
-    word = int(str(await client.nodes.agreed("eth_getStorageAt", store, hex(_NEXT_SET), at)), 16)
+    word = int(str(await client.nodes.agreed_value("eth_getStorageAt", store, hex(_NEXT_SET), at)), 16)
     if word >> 160 & (1 << 48) - 1 != epoch or word >> 217 != at_s:
         return None
     where = "0x" + (word & (1 << 160) - 1).to_bytes(20, "big").hex()
-    code = bytes.fromhex(str(await client.nodes.agreed("eth_getCode", where, at))[2:])
+    code = bytes.fromhex(str(await client.nodes.agreed_value("eth_getCode", where, at))[2:])
     words = [code[i : i + _WORD] for i in range(1, len(code), _WORD)]
     if len(words) != (word >> 208 & 0xFF) + 1 or len(words[-1]) != _WORD:
         return None

@@ -95,7 +95,7 @@ class StoreClient:
         domain: chain id and address of the store.
         signer: pays for transactions and has no authority; None reads only.
         max_fee_gwei: never pay more for a unit of gas.
-        agree: how many endpoints must say the same; 0 is a majority of three or more.
+        agree: how many endpoints must answer the same; 0 is a majority of three or more, else one.
         tip_percentile: of the tips paid in recent blocks.
         timeout_ms: of one request.
         multicall: address of Multicall3 there, for pushes that poke views.
@@ -147,7 +147,7 @@ class StoreClient:
         Raises:
             ChainError: no endpoint fits, or there is no store at the address.
         """
-        if await self.nodes.agreed("eth_getCode", self._store, "latest") == "0x":
+        if await self.nodes.agreed_value("eth_getCode", self._store, "latest") == "0x":
             raise ChainError(f"no contract at {self._store}: deploy the store first, or correct targets.*.store")
         at = "latest" if block is None else hex(block)
         epoch, threshold, signers, weights = await self.read("signerSet", block=at)
@@ -162,7 +162,7 @@ class StoreClient:
     async def read(self, function: str, *args: Any, block: str = "latest") -> tuple[Any, ...]:
         """Values of a view function of the store, as enough endpoints give them."""
         data, outputs = calldata(function, args)
-        raw: Any = await self.nodes.agreed("eth_call", {"to": self._store, "data": "0x" + data.hex()}, block)
+        raw: Any = await self.nodes.agreed_value("eth_call", {"to": self._store, "data": "0x" + data.hex()}, block)
         try:
             return tuple(decode(outputs, bytes.fromhex(str(raw)[2:])))
         except (DecodingError, ValueError):
@@ -206,7 +206,7 @@ class StoreClient:
         return Beside(market=prices[0], redemption=prices[1], gap=_gap(slot, gap))
 
     async def _word(self, place: int, block: int) -> int:
-        raw: Any = await self.nodes.agreed("eth_getStorageAt", self._store, hex(place), hex(block))
+        raw: Any = await self.nodes.agreed_value("eth_getStorageAt", self._store, hex(place), hex(block))
         try:
             return int(str(raw), 16)
         except ValueError:
@@ -231,26 +231,26 @@ class StoreClient:
 
     async def head(self) -> BlockHead:
         """The newest block that enough endpoints have reached."""
-        ((number, time_s),) = await self.nodes.look(read_head)
+        ((number, time_s),) = await self.nodes.newest_view(read_head)
         return BlockHead(number=number, time_s=time_s)
 
     async def view(self) -> tuple[BlockHead, int]:
         """The newest block, and the nonce of the gas key's next transaction by what is mined up to it."""
         asked = ("eth_getTransactionCount", (self.payer, "latest"), quantity)
-        nonce, (number, time_s) = await self.nodes.look(read_head, asked)
+        nonce, (number, time_s) = await self.nodes.newest_view(read_head, asked)
         return BlockHead(number=number, time_s=time_s), int(nonce)
 
     async def block_hash(self, number: int) -> str | None:
         """Hash of the block at a height; None where the chain does not reach it, as of the last look at its head."""
-        return await self.nodes.known("eth_getBlockByNumber", hex(number), False, of=read_hash)  # noqa: FBT003
+        return await self.nodes.agreed_or_absent("eth_getBlockByNumber", hex(number), False, read=read_hash)  # noqa: FBT003
 
     async def next_nonce(self) -> int:
         """Nonce of the gas key's next transaction by what is mined, not by what is pending."""
-        return await self.nodes.vouched("eth_getTransactionCount", self.payer, "latest", of=quantity)
+        return await self.nodes.highest_reached("eth_getTransactionCount", self.payer, "latest", read=quantity)
 
     async def balance_wei(self) -> int:
         """What the gas key has."""
-        return await self.nodes.vouched("eth_getBalance", self.payer, "latest", of=quantity)
+        return await self.nodes.highest_reached("eth_getBalance", self.payer, "latest", read=quantity)
 
     async def receipt(self, tx_hash: str) -> Receipt | None:
         """The receipt as enough endpoints give it; None while it is in no chain, as of the last look at the head.
@@ -258,7 +258,7 @@ class StoreClient:
         A push is ok where the store says so by its event: a call to an address without code succeeds too, and does
         nothing.
         """
-        found = await self.nodes.known("eth_getTransactionReceipt", tx_hash, of=read_receipt)
+        found = await self.nodes.agreed_or_absent("eth_getTransactionReceipt", tx_hash, read=read_receipt)
         if found is None:
             return None
         return replace(found, ok=found.succeeded and self.domain.store in found.pushed)
@@ -337,7 +337,7 @@ class StoreClient:
         """
         call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
         where: tuple[Any, ...] = ("latest",)
-        verdict = await self.nodes.agreed("eth_call", call, *where, of=read_simulated)
+        verdict = await self.nodes.agreed_value("eth_call", call, *where, read=read_simulated)
         if verdict.refused in _BY_TIME and at_s is not None:
             where, verdict = await self._in_next_block(call, at_s)
         if verdict.refused is not None:
@@ -350,7 +350,7 @@ class StoreClient:
     async def _pokes(self, views: Sequence[bytes]) -> Mapping[bytes, int]:
         """The views that can be poked now, each with the gas of a poke; none where there is no Multicall3."""
         try:
-            code: str = await self.nodes.agreed("eth_getCode", self._multicall, "latest")
+            code: str = await self.nodes.agreed_value("eth_getCode", self._multicall, "latest")
         except ChainError as e:
             _log.warning(
                 "whether there is a Multicall3 is not known: the push goes without its pokes", why=str(e)[:300]
@@ -383,13 +383,13 @@ class StoreClient:
         """
         override: tuple[Any, ...] = ("latest", {}, {"time": hex(at_s)})
         try:
-            return override, await self.nodes.agreed("eth_call", call, *override, of=read_simulated)
+            return override, await self.nodes.agreed_value("eth_call", call, *override, read=read_simulated)
         except ChainError:
-            return ("pending",), await self.nodes.agreed("eth_call", call, "pending", of=read_simulated)
+            return ("pending",), await self.nodes.agreed_value("eth_call", call, "pending", read=read_simulated)
 
     async def broadcast(self, raw: bytes) -> SimulatedRevert:
         """Send a signed transaction to every endpoint, or relay where there are some; one that has it is enough."""
-        answers = await self._senders.every("eth_sendRawTransaction", "0x" + raw.hex())
+        answers = await self._senders.all_answers("eth_sendRawTransaction", "0x" + raw.hex())
         tx_hash = "0x" + keccak(raw).hex()
         verdicts = [read_sent(a, tx_hash) for a in answers.values()]
         worst = next((s for s in Sent if s in verdicts), Sent.UNKNOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feeds.chain_follower import ChainPlan
 from feeds.chains.endpoint import ReaderLimits
+from feeds.chains.quorum import quorum_of
 from feeds.chains.sequencer import Sequencer
 from feeds.ingest import VenuePlan
 from feeds.observe import Source
@@ -56,7 +57,9 @@ def chains_of(config: Config) -> dict[str, ChainPlan]:
             endpoints=c.endpoints,
             multicall=c.multicall,
             poll_ms=c.poll_ms,
-            limits=ReaderLimits(max_head_age_s=c.max_head_age_s, max_calls=c.max_calls, agree=c.majority),
+            limits=ReaderLimits(
+                max_head_age_s=c.max_head_age_s, max_calls=c.max_calls, agree=quorum_of(c.agree, len(c.endpoints))
+            ),
             announcers=c.announcers,
             sequencer=_sequencer(c),
         )
