@@ -16,14 +16,14 @@ import aiohttp
 import coincurve
 import structlog
 
-from feeds.chain_follower import Hooks
+from feeds.chain_follower import IngestHooks
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.observe import Observer
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
-from oracle.chain.store_client import Signer, StoreClient, Unfit
+from oracle.chain.store_client import Signer, StoreClient, StoreMismatch
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
 from oracle.config.sections import OperatorSection, TargetSection, address
@@ -193,7 +193,7 @@ class App:
         found = await asyncio.gather(*(t.start() for t in self.targets.values()), return_exceptions=True)
         problems = []
         for name, error in zip(self.targets, found, strict=True):
-            if isinstance(error, Unfit):
+            if isinstance(error, StoreMismatch):
                 problems.append(Problem(f"targets.{name}", str(error)))
             elif error is not None:
                 raise error
@@ -360,7 +360,7 @@ class App:
 
     def _build_watch(self, session: aiohttp.ClientSession) -> Ingest:
         config = self.plan.config
-        hooks = Hooks(
+        hooks = IngestHooks(
             on_news=self._on_news,
             on_stated=self.clock.watch.stated,
             on_date=self.clock.watch.date,

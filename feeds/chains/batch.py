@@ -130,22 +130,22 @@ class Batch:
         return _bytes(endpoint, answer)
 
 
-class Foresight:
-    """Which calls a source will ask for when it has its first answers: those that it asked for twice in turn."""
+class CallPredictor:
+    """Which calls a source will make once it has its first replies: those that it made in the last two reads alike."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, tuple[tuple[Call, ...], bool]] = {}
+        self._last: dict[str, tuple[tuple[Call, ...], bool]] = {}
 
-    def of(self, names: Iterable[str]) -> dict[str, tuple[Call, ...]]:
-        """Return the calls foreseen, by source; those that change from block to block are not."""
-        known = ((name, self._asked.get(name)) for name in names)
-        return {name: found[0] for name, found in known if found is not None and found[1]}
+    def predicted(self, names: Iterable[str]) -> dict[str, tuple[Call, ...]]:
+        """Return the calls predicted, by source; those that change from block to block are not."""
+        entries = ((name, self._last.get(name)) for name in names)
+        return {name: entry[0] for name, entry in entries if entry is not None and entry[1]}
 
-    def learn(self, asked: Iterable[tuple[str, tuple[Call, ...]]]) -> None:
-        """Note what sources asked for that was not foreseen."""
-        for name, calls in asked:
-            before = self._asked.get(name)
-            self._asked[name] = calls, before is not None and before[0] == calls
+    def learn(self, made: Iterable[tuple[str, tuple[Call, ...]]]) -> None:
+        """Note the calls of sources that were not predicted."""
+        for name, calls in made:
+            before = self._last.get(name)
+            self._last[name] = calls, before is not None and before[0] == calls
 
 
 def _bytes(endpoint: Endpoint, answer: Any) -> bytes:

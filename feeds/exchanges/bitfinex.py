@@ -18,7 +18,7 @@ from urllib.parse import quote as url_quote
 
 from feeds.decode import values
 from feeds.errors import Malformed, RateLimited, Refused, Unreachable, WrongSymbol
-from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
+from feeds.streams.venue import Frame, ParsedFrame, PlainSession, Session, VenueLimits
 from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=25, connect_interval_ms=4_000, requests_per_s=1)
@@ -71,7 +71,7 @@ class _Session:
     ping_text: str | None = None
     _symbols: dict[int, str] = field(default_factory=dict)
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame.
 
         Raises:
@@ -82,16 +82,16 @@ class _Session:
         """
         message = values.load(frame)
         if isinstance(message, Mapping):
-            return Heard(ticks=self._event(message))
+            return ParsedFrame(ticks=self._event(message))
         channel, body = values.item(message, 0), values.item(message, 1)
         if not isinstance(channel, int) or isinstance(channel, bool):
             raise Malformed("a channel is a number", got=values.said(channel))
         if body == "hb":
-            return Heard()
+            return ParsedFrame()
         symbol = self._symbols.get(channel)
         if symbol is None:
             raise WrongSymbol("data of a channel that was not subscribed", channel=str(channel)[:20])
-        return Heard(ticks=(values.tick(symbol, partial(_quote, body)),))
+        return ParsedFrame(ticks=(values.tick(symbol, partial(_quote, body)),))
 
     def ping(self, now_ms: int) -> Frame | None:
         """None: the venue sends heartbeats of its own."""

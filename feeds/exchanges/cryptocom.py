@@ -19,7 +19,7 @@ from urllib.parse import quote as url_quote
 
 from feeds.decode import values
 from feeds.errors import FeedError, Malformed, RateLimited, Refused, WrongSymbol
-from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
+from feeds.streams.venue import Frame, ParsedFrame, PlainSession, Session, VenueLimits
 from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=1_000, message_interval_ms=50, requests_per_s=10)
@@ -68,7 +68,7 @@ class _Session:
 
     ping_text: str | None = None
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame.
 
         Raises:
@@ -80,13 +80,13 @@ class _Session:
         message = values.load(frame)
         method, code = values.member(message, "method"), message.get("code")
         if method == "public/heartbeat":
-            return Heard(answers=(_beat(values.member(message, "id")),))
+            return ParsedFrame(replies=(_beat(values.member(message, "id")),))
         if code != 0 or isinstance(code, bool):
-            return Heard(ticks=_refused(message))
+            return ParsedFrame(ticks=_refused(message))
         if method != "subscribe":
             raise Malformed("unknown method", method=values.said(method))
         result = message.get("result")
-        return Heard() if result is None else Heard(ticks=(_pushed(result),))
+        return ParsedFrame() if result is None else ParsedFrame(ticks=(_pushed(result),))
 
     def ping(self, now_ms: int) -> Frame | None:
         """None: it is the venue that asks for signs of life."""

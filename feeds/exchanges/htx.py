@@ -17,7 +17,7 @@ from urllib.parse import quote as url_quote
 
 from feeds.decode import values
 from feeds.errors import FeedError, Malformed, Refused, WrongSymbol
-from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
+from feeds.streams.venue import Frame, ParsedFrame, PlainSession, Session, VenueLimits
 from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(
@@ -63,7 +63,7 @@ class _Session:
 
     ping_text: str | None = None
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame.
 
         Raises:
@@ -74,8 +74,8 @@ class _Session:
         packed = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
         message = values.load(values.gunzip(packed))
         if isinstance(message, Mapping) and "ping" in message:
-            return Heard(answers=(_pong(message["ping"]),))
-        return Heard(ticks=_ticks(message))
+            return ParsedFrame(replies=(_pong(message["ping"]),))
+        return ParsedFrame(ticks=_ticks(message))
 
     def ping(self, now_ms: int) -> Frame | None:
         """None: it is the venue that pings."""

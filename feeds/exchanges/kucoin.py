@@ -45,7 +45,7 @@ class Kucoin:
         """Ask for a token; anybody gets one."""
         return Request(url=f"{self.rest_url}/api/v1/bullet-public", symbols=(), body=b"{}")
 
-    def place(self, body: bytes | None) -> StreamAddress:
+    def stream_address(self, body: bytes | None) -> StreamAddress:
         """Read where to connect with which token, and how often to ping.
 
         Raises:

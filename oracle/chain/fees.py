@@ -13,9 +13,9 @@ from eth_abi.abi import encode
 
 from feeds.chains.jsonrpc import quantity
 from feeds.errors import FeedError
-from oracle.chain.node_refusals import Sent, meaning_of
+from oracle.chain.node_refusals import SendOutcome, meaning_of
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
-from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_gas, read_market
+from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_fee_market, read_gas
 from oracle.chain.store_abi import selector
 from oracle.chain.transaction import FeeMarket
 
@@ -103,7 +103,7 @@ class Costs:
             ChainError: no endpoint tells anything of fees.
         """
         asked = (hex(_FEE_BLOCKS), "latest", [self._percentile])
-        found = await self._words(read_market, "eth_feeHistory", *asked)
+        found = await self._words(read_fee_market, "eth_feeHistory", *asked)
         if not found:
             price_wei = await self._middle(quantity, "eth_gasPrice")
             if price_wei is None:
@@ -134,7 +134,7 @@ class Costs:
         answers = await self._nodes.all_answers("eth_estimateGas", call, *where, least=self._nodes.agree)
         found = [g for a in answers.values() if (g := read_gas(a)) is not None]
         errors = [a for a in answers.values() if isinstance(a, FeedError)]
-        if not found and any(meaning_of(e.detail) is Sent.TOO_MUCH_GAS for e in errors):
+        if not found and any(meaning_of(e.detail) is SendOutcome.TOO_MUCH_GAS for e in errors):
             raise BatchTooBig(0, MOST_GAS)
         return _lower_middle(found) if found else None
 

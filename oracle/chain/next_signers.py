@@ -28,7 +28,7 @@ class WrongSignature(LrtOracleError, RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coming:
+class NextSignerSet:
     """A signer set that is to come, as read from the chain at one block.
 
     Attributes:
@@ -59,7 +59,7 @@ class Coming:
         return calldata("arm", (in_order(self.signers, compact),))[0]
 
 
-async def coming_set(client: StoreClient, block: int) -> Coming | None:
+async def read_next_set(client: StoreClient, block: int) -> NextSignerSet | None:
     """The set that is to come, at a block; None where none is.
 
     Raises:
@@ -68,7 +68,7 @@ async def coming_set(client: StoreClient, block: int) -> Coming | None:
     epoch, at_s = await client.read("nextSigners", block=hex(block))
     if not epoch:
         return None
-    found = await set_of(client, int(epoch), int(at_s), block)
+    found = await read_set(client, int(epoch), int(at_s), block)
     if found is None:
         raise ChainError(
             f"the signer set of epoch {epoch} is not where a PriceStore keeps it: an endpoint lies, or 0x"
@@ -77,7 +77,7 @@ async def coming_set(client: StoreClient, block: int) -> Coming | None:
     return found
 
 
-async def set_of(client: StoreClient, epoch: int, at_s: int, block: int) -> Coming | None:
+async def read_set(client: StoreClient, epoch: int, at_s: int, block: int) -> NextSignerSet | None:
     """The set of that epoch and time: its word in storage names the contract whose code holds it. None if that is not so."""
     store, at = "0x" + client.domain.store.hex(), hex(block)
     word = int(str(await client.nodes.agreed_value("eth_getStorageAt", store, hex(_NEXT_SET), at)), 16)
@@ -90,7 +90,7 @@ async def set_of(client: StoreClient, epoch: int, at_s: int, block: int) -> Comi
         return None
     (armed,) = await client.read("armed", block=at)
     head, members = words[0], words[1:]
-    return Coming(
+    return NextSignerSet(
         signers=SignerSet(
             domain=client.domain,
             epoch=epoch,
@@ -105,7 +105,7 @@ async def set_of(client: StoreClient, epoch: int, at_s: int, block: int) -> Comi
     )
 
 
-async def check_digest(client: StoreClient, coming: Coming, block: int) -> None:
+async def check_digest(client: StoreClient, coming: NextSignerSet, block: int) -> None:
     """See that the store asks for the digest that follows from what was read here.
 
     Raises:
@@ -119,7 +119,7 @@ async def check_digest(client: StoreClient, coming: Coming, block: int) -> None:
         )
 
 
-def checked(coming: Coming, given: Sequence[bytes]) -> dict[bytes, bytes]:
+def checked_signatures(coming: NextSignerSet, given: Sequence[bytes]) -> dict[bytes, bytes]:
     """Signatures by member: each must be the member's at its index over the set's digest.
 
     Args:
@@ -140,7 +140,7 @@ def checked(coming: Coming, given: Sequence[bytes]) -> dict[bytes, bytes]:
     return found
 
 
-def _one(coming: Coming, index: int, compact: bytes) -> dict[bytes, bytes]:
+def _one(coming: NextSignerSet, index: int, compact: bytes) -> dict[bytes, bytes]:
     signers = coming.signers
     if index >= len(signers.signers):
         raise WrongSignature(f"index {index}: the set of epoch {signers.epoch} has {len(signers.signers)} members")

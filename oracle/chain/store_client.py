@@ -17,22 +17,22 @@ from feeds.chains.multicall import ADDRESS as MULTICALL3
 from feeds.errors import FeedError
 from oracle.chain.fees import MOST_GAS, BatchTooBig, Costs, gas_limit
 from oracle.chain.multicall_push import POKE, wrap
-from oracle.chain.node_refusals import Sent
+from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import (
     BlockHead,
+    Broadcast,
     Receipt,
-    SimulatedRevert,
     Simulation,
     read_hash,
     read_head,
     read_receipt,
-    read_sent,
+    read_send_outcome,
     read_simulated,
 )
 from oracle.chain.store_abi import calldata, selector
 from oracle.chain.store_rules import Beside, Gap, HeldPrice, StoreLimits, opened_by
-from oracle.chain.transaction import FeeMood, Fees, SignedTx, Unsigned
+from oracle.chain.transaction import FeeConditions, Fees, SignedTx, Unsigned
 from oracle.model.types import Report
 from oracle.report.compose import decode_slot
 from oracle.sign.eip712 import Domain
@@ -61,7 +61,7 @@ class StoreRefuses(ChainError):
         self.name = name
 
 
-class Unfit(ChainError):
+class StoreMismatch(ChainError):
     """Config and store contradict each other: nothing that is pushed would be right, so the process does not start."""
 
 
@@ -273,7 +273,7 @@ class StoreClient:
         views: Sequence[bytes] = (),
         above: Fees | None = None,
         at_s: int | None = None,
-        mood: FeeMood | None = None,
+        conditions: FeeConditions | None = None,
     ) -> SignedTx:
         """Simulate the push, then build and sign it.
 
@@ -287,7 +287,7 @@ class StoreClient:
             above: fees of a transaction with the same nonce that may still be waiting somewhere; nodes take its
                 replacement only if both of its fees are at least a tenth higher.
             at_s: the time that a block made now would have, Unix s; without it, the newest block's time counts.
-            mood: what is known of this push, for its fees.
+            conditions: what is known of this push, for its fees.
 
         Raises:
             StoreRefuses: the store would not take it.
@@ -300,9 +300,9 @@ class StoreClient:
         pokes = await self._pokes(views) if views else {}
         if not data and not pokes:
             raise NothingToPoke("no view can be poked now")
-        fees, balance_wei = await asyncio.gather(self._fees(above, mood), self._balance_or_none())
+        fees, balance_wei = await asyncio.gather(self._fees(above, conditions), self._balance_or_none())
         affordable = self._most_gas if balance_wei is None else balance_wei // fees.max_wei
-        spare = 0 if mood is not None and mood.tight else _items(data)
+        spare = 0 if conditions is not None and conditions.tight else _items(data)
         limit = gas_limit(gas + sum(pokes.values()), spare, self._most_gas, affordable)
         unsigned = Unsigned(
             chain_id=self.domain.chain_id,
@@ -314,9 +314,9 @@ class StoreClient:
         )
         return unsigned.signed(await self._paying().sign(unsigned.preimage))
 
-    async def _fees(self, above: Fees | None, mood: FeeMood | None) -> Fees:
+    async def _fees(self, above: Fees | None, conditions: FeeConditions | None) -> Fees:
         market = await self.costs.market()
-        fees = market.fees(above, self._ceiling_wei, mood)
+        fees = market.fees(above, self._ceiling_wei, conditions)
         if fees is None:
             asked = -(-market.base_wei // _GWEI)
             raise FeeTooHigh(f"the base fee is {asked} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}")
@@ -387,14 +387,14 @@ class StoreClient:
         except ChainError:
             return ("pending",), await self.nodes.agreed_value("eth_call", call, "pending", read=read_simulated)
 
-    async def broadcast(self, raw: bytes) -> SimulatedRevert:
+    async def broadcast(self, raw: bytes) -> Broadcast:
         """Send a signed transaction to every endpoint, or relay where there are some; one that has it is enough."""
         answers = await self._senders.all_answers("eth_sendRawTransaction", "0x" + raw.hex())
         tx_hash = "0x" + keccak(raw).hex()
-        verdicts = [read_sent(a, tx_hash) for a in answers.values()]
-        worst = next((s for s in Sent if s in verdicts), Sent.UNKNOWN)
+        verdicts = [read_send_outcome(a, tx_hash) for a in answers.values()]
+        worst = next((s for s in SendOutcome if s in verdicts), SendOutcome.UNKNOWN)
         text = "; ".join(f"{n}: {a}" for n, a in answers.items() if isinstance(a, FeedError))
-        return SimulatedRevert(sent=worst, text="" if worst is Sent.TAKEN else text)
+        return Broadcast(outcome=worst, text="" if worst is SendOutcome.TAKEN else text)
 
     @property
     def pays(self) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from feeds.chains.abi import address
 from feeds.chains.jsonrpc import quantity
-from oracle.chain.next_signers import coming_set
-from oracle.chain.store_client import StoreClient, Unfit
+from oracle.chain.next_signers import read_next_set
+from oracle.chain.store_client import StoreClient, StoreMismatch
 from oracle.check.endpoints import poke_problems, relay_findings
 from oracle.check.thresholds import mute_feeds
 from oracle.config.check_keys import payer_address, report_key
@@ -126,7 +126,7 @@ async def look(plan: ResolvedConfig, name: str, client: StoreClient) -> PushRead
     try:
         await check_presence(client, indexes, plan.specs)
         await read_limits(client, indexes, target.max_push_age_s)
-    except Unfit as e:
+    except StoreMismatch as e:
         problems.append(Problem(f"targets.{name}", str(e)))
     head = await client.head()
     paused = [f for f, i in indexes.items() if await client.paused(i, head.number)]
@@ -140,7 +140,7 @@ async def look(plan: ResolvedConfig, name: str, client: StoreClient) -> PushRead
         wrong, told = await relay_findings(name, target.relays, client.domain.chain_id)
         problems += wrong
         notes += told
-    coming = await coming_set(client, head.number)
+    coming = await read_next_set(client, head.number)
     follows = None if coming is None else coming.signers
     return PushReadiness(target=name, signers=signers, coming=follows, problems=tuple(problems), notes=tuple(notes))
 

@@ -13,7 +13,7 @@ from eth_abi.exceptions import DecodingError
 import contracts
 from feeds.chains.abi import checksummed
 from feeds.errors import FeedError
-from oracle.chain.next_signers import set_of
+from oracle.chain.next_signers import read_set
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
 from oracle.chain.store_client import StoreClient
@@ -144,7 +144,7 @@ class StoreReader:
 
     async def _next(self, epoch: int, at_s: int) -> SignerGroup | None:
         """Who is in the set to come; None where the store's storage does not tell."""
-        found = await set_of(self._client, epoch, at_s, self._block)
+        found = await read_set(self._client, epoch, at_s, self._block)
         if found is None:
             return None
         signers = found.signers

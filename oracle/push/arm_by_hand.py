@@ -12,7 +12,7 @@ from typing import Any
 
 from feeds.chains.abi import checksummed
 from feeds.errors import LrtOracleError
-from oracle.chain.next_signers import Coming, check_digest, checked, coming_set
+from oracle.chain.next_signers import NextSignerSet, check_digest, checked_signatures, read_next_set
 from oracle.chain.store_client import Signer, StoreClient
 from oracle.config.check_keys import payer_address, report_key
 from oracle.config.sections import Config, OperatorSection, TargetSection, address
@@ -65,7 +65,7 @@ class Gathered:
         notes: what could not be signed here, and why.
     """
 
-    coming: Coming
+    coming: NextSignerSet
     signed: Mapping[bytes, bytes]
     names: Mapping[bytes, str]
     notes: tuple[str, ...]
@@ -174,18 +174,18 @@ class ByHand:
         client = self._client(None)
         try:
             head = await client.head()
-            coming = _open(await coming_set(client, head.number), self._name, head.time_s)
+            coming = _open(await read_next_set(client, head.number), self._name, head.time_s)
             await check_digest(client, coming, head.number)
         finally:
             await client.close()
-        others = checked(coming, given)
+        others = checked_signatures(coming, given)
         own, names, notes = await self._own(coming)
         if not own and not others:
             said = "; ".join(notes) or f"its members are {lacking(coming, {})}"
             raise NotInTheSet(f"nothing here signs for the set of epoch {coming.signers.epoch}: {said}")
         return Gathered(coming=coming, signed={**others, **own}, names=names, notes=tuple(notes))
 
-    async def _own(self, coming: Coming) -> tuple[dict[bytes, bytes], dict[bytes, str], list[str]]:
+    async def _own(self, coming: NextSignerSet) -> tuple[dict[bytes, bytes], dict[bytes, str], list[str]]:
         signed: dict[bytes, bytes] = {}
         names: dict[bytes, str] = {}
         notes: list[str] = []
@@ -313,7 +313,7 @@ def _outcome(store: Database, row: PushRow) -> PushRow | None:
     return armed
 
 
-def _open(coming: Coming | None, target: str, at_s: int) -> Coming:
+def _open(coming: NextSignerSet | None, target: str, at_s: int) -> NextSignerSet:
     """The set, if it can be armed at that time (Unix s)."""
     if coming is None:
         raise NothingToCome(f"no signer set is to come at the store of {target}: there is nothing to arm")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from feeds.units import MS
-from oracle.chain.next_signers import Coming, check_digest
+from oracle.chain.next_signers import NextSignerSet, check_digest
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
 from oracle.push.pusher import Pusher
@@ -24,14 +24,16 @@ from oracle.sign.remote_signer import SignerError
 _log = structlog.get_logger("oracle.push.arming")
 
 
-async def sign_all(operators: Sequence[Operator], coming: Coming) -> tuple[tuple[Signature, ...], tuple[Refusal, ...]]:
+async def sign_all(
+    operators: Sequence[Operator], coming: NextSignerSet
+) -> tuple[tuple[Signature, ...], tuple[Refusal, ...]]:
     """What the operators that are in the set sign to arm it, and who of them did not."""
     members = [o for o in operators if coming.signers.weight_of((o.address,))]
     said = [await o.arms(coming.signers, coming.set_hash) for o in members]
     return tuple(s for s in said if isinstance(s, Signature)), tuple(s for s in said if isinstance(s, Refusal))
 
 
-def lacking(coming: Coming, signed: Mapping[bytes, bytes]) -> str:
+def lacking(coming: NextSignerSet, signed: Mapping[bytes, bytes]) -> str:
     """The members that have not signed, each with its weight."""
     pairs = zip(coming.signers.signers, coming.signers.weights, strict=True)
     return ", ".join(f"0x{a.hex()} (weight {w})" for a, w in pairs if w and a not in signed)
@@ -67,11 +69,11 @@ class Arming:
         self._operators = tuple(operators)
         self._can_send, self._offset_ms = can_send, offset_s * MS
         self._now_ms, self._on_failed = now_ms, on_failed
-        self._waiting: tuple[Coming, int] | None = None
+        self._waiting: tuple[NextSignerSet, int] | None = None
         self._first: tuple[bytes, int] = b"", 0
         self._told: set[tuple[bytes, str]] = set()
 
-    def see(self, coming: Coming | None, block: int, time_s: int) -> None:
+    def see(self, coming: NextSignerSet | None, block: int, time_s: int) -> None:
         """Take what is to come, as read at a block of that time (Unix s): something to arm, or not."""
         self._waiting = None
         if coming is None or coming.armed:
@@ -97,7 +99,7 @@ class Arming:
             _log.warning("the next signer set is not armed yet; the next look tries again", target=self._target,
                          epoch=coming.signers.epoch, why=str(e)[:300])  # fmt: skip
 
-    async def _arm(self, coming: Coming, block: int) -> None:
+    async def _arm(self, coming: NextSignerSet, block: int) -> None:
         here = coming.signers.weight_of([o.address for o in self._operators])
         if not self._can_send or here < coming.signers.threshold:
             self._ask_for_help(coming, {o.address: b"" for o in self._operators}, here)
@@ -114,7 +116,7 @@ class Arming:
             _log.warning("arming the next signer set", target=self._target, epoch=coming.signers.epoch, signers=names,
                          tx=row.tx_hash, takes_over_at=coming.from_s)  # fmt: skip
 
-    def _ask_for_help(self, coming: Coming, here: Mapping[bytes, bytes], weight: int) -> None:
+    def _ask_for_help(self, coming: NextSignerSet, here: Mapping[bytes, bytes], weight: int) -> None:
         why = "this process has no gas key" if weight >= coming.signers.threshold else "others have to sign too"
         self._tell(
             coming, "help", f"the next signer set is not armed, and {why}: run `lrt-oracle arm {self._target}` here and on"
@@ -122,7 +124,7 @@ class Arming:
             weight=f"{weight} of {coming.signers.threshold}", not_here=lacking(coming, here),
         )  # fmt: skip
 
-    def _tell(self, coming: Coming, kind: str, text: str, **more: str) -> None:
+    def _tell(self, coming: NextSignerSet, kind: str, text: str, **more: str) -> None:
         """Once for a set."""
         if (coming.set_hash, kind) in self._told:
             return

@@ -20,7 +20,7 @@ import structlog
 from feeds.units import MS
 from oracle.chain.multicall_push import ran_out, unwrap
 from oracle.chain.next_signers import ARM
-from oracle.chain.node_refusals import ACTS, Act, Sent
+from oracle.chain.node_refusals import ACTION_OF, SendAction, SendOutcome
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.rpc_answers import BlockHead, Receipt
 from oracle.chain.store_client import FeeTooHigh, NothingToPoke, StoreClient, StoreRefuses, push_data
@@ -282,7 +282,7 @@ class Pusher:
         rows = [r for r in self._journal.watched_pushes(self.target) if r.nonce == nonce]
         above, at_s = self._waiting.above(rows, starved), self._now_ms() // MS
         how = self.lessons.mood(urgent=urgent or nonce in self._urgent, dear=dear)
-        made = await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, mood=how)
+        made = await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, conditions=how)
         if above is not None:
             self._waiting.risen(nonce)
         return made
@@ -387,11 +387,13 @@ class Pusher:
         newest = live[-1]
         wait, act = self._waiting.of(newest, head), self._patience.act(newest.id)
         passed_by = newest.state == "sent" and self._waiting.is_passed_by(wait, head)
-        if act in (Act.RAISE, Act.REBUILD) or passed_by:
+        if act in (SendAction.RAISE, SendAction.REBUILD) or passed_by:
             if self._may_make_anew(newest, group, head):
                 wait.since_ms = wait.told_ms = self._now_ms()
                 await self._make_anew(newest)
-        elif act is not Act.NOTHING and (again or newest.state == "prepared" or self._waiting.is_over(wait.told_ms)):
+        elif act is not SendAction.NOTHING and (
+            again or newest.state == "prepared" or self._waiting.is_over(wait.told_ms)
+        ):
             wait.told_ms = self._now_ms()
             await self._send(newest)  # no block has passed it by, so it is not the fee: a node may have lost it
 
@@ -403,13 +405,13 @@ class Pusher:
         return self._waiting.above(group, self._starved(row)) is None or self._waiting.may_rise(row.nonce)
 
     def _starved(self, row: PushRow) -> PushRow | None:
-        return row if self._patience.said(row.id) is Sent.BELOW_BASE_FEE else None
+        return row if self._patience.said(row.id) is SendOutcome.BELOW_BASE_FEE else None
 
     async def _make_anew(self, row: PushRow) -> None:
         """Same call, same nonce, simulated anew, with the fees of now, above what waits: only one of them can land."""
         try:
             push, views = unwrap(data_of(row.raw))
-            dear = self._patience.said(row.id) in (None, Sent.UNDERPRICED, Sent.REPLACEMENT)
+            dear = self._patience.said(row.id) in (None, SendOutcome.UNDERPRICED, SendOutcome.REPLACEMENT)
             signed = await self._prepare(push, row.nonce, views, dear=dear, starved=self._starved(row))
         except (StoreRefuses, NothingToPoke) as e:
             self._close(row, "expired", str(e))
@@ -435,33 +437,33 @@ class Pusher:
         """It cannot be made anew: what nobody understands is given up, the rest goes again, slower and slower."""
         act = self._patience.act(row.id)
         self._patience.stuck(row.id)
-        if act is Act.REBUILD:
+        if act is SendAction.REBUILD:
             self._refuse(
                 row,
                 "no node takes it, for reasons not understood, and neither market nor ceiling leave anything to change",
             )
-        elif act is not Act.NOTHING:
+        elif act is not SendAction.NOTHING:
             await self._send(row)
 
     async def _send(self, row: PushRow) -> PushRow:
         got = await self._client.broadcast(row.raw)
-        if got.sent is Sent.TAKEN:
+        if got.outcome is SendOutcome.TAKEN:
             self._patience.forget(row.id)
             self._journal.update_push(row.id, state="sent", note=None, taken=1)
             return replace(row, state="sent", note=None, taken=1)
-        if got.sent is Sent.REPLACEMENT:
+        if got.outcome is SendOutcome.REPLACEMENT:
             self._waiting.is_held(row.nonce)
-        sends = self._patience.refused(row.id, got.sent)
-        note, act = f"{got.sent}: {got.text}"[:_NOTE], ACTS[got.sent]
-        self._on_failed(got.sent.value.replace(" ", "_"))
+        sends = self._patience.refused(row.id, got.outcome)
+        note, act = f"{got.outcome}: {got.text}"[:_NOTE], ACTION_OF[got.outcome]
+        self._on_failed(got.outcome.value.replace(" ", "_"))
         self._journal.update_push(row.id, note=note)
-        told = _log.error if sends >= UNCHANGED and got.sent is Sent.UNKNOWN else _log.warning
+        told = _log.error if sends >= UNCHANGED and got.outcome is SendOutcome.UNKNOWN else _log.warning
         told(
             "no node takes a push", target=self.target, nonce=row.nonce, sends=sends, what_now=act.value,
             nodes=got.text[:_NOTE],
         )  # fmt: skip
-        if act is Act.GIVE_UP and row.state == "prepared":
-            self.lessons.refused(len(split(row.items)), got.sent)
+        if act is SendAction.GIVE_UP and row.state == "prepared":
+            self.lessons.refused(len(split(row.items)), got.outcome)
             self._refuse(row, note)
             return replace(row, state="refused", note=note)
         return row

@@ -13,9 +13,9 @@ from eth_hash.auto import keccak
 
 from feeds.units import MS
 from oracle.chain.fees import BatchTooBig, pushes_left
-from oracle.chain.next_signers import Coming, coming_set
+from oracle.chain.next_signers import NextSignerSet, read_next_set
 from oracle.chain.quorum_rpc import ChainError
-from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
+from oracle.chain.store_client import StoreClient, StoreMismatch, StoreRefuses
 from oracle.chain.store_rules import StoreLimits, after, needs_beside
 from oracle.chain.transaction import unsigned_of
 from oracle.model.publication import OnChain, PushRow
@@ -127,7 +127,7 @@ class Target:
             now_ms=tools.now_ms, on_failed=tools.on_failed,
         )  # fmt: skip
         self._succession: Succession | None = None
-        self._coming: Coming | None = None
+        self._coming: NextSignerSet | None = None
         grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
         self._landings = OnchainView(name, tools.rounds.specs, grace=grace)
         tools.rounds.expect(name)
@@ -197,13 +197,13 @@ class Target:
         """Connect before anything runs. A chain that does not answer is tried again later.
 
         Raises:
-            Unfit: config and store contradict each other: a feed is not registered, or with other prices, or the store
+            StoreMismatch: config and store contradict each other: a feed is not registered, or with other prices, or the store
                 takes reports of another age.
         """
         try:
             async with asyncio.timeout(_START_S):
                 await self._connect()
-        except Unfit:
+        except StoreMismatch:
             raise
         except _TROUBLE as e:
             _log.warning("target not connected yet; the next look tries again", target=self.name, why=str(e)[:300])
@@ -296,7 +296,7 @@ class Target:
         """Look who is in force, who is to come, and whether that has to be armed: all at one block."""
         head = await self._client.head()
         now = await self._client.connect(head.number)
-        coming = await coming_set(self._client, head.number)
+        coming = await read_next_set(self._client, head.number)
         self._arming.see(coming, head.number, head.time_s)
         self._coming = coming or self._coming
         certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None

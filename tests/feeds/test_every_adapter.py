@@ -53,7 +53,7 @@ import pytest
 from feeds.decode import values
 from feeds.errors import ERRORS, FeedError, Reverted
 from feeds.registry import EXCHANGES, POOLS, RATES
-from feeds.streams.venue import Exchange, Heard
+from feeds.streams.venue import Exchange, ParsedFrame
 from feeds.types import Call, Quote, Reply, Request, Tick
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -165,18 +165,18 @@ def varint(value: int) -> bytes:
     return bytes((*out, value))
 
 
-def hear(exchange: Exchange, case: dict[str, Any], sent: Any) -> Heard:
+def read_frame(exchange: Exchange, case: dict[str, Any], sent: Any) -> ParsedFrame:
     """What a new session makes of a frame, after the frames that came before it."""
     session = exchange.session()
     for earlier in case.get("before", []):
-        session.hear(encoded(case, dumps(earlier)))
-    return session.hear(sent)
+        session.read_frame(encoded(case, dumps(earlier)))
+    return session.read_frame(sent)
 
 
 def heard_from(exchange: Exchange, case: dict[str, Any], sent: Any) -> tuple[Tick, ...] | FeedError:
     """The ticks of a frame; anything but a FeedError passes through and fails the test."""
     try:
-        return hear(exchange, case, sent).ticks
+        return read_frame(exchange, case, sent).ticks
     except FeedError as e:
         return e
 
@@ -213,8 +213,8 @@ def test_golden_messages_read_as_written(name: str, path: Path) -> None:
         return
     assert not isinstance(answer, FeedError), str(answer)
     if case["kind"] == "frame":
-        heard = hear(EXCHANGES[name], case, encoded(case, dumps(case["message"])))
-        assert [json.loads(a) if a[:1] in ("{", "[") else a for a in heard.answers] == case.get("answers", [])
+        heard = read_frame(EXCHANGES[name], case, encoded(case, dumps(case["message"])))
+        assert [json.loads(a) if a[:1] in ("{", "[") else a for a in heard.replies] == case.get("answers", [])
     assert [t.symbol for t in answer] == [e["symbol"] for e in case["expect"]]
     for tick, expect in zip(answer, case["expect"], strict=True):
         if "error" in expect:

@@ -27,8 +27,8 @@ PARTS: dict[str, tuple[Part, ...]] = {
 def play(*names: str) -> Quote | FeedError:
     """What the last of these frames comes to."""
     session = TwoChannels(lambda frame: PARTS[str(frame)], "ping")
-    heard = [session.hear(name) for name in names]
-    assert all(not h.answers for h in heard)
+    heard = [session.read_frame(name) for name in names]
+    assert all(not h.replies for h in heard)
     (tick,) = heard[-1].ticks
     assert tick.symbol == "A"
     return tick.result
@@ -71,7 +71,7 @@ def test_what_is_complete_passes_through() -> None:
 
 def test_only_a_book_makes_a_tick_and_the_memory_is_bounded() -> None:
     session = TwoChannels(lambda frame: (LastTrade(symbol=str(frame), last="1"),), None)
-    assert all(session.hear(f"S{i}").ticks == () for i in range(5_000))
+    assert all(session.read_frame(f"S{i}").ticks == () for i in range(5_000))
     assert len(session._asides) == 1_000
     assert session.ping(T0) is None
     assert TwoChannels(lambda _: (), "ping").ping(T0) == "ping"

@@ -121,7 +121,7 @@ class World:
         return Stream(
             Toy(limits=limits), symbols, self, self.table.put, self.now_ms,  # type: ignore[arg-type]
             on_silent=lambda _, symbol, age: self.silent.append((symbol, age)),
-            patience=wait, rng=Jitter(1), sleep=self.sleep,
+            timeouts=wait, rng=Jitter(1), sleep=self.sleep,
         )  # fmt: skip
 
     async def play(self, stream: Stream) -> None:

@@ -8,9 +8,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.chain.node_refusals import Sent
+from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.rpc_answers import BlockHead
-from oracle.chain.transaction import FeeMarket, FeeMood, Fees, Unsigned
+from oracle.chain.transaction import FeeConditions, FeeMarket, Fees, Unsigned
 from oracle.model.publication import PushRow
 from oracle.push.replacement import ReplacementPolicy
 
@@ -19,7 +19,7 @@ CEILING_WEI = 500 * GWEI
 BUMP_S = 15
 LOOK_MS = 500
 MARKET = FeeMarket(base_wei=5 * GWEI, tip_wei=GWEI, dear_wei=2 * GWEI)
-REFUSED = st.sampled_from([s for s in Sent if s not in (Sent.TAKEN, Sent.REPLACEMENT)])
+REFUSED = st.sampled_from([s for s in SendOutcome if s not in (SendOutcome.TAKEN, SendOutcome.REPLACEMENT)])
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Nonce:
         above = self.waiting.above(self.rows, self.rows[-1] if starved and self.rows else None)
         if above is not None and not self.waiting.may_rise(7):
             return None
-        fees = market.fees(above, CEILING_WEI, FeeMood(dear=True))
+        fees = market.fees(above, CEILING_WEI, FeeConditions(dear=True))
         assert fees is not None
         if above is not None:
             self.waiting.risen(7)
@@ -50,32 +50,36 @@ class Nonce:
         )  # fmt: skip
         return fees
 
-    def said(self, sent: Sent) -> None:
+    def said(self, sent: SendOutcome) -> None:
         """What the nodes say of the newest row."""
-        if sent is Sent.TAKEN:
+        if sent is SendOutcome.TAKEN:
             self.rows[-1] = replace(self.rows[-1], state="sent", taken=1)
-        if sent is Sent.REPLACEMENT:
+        if sent is SendOutcome.REPLACEMENT:
             self.waiting.is_held(7)
 
 
 @given(st.lists(st.tuples(REFUSED, st.sampled_from(["prepared", "expired", "refused", "replaced"])), max_size=60))
-def test_however_often_it_is_refused_what_nobody_holds_is_offered_at_the_market(said: list[tuple[Sent, str]]) -> None:
+def test_however_often_it_is_refused_what_nobody_holds_is_offered_at_the_market(
+    said: list[tuple[SendOutcome, str]],
+) -> None:
     one, starved = Nonce(), False
     for sent, became in said:
         fees = one.offer(starved=starved)
         assert fees is None or fees.tip_wei == MARKET.dear_wei
         one.said(sent)
-        starved = sent is Sent.BELOW_BASE_FEE
+        starved = sent is SendOutcome.BELOW_BASE_FEE
         one.rows[-1] = replace(one.rows[-1], state=became)
         one.now_ms += LOOK_MS
 
 
 @given(ended=st.sampled_from(["sent", "expired", "replaced"]), later=st.lists(REFUSED, max_size=20))
-def test_control_what_a_node_took_is_outbid_by_an_eighth_whatever_became_of_it(ended: str, later: list[Sent]) -> None:
+def test_control_what_a_node_took_is_outbid_by_an_eighth_whatever_became_of_it(
+    ended: str, later: list[SendOutcome]
+) -> None:
     one = Nonce()
     held = one.offer()
     assert held is not None
-    one.said(Sent.TAKEN)
+    one.said(SendOutcome.TAKEN)
     one.rows[-1] = replace(one.rows[-1], state=ended)
     for sent in later:
         fees = one.offer()
@@ -85,8 +89,12 @@ def test_control_what_a_node_took_is_outbid_by_an_eighth_whatever_became_of_it(e
         one.now_ms += LOOK_MS
 
 
-@given(st.lists(st.sampled_from([Sent.REPLACEMENT, Sent.UNKNOWN, Sent.TAKEN]), min_size=1, max_size=200))
-def test_what_a_node_holds_is_outbid_at_once_and_then_each_pause_and_no_faster(said: list[Sent]) -> None:
+@given(
+    st.lists(
+        st.sampled_from([SendOutcome.REPLACEMENT, SendOutcome.UNKNOWN, SendOutcome.TAKEN]), min_size=1, max_size=200
+    )
+)
+def test_what_a_node_holds_is_outbid_at_once_and_then_each_pause_and_no_faster(said: list[SendOutcome]) -> None:
     one = Nonce()
     offers = []
     for sent in said:
@@ -112,7 +120,7 @@ def test_a_row_that_no_node_will_ever_take_is_not_what_another_node_holds() -> N
     one = Nonce()
     one.offer()
     one.rows[-1] = replace(one.rows[-1], state="refused")
-    one.said(Sent.REPLACEMENT)
+    one.said(SendOutcome.REPLACEMENT)
     assert one.waiting.above(one.rows) is None
 
 
@@ -133,7 +141,7 @@ def test_what_a_node_holds_that_we_know_nothing_of_is_outbid_an_eighth_at_a_time
     one = Nonce()
     before = one.offer()
     for _ in range(rises):
-        one.said(Sent.REPLACEMENT)
+        one.said(SendOutcome.REPLACEMENT)
         assert before is not None
         after = one.offer()
         assert after == Fees(tip_wei=before.tip_wei * 9 // 8 + 1, max_wei=before.max_wei * 9 // 8 + 1)

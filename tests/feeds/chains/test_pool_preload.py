@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from demo.world import anvil, npm
-from feeds.chain_follower import ChainPlan, Follower, Hooks
+from feeds.chain_follower import ChainPlan, Follower, IngestHooks
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.chains.pool_history import BLOCKS, SAMPLE_BLOCKS, UNKNOWN_SHARE
@@ -59,7 +59,7 @@ async def following(url: str, session: aiohttp.ClientSession) -> AsyncIterator[O
         )
     ]  # fmt: skip
     observer = Observer(sources)
-    hooks = Hooks(
+    hooks = IngestHooks(
         on_news=lambda _: None,
         on_stated=lambda *_: None,
         on_date=lambda *_: None,
