@@ -89,7 +89,7 @@ def _shown(value: object) -> str:
     return repr(value)[:40]
 
 
-def said(value: Any) -> str:
+def printable(value: Any) -> str:
     """At most 80 printable characters of what a source said, fit for an error's text and a log."""
     return "".join(c for c in str(value)[:80] if c.isprintable())
 

@@ -85,7 +85,7 @@ class _Session:
 
 def _pong(number: Any) -> str:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < _LARGEST_PING:
-        raise Malformed("a ping carries a number", got=values.said(number))
+        raise Malformed("a ping carries a number", got=values.printable(number))
     return json.dumps({"pong": number})
 
 
@@ -95,7 +95,7 @@ def _ticks(message: Any) -> tuple[Tick, ...]:
     channel = values.text(values.member(message, "ch"))
     symbol = channel.removeprefix(_HEAD).removesuffix(_STREAM)
     if channel != f"{_HEAD}{symbol}{_STREAM}" or not symbol or "." in symbol:
-        raise Malformed("unknown channel", channel=values.said(channel))
+        raise Malformed("unknown channel", channel=values.printable(channel))
     return (values.tick(symbol, partial(_streamed, message)),)
 
 
@@ -112,7 +112,7 @@ def _asked(symbol: str, message: Any) -> Quote:
         raise _error(message)
     channel = values.member(message, "ch")
     if channel != f"{_HEAD}{symbol}{_MERGED}":
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(channel))
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.printable(channel))
     row = values.member(message, "tick")
     bid, ask = (values.item(values.member(row, side), 0) for side in ("bid", "ask"))
     return values.book_quote(
@@ -134,5 +134,5 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 
 
 def _error(message: Mapping[str, Any]) -> FeedError:
-    said, code = values.said(message.get("err-msg", "")), values.said(message.get("err-code"))
-    return (WrongSymbol if said.startswith(_UNKNOWN) else Refused)(said, code=code)
+    text, code = values.printable(message.get("err-msg", "")), values.printable(message.get("err-code"))
+    return (WrongSymbol if text.startswith(_UNKNOWN) else Refused)(text, code=code)

@@ -85,8 +85,10 @@ class UniswapV4:
         if not 0 < self.spacing <= _MOST_SPACING:
             raise ValueError(f"spacing = {self.spacing}: write the key's tick spacing, 1 to {_MOST_SPACING}")
         self._check_hooks()
-        if self.pool_id and _raw(self.pool_id) != self._id:
-            raise ValueError(f"pool_id = {self.pool_id}: this key gives 0x{self._id.hex()}: correct one of the two")
+        if self.pool_id and _raw(self.pool_id) != self.key_hash:
+            raise ValueError(
+                f"pool_id = {self.pool_id}: this key gives 0x{self.key_hash.hex()}: correct one of the two"
+            )
 
     def read(self) -> Read:
         """Two phases: the pool's state, then the ticks around its price.
@@ -100,9 +102,9 @@ class UniswapV4:
             WrongSymbol: the pool charges another fee than its key says.
             FeedError: for replies that are no StateView's.
         """
-        slot0, liquidity = counted((yield _state_calls(self.state_view, self._id)), 2)
+        slot0, liquidity = counted((yield _state_calls(self.state_view, self.key_hash)), 2)
         span = self._span(slot0, liquidity)
-        replies = yield _tick_calls(self.state_view, self._id, v3_book.asked(span))
+        replies = yield _tick_calls(self.state_view, self.key_hash, v3_book.asked(span))
         ticks = v3_book.filled(span, replies, 2)
         return v3_book.quote(ticks, self._gates, base_is_0=self._base_is_0)
 
@@ -115,7 +117,8 @@ class UniswapV4:
         return _currency(self.base) < _currency(self.quote)
 
     @property
-    def _id(self) -> bytes:
+    def key_hash(self) -> bytes:
+        """The pool's id: the hash of its key."""
         return _pool_id(self.base, self.quote, self.fee, self.spacing, self.hooks)
 
     def _check_hooks(self) -> None:

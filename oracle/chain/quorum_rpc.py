@@ -234,7 +234,7 @@ class QuorumRpc:
 
     async def _ask(self, calls: Sequence[Call], enough: Callable[[Answers], bool], grace_s: float = 0.0) -> Answers:
         """Ask all at once; stop waiting when there is enough. A later one is heard to its end, but not waited for."""
-        tasks = {self._spawn(self._ask_node(node, calls)): node.name for node in self._open()}
+        tasks = {self._spawn(self._ask_node(node, calls)): node.name for node in self.clients()}
         answers: dict[str, Any] = {}
         waiting = set(tasks)
         while waiting:
@@ -261,7 +261,8 @@ class QuorumRpc:
                 self._checked.discard(node.name)  # another node may answer there next
             return e
 
-    def _open(self) -> tuple[Node, ...]:
+    def clients(self) -> tuple[Node, ...]:
+        """One client for each address, made at the first use; those of one host are told apart by a number."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             self._nodes = tuple(

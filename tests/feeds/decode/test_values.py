@@ -188,7 +188,7 @@ def test_a_leap_second_is_the_moment_after_the_59th_and_an_impossible_day_is_mal
 
 
 def test_what_a_source_said_is_short_and_printable() -> None:
-    assert values.said("a\x00\x1b[31m\ud800b" + "x" * 500) == "a[31mb" + "x" * 71
+    assert values.printable("a\x00\x1b[31m\ud800b" + "x" * 500) == "a[31mb" + "x" * 71
 
 
 @given(st.binary(max_size=500))

@@ -21,8 +21,8 @@ from feeds.ingest import Ingest
 from feeds.observe import Observer, Source
 from feeds.types import Kind, Observation, Pair, Quote, Tick
 from feeds.units import WAD
+from tests.feeds.golden_cases import assert_sane_answer, at, changed, dumps, places, replacements
 from tests.feeds.local_venues import quote, until, wall_ms
-from tests.feeds.test_every_adapter import assert_sane_answer, at, changed, dumps, places, replacements
 
 URL = "https://api.issuer.example/v1/rate?base={symbol}"
 ANSWER = {

@@ -148,7 +148,7 @@ async def answer_to(body: bytes, status: int = 200, kind: type[JsonRpc] = Node) 
     async with aiohttp.ClientSession() as session:
         client = kind("http://node.invalid", session=session, timeout_ms=1, max_body=1 << 20)
         try:
-            return client._result(status, body)
+            return client.parse_answer(status, body)
         except FeedError as e:
             return e
 

@@ -75,5 +75,5 @@ async def test_an_endpoint_of_another_chain_is_left_out(node: anvil.Anvil) -> No
 
 async def test_endpoints_of_one_host_have_names_of_their_own() -> None:
     nodes = QuorumRpc(["http://h:1/key-a", "http://h:1/key-b"], chain_id=1)
-    assert [n.name for n in nodes._open()] == ["h:1", "h:1 (2)"]
+    assert [n.name for n in nodes.clients()] == ["h:1", "h:1 (2)"]
     await nodes.close()

@@ -209,14 +209,14 @@ async def test_a_chain_that_makes_blocks_on_demand_is_pushed_to(rig: Rig) -> Non
 
 async def test_a_node_that_knows_no_override_simulates_in_the_pending_block(rig: Rig) -> None:
     head = await rig.client.head()
-    every = rig.client.nodes._one
+    every = rig.client.nodes._ask_node
 
     async def older(node: Any, calls: Any) -> Any:
         if any(method == "eth_call" and len(params) > 3 for method, params in calls):
             return Refused("Incorrect parameters count, expected: 3, actual: 4", endpoint=node.name)
         return await every(node, calls)
 
-    rig.client.nodes._one = older  # type: ignore[method-assign]
+    rig.client.nodes._ask_node = older  # type: ignore[method-assign]
     later_s = head.time_s + 300
     await rig.rpc("evm_setTime", later_s)
     data = push_data(rig.batch(later_s))
