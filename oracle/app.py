@@ -23,7 +23,7 @@ from feeds.ingest import Ingest
 from feeds.observe import Observer
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
-from oracle.chain.store_client import Signer, StoreClient, StoreMismatch
+from oracle.chain.store_client import Signer, StoreClient, Unfit
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
 from oracle.config.sections import OperatorSection, TargetSection, address
@@ -193,7 +193,7 @@ class App:
         found = await asyncio.gather(*(t.start() for t in self.targets.values()), return_exceptions=True)
         problems = []
         for name, error in zip(self.targets, found, strict=True):
-            if isinstance(error, StoreMismatch):
+            if isinstance(error, Unfit):
                 problems.append(Problem(f"targets.{name}", str(error)))
             elif error is not None:
                 raise error

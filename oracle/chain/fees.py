@@ -17,8 +17,9 @@ from oracle.chain.node_refusals import SendOutcome, meaning_of
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_fee_market, read_gas
 from oracle.chain.store_abi import selector
-from oracle.chain.transaction import FeeMarket
+from oracle.chain.transaction import FeeConditions, FeeMarket, Fees
 
+_GWEI = 10**9
 MOST_GAS = 16_777_216
 """Of one transaction: EIP-7825, 2**24."""
 SPARE_ITEM_GAS = 80_000
@@ -43,6 +44,10 @@ class BatchTooBig(ChainError):
         needs = f"needs {gas} gas" if gas else "needs more gas than the endpoints give"
         super().__init__(f"the push {needs}, a transaction has {most}")
         self.gas, self.most = gas, most
+
+
+class FeeTooHigh(ChainError):
+    """The base fee alone is above the ceiling."""
 
 
 def gas_limit(estimate: int, items: int, most: int, affordable: int) -> int:
@@ -86,10 +91,12 @@ class Costs:
     Args:
         nodes: its endpoints.
         tip_percentile: of the tips paid in recent blocks.
+        max_fee_gwei: never more for a unit of gas.
     """
 
-    def __init__(self, nodes: QuorumRpc, tip_percentile: int) -> None:
+    def __init__(self, nodes: QuorumRpc, tip_percentile: int, max_fee_gwei: int) -> None:
         self._nodes = nodes
+        self._ceiling_wei = max_fee_gwei * _GWEI
         self._percentile = tip_percentile
         self._oracle: str | None = None
 
@@ -115,6 +122,20 @@ class Costs:
             dear_wei=_lower_middle([m.dear_wei for m in found]),
         )
         return market if market.base_wei and market.dear_wei > LEAST_TIP_WEI else await self._with_price(market)
+
+    async def fees(self, above: Fees | None, conditions: FeeConditions | None) -> Fees:
+        """What the next push pays, see :meth:`oracle.chain.transaction.FeeMarket.fees`.
+
+        Raises:
+            FeeTooHigh: the base fee alone is above the ceiling.
+            ChainError: no endpoint tells anything of fees.
+        """
+        market = await self.market()
+        fees = market.fees(above, self._ceiling_wei, conditions)
+        if fees is None:
+            base_gwei = -(-market.base_wei // _GWEI)
+            raise FeeTooHigh(f"the base fee is {base_gwei} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}")
+        return fees
 
     async def _with_price(self, market: FeeMarket) -> FeeMarket:
         """A history that lacks the base fees or the tips, with what the gas price says of them."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from feeds.chains.abi import address
 from feeds.chains.jsonrpc import quantity
 from oracle.chain.next_signers import read_next_set
-from oracle.chain.store_client import StoreClient, StoreMismatch
+from oracle.chain.store_client import StoreClient, Unfit
 from oracle.check.endpoints import poke_problems, relay_findings
 from oracle.check.thresholds import mute_feeds
 from oracle.config.check_keys import payer_address, report_key
@@ -126,7 +126,7 @@ async def look(plan: ResolvedConfig, name: str, client: StoreClient) -> PushRead
     try:
         await check_presence(client, indexes, plan.specs)
         await read_limits(client, indexes, target.max_push_age_s)
-    except StoreMismatch as e:
+    except Unfit as e:
         problems.append(Problem(f"targets.{name}", str(e)))
     head = await client.head()
     paused = [f for f, i in indexes.items() if await client.paused(i, head.number)]

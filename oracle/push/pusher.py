@@ -18,12 +18,13 @@ from typing import Any, Protocol
 import structlog
 
 from feeds.units import MS
-from oracle.chain.multicall_push import ran_out, unwrap
+from oracle.chain.fees import FeeTooHigh
+from oracle.chain.multicall_push import push_data, ran_out, unwrap
 from oracle.chain.next_signers import ARM
 from oracle.chain.node_refusals import ACTION_OF, SendAction, SendOutcome
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.rpc_answers import BlockHead, Receipt
-from oracle.chain.store_client import FeeTooHigh, NothingToPoke, StoreClient, StoreRefuses, push_data
+from oracle.chain.store_client import NothingToPoke, StoreClient, StoreRefuses
 from oracle.chain.transaction import SignedTx, data_of
 from oracle.model.publication import PushRow
 from oracle.model.types import Report

@@ -15,7 +15,7 @@ from feeds.units import MS
 from oracle.chain.fees import BatchTooBig, pushes_left
 from oracle.chain.next_signers import NextSignerSet, read_next_set
 from oracle.chain.quorum_rpc import ChainError
-from oracle.chain.store_client import StoreClient, StoreMismatch, StoreRefuses
+from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.chain.store_rules import StoreLimits, after, needs_beside
 from oracle.chain.transaction import unsigned_of
 from oracle.model.publication import OnChain, PushRow
@@ -197,13 +197,13 @@ class Target:
         """Connect before anything runs. A chain that does not answer is tried again later.
 
         Raises:
-            StoreMismatch: config and store contradict each other: a feed is not registered, or with other prices, or the store
+            Unfit: config and store contradict each other: a feed is not registered, or with other prices, or the store
                 takes reports of another age.
         """
         try:
             async with asyncio.timeout(_START_S):
                 await self._connect()
-        except StoreMismatch:
+        except Unfit:
             raise
         except _TROUBLE as e:
             _log.warning("target not connected yet; the next look tries again", target=self.name, why=str(e)[:300])

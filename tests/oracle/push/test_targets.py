@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from demo.world import anvil
 from demo.world.chain import account
 from feeds.units import WAD
-from oracle.chain.store_client import StoreMismatch
+from oracle.chain.store_client import Unfit
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.status import Status
@@ -223,10 +223,10 @@ async def test_a_store_that_contradicts_the_config_stops_the_start(tmp_path: Pat
             gas_key=bytes(account(2).key).hex(), folder=str(tmp_path),
         )  # fmt: skip
         async with FaultWorld(place, 1_800_000_000) as world:
-            with pytest.raises(StoreMismatch, match="not registered in the store"):
+            with pytest.raises(Unfit, match="not registered in the store"):
                 await world.targets[0].start()
             await deployer.register(made.store, "wdivETH/ETH", market=True, redemption=True)
             await deployer.register(made.store, "ETH/USD", market=True, redemption=True)
-            with pytest.raises(StoreMismatch, match="ETH/USD is registered with market price and redemption rate"):
+            with pytest.raises(Unfit, match="ETH/USD is registered with market price and redemption rate"):
                 await world.targets[0].start()
         await deployer.close()
