@@ -16,7 +16,7 @@ import aiohttp
 import coincurve
 import structlog
 
-from feeds.chain_follower import Hooks
+from feeds.chain_follower import IngestHooks
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
@@ -362,7 +362,7 @@ class App:
 
     def _build_watch(self, session: aiohttp.ClientSession) -> Ingest:
         config = self.plan.config
-        hooks = Hooks(
+        hooks = IngestHooks(
             on_news=self._on_news,
             on_stated=self.clock.watch.stated,
             on_date=self.clock.watch.date,
@@ -481,7 +481,7 @@ class App:
                 max_fee_gwei=section.max_fee_gwei,
                 agree=section.agree,
                 tip_percentile=section.tip_percentile,
-                multicall3=chain.multicall,
+                multicall=chain.multicall,
                 relays=section.relays,
                 gas_env=section.passphrase_env,
             ),

@@ -24,6 +24,7 @@ import coincurve
 import orjson
 from eth_hash.auto import keccak
 
+from feeds.errors import LrtOracleError
 from oracle.sign.eip712 import Domain, address_of, batch_preimage
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -34,7 +35,7 @@ _MAX_BODY = 4 << 20
 """A list of 30,000 keys; what sends more is not a signer."""
 
 
-class SignerError(RuntimeError):
+class SignerError(LrtOracleError, RuntimeError):
     """The remote signer did not sign: what it answered and what to do. Never holds what was to be signed."""
 
 

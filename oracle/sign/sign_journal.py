@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from feeds.errors import LrtOracleError
 from oracle.sign.eip712 import Domain
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote
 from oracle.sign.mute_period import MutePeriod
@@ -42,11 +43,11 @@ class Place(NamedTuple):
     round_s: int
 
 
-class JournalError(RuntimeError):
+class JournalError(LrtOracleError, RuntimeError):
     """The journal belongs to another key, or cannot be written."""
 
 
-class EquivocationRefused(Exception):
+class EquivocationRefused(LrtOracleError):
     """The key has already signed something else for this place."""
 
     def __init__(self, place: Place) -> None:
