@@ -67,7 +67,7 @@ BIG = "1" + "0" * 30
             "is no endpoint",
         ),
         (["keys", "show", "."], 2, "is a directory"),
-        (["keys", "show", "config.toml"], 1, "is no keyfile with an address"),
+        (["keys", "show", "config.toml"], 1, "is not a keyfile with an address"),
         (["keys", "new", "q.json/k.json"], 1, "q.json"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_database_that_is_none_is_said(folder: Path, command: str) -> None:
 )
 def test_a_keyfile_that_is_none_is_said(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "k.json").write_text(body)
-    one_line(run("keys", "show", "k.json"), 1, "k.json is no keyfile with an address")
+    one_line(run("keys", "show", "k.json"), 1, "k.json is not a keyfile with an address")
     monkeypatch.setattr("oracle.deploy.deployment.chain_of", _one)
     args = ["--rpc", "http://127.0.0.1:9", "--signers", "0x" + "11" * 20, "--threshold", "1"]
     done = run("deploy", *args, "--keyfile", "k.json", "--passphrase-env", "LRT_ORACLE_PASSPHRASE")
