@@ -47,7 +47,7 @@ class Pair:
         """Read ``BASE/QUOTE``; ValueError says what is wrong."""
         base, slash, quote = text.partition("/")
         if not slash or not _SYMBOL.fullmatch(base) or not _SYMBOL.fullmatch(quote):
-            raise ValueError(f"{text!r} is no pair: write BASE/QUOTE, each 1 to 16 letters, digits or . + _ -")
+            raise ValueError(f"{text!r} is not a pair: write BASE/QUOTE, each 1 to 16 letters, digits or . + _ -")
         return cls(base=base, quote=quote)
 
 

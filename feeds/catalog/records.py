@@ -68,7 +68,7 @@ def _decimal(key: str, text: str | None) -> None:
 
 def _dated(key: str, value: str | int | None, on: str | None) -> None:
     if (value is None) != (on is None):
-        raise ValueError(f"{key} and {key.removesuffix('_bps')}_on stand together: write both or none")
+        raise ValueError(f"{key} and {key.removesuffix('_bps')}_on belong together: write both or none")
     if on is not None and not _DATE.fullmatch(on):
         raise ValueError(f"{key.removesuffix('_bps')}_on = {on!r}: write a date such as 2026-02-24")
 
@@ -150,7 +150,7 @@ class Rate:
             exact(self.contract)
             calldata(self.function, self.args)
         if (self.over_contract is None) != (self.over_function is None):
-            raise ValueError("over_contract and over_function stand together: write both or none")
+            raise ValueError("over_contract and over_function belong together: write both or none")
         if self.over_contract is not None and self.over_function is not None:
             exact(self.over_contract)
             calldata(self.over_function)

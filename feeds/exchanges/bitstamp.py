@@ -67,7 +67,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     Raises:
         Refused: an error of the venue; it names no symbol.
         Unreachable: the venue asks to be connected anew.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     event = values.text(values.member(message, "event"))

@@ -75,7 +75,7 @@ class _Session:
             Refused: an error that names no symbol.
             RateLimited: one that says that we speak too fast.
             WrongSymbol: subscription and instrument differ.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         method, code = values.member(message, "method"), message.get("code")

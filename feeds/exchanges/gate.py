@@ -44,7 +44,7 @@ class Gate(PlainSession):
 
         Raises:
             Refused: an error that names no pair.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         channel = values.member(message, "channel")

@@ -69,7 +69,7 @@ class _Session:
         Raises:
             Refused: an error that names no symbol.
             TooLarge: a frame that unpacks to more than any ticker.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         packed = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
         message = values.load(values.gunzip(packed))

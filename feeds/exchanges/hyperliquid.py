@@ -69,7 +69,7 @@ def _parts(known: dict[str, LastTrade], frame: str | bytes) -> tuple[Part, ...]:
 
     Raises:
         Refused: an error that names no symbol.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     channel, data = values.text(values.member(message, "channel")), message.get("data")

@@ -75,7 +75,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     Raises:
         Refused: an error that names no symbol.
         WrongSymbol: channel and symbol differ.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     if isinstance(frame, str) or frame[:1] in (b"", b"{"):  # a protobuf message never begins with a brace
         return _control(values.load(frame))

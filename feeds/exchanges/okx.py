@@ -50,7 +50,7 @@ class Okx(PlainSession):
         Raises:
             Refused: an error that names no instrument.
             Unreachable: the venue announces that it will close this connection.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         if frame in ("pong", b"pong"):
             return ()

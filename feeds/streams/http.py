@@ -192,7 +192,7 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
 
 
 def _date_ms(header: str | None) -> int | None:
-    """Unix ms of an HTTP date; None for none, and for what is no date."""
+    """Unix ms of an HTTP date; None for none, and for what is not a date."""
     if header is None:
         return None
     try:

@@ -133,7 +133,7 @@ def checked_signatures(coming: NextSignerSet, given: Sequence[bytes]) -> dict[by
     for one in given:
         if not one or len(one) % _SIGNATURE:
             raise WrongSignature(
-                f"{len(one)} bytes are no signatures: each has {_SIGNATURE}, as `lrt-oracle arm` prints them"
+                f"{len(one)} bytes are not signatures: each has {_SIGNATURE}, as `lrt-oracle arm` prints them"
             )
         for at in range(0, len(one), _SIGNATURE):
             found |= _one(coming, one[at], one[at + 1 : at + _SIGNATURE])
@@ -147,7 +147,7 @@ def _one(coming: NextSignerSet, index: int, compact: bytes) -> dict[bytes, bytes
     try:
         signer = recover(coming.digest, compact)
     except BadSignature as e:
-        raise WrongSignature(f"the signature of index {index} is none: {e}") from None
+        raise WrongSignature(f"the signature of index {index} cannot be read: {e}") from None
     if signer != signers.signers[index]:
         raise WrongSignature(
             f"the signature of index {index} is not of 0x{signers.signers[index].hex()} over the set of epoch"

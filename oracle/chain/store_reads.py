@@ -67,7 +67,9 @@ class StoreReads:
         try:
             return tuple(decode(outputs, bytes.fromhex(str(raw)[2:])))
         except (DecodingError, ValueError):
-            raise ChainError(f"{function} of {self._store} answers {str(raw)[:40]!r}: this is no PriceStore") from None
+            raise ChainError(
+                f"{function} of {self._store} answers {str(raw)[:40]!r}: this is not a PriceStore"
+            ) from None
 
     async def feeds(self) -> dict[str, int]:
         """Feed id text to index, as registered on chain; ChainError for what no store can have."""
@@ -124,7 +126,9 @@ class StoreReads:
             raise self._strange(f"slot {int(word):#x}") from None
 
     def _strange(self, what: str) -> ChainError:
-        return ChainError(f"{self._store} has a {what}: no PriceStore has; an endpoint lies, or it is another contract")
+        return ChainError(
+            f"{self._store} has a {what}: a PriceStore never has; an endpoint lies, or it is another contract"
+        )
 
     async def head(self) -> BlockHead:
         """The newest block that enough endpoints have reached."""

@@ -357,7 +357,7 @@ async def test_a_slow_endpoint_does_not_hold_up_the_head(
 
 
 async def test_an_address_with_a_key_is_never_shown(session: aiohttp.ClientSession) -> None:
-    with pytest.raises(ValueError, match="is no endpoint") as raised:
+    with pytest.raises(ValueError, match="is not an endpoint") as raised:
         reader(session, "ftp://host.example/key-1234")
     assert "key-1234" not in str(raised.value)
     reads = reader(session, f"http://127.0.0.1:{anvil.free_port()}/key-1234")
