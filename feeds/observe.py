@@ -1,6 +1,6 @@
 """Observe: what every source states at one moment, from tables that streams, REST fallback and chain reads keep filled.
 
-``Observer`` is the table and asks nobody; :mod:`feeds.ingest` runs the tasks that fill it.
+``Observer`` is the table and does no I/O; :mod:`feeds.ingest` runs the tasks that fill it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Observer:
             return Failure(pair=source.pair, source=source.name, error=result, failed_at_ms=now_ms)
         age_ms = now_ms - result.observed_at_ms
         if age_ms > source.max_age_s * MS:
-            error = Stale("no newer word", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
+            error = Stale("nothing newer came", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
             return Failure(pair=source.pair, source=source.name, error=error, failed_at_ms=now_ms)
         return result
 

@@ -54,7 +54,7 @@ class Pair:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What an adapter understood from bytes: one price, and what was said beside it.
+    """What an adapter read from bytes: one price, and what came with it.
 
     ``price_wad`` is the middle of ``bid_wad`` and ``ask_wad`` where both are given (a pool: the prices that selling and
     buying the notional pay), rounded down. ``last_wad``: the last trade. ``depth_half_wad``, ``depth_wad`` and

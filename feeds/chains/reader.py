@@ -91,7 +91,7 @@ class ChainReader:
         return RpcStats(**asdict(self._counts), endpoints=self._endpoints.states())
 
     async def head(self) -> Head:
-        """Return the newest block of the first endpoint that is well.
+        """Return the newest block of the first healthy endpoint.
 
         Raises:
             HeadStopped: every endpoint that answers has stopped.
@@ -100,7 +100,7 @@ class ChainReader:
         return await self._endpoints.poll()
 
     async def block(self, which: int | str) -> Head:
-        """Return the block of a number or a tag (``safe``, ``finalized``), as the first endpoint that is well knows it.
+        """Return the block of a number or a tag (``safe``, ``finalized``), as the first healthy endpoint knows it.
 
         Raises:
             FeedError: it does not answer, or knows no such block.

@@ -27,7 +27,7 @@ def fields(data: bytes) -> Fields:
     Raises:
         Malformed: it ends within a value, has a retired wire type, or more fields than any price message.
     """
-    found: dict[int, tuple[int | bytes, ...]] = {}
+    fields: dict[int, tuple[int | bytes, ...]] = {}
     at = count = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -36,8 +36,8 @@ def fields(data: bytes) -> Fields:
         if not 1 <= number <= _LAST_NUMBER or count > _MOST_FIELDS:
             raise Malformed("no price message", field=number, fields=count)
         value, at = _value(data, at, kind)
-        found[number] = (*found.get(number, ()), value)
-    return MappingProxyType(found)
+        fields[number] = (*fields.get(number, ()), value)
+    return MappingProxyType(fields)
 
 
 def text_at(message: Fields, number: int) -> str | None:

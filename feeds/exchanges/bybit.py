@@ -1,4 +1,4 @@
-"""Bybit spot, v5: ``orderbook.1`` beside ``tickers``, and the REST tickers.
+"""Bybit spot, v5: ``orderbook.1`` with ``tickers``, and the REST tickers.
 
 Source: bybit-exchange.github.io/docs/v5 (WebSocket public "Orderbook", "Ticker", "Connect"; REST "Get Tickers"). The spot
 ticker stream has no bid and ask. Of the book's depths ``orderbook.1`` is taken: it sends snapshots only, and sends an

@@ -73,7 +73,7 @@ class _Session:
 
         Raises:
             Refused: an error that names no symbol.
-            RateLimited: one that says that we speak too fast.
+            RateLimited: the venue refuses more messages for now.
             WrongSymbol: subscription and instrument differ.
             Malformed: a message that was not subscribed, or not a message at all.
         """

@@ -1,4 +1,4 @@
-"""Gemini spot: ``{symbol}@bookTicker`` beside ``{symbol}@trade``, and the REST ticker v1.
+"""Gemini spot: ``{symbol}@bookTicker`` with ``{symbol}@trade``, and the REST ticker v1.
 
 Source: docs.gemini.com/websocket and developer.gemini.com ("Message Format", "Streams"; REST "Get Ticker"). The venue has
 archived its older market data v2 (``l2_updates``) and asks for this interface. It is also the better one here: the book

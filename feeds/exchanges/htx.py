@@ -2,7 +2,7 @@
 
 Source: huobiapi.github.io/docs/spot/v1/en and htx.com/en-us/opend (WebSocket "Market Ticker", "Heartbeat", "Data
 Format"; REST "Get Latest Aggregated Ticker"). Each frame of the venue is gzipped; ours are plain text. The venue pings
-with a number and cuts off whoever leaves two of them unanswered. Prices are JSON numbers; ``amount`` is the 24 h volume in
+with a number and closes the connection after two unanswered ones. Prices are JSON numbers; ``amount`` is the 24 h volume in
 base units, ``vol`` the turnover. A subscription carries its symbol as its id, so that a refusal names it.
 """
 

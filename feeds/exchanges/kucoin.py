@@ -1,4 +1,4 @@
-"""KuCoin spot: ``/market/ticker`` beside ``/market/snapshot``, and the REST 24 h statistics.
+"""KuCoin spot: ``/market/ticker`` with ``/market/snapshot``, and the REST 24 h statistics.
 
 Source: kucoin.com/docs (WebSocket "Apply connect token", "Create connection", "Ping", "Symbol Ticker", "Symbol Snapshot";
 REST "Get 24hr Stats"). Each connect needs a fresh token; the reply that holds it also says where to connect and how often

@@ -1,4 +1,4 @@
-"""The table of the newest word of every source: streams write it, the observer reads it. Pure: times are arguments."""
+"""The newest quote of every symbol: streams write the table, the observer reads it. Pure: times are arguments."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LatestQuote:
 
     @property
     def newest(self) -> Quote | FeedError:
-        """The source's newest word: its quote, or the error that came after it, or NoData."""
+        """What came last: the quote, or the error that came after it, or NoData."""
         if self.failing and self.error is not None:
             return self.error
         return NoData() if self.quote is None else self.quote
