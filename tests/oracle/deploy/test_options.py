@@ -169,7 +169,7 @@ def test_a_registry_by_the_command_line_alone_is_bound_to_the_store(desk: Deploy
         (["main", "--registry", TOKEN[:-1]], "registry"),
         (["--signers", SIGNERS[0], "--threshold", "1", "--registry", TOKEN], "store.registry.treasury: is missing"),
         (["long"], "epoch_s, overlap_s, max_push_age_s and dispute_s add up to 31795"),
-        (["main", "--guardian", "0x12"], "guardian: '0x12' is no address"),
+        (["main", "--guardian", "0x12"], "guardian: '0x12' is not an address"),
         (["--signers", f"{SIGNERS[0]},{SIGNERS[0]}", "--threshold", "2"], "stands twice"),
         (["--signers", SIGNERS[0]], "store.threshold: is missing"),
         (["--signers", SIGNERS[0], "--threshold", "1"], "no chain: give --rpc URL"),
