@@ -16,7 +16,7 @@ import aiohttp
 import coincurve
 import structlog
 
-from feeds.chain_follower import Hooks
+from feeds.chain_follower import IngestHooks
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
@@ -30,8 +30,9 @@ from oracle.config.sections import OperatorSection, TargetSection, address
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow, Record
 from oracle.push.due import PushPolicy
-from oracle.push.pusher import PushRules
-from oracle.push.target import Target, Tools
+from oracle.push.settings import PushRules
+from oracle.push.target import Target
+from oracle.push.tools import Tools
 from oracle.round.live import Live
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Member, Round, Rounds
@@ -357,11 +358,11 @@ class App:
     async def _turn(self, target: Target) -> None:
         """A look at a target, by a time that is believed: what is due and what is too old goes by it."""
         if self._heart.believed:
-            await target.turn()
+            await target.tick()
 
     def _build_watch(self, session: aiohttp.ClientSession) -> Ingest:
         config = self.plan.config
-        hooks = Hooks(
+        hooks = IngestHooks(
             on_news=self._on_news,
             on_stated=self.clock.watch.stated,
             on_date=self.clock.watch.date,
@@ -461,11 +462,11 @@ class App:
         signer = self._gas_signer(name, section)
         domain = Domain(chain_id=chain.chain_id, store=address(section.store))
         tools = Tools(
-            store=self.store,
+            database=self.store,
             rounds=self.rounds,
             now_ms=self.clock.now_ms,
             clock_ok=self.clock.may_sign,
-            on_ballot=self._on_ballot,
+            on_signatures=self._on_ballot,
             on_landed=self._on_landed,
             on_failed=lambda why: self.metrics.failed(name, why),
             on_balance=lambda wei, pushes: self.metrics.balance(name, wei, pushes),
@@ -480,7 +481,7 @@ class App:
                 max_fee_gwei=section.max_fee_gwei,
                 agree=section.agree,
                 tip_percentile=section.tip_percentile,
-                multicall3=chain.multicall,
+                multicall=chain.multicall,
                 relays=section.relays,
                 gas_env=section.passphrase_env,
             ),

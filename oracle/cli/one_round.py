@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from feeds.chain_follower import Hooks
+from feeds.chain_follower import IngestHooks
 from feeds.ingest import Ingest
 from feeds.observe import Observer
 from feeds.units import MS
@@ -30,7 +30,7 @@ async def once(plan: ResolvedConfig, wait_s: float) -> tuple[list[dict[str, Any]
     """
     sources = sources_of(plan)
     observer = Observer(sources)
-    hooks = Hooks(
+    hooks = IngestHooks(
         on_news=lambda _: None,
         on_stated=lambda *_: None,
         on_date=lambda *_: None,

@@ -211,9 +211,9 @@ def test_a_round_on_chain_is_late_after_its_heartbeat_and_the_time_of_a_push(
     feeds = desk_specs()
     feeds["ETH/USD"] = replace(feeds["ETH/USD"], heartbeat_s=heartbeat_s)
     landed = OnchainView("t", feeds, grace=Grace(max_push_age_s=60, bump_after_s=15, round_s=10))
-    landed.sit(INDEXES)
+    landed.set_indexes(INDEXES)
     ages = {FEED: own_s, "ETH/USD": usd_s}
-    seen = landed.show(stored(*(ROUND_S - ages[f] for f in INDEXES)))
+    seen = landed.by_feed(stored(*(ROUND_S - ages[f] for f in INDEXES)))
     now_s = ROUND_S + after_s
     grace_s = {60: 60, 3_600: 75}
     late = {f: now_s - (ROUND_S - ages[f]) > feeds[f].heartbeat_s + grace_s[feeds[f].heartbeat_s] for f in INDEXES}

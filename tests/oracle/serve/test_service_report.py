@@ -45,10 +45,10 @@ class Counted:
     )  # fmt: skip
 
     @property
-    def wanted(self) -> set[str]:
+    def feeds_to_push(self) -> set[str]:
         return {f.feed for f in self.stands.feeds} if self.stands.sends else set()
 
-    def seen(self) -> TargetStatus:
+    def status(self) -> TargetStatus:
         return replace(self.stands, connected=self.connected)
 
     def __init__(self, operators: Sequence[Operator], signers: SignerSet) -> None:
@@ -56,13 +56,15 @@ class Counted:
         self.connected = True
         self.done: Round | None = None
         self.voters = Attesters("t", operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
-        self.voters.sit(signers, INDEXES)
+        self.voters.take_seats(signers, INDEXES)
 
-    async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
+    async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         self.asked += feeds
         await asyncio.sleep(0)
         assert self.done is not None
-        return await self.voters.vote(await self.voters.values(self.done), [INDEXES[f] for f in feeds])
+        return await self.voters.collect_signatures(
+            await self.voters.signed_values(self.done), [INDEXES[f] for f in feeds]
+        )
 
 
 class Stand:
@@ -148,7 +150,7 @@ async def test_what_can_not_be_signed_says_why(stand: Stand) -> None:
     codes = []
     stand.targets["main"].connected = False
     codes.append(await stand.desk.report("ETH/USD"))
-    stand.targets["side"].ballot = gone  # type: ignore[method-assign]
+    stand.targets["side"].collect_signatures = gone  # type: ignore[method-assign]
     codes.append(await stand.desk.report("ETH/USD", "side"))
     codes.append(await stand.desk.report("nothing"))
     stand.desk._signs_reports = False
@@ -173,7 +175,7 @@ async def test_readers_of_every_report_have_a_few_signed_at_a_time_and_none_of_a
     release, under_way, most = asyncio.Event(), 0, 0
 
     class Waiting(Counted):
-        async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
+        async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
             nonlocal under_way, most
             self.asked += feeds
             under_way, most = under_way + 1, max(most, under_way + 1)
