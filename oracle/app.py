@@ -483,7 +483,7 @@ class App:
                 tip_percentile=section.tip_percentile,
                 multicall=chain.multicall,
                 relays=section.relays,
-                gas_env=section.passphrase_env,
+                passphrase_env=section.passphrase_env,
             ),
             PushRules(
                 max_push_age_s=section.max_push_age_s,
