@@ -15,9 +15,9 @@ from oracle.chain.next_signers import Coming, check_digest, checked, coming_set
 from oracle.chain.store_client import Signer, StoreClient
 from oracle.config.check_keys import payer_address, report_key
 from oracle.config.sections import Config, OperatorSection, TargetSection, address
-from oracle.model.publication import PushRow
+from oracle.model.publication import OPEN, PushRow, PushState
 from oracle.push.arming import lacking
-from oracle.push.pusher import OPEN, Pusher, PushRules
+from oracle.push.pusher import Pusher, PushRules
 from oracle.runtime.clock import now_ms
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain, arm_preimage
@@ -305,7 +305,7 @@ class ByHand:
 def _outcome(store: Database, row: PushRow) -> PushRow | None:
     """The row that armed the set; None while it may still. A replacement with a higher fee counts."""
     rows = [r for r in store.pushes(row.target) if r.nonce == row.nonce and r.id >= row.id]
-    armed = next((r for r in rows if r.state == "armed"), None)
+    armed = next((r for r in rows if r.state == PushState.ARMED), None)
     if armed is None and not any(r.state in OPEN for r in rows):
         said = "; ".join(f"{r.tx_hash} {r.state}" + (f": {r.note}" if r.note else "") for r in rows)
         raise ArmError(f"it came to nothing ({said}): run this again to see what is to come now")

@@ -25,7 +25,7 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.rpc_answers import BlockHead, Receipt
 from oracle.chain.store_client import FeeTooHigh, NothingToPoke, StoreClient, StoreRefuses, push_data
 from oracle.chain.transaction import SignedTx, data_of
-from oracle.model.publication import PushRow
+from oracle.model.publication import DONE, OPEN, PushRow, PushState
 from oracle.model.types import Report
 from oracle.push.learned_limits import LearnedLimits
 from oracle.push.ramp_pokes import RampPokes
@@ -34,10 +34,6 @@ from oracle.push.replacement import ReplacementPolicy
 from oracle.report.compose import decode_item
 from oracle.sign.messages import SignedBatch, split
 
-OPEN = ("prepared", "sent")
-DONE = ("landed", "reverted", "overtaken", "poked", "armed")
-"""In the chain. Landed: the store took it. Overtaken: the store had all of it by then, from somebody else. Poked: pokes
-alone. Armed: no prices, the next signer set takes over. Reverted: anything else."""
 _STATE_KEPT = 64
 """Blocks that every endpoint keeps the state of: half of what geth does by default."""
 _NOTE = 200
@@ -214,7 +210,7 @@ class Pusher:
     def _row(self, signed: SignedTx, round_s: int, items: bytes, why: str) -> PushRow:
         return PushRow(
             id=0, target=self.target, chain_id=self._client.domain.chain_id, round_s=round_s, items=items,
-            nonce=signed.nonce, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms(), why=why,
+            nonce=signed.nonce, tx_hash=signed.tx_hash, raw=signed.raw, state=PushState.PREPARED, made_ms=self._now_ms(), why=why,
         )  # fmt: skip
 
     async def poll(self) -> None:
@@ -319,7 +315,7 @@ class Pusher:
                 self._write(row, landed, state)
         for other in group:
             if other.id != row.id and other.state in (*OPEN, *DONE):
-                self._close(other, "replaced", f"{row.tx_hash} with the same nonce landed")
+                self._close(other, PushState.REPLACED, f"{row.tx_hash} with the same nonce landed")
         if head.number >= landed.block + self._rules.confirmations:
             self._end(group)
         return before is not None and before.block_hash != landed.block_hash
@@ -350,7 +346,7 @@ class Pusher:
             self._turns.forget()
             _log.warning("a reorganisation took a push out", target=self.target, tx=row.tx_hash, block=row.block)
             self._journal.update_push(
-                row.id, state="sent", note="taken out by a reorganisation", block=None, block_hash=None,
+                row.id, state=PushState.SENT, note="taken out by a reorganisation", block=None, block_hash=None,
                 landed_ms=None, gas_used=None,
             )  # fmt: skip
         return bool(gone)
@@ -363,7 +359,9 @@ class Pusher:
             return
         for row in (r for r in group if r.state in (*OPEN, *DONE)):
             self.strangers += 1
-            self._close(row, "replaced", "another transaction took its nonce: does another process use this gas key?")
+            self._close(
+                row, PushState.REPLACED, "another transaction took its nonce: does another process use this gas key?"
+            )
             self._on_failed("nonce_taken")
         if head.number >= first + self._rules.confirmations:
             self._end(group)
@@ -376,9 +374,9 @@ class Pusher:
         """
         live = []
         for row in (r for r in group if r.state in (*OPEN, *DONE)):
-            held = row.state == "sent" and not again
+            held = row.state == PushState.SENT and not again
             if row.round_s + self._rules.max_push_age_s < (head.time_s if held else self._next_time_s(head)):
-                self._close(row, "expired", "too old: the store no longer takes a push of this time")
+                self._close(row, PushState.EXPIRED, "too old: the store no longer takes a push of this time")
                 self._on_failed("expired")
             else:
                 live.append(row)
@@ -386,12 +384,14 @@ class Pusher:
             return
         newest = live[-1]
         wait, act = self._waiting.of(newest, head), self._patience.act(newest.id)
-        passed_by = newest.state == "sent" and self._waiting.is_passed_by(wait, head)
+        passed_by = newest.state == PushState.SENT and self._waiting.is_passed_by(wait, head)
         if act in (Act.RAISE, Act.REBUILD) or passed_by:
             if self._may_make_anew(newest, group, head):
                 wait.since_ms = wait.told_ms = self._now_ms()
                 await self._make_anew(newest)
-        elif act is not Act.NOTHING and (again or newest.state == "prepared" or self._waiting.is_over(wait.told_ms)):
+        elif act is not Act.NOTHING and (
+            again or newest.state == PushState.PREPARED or self._waiting.is_over(wait.told_ms)
+        ):
             wait.told_ms = self._now_ms()
             await self._send(newest)  # no block has passed it by, so it is not the fee: a node may have lost it
 
@@ -412,7 +412,7 @@ class Pusher:
             dear = self._patience.said(row.id) in (None, Sent.UNDERPRICED, Sent.REPLACEMENT)
             signed = await self._prepare(push, row.nonce, views, dear=dear, starved=self._starved(row))
         except (StoreRefuses, NothingToPoke) as e:
-            self._close(row, "expired", str(e))
+            self._close(row, PushState.EXPIRED, str(e))
             self._on_failed(e.name if isinstance(e, StoreRefuses) else "nothing_to_poke")
             return
         except FeeTooHigh as e:
@@ -428,7 +428,9 @@ class Pusher:
             return
         self._patience.forget(row.id)
         _log.info("push made anew", target=self.target, nonce=row.nonce)
-        fresh = replace(row, id=0, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self._now_ms())
+        fresh = replace(
+            row, id=0, tx_hash=signed.tx_hash, raw=signed.raw, state=PushState.PREPARED, made_ms=self._now_ms()
+        )
         await self._send(self._journal.add_push(replace(fresh, note=None, taken=0)))
 
     async def _keep(self, row: PushRow) -> None:
@@ -447,8 +449,8 @@ class Pusher:
         got = await self._client.broadcast(row.raw)
         if got.sent is Sent.TAKEN:
             self._patience.forget(row.id)
-            self._journal.update_push(row.id, state="sent", note=None, taken=1)
-            return replace(row, state="sent", note=None, taken=1)
+            self._journal.update_push(row.id, state=PushState.SENT, note=None, taken=1)
+            return replace(row, state=PushState.SENT, note=None, taken=1)
         if got.sent is Sent.REPLACEMENT:
             self._waiting.is_held(row.nonce)
         sends = self._patience.refused(row.id, got.sent)
@@ -460,19 +462,19 @@ class Pusher:
             "no node takes a push", target=self.target, nonce=row.nonce, sends=sends, what_now=act.value,
             nodes=got.text[:_NOTE],
         )  # fmt: skip
-        if act is Act.GIVE_UP and row.state == "prepared":
+        if act is Act.GIVE_UP and row.state == PushState.PREPARED:
             self.lessons.refused(len(split(row.items)), got.sent)
             self._refuse(row, note)
-            return replace(row, state="refused", note=note)
+            return replace(row, state=PushState.REFUSED, note=note)
         return row
 
     def _refuse(self, row: PushRow, note: str) -> None:
         self._patience.forget(row.id)
-        self._close(row, "refused", note)
+        self._close(row, PushState.REFUSED, note)
 
     # --- what is written down ------------------------------------------------------------------------------------
 
-    def _write(self, row: PushRow, landed: Receipt, state: str, note: str | None = None) -> PushRow:
+    def _write(self, row: PushRow, landed: Receipt, state: PushState, note: str | None = None) -> PushRow:
         changes: dict[str, Any] = {
             "state": state,
             "landed_ms": row.landed_ms or self._now_ms(),
@@ -484,32 +486,32 @@ class Pusher:
         self._journal.update_push(row.id, **changes)
         return replace(row, **changes)
 
-    def _finish(self, row: PushRow, landed: Receipt, state: str, then: Mapping[int, Report] | None) -> None:
+    def _finish(self, row: PushRow, landed: Receipt, state: PushState, then: Mapping[int, Report] | None) -> None:
         self._settled = True
-        short = ran_out(row.raw, landed.gas_used) if state in ("reverted", "overtaken") else None
+        short = ran_out(row.raw, landed.gas_used) if state in (PushState.REVERTED, PushState.OVERTAKEN) else None
         done = self._write(row, landed, state, short)
         if _arms(row):
             self._say_armed(row, state)
             return
         self._turns.settled(row, landed, None if then is None else {**self.stored, **then})
-        if state == "reverted":
+        if state == PushState.REVERTED:
             _log.error(
                 "push reverted: " + (short or "the store refused it"), target=self.target, tx=row.tx_hash,
                 round_time=row.round_s,
             )  # fmt: skip
-        elif state == "overtaken":
+        elif state == PushState.OVERTAKEN:
             _log.info(
                 "somebody else brought this round to the store first", target=self.target, tx=row.tx_hash,
                 round_time=row.round_s, gas=landed.gas_used,
             )  # fmt: skip
-        if state in ("reverted", "overtaken"):
+        if state in (PushState.REVERTED, PushState.OVERTAKEN):
             self._on_failed("out_of_gas" if short else state)
-        if state == "landed":
+        if state == PushState.LANDED:
             self.lessons.landed()
             self._landed.append(done)
 
-    def _say_armed(self, row: PushRow, state: str) -> None:
-        if state == "armed":
+    def _say_armed(self, row: PushRow, state: PushState) -> None:
+        if state == PushState.ARMED:
             _log.warning("the next signer set is armed", target=self.target, tx=row.tx_hash)
             return
         self._on_failed(state)
@@ -519,7 +521,7 @@ class Pusher:
             target=self.target, tx=row.tx_hash,
         )  # fmt: skip
 
-    def _close(self, row: PushRow, state: str, note: str) -> None:
+    def _close(self, row: PushRow, state: PushState, note: str) -> None:
         _log.warning("push given up", target=self.target, tx=row.tx_hash, round_time=row.round_s, state=state, why=note)
         self._journal.update_push(row.id, state=state, note=note[:_NOTE])
 
@@ -538,13 +540,13 @@ def _arms(row: PushRow) -> bool:
     return data_of(row.raw)[:4] == ARM
 
 
-def _state(row: PushRow, landed: Receipt, then: Mapping[int, Report] | None) -> str:
+def _state(row: PushRow, landed: Receipt, then: Mapping[int, Report] | None) -> PushState:
     """What became of a transaction that is in the chain, see ``DONE``. ``then``: what the store held of its items."""
     if _arms(row):
-        return "armed" if landed.succeeded and landed.armed else "reverted"
+        return PushState.ARMED if landed.succeeded and landed.armed else PushState.REVERTED
     if not row.items:
-        return "poked" if landed.succeeded and landed.poked else "reverted"
+        return PushState.POKED if landed.succeeded and landed.poked else PushState.REVERTED
     if landed.ok:
-        return "landed"
+        return PushState.LANDED
     had = then is not None and all(i in then and then[i].round_time_s >= row.round_s for i in split(row.items))
-    return "overtaken" if had else "reverted"
+    return PushState.OVERTAKEN if had else PushState.REVERTED

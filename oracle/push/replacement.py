@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from feeds.units import MS
 from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.transaction import Fees
-from oracle.model.publication import PushRow
+from oracle.model.publication import PushRow, PushState
 from oracle.runtime.clock import is_over
 
 _PASSED_BY = 2
@@ -94,7 +94,11 @@ class ReplacementPolicy:
         )
 
     def _is_held(self, row: PushRow) -> bool:
-        return bool(row.taken) or row.state == "sent" or (row.nonce in self._held and row.state != "refused")
+        return (
+            bool(row.taken)
+            or row.state == PushState.SENT
+            or (row.nonce in self._held and row.state != PushState.REFUSED)
+        )
 
     def is_held(self, nonce: int) -> None:
         """A node says that it has another transaction of this nonce."""

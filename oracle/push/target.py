@@ -18,7 +18,7 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.chain.store_rules import StoreLimits, after, needs_beside
 from oracle.chain.transaction import unsigned_of
-from oracle.model.publication import OnChain, PushRow
+from oracle.model.publication import OnChain, PushRow, PushState
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
 from oracle.model.target_status import FeedOnTarget, TargetStatus
@@ -266,7 +266,7 @@ class Target:
         self._landings.sit(indexes)
         self._look_back(signers)
         await self._sit(signers)
-        for row in self._tools.store.pushes(self.name, ("landed",), newest=_REMEMBERED):
+        for row in self._tools.store.pushes(self.name, (PushState.LANDED,), newest=_REMEMBERED):
             self._landings.note(row)
         _log.info(
             "target connected", target=self.name, feeds=len(indexes), threshold=signers.threshold, dry=not self.can_send
@@ -363,7 +363,7 @@ class Target:
         """How many pushes like the dearest of the day the gas key can pay for: gas, and what a rollup takes for bytes."""
         balance_wei, market = await self._client.balance_wei(), await self._client.costs.market()
         since_s = (self._tools.now_ms() - _DAY_MS) // MS
-        landed = self._tools.store.pushes(self.name, ("landed",), since_s, newest=_REMEMBERED)
+        landed = self._tools.store.pushes(self.name, (PushState.LANDED,), since_s, newest=_REMEMBERED)
         dearest = max(landed, key=lambda r: r.gas_used or 0, default=None)
         gas = (dearest.gas_used if dearest is not None else None) or _USUAL_GAS
         unsigned = unsigned_of(dearest.raw) if dearest is not None else _USUAL_BYTES
@@ -400,7 +400,7 @@ class Target:
             self._no_quorum(done, ballot, told)
             return
         row = await self._submit(ballot.batch, decision, told)
-        refused = row is not None and row.state == "refused"
+        refused = row is not None and row.state == PushState.REFUSED
         self._news |= self._left or row is None or (refused and self._cut(decision) is not decision)
         if row is not None and not refused:
             self.counts["submitted"] += 1

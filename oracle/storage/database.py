@@ -13,7 +13,7 @@ from typing import Any
 from sqlite_utils import Database as SqliteFile
 
 from oracle.model.canonical_json import digest, dump, parse
-from oracle.model.publication import NotPushed, PushRow, Record, Transition
+from oracle.model.publication import NotPushed, PushRow, PushState, Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import RULES_VERSION, FeedState
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Published, Result
@@ -373,7 +373,7 @@ class Database:
         self._conn.execute(sql, (*changes.values(), push_id))
 
     def pushes(
-        self, target: str, states: Sequence[str] = (), since_s: int = 0, newest: int | None = None
+        self, target: str, states: Sequence[PushState] = (), since_s: int = 0, newest: int | None = None
     ) -> list[PushRow]:
         """Pushes of a target in any of these states (all without states), ascending; of many the newest so many."""
         marks = ", ".join("?" for _ in states)
@@ -428,7 +428,7 @@ def stored_result(kind: str, body: bytes) -> Result:
 
 
 def _push(row: Mapping[str, Any]) -> PushRow:
-    return PushRow(**row)
+    return PushRow(**{**row, "state": PushState(row["state"])})
 
 
 def last_published(store: Database, feed: str) -> Published | None:
