@@ -22,7 +22,9 @@ from demo.summary import summarise
 from demo.table import Screen
 from demo.testbed import Options, Testbed, load, standing
 from demo.world.trader import Trader
-from oracle.app import App, make_operator
+from oracle.app import App
+from oracle.build.components import build
+from oracle.build.operators import make_operator
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 
@@ -39,7 +41,7 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrt-oracle-demo-")))
         stand = await stack.enter_async_context(standing(folder, port=options.port))
-        app = App(load(stand), environ=stand.environ, operator=_operators(options.scenario))
+        app = App(build(load(stand), environ=stand.environ, operator=_operators(options.scenario)))
         screen = Screen(app, stand, options) if options.table else None
         stage_ended = asyncio.Event()
         service = asyncio.create_task(app.run(stage_ended))

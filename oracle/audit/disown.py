@@ -76,7 +76,7 @@ def disowning(store: Database, after_s: int) -> Disowning:
 def disown(store: Database, found: Disowning, at_ms: int, why: str = _WHY) -> int:
     """Do it; returns the withdrawal's id."""
     states = {(x.span.operator, x.span.feed): (x.left, dump(x.state)) for x in found.losses}
-    return store.withdrawn.withdraw(found.after_s, at_ms, why, states)
+    return store.withdraw(found.after_s, at_ms, why, states)
 
 
 def stamp(round_s: int) -> str:

@@ -13,7 +13,8 @@ from oracle.report.compose import cross, followed
 from oracle.round.step import step
 from oracle.sign.eip712 import BadSignature, observed_digest, recover
 from oracle.sign.messages import Agreement, agreed
-from oracle.storage.database import Database, stored_result
+from oracle.storage.database import Database
+from oracle.storage.round_rows import stored_result
 from oracle.storage.withdrawn import Stored
 
 

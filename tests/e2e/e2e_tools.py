@@ -17,6 +17,7 @@ from demo.testbed import Testbed, load, standing
 from demo.world.anvil import free_port
 from demo.world.trader import Trader
 from oracle.app import App
+from oracle.build.components import build
 
 
 async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
@@ -55,7 +56,7 @@ async def pools(market: DemoMarket) -> None:
 @asynccontextmanager
 async def service(stand: Testbed) -> AsyncIterator[App]:
     """The service on a stand, ended in order."""
-    app = App(load(stand), environ=stand.environ)
+    app = App(build(load(stand), environ=stand.environ))
     stop = asyncio.Event()
     running = asyncio.create_task(app.run(stop))
     try:

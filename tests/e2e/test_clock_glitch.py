@@ -23,8 +23,8 @@ from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.types import FoldedFeed
 from oracle.round.step import step
-from oracle.storage import database as store_module
 from oracle.storage.database import Database
+from oracle.storage.limits import DatabaseLimits
 from tests.e2e.e2e_tools import stand_with_market, until
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
@@ -102,7 +102,7 @@ async def more(stand: Testbed, count: int, what: str) -> None:
 def old_rounds(stand: Testbed, operator: str, ago_s: int) -> None:
     """Forty rounds of another operator so long ago, with a checkpoint at every fourth."""
     spec = next(s for f, s in resolve(load(stand.config)).specs.items() if f == FEED)
-    store = Database(stand.folder / "oracle.db")
+    store = Database(stand.folder / "oracle.db", DatabaseLimits(checkpoint_every=4))
     first_s = int(time.time()) - ago_s
     for i in range(40):
         state, at_ms = store.state(operator, FEED), (first_s + i) * 1_000
@@ -119,11 +119,6 @@ def left(stand: Testbed, operator: str) -> int:
         return len(store.results_since(operator, FEED, 0, 1 << 40))
     finally:
         store.close()
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
 
 
 async def test_a_clock_that_is_set_while_it_runs_stops_no_rounds_and_drops_nothing(tmp_path: Path) -> None:

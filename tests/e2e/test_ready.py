@@ -23,7 +23,7 @@ NOT_YET = "no round since the start of this process"
 
 async def ready(app: App) -> dict[str, Any]:
     """The answer of /readyz once it is 200."""
-    url = f"http://127.0.0.1:{app.plan.config.api.port}/readyz"
+    url = f"http://127.0.0.1:{app.resolved.config.api.port}/readyz"
     async with asyncio.timeout(60), aiohttp.ClientSession() as session:
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
@@ -37,12 +37,12 @@ async def ready(app: App) -> dict[str, Any]:
 async def test_ready_means_this_run_s_round_and_every_feed_on_chain(tmp_path: Path) -> None:
     async with stand_with_market(tmp_path) as (stand, _):
         async with service(stand) as app:
-            assert NOT_YET in app.desk.health().reasons
+            assert NOT_YET in app.service.health().reasons
             (target,) = (await ready(app))["targets"]
             assert {f["feed"] for f in target["feeds"] if f["round"]} == set(PUSHED)
             assert not [f for f in target["feeds"] if f["late"]]
             assert (target["quorum"]["weight"], target["quorum"]["threshold"]) == ("3", "2")
-            url = f"http://127.0.0.1:{app.plan.config.api.port}"
+            url = f"http://127.0.0.1:{app.resolved.config.api.port}"
             async with aiohttp.ClientSession() as session:
                 for path in PATHS:
                     async with session.get(f"{url}/v1/prices/ETH/USD/{path}") as answer:

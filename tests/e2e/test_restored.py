@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 
 
 def journals(app: App) -> list[SignJournal]:
-    return [m.signer.journal for m in app.rounds.members if m.signer is not None]
+    return [o.journal for o in app.operators]
 
 
 def mute(app: App) -> list[str]:
     now_ms = app.clock.now_ms()
-    held = {m.name: m.signer.journal for m in app.rounds.members if m.signer is not None}
+    held = {o.name: o.journal for o in app.operators}
     return [name for name, journal in held.items() if journal.mute_until_ms > now_ms + (MAX_PUSH_AGE_S - 5) * 1_000]
 
 
@@ -72,6 +72,6 @@ async def test_a_snapshot_of_everything_is_noticed_twice_over(tmp_path: Path) ->
             until_ms = max(j.mute_until_ms for j in journals(app))
             assert until_ms - time.time_ns() // 1_000_000 <= (MAX_PUSH_AGE_S + 1) * 1_000
             # what was under way in the snapshot may land meanwhile: what counts is what is made from now on
-            fresh = lambda: [r for r in app.store.pushes("local") if r.made_ms > connected_ms]  # noqa: E731
+            fresh = lambda: [r for r in app.database.pushes("local") if r.made_ms > connected_ms]  # noqa: E731
             await until(lambda: any(r.state == "landed" for r in fresh()), "a push once the silence is over", 60)
             assert min(r.made_ms for r in fresh()) >= until_ms - 1_000

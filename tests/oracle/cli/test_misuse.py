@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from oracle.__main__ import main
 from oracle.storage.database import Database
+from tests.oracle.cli.command import run
 
 CONFIG = """
 [oracle]
@@ -28,10 +28,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "q.json").write_text('[{"source":"a","price":"1"},{"source":"b","price":"1"}]')
     Database(tmp_path / "o.db").close()
     return tmp_path
-
-
-def run(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args))
 
 
 def one_line(done: Result, code: int, says: str) -> None:
@@ -59,12 +55,12 @@ BIG = "1" + "0" * 30
         (
             ["deploy", "--keyfile", "k", "--signers", "0x" + "11" * 20, "--threshold", "1", "--rpc", "http://["],
             2,
-            "is no endpoint",
+            "is not an endpoint",
         ),
         (
             ["deploy", "--keyfile", "k", "--signers", "0x" + "11" * 20, "--threshold", "1", "--rpc", "foo"],
             2,
-            "is no endpoint",
+            "is not an endpoint",
         ),
         (["keys", "show", "."], 2, "is a directory"),
         (["keys", "show", "config.toml"], 1, "is no keyfile with an address"),

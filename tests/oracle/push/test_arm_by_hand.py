@@ -144,7 +144,7 @@ def test_a_set_in_an_emergency_says_so_and_no_set_says_so(machines: Machines) ->
     needless = machines.arm("alpha")
     assert (needless.exit_code, "needs no arming" in needless.stderr) == (1, True)
     unknown = CliRunner().invoke(main, ["--config", str(machines.config("alpha")), "arm", "tt"])
-    assert (unknown.exit_code, "'tt' is no target" in unknown.stderr) == (2, True)
+    assert (unknown.exit_code, "'tt' is not a target" in unknown.stderr) == (2, True)
 
 
 def test_signatures_that_are_none_are_named(machines: Machines) -> None:

@@ -29,7 +29,7 @@ def test_a_glitch_of_22_seconds_costs_the_rounds_of_its_two_ticks(by_ms: int, bl
     world.run(22)
     world.wall_ahead_ms = 0
     world.run(120)
-    assert [why for _, why in world.held if why is not HoldReason.CLOCK_UNCONFIRMED] == [
+    assert [reason for _, reason in world.held if reason is not HoldReason.CLOCK_UNCONFIRMED] == [
         HoldReason.CLOCK_SET,
         HoldReason.CLOCK_SET,
     ]
@@ -40,7 +40,7 @@ def test_a_glitch_of_22_seconds_costs_the_rounds_of_its_two_ticks(by_ms: int, bl
 @pytest.mark.parametrize("by_ms", GLITCHES)
 def test_a_glitch_that_lasts_is_never_followed_and_rounds_go_on(by_ms: int) -> None:
     world = played(World(), [(60, {"wall_ahead_ms": by_ms}), (3_600, {})])
-    assert [why for _, why in world.held] == [HoldReason.CLOCK_SET]
+    assert [reason for _, reason in world.held] == [HoldReason.CLOCK_SET]
     assert len(world.made) == 365
     assert world.worst_ms <= FAR_MS
 
@@ -52,7 +52,7 @@ def test_a_start_with_a_wrong_clock_makes_no_round_until_it_is_set_right(by_ms: 
     world.run(300)
     assert world.made == []
     assert world.reasons() <= {HoldReason.CLOCK_OFF, HoldReason.CLOCK_UNCONFIRMED}
-    assert [at for at, why in world.said if why is HoldReason.CLOCK_OFF][1:], "said again"
+    assert [at for at, reason in world.reported if reason is HoldReason.CLOCK_OFF][1:], "said again"
     world.wall_ahead_ms = 0
     world.run(90)
     assert world.worst_ms <= FAR_MS
@@ -78,7 +78,7 @@ def test_rounds_that_are_stored_ahead_hold_all_others_and_that_is_said_every_min
     world = World(last_round_s=(1_700_000_000 + 7_200) // 10 * 10)
     world.run(600)
     assert world.made == []
-    said = [at for at, why in world.said if why is HoldReason.FUTURE_ROUNDS]
+    said = [at for at, reason in world.reported if reason is HoldReason.FUTURE_ROUNDS]
     assert len(said) == 10
     assert {b - a for a, b in pairwise(said)} == {60_000}
 
@@ -127,7 +127,7 @@ def test_a_machine_that_slept_believes_the_few_that_speak_and_its_own_clock(name
         world = World(names=names, lies_ms=lies_ms)
         world.run(59)
         world.true_ms += 500
-        world._speak()  # after the last look: it was true when it was said
+        world.speak()  # after the last reading: it was true when it was stated
         world.booted_ms += 3 * HOUR_MS
         world.true_ms += 3 * HOUR_MS
         world.names, world.lies_ms = (), ()  # the round of this tick comes before anybody has spoken
@@ -210,7 +210,7 @@ def test_small_steps_are_followed_but_do_not_add_up_to_a_large_one() -> None:
     world.wall_ahead_ms = 400
     world.run(5)
     assert world.clock.now_ms() - world.true_ms == 400
-    assert {why for _, why in world.held} <= {HoldReason.CLOCK_UNCONFIRMED}
+    assert {reason for _, reason in world.held} <= {HoldReason.CLOCK_UNCONFIRMED}
 
 
 def test_one_old_first_head_says_nothing_and_a_chain_that_moves_says_it_is_late() -> None:
@@ -238,15 +238,15 @@ def test_what_was_heard_stays_true_when_our_time_is_set_and_is_forgotten_in_time
 
 
 def test_silence_is_said_for_rounds_that_fail_too() -> None:
-    silence = HoldReporter(10, 0)
-    assert silence.due(30_000) is None
-    first = silence.due(30_001)
+    holds = HoldReporter(10, 0)
+    assert holds.due(30_000) is None
+    first = holds.due(30_001)
     assert first is not None
-    assert first.why is HoldReason.FAILED
-    assert silence.due(90_000) is None
-    assert silence.due(90_001) is not None
-    silence.made(100_000)
-    assert silence.due(120_000) is None
+    assert first.reason is HoldReason.FAILED
+    assert holds.due(90_000) is None
+    assert holds.due(90_001) is not None
+    holds.round_made(100_000)
+    assert holds.due(120_000) is None
 
 
 SECONDS = st.integers(1, 90)
