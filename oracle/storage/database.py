@@ -47,20 +47,20 @@ class Database(RoundRows, RecordRows, PushRows):
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._limits = limits or DatabaseLimits()
+        self._reading = threading.Lock()
         self._file = SqliteFile(path)
         self.connection = self._file.conn
         try:
             prepare(self.connection, path)
+            self.pruner = Pruner(self.connection)
+            self.withdrawn = Withdrawn(self.connection)
+            self._specs: set[str] = {r[0] for r in self.connection.execute("SELECT hash FROM specs")}
+            self._counts = self._stored_counts()
             # a second connection, so that long reads can run in a thread while rounds are written
             self._reads = self.connection if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
         except BaseException:
             self.connection.close()
             raise
-        self._reading = threading.Lock()
-        self._specs: set[str] = {r[0] for r in self.connection.execute("SELECT hash FROM specs")}
-        self._counts = self._stored_counts()
-        self.pruner = Pruner(self.connection)
-        self.withdrawn = Withdrawn(self.connection)
 
     def close(self) -> None:
         """Close the file."""
