@@ -15,7 +15,9 @@ from oracle.cli.shell import Commands
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", default="config.toml", show_default=True, type=click.Path(path_type=Path))
-@click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of the log.")
+@click.option(
+    "--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of the log."
+)
 @click.option("--verbose", is_flag=True, help="Also log every push and connection.")
 @click.pass_context
 def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None:

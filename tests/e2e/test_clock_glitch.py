@@ -69,11 +69,11 @@ class Process:
             async with asyncio.timeout(20):
                 await process.wait()
 
-    def said(self) -> list[dict[str, Any]]:
+    def logged(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
 
     def reasons(self) -> set[str]:
-        return {x["reason"] for x in self.said() if x["event"] == "no round is made"}
+        return {x["reason"] for x in self.logged() if x["event"] == "no round is made"}
 
     async def get(self, path: str) -> str:
         async with (
@@ -147,7 +147,7 @@ async def test_a_clock_that_is_set_while_it_runs_stops_no_rounds_and_drops_nothi
         assert made == sorted(set(made))
         missing = set(range(made[0], made[-1] + 1)) - set(made)
         assert len(missing) <= 12, "a tick or two at most for each of five settings"
-        assert sum(x["event"] == "this machine's clock was set" for x in process.said()) == 5
+        assert sum(x["event"] == "this machine's clock was set" for x in process.logged()) == 5
         store = Database(stand.folder / "oracle.db")
         assert all(c.ok for c in verify(store, FEED, made[-1]))
         store.close()

@@ -1,4 +1,4 @@
-"""Rounds from a wrong time are disowned: the rest is what it would be had they never been, and they still recompute."""
+"""Rounds of a wrong time are withdrawn: the rest is as if they had never been made, and they still recompute."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def good(database: Database, *seconds: int) -> None:
         assert all(c.ok for c in checks), checks
 
 
-def still_told(database: Database, *seconds: int) -> None:
+def still_withdrawn(database: Database, *seconds: int) -> None:
     for i in seconds:
         checks = [*verify_withdrawn(database, FEED.feed, S0 + i)]
         assert [c.what for c in checks[:2]] == ["withdrawn", "fold of a, withdrawn"]
@@ -56,7 +56,7 @@ def test_what_goes_on_is_what_would_be_had_the_glitch_never_been(tmp_path: Path)
     for name in ("rounds", "states", "checkpoints", "records", "transitions", "specs"):
         assert table_of(glitched, name) == table_of(clean, name), name
     good(glitched, *range(25))
-    still_told(glitched, *range(AHEAD_S, AHEAD_S + 7))
+    still_withdrawn(glitched, *range(AHEAD_S, AHEAD_S + 7))
 
 
 def test_when_its_time_really_comes_a_round_is_made_again_and_both_recompute(tmp_path: Path) -> None:
@@ -68,10 +68,10 @@ def test_when_its_time_really_comes_a_round_is_made_again_and_both_recompute(tmp
     database = Database(tmp_path / "o.db", SHORT)
     keep(database, range(6, 30))
     good(database, *range(30))
-    still_told(database, 20, 21, 22, 23)
+    still_withdrawn(database, 20, 21, 22, 23)
     disown(database, disowning(database, S0 + 3), at_ms=T0 + 1)
     good(database, *range(4))
-    still_told(database, *range(4, 30))
+    still_withdrawn(database, *range(4, 30))
     assert len(database.withdrawn.of(FEED.feed, S0 + 22)) == 2
 
 
@@ -91,12 +91,12 @@ def test_law_any_history_of_glitches_leaves_the_rounds_of_one_without(parts: lis
     good(glitched, *range(at))
     for second in range(at + 10):
         if glitched.withdrawn.of(FEED.feed, S0 + second):
-            still_told(glitched, second)
+            still_withdrawn(glitched, second)
     glitched.close()
     clean.close()
 
 
-def test_a_byte_changed_in_a_disowned_round_is_found(tmp_path: Path) -> None:
+def test_a_byte_changed_in_a_withdrawn_round_is_found(tmp_path: Path) -> None:
     database = Database(tmp_path / "o.db", SHORT)
     keep(database, range(6))
     keep(database, range(20, 23))
@@ -104,10 +104,10 @@ def test_a_byte_changed_in_a_disowned_round_is_found(tmp_path: Path) -> None:
     change = "UPDATE withdrawn SET body = cast(replace(body, '1050000000000000000', '1050000000000000001') AS BLOB)"
     database.connection.execute(f"{change} WHERE what = 'round' AND round_s = ?", (S0 + 21,))
     assert not all(c.ok for c in verify_withdrawn(database, FEED.feed, S0 + 21))
-    still_told(database, 20)
+    still_withdrawn(database, 20)
 
 
-def test_where_no_good_round_is_kept_the_state_begins_anew_and_that_is_said(tmp_path: Path) -> None:
+def test_where_no_good_round_is_kept_the_state_begins_anew_and_that_is_reported(tmp_path: Path) -> None:
     database = Database(tmp_path / "o.db", SHORT)
     keep(database, range(5))
     found = disowning(database, S0 - 1)
@@ -124,7 +124,7 @@ def test_where_no_good_round_is_kept_the_state_begins_anew_and_that_is_said(tmp_
     assert "was made by rules 9" in str(found.losses[0].anew)
 
 
-def test_pushes_of_disowned_rounds_are_listed_and_not_sent_any_more(tmp_path: Path) -> None:
+def test_pushes_of_withdrawn_rounds_are_listed_and_not_sent_any_more(tmp_path: Path) -> None:
     database = Database(tmp_path / "o.db", SHORT)
     keep(database, [0, 1, AHEAD_S])
     for nonce, (i, state) in enumerate([(1, PushState.LANDED), (AHEAD_S, PushState.PREPARED)]):
@@ -215,14 +215,14 @@ def test_the_command_lists_first_and_does_it_with_yes(tmp_path: Path) -> None:
         "",
     ],
 )
-def test_what_is_no_time_of_a_round_is_no_time(tmp_path: Path, text: str) -> None:
+def test_what_cannot_be_the_time_of_a_round_is_refused(tmp_path: Path, text: str) -> None:
     path, _ = written(tmp_path)
     refused = called(path, "disown", f"--after={text}", "--yes")
     assert refused.exit_code == 2, refused.stderr
     assert "write Unix seconds" in refused.stderr
 
 
-def test_the_time_is_told_as_it_was_understood_and_the_last_round_goes_only_when_that_is_said(tmp_path: Path) -> None:
+def test_the_time_is_printed_as_understood_and_the_last_round_goes_only_with_all(tmp_path: Path) -> None:
     path, after = written(tmp_path)
     assert "after    1700000002 (2023-11-14T22:13:22Z)\n" in called(path, "disown", "--after", after).stdout
     compact = called(path, "disown", "--after", "20231114T221322", "--json")

@@ -65,7 +65,7 @@ class World:
                 self.reported.append((self.true_ms, held.reason))
 
     def speak(self) -> None:
-        """Whoever states a time states the true one, or a lie."""
+        """Every source states a time: the true one, or a lie."""
         now_ms = self.clock.now_ms()
         if self.venues:
             for name in self.names:

@@ -13,15 +13,13 @@ from pathlib import Path
 import pytest
 
 from oracle.build.components import build
-from oracle.config.resolve import resolve
-from oracle.config.sections import parse
 from oracle.runtime.schedule import Fatal, every
 from oracle.runtime.supervise import Supervisor
 from oracle.sign.key_lock import DatabaseInUse, KeyLock, sole_writer
 from oracle.sign.keyfiles import KeyfileError
 from oracle.storage.database import Database
 from oracle.storage.errors import AnotherWriter
-from tests.oracle.config.test_config import table
+from tests.oracle.build.small_config import small_config
 from tests.oracle.sign.test_one_memory import end, other
 from tests.oracle.storage.stored_rounds import keep
 
@@ -108,10 +106,10 @@ def test_a_database_that_is_replaced_while_a_process_has_it_is_still_in_use(tmp_
 
 
 def test_whoever_builds_the_service_has_the_database_and_lets_it_go(tmp_path: Path) -> None:
-    made = resolve(parse(table(oracle={"database": str(tmp_path / "o.db")})))
+    resolved = small_config(tmp_path / "o.db")
     with held(tmp_path / "o.db") as pid, pytest.raises(DatabaseInUse, match=f"in use by process {pid}"):
-        build(made, environ={})
-    components = build(made, environ={})
+        build(resolved, environ={})
+    components = build(resolved, environ={})
     assert refused(tmp_path / "o.db")
     components.release()
     assert not refused(tmp_path / "o.db")
