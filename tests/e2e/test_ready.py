@@ -52,9 +52,9 @@ async def test_ready_means_this_run_s_round_and_every_feed_on_chain(tmp_path: Pa
             assert "lrt_oracle_ready 1.0" in text
             assert 'lrt_oracle_onchain_late{feed="ETH/USD",target="local"} 0.0' in text
         async with service(stand) as again:
-            health, quiet = again.desk.health(), again.desk.abstaining("ETH/USD")
-            assert again.desk.record("ETH/USD") is not None
+            health, quiet = again.service.health(), again.service.abstaining("ETH/USD")
+            assert again.service.record("ETH/USD") is not None
             assert (health.ready, health.round, NOT_YET in health.reasons) == (False, None, True)
             assert quiet is not None, "what an earlier run published is no price of now"
             await ready(again)
-            assert again.desk.abstaining("ETH/USD") is None
+            assert again.service.abstaining("ETH/USD") is None
