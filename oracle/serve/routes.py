@@ -16,7 +16,7 @@ from oracle.serve.documents import feed_document, feed_path, transition_document
 from oracle.serve.events import Hub, frame
 from oracle.serve.evidence import batch_document
 from oracle.serve.interface import Health, News, NoReport, PriceInterface
-from oracle.serve.openapi import DOCUMENT
+from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.readiness import health_document
 from oracle.serve.web import Body, HttpProblem, Query, nearest

@@ -19,8 +19,8 @@ from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
 from oracle.serve.evidence import batch_document, explain_document
-from oracle.serve.openapi import DOCUMENT
-from oracle.serve.openapi_schemas import SCHEMAS
+from oracle.serve.openapi.document import DOCUMENT
+from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.sign.messages import SignedBatch
 from tests.oracle.serve.memory_desk import ROUND_S, STRANGE, filled, record, specs
 

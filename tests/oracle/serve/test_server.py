@@ -20,8 +20,8 @@ from oracle.serve.documents import Abstaining
 from oracle.serve.events import StreamLimits
 from oracle.serve.interface import News
 from oracle.serve.metrics import Metrics
-from oracle.serve.openapi import DOCUMENT
-from oracle.serve.openapi_schemas import SCHEMAS
+from oracle.serve.openapi.document import DOCUMENT
+from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.server import Server, serve
 from tests.oracle.serve.memory_desk import ROUND_S, STRANGE, MemoryDesk, filled, record
 

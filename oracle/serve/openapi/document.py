@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from oracle.serve.openapi_schemas import SCHEMAS, Schema, ref
+from oracle.serve.openapi.schema import Schema, ref
+from oracle.serve.openapi.schemas import SCHEMAS
 
 _ERRORS = {
     "400": "a parameter is unknown, repeated or out of range",
