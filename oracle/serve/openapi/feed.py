@@ -14,8 +14,8 @@ _SOURCE = object_of(
         "pair": text("BASE/QUOTE"),
         "kind": {"type": "string", "enum": [k.value for k in Kind]},
         "group": text("what it depends on"),
-        "max_age_s": whole("older words do not count"),
-        "average_s": whole("a pool's price is averaged over this; 0: not"),
+        "max_age_s": whole("an older answer does not count"),
+        "average_s": whole("a pool's price is averaged over this; 0: not averaged"),
         "convert": text("the feed that turns its quote unit into this feed's", nullable=True),
     }
 )
@@ -25,7 +25,7 @@ _BUDGET = object_of(
         "spread_bps": whole("the legs' spreads, joined"),
         "total_bps": whole("both, joined: what the product can be off by"),
         "age_ms": whole("age of the older leg"),
-        "stale_s": whole("how old it may grow while every leg keeps its promise"),
+        "stale_s": whole("how old it may become while every leg is pushed in time"),
     }
 )
 FEED = object_of(

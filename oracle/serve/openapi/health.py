@@ -9,19 +9,19 @@ _TARGET = object_of(
     {
         "target": text("name"),
         "sends": flag("it has a gas key that is open"),
-        "connected": flag("the operators have their seat at its store"),
-        "looked_at_ms": whole("when its store was read the last time; null: never", nullable=True),
+        "connected": flag("the operators sit in its store's signer set"),
+        "looked_at_ms": whole("when its store was last read; null: never", nullable=True),
         "quorum": or_null(
             object_of(
                 {
                     "reachable": flag("a push can be signed"),
-                    "weight": text("that the operators here can bring"),
+                    "weight": text("of the operators that sign here"),
                     "threshold": text("that a push needs"),
-                    "missing": list_of(text("who does not sign here, and why")),
+                    "missing": list_of(text("a signer that does not sign here, and why")),
                 }
             )
         ),
-        "pushes_left": whole("that the gas key can pay for; null: not known", nullable=True),
+        "pushes_left": whole("pushes that the gas key can pay for; null: not known", nullable=True),
         "feeds": list_of(
             object_of(
                 {
@@ -42,7 +42,7 @@ HEALTH = object_of(
         "ready": flag("its prices may be relied on"),
         "degraded": flag("there are warnings"),
         "reasons": TEXTS,
-        "warnings": list_of(text("what is not as it should be and keeps nothing from working")),
+        "warnings": list_of(text("what needs attention but stops nothing")),
         "started_at_ms": whole("start of the process"),
         "round": whole("newest stored round", nullable=True),
         "round_lag_ms": whole("since its time", nullable=True),

@@ -13,11 +13,13 @@ _ONCHAIN = object_of(
         "price": text(PRICE, nullable=True),
         "age_s": whole("since its round, when this answer was made, rounded up"),
         "late_at_ms": whole(
-            "from then on the store should hold a newer round: heartbeat, and the time that a push has"
+            "from then on the store should hold a newer round: heartbeat, and the time that a push may take"
         ),
         "late": flag("that time has passed"),
-        "landed_at_ms": whole("when it was seen landed; null where somebody else pushed it", nullable=True),
-        "tx_hash": text("transaction; null where somebody else pushed it", nullable=True),
+        "landed_at_ms": whole(
+            "when the push was seen to have landed; null where another process pushed it", nullable=True
+        ),
+        "tx_hash": text("transaction; null where another process pushed it", nullable=True),
         "why": text("why it was pushed; empty if that is not known here"),
     }
 )
@@ -25,7 +27,7 @@ _ABSTAINING = object_of(
     {
         "code": text("reason class"),
         "text": text("a sentence with the numbers"),
-        "since_ms": whole("first round without a price; where no round is made, since when there is none"),
+        "since_ms": whole("first round without a price; where no rounds are made, since when"),
         "age_s": whole("age of the last record's oldest input, now, rounded up"),
     }
 )
@@ -43,7 +45,7 @@ PRICE_ANSWER = object_of(
         "operators": TEXTS,
         "legs": TEXTS,
         "onchain": list_of(_ONCHAIN),
-        "onchain_missing": list_of(text("a target whose store is to hold it and is not known to")),
+        "onchain_missing": list_of(text("a target whose store should hold it and is not known to")),
         "abstaining": or_null(_ABSTAINING),
     }
 )

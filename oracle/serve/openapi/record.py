@@ -15,7 +15,7 @@ PUBLISHED = {
     "deviation_bps": whole("market from redemption, negative below, rounded away from zero", nullable=True),
     "spread_bps": whole("confidence: the market lies within this of the price"),
     "status": STATUS,
-    "status_only": flag("the prices are those last published: nobody looked at them again"),
+    "status_only": flag("the prices are those last published: they were not computed again"),
     "market_age_s": whole("round_time minus the oldest market input, rounded up"),
     "redemption_age_h": whole("since the protocol last changed its rate, rounded up"),
     "observed_at_ms": whole("the oldest input used"),

@@ -7,23 +7,23 @@ from typing import Any, TypeAlias
 Schema: TypeAlias = dict[str, Any]
 
 
-def _field(kind: str, says: str, *, nullable: bool = False) -> Schema:
-    return {"type": [kind, "null"] if nullable else kind, "description": says}
+def _field(kind: str, description: str, *, nullable: bool = False) -> Schema:
+    return {"type": [kind, "null"] if nullable else kind, "description": description}
 
 
-def text(says: str, *, nullable: bool = False) -> Schema:
+def text(description: str, *, nullable: bool = False) -> Schema:
     """A string."""
-    return _field("string", says, nullable=nullable)
+    return _field("string", description, nullable=nullable)
 
 
-def whole(says: str, *, nullable: bool = False) -> Schema:
+def whole(description: str, *, nullable: bool = False) -> Schema:
     """A whole number."""
-    return _field("integer", says, nullable=nullable)
+    return _field("integer", description, nullable=nullable)
 
 
-def flag(says: str) -> Schema:
+def flag(description: str) -> Schema:
     """True or false."""
-    return _field("boolean", says)
+    return _field("boolean", description)
 
 
 def object_of(fields: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
@@ -32,16 +32,16 @@ def object_of(fields: dict[str, Schema], optional: tuple[str, ...] = ()) -> Sche
     return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
 
 
-def list_of(of: Schema) -> Schema:
+def list_of(items: Schema) -> Schema:
     """An array."""
-    return {"type": "array", "items": of}
+    return {"type": "array", "items": items}
 
 
-def or_null(of: Schema) -> Schema:
+def or_null(schema: Schema) -> Schema:
     """The same or null."""
-    return {"oneOf": [of, {"type": "null"}]}
+    return {"oneOf": [schema, {"type": "null"}]}
 
 
 def ref(name: str) -> Schema:
-    """One of SCHEMAS."""
+    """A reference to one of SCHEMAS."""
     return {"$ref": f"#/components/schemas/{name}"}

@@ -35,9 +35,9 @@ SCHEMAS: dict[str, Schema] = {
             "of": text("price, market or redemption"),
             "since_ms": whole("start of the window"),
             "until_ms": whole("its end"),
-            "rounds": whole("whose price stood in it"),
-            "covered_ms": whole("of the window, by prices that stood in it"),
-            "max_gap_ms": whole("longest time that one round stands for"),
+            "rounds": whole("whose price was current in it"),
+            "covered_ms": whole("part of the window in which there was a price"),
+            "max_gap_ms": whole("longest time that one price counts"),
             "arithmetic": text(PRICE),
             "geometric": text(PRICE),
         }

@@ -21,7 +21,7 @@ from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet, 
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.round.test_rounds_live import SPECS, member, observed
-from tests.oracle.serve.test_service_report import INDEXES, ROUND_S
+from tests.oracle.serve.service_world import INDEXES, ROUND_S
 from tests.oracle.sign.test_messages import DOMAIN, KEYS, SIGNERS
 
 ELSEWHERE = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
