@@ -80,7 +80,7 @@ async def test_a_depeg_is_said_in_words_and_colour(tmp_path: Path) -> None:
         assert await page.value("document.getElementById('detail-title').textContent") == "wdivETH/ETH"
         assert 50 < (await page.until(BAND))[0] < 95
         await page.value("document.querySelectorAll('#rows tr')[1].click()")
-        await has(page, "The last one stands as it was.")
+        await has(page, "The last price is shown unchanged.")
         assert page.complaints == []
 
 
