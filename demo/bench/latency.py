@@ -25,7 +25,7 @@ from typing import Any
 from demo.bench.ccxt import beside_ccxt, installed
 from demo.bench.process import Process, running
 from demo.bench.tools import at_percent
-from demo.bench.venues import BASES, PROBED, spelled
+from demo.bench.venues import BASES, PROBED, symbol_of
 from demo.world import anvil
 from oracle.app import App
 from oracle.config.resolve import resolve
@@ -197,7 +197,7 @@ def _config(places: Mapping[str, Sequence[str]], folder: str, port: int) -> str:
     for base in BASES:
         feed = f"{base}/USD"
         parts.append(_FEED.format(feed=feed, groups=len(places) // 2))
-        parts += [_SOURCE.format(feed=feed, venue=v, symbol=spelled(v, base)) for v in places]
+        parts += [_SOURCE.format(feed=feed, venue=v, symbol=symbol_of(v, base)) for v in places]
     parts.append(_FEED.format(feed="USDT/USD", groups=1))
     parts += [_SOURCE.format(feed="USDT/USD", venue=v, symbol=s) for v, s in PROBED.items()]
     return "\n".join(parts)
