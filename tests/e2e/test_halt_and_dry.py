@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 import contracts
-from demo.testbed import load
+from demo.testbed import resolved_config
 from oracle.app import App
 from oracle.model.publication import Record
 from oracle.model.status import Status
@@ -107,7 +107,7 @@ def status_of(app: App) -> Status | None:
 
 async def test_without_passphrases_it_runs_dry(tmp_path: Path) -> None:
     async with stand_with_market(tmp_path) as (stand, _):
-        app = App(load(stand), environ={})
+        app = App(resolved_config(stand), environ={})
         stop = asyncio.Event()
         running = asyncio.create_task(app.run(stop))
         await until(lambda: status_of(app) is Status.OK, "an unsigned price")

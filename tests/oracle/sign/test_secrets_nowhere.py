@@ -15,7 +15,7 @@ import aiohttp
 import coincurve
 import pytest
 
-from demo.testbed import Testbed, standing
+from demo.testbed import Testbed, running_testbed
 from demo.world.anvil import free_port
 from oracle.sign.eip712 import address_of
 from oracle.sign.keyfiles import KeyfileError, LocalSigner, load, save
@@ -85,7 +85,7 @@ def test_errors_and_representations_hold_no_secret(tmp_path: Path) -> None:
 
 
 async def test_a_running_process_shows_them_nowhere(tmp_path: Path) -> None:
-    async with standing(tmp_path, port=free_port()) as stand:
+    async with running_testbed(tmp_path, port=free_port()) as stand:
         process, out = await start(stand, tmp_path / "out.log")
         try:
             texts = await visit(stand)
