@@ -32,12 +32,12 @@ _RUNS = 3
 
 
 def installed() -> bool:
-    """Whether ccxt is there."""
+    """Whether ccxt is installed."""
     return find_spec("ccxt") is not None
 
 
 async def beside_ccxt(frames: int) -> dict[str, Any]:
-    """Microseconds a message of each venue, and the ratio over all; says so where ccxt is not installed."""
+    """Microseconds a message of each venue, and the ratio over all; ``missing`` where ccxt is not installed."""
     try:
         pro: Any = import_module("ccxt.pro")
     except ImportError:
@@ -46,15 +46,15 @@ async def beside_ccxt(frames: int) -> dict[str, Any]:
     unread = []
     for venue in sorted(WIRES):
         first, messages, last = _messages(venue, frames)
-        theirs_s, price = await _theirs(getattr(pro, NAMES.get(venue, venue)), venue, first, messages)
+        ccxt_s, price = await _ccxt_s(getattr(pro, NAMES.get(venue, venue)), venue, first, messages)
         if price is None or abs(price / last - 1) > _NEAR:
             unread.append(venue)
             continue
-        ours_s = min(_ours(venue, first, messages) for _ in range(_RUNS))
+        ours_s = min(_ours_s(venue, first, messages) for _ in range(_RUNS))
         rows[venue] = {
-            "ccxt_us": round(theirs_s * 1e6 / len(messages), 2),
+            "ccxt_us": round(ccxt_s * 1e6 / len(messages), 2),
             "ours_us": round(ours_s * 1e6 / len(messages), 2),
-            "ratio": round(theirs_s / ours_s, 2),
+            "ratio": round(ccxt_s / ours_s, 2),
         }
     total = [sum(r[key] for r in rows.values()) for key in ("ccxt_us", "ours_us")]
     return {
@@ -80,7 +80,7 @@ def _messages(venue: str, count: int) -> tuple[list[Frame], list[Frame], float]:
     return [wire.encode(f) for f in first], messages, float(states[-1].last)
 
 
-def _ours(venue: str, first: Sequence[Frame], messages: Sequence[Frame]) -> float:
+def _ours_s(venue: str, first: Sequence[Frame], messages: Sequence[Frame]) -> float:
     """Seconds for all messages."""
     session, latest = EXCHANGES[venue].session(), LatestQuotes()
     for frame in first:
@@ -95,7 +95,7 @@ def _ours(venue: str, first: Sequence[Frame], messages: Sequence[Frame]) -> floa
     return spent
 
 
-async def _theirs(
+async def _ccxt_s(
     kind: Any, venue: str, first: Sequence[Frame], messages: Sequence[Frame]
 ) -> tuple[float, float | None]:
     """Seconds for all messages, the best of some runs, and the last price that ccxt holds; None if it reads none."""

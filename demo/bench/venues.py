@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from demo.bench.process import say, standard_lines
+from demo.bench.process import respond, standard_lines
 from demo.venues.protocols import ConnectionState, Frame, SymbolState
 from demo.venues.server import Venue
 from demo.venues.wires import WIRES
@@ -157,19 +157,19 @@ async def _run(venues: Mapping[str, FastVenue], lines: asyncio.StreamReader, req
     venues = {n: v for n, v in venues.items() if n in request.get("only", venues)}
     start_ms = time.time_ns() // 1_000_000
     frames = [v.prepared(rate, seconds, start_ms) for v in venues.values()]
-    say({"ready": True})
+    respond({"ready": True})
     await lines.readline()
     probing = asyncio.create_task(_probe(venues, request["events"], seconds)) if request["events"] else None
     cpu = time.process_time()
     sent = await _stream(tuple(venues.values()), frames, rate, seconds)
     share = (time.process_time() - cpu) / seconds
-    say({"sent": sent, "waiting_bytes": sum(v.queued_bytes for v in venues.values()), "cpu_share": share})
+    respond({"sent": sent, "waiting_bytes": sum(v.queued_bytes for v in venues.values()), "cpu_share": share})
     latencies_us: list[int] = []
     if probing is not None:
         await asyncio.wait({probing}, timeout=2.0)
         probing.cancel()
         latencies_us = probing.result() if probing.done() and not probing.cancelled() else []
-    say({"seen_us": latencies_us})
+    respond({"seen_us": latencies_us})
 
 
 async def main() -> None:
@@ -180,7 +180,7 @@ async def main() -> None:
         for venue in venues.values():
             await venue.start()
             stack.push_async_callback(venue.stop)
-        say({n: (v.ws_url, v.rest_url) for n, v in venues.items()})
+        respond({n: (v.ws_url, v.rest_url) for n, v in venues.items()})
         while line := await lines.readline():
             await _run(venues, lines, json.loads(line))
 

@@ -134,7 +134,7 @@ def test_percents_are_places_in_a_ranking() -> None:
 
 @pytest.mark.loopback
 async def test_bench_api_has_rounds_beside_its_readers_and_answers_others_beside_half_open_connections() -> None:
-    found = await api(seconds=2.0, readers=(0, 2), half_open_s=2.0, settle_s=2.0)
+    found = await api(seconds=2.0, readers=(0, 2), half_open_s=2.0, settle_s=2.0, answer_s=30.0)
     alone, beside = found["twap_readers"]
     assert (alone["readers"], alone["answers"], alone["ratio_p50"]) == (0, {}, 1.0)
     assert beside["rounds"] > 0
