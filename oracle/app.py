@@ -440,7 +440,7 @@ class App:
         if folder is None:
             _log.warning(
                 "no folder for witnesses: a journal that is restored together with the database is noticed only by what"
-                " the store holds; set oracle.sign.journal_witness", operator=operator,
+                " the store holds; set oracle.witness", operator=operator,
             )  # fmt: skip
             return None
         return JournalWitness(folder, key)

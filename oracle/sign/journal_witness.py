@@ -48,7 +48,7 @@ class JournalWitness:
             folder.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as e:
-            raise WitnessError(f"{self.path}: {e.strerror}: name another folder in oracle.sign.journal_witness") from e
+            raise WitnessError(f"{self.path}: {e.strerror}: name another folder in oracle.witness") from e
 
     def told(self) -> WitnessNote | None:
         """What it says; None if it is new.

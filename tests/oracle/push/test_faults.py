@@ -143,7 +143,7 @@ async def trouble(world: FaultWorld, proxies: Sequence[FaultyNode], rng: random.
 async def killed(place: Place, now_s: int, *, kill_at: int) -> int:
     """Let another process push until it kills itself at a step of the journal; returns its clock."""
     args = [sys.executable, str(WORKER), place.text(), str(now_s), str(kill_at), str(FAULTY_S)]
-    env = {**os.environ, "PYTHONPATH": str(WORKER.parents[2])}
+    env = {**os.environ, "PYTHONPATH": str(WORKER.parents[3])}
     worker = await asyncio.create_subprocess_exec(*args, stdout=asyncio.subprocess.PIPE, env=env)
     out, _ = await worker.communicate()
     assert worker.returncode in {-signal.SIGKILL, 0}, worker.returncode
