@@ -11,7 +11,7 @@ from feeds.types import Kind, Observation
 from feeds.units import deviation_bps_away, wad_text
 from oracle.app import App
 from oracle.deploy.views import decimals_of
-from oracle.model.publication import Record
+from oracle.model.publication import GIVEN_UP, PushState, Record
 from oracle.model.status import Why
 
 _PERCENTILES = (50, 90, 99)
@@ -27,10 +27,8 @@ async def summarise(app: App, testbed: Testbed, scenario: str) -> dict[str, Any]
         "seconds_to_start": round(testbed.seconds_to_start, 2),
         "rounds": counts["rounds"],
         "abstentions": dict(app.store.abstentions()),
-        "pushes_landed": len(app.store.pushes(target.name, ("landed",))),
-        "pushes_failed": len(
-            app.store.pushes(target.name, ("reverted", "expired", "replaced", "refused", "overtaken"))
-        ),
+        "pushes_landed": len(app.store.pushes(target.name, (PushState.LANDED,))),
+        "pushes_failed": len(app.store.pushes(target.name, (PushState.REVERTED, PushState.OVERTAKEN, *GIVEN_UP))),
         "refusals": list(target.refusals),
         "feeds": [await _feed(app, testbed, feed) for feed in testbed.deployment.views],
         "states": [

@@ -13,7 +13,8 @@ from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.sign.eip712 import BadSignature, arm_digest, recover
-from oracle.sign.messages import SignerSet, in_order
+from oracle.sign.messages import SignerSet
+from oracle.sign.sealing import packed_signatures
 
 _WORD, _SIGNATURE = 32, 65
 _NEXT_SET = 4 * 65_536 + 15
@@ -56,7 +57,7 @@ class Coming:
 
     def call(self, compact: Mapping[bytes, bytes]) -> bytes:
         """Calldata of PriceStore.arm with these signatures (r | vs) by signer."""
-        return calldata("arm", (in_order(self.signers, compact),))[0]
+        return calldata("arm", (packed_signatures(self.signers, compact),))[0]
 
 
 async def coming_set(client: StoreClient, block: int) -> Coming | None:

@@ -34,7 +34,7 @@ from oracle.chain.store_abi import calldata, selector
 from oracle.chain.store_rules import Beside, Gap, HeldPrice, StoreLimits, opened_by
 from oracle.chain.transaction import FeeMood, Fees, SignedTx, Unsigned
 from oracle.model.types import Report
-from oracle.report.compose import decode_slot
+from oracle.report.wire import decode_slot
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignedBatch, SignerSet
 

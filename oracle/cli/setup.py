@@ -60,7 +60,7 @@ def deploy(
     from oracle.config.check_stores import asked_store, store_cautions
     from oracle.config.sections import is_http
     from oracle.config.tables.schema import ConfigError
-    from oracle.deploy.deployment import chain_of, commission
+    from oracle.deploy.deployment import chain_id_of, deploy_and_record
     from oracle.deploy.store_settings import settings_of
     from oracle.sign.keyfiles import load
 
@@ -76,7 +76,7 @@ def deploy(
     if rpc is not None and not is_http(rpc):
         raise Exit("--rpc is no endpoint: write http:// or https:// and a host", USAGE)
     url = rpc or plan.config.chains[str(section.chain)].endpoints[0]
-    chain_id = asyncio.run(chain_of(url))
+    chain_id = asyncio.run(chain_id_of(url))
     named = {n: c.chain_id for n, c in plan.config.chains.items()}
     served = next((n for n, i in named.items() if i == chain_id), f"chain-{chain_id}")
     chain = section.chain or served
@@ -87,7 +87,7 @@ def deploy(
     specs = [s for s in plan.specs.values() if all(f in plan.pushed for f in s.legs or (s.feed,))]
     path = out or Path("deployments") / f"{chain}.toml"
     done = asyncio.run(
-        commission(url, load(keyfile, passphrase_env), settings_of(section), specs, salt=salt, path=path)
+        deploy_and_record(url, load(keyfile, passphrase_env), settings_of(section), specs, salt=salt, path=path)
     )
     for note in done.notes:
         click.echo(f"note: {note}", err=True)
@@ -126,16 +126,16 @@ def arm(
     Operators that one process runs do this by themselves if they have the weight.
     """
     from oracle.model.suggest import nearest
-    from oracle.push.arm_by_hand import ByHand
+    from oracle.push.arm_by_hand import ManualArming
 
     config = plan_of(config_path).config
     if target not in config.targets:
         raise Exit(f"{target!r} is no target of {config_path}; {nearest(target, config.targets)}", USAGE)
-    desk = ByHand(config, target, os.environ)
-    found = asyncio.run(desk.gather(given))
+    arming = ManualArming(config, target, os.environ)
+    signatures = asyncio.run(arming.collect(given))
     payer = None if keyfile is None else (keyfile, passphrase_env)
-    sent = asyncio.run(desk.send(found, payer)) if send and found.suffices else None
-    printed(as_json, found.document(target, sent), found.lines(target, sent))
+    sent = asyncio.run(arming.send(signatures, payer)) if send and signatures.suffices else None
+    printed(as_json, signatures.document(target, sent), signatures.lines(target, sent))
     sys.exit(ABSTAINED if send and sent is None else DONE)
 
 

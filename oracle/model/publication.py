@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from feeds.units import Bps, Wad
 from oracle.model.spec import FeedSpec, Mode
@@ -77,9 +78,42 @@ class Transition:
     reasons: tuple[Reason, ...]
 
 
+class PushState(StrEnum):
+    """What became of a transaction of a target. The values are stored."""
+
+    PREPARED = "prepared"
+    """Signed and journalled; no node has it yet, as far as is known."""
+    SENT = "sent"
+    """A node took it."""
+    LANDED = "landed"
+    """In the chain: the store took it."""
+    POKED = "poked"
+    """In the chain: pokes of views alone."""
+    ARMED = "armed"
+    """In the chain: no prices, the next signer set takes over."""
+    OVERTAKEN = "overtaken"
+    """In the chain: the store had all of it by then, from somebody else."""
+    REVERTED = "reverted"
+    """In the chain, and none of the above: the store refused it, or its gas ran out."""
+    REPLACED = "replaced"
+    """Another transaction with its nonce is in the chain."""
+    EXPIRED = "expired"
+    """Given up: the store no longer takes its round."""
+    REFUSED = "refused"
+    """Given up: no node takes it."""
+
+
+OPEN = (PushState.PREPARED, PushState.SENT)
+"""Not in the chain and not given up."""
+DONE = (PushState.LANDED, PushState.REVERTED, PushState.OVERTAKEN, PushState.POKED, PushState.ARMED)
+"""In the chain, with or without effect."""
+GIVEN_UP = (PushState.REPLACED, PushState.EXPIRED, PushState.REFUSED)
+"""Not in the chain, and not sent again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushRow:
-    """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired. Signers: hex addresses.
+    """A push in the journal. Signers: hex addresses.
 
     ``why``: the reason of each item, as text. ``final``: 1 once nothing can change its outcome any more. ``taken``: 1 once a
     node took it: it may wait there, whatever became of it here.
@@ -93,7 +127,7 @@ class PushRow:
     nonce: int
     tx_hash: str
     raw: bytes
-    state: str
+    state: PushState
     made_ms: int
     landed_ms: int | None = None
     block: int | None = None

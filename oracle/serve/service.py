@@ -40,13 +40,13 @@ class TargetView(Protocol):
         """Whether the operators sit in its signer set."""
 
     @property
-    def wanted(self) -> AbstractSet[str]:
+    def feeds_to_push(self) -> AbstractSet[str]:
         """Feeds that are pushed to it."""
 
-    async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
+    async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """A batch of these feeds for the newest round."""
 
-    def seen(self) -> TargetStatus:
+    def status(self) -> TargetStatus:
         """How it is."""
 
 
@@ -165,7 +165,7 @@ class PriceService:
     def missing_targets(self, feed: str) -> tuple[str, ...]:
         """Targets whose store should hold a feed (each leg of a cross) and is not known to."""
         legs = self._specs[feed].legs or (feed,)
-        return tuple(n for n, t in self._targets.items() if t.wanted >= set(legs) and feed not in t.onchain)
+        return tuple(n for n, t in self._targets.items() if t.feeds_to_push >= set(legs) and feed not in t.onchain)
 
     def newest_round_s(self, feed: str) -> int | None:
         """The newest round of this run for a feed that abstains, else that of its last record."""
@@ -216,7 +216,7 @@ class PriceService:
         reasons += [held] if (held := self._held()) else []
         reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
         reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
-        targets = [t.seen() for t in self._targets.values()]
+        targets = [t.status() for t in self._targets.values()]
         reasons += [text for t in targets for text in t.faults(now_ms)]
         warnings = [f"operator {n} has no key here: it signs nothing" for n in self._keyless]
         warnings += [text for t in targets for text in t.warnings()]
@@ -243,7 +243,7 @@ class PriceService:
 async def _signed(target: TargetView, feed: str) -> SignedBatch | NoReport:
     """Have the operators sign the feed's newest report."""
     try:
-        collected = await target.ballot([feed])
+        collected = await target.collect_signatures([feed])
     except ChainError as e:
         return NoReport(code="no_target", text=str(e))
     if collected is None:

@@ -14,13 +14,14 @@ from sqlite_utils import Database as SqliteFile
 
 from feeds.errors import LrtOracleError
 from oracle.model.canonical_json import digest, dump, parse
-from oracle.model.publication import NotPushed, PushRow, Record, Transition
+from oracle.model.publication import NotPushed, PushRow, PushState, Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import RULES_VERSION, FeedState
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Published, Result
-from oracle.report.compose import followed
+from oracle.report.compose import published_after_record
+from oracle.report.wire import split_items
 from oracle.runtime.schedule import Fatal
-from oracle.sign.messages import Agreement, SignedValues, SignerSet, split
+from oracle.sign.messages import Agreement, SignedValues, SignerSet
 from oracle.storage.prune import INDEXES, Pruner
 from oracle.storage.withdrawn import TABLES, Withdrawn
 
@@ -374,7 +375,7 @@ class Database:
         self._conn.execute(sql, (*changes.values(), push_id))
 
     def pushes(
-        self, target: str, states: Sequence[str] = (), since_s: int = 0, newest: int | None = None
+        self, target: str, states: Sequence[PushState] = (), since_s: int = 0, newest: int | None = None
     ) -> list[PushRow]:
         """Pushes of a target in any of these states (all without states), ascending; of many the newest so many."""
         marks = ", ".join("?" for _ in states)
@@ -404,7 +405,7 @@ class Database:
         sql = "SELECT items, gas_used FROM pushes WHERE target = ? AND made_ms >= ? AND gas_used IS NOT NULL"
         spent: dict[int, int] = {}
         for items, gas in self._conn.execute(sql, (target, since_ms)):
-            found = split(items)
+            found = split_items(items)
             for index in found:
                 spent[index] = spent.get(index, 0) - (-gas // len(found))
         return spent
@@ -429,7 +430,7 @@ def stored_result(kind: str, body: bytes) -> Result:
 
 
 def _push(row: Mapping[str, Any]) -> PushRow:
-    return PushRow(**row)
+    return PushRow(**{**row, "state": PushState(row["state"])})
 
 
 def last_published(store: Database, feed: str) -> Published | None:
@@ -437,4 +438,4 @@ def last_published(store: Database, feed: str) -> Published | None:
     newest = store.newest(feed)
     if newest is None:
         return None
-    return followed(newest.published, store.record(feed, newest.round_time_s), newest.round_time_s)
+    return published_after_record(newest.published, store.record(feed, newest.round_time_s), newest.round_time_s)

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from oracle.model.publication import PushState
+
 TABLES = """
 CREATE TABLE IF NOT EXISTS withdrawals (
   id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, after_s INTEGER NOT NULL, why TEXT NOT NULL
@@ -79,10 +81,10 @@ class Withdrawn:
         """Oldest round_time stored, 0 if none."""
         return int(self._conn.execute("SELECT coalesce(min(round_s), 0) FROM rounds").fetchone()[0])
 
-    def pushes(self, after_s: int) -> list[tuple[str, int, str]]:
+    def pushes(self, after_s: int) -> list[tuple[str, int, PushState]]:
         """(target, round_time, state) of pushes of rounds after a round_time."""
         sql = "SELECT target, round_s, state FROM pushes WHERE round_s > ? ORDER BY id"
-        return [(r[0], r[1], r[2]) for r in self._conn.execute(sql, (after_s,))]
+        return [(r[0], r[1], PushState(r[2])) for r in self._conn.execute(sql, (after_s,))]
 
     def withdraw(self, after_s: int, at_ms: int, why: str, states: Mapping[tuple[str, str], tuple[int, bytes]]) -> int:
         """Move everything of rounds after a round_time out of the way, in one transaction; returns the withdrawal's id.

@@ -119,7 +119,7 @@ async def test_without_passphrases_it_runs_dry(tmp_path: Path) -> None:
         health = app.desk.health()
         assert not health.ready, "a gas key is in the config: it is to push"
         assert "target local: nothing is pushed: set LRT_ORACLE_GAS_PASSPHRASE" in health.reasons
-        assert app.targets["local"].wanted == set(app.plan.pushed)
+        assert app.targets["local"].feeds_to_push == set(app.plan.pushed)
         stop.set()
         async with asyncio.timeout(5):
             await running

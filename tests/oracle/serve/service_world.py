@@ -13,7 +13,7 @@ from oracle.model.target_status import SignerQuorum, TargetStatus
 from oracle.push.attestation import Attesters
 from oracle.round.live import Live
 from oracle.round.rounds import Round, Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.serve.history import HistoryReaders, in_threads
 from oracle.serve.service import PriceService
 from oracle.sign.eip712 import address_of
@@ -22,8 +22,8 @@ from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
-from tests.oracle.round.test_rounds_live import SPECS, member, observed
-from tests.oracle.sign.test_messages import DOMAIN, KEYS, SIGNERS
+from tests.oracle.round.round_world import SPECS, member, observed
+from tests.oracle.sign.sign_world import DOMAIN, KEYS, SIGNERS
 
 ROUND_S = 1_700_000_000
 INDEXES = {"wdivETH/ETH": 0, "ETH/USD": 1}
@@ -33,30 +33,32 @@ class CountingTarget:
     """A target without a chain: real operators sign, and every request to them is counted in ``requested``."""
 
     onchain: Mapping[str, OnChain] = {}
-    status = TargetStatus(
+    current_status = TargetStatus(
         target="main", sends=True, connected=True, looked_at_ms=ROUND_S * MS, pushes_left=900, few_pushes=100, feeds=(),
         quorum=SignerQuorum(weight=3, threshold=2, missing=()),
     )  # fmt: skip
 
     @property
-    def wanted(self) -> set[str]:
-        return {f.feed for f in self.status.feeds} if self.status.sends else set()
+    def feeds_to_push(self) -> set[str]:
+        return {f.feed for f in self.current_status.feeds} if self.current_status.sends else set()
 
-    def seen(self) -> TargetStatus:
-        return replace(self.status, connected=self.connected)
+    def status(self) -> TargetStatus:
+        return replace(self.current_status, connected=self.connected)
 
     def __init__(self, operators: Sequence[Operator], signers: SignerSet) -> None:
         self.requested: list[str] = []
         self.connected = True
         self.newest: Round | None = None
         self.attesters = Attesters("t", operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
-        self.attesters.sit(signers, INDEXES)
+        self.attesters.take_seats(signers, INDEXES)
 
-    async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
+    async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         self.requested += feeds
         await asyncio.sleep(0)
         assert self.newest is not None
-        return await self.attesters.vote(await self.attesters.values(self.newest), [INDEXES[f] for f in feeds])
+        return await self.attesters.collect_signatures(
+            await self.attesters.signed_values(self.newest), [INDEXES[f] for f in feeds]
+        )
 
 
 class ServiceWorld:

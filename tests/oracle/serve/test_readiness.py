@@ -103,14 +103,14 @@ def test_a_fault_is_a_sentence_with_its_numbers_and_not_ready(
 ) -> None:
     world = ServiceWorld(tmp_path)
     for target in world.targets.values():
-        target.status = FINE
+        target.current_status = FINE
     assert (world.service.health().ready, world.service.health().reasons) == (True, ()), "the control: all is well"
     seen = replace(FINE, **changes)
-    world.targets["main"].status, world.targets["main"].connected = seen, seen.connected
+    world.targets["main"].current_status, world.targets["main"].connected = seen, seen.connected
     if after_s:
         world.round(ROUND_S + after_s)
-        world.targets["main"].status = replace(seen, looked_at_ms=world.at_ms)
-        world.targets["side"].status = replace(FINE, looked_at_ms=world.at_ms, feeds=())
+        world.targets["main"].current_status = replace(seen, looked_at_ms=world.at_ms)
+        world.targets["side"].current_status = replace(FINE, looked_at_ms=world.at_ms, feeds=())
     health = world.service.health()
     assert (health.live, health.ready) == (True, False)
     assert [r for r in health.reasons if said in r], health.reasons
@@ -119,8 +119,8 @@ def test_a_fault_is_a_sentence_with_its_numbers_and_not_ready(
 def test_who_is_missing_while_the_others_suffice_is_a_warning(tmp_path: Path) -> None:
     world = ServiceWorld(tmp_path)
     for target in world.targets.values():
-        target.status = FINE
-    world.targets["main"].status = replace(
+        target.current_status = FINE
+    world.targets["main"].current_status = replace(
         FINE, quorum=SignerQuorum(weight=2, threshold=2, missing=("gamma is mute",)), pushes_left=7
     )
     health = world.service.health()
@@ -134,12 +134,12 @@ def test_who_is_missing_while_the_others_suffice_is_a_warning(tmp_path: Path) ->
 def test_a_process_that_sends_nothing_is_ready_by_its_rounds(tmp_path: Path) -> None:
     world = ServiceWorld(tmp_path)
     for target in world.targets.values():
-        target.status = replace(
+        target.current_status = replace(
             FINE, sends=False, quorum=SignerQuorum(weight=0, threshold=2, missing=("a",)), pushes_left=None
         )
     world.round(ROUND_S + 500)
     for target in world.targets.values():
-        target.status = replace(target.status, looked_at_ms=world.at_ms)
+        target.current_status = replace(target.current_status, looked_at_ms=world.at_ms)
     assert world.service.health().ready
     world.targets.clear()
     assert world.service.health().ready
@@ -168,7 +168,7 @@ async def test_after_a_restart_nothing_is_ready_or_fresh_before_a_round(tmp_path
     first.database.save_round((), (), published, ())
     again = ServiceWorld(tmp_path, first.database, started=False)
     for target in again.targets.values():
-        target.status = FINE
+        target.current_status = FINE
     again.at_ms += 3_000
     status, body = await served(again)
     assert (status, body["ready"]) == (503, False)
@@ -185,11 +185,11 @@ async def test_after_a_restart_nothing_is_ready_or_fresh_before_a_round(tmp_path
 async def test_rounds_that_stop_are_no_price_of_now(tmp_path: Path) -> None:
     world = ServiceWorld(tmp_path)
     for target in world.targets.values():
-        target.status = replace(FINE, feeds=())
+        target.current_status = replace(FINE, feeds=())
     assert (await served(world))[0] == 200
     world.at_ms += 32_000
     for target in world.targets.values():
-        target.status = replace(target.status, looked_at_ms=world.at_ms)
+        target.current_status = replace(target.current_status, looked_at_ms=world.at_ms)
     assert {p["abstaining"] for p in (await served(world))[1]["prices"]} == {None}, "two rounds late is no outage yet"
     world.at_ms += 1_000
     status, body = await served(world)
@@ -212,9 +212,9 @@ def test_a_round_on_chain_is_late_after_its_heartbeat_and_the_time_of_a_push(
     feeds = service_specs()
     feeds["ETH/USD"] = replace(feeds["ETH/USD"], heartbeat_s=heartbeat_s)
     landed = OnchainView("t", feeds, grace=Grace(max_push_age_s=60, bump_after_s=15, round_s=10))
-    landed.sit(INDEXES)
+    landed.set_indexes(INDEXES)
     ages = {FEED: own_s, "ETH/USD": usd_s}
-    seen = landed.show(stored(*(ROUND_S - ages[f] for f in INDEXES)))
+    seen = landed.by_feed(stored(*(ROUND_S - ages[f] for f in INDEXES)))
     now_s = ROUND_S + after_s
     grace_s = {60: 60, 3_600: 75}
     late = {f: now_s - (ROUND_S - ages[f]) > feeds[f].heartbeat_s + grace_s[feeds[f].heartbeat_s] for f in INDEXES}
@@ -253,7 +253,7 @@ async def test_a_price_says_that_the_chain_is_behind_though_it_is_ok_itself(tmp_
     )  # fmt: skip
     world.targets["main"].onchain = {FEED: held}
     for name, target in world.targets.items():
-        target.status = replace(FINE, target=name)
+        target.current_status = replace(FINE, target=name)
     _, body = await served(world)
     found = {p["feed"]: p for p in body["prices"]}
     (there,) = found[FEED]["onchain"]
@@ -261,7 +261,7 @@ async def test_a_price_says_that_the_chain_is_behind_though_it_is_ok_itself(tmp_
     assert (found[FEED]["abstaining"], found[FEED]["onchain_missing"]) == (None, ["side"])
     world.targets["main"].onchain = {FEED: replace(held, late_at_s=ROUND_S + 5)}
     for target in world.targets.values():
-        target.status = replace(FINE, feeds=())
+        target.current_status = replace(FINE, feeds=())
     server = await serve(world.service, host="127.0.0.1", port=0, now_ms=lambda: world.at_ms, metrics=bytes)
     try:
         async with aiohttp.ClientSession() as session:

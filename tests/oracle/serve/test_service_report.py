@@ -15,7 +15,7 @@ from oracle.model.status import Why
 from oracle.model.types import Report
 from oracle.round.live import Live
 from oracle.round.rounds import Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.serve.history import HistoryReaders, in_threads
 from oracle.serve.interface import NoReport
 from oracle.serve.service import PriceService
@@ -23,9 +23,9 @@ from oracle.sign.messages import SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures
 from oracle.storage.database import Database
-from tests.oracle.round.test_rounds_live import SPECS, member, observed
+from tests.oracle.round.round_world import SPECS, member, observed
 from tests.oracle.serve.service_world import INDEXES, ROUND_S, CountingTarget, ServiceWorld
-from tests.oracle.sign.test_messages import DOMAIN, SIGNERS
+from tests.oracle.sign.sign_world import DOMAIN, SIGNERS
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def test_operators_are_asked_once_for_a_target_a_feed_and_a_round(world: S
 
 async def test_a_refusal_too_stands_until_the_next_round(world: ServiceWorld) -> None:
     for one in world.operators[1:]:
-        one.journal.record(DOMAIN.chain_id, DOMAIN.store, ROUND_S, [(1, b"another")])
+        one.journal.record(DOMAIN, ROUND_S, {1: b"another"})
     found = await asyncio.gather(*(world.service.report("ETH/USD") for _ in range(5)))
     found.append(await world.service.report("ETH/USD"))
     assert {(f.code if isinstance(f, NoReport) else "") for f in found} == {"no_quorum"}
@@ -80,7 +80,7 @@ async def test_what_cannot_be_signed_says_why(tmp_path: Path, world: ServiceWorl
     codes = []
     world.targets["main"].connected = False
     codes.append(await world.service.report("ETH/USD"))
-    world.targets["side"].ballot = gone  # type: ignore[method-assign]
+    world.targets["side"].collect_signatures = gone  # type: ignore[method-assign]
     codes.append(await world.service.report("ETH/USD", "side"))
     codes.append(await world.service.report("nothing"))
     (tmp_path / "backup").mkdir()
@@ -105,7 +105,7 @@ async def test_a_few_reports_are_signed_at_a_time_and_none_of_a_round_that_is_ov
     release, under_way, most = asyncio.Event(), 0, 0
 
     class Waiting(CountingTarget):
-        async def ballot(self, feeds: Sequence[str]) -> CollectedSignatures | None:
+        async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
             nonlocal under_way, most
             self.requested += feeds
             under_way, most = under_way + 1, max(most, under_way + 1)
@@ -143,11 +143,11 @@ def test_a_feed_with_values_of_too_few_operators_has_no_price(tmp_path: Path) ->
     assert (world.service.abstaining("ETH/USD"), world.service.health().feeds_abstaining) == (None, 0)
     three = replace(SIGNERS, threshold=3)
 
-    def observe(signers: SignerSet, round_s: int, view: Mapping[int, Report]) -> SignedValues:
-        return Operator.observe(world.operators[2], signers, round_s, {i: r for i, r in view.items() if i != 1})
+    def sign_values(signers: SignerSet, round_s: int, view: Mapping[int, Report]) -> SignedValues:
+        return Operator.sign_values(world.operators[2], signers, round_s, {i: r for i, r in view.items() if i != 1})
 
-    world.operators[2].observe = observe  # type: ignore[method-assign]
-    world.rounds.take(SignerSeat(target="main", signers=three, indexes=INDEXES))
+    world.operators[2].sign_values = sign_values  # type: ignore[method-assign]
+    world.rounds.take_seat(SignerSeat(target="main", signers=three, indexes=INDEXES))
     world.round(ROUND_S + 10)
     for feed in ("ETH/USD", "wdivETH/USD"):
         found = world.service.abstaining(feed)
@@ -159,6 +159,6 @@ def test_a_feed_with_values_of_too_few_operators_has_no_price(tmp_path: Path) ->
     again = world.service.abstaining("ETH/USD")
     assert again is not None
     assert again.since_ms == (ROUND_S + 10) * MS
-    del world.operators[2].observe
+    del world.operators[2].sign_values
     world.round(ROUND_S + 30)
     assert world.service.abstaining("wdivETH/USD") is None
