@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.testbed import Options, Testbed
+from demo.testbed import Options
 from feeds.units import percent_text, wad_text
 from oracle.app import App
 from oracle.model.status import Status
@@ -23,16 +23,15 @@ _LARGE_WAD = 10**20
 
 
 class Screen:
-    """Draws the feeds a few times a second, and the scenario's last lines under them.
+    """Draws the feeds a few times a second, with the scenario's last lines below.
 
     Args:
         app: the service.
-        stand: the world around it.
-        options: what the demo was asked for.
+        options: of the command line.
     """
 
-    def __init__(self, app: App, stand: Testbed, options: Options) -> None:
-        self._app, self._stand, self._options = app, stand, options
+    def __init__(self, app: App, options: Options) -> None:
+        self._app, self._options = app, options
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)
 
@@ -47,13 +46,13 @@ class Screen:
         if not self._console.is_terminal:
             while True:
                 await asyncio.sleep(10)
-                self._console.print(self._picture())
+                self._console.print(self._frame())
         with Live(console=self._console, auto_refresh=False) as live:
             while True:
-                live.update(self._picture(), refresh=True)
+                live.update(self._frame(), refresh=True)
                 await asyncio.sleep(_REFRESH_S)
 
-    def _picture(self) -> Group:
+    def _frame(self) -> Group:
         port = self._app.resolved.config.api.port
         head = Text(
             f"lrt-oracle demo: {self._options.scenario}, times scaled down to seconds   http://127.0.0.1:{port}/"

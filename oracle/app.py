@@ -178,10 +178,10 @@ class App:
         at_ms = round_time_s * MS
         observed = {feed: self.observer.observe(feed, at_ms) for feed in self.resolved.specs}
         folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms(), may_sign=self.clock.may_sign())
-        said = await asyncio.gather(*(one.observed(s, round_time_s, view) for one, s, view in folded.asked))
-        done = self.rounds.finish(folded, said)
+        answers = await asyncio.gather(*(request.send() for request in folded.requests))
+        done = self.rounds.finish(folded, answers)
         self._components.outcomes.refused(done.refusals)
-        self.database.save_round(done.kept, done.agreements, done.records, done.transitions)
+        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
         for feed, outcomes in observed.items():
@@ -220,7 +220,7 @@ class App:
     async def _push(self, target: Target) -> None:
         """A look at a target, by a time that is believed: what is due and what is too old goes by it."""
         if self._timer.clock_believed:
-            await target.turn()
+            await target.tick()
 
     # --- what sources and clocks report ------------------------------------------------------------------------------
 

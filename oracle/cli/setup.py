@@ -64,7 +64,7 @@ def deploy(
     from oracle.config.check_stores import asked_store, store_cautions
     from oracle.config.sections import is_http
     from oracle.config.tables.schema import ConfigError
-    from oracle.deploy.deployment import chain_of, commission
+    from oracle.deploy.deployment import chain_id_of, deploy_and_record
     from oracle.deploy.store_settings import settings_of
     from oracle.sign.keyfiles import load
 
@@ -80,7 +80,7 @@ def deploy(
     if rpc is not None and not is_http(rpc):
         raise Exit("--rpc is not an endpoint: write http:// or https:// and a host", ExitCode.USAGE)
     url = rpc or resolved.config.chains[str(section.chain)].endpoints[0]
-    chain_id = asyncio.run(chain_of(url))
+    chain_id = asyncio.run(chain_id_of(url))
     named = {n: c.chain_id for n, c in resolved.config.chains.items()}
     served = next((n for n, i in named.items() if i == chain_id), f"chain-{chain_id}")
     chain = section.chain or served
@@ -91,7 +91,7 @@ def deploy(
     specs = [s for s in resolved.specs.values() if all(f in resolved.pushed for f in s.legs or (s.feed,))]
     path = out or Path("deployments") / f"{chain}.toml"
     done = asyncio.run(
-        commission(url, load(keyfile, passphrase_env), settings_of(section), specs, salt=salt, path=path)
+        deploy_and_record(url, load(keyfile, passphrase_env), settings_of(section), specs, salt=salt, path=path)
     )
     for note in done.notes:
         click.echo(f"note: {note}", err=True)
@@ -142,15 +142,15 @@ def arm(
     A process whose operators have the weight does this by itself.
     """
     from oracle.model.suggest import nearest
-    from oracle.push.arm_by_hand import ByHand
+    from oracle.push.arm_by_hand import ManualArming
 
     config = checked_config(config_path).config
     if target not in config.targets:
         raise Exit(f"{target!r} is not a target of {config_path}; {nearest(target, config.targets)}", ExitCode.USAGE)
-    by_hand = ByHand(config, target, os.environ)
-    gathered = asyncio.run(by_hand.gather(signatures))
+    arming = ManualArming(config, target, os.environ)
+    gathered = asyncio.run(arming.collect(signatures))
     payer = None if keyfile is None else (keyfile, passphrase_env)
-    sent = asyncio.run(by_hand.send(gathered, payer)) if send and gathered.suffices else None
+    sent = asyncio.run(arming.send(gathered, payer)) if send and gathered.suffices else None
     print_result(as_json, gathered.document(target, sent), gathered.lines(target, sent))
     sys.exit(ExitCode.ABSTAINED if send and sent is None else ExitCode.DONE)
 

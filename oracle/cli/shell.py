@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from feeds.errors import LrtOracleError
+
 if TYPE_CHECKING:
     from oracle.config.resolve import ResolvedConfig
     from oracle.storage.database import Database
@@ -35,7 +37,7 @@ class ExitCode(IntEnum):
     ABSTAINED = 3
 
 
-class Exit(click.ClickException):
+class Exit(LrtOracleError, click.ClickException):
     """Ends a command with a message for people and an exit status for scripts."""
 
     def __init__(self, message: str, code: ExitCode) -> None:

@@ -20,22 +20,22 @@ class LearnedLimits:
         self.most_items: int | None = None
         self.lean = self.tight = False
 
-    def too_big(self, items: int, error: BatchTooBig) -> None:
+    def note_too_big(self, items: int, error: BatchTooBig) -> None:
         """A batch of so many items was too big for one transaction."""
         fitting = items * error.most * 9 // (error.gas * 10) if error.gas else items // 2
         self.most_items = max(1, min(fitting, items - 1))
 
-    def refused(self, items: int, why: Sent) -> None:
-        """No node will ever take a batch of so many items; none: pokes or an arming, which nothing makes smaller."""
+    def note_refused(self, items: int, why: Sent) -> None:
+        """No node will ever take a batch of so many items; 0: pokes or an arming, which nothing makes smaller."""
         if items and (why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self.lean)):
             self.most_items = max(1, items // 2)
         self.lean |= why is Sent.FEE_CAP
         self.tight |= why in (Sent.TOO_MUCH_GAS, Sent.FEE_CAP)
 
-    def landed(self) -> None:
-        """One fitted: twice as many are tried."""
+    def note_landed(self) -> None:
+        """A batch fitted: twice as many items are tried."""
         self.most_items = 2 * self.most_items if self.most_items else None
 
-    def mood(self, *, urgent: bool, dear: bool) -> FeeMood:
+    def fee_mood(self, *, urgent: bool, dear: bool) -> FeeMood:
         """For the next push's fees."""
         return FeeMood(urgent=urgent, dear=dear, lean=self.lean, tight=self.tight)

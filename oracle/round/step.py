@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from feeds.types import Closed, Failure, Kind, Observation, Outcome
+from feeds.errors import Closed
+from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
 from oracle.combine.aggregate import Combined, combine_market, combine_redemption
 from oracle.combine.groups import merge, weigh
@@ -24,8 +25,14 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import RULES_VERSION, FeedState, RateState, Window
 from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
 from oracle.model.types import Abstained, Aggregate, FeedRound, Leg, Published, Report, Result, Used, Verdict
-from oracle.report.compose import compose, kept
-from oracle.round.silence import halted, higher, own_rate, spoken, tracked
+from oracle.report.compose import compose, status_only_report
+from oracle.round.no_price import (
+    halted_if_silent,
+    higher_rate,
+    own_rate,
+    rate_without_price,
+    report_without_price,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +123,15 @@ def evaluate(
     impossible = dimension(seen.market_wad, seen.redemption_wad, spec, seen.groups)
     if impossible is not None:
         raise Implausible(impossible, market=str(seen.market_wad), redemption=str(seen.redemption_wad))
-    verdict, judged, memory = judge(spec, halted(spec, state.judge, published, now_ms), state.memory, seen, now_ms)
+    verdict, judged, memory = judge(
+        spec, halted_if_silent(spec, state.judge, published, now_ms), state.memory, seen, now_ms
+    )
     report = compose(verdict, market, rate, now_ms=now_ms, round_time_s=now_ms // MS)
     if spec.share_of in legs:
         report = replace(report, redemption_age_h=legs[str(spec.share_of)].report.redemption_age_h)
     if verdict.status is Status.HALT and published is not None:
-        own = own_rate(spec, higher(state.rate, rate), now_ms)
-        report = kept(published, verdict.status, report.why, round_time_s=report.round_time_s, rate=own)
+        own = own_rate(spec, higher_rate(state.rate, rate), now_ms)
+        report = status_only_report(published, verdict.status, report.why, round_time_s=report.round_time_s, rate=own)
     after = FeedState(
         pools=sifted.pools,
         window=combined.window if combined else Window(),
@@ -276,9 +285,9 @@ def _abstained(
 ) -> tuple[Abstained, FeedState]:
     sifted = eligible_inputs(spec, state.pools, outcomes, legs, now_ms)
     voices = _voices(spec, sifted, now_ms)
-    rate = tracked(spec, state.rate, outcomes, now_ms, voices=voices, published=published)
+    rate = rate_without_price(spec, state.rate, outcomes, now_ms, voices=voices, published=published)
     seen = _blind_evidence(spec, sifted, rate, outcomes, legs, now_ms)
-    before = halted(spec, state.judge, published, now_ms)
+    before = halted_if_silent(spec, state.judge, published, now_ms)
     found, judged = judge_blind(spec, before, state.memory, seen, now_ms)
     after = replace(state, pools=sifted.pools, judge=judged, rate=rate)
     reasons = tuple(f.reason for f in found)
@@ -298,7 +307,7 @@ def _abstained(
         status=judged.status,
         suspected=max([f.status for f in found], default=Status.OK),
         reasons=reasons,
-        kept=spoken(spec, judged, published, main.code, higher(state.rate, rate), now_ms),
+        kept=report_without_price(spec, judged, published, main.code, higher_rate(state.rate, rate), now_ms),
         published=published,
     )
     return result, after

@@ -9,7 +9,7 @@ from oracle.model.status import Status, Why
 from oracle.model.types import Report
 
 
-def agree(values: Sequence[Report], weights: Sequence[int] = (), threshold: int = 0) -> Report | None:
+def median_report(values: Sequence[Report], weights: Sequence[int] = (), threshold: int = 0) -> Report | None:
     """Lower median of every number; the worst status that a majority reports, with the reason most of those give.
 
     With less than half of the weight lying, every field lies within the honest operators' range. All reports are of one

@@ -13,7 +13,7 @@ from sqlite_utils import Database as SqliteFile
 from oracle.model.canonical_json import digest, dump
 from oracle.model.publication import Record, Transition
 from oracle.model.types import FeedRound, FoldedFeed, Published
-from oracle.report.compose import followed
+from oracle.report.compose import published_after_record
 from oracle.sign.messages import Agreement
 from oracle.storage.errors import AnotherWriter
 from oracle.storage.limits import DatabaseLimits
@@ -166,4 +166,4 @@ def last_published(database: Database, feed: str) -> Published | None:
     newest = database.newest(feed)
     if newest is None:
         return None
-    return followed(newest.published, database.record(feed, newest.round_time_s), newest.round_time_s)
+    return published_after_record(newest.published, database.record(feed, newest.round_time_s), newest.round_time_s)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from feeds.errors import LrtOracleError
 from oracle.runtime.schedule import Fatal
 
 
-class DatabaseError(RuntimeError):
+class DatabaseError(LrtOracleError, RuntimeError):
     """The database cannot be used as it is."""
 
 

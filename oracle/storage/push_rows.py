@@ -9,7 +9,7 @@ from typing import Any
 from sqlite_utils import Database as SqliteFile
 
 from oracle.model.publication import NotPushed, PushRow, PushState
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 
 _REFUSALS_KEPT_MS = 30 * 86_400_000
 
@@ -65,7 +65,7 @@ class PushRows:
         sql = "SELECT items, gas_used FROM pushes WHERE target = ? AND made_ms >= ? AND gas_used IS NOT NULL"
         spent: dict[int, int] = {}
         for items, gas in self.connection.execute(sql, (target, since_ms)):
-            indexes = split(items)
+            indexes = split_items(items)
             for index in indexes:
                 spent[index] = spent.get(index, 0) - (-gas // len(indexes))
         return spent

@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from demo.market import DemoMarket
-from demo.testbed import Testbed, load, standing
+from demo.testbed import Testbed, resolved_config, running_testbed
 from demo.world.anvil import free_port
 from demo.world.trader import Trader
 from oracle.app import App
@@ -34,7 +34,7 @@ async def stand_with_market(
     folder: Path, endpoints: Callable[[str], tuple[str, ...]] = lambda url: (url,)
 ) -> AsyncIterator[tuple[Testbed, DemoMarket]]:
     """Chain, contracts, venues and a market that moves; no service."""
-    async with standing(folder, port=free_port(), endpoints=endpoints) as stand:
+    async with running_testbed(folder, port=free_port(), endpoints=endpoints) as stand:
         market = DemoMarket(Trader(stand.chain, stand.world), stand.venues)
         tasks = [asyncio.create_task(market.run_venues()), asyncio.create_task(pools(market))]
         try:
@@ -56,7 +56,7 @@ async def pools(market: DemoMarket) -> None:
 @asynccontextmanager
 async def service(stand: Testbed) -> AsyncIterator[App]:
     """The service on a stand, ended in order."""
-    app = App(build(load(stand), environ=stand.environ))
+    app = App(build(resolved_config(stand), environ=stand.environ))
     stop = asyncio.Event()
     running = asyncio.create_task(app.run(stop))
     try:

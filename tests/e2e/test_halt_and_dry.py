@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 import contracts
-from demo.testbed import load
+from demo.testbed import resolved_config
 from oracle.app import App
 from oracle.build.components import build
 from oracle.model.publication import Record
@@ -110,7 +110,7 @@ def status_of(app: App) -> Status | None:
 
 async def test_without_passphrases_it_runs_dry(tmp_path: Path) -> None:
     async with stand_with_market(tmp_path) as (stand, _):
-        app = App(build(load(stand), environ={}))
+        app = App(build(resolved_config(stand), environ={}))
         stop = asyncio.Event()
         running = asyncio.create_task(app.run(stop))
         await until(lambda: status_of(app) is Status.OK, "an unsigned price")
@@ -122,7 +122,7 @@ async def test_without_passphrases_it_runs_dry(tmp_path: Path) -> None:
         health = app.service.health()
         assert not health.ready, "a gas key is in the config: it is to push"
         assert "target local: nothing is pushed: set LRT_ORACLE_GAS_PASSPHRASE" in health.reasons
-        assert app.targets["local"].wanted == set(app.resolved.pushed)
+        assert app.targets["local"].feeds_to_push == set(app.resolved.pushed)
         stop.set()
         async with asyncio.timeout(5):
             await running

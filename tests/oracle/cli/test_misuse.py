@@ -63,7 +63,7 @@ BIG = "1" + "0" * 30
             "is not an endpoint",
         ),
         (["keys", "show", "."], 2, "is a directory"),
-        (["keys", "show", "config.toml"], 1, "is no keyfile with an address"),
+        (["keys", "show", "config.toml"], 1, "is not a keyfile with an address"),
         (["keys", "new", "q.json/k.json"], 1, "q.json"),
     ],
 )
@@ -83,8 +83,8 @@ def test_a_file_that_is_not_a_database_is_reported(folder: Path, command: str) -
 )
 def test_a_file_that_is_not_a_keyfile_is_reported(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "k.json").write_text(body)
-    one_line(run("keys", "show", "k.json"), 1, "k.json is no keyfile with an address")
-    monkeypatch.setattr("oracle.deploy.deployment.chain_of", _chain_id)
+    one_line(run("keys", "show", "k.json"), 1, "k.json is not a keyfile with an address")
+    monkeypatch.setattr("oracle.deploy.deployment.chain_id_of", _chain_id)
     args = ["--rpc", "http://127.0.0.1:9", "--signers", "0x" + "11" * 20, "--threshold", "1"]
     done = run("deploy", *args, "--keyfile", "k.json", "--passphrase-env", "LRT_ORACLE_PASSPHRASE")
     one_line(done, 1, "k.json does not open")

@@ -21,10 +21,10 @@ from demo.world.chain import account
 from oracle.__main__ import main
 from oracle.config.tables import store_sections
 from oracle.config.tables.store_sections import StoreSection
-from oracle.deploy.create2 import DeployError, Placement
+from oracle.deploy.create2 import DeployError, PlannedContract
 from oracle.deploy.deployer import Deployer
-from oracle.deploy.deployment import chain_of
-from oracle.deploy.deployment_file import Deployment, as_made
+from oracle.deploy.deployment import chain_id_of
+from oracle.deploy.deployment_file import Deployment, settings_as_made
 from oracle.deploy.store_settings import differences, settings_of, table_of
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
@@ -383,14 +383,14 @@ def test_a_chain_that_refuses_or_goes_away_is_one_line(desk: Desk, monkeypatch: 
     assert done.exit_code == 1
     assert "a contract does not take these settings" in done.output
     desk.config.write_text(desk.text)
-    sent = Deployer.put
+    ensure = Deployer.ensure
 
-    async def gone(self: Deployer, one: Placement) -> bool:
-        if one.contract == "FeedView":
+    async def gone(self: Deployer, planned: PlannedContract) -> bool:
+        if planned.contract == "FeedView":
             raise aiohttp.ServerDisconnectedError
-        return await sent(self, one)
+        return await ensure(self, planned)
 
-    monkeypatch.setattr(Deployer, "put", gone)
+    monkeypatch.setattr(Deployer, "ensure", gone)
     done = desk.deploy("main", "--salt", "again")
     assert done.exit_code == 1
     assert "stopped answering (ServerDisconnectedError)" in done.output
@@ -409,7 +409,7 @@ async def test_an_endpoint_that_takes_a_call_and_says_nothing_is_given_up() -> N
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(DeployError, match=f"127.0.0.1:{port} does not tell its chain"):
-            await chain_of(f"http://127.0.0.1:{port}", patience_s=0.2)
+            await chain_id_of(f"http://127.0.0.1:{port}", patience_s=0.2)
 
 
 CHANGED = {
@@ -426,7 +426,7 @@ def test_a_file_that_somebody_wrote_into_is_one_line(desk: Desk) -> None:
         desk.file.write_text(whole.replace(f"\n{old}", f"\n{new}").replace(f"[{old}", f"[{new}"))
         done = desk.deploy("main")
         assert done.exit_code == 1, (new, done.output)
-        assert "is no file of a deployment" in done.output, new
+        assert "is not the file of a deployment" in done.output, new
 
 
 def test_signers_that_count_by_now_are_not_to_come(desk: Desk) -> None:
@@ -478,14 +478,14 @@ def test_a_recorded_deployment_reads_back_as_what_it_was_made_with(tmp_path: Pat
     held = tomllib.loads(made.toml())
     assert held["settings"] == table_of(settings)
     other = settings_of(StoreSection(signers=tuple(SIGNERS[:1]), threshold=1))
-    assert as_made(other, held, tmp_path) == settings
+    assert settings_as_made(other, held, tmp_path) == settings
     assert differences(held["settings"], table_of(other)) == [
         f"signers: [{', '.join(SIGNERS)}] -> [{SIGNERS[0]}]", "weights: [1, 1, 1] -> [1]", "threshold: 2 -> 1",
         "step_threshold: 3 -> 1", f"guardian: {GUARDIAN} -> none",
     ]  # fmt: skip
     held["settings"]["guardian"] = "0x1"
-    with pytest.raises(DeployError, match="is no file of a deployment"):
-        as_made(other, held, tmp_path)
+    with pytest.raises(DeployError, match="is not the file of a deployment"):
+        settings_as_made(other, held, tmp_path)
 
 
 def test_a_set_owner_is_named_and_another_one_is_the_owner_s_to_name(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from oracle.chain.store_client import StoreClient
 from oracle.chain.transaction import data_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
+from oracle.model.publication import PushState
 from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
 
@@ -57,7 +58,7 @@ async def world(folder: Path, *, phase: int = 0) -> AsyncIterator[FaultWorld]:
             head_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
             made.now_s = head_s + 4 - head_s % 4 + phase
             await made.mine()
-            await made.targets[0].turn()
+            await made.targets[0].tick()
             yield made
 
 
@@ -90,7 +91,7 @@ async def live(world: FaultWorld, seconds: int, *, mine: bool = True) -> None:
             off = 100 if world.now_s % 4 else 0
             world.round({"wdivETH/ETH": (RATE, RATE), "ETH/USD": (2_000 * WAD * (10_000 + off) // 10_000, 0)})
         for target in world.targets:
-            await target.turn()
+            await target.tick()
         if mine:
             await world.mine()
 
@@ -105,6 +106,6 @@ async def waiting(client: StoreClient) -> Coming | None:
 
 def landed(world: FaultWorld) -> list[tuple[int, int]]:
     """(round_time, epoch) of every push that landed, as their bytes say."""
-    rows = world.stores[0].pushes("t", ("landed",))
+    rows = world.databases[0].pushes("t", (PushState.LANDED,))
     batches = [decode(["bytes", "bytes"], unwrap(data_of(r.raw))[0][4:])[0] for r in rows]
     return [(int.from_bytes(b[6:10], "big"), int.from_bytes(b[:6], "big")) for b in batches]

@@ -16,19 +16,15 @@ from feeds.chains.jsonrpc import quantity
 from feeds.units import WAD
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import read_hash, read_head, read_receipt
-from tests.oracle.push import fault_world
+from oracle.model.publication import PushState
 from tests.oracle.push.fault_world import CONFIRMATIONS, FaultWorld
 from tests.oracle.push.lagging_node import LaggingNode
-from tests.oracle.push.test_targets import CALM, put_store
+from tests.oracle.push.push_world import CALM, put_store
 
 pytestmark = pytest.mark.chain
+PATIENT_MS = 4_000
+"""Endpoints here are slow or behind, never dead: no answer is late on a busy machine."""
 UNKNOWN = "0x" + "77" * 32
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Endpoints here are slow or behind, never dead: no answer is late on a busy machine."""
-    monkeypatch.setattr(fault_world, "TIMEOUT_MS", 4_000)
 
 
 @asynccontextmanager
@@ -39,11 +35,11 @@ async def world(folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[tuple[Fau
             await proxy.start()
         try:
             place = await put_store(node.url, tuple(p.url for p in proxies), folder)
-            async with FaultWorld(place, 0) as made:
+            async with FaultWorld(place, 0, timeout_ms=PATIENT_MS) as made:
                 await made.rpc("evm_setAutomine", False)
                 await made.rpc("anvil_mine", "0x40")
                 made.now_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
-                await made.targets[0].turn()
+                await made.targets[0].tick()
                 yield made, proxies
         finally:
             for proxy in proxies:
@@ -67,40 +63,40 @@ async def test_the_journal_says_what_the_chain_says_though_the_quicker_endpoint_
             here.now_s += 1
             if second % 2 == 0:
                 here.round({**CALM, "ETH/USD": (2_000 * WAD + second * 12 * WAD, 0)})
-            await here.targets[0].turn()
+            await here.targets[0].tick()
             await here.mine()
         await here.settle(CONFIRMATIONS + 2)
-        rows = here.stores[0].pushes("t")
+        rows = here.databases[0].pushes("t")
         assert len(rows) >= 8
         assert Counter(r.state for r in rows) == {"landed": len(rows)}
         assert {r.tx_hash for r in rows} == await landed_on_chain(here)
         assert all(r.final for r in rows)
-        assert max(Counter(here.seen[0].landed).values()) == 1, "told once each"
-        assert here.seen[0].failed == []
-        assert here.targets[0]._pusher.strangers == 0
+        assert max(Counter(here.events[0].landed).values()) == 1, "told once each"
+        assert here.events[0].failed == []
+        assert here.targets[0].pusher.strangers == 0
 
 
 async def test_the_endpoint_that_knows_falls_silent_and_the_other_is_not_believed(tmp_path: Path) -> None:
     async with world(tmp_path, {"lag": 4}, {"slow_s": 0.01}) as (here, (_, ahead)):
         here.now_s += 1
         here.round(CALM)
-        await here.targets[0].turn()
+        await here.targets[0].tick()
         await here.mine()
-        await here.targets[0].turn()
-        (row,) = here.stores[0].pushes("t")
+        await here.targets[0].tick()
+        (row,) = here.databases[0].pushes("t")
         assert row.state == "landed"
         ahead.silent = frozenset({"eth_getTransactionReceipt", "eth_getBlockByNumber", "eth_getTransactionCount"})
         for _ in range(6):
             here.now_s += 1
-            await here.targets[0].turn()
-        assert here.stores[0].pushes("t") == [row], "a view from before it landed is no view"
+            await here.targets[0].tick()
+        assert here.databases[0].pushes("t") == [row], "a view from before it landed is no view"
         ahead.silent = frozenset({"eth_getTransactionReceipt"})
-        await here.targets[0].turn()
-        assert here.stores[0].pushes("t") == [row]
+        await here.targets[0].tick()
+        assert here.databases[0].pushes("t") == [row]
         ahead.silent = frozenset()
         await here.settle(CONFIRMATIONS + 1)
-        (row,) = here.stores[0].pushes("t", ("landed",))
-        assert (row.final, here.seen[0].landed) == (1, [row.tx_hash])
+        (row,) = here.databases[0].pushes("t", (PushState.LANDED,))
+        assert (row.final, here.events[0].landed) == (1, [row.tx_hash])
 
 
 async def test_not_there_counts_only_from_who_has_come_that_far(tmp_path: Path) -> None:

@@ -21,21 +21,21 @@ class Clock:
 def play(kinds: list[Sent], gaps_ms: list[int]) -> list[tuple[int, Sent]]:
     """Sends of one transaction, (time, what was said), until it is made anew; a look after each gap."""
     clock = Clock()
-    patience = RebroadcastPolicy(LONGEST_S, lambda: clock.ms)
-    said = iter(kinds)
+    policy = RebroadcastPolicy(LONGEST_S, lambda: clock.ms)
+    answers = iter(kinds)
     sends: list[tuple[int, Sent]] = []
     for gap_ms in [0, *gaps_ms]:
         clock.ms += gap_ms
-        act = patience.act(1)
+        act = policy.action(1)
         if act in (Act.REBUILD, Act.RAISE):
             break
         if act is Act.NOTHING:
             continue
-        kind = next(said, None)
+        kind = next(answers, None)
         if kind is None:
             break
         sends.append((clock.ms, kind))
-        patience.refused(1, kind)
+        policy.note_refused(1, kind)
     return sends
 
 
@@ -57,15 +57,15 @@ def test_an_endpoint_that_asks_for_fewer_requests_gets_fewer(kinds: list[Sent], 
 
 def test_a_fee_is_raised_at_once_and_where_nothing_changes_tried_again_after_each_pause() -> None:
     clock = Clock()
-    patience = RebroadcastPolicy(LONGEST_S, lambda: clock.ms)
-    assert patience.act(1) is None
-    patience.refused(1, Sent.BELOW_BASE_FEE)
-    assert patience.act(1) is Act.RAISE
-    patience.stuck(1)
-    assert patience.act(1) is Act.NOTHING
+    policy = RebroadcastPolicy(LONGEST_S, lambda: clock.ms)
+    assert policy.action(1) is None
+    policy.note_refused(1, Sent.BELOW_BASE_FEE)
+    assert policy.action(1) is Act.RAISE
+    policy.note_stuck(1)
+    assert policy.action(1) is Act.NOTHING
     clock.ms = 1_000
-    assert patience.act(1) is Act.RAISE, "the market may ask for more by now"
-    patience.refused(1, Sent.BELOW_BASE_FEE)
-    assert patience.act(1) is Act.NOTHING, "still stuck, and slower"
-    patience.forget(1)
-    assert patience.act(1) is None
+    assert policy.action(1) is Act.RAISE, "the market may ask for more by now"
+    policy.note_refused(1, Sent.BELOW_BASE_FEE)
+    assert policy.action(1) is Act.NOTHING, "still stuck, and slower"
+    policy.forget(1)
+    assert policy.action(1) is None

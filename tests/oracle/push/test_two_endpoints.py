@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from demo.world import anvil
-from tests.oracle.push import fault_world
-from tests.oracle.push import test_faults as faults
 from tests.oracle.push.fault_proxy import KINDS, FaultyNode, Mood
+from tests.oracle.push.fault_run import BLOCK_S, CALM_S, check, put_seeded_store, trouble
 from tests.oracle.push.fault_world import CONFIRMATIONS, FaultWorld
 from tests.oracle.push.lagging_node import LaggingNode
 
@@ -20,9 +19,7 @@ BEHIND = ((0, 0), (0, 1), (0, 4), (3, 0))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     with anvil.running(extra=("--base-fee", "1000000000")) as node:
         behind = [LaggingNode(node.url), LaggingNode(node.url)]
@@ -39,20 +36,18 @@ async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(
             for one, lag in zip(behind, rng.choice(BEHIND), strict=True):
                 one.lag = lag
 
-        monkeypatch.setattr(faults, "stir", stir)
-        monkeypatch.setattr(fault_world, "TIMEOUT_MS", 600)
         try:
-            place, now_s = await faults.put_store(node.url, [p.url for p in proxies], seed, tmp_path)
-            async with FaultWorld(place, now_s) as world:
-                await faults.trouble(world, proxies, rng, reorgs=seed == 2)
+            place, now_s = await put_seeded_store(node.url, [p.url for p in proxies], seed, tmp_path)
+            async with FaultWorld(place, now_s, timeout_ms=600) as world:
+                await trouble(world, proxies, rng, reorgs=seed == 2, stir=stir)
                 for proxy, one in zip(proxies, behind, strict=True):
                     proxy.mood, one.lag = Mood(), 0
                 await world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
-                for second in range(faults.CALM_S):
-                    await world.step(mine=second % faults.BLOCK_S == 0)
+                for second in range(CALM_S):
+                    await world.step(mine=second % BLOCK_S == 0)
                 await world.settle(CONFIRMATIONS + 2)
-                await faults.check(world, "two endpoints")
-                assert world.targets[0]._pusher.strangers == 0, "nobody else uses the key"
+                await check(world, "two endpoints")
+                assert world.targets[0].pusher.strangers == 0, "nobody else uses the key"
         finally:
             for server in (*proxies, *behind):
                 await server.stop()

@@ -11,7 +11,7 @@ from oracle.audit.recompute import verify, verify_fold
 from oracle.model.publication import OPEN, PushRow, PushState
 from oracle.model.state import RULES_VERSION, FeedState
 from oracle.model.types import FeedRound, FoldedFeed
-from oracle.report.compose import followed
+from oracle.report.compose import published_after_record
 from oracle.round.step import step
 from oracle.storage.database import Database, last_published
 from oracle.storage.errors import OtherRules
@@ -29,7 +29,7 @@ def keep(database: Database, count: int, start: int = 0) -> None:
             [FoldedFeed(operator="a", spec=FEED, before=state, after=after, result=result)], [], records, []
         )
         state = after
-        published = followed(published, records[0] if records else None, result.round_time_s)
+        published = published_after_record(published, records[0] if records else None, result.round_time_s)
 
 
 def test_any_stored_round_recomputes_bit_for_bit(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from oracle.sign.keyfiles import KeyfileError
 from oracle.storage.database import Database
 from oracle.storage.errors import AnotherWriter
 from tests.oracle.build.small_config import small_config
-from tests.oracle.sign.test_one_memory import end, other
+from tests.oracle.sign.key_processes import end_process, process_with_key
 from tests.oracle.storage.stored_rounds import keep
 
 HOLDER = """
@@ -157,8 +157,8 @@ def test_a_journal_is_the_same_by_whatever_name_and_another_where_the_file_is_an
     (tmp_path / "link.db").symlink_to(journal)
     (tmp_path / "hard.db").hardlink_to(journal)
     for name in ("link.db", "hard.db", "a.db"):
-        process, said = other(keyfile, tmp_path / name)
-        end(process)
+        process, said = process_with_key(keyfile, tmp_path / name)
+        end_process(process)
         assert said == "held\n", name
     journal.unlink()
     with pytest.raises(KeyfileError, match="signs two things and is slashed"):
