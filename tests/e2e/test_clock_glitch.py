@@ -95,7 +95,7 @@ def rounds(stand: Testbed) -> list[int]:
 async def more(stand: Testbed, count: int, what: str) -> None:
     """Wait until so many further rounds are stored, and see that all of them are of about now."""
     before = max(rounds(stand), default=0)
-    await until(lambda: sum(r > before for r in rounds(stand)) >= count, what, 40)
+    await until(lambda: sum(r > before for r in rounds(stand)) >= count, what)
     assert abs(max(rounds(stand)) - time.time()) < FAR_S
 
 
@@ -138,7 +138,7 @@ async def test_a_clock_that_is_set_while_it_runs_stops_no_rounds_and_drops_nothi
             process.set(-HOUR_S)
             await more(stand, 5, "rounds while it is an hour behind")
             process.set(8 * DAY_S)
-            await until(lambda: left(stand, "long ago") < 40, "housekeeping", 90)
+            await until(lambda: left(stand, "long ago") < 40, "housekeeping")
             await more(stand, 3, "rounds while it is eight days ahead")
             process.set(0)
             await more(stand, 5, "rounds at last")

@@ -102,8 +102,8 @@ async def test_nobody_is_liquidated_for_what_one_venue_prints(tmp_path: Path) ->
         position, app = loan.position, loan.app
         calm, landed, round_s = await loan.head(), app.targets["local"].counts["landed"], app.last_round_s
         next_act()
-        await until(lambda: outliers(loan, round_s) >= ROUNDS_OF_CRASH, "rounds in which the venue is an outlier", 60)
-        await until(lambda: app.targets["local"].counts["landed"] >= landed + 3, "pushes during the crash", 60)
+        await until(lambda: outliers(loan, round_s) >= ROUNDS_OF_CRASH, "rounds in which the venue is an outlier")
+        await until(lambda: app.targets["local"].counts["landed"] >= landed + 3, "pushes during the crash")
         next_act()
         back_s = app.last_round_s
         await until(lambda: app.last_round_s >= back_s + 4, "rounds after the crash")

@@ -12,7 +12,7 @@ import pytest
 
 from demo.settings import PUSHED
 from oracle.app import App
-from tests.e2e.e2e_tools import service, stand_with_market
+from tests.e2e.e2e_tools import PATIENCE_S, service, stand_with_market
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 PATHS = ("history", "twap", "explain")
@@ -24,7 +24,7 @@ NOT_YET = "no round since the start of this process"
 async def ready(app: App) -> dict[str, Any]:
     """The answer of /readyz once it is 200."""
     url = f"http://127.0.0.1:{app.resolved.config.api.port}/readyz"
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 async with session.get(url) as answer:

@@ -50,11 +50,11 @@ async def test_a_snapshot_of_everything_is_noticed_twice_over(tmp_path: Path) ->
     async with stand_with_market(tmp_path) as (stand, _):
         async with service(stand) as app:
             spoke = lambda: bool(journals(app)) and all(j.last_round_s() for j in journals(app))  # noqa: E731
-            await until(lambda: landed(app, 1)() and spoke(), "a first push, and a word of every key", 40)
+            await until(lambda: landed(app, 1)() and spoke(), "a first push, and a word of every key")
         saved(stand)
         async with service(stand) as app:
             assert mute(app) == [], "the control: a plain restart is no restore"
-            await until(landed(app, 2), "pushes that the snapshot does not know of", 60)
+            await until(landed(app, 2), "pushes that the snapshot does not know of")
             newest_s = max(j.last_round_s() for j in journals(app))
         restored(stand)
         async with service(stand) as app:
@@ -73,5 +73,5 @@ async def test_a_snapshot_of_everything_is_noticed_twice_over(tmp_path: Path) ->
             assert until_ms - time.time_ns() // 1_000_000 <= (MAX_PUSH_AGE_S + 1) * 1_000
             # what was under way in the snapshot may land meanwhile: what counts is what is made from now on
             fresh = lambda: [r for r in app.database.pushes("local") if r.made_ms > connected_ms]  # noqa: E731
-            await until(lambda: any(r.state == "landed" for r in fresh()), "a push once the silence is over", 60)
+            await until(lambda: any(r.state == "landed" for r in fresh()), "a push once the silence is over")
             assert min(r.made_ms for r in fresh()) >= until_ms - 1_000
