@@ -145,7 +145,7 @@ class Call:
 
 
 Reply: TypeAlias = bytes | FeedError
-"""Return data of one call, or why it has none. An adapter unwraps it with :func:`feeds.decode.values.returned`."""
+"""Return data of one call, or why it has none. An adapter unwraps it with :func:`feeds.decode.abi_words.returned`."""
 
 Read: TypeAlias = Generator[tuple[Call, ...], tuple[Reply, ...], Quote]
 """A chain adapter's reading: yields its calls (at most twice), is sent the replies in order, returns the quote."""

@@ -12,7 +12,7 @@ from functools import partial
 import aiohttp
 import structlog
 
-from feeds.chain_follower import Hooks
+from feeds.chain_follower import IngestHooks
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
@@ -162,7 +162,7 @@ class App:
         )
 
     def _ingest(self, session: aiohttp.ClientSession) -> Ingest:
-        hooks = Hooks(
+        hooks = IngestHooks(
             on_news=self._live_lane.add,
             on_stated=self.clock.watch.stated,
             on_date=self.clock.watch.date,

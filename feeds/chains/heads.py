@@ -31,7 +31,7 @@ class Heads:
         urls: WebSocket addresses; errors name only their host, for the rest may hold a key.
         session: the HTTP session of the process.
         on_head: is called at each announcement.
-        silence_ms: a subscription without news for longer than this is given up.
+        stall_ms: a subscription without news for longer than this is given up.
         backoff_ms: the longest pause before the next endpoint is tried.
     """
 
@@ -42,11 +42,11 @@ class Heads:
         *,
         session: aiohttp.ClientSession,
         on_head: Callable[[], None],
-        silence_ms: int,
+        stall_ms: int,
         backoff_ms: int = 10_000,
     ) -> None:
         self._chain, self._urls, self._session, self._on_head = chain, urls, session, on_head
-        self._silence_ms, self._backoff_ms = silence_ms, backoff_ms
+        self._stall_ms, self._backoff_ms = stall_ms, backoff_ms
         self._rng = random.Random()  # noqa: S311 - jitter is no secret
         self.connects = 0
         self.announced = 0
@@ -73,7 +73,7 @@ class Heads:
         async with self._session.ws_connect(url, max_msg_size=_MAX_FRAME, heartbeat=20.0, timeout=timeout) as socket:
             await socket.send_str(_SUBSCRIBE)
             while True:
-                message = await asyncio.wait_for(socket.receive(), self._silence_ms / MS)
+                message = await asyncio.wait_for(socket.receive(), self._stall_ms / MS)
                 if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                     return f"closed ({message.type.name})"
                 refusal = self._hear(message.data)

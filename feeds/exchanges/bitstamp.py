@@ -77,12 +77,12 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         raise Unreachable("the venue asks for a new connection")
     data = values.member(message, "data")
     if event == "bts:error":
-        said = data if isinstance(data, Mapping) else {}
-        raise Refused(values.said(said.get("message", "")), code=values.said(said.get("code")))
+        text = data if isinstance(data, Mapping) else {}
+        raise Refused(values.printable(text.get("message", "")), code=values.printable(text.get("code")))
     channel = values.text(values.member(message, "channel"))
     head = {"data": _BOOK, "trade": _TRADES}.get(event)
     if head is None or not channel.startswith(head) or channel == head:
-        raise Malformed("not what was subscribed", event=values.said(event), channel=values.said(channel))
+        raise Malformed("not what was subscribed", event=values.printable(event), channel=values.printable(channel))
     return (_part(event, channel.removeprefix(head), data),)
 
 
@@ -101,7 +101,7 @@ def _part(event: str, symbol: str, data: Any) -> Part:
 
 def _asked(row: Any) -> Quote:
     if isinstance(row, Mapping) and (row.get("status") == "error" or "error" in row):
-        raise Refused(values.said(row.get("reason", row.get("error", ""))), code=values.said(row.get("code")))
+        raise Refused(values.printable(row.get("reason", row.get("error", ""))), code=values.printable(row.get("code")))
     bid, ask = values.member(row, "bid"), values.member(row, "ask")
     stated = row.get("timestamp")
     stated_at_ms = None if stated is None else values.time_ms(stated, per_s=1)

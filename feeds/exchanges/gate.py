@@ -53,7 +53,7 @@ class Gate(PlainSession):
         if channel == "spot.pong" or message.get("event") in ("subscribe", "unsubscribe"):
             return ()
         if channel != "spot.tickers" or message.get("event") != "update":
-            raise Malformed("not what was subscribed", channel=values.said(channel))
+            raise Malformed("not what was subscribed", channel=values.printable(channel))
         row = values.member(message, "result")
         symbol = values.text(values.member(row, "currency_pair"))
         return (values.tick(symbol, partial(_quote, row, message.get("time_ms"))),)
@@ -78,19 +78,19 @@ def _quote(row: Any, stated: Any) -> Quote:
 def _asked(symbol: str, message: Any) -> Quote:
     if isinstance(message, Mapping) and "label" in message:
         unknown = message["label"] in ("INVALID_CURRENCY_PAIR", "INVALID_CURRENCY")
-        said = values.said(message.get("message", ""))
-        raise (WrongSymbol if unknown else Refused)(said, label=values.said(message["label"]))
+        text = values.printable(message.get("message", ""))
+        raise (WrongSymbol if unknown else Refused)(text, label=values.printable(message["label"]))
     row = values.item(message, 0)
     named = values.member(row, "currency_pair")
     if named != symbol:
-        raise WrongSymbol("the reply is about another pair", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the reply is about another pair", asked=symbol, got=values.printable(named))
     return _quote(row, None)
 
 
 def _refused(error: Any) -> tuple[Tick, ...]:
-    said = values.said(error.get("message", "") if isinstance(error, Mapping) else error)
-    _, unknown, symbol = said.partition(_UNKNOWN)
-    failure: FeedError = WrongSymbol(said) if unknown else Refused(said)
+    text = values.printable(error.get("message", "") if isinstance(error, Mapping) else error)
+    _, unknown, symbol = text.partition(_UNKNOWN)
+    failure: FeedError = WrongSymbol(text) if unknown else Refused(text)
     if not unknown or not symbol.strip(": "):
         raise failure
     return (Tick(symbol=symbol.strip(": "), result=failure),)

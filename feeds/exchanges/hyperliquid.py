@@ -78,7 +78,7 @@ def _parts(known: dict[str, LastTrade], frame: str | bytes) -> tuple[Part, ...]:
     if channel == "error":
         return (_refused(values.text(data)),)
     if channel not in ("trades", "l2Book", *_CONTEXTS):
-        raise Malformed("unknown channel", channel=values.said(channel))
+        raise Malformed("unknown channel", channel=values.printable(channel))
     symbol = values.text(values.member(values.item(data, 0) if channel == "trades" else data, "coin"))
     try:
         if channel == "l2Book":
@@ -99,7 +99,7 @@ def _beside(known: LastTrade, channel: str, data: Any) -> LastTrade:
     at_ms, newest = max(timed, key=lambda each: each[0])
     coin = values.member(newest, "coin")
     if coin != known.symbol:
-        raise WrongSymbol("trades of two coins in one message", got=values.said(coin))
+        raise WrongSymbol("trades of two coins in one message", got=values.printable(coin))
     return replace(known, last=values.member(newest, "px"), stated_at_ms=at_ms)
 
 
@@ -115,21 +115,21 @@ def _asked(symbol: str, book: Any) -> Quote:
         raise WrongSymbol("the venue has no such market", asked=symbol)
     named = values.member(book, "coin")
     if named != symbol:
-        raise WrongSymbol("the reply is about another coin", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the reply is about another coin", asked=symbol, got=values.printable(named))
     top = _top(symbol, book)
     return values.book_quote(top.bid, top.ask, stated_at_ms=top.stated_at_ms)
 
 
-def _refused(said: str) -> Tick:
+def _refused(text: str) -> Tick:
     """Return an invalid subscription as its coin's error: the text ends with what was asked, as JSON."""
-    error = Refused(values.said(said))
-    if not said.startswith(_INVALID):
+    error = Refused(values.printable(text))
+    if not text.startswith(_INVALID):
         raise error
     try:
-        asked = values.load(said.removeprefix(_INVALID))
+        asked = values.load(text.removeprefix(_INVALID))
     except FeedError:
         raise error from None
     symbol = asked.get("coin") if isinstance(asked, Mapping) else None
     if not isinstance(symbol, str) or not symbol:
         raise error
-    return Tick(symbol=symbol, result=WrongSymbol(values.said(said)))
+    return Tick(symbol=symbol, result=WrongSymbol(values.printable(text)))

@@ -102,7 +102,7 @@ class JsonHttp:
         for path, wanted in self.expect.items():
             found = _at(message, path)
             if found != wanted:
-                raise WrongSymbol("the answer is about something else", path=path, got=values.said(found))
+                raise WrongSymbol("the answer is about something else", path=path, got=values.printable(found))
         stated_at_ms = self._time(_at(message, self.time)) if self.time else None
         if self.price:
             return Quote(price_wad=self._turned(self._number(message, self.price)), stated_at_ms=stated_at_ms)
@@ -143,7 +143,7 @@ class JsonVenue(PlainSession):
 
     def parse(self, frame: str | bytes) -> tuple[Tick, ...]:
         """Malformed: there is no stream."""
-        raise Malformed("this source has no stream", starts=values.said(frame[:20]))
+        raise Malformed("this source has no stream", starts=values.printable(frame[:20]))
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per symbol."""

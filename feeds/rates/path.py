@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from feeds.chains.abi import address, calldata, integer_of
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import NotPositive, OutOfRange
 from feeds.types import Call, Pair, Quote, Read
 from feeds.units import WAD
@@ -89,7 +89,7 @@ class RatePath:
             for term, is_above in ((step.above, True), (step.below, False)):
                 if term is None:
                     continue
-                raw = values.uint_at(values.returned(replies[term.call], words=term.word + 1), term.word)
+                raw = abi_words.uint_at(abi_words.returned(replies[term.call], words=term.word + 1), term.word)
                 if raw == 0:
                     raise NotPositive("rate", step=str(step.pair))
                 above, below = (above * raw, below) if is_above else (above, below * raw)

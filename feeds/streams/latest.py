@@ -46,7 +46,7 @@ _NOTHING = LatestQuote()
 
 
 class LatestQuotes:
-    """(venue, symbol) -> Seen.
+    """(venue, symbol) -> LatestQuote.
 
     Args:
         future_ms: how far a quote's own time may lie ahead of ours. One beyond it becomes a FromFuture error; stored, it
@@ -55,7 +55,7 @@ class LatestQuotes:
 
     def __init__(self, *, future_ms: int = 5_000) -> None:
         self._future_ms = future_ms
-        self._seen: dict[tuple[str, str], LatestQuote] = {}
+        self._quotes: dict[tuple[str, str], LatestQuote] = {}
         self._dropped: Counter[tuple[str, str]] = Counter()
 
     def put(self, venue: str, tick: Tick, received_at_ms: int) -> bool:
@@ -65,34 +65,34 @@ class LatestQuotes:
         equals the stored one with the same time (``duplicate``). A quote without a time is news whenever it comes.
         """
         key = (venue, tick.symbol)
-        seen = self._seen.get(key, _NOTHING)
+        previous = self._quotes.get(key, _NOTHING)
         result = tick.result
         if isinstance(result, Quote) and (early_ms := (result.stated_at_ms or 0) - received_at_ms) > self._future_ms:
             self._dropped[venue, "from_future"] += 1
             result = FromFuture("the quote's own time", ahead_ms=early_ms, tolerance_ms=self._future_ms)
         if isinstance(result, FeedError):
-            self._seen[key] = replace(seen, error=result, error_at_ms=received_at_ms, failing=True)
+            self._quotes[key] = replace(previous, error=result, error_at_ms=received_at_ms, failing=True)
             return False
-        if why := _no_news(result, seen.quote):
+        if why := _no_news(result, previous.quote):
             self._dropped[venue, why] += 1
             return False
-        changed = seen.changed_at_ms if _repeated(result, seen.quote) else received_at_ms
-        self._seen[key] = LatestQuote(  # written out: this runs for every message, and ``replace`` is slow
+        changed = previous.changed_at_ms if _repeated(result, previous.quote) else received_at_ms
+        self._quotes[key] = LatestQuote(
             quote=result,
             received_at_ms=received_at_ms,
             changed_at_ms=changed,
-            error=seen.error,
-            error_at_ms=seen.error_at_ms,
+            error=previous.error,
+            error_at_ms=previous.error_at_ms,
         )
         return True
 
     def get(self, venue: str, symbol: str) -> LatestQuote:
-        """Return what is known; an empty Seen if nothing has come."""
-        return self._seen.get((venue, symbol), _NOTHING)
+        """Return what is known; an empty LatestQuote if nothing has come."""
+        return self._quotes.get((venue, symbol), _NOTHING)
 
     def all(self) -> Mapping[tuple[str, str], LatestQuote]:
         """Return a copy of the table."""
-        return dict(self._seen)
+        return dict(self._quotes)
 
     def dropped(self, venue: str) -> Mapping[str, int]:
         """How many quotes of a venue were dropped, by reason."""

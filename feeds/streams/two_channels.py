@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from feeds.decode import values
-from feeds.streams.venue import Frame, Heard
+from feeds.streams.venue import Frame, ParsedFrame
 from feeds.types import Quote, Tick
 
 _MOST_SYMBOLS = 1_000
@@ -51,9 +51,9 @@ class TwoChannels:
 
     parse: Callable[[Frame], tuple[Part, ...]]
     ping_text: str | None = None
-    _asides: dict[str, LastTrade] = field(default_factory=dict)
+    _last_trades: dict[str, LastTrade] = field(default_factory=dict)
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame."""
         ticks: list[Tick] = []
         for part in self.parse(frame):
@@ -61,9 +61,9 @@ class TwoChannels:
                 ticks.append(part)
             elif isinstance(part, BookTop):
                 ticks.append(self._complete(part))
-            elif part.symbol in self._asides or len(self._asides) < _MOST_SYMBOLS:
-                self._asides[part.symbol] = part
-        return Heard(ticks=tuple(ticks))
+            elif part.symbol in self._last_trades or len(self._last_trades) < _MOST_SYMBOLS:
+                self._last_trades[part.symbol] = part
+        return ParsedFrame(ticks=tuple(ticks))
 
     def ping(self, now_ms: int) -> Frame | None:
         """Return the same text each time."""
@@ -71,7 +71,7 @@ class TwoChannels:
         return self.ping_text
 
     def _complete(self, top: BookTop) -> Tick:
-        beside = self._asides.get(top.symbol)
+        beside = self._last_trades.get(top.symbol)
         if beside is None or _is_old(beside, top):
             beside = LastTrade(symbol=top.symbol)
         last = beside.last if top.last is None else top.last

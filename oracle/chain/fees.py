@@ -13,12 +13,13 @@ from eth_abi.abi import encode
 
 from feeds.chains.jsonrpc import quantity
 from feeds.errors import FeedError
-from oracle.chain.node_refusals import Sent, meaning_of
+from oracle.chain.node_refusals import SendOutcome, meaning_of
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
-from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_gas, read_market
+from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_fee_market, read_gas
 from oracle.chain.store_abi import selector
-from oracle.chain.transaction import FeeMarket
+from oracle.chain.transaction import FeeConditions, FeeMarket, Fees
 
+_GWEI = 10**9
 MOST_GAS = 16_777_216
 """Of one transaction: EIP-7825, 2**24."""
 SPARE_ITEM_GAS = 80_000
@@ -43,6 +44,10 @@ class BatchTooBig(ChainError):
         needs = f"needs {gas} gas" if gas else "needs more gas than the endpoints give"
         super().__init__(f"the push {needs}, a transaction has {most}")
         self.gas, self.most = gas, most
+
+
+class FeeTooHigh(ChainError):
+    """The base fee alone is above the ceiling."""
 
 
 def gas_limit(estimate: int, items: int, most: int, affordable: int) -> int:
@@ -86,10 +91,12 @@ class Costs:
     Args:
         nodes: its endpoints.
         tip_percentile: of the tips paid in recent blocks.
+        max_fee_gwei: never more for a unit of gas.
     """
 
-    def __init__(self, nodes: QuorumRpc, tip_percentile: int) -> None:
+    def __init__(self, nodes: QuorumRpc, tip_percentile: int, max_fee_gwei: int) -> None:
         self._nodes = nodes
+        self._ceiling_wei = max_fee_gwei * _GWEI
         self._percentile = tip_percentile
         self._oracle: str | None = None
 
@@ -103,7 +110,7 @@ class Costs:
             ChainError: no endpoint tells anything of fees.
         """
         asked = (hex(_FEE_BLOCKS), "latest", [self._percentile])
-        found = await self._words(read_market, "eth_feeHistory", *asked)
+        found = await self._words(read_fee_market, "eth_feeHistory", *asked)
         if not found:
             price_wei = await self._middle(quantity, "eth_gasPrice")
             if price_wei is None:
@@ -115,6 +122,20 @@ class Costs:
             dear_wei=_lower_middle([m.dear_wei for m in found]),
         )
         return market if market.base_wei and market.dear_wei > LEAST_TIP_WEI else await self._with_price(market)
+
+    async def fees(self, above: Fees | None, conditions: FeeConditions | None) -> Fees:
+        """What the next push pays, see :meth:`oracle.chain.transaction.FeeMarket.fees`.
+
+        Raises:
+            FeeTooHigh: the base fee alone is above the ceiling.
+            ChainError: no endpoint tells anything of fees.
+        """
+        market = await self.market()
+        fees = market.fees(above, self._ceiling_wei, conditions)
+        if fees is None:
+            base_gwei = -(-market.base_wei // _GWEI)
+            raise FeeTooHigh(f"the base fee is {base_gwei} gwei, max_fee_gwei is {self._ceiling_wei // _GWEI}")
+        return fees
 
     async def _with_price(self, market: FeeMarket) -> FeeMarket:
         """A history that lacks the base fees or the tips, with what the gas price says of them."""
@@ -131,10 +152,10 @@ class Costs:
         Raises:
             BatchTooBig: it needs more than they let a call have.
         """
-        answers = await self._nodes.every("eth_estimateGas", call, *where, least=self._nodes.agree)
+        answers = await self._nodes.all_answers("eth_estimateGas", call, *where, least=self._nodes.agree)
         found = [g for a in answers.values() if (g := read_gas(a)) is not None]
         errors = [a for a in answers.values() if isinstance(a, FeedError)]
-        if not found and any(meaning_of(e.detail) is Sent.TOO_MUCH_GAS for e in errors):
+        if not found and any(meaning_of(e.detail) is SendOutcome.TOO_MUCH_GAS for e in errors):
             raise BatchTooBig(0, MOST_GAS)
         return _lower_middle(found) if found else None
 
@@ -161,7 +182,7 @@ class Costs:
     async def _data_oracle(self) -> str:
         """Address of the contract that knows the fee for data; empty where the chain has none. Asked once."""
         if self._oracle is None:
-            there = [a for a in _DATA_ORACLES if await self._nodes.agreed("eth_getCode", a, "latest") != "0x"]
+            there = [a for a in _DATA_ORACLES if await self._nodes.agreed_value("eth_getCode", a, "latest") != "0x"]
             self._oracle = there[0] if there else ""
         return self._oracle
 
@@ -173,7 +194,7 @@ class Costs:
         return _lower_middle(found) if found else None
 
     async def _words(self, read: Callable[[Any], Any], method: str, *params: Any) -> list[Any]:
-        answers = await self._nodes.every(method, *params, least=self._nodes.agree)
+        answers = await self._nodes.all_answers(method, *params, least=self._nodes.agree)
         return [m for a in answers.values() if (m := read(a)) is not None]
 
 

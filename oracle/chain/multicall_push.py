@@ -1,4 +1,4 @@
-"""A push and the views that are poked with it, as one call to Multicall3, and back. Pure.
+"""A push as calldata, and with the views that are poked with it as one call to Multicall3, and back. Pure.
 
 Source: mds1/multicall, src/Multicall3.sol, ``aggregate3((address,bool,bytes)[])``: target, whether it may fail, calldata.
 PriceStore.push takes a batch from anybody and reads no sender, so it does there what it does alone.
@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 from eth_abi.abi import decode, encode
 
-from oracle.chain.store_abi import selector
+from oracle.chain.store_abi import calldata, selector
 from oracle.chain.transaction import data_of, gas_of
+from oracle.sign.messages import SignedBatch
 
 POKE = selector("poke", ())
+_PUSH = selector("push", ("bytes", "bytes"))
+_HEADER, _ITEM = 10, 30  # bytes of a batch
 _CALLS = "(address,bool,bytes)[]"
 _AGGREGATE3 = selector("aggregate3", (_CALLS,))
 
@@ -55,3 +58,15 @@ def ran_out(raw: bytes, gas_used: int) -> str | None:
     limit, inside = gas_of(raw), data_of(raw)[:4] == _AGGREGATE3
     least = limit - limit // 64 if inside else limit
     return f"out of gas, it used {gas_used} of {limit}" if gas_used >= least else None
+
+
+def push_data(batch: SignedBatch) -> bytes:
+    """Calldata of PriceStore.push for a batch."""
+    return calldata("push", (batch.batch, batch.signatures))[0]
+
+
+def items_in(data: bytes) -> int:
+    """Items in the calldata of a push; none in any other call."""
+    if data[:4] != _PUSH:
+        return 0
+    return (len(decode(["bytes", "bytes"], data[4:])[0]) - _HEADER) // _ITEM

@@ -10,7 +10,7 @@ from eth_hash.auto import keccak
 from feeds.errors import LrtOracleError
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import calldata
-from oracle.chain.store_client import StoreClient
+from oracle.chain.store_reads import StoreReads
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.sign.eip712 import BadSignature, arm_digest, recover
 from oracle.sign.messages import SignerSet
@@ -29,7 +29,7 @@ class WrongSignature(LrtOracleError, RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coming:
+class NextSignerSet:
     """A signer set that is to come, as read from the chain at one block.
 
     Attributes:
@@ -60,40 +60,40 @@ class Coming:
         return calldata("arm", (packed_signatures(self.signers, compact),))[0]
 
 
-async def coming_set(client: StoreClient, block: int) -> Coming | None:
+async def read_next_set(store: StoreReads, block: int) -> NextSignerSet | None:
     """The set that is to come, at a block; None where none is.
 
     Raises:
         ChainError: too few endpoints answer, or the store's storage does not hold the set that it tells of.
     """
-    epoch, at_s = await client.read("nextSigners", block=hex(block))
+    epoch, at_s = await store.read("nextSigners", block=hex(block))
     if not epoch:
         return None
-    found = await set_of(client, int(epoch), int(at_s), block)
+    found = await read_set(store, int(epoch), int(at_s), block)
     if found is None:
         raise ChainError(
             f"the signer set of epoch {epoch} is not where a PriceStore keeps it: an endpoint lies, or 0x"
-            f"{client.domain.store.hex()} is another contract"
+            f"{store.domain.store.hex()} is another contract"
         )
     return found
 
 
-async def set_of(client: StoreClient, epoch: int, at_s: int, block: int) -> Coming | None:
+async def read_set(store: StoreReads, epoch: int, at_s: int, block: int) -> NextSignerSet | None:
     """The set of that epoch and time: its word in storage names the contract whose code holds it. None if that is not so."""
-    store, at = "0x" + client.domain.store.hex(), hex(block)
-    word = int(str(await client.nodes.agreed("eth_getStorageAt", store, hex(_NEXT_SET), at)), 16)
+    address, at = "0x" + store.domain.store.hex(), hex(block)
+    word = int(str(await store.nodes.agreed_value("eth_getStorageAt", address, hex(_NEXT_SET), at)), 16)
     if word >> 160 & (1 << 48) - 1 != epoch or word >> 217 != at_s:
         return None
     where = "0x" + (word & (1 << 160) - 1).to_bytes(20, "big").hex()
-    code = bytes.fromhex(str(await client.nodes.agreed("eth_getCode", where, at))[2:])
+    code = bytes.fromhex(str(await store.nodes.agreed_value("eth_getCode", where, at))[2:])
     words = [code[i : i + _WORD] for i in range(1, len(code), _WORD)]
     if len(words) != (word >> 208 & 0xFF) + 1 or len(words[-1]) != _WORD:
         return None
-    (armed,) = await client.read("armed", block=at)
+    (armed,) = await store.read("armed", block=at)
     head, members = words[0], words[1:]
-    return Coming(
+    return NextSignerSet(
         signers=SignerSet(
-            domain=client.domain,
+            domain=store.domain,
             epoch=epoch,
             signers=tuple(w[:20] for w in members),
             weights=tuple(int.from_bytes(w[20:], "big") for w in members),
@@ -106,13 +106,13 @@ async def set_of(client: StoreClient, epoch: int, at_s: int, block: int) -> Comi
     )
 
 
-async def check_digest(client: StoreClient, coming: Coming, block: int) -> None:
+async def check_digest(store: StoreReads, coming: NextSignerSet, block: int) -> None:
     """See that the store asks for the digest that follows from what was read here.
 
     Raises:
         ChainError: it does not, or too few endpoints answer.
     """
-    (asked,) = await client.read("armDigest", block=hex(block))
+    (asked,) = await store.read("armDigest", block=hex(block))
     if asked != coming.digest:
         raise ChainError(
             f"armDigest() answers 0x{bytes(asked).hex()}, the set of epoch {coming.signers.epoch} gives"
@@ -120,7 +120,7 @@ async def check_digest(client: StoreClient, coming: Coming, block: int) -> None:
         )
 
 
-def checked(coming: Coming, given: Sequence[bytes]) -> dict[bytes, bytes]:
+def checked_signatures(coming: NextSignerSet, given: Sequence[bytes]) -> dict[bytes, bytes]:
     """Signatures by member: each must be the member's at its index over the set's digest.
 
     Args:
@@ -141,7 +141,7 @@ def checked(coming: Coming, given: Sequence[bytes]) -> dict[bytes, bytes]:
     return found
 
 
-def _one(coming: Coming, index: int, compact: bytes) -> dict[bytes, bytes]:
+def _one(coming: NextSignerSet, index: int, compact: bytes) -> dict[bytes, bytes]:
     signers = coming.signers
     if index >= len(signers.signers):
         raise WrongSignature(f"index {index}: the set of epoch {signers.epoch} has {len(signers.signers)} members")

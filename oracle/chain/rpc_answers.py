@@ -8,7 +8,7 @@ from typing import Any
 
 from feeds.chains.jsonrpc import quantity
 from feeds.errors import FeedError, RateLimited, TimedOut
-from oracle.chain.node_refusals import Sent, meaning_of
+from oracle.chain.node_refusals import SendOutcome, meaning_of
 from oracle.chain.quorum_rpc import NodeRefused
 from oracle.chain.store_abi import event_topic, reason
 from oracle.chain.transaction import FeeMarket, PaidBlock, market_of
@@ -19,10 +19,10 @@ _WHOLE_PPM = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedRevert:
+class Broadcast:
     """A broadcast's outcome over all endpoints, with what they said."""
 
-    sent: Sent
+    outcome: SendOutcome
     text: str = ""
 
 
@@ -87,7 +87,7 @@ def _emitters(logs: Any, topic: bytes) -> frozenset[bytes]:
     return frozenset(bytes.fromhex(one["address"][2:]) for one in logs if one["topics"][:1] == [wanted])
 
 
-def read_market(answer: Any) -> FeeMarket | None:
+def read_fee_market(answer: Any) -> FeeMarket | None:
     """A fee history; None where it is none. A base fee of 0 where the chain has none, or the node does not tell it."""
     try:
         told: Mapping[str, Any] = _history(answer)
@@ -140,7 +140,7 @@ def read_simulated(answer: Any) -> Simulation:
     return Simulation(refused=None)
 
 
-def read_sent(answer: Any, tx_hash: str) -> Sent:
+def read_send_outcome(answer: Any, tx_hash: str) -> SendOutcome:
     """Read a node's answer to a raw transaction: by its words, see ``refusals``, else by the kind of the failure.
 
     Args:
@@ -148,16 +148,16 @@ def read_sent(answer: Any, tx_hash: str) -> Sent:
         tx_hash: of the transaction; a node that took it answers with that and nothing else.
     """
     if not isinstance(answer, FeedError):
-        return Sent.TAKEN if isinstance(answer, str) and answer.lower() == tx_hash else Sent.UNKNOWN
+        return SendOutcome.TAKEN if isinstance(answer, str) and answer.lower() == tx_hash else SendOutcome.UNKNOWN
     said = meaning_of(answer.detail)
-    if said is not Sent.UNKNOWN:
+    if said is not SendOutcome.UNKNOWN:
         return said
-    return next((sent for kind, sent in _KINDS if isinstance(answer, kind)), Sent.UNREACHABLE)
+    return next((sent for kind, sent in _KINDS if isinstance(answer, kind)), SendOutcome.UNREACHABLE)
 
 
 _KINDS = (
-    (NodeRefused, Sent.UNKNOWN),
-    (RateLimited, Sent.RATE_LIMITED),
-    (TimedOut, Sent.TIMED_OUT),
+    (NodeRefused, SendOutcome.UNKNOWN),
+    (RateLimited, SendOutcome.RATE_LIMITED),
+    (TimedOut, SendOutcome.TIMED_OUT),
 )
 """What is no JSON-RPC error says nothing of the transaction: a page of a proxy, a lost connection."""

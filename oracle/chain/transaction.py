@@ -52,7 +52,7 @@ def unsigned_of(raw: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeeMood:
+class FeeConditions:
     """What is known of a push when its fees are chosen.
 
     Attributes:
@@ -87,7 +87,7 @@ class FeeMarket:
         """The maximum of a calm push, far below the ceiling."""
         return self.base_wei * _BASE_FACTOR + self.tip_wei
 
-    def fees(self, above: Fees | None, ceiling_wei: int, mood: FeeMood | None = None) -> Fees | None:
+    def fees(self, above: Fees | None, ceiling_wei: int, conditions: FeeConditions | None = None) -> Fees | None:
         """Fees for the next push; None while the base fee alone is above the ceiling.
 
         Of a block that can be paid for, never the push is cut but its tip: what the ceiling leaves above the base fee
@@ -102,15 +102,17 @@ class FeeMarket:
         Args:
             above: fees of what is to be replaced; with a tip of 0 nothing is, only the maximum was too low.
             ceiling_wei: never more for a unit of gas.
-            mood: what is known of this push.
+            conditions: what is known of this push.
         """
-        mood = mood or FeeMood()
+        conditions = conditions or FeeConditions()
         if self.base_wei > ceiling_wei:
             return None
-        tip_wei = max(self.tip_wei, self.dear_wei) if mood.dear else self.tip_wei
-        room_wei = -(-self.base_wei * _RAISE_NUM // _RAISE_DEN) if mood.lean else self.base_wei * _BASE_FACTOR
+        tip_wei = max(self.tip_wei, self.dear_wei) if conditions.dear else self.tip_wei
+        room_wei = -(-self.base_wei * _RAISE_NUM // _RAISE_DEN) if conditions.lean else self.base_wei * _BASE_FACTOR
         usual = Fees(tip_wei=tip_wei, max_wei=room_wei + tip_wei)
-        limit_wei = ceiling_wei if mood.urgent or (above is not None and above.tip_wei) else self._calm_wei(ceiling_wei)
+        limit_wei = (
+            ceiling_wei if conditions.urgent or (above is not None and above.tip_wei) else self._calm_wei(ceiling_wei)
+        )
         wanted = usual.at_least(above)
         if wanted.max_wei <= limit_wei:
             return wanted

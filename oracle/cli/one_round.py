@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from feeds.chain_follower import Hooks
+from feeds.chain_follower import IngestHooks
 from feeds.observe import Observer
 from feeds.units import MS
 from oracle.build.components import build_ingest
@@ -29,7 +29,7 @@ async def once(resolved: ResolvedConfig, wait_s: float) -> tuple[list[dict[str, 
         The records and the abstentions, as JSON documents.
     """
     observer = Observer(sources_of(resolved))
-    hooks = Hooks(
+    hooks = IngestHooks(
         on_news=lambda _: None,
         on_stated=lambda *_: None,
         on_date=lambda *_: None,

@@ -114,8 +114,8 @@ class ApiSection:
 class ChainSection:
     """[chains.NAME]: where to read. At least one endpoint; two or more give failover, three a majority.
 
-    ``agree``: how many endpoints must answer the same before it is believed; 0: two where there are three or more, else
-    one. ``announcers``: WebSocket addresses that announce new heads, so that a block is read when it comes.
+    ``agree``: how many endpoints must answer the same before it is believed; 0: a majority of three or more, else one.
+    ``announcers``: WebSocket addresses that announce new heads, so that a block is read when it comes.
     ``sequencer_feed``: a rollup's uptime feed, "" for none, else the catalogue's; while it says down, and for ``sequencer_grace_s`` after, nothing of this
     chain counts.
     """
@@ -143,11 +143,6 @@ class ChainSection:
             raise ValueError(f"agree = {self.agree}: there are {len(self.endpoints)} endpoints; 0 chooses")
         if any(not u.startswith(("ws://", "wss://")) for u in self.announcers):
             raise ValueError("announcers are WebSocket addresses: write ws:// or wss:// and a host")
-
-    @property
-    def majority(self) -> int:
-        """How many endpoints must agree."""
-        return self.agree or (2 if len(self.endpoints) >= 3 else 1)  # noqa: PLR2004 - two of three are a majority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

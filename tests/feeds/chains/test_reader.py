@@ -129,7 +129,7 @@ async def test_one_call_that_burns_all_gas_is_isolated(chain: str, session: aioh
 
 
 async def test_without_multicall3_the_error_says_so(server: Server, session: aiohttp.ClientSession) -> None:
-    results = await values(reader(session, server.url, multicall_address="0x" + "12" * 20), a=BLOCK.read())
+    results = await values(reader(session, server.url, multicall="0x" + "12" * 20), a=BLOCK.read())
     assert code(results["a"]) == "REFUSED"
     assert "no Multicall3" in str(results["a"])
 

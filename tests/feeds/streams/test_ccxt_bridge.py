@@ -83,7 +83,7 @@ def test_an_exchange_that_ccxt_does_not_know_is_refused() -> None:
 )  # fmt: skip
 def test_every_error_of_ccxt_has_a_type(name: str, expected: str) -> None:
     errors = importlib.import_module("ccxt.base.errors")
-    typed = ccxt_bridge._typed(errors, getattr(errors, name)("said"), "ccxt:x")
+    typed = ccxt_bridge.typed_error(errors, getattr(errors, name)("said"), "ccxt:x")
     assert typed.code == expected
     assert typed.detail == "said"
 

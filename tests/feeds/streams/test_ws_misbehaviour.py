@@ -66,7 +66,7 @@ async def running(venue: Venue, session: aiohttp.ClientSession, **patience: Any)
     stream = Stream(
         venue.adapter(limits=LIMITS), [SYMBOLS[venue.name]], session, table.put, wall_ms, fetch=fetching(venue, session),
         on_silent=lambda _, symbol, __: silent.append(symbol),
-        patience=StreamTimeouts(**{**{k: getattr(PATIENCE, k) for k in PATIENCE.__slots__}, **patience}),
+        timeouts=StreamTimeouts(**{**{k: getattr(PATIENCE, k) for k in PATIENCE.__slots__}, **patience}),
     )  # fmt: skip
     task = asyncio.create_task(stream.run())
     run = Run(venue, stream, table, silent)
@@ -97,7 +97,7 @@ async def test_an_unknown_symbol_does_not_disturb_the_others(venue: Venue, sessi
     table, silent = LatestQuotes(), list[str]()
     stream = Stream(
         venue.adapter(limits=LIMITS), [habits.unknown, habits.symbol], session, table.put, wall_ms,
-        fetch=fetching(venue, session), on_silent=lambda _, symbol, __: silent.append(symbol), patience=PATIENCE,
+        fetch=fetching(venue, session), on_silent=lambda _, symbol, __: silent.append(symbol), timeouts=PATIENCE,
     )  # fmt: skip
     task = asyncio.create_task(stream.run())
     await until(lambda: table.get(venue.name, habits.symbol).quote is not None)

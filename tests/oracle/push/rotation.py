@@ -14,7 +14,7 @@ from demo.world import anvil
 from demo.world.chain import account
 from feeds.units import WAD
 from oracle.chain.multicall_push import unwrap
-from oracle.chain.next_signers import Coming, coming_set
+from oracle.chain.next_signers import NextSignerSet, read_next_set
 from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient
 from oracle.chain.transaction import data_of
@@ -100,8 +100,8 @@ async def until(world: FaultWorld, at_s: int) -> None:
     await live(world, at_s - world.now_s)
 
 
-async def waiting(client: StoreClient) -> Coming | None:
-    return await coming_set(client, (await client.head()).number)
+async def waiting(client: StoreClient) -> NextSignerSet | None:
+    return await read_next_set(client, (await client.head()).number)
 
 
 def landed(world: FaultWorld) -> list[tuple[int, int]]:

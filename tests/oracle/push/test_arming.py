@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from demo.world.chain import account
-from oracle.chain.next_signers import check_digest, coming_set
+from oracle.chain.next_signers import check_digest, read_next_set
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
 from oracle.chain.transaction import data_of
@@ -234,4 +234,4 @@ async def test_only_members_arm_and_a_remote_key_does_as_one_in_a_file(tmp_path:
 async def test_nothing_is_to_come_where_nobody_was_set(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         client: StoreClient = here.clients[0]
-        assert await coming_set(client, (await client.head()).number) is None
+        assert await read_next_set(client, (await client.head()).number) is None

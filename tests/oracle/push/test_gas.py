@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from demo.world import anvil
 from demo.world.chain import account
 from oracle.chain.fees import SPARE_ITEM_GAS, gas_limit
-from oracle.chain.store_client import push_data
+from oracle.chain.multicall_push import push_data
 from oracle.chain.transaction import gas_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import ClassLimits, StoreSettings

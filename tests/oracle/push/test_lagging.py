@@ -103,14 +103,14 @@ async def test_not_there_counts_only_from_who_has_come_that_far(tmp_path: Path) 
     async with world(tmp_path, {"lag": 3}, {}) as (here, (_, ahead)):
         nodes = here.clients[0].nodes
         asked = ("eth_getTransactionCount", (here.clients[0].payer, "latest"), quantity)
-        nonce, (head, _) = await nodes.look(read_head, asked)
+        nonce, (head, _) = await nodes.newest_view(read_head, asked)
         assert (nonce, head) == (0, int(await here.rpc("eth_blockNumber"), 16)), "the higher of two"
-        assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt) is None
+        assert await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt) is None
         newest = await here.rpc("eth_getBlockByNumber", "latest", False)
-        assert await nodes.known("eth_getBlockByNumber", hex(head), False, of=read_hash) == newest["hash"]
+        assert await nodes.agreed_or_absent("eth_getBlockByNumber", hex(head), False, read=read_hash) == newest["hash"]
         ahead.silent = frozenset({"eth_getTransactionReceipt"})
         with pytest.raises(ChainError, match=f"too few have reached block {head}"):
-            await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt)
+            await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt)
 
 
 async def test_an_endpoint_that_does_not_answer_a_look_is_not_waited_for(tmp_path: Path) -> None:
@@ -119,8 +119,8 @@ async def test_an_endpoint_that_does_not_answer_a_look_is_not_waited_for(tmp_pat
         nodes = QuorumRpc(here.clients[0].nodes.urls, chain_id=31337, timeout_ms=20_000)
         try:
             async with asyncio.timeout(15):  # it would answer after 30 s
-                await nodes.look(read_head)
-                assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt) is None
+                await nodes.newest_view(read_head)
+                assert await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt) is None
         finally:
             await nodes.close()
             mute.slow_s = 0.0

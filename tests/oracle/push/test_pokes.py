@@ -16,7 +16,7 @@ from demo.world.chain import account
 from demo.world.deploy import MULTICALL3
 from feeds.units import WAD
 from oracle.chain.multicall_push import unwrap, wrap
-from oracle.chain.rpc_answers import SimulatedRevert
+from oracle.chain.rpc_answers import Broadcast
 from oracle.chain.store_abi import calldata, event_topic
 from oracle.chain.store_client import StoreClient, StoreRefuses
 from oracle.chain.transaction import Fees, data_of
@@ -279,7 +279,7 @@ class DyingClient(StoreClient):
 
     dies = False
 
-    async def broadcast(self, raw: bytes) -> SimulatedRevert:
+    async def broadcast(self, raw: bytes) -> Broadcast:
         if self.dies:
             raise asyncio.CancelledError
         return await super().broadcast(raw)
