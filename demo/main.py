@@ -22,8 +22,8 @@ from demo.table import Screen
 from demo.testbed import Options, Testbed, resolved_config, running_testbed
 from demo.world.trader import Trader
 from oracle.app import App
-from oracle.build.components import build
-from oracle.build.operators import make_operator
+from oracle.assemble.operators import make_operator
+from oracle.build import build
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 

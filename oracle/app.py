@@ -18,7 +18,7 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
-from oracle.build.components import Components, build_ingest
+from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import Record
@@ -191,7 +191,7 @@ class App:
         return done
 
     async def _make_round(self, round_time_s: int) -> None:
-        """A round, and those who wait for it told."""
+        """Make a round, and hand it to everything that waits for it."""
         done = await self.round(round_time_s)
         durable_ms = self.clock.now_ms() - round_time_s * MS
         self.durable_ms.append(durable_ms)
@@ -208,8 +208,8 @@ class App:
 
     def _compare(self, record: Record, outcomes: Sequence[Outcome]) -> None:
         """Other oracles' feeds beside ours: shown, and logged when they part; never in a price."""
-        found = divergences(record.feed, outcomes, record.report, self._against.get(record.feed, {}))
-        for divergence in self.metrics.references(found):
+        compared = divergences(record.feed, outcomes, record.report, self._against.get(record.feed, {}))
+        for divergence in self.metrics.references(compared):
             _log.warning(
                 "another oracle's feed lies far from ours: one of the two is wrong or late",
                 feed=divergence.feed, source=divergence.source, against=divergence.against.value,

@@ -28,7 +28,7 @@ from demo.bench.venues import BASES, PROBED, symbol_of
 from demo.world import anvil
 from feeds.units import MS, WAD, Bps, Wad
 from oracle.app import App
-from oracle.build.components import build
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record

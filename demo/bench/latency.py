@@ -28,7 +28,7 @@ from demo.bench.tools import at_percent
 from demo.bench.venues import BASES, PROBED, symbol_of
 from demo.world import anvil
 from oracle.app import App
-from oracle.build.components import build
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 

@@ -10,7 +10,7 @@ import aiohttp
 from feeds.chain_follower import IngestHooks
 from feeds.observe import Observer
 from feeds.units import MS
-from oracle.build.components import build_ingest
+from oracle.build import build_ingest
 from oracle.config.feed_sources import sources_of
 from oracle.config.resolve import ResolvedConfig
 from oracle.model.state import FeedState

@@ -47,7 +47,7 @@ def demo(lasting_s: float, scenario: str, port: int, json_file: Path | None, fol
 def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
-    from oracle.build.components import build
+    from oracle.build import build
     from oracle.config.tables.schema import ConfigError
 
     resolved = checked_config(config_path)

@@ -17,7 +17,7 @@ from demo.testbed import Testbed, resolved_config, running_testbed
 from demo.world.anvil import free_port
 from demo.world.trader import Trader
 from oracle.app import App
-from oracle.build.components import build
+from oracle.build import build
 
 PATIENCE_S = 240.0
 """On an idle machine everything that is awaited comes within some seconds; a busy one may take its time."""

@@ -12,7 +12,7 @@ import pytest
 import contracts
 from demo.testbed import resolved_config
 from oracle.app import App
-from oracle.build.components import build
+from oracle.build import build
 from oracle.model.publication import Record
 from oracle.model.status import Status
 from oracle.model.types import Abstained, Rejected

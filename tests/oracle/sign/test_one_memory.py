@@ -10,7 +10,7 @@ from typing import Any
 import coincurve
 import pytest
 
-from oracle.build.components import build
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from oracle.build.components import build
+from oracle.build import build
 from oracle.runtime.schedule import Fatal, every
 from oracle.runtime.supervise import Supervisor
 from oracle.sign.key_lock import DatabaseInUse, KeyLock, sole_writer
 from oracle.sign.keyfiles import KeyfileError
 from oracle.storage.database import Database
 from oracle.storage.errors import AnotherWriter
-from tests.oracle.build.small_config import small_config
+from tests.oracle.assemble.small_config import small_config
 from tests.oracle.sign.key_processes import end_process, process_with_key
 from tests.oracle.storage.stored_rounds import keep
 
