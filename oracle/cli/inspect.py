@@ -46,10 +46,10 @@ def verify(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> 
     if wanted is None:
         newest = database.record(feed)
         wanted = newest.report.round_time_s if newest else 0
-    stored = any(database.result(o, feed, wanted) for o in database.operators(feed))
-    published = stored or database.record(feed, wanted) is not None
-    checks = [*(recompute(database, feed, wanted) if published else ()), *verify_withdrawn(database, feed, wanted)]
-    if not checks and not published:
+    results = [r for o in database.operators(feed) if (r := database.result(o, feed, wanted)) is not None]
+    stored = bool(results) or database.record(feed, wanted) is not None
+    checks = [*(recompute(database, feed, wanted) if stored else ()), *verify_withdrawn(database, feed, wanted)]
+    if not checks and not stored:
         raise Exit(f"no round of {feed} is stored at {wanted}", ExitCode.ABSTAINED)
     good = bool(checks) and all(c.ok for c in checks)
     rows = [f"{'same ' if c.ok else 'OTHER'}  {c.what}: {c.detail}" for c in checks]
