@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -178,7 +178,7 @@ class Follower:
                 )  # fmt: skip
                 break
             samples.append(read)
-        self._observer.preload_pools([_name(s) for s in pools], reversed(samples))
+        self._observer.preload_pools([s.key for s in pools], reversed(samples))
 
     async def _note_head(self, head: Head) -> None:
         """Remember a head, and report the blocks that it replaced. A failure to find them costs no read."""
@@ -220,12 +220,8 @@ class Follower:
         self._observer.put_sequencer(self._chain, result if isinstance(result, SequencerDown) else None)
 
 
-def _name(source: Source) -> str:
-    return f"{source.feed}|{source.name}"
-
-
-def _reads(sources: Sequence[Source]) -> dict[str, Read]:
-    return {_name(s): s.adapter.read() for s in sources if s.adapter is not None}
+def _reads(sources: Sequence[Source]) -> dict[Hashable, Read]:
+    return {s.key: s.adapter.read() for s in sources if s.adapter is not None}
 
 
 def _lost(read: ChainRead) -> FeedError | None:

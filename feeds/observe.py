@@ -1,6 +1,6 @@
 """Observe: what every source states at one moment, from tables that streams, REST fallback and chain reads keep filled.
 
-``Observer`` is the table and asks nobody; :mod:`feeds.ingest` runs the tasks that fill it.
+``Observer`` is the table and does no I/O; :mod:`feeds.ingest` runs the tasks that fill it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from feeds.chains.endpoint import Head
 from feeds.chains.pool_history import PoolHistory
@@ -26,6 +27,13 @@ class Block(StrEnum):
     LATEST = "latest"
     SAFE = "safe"
     FINALIZED = "finalized"
+
+
+class SourceKey(NamedTuple):
+    """A source of a feed, as chain reads and their results are keyed."""
+
+    feed: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +56,11 @@ class Source:
     block: Block = Block.LATEST
     pull: Exchange | CcxtSource | None = None
 
+    @property
+    def key(self) -> SourceKey:
+        """Its place in the tables."""
+        return SourceKey(self.feed, self.name)
+
 
 class Observer:
     """The newest statement of every source.
@@ -68,7 +81,7 @@ class Observer:
     def forget(self) -> None:
         """Start over with empty tables."""
         self.latest = LatestQuotes()
-        self._reads: dict[tuple[str, str], tuple[Quote | FeedError, Head]] = {}
+        self._reads: dict[SourceKey, tuple[Quote | FeedError, Head]] = {}
         self._chain_error: dict[str, FeedError] = {}
         self._down: dict[str, SequencerDown] = {}
         self._pool_history = PoolHistory()
@@ -78,15 +91,14 @@ class Observer:
         return frozenset(self._by_symbol.get((venue, symbol), ()))
 
     def put_read(self, chain: str, read: ChainRead) -> None:
-        """Keep what a chain read brought; names are ``feed|source``. Pools are held against their own past."""
+        """Keep what a chain read brought, by SourceKey. Pools are screened against their own past."""
         self._chain_error.pop(chain, None)
-        for name, result in read.results.items():
-            feed, _, source = name.partition("|")
-            self._reads[feed, source] = (self._pool_history.screened(name, result, read.head.number), read.head)
+        for key, result in read.results.items():
+            self._reads[key] = (self._pool_history.screened(key, result, read.head.number), read.head)
 
-    def preload_pools(self, names: Iterable[str], samples: Iterable[ChainRead]) -> None:
-        """Begin with what earlier blocks say of pools (names as in a read); samples ascending, see PoolHistory.preload."""
-        self._pool_history.preload(names, ((s.head.number, s.results) for s in samples))
+    def preload_pools(self, pools: Iterable[SourceKey], samples: Iterable[ChainRead]) -> None:
+        """Begin with what earlier blocks say of pools; samples ascending, see PoolHistory.preload."""
+        self._pool_history.preload(pools, ((s.head.number, s.results) for s in samples))
 
     def put_sequencer(self, chain: str, down: SequencerDown | None) -> None:
         """Note that a rollup's sequencer is down, or has just come up (None: neither); reads of its chain do not count then."""
@@ -109,7 +121,7 @@ class Observer:
             return Failure(pair=source.pair, source=source.name, error=result, failed_at_ms=now_ms)
         age_ms = now_ms - result.observed_at_ms
         if age_ms > source.max_age_s * MS:
-            error = Stale("no newer word", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
+            error = Stale("nothing newer came", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
             return Failure(pair=source.pair, source=source.name, error=error, failed_at_ms=now_ms)
         return result
 
@@ -124,7 +136,7 @@ class Observer:
         down = self._down.get(source.chain or "")
         if down is not None:
             return down
-        read = self._reads.get((source.feed, source.name))
+        read = self._reads.get(source.key)
         if read is None:
             return self._chain_error.get(source.chain or "", NoData("the chain was not read yet"))
         result, head = read

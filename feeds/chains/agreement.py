@@ -48,7 +48,7 @@ async def agreed_answer(endpoints: Endpoints, agree: int, ask: Ask) -> bytes:
 
 
 async def _answers(asked: list[Endpoint], ask: Ask) -> list[tuple[Endpoint, bytes | FeedError]]:
-    """Ask them side by side; what is no FeedError is raised."""
+    """Ask them side by side; what is not a FeedError is raised."""
     answers = []
     for endpoint, answer in zip(
         asked, await asyncio.gather(*(ask(e) for e in asked), return_exceptions=True), strict=True

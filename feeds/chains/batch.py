@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Hashable, Iterable
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -134,18 +134,18 @@ class CallPredictor:
     """Which calls a source will make once it has its first replies: those that it made in the last two reads alike."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[tuple[Call, ...], bool]] = {}
+        self._last: dict[Any, tuple[tuple[Call, ...], bool]] = {}
 
-    def predicted(self, names: Iterable[str]) -> dict[str, tuple[Call, ...]]:
+    def predicted(self, sources: Iterable[Hashable]) -> dict[Any, tuple[Call, ...]]:
         """Return the calls predicted, by source; those that change from block to block are not."""
-        entries = ((name, self._last.get(name)) for name in names)
-        return {name: entry[0] for name, entry in entries if entry is not None and entry[1]}
+        entries = ((source, self._last.get(source)) for source in sources)
+        return {source: entry[0] for source, entry in entries if entry is not None and entry[1]}
 
-    def learn(self, made: Iterable[tuple[str, tuple[Call, ...]]]) -> None:
+    def learn(self, made: Iterable[tuple[Any, tuple[Call, ...]]]) -> None:
         """Note the calls of sources that were not predicted."""
-        for name, calls in made:
-            before = self._last.get(name)
-            self._last[name] = calls, before is not None and before[0] == calls
+        for source, calls in made:
+            before = self._last.get(source)
+            self._last[source] = calls, before is not None and before[0] == calls
 
 
 def _bytes(endpoint: Endpoint, answer: Any) -> bytes:

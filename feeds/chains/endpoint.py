@@ -62,7 +62,7 @@ class Head:
 class EndpointState:
     """What is known of an endpoint; ``name`` is its host, for an address may hold a key.
 
-    ``lies``: how often it was outvoted. ``score``: 100 is spotless; each failure costs 10, forgotten by and by.
+    ``lies``: how often it was outvoted. ``score``: 100 without failures; each costs 10 and is forgotten over time.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Endpoint:
         )
 
     def accept(self, head: Head, now_ms: int) -> bool:
-        """Note a good head; return whether it replaced blocks already seen (a reorg, or a node that began anew)."""
+        """Note a good head; return whether it replaced blocks already seen (a reorg, or a node that started over)."""
         old, self.head = self.head, head
         self.error, self.failures, self.retry_at_ms = None, 0, 0
         if old is None or old.block_hash != head.block_hash:

@@ -1,4 +1,4 @@
-"""Which endpoint of a chain is well: heads polled side by side, chain ids checked, stopped nodes left out."""
+"""Which endpoints of a chain are healthy: heads polled side by side, chain ids checked, stopped nodes left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_QUARANTINE_MS = 86_400_000
 
 
 class Endpoints:
-    """The endpoints of one chain in the order of the config; the first that is well is used.
+    """The endpoints of one chain in the order of the config; the first healthy one is used.
 
     One that fails loses its place to the next for a while; one that was outvoted is not asked at all for longer. Where
     several must agree, the head is the newest block that as many of them have reached.
@@ -89,7 +89,7 @@ class Endpoints:
         return self._choose(self._now_ms())
 
     async def _gather(self, tasks: dict[asyncio.Task[None], Endpoint]) -> None:
-        """Await as many good answers as must agree, and the others for the grace; who is later has failed for now."""
+        """Await as many good answers as must agree, and the others for the grace; a later one has failed for now."""
         waiting = set(tasks)
         while waiting and sum(t.done() and tasks[t].error is None for t in tasks) < self._limits.agree:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -182,7 +182,7 @@ class Endpoints:
             return well[0]
         number = highest_reached((h.number for _, h in well), agree)
         if number is None:
-            raise Disagreed("fewer endpoints are well than must agree", well=len(well), agree=agree)
+            raise Disagreed("fewer endpoints are healthy than must agree", well=len(well), agree=agree)
         there = [(e, h) for e, h in well if h.number == number]
         hashes = [h.block_hash for _, h in there]
         return max(there, key=lambda pair: hashes.count(pair[1].block_hash))

@@ -57,12 +57,12 @@ class Heads:
         while True:
             url = self._urls[self.connects % len(self._urls)]
             self.connects += 1
-            heard = self.announced
+            before = self.announced
             try:
                 why = await self._listen(url)
             except (aiohttp.ClientError, OSError, TimeoutError) as e:
                 why = type(e).__name__
-            failures = 0 if self.announced > heard else failures + 1
+            failures = 0 if self.announced > before else failures + 1
             pause_ms = int(self._rng.uniform(0, min(self._backoff_ms, 250 << min(failures, 10))))
             _log.info("subscription to heads lost; it is renewed", chain=self._chain, why=why, retry_ms=pause_ms)
             await asyncio.sleep(pause_ms / MS)
@@ -76,21 +76,21 @@ class Heads:
                 message = await asyncio.wait_for(socket.receive(), self._stall_ms / MS)
                 if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                     return f"closed ({message.type.name})"
-                refusal = self._hear(message.data)
+                refusal = self._take_frame(message.data)
                 if refusal is not None:
                     return refusal
 
-    def _hear(self, frame: str | bytes) -> str | None:
-        """Count an announcement; returns a refusal's words."""
+    def _take_frame(self, frame: str | bytes) -> str | None:
+        """Count an announcement; returns the text of a refusal."""
         try:
-            said = orjson.loads(frame)
+            message = orjson.loads(frame)
         except ValueError:
             return "not JSON"
-        if not isinstance(said, dict):
+        if not isinstance(message, dict):
             return "not JSON-RPC"
-        if said.get("error") is not None:
-            return f"refused: {str(said['error'])[:80]}"
-        if said.get("method") == "eth_subscription":
+        if message.get("error") is not None:
+            return f"refused: {str(message['error'])[:80]}"
+        if message.get("method") == "eth_subscription":
             self.announced += 1
             self._on_head()
         return None

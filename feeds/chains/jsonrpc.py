@@ -62,7 +62,7 @@ class JsonRpc:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             shown = f"{parts.scheme}://{parts.hostname or ''}"
-            raise ValueError(f"{shown} is no endpoint: write http:// or https:// and a host")
+            raise ValueError(f"{shown} is not an endpoint: write http:// or https:// and a host")
         self.name = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
         self._url = url
         self._session = session

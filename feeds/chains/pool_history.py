@@ -7,8 +7,9 @@ one: so a pool counts with no more depth than it usually has, and a value that j
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from feeds.errors import FeedError, Unsteady
 from feeds.types import Quote
@@ -41,7 +42,7 @@ class _PoolPast:
 
 
 class PoolHistory:
-    """The past of every pool, by name.
+    """The past of every pool, by its key.
 
     A process that starts has none. On a chain that is older than a past, earlier blocks are read once (``preload``). A pool
     whose earlier blocks could not be read counts with a part of its depth until it has shown enough of them: what it has now
@@ -49,34 +50,36 @@ class PoolHistory:
     """
 
     def __init__(self) -> None:
-        self._pools: dict[str, _PoolPast] = {}
+        self._pools: dict[Hashable, _PoolPast] = {}
 
-    def preload(self, names: Iterable[str], samples: Iterable[tuple[int, Mapping[str, Quote | FeedError]]]) -> None:
+    def preload(
+        self, pools: Iterable[Hashable], samples: Iterable[tuple[int, Mapping[Any, Quote | FeedError]]]
+    ) -> None:
         """Take over what earlier blocks say, before the first read of a new one.
 
         Args:
-            names: pools whose earlier blocks were asked for.
+            pools: those whose earlier blocks were asked for.
             samples: blocks, ascending, each with what was read there; one stands for the `SAMPLE_BLOCKS` from it on.
         """
-        for name in names:
-            self._pools.setdefault(name, _PoolPast()).owes_blocks = True
+        for pool in pools:
+            self._pools.setdefault(pool, _PoolPast()).owes_blocks = True
         for block, results in samples:
-            for name, result in results.items():
+            for pool, result in results.items():
                 if not isinstance(result, FeedError):
                     for later in range(block, block + SAMPLE_BLOCKS):
-                        self.screened(name, result, later)
+                        self.screened(pool, result, later)
 
-    def screened(self, name: str, result: Quote | FeedError, block: int) -> Quote | FeedError:
+    def screened(self, pool: Hashable, result: Quote | FeedError, block: int) -> Quote | FeedError:
         """Return a read as it counts: its depth no more than usual, or Unsteady if its value jumped.
 
         Args:
-            name: the pool's place.
+            pool: its key, the same in every read.
             result: what was read; a failure stays one.
             block: at which block. Blocks at or above it that were read before were replaced, and are forgotten.
         """
         if isinstance(result, FeedError) or (result.depth_wad is None and result.virtual_wad is None):
             return result
-        past = self._pools.setdefault(name, _PoolPast())
+        past = self._pools.setdefault(pool, _PoolPast())
         jump = _jump(past, result.virtual_wad)
         if jump is not None:
             return jump

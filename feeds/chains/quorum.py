@@ -1,7 +1,7 @@
 """What several endpoints answer, as one answer: the vote of reads and of pushes alike. Pure.
 
 ``agree`` means one thing wherever endpoints are asked: so many of them must give the same answer before it is believed. An
-error is not a vote, whoever it comes from and whatever it says; where a refusal is itself an answer (a call that reverts), the
+error is never a vote; where a refusal is itself an answer (a call that reverts), the
 caller turns it into a value first. Of two values that enough endpoints give, the one that more give counts; of two that as
 many give, the one that was given first.
 """

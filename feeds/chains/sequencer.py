@@ -1,7 +1,7 @@
 """Is a rollup's sequencer up, and for how long? Pure.
 
 Source: docs.chain.link, "L2 Sequencer Uptime Feeds": ``latestRoundData`` answers 0 for up and 1 for down; ``startedAt`` is
-when that began. Prices are not taken until the sequencer has been up for a grace time, for trades that waited come first.
+when that began. Prices are not taken until the sequencer has been up for a grace time, since trades that waited are executed first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Sequencer:
         address(self.sequencer_feed)
 
     def read_at(self, now_ms: int) -> Read:
-        """One call; the quote says only that all is well.
+        """One call; a quote means that the sequencer is up.
 
         Args:
             now_ms: time of the block that is read.

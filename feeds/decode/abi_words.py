@@ -35,7 +35,7 @@ def int_at(data: bytes, word: int = 0) -> int:
 
 
 def address_at(data: bytes, word: int = 0) -> bytes:
-    """Read the 20-byte address in the given word; Malformed if the word is no address."""
+    """Read the 20-byte address in the given word; Malformed if the word is not an address."""
     n = uint_at(data, word)
     if n >> 160:
         raise Malformed("not an address", word=word)

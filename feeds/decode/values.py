@@ -95,7 +95,7 @@ def printable(value: Any) -> str:
 
 
 def member(value: Any, key: str) -> Any:
-    """Return value[key] of a JSON object; Malformed if it is no object or the key is missing."""
+    """Return value[key] of a JSON object; Malformed if it is not an object or the key is missing."""
     if not isinstance(value, Mapping):
         raise Malformed("expected an object", key=key, got=type(value).__name__)
     if key not in value:
@@ -104,7 +104,7 @@ def member(value: Any, key: str) -> Any:
 
 
 def item(value: Any, index: int) -> Any:
-    """Return value[index] of a JSON array; Malformed if it is no array or too short."""
+    """Return value[index] of a JSON array; Malformed if it is not an array or too short."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise Malformed("expected an array", index=index, got=type(value).__name__)
     if index >= len(value):
@@ -248,7 +248,7 @@ def time_ms(value: Any, *, per_s: int = 1_000) -> int:
     """
     n = number(value)
     if n != int(n):
-        raise Malformed("time is no integer", value=_shown(value))
+        raise Malformed("the time is not an integer", value=_shown(value))
     return _sane_ms(int(n) * 1_000 // per_s, value)
 
 

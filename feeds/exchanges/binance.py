@@ -49,7 +49,7 @@ class Binance(PlainSession):
             Refused: an error message of the venue.
             Unreachable: the venue announces that it will close this connection.
             WrongSymbol: the stream's name and the data's symbol differ.
-            Malformed: a message of a stream that was not subscribed, or none at all.
+            Malformed: a message of a stream that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         if isinstance(message, Mapping) and "stream" not in message:

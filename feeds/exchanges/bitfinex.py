@@ -76,9 +76,9 @@ class _Session:
 
         Raises:
             Refused: an error that names no symbol, or a venue under maintenance.
-            Unreachable: the venue restarts, or asks to subscribe anew after maintenance.
+            Unreachable: the venue restarts, or asks to subscribe again after maintenance.
             WrongSymbol: data of a channel that is not one of ours.
-            Malformed: a message of an unknown kind, or none at all.
+            Malformed: a message of an unknown kind, or not a message at all.
         """
         message = values.load(frame)
         if isinstance(message, Mapping):

@@ -51,7 +51,7 @@ class Bitget(PlainSession):
 
         Raises:
             Refused: an error that names no symbol.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         if frame in ("pong", b"pong"):
             return ()

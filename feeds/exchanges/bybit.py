@@ -1,4 +1,4 @@
-"""Bybit spot, v5: ``orderbook.1`` beside ``tickers``, and the REST tickers.
+"""Bybit spot, v5: ``orderbook.1`` with ``tickers``, and the REST tickers.
 
 Source: bybit-exchange.github.io/docs/v5 (WebSocket public "Orderbook", "Ticker", "Connect"; REST "Get Tickers"). The spot
 ticker stream has no bid and ask. Of the book's depths ``orderbook.1`` is taken: it sends snapshots only, and sends an
@@ -62,7 +62,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     Raises:
         Refused: an error that names no symbol.
         WrongSymbol: topic and data differ.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     if isinstance(message, Mapping) and "op" in message:

@@ -44,7 +44,7 @@ class Coinbase(PlainSession):
 
         Raises:
             Refused: an error message of the venue that names no product.
-            Malformed: a message of a type that was not subscribed, or none at all.
+            Malformed: a message of a type that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         kind = values.member(message, "type")

@@ -73,9 +73,9 @@ class _Session:
 
         Raises:
             Refused: an error that names no symbol.
-            RateLimited: one that says that we speak too fast.
+            RateLimited: the venue refuses more messages for now.
             WrongSymbol: subscription and instrument differ.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         method, code = values.member(message, "method"), message.get("code")

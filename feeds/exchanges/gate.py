@@ -3,7 +3,7 @@
 Source: gate.io/docs/developers/apiv4 (WebSocket "Tickers Channel", "Server Response"; REST "Retrieve ticker information").
 The channel carries best bid and ask, last trade and 24 h volume, once a second where something changed. ``spot.book_ticker``
 is faster and has neither of the last two. The time is the frame's ``time_ms``; captures of 2021 have only whole seconds
-in ``time``, which are not used. The venue needs no ping of ours beside that of the transport.
+in ``time``, which are not used. The venue needs no ping of ours besides that of the transport.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Gate(PlainSession):
 
         Raises:
             Refused: an error that names no pair.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         channel = values.member(message, "channel")

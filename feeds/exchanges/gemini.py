@@ -1,4 +1,4 @@
-"""Gemini spot: ``{symbol}@bookTicker`` beside ``{symbol}@trade``, and the REST ticker v1.
+"""Gemini spot: ``{symbol}@bookTicker`` with ``{symbol}@trade``, and the REST ticker v1.
 
 Source: docs.gemini.com/websocket and developer.gemini.com ("Message Format", "Streams"; REST "Get Ticker"). The venue has
 archived its older market data v2 (``l2_updates``) and asks for this interface. It is also the better one here: the book
@@ -65,7 +65,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
 
     Raises:
         Refused: an error that names no symbol.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     if isinstance(message, Mapping) and "status" in message:

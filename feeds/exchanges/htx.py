@@ -2,7 +2,7 @@
 
 Source: huobiapi.github.io/docs/spot/v1/en and htx.com/en-us/opend (WebSocket "Market Ticker", "Heartbeat", "Data
 Format"; REST "Get Latest Aggregated Ticker"). Each frame of the venue is gzipped; ours are plain text. The venue pings
-with a number and cuts off whoever leaves two of them unanswered. Prices are JSON numbers; ``amount`` is the 24 h volume in
+with a number and closes the connection after two unanswered ones. Prices are JSON numbers; ``amount`` is the 24 h volume in
 base units, ``vol`` the turnover. A subscription carries its symbol as its id, so that a refusal names it.
 """
 
@@ -69,7 +69,7 @@ class _Session:
         Raises:
             Refused: an error that names no symbol.
             TooLarge: a frame that unpacks to more than any ticker.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         packed = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
         message = values.load(values.gunzip(packed))

@@ -169,7 +169,7 @@ def _check_address(url: str) -> None:
         parts = urlsplit(url.replace(_SYMBOL, "X"))
         _ = parts.port
     except ValueError as e:
-        raise ValueError(f"url = {url!r} is no address ({e})") from None
+        raise ValueError(f"url = {url!r} is not an address ({e})") from None
     near = parts.hostname in _HOME
     if parts.scheme not in (("http", "https") if near else ("https",)) or not parts.hostname:
         raise ValueError(f"url = {url!r}: write https://HOST/PATH")
@@ -182,6 +182,6 @@ def _check_address(url: str) -> None:
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ValueError(f"headers: {name!r} is no plain header")
+            raise ValueError(f"headers: {name!r} is not a plain header")
         if _SECRET.search(name):
-            raise ValueError(f"headers: {name!r} is a secret, and none stands in the config: use a proxy that adds it")
+            raise ValueError(f"headers: {name!r} is a secret, and a config holds none: use a proxy that adds it")

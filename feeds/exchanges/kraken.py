@@ -42,7 +42,7 @@ class Kraken(PlainSession):
 
         Raises:
             Refused: an error that names no symbol, or a venue that is not online.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         if isinstance(message, Mapping) and "method" in message:

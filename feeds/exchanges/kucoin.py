@@ -1,4 +1,4 @@
-"""KuCoin spot: ``/market/ticker`` beside ``/market/snapshot``, and the REST 24 h statistics.
+"""KuCoin spot: ``/market/ticker`` with ``/market/snapshot``, and the REST 24 h statistics.
 
 Source: kucoin.com/docs (WebSocket "Apply connect token", "Create connection", "Ping", "Symbol Ticker", "Symbol Snapshot";
 REST "Get 24hr Stats"). Each connect needs a fresh token; the reply that holds it also says where to connect and how often
@@ -90,7 +90,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
 
     Raises:
         Refused: an error that names no symbol.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     kind = values.member(message, "type")

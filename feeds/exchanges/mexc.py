@@ -1,10 +1,10 @@
-"""MEXC spot: book ticker beside mini ticker, both protobuf, and the REST 24 h ticker.
+"""MEXC spot: book ticker with mini ticker, both protobuf, and the REST 24 h ticker.
 
 Source: mexc.com/api-docs/spot-v3 (WebSocket "Individual Symbol Book Ticker Streams", "MiniTicker", "PING/PONG
 Mechanism"; REST "24hr Ticker Price Change Statistics"); field numbers: github.com/mexcdevelop/websocket-proto. Of the
 wrapper: channel 1, symbol 3, sendTime 6, publicMiniTicker 309, publicAggreBookTicker 315; of the mini ticker: symbol 1,
 price 2, quantity 8 (base units; 7 is turnover); of the book ticker: bidPrice 1, askPrice 3. Numbers are texts. The book
-ticker speaks only when the book changes, the mini ticker every 3 s: a book that stands still for a minute counts as
+ticker sends only when the book changes, the mini ticker every 3 s: a book that stands still for a minute counts as
 silent. Control messages are JSON, and a refusal has code 0 as a success has: only its text tells. Symbols listed on no
 market are believed to be refused so [unconfirmed].
 """
@@ -75,7 +75,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     Raises:
         Refused: an error that names no symbol.
         WrongSymbol: channel and symbol differ.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     if isinstance(frame, str) or frame[:1] in (b"", b"{"):  # a protobuf message never begins with a brace
         return _control(values.load(frame))

@@ -1,7 +1,7 @@
 """OKX spot: ``tickers`` channel of WebSocket v5, and the REST ticker.
 
 Source: okx.com/docs-v5 (WebSocket "Tickers channel", "Connect", "Notification"; REST "GET / Ticker"; error codes). The
-channel speaks on each trade and each change of the best bid or ask, at most every 100 ms, and carries last trade, 24 h
+channel sends on each trade and each change of the best bid or ask, at most every 100 ms, and carries last trade, 24 h
 volume and the time, so nothing else is subscribed. Not documented: whether one unknown instrument fails the others of
 its message; so each is subscribed by its own.
 """
@@ -50,7 +50,7 @@ class Okx(PlainSession):
         Raises:
             Refused: an error that names no instrument.
             Unreachable: the venue announces that it will close this connection.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         if frame in ("pong", b"pong"):
             return ()

@@ -76,7 +76,7 @@ class BalancerStable:
             Thin: the pool does not carry the notional, or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool does not hold these tokens.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         kind = KINDS[self.variant]
         calls = state_calls(self.vault, self.pool, self.pool_id, self.multicall, kind)

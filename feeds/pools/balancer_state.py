@@ -145,7 +145,7 @@ def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int, kind: Balan
 
 
 def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> int:
-    """Return the factor as shown, or anew with the provider's rate if the cache has expired; the expiry stands last."""
+    """Return the factor as shown, or recomputed with the provider's rate if the cache has expired; the expiry stands last."""
     cached = abi_words.returned(cache, words=words)
     if now_s <= abi_words.uint_at(cached, words - 1):
         return scale
@@ -169,7 +169,7 @@ def swappable(state: State, listed: Listing, kind: BalancerKind) -> tuple[Stable
         raise Malformed("swap fee above 10 %", fee=str(fee)[:20])
     kept = [i for i in range(len(listed.tokens)) if i != own]
     if (own is not None and own >= len(listed.tokens)) or len(kept) < _LEAST_TOKENS:
-        raise Malformed("the pool does not list two tokens beside its own", tokens=len(listed.tokens))
+        raise Malformed("the pool does not list two tokens besides its own", tokens=len(listed.tokens))
     pool = StablePool(
         amp=factor,
         balances=tuple(listed.balances[i] for i in kept),

@@ -144,7 +144,7 @@ class BalancerV3:
             Thin: the pool does not carry the notional, or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool does not hold these tokens, or with other decimals.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         calls = _calls(self.vault, self.pool, self.variant)
         state = _State(*counted((yield calls), len(calls)))

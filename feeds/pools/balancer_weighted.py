@@ -86,7 +86,7 @@ class BalancerWeighted:
             Thin: the pool does not carry the notional (30 % of a balance at most), or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool does not hold these tokens.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         state = _State(*counted((yield _calls(self.vault, self.pool, self.pool_id)), 2 + len(_VIEWS)))
         _check_open(state)

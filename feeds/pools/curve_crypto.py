@@ -90,7 +90,7 @@ class CurveCrypto:
             WrongSymbol: the pool has other coins, or the same in another order.
             NotPositive: the virtual price or the average is zero.
             Malformed: the pool's answers contradict each other.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         at = self._places
         sale = self._dy(at.base, at.quote, at.gates.amount)

@@ -70,7 +70,7 @@ class CurveNg:
             WrongSymbol: the pool has other coins, or the same in another order.
             NotPositive: the amplification, the virtual price or the average is zero.
             Malformed: the arithmetic does not settle, or the pool's own answers contradict its state.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         at = self._places
         sale = curve_stable.get_dy(self.pool, at.base, at.quote, at.gates.amount)

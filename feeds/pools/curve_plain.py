@@ -78,7 +78,7 @@ class CurvePlain:
             WrongSymbol: the pool has other coins, or the same in another order.
             NotPositive: the amplification, the virtual price or the average is zero.
             Malformed: the arithmetic does not settle, or the pool's own answers contradict its state.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         at = self._places
         sale = curve_stable.get_dy(self.pool, at.base, at.quote, at.gates.amount)
@@ -136,6 +136,8 @@ def _rate_calls(rates: tuple[str, ...]) -> tuple[Call, ...]:
     for text in filter(None, rates):
         match = _RATE.fullmatch(text)
         if match is None:
-            raise ValueError(f"rates: {text!r} is no call: write such as getExchangeRate() 0xae78736Cd615f374...")
+            raise ValueError(
+                f"rates: {text!r} is not a call: write one such as getExchangeRate() 0xae78736Cd615f374..."
+            )
         calls.append(Call(to=address(match[2]), data=calldata(match[1])))
     return tuple(calls)

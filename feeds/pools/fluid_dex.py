@@ -93,7 +93,7 @@ class FluidDex:
             WrongSymbol: the pool holds other tokens.
             Refused: the pool is paused.
             Malformed: the reserves are out of range, or the resolver's estimates contradict them.
-            FeedError: for replies that are no such resolver's.
+            FeedError: for replies that are not such a resolver's.
         """
         (reserves,) = yield _reserve_calls(self.resolver, self.pool)
         data = abi_words.returned(reserves, words=_WORDS)

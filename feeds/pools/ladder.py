@@ -31,7 +31,7 @@ class Rung(NamedTuple):
 
 
 def sizes(scale: int) -> tuple[int, ...]:
-    """Amounts of the ladder for a pool that holds `scale` on its smaller side; Thin where they are no amounts."""
+    """Amounts of the ladder for a pool that holds `scale` on its smaller side; Thin where they are not amounts."""
     if scale < _PER_MILLE**2:
         raise Thin("the pool holds next to nothing", holds=str(scale))
     return tuple(scale * step // _PER_MILLE for step in STEPS)

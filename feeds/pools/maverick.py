@@ -2,7 +2,7 @@
 
 Source: maverickprotocol/maverick-v1-interfaces, IPoolInformation.calculateSwap(pool, amount, tokenAIn, exactOutput,
 sqrtPriceLimit) -> amount, and version 2's IMaverickV2Quoter.calculateSwap(pool, amount, tokenAIn, exactOutput,
-tickLimit) -> (amountIn, amountOut, gas), as public integrations state it. Both are no views: they start a swap and
+tickLimit) -> (amountIn, amountOut, gas), as public integrations state it. Neither is a view: they start a swap and
 revert in its callback, which eth_call allows. Amounts are in the tokens' smallest units (for tokens of other than 18
 decimals: as documented, not confirmed on a chain).
 
@@ -84,7 +84,7 @@ class _Maverick(ABC):
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool holds other tokens.
             Malformed: the quoter's answers contradict each other, as where it served a part of the notional.
-            FeedError: for replies that are no such quoter's.
+            FeedError: for replies that are not such a quoter's.
         """
         amount = self._gates.amount
         held_base, held_quote, token_a, token_b, sale, purchase = yield (

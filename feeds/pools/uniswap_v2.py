@@ -83,7 +83,7 @@ class UniswapV2:
             WrongSymbol: the pair holds other tokens.
             Refused: it is a stable pair.
             Malformed: the pair holds less than its reserves, or its own answer contradicts them.
-            FeedError: for replies that are no pair's.
+            FeedError: for replies that are not a pair's.
         """
         replies = counted((yield _calls(self.pool, self.base, self.quote, self.dialect)), 5 + self._solidly)
         if self._solidly and abi_words.uint_at(abi_words.returned(replies[5])):

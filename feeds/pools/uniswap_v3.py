@@ -92,7 +92,7 @@ class UniswapV3:
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool holds other tokens or charges another fee.
             Refused: the pool's plugin may set another fee.
-            FeedError: for replies that are no pool's, or of another dialect.
+            FeedError: for replies that are not a pool's, or of another dialect.
         """
         state = self._state((yield _state_calls(self.pool, self._layout, self.twap_s)))
         base_is_0 = self._orientation(state)

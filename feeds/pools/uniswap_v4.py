@@ -100,7 +100,7 @@ class UniswapV4:
             Thin: the notional or 2 % leaves the ticks read, or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool charges another fee than its key says.
-            FeedError: for replies that are no StateView's.
+            FeedError: for replies that are not a StateView's.
         """
         slot0, liquidity = counted((yield _state_calls(self.state_view, self.key_hash)), 2)
         span = self._span(slot0, liquidity)

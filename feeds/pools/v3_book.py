@@ -1,4 +1,4 @@
-"""Pools with liquidity between ticks, whoever keeps them: the ticks to read, and the quote that they give.
+"""Pools with liquidity between ticks, of any dialect: the ticks to read, and the quote that they give.
 
 Depth is without fees: the base that moves the square root of the price to its goal (Uniswap v3 Core whitepaper, 6.2).
 """

@@ -128,7 +128,7 @@ def _term(text: str, words: Sequence[str]) -> _Term:
     contract, function, *rest = words
     options = dict(w.split("=", 1) for w in rest if "=" in w)
     if unknown := sorted(set(options) - {"word", "scale"}):
-        raise ValueError(f"{text!r}: {unknown[0]} is no option, write word=N or scale=N")
+        raise ValueError(f"{text!r}: {unknown[0]} is not an option: write word=N or scale=N")
     word, scale = integer_of(options.get("word", 0)), integer_of(options.get("scale", 18))
     if not 0 <= word < _MOST_WORDS:
         raise ValueError(f"{text!r}: write word=0 to word={_MOST_WORDS - 1}")

@@ -62,7 +62,7 @@ class CcxtSource:
         if not installed():
             raise ValueError('type = "ccxt" needs an extra: pip install "lrt-oracle[ccxt]"')
         if self.exchange not in importlib.import_module("ccxt").exchanges:
-            raise ValueError(f"exchange = {self.exchange!r} is no exchange of ccxt's: see ccxt.exchanges")
+            raise ValueError(f"exchange = {self.exchange!r} is not an exchange of ccxt: see ccxt.exchanges")
 
     @property
     def venue(self) -> str:

@@ -55,7 +55,7 @@ class StreamCounts:
     last_error: FeedError | None = None
 
     def count_bad(self, error: FeedError) -> None:
-        """Count a frame or tick that is no quote; logs the 1st, 2nd, 4th, 8th ... of a code."""
+        """Count a frame or tick that is not a quote; logs the 1st, 2nd, 4th, 8th ... of a code."""
         self.bad[error.code] += 1
         self.last_error = error
         count = self.bad[error.code]

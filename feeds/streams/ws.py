@@ -50,11 +50,11 @@ class Stream:
     Args:
         exchange: what to say and how to read.
         symbols: as the venue writes them.
-        session: shared; closed by whoever made it.
+        session: shared; the caller closes it.
         on_tick: receives each tick of a subscribed symbol.
         now_ms: Unix ms.
         fetch: sends the request of a venue's handshake; needed for venues that have one.
-        on_silent: is told of a symbol without news.
+        on_silent: called for a symbol without news.
         timeouts: see StreamTimeouts.
         rng: jitter of the backoff and of the planned reconnects.
         sleep: waits some seconds.

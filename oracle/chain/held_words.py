@@ -21,7 +21,7 @@ def places(index: int) -> tuple[int, ...]:
 
 
 def beside(slot: int, gap: int, *held: int) -> Beside:
-    """What stands in the words at :func:`places`."""
+    """Read the words at :func:`places`."""
     prices = [_held_price(word) if slot & bit else None for word, bit in zip(held, _HELD_BITS, strict=True)]
     return Beside(market=prices[0], redemption=prices[1], gap=_gap(slot, gap))
 
@@ -43,7 +43,7 @@ def _held_price(word: int) -> HeldPrice:
 
 
 def _gap(slot: int, word: int) -> Gap | None:
-    """The gap that a token goes by, over or not.
+    """The gap that holds for a token, over or not.
 
     The one in its word (market 88 | redemption 88 | 16 unused | openedAt 32 | last 32) if that is of the last write, else the
     one that the last write opened, if it took a price.

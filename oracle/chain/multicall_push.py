@@ -24,9 +24,9 @@ _AGGREGATE3 = selector("aggregate3", (_CALLS,))
 def wrap(store: bytes, push: bytes, views: Sequence[bytes]) -> bytes:
     """Calldata of aggregate3: the push, then a poke of each view. Each of them may fail.
 
-    Anybody can take the push out of the memory pool and bring it first. The views must be told all the same, and nobody
-    pays for a transaction that does nothing because somebody else was faster. So a success of the whole says nothing of
-    the push: whether it landed is told by the store's event, else by what the store holds.
+    Anybody can take the push out of the memory pool and bring it first. The views must be poked all the same, and
+    we do not pay for a transaction that does nothing because somebody else was faster. So a success of the whole says
+    nothing of the push: whether it landed shows in the store's event, else in what the store holds.
 
     Args:
         store: address, 20 bytes.
@@ -51,9 +51,9 @@ def unwrap(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def ran_out(raw: bytes, gas_used: int) -> str | None:
-    """That a push which did not land failed for want of gas, in words; None where it failed for another reason.
+    """Say that a push which did not land ran out of gas; None where it failed for another reason.
 
-    What runs out of gas has used all of its limit. A push inside a call gets 63 of 64 parts of it (EIP-150).
+    A call that runs out of gas has used all of its limit. A push inside a call gets 63 of 64 parts of it (EIP-150).
     """
     limit, inside = gas_of(raw), data_of(raw)[:4] == _AGGREGATE3
     least = limit - limit // 64 if inside else limit
@@ -66,7 +66,7 @@ def push_data(batch: SignedBatch) -> bytes:
 
 
 def items_in(data: bytes) -> int:
-    """Items in the calldata of a push; none in any other call."""
+    """How many items the calldata of a push holds; 0 in any other call."""
     if data[:4] != _PUSH:
         return 0
     return (len(decode(["bytes", "bytes"], data[4:])[0]) - _HEADER) // _ITEM

@@ -1,4 +1,4 @@
-"""The signer set that is to come: who is in it, what arms it, and the calldata that does."""
+"""The next signer set: its members, what arms it, and the calldata that does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ARM = calldata("arm", (b"",))[0][:4]
 
 
 class WrongSignature(LrtOracleError, RuntimeError):
-    """What was given is no signature of a member of the next set over its digest: have it made again."""
+    """A signature is not one of a member of the next set over its digest: have it made again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,25 +61,25 @@ class NextSignerSet:
 
 
 async def read_next_set(store: StoreReads, block: int) -> NextSignerSet | None:
-    """The set that is to come, at a block; None where none is.
+    """The next set, at a block; None where there is none.
 
     Raises:
-        ChainError: too few endpoints answer, or the store's storage does not hold the set that it tells of.
+        ChainError: too few endpoints answer, or the store's storage does not hold the set that it names.
     """
     epoch, at_s = await store.read("nextSigners", block=hex(block))
     if not epoch:
         return None
-    found = await read_set(store, int(epoch), int(at_s), block)
-    if found is None:
+    coming = await read_set(store, int(epoch), int(at_s), block)
+    if coming is None:
         raise ChainError(
             f"the signer set of epoch {epoch} is not where a PriceStore keeps it: an endpoint lies, or 0x"
             f"{store.domain.store.hex()} is another contract"
         )
-    return found
+    return coming
 
 
 async def read_set(store: StoreReads, epoch: int, at_s: int, block: int) -> NextSignerSet | None:
-    """The set of that epoch and time: its word in storage names the contract whose code holds it. None if that is not so."""
+    """The set of that epoch and time: its word in storage names the contract whose code holds it. None otherwise."""
     address, at = "0x" + store.domain.store.hex(), hex(block)
     word = int(str(await store.nodes.agreed_value("eth_getStorageAt", address, hex(_NEXT_SET), at)), 16)
     if word >> 160 & (1 << 48) - 1 != epoch or word >> 217 != at_s:
@@ -107,7 +107,7 @@ async def read_set(store: StoreReads, epoch: int, at_s: int, block: int) -> Next
 
 
 async def check_digest(store: StoreReads, coming: NextSignerSet, block: int) -> None:
-    """See that the store asks for the digest that follows from what was read here.
+    """Check that the store asks for the digest that follows from what was read here.
 
     Raises:
         ChainError: it does not, or too few endpoints answer.
@@ -130,25 +130,25 @@ def checked_signatures(coming: NextSignerSet, given: Sequence[bytes]) -> dict[by
     Raises:
         WrongSignature: one is not.
     """
-    found: dict[bytes, bytes] = {}
-    for one in given:
-        if not one or len(one) % _SIGNATURE:
+    signatures: dict[bytes, bytes] = {}
+    for blob in given:
+        if not blob or len(blob) % _SIGNATURE:
             raise WrongSignature(
-                f"{len(one)} bytes are no signatures: each has {_SIGNATURE}, as `lrt-oracle arm` prints them"
+                f"{len(blob)} bytes are not signatures: each has {_SIGNATURE}, as `lrt-oracle arm` prints them"
             )
-        for at in range(0, len(one), _SIGNATURE):
-            found |= _one(coming, one[at], one[at + 1 : at + _SIGNATURE])
-    return found
+        for at in range(0, len(blob), _SIGNATURE):
+            signatures |= _of_member(coming, blob[at], blob[at + 1 : at + _SIGNATURE])
+    return signatures
 
 
-def _one(coming: NextSignerSet, index: int, compact: bytes) -> dict[bytes, bytes]:
+def _of_member(coming: NextSignerSet, index: int, compact: bytes) -> dict[bytes, bytes]:
     signers = coming.signers
     if index >= len(signers.signers):
         raise WrongSignature(f"index {index}: the set of epoch {signers.epoch} has {len(signers.signers)} members")
     try:
         signer = recover(coming.digest, compact)
     except BadSignature as e:
-        raise WrongSignature(f"the signature of index {index} is none: {e}") from None
+        raise WrongSignature(f"the signature of index {index} cannot be read: {e}") from None
     if signer != signers.signers[index]:
         raise WrongSignature(
             f"the signature of index {index} is not of 0x{signers.signers[index].hex()} over the set of epoch"

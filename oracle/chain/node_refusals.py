@@ -1,10 +1,10 @@
-"""What nodes and gateways say of a raw transaction, as data, and what that means. Pure.
+"""The messages with which nodes and gateways answer a raw transaction, as data, and what they mean. Pure.
 
 The words are those of the clients' own source, as far as it is public: geth `core/error.go`, `core/txpool/errors.go`,
 `internal/ethapi`; Nethermind `TxPool/AcceptTxResult.cs`, `TxPool/TxPoolErrorMessages.cs`; Besu `RpcErrorType.java`; Erigon
 `txpoolcfg/txpoolcfg.go`; Reth `rpc-eth-types/src/error/mod.rs`, `transaction-pool/src/error.rs`; nitro
 `execution/gethexec/sequencer.go`; zksync-era `tx_sender/result.rs`; zksync-os-server `rpc/src/tx_handler.rs`. op-geth, bor and
-coreth keep geth's. Each row's ``who`` names them; docs/push.md shows the table.
+coreth keep geth's. Each row's ``client`` names them; docs/push.md shows the table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import Enum, StrEnum
 
 
 class SendOutcome(StrEnum):
-    """What became of a broadcast. The order is what counts where nodes say different things: the first of them."""
+    """What became of a broadcast. The order is what counts where nodes differ: the first of theirs."""
 
     TAKEN = "taken"
     NONCE_USED = "nonce used"
@@ -77,18 +77,18 @@ ACTION_OF = {
 
 @dataclass(frozen=True, slots=True)
 class RefusalPattern:
-    """Words of a refusal (lower case, a part of the message), what they mean, and who says so."""
+    """Words of a refusal (lower case, a part of the message), what they mean, and the client that uses them."""
 
     words: str
     outcome: SendOutcome
-    who: str
+    client: str
 
 
 def _rows(outcome: SendOutcome, **phrases_by: str) -> Iterator[RefusalPattern]:
     """Rows of one meaning: by client, its phrases with a bar between them."""
-    for who, phrases in phrases_by.items():
+    for client, phrases in phrases_by.items():
         for words in phrases.split("|"):
-            yield RefusalPattern(words=words, outcome=outcome, who=who.replace("_", "-"))
+            yield RefusalPattern(words=words, outcome=outcome, client=client.replace("_", "-"))
 
 
 TABLE = (
@@ -228,12 +228,12 @@ TABLE = (
 
 
 def meaning_of(message: str) -> SendOutcome:
-    """What a node's message says of a transaction; UNKNOWN for words that nobody is known to use."""
+    """What a node's message says of a transaction; UNKNOWN for words that no client is known to use."""
     low = message.lower()
-    return next((row.outcome for row in TABLE if _says(low, row.words)), SendOutcome.UNKNOWN)
+    return next((row.outcome for row in TABLE if _holds(low, row.words)), SendOutcome.UNKNOWN)
 
 
-def _says(low: str, words: str) -> bool:
-    """Whether the words stand there, and not as the end of a longer one: "unknown transaction" is not a known one."""
+def _holds(low: str, words: str) -> bool:
+    """Whether the message holds the words, not as the end of a longer one: "unknown transaction" is not a known one."""
     at = low.find(words)
     return at == 0 or (at > 0 and not low[at - 1].isalpha())

@@ -196,7 +196,7 @@ class QuorumRpc:
         """
 
         def count(answers: Answers) -> tuple[Agreement[str, T | None] | Disagreement, list[str]]:
-            """The vote of those that know something, and who says with reason that it is not there."""
+            """The vote of those that know something, and those that can tell that it is not there."""
             values = _read_all(answers, read)
             ranked = sorted(
                 values, key=self._height_of, reverse=True
@@ -229,7 +229,7 @@ class QuorumRpc:
         return self._heights.get(name, -1)
 
     def _grace_s(self, grace_s: float) -> float:
-        """How long the others are awaited after enough have answered; there is nobody to await beside a single one."""
+        """How long the others are awaited after enough have answered; a single endpoint has no others."""
         return grace_s if len(self.urls) > 1 else 0.0
 
     async def _ask(self, calls: Sequence[Call], enough: Callable[[Answers], bool], grace_s: float = 0.0) -> Answers:
@@ -281,7 +281,7 @@ class QuorumRpc:
 
 
 def _read_all(answers: Answers, read: Callable[[Any], T]) -> dict[str, T | FeedError]:
-    """Every endpoint's answer as a value; as a FeedError where it is none, or cannot be read."""
+    """Every endpoint's answer as a value; as a FeedError where there is none, or it cannot be read."""
     values: dict[str, T | FeedError] = {}
     for name, answer in answers.items():
         try:

@@ -29,7 +29,7 @@ from oracle.chain.transaction import FeeConditions, Fees, SignedTx, Unsigned
 from oracle.sign.eip712 import Domain
 
 _BY_TIME = frozenset({"TooFarAhead", "WrongEpoch"})
-"""Refusals that the next block's time may turn: a round lies ahead, or a signer set takes over with that block."""
+"""Refusals that may not hold in the next block: a round lies ahead, or a signer set takes over with that block."""
 _MOST_POKE_GAS = 500_000
 _log = structlog.get_logger("oracle.chain")
 
@@ -51,7 +51,7 @@ class NothingToPoke(ChainError):
 
 
 class Signer(Protocol):
-    """Who signs transactions: a key in this process or a remote one."""
+    """A signer of transactions: a key in this process or a remote one."""
 
     @property
     def address(self) -> bytes:
@@ -70,7 +70,7 @@ class StoreClient(StoreReads):
     Args:
         endpoints: HTTP endpoints; all are sent to, and enough of them must agree.
         domain: chain id and address of the store.
-        signer: pays for transactions and has no authority; None reads only.
+        signer: pays for transactions and has no other authority; None only reads.
         max_fee_gwei: never pay more for a unit of gas.
         agree: how many endpoints must answer the same; 0 is a majority of three or more, else one.
         tip_percentile: of the tips paid in recent blocks.
@@ -115,8 +115,8 @@ class StoreClient(StoreReads):
 
     async def view(self) -> tuple[BlockHead, int]:
         """The newest block, and the nonce of the gas key's next transaction by what is mined up to it."""
-        asked = ("eth_getTransactionCount", (self.payer, "latest"), quantity)
-        nonce, (number, time_s) = await self.nodes.newest_view(read_head, asked)
+        nonce_of = ("eth_getTransactionCount", (self.payer, "latest"), quantity)
+        nonce, (number, time_s) = await self.nodes.newest_view(read_head, nonce_of)
         return BlockHead(number=number, time_s=time_s), int(nonce)
 
     async def next_nonce(self) -> int:
@@ -185,8 +185,8 @@ class StoreClient(StoreReads):
     async def _simulate(self, data: bytes, at_s: int | None) -> int:
         """Gas of the push; the contract's own reason if enough endpoints say that it would revert.
 
-        A chain that makes blocks on demand stands at an old time, from which a fresh round lies too far ahead; and the first
-        push of a signer set that takes over now is asked of a block from before: there the call is simulated at the time
+        The newest block of a chain that makes blocks on demand may be old, so that a fresh round lies too far ahead of it; and
+        a signer set that takes over now is not in force in it: there the call is simulated at the time
         that its block would have (see ``_in_next_block``).
         """
         call = {"from": self.payer, "to": self._store, "data": "0x" + data.hex()}
@@ -207,7 +207,7 @@ class StoreClient(StoreReads):
             code: str = await self.nodes.agreed_value("eth_getCode", self._multicall, "latest")
         except ChainError as e:
             _log.warning(
-                "whether there is a Multicall3 is not known: the push goes without its pokes", why=str(e)[:300]
+                "it is not known whether there is a Multicall3: the push goes without its pokes", why=str(e)[:300]
             )
             return {}
         if code == "0x":

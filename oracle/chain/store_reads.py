@@ -67,18 +67,20 @@ class StoreReads:
         try:
             return tuple(decode(outputs, bytes.fromhex(str(raw)[2:])))
         except (DecodingError, ValueError):
-            raise ChainError(f"{function} of {self._store} answers {str(raw)[:40]!r}: this is no PriceStore") from None
+            raise ChainError(
+                f"{function} of {self._store} answers {str(raw)[:40]!r}: this is not a PriceStore"
+            ) from None
 
     async def feeds(self) -> dict[str, int]:
         """Feed id text to index, as registered on chain; ChainError for what no store can have."""
         (count,) = await self.read("count")
         if count > _MOST_FEEDS:
-            raise self._strange(f"count of {count}")
-        found = await asyncio.gather(*(self._feed(i) for i in range(count)))
+            raise self._impossible(f"count of {count}")
+        listed = await asyncio.gather(*(self._feed(i) for i in range(count)))
         try:
-            return {bytes(raw).rstrip(b"\0").decode("ascii"): index for raw, index in found}
+            return {bytes(raw).rstrip(b"\0").decode("ascii"): index for raw, index in listed}
         except UnicodeDecodeError as e:
-            raise self._strange(f"feed id {e.object!r}") from None
+            raise self._impossible(f"feed id {e.object!r}") from None
 
     async def _feed(self, position: int) -> tuple[bytes, int]:
         raw, index = await self.read("feedAt", position)
@@ -109,7 +111,7 @@ class StoreReads:
         try:
             return int(str(raw), 16)
         except ValueError:
-            raise self._strange(f"word of storage {str(raw)[:40]!r}") from None
+            raise self._impossible(f"word of storage {str(raw)[:40]!r}") from None
 
     async def step_threshold(self) -> int:
         """Weight with which a price may move by any step."""
@@ -121,10 +123,12 @@ class StoreReads:
         try:
             return None if held_words.is_empty(int(word)) else decode_slot(int(word))
         except ValueError:
-            raise self._strange(f"slot {int(word):#x}") from None
+            raise self._impossible(f"slot {int(word):#x}") from None
 
-    def _strange(self, what: str) -> ChainError:
-        return ChainError(f"{self._store} has a {what}: no PriceStore has; an endpoint lies, or it is another contract")
+    def _impossible(self, what: str) -> ChainError:
+        return ChainError(
+            f"{self._store} has a {what}: a PriceStore never has; an endpoint lies, or it is another contract"
+        )
 
     async def head(self) -> BlockHead:
         """The newest block that enough endpoints have reached."""
@@ -132,16 +136,16 @@ class StoreReads:
         return BlockHead(number=number, time_s=time_s)
 
     async def block_hash(self, number: int) -> str | None:
-        """Hash of the block at a height; None where the chain does not reach it, as of the last look at its head."""
+        """Hash of the block at a height; None where the chain does not reach it, as of the last view of its head."""
         return await self.nodes.agreed_or_absent("eth_getBlockByNumber", hex(number), False, read=read_hash)  # noqa: FBT003
 
     async def receipt(self, tx_hash: str) -> Receipt | None:
-        """The receipt as enough endpoints give it; None while it is in no chain, as of the last look at the head.
+        """The receipt as enough endpoints give it; None while it is in no chain, as of the last view of the head.
 
-        A push is ok where the store says so by its event: a call to an address without code succeeds too, and does
+        A push is ok where the store emitted its event: a call to an address without code succeeds too, and does
         nothing.
         """
-        found = await self.nodes.agreed_or_absent("eth_getTransactionReceipt", tx_hash, read=read_receipt)
-        if found is None:
+        receipt = await self.nodes.agreed_or_absent("eth_getTransactionReceipt", tx_hash, read=read_receipt)
+        if receipt is None:
             return None
-        return replace(found, ok=found.succeeded and self.domain.store in found.pushed)
+        return replace(receipt, ok=receipt.succeeded and self.domain.store in receipt.pushed)

@@ -146,7 +146,7 @@ def test_the_symbol_and_the_headers_travel() -> None:
         ({"url": "http://api.issuer.example/"}, "https://"),
         ({"url": "ftp://x/"}, "https://"),
         ({"url": "https:///x"}, "https://"),
-        ({"url": "https://x:99999/"}, "no address"),
+        ({"url": "https://x:99999/"}, "not an address"),
         ({"url": "https://x/{base}"}, "brackets"),
         ({"url": "https://user:pass@x/"}, "no secrets"),
         ({"url": "https://x/?api_key=1"}, "no secrets"),

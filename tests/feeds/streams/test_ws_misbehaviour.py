@@ -17,7 +17,7 @@ from demo.venues.wires import WIRES
 from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
 from feeds.streams.connection import StreamTimeouts
-from feeds.streams.latest import LatestQuote, LatestQuotes
+from feeds.streams.latest import DropReason, LatestQuote, LatestQuotes
 from feeds.streams.venue import VenueLimits
 from feeds.streams.ws import Stream
 from feeds.types import Quote
@@ -120,7 +120,7 @@ def newest_is(code: str) -> Callable[[Run], bool]:
 
 
 def dropped(why: str) -> Callable[[Run], bool]:
-    return lambda run: run.table.dropped(run.venue.name).get(why, 0) > 0
+    return lambda run: run.table.dropped(run.venue.name).get(DropReason(why), 0) > 0
 
 
 def renewed(run: Run) -> bool:

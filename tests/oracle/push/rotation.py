@@ -22,7 +22,7 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushState
 from oracle.sign.eip712 import address_of
-from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
+from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, PATIENT_MS, SPECS, FaultWorld, Place
 
 OWNER = account(0).address
 HERE = tuple(address_of(k) for k in KEYS.values())
@@ -53,7 +53,7 @@ async def world(folder: Path, *, phase: int = 0) -> AsyncIterator[FaultWorld]:
     """The world at a time that is so far into four seconds, after which prices repeat."""
     with anvil.running() as node:
         place = await put_store(node.url, folder)
-        async with FaultWorld(place, 0) as made:
+        async with FaultWorld(place, 0, timeout_ms=PATIENT_MS) as made:
             await made.rpc("evm_setAutomine", False)
             head_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
             made.now_s = head_s + 4 - head_s % 4 + phase

@@ -17,20 +17,18 @@ from feeds.units import WAD
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import read_hash, read_head, read_receipt
 from oracle.model.publication import PushState
-from tests.oracle.push.fault_world import CONFIRMATIONS, FaultWorld
+from tests.oracle.push.fault_world import CONFIRMATIONS, PATIENT_MS, FaultWorld
 from tests.oracle.push.lagging_node import LaggingNode
 from tests.oracle.push.push_world import CALM, put_store
 
 pytestmark = pytest.mark.chain
-PATIENT_MS = 4_000
-"""Endpoints here are slow or behind, never dead: no answer is late on a busy machine."""
 UNKNOWN = "0x" + "77" * 32
 
 
 @asynccontextmanager
 async def world(folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[tuple[FaultWorld, list[LaggingNode]]]:
     with anvil.running() as node:
-        proxies = [LaggingNode(node.url, **one) for one in nodes]
+        proxies = [LaggingNode(node.url, **options) for options in nodes]
         for proxy in proxies:
             await proxy.start()
         try:
@@ -47,11 +45,11 @@ async def world(folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[tuple[Fau
 
 
 async def landed_on_chain(world: FaultWorld) -> set[str]:
-    found = set()
+    hashes = set()
     for number in range(int(await world.rpc("eth_blockNumber"), 16) + 1):
         block = await world.rpc("eth_getBlockByNumber", hex(number), True)
-        found |= {t["hash"] for t in block["transactions"] if t["from"] == world.clients[0].payer}
-    return found
+        hashes |= {t["hash"] for t in block["transactions"] if t["from"] == world.clients[0].payer}
+    return hashes
 
 
 @pytest.mark.parametrize("lag", [1, 3, CONFIRMATIONS + 4])
