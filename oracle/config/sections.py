@@ -9,21 +9,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from feeds.chains.abi import amount_of
 from feeds.observe import Block
 from feeds.types import Kind
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.shorthand import VIA_FEED, expand
 from oracle.config.tables.store_sections import StoreSection
-from oracle.model.spec import Mode
+from oracle.model.spec import PLAIN, Bands, Mode, Rules, Tuning
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 _HEX_ADDRESS = 42
 _MOST_POKES = 16
-_RULE_SIZES = (
-    "moved_bps", "drift_slack_bps", "drift_bps_hours", "disagree_bps", "stuck_s", "stuck_bps", "growth_bps_year",
-    "growth_slack_bps", "cadence_s", "derivation_bps", "supply_bps", "doubt_bps", "learn_cap_bps",
-)  # fmt: skip
 _SOURCE_KEYS = frozenset(
     {
         "name", "type", "kind", "group", "chain", "pair", "symbol", "convert", "max_age_s", "average_s",
@@ -236,129 +231,6 @@ class TargetSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BandsSection:
-    """[feeds.X.bands]: when market and redemption have parted. A state is left at half of its band or less."""
-
-    watch_bps: int = 50
-    depeg_bps: int = 200
-    watch_leave_bps: int | None = None
-    depeg_leave_bps: int | None = None
-    normal_bps: int = 0
-    watch_dwell_s: int = 30
-    depeg_dwell_s: int = 60
-    leave_dwell_s: int = 300
-    slash_ppb: int = 10_000
-    slash_hold_s: int = 3_600
-
-    def __post_init__(self) -> None:
-        if not 0 < self.watch_bps < self.depeg_bps:
-            raise ValueError("watch_bps must lie above 0 and below depeg_bps")
-        for enter, leave in ((self.watch_bps, self.watch_leave_bps), (self.depeg_bps, self.depeg_leave_bps)):
-            if leave is not None and leave * 2 > enter:
-                raise ValueError(f"a leave band of {leave} bps is more than half of its enter band of {enter} bps")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RulesSection:
-    """[feeds.X.rules]: what else the judge looks for; 0 turns a rule off. None: from the bands.
-
-    ``moved_bps`` within ``moved_s``: a fast move (None: ``watch_bps``). ``drift_slack_bps`` and ``drift_bps_hours``: a slow
-    one (None: half of ``watch_bps``, and ``watch_bps`` for three days). ``disagree_bps``: groups apart (None: half of
-    ``max_spread_bps``). ``share_percent``: of stable pools' value in the token. ``depth_percent`` of the usual over
-    ``depth_s``. ``stuck_s`` and ``stuck_bps``: a source that stands still while the market moves. ``growth_bps_year`` from
-    a snapshot of ``snapshot_days``, plus ``growth_slack_bps``: the cap on the redemption rate; ``snapshot_rate`` of
-    ``snapshot_at_s`` (Unix seconds) is the first snapshot, else the first rate read. ``cadence_s``: the rate moves
-    at least this often. ``derivation_bps``: two readings of the rate. ``supply_bps``: more tokens than backing.
-    ``premium_bps``, ``lone_bps``: a market further above redemption, or further below on one group alone, is refused.
-    ``doubt_bps``: added to the spread on doubt. ``learn_bps_day`` up to ``learn_cap_bps``: the normal discount is learned.
-    ``redemption_open``: whether holders can redeem. ``ramp_s``: of ``redemption_unless_depeg``.
-    """
-
-    moved_bps: int | None = None
-    moved_s: int = 600
-    drift_slack_bps: int | None = None
-    drift_bps_hours: int | None = None
-    disagree_bps: int | None = None
-    share_percent: int = 70
-    depth_percent: int = 30
-    depth_s: int = 86_400
-    stuck_s: int = 600
-    stuck_bps: int = 100
-    growth_bps_year: int = 0
-    growth_slack_bps: int = 10
-    snapshot_rate: str = ""
-    snapshot_at_s: int = 0
-    snapshot_days: int = 60
-    cadence_s: int = 0
-    derivation_bps: int = 10
-    supply_bps: int = 100
-    premium_bps: int = 1_000
-    lone_bps: int = 1_000
-    doubt_bps: int = 50
-    learn_bps_day: int = 0
-    learn_cap_bps: int = 100
-    redemption_open: bool = True
-    ramp_s: int = 1_800
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.learn_bps_day <= 5:  # noqa: PLR2004 - a slow drift must not teach the band
-            raise ValueError(f"learn_bps_day = {self.learn_bps_day}: write 0 to 5")
-        if not 7 <= self.snapshot_days <= 60:  # noqa: PLR2004 - short ones cap a rate that moves in steps
-            raise ValueError(f"snapshot_days = {self.snapshot_days}: write 7 to 60")
-        if not 0 <= self.share_percent <= 100 or not 0 <= self.depth_percent <= 100:  # noqa: PLR2004 - percent
-            raise ValueError("share_percent and depth_percent are 0 to 100")
-        if self.premium_bps < 1 or self.lone_bps < 1 or self.ramp_s < 1 or self.moved_s < 1 or self.depth_s < 1:
-            raise ValueError("premium_bps, lone_bps, ramp_s, moved_s and depth_s are at least 1")
-        if bool(self.snapshot_rate) != bool(self.snapshot_at_s):
-            raise ValueError("snapshot_rate and snapshot_at_s are a pair: write both or neither")
-        if self.snapshot_rate:
-            amount_of(self.snapshot_rate, 18)
-        if min(getattr(self, f) or 0 for f in _RULE_SIZES) < 0:
-            raise ValueError(f"{', '.join(_RULE_SIZES)} are not negative; 0 turns a rule off")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuningSection:
-    """[feeds.X.tuning]: parameters of the method, the filter and the confidence.
-
-    ``half_life_s``: of age weights and exponential averages. ``shares``: weight of each group in ``weighted_median``.
-    ``check_bps``: how far a ``primary`` may lie from the median of all, and a market from the others in ``dia_vwalp``.
-    ``winsor_bps_minute``: how fast ``twap_winsorised`` follows. ``recent_bps`` over ``recent_s``: a source's own jump.
-    ``least`` and ``most``: prices outside are refused, texts. ``shift_s``, ``dust``, ``points``: of DIA's methods.
-    ``drift_bps_day`` and ``horizon_s``: what the confidence adds for time. ``min_cost_100bps``: base units below which
-    moving the price by 1 % is too cheap to publish, a text.
-    """
-
-    half_life_s: int = 60
-    shares: Mapping[str, int] = field(default_factory=dict)
-    check_bps: int = 50
-    winsor_bps_minute: int = 100
-    recent_bps: int = 300
-    recent_s: int = 120
-    least: str | None = None
-    most: str | None = None
-    shift_s: int = 0
-    dust: str | None = None
-    points: int = 10
-    drift_bps_day: int = 110
-    horizon_s: int = 10
-    min_cost_100bps: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("half_life_s", "check_bps", "winsor_bps_minute", "recent_bps", "recent_s"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1")
-        if not 1 <= self.points <= 64:  # noqa: PLR2004 - a longer average needs no more
-            raise ValueError(f"points = {self.points}: write 1 to 64")
-        if min(self.shift_s, self.drift_bps_day, self.horizon_s) < 0:
-            raise ValueError("shift_s, drift_bps_day and horizon_s are not negative")
-        if any(share < 1 for share in self.shares.values()):
-            raise ValueError("shares are whole numbers from 1: a group that shall not count is left out of the sources")
-        if (self.least is None) != (self.most is None):
-            raise ValueError("least and most belong together: write both or neither")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSection:
     """[[feeds.X.sources]]: one source. Keys that are not listed here belong to the adapter named by ``type``.
 
@@ -408,9 +280,9 @@ class FeedSection:
     average_s: int = 60
     share_of: str | None = None
     legs: tuple[str, ...] = ()
-    bands: BandsSection = field(default_factory=BandsSection)
-    rules: RulesSection = field(default_factory=RulesSection)
-    tuning: TuningSection = field(default_factory=TuningSection)
+    bands: Bands
+    rules: Rules
+    tuning: Tuning = PLAIN
     sources: tuple[SourceSection, ...] = ()
 
 
@@ -450,6 +322,15 @@ def parse(table: Mapping[str, Any]) -> Config:
     if config is None or problems:
         raise ConfigError([Problem(p.key.removeprefix("config."), p.text) for p in problems])
     return config
+
+
+def feed_section(table: Mapping[str, Any]) -> FeedSection:
+    """One feed as ``[feeds.X]`` states it, with the defaults of all that is left out; raises ConfigError as :func:`load` does."""
+    problems: list[Problem] = []
+    section = build(FeedSection, table, "feed", problems)
+    if section is None:
+        raise ConfigError(problems)
+    return section
 
 
 def _with_params(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,12 +10,10 @@ import pytest
 from oracle.config.resolve import reachable_groups, resolve
 from oracle.config.sections import (
     ApiSection,
-    BandsSection,
     ChainSection,
     FeedSection,
     OperatorSection,
     OracleSection,
-    RulesSection,
     SourceSection,
     TargetSection,
     VenueSection,
@@ -24,6 +22,7 @@ from oracle.config.sections import (
 )
 from oracle.config.tables.schema import ConfigError
 from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
+from oracle.model.spec import Bands, Rules, Tuning
 
 
 def table(**changes: Any) -> dict[str, Any]:
@@ -199,9 +198,15 @@ def test_every_key_is_in_the_docs() -> None:
     text = (Path(__file__).resolve().parent.parent.parent.parent / "docs" / "config.md").read_text()
     sections = (
         OracleSection, ApiSection, ChainSection, VenueSection, OperatorSection, TargetSection, FeedSection,
-        BandsSection, RulesSection, SourceSection, StoreSection, LimitsSection, RegistrySection,
+        Bands, Rules, Tuning, SourceSection, StoreSection, LimitsSection, RegistrySection,
     )  # fmt: skip
-    keys = {f.name for section in sections for f in fields(section)} - {"params", "bands", "rules", "sources"}
+    keys = {f.name for section in sections for f in fields(section)} - {
+        "params",
+        "bands",
+        "rules",
+        "sources",
+        "least_part",
+    }
     assert [k for k in sorted(keys) if f"`{k}`" not in text] == []
 
 
