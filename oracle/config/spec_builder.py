@@ -10,7 +10,7 @@ from oracle.combine.methods.dia_window import DiaBlock
 from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.over_time import MAX_SAMPLES
 from oracle.combine.methods.registry import METHODS
-from oracle.config.sections import FeedSection
+from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.suggest import nearest

@@ -37,6 +37,7 @@ class Key:
         floor: a smaller value counts as this one.
         follows: the default, where it follows from other keys.
         beside: the key that must be written too.
+        form: reads a text, or each text in a list; its ValueError says what is wrong.
         wad: the file has a decimal text, the record that number times 1e18.
         settable: whether the file may have it; else it is fixed by the rules.
         shown: the default as ``docs/config.md`` states it, where the field's own says too little.
@@ -49,6 +50,7 @@ class Key:
     floor: int | None = None
     follows: Follows | None = None
     beside: str | None = None
+    form: Callable[[str], object] | None = None
     wad: bool = False
     settable: bool = True
     shown: str | None = None

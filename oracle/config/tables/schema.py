@@ -187,6 +187,12 @@ class _Reader:
             return self._wrong(str(e))
 
     def _within(self, value: Any, about: Key | None) -> Any:
+        """A value of the right type, if it has the declared form or lies within the declared bounds."""
+        if about is not None and about.form is not None and isinstance(value, str):
+            try:
+                about.form(value)
+            except ValueError as e:
+                return self._wrong(str(e))
         if about is None or not isinstance(value, int) or isinstance(value, bool):
             return value
         if about.holds(value):
