@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
 from lab import case as cases
 from lab.designs.registry import DESIGNS
 from lab.user_data import UserDataError, user_case
-from oracle.__main__ import main
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record
@@ -27,14 +24,7 @@ from oracle.report.compose import price_of
 from oracle.round.step import step
 from oracle.runtime.clock import now_ms
 from oracle.storage.database import Database
-
-
-def run(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args))
-
-
-def document(*args: str) -> Any:
-    return json.loads(run(*args, "--json").stdout)
+from tests.lab.command_line import document, run
 
 
 def test_a_case_is_shown_with_every_design_and_why_the_status_changed() -> None:
@@ -103,7 +93,7 @@ def test_a_broken_case_file_is_a_usage_error(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "start: write start and end as" in done.output
     file.write_text("= x")
-    assert "is no case" in run("replay", str(file)).output
+    assert "is not a case" in run("replay", str(file)).output
 
 
 def test_without_matplotlib_a_plot_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +149,7 @@ def test_a_number_may_stand_for_a_column_and_a_hole_is_a_hole(tmp_path: Path) ->
         ("time=ts", "a time and a price are needed"),
         ("time=ts,price=on", "there is no column 'on'; did you mean 'one'"),
         ("time=ts,prise=one", "did you mean 'price'"),
-        ("time", "is no column map"),
+        ("time", "is not a column map"),
     ],
 )
 def test_a_wrong_column_map_says_what_there_is(tmp_path: Path, columns: str, said: str) -> None:
@@ -173,8 +163,8 @@ def test_a_wrong_column_map_says_what_there_is(tmp_path: Path, columns: str, sai
 @pytest.mark.parametrize(
     ("strange", "said"),
     [
-        ({i: 1_700_000_000_000_000 + 60_000_000 * i for i in range(12)}, "mine.csv:2: '1700000000000000' is no time from 1970"),
-        ({11: 1_700_000_660_000_000}, "mine.csv:13: '1700000660000000' is no time from 1970"),
+        ({i: 1_700_000_000_000_000 + 60_000_000 * i for i in range(12)}, "mine.csv:2: '1700000000000000' is not a time from 1970"),
+        ({11: 1_700_000_660_000_000}, "mine.csv:13: '1700000660000000' is not a time from 1970"),
         ({11: "9999-12-31T23:59:59Z"}, "has no row from 2023-11-14 22:23:20 to 9999-12-31 23:59:59"),
         ({0: 0}, "mine.csv has no row from 1970-01-01 00:00:00 to 2023-11-14 22:14:20, which is 28333334 rounds of 60 s"),
     ],

@@ -1,4 +1,4 @@
-"""Paths and tracks: values between facts, ages, lateness, errors; and what is said of a wrong path."""
+"""Paths and tracks: values between facts, ages, lateness, errors; and the problems of a wrong path."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def test_only_a_market_quotes_a_spread() -> None:
         ([[5, Decimal(1)], [5, Decimal(2)]], "linear", "times must ascend"),
         ([[5, Decimal(1)], [4, Decimal(2)]], "linear", "times must ascend"),
         ([[5]], "linear", "write [time, number]"),
-        ([[5, "x"]], "linear", "is no number"),
-        ([[5, True]], "linear", "is no number"),
-        ([[1.5, Decimal(1)]], "linear", "is no time"),
-        ([[datetime(2022, 1, 1), Decimal(1)]], "linear", "is no time"),  # noqa: DTZ001 - a time without a zone is refused
+        ([[5, "x"]], "linear", "is not a number"),
+        ([[5, True]], "linear", "is not a number"),
+        ([[1.5, Decimal(1)]], "linear", "is not a time"),
+        ([[datetime(2022, 1, 1), Decimal(1)]], "linear", "is not a time"),  # noqa: DTZ001 - a time without a zone is refused
         ([], "linear", "is empty"),
-        ("1.0", "linear", "is no number"),
+        ("1.0", "linear", "is not a number"),
         ([[5, Decimal(1)]], "cubic", "write linear or step"),
     ],
 )

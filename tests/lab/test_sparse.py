@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.case_parser import stretched
-from lab.replay import play
+from lab.replay import replay
 from lab.user_data import user_case
 from oracle.model.spec import Bands, Rules
 
@@ -24,7 +24,7 @@ def changes(
     lines = [f"{1_700_000_000 + i * cadence_s},{row}" for i, row in enumerate(rows)]
     file.write_text("\n".join((head, *lines)), encoding="utf-8")
     columns = ",".join(f"price={n}" for n in head.split(",")[1:-1])
-    played = play(user_case(file, columns), ())
+    played = replay(user_case(file, columns), ())
     return [(c.t_ms // (cadence_s * 1_000), c.codes[0]) for c in played.changes]
 
 
