@@ -39,7 +39,7 @@ def table(name: str) -> dict[str, Any]:
     return tomllib.loads((cases.CASES / f"{name}.toml").read_text(), parse_float=Decimal)
 
 
-def test_the_matrix_is_whole_and_a_dozen_more_stand_beside_it() -> None:
+def test_the_matrix_is_whole_and_there_are_a_dozen_more_cases() -> None:
     assert set(MATRIX.values()) <= set(cases.names())
     assert len(cases.names()) >= len(MATRIX) + 12
     honest = [n for n in cases.names() if table(n).get("honest")]

@@ -36,7 +36,7 @@ def test_a_case_is_shown_with_every_design_and_why_the_status_changed() -> None:
     assert "made up: Seven sources" in done.output
 
 
-def test_the_stretch_of_a_rare_case_is_said() -> None:
+def test_the_stretch_of_a_rare_case_is_shown() -> None:
     assert "2160 times longer than in production" in run("replay", "reth-quiet-years", "--against", "none").output
 
 
@@ -118,7 +118,7 @@ OWN = "ts,one,two,owed\n" + "".join(
 )
 
 
-def test_ones_own_data_with_a_column_map(tmp_path: Path) -> None:
+def test_user_data_with_a_column_map(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text(OWN)
     found = document(
@@ -133,7 +133,7 @@ def test_ones_own_data_with_a_column_map(tmp_path: Path) -> None:
     assert case["designs"]["chainlink-median"]["low"] == "1.020200000000000000"
 
 
-def test_a_number_may_stand_for_a_column_and_a_hole_is_a_hole(tmp_path: Path) -> None:
+def test_a_number_may_replace_a_column_and_a_gap_stays_a_gap(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     rows = [f"{1_700_000_000 + 10 * i},1.0" for i in range(240) if not 60 <= i < 180]
     file.write_text("\n".join(["time,price", *rows]))
@@ -177,7 +177,7 @@ def test_a_row_of_another_time_is_one_line_that_says_which(tmp_path: Path, stran
     assert said in done.output
 
 
-def test_a_silence_that_can_be_played_is_taken(tmp_path: Path) -> None:
+def test_a_gap_that_can_be_played_is_accepted(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     for rounds in (100_000, 100_001):
         times = [0, 60, 120, 180, 240, 240 + 60 * rounds]
@@ -189,35 +189,38 @@ def test_a_silence_that_can_be_played_is_taken(tmp_path: Path) -> None:
             user_case(file, "")
 
 
+CONFIG = """
+[oracle]
+database = "{database}"
+[chains.ethereum]
+chain_id = 1
+endpoints = ["https://rpc.example.org"]
+[feeds."weETH/ETH"]
+mode = "min"
+[feeds."weETH/ETH".bands]
+watch_bps = 100
+depeg_bps = 400
+[[feeds."weETH/ETH".sources]]
+type = "coinbase"
+symbol = "WEETH-ETH"
+[[feeds."weETH/ETH".sources]]
+type = "kraken"
+symbol = "WEETH/ETH"
+[[feeds."weETH/ETH".sources]]
+type = "rate_call"
+name = "rate"
+kind = "redemption"
+chain = "ethereum"
+contract = "0x35fA164735182de50811E8e2E824cFb9B6118ac2"
+function = "getRate()"
+"""
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     """A config with one feed and a database with two minutes of it, the last of them 3 % below its rate."""
     path = tmp_path / "config.toml"
-    path.write_text(f"""
-        [oracle]
-        database = "{tmp_path / "o.db"}"
-        [chains.ethereum]
-        chain_id = 1
-        endpoints = ["https://rpc.example.org"]
-        [feeds."weETH/ETH"]
-        mode = "min"
-        [feeds."weETH/ETH".bands]
-        watch_bps = 100
-        depeg_bps = 400
-        [[feeds."weETH/ETH".sources]]
-        type = "coinbase"
-        symbol = "WEETH-ETH"
-        [[feeds."weETH/ETH".sources]]
-        type = "kraken"
-        symbol = "WEETH/ETH"
-        [[feeds."weETH/ETH".sources]]
-        type = "rate_call"
-        name = "rate"
-        kind = "redemption"
-        chain = "ethereum"
-        contract = "0x35fA164735182de50811E8e2E824cFb9B6118ac2"
-        function = "getRate()"
-    """)
+    path.write_text(CONFIG.format(database=tmp_path / "o.db"))
     spec = resolve(load(path)).specs["weETH/ETH"]
     store, state, pair = Database(tmp_path / "o.db"), FeedState(), Pair.parse("weETH/ETH")
     began = (now_ms() - 600_000) // 10_000 * 10_000

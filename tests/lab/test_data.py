@@ -104,7 +104,7 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, text: str, said: 
     assert said in str(refused.value)
 
 
-def test_an_empty_cell_says_nothing(tmp_path: Path) -> None:
+def test_an_empty_cell_is_skipped(tmp_path: Path) -> None:
     file = written(tmp_path, "time,price,share\n1,1,\n2,,0.5\n3,3,0.7\n")
     found = read_series(file, "time", "price", "share")
     assert [t for t, _ in found.values] == [1_000, 3_000]

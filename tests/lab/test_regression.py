@@ -22,14 +22,14 @@ def plain(value: object) -> object:
 
 
 @pytest.mark.parametrize("name", cases.names())
-def test_a_case_comes_to_what_is_stored(name: str) -> None:
+def test_a_case_has_its_stored_results(name: str) -> None:
     came = case_result(replay(cases.load(cases.CASES / f"{name}.toml")))
     assert came["passed"]
     assert plain(came) == stored()["facts"][name], WHY
 
 
 @pytest.mark.parametrize("name", stored()["recorded"])
-def test_a_recorded_case_comes_to_what_is_stored(name: str) -> None:
+def test_a_recorded_case_has_its_stored_results(name: str) -> None:
     if not SERIES.is_dir():
         pytest.skip("recorded series are not beside this checkout")
     assert plain(case_result(replay(cases.load(cases.CASES / f"{name}.toml", SERIES)))) == stored()["recorded"][name], (

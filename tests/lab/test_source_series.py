@@ -58,7 +58,7 @@ def test_a_silent_source_repeats_its_last_word_with_the_time_of_then() -> None:
     assert (seen.price_wad, seen.observed_at_ms) == (14 * WAD // 10, BEGAN + 4_000)
 
 
-def test_a_late_source_says_what_it_said_before() -> None:
+def test_a_late_source_repeats_its_earlier_answer() -> None:
     source = track(SeriesPath(points=((0, WAD), (10_000, 2 * WAD))), late=((6_000, 8_000, 5_000),))
     times = [source.at(t, BEGAN) for t in (5_000, 6_000, 7_999, 8_000)]
     assert [o.observed_at_ms - BEGAN for o in times if isinstance(o, Observation)] == [5_000, 1_000, 2_999, 8_000]
@@ -79,7 +79,7 @@ def test_a_stamped_source_is_as_old_as_its_fact() -> None:
         (track(SeriesPath(points=((0, WAD),)), broken=((0, 5, "SEQUENCER_DOWN"),)), "SEQUENCER_DOWN"),
     ],
 )
-def test_what_is_no_price_is_a_typed_failure(source: SourceSeries, code: str) -> None:
+def test_what_is_not_a_price_is_a_typed_failure(source: SourceSeries, code: str) -> None:
     failed = source.at(1, BEGAN)
     assert isinstance(failed, Failure)
     assert failed.error.code == code

@@ -50,7 +50,7 @@ def test_the_silent_do_not_answer_and_the_truth_steps() -> None:
     assert made.truth[first] / made.truth[first - 1] == pytest.approx(0.98, abs=1e-4)
 
 
-def test_what_is_said_lies_near_the_truth_and_the_rate_only_grows() -> None:
+def test_quotes_are_near_the_truth_and_the_rate_only_grows() -> None:
     made = world(6, SHORT)
     assert (np.diff(made.rate) > 0).all()
     for i, (_, outcomes) in enumerate(made.rounds()):
@@ -106,6 +106,6 @@ def test_honest_years_have_less_than_one_false_alarm_each() -> None:
     assert wrong / years < 1
 
 
-def test_nobody_silences_a_feed_by_taking_two_of_five_away() -> None:
+def test_a_feed_goes_on_without_two_of_five_sources() -> None:
     assert estimate("median", [world(8, SHORT, scenario=SCENARIOS[6])]).silent == 0
     assert HONEST.liars == 0
