@@ -11,7 +11,8 @@ import structlog
 
 from feeds.units import MS
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.sections import OperatorSection, address
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.runtime.clock import Clock
 from oracle.sign import keyfiles
@@ -84,7 +85,7 @@ class OperatorBuilder:
     def _operator(self, section: OperatorSection) -> Operator | None:
         if section.signer_url is not None and section.signer_address is not None:
             timeout_ms = min(_REMOTE_SIGNER_MS, self._config.oracle.round_interval_s * MS // 4)
-            remote = RemoteSigner(section.signer_url, address(section.signer_address), timeout_ms=timeout_ms)
+            remote = RemoteSigner(section.signer_url, raw_address(section.signer_address), timeout_ms=timeout_ms)
             journal = self._journal(section, remote.address)
             return RemoteOperator(section.name, remote, journal, bound_bps=section.bound_bps)
         if section.passphrase_env not in self._environ:

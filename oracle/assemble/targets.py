@@ -12,7 +12,8 @@ import structlog
 
 from oracle.chain.store_client import Signer, StoreClient
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.sections import TargetSection, address
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow
 from oracle.push.due import PushPolicy
@@ -106,14 +107,14 @@ class TargetBuilder:
             tools=self._tools(name),
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,
-            views=[address(v) for v in section.pokes],
+            views=[raw_address(v) for v in section.pokes],
         )
 
     def _client(self, section: TargetSection, signer: Signer | None) -> StoreClient:
         chain = self.resolved.config.chains[section.chain]
         return StoreClient(
             chain.endpoints,
-            Domain(chain_id=chain.chain_id, store=address(section.store)),
+            Domain(chain_id=chain.chain_id, store=raw_address(section.store)),
             signer,
             max_fee_gwei=section.max_fee_gwei,
             agree=section.agree,
@@ -140,7 +141,7 @@ class TargetBuilder:
     def _gas_signer(self, name: str, section: TargetSection) -> Signer | None:
         """The gas key, in a keyfile or with a remote signer; None, with a warning, where there is none: a dry run."""
         if section.signer_url is not None and section.signer_address is not None:
-            return RemoteSigner(section.signer_url, address(section.signer_address))
+            return RemoteSigner(section.signer_url, raw_address(section.signer_address))
         if section.gas_keyfile is None or section.passphrase_env not in self.environ:
             _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
             return None

@@ -62,7 +62,7 @@ def deploy(
     Options override the section; without NAME everything comes from options.
     """
     from oracle.config.check_stores import asked_store, store_cautions
-    from oracle.config.sections import is_http
+    from oracle.config.tables.forms import is_http
     from oracle.config.tables.schema import ConfigError
     from oracle.deploy.deployment import chain_id_of, deploy_and_record
     from oracle.deploy.store_settings import settings_of

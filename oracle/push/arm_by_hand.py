@@ -12,7 +12,9 @@ from feeds.errors import LrtOracleError
 from oracle.chain.next_signers import NextSignerSet, check_digest, checked_signatures, read_next_set
 from oracle.chain.store_client import Signer, StoreClient
 from oracle.config.check_keys import payer_address, report_key
-from oracle.config.sections import Config, OperatorSection, TargetSection, address
+from oracle.config.sections import Config
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.model.publication import OPEN, PushRow, PushState
 from oracle.push.arming import missing_members
 from oracle.push.arming_signatures import ArmingSignatures
@@ -66,7 +68,7 @@ class ManualArming:
         self._target: TargetSection = config.targets[name]
         chain = config.chains[self._target.chain]
         self._endpoints = chain.endpoints
-        self._domain = Domain(chain_id=chain.chain_id, store=address(self._target.store))
+        self._domain = Domain(chain_id=chain.chain_id, store=raw_address(self._target.store))
 
     async def collect(self, others: Sequence[bytes]) -> ArmingSignatures:
         """Sign with the keys of this machine that are in the set, and add what others have signed.
@@ -124,7 +126,7 @@ class ManualArming:
     async def _report_key(self, section: OperatorSection) -> AsyncIterator[Signer]:
         signer: Signer
         if section.signer_url is not None and section.signer_address is not None:
-            signer = RemoteSigner(section.signer_url, address(section.signer_address))
+            signer = RemoteSigner(section.signer_url, raw_address(section.signer_address))
         else:
             path = Path(str(section.keyfile))
             signer = keyfiles.LocalSigner(keyfiles.load(path, section.passphrase_env, self._environ))
@@ -167,7 +169,7 @@ class ManualArming:
         if payer is not None:
             return keyfiles.LocalSigner(keyfiles.load(*payer, self._environ))
         if target.signer_url is not None and target.signer_address is not None:
-            return RemoteSigner(target.signer_url, address(target.signer_address))
+            return RemoteSigner(target.signer_url, raw_address(target.signer_address))
         if target.gas_keyfile is None:
             raise NoGasKey(f"targets.{self._name} has no gas key: give --keyfile PATH of any key with ether")
         return keyfiles.LocalSigner(keyfiles.load(Path(target.gas_keyfile), target.passphrase_env, self._environ))

@@ -15,7 +15,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,11 +134,6 @@ class HistoryReaders:
 
 def _busy(text: str, hint: str = "ask again in a second") -> HttpProblem:
     return HttpProblem(503, "busy", text, hint, _RETRY)
-
-
-def in_threads(workers: int) -> Executor:
-    """Workers of a process that makes no rounds, or of a test."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="reader")
 
 
 def _processes(workers: int) -> Executor:

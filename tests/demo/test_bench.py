@@ -126,7 +126,7 @@ def test_frames_say_their_size_as_the_standard_has_it(size: int) -> None:
     assert websocket_frame("é")[:2] == bytes((0x81, 2))
 
 
-def test_percents_are_places_in_a_ranking() -> None:
+def test_percentiles_are_places_in_a_ranking() -> None:
     assert at_percent([], 99) == 0
     assert at_percent([1, 2, 3, 4], 50) == 3
     assert at_percent(list(range(100)), 99) == 99

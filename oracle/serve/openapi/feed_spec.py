@@ -1,50 +1,31 @@
-"""The schemas of a feed's bands and rules."""
+"""A feed's bands and rules in the endpoint's answers: every field and its sentence as the spec declares them."""
 
 from __future__ import annotations
 
-from oracle.serve.openapi.schema import flag, object_of, text, whole
+from dataclasses import Field, fields
+from typing import Any, get_type_hints
 
-BANDS = object_of(
-    {
-        "watch_bps": whole("deviation at which watch is entered"),
-        "watch_leave_bps": whole("and left"),
-        "depeg_bps": whole("deviation at which depeg is entered"),
-        "depeg_leave_bps": whole("and left"),
-        "normal_bps": whole("the discount that is usual for this token"),
-        "watch_dwell_s": whole("how long it must last before watch"),
-        "depeg_dwell_s": whole("before depeg"),
-        "leave_dwell_s": whole("before a better status"),
-        "slash_ppb": whole("fall of the rate that counts as a slash, parts per billion"),
-        "slash_hold_s": whole("how long a slash is held against the token"),
-    }
-)
-RULES = object_of(
-    {
-        "moved_bps": whole("change of the deviation that is watched"),
-        "moved_s": whole("within so long"),
-        "drift_slack_bps": whole("excess over the normal level that never adds up"),
-        "drift_bps_hours": whole("sum of the excess at which a slow drift is watched"),
-        "disagree_bps": whole("distance of a group that is watched"),
-        "share_percent": whole("share of stable pools' value in the token that is watched"),
-        "depth_percent": whole("of the usual depth, below which it is watched"),
-        "depth_s": whole("over so long"),
-        "stuck_s": whole("a source that says the same for so long"),
-        "stuck_bps": whole("while the market moves so far"),
-        "growth_bps_year": whole("cap on the redemption rate's growth; 0: none"),
-        "growth_slack_bps": whole("a step on top of it"),
-        "snapshot_rate": text("rate that the cap first grew from, where it was given", nullable=True),
-        "snapshot_at_s": whole("when it was that"),
-        "snapshot_days": whole("age of the snapshot that the cap grows from"),
-        "cadence_s": whole("the rate moves at least this often; 0: not checked"),
-        "derivation_bps": whole("how far two readings of the rate may differ"),
-        "supply_bps": whole("how much more of the token may exist than is backed"),
-        "premium_bps": whole("a market further above redemption is refused"),
-        "lone_bps": whole("one group alone is not believed further below"),
-        "least_part": whole("a market below one part in so many is refused"),
-        "doubt_bps": whole("added to the spread on doubt"),
-        "learn_bps_day": whole("how fast the normal level is learned; 0: not"),
-        "learn_cap_bps": whole("and how far"),
-        "redemption_open": flag("holders can redeem now"),
-        "ramp_s": whole("of redemption_unless_depeg"),
-    }
-)
+from oracle.model.keys import Key, key_of
+from oracle.model.spec import Bands, Rules
+from oracle.serve.openapi.schema import Schema, object_of
+
+_TYPES = {int: "integer", bool: "boolean"}
+
+
+def _schema_of(record: type[Any]) -> Schema:
+    """An object with exactly the fields of a record."""
+    hints = get_type_hints(record)
+    return object_of({field.name: _property(hints[field.name], key) for field, key in _declared(record)})
+
+
+def _declared(record: type[Any]) -> list[tuple[Field[Any], Key]]:
+    return [(field, key) for field in fields(record) if (key := key_of(field)) is not None]
+
+
+def _property(kind: type[Any], key: Key) -> Schema:
+    """A number times 1e18 is an exact decimal text, null where there is none."""
+    return {"type": ["string", "null"] if key.wad else _TYPES[kind], "description": key.says}
+
+
+BANDS = _schema_of(Bands)
+RULES = _schema_of(Rules)

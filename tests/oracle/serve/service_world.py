@@ -14,7 +14,7 @@ from oracle.push.attestation import Attesters
 from oracle.round.live import Live
 from oracle.round.rounds import Round, Rounds
 from oracle.round.seat import SignerSeat
-from oracle.serve.history import HistoryReaders, in_threads
+from oracle.serve.history import HistoryReaders
 from oracle.serve.service import PriceService
 from oracle.sign.eip712 import address_of
 from oracle.sign.messages import SignerSet
@@ -23,6 +23,7 @@ from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
 from tests.oracle.round.round_world import SPECS, member, observed
+from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.sign.sign_world import DOMAIN, KEYS, SIGNERS
 
 ROUND_S = 1_700_000_000

@@ -19,13 +19,13 @@ import pytest
 
 from feeds.units import MS
 from oracle.serve.answers import explain_answer, history_answer, twap_answer
-from oracle.serve.history import HistoryLimits, HistoryReaders, ReadOnlyDatabase, in_threads
+from oracle.serve.history import HistoryLimits, HistoryReaders, ReadOnlyDatabase
 from oracle.serve.interface import StoredRounds
 from oracle.serve.server import serve
 from oracle.serve.web import HttpProblem
 from oracle.storage.database import Database
 from tests.oracle.serve.memory_service import ROUND_S, record, specs
-from tests.oracle.serve.reader_work import process_id
+from tests.oracle.serve.reader_work import in_threads, process_id
 from tests.oracle.serve.service_world import ROUND_S as SERVICE_S
 from tests.oracle.serve.service_world import ServiceWorld
 
@@ -78,7 +78,7 @@ async def refused(readers: HistoryReaders, work: Callable[[StoredRounds], Any] =
     return caught.value
 
 
-async def test_another_process_reads_and_says_the_same_and_a_dead_one_is_replaced(path: Path) -> None:
+async def test_another_process_reads_the_same_and_a_dead_one_is_replaced(path: Path) -> None:
     readers = HistoryReaders(path, HistoryLimits(workers=1))
     here = ReadOnlyDatabase(str(path))
     try:
@@ -133,7 +133,7 @@ def runs(process: int) -> bool:
         return False
 
 
-async def test_so_many_questions_wait_and_the_next_is_told_to_come_again(readers: HistoryReaders) -> None:
+async def test_a_limited_number_of_reads_wait_and_the_next_is_refused(readers: HistoryReaders) -> None:
     gate = Gate()
     waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
     await asyncio.sleep(0)
@@ -145,7 +145,7 @@ async def test_so_many_questions_wait_and_the_next_is_told_to_come_again(readers
     assert await readers.read(process_id) == os.getpid()
 
 
-async def test_a_question_whose_asker_went_keeps_its_place_until_it_ends(readers: HistoryReaders) -> None:
+async def test_a_read_whose_reader_left_keeps_its_place_until_it_ends(readers: HistoryReaders) -> None:
     """Else a reader that asks and leaves, again and again, has any number of them under way."""
     gate = Gate()
     waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
@@ -160,7 +160,7 @@ async def test_a_question_whose_asker_went_keeps_its_place_until_it_ends(readers
     assert await readers.read(process_id) == os.getpid()
 
 
-async def test_patience_ends_and_a_stuck_worker_keeps_its_place(path: Path) -> None:
+async def test_a_read_times_out_and_a_stuck_worker_keeps_its_place(path: Path) -> None:
     readers = HistoryReaders(path, HistoryLimits(workers=1, waiting=1, timeout_s=0.05), executor=in_threads)
     gate = Gate()
     stuck = asyncio.create_task(refused(readers, gate))
@@ -173,7 +173,7 @@ async def test_patience_ends_and_a_stuck_worker_keeps_its_place(path: Path) -> N
     readers.close()
 
 
-async def test_a_database_that_can_not_be_read_is_told_and_no_fault_of_the_program(tmp_path: Path) -> None:
+async def test_an_unreadable_database_is_a_503_and_not_a_bug(tmp_path: Path) -> None:
     readers = HistoryReaders(tmp_path / "none.db", LIMITS, executor=in_threads)
     problem = await refused(readers)
     assert (problem.status, problem.code) == (503, "busy")
@@ -181,7 +181,7 @@ async def test_a_database_that_can_not_be_read_is_told_and_no_fault_of_the_progr
     readers.close()
 
 
-def test_the_past_is_read_only(path: Path) -> None:
+def test_stored_rounds_are_read_only(path: Path) -> None:
     here = ReadOnlyDatabase(str(path))
     with pytest.raises(Exception, match="readonly"):
         here.save_round((), (), [record(FEED, ROUND_S + 10)], ())

@@ -81,7 +81,7 @@ def test_counters_of_others_are_followed_and_never_fall() -> None:
     assert by_name['lrt_oracle_ws_silent_symbols{venue="kraken"}'] == 1
 
 
-def test_everything_else_that_the_process_tells() -> None:
+def test_all_other_metrics_of_the_process() -> None:
     metrics = Metrics(Clock())
     metrics.live(1_500)
     metrics.head("local", T0)
@@ -107,7 +107,7 @@ def test_everything_else_that_the_process_tells() -> None:
     assert by_name["lrt_oracle_stream_dropped_total"] == 2
 
 
-def test_two_of_them_do_not_meet() -> None:
+def test_two_metrics_objects_are_independent() -> None:
     one, other = Metrics(Clock()), Metrics(Clock())
     one.misfire("round")
     assert not any(name.startswith("lrt_oracle_scheduler_misfires_total{") for name in samples(other))

@@ -69,7 +69,7 @@ async def test_a_calm_token(tmp_path: Path) -> None:
         assert page.complaints == []
 
 
-async def test_a_depeg_is_said_in_words_and_colour(tmp_path: Path) -> None:
+async def test_a_depeg_is_shown_in_words_and_colour(tmp_path: Path) -> None:
     async with shown(half_an_hour(now_ms() // MS, depeg=True), tmp_path) as (_, page):
         text = await has(page, "6.29 % below redemption")
         assert "-6.29 %" in text
@@ -84,7 +84,7 @@ async def test_a_depeg_is_said_in_words_and_colour(tmp_path: Path) -> None:
         assert page.complaints == []
 
 
-async def test_news_arrive_without_a_reload(tmp_path: Path) -> None:
+async def test_updates_arrive_without_a_reload(tmp_path: Path) -> None:
     now_s = now_ms() // MS
     service = half_an_hour(now_s, depeg=False)
     async with shown(service, tmp_path) as (server, page):
@@ -109,7 +109,7 @@ async def test_before_the_first_round_and_without_feeds(tmp_path: Path) -> None:
         await has(page, "No feeds are configured.")
 
 
-async def test_a_lost_connection_is_said(tmp_path: Path) -> None:
+async def test_a_lost_connection_is_shown(tmp_path: Path) -> None:
     async with shown(half_an_hour(now_ms() // MS, depeg=False), tmp_path) as (server, page):
         await page.until("document.getElementById('link').textContent === 'live'")
         await server.close()

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import MS
-from oracle.config.sections import OracleSection, TargetSection
+from oracle.config.tables.operator_sections import TargetSection
+from oracle.config.tables.process_sections import OracleSection
 from oracle.model.publication import OnChain
 from oracle.model.target_status import LOOK_MS, FeedOnTarget, SignerQuorum, TargetStatus
 from oracle.model.types import Report
@@ -56,7 +57,7 @@ def targets(draw: st.DrawFn) -> tuple[TargetStatus, int]:
 
 
 @given(targets())
-def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case: tuple[TargetStatus, int]) -> None:
+def test_a_target_is_without_fault_exactly_if_every_condition_holds(case: tuple[TargetStatus, int]) -> None:
     """The law, written from docs/api.md."""
     seen, now_ms = case
     good = not seen.closed and seen.connected and seen.looked_at_ms is not None and now_ms - seen.looked_at_ms <= 30_000
@@ -116,7 +117,7 @@ def test_a_fault_is_a_sentence_with_its_numbers_and_not_ready(
     assert [r for r in health.reasons if said in r], health.reasons
 
 
-def test_who_is_missing_while_the_others_suffice_is_a_warning(tmp_path: Path) -> None:
+def test_a_missing_signer_is_a_warning_while_the_others_suffice(tmp_path: Path) -> None:
     world = ServiceWorld(tmp_path)
     for target in world.targets.values():
         target.current_status = FINE
@@ -182,7 +183,7 @@ async def test_after_a_restart_nothing_is_ready_or_fresh_before_a_round(tmp_path
 
 
 @pytest.mark.loopback
-async def test_rounds_that_stop_are_no_price_of_now(tmp_path: Path) -> None:
+async def test_without_rounds_no_price_is_current(tmp_path: Path) -> None:
     world = ServiceWorld(tmp_path)
     for target in world.targets.values():
         target.current_status = replace(FINE, feeds=())
@@ -223,7 +224,7 @@ def test_a_round_on_chain_is_late_after_its_heartbeat_and_the_time_of_a_push(
 
 
 @given(st.integers(1, 100_000), st.integers(1, 100_000), st.integers(1, 3_600), st.integers(1, 3_600))
-def test_how_long_a_store_takes_batches_makes_nothing_late_later_than_two_heartbeats_or_a_round_and_two_bumps(
+def test_a_store_that_accepts_old_batches_makes_nothing_late_later_than_two_heartbeats_or_a_round_and_two_bumps(
     heartbeat_s: int, age_s: int, bump_s: int, round_s: int
 ) -> None:
     grace = Grace(max_push_age_s=age_s, bump_after_s=bump_s, round_s=round_s)
@@ -233,7 +234,7 @@ def test_how_long_a_store_takes_batches_makes_nothing_late_later_than_two_heartb
 
 
 @pytest.mark.parametrize("age_s", [60, 600, 3_600])
-def test_145_s_at_a_heartbeat_of_a_minute_are_late_by_default_whatever_the_store_takes(age_s: int) -> None:
+def test_145_s_at_a_heartbeat_of_a_minute_are_late_by_default_whatever_the_store_accepts(age_s: int) -> None:
     section = TargetSection(chain="c", store="0x" + "55" * 20, max_push_age_s=age_s)
     grace = Grace(
         max_push_age_s=age_s, bump_after_s=section.bump_after_s, round_s=OracleSection().round_interval_s
@@ -277,7 +278,7 @@ async def test_a_price_says_that_the_chain_is_behind_though_it_is_ok_itself(tmp_
     assert tags[0] == tags[1] != tags[2]
 
 
-def test_metrics_tell_it_by_target_and_feed() -> None:
+def test_metrics_show_it_by_target_and_feed() -> None:
     metrics = Metrics(lambda: 0)
     metrics.chains.set(
         [replace(FINE, quorum=SignerQuorum(weight=1, threshold=2, missing=("b",)))],

@@ -1,105 +1,21 @@
-"""The endpoint over a real server on loopback: every path, every status code, the stream and its slow readers."""
+"""The endpoint over a real server on loopback: every path and every status code."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
-import aiohttp
-import orjson
 import pytest
-from yarl import URL
 
 from feeds.units import MS
-from oracle.model.publication import Transition
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining
-from oracle.serve.events import StreamLimits
-from oracle.serve.interface import Update
-from oracle.serve.metrics import Metrics
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.openapi.schemas import SCHEMAS
-from oracle.serve.server import Server, serve
-from tests.oracle.serve.memory_service import ROUND_S, STRANGE, MemoryService, filled, record
+from tests.oracle.serve.endpoint_client import OWN, Client, faults
+from tests.oracle.serve.memory_service import ROUND_S, STRANGE, MemoryService, record
 
 pytestmark = pytest.mark.loopback
-OWN = "/v1/prices/wdivETH/ETH"
 ODD = "/v1/prices/st.ETH%2B1/ETH%40base%23min"
-NOW_MS = (ROUND_S + 5) * MS
-TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "null": type(None)}
-
-
-class Client:
-    """A service with its server and a client of it."""
-
-    def __init__(self, service: MemoryService, server: Server, session: aiohttp.ClientSession) -> None:
-        self.service, self.server, self.session = service, server, session
-
-    async def get(self, path: str, method: str = "GET", **more: Any) -> tuple[int, Any, aiohttp.ClientResponse]:
-        url = URL(self.server.url + path, encoded=True)
-        async with self.session.request(method, url, **more) as answer:
-            body = await answer.read()
-            json = answer.content_type == "application/json" and body
-            return answer.status, orjson.loads(body) if json else body, answer
-
-    async def error(self, path: str, method: str = "GET", **more: Any) -> tuple[int, str, str]:
-        status, body, answer = await self.get(path, method, **more)
-        assert not faults(body, SCHEMAS["Error"])
-        assert answer.headers["Cache-Control"] == "no-store"
-        return status, body["error"]["code"], body["error"]["hint"]
-
-
-async def served(service: MemoryService, **options: Any) -> AsyncIterator[Client]:
-    metrics = Metrics(lambda: NOW_MS)
-    server = await serve(service, host="127.0.0.1", port=0, now_ms=lambda: NOW_MS, metrics=metrics.render, **options)
-    async with aiohttp.ClientSession() as session:
-        yield Client(service, server, session)
-    await server.close()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    limits = StreamLimits(readers=3, backlog_bytes=100_000, stall_s=60.0, heartbeat_s=0.1, grace_s=0.5)
-    async for client in served(filled(), limits=limits, cors_origins=("https://app.example",)):
-        yield client
-
-
-@pytest.fixture
-async def plain() -> AsyncIterator[Client]:
-    async for client in served(filled()):
-        yield client
-
-
-@pytest.fixture
-async def impatient() -> AsyncIterator[Client]:
-    """Readers may have any backlog, but must take something of it soon."""
-    async for client in served(filled(), limits=StreamLimits(backlog_bytes=1 << 40, stall_s=0.3)):
-        yield client
-
-
-def faults(value: Any, schema: dict[str, Any], place: str = "") -> list[str]:
-    """Where a value does not fit its description."""
-    if "$ref" in schema:
-        return faults(value, SCHEMAS[schema["$ref"].rsplit("/", 1)[1]], place)
-    if "oneOf" in schema:
-        return [] if value is None else faults(value, schema["oneOf"][0], place)
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    if type(value) not in {TYPES[k] for k in kinds}:
-        return [f"{place}: {value!r} is not {kinds}"]
-    if "enum" in schema and value not in schema["enum"]:
-        return [f"{place}: {value!r} is not in {schema['enum']}"]
-    if isinstance(value, list):
-        return [f for i, v in enumerate(value) for f in faults(v, schema["items"], f"{place}[{i}]")]
-    if not isinstance(value, dict):
-        return []
-    fields = schema["properties"]
-    wrong = [f"{place}.{k} is not described" for k in value.keys() - fields.keys()]
-    wrong += [f"{place}.{k} is missing" for k in schema["required"] if k not in value]
-    return wrong + [f for k, v in value.items() if k in fields for f in faults(v, fields[k], f"{place}.{k}")]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +72,7 @@ async def test_what_others_pushed_has_no_transaction_of_ours(client: Client) -> 
     assert [(o["tx_hash"], o["landed_at_ms"]) for o in body["onchain"]] == [("0xab", own.landed_at_ms), (None, None)]
 
 
-async def test_final_and_live_are_told_apart(client: Client) -> None:
+async def test_final_and_live_differ(client: Client) -> None:
     _, final, _ = await client.get(OWN)
     _, live, _ = await client.get(f"{OWN}?live=1")
     assert (final["final"], final["market"], final["status"]) == (True, "1.040000000000000000", "watch")
@@ -174,7 +90,7 @@ async def test_a_feed_without_a_record_is_listed_as_missing(client: Client) -> N
     ]
 
 
-async def test_an_abstaining_feed_is_not_stamped_again(client: Client) -> None:
+async def test_an_abstaining_feed_keeps_its_times(client: Client) -> None:
     _, before, old = await client.get(OWN)
     client.service.abstentions["wdivETH/ETH"] = Abstaining(why=Why.STALE, text="old", since_ms=ROUND_S * MS)
     _, after, _ = await client.get(OWN, headers={"If-None-Match": old.headers["ETag"]})
@@ -324,122 +240,6 @@ async def test_metrics_are_text(client: Client) -> None:
     status, body, answer = await client.get("/metrics")
     assert (status, answer.content_type) == (200, "text/plain")
     assert b"lrt_oracle_round_durable_seconds_bucket" in body
-
-
-# --- the stream ------------------------------------------------------------------------------------------------------
-
-
-async def event(answer: aiohttp.ClientResponse) -> tuple[str, Any]:
-    """The next event of a stream; heartbeats are passed over."""
-    async with asyncio.timeout(30):
-        while True:
-            block = (await answer.content.readuntil(b"\n\n")).decode().splitlines()
-            if not block[0].startswith(":"):
-                return block[0].removeprefix("event: "), orjson.loads(block[1].removeprefix("data: "))
-
-
-async def readers(client: Client, number: int) -> None:
-    for _ in range(3_000):
-        if len(client.server.hub) == number:
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError(f"{len(client.server.hub)} readers, not {number}")
-
-
-async def test_the_stream_starts_with_the_prices_and_sends_every_update(client: Client) -> None:
-    async with client.session.get(f"{client.server.url}/v1/stream") as answer:
-        assert answer.content_type == "text/event-stream"
-        name, body = await event(answer)
-        assert (name, faults(body, SCHEMAS["Prices"])) == ("final", [])
-        await readers(client, 1)
-        client.service.notify(Update(indications=(record("wdivETH/ETH", ROUND_S + 3, final=False),)))
-        name, body = await event(answer)
-        assert (name, faults(body, SCHEMAS["Live"])) == ("live", [])
-        client.service.put(record("wdivETH/ETH", ROUND_S + 10))
-        change = Transition(feed="wdivETH/ETH", at_ms=NOW_MS, before=Status.OK, after=Status.WATCH, reasons=())
-        client.service.notify(Update(round_time_s=ROUND_S + 10, transitions=(change,)))
-        name, body = await event(answer)
-        assert (name, body["prices"][0]["round"]) == ("final", ROUND_S + 10)
-        assert body == (await client.get("/v1/prices"))[1]
-        name, body = await event(answer)
-        assert (name, faults(body, SCHEMAS["Changes"])) == ("status", [])
-
-
-async def test_a_quiet_stream_has_a_heartbeat(client: Client) -> None:
-    async with client.session.get(f"{client.server.url}/v1/stream") as answer:
-        await event(answer)
-        assert await answer.content.readuntil(b"\n\n") == b": alive\n\n"
-
-
-@asynccontextmanager
-async def idle_reader(client: Client) -> AsyncIterator[socket.socket]:
-    """A reader that asks for the stream and never reads."""
-    host, port = client.server.url.removeprefix("http://").split(":")
-    loop = asyncio.get_running_loop()
-    with socket.socket() as idle:
-        idle.setblocking(False)
-        await loop.sock_connect(idle, (host, int(port)))
-        await loop.sock_sendall(idle, b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
-        await readers(client, 1)
-        yield idle
-
-
-async def test_a_slow_reader_is_dropped_and_the_others_are_not(client: Client) -> None:
-    async with idle_reader(client) as idle:
-        async with client.session.get(f"{client.server.url}/v1/stream") as answer:
-            await event(answer)
-            for count in range(20_000):
-                client.service.notify(Update(round_time_s=count))
-                assert (await event(answer))[0] == "final"
-                if client.server.hub.dropped:
-                    break
-            assert client.server.hub.dropped == 1
-            assert len(client.server.hub) == 1
-            client.service.notify(Update(round_time_s=1))
-            assert (await event(answer))[0] == "final"
-        async with asyncio.timeout(30):
-            while await asyncio.get_running_loop().sock_recv(idle, 1 << 20):
-                pass
-
-
-async def test_a_reader_that_takes_nothing_for_long_is_dropped(impatient: Client) -> None:
-    hub = impatient.server.hub
-    async with idle_reader(impatient):
-        for _ in range(40_000):
-            hub.publish(b": " + b"x" * 90_000 + b"\n\n")
-            await asyncio.sleep(0)
-            if hub.queued_bytes or hub.dropped:
-                break
-        await readers(impatient, 0)
-        assert hub.dropped == 1
-
-
-async def test_a_reader_that_leaves_is_forgotten(client: Client) -> None:
-    async with client.session.get(f"{client.server.url}/v1/stream") as answer:
-        await event(answer)
-        await readers(client, 1)
-    await readers(client, 0)
-    assert client.server.hub.dropped == 0
-
-
-async def test_too_many_readers_are_refused(client: Client) -> None:
-    async with asyncio.TaskGroup() as group:
-        open_ = [group.create_task(client.session.get(f"{client.server.url}/v1/stream")) for _ in range(3)]
-    assert (await client.error("/v1/stream"))[:2] == (503, "no_stream")
-    for task in open_:
-        task.result().close()
-
-
-async def test_closing_the_server_ends_its_streams() -> None:
-    server = await serve(filled(), host="127.0.0.1", port=0, now_ms=lambda: NOW_MS, metrics=bytes)
-    async with aiohttp.ClientSession() as session, session.get(f"{server.url}/v1/stream") as answer:
-        await event(answer)
-        async with asyncio.timeout(30):
-            await server.close()
-            rest = await answer.content.read()
-        assert rest == b""
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await session.get(f"{server.url}/healthz")
 
 
 # --- the page's files ------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from oracle.model.types import Report
 from oracle.round.live import Live
 from oracle.round.rounds import Rounds
 from oracle.round.seat import SignerSeat
-from oracle.serve.history import HistoryReaders, in_threads
+from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import NoReport
 from oracle.serve.service import PriceService
 from oracle.sign.messages import SignedBatch, SignedValues, SignerSet
@@ -24,6 +24,7 @@ from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures
 from oracle.storage.database import Database
 from tests.oracle.round.round_world import SPECS, member, observed
+from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.serve.service_world import INDEXES, ROUND_S, CountingTarget, ServiceWorld
 from tests.oracle.sign.sign_world import DOMAIN, SIGNERS
 
@@ -46,7 +47,7 @@ async def test_operators_are_asked_once_for_a_target_a_feed_and_a_round(world: S
     assert world.targets["main"].requested == ["ETH/USD", "wdivETH/ETH", "ETH/USD"]
 
 
-async def test_a_refusal_too_stands_until_the_next_round(world: ServiceWorld) -> None:
+async def test_a_refusal_too_is_kept_until_the_next_round(world: ServiceWorld) -> None:
     for one in world.operators[1:]:
         one.journal.record(DOMAIN, ROUND_S, {1: b"another"})
     found = await asyncio.gather(*(world.service.report("ETH/USD") for _ in range(5)))
@@ -64,7 +65,7 @@ async def test_the_named_store_is_signed_for_and_the_first_without_a_name(world:
     assert (world.targets["main"].requested, world.targets["side"].requested) == (["ETH/USD"], ["ETH/USD"])
 
 
-async def test_a_reader_that_goes_takes_the_report_from_no_other(world: ServiceWorld) -> None:
+async def test_a_reader_that_leaves_does_not_cancel_the_report_of_others(world: ServiceWorld) -> None:
     first = asyncio.create_task(world.service.report("ETH/USD"))
     await asyncio.sleep(0)
     second = asyncio.create_task(world.service.report("ETH/USD"))
