@@ -76,8 +76,8 @@ def start(*, port: int | None = None, block_time_s: float | None = None, extra: 
         block_time_s: seconds between blocks; None mines a block for each transaction.
         extra: further command-line arguments.
     """
-    with reserved_port(port) as port:
-        return _start(port, block_time_s, extra)
+    with reserved_port(port) as reserved:
+        return _start(reserved, block_time_s, extra)
 
 
 @contextlib.contextmanager
