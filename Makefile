@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
+.PHONY: demo test lint docs fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -54,6 +54,9 @@ bench: setup    ## every benchmark, one after the other
 
 gas: setup      ## rewrite contracts/gas.json from what pushes and reads cost now; its tables are in docs/contracts.md
 	$(PY) -m demo.bench.gas --write
+
+docs: setup     ## rewrite the generated parts of docs/
+	$(PY) docs/rooms.py
 
 artifacts: setup  ## compile the contracts
 	node contracts/build.mjs
