@@ -18,13 +18,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.errors import LrtOracleError
+
 MNEMONIC = "test test test test test test test test test test test junk"
 _START_TIMEOUT_S = 120.0
 """A busy machine takes its time; a node that cannot start exits and is reported at once."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class AnvilError(RuntimeError):
+class AnvilError(LrtOracleError, RuntimeError):
     """Anvil is missing or did not start."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from feeds.errors import LrtOracleError
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient
@@ -22,7 +23,7 @@ ARM = calldata("arm", (b"",))[0][:4]
 """First bytes of a call of PriceStore.arm."""
 
 
-class WrongSignature(RuntimeError):
+class WrongSignature(LrtOracleError, RuntimeError):
     """What was given is no signature of a member of the next set over its digest: have it made again."""
 
 

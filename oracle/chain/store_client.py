@@ -14,7 +14,7 @@ from eth_hash.auto import keccak
 
 from feeds.chains import multicall
 from feeds.chains.jsonrpc import quantity
-from feeds.types import FeedError
+from feeds.errors import FeedError
 from oracle.chain.fees import MOST_GAS, BatchTooBig, Costs, gas_limit
 from oracle.chain.multicall_push import POKE, wrap
 from oracle.chain.node_refusals import Sent

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from feeds.chains.abi import amount_of
 from feeds.decode import values
-from feeds.types import FeedError, Kind, Pair
+from feeds.errors import FeedError
+from feeds.types import Kind, Pair
 from feeds.units import MS
 from oracle.combine.methods.dia_window import DiaBlock
 from oracle.combine.methods.ema import CurveEma, PythEma

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from feeds.chains.abi import checksummed
+from feeds.errors import LrtOracleError
 from oracle.chain.next_signers import Coming, check_digest, checked, coming_set
 from oracle.chain.store_client import Signer, StoreClient
 from oracle.config.check_keys import payer_address, report_key
@@ -29,7 +30,7 @@ from oracle.storage.database import Database
 _LOOK_S, _LOOKS = 1.0, 180
 
 
-class ArmError(RuntimeError):
+class ArmError(LrtOracleError, RuntimeError):
     """The next signer set cannot be armed as asked: why, and what to do."""
 
 

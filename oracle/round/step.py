@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from feeds.types import Closed, Failure, Kind, Observation, Outcome
+from feeds.errors import Closed
+from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
 from oracle.combine.aggregate import Combined, combine_market, combine_redemption
 from oracle.combine.groups import merge, weigh

@@ -13,6 +13,8 @@ from functools import cache
 import coincurve
 from eth_hash.auto import keccak
 
+from feeds.errors import LrtOracleError
+
 NAME = "lrt-oracle"
 VERSION = "1"
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
@@ -31,7 +33,7 @@ class Domain:
     store: bytes
 
 
-class BadSignature(ValueError):
+class BadSignature(LrtOracleError, ValueError):
     """The bytes are no signature over this digest."""
 
 

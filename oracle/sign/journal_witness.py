@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.errors import LrtOracleError
+
 _BYTES = 64
 """Written at once and in place: no line is ever half an old and half a new one."""
 
 
-class WitnessError(RuntimeError):
+class WitnessError(LrtOracleError, RuntimeError):
     """The witness cannot be read or written."""
 
 

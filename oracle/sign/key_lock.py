@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from feeds.errors import LrtOracleError
 from oracle.sign.keyfiles import KeyfileError
 
 
-class DatabaseInUse(RuntimeError):
+class DatabaseInUse(LrtOracleError, RuntimeError):
     """Another process writes rounds into this database."""
 
 

@@ -13,6 +13,7 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from feeds.chains.abi import address, checksummed
+from feeds.errors import LrtOracleError
 from oracle.sign.eip712 import address_of
 from oracle.sign.sign_journal import SignJournal
 
@@ -41,7 +42,7 @@ class LocalSigner:
         """Nothing to close; a remote signer has a connection."""
 
 
-class KeyfileError(RuntimeError):
+class KeyfileError(LrtOracleError, RuntimeError):
     """A keyfile cannot be used: which one, and what to do."""
 
 

@@ -24,6 +24,7 @@ import coincurve
 import orjson
 from eth_hash.auto import keccak
 
+from feeds.errors import LrtOracleError
 from oracle.model.types import Report
 from oracle.sign.eip712 import Domain, address_of, arm_preimage, batch_preimage, observed_preimage
 from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
@@ -38,7 +39,7 @@ _MAX_BODY = 4 << 20
 """A list of 30,000 keys; whoever sends more is no signer."""
 
 
-class SignerError(RuntimeError):
+class SignerError(LrtOracleError, RuntimeError):
     """The remote signer did not sign: what it said and what to do. Never holds what was to be signed."""
 
 

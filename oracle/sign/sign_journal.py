@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from feeds.errors import LrtOracleError
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote
 
 _MS = 1_000
@@ -30,11 +31,11 @@ CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT N
 """
 
 
-class JournalError(RuntimeError):
+class JournalError(LrtOracleError, RuntimeError):
     """The journal belongs to another key, or cannot be written."""
 
 
-class EquivocationRefused(Exception):
+class EquivocationRefused(LrtOracleError):
     """The key has already signed something else for this feed and round_time."""
 
     def __init__(self, feed: int, round_s: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlite_utils import Database as SqliteFile
 
+from feeds.errors import LrtOracleError
 from oracle.model.canonical_json import digest, dump, parse
 from oracle.model.publication import NotPushed, PushRow, Record, Transition
 from oracle.model.spec import FeedSpec
@@ -65,7 +66,7 @@ CREATE TABLE IF NOT EXISTS not_pushed (
 """
 
 
-class DatabaseError(RuntimeError):
+class DatabaseError(LrtOracleError, RuntimeError):
     """The database cannot be used as it is."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from feeds.errors import LrtOracleError
 from oracle.model.suggest import nearest
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ class Problem:
         return f"{self.key}: {self.text}"
 
 
-class ConfigError(Exception):
+class ConfigError(LrtOracleError):
     """The config cannot be used. Carries every problem found, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

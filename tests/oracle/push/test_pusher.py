@@ -13,7 +13,7 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from demo.world import anvil
 from demo.world.chain import account
-from feeds.types import Refused
+from feeds.errors import Refused
 from feeds.units import Bps, Wad
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient, StoreRefuses, push_data
