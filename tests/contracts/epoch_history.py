@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tests.contracts.epoch_world import AHEAD_S, arm, pause, push, resume, rotate
-from tests.contracts.fuzz_world import DELAY_S
+from tests.contracts.evm_process import DELAY_S
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import Signers
+from tests.contracts.store_words import Signers
 from tests.contracts.whole_set import BOTH, FIRST_SET, WIDE_BOTH, WholeSet
 
 TURNS = st.one_of(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.fuzz_world import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
+from tests.contracts.evm_process import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import Signers
+from tests.contracts.store_words import Signers
 from tests.contracts.whole_set import BOTH, WholeSet, key_address, packed
 
 GAP_S, AHEAD_S = LIMITS[0].min_gap_s, 30

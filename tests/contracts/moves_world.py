@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.fuzz_world import LIMITS
+from tests.contracts.evm_process import LIMITS
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import LOW_32, PRICE
+from tests.contracts.store_words import LOW_32, PRICE
 from tests.contracts.whole_set import BOTH, FIRST_SET, WholeSet, packed
 
 GAP_S, STEP_BPS, WAIT_S = LIMITS[0].min_gap_s, LIMITS[0].step_bps, LIMITS[0].step_wait_s

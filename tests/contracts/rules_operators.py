@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.fuzz_world import GUARDIAN, OWNER, STRANGER, TREASURY, signature
+from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, TREASURY, signature
 from tests.contracts.rules_roles import RoleRules
 from tests.contracts.set_models import Outcome
-from tests.contracts.store_model import Refused
+from tests.contracts.store_words import Refused
 from tests.contracts.whole_set import key_address, packed
 
 LIARS, HONEST = (7, 8), (0, 1, 2)

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from oracle.sign.eip712 import batch_bytes
 from tests.contracts.contract_tools import compiled
-from tests.contracts.fuzz_world import STRANGER
-from tests.contracts.store_model import Refused, Signers, Token
+from tests.contracts.evm_process import STRANGER
+from tests.contracts.store_words import Refused, Signers, Token
 from tests.contracts.whole_set import FIRST_TOKENS, Batch, WholeSet, packed
 
 TOKENS = tuple(FIRST_TOKENS)

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from tests.contracts.fuzz_world import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
+from tests.contracts.evm_process import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
 from tests.contracts.rules_pushes import NEAR, TOKENS, PushRules
-from tests.contracts.store_model import Refused, Signers
+from tests.contracts.store_words import Refused, Signers
 from tests.contracts.whole_set import ZERO, key_address
 
 CALLERS = st.sampled_from([OWNER] * 5 + [GUARDIAN, STRANGER])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from eth_utils.crypto import keccak
 
-from tests.contracts.store_model import LOW_32, PRICE, Refused
+from tests.contracts.store_words import LOW_32, PRICE, Refused
 
 WAD, BPS, PPM = 10**18, 10_000, 1_000_000
 YEAR_S = 365 * 86_400

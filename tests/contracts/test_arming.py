@@ -10,8 +10,8 @@ from eth_utils.crypto import keccak
 
 import contracts
 from tests.contracts.epoch_world import AHEAD_S, NEVER, NEW, NEXT_AT, SET_AT, arm, push, rotate, slot, stored
-from tests.contracts.fuzz_world import DELAY_S, GUARDIAN, OWNER, STRANGER, signature
-from tests.contracts.store_model import LOW_32, Signers
+from tests.contracts.evm_process import DELAY_S, GUARDIAN, OWNER, STRANGER, signature
+from tests.contracts.store_words import LOW_32, Signers
 from tests.contracts.whole_set import FIRST_SET, WholeSet, key_address
 
 

@@ -26,9 +26,9 @@ from tests.contracts.epoch_world import (
     slot,
     stored,
 )
-from tests.contracts.fuzz_world import DELAY_S, MAX_AGE_S, OVERLAP_S, STRANGER
+from tests.contracts.evm_process import DELAY_S, MAX_AGE_S, OVERLAP_S, STRANGER
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import LOW_32
+from tests.contracts.store_words import LOW_32
 from tests.contracts.whole_set import BOTH, FIRST_SET, WIDE_BOTH, WholeSet, packed
 
 

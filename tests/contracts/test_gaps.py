@@ -33,7 +33,8 @@ from tests.contracts.moves_world import (
     times,
 )
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import LOW_32, PRICE, near
+from tests.contracts.store_words import LOW_32, PRICE
+from tests.contracts.store_writes import near
 from tests.contracts.whole_set import BOTH, MARKET_ONLY, WholeSet, packed
 
 MAX_AGE_S, AHEAD_S = 60, 30

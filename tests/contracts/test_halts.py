@@ -29,7 +29,7 @@ from tests.contracts.moves_world import (
     true_at,
 )
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import PRICE
+from tests.contracts.store_words import PRICE
 from tests.contracts.whole_set import BOTH, WholeSet, packed
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import contracts
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.fuzz_world import LIMITS, OWNER, STRANGER, signature
+from tests.contracts.evm_process import LIMITS, OWNER, STRANGER, signature
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import Signers
+from tests.contracts.store_words import Signers
 from tests.contracts.whole_set import (
     BASE,
     BOTH,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from oracle.sign.eip712 import batch_bytes
 from tests.contracts.epoch_world import AHEAD_S, NEVER, NEW, NEXT_AT, SET_AT, arm, push, rotate, stored
-from tests.contracts.fuzz_world import DELAY_S, OWNER, STRANGER
+from tests.contracts.evm_process import DELAY_S, OWNER, STRANGER
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import Signers
+from tests.contracts.store_words import Signers
 from tests.contracts.whole_set import BOTH, FIRST_SET, ZERO, WholeSet, key_address, packed
 
 

@@ -31,7 +31,7 @@ from tests.contracts.moves_world import (
     true_at,
 )
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import LOW_32, PRICE
+from tests.contracts.store_words import LOW_32, PRICE
 from tests.contracts.whole_set import BOTH, WholeSet, packed
 
 OUT_OF_RANGE = 11 << 4 | 2

@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 import contracts
 from oracle.sign.eip712 import BadSignature, Domain, address_of, batch_bytes, batch_digest, recover
 from tests.contracts.contract_tools import compiled
-from tests.contracts.fuzz_world import (
+from tests.contracts.evm_process import (  # fmt: skip
     DELAY_S,
     DISPUTE_S,
     GUARDIAN,
@@ -27,7 +27,7 @@ from tests.contracts.fuzz_world import (
     TREASURY,
     Evm,
     signature,
-)  # fmt: skip
+)
 from tests.contracts.set_models import (
     NONE,
     WAD,
@@ -45,7 +45,8 @@ from tests.contracts.set_models import (
     spread,
     trouble,
 )  # fmt: skip
-from tests.contracts.store_model import LOW_32, PRICE, Gap, Refused, Signers, StoreModel, Token
+from tests.contracts.store_model import StoreModel
+from tests.contracts.store_words import LOW_32, PRICE, Gap, Refused, Signers, Token
 
 ZERO, BASE, QUOTE = ("0x" + "00" * 20), "0x" + "00" * 19 + "b1", "0x" + "00" * 18 + "0348"
 STRICT_AGE_S, RAMP_S, YEARLY_BPS = 120, 200, 900
