@@ -24,7 +24,7 @@ from tests.contracts.evm_process import (
 )
 from tests.contracts.fuzz_bonds import Bonds
 from tests.contracts.store_model import StoreModel
-from tests.contracts.store_words import LOW_32, Refused, Signers
+from tests.contracts.store_words import LOW_32, ModelRefused, Signers
 
 TOKENS = {0: (True, True), 1: (True, False), 8_192: (True, True), 8_193: (False, True)}
 ROLES = (
@@ -155,7 +155,7 @@ class World:
             self.model.push(batch, who, valid, odd)
             expected = ""
             self.heap = [*self.heap[-7:], (data, batch, who)]
-        except Refused as e:
+        except ModelRefused as e:
             expected = str(e)
         sender = rng.choice((OWNER, STRANGER))
         error, _ = self.evm.send(self.store, data + junk, sender)
@@ -177,7 +177,7 @@ class World:
         try:
             self.model.push(batch, who, [True] * len(who))
             expected = ""
-        except Refused as e:
+        except ModelRefused as e:
             expected = str(e)
         error, _ = self.evm.send(self.store, data, STRANGER)
         assert error == expected, (error, expected)
@@ -264,7 +264,7 @@ class World:
         try:
             model.move_on()
             model.arm(who, [good] * len(who))
-        except Refused as e:
+        except ModelRefused as e:
             expected = str(e)
         got, _ = self.evm.call(self.store, "arm", signed, sender=STRANGER)
         assert (got, error) == (expected, "NothingToArm" if expected == "NothingToArm" else ""), (got, expected)
@@ -282,7 +282,7 @@ class World:
         else:
             try:
                 model.remove(epoch, indexes)
-            except Refused as e:
+            except ModelRefused as e:
                 expected = str(e)
         error, _ = self.evm.call(self.store, "removeSigners", epoch, indexes, sender=sender)
         assert error == expected, (error, expected, epoch, indexes)

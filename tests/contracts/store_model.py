@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tests.contracts.store_words import HALT, Gap, Item, Limits, Refused, Signers, Token, read_item
+from tests.contracts.store_words import (
+    HALT,
+    Item,
+    Limits,
+    ModelGap,
+    ModelRefused,
+    ModelToken,
+    Signers,
+    read_item,
+)
 from tests.contracts.store_writes import after, once_more
 
 AHEAD_S = 30
@@ -23,7 +32,7 @@ class StoreModel:
     delay_s: int
     overlap_s: int
     now: int
-    tokens: dict[int, Token] = field(default_factory=dict)
+    tokens: dict[int, ModelToken] = field(default_factory=dict)
     has: dict[int, tuple[bool, bool]] = field(default_factory=dict)
     halted: set[int] = field(default_factory=set)
     paused: set[int] = field(default_factory=set)
@@ -81,7 +90,7 @@ class StoreModel:
 
     def arm(self, who: Sequence[int], valid: Sequence[bool]) -> None:
         if self.following is None or self.comes or self.now + AHEAD_S >= self.following.since_s:
-            raise Refused("NothingToArm")
+            raise ModelRefused("NothingToArm")
         self._weight(self.following, who, valid)
         self.comes = True
 
@@ -94,12 +103,12 @@ class StoreModel:
             places[self.following.epoch] = "following"
         place = places.get(epoch)
         if place is None:
-            raise Refused("WrongEpoch")
+            raise ModelRefused("WrongEpoch")
         disarms = place == "following" and self.comes and not self.emergency and bool(indexes)
         found = getattr(self, place)
         reduced = self._without(found[0] if place == "previous" else found, indexes)
         if disarms and self.now + AHEAD_S >= found.since_s:
-            raise Refused("TooLate")
+            raise ModelRefused("TooLate")
         if disarms:
             self.comes = False
         setattr(self, place, (reduced, *found[1:]) if place == "previous" else reduced)
@@ -109,10 +118,10 @@ class StoreModel:
         weights = list(one.weights)
         for index in indexes:
             if index >= len(weights) or not weights[index]:
-                raise Refused("BadSigner")
+                raise ModelRefused("BadSigner")
             weights[index] = 0
         if sum(weights) < one.threshold:
-            raise Refused("BadThreshold")
+            raise ModelRefused("BadThreshold")
         return replace(one, weights=tuple(weights))
 
     def move_on(self) -> None:
@@ -139,17 +148,17 @@ class StoreModel:
             one, ended, until = self.previous
             if epoch == one.epoch and round_time < ended and self.now < until:
                 return one
-        raise Refused("WrongEpoch")
+        raise ModelRefused("WrongEpoch")
 
     @staticmethod
     def _weight(signers: Signers, who: Sequence[int], valid: Sequence[bool]) -> int:
         weight, last = 0, -1
         for index, good in zip(who, valid, strict=True):
             if index <= last or index >= len(signers.keys) or not good:
-                raise Refused("BadSignature")
+                raise ModelRefused("BadSignature")
             weight, last = weight + signers.weights[index], index
         if weight < signers.threshold:
-            raise Refused("BelowThreshold")
+            raise ModelRefused("BelowThreshold")
         return weight
 
     # --- pushes --------------------------------------------------------------------------------------------------
@@ -164,32 +173,32 @@ class StoreModel:
             odd: bytes of the signatures beyond a whole number of them.
         """
         if len(batch) <= 10 or len(batch) % 30 != 10:
-            raise Refused("BadLength")
+            raise ModelRefused("BadLength")
         if who and who[0] == 255:
-            raise Refused("UnknownKind")
+            raise ModelRefused("UnknownKind")
         if odd:
-            raise Refused("BadLength")
+            raise ModelRefused("BadLength")
         epoch, round_time = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
         if round_time + self.max_age_s < self.now:
-            raise Refused("TooOld")
+            raise ModelRefused("TooOld")
         if round_time > self.now + AHEAD_S:
-            raise Refused("TooFarAhead")
+            raise ModelRefused("TooFarAhead")
         signers = self._of_epoch(epoch, round_time)
         weight = self._weight(signers, who, valid)
         if round_time < signers.since_s:
-            raise Refused("WrongEpoch")
+            raise ModelRefused("WrongEpoch")
         tokens, written = dict(self.tokens), 0
         for at in range(10, len(batch), 30):
             written += self._item(read_item(batch[at : at + 30]), round_time, tokens, strong=weight >= signers.strong)
         if not written:
-            raise Refused("NothingNew")
+            raise ModelRefused("NothingNew")
         self.tokens = tokens
         return written
 
-    def _item(self, item: Item, round_time: int, tokens: dict[int, Token], *, strong: bool) -> bool:
+    def _item(self, item: Item, round_time: int, tokens: dict[int, ModelToken], *, strong: bool) -> bool:
         """One item into the tokens; whether something was written."""
         if item.index not in self.has:
-            raise Refused("UnknownIndex")
+            raise ModelRefused("UnknownIndex")
         old = tokens.get(item.index)
         if round_time < (old.round_time if old else 1) or item.index in self.paused:
             return False
@@ -197,11 +206,11 @@ class StoreModel:
         if old is not None and again and not (strong and any(old.kept)):
             return False
         if not 1 <= item.state <= HALT:
-            raise Refused("BadStatus")
+            raise ModelRefused("BadStatus")
         if item.spread >= SPREADS:
-            raise Refused("BadSpread")
+            raise ModelRefused("BadSpread")
         if tuple(bool(p) for p in item.prices) != self.has[item.index]:
-            raise Refused("WrongPresence")
+            raise ModelRefused("WrongPresence")
         limits = self.limits[item.index >> 13]
         if old is None:
             if not item.only:
@@ -213,7 +222,7 @@ class StoreModel:
         return new is not None
 
     @staticmethod
-    def _new(item: Item, round_time: int, limits: Limits) -> Token:
-        gap = Gap(round_time, item.prices) if limits.min_gap_s else None
+    def _new(item: Item, round_time: int, limits: Limits) -> ModelToken:
+        gap = ModelGap(round_time, item.prices) if limits.min_gap_s else None
         fields = item.spread, item.reason, item.state, item.market_age_s, item.rate_age_h
-        return Token(item.prices, *fields, round_time, gap=gap)
+        return ModelToken(item.prices, *fields, round_time, gap=gap)

@@ -42,7 +42,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ModelHold:
     """A price that the slot keeps: when it was true, and what waits to take its place."""
 
     true_at: int
@@ -56,7 +56,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Gap:
+class ModelGap:
     """An open gap: since when, and from which prices steps are measured in it."""
 
     opened_s: int
@@ -64,7 +64,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Token:
+class ModelToken:
     """What the store knows of a token that has data. ``kept``: of each price that it holds."""
 
     prices: tuple[int, int]
@@ -74,8 +74,8 @@ class Token:
     market_age_s: int
     rate_age_h: int
     round_time: int
-    kept: tuple[Kept | None, Kept | None] = (None, None)
-    gap: Gap | None = None
+    kept: tuple[ModelHold | None, ModelHold | None] = (None, None)
+    gap: ModelGap | None = None
 
     def word(self) -> int:
         held = sum(1 << 79 - i for i, k in enumerate(self.kept) if k)
@@ -114,5 +114,5 @@ def read_item(raw: bytes) -> Item:
     )  # fmt: skip
 
 
-class Refused(Exception):
+class ModelRefused(Exception):
     """The name of the error."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from tests.contracts.store_words import HALT, MARKET, REDEMPTION, WATCH, Gap, Item, Kept, Limits, Token, Wait
+from tests.contracts.store_words import (
+    HALT,
+    MARKET,
+    REDEMPTION,
+    WATCH,
+    Item,
+    Limits,
+    ModelGap,
+    ModelHold,
+    ModelToken,
+    Wait,
+)
 
 OUT_OF_RANGE, STALE = 11, 2
 
@@ -14,7 +25,7 @@ def near(old: int, new: int, step_bps: int) -> bool:
     return abs(new - old) * 10_000 <= old * step_bps
 
 
-def after(old: Token, item: Item, round_time: int, limits: Limits, *, strong: bool) -> Token | None:
+def after(old: ModelToken, item: Item, round_time: int, limits: Limits, *, strong: bool) -> ModelToken | None:
     """The token after an item that is newer; None if the item waits as a whole."""
     gap = old.gap if old.gap is not None and round_time < old.gap.opened_s + limits.min_gap_s else None
     asked = status_of(old, item, inside=gap is not None)
@@ -27,12 +38,12 @@ def after(old: Token, item: Item, round_time: int, limits: Limits, *, strong: bo
     if any(k is not None and k.wait is not None for k in kept) and state < WATCH:
         reason, state = OUT_OF_RANGE, WATCH
     if gap is not None:
-        new_gap: Gap | None = replace(gap, anchors=(parts[0].anchor, parts[1].anchor))
+        new_gap: ModelGap | None = replace(gap, anchors=(parts[0].anchor, parts[1].anchor))
     else:
         took = any(p and k is None for p, k in zip(prices, kept, strict=True))
-        new_gap = Gap(round_time, prices) if took else None
+        new_gap = ModelGap(round_time, prices) if took else None
     held_market, held_rate = kept[0] is not None, kept[1] is not None
-    return Token(
+    return ModelToken(
         prices,
         max(old.spread, item.spread) if held_market else item.spread,
         reason,
@@ -45,7 +56,7 @@ def after(old: Token, item: Item, round_time: int, limits: Limits, *, strong: bo
     )
 
 
-def status_of(old: Token, item: Item, *, inside: bool) -> tuple[int, int] | None:
+def status_of(old: ModelToken, item: Item, *, inside: bool) -> tuple[int, int] | None:
     """Reason and state that an item asks for: ok of what nobody looked at is stale; a better one waits in a gap."""
     reason, state = (STALE, WATCH) if item.only and item.state < WATCH else (item.reason, item.state)
     if not inside or state >= old.state:
@@ -53,7 +64,7 @@ def status_of(old: Token, item: Item, *, inside: bool) -> tuple[int, int] | None
     return None if old.state == HALT else (old.reason, old.state)
 
 
-def once_more(old: Token, item: Item, limits: Limits) -> Token | None:
+def once_more(old: ModelToken, item: Item, limits: Limits) -> ModelToken | None:
     """The token after an item of its own round by the step threshold's weight: it lands what waits and is looked at."""
     lands = [
         kept is not None
@@ -77,7 +88,7 @@ def once_more(old: Token, item: Item, limits: Limits) -> Token | None:
     anchors = [item.prices[w] if lands[w] else gap.anchors[w] for w in (MARKET, REDEMPTION)] if gap else prices
     takes_market = lands[MARKET] or not old.prices[MARKET]
     takes_rate = lands[REDEMPTION] or not old.prices[REDEMPTION]
-    return Token(
+    return ModelToken(
         (prices[0], prices[1]),
         item.spread if takes_market else old.spread,
         reason,
@@ -86,7 +97,7 @@ def once_more(old: Token, item: Item, limits: Limits) -> Token | None:
         item.rate_age_h if takes_rate else old.rate_age_h,
         old.round_time,
         (kept[0], kept[1]),
-        Gap(gap.opened_s if gap else old.round_time, (anchors[0], anchors[1])),
+        ModelGap(gap.opened_s if gap else old.round_time, (anchors[0], anchors[1])),
     )
 
 
@@ -94,19 +105,19 @@ class Part(NamedTuple):
     """What becomes of one price: the one that stands, whether it is kept, from where steps count in the open gap."""
 
     price: int
-    kept: Kept | None
+    kept: ModelHold | None
     anchor: int
 
 
 def one_price(
-    old: Token, item: Item, round_time: int, limits: Limits, which: int, anchor: int, *, strong: bool
+    old: ModelToken, item: Item, round_time: int, limits: Limits, which: int, anchor: int, *, strong: bool
 ) -> Part:
     stands, signed, kept = old.prices[which], item.prices[which], old.kept[which]
     if not stands:
         return Part(0, None, 0)
     true_at, wait = old.true_at(which), kept.wait if kept else None
     if item.only and (which == MARKET or signed >= stands):
-        return Part(stands, Kept(true_at, wait), anchor)
+        return Part(stands, ModelHold(true_at, wait), anchor)
     if near(anchor, signed, limits.step_bps):
         return Part(signed, None, anchor)
     if strong:
@@ -114,11 +125,11 @@ def one_price(
     signed_at = max(0, round_time - item.market_age_s) if which == MARKET else round_time
     fresh = Wait(signed, signed_at, round_time, signed > stands)
     if wait is None or wait.above != fresh.above:
-        return Part(stands, Kept(true_at, fresh), anchor)
+        return Part(stands, ModelHold(true_at, fresh), anchor)
     if abs(signed - stands) <= abs(wait.price - stands):
         wait = replace(wait, price=signed, true_at=signed_at)
     if round_time < wait.since_s + limits.step_wait_s:
-        return Part(stands, Kept(true_at, wait), anchor)
+        return Part(stands, ModelHold(true_at, wait), anchor)
     if near(wait.price, signed, limits.step_bps):
         return Part(signed, None, wait.price)
-    return Part(wait.price, Kept(wait.true_at, replace(fresh, above=signed > wait.price)), wait.price)
+    return Part(wait.price, ModelHold(wait.true_at, replace(fresh, above=signed > wait.price)), wait.price)

@@ -12,18 +12,7 @@ from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
 
 from demo.world import anvil
 from tests.contracts.contract_tools import KEYS, Bench, Item, compiled, connected
-from tests.contracts.test_operators import (
-    ADDRESSES,
-    AVS,
-    BOND,
-    DISPUTE_S,
-    LOCKED,
-    LONGEST_S,
-    STRANGER,
-    TAKEN,
-    TREASURY,
-    Guild,
-)
+from tests.contracts.guild import ADDRESSES, AVS, BOND, DISPUTE_S, LOCKED, LONGEST_S, STRANGER, TAKEN, TREASURY, Guild
 
 pytestmark = pytest.mark.chain
 MAX_AGE_S, STRICT_AGE_S = 3_600, 600
