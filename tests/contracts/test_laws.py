@@ -275,7 +275,7 @@ def whole_bond(whole: WholeSet, key: int, shares: int) -> None:
     whole.evm.ok(whole.registry, "bond", who, shares, signed[:32], signed[32:])
 
 
-def test_nobody_is_bound_without_his_key(whole: WholeSet) -> None:
+def test_nobody_is_bound_without_their_key(whole: WholeSet) -> None:
     """A signature over another owner, another contract or another key binds nobody."""
     who = key_address(3)
     right = whole.evm.ok(whole.registry, "consent", who, OWNER)

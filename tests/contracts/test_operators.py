@@ -70,7 +70,7 @@ def test_weights_of_an_epoch_are_what_was_bonded_and_not_asked_back(guild: Guild
     assert bench.store.functions.signerSet().call()[3] == weights
 
 
-def test_nobody_bonds_a_key_that_is_not_his(guild: Guild) -> None:
+def test_nobody_bonds_a_key_that_they_do_not_hold(guild: Guild) -> None:
     bench, functions = guild.bench, guild.functions
     r, vs = guild.consent(KEYS[4], guild.me)
     assert bench.refused(functions.bond(ADDRESSES[5], 1, r, vs)) == "BadConsent"

@@ -104,7 +104,7 @@ def test_a_removed_signer_weighs_nothing_in_the_same_epoch(whole: WholeSet) -> N
 
 
 def test_a_removal_from_a_set_that_is_armed_makes_it_arm_anew(whole: WholeSet) -> None:
-    """Who armed it may be the one who lost his weight; in the last 30 s it is too late, and an emergency needs no arming."""
+    """Those who armed it may be the ones who lost their weight; in the last 30 s it is too late, and an emergency needs no arming."""
     due = rotate(whole)
     arm(whole)
     assert stored(whole, SET_AT) == (due, False, 1)
