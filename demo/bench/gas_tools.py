@@ -180,6 +180,10 @@ class BenchChain:
         await self._chain.rpc("evm_setNextBlockTimestamp", self.now_s)
         await self._chain.rpc("evm_mine")
 
+    async def block_time_s(self) -> int:
+        """Timestamp of the latest block."""
+        return await self._chain.block_time_s()
+
     async def ask(self, to: str, data: bytes) -> bytes:
         """Answer of a call."""
         return bytes.fromhex((await self._chain.rpc("eth_call", {"to": to, "data": "0x" + data.hex()}, "latest"))[2:])

@@ -49,8 +49,8 @@ def test_arming_is_for_one_set_at_one_store(whole: WholeSet) -> None:
     """The digest by a general encoder: epoch and the hash of the set's own contract; another set's signatures arm nothing."""
     rotate(whole)
     first = whole.evm.ok(whole.store, "armDigest")
-    blob = int(whole.evm.evm.storage(whole.store, NEXT_AT)) & (1 << 160) - 1
-    code = bytes(whole.evm.evm.get_code("0x" + blob.to_bytes(20, "big").hex()))
+    pointer = int(whole.evm.evm.storage(whole.store, NEXT_AT)) & (1 << 160) - 1
+    code = bytes(whole.evm.evm.get_code("0x" + pointer.to_bytes(20, "big").hex()))
     head = whole.evm.now + DELAY_S << 192 | NEW.strong << 96 | NEW.threshold
     members = b"".join(
         bytes.fromhex(key_address(k)[2:]) + w.to_bytes(12, "big") for k, w in zip(NEW.keys, NEW.weights, strict=True)
