@@ -35,6 +35,10 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	.venv/bin/lint-imports --no-cache
 	node contracts/build.mjs --check
 
+docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rooms
+	$(PY) -m oracle.config.reference
+	$(PY) docs/rooms.py
+
 fuzz: setup     ## long: adapters and contracts under mutated input
 	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} LRT_ORACLE_CONTRACT_FUZZ=$${LRT_ORACLE_CONTRACT_FUZZ:-1000000} \
 	LRT_ORACLE_CONTRACT_STATEFUL=$${LRT_ORACLE_CONTRACT_STATEFUL:-20000} LRT_ORACLE_CONTRACT_HONEST=$${LRT_ORACLE_CONTRACT_HONEST:-2000} \
@@ -54,9 +58,6 @@ bench: setup    ## every benchmark, one after the other
 
 gas: setup      ## rewrite contracts/gas.json from what pushes and reads cost now; its tables are in docs/contracts.md
 	$(PY) -m demo.bench.gas --write
-
-docs: setup     ## rewrite the generated parts of docs/
-	$(PY) docs/rooms.py
 
 artifacts: setup  ## compile the contracts
 	node contracts/build.mjs

@@ -16,12 +16,11 @@ from feeds.chains.jsonrpc import JsonRpc
 from feeds.chains.reader import ChainReader
 from feeds.errors import FeedError
 from feeds.types import Call, Quote, Read, Reply
-from feeds.units import MS
 from oracle.check.contracts import check_coins, check_descriptions, where_of
 from oracle.check.values import Value
 from oracle.config.resolve import ResolvedConfig, SourcePlan
-from oracle.config.sections import ChainSection
 from oracle.config.tables.catalog import Catalog
+from oracle.config.tables.chain_sections import ChainSection
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_pools import NATIVE
 from oracle.runtime.clock import now_ms
@@ -60,8 +59,8 @@ class ChainProbe:
             endpoints=section.endpoints,
             session=session,
             now_ms=now_ms,
-            limits=ReaderLimits(max_head_age_ms=section.max_head_age_s * MS, max_calls=section.max_calls),
-            multicall_address=section.multicall,
+            limits=ReaderLimits(max_head_age_s=section.max_head_age_s, max_calls=section.max_calls),
+            multicall=section.multicall,
         )
 
     async def replies(self, head: Head, calls: Sequence[Call]) -> dict[Call, Reply]:

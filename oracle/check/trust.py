@@ -13,14 +13,15 @@ from eth_abi.exceptions import DecodingError
 import contracts
 from feeds.chains.abi import checksummed
 from feeds.errors import FeedError
-from oracle.chain.next_signers import set_of
+from oracle.chain.next_signers import read_set
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
 from oracle.chain.store_client import StoreClient
 from oracle.check.corruption_cost import BondedSigner
 from oracle.check.privileges import Bonding, MoveLimits, SignerGroup, StoreFacts, document
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.sections import TargetSection, address
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import Problem
 from oracle.sign.eip712 import Domain
 
@@ -44,7 +45,7 @@ async def trust(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Proble
 
 async def _one(plan: ResolvedConfig, name: str, target: TargetSection) -> tuple[dict[str, Any], list[Problem]]:
     chain = plan.config.chains[target.chain]
-    domain = Domain(chain_id=chain.chain_id, store=address(target.store))
+    domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
     client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
     try:
         look = StoreReader(client, (await client.head()).number)
@@ -83,7 +84,7 @@ class StoreReader:
         feeds = await self._feeds()
         coming, at_s = await self._client.read("nextSigners", block=self._at)
         pends = coming > epoch
-        code: Any = await self._client.nodes.agreed("eth_getCode", "0x" + owner.hex(), self._at)
+        code: Any = await self._client.nodes.agreed_value("eth_getCode", "0x" + owner.hex(), self._at)
         facts = StoreFacts(
             target=name,
             chain=target.chain,
@@ -119,7 +120,7 @@ class StoreReader:
         return _raw((await self._client.read(function, block=self._at))[0])
 
     async def _time_s(self) -> int:
-        body = await self._client.nodes.agreed("eth_getBlockByNumber", self._at, False, of=_time_of)  # noqa: FBT003
+        body = await self._client.nodes.agreed_value("eth_getBlockByNumber", self._at, False, read=_time_of)  # noqa: FBT003
         return int(body)
 
     async def _feeds(self) -> dict[str, int]:
@@ -144,7 +145,7 @@ class StoreReader:
 
     async def _next(self, epoch: int, at_s: int) -> SignerGroup | None:
         """Who is in the set to come; None where the store's storage does not tell."""
-        found = await set_of(self._client, epoch, at_s, self._block)
+        found = await read_set(self._client, epoch, at_s, self._block)
         if found is None:
             return None
         signers = found.signers
@@ -163,8 +164,8 @@ class StoreReader:
         """The registry that the config names for the store; none if it is over another one."""
         if text is None:
             return None, []
-        where, key = address(text), f"targets.{name}.registry"
-        if await self._client.nodes.agreed("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
+        where, key = raw_address(text), f"targets.{name}.registry"
+        if await self._client.nodes.agreed_value("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
             return None, [
                 Problem(key, f"no contract at {checksummed(where)}: deploy the registry first, or correct it")
             ]
@@ -213,7 +214,7 @@ class StoreReader:
 
     async def _call(self, where: bytes, data: bytes) -> bytes:
         call = {"to": "0x" + where.hex(), "data": "0x" + data.hex()}
-        return bytes.fromhex(str(await self._client.nodes.agreed("eth_call", call, self._at))[2:])
+        return bytes.fromhex(str(await self._client.nodes.agreed_value("eth_call", call, self._at))[2:])
 
 
 def _types(function: str) -> Iterator[tuple[list[str], list[str]]]:

@@ -10,7 +10,7 @@ from eth_account import Account
 from web3 import Web3
 
 from demo.world import anvil
-from oracle.report.compose import decode_slot
+from oracle.report.wire import decode_slot
 from tests.contracts.contract_tools import KEYS, WIDE, Bench, Item, connected, signatures
 from tests.contracts.safety_bench import ADDRESSES, FIRST_S, GAP_S, GUARDIAN, LOW_32, STEP_BPS, WAIT_S, land
 

@@ -12,7 +12,7 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError
 
 from demo.world import anvil
-from oracle.report.compose import decode_slot
+from oracle.report.wire import decode_slot
 from tests.contracts.contract_tools import WAD, WIDE, Bench, Item, connected, error_of, signatures
 from tests.contracts.safety_bench import ADDRESSES, FIRST_S, GAP_S, GUARDIAN, LOW_32, STEP_BPS, WAIT_S, land
 

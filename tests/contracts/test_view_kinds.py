@@ -11,7 +11,8 @@ from web3 import Web3
 
 from demo.world import anvil
 from oracle.model.spec import Mode
-from oracle.report.compose import cross, decode_slot, price_of
+from oracle.report.compose import cross, price_of
+from oracle.report.wire import decode_slot
 from tests.contracts.adapter_bench import BASE, FIRST_S, HALT, MAX_AGE_S, NO_DATA, NONE, QUOTE, SEQUENCER, STALE
 from tests.contracts.contract_tools import WAD, Bench, Item, connected
 

@@ -1,29 +1,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oracle.config.resolve import reachable_groups, resolve
-from oracle.config.sections import (
-    ApiSection,
-    BandsSection,
-    ChainSection,
-    FeedSection,
-    OperatorSection,
-    OracleSection,
-    RulesSection,
-    SourceSection,
-    TargetSection,
-    VenueSection,
-    load,
-    parse,
-)
+from oracle.config.sections import load, parse
 from oracle.config.tables.schema import ConfigError
-from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
 
 
 def table(**changes: Any) -> dict[str, Any]:
@@ -132,7 +117,7 @@ def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"max_age_s": 315_360_000}, "no sane limit"),
+        ({"max_age_s": 315_360_000}, "max_age_s: 315360000 is out of range: write 1 to 3600"),
         ({"method": "medain"}, "did you mean 'median'?"),
         ({"outliers": "mda"}, "did you mean 'mad'?"),
         ({"bands": {"watch_bps": 300}}, "below depeg_bps"),
@@ -193,13 +178,3 @@ def test_a_missing_or_broken_file_is_one_clear_problem(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("feeds = [")
     with pytest.raises(ConfigError, match="is not TOML"):
         load(tmp_path / "bad.toml")
-
-
-def test_every_key_is_in_the_docs() -> None:
-    text = (Path(__file__).resolve().parent.parent.parent.parent / "docs" / "config.md").read_text()
-    sections = (
-        OracleSection, ApiSection, ChainSection, VenueSection, OperatorSection, TargetSection, FeedSection,
-        BandsSection, RulesSection, SourceSection, StoreSection, LimitsSection, RegistrySection,
-    )  # fmt: skip
-    keys = {f.name for section in sections for f in fields(section)} - {"params", "bands", "rules", "sources"}
-    assert [k for k in sorted(keys) if f"`{k}`" not in text] == []

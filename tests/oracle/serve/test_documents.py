@@ -19,10 +19,10 @@ from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
 from oracle.serve.evidence import batch_document, explain_document
-from oracle.serve.openapi import DOCUMENT
-from oracle.serve.openapi_schemas import SCHEMAS
+from oracle.serve.openapi.document import DOCUMENT
+from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.sign.messages import SignedBatch
-from tests.oracle.serve.memory_desk import ROUND_S, STRANGE, filled, record, specs
+from tests.oracle.serve.memory_service import ROUND_S, STRANGE, filled, record, specs
 
 API_MD = Path(__file__).parents[3] / "docs" / "api.md"
 OWN = "wdivETH/ETH"
@@ -78,9 +78,9 @@ def test_a_path_carries_odd_characters() -> None:
 
 
 def test_integers_beyond_2_53_are_text() -> None:
-    desk = filled()
-    spec: FeedSpec = desk.feeds[OWN]
-    document = price_document(spec, record(OWN), onchain=desk.onchain(OWN), abstaining=None, now_ms=0)
+    service = filled()
+    spec: FeedSpec = service.feeds[OWN]
+    document = price_document(spec, record(OWN), onchain=service.onchain(OWN), abstaining=None, now_ms=0)
     for number in re.findall(rb"[:\[](-?\d+)", orjson.dumps(document)):
         assert abs(int(number)) < 1 << 53
     assert document["onchain"][0]["round_id"] == str((1 << 64) | (ROUND_S - 50))
