@@ -21,7 +21,9 @@ from demo.summary import summarise
 from demo.table import Screen
 from demo.testbed import Options, Testbed, resolved_config, running_testbed
 from demo.world.trader import Trader
-from oracle.app import App, make_operator
+from oracle.app import App
+from oracle.assemble.operators import make_operator
+from oracle.build import build
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 
@@ -37,7 +39,7 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrt-oracle-demo-")))
         testbed = await stack.enter_async_context(running_testbed(folder, port=options.port))
-        app = App(resolved_config(testbed), environ=testbed.environ, operator=_operators(options.scenario))
+        app = App(build(resolved_config(testbed), environ=testbed.environ, operator=_operators(options.scenario)))
         screen = Screen(app, options) if options.table else None
         stop_service = asyncio.Event()
         service = asyncio.create_task(app.run(stop_service))

@@ -19,16 +19,16 @@ _PERCENTILES = (50, 90, 99)
 
 async def summarise(app: App, testbed: Testbed, scenario: str) -> dict[str, Any]:
     """Counts, each feed on chain beside the API's record of that round, status changes, latencies."""
-    counts = app.store.counts()
+    counts = app.database.counts()
     target = next(iter(app.targets.values()))
     return {
         "scenario": scenario,
         "scaled_times": True,
         "seconds_to_start": round(testbed.seconds_to_start, 2),
         "rounds": counts["rounds"],
-        "abstentions": dict(app.store.abstentions()),
-        "pushes_landed": len(app.store.pushes(target.name, (PushState.LANDED,))),
-        "pushes_failed": len(app.store.pushes(target.name, (PushState.REVERTED, PushState.OVERTAKEN, *GIVEN_UP))),
+        "abstentions": dict(app.database.abstentions()),
+        "pushes_landed": len(app.database.pushes(target.name, (PushState.LANDED,))),
+        "pushes_failed": len(app.database.pushes(target.name, (PushState.REVERTED, PushState.OVERTAKEN, *GIVEN_UP))),
         "refusals": list(target.refusals),
         "feeds": [await _feed(app, testbed, feed) for feed in testbed.deployment.views],
         "states": [
@@ -39,10 +39,10 @@ async def summarise(app: App, testbed: Testbed, scenario: str) -> dict[str, Any]
                 "to": t.after.word,
                 "reasons": [r.code.name for r in t.reasons],
             }
-            for t in app.store.transitions()
+            for t in app.database.transitions()
         ],
         "rejected": _rejections(app),
-        "largest_move_bps": {feed: _largest_move_bps(app, feed) for feed in app.plan.specs},
+        "largest_move_bps": {feed: _largest_move_bps(app, feed) for feed in app.resolved.specs},
         "slash": _slash(app),
         "latency_ms": {
             "tick_to_live": _percentiles([us / 1_000 for us in app.live_us]),
@@ -54,7 +54,7 @@ async def summarise(app: App, testbed: Testbed, scenario: str) -> dict[str, Any]
 
 async def _feed(app: App, testbed: Testbed, feed: str) -> dict[str, Any]:
     """The view's answer, and the API's price of the same round (of a cross: of each leg's round on chain)."""
-    spec = app.plan.specs[feed]
+    spec = app.resolved.specs[feed]
     decimals = decimals_of(spec)
     kind = "CrossView" if spec.is_cross else "FeedView"
     view = testbed.chain.contract(contracts.load(kind).abi, testbed.deployment.views[feed])
@@ -82,7 +82,7 @@ async def _landed_price(app: App, testbed: Testbed, leg: str) -> int:
 
 
 def _price(app: App, feed: str, round_time: int) -> int:
-    record = app.store.record(feed, round_time)
+    record = app.database.record(feed, round_time)
     return record.price_wad if record is not None else 0
 
 
@@ -90,8 +90,8 @@ def _rejections(app: App) -> list[dict[str, Any]]:
     """Sources that were rejected or failed, how often and why, over all operators."""
     counts: dict[tuple[str, str, str], int] = {}
     for operator in app.rounds.members:
-        for feed in app.plan.specs:
-            for _, result in app.store.results_since(operator.name, feed, 0, 1 << 40):
+        for feed in app.resolved.specs:
+            for _, result in app.database.results_since(operator.name, feed, 0, 1 << 40):
                 market = getattr(result, "market", None)
                 for r in (*(market.rejected if market else ()), *getattr(result, "rejected", ())):
                     key = (feed, r.source, r.code)
@@ -100,7 +100,7 @@ def _rejections(app: App) -> list[dict[str, Any]]:
 
 
 def _records(app: App, feed: str) -> list[Record]:
-    return app.store.history(feed, 0, 1 << 45, 1 << 20)
+    return app.database.history(feed, 0, 1 << 45, 1 << 20)
 
 
 def _largest_move_bps(app: App, feed: str) -> int:
@@ -137,7 +137,7 @@ def _first_read_ms(app: App, rate_wad: int) -> int:
     times = [
         o.observed_at_ms
         for m in app.rounds.members
-        for _, r in app.store.results_since(m.name, "wdivETH/ETH", 0, 1 << 40)
+        for _, r in app.database.results_since(m.name, "wdivETH/ETH", 0, 1 << 40)
         for o in r.outcomes
         if isinstance(o, Observation) and o.kind is Kind.REDEMPTION and o.price_wad <= rate_wad
     ]

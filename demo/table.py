@@ -53,7 +53,7 @@ class Screen:
                 await asyncio.sleep(_REFRESH_S)
 
     def _frame(self) -> Group:
-        port = self._app.plan.config.api.port
+        port = self._app.resolved.config.api.port
         head = Text(
             f"lrt-oracle demo: {self._options.scenario}, times scaled down to seconds   http://127.0.0.1:{port}/"
         )
@@ -64,15 +64,15 @@ class Screen:
         table = Table(expand=False)
         for name in ("feed", "price", "market", "redemption", "deviation", "status", "why", "on chain"):
             table.add_column(name, justify="left" if name in ("feed", "status", "why") else "right")
-        for feed in self._app.plan.specs:
-            record = self._app.desk.record(feed)
+        for feed in self._app.resolved.specs:
+            record = self._app.service.record(feed)
             if record is None:
                 table.add_row(feed, "no round yet")
                 continue
             report = record.report
             places = 2 if record.price_wad > _LARGE_WAD else 6
             deviation = "" if record.deviation_bps is None else _signed(record.deviation_bps)
-            onchain = next((o for o in self._app.desk.onchain(feed)), None)
+            onchain = next((o for o in self._app.service.onchain(feed)), None)
             table.add_row(
                 feed,
                 wad_text(record.price_wad, places),

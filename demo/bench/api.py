@@ -28,6 +28,7 @@ from demo.bench.venues import BASES, PROBED, symbol_of
 from demo.world import anvil
 from feeds.units import MS, WAD, Bps, Wad
 from oracle.app import App
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record
@@ -95,7 +96,7 @@ async def api(
             path.write_text(_config(places, folder, port), encoding="utf-8")
             _fill_database(Path(folder) / "oracle.db", _READ_FEED)
             with _few_files():
-                app = App(resolve(load(path)), environ={})
+                app = App(build(resolve(load(path)), environ={}))
                 stop = asyncio.Event()
                 service = asyncio.create_task(app.run(stop))
                 streaming = asyncio.create_task(_streaming(venues))

@@ -84,10 +84,10 @@ def _ours_s(venue: str, first: Sequence[Frame], messages: Sequence[Frame]) -> fl
     """Seconds for all messages."""
     session, latest = EXCHANGES[venue].session(), LatestQuotes()
     for frame in first:
-        session.hear(frame)
+        session.read_frame(frame)
     started = time.perf_counter()
     for frame in messages:
-        for tick in session.hear(frame).ticks:
+        for tick in session.read_frame(frame).ticks:
             latest.put(venue, tick, _START_MS)
     spent = time.perf_counter() - started
     if latest.get(venue, symbol_of(venue, _BASE)).quote is None:

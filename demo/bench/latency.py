@@ -28,6 +28,7 @@ from demo.bench.tools import at_percent
 from demo.bench.venues import BASES, PROBED, symbol_of
 from demo.world import anvil
 from oracle.app import App
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 
@@ -67,17 +68,17 @@ class _MeasuredApp(App):
     @property
     def frames(self) -> int:
         """Messages read so far."""
-        return sum(s.frames for s in self.watch.health()) if self.watch else 0
+        return sum(s.frames for s in self.ingest.health()) if self.ingest else 0
 
     @property
     def bad(self) -> int:
         """Messages that could not be read as a quote."""
-        return sum(sum(s.bad_frames.values()) for s in self.watch.health()) if self.watch else 0
+        return sum(sum(s.bad_frames.values()) for s in self.ingest.health()) if self.ingest else 0
 
     @property
     def listening(self) -> bool:
         """Whether every venue has answered the subscriptions; a quote may have come by REST before."""
-        health = self.watch.health() if self.watch else ()
+        health = self.ingest.health() if self.ingest else ()
         return bool(health) and all(s.connected and s.frames >= len(BASES) for s in health)
 
 
@@ -98,7 +99,7 @@ async def latency(rates: Sequence[int] = RATES, seconds: float = 5.0, ccxt_frame
             port = anvil.free_port()
             path = Path(folder) / "config.toml"
             path.write_text(_config(places, folder, port), encoding="utf-8")
-            app = _MeasuredApp(resolve(load(path)), environ={})
+            app = _MeasuredApp(build(resolve(load(path)), environ={}))
             async with _running(app):
                 await _step(app, venues, rates[0], _WARM_S, port)
                 steps = [await _step(app, venues, rate, seconds, port) for rate in rates]

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
-from oracle.chain.next_signers import Coming, check_digest, checked, coming_set
+from oracle.chain.next_signers import NextSignerSet, check_digest, checked_signatures, read_next_set
 from oracle.chain.store_client import Signer, StoreClient
 from oracle.config.check_keys import payer_address, report_key
 from oracle.config.sections import Config
@@ -87,18 +87,18 @@ class ManualArming:
         client = self._client(None)
         try:
             head = await client.head()
-            coming = _still_open(await coming_set(client, head.number), self._name, head.time_s)
+            coming = _still_open(await read_next_set(client, head.number), self._name, head.time_s)
             await check_digest(client, coming, head.number)
         finally:
             await client.close()
-        theirs = checked(coming, others)
+        theirs = checked_signatures(coming, others)
         own, names, notes = await self._sign(coming)
         if not own and not theirs:
             reasons = "; ".join(notes) or f"its members are {missing_members(coming, {})}"
             raise NotInTheSet(f"nothing here signs for the set of epoch {coming.signers.epoch}: {reasons}")
         return ArmingSignatures(coming=coming, signed={**theirs, **own}, names=names, notes=tuple(notes))
 
-    async def _sign(self, coming: Coming) -> tuple[dict[bytes, bytes], dict[bytes, str], list[str]]:
+    async def _sign(self, coming: NextSignerSet) -> tuple[dict[bytes, bytes], dict[bytes, str], list[str]]:
         signed: dict[bytes, bytes] = {}
         names: dict[bytes, str] = {}
         notes: list[str] = []
@@ -229,7 +229,7 @@ def _armed_row(journal: Database, row: PushRow) -> PushRow | None:
     return armed
 
 
-def _still_open(coming: Coming | None, target: str, at_s: int) -> Coming:
+def _still_open(coming: NextSignerSet | None, target: str, at_s: int) -> NextSignerSet:
     """The set, if it can be armed at that time (Unix s)."""
     if coming is None:
         raise NothingToCome(f"no signer set is to come at the store of {target}: there is nothing to arm")

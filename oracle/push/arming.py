@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from feeds.units import MS
-from oracle.chain.next_signers import Coming, check_digest
+from oracle.chain.next_signers import NextSignerSet, check_digest
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
 from oracle.push.pusher import Pusher
@@ -25,7 +25,7 @@ _log = structlog.get_logger("oracle.push.arming")
 
 
 async def sign_arming(
-    operators: Sequence[Operator], coming: Coming
+    operators: Sequence[Operator], coming: NextSignerSet
 ) -> tuple[tuple[Signature, ...], tuple[Refusal, ...]]:
     """Have the operators that are in the set sign to arm it; their signatures, and the refusals of those that did not."""
     members = [o for o in operators if coming.signers.weight_of((o.address,))]
@@ -33,7 +33,7 @@ async def sign_arming(
     return tuple(s for s in answers if isinstance(s, Signature)), tuple(r for r in answers if isinstance(r, Refusal))
 
 
-def missing_members(coming: Coming, signed: Mapping[bytes, bytes]) -> str:
+def missing_members(coming: NextSignerSet, signed: Mapping[bytes, bytes]) -> str:
     """The members that have not signed, each with its weight."""
     pairs = zip(coming.signers.signers, coming.signers.weights, strict=True)
     return ", ".join(f"0x{a.hex()} (weight {w})" for a, w in pairs if w and a not in signed)
@@ -69,13 +69,13 @@ class Arming:
         self._operators = tuple(operators)
         self._can_send, self._offset_ms = can_send, offset_s * MS
         self._now_ms, self._on_failed = now_ms, on_failed
-        self._to_arm: tuple[Coming, int] | None = None
+        self._to_arm: tuple[NextSignerSet, int] | None = None
         """The set, and the block at which it was read."""
         self._first_seen: tuple[bytes, int] = b"", 0
         """Hash of the set that is to come, and the ms at which it was first seen."""
         self._logged: set[tuple[bytes, str]] = set()
 
-    def note(self, coming: Coming | None, block: int, time_s: int) -> None:
+    def note(self, coming: NextSignerSet | None, block: int, time_s: int) -> None:
         """Learn what is to come, as read at a block of that time (Unix s): something to arm, or not."""
         self._to_arm = None
         if coming is None or coming.armed:
@@ -103,7 +103,7 @@ class Arming:
             _log.warning("the next signer set is not armed yet; the next look tries again", target=self._target,
                          epoch=coming.signers.epoch, why=str(e)[:300])  # fmt: skip
 
-    async def _arm(self, coming: Coming, block: int) -> None:
+    async def _arm(self, coming: NextSignerSet, block: int) -> None:
         weight_here = coming.signers.weight_of([o.address for o in self._operators])
         if not self._can_send or weight_here < coming.signers.threshold:
             self._ask_for_help(coming, {o.address: b"" for o in self._operators}, weight_here)
@@ -120,7 +120,7 @@ class Arming:
             _log.warning("arming the next signer set", target=self._target, epoch=coming.signers.epoch, signers=names,
                          tx=row.tx_hash, takes_over_at=coming.from_s)  # fmt: skip
 
-    def _ask_for_help(self, coming: Coming, here: Mapping[bytes, bytes], weight: int) -> None:
+    def _ask_for_help(self, coming: NextSignerSet, here: Mapping[bytes, bytes], weight: int) -> None:
         why = "this process has no gas key" if weight >= coming.signers.threshold else "others have to sign too"
         self._log_once(
             coming, "help", f"the next signer set is not armed, and {why}: run `lrt-oracle arm {self._target}` here and on"
@@ -128,7 +128,7 @@ class Arming:
             weight=f"{weight} of {coming.signers.threshold}", not_here=missing_members(coming, here),
         )  # fmt: skip
 
-    def _log_once(self, coming: Coming, kind: str, text: str, **more: str) -> None:
+    def _log_once(self, coming: NextSignerSet, kind: str, text: str, **more: str) -> None:
         """Once for a set and a kind."""
         if (coming.set_hash, kind) in self._logged:
             return

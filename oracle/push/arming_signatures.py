@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from feeds.chains.abi import checksummed
-from oracle.chain.next_signers import Coming
+from oracle.chain.next_signers import NextSignerSet
 from oracle.model.publication import PushRow
 from oracle.push.arming import missing_members
 from oracle.sign.sealing import packed_signatures
@@ -24,7 +24,7 @@ class ArmingSignatures:
         notes: what could not be signed here, and why.
     """
 
-    coming: Coming
+    coming: NextSignerSet
     signed: Mapping[bytes, bytes]
     names: Mapping[bytes, str]
     notes: tuple[str, ...]

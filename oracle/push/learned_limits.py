@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from oracle.chain.fees import BatchTooBig
-from oracle.chain.node_refusals import Sent
-from oracle.chain.transaction import FeeMood
+from oracle.chain.node_refusals import SendOutcome
+from oracle.chain.transaction import FeeConditions
 
 
 class LearnedLimits:
@@ -12,8 +12,8 @@ class LearnedLimits:
 
     Attributes:
         most_items: that the next batch may have; None for any number.
-        lean: see FeeMood.
-        tight: see FeeMood.
+        lean: see FeeConditions.
+        tight: see FeeConditions.
     """
 
     def __init__(self) -> None:
@@ -25,17 +25,19 @@ class LearnedLimits:
         fitting = items * error.most * 9 // (error.gas * 10) if error.gas else items // 2
         self.most_items = max(1, min(fitting, items - 1))
 
-    def note_refused(self, items: int, why: Sent) -> None:
+    def note_refused(self, items: int, why: SendOutcome) -> None:
         """No node will ever take a batch of so many items; 0: pokes or an arming, which nothing makes smaller."""
-        if items and (why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self.lean)):
+        if items and (
+            why in (SendOutcome.TOO_MUCH_GAS, SendOutcome.OVERSIZED) or (why is SendOutcome.FEE_CAP and self.lean)
+        ):
             self.most_items = max(1, items // 2)
-        self.lean |= why is Sent.FEE_CAP
-        self.tight |= why in (Sent.TOO_MUCH_GAS, Sent.FEE_CAP)
+        self.lean |= why is SendOutcome.FEE_CAP
+        self.tight |= why in (SendOutcome.TOO_MUCH_GAS, SendOutcome.FEE_CAP)
 
     def note_landed(self) -> None:
         """A batch fitted: twice as many items are tried."""
         self.most_items = 2 * self.most_items if self.most_items else None
 
-    def fee_mood(self, *, urgent: bool, dear: bool) -> FeeMood:
+    def fee_conditions(self, *, urgent: bool, dear: bool) -> FeeConditions:
         """For the next push's fees."""
-        return FeeMood(urgent=urgent, dear=dear, lean=self.lean, tight=self.tight)
+        return FeeConditions(urgent=urgent, dear=dear, lean=self.lean, tight=self.tight)

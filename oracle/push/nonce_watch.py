@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from feeds.units import MS
-from oracle.chain.node_refusals import Act
+from oracle.chain.node_refusals import SendAction
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.rpc_answers import BlockHead, Receipt
 from oracle.chain.store_client import StoreClient
@@ -181,11 +181,11 @@ class NonceWatch:
         newest, replacement = live[-1], self._sender.replacement
         wait, act = replacement.wait_of(newest, head), self._sender.rebroadcast.action(newest.id)
         left_out = newest.state == PushState.SENT and replacement.is_left_out(wait, head)
-        if act in (Act.RAISE, Act.REBUILD) or left_out:
+        if act in (SendAction.RAISE, SendAction.REBUILD) or left_out:
             if self._sender.may_remake(newest, rows, self.next_time_s(head) + replacement.block_s):
                 wait.since_ms = wait.sent_ms = self._now_ms()
                 await self._sender.remake(newest)
-        elif act is not Act.NOTHING and (
+        elif act is not SendAction.NOTHING and (
             again or newest.state == PushState.PREPARED or replacement.is_over(wait.sent_ms)
         ):
             wait.sent_ms = self._now_ms()

@@ -15,9 +15,10 @@ from itertools import groupby
 
 import structlog
 
+from oracle.chain.multicall_push import push_data
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.rpc_answers import BlockHead
-from oracle.chain.store_client import NothingToPoke, StoreClient, push_data
+from oracle.chain.store_client import NothingToPoke, StoreClient
 from oracle.model.publication import DONE, OPEN, PushRow
 from oracle.model.types import Report
 from oracle.push.learned_limits import LearnedLimits

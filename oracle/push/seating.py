@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 
 from feeds.units import MS
-from oracle.chain.next_signers import Coming, coming_set
+from oracle.chain.next_signers import NextSignerSet, read_next_set
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import StoreLimits
 from oracle.model.types import Report
@@ -65,7 +65,7 @@ class Seating:
         self._rounds, self._rules, self._pace = rounds, rules, pace
         self._now_ms, self._on_failed = now_ms, on_failed
         self._succession: Succession | None = None
-        self._coming: Coming | None = None
+        self._coming: NextSignerSet | None = None
         self._signers_ms = 0
         self._journals_checked = False
 
@@ -96,7 +96,7 @@ class Seating:
         """Read which set is in force, which is to come, and whether that one has to be armed: all at one block."""
         head = await self._client.head()
         now = await self._client.connect(head.number)
-        coming = await coming_set(self._client, head.number)
+        coming = await read_next_set(self._client, head.number)
         self._arming.note(coming, head.number, head.time_s)
         self._coming = coming or self._coming
         certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None

@@ -8,10 +8,11 @@ from dataclasses import replace
 import structlog
 
 from feeds.units import MS
+from oracle.chain.fees import FeeTooHigh
 from oracle.chain.multicall_push import unwrap
-from oracle.chain.node_refusals import ACTS, Act, Sent
+from oracle.chain.node_refusals import ACTION_OF, SendAction, SendOutcome
 from oracle.chain.quorum_rpc import ChainError
-from oracle.chain.store_client import FeeTooHigh, NothingToPoke, StoreClient, StoreRefuses
+from oracle.chain.store_client import NothingToPoke, StoreClient, StoreRefuses
 from oracle.chain.transaction import SignedTx, data_of
 from oracle.model.publication import PushRow, PushState
 from oracle.push.learned_limits import LearnedLimits
@@ -78,8 +79,8 @@ class Sender:
         """
         rows = [r for r in self._journal.watched_pushes(self._target) if r.nonce == nonce]
         above, at_s = self.replacement.to_outbid(rows, starved), self._now_ms() // MS
-        mood = self._learned.fee_mood(urgent=urgent or nonce in self._urgent_nonces, dear=dear)
-        signed = await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, mood=mood)
+        conditions = self._learned.fee_conditions(urgent=urgent or nonce in self._urgent_nonces, dear=dear)
+        signed = await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, conditions=conditions)
         if above is not None:
             self.replacement.note_raised(nonce)
         return signed
@@ -100,27 +101,27 @@ class Sender:
     async def send(self, row: PushRow) -> PushRow:
         """Broadcast a transaction of the journal; returns its row as it is then."""
         answer = await self._client.broadcast(row.raw)
-        if answer.sent is Sent.TAKEN:
+        if answer.outcome is SendOutcome.TAKEN:
             self.rebroadcast.forget(row.id)
             self._journal.update_push(row.id, state=PushState.SENT, note=None, taken=1)
             return replace(row, state=PushState.SENT, note=None, taken=1)
-        if answer.sent is Sent.REPLACEMENT:
+        if answer.outcome is SendOutcome.REPLACEMENT:
             self.replacement.note_held(row.nonce)
-        return self._refused(row, answer.sent, answer.text)
+        return self._refused(row, answer.outcome, answer.text)
 
-    def _refused(self, row: PushRow, sent: Sent, text: str) -> PushRow:
+    def _refused(self, row: PushRow, outcome: SendOutcome, text: str) -> PushRow:
         """No node took it: write that down, and give it up if no node ever will."""
-        sends = self.rebroadcast.note_refused(row.id, sent)
-        note, act = f"{sent}: {text}"[:MOST_NOTE], ACTS[sent]
-        self._on_failed(sent.value.replace(" ", "_"))
+        sends = self.rebroadcast.note_refused(row.id, outcome)
+        note, act = f"{outcome}: {text}"[:MOST_NOTE], ACTION_OF[outcome]
+        self._on_failed(outcome.value.replace(" ", "_"))
         self._journal.update_push(row.id, note=note)
-        log = _log.error if sends >= UNCHANGED and sent is Sent.UNKNOWN else _log.warning
+        log = _log.error if sends >= UNCHANGED and outcome is SendOutcome.UNKNOWN else _log.warning
         log(
             "no node takes a push", target=self._target, nonce=row.nonce, sends=sends, what_now=act.value,
             nodes=text[:MOST_NOTE],
         )  # fmt: skip
-        if act is Act.GIVE_UP and row.state == PushState.PREPARED:
-            self._learned.note_refused(len(split_items(row.items)), sent)
+        if act is SendAction.GIVE_UP and row.state == PushState.PREPARED:
+            self._learned.note_refused(len(split_items(row.items)), outcome)
             self._give_up(row, note)
             return replace(row, state=PushState.REFUSED, note=note)
         return row
@@ -141,7 +142,7 @@ class Sender:
         """Same call, same nonce, simulated anew, with the fees of now, above what waits: only one of them can land."""
         try:
             push, views = unwrap(data_of(row.raw))
-            dear = self.rebroadcast.last_refusal(row.id) in (None, Sent.UNDERPRICED, Sent.REPLACEMENT)
+            dear = self.rebroadcast.last_refusal(row.id) in (None, SendOutcome.UNDERPRICED, SendOutcome.REPLACEMENT)
             signed = await self.prepare(push, row.nonce, views, dear=dear, starved=self._starved(row))
         except (StoreRefuses, NothingToPoke) as e:
             self._records.give_up(row, PushState.EXPIRED, str(e))
@@ -166,12 +167,12 @@ class Sender:
         """It cannot be made anew: what nobody understands is given up, the rest goes again, slower and slower."""
         act = self.rebroadcast.action(row.id)
         self.rebroadcast.note_stuck(row.id)
-        if act is Act.REBUILD:
+        if act is SendAction.REBUILD:
             self._give_up(
                 row,
                 "no node takes it, for reasons not understood, and neither market nor ceiling leave anything to change",
             )
-        elif act is not Act.NOTHING:
+        elif act is not SendAction.NOTHING:
             await self.send(row)
 
     def end(self, nonce: int) -> None:
@@ -180,7 +181,7 @@ class Sender:
         self._urgent_nonces.discard(nonce)
 
     def _starved(self, row: PushRow) -> PushRow | None:
-        return row if self.rebroadcast.last_refusal(row.id) is Sent.BELOW_BASE_FEE else None
+        return row if self.rebroadcast.last_refusal(row.id) is SendOutcome.BELOW_BASE_FEE else None
 
     def _give_up(self, row: PushRow, note: str) -> None:
         self.rebroadcast.forget(row.id)

@@ -37,7 +37,7 @@ def rate_without_price(
     outcomes: Sequence[Outcome],
     now_ms: int,
     *,
-    voices: Sequence[Wad] = (),
+    group_prices: Sequence[Wad] = (),
     published: Published | None = None,
 ) -> RateState | None:
     """The redemption rate after a round without a price: a fall is known all the same, it does not depend on the market.
@@ -55,17 +55,17 @@ def rate_without_price(
         return state
     before = published.report.redemption_wad if published is not None else state.rate_wad
     back = state.rate_wad < reading.price_wad <= before
-    falls = reading.price_wad < state.rate_wad and _is_possible(spec, reading, voices, before)
+    falls = reading.price_wad < state.rate_wad and _is_possible(spec, reading, group_prices, before)
     return track(spec.bands, spec.rules, state, reading, now_ms) if back or falls else state
 
 
-def _is_possible(spec: FeedSpec, reading: Aggregate, voices: Sequence[Wad], before_wad: Wad) -> bool:
+def _is_possible(spec: FeedSpec, reading: Aggregate, group_prices: Sequence[Wad], before_wad: Wad) -> bool:
     """Whether a rate that fell is one of this token, as far as a round without a price can tell."""
     rate, limit = reading.price_wad, spec.rules.derivation_bps
     highest = max([u.price_wad for u in reading.used], default=rate)
     if limit and deviation_bps_away(highest, rate) > limit:
         return False
-    too_high = sum(voice * BPS > rate * (BPS + spec.rules.premium_bps) for voice in voices)
+    too_high = sum(price * BPS > rate * (BPS + spec.rules.premium_bps) for price in group_prices)
     return too_high < _TWO and _LEAST_PART * rate >= before_wad
 
 

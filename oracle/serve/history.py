@@ -51,7 +51,9 @@ class ReadOnlyDatabase(Database):
     """
 
     def __init__(self, path: str) -> None:
-        self._conn = self._reads = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False)
+        self.connection = self._reads = sqlite3.connect(
+            f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False
+        )
         self._reading = threading.Lock()
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:

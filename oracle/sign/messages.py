@@ -71,7 +71,7 @@ class SignedValues:
 class Proposal:
     """What the leader asks the others to sign, with the signed values that it was made from.
 
-    The items are the very bytes that are signed: whoever signs compares these, not what they decode to.
+    The items are the very bytes that are signed: a cosigner compares these, not what they decode to.
     """
 
     leader: str

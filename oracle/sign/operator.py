@@ -55,11 +55,6 @@ class Operator:
         """Drop the view of every round."""
         self._views, self._expected = {}, {}
 
-    @property
-    def rounds_in_view(self) -> frozenset[int]:
-        """Round times of which it keeps a view, or knows who signed values."""
-        return frozenset((*self._views, *self._expected))
-
     def is_mute(self, now_ms: int) -> bool:
         """Whether the operator may not sign anything now: its journal was lost or restored a short while ago."""
         return self.journal.mute_for_ms(now_ms) > 0
@@ -88,7 +83,7 @@ class Operator:
         return encode_items(view)
 
     def expect_values(self, values: Sequence[VerifiedValues]) -> None:
-        """Note who has signed values of a round: a leader must not leave any of them out."""
+        """Note which operators have signed values of a round: a leader must not leave any of them out."""
         if values:
             addresses = frozenset(v.address for v in values)
             self._expected = _newest({**self._expected, values[0].signed.round_time_s: addresses})
@@ -124,7 +119,7 @@ class Operator:
         return self.cosign(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
 
     def admit(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Refusal | None:
-        """Everything before the signature: once this returns None, what will be signed is in the journal."""
+        """Do everything before the signature: once this returns None, what will be signed is in the journal."""
         refusal = self._mute(now_ms, clock_ok=clock_ok) or self.examine(signers, proposal)
         if refusal is not None:
             return refusal
@@ -163,7 +158,7 @@ class Operator:
         return None
 
     def _verify(self, signers: SignerSet, proposal: Proposal) -> tuple[VerifiedValues, ...] | Refusal:
-        """The values that a leader hands over: a leader is not trusted, whatever is known already is not checked again."""
+        """The values that a leader hands over. It is not trusted; what was verified before is known by its content."""
         by_address: dict[bytes, VerifiedValues] = {}
         for signed in proposal.values:
             values = verify_values(signed, signers, proposal.round_time_s)

@@ -44,7 +44,7 @@ class UnsoundValues:
 def verify_values(values: SignedValues, signers: SignerSet, round_time_s: int) -> VerifiedValues | UnsoundValues:
     """Check that these are items which a signer of the set signed for this round.
 
-    Pure, and kept by content: whoever is handed the same bytes again, from whomever, has them verified already.
+    Pure, and kept by content: the same bytes are verified once, whoever hands them over.
     """
     if values.round_time_s != round_time_s:
         return UnsoundValues(f"they are of round_time {values.round_time_s}")

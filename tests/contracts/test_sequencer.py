@@ -71,7 +71,7 @@ class Rollup:
     @property
     def read(self) -> bool:
         """Whether the oracle takes prices of the rollup now."""
-        asked = Sequencer(feed=self.feed, grace_ms=GRACE_S * 1_000).read_at(self.evm.now * 1_000)
+        asked = Sequencer(sequencer_feed=self.feed, sequencer_grace_s=GRACE_S).read_at(self.evm.now * 1_000)
         (call,) = next(asked)
         error, answer = self.evm.send(self.feed, call.data)
         assert not error

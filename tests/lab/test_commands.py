@@ -280,7 +280,7 @@ def test_like_needs_a_feed_of_the_config(config: str, tmp_path: Path) -> None:
     file.write_text(OWN)
     done = run("--config", config, "replay", str(file), "--columns", "time=ts,price=one", "--like", "weETH/USD")
     assert done.exit_code == 2
-    assert "is no feed of" in done.output
+    assert "is not a feed of" in done.output
 
 
 def test_combine_prints_price_spread_weights_and_what_was_refused(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ async def killed(place: Place, now_s: int, *, kill_at: int) -> int:
 
 async def check(world: FaultWorld, scenario: str) -> None:
     chain = await on_chain(world)
-    rows = [r for store in world.databases for r in store.pushes("t")]
+    rows = [r for database in world.databases for r in database.pushes("t")]
     known = {r.tx_hash: r for r in rows}
     assert [t["nonce"] for t in chain] == list(range(len(chain))), "nonces without a gap"
     assert chain, "something landed"
@@ -147,11 +147,11 @@ async def check(world: FaultWorld, scenario: str) -> None:
     assert int(pool["queued"], 16) == 0, "no nonce gap left"
     assert int(pool["pending"], 16) == 0, "nothing left waiting"
     no_duplicate(chain, known)
-    for store in world.databases:
-        outcomes_as_they_were(store, {t["hash"]: t for t in chain}, await world.rpc("eth_blockNumber"))
-    for store, seen in zip(world.databases, world.events, strict=True):
-        no_lost_round(store, seen)
-        landed = {r.tx_hash for r in store.pushes("t", (PushState.LANDED,))}
+    for database in world.databases:
+        outcomes_as_they_were(database, {t["hash"]: t for t in chain}, await world.rpc("eth_blockNumber"))
+    for database, events in zip(world.databases, world.events, strict=True):
+        no_lost_round(database, events)
+        landed = {r.tx_hash for r in database.pushes("t", (PushState.LANDED,))}
         assert landed or scenario == "two pushers"
     poked = {"0x" + v.hex() for t in chain if t["ok"] for v in unwrap(data_of(known[t["hash"]].raw))[1]}
     assert poked == {v.lower() for v in world.place.views}
@@ -160,15 +160,17 @@ async def check(world: FaultWorld, scenario: str) -> None:
 
 async def on_chain(world: FaultWorld) -> list[dict[str, Any]]:
     """All transactions of the gas key, by nonce, each with its receipt's outcome."""
-    found = []
+    transactions = []
     payer = world.clients[0].payer
     for number in range(int(await world.rpc("eth_blockNumber"), 16) + 1):
         block = await world.rpc("eth_getBlockByNumber", hex(number), True)
         for tx in (t for t in block["transactions"] if t["from"] == payer):
             receipt = await world.rpc("eth_getTransactionReceipt", tx["hash"])
             ok = receipt["status"] == "0x1"
-            found.append({"hash": tx["hash"], "nonce": int(tx["nonce"], 16), "ok": ok, "block": receipt["blockHash"]})
-    return sorted(found, key=lambda t: t["nonce"])
+            transactions.append(
+                {"hash": tx["hash"], "nonce": int(tx["nonce"], 16), "ok": ok, "block": receipt["blockHash"]}
+            )
+    return sorted(transactions, key=lambda t: t["nonce"])
 
 
 def no_duplicate(chain: Sequence[dict[str, Any]], known: dict[str, PushRow]) -> None:
@@ -176,28 +178,30 @@ def no_duplicate(chain: Sequence[dict[str, Any]], known: dict[str, PushRow]) -> 
     assert max(Counter((r.round_s, r.items) for r in landed).values()) == 1, "the same batch landed twice"
 
 
-def outcomes_as_they_were(store: Database, chain: dict[str, dict[str, Any]], head: str) -> None:
-    for row in store.pushes("t"):
-        told = (row.nonce, row.round_s, row.state, row.note)
+def outcomes_as_they_were(database: Database, chain: dict[str, dict[str, Any]], head: str) -> None:
+    for row in database.pushes("t"):
+        outcome = (row.nonce, row.round_s, row.state, row.note)
         there = chain.get(row.tx_hash)
         if there is None:
-            assert row.state in {"replaced", "expired", "refused"}, told
+            assert row.state in {"replaced", "expired", "refused"}, outcome
         else:
-            assert row.state in ({"landed", "overtaken", "poked"} if there["ok"] else {"reverted", "overtaken"}), told
-            assert row.block_hash == there["block"], told
+            assert row.state in ({"landed", "overtaken", "poked"} if there["ok"] else {"reverted", "overtaken"}), (
+                outcome
+            )
+            assert row.block_hash == there["block"], outcome
         deep = row.block is not None and row.block + CONFIRMATIONS + 2 <= int(head, 16)
-        assert row.final or not deep, told
-        assert row.why, told
+        assert row.final or not deep, outcome
+        assert row.why, outcome
 
 
-def no_lost_round(store: Database, seen: TargetEvents) -> None:
+def no_lost_round(database: Database, events: TargetEvents) -> None:
     """What was decided is in the journal as a push, or as a refusal with its reason; or it waited for one under way."""
     pushed: dict[int, set[int]] = {}
-    for row in store.pushes("t"):
+    for row in database.pushes("t"):
         pushed.setdefault(row.round_s, set()).update(split_items(row.items))
-    refused = {n.round_s for n in store.not_pushed("t") if n.error and n.why}
-    for round_s, decision, busy in seen.decisions:
-        if decision.push and not busy and round_s not in seen.deferred:
+    refused = {n.round_s for n in database.not_pushed("t") if n.error and n.why}
+    for round_s, decision, busy in events.decisions:
+        if decision.push and not busy and round_s not in events.deferred:
             assert round_s in refused or set(decision.push) <= pushed.get(round_s, set()), (round_s, decision)
 
 

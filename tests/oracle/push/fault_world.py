@@ -40,6 +40,8 @@ POLICY = PushPolicy()
 PACE = TargetPace()
 MAX_FEE_GWEI = 60
 TIMEOUT_MS = 300
+PATIENT_MS = 5_000
+"""For endpoints that never hang: no answer of theirs is late on a busy machine."""
 ROUND_S = 2
 _BANDS = Bands(
     watch_bps=100, watch_leave_bps=50, depeg_bps=300, depeg_leave_bps=150, watch_dwell_s=0, depeg_dwell_s=2,

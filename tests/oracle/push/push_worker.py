@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from oracle.chain.rpc_answers import SimulatedRevert
+from oracle.chain.rpc_answers import Broadcast
 from oracle.chain.store_client import StoreClient
 from oracle.model.publication import PushRow
 from oracle.storage.database import Database
@@ -71,7 +71,7 @@ class FusedClient(StoreClient):
         super().__init__(*args, **options)
         self._fuse = fuse
 
-    async def broadcast(self, raw: bytes) -> SimulatedRevert:
+    async def broadcast(self, raw: bytes) -> Broadcast:
         with self._fuse.around():
             return await super().broadcast(raw)
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from demo.world.chain import account
-from oracle.chain.next_signers import check_digest, coming_set
+from oracle.chain.next_signers import check_digest, read_next_set
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
 from oracle.chain.transaction import data_of
@@ -84,13 +84,13 @@ async def test_below_the_threshold_nothing_is_sent_and_the_log_tells_once(tmp_pa
         from_s = await name(here, (HERE[0], *AWAY))
         with capture_logs() as logs:
             await live(here, 2 * LOOK_S)
-        (told,) = [one for one in logs if "not armed" in one["event"]]
-        assert "run `lrt-oracle arm t`" in told["event"]
-        assert (told["epoch"], told["takes_over_at"], told["weight"]) == (2, from_s, "1 of 2")
-        assert told["not_here"] == ", ".join(f"0x{a.hex()} (weight 1)" for a in AWAY)
+        (logged,) = [line for line in logs if "not armed" in line["event"]]
+        assert "run `lrt-oracle arm t`" in logged["event"]
+        assert (logged["epoch"], logged["takes_over_at"], logged["weight"]) == (2, from_s, "1 of 2")
+        assert logged["not_here"] == ", ".join(f"0x{a.hex()} (weight 1)" for a in AWAY)
         with capture_logs() as logs:
             await until(here, from_s + 30)
-        (late,) = [one["event"] for one in logs if "not armed" in one["event"]]
+        (late,) = [line["event"] for line in logs if "not armed" in line["event"]]
         assert late.startswith("the next signer set was not armed in time: it never takes over")
         assert arms(here) == []
         assert {epoch for _, epoch in landed(here)} == {1}, "not armed, it never takes over"
@@ -220,18 +220,18 @@ async def test_only_members_arm_and_a_remote_key_does_as_one_in_a_file(tmp_path:
         journal = SignJournal(tmp_path / "far.db", HERE[1], now_ms=0, mute_ms=10**15, newborn=False)
         async with signing(coincurve.PrivateKey(key.secret)) as (stand, remote):
             far = RemoteOperator("beta", remote, journal, bound_bps=100)
-            said, refusals = await sign_arming([here.operators[0], far, outsider], coming)
+            signatures, refusals = await sign_arming([here.operators[0], far, outsider], coming)
             assert refusals == ()
-            assert [recover(coming.digest, s.compact) for s in said] == [HERE[0], HERE[1]], (
+            assert [recover(coming.digest, s.compact) for s in signatures] == [HERE[0], HERE[1]], (
                 "a mute one too: it is no price"
             )
             stand.twist = "500"
-            _, (no,) = await sign_arming([far], coming)
-            assert (no.code, "HTTP 500" in no.text) == (RefusalCode.SIGNER, True)
+            _, (refusal,) = await sign_arming([far], coming)
+            assert (refusal.code, "HTTP 500" in refusal.text) == (RefusalCode.SIGNER, True)
         journal.close()
 
 
 async def test_nothing_is_to_come_where_nobody_was_set(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         client: StoreClient = here.clients[0]
-        assert await coming_set(client, (await client.head()).number) is None
+        assert await read_next_set(client, (await client.head()).number) is None

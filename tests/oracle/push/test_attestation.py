@@ -68,8 +68,8 @@ class Hall:
         folded = self.rounds.fold(round_s, given or observed(round_s * MS), now_ms=round_s * MS)
         done = self.rounds.finish(folded, [await request.send() for request in folded.requests])
         self.rounds.commit(done)
-        for one in self.operators:
-            one.asked.clear()
+        for operator in self.operators:
+            operator.asked.clear()
         return done
 
 
@@ -100,14 +100,14 @@ async def test_what_was_published_is_signed_and_no_key_is_asked_for_it_again(hal
 async def test_for_another_store_each_is_asked_once_however_many_want_to_know(hall: Hall) -> None:
     done = await hall.round()
     attesters = hall.attesters(ELSEWHERE)
-    found = await asyncio.gather(*(attesters.signed_values(done) for _ in range(5)))
-    assert len({id(f) for f in found}) == 1
-    assert len(found[0]) == 3
+    answers = await asyncio.gather(*(attesters.signed_values(done) for _ in range(5)))
+    assert len({id(f) for f in answers}) == 1
+    assert len(answers[0]) == 3
     assert [o.asked for o in hall.operators] == [[(10, ROUND_S)]] * 3
     first = asyncio.create_task(hall.attesters(ELSEWHERE).signed_values(done))
     await asyncio.sleep(0)
     first.cancel()
-    assert await attesters.signed_values(done) == found[0], "a reader that goes takes it from no other"
+    assert await attesters.signed_values(done) == answers[0], "a reader that goes takes it from no other"
 
 
 async def test_a_reader_of_the_next_round_keeps_no_push_of_this_one_from_being_signed(hall: Hall) -> None:
@@ -116,9 +116,9 @@ async def test_a_reader_of_the_next_round_keeps_no_push_of_this_one_from_being_s
         attesters = hall.attesters(signers)
         now_s = ROUND_S + (100 if signers is ELSEWHERE else 0)
         first, second = await hall.round(now_s), await hall.round(now_s + 10)
-        said = {d.round_time_s: await attesters.signed_values(d) for d in (first, second)}
+        values_of = {d.round_time_s: await attesters.signed_values(d) for d in (first, second)}
         for done in (first, second, first):
-            signed = await attesters.collect_signatures(said[done.round_time_s], [0, 1])
+            signed = await attesters.collect_signatures(values_of[done.round_time_s], [0, 1])
             assert signed.batch is not None
             assert signed.batch.round_time_s == done.round_time_s
             assert signed.refusals == ()
@@ -131,8 +131,8 @@ async def test_it_keeps_a_few_rounds_and_no_more(hall: Hall) -> None:
         await attesters.signed_values(done)
     assert len(attesters._values) == 4
     assert all(len(o.rounds_in_view) <= 4 and len(o._expected) <= 4 for o in attesters._members)
-    for one in hall.operators:
-        one.asked.clear()
+    for operator in hall.operators:
+        operator.asked.clear()
     assert await attesters.signed_values(rounds[0]) == (), "long gone"
     assert await attesters.signed_values(rounds[-1]) != ()
     assert [o.asked for o in hall.operators] == [[], [], []]
@@ -159,4 +159,4 @@ def test_a_key_that_is_to_come_is_no_stranger(hall: Hall) -> None:
     assert logs == []
     with capture_logs() as logs:
         attesters.take_seats(two, INDEXES)
-    assert [one["operators"] for one in logs] == [["op2"]]
+    assert [line["operators"] for line in logs] == [["op2"]]

@@ -28,7 +28,7 @@ from oracle.model.publication import PushState
 from oracle.model.status import Status
 from oracle.report.wire import split_items
 from oracle.sign.eip712 import address_of
-from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, FaultWorld, Place, make_spec
+from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, PATIENT_MS, FaultWorld, Place, make_spec
 from tests.oracle.push.front_node import FrontNode
 from tests.oracle.push.push_world import CALM, FALLEN, land, offer, place_with, put_store, world_at
 
@@ -112,8 +112,8 @@ class Teller(FrontNode):
         call = orjson.loads(await request.read())
         method = call["method"]
         if self.tells.get(method, print) is None:
-            said = {"code": -32601, "message": f"the method {method} does not exist/is not available"}
-            return web.json_response({"jsonrpc": "2.0", "id": 1, "error": said})
+            error = {"code": -32601, "message": f"the method {method} does not exist/is not available"}
+            return web.json_response({"jsonrpc": "2.0", "id": 1, "error": error})
         body = await self._forward(call)
         if method in self.tells:
             body["result"] = self.tells[method](body["result"])  # type: ignore[misc]
@@ -239,10 +239,12 @@ async def test_of_a_batch_that_is_cut_the_most_urgent_goes_first_and_the_rest_wi
         async with world_at(place, most_gas=MOST_GAS) as here:
             await rounds(here, CALM, 1)
             await rounds(here, {**CALM, "ETH/USD": (2_100 * WAD, 0)}, 1)
-            both, one = [await gas_limit(here, r.tx_hash) for r in here.databases[0].pushes("t", (PushState.LANDED,))]
+            both, single = [
+                await gas_limit(here, r.tx_hash) for r in here.databases[0].pushes("t", (PushState.LANDED,))
+            ]
             now_s = here.now_s
-        holds_one = (one + both - 3 * SPARE_ITEM_GAS) // 2
-        async with FaultWorld(place, now_s, timeout_ms=5_000, most_gas=holds_one) as here:
+        holds_one = (single + both - 3 * SPARE_ITEM_GAS) // 2
+        async with FaultWorld(place, now_s, timeout_ms=PATIENT_MS, most_gas=holds_one) as here:
             await here.targets[0].tick()
             lower = {**FALLEN, "ETH/USD": (1_900 * WAD, 0)}
             dwell(here, lower)

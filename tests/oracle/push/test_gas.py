@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from demo.world import anvil
 from demo.world.chain import account
 from oracle.chain.fees import SPARE_ITEM_GAS, gas_limit
-from oracle.chain.store_client import push_data
+from oracle.chain.multicall_push import push_data
 from oracle.chain.transaction import gas_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import ClassLimits, StoreSettings
@@ -131,7 +131,7 @@ async def test_control_without_spare_gas_it_runs_out_and_the_log_the_row_and_the
         limit = gas_of(row.raw)
         assert (row.state, row.note) == ("reverted", f"out of gas, it used {limit} of {limit}")
         assert here.events[0].failed == ["out_of_gas"]
-        assert [one["event"] for one in logs if one["log_level"] == "error"] == [f"push reverted: {row.note}"]
+        assert [line["event"] for line in logs if line["log_level"] == "error"] == [f"push reverted: {row.note}"]
 
 
 async def test_pokes_go_with_a_push_that_another_one_in_front_made_dearer(tmp_path: Path) -> None:

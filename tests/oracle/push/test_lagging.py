@@ -17,20 +17,18 @@ from feeds.units import WAD
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import read_hash, read_head, read_receipt
 from oracle.model.publication import PushState
-from tests.oracle.push.fault_world import CONFIRMATIONS, FaultWorld
+from tests.oracle.push.fault_world import CONFIRMATIONS, PATIENT_MS, FaultWorld
 from tests.oracle.push.lagging_node import LaggingNode
 from tests.oracle.push.push_world import CALM, put_store
 
 pytestmark = pytest.mark.chain
-PATIENT_MS = 4_000
-"""Endpoints here are slow or behind, never dead: no answer is late on a busy machine."""
 UNKNOWN = "0x" + "77" * 32
 
 
 @asynccontextmanager
 async def world(folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[tuple[FaultWorld, list[LaggingNode]]]:
     with anvil.running() as node:
-        proxies = [LaggingNode(node.url, **one) for one in nodes]
+        proxies = [LaggingNode(node.url, **options) for options in nodes]
         for proxy in proxies:
             await proxy.start()
         try:
@@ -47,11 +45,11 @@ async def world(folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[tuple[Fau
 
 
 async def landed_on_chain(world: FaultWorld) -> set[str]:
-    found = set()
+    hashes = set()
     for number in range(int(await world.rpc("eth_blockNumber"), 16) + 1):
         block = await world.rpc("eth_getBlockByNumber", hex(number), True)
-        found |= {t["hash"] for t in block["transactions"] if t["from"] == world.clients[0].payer}
-    return found
+        hashes |= {t["hash"] for t in block["transactions"] if t["from"] == world.clients[0].payer}
+    return hashes
 
 
 @pytest.mark.parametrize("lag", [1, 3, CONFIRMATIONS + 4])
@@ -103,14 +101,14 @@ async def test_not_there_counts_only_from_who_has_come_that_far(tmp_path: Path) 
     async with world(tmp_path, {"lag": 3}, {}) as (here, (_, ahead)):
         nodes = here.clients[0].nodes
         asked = ("eth_getTransactionCount", (here.clients[0].payer, "latest"), quantity)
-        nonce, (head, _) = await nodes.look(read_head, asked)
+        nonce, (head, _) = await nodes.newest_view(read_head, asked)
         assert (nonce, head) == (0, int(await here.rpc("eth_blockNumber"), 16)), "the higher of two"
-        assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt) is None
+        assert await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt) is None
         newest = await here.rpc("eth_getBlockByNumber", "latest", False)
-        assert await nodes.known("eth_getBlockByNumber", hex(head), False, of=read_hash) == newest["hash"]
+        assert await nodes.agreed_or_absent("eth_getBlockByNumber", hex(head), False, read=read_hash) == newest["hash"]
         ahead.silent = frozenset({"eth_getTransactionReceipt"})
         with pytest.raises(ChainError, match=f"too few have reached block {head}"):
-            await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt)
+            await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt)
 
 
 async def test_an_endpoint_that_does_not_answer_a_look_is_not_waited_for(tmp_path: Path) -> None:
@@ -119,8 +117,8 @@ async def test_an_endpoint_that_does_not_answer_a_look_is_not_waited_for(tmp_pat
         nodes = QuorumRpc(here.clients[0].nodes.urls, chain_id=31337, timeout_ms=20_000)
         try:
             async with asyncio.timeout(15):  # it would answer after 30 s
-                await nodes.look(read_head)
-                assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt) is None
+                await nodes.newest_view(read_head)
+                assert await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt) is None
         finally:
             await nodes.close()
             mute.slow_s = 0.0

@@ -3,69 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import decode
 from structlog.testing import capture_logs
 
-from demo.world.chain import account
 from demo.world.deploy import MULTICALL3
 from feeds.units import WAD
 from oracle.chain.multicall_push import unwrap, wrap
-from oracle.chain.rpc_answers import SimulatedRevert
-from oracle.chain.store_abi import calldata, event_topic
+from oracle.chain.rpc_answers import Broadcast
+from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient, StoreRefuses
 from oracle.chain.transaction import Fees, data_of
 from oracle.model.publication import PushRow, PushState
-from oracle.model.status import Status
-from tests.oracle.push.fault_world import FaultWorld
+from tests.oracle.push.fault_world import PATIENT_MS, FaultWorld
 from tests.oracle.push.poked_views import RAMP_S, ramp
 from tests.oracle.push.push_world import (
     CALM,
+    DOWN,
     FALLEN,
-    FEED,
+    UP,
+    depeg,
     land,
+    lower,
     offer,
     place_with,
+    poked,
     views_of,
     world_at,
 )
 
 pytestmark = pytest.mark.chain
-DOWN, UP = 0, 2
 WHOLE = 1_000_000
 REVERTS, STOPS = "0x60006000fd", "0x00"
-
-
-async def depeg(here: FaultWorld) -> PushRow:
-    """A calm push, then one that turns the feed to depeg."""
-    await offer(here, CALM)
-    await land(here)
-    await offer(here, FALLEN, 3)
-    row = await land(here)
-    assert here.targets[0].stored[here.targets[0].indexes[FEED]].status is Status.DEPEG
-    return row
-
-
-async def poked(here: FaultWorld, row: PushRow) -> list[tuple[str, int, int]]:
-    """(view, millionths, way) of every poke in a push's transaction."""
-    receipt = await here.rpc("eth_getTransactionReceipt", row.tx_hash)
-    topic = "0x" + event_topic("ModeView", "Poked").hex()
-    found = [one for one in receipt["logs"] if one["topics"][0] == topic]
-    return [(o["address"], *decode(["uint256", "uint8"], bytes.fromhex(o["data"][2:]))) for o in found]
 
 
 async def time_of(here: FaultWorld, row: PushRow | None = None) -> int:
     block: Any = await here.rpc("eth_getBlockByNumber", "latest" if row is None else hex(row.block or 0), False)
     return int(block["timestamp"], 16)
-
-
-def lower(views: Sequence[str]) -> tuple[str, ...]:
-    return tuple(v.lower() for v in views)
 
 
 def test_a_wrapped_push_is_read_as_the_push_and_a_plain_one_as_itself() -> None:
@@ -120,98 +97,6 @@ async def test_a_quiet_push_does_not_poke_and_a_recovery_does(tmp_path: Path) ->
         assert sum(map(len, ways.values())) == 1, "and nothing else does"
 
 
-def stranger(here: FaultWorld) -> FaultWorld:
-    """Somebody else with the same signed reports, who carries each of them to the store and pokes nothing."""
-    place = replace(here.place, views=(), gas_key=bytes(account(3).key).hex())
-    here.add("other.db", place=place)
-    return here
-
-
-async def copy_in_front(here: FaultWorld) -> int:
-    """A searcher: what of ours waits in the memory pool, its inner push alone and for a higher tip; how many there were."""
-    pool = (await here.rpc("txpool_content"))["pending"]
-    mine = account(4).address.lower()
-    waiting = [tx for txs in pool.values() for tx in txs.values() if tx["from"].lower() != mine]
-    pushes = [(tx, unwrap(bytes.fromhex(tx["input"][2:]))[0]) for tx in waiting]
-    nonce = int(await here.rpc("eth_getTransactionCount", account(4).address, "latest"), 16)
-    for tx, push in ((tx, push) for tx, push in pushes if push):
-        fields = {
-            "to": here.place.store, "data": push, "nonce": nonce, "chainId": here.place.chain_id, "gas": 300_000,
-            "maxFeePerGas": int(tx["maxFeePerGas"], 16) + 10**9,
-            "maxPriorityFeePerGas": int(tx["maxPriorityFeePerGas"], 16) + 10**6, "value": 0,
-        }  # fmt: skip
-        raw = account(4).sign_transaction(fields).raw_transaction
-        await here.rpc("eth_sendRawTransaction", "0x" + bytes(raw).hex())
-    return sum(bool(push) for _, push in pushes)
-
-
-async def every_poke(here: FaultWorld) -> list[int]:
-    """Ways of all pokes of the view, in order."""
-    topic = "0x" + event_topic("ModeView", "Poked").hex()
-    asked = {"fromBlock": "0x0", "address": here.place.views[0], "topics": [topic]}
-    return [int(one["data"][66:], 16) for one in await here.rpc("eth_getLogs", asked)]
-
-
-@pytest.mark.parametrize("who", ["we", "a searcher who copies", "a stranger who carries"])
-async def test_whoever_pushes_each_turn_is_told_once(tmp_path: Path, who: str) -> None:
-    async with place_with(tmp_path) as place, world_at(place) as here:
-        first = stranger(here).targets.pop() if who == "a stranger who carries" else None
-        copied = 0
-        for priced in [CALM] * 4 + [FALLEN] * 12 + [CALM] * 12:
-            here.now_s += 2
-            here.round(priced)
-            if first is not None:  # his transaction is in the chain before we look
-                first.offer(here.done)
-                await first.tick()
-                await here.mine()
-                await first.tick()
-            await here.targets[0].tick()
-            if who == "a searcher who copies":
-                copied += await copy_in_front(here)
-            await here.mine()
-            await here.targets[0].tick()
-        ours = here.databases[0].pushes("t")
-        assert await every_poke(here) == [DOWN, UP, DOWN]
-        assert {r.state for r in ours} <= {"landed", "overtaken", "poked"}
-        assert here.events[0].unpoked == []
-        assert ("overtaken" in {r.state for r in ours}) is (copied > 0) is (who == "a searcher who copies")
-        if first is not None:
-            assert {r.state for r in ours} == {"poked"}, "nothing was left to push"
-            await first.close()
-        for row in ours:
-            ok = (await here.rpc("eth_getTransactionReceipt", row.tx_hash))["status"] == "0x1"
-            assert ok or not views_of(row), "a transaction with pokes is never paid for in vain"
-
-
-async def test_a_copied_push_pokes_in_its_own_transaction_and_is_no_landing_of_ours(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world_at(place) as here:
-        await offer(here, CALM)
-        await land(here)
-        await offer(here, FALLEN, 3)
-        assert await copy_in_front(here) == 1
-        await land(here)
-        row = here.databases[0].pushes("t")[-1]
-        assert (row.state, here.events[0].failed) == ("overtaken", ["overtaken"])
-        assert [p[2] for p in await poked(here, row)] == [UP]
-        assert here.targets[0].counts["landed"] == 1
-        assert here.targets[0].stored[here.targets[0].indexes[FEED]].status is Status.DEPEG
-
-
-async def test_a_plain_push_that_was_copied_costs_less_than_its_landing_does(tmp_path: Path) -> None:
-    async with place_with(tmp_path, views=0) as place, world_at(place) as here:
-        await offer(here, CALM)
-        await land(here)
-        await offer(here, FALLEN)
-        assert await copy_in_front(here) == 1
-        await land(here)
-        row = here.databases[0].pushes("t")[-1]
-        assert row.state == "overtaken"
-        block = await here.rpc("eth_getBlockByNumber", hex(row.block or 0), True)
-        theirs, own = [await here.rpc("eth_getTransactionReceipt", tx["hash"]) for tx in block["transactions"]]
-        assert (theirs["from"], own["from"]) == (account(4).address.lower(), here.clients[0].payer)
-        assert int(own["gasUsed"], 16) < int(theirs["gasUsed"], 16)
-
-
 async def test_control_a_push_that_fails_inside_for_another_reason_counts_as_nothing_but_reverted(
     tmp_path: Path,
 ) -> None:
@@ -231,24 +116,6 @@ async def test_control_a_push_that_fails_inside_for_another_reason_counts_as_not
         assert [p[2] for p in await poked(here, await land(here))] == [UP], (
             "what the views know is not taken for granted"
         )
-
-
-async def test_what_another_one_pushed_is_told_with_the_next_push(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world_at(place) as here:
-        await offer(here, CALM)
-        await land(here)
-        other = stranger(here).targets[-1]
-        own = here.targets.pop(0)
-        await other.tick()
-        await offer(here, FALLEN, 3)
-        await here.mine()
-        await other.tick()
-        here.targets.insert(0, own)
-        assert views_of(here.databases[1].pushes("t", (PushState.LANDED,))[-1]) == ()
-        await offer(here, {**FALLEN, "ETH/USD": (2_100 * WAD, 0)})
-        row = await land(here)
-        assert "status" not in row.why, "the store has the depeg already"
-        assert [p[2] for p in await poked(here, row)] == [UP]
 
 
 async def test_a_view_that_can_not_be_poked_is_left_out_and_hinders_nobody(tmp_path: Path) -> None:
@@ -271,7 +138,7 @@ async def test_a_view_that_reverts_in_the_block_itself_takes_no_push_with_it(tmp
         assert [p[0] for p in await poked(here, row)] == [place.views[1].lower()]
         assert here.events[0].unpoked == [place.views[0].lower()]
         assert here.events[0].failed == []
-        assert any("anybody may call poke()" in one["event"] for one in logs)
+        assert any("anybody may call poke()" in line["event"] for line in logs)
 
 
 class DyingClient(StoreClient):
@@ -279,7 +146,7 @@ class DyingClient(StoreClient):
 
     dies = False
 
-    async def broadcast(self, raw: bytes) -> SimulatedRevert:
+    async def broadcast(self, raw: bytes) -> Broadcast:
         if self.dies:
             raise asyncio.CancelledError
         return await super().broadcast(raw)
@@ -296,7 +163,7 @@ async def test_what_was_journalled_and_never_sent_is_sent_with_its_pokes_at_the_
             (row,) = here.databases[0].pushes("t")
             assert row.state == "prepared"
             now_s = here.now_s
-        async with FaultWorld(place, now_s) as again:
+        async with FaultWorld(place, now_s, timeout_ms=PATIENT_MS) as again:
             await again.targets[0].tick()
             landed = await land(again)
             assert (landed.id, landed.raw) == (row.id, row.raw)
@@ -341,7 +208,7 @@ async def test_without_multicall3_the_push_goes_alone_and_says_so(tmp_path: Path
             await offer(here, CALM)
             row = await land(here)
         assert (await here.rpc("eth_getTransactionByHash", row.tx_hash))["to"] == place.store.lower()
-        assert any("no Multicall3 on this chain" in one["event"] for one in logs)
+        assert any("no Multicall3 on this chain" in line["event"] for line in logs)
         assert here.events[0].unpoked == list(lower(place.views))
 
 

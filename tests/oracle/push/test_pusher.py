@@ -15,8 +15,9 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 from demo.world import anvil
 from demo.world.chain import account
 from feeds.units import Bps, Wad
+from oracle.chain.multicall_push import push_data
 from oracle.chain.quorum_rpc import ChainError
-from oracle.chain.store_client import StoreClient, StoreRefuses, push_data
+from oracle.chain.store_client import StoreClient, StoreRefuses
 from oracle.chain.transaction import Fees, SignedTx
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings

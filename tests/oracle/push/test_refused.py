@@ -133,7 +133,7 @@ async def test_what_nobody_understands_is_sent_unchanged_twice_and_then_made_ane
         assert len(front.sent) >= 5, "and it goes on trying"
         fees = [Fees.of(raw) for raw in front.sent]
         assert len(set(fees)) == len(fees), "for other fees each time"
-        errors = [one for one in logs if one["log_level"] == "error" and one["event"] == "no node takes a push"]
+        errors = [line for line in logs if line["log_level"] == "error" and line["event"] == "no node takes a push"]
         assert len(errors) == sum(n == 2 for n in front.sent.values())
         assert here.events[0].failed.count("unknown") == sum(front.sent.values())
         front.says = lambda _: None

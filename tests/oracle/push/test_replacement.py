@@ -8,9 +8,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.chain.node_refusals import Sent
+from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.rpc_answers import BlockHead
-from oracle.chain.transaction import FeeMarket, FeeMood, Fees, Unsigned
+from oracle.chain.transaction import FeeConditions, FeeMarket, Fees, Unsigned
 from oracle.model.publication import GIVEN_UP, PushRow, PushState
 from oracle.push.replacement import ReplacementPolicy
 
@@ -19,7 +19,7 @@ CEILING_WEI = 500 * GWEI
 BUMP_S = 15
 LOOK_MS = 500
 MARKET = FeeMarket(base_wei=5 * GWEI, tip_wei=GWEI, dear_wei=2 * GWEI)
-REFUSED = st.sampled_from([s for s in Sent if s not in (Sent.TAKEN, Sent.REPLACEMENT)])
+REFUSED = st.sampled_from([s for s in SendOutcome if s not in (SendOutcome.TAKEN, SendOutcome.REPLACEMENT)])
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Nonce:
         above = self.policy.to_outbid(self.rows, self.rows[-1] if starved and self.rows else None)
         if above is not None and not self.policy.may_raise(7):
             return None
-        fees = market.fees(above, CEILING_WEI, FeeMood(dear=True))
+        fees = market.fees(above, CEILING_WEI, FeeConditions(dear=True))
         assert fees is not None
         if above is not None:
             self.policy.note_raised(7)
@@ -50,24 +50,24 @@ class Nonce:
         )  # fmt: skip
         return fees
 
-    def answer(self, sent: Sent) -> None:
+    def answer(self, sent: SendOutcome) -> None:
         """What the nodes say of the newest row."""
-        if sent is Sent.TAKEN:
+        if sent is SendOutcome.TAKEN:
             self.rows[-1] = replace(self.rows[-1], state=PushState.SENT, taken=1)
-        if sent is Sent.REPLACEMENT:
+        if sent is SendOutcome.REPLACEMENT:
             self.policy.note_held(7)
 
 
 @given(st.lists(st.tuples(REFUSED, st.sampled_from([PushState.PREPARED, *GIVEN_UP])), max_size=60))
 def test_however_often_it_is_refused_what_nobody_holds_is_offered_at_the_market(
-    answers: list[tuple[Sent, PushState]],
+    answers: list[tuple[SendOutcome, PushState]],
 ) -> None:
     nonce, starved = Nonce(), False
     for sent, became in answers:
         fees = nonce.offer(starved=starved)
         assert fees is None or fees.tip_wei == MARKET.dear_wei
         nonce.answer(sent)
-        starved = sent is Sent.BELOW_BASE_FEE
+        starved = sent is SendOutcome.BELOW_BASE_FEE
         nonce.rows[-1] = replace(nonce.rows[-1], state=became)
         nonce.now_ms += LOOK_MS
 
@@ -76,12 +76,12 @@ def test_however_often_it_is_refused_what_nobody_holds_is_offered_at_the_market(
     ended=st.sampled_from([PushState.SENT, PushState.EXPIRED, PushState.REPLACED]), later=st.lists(REFUSED, max_size=20)
 )
 def test_control_what_a_node_took_is_outbid_by_an_eighth_whatever_became_of_it(
-    ended: PushState, later: list[Sent]
+    ended: PushState, later: list[SendOutcome]
 ) -> None:
     nonce = Nonce()
     held = nonce.offer()
     assert held is not None
-    nonce.answer(Sent.TAKEN)
+    nonce.answer(SendOutcome.TAKEN)
     nonce.rows[-1] = replace(nonce.rows[-1], state=ended)
     for sent in later:
         fees = nonce.offer()
@@ -91,8 +91,12 @@ def test_control_what_a_node_took_is_outbid_by_an_eighth_whatever_became_of_it(
         nonce.now_ms += LOOK_MS
 
 
-@given(st.lists(st.sampled_from([Sent.REPLACEMENT, Sent.UNKNOWN, Sent.TAKEN]), min_size=1, max_size=200))
-def test_what_a_node_holds_is_outbid_at_once_and_then_each_pause_and_no_faster(answers: list[Sent]) -> None:
+@given(
+    st.lists(
+        st.sampled_from([SendOutcome.REPLACEMENT, SendOutcome.UNKNOWN, SendOutcome.TAKEN]), min_size=1, max_size=200
+    )
+)
+def test_what_a_node_holds_is_outbid_at_once_and_then_each_pause_and_no_faster(answers: list[SendOutcome]) -> None:
     nonce = Nonce()
     offers = []
     for sent in answers:
@@ -118,7 +122,7 @@ def test_a_row_that_no_node_will_ever_take_is_not_what_another_node_holds() -> N
     nonce = Nonce()
     nonce.offer()
     nonce.rows[-1] = replace(nonce.rows[-1], state=PushState.REFUSED)
-    nonce.answer(Sent.REPLACEMENT)
+    nonce.answer(SendOutcome.REPLACEMENT)
     assert nonce.policy.to_outbid(nonce.rows) is None
 
 
@@ -139,7 +143,7 @@ def test_what_a_node_holds_that_we_know_nothing_of_is_outbid_an_eighth_at_a_time
     nonce = Nonce()
     before = nonce.offer()
     for _ in range(rises):
-        nonce.answer(Sent.REPLACEMENT)
+        nonce.answer(SendOutcome.REPLACEMENT)
         assert before is not None
         after = nonce.offer()
         assert after == Fees(tip_wei=before.tip_wei * 9 // 8 + 1, max_wei=before.max_wei * 9 // 8 + 1)

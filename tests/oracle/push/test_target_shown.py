@@ -18,7 +18,7 @@ from oracle.model.publication import PushState
 from oracle.model.status import Status
 from oracle.report.compose import price_of
 from oracle.sign.eip712 import address_of
-from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
+from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, PATIENT_MS, SPECS, FaultWorld, Place
 from tests.oracle.push.push_world import CALM, RATE, call_store, push_once, world_in
 
 pytestmark = pytest.mark.chain
@@ -84,7 +84,7 @@ async def test_a_store_that_does_not_know_the_operators_mutes_no_other_one(tmp_p
     with anvil.running() as node:
         theirs = await put_store(node.url, tmp_path, tuple(address_of(k) for k in STRANGERS), "theirs")
         ours = await put_store(node.url, tmp_path, tuple(address_of(k) for k in KEYS.values()), "ours")
-        async with FaultWorld(theirs, 0) as here:
+        async with FaultWorld(theirs, 0, timeout_ms=PATIENT_MS) as here:
             gas_key = bytes(account(3).key).hex()
             second = here.add("two.db", place=replace(ours, gas_key=gas_key))
             second.name = "second"
@@ -142,7 +142,7 @@ async def test_the_same_keys_with_other_journals_are_noticed_when_their_round_la
     async with world_in(tmp_path) as here:
         await push_once(here)
         place = replace(here.place, folder=str(copy), gas_key=bytes(account(3).key).hex())
-        async with FaultWorld(place, here.now_s) as there:
+        async with FaultWorld(place, here.now_s, timeout_ms=PATIENT_MS) as there:
             await there.targets[0].tick()
             there.now_s = here.now_s + 2
             await push_once(there, {**CALM, "ETH/USD": (2_100 * WAD, 0)})
@@ -158,7 +158,7 @@ async def test_the_same_keys_with_other_journals_are_noticed_when_their_round_la
 async def test_a_locked_database_is_told_and_the_next_round_goes_out(tmp_path: Path) -> None:
     async with world_in(tmp_path) as here:
         target, store = here.targets[0], here.databases[0]
-        store._conn.execute("PRAGMA busy_timeout = 0")
+        store.connection.execute("PRAGMA busy_timeout = 0")
         here.now_s += 2
         here.round(CALM)
         other = sqlite3.connect(tmp_path / "one.db", isolation_level=None)

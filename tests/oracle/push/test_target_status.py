@@ -33,11 +33,11 @@ async def test_all_is_well_once_every_feed_has_landed_and_not_before(tmp_path: P
         assert [f.split(": ")[1].split(",")[0] for f in faults(here)] == [f"{f} is not on chain yet" for f in SPECS]
         await push_once(here)
         assert faults(here) == []
-        seen = here.targets[0].status()
-        assert (seen.sends, seen.connected, seen.looked_at_ms) == (True, True, here.now_s * MS)
-        assert seen.quorum is not None
-        assert (seen.quorum.weight, seen.quorum.threshold, seen.quorum.missing) == (3, 2, ())
-        assert not list(seen.warnings())
+        status = here.targets[0].status()
+        assert (status.sends, status.connected, status.looked_at_ms) == (True, True, here.now_s * MS)
+        assert status.quorum is not None
+        assert (status.quorum.weight, status.quorum.threshold, status.quorum.missing) == (3, 2, ())
+        assert not list(status.warnings())
 
 
 async def test_what_is_older_on_chain_than_heartbeat_and_a_push_is_late(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_hanging_endpoint_shows_and_a_look_at_nothing_is_no_look(tmp_pat
         await proxy.start()
         try:
             place = await put_store(node.url, (proxy.url,), tmp_path)
-            async with FaultWorld(place, 0) as here:
+            async with FaultWorld(place, 0, timeout_ms=1_000) as here:
                 await here.rpc("evm_setAutomine", False)
                 here.now_s = int((await here.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
                 await here.targets[0].tick()
@@ -100,14 +100,14 @@ async def test_a_hanging_endpoint_shows_and_a_look_at_nothing_is_no_look(tmp_pat
                 assert faults(here) == []
                 looked = here.targets[0].status().looked_at_ms
                 proxy.hold()
-                with capture_logs() as told:
+                with capture_logs() as logs:
                     for _ in range(4):
                         here.now_s += 8
                         await here.targets[
                             0
                         ].tick()  # nothing is under way and nothing is new: nobody is asked at first
                 assert len(here.events[0].failed) >= 2
-                assert len([one for one in told if one["event"].startswith("no push this time")]) == 1
+                assert len([line for line in logs if line["event"].startswith("no push this time")]) == 1
                 assert here.targets[0].status().looked_at_ms == looked
                 assert [f for f in faults(here) if "its chain was not seen for 32 s" in f]
                 assert here.events[0].failed, "no look waits without end"

@@ -22,7 +22,7 @@ from oracle.push.due import PushPolicy
 from oracle.report.wire import split_items
 from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_proxy import FaultyNode
-from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, FaultWorld, Place
+from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, PATIENT_MS, FaultWorld, Place
 from tests.oracle.push.push_world import CALM, RATE, push_once, put_store, world_in
 
 pytestmark = pytest.mark.chain
@@ -140,9 +140,12 @@ async def test_without_the_gas_key_a_target_with_open_pushes_connects_shows_the_
         assert (dry.status().sends, dry.status().looked_at_ms) == (False, here.now_s * 1_000)
         assert set(dry.onchain) == set(CALM)
         assert here.events[1].failed == []
-        (told,) = [one for one in logs if one["log_level"] == "warning"]
-        assert (told["event"], told["pushes"]) == ("pushes are open, and nobody watches them without the gas key", 1)
-        assert "set LRT_ORACLE_GAS_PASSPHRASE" in told["why"]
+        (logged,) = [line for line in logs if line["log_level"] == "warning"]
+        assert (logged["event"], logged["pushes"]) == (
+            "pushes are open, and nobody watches them without the gas key",
+            1,
+        )
+        assert "set LRT_ORACLE_GAS_PASSPHRASE" in logged["why"]
         await here.mine()
         await here.targets[0].tick()
         assert here.databases[0].pushes("t")[1].state == "landed", "whoever has the key settles it"
@@ -183,7 +186,7 @@ async def test_a_store_that_contradicts_the_config_stops_the_start(tmp_path: Pat
             seed=0, node=node.url, endpoints=(node.url,), chain_id=made.chain_id, store=made.store,
             gas_key=bytes(account(2).key).hex(), folder=str(tmp_path),
         )  # fmt: skip
-        async with FaultWorld(place, 1_800_000_000) as world:
+        async with FaultWorld(place, 1_800_000_000, timeout_ms=PATIENT_MS) as world:
             with pytest.raises(Unfit, match="not registered in the store"):
                 await world.targets[0].start()
             await deployer.register(made.store, "wdivETH/ETH", market=True, redemption=True)

@@ -22,10 +22,10 @@ BEHIND = ((0, 0), (0, 1), (0, 4), (3, 0))
 async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     with anvil.running(extra=("--base-fee", "1000000000")) as node:
-        behind = [LaggingNode(node.url), LaggingNode(node.url)]
-        for one in behind:
-            await one.start()
-        proxies = [FaultyNode(one.url, seed * 10 + i) for i, one in enumerate(behind)]
+        lagging_nodes = [LaggingNode(node.url), LaggingNode(node.url)]
+        for lagging in lagging_nodes:
+            await lagging.start()
+        proxies = [FaultyNode(lagging.url, seed * 10 + i) for i, lagging in enumerate(lagging_nodes)]
         for proxy in proxies:
             await proxy.start()
 
@@ -33,15 +33,15 @@ async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(seed: int,
             """New moods and lags; neither lies, for two cannot outvote a liar."""
             for proxy in proxies:
                 proxy.mood = Mood(chance=rng.choice((0.0, 0.05, 0.15)), kinds=tuple(rng.sample(KINDS, 4)))
-            for one, lag in zip(behind, rng.choice(BEHIND), strict=True):
-                one.lag = lag
+            for lagging, lag in zip(lagging_nodes, rng.choice(BEHIND), strict=True):
+                lagging.lag = lag
 
         try:
             place, now_s = await put_seeded_store(node.url, [p.url for p in proxies], seed, tmp_path)
             async with FaultWorld(place, now_s, timeout_ms=600) as world:
                 await trouble(world, proxies, rng, reorgs=seed == 2, stir=stir)
-                for proxy, one in zip(proxies, behind, strict=True):
-                    proxy.mood, one.lag = Mood(), 0
+                for proxy, lagging in zip(proxies, lagging_nodes, strict=True):
+                    proxy.mood, lagging.lag = Mood(), 0
                 await world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
                 for second in range(CALM_S):
                     await world.step(mine=second % BLOCK_S == 0)
@@ -49,5 +49,5 @@ async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(seed: int,
                 await check(world, "two endpoints")
                 assert world.targets[0].pusher.strangers == 0, "nobody else uses the key"
         finally:
-            for server in (*proxies, *behind):
+            for server in (*proxies, *lagging_nodes):
                 await server.stop()

@@ -10,7 +10,7 @@ from typing import Any
 import coincurve
 import pytest
 
-from oracle.app import App
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
@@ -195,9 +195,9 @@ def test_keyfiles_that_do_not_say_whose_they_are_are_told_apart_once_they_are_op
         for n in "ab"
     ]
     with pytest.raises(ConfigError, match=r"operators\.b\.keyfile: 0x[0-9a-f]{40} is also the key of operator 'a'"):
-        App(resolve(parse(table(oracle=oracle, operators=twice))), environ=environ)
+        build(resolve(parse(table(oracle=oracle, operators=twice))), environ=environ)
     twice[1]["keyfile"] = nameless(tmp_path / "c.json", other_key)
     gas = target(gas_keyfile=nameless(tmp_path / "gas.json", other_key))
-    made = App(resolve(parse(table(oracle=oracle, operators=twice, targets={"t": gas}))), environ=environ)
+    made = resolve(parse(table(oracle=oracle, operators=twice, targets={"t": gas})))
     with pytest.raises(ConfigError, match=r"targets\.t\.gas_keyfile: is also the report key of operator 'b'"):
-        made._target("t", made.plan.config.targets["t"])
+        build(made, environ=environ)
