@@ -67,7 +67,8 @@ class Operator:
 
     def sign_values(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
         """Take the round's own reports as the operator's view, and sign them as its values."""
-        items = self.take_view(round_time_s, view)
+        self.take_view(round_time_s, view)
+        items = encode_items(view)
         digest = observed_digest(signers.domain, signers.epoch, round_time_s, items)
         return self._values(round_time_s, items, self._sign(digest))
 
@@ -77,10 +78,9 @@ class Operator:
         """As `sign_values`, wherever the key is; a refusal where it did not sign: the operator is mute for this round."""
         return self.sign_values(signers, round_time_s, view)
 
-    def take_view(self, round_time_s: int, view: Mapping[int, Report]) -> bytes:
-        """Take a view of a round, by feed index, and sign nothing yet; returns its items."""
+    def take_view(self, round_time_s: int, view: Mapping[int, Report]) -> None:
+        """Take a view of a round, by feed index, and sign nothing yet."""
         self._views = _newest({**self._views, round_time_s: dict(view)})
-        return encode_items(view)
 
     def expect_values(self, values: Sequence[VerifiedValues]) -> None:
         """Note which operators have signed values of a round: a leader must not leave any of them out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from oracle.model.types import Report
+from oracle.report.wire import encode_items
 from oracle.sign.eip712 import arm_preimage, observed_preimage
 from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.operator import Operator
@@ -33,7 +34,8 @@ class RemoteOperator(Operator):
         self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
     ) -> SignedValues | Refusal:
         """As Operator.request_values: one request to the signer."""
-        items = self.take_view(round_time_s, view)
+        self.take_view(round_time_s, view)
+        items = encode_items(view)
         try:
             signature = await self._signer.sign_compact(
                 observed_preimage(signers.domain, signers.epoch, round_time_s, items)

@@ -26,6 +26,7 @@ class Stand:
         self.keys = {"0x" + key.public_key.format(compressed=False)[1:].hex(): key}
         self.asked: list[tuple[str, Any]] = []
         self.twist = ""
+        self.url = ""
 
     async def sign(self, request: web.Request) -> web.Response:
         body = orjson.loads(await request.read())
@@ -71,7 +72,8 @@ async def signing(key: coincurve.PrivateKey) -> AsyncIterator[tuple[Stand, Remot
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    remote = RemoteSigner(f"http://127.0.0.1:{runner.addresses[0][1]}/", address_of(key))
+    stand.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    remote = RemoteSigner(f"{stand.url}/", address_of(key))
     try:
         yield stand, remote
     finally:

@@ -80,7 +80,7 @@ def test_a_backlog_goes_a_few_lines_at_a_time(tmp_path: Path) -> None:
         assert len(lines(journal)) == 100 - 8 * (i + 1) + i + 1
 
 
-def test_no_seeded_run_of_rounds_restarts_and_retries_says_two_things(tmp_path: Path) -> None:
+def test_no_seeded_run_of_rounds_restarts_and_retries_signs_two_things(tmp_path: Path) -> None:
     rng, said = random.Random(7), dict[tuple[Domain, int, int], bytes]()
     journal, newest_s, refused = opened(tmp_path / "j.db"), S0, 0
     for turn in range(1_500):

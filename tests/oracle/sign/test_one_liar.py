@@ -103,9 +103,7 @@ class Five:
 
 @pytest.mark.parametrize("seat", SEATS)
 @pytest.mark.parametrize("how", BAD_VALUES)
-async def test_values_that_are_none_make_their_operator_mute_and_nobody_else(
-    tmp_path: Path, how: str, seat: int
-) -> None:
+async def test_unsound_values_make_their_operator_mute_and_no_other(tmp_path: Path, how: str, seat: int) -> None:
     five = Five(tmp_path, seat)
     honest = five.round()
     five.liar.values = BAD_VALUES[how]
@@ -115,9 +113,9 @@ async def test_values_that_are_none_make_their_operator_mute_and_nobody_else(
     assert [(r.operator, r.code) for r in done.refusals] == [(f"op{seat}", RefusalCode.BAD_VALUES)]
     assert done.mute == {f"op{seat}"}
     assert all(f"op{seat}" not in r.operators for r in done.records)
-    ballot = await five.vote(done.values)
-    assert ballot.batch is not None
-    assert tuple(split_items(ballot.batch.items)) == (0, 1)
+    collected = await five.vote(done.values)
+    assert collected.batch is not None
+    assert tuple(split_items(collected.batch.items)) == (0, 1)
 
 
 @pytest.mark.parametrize("how", BAD_VALUES)
@@ -157,10 +155,10 @@ async def test_a_leader_that_proposes_anything_else_is_passed_over_in_the_same_r
     five = Five(tmp_path, seat)
     values = five.round().values
     five.liar.leads = LEADS[how]
-    ballot = await five.vote(values)
-    assert ballot.batch is not None
-    assert ballot.batch.round_time_s == ROUND_S
-    assert ballot.batch.items == values[0].signed.items, "every feed that was asked for, with the agreed values"
+    collected = await five.vote(values)
+    assert collected.batch is not None
+    assert collected.batch.round_time_s == ROUND_S
+    assert collected.batch.items == values[0].signed.items, "every feed that was asked for, with the agreed values"
 
 
 def _all(items: bytes, proposal: Proposal) -> Proposal:
@@ -174,9 +172,9 @@ async def test_a_leader_s_feeds_that_nobody_asked_for_are_not_signed(tmp_path: P
         values = five.round().values
         five.liar.leads = partial(_all, values[0].signed.items)
         desk = LocalCosigners(five.operators, SIGNERS, now_ms=lambda: T0, clock_ok=lambda: True)
-        ballot = await collect_signatures(desk, SIGNERS, values, (1,))
-        assert ballot.batch is not None
-        assert tuple(split_items(ballot.batch.items)) == (1,)
+        collected = await collect_signatures(desk, SIGNERS, values, (1,))
+        assert collected.batch is not None
+        assert tuple(split_items(collected.batch.items)) == (1,)
 
 
 async def test_nobody_signs_an_empty_batch(tmp_path: Path) -> None:

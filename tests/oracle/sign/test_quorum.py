@@ -55,27 +55,29 @@ async def vote(operators: Sequence[Operator], values: Sequence[VerifiedValues]) 
     return await collect_signatures(cosigners, SIGNERS, values, FEEDS)
 
 
-def feeds(ballot: CollectedSignatures) -> tuple[int, ...]:
-    return tuple(split_items(ballot.batch.items)) if ballot.batch else ()
+def feeds(collected: CollectedSignatures) -> tuple[int, ...]:
+    return tuple(split_items(collected.batch.items)) if collected.batch else ()
 
 
 async def test_one_that_refuses_everything_takes_no_feed_along(operators: list[ScriptedOperator]) -> None:
     operators[2].refuses = frozenset(FEEDS)
-    ballot = await vote(operators, observed(operators, {}))
-    assert feeds(ballot) == FEEDS
+    collected = await vote(operators, observed(operators, {}))
+    assert feeds(collected) == FEEDS
 
 
 async def test_beside_one_that_refuses_everything_a_blind_one_costs_its_feed_alone(
     operators: list[ScriptedOperator],
 ) -> None:
     operators[2].refuses = frozenset(FEEDS)
-    ballot = await vote(operators, observed(operators, {0: FEEDS[1:]}))
-    assert feeds(ballot) == FEEDS[1:]
-    assert ballot.batch is not None
-    assert ballot.batch.signers == ("op0", "op1")
+    collected = await vote(operators, observed(operators, {0: FEEDS[1:]}))
+    assert feeds(collected) == FEEDS[1:]
+    assert collected.batch is not None
+    assert collected.batch.signers == ("op0", "op1")
 
 
-async def test_a_signature_that_is_none_is_no_yes_and_breaks_nothing(operators: list[ScriptedOperator]) -> None:
+async def test_bytes_that_are_not_a_signature_count_for_nothing_and_break_nothing(
+    operators: list[ScriptedOperator],
+) -> None:
     operators[2].junk = True
     assert feeds(await vote(operators, observed(operators, {}))) == FEEDS
     assert feeds(await vote(operators, observed(operators, {0: FEEDS[1:]}))) == FEEDS[1:]
@@ -92,16 +94,18 @@ async def test_where_two_are_blind_for_a_feed_each_one_of_the_two_is_left_out_in
     assert left_out == {(0, 1), (0, 4), (1, 4)}
 
 
-async def test_a_journal_that_can_not_be_written_is_a_typed_refusal(tmp_path: Path) -> None:
+async def test_a_journal_that_cannot_be_written_is_a_typed_refusal(tmp_path: Path) -> None:
     operators = scripted_operators(tmp_path, busy_ms=0)
     values = observed(operators, {})
     with sqlite3.connect(operators[0].journal.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         for one in operators[1:]:
             one.refuses = frozenset(FEEDS)
-        ballot = await vote(operators, values)
-        assert ballot.batch is None
-        assert {(r.operator, r.code) for r in ballot.refusals if r.operator == "op0"} == {("op0", RefusalCode.JOURNAL)}
+        collected = await vote(operators, values)
+        assert collected.batch is None
+        assert {(r.operator, r.code) for r in collected.refusals if r.operator == "op0"} == {
+            ("op0", RefusalCode.JOURNAL)
+        }
         other.execute("ROLLBACK")
     other.close()
     for one in operators[1:]:
@@ -128,8 +132,8 @@ async def test_where_too_few_can_sign_anything_nobody_is_asked_again(
     for one in operators[1:]:
         one.silent = code
     asked = Asked(operators, SIGNERS, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
-    ballot = await collect_signatures(asked, SIGNERS, values, FEEDS)
-    assert (ballot.batch, asked.times) == (None, 1)
+    collected = await collect_signatures(asked, SIGNERS, values, FEEDS)
+    assert (collected.batch, asked.times) == (None, 1)
     operators[1].silent = None
     assert feeds(await collect_signatures(asked, SIGNERS, values, FEEDS)) == FEEDS, "one of three has no say in it"
 
@@ -162,7 +166,7 @@ def test_honest_operators_of_the_threshold_s_weight_lose_no_feed_to_the_others(
     assert kept == tuple(i for i in FEEDS if i not in honest_no)
 
 
-def test_whose_no_can_not_be_told_weighs_nothing() -> None:
+def test_a_refusal_of_an_unknown_operator_weighs_nothing() -> None:
     """A refusal without an address, of a stranger, or for the whole round decides about no feed."""
     one: dict[int, Report] = dict.fromkeys(FEEDS, report())
     proposal = Proposal(leader="a", round_time_s=ROUND_S, items=encode_items(one), values=())

@@ -99,8 +99,8 @@ class Table:
 
     async def batch(self, done: Round) -> tuple[SignedBatch | None, tuple[Refusal, ...]]:
         desk = LocalCosigners(self.operators, self.signers, now_ms=lambda: T0, clock_ok=lambda: True)
-        ballot = await collect_signatures(desk, self.signers, done.values, [0])
-        return ballot.batch, ballot.refusals
+        collected = await collect_signatures(desk, self.signers, done.values, [0])
+        return collected.batch, collected.refusals
 
 
 @asynccontextmanager
@@ -196,7 +196,7 @@ async def test_a_signer_that_hangs_up_is_a_refusal_that_names_its_host_only(tmp_
         assert "the signer at 127.0.0.1:" in refusals[0].text
 
 
-async def test_it_never_says_two_things_and_the_signer_is_not_even_asked(tmp_path: Path) -> None:
+async def test_it_never_signs_two_things_and_the_signer_is_not_even_asked(tmp_path: Path) -> None:
     async with table(tmp_path) as (one, stand):
         first, _ = await one.batch(await one.round())
         assert first is not None
@@ -220,7 +220,7 @@ def proposal_of(batch: SignedBatch, done: Round) -> Proposal:
     )
 
 
-async def test_it_can_not_be_asked_as_if_the_key_were_here(tmp_path: Path) -> None:
+async def test_it_cannot_be_asked_as_if_the_key_were_here(tmp_path: Path) -> None:
     async with table(tmp_path) as (one, _):
         with pytest.raises(TypeError, match="is elsewhere: await request_values, request_signature and request_arming"):
             one.far.sign_values(one.signers, ROUND_S, {})
@@ -231,11 +231,11 @@ async def test_it_can_not_be_asked_as_if_the_key_were_here(tmp_path: Path) -> No
 async def test_a_process_with_a_remote_report_key_pushes_and_shows_no_secret(tmp_path: Path) -> None:
     async with running_testbed(tmp_path, port=free_port()) as stand:
         alpha = coincurve.PrivateKey(bytes(stand.world.accounts.operators[0].key))
-        async with signing(alpha) as (signer, remote):
+        async with signing(alpha) as (signer, _):
             config = stand.config.read_text()
             sections = config.split("[[operators]]")
             assert len(sections) == 4
-            away = f'signer_url = "{remote._base}"\nsigner_address = "0x{address_of(alpha).hex()}"'
+            away = f'signer_url = "{signer.url}"\nsigner_address = "0x{address_of(alpha).hex()}"'
             line = next(x for x in sections[1].splitlines() if x.startswith("keyfile"))
             stand.config.write_text("[[operators]]".join([sections[0], sections[1].replace(line, away), sections[3]]))
             (tmp_path / "alpha.key.json").unlink()

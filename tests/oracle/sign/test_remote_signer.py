@@ -95,14 +95,14 @@ async def test_an_answer_without_an_end_is_a_typed_error() -> None:
 
 async def test_the_time_is_for_the_signature_and_not_for_each_request() -> None:
     """The list of keys and the signature each come in time, and together too late: a round waits for its keys once."""
-    async with signing(KEY) as (stand, remote):
+    async with signing(KEY) as (stand, _):
         stand.twist = "slow"
-        quick = RemoteSigner(remote._base, ADDRESS, timeout_ms=200)
+        quick = RemoteSigner(stand.url, ADDRESS, timeout_ms=200)
         with pytest.raises(SignerError, match=r"does not answer within 0\.2 s"):
             await quick.sign(b"x")
         await quick.close()
 
 
-def test_an_address_that_is_none_is_refused() -> None:
+def test_a_url_that_is_not_an_address_is_refused() -> None:
     with pytest.raises(ValueError, match="write http"):
         RemoteSigner("localhost:9000", ADDRESS)
