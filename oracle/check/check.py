@@ -16,12 +16,12 @@ from feeds.types import FeedError, Kind
 from feeds.units import wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
-from oracle.check.chain import ChainFound, ChainProbe, probe
-from oracle.check.push_ready import PushReadiness, config_notes, config_problems, strangers
-from oracle.check.push_ready import look as look_at
-from oracle.check.references import compared, reads_of, table
-from oracle.check.trust import trust
-from oracle.check.values import held_problems, own_values, value_problems
+from oracle.check.chain import ChainProbe, ChainReadings, read_chain
+from oracle.check.push_ready import PushReadiness, config_notes, config_problems, unknown_key_problems
+from oracle.check.push_ready import readiness_of as look_at
+from oracle.check.references import comparisons, divergence_rows, reads_of
+from oracle.check.trust import trust_documents
+from oracle.check.values import chain_prices, stored_value_problems, value_problems
 from oracle.config.resolve import ResolvedConfig, reachable_groups
 from oracle.config.tables.catalog import Catalog, shipped
 from oracle.config.tables.forms import raw_address
@@ -74,7 +74,7 @@ async def check(
         try:
             async with asyncio.timeout(patience_s):
                 await _chains(plan, catalog, confirmed, found)
-                found["trust"], contradicted = await trust(plan)
+                found["trust"], contradicted = await trust_documents(plan)
                 problems, notes = await _stores(plan)
                 found["errors"] += [_problem(p) for p in (*problems, *contradicted)]
                 found["notes"] += notes
@@ -137,26 +137,26 @@ def _feed(plan: ResolvedConfig, name: str) -> dict[str, Any]:
 
 async def _chains(plan: ResolvedConfig, catalog: Catalog, confirmed: frozenset[str], found: dict[str, Any]) -> None:
     """Look at every chain, then at all values together."""
-    here = {name: compared(catalog, plan, name) for name in plan.config.chains}
+    here = {name: comparisons(catalog, plan, name) for name in plan.config.chains}
     async with aiohttp.ClientSession() as session:
         desks = [ChainProbe(n, s, session) for n, s in plan.config.chains.items()]
-        looks = [probe(d, plan, catalog, reads_of(here[d.name])) for d in desks]
+        looks = [read_chain(d, plan, catalog, reads_of(here[d.name])) for d in desks]
         done = dict(zip(plan.config.chains, await asyncio.gather(*looks), strict=True))
     values = [v for c in done.values() for v in c.values]
     problems = [p for c in done.values() for p in c.problems]
     problems += value_problems(catalog, plan, values, _running(plan), confirmed)
-    own = own_values(plan, values)
+    own = chain_prices(plan, values)
     for name, chain in done.items():
         found["reads"] += _reads(name, chain)
         if chain.head is None:
             continue
-        for row in table(plan, own, here[name], chain.references):
+        for row in divergence_rows(plan, own, here[name], chain.references):
             _note_drift(found, name, row)
     found["in_use"]["contracts"] = sum(c.contracts for c in done.values())
     found["errors"] += [_problem(p) for p in problems]
 
 
-def _reads(chain: str, seen: ChainFound) -> list[dict[str, Any]]:
+def _reads(chain: str, seen: ChainReadings) -> list[dict[str, Any]]:
     return [
         {"chain": chain, "feed": v.source.feed, "source": v.source.spec.name, "kind": v.source.spec.kind.value,
          "pair": str(v.source.spec.pair), "price": wad_text(v.price_wad)}
@@ -230,7 +230,7 @@ async def _stores(plan: ResolvedConfig) -> tuple[list[Problem], list[str]]:
         finally:
             await client.close()
     if len(looks) == len(plan.config.targets):  # one that could not be read may know the key
-        problems += strangers(plan.config, looks)
+        problems += unknown_key_problems(plan.config, looks)
     return problems, [note for seen in looks for note in seen.notes]
 
 
@@ -241,5 +241,5 @@ async def _held(plan: ResolvedConfig, client: StoreClient, indexes: Mapping[str,
             held = await client.stored(index) if store is not None else None
             ours = store.record(feed, held.round_time_s) if store is not None and held is not None else None
             if held is not None and ours is not None:
-                problems += held_problems(feed, index, held, ours.report)
+                problems += stored_value_problems(feed, index, held, ours.report)
     return problems

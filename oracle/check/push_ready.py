@@ -11,7 +11,7 @@ from feeds.chains.jsonrpc import quantity
 from oracle.chain.next_signers import coming_set
 from oracle.chain.store_client import StoreClient, Unfit
 from oracle.check.endpoints import poke_problems, relay_findings
-from oracle.check.thresholds import mute_feeds
+from oracle.check.thresholds import unpriced_feed_problems
 from oracle.config.check_keys import payer_address, report_key
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import Config
@@ -114,7 +114,7 @@ def config_notes(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
 # --- at the store ----------------------------------------------------------------------------------------------------
 
 
-async def look(plan: ResolvedConfig, name: str, client: StoreClient) -> PushReadiness:
+async def readiness_of(plan: ResolvedConfig, name: str, client: StoreClient) -> PushReadiness:
     """Everything that one store says against pushing to it; ChainError if it cannot be read."""
     target, signers = plan.config.targets[name], await client.connect()
     known = await client.feeds()
@@ -163,7 +163,7 @@ def _weight(plan: ResolvedConfig, name: str, signers: SignerSet) -> Iterator[Pro
         )
         yield Problem(f"targets.{name}", text)
         return
-    yield from mute_feeds(plan, name, signers, known)
+    yield from unpriced_feed_problems(plan, name, signers, known)
 
 
 async def _money(name: str, target: TargetSection, client: StoreClient) -> list[Problem]:
@@ -202,7 +202,7 @@ def _knows(seen: PushReadiness, key: bytes) -> bool:
     return key in seen.signers.signers or (seen.coming is not None and key in seen.coming.signers)
 
 
-def strangers(config: Config, looks: Sequence[PushReadiness]) -> Iterator[Problem]:
+def unknown_key_problems(config: Config, looks: Sequence[PushReadiness]) -> Iterator[Problem]:
     """Operators whose key no store of the config knows. ``looks``: at all of them."""
     for one in config.operators:
         key = report_key(one)

@@ -18,7 +18,8 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
 from oracle.chain.store_client import StoreClient
 from oracle.check.corruption_cost import BondedSigner
-from oracle.check.privileges import Bonding, MoveLimits, SignerGroup, StoreFacts, document
+from oracle.check.privileges import document
+from oracle.check.store_facts import Bonding, MoveLimits, SignerGroup, StoreFacts
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import TargetSection
@@ -33,7 +34,7 @@ _ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
 _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
-async def trust(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
+async def trust_documents(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The trust document of every target's store, and what contradicts the config.
 
     A store that cannot be read is a row with ``error``; that it is none, or that its chain does not answer, is told
