@@ -84,7 +84,7 @@ def _check_coin(catalog: Catalog, coin: _Coin, replies: Mapping[Call, Reply]) ->
     known = catalog.symbol_at(coin.chain, coin.token) if coin.chain is not None else None
     expected = known or coin.means
     if said != expected and not _wrapped(catalog, said, expected):
-        yield Problem(coin.where, f"{checksummed(coin.token)} calls itself {said!r}, {expected!r} is meant")
+        yield Problem(coin.where, f"{checksummed(coin.token)} calls itself {said!r}, the config means {expected!r}")
 
 
 def _wrapped(catalog: Catalog, said: str, expected: str) -> bool:
@@ -137,7 +137,7 @@ def _check_order(catalog: Catalog, where: str, pool: CatalogPool, replies: Mappi
         try:
             held = values.address_at(values.returned(replies[call]))
         except FeedError as e:
-            yield Problem(where, f"{pool.name} does not answer for its coins: {e}")
+            yield Problem(where, f"{pool.name} does not name its coins: {e}")
             return
         if held != address(expected):
             text = f"{pool.name} holds {checksummed(held)} where the catalogue has {symbol} ({expected})"

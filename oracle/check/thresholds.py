@@ -47,7 +47,7 @@ def unpriced_feed_problems(
         if weight < signers.threshold:
             left = ", ".join(f"{one.name} is left {lack[feed]}" for one, _, lack in here if lack[feed])
             text = (
-                f"those who can price it have weight {weight}, a push to {name} needs {signers.threshold}: it is never"
+                f"the operators that can price it have weight {weight}, a push to {name} needs {signers.threshold}: it is never"
                 f" pushed. {left}: take something out of `without`, add a source, or write reference_only = true"
             )
             yield Problem(f'feeds."{feed}"', text)

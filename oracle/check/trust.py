@@ -174,10 +174,10 @@ class StoreReader:
             (store,), (chain_id,) = [await self._ask(where, f) for f in ("store", "chainId")]
             asked = [(await self._ask(where, f))[0] for f in (*_PARTIES, "token", "unbondingS", "disputeS")]
         except ChainError as e:
-            return None, [Problem(key, f"{checksummed(where)} is no OperatorRegistry, or could not be asked: {e}")]
+            return None, [Problem(key, f"{checksummed(where)} is not an OperatorRegistry, or does not answer: {e}")]
         domain = self._client.domain
         if (_raw(store), chain_id) != (domain.store, domain.chain_id):
-            said = f"{text} is over store {checksummed(_raw(store))} on chain {chain_id}: its bonds stand behind another one"
+            said = f"{text} belongs to store {checksummed(_raw(store))} on chain {chain_id}: its bonds back that one"
             return None, [Problem(key, said)]
         *parties, token, unbonding_s, dispute_s = asked
         return Bonding(
@@ -203,7 +203,7 @@ class StoreReader:
         try:
             return tuple(decode(outputs, await self._call(where, data)))
         except (DecodingError, ValueError):
-            raise ChainError(f"{function} of {checksummed(where)} answers no OperatorRegistry's answer") from None
+            raise ChainError(f"{function} of {checksummed(where)} does not answer as an OperatorRegistry") from None
 
     async def _said(self, where: bytes, signature: str, kind: str, otherwise: Any) -> Any:
         """What a token says of itself, for people; something else where it says nothing."""

@@ -139,7 +139,7 @@ def _in_bounds(catalog: Catalog, value: SourceValue) -> Iterator[Problem]:
     if not low <= value.price_wad <= high:
         text = f"{wad_text(value.price_wad, 6)} {pair.quote} lies outside {wad_text(low, 6)} to {wad_text(high, 6)}"
         yield Problem(
-            _where(value.source), f"{text}, what is believed of {pair.base}: check contract, function and scale"
+            _where(value.source), f"{text}, the range expected of {pair.base}: check contract, function and scale"
         )
 
 
@@ -147,7 +147,7 @@ def _no_ratio_as_dollars(catalog: Catalog, value: SourceValue) -> Iterator[Probl
     pair = value.source.spec.pair
     ours = pair.base in catalog.tokens or pair.base in {"ETH", "WETH"}
     if ours and pair.quote in FIAT and value.price_wad < _LEAST_USD:
-        text = f"{wad_text(value.price_wad, 6)} is no price of {pair.base} in {pair.quote}: a ratio read as dollars"
+        text = f"{wad_text(value.price_wad, 6)} is not a price of {pair.base} in {pair.quote}: a ratio read as dollars"
         yield Problem(_where(value.source), text)
 
 
@@ -163,7 +163,7 @@ def _parted(plan: ResolvedConfig, values: Sequence[SourceValue]) -> Iterator[Pro
             if first is not None and abs(apart) > PART_BPS:
                 other = f"{first.source.spec.name} of {first.source.feed} ({wad_text(first.price_wad, 6)})"
                 text = f"{wad_text(value.price_wad, 6)} lies {apart} bps from {other}"
-                yield Problem(_where(value.source), f"{text}: two derivations have parted")
+                yield Problem(_where(value.source), f"{text}: two derivations of one rate disagree")
 
 
 def stored_value_problems(feed: str, index: int, held: Report, ours: Report) -> Iterator[Problem]:

@@ -112,7 +112,7 @@ def test_a_refusal_says_who_lacks_what() -> None:
     )  # fmt: skip
     said = {p.key: p.text for p in unpriced_feed_problems(WHOLE, "t", signers, here)}
     assert said['feeds."wX/ETH"'].startswith(
-        "those who can price it have weight 1, a push to t needs 2: it is never pushed. op0 is left with 1 of 2 groups"
+        "the operators that can price it have weight 1, a push to t needs 2: it is never pushed. op0 is left with 1 of 2 groups"
         " (okx), op1 is left without a redemption rate:"
     )
     assert "op0 is left without wX/ETH, op1 is left without wX/ETH" in said['feeds."X/ETH"']

@@ -243,14 +243,14 @@ async def test_a_registry_over_another_store_is_an_error_and_no_bond(site: Site)
     table = site.config(registry=site.made.registry, store=made.store)
     (row,), (problem,) = await trust_documents(resolve(parse(table)))
     assert problem.key == "targets.t.registry"
-    assert f"is over store {site.made.store}" in problem.text
+    assert f"belongs to store {site.made.store}" in problem.text
     assert row["registry"] is None
     assert {r["role"]: r["worst"] for r in row["roles"]}["guardian"] == "nobody but the owner can pause"
 
 
 @pytest.mark.parametrize(
     ("where", "says"),
-    [(SAFE, "no contract at"), ("store", "is no OperatorRegistry"), ("view", "is no OperatorRegistry")],
+    [(SAFE, "no contract at"), ("store", "is not an OperatorRegistry"), ("view", "is not an OperatorRegistry")],
 )
 async def test_a_registry_that_is_none_is_an_error_and_hides_nothing_else(site: Site, where: str, says: str) -> None:
     text = {"store": site.made.store, "view": site.made.views["ETH/USD"]}.get(where, where)

@@ -98,7 +98,7 @@ def test_two_derivations_part_beyond_half_a_percent(whole: ResolvedConfig) -> No
 def test_an_l2s_rate_by_a_provider_is_compared_with_the_main_chains(whole: ResolvedConfig) -> None:
     main, l2 = said(whole, "weETH/ETH", "1.0889"), said(whole, "weETH/ETH@base", "1.0820")
     (found,) = texts(whole, [*main, *l2])
-    assert "lies -64 bps from rate of weETH/ETH (1.088900): two derivations have parted" in found
+    assert "lies -64 bps from rate of weETH/ETH (1.088900): two derivations of one rate disagree" in found
     assert texts(whole, [*main, *said(whole, "weETH/ETH@base", "1.0888")]) == []
 
 

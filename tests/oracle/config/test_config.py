@@ -109,7 +109,7 @@ def test_a_conversion_must_close_the_units() -> None:
 
 def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
     assert "3 groups can never be reached: there are 2 (coinbase, kraken)" in problems(feed(min_groups=3))
-    assert "one group is no quorum" in problems(feed(min_groups=1))
+    assert "one group is not a quorum" in problems(feed(min_groups=1))
     assert resolve(parse(feed(min_groups=1, reference_only=True))).pushed == ("ETH/USD",)
     assert resolve(parse(feed(min_groups=1, accept_single_group=True)))
 
