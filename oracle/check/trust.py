@@ -185,7 +185,7 @@ class StoreReader:
             parties={role: _party(party) for role, party in zip(_PARTIES, parties, strict=True)},
             unbonding_s=unbonding_s,
             dispute_s=dispute_s,
-            unit=_plain(await self._said(_raw(token), "symbol()", "string", checksummed(_raw(token)))),
+            unit=printable(await self._said(_raw(token), "symbol()", "string", checksummed(_raw(token)))),
             decimals=min(_MOST_DECIMALS, int(await self._said(_raw(token), "decimals()", "uint8", 0))),
         ), []
 
@@ -234,7 +234,7 @@ def _party(text: str) -> bytes | None:
     return _raw(text) if any(_raw(text)) else None
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """A token's own name as it can be printed: a contract writes no line and no colour of ours."""
     return "".join(c if c.isprintable() else "?" for c in str(text)[:_LONGEST_NAME])
 

@@ -67,11 +67,14 @@ class _At:
         return self.chains[chain]
 
 
-def expand(table: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    """The config's document with every catalogue name written out; a document without one is returned as it is."""
+def expand(table: Mapping[str, Any], problems: list[Problem], catalog: Catalog | None = None) -> dict[str, Any]:
+    """The config's document with every catalogue name written out; a document without one is returned as it is.
+
+    ``catalog``: where the names are looked up; None: the shipped one.
+    """
     if not isinstance(table.get("feeds"), Mapping) or not _uses(table["feeds"]):
         return dict(table)
-    catalog = shipped()
+    catalog = catalog or shipped()
     chains = _chains(catalog, table.get("chains"))
     feeds = {n: _feed(catalog, chains, n, f, problems) for n, f in table["feeds"].items()}
     return {**table, "feeds": feeds}

@@ -86,17 +86,16 @@ def test_what_ships_is_whole() -> None:
     assert len(shipped().references) == 219
 
 
-def test_adding_an_exchange_rate_token_takes_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adding_an_exchange_rate_token_takes_one_block() -> None:
     """One TOML block, nothing else: the rate is read along the graph, in ether, from the config by its name."""
     assert NEW_TOKEN.count("[[") == 1
     with_new = load(FOLDER, NEW_TOKEN)
     assert with_new.counts()["tokens"] == shipped().counts()["tokens"] + 1
-    monkeypatch.setattr("oracle.config.tables.shorthand.shipped", lambda: with_new)
     got = resolve(
         parse({
             "chains": {"main": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]}},
             "feeds": {"newETH/ETH": {"mode": "redemption", "reference_only": True, "catalog": ["rate"]}},
-        })
+        }, with_new)
     )  # fmt: skip
     (source,) = got.sources
     assert source.adapter is not None

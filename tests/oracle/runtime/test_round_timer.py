@@ -16,7 +16,7 @@ from oracle.serve.metrics import Metrics
 from oracle.storage import database as store_module
 from oracle.storage.database import Database
 from tests.oracle.audit.test_disown import keep
-from tests.oracle.config.test_config import table
+from tests.oracle.config.small_config import table
 from tests.oracle.oracle_build import spec
 
 T0_MS = 1_700_000_000_000

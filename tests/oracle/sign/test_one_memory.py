@@ -21,7 +21,7 @@ from oracle.sign.key_lock import KeyLock
 from oracle.sign.keyfiles import KeyfileError, save
 from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.sign_journal import EquivocationRefused, SignJournal
-from tests.oracle.config.test_config import problems, table
+from tests.oracle.config.small_config import problems, table
 from tests.oracle.sign.test_messages import DOMAIN, KEYS, NOW_MS, ROUND_S, SIGNERS, observe, propose, views
 from tests.oracle.sign.test_operator import seated
 

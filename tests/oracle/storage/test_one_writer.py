@@ -21,7 +21,7 @@ from oracle.sign.key_lock import DatabaseInUse, KeyLock, sole_writer
 from oracle.sign.keyfiles import KeyfileError
 from oracle.storage.database import AnotherWriter, Database
 from tests.oracle.audit.test_disown import keep
-from tests.oracle.config.test_config import table
+from tests.oracle.config.small_config import table
 from tests.oracle.sign.test_one_memory import end, other
 
 HOLDER = """
