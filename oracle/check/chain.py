@@ -18,7 +18,8 @@ from feeds.types import Call, FeedError, Quote, Read, Reply
 from feeds.units import MS
 from oracle.check.contracts import check_coins, check_descriptions, where_of
 from oracle.check.values import SourceValue
-from oracle.config.resolve import ResolvedConfig, SourcePlan
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.source_plans import SourcePlan
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.chain_sections import ChainSection
 from oracle.config.tables.schema import Problem

@@ -11,7 +11,8 @@ from feeds.chains.abi import address, calldata, checksummed
 from feeds.decode import values
 from feeds.rates.chainlink import Chainlink
 from feeds.types import Call, FeedError, Malformed, Pair, Reply
-from oracle.config.resolve import ResolvedConfig, SourcePlan
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.source_plans import SourcePlan
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_pools import NATIVE

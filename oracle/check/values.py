@@ -20,7 +20,8 @@ from feeds.units import (
     wad_mul_down,
     wad_text,
 )
-from oracle.config.resolve import ResolvedConfig, SourcePlan
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.source_plans import SourcePlan
 from oracle.config.tables.catalog import FIAT, Catalog
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec
