@@ -57,7 +57,7 @@ def deploy(
 
     What is given here goes before the section; without NAME everything is given here.
     """
-    from oracle.config.check_stores import asked_store, store_cautions
+    from oracle.config.check_stores import store_cautions, store_with_overrides
     from oracle.config.tables.forms import is_http
     from oracle.config.tables.schema import ConfigError
     from oracle.deploy.deployment import chain_of, commission
@@ -68,7 +68,7 @@ def deploy(
     said["limits"] = {k: said.pop(k) for k in ("min_gap_s", "step_bps", "step_wait_s")}
     said["registry"] = {k: said.pop(k) for k in ("token", "treasury", "arbiter")}
     try:
-        section = asked_store(plan.config, name, said)
+        section = store_with_overrides(plan.config, name, said)
     except ConfigError as e:
         raise Exit(str(e), USAGE) from None
     if rpc is None and section.chain is None:
