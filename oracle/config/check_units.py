@@ -60,7 +60,7 @@ def _reference_kind(where: str, source: SourceSection) -> Iterator[Problem]:
         )
         yield Problem(f"{where}.kind", text)
     elif source.kind is Kind.REDEMPTION and source.group is None:
-        text = 'a rate that a provider states depends on that provider: write its name as the group, group = "chainlink" say'
+        text = 'a rate that a provider states depends on that provider: write group = "chainlink" for one of Chainlink'
         yield Problem(f"{where}.group", text)
 
 
