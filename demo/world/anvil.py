@@ -18,12 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.errors import LrtOracleError
+
 MNEMONIC = "test test test test test test test test test test test junk"
 _START_TIMEOUT_S = 20.0
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class AnvilError(RuntimeError):
+class AnvilError(LrtOracleError, RuntimeError):
     """Anvil is missing or did not start."""
 
 
@@ -61,10 +63,10 @@ def free_port() -> int:
 def binary() -> str:
     """Path of anvil: the project's own ``node_modules`` first, then PATH; AnvilError if neither has it."""
     own = sorted((_ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"))
-    found = str(own[0]) if own else shutil.which("anvil")
-    if found is None:
+    path = str(own[0]) if own else shutil.which("anvil")
+    if path is None:
         raise AnvilError("anvil is missing: run `npm ci` in the project's root, or install Foundry's anvil 1.7 on PATH")
-    return found
+    return path
 
 
 def start(*, port: int | None = None, block_time_s: float | None = None, extra: Sequence[str] = ()) -> Anvil:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feeds.types import Call, Malformed, Reply, Reverted
+from feeds.errors import Malformed, Reverted
+from feeds.types import Call, Reply
 
 ADDRESS = "0xcA11bde05977b3631167028862bE2a173976CA11"
 """Where Multicall3 is on nearly every chain."""
@@ -56,7 +57,7 @@ def unpack(data: bytes, count: int) -> tuple[Reply, ...]:
         count: how many calls were packed.
 
     Raises:
-        Malformed: the bytes are no such answer.
+        Malformed: the bytes are not such an answer.
     """
     start = _offset(data, 0, 0)
     if _uint(data, start) != count:

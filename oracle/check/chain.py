@@ -14,8 +14,8 @@ from feeds.chains.abi import address, checksummed
 from feeds.chains.endpoint import Head, ReaderLimits
 from feeds.chains.jsonrpc import JsonRpc
 from feeds.chains.reader import ChainReader
-from feeds.types import Call, FeedError, Quote, Read, Reply
-from feeds.units import MS
+from feeds.errors import FeedError
+from feeds.types import Call, Quote, Read, Reply
 from oracle.check.contracts import check_coins, check_descriptions, where_of
 from oracle.check.values import SourceValue
 from oracle.config.resolve import ResolvedConfig
@@ -60,8 +60,8 @@ class ChainProbe:
             endpoints=section.endpoints,
             session=session,
             now_ms=now_ms,
-            limits=ReaderLimits(max_head_age_ms=section.max_head_age_s * MS, max_calls=section.max_calls),
-            multicall_address=section.multicall,
+            limits=ReaderLimits(max_head_age_s=section.max_head_age_s, max_calls=section.max_calls),
+            multicall=section.multicall,
         )
 
     async def replies(self, head: Head, calls: Sequence[Call]) -> dict[Call, Reply]:

@@ -12,8 +12,8 @@ from eth_abi.exceptions import DecodingError
 
 import contracts
 from feeds.chains.abi import checksummed
-from feeds.types import FeedError
-from oracle.chain.next_signers import set_of
+from feeds.errors import FeedError
+from oracle.chain.next_signers import read_set
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
 from oracle.chain.store_client import StoreClient
@@ -87,7 +87,7 @@ class StoreReader:
         feeds = await self._feeds()
         coming, at_s = await self._client.read("nextSigners", block=self._at)
         has_next = coming > epoch
-        code: Any = await self._client.nodes.agreed("eth_getCode", "0x" + owner.hex(), self._at)
+        code: Any = await self._client.nodes.agreed_value("eth_getCode", "0x" + owner.hex(), self._at)
         facts = StoreFacts(
             target=name,
             chain=target.chain,
@@ -123,7 +123,7 @@ class StoreReader:
         return _raw((await self._client.read(function, block=self._at))[0])
 
     async def _time_s(self) -> int:
-        body = await self._client.nodes.agreed("eth_getBlockByNumber", self._at, False, of=_time_of)  # noqa: FBT003
+        body = await self._client.nodes.agreed_value("eth_getBlockByNumber", self._at, False, read=_time_of)  # noqa: FBT003
         return int(body)
 
     async def _feeds(self) -> dict[str, int]:
@@ -148,7 +148,7 @@ class StoreReader:
 
     async def _next(self, epoch: int, at_s: int) -> SignerGroup | None:
         """Who is in the set to come; None where the store's storage does not tell."""
-        next_set = await set_of(self._client, epoch, at_s, self._block)
+        next_set = await read_set(self._client, epoch, at_s, self._block)
         if next_set is None:
             return None
         signers = next_set.signers
@@ -168,7 +168,7 @@ class StoreReader:
         if text is None:
             return None, []
         where, key = raw_address(text), f"targets.{name}.registry"
-        if await self._client.nodes.agreed("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
+        if await self._client.nodes.agreed_value("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
             return None, [
                 Problem(key, f"no contract at {checksummed(where)}: deploy the registry first, or correct it")
             ]
@@ -217,7 +217,7 @@ class StoreReader:
 
     async def _call(self, where: bytes, data: bytes) -> bytes:
         call = {"to": "0x" + where.hex(), "data": "0x" + data.hex()}
-        return bytes.fromhex(str(await self._client.nodes.agreed("eth_call", call, self._at))[2:])
+        return bytes.fromhex(str(await self._client.nodes.agreed_value("eth_call", call, self._at))[2:])
 
 
 def _types(function: str) -> Iterator[tuple[list[str], list[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from feeds.units import BPS, Wad, mul_div_up
 from oracle.combine.methods.median import middle_of
@@ -19,7 +20,7 @@ def weigh(inputs: Sequence[Input]) -> tuple[Input, ...]:
     if all(i.weight for i in inputs):
         return tuple(inputs)
     least = min((i.weight for i in inputs if i.weight), default=1)
-    return tuple(i if i.weight else _weighing(i, least) for i in inputs)
+    return tuple(i if i.weight else replace(i, weight=least) for i in inputs)
 
 
 def merge(inputs: Sequence[Input]) -> tuple[Input, ...]:
@@ -55,7 +56,7 @@ def vote(method: Method, groups: Sequence[Input], tuning: Tuning) -> tuple[Input
     if method.weigh is None:
         return cap(groups, weighted=False)
     raw = method.weigh(groups, tuning)
-    weighing = [g if g.weight == w else _weighing(g, w) for g, w in zip(groups, raw, strict=True)]
+    weighing = [g if g.weight == w else replace(g, weight=w) for g, w in zip(groups, raw, strict=True)]
     return cap(weighing, weighted=True) if method.capped else tuple(weighing)
 
 
@@ -65,7 +66,7 @@ def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
     Integer water-filling: every weight is held to the largest ceiling at which the rule is true.
     """
     if not weighted:
-        return tuple(g if g.weight == 1 else _weighing(g, 1) for g in groups)
+        return tuple(g if g.weight == 1 else replace(g, weight=1) for g in groups)
     share = min(len(groups), _MANY)
     ranked = sorted([g.weight for g in groups], reverse=True)
     ceiling = ranked[0]
@@ -76,25 +77,10 @@ def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
         ceiling = max(ranked[at_ceiling], rest // (share - at_ceiling))
     if ceiling == ranked[0] and ranked[-1]:
         return tuple(groups)
-    return tuple([g if 0 < g.weight <= ceiling else _weighing(g, max(1, min(g.weight, ceiling))) for g in groups])
+    return tuple([g if 0 < g.weight <= ceiling else replace(g, weight=max(1, min(g.weight, ceiling))) for g in groups])
 
 
 def spread_bps(price: Wad, inputs: Sequence[Input]) -> int:
     """Largest distance of an input from the price in bps, rounded up."""
     prices = [i.price_wad for i in inputs]
     return mul_div_up(max(max(prices) - price, price - min(prices)), BPS, price)
-
-
-def _weighing(entry: Input, weight: int) -> Input:
-    """The input with another weight. Written out: this runs for every group and round, and ``replace`` is slow."""
-    return Input(
-        source=entry.source,
-        group=entry.group,
-        price_wad=entry.price_wad,
-        weight=weight,
-        at_ms=entry.at_ms,
-        rank=entry.rank,
-        volume_wad=entry.volume_wad,
-        own_bps=entry.own_bps,
-        recent_wad=entry.recent_wad,
-    )

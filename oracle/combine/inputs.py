@@ -56,17 +56,22 @@ class SourceIndex:
         self.plain = set() if METHODS[spec.method].weighted else _alone(s.group for s in spec.sources)
 
 
-_FACTS: dict[int, SourceIndex] = {}
-_MOST_FACTS = 4_096
+_INDEXES: dict[int, SourceIndex] = {}
+_MOST_INDEXES = 4_096
 
 
 def source_index(spec: FeedSpec) -> SourceIndex:
-    """The facts of a spec. A feed's spec is one object for as long as it runs, so it is known by its identity."""
-    known = _FACTS.get(id(spec))
+    """The index of a spec, built once. A feed's spec is one object for as long as it runs, so its identity is the key.
+
+    An entry holds its spec, so an identity cannot come to mean another one. It is asked for five times in an evaluation, in
+    0.1 us; building it takes 7 us, a cache that hashes the spec 5 us, of 260 us for the whole (``tricks.source_index`` in
+    `bench aggregate`).
+    """
+    known = _INDEXES.get(id(spec))
     if known is None or known.spec is not spec:
-        if len(_FACTS) >= _MOST_FACTS:
-            _FACTS.clear()
-        known = _FACTS[id(spec)] = SourceIndex(spec)
+        if len(_INDEXES) >= _MOST_INDEXES:
+            _INDEXES.clear()
+        known = _INDEXES[id(spec)] = SourceIndex(spec)
     return known
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from demo.world import npm
+from feeds.errors import FeedError, Reverted
 from feeds.pools.balancer_v3 import BalancerV3
-from feeds.types import FeedError, Quote, Reverted
+from feeds.types import Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools.balancer_v3_reference import POOL, TOKENS, VAULT, Pool, array, read
 from tests.feeds.pools.curve_reference import Stable, word, words
@@ -180,7 +181,7 @@ def test_a_swap_below_the_vaults_least_is_thin() -> None:
         ({"base": TOKENS[1]}, "the same token"),
         ({"base_decimals": 19}, "at most 18 decimals"),
         ({"notional": "0"}, "above 0"),
-        ({"pool": "0x12"}, "no address"),
+        ({"pool": "0x12"}, "not an address"),
         ({"max_slippage_bps": 0}, "write 1 to"),
     ],
 )

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from feeds.errors import FeedError, Malformed, Reverted, Slippage, Thin, WrongSymbol
 from feeds.pools.maverick import MaverickV1, MaverickV2
-from feeds.types import ChainAdapter, FeedError, Malformed, Reverted, Slippage, Thin, WrongSymbol
+from feeds.types import ChainAdapter
 from feeds.units import WAD
 from tests.feeds.pools.curve_reference import read, word
 from tests.feeds.pools.quoted_reference import BASE, MAVERICK_POOL, QUOTE, QUOTER, Maverick
@@ -91,7 +92,7 @@ def test_the_gates_refuse(kind: type[ChainAdapter], pool: Maverick) -> None:
 @pytest.mark.parametrize(
     ("params", "text"),
     [
-        ({"quoter": "0x1"}, "no address"),
+        ({"quoter": "0x1"}, "not an address"),
         ({"quote": BASE}, "same token"),
         ({"notional": "0"}, "above 0"),
         ({"notional": "1e30"}, "fits 128 bits"),

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import NotPositive, OutOfRange
 from feeds.rates.path import RatePath
-from feeds.types import NotPositive, OutOfRange, Pair, Quote, Reply
+from feeds.types import Pair, Quote, Reply
 
 A, B = "0x" + "12" * 20, "0x" + "34" * 20
 WAD = 10**18
@@ -78,12 +79,12 @@ def test_nothing_below_and_nothing_above_are_refused() -> None:
         ((f"a {A} f()",), "write BASE/QUOTE"),
         ((f"a/b {A}",), "a contract and a function"),
         ((f"a/b {A} f",), "name and types"),
-        ((f"a/b {A} f() wrod=1",), "wrod is no option"),
+        ((f"a/b {A} f() wrod=1",), "wrod is not an option"),
         ((f"a/b {A} f() word=16",), "word=0 to word=15"),
         ((f"a/b {A} f() scale=37",), "scale=0 to scale=36"),
         ((f"a/b {A} f() word=x",), "write an integer"),
         ((f"a/b {A} f() scale=6 over {A} g()",), "the scales of a quotient cancel"),
-        (("a/b 0x12 f()",), "no address"),
+        (("a/b 0x12 f()",), "not an address"),
         (tuple(f"u{i}/u{i + 1} {A} f()" for i in range(7)), "write 1 to 6"),
     ],
 )

@@ -110,7 +110,7 @@ def test_every_rate_of_every_token_leads_to_ether() -> None:
     open_ones = {s for s, t in catalog.tokens.items() if t.rate is None}
     assert open_ones == {"strETH", "beraSTONE"}, "no rate of these was published"
     for symbol in set(catalog.tokens) - open_ones:
-        ways = list(catalog.graph.ways(symbol))
+        ways = list(catalog.graph.derivations(symbol))
         assert all(w[-1].quote == "ETH" for w in ways), symbol
 
 
@@ -179,8 +179,8 @@ def test_properties_that_rules_need_are_there() -> None:
         (token(**{"rate.function": '"getRate"'}), "name and types"),
         (token(**{"rate.par": '"why"'}), "write one of the two"),
         (token(decimals="40"), "0 to 36"),
-        (token(last_rate='"1.02"'), "stand together"),
-        (token(normal_bps="-20"), "normal_bps and normal_on stand together"),
+        (token(last_rate='"1.02"'), "belong together"),
+        (token(normal_bps="-20"), "normal_bps and normal_on belong together"),
         (token(normal_bps="-2000", normal_on='"2024-07-01"'), "no token is normal"),
         (token() + FLAG.replace("closed", "unknown"), 'write means = "open" or "closed"'),
         (token() + FLAG.replace("ethereum", "etherum"), "did you mean 'ethereum'?"),

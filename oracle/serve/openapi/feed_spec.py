@@ -7,27 +7,22 @@ from typing import Any, get_type_hints
 
 from oracle.model.keys import Key, key_of
 from oracle.model.spec import Bands, Rules
+from oracle.serve.openapi.schema import Schema, object_of
 
 _TYPES = {int: "integer", bool: "boolean"}
 
 
-def _schema_of(record: type[Any]) -> dict[str, Any]:
+def _schema_of(record: type[Any]) -> Schema:
     """An object with exactly the fields of a record."""
     hints = get_type_hints(record)
-    properties = {field.name: _property(hints[field.name], key) for field, key in _declared(record)}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return object_of({field.name: _property(hints[field.name], key) for field, key in _declared(record)})
 
 
 def _declared(record: type[Any]) -> list[tuple[Field[Any], Key]]:
     return [(field, key) for field in fields(record) if (key := key_of(field)) is not None]
 
 
-def _property(kind: type[Any], key: Key) -> dict[str, Any]:
+def _property(kind: type[Any], key: Key) -> Schema:
     """A number times 1e18 is an exact decimal text, null where there is none."""
     return {"type": ["string", "null"] if key.wad else _TYPES[kind], "description": key.says}
 

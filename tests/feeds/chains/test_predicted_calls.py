@@ -12,8 +12,9 @@ from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainReader
-from feeds.decode import values
-from feeds.types import Call, FeedError, Quote, Read, Reverted
+from feeds.decode import abi_words
+from feeds.errors import FeedError, Reverted
+from feeds.types import Call, Quote, Read
 from feeds.units import Wad
 from tests.feeds.chains.rpc_servers import QUICK, WAD, Server, price, reader
 
@@ -32,8 +33,8 @@ def thing(*second: Call, third: bool = False, fails: bool = False) -> Read:
     more = yield second
     if third:
         yield (NUMBER,)
-    total = sum(values.uint_at(values.returned(r)) for r in more)
-    return Quote(price_wad=Wad(values.uint_at(values.returned(number)) * WAD), depth_wad=total)
+    total = sum(abi_words.uint_at(abi_words.returned(r)) for r in more)
+    return Quote(price_wad=Wad(abi_words.uint_at(abi_words.returned(number)) * WAD), depth_wad=total)
 
 
 async def asked(server: Server, reads: ChainReader, head: Head, *made: Read) -> tuple[int, list[Quote | FeedError]]:

@@ -78,7 +78,7 @@ def test_an_exchange_through_ccxt_is_planned_and_is_its_own_group() -> None:
         {"type": "ccxt", "exchange": "kraken", "symbol": "CBETH/ETH"}, {"type": "kraken", "symbol": "CBETH/ETH"}
     )
     assert reachable_groups(twice.specs["cbETH/ETH"]) == ("coinbase", "kraken"), "one book, whoever reads it"
-    assert "no exchange of ccxt's" in problems({"type": "ccxt", "exchange": "nope", "symbol": "CBETH/ETH"})
+    assert "not an exchange of ccxt" in problems({"type": "ccxt", "exchange": "nope", "symbol": "CBETH/ETH"})
     assert "sources[1].symbol" in problems({"type": "ccxt", "exchange": "kraken"})
 
 

@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 
 from demo.world import anvil, npm
-from feeds.chain_follower import ChainPlan, Follower, Hooks
+from feeds.chain_follower import ChainPlan, Follower, IngestHooks
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.chains.pool_history import BLOCKS, SAMPLE_BLOCKS, UNKNOWN_SHARE
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.observe import Observer, Source
 from feeds.types import Call, Kind, Observation, Pair, Quote, Read
 from feeds.units import WAD, Wad
@@ -34,7 +34,7 @@ class Deepening:
 
     def read(self) -> Read:
         (number,) = yield (NUMBER,)
-        return Quote(price_wad=Wad(WAD), depth_wad=values.uint_at(values.returned(number)))
+        return Quote(price_wad=Wad(WAD), depth_wad=abi_words.uint_at(abi_words.returned(number)))
 
 
 @pytest.fixture(params=[BLOCKS + 40, BLOCKS - 40])
@@ -59,7 +59,7 @@ async def following(url: str, session: aiohttp.ClientSession) -> AsyncIterator[O
         )
     ]  # fmt: skip
     observer = Observer(sources)
-    hooks = Hooks(
+    hooks = IngestHooks(
         on_news=lambda _: None,
         on_stated=lambda *_: None,
         on_date=lambda *_: None,
