@@ -61,7 +61,7 @@ def deploy(
 
     Options override the section; without NAME everything comes from options.
     """
-    from oracle.config.check_stores import asked_store, store_cautions
+    from oracle.config.check_stores import store_cautions, store_with_overrides
     from oracle.config.tables.forms import is_http
     from oracle.config.tables.schema import ConfigError
     from oracle.deploy.deployment import chain_id_of, deploy_and_record
@@ -72,7 +72,7 @@ def deploy(
     settings["limits"] = {k: settings.pop(k) for k in ("min_gap_s", "step_bps", "step_wait_s")}
     settings["registry"] = {k: settings.pop(k) for k in ("token", "treasury", "arbiter")}
     try:
-        section = asked_store(resolved.config, name, settings)
+        section = store_with_overrides(resolved.config, name, settings)
     except ConfigError as e:
         raise Exit(str(e), ExitCode.USAGE) from None
     if rpc is None and section.chain is None:

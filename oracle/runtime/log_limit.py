@@ -24,7 +24,8 @@ class LogBudget:
         self._period_s, self._now_s = period_s, now_s
         self._written: dict[Hashable, tuple[float, int]] = {}
 
-    def __len__(self) -> int:
+    @property
+    def kinds(self) -> int:
         """How many kinds are remembered."""
         return len(self._written)
 

@@ -11,6 +11,7 @@ from feeds.units import MS
 from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec
 from oracle.serve.documents import has_fresh_prices, history_document, twap_document
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import explain_document
 from oracle.serve.interface import StoredRounds
 from oracle.serve.web import Body, HttpProblem
@@ -35,11 +36,13 @@ def twap_answer(stored: StoredRounds, *, spec: FeedSpec, of: str, window_s: int,
     since_ms = max(0, until_ms - window_s * MS)
     records = stored.history(spec.feed, since_ms, until_ms, MAX_ROUNDS + 1)
     if len(records) > MAX_ROUNDS:
-        raise HttpProblem(400, "window_too_long", f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one")
+        raise HttpProblem(
+            400, ErrorCode.WINDOW_TOO_LONG, f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one"
+        )
     records = [*_last_before(stored, spec, since_ms), *records]
     mean = twap_document(spec, records, of=of, since_ms=since_ms, until_ms=until_ms)
     if mean is None:
-        raise HttpProblem(503, "no_record", f"no {of} of {spec.feed} in these {window_s} s", "see .../history")
+        raise HttpProblem(503, ErrorCode.NO_RECORD, f"no {of} of {spec.feed} in these {window_s} s", "see .../history")
     return Body.json(mean)
 
 
@@ -68,7 +71,7 @@ def explain_answer(stored: StoredRounds, *, feed: str, round_s: int | None, newe
     """
     explanation = stored.explain(feed, round_s or newest_s)
     if explanation is None and round_s is None:
-        raise HttpProblem(503, "no_record", f"{feed} has had no round yet", "try again after the first round")
+        raise HttpProblem(503, ErrorCode.NO_RECORD, f"{feed} has had no round yet", "try again after the first round")
     if explanation is None:
-        raise HttpProblem(404, "unknown_round", f"round {round_s} of {feed} is not kept", "see .../history")
+        raise HttpProblem(404, ErrorCode.UNKNOWN_ROUND, f"round {round_s} of {feed} is not kept", "see .../history")
     return Body.json(explain_document(feed, explanation))

@@ -19,13 +19,21 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from oracle.serve.error_codes import ErrorCode
+
 _SWEEPS = 4
 """Idle connections are looked for so many times while one may wait."""
 _LEAST_CONNECTIONS = 8
 _FILES_PER_CONNECTION = 2
 """One open file in so many may be a connection here: the rest is for sources, chains and the database."""
 _BODY = orjson.dumps(
-    {"error": {"code": "full", "message": "all connections are taken", "hint": "close some, or try again in a second"}}
+    {
+        "error": {
+            "code": ErrorCode.FULL,
+            "message": "all connections are taken",
+            "hint": "close some, or try again in a second",
+        }
+    }
 )
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"

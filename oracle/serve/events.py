@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.web import HttpProblem
 
 _HEARTBEAT = b": alive\n\n"
@@ -113,7 +114,9 @@ class EventHub:
         """
         if self._closing or len(self._readers) >= self._limits.readers:
             hint = "read /v1/prices, or try again later"
-            raise HttpProblem(503, "no_stream", f"{len(self._readers)} readers are connected, which is the limit", hint)
+            raise HttpProblem(
+                503, ErrorCode.NO_STREAM, f"{len(self._readers)} readers are connected, which is the limit", hint
+            )
         response = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/event-stream"})
         reader = _StreamReader(request.transport)
         self._readers.add(reader)

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from oracle.model.publication import Explanation
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.explain import explanation
 from oracle.serve.interface import StoredRounds
 from oracle.serve.web import HttpProblem
@@ -133,7 +134,7 @@ class HistoryReaders:
 
 
 def _busy(text: str, hint: str = "ask again in a second") -> HttpProblem:
-    return HttpProblem(503, "busy", text, hint, _RETRY)
+    return HttpProblem(503, ErrorCode.BUSY, text, hint, _RETRY)
 
 
 def _processes(workers: int) -> Executor:

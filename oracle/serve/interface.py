@@ -10,6 +10,7 @@ from oracle.model.publication import Explanation, OnChain, Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.target_status import TargetStatus
 from oracle.serve.documents import Abstaining
+from oracle.serve.error_codes import ErrorCode
 from oracle.sign.messages import SignedBatch
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Health:
 class NoReport:
     """Why there is no signed report at the moment."""
 
-    code: str
+    code: ErrorCode
     text: str
 
 

@@ -13,6 +13,7 @@ from oracle.combine.error_budget import ErrorBudget, LegError, error_budget
 from oracle.model.spec import FeedSpec
 from oracle.serve.answers import MAX_ROUNDS, explain_answer, history_answer, twap_answer
 from oracle.serve.documents import feed_document, feed_path, transition_document
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.events import EventHub, frame
 from oracle.serve.evidence import batch_document
 from oracle.serve.interface import Health, NoReport, PriceInterface, Update
@@ -106,7 +107,7 @@ class Routes:
         body = self._cache.price(spec, live=live)
         if body is None:
             missing = self._cache.missing(spec)
-            code = "no_indication" if live else "no_record"
+            code = ErrorCode.NO_INDICATION if live else ErrorCode.NO_RECORD
             raise HttpProblem(503, code, f"{spec.feed} has no price yet: {missing['text']}", "see .../explain")
         return body.response(request)
 
@@ -117,7 +118,7 @@ class Routes:
         limit = query.integer("limit", least=1, most=MAX_ROUNDS) or 1_000
         if since_ms >= until_ms:
             raise HttpProblem(
-                400, "bad_parameter", f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them"
+                400, ErrorCode.BAD_PARAMETER, f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them"
             )
         read = partial(history_answer, feed=spec.feed, since_ms=since_ms, until_ms=until_ms, limit=limit)
         return (await self._service.read_stored(read)).response(request)
@@ -145,7 +146,7 @@ class Routes:
             legs = ", ".join(feed_path(leg) + "/report" for leg in spec.legs)
             raise HttpProblem(
                 404,
-                "no_slot",
+                ErrorCode.NO_SLOT,
                 f"{spec.feed} is computed on chain from its legs and not signed itself",
                 f"ask for the reports of its legs: {legs}",
             )
@@ -185,7 +186,10 @@ class Routes:
         spec = self._service.specs().get(feed)
         if spec is None:
             raise HttpProblem(
-                404, "unknown_feed", f"there is no feed {feed[:80]!r}", nearest_feeds(feed[:80], self._service.specs())
+                404,
+                ErrorCode.UNKNOWN_FEED,
+                f"there is no feed {feed[:80]!r}",
+                nearest_feeds(feed[:80], self._service.specs()),
             )
         return spec
 

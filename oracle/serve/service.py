@@ -16,6 +16,7 @@ from oracle.model.target_status import TargetStatus
 from oracle.round.live import Live
 from oracle.round.rounds import Round
 from oracle.serve.documents import Abstaining
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
 from oracle.sign.messages import SignedBatch
@@ -187,13 +188,17 @@ class PriceService:
         record, name = self._records.get(feed), target or next(iter(self._targets), "")
         view = self._targets.get(name)
         if record is None or record.report.round_time_s != self._round_s:
-            return NoReport(code="no_round", text=f"{feed} has no price in the newest round")
+            return NoReport(code=ErrorCode.NO_ROUND, text=f"{feed} has no price in the newest round")
         if not self._signs_reports:
-            return NoReport(code="backup", text="this process shares its journals with another one: ask that one")
+            return NoReport(
+                code=ErrorCode.BACKUP, text="this process shares its journals with another one: ask that one"
+            )
         if view is None:
-            return NoReport(code="no_target", text="no store to sign for: configure [targets] and [[operators]]")
+            return NoReport(
+                code=ErrorCode.NO_TARGET, text="no store to sign for: configure [targets] and [[operators]]"
+            )
         if not view.connected:
-            return NoReport(code="no_target", text=f"target {name} is not connected")
+            return NoReport(code=ErrorCode.NO_TARGET, text=f"target {name} is not connected")
         if (name, feed) not in self._reports:
             self._reports[name, feed] = asyncio.create_task(self._sign(view, feed, self._round_s))
         return await asyncio.shield(self._reports[name, feed])  # a reader that leaves does not cancel it for the others
@@ -202,7 +207,7 @@ class PriceService:
         """A few at a time; a request that had to wait until its round was over asks nobody."""
         async with self._signing:
             if round_s != self._round_s:
-                return NoReport(code="no_round", text=f"round {round_s} is over: ask again")
+                return NoReport(code=ErrorCode.NO_ROUND, text=f"round {round_s} is over: ask again")
             return await _signed(target, feed)
 
     def health(self) -> Health:
@@ -245,10 +250,10 @@ async def _signed(target: TargetView, feed: str) -> SignedBatch | NoReport:
     try:
         collected = await target.collect_signatures([feed])
     except ChainError as e:
-        return NoReport(code="no_target", text=str(e))
+        return NoReport(code=ErrorCode.NO_TARGET, text=str(e))
     if collected is None:
-        return NoReport(code="no_quorum", text="nothing was signed yet")
+        return NoReport(code=ErrorCode.NO_QUORUM, text="nothing was signed yet")
     if collected.batch is None:
         why = "; ".join(f"{r.operator}: {r.text}" for r in collected.refusals)
-        return NoReport(code="no_quorum", text=why or f"{feed} is not signed for this store")
+        return NoReport(code=ErrorCode.NO_QUORUM, text=why or f"{feed} is not signed for this store")
     return collected.batch

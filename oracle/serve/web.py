@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from feeds.errors import LrtOracleError
 from oracle.runtime.log_limit import LogBudget
+from oracle.serve.error_codes import ErrorCode
 
 _log = structlog.get_logger("oracle.serve.server")
 _JSON = "application/json"
@@ -32,7 +33,9 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class HttpProblem(LrtOracleError):
     """A request that gets an error instead of a document: status, a code for machines, a sentence, and what to do."""
 
-    def __init__(self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, status: int, code: ErrorCode, message: str, hint: str = "", headers: Mapping[str, str] = {}
+    ) -> None:
         super().__init__(status, code, message, hint, headers)
         self.status, self.code, self.message, self.hint, self.headers = status, code, message, hint, headers
 
@@ -91,9 +94,9 @@ class Query:
         for name in self._parameters:
             if name not in known:
                 allowed = f"known here: {', '.join(known)}" if known else "this path takes no parameters"
-                raise HttpProblem(400, "bad_parameter", f"there is no parameter {name!r}", allowed)
+                raise HttpProblem(400, ErrorCode.BAD_PARAMETER, f"there is no parameter {name!r}", allowed)
             if len(self._parameters.getall(name)) > 1:
-                raise HttpProblem(400, "bad_parameter", f"{name} is given more than once", "give it once")
+                raise HttpProblem(400, ErrorCode.BAD_PARAMETER, f"{name} is given more than once", "give it once")
 
     def integer(self, name: str, *, least: int, most: int) -> int | None:
         """A whole number within limits; None if it is not given."""
@@ -103,7 +106,7 @@ class Query:
         short = text.isascii() and text.isdigit() and len(text) <= len(str(most))
         if not short or not least <= int(text) <= most:
             raise HttpProblem(
-                400, "bad_parameter", f"{name} is {text[:40]!r}", f"give a whole number, {least} to {most}"
+                400, ErrorCode.BAD_PARAMETER, f"{name} is {text[:40]!r}", f"give a whole number, {least} to {most}"
             )
         return int(text)
 
@@ -111,7 +114,9 @@ class Query:
         """One of the allowed words; by default the first."""
         text = self._parameters.get(name, allowed[0])
         if text not in allowed:
-            raise HttpProblem(400, "bad_parameter", f"{name} is {text[:40]!r}", f"give one of: {', '.join(allowed)}")
+            raise HttpProblem(
+                400, ErrorCode.BAD_PARAMETER, f"{name} is {text[:40]!r}", f"give one of: {', '.join(allowed)}"
+            )
         return text
 
 
@@ -127,7 +132,7 @@ async def error_documents(request: web.Request, handler: Handler) -> web.StreamR
     """Refuse a request with a body, and turn every failure into an error document."""
     if request.can_read_body:
         hint = "put everything into the path and the query"
-        return HttpProblem(413, "body_refused", "a request has no body here", hint).response()
+        return HttpProblem(413, ErrorCode.BODY_REFUSED, "a request has no body here", hint).response()
     try:
         return await handler(request)
     except HttpProblem as problem:
@@ -139,7 +144,9 @@ async def error_documents(request: web.Request, handler: Handler) -> web.StreamR
         if more is not None:
             _log.exception("a request failed: this is a bug of this program, please report it",
                            path=request.path, more_since_the_last_line=more)  # fmt: skip
-        return HttpProblem(_SERVER_ERROR, "internal", "the server has a bug", "its log has the details").response()
+        return HttpProblem(
+            _SERVER_ERROR, ErrorCode.INTERNAL, "the server has a bug", "its log has the details"
+        ).response()
 
 
 def cors_preflight(origins: Sequence[str]) -> Middleware:
@@ -180,14 +187,14 @@ def add_headers(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResp
 def _plain(e: web.HTTPException, request: web.Request) -> HttpProblem:
     if e.status == _NOT_FOUND:
         return HttpProblem(
-            e.status, "unknown_path", f"there is nothing at {request.path}", "/openapi.json lists all paths"
+            e.status, ErrorCode.UNKNOWN_PATH, f"there is nothing at {request.path}", "/openapi.json lists all paths"
         )
     if e.status == _NOT_ALLOWED:
         allow = {"Allow": "GET, HEAD"}
         return HttpProblem(
-            e.status, "method_not_allowed", f"{request.method} is not served", "everything here is GET", allow
+            e.status, ErrorCode.METHOD_NOT_ALLOWED, f"{request.method} is not served", "everything here is GET", allow
         )
-    return HttpProblem(e.status, "refused", e.reason)
+    return HttpProblem(e.status, ErrorCode.REFUSED, e.reason)
 
 
 def _matches(request: web.Request, tag: str) -> bool:

@@ -180,7 +180,7 @@ class _Reader:
         known = [str(k.value) for k in kind]
         if value in known:
             return kind(value)
-        return self._wrong(f"{value!r} is not one of them; {nearest(str(value), known)}")
+        return self._wrong(f"{value!r} is not one of the values; {nearest(str(value), known)}")
 
     def _wad(self, value: Any) -> Any:
         if not isinstance(value, str):

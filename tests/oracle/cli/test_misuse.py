@@ -110,10 +110,10 @@ def test_json_is_one_document(folder: Path) -> None:
 
 def test_a_port_out_of_range_is_an_error_of_the_config(folder: Path) -> None:
     (folder / "config.toml").write_text("[api]\nport = 99999\n" + CONFIG)
-    one_line(run("check", "--offline"), 2, "99999 is out of range: write")
+    one_line(run("check", "--offline"), 2, "api.port: 99999 is out of range: write 0 to 65535")
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:8545", "ws://127.0.0.1:8545", "http://", "http://["])
 def test_what_is_not_an_endpoint_is_an_error_of_the_config(folder: Path, endpoint: str) -> None:
     (folder / "config.toml").write_text(f'[chains.c]\nchain_id = 1\nendpoints = ["{endpoint}"]\n' + CONFIG)
-    one_line(run("check", "--offline"), 2, "is not a URL: write http:// or https:// and a host")
+    one_line(run("check", "--offline"), 2, "endpoints[0]: is not a URL: write http:// or https:// and a host")

@@ -9,40 +9,7 @@ import pytest
 from oracle.config.resolve import reachable_groups, resolve
 from oracle.config.sections import load, parse
 from oracle.config.tables.schema import ConfigError
-
-
-def table(**changes: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "chains": {"local": {"chain_id": 31337, "endpoints": ["http://127.0.0.1:1"]}},
-        "feeds": {
-            "wdivETH/ETH": {
-                "mode": "min",
-                "sources": [
-                    {"type": "coinbase", "symbol": "WDIVETH-ETH"},
-                    {"type": "kraken", "symbol": "WDIVETH/ETH"},
-                    {
-                        "type": "rate_call",
-                        "kind": "redemption",
-                        "chain": "local",
-                        "contract": "0x" + "11" * 20,
-                        "function": "convertToAssets(uint256)",
-                        "args": ["1000000000000000000"],
-                    },
-                ],
-            },
-            "ETH/USD": {
-                "sources": [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "kraken", "symbol": "ETH/USD"}],
-            },
-            "wdivETH/USD": {"mode": "min", "legs": ["wdivETH/ETH", "ETH/USD"]},
-        },
-    }
-    return base | changes
-
-
-def problems(changed: dict[str, Any]) -> str:
-    with pytest.raises(ConfigError) as caught:
-        resolve(parse(changed))
-    return str(caught.value)
+from tests.oracle.config.small_config import problems, table
 
 
 def feed(**changes: Any) -> dict[str, Any]:
@@ -109,7 +76,7 @@ def test_a_conversion_must_close_the_units() -> None:
 
 def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
     assert "3 groups can never be reached: there are 2 (coinbase, kraken)" in problems(feed(min_groups=3))
-    assert "one group is no quorum" in problems(feed(min_groups=1))
+    assert "one group is not a quorum" in problems(feed(min_groups=1))
     assert resolve(parse(feed(min_groups=1, reference_only=True))).pushed == ("ETH/USD",)
     assert resolve(parse(feed(min_groups=1, accept_single_group=True)))
 

@@ -19,6 +19,7 @@ from oracle.report.compose import price_of
 from oracle.report.wire import encode_item
 from oracle.round.step import step
 from oracle.serve.documents import Abstaining
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignedBatch
@@ -154,7 +155,7 @@ class MemoryService:
     async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
         last = self.record(feed)
         if last is None:
-            return NoReport(code="not_signed", text="no operator has a key")
+            return NoReport(code=ErrorCode.NO_QUORUM, text="no operator has a key")
         domain = Domain(chain_id=31_337, store=self.stores[target or "local"])
         return SignedBatch(
             domain=domain, epoch=3, round_time_s=last.report.round_time_s, items=encode_item(4, last.report),

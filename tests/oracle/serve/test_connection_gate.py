@@ -1,4 +1,4 @@
-"""The gate of the endpoint over real sockets: a limited number of connections, none that only keeps its place; and log limits."""
+"""The gate of the endpoint over real sockets: a limited number of connections, and none that only keeps its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 
 from feeds.units import MS
-from oracle.runtime.log_limit import LogBudget, LogLimit, limit_logs
+from oracle.runtime.log_limit import limit_logs
 from oracle.serve.connection_gate import GateLimits, connection_limit, open_file_limit
 from oracle.serve.events import StreamLimits
 from oracle.serve.interface import StoredRounds
@@ -245,40 +245,6 @@ def test_connections_are_at_most_half_of_the_open_files() -> None:
         assert connection_limit(1_000, open_files) == connections
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert open_file_limit() == (None if soft == resource.RLIM_INFINITY else soft)
-
-
-# --- the log ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_kind_of_fault_is_one_line_a_period_with_the_count_of_those_before() -> None:
-    now = [0.0]
-    budget = LogBudget(60.0, lambda: now[0])
-    assert [budget.more("a") for _ in range(5)] == [0, None, None, None, None]
-    assert budget.more("b") == 0, "another kind is another line"
-    now[0] = 60.0
-    assert [budget.more("a"), budget.more("a"), budget.more("b")] == [4, None, 0]
-
-
-def test_kinds_without_end_are_not_remembered_without_end() -> None:
-    budget = LogBudget(60.0, lambda: 0.0)
-    assert {budget.more(i) for i in range(10_000)} == {0}
-    assert len(budget) <= 256
-
-
-def test_a_library_that_repeats_itself_writes_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    now = [0.0]
-    logger = logging.getLogger("a.noisy.library")
-    logger.addFilter(LogLimit(LogBudget(60.0, lambda: now[0])))
-    for port in range(100):
-        logger.error("cannot accept\nsocket %s", port)
-        logger.error("something else %s", port)
-    now[0] = 61.0
-    logger.error("cannot accept\nsocket %s", 7)
-    assert [r.getMessage() for r in caplog.records] == [
-        "cannot accept\nsocket 0",
-        "something else 0",
-        "cannot accept\nsocket 7 (99 more of this kind since its last line)",
-    ]
 
 
 async def test_running_out_of_files_is_one_line(caplog: pytest.LogCaptureFixture) -> None:

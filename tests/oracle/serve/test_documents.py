@@ -18,6 +18,7 @@ from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import batch_document, explain_document
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.openapi.schemas import SCHEMAS
@@ -175,6 +176,16 @@ def test_every_path_and_parameter_is_documented() -> None:
         assert f"| `{path}` |" in text
         for parameter in methods["get"]["parameters"]:
             assert parameter["in"] == "path" or f"| `{parameter['name']}` |" in text
+
+
+def test_every_error_code_is_documented_and_no_other() -> None:
+    (table,) = re.findall(r"^## Status codes\n(.*?)^## ", API_MD.read_text(), re.MULTILINE | re.DOTALL)
+    codes = [
+        cell
+        for row in re.findall(r"^\| [^|]* \| ([^|]*) \|", table, re.MULTILINE)
+        for cell in re.findall(r"`(\w+)`", row)
+    ]
+    assert sorted(codes) == sorted(ErrorCode)
 
 
 def test_a_halted_record_keeps_its_time() -> None:

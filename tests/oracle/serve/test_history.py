@@ -19,6 +19,7 @@ import pytest
 
 from feeds.units import MS
 from oracle.serve.answers import explain_answer, history_answer, twap_answer
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryLimits, HistoryReaders, ReadOnlyDatabase
 from oracle.serve.interface import StoredRounds
 from oracle.serve.server import serve
@@ -62,7 +63,7 @@ class Gate:
 
 
 def wrong(_: StoredRounds) -> None:
-    raise HttpProblem(404, "unknown_round", "it is gone", "look elsewhere", {"X": "1"})
+    raise HttpProblem(404, ErrorCode.UNKNOWN_ROUND, "it is gone", "look elsewhere", {"X": "1"})
 
 
 QUESTIONS: dict[str, Callable[[StoredRounds], Any]] = {

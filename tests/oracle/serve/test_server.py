@@ -61,7 +61,7 @@ async def test_a_report_is_for_the_first_target_or_the_named_one(client: Client)
     ]
     client.service.stores = {}
     client.service.rounds["wdivETH/ETH"].clear()
-    assert (await client.error(f"{OWN}/report?target=local"))[:2] == (503, "not_signed"), "no targets: no name is wrong"
+    assert (await client.error(f"{OWN}/report?target=local"))[:2] == (503, "no_quorum"), "no targets: no name is wrong"
 
 
 async def test_what_others_pushed_has_no_transaction_of_ours(client: Client) -> None:
@@ -181,7 +181,7 @@ async def test_a_window_with_too_many_rounds_is_refused(client: Client) -> None:
         ("/v1/prices/ETH/USD?live=1", 503, "no_indication", "explain"),
         ("/v1/prices/ETH/USD/twap", 503, "no_record", "history"),
         ("/v1/prices/ETH/USD/explain", 503, "no_record", "first round"),
-        ("/v1/prices/ETH/USD/report", 503, "not_signed", "/readyz"),
+        ("/v1/prices/ETH/USD/report", 503, "no_quorum", "/readyz"),
     ],
 )
 async def test_a_refusal_says_why_and_what_to_do(client: Client, path: str, status: int, code: str, hint: str) -> None:

@@ -19,7 +19,7 @@ from oracle.sign.key_lock import KeyLock
 from oracle.sign.keyfiles import KeyfileError, save
 from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.sign_journal import EquivocationRefused, SignJournal
-from tests.oracle.config.test_config import problems, table
+from tests.oracle.config.small_config import problems, table
 from tests.oracle.sign.key_processes import end_process, process_with_key
 from tests.oracle.sign.sign_world import (
     DOMAIN,
@@ -122,7 +122,7 @@ def test_a_backup_with_report_keys_and_a_journal_of_its_own_is_refused(tmp_path:
     assert "target b is a backup (offset_s) of another process" in text
     assert "shared_journal = true" in text
     shared = operators(tmp_path, shared_journal=True)
-    assert "a.db is not there" in problems(table(operators=shared, targets=alone))
+    assert "a.db does not exist" in problems(table(operators=shared, targets=alone))
     SignJournal(tmp_path / "a.db", address_of(coincurve.PrivateKey(b"\5" * 32)), now_ms=0, mute_ms=0).close()
     resolve(parse(table(operators=shared, targets=alone)))
 
