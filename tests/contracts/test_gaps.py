@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.check.privileges import reach
+from oracle.check.price_walk import reach
 from tests.contracts.moves_world import (
     GAP_S,
     GAPS_AT,
