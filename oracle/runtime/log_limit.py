@@ -24,6 +24,10 @@ class LogBudget:
         self._period_s, self._now_s = period_s, now_s
         self._written: dict[Hashable, tuple[float, int]] = {}
 
+    def __len__(self) -> int:
+        """How many kinds are remembered."""
+        return len(self._written)
+
     def more(self, kind: Hashable) -> int | None:
         """None: leave this line out. Else write it, with the number of those that were left out before it."""
         now_s = self._now_s()
@@ -42,7 +46,7 @@ class LogLimit(logging.Filter):
 
     def __init__(self, budget: LogBudget | None = None) -> None:
         super().__init__()
-        self._budget = budget or LogBudget()
+        self._budget = LogBudget() if budget is None else budget
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written; the number of those left out before it is added."""

@@ -130,7 +130,7 @@ async def test_it_keeps_a_few_rounds_and_no_more(hall: Hall) -> None:
     for done in rounds:
         await attesters.signed_values(done)
     assert len(attesters._values) == 4
-    assert all(len(o.rounds_in_view) <= 4 and len(o._expected) <= 4 for o in attesters._members)
+    assert all(len(o._views) <= 4 and len(o._expected) <= 4 for o in attesters._members)
     for operator in hall.operators:
         operator.asked.clear()
     assert await attesters.signed_values(rounds[0]) == (), "long gone"
