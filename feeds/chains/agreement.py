@@ -47,11 +47,11 @@ async def agreed_answer(endpoints: Endpoints, agree: int, ask: Ask) -> bytes:
                 endpoints.failed(endpoint, answer)
 
 
-async def _answers(asked: list[Endpoint], ask: Ask) -> list[tuple[Endpoint, bytes | FeedError]]:
+async def _answers(endpoints: list[Endpoint], ask: Ask) -> list[tuple[Endpoint, bytes | FeedError]]:
     """Ask them side by side; what is not a FeedError is raised."""
     answers = []
     for endpoint, answer in zip(
-        asked, await asyncio.gather(*(ask(e) for e in asked), return_exceptions=True), strict=True
+        endpoints, await asyncio.gather(*(ask(e) for e in endpoints), return_exceptions=True), strict=True
     ):
         if isinstance(answer, BaseException) and not isinstance(answer, FeedError):
             raise answer

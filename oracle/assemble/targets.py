@@ -121,7 +121,7 @@ class TargetBuilder:
             tip_percentile=section.tip_percentile,
             multicall=chain.multicall,
             relays=section.relays,
-            gas_env=section.passphrase_env,
+            passphrase_env=section.passphrase_env,
         )
 
     def _tools(self, name: str) -> Tools:

@@ -78,7 +78,7 @@ class StoreClient(StoreReads):
         multicall: address of Multicall3 there, for pushes that poke views.
         most_gas: of one transaction.
         relays: where transactions are sent instead of to the endpoints, which are only read then.
-        gas_env: the variable with the gas key's passphrase, to be named where there is no key.
+        passphrase_env: the variable with the gas key's passphrase, to be named where there is no key.
     """
 
     def __init__(
@@ -94,14 +94,14 @@ class StoreClient(StoreReads):
         multicall: str = MULTICALL3,
         most_gas: int = MOST_GAS,
         relays: Sequence[str] = (),
-        gas_env: str = "LRT_ORACLE_GAS_PASSPHRASE",
+        passphrase_env: str = "LRT_ORACLE_GAS_PASSPHRASE",  # noqa: S107 - names an environment variable
     ) -> None:
         super().__init__(endpoints, domain, agree=agree, timeout_ms=timeout_ms)
         self._signer = signer
         self.costs = Costs(self.nodes, tip_percentile, max_fee_gwei)
         self._multicall = multicall
         self._most_gas = most_gas
-        self.keyless = f"no gas key: set {gas_env}, the passphrase of targets.*.gas_keyfile, or run dry"
+        self.keyless = f"no gas key: set {passphrase_env}, the passphrase of targets.*.gas_keyfile, or run dry"
         self._senders = self.nodes
         if relays:
             self._senders = QuorumRpc(relays, chain_id=domain.chain_id, timeout_ms=timeout_ms)
