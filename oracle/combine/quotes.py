@@ -57,7 +57,7 @@ class CombinedQuotes:
         }
 
 
-def combine(
+def combine_quotes(
     quotes: Sequence[Any], method: str, outliers: str | None = None, floor_bps: int = 0, tuning: Tuning = PLAIN
 ) -> CombinedQuotes:
     """Combine quotes as one round would. A quote that cannot be read is refused by itself, with its code.
@@ -73,9 +73,9 @@ def combine(
         QuotesError: an unknown name, no list, or no quote that can be read.
     """
     if method not in METHODS:
-        raise QuotesError(f"{method!r} is no method; {nearest(method, METHODS)}")
+        raise QuotesError(f"{method!r} is not a method; {nearest(method, METHODS)}")
     if outliers is not None and outliers not in OUTLIERS:
-        raise QuotesError(f"{outliers!r} is no filter; {nearest(outliers, OUTLIERS)}")
+        raise QuotesError(f"{outliers!r} is not a filter; {nearest(outliers, OUTLIERS)}")
     if not isinstance(quotes, list | tuple):
         raise QuotesError("write a list of quotes")
     inputs, rejected, shares = _read(quotes)
