@@ -1,4 +1,4 @@
-"""How far a price may be relied on, why, and why there is none."""
+"""How far a price may be relied on, for which reason, and why a round has no price."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class Status(IntEnum):
 
 
 class Why(IntEnum):
-    """Reasons of a status. The low four bits are the class, which travels in the high half of the status byte."""
+    """Reasons of a status. The low four bits are the class, which is encoded in the high half of the status byte.
+
+    A new reason takes the next free number of its class: high half 1 to 15, low half the class. Numbers are never reused.
+    """
 
     NONE = 0
     NO_QUORUM = 1
@@ -74,7 +77,7 @@ class Reason:
 
 
 class Abstain(Exception):
-    """The feed has no price this round. Raised inside the core, a value at the end of ``pipeline.step``."""
+    """The feed has no price this round. Raised inside the core, a value at the end of :func:`oracle.round.step.step`."""
 
     why: ClassVar[Why] = Why.NONE
 
@@ -85,7 +88,7 @@ class Abstain(Exception):
 
 
 class NoQuorum(Abstain):
-    """Fewer independent groups than the feed asks for."""
+    """Fewer independent groups than the feed needs."""
 
     why = Why.NO_QUORUM
 
@@ -115,13 +118,13 @@ class Unencodable(Abstain):
 
 
 class Implausible(Abstain):
-    """The market price cannot be one of this token: wrong decimals, a wrong unit, or a majority gone wrong together."""
+    """The market price cannot be one of this token: wrong decimals, a wrong unit, or a majority that is wrong together."""
 
     why = Why.DIMENSION
 
 
 class Cheap(Abstain):
-    """Moving the price would cost less than the feed's gate asks for."""
+    """Moving the price would cost less than the feed's ``min_cost_100bps``."""
 
     why = Why.LIQUIDITY
 
@@ -133,7 +136,7 @@ class CapBinds(Abstain):
 
 
 class Broken(Abstain):
-    """A fault of this program on this feed's inputs: it costs this feed only, and is to be reported."""
+    """A fault of this program on this feed's inputs: only this feed is affected; report it."""
 
     why = Why.BROKEN
 

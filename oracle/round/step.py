@@ -13,12 +13,12 @@ from functools import lru_cache
 from feeds.types import Closed, Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
 from oracle.combine.aggregate import Combined, combine_market, combine_redemption
-from oracle.combine.groups import merge, weigh
+from oracle.combine.groups import fill_unknown_depth, merge_groups
 from oracle.combine.inputs import EligibleInputs, eligible_inputs, source_index, statements
-from oracle.judge.rules.evidence import Evidence, Finding, PoolEvidence
-from oracle.judge.rules.market import dimension
-from oracle.judge.rules.rate import binds_at_once, capped, slash_ppb, track
-from oracle.judge.verdict import judge, judge_blind
+from oracle.judge.evidence import Evidence, Finding, PoolEvidence
+from oracle.judge.plausibility import implausibility
+from oracle.judge.redemption_rate import cap_below_rate, capped_rate, next_rate_state, slash_ppb
+from oracle.judge.verdict import judge, judge_without_price
 from oracle.model.canonical_json import digest
 from oracle.model.spec import FeedSpec
 from oracle.model.state import RULES_VERSION, FeedState, RateState, Window
@@ -109,11 +109,11 @@ def evaluate(
     sifted = eligible_inputs(spec, state.pools, outcomes, legs, now_ms)
     combined, redemption, leg_slash = _prices(spec, state, sifted, outcomes, legs, now_ms)
     market = combined.aggregate if combined else None
-    rate = track(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
-    if state.rate is None and rate is not None and (unfit := binds_at_once(spec.rules, rate, now_ms)) is not None:
+    rate = next_rate_state(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
+    if state.rate is None and rate is not None and (unfit := cap_below_rate(spec.rules, rate, now_ms)) is not None:
         raise CapBinds(unfit)
     seen = _evidence(spec, market, rate, sifted, outcomes, legs, now_ms=now_ms, leg_slash=leg_slash)
-    impossible = dimension(seen.market_wad, seen.redemption_wad, spec, seen.groups)
+    impossible = implausibility(seen.market_wad, seen.redemption_wad, spec, seen.groups)
     if impossible is not None:
         raise Implausible(impossible, market=str(seen.market_wad), redemption=str(seen.redemption_wad))
     verdict, judged, memory = judge(spec, halted(spec, state.judge, published, now_ms), state.memory, seen, now_ms)
@@ -181,13 +181,13 @@ def _evidence(
     voices = {u.group: u.price_wad for u in used if u.weight_bps}
     return Evidence(
         market_wad=market.price_wad if market else Wad(0),
-        redemption_wad=capped(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
+        redemption_wad=capped_rate(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
         groups=share.groups if share else len(voices),
-        voices=() if share else tuple(voices.values()),
+        group_prices=() if share else tuple(voices.values()),
         rate=rate,
         leg_slash_ppb=leg_slash,
         disagree_bps=market.disagree_bps if market else 0,
-        said=tuple([one for _, one in words]),
+        statements=tuple([one for _, one in words]),
         pools=tuple(
             [
                 PoolEvidence(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
@@ -279,7 +279,7 @@ def _abstained(
     rate = tracked(spec, state.rate, outcomes, now_ms, voices=voices, published=published)
     seen = _blind_evidence(spec, sifted, rate, outcomes, legs, now_ms)
     before = halted(spec, state.judge, published, now_ms)
-    found, judged = judge_blind(spec, before, state.memory, seen, now_ms)
+    found, judged = judge_without_price(spec, before, state.memory, seen, now_ms)
     after = replace(state, pools=sifted.pools, judge=judged, rate=rate)
     reasons = tuple(f.reason for f in found)
     main = Reason(code=why.why, text=why.text) if judged.status is Status.HALT or not reasons else reasons[0]
@@ -312,7 +312,7 @@ def _fact(leg: Leg) -> Status:
 def _voices(spec: FeedSpec, sifted: EligibleInputs, now_ms: int) -> tuple[Wad, ...]:
     """What every group says that may count, before any is thrown out."""
     fresh = [i for i in sifted.inputs if now_ms - i.at_ms <= spec.max_age_s * MS]
-    return tuple(g.price_wad for g in merge(weigh(fresh))) if fresh else ()
+    return tuple(g.price_wad for g in merge_groups(fill_unknown_depth(fresh))) if fresh else ()
 
 
 def _blind_evidence(
@@ -332,4 +332,4 @@ def _blind_evidence(
         if leg and leg.suspected > Status.OK
         else None
     )
-    return replace(bare, voices=voices, of_leg=word)
+    return replace(bare, group_prices=voices, of_leg=word)

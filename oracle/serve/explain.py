@@ -10,7 +10,7 @@ from typing import Any
 from feeds.decode import values
 from feeds.types import FeedError
 from feeds.units import BPS, Wad, mul_div_down, percent_text, wad_text
-from oracle.combine.groups import cap, merge, spread_bps
+from oracle.combine.groups import cap_weights, merge_groups, spread_bps
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.model.canonical_json import parse
 from oracle.model.publication import Explanation, Record
@@ -123,9 +123,9 @@ def combine_file(path: Path, method: str, outliers: str | None, floor_bps: int) 
         raise CombineError(f"{method!r} is no method; {nearest(method, METHODS)}")
     if outliers is not None and outliers not in OUTLIERS:
         raise CombineError(f"{outliers!r} is no filter; {nearest(outliers, OUTLIERS)}")
-    groups = merge(_inputs(path))
+    groups = merge_groups(_inputs(path))
     out = OUTLIERS[outliers](groups, floor_bps) if outliers else ()
-    kept = cap([g for i, g in enumerate(groups) if i not in out], weighted=METHODS[method].weighted)
+    kept = cap_weights([g for i, g in enumerate(groups) if i not in out], weighted=METHODS[method].weighted)
     price = METHODS[method].point(kept)
     total = sum(g.weight for g in kept)
     return {

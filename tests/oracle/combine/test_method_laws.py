@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from feeds.units import BPS, WAD, Wad
-from oracle.combine.groups import cap, vote
+from oracle.combine.groups import cap_weights, weigh_groups
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method, Outliers
 from oracle.model.canonical_json import dump, parse
@@ -50,7 +50,7 @@ def as_inputs(rows: Sequence[Row]) -> list[Input]:
 
 def price(method: Method, inputs: Sequence[Input]) -> int:
     """What a round does: the method's own weights, held to their share, then its point."""
-    return method.point(vote(method, inputs, PLAIN))
+    return method.point(weigh_groups(method, inputs, PLAIN))
 
 
 @named
@@ -89,7 +89,7 @@ def test_lies_below_the_breakdown_point_stay_inside_the_honest_range(
     method: Method, honest: list[Row], lies: list[Row], factor: int
 ) -> None:
     bad = [(max(1, p * factor), *rest) for p, *rest in lies]
-    inputs = list(vote(method, as_inputs([*honest, *bad]), PLAIN))  # type: ignore[list-item]
+    inputs = list(weigh_groups(method, as_inputs([*honest, *bad]), PLAIN))  # type: ignore[list-item]
     share = sum(i.weight for i in inputs[len(honest) :])
     assume(share * BPS < method.breakdown_bps * sum(i.weight for i in inputs) or not lies)
     assert min(r[0] for r in honest) <= method.point(inputs) <= max(r[0] for r in honest)
@@ -118,7 +118,7 @@ def test_the_breakdown_point_is_not_declared_too_low(method: Method) -> None:
 
 @given(rows=st.lists(quotes, min_size=2, max_size=9))
 def test_no_group_passes_its_share(rows: list[Row]) -> None:
-    capped = cap(as_inputs(rows), weighted=True)
+    capped = cap_weights(as_inputs(rows), weighted=True)
     total = sum(i.weight for i in capped)
     share = 2 if len(rows) == 2 else 3
     assert all(i.weight * share <= total + share for i in capped)
@@ -165,7 +165,7 @@ def as_steps(rows: Steps) -> list[RoundPrice]:
     for gap, price_wad, doubt in rows:
         at += gap
         group = Input(source="a", group="a", price_wad=Wad(price_wad), weight=1, at_ms=at, volume_wad=1)
-        out.append(RoundPrice(at_ms=at, price_wad=Wad(price_wad), doubt_bps=doubt, groups=(group,)))
+        out.append(RoundPrice(at_ms=at, price_wad=Wad(price_wad), confidence_bps=doubt, groups=(group,)))
     return out
 
 

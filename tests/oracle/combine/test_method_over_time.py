@@ -160,8 +160,8 @@ def test_a_price_that_just_appeared_has_no_weight_in_curves_average() -> None:
 def test_pyths_average_weighs_by_the_inverse_of_the_confidence() -> None:
     """Two samples of equal time, the second three times as sure: (1 * e * 1 + 2 * 3) / (e + 3), with e half a decay."""
     look = MethodView(window_s=0, gap_ms=1_000, tuning=Tuning(half_life_s=1))
-    window = PYTH_EMA.fold(Window(), RoundPrice(at_ms=0, price_wad=Wad(WAD), doubt_bps=300), look)
-    window = PYTH_EMA.fold(window, RoundPrice(at_ms=1_000, price_wad=Wad(2 * WAD), doubt_bps=50), look)
+    window = PYTH_EMA.fold(Window(), RoundPrice(at_ms=0, price_wad=Wad(WAD), confidence_bps=300), look)
+    window = PYTH_EMA.fold(window, RoundPrice(at_ms=1_000, price_wad=Wad(2 * WAD), confidence_bps=50), look)
     expected = Fraction(1 + 2 * 2 * 3, 1 + 2 * 3)
     assert PYTH_EMA.read(window, 1_000, look) / WAD == pytest.approx(float(expected), rel=1e-12)
 

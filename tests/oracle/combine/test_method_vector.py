@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import BPS, MS, WAD, Wad
-from oracle.combine.groups import cap
+from oracle.combine.groups import cap_weights
 from oracle.combine.methods import vector, weights
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS
@@ -54,7 +54,7 @@ def test_point_methods_agree(rows: Groups) -> None:
 @given(rows=groups)
 def test_capped_weights_agree(rows: Groups) -> None:
     whole = [(p, w * 10**9, own) for p, w, own in rows]
-    exact = [i.weight for i in cap(as_inputs(whole), weighted=True)]
+    exact = [i.weight for i in cap_weights(as_inputs(whole), weighted=True)]
     assert vector.capped(np.array([[float(r[1]) for r in whole]]))[0] == pytest.approx(exact, rel=1e-8)
 
 
@@ -109,7 +109,7 @@ LOOK = MethodView(window_s=30, gap_ms=10_000, tuning=Tuning(half_life_s=7, winso
 def run(method: OverTime, at_ms: list[int], row: list[int], doubts: list[int]) -> list[int]:
     window, out = Window(), []
     for at, price, doubt in zip(at_ms, row, doubts, strict=True):
-        window = method.fold(window, RoundPrice(at_ms=at, price_wad=Wad(price), doubt_bps=doubt), LOOK)
+        window = method.fold(window, RoundPrice(at_ms=at, price_wad=Wad(price), confidence_bps=doubt), LOOK)
         out.append(method.read(window, at, LOOK))
     return out
 
