@@ -12,8 +12,8 @@ from feeds.types import ERRORS, Kind, Pair
 from feeds.units import MS
 from lab.data import Series, read_series
 from lab.source_series import SeriesPath, SourceSeries, path_of, spans_of
-from oracle.config.sections import FeedSection
 from oracle.config.spec_builder import spec_of
+from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem, build
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.suggest import nearest

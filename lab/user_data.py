@@ -20,7 +20,7 @@ from lab.case_parser import stretched
 from lab.data import columns_of, read_series, wad
 from lab.expect import Expected
 from lab.source_series import SeriesPath, SourceSeries
-from oracle.config.sections import FeedSection
+from oracle.config.sections import feed_section
 from oracle.config.spec_builder import spec_of
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.suggest import nearest
@@ -178,7 +178,7 @@ def _tracks(
 
 
 def _spec(feed: str, pair: Pair, tracks: Sequence[SourceSeries], stretch: int, like: FeedSpec | None) -> FeedSpec:
-    section = FeedSection()
+    section = feed_section({})
     sources = [
         SourceSpec(
             name=t.source,

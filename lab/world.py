@@ -18,8 +18,8 @@ from scipy.signal import lfilter
 
 from feeds.types import Failure, Kind, Observation, Outcome, Pair, TimedOut
 from feeds.units import MS, WAD, Wad
-from oracle.config.sections import FeedSection
-from oracle.config.spec_builder import spec_of
+from oracle.config.sections import feed_section
+from oracle.config.spec_builder import NO_FILTER, spec_of
 from oracle.model.spec import FeedSpec, SourceSpec
 
 Floats = NDArray[np.float64]
@@ -162,7 +162,7 @@ def feed(method: str = "median", outliers: str | None = "mad") -> FeedSpec:
         for name in (*VENUES, *POOLS)
     ]
     owed = SourceSpec(name="rate", pair=PAIR, kind=Kind.REDEMPTION, group="protocol", max_age_s=_DAY_S)
-    section = FeedSection(method=method, outliers=outliers)
+    section = feed_section({"method": method, "outliers": outliers or NO_FILTER})
     return spec_of(str(PAIR), PAIR, section, [*sources, owed])
 
 

@@ -26,7 +26,8 @@ from feeds.units import MS, wad_text
 from oracle.chain.store_client import Signer, StoreClient, Unfit
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
-from oracle.config.sections import OperatorSection, TargetSection, address
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow, Record
 from oracle.push.due import PushPolicy
@@ -392,7 +393,7 @@ class App:
         interval_ms = self.plan.config.oracle.round_interval_s * MS
         if section.signer_url is not None and section.signer_address is not None:
             timeout_ms = min(_SIGNER_MS, interval_ms // 4)
-            remote = RemoteSigner(section.signer_url, address(section.signer_address), timeout_ms=timeout_ms)
+            remote = RemoteSigner(section.signer_url, raw_address(section.signer_address), timeout_ms=timeout_ms)
             return RemoteOperator(
                 section.name, remote, self._journal(section, remote.address), bound_bps=section.bound_bps
             )
@@ -458,7 +459,7 @@ class App:
     def _target(self, name: str, section: TargetSection) -> Target:
         chain = self.plan.config.chains[section.chain]
         signer = self._gas_signer(name, section)
-        domain = Domain(chain_id=chain.chain_id, store=address(section.store))
+        domain = Domain(chain_id=chain.chain_id, store=raw_address(section.store))
         tools = Tools(
             store=self.store,
             rounds=self.rounds,
@@ -496,13 +497,13 @@ class App:
             tools=tools,
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,
-            views=[address(v) for v in section.pokes],
+            views=[raw_address(v) for v in section.pokes],
         )
 
     def _gas_signer(self, name: str, section: TargetSection) -> Signer | None:
         """The gas key: in a keyfile or with a remote signer; None runs dry, and says so."""
         if section.signer_url is not None and section.signer_address is not None:
-            return RemoteSigner(section.signer_url, address(section.signer_address))
+            return RemoteSigner(section.signer_url, raw_address(section.signer_address))
         if section.gas_keyfile is not None and section.passphrase_env in self._environ:
             signer = keyfiles.LocalSigner(
                 keyfiles.load(Path(section.gas_keyfile), section.passphrase_env, self._environ)

@@ -115,7 +115,7 @@ def _spec(sources: int) -> FeedSpec:
         feed="T/ETH", pair=Pair(base="T", quote="ETH"), sources=tuple(listed), method="depth_weighted_median",
         outliers="mad", outlier_floor_bps=50, window_s=60, mode=Mode.MIN, min_groups=2, max_age_s=90,
         max_spread_bps=500, heartbeat_s=3_600, push_bps=50, halt_after_s=600,
-        bands=Bands(watch_bps=60, watch_leave_bps=30, depeg_bps=200, depeg_leave_bps=100),
+        bands=Bands(watch_bps=60, watch_leave_bps=30, depeg_bps=200, depeg_leave_bps=100, watch_dwell_s=0),
         has_market=True, has_redemption=True,
         rules=Rules(
             moved_bps=60, drift_slack_bps=30, drift_bps_hours=1_440, disagree_bps=250, growth_bps_year=1_200,

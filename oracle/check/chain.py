@@ -19,8 +19,8 @@ from feeds.units import MS
 from oracle.check.contracts import check_coins, check_descriptions, where_of
 from oracle.check.values import Value
 from oracle.config.resolve import ResolvedConfig, SourcePlan
-from oracle.config.sections import ChainSection
 from oracle.config.tables.catalog import Catalog
+from oracle.config.tables.chain_sections import ChainSection
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_pools import NATIVE
 from oracle.runtime.clock import now_ms

@@ -23,8 +23,8 @@ from oracle.check.references import compared, reads_of, table
 from oracle.check.trust import trust
 from oracle.check.values import held_problems, own_values, value_problems
 from oracle.config.resolve import ResolvedConfig, reachable_groups
-from oracle.config.sections import address
 from oracle.config.tables.catalog import Catalog, shipped
+from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import Problem
 from oracle.model.types import Report
 from oracle.round.reference_divergence import Divergence
@@ -218,7 +218,7 @@ async def _stores(plan: ResolvedConfig) -> tuple[list[Problem], list[str]]:
     looks: list[PushReadiness] = []
     for name, target in plan.config.targets.items():
         chain = plan.config.chains[target.chain]
-        domain = Domain(chain_id=chain.chain_id, store=address(target.store))
+        domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
         client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
         try:
             looks.append(seen := await look_at(plan, name, client))

@@ -14,7 +14,8 @@ from oracle.check.endpoints import poke_problems, relay_findings
 from oracle.check.thresholds import mute_feeds
 from oracle.config.check_keys import payer_address, report_key
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.sections import Config, TargetSection
+from oracle.config.sections import Config
+from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import Problem
 from oracle.push.preflight import check_presence, read_limits
 from oracle.sign import keyfiles

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from feeds.types import Kind
 from oracle.config.resolve import ResolvedConfig, reachable_groups, subset
-from oracle.config.sections import OperatorSection
+from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec
 from oracle.sign.messages import SignerSet

@@ -20,7 +20,8 @@ from oracle.chain.store_client import StoreClient
 from oracle.check.corruption_cost import BondedSigner
 from oracle.check.privileges import Bonding, MoveLimits, SignerGroup, StoreFacts, document
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.sections import TargetSection, address
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import Problem
 from oracle.sign.eip712 import Domain
 
@@ -44,7 +45,7 @@ async def trust(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Proble
 
 async def _one(plan: ResolvedConfig, name: str, target: TargetSection) -> tuple[dict[str, Any], list[Problem]]:
     chain = plan.config.chains[target.chain]
-    domain = Domain(chain_id=chain.chain_id, store=address(target.store))
+    domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
     client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
     try:
         look = StoreReader(client, (await client.head()).number)
@@ -163,7 +164,7 @@ class StoreReader:
         """The registry that the config names for the store; none if it is over another one."""
         if text is None:
             return None, []
-        where, key = address(text), f"targets.{name}.registry"
+        where, key = raw_address(text), f"targets.{name}.registry"
         if await self._client.nodes.agreed("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
             return None, [
                 Problem(key, f"no contract at {checksummed(where)}: deploy the registry first, or correct it")

@@ -58,7 +58,7 @@ def deploy(
     What is given here goes before the section; without NAME everything is given here.
     """
     from oracle.config.check_stores import asked_store, store_cautions
-    from oracle.config.sections import is_http
+    from oracle.config.tables.forms import is_http
     from oracle.config.tables.schema import ConfigError
     from oracle.deploy.deployment import chain_of, commission
     from oracle.deploy.store_settings import settings_of

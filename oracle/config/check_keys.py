@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from oracle.config.sections import Config, OperatorSection, TargetSection
+from oracle.config.sections import Config
+from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.schema import Problem
 from oracle.model.suggest import nearest
 

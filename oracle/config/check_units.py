@@ -8,8 +8,9 @@ from feeds.catalog.records import Compares, Rate, Reference
 from feeds.chains.abi import address
 from feeds.registry import REFERENCES
 from feeds.types import ChainAdapter, Kind, Pair
-from oracle.config.sections import Config, SourceSection
+from oracle.config.sections import Config
 from oracle.config.tables.catalog import FIAT, Catalog, shipped
+from oracle.config.tables.feed_sections import SourceSection
 from oracle.config.tables.schema import Problem
 
 _CONTRACT_KEYS = ("feed", "contract", "proxy", "vault")

@@ -15,16 +15,15 @@ from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.config.check_keys import key_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.check_units import unit_problems
-from oracle.config.sections import Config, FeedSection, SourceSection
+from oracle.config.sections import Config
 from oracle.config.spec_builder import NO_FILTER, method_problems, spec_of
+from oracle.config.tables.feed_sections import FeedSection, SourceSection
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.model.spec import FeedSpec, Mode, SourceSpec
 from oracle.model.suggest import nearest
 
 _MIN_AVERAGE_S = 30
 _MIN_AVERAGE_BLOCKS = 3
-_MAX_AGE_S = 3_600
-_MAX_RATE_AGE_S = 7 * 86_400
 _MAX_ID = 31
 _CROSS_LEGS = 2
 _TIMES, _BY = "times", "by"
@@ -235,8 +234,6 @@ def _check_source(config: Config, where: str, own: Pair, pair: Pair, source: Sou
             yield Problem(f"{where}.average_s", f"{source.average_s} s is too short: at least {_MIN_AVERAGE_S}")
         if source.average_blocks < _MIN_AVERAGE_BLOCKS:
             yield Problem(f"{where}.average_blocks", f"at least {_MIN_AVERAGE_BLOCKS} blocks")
-    if source.max_age_s is not None and not 1 <= source.max_age_s <= _MAX_RATE_AGE_S:
-        yield Problem(f"{where}.max_age_s", f"{source.max_age_s} is no sane limit: 1 to {_MAX_RATE_AGE_S}")
 
 
 def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[SourcePlan]) -> Iterator[Problem]:
@@ -252,8 +249,6 @@ def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[Source
     if feed.sources:
         interval_s, scaled = config.oracle.round_interval_s, config.oracle.scaled_times
         yield from method_problems(where, feed, [p.spec for p in plans], interval_s, scaled=scaled)
-    if not 1 <= feed.max_age_s <= _MAX_AGE_S:
-        yield Problem(f"{where}.max_age_s", f"{feed.max_age_s} is no sane limit for a market price: 1 to {_MAX_AGE_S}")
     yield from _check_needed(config, where, feed)
     names = [p.spec.name for p in plans]
     for twice in sorted({n for n in names if names.count(n) > 1}):

@@ -14,7 +14,9 @@ from feeds.chains.abi import checksummed
 from oracle.chain.next_signers import Coming, check_digest, checked, coming_set
 from oracle.chain.store_client import Signer, StoreClient
 from oracle.config.check_keys import payer_address, report_key
-from oracle.config.sections import Config, OperatorSection, TargetSection, address
+from oracle.config.sections import Config
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.model.publication import PushRow
 from oracle.push.arming import lacking
 from oracle.push.pusher import OPEN, Pusher, PushRules
@@ -154,7 +156,7 @@ class ByHand:
         self._target: TargetSection = config.targets[name]
         chain = config.chains[self._target.chain]
         self._endpoints = chain.endpoints
-        self._domain = Domain(chain_id=chain.chain_id, store=address(self._target.store))
+        self._domain = Domain(chain_id=chain.chain_id, store=raw_address(self._target.store))
 
     async def gather(self, given: Sequence[bytes]) -> Gathered:
         """Sign with the keys of this machine that are in the set, and add what others have signed.
@@ -210,7 +212,7 @@ class ByHand:
     async def _report_key(self, section: OperatorSection) -> AsyncIterator[Signer]:
         signer: Signer
         if section.signer_url is not None and section.signer_address is not None:
-            signer = RemoteSigner(section.signer_url, address(section.signer_address))
+            signer = RemoteSigner(section.signer_url, raw_address(section.signer_address))
         else:
             path = Path(str(section.keyfile))
             signer = keyfiles.LocalSigner(keyfiles.load(path, section.passphrase_env, self._environ))
@@ -253,7 +255,7 @@ class ByHand:
         if payer is not None:
             return keyfiles.LocalSigner(keyfiles.load(*payer, self._environ))
         if target.signer_url is not None and target.signer_address is not None:
-            return RemoteSigner(target.signer_url, address(target.signer_address))
+            return RemoteSigner(target.signer_url, raw_address(target.signer_address))
         if target.gas_keyfile is None:
             raise NoGasKey(f"targets.{self._name} has no gas key: give --keyfile PATH of any key with ether")
         return keyfiles.LocalSigner(keyfiles.load(Path(target.gas_keyfile), target.passphrase_env, self._environ))

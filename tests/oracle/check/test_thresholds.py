@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from feeds.types import Kind, Observation
 from oracle.check.thresholds import lacks, mute_feeds
 from oracle.config.resolve import ResolvedConfig, resolve, subset
-from oracle.config.sections import OperatorSection, parse
+from oracle.config.sections import parse
+from oracle.config.tables.operator_sections import OperatorSection
 from oracle.model.state import FeedState
 from oracle.round.rounds import Member, Rounds
 from oracle.sign.eip712 import Domain

@@ -14,8 +14,9 @@ import pytest
 from feeds.types import Closed, Failure, Kind, Observation, Outcome, Pair, TimedOut
 from feeds.units import WAD, Wad
 from oracle.config.resolve import resolve
-from oracle.config.sections import FeedSection, load, parse
+from oracle.config.sections import load, parse
 from oracle.config.tables.catalog import load as load_catalog
+from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import ConfigError
 from oracle.config.tables.shorthand_facts import rules_of
 from oracle.model.canonical_json import dump

@@ -9,8 +9,9 @@ import pytest
 from feeds.catalog.records import CatalogPool
 from feeds.types import Kind
 from oracle.config.resolve import resolve
-from oracle.config.sections import SourceSection, parse
+from oracle.config.sections import parse
 from oracle.config.tables.catalog import shipped
+from oracle.config.tables.feed_sections import SourceSection
 from oracle.config.tables.schema import ConfigError
 from oracle.config.tables.shorthand_pools import READERS
 

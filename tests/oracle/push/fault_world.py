@@ -42,7 +42,7 @@ MAX_FEE_GWEI = 60
 TIMEOUT_MS = 300
 ROUND_S = 2
 _BANDS = Bands(
-    watch_bps=100, watch_leave_bps=50, depeg_bps=300, depeg_leave_bps=150, depeg_dwell_s=2,
+    watch_bps=100, watch_leave_bps=50, depeg_bps=300, depeg_leave_bps=150, watch_dwell_s=0, depeg_dwell_s=2,
     leave_dwell_s=4,
 )  # fmt: skip
 

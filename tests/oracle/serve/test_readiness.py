@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import MS
-from oracle.config.sections import OracleSection, TargetSection
+from oracle.config.tables.operator_sections import TargetSection
+from oracle.config.tables.process_sections import OracleSection
 from oracle.model.publication import OnChain
 from oracle.model.target_status import LOOK_MS, FeedOnTarget, SignerQuorum, TargetStatus
 from oracle.model.types import Report
