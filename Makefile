@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
+.PHONY: demo test lint fuzz laws push-faults methodology docs bench gas artifacts check-artifacts setup clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -48,6 +48,9 @@ push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on
 
 methodology: setup  ## tables and pictures of docs/methodology.md: DATA=folder of recorded series
 	$(PY) -m lab.methodology $(if $(DATA),--data $(DATA)) $(ARGS)
+
+docs: setup     ## rewrite the tables in docs/ that come from declarations in the code
+	$(PY) -m lab.rules_table
 
 bench: setup    ## every benchmark, one after the other
 	for what in chain latency aggregate api gas; do .venv/bin/lrt-oracle bench $$what --json || exit 1; done

@@ -140,7 +140,7 @@ class Rule:
 
     Attributes:
         find: a pure function from one round to a finding; None: nothing to say.
-        reasons: every reason that it may give.
+        reasons: every reason that it may give; none: a reason of another feed.
         watches: what it watches for, a phrase for the docs.
         keys: keys of ``bands`` and ``rules`` that it reads; the docs show their defaults.
         note: what the docs say beside the keys.

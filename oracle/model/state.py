@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from feeds.record import record
 from feeds.units import Wad
+from oracle.model.spec import RULES_VERSION
 from oracle.model.status import Status
-
-RULES_VERSION = 7
-"""Raised whenever the same inputs would no longer give the same bytes."""
 
 
 @record

@@ -20,8 +20,8 @@ from oracle.judge.plausibility import implausibility
 from oracle.judge.redemption_rate import cap_below_rate, capped_rate, next_rate_state, slash_ppb
 from oracle.judge.verdict import judge, judge_without_price
 from oracle.model.canonical_json import digest
-from oracle.model.spec import FeedSpec
-from oracle.model.state import RULES_VERSION, FeedState, RateState, Window
+from oracle.model.spec import RULES_VERSION, FeedSpec
+from oracle.model.state import FeedState, RateState, Window
 from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status, Why
 from oracle.model.types import Abstained, Aggregate, FeedRound, Leg, Published, Report, Result, Used, Verdict
 from oracle.report.compose import compose, kept

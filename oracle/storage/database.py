@@ -14,8 +14,8 @@ from sqlite_utils import Database as SqliteFile
 
 from oracle.model.canonical_json import digest, dump, parse
 from oracle.model.publication import NotPushed, PushRow, Record, Transition
-from oracle.model.spec import FeedSpec
-from oracle.model.state import RULES_VERSION, FeedState
+from oracle.model.spec import RULES_VERSION, FeedSpec
+from oracle.model.state import FeedState
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Published, Result
 from oracle.report.compose import followed
 from oracle.runtime.schedule import Fatal

@@ -96,9 +96,8 @@ def of_leg(rule_input: RuleInput) -> Finding | None:
 
 OF_LEG = Rule(
     find=of_leg,
-    reasons=tuple(Why),
+    reasons=(),
     watches="no price, and the evidence of the share token asks for a status",
-    note="the share token's own reason",
     applies_to=AppliesTo.UNPRICED,
 )
 
