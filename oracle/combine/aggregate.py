@@ -9,7 +9,7 @@ from feeds.types import Kind, Observation, Outcome
 from feeds.units import BPS, MS, Bps, Wad, wad_text
 from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import fill_unknown_depth, merge_groups, spread_bps, weigh_groups
-from oracle.combine.inputs import EligibleInputs, fresh_observation, source_index
+from oracle.combine.inputs import EligibleInputs, fresh_observation
 from oracle.combine.manipulation_cost import price_cost
 from oracle.combine.methods.median import median
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
@@ -115,22 +115,22 @@ def combine_redemption(spec: FeedSpec, outcomes: Sequence[Outcome], now_ms: int)
     Raises:
         NoRedemption: no reading is left.
     """
-    index = source_index(spec)
-    inputs: list[Input] = []
+    ranks = {s.name: (rank, s) for rank, s in enumerate(spec.sources) if s.kind is Kind.REDEMPTION}
+    readings: list[tuple[int, Input]] = []
     rejected: list[Rejected] = []
     for outcome in outcomes:
-        source = index.sources.get(outcome.source)
-        if source is None or source.kind is not Kind.REDEMPTION:
+        if outcome.source not in ranks:
             continue
+        rank, source = ranks[outcome.source]
         checked = fresh_observation(source, outcome, now_ms)
         if isinstance(checked, Rejected):
             rejected.append(checked)
         else:
-            inputs.append(_reading(source, checked))
+            readings.append((rank, _reading(source, checked)))
+    inputs = [reading for _, reading in sorted(readings, key=lambda r: r[0])]
     if not inputs:
         why = "; ".join(f"{r.source}: {r.text}" for r in rejected) or "no source answered"
         raise NoRedemption(f"no redemption rate: {why}")
-    inputs.sort(key=lambda i: index.ranks[i.source])
     price = median(inputs) if len(inputs) >= _SEVERAL else inputs[0].price_wad
     distance = Bps(spread_bps(price, inputs))
     return Aggregate(

@@ -29,27 +29,22 @@ _at = attrgetter("at_ms")
 Pools = tuple[tuple[str, tuple[Sample, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EligibleInputs:
-    """The inputs that may count, the rejected with their reasons, the windows after this round, and the outcomes behind it."""
-
-    inputs: tuple[Input, ...]
-    rejected: tuple[Rejected, ...]
-    pools: Pools
-    outcomes: Sequence[Outcome] = ()
-
-
 class SourceIndex:
-    """What follows from a spec alone, worked out once: its sources by name and kind, and how they are read."""
+    """A feed's sources by name and by kind, and how they are read; made once for each round."""
 
     __slots__ = ("averages", "bounds", "by_kind", "ranks", "recent", "sources", "spec", "unweighted", "widest_bps")
 
     def __init__(self, spec: FeedSpec) -> None:
         self.spec = spec
-        self.sources = {s.name: s for s in spec.sources}
-        self.ranks = {s.name: place for place, s in enumerate(spec.sources)}
-        self.by_kind = {kind: tuple(s.name for s in spec.sources if s.kind is kind) for kind in Kind}
-        self.averages = any(s.average_s * MS for s in spec.sources)
+        self.sources: dict[str, SourceSpec] = {}
+        self.ranks: dict[str, int] = {}
+        self.by_kind: dict[Kind, list[str]] = {kind: [] for kind in Kind}
+        self.averages = False
+        for rank, source in enumerate(spec.sources):
+            self.sources[source.name] = source
+            self.ranks[source.name] = rank
+            self.by_kind[source.kind].append(source.name)
+            self.averages = self.averages or source.average_s > 0
         self.recent = spec.outliers == "recent"
         self.bounds = spec.tuning.least, spec.tuning.most
         self.widest_bps = max(spec.max_spread_bps, _WIDE_BPS)
@@ -58,27 +53,23 @@ class SourceIndex:
         )
 
 
-_INDEXES: dict[int, SourceIndex] = {}
-_MOST_INDEXES = 4_096
+@dataclass(frozen=True, slots=True)
+class EligibleInputs:
+    """The inputs that may count, the rejected with their reasons, the windows after this round, and what is behind them."""
+
+    inputs: tuple[Input, ...]
+    rejected: tuple[Rejected, ...]
+    pools: Pools
+    outcomes: Sequence[Outcome]
+    index: SourceIndex
 
 
-def source_index(spec: FeedSpec) -> SourceIndex:
-    """The index of a spec. A feed's spec is one object for as long as the feed runs, so it is looked up by identity."""
-    index = _INDEXES.get(id(spec))
-    if index is None or index.spec is not spec:
-        if len(_INDEXES) >= _MOST_INDEXES:
-            _INDEXES.clear()
-        index = _INDEXES[id(spec)] = SourceIndex(spec)
-    return index
-
-
-def next_windows(pools: Pools, spec: FeedSpec, outcomes: Iterable[Outcome]) -> Pools:
+def next_windows(pools: Pools, index: SourceIndex, outcomes: Iterable[Outcome]) -> Pools:
     """The windows with this round's reads, bounded by time and by count.
 
     An averaged pool keeps every block once; blocks at or above the new one, which a reorganised or restarted chain took back,
     are dropped. Other sources have a window only where the feed's filter asks for their past.
     """
-    index = source_index(spec)
     recent = index.recent
     if not recent and not index.averages:
         return pools
@@ -91,7 +82,7 @@ def next_windows(pools: Pools, spec: FeedSpec, outcomes: Iterable[Outcome]) -> P
         if source.average_s * MS:
             windows[outcome.source] = _pool_window(before, outcome, source.average_s * MS)
         elif recent and source.kind is Kind.MARKET:
-            windows[outcome.source] = _recent_window(before, outcome, spec.tuning.recent_s * MS)
+            windows[outcome.source] = _recent_window(before, outcome, index.spec.tuning.recent_s * MS)
     return tuple(sorted(windows.items()))
 
 
@@ -121,8 +112,8 @@ def eligible_inputs(
     spec: FeedSpec, pools: Pools, outcomes: Sequence[Outcome], legs: Mapping[str, Leg], now_ms: int
 ) -> EligibleInputs:
     """The market outcomes of this round as inputs, or rejected with a reason; both sorted by source."""
-    index = source_index(spec)
-    windows = next_windows(pools, spec, outcomes)
+    index = SourceIndex(spec)
+    windows = next_windows(pools, index, outcomes)
     intake = _Intake(index, dict(windows), dict(pools) if index.recent else {}, legs, now_ms)
     inputs: list[Input] = []
     rejected: list[Rejected] = []
@@ -134,7 +125,7 @@ def eligible_inputs(
         (rejected if isinstance(entry, Rejected) else inputs).append(entry)  # type: ignore[arg-type]
     inputs.sort(key=lambda i: i.source)
     rejected.sort(key=lambda r: r.source)
-    return EligibleInputs(tuple(inputs), tuple(rejected), windows, outcomes)
+    return EligibleInputs(tuple(inputs), tuple(rejected), windows, outcomes, index)
 
 
 def fresh_observation(source: SourceSpec, outcome: Outcome, now_ms: int) -> Observation | Rejected:
@@ -233,10 +224,10 @@ def converted(source: SourceSpec, price: Wad, leg: Leg) -> Wad:
 
 
 def statements(
-    spec: FeedSpec, eligible: EligibleInputs, legs: Mapping[str, Leg], now_ms: int
+    eligible: EligibleInputs, legs: Mapping[str, Leg], now_ms: int
 ) -> tuple[tuple[Observation, Statement], ...]:
     """What each market source stated in time, with its observation, whether or not it became an input."""
-    sources, accepted = source_index(spec).sources, {i.source for i in eligible.inputs}
+    sources, accepted = eligible.index.sources, {i.source for i in eligible.inputs}
     out = []
     for outcome in eligible.outcomes:
         source = sources.get(outcome.source)

@@ -14,7 +14,7 @@ from feeds.types import Closed, Failure, Kind, Observation, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
 from oracle.combine.aggregate import Combined, combine_market, combine_redemption
 from oracle.combine.groups import fill_unknown_depth, merge_groups
-from oracle.combine.inputs import EligibleInputs, eligible_inputs, source_index, statements
+from oracle.combine.inputs import EligibleInputs, eligible_inputs, statements
 from oracle.judge.evidence import Evidence, Finding, PoolEvidence
 from oracle.judge.plausibility import implausibility
 from oracle.judge.redemption_rate import cap_below_rate, capped_rate, next_rate_state, slash_ppb
@@ -170,10 +170,10 @@ def _evidence(
     leg_slash: int,
 ) -> Evidence:
     """What the rules may look at. The redemption rate is held to its growth cap here: the cap is what is published."""
-    words = statements(spec, sifted, legs, now_ms)
+    words = statements(sifted, legs, now_ms)
     seen = {o.source: o for o in outcomes if isinstance(o, Observation)}
     used = market.used if market else ()
-    others = source_index(spec).by_kind
+    others = sifted.index.by_kind
     suspects = {group for leg in legs.values() for group in leg.suspects}
     if suspects:
         suspects &= {s.group for s in spec.sources}

@@ -8,7 +8,7 @@ import pytest
 from feeds.types import Kind, Observation, Outcome, Pair
 from feeds.units import Bps
 from oracle.combine.aggregate import combine_market, combine_redemption
-from oracle.combine.inputs import eligible_inputs, next_windows
+from oracle.combine.inputs import SourceIndex, eligible_inputs, next_windows
 from oracle.combine.methods.registry import METHODS
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import FeedSpec, Tuning
@@ -81,9 +81,9 @@ def test_a_pool_becomes_its_own_group_once_averaged_over_blocks_and_time() -> No
 def test_a_pool_read_twice_in_one_block_counts_once_and_a_restarted_chain_forgets() -> None:
     feed = spec(sources=(POOL,))
     first = pool_reads(1, 0)
-    pools = next_windows(next_windows((), feed, first), feed, first)
+    pools = next_windows(next_windows((), SourceIndex(feed), first), SourceIndex(feed), first)
     assert [len(w) for _, w in pools] == [1]
-    pools = next_windows(pools, feed, [seen("pool", "1.05", T0 + 5_000, block=3, chain_id=1)])
+    pools = next_windows(pools, SourceIndex(feed), [seen("pool", "1.05", T0 + 5_000, block=3, chain_id=1)])
     assert [s.block for s in dict(pools)["pool"]] == [3]
 
 
@@ -229,7 +229,7 @@ def test_own_pasts_are_thinned_and_bounded() -> None:
     feed = spec(outliers="recent")
     pools = ()
     for i in range(400):
-        pools = next_windows(pools, feed, [seen("coinbase", "1.05", T0 + i * 1_000)])
+        pools = next_windows(pools, SourceIndex(feed), [seen("coinbase", "1.05", T0 + i * 1_000)])
     kept = dict(pools)["coinbase"]
     assert len(kept) <= 32
     assert kept[-1].at_ms - kept[0].at_ms <= 120_000
