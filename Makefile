@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint fuzz laws push-faults methodology docs bench gas artifacts check-artifacts setup clean help
+.PHONY: demo test lint docs fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -35,6 +35,10 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	.venv/bin/lint-imports --no-cache
 	node contracts/build.mjs --check
 
+docs: setup     ## rewrite the tables in docs/ that come from declarations in the code
+	$(PY) -m oracle.config.reference
+	$(PY) -m lab.rules_table
+
 fuzz: setup     ## long: adapters and contracts under mutated input
 	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} LRT_ORACLE_CONTRACT_FUZZ=$${LRT_ORACLE_CONTRACT_FUZZ:-1000000} \
 	LRT_ORACLE_CONTRACT_STATEFUL=$${LRT_ORACLE_CONTRACT_STATEFUL:-20000} LRT_ORACLE_CONTRACT_HONEST=$${LRT_ORACLE_CONTRACT_HONEST:-2000} \
@@ -48,9 +52,6 @@ push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on
 
 methodology: setup  ## tables and pictures of docs/methodology.md: DATA=folder of recorded series
 	$(PY) -m lab.methodology $(if $(DATA),--data $(DATA)) $(ARGS)
-
-docs: setup     ## rewrite the tables in docs/ that come from declarations in the code
-	$(PY) -m lab.rules_table
 
 bench: setup    ## every benchmark, one after the other
 	for what in chain latency aggregate api gas; do .venv/bin/lrt-oracle bench $$what --json || exit 1; done

@@ -17,7 +17,7 @@ from feeds.chains.reader import ChainReader
 from feeds.types import Call, FeedError, Quote, Read, Reply
 from feeds.units import MS
 from oracle.check.contracts import check_coins, check_descriptions, where_of
-from oracle.check.values import Value
+from oracle.check.values import SourceValue
 from oracle.config.resolve import ResolvedConfig, SourcePlan
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.chain_sections import ChainSection
@@ -32,11 +32,11 @@ _NATIVE = address(NATIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChainFound:
+class ChainReadings:
     """What one chain said."""
 
     head: Head | None
-    values: tuple[Value, ...]
+    values: tuple[SourceValue, ...]
     contracts: int
     references: Mapping[str, Quote | FeedError]
     problems: tuple[Problem, ...]
@@ -91,7 +91,9 @@ def _ask(calls: tuple[Call, ...]) -> Iterator[Any]:
     return (yield calls)
 
 
-async def probe(desk: ChainProbe, plan: ResolvedConfig, catalog: Catalog, references: Mapping[str, Read]) -> ChainFound:
+async def read_chain(
+    desk: ChainProbe, plan: ResolvedConfig, catalog: Catalog, references: Mapping[str, Read]
+) -> ChainReadings:
     """Read every source of a chain and the references, and check every contract that they use."""
     sources = [s for s in plan.sources if s.chain == desk.name and s.adapter is not None]
     try:
@@ -109,16 +111,18 @@ async def probe(desk: ChainProbe, plan: ResolvedConfig, catalog: Catalog, refere
         problems += await check_descriptions(ask, catalog, sources)
     except FeedError as e:
         problem = Problem(f"chains.{desk.name}", f"{e}; {e.advice}")
-        return ChainFound(head=None, values=(), contracts=0, references={}, problems=(problem,))
+        return ChainReadings(head=None, values=(), contracts=0, references={}, problems=(problem,))
     values = []
     for source in sources:
         result = results[f"{source.feed}|{source.spec.name}"]
         if isinstance(result, FeedError):
             problems.append(Problem(where_of(source), f"{result}; {result.advice}"))
         else:
-            values.append(Value(source=source, price_wad=result.price_wad, block_ms=head.time_ms))
+            values.append(SourceValue(source=source, price_wad=result.price_wad, block_ms=head.time_ms))
     said = {n: results[n] for n in references}
-    return ChainFound(head=head, values=tuple(values), contracts=len(used), references=said, problems=tuple(problems))
+    return ChainReadings(
+        head=head, values=tuple(values), contracts=len(used), references=said, problems=tuple(problems)
+    )
 
 
 def contracts_of(sources: Sequence[SourcePlan]) -> dict[bytes, str]:

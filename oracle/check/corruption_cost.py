@@ -22,7 +22,7 @@ class BondedSigner:
     bond: int | None = None
 
 
-def cheapest(members: Sequence[BondedSigner], weight: int) -> tuple[int, bool] | None:
+def least_bond(members: Sequence[BondedSigner], weight: int) -> tuple[int, bool] | None:
     """The least bond of any set of members with this weight, and whether that is exact; None where a bond is unknown.
 
     Exact by all sums that no other beats in both weight and bond; where these are too many, the bound that the whole
@@ -55,7 +55,7 @@ def reachable(members: Sequence[BondedSigner], weight: int) -> int:
     return min((s for s in sums if s >= weight), default=weight)
 
 
-def twice(members: Sequence[BondedSigner], threshold: int) -> tuple[int, int | None, bool]:
+def double_signing_cost(members: Sequence[BondedSigner], threshold: int) -> tuple[int, int | None, bool]:
     """Who signed both of two batches that each reach a threshold: how few, for how little bond, and whether that is exact.
 
     Others sign only one of the two, so a set will do if those who are not in it can be parted so that both sides reach the
@@ -65,9 +65,13 @@ def twice(members: Sequence[BondedSigner], threshold: int) -> tuple[int, int | N
     known = all(m.bond is not None for m in members)
     if len(members) > _MOST_MEMBERS:
         weight = 2 * reachable(members, threshold) - sum(m.weight for m in members)
-        least = cheapest(members, weight)
+        least = least_bond(members, weight)
         equal = len({m.weight for m in members}) == 1
-        return fewest(members, weight), None if least is None else least[0], equal and (least is None or least[1])
+        return (
+            fewest_signers(members, weight),
+            None if least is None else least[0],
+            equal and (least is None or least[1]),
+        )
     sets = [s for n in range(len(members) + 1) for s in combinations(range(len(members)), n)]
     enough = [s for s in sets if _parts(members, s, threshold)]
     if not enough:
@@ -88,7 +92,7 @@ def _parts(members: Sequence[BondedSigner], both: Sequence[int], threshold: int)
     return any(missing <= one <= sum(others) - missing for one in sums)
 
 
-def counted(operators: int) -> str:
+def operators_text(operators: int) -> str:
     """A number of operators, for people."""
     return f"{operators} operator{'' if operators == 1 else 's'}"
 
@@ -113,7 +117,7 @@ def _by_parts(bonds: Sequence[tuple[int, int]], weight: int) -> int:
     return cost
 
 
-def fewest(members: Sequence[BondedSigner], weight: int) -> int:
+def fewest_signers(members: Sequence[BondedSigner], weight: int) -> int:
     """How few members can have this weight."""
     left, count = weight, 0
     for one in sorted((m.weight for m in members), reverse=True):

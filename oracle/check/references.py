@@ -9,7 +9,7 @@ from feeds.catalog.records import Compares, Reference
 from feeds.registry import RATES
 from feeds.types import FeedError, Kind, Quote, Read
 from feeds.units import Wad, wad_mul_down
-from oracle.check.values import Own
+from oracle.check.values import ChainPrices
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.shorthand_rates import reader
@@ -21,7 +21,7 @@ _ETH = "ETH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ReferenceComparison:
     """A provider's feed and the feed of ours that it is compared with."""
 
     feed: str
@@ -34,27 +34,27 @@ class Compared:
         return f"reference|{self.feed}|{self.reference.name}"
 
 
-def compared(catalog: Catalog, plan: ResolvedConfig, chain: str) -> tuple[Compared, ...]:
+def comparisons(catalog: Catalog, plan: ResolvedConfig, chain: str) -> tuple[ReferenceComparison, ...]:
     """What can be compared on a chain, by the config's name of it; ether in dollars is read beside, to convert."""
     named = catalog.chain_of(plan.config.chains[chain].chain_id)
     usable = [r for r in catalog.references if r.chain == named and r.address is not None and not r.retired and r.quote]
     return tuple(c for spec in plan.specs.values() for r in usable if (c := _compared(catalog, spec, r)) is not None)
 
 
-def _compared(catalog: Catalog, spec: FeedSpec, reference: Reference) -> Compared | None:
+def _compared(catalog: Catalog, spec: FeedSpec, reference: Reference) -> ReferenceComparison | None:
     if reference.base != spec.pair.base or "@" in spec.feed or "#" in spec.feed:
         return None
     quote, wanted = reference.quote or "", spec.pair.quote
     if reference.kind is Compares.MARKET and quote == wanted:
-        return Compared(feed=spec.feed, reference=reference, against=Kind.MARKET)
+        return ReferenceComparison(feed=spec.feed, reference=reference, against=Kind.MARKET)
     if reference.kind is Compares.CAPPED_USD and quote == wanted:
-        return Compared(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
+        return ReferenceComparison(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
     if reference.kind is Compares.EXCHANGE_RATE and wanted != _USD and catalog.graph.at_par(quote, wanted):
-        return Compared(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
+        return ReferenceComparison(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
     return None
 
 
-def reads_of(compared_here: tuple[Compared, ...]) -> dict[str, Read]:
+def reads_of(compared_here: tuple[ReferenceComparison, ...]) -> dict[str, Read]:
     """Their reads, by name."""
     return {c.name: _read(c.reference) for c in compared_here}
 
@@ -65,9 +65,9 @@ def _read(reference: Reference) -> Read:
     return kind(**keys).read()
 
 
-def table(
-    plan: ResolvedConfig, own: Own, here: tuple[Compared, ...], said: Mapping[str, Quote | FeedError]
-) -> Iterator[Divergence | tuple[Compared, FeedError]]:
+def divergence_rows(
+    plan: ResolvedConfig, own: ChainPrices, here: tuple[ReferenceComparison, ...], said: Mapping[str, Quote | FeedError]
+) -> Iterator[Divergence | tuple[ReferenceComparison, FeedError]]:
     """A row for each comparison: the drift, or why the provider's feed could not be read; none where we have no value.
 
     A feed in dollars is compared with our ratio times the same chain's price of ether in dollars by another oracle, for a
@@ -88,7 +88,7 @@ def table(
             )  # fmt: skip
 
 
-def _is_ether(one: Compared) -> bool:
+def _is_ether(one: ReferenceComparison) -> bool:
     return one.reference.base == _ETH and one.reference.quote == _USD
 
 

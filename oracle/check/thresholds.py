@@ -13,7 +13,7 @@ from oracle.model.spec import FeedSpec
 from oracle.sign.messages import SignerSet
 
 
-def lacks(plan: ResolvedConfig, without: Sequence[str]) -> dict[str, str]:
+def shortfalls(plan: ResolvedConfig, without: Sequence[str]) -> dict[str, str]:
     """What each feed lacks for an operator without these, when all else answers: "" for one that it can price."""
     found: dict[str, str] = {}
     for name, spec in plan.specs.items():  # what a feed needs comes before it
@@ -35,17 +35,19 @@ def _lack(own: FeedSpec, gone: set[str]) -> str:
     return f"with {len(left)} of {own.min_groups} groups ({', '.join(left) or 'none'})"
 
 
-def mute_feeds(
+def unpriced_feed_problems(
     plan: ResolvedConfig, name: str, signers: SignerSet, keys: Sequence[tuple[OperatorSection, bytes]]
 ) -> Iterator[Problem]:
     """Feeds that too few of a store's signers can price. ``keys``: all operators here, each with its address."""
-    here = [(one, signers.weight_of([key]), lacks(plan, one.without)) for one, key in keys if key in signers.signers]
+    here = [
+        (one, signers.weight_of([key]), shortfalls(plan, one.without)) for one, key in keys if key in signers.signers
+    ]
     for feed in plan.pushed:
         weight = sum(w for _, w, lack in here if not lack[feed])
         if weight < signers.threshold:
             left = ", ".join(f"{one.name} is left {lack[feed]}" for one, _, lack in here if lack[feed])
             text = (
-                f"those who can price it have weight {weight}, a push to {name} needs {signers.threshold}: it is never"
+                f"the operators that can price it have weight {weight}, a push to {name} needs {signers.threshold}: it is never"
                 f" pushed. {left}: take something out of `without`, add a source, or write reference_only = true"
             )
             yield Problem(f'feeds."{feed}"', text)

@@ -18,7 +18,8 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
 from oracle.chain.store_client import StoreClient
 from oracle.check.corruption_cost import BondedSigner
-from oracle.check.privileges import Bonding, MoveLimits, SignerGroup, StoreFacts, document
+from oracle.check.privileges import document
+from oracle.check.store_facts import Bonding, MoveLimits, SignerGroup, StoreFacts
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import TargetSection
@@ -33,7 +34,7 @@ _ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
 _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
-async def trust(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
+async def trust_documents(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The trust document of every target's store, and what contradicts the config.
 
     A store that cannot be read is a row with ``error``; that it is none, or that its chain does not answer, is told
@@ -173,10 +174,10 @@ class StoreReader:
             (store,), (chain_id,) = [await self._ask(where, f) for f in ("store", "chainId")]
             asked = [(await self._ask(where, f))[0] for f in (*_PARTIES, "token", "unbondingS", "disputeS")]
         except ChainError as e:
-            return None, [Problem(key, f"{checksummed(where)} is no OperatorRegistry, or could not be asked: {e}")]
+            return None, [Problem(key, f"{checksummed(where)} is not an OperatorRegistry, or does not answer: {e}")]
         domain = self._client.domain
         if (_raw(store), chain_id) != (domain.store, domain.chain_id):
-            said = f"{text} is over store {checksummed(_raw(store))} on chain {chain_id}: its bonds stand behind another one"
+            said = f"{text} belongs to store {checksummed(_raw(store))} on chain {chain_id}: its bonds back that one"
             return None, [Problem(key, said)]
         *parties, token, unbonding_s, dispute_s = asked
         return Bonding(
@@ -202,7 +203,7 @@ class StoreReader:
         try:
             return tuple(decode(outputs, await self._call(where, data)))
         except (DecodingError, ValueError):
-            raise ChainError(f"{function} of {checksummed(where)} answers no OperatorRegistry's answer") from None
+            raise ChainError(f"{function} of {checksummed(where)} does not answer as an OperatorRegistry") from None
 
     async def _said(self, where: bytes, signature: str, kind: str, otherwise: Any) -> Any:
         """What a token says of itself, for people; something else where it says nothing."""

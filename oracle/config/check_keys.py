@@ -16,7 +16,7 @@ def key_problems(config: Config) -> Iterator[Problem]:
     """Everything that is wrong with targets and operators, as far as their files can be seen without a passphrase."""
     for name, target in config.targets.items():
         if target.chain not in config.chains:
-            text = f"{target.chain!r} is no chain; {nearest(target.chain, config.chains)}"
+            text = f"{target.chain!r} is not a chain of the config; {nearest(target.chain, config.chains)}"
             yield Problem(f"targets.{name}.chain", text)
         elif target.agree > (there := len(config.chains[target.chain].endpoints)):
             yield Problem(f"targets.{name}.agree", f"agree = {target.agree}: there are {there} endpoints; 0 chooses")
@@ -25,7 +25,7 @@ def key_problems(config: Config) -> Iterator[Problem]:
     for what in ("name", "keyfile", "journal"):
         values = [str(v) for o in config.operators if (v := getattr(o, what)) is not None]
         for twice in sorted({v for v in values if values.count(v) > 1}):
-            yield Problem(f"operators.{what}", f"{twice!r} stands twice: each operator needs its own")
+            yield Problem(f"operators.{what}", f"{twice!r} is used by more than one operator: each needs its own")
     yield from _one_owner(config)
     yield from _one_memory(config)
 

@@ -16,12 +16,12 @@ def store_problems(config: Config) -> Iterator[Problem]:
     """What a store names that the config does not have."""
     for name, store in config.stores.items():
         if store.chain is not None and store.chain not in config.chains:
-            text = f"{store.chain!r} is no chain; {nearest(store.chain, config.chains)}"
+            text = f"{store.chain!r} is not a chain of the config; {nearest(store.chain, config.chains)}"
             yield Problem(f"stores.{name}.chain", text)
         for one in store.classes:
             for feed in one.feeds:
                 if feed not in config.feeds:
-                    text = f"{feed!r} is no feed; {nearest(feed, config.feeds)}"
+                    text = f"{feed!r} is not a feed of the config; {nearest(feed, config.feeds)}"
                     yield Problem(f"stores.{name}.classes.{one.name}", text)
 
 
@@ -38,7 +38,7 @@ def asked_store(config: Config, name: str | None, said: Mapping[str, Any]) -> St
         ConfigError: no such section, or what comes out is none.
     """
     if name is not None and name not in config.stores:
-        raise ConfigError([Problem("stores", f"{name!r} is no store; {nearest(name, config.stores)}")])
+        raise ConfigError([Problem("stores", f"{name!r} is not a store of the config; {nearest(name, config.stores)}")])
     table = _plain(asdict(config.stores[name])) if name is not None else {}
     given = {k: v for k, v in said.items() if v is not None}
     limits, registry = _given(given.pop("limits", {})), _given(given.pop("registry", {}))

@@ -39,7 +39,7 @@ def unit_problems(
         yield Problem(f"{where}.kind", 'whether holders can redeem is told by a flag_call: write kind = "open" with it')
     said = getattr(adapter, "pair", None)
     if isinstance(said, Pair) and said != own:
-        yield Problem(f"{where}.steps", f"they lead from {said.base} to {said.quote}, the source is about {own}")
+        yield Problem(f"{where}.steps", f"the steps lead from {said.base} to {said.quote}, the source is about {own}")
     contract, chain = _contract(source), _chain(config, source)
     if adapter is None or contract is None or chain is None:
         return

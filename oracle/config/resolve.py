@@ -207,11 +207,11 @@ def _turn(convert: str, own: Pair, pair: Pair) -> str | None:
 def _adapter(config: Config, where: str, source: SourceSection, problems: list[Problem]) -> ChainAdapter | None:
     adapters = {**POOLS, **RATES}
     if source.type not in adapters:
-        text = f"{source.type!r} is no adapter; {nearest(source.type, [*EXCHANGES, *PULLS, *adapters])}"
+        text = f"{source.type!r} is not an adapter; {nearest(source.type, [*EXCHANGES, *PULLS, *adapters])}"
         problems.append(Problem(f"{where}.type", text))
         return None
     if source.chain not in config.chains:
-        text = f"{source.chain!r} is no chain; {nearest(str(source.chain), config.chains)}"
+        text = f"{source.chain!r} is not a chain of the config; {nearest(str(source.chain), config.chains)}"
         problems.append(Problem(f"{where}.chain", text))
     return build(adapters[source.type], source.params, where, problems)
 
@@ -223,7 +223,10 @@ def _check_source(config: Config, where: str, own: Pair, pair: Pair, source: Sou
         )
     if source.convert is not None:
         if source.convert not in config.feeds:
-            yield Problem(f"{where}.convert", f"{source.convert!r} is no feed; {nearest(source.convert, config.feeds)}")
+            yield Problem(
+                f"{where}.convert",
+                f"{source.convert!r} is not a feed of the config; {nearest(source.convert, config.feeds)}",
+            )
         elif _turn(source.convert, own, pair) is None:
             text = (
                 f"neither {own} times {source.convert} nor {own} by {source.convert} is {pair}: the units do not close"
@@ -242,10 +245,10 @@ def _check_feed(config: Config, name: str, feed: FeedSection, plans: list[Source
         yield Problem(where, "needs exactly one of sources, share_of and legs")
         return
     if feed.method not in METHODS:
-        yield Problem(f"{where}.method", f"{feed.method!r} is no method; {nearest(feed.method, METHODS)}")
+        yield Problem(f"{where}.method", f"{feed.method!r} is not a method; {nearest(feed.method, METHODS)}")
     filters = (*OUTLIERS, NO_FILTER)
     if feed.outliers is not None and feed.outliers not in filters:
-        yield Problem(f"{where}.outliers", f"{feed.outliers!r} is no filter; {nearest(feed.outliers, filters)}")
+        yield Problem(f"{where}.outliers", f"{feed.outliers!r} is not a filter; {nearest(feed.outliers, filters)}")
     if feed.sources:
         interval_s, scaled = config.oracle.round_interval_s, config.oracle.scaled_times
         yield from method_problems(where, feed, [p.spec for p in plans], interval_s, scaled=scaled)
@@ -269,7 +272,7 @@ def _check_needed(config: Config, where: str, feed: FeedSection) -> Iterator[Pro
     """The feeds that this one is computed from are there, and on."""
     for other in (*feed.legs, *((feed.share_of,) if feed.share_of else ())):
         if other not in config.feeds:
-            yield Problem(where, f"{other!r} is no feed; {nearest(other, config.feeds)}")
+            yield Problem(where, f"{other!r} is not a feed of the config; {nearest(other, config.feeds)}")
         elif config.feeds[other].off:
             yield Problem(where, f"{other} is off: turn this feed off too, or that one on")
 
@@ -300,7 +303,7 @@ def _check_quorum(where: str, feed: FeedSection, spec: FeedSpec) -> Iterator[Pro
     if feed.min_groups > len(groups):
         yield Problem(f"{where}.min_groups", f"{feed.min_groups} groups can never be reached: there are {listed}")
     if feed.min_groups == 1 and not (feed.accept_single_group or feed.reference_only):
-        text = "one group is no quorum: add a source, or write reference_only = true or accept_single_group = true"
+        text = "one group is not a quorum: add a source, or write reference_only = true or accept_single_group = true"
         yield Problem(f"{where}.min_groups", text)
 
 
@@ -311,7 +314,7 @@ def _order(specs: Mapping[str, FeedSpec], problems: list[Problem]) -> list[str]:
     while waiting:
         ready = [n for n, s in waiting.items() if not (_needs(s) & set(waiting)) - {n} and n not in _needs(s)]
         if not ready:
-            problems.append(Problem("feeds", f"{', '.join(sorted(waiting))} need each other: break the circle"))
+            problems.append(Problem("feeds", f"{', '.join(sorted(waiting))} need each other: break the cycle"))
             return order
         for name in ready:
             order.append(name)

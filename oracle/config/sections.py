@@ -13,11 +13,13 @@ from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
+from oracle.config.tables.renamed_keys import RENAMED
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.shorthand import VIA_FEED, expand
 from oracle.config.tables.store_sections import StoreSection
 
-_SOURCE_KEYS = frozenset(f.name for f in fields(SourceSection)) - {"params"}
+_SOURCE_KEYS = frozenset({*(f.name for f in fields(SourceSection)), *RENAMED["SourceSection"]}) - {"params"}
+"""Keys of a source, old names among them; every other one is its adapter's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ def load(path: Path) -> Config:
     """Read and parse a config file.
 
     Raises:
-        ConfigError: with every problem found in its form; what the parts mean together is :func:`oracle.config.resolve.resolve`'s to check.
+        ConfigError: with every problem found in its form; what the parts mean together is :func:`~oracle.config.resolve.resolve`'s to check.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -73,4 +73,4 @@ def method_problems(
     known = {name for s in sources for name in (s.group, s.name if s.average_s * MS else s.group)}
     for group, _ in feed.tuning.shares:
         if group not in known:
-            yield Problem(f"{where}.tuning.shares.{group}", f"is no group of this feed; {nearest(group, known)}")
+            yield Problem(f"{where}.tuning.shares.{group}", f"is not a group of this feed; {nearest(group, known)}")

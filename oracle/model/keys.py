@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 _KEY = "key"
+_LONG = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,21 @@ class Key:
     @property
     def range(self) -> str | None:
         """The bounds in words; None where there are none."""
-        if self.least is None:
-            return None if self.most is None else f"at most {self.most}"
-        return f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
+        least, most = _number(self.least), _number(self.most)
+        if least is None:
+            return most and f"at most {most}"
+        return f"{least} or more" if most is None else f"{least} to {most}"
 
     def holds(self, number: int) -> bool:
         """Whether a number lies within the bounds."""
         return (self.least is None or self.least <= number) and (self.most is None or number <= self.most)
+
+
+def _number(value: int | None) -> str | None:
+    """A bound as people read it; a long one is one less than a power of two."""
+    if value is None:
+        return None
+    return str(value) if value < _LONG else f"2^{value.bit_length()} - 1"
 
 
 def key(default: T, says: str, **declared: Any) -> T:

@@ -129,7 +129,7 @@ class Rules:
     )
     disagree_bps: int = key(
         0,
-        "watched: a group lies further than this from the price",
+        "watched: a group lies this far from the price, or further",
         least=0,
         follows=Follows("half of `max_spread_bps`", lambda keys: keys["max_spread_bps"] // 2),
     )
@@ -139,7 +139,7 @@ class Rules:
     depth_percent: int = key(
         30, "watched: the depth of all pools that answer is below this share of the usual one", least=0, most=100
     )
-    depth_s: int = key(86_400, "the time over which the usual depth is averaged", least=1)
+    depth_s: int = key(86_400, "the time whose median depth is the usual one", least=1)
     stuck_s: int = key(
         600, "named stuck: a source repeats its price for this long while the others move by `stuck_bps`", least=0
     )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.check.privileges import reach
+from oracle.check.price_walk import reach
 from oracle.sign.eip712 import batch_bytes
 from tests.contracts.fuzz_world import LIMITS
 from tests.contracts.set_models import WAD

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from oracle.config.tables.forms import http_url, raw_address, websocket_url
+from oracle.config.tables.forms import address_or_none, http_url, raw_address, websocket_url
 from oracle.model.keys import key, required
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
@@ -45,7 +45,7 @@ class ChainSection:
         None,
         'address of a rollup\'s uptime feed: while it says down nothing of this chain counts; "" for none',
         shown="the catalogue's",
-        form=lambda text: raw_address(text) if text else text,
+        form=address_or_none,
     )
     sequencer_grace_s: int = key(
         3_600, "how long the sequencer must have been up again before anything of its chain counts", least=0
@@ -70,5 +70,9 @@ class VenueSection:
 
     ws_url: str | None = key(None, "another address for its stream: a proxy, a test", shown="the venue's")
     rest_url: str | None = key(None, "another address for its requests: a proxy, a test", shown="the venue's")
-    silence_ms: int = key(30_000, "a stream that is silent for this long is asked by requests instead", least=0)
+    silence_ms: int = key(
+        30_000,
+        "a symbol without news on the stream for this long counts as silent and is asked for by requests",
+        least=0,
+    )
     rest_ms: int = key(2_000, "pause between two such requests; 0 turns them off", least=0)

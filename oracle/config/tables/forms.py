@@ -18,6 +18,11 @@ def raw_address(text: str) -> bytes:
     return raw
 
 
+def address_or_none(text: str) -> bytes | None:
+    """The 20 bytes of an address; None where the text is empty, which says that there is none."""
+    return raw_address(text) if text else None
+
+
 def is_http(text: str) -> bool:
     """Whether a text is a URL that HTTP can ask."""
     try:

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from feeds.chains.abi import wad_of
+from oracle.config.tables.renamed_keys import renamed
 from oracle.model.keys import Follows, Key, key_of
 from oracle.model.suggest import nearest
 
@@ -74,7 +75,7 @@ def _values(
     hints = get_type_hints(kind)
     own = {f.name: (f, key_of(f)) for f in fields(kind)}
     known = [name for name, (_, about) in own.items() if about is None or about.settable]
-    problems.extend(Problem(f"{where}.{k}", f"unknown key; {nearest(k, known)}") for k in table if k not in known)
+    problems.extend(Problem(f"{where}.{k}", _unknown(kind, k, known)) for k in table if k not in known)
     values: dict[str, Any] = {}
     for name, (field, about) in own.items():
         reader = _Reader(key=f"{where}.{name}", problems=problems, around={**around, **values})
@@ -86,6 +87,10 @@ def _values(
             text = f"{name} and {about.beside} belong together: write both or neither"
             problems.append(Problem(reader.key, text))
     return values
+
+
+def _unknown(kind: type[Any], name: str, known: Sequence[str]) -> str:
+    return renamed(kind.__name__, name) or f"unknown key; {nearest(name, known)}"
 
 
 def _own_problems(record: Any) -> Iterable[tuple[str, str]]:
@@ -174,7 +179,7 @@ class _Reader:
         known = [str(k.value) for k in kind]
         if value in known:
             return kind(value)
-        return self._wrong(f"{value!r} is not one of them; {nearest(str(value), known)}")
+        return self._wrong(f"{value!r} is not one of the values; {nearest(str(value), known)}")
 
     def _wad(self, value: Any) -> Any:
         if not isinstance(value, str):

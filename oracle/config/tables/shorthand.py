@@ -57,7 +57,7 @@ class _At:
         """The token that the feed is about."""
         base, tokens = self.pair.base, self.catalog.tokens
         if base not in tokens:
-            raise _Unknown(f"{base} is no token of the catalogue; {nearest(base, tokens)}")
+            raise _Unknown(f"{base} is not a token of the catalogue; {nearest(base, tokens)}")
         return tokens[base]
 
     def configured(self, chain: str) -> str:

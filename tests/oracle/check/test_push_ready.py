@@ -110,7 +110,10 @@ async def test_what_can_push_passes_and_so_does_a_dry_run(site: Site) -> None:
     assert await errors(site.config(), offline=True) == []
     dry = await found(site.config(operators=(), gas=None))
     assert dry["errors"] == []
-    assert "target t: no gas key, nothing is sent; what is signed can be carried from the endpoint" in dry["notes"]
+    assert (
+        "target t: no gas key, nothing is sent; anybody can take what is signed from the endpoint and push it"
+        in dry["notes"]
+    )
     assert await errors(site.config(operators=KEYS[:1], gas=None)) == [], "who sends nothing needs no quorum"
 
 
@@ -148,7 +151,10 @@ async def test_a_store_that_can_not_be_read_proves_no_key_wrong(site: Site) -> N
 
 async def test_a_gas_key_without_ether_or_without_a_file_is_refused(site: Site) -> None:
     ((key, text),) = await errors(site.config(gas=POOR))
-    assert (key, text) == ("targets.t", f"the gas key 0x{address_of(POOR).hex()} has no ether there: send it some")
+    assert (key, text) == (
+        "targets.t",
+        f"the gas key 0x{address_of(POOR).hex()} has no ether on this chain: send it some",
+    )
     table = site.config()
     table["targets"]["t"]["gas_keyfile"] = "nowhere.json"
     table["operators"][0]["keyfile"] = "nowhere.too.json"
@@ -158,7 +164,7 @@ async def test_a_gas_key_without_ether_or_without_a_file_is_refused(site: Site) 
 async def test_a_gas_key_without_operators_or_feeds_is_refused(site: Site) -> None:
     (first,) = await errors(site.config(operators=()), offline=True)
     assert first[0] == "targets.t"
-    assert "nobody signs here" in first[1]
+    assert "no operator signs here" in first[1]
     sources = [{"type": "coinbase", "symbol": "A-B"}, {"type": "kraken", "symbol": "A/B"}]
     table = site.config()
     table["feeds"] = {"wX/ETH": {"sources": sources, "reference_only": True}}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,7 @@ import pytest
 
 from oracle.config.resolve import reachable_groups, resolve
 from oracle.config.sections import load, parse
-from oracle.config.tables.chain_sections import ChainSection, VenueSection
-from oracle.config.tables.feed_sections import FeedSection, SourceSection
-from oracle.config.tables.operator_sections import OperatorSection, TargetSection
-from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.schema import ConfigError
-from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
-from oracle.model.spec import Bands, Rules, Tuning
 
 
 def table(**changes: Any) -> dict[str, Any]:
@@ -116,7 +109,7 @@ def test_a_conversion_must_close_the_units() -> None:
 
 def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
     assert "3 groups can never be reached: there are 2 (coinbase, kraken)" in problems(feed(min_groups=3))
-    assert "one group is no quorum" in problems(feed(min_groups=1))
+    assert "one group is not a quorum" in problems(feed(min_groups=1))
     assert resolve(parse(feed(min_groups=1, reference_only=True))).pushed == ("ETH/USD",)
     assert resolve(parse(feed(min_groups=1, accept_single_group=True)))
 
@@ -185,22 +178,6 @@ def test_a_missing_or_broken_file_is_one_clear_problem(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("feeds = [")
     with pytest.raises(ConfigError, match="is not TOML"):
         load(tmp_path / "bad.toml")
-
-
-def test_every_key_is_in_the_docs() -> None:
-    text = (Path(__file__).resolve().parent.parent.parent.parent / "docs" / "config.md").read_text()
-    sections = (
-        OracleSection, ApiSection, ChainSection, VenueSection, OperatorSection, TargetSection, FeedSection,
-        Bands, Rules, Tuning, SourceSection, StoreSection, LimitsSection, RegistrySection,
-    )  # fmt: skip
-    keys = {f.name for section in sections for f in fields(section)} - {
-        "params",
-        "bands",
-        "rules",
-        "sources",
-        "least_part",
-    }
-    assert [k for k in sorted(keys) if f"`{k}`" not in text] == []
 
 
 def test_every_module_of_the_line_is_in_the_architecture() -> None:

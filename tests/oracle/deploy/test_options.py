@@ -460,8 +460,8 @@ def test_a_section_names_chains_and_feeds_that_are_there(tmp_path: Path) -> None
     )
     done = CliRunner().invoke(main, ["--config", str(path), "check", "--offline"])
     assert done.exit_code == 2
-    assert "stores.main.chain: 'locl' is no chain; did you mean 'local'?" in done.output
-    assert "stores.main.classes.dollars: 'ETH/EUR' is no feed; did you mean 'ETH/USD'?" in done.output
+    assert "stores.main.chain: 'locl' is not a chain of the config; did you mean 'local'?" in done.output
+    assert "stores.main.classes.dollars: 'ETH/EUR' is not a feed of the config; did you mean 'ETH/USD'?" in done.output
 
 
 def test_every_option_is_in_the_docs() -> None:
