@@ -9,10 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from feeds.errors import LrtOracleError
+
 ARTIFACTS = Path(__file__).parent / "artifacts"
 
 
-class UnknownArtifact(LookupError):
+class UnknownArtifact(LrtOracleError, LookupError):
     """There is no such contract, or its artifact was not built."""
 
 

@@ -10,8 +10,11 @@ from types import MappingProxyType
 
 from demo.market import DemoMarket
 from feeds.units import BPS, Wad
-from oracle.sign.messages import Proposal, SignedValues, SignerSet, agreed, join
+from oracle.report.wire import encode_items
+from oracle.sign.agreed_reports import agreed_reports
+from oracle.sign.messages import Proposal, SignerSet
 from oracle.sign.operator import Operator
+from oracle.sign.verified_values import VerifiedValues
 
 _STEPS = 4
 _LIE_BPS = 300
@@ -105,16 +108,21 @@ class Liar(Operator):
     """An operator that leads with prices 3 % too high. It signs honestly when others lead: it wants to stay in."""
 
     def propose(
-        self, signers: SignerSet, round_time_s: int, values: Sequence[SignedValues], feeds: Sequence[int]
+        self, signers: SignerSet, round_time_s: int, values: Sequence[VerifiedValues], feeds: Sequence[int]
     ) -> Proposal:
         """The agreed values, shifted."""
-        fair = agreed(values, signers)
+        agreed = agreed_reports(values, signers)
         shifted = {
-            i: replace(fair[i], market_wad=Wad(fair[i].market_wad * (BPS + _LIE_BPS) // BPS))
+            i: replace(agreed[i], market_wad=Wad(agreed[i].market_wad * (BPS + _LIE_BPS) // BPS))
             for i in feeds
-            if i in fair
+            if i in agreed
         }
-        return Proposal(leader=self.name, round_time_s=round_time_s, items=join(shifted), values=tuple(values))
+        return Proposal(
+            leader=self.name,
+            round_time_s=round_time_s,
+            items=encode_items(shifted),
+            values=tuple(v.signed for v in values),
+        )
 
-    def _examine(self, signers: SignerSet, proposal: Proposal) -> None:
+    def examine(self, signers: SignerSet, proposal: Proposal) -> None:
         """It finds nothing wrong with anything."""

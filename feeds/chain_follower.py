@@ -15,20 +15,18 @@ from feeds.chains.heads import Heads
 from feeds.chains.pool_history import BLOCKS, SAMPLE_BLOCKS
 from feeds.chains.reader import ChainRead, ChainReader
 from feeds.chains.sequencer import Sequencer
-from feeds.observe import Block, Observer, Source
-from feeds.types import (
+from feeds.errors import (
     Disagreed,
     FeedError,
     HeadStopped,
-    Kind,
-    Quote,
     RateLimited,
-    Read,
     Refused,
     SequencerDown,
     TimedOut,
     Unreachable,
 )
+from feeds.observe import Block, Observer, Source
+from feeds.types import Kind, Quote, Read
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)

@@ -11,6 +11,7 @@ from functools import partial
 import aiohttp
 
 from feeds.chain_follower import ChainPlan, Follower, Hooks
+from feeds.errors import FeedError
 from feeds.observe import Observer, Source
 from feeds.registry import EXCHANGES
 from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource
@@ -18,7 +19,7 @@ from feeds.streams.connection import StreamTimeouts
 from feeds.streams.http import HttpClient
 from feeds.streams.venue import Exchange
 from feeds.streams.ws import Stream, StreamHealth
-from feeds.types import FeedError, Quote, Request, Tick
+from feeds.types import Quote, Request, Tick
 from feeds.units import MS
 
 _REPLY_BYTES = 1 << 20

@@ -12,22 +12,11 @@ from enum import StrEnum
 from feeds.chains.endpoint import Head
 from feeds.chains.pool_history import PoolHistory
 from feeds.chains.reader import ChainRead
+from feeds.errors import FeedError, NoData, SequencerDown, Stale
 from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.streams.latest import LatestQuotes
 from feeds.streams.venue import Exchange
-from feeds.types import (
-    ChainAdapter,
-    Failure,
-    FeedError,
-    Kind,
-    NoData,
-    Observation,
-    Outcome,
-    Pair,
-    Quote,
-    SequencerDown,
-    Stale,
-)
+from feeds.types import ChainAdapter, Failure, Kind, Observation, Outcome, Pair, Quote
 from feeds.units import MS
 
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from pathlib import Path as File
 from typing import Any
 
-from feeds.types import ERRORS, Kind, Pair
+from feeds.errors import ERRORS
+from feeds.types import Kind, Pair
 from feeds.units import MS
 from lab.data import Series, read_series
 from lab.source_series import SeriesPath, SourceSeries, path_of, spans_of

@@ -16,7 +16,7 @@ from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Status
-from oracle.report.compose import follow
+from oracle.report.compose import published_after
 from oracle.round.step import Judged
 
 ROUNDS = 540
@@ -117,7 +117,7 @@ def _played(spec: FeedSpec, made: SeededWorld) -> _Line:
     for now_ms, outcomes in made.rounds():
         result, state = turn(spec, state, outcomes, {}, now_ms, published)
         said = result.report if isinstance(result, Judged) else result.kept
-        published = follow(published, said, now_ms // MS)
+        published = published_after(published, said, now_ms // MS)
         report = said if said and not said.status_only else None
         prices.append(report.market_wad / WAD if report else float("nan"))
         spreads.append(report.spread_bps if report else 0)

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from feeds.errors import LrtOracleError
 from feeds.units import BPS, MS, WAD
 from lab.measure import OURS
 from lab.replay import Played
@@ -18,7 +19,7 @@ _MOST_REASONS = 8
 _MARGIN = 0.05
 
 
-class PlotError(ValueError):
+class PlotError(LrtOracleError, ValueError):
     """There is nothing to draw, or nothing to draw with."""
 
 

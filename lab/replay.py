@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from feeds.errors import LrtOracleError
 from feeds.units import wad_text
 from lab import case as cases
 from lab.case import Case
@@ -20,7 +21,7 @@ from oracle.model.status import Status
 from oracle.model.suggest import nearest
 
 
-class ReplayError(ValueError):
+class ReplayError(LrtOracleError, ValueError):
     """The case, method or design cannot be used: what is wrong and what to write."""
 
 

@@ -12,8 +12,8 @@ from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason, Status
 from oracle.model.types import Abstained, Leg, Published, Report
-from oracle.report.compose import follow, price_of
-from oracle.round.silence import suspected_leg
+from oracle.report.compose import price_of, published_after
+from oracle.round.no_price import suspected_leg
 from oracle.round.step import Judged, as_leg, evaluate, step
 
 _NOTHING = Wad(0)
@@ -107,7 +107,7 @@ def _after(held: _ConsumerView, result: Judged | Abstained, round_time_s: int) -
     return _ConsumerView(
         report=report or held.report,
         ramp_ppm=ramp_ppm,
-        published=follow(held.published, report, round_time_s, ramp_ppm),
+        published=published_after(held.published, report, round_time_s, ramp_ppm),
     )
 
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from feeds.types import ERRORS, Failure, Kind, Observation, Outcome, Pair
+from feeds.errors import ERRORS
+from feeds.types import Failure, Kind, Observation, Outcome, Pair
 from feeds.units import MS, WAD, Wad
 from oracle.config.tables.schema import Problem
 

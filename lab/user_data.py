@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path as File
 
+from feeds.errors import LrtOracleError
 from feeds.types import Kind, Pair
 from feeds.units import MS
 from lab.case import ROUND_S, Case
@@ -34,7 +35,7 @@ _MOST_SILENT = 100_000
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-class UserDataError(ValueError):
+class UserDataError(LrtOracleError, ValueError):
     """The file or the column map cannot be used: what is wrong and what to write."""
 
 

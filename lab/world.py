@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from feeds.types import Failure, Kind, Observation, Outcome, Pair, TimedOut
+from feeds.errors import TimedOut
+from feeds.types import Failure, Kind, Observation, Outcome, Pair
 from feeds.units import MS, WAD, Wad
 from oracle.config.sections import feed_section
 from oracle.config.spec_builder import NO_FILTER, spec_of

@@ -54,7 +54,8 @@ from oracle.sign.key_lock import KeyLock, sole_writer
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures
-from oracle.sign.remote_signer import RemoteOperator, RemoteSigner
+from oracle.sign.remote_operator import RemoteOperator
+from oracle.sign.remote_signer import RemoteSigner
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database, last_published
 
@@ -218,12 +219,12 @@ class App:
         at_ms = round_time_s * MS
         observed = {feed: self.observer.observe(feed, at_ms) for feed in self.plan.specs}
         folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms(), may_sign=self.clock.may_sign())
-        said = await asyncio.gather(*(one.observed(s, round_time_s, view) for one, s, view in folded.asked))
-        done = self.rounds.finish(folded, said)
+        answers = await asyncio.gather(*(request.send() for request in folded.requests))
+        done = self.rounds.finish(folded, answers)
         for refusal in done.refusals:
             self.metrics.refused(refusal)
             self._say_refused(refusal)
-        self.store.save_round(done.kept, done.agreements, done.records, done.transitions)
+        self.store.save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
         for feed, outcomes in observed.items():
@@ -313,7 +314,7 @@ class App:
 
     def _set_journals(self, by_ms: int) -> None:
         for member in self.rounds.members:
-            if member.signer is not None:
+            if isinstance(member.signer, Operator):
                 member.signer.journal.set_time(self.clock.now_ms(), by_ms)
 
     async def _housekeep(self) -> None:
@@ -419,7 +420,7 @@ class App:
         self._files.callback(KeyLock(Path(section.keyfile or held), path).close)
         witness = self._witness(key, section.name)
         now_ms, sure = self.clock.now_ms(), self.clock.confirmed
-        journal = SignJournal(path, key, now_ms=now_ms, mute_ms=mute_ms, witness=witness, sure=sure)
+        journal = SignJournal(path, key, now_ms=now_ms, mute_ms=mute_ms, witness=witness, time_confirmed=sure)
         self._files.callback(journal.close)
         if journal.witnessed_s is not None:
             _log.error(
@@ -431,8 +432,8 @@ class App:
             _log.error(
                 "the sign journal is older than what the key has signed: silent for a while", operator=section.name
             )
-            journal.restored(now_ms, signed_s)
-        if rest_ms := journal.silent_ms(now_ms):
+            journal.mark_restored(now_ms, signed_s)
+        if rest_ms := journal.mute_for_ms(now_ms):
             _log.warning("mute", operator=section.name, for_ms=rest_ms)
         return journal
 
@@ -441,7 +442,7 @@ class App:
         if folder is None:
             _log.warning(
                 "no folder for witnesses: a journal that is restored together with the database is noticed only by what"
-                " the store holds; set oracle.sign.journal_witness", operator=operator,
+                " the store holds; set oracle.witness", operator=operator,
             )  # fmt: skip
             return None
         return JournalWitness(folder, key)
@@ -490,7 +491,7 @@ class App:
                 confirmations=section.confirmations,
             ),
             feeds=self.plan.pushed,
-            operators=[m.signer for m in self.rounds.members if m.signer is not None],
+            operators=[m.signer for m in self.rounds.members if isinstance(m.signer, Operator)],
             can_send=signer is not None,
             closed=section.passphrase_env if signer is None and section.gas_keyfile is not None else "",
             round_s=self.plan.config.oracle.round_interval_s,

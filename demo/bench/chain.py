@@ -28,10 +28,11 @@ from demo.world.deploy import DemoWorld, backdated, deploy
 from feeds.chains import multicall
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainReader
+from feeds.errors import FeedError
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.rates.call import RateCall
-from feeds.types import Call, ChainAdapter, FeedError, Quote, Read, Reply
+from feeds.types import Call, ChainAdapter, Quote, Read, Reply
 from feeds.units import Wad
 from oracle.runtime.clock import now_ms
 

@@ -23,7 +23,7 @@ from feeds.units import Bps, Wad
 from oracle.deploy.views import feed_id
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.report.compose import encode_item
+from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
 
 OURS = "lrt-oracle"

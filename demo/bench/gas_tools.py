@@ -22,6 +22,7 @@ from web3 import Web3
 
 from demo.world import anvil, npm
 from demo.world.chain import LocalChain, account
+from feeds.errors import LrtOracleError
 
 START_S = 1_999_000_000
 """Unix seconds at which the benchmark's chain begins."""
@@ -41,7 +42,7 @@ _PRECOMPILES = 0x100
 _COMPILER = Path(__file__).resolve().parents[1] / "compile.mjs"
 
 
-class BenchError(RuntimeError):
+class BenchError(LrtOracleError, RuntimeError):
     """A contract did not do what was to be measured."""
 
 

@@ -18,12 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.errors import LrtOracleError
+
 MNEMONIC = "test test test test test test test test test test test junk"
 _START_TIMEOUT_S = 20.0
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class AnvilError(RuntimeError):
+class AnvilError(LrtOracleError, RuntimeError):
     """Anvil is missing or did not start."""
 
 

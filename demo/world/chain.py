@@ -14,6 +14,7 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from demo.world.anvil import MNEMONIC
 from demo.world.npm import NpmArtifact
+from feeds.errors import LrtOracleError
 
 ZERO_ADDRESS = "0x" + "00" * 20
 NO_DEADLINE = 2**40
@@ -43,7 +44,7 @@ _RECEIPT_TIMEOUT_S = 15.0
 _POLL_S = 0.02
 
 
-class LocalChainError(RuntimeError):
+class LocalChainError(LrtOracleError, RuntimeError):
     """The local chain refused a request, or a transaction on it failed."""
 
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from feeds.errors import LrtOracleError
+
 ROOT = Path(__file__).resolve().parents[2]
 _MODULES = ROOT / "node_modules"
 _OWN = Path(__file__).resolve().parents[1] / "artifacts"
 _MULTICALL3 = re.compile(r"multicall3Bytecode\s*=\s*'(0x[0-9a-f]+)'")
 
 
-class MissingPackage(RuntimeError):
+class MissingPackage(LrtOracleError, RuntimeError):
     """An npm package, or a file of it, is not installed."""
 
     def __init__(self, path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from feeds.catalog.records import Rate, Token, Unit
+from feeds.errors import LrtOracleError
 
 ETH = "ETH"
 _MOST_STEPS = 6
@@ -20,7 +21,7 @@ class RateStep:
     rate: Rate
 
 
-class OpenGraph(ValueError):
+class OpenGraph(LrtOracleError, ValueError):
     """A token's rates do not lead to the unit that was asked for."""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from feeds.chains.endpoint import Endpoint
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, TooMuch
-from feeds.types import Disagreed, FeedError, Reverted, TooLarge
+from feeds.errors import Disagreed, FeedError, Reverted, TooLarge
 
 Ask = Callable[[Endpoint], Awaitable[bytes]]
 

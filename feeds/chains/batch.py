@@ -13,7 +13,8 @@ from feeds.chains.agreement import agreed
 from feeds.chains.endpoint import Endpoint, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, TooMuch
-from feeds.types import Call, FeedError, Malformed, NoData, Refused, Reply, Reverted, TooLarge
+from feeds.errors import FeedError, Malformed, NoData, Refused, Reverted, TooLarge
+from feeds.types import Call, Reply
 
 _MEMO = 16
 _LEAST_CALLS = 64

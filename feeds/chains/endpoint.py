@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds.chains.jsonrpc import JsonRpc
-from feeds.types import FeedError
+from feeds.errors import FeedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

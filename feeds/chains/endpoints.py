@@ -10,7 +10,7 @@ import structlog
 
 from feeds.chains.endpoint import Endpoint, EndpointState, Head, ReaderCounts, ReaderLimits
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc, quantity
-from feeds.types import Disagreed, FeedError, HeadStopped, Malformed, TimedOut, WrongChain
+from feeds.errors import Disagreed, FeedError, HeadStopped, Malformed, TimedOut, WrongChain
 
 _log = structlog.get_logger(__name__)
 _HASH_TEXT = 66

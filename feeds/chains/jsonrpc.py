@@ -12,16 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from feeds.types import (
-    FeedError,
-    Malformed,
-    RateLimited,
-    Refused,
-    Reverted,
-    TimedOut,
-    TooLarge,
-    Unreachable,
-)
+from feeds.errors import FeedError, Malformed, RateLimited, Refused, Reverted, TimedOut, TooLarge, Unreachable
 
 _HEADERS = {"Content-Type": "application/json"}
 _OK = 200

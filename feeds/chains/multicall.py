@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feeds.types import Call, Malformed, Reply, Reverted
+from feeds.errors import Malformed, Reverted
+from feeds.types import Call, Reply
 
 ADDRESS = "0xcA11bde05977b3631167028862bE2a173976CA11"
 """Where Multicall3 is on nearly every chain."""

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from feeds.types import FeedError, Quote, Unsteady
+from feeds.errors import FeedError, Unsteady
+from feeds.types import Quote
 from feeds.units import BPS, mul_div_up
 
 BLOCKS = 128

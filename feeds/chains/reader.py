@@ -16,7 +16,8 @@ from feeds.chains.endpoint import EndpointState, Head, ReaderCounts, ReaderLimit
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc
 from feeds.decode import values
-from feeds.types import Call, Disagreed, FeedError, Malformed, Quote, Read, Reply
+from feeds.errors import Disagreed, FeedError, Malformed
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import MS
 
 _PHASES = 2

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
-from feeds.types import Call, Malformed, Quote, Read, SequencerDown
+from feeds.errors import Malformed, SequencerDown
+from feeds.types import Call, Quote, Read
 from feeds.units import MS, WAD, Wad
 
 _ROUND_WORDS = 5

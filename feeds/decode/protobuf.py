@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-from feeds.types import Malformed
+from feeds.errors import Malformed
 
 Fields: TypeAlias = Mapping[int, tuple[int | bytes, ...]]
 """Field number -> its values, in the order in which they came."""

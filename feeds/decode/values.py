@@ -9,7 +9,8 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from feeds.types import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Quote, Reply, Tick, TooLarge
+from feeds.errors import Crossed, FeedError, Malformed, NotPositive, OutOfRange, TooLarge
+from feeds.types import Quote, Reply, Tick
 from feeds.units import BPS, WAD, Bps, Wad, mid_down
 
 _MAX_TEXT = 60

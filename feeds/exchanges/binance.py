@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import Malformed, Refused, Unreachable, WrongSymbol
 from feeds.streams.venue import PlainSession, VenueLimits
-from feeds.types import Malformed, Quote, Refused, Request, Tick, Unreachable, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=200, connect_interval_ms=1_000, life_ms=84_600_000, requests_per_s=5)
 _STREAM = ("b", "a", "c", "v", "E")

@@ -17,8 +17,9 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import Malformed, RateLimited, Refused, Unreachable, WrongSymbol
 from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
-from feeds.types import Malformed, Quote, RateLimited, Refused, Request, Tick, Unreachable, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=25, connect_interval_ms=4_000, requests_per_s=1)
 _SYMBOLS_PER_REQUEST = 20

@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import Malformed, Refused, WrongSymbol
 from feeds.streams.venue import PlainSession, VenueLimits
-from feeds.types import Malformed, Quote, Refused, Request, Tick, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, requests_per_s=5)
 _STREAM = ("best_bid", "best_ask", "price", "volume_24h", "time")

@@ -19,9 +19,10 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import FeedError, Malformed, RateLimited, Refused, WrongSymbol
 from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
 from feeds.streams.venue import PlainSession, Session, VenueLimits
-from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=5_000, message_interval_ms=100, requests_per_s=1)
 _NS_PER_S = 1_000_000_000

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import FeedError, Malformed, Refused, WrongSymbol
 from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
-from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(
     symbols_per_connection=50, connect_interval_ms=1_000, message_interval_ms=20, life_ms=84_600_000, requests_per_s=10

@@ -18,9 +18,10 @@ from functools import partial
 from typing import Any
 
 from feeds.decode import values
+from feeds.errors import FeedError, Malformed, Refused, WrongSymbol
 from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
 from feeds.streams.venue import PlainSession, Session, VenueLimits
-from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(
     symbols_per_connection=50, connect_interval_ms=2_500, message_interval_ms=35, ping_ms=30_000, requests_per_s=5

@@ -17,8 +17,9 @@ from urllib.parse import parse_qsl, urlsplit
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import Malformed, WrongSymbol
 from feeds.streams.venue import PlainSession, VenueLimits
-from feeds.types import Malformed, Quote, Request, Tick, WrongSymbol
+from feeds.types import Quote, Request, Tick
 from feeds.units import WAD, Wad, mid_down, wad_div_down
 
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}

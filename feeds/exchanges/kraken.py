@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import FeedError, Malformed, Refused, WrongSymbol
 from feeds.streams.venue import PlainSession, VenueLimits
-from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=5_000, requests_per_s=1)
 _OLD_NAMES = {"BTC": "XBT", "DOGE": "XDG"}

@@ -18,9 +18,10 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import FeedError, Malformed, RateLimited, Refused, WrongSymbol
 from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
 from feeds.streams.venue import Session, StreamAddress, VenueLimits
-from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(
     symbols_per_connection=100, connect_interval_ms=1_000, message_interval_ms=110, ping_ms=18_000, requests_per_s=10

@@ -19,9 +19,10 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import protobuf, values
+from feeds.errors import FeedError, Malformed, Refused, WrongSymbol
 from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
 from feeds.streams.venue import PlainSession, Session, VenueLimits
-from feeds.types import FeedError, Malformed, Quote, Refused, Request, Tick, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(
     symbols_per_connection=15,

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
+from feeds.errors import FeedError, Malformed, RateLimited, Refused, Unreachable, WrongSymbol
 from feeds.streams.venue import PlainSession, VenueLimits
-from feeds.types import FeedError, Malformed, Quote, RateLimited, Refused, Request, Tick, Unreachable, WrongSymbol
+from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(
     symbols_per_connection=50, connect_interval_ms=1_000, message_interval_ms=350, ping_ms=20_000, requests_per_s=10

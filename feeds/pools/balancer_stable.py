@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
+from feeds.errors import Malformed, WrongSymbol
 from feeds.pools.balancer_state import KINDS, State, check_open, listing, rate_calls, renewed, state_calls, swappable
 from feeds.pools.gates import Gates, counted
 from feeds.pools.stable_math import StablePool
-from feeds.types import Malformed, Quote, Read, WrongSymbol
+from feeds.types import Quote, Read
 from feeds.units import Wad, mid_down
 
 

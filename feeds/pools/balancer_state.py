@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata, selector, word
 from feeds.decode import values
+from feeds.errors import Malformed, Refused, Reverted
 from feeds.pools.stable_math import AMP_PRECISION, StablePool
-from feeds.types import Call, Malformed, Refused, Reply, Reverted
+from feeds.types import Call, Reply
 from feeds.units import WAD
 
 _LEAST_TOKENS = 2

@@ -26,10 +26,11 @@ from typing import NamedTuple, Protocol
 
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
+from feeds.errors import Malformed, Refused, Reverted, Thin, WrongSymbol
 from feeds.pools.gates import Gates, counted
 from feeds.pools.stable_math import AMP_PRECISION, StableInvariant, invariant
 from feeds.pools.weighted_math import Weighted
-from feeds.types import Call, Malformed, Quote, Read, Refused, Reply, Reverted, Thin, WrongSymbol
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import WAD, Wad, mid_down, mul_div_up
 
 _KINDS = {"stable": "getAmplificationParameter()", "weighted": "getNormalizedWeights()"}

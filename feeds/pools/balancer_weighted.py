@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
+from feeds.errors import Malformed, Refused, Reverted, Thin, WrongSymbol
 from feeds.pools.gates import Gates, counted
 from feeds.pools.weighted_math import Weighted
-from feeds.types import Call, Malformed, Quote, Read, Refused, Reply, Reverted, Thin, WrongSymbol
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import WAD, Wad, mid_down, mul_div_up
 
 _MOST_TOKENS = 8

@@ -22,12 +22,13 @@ from typing import NamedTuple
 
 from feeds.chains.abi import address, selector, word
 from feeds.decode import values
+from feeds.errors import Malformed, Slippage, Thin
 from feeds.pools import curve_stable, curve_state, ladder
 from feeds.pools.curve_stable import Places
 from feeds.pools.curve_state import Mean
 from feeds.pools.gates import counted
 from feeds.pools.ladder import Rung
-from feeds.types import Call, Malformed, Quote, Read, Reply, Slippage, Thin
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import BPS, WAD, Wad, div_up, mid_down, mul_div_down, mul_div_up
 
 _GET_DY = selector("get_dy(uint256,uint256,uint256)")

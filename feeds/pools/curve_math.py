@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from feeds.errors import Malformed, Thin
 from feeds.pools.stable_depth import Two
-from feeds.types import Malformed, Thin
 from feeds.units import BPS, WAD, div_up, mul_div_down
 
 AMP_PRECISION = 100

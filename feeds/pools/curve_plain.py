@@ -17,10 +17,11 @@ from functools import lru_cache
 
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
+from feeds.errors import Malformed
 from feeds.pools import curve_stable, curve_state
 from feeds.pools.curve_stable import UNITS, CurveReplies, Places
 from feeds.pools.gates import counted
-from feeds.types import Call, Malformed, Read, Reply
+from feeds.types import Call, Read, Reply
 from feeds.units import WAD, mul_div_down
 
 _STATE = ("A_precise()", "A()", "fee()", "get_virtual_price()")

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from feeds.chains.abi import address, selector, word
 from feeds.decode import values
+from feeds.errors import Malformed, NotPositive, Thin
 from feeds.pools.curve_math import AMP_PRECISION, FEE_ONE, CurvePool
 from feeds.pools.curve_state import Mean
 from feeds.pools.gates import Gates, agreed
-from feeds.types import Call, Malformed, NotPositive, Quote, Reply, Thin
+from feeds.types import Call, Quote, Reply
 from feeds.units import BPS, WAD, Wad, mid_down, mul_div_down
 
 _GET_DY = selector("get_dy(int128,int128,uint256)")

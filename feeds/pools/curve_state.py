@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
-from feeds.types import Call, Malformed, NotPositive, Reply, Reverted, WrongSymbol
+from feeds.errors import Malformed, NotPositive, Reverted, WrongSymbol
+from feeds.types import Call, Reply
 from feeds.units import MS, WAD
 
 MOST_BALANCE_BITS = 112

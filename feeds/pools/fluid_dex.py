@@ -23,10 +23,11 @@ from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata, selector, word
 from feeds.decode import values
+from feeds.errors import Malformed, NoData, Refused, WrongSymbol
 from feeds.pools import fluid_math
 from feeds.pools.fluid_math import FEE_ONE, FluidCurve
 from feeds.pools.gates import Gates, agreed, counted
-from feeds.types import Call, Malformed, NoData, Quote, Read, Refused, Reply, WrongSymbol
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import BPS, Wad, mid_down, mul_div_down
 
 NATIVE = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"

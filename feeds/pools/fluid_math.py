@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import NamedTuple
 
-from feeds.types import Malformed, Thin
+from feeds.errors import Malformed, Thin
 from feeds.units import BPS, div_up, mul_div_down, mul_div_up
 
 FEE_ONE = 10**6

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from feeds.chains.abi import amount_of, wad_of
 from feeds.decode import values
-from feeds.types import Malformed, Reply, Slippage, Thin
+from feeds.errors import Malformed, Slippage, Thin
+from feeds.types import Reply
 from feeds.units import BPS, WAD, Wad, mid_down, mul_div_down, mul_div_up
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from feeds.decode import values
-from feeds.types import Malformed, Reply, Reverted, Thin
+from feeds.errors import Malformed, Reverted, Thin
+from feeds.types import Reply
 from feeds.units import BPS, mul_div_down
 
 STEPS = (1, 3, 6, 10, 16, 25, 36, 50, 70, 100, 140, 200, 280, 400, 570, 800)

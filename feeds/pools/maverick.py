@@ -22,10 +22,11 @@ from functools import lru_cache
 
 from feeds.chains.abi import address, calldata, selector, word
 from feeds.decode import values
+from feeds.errors import Malformed, Reverted, Thin, WrongSymbol
 from feeds.pools import ladder
 from feeds.pools.gates import Gates, agreed, counted
 from feeds.pools.ladder import Rung
-from feeds.types import Call, Malformed, Quote, Read, Reply, Reverted, Thin, WrongSymbol
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import Wad, mid_down, mul_div_down
 
 _V1 = selector("calculateSwap(address,uint128,bool,bool,uint256)")

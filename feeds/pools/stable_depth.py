@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import isqrt, prod
 from typing import NamedTuple
 
-from feeds.types import Thin
+from feeds.errors import Thin
 from feeds.units import BPS
 
 _MOVES_BPS = (50, 100, 200)

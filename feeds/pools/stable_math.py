@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from feeds.errors import Malformed, Thin
 from feeds.pools.stable_depth import Two
-from feeds.types import Malformed, Thin
 from feeds.units import BPS, WAD, div_up, mul_div_down, mul_div_up
 
 AMP_PRECISION = 1_000

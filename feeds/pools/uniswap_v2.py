@@ -19,8 +19,9 @@ from math import isqrt
 
 from feeds.chains.abi import address, calldata, selector, word
 from feeds.decode import values
+from feeds.errors import Malformed, Refused, Thin, WrongSymbol
 from feeds.pools.gates import Gates, agreed, counted
-from feeds.types import Call, Malformed, Quote, Read, Refused, Reply, Thin, WrongSymbol
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import BPS, Wad, div_up, mid_down, mul_div_down
 
 FEE_ONE = 1_000_000

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata, selector, word
 from feeds.decode import values
+from feeds.errors import Malformed, Reverted, WrongSymbol
 from feeds.pools import v3_book
 from feeds.pools.gates import Gates, counted
 from feeds.pools.v3_dialects import DIALECTS, Dialect, exactly, fees_of
 from feeds.pools.v3_math import FEE_ONE, mean_sqrt
 from feeds.pools.v3_ticks import Ticks
-from feeds.types import Call, Malformed, Read, Reply, Reverted, WrongSymbol
+from feeds.types import Call, Read, Reply
 from feeds.units import Wad
 
 _MOST_TWAP_S = 7 * 86_400

@@ -21,12 +21,13 @@ from eth_hash.auto import keccak
 
 from feeds.chains.abi import address, selector, word
 from feeds.decode import values
+from feeds.errors import Malformed, WrongSymbol
 from feeds.pools import v3_book
 from feeds.pools.gates import Gates, counted
 from feeds.pools.v3_dialects import exactly
 from feeds.pools.v3_math import FEE_ONE
 from feeds.pools.v3_ticks import Ticks
-from feeds.types import Call, Malformed, Read, Reply, WrongSymbol
+from feeds.types import Call, Read, Reply
 
 NATIVE = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"
 DYNAMIC_FEE = 0x800000

@@ -10,11 +10,12 @@ from math import isqrt
 
 from feeds.chains.abi import address
 from feeds.decode import values
+from feeds.errors import Malformed, NoData
 from feeds.pools.gates import Gates, counted
 from feeds.pools.v3_dialects import exactly
 from feeds.pools.v3_math import FEE_ONE, MAX_TICK, Q96, sqrt_at_tick
 from feeds.pools.v3_ticks import Ticks
-from feeds.types import Malformed, NoData, Quote, Reply
+from feeds.types import Quote, Reply
 from feeds.units import BPS, MS, WAD, Wad, mid_down, mul_div_down
 
 MOVES_BPS = (50, 100, 200)

@@ -18,8 +18,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from feeds.decode import values
+from feeds.errors import Malformed, Refused
 from feeds.pools.v3_math import FEE_ONE
-from feeds.types import Malformed, Refused, Reply
+from feeds.types import Reply
 
 _WORD = 32
 _BEFORE_SWAP = 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
 
-from feeds.types import Malformed
+from feeds.errors import Malformed
 from feeds.units import div_up, mul_div_down, mul_div_up
 
 Q96 = 1 << 96

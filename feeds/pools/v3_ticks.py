@@ -8,8 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from feeds.errors import Malformed, Thin
 from feeds.pools.v3_math import amount0, amount1, sqrt_at_tick, swap_step
-from feeds.types import Malformed, Thin
 
 _WORD_TICKS = 256
 

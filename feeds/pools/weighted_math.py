@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from feeds.types import Malformed, Thin
+from feeds.errors import Malformed, Thin
 from feeds.units import BPS, WAD, div_up, mul_div_up
 
 MOST_RATIO_WAD = 3 * WAD // 10

@@ -7,7 +7,8 @@ from functools import lru_cache
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
-from feeds.types import Call, FromFuture, NotPositive, OutOfRange, Quote, Reply, Stale
+from feeds.errors import FromFuture, NotPositive, OutOfRange, Stale
+from feeds.types import Call, Quote, Reply
 from feeds.units import MS, WAD
 
 MOST_AGE_S = 30 * 86_400

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
-from feeds.types import Call, NotPositive, OutOfRange, Quote, Read
+from feeds.errors import NotPositive, OutOfRange
+from feeds.types import Call, Quote, Read
 from feeds.units import WAD, Wad
 
 _MOST_SCALE = 36

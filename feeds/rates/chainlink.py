@@ -11,8 +11,9 @@ from functools import lru_cache
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
+from feeds.errors import Malformed, NotPositive, OutOfRange
 from feeds.rates.answered import answered, block_time, check_age
-from feeds.types import Call, Malformed, NotPositive, OutOfRange, Quote, Read
+from feeds.types import Call, Quote, Read
 from feeds.units import WAD
 
 _ROUND_WORDS = 5

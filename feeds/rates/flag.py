@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
-from feeds.types import Call, Closed, Quote, Read
+from feeds.errors import Closed
+from feeds.types import Call, Quote, Read
 from feeds.units import WAD, Wad
 
 _MOST_WORDS = 16

@@ -19,7 +19,8 @@ from functools import lru_cache
 
 from feeds.chains.abi import address, calldata, integer_of
 from feeds.decode import values
-from feeds.types import Call, NotPositive, OutOfRange, Pair, Quote, Read
+from feeds.errors import NotPositive, OutOfRange
+from feeds.types import Call, Pair, Quote, Read
 from feeds.units import WAD
 
 _MOST_STEPS = 6

@@ -12,8 +12,9 @@ from functools import lru_cache
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
 from feeds.decode import values
+from feeds.errors import OutOfRange
 from feeds.rates.answered import answered, block_time, check_age
-from feeds.types import Call, OutOfRange, Read
+from feeds.types import Call, Read
 from feeds.units import BPS
 
 _WORDS = 4

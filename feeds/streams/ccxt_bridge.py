@@ -23,17 +23,8 @@ from typing import Any
 import structlog
 
 from feeds.decode import values
-from feeds.types import (
-    FeedError,
-    Malformed,
-    Quote,
-    RateLimited,
-    Refused,
-    Tick,
-    TimedOut,
-    Unreachable,
-    WrongSymbol,
-)
+from feeds.errors import FeedError, Malformed, RateLimited, Refused, TimedOut, Unreachable, WrongSymbol
+from feeds.types import Quote, Tick
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)

@@ -15,20 +15,9 @@ from dataclasses import dataclass, field
 import aiohttp
 import structlog
 
+from feeds.errors import FeedError, RateLimited, Refused, Stale, TimedOut, TooLarge, Unreachable, WrongSymbol
 from feeds.streams.venue import Exchange, Frame, Session, StreamAddress
-from feeds.types import (
-    FeedError,
-    Quote,
-    RateLimited,
-    Refused,
-    Request,
-    Stale,
-    Tick,
-    TimedOut,
-    TooLarge,
-    Unreachable,
-    WrongSymbol,
-)
+from feeds.types import Quote, Request, Tick
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)

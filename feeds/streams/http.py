@@ -17,8 +17,9 @@ import structlog
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from yarl import URL
 
+from feeds.errors import Malformed, RateLimited, Refused, TimedOut, TooLarge, Unreachable
 from feeds.streams.venue import VenueLimits
-from feeds.types import Malformed, RateLimited, Refused, Request, TimedOut, TooLarge, Unreachable
+from feeds.types import Request
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)

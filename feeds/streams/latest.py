@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from feeds.types import FeedError, FromFuture, NoData, Quote, Tick
+from feeds.errors import FeedError, FromFuture, NoData
+from feeds.types import Quote, Tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

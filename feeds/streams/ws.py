@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 import aiohttp
 
+from feeds.errors import FeedError
 from feeds.streams.connection import Connection, Fetch, OnSilent, OnTick, StreamCounts, StreamTimeouts, Wiring
 from feeds.streams.venue import Exchange
-from feeds.types import FeedError
 from feeds.units import MS
 
 _PATIENCE = StreamTimeouts()

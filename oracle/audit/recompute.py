@@ -10,10 +10,12 @@ from oracle.model.canonical_json import digest, dump
 from oracle.model.spec import RULES_VERSION
 from oracle.model.state import FeedState
 from oracle.model.types import Report, Result
-from oracle.report.compose import cross, followed
+from oracle.report.compose import cross, published_after_record
+from oracle.report.wire import decode_items
 from oracle.round.step import step
+from oracle.sign.agreed_reports import median_reports
 from oracle.sign.eip712 import BadSignature, observed_digest, recover
-from oracle.sign.messages import Agreement, agreed
+from oracle.sign.messages import Agreement
 from oracle.storage.database import Database, stored_result
 from oracle.storage.withdrawn import Stored
 
@@ -118,7 +120,7 @@ def _verify_published(store: Database, operators: Sequence[str], feed: str, roun
     before = store.newest(feed, round_s)
     if before is None:
         return
-    fair = followed(before.published, store.record(feed, before.round_time_s), before.round_time_s)
+    fair = published_after_record(before.published, store.record(feed, before.round_time_s), before.round_time_s)
     given = {name: store.result(name, feed, round_s) for name in operators}
     wrong = [name for name, result in given.items() if result is not None and result.published != fair]
     text = f"{', '.join(wrong)} began with something else" if wrong else f"as round {before.round_time_s} left it"
@@ -126,7 +128,8 @@ def _verify_published(store: Database, operators: Sequence[str], feed: str, roun
 
 
 def _agreed(agreement: Agreement) -> dict[str, Report]:
-    by_index = agreed(agreement.values, agreement.signers)
+    reports = {v.address: decode_items(v.items, v.round_time_s) for v in agreement.values}
+    by_index = median_reports(reports, agreement.signers)
     names = dict(zip(agreement.indexes, agreement.feeds, strict=True))
     return {names[i]: report for i, report in by_index.items() if i in names}
 

@@ -12,7 +12,7 @@ from typing import Any
 from eth_abi.abi import encode
 
 from feeds.chains.jsonrpc import quantity
-from feeds.types import FeedError
+from feeds.errors import FeedError
 from oracle.chain.node_refusals import Sent, meaning_of
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_gas, read_market

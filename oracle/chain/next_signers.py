@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from feeds.errors import LrtOracleError
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.sign.eip712 import BadSignature, arm_digest, recover
-from oracle.sign.messages import SignerSet, in_order
+from oracle.sign.messages import SignerSet
+from oracle.sign.sealing import packed_signatures
 
 _WORD, _SIGNATURE = 32, 65
 _NEXT_SET = 4 * 65_536 + 15
@@ -22,7 +24,7 @@ ARM = calldata("arm", (b"",))[0][:4]
 """First bytes of a call of PriceStore.arm."""
 
 
-class WrongSignature(RuntimeError):
+class WrongSignature(LrtOracleError, RuntimeError):
     """What was given is no signature of a member of the next set over its digest: have it made again."""
 
 
@@ -55,7 +57,7 @@ class Coming:
 
     def call(self, compact: Mapping[bytes, bytes]) -> bytes:
         """Calldata of PriceStore.arm with these signatures (r | vs) by signer."""
-        return calldata("arm", (in_order(self.signers, compact),))[0]
+        return calldata("arm", (packed_signatures(self.signers, compact),))[0]
 
 
 async def coming_set(client: StoreClient, block: int) -> Coming | None:

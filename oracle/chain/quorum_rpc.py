@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 
 from feeds.chains.jsonrpc import JsonRpc, quantity
-from feeds.types import FeedError, Refused, WrongChain
+from feeds.errors import FeedError, LrtOracleError, Refused, WrongChain
 
 _MAX_BODY = 4 << 20
 _GRACE_S = 0.15
@@ -26,7 +26,7 @@ Ask = tuple[str, tuple[Any, ...], Callable[[Any], Any]]
 """A method, its parameters, and what turns the answer into something that can be compared."""
 
 
-class ChainError(RuntimeError):
+class ChainError(LrtOracleError, RuntimeError):
     """The chain cannot be used for pushing: what is wrong and what to do."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from feeds.chains.jsonrpc import quantity
-from feeds.types import FeedError, RateLimited, TimedOut
+from feeds.errors import FeedError, RateLimited, TimedOut
 from oracle.chain.node_refusals import Sent, meaning_of
 from oracle.chain.quorum_rpc import NodeRefused
 from oracle.chain.store_abi import event_topic, reason

@@ -14,7 +14,7 @@ from eth_hash.auto import keccak
 
 from feeds.chains import multicall
 from feeds.chains.jsonrpc import quantity
-from feeds.types import FeedError
+from feeds.errors import FeedError
 from oracle.chain.fees import MOST_GAS, BatchTooBig, Costs, gas_limit
 from oracle.chain.multicall_push import POKE, wrap
 from oracle.chain.node_refusals import Sent
@@ -34,7 +34,7 @@ from oracle.chain.store_abi import calldata, selector
 from oracle.chain.store_rules import Beside, Gap, HeldPrice, StoreLimits, opened_by
 from oracle.chain.transaction import FeeMood, Fees, SignedTx, Unsigned
 from oracle.model.types import Report
-from oracle.report.compose import decode_slot
+from oracle.report.wire import decode_slot
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignedBatch, SignerSet
 

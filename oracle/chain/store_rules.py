@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from feeds.units import BPS, Wad
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.report.compose import MAX_U16
+from oracle.report.wire import MAX_U16
 
 MAX_AHEAD_S = 30
 """How far a round_time may lie ahead of the block."""

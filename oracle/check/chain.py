@@ -14,7 +14,8 @@ from feeds.chains.abi import address, checksummed
 from feeds.chains.endpoint import Head, ReaderLimits
 from feeds.chains.jsonrpc import JsonRpc
 from feeds.chains.reader import ChainReader
-from feeds.types import Call, FeedError, Quote, Read, Reply
+from feeds.errors import FeedError
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import MS
 from oracle.check.contracts import check_coins, check_descriptions, where_of
 from oracle.check.values import SourceValue

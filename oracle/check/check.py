@@ -11,8 +11,9 @@ from typing import Any
 
 import aiohttp
 
+from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
-from feeds.types import FeedError, Kind
+from feeds.types import Kind
 from feeds.units import wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient

@@ -9,8 +9,9 @@ from typing import TypeAlias
 from feeds.catalog.records import EXPECTED_DECIMALS, CatalogPool
 from feeds.chains.abi import address, calldata, checksummed
 from feeds.decode import values
+from feeds.errors import FeedError, Malformed
 from feeds.rates.chainlink import Chainlink
-from feeds.types import Call, FeedError, Malformed, Pair, Reply
+from feeds.types import Call, Pair, Reply
 from oracle.config.resolve import ResolvedConfig, SourcePlan
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.schema import Problem

@@ -11,7 +11,7 @@ import aiohttp
 
 from feeds.chains.abi import selector
 from feeds.chains.jsonrpc import quantity
-from feeds.types import FeedError, RateLimited, WrongChain
+from feeds.errors import FeedError, RateLimited, WrongChain
 from oracle.chain.quorum_rpc import Node, NodeRefused
 from oracle.chain.store_client import StoreClient
 from oracle.config.tables.schema import Problem

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from feeds.catalog.records import Compares, Reference
+from feeds.errors import FeedError
 from feeds.registry import RATES
-from feeds.types import FeedError, Kind, Quote, Read
+from feeds.types import Kind, Quote, Read
 from feeds.units import Wad, wad_mul_down
 from oracle.check.values import ChainPrices
 from oracle.config.resolve import ResolvedConfig

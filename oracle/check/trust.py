@@ -12,7 +12,7 @@ from eth_abi.exceptions import DecodingError
 
 import contracts
 from feeds.chains.abi import checksummed
-from feeds.types import FeedError
+from feeds.errors import FeedError
 from oracle.chain.next_signers import set_of
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector

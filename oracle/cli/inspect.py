@@ -146,7 +146,7 @@ def replay(
 def combine(file: Path, method: str, outliers: str, floor_bps: int, as_json: bool) -> None:
     """Combine quotes in a JSON file: [{"source": "a", "price": "1.05", "group": "a", "depth": "10"}, ...]."""
     from feeds.decode import values
-    from feeds.types import FeedError
+    from feeds.errors import FeedError
     from oracle.combine.quotes import QuotesError, combine_quotes
 
     try:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from feeds.errors import LrtOracleError
+
 if TYPE_CHECKING:
     from oracle.config.resolve import ResolvedConfig
     from oracle.storage.database import Database
@@ -26,7 +28,7 @@ ROUND = click.IntRange(0, LAST_ROUND_S)
 """A round_time in Unix seconds."""
 
 
-class Exit(click.ClickException):
+class Exit(LrtOracleError, click.ClickException):
     """A message for people and an exit status for scripts."""
 
     def __init__(self, message: str, code: int) -> None:

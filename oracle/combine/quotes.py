@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from feeds.decode import values
-from feeds.types import FeedError, Malformed
+from feeds.errors import FeedError, LrtOracleError, Malformed
 from feeds.units import BPS, Bps, Wad, mul_div_up, wad_text
 from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import fill_unknown_depth, merge_groups, spread_bps, weigh_groups
@@ -25,7 +25,7 @@ KEYS = frozenset({"source", "group", "price", "bid", "ask", "depth", "volume", "
 _MAX_MS = 1 << 53
 
 
-class QuotesError(ValueError):
+class QuotesError(LrtOracleError, ValueError):
     """The quotes, the method or the filter cannot be used: what is wrong and what to write."""
 
 

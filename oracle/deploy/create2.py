@@ -18,6 +18,7 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 import contracts
+from feeds.errors import LrtOracleError
 from oracle.chain.store_abi import abi_type
 
 PROXY = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
@@ -28,7 +29,7 @@ PROXY_CODE = bytes.fromhex(
 """What must be at PROXY."""
 
 
-class DeployError(RuntimeError):
+class DeployError(LrtOracleError, RuntimeError):
     """The chain is not as a deployment needs it, or holds something else than it should: what, and what to do."""
 
 

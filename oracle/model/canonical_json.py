@@ -13,13 +13,13 @@ from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin, g
 
 import orjson
 
-from feeds.types import ERRORS, FeedError
+from feeds.errors import ERRORS, FeedError, LrtOracleError
 
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[Any], Any]
 
 
-class Undecodable(ValueError):
+class Undecodable(LrtOracleError, ValueError):
     """Stored bytes do not fit the type: another version wrote them, or they are damaged."""
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
+from feeds.errors import LrtOracleError
+
 
 class Status(IntEnum):
     """How far a token's price may be relied on; the order is the severity."""
@@ -76,7 +78,7 @@ class Reason:
     text: str
 
 
-class Abstain(Exception):
+class Abstain(LrtOracleError):
     """The feed has no price this round. Raised inside the core, a value at the end of :func:`oracle.round.step.step`."""
 
     why: ClassVar[Why] = Why.NONE

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from feeds.chains.abi import checksummed
+from feeds.errors import LrtOracleError
 from oracle.chain.next_signers import Coming, check_digest, checked, coming_set
 from oracle.chain.store_client import Signer, StoreClient
 from oracle.config.check_keys import payer_address, report_key
@@ -24,14 +25,14 @@ from oracle.runtime.clock import now_ms
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain, arm_preimage
 from oracle.sign.key_lock import DatabaseInUse, sole_writer
-from oracle.sign.messages import in_order
 from oracle.sign.remote_signer import RemoteSigner, SignerError, compact_of
+from oracle.sign.sealing import packed_signatures
 from oracle.storage.database import Database
 
 _LOOK_S, _LOOKS = 1.0, 180
 
 
-class ArmError(RuntimeError):
+class ArmError(LrtOracleError, RuntimeError):
     """The next signer set cannot be armed as asked: why, and what to do."""
 
 
@@ -112,7 +113,7 @@ class Gathered:
             "address": checksummed(member),
             "index": index,
             "weight": str(signers.weights[index]),
-            "signature": "0x" + in_order(signers, {member: self.signed[member]}).hex(),
+            "signature": "0x" + packed_signatures(signers, {member: self.signed[member]}).hex(),
         }
 
     def lines(self, target: str, sent: PushRow | None) -> list[str]:

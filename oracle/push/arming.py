@@ -27,7 +27,7 @@ _log = structlog.get_logger("oracle.push.arming")
 async def sign_all(operators: Sequence[Operator], coming: Coming) -> tuple[tuple[Signature, ...], tuple[Refusal, ...]]:
     """What the operators that are in the set sign to arm it, and who of them did not."""
     members = [o for o in operators if coming.signers.weight_of((o.address,))]
-    said = [await o.arms(coming.signers, coming.set_hash) for o in members]
+    said = [await o.request_arming(coming.signers, coming.set_hash) for o in members]
     return tuple(s for s in said if isinstance(s, Signature)), tuple(s for s in said if isinstance(s, Refusal))
 
 

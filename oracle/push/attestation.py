@@ -12,9 +12,11 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.model.target_status import SignerQuorum
 from oracle.model.types import FeedRound, Report
 from oracle.round.rounds import Round
-from oracle.sign.messages import SignedValues, SignerSet, heard
-from oracle.sign.operator import LocalCosigners, Operator
+from oracle.sign.local_cosigners import LocalCosigners
+from oracle.sign.messages import SignerSet
+from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures, collect_signatures
+from oracle.sign.verified_values import VerifiedValues, verify_answers
 
 _ROUNDS_KEPT = 4
 _log = structlog.get_logger("oracle.push.attestation")
@@ -41,12 +43,12 @@ class Attesters:
     ) -> None:
         self.signers: SignerSet | None = None
         self._target = target
-        self._operators = [o.apart() for o in operators]
+        self._operators = [o.with_own_views() for o in operators]
         self._now_ms, self._clock_ok = now_ms, clock_ok
         self._members: list[Operator] = []
         self._indexes: Mapping[str, int] = {}
         self._cosigners: LocalCosigners | None = None
-        self._said: dict[int, asyncio.Task[tuple[SignedValues, ...]]] = {}
+        self._said: dict[int, asyncio.Task[tuple[VerifiedValues, ...]]] = {}
         self._seated_s = 0
         self._looked_at: dict[int, int] = {}
 
@@ -75,7 +77,7 @@ class Attesters:
         missing = [f"{o.name} is not among the store's signers" for o in self._operators if o not in self._members]
         able = []
         for one in self._members:
-            if not one.speaks(self._now_ms()):
+            if one.is_mute(self._now_ms()):
                 missing.append(f"{one.name} is mute")
             elif done is not None and one.name in done.mute:
                 missing.append(f"{one.name} did not sign the newest round")
@@ -90,7 +92,7 @@ class Attesters:
         """Give the seats up: the signer set may have changed."""
         self.signers = None
 
-    async def values(self, done: Round) -> tuple[SignedValues, ...]:
+    async def values(self, done: Round) -> tuple[VerifiedValues, ...]:
         """The operators' own values of a round, signed for this store.
 
         () while they may not sign, and for a round that was published unsigned: what goes on chain is what was published.
@@ -107,22 +109,21 @@ class Attesters:
         values = await asyncio.shield(task) if task is not None else ()
         return values if self.signers is signers else ()  # the set may have changed: these are for the one before
 
-    async def _say(self, done: Round, signers: SignerSet) -> tuple[SignedValues, ...]:
+    async def _say(self, done: Round, signers: SignerSet) -> tuple[VerifiedValues, ...]:
         """Ask all who may speak at once; who was mute in the round stays so, and who does not sign is left out."""
         views: dict[str, dict[int, Report]] = {o.name: {} for o in self._members}
-        for kept in done.kept:
-            report = kept.result.report if isinstance(kept.result, FeedRound) else kept.result.kept
-            if report is not None and kept.spec.feed in self._indexes and kept.operator in views:
-                views[kept.operator][self._indexes[kept.spec.feed]] = report
+        for feed in done.feeds:
+            report = feed.result.report if isinstance(feed.result, FeedRound) else feed.result.kept
+            if report is not None and feed.spec.feed in self._indexes and feed.operator in views:
+                views[feed.operator][self._indexes[feed.spec.feed]] = report
         if any(a.signers == signers for a in done.agreements):
             spoke = {v.address for v in done.values}
             for one in (o for o in self._members if o.address in spoke):
-                one.look(done.round_time_s, views[one.name])
+                one.take_view(done.round_time_s, views[one.name])
             return done.values
-        speakers = [o for o in self._members if o.speaks(self._now_ms()) and o.name not in done.mute]
-        said = await asyncio.gather(*(o.observed(signers, done.round_time_s, views[o.name]) for o in speakers))
-        asked = [(o.name, o.address) for o in speakers]
-        values, refusals = heard(asked, said, signers, done.round_time_s)
+        speakers = [o for o in self._members if not o.is_mute(self._now_ms()) and o.name not in done.mute]
+        said = await asyncio.gather(*(o.request_values(signers, done.round_time_s, views[o.name]) for o in speakers))
+        values, refusals = verify_answers(speakers, said, signers, done.round_time_s)
         for no in refusals:
             _log.warning("an operator did not sign", target=self._target, operator=no.operator, why=no.text)
         return values
@@ -162,8 +163,9 @@ class Attesters:
             signers: the store's set.
             stored: by feed index, as read from the store.
         """
-        place = signers.domain.chain_id, signers.domain.store
-        newest = {o.address: o.journal.newest_s(*place) for o in self._operators if o.address in signers.signers}
+        newest = {
+            o.address: o.journal.newest_round_s(signers.domain) for o in self._operators if o.address in signers.signers
+        }
         found: set[bytes] = set()
         for report in stored.values():
             short = [a for a, at_s in newest.items() if 0 < at_s < report.round_time_s]
@@ -171,7 +173,7 @@ class Attesters:
                 found |= set(short)
         return [o for o in self._operators if o.address in found]
 
-    async def vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> CollectedSignatures:
+    async def vote(self, values: Sequence[VerifiedValues], indexes: Sequence[int]) -> CollectedSignatures:
         """Have a batch of these feeds signed; ChainError without a seat."""
         if self._cosigners is None or self.signers is None:
             raise ChainError("not connected")

@@ -9,7 +9,7 @@ from oracle.model.publication import OnChain, PushRow
 from oracle.model.spec import FeedSpec
 from oracle.model.types import Report
 from oracle.report.compose import cross, price_of
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 
 _KEPT = 8
 """Own pushes of a feed that are remembered: a reorganisation brings an earlier one back."""
@@ -59,7 +59,7 @@ class OnchainView:
     def note(self, row: PushRow) -> None:
         """A push of ours landed."""
         self._of = None
-        for index in split(row.items):
+        for index in split_items(row.items):
             own = self._own.setdefault(index, {})
             own[row.round_s] = row
             for old in sorted(own)[:-_KEPT]:

@@ -31,8 +31,8 @@ from oracle.push.learned_limits import LearnedLimits
 from oracle.push.ramp_pokes import RampPokes
 from oracle.push.rebroadcast import UNCHANGED, RebroadcastPolicy
 from oracle.push.replacement import ReplacementPolicy
-from oracle.report.compose import decode_item
-from oracle.sign.messages import SignedBatch, split
+from oracle.report.wire import decode_items, split_items
+from oracle.sign.messages import SignedBatch
 
 OPEN = ("prepared", "sent")
 DONE = ("landed", "reverted", "overtaken", "poked", "armed")
@@ -126,7 +126,7 @@ class Pusher:
     def under_way(self) -> frozenset[tuple[int, int]]:
         """(feed index, status) of all items that are under way."""
         rows = [r for r in self._journal.watched_pushes(self.target) if r.state in OPEN]
-        reports = [decode_item(item, r.round_s) for r in rows for item in split(r.items).values()]
+        reports = [item for r in rows for item in decode_items(r.items, r.round_s).items()]
         return frozenset((index, int(report.status)) for index, report in reports)
 
     async def start(self, indexes: Mapping[str, int]) -> None:
@@ -332,7 +332,7 @@ class Pusher:
         if landed.ok or not row.items:
             return {}
         try:
-            held = {i: await self._client.stored(i, landed.block) for i in split(row.items)}
+            held = {i: await self._client.stored(i, landed.block) for i in split_items(row.items)}
         except ChainError:
             if head.number < landed.block + _STATE_KEPT:
                 raise
@@ -461,7 +461,7 @@ class Pusher:
             nodes=got.text[:_NOTE],
         )  # fmt: skip
         if act is Act.GIVE_UP and row.state == "prepared":
-            self.lessons.refused(len(split(row.items)), got.sent)
+            self.lessons.refused(len(split_items(row.items)), got.sent)
             self._refuse(row, note)
             return replace(row, state="refused", note=note)
         return row
@@ -546,5 +546,5 @@ def _state(row: PushRow, landed: Receipt, then: Mapping[int, Report] | None) -> 
         return "poked" if landed.succeeded and landed.poked else "reverted"
     if landed.ok:
         return "landed"
-    had = then is not None and all(i in then and then[i].round_time_s >= row.round_s for i in split(row.items))
+    had = then is not None and all(i in then and then[i].round_time_s >= row.round_s for i in split_items(row.items))
     return "overtaken" if had else "reverted"

@@ -16,8 +16,7 @@ from oracle.chain.transaction import data_of
 from oracle.model.publication import PushRow
 from oracle.model.status import Status
 from oracle.model.types import Report
-from oracle.report.compose import decode_item
-from oracle.sign.messages import SignedBatch, split
+from oracle.sign.messages import SignedBatch
 
 _log = structlog.get_logger("oracle.push.ramp_pokes")
 
@@ -66,8 +65,7 @@ class RampPokes:
         if not self._views or self._alone:
             self._alone = False
             return ()
-        fresh = dict(decode_item(item, batch.round_time_s) for item in split(batch.items).values())
-        now, then = _ways(stored), _ways({**stored, **fresh})
+        now, then = _ways(stored), _ways({**stored, **batch.reports})
         if now == then == self._told:
             return ()
         self._asked = batch.round_time_s, batch.items, then

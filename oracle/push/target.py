@@ -31,14 +31,15 @@ from oracle.push.preflight import bind, check_presence, read_limits
 from oracle.push.pusher import Pusher, PushRules
 from oracle.push.ramp_pokes import RampPokes
 from oracle.round.rounds import Round, Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.runtime.clock import is_over
 from oracle.runtime.log_limit import LogBudget
-from oracle.sign.messages import SignedBatch, SignedValues, SignerSet
+from oracle.sign.messages import SignedBatch, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.remote_signer import SignerError
 from oracle.sign.succession import Succession
+from oracle.sign.verified_values import VerifiedValues
 from oracle.storage.database import Database
 
 _DAY_MS = 86_400_000
@@ -130,7 +131,7 @@ class Target:
         self._coming: Coming | None = None
         grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
         self._landings = OnchainView(name, tools.rounds.specs, grace=grace)
-        tools.rounds.expect(name)
+        tools.rounds.reserve_seat(name)
         self._signers_ms = self._balance_ms = self._step_weight = 0
         self._indexes: Mapping[str, int] = {}
         self._news = self._looked_back = False
@@ -279,7 +280,7 @@ class Target:
         self._looked_back = True
         newest_s = max((r.round_time_s for r in self._pusher.stored.values()), default=0)
         for one in self._voters.behind(signers, self._pusher.stored):
-            one.journal.restored(self._tools.now_ms(), newest_s)
+            one.journal.mark_restored(self._tools.now_ms(), newest_s)
             self._tools.on_failed("journal_restored")
             _log.error(
                 "the store holds a round that this key must have signed and that is newer than all of its journal: the"
@@ -300,7 +301,7 @@ class Target:
         self._arming.see(coming, head.number, head.time_s)
         self._coming = coming or self._coming
         certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None
-        self._succession = (self._succession or Succession(present=now)).seen(now, certain)
+        self._succession = (self._succession or Succession(present=now)).updated(now, certain)
         self._signers_ms = self._tools.now_ms()
         return self._succession
 
@@ -334,7 +335,7 @@ class Target:
         seat = SignerSeat(
             target=self.name, signers=known.present, indexes=self._indexes, after=known.after, from_s=known.from_s
         )
-        self._tools.rounds.take(seat)
+        self._tools.rounds.take_seat(seat)
 
     def _look_for_doubles(self) -> None:
         """Told and counted, no more: during a change of signers the set before may still be the one that signs."""
@@ -521,7 +522,7 @@ class Target:
         held = self._pusher.stored.get(index)
         return held.round_time_s if held is not None else 0
 
-    async def _vote(self, values: Sequence[SignedValues], indexes: Sequence[int]) -> CollectedSignatures:
+    async def _vote(self, values: Sequence[VerifiedValues], indexes: Sequence[int]) -> CollectedSignatures:
         ballot = await self._voters.vote(values, indexes)
         for refusal in ballot.refusals:
             self.refusals.append(f"{refusal.operator} refused ({refusal.code}): {refusal.text}")

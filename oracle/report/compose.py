@@ -1,10 +1,4 @@
-"""Compose: the signed record, its 30-byte item and its place in the slot. The mirror of PriceStore.sol.
-
-Item, big endian: index 2 | market 11 | redemption 11 | spread_bps 2 | status 1 | market_age_s 2 | redemption_age_h 1.
-The status byte is reason class 4 | status only 1 | state 3.
-Slot: the item's 28 bytes after the index, then round_time in the low 32 bits. There the bit of "status only" is the one of a
-pause, and the two above the spread's 14 say whose prices are held (docs/adr/0004).
-"""
+"""Compose: what is said of a feed in a round, and what stays published of it after the round. No bytes here: see wire."""
 
 from __future__ import annotations
 
@@ -17,16 +11,9 @@ from oracle.model.spec import Mode
 from oracle.model.state import RateState
 from oracle.model.status import Status, Unencodable, Why
 from oracle.model.types import Aggregate, Published, Report, Verdict
+from oracle.report.wire import MAX_PRICE, MAX_SPREAD_BPS, MAX_U8, MAX_U16
 
-ITEM_BYTES = 30
-MAX_PRICE = (1 << 88) - 1
-MAX_U16 = (1 << 16) - 1
-MAX_SPREAD_BPS = (1 << 14) - 1
-MAX_U8 = (1 << 8) - 1
 _HOUR_MS = 3_600_000
-_LOW = 0x0F
-_STATE = 0x07
-_STATUS_ONLY = 0x08
 _WHOLE_PPM = 1_000_000
 
 
@@ -36,7 +23,7 @@ def compose(
     """Build the report of a round. Ages are rounded up and saturate.
 
     Raises:
-        Unencodable: a price that does not fit 88 bits, or is 0 where there is one.
+        Unencodable: a price that does not fit 88 bits.
     """
     for name, price in (("market", verdict.market_wad), ("redemption", verdict.redemption_wad)):
         if not 0 <= price <= MAX_PRICE:
@@ -58,13 +45,13 @@ def main_reason(verdict: Verdict) -> Why:
     return verdict.reasons[0].code.klass if verdict.reasons and verdict.status is not Status.OK else Why.NONE
 
 
-def kept(
+def status_only_report(
     published: Published, status: Status, why: Why, *, round_time_s: int, rate: tuple[Wad, int] | None = None
 ) -> Report:
-    """Status-only report: the prices that were last published, to the bit, with their ages of now.
+    """Build a status-only report: the prices that were last published, to the bit, with their ages of now.
 
-    Whoever was there in which round, all operators come to the same. The one exception is a lower redemption rate than the
-    published one: a slash must not hide behind a halt. Never a rise.
+    All operators come to the same report, whichever rounds each of them missed. The one exception is a redemption rate that
+    is lower than the published one: a slash must not hide behind a halt. Never a rise.
 
     Args:
         published: what the operators last agreed on.
@@ -92,16 +79,16 @@ def kept(
     )
 
 
-def keeps(report: Report, published: Published) -> bool:
+def repeats_published(report: Report, published: Published) -> bool:
     """Whether a status-only report repeats what was published: all but a lower redemption rate is the same, to the bit."""
-    fair = kept(published, report.status, report.why, round_time_s=report.round_time_s)
+    fair = status_only_report(published, report.status, report.why, round_time_s=report.round_time_s)
     lower = 0 < report.redemption_wad < fair.redemption_wad
     if lower:
         fair = replace(fair, redemption_wad=report.redemption_wad, redemption_age_h=report.redemption_age_h)
     return fair == report
 
 
-def follow(
+def published_after(
     published: Published | None, report: Report | None, round_time_s: int, ramp_ppm: int = 0
 ) -> Published | None:
     """What is published after a round.
@@ -181,48 +168,6 @@ def cross(legs: Sequence[Report]) -> Report:
     )
 
 
-def encode_item(index: int, report: Report) -> bytes:
-    """The 30 bytes of one token in a batch."""
-    return b"".join(
-        (
-            index.to_bytes(2, "big"),
-            report.market_wad.to_bytes(11, "big"),
-            report.redemption_wad.to_bytes(11, "big"),
-            report.spread_bps.to_bytes(2, "big"),
-            (report.why.klass << 4 | report.status_only << 3 | report.status).to_bytes(1, "big"),
-            report.market_age_s.to_bytes(2, "big"),
-            report.redemption_age_h.to_bytes(1, "big"),
-        )
-    )
-
-
-def decode_item(item: bytes, round_time_s: int) -> tuple[int, Report]:
-    """Read 30 bytes back into (index, report); ValueError if they are no item."""
-    if len(item) != ITEM_BYTES:
-        raise ValueError(f"an item has {ITEM_BYTES} bytes, not {len(item)}")
-    report = decode_slot(int.from_bytes(item[2:], "big") << 32 | round_time_s)
-    return int.from_bytes(item[:2], "big"), replace(report, status_only=bool(item[26] & _STATUS_ONLY))
-
-
-def encode_slot(report: Report) -> int:
-    """The 256-bit word that the store keeps of a report whose prices it takes."""
-    return int.from_bytes(encode_item(0, replace(report, status_only=False))[2:], "big") << 32 | report.round_time_s
-
-
-def decode_slot(word: int) -> Report:
-    """Read the store's word; ValueError for a state that does not exist."""
-    return Report(
-        market_wad=Wad(word >> 168),
-        redemption_wad=Wad(word >> 80 & MAX_PRICE),
-        spread_bps=Bps(word >> 64 & MAX_SPREAD_BPS),
-        status=Status(word >> 56 & _STATE),
-        why=Why(word >> 60 & _LOW),
-        round_time_s=word & 0xFFFFFFFF,
-        market_age_s=word >> 40 & MAX_U16,
-        redemption_age_h=word >> 32 & MAX_U8,
-    )
-
-
-def followed(before: Published | None, record: Record | None, round_time_s: int) -> Published | None:
+def published_after_record(before: Published | None, record: Record | None, round_time_s: int) -> Published | None:
     """What is published of a feed after a round that brought this record, or none."""
-    return follow(before, record.report if record else None, round_time_s, record.ramp_ppm if record else 0)
+    return published_after(before, record.report if record else None, round_time_s, record.ramp_ppm if record else 0)

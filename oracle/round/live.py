@@ -1,12 +1,12 @@
-"""The live lane: the same combine and judge on the newest words, a few milliseconds after a tick. Never final.
+"""The live lane: the same combine and judge on the newest observations, a few milliseconds after a tick. Never final.
 
 An indication is in memory only: not stored, not signed, not pushed. It does not advance any state.
 
 Its times. ``computed_at_ms`` is when it was made, and its round the second of that; its ages are the ages of then, also those of
-a product whose legs were computed before. ``observed_at_ms`` is the oldest word in it, that of its legs included. So it never
-goes back while the same sources speak and none takes its own word back (a reorganised chain does); it goes back when a source
-joins that spoke earlier than all the others. An older word makes an older price: that is said, and not hidden behind the time
-of the last one. What tells the order of indications is ``computed_at_ms``.
+a product whose legs were computed before. ``observed_at_ms`` is the oldest observation in it, that of its legs included. So it
+never goes back while the same sources are used and none takes its observation back (a reorganised chain does); it goes back
+when a source joins whose observation is older than all the others. An older observation makes an older price: that shows, and
+is not hidden behind the time of the last one. What tells the order of indications is ``computed_at_ms``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason
 from oracle.model.types import Leg, Published, Report
-from oracle.report.compose import MAX_U8, MAX_U16, age_up, cross, price_of
+from oracle.report.compose import age_up, cross, price_of
+from oracle.report.wire import MAX_U8, MAX_U16
 from oracle.round.step import Judged, as_leg, evaluate
 
 Observe = Callable[[str, int], Sequence[Outcome]]
@@ -33,7 +34,8 @@ class _Known:
     """A feed's newest indication as others may use it.
 
     ``leg``: its own prices, for feeds that convert by it. ``report``: what it shows; while it is halted, what was published.
-    ``market_as_of_ms`` and ``observed_at_ms``: the oldest word in that. ``changed_at_ms``: of its own rate, None without one.
+    ``market_as_of_ms`` and ``observed_at_ms``: the oldest observation in that. ``changed_at_ms``: of its own rate, None without
+    one.
     """
 
     leg: Leg
@@ -88,9 +90,9 @@ class Live:
         for feed in self._specs:
             if feed in wanted:
                 wanted |= self._dependents[feed]
-        return tuple(r for f, s in self._specs.items() if f in wanted and (r := self._one(s, now_ms)) is not None)
+        return tuple(r for f, s in self._specs.items() if f in wanted and (r := self._indicate(s, now_ms)) is not None)
 
-    def _one(self, spec: FeedSpec, now_ms: int) -> Record | None:
+    def _indicate(self, spec: FeedSpec, now_ms: int) -> Record | None:
         try:
             record = self._cross(spec, now_ms) if spec.is_cross else self._own(spec, now_ms)
         except Abstain:
@@ -102,8 +104,8 @@ class Live:
 
     def _own(self, spec: FeedSpec, now_ms: int) -> Record:
         legs = {feed: k.leg for feed in self._needs[spec.feed] if (k := self._fresh(feed, now_ms)) is not None}
-        given, published = self._observe(spec.feed, now_ms), self._published(spec.feed)
-        judged = evaluate(spec, self._states(spec.feed), given, legs, now_ms, published)
+        outcomes, published = self._observe(spec.feed, now_ms), self._published(spec.feed)
+        judged = evaluate(spec, self._states(spec.feed), outcomes, legs, now_ms, published)
         self._known[spec.feed] = known = _known(spec, judged, now_ms)
         verdict = judged.verdict
         return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, known.observed_at_ms, now_ms)
@@ -117,7 +119,7 @@ class Live:
         return _record(spec, report, reasons, 0, min(k.observed_at_ms for k in legs), now_ms)
 
     def _fresh(self, feed: str, now_ms: int) -> _Known | None:
-        """A feed's newest indication while its words are not too old for the feed itself."""
+        """A feed's newest indication while its observations are not too old for the feed itself."""
         known = self._known.get(feed)
         if known is None or now_ms - known.leg.market_as_of_ms > self._specs[feed].max_age_s * MS:
             return None
@@ -125,7 +127,7 @@ class Live:
 
 
 def _known(spec: FeedSpec, judged: Judged, now_ms: int) -> _Known:
-    """What others may use. Kept prices are as old as they say themselves, whatever was read since."""
+    """What others may use. Status-only prices are as old as they say themselves, whatever was read since."""
     leg, rate = as_leg(spec, judged, judged.state.rate, now_ms), judged.state.rate
     report, as_of_ms, observed_at_ms = judged.report, leg.market_as_of_ms, _oldest(judged, now_ms)
     if report.status_only:
@@ -141,9 +143,9 @@ def _known(spec: FeedSpec, judged: Judged, now_ms: int) -> _Known:
 
 
 def _oldest(judged: Judged, now_ms: int) -> int:
-    """The oldest word behind a price; of a feed without a market, the reading of its rate."""
-    told = judged.market or judged.redemption
-    return min(told.as_of_ms, now_ms) if told else now_ms
+    """The oldest observation behind a price; of a feed without a market, the reading of its rate."""
+    price = judged.market or judged.redemption
+    return min(price.as_of_ms, now_ms) if price else now_ms
 
 
 def _record(

@@ -1,6 +1,6 @@
 """How far other oracles' feeds lie from ours. Pure; nothing here enters a price.
 
-Used by the check's table, and fit for a gauge: one row a feed and reference, signed, in bps of our value.
+Used by the check's table and by a gauge: one row for each feed and reference, signed, in bps of our value.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def divergences(
         feed: its id.
         outcomes: what its sources said in the round.
         report: the round's record; a price that is absent is not compared with.
-        against: which price each source is compared with, by its name; the market where it is not named.
+        against: which price each source (by name) is compared with; the market where it is not listed.
     """
     own = {Kind.MARKET: report.market_wad, Kind.REDEMPTION: report.redemption_wad}
-    seen = [o for o in outcomes if not isinstance(o, Failure) and o.kind is Kind.REFERENCE]
-    sides = [(o, against.get(o.source, Kind.MARKET)) for o in seen]
+    references = [o for o in outcomes if not isinstance(o, Failure) and o.kind is Kind.REFERENCE]
+    sides = [(o, against.get(o.source, Kind.MARKET)) for o in references]
     return tuple(
         divergence(feed, o.source, o.group, side, reference_wad=o.price_wad, own_wad=own[side])
         for o, side in sides

@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from feeds.types import Outcome
-from feeds.units import MS, deviation_bps_away
+from feeds.units import MS
 from oracle.model.publication import Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Leg, Published, Report, Result
-from oracle.report.compose import cross, followed, keeps, price_of
-from oracle.round.silence import suspected_leg
+from oracle.report.compose import cross, published_after_record, repeats_published
+from oracle.round.contributions import signable_reports
+from oracle.round.no_price import suspected_leg
+from oracle.round.records import RecordMaker, Results, abstentions, transitions
+from oracle.round.seat import SignerSeat
 from oracle.round.step import as_leg, step
-from oracle.round.voices import SignerSeat, agreements_of, reasons_of, reports_of, spoke
-from oracle.sign.messages import Agreement, Refusal, SignedValues, SignerSet, agreed, heard
-from oracle.sign.operator import Operator
+from oracle.sign.agreed_reports import agreed_reports
+from oracle.sign.messages import Agreement, Refusal, SignedValues, Signer, SignerSet
+from oracle.sign.verified_values import VerifiedValues, verify_answers
 
 
 @dataclass(slots=True)
@@ -26,16 +29,50 @@ class Member:
     name: str
     specs: Mapping[str, FeedSpec]
     states: dict[str, FeedState]
-    signer: Operator | None = None
+    signer: Signer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignRequest:
+    """An operator that is asked to sign its own reports of a round (by feed index) for a signer set."""
+
+    signer: Signer
+    signers: SignerSet
+    round_time_s: int
+    reports: Mapping[int, Report]
+
+    def sign(self) -> SignedValues:
+        """Have it signed by a key in this process."""
+        return self.signer.sign_values(self.signers, self.round_time_s, self.reports)
+
+    async def send(self) -> SignedValues | Refusal:
+        """Have it signed wherever the key is."""
+        return await self.signer.request_values(self.signers, self.round_time_s, self.reports)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedRound:
+    """A round before anybody signed: what every member found, and who is asked to sign."""
+
+    round_time_s: int
+    now_ms: int
+    feeds: tuple[FoldedFeed, ...]
+    results: Results
+    seat: SignerSeat | None
+    requests: tuple[SignRequest, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """Everything that a round brought, ready to be stored. ``refusals``: of those who were asked and did not sign."""
+    """Everything that a round brought, ready to be stored.
+
+    ``feeds``: what each operator folded. ``values``: verified, of those who signed. ``refusals``: of those who were asked and
+    did not sign.
+    """
 
     round_time_s: int
-    kept: tuple[FoldedFeed, ...]
-    values: tuple[SignedValues, ...]
+    feeds: tuple[FoldedFeed, ...]
+    values: tuple[VerifiedValues, ...]
     agreements: tuple[Agreement, ...]
     records: tuple[Record, ...]
     transitions: tuple[Transition, ...]
@@ -44,20 +81,8 @@ class Round:
 
     @property
     def mute(self) -> frozenset[str]:
-        """Operators whose keys said nothing that counts in this round."""
+        """Operators whose keys signed nothing that counts in this round."""
         return frozenset(r.operator for r in self.refusals)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldedRound:
-    """A round before anybody signed: what every member found, and who is asked to sign which reports (by feed index)."""
-
-    round_time_s: int
-    now_ms: int
-    kept: tuple[FoldedFeed, ...]
-    results: Mapping[str, Mapping[str, Result]]
-    seat: SignerSeat | None
-    asked: tuple[tuple[Operator, SignerSet, Mapping[int, Report]], ...]
 
 
 class Rounds:
@@ -66,7 +91,7 @@ class Rounds:
     Args:
         specs: all feeds, legs before what needs them.
         members: the operators in this process; the first one's own view is published where nobody can agree.
-        seat: what they sign for; None where there are no keys or no target yet, see ``take``.
+        seat: what they sign for; None where there are no keys or no target yet, see ``take_seat``.
     """
 
     def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], seat: SignerSeat | None) -> None:
@@ -74,7 +99,7 @@ class Rounds:
         self.members = tuple(members)
         self._seats: dict[str, SignerSeat | None] = {}
         if seat is not None:
-            self.take(seat)
+            self.take_seat(seat)
         self._last: dict[str, Record] = {}
         self._published: dict[str, Published] = {}
 
@@ -83,12 +108,12 @@ class Rounds:
     ) -> Round:
         """Fold every feed for every member, agree, and draw up what is published. For keys in this process."""
         folded = self.fold(round_time_s, observed, now_ms=now_ms, may_sign=may_sign)
-        return self.finish(folded, [one.observe(s, round_time_s, view) for one, s, view in folded.asked])
+        return self.finish(folded, [request.sign() for request in folded.requests])
 
     def fold(
         self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
     ) -> FoldedRound:
-        """Fold every feed for every member; who then signs is asked by the caller.
+        """Fold every feed for every member; the caller then sends the requests to sign.
 
         Args:
             round_time_s: later than the last round's.
@@ -96,62 +121,66 @@ class Rounds:
             now_ms: when this happens; it goes only into the records' times.
             may_sign: whether the clock is good enough; without it the own view is published, unsigned.
         """
-        kept: list[FoldedFeed] = []
+        feeds: list[FoldedFeed] = []
         results: dict[str, dict[str, Result]] = {}
         for member in self.members:
-            results[member.name] = self._fold(member, round_time_s, observed, kept)
-        speakers = [m for m in self.members if may_sign and m.signer is not None and m.signer.speaks(now_ms)]
-        seat = self._seat([m.signer.address for m in speakers if m.signer is not None], round_time_s)
+            folded = self._fold(member, round_time_s, observed)
+            feeds += folded
+            results[member.name] = {f.spec.feed: f.result for f in folded}
+        able = [m for m in self.members if may_sign and m.signer is not None and not m.signer.is_mute(now_ms)]
+        seat = self._seat([m.signer.address for m in able if m.signer is not None], round_time_s)
         return FoldedRound(
             round_time_s=round_time_s,
             now_ms=now_ms,
-            kept=tuple(kept),
+            feeds=tuple(feeds),
             results=results,
             seat=seat,
-            asked=tuple(_asked(speakers, results, seat)),
+            requests=tuple(_requests(able, results, seat, round_time_s)),
         )
 
-    def finish(self, folded: FoldedRound, said: Sequence[SignedValues | Refusal]) -> Round:
+    def finish(self, folded: FoldedRound, answers: Sequence[SignedValues | Refusal]) -> Round:
         """Agree on what was signed, and draw up what is published.
 
         Args:
             folded: the round.
-            said: what each of those who were asked signed, or why not: such a one is mute in this round, and so is one
-                whose values are not sound. Where the others do not reach the threshold, the own view is published,
-                unsigned.
+            answers: to each of its requests, in the same order: values, or why not. An operator that does not sign is mute
+                in this round, and so is one whose values are unsound. Where the others do not reach the threshold, the own
+                view is published, unsigned.
         """
-        seat, results = folded.seat, folded.results
-        values: tuple[SignedValues, ...] = ()
-        refusals: tuple[Refusal, ...] = ()
-        if seat is not None:
-            asked = [(one.name, one.address) for one, _, _ in folded.asked]
-            values, refusals = heard(asked, said, seat.signers, folded.round_time_s)
+        seat = folded.seat
+        values, refusals = _verified(folded, answers)
         if seat is not None and seat.signers.weight_of([v.address for v in values]) < seat.signers.threshold:
             seat, values = None, ()
-        published = self._agree(results, values, seat)
-        for name, spec in self.specs.items():
-            if spec.is_cross and all(leg in published for leg in spec.legs):
-                published[name] = cross([published[leg] for leg in spec.legs])
-        records = self._records(published, folded, seat, frozenset(v.operator for v in values))
+        published = self._with_crosses(self._published_reports(folded.results, values, seat))
+        maker = RecordMaker(
+            specs=self.specs,
+            last=self._last,
+            results=folded.results,
+            now_ms=folded.now_ms,
+            agreed_feeds=frozenset(seat.indexes) if seat is not None else frozenset(),
+            signed_by=frozenset(v.operator for v in values),
+            own_name=self.members[0].name if self.members else "",
+        )
+        records = maker.records(published)
         return Round(
             round_time_s=folded.round_time_s,
-            kept=folded.kept,
+            feeds=folded.feeds,
             values=values,
-            agreements=agreements_of(folded.round_time_s, values, seat),
+            agreements=_agreements(folded.round_time_s, values, seat),
             records=records,
-            transitions=tuple(self._transitions(records, folded.now_ms)),
-            abstained=self._abstained(results, published),
+            transitions=transitions(records, self._last, folded.now_ms),
+            abstained=abstentions(folded.results, published),
             refusals=refusals,
         )
 
-    def expect(self, target: str) -> None:
-        """A target will take its seat; those that are expected first come first, whoever connects first."""
+    def reserve_seat(self, target: str) -> None:
+        """A target will take its seat; targets come first in the order of their reservations, whichever connects first."""
         self._seats.setdefault(target, None)
 
-    def take(self, seat: SignerSeat) -> None:
+    def take_seat(self, seat: SignerSeat) -> None:
         """Sign for a target, or for its new signer set.
 
-        What is published is agreed among the signers of the first target at which the speakers reach the threshold. A
+        What is published is agreed among the signers of the first target at which those who can sign reach the threshold. A
         store that no longer knows the operators mutes them there, and nowhere else.
         """
         self._seats[seat.target] = seat
@@ -159,12 +188,13 @@ class Rounds:
     def commit(self, done: Round) -> None:
         """Take the states over, once the round is stored."""
         by_name = {m.name: m for m in self.members}
-        for one in done.kept:
-            by_name[one.operator].states[one.spec.feed] = one.after
-        self._last |= {r.feed: r for r in done.records}
-        now = {r.feed: r for r in done.records}
+        for folded in done.feeds:
+            by_name[folded.operator].states[folded.spec.feed] = folded.after
+        records = {r.feed: r for r in done.records}
+        self._last |= records
         for feed, spec in self.specs.items():
-            after = None if spec.is_cross else followed(self._published.get(feed), now.get(feed), done.round_time_s)
+            before = self._published.get(feed)
+            after = None if spec.is_cross else published_after_record(before, records.get(feed), done.round_time_s)
             if after is not None:
                 self._published[feed] = after
 
@@ -182,132 +212,85 @@ class Rounds:
         """What the operators last agreed on of a feed; None before its first price, and of a cross."""
         return self._published.get(feed)
 
-    def _fold(
-        self, member: Member, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], kept: list[FoldedFeed]
-    ) -> dict[str, Result]:
+    def _fold(self, member: Member, round_time_s: int, observed: Mapping[str, Sequence[Outcome]]) -> list[FoldedFeed]:
+        folded: list[FoldedFeed] = []
         legs: dict[str, Leg] = {}
-        found: dict[str, Result] = {}
         now_ms = round_time_s * MS
         for feed, spec in member.specs.items():
             if spec.is_cross:
                 continue
-            own = {s.name for s in spec.sources}
-            given = [o for o in observed.get(feed, ()) if o.source in own]
+            own_sources = {s.name for s in spec.sources}
+            outcomes = [o for o in observed.get(feed, ()) if o.source in own_sources]
             before = member.states[feed]
-            result, after = step(spec, before, given, legs, now_ms, self._published.get(feed))
-            kept.append(FoldedFeed(operator=member.name, spec=spec, before=before, after=after, result=result))
-            found[feed] = result
+            result, after = step(spec, before, outcomes, legs, now_ms, self._published.get(feed))
+            folded.append(FoldedFeed(operator=member.name, spec=spec, before=before, after=after, result=result))
             leg = as_leg(spec, result, after.rate, now_ms) if isinstance(result, FeedRound) else suspected_leg(result)
             if leg is not None:
                 legs[feed] = leg
-        return found
+        return folded
 
     def _seat(self, addresses: Sequence[bytes], round_time_s: int) -> SignerSeat | None:
         """The first at which they reach the threshold of the set whose round it is."""
-        taken = (s.at(round_time_s) for s in self._seats.values() if s is not None)
-        return next((s for s in taken if s.signers.weight_of(addresses) >= s.signers.threshold), None)
+        seats = (s.at(round_time_s) for s in self._seats.values() if s is not None)
+        return next((s for s in seats if s.signers.weight_of(addresses) >= s.signers.threshold), None)
 
-    def _agree(
-        self, results: Mapping[str, Mapping[str, Result]], values: Sequence[SignedValues], seat: SignerSeat | None
+    def _published_reports(
+        self, results: Results, values: Sequence[VerifiedValues], seat: SignerSeat | None
     ) -> dict[str, Report]:
-        own = reports_of(results[self.members[0].name]) if self.members else {}
+        """What is agreed on at the seat, and beside it the own view of the feeds that are not signed there."""
+        own = signable_reports(results[self.members[0].name]) if self.members else {}
         if seat is None:
             return own
-        fair = agreed(values, seat.signers)
+        agreed = agreed_reports(values, seat.signers)
         published = {f: r for f, r in own.items() if f not in seat.indexes}
-        published |= {f: fair[i] for f, i in seat.indexes.items() if i in fair and self._sound(f, fair[i])}
+        published |= {f: agreed[i] for f, i in seat.indexes.items() if i in agreed and self._is_sound(f, agreed[i])}
         return {f: published[f] for f in self.specs if f in published}
 
-    def _sound(self, feed: str, report: Report) -> bool:
-        """Whether a report is fresh or repeats what was published: kept prices are no operator's to choose."""
+    def _is_sound(self, feed: str, report: Report) -> bool:
+        """Whether a report is fresh or repeats what was published: no operator chooses status-only prices."""
         before = self._published.get(feed)
-        return not report.status_only or (before is not None and keeps(report, before))
+        return not report.status_only or (before is not None and repeats_published(report, before))
 
-    def _records(
-        self, published: Mapping[str, Report], folded: FoldedRound, seat: SignerSeat | None, signed: frozenset[str]
-    ) -> tuple[Record, ...]:
-        made: dict[str, Record] = {}
-        for feed, report in published.items():
-            made[feed] = self._record(self.specs[feed], report, folded, seat, signed, made)
-        return tuple(made.values())
-
-    def _record(
-        self,
-        spec: FeedSpec,
-        report: Report,
-        folded: FoldedRound,
-        seat: SignerSeat | None,
-        signed: frozenset[str],
-        made: Mapping[str, Record],
-    ) -> Record:
-        results = folded.results
-        voices = [r[spec.feed] for r in results.values() if spec.feed in r]
-        if spec.is_cross:
-            voices = [r[leg] for leg in spec.legs for r in results.values() if leg in r]
-        deviation = None
-        if report.market_wad and report.redemption_wad:
-            deviation = deviation_bps_away(report.market_wad, report.redemption_wad)
-        agreed_on = seat is not None and all(f in seat.indexes for f in spec.legs or (spec.feed,))
-        voters = tuple(name for name, found in results.items() if name in signed and spoke(found, spec))
-        ramp_ppm = self._ramp_ppm(spec, voices, report)
-        return Record(
-            feed=spec.feed,
-            mode=spec.mode,
-            report=report,
-            price_wad=price_of(report, spec.mode, ramp_ppm),
-            deviation_bps=deviation,
-            reasons=reasons_of(voices, report),
-            observed_at_ms=self._observed_at(spec, voices, report, made),
-            computed_at_ms=folded.now_ms,
-            signed_at_ms=folded.now_ms if agreed_on else None,
-            operators=voters if agreed_on else (self.members[0].name,),
-            legs=spec.legs,
-            ramp_ppm=ramp_ppm,
-        )
-
-    def _observed_at(self, spec: FeedSpec, voices: Sequence[Result], report: Report, made: Mapping[str, Record]) -> int:
-        """Oldest input that any operator used; of kept prices what it was before: nothing is re-stamped."""
-        if spec.is_cross:
-            return min(made[leg].observed_at_ms for leg in spec.legs)
-        if report.status_only and spec.feed in self._last:
-            return self._last[spec.feed].observed_at_ms
-        seen = [(v.market or v.redemption) for v in voices if isinstance(v, FeedRound)]
-        times = [a.as_of_ms for a in seen if a is not None and not report.status_only]
-        return min(times, default=(report.round_time_s - report.market_age_s) * MS)
-
-    def _ramp_ppm(self, spec: FeedSpec, voices: Sequence[Result], report: Report) -> int:
-        """The lower median of what the operators say; with kept prices it stands still as well."""
-        if report.status_only and spec.feed in self._last:
-            return self._last[spec.feed].ramp_ppm
-        said = sorted(v.verdict.ramp_ppm for v in voices if isinstance(v, FeedRound))
-        return said[(len(said) - 1) // 2] if said else 0
-
-    def _transitions(self, records: Sequence[Record], now_ms: int) -> list[Transition]:
-        return [
-            Transition(feed=r.feed, at_ms=now_ms, before=before, after=r.report.status, reasons=r.reasons)
-            for r in records
-            if r.feed in self._last and (before := self._last[r.feed].report.status) is not r.report.status
-        ]
-
-    def _abstained(
-        self, results: Mapping[str, Mapping[str, Result]], published: Mapping[str, Report]
-    ) -> dict[str, Abstained]:
-        """Feeds that nobody could publish, or only with prices of before, with one operator's reason."""
-        out: dict[str, Abstained] = {}
-        for found in results.values():
-            for feed, result in found.items():
-                quiet = feed not in published or published[feed].status_only
-                if isinstance(result, Abstained) and quiet:
-                    out.setdefault(feed, result)
-        return out
+    def _with_crosses(self, published: dict[str, Report]) -> dict[str, Report]:
+        reports = dict(published)
+        for name, spec in self.specs.items():
+            if spec.is_cross and all(leg in reports for leg in spec.legs):
+                reports[name] = cross([reports[leg] for leg in spec.legs])
+        return reports
 
 
-def _asked(
-    speakers: Sequence[Member], results: Mapping[str, Mapping[str, Result]], seat: SignerSeat | None
-) -> Iterator[tuple[Operator, SignerSet, Mapping[int, Report]]]:
-    """Those who sit there, and the reports that each is to sign."""
-    for member in speakers:
+def _requests(
+    able: Sequence[Member], results: Results, seat: SignerSeat | None, round_time_s: int
+) -> Iterator[SignRequest]:
+    """One for each that can sign and has a seat there, with the reports that it is to sign."""
+    for member in able:
         signer = member.signer
         if seat is not None and signer is not None and signer.address in seat.signers.signers:
-            own = reports_of(results[member.name])
-            yield signer, seat.signers, {seat.indexes[f]: r for f, r in own.items() if f in seat.indexes}
+            own = signable_reports(results[member.name])
+            reports = {seat.indexes[f]: r for f, r in own.items() if f in seat.indexes}
+            yield SignRequest(signer=signer, signers=seat.signers, round_time_s=round_time_s, reports=reports)
+
+
+def _verified(
+    folded: FoldedRound, answers: Sequence[SignedValues | Refusal]
+) -> tuple[tuple[VerifiedValues, ...], tuple[Refusal, ...]]:
+    if folded.seat is None:
+        return (), ()
+    asked = [request.signer for request in folded.requests]
+    return verify_answers(asked, answers, folded.seat.signers, folded.round_time_s)
+
+
+def _agreements(round_time_s: int, values: Sequence[VerifiedValues], seat: SignerSeat | None) -> tuple[Agreement, ...]:
+    """What was agreed on at a seat: the input of the round's records; nothing without one."""
+    if seat is None or not values:
+        return ()
+    return (
+        Agreement(
+            target=seat.target,
+            round_time_s=round_time_s,
+            signers=seat.signers,
+            feeds=tuple(seat.indexes),
+            indexes=tuple(seat.indexes.values()),
+            values=tuple(v.signed for v in values),
+        ),
+    )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+from feeds.errors import LrtOracleError
 from feeds.units import MS
 
 _NAP_S = 1.0
@@ -14,7 +15,7 @@ Work = Callable[[], Awaitable[None]]
 Failed = Callable[[Exception], None]
 
 
-class Fatal(RuntimeError):
+class Fatal(LrtOracleError, RuntimeError):
     """A fault after which the process must end: going on would make it worse."""
 
 

@@ -11,9 +11,8 @@ from oracle.combine.methods.registry import METHODS
 from oracle.model.publication import Explanation
 from oracle.model.spec import FeedSpec
 from oracle.model.types import Abstained, Aggregate, FeedRound, Report, Result
-from oracle.report.compose import decode_item
 from oracle.serve.documents import Document, hex_text, history_document, price_text, reasons_document
-from oracle.sign.messages import SignedBatch, split
+from oracle.sign.messages import SignedBatch
 
 _PUSH = keccak(b"push(bytes,bytes)")[:4]
 
@@ -49,7 +48,7 @@ def report_document(report: Report) -> Document:
 
 def batch_document(feed: str, batch: SignedBatch) -> Document:
     """The signed report of one feed: ready to be carried to its store, and readable."""
-    ((index, item),) = split(batch.items).items()
+    ((index, report),) = batch.reports.items()
     call = _PUSH + encode(["bytes", "bytes"], [batch.batch, batch.signatures])
     return {
         "feed": feed,
@@ -57,7 +56,7 @@ def batch_document(feed: str, batch: SignedBatch) -> Document:
         "store": hex_text(batch.domain.store),
         "epoch": str(batch.epoch),
         "index": index,
-        "item": report_document(decode_item(item, batch.round_time_s)[1]),
+        "item": report_document(report),
         "batch": hex_text(batch.batch),
         "signatures": hex_text(batch.signatures),
         "signers": [

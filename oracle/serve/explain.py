@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from feeds.decode import values
-from feeds.types import FeedError
+from feeds.errors import FeedError, LrtOracleError
 from feeds.units import BPS, Wad, mul_div_down, percent_text, wad_text
 from oracle.combine.groups import cap_weights, merge_groups, spread_bps
 from oracle.combine.methods.registry import METHODS, OUTLIERS
@@ -21,7 +21,7 @@ from oracle.serve.evidence import explain_document
 from oracle.storage.database import Database
 
 
-class CombineError(ValueError):
+class CombineError(LrtOracleError, ValueError):
     """The file or the method cannot be used: what is wrong and what to write."""
 
 

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from feeds.errors import LrtOracleError
 from oracle.runtime.log_limit import LogBudget
 
 _log = structlog.get_logger("oracle.serve.server")
@@ -28,7 +29,7 @@ _SERVER_ERROR = 500
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class HttpProblem(Exception):
+class HttpProblem(LrtOracleError):
     """A request that gets no document: a status code, a code for machines, a sentence, and what to do about it."""
 
     def __init__(self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] = {}) -> None:

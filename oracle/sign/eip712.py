@@ -1,8 +1,8 @@
 """EIP-712 digests of the three things that operators sign, and compact (EIP-2098) signatures over them.
 
-``Observed``: an operator's own values for a round_time, the input of the agreement; no evidence against anybody.
+``Observed``: an operator's own values for a round_time, the input of the agreement; evidence against nobody.
 ``Batch``: what goes on chain. Two of them with different items for one token and round_time are an equivocation.
-``Arm``: the keys of a signer set that is to come are there. It says nothing of any price.
+``Arm``: the keys of a signer set that is to come are there. It says nothing about any price.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import cache
 
 import coincurve
 from eth_hash.auto import keccak
+
+from feeds.errors import LrtOracleError
 
 NAME = "lrt-oracle"
 VERSION = "1"
@@ -31,8 +33,8 @@ class Domain:
     store: bytes
 
 
-class BadSignature(ValueError):
-    """The bytes are no signature over this digest."""
+class BadSignature(LrtOracleError, ValueError):
+    """The bytes are not a signature over this digest."""
 
 
 @cache
@@ -108,7 +110,7 @@ def sign_compact(key: coincurve.PrivateKey, digest: bytes) -> bytes:
 
 
 def recover(digest: bytes, compact: bytes) -> bytes:
-    """Address that signed the digest; BadSignature if the bytes are none."""
+    """Address that signed the digest; BadSignature if the bytes are not a signature."""
     if len(compact) != _SIGNATURE:
         raise BadSignature(f"a signature has {_SIGNATURE} bytes, not {len(compact)}")
     vs = int.from_bytes(compact[32:], "big")

@@ -1,7 +1,7 @@
-"""A witness of a sign journal: how much its key has said, kept where no snapshot of journals and database reaches.
+"""A witness of a sign journal: how often its key has signed, kept where no snapshot of journals and database reaches.
 
-A journal that was restored from a snapshot knows less than the key has said. Beside it that cannot be seen when the
-database comes from the same snapshot; from outside it can.
+A journal that was restored from a snapshot knows less than the key has signed. The database shows that only if it is not
+from the same snapshot; a witness outside of it always does.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.errors import LrtOracleError
+
 _BYTES = 64
 """Written at once and in place: no line is ever half an old and half a new one."""
 
 
-class WitnessError(RuntimeError):
+class WitnessError(LrtOracleError, RuntimeError):
     """The witness cannot be read or written."""
 
 
@@ -46,10 +48,10 @@ class JournalWitness:
             folder.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as e:
-            raise WitnessError(f"{self.path}: {e.strerror}: name another folder in oracle.sign.journal_witness") from e
+            raise WitnessError(f"{self.path}: {e.strerror}: name another folder in oracle.witness") from e
 
-    def told(self) -> WitnessNote | None:
-        """What it says; None if it is new.
+    def read(self) -> WitnessNote | None:
+        """What was noted last; None if it is new.
 
         Raises:
             WitnessError: it is damaged.
@@ -62,18 +64,18 @@ class JournalWitness:
             return WitnessNote(writes=writes, round_s=round_s)
         raise WitnessError(f"{self.path} is damaged: remove it once you know that no journal was restored")
 
-    def tell(self, told: WitnessNote) -> None:
-        """Write it down, and return once it is on disk.
+    def write(self, note: WitnessNote) -> None:
+        """Note it, unless more is noted already, and return once it is on disk.
 
         Raises:
             WitnessError: it cannot be written.
         """
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX)
-            before = self.told()
-            if before is None or before.writes < told.writes:
-                newest_s = max(told.round_s, before.round_s if before is not None else 0)
-                os.pwrite(self._handle, f"{told.writes} {newest_s}\n".ljust(_BYTES).encode(), 0)
+            before = self.read()
+            if before is None or before.writes < note.writes:
+                newest_s = max(note.round_s, before.round_s if before is not None else 0)
+                os.pwrite(self._handle, f"{note.writes} {newest_s}\n".ljust(_BYTES).encode(), 0)
                 os.fdatasync(self._handle)
         except OSError as e:
             raise WitnessError(f"{self.path}: {e.strerror}") from e
@@ -85,10 +87,10 @@ class JournalWitness:
         os.close(self._handle)
 
 
-def witness_folder(named: str, environ: Mapping[str, str]) -> Path | None:
-    """Where witnesses are: as the config names it, else with the user's other state. None where neither is known."""
-    if named:
-        return Path(named)
+def witness_folder(configured: str, environ: Mapping[str, str]) -> Path | None:
+    """Where witnesses are: as the config says, else with the user's other state. None where neither is known."""
+    if configured:
+        return Path(configured)
     if state := environ.get("XDG_STATE_HOME"):
         return Path(state) / "lrt-oracle"
     return Path(home) / ".local/state/lrt-oracle" if (home := environ.get("HOME")) else None

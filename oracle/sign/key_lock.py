@@ -1,7 +1,7 @@
-"""One database has one process; and a report key has one memory: processes that use one keyfile on a machine must use one journal.
+"""Locks: one process for a database, and one journal for a report key, however many processes on a machine use its keyfile.
 
-Two journals would let a key sign two values for one place, each with a good conscience. The journal itself may be shared:
-SQLite lets one process after the other write, and whoever comes second finds what the first has signed.
+Two journals would let a key sign two values for one feed and round, and neither would notice. The journal itself may be
+shared: SQLite lets one process after the other write, and the second one finds what the first has signed.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from feeds.errors import LrtOracleError
 from oracle.sign.keyfiles import KeyfileError
 
 
-class DatabaseInUse(RuntimeError):
+class DatabaseInUse(LrtOracleError, RuntimeError):
     """Another process writes rounds into this database."""
 
 
@@ -24,12 +25,12 @@ def sole_writer(database: Path | str) -> Iterator[None]:
     """Be the one process that writes rounds into a database; others may read it meanwhile.
 
     Two locks (flock: advisory, on one machine; they end with the process, however that ends). One is on the file itself,
-    made empty if it is not there, so that no other name of it leads past. SQLite's own locks on it are of another kind
-    (fcntl) and would go with the handle: it is let go last, after the database is closed. One is on ``NAME.lock`` beside
+    made empty if it is not there, so that no other name of it leads around it. SQLite's own locks on it are of another kind
+    (fcntl) and would go with the handle: it is released last, after the database is closed. One is on ``NAME.lock`` beside
     it, with the pid: it stays where the database is replaced by another file.
 
     Raises:
-        DatabaseInUse: another process does, with its pid.
+        DatabaseInUse: another process has it; the error names its pid.
     """
     path = Path(database).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ class KeyLock:
 
     Locks are advisory (flock) and hold on one machine; a copy of the keyfile is another file. The journal's is on the file
     itself, by whatever name it is reached. SQLite's own locks on it would go with the handle: it is made before the journal
-    is opened, and let go after that is closed.
+    is opened, and released after that is closed.
 
     Args:
         keyfile: of a report key; it must exist.
@@ -74,8 +75,8 @@ class KeyLock:
     def __init__(self, keyfile: Path, journal: Path) -> None:
         self._journal = os.open(journal, os.O_RDWR | os.O_CREAT, 0o600)
         self._keyfile = os.open(keyfile, os.O_RDONLY)
-        _take(self._journal)  # first the journal: whoever uses the key too then finds it in use, or has another
-        if not _take(self._keyfile) and _take(self._journal):
+        _lock_shared(self._journal)  # first the journal: another user of the key finds it in use, or has another one
+        if not _lock_shared(self._keyfile) and _lock_shared(self._journal):
             self.close()
             raise KeyfileError(
                 f"{keyfile} is in use by another process with another journal than {journal}: one key with two journals"
@@ -83,13 +84,13 @@ class KeyLock:
             )
 
     def close(self) -> None:
-        """Let go."""
+        """Release both locks."""
         os.close(self._journal)
         os.close(self._keyfile)
 
 
-def _take(handle: int) -> bool:
-    """Hold a file together with others that hold it; whether nobody else does."""
+def _lock_shared(handle: int) -> bool:
+    """Lock a file together with others that lock it so; whether no other does."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

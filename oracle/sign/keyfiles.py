@@ -13,6 +13,7 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from feeds.chains.abi import address, checksummed
+from feeds.errors import LrtOracleError
 from oracle.sign.eip712 import address_of
 from oracle.sign.sign_journal import SignJournal
 
@@ -41,7 +42,7 @@ class LocalSigner:
         """Nothing to close; a remote signer has a connection."""
 
 
-class KeyfileError(RuntimeError):
+class KeyfileError(LrtOracleError, RuntimeError):
     """A keyfile cannot be used: which one, and what to do."""
 
 
@@ -59,26 +60,28 @@ def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.enviro
     try:
         return coincurve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError):
-        raise KeyfileError(f"{path} does not open: wrong passphrase in {passphrase_env}, or no keyfile") from None
+        raise KeyfileError(f"{path} does not open: wrong passphrase in {passphrase_env}, or not a keyfile") from None
 
 
 def stated_address(path: Path) -> str:
-    """EIP-55 address that a keyfile says it holds the key of; nobody has opened it.
+    """EIP-55 address that a keyfile states; the file is not opened, so the key may be another one.
 
     Raises:
-        KeyfileError: it says none.
+        KeyfileError: it states none.
     """
     try:
         stated = json.loads(path.read_text(encoding="utf-8"))["address"]
         return checksummed(address("0x" + stated.removeprefix("0x").lower()))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise KeyfileError(f"{path} is no keyfile with an address: make one with `lrt-oracle keys new PATH`") from None
+        raise KeyfileError(
+            f"{path} is not a keyfile with an address: make one with `lrt-oracle keys new PATH`"
+        ) from None
 
 
 def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: int | None = None) -> None:
     """Write an encrypted keyfile, readable by its owner only; never over an existing one.
 
-    It is there whole or not at all, and on disk when this returns: a power cut must not take a key that has got ether.
+    It is there whole or not at all, and on disk when this returns: a power cut must not take a key that holds ether.
 
     Raises:
         KeyfileError: a file is already there.
@@ -94,7 +97,7 @@ def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: 
             file.write(body)
             file.flush()
             os.fsync(file.fileno())
-        _name(fresh, path)
+        _give_name(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
     _sync_folder(path.parent)
@@ -104,7 +107,7 @@ def _taken(path: Path) -> KeyfileError:
     return KeyfileError(f"{path} exists: a key is never overwritten, choose another name")
 
 
-def _name(fresh: Path, path: Path) -> None:
+def _give_name(fresh: Path, path: Path) -> None:
     """Give a whole file its name, in one step; a rename would replace what another process made there meanwhile."""
     try:
         path.hardlink_to(fresh)
@@ -130,7 +133,7 @@ def checksum_address(key: coincurve.PrivateKey) -> str:
 
 
 def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Make a key and its keyfile, with `journal` the sign journal that is born with it; returns its address.
+    """Make a key and its keyfile, and where `journal` is given a sign journal that knows the key is new; returns its address.
 
     Raises:
         KeyfileError: no passphrase, or a file is already there.
@@ -140,7 +143,7 @@ def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[
         raise KeyfileError(f"a keyfile needs a passphrase: set the environment variable {passphrase_env}")
     if journal is not None and journal.exists():
         raise KeyfileError(f"{journal} exists: a journal is never shared between keys, choose another name")
-    if journal is not None:  # before the key: one without its journal would stay mute at first
+    if journal is not None:  # before the key: a key without its journal would be mute at first
         journal.parent.mkdir(parents=True, exist_ok=True)
     key = coincurve.PrivateKey()
     save(path, key, passphrase)

@@ -1,4 +1,4 @@
-"""Agree: several operators' values to one report, field by field. The same values give the same bytes, whoever leads."""
+"""The median report: several operators' reports of a feed become one, field by field, the same whoever computes it. Pure."""
 
 from __future__ import annotations
 
@@ -9,77 +9,77 @@ from oracle.model.status import Status, Why
 from oracle.model.types import Report
 
 
-def agree(values: Sequence[Report], weights: Sequence[int] = (), threshold: int = 0) -> Report | None:
+def median_report(reports: Sequence[Report], weights: Sequence[int] = (), threshold: int = 0) -> Report | None:
     """Lower median of every number; the worst status that a majority reports, with the reason most of those give.
 
     With less than half of the weight lying, every field lies within the honest operators' range. All reports are of one
-    feed and one round_time; at least one. Prices that were looked at and prices that are only kept (status-only) are never
-    mixed: a halt has the kept ones, else those count that reach the threshold by themselves, the fresh ones first. Of
-    kept ones a lower redemption rate counts once the threshold's weight has read it.
+    feed and one round_time; at least one. Fresh prices and status-only prices (those of an earlier round) are never mixed: a
+    halt has status-only ones, otherwise the kind counts that reaches the threshold by itself, fresh prices first. Of
+    status-only ones a lower redemption rate counts once the threshold's weight has read it.
 
     Args:
-        values: what the operators signed.
-        weights: their stakes, in the same order; none counts heads.
-        threshold: the weight that a price must have behind it; 0: more than half of what is heard.
+        reports: what the operators signed.
+        weights: their stakes, in the same order; () counts heads.
+        threshold: the weight that a price must have behind it; 0: more than half of all.
 
     Returns:
         The agreed report; None where neither kind reaches the threshold.
     """
-    stakes = tuple(weights) or (1,) * len(values)
+    stakes = tuple(weights) or (1,) * len(reports)
     least = threshold or sum(stakes) // 2 + 1
-    status = agreed_status([v.status for v in values], stakes)
-    heard = tuple(zip(values, stakes, strict=True))
-    fresh = [h for h in heard if not _keeps(h[0])]
-    only_kept = status is Status.HALT or sum(w for _, w in fresh) < least
-    side = [h for h in heard if _keeps(h[0])] if only_kept else fresh
-    if sum(w for _, w in side) < least:
+    status = agreed_status([r.status for r in reports], stakes)
+    weighted = tuple(zip(reports, stakes, strict=True))
+    fresh = [pair for pair in weighted if not _is_status_only(pair[0])]
+    no_fresh = status is Status.HALT or sum(w for _, w in fresh) < least
+    kind = [pair for pair in weighted if _is_status_only(pair[0])] if no_fresh else fresh
+    if sum(w for _, w in kind) < least:
         return None
-    return _of_one_kind(values, [v for v, _ in side], [w for _, w in side], status, least)
+    return _of_one_kind(reports, [r for r, _ in kind], [w for _, w in kind], status, least)
 
 
 def _of_one_kind(
-    heard: Sequence[Report], values: Sequence[Report], stakes: Sequence[int], status: Status, least: int
+    everyone: Sequence[Report], reports: Sequence[Report], stakes: Sequence[int], status: Status, least: int
 ) -> Report:
-    whys = sorted(v.why for v in heard if v.status >= status and v.why is not Why.NONE)
+    whys = sorted(r.why for r in everyone if r.status >= status and r.why is not Why.NONE)
     why = max(whys, key=lambda w: (whys.count(w), -w), default=Why.NONE)
-    status_only = _keeps(values[0])
-    rates = [v.redemption_wad for v in values]
-    redemption = _backed(rates, stakes, least) if status_only else lower_median(rates, stakes)
+    status_only = _is_status_only(reports[0])
+    rates = [r.redemption_wad for r in reports]
+    redemption = _rate_backed_by(rates, stakes, least) if status_only else lower_median(rates, stakes)
     ages = [
-        (v.redemption_age_h, w)
-        for v, w in zip(values, stakes, strict=True)
-        if v.redemption_wad <= redemption or not status_only
+        (r.redemption_age_h, w)
+        for r, w in zip(reports, stakes, strict=True)
+        if r.redemption_wad <= redemption or not status_only
     ]
     return Report(
-        market_wad=Wad(lower_median([v.market_wad for v in values], stakes)),
+        market_wad=Wad(lower_median([r.market_wad for r in reports], stakes)),
         redemption_wad=Wad(redemption),
-        spread_bps=Bps(lower_median([v.spread_bps for v in values], stakes)),
+        spread_bps=Bps(lower_median([r.spread_bps for r in reports], stakes)),
         status=status,
         why=why if status is not Status.OK else Why.NONE,
-        round_time_s=values[0].round_time_s,
-        market_age_s=lower_median([v.market_age_s for v in values], stakes),
+        round_time_s=reports[0].round_time_s,
+        market_age_s=lower_median([r.market_age_s for r in reports], stakes),
         redemption_age_h=lower_median([a for a, _ in ages], [w for _, w in ages]),
         status_only=status_only,
     )
 
 
-def _keeps(report: Report) -> bool:
-    """Whether its prices are those of before; a halt's always are."""
+def _is_status_only(report: Report) -> bool:
+    """Whether its prices are those of an earlier round; a halt's always are."""
     return report.status_only or report.status is Status.HALT
 
 
-def _backed(rates: Sequence[int], stakes: Sequence[int], least: int) -> int:
-    """The lowest rate that so much weight says, or a lower one."""
+def _rate_backed_by(rates: Sequence[int], stakes: Sequence[int], least: int) -> int:
+    """The lowest rate that so much of the weight reports, itself or a lower one."""
     below = 0
     for rate, weight in sorted(zip(rates, stakes, strict=True)):
         below += weight
         if below >= least:
             return rate
-    raise AssertionError("the weight was counted before")
+    raise AssertionError("less weight than was counted before")
 
 
 def lower_median(numbers: Sequence[int], weights: Sequence[int] = ()) -> int:
-    """Number at half of the weight, where that falls between two the lower one: always one that somebody signed."""
+    """Number at half of the weight, where that falls between two the lower one: always one of the numbers."""
     stakes = tuple(weights) or (1,) * len(numbers)
     ranked = sorted(zip(numbers, stakes, strict=True))
     total, below = sum(stakes), 0
@@ -96,8 +96,8 @@ def agreed_status(statuses: Sequence[Status], weights: Sequence[int] = ()) -> St
     A price is the lower median: of two halves it is that of the lower one, and must not look better than it.
     """
     stakes = tuple(weights) or (1,) * len(statuses)
-    heard = tuple(zip(statuses, stakes, strict=True))
+    weighted = tuple(zip(statuses, stakes, strict=True))
     total = sum(stakes)
-    most = next(s for s in sorted(Status, reverse=True) if 2 * sum(w for x, w in heard if x >= s) > total)
-    halves = 2 * sum(w for x, w in heard if x > Status.OK) == total
+    most = next(s for s in sorted(Status, reverse=True) if 2 * sum(w for x, w in weighted if x >= s) > total)
+    halves = 2 * sum(w for x, w in weighted if x > Status.OK) == total
     return Status.WATCH if halves and most is Status.OK else most

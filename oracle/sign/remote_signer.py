@@ -15,7 +15,7 @@ it is; not needed here, so any version will do.)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,22 +24,19 @@ import coincurve
 import orjson
 from eth_hash.auto import keccak
 
-from oracle.model.types import Report
-from oracle.sign.eip712 import Domain, address_of, arm_preimage, batch_preimage, observed_preimage
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
-from oracle.sign.operator import Operator
-from oracle.sign.sign_journal import SignJournal
+from feeds.errors import LrtOracleError
+from oracle.sign.eip712 import Domain, address_of, batch_preimage
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SIGNATURE, _PUBLIC_KEY = 65, 64
 _OK, _NOT_FOUND = 200, 404
 _HIGH = 1 << 255
 _MAX_BODY = 4 << 20
-"""A list of 30,000 keys; whoever sends more is no signer."""
+"""A list of 30,000 keys; what sends more is not a signer."""
 
 
-class SignerError(RuntimeError):
-    """The remote signer did not sign: what it said and what to do. Never holds what was to be signed."""
+class SignerError(LrtOracleError, RuntimeError):
+    """The remote signer did not sign: what it answered and what to do. Never holds what was to be signed."""
 
 
 class RemoteSigner:
@@ -48,13 +45,13 @@ class RemoteSigner:
     Args:
         url: of the signer, such as http://127.0.0.1:9000. It may hold a password, so errors name only its host.
         address: 20 bytes, of the key that must sign.
-        timeout_ms: of a signature, with the look for the key where that is needed.
+        timeout_ms: of a signature, including the lookup of the key where that is needed.
     """
 
     def __init__(self, url: str, address: bytes, *, timeout_ms: int = 3_000) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("signer_url is no address: write http:// or https:// and a host")
+            raise ValueError("signer_url is not an address: write http:// or https:// and a host")
         self.address = address
         self._base = url.rstrip("/")
         self._name = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
@@ -75,19 +72,19 @@ class RemoteSigner:
         """Sign: 65 bytes r | s | y (0 or 1) over keccak(preimage), s in the lower half.
 
         Raises:
-            SignerError: it does not answer in time, does not have the key, or its answer is no signature of the key.
+            SignerError: it does not answer in time, does not have the key, or its answer is not a signature of the key.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._signed(preimage)
+                return await self._request(preimage)
         except TimeoutError:
             raise SignerError(f"the signer at {self._name} does not answer within {self._timeout_s} s") from None
 
-    async def _signed(self, preimage: bytes) -> bytes:
+    async def _request(self, preimage: bytes) -> bytes:
         if self._identifier is None:
-            self._identifier = await self._find()
+            self._identifier = await self._find_key()
         body = orjson.dumps({"data": "0x" + preimage.hex()})
-        text = (await self._ask("POST", f"/api/v1/eth1/sign/{self._identifier}", body)).decode(errors="replace")
+        text = (await self._http("POST", f"/api/v1/eth1/sign/{self._identifier}", body)).decode(errors="replace")
         try:
             raw = bytes.fromhex(text.strip().strip('"').removeprefix("0x"))
         except ValueError:
@@ -105,15 +102,15 @@ class RemoteSigner:
         """The 64 bytes r | vs (EIP-2098) of a batch, as PriceStore takes them; SignerError as `sign`."""
         return await self.sign_compact(batch_preimage(domain, epoch, round_time_s, items))
 
-    async def _find(self) -> str:
+    async def _find_key(self) -> str:
         """The signer's own name of the key: its public key as listed."""
-        listed = _or_none(orjson.loads, await self._ask("GET", "/api/v1/eth1/publicKeys", None))
+        listed = _parsed_or_none(orjson.loads, await self._http("GET", "/api/v1/eth1/publicKeys", None))
         for name in listed if isinstance(listed, list) else ():
             if _address(name) == self.address:
                 return str(name)
         raise SignerError(f"the signer at {self._name} does not have 0x{self.address.hex()}: load the key there")
 
-    async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
+    async def _http(self, method: str, path: str, body: bytes | None) -> bytes:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
@@ -123,11 +120,11 @@ class RemoteSigner:
             async with self._session.request(
                 method, self._base + path, data=body, headers=headers, allow_redirects=False
             ) as reply:
-                got = bytearray()
+                body_read = bytearray()
                 async for part in reply.content.iter_any():
-                    got += part
-                    if len(got) > _MAX_BODY:
-                        raise SignerError(f"the signer at {self._name} answers without an end: this is no signer")
+                    body_read += part
+                    if len(body_read) > _MAX_BODY:
+                        raise SignerError(f"the signer at {self._name} answers without an end: it is not a signer")
         except TimeoutError:
             raise  # the time for the whole signature is over, see `sign`
         except (aiohttp.ClientError, OSError) as e:
@@ -137,64 +134,7 @@ class RemoteSigner:
             raise SignerError(f"the signer at {self._name} does not have 0x{self.address.hex()}: load the key there")
         if reply.status != _OK:
             raise SignerError(f"the signer at {self._name} answered HTTP {reply.status}")
-        return bytes(got)
-
-
-class RemoteOperator(Operator):
-    """An operator whose report key is with a remote signer. Where that does not sign, the operator is mute for the round.
-
-    What it may sign is decided here as for any other operator, and the journal is on disk before the signer is asked: an
-    answer that is lost on its way has been said.
-
-    Args:
-        name: as in the config.
-        signer: of the report key.
-        journal: what the key has said.
-        bound_bps: how far an agreed price may lie from the operator's own.
-    """
-
-    def __init__(self, name: str, signer: RemoteSigner, journal: SignJournal, *, bound_bps: int) -> None:
-        super().__init__(name, signer.address, journal, bound_bps=bound_bps)
-        self._signer = signer
-
-    async def observed(
-        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
-    ) -> SignedValues | Refusal:
-        """As Operator.observed: one request to the signer."""
-        items = self.look(round_time_s, view)
-        try:
-            signature = await self._signer.sign_compact(
-                observed_preimage(signers.domain, signers.epoch, round_time_s, items)
-            )
-        except SignerError as e:
-            return self._refuse(RefusalCode.SIGNER, f"mute for round {round_time_s}: {e}")
-        return self._values(round_time_s, items, signature)
-
-    async def cosigned(
-        self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool
-    ) -> Signature | Refusal:
-        """As Operator.cosigned: journal first, then one request to the signer."""
-        refusal = self._decide(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
-        if refusal is not None:
-            return refusal
-        at = (signers.domain, signers.epoch, proposal.round_time_s)
-        try:
-            return Signature(
-                operator=self.name, address=self.address, compact=await self._signer.sign_batch(*at, proposal.items)
-            )
-        except SignerError as e:
-            return self._refuse(RefusalCode.SIGNER, f"round {proposal.round_time_s} is not signed: {e}")
-
-    async def _arm(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
-        try:
-            compact = await self._signer.sign_compact(arm_preimage(coming.domain, coming.epoch, set_hash))
-        except SignerError as e:
-            return self._refuse(RefusalCode.SIGNER, f"epoch {coming.epoch} is not armed by it: {e}")
-        return Signature(operator=self.name, address=self.address, compact=compact)
-
-    async def close(self) -> None:
-        """Close the connection to the signer."""
-        await self._signer.close()
+        return bytes(body_read)
 
 
 def compact_of(signature: bytes) -> bytes:
@@ -204,7 +144,7 @@ def compact_of(signature: bytes) -> bytes:
 
 
 def _normal(raw: bytes) -> bytes | None:
-    """Signature r | s | y with s in its lower half (EIP-2), from r | s | v with v 0, 1, 27 or 28; None if it is none."""
+    """Signature r | s | y with s in its lower half (EIP-2), from r | s | v with v 0, 1, 27 or 28; None if it is not one."""
     if len(raw) != _SIGNATURE or raw[64] not in {0, 1, 27, 28}:
         return None
     s, y = int.from_bytes(raw[32:64], "big"), raw[64] % 27
@@ -228,7 +168,7 @@ def _address(public_key: Any) -> bytes | None:
     return keccak(raw)[-20:] if len(raw) == _PUBLIC_KEY else None
 
 
-def _or_none(parse: Callable[[bytes], Any], raw: bytes) -> Any:
+def _parsed_or_none(parse: Callable[[bytes], Any], raw: bytes) -> Any:
     try:
         return parse(raw)
     except ValueError:

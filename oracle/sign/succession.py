@@ -15,7 +15,7 @@ class Succession:
     """The signer sets of a store that matter now.
 
     Attributes:
-        present: the set of rounds before ``from_s``; of all rounds while nobody is known to follow.
+        present: the set of rounds before ``from_s``; of all rounds while no set is known to follow.
         after: the set that takes over for certain, or did a short while ago; None while none does.
         from_s: the first round_time that is its own, Unix s.
     """
@@ -28,12 +28,12 @@ class Succession:
         """The set whose round that is."""
         return self.present if self.after is None or round_time_s < self.from_s else self.after
 
-    def seen(self, now: SignerSet, coming: tuple[SignerSet, int] | None) -> Succession:
-        """What is known after a look at the chain.
+    def updated(self, now: SignerSet, coming: tuple[SignerSet, int] | None) -> Succession:
+        """What is known after the chain was read.
 
         Args:
-            now: in force at the block that was looked at.
-            coming: who takes over for certain, and from when; None for nobody.
+            now: in force at the block that was read.
+            coming: the set that takes over for certain, and from when (round_time, Unix s); None if none does.
         """
         if coming is not None:
             return Succession(present=now, after=coming[0], from_s=coming[1])

@@ -12,14 +12,16 @@ from typing import Any
 
 from sqlite_utils import Database as SqliteFile
 
+from feeds.errors import LrtOracleError
 from oracle.model.canonical_json import digest, dump, parse
 from oracle.model.publication import NotPushed, PushRow, Record, Transition
 from oracle.model.spec import RULES_VERSION, FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Published, Result
-from oracle.report.compose import followed
+from oracle.report.compose import published_after_record
+from oracle.report.wire import split_items
 from oracle.runtime.schedule import Fatal
-from oracle.sign.messages import Agreement, SignedValues, SignerSet, split
+from oracle.sign.messages import Agreement, SignedValues, SignerSet
 from oracle.storage.prune import INDEXES, Pruner
 from oracle.storage.withdrawn import TABLES, Withdrawn
 
@@ -65,7 +67,7 @@ CREATE TABLE IF NOT EXISTS not_pushed (
 """
 
 
-class DatabaseError(RuntimeError):
+class DatabaseError(LrtOracleError, RuntimeError):
     """The database cannot be used as it is."""
 
 
@@ -403,7 +405,7 @@ class Database:
         sql = "SELECT items, gas_used FROM pushes WHERE target = ? AND made_ms >= ? AND gas_used IS NOT NULL"
         spent: dict[int, int] = {}
         for items, gas in self._conn.execute(sql, (target, since_ms)):
-            found = split(items)
+            found = split_items(items)
             for index in found:
                 spent[index] = spent.get(index, 0) - (-gas // len(found))
         return spent
@@ -436,4 +438,4 @@ def last_published(store: Database, feed: str) -> Published | None:
     newest = store.newest(feed)
     if newest is None:
         return None
-    return followed(newest.published, store.record(feed, newest.round_time_s), newest.round_time_s)
+    return published_after_record(newest.published, store.record(feed, newest.round_time_s), newest.round_time_s)

@@ -11,7 +11,8 @@ from web3 import Web3
 
 from demo.world import anvil
 from oracle.model.spec import Mode
-from oracle.report.compose import cross, decode_slot, price_of
+from oracle.report.compose import cross, price_of
+from oracle.report.wire import decode_slot
 from tests.contracts.contract_tools import WAD, Bench, Item, connected
 
 pytestmark = pytest.mark.chain

@@ -14,7 +14,7 @@ from web3.exceptions import ContractCustomError, Web3Exception
 
 import contracts
 from demo.world import anvil
-from oracle.report.compose import decode_slot
+from oracle.report.wire import decode_slot
 from tests.contracts.contract_tools import KEYS, WAD, WIDE, Bench, Item, compact, connected, signatures
 
 pytestmark = pytest.mark.chain

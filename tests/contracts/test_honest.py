@@ -25,13 +25,16 @@ import contracts
 from feeds.units import Bps, Wad
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
+from oracle.report.wire import split_items
 from oracle.sign.eip712 import Domain, address_of, batch_bytes
-from oracle.sign.messages import Proposal, RefusalCode, Signature, SignerSet, split
-from oracle.sign.operator import LocalCosigners, Operator
+from oracle.sign.local_cosigners import LocalCosigners
+from oracle.sign.messages import Proposal, RefusalCode, Signature, SignerSet
+from oracle.sign.operator import Operator
 from oracle.sign.quorum import collect_signatures
 from oracle.sign.sign_journal import SignJournal
 from tests.contracts.contract_tools import compiled
 from tests.contracts.fuzz_world import DISPUTE_S, KEYS, LEAVE_S, OWNER, STRANGER, TREASURY, Evm, signature
+from tests.oracle.sign.sign_world import verified
 
 HISTORIES = int(os.environ.get("LRT_ORACLE_CONTRACT_HONEST", "100"))
 PEOPLE, FEEDS, STORES = (0, 1, 2, 3, 4), (0, 1, 2), (1, 2)
@@ -74,7 +77,7 @@ class Said:
     """One signature that left a key, and what is under it."""
 
     def __init__(self, domain: Domain, epoch: int, proposal: Proposal, one: Signature) -> None:
-        self.domain, self.address, self.items = domain, one.address, split(proposal.items)
+        self.domain, self.address, self.items = domain, one.address, split_items(proposal.items)
         self.round_s, self.batch = proposal.round_time_s, batch_bytes(epoch, proposal.round_time_s, proposal.items)
         self.evidence = self.batch, one.compact[:32], one.compact[32:]
 
@@ -198,8 +201,8 @@ class History:
         """Have a batch of these feeds signed; whose signatures are in it."""
         signers = self.epochs[domain]
         members = [o for o in self.rng.choice(self.people[domain]).values() if o.address in signers.signers]
-        speakers = [o for o in members if o.speaks(self.now_ms)]
-        values = tuple(o.observe(signers, at, views[int(o.name[2:])]) for o in speakers)
+        speakers = [o for o in members if not o.is_mute(self.now_ms)]
+        values = verified((o.sign_values(signers, at, views[int(o.name[2:])]) for o in speakers), signers)
         inner = LocalCosigners(members, signers, now_ms=lambda: self.now_ms, clock_ok=lambda: True)
         ballot = await collect_signatures(Ears(inner, signers, self.said, self.seen), signers, values, feeds)  # type: ignore[arg-type]
         if ballot.batch is None:

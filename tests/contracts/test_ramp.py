@@ -16,7 +16,8 @@ from oracle.model.spec import Mode, Rules
 from oracle.model.state import Memory
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.report.compose import decode_slot, encode_item, price_of
+from oracle.report.compose import price_of
+from oracle.report.wire import decode_slot, encode_item
 from oracle.sign.eip712 import batch_bytes
 from tests.contracts.fuzz_world import OWNER, STRANGER, World, signature
 from tests.contracts.set_models import PPM, WAD, Peek, Ramp

@@ -12,7 +12,7 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError
 
 from demo.world import anvil
-from oracle.report.compose import decode_slot
+from oracle.report.wire import decode_slot
 from tests.contracts.contract_tools import KEYS, WAD, WIDE, Bench, Item, connected, error_of, signatures
 
 pytestmark = pytest.mark.chain

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import contracts
 from feeds.chains.sequencer import Sequencer
-from feeds.types import SequencerDown
+from feeds.errors import SequencerDown
 from tests.contracts.contract_tools import Item, compiled, error_of
 from tests.contracts.fuzz_world import OWNER, Evm
 

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from demo.testbed import Testbed
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 from oracle.storage.database import Database
 from tests.e2e.e2e_tools import stand_with_market
 
@@ -87,7 +87,7 @@ async def check(stand: Testbed, served: set[int]) -> None:
     assert sent <= known, "a transaction that is not in the journal"
     said: dict[tuple[int, int], bytes] = {}
     for row in rows:
-        for index, item in split(row.items).items():
+        for index, item in split_items(row.items).items():
             assert said.setdefault((index, row.round_s), item) == item, "two truths for one feed and round_time"
     spoke = []
     for name in ("alpha", "beta", "gamma"):

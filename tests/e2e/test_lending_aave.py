@@ -11,7 +11,7 @@ import contracts
 from demo.world.aave import HEALTHY
 from demo.world.aave_position import Liquidation
 from oracle.model.types import FeedRound
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 from tests.e2e.e2e_tools import until
 from tests.e2e.lending_tools import BONUS_BPS, FEED, WAD, Loan, lending, playing
 
@@ -59,7 +59,7 @@ async def test_a_fall_in_the_pools_is_liquidated_when_it_is_on_chain_and_not_bef
 def blocks_of_pushes(loan: Loan) -> set[int | None]:
     """Blocks in which a price of the collateral landed."""
     index = loan.app.targets["local"].indexes[FEED]
-    return {row.block for row in loan.app.store.pushes("local", ("landed",)) if index in split(row.items)}
+    return {row.block for row in loan.app.store.pushes("local", ("landed",)) if index in split_items(row.items)}
 
 
 async def health_by_the_pool(loan: Loan, block: int) -> float:

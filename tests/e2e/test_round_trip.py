@@ -12,8 +12,7 @@ from demo.testbed import Testbed
 from demo.world.aave import deploy_aave_oracle
 from oracle.audit.recompute import verify
 from oracle.deploy.views import decimals_of
-from oracle.report.compose import decode_item
-from oracle.sign.messages import split
+from oracle.report.wire import decode_item, split_items
 from tests.e2e.e2e_tools import service, stand_with_market, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
@@ -29,7 +28,7 @@ async def test_every_landed_round_is_the_api_s_price_and_aave_reads_it(tmp_path:
         indexes = {i: f for f, i in app.targets["local"].indexes.items()}
         checked = 0
         for row in app.store.pushes("local", ("landed",)):
-            for index, item in split(row.items).items():
+            for index, item in split_items(row.items).items():
                 spec = app.plan.specs[indexes[index]]
                 record = app.store.record(spec.feed, row.round_s)
                 assert record is not None

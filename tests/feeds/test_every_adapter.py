@@ -51,9 +51,10 @@ from typing import Any
 import pytest
 
 from feeds.decode import values
+from feeds.errors import ERRORS, FeedError, Reverted
 from feeds.registry import EXCHANGES, POOLS, RATES
 from feeds.streams.venue import Exchange, Heard
-from feeds.types import ERRORS, Call, FeedError, Quote, Reply, Request, Reverted, Tick
+from feeds.types import Call, Quote, Reply, Request, Tick
 
 GOLDEN = Path(__file__).parent / "golden"
 CHAIN = {**POOLS, **RATES}

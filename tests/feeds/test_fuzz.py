@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from feeds.decode import values
+from feeds.errors import Reverted
 from feeds.registry import EXCHANGES, POOLS, RATES
-from feeds.types import Reverted
 from tests.feeds.test_every_adapter import (
     GOLDEN,
     assert_sane,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from feeds.types import Failure, Kind, NoData, Observation, Pair
+from feeds.errors import NoData
+from feeds.types import Failure, Kind, Observation, Pair
 from feeds.units import WAD, Wad
 from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
 

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from feeds.chains.abi import wad_of
+from feeds.errors import LrtOracleError
 from oracle.config.tables.renamed_keys import renamed
 from oracle.model.keys import Follows, Key, key_of
 from oracle.model.suggest import nearest
@@ -28,7 +29,7 @@ class Problem:
         return f"{self.key}: {self.text}"
 
 
-class ConfigError(Exception):
+class ConfigError(LrtOracleError):
     """The config cannot be used. Carries every problem found, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from feeds.catalog.rate_graph import OpenGraph, chains_of
 from feeds.catalog.records import CatalogPool, Compares, Rate, Reference, Token
+from feeds.errors import LrtOracleError
 from feeds.types import Pair
 from oracle.config.tables.catalog import FIAT, Catalog, shipped
 from oracle.config.tables.schema import Problem
@@ -37,7 +38,7 @@ VIA_FEED = "redemption_via_feed"
 """A source's kind: a redemption rate that a provider states, in that provider's group."""
 
 
-class _Unknown(ValueError):
+class _Unknown(LrtOracleError, ValueError):
     """A name that the catalogue does not hold, or that this feed cannot use."""
 
 

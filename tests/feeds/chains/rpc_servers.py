@@ -17,8 +17,9 @@ from demo.world import anvil
 from feeds.chains import multicall
 from feeds.chains.endpoint import ReaderLimits
 from feeds.chains.reader import ChainReader
+from feeds.errors import FeedError
 from feeds.rates.call import RateCall
-from feeds.types import FeedError, Quote, Read
+from feeds.types import Quote, Read
 
 CHAIN_ID = 31337
 WAD = 10**18

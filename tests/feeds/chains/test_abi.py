@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.chains import abi, multicall
-from feeds.types import Call, FeedError, Malformed, Reverted
+from feeds.errors import FeedError, Malformed, Reverted
+from feeds.types import Call
 
 ADDRESS = "0x" + "ab" * 20
 

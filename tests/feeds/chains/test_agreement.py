@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from feeds.types import Disagreed
+from feeds.errors import Disagreed
 from tests.feeds.chains.rpc_servers import (
     BLOCK,
     QUICK,

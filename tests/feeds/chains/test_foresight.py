@@ -13,7 +13,8 @@ from feeds.chains.abi import address, calldata
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainReader
 from feeds.decode import values
-from feeds.types import Call, FeedError, Quote, Read, Reverted
+from feeds.errors import FeedError, Reverted
+from feeds.types import Call, Quote, Read
 from feeds.units import Wad
 from tests.feeds.chains.rpc_servers import QUICK, WAD, Server, price, reader
 

@@ -17,7 +17,8 @@ from feeds.chains.pool_history import (
     UNKNOWN_SHARE,
     PoolHistory,
 )
-from feeds.types import FeedError, NoData, Quote, Unsteady
+from feeds.errors import FeedError, NoData, Unsteady
+from feeds.types import Quote
 from feeds.units import WAD, Wad
 
 ONE = Wad(WAD)

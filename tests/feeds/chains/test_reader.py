@@ -18,8 +18,9 @@ from demo.world import anvil
 from feeds.chains import multicall
 from feeds.chains.abi import calldata
 from feeds.chains.endpoint import ReaderLimits
+from feeds.errors import FeedError, HeadStopped, Unreachable, WrongChain
 from feeds.rates.call import RateCall
-from feeds.types import Call, FeedError, HeadStopped, Quote, Read, Unreachable, WrongChain
+from feeds.types import Call, Quote, Read
 from tests.feeds.chains.rpc_servers import (
     BLOCK,
     QUICK,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.decode import protobuf
-from feeds.types import Malformed
+from feeds.errors import Malformed
 
 LIVE = (
     b"\n/spot@public.miniTicker.v3.api.pb@USDCUSDT@UTC+8\x1a\x08USDCUSDT0\xd0\xfb\xb5\x8c\x8d4\xaa\x13u\n\x08USDCUSDT"

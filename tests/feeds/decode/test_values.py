@@ -16,7 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feeds.decode import values
-from feeds.types import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Quote, Reverted, Tick, TooLarge
+from feeds.errors import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Reverted, TooLarge
+from feeds.types import Quote, Tick
 from feeds.units import WAD
 
 NO_NUMBERS = [

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from feeds.decode import values
+from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
-from feeds.types import FeedError, Quote
+from feeds.types import Quote
 
 
 def server_lines(path: Path) -> Iterator[tuple[int, str]]:

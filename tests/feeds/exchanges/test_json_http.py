@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from demo.venues.server import Venue
 from feeds.chain_follower import Hooks
 from feeds.decode import values
+from feeds.errors import FeedError
 from feeds.exchanges.json_http import JsonHttp, JsonVenue
 from feeds.ingest import Ingest
 from feeds.observe import Observer, Source
-from feeds.types import FeedError, Kind, Observation, Pair, Quote, Tick
+from feeds.types import Kind, Observation, Pair, Quote, Tick
 from feeds.units import WAD
 from tests.feeds.local_venues import quote, until, wall_ms
 from tests.feeds.test_every_adapter import assert_sane_answer, at, changed, dumps, places, replacements

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from feeds.errors import FeedError
 from feeds.exchanges.kucoin import Kucoin
 from feeds.streams.venue import StreamAddress
-from feeds.types import FeedError
 
 ENDPOINT = "wss://ws-api-spot.kucoin.com/"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from feeds.types import Call, ChainAdapter, FeedError, Quote, Reply, Reverted
+from feeds.errors import FeedError, Reverted
+from feeds.types import Call, ChainAdapter, Quote, Reply
 from tests.feeds.pools.curve_reference import selectors, word, words
 
 VAULT, POOL = "0x" + "ba" * 20, "0x" + "b3" * 20

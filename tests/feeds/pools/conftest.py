@@ -15,7 +15,8 @@ from demo.world.chain import LocalChain
 from demo.world.deploy import DemoWorld, backdated, deploy
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainReader
-from feeds.types import ChainAdapter, FeedError, Quote
+from feeds.errors import FeedError
+from feeds.types import ChainAdapter, Quote
 
 _CHAIN_ID = 31337
 _OVERSIZE = ("--code-size-limit", "200000")

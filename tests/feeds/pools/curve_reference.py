@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal, localcontext
 
 from feeds.chains.abi import selector
-from feeds.types import Call, ChainAdapter, Quote, Reply, Reverted
+from feeds.errors import Reverted
+from feeds.types import Call, ChainAdapter, Quote, Reply
 
 D = Decimal
 AMP, GAMMA, MID_FEE, OUT_FEE, FEE_GAMMA = D(100), D("0.02"), D("0.0003"), D("0.0045"), D("0.0005")

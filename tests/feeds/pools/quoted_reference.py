@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from feeds.types import Call, Reply, Reverted
+from feeds.errors import Reverted
+from feeds.types import Call, Reply
 from tests.feeds.pools.curve_reference import number, root, selectors, word, words
 
 D = Decimal

@@ -15,9 +15,10 @@ from eth_abi.abi import encode
 from demo.world import balancer, npm
 from demo.world.chain import MAX_UINT, NO_DEADLINE, ZERO_ADDRESS
 from feeds.chains.endpoint import Head
+from feeds.errors import FeedError
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.balancer_weighted import BalancerWeighted
-from feeds.types import ChainAdapter, FeedError, Quote
+from feeds.types import ChainAdapter, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools import npm_pools
 from tests.feeds.pools.conftest import Pools

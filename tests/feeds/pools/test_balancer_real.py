@@ -15,8 +15,9 @@ from demo.world.balancer import BalancerPool
 from demo.world.chain import ZERO_ADDRESS
 from demo.world.trader import Trader
 from feeds.chains.endpoint import Head
+from feeds.errors import FeedError
 from feeds.pools.balancer_stable import BalancerStable
-from feeds.types import FeedError, Quote
+from feeds.types import Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools.conftest import Pools
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from demo.world import npm
+from feeds.errors import FeedError, Reverted
 from feeds.pools.balancer_v3 import BalancerV3
-from feeds.types import FeedError, Quote, Reverted
+from feeds.types import Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools.balancer_v3_reference import POOL, TOKENS, VAULT, Pool, array, read
 from tests.feeds.pools.curve_reference import Stable, word, words

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import FeedError, Malformed, Thin
 from feeds.pools.curve_math import CurvePool, balance_of, invariant
 from feeds.pools.stable_depth import Two
-from feeds.types import FeedError, Malformed, Thin
 from feeds.units import WAD
 from tests.feeds.pools.curve_reference import Stable
 

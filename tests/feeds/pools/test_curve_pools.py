@@ -8,21 +8,11 @@ from typing import Any
 
 import pytest
 
+from feeds.errors import FeedError, Malformed, NotPositive, Reverted, Slippage, Thin, WrongSymbol
 from feeds.pools.curve_crypto import CurveCrypto
 from feeds.pools.curve_ng import CurveNg
 from feeds.pools.curve_plain import CurvePlain
-from feeds.types import (
-    Call,
-    FeedError,
-    Malformed,
-    NotPositive,
-    Quote,
-    Reply,
-    Reverted,
-    Slippage,
-    Thin,
-    WrongSymbol,
-)
+from feeds.types import Call, Quote, Reply
 from feeds.units import WAD
 from tests.feeds.pools.curve_reference import COINS, POOL, Crypto, Stable, changed, read, word, words
 

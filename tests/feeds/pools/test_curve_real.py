@@ -16,9 +16,10 @@ import pytest
 import pytest_asyncio
 
 from demo.world.npm import ROOT, NpmArtifact
+from feeds.errors import FeedError
 from feeds.pools.curve_ng import CurveNg
 from feeds.pools.curve_plain import CurvePlain
-from feeds.types import ChainAdapter, FeedError, Quote
+from feeds.types import ChainAdapter, Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools.conftest import Pools
 

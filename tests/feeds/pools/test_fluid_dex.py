@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import FeedError, Malformed, NoData, Refused, Slippage, Thin, WrongSymbol
 from feeds.pools import fluid_math
 from feeds.pools.fluid_dex import FluidDex
 from feeds.pools.fluid_math import FluidCurve
-from feeds.types import Call, FeedError, Malformed, NoData, Refused, Reply, Slippage, Thin, WrongSymbol
+from feeds.types import Call, Reply
 from feeds.units import WAD
 from tests.feeds.pools.curve_reference import read, word
 from tests.feeds.pools.quoted_reference import BASE, FLUID_POOL, NATIVE, QUOTE, RESOLVER, Fluid

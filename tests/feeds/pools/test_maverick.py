@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from feeds.errors import FeedError, Malformed, Reverted, Slippage, Thin, WrongSymbol
 from feeds.pools.maverick import MaverickV1, MaverickV2
-from feeds.types import ChainAdapter, FeedError, Malformed, Reverted, Slippage, Thin, WrongSymbol
+from feeds.types import ChainAdapter
 from feeds.units import WAD
 from tests.feeds.pools.curve_reference import read, word
 from tests.feeds.pools.quoted_reference import BASE, MAVERICK_POOL, QUOTE, QUOTER, Maverick

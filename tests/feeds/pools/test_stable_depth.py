@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from feeds.errors import Malformed, Thin
 from feeds.pools import curve_math, stable_math
 from feeds.pools.stable_depth import Two
 from feeds.pools.stable_math import AMP_PRECISION, balance_of, invariant
-from feeds.types import Malformed, Thin
 
 MOVES = (Fraction(50, 10_000), Fraction(100, 10_000), Fraction(200, 10_000))
 BLUR = Fraction(1, 10**9)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from feeds.errors import Malformed, Thin
 from feeds.pools.stable_math import AMP_PRECISION, StablePool, balance_of, invariant, invariant_up
-from feeds.types import Malformed, Thin
 from feeds.units import WAD
 from tests.feeds.pools.curve_reference import Stable
 

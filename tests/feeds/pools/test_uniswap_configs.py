@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import FeedError
 from feeds.pools.uniswap_v2 import UniswapV2
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.uniswap_v4 import DYNAMIC_FEE, NATIVE, UniswapV4
 from feeds.pools.v3_dialects import DIALECTS
 from feeds.pools.v3_math import MAX_TICK, sqrt_at_tick
-from feeds.types import Call, ChainAdapter, FeedError, Quote, Reply
+from feeds.types import Call, ChainAdapter, Quote, Reply
 from feeds.units import WAD
 from tests.feeds.pools.curve_reference import word, words
 

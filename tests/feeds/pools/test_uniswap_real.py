@@ -15,8 +15,9 @@ from demo.world.chain import NO_DEADLINE
 from demo.world.trader import Trader
 from demo.world.uniswap import UniswapPool
 from feeds.chains.endpoint import Head
+from feeds.errors import FeedError
 from feeds.pools.uniswap_v3 import UniswapV3
-from feeds.types import FeedError, Quote
+from feeds.types import Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools.conftest import Pools
 

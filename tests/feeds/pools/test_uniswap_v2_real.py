@@ -11,8 +11,9 @@ import pytest
 import pytest_asyncio
 
 from demo.world import npm
+from feeds.errors import FeedError
 from feeds.pools.uniswap_v2 import UniswapV2
-from feeds.types import FeedError, Quote
+from feeds.types import Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools import npm_pools
 from tests.feeds.pools.conftest import Pools

@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from demo.world.chain import ZERO_ADDRESS
+from feeds.errors import FeedError
 from feeds.pools.uniswap_v4 import DYNAMIC_FEE, NATIVE, UniswapV4
 from feeds.pools.v3_math import Q96
-from feeds.types import FeedError, Quote
+from feeds.types import Quote
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools import npm_pools
 from tests.feeds.pools.conftest import Pools

@@ -16,9 +16,9 @@ from eth_utils.crypto import keccak
 
 from demo.world.npm import NpmArtifact
 from feeds.chains.endpoint import Head
+from feeds.errors import FeedError
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.v3_math import MAX_TICK, Q96, sqrt_at_tick
-from feeds.types import FeedError
 from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools import npm_pools
 from tests.feeds.pools.conftest import Pools

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import Malformed, Thin
 from feeds.pools import v3_book
 from feeds.pools.v3_math import MAX_TICK, Q96, amount0, amount1, mean_sqrt, sqrt_at_tick, swap_step
 from feeds.pools.v3_ticks import Ticks
-from feeds.types import Malformed, Thin
 
 SPOT = sqrt_at_tick(0)
 liquidities = st.integers(10**6, 10**30)

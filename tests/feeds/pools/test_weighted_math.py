@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from feeds.errors import Malformed, Thin
 from feeds.pools import weighted_math
 from feeds.pools.balancer_stable import BalancerStable
 from feeds.pools.balancer_weighted import BalancerWeighted
 from feeds.pools.weighted_math import Weighted, power, power_up
-from feeds.types import Malformed, Thin
 from feeds.units import WAD
 
 bases = st.integers(WAD // 100, 100 * WAD)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import NotPositive, OutOfRange
 from feeds.rates.path import RatePath
-from feeds.types import NotPositive, OutOfRange, Pair, Quote, Reply
+from feeds.types import Pair, Quote, Reply
 
 A, B = "0x" + "12" * 20, "0x" + "34" * 20
 WAD = 10**18

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from feeds.errors import FeedError, NotPositive, OutOfRange, Reverted, WrongSymbol
 from feeds.rates.call import RateCall
 from feeds.rates.erc4626 import Erc4626
-from feeds.types import ChainAdapter, FeedError, NotPositive, OutOfRange, Quote, Reply, Reverted, WrongSymbol
+from feeds.types import ChainAdapter, Quote, Reply
 
 WAD = 10**18
 CONTRACT = "0x" + "12" * 20

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from feeds.errors import FromFuture, Malformed, OutOfRange, Stale
 from feeds.rates.api3 import Api3
 from feeds.rates.chainlink import Chainlink
 from feeds.rates.chronicle import Chronicle
 from feeds.rates.pyth import Pyth
-from feeds.types import ChainAdapter, FromFuture, Malformed, OutOfRange, Quote, Reply, Stale
+from feeds.types import ChainAdapter, Quote, Reply
 
 A, ID = "0x" + "12" * 20, "0x" + "ab" * 32
 T = 1_760_000_000

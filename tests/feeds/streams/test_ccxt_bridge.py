@@ -10,10 +10,11 @@ import pytest
 
 from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
+from feeds.errors import FeedError
 from feeds.streams import ccxt_bridge
 from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource, installed, quote
 from feeds.streams.latest import LatestQuotes
-from feeds.types import FeedError, Quote
+from feeds.types import Quote
 from feeds.units import WAD
 from tests.feeds.local_venues import quote as show
 from tests.feeds.local_venues import until, wall_ms

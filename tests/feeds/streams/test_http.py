@@ -14,20 +14,10 @@ from aiohttp import web
 
 from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
+from feeds.errors import FeedError, Malformed, RateLimited, Refused, TimedOut, TooLarge, Unreachable
 from feeds.streams.http import Fetched, HttpClient
 from feeds.streams.venue import VenueLimits
-from feeds.types import (
-    FeedError,
-    Malformed,
-    Quote,
-    RateLimited,
-    Refused,
-    Request,
-    Tick,
-    TimedOut,
-    TooLarge,
-    Unreachable,
-)
+from feeds.types import Quote, Request, Tick
 from feeds.units import WAD
 from tests.feeds.local_venues import HABITS, SYMBOLS, quote, wall_ms
 

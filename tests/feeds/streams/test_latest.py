@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import Crossed, FeedError, FromFuture, NoData, NotPositive
 from feeds.streams.latest import LatestQuote, LatestQuotes
-from feeds.types import Crossed, FeedError, FromFuture, NoData, NotPositive, Quote, Tick
+from feeds.types import Quote, Tick
 from feeds.units import WAD, Wad
 
 T = 1_741_064_767_891

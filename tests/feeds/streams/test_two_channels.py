@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from feeds.errors import FeedError, Malformed
 from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
-from feeds.types import FeedError, Malformed, Quote, Tick
+from feeds.types import Quote, Tick
 from feeds.units import WAD
 
 T0 = 1_741_064_767_891

@@ -11,11 +11,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from feeds.errors import Malformed, Unreachable
 from feeds.streams.connection import StreamTimeouts
 from feeds.streams.latest import LatestQuotes
 from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.streams.ws import Stream
-from feeds.types import Malformed, Quote, Request, Tick, Unreachable
+from feeds.types import Quote, Request, Tick
 from feeds.units import WAD, Wad
 from tests.feeds.local_venues import until
 

@@ -11,12 +11,12 @@ import pytest
 
 from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
+from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
 from feeds.streams.connection import StreamTimeouts
 from feeds.streams.latest import LatestQuotes
 from feeds.streams.venue import Exchange, Frame, Heard, Session, StreamAddress, VenueLimits
 from feeds.streams.ws import Stream
-from feeds.types import FeedError
 from feeds.units import WAD
 from tests.feeds.local_venues import HABITS, SYMBOLS, fetching, quote, until, wall_ms
 

@@ -14,12 +14,13 @@ import pytest
 from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
 from demo.venues.wires import WIRES
+from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
 from feeds.streams.connection import StreamTimeouts
 from feeds.streams.latest import LatestQuote, LatestQuotes
 from feeds.streams.venue import VenueLimits
 from feeds.streams.ws import Stream
-from feeds.types import FeedError, Quote
+from feeds.types import Quote
 from feeds.units import WAD
 from tests.feeds.local_venues import HABITS, SYMBOLS, fetching, quote, until, wall_ms
 

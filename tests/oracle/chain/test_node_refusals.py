@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.chains.jsonrpc import JsonRpc
-from feeds.types import FeedError, Malformed, RateLimited, Refused, Reverted, TimedOut, Unreachable
+from feeds.errors import FeedError, Malformed, RateLimited, Refused, Reverted, TimedOut, Unreachable
 from oracle.chain.node_refusals import ACTS, TABLE, Act, Sent, meaning_of
 from oracle.chain.quorum_rpc import Node, NodeRefused
 from oracle.chain.rpc_answers import read_sent

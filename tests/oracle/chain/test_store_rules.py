@@ -19,7 +19,7 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import ClassLimits, StoreSettings
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.report.compose import encode_item
+from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch

@@ -26,7 +26,7 @@ from oracle.model.spec import Mode
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.push.pusher import Pusher, PushRules
-from oracle.report.compose import encode_item
+from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch

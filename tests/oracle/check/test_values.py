@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from feeds.catalog.records import Reference
-from feeds.types import FeedError, Kind, NoData, Quote, Reply, Reverted
+from feeds.errors import FeedError, NoData, Reverted
+from feeds.types import Kind, Quote, Reply
 from feeds.units import Bps
 from oracle.check.contracts import stated_pair, text_of
 from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of

@@ -13,7 +13,7 @@ from feeds.registry import EXCHANGES
 from oracle.__main__ import main
 from oracle.model.state import FeedState
 from oracle.model.types import FeedRound, FoldedFeed
-from oracle.report.compose import follow
+from oracle.report.compose import published_after
 from oracle.round.step import step
 from oracle.storage.database import Database
 from tests.oracle.oracle_build import T0, outcomes, seen, spec
@@ -41,7 +41,7 @@ def config(tmp_path: Path) -> str:
         given = [*outcomes("2000", at_ms=T0 + i * 1_000)[:2], seen("binance", "400", T0 + i * 1_000)]
         result, after = step(FEED, state, given, {}, T0 + i * 1_000, published)
         assert isinstance(result, FeedRound)
-        published = follow(published, result.report, result.round_time_s)
+        published = published_after(published, result.report, result.round_time_s)
         kept = FoldedFeed(operator="a", spec=FEED, before=state, after=after, result=result)
         store.save_round([kept], [], [record_of(result)], [])
         state = after

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from feeds.types import Closed, Failure, Kind, Observation, Outcome, Pair, TimedOut
+from feeds.errors import Closed, TimedOut
+from feeds.types import Failure, Kind, Observation, Outcome, Pair
 from feeds.units import WAD, Wad
 from oracle.config.resolve import resolve
 from oracle.config.sections import load, parse

@@ -254,7 +254,7 @@ class FaultWorld:
             owed = Observation(source="rate", group="rate", kind=Kind.REDEMPTION, price_wad=Wad(rate), **base)
             observed[feed] = [*market, owed] if spec.has_redemption else market
         done = self.rounds.run(self.now_s, observed, now_ms=at_ms)
-        self.stores[0].save_round(done.kept, done.agreements, done.records, done.transitions)
+        self.stores[0].save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self._last_s, self.done = self.now_s, done
         for target in self.targets:

@@ -18,7 +18,7 @@ from oracle.push.arming import sign_all
 from oracle.push.due import PushPolicy
 from oracle.sign.eip712 import Domain, recover
 from oracle.sign.messages import RefusalCode
-from oracle.sign.remote_signer import RemoteOperator
+from oracle.sign.remote_operator import RemoteOperator
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.push.fault_world import KEYS, FaultWorld
 from tests.oracle.push.rotation import AWAY, HERE, by_owner, landed, live, name, until, waiting, world
@@ -213,7 +213,7 @@ async def test_only_members_arm_and_a_remote_key_does_as_one_in_a_file(tmp_path:
         coming = await waiting(here.clients[0])
         assert coming is not None
         outsider = here._operators[2]
-        refused = await outsider.arms(coming.signers, coming.set_hash)
+        refused = await outsider.request_arming(coming.signers, coming.set_hash)
         assert getattr(refused, "code", None) is RefusalCode.WRONG_EPOCH
         key = KEYS["beta"]
         journal = SignJournal(tmp_path / "far.db", HERE[1], now_ms=0, mute_ms=10**15, newborn=False)

@@ -14,15 +14,16 @@ from feeds.types import Outcome
 from feeds.units import MS
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
+from oracle.report.wire import split_items
 from oracle.round.rounds import Round, Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.sign.eip712 import address_of
-from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet, split
+from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
-from tests.oracle.round.test_rounds_live import SPECS, member, observed
+from tests.oracle.round.round_world import SPECS, member, observed
 from tests.oracle.serve.test_service_report import INDEXES, ROUND_S
-from tests.oracle.sign.test_messages import DOMAIN, KEYS, SIGNERS
+from tests.oracle.sign.sign_world import DOMAIN, KEYS, SIGNERS
 
 ELSEWHERE = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
 
@@ -35,15 +36,15 @@ class Slow(Operator):
         self.asked: list[tuple[int, int]] = []
         self.gone: list[bool] = []
 
-    async def observed(
+    async def request_values(
         self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
     ) -> SignedValues | Refusal:
         self.asked.append((signers.domain.chain_id, round_time_s))
         await asyncio.sleep(0)
         if self.gone:
-            self.look(round_time_s, view)
-            return self._refuse(RefusalCode.SIGNER, "gone")
-        return self.observe(signers, round_time_s, view)
+            self.take_view(round_time_s, view)
+            return self.refuse(RefusalCode.SIGNER, "gone")
+        return self.sign_values(signers, round_time_s, view)
 
 
 class Hall:
@@ -64,8 +65,7 @@ class Hall:
 
     async def round(self, round_s: int = ROUND_S, given: Mapping[str, Sequence[Outcome]] | None = None) -> Round:
         folded = self.rounds.fold(round_s, given or observed(round_s * MS), now_ms=round_s * MS)
-        said = [await one.observed(s, round_s, view) for one, s, view in folded.asked]
-        done = self.rounds.finish(folded, said)
+        done = self.rounds.finish(folded, [await request.send() for request in folded.requests])
         self.rounds.commit(done)
         for one in self.operators:
             one.asked.clear()
@@ -92,7 +92,7 @@ async def test_what_was_published_is_voted_on_and_no_key_is_asked_for_it_again(h
     assert ballot.batch.signers == ("op0", "op2")
     published = {r.feed: r.report for r in done.records}
     assert hall.rounds.specs.keys() == published.keys()
-    assert ballot.batch.items == done.values[0].items
+    assert ballot.batch.items == done.values[0].signed.items
     assert [(r.operator, r.code) for r in ballot.refusals] == [("op1", RefusalCode.NO_OWN_VIEW)]
 
 
@@ -129,7 +129,7 @@ async def test_it_keeps_a_few_rounds_and_no_more(hall: Hall) -> None:
     for done in rounds:
         await voters.values(done)
     assert len(voters._said) == 4
-    assert all(len(o._views) <= 4 and len(o._heard) <= 4 for o in voters._members)
+    assert all(len(o._views) <= 4 and len(o._expected) <= 4 for o in voters._members)
     for one in hall.operators:
         one.asked.clear()
     assert await voters.values(rounds[0]) == (), "long gone"
@@ -147,7 +147,7 @@ async def test_values_for_the_set_before_are_worth_nothing(hall: Hall) -> None:
     fresh = await voters.values(done)
     ballot = await voters.vote(fresh, [0, 1])
     assert ballot.batch is not None
-    assert (ballot.batch.epoch, tuple(split(ballot.batch.items))) == (2, (0, 1))
+    assert (ballot.batch.epoch, tuple(split_items(ballot.batch.items))) == (2, (0, 1))
 
 
 def test_a_key_that_is_to_come_is_no_stranger(hall: Hall) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from demo.world.chain import account
-from oracle.report.compose import decode_slot
+from oracle.report.wire import decode_slot
 from oracle.round.live import Live
 from oracle.serve.history import HistoryReaders, in_threads
 from oracle.serve.server import serve

@@ -25,8 +25,8 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.deploy.views import feed_id
 from oracle.model.status import Status
+from oracle.report.wire import split_items
 from oracle.sign.eip712 import address_of
-from oracle.sign.messages import split
 from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, FaultWorld, Place, make_spec
 from tests.oracle.push.front_node import FrontNode
 from tests.oracle.push.test_pokes import FALLEN, land, offer, place_with, world
@@ -220,8 +220,8 @@ async def test_five_hundred_prices_that_the_store_holds_back_go_in_transactions_
             assert {r.state for r in rows} == {"landed"}
             assert max([await gas_limit(here, r.tx_hash) for r in rows]) <= MOST_GAS
             fallen = [r for r in rows if "to" in r.why]
-            assert min(len(split(r.items)) for r in fallen) < TOKENS, "it had to be cut"
-            assert {i for r in fallen for i in split(r.items)} == set(target.indexes.values())
+            assert min(len(split_items(r.items)) for r in fallen) < TOKENS, "it had to be cut"
+            assert {i for r in fallen for i in split_items(r.items)} == set(target.indexes.values())
 
 
 async def gas_limit(here: FaultWorld, tx_hash: str) -> int:
@@ -247,7 +247,7 @@ async def test_of_a_batch_that_is_cut_the_most_urgent_goes_first_and_the_rest_wi
         dwell(here, lower)
         await rounds(here, lower, 2)
         rows = here.stores[0].pushes("t", ("landed",))[2:]
-        assert [len(split(r.items)) for r in rows] == [1, 1]
+        assert [len(split_items(r.items)) for r in rows] == [1, 1]
         assert [r.why.split(":")[0] for r in rows] == ["wdivETH/ETH", "ETH/USD"]
         assert here.seen[0].failed == []
 

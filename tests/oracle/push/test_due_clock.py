@@ -11,7 +11,7 @@ from oracle.model.types import Report
 from oracle.push.due import Cause, PushPolicy, due
 from oracle.runtime.clock import ClockWatch
 from tests.oracle.oracle_build import T0, spec
-from tests.oracle.report.test_compose import report
+from tests.oracle.report.reports import report
 
 S = 1_700_000_000
 

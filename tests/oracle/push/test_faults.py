@@ -27,8 +27,8 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushRow
 from oracle.push.pusher import OPEN
+from oracle.report.wire import split_items
 from oracle.sign.eip712 import address_of
-from oracle.sign.messages import split
 from oracle.storage.database import Database
 from tests.oracle.push.fault_proxy import KINDS, FaultyNode, Mood
 from tests.oracle.push.fault_world import CONFIRMATIONS, KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place, Seen
@@ -143,7 +143,7 @@ async def trouble(world: FaultWorld, proxies: Sequence[FaultyNode], rng: random.
 async def killed(place: Place, now_s: int, *, kill_at: int) -> int:
     """Let another process push until it kills itself at a step of the journal; returns its clock."""
     args = [sys.executable, str(WORKER), place.text(), str(now_s), str(kill_at), str(FAULTY_S)]
-    env = {**os.environ, "PYTHONPATH": str(WORKER.parents[2])}
+    env = {**os.environ, "PYTHONPATH": str(WORKER.parents[3])}
     worker = await asyncio.create_subprocess_exec(*args, stdout=asyncio.subprocess.PIPE, env=env)
     out, _ = await worker.communicate()
     assert worker.returncode in {-signal.SIGKILL, 0}, worker.returncode
@@ -211,7 +211,7 @@ def no_lost_round(store: Database, seen: Seen) -> None:
     """What was decided is in the journal as a push, or as a refusal with its reason; or it waited for one under way."""
     pushed: dict[int, set[int]] = {}
     for row in store.pushes("t"):
-        pushed.setdefault(row.round_s, set()).update(split(row.items))
+        pushed.setdefault(row.round_s, set()).update(split_items(row.items))
     refused = {n.round_s for n in store.not_pushed("t") if n.error and n.why}
     for round_s, decision, busy in seen.decisions:
         if decision.push and not busy and round_s not in seen.waited:

@@ -18,7 +18,7 @@ from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import Beside
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.report.compose import encode_slot
+from oracle.report.wire import encode_slot
 from oracle.sign.eip712 import Domain
 
 pytestmark = pytest.mark.loopback

@@ -8,9 +8,9 @@ from feeds.units import WAD, Wad
 from oracle.model.publication import PushRow
 from oracle.model.types import Report
 from oracle.push.onchain_view import OnchainView
-from oracle.sign.messages import join
-from tests.oracle.report.test_compose import report
-from tests.oracle.round.test_rounds_live import SPECS
+from oracle.report.wire import encode_items
+from tests.oracle.report.reports import report
+from tests.oracle.round.round_world import SPECS
 
 INDEXES = {"wdivETH/ETH": 0, "ETH/USD": 1}
 
@@ -21,7 +21,7 @@ def at(round_s: int, price: str) -> Report:
 
 def row(round_s: int, why: str, **reports: Report) -> PushRow:
     return PushRow(
-        id=round_s, target="t", chain_id=1, round_s=round_s, items=join({int(k[1:]): r for k, r in reports.items()}),
+        id=round_s, target="t", chain_id=1, round_s=round_s, items=encode_items({int(k[1:]): r for k, r in reports.items()}),
         nonce=0, tx_hash=f"0x{round_s}", raw=b"", state="landed", made_ms=0, landed_ms=round_s * 1_000 + 7, why=why,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from demo.world import anvil
 from demo.world.chain import account
-from feeds.types import Refused
+from feeds.errors import Refused
 from feeds.units import Bps, Wad
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient, StoreRefuses, push_data
@@ -24,7 +24,7 @@ from oracle.model.publication import PushRow
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.push.pusher import Pusher, PushRules
-from oracle.report.compose import encode_item
+from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch

@@ -14,7 +14,7 @@ from oracle.model.publication import PushRow
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.push.ramp_pokes import RampPokes
-from oracle.report.compose import encode_item
+from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignedBatch
 

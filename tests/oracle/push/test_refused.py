@@ -16,7 +16,7 @@ from demo.world import anvil
 from feeds.units import WAD
 from oracle.chain.transaction import Fees, data_of
 from oracle.model.status import Status
-from oracle.sign.messages import split
+from oracle.report.wire import split_items
 from tests.oracle.push.fault_world import RULES, FaultWorld
 from tests.oracle.push.refusing_node import RefusingNode
 from tests.oracle.push.test_pokes import FALLEN, land, offer, world
@@ -188,7 +188,11 @@ async def test_a_batch_that_a_node_finds_too_big_is_halved_and_the_most_urgent_g
             await here.mine()
             await here.targets[0].turn()
         rows = here.stores[0].pushes("t", ("landed", "refused"))[2:]
-        assert [(r.state, len(split(r.items))) for r in rows[:3]] == [("refused", 2), ("landed", 1), ("landed", 1)]
+        assert [(r.state, len(split_items(r.items))) for r in rows[:3]] == [
+            ("refused", 2),
+            ("landed", 1),
+            ("landed", 1),
+        ]
         assert [FEED in r.why for r in rows[:3]] == [True, True, False]
 
 

@@ -70,7 +70,7 @@ async def test_a_price_that_the_store_holds_back_is_not_paid_for_again(
         assert "the store takes the least far at" in target.held[feed]
         await rounds(here, 5, moved)
         assert len(here.stores[0].pushes("t", ("landed",))) > before, "the heartbeat goes on"
-        here._journals["gamma"]._mute_until_ms = 0
+        here._journals["gamma"]._mute.until_ms = 0
         await push_once(here, moved)
         assert price_of(target._pusher.stored[index], SPECS[feed].mode) == far[0], "three signatures move it at once"
 

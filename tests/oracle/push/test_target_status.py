@@ -55,7 +55,7 @@ async def test_what_is_older_on_chain_than_heartbeat_and_a_push_is_late(tmp_path
             f"target t: {f} is {here.now_s - landed_s} s old on chain, its heartbeat is 16 s" for f in SPECS
         ]
         for name in ("alpha", "beta"):
-            here._journals[name]._mute_until_ms = 0
+            here._journals[name]._mute.until_ms = 0
         await push_once(here)
         assert faults(here) == []
 

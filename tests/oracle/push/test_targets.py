@@ -20,8 +20,8 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.status import Status
 from oracle.push.due import PushPolicy
+from oracle.report.wire import split_items
 from oracle.sign.eip712 import address_of
-from oracle.sign.messages import split
 from tests.oracle.push.fault_proxy import FaultyNode
 from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
 
@@ -139,7 +139,7 @@ async def test_a_depeg_does_not_wait_for_a_calm_push_that_is_stuck(tmp_path: Pat
         assert here.targets[0]._pusher.stored[index].status is Status.DEPEG
         landed = here.stores[0].pushes("t", ("landed",))[-1]
         assert landed.why.startswith("wdivETH/ETH: status ok to depeg")
-        assert set(split(landed.items)) == {0, 1}
+        assert set(split_items(landed.items)) == {0, 1}
         assert here.targets[0].onchain["wdivETH/ETH"].why == "status ok to depeg"
 
 

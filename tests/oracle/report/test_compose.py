@@ -11,47 +11,17 @@ from oracle.model.spec import Mode
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.report.compose import (
-    MAX_PRICE,
-    MAX_SPREAD_BPS,
     age_up,
     cross,
-    decode_item,
-    decode_slot,
-    encode_item,
-    encode_slot,
-    follow,
-    keeps,
-    kept,
     price_of,
+    published_after,
+    repeats_published,
+    status_only_report,
 )
-from oracle.sign.median_report import agree, agreed_status, lower_median
+from oracle.report.wire import decode_item, decode_slot, encode_item, encode_slot
+from oracle.sign.median_report import agreed_status, lower_median, median_report
 from tests.oracle.oracle_build import wad
-
-reports = st.builds(
-    Report,
-    market_wad=st.integers(0, MAX_PRICE).map(Wad),
-    redemption_wad=st.integers(0, MAX_PRICE).map(Wad),
-    spread_bps=st.integers(0, MAX_SPREAD_BPS).map(Bps),
-    status=st.sampled_from(Status),
-    why=st.sampled_from([w for w in Why if w is w.klass]),
-    round_time_s=st.integers(1, (1 << 32) - 1),
-    market_age_s=st.integers(0, 65_535),
-    redemption_age_h=st.integers(0, 255),
-    status_only=st.booleans(),
-)
-
-
-def report(market: str = "1.05", redemption: str = "1.06", status: Status = Status.OK, spread: int = 5) -> Report:
-    return Report(
-        market_wad=wad(market),
-        redemption_wad=wad(redemption),
-        spread_bps=Bps(spread),
-        status=status,
-        why=Why.NONE if status is Status.OK else Why.DISCOUNT,
-        round_time_s=1_700_000_000,
-        market_age_s=3,
-        redemption_age_h=7,
-    )
+from tests.oracle.report.reports import report, reports
 
 
 @given(value=reports, index=st.integers(0, 65_535))
@@ -96,7 +66,7 @@ def test_a_cross_multiplies_down_takes_the_older_and_the_worst() -> None:
 @given(values=st.lists(reports, min_size=1, max_size=7), seed=st.integers(0, 5))
 def test_agreement_does_not_depend_on_who_leads(values: list[Report], seed: int) -> None:
     turned = [replace(v, round_time_s=1) for v in values[seed % len(values) :] + values[: seed % len(values)]]
-    assert agree([replace(v, round_time_s=1) for v in values]) == agree(turned)
+    assert median_report([replace(v, round_time_s=1) for v in values]) == median_report(turned)
 
 
 fresh = reports.filter(lambda r: r.status is not Status.HALT).map(lambda r: replace(r, status_only=False))
@@ -104,7 +74,7 @@ fresh = reports.filter(lambda r: r.status is not Status.HALT).map(lambda r: repl
 
 @given(honest=st.lists(fresh, min_size=2, max_size=4), lie=reports)
 def test_a_minority_can_not_move_any_field_out_of_the_honest_range(honest: list[Report], lie: Report) -> None:
-    got = agree([*honest, lie])
+    got = median_report([*honest, lie])
     assert got is not None
     for name in ("market_wad", "redemption_wad", "spread_bps", "status", "market_age_s", "redemption_age_h"):
         inside = [getattr(h, name) for h in honest]
@@ -116,13 +86,13 @@ def test_law_a_halt_is_the_kept_record_to_the_bit_whoever_was_there(
     one: Report, count: int, others: list[Report]
 ) -> None:
     held = replace(one, status=Status.HALT, status_only=True, why=Why.NO_QUORUM)
-    got = agree([*[held] * count, *others])
+    got = median_report([*[held] * count, *others])
     assert got == replace(held, why=got.why if got else Why.NONE)
 
 
 @given(values=st.lists(reports, min_size=1, max_size=7), least=st.integers(1, 7))
 def test_law_fresh_and_kept_prices_are_never_mixed(values: list[Report], least: int) -> None:
-    got = agree(values, [1] * len(values), least)
+    got = median_report(values, [1] * len(values), least)
     if got is None:
         return
     side = [v for v in values if (v.status_only or v.status is Status.HALT) == got.status_only]
@@ -143,31 +113,31 @@ def test_law_fresh_and_kept_prices_are_never_mixed(values: list[Report], least: 
 )
 def test_a_lower_rate_goes_into_kept_prices_once_the_threshold_has_read_it(rates: list[str], agreed: str) -> None:
     held = [replace(report("1.05", r, Status.HALT), status_only=True) for r in rates]
-    got = agree(held, (1, 1, 1), 2)
+    got = median_report(held, (1, 1, 1), 2)
     assert got is not None
     assert (got.market_wad, got.redemption_wad, got.status_only) == (wad("1.05"), wad(agreed), True)
 
 
 def test_neither_kind_below_the_threshold_is_no_record() -> None:
     seen, held = report("1.05"), replace(report("1.05", status=Status.WATCH), status_only=True)
-    assert agree([seen, held], (1, 1), 2) is None
-    assert agree([seen, seen, held], (1, 1, 1), 2) == seen
-    assert agree([seen, held, held], (1, 1, 1), 2) == held
+    assert median_report([seen, held], (1, 1), 2) is None
+    assert median_report([seen, seen, held], (1, 1, 1), 2) == seen
+    assert median_report([seen, held, held], (1, 1, 1), 2) == held
 
 
 FIRST_S = 1_700_000_000
 
 
 def test_kept_prices_grow_old_from_the_record_that_they_are_of() -> None:
-    published = follow(None, report(), FIRST_S)
+    published = published_after(None, report(), FIRST_S)
     assert published is not None
     ages = []
     for later in (1, 600, 3_601, 100_000, 10_000_000):
-        held = kept(published, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + later)
+        held = status_only_report(published, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + later)
         assert (held.market_wad, held.redemption_wad, held.spread_bps, held.status_only) == (
             wad("1.05"), wad("1.06"), 5, True,
         )  # fmt: skip
-        published = follow(published, held, FIRST_S + later)
+        published = published_after(published, held, FIRST_S + later)
         assert published is not None
         ages.append((held.market_age_s, held.redemption_age_h))
     assert ages == [(4, 8), (603, 8), (3_604, 9), (65_535, 35), (65_535, 255)]
@@ -175,30 +145,32 @@ def test_kept_prices_grow_old_from_the_record_that_they_are_of() -> None:
 
 @pytest.mark.parametrize(("own", "published"), [("1.07", "1.06"), ("1.06", "1.06"), ("0", "1.06"), ("0.96", "0.96")])
 def test_kept_prices_take_a_lower_rate_and_never_a_rise(own: str, published: str) -> None:
-    before = follow(None, report(), FIRST_S)
+    before = published_after(None, report(), FIRST_S)
     assert before is not None
-    held = kept(before, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 60, rate=(wad(own), FIRST_S * 1_000))
+    held = status_only_report(
+        before, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 60, rate=(wad(own), FIRST_S * 1_000)
+    )
     assert held.redemption_wad == wad(published)
     assert held.market_wad == wad("1.05")
-    after = follow(before, held, FIRST_S + 60)
+    after = published_after(before, held, FIRST_S + 60)
     assert after is not None
-    again = kept(after, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 120, rate=(wad("1.07"), 0))
+    again = status_only_report(after, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 120, rate=(wad("1.07"), 0))
     assert again.redemption_wad == wad(published), "what was lowered stays low"
 
 
 def test_only_what_was_published_is_kept() -> None:
-    before = follow(None, report(), FIRST_S)
+    before = published_after(None, report(), FIRST_S)
     assert before is not None
-    fair = kept(before, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 60)
-    assert keeps(fair, before)
-    assert keeps(replace(fair, redemption_wad=Wad(fair.redemption_wad - 1)), before)
+    fair = status_only_report(before, Status.HALT, Why.DIVERGED, round_time_s=FIRST_S + 60)
+    assert repeats_published(fair, before)
+    assert repeats_published(replace(fair, redemption_wad=Wad(fair.redemption_wad - 1)), before)
     for wrong in (
         replace(fair, redemption_wad=Wad(fair.redemption_wad + 1)),
         replace(fair, market_wad=Wad(fair.market_wad - 1)),
         replace(fair, market_age_s=fair.market_age_s - 1),
         replace(fair, spread_bps=Bps(fair.spread_bps - 1)),
     ):
-        assert not keeps(wrong, before)
+        assert not repeats_published(wrong, before)
 
 
 @pytest.mark.parametrize(
@@ -211,12 +183,12 @@ def test_what_counts_towards_a_halt_is_the_feeds_silence(
     status_only: bool,
     silent: bool,
 ) -> None:
-    before = follow(None, report(), FIRST_S)
+    before = published_after(None, report(), FIRST_S)
     said = None if status is None else replace(report(status=status), status_only=status_only)
-    after = follow(before, said, FIRST_S + 10)
+    after = published_after(before, said, FIRST_S + 10)
     assert after is not None
     assert after.silent_since_s == (FIRST_S + 10 if silent else None)
-    assert follow(after, None, FIRST_S + 20) == replace(after, silent_since_s=FIRST_S + (10 if silent else 20))
+    assert published_after(after, None, FIRST_S + 20) == replace(after, silent_since_s=FIRST_S + (10 if silent else 20))
 
 
 def test_the_status_is_the_worst_that_a_majority_reports_and_watch_where_half_does() -> None:

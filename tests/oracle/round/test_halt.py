@@ -19,14 +19,15 @@ from oracle.model.spec import Bands, FeedSpec, Mode
 from oracle.model.state import FeedState, RateState
 from oracle.model.status import Status
 from oracle.model.types import Abstained, FeedRound, Report
-from oracle.report.compose import decode_item, encode_item
+from oracle.report.wire import encode_item, encode_items
 from oracle.round.live import Live
+from oracle.round.no_price import rate_without_price
 from oracle.round.rounds import Member, Round, Rounds
-from oracle.round.silence import tracked
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.serve.explain import explanation
+from oracle.sign.agreed_reports import agreed_reports
 from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignerSet, agreed, join, split
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database, last_published
@@ -95,7 +96,7 @@ class World:
         self.n += 1
         now_s = START_S + self.n * STEP_S
         done = self.rounds.run(now_s, {FEED.feed: _outcomes(given, now_s * 1_000)}, now_ms=now_s * 1_000)
-        self.store.save_round(done.kept, done.agreements, done.records, done.transitions)
+        self.store.save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.done: Round = done
         return done.records[0] if done.records else None
@@ -159,7 +160,7 @@ def test_a_halt_keeps_what_was_published_to_the_bit_whoever_was_there() -> None:
     for record in halts:
         assert kept_of(record) == kept_of(published)
         assert record.report.status is Status.HALT
-    said = {bytes(v.items) for v in world.done.values}
+    said = {v.signed.items for v in world.done.values}
     assert len(said) == 1, "every operator signs the same bytes"
 
 
@@ -176,7 +177,7 @@ def test_leaving_publishes_kept_prices_too_and_nothing_of_now() -> None:
         assert kept_of(record) == kept_of(published)
         assert record.observed_at_ms == published.observed_at_ms
         assert record.report.market_age_s == 1 + record.report.round_time_s - published.report.round_time_s
-    view = world.done.kept[0].result
+    view = world.done.feeds[0].result
     assert isinstance(view, FeedRound)
     assert view.market is not None
     assert view.market.price_wad == wad("0.98"), "what the operator itself sees is in its round"
@@ -344,8 +345,9 @@ def test_the_live_lane_shows_a_halt_as_it_is_published_also_in_a_product() -> No
 
 def _proposal(world: World, change: Callable[[Report], Report]) -> Proposal:
     values = world.done.values
-    fair = {i: change(r) for i, r in agreed(values, world.signers).items()}
-    return Proposal(leader="alpha", round_time_s=world.done.round_time_s, items=join(fair), values=values)
+    fair = {i: change(r) for i, r in agreed_reports(values, world.signers).items()}
+    signed = tuple(v.signed for v in values)
+    return Proposal(leader="alpha", round_time_s=world.done.round_time_s, items=encode_items(fair), values=signed)
 
 
 def test_kept_prices_are_not_the_operators_to_choose() -> None:
@@ -358,8 +360,10 @@ def test_kept_prices_are_not_the_operators_to_choose() -> None:
 
     def said(change: Callable[[Report], Report]) -> Round:
         values = [
-            one.observe(s, now_s, {i: change(r) if one.name != "beta" else r for i, r in view.items()})
-            for one, s, view in folded.asked
+            q.signer.sign_values(
+                q.signers, now_s, {i: change(r) if q.signer.name != "beta" else r for i, r in q.reports.items()}
+            )
+            for q in folded.requests
         ]
         return world.rounds.finish(folded, values)
 
@@ -378,13 +382,14 @@ def test_nobody_signs_other_kept_prices_than_its_own() -> None:
     fair = beta.cosign(world.signers, _proposal(world, lambda r: r), now_ms=now_ms, clock_ok=True)
     assert isinstance(fair, Signature)
     # two liars sign other values together, so the proposal recomputes
-    report = decode_item(split(world.done.values[0].items)[0], world.done.round_time_s)[1]
+    report = world.done.values[0].reports[0]
     for lie in (replace(report, market_wad=Wad(report.market_wad - 1)), replace(report, redemption_wad=wad("0.90"))):
         view = {0: lie}
         said = [
-            world.operators[n].apart().observe(world.signers, world.done.round_time_s, view) for n in ("alpha", "gamma")
+            world.operators[n].with_own_views().sign_values(world.signers, world.done.round_time_s, view)
+            for n in ("alpha", "gamma")
         ]
-        values = (*said, next(v for v in world.done.values if v.operator == "beta"))
+        values = (*said, next(v.signed for v in world.done.values if v.operator == "beta"))
         wrong = Proposal(leader="alpha", round_time_s=report.round_time_s, items=encode_item(0, lie), values=values)
         answer = beta.cosign(world.signers, wrong, now_ms=now_ms, clock_ok=True)
         assert isinstance(answer, Refusal)
@@ -479,7 +484,7 @@ def test_a_fall_that_another_reading_denies_is_not_believed_without_a_price() ->
 
     def after(first: str, second: str) -> Wad:
         given = [seen("rate", first, T0, kind=Kind.REDEMPTION), seen("second", second, T0, kind=Kind.REDEMPTION)]
-        found = tracked(feed, state, given, T0)
+        found = rate_without_price(feed, state, given, T0)
         assert found is not None
         return found.rate_wad
 

@@ -8,8 +8,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import NoData
 from feeds.types import Failure as Failed
-from feeds.types import Kind, NoData, Outcome, Pair
+from feeds.types import Kind, Outcome, Pair
 from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState

@@ -5,39 +5,19 @@ from pathlib import Path
 
 import coincurve
 
-from feeds.types import Outcome, Pair
 from feeds.units import WAD
 from oracle.config.resolve import subset
-from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
 from oracle.model.status import Status
 from oracle.round.live import Live
-from oracle.round.rounds import Member, Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.rounds import Rounds
+from oracle.round.seat import SignerSeat
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
-from tests.oracle.oracle_build import T0, outcomes, seen, source, spec, wad
-
-ETH_USD = spec(
-    feed="ETH/USD",
-    pair=Pair(base="ETH", quote="USD"),
-    sources=(source("coinbase"), source("kraken")),
-    mode=Mode.MARKET,
-    has_redemption=False,
-)
-CROSS = spec(feed="wdivETH/USD", sources=(), legs=("wdivETH/ETH", "ETH/USD"))
-SPECS: dict[str, FeedSpec] = {"wdivETH/ETH": spec(), "ETH/USD": ETH_USD, "wdivETH/USD": CROSS}
-
-
-def observed(now_ms: int = T0, price: str = "1.04") -> dict[str, list[Outcome]]:
-    usd: list[Outcome] = [seen("coinbase", "2000", now_ms), seen("kraken", "2000", now_ms)]
-    return {"wdivETH/ETH": [*outcomes(price, at_ms=now_ms)], "ETH/USD": usd}
-
-
-def member(specs: dict[str, FeedSpec] = SPECS, name: str = "local") -> Member:
-    return Member(name=name, specs=specs, states={f: FeedState() for f in specs})
+from tests.oracle.oracle_build import T0, spec, wad
+from tests.oracle.round.round_world import ETH_USD, SPECS, member, observed
 
 
 def test_a_round_without_operators_publishes_the_own_view_unsigned() -> None:
@@ -47,7 +27,7 @@ def test_a_round_without_operators_publishes_the_own_view_unsigned() -> None:
     assert records["wdivETH/USD"].price_wad == wad("2080")
     assert records["wdivETH/USD"].legs == ("wdivETH/ETH", "ETH/USD")
     assert all(r.signed_at_ms is None and r.operators == ("local",) for r in done.records)
-    assert {k.spec.feed for k in done.kept} == {"wdivETH/ETH", "ETH/USD"}
+    assert {k.spec.feed for k in done.feeds} == {"wdivETH/ETH", "ETH/USD"}
 
 
 def test_states_are_taken_over_only_once_the_round_is_stored() -> None:
@@ -146,12 +126,12 @@ def test_a_signer_set_without_the_operators_mutes_them_there_and_nowhere_else(tm
     )
     rounds = Rounds(SPECS, [own], None)
     for name in ("first", "second"):
-        rounds.expect(name)
+        rounds.reserve_seat(name)
 
     def take(target: str, *signers: bytes) -> None:
         domain = Domain(chain_id=1, store=target.encode().ljust(20))
         made = SignerSet(domain=domain, epoch=1, signers=signers, weights=(1,) * len(signers), threshold=1)
-        rounds.take(SignerSeat(target=target, signers=made, indexes={"ETH/USD": 7}))
+        rounds.take_seat(SignerSeat(target=target, signers=made, indexes={"ETH/USD": 7}))
 
     def signed_for(second: int) -> list[str]:
         now_ms = T0 + second * 1_000

@@ -11,7 +11,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Status, Why
 from oracle.model.types import Abstained, FeedRound, Leg, Report, Result
-from oracle.report.compose import follow
+from oracle.report.compose import published_after
 from oracle.round.step import as_leg, step
 from tests.oracle.oracle_build import T0, failed, outcomes, seen, spec, wad
 
@@ -21,7 +21,7 @@ def fold(feed: FeedSpec, rounds: list[list[Outcome]], state: FeedState | None = 
     for i, given in enumerate(rounds):
         result, state = step(feed, state, given, {}, T0 + i * 1_000, published)
         said = result.report if isinstance(result, FeedRound) else result.kept
-        published = follow(published, said, T0 // 1_000 + i)
+        published = published_after(published, said, T0 // 1_000 + i)
         out.append(result)
     return out, state
 

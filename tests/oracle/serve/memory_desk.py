@@ -15,7 +15,8 @@ from oracle.model.state import FeedState
 from oracle.model.status import Reason, Status, Why
 from oracle.model.target_status import FeedOnTarget, SignerQuorum, TargetStatus
 from oracle.model.types import FeedRound, Report
-from oracle.report.compose import encode_item, price_of
+from oracle.report.compose import price_of
+from oracle.report.wire import encode_item
 from oracle.round.step import step
 from oracle.serve.documents import Abstaining
 from oracle.serve.interface import Health, News, NoReport, Past

@@ -18,7 +18,7 @@ from oracle.model.types import Report
 from oracle.push.attestation import Attesters
 from oracle.round.live import Live
 from oracle.round.rounds import Round, Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.serve.history import HistoryReaders, in_threads
 from oracle.serve.interface import NoReport
 from oracle.serve.service import PriceService
@@ -28,8 +28,8 @@ from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
-from tests.oracle.round.test_rounds_live import SPECS, member, observed
-from tests.oracle.sign.test_messages import DOMAIN, KEYS, SIGNERS
+from tests.oracle.round.round_world import SPECS, member, observed
+from tests.oracle.sign.sign_world import DOMAIN, KEYS, SIGNERS
 
 ROUND_S = 1_700_000_000
 INDEXES = {"wdivETH/ETH": 0, "ETH/USD": 1}
@@ -116,7 +116,7 @@ async def test_operators_are_asked_once_for_a_target_a_feed_and_a_round(stand: S
 
 async def test_a_refusal_too_stands_until_the_next_round(stand: Stand) -> None:
     for one in stand.operators[1:]:
-        one.journal.record(DOMAIN.chain_id, DOMAIN.store, ROUND_S, [(1, b"another")])
+        one.journal.record(DOMAIN, ROUND_S, {1: b"another"})
     found = await asyncio.gather(*(stand.desk.report("ETH/USD") for _ in range(5)))
     found.append(await stand.desk.report("ETH/USD"))
     assert {(f.code if isinstance(f, NoReport) else "") for f in found} == {"no_quorum"}
@@ -211,11 +211,11 @@ def test_a_feed_that_too_few_gave_a_value_for_is_said_to_have_no_price(tmp_path:
     assert (stand.desk.abstaining("ETH/USD"), stand.desk.health().feeds_abstaining) == (None, 0)
     three = replace(SIGNERS, threshold=3)
 
-    def observe(signers: SignerSet, round_s: int, view: Mapping[int, Report]) -> SignedValues:
-        return Operator.observe(stand.operators[2], signers, round_s, {i: r for i, r in view.items() if i != 1})
+    def sign_values(signers: SignerSet, round_s: int, view: Mapping[int, Report]) -> SignedValues:
+        return Operator.sign_values(stand.operators[2], signers, round_s, {i: r for i, r in view.items() if i != 1})
 
-    stand.operators[2].observe = observe  # type: ignore[method-assign]
-    stand.rounds.take(SignerSeat(target="main", signers=three, indexes=INDEXES))
+    stand.operators[2].sign_values = sign_values  # type: ignore[method-assign]
+    stand.rounds.take_seat(SignerSeat(target="main", signers=three, indexes=INDEXES))
     stand.round(ROUND_S + 10)
     for feed in ("ETH/USD", "wdivETH/USD"):
         found = stand.desk.abstaining(feed)
@@ -227,6 +227,6 @@ def test_a_feed_that_too_few_gave_a_value_for_is_said_to_have_no_price(tmp_path:
     again = stand.desk.abstaining("ETH/USD")
     assert again is not None
     assert again.since_ms == (ROUND_S + 10) * MS
-    del stand.operators[2].observe
+    del stand.operators[2].sign_values
     stand.round(ROUND_S + 30)
     assert stand.desk.abstaining("wdivETH/USD") is None

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
-from oracle.sign.eip712 import address_of
+from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote, witness_folder
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import JournalError, SignJournal
-from tests.oracle.sign.test_messages import KEYS, SIGNERS, views
+from tests.oracle.sign.sign_world import KEYS, SIGNERS, views
 
-ADDRESS, STORE = b"\7" * 20, b"\5" * 20
+ADDRESS, OTHER = b"\7" * 20, b"\5" * 20
+LOCAL = Domain(chain_id=1, store=b"\5" * 20)
 S0, NOW_MS, MUTE_MS = 1_700_000_000, 1_700_000_000_000, 61_000
 
 
@@ -31,7 +32,7 @@ def opened(folder: Path, *, newborn: bool = True, witness: bool = True) -> SignJ
 
 def say(journal: SignJournal, *seconds: int) -> None:
     for i in seconds:
-        journal.record(1, STORE, S0 + i, [(0, b"a")])
+        journal.record(LOCAL, S0 + i, {0: b"a"})
 
 
 def mute(journal: SignJournal) -> bool:
@@ -88,26 +89,26 @@ def test_a_restart_and_a_crash_between_journal_and_witness_are_no_restore(tmp_pa
     ahead.close()
     again = opened(tmp_path)
     assert not mute(again)
-    assert JournalWitness(tmp_path / "witness", ADDRESS).told() == WitnessNote(writes=3, round_s=S0 + 3)
+    assert JournalWitness(tmp_path / "witness", ADDRESS).read() == WitnessNote(writes=3, round_s=S0 + 3)
 
 
 def test_the_witness_knows_before_a_signature_leaves_and_without_it_none_does(tmp_path: Path) -> None:
     journal = opened(tmp_path)
     seen = JournalWitness(tmp_path / "witness", ADDRESS)
     say(journal, 1)
-    assert seen.told() == WitnessNote(writes=1, round_s=S0 + 1)
+    assert seen.read() == WitnessNote(writes=1, round_s=S0 + 1)
     seen.path.write_text("damaged by something")
-    with pytest.raises(JournalError, match=r"what the witness does not know of is not signed: .* is damaged"):
+    with pytest.raises(JournalError, match=r"nothing is signed that the witness does not know of: .* is damaged"):
         say(journal, 2)
     with pytest.raises(WitnessError, match="remove it once you know that no journal was restored"):
         opened(tmp_path)
 
 
 def test_it_never_goes_back_and_is_of_one_key(tmp_path: Path) -> None:
-    one, other = JournalWitness(tmp_path, ADDRESS), JournalWitness(tmp_path, STORE)
-    one.tell(WitnessNote(writes=5, round_s=9))
-    one.tell(WitnessNote(writes=4, round_s=99))
-    assert (one.told(), other.told()) == (WitnessNote(writes=5, round_s=9), None)
+    one, other = JournalWitness(tmp_path, ADDRESS), JournalWitness(tmp_path, OTHER)
+    one.write(WitnessNote(writes=5, round_s=9))
+    one.write(WitnessNote(writes=4, round_s=99))
+    assert (one.read(), other.read()) == (WitnessNote(writes=5, round_s=9), None)
     (tmp_path / "file").touch()
     with pytest.raises(WitnessError, match=r"name another folder in oracle\.witness"):
         JournalWitness(tmp_path / "file", ADDRESS)
@@ -129,7 +130,7 @@ def voters(folder: Path, newest: Sequence[int | None]) -> Attesters:
     for key, name, second in zip(KEYS, "abc", newest, strict=True):
         journal = SignJournal(folder / f"{name}.db", address_of(key), now_ms=NOW_MS, mute_ms=MUTE_MS, newborn=True)
         if second is not None:
-            journal.record(SIGNERS.domain.chain_id, SIGNERS.domain.store, S0 + second, [(0, b"a")])
+            journal.record(SIGNERS.domain, S0 + second, {0: b"a"})
         operators.append(Operator(name, key, journal, bound_bps=100))
     return Attesters("t", operators, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
 

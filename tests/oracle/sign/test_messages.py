@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import coincurve
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 
 from feeds.units import Wad
-from oracle.model.types import Report
-from oracle.report.compose import decode_item, encode_item
+from oracle.report.wire import decode_item, encode_item, encode_items, split_items
 from oracle.sign.eip712 import (
     BadSignature,
     Domain,
@@ -24,27 +21,12 @@ from oracle.sign.eip712 import (
     recover,
     sign_compact,
 )
-from oracle.sign.messages import (
-    Proposal,
-    Refusal,
-    RefusalCode,
-    Signature,
-    SignedValues,
-    SignerSet,
-    agreed,
-    join,
-    seal,
-    split,
-)
-from oracle.sign.operator import Operator, within
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature
+from oracle.sign.operator import Operator
+from oracle.sign.own_view import within_bound
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
-from tests.oracle.report.test_compose import report
-
-KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (1, 2, 3)]
-DOMAIN = Domain(chain_id=31337, store=bytes(range(20)))
-SIGNERS = SignerSet(domain=DOMAIN, epoch=1, signers=tuple(address_of(k) for k in KEYS), weights=(1, 1, 1), threshold=2)
-ROUND_S = 1_700_000_000
-NOW_MS = ROUND_S * 1_000 + 100
+from tests.oracle.report.reports import report
+from tests.oracle.sign.sign_world import DOMAIN, KEYS, NOW_MS, ROUND_S, SIGNERS, propose, sealed, signed_values, views
 
 
 @pytest.fixture
@@ -58,19 +40,6 @@ def operators(tmp_path: Path) -> list[Operator]:
         )
         for i, key in enumerate(KEYS)
     ]
-
-
-def views(*prices: str) -> list[dict[int, Report]]:
-    return [{0: report(p, "1.06")} for p in prices]
-
-
-def observe(operators: list[Operator], held: list[dict[int, Report]]) -> tuple[SignedValues, ...]:
-    return tuple(o.observe(SIGNERS, ROUND_S, v) for o, v in zip(operators, held, strict=True))
-
-
-def propose(values: tuple[SignedValues, ...], change: Callable[[Report], Report] = lambda r: r) -> Proposal:
-    reports = {i: change(r) for i, r in agreed(values, SIGNERS).items()}
-    return Proposal(leader="op0", round_time_s=ROUND_S, items=join(reports), values=values)
 
 
 def answers(operators: list[Operator], proposal: Proposal) -> list[object]:
@@ -132,33 +101,33 @@ def test_junk_is_a_bad_signature(compact: bytes) -> None:
 
 
 def test_three_honest_operators_seal_a_batch_of_the_lower_median(operators: list[Operator]) -> None:
-    values = observe(operators, views("1.050", "1.051", "1.052"))
+    values = signed_values(operators, views("1.050", "1.051", "1.052"))
     proposal = propose(values)
-    batch = seal(SIGNERS, proposal, answers(operators, proposal))  # type: ignore[arg-type]
+    batch = sealed(proposal, answers(operators, proposal))  # type: ignore[arg-type]
     assert batch is not None
-    assert split(batch.items)[0] == encode_item(0, report("1.051", "1.06"))
+    assert split_items(batch.items)[0] == encode_item(0, report("1.051", "1.06"))
     assert batch.signers == ("op0", "op1", "op2")
     assert len(batch.signatures) == 3 * 65
 
 
 def test_a_leader_that_shifts_the_price_gets_no_quorum(operators: list[Operator]) -> None:
-    values = observe(operators, views("1.050", "1.051", "1.052"))
+    values = signed_values(operators, views("1.050", "1.051", "1.052"))
     lie = propose(values, lambda r: replace(r, market_wad=Wad(r.market_wad * 103 // 100)))
     got = answers(operators[1:], lie)
     assert [a.code for a in got if isinstance(a, Refusal)] == [RefusalCode.NOT_RECOMPUTED] * 2
-    assert seal(SIGNERS, lie, got) is None  # type: ignore[arg-type]
+    assert sealed(lie, got) is None  # type: ignore[arg-type]
 
 
 def test_values_far_from_the_own_view_are_refused(operators: list[Operator]) -> None:
-    values = observe(operators, views("1.05", "1.20", "1.20"))
+    values = signed_values(operators, views("1.05", "1.20", "1.20"))
     got = answers(operators, propose(values))
     assert isinstance(got[0], Refusal)
     assert (got[0].code, got[0].feeds) == (RefusalCode.OUT_OF_BOUND, (0,))
 
 
 def test_forged_missing_or_doubled_values_are_refused(operators: list[Operator]) -> None:
-    values = observe(operators, views("1.05", "1.05", "1.05"))
-    forged = replace(values[0], items=join({0: report("9")}))
+    values = signed_values(operators, views("1.05", "1.05", "1.05"))
+    forged = replace(values[0], items=encode_items({0: report("9")}))
     for bad in ((forged, *values[1:]), values[:1], (values[0], values[0], values[1])):
         answer = operators[2].cosign(SIGNERS, replace(propose(values), values=bad), now_ms=NOW_MS, clock_ok=True)
         assert isinstance(answer, Refusal)
@@ -166,23 +135,23 @@ def test_forged_missing_or_doubled_values_are_refused(operators: list[Operator])
 
 
 def test_a_bad_clock_or_a_missing_view_refuses(operators: list[Operator]) -> None:
-    values = observe(operators, views("1.05", "1.05", "1.05"))
+    values = signed_values(operators, views("1.05", "1.05", "1.05"))
     proposal = propose(values)
     late = operators[0].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=False)
     assert isinstance(late, Refusal)
     assert late.code is RefusalCode.CLOCK
-    operators[1].observe(SIGNERS, ROUND_S + 1, {0: report()})
+    operators[1].sign_values(SIGNERS, ROUND_S + 1, {0: report()})
     assert isinstance(operators[1].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True), Signature), "still known"
     for later in range(2, 5):
-        operators[1].observe(SIGNERS, ROUND_S + later, {0: report()})
+        operators[1].sign_values(SIGNERS, ROUND_S + later, {0: report()})
     blind = operators[1].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True)
     assert isinstance(blind, Refusal)
     assert blind.code is RefusalCode.NO_OWN_VIEW
 
 
 def test_a_key_never_signs_two_truths_even_after_a_restart(operators: list[Operator], tmp_path: Path) -> None:
-    values = observe(operators, views("1.05", "1.05", "1.05"))
-    assert seal(SIGNERS, propose(values), answers(operators, propose(values))) is not None  # type: ignore[arg-type]
+    values = signed_values(operators, views("1.05", "1.05", "1.05"))
+    assert sealed(propose(values), answers(operators, propose(values))) is not None  # type: ignore[arg-type]
     operators[0].journal.close()
     again = Operator(
         "op0",
@@ -190,7 +159,7 @@ def test_a_key_never_signs_two_truths_even_after_a_restart(operators: list[Opera
         SignJournal(tmp_path / "0.db", address_of(KEYS[0]), now_ms=NOW_MS, mute_ms=61_000),
         bound_bps=100,
     )
-    other = tuple(o.observe(SIGNERS, ROUND_S, {0: report("1.0501")}) for o in (again, operators[1], operators[2]))
+    other = tuple(o.sign_values(SIGNERS, ROUND_S, {0: report("1.0501")}) for o in (again, operators[1], operators[2]))
     answer = again.cosign(SIGNERS, propose(other), now_ms=NOW_MS, clock_ok=True)
     assert isinstance(answer, Refusal)
     assert answer.code is RefusalCode.EQUIVOCATION
@@ -201,7 +170,7 @@ def test_a_missing_journal_keeps_the_key_mute(tmp_path: Path) -> None:
     journal = SignJournal(path, address_of(KEYS[0]), now_ms=NOW_MS, mute_ms=61_000)
     assert journal.mute_until_ms == NOW_MS + 61_000
     operator = Operator("op0", KEYS[0], journal, bound_bps=100)
-    values = (operator.observe(SIGNERS, ROUND_S, {0: report()}),)
+    values = (operator.sign_values(SIGNERS, ROUND_S, {0: report()}),)
     proposal = Proposal(leader="op0", round_time_s=ROUND_S, items=values[0].items, values=values)
     answer = operator.cosign(SIGNERS, proposal, now_ms=NOW_MS + 60_999, clock_ok=True)
     assert isinstance(answer, Refusal)
@@ -217,26 +186,27 @@ def test_a_journal_belongs_to_one_key(tmp_path: Path) -> None:
 
 
 def test_a_refused_record_writes_nothing_of_its_batch(tmp_path: Path) -> None:
+    local = Domain(chain_id=1, store=b"s")
     journal = SignJournal(tmp_path / "j.db", address_of(KEYS[0]), now_ms=0, mute_ms=0, newborn=True)
-    journal.record(1, b"s", 5, [(0, b"a")])
+    journal.record(local, 5, {0: b"a"})
     with pytest.raises(EquivocationRefused):
-        journal.record(1, b"s", 5, [(7, b"x"), (0, b"b")])
-    journal.record(1, b"s", 5, [(7, b"y"), (0, b"a")])
+        journal.record(local, 5, {7: b"x", 0: b"b"})
+    journal.record(local, 5, {7: b"y", 0: b"a"})
     assert journal.last_round_s() == 5
 
 
 def test_within_asks_that_presence_agrees() -> None:
-    assert within(report("1.05"), report("1.055"), 100)
-    assert not within(report("1.05"), report("1.07"), 100)
-    assert not within(report("0"), report("1.05"), 100)
+    assert within_bound(report("1.05"), report("1.055"), 100)
+    assert not within_bound(report("1.05"), report("1.07"), 100)
+    assert not within_bound(report("0"), report("1.05"), 100)
 
 
 def test_items_with_a_feed_twice_are_refused() -> None:
     item = encode_item(0, report())
     with pytest.raises(ValueError, match="twice"):
-        split(item + item)
+        split_items(item + item)
     with pytest.raises(ValueError, match="whole number"):
-        split(item[:-1])
+        split_items(item[:-1])
 
 
 def test_vectors_shared_with_solidity() -> None:
@@ -254,6 +224,6 @@ def check_vector(vector: dict[str, object]) -> None:
     digest = batch_digest(domain, epoch, round_s, items)
     assert digest.hex() == str(vector["digest"]).removeprefix("0x")
     assert batch_bytes(epoch, round_s, items).hex() == str(vector["batch_hex"]).removeprefix("0x")
-    for index, item in split(items).items():
+    for index, item in split_items(items).items():
         assert encode_item(*decode_item(item, round_s)) == item
         assert int.from_bytes(item[:2], "big") == index

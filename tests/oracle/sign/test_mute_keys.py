@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracle.sign.eip712 import Domain
 from oracle.sign.journal_witness import JournalWitness, WitnessNote
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, LostRefused, SignJournal
 
-ADDRESS, STORE = b"\7" * 20, b"\5" * 20
+ADDRESS = b"\7" * 20
+LOCAL = Domain(chain_id=1, store=b"\5" * 20)
 T0_MS, MUTE_MS, HOUR_MS = 1_700_000_000_000, 61_000, 3_600_000
 FILES = ("j.db", "j.db-wal", "j.db-shm")
 
@@ -46,7 +50,7 @@ class Key:
             mute_ms=MUTE_MS,
             newborn=newborn,
             witness=witness,
-            sure=False,
+            time_confirmed=False,
         )
 
     def confirm(self) -> None:
@@ -75,7 +79,7 @@ class Key:
         self.open()
 
     def mute(self) -> bool:
-        return self.journal.silent_ms(self.now_ms) > 0
+        return self.journal.mute_for_ms(self.now_ms) > 0
 
     def say(self, word: bytes, back_s: int = 0) -> bool:
         """Sign for the present round or one shortly before, as the process would; whether it did."""
@@ -83,7 +87,7 @@ class Key:
             return False
         round_s = self.now_ms // 10_000 * 10 - back_s
         try:
-            self.journal.record(1, STORE, round_s, [(0, word)])
+            self.journal.record(LOCAL, round_s, {0: word})
         except (EquivocationRefused, JournalError):
             self.refused += 1
             return False
@@ -112,7 +116,7 @@ def test_noticed_while_the_clock_is_behind_it_stays_mute_over_restarts_with_a_ri
     for back_s in (0, 60, 90, 100):
         assert key.say(b"c", back_s) == (back_s == 0), back_s
     with pytest.raises(LostRefused, match="knows nothing of what was signed up to"):
-        key.journal.record(1, STORE, T0_MS // 1_000 + 30, [(0, b"c")])
+        key.journal.record(LOCAL, T0_MS // 1_000 + 30, {0: b"c"})
     key.restart()
     key.confirm()
     assert not key.mute(), "it was served"
@@ -144,14 +148,14 @@ def test_one_that_was_opened_days_ahead_is_silent_for_its_time_and_not_for_days(
     key.restore(ahead_ms=100 * HOUR_MS)
     key.restart(ahead_ms=-HOUR_MS)
     key.confirm()
-    assert key.journal.silent_ms(key.now_ms) == MUTE_MS
+    assert key.journal.mute_for_ms(key.now_ms) == MUTE_MS
     key.restart(ahead_ms=2 * HOUR_MS)
-    assert key.journal.silent_ms(key.now_ms) == 0
+    assert key.journal.mute_for_ms(key.now_ms) == 0
     key.confirm()
-    assert key.journal.silent_ms(key.now_ms) == MUTE_MS, "our time was ahead of it, the silence is not over"
+    assert key.journal.mute_for_ms(key.now_ms) == MUTE_MS, "our time was ahead of it, the silence is not over"
     key.restart(ahead_ms=8_000)
     key.confirm()
-    assert key.journal.silent_ms(key.now_ms) == MUTE_MS, "nor shorter by as much"
+    assert key.journal.mute_for_ms(key.now_ms) == MUTE_MS, "nor shorter by as much"
 
 
 def test_a_journal_that_is_restored_under_a_running_process_signs_nothing(tmp_path: Path) -> None:
@@ -161,11 +165,12 @@ def test_a_journal_that_is_restored_under_a_running_process_signs_nothing(tmp_pa
     for _ in range(3):
         assert key.say(b"a")
         key.true_ms += 10_000
-    key.journal._db.execute("DELETE FROM signed WHERE round_s > ?", (T0_MS // 1_000,))
-    key.journal._db.execute("UPDATE written SET writes = 2")
+    with closing(sqlite3.connect(key.journal.path, isolation_level=None)) as other:
+        other.execute("DELETE FROM signed WHERE round_s > ?", (T0_MS // 1_000,))
+        other.execute("UPDATE written SET writes = 2")
     with pytest.raises(JournalError, match="its witness knows of more"):
-        key.journal.record(1, STORE, T0_MS // 1_000 + 20, [(0, b"b")])
-    assert key.journal.silent_ms(key.now_ms) == MUTE_MS
+        key.journal.record(LOCAL, T0_MS // 1_000 + 20, {0: b"b"})
+    assert key.journal.mute_for_ms(key.now_ms) == MUTE_MS
     key.true_ms += MUTE_MS
     assert key.say(b"b")
     assert not key.say(b"b", back_s=MUTE_MS // 10_000 * 10)
@@ -179,9 +184,9 @@ def test_two_processes_with_one_journal_are_no_restore(tmp_path: Path) -> None:
         tmp_path / "j.db", ADDRESS, now_ms=T0_MS, mute_ms=MUTE_MS, witness=JournalWitness(tmp_path / "w", ADDRESS)
     )
     for second in range(20):
-        (key.journal, other)[second % 2].record(1, STORE, T0_MS // 1_000 + second, [(0, b"a")])
-    assert JournalWitness(tmp_path / "w", ADDRESS).told() == WitnessNote(writes=20, round_s=T0_MS // 1_000 + 19)
-    assert (key.mute(), other.silent_ms(T0_MS)) == (False, 0)
+        (key.journal, other)[second % 2].record(LOCAL, T0_MS // 1_000 + second, {0: b"a"})
+    assert JournalWitness(tmp_path / "w", ADDRESS).read() == WitnessNote(writes=20, round_s=T0_MS // 1_000 + 19)
+    assert (key.mute(), other.mute_for_ms(T0_MS)) == (False, 0)
 
 
 AHEAD = st.sampled_from([0, 0, -HOUR_MS, -100_000, -8_000, 8_000, 2 * HOUR_MS])

@@ -11,17 +11,19 @@ import coincurve
 import pytest
 
 from oracle.model.types import Report
-from oracle.report.compose import encode_item
+from oracle.report.wire import encode_item, encode_items, split_items
 from oracle.round.rounds import Round, Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.sign.eip712 import Domain, address_of, observed_digest, sign_compact
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, SignedValues, SignerSet, join, split
-from oracle.sign.operator import LocalCosigners, Operator
+from oracle.sign.local_cosigners import LocalCosigners
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, SignedValues, SignerSet
+from oracle.sign.operator import Operator
 from oracle.sign.quorum import CollectedSignatures, collect_signatures
 from oracle.sign.sign_journal import SignJournal
+from oracle.sign.verified_values import VerifiedValues
 from tests.oracle.oracle_build import T0
-from tests.oracle.report.test_compose import report
-from tests.oracle.round.test_rounds_live import SPECS, member, observed
+from tests.oracle.report.reports import report
+from tests.oracle.round.round_world import SPECS, member, observed
 
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in range(61, 66)]
 DOMAIN = Domain(chain_id=31337, store=b"\x44" * 20)
@@ -64,15 +66,15 @@ class Liar(Operator):
     values: Callable[[coincurve.PrivateKey, SignedValues], SignedValues] = staticmethod(lambda _, v: v)
     leads: Callable[[Proposal], Proposal] = staticmethod(lambda p: p)
 
-    def observe(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
-        return self.values(self.key, super().observe(signers, round_time_s, view))
+    def sign_values(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
+        return self.values(self.key, super().sign_values(signers, round_time_s, view))
 
     def propose(
-        self, signers: SignerSet, round_time_s: int, values: Sequence[SignedValues], feeds: Sequence[int]
+        self, signers: SignerSet, round_time_s: int, values: Sequence[VerifiedValues], feeds: Sequence[int]
     ) -> Proposal:
         return self.leads(super().propose(signers, round_time_s, values, feeds))
 
-    def _examine(self, signers: SignerSet, proposal: Proposal) -> None:
+    def examine(self, signers: SignerSet, proposal: Proposal) -> None:
         """It signs everything."""
 
 
@@ -94,7 +96,7 @@ class Five:
     def round(self) -> Round:
         return self.rounds.run(ROUND_S, observed(), now_ms=T0)
 
-    async def vote(self, values: Sequence[SignedValues]) -> CollectedSignatures:
+    async def vote(self, values: Sequence[VerifiedValues]) -> CollectedSignatures:
         desk = LocalCosigners(self.operators, SIGNERS, now_ms=lambda: T0, clock_ok=lambda: True)
         return await collect_signatures(desk, SIGNERS, values, tuple(INDEXES.values()))
 
@@ -115,7 +117,7 @@ async def test_values_that_are_none_make_their_operator_mute_and_nobody_else(
     assert all(f"op{seat}" not in r.operators for r in done.records)
     ballot = await five.vote(done.values)
     assert ballot.batch is not None
-    assert tuple(split(ballot.batch.items)) == (0, 1)
+    assert tuple(split_items(ballot.batch.items)) == (0, 1)
 
 
 @pytest.mark.parametrize("how", BAD_VALUES)
@@ -123,10 +125,11 @@ async def test_a_cosigner_refuses_a_proposal_made_from_such_values(tmp_path: Pat
     """A leader that takes them in gets a typed no from everybody, and never an exception."""
     five = Five(tmp_path, 0)
     good = five.round().values
-    bad = (BAD_VALUES[how](KEYS[0], good[0]), *good[1:])
-    fair = Proposal(leader="op0", round_time_s=ROUND_S, items=good[0].items, values=bad)
+    signed = [v.signed for v in good]
+    bad = (BAD_VALUES[how](KEYS[0], signed[0]), *signed[1:])
+    fair = Proposal(leader="op0", round_time_s=ROUND_S, items=signed[0].items, values=bad)
     for one in five.operators[1:]:
-        one.hear(good)
+        one.expect_values(good)
         answer = one.cosign(SIGNERS, fair, now_ms=T0, clock_ok=True)
         assert isinstance(answer, Refusal)
         assert answer.code is RefusalCode.BAD_VALUES
@@ -157,7 +160,7 @@ async def test_a_leader_that_proposes_anything_else_is_passed_over_in_the_same_r
     ballot = await five.vote(values)
     assert ballot.batch is not None
     assert ballot.batch.round_time_s == ROUND_S
-    assert ballot.batch.items == values[0].items, "every feed that was asked for, with the agreed values"
+    assert ballot.batch.items == values[0].signed.items, "every feed that was asked for, with the agreed values"
 
 
 def _all(items: bytes, proposal: Proposal) -> Proposal:
@@ -169,17 +172,17 @@ async def test_a_leader_s_feeds_that_nobody_asked_for_are_not_signed(tmp_path: P
         (folder := tmp_path / str(seat)).mkdir()
         five = Five(folder, seat)
         values = five.round().values
-        five.liar.leads = partial(_all, values[0].items)
+        five.liar.leads = partial(_all, values[0].signed.items)
         desk = LocalCosigners(five.operators, SIGNERS, now_ms=lambda: T0, clock_ok=lambda: True)
         ballot = await collect_signatures(desk, SIGNERS, values, (1,))
         assert ballot.batch is not None
-        assert tuple(split(ballot.batch.items)) == (1,)
+        assert tuple(split_items(ballot.batch.items)) == (1,)
 
 
 async def test_nobody_signs_an_empty_batch(tmp_path: Path) -> None:
     five = Five(tmp_path, 0)
-    values = five.round().values
-    empty = Proposal(leader="op0", round_time_s=ROUND_S, items=join({}), values=values)
+    values = tuple(v.signed for v in five.round().values)
+    empty = Proposal(leader="op0", round_time_s=ROUND_S, items=encode_items({}), values=values)
     answer = five.operators[1].cosign(SIGNERS, empty, now_ms=T0, clock_ok=True)
     assert isinstance(answer, Refusal)
     assert answer.code is RefusalCode.NOT_RECOMPUTED

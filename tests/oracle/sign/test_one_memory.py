@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -22,23 +20,20 @@ from oracle.sign.keyfiles import KeyfileError, save
 from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.sign_journal import EquivocationRefused, SignJournal
 from tests.oracle.config.test_config import problems, table
-from tests.oracle.sign.test_messages import DOMAIN, KEYS, NOW_MS, ROUND_S, SIGNERS, observe, propose, views
-from tests.oracle.sign.test_operator import seated
+from tests.oracle.sign.key_processes import end_process, process_with_key
+from tests.oracle.sign.sign_world import (
+    DOMAIN,
+    KEYS,
+    NOW_MS,
+    ROUND_S,
+    SIGNERS,
+    propose,
+    scripted_operators,
+    signed_values,
+    views,
+)
 
 STORE = "0x" + "55" * 20
-OTHER_PROCESS = """
-import sys
-from pathlib import Path
-from oracle.sign.key_lock import KeyLock
-from oracle.sign.keyfiles import KeyfileError, save
-try:
-    hold = KeyLock(Path(sys.argv[1]), Path(sys.argv[2]))
-except KeyfileError as e:
-    print(e, flush=True)
-else:
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 # --- two processes with one journal --------------------------------------------------------------------------------------
@@ -46,8 +41,8 @@ else:
 
 def test_two_processes_with_one_journal_never_sign_two_values_for_a_place(tmp_path: Path) -> None:
     """The backup saw another price: where the primary has signed, it refuses; where it was first, the primary does."""
-    primary, backup = seated(tmp_path), seated(tmp_path)
-    ours, theirs = (observe(o, views(p, p, p)) for o, p in ((primary, "1.05"), (backup, "1.0501")))
+    primary, backup = scripted_operators(tmp_path), scripted_operators(tmp_path)
+    ours, theirs = (signed_values(o, views(p, p, p)) for o, p in ((primary, "1.05"), (backup, "1.0501")))
     first = primary[0].cosign(SIGNERS, propose(ours), now_ms=NOW_MS, clock_ok=True)
     second = backup[0].cosign(SIGNERS, propose(theirs), now_ms=NOW_MS, clock_ok=True)
     assert isinstance(first, Signature)
@@ -57,7 +52,7 @@ def test_two_processes_with_one_journal_never_sign_two_values_for_a_place(tmp_pa
     late = primary[1].cosign(SIGNERS, propose(ours), now_ms=NOW_MS, clock_ok=True)
     assert isinstance(late, Refusal)
     assert late.code is RefusalCode.EQUIVOCATION
-    same = observe(backup, views("1.05", "1.05", "1.05"))
+    same = signed_values(backup, views("1.05", "1.05", "1.05"))
     again = backup[0].cosign(SIGNERS, propose(same), now_ms=NOW_MS, clock_ok=True)
     assert again == first, "the same values are the same word, said twice"
 
@@ -69,12 +64,12 @@ def test_of_two_that_write_at_once_one_wins_every_place(tmp_path: Path) -> None:
     start = threading.Barrier(2)
 
     def write(word: bytes) -> None:
-        journal = SignJournal(tmp_path / "j.db", address, now_ms=0, mute_ms=0)
-        journal._db.execute("PRAGMA busy_timeout = 60000")  # no pause between rounds here
+        # no pause between rounds here
+        journal = SignJournal(tmp_path / "j.db", address, now_ms=0, mute_ms=0, busy_ms=600_000)
         start.wait()
         for place in places:
             try:
-                journal.record(DOMAIN.chain_id, DOMAIN.store, ROUND_S + place, [(0, word), (1, word)])
+                journal.record(DOMAIN, ROUND_S + place, {0: word, 1: word})
             except EquivocationRefused:
                 continue
             won[word].add(place)
@@ -93,33 +88,19 @@ def test_of_two_that_write_at_once_one_wins_every_place(tmp_path: Path) -> None:
 # --- one keyfile, two journals -------------------------------------------------------------------------------------------
 
 
-def other(keyfile: Path, journal: Path) -> tuple[subprocess.Popen[str], str]:
-    """Another process that wants the key; what it says."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", OTHER_PROCESS, str(keyfile), str(journal)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[3],
-    )  # fmt: skip
-    assert process.stdout is not None
-    return process, process.stdout.readline()
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    process.communicate(timeout=20)
-
-
 def test_a_key_in_use_is_refused_with_another_journal_and_shared_with_the_same(tmp_path: Path) -> None:
     keyfile = tmp_path / "key.json"
     keyfile.write_text("{}")
     hold = KeyLock(keyfile, tmp_path / "a.db")
-    refused, said = other(keyfile, tmp_path / "b.db")
-    end(refused)
+    refused, said = process_with_key(keyfile, tmp_path / "b.db")
+    end_process(refused)
     assert "in use by another process with another journal" in said
-    shared, said = other(keyfile, tmp_path / "a.db")
+    shared, said = process_with_key(keyfile, tmp_path / "a.db")
     assert said == "held\n"
     hold.close()
     with pytest.raises(KeyfileError, match="signs two things and is slashed"):
         KeyLock(keyfile, tmp_path / "b.db")
-    end(shared)
+    end_process(shared)
     KeyLock(keyfile, tmp_path / "b.db").close()
 
 

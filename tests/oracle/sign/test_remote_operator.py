@@ -20,8 +20,9 @@ from feeds.units import WAD, Wad
 from oracle.__main__ import main
 from oracle.model.state import FeedState
 from oracle.round.rounds import Member, Round, Rounds
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.sign.eip712 import Domain, address_of, batch_digest, batch_preimage, observed_preimage, recover
+from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import (
     Proposal,
     Refusal,
@@ -31,13 +32,21 @@ from oracle.sign.messages import (
     SignedValues,
     SignerSet,
 )
-from oracle.sign.operator import LocalCosigners, Operator
+from oracle.sign.operator import Operator
 from oracle.sign.quorum import collect_signatures
-from oracle.sign.remote_signer import RemoteOperator
+from oracle.sign.remote_operator import RemoteOperator
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.push.fault_world import SPECS as BOTH
 from tests.oracle.sign.remote_signer_server import Stand, signing
-from tests.oracle.sign.test_secrets_nowhere import accounts, environment, files, forms, found, start, visit
+from tests.oracle.sign.secret_scan import (
+    all_answers,
+    environment,
+    files_in,
+    key_accounts,
+    secrets_in,
+    start_oracle,
+    written_forms,
+)
 
 pytestmark = pytest.mark.loopback
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (31, 32, 33)]
@@ -86,8 +95,7 @@ class Table:
 
     async def round(self, percent: int = 104) -> Round:
         folded = self.rounds.fold(ROUND_S, outcomes(percent), now_ms=T0)
-        said = [await one.observed(s, ROUND_S, view) for one, s, view in folded.asked]
-        return self.rounds.finish(folded, said)
+        return self.rounds.finish(folded, [await request.send() for request in folded.requests])
 
     async def batch(self, done: Round) -> tuple[SignedBatch | None, tuple[Refusal, ...]]:
         desk = LocalCosigners(self.operators, self.signers, now_ms=lambda: T0, clock_ok=lambda: True)
@@ -117,10 +125,10 @@ async def test_its_values_and_its_batch_are_those_of_a_key_in_this_process(tmp_p
         assert batch.signers == ("far", "near1", "near2"), "the threshold is three of three"
         digest = batch_digest(DOMAIN, 1, ROUND_S, batch.items)
         assert recover(digest, batch.signatures[1:65]) == address_of(KEYS[0])
-        mine = next(v for v in done.values if v.operator == "far")
+        mine = next(v.signed for v in done.values if v.operator == "far")
         local = Operator("far", KEYS[0], one.journals[0], bound_bps=100)
-        view = one.rounds.fold(ROUND_S, outcomes(104), now_ms=T0).asked[0][2]
-        assert mine == local.observe(one.signers, ROUND_S, view)
+        view = one.rounds.fold(ROUND_S, outcomes(104), now_ms=T0).requests[0].reports
+        assert mine == local.sign_values(one.signers, ROUND_S, view)
         assert asked(stand) == [
             observed_preimage(DOMAIN, 1, ROUND_S, mine.items), batch_preimage(DOMAIN, 1, ROUND_S, batch.items),
         ]  # fmt: skip
@@ -198,21 +206,25 @@ async def test_it_never_says_two_things_and_the_signer_is_not_even_asked(tmp_pat
         assert batch is None
         assert RefusalCode.EQUIVOCATION in {r.code for r in refusals}
         assert [p for p in asked(stand)[before:] if p == batch_preimage(DOMAIN, 1, ROUND_S, first.items)] == []
-        signed = {p for p in asked(stand) if p != observed_preimage(DOMAIN, 1, ROUND_S, done.values[0].items)}
-        assert batch_preimage(DOMAIN, 1, ROUND_S, done.values[0].items) not in signed
-        again = await one.far.cosigned(one.signers, proposal_of(first, await one.round()), now_ms=T0, clock_ok=True)
+        signed = {p for p in asked(stand) if p != observed_preimage(DOMAIN, 1, ROUND_S, done.values[0].signed.items)}
+        assert batch_preimage(DOMAIN, 1, ROUND_S, done.values[0].signed.items) not in signed
+        again = await one.far.request_signature(
+            one.signers, proposal_of(first, await one.round()), now_ms=T0, clock_ok=True
+        )
         assert isinstance(again, Signature), "the same words it says again"
 
 
 def proposal_of(batch: SignedBatch, done: Round) -> Proposal:
-    return Proposal(leader="near1", round_time_s=ROUND_S, items=batch.items, values=done.values)
+    return Proposal(
+        leader="near1", round_time_s=ROUND_S, items=batch.items, values=tuple(v.signed for v in done.values)
+    )
 
 
 async def test_it_can_not_be_asked_as_if_the_key_were_here(tmp_path: Path) -> None:
     async with table(tmp_path) as (one, _):
-        with pytest.raises(TypeError, match="is elsewhere: await observed, cosigned and arms"):
-            one.far.observe(one.signers, ROUND_S, {})
-        assert isinstance(await one.far.observed(one.signers, ROUND_S, {}), SignedValues)
+        with pytest.raises(TypeError, match="is elsewhere: await request_values, request_signature and request_arming"):
+            one.far.sign_values(one.signers, ROUND_S, {})
+        assert isinstance(await one.far.request_values(one.signers, ROUND_S, {}), SignedValues)
 
 
 @pytest.mark.chain
@@ -227,21 +239,21 @@ async def test_a_process_with_a_remote_report_key_pushes_and_shows_no_secret(tmp
             line = next(x for x in sections[1].splitlines() if x.startswith("keyfile"))
             stand.config.write_text("[[operators]]".join([sections[0], sections[1].replace(line, away), sections[3]]))
             (tmp_path / "alpha.key.json").unlink()
-            process, out = await start(stand, tmp_path / "out.log")
+            process, out = await start_oracle(stand, tmp_path / "out.log")
             try:
-                texts = await visit(stand)
+                texts = await all_answers(stand)
                 environ = environment(process.pid)
             finally:
                 process.send_signal(signal.SIGTERM)
                 await process.wait()
             assert signer.asked, "two of three must sign, and only alpha and gamma are there"
-            keys = {f"key {i}": list(forms(bytes(a.key))) for i, a in enumerate(accounts(stand))}  # type: ignore[attr-defined]
+            keys = {f"key {i}": list(written_forms(bytes(a.key))) for i, a in enumerate(key_accounts(stand))}  # type: ignore[attr-defined]
             words = {"passphrase": [v.encode() for v in set(stand.environ.values())]}
             log = out.read_bytes()
             assert b"Traceback" not in log
-            assert found(environ, keys) == []
-            texts |= {"log": log, "config": stand.config.read_bytes(), **files(tmp_path)}
-            assert {name: hits for name, text in texts.items() if (hits := found(text, keys | words))} == {}
+            assert secrets_in(environ, keys) == []
+            texts |= {"log": log, "config": stand.config.read_bytes(), **files_in(tmp_path)}
+            assert {name: hits for name, text in texts.items() if (hits := secrets_in(text, keys | words))} == {}
 
 
 def test_a_config_that_gives_an_operator_no_key_or_two_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.round.voices import SignerSeat
+from oracle.round.seat import SignerSeat
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet
 from oracle.sign.succession import Succession
@@ -40,7 +40,7 @@ def test_every_round_goes_to_the_set_in_force_at_its_time(
             number = in_force(block_s)
             comes = number <= len(changes) and arms[number - 1] <= block_s
             coming = (epoch(number + 1), changes[number - 1]) if comes else None
-            known = (known or Succession(present=epoch(number))).seen(epoch(number), coming)
+            known = (known or Succession(present=epoch(number))).updated(epoch(number), coming)
         assert known is not None
         assert known.at(now_s).epoch == in_force(now_s)
         seat = SignerSeat(target="t", signers=known.present, indexes={}, after=known.after, from_s=known.from_s)
@@ -49,14 +49,14 @@ def test_every_round_goes_to_the_set_in_force_at_its_time(
 
 def test_a_set_that_is_only_to_come_changes_nothing_and_what_is_taken_back_neither() -> None:
     """Control: whoever is not armed is nobody; a reorganisation or the owner may take an armed one back."""
-    before = Succession(present=epoch(1)).seen(epoch(1), None)
+    before = Succession(present=epoch(1)).updated(epoch(1), None)
     assert before.at(10**9) == epoch(1)
-    sure = before.seen(epoch(1), (epoch(2), 100))
+    sure = before.updated(epoch(1), (epoch(2), 100))
     assert (sure.at(99), sure.at(100)) == (epoch(1), epoch(2))
-    assert sure.seen(epoch(1), None).at(10**9) == epoch(1)
+    assert sure.updated(epoch(1), None).at(10**9) == epoch(1)
 
 
 def test_a_weight_that_was_taken_counts_at_once() -> None:
-    sure = Succession(present=epoch(1)).seen(epoch(1), (epoch(2), 100))
-    assert sure.seen(epoch(2, weight=0), None).at(100) == epoch(2, weight=0)
-    assert sure.seen(epoch(2, weight=0), None).at(99) == epoch(1), "a round of before is still the other set's"
+    sure = Succession(present=epoch(1)).updated(epoch(1), (epoch(2), 100))
+    assert sure.updated(epoch(2, weight=0), None).at(100) == epoch(2, weight=0)
+    assert sure.updated(epoch(2, weight=0), None).at(99) == epoch(1), "a round of before is still the other set's"

@@ -12,7 +12,7 @@ from oracle.model.publication import PushRow, Record
 from oracle.model.spec import RULES_VERSION
 from oracle.model.state import FeedState
 from oracle.model.types import FeedRound, FoldedFeed
-from oracle.report.compose import followed, price_of
+from oracle.report.compose import price_of, published_after_record
 from oracle.round.step import step
 from oracle.storage import database as store_module
 from oracle.storage.database import Database, OtherRules, last_published
@@ -31,7 +31,7 @@ def keep(store: Database, count: int, start: int = 0) -> None:
             [FoldedFeed(operator="a", spec=FEED, before=state, after=after, result=result)], [], records, []
         )
         state = after
-        published = followed(published, records[0] if records else None, result.round_time_s)
+        published = published_after_record(published, records[0] if records else None, result.round_time_s)
 
 
 def record_of(result: FeedRound) -> Record:

@@ -22,7 +22,7 @@ from oracle.sign.keyfiles import KeyfileError
 from oracle.storage.database import AnotherWriter, Database
 from tests.oracle.audit.test_disown import keep
 from tests.oracle.config.test_config import table
-from tests.oracle.sign.test_one_memory import end, other
+from tests.oracle.sign.key_processes import end_process, process_with_key
 
 HOLDER = """
 import sys
@@ -159,8 +159,8 @@ def test_a_journal_is_the_same_by_whatever_name_and_another_where_the_file_is_an
     (tmp_path / "link.db").symlink_to(journal)
     (tmp_path / "hard.db").hardlink_to(journal)
     for name in ("link.db", "hard.db", "a.db"):
-        process, said = other(keyfile, tmp_path / name)
-        end(process)
+        process, said = process_with_key(keyfile, tmp_path / name)
+        end_process(process)
         assert said == "held\n", name
     journal.unlink()
     with pytest.raises(KeyfileError, match="signs two things and is slashed"):

@@ -12,82 +12,62 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.model.types import Report
+from oracle.report.wire import encode_items, split_items
 from oracle.sign.eip712 import address_of, batch_digest, sign_compact
-from oracle.sign.messages import (
-    Proposal,
-    Refusal,
-    RefusalCode,
-    Signature,
-    SignedValues,
-    SignerSet,
-    join,
-    split,
+from oracle.sign.local_cosigners import LocalCosigners
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature
+from oracle.sign.operator import Operator
+from oracle.sign.quorum import CollectedSignatures, collect_signatures, leader_index, reduced_proposal
+from oracle.sign.sealing import valid_signatures
+from oracle.sign.verified_values import VerifiedValues
+from tests.oracle.report.reports import report
+from tests.oracle.sign.sign_world import (
+    DOMAIN,
+    KEYS,
+    NOW_MS,
+    ROUND_S,
+    SIGNERS,
+    ScriptedOperator,
+    scripted_operators,
+    verified,
 )
-from oracle.sign.operator import LocalCosigners, Operator
-from oracle.sign.quorum import CollectedSignatures, _without, collect_signatures, leader_index
-from oracle.sign.sign_journal import SignJournal
-from tests.oracle.report.test_compose import report
-from tests.oracle.sign.test_messages import DOMAIN, KEYS, NOW_MS, ROUND_S, SIGNERS
 
 FEEDS = tuple(range(5))
 
 
-class Scripted(Operator):
-    """Signs as it should, but for the feeds that it refuses; or gives 64 bytes that are no signature."""
-
-    refuses: frozenset[int] = frozenset()
-    junk = False
-    silent: RefusalCode | None = None
-
-    def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
-        if self.silent is not None:
-            return self._refuse(self.silent, "no")
-        no = tuple(sorted(self.refuses & split(proposal.items).keys()))
-        if no:
-            return self._refuse(RefusalCode.OUT_OF_BOUND, "no", no)
-        if self.junk:
-            return Signature(operator=self.name, address=self.address, compact=b"\xff" * 64)
-        return super().cosign(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
-
-
-def seated(folder: Path) -> list[Scripted]:
-    return [
-        Scripted(
-            f"op{i}", key, SignJournal(folder / f"{i}.db", address_of(key), now_ms=0, mute_ms=0, newborn=True), bound_bps=100
-        )
-        for i, key in enumerate(KEYS)
-    ]  # fmt: skip
-
-
 @pytest.fixture
-def operators(tmp_path: Path) -> list[Scripted]:
-    return seated(tmp_path)
+def operators(tmp_path: Path) -> list[ScriptedOperator]:
+    return scripted_operators(tmp_path)
 
 
 def observed(
     operators: Sequence[Operator], views: Mapping[int, Sequence[int]], round_s: int = ROUND_S
-) -> tuple[SignedValues, ...]:
+) -> tuple[VerifiedValues, ...]:
     """Values of all; ``views``: the feeds that an operator has prices for, where that is not all."""
     one = replace(report(), round_time_s=round_s)
-    return tuple(o.observe(SIGNERS, round_s, dict.fromkeys(views.get(i, FEEDS), one)) for i, o in enumerate(operators))
+    return verified(
+        o.sign_values(SIGNERS, round_s, dict.fromkeys(views.get(i, FEEDS), one)) for i, o in enumerate(operators)
+    )
 
 
-async def vote(operators: Sequence[Operator], values: Sequence[SignedValues]) -> CollectedSignatures:
+async def vote(operators: Sequence[Operator], values: Sequence[VerifiedValues]) -> CollectedSignatures:
     cosigners = LocalCosigners(operators, SIGNERS, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
     return await collect_signatures(cosigners, SIGNERS, values, FEEDS)
 
 
 def feeds(ballot: CollectedSignatures) -> tuple[int, ...]:
-    return tuple(split(ballot.batch.items)) if ballot.batch else ()
+    return tuple(split_items(ballot.batch.items)) if ballot.batch else ()
 
 
-async def test_one_that_refuses_everything_takes_no_feed_along(operators: list[Scripted]) -> None:
+async def test_one_that_refuses_everything_takes_no_feed_along(operators: list[ScriptedOperator]) -> None:
     operators[2].refuses = frozenset(FEEDS)
     ballot = await vote(operators, observed(operators, {}))
     assert feeds(ballot) == FEEDS
 
 
-async def test_beside_one_that_refuses_everything_a_blind_one_costs_its_feed_alone(operators: list[Scripted]) -> None:
+async def test_beside_one_that_refuses_everything_a_blind_one_costs_its_feed_alone(
+    operators: list[ScriptedOperator],
+) -> None:
     operators[2].refuses = frozenset(FEEDS)
     ballot = await vote(operators, observed(operators, {0: FEEDS[1:]}))
     assert feeds(ballot) == FEEDS[1:]
@@ -95,14 +75,14 @@ async def test_beside_one_that_refuses_everything_a_blind_one_costs_its_feed_alo
     assert ballot.batch.signers == ("op0", "op1")
 
 
-async def test_a_signature_that_is_none_is_no_yes_and_breaks_nothing(operators: list[Scripted]) -> None:
+async def test_a_signature_that_is_none_is_no_yes_and_breaks_nothing(operators: list[ScriptedOperator]) -> None:
     operators[2].junk = True
     assert feeds(await vote(operators, observed(operators, {}))) == FEEDS
     assert feeds(await vote(operators, observed(operators, {0: FEEDS[1:]}))) == FEEDS[1:]
 
 
 async def test_where_two_are_blind_for_a_feed_each_one_of_the_two_is_left_out_in_turn(
-    operators: list[Scripted],
+    operators: list[ScriptedOperator],
 ) -> None:
     left_out: set[tuple[int, ...]] = set()
     for round_s in range(ROUND_S, ROUND_S + 8):
@@ -112,9 +92,9 @@ async def test_where_two_are_blind_for_a_feed_each_one_of_the_two_is_left_out_in
     assert left_out == {(0, 1), (0, 4), (1, 4)}
 
 
-async def test_a_journal_that_can_not_be_written_is_a_typed_refusal(operators: list[Scripted]) -> None:
+async def test_a_journal_that_can_not_be_written_is_a_typed_refusal(tmp_path: Path) -> None:
+    operators = scripted_operators(tmp_path, busy_ms=0)
     values = observed(operators, {})
-    operators[0].journal._db.execute("PRAGMA busy_timeout = 0")
     with sqlite3.connect(operators[0].journal.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         for one in operators[1:]:
@@ -141,7 +121,7 @@ class Asked(LocalCosigners):
 
 @pytest.mark.parametrize("code", [RefusalCode.SIGNER, RefusalCode.JOURNAL, RefusalCode.MUTE, RefusalCode.CLOCK])
 async def test_where_too_few_can_sign_anything_nobody_is_asked_again(
-    operators: list[Scripted], code: RefusalCode
+    operators: list[ScriptedOperator], code: RefusalCode
 ) -> None:
     """Each time costs a second of every signer that does not answer: the next leader would hear the same."""
     values = observed(operators, {})
@@ -163,36 +143,39 @@ FIVE = replace(
 @given(
     honest_no=st.frozensets(st.sampled_from(FEEDS), min_size=1),
     others_no=st.lists(st.frozensets(st.sampled_from(FEEDS)), min_size=2, max_size=2),
-    turn=st.integers(min_value=0, max_value=99),
+    leader=st.integers(min_value=0, max_value=99),
 )
 def test_honest_operators_of_the_threshold_s_weight_lose_no_feed_to_the_others(
-    honest_no: frozenset[int], others_no: list[frozenset[int]], turn: int
+    honest_no: frozenset[int], others_no: list[frozenset[int]], leader: int
 ) -> None:
     """What the honest ones can sign is proposed again, and nothing else, whatever a minority refuses."""
     one = report()
-    proposal = Proposal(leader="a", round_time_s=ROUND_S, items=join(dict.fromkeys(FEEDS, one)), values=())
+    proposal = Proposal(leader="a", round_time_s=ROUND_S, items=encode_items(dict.fromkeys(FEEDS, one)), values=())
     refused = [honest_no] * 3 + others_no  # weight 7 of 9 is honest
     answers = [
         Refusal(operator=str(i), code=RefusalCode.OUT_OF_BOUND, text="", feeds=tuple(no), address=FIVE.signers[i])
         for i, no in enumerate(refused)
         if no
     ]
-    left = _without(FIVE, proposal, answers, turn)
-    kept = () if left is None else tuple(split(left.items))
+    left = reduced_proposal(FIVE, proposal, answers, {}, leader)
+    kept = () if left is None else tuple(split_items(left.items))
     assert kept == tuple(i for i in FEEDS if i not in honest_no)
 
 
 def test_whose_no_can_not_be_told_weighs_nothing() -> None:
     """A refusal without an address, of a stranger, or for the whole round decides about no feed."""
     one: dict[int, Report] = dict.fromkeys(FEEDS, report())
-    proposal = Proposal(leader="a", round_time_s=ROUND_S, items=join(one), values=())
+    proposal = Proposal(leader="a", round_time_s=ROUND_S, items=encode_items(one), values=())
     digest = batch_digest(DOMAIN, 1, ROUND_S, proposal.items)
     yes = Signature(operator="op0", address=address_of(KEYS[0]), compact=sign_compact(KEYS[0], digest))
     no = Refusal(operator="op1", code=RefusalCode.OUT_OF_BOUND, text="", feeds=(0,))
     known = address_of(KEYS[1])
     for bad in (no, replace(no, address=b"\1" * 20), replace(no, address=known, feeds=()), replace(no, address=known, code=RefusalCode.MUTE)):  # fmt: skip
-        assert _without(SIGNERS, proposal, [yes, bad], 0) is None
-    left = _without(SIGNERS, proposal, [yes, replace(no, address=known)], 0)
+        assert (
+            reduced_proposal(SIGNERS, proposal, [yes, bad], valid_signatures(SIGNERS, proposal, [yes, bad]), 0) is None
+        )
+    answers = [yes, replace(no, address=known)]
+    left = reduced_proposal(SIGNERS, proposal, answers, valid_signatures(SIGNERS, proposal, answers), 0)
     assert left is not None
-    assert tuple(split(left.items)) == FEEDS[1:]
+    assert tuple(split_items(left.items)) == FEEDS[1:]
     assert leader_index(ROUND_S) != leader_index(ROUND_S + 1)

@@ -1,0 +1,113 @@
+"""The records of a round: the published reports with their prices, times, reasons and operators. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from feeds.units import MS, deviation_bps_away
+from oracle.model.publication import Record, Transition
+from oracle.model.spec import FeedSpec
+from oracle.model.types import Abstained, FeedRound, Report, Result
+from oracle.report.compose import price_of
+from oracle.round.contributions import contributes, reasons_for
+
+Results = Mapping[str, Mapping[str, Result]]
+"""What each operator (by name) found of each feed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMaker:
+    """Draws up the records of one round.
+
+    Args:
+        specs: all feeds, legs before what needs them.
+        last: the record of each feed before this round.
+        results: what each operator found.
+        now_ms: when the round is made.
+        agreed_feeds: feeds that the operators agree on; empty in a round that nobody signs.
+        signed_by: names of the operators whose values count.
+        own_name: the operator whose own view is published where they do not agree.
+    """
+
+    specs: Mapping[str, FeedSpec]
+    last: Mapping[str, Record]
+    results: Results
+    now_ms: int
+    agreed_feeds: frozenset[str]
+    signed_by: frozenset[str]
+    own_name: str
+
+    def records(self, published: Mapping[str, Report]) -> tuple[Record, ...]:
+        """One record for each published report, legs first."""
+        made: dict[str, Record] = {}
+        for feed, report in published.items():
+            made[feed] = self._record(self.specs[feed], report, made)
+        return tuple(made.values())
+
+    def _record(self, spec: FeedSpec, report: Report, made: Mapping[str, Record]) -> Record:
+        results = self._results_of(spec)
+        is_agreed = all(f in self.agreed_feeds for f in spec.legs or (spec.feed,))
+        both = report.market_wad and report.redemption_wad
+        ramp_ppm = self._ramp_ppm(spec, results, report)
+        return Record(
+            feed=spec.feed,
+            mode=spec.mode,
+            report=report,
+            price_wad=price_of(report, spec.mode, ramp_ppm),
+            deviation_bps=deviation_bps_away(report.market_wad, report.redemption_wad) if both else None,
+            reasons=reasons_for(results, report),
+            observed_at_ms=self._observed_at_ms(spec, results, report, made),
+            computed_at_ms=self.now_ms,
+            signed_at_ms=self.now_ms if is_agreed else None,
+            operators=self._operators_of(spec) if is_agreed else (self.own_name,),
+            legs=spec.legs,
+            ramp_ppm=ramp_ppm,
+        )
+
+    def _results_of(self, spec: FeedSpec) -> list[Result]:
+        """All operators' results of a feed, or of the legs of a cross."""
+        feeds = spec.legs if spec.is_cross else (spec.feed,)
+        return [own[feed] for feed in feeds for own in self.results.values() if feed in own]
+
+    def _operators_of(self, spec: FeedSpec) -> tuple[str, ...]:
+        return tuple(n for n, own in self.results.items() if n in self.signed_by and contributes(own, spec))
+
+    def _observed_at_ms(
+        self, spec: FeedSpec, results: Sequence[Result], report: Report, made: Mapping[str, Record]
+    ) -> int:
+        """Oldest input that any operator used; of status-only prices what it was before: nothing is re-stamped."""
+        if spec.is_cross:
+            return min(made[leg].observed_at_ms for leg in spec.legs)
+        if report.status_only and spec.feed in self.last:
+            return self.last[spec.feed].observed_at_ms
+        prices = [(r.market or r.redemption) for r in results if isinstance(r, FeedRound)]
+        times = [p.as_of_ms for p in prices if p is not None and not report.status_only]
+        return min(times, default=(report.round_time_s - report.market_age_s) * MS)
+
+    def _ramp_ppm(self, spec: FeedSpec, results: Sequence[Result], report: Report) -> int:
+        """The lower median of what the operators compute; with status-only prices it stands still as well."""
+        if report.status_only and spec.feed in self.last:
+            return self.last[spec.feed].ramp_ppm
+        ramps = sorted(r.verdict.ramp_ppm for r in results if isinstance(r, FeedRound))
+        return ramps[(len(ramps) - 1) // 2] if ramps else 0
+
+
+def transitions(records: Sequence[Record], last: Mapping[str, Record], now_ms: int) -> tuple[Transition, ...]:
+    """Changes of the published status."""
+    return tuple(
+        Transition(feed=r.feed, at_ms=now_ms, before=before, after=r.report.status, reasons=r.reasons)
+        for r in records
+        if r.feed in last and (before := last[r.feed].report.status) is not r.report.status
+    )
+
+
+def abstentions(results: Results, published: Mapping[str, Report]) -> dict[str, Abstained]:
+    """Feeds that nobody could publish, or only with prices of before, with one operator's reason."""
+    by_feed: dict[str, Abstained] = {}
+    for own in results.values():
+        for feed, result in own.items():
+            has_no_price = feed not in published or published[feed].status_only
+            if isinstance(result, Abstained) and has_no_price:
+                by_feed.setdefault(feed, result)
+    return by_feed

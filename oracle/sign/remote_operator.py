@@ -1,0 +1,66 @@
+"""An operator whose report key is with a remote signer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oracle.model.types import Report
+from oracle.sign.eip712 import arm_preimage, observed_preimage
+from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
+from oracle.sign.operator import Operator
+from oracle.sign.remote_signer import RemoteSigner, SignerError
+from oracle.sign.sign_journal import SignJournal
+
+
+class RemoteOperator(Operator):
+    """An operator whose report key is with a remote signer. Where that does not sign, the operator is mute for the round.
+
+    What it may sign is decided here as for any other operator, and the journal is on disk before the signer is asked: an
+    answer that is lost on its way counts as signed.
+
+    Args:
+        name: as in the config.
+        signer: of the report key.
+        journal: what the key has signed.
+        bound_bps: how far an agreed price may lie from the operator's own.
+    """
+
+    def __init__(self, name: str, signer: RemoteSigner, journal: SignJournal, *, bound_bps: int) -> None:
+        super().__init__(name, signer.address, journal, bound_bps=bound_bps)
+        self._signer = signer
+
+    async def request_values(
+        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
+    ) -> SignedValues | Refusal:
+        """As Operator.request_values: one request to the signer."""
+        items = self.take_view(round_time_s, view)
+        try:
+            signature = await self._signer.sign_compact(
+                observed_preimage(signers.domain, signers.epoch, round_time_s, items)
+            )
+        except SignerError as e:
+            return self.refuse(RefusalCode.SIGNER, f"mute for round {round_time_s}: {e}")
+        return self._values(round_time_s, items, signature)
+
+    async def request_signature(
+        self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool
+    ) -> Signature | Refusal:
+        """As Operator.request_signature: journal first, then one request to the signer."""
+        refusal = self.admit(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
+        if refusal is not None:
+            return refusal
+        at = (signers.domain, signers.epoch, proposal.round_time_s)
+        try:
+            return self._signature(await self._signer.sign_batch(*at, proposal.items))
+        except SignerError as e:
+            return self.refuse(RefusalCode.SIGNER, f"round {proposal.round_time_s} is not signed: {e}")
+
+    async def _arm(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
+        try:
+            return self._signature(await self._signer.sign_compact(arm_preimage(coming.domain, coming.epoch, set_hash)))
+        except SignerError as e:
+            return self.refuse(RefusalCode.SIGNER, f"epoch {coming.epoch} is not armed by it: {e}")
+
+    async def close(self) -> None:
+        """Close the connection to the signer."""
+        await self._signer.close()
