@@ -16,7 +16,7 @@ from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.state import Window
-from oracle.model.status import Cheap, Diverged, NoQuorum, NoRedemption, TooOld
+from oracle.model.status import Cheap, Diverged, NoQuorum, NoRedemption, Rejection, TooOld
 from oracle.model.types import Aggregate, Input, Rejected, Used
 
 _COST_BPS = 100
@@ -183,7 +183,7 @@ def _check_quorum(spec: FeedSpec, groups: Sequence[Input], rejected: Sequence[Re
 
 def _outlier(entry: Input, group: Input) -> Rejected:
     text = f"group {group.group} at {wad_text(group.price_wad, 6)} is an outlier: too far from the others, or from its own recent mean"
-    return Rejected(source=entry.source, code="OUTLIER", text=text, price_wad=entry.price_wad)
+    return Rejected(source=entry.source, code=Rejection.OUTLIER, text=text, price_wad=entry.price_wad)
 
 
 def _used(inputs: Sequence[Input], groups: Sequence[Input], now_ms: int) -> tuple[Used, ...]:

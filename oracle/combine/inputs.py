@@ -14,6 +14,7 @@ from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.state import Sample
+from oracle.model.status import Rejection
 from oracle.model.types import Input, Leg, Rejected, Statement
 
 FUTURE_MS = 2_000
@@ -135,10 +136,10 @@ def fresh_observation(source: SourceSpec, outcome: Outcome, now_ms: int) -> Obse
     age = now_ms - outcome.observed_at_ms
     if age > source.max_age_s * MS:
         text = f"is {age} ms old, its limit is {source.max_age_s * MS} ms"
-        return Rejected(source=source.name, code="STALE", text=text, price_wad=outcome.price_wad)
+        return Rejected(source=source.name, code=Rejection.STALE, text=text, price_wad=outcome.price_wad)
     if age < -FUTURE_MS:
         text = f"states a time {-age} ms ahead of our clock: check both clocks"
-        return Rejected(source=source.name, code="FROM_FUTURE", text=text, price_wad=outcome.price_wad)
+        return Rejected(source=source.name, code=Rejection.FROM_FUTURE, text=text, price_wad=outcome.price_wad)
     return outcome
 
 
@@ -163,7 +164,7 @@ class _Intake:
         index = self.index
         if self.suspects and source.group in self.suspects:
             text = f"{source.group} is wrong about another pair now, so it is not believed about this one"
-            return Rejected(source=source.name, code="VENUE", text=text)
+            return Rejected(source=source.name, code=Rejection.VENUE, text=text)
         observation = outcome
         if (
             type(observation) is not Observation
@@ -182,20 +183,20 @@ class _Intake:
             leg = self.legs.get(source.convert)
             if leg is None or not leg.report.market_wad:
                 text = f"needs {source.convert}, which has no price this round"
-                return Rejected(source=source.name, code="NO_LEG", text=text, price_wad=price)
+                return Rejected(source=source.name, code=Rejection.NO_LEG, text=text, price_wad=price)
             price, recent_wad = converted(source, price, leg), converted(source, Wad(recent_wad), leg)
             at_ms = min(at_ms, leg.market_as_of_ms)
         if not MIN_PRICE_WAD <= price <= MAX_PRICE_WAD:
             text = f"{price} wad is not a plausible price once converted: check the unit and the leg {source.convert}"
-            return Rejected(source=source.name, code="OUT_OF_RANGE", text=text)
+            return Rejected(source=source.name, code=Rejection.OUT_OF_RANGE, text=text)
         own = half_spread_bps(observation)
         if own is not None and own > index.widest_bps:
             text = f"its own bid and ask lie {own} bps from their middle, the feed's limit is {index.widest_bps}"
-            return Rejected(source=source.name, code="WIDE", text=text, price_wad=price)
+            return Rejected(source=source.name, code=Rejection.WIDE, text=text, price_wad=price)
         least, most = index.bounds
         if most and not least <= price <= most:
             text = f"{wad_text(price, 6)} lies outside the feed's bounds {wad_text(least, 6)} to {wad_text(most, 6)}"
-            return Rejected(source=source.name, code="BOUNDS", text=text, price_wad=price)
+            return Rejected(source=source.name, code=Rejection.BOUNDS, text=text, price_wad=price)
         return Input(
             source=source.name,
             group=group,

@@ -18,6 +18,7 @@ from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import fill_unknown_depth, merge_groups, spread_bps, weigh_groups
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.model.spec import PLAIN, Tuning
+from oracle.model.status import Rejection
 from oracle.model.suggest import nearest
 from oracle.model.types import Input, Rejected
 
@@ -90,7 +91,9 @@ def combine_quotes(
     newest_ms = max(g.at_ms for g in used)
     total = sum(g.weight for g in used)
     filtered = [
-        Rejected(source=i.source, code="OUTLIER", text=f"{outliers}: too far from the others", price_wad=i.price_wad)
+        Rejected(
+            source=i.source, code=Rejection.OUTLIER, text=f"{outliers}: too far from the others", price_wad=i.price_wad
+        )
         for i in inputs
         if i.group in {groups[place].group for place in out}
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 from feeds.errors import LrtOracleError
@@ -68,6 +68,23 @@ class Why(IntEnum):
     def klass(self) -> Why:
         """The class that this reason belongs to."""
         return Why(self & 0x0F)
+
+
+class Rejection(StrEnum):
+    """Why the core rejects a source that answered. A source that failed is rejected with its error's own code."""
+
+    STALE = "STALE"
+    FROM_FUTURE = "FROM_FUTURE"
+    VENUE = "VENUE"
+    """Its venue is wrong about another pair."""
+    NO_LEG = "NO_LEG"
+    """The feed that it is converted by has no price."""
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    WIDE = "WIDE"
+    """Its own bid and ask lie too far apart."""
+    BOUNDS = "BOUNDS"
+    """Outside the feed's ``tuning.least`` and ``tuning.most``."""
+    OUTLIER = "OUTLIER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A source that was rejected, and why."""
+    """A source that was rejected, and why. ``code``: a :class:`Rejection`, or the code of the source's own error."""
 
     source: str
     code: str

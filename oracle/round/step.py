@@ -20,7 +20,7 @@ from oracle.judge.verdict import judge, judge_without_price
 from oracle.model.canonical_json import digest
 from oracle.model.spec import RULES_VERSION, FeedSpec
 from oracle.model.state import FeedState, RateState, Window
-from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status
+from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Rejection, Status
 from oracle.model.types import Abstained, Aggregate, FeedRound, Leg, Published, Report, Result, Used, Verdict
 from oracle.report.compose import compose, status_only_report
 from oracle.round.no_price import (
@@ -159,7 +159,7 @@ def as_leg(spec: FeedSpec, done: Judged | FeedRound, rate: RateState | None, now
 
 def _outliers(spec: FeedSpec, market: Aggregate | None) -> tuple[str, ...]:
     """Venues that were rejected for their price. A pool says nothing about the other pools of its chain."""
-    rejected = {r.source for r in market.rejected if r.code == "OUTLIER"} if market else set()
+    rejected = {r.source for r in market.rejected if r.code == Rejection.OUTLIER} if market else set()
     venues = (s.group for s in spec.sources if s.name in rejected and not s.on_chain)
     return tuple(sorted(set(venues)))
 
