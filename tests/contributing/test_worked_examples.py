@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contributing.worked_examples import blocks, changed, copy_of_the_tree, run, tasks, write
+from tests.contributing.worked_examples import blocks, contents, copy_of_the_tree, run, tasks, write
 
 TASKS = ("a pool of a known type", "an exchange", "a method", "a view", "a rule")
 
@@ -28,7 +28,7 @@ def test_the_table_names_the_files_of_the_example(task: str) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_an_example_works_as_it_is_written(tree: Path, task: str) -> None:
     """Its files, its commands with what they print, the linters; and it changes nothing that the table does not name."""
-    output = ""
+    before, output = contents(tree), ""
     for block in blocks(task):
         if block.path:
             write(tree, block)
@@ -37,7 +37,8 @@ def test_an_example_works_as_it_is_written(tree: Path, task: str) -> None:
         else:
             assert all(line in output for line in block.body.splitlines()), output
     row = tasks()[task]
-    assert changed(tree) == row.written | row.generated
+    changed = {name for name, content in contents(tree).items() if before.get(name) != content}
+    assert changed == row.written | row.generated
     python = sorted(f for f in row.written if f.endswith(".py"))
     if python:
         run(tree, f".venv/bin/ruff check --no-cache {' '.join(python)}")

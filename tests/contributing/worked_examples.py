@@ -112,8 +112,7 @@ def run(tree: Path, command: str) -> str:
     return done.stdout
 
 
-def changed(tree: Path) -> set[str]:
-    """Files of the copy that differ from the tree's, or that the tree does not have."""
+def contents(tree: Path) -> dict[str, bytes]:
+    """The files of a tree by their paths in it, without state and caches."""
     files = (p for p in tree.rglob("*") if p.is_file() and not set(p.relative_to(tree).parts) & set(_LEFT_BEHIND))
-    names = (p.relative_to(tree) for p in files)
-    return {str(n) for n in names if not (ROOT / n).is_file() or (ROOT / n).read_bytes() != (tree / n).read_bytes()}
+    return {str(p.relative_to(tree)): p.read_bytes() for p in files}
