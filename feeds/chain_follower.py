@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -32,8 +32,8 @@ from feeds.units import MS
 _log = structlog.get_logger(__name__)
 _HEADS = 128
 _SEQUENCER = "sequencer"
-_TWICE = 2
-_BREATH_MS = 200
+_SEQUENCER_ERRORS = 2
+_LEAST_PAUSE_MS = 200
 _LOST = (TimedOut, Unreachable, RateLimited, Refused, HeadStopped, Disagreed)
 
 
@@ -51,8 +51,8 @@ class ChainPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
-    """Whom the watch tells: feeds that have news (with the time in ns when it came), clocks, heads, reorganisations."""
+class IngestHooks:
+    """What is called when something comes in: feeds with news, times that venues state, heads, reorganisations."""
 
     on_news: Callable[[frozenset[str]], None]
     on_stated: Callable[[str, int, int], None]
@@ -71,7 +71,7 @@ class Follower:
         observer: the tables to fill.
         session: the process's one HTTP session.
         now_ms: the clock.
-        hooks: whom to tell.
+        hooks: what to call.
     """
 
     def __init__(
@@ -83,20 +83,23 @@ class Follower:
         *,
         session: aiohttp.ClientSession,
         now_ms: Callable[[], int],
-        hooks: Hooks,
+        hooks: IngestHooks,
     ) -> None:
         self._chain, self._plan, self._observer, self._hooks = chain, plan, observer, hooks
         self._sources = {b: [s for s in sources if s.block is b] for b in Block}
         self._read_at: dict[Block, str] = {}
-        self._seen: deque[Head] = deque(maxlen=_HEADS)
+        self._known_heads: deque[Head] = deque(maxlen=_HEADS)
         self._announced = asyncio.Event()
-        self._unsaid = 0
-        self._recalled = False
-        self._heads: Heads | None = None
+        self._sequencer_errors = 0
+        self._preloaded = False
+        self.heads: Heads | None = None
         if plan.announcers:
-            silence_ms = plan.limits.stall_ms
-            self._heads = Heads(
-                chain, plan.announcers, session=session, on_head=self._announced.set, silence_ms=silence_ms
+            self.heads = Heads(
+                chain,
+                plan.announcers,
+                session=session,
+                on_head=self._announced.set,
+                stall_ms=plan.limits.stall_ms,
             )
         self.reader = ChainReader(
             chain_id=plan.chain_id,
@@ -104,14 +107,14 @@ class Follower:
             session=session,
             now_ms=now_ms,
             limits=plan.limits,
-            multicall_address=plan.multicall,
+            multicall=plan.multicall,
         )
 
     def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
         """Endless tasks by name."""
         out: dict[str, Callable[[], Coroutine[None, None, None]]] = {f"chain {self._chain}": self.run}
-        if self._heads is not None:
-            out[f"heads {self._chain}"] = self._heads.run
+        if self.heads is not None:
+            out[f"heads {self._chain}"] = self.heads.run
         return out
 
     async def run(self) -> None:
@@ -119,30 +122,30 @@ class Follower:
         while True:
             self._announced.clear()
             try:
-                await self._look()
+                await self._read_newest()
             except FeedError as error:
                 self._observer.put_chain_error(self._chain, error)
                 _log.warning("chain not readable", chain=self._chain, why=str(error), advice=error.advice)
             await self._pause()
 
     async def _pause(self) -> None:
-        """Wait for the next announcement, but no longer than the polling interval, nor shorter than a breath."""
-        if self._heads is not None:
-            await asyncio.sleep(min(_BREATH_MS, self._plan.poll_ms) / MS)
+        """Wait for the next announcement, but no longer than the polling interval, nor shorter than the least pause."""
+        if self.heads is not None:
+            await asyncio.sleep(min(_LEAST_PAUSE_MS, self._plan.poll_ms) / MS)
         try:
             async with asyncio.timeout(self._plan.poll_ms / MS):
                 await self._announced.wait()
         except TimeoutError:
             return
 
-    async def _look(self) -> None:
+    async def _read_newest(self) -> None:
         head = await self.reader.head()
-        if head.block_hash in {h.block_hash for h in self._seen}:
+        if head.block_hash in {h.block_hash for h in self._known_heads}:
             return  # seen, or behind what was seen: an endpoint that lags is no reorganisation
-        if not self._recalled:
-            await self._recall(head)
+        if not self._preloaded:
+            await self._preload_pools(head)
         read = await self._read(Block.LATEST, head)
-        await self._notice(head)
+        await self._note_head(head)
         self._hooks.on_head(self._chain, read.head, read)
         for block in (Block.SAFE, Block.FINALIZED):
             if self._sources[block]:
@@ -150,12 +153,13 @@ class Follower:
                 if self._read_at.get(block) != certain.block_hash:
                     await self._read(block, certain)
 
-    async def _recall(self, head: Head) -> None:
+    async def _preload_pools(self, head: Head) -> None:
         """Read the pools at earlier blocks, once, so that depth rented for the start does not count whole.
 
-        A chain younger than that has nothing to tell. A node without old state leaves the pools to show their past.
+        A chain younger than that has no such blocks. Where a node keeps no old state, a part of the depth counts until the pools
+        have shown it.
         """
-        self._recalled = True
+        self._preloaded = True
         pools = [s for listed in self._sources.values() for s in listed if s.kind is Kind.MARKET]
         if not pools or head.number < BLOCKS:
             return
@@ -174,20 +178,20 @@ class Follower:
                 )  # fmt: skip
                 break
             samples.append(read)
-        self._observer.put_past([_name(s) for s in pools], reversed(samples))
+        self._observer.preload_pools([s.key for s in pools], reversed(samples))
 
-    async def _notice(self, head: Head) -> None:
-        """Remember a head; tell of the blocks that it replaced. Not to know them costs no read."""
+    async def _note_head(self, head: Head) -> None:
+        """Remember a head, and report the blocks that it replaced. A failure to find them costs no read."""
         try:
-            first = await self.reader.first_replaced(tuple(self._seen), head)
+            first = await self.reader.first_replaced(tuple(self._known_heads), head)
         except FeedError as error:
             first = None
             _log.warning("replaced blocks are not known", chain=self._chain, why=str(error), advice=error.advice)
-        if first is not None and self._seen:
-            self._hooks.on_reorg(self._chain, first, self._seen[-1].number)
-            while self._seen and self._seen[-1].number >= first:
-                self._seen.pop()
-        self._seen.append(head)
+        if first is not None and self._known_heads:
+            self._hooks.on_reorg(self._chain, first, self._known_heads[-1].number)
+            while self._known_heads and self._known_heads[-1].number >= first:
+                self._known_heads.pop()
+        self._known_heads.append(head)
 
     async def _read(self, block: Block, head: Head) -> ChainRead:
         sources = self._sources[block]
@@ -196,7 +200,7 @@ class Follower:
             reads[_SEQUENCER] = self._plan.sequencer.read_at(head.time_ms)
         read = await self.reader.read(head, reads)
         if _SEQUENCER in read.results:
-            self._sequencer(read.results[_SEQUENCER])
+            self._note_sequencer(read.results[_SEQUENCER])
             read = ChainRead(head=read.head, results={n: r for n, r in read.results.items() if n != _SEQUENCER})
         if (lost := _lost(read)) is not None:
             raise lost  # nothing came: what was read before goes on ageing, and this head is asked again
@@ -205,26 +209,22 @@ class Follower:
         self._hooks.on_news(frozenset(s.feed for s in sources))
         return read
 
-    def _sequencer(self, result: Quote | FeedError) -> None:
-        """No word of the uptime feed, twice in turn, is taken for a sequencer that is down."""
+    def _note_sequencer(self, result: Quote | FeedError) -> None:
+        """An uptime feed that fails twice running is taken for a sequencer that is down."""
         if isinstance(result, FeedError) and not isinstance(result, SequencerDown):
-            self._unsaid += 1
-            if self._unsaid >= _TWICE:
+            self._sequencer_errors += 1
+            if self._sequencer_errors >= _SEQUENCER_ERRORS:
                 self._observer.put_sequencer(self._chain, SequencerDown(f"its uptime feed fails: {result}"))
             return
-        self._unsaid = 0
+        self._sequencer_errors = 0
         self._observer.put_sequencer(self._chain, result if isinstance(result, SequencerDown) else None)
 
 
-def _name(source: Source) -> str:
-    return f"{source.feed}|{source.name}"
-
-
-def _reads(sources: Sequence[Source]) -> dict[str, Read]:
-    return {_name(s): s.adapter.read() for s in sources if s.adapter is not None}
+def _reads(sources: Sequence[Source]) -> dict[Hashable, Read]:
+    return {s.key: s.adapter.read() for s in sources if s.adapter is not None}
 
 
 def _lost(read: ChainRead) -> FeedError | None:
-    """Why nothing at all came, None if something did."""
+    """Why nothing at all was read; None if something was."""
     lost = [r for r in read.results.values() if isinstance(r, _LOST)]
     return lost[0] if lost and len(lost) == len(read.results) else None

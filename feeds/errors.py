@@ -154,7 +154,7 @@ class Disagreed(FeedError):
     """Too few endpoints say the same of the same block."""
 
     code = "DISAGREED"
-    advice = "one of the chain's endpoints lies, or too few are well: add endpoints of other providers"
+    advice = "one of the chain's endpoints lies, or too few are healthy: add endpoints of other providers"
 
 
 class SequencerDown(FeedError):

@@ -1,4 +1,4 @@
-"""Watch: the tasks that keep an Observer filled: streams, their REST fallback, and one follower for each chain."""
+"""Ingest: the tasks that keep an Observer filled: streams, their REST fallback, and one follower for each chain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 
 import aiohttp
 
-from feeds.chain_follower import ChainPlan, Follower, Hooks
+from feeds.chain_follower import ChainPlan, Follower, IngestHooks
 from feeds.errors import FeedError
 from feeds.observe import Observer, Source
 from feeds.registry import EXCHANGES
@@ -29,7 +29,7 @@ _PROBE_MS = 30_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenuePlan:
-    """Where a venue is and when its silence counts. ``rest_ms``: pause between fallback requests; 0 turns it off."""
+    """Where a venue is, and after how long it counts as silent. ``rest_ms``: pause between fallback requests; 0 turns it off."""
 
     ws_url: str | None = None
     rest_url: str | None = None
@@ -47,7 +47,7 @@ class Ingest:
         chains: by name.
         session: the process's one HTTP session.
         now_ms: the clock.
-        hooks: whom to tell.
+        hooks: what to call.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Ingest:
         chains: Mapping[str, ChainPlan],
         session: aiohttp.ClientSession,
         now_ms: Callable[[], int],
-        hooks: Hooks,
+        hooks: IngestHooks,
     ) -> None:
         self._observer, self._session, self._now_ms, self._hooks = observer, session, now_ms, hooks
         on_chain = {c: [s for s in sources if s.chain == c and s.adapter] for c in chains}
@@ -79,7 +79,7 @@ class Ingest:
         self._feeds = {(v, s): observer.feeds_of(v, s) for v, listed in symbols.items() for s in listed}
         self._plans = {v: venues.get(v, VenuePlan()) for v in self._symbols}
         self._exchanges = {
-            v: _placed(EXCHANGES[v] if pull is None else pull, self._plans[v])
+            v: _at_plan_urls(EXCHANGES[v] if pull is None else pull, self._plans[v])
             for v in self._symbols
             if not isinstance(pull := pulls.get(v), CcxtSource)
         }
@@ -112,18 +112,18 @@ class Ingest:
         return tuple(s.health() for s in self._streams.values())
 
     def _stream(self, venue: str) -> Stream:
-        patience = StreamTimeouts(silence_ms=self._plans[venue].silence_ms)
+        timeouts = StreamTimeouts(silence_ms=self._plans[venue].silence_ms)
         return Stream(
             self._exchanges[venue],
             self._symbols[venue],
             self._session,
             self._on_tick,
             self._now_ms,
-            fetch=partial(self._greet, venue),
-            patience=patience,
+            fetch=partial(self._handshake, venue),
+            timeouts=timeouts,
         )
 
-    async def _greet(self, venue: str, request: Request) -> bytes:
+    async def _handshake(self, venue: str, request: Request) -> bytes:
         return (await self._http.fetch(venue, request, timeout_s=_REPLY_S, max_bytes=_REPLY_BYTES)).body
 
     def _on_tick(self, venue: str, tick: Tick, received_at_ms: int) -> bool:
@@ -160,22 +160,22 @@ class Ingest:
 
     async def _ask(self, venue: str, exchange: Exchange, request: Request, *, keep: bool) -> None:
         try:
-            got = await self._http.fetch(venue, request, timeout_s=_REPLY_S, max_bytes=_REPLY_BYTES)
-            ticks = exchange.parse_reply(request, got.body)
+            fetched = await self._http.fetch(venue, request, timeout_s=_REPLY_S, max_bytes=_REPLY_BYTES)
+            ticks = exchange.parse_reply(request, fetched.body)
         except FeedError as error:
             ticks = tuple(Tick(symbol=s, result=error) for s in request.symbols) if keep else ()
             received_ms = self._now_ms()
         else:
-            received_ms = got.received_at_ms
-            if got.date_ms is not None:
-                self._hooks.on_date(venue, got.date_ms, received_ms)
+            received_ms = fetched.received_at_ms
+            if fetched.date_ms is not None:
+                self._hooks.on_date(venue, fetched.date_ms, received_ms)
         if keep:
             self.fallbacks[venue] += 1
             for tick in ticks:
                 self._on_tick(venue, tick, received_ms)
 
 
-def _placed(exchange: Exchange, plan: VenuePlan) -> Exchange:
+def _at_plan_urls(exchange: Exchange, plan: VenuePlan) -> Exchange:
     """The adapter at other addresses, where the plan names some."""
     changes = {k: v for k, v in (("ws_url", plan.ws_url), ("rest_url", plan.rest_url)) if v is not None}
     return replace(exchange, **changes) if changes else exchange  # type: ignore[type-var]

@@ -1,6 +1,6 @@
-"""Observe: what every source says at one moment, from tables that streams, REST fallback and chain reads keep filled.
+"""Observe: what every source states at one moment, from tables that streams, REST fallback and chain reads keep filled.
 
-``Observer`` is the table and asks nobody; :mod:`feeds.ingest` runs the tasks that fill it.
+``Observer`` is the table and does no I/O; :mod:`feeds.ingest` runs the tasks that fill it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from feeds.chains.endpoint import Head
 from feeds.chains.pool_history import PoolHistory
@@ -28,11 +29,18 @@ class Block(StrEnum):
     FINALIZED = "finalized"
 
 
+class SourceKey(NamedTuple):
+    """A source of a feed, as chain reads and their results are keyed."""
+
+    feed: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One source of one feed: a venue's symbol, or an adapter on a chain.
 
-    ``pull``: how to ask a venue that is none of ours; None for one in the registry.
+    ``pull``: how to ask a venue that has no adapter of ours; None for one in the registry.
     """
 
     feed: str
@@ -48,9 +56,14 @@ class Source:
     block: Block = Block.LATEST
     pull: Exchange | CcxtSource | None = None
 
+    @property
+    def key(self) -> SourceKey:
+        """Its place in the tables."""
+        return SourceKey(self.feed, self.name)
+
 
 class Observer:
-    """What every source said last.
+    """The newest statement of every source.
 
     Args:
         sources: all of them, of all feeds.
@@ -66,30 +79,29 @@ class Observer:
                 self._by_symbol.setdefault((source.venue, source.symbol), set()).add(source.feed)
 
     def forget(self) -> None:
-        """Know nothing: nobody has said anything yet."""
+        """Start over with empty tables."""
         self.latest = LatestQuotes()
-        self._reads: dict[tuple[str, str], tuple[Quote | FeedError, Head]] = {}
+        self._reads: dict[SourceKey, tuple[Quote | FeedError, Head]] = {}
         self._chain_error: dict[str, FeedError] = {}
         self._down: dict[str, SequencerDown] = {}
-        self._memory = PoolHistory()
+        self._pool_history = PoolHistory()
 
     def feeds_of(self, venue: str, symbol: str) -> frozenset[str]:
         """Feeds that a symbol of a venue is a source of."""
         return frozenset(self._by_symbol.get((venue, symbol), ()))
 
     def put_read(self, chain: str, read: ChainRead) -> None:
-        """Keep what a chain read brought; names are ``feed|source``. Pools are held against their own past."""
+        """Keep what a chain read brought, by SourceKey. Pools are screened against their own past."""
         self._chain_error.pop(chain, None)
-        for name, result in read.results.items():
-            feed, _, source = name.partition("|")
-            self._reads[feed, source] = (self._memory.held(name, result, read.head.number), read.head)
+        for key, result in read.results.items():
+            self._reads[key] = (self._pool_history.screened(key, result, read.head.number), read.head)
 
-    def put_past(self, names: Iterable[str], samples: Iterable[ChainRead]) -> None:
-        """Begin with what earlier blocks say of pools (names as in a read); samples ascending, see Memory.recall."""
-        self._memory.recall(names, ((s.head.number, s.results) for s in samples))
+    def preload_pools(self, pools: Iterable[SourceKey], samples: Iterable[ChainRead]) -> None:
+        """Begin with what earlier blocks say of pools; samples ascending, see PoolHistory.preload."""
+        self._pool_history.preload(pools, ((s.head.number, s.results) for s in samples))
 
     def put_sequencer(self, chain: str, down: SequencerDown | None) -> None:
-        """A rollup's sequencer is down, or was until a moment ago: nothing read on its chain is a price until then."""
+        """Note that a rollup's sequencer is down, or has just come up (None: neither); reads of its chain do not count then."""
         if down is None:
             self._down.pop(chain, None)
         else:
@@ -104,18 +116,18 @@ class Observer:
         return tuple(self._outcome(source, now_ms) for source in self._by_feed.get(feed, ()))
 
     def _outcome(self, source: Source, now_ms: int) -> Outcome:
-        found = self._from_venue(source) if source.venue is not None else self._from_chain(source)
-        if isinstance(found, FeedError):
-            return Failure(pair=source.pair, source=source.name, error=found, failed_at_ms=now_ms)
-        age_ms = now_ms - found.observed_at_ms
+        result = self._from_venue(source) if source.venue is not None else self._from_chain(source)
+        if isinstance(result, FeedError):
+            return Failure(pair=source.pair, source=source.name, error=result, failed_at_ms=now_ms)
+        age_ms = now_ms - result.observed_at_ms
         if age_ms > source.max_age_s * MS:
-            error = Stale("no newer word", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
+            error = Stale("nothing newer came", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
             return Failure(pair=source.pair, source=source.name, error=error, failed_at_ms=now_ms)
-        return found
+        return result
 
     def _from_venue(self, source: Source) -> Observation | FeedError:
-        seen = self.latest.get(source.venue or "", source.symbol or "")
-        newest, at_ms = seen.newest, seen.observed_at_ms
+        latest = self.latest.get(source.venue or "", source.symbol or "")
+        newest, at_ms = latest.newest, latest.observed_at_ms
         if isinstance(newest, FeedError) or at_ms is None:
             return newest if isinstance(newest, FeedError) else NoData()
         return _observation(source, newest, at_ms)
@@ -124,14 +136,14 @@ class Observer:
         down = self._down.get(source.chain or "")
         if down is not None:
             return down
-        held = self._reads.get((source.feed, source.name))
-        if held is None:
+        read = self._reads.get(source.key)
+        if read is None:
             return self._chain_error.get(source.chain or "", NoData("the chain was not read yet"))
-        result, head = held
+        result, head = read
         if isinstance(result, FeedError):
             return result
-        seen = _observation(source, result, head.time_ms)
-        return replace(seen, chain_id=head.chain_id, block=head.number)
+        observation = _observation(source, result, head.time_ms)
+        return replace(observation, chain_id=head.chain_id, block=head.number)
 
 
 def _observation(source: Source, quote: Quote, at_ms: int) -> Observation:

@@ -47,14 +47,14 @@ class Pair:
         """Read ``BASE/QUOTE``; ValueError says what is wrong."""
         base, slash, quote = text.partition("/")
         if not slash or not _SYMBOL.fullmatch(base) or not _SYMBOL.fullmatch(quote):
-            raise ValueError(f"{text!r} is no pair: write BASE/QUOTE, each 1 to 16 letters, digits or . + _ -")
+            raise ValueError(f"{text!r} is not a pair: write BASE/QUOTE, each 1 to 16 letters, digits or . + _ -")
         return cls(base=base, quote=quote)
 
 
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What an adapter understood from bytes: one price, and what was said beside it.
+    """What an adapter read from bytes: one price, and what came with it.
 
     ``price_wad`` is the middle of ``bid_wad`` and ``ask_wad`` where both are given (a pool: the prices that selling and
     buying the notional pay), rounded down. ``last_wad``: the last trade. ``depth_half_wad``, ``depth_wad`` and
@@ -145,7 +145,7 @@ class Call:
 
 
 Reply: TypeAlias = bytes | FeedError
-"""Return data of one call, or why it has none. An adapter unwraps it with :func:`feeds.decode.values.returned`."""
+"""Return data of one call, or why it has none. An adapter unwraps it with :func:`feeds.decode.abi_words.returned`."""
 
 Read: TypeAlias = Generator[tuple[Call, ...], tuple[Reply, ...], Quote]
 """A chain adapter's reading: yields its calls (at most twice), is sent the replies in order, returns the quote."""

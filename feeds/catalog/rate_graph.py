@@ -26,7 +26,7 @@ class OpenGraph(LrtOracleError, ValueError):
 
 
 class RateGraph:
-    """Ways along rates.
+    """Derivations along rates.
 
     Args:
         tokens: by symbol.
@@ -55,7 +55,7 @@ class RateGraph:
             at, edge = edge.unit, self._first.get(edge.unit)
         return tuple(steps)
 
-    def ways(self, base: str, quote: str = ETH) -> Iterator[tuple[RateStep, ...]]:
+    def derivations(self, base: str, quote: str = ETH) -> Iterator[tuple[RateStep, ...]]:
         """Every derivation of a token's rate: the first one, then the independent ones."""
         token = self._tokens[base]
         for edge in ((token.rate,) if token.rate else ()) + token.second:
@@ -66,10 +66,10 @@ class RateGraph:
         return base == quote or self._par_root(base) == self._par_root(quote)
 
     def _par_root(self, symbol: str) -> str:
-        seen = {symbol}
-        while (edge := self._first.get(symbol)) is not None and _hard(edge) and edge.unit not in seen:
+        visited = {symbol}
+        while (edge := self._first.get(symbol)) is not None and _hard(edge) and edge.unit not in visited:
             symbol = edge.unit
-            seen.add(symbol)
+            visited.add(symbol)
         return symbol
 
 
@@ -78,5 +78,5 @@ def _hard(edge: Rate) -> bool:
 
 
 def chains_of(steps: Sequence[RateStep]) -> frozenset[str]:
-    """Chains that a way is read on."""
+    """Chains that a derivation is read on."""
     return frozenset(s.rate.chain for s in steps if s.rate.chain is not None)

@@ -1,7 +1,7 @@
 """What is known of tokens, pools, references, venues and chains: the records of ``feeds/catalog/*.toml``. Pure.
 
 Everything is keyed by (chain, address): the same address may be another thing on another chain. A missing address is
-None with the reason in ``why_null``; ``unconfirmed`` says what nobody has seen on a chain yet; ``source`` says where a
+None with the reason in ``why_null``; ``unconfirmed`` says what was not yet checked on a chain; ``source`` says where a
 fact was published.
 """
 
@@ -39,7 +39,7 @@ class Form(StrEnum):
 
 
 class RateSource(StrEnum):
-    """Whether a rate is a number that somebody writes, or is computed at every call."""
+    """Whether a rate is a number that somebody stores, or is computed at every call."""
 
     STORED = "stored"
     LIVE = "live"
@@ -68,7 +68,7 @@ def _decimal(key: str, text: str | None) -> None:
 
 def _dated(key: str, value: str | int | None, on: str | None) -> None:
     if (value is None) != (on is None):
-        raise ValueError(f"{key} and {key.removesuffix('_bps')}_on stand together: write both or none")
+        raise ValueError(f"{key} and {key.removesuffix('_bps')}_on belong together: write both or none")
     if on is not None and not _DATE.fullmatch(on):
         raise ValueError(f"{key.removesuffix('_bps')}_on = {on!r}: write a date such as 2026-02-24")
 
@@ -150,7 +150,7 @@ class Rate:
             exact(self.contract)
             calldata(self.function, self.args)
         if (self.over_contract is None) != (self.over_function is None):
-            raise ValueError("over_contract and over_function stand together: write both or none")
+            raise ValueError("over_contract and over_function belong together: write both or none")
         if self.over_contract is not None and self.over_function is not None:
             exact(self.over_contract)
             calldata(self.over_function)
@@ -160,7 +160,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """A word of a contract's answer that tells whether holders can redeem now: any but 0 ``means`` what is written."""
+    """A word of a contract's answer that states whether holders can redeem now: any but 0 ``means`` what is written."""
 
     chain: str
     contract: str
@@ -204,17 +204,17 @@ class Token:
     """A token: where it is, what it is owed, how its rate behaves.
 
     Attributes:
-        symbol: ours, unique; ``onchain_symbol`` where the contract says another one.
+        symbol: ours, unique; ``onchain_symbol`` where the contract has another one.
         address: chain -> address.
         decimals: None where unpublished: 18 is expected and asked for on the chain.
         form, rate_kept, donation (a transfer can move the rate), pausable: None where unknown.
         cadence, rate_age_s: how often the protocol changes the rate, and how old its last change may become.
         cap_percent: Aave's cap on the rate's growth a year when it was published, decimal text; ``cap_delay_days``: the
             least age of the snapshot that it grows from.
-        last_rate, last_rate_on: a rate in ETH that was published, and when: bounds for the first look at a chain.
+        last_rate, last_rate_on: a rate in ETH that was published, and when: bounds for the first read of a chain.
         normal_bps, normal_on: the market's usual distance from the rate as it was measured, below 0 a discount, and when.
         rate, second: the rate, and independent derivations of it.
-        open: contracts that tell whether holders can redeem now; each of them can close it.
+        open: contracts that state whether holders can redeem now; each of them can close it.
         backing: tokens that stand behind the supply on the same chain, where a contract counts them.
     """
 
@@ -266,7 +266,7 @@ class Token:
 class CatalogPool:
     """A pool: where it is and which coins it holds, in the contract's own order. ``family``: how it is read.
 
-    ``vault``, ``resolver``: the contract beside the pool that must be asked.
+    ``vault``, ``resolver``: a second contract that must be asked.
     """
 
     name: str

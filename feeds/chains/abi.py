@@ -32,15 +32,15 @@ def address(text: str | bytes) -> bytes:
     """Return the 20 bytes of an address; a text of mixed case must have the right checksum (EIP-55).
 
     Raises:
-        ValueError: it is no address, is zero, or its checksum is wrong.
+        ValueError: it is not an address, is zero, or its checksum is wrong.
     """
     if isinstance(text, bytes):
         text = "0x" + text.hex()
     if not _ADDRESS.fullmatch(text):
-        raise ValueError(f"{text!r} is no address: write 0x and 40 hexadecimal digits")
+        raise ValueError(f"{text!r} is not an address: write 0x and 40 hexadecimal digits")
     raw = bytes.fromhex(text[2:])
     if not any(raw):
-        raise ValueError("the zero address is no contract: write the contract's own")
+        raise ValueError("the zero address is not a contract: write the contract's own")
     if text[2:] not in {text[2:].lower(), text[2:].upper()} and text != checksummed(raw):
         raise ValueError(f"{text} has a wrong checksum: write {checksummed(raw)} if that is the contract you mean")
     return raw
@@ -71,7 +71,7 @@ def calldata(function: str, args: Sequence[str | int | bytes] = ()) -> bytes:
     """
     match = _FUNCTION.fullmatch(function)
     if match is None:
-        raise ValueError(f"{function!r} is no function: write its name and types, such as convertToAssets(uint256)")
+        raise ValueError(f"{function!r} is not a function: write its name and types, such as convertToAssets(uint256)")
     types = match[2].split(",") if match[2] else []
     if len(types) != len(args):
         raise ValueError(f"{function} takes {len(types)} arguments, {len(args)} are given in args")
@@ -104,7 +104,7 @@ def _fixed(kind: str, text: str | int | bytes, size: int) -> bytes:
     except ValueError:
         raw = b""
     if len(raw) != size:
-        raise ValueError(f"{text!r} is no {kind}: write 0x and {2 * size} hexadecimal digits")
+        raise ValueError(f"{text!r} is not {kind}: write 0x and {2 * size} hexadecimal digits")
     return raw.ljust(_WORD, b"\0")
 
 

@@ -1,7 +1,7 @@
 """Ask several endpoints the same of the same block, and believe what enough of them say.
 
-A call at a block named by its hash has one right answer, so two honest endpoints answer the same bytes. Who says something
-else than the number that must agree is named and not asked any more for a while.
+A call at a block named by its hash has one right answer, so two honest endpoints answer the same bytes. One that answers
+something else than as many as must agree is named, and not asked any more for a while.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from collections.abc import Awaitable, Callable
 from feeds.chains.endpoint import Endpoint
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, TooMuch
+from feeds.chains.quorum import Agreement, Disagreement, vote
 from feeds.errors import Disagreed, FeedError, Reverted, TooLarge
 
 Ask = Callable[[Endpoint], Awaitable[bytes]]
 
+_OF_THE_CALL = (TooMuch, TooLarge, Reverted, BlockMissing)
+"""What an endpoint says of the call itself is not held against it. The first of these comes before the others."""
 
-async def agreed(endpoints: Endpoints, agree: int, ask: Ask) -> bytes:
+
+async def agreed_answer(endpoints: Endpoints, agree: int, ask: Ask) -> bytes:
     """Return the answer that `agree` endpoints give; further ones are asked only as far as it takes.
 
     Raises:
@@ -25,44 +29,43 @@ async def agreed(endpoints: Endpoints, agree: int, ask: Ask) -> bytes:
         TooMuch: the call is too much for so many that too few are left. TooLarge and Reverted likewise.
         Disagreed: too few say the same.
     """
-    votes: dict[bytes, list[Endpoint]] = {}
-    errors: list[FeedError] = []
+    answers: dict[Endpoint, bytes | FeedError] = {}
     waiting = endpoints.ranked()
     while True:
-        best = max((len(v) for v in votes.values()), default=0)
-        if best >= agree:
-            return _believed(endpoints, votes, agree)
-        asked, waiting = waiting[: agree - best], waiting[agree - best :]
-        if not asked:
-            raise _failure(votes, errors, agree)
-        answers = await asyncio.gather(*(ask(e) for e in asked), return_exceptions=True)
-        for endpoint, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, bytes):
-                votes.setdefault(answer, []).append(endpoint)
-            elif isinstance(answer, FeedError):
-                errors.append(answer)
-                if not isinstance(answer, BlockMissing | TooMuch | TooLarge | Reverted):
-                    endpoints.failed(endpoint, answer)
-            else:
-                raise answer
+        result = vote(answers, agree)
+        if isinstance(result, Agreement):
+            for endpoint in result.outvoted:
+                text = "it answered something else of the same block"
+                endpoints.outvoted(endpoint, Disagreed(text, endpoint=endpoint.rpc.name, against=result.votes))
+            return result.value
+        next_up, waiting = waiting[: agree - result.most], waiting[agree - result.most :]
+        if not next_up:
+            raise _failure(result)
+        for endpoint, answer in await _answers(next_up, ask):
+            answers[endpoint] = answer
+            if isinstance(answer, FeedError) and not isinstance(answer, _OF_THE_CALL):
+                endpoints.failed(endpoint, answer)
 
 
-def _believed(endpoints: Endpoints, votes: dict[bytes, list[Endpoint]], agree: int) -> bytes:
-    truth = next(answer for answer, who in votes.items() if len(who) >= agree)
-    for answer, who in votes.items():
-        for endpoint in who if answer != truth else ():
-            text = "it answered something else of the same block"
-            endpoints.outvoted(endpoint, Disagreed(text, endpoint=endpoint.rpc.name, against=len(votes[truth])))
-    return truth
+async def _answers(asked: list[Endpoint], ask: Ask) -> list[tuple[Endpoint, bytes | FeedError]]:
+    """Ask them side by side; what is not a FeedError is raised."""
+    answers = []
+    for endpoint, answer in zip(
+        asked, await asyncio.gather(*(ask(e) for e in asked), return_exceptions=True), strict=True
+    ):
+        if isinstance(answer, BaseException) and not isinstance(answer, FeedError):
+            raise answer
+        answers.append((endpoint, answer))
+    return answers
 
 
-def _failure(votes: dict[bytes, list[Endpoint]], errors: list[FeedError], agree: int) -> FeedError:
+def _failure(result: Disagreement) -> FeedError:
     """Why there is no answer: what the endpoints said of the call itself comes before their disagreement."""
-    for kind in (TooMuch, TooLarge, Reverted, BlockMissing):
-        found = [e for e in errors if isinstance(e, kind)]
-        if found:
-            return found[0]
-    if not votes and errors:
-        return errors[0]
-    said = sorted((len(v) for v in votes.values()), reverse=True)
-    return Disagreed("too few endpoints say the same", agree=agree, said=", ".join(str(n) for n in said))
+    for kind in _OF_THE_CALL:
+        of_kind = [e for e in result.errors if isinstance(e, kind)]
+        if of_kind:
+            return of_kind[0]
+    if not result.votes and result.errors:
+        return result.errors[0]
+    counts = ", ".join(str(n) for n in result.votes)
+    return Disagreed("too few endpoints say the same", agree=result.agree, said=counts)

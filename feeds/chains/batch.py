@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Hashable, Iterable
 from itertools import chain
 from typing import Any, TypeAlias
 
-from feeds.chains import multicall
 from feeds.chains.abi import address
-from feeds.chains.agreement import agreed
+from feeds.chains.agreement import agreed_answer
 from feeds.chains.endpoint import Endpoint, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, TooMuch
+from feeds.chains.multicall import pack, packed_size, unpack
 from feeds.errors import FeedError, Malformed, NoData, Refused, Reverted, TooLarge
 from feeds.types import Call, Reply
 
@@ -28,16 +28,14 @@ class Batch:
         endpoints: asked in their order until one answers.
         limits: see ReaderLimits.
         counts: where splits are counted.
-        multicall_address: where Multicall3 is on this chain.
+        multicall: where Multicall3 is on this chain.
     """
 
-    def __init__(
-        self, endpoints: Endpoints, *, limits: ReaderLimits, counts: ReaderCounts, multicall_address: str
-    ) -> None:
+    def __init__(self, endpoints: Endpoints, *, limits: ReaderLimits, counts: ReaderCounts, multicall: str) -> None:
         self._endpoints = endpoints
         self._limits = limits
         self._counts = counts
-        self._multicall = "0x" + address(multicall_address).hex()
+        self._multicall = "0x" + address(multicall).hex()
         self._most_calls = limits.max_calls
         self._memo: list[tuple[tuple[Call, ...], str]] = []
         self._cuts: list[tuple[tuple[Call, ...], list[tuple[Call, ...]]]] = []
@@ -63,10 +61,10 @@ class Batch:
     def _cut(self, calls: tuple[Call, ...]) -> list[tuple[Call, ...]]:
         parts, start, size = [], 0, 0
         for i, call in enumerate(calls):
-            size += multicall.packed_size(call)
+            size += packed_size(call)
             if i > start and (i - start >= self._most_calls or size > self._limits.max_calldata):
                 parts.append(calls[start:i])
-                start, size = i, multicall.packed_size(call)
+                start, size = i, packed_size(call)
         return [*parts, calls[start:]]
 
     async def _part(self, head: Head, calls: tuple[Call, ...]) -> _Replies:
@@ -89,21 +87,21 @@ class Batch:
                 "no Multicall3 has code at this address in this block: deploy it, or set the chain's own address",
                 multicall=self._multicall,
             )
-        return multicall.unpack(data, count)
+        return unpack(data, count)
 
     def _packed(self, calls: tuple[Call, ...]) -> str:
         """Return the calldata as text; calls asked each round are packed once."""
         for known, text in self._memo:
             if known == calls:
                 return text
-        text = "0x" + multicall.pack(calls).hex()
+        text = "0x" + pack(calls).hex()
         self._memo = [(calls, text), *self._memo[: _MEMO - 1]]
         return text
 
     async def _eth_call(self, head: Head, data: str) -> bytes:
         """Ask one endpoint after the other; a missing block is asked for twice."""
         if self._limits.agree > 1:
-            return await agreed(self._endpoints, self._limits.agree, lambda e: self._ask(e, head, data))
+            return await agreed_answer(self._endpoints, self._limits.agree, lambda e: self._ask(e, head, data))
         error: FeedError = NoData("no endpoint")
         for endpoint in self._endpoints.ranked():
             try:
@@ -132,22 +130,22 @@ class Batch:
         return _bytes(endpoint, answer)
 
 
-class Foresight:
-    """Which calls a source will ask for when it has its first answers: those that it asked for twice in turn."""
+class CallPredictor:
+    """Which calls a source will make once it has its first replies: those that it made in the last two reads alike."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, tuple[tuple[Call, ...], bool]] = {}
+        self._last: dict[Any, tuple[tuple[Call, ...], bool]] = {}
 
-    def of(self, names: Iterable[str]) -> dict[str, tuple[Call, ...]]:
-        """Return the calls foreseen, by source; those that change from block to block are not."""
-        known = ((name, self._asked.get(name)) for name in names)
-        return {name: found[0] for name, found in known if found is not None and found[1]}
+    def predicted(self, sources: Iterable[Hashable]) -> dict[Any, tuple[Call, ...]]:
+        """Return the calls predicted, by source; those that change from block to block are not."""
+        entries = ((source, self._last.get(source)) for source in sources)
+        return {source: entry[0] for source, entry in entries if entry is not None and entry[1]}
 
-    def learn(self, asked: Iterable[tuple[str, tuple[Call, ...]]]) -> None:
-        """Note what sources asked for that was not foreseen."""
-        for name, calls in asked:
-            before = self._asked.get(name)
-            self._asked[name] = calls, before is not None and before[0] == calls
+    def learn(self, made: Iterable[tuple[Any, tuple[Call, ...]]]) -> None:
+        """Note the calls of sources that were not predicted."""
+        for source, calls in made:
+            before = self._last.get(source)
+            self._last[source] = calls, before is not None and before[0] == calls
 
 
 def _bytes(endpoint: Endpoint, answer: Any) -> bytes:

@@ -16,7 +16,7 @@ class ReaderLimits:
         timeout_ms: one request.
         max_body: bytes of an answer.
         grace_ms: how long the other endpoints are awaited after the first has answered with its head.
-        max_head_age_ms: a block older than this is not used while another endpoint has a newer one.
+        max_head_age_s: a block older than this is not used while another endpoint has a newer one.
         stall_ms: a head that stays the same for this long has stopped.
         retry_ms: pause after an endpoint's first failure; doubles up to ``max_retry_ms``.
         max_retry_ms: longest pause.
@@ -33,7 +33,7 @@ class ReaderLimits:
     timeout_ms: int = 4_000
     max_body: int = 8 << 20
     grace_ms: int = 300
-    max_head_age_ms: int = 60_000
+    max_head_age_s: int = 60
     stall_ms: int = 120_000
     retry_ms: int = 500
     max_retry_ms: int = 30_000
@@ -62,7 +62,7 @@ class Head:
 class EndpointState:
     """What is known of an endpoint; ``name`` is its host, for an address may hold a key.
 
-    ``lies``: how often it was outvoted. ``score``: 100 is spotless; each failure costs 10, forgotten by and by.
+    ``lies``: how often it was outvoted. ``score``: 100 without failures; each costs 10 and is forgotten over time.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Endpoint:
         )
 
     def accept(self, head: Head, now_ms: int) -> bool:
-        """Note a good head; return whether it replaced blocks already seen (a reorg, or a node that began anew)."""
+        """Note a good head; return whether it replaced blocks already seen (a reorg, or a node that started over)."""
         old, self.head = self.head, head
         self.error, self.failures, self.retry_at_ms = None, 0, 0
         if old is None or old.block_hash != head.block_hash:

@@ -1,4 +1,4 @@
-"""Which endpoint of a chain is well: heads polled side by side, chain ids checked, stopped nodes left out."""
+"""Which endpoints of a chain are healthy: heads polled side by side, chain ids checked, stopped nodes left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import structlog
 
 from feeds.chains.endpoint import Endpoint, EndpointState, Head, ReaderCounts, ReaderLimits
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc, quantity
+from feeds.chains.quorum import highest_reached
 from feeds.errors import Disagreed, FeedError, HeadStopped, Malformed, TimedOut, WrongChain
+from feeds.units import MS
 
 _log = structlog.get_logger(__name__)
 _HASH_TEXT = 66
@@ -18,7 +20,7 @@ _LONGEST_QUARANTINE_MS = 86_400_000
 
 
 class Endpoints:
-    """The endpoints of one chain in the order of the config; the first that is well is used.
+    """The endpoints of one chain in the order of the config; the first healthy one is used.
 
     One that fails loses its place to the next for a while; one that was outvoted is not asked at all for longer. Where
     several must agree, the head is the newest block that as many of them have reached.
@@ -87,12 +89,12 @@ class Endpoints:
         return self._choose(self._now_ms())
 
     async def _gather(self, tasks: dict[asyncio.Task[None], Endpoint]) -> None:
-        """Await as many good answers as must agree, and the others for the grace; who is later has failed for now."""
+        """Await as many good answers as must agree, and the others for the grace; a later one has failed for now."""
         waiting = set(tasks)
         while waiting and sum(t.done() and tasks[t].error is None for t in tasks) < self._limits.agree:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if waiting:
-            _, waiting = await asyncio.wait(waiting, timeout=self._limits.grace_ms / 1_000)
+            _, waiting = await asyncio.wait(waiting, timeout=self._limits.grace_ms / MS)
         for task in waiting:
             checked = tasks[task].checked
             self.failed(tasks[task], TimedOut("slower than the others", endpoint=tasks[task].rpc.name))
@@ -131,7 +133,7 @@ class Endpoints:
             chain_id=self._chain_id,
             number=quantity(found.get("number")),
             block_hash=text,
-            time_ms=quantity(found.get("timestamp")) * 1_000,
+            time_ms=quantity(found.get("timestamp")) * MS,
             parent_hash=parent if isinstance(parent, str) else "",
         )
 
@@ -158,7 +160,7 @@ class Endpoints:
         endpoint.quarantined_until_ms = endpoint.retry_at_ms = self._now_ms() + pause_ms
         _log.error(
             "an endpoint was outvoted and is not asked any more for now", endpoint=endpoint.rpc.name, lies=endpoint.lies,
-            why=str(error), pause_s=pause_ms // 1_000, advice=error.advice,
+            why=str(error), pause_s=pause_ms // MS, advice=error.advice,
         )  # fmt: skip
 
     def _choose(self, now_ms: int) -> Head:
@@ -178,9 +180,9 @@ class Endpoints:
         agree = self._limits.agree
         if agree == 1:
             return well[0]
-        if len(well) < agree:
-            raise Disagreed("fewer endpoints are well than must agree", well=len(well), agree=agree)
-        number = sorted((h.number for _, h in well), reverse=True)[agree - 1]
+        number = highest_reached((h.number for _, h in well), agree)
+        if number is None:
+            raise Disagreed("fewer endpoints are healthy than must agree", well=len(well), agree=agree)
         there = [(e, h) for e, h in well if h.number == number]
         hashes = [h.block_hash for _, h in there]
         return max(there, key=lambda pair: hashes.count(pair[1].block_hash))
@@ -192,6 +194,6 @@ class Endpoints:
         if e.head is None or e.error is not None:
             return None
         age, still = now_ms - e.head.time_ms, now_ms - e.moved_at_ms
-        if still > self._limits.stall_ms or (age > self._limits.max_head_age_ms and e.head.time_ms < newest_ms):
+        if still > self._limits.stall_ms or (age > self._limits.max_head_age_s * MS and e.head.time_ms < newest_ms):
             return HeadStopped(endpoint=e.rpc.name, block=e.head.number, age_ms=age, unchanged_ms=still)
         return None

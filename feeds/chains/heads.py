@@ -31,7 +31,7 @@ class Heads:
         urls: WebSocket addresses; errors name only their host, for the rest may hold a key.
         session: the HTTP session of the process.
         on_head: is called at each announcement.
-        silence_ms: a subscription without news for longer than this is given up.
+        stall_ms: a subscription without news for longer than this is given up.
         backoff_ms: the longest pause before the next endpoint is tried.
     """
 
@@ -42,11 +42,11 @@ class Heads:
         *,
         session: aiohttp.ClientSession,
         on_head: Callable[[], None],
-        silence_ms: int,
+        stall_ms: int,
         backoff_ms: int = 10_000,
     ) -> None:
         self._chain, self._urls, self._session, self._on_head = chain, urls, session, on_head
-        self._silence_ms, self._backoff_ms = silence_ms, backoff_ms
+        self._stall_ms, self._backoff_ms = stall_ms, backoff_ms
         self._rng = random.Random()  # noqa: S311 - jitter is no secret
         self.connects = 0
         self.announced = 0
@@ -57,12 +57,12 @@ class Heads:
         while True:
             url = self._urls[self.connects % len(self._urls)]
             self.connects += 1
-            heard = self.announced
+            before = self.announced
             try:
                 why = await self._listen(url)
             except (aiohttp.ClientError, OSError, TimeoutError) as e:
                 why = type(e).__name__
-            failures = 0 if self.announced > heard else failures + 1
+            failures = 0 if self.announced > before else failures + 1
             pause_ms = int(self._rng.uniform(0, min(self._backoff_ms, 250 << min(failures, 10))))
             _log.info("subscription to heads lost; it is renewed", chain=self._chain, why=why, retry_ms=pause_ms)
             await asyncio.sleep(pause_ms / MS)
@@ -73,24 +73,24 @@ class Heads:
         async with self._session.ws_connect(url, max_msg_size=_MAX_FRAME, heartbeat=20.0, timeout=timeout) as socket:
             await socket.send_str(_SUBSCRIBE)
             while True:
-                message = await asyncio.wait_for(socket.receive(), self._silence_ms / MS)
+                message = await asyncio.wait_for(socket.receive(), self._stall_ms / MS)
                 if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                     return f"closed ({message.type.name})"
-                refusal = self._hear(message.data)
+                refusal = self._take_frame(message.data)
                 if refusal is not None:
                     return refusal
 
-    def _hear(self, frame: str | bytes) -> str | None:
-        """Count an announcement; returns a refusal's words."""
+    def _take_frame(self, frame: str | bytes) -> str | None:
+        """Count an announcement; returns the text of a refusal."""
         try:
-            said = orjson.loads(frame)
+            message = orjson.loads(frame)
         except ValueError:
             return "not JSON"
-        if not isinstance(said, dict):
+        if not isinstance(message, dict):
             return "not JSON-RPC"
-        if said.get("error") is not None:
-            return f"refused: {str(said['error'])[:80]}"
-        if said.get("method") == "eth_subscription":
+        if message.get("error") is not None:
+            return f"refused: {str(message['error'])[:80]}"
+        if message.get("method") == "eth_subscription":
             self.announced += 1
             self._on_head()
         return None

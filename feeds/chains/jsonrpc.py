@@ -62,7 +62,7 @@ class JsonRpc:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             shown = f"{parts.scheme}://{parts.hostname or ''}"
-            raise ValueError(f"{shown} is no endpoint: write http:// or https:// and a host")
+            raise ValueError(f"{shown} is not an endpoint: write http:// or https:// and a host")
         self.name = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
         self._url = url
         self._session = session
@@ -76,7 +76,7 @@ class JsonRpc:
             async with self._session.post(
                 self._url, data=body, headers=_HEADERS, timeout=self._timeout, allow_redirects=False
             ) as reply:
-                return self._result(reply.status, await self._capped(reply))
+                return self.parse_answer(reply.status, await self._capped(reply))
         except TimeoutError:
             raise TimedOut(endpoint=self.name, method=method) from None
         except (aiohttp.ClientError, OSError) as e:
@@ -92,7 +92,8 @@ class JsonRpc:
                 raise TooLarge(endpoint=self.name, max_body=self._max_body)
         return b"".join(parts)
 
-    def _result(self, status: int, body: bytes) -> Any:
+    def parse_answer(self, status: int, body: bytes) -> Any:
+        """Return the result in an HTTP answer; every other answer is a FeedError."""
         try:
             answer = orjson.loads(body)
         except ValueError:
@@ -101,8 +102,8 @@ class JsonRpc:
             raise self._refusal(status, answer["error"])
         if status != _OK:
             raise self._status(status)
-        if answer is None and _paced(said := body[:_SHOWN].decode("utf-8", "replace").lower()):
-            raise RateLimited(said, endpoint=self.name)
+        if answer is None and _paced(page := body[:_SHOWN].decode("utf-8", "replace").lower()):
+            raise RateLimited(page, endpoint=self.name)
         if not isinstance(answer, dict) or "result" not in answer or answer.get("id") != 1:
             raise Malformed("not a JSON-RPC answer", endpoint=self.name, starts=repr(body[:40]))
         return answer["result"]
@@ -116,9 +117,9 @@ class JsonRpc:
         return kind("HTTP", endpoint=self.name, status=status)
 
     def _refusal(self, status: int, error: Any) -> FeedError:
-        said = error if isinstance(error, Mapping) else {}
-        code = said.get("code") if isinstance(said.get("code"), int) else 0
-        message = str(said.get("message", error))[:_SHOWN]
+        fields = error if isinstance(error, Mapping) else {}
+        code = fields.get("code") if isinstance(fields.get("code"), int) else 0
+        message = str(fields.get("message", error))[:_SHOWN]
         low = message.lower()
         kind: type[FeedError] = Refused
         if status == _TOO_MANY or _paced(low):  # before codes: -32001, -32007 and others mean this here and that there

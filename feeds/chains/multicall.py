@@ -57,7 +57,7 @@ def unpack(data: bytes, count: int) -> tuple[Reply, ...]:
         count: how many calls were packed.
 
     Raises:
-        Malformed: the bytes are no such answer.
+        Malformed: the bytes are not such an answer.
     """
     start = _offset(data, 0, 0)
     if _uint(data, start) != count:

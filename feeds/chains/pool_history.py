@@ -1,14 +1,15 @@
 """What a pool's last blocks say about its newest one. Pure.
 
 Depth can be rented for a block, and the value of a unit of the pool's own token (its virtual price) can be bent inside
-one: so a pool counts with no more depth than it usually has, and a value that leaps is not believed until it has stood.
+one: so a pool counts with no more depth than it usually has, and a value that jumps is not believed until it has stood.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from feeds.errors import FeedError, Unsteady
 from feeds.types import Quote
@@ -17,7 +18,7 @@ from feeds.units import BPS, mul_div_up
 BLOCKS = 128
 """Blocks remembered; the median depth is taken over all of them."""
 SAMPLE_BLOCKS = 16
-"""Blocks that one of the earlier reads at the start stands for: eight of them are a whole past."""
+"""Blocks that one of the earlier reads at the start stands for: eight of them cover all of them."""
 KNOWN_BLOCKS = 64
 """Below so many blocks the past of a pool is not known: it counts with `UNKNOWN_SHARE` of its depth."""
 UNKNOWN_SHARE = 2
@@ -31,52 +32,57 @@ SETTLED_BLOCKS = 50
 
 
 @dataclass(slots=True)
-class _Past:
+class _PoolPast:
+    """Depths by block, the settled virtual price and the reads since it jumped, and whether earlier blocks are missing."""
+
     depths: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=BLOCKS))
-    virtual: int | None = None
-    unsettled: int = 0
-    owed: bool = False
+    virtual_wad: int | None = None
+    reads_since_jump: int = 0
+    owes_blocks: bool = False
 
 
 class PoolHistory:
-    """The past of every pool, by name.
+    """The past of every pool, by its key.
 
-    A process that starts has none. On a chain that is older than a past, earlier blocks are read once (``recall``); what
-    they do not tell, the pool has to show: until it has, it counts with a part of its depth, for what it has now may be rented.
+    A process that starts has none. On a chain that is older than a past, earlier blocks are read once (``preload``). A pool
+    whose earlier blocks could not be read counts with a part of its depth until it has shown enough of them: what it has now
+    may be rented.
     """
 
     def __init__(self) -> None:
-        self._pools: dict[str, _Past] = {}
+        self._pools: dict[Hashable, _PoolPast] = {}
 
-    def recall(self, names: Iterable[str], samples: Iterable[tuple[int, Mapping[str, Quote | FeedError]]]) -> None:
+    def preload(
+        self, pools: Iterable[Hashable], samples: Iterable[tuple[int, Mapping[Any, Quote | FeedError]]]
+    ) -> None:
         """Take over what earlier blocks say, before the first read of a new one.
 
         Args:
-            names: pools that owe a past.
+            pools: those whose earlier blocks were asked for.
             samples: blocks, ascending, each with what was read there; one stands for the `SAMPLE_BLOCKS` from it on.
         """
-        for name in names:
-            self._pools.setdefault(name, _Past()).owed = True
+        for pool in pools:
+            self._pools.setdefault(pool, _PoolPast()).owes_blocks = True
         for block, results in samples:
-            for name, result in results.items():
+            for pool, result in results.items():
                 if not isinstance(result, FeedError):
                     for later in range(block, block + SAMPLE_BLOCKS):
-                        self.held(name, result, later)
+                        self.screened(pool, result, later)
 
-    def held(self, name: str, result: Quote | FeedError, block: int) -> Quote | FeedError:
-        """Return a read as it counts: its depth no more than usual, or Unsteady if its value leapt.
+    def screened(self, pool: Hashable, result: Quote | FeedError, block: int) -> Quote | FeedError:
+        """Return a read as it counts: its depth no more than usual, or Unsteady if its value jumped.
 
         Args:
-            name: the pool's place.
+            pool: its key, the same in every read.
             result: what was read; a failure stays one.
             block: at which block. Blocks at or above it that were read before were replaced, and are forgotten.
         """
         if isinstance(result, FeedError) or (result.depth_wad is None and result.virtual_wad is None):
             return result
-        past = self._pools.setdefault(name, _Past())
-        leap = _leap(past, result.virtual_wad)
-        if leap is not None:
-            return leap
+        past = self._pools.setdefault(pool, _PoolPast())
+        jump = _jump(past, result.virtual_wad)
+        if jump is not None:
+            return jump
         if result.depth_wad is None:
             return result
         while past.depths and past.depths[-1][0] >= block:
@@ -84,7 +90,7 @@ class PoolHistory:
         past.depths.append((block, result.depth_wad))
         depths = sorted(d for _, d in past.depths)
         usual = depths[(len(depths) - 1) // 2]
-        return _capped(result, usual // UNKNOWN_SHARE if past.owed and len(depths) < KNOWN_BLOCKS else usual)
+        return _capped(result, usual // UNKNOWN_SHARE if past.owes_blocks and len(depths) < KNOWN_BLOCKS else usual)
 
 
 def _capped(quote: Quote, usual: int) -> Quote:
@@ -101,17 +107,18 @@ def _capped(quote: Quote, usual: int) -> Quote:
     )
 
 
-def _leap(past: _Past, virtual: int | None) -> Unsteady | None:
-    if virtual is None:
+def _jump(past: _PoolPast, virtual_wad: int | None) -> Unsteady | None:
+    """The error of a virtual price that moved too far since the last read; None if it did not, or has settled."""
+    if virtual_wad is None:
         return None
-    known = past.virtual
-    if known is None or known * (BPS - FALL_BPS) <= virtual * BPS <= known * (BPS + RISE_BPS):
-        past.virtual, past.unsettled = virtual, 0
+    settled = past.virtual_wad
+    if settled is None or settled * (BPS - FALL_BPS) <= virtual_wad * BPS <= settled * (BPS + RISE_BPS):
+        past.virtual_wad, past.reads_since_jump = virtual_wad, 0
         return None
-    past.unsettled += 1
-    if past.unsettled >= SETTLED_BLOCKS:
-        past.virtual, past.unsettled = virtual, 0
+    past.reads_since_jump += 1
+    if past.reads_since_jump >= SETTLED_BLOCKS:
+        past.virtual_wad, past.reads_since_jump = virtual_wad, 0
         return None
-    apart = mul_div_up(abs(virtual - known), BPS, known)
-    word = "fell" if virtual < known else "leapt"
-    return Unsteady(f"the value of the pool's own token {word}", apart_bps=apart, reads=past.unsettled)
+    apart = mul_div_up(abs(virtual_wad - settled), BPS, settled)
+    word = "fell" if virtual_wad < settled else "leapt"
+    return Unsteady(f"the value of the pool's own token {word}", apart_bps=apart, reads=past.reads_since_jump)

@@ -1,35 +1,35 @@
-"""The chain reader: all contract reads of a round in one eth_call at one pinned block, whichever endpoint is well."""
+"""The chain reader: all contract reads of a round in one eth_call at one pinned block, whichever endpoint is healthy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import aiohttp
 
-from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
-from feeds.chains.batch import Batch, Foresight
+from feeds.chains.batch import Batch, CallPredictor
 from feeds.chains.endpoint import EndpointState, Head, ReaderCounts, ReaderLimits
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, JsonRpc
-from feeds.decode import values
+from feeds.chains.multicall import ADDRESS as MULTICALL3
+from feeds.decode import abi_words
 from feeds.errors import Disagreed, FeedError, Malformed
 from feeds.types import Call, Quote, Read, Reply
 from feeds.units import MS
 
 _PHASES = 2
-_Waiting: TypeAlias = dict[str, tuple[Read, tuple[Call, ...]]]
+_Waiting: TypeAlias = dict[Any, tuple[Read, tuple[Call, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainRead:
-    """What was read, and at which block: ``head`` may be one block before the one asked for."""
+    """What was read, by the key of each read, and at which block: ``head`` may be one block before the one asked for."""
 
     head: Head
-    results: Mapping[str, Quote | FeedError]
+    results: Mapping[Any, Quote | FeedError]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class ChainReader:
         session: the HTTP session of the process.
         now_ms: the clock, Unix ms.
         limits: see ReaderLimits.
-        multicall_address: where Multicall3 is on this chain.
+        multicall: where Multicall3 is on this chain.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ChainReader:
         session: aiohttp.ClientSession,
         now_ms: Callable[[], int],
         limits: ReaderLimits | None = None,
-        multicall_address: str = multicall.ADDRESS,
+        multicall: str = MULTICALL3,
     ) -> None:
         if not endpoints:
             raise ValueError(f"chain {chain_id} has no endpoint: write at least one address")
@@ -81,9 +81,9 @@ class ChainReader:
         self._limits = most
         self._counts = ReaderCounts()
         self._endpoints = Endpoints(chain_id=chain_id, clients=clients, now_ms=now_ms, limits=most, counts=self._counts)
-        self._clock = Call(to=address(multicall_address), data=calldata("getCurrentBlockTimestamp()"))
-        self._foresight = Foresight()
-        self._batch = Batch(self._endpoints, limits=most, counts=self._counts, multicall_address=multicall_address)
+        self._clock = Call(to=address(multicall), data=calldata("getCurrentBlockTimestamp()"))
+        self._predictor = CallPredictor()
+        self._batch = Batch(self._endpoints, limits=most, counts=self._counts, multicall=multicall)
 
     @property
     def stats(self) -> RpcStats:
@@ -91,7 +91,7 @@ class ChainReader:
         return RpcStats(**asdict(self._counts), endpoints=self._endpoints.states())
 
     async def head(self) -> Head:
-        """Return the newest block of the first endpoint that is well.
+        """Return the newest block of the first healthy endpoint.
 
         Raises:
             HeadStopped: every endpoint that answers has stopped.
@@ -100,7 +100,7 @@ class ChainReader:
         return await self._endpoints.poll()
 
     async def block(self, which: int | str) -> Head:
-        """Return the block of a number or a tag (``safe``, ``finalized``), as the first endpoint that is well knows it.
+        """Return the block of a number or a tag (``safe``, ``finalized``), as the first healthy endpoint knows it.
 
         Raises:
             FeedError: it does not answer, or knows no such block.
@@ -132,108 +132,110 @@ class ChainReader:
             lowest = old.number
         return lowest
 
-    async def read(self, head: Head, reads: Mapping[str, Read]) -> ChainRead:
+    async def read(self, head: Head, reads: Mapping[Any, Read]) -> ChainRead:
         """Run the adapters' reads at one block: the calls of all together, then once more for those that ask again.
 
-        Second calls that are foreseen go along with the first: where they are asked then, no second request is sent. A
+        Second calls that are predicted go along with the first: where the adapter makes them, no second request is sent. A
         failure of any kind is the value of the sources it hit; nothing is raised.
 
         Args:
             head: the block to read at.
-            reads: generators of :meth:`feeds.types.ChainAdapter.read`, fresh, by any name.
+            reads: generators of :meth:`feeds.types.ChainAdapter.read`, fresh, by any key; a source keeps its key from read to read.
         """
-        results: dict[str, Quote | FeedError] = {}
+        results: dict[Any, Quote | FeedError] = {}
         waiting: _Waiting = {}
-        for name, read in reads.items():
-            self._advance(name, read, None, waiting, results)
-        ahead = self._foresight.of(waiting)
+        for key, read in reads.items():
+            self._advance(key, read, None, waiting, results)
+        ahead = self._predictor.predicted(waiting)
         for phase in range(_PHASES):
             if not waiting:
                 break
-            calls = tuple(chain.from_iterable(c + ahead.get(name, ()) for name, (_, c) in waiting.items()))
+            calls = tuple(chain.from_iterable(c + ahead.get(key, ()) for key, (_, c) in waiting.items()))
             if phase == 0 and self._limits.agree > 1:
-                head, replies = await self._vouched(head, calls)
+                head, replies = await self._replies_and_time(head, calls)
             else:
                 head, replies = await self._replies(head, calls, first=phase == 0)
             waiting, ahead = self._resume(waiting, replies, results, ahead), {}
             if phase == 0:
-                self._foresight.learn((name, c) for name, (_, c) in waiting.items())
-        for name, (read, _) in waiting.items():
-            self._too_often(name, read, results)
+                self._predictor.learn((key, c) for key, (_, c) in waiting.items())
+        for key, (read, _) in waiting.items():
+            self._asked_too_often(key, read, results)
         return ChainRead(head=head, results=results)
 
     def _resume(
         self,
         waiting: _Waiting,
         replies: tuple[Reply, ...] | FeedError,
-        results: dict[str, Quote | FeedError],
-        ahead: Mapping[str, tuple[Call, ...]],
+        results: dict[Any, Quote | FeedError],
+        ahead: Mapping[Any, tuple[Call, ...]],
     ) -> _Waiting:
         again: _Waiting = {}
         at = 0
-        for name, (read, calls) in waiting.items():
+        for key, (read, calls) in waiting.items():
             if isinstance(replies, FeedError):
                 read.close()
-                results[name] = replies
+                results[key] = replies
                 continue
             end = at + len(calls)
-            self._advance(name, read, replies[at:end], again, results)
+            self._advance(key, read, replies[at:end], again, results)
             at = end
-            known = ahead.get(name)
-            if known is not None:
-                at += len(known)
-                if name in again and again[name][1] == known:
-                    del again[name]
+            predicted = ahead.get(key)
+            if predicted is not None:
+                at += len(predicted)
+                if key in again and again[key][1] == predicted:
+                    del again[key]
                     third: _Waiting = {}
-                    self._advance(name, read, replies[end:at], third, results)
+                    self._advance(key, read, replies[end:at], third, results)
                     if third:
-                        self._too_often(name, read, results)
+                        self._asked_too_often(key, read, results)
         return again
 
-    def _too_often(self, name: str, read: Read, results: dict[str, Quote | FeedError]) -> None:
+    def _asked_too_often(self, key: Hashable, read: Read, results: dict[Any, Quote | FeedError]) -> None:
         read.close()
-        results[name] = self._bug(f"asks more than {_PHASES} times")
+        results[key] = self._bug(f"asks more than {_PHASES} times")
 
     def _advance(
         self,
-        name: str,
+        key: Hashable,
         read: Read,
         replies: tuple[Reply, ...] | None,
         waiting: _Waiting,
-        results: dict[str, Quote | FeedError],
+        results: dict[Any, Quote | FeedError],
     ) -> None:
         try:
-            waiting[name] = read, next(read) if replies is None else read.send(replies)
+            waiting[key] = read, next(read) if replies is None else read.send(replies)
         except StopIteration as done:
-            results[name] = done.value
+            results[key] = done.value
         except FeedError as error:
-            results[name] = error
+            results[key] = error
         except Exception as error:  # noqa: BLE001 - the one boundary: an adapter's bug costs its own source only, counted
-            results[name] = self._bug(_where(error))
+            results[key] = self._bug(_where(error))
 
     def _bug(self, what: str) -> FeedError:
         self._counts.bugs += 1
         return Malformed(f"a bug in the adapter: {what}")
 
-    async def _vouched(self, head: Head, calls: tuple[Call, ...]) -> tuple[Head, tuple[Reply, ...] | FeedError]:
-        """Replies at the head, of which as many endpoints say the time as say the values.
+    async def _replies_and_time(
+        self, head: Head, calls: tuple[Call, ...]
+    ) -> tuple[Head, tuple[Reply, ...] | FeedError]:
+        """Replies at the head, whose time as many endpoints must state as the values.
 
-        A head is one endpoint's word: it could name an old block with the newest time.
+        A head comes from a single endpoint, which could name an old block with the newest time.
         """
-        named, replies = await self._replies(head, (self._clock, *calls), first=True)
+        read_at, replies = await self._replies(head, (self._clock, *calls), first=True)
         if isinstance(replies, FeedError):
-            return named, replies
+            return read_at, replies
         try:
-            time_ms = values.uint_at(values.returned(replies[0])) * MS
+            time_ms = abi_words.uint_at(abi_words.returned(replies[0])) * MS
         except FeedError as error:
-            return named, error
-        if time_ms == named.time_ms:
-            return named, replies[1:]
+            return read_at, error
+        if time_ms == read_at.time_ms:
+            return read_at, replies[1:]
         liar = self._endpoints.active
         text = "its head states another time than the block that it names"
-        lie = Disagreed(text, endpoint=liar.rpc.name, stated_ms=named.time_ms, time_ms=time_ms)
+        lie = Disagreed(text, endpoint=liar.rpc.name, stated_ms=read_at.time_ms, time_ms=time_ms)
         self._endpoints.outvoted(liar, lie)
-        return named, lie
+        return read_at, lie
 
     async def _replies(
         self, head: Head, calls: tuple[Call, ...], *, first: bool

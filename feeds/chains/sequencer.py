@@ -1,7 +1,7 @@
 """Is a rollup's sequencer up, and for how long? Pure.
 
 Source: docs.chain.link, "L2 Sequencer Uptime Feeds": ``latestRoundData`` answers 0 for up and 1 for down; ``startedAt`` is
-when that began. Prices are not taken until the sequencer has been up for a grace time, for trades that waited come first.
+when that began. Prices are not taken until the sequencer has been up for a grace time, since trades that waited are executed first.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, SequencerDown
 from feeds.types import Call, Quote, Read
 from feeds.units import MS, WAD, Wad
@@ -19,17 +19,17 @@ _ROUND_WORDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sequencer:
-    """The uptime feed of a chain. ``grace_ms``: how long the sequencer must have been up."""
+    """The uptime feed of a chain, by the config's names: its address, and how long the sequencer must have been up."""
 
-    feed: str
-    grace_ms: int
+    sequencer_feed: str
+    sequencer_grace_s: int
 
     def __post_init__(self) -> None:
         """Check the address; ValueError says what to write."""
-        address(self.feed)
+        address(self.sequencer_feed)
 
     def read_at(self, now_ms: int) -> Read:
-        """One call; the quote says only that all is well.
+        """One call; a quote means that the sequencer is up.
 
         Args:
             now_ms: time of the block that is read.
@@ -38,14 +38,15 @@ class Sequencer:
             SequencerDown: it is down, or up for less than the grace time.
             FeedError: the feed gave no answer, which is taken for down by the caller.
         """
-        (reply,) = yield (Call(to=address(self.feed), data=calldata("latestRoundData()")),)
-        data = values.returned(reply, words=_ROUND_WORDS)
-        answer, started_ms = values.int_at(data, 1), values.uint_at(data, 2) * MS
+        (reply,) = yield (Call(to=address(self.sequencer_feed), data=calldata("latestRoundData()")),)
+        data = abi_words.returned(reply, words=_ROUND_WORDS)
+        answer, started_ms = abi_words.int_at(data, 1), abi_words.uint_at(data, 2) * MS
         if answer not in (0, 1):
             raise Malformed("an uptime feed answers 0 or 1", answer=str(answer)[:20])
         if answer == 1:
             raise SequencerDown("the sequencer is down", down_ms=max(0, now_ms - started_ms))
-        if started_ms == 0 or now_ms - started_ms < self.grace_ms:
+        grace_ms = self.sequencer_grace_s * MS
+        if started_ms == 0 or now_ms - started_ms < grace_ms:
             up = max(0, now_ms - started_ms)
-            raise SequencerDown("the sequencer is up again, for too short", up_ms=up, grace_ms=self.grace_ms)
+            raise SequencerDown("the sequencer is up again, for too short", up_ms=up, grace_ms=grace_ms)
         return Quote(price_wad=Wad(WAD))

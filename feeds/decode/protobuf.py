@@ -27,7 +27,7 @@ def fields(data: bytes) -> Fields:
     Raises:
         Malformed: it ends within a value, has a retired wire type, or more fields than any price message.
     """
-    found: dict[int, tuple[int | bytes, ...]] = {}
+    fields: dict[int, tuple[int | bytes, ...]] = {}
     at = count = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -36,12 +36,12 @@ def fields(data: bytes) -> Fields:
         if not 1 <= number <= _LAST_NUMBER or count > _MOST_FIELDS:
             raise Malformed("no price message", field=number, fields=count)
         value, at = _value(data, at, kind)
-        found[number] = (*found.get(number, ()), value)
-    return MappingProxyType(found)
+        fields[number] = (*fields.get(number, ()), value)
+    return MappingProxyType(fields)
 
 
 def text_at(message: Fields, number: int) -> str | None:
-    """Return a text field, None if it is not there; Malformed if it comes twice, is no text or no UTF-8."""
+    """Return a text field, None if it is not there; Malformed if it is listed twice, is not text or not UTF-8."""
     value = _bytes_at(message, number)
     try:
         return None if value is None else value.decode()
@@ -50,13 +50,13 @@ def text_at(message: Fields, number: int) -> str | None:
 
 
 def message_at(message: Fields, number: int) -> Fields | None:
-    """Return a nested message, None if it is not there; Malformed if it comes twice or is none."""
+    """Return a nested message, None if it is not there; Malformed if it is listed twice or is not one."""
     value = _bytes_at(message, number)
     return None if value is None else fields(value)
 
 
 def int_at(message: Fields, number: int) -> int | None:
-    """Return an int64 field, None if it is not there; Malformed if it comes twice or is none."""
+    """Return an int64 field, None if it is not there; Malformed if it is listed twice or is not one."""
     value = _single(message, number)
     if isinstance(value, bytes):
         raise Malformed("expected an integer", field=number)
@@ -73,7 +73,7 @@ def _bytes_at(message: Fields, number: int) -> bytes | None:
 def _single(message: Fields, number: int) -> int | bytes | None:
     values = message.get(number, ())
     if len(values) > 1:
-        raise Malformed("a field that comes twice", field=number, values=len(values))
+        raise Malformed("a field that is listed twice", field=number, values=len(values))
     return values[0] if values else None
 
 

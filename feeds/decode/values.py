@@ -1,16 +1,17 @@
-"""The only way bytes become numbers: exact, finite, positive, or a typed error."""
+"""The only way a venue's text becomes numbers and times: exact, finite, positive, or a typed error."""
 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
 
 from feeds.errors import Crossed, FeedError, Malformed, NotPositive, OutOfRange, TooLarge
-from feeds.types import Quote, Reply, Tick
+from feeds.types import Quote, Tick
 from feeds.units import BPS, WAD, Bps, Wad, mid_down
 
 _MAX_TEXT = 60
@@ -22,7 +23,9 @@ LAST_OUTSIDE_BPS = Bps(2_000)
 """How far the last trade may lie outside of bid and ask: a fifth; beyond it one of the three is broken."""
 _FIRST_MS = 1_262_304_000_000  # 2010-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
-_WORD = 32
+_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _WAD_PLACES = 18
 _TEN: tuple[int, ...] = tuple(10**n for n in range(_MAX_TEXT + 1))
 _MOST_BRACKETS = 10_000
@@ -86,13 +89,13 @@ def _shown(value: object) -> str:
     return repr(value)[:40]
 
 
-def said(value: Any) -> str:
+def printable(value: Any) -> str:
     """At most 80 printable characters of what a source said, fit for an error's text and a log."""
     return "".join(c for c in str(value)[:80] if c.isprintable())
 
 
 def member(value: Any, key: str) -> Any:
-    """Return value[key] of a JSON object; Malformed if it is no object or the key is missing."""
+    """Return value[key] of a JSON object; Malformed if it is not an object or the key is missing."""
     if not isinstance(value, Mapping):
         raise Malformed("expected an object", key=key, got=type(value).__name__)
     if key not in value:
@@ -101,7 +104,7 @@ def member(value: Any, key: str) -> Any:
 
 
 def item(value: Any, index: int) -> Any:
-    """Return value[index] of a JSON array; Malformed if it is no array or too short."""
+    """Return value[index] of a JSON array; Malformed if it is not an array or too short."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise Malformed("expected an array", index=index, got=type(value).__name__)
     if index >= len(value):
@@ -245,7 +248,7 @@ def time_ms(value: Any, *, per_s: int = 1_000) -> int:
     """
     n = number(value)
     if n != int(n):
-        raise Malformed("time is no integer", value=_shown(value))
+        raise Malformed("the time is not an integer", value=_shown(value))
     return _sane_ms(int(n) * 1_000 // per_s, value)
 
 
@@ -256,87 +259,17 @@ def iso_ms(value: Any) -> int:
         Malformed: anything else.
     """
     stated = text(value)
-    date, mark, fraction = stated[:11], stated[-1:], stated[20:-1]
-    digits = stated[11:13] + stated[14:16] + stated[17:19] + fraction
-    if mark != "Z" or not digits.isdigit() or not digits.isascii() or len(fraction) > 9:  # noqa: PLR2004 - nanoseconds
+    if _UTC.fullmatch(stated) is None:
         raise Malformed("not a UTC time", value=_shown(value))
-    if stated[13:14] != ":" or stated[16:17] != ":" or stated[19:20] != ("." if fraction else "Z"):
-        raise Malformed("not a UTC time", value=_shown(value))
-    days, hour, minute, second = _day(date), int(digits[:2]), int(digits[2:4]), int(digits[4:6])
-    if days is None or hour > 23 or minute > 59 or second > 60:  # noqa: PLR2004 - calendar
-        raise Malformed("not a UTC time", value=_shown(value))
-    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
-    return _sane_ms(seconds * 1_000 + int((fraction + "000")[:3]), value)
-
-
-@lru_cache(maxsize=64)
-def _day(text: str) -> int | None:
-    """Days from 1970-01-01 of a text such as 2021-04-17T; None if it is none. One text serves a whole day."""
-    year, month, day = text[:4], text[5:7], text[8:10]
-    digits = year + month + day
-    if len(text) != 11 or text[4] + text[7] + text[10] != "--T" or not digits.isdigit() or not digits.isascii():  # noqa: PLR2004 - its length
-        return None
-    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):  # noqa: PLR2004 - calendar
-        return None
-    return _days(int(year), int(month), int(day))
-
-
-def _days(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 in the proleptic Gregorian calendar (H. Hinnant, days_from_civil)."""
-    y = year - (month <= 2)  # noqa: PLR2004 - the year starts in March
-    era, yoe = divmod(y, 400)
-    doy = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1  # noqa: PLR2004 - the year starts in March
-    return era * 146_097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719_468
+    leap = stated[17:19] == "60"  # a leap second: the moment after the 59th, which the library does not know
+    try:
+        moment = datetime.fromisoformat(f"{stated[:17]}59{stated[19:]}" if leap else stated)
+    except ValueError:
+        raise Malformed("not a UTC time", value=_shown(value)) from None
+    return _sane_ms((moment - _EPOCH) // _MILLISECOND + 1_000 * leap, value)
 
 
 def _sane_ms(ms: int, value: Any) -> int:
     if not _FIRST_MS <= ms <= _LAST_MS:
         raise Malformed("time outside 2010 to 2100: wrong unit?", value=_shown(value))
     return ms
-
-
-def returned(reply: Reply, *, words: int = 1) -> bytes:
-    """Return data of a contract call, of at least `words` 32-byte words; raises the reply's own error, or Malformed."""
-    if isinstance(reply, FeedError):
-        raise reply
-    if len(reply) < words * _WORD:
-        raise Malformed("return data too short: no such function or no contract", bytes=len(reply), words=words)
-    return reply
-
-
-def uint_at(data: bytes, word: int = 0) -> int:
-    """Read the unsigned integer in the given 32-byte word."""
-    part = data[word * _WORD : (word + 1) * _WORD]
-    if len(part) != _WORD:
-        raise Malformed("return data too short", bytes=len(data), word=word)
-    return int.from_bytes(part, "big")
-
-
-def int_at(data: bytes, word: int = 0) -> int:
-    """Read the signed (two's complement) integer in the given 32-byte word."""
-    n = uint_at(data, word)
-    return n - (1 << 256) if n >> 255 else n
-
-
-def address_at(data: bytes, word: int = 0) -> bytes:
-    """Read the 20-byte address in the given word; Malformed if the word is no address."""
-    n = uint_at(data, word)
-    if n >> 160:
-        raise Malformed("not an address", word=word)
-    return n.to_bytes(20, "big")
-
-
-def uints_at(data: bytes, word: int, *, most: int = 64) -> tuple[int, ...]:
-    """Read the dynamic uint array whose offset stands in the given word (ABI encoding).
-
-    Raises:
-        Malformed: the offset or the length does not fit the data, or it has more than `most` items.
-    """
-    offset = uint_at(data, word)
-    if offset % _WORD or offset >= len(data):
-        raise Malformed("bad array offset", word=word)
-    start = offset // _WORD
-    length = uint_at(data, start)
-    if length > most:
-        raise Malformed("array too long", length=str(length)[:20], most=most)
-    return tuple(uint_at(data, start + 1 + i) for i in range(length))

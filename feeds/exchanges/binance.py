@@ -49,7 +49,7 @@ class Binance(PlainSession):
             Refused: an error message of the venue.
             Unreachable: the venue announces that it will close this connection.
             WrongSymbol: the stream's name and the data's symbol differ.
-            Malformed: a message of a stream that was not subscribed, or none at all.
+            Malformed: a message of a stream that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         if isinstance(message, Mapping) and "stream" not in message:
@@ -59,10 +59,12 @@ class Binance(PlainSession):
             return _control(data)
         name, _, channel = stream.partition("@")
         if channel not in ("ticker", "bookTicker"):
-            raise Malformed("unknown stream", stream=values.said(stream))
+            raise Malformed("unknown stream", stream=values.printable(stream))
         symbol = values.text(values.member(data, "s"))
         if symbol.lower() != name:
-            raise WrongSymbol("stream and symbol differ", stream=values.said(stream), symbol=values.said(symbol))
+            raise WrongSymbol(
+                "stream and symbol differ", stream=values.printable(stream), symbol=values.printable(symbol)
+            )
         return (values.tick(symbol, partial(_quote, _STREAM, data)),)
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
@@ -98,7 +100,7 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
         raise Unreachable("the venue announces that it will close the connection")
     error = message.get("error", message)
     if isinstance(error, Mapping) and ("code" in error or "error" in message):
-        raise Refused(values.said(error.get("msg", "")), code=values.said(error.get("code")))
+        raise Refused(values.printable(error.get("msg", "")), code=values.printable(error.get("code")))
     if message.get("result", message) is None:
         return ()
-    raise Malformed("neither data nor an acknowledgement", keys=values.said(sorted(message)))
+    raise Malformed("neither data nor an acknowledgement", keys=values.printable(sorted(message)))

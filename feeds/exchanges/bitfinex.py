@@ -18,7 +18,7 @@ from urllib.parse import quote as url_quote
 
 from feeds.decode import values
 from feeds.errors import Malformed, RateLimited, Refused, Unreachable, WrongSymbol
-from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
+from feeds.streams.venue import Frame, ParsedFrame, PlainSession, Session, VenueLimits
 from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=25, connect_interval_ms=4_000, requests_per_s=1)
@@ -60,8 +60,8 @@ class Bitfinex(PlainSession):
         if not isinstance(message, list):
             raise Malformed("expected an array", got=type(message).__name__)
         if message[:1] == ["error"]:
-            code, said = (values.said(part) for part in (*message[1:3], "", "")[:2])
-            raise Refused(said, code=code)
+            code, text = (values.printable(part) for part in (*message[1:3], "", "")[:2])
+            raise Refused(text, code=code)
         rows = {row[0]: row[1:] for row in message if isinstance(row, list) and row and isinstance(row[0], str)}
         return tuple(values.tick(s, partial(_quote, rows.get(s))) for s in request.symbols)
 
@@ -71,27 +71,27 @@ class _Session:
     ping_text: str | None = None
     _symbols: dict[int, str] = field(default_factory=dict)
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame.
 
         Raises:
             Refused: an error that names no symbol, or a venue under maintenance.
-            Unreachable: the venue restarts, or asks to subscribe anew after maintenance.
+            Unreachable: the venue restarts, or asks to subscribe again after maintenance.
             WrongSymbol: data of a channel that is not one of ours.
-            Malformed: a message of an unknown kind, or none at all.
+            Malformed: a message of an unknown kind, or not a message at all.
         """
         message = values.load(frame)
         if isinstance(message, Mapping):
-            return Heard(ticks=self._event(message))
+            return ParsedFrame(ticks=self._event(message))
         channel, body = values.item(message, 0), values.item(message, 1)
         if not isinstance(channel, int) or isinstance(channel, bool):
-            raise Malformed("a channel is a number", got=values.said(channel))
+            raise Malformed("a channel is a number", got=values.printable(channel))
         if body == "hb":
-            return Heard()
+            return ParsedFrame()
         symbol = self._symbols.get(channel)
         if symbol is None:
             raise WrongSymbol("data of a channel that was not subscribed", channel=str(channel)[:20])
-        return Heard(ticks=(values.tick(symbol, partial(_quote, body)),))
+        return ParsedFrame(ticks=(values.tick(symbol, partial(_quote, body)),))
 
     def ping(self, now_ms: int) -> Frame | None:
         """None: the venue sends heartbeats of its own."""
@@ -107,7 +107,7 @@ class _Session:
         elif event == "info":
             _inform(message)
         elif event not in _QUIET:
-            raise Malformed("unknown event", event=values.said(event))
+            raise Malformed("unknown event", event=values.printable(event))
         return ()
 
     def _remember(self, message: Mapping[str, Any]) -> None:
@@ -115,7 +115,7 @@ class _Session:
             return
         channel, symbol = values.member(message, "chanId"), values.text(values.member(message, "symbol"))
         if not isinstance(channel, int) or isinstance(channel, bool):
-            raise Malformed("a channel is a number", got=values.said(channel))
+            raise Malformed("a channel is a number", got=values.printable(channel))
         if len(self._symbols) >= _MOST_CHANNELS:
             raise Unreachable("more channels than were ever subscribed", channels=len(self._symbols))
         self._symbols[channel] = symbol
@@ -132,20 +132,20 @@ def _inform(message: Mapping[str, Any]) -> None:
     """Raise what an info message means, if it is more than a greeting."""
     code = message.get("code")
     if code in (_RESTART, _RESUMED):
-        raise Unreachable("the venue asks for a new connection", code=values.said(code))
+        raise Unreachable("the venue asks for a new connection", code=values.printable(code))
     platform = message.get("platform")
     up = platform.get("status", 1) if isinstance(platform, Mapping) else 1
     if code == _PAUSED or up != 1:
-        raise Refused("the venue is under maintenance", code=values.said(code))
+        raise Refused("the venue is under maintenance", code=values.printable(code))
     version = message.get("version", _VERSION)
     if version != _VERSION:
-        raise Malformed("another version of the interface", version=values.said(version))
+        raise Malformed("another version of the interface", version=values.printable(version))
 
 
 def _refused(message: Mapping[str, Any]) -> Tick:
-    said, code, symbol = values.said(message.get("msg", "")), message.get("code"), message.get("symbol")
-    kind = WrongSymbol if said.startswith("symbol") else RateLimited if code == _TOO_MANY else Refused
-    error = kind(said, code=values.said(code))
+    text, code, symbol = values.printable(message.get("msg", "")), message.get("code"), message.get("symbol")
+    kind = WrongSymbol if text.startswith("symbol") else RateLimited if code == _TOO_MANY else Refused
+    error = kind(text, code=values.printable(code))
     if not isinstance(symbol, str) or not symbol:
         raise error
     return Tick(symbol=symbol, result=error)

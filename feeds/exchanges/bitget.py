@@ -51,7 +51,7 @@ class Bitget(PlainSession):
 
         Raises:
             Refused: an error that names no symbol.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         if frame in ("pong", b"pong"):
             return ()
@@ -62,7 +62,7 @@ class Bitget(PlainSession):
         kind, channel = values.member(arg, "instType"), values.member(arg, "channel")
         symbol = values.text(values.member(arg, "instId"))
         if (kind, channel) != ("SPOT", "ticker"):
-            raise Malformed("unknown channel", channel=values.said(channel), kind=values.said(kind))
+            raise Malformed("unknown channel", channel=values.printable(channel), kind=values.printable(kind))
         return (values.tick(symbol, partial(_quote, symbol, "instId", message)),)
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
@@ -80,7 +80,7 @@ def _quote(symbol: str, name: str, message: Any) -> Quote:
     row = values.item(values.member(message, "data"), 0)
     named = values.member(row, name)
     if named != symbol:
-        raise WrongSymbol("the row is about another symbol", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the row is about another symbol", asked=symbol, got=values.printable(named))
     bid, ask = values.member(row, "bidPr"), values.member(row, "askPr")
     stated = row.get("ts")
     stated_at_ms = None if stated is None else values.time_ms(stated)
@@ -105,7 +105,7 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 
 
 def _error(message: Mapping[str, Any]) -> FeedError:
-    code, said = values.said(message.get("code")), values.said(message.get("msg", ""))
+    code, text = values.printable(message.get("code")), values.printable(message.get("msg", ""))
     if code in _UNKNOWN:
-        return WrongSymbol(said, code=code)
-    return (RateLimited if code in _TOO_FAST else Refused)(said, code=code)
+        return WrongSymbol(text, code=code)
+    return (RateLimited if code in _TOO_FAST else Refused)(text, code=code)

@@ -1,7 +1,7 @@
-"""Bitstamp spot: ``order_book`` beside ``live_trades``, and the REST ticker.
+"""Bitstamp spot: ``order_book`` with ``live_trades``, and the REST ticker.
 
 Source: bitstamp.net/websocket/v2 ("Channels", "Heartbeat", "Forced reconnection") and bitstamp.net/api ("Get market
-ticker"). There is no ticker channel. ``order_book`` sends its best 100 levels anew with each message, so there is no book to
+ticker"). There is no ticker channel. ``order_book`` sends its best 100 levels with each message, so there is no book to
 keep and no gap to fall into, where ``diff_order_book`` sends changes without a sequence. Times of the stream are texts of
 microseconds, and may be null. Trades carry their price as a number and as a text: the text is taken. The stream has no 24 h
 volume; REST has it. Its time is in whole seconds [unconfirmed: of the reply, or of the last trade], and it names no
@@ -66,8 +66,8 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
 
     Raises:
         Refused: an error of the venue; it names no symbol.
-        Unreachable: the venue asks to be connected anew.
-        Malformed: a message that was not subscribed, or none at all.
+        Unreachable: the venue asks to reconnect.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     event = values.text(values.member(message, "event"))
@@ -77,12 +77,12 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         raise Unreachable("the venue asks for a new connection")
     data = values.member(message, "data")
     if event == "bts:error":
-        said = data if isinstance(data, Mapping) else {}
-        raise Refused(values.said(said.get("message", "")), code=values.said(said.get("code")))
+        text = data if isinstance(data, Mapping) else {}
+        raise Refused(values.printable(text.get("message", "")), code=values.printable(text.get("code")))
     channel = values.text(values.member(message, "channel"))
     head = {"data": _BOOK, "trade": _TRADES}.get(event)
     if head is None or not channel.startswith(head) or channel == head:
-        raise Malformed("not what was subscribed", event=values.said(event), channel=values.said(channel))
+        raise Malformed("not what was subscribed", event=values.printable(event), channel=values.printable(channel))
     return (_part(event, channel.removeprefix(head), data),)
 
 
@@ -101,7 +101,7 @@ def _part(event: str, symbol: str, data: Any) -> Part:
 
 def _asked(row: Any) -> Quote:
     if isinstance(row, Mapping) and (row.get("status") == "error" or "error" in row):
-        raise Refused(values.said(row.get("reason", row.get("error", ""))), code=values.said(row.get("code")))
+        raise Refused(values.printable(row.get("reason", row.get("error", ""))), code=values.printable(row.get("code")))
     bid, ask = values.member(row, "bid"), values.member(row, "ask")
     stated = row.get("timestamp")
     stated_at_ms = None if stated is None else values.time_ms(stated, per_s=1)

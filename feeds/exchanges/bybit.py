@@ -1,4 +1,4 @@
-"""Bybit spot, v5: ``orderbook.1`` beside ``tickers``, and the REST tickers.
+"""Bybit spot, v5: ``orderbook.1`` with ``tickers``, and the REST tickers.
 
 Source: bybit-exchange.github.io/docs/v5 (WebSocket public "Orderbook", "Ticker", "Connect"; REST "Get Tickers"). The spot
 ticker stream has no bid and ask. Of the book's depths ``orderbook.1`` is taken: it sends snapshots only, and sends an
@@ -62,7 +62,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     Raises:
         Refused: an error that names no symbol.
         WrongSymbol: topic and data differ.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     if isinstance(message, Mapping) and "op" in message:
@@ -70,11 +70,13 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     topic = values.text(values.member(message, "topic"))
     channel = next((c for c in (_BOOK, _TICKER) if topic.startswith(c)), None)
     if channel is None or message.get("type") != "snapshot":
-        raise Malformed("not what was subscribed", topic=values.said(topic), type=values.said(message.get("type")))
+        raise Malformed(
+            "not what was subscribed", topic=values.printable(topic), type=values.printable(message.get("type"))
+        )
     symbol, data = topic.removeprefix(channel), values.member(message, "data")
     named = values.member(data, "s" if channel == _BOOK else "symbol")
     if named != symbol:
-        raise WrongSymbol("topic and symbol differ", topic=values.said(topic), symbol=values.said(named))
+        raise WrongSymbol("topic and symbol differ", topic=values.printable(topic), symbol=values.printable(named))
     return (_part(channel, symbol, data, message.get("ts")),)
 
 
@@ -97,7 +99,7 @@ def _asked(symbol: str, message: Any) -> Quote:
     row = values.item(values.member(values.member(message, "result"), "list"), 0)
     named = values.member(row, "symbol")
     if named != symbol:
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.printable(named))
     bid, ask = values.member(row, "bid1Price"), values.member(row, "ask1Price")
     stated = message.get("time")
     stated_at_ms = None if stated is None else values.time_ms(stated)
@@ -106,17 +108,19 @@ def _asked(symbol: str, message: Any) -> Quote:
 
 
 def _refusal(message: Any) -> FeedError:
-    code, said = message["retCode"], values.said(message.get("retMsg", ""))
-    unknown = "symbol" in said.lower()
-    return (WrongSymbol if unknown else RateLimited if code == _TOO_FAST else Refused)(said, code=values.said(code))
+    code, text = message["retCode"], values.printable(message.get("retMsg", ""))
+    unknown = "symbol" in text.lower()
+    return (WrongSymbol if unknown else RateLimited if code == _TOO_FAST else Refused)(
+        text, code=values.printable(code)
+    )
 
 
 def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
     if message["op"] == "pong" or (message["op"] in ("subscribe", "ping") and message.get("success") is True):
         return ()
-    said = values.said(message.get("ret_msg", ""))
-    _, unknown, topic = said.partition(_UNKNOWN)
+    text = values.printable(message.get("ret_msg", ""))
+    _, unknown, topic = text.partition(_UNKNOWN)
     symbol = topic.rstrip("]").rpartition(".")[2]
     if not unknown or not symbol:
-        raise Refused(said)
-    return (Tick(symbol=symbol, result=WrongSymbol(said)),)
+        raise Refused(text)
+    return (Tick(symbol=symbol, result=WrongSymbol(text)),)

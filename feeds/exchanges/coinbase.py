@@ -44,7 +44,7 @@ class Coinbase(PlainSession):
 
         Raises:
             Refused: an error message of the venue that names no product.
-            Malformed: a message of a type that was not subscribed, or none at all.
+            Malformed: a message of a type that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         kind = values.member(message, "type")
@@ -55,7 +55,7 @@ class Coinbase(PlainSession):
             return ()
         if kind == "error":
             return (_refused(message),)
-        raise Malformed("unknown message type", type=values.said(kind))
+        raise Malformed("unknown message type", type=values.printable(kind))
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per product."""
@@ -71,7 +71,7 @@ class Coinbase(PlainSession):
 
 def _quote(keys: tuple[str, ...], row: Any) -> Quote:
     if isinstance(row, Mapping) and "message" in row:
-        raise Refused(values.said(row["message"]))
+        raise Refused(values.printable(row["message"]))
     bid, ask = (values.member(row, k) for k in keys[:2])
     last, volume, stated = (row.get(k) for k in keys[2:])
     stated_at_ms = None if stated is None else values.iso_ms(stated)
@@ -79,8 +79,8 @@ def _quote(keys: tuple[str, ...], row: Any) -> Quote:
 
 
 def _refused(message: Any) -> Tick:
-    reason = values.said(message.get("reason", ""))
+    reason = values.printable(message.get("reason", ""))
     symbol, unknown, _ = reason.partition(_UNKNOWN)
     if unknown and symbol:
         return Tick(symbol=symbol, result=WrongSymbol(reason))
-    raise Refused(": ".join(p for p in (values.said(message.get("message", "error")), reason) if p))
+    raise Refused(": ".join(p for p in (values.printable(message.get("message", "error")), reason) if p))

@@ -19,7 +19,7 @@ from urllib.parse import quote as url_quote
 
 from feeds.decode import values
 from feeds.errors import FeedError, Malformed, RateLimited, Refused, WrongSymbol
-from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
+from feeds.streams.venue import Frame, ParsedFrame, PlainSession, Session, VenueLimits
 from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=1_000, message_interval_ms=50, requests_per_s=10)
@@ -68,25 +68,25 @@ class _Session:
 
     ping_text: str | None = None
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame.
 
         Raises:
             Refused: an error that names no symbol.
-            RateLimited: one that says that we speak too fast.
+            RateLimited: the venue refuses more messages for now.
             WrongSymbol: subscription and instrument differ.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         method, code = values.member(message, "method"), message.get("code")
         if method == "public/heartbeat":
-            return Heard(answers=(_beat(values.member(message, "id")),))
+            return ParsedFrame(replies=(_beat(values.member(message, "id")),))
         if code != 0 or isinstance(code, bool):
-            return Heard(ticks=_refused(message))
+            return ParsedFrame(ticks=_refused(message))
         if method != "subscribe":
-            raise Malformed("unknown method", method=values.said(method))
+            raise Malformed("unknown method", method=values.printable(method))
         result = message.get("result")
-        return Heard() if result is None else Heard(ticks=(_pushed(result),))
+        return ParsedFrame() if result is None else ParsedFrame(ticks=(_pushed(result),))
 
     def ping(self, now_ms: int) -> Frame | None:
         """None: it is the venue that asks for signs of life."""
@@ -96,24 +96,24 @@ class _Session:
 
 def _beat(number: Any) -> str:
     if not isinstance(number, int) or isinstance(number, bool) or not -1 <= number < _LARGEST_ID:
-        raise Malformed("a heartbeat carries a number", got=values.said(number))
+        raise Malformed("a heartbeat carries a number", got=values.printable(number))
     return json.dumps({"id": number, "method": "public/respond-heartbeat"})
 
 
 def _pushed(result: Any) -> Tick:
     channel, subscription = values.member(result, "channel"), values.member(result, "subscription")
     if channel != "ticker":
-        raise Malformed("unknown channel", channel=values.said(channel))
+        raise Malformed("unknown channel", channel=values.printable(channel))
     symbol = values.text(values.member(result, "instrument_name"))
     if subscription != _CHANNEL + symbol:
-        raise WrongSymbol("subscription and instrument differ", got=values.said(subscription))
+        raise WrongSymbol("subscription and instrument differ", got=values.printable(subscription))
     return values.tick(symbol, lambda: _quote(symbol, values.item(values.member(result, "data"), 0)))
 
 
 def _quote(symbol: str, row: Any) -> Quote:
     named = values.member(row, "i")
     if named != symbol:
-        raise WrongSymbol("the row is about another instrument", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the row is about another instrument", asked=symbol, got=values.printable(named))
     bid, ask = values.member(row, "b"), values.member(row, "k")
     stated = row.get("t")
     stated_at_ms = None if stated is None else values.time_ms(stated)
@@ -140,7 +140,7 @@ def _refused(message: Any) -> tuple[Tick, ...]:
 
 
 def _error(message: Any) -> FeedError:
-    code, said = message.get("code"), values.said(message.get("message", ""))
+    code, text = message.get("code"), values.printable(message.get("message", ""))
     if code == _TOO_FAST:
-        return RateLimited(said, code=_TOO_FAST)
-    return (WrongSymbol if _UNKNOWN.search(said) else Refused)(said, code=values.said(code))
+        return RateLimited(text, code=_TOO_FAST)
+    return (WrongSymbol if _UNKNOWN.search(text) else Refused)(text, code=values.printable(code))

@@ -3,7 +3,7 @@
 Source: gate.io/docs/developers/apiv4 (WebSocket "Tickers Channel", "Server Response"; REST "Retrieve ticker information").
 The channel carries best bid and ask, last trade and 24 h volume, once a second where something changed. ``spot.book_ticker``
 is faster and has neither of the last two. The time is the frame's ``time_ms``; captures of 2021 have only whole seconds
-in ``time``, which are not used. The venue needs no ping of ours beside that of the transport.
+in ``time``, which are not used. The venue needs no ping of ours besides that of the transport.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Gate(PlainSession):
 
         Raises:
             Refused: an error that names no pair.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         channel = values.member(message, "channel")
@@ -53,7 +53,7 @@ class Gate(PlainSession):
         if channel == "spot.pong" or message.get("event") in ("subscribe", "unsubscribe"):
             return ()
         if channel != "spot.tickers" or message.get("event") != "update":
-            raise Malformed("not what was subscribed", channel=values.said(channel))
+            raise Malformed("not what was subscribed", channel=values.printable(channel))
         row = values.member(message, "result")
         symbol = values.text(values.member(row, "currency_pair"))
         return (values.tick(symbol, partial(_quote, row, message.get("time_ms"))),)
@@ -78,19 +78,19 @@ def _quote(row: Any, stated: Any) -> Quote:
 def _asked(symbol: str, message: Any) -> Quote:
     if isinstance(message, Mapping) and "label" in message:
         unknown = message["label"] in ("INVALID_CURRENCY_PAIR", "INVALID_CURRENCY")
-        said = values.said(message.get("message", ""))
-        raise (WrongSymbol if unknown else Refused)(said, label=values.said(message["label"]))
+        text = values.printable(message.get("message", ""))
+        raise (WrongSymbol if unknown else Refused)(text, label=values.printable(message["label"]))
     row = values.item(message, 0)
     named = values.member(row, "currency_pair")
     if named != symbol:
-        raise WrongSymbol("the reply is about another pair", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the reply is about another pair", asked=symbol, got=values.printable(named))
     return _quote(row, None)
 
 
 def _refused(error: Any) -> tuple[Tick, ...]:
-    said = values.said(error.get("message", "") if isinstance(error, Mapping) else error)
-    _, unknown, symbol = said.partition(_UNKNOWN)
-    failure: FeedError = WrongSymbol(said) if unknown else Refused(said)
+    text = values.printable(error.get("message", "") if isinstance(error, Mapping) else error)
+    _, unknown, symbol = text.partition(_UNKNOWN)
+    failure: FeedError = WrongSymbol(text) if unknown else Refused(text)
     if not unknown or not symbol.strip(": "):
         raise failure
     return (Tick(symbol=symbol.strip(": "), result=failure),)

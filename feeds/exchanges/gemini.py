@@ -1,4 +1,4 @@
-"""Gemini spot: ``{symbol}@bookTicker`` beside ``{symbol}@trade``, and the REST ticker v1.
+"""Gemini spot: ``{symbol}@bookTicker`` with ``{symbol}@trade``, and the REST ticker v1.
 
 Source: docs.gemini.com/websocket and developer.gemini.com ("Message Format", "Streams"; REST "Get Ticker"). The venue has
 archived its older market data v2 (``l2_updates``) and asks for this interface. It is also the better one here: the book
@@ -65,7 +65,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
 
     Raises:
         Refused: an error that names no symbol.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     if isinstance(message, Mapping) and "status" in message:
@@ -73,7 +73,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     symbol = values.text(values.member(message, "s")).upper()
     is_book, is_trade = ("b" in message or "a" in message), "p" in message
     if is_book == is_trade or "e" in message:
-        raise Malformed("not what was subscribed", keys=values.said(sorted(message)))
+        raise Malformed("not what was subscribed", keys=values.printable(sorted(message)))
     try:
         stated = message.get("E")
         at_ms = None if stated is None else values.time_ms(stated, per_s=_NS_PER_S)
@@ -90,9 +90,9 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
         return ()
     error = message.get("error")
     code = error.get("code") if isinstance(error, Mapping) else None
-    said = values.said(error.get("msg", "")) if isinstance(error, Mapping) else ""
+    text = values.printable(error.get("msg", "")) if isinstance(error, Mapping) else ""
     kind = WrongSymbol if code == _UNKNOWN else RateLimited if code == _TOO_FAST else Refused
-    result, symbol = kind(said, code=values.said(code)), message.get("id")
+    result, symbol = kind(text, code=values.printable(code)), message.get("id")
     if not isinstance(symbol, str) or not symbol:
         raise result
     return (Tick(symbol=symbol, result=result),)
@@ -100,8 +100,8 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 
 def _asked(symbol: str, message: Any) -> Quote:
     if isinstance(message, Mapping) and message.get("result") == "error":
-        reason, said = message.get("reason"), values.said(message.get("message", ""))
-        raise (WrongSymbol if reason == "InvalidSymbol" else Refused)(said, reason=values.said(reason))
+        reason, text = message.get("reason"), values.printable(message.get("message", ""))
+        raise (WrongSymbol if reason == "InvalidSymbol" else Refused)(text, reason=values.printable(reason))
     bid, ask, last, volumes = (values.member(message, k) for k in ("bid", "ask", "last", "volume"))
     return values.book_quote(bid, ask, last=last, volume=_base_volume(symbol, volumes))
 
@@ -113,5 +113,5 @@ def _base_volume(symbol: str, volumes: Any) -> Any:
     currencies = [c for c in volumes if c != "timestamp"]
     base = next((b for b in currencies for q in currencies if (b + q).upper() == symbol.upper()), None)
     if base is None:
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(sorted(currencies)))
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.printable(sorted(currencies)))
     return volumes[base]

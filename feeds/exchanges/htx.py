@@ -2,7 +2,7 @@
 
 Source: huobiapi.github.io/docs/spot/v1/en and htx.com/en-us/opend (WebSocket "Market Ticker", "Heartbeat", "Data
 Format"; REST "Get Latest Aggregated Ticker"). Each frame of the venue is gzipped; ours are plain text. The venue pings
-with a number and cuts off whoever leaves two of them unanswered. Prices are JSON numbers; ``amount`` is the 24 h volume in
+with a number and closes the connection after two unanswered ones. Prices are JSON numbers; ``amount`` is the 24 h volume in
 base units, ``vol`` the turnover. A subscription carries its symbol as its id, so that a refusal names it.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import quote as url_quote
 
 from feeds.decode import values
 from feeds.errors import FeedError, Malformed, Refused, WrongSymbol
-from feeds.streams.venue import Frame, Heard, PlainSession, Session, VenueLimits
+from feeds.streams.venue import Frame, ParsedFrame, PlainSession, Session, VenueLimits
 from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(
@@ -63,19 +63,19 @@ class _Session:
 
     ping_text: str | None = None
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame.
 
         Raises:
             Refused: an error that names no symbol.
             TooLarge: a frame that unpacks to more than any ticker.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         packed = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
         message = values.load(values.gunzip(packed))
         if isinstance(message, Mapping) and "ping" in message:
-            return Heard(answers=(_pong(message["ping"]),))
-        return Heard(ticks=_ticks(message))
+            return ParsedFrame(replies=(_pong(message["ping"]),))
+        return ParsedFrame(ticks=_ticks(message))
 
     def ping(self, now_ms: int) -> Frame | None:
         """None: it is the venue that pings."""
@@ -85,7 +85,7 @@ class _Session:
 
 def _pong(number: Any) -> str:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < _LARGEST_PING:
-        raise Malformed("a ping carries a number", got=values.said(number))
+        raise Malformed("a ping carries a number", got=values.printable(number))
     return json.dumps({"pong": number})
 
 
@@ -95,7 +95,7 @@ def _ticks(message: Any) -> tuple[Tick, ...]:
     channel = values.text(values.member(message, "ch"))
     symbol = channel.removeprefix(_HEAD).removesuffix(_STREAM)
     if channel != f"{_HEAD}{symbol}{_STREAM}" or not symbol or "." in symbol:
-        raise Malformed("unknown channel", channel=values.said(channel))
+        raise Malformed("unknown channel", channel=values.printable(channel))
     return (values.tick(symbol, partial(_streamed, message)),)
 
 
@@ -112,7 +112,7 @@ def _asked(symbol: str, message: Any) -> Quote:
         raise _error(message)
     channel = values.member(message, "ch")
     if channel != f"{_HEAD}{symbol}{_MERGED}":
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(channel))
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.printable(channel))
     row = values.member(message, "tick")
     bid, ask = (values.item(values.member(row, side), 0) for side in ("bid", "ask"))
     return values.book_quote(
@@ -134,5 +134,5 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 
 
 def _error(message: Mapping[str, Any]) -> FeedError:
-    said, code = values.said(message.get("err-msg", "")), values.said(message.get("err-code"))
-    return (WrongSymbol if said.startswith(_UNKNOWN) else Refused)(said, code=code)
+    text, code = values.printable(message.get("err-msg", "")), values.printable(message.get("err-code"))
+    return (WrongSymbol if text.startswith(_UNKNOWN) else Refused)(text, code=code)

@@ -1,10 +1,10 @@
-"""Hyperliquid: ``l2Book`` beside ``trades`` and ``activeAssetCtx``, and the REST ``l2Book``.
+"""Hyperliquid: ``l2Book`` with ``trades`` and ``activeAssetCtx``, and the REST ``l2Book``.
 
 Source: hyperliquid.gitbook.io/hyperliquid-docs (API "Websocket": Subscriptions, Timeouts and heartbeats; "Info endpoint":
-L2 book snapshot; "Rate limits"). ``l2Book`` sends its best 20 levels anew with each message, with the time: no book to
+L2 book snapshot; "Rate limits"). ``l2Book`` sends its best 20 levels with each message, with the time: no book to
 keep, no gap to fall into. ``trades`` has the last trade, ``activeAssetCtx`` the 24 h volume in base units (``dayBaseVlm``,
 which the documents' types leave out and the messages hold; spot coins answer on ``activeSpotAssetCtx``). The venue closes a
-connection on which it has heard nothing for 60 s. What REST answers has neither last trade nor volume.
+connection that was silent for 60 s. What REST answers has neither last trade nor volume.
 
 A bare coin (``ETH``) is a perpetual, whose price parts from spot by its funding; a spot pair is ``PURR/USDC`` or ``@107``.
 """
@@ -65,11 +65,11 @@ class Hyperliquid(PlainSession):
 
 
 def _parts(known: dict[str, LastTrade], frame: str | bytes) -> tuple[Part, ...]:
-    """Read one stream message; `known` is what was last said beside each book.
+    """Read one stream message; `known` is the newest trade and volume of each coin.
 
     Raises:
         Refused: an error that names no symbol.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     channel, data = values.text(values.member(message, "channel")), message.get("data")
@@ -78,20 +78,20 @@ def _parts(known: dict[str, LastTrade], frame: str | bytes) -> tuple[Part, ...]:
     if channel == "error":
         return (_refused(values.text(data)),)
     if channel not in ("trades", "l2Book", *_CONTEXTS):
-        raise Malformed("unknown channel", channel=values.said(channel))
+        raise Malformed("unknown channel", channel=values.printable(channel))
     symbol = values.text(values.member(values.item(data, 0) if channel == "trades" else data, "coin"))
     try:
         if channel == "l2Book":
             return (_top(symbol, data),)
-        beside = _beside(known.get(symbol, LastTrade(symbol=symbol)), channel, data)
+        update = _update(known.get(symbol, LastTrade(symbol=symbol)), channel, data)
     except FeedError as e:
         return (Tick(symbol=symbol, result=e),)
     if symbol in known or len(known) < _MOST_COINS:
-        known[symbol] = beside
-    return (beside,)
+        known[symbol] = update
+    return (update,)
 
 
-def _beside(known: LastTrade, channel: str, data: Any) -> LastTrade:
+def _update(known: LastTrade, channel: str, data: Any) -> LastTrade:
     """Return what is known with the newest of these trades, or with this volume; the time is that of the trade."""
     if channel in _CONTEXTS:
         return replace(known, volume=values.member(values.member(data, "ctx"), "dayBaseVlm"))
@@ -99,7 +99,7 @@ def _beside(known: LastTrade, channel: str, data: Any) -> LastTrade:
     at_ms, newest = max(timed, key=lambda each: each[0])
     coin = values.member(newest, "coin")
     if coin != known.symbol:
-        raise WrongSymbol("trades of two coins in one message", got=values.said(coin))
+        raise WrongSymbol("trades of two coins in one message", got=values.printable(coin))
     return replace(known, last=values.member(newest, "px"), stated_at_ms=at_ms)
 
 
@@ -115,21 +115,21 @@ def _asked(symbol: str, book: Any) -> Quote:
         raise WrongSymbol("the venue has no such market", asked=symbol)
     named = values.member(book, "coin")
     if named != symbol:
-        raise WrongSymbol("the reply is about another coin", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the reply is about another coin", asked=symbol, got=values.printable(named))
     top = _top(symbol, book)
     return values.book_quote(top.bid, top.ask, stated_at_ms=top.stated_at_ms)
 
 
-def _refused(said: str) -> Tick:
+def _refused(text: str) -> Tick:
     """Return an invalid subscription as its coin's error: the text ends with what was asked, as JSON."""
-    error = Refused(values.said(said))
-    if not said.startswith(_INVALID):
+    error = Refused(values.printable(text))
+    if not text.startswith(_INVALID):
         raise error
     try:
-        asked = values.load(said.removeprefix(_INVALID))
+        asked = values.load(text.removeprefix(_INVALID))
     except FeedError:
         raise error from None
     symbol = asked.get("coin") if isinstance(asked, Mapping) else None
     if not isinstance(symbol, str) or not symbol:
         raise error
-    return Tick(symbol=symbol, result=WrongSymbol(values.said(said)))
+    return Tick(symbol=symbol, result=WrongSymbol(values.printable(text)))

@@ -102,7 +102,7 @@ class JsonHttp:
         for path, wanted in self.expect.items():
             found = _at(message, path)
             if found != wanted:
-                raise WrongSymbol("the answer is about something else", path=path, got=values.said(found))
+                raise WrongSymbol("the answer is about something else", path=path, got=values.printable(found))
         stated_at_ms = self._time(_at(message, self.time)) if self.time else None
         if self.price:
             return Quote(price_wad=self._turned(self._number(message, self.price)), stated_at_ms=stated_at_ms)
@@ -143,7 +143,7 @@ class JsonVenue(PlainSession):
 
     def parse(self, frame: str | bytes) -> tuple[Tick, ...]:
         """Malformed: there is no stream."""
-        raise Malformed("this source has no stream", starts=values.said(frame[:20]))
+        raise Malformed("this source has no stream", starts=values.printable(frame[:20]))
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per symbol."""
@@ -169,7 +169,7 @@ def _check_address(url: str) -> None:
         parts = urlsplit(url.replace(_SYMBOL, "X"))
         _ = parts.port
     except ValueError as e:
-        raise ValueError(f"url = {url!r} is no address ({e})") from None
+        raise ValueError(f"url = {url!r} is not an address ({e})") from None
     near = parts.hostname in _HOME
     if parts.scheme not in (("http", "https") if near else ("https",)) or not parts.hostname:
         raise ValueError(f"url = {url!r}: write https://HOST/PATH")
@@ -182,6 +182,6 @@ def _check_address(url: str) -> None:
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ValueError(f"headers: {name!r} is no plain header")
+            raise ValueError(f"headers: {name!r} is not a plain header")
         if _SECRET.search(name):
-            raise ValueError(f"headers: {name!r} is a secret, and none stands in the config: use a proxy that adds it")
+            raise ValueError(f"headers: {name!r} is a secret, and a config holds none: use a proxy that adds it")

@@ -42,7 +42,7 @@ class Kraken(PlainSession):
 
         Raises:
             Refused: an error that names no symbol, or a venue that is not online.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         message = values.load(frame)
         if isinstance(message, Mapping) and "method" in message:
@@ -57,7 +57,7 @@ class Kraken(PlainSession):
             return _status(message)
         if channel == "heartbeat":
             return ()
-        raise Malformed("unknown channel", channel=values.said(channel))
+        raise Malformed("unknown channel", channel=values.printable(channel))
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per symbol: the reply is keyed by the venue's own spelling, and one unknown pair fails all."""
@@ -93,7 +93,7 @@ def _asked(symbol: str, message: Any) -> Quote:
         raise Malformed("expected the ticker of one pair", got=type(result).__name__)
     key, row = next(iter(result.items()))
     if key not in _spellings(symbol):
-        raise WrongSymbol("the reply is about another pair", asked=symbol, got=values.said(key))
+        raise WrongSymbol("the reply is about another pair", asked=symbol, got=values.printable(key))
     bid, ask, last = (values.item(values.member(row, k), 0) for k in "bac")
     volume = values.item(row["v"], 1) if row.get("v") is not None else None
     return values.book_quote(bid, ask, last=last, volume=volume)
@@ -120,10 +120,10 @@ def _acknowledged(message: Mapping[str, Any]) -> tuple[Tick, ...]:
 def _status(message: Any) -> tuple[Tick, ...]:
     system = values.member(values.item(values.member(message, "data"), 0), "system")
     if system != "online":
-        raise Refused("the venue is not online", system=values.said(system))
+        raise Refused("the venue is not online", system=values.printable(system))
     return ()
 
 
-def _error(said: str) -> FeedError:
-    unknown = "pair not supported" in said or "Unknown asset pair" in said
-    return WrongSymbol(values.said(said)) if unknown else Refused(values.said(said))
+def _error(text: str) -> FeedError:
+    unknown = "pair not supported" in text or "Unknown asset pair" in text
+    return WrongSymbol(values.printable(text)) if unknown else Refused(values.printable(text))

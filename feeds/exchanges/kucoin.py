@@ -1,4 +1,4 @@
-"""KuCoin spot: ``/market/ticker`` beside ``/market/snapshot``, and the REST 24 h statistics.
+"""KuCoin spot: ``/market/ticker`` with ``/market/snapshot``, and the REST 24 h statistics.
 
 Source: kucoin.com/docs (WebSocket "Apply connect token", "Create connection", "Ping", "Symbol Ticker", "Symbol Snapshot";
 REST "Get 24hr Stats"). Each connect needs a fresh token; the reply that holds it also says where to connect and how often
@@ -45,7 +45,7 @@ class Kucoin:
         """Ask for a token; anybody gets one."""
         return Request(url=f"{self.rest_url}/api/v1/bullet-public", symbols=(), body=b"{}")
 
-    def place(self, body: bytes | None) -> StreamAddress:
+    def stream_address(self, body: bytes | None) -> StreamAddress:
         """Read where to connect with which token, and how often to ping.
 
         Raises:
@@ -58,9 +58,9 @@ class Kucoin:
         token, endpoint = values.text(values.member(data, "token")), values.text(values.member(server, "endpoint"))
         ping = values.number(values.member(server, "pingInterval"))
         if endpoint.partition("://")[0] != self.ws_url.partition("://")[0] or "?" in endpoint:
-            raise Malformed("not an address of a stream", endpoint=values.said(endpoint))
+            raise Malformed("not an address of a stream", endpoint=values.printable(endpoint))
         if not _LEAST_PING_MS <= ping <= _MOST_PING_MS:
-            raise Malformed("absurd ping interval", ms=values.said(ping))
+            raise Malformed("absurd ping interval", ms=values.printable(ping))
         return StreamAddress(url=f"{endpoint}?token={url_quote(token, safe='', errors='replace')}", ping_ms=int(ping))
 
     def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
 
     Raises:
         Refused: an error that names no symbol.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     message = values.load(frame)
     kind = values.member(message, "type")
@@ -100,7 +100,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
         return (_refused(message),)
     topic = values.text(values.member(message, "topic"))
     if kind != "message" or not topic.startswith((_TICKER, _SNAPSHOT)):
-        raise Malformed("not what was subscribed", type=values.said(kind), topic=values.said(topic))
+        raise Malformed("not what was subscribed", type=values.printable(kind), topic=values.printable(topic))
     symbol = topic.partition(":")[2]
     try:
         return (_part(topic, symbol, values.member(message, "data")),)
@@ -115,7 +115,7 @@ def _part(topic: str, symbol: str, data: Any) -> Part:
     row = values.member(data, "data")
     named = values.member(row, "symbol")
     if named != symbol:
-        raise WrongSymbol("topic and symbol differ", topic=values.said(topic), symbol=values.said(named))
+        raise WrongSymbol("topic and symbol differ", topic=values.printable(topic), symbol=values.printable(named))
     return LastTrade(symbol=symbol, volume=values.member(row, "vol"), stated_at_ms=_time(row.get("datetime")))
 
 
@@ -130,23 +130,23 @@ def _asked(symbol: str, message: Any) -> Quote:
         raise WrongSymbol("the venue has no such symbol", asked=symbol)
     named = values.member(row, "symbol")
     if named != symbol:
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.printable(named))
     return values.book_quote(bid, ask, last=last, volume=row.get("vol"), stated_at_ms=_time(row.get("time")))
 
 
 def _data(message: Any) -> Any:
     code = values.member(message, "code")
     if code != _OK:
-        said = values.said(message.get("msg", ""))
+        text = values.printable(message.get("msg", ""))
         kind = WrongSymbol if code in _UNKNOWN else RateLimited if code == "429000" else Refused
-        raise kind(said, code=values.said(code))
+        raise kind(text, code=values.printable(code))
     return values.member(message, "data")
 
 
 def _refused(message: Mapping[str, Any]) -> Tick:
-    said = values.said(message.get("data", ""))
-    topic, missing, _ = said.removeprefix("topic ").partition(" is not found")
+    text = values.printable(message.get("data", ""))
+    topic, missing, _ = text.removeprefix("topic ").partition(" is not found")
     symbol = topic.partition(":")[2]
     if not missing or not symbol:
-        raise Refused(said, code=values.said(message.get("code")))
-    return Tick(symbol=symbol, result=WrongSymbol(said))
+        raise Refused(text, code=values.printable(message.get("code")))
+    return Tick(symbol=symbol, result=WrongSymbol(text))

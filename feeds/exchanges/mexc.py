@@ -1,10 +1,10 @@
-"""MEXC spot: book ticker beside mini ticker, both protobuf, and the REST 24 h ticker.
+"""MEXC spot: book ticker with mini ticker, both protobuf, and the REST 24 h ticker.
 
 Source: mexc.com/api-docs/spot-v3 (WebSocket "Individual Symbol Book Ticker Streams", "MiniTicker", "PING/PONG
 Mechanism"; REST "24hr Ticker Price Change Statistics"); field numbers: github.com/mexcdevelop/websocket-proto. Of the
 wrapper: channel 1, symbol 3, sendTime 6, publicMiniTicker 309, publicAggreBookTicker 315; of the mini ticker: symbol 1,
 price 2, quantity 8 (base units; 7 is turnover); of the book ticker: bidPrice 1, askPrice 3. Numbers are texts. The book
-ticker speaks only when the book changes, the mini ticker every 3 s: a book that stands still for a minute counts as
+ticker sends only when the book changes, the mini ticker every 3 s: a book that stands still for a minute counts as
 silent. Control messages are JSON, and a refusal has code 0 as a success has: only its text tells. Symbols listed on no
 market are believed to be refused so [unconfirmed].
 """
@@ -75,7 +75,7 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     Raises:
         Refused: an error that names no symbol.
         WrongSymbol: channel and symbol differ.
-        Malformed: a message that was not subscribed, or none at all.
+        Malformed: a message that was not subscribed, or not a message at all.
     """
     if isinstance(frame, str) or frame[:1] in (b"", b"{"):  # a protobuf message never begins with a brace
         return _control(values.load(frame))
@@ -83,9 +83,11 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
     channel = protobuf.text_at(message, 1) or ""
     symbol = protobuf.text_at(message, _SYMBOL)
     if symbol is None or not channel.startswith((_BOOK, _MINI)):
-        raise Malformed("not what was subscribed", channel=values.said(channel))
+        raise Malformed("not what was subscribed", channel=values.printable(channel))
     if channel not in (_BOOK + symbol, f"{_MINI}{symbol}{_WINDOW}"):
-        raise WrongSymbol("channel and symbol differ", channel=values.said(channel), symbol=values.said(symbol))
+        raise WrongSymbol(
+            "channel and symbol differ", channel=values.printable(channel), symbol=values.printable(symbol)
+        )
     try:
         return (_part(message, symbol, is_book=channel.startswith(_BOOK)),)
     except FeedError as e:
@@ -95,25 +97,25 @@ def _parts(frame: str | bytes) -> tuple[Part, ...]:
 def _part(message: protobuf.Fields, symbol: str, *, is_book: bool) -> Part:
     body = protobuf.message_at(message, _BOOK_BODY if is_book else _MINI_BODY)
     if body is None:
-        raise Malformed("a message without its body", symbol=values.said(symbol))
+        raise Malformed("a message without its body", symbol=values.printable(symbol))
     sent = protobuf.int_at(message, _SENT)
     at_ms = None if sent is None else values.time_ms(sent)
     if is_book:
         bid, ask = protobuf.text_at(body, 1), protobuf.text_at(body, 3)
         return BookTop(symbol=symbol, bid=bid, ask=ask, stated_at_ms=at_ms)
     if protobuf.text_at(body, 1) != symbol:
-        raise WrongSymbol("the ticker is about another symbol", asked=values.said(symbol))
+        raise WrongSymbol("the ticker is about another symbol", asked=values.printable(symbol))
     last, volume = protobuf.text_at(body, 2), protobuf.text_at(body, 8)
     return LastTrade(symbol=symbol, last=last, volume=volume, stated_at_ms=at_ms)
 
 
 def _control(message: Any) -> tuple[Tick, ...]:
-    said = values.text(values.member(message, "msg"))
-    if message.get("code") == 0 and (said == "PONG" or said.startswith("spot@")):
+    text = values.text(values.member(message, "msg"))
+    if message.get("code") == 0 and (text == "PONG" or text.startswith("spot@")):
         return ()
-    error = Refused(values.said(said), code=values.said(message.get("code")))
-    named, _, _ = said.partition("[")[2].partition("]")
-    symbols = {_named(channel): None for channel in named.split(",")} if said.startswith(_REFUSED) else {}
+    error = Refused(values.printable(text), code=values.printable(message.get("code")))
+    named, _, _ = text.partition("[")[2].partition("]")
+    symbols = {_named(channel): None for channel in named.split(",")} if text.startswith(_REFUSED) else {}
     if not symbols or "" in symbols:
         raise error
     return tuple(Tick(symbol=s, result=error) for s in symbols)
@@ -127,11 +129,11 @@ def _named(channel: str) -> str:
 
 def _asked(symbol: str, message: Any) -> Quote:
     if isinstance(message, Mapping) and "code" in message:
-        said, code = values.said(message.get("msg", "")), message["code"]
-        raise (WrongSymbol if code == _UNKNOWN else Refused)(said, code=values.said(code))
+        text, code = values.printable(message.get("msg", "")), message["code"]
+        raise (WrongSymbol if code == _UNKNOWN else Refused)(text, code=values.printable(code))
     named = values.member(message, "symbol")
     if named != symbol:
-        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the reply is about another symbol", asked=symbol, got=values.printable(named))
     bid, ask = values.member(message, "bidPrice"), values.member(message, "askPrice")
     stated = message.get("closeTime")
     stated_at_ms = None if stated is None else values.time_ms(stated)

@@ -1,7 +1,7 @@
 """OKX spot: ``tickers`` channel of WebSocket v5, and the REST ticker.
 
 Source: okx.com/docs-v5 (WebSocket "Tickers channel", "Connect", "Notification"; REST "GET / Ticker"; error codes). The
-channel speaks on each trade and each change of the best bid or ask, at most every 100 ms, and carries last trade, 24 h
+channel sends on each trade and each change of the best bid or ask, at most every 100 ms, and carries last trade, 24 h
 volume and the time, so nothing else is subscribed. Not documented: whether one unknown instrument fails the others of
 its message; so each is subscribed by its own.
 """
@@ -50,7 +50,7 @@ class Okx(PlainSession):
         Raises:
             Refused: an error that names no instrument.
             Unreachable: the venue announces that it will close this connection.
-            Malformed: a message that was not subscribed, or none at all.
+            Malformed: a message that was not subscribed, or not a message at all.
         """
         if frame in ("pong", b"pong"):
             return ()
@@ -60,7 +60,7 @@ class Okx(PlainSession):
         arg = values.member(message, "arg")
         channel, symbol = values.member(arg, "channel"), values.text(values.member(arg, "instId"))
         if channel != "tickers":
-            raise Malformed("unknown channel", channel=values.said(channel))
+            raise Malformed("unknown channel", channel=values.printable(channel))
         return (values.tick(symbol, partial(_quote, symbol, message)),)
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
@@ -78,7 +78,7 @@ def _quote(symbol: str, message: Any) -> Quote:
     row = values.item(values.member(message, "data"), 0)
     named = values.member(row, "instId")
     if named != symbol:
-        raise WrongSymbol("the row is about another instrument", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the row is about another instrument", asked=symbol, got=values.printable(named))
     bid, ask = values.member(row, "bidPx"), values.member(row, "askPx")
     stated = row.get("ts")
     stated_at_ms = None if stated is None else values.time_ms(stated)
@@ -98,14 +98,14 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
     if event == "notice" and message.get("code") == _CLOSING:
         raise Unreachable("the venue announces that it will close the connection")
     error = _error(message)
-    symbol = values.said(message.get("msg", "")).partition(_NAMED)[2].partition(" ")[0]
+    symbol = values.printable(message.get("msg", "")).partition(_NAMED)[2].partition(" ")[0]
     if not symbol:
         raise error
     return (Tick(symbol=symbol, result=error),)
 
 
 def _error(message: Mapping[str, Any]) -> FeedError:
-    code, said = values.said(message.get("code")), values.said(message.get("msg", ""))
+    code, text = values.printable(message.get("code")), values.printable(message.get("msg", ""))
     if code in _UNKNOWN:
-        return WrongSymbol(said, code=code)
-    return (RateLimited if code in _TOO_FAST else Refused)(said, code=code)
+        return WrongSymbol(text, code=code)
+    return (RateLimited if code in _TOO_FAST else Refused)(text, code=code)

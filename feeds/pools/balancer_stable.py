@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, WrongSymbol
 from feeds.pools.balancer_state import KINDS, State, check_open, listing, rate_calls, renewed, state_calls, swappable
 from feeds.pools.gates import Gates, counted
@@ -76,7 +76,7 @@ class BalancerStable:
             Thin: the pool does not carry the notional, or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool does not hold these tokens.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         kind = KINDS[self.variant]
         calls = state_calls(self.vault, self.pool, self.pool_id, self.multicall, kind)
@@ -84,12 +84,12 @@ class BalancerStable:
         check_open(state)
         listed = listing(state)
         replies = (yield rate_calls(self.pool, listed.rated, kind)) if listed.rated else ()
-        now_s = values.uint_at(values.returned(state.time))
+        now_s = abi_words.uint_at(abi_words.returned(state.time))
         pool, tokens = swappable(state, renewed(listed, replies, now_s, kind), kind)
         base, quote = (int.from_bytes(address(t), "big") for t in (self.base, self.quote))
         if base not in tokens or quote not in tokens:
             raise WrongSymbol("the pool does not hold base and quote", tokens=len(tokens))
-        virtual = values.uint_at(values.returned(state.rate))
+        virtual = abi_words.uint_at(abi_words.returned(state.rate))
         if not 0 < virtual < 1 << 128:
             raise Malformed("the value of a share is none", rate=str(virtual)[:40])
         return self._quote(pool, tokens.index(base), tokens.index(quote), virtual)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, Refused, Reverted
 from feeds.pools.stable_math import AMP_PRECISION, StablePool
 from feeds.types import Call, Reply
@@ -110,20 +110,20 @@ class Listing(NamedTuple):
 
 def check_open(state: State) -> None:
     """Refuse a pool that is paused or in recovery mode; pools without that mode have no such view."""
-    if values.uint_at(values.returned(state.paused)) or values.uint_at(values.returned(state.vault_paused)):
+    if abi_words.uint_at(abi_words.returned(state.paused)) or abi_words.uint_at(abi_words.returned(state.vault_paused)):
         raise Reverted("the pool or the Vault is paused")
-    if not isinstance(state.recovery, Reverted) and values.uint_at(values.returned(state.recovery)):
+    if not isinstance(state.recovery, Reverted) and abi_words.uint_at(abi_words.returned(state.recovery)):
         raise Refused("the pool is in recovery mode: only exits are meant to happen")
 
 
 def listing(state: State) -> Listing:
     """Tokens, balances, scaling factors and rate providers; Malformed unless there is one of each per token."""
-    held = values.returned(state.tokens, words=3)
+    held = abi_words.returned(state.tokens, words=3)
     columns = Listing(
-        tokens=values.uints_at(held, 0, most=_MOST_TOKENS),
-        balances=values.uints_at(held, 1, most=_MOST_TOKENS),
-        scales=values.uints_at(values.returned(state.scales, words=2), 0, most=_MOST_TOKENS),
-        providers=values.uints_at(values.returned(state.providers, words=2), 0, most=_MOST_TOKENS),
+        tokens=abi_words.uints_at(held, 0, most=_MOST_TOKENS),
+        balances=abi_words.uints_at(held, 1, most=_MOST_TOKENS),
+        scales=abi_words.uints_at(abi_words.returned(state.scales, words=2), 0, most=_MOST_TOKENS),
+        providers=abi_words.uints_at(abi_words.returned(state.providers, words=2), 0, most=_MOST_TOKENS),
     )
     if len({len(column) for column in columns}) != 1:
         raise Malformed("the pool lists unlike numbers of tokens and values", tokens=len(columns.tokens))
@@ -145,11 +145,11 @@ def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int, kind: Balan
 
 
 def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> int:
-    """Return the factor as shown, or anew with the provider's rate if the cache has expired; the expiry stands last."""
-    cached = values.returned(cache, words=words)
-    if now_s <= values.uint_at(cached, words - 1):
+    """Return the factor as shown, or recomputed with the provider's rate if the cache has expired; the expiry stands last."""
+    cached = abi_words.returned(cache, words=words)
+    if now_s <= abi_words.uint_at(cached, words - 1):
         return scale
-    old, rate = values.uint_at(cached), values.uint_at(values.returned(live))
+    old, rate = abi_words.uint_at(cached), abi_words.uint_at(abi_words.returned(live))
     if not 0 < rate < 1 << 128:
         raise Malformed("the provider's rate is none", rate=str(rate)[:40])
     for unit in _UNITS:
@@ -160,16 +160,16 @@ def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> i
 
 def swappable(state: State, listed: Listing, kind: BalancerKind) -> tuple[StablePool, tuple[int, ...]]:
     """Return the pool for the arithmetic, without its own share token, and the tokens in its order."""
-    own = values.uint_at(values.returned(state.own)) if kind.own else None
-    amp, fee = values.returned(state.amp, words=3), values.uint_at(values.returned(state.fee))
-    factor = values.uint_at(amp)
-    if values.uint_at(amp, 2) != AMP_PRECISION or not AMP_PRECISION <= factor <= _MOST_AMP:
+    own = abi_words.uint_at(abi_words.returned(state.own)) if kind.own else None
+    amp, fee = abi_words.returned(state.amp, words=3), abi_words.uint_at(abi_words.returned(state.fee))
+    factor = abi_words.uint_at(amp)
+    if abi_words.uint_at(amp, 2) != AMP_PRECISION or not AMP_PRECISION <= factor <= _MOST_AMP:
         raise Malformed("amplification out of range", amp=str(factor)[:20])
     if fee > _MOST_FEE_WAD:
         raise Malformed("swap fee above 10 %", fee=str(fee)[:20])
     kept = [i for i in range(len(listed.tokens)) if i != own]
     if (own is not None and own >= len(listed.tokens)) or len(kept) < _LEAST_TOKENS:
-        raise Malformed("the pool does not list two tokens beside its own", tokens=len(listed.tokens))
+        raise Malformed("the pool does not list two tokens besides its own", tokens=len(listed.tokens))
     pool = StablePool(
         amp=factor,
         balances=tuple(listed.balances[i] for i in kept),

@@ -25,7 +25,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, Refused, Reverted, Thin, WrongSymbol
 from feeds.pools.gates import Gates, counted
 from feeds.pools.stable_math import AMP_PRECISION, StableInvariant, invariant
@@ -144,14 +144,14 @@ class BalancerV3:
             Thin: the pool does not carry the notional, or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool does not hold these tokens, or with other decimals.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         calls = _calls(self.vault, self.pool, self.variant)
         state = _State(*counted((yield calls), len(calls)))
         self._check_open(state)
         places, units, rates, balances = self._listing(state)
         pool = self._arithmetic(state, balances, *places)
-        fee = values.uint_at(values.returned(state.fee))
+        fee = abi_words.uint_at(abi_words.returned(state.fee))
         if fee > _MOST_FEE_WAD:
             raise Malformed("swap fee above 10 %", fee=str(fee)[:20])
         amount = self._gates.amount
@@ -160,7 +160,7 @@ class BalancerV3:
         )
         half, one, two = (n * WAD // (units[0] * rates[0]) for n in pool.depths())
         half, one, two = self._gates.depths((half, one, two))
-        virtual = values.uint_at(values.returned(state.rate))
+        virtual = abi_words.uint_at(abi_words.returned(state.rate))
         if not 0 < virtual < 1 << _MOST_BITS:
             raise Malformed("the value of a share is none", rate=str(virtual)[:40])
         return Quote(
@@ -179,20 +179,20 @@ class BalancerV3:
         return Gates(self.notional, self.min_depth, self.max_slippage_bps, self.base_decimals, self.quote_decimals)
 
     def _check_open(self, state: _State) -> None:
-        if any(values.uint_at(values.returned(r)) for r in (state.paused, state.vault_paused)):
+        if any(abi_words.uint_at(abi_words.returned(r)) for r in (state.paused, state.vault_paused)):
             raise Reverted("the pool or the Vault is paused")
-        if values.uint_at(values.returned(state.recovery)):
+        if abi_words.uint_at(abi_words.returned(state.recovery)):
             raise Refused("the pool is in recovery mode: only exits are meant to happen")
-        hooks = values.returned(state.hooks, words=_HOOK_WORDS)
-        if any(values.uint_at(hooks, place) for place in _SWAP_HOOKS) and not self.accept_hooks:
+        hooks = abi_words.returned(state.hooks, words=_HOOK_WORDS)
+        if any(abi_words.uint_at(hooks, place) for place in _SWAP_HOOKS) and not self.accept_hooks:
             raise Refused("the pool's hook may change a swap: write accept_hooks = true to price it as if it did not")
 
     def _listing(self, state: _State) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, ...]]:
         """Places, decimal factors and rates of base and quote, and all live balances (18 decimals)."""
-        tokens = values.uints_at(values.returned(state.tokens, words=2), 0, most=_MOST_TOKENS)
-        scaling = values.returned(state.rates, words=4)
-        factors, rates = (values.uints_at(scaling, i, most=_MOST_TOKENS) for i in (0, 1))
-        balances = values.uints_at(values.returned(state.balances, words=2), 0, most=_MOST_TOKENS)
+        tokens = abi_words.uints_at(abi_words.returned(state.tokens, words=2), 0, most=_MOST_TOKENS)
+        scaling = abi_words.returned(state.rates, words=4)
+        factors, rates = (abi_words.uints_at(scaling, i, most=_MOST_TOKENS) for i in (0, 1))
+        balances = abi_words.uints_at(abi_words.returned(state.balances, words=2), 0, most=_MOST_TOKENS)
         if len({len(tokens), len(factors), len(rates), len(balances)}) != 1:
             raise Malformed("the Vault lists unlike numbers of tokens and values", tokens=len(tokens))
         if any(n >> _MOST_BITS for n in (*balances, *rates)) or 0 in rates:
@@ -210,13 +210,13 @@ class BalancerV3:
 
     def _arithmetic(self, state: _State, balances: tuple[int, ...], base: int, quote: int) -> _Arithmetic:
         if self.variant == "weighted":
-            weights = values.uints_at(values.returned(state.shape, words=2), 0, most=_MOST_TOKENS)
+            weights = abi_words.uints_at(abi_words.returned(state.shape, words=2), 0, most=_MOST_TOKENS)
             if len(weights) != len(balances) or sum(weights) != WAD or min(weights) < WAD // 100:
                 raise Malformed("weights out of range", weights=str(list(weights))[:60])
             return Weighted(balances[base], balances[quote], weights[base], weights[quote])
-        data = values.returned(state.shape, words=3)
-        amp = values.uint_at(data)
-        if values.uint_at(data, 2) != AMP_PRECISION or not AMP_PRECISION <= amp <= _MOST_AMP:
+        data = abi_words.returned(state.shape, words=3)
+        amp = abi_words.uint_at(data)
+        if abi_words.uint_at(data, 2) != AMP_PRECISION or not AMP_PRECISION <= amp <= _MOST_AMP:
             raise Malformed("amplification out of range", amp=str(amp)[:20])
         return _Stable(StableInvariant(amp=amp, balances=balances, d=invariant(amp, balances), fine=True), base, quote)
 

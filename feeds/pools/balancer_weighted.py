@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, Refused, Reverted, Thin, WrongSymbol
 from feeds.pools.gates import Gates, counted
 from feeds.pools.weighted_math import Weighted
@@ -86,12 +86,12 @@ class BalancerWeighted:
             Thin: the pool does not carry the notional (30 % of a balance at most), or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool does not hold these tokens.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         state = _State(*counted((yield _calls(self.vault, self.pool, self.pool_id)), 2 + len(_VIEWS)))
         _check_open(state)
         pool = self._pool(state)
-        fee = values.uint_at(values.returned(state.fee))
+        fee = abi_words.uint_at(abi_words.returned(state.fee))
         if fee > _MOST_FEE_WAD:
             raise Malformed("swap fee above 10 %", fee=str(fee)[:20])
         bid, ask = self._gates.prices(self._sell(pool, fee), self._buy(pool, fee), self._gates.amount)
@@ -113,10 +113,10 @@ class BalancerWeighted:
 
     def _pool(self, state: _State) -> Weighted:
         """Scaled balances and weights of base and quote."""
-        held = values.returned(state.tokens, words=3)
-        tokens = values.uints_at(held, 0, most=_MOST_TOKENS)
-        balances = values.uints_at(held, 1, most=_MOST_TOKENS)
-        weights = values.uints_at(values.returned(state.weights, words=2), 0, most=_MOST_TOKENS)
+        held = abi_words.returned(state.tokens, words=3)
+        tokens = abi_words.uints_at(held, 0, most=_MOST_TOKENS)
+        balances = abi_words.uints_at(held, 1, most=_MOST_TOKENS)
+        weights = abi_words.uints_at(abi_words.returned(state.weights, words=2), 0, most=_MOST_TOKENS)
         if len({len(tokens), len(balances), len(weights)}) != 1:
             raise Malformed("the pool lists unlike numbers of tokens and values", tokens=len(tokens))
         if sum(weights) != WAD or min(weights, default=0) < _LEAST_WEIGHT or any(b >> _MOST_BITS for b in balances):
@@ -155,9 +155,9 @@ class BalancerWeighted:
 
 def _check_open(state: _State) -> None:
     """Refuse a pool that is paused or in recovery mode; pools without that mode have no such view."""
-    if values.uint_at(values.returned(state.paused)) or values.uint_at(values.returned(state.vault_paused)):
+    if abi_words.uint_at(abi_words.returned(state.paused)) or abi_words.uint_at(abi_words.returned(state.vault_paused)):
         raise Reverted("the pool or the Vault is paused")
-    if not isinstance(state.recovery, Reverted) and values.uint_at(values.returned(state.recovery)):
+    if not isinstance(state.recovery, Reverted) and abi_words.uint_at(abi_words.returned(state.recovery)):
         raise Refused("the pool is in recovery mode: only exits are meant to happen")
 
 

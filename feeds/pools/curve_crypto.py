@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feeds.chains.abi import address, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import Malformed, Slippage, Thin
 from feeds.pools import curve_stable, curve_state, ladder
 from feeds.pools.curve_stable import Places
@@ -90,7 +90,7 @@ class CurveCrypto:
             WrongSymbol: the pool has other coins, or the same in another order.
             NotPositive: the virtual price or the average is zero.
             Malformed: the pool's answers contradict each other.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         at = self._places
         sale = self._dy(at.base, at.quote, at.gates.amount)
@@ -123,7 +123,7 @@ class CurveCrypto:
         n = at.count
         curve_state.check_held(replies[:n], self.coins)
         balances = curve_state.balances(replies[n : 2 * n])
-        received = values.uint_at(values.returned(replies[-1]))
+        received = abi_words.uint_at(abi_words.returned(replies[-1]))
         if min(balances) == 0 or received == 0:
             raise Thin("the pool is empty on one side, or gives nothing for the notional")
         if received > balances[at.quote]:
@@ -142,7 +142,7 @@ class CurveCrypto:
     def _cost(self, paid: tuple[int, int], less: Reply, more: Reply) -> int:
         """Quote units that buy the notional, on the chord between the two purchases, rounded up."""
         amount = self._places.gates.amount
-        low, high = (values.uint_at(values.returned(r)) for r in (less, more))
+        low, high = (abi_words.uint_at(abi_words.returned(r)) for r in (less, more))
         if low > amount or high < low:
             raise Malformed("the pool pays more than it asks", sold=str(amount), bought=str(low)[:40])
         if high < amount:

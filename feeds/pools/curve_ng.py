@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed
 from feeds.pools import curve_stable, curve_state
 from feeds.pools.curve_stable import CurveReplies, Places
@@ -70,7 +70,7 @@ class CurveNg:
             WrongSymbol: the pool has other coins, or the same in another order.
             NotPositive: the amplification, the virtual price or the average is zero.
             Malformed: the arithmetic does not settle, or the pool's own answers contradict its state.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         at = self._places
         sale = curve_stable.get_dy(self.pool, at.base, at.quote, at.gates.amount)
@@ -88,19 +88,19 @@ class CurveNg:
         n = at.count
         curve_state.check_held(replies[:n], self.coins)
         precise, whole, fee, virtual, stored, offpeg, *means = replies[2 * n : -1]
-        rates = values.uints_at(values.returned(stored, words=2 + n), 0, most=curve_state.MOST_COINS)
+        rates = abi_words.uints_at(abi_words.returned(stored, words=2 + n), 0, most=curve_state.MOST_COINS)
         if len(rates) != n:
             raise Malformed("stored_rates of another number of coins", rates=len(rates), coins=n)
         pool = curve_stable.pool_of(
             curve_stable.amplification(curve_state.optional(precise), whole),
             curve_state.balances(replies[n : 2 * n]),
             rates,
-            values.uint_at(values.returned(fee)),
-            values.uint_at(values.returned(offpeg)),
+            abi_words.uint_at(abi_words.returned(fee)),
+            abi_words.uint_at(abi_words.returned(offpeg)),
         )
         mean = curve_state.mean(means[1:], n, span_s=means[0], half_life=False) if means else None
         return CurveReplies(
-            pool, curve_state.virtual_price(virtual), values.uint_at(values.returned(replies[-1])), mean
+            pool, curve_state.virtual_price(virtual), abi_words.uint_at(abi_words.returned(replies[-1])), mean
         )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed
 from feeds.pools import curve_stable, curve_state
 from feeds.pools.curve_stable import UNITS, CurveReplies, Places
@@ -78,7 +78,7 @@ class CurvePlain:
             WrongSymbol: the pool has other coins, or the same in another order.
             NotPositive: the amplification, the virtual price or the average is zero.
             Malformed: the arithmetic does not settle, or the pool's own answers contradict its state.
-            FeedError: for replies that are no such pool's.
+            FeedError: for replies that are not such a pool's.
         """
         at = self._places
         sale = curve_stable.get_dy(self.pool, at.base, at.quote, at.gates.amount)
@@ -106,17 +106,17 @@ class CurvePlain:
             curve_stable.amplification(curve_state.optional(precise), whole),
             curve_state.balances(replies[n : 2 * n]),
             rates,
-            values.uint_at(values.returned(fee)),
+            abi_words.uint_at(abi_words.returned(fee)),
         )
         means = rest[sum(map(bool, self.rates)) :]
         mean = curve_state.mean(means[1:], n, span_s=means[0], half_life=False) if means else None
         return CurveReplies(
-            pool, curve_state.virtual_price(virtual), values.uint_at(values.returned(replies[-1])), mean
+            pool, curve_state.virtual_price(virtual), abi_words.uint_at(abi_words.returned(replies[-1])), mean
         )
 
 
 def _rated(unit: int, reply: Reply) -> int:
-    rate = values.uint_at(values.returned(reply))
+    rate = abi_words.uint_at(abi_words.returned(reply))
     if not 0 < rate < 1 << 96:
         raise Malformed("a coin's rate is none", rate=str(rate)[:40])
     return mul_div_down(unit, rate, WAD)
@@ -136,6 +136,8 @@ def _rate_calls(rates: tuple[str, ...]) -> tuple[Call, ...]:
     for text in filter(None, rates):
         match = _RATE.fullmatch(text)
         if match is None:
-            raise ValueError(f"rates: {text!r} is no call: write such as getExchangeRate() 0xae78736Cd615f374...")
+            raise ValueError(
+                f"rates: {text!r} is not a call: write one such as getExchangeRate() 0xae78736Cd615f374..."
+            )
         calls.append(Call(to=address(match[2]), data=calldata(match[1])))
     return tuple(calls)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feeds.chains.abi import address, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import Malformed, NotPositive, Thin
 from feeds.pools.curve_math import AMP_PRECISION, FEE_ONE, CurvePool
 from feeds.pools.curve_state import Mean
@@ -91,7 +91,7 @@ def pool_of(amp: int, held: tuple[int, ...], rates: Sequence[int], fee: int, off
 
 def amplification(precise: int | None, whole: Reply) -> int:
     """A times 100 at the block read, ramping included: A_precise(), else A() of pools that have no finer one."""
-    return values.uint_at(values.returned(whole)) * AMP_PRECISION if precise is None else precise
+    return abi_words.uint_at(abi_words.returned(whole)) * AMP_PRECISION if precise is None else precise
 
 
 def to_buy(held: CurveReplies, at: Places) -> int:
@@ -112,7 +112,7 @@ def quote_of(held: CurveReplies, at: Places, paid: int, reply: Reply) -> Quote:
 
     The ask is what was paid for what the pool itself says it gives, which is the notional to a millionth.
     """
-    bought = values.uint_at(values.returned(reply))
+    bought = abi_words.uint_at(abi_words.returned(reply))
     ours = held.pool.sell(paid, at.quote, at.base)
     agreed(ours, bought, _SLACK_UNITS + ours // _SLACK_PARTS, "buying the notional")
     agreed(at.gates.amount, bought, _SLACK_UNITS + at.gates.amount // _NEARLY, "buying the notional")

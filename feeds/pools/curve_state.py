@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, NotPositive, Reverted, WrongSymbol
 from feeds.types import Call, Reply
 from feeds.units import MS, WAD
@@ -59,13 +59,13 @@ def mean_calls(pool: str, count: int) -> tuple[Call, ...]:
 def check_held(replies: Sequence[Reply], coins: Sequence[str]) -> None:
     """Refuse a pool that names other coins, or the same in another order."""
     for i, (reply, coin) in enumerate(zip(replies, coins, strict=True)):
-        if (said := values.address_at(values.returned(reply))) != address(coin):
+        if (said := abi_words.address_at(abi_words.returned(reply))) != address(coin):
             raise WrongSymbol("the pool has another coin in this place", place=i, coin="0x" + said.hex())
 
 
 def balances(replies: Sequence[Reply]) -> tuple[int, ...]:
     """Balances in the coins' smallest units."""
-    held = tuple(values.uint_at(values.returned(r)) for r in replies)
+    held = tuple(abi_words.uint_at(abi_words.returned(r)) for r in replies)
     if any(b >> MOST_BALANCE_BITS for b in held):
         raise Malformed("a balance is out of range")
     return held
@@ -73,7 +73,7 @@ def balances(replies: Sequence[Reply]) -> tuple[int, ...]:
 
 def virtual_price(reply: Reply) -> int:
     """get_virtual_price(): the value of one pool token, 1e18."""
-    value = values.uint_at(values.returned(reply))
+    value = abi_words.uint_at(abi_words.returned(reply))
     if value == 0:
         raise NotPositive("virtual price")
     if value >> MOST_BALANCE_BITS:
@@ -85,7 +85,7 @@ def optional(reply: Reply) -> int | None:
     """Return the number of a view that only some pools have; None where it reverts or a fallback answers nothing."""
     if isinstance(reply, Reverted) or reply == b"":
         return None
-    return values.uint_at(values.returned(reply))
+    return abi_words.uint_at(abi_words.returned(reply))
 
 
 class Mean(NamedTuple):

@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, NoData, Refused, WrongSymbol
 from feeds.pools import fluid_math
 from feeds.pools.fluid_math import FEE_ONE, FluidCurve
@@ -93,10 +93,10 @@ class FluidDex:
             WrongSymbol: the pool holds other tokens.
             Refused: the pool is paused.
             Malformed: the reserves are out of range, or the resolver's estimates contradict them.
-            FeedError: for replies that are no such resolver's.
+            FeedError: for replies that are not such a resolver's.
         """
         (reserves,) = yield _reserve_calls(self.resolver, self.pool)
-        data = values.returned(reserves, words=_WORDS)
+        data = abi_words.returned(reserves, words=_WORDS)
         base_is_0 = self._orientation(data)
         book = _book(data, base_is_0=base_is_0)
         amount = self._gates.amount
@@ -115,7 +115,7 @@ class FluidDex:
 
     def _orientation(self, data: bytes) -> bool:
         """Whether base is token0; WrongSymbol unless the pool holds exactly the two tokens."""
-        pool, *tokens = (values.address_at(data, i) for i in range(3))
+        pool, *tokens = (abi_words.address_at(data, i) for i in range(3))
         base, quote = address(self.base), address(self.quote)
         if pool != address(self.pool) or tokens not in ([base, quote], [quote, base]):
             raise WrongSymbol("the pool holds other tokens", token0=tokens[0].hex(), token1=tokens[1].hex())
@@ -127,7 +127,7 @@ class FluidDex:
 
     def _check(self, ours: int, reply: Reply, given: str, decimals: int, what: str) -> None:
         """Compare with the resolver's estimate; 0 passes where the native coin is paid in (see the module)."""
-        theirs = values.uint_at(values.returned(reply))
+        theirs = abi_words.uint_at(abi_words.returned(reply))
         if theirs == 0 and address(given) == address(NATIVE):
             return
         if theirs == 0:
@@ -155,11 +155,11 @@ def _book(data: bytes, *, base_is_0: bool) -> _Reserves:
     """Curves of the reserves; NoData where there is none."""
     if len(data) not in (_WORDS * _WORD, _WORDS_WITH_CENTRE * _WORD):
         raise Malformed("reserves of another layout", words=len(data) // _WORD)
-    fee = values.uint_at(data, 3)
+    fee = abi_words.uint_at(data, 3)
     if fee >= FEE_ONE // 10:
         raise Malformed("fee above 10 %", fee=str(fee)[:20])
     start = 4 + (len(data) // _WORD - _WORDS)
-    numbers = [values.uint_at(data, start + i) for i in range(22)]
+    numbers = [abi_words.uint_at(data, start + i) for i in range(22)]
     if any(n >> _MOST_BITS for n in numbers[:10]):
         raise Malformed("reserves out of range")
     collateral, debt, limits = numbers[:4], numbers[6:10], numbers[10:22:3]

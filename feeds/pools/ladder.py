@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, Reverted, Thin
 from feeds.types import Reply
 from feeds.units import BPS, mul_div_down
@@ -31,7 +31,7 @@ class Rung(NamedTuple):
 
 
 def sizes(scale: int) -> tuple[int, ...]:
-    """Amounts of the ladder for a pool that holds `scale` on its smaller side; Thin where they are no amounts."""
+    """Amounts of the ladder for a pool that holds `scale` on its smaller side; Thin where they are not amounts."""
     if scale < _PER_MILLE**2:
         raise Thin("the pool holds next to nothing", holds=str(scale))
     return tuple(scale * step // _PER_MILLE for step in STEPS)
@@ -41,7 +41,7 @@ def answers(replies: Sequence[Reply]) -> tuple[int, ...]:
     """Amounts of the rungs that the pool can still serve: up to the first that reverts or pays nothing."""
     out: list[int] = []
     for reply in replies:
-        if isinstance(reply, Reverted) or (amount := values.uint_at(values.returned(reply))) == 0:
+        if isinstance(reply, Reverted) or (amount := abi_words.uint_at(abi_words.returned(reply))) == 0:
             break
         if amount >> 128:
             raise Malformed("an amount is out of range", amount=str(amount)[:40])

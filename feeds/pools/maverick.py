@@ -2,7 +2,7 @@
 
 Source: maverickprotocol/maverick-v1-interfaces, IPoolInformation.calculateSwap(pool, amount, tokenAIn, exactOutput,
 sqrtPriceLimit) -> amount, and version 2's IMaverickV2Quoter.calculateSwap(pool, amount, tokenAIn, exactOutput,
-tickLimit) -> (amountIn, amountOut, gas), as public integrations state it. Both are no views: they start a swap and
+tickLimit) -> (amountIn, amountOut, gas), as public integrations state it. Neither is a view: they start a swap and
 revert in its callback, which eth_call allows. Amounts are in the tokens' smallest units (for tokens of other than 18
 decimals: as documented, not confirmed on a chain).
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from feeds.chains.abi import address, calldata, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, Reverted, Thin, WrongSymbol
 from feeds.pools import ladder
 from feeds.pools.gates import Gates, agreed, counted
@@ -84,7 +84,7 @@ class _Maverick(ABC):
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool holds other tokens.
             Malformed: the quoter's answers contradict each other, as where it served a part of the notional.
-            FeedError: for replies that are no such quoter's.
+            FeedError: for replies that are not such a quoter's.
         """
         amount = self._gates.amount
         held_base, held_quote, token_a, token_b, sale, purchase = yield (
@@ -94,8 +94,8 @@ class _Maverick(ABC):
         )
         self._check_tokens(token_a, token_b)
         received, paid = self._got(sale, amount, exact_output=False), self._got(purchase, amount, exact_output=True)
-        worth = mul_div_down(values.uint_at(values.returned(held_quote)), amount, received)
-        sizes = ladder.sizes(min(values.uint_at(values.returned(held_base)), worth, 1 << 127))
+        worth = mul_div_down(abi_words.uint_at(abi_words.returned(held_quote)), amount, received)
+        sizes = ladder.sizes(min(abi_words.uint_at(abi_words.returned(held_base)), worth, 1 << 127))
         costs = tuple(mul_div_down(size, received, amount) for size in sizes)
         if min(costs) == 0 or max(costs) >> _MOST_BITS:
             raise Thin("the pool gives next to nothing for the notional")
@@ -148,7 +148,7 @@ class _Maverick(ABC):
     def _check_tokens(self, token_a: Reply, token_b: Reply) -> None:
         expected = (self.base, self.quote) if self.base_is_a else (self.quote, self.base)
         for reply, token in zip((token_a, token_b), expected, strict=True):
-            if (said := values.address_at(values.returned(reply))) != address(token):
+            if (said := abi_words.address_at(abi_words.returned(reply))) != address(token):
                 raise WrongSymbol("the pool holds another token in this place", token="0x" + said.hex())
 
     def _quote(self, received: int, paid: int, depths: tuple[int, int, int]) -> Quote:
@@ -172,7 +172,7 @@ class MaverickV1(_Maverick):
         return _order(_V1, self.quoter, self.pool, amount, a_in, exact_output, _NO_LIMIT)
 
     def _answer(self, reply: Reply, given: int, *, exact_output: bool) -> int:  # noqa: ARG002 - it states one side only
-        return values.uint_at(values.returned(reply))
+        return abi_words.uint_at(abi_words.returned(reply))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +184,8 @@ class MaverickV2(_Maverick):
         return _order(_V2, self.quoter, self.pool, amount, a_in, exact_output, limit)
 
     def _answer(self, reply: Reply, given: int, *, exact_output: bool) -> int:
-        data = values.returned(reply, words=2)
-        paid, got = values.uint_at(data), values.uint_at(data, 1)
+        data = abi_words.returned(reply, words=2)
+        paid, got = abi_words.uint_at(data), abi_words.uint_at(data, 1)
         served, other = (got, paid) if exact_output else (paid, got)
         if abs(served - given) > _SLACK_UNITS + given // _NEARLY:
             raise Thin("the pool serves a part of the order", asked=str(given), served=str(served)[:40])

@@ -18,7 +18,7 @@ from functools import lru_cache
 from math import isqrt
 
 from feeds.chains.abi import address, calldata, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, Refused, Thin, WrongSymbol
 from feeds.pools.gates import Gates, agreed, counted
 from feeds.types import Call, Quote, Read, Reply
@@ -83,18 +83,20 @@ class UniswapV2:
             WrongSymbol: the pair holds other tokens.
             Refused: it is a stable pair.
             Malformed: the pair holds less than its reserves, or its own answer contradicts them.
-            FeedError: for replies that are no pair's.
+            FeedError: for replies that are not a pair's.
         """
         replies = counted((yield _calls(self.pool, self.base, self.quote, self.dialect)), 5 + self._solidly)
-        if self._solidly and values.uint_at(values.returned(replies[5])):
+        if self._solidly and abi_words.uint_at(abi_words.returned(replies[5])):
             raise Refused("a stable pair, whose curve is another: no adapter reads it")
         base, quote = self._reserves(replies)
         amount = self._gates.amount
         received, paid = self._sell(amount, base, quote), self._buy(amount, base, quote)
         if self._solidly:
             sale, purchase = counted((yield (self._ask(amount, self.base), self._ask(paid, self.quote))), 2)
-            agreed(received, values.uint_at(values.returned(sale)), 0, "selling the notional")
-            agreed(self._sell(paid, quote, base), values.uint_at(values.returned(purchase)), 0, "buying the notional")
+            agreed(received, abi_words.uint_at(abi_words.returned(sale)), 0, "selling the notional")
+            agreed(
+                self._sell(paid, quote, base), abi_words.uint_at(abi_words.returned(purchase)), 0, "buying the notional"
+            )
         bid, ask = self._gates.prices(received, paid, amount)
         half, one, two = self._gates.depths(_depths(base))
         return Quote(
@@ -116,19 +118,19 @@ class UniswapV2:
 
     def _reserves(self, replies: tuple[Reply, ...]) -> tuple[int, int]:
         """Reserves of base and quote in their smallest units, both really held."""
-        tokens = tuple(values.address_at(values.returned(r)) for r in replies[1:3])
+        tokens = tuple(abi_words.address_at(abi_words.returned(r)) for r in replies[1:3])
         wanted = address(self.base), address(self.quote)
         if tokens not in {wanted, wanted[::-1]}:
             raise WrongSymbol("the pair holds other tokens", token0=tokens[0].hex(), token1=tokens[1].hex())
-        data = values.returned(replies[0], words=3)
-        reserves = values.uint_at(data), values.uint_at(data, 1)
+        data = abi_words.returned(replies[0], words=3)
+        reserves = abi_words.uint_at(data), abi_words.uint_at(data, 1)
         if min(reserves) == 0:
             raise Thin("the pair is empty")
         if max(reserves) >> _MOST_BITS:
             raise Malformed("a reserve is out of range", reserve=str(max(reserves))[:40])
         base, quote = reserves if tokens == wanted else reserves[::-1]
         for reserve, reply in zip((base, quote), replies[3:5], strict=True):
-            if (held := values.uint_at(values.returned(reply))) < reserve:
+            if (held := abi_words.uint_at(abi_words.returned(reply))) < reserve:
                 raise Malformed("the pair holds less than its reserve", held=str(held), reserve=str(reserve))
         return base, quote
 

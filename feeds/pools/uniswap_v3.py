@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feeds.chains.abi import address, calldata, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, Reverted, WrongSymbol
 from feeds.pools import v3_book
 from feeds.pools.gates import Gates, counted
@@ -92,7 +92,7 @@ class UniswapV3:
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool holds other tokens or charges another fee.
             Refused: the pool's plugin may set another fee.
-            FeedError: for replies that are no pool's, or of another dialect.
+            FeedError: for replies that are not a pool's, or of another dialect.
         """
         state = self._state((yield _state_calls(self.pool, self._layout, self.twap_s)))
         base_is_0 = self._orientation(state)
@@ -118,7 +118,10 @@ class UniswapV3:
 
     def _orientation(self, state: _State) -> bool:
         """Whether base is the pool's token0."""
-        tokens = values.address_at(values.returned(state.token0)), values.address_at(values.returned(state.token1))
+        tokens = (
+            abi_words.address_at(abi_words.returned(state.token0)),
+            abi_words.address_at(abi_words.returned(state.token1)),
+        )
         base, quote = address(self.base), address(self.quote)
         if tokens not in {(base, quote), (quote, base)}:
             raise WrongSymbol("the pool holds other tokens", token0=tokens[0].hex(), token1=tokens[1].hex())
@@ -131,11 +134,11 @@ class UniswapV3:
         if self.fee and set(fees) != {self.fee}:
             raise WrongSymbol("the pool charges another fee", fee=max(fees), expected=self.fee)
         return v3_book.span(
-            values.uint_at(data),
-            values.int_at(data, 1),
-            values.uint_at(values.returned(state.liquidity)),
+            abi_words.uint_at(data),
+            abi_words.int_at(data, 1),
+            abi_words.uint_at(abi_words.returned(state.liquidity)),
             fees,
-            values.int_at(values.returned(state.spacing)),
+            abi_words.int_at(abi_words.returned(state.spacing)),
             self.range_bps,
             worded=self._layout.worded,
         )
@@ -144,7 +147,7 @@ class UniswapV3:
         """Geometric mean price over twap_s, or None if the pool does not remember that long (it reverts)."""
         if isinstance(reply, Reverted):
             return None
-        sums = values.uints_at(values.returned(reply, words=4), 0, most=2)
+        sums = abi_words.uints_at(abi_words.returned(reply, words=4), 0, most=2)
         if len(sums) != 2:  # noqa: PLR2004 - then and now
             raise Malformed("the pool answered another number of sums", got=len(sums))
         then, now = (n - (n >> 255 << 256) for n in sums)

@@ -20,7 +20,7 @@ from functools import lru_cache
 from eth_hash.auto import keccak
 
 from feeds.chains.abi import address, selector, word
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, WrongSymbol
 from feeds.pools import v3_book
 from feeds.pools.gates import Gates, counted
@@ -85,8 +85,10 @@ class UniswapV4:
         if not 0 < self.spacing <= _MOST_SPACING:
             raise ValueError(f"spacing = {self.spacing}: write the key's tick spacing, 1 to {_MOST_SPACING}")
         self._check_hooks()
-        if self.pool_id and _raw(self.pool_id) != self._id:
-            raise ValueError(f"pool_id = {self.pool_id}: this key gives 0x{self._id.hex()}: correct one of the two")
+        if self.pool_id and _raw(self.pool_id) != self.key_hash:
+            raise ValueError(
+                f"pool_id = {self.pool_id}: this key gives 0x{self.key_hash.hex()}: correct one of the two"
+            )
 
     def read(self) -> Read:
         """Two phases: the pool's state, then the ticks around its price.
@@ -98,11 +100,11 @@ class UniswapV4:
             Thin: the notional or 2 % leaves the ticks read, or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
             WrongSymbol: the pool charges another fee than its key says.
-            FeedError: for replies that are no StateView's.
+            FeedError: for replies that are not a StateView's.
         """
-        slot0, liquidity = counted((yield _state_calls(self.state_view, self._id)), 2)
+        slot0, liquidity = counted((yield _state_calls(self.state_view, self.key_hash)), 2)
         span = self._span(slot0, liquidity)
-        replies = yield _tick_calls(self.state_view, self._id, v3_book.asked(span))
+        replies = yield _tick_calls(self.state_view, self.key_hash, v3_book.asked(span))
         ticks = v3_book.filled(span, replies, 2)
         return v3_book.quote(ticks, self._gates, base_is_0=self._base_is_0)
 
@@ -115,7 +117,8 @@ class UniswapV4:
         return _currency(self.base) < _currency(self.quote)
 
     @property
-    def _id(self) -> bytes:
+    def key_hash(self) -> bytes:
+        """The pool's id: the hash of its key."""
         return _pool_id(self.base, self.quote, self.fee, self.spacing, self.hooks)
 
     def _check_hooks(self) -> None:
@@ -130,17 +133,17 @@ class UniswapV4:
     def _span(self, slot0: Reply, liquidity: Reply) -> Ticks:
         """Return the pool's state with the ticks to read, as yet without their liquidity."""
         data = exactly(slot0, 4)
-        protocol, own = values.uint_at(data, 2), values.uint_at(data, 3)
-        if values.uint_at(data) and self.fee not in {own, DYNAMIC_FEE}:
+        protocol, own = abi_words.uint_at(data, 2), abi_words.uint_at(data, 3)
+        if abi_words.uint_at(data) and self.fee not in {own, DYNAMIC_FEE}:
             raise WrongSymbol("the pool charges another fee than its key", fee=str(own)[:20], expected=self.fee)
         protocols = protocol & ((1 << _FEE_BITS) - 1), protocol >> _FEE_BITS
         if max(protocols) > _MOST_PROTOCOL_FEE or own > FEE_ONE:
             raise Malformed("fee out of range", fee=str(own)[:20], protocol_fee=str(protocol)[:20])
         first, second = (p + own - p * own // FEE_ONE for p in protocols)
         return v3_book.span(
-            values.uint_at(data),
-            values.int_at(data, 1),
-            values.uint_at(values.returned(liquidity)),
+            abi_words.uint_at(data),
+            abi_words.int_at(data, 1),
+            abi_words.uint_at(abi_words.returned(liquidity)),
             (first, second),
             self.spacing,
             self.range_bps,

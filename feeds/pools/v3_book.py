@@ -1,4 +1,4 @@
-"""Pools with liquidity between ticks, whoever keeps them: the ticks to read, and the quote that they give.
+"""Pools with liquidity between ticks, of any dialect: the ticks to read, and the quote that they give.
 
 Depth is without fees: the base that moves the square root of the price to its goal (Uniswap v3 Core whitepaper, 6.2).
 """
@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import isqrt
 
 from feeds.chains.abi import address
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import Malformed, NoData
 from feeds.pools.gates import Gates, counted
 from feeds.pools.v3_dialects import exactly
@@ -75,9 +75,9 @@ def filled(ticks: Ticks, replies: tuple[Reply, ...], words: int) -> Ticks:
     order, net = [], []
     for tick, reply in zip(asked(ticks), counted(replies, len(asked(ticks))), strict=True):
         data = exactly(reply, words)
-        if values.uint_at(data):
+        if abi_words.uint_at(data):
             order.append(tick)
-            net.append(values.int_at(data, 1))
+            net.append(abi_words.int_at(data, 1))
     return replace(ticks, order=tuple(order), net=tuple(net))
 
 

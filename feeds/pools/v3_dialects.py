@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Malformed, Refused
 from feeds.pools.v3_math import FEE_ONE
 from feeds.types import Reply
@@ -64,7 +64,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType({
 
 def exactly(reply: Reply, words: int) -> bytes:
     """Return data of that many words; Malformed for another layout."""
-    data = values.returned(reply, words=words)
+    data = abi_words.returned(reply, words=words)
     if len(data) != words * _WORD:
         raise Malformed("an answer of another layout: is it another dialect?", words=len(data) // _WORD, expected=words)
     return data
@@ -77,12 +77,12 @@ def fees_of(dialect: Dialect, state: bytes, fee: Reply | None, *, accept_hooks: 
         Refused: a plugin may set another fee and this was not accepted.
         Malformed: a fee of 100 % or more, or none is stated.
     """
-    if dialect.plugin_word and values.uint_at(state, dialect.plugin_word) & _BEFORE_SWAP and not accept_hooks:
+    if dialect.plugin_word and abi_words.uint_at(state, dialect.plugin_word) & _BEFORE_SWAP and not accept_hooks:
         raise Refused("a plugin may set the fee of each swap: write accept_hooks = true to price without it")
     if dialect.fee_words:
-        first, second = (values.uint_at(state, place) for place in dialect.fee_words)
+        first, second = (abi_words.uint_at(state, place) for place in dialect.fee_words)
     else:
-        first = second = values.uint_at(values.returned(b"" if fee is None else fee))
+        first = second = abi_words.uint_at(abi_words.returned(b"" if fee is None else fee))
     if max(first, second) >= FEE_ONE:
         raise Malformed("fee out of range", fee=str(max(first, second))[:20])
     return first, second

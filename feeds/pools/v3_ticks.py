@@ -56,7 +56,7 @@ class Ticks:
         sqrt, tick, liquidity, left, paid, got = self.sqrt, self.tick, self.liquidity, amount, 0, 0
         fee = self.fees[0 if down else 1]
         while left:
-            edge = self._next(tick, down=down)
+            edge = self.next_stop(tick, down=down)
             target = sqrt_at_tick(edge)
             step = swap_step(sqrt, target, liquidity, left, fee)
             paid += step.amount_in + step.fee
@@ -77,7 +77,7 @@ class Ticks:
         """
         sqrt, tick, liquidity, paid, got = self.sqrt, self.tick, self.liquidity, 0, 0
         while True:
-            edge = self._next(tick, down=down)
+            edge = self.next_stop(tick, down=down)
             target = sqrt_at_tick(edge)
             stop = max(target, goal) if down else min(target, goal)
             low, high = min(stop, sqrt), max(stop, sqrt)
@@ -88,7 +88,7 @@ class Ticks:
             liquidity = self._crossed(edge, liquidity, down=down)
             sqrt, tick = stop, edge - 1 if down else edge
 
-    def _next(self, tick: int, *, down: bool) -> int:
+    def next_stop(self, tick: int, *, down: bool) -> int:
         """Where the pool ends its next step: an initialised tick, or (where worded) the end of a word of its bitmap."""
         place = tick // self.spacing + (0 if down else 1)
         word = place // _WORD_TICKS * _WORD_TICKS

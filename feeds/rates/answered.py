@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import FromFuture, NotPositive, OutOfRange, Stale
 from feeds.types import Call, Quote, Reply
 from feeds.units import MS, WAD
@@ -41,7 +41,7 @@ def answered(raw: int, decimals: int, updated_s: int, clock: Reply | None, oldes
         raise OutOfRange("decimals", decimals=str(decimals)[:20])
     stated_ms = values.time_ms(updated_s, per_s=1)
     if clock is not None:
-        age_s = values.uint_at(values.returned(clock)) - updated_s
+        age_s = abi_words.uint_at(abi_words.returned(clock)) - updated_s
         if age_s < 0:
             raise FromFuture("the answer is younger than its block", ahead_s=str(-age_s)[:20])
         if oldest_s and age_s > oldest_s:

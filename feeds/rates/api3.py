@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.rates.answered import answered, block_time, check_age
 from feeds.types import Call, Read
 
@@ -47,8 +47,8 @@ class Api3:
             Stale, FromFuture: by the block's time.
         """
         stated, clock = yield _calls(self.proxy, self.multicall)
-        data = values.returned(stated, words=2)
-        return answered(values.int_at(data), _DECIMALS, values.uint_at(data, 1), clock, self.oldest_s)
+        data = abi_words.returned(stated, words=2)
+        return answered(abi_words.int_at(data), _DECIMALS, abi_words.uint_at(data, 1), clock, self.oldest_s)
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import NotPositive, OutOfRange
 from feeds.types import Call, Quote, Read
 from feeds.units import WAD, Wad
@@ -54,8 +54,8 @@ class RateCall:
             OutOfRange: the rate, or its reciprocal, is outside 1e-15 to 1e15.
         """
         (reply,) = yield _calls(self.contract, self.function, self.args)
-        data = values.returned(reply, words=self.returns + 1)
-        raw = values.int_at(data, self.returns) if self.signed else values.uint_at(data, self.returns)
+        data = abi_words.returned(reply, words=self.returns + 1)
+        raw = abi_words.int_at(data, self.returns) if self.signed else abi_words.uint_at(data, self.returns)
         return Quote(price_wad=self._price(raw))
 
     def _price(self, raw: int) -> Wad:

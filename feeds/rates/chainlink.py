@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import Malformed, NotPositive, OutOfRange
 from feeds.rates.answered import answered, block_time, check_age
 from feeds.types import Call, Quote, Read
@@ -58,18 +58,18 @@ class Chainlink:
             OutOfRange: the price is outside 1e-15 to 1e15.
         """
         answer, scale, *clock = yield _calls(self.feed, self.multicall, self.answer_only)
-        decimals = values.uint_at(values.returned(scale))
+        decimals = abi_words.uint_at(abi_words.returned(scale))
         if decimals > _MOST_DECIMALS:
             raise OutOfRange("decimals", decimals=str(decimals)[:20])
         if self.decimals is not None and decimals != self.decimals:
             raise Malformed("the feed states other decimals", decimals=decimals, expected=self.decimals)
         if self.answer_only:
-            raw = values.int_at(values.returned(answer))
+            raw = abi_words.int_at(abi_words.returned(answer))
             if raw <= 0:
                 raise NotPositive("answer", raw=str(raw)[:40])
             return Quote(price_wad=values.bounded_price(raw * WAD // 10**decimals))
-        data = values.returned(answer, words=_ROUND_WORDS)
-        raw, updated_s = values.int_at(data, 1), values.uint_at(data, 3)
+        data = abi_words.returned(answer, words=_ROUND_WORDS)
+        raw, updated_s = abi_words.int_at(data, 1), abi_words.uint_at(data, 3)
         if updated_s == 0:
             raise Malformed("the round was never written")
         return answered(raw, decimals, updated_s, clock[0], self.oldest_s)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import NotPositive, OutOfRange, WrongSymbol
 from feeds.types import Call, Quote, Read
 from feeds.units import WAD
@@ -48,9 +48,9 @@ class Erc4626:
             WrongSymbol: the vault holds another asset.
         """
         converted, *rest = yield _calls(self.vault, self.share_decimals, bool(self.asset))
-        if rest and values.address_at(values.returned(rest[0])) != address(self.asset):
-            raise WrongSymbol("the vault's asset is another one", asset=values.returned(rest[0])[12:32].hex())
-        assets = values.uint_at(values.returned(converted))
+        if rest and abi_words.address_at(abi_words.returned(rest[0])) != address(self.asset):
+            raise WrongSymbol("the vault's asset is another one", asset=abi_words.returned(rest[0])[12:32].hex())
+        assets = abi_words.uint_at(abi_words.returned(converted))
         if assets == 0:
             raise NotPositive("a share redeems for nothing")
         wad = assets * WAD // 10**self.asset_decimals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import Closed
 from feeds.types import Call, Quote, Read
 from feeds.units import WAD, Wad
@@ -47,7 +47,7 @@ class FlagCall:
             Closed: they cannot.
         """
         (reply,) = yield (Call(to=address(self.contract), data=calldata(self.function, self.args)),)
-        said = values.uint_at(values.returned(reply, words=self.returns + 1), self.returns)
-        if (said != 0) is (self.means == "closed"):
-            raise Closed(f"{self.function} answers {'yes' if said else 'no'}", contract=self.contract)
+        flag = abi_words.uint_at(abi_words.returned(reply, words=self.returns + 1), self.returns)
+        if (flag != 0) is (self.means == "closed"):
+            raise Closed(f"{self.function} answers {'yes' if flag else 'no'}", contract=self.contract)
         return Quote(price_wad=Wad(WAD))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from feeds.chains.abi import address, calldata, integer_of
-from feeds.decode import values
+from feeds.decode import abi_words, values
 from feeds.errors import NotPositive, OutOfRange
 from feeds.types import Call, Pair, Quote, Read
 from feeds.units import WAD
@@ -89,7 +89,7 @@ class RatePath:
             for term, is_above in ((step.above, True), (step.below, False)):
                 if term is None:
                     continue
-                raw = values.uint_at(values.returned(replies[term.call], words=term.word + 1), term.word)
+                raw = abi_words.uint_at(abi_words.returned(replies[term.call], words=term.word + 1), term.word)
                 if raw == 0:
                     raise NotPositive("rate", step=str(step.pair))
                 above, below = (above * raw, below) if is_above else (above, below * raw)
@@ -128,7 +128,7 @@ def _term(text: str, words: Sequence[str]) -> _Term:
     contract, function, *rest = words
     options = dict(w.split("=", 1) for w in rest if "=" in w)
     if unknown := sorted(set(options) - {"word", "scale"}):
-        raise ValueError(f"{text!r}: {unknown[0]} is no option, write word=N or scale=N")
+        raise ValueError(f"{text!r}: {unknown[0]} is not an option: write word=N or scale=N")
     word, scale = integer_of(options.get("word", 0)), integer_of(options.get("scale", 18))
     if not 0 <= word < _MOST_WORDS:
         raise ValueError(f"{text!r}: write word=0 to word={_MOST_WORDS - 1}")

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import OutOfRange
 from feeds.rates.answered import answered, block_time, check_age
 from feeds.types import Call, Read
@@ -58,8 +58,8 @@ class Pyth:
             Stale, FromFuture: by the block's time.
         """
         stated, clock = yield _calls(self.contract, self.feed_id, self.multicall)
-        data = values.returned(stated, words=_WORDS)
-        price, conf, expo, published_s = values.int_at(data), values.uint_at(data, 1), values.int_at(data, 2), values.uint_at(data, 3)  # fmt: skip
+        data = abi_words.returned(stated, words=_WORDS)
+        price, conf, expo, published_s = abi_words.int_at(data), abi_words.uint_at(data, 1), abi_words.int_at(data, 2), abi_words.uint_at(data, 3)  # fmt: skip
         if not _LEAST_EXPO <= expo <= _MOST_EXPO:
             raise OutOfRange("exponent", expo=str(expo)[:20])
         if abs(price) >= _INT64:

@@ -1,1 +1,1 @@
-"""Exchanges: streams, their REST fallback, and the newest word of each symbol."""
+"""Exchanges: streams, their REST fallback, and the newest quote of each symbol."""

@@ -62,7 +62,7 @@ class CcxtSource:
         if not installed():
             raise ValueError('type = "ccxt" needs an extra: pip install "lrt-oracle[ccxt]"')
         if self.exchange not in importlib.import_module("ccxt").exchanges:
-            raise ValueError(f"exchange = {self.exchange!r} is no exchange of ccxt's: see ccxt.exchanges")
+            raise ValueError(f"exchange = {self.exchange!r} is not an exchange of ccxt: see ccxt.exchanges")
 
     @property
     def venue(self) -> str:
@@ -126,7 +126,7 @@ class CcxtBridge:
         except TimeoutError:
             return TimedOut("no ticker", venue=self._source.venue, timeout_ms=self._source.timeout_ms)
         except errors.BaseError as e:
-            return _typed(errors, e, self._source.venue)
+            return typed_error(errors, e, self._source.venue)
         except _ITS_BUGS as e:
             _log.warning("ccxt failed in its own code", venue=self._source.venue, symbol=symbol, error=repr(e))
             return Malformed("ccxt could not read the exchange's answer", error=type(e).__name__)
@@ -142,7 +142,7 @@ def quote(symbol: str, ticker: Any) -> Quote:
     """
     named = values.member(ticker, "symbol")
     if named != symbol:
-        raise WrongSymbol("the ticker is about another symbol", asked=symbol, got=values.said(named))
+        raise WrongSymbol("the ticker is about another symbol", asked=symbol, got=values.printable(named))
     bid, ask, last, volume = (_number(ticker.get(k)) for k in ("bid", "ask", "last", "baseVolume"))
     stated = ticker.get("timestamp")
     stated_at_ms = None if stated is None else values.time_ms(_number(stated))
@@ -154,6 +154,7 @@ def _number(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else value
 
 
-def _typed(errors: Any, error: Exception, venue: str) -> FeedError:
+def typed_error(errors: Any, error: Exception, venue: str) -> FeedError:
+    """Our error for one of ccxt's; ``errors``: its module of them."""
     kind = next(k for name, k in _KINDS if isinstance(error, getattr(errors, name)))
-    return kind(values.said(error), venue=venue)
+    return kind(values.printable(error), venue=venue)

@@ -1,6 +1,6 @@
 """The one HTTP client: bounded in time, size and rate; every failure is a FeedError.
 
-The session is given from outside and shared; whoever makes it closes it.
+The session is shared; the caller makes and closes it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import structlog
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from yarl import URL
 
+from feeds.decode.values import printable
 from feeds.errors import Malformed, RateLimited, Refused, TimedOut, TooLarge, Unreachable
 from feeds.streams.venue import VenueLimits
 from feeds.types import Request
@@ -29,7 +30,7 @@ _PAUSE_S = 30.0
 """How long a venue is left alone that says "slow down" without saying for how long."""
 _MAX_PAUSE_S = 3_600.0
 """No answer of a venue silences it for longer."""
-_SAID_BYTES = 400
+_SHOWN_BYTES = 400
 _CHUNK = 16_384
 _NO_LIMITS: Mapping[str, VenueLimits] = MappingProxyType({})
 
@@ -155,9 +156,8 @@ class HttpClient:
             self._gates[venue].closed_until_s = self._monotonic() + pause_s
             _log.warning("venue asks for a pause; no request goes to it until then", venue=venue, pause_s=int(pause_s))
             raise RateLimited("the venue asked for a pause", venue=venue, status=status, pause_ms=int(pause_s * MS))
-        said = await response.content.read(_SAID_BYTES)
-        shown = "".join(c for c in said.decode("utf-8", "replace")[:80] if c.isprintable())
-        raise Refused(shown, venue=venue, status=status)
+        body = await response.content.read(_SHOWN_BYTES)
+        raise Refused(printable(body.decode("utf-8", "replace")), venue=venue, status=status)
 
     def _pause_s(self, retry_after: str | None) -> float:
         if retry_after is None:
@@ -192,7 +192,7 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
 
 
 def _date_ms(header: str | None) -> int | None:
-    """Unix ms of an HTTP date; None for none, and for what is no date."""
+    """Unix ms of an HTTP date; None for none, and for what is not a date."""
     if header is None:
         return None
     try:

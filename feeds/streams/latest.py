@@ -1,13 +1,22 @@
-"""The table of the newest word of every source: streams write it, the observer reads it. Pure: times are arguments."""
+"""The newest quote of every symbol: streams write the table, the observer reads it. Pure: times are arguments."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from feeds.errors import FeedError, FromFuture, NoData
 from feeds.types import Quote, Tick
+
+
+class DropReason(StrEnum):
+    """Why a quote was not stored."""
+
+    FROM_FUTURE = "from_future"
+    OUT_OF_ORDER = "out_of_order"
+    DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +37,7 @@ class LatestQuote:
 
     @property
     def newest(self) -> Quote | FeedError:
-        """The source's newest word: its quote, or the error that came after it, or NoData."""
+        """What came last: the quote, or the error that came after it, or NoData."""
         if self.failing and self.error is not None:
             return self.error
         return NoData() if self.quote is None else self.quote
@@ -46,7 +55,7 @@ _NOTHING = LatestQuote()
 
 
 class LatestQuotes:
-    """(venue, symbol) -> Seen.
+    """(venue, symbol) -> LatestQuote.
 
     Args:
         future_ms: how far a quote's own time may lie ahead of ours. One beyond it becomes a FromFuture error; stored, it
@@ -55,8 +64,8 @@ class LatestQuotes:
 
     def __init__(self, *, future_ms: int = 5_000) -> None:
         self._future_ms = future_ms
-        self._seen: dict[tuple[str, str], LatestQuote] = {}
-        self._dropped: Counter[tuple[str, str]] = Counter()
+        self._quotes: dict[tuple[str, str], LatestQuote] = {}
+        self._dropped: Counter[tuple[str, DropReason]] = Counter()
 
     def put(self, venue: str, tick: Tick, received_at_ms: int) -> bool:
         """Write a tick; True if it brought a quote that is news.
@@ -65,46 +74,46 @@ class LatestQuotes:
         equals the stored one with the same time (``duplicate``). A quote without a time is news whenever it comes.
         """
         key = (venue, tick.symbol)
-        seen = self._seen.get(key, _NOTHING)
+        previous = self._quotes.get(key, _NOTHING)
         result = tick.result
         if isinstance(result, Quote) and (early_ms := (result.stated_at_ms or 0) - received_at_ms) > self._future_ms:
-            self._dropped[venue, "from_future"] += 1
+            self._dropped[venue, DropReason.FROM_FUTURE] += 1
             result = FromFuture("the quote's own time", ahead_ms=early_ms, tolerance_ms=self._future_ms)
         if isinstance(result, FeedError):
-            self._seen[key] = replace(seen, error=result, error_at_ms=received_at_ms, failing=True)
+            self._quotes[key] = replace(previous, error=result, error_at_ms=received_at_ms, failing=True)
             return False
-        if why := _no_news(result, seen.quote):
-            self._dropped[venue, why] += 1
+        if reason := _no_news(result, previous.quote):
+            self._dropped[venue, reason] += 1
             return False
-        changed = seen.changed_at_ms if _repeated(result, seen.quote) else received_at_ms
-        self._seen[key] = LatestQuote(  # written out: this runs for every message, and ``replace`` is slow
+        changed = previous.changed_at_ms if _repeated(result, previous.quote) else received_at_ms
+        self._quotes[key] = LatestQuote(
             quote=result,
             received_at_ms=received_at_ms,
             changed_at_ms=changed,
-            error=seen.error,
-            error_at_ms=seen.error_at_ms,
+            error=previous.error,
+            error_at_ms=previous.error_at_ms,
         )
         return True
 
     def get(self, venue: str, symbol: str) -> LatestQuote:
-        """Return what is known; an empty Seen if nothing has come."""
-        return self._seen.get((venue, symbol), _NOTHING)
+        """Return what is known; an empty LatestQuote if nothing has come."""
+        return self._quotes.get((venue, symbol), _NOTHING)
 
     def all(self) -> Mapping[tuple[str, str], LatestQuote]:
         """Return a copy of the table."""
-        return dict(self._seen)
+        return dict(self._quotes)
 
-    def dropped(self, venue: str) -> Mapping[str, int]:
+    def dropped(self, venue: str) -> Mapping[DropReason, int]:
         """How many quotes of a venue were dropped, by reason."""
-        return {why: n for (name, why), n in sorted(self._dropped.items()) if name == venue}
+        return {reason: n for (name, reason), n in sorted(self._dropped.items()) if name == venue}
 
 
-def _no_news(new: Quote, old: Quote | None) -> str | None:
+def _no_news(new: Quote, old: Quote | None) -> DropReason | None:
     if old is None or old.stated_at_ms is None or new.stated_at_ms is None:
         return None
     if new.stated_at_ms < old.stated_at_ms:
-        return "out_of_order"
-    return "duplicate" if new.stated_at_ms == old.stated_at_ms and new == old else None
+        return DropReason.OUT_OF_ORDER
+    return DropReason.DUPLICATE if new.stated_at_ms == old.stated_at_ms and new == old else None
 
 
 def _repeated(new: Quote, old: Quote | None) -> bool:

@@ -1,4 +1,4 @@
-"""Venues whose best bid and ask come in one channel, and the last trade or the 24 h volume beside it in another. Pure."""
+"""Venues whose best bid and ask come in one channel, and the last trade or the 24 h volume in another. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from feeds.decode import values
-from feeds.streams.venue import Frame, Heard
+from feeds.streams.venue import Frame, ParsedFrame
 from feeds.types import Quote, Tick
 
 _MOST_SYMBOLS = 1_000
 _MAX_AGE_MS = 300_000
-"""What was said beside the book is left out when it is older than the book by more: its channel may have died."""
+"""A last trade that is older than the book by more is left out: its channel may have died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +42,18 @@ Part: TypeAlias = Tick | BookTop | LastTrade
 
 @dataclass(slots=True)
 class TwoChannels:
-    """A session that completes each book with what was last said beside it.
+    """A session that completes each book with the newest last trade and volume.
 
-    Only a book makes a tick, with the book's own time: what is said beside it never makes a price look younger. A book
-    that comes first is quoted without last trade and volume. Where the other channel says nonsense, the books after it
-    are errors until it speaks sense again.
+    Only a book makes a tick, with the book's own time: the other channel never makes a price look younger. A book that
+    comes first is quoted without last trade and volume. Where the other channel cannot be read, the books after it are
+    errors until it can.
     """
 
     parse: Callable[[Frame], tuple[Part, ...]]
     ping_text: str | None = None
-    _asides: dict[str, LastTrade] = field(default_factory=dict)
+    _last_trades: dict[str, LastTrade] = field(default_factory=dict)
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame."""
         ticks: list[Tick] = []
         for part in self.parse(frame):
@@ -61,9 +61,9 @@ class TwoChannels:
                 ticks.append(part)
             elif isinstance(part, BookTop):
                 ticks.append(self._complete(part))
-            elif part.symbol in self._asides or len(self._asides) < _MOST_SYMBOLS:
-                self._asides[part.symbol] = part
-        return Heard(ticks=tuple(ticks))
+            elif part.symbol in self._last_trades or len(self._last_trades) < _MOST_SYMBOLS:
+                self._last_trades[part.symbol] = part
+        return ParsedFrame(ticks=tuple(ticks))
 
     def ping(self, now_ms: int) -> Frame | None:
         """Return the same text each time."""
@@ -71,18 +71,18 @@ class TwoChannels:
         return self.ping_text
 
     def _complete(self, top: BookTop) -> Tick:
-        beside = self._asides.get(top.symbol)
-        if beside is None or _is_old(beside, top):
-            beside = LastTrade(symbol=top.symbol)
-        last = beside.last if top.last is None else top.last
+        trade = self._last_trades.get(top.symbol)
+        if trade is None or _is_old(trade, top):
+            trade = LastTrade(symbol=top.symbol)
+        last = trade.last if top.last is None else top.last
 
         def read() -> Quote:
-            return values.book_quote(top.bid, top.ask, last=last, volume=beside.volume, stated_at_ms=top.stated_at_ms)
+            return values.book_quote(top.bid, top.ask, last=last, volume=trade.volume, stated_at_ms=top.stated_at_ms)
 
         return values.tick(top.symbol, read)
 
 
-def _is_old(beside: LastTrade, top: BookTop) -> bool:
-    if beside.stated_at_ms is None or top.stated_at_ms is None:
+def _is_old(trade: LastTrade, top: BookTop) -> bool:
+    if trade.stated_at_ms is None or top.stated_at_ms is None:
         return False
-    return top.stated_at_ms - beside.stated_at_ms > _MAX_AGE_MS
+    return top.stated_at_ms - trade.stated_at_ms > _MAX_AGE_MS

@@ -1,4 +1,4 @@
-"""An exchange as the I/O side sees it: where its stream is, what to say there, how to read what comes.
+"""An exchange as the I/O side sees it: where its stream is, what to send there, how to read what comes.
 
 An adapter is pure: no I/O and no clock, times are arguments. What one connection must remember (a channel's number, a
 book) lives in its :class:`Session`, and dies with the connection.
@@ -24,7 +24,7 @@ class VenueLimits:
         connect_interval_ms: between two connects.
         message_interval_ms: between two messages that we send.
         life_ms: of a connection; it is renewed before.
-        ping_ms: how often the venue wants to hear :meth:`Session.ping`; 0 for never.
+        ping_ms: how often the venue wants a :meth:`Session.ping`; 0 for never.
         requests_per_s: of its REST interface.
         rest_ms: pause between two requests to a venue without a stream; 0 leaves it to the config.
     """
@@ -47,24 +47,24 @@ class StreamAddress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """What a frame brought: ticks, and what the venue wants to be answered at once."""
+class ParsedFrame:
+    """What a frame holds: ticks, and the replies that the venue wants at once."""
 
     ticks: tuple[Tick, ...] = ()
-    answers: tuple[Frame, ...] = ()
+    replies: tuple[Frame, ...] = ()
 
 
 class Session(Protocol):
     """One connection, from its opening to its end."""
 
-    def hear(self, frame: Frame) -> Heard:
-        """Read one frame; nothing for acknowledgements and heartbeats; FeedError for what is no message.
+    def read_frame(self, frame: Frame) -> ParsedFrame:
+        """Read one frame; nothing for acknowledgements and heartbeats; FeedError for what is not a message.
 
-        Unreachable says that the connection is of no more use (the venue closes it, or the session lost its place).
+        Unreachable says that the connection is of no more use (the venue closes it, or the session lost its sequence).
         """
 
     def ping(self, now_ms: int) -> Frame | None:
-        """What to say every ``ping_ms``; None for nothing."""
+        """What to send every ``ping_ms``; None for nothing."""
 
 
 class Exchange(Protocol):
@@ -89,7 +89,7 @@ class Exchange(Protocol):
     def handshake(self) -> Request | None:
         """What must be asked before each connect; None for nothing."""
 
-    def place(self, body: bytes | None) -> StreamAddress:
+    def stream_address(self, body: bytes | None) -> StreamAddress:
         """Where to connect, given the answer to the handshake."""
 
     def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
@@ -112,9 +112,9 @@ class Stateless:
     parse: Callable[[Frame], tuple[Tick, ...]]
     ping_text: str | None = None
 
-    def hear(self, frame: Frame) -> Heard:
+    def read_frame(self, frame: Frame) -> ParsedFrame:
         """Read one frame."""
-        return Heard(ticks=self.parse(frame))
+        return ParsedFrame(ticks=self.parse(frame))
 
     def ping(self, now_ms: int) -> Frame | None:
         """Return the same text each time."""
@@ -132,7 +132,7 @@ class PlainSession:
         """None."""
         return None
 
-    def place(self, body: bytes | None) -> StreamAddress:
+    def stream_address(self, body: bytes | None) -> StreamAddress:
         """Return the one address."""
         del body
         return StreamAddress(url=self.ws_url)  # type: ignore[attr-defined]

@@ -11,11 +11,19 @@ from types import MappingProxyType
 import aiohttp
 
 from feeds.errors import FeedError
-from feeds.streams.connection import Connection, Fetch, OnSilent, OnTick, StreamCounts, StreamTimeouts, Wiring
+from feeds.streams.connection import (
+    Connection,
+    Fetch,
+    OnSilent,
+    OnTick,
+    StreamContext,
+    StreamCounts,
+    StreamTimeouts,
+)
 from feeds.streams.venue import Exchange
 from feeds.units import MS
 
-_PATIENCE = StreamTimeouts()
+_TIMEOUTS = StreamTimeouts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +50,12 @@ class Stream:
     Args:
         exchange: what to say and how to read.
         symbols: as the venue writes them.
-        session: shared; closed by whoever made it.
+        session: shared; the caller closes it.
         on_tick: receives each tick of a subscribed symbol.
         now_ms: Unix ms.
         fetch: sends the request of a venue's handshake; needed for venues that have one.
-        on_silent: is told of a symbol without news.
-        patience: timeouts.
+        on_silent: called for a symbol without news.
+        timeouts: see StreamTimeouts.
         rng: jitter of the backoff and of the planned reconnects.
         sleep: waits some seconds.
     """
@@ -62,31 +70,31 @@ class Stream:
         *,
         fetch: Fetch | None = None,
         on_silent: OnSilent | None = None,
-        patience: StreamTimeouts = _PATIENCE,
+        timeouts: StreamTimeouts = _TIMEOUTS,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._limits = exchange.limits
         self._now_ms, self._sleep = now_ms, sleep
         self._counts = StreamCounts(exchange.name)
-        self._turn = asyncio.Lock()
+        self._connecting = asyncio.Lock()
         self._last_connect_ms: int | None = None
-        wiring = Wiring(
+        context = StreamContext(
             session=session,
             fetch=fetch,
             on_tick=on_tick,
             on_silent=on_silent,
             now_ms=now_ms,
             sleep=sleep,
-            turn=self._take_turn,
+            connect_slot=self._connect_slot,
             rng=rng or random.Random(),  # noqa: S311 - jitter is no secret
-            patience=patience,
+            timeouts=timeouts,
             counts=self._counts,
         )
         size = max(1, self._limits.symbols_per_connection)
         names = tuple(dict.fromkeys(symbols))
         groups = [names[i : i + size] for i in range(0, len(names), size)]
-        self._connections = [Connection(exchange, group, wiring) for group in groups]
+        self._connections = [Connection(exchange, group, context) for group in groups]
 
     async def run(self) -> None:
         """Keep all connections up until cancelled. Ends otherwise only by a bug, which it raises in a group."""
@@ -108,10 +116,10 @@ class Stream:
             last_error=self._counts.last_error,
         )
 
-    async def _take_turn(self) -> None:
+    async def _connect_slot(self) -> None:
         """Wait until the venue's interval between two connects has passed."""
         interval_ms = self._limits.connect_interval_ms
-        async with self._turn:
+        async with self._connecting:
             if self._last_connect_ms is not None:
                 # a wall clock that was set back holds the connection off for no longer than the interval
                 wait_ms = min(self._last_connect_ms + interval_ms - self._now_ms(), interval_ms)

@@ -1,4 +1,4 @@
-"""A push and the views that are poked with it, as one call to Multicall3, and back. Pure.
+"""A push as calldata, and with the views that are poked with it as one call to Multicall3, and back. Pure.
 
 Source: mds1/multicall, src/Multicall3.sol, ``aggregate3((address,bool,bytes)[])``: target, whether it may fail, calldata.
 PriceStore.push takes a batch from anybody and reads no sender, so it does there what it does alone.
@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 from eth_abi.abi import decode, encode
 
-from oracle.chain.store_abi import selector
+from oracle.chain.store_abi import calldata, selector
 from oracle.chain.transaction import data_of, gas_of
+from oracle.sign.messages import SignedBatch
 
 POKE = selector("poke", ())
+_PUSH = selector("push", ("bytes", "bytes"))
+_HEADER, _ITEM = 10, 30  # bytes of a batch
 _CALLS = "(address,bool,bytes)[]"
 _AGGREGATE3 = selector("aggregate3", (_CALLS,))
 
@@ -21,9 +24,9 @@ _AGGREGATE3 = selector("aggregate3", (_CALLS,))
 def wrap(store: bytes, push: bytes, views: Sequence[bytes]) -> bytes:
     """Calldata of aggregate3: the push, then a poke of each view. Each of them may fail.
 
-    Anybody can take the push out of the memory pool and bring it first. The views must be told all the same, and nobody
-    pays for a transaction that does nothing because somebody else was faster. So a success of the whole says nothing of
-    the push: whether it landed is told by the store's event, else by what the store holds.
+    Anybody can take the push out of the memory pool and bring it first. The views must be poked all the same, and
+    we do not pay for a transaction that does nothing because somebody else was faster. So a success of the whole says
+    nothing of the push: whether it landed shows in the store's event, else in what the store holds.
 
     Args:
         store: address, 20 bytes.
@@ -48,10 +51,22 @@ def unwrap(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def ran_out(raw: bytes, gas_used: int) -> str | None:
-    """That a push which did not land failed for want of gas, in words; None where it failed for another reason.
+    """Say that a push which did not land ran out of gas; None where it failed for another reason.
 
-    What runs out of gas has used all of its limit. A push inside a call gets 63 of 64 parts of it (EIP-150).
+    A call that runs out of gas has used all of its limit. A push inside a call gets 63 of 64 parts of it (EIP-150).
     """
     limit, inside = gas_of(raw), data_of(raw)[:4] == _AGGREGATE3
     least = limit - limit // 64 if inside else limit
     return f"out of gas, it used {gas_used} of {limit}" if gas_used >= least else None
+
+
+def push_data(batch: SignedBatch) -> bytes:
+    """Calldata of PriceStore.push for a batch."""
+    return calldata("push", (batch.batch, batch.signatures))[0]
+
+
+def items_in(data: bytes) -> int:
+    """How many items the calldata of a push holds; 0 in any other call."""
+    if data[:4] != _PUSH:
+        return 0
+    return (len(decode(["bytes", "bytes"], data[4:])[0]) - _HEADER) // _ITEM

@@ -1,4 +1,4 @@
-"""The signer set that is to come: who is in it, what arms it, and the calldata that does."""
+"""The next signer set: its members, what arms it, and the calldata that does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eth_hash.auto import keccak
 from feeds.errors import LrtOracleError
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import calldata
-from oracle.chain.store_client import StoreClient
+from oracle.chain.store_reads import StoreReads
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.sign.eip712 import BadSignature, arm_digest, recover
 from oracle.sign.messages import SignerSet
@@ -25,11 +25,11 @@ ARM = calldata("arm", (b"",))[0][:4]
 
 
 class WrongSignature(LrtOracleError, RuntimeError):
-    """What was given is no signature of a member of the next set over its digest: have it made again."""
+    """A signature is not one of a member of the next set over its digest: have it made again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coming:
+class NextSignerSet:
     """A signer set that is to come, as read from the chain at one block.
 
     Attributes:
@@ -60,40 +60,40 @@ class Coming:
         return calldata("arm", (packed_signatures(self.signers, compact),))[0]
 
 
-async def coming_set(client: StoreClient, block: int) -> Coming | None:
-    """The set that is to come, at a block; None where none is.
+async def read_next_set(store: StoreReads, block: int) -> NextSignerSet | None:
+    """The next set, at a block; None where there is none.
 
     Raises:
-        ChainError: too few endpoints answer, or the store's storage does not hold the set that it tells of.
+        ChainError: too few endpoints answer, or the store's storage does not hold the set that it names.
     """
-    epoch, at_s = await client.read("nextSigners", block=hex(block))
+    epoch, at_s = await store.read("nextSigners", block=hex(block))
     if not epoch:
         return None
-    found = await set_of(client, int(epoch), int(at_s), block)
-    if found is None:
+    coming = await read_set(store, int(epoch), int(at_s), block)
+    if coming is None:
         raise ChainError(
             f"the signer set of epoch {epoch} is not where a PriceStore keeps it: an endpoint lies, or 0x"
-            f"{client.domain.store.hex()} is another contract"
+            f"{store.domain.store.hex()} is another contract"
         )
-    return found
+    return coming
 
 
-async def set_of(client: StoreClient, epoch: int, at_s: int, block: int) -> Coming | None:
-    """The set of that epoch and time: its word in storage names the contract whose code holds it. None if that is not so."""
-    store, at = "0x" + client.domain.store.hex(), hex(block)
-    word = int(str(await client.nodes.agreed("eth_getStorageAt", store, hex(_NEXT_SET), at)), 16)
+async def read_set(store: StoreReads, epoch: int, at_s: int, block: int) -> NextSignerSet | None:
+    """The set of that epoch and time: its word in storage names the contract whose code holds it. None otherwise."""
+    address, at = "0x" + store.domain.store.hex(), hex(block)
+    word = int(str(await store.nodes.agreed_value("eth_getStorageAt", address, hex(_NEXT_SET), at)), 16)
     if word >> 160 & (1 << 48) - 1 != epoch or word >> 217 != at_s:
         return None
     where = "0x" + (word & (1 << 160) - 1).to_bytes(20, "big").hex()
-    code = bytes.fromhex(str(await client.nodes.agreed("eth_getCode", where, at))[2:])
+    code = bytes.fromhex(str(await store.nodes.agreed_value("eth_getCode", where, at))[2:])
     words = [code[i : i + _WORD] for i in range(1, len(code), _WORD)]
     if len(words) != (word >> 208 & 0xFF) + 1 or len(words[-1]) != _WORD:
         return None
-    (armed,) = await client.read("armed", block=at)
+    (armed,) = await store.read("armed", block=at)
     head, members = words[0], words[1:]
-    return Coming(
+    return NextSignerSet(
         signers=SignerSet(
-            domain=client.domain,
+            domain=store.domain,
             epoch=epoch,
             signers=tuple(w[:20] for w in members),
             weights=tuple(int.from_bytes(w[20:], "big") for w in members),
@@ -106,13 +106,13 @@ async def set_of(client: StoreClient, epoch: int, at_s: int, block: int) -> Comi
     )
 
 
-async def check_digest(client: StoreClient, coming: Coming, block: int) -> None:
-    """See that the store asks for the digest that follows from what was read here.
+async def check_digest(store: StoreReads, coming: NextSignerSet, block: int) -> None:
+    """Check that the store asks for the digest that follows from what was read here.
 
     Raises:
         ChainError: it does not, or too few endpoints answer.
     """
-    (asked,) = await client.read("armDigest", block=hex(block))
+    (asked,) = await store.read("armDigest", block=hex(block))
     if asked != coming.digest:
         raise ChainError(
             f"armDigest() answers 0x{bytes(asked).hex()}, the set of epoch {coming.signers.epoch} gives"
@@ -120,7 +120,7 @@ async def check_digest(client: StoreClient, coming: Coming, block: int) -> None:
         )
 
 
-def checked(coming: Coming, given: Sequence[bytes]) -> dict[bytes, bytes]:
+def checked_signatures(coming: NextSignerSet, given: Sequence[bytes]) -> dict[bytes, bytes]:
     """Signatures by member: each must be the member's at its index over the set's digest.
 
     Args:
@@ -130,25 +130,25 @@ def checked(coming: Coming, given: Sequence[bytes]) -> dict[bytes, bytes]:
     Raises:
         WrongSignature: one is not.
     """
-    found: dict[bytes, bytes] = {}
-    for one in given:
-        if not one or len(one) % _SIGNATURE:
+    signatures: dict[bytes, bytes] = {}
+    for blob in given:
+        if not blob or len(blob) % _SIGNATURE:
             raise WrongSignature(
-                f"{len(one)} bytes are no signatures: each has {_SIGNATURE}, as `lrt-oracle arm` prints them"
+                f"{len(blob)} bytes are not signatures: each has {_SIGNATURE}, as `lrt-oracle arm` prints them"
             )
-        for at in range(0, len(one), _SIGNATURE):
-            found |= _one(coming, one[at], one[at + 1 : at + _SIGNATURE])
-    return found
+        for at in range(0, len(blob), _SIGNATURE):
+            signatures |= _of_member(coming, blob[at], blob[at + 1 : at + _SIGNATURE])
+    return signatures
 
 
-def _one(coming: Coming, index: int, compact: bytes) -> dict[bytes, bytes]:
+def _of_member(coming: NextSignerSet, index: int, compact: bytes) -> dict[bytes, bytes]:
     signers = coming.signers
     if index >= len(signers.signers):
         raise WrongSignature(f"index {index}: the set of epoch {signers.epoch} has {len(signers.signers)} members")
     try:
         signer = recover(coming.digest, compact)
     except BadSignature as e:
-        raise WrongSignature(f"the signature of index {index} is none: {e}") from None
+        raise WrongSignature(f"the signature of index {index} cannot be read: {e}") from None
     if signer != signers.signers[index]:
         raise WrongSignature(
             f"the signature of index {index} is not of 0x{signers.signers[index].hex()} over the set of epoch"

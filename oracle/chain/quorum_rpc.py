@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -12,18 +11,20 @@ import aiohttp
 import orjson
 
 from feeds.chains.jsonrpc import JsonRpc, quantity
-from feeds.errors import FeedError, LrtOracleError, Refused, WrongChain
+from feeds.chains.quorum import Agreement, Disagreement, highest_reached, quorum_of, vote
+from feeds.errors import FeedError, LrtOracleError, Malformed, Refused, Reverted, WrongChain
 
 _MAX_BODY = 4 << 20
 _GRACE_S = 0.15
-_LOOK_S = 0.5
-_MAJORITY_FROM = 3
+_VIEW_GRACE_S = 0.5
 _MESSAGE = 300
-_UNREADABLE = (FeedError, ValueError, TypeError, KeyError, AttributeError)
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 T = TypeVar("T")
 Call = tuple[str, tuple[Any, ...]]
-Ask = tuple[str, tuple[Any, ...], Callable[[Any], Any]]
+Question = tuple[str, tuple[Any, ...], Callable[[Any], Any]]
 """A method, its parameters, and what turns the answer into something that can be compared."""
+Answers = Mapping[str, Any]
+"""By endpoint its result, its results where there were several calls, or the FeedError that it gave instead."""
 
 
 class ChainError(LrtOracleError, RuntimeError):
@@ -44,17 +45,17 @@ class Node(JsonRpc):
     __slots__ = ()
 
     def _refusal(self, status: int, error: Any) -> FeedError:
-        known = super()._refusal(status, error)
-        if not isinstance(known, Refused) and known.code != "REVERTED":
-            return known
-        said = error if isinstance(error, Mapping) else {}
-        data = said.get("data")
+        refusal = super()._refusal(status, error)
+        if not isinstance(refusal, Refused | Reverted):
+            return refusal
+        fields = error if isinstance(error, Mapping) else {}
+        data = fields.get("data")
         raw = data if isinstance(data, str) and data.startswith("0x") else "0x"
         try:
             revert = bytes.fromhex(raw[2:])
         except ValueError:
             revert = b""
-        return NodeRefused(str(said.get("message", error))[:_MESSAGE], revert, endpoint=self.name)
+        return NodeRefused(str(fields.get("message", error))[:_MESSAGE], revert, endpoint=self.name)
 
 
 def _result(answer: Any) -> Any:
@@ -64,24 +65,20 @@ def _result(answer: Any) -> Any:
     return answer
 
 
-def auto_agree(endpoints: int) -> int:
-    """How many endpoints must say the same by default: a majority of three or more; of fewer, one."""
-    return endpoints // 2 + 1 if endpoints >= _MAJORITY_FROM else 1
-
-
 class QuorumRpc:
     """All endpoints of one chain. Must be made inside a running event loop's life and closed at its end.
 
     Args:
         urls: HTTP endpoints.
         chain_id: what each must serve; one that does not is left out until it does.
-        agree: how many must say the same; 0 is ``auto_agree``. Three endpoints outvote a liar, two cannot.
+        agree: how many must say the same, see :func:`feeds.chains.quorum.quorum_of`. Three endpoints outvote a liar, two
+            cannot.
         timeout_ms: of one request.
     """
 
     def __init__(self, urls: Sequence[str], *, chain_id: int, agree: int = 0, timeout_ms: int = 4_000) -> None:
         self.urls = tuple(urls)
-        self.agree = min(agree or auto_agree(len(self.urls)), len(self.urls))
+        self.agree = quorum_of(agree, len(self.urls))
         self.disagreed: Counter[str] = Counter()
         self._chain_id = chain_id
         self._timeout_ms = timeout_ms
@@ -101,150 +98,143 @@ class QuorumRpc:
             await self._session.close()
             self._session = None
 
-    async def agreed(self, method: str, *params: Any, of: Callable[[Any], T] = _result) -> T:
+    async def agreed_value(self, method: str, *params: Any, read: Callable[[Any], T] = _result) -> T:
         """What enough endpoints say identically.
 
         Args:
             method: of JSON-RPC.
             params: of the method.
-            of: turns an answer (a result, or a FeedError) into something comparable; raises a FeedError or ValueError
-                for an answer that does not count.
+            read: turns an answer (a result, or a FeedError) into something comparable; raises a FeedError or ValueError
+                for an answer that is not a vote.
 
         Raises:
             ChainError: they differ, or too few answer; every endpoint is named with what it said.
         """
-        votes: dict[T, list[str]] = {}
 
-        def enough(answers: Mapping[str, Any]) -> bool:
-            votes.clear()
-            for name, answer in answers.items():
-                with contextlib.suppress(*_UNREADABLE):
-                    votes.setdefault(of(answer), []).append(name)
-            return any(len(names) >= self.agree for names in votes.values())
+        def count(answers: Answers) -> Agreement[str, T] | Disagreement:
+            return vote(_read_all(answers, read), self.agree)
 
-        answers = await self._ask([(method, params)], enough)
-        best = max(votes, key=lambda v: len(votes[v]), default=None)
-        if not votes or len(votes[best]) < self.agree:  # type: ignore[index]
-            most = max((len(v) for v in votes.values()), default=0)
-            raise ChainError(f"{method}: {most} of {self.agree} endpoints agree: {_said(answers)}")
-        for name in (n for value, names in votes.items() if value != best for n in names):
-            self.disagreed[name] += 1
-        return best  # type: ignore[return-value]
+        answers = await self._ask([(method, params)], lambda a: isinstance(count(a), Agreement))
+        result = count(answers)
+        if isinstance(result, Disagreement):
+            raise ChainError(f"{method}: {result.most} of {self.agree} endpoints agree: {_shown(answers)}")
+        self.disagreed.update(result.outvoted)
+        return result.value
 
-    async def vouched(self, method: str, *params: Any, of: Callable[[Any], T]) -> T:
+    async def highest_reached(self, method: str, *params: Any, read: Callable[[Any], T]) -> T:
         """The highest value that enough endpoints have reached: of a head, a nonce; one that lies high is outvoted.
 
         Raises:
             ChainError: too few answer.
         """
-        values: dict[str, T] = {}
 
-        def enough(answers: Mapping[str, Any]) -> bool:
-            values.clear()
-            values.update({n: v for n, a in answers.items() if (v := _or_none(of, a)) is not None})
-            return len(values) >= self.agree
+        def values(answers: Answers) -> list[T]:
+            return [v for v in _read_all(answers, read).values() if not isinstance(v, FeedError)]
 
-        answers = await self._ask([(method, params)], enough, grace_s=_GRACE_S if len(self.urls) > 1 else 0.0)
-        if len(values) < self.agree:
-            raise ChainError(f"{method}: {len(values)} of {self.agree} endpoints answer: {_said(answers)}")
-        return sorted(values.values(), reverse=True)[self.agree - 1]  # type: ignore[type-var]
+        answers = await self._ask([(method, params)], lambda a: len(values(a)) >= self.agree, self._grace_s(_GRACE_S))
+        found = values(answers)
+        highest = highest_reached(found, self.agree)
+        if highest is None:
+            raise ChainError(f"{method}: {len(found)} of {self.agree} endpoints answer: {_shown(answers)}")
+        return highest
 
-    async def every(self, method: str, *params: Any, least: int = 1) -> Mapping[str, Any]:
+    async def all_answers(self, method: str, *params: Any, least: int = 1) -> Answers:
         """What the endpoints say, by name, once `least` of them have said something good and the others had a moment."""
 
-        def enough(answers: Mapping[str, Any]) -> bool:
+        def enough(answers: Answers) -> bool:
             return sum(not isinstance(a, FeedError) for a in answers.values()) >= least
 
-        return await self._ask([(method, params)], enough, grace_s=_GRACE_S if len(self.urls) > 1 else 0.0)
+        return await self._ask([(method, params)], enough, self._grace_s(_GRACE_S))
 
-    async def look(self, head_of: Callable[[Any], tuple[int, int]], *asks: Ask) -> tuple[Any, ...]:
+    async def newest_view(self, read_head: Callable[[Any], tuple[int, int]], *questions: Question) -> tuple[Any, ...]:
         """The newest view that enough endpoints have: the highest of each value that they have reached.
 
         An endpoint is asked everything in turn, its newest block last, and counts only if it answers all of it: so no
         value is newer than the head. The heads are kept: they say what an endpoint's later "not there" is worth.
 
         Args:
-            head_of: turns a block into (number, time).
-            asks: what else to ask; ``of`` gives something that can be ordered.
+            read_head: turns a block into (number, time).
+            questions: what else to ask; ``read`` gives something that can be ordered.
 
         Returns:
-            A value for each of the asks, then the head.
+            A value for each of the questions, then the head.
 
         Raises:
             ChainError: too few answer.
         """
-        calls = [*((method, params) for method, params, _ in asks), ("eth_getBlockByNumber", ("latest", False))]
-        readers = [*(of for _, _, of in asks), head_of]
-        views: dict[str, tuple[Any, ...]] = {}
+        calls = [*((method, params) for method, params, _ in questions), ("eth_getBlockByNumber", ("latest", False))]
+        readers = [*(read for _, _, read in questions), read_head]
 
-        def enough(answers: Mapping[str, Any]) -> bool:
-            views.clear()
-            views.update({n: v for n, a in answers.items() if (v := _or_none(read, a)) is not None})
-            return len(views) >= self.agree
+        def read_each(answer: Any) -> tuple[Any, ...]:
+            results = _result(answer) if len(readers) > 1 else (answer,)
+            return tuple(read(result) for read, result in zip(readers, results, strict=True))
 
-        def read(answer: Any) -> tuple[Any, ...]:
-            found = answer if len(readers) > 1 else (answer,)
-            return tuple(of(one) for of, one in zip(readers, found, strict=True))
+        def views(answers: Answers) -> dict[str, tuple[Any, ...]]:
+            read = _read_all(answers, read_each)
+            return {name: view for name, view in read.items() if not isinstance(view, FeedError)}
 
-        answers = await self._ask(calls, enough, grace_s=_LOOK_S if len(self.urls) > 1 else 0.0)
-        if len(views) < self.agree:
-            raise ChainError(f"a look at the chain: {len(views)} of {self.agree} endpoints answer: {_said(answers)}")
-        seen = tuple(sorted(column, reverse=True)[self.agree - 1] for column in zip(*views.values(), strict=True))
-        self._height, self._heights = seen[-1][0], {n: v[-1][0] for n, v in views.items()}
-        return seen
+        answers = await self._ask(calls, lambda a: len(views(a)) >= self.agree, self._grace_s(_VIEW_GRACE_S))
+        found = views(answers)
+        if len(found) < self.agree:
+            raise ChainError(
+                f"the newest view of the chain: {len(found)} of {self.agree} endpoints answer: {_shown(answers)}"
+            )
+        newest: tuple[Any, ...] = tuple(
+            highest_reached(column, self.agree) for column in zip(*found.values(), strict=True)
+        )
+        self._height, self._heights = newest[-1][0], {name: view[-1][0] for name, view in found.items()}
+        return newest
 
-    async def known(self, method: str, *params: Any, of: Callable[[Any], T | None]) -> T | None:
-        """What enough endpoints know; None, "not there", only from those that have reached the height of the last look.
+    async def agreed_or_absent(self, method: str, *params: Any, read: Callable[[Any], T | None]) -> T | None:
+        """What enough endpoints know; None, "not there", only from those that have reached the height of the last view.
 
-        Every endpoint of that look is heard: as long as one may still know of it, the others' "not there" is not
+        Every endpoint of that view is heard: as long as one may still know of it, the others' "not there" is not
         believed. One that is behind has no say in it.
 
         Raises:
             ChainError: neither enough know it, nor do enough that are up to date say that it is not there.
         """
-        votes: dict[T | None, list[str]] = {}
 
-        def enough(answers: Mapping[str, Any]) -> bool:
-            votes.clear()
-            for name, answer in answers.items():
-                with contextlib.suppress(*_UNREADABLE):
-                    value = of(answer)
-                    if value is not None or self._heights.get(name, -1) >= self._height:
-                        votes.setdefault(value, []).append(name)
-            most, still_out = known_by(), len(self._heights.keys() - answers.keys())
-            return most >= self.agree or (absent() and most + still_out < self.agree)
+        def count(answers: Answers) -> tuple[Agreement[str, T | None] | Disagreement, list[str]]:
+            """The vote of those that know something, and those that can tell that it is not there."""
+            values = _read_all(answers, read)
+            ranked = sorted(
+                values, key=self._height_of, reverse=True
+            )  # of two values as frequent, the higher endpoint's
+            known = vote({name: values[name] for name in ranked if values[name] is not None}, self.agree)
+            return known, [n for n, v in values.items() if v is None and self._height_of(n) >= self._height]
 
-        def known_by() -> int:
-            return max((len(names) for value, names in votes.items() if value is not None), default=0)
-
-        def absent() -> bool:
-            return len(votes.get(None, ())) >= self.agree
+        def enough(answers: Answers) -> bool:
+            known, absent = count(answers)
+            if isinstance(known, Agreement):
+                return True
+            still_out = len(self._heights.keys() - answers.keys())
+            return len(absent) >= self.agree and known.most + still_out < self.agree
 
         answers = await self._ask([(method, params)], enough)
-        best: T | None = None
-        if known_by() >= self.agree:
-            best = max((v for v in votes if v is not None), key=lambda v: (len(votes[v]), self._highest(votes[v])))
-        elif not absent():
+        known, absent = count(answers)
+        if isinstance(known, Agreement):
+            self.disagreed.update((*known.outvoted, *absent))
+            return known.value
+        if len(absent) < self.agree:
             raise ChainError(
-                f"{method}: {known_by()} of {self.agree} endpoints know it, and too few have reached block"
-                f" {self._height}: {_said(answers)}"
+                f"{method}: {known.most} of {self.agree} endpoints know it, and too few have reached block"
+                f" {self._height}: {_shown(answers)}"
             )
-        for name in (n for value, names in votes.items() if value != best for n in names):
-            self.disagreed[name] += 1
-        return best
+        values = _read_all(answers, read)
+        self.disagreed.update(n for n, v in values.items() if v is not None and not isinstance(v, FeedError))
+        return None
 
-    def _highest(self, names: Sequence[str]) -> int:
-        return max(self._heights.get(n, -1) for n in names)
+    def _height_of(self, name: str) -> int:
+        return self._heights.get(name, -1)
 
-    async def _ask(
-        self, calls: Sequence[Call], enough: Callable[[Mapping[str, Any]], bool], grace_s: float = 0.0
-    ) -> Mapping[str, Any]:
-        """Ask all at once; stop waiting when there is enough. Who is later is heard to the end, but not waited for.
+    def _grace_s(self, grace_s: float) -> float:
+        """How long the others are awaited after enough have answered; a single endpoint has no others."""
+        return grace_s if len(self.urls) > 1 else 0.0
 
-        Returns:
-            By endpoint its answer, all its answers where there are several calls, or the error of one.
-        """
-        tasks = {self._spawn(self._one(node, calls)): node.name for node in self._open()}
+    async def _ask(self, calls: Sequence[Call], enough: Callable[[Answers], bool], grace_s: float = 0.0) -> Answers:
+        """Ask all at once; stop waiting when there is enough. A later one is heard to its end, but not waited for."""
+        tasks = {self._spawn(self._ask_node(node, calls)): node.name for node in self.clients()}
         answers: dict[str, Any] = {}
         waiting = set(tasks)
         while waiting:
@@ -255,10 +245,9 @@ class QuorumRpc:
         if waiting and grace_s:
             done, _ = await asyncio.wait(waiting, timeout=grace_s)
             answers |= {tasks[t]: t.result() for t in done}
-            enough(answers)
         return answers
 
-    async def _one(self, node: Node, calls: Sequence[Call]) -> Any:
+    async def _ask_node(self, node: Node, calls: Sequence[Call]) -> Any:
         try:
             if node.name not in self._checked:
                 served = quantity(await node.request("eth_chainId", ()))
@@ -272,7 +261,8 @@ class QuorumRpc:
                 self._checked.discard(node.name)  # another node may answer there next
             return e
 
-    def _open(self) -> tuple[Node, ...]:
+    def clients(self) -> tuple[Node, ...]:
+        """One client for each address, made at the first use; those of one host are told apart by a number."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             self._nodes = tuple(
@@ -290,16 +280,21 @@ class QuorumRpc:
         return task
 
 
-def _or_none(of: Callable[[Any], T], answer: Any) -> T | None:
-    if isinstance(answer, FeedError):
-        return None
-    try:
-        return of(answer)
-    except _UNREADABLE:
-        return None
+def _read_all(answers: Answers, read: Callable[[Any], T]) -> dict[str, T | FeedError]:
+    """Every endpoint's answer as a value; as a FeedError where there is none, or it cannot be read."""
+    values: dict[str, T | FeedError] = {}
+    for name, answer in answers.items():
+        try:
+            values[name] = value = read(answer)
+            hash(value)
+        except FeedError as error:
+            values[name] = error
+        except _UNREADABLE as error:
+            values[name] = Malformed("the answer cannot be read", endpoint=name, error=type(error).__name__)
+    return values
 
 
-def _said(answers: Mapping[str, Any]) -> str:
+def _shown(answers: Answers) -> str:
     """Every endpoint with what it said, for people."""
     parts = [f"{n}: {a if isinstance(a, FeedError) else orjson.dumps(a)[:60].decode()}" for n, a in answers.items()]
     return "; ".join(parts) or "no endpoint answers"

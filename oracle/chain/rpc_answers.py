@@ -1,4 +1,4 @@
-"""What nodes answer, as records: heads, receipts, fees, simulations, broadcasts. Pure; a strange answer is no answer."""
+"""What nodes answer, as records: heads, receipts, fees, simulations, broadcasts. Pure; an answer that cannot be read does not count."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from feeds.chains.jsonrpc import quantity
 from feeds.errors import FeedError, RateLimited, TimedOut
-from oracle.chain.node_refusals import Sent, meaning_of
+from oracle.chain.node_refusals import SendOutcome, meaning_of
 from oracle.chain.quorum_rpc import NodeRefused
 from oracle.chain.store_abi import event_topic, reason
 from oracle.chain.transaction import FeeMarket, PaidBlock, market_of
@@ -19,10 +19,10 @@ _WHOLE_PPM = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedRevert:
-    """A broadcast's outcome over all endpoints, with what they said."""
+class Broadcast:
+    """The outcome of a broadcast over all endpoints, with their messages."""
 
-    sent: Sent
+    outcome: SendOutcome
     text: str = ""
 
 
@@ -84,16 +84,16 @@ def read_receipt(answer: Any) -> Receipt | None:
 def _emitters(logs: Any, topic: bytes) -> frozenset[bytes]:
     """Addresses of the contracts that emitted an event."""
     wanted = "0x" + topic.hex()
-    return frozenset(bytes.fromhex(one["address"][2:]) for one in logs if one["topics"][:1] == [wanted])
+    return frozenset(bytes.fromhex(log["address"][2:]) for log in logs if log["topics"][:1] == [wanted])
 
 
-def read_market(answer: Any) -> FeeMarket | None:
-    """A fee history; None where it is none. A base fee of 0 where the chain has none, or the node does not tell it."""
+def read_fee_market(answer: Any) -> FeeMarket | None:
+    """A fee history; None for anything else. A base fee of 0 where the chain has none, or the node does not state it."""
     try:
-        told: Mapping[str, Any] = _history(answer)
-        rewards = [quantity(r[0]) if r else 0 for r in told.get("reward") or ()]
-        bases = [quantity(b) for b in told.get("baseFeePerGas") or () if b is not None]
-        used = [_ppm(u) for u in told.get("gasUsedRatio") or ()]
+        history: Mapping[str, Any] = _history(answer)
+        rewards = [quantity(r[0]) if r else 0 for r in history.get("reward") or ()]
+        bases = [quantity(b) for b in history.get("baseFeePerGas") or () if b is not None]
+        used = [_ppm(u) for u in history.get("gasUsedRatio") or ()]
     except (FeedError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
     if not rewards and not bases:
@@ -105,7 +105,7 @@ def read_market(answer: Any) -> FeeMarket | None:
 
 def _history(answer: Any) -> Mapping[str, Any]:
     if not isinstance(answer, Mapping):
-        raise TypeError("no fee history")
+        raise TypeError("not a fee history")
     return answer
 
 
@@ -115,7 +115,7 @@ def _ppm(share: Any) -> int:
 
 
 def read_gas(answer: Any) -> int | None:
-    """An estimate; None where it is none."""
+    """An estimate; None for anything else."""
     try:
         return quantity(answer)
     except FeedError:
@@ -131,7 +131,7 @@ class Simulation:
 
 
 def read_simulated(answer: Any) -> Simulation:
-    """Read a node's answer to a simulated call; raises where it says nothing about the contract."""
+    """Read a node's answer to a simulated call; raises its error where that is not the contract's."""
     if isinstance(answer, NodeRefused) and (answer.data or "revert" in answer.detail.lower()):
         name, text = reason(answer.data)
         return Simulation(refused=name, text=text or f": {answer.detail}")
@@ -140,24 +140,24 @@ def read_simulated(answer: Any) -> Simulation:
     return Simulation(refused=None)
 
 
-def read_sent(answer: Any, tx_hash: str) -> Sent:
-    """Read a node's answer to a raw transaction: by its words, see ``refusals``, else by the kind of the failure.
+def read_send_outcome(answer: Any, tx_hash: str) -> SendOutcome:
+    """Read a node's answer to a raw transaction: by its words, see ``node_refusals``, else by the kind of the failure.
 
     Args:
         answer: a result, or why there is none.
         tx_hash: of the transaction; a node that took it answers with that and nothing else.
     """
     if not isinstance(answer, FeedError):
-        return Sent.TAKEN if isinstance(answer, str) and answer.lower() == tx_hash else Sent.UNKNOWN
-    said = meaning_of(answer.detail)
-    if said is not Sent.UNKNOWN:
-        return said
-    return next((sent for kind, sent in _KINDS if isinstance(answer, kind)), Sent.UNREACHABLE)
+        return SendOutcome.TAKEN if isinstance(answer, str) and answer.lower() == tx_hash else SendOutcome.UNKNOWN
+    outcome = meaning_of(answer.detail)
+    if outcome is not SendOutcome.UNKNOWN:
+        return outcome
+    return next((known for kind, known in _KINDS if isinstance(answer, kind)), SendOutcome.UNREACHABLE)
 
 
 _KINDS = (
-    (NodeRefused, Sent.UNKNOWN),
-    (RateLimited, Sent.RATE_LIMITED),
-    (TimedOut, Sent.TIMED_OUT),
+    (NodeRefused, SendOutcome.UNKNOWN),
+    (RateLimited, SendOutcome.RATE_LIMITED),
+    (TimedOut, SendOutcome.TIMED_OUT),
 )
-"""What is no JSON-RPC error says nothing of the transaction: a page of a proxy, a lost connection."""
+"""Anything but a JSON-RPC error (a proxy's page, a lost connection) says nothing about the transaction."""

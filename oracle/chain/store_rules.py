@@ -15,14 +15,14 @@ MAX_AHEAD_S = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPrice:
-    """A price that the store keeps while another is signed, or nobody looks.
+    """A price that the store keeps in its slot while another one is signed.
 
     Attributes:
-        true_at_s: when the one in the slot was true.
+        true_at_s: the time of the price in the slot.
         since_s: the round from which all that was signed lay beyond the step on one side; 0 while nothing waits.
         above: the side.
-        price_wad: the least far of it, which lands once the wait is over.
-        price_at_s: when that one was true.
+        price_wad: of those the nearest to the slot, which lands once the wait is over.
+        price_at_s: its time.
     """
 
     true_at_s: int
@@ -34,7 +34,7 @@ class HeldPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Since when a gap is open, and the prices from which steps are measured in it."""
+    """When a gap opened, and the prices from which steps are measured in it."""
 
     opened_s: int
     market_wad: int
@@ -101,7 +101,7 @@ def after(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
     if stored is None:
         return Write(report=replace(fresh, status_only=False), market=None, redemption=None, begins=False)
     if fresh.round_time_s == stored.round_time_s:
-        return _again(stored, fresh, limits)
+        return _in_same_round(stored, fresh, limits)
     beside, gap = limits.beside or Beside(), open_gap(stored, fresh, limits)
     market_at = max(0, stored.round_time_s - stored.market_age_s)
     fresh_at = max(0, fresh.round_time_s - fresh.market_age_s)
@@ -113,10 +113,10 @@ def after(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
         gap.redemption_wad if gap else stored.redemption_wad, beside.redemption,
     )  # fmt: skip
     kept = keeps(fresh)
-    market_wad, market_held = _one(market, fresh, limits, keep=kept)
-    rate_wad, rate_held = _one(rate, fresh, limits, keep=kept and rate.signed_wad >= rate.stands_wad)
+    market_wad, market_held = _price_after(market, fresh, limits, keep=kept)
+    rate_wad, rate_held = _price_after(rate, fresh, limits, keep=kept and rate.signed_wad >= rate.stands_wad)
     waiting = [h for h in (market_held, rate_held) if h is not None and h.since_s]
-    report = _shown(stored, fresh, inside=gap is not None, far=bool(waiting))
+    report = _with_slot_status(stored, fresh, inside=gap is not None, far=bool(waiting))
     if market_held is not None:
         age_s = min(MAX_U16, fresh.round_time_s - market_held.true_at_s)
         report = replace(report, market_age_s=age_s, spread_bps=max(stored.spread_bps, fresh.spread_bps))
@@ -130,12 +130,12 @@ def after(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
     )
 
 
-def _again(stored: Report, fresh: Report, limits: StoreLimits) -> Write:
+def _in_same_round(stored: Report, fresh: Report, limits: StoreLimits) -> Write:
     """The write of an item of the slot's own round: what waits lands, the rest stays."""
     beside, (market, rate) = limits.beside or Beside(), lands(stored, fresh, limits)
     market_held, rate_held = None if market else beside.market, None if rate else beside.redemption
     waiting = any(h is not None and h.since_s for h in (market_held, rate_held))
-    report = _shown(stored, fresh, inside=open_gap(stored, fresh, limits) is not None, far=waiting)
+    report = _with_slot_status(stored, fresh, inside=open_gap(stored, fresh, limits) is not None, far=waiting)
     if not market and stored.market_wad:
         report = replace(
             report, market_wad=stored.market_wad, spread_bps=stored.spread_bps, market_age_s=stored.market_age_s
@@ -148,7 +148,7 @@ def _again(stored: Report, fresh: Report, limits: StoreLimits) -> Write:
 def lands(stored: Report, fresh: Report, limits: StoreLimits) -> tuple[bool, bool]:
     """Whether an item of the slot's own round lands the market, and the redemption: what waits, with enough weight.
 
-    Signatures are no part of what is signed, so anybody may have landed the batch before with fewer of them.
+    Signatures are not part of what is signed, so anybody may have landed the batch before with fewer of them.
     """
     beside = limits.beside
     if not limits.strong or beside is None:
@@ -158,7 +158,7 @@ def lands(stored: Report, fresh: Report, limits: StoreLimits) -> tuple[bool, boo
     return market and seen[0], rate and seen[1]
 
 
-def _shown(stored: Report, fresh: Report, *, inside: bool, far: bool) -> Report:
+def _with_slot_status(stored: Report, fresh: Report, *, inside: bool, far: bool) -> Report:
     """The item with the status that the slot gets: a better one waits for the gap, a far or kept price is at least watched."""
     status, why = fresh.status, fresh.why
     if keeps(fresh) and status is Status.OK:
@@ -170,7 +170,7 @@ def _shown(stored: Report, fresh: Report, *, inside: bool, far: bool) -> Report:
     return replace(fresh, status=status, why=why, status_only=False)
 
 
-def _one(p: _Price, fresh: Report, limits: StoreLimits, *, keep: bool) -> tuple[int, HeldPrice | None]:
+def _price_after(p: _Price, fresh: Report, limits: StoreLimits, *, keep: bool) -> tuple[int, HeldPrice | None]:
     """The price that stands then, and what is held of it."""
     if not p.stands_wad:
         return p.signed_wad, None
@@ -186,7 +186,7 @@ def _hold(p: _Price, now_s: int, limits: StoreLimits) -> tuple[int, HeldPrice | 
     """Too far away: a wait begins or goes on, or it is over and its least far price lands."""
     held = p.held
     if held is None or not held.since_s or held.above is not (p.signed_wad > p.stands_wad):
-        return p.stands_wad, _begun(p, p.stands_wad, p.true_at_s, now_s)
+        return p.stands_wad, _wait_begun(p, p.stands_wad, p.true_at_s, now_s)
     nearer = p.signed_wad <= held.price_wad if held.above else p.signed_wad >= held.price_wad
     if nearer:
         held = replace(held, price_wad=p.signed_wad, price_at_s=p.signed_at_s)
@@ -194,10 +194,10 @@ def _hold(p: _Price, now_s: int, limits: StoreLimits) -> tuple[int, HeldPrice | 
         return p.stands_wad, held
     if near(held.price_wad, p.signed_wad, limits.step_bps):
         return p.signed_wad, None
-    return held.price_wad, _begun(p, held.price_wad, held.price_at_s, now_s)
+    return held.price_wad, _wait_begun(p, held.price_wad, held.price_at_s, now_s)
 
 
-def _begun(p: _Price, stands_wad: int, true_at_s: int, now_s: int) -> HeldPrice:
+def _wait_begun(p: _Price, stands_wad: int, true_at_s: int, now_s: int) -> HeldPrice:
     return HeldPrice(
         true_at_s=true_at_s,
         since_s=now_s,
@@ -208,7 +208,7 @@ def _begun(p: _Price, stands_wad: int, true_at_s: int, now_s: int) -> HeldPrice:
 
 
 def near(from_wad: int, to_wad: int, step_bps: int) -> bool:
-    """Whether a price is not more than the step away from another; always where there is no step."""
+    """Whether two prices are within the step of each other; always where there is no step."""
     return not step_bps or abs(to_wad - from_wad) * BPS <= from_wad * step_bps
 
 
@@ -220,14 +220,15 @@ def keeps(fresh: Report) -> bool:
 def open_gap(stored: Report, fresh: Report, limits: StoreLimits) -> Gap | None:
     """The gap that is open at the item's round, if one is. As StoreItems._openGap.
 
-    What moved no price opened none, and one that this very round opened binds the rounds after it. Where it was not read, the write that the slot is of opened one.
+    A write that moved no price opened none, and one that this very round opened binds the rounds after it. Where the gap was
+    not read, the last write opened one.
     """
     gap = limits.beside.gap if limits.beside is not None else opened_by(stored)
     return gap if gap is not None and gap.opened_s < fresh.round_time_s < gap.opened_s + limits.min_gap_s else None
 
 
 def opened_by(stored: Report) -> Gap:
-    """The gap that a write opened which took a price."""
+    """The gap that a write opened by taking a price."""
     return Gap(opened_s=stored.round_time_s, market_wad=stored.market_wad, redemption_wad=stored.redemption_wad)
 
 

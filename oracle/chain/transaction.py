@@ -52,11 +52,11 @@ def unsigned_of(raw: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeeMood:
+class FeeConditions:
     """What is known of a push when its fees are chosen.
 
     Attributes:
-        urgent: it may use all of the ceiling at once.
+        urgent: it may use the whole ceiling at once.
         dear: the usual tip was not enough.
         lean: nodes refuse a maximum that leaves room for a doubled base fee: room for one block's growth.
         tight: nodes refuse a gas limit with spare gas in it: what was estimated, and a fifth.
@@ -74,7 +74,7 @@ class FeeMarket:
 
     Attributes:
         base_wei: the next block's base fee.
-        tip_wei: a usual tip, which nobody sets who pays for little of the gas.
+        tip_wei: a usual tip, which a sender of little gas cannot set alone.
         dear_wei: the tip of a middle block, however little was in it: what is offered once the usual one was not enough.
     """
 
@@ -87,11 +87,11 @@ class FeeMarket:
         """The maximum of a calm push, far below the ceiling."""
         return self.base_wei * _BASE_FACTOR + self.tip_wei
 
-    def fees(self, above: Fees | None, ceiling_wei: int, mood: FeeMood | None = None) -> Fees | None:
+    def fees(self, above: Fees | None, ceiling_wei: int, conditions: FeeConditions | None = None) -> Fees | None:
         """Fees for the next push; None while the base fee alone is above the ceiling.
 
         Of a block that can be paid for, never the push is cut but its tip: what the ceiling leaves above the base fee
-        goes to whoever makes the block, and no stranger's tip keeps a push from the chain. The maximum leaves room for a
+        goes to the block maker, and another sender's tip never keeps a push from the chain. The maximum leaves room for a
         doubled base fee as far as the ceiling allows.
 
         A calm push leaves an eighth below the ceiling, as long as the base fee can grow for a block without it: an
@@ -102,15 +102,17 @@ class FeeMarket:
         Args:
             above: fees of what is to be replaced; with a tip of 0 nothing is, only the maximum was too low.
             ceiling_wei: never more for a unit of gas.
-            mood: what is known of this push.
+            conditions: what is known of this push.
         """
-        mood = mood or FeeMood()
+        conditions = conditions or FeeConditions()
         if self.base_wei > ceiling_wei:
             return None
-        tip_wei = max(self.tip_wei, self.dear_wei) if mood.dear else self.tip_wei
-        room_wei = -(-self.base_wei * _RAISE_NUM // _RAISE_DEN) if mood.lean else self.base_wei * _BASE_FACTOR
+        tip_wei = max(self.tip_wei, self.dear_wei) if conditions.dear else self.tip_wei
+        room_wei = -(-self.base_wei * _RAISE_NUM // _RAISE_DEN) if conditions.lean else self.base_wei * _BASE_FACTOR
         usual = Fees(tip_wei=tip_wei, max_wei=room_wei + tip_wei)
-        limit_wei = ceiling_wei if mood.urgent or (above is not None and above.tip_wei) else self._calm_wei(ceiling_wei)
+        limit_wei = (
+            ceiling_wei if conditions.urgent or (above is not None and above.tip_wei) else self._calm_wei(ceiling_wei)
+        )
         wanted = usual.at_least(above)
         if wanted.max_wei <= limit_wei:
             return wanted
@@ -135,7 +137,7 @@ def market_of(base_wei: int, blocks: Sequence[PaidBlock], *, least_tip_wei: int)
     """The market from a fee history.
 
     The usual tip is the median over gas, not over blocks: half of the gas of those blocks paid no more. A block less
-    than a twentieth full tells nothing, for it had room for everybody: whoever is alone in it may have paid anything.
+    than a twentieth full is left out: it had room for everybody, and a single sender may have paid anything.
 
     Args:
         base_wei: the next block's base fee.
@@ -152,11 +154,11 @@ def market_of(base_wei: int, blocks: Sequence[PaidBlock], *, least_tip_wei: int)
 
 
 def _middle_by_gas(blocks: Sequence[PaidBlock]) -> int:
-    """The lowest tip that half of the gas did not pay more than, of blocks ascending by tip; 0 of none."""
-    half, seen = sum(b.used_ppm for b in blocks), 0
+    """The median tip by gas, of blocks ascending by tip; 0 without blocks."""
+    total, below = sum(b.used_ppm for b in blocks), 0
     for block in blocks:
-        seen += 2 * block.used_ppm
-        if seen >= half:
+        below += 2 * block.used_ppm
+        if below >= total:
             return block.tip_wei
     return 0
 

@@ -8,11 +8,12 @@ from typing import TypeAlias
 
 from feeds.catalog.records import EXPECTED_DECIMALS, CatalogPool
 from feeds.chains.abi import address, calldata, checksummed
-from feeds.decode import values
+from feeds.decode import abi_words
 from feeds.errors import FeedError, Malformed
 from feeds.rates.chainlink import Chainlink
 from feeds.types import Call, Pair, Reply
-from oracle.config.resolve import ResolvedConfig, SourcePlan
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.source_plans import SourcePlan
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_pools import NATIVE
@@ -75,7 +76,7 @@ async def check_coins(
 def _check_coin(catalog: Catalog, coin: _Coin, replies: Mapping[Call, Reply]) -> Iterator[Problem]:
     ask_symbol, ask_decimals = coin.calls
     try:
-        said, decimals = text_of(replies[ask_symbol]), values.uint_at(values.returned(replies[ask_decimals]))
+        said, decimals = text_of(replies[ask_symbol]), abi_words.uint_at(abi_words.returned(replies[ask_decimals]))
     except FeedError as e:
         yield Problem(coin.where, f"{checksummed(coin.token)} does not answer as a token: {e}")
         return
@@ -95,12 +96,12 @@ def _wrapped(catalog: Catalog, said: str, expected: str) -> bool:
 
 def text_of(reply: Reply) -> str:
     """A string that a contract answers, or a word of text (old tokens); Malformed for anything else."""
-    data = values.returned(reply)
+    data = abi_words.returned(reply)
     if len(data) == _WORD:
         raw = data.rstrip(b"\0")
     else:
-        start = values.uint_at(data)
-        length = values.uint_at(data, start // _WORD) if start % _WORD == 0 and start < len(data) else _MOST_TEXT + 1
+        start = abi_words.uint_at(data)
+        length = abi_words.uint_at(data, start // _WORD) if start % _WORD == 0 and start < len(data) else _MOST_TEXT + 1
         if length > _MOST_TEXT or start + _WORD + length > len(data):
             raise Malformed("no text", bytes=len(data))
         raw = data[start + _WORD : start + _WORD + length]
@@ -136,7 +137,7 @@ def _check_order(catalog: Catalog, where: str, pool: CatalogPool, replies: Mappi
         if expected is None:
             continue
         try:
-            held = values.address_at(values.returned(replies[call]))
+            held = abi_words.address_at(abi_words.returned(replies[call]))
         except FeedError as e:
             yield Problem(where, f"{pool.name} does not name its coins: {e}")
             return

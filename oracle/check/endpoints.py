@@ -91,7 +91,7 @@ def _poke_problems(
 async def _word_of(client: StoreClient, view: str, function: str) -> int | None:
     """The integer that a view function gives; None where it gives none, or reverts."""
     call = {"to": view, "data": "0x" + selector(function).hex()}
-    raw = await client.nodes.agreed("eth_call", call, "latest", of=_given)
+    raw = await client.nodes.agreed_value("eth_call", call, "latest", read=_given)
     return int.from_bytes(raw, "big") if len(raw) == _WORD else None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from feeds.chains.abi import address
 from feeds.chains.jsonrpc import quantity
-from oracle.chain.next_signers import coming_set
+from oracle.chain.next_signers import read_next_set
 from oracle.chain.store_client import StoreClient, Unfit
 from oracle.check.endpoints import poke_problems, relay_findings
 from oracle.check.thresholds import unpriced_feed_problems
@@ -156,7 +156,7 @@ async def readiness_of(plan: ResolvedConfig, name: str, client: StoreClient) -> 
         relay_problems, relay_notes = await relay_findings(name, target.relays, client.domain.chain_id)
         problems += relay_problems
         notes += relay_notes
-    coming = await coming_set(client, head.number)
+    coming = await read_next_set(client, head.number)
     next_signers = None if coming is None else coming.signers
     return PushReadiness(
         target=name, signers=signers, next_signers=next_signers, problems=tuple(problems), notes=tuple(notes)
@@ -187,7 +187,7 @@ async def _gas_problems(name: str, target: TargetSection, client: StoreClient) -
     payer = payer_address(target)
     if payer is None:
         return []
-    wei = await client.nodes.vouched("eth_getBalance", f"0x{payer}", "latest", of=quantity)
+    wei = await client.nodes.highest_reached("eth_getBalance", f"0x{payer}", "latest", read=quantity)
     return (
         [] if wei else [Problem(f"targets.{name}", f"the gas key 0x{payer} has no ether on this chain: send it some")]
     )
@@ -200,7 +200,7 @@ async def _block_time_problems(
     back = min(_BLOCKS, number)
     if not back:
         return []
-    old = await client.nodes.agreed("eth_getBlockByNumber", hex(number - back), False, of=_block_time)  # noqa: FBT003
+    old = await client.nodes.agreed_value("eth_getBlockByNumber", hex(number - back), False, read=_block_time)  # noqa: FBT003
     block_s = -(-(time_s - old) // back)
     least_s = _MAKING_S + block_s
     if target.max_push_age_s >= least_s:

@@ -36,7 +36,7 @@ class ReferenceComparison:
 
 
 def comparisons(catalog: Catalog, plan: ResolvedConfig, chain: str) -> tuple[ReferenceComparison, ...]:
-    """What can be compared on a chain, by the config's name of it; ether in dollars is read beside, to convert."""
+    """The providers' feeds of a chain, by the config's name of it, that can be compared with ours; ether in dollars among them."""
     named = catalog.chain_of(plan.config.chains[chain].chain_id)
     usable = [r for r in catalog.references if r.chain == named and r.address is not None and not r.retired and r.quote]
     return tuple(c for spec in plan.specs.values() for r in usable if (c := _compared(catalog, spec, r)) is not None)
@@ -55,9 +55,9 @@ def _compared(catalog: Catalog, spec: FeedSpec, reference: Reference) -> Referen
     return None
 
 
-def reads_of(compared_here: tuple[ReferenceComparison, ...]) -> dict[str, Read]:
+def reads_of(compared: tuple[ReferenceComparison, ...]) -> dict[str, Read]:
     """Their reads, by name."""
-    return {c.name: _read(c.reference) for c in compared_here}
+    return {c.name: _read(c.reference) for c in compared}
 
 
 def _read(reference: Reference) -> Read:
@@ -67,30 +67,33 @@ def _read(reference: Reference) -> Read:
 
 
 def divergence_rows(
-    plan: ResolvedConfig, own: ChainPrices, here: tuple[ReferenceComparison, ...], said: Mapping[str, Quote | FeedError]
+    plan: ResolvedConfig,
+    own: ChainPrices,
+    compared: tuple[ReferenceComparison, ...],
+    answers: Mapping[str, Quote | FeedError],
 ) -> Iterator[Divergence | tuple[ReferenceComparison, FeedError]]:
     """A row for each comparison: the drift, or why the provider's feed could not be read; none where we have no value.
 
     A feed in dollars is compared with our ratio times the same chain's price of ether in dollars by another oracle, for a
     chain alone knows no dollars.
     """
-    ether = next((q.price_wad for c in here if _is_ether(c) and isinstance(q := said[c.name], Quote)), None)
-    for one in here:
-        result = said[one.name]
-        if isinstance(result, FeedError):
-            yield one, result
+    ether = next((q.price_wad for c in compared if _is_ether(c) and isinstance(q := answers[c.name], Quote)), None)
+    for comparison in compared:
+        answer = answers[comparison.name]
+        if isinstance(answer, FeedError):
+            yield comparison, answer
             continue
-        prices = own.market if one.against is Kind.MARKET else own.redemption
-        value = _own(plan.specs[one.feed], prices, ether)
+        prices = own.market if comparison.against is Kind.MARKET else own.redemption
+        value = _own(plan.specs[comparison.feed], prices, ether)
         if value is not None:
             yield divergence(
-                one.feed, one.reference.name, one.reference.provider, one.against,
-                reference_wad=result.price_wad, own_wad=value,
+                comparison.feed, comparison.reference.name, comparison.reference.provider, comparison.against,
+                reference_wad=answer.price_wad, own_wad=value,
             )  # fmt: skip
 
 
-def _is_ether(one: ReferenceComparison) -> bool:
-    return one.reference.base == _ETH and one.reference.quote == _USD
+def _is_ether(comparison: ReferenceComparison) -> bool:
+    return comparison.reference.base == _ETH and comparison.reference.quote == _USD
 
 
 def _own(spec: FeedSpec, prices: Mapping[str, Wad], ether: Wad | None) -> Wad | None:

@@ -20,7 +20,8 @@ from feeds.units import (
     wad_mul_down,
     wad_text,
 )
-from oracle.config.resolve import ResolvedConfig, SourcePlan
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.source_plans import SourcePlan
 from oracle.config.tables.catalog import FIAT, Catalog
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec
@@ -39,7 +40,7 @@ _YEAR_S = 365 * 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceValue:
-    """What one source said, at a block of so many Unix ms."""
+    """What one source states, at a block of this time."""
 
     source: SourcePlan
     price_wad: Wad
@@ -59,16 +60,16 @@ def chain_prices(plan: ResolvedConfig, values: Sequence[SourceValue]) -> ChainPr
     own = ChainPrices()
     for feed, spec in plan.specs.items():
         mine = [v for v in values if v.source.feed == feed]
-        _put(own.redemption, feed, [v.price_wad for v in mine if v.source.spec.kind is Kind.REDEMPTION])
+        _put_median(own.redemption, feed, [v.price_wad for v in mine if v.source.spec.kind is Kind.REDEMPTION])
         market = [_converted(v, own) for v in mine if v.source.spec.kind is Kind.MARKET]
-        _put(own.market, feed, [p for p in market if p is not None])
+        _put_median(own.market, feed, [p for p in market if p is not None])
         _put_share(own, spec)
     return own
 
 
-def _put(prices: dict[str, Wad], feed: str, found: Sequence[Wad]) -> None:
-    if found:
-        prices[feed] = sorted(found)[(len(found) - 1) // 2]
+def _put_median(prices: dict[str, Wad], feed: str, values: Sequence[Wad]) -> None:
+    if values:
+        prices[feed] = sorted(values)[(len(values) - 1) // 2]
 
 
 def _converted(value: SourceValue, own: ChainPrices) -> Wad | None:
@@ -105,13 +106,13 @@ def value_problems(
         confirmed: feeds whose new value was looked at and is right.
     """
     for value in values:
-        yield from _in_bounds(catalog, value)
-        yield from _no_ratio_as_dollars(catalog, value)
-    yield from _parted(plan, values)
+        yield from _out_of_bounds(catalog, value)
+        yield from _ratio_as_dollars(catalog, value)
+    yield from _disagreeing_rates(plan, values)
     own = chain_prices(plan, values)
     for feed, before in running.items():
         if feed not in confirmed:
-            yield from _stepped(feed, own, before)
+            yield from _large_steps(feed, own, before)
 
 
 def _where(source: SourcePlan) -> str:
@@ -131,7 +132,7 @@ def bounds_of(catalog: Catalog, symbol: str, block_ms: int) -> tuple[Wad, Wad]:
     return Wad(mul_div_down(known, BPS - _SLACK_BPS, BPS)), Wad(mul_div_up(most, BPS + _SLACK_BPS, BPS))
 
 
-def _in_bounds(catalog: Catalog, value: SourceValue) -> Iterator[Problem]:
+def _out_of_bounds(catalog: Catalog, value: SourceValue) -> Iterator[Problem]:
     pair = value.source.spec.pair
     if value.source.spec.kind is not Kind.REDEMPTION or not catalog.graph.at_par(pair.quote, "ETH"):
         return
@@ -143,7 +144,7 @@ def _in_bounds(catalog: Catalog, value: SourceValue) -> Iterator[Problem]:
         )
 
 
-def _no_ratio_as_dollars(catalog: Catalog, value: SourceValue) -> Iterator[Problem]:
+def _ratio_as_dollars(catalog: Catalog, value: SourceValue) -> Iterator[Problem]:
     pair = value.source.spec.pair
     ours = pair.base in catalog.tokens or pair.base in {"ETH", "WETH"}
     if ours and pair.quote in FIAT and value.price_wad < _LEAST_USD:
@@ -151,13 +152,13 @@ def _no_ratio_as_dollars(catalog: Catalog, value: SourceValue) -> Iterator[Probl
         yield Problem(_where(value.source), text)
 
 
-def _parted(plan: ResolvedConfig, values: Sequence[SourceValue]) -> Iterator[Problem]:
+def _disagreeing_rates(plan: ResolvedConfig, values: Sequence[SourceValue]) -> Iterator[Problem]:
     """Derivations of one rate against the first one; on an L2 against the main chain's own, in the feed of its pair."""
-    said = [v for v in values if v.source.spec.kind is Kind.REDEMPTION]
+    rates = [v for v in values if v.source.spec.kind is Kind.REDEMPTION]
     for feed in plan.specs:
         plain = feed.split("#", maxsplit=1)[0].partition("@")[0]
-        mine = [v for v in said if v.source.feed == feed]
-        first = next((v for v in said if v.source.feed == plain), None) or next(iter(mine), None)
+        mine = [v for v in rates if v.source.feed == feed]
+        first = next((v for v in rates if v.source.feed == plain), None) or next(iter(mine), None)
         for value in mine:
             apart = deviation_bps_away(value.price_wad, first.price_wad) if first is not None else 0
             if first is not None and abs(apart) > PART_BPS:
@@ -177,7 +178,7 @@ def stored_value_problems(feed: str, index: int, held: Report, ours: Report) -> 
             yield Problem(f'feeds."{feed}"', f"{text} for that round: two feeds are swapped, or another store is meant")
 
 
-def _stepped(feed: str, own: ChainPrices, before: Report) -> Iterator[Problem]:
+def _large_steps(feed: str, own: ChainPrices, before: Report) -> Iterator[Problem]:
     sides = (("market", own.market, before.market_wad), ("redemption", own.redemption, before.redemption_wad))
     for word, prices, running in sides:
         new = prices.get(feed)

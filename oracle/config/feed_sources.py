@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from feeds.chain_follower import ChainPlan
 from feeds.chains.endpoint import ReaderLimits
+from feeds.chains.quorum import quorum_of
 from feeds.chains.sequencer import Sequencer
 from feeds.ingest import VenuePlan
 from feeds.observe import Source
-from feeds.units import MS
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import Config
 from oracle.config.tables.catalog import shipped
@@ -47,7 +47,7 @@ def _sequencer(chain: ChainSection) -> Sequencer | None:
     """The rollup's uptime feed: the config's, else the one that the catalogue knows of this chain."""
     known = (c.sequencer for c in shipped().chains.values() if c.chain_id == chain.chain_id)
     feed = chain.sequencer_feed if chain.sequencer_feed is not None else next(known, None)
-    return Sequencer(feed=feed, grace_ms=chain.sequencer_grace_s * MS) if feed else None
+    return Sequencer(sequencer_feed=feed, sequencer_grace_s=chain.sequencer_grace_s) if feed else None
 
 
 def chains_of(config: Config) -> dict[str, ChainPlan]:
@@ -58,7 +58,9 @@ def chains_of(config: Config) -> dict[str, ChainPlan]:
             endpoints=c.endpoints,
             multicall=c.multicall,
             poll_ms=c.poll_ms,
-            limits=ReaderLimits(max_head_age_ms=c.max_head_age_s * MS, max_calls=c.max_calls, agree=c.majority),
+            limits=ReaderLimits(
+                max_head_age_s=c.max_head_age_s, max_calls=c.max_calls, agree=quorum_of(c.agree, len(c.endpoints))
+            ),
             announcers=c.announcers,
             sequencer=_sequencer(c),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feeds.types import Kind
+from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
@@ -51,10 +52,13 @@ def load(path: Path) -> Config:
     return parse(table)
 
 
-def parse(table: Mapping[str, Any]) -> Config:
-    """Turn a parsed TOML document into the config; raises ConfigError as :func:`load` does."""
+def parse(table: Mapping[str, Any], catalog: Catalog | None = None) -> Config:
+    """Turn a parsed TOML document into the config; raises ConfigError as :func:`load` does.
+
+    ``catalog``: where the names under ``catalog`` are looked up; None: the shipped one.
+    """
     problems: list[Problem] = []
-    config = build(Config, _with_params(expand(table, problems)), "config", problems)
+    config = build(Config, _with_params(expand(table, problems, catalog)), "config", problems)
     if config is None or problems:
         raise ConfigError([Problem(p.key.removeprefix("config."), p.text) for p in problems])
     return config

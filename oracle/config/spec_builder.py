@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from feeds.types import Kind, Pair
-from feeds.units import MS
 from oracle.combine.methods.dia_window import DiaBlock
 from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.over_time import MAX_SAMPLES
@@ -65,12 +64,12 @@ def method_problems(
         text = f'{feed.method} is moved by a single bad source: write outliers = "mad", or choose another method'
         yield Problem(f"{where}.outliers", text)
     if method is not None and method.over_time is not None and not isinstance(method.over_time, CurveEma | PythEma):
-        kept = MAX_SAMPLES // (max(1, len(sources)) if isinstance(method.over_time, DiaBlock) else 1)
-        held_s = feed.window_s + feed.tuning.shift_s
-        if held_s > kept * round_interval_s:
-            text = f"{held_s} s are more than the {kept} rounds that are kept: at most {kept * round_interval_s}"
+        rounds = MAX_SAMPLES // (max(1, len(sources)) if isinstance(method.over_time, DiaBlock) else 1)
+        needed_s = feed.window_s + feed.tuning.shift_s
+        if needed_s > rounds * round_interval_s:
+            text = f"{needed_s} s are more than the {rounds} rounds that are kept: write at most {rounds * round_interval_s}"
             yield Problem(f"{where}.window_s", text)
-    known = {name for s in sources for name in (s.group, s.name if s.average_s * MS else s.group)}
+    known = {name for s in sources for name in (s.group, s.name if s.average_s else s.group)}
     for group, _ in feed.tuning.shares:
         if group not in known:
             yield Problem(f"{where}.tuning.shares.{group}", f"is not a group of this feed; {nearest(group, known)}")

@@ -30,12 +30,12 @@ PROXY_CODE = bytes.fromhex(
 
 
 class DeployError(LrtOracleError, RuntimeError):
-    """The chain is not as a deployment needs it, or holds something else than it should: what, and what to do."""
+    """The chain is not as a deployment needs it, or holds something else than it should. Says what, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """A contract and the address that its code, arguments and salt give it. ``label`` says what it is for."""
+class PlannedContract:
+    """A contract and the address that its code, arguments and salt give it. ``label``: what it is for."""
 
     label: str
     contract: str
@@ -53,38 +53,42 @@ class Placement:
         return self.salt + self.creation
 
 
-def placement(label: str, contract: str, args: Sequence[Any], *, salt: bytes) -> Placement:
-    """Place one of the project's contracts with its constructor arguments."""
+def plan_contract(label: str, contract: str, args: Sequence[Any], *, salt: bytes) -> PlannedContract:
+    """Plan one of the project's contracts with its constructor arguments."""
     artifact = contracts.load(contract)
     entries = [e for e in artifact.abi if e["type"] == "constructor"]
     types = [abi_type(i) for e in entries for i in e["inputs"]]
-    return Placement(label=label, contract=contract, salt=salt, creation=artifact.bytecode + encode(types, args))
+    return PlannedContract(label=label, contract=contract, salt=salt, creation=artifact.bytecode + encode(types, args))
 
 
 def salt_of(text: str) -> bytes:
-    """The salt that a word stands for."""
+    """The salt that a text stands for."""
     return keccak(text.encode())
 
 
-def verify(one: Placement, code: bytes) -> None:
+def verify_code(planned: PlannedContract, code: bytes) -> None:
     """Compare what is on the chain with the artifact, byte for byte but for the immutables, which are arguments.
 
     Raises:
         DeployError: it differs; says where.
     """
-    where = f"{one.label} at 0x{one.address.hex()}"
-    wanted = bytearray(contracts.load(one.contract).runtime)
-    if len(code) != len(wanted):
-        raise DeployError(f"{where} has {len(code)} bytes of code, {one.contract} has {len(wanted)}: not this contract")
-    found = bytearray(code)
-    for start, length in _immutables(one.contract):
-        wanted[start : start + length] = found[start : start + length] = bytes(length)
-    if found != wanted:
-        at = next(i for i, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b)
-        raise DeployError(f"{where} differs from {one.contract} at byte {at}: not this contract, or another compiler")
+    where = f"{planned.label} at 0x{planned.address.hex()}"
+    expected = bytearray(contracts.load(planned.contract).runtime)
+    if len(code) != len(expected):
+        raise DeployError(
+            f"{where} has {len(code)} bytes of code, {planned.contract} has {len(expected)}: not this contract"
+        )
+    onchain = bytearray(code)
+    for start, length in immutables_of(planned.contract):
+        expected[start : start + length] = onchain[start : start + length] = bytes(length)
+    if onchain != expected:
+        at = next(i for i, (a, b) in enumerate(zip(onchain, expected, strict=True)) if a != b)
+        raise DeployError(
+            f"{where} differs from {planned.contract} at byte {at}: not this contract, or another compiler"
+        )
 
 
-def _immutables(contract: str) -> Iterator[tuple[int, int]]:
+def immutables_of(contract: str) -> Iterator[tuple[int, int]]:
     """Start and length of every place where the runtime code holds an immutable; the artifact lists them by name."""
     body = json.loads((contracts.ARTIFACTS / f"{contract}.json").read_text(encoding="utf-8"))
     for places in body.get("immutableReferences", {}).values():

@@ -1,4 +1,4 @@
-"""Deploy what the settings say, keep it in the chain's file, and tell where the chain is otherwise by now."""
+"""Deploy what the settings say, record it in the chain's file, and note where the chain differs by now."""
 
 from __future__ import annotations
 
@@ -18,14 +18,23 @@ from web3.exceptions import Web3Exception
 from feeds.chains.abi import checksummed
 from oracle.deploy.create2 import DeployError
 from oracle.deploy.deployer import Deployer
-from oracle.deploy.deployment_file import SALT, Deployment, as_made, check_same, read, record, room_for, views_of
-from oracle.deploy.store_settings import MOVING, StoreSettings, differences, table_of
+from oracle.deploy.deployment_file import (
+    SALT,
+    Deployment,
+    check_same_store,
+    check_writable,
+    known_views,
+    read_deployment,
+    settings_as_made,
+    write_deployment,
+)
+from oracle.deploy.store_settings import CHANGED_BY, StoreSettings, differences, table_of
 from oracle.model.spec import FeedSpec
 
 _PATIENCE_S = 20.0
 
 
-async def chain_of(url: str, *, patience_s: float = _PATIENCE_S) -> int:
+async def chain_id_of(url: str, *, patience_s: float = _PATIENCE_S) -> int:
     """Chain id that an endpoint serves; DeployError if it does not answer."""
     web3 = AsyncWeb3(AsyncHTTPProvider(url))
     try:
@@ -44,18 +53,18 @@ def _host(url: str) -> str:
 
 
 @contextmanager
-def _answering(url: str) -> Iterator[None]:
-    """What an endpoint that goes away or talks nonsense leaves behind: a run that can be run again."""
+def _endpoint_errors(url: str) -> Iterator[None]:
+    """An endpoint that goes away or answers nonsense is a DeployError: the run can be run again."""
     try:
         yield
     except (aiohttp.ClientError, OSError, Web3Exception) as e:
-        said = type(e).__name__  # its text may hold the address, and that a key
-        said += f" {e.status}" if isinstance(e, aiohttp.ClientResponseError) else ""
-        said += f": {str(e)[:200]}" if isinstance(e, Web3Exception) else ""
-        raise DeployError(f"{_host(url)} stopped answering ({said}): run this again, nothing is made twice") from None
+        cause = type(e).__name__  # its text may hold the address, and that a key
+        cause += f" {e.status}" if isinstance(e, aiohttp.ClientResponseError) else ""
+        cause += f": {str(e)[:200]}" if isinstance(e, Web3Exception) else ""
+        raise DeployError(f"{_host(url)} stopped answering ({cause}): run this again, nothing is made twice") from None
 
 
-async def commission(
+async def deploy_and_record(
     url: str,
     key: coincurve.PrivateKey,
     settings: StoreSettings,
@@ -64,48 +73,48 @@ async def commission(
     salt: str = SALT,
     path: Path,
 ) -> Deployment:
-    """Deploy with a connection of its own, and keep what was made in the chain's file.
+    """Deploy over a connection of its own, and record what was made in the chain's file.
 
     Args:
         url: HTTP endpoint.
         key: pays, and owns the store until it is handed over.
         settings: of the store; what its owner may have changed since an earlier run is only compared.
         specs: feeds, legs before what needs them.
-        salt: another word gives other addresses.
-        path: the chain's file; one that is there says what an earlier run made.
+        salt: another text gives other addresses.
+        path: the chain's file; if it exists, it says what an earlier run made.
 
     Raises:
         DeployError: as Deployer.deploy; the endpoint goes away; or, before anything is sent, the file holds another store
             of this chain or cannot be written.
     """
-    held = read(path)
-    made = settings if held is None else as_made(settings, held, path)
-    room_for(path)
+    held = read_deployment(path)
+    made = settings if held is None else settings_as_made(settings, held, path)
+    check_writable(path)
     deployer = Deployer(url, key)
     try:
-        with _answering(url):
-            check_same(held, await deployer.planned(made, specs, salt=salt), path)
+        with _endpoint_errors(url):
+            check_same_store(held, await deployer.plan(made, specs, salt=salt), path)
             done = await deployer.deploy(made, specs, salt=salt)
-        kept = record(done, path)
-        with _answering(url):
-            told = await notes(deployer.functions(done.store), done.store, settings)
-        return replace(kept, notes=(*_moved(views_of(held), done.views), *told))
+        recorded = write_deployment(done, path)
+        with _endpoint_errors(url):
+            notes = await chain_notes(deployer.functions(done.store), done.store, settings)
+        return replace(recorded, notes=(*_moved_views(known_views(held), done.views), *notes))
     finally:
         await deployer.close()
 
 
-def _moved(held: Mapping[str, str], views: Mapping[str, str]) -> Iterator[str]:
-    """Views that stand elsewhere than before, since another mode or heartbeat gives another address."""
-    for feed, where in views.items():
-        if held.get(feed, where) != where:
+def _moved_views(held: Mapping[str, str], views: Mapping[str, str]) -> Iterator[str]:
+    """Views that are at another address than before, since they have another mode or heartbeat."""
+    for feed, view in views.items():
+        if held.get(feed, view) != view:
             yield (
-                f"the view of {feed} with these settings is {where}; the one at {held[feed]}, with other ones, goes on:"
-                " who reads it is not moved"
+                f"the view of {feed} with these settings is {view}; the one at {held[feed]}, with other ones, goes on:"
+                " its readers are not moved"
             )
 
 
-async def notes(functions: Any, store: str, settings: StoreSettings) -> list[str]:
-    """Where the store on the chain is not what the settings say, and who does what about it."""
+async def chain_notes(functions: Any, store: str, settings: StoreSettings) -> list[str]:
+    """Where the store on the chain differs from the settings, and who does what about it."""
     present, threshold, signers, weights = await functions.signerSet().call()
     guardian, owner = str(await functions.guardian().call()), str(await functions.owner().call())
     live = {
@@ -116,22 +125,22 @@ async def notes(functions: Any, store: str, settings: StoreSettings) -> list[str
         "guardian": "" if int(guardian, 16) == 0 else guardian,
     }
     wanted = table_of(settings)
-    found = [
-        f"{d}: the owner changes it on the chain, by {MOVING[d.split(':')[0]]}"
-        for d in differences(live, {k: wanted[k] for k in MOVING})
+    notes = [
+        f"{d}: the owner changes it on the chain, by {CHANGED_BY[d.split(':')[0]]}"
+        for d in differences(live, {k: wanted[k] for k in CHANGED_BY})
     ]
     set_owner = str(await functions.setOwner().call())
     shown = "none" if int(set_owner, 16) == 0 else set_owner
-    said = "none" if settings.set_owner is None else checksummed(settings.set_owner)
-    if shown != said:
-        found.append(f"set_owner: {shown} -> {said}: the owner changes it on the chain, by setSetOwner")
+    wanted_owner = "none" if settings.set_owner is None else checksummed(settings.set_owner)
+    if shown != wanted_owner:
+        notes.append(f"set_owner: {shown} -> {wanted_owner}: the owner changes it on the chain, by setSetOwner")
     epoch, active_at_s = await functions.nextSigners().call()
     if epoch > present:
         armed = "" if await functions.armed().call() else ", if they are armed before"
-        found.append(f"signers of epoch {epoch} are set and count from {active_at_s} (Unix s){armed}")
+        notes.append(f"signers of epoch {epoch} are set and count from {active_at_s} (Unix s){armed}")
     if settings.owner is not None and owner != checksummed(settings.owner):
         pending = str(await functions.pendingOwner().call())
         offered = pending == checksummed(settings.owner)
         what = f"it calls acceptOwnership() on {store}" if offered else f"{owner} calls transferOwnership(it)"
-        found.append(f"{checksummed(settings.owner)} does not own the store yet: {what}")
-    return found
+        notes.append(f"{checksummed(settings.owner)} does not own the store yet: {what}")
+    return notes

@@ -11,18 +11,18 @@ from typing import Any
 
 from feeds.chains.abi import address
 from oracle.deploy.create2 import DeployError
-from oracle.deploy.store_settings import FIXED, MOVING, StoreSettings, differences, table_of
+from oracle.deploy.store_settings import CHANGED_BY, FIXED_KEYS, StoreSettings, differences, table_of
 
 SALT = "lrt-oracle"
-"""The word that salts addresses; another one gives a second deployment on the same chain."""
+"""The text that salts addresses; another one gives a second deployment on the same chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """Checksummed addresses: the store, one view for each feed, the registry. ``sent``: transactions that this run needed.
 
-    ``settings``: what the store was made with (`settings.table_of`). ``notes``: where the chain, or the settings of this
-    run, say another thing, and who does what about it.
+    ``settings``: what the store was made with (`store_settings.table_of`). ``notes``: where the chain, or the settings of this
+    run, differ from that, and who does what about it.
     """
 
     chain_id: int
@@ -60,8 +60,8 @@ class Deployment:
         if self.settings:
             plain = {k: v for k, v in self.settings.items() if k != "classes"}
             lines += ["", "[settings]", *_keys(plain)]
-            for one in self.settings.get("classes", ()):
-                lines += ["", "[[settings.classes]]", *_keys(one)]
+            for limits in self.settings.get("classes", ()):
+                lines += ["", "[[settings.classes]]", *_keys(limits)]
         return "\n".join(lines) + "\n"
 
 
@@ -75,11 +75,11 @@ def _value(value: Any) -> str:
     return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False)
 
 
-def read(path: Path) -> Mapping[str, Any] | None:
+def read_deployment(path: Path) -> Mapping[str, Any] | None:
     """What the file holds; None where there is none.
 
     Raises:
-        DeployError: it is no such file.
+        DeployError: it is not TOML.
     """
     if not path.is_file():
         return None
@@ -89,7 +89,7 @@ def read(path: Path) -> Mapping[str, Any] | None:
         raise DeployError(f"{path} is not TOML ({e}): restore it, or give another --out") from None
 
 
-def as_made(settings: StoreSettings, held: Mapping[str, Any], path: Path) -> StoreSettings:
+def settings_as_made(settings: StoreSettings, held: Mapping[str, Any], path: Path) -> StoreSettings:
     """The settings with which the store in the file was made: what its owner may have changed since is taken from there.
 
     Raises:
@@ -99,13 +99,13 @@ def as_made(settings: StoreSettings, held: Mapping[str, Any], path: Path) -> Sto
     if not isinstance(made, Mapping):
         return settings
     wanted = table_of(settings)
-    found = differences(made, {k: wanted[k] for k in FIXED})
-    if found:
+    changed = differences(made, {k: wanted[k] for k in FIXED_KEYS})
+    if changed:
         raise DeployError(
-            f"{path} holds a store that was made with other settings, and for good ({'; '.join(found)}): use the same"
+            f"{path} holds a store that was made with other settings, and for good ({'; '.join(changed)}): use the same"
             " settings, or make a new store with another --salt and --out"
         )
-    if not set(MOVING) <= set(made):
+    if not set(CHANGED_BY) <= set(made):
         return settings
     try:
         return replace(
@@ -117,17 +117,17 @@ def as_made(settings: StoreSettings, held: Mapping[str, Any], path: Path) -> Sto
             guardian=address(made["guardian"]) if made["guardian"] else None,
         )
     except (ValueError, TypeError) as e:
-        raise DeployError(f"{path} is no file of a deployment ({e}): restore it, or give another --out") from None
+        raise DeployError(f"{path} is not the file of a deployment ({e}): restore it, or give another --out") from None
 
 
 def _whole(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 96:
-        raise ValueError(f"{name}: {value!r} is no weight")
+        raise ValueError(f"{name}: {value!r} is not a weight")
     return value
 
 
-def check_same(held: Mapping[str, Any] | None, done: Deployment, path: Path) -> None:
-    """Hold a deployment against the file that it would go to.
+def check_same_store(held: Mapping[str, Any] | None, done: Deployment, path: Path) -> None:
+    """Compare a deployment with the file that it would go to.
 
     Raises:
         DeployError: the file knows another store of this chain (other settings, another key or another salt), or
@@ -150,8 +150,8 @@ def check_same(held: Mapping[str, Any] | None, done: Deployment, path: Path) -> 
     )
 
 
-def room_for(path: Path) -> None:
-    """See that the file can be written, while nothing has been sent that only it would know.
+def check_writable(path: Path) -> None:
+    """Check that the file can be written, before anything is sent that only it would know.
 
     Raises:
         DeployError: it cannot.
@@ -167,11 +167,11 @@ def room_for(path: Path) -> None:
         raise DeployError(f"{path} cannot be written ({e.strerror}): give another --out; nothing was sent") from None
 
 
-def record(done: Deployment, path: Path) -> Deployment:
-    """Write the deployment to its file, with the views there of feeds that this run did not have; DeployError as `check_same`."""
-    held = read(path)
-    check_same(held, done, path)
-    kept = replace(done, views={**views_of(held), **done.views})
+def write_deployment(done: Deployment, path: Path) -> Deployment:
+    """Write the deployment to its file, with the views there of feeds that this run did not have; DeployError as `check_same_store`."""
+    held = read_deployment(path)
+    check_same_store(held, done, path)
+    kept = replace(done, views={**known_views(held), **done.views})
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = _fresh(path)
     fresh.write_text(kept.toml(), encoding="utf-8")
@@ -179,7 +179,7 @@ def record(done: Deployment, path: Path) -> Deployment:
     return kept
 
 
-def views_of(held: Mapping[str, Any] | None) -> dict[str, str]:
+def known_views(held: Mapping[str, Any] | None) -> dict[str, str]:
     """The views that the file knows, by feed."""
     views = held.get("views") if held is not None else None
     return {k: str(v) for k, v in views.items()} if isinstance(views, Mapping) else {}

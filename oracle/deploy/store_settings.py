@@ -1,4 +1,4 @@
-"""What a store is made with, in the contracts' own terms: as a section of the config says it, and as a table to keep."""
+"""What a store is made with, as the contract takes it: read from a section of the config, and kept as a table."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ class StoreSettings:
     registry: RegistrySettings | None = None
 
     @property
-    def strong(self) -> int:
+    def step_weight(self) -> int:
         """The weight with which a price may move by any step."""
         return self.step_threshold or self.threshold + (sum(self.weights) - self.threshold + 1) // 2
 
 
 def settings_of(section: StoreSection) -> StoreSettings:
-    """The settings that a section of the config says."""
+    """The settings of a section of the config."""
     return StoreSettings(
         signers=tuple(address(s) for s in section.signers),
         weights=section.all_weights,
@@ -115,25 +115,25 @@ def _bytes(text: str | None) -> bytes | None:
     return None if text is None else address(text)
 
 
-FIXED = ("max_push_age_s", "rotation_delay_s", "overlap_s", "classes")
-"""Of a store that is made, nobody can change these."""
-MOVING = {
+FIXED_KEYS = ("max_push_age_s", "rotation_delay_s", "overlap_s", "classes")
+"""Nobody can change these once the store is made."""
+CHANGED_BY = {
     "signers": "setSigners",
     "weights": "setSigners",
     "threshold": "setSigners",
     "step_threshold": "setSigners",
     "guardian": "setGuardian",
 }
-"""These its owner can, by this call; the store's address stays the one that it was made with."""
+"""The owner can change these, by this call; the store's address stays as it was made."""
 
 
 def table_of(settings: StoreSettings) -> dict[str, Any]:
-    """What the store's constructor got, in the words of [stores.NAME]: whole numbers, texts, lists, tables."""
+    """What the store's constructor got, by the keys of [stores.NAME]: whole numbers, texts, lists, tables."""
     return {
         "signers": [checksummed(s) for s in settings.signers],
         "weights": list(settings.weights),
         "threshold": settings.threshold,
-        "step_threshold": settings.strong,
+        "step_threshold": settings.step_weight,
         "guardian": "" if settings.guardian is None else checksummed(settings.guardian),
         "max_push_age_s": settings.max_push_age_s,
         "rotation_delay_s": settings.rotation_delay_s,
@@ -142,6 +142,20 @@ def table_of(settings: StoreSettings) -> dict[str, Any]:
             {"min_gap_s": c.min_gap_s, "step_bps": c.step_bps, "step_wait_s": c.step_wait_s} for c in settings.classes
         ],
     }
+
+
+def constructor_args(settings: StoreSettings, owner: str) -> list[Any]:
+    """The store's constructor arguments. ``owner``: checksummed address of the deploying key."""
+    guardian = settings.guardian or bytes(20)
+    delays = (settings.rotation_delay_s, settings.overlap_s)
+    return [
+        (owner, guardian, settings.max_push_age_s, *delays),
+        [(c.min_gap_s, c.step_bps, c.step_wait_s) for c in settings.classes],
+        list(settings.signers),
+        list(settings.weights),
+        settings.threshold,
+        settings.step_weight,
+    ]
 
 
 def differences(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from oracle.deploy.create2 import Placement, placement
+from oracle.deploy.create2 import PlannedContract, plan_contract
 from oracle.model.spec import FeedSpec, Mode
 
 MODES: Mapping[Mode, int] = {Mode.MARKET: 0, Mode.REDEMPTION: 1, Mode.CAPPED: 1, Mode.MIN: 2, Mode.MAX: 3}
@@ -26,7 +26,7 @@ def decimals_of(spec: FeedSpec) -> int:
     return _USD_DECIMALS if spec.pair.quote == "USD" else _DECIMALS
 
 
-def views_of(store: Placement, specs: Sequence[FeedSpec], *, salt: bytes) -> dict[str, Placement]:
+def views_for(store: PlannedContract, specs: Sequence[FeedSpec], *, salt: bytes) -> dict[str, PlannedContract]:
     """A view for each feed, by its name, and before it what it is made of.
 
     Args:
@@ -34,25 +34,27 @@ def views_of(store: Placement, specs: Sequence[FeedSpec], *, salt: bytes) -> dic
         specs: feeds, legs before what needs them.
         salt: of the addresses.
     """
-    views: dict[str, Placement] = {}
+    views: dict[str, PlannedContract] = {}
     for spec in specs:
         if spec.is_cross:
             args = [*(views[leg].address for leg in spec.legs), decimals_of(spec)]
-            views[spec.feed] = placement(f"the view of {spec.feed}", "CrossView", args, salt=salt)
+            views[spec.feed] = plan_contract(f"the view of {spec.feed}", "CrossView", args, salt=salt)
         elif spec.mode is Mode.REDEMPTION_UNLESS_DEPEG:
-            views |= _unless_depeg(store, spec, salt)
+            views |= _mode_view(store, spec, salt)
         else:
-            views[spec.feed] = _plain(store, spec, spec.mode, decimals_of(spec), salt)
+            views[spec.feed] = _feed_view(store, spec, spec.mode, decimals_of(spec), salt)
     return views
 
 
-def _plain(store: Placement, spec: FeedSpec, mode: Mode, decimals: int, salt: bytes) -> Placement:
+def _feed_view(store: PlannedContract, spec: FeedSpec, mode: Mode, decimals: int, salt: bytes) -> PlannedContract:
     args = [store.address, feed_id(spec.feed), MODES[mode], decimals, spec.heartbeat_s]
-    return placement(f"the view of {spec.feed}", "FeedView", args, salt=salt)
+    return plan_contract(f"the view of {spec.feed}", "FeedView", args, salt=salt)
 
 
-def _unless_depeg(store: Placement, spec: FeedSpec, salt: bytes) -> dict[str, Placement]:
-    """Both prices, and the ramp over them."""
-    both = {f"{spec.feed} ({m.value})": _plain(store, spec, m, _DECIMALS, salt) for m in (Mode.MARKET, Mode.REDEMPTION)}
+def _mode_view(store: PlannedContract, spec: FeedSpec, salt: bytes) -> dict[str, PlannedContract]:
+    """Views of both prices, and the ramp over them."""
+    both = {
+        f"{spec.feed} ({m.value})": _feed_view(store, spec, m, _DECIMALS, salt) for m in (Mode.MARKET, Mode.REDEMPTION)
+    }
     args = [*(v.address for v in both.values()), _UNLESS_DEPEG, spec.rules.ramp_s, decimals_of(spec)]
-    return {**both, spec.feed: placement(f"the view of {spec.feed}", "ModeView", args, salt=salt)}
+    return {**both, spec.feed: plan_contract(f"the view of {spec.feed}", "ModeView", args, salt=salt)}

@@ -1,9 +1,10 @@
-"""What is published, and what became of it: records, status changes, explanations, pushes. Frozen, as in types."""
+"""What is published and what became of it: records, status changes, explanations, pushes. Frozen once made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from feeds.units import Bps, Wad
 from oracle.model.spec import FeedSpec, Mode
@@ -16,7 +17,7 @@ class Record:
     """What is published of one feed and round: the agreed report, the price in the feed's mode, and the times.
 
     ``final``: False for a live indication, which is neither stored nor signed. ``price_wad`` 0: no price in this mode.
-    ``observed_at_ms``: the oldest input used, in a record of kept prices that of these. ``signed_at_ms``: None where no
+    ``observed_at_ms``: the oldest input used; where prices were kept, the oldest behind those. ``signed_at_ms``: None where no
     operator has a key. ``ramp_ppm``: how much of the market is in ``redemption_unless_depeg``, in millionths.
     """
 
@@ -39,7 +40,7 @@ class Record:
 class OnChain:
     """What a target's store holds of one feed, with the price in its mode (a cross: product) and why it was sent.
 
-    ``landed_at_ms``, ``tx_hash``: None where somebody else pushed it. ``late_at_s``: from then on the store should hold a
+    ``landed_at_ms``, ``tx_hash``: None where it was pushed by somebody else. ``late_at_s``: from then on the store should hold a
     newer round; of a cross, as soon as one leg is late.
     """
 
@@ -77,9 +78,42 @@ class Transition:
     reasons: tuple[Reason, ...]
 
 
+class PushState(StrEnum):
+    """What became of a transaction of a target. The values are stored."""
+
+    PREPARED = "prepared"
+    """Signed and journalled; no node has it yet, as far as is known."""
+    SENT = "sent"
+    """A node took it."""
+    LANDED = "landed"
+    """In the chain: the store took it."""
+    POKED = "poked"
+    """In the chain: pokes of views alone."""
+    ARMED = "armed"
+    """In the chain: no prices, the next signer set takes over."""
+    OVERTAKEN = "overtaken"
+    """In the chain: the store had all of it by then, from somebody else."""
+    REVERTED = "reverted"
+    """In the chain, and none of the above: the store refused it, or its gas ran out."""
+    REPLACED = "replaced"
+    """Another transaction with its nonce is in the chain."""
+    EXPIRED = "expired"
+    """Given up: the store no longer takes its round."""
+    REFUSED = "refused"
+    """Given up: no node takes it."""
+
+
+OPEN = (PushState.PREPARED, PushState.SENT)
+"""Not in the chain and not given up."""
+DONE = (PushState.LANDED, PushState.REVERTED, PushState.OVERTAKEN, PushState.POKED, PushState.ARMED)
+"""In the chain, with or without effect."""
+GIVEN_UP = (PushState.REPLACED, PushState.EXPIRED, PushState.REFUSED)
+"""Not in the chain, and not sent again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushRow:
-    """A push in the journal. States: prepared, sent, landed, reverted, replaced, expired. Signers: hex addresses.
+    """A push in the journal. Signers: hex addresses.
 
     ``why``: the reason of each item, as text. ``final``: 1 once nothing can change its outcome any more. ``taken``: 1 once a
     node took it: it may wait there, whatever became of it here.
@@ -93,7 +127,7 @@ class PushRow:
     nonce: int
     tx_hash: str
     raw: bytes
-    state: str
+    state: PushState
     made_ms: int
     landed_ms: int | None = None
     block: int | None = None
@@ -108,7 +142,7 @@ class PushRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotPushed:
-    """A batch that was due and not sent: what the chain, the ceiling or the signers said."""
+    """A batch that was due and not sent. ``error``: the reason, from the chain, the fee ceiling or the signers."""
 
     at_ms: int
     target: str

@@ -1,7 +1,7 @@
 """Arm the next signer set: the operators of this process that are in it sign, and the gas key carries it.
 
 A set that is not armed never takes over, so that a rotation to lost keys silences nothing. Where the operators here have the
-weight, nobody has to do anything for a rotation; where they do not, what is missing is told once.
+weight, a rotation needs nobody; where they do not, what is missing is logged once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from feeds.units import MS
-from oracle.chain.next_signers import Coming, check_digest
+from oracle.chain.next_signers import NextSignerSet, check_digest
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
 from oracle.push.pusher import Pusher
@@ -24,21 +24,23 @@ from oracle.sign.remote_signer import SignerError
 _log = structlog.get_logger("oracle.push.arming")
 
 
-async def sign_all(operators: Sequence[Operator], coming: Coming) -> tuple[tuple[Signature, ...], tuple[Refusal, ...]]:
-    """What the operators that are in the set sign to arm it, and who of them did not."""
+async def sign_arming(
+    operators: Sequence[Operator], coming: NextSignerSet
+) -> tuple[tuple[Signature, ...], tuple[Refusal, ...]]:
+    """Have the operators that are in the set sign to arm it; their signatures, and the refusals of those that did not."""
     members = [o for o in operators if coming.signers.weight_of((o.address,))]
-    said = [await o.request_arming(coming.signers, coming.set_hash) for o in members]
-    return tuple(s for s in said if isinstance(s, Signature)), tuple(s for s in said if isinstance(s, Refusal))
+    answers = [await o.request_arming(coming.signers, coming.set_hash) for o in members]
+    return tuple(s for s in answers if isinstance(s, Signature)), tuple(r for r in answers if isinstance(r, Refusal))
 
 
-def lacking(coming: Coming, signed: Mapping[bytes, bytes]) -> str:
+def missing_members(coming: NextSignerSet, signed: Mapping[bytes, bytes]) -> str:
     """The members that have not signed, each with its weight."""
     pairs = zip(coming.signers.signers, coming.signers.weights, strict=True)
     return ", ".join(f"0x{a.hex()} (weight {w})" for a, w in pairs if w and a not in signed)
 
 
 class Arming:
-    """Of one target. Told what is to come at each look at the signers; tries once for each such look.
+    """The arming of one target: learns what is to come at each look at the signers, and tries once for each such look.
 
     Args:
         target: its name in the config.
@@ -48,7 +50,7 @@ class Arming:
         can_send: whether there is a gas key.
         offset_s: of a backup: the primary has so long.
         now_ms: the clock.
-        on_failed: told of every try that failed, with a word.
+        on_failed: called for every try that failed, with a word.
     """
 
     def __init__(
@@ -67,29 +69,33 @@ class Arming:
         self._operators = tuple(operators)
         self._can_send, self._offset_ms = can_send, offset_s * MS
         self._now_ms, self._on_failed = now_ms, on_failed
-        self._waiting: tuple[Coming, int] | None = None
-        self._first: tuple[bytes, int] = b"", 0
-        self._told: set[tuple[bytes, str]] = set()
+        self._to_arm: tuple[NextSignerSet, int] | None = None
+        """The set, and the block at which it was read."""
+        self._first_seen: tuple[bytes, int] = b"", 0
+        """Hash of the set that is to come, and the ms at which it was first seen."""
+        self._logged: set[tuple[bytes, str]] = set()
 
-    def see(self, coming: Coming | None, block: int, time_s: int) -> None:
-        """Take what is to come, as read at a block of that time (Unix s): something to arm, or not."""
-        self._waiting = None
+    def note(self, coming: NextSignerSet | None, block: int, time_s: int) -> None:
+        """Learn what is to come, as read at a block of that time (Unix s): something to arm, or not."""
+        self._to_arm = None
         if coming is None or coming.armed:
             return
         if coming.is_late(time_s):
-            self._tell(coming, "late", "the next signer set was not armed in time: it never takes over, and the present"
-                       " one goes on; have the owner set the signers again")  # fmt: skip
+            self._log_once(
+                coming, "late", "the next signer set was not armed in time: it never takes over, and the present one goes"
+                " on; have the owner set the signers again",
+            )  # fmt: skip
             return
-        if self._first[0] != coming.set_hash:
-            self._first = coming.set_hash, self._now_ms()
-        if is_over(self._first[1], self._offset_ms, self._now_ms()) or not self._offset_ms:
-            self._waiting = coming, block
+        if self._first_seen[0] != coming.set_hash:
+            self._first_seen = coming.set_hash, self._now_ms()
+        if is_over(self._first_seen[1], self._offset_ms, self._now_ms()) or not self._offset_ms:
+            self._to_arm = coming, block
 
     async def act(self) -> None:
-        """Sign and send, if that is to be done and nothing is under way; a failure is told and left to the next look."""
-        if self._waiting is None or self._pusher.busy:
+        """Sign and send, if that is to be done and nothing is under way; a failure is logged and left to the next look."""
+        if self._to_arm is None or self._pusher.busy:
             return
-        (coming, block), self._waiting = self._waiting, None
+        (coming, block), self._to_arm = self._to_arm, None
         try:
             await self._arm(coming, block)
         except (ChainError, SignerError, OSError, sqlite3.Error) as e:
@@ -97,13 +103,13 @@ class Arming:
             _log.warning("the next signer set is not armed yet; the next look tries again", target=self._target,
                          epoch=coming.signers.epoch, why=str(e)[:300])  # fmt: skip
 
-    async def _arm(self, coming: Coming, block: int) -> None:
-        here = coming.signers.weight_of([o.address for o in self._operators])
-        if not self._can_send or here < coming.signers.threshold:
-            self._ask_for_help(coming, {o.address: b"" for o in self._operators}, here)
+    async def _arm(self, coming: NextSignerSet, block: int) -> None:
+        weight_here = coming.signers.weight_of([o.address for o in self._operators])
+        if not self._can_send or weight_here < coming.signers.threshold:
+            self._ask_for_help(coming, {o.address: b"" for o in self._operators}, weight_here)
             return
         await check_digest(self._client, coming, block)
-        signatures, refusals = await sign_all(self._operators, coming)
+        signatures, refusals = await sign_arming(self._operators, coming)
         signed = {s.address: s.compact for s in signatures}
         weight = coming.signers.weight_of(tuple(signed))
         if weight < coming.signers.threshold:
@@ -114,17 +120,17 @@ class Arming:
             _log.warning("arming the next signer set", target=self._target, epoch=coming.signers.epoch, signers=names,
                          tx=row.tx_hash, takes_over_at=coming.from_s)  # fmt: skip
 
-    def _ask_for_help(self, coming: Coming, here: Mapping[bytes, bytes], weight: int) -> None:
+    def _ask_for_help(self, coming: NextSignerSet, here: Mapping[bytes, bytes], weight: int) -> None:
         why = "this process has no gas key" if weight >= coming.signers.threshold else "others have to sign too"
-        self._tell(
+        self._log_once(
             coming, "help", f"the next signer set is not armed, and {why}: run `lrt-oracle arm {self._target}` here and on"
             " the machines of the others, then once with all signatures and --send",
-            weight=f"{weight} of {coming.signers.threshold}", not_here=lacking(coming, here),
+            weight=f"{weight} of {coming.signers.threshold}", not_here=missing_members(coming, here),
         )  # fmt: skip
 
-    def _tell(self, coming: Coming, kind: str, text: str, **more: str) -> None:
-        """Once for a set."""
-        if (coming.set_hash, kind) in self._told:
+    def _log_once(self, coming: NextSignerSet, kind: str, text: str, **more: str) -> None:
+        """Once for a set and a kind."""
+        if (coming.set_hash, kind) in self._logged:
             return
-        self._told.add((coming.set_hash, kind))
+        self._logged.add((coming.set_hash, kind))
         _log.error(text, target=self._target, epoch=coming.signers.epoch, takes_over_at=coming.from_s, **more)

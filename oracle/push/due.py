@@ -98,22 +98,22 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
     """
     due_now: dict[int, PushReason] = {}
     held: dict[int, str] = {}
-    for index, one in candidates.items():
-        reason = due(one.spec, one.stored, one.fresh, policy)
+    for index, candidate in candidates.items():
+        reason = due(candidate.spec, candidate.stored, candidate.fresh, policy)
         if reason is None:
             continue
-        brings = _brings(one, reason, policy)
+        brings = _brings(candidate, reason, policy)
         due_now[index] = brings or reason
-        why_not = _held(one, due_now[index], policy, block_time_s)
+        why_not = _held(candidate, due_now[index], policy, block_time_s)
         if brings is None and why_not is None:
-            why_not = waits(one.stored, one.fresh, one.limits)
+            why_not = waits(candidate.stored, candidate.fresh, candidate.limits)
         if why_not is not None:
             held[index] = why_not
     go = {i: r for i, r in due_now.items() if i not in held}
     if go:
-        for index, one in candidates.items():
-            rides = index not in due_now and early(one.spec, one.stored, one.fresh, policy)
-            if rides and _held(one, _RIDER, policy, block_time_s) is None:
+        for index, candidate in candidates.items():
+            rides = index not in due_now and early(candidate.spec, candidate.stored, candidate.fresh, policy)
+            if rides and _held(candidate, _RIDER, policy, block_time_s) is None:
                 go[index] = _RIDER
     return Decision(
         push=dict(sorted(go.items(), key=lambda item: (item[1].cause, item[0]))),
@@ -126,24 +126,24 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
 _RIDER = PushReason(cause=Cause.EARLY, text="goes along")
 
 
-def _brings(one: Candidate, reason: PushReason, policy: PushPolicy) -> PushReason | None:
+def _brings(candidate: Candidate, reason: PushReason, policy: PushPolicy) -> PushReason | None:
     """What a push of a due feed would bring, as the store would then show it or begin to wait; None for nothing."""
-    write = after(one.stored, one.fresh, one.limits)
-    if one.stored is None or write.begins:
+    write = after(candidate.stored, candidate.fresh, candidate.limits)
+    if candidate.stored is None or write.begins:
         return reason
-    shown = due(one.spec, one.stored, write.report, policy)
+    shown = due(candidate.spec, candidate.stored, write.report, policy)
     return reason if shown is not None and shown.cause is reason.cause else shown
 
 
-def _held(one: Candidate, reason: PushReason, policy: PushPolicy, block_time_s: int) -> str | None:
+def _held(candidate: Candidate, reason: PushReason, policy: PushPolicy, block_time_s: int) -> str | None:
     """Why a due feed does not go now; None if it goes."""
-    refused = acceptable(one.stored, one.fresh, block_time_s=block_time_s, limits=one.limits)
+    refused = acceptable(candidate.stored, candidate.fresh, block_time_s=block_time_s, limits=candidate.limits)
     if refused is not None:
         return refused
-    if policy.gas_per_day and one.gas_spent >= policy.gas_per_day and reason.cause not in _ALWAYS:
-        return f"{one.gas_spent} gas in 24 h, the budget is {policy.gas_per_day}"
-    if reason.cause is not Cause.EARLY and one.due_for_s < policy.offset_s:
-        return f"backup: due for {one.due_for_s} s, the primary has {policy.offset_s}"
+    if policy.gas_per_day and candidate.gas_spent >= policy.gas_per_day and reason.cause not in _ALWAYS:
+        return f"{candidate.gas_spent} gas in 24 h, the budget is {policy.gas_per_day}"
+    if reason.cause is not Cause.EARLY and candidate.due_for_s < policy.offset_s:
+        return f"backup: due for {candidate.due_for_s} s, the primary has {policy.offset_s}"
     return None
 
 
@@ -166,7 +166,7 @@ def early(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPoli
 
 
 def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:
-    """Reasons at this share of the thresholds, the most urgent first. Kept prices are none, but for a lower rate."""
+    """Reasons at this share of the thresholds, the most urgent first. Kept prices give none, but for a lower rate."""
     for name, new, old in _prices(stored, fresh):
         if old and abs(new - old) * BPS * _PERCENT >= old * spec.push_bps * percent:
             yield PushReason(cause=Cause.DEVIATION, text=f"{name} moved {abs(new - old) * BPS // old} bps")

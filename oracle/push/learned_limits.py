@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from oracle.chain.fees import BatchTooBig
-from oracle.chain.node_refusals import Sent
-from oracle.chain.transaction import FeeMood
+from oracle.chain.node_refusals import SendOutcome
+from oracle.chain.transaction import FeeConditions
 
 
 class LearnedLimits:
@@ -12,30 +12,32 @@ class LearnedLimits:
 
     Attributes:
         most_items: that the next batch may have; None for any number.
-        lean: see FeeMood.
-        tight: see FeeMood.
+        lean: see FeeConditions.
+        tight: see FeeConditions.
     """
 
     def __init__(self) -> None:
         self.most_items: int | None = None
         self.lean = self.tight = False
 
-    def too_big(self, items: int, error: BatchTooBig) -> None:
+    def note_too_big(self, items: int, error: BatchTooBig) -> None:
         """A batch of so many items was too big for one transaction."""
         fitting = items * error.most * 9 // (error.gas * 10) if error.gas else items // 2
         self.most_items = max(1, min(fitting, items - 1))
 
-    def refused(self, items: int, why: Sent) -> None:
-        """No node will ever take a batch of so many items; none: pokes or an arming, which nothing makes smaller."""
-        if items and (why in (Sent.TOO_MUCH_GAS, Sent.OVERSIZED) or (why is Sent.FEE_CAP and self.lean)):
+    def note_refused(self, items: int, why: SendOutcome) -> None:
+        """No node will ever take a batch of so many items; 0: pokes or an arming, which nothing makes smaller."""
+        if items and (
+            why in (SendOutcome.TOO_MUCH_GAS, SendOutcome.OVERSIZED) or (why is SendOutcome.FEE_CAP and self.lean)
+        ):
             self.most_items = max(1, items // 2)
-        self.lean |= why is Sent.FEE_CAP
-        self.tight |= why in (Sent.TOO_MUCH_GAS, Sent.FEE_CAP)
+        self.lean |= why is SendOutcome.FEE_CAP
+        self.tight |= why in (SendOutcome.TOO_MUCH_GAS, SendOutcome.FEE_CAP)
 
-    def landed(self) -> None:
-        """One fitted: twice as many are tried."""
+    def note_landed(self) -> None:
+        """A batch fitted: twice as many items are tried."""
         self.most_items = 2 * self.most_items if self.most_items else None
 
-    def mood(self, *, urgent: bool, dear: bool) -> FeeMood:
+    def fee_conditions(self, *, urgent: bool, dear: bool) -> FeeConditions:
         """For the next push's fees."""
-        return FeeMood(urgent=urgent, dear=dear, lean=self.lean, tight=self.tight)
+        return FeeConditions(urgent=urgent, dear=dear, lean=self.lean, tight=self.tight)

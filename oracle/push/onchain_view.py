@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from oracle.model.publication import OnChain, PushRow
 from oracle.model.spec import FeedSpec
 from oracle.model.types import Report
+from oracle.push.reasons import reasons_of
 from oracle.report.compose import cross, price_of
 from oracle.report.wire import split_items
 
-_KEPT = 8
+_PUSHES_KEPT = 8
 """Own pushes of a feed that are remembered: a reorganisation brings an earlier one back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grace:
-    """How long beyond its heartbeat a round may stand before it is late.
+    """How long beyond its heartbeat a round may stay before it is late.
 
     Until a push that was due then has landed, or cannot any more. A store may take batches for very long, which makes no
     push slower: so never longer than a heartbeat, or than a round and two bumps where that is more.
@@ -37,48 +38,49 @@ _NO_GRACE = Grace()
 
 
 class OnchainView:
-    """The store as it was last read, in the words of the API.
+    """The store as it was last read, as the API shows it.
 
     Args:
         target: name of the target.
         specs: all feeds; a cross is shown where both of its legs have landed.
-        grace: how long beyond its heartbeat a round may stand before it is late.
+        grace: how long beyond its heartbeat a round may stay before it is late.
     """
 
     def __init__(self, target: str, specs: Mapping[str, FeedSpec], *, grace: Grace = _NO_GRACE) -> None:
         self._target, self._specs, self._grace = target, specs, grace
         self._indexes: Mapping[str, int] = {}
-        self._own: dict[int, dict[int, PushRow]] = {}
-        self._of: Mapping[int, Report] | None = None
-        self._shown: dict[str, OnChain] = {}
+        self._own_pushes: dict[int, dict[int, PushRow]] = {}
+        """By feed index, then by round."""
+        self._made_from: Mapping[int, Report] | None = None
+        self._by_feed: dict[str, OnChain] = {}
 
-    def sit(self, indexes: Mapping[str, int]) -> None:
-        """Know the index of each feed in the store."""
-        self._indexes, self._of = indexes, None
+    def set_indexes(self, indexes: Mapping[str, int]) -> None:
+        """Learn the index of each feed in the store."""
+        self._indexes, self._made_from = indexes, None
 
-    def note(self, row: PushRow) -> None:
+    def note_landed(self, row: PushRow) -> None:
         """A push of ours landed."""
-        self._of = None
+        self._made_from = None
         for index in split_items(row.items):
-            own = self._own.setdefault(index, {})
-            own[row.round_s] = row
-            for old in sorted(own)[:-_KEPT]:
-                del own[old]
+            by_round = self._own_pushes.setdefault(index, {})
+            by_round[row.round_s] = row
+            for old in sorted(by_round)[:-_PUSHES_KEPT]:
+                del by_round[old]
 
-    def show(self, stored: Mapping[int, Report]) -> Mapping[str, OnChain]:
+    def by_feed(self, stored: Mapping[int, Report]) -> Mapping[str, OnChain]:
         """By feed. ``stored``: by index, as last read from the store; made anew only when it is another one."""
-        if self._of is not stored:
-            self._of, self._shown = stored, {}
+        if self._made_from is not stored:
+            self._made_from, self._by_feed = stored, {}
             for feed, index in self._indexes.items():
                 if index in stored:
-                    self._shown[feed] = self._one(feed, index, stored[index])
+                    self._by_feed[feed] = self._single(feed, index, stored[index])
             for feed, spec in self._specs.items():
-                if spec.is_cross and all(leg in self._shown for leg in spec.legs):
-                    self._shown[feed] = self._cross(spec, [stored[self._indexes[leg]] for leg in spec.legs])
-        return self._shown
+                if spec.is_cross and all(leg in self._by_feed for leg in spec.legs):
+                    self._by_feed[feed] = self._cross(spec, [stored[self._indexes[leg]] for leg in spec.legs])
+        return self._by_feed
 
-    def _one(self, feed: str, index: int, report: Report) -> OnChain:
-        row = self._own.get(index, {}).get(report.round_time_s)
+    def _single(self, feed: str, index: int, report: Report) -> OnChain:
+        row = self._own_pushes.get(index, {}).get(report.round_time_s)
         heartbeat_s = self._specs[feed].heartbeat_s
         return OnChain(
             target=self._target,
@@ -86,24 +88,19 @@ class OnchainView:
             price_wad=price_of(report, self._specs[feed].mode),
             landed_at_ms=row.landed_ms if row else None,
             tx_hash=row.tx_hash if row else None,
-            why=_reasons(row).get(feed, "") if row else "",
+            why=reasons_of(row.why).get(feed, "") if row else "",
             late_at_s=report.round_time_s + heartbeat_s + self._grace.of(heartbeat_s),
         )
 
     def _cross(self, spec: FeedSpec, legs: Sequence[Report]) -> OnChain:
         """Product of the legs, with the transaction of the one that moved last."""
         report = cross(legs)
-        last = max((self._shown[leg] for leg in spec.legs), key=lambda o: o.round_time_s)
+        last = max((self._by_feed[leg] for leg in spec.legs), key=lambda o: o.round_time_s)
         return OnChain(
             target=self._target,
             round_time_s=report.round_time_s,
             price_wad=price_of(report, spec.mode),
             landed_at_ms=last.landed_at_ms,
             tx_hash=last.tx_hash,
-            late_at_s=min(self._shown[leg].late_at_s for leg in spec.legs),
+            late_at_s=min(self._by_feed[leg].late_at_s for leg in spec.legs),
         )
-
-
-def _reasons(row: PushRow) -> dict[str, str]:
-    """Why each feed was in it, from the journal's "FEED: reason; FEED: reason"."""
-    return dict(part.split(": ", 1) for part in row.why.split("; ") if ": " in part)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from feeds.units import MS
-from oracle.chain.node_refusals import ACTS, Act, Sent
+from oracle.chain.node_refusals import ACTION_OF, SendAction, SendOutcome
 
 UNCHANGED = 2
 """Times that bytes are sent which a node refuses in words that say nothing of when it would take them."""
@@ -14,9 +14,9 @@ UNCHANGED = 2
 
 @dataclass(slots=True, kw_only=True)
 class _Refused:
-    """The last refusal of a transaction: what it said, how often it was sent since it was made, when it may go again."""
+    """The last refusal of a transaction: its kind, how often the bytes were sent, when they may go again."""
 
-    sent: Sent
+    outcome: SendOutcome
     sends: int
     again_ms: int
     stuck: bool = False
@@ -35,21 +35,21 @@ class RebroadcastPolicy:
         self._now_ms = now_ms
         self._refused: dict[int, _Refused] = {}
 
-    def refused(self, row_id: int, sent: Sent) -> int:
+    def note_refused(self, row_id: int, outcome: SendOutcome) -> int:
         """No node took a transaction; returns how often it was sent by now."""
         before = self._refused.get(row_id)
         sends = before.sends + 1 if before is not None else 1
         pause_ms = min(self._longest_ms, MS << min(sends - 1, 16))
         stuck = before is not None and before.stuck
-        self._refused[row_id] = _Refused(sent=sent, sends=sends, again_ms=self._now_ms() + pause_ms, stuck=stuck)
+        self._refused[row_id] = _Refused(outcome=outcome, sends=sends, again_ms=self._now_ms() + pause_ms, stuck=stuck)
         return sends
 
-    def said(self, row_id: int) -> Sent | None:
-        """What the nodes said of it last; None where nothing is refused."""
-        one = self._refused.get(row_id)
-        return None if one is None else one.sent
+    def last_refusal(self, row_id: int) -> SendOutcome | None:
+        """The kind of the last refusal; None where nothing is refused."""
+        refused = self._refused.get(row_id)
+        return None if refused is None else refused.outcome
 
-    def stuck(self, row_id: int) -> None:
+    def note_stuck(self, row_id: int) -> None:
         """Made anew it would be the same bytes, at the ceiling or at the market's fees: tried again after each pause."""
         if row_id in self._refused:
             self._refused[row_id].stuck = True
@@ -58,14 +58,14 @@ class RebroadcastPolicy:
         """A node took it, or it has ended."""
         self._refused.pop(row_id, None)
 
-    def act(self, row_id: int) -> Act | None:
+    def action(self, row_id: int) -> SendAction | None:
         """What to do about a refusal now; None where there was none."""
-        one = self._refused.get(row_id)
-        if one is None:
+        refused = self._refused.get(row_id)
+        if refused is None:
             return None
-        act = ACTS[one.sent]
-        if act is Act.RAISE:
-            return Act.RAISE if not one.stuck or self._now_ms() >= one.again_ms else Act.NOTHING
-        if act is Act.REBUILD:
-            return Act.REBUILD if one.sends >= UNCHANGED else Act.AGAIN
-        return Act.AGAIN if self._now_ms() >= one.again_ms else Act.NOTHING
+        act = ACTION_OF[refused.outcome]
+        if act is SendAction.RAISE:
+            return SendAction.RAISE if not refused.stuck or self._now_ms() >= refused.again_ms else SendAction.NOTHING
+        if act is SendAction.REBUILD:
+            return SendAction.REBUILD if refused.sends >= UNCHANGED else SendAction.AGAIN
+        return SendAction.AGAIN if self._now_ms() >= refused.again_ms else SendAction.NOTHING

@@ -12,26 +12,26 @@ from dataclasses import dataclass
 from feeds.units import MS
 from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.transaction import Fees
-from oracle.model.publication import PushRow
+from oracle.model.publication import PushRow, PushState
 from oracle.runtime.clock import is_over
 
-_PASSED_BY = 2
+_LEFT_OUT_BLOCKS = 2
 """Blocks that must have left a transaction out before its fee is raised: the first may have been made before it came."""
-_MOST_BLOCK_S = 12
-"""A chain that makes blocks on demand has none at a pace of its own: no more than the slowest of the others is left."""
+_LONGEST_BLOCK_S = 12
+"""A chain that makes blocks on demand has no pace of its own: it is taken for no slower than the slowest of the others."""
 
 
 @dataclass(slots=True, kw_only=True)
 class NonceWait:
     """How long the newest transaction of a nonce has waited: since when by the clock, and since which block.
 
-    ``told_ms`` is when the nodes last got it.
+    ``sent_ms`` is when the nodes last got it.
     """
 
     row_id: int
     since_ms: int
     block: int
-    told_ms: int
+    sent_ms: int
 
 
 class ReplacementPolicy:
@@ -46,35 +46,35 @@ class ReplacementPolicy:
         self._limit_ms = bump_after_s * MS
         self._now_ms = now_ms
         self._waits: dict[int, NonceWait] = {}
-        self._held: set[int] = set()
+        self._held_nonces: set[int] = set()
         self._raised_ms: dict[int, int] = {}
-        self._first: BlockHead | None = None
+        self._first_head: BlockHead | None = None
         self.block_s = 1
 
-    def see(self, head: BlockHead) -> None:
+    def note_block(self, head: BlockHead) -> None:
         """Learn how far blocks lie apart, s rounded up."""
-        first = self._first = self._first or head
+        first = self._first_head = self._first_head or head
         if head.number > first.number:
             apart_s = -(-(head.time_s - first.time_s) // (head.number - first.number))
-            self.block_s = max(1, min(apart_s, _MOST_BLOCK_S))
+            self.block_s = max(1, min(apart_s, _LONGEST_BLOCK_S))
 
-    def of(self, row: PushRow, head: BlockHead) -> NonceWait:
+    def wait_of(self, row: PushRow, head: BlockHead) -> NonceWait:
         """The wait of the newest transaction of a nonce; it begins with the first look."""
         wait = self._waits.get(row.nonce)
         if wait is None or wait.row_id != row.id:
             at_ms = row.made_ms
-            wait = self._waits[row.nonce] = NonceWait(row_id=row.id, since_ms=at_ms, block=head.number, told_ms=at_ms)
+            wait = self._waits[row.nonce] = NonceWait(row_id=row.id, since_ms=at_ms, block=head.number, sent_ms=at_ms)
         return wait
 
-    def is_passed_by(self, wait: NonceWait, head: BlockHead) -> bool:
+    def is_left_out(self, wait: NonceWait, head: BlockHead) -> bool:
         """Whether blocks and time have left it out."""
-        return head.number - wait.block >= _PASSED_BY and self.is_over(wait.since_ms)
+        return head.number - wait.block >= _LEFT_OUT_BLOCKS and self.is_over(wait.since_ms)
 
     def is_over(self, since_ms: int) -> bool:
         """Whether ``bump_after_s`` have passed."""
         return is_over(since_ms, self._limit_ms, self._now_ms())
 
-    def above(self, rows: Sequence[PushRow], starved: PushRow | None = None) -> Fees | None:
+    def to_outbid(self, rows: Sequence[PushRow], starved: PushRow | None = None) -> Fees | None:
         """The highest fees that have to be outbid; None where nothing waits.
 
         Given up here, it may still wait at a node. Where a node says that it holds another transaction of the nonce, any
@@ -94,17 +94,21 @@ class ReplacementPolicy:
         )
 
     def _is_held(self, row: PushRow) -> bool:
-        return bool(row.taken) or row.state == "sent" or (row.nonce in self._held and row.state != "refused")
+        return (
+            bool(row.taken)
+            or row.state == PushState.SENT
+            or (row.nonce in self._held_nonces and row.state != PushState.REFUSED)
+        )
 
-    def is_held(self, nonce: int) -> None:
+    def note_held(self, nonce: int) -> None:
         """A node says that it has another transaction of this nonce."""
-        self._held.add(nonce)
+        self._held_nonces.add(nonce)
 
-    def may_rise(self, nonce: int) -> bool:
+    def may_raise(self, nonce: int) -> bool:
         """Whether more may be offered than was: the first time at once, then each ``bump_after_s``."""
         return nonce not in self._raised_ms or self.is_over(self._raised_ms[nonce])
 
-    def risen(self, nonce: int) -> None:
+    def note_raised(self, nonce: int) -> None:
         """More was offered."""
         self._raised_ms[nonce] = self._now_ms()
 
@@ -112,4 +116,4 @@ class ReplacementPolicy:
         """The nonce is settled for good."""
         self._waits.pop(nonce, None)
         self._raised_ms.pop(nonce, None)
-        self._held.discard(nonce)
+        self._held_nonces.discard(nonce)

@@ -30,7 +30,7 @@ _HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
+class _Usable:
     """A feed's newest indication as others may use it.
 
     ``leg``: its own prices, for feeds that convert by it. ``report``: what it shows; while it is halted, what was published.
@@ -75,14 +75,14 @@ class Live:
         self._states = states
         self._observe = observe
         self._published = published
-        self._known: dict[str, _Known] = {}
-        self._now: dict[str, Record] = {}
+        self._usable: dict[str, _Usable] = {}
+        self._indications: dict[str, Record] = {}
         self._needs = {feed: _needs(spec) for feed, spec in specs.items()}
         self._dependents = _dependents(self._needs)
 
     def get(self, feed: str) -> Record | None:
         """The feed's newest indication; None while it abstains or before its first."""
-        return self._now.get(feed)
+        return self._indications.get(feed)
 
     def refresh(self, dirty: Iterable[str], now_ms: int) -> tuple[Record, ...]:
         """Compute the feeds that have news, and all that are computed from them; returns the new indications."""
@@ -94,23 +94,23 @@ class Live:
 
     def _indicate(self, spec: FeedSpec, now_ms: int) -> Record | None:
         try:
-            record = self._cross(spec, now_ms) if spec.is_cross else self._own(spec, now_ms)
+            record = self._from_legs(spec, now_ms) if spec.is_cross else self._from_sources(spec, now_ms)
         except Abstain:
-            self._now.pop(spec.feed, None)
-            self._known.pop(spec.feed, None)
+            self._indications.pop(spec.feed, None)
+            self._usable.pop(spec.feed, None)
             return None
-        self._now[spec.feed] = record
+        self._indications[spec.feed] = record
         return record
 
-    def _own(self, spec: FeedSpec, now_ms: int) -> Record:
+    def _from_sources(self, spec: FeedSpec, now_ms: int) -> Record:
         legs = {feed: k.leg for feed in self._needs[spec.feed] if (k := self._fresh(feed, now_ms)) is not None}
         outcomes, published = self._observe(spec.feed, now_ms), self._published(spec.feed)
         judged = evaluate(spec, self._states(spec.feed), outcomes, legs, now_ms, published)
-        self._known[spec.feed] = known = _known(spec, judged, now_ms)
+        self._usable[spec.feed] = usable = _usable(spec, judged, now_ms)
         verdict = judged.verdict
-        return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, known.observed_at_ms, now_ms)
+        return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, usable.observed_at_ms, now_ms)
 
-    def _cross(self, spec: FeedSpec, now_ms: int) -> Record:
+    def _from_legs(self, spec: FeedSpec, now_ms: int) -> Record:
         legs = [k for leg in spec.legs if (k := self._fresh(leg, now_ms)) is not None]
         if len(legs) != len(spec.legs):
             raise Abstain(f"{spec.feed} waits for its legs")
@@ -118,22 +118,22 @@ class Live:
         reasons = tuple(r for k in legs for r in k.leg.reasons)
         return _record(spec, report, reasons, 0, min(k.observed_at_ms for k in legs), now_ms)
 
-    def _fresh(self, feed: str, now_ms: int) -> _Known | None:
+    def _fresh(self, feed: str, now_ms: int) -> _Usable | None:
         """A feed's newest indication while its observations are not too old for the feed itself."""
-        known = self._known.get(feed)
-        if known is None or now_ms - known.leg.market_as_of_ms > self._specs[feed].max_age_s * MS:
+        usable = self._usable.get(feed)
+        if usable is None or now_ms - usable.leg.market_as_of_ms > self._specs[feed].max_age_s * MS:
             return None
-        return known
+        return usable
 
 
-def _known(spec: FeedSpec, judged: Judged, now_ms: int) -> _Known:
+def _usable(spec: FeedSpec, judged: Judged, now_ms: int) -> _Usable:
     """What others may use. Status-only prices are as old as they say themselves, whatever was read since."""
     leg, rate = as_leg(spec, judged, judged.state.rate, now_ms), judged.state.rate
     report, as_of_ms, observed_at_ms = judged.report, leg.market_as_of_ms, _oldest(judged, now_ms)
     if report.status_only:
         as_of_ms = observed_at_ms = (report.round_time_s - report.market_age_s) * MS
     own = rate if spec.share_of is None and not report.status_only else None
-    return _Known(
+    return _Usable(
         leg=leg,
         report=report,
         market_as_of_ms=as_of_ms,

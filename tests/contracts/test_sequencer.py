@@ -18,7 +18,7 @@ import contracts
 from feeds.chains.sequencer import Sequencer
 from feeds.errors import SequencerDown
 from tests.contracts.contract_tools import Item, compiled, error_of
-from tests.contracts.fuzz_world import OWNER, Evm
+from tests.contracts.evm_process import OWNER, Evm
 
 L2EP = "@chainlink/contracts/src/v0.8/l2ep/"
 KINDS = {"ZKSyncSequencerUptimeFeed": "zksync", "ArbitrumSequencerUptimeFeed": "arbitrum"}
@@ -71,7 +71,7 @@ class Rollup:
     @property
     def read(self) -> bool:
         """Whether the oracle takes prices of the rollup now."""
-        asked = Sequencer(feed=self.feed, grace_ms=GRACE_S * 1_000).read_at(self.evm.now * 1_000)
+        asked = Sequencer(sequencer_feed=self.feed, sequencer_grace_s=GRACE_S).read_at(self.evm.now * 1_000)
         (call,) = next(asked)
         error, answer = self.evm.send(self.feed, call.data)
         assert not error

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from demo.world import anvil, npm
-from feeds.chain_follower import ChainPlan, Follower, Hooks
+from feeds.chain_follower import ChainPlan, Follower, IngestHooks
 from feeds.chains import multicall
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainRead
@@ -72,7 +72,7 @@ async def following(url: str, session: aiohttp.ClientSession, *sources: Source, 
     def on_head(_: str, head: Head, __: ChainRead) -> None:
         run.heads.append(head)
 
-    hooks = Hooks(
+    hooks = IngestHooks(
         on_news=lambda _: None,
         on_stated=lambda *_: None,
         on_date=lambda *_: None,
@@ -123,7 +123,7 @@ async def test_a_subscription_survives_the_restart_of_its_node(session: aiohttp.
                 prepared(second)
                 ask(second.url, "anvil_mine", "0x20")
                 await until(lambda: run.block("n") == number(second.url), within_s=20)
-                heads = run.follower._heads if run.follower else None
+                heads = run.follower.heads if run.follower else None
                 assert heads is not None
                 await until(lambda: heads.connects >= 2, within_s=20)
                 before = heads.announced
@@ -165,7 +165,7 @@ async def test_nothing_counts_while_the_sequencer_is_down_nor_in_the_grace_time(
 ) -> None:
     now_s = int(ask(node.url, "eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     uptime(node, 0, now_s - 7_200)
-    plan = {"sequencer": Sequencer(feed=UPTIME, grace_ms=3_600_000)}
+    plan = {"sequencer": Sequencer(sequencer_feed=UPTIME, sequencer_grace_s=3_600)}
     async with following(node.url, session, source("n", BLOCK), source("t", TIME), **plan) as run:
         await until(lambda: run.block("n") == number(node.url))
         uptime(node, 1, now_s)

@@ -14,7 +14,7 @@ import pytest
 from feeds.decode import values
 from feeds.errors import Reverted
 from feeds.registry import EXCHANGES, POOLS, RATES
-from tests.feeds.test_every_adapter import (
+from tests.feeds.golden_cases import (
     GOLDEN,
     assert_sane,
     assert_sane_answer,

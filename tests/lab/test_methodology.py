@@ -10,7 +10,7 @@ import pytest
 from lab import case as cases
 from lab.designs.registry import DESIGNS
 from lab.methodology import cases_table, designs_table, filled
-from lab.replay import chosen, play
+from lab.replay import load_cases, replay
 from lab.replay_text import all_lines, bps_text
 from lab.rules_table import PART, rules_table
 from lab.summary import false_alarms, table
@@ -67,12 +67,14 @@ def test_parts_are_put_between_their_markers_and_nowhere_else() -> None:
     once = filled(text, {"x": "| new \\1 |"})
     assert once == "a\n<!-- begin x: y -->\n\n| new \\1 |\n\n<!-- end x -->\nb\n"
     assert filled(once, {"x": "| new \\1 |"}) == once
-    with pytest.raises(ValueError, match="no place for z"):
+    with pytest.raises(ValueError, match="no markers for z"):
         filled(text, {"z": ""})
 
 
 def test_a_summary_takes_the_worst_and_says_where() -> None:
-    played = [play(c, ("pyth", "naive-spot")) for n in ("tight-sources", "wrseth-2025-11-04") for c in chosen(n, None)]
+    played = [
+        replay(c, ("pyth", "naive-spot")) for n in ("tight-sources", "wrseth-2025-11-04") for c in load_cases(n, None)
+    ]
     rows = {r.design: r for r in table(played)}
     naive = rows["naive-spot"]
     assert naive.error is not None

@@ -226,9 +226,9 @@ def _check_pool(catalog: Catalog, pool: CatalogPool) -> Iterator[Problem]:
     if "v3" in pool.family and "uniswap" in pool.family:
         known = [a for c in pool.coins if (a := catalog.address_of(c, pool.chain)) is not None]
         if len(known) == len(pool.coins) and known != sorted(known, key=address):
-            yield Problem(where, f"coins stand in the order of their addresses: write {pool.coins[1]} first")
+            yield Problem(where, f"coins are listed in the order of their addresses: write {pool.coins[1]} first")
 
 
 def _known_chain(catalog: Catalog, where: str, chain: str) -> Iterator[Problem]:
     if chain not in catalog.chains:
-        yield Problem(where, f"{chain!r} is not a chain of the config; {nearest(chain, catalog.chains)}")
+        yield Problem(where, f"{chain!r} is not a chain of the catalogue; {nearest(chain, catalog.chains)}")

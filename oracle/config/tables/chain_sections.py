@@ -9,8 +9,6 @@ from oracle.config.tables.forms import address_or_none, http_url, raw_address, w
 from oracle.model.keys import key, required
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
-_MAJORITY_FROM = 3
-"""With so many endpoints two must agree: two of three are a majority."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +32,8 @@ class ChainSection:
     max_calls: int = key(600, "contract calls in one eth_call, at most", least=1)
     agree: int = key(
         0,
-        "endpoints that must answer the same before it is believed, no more than there are; 0: two where there are three"
-        " or more, else one",
+        "endpoints that must answer the same before it is believed, no more than there are; 0: a majority of three or more,"
+        " else one",
         least=0,
     )
     announcers: tuple[str, ...] = key(
@@ -57,11 +55,6 @@ class ChainSection:
             yield "endpoints", "is empty: give at least one RPC URL, better two of different providers"
         elif self.agree > len(self.endpoints):
             yield "agree", f"agree = {self.agree}: there are {len(self.endpoints)} endpoints; 0 chooses"
-
-    @property
-    def majority(self) -> int:
-        """How many endpoints must agree."""
-        return self.agree or (2 if len(self.endpoints) >= _MAJORITY_FROM else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

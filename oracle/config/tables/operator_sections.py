@@ -98,8 +98,8 @@ class TargetSection:
     )
     agree: int = key(
         0,
-        "endpoints that must answer the same before it is believed, no more than the chain has; 0: two where there are"
-        " three or more, else one",
+        "endpoints that must answer the same before it is believed, no more than the chain has; 0: a majority of three or"
+        " more, else one",
         least=0,
     )
     offset_s: int = key(0, "for a backup: push only what has been due for this long", least=0, see=_BACKUP_DOC)

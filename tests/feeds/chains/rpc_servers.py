@@ -25,7 +25,8 @@ CHAIN_ID = 31337
 WAD = 10**18
 BLOCK = RateCall(contract=multicall.ADDRESS, function="getBlockNumber()", scale=0)
 TIME = RateCall(contract=multicall.ADDRESS, function="getCurrentBlockTimestamp()", scale=9)
-QUICK = ReaderLimits(timeout_ms=400, grace_ms=300, retry_ms=50, missing_ms=5)
+QUICK = ReaderLimits(timeout_ms=8_000, grace_ms=3_000, retry_ms=50, missing_ms=5)
+"""Short pauses, and deadlines that a busy machine keeps too."""
 
 
 def ask(url: str, method: str, *params: Any) -> Any:

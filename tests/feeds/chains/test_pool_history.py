@@ -1,4 +1,4 @@
-"""A pool held against its own past: rented depth does not count, a value that leaps is not believed until it stood."""
+"""A pool screened against its own past: rented depth does not count, a value that leaps is not believed until it stood."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def depth(result: Quote | FeedError) -> int:
 def test_depth_rented_for_a_block_counts_as_the_usual_one() -> None:
     memory = PoolHistory()
     for block in range(100):
-        assert depth(memory.held("p", pool(1_000), block)) == 1_000
-    rented = memory.held("p", pool(1_000_000), 100)
+        assert depth(memory.screened("p", pool(1_000), block)) == 1_000
+    rented = memory.screened("p", pool(1_000_000), 100)
     assert isinstance(rented, Quote)
     assert (rented.depth_half_wad, rented.depth_wad, rented.depth_two_wad) == (500, 1_000, 2_000)
 
@@ -48,8 +48,8 @@ def test_depth_rented_for_a_block_counts_as_the_usual_one() -> None:
 def test_depth_that_has_left_is_gone_at_once() -> None:
     memory = PoolHistory()
     for block in range(100):
-        memory.held("p", pool(1_000), block)
-    assert depth(memory.held("p", pool(3), 100)) == 3
+        memory.screened("p", pool(1_000), block)
+    assert depth(memory.screened("p", pool(3), 100)) == 3
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=3 * BLOCKS))
@@ -57,24 +57,24 @@ def test_the_weight_is_the_lower_of_the_present_depth_and_its_median(depths: lis
     memory = PoolHistory()
     for block, now in enumerate(depths):
         kept = depths[max(0, block + 1 - BLOCKS) : block + 1]
-        assert depth(memory.held("p", pool(now), block)) == min(now, median_low(kept))
+        assert depth(memory.screened("p", pool(now), block)) == min(now, median_low(kept))
 
 
 def test_blocks_that_were_replaced_are_forgotten() -> None:
     memory = PoolHistory()
     for block in range(10):
-        memory.held("p", pool(1_000 if block < 4 else 10**9), block)
-    assert depth(memory.held("p", pool(10**9), 4)) == 1_000
+        memory.screened("p", pool(1_000 if block < 4 else 10**9), block)
+    assert depth(memory.screened("p", pool(10**9), 4)) == 1_000
 
 
 def test_pools_do_not_share_a_past_and_failures_leave_none() -> None:
     memory = PoolHistory()
     gone = NoData()
-    assert memory.held("p", gone, 1) is gone
-    assert depth(memory.held("p", pool(5), 2)) == 5
-    assert depth(memory.held("q", pool(7), 2)) == 7
+    assert memory.screened("p", gone, 1) is gone
+    assert depth(memory.screened("p", pool(5), 2)) == 5
+    assert depth(memory.screened("q", pool(7), 2)) == 7
     plain = Quote(price_wad=ONE)
-    assert memory.held("r", plain, 2) is plain
+    assert memory.screened("r", plain, 2) is plain
 
 
 def test_a_virtual_price_may_grow_by_its_fees() -> None:
@@ -82,22 +82,22 @@ def test_a_virtual_price_may_grow_by_its_fees() -> None:
     value = WAD
     for block in range(200):
         value += value * (RISE_BPS - 1) // 10_000
-        assert isinstance(memory.held("p", pool(virtual=value), block), Quote)
+        assert isinstance(memory.screened("p", pool(virtual=value), block), Quote)
 
 
 def test_a_virtual_price_that_falls_or_leaps_is_not_believed() -> None:
     for other in (WAD - WAD * (FALL_BPS + 1) // 10_000, WAD + WAD * (RISE_BPS + 1) // 10_000, WAD // 2, 3 * WAD):
         memory = PoolHistory()
-        memory.held("p", pool(virtual=WAD), 1)
-        assert isinstance(memory.held("p", pool(virtual=other), 2), Unsteady)
-        assert isinstance(memory.held("p", pool(virtual=WAD), 3), Quote)
+        memory.screened("p", pool(virtual=WAD), 1)
+        assert isinstance(memory.screened("p", pool(virtual=other), 2), Unsteady)
+        assert isinstance(memory.screened("p", pool(virtual=WAD), 3), Quote)
 
 
 def test_a_new_level_is_believed_once_it_has_stood() -> None:
     memory = PoolHistory()
-    memory.held("p", pool(virtual=WAD), 0)
+    memory.screened("p", pool(virtual=WAD), 0)
     slashed = WAD * 90 // 100
-    seen = [memory.held("p", pool(virtual=slashed), b) for b in range(1, SETTLED_BLOCKS + 5)]
+    seen = [memory.screened("p", pool(virtual=slashed), b) for b in range(1, SETTLED_BLOCKS + 5)]
     believed = [isinstance(r, Quote) for r in seen]
     assert believed == [False] * (SETTLED_BLOCKS - 1) + [True] * 5
 
@@ -105,30 +105,30 @@ def test_a_new_level_is_believed_once_it_has_stood() -> None:
 def test_what_earlier_blocks_tell_is_a_past() -> None:
     memory = PoolHistory()
     starts = range(1_000 - BLOCKS, 1_000, SAMPLE_BLOCKS)
-    memory.recall(["p"], [(block, {"p": pool(1_000)}) for block in starts])
+    memory.preload(["p"], [(block, {"p": pool(1_000)}) for block in starts])
     for block in range(1_000, 1_000 + BLOCKS // 2):
-        assert depth(memory.held("p", pool(10**9), block)) == 1_000, "rented, from the start on"
-    assert depth(memory.held("p", pool(10**9), 1_000 + BLOCKS // 2)) == 10**9
+        assert depth(memory.screened("p", pool(10**9), block)) == 1_000, "rented, from the start on"
+    assert depth(memory.screened("p", pool(10**9), 1_000 + BLOCKS // 2)) == 10**9
 
 
 def test_a_pool_that_owes_its_past_counts_in_part_until_it_has_one() -> None:
     memory = PoolHistory()
-    memory.recall(["p"], [])
+    memory.preload(["p"], [])
     for block in range(KNOWN_BLOCKS - 1):
-        assert depth(memory.held("p", pool(1_000), block)) == 1_000 // UNKNOWN_SHARE
-    assert depth(memory.held("p", pool(1_000), KNOWN_BLOCKS)) == 1_000
-    assert depth(memory.held("q", pool(1_000), 0)) == 1_000, "it was not asked for a past"
+        assert depth(memory.screened("p", pool(1_000), block)) == 1_000 // UNKNOWN_SHARE
+    assert depth(memory.screened("p", pool(1_000), KNOWN_BLOCKS)) == 1_000
+    assert depth(memory.screened("q", pool(1_000), 0)) == 1_000, "it was not asked for a past"
 
 
 def test_failures_of_earlier_blocks_tell_nothing() -> None:
     memory = PoolHistory()
-    memory.recall(["p"], [(block, {"p": NoData()}) for block in range(0, BLOCKS, SAMPLE_BLOCKS)])
-    assert depth(memory.held("p", pool(1_000), BLOCKS)) == 1_000 // UNKNOWN_SHARE
+    memory.preload(["p"], [(block, {"p": NoData()}) for block in range(0, BLOCKS, SAMPLE_BLOCKS)])
+    assert depth(memory.screened("p", pool(1_000), BLOCKS)) == 1_000 // UNKNOWN_SHARE
 
 
 def test_a_virtual_price_bent_for_the_start_is_seen() -> None:
     memory = PoolHistory()
     starts = range(0, BLOCKS, SAMPLE_BLOCKS)
-    memory.recall(["p"], [(block, {"p": pool(5, virtual=WAD)}) for block in starts])
-    assert isinstance(memory.held("p", pool(5, virtual=2 * WAD), BLOCKS), Unsteady)
-    assert isinstance(memory.held("p", pool(5, virtual=WAD + 1), BLOCKS), Quote)
+    memory.preload(["p"], [(block, {"p": pool(5, virtual=WAD)}) for block in starts])
+    assert isinstance(memory.screened("p", pool(5, virtual=2 * WAD), BLOCKS), Unsteady)
+    assert isinstance(memory.screened("p", pool(5, virtual=WAD + 1), BLOCKS), Quote)

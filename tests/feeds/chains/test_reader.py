@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -129,7 +127,7 @@ async def test_one_call_that_burns_all_gas_is_isolated(chain: str, session: aioh
 
 
 async def test_without_multicall3_the_error_says_so(server: Server, session: aiohttp.ClientSession) -> None:
-    results = await values(reader(session, server.url, multicall_address="0x" + "12" * 20), a=BLOCK.read())
+    results = await values(reader(session, server.url, multicall="0x" + "12" * 20), a=BLOCK.read())
     assert code(results["a"]) == "REFUSED"
     assert "no Multicall3" in str(results["a"])
 
@@ -241,9 +239,8 @@ def half() -> web.Response:
     return response
 
 
-async def late(answer: Any) -> Any:
-    await asyncio.sleep(1.5)
-    return answer
+async def never(_: Any) -> Any:
+    await asyncio.Event().wait()
 
 
 SPOILED: dict[str, tuple[Callable[[Any], Any], set[str]]] = {
@@ -254,7 +251,7 @@ SPOILED: dict[str, tuple[Callable[[Any], Any], set[str]]] = {
     "status 429": (lambda _: web.Response(status=429), {"RATE_LIMITED"}),
     "limited": (lambda _: refusal("daily request limit", -32005), {"RATE_LIMITED"}),
     "half a body": (lambda _: half(), {"UNREACHABLE", "TIMED_OUT"}),
-    "slow": (late, {"TIMED_OUT"}),
+    "slow": (never, {"TIMED_OUT"}),
     "empty": (lambda _: b"", {"MALFORMED"}),
     "list": (lambda _: b"[]", {"MALFORMED"}),
     "null": (lambda _: b"null", {"MALFORMED"}),
@@ -268,12 +265,17 @@ SPOILED: dict[str, tuple[Callable[[Any], Any], set[str]]] = {
 }
 
 
+def limits_for(name: str) -> ReaderLimits:
+    """A deadline that is short where it has to pass."""
+    return replace(QUICK, timeout_ms=1_500) if "TIMED_OUT" in SPOILED[name][1] else QUICK
+
+
 @pytest.mark.parametrize("name", SPOILED)
 async def test_an_endpoint_that_spoils_its_answers_is_left_for_the_next(
     server: Server, second: Server, session: aiohttp.ClientSession, name: str
 ) -> None:
     spoil, codes = SPOILED[name]
-    reads = reader(session, server.url, second.url)
+    reads = reader(session, server.url, second.url, limits=limits_for(name))
     head = await reads.head()
     server.fault = on("eth_call", spoil)
     done = await reads.read(head, {"a": BLOCK.read()})
@@ -289,7 +291,7 @@ async def test_a_lone_endpoint_that_spoils_everything_is_a_typed_failure(
     server: Server, session: aiohttp.ClientSession, name: str
 ) -> None:
     spoil, codes = SPOILED[name]
-    reads = reader(session, server.url)
+    reads = reader(session, server.url, limits=limits_for(name))
     head = await reads.head()
     server.fault = lambda _, answer: spoil(answer)
     done = await reads.read(head, {"a": BLOCK.read(), "b": TIME.read()})
@@ -348,16 +350,15 @@ async def test_a_failing_endpoint_is_asked_ever_more_rarely(server: Server, sess
 async def test_a_slow_endpoint_does_not_hold_up_the_head(
     server: Server, second: Server, session: aiohttp.ClientSession
 ) -> None:
-    server.fault = on("eth_getBlockByNumber", late)
-    reads = reader(session, server.url, second.url, limits=replace(QUICK, timeout_ms=3_000, grace_ms=50))
-    started = time.perf_counter()
-    await reads.head()
-    assert time.perf_counter() - started < 1
+    server.fault = on("eth_getBlockByNumber", never)
+    reads = reader(session, server.url, second.url, limits=replace(QUICK, timeout_ms=600_000, grace_ms=50))
+    async with asyncio.timeout(60):  # the endpoint never answers
+        await reads.head()
     assert code(reads.stats.endpoints[0].error or Quote(price_wad=1)) == "TIMED_OUT"  # type: ignore[arg-type]
 
 
 async def test_an_address_with_a_key_is_never_shown(session: aiohttp.ClientSession) -> None:
-    with pytest.raises(ValueError, match="is no endpoint") as raised:
+    with pytest.raises(ValueError, match="is not an endpoint") as raised:
         reader(session, "ftp://host.example/key-1234")
     assert "key-1234" not in str(raised.value)
     reads = reader(session, f"http://127.0.0.1:{anvil.free_port()}/key-1234")
@@ -366,29 +367,21 @@ async def test_an_address_with_a_key_is_never_shown(session: aiohttp.ClientSessi
     assert "key-1234" not in str(unreachable.value) + repr(reads.stats)
 
 
-# --- speed
-
-
-async def test_fifty_reads_in_one_request_are_much_faster_than_fifty_calls(
+async def test_fifty_reads_are_one_request_and_say_what_fifty_calls_say(
     chain: str, session: aiohttp.ClientSession
 ) -> None:
-    """Measured on two cores: 250 to 300 times; the bound leaves room for a busy machine."""
+    """How much faster that is, `bench chain` measures (`ratio_web3`)."""
     reads = reader(session, chain, limits=ReaderLimits())
     head = await reads.head()
+    before = reads.stats.requests
     w3 = Web3(HTTPProvider(chain))
     abi = [{"type": "function", "name": "getBlockNumber", "stateMutability": "view", "inputs": [],
             "outputs": [{"type": "uint256", "name": ""}]}]  # fmt: skip
     contract = w3.eth.contract(address=multicall.ADDRESS, abi=abi)
-    ours, theirs = [], []
-    for _ in range(5):
-        started = time.perf_counter()
-        done = await reads.read(head, {str(i): BLOCK.read() for i in range(50)})
-        ours.append(time.perf_counter() - started)
-        started = time.perf_counter()
-        single = [contract.functions.getBlockNumber().call(block_identifier=head.block_hash) for _ in range(50)]
-        theirs.append(time.perf_counter() - started)
-        assert {price(r) for r in done.results.values()} == {n * WAD for n in single}
-    assert statistics.median(theirs) > 10 * statistics.median(ours)
+    done = await reads.read(head, {str(i): BLOCK.read() for i in range(50)})
+    assert reads.stats.requests == before + 1
+    single = [contract.functions.getBlockNumber().call(block_identifier=head.block_hash) for _ in range(50)]
+    assert {price(r) for r in done.results.values()} == {n * WAD for n in single}
 
 
 def test_the_calldata_is_what_the_contract_documents() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import tracemalloc
@@ -16,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feeds.decode import values
-from feeds.errors import Crossed, FeedError, Malformed, NotPositive, OutOfRange, Reverted, TooLarge
+from feeds.errors import Crossed, FeedError, Malformed, NotPositive, OutOfRange, TooLarge
 from feeds.types import Quote, Tick
 from feeds.units import WAD
 
@@ -182,50 +181,14 @@ def test_fields_that_are_not_there_are_malformed() -> None:
             read()
 
 
+def test_a_leap_second_is_the_moment_after_the_59th_and_an_impossible_day_is_malformed() -> None:
+    assert values.iso_ms("2016-12-31T23:59:60.5Z") == values.iso_ms("2017-01-01T00:00:00.5Z")
+    with pytest.raises(Malformed):
+        values.iso_ms("2021-02-30T00:00:00Z")
+
+
 def test_what_a_source_said_is_short_and_printable() -> None:
-    assert values.said("a\x00\x1b[31m\ud800b" + "x" * 500) == "a[31mb" + "x" * 71
-
-
-# --- return data
-
-
-def words(*values: int) -> bytes:
-    return b"".join(v.to_bytes(32, "big") for v in values)
-
-
-def test_words_are_read_by_position() -> None:
-    data = words(7, 2**256 - 1, 2**255)
-    assert values.uint_at(data) == 7
-    assert values.int_at(data, 1) == -1
-    assert values.int_at(data, 2) == -(2**255)
-    assert values.address_at(words(0xAB)) == b"\0" * 19 + b"\xab"
-    with pytest.raises(Malformed):
-        values.address_at(words(2**160))
-    with pytest.raises(Malformed):
-        values.uint_at(data, 3)
-
-
-def test_a_reply_is_long_enough_or_an_error() -> None:
-    assert values.returned(words(1, 2), words=2) == words(1, 2)
-    with pytest.raises(Malformed):
-        values.returned(b"")
-    with pytest.raises(Reverted):
-        values.returned(Reverted())
-
-
-def test_arrays_are_bounded() -> None:
-    data = words(64, 5, 2, 10, 20)
-    assert values.uints_at(data, 0) == (10, 20)
-    for bad in (words(64, 5, 3, 10, 20), words(65, 5, 2, 1, 1), words(2**255, 1), words(64, 5, 2**200), words(32, 65)):
-        with pytest.raises(Malformed):
-            values.uints_at(bad, 0)
-
-
-@given(st.binary(max_size=200), st.integers(0, 8))
-def test_any_return_data_gives_integers_or_malformed(data: bytes, word: int) -> None:
-    for read in (values.uint_at, values.int_at, values.address_at, values.uints_at):
-        with contextlib.suppress(Malformed):
-            read(data, word)
+    assert values.printable("a\x00\x1b[31m\ud800b" + "x" * 500) == "a[31mb" + "x" * 71
 
 
 @given(st.binary(max_size=500))

@@ -31,7 +31,7 @@ def read_all(venue: str, folder: Path) -> tuple[Counter[str], list[tuple[int, st
         session = EXCHANGES[venue].session()
         for at_ms, frame in server_lines(path):
             try:
-                ticks = session.hear(frame).ticks
+                ticks = session.read_frame(frame).ticks
             except FeedError as e:
                 outcomes[e.code] += 1
                 continue
@@ -117,9 +117,9 @@ def test_bitstamp_trades_stand_beside_a_book_to_come(captures: Path) -> None:
     for path in sorted((captures / "bitstamp").glob("*.ws.*")):
         for _, frame in server_lines(path):
             if '"live_trades_ethusd"' in frame:
-                session.hear(frame)
+                session.read_frame(frame)
     book = '"bids":[["3800.5","1"]],"asks":[["3801.5","1"]],"microtimestamp":"1641343722000000"'
-    (tick,) = session.hear(f'{{"event":"data","channel":"order_book_ethusd","data":{{{book}}}}}').ticks
+    (tick,) = session.read_frame(f'{{"event":"data","channel":"order_book_ethusd","data":{{{book}}}}}').ticks
     assert isinstance(tick.result, Quote)
     assert tick.result.last_wad == 3_800_800 * 10**15
     assert tick.result.stated_at_ms == 1_641_343_722_000
@@ -133,7 +133,7 @@ def test_htx_frames_unpack(captures: Path) -> None:
             frame = ast.literal_eval(line)
             assert values.gunzip(frame) == gzip.decompress(frame)
             try:
-                outcomes["read" if session.hear(frame).ticks else "control"] += 1
+                outcomes["read" if session.read_frame(frame).ticks else "control"] += 1
             except FeedError as e:
                 outcomes[e.code] += 1
     assert outcomes == {"control": 20, "MALFORMED": 35}
@@ -164,7 +164,7 @@ def test_no_venue_reads_another_venues_frames_as_quotes(captures: Path, name: st
     session = EXCHANGES[name].session()
     for frame in frames:
         try:
-            ticks = session.hear(frame).ticks
+            ticks = session.read_frame(frame).ticks
         except FeedError:
             continue
         assert not any(isinstance(t.result, Quote) for t in ticks), frame

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.venues.server import Venue
-from feeds.chain_follower import Hooks
+from feeds.chain_follower import IngestHooks
 from feeds.decode import values
 from feeds.errors import FeedError
 from feeds.exchanges.json_http import JsonHttp, JsonVenue
@@ -21,8 +21,8 @@ from feeds.ingest import Ingest
 from feeds.observe import Observer, Source
 from feeds.types import Kind, Observation, Pair, Quote, Tick
 from feeds.units import WAD
+from tests.feeds.golden_cases import assert_sane_answer, at, changed, dumps, places, replacements
 from tests.feeds.local_venues import quote, until, wall_ms
-from tests.feeds.test_every_adapter import assert_sane_answer, at, changed, dumps, places, replacements
 
 URL = "https://api.issuer.example/v1/rate?base={symbol}"
 ANSWER = {
@@ -146,7 +146,7 @@ def test_the_symbol_and_the_headers_travel() -> None:
         ({"url": "http://api.issuer.example/"}, "https://"),
         ({"url": "ftp://x/"}, "https://"),
         ({"url": "https:///x"}, "https://"),
-        ({"url": "https://x:99999/"}, "no address"),
+        ({"url": "https://x:99999/"}, "not an address"),
         ({"url": "https://x/{base}"}, "brackets"),
         ({"url": "https://user:pass@x/"}, "no secrets"),
         ({"url": "https://x/?api_key=1"}, "no secrets"),
@@ -188,7 +188,7 @@ async def test_it_is_asked_at_its_own_pace_and_survives_an_outage(session: aioht
         venue="ETH/USD|issuer", symbol="ETH-USD", pull=JsonVenue(name="ETH/USD|issuer", source=source),
     )  # fmt: skip
     news: list[frozenset[str]] = []
-    hooks = Hooks(
+    hooks = IngestHooks(
         on_news=news.append, on_stated=lambda *_: None, on_date=lambda *_: None, on_head=lambda *_: None,
         on_reorg=lambda *_: None,
     )  # fmt: skip

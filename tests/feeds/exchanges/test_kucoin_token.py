@@ -37,9 +37,9 @@ def test_a_token_is_asked_for_by_post() -> None:
 
 def test_the_place_is_the_servers_with_the_token_and_its_ping_interval() -> None:
     token = "2neAiuYvAU61ZDXANAGAsiL4-iAExhsBXZxftpOeh_55i3Ysy2q2LEsEWU64mdzUOPusi34M_wGoSf7iNyEWJw%3D%3D"
-    assert Kucoin().place(reply()) == StreamAddress(url=f"{ENDPOINT}?token={token}", ping_ms=18_000)
-    assert Kucoin().place(reply(pingInterval=50_000)).ping_ms == 50_000
-    assert Kucoin().place(reply(token="a&b=c d")).url == f"{ENDPOINT}?token=a%26b%3Dc%20d"
+    assert Kucoin().stream_address(reply()) == StreamAddress(url=f"{ENDPOINT}?token={token}", ping_ms=18_000)
+    assert Kucoin().stream_address(reply(pingInterval=50_000)).ping_ms == 50_000
+    assert Kucoin().stream_address(reply(token="a&b=c d")).url == f"{ENDPOINT}?token=a%26b%3Dc%20d"
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_the_place_is_the_servers_with_the_token_and_its_ping_interval() -> None
 )  # fmt: skip
 def test_a_reply_that_is_none_is_a_typed_error(body: bytes | None, code: str) -> None:
     with pytest.raises(FeedError) as caught:
-        Kucoin().place(body)
+        Kucoin().stream_address(body)
     assert caught.value.code == code

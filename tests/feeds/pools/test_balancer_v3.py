@@ -181,7 +181,7 @@ def test_a_swap_below_the_vaults_least_is_thin() -> None:
         ({"base": TOKENS[1]}, "the same token"),
         ({"base_decimals": 19}, "at most 18 decimals"),
         ({"notional": "0"}, "above 0"),
-        ({"pool": "0x12"}, "no address"),
+        ({"pool": "0x12"}, "not an address"),
         ({"max_slippage_bps": 0}, "write 1 to"),
     ],
 )

@@ -188,7 +188,7 @@ def test_more_than_the_pool_holds_is_thin(make: Any, answer: Any) -> None:
 @pytest.mark.parametrize(
     ("params", "text"),
     [
-        ({"pool": "0x12"}, "no address"),
+        ({"pool": "0x12"}, "not an address"),
         ({"coins": COINS[:1]}, "2 to 8 different coins"),
         ({"coins": (COINS[0], COINS[0])}, "different coins"),
         ({"base": COINS[3]}, "none of the coins"),
@@ -208,7 +208,7 @@ def test_the_config_is_told_what_to_write(make: Any, params: dict[str, Any], tex
 def test_the_rates_and_the_coins_of_a_kind_are_told_what_to_write() -> None:
     with pytest.raises(ValueError, match="one text for each"):
         plain(rates=("",))
-    with pytest.raises(ValueError, match="no call"):
+    with pytest.raises(ValueError, match="not a call"):
         plain(rates=("", "getRate"))
     with pytest.raises(ValueError, match="two or three"):
         crypto(coins=COINS)

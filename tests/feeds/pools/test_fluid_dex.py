@@ -141,7 +141,7 @@ def test_the_gates_refuse_and_the_pools_own_five_percent() -> None:
 @pytest.mark.parametrize(
     ("params", "text"),
     [
-        ({"resolver": "0x1"}, "no address"),
+        ({"resolver": "0x1"}, "not an address"),
         ({"quote": BASE}, "same token"),
         ({"notional": "-1"}, "above 0"),
         ({"quote_decimals": 40}, "not sane"),

@@ -92,7 +92,7 @@ def test_the_gates_refuse(kind: type[ChainAdapter], pool: Maverick) -> None:
 @pytest.mark.parametrize(
     ("params", "text"),
     [
-        ({"quoter": "0x1"}, "no address"),
+        ({"quoter": "0x1"}, "not an address"),
         ({"quote": BASE}, "same token"),
         ({"notional": "0"}, "above 0"),
         ({"notional": "1e30"}, "fits 128 bits"),

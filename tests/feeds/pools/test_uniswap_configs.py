@@ -73,20 +73,20 @@ def test_the_pool_id_is_the_hash_of_the_key() -> None:
     """Known pools of mainnet: ETH/USDC 0.05 % (Uniswap's SDK guide) and ETH/wstETH 0.01 % (published pool lists)."""
     known = "0x21c67e77068de97969ba93d4aab21826d33ca12bb9f565d8496e8fda8a82ca27"
     turned = replace(V4, base=USDC, quote=NATIVE)
-    assert replace(V4, pool_id=known)._id == turned._id == bytes.fromhex(known[2:])
+    assert replace(V4, pool_id=known).key_hash == turned.key_hash == bytes.fromhex(known[2:])
     other = "0x1d5b2949ece8754c2d736991c62c5162bd144f497b2212182401b9bae77e2d76"
-    assert replace(V4, base=WSTETH, quote=NATIVE, fee=100, spacing=1, pool_id=other)._id.hex() == other[2:]
+    assert replace(V4, base=WSTETH, quote=NATIVE, fee=100, spacing=1, pool_id=other).key_hash.hex() == other[2:]
 
 
 @pytest.mark.parametrize("flags", [0x0080, 0x2000])
 def test_hooks_that_change_no_amounts_are_taken(flags: int) -> None:
     """Neither beforeSwap alone nor beforeInitialize alone; they are part of the key."""
-    assert replace(V4, hooks=HOOKS[flags])._id != V4._id
+    assert replace(V4, hooks=HOOKS[flags]).key_hash != V4.key_hash
 
 
 def test_hooks_that_were_accepted_are_taken() -> None:
-    assert replace(V4, hooks=HOOKS[0x00C8], accept_hooks=True)._id != V4._id
-    assert replace(V4, fee=DYNAMIC_FEE, accept_hooks=True)._id != V4._id
+    assert replace(V4, hooks=HOOKS[0x00C8], accept_hooks=True).key_hash != V4.key_hash
+    assert replace(V4, fee=DYNAMIC_FEE, accept_hooks=True).key_hash != V4.key_hash
 
 
 def v4(sqrt: int, tick: int, liquidity: int) -> Callable[[Call], Reply]:

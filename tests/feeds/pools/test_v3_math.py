@@ -65,13 +65,13 @@ def pool(*, order: tuple[int, ...] = (), net: tuple[int, ...] = (), liquidity: i
 
 
 def test_a_swap_ends_its_steps_where_the_bitmap_words_end() -> None:
-    assert pool()._next(-1, down=True) == -600
-    assert pool()._next(0, down=True) == 0
-    assert pool()._next(0, down=False) == 600
-    assert pool(order=(-20, 30), net=(1, -1))._next(5, down=False) == 30
-    assert pool(order=(-20, 30), net=(1, -1))._next(30, down=False) == 600
-    assert pool(order=(-20, 30), net=(1, -1))._next(30, down=True) == 30
-    assert pool(order=(-20, 30), net=(1, -1))._next(-1, down=True) == -20
+    assert pool().next_stop(-1, down=True) == -600
+    assert pool().next_stop(0, down=True) == 0
+    assert pool().next_stop(0, down=False) == 600
+    assert pool(order=(-20, 30), net=(1, -1)).next_stop(5, down=False) == 30
+    assert pool(order=(-20, 30), net=(1, -1)).next_stop(30, down=False) == 600
+    assert pool(order=(-20, 30), net=(1, -1)).next_stop(30, down=True) == 30
+    assert pool(order=(-20, 30), net=(1, -1)).next_stop(-1, down=True) == -20
 
 
 @pytest.mark.parametrize("down", [True, False])
@@ -85,8 +85,8 @@ def test_beyond_the_ticks_that_were_read_nothing_is_known(*, down: bool, sign: i
 
 def test_a_list_of_ticks_has_no_words() -> None:
     listed = replace(pool(order=(-20, 30), net=(1, -1)), worded=False)
-    assert [listed._next(t, down=True) for t in (5, -20, -21)] == [-20, -20, -600]
-    assert [listed._next(t, down=False) for t in (5, 30, -21)] == [30, 600, -20]
+    assert [listed.next_stop(t, down=True) for t in (5, -20, -21)] == [-20, -20, -600]
+    assert [listed.next_stop(t, down=False) for t in (5, 30, -21)] == [30, 600, -20]
 
 
 @pytest.mark.parametrize("down", [True, False])
@@ -98,8 +98,8 @@ def test_each_direction_pays_its_own_fee(*, down: bool) -> None:
 
 def test_a_word_of_the_bitmap_holds_256_ticks() -> None:
     fine = replace(pool(), spacing=1)
-    assert [fine._next(t, down=False) for t in (0, 254, 255, 511)] == [255, 255, 511, 600]
-    assert [fine._next(t, down=True) for t in (-1, -256, -257)] == [-256, -256, -512]
+    assert [fine.next_stop(t, down=False) for t in (0, 254, 255, 511)] == [255, 255, 511, 600]
+    assert [fine.next_stop(t, down=True) for t in (-1, -256, -257)] == [-256, -256, -512]
 
 
 def test_an_exact_output_is_never_overpaid_where_the_price_is_coarse() -> None:

@@ -100,12 +100,12 @@ def test_the_calls_are_made_once_for_all_rounds() -> None:
 @pytest.mark.parametrize(
     ("params", "text"),
     [
-        ({"contract": "0x12"}, "no address"),
+        ({"contract": "0x12"}, "not an address"),
         ({"contract": "0x" + "00" * 20}, "zero address"),
         ({"contract": "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaee"}, "wrong checksum"),
         ({"function": "getRate"}, "name and types"),
         ({"function": "f(uint256)"}, "takes 1 arguments, 0 are given"),
-        ({"function": "f(uint256[])", "args": ("1",)}, "no function"),
+        ({"function": "f(uint256[])", "args": ("1",)}, "not a function"),
         ({"function": "f(string)", "args": ("x",)}, "cannot be written"),
         ({"function": "f(uint8)", "args": ("256",)}, "does not fit uint8"),
         ({"function": "f(uint256)", "args": ("0.5",)}, "write an integer"),
@@ -147,5 +147,5 @@ def test_a_share_without_assets_is_refused() -> None:
 def test_a_vaults_config_is_told_what_to_write() -> None:
     with pytest.raises(ValueError, match="share_decimals = 37"):
         vault(share_decimals=37)
-    with pytest.raises(ValueError, match="no address"):
+    with pytest.raises(ValueError, match="not an address"):
         vault(asset="stETH")

@@ -89,13 +89,13 @@ def test_a_capped_adapter_is_asked_for_its_answer_only() -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: Chainlink(feed="0x12"), "no address"),
+        (lambda: Chainlink(feed="0x12"), "not an address"),
         (lambda: Chainlink(feed=A, decimals=37), "0 to 36"),
         (lambda: Chainlink(feed=A, oldest_s=-1), "oldest_s = -1"),
-        (lambda: Pyth(contract=A, feed_id="0x12"), "no bytes32"),
+        (lambda: Pyth(contract=A, feed_id="0x12"), "not bytes32"),
         (lambda: Pyth(contract=A, feed_id=ID, max_conf_bps=0), "max_conf_bps = 0"),
         (lambda: Chronicle(contract=A, oldest_s=10**9), "at most"),
-        (lambda: Api3(proxy="x"), "no address"),
+        (lambda: Api3(proxy="x"), "not an address"),
     ],
 )
 def test_the_config_is_told_what_to_write(make: Make, text: str) -> None:

@@ -65,7 +65,7 @@ def test_without_the_extra_the_config_says_what_to_install(monkeypatch: pytest.M
 @needs_ccxt
 def test_an_exchange_that_ccxt_does_not_know_is_refused() -> None:
     assert CcxtSource(exchange="bitstamp").venue == "ccxt:bitstamp"
-    with pytest.raises(ValueError, match="no exchange"):
+    with pytest.raises(ValueError, match="not an exchange"):
         CcxtSource(exchange="nope")
     for keys in ({"rest_ms": 1}, {"timeout_ms": 1}, {"rest_ms": 10**9}, {"timeout_ms": 10**9}):
         with pytest.raises(ValueError, match="write"):
@@ -83,7 +83,7 @@ def test_an_exchange_that_ccxt_does_not_know_is_refused() -> None:
 )  # fmt: skip
 def test_every_error_of_ccxt_has_a_type(name: str, expected: str) -> None:
     errors = importlib.import_module("ccxt.base.errors")
-    typed = ccxt_bridge._typed(errors, getattr(errors, name)("said"), "ccxt:x")
+    typed = ccxt_bridge.typed_error(errors, getattr(errors, name)("said"), "ccxt:x")
     assert typed.code == expected
     assert typed.detail == "said"
 

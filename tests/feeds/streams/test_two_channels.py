@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feeds.errors import FeedError, Malformed
 from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
+from feeds.streams.venue import Frame
 from feeds.types import Quote, Tick
 from feeds.units import WAD
 
@@ -27,8 +28,8 @@ PARTS: dict[str, tuple[Part, ...]] = {
 def play(*names: str) -> Quote | FeedError:
     """What the last of these frames comes to."""
     session = TwoChannels(lambda frame: PARTS[str(frame)], "ping")
-    heard = [session.hear(name) for name in names]
-    assert all(not h.answers for h in heard)
+    heard = [session.read_frame(name) for name in names]
+    assert all(not h.replies for h in heard)
     (tick,) = heard[-1].ticks
     assert tick.symbol == "A"
     return tick.result
@@ -70,8 +71,13 @@ def test_what_is_complete_passes_through() -> None:
 
 
 def test_only_a_book_makes_a_tick_and_the_memory_is_bounded() -> None:
-    session = TwoChannels(lambda frame: (LastTrade(symbol=str(frame), last="1"),), None)
-    assert all(session.hear(f"S{i}").ticks == () for i in range(5_000))
-    assert len(session._asides) == 1_000
+    def parse(frame: Frame) -> tuple[Part, ...]:
+        channel, symbol = str(frame).split()
+        return (BookTop(symbol=symbol, bid="1", ask="1") if channel == "book" else LastTrade(symbol=symbol, last="1"),)
+
+    session = TwoChannels(parse, None)
+    assert all(session.read_frame(f"trade S{i}").ticks == () for i in range(5_000))
+    quotes = [session.read_frame(f"book S{i}").ticks[0].result for i in range(5_000)]
+    assert [q.last_wad is not None for q in quotes if isinstance(q, Quote)] == [True] * 1_000 + [False] * 4_000
     assert session.ping(T0) is None
     assert TwoChannels(lambda _: (), "ping").ping(T0) == "ping"

@@ -116,12 +116,18 @@ class World:
         self.opened.append(step)
         return step
 
-    def stream(self, symbols: Sequence[str] = ("A",), limits: VenueLimits = LIMITS, **patience: int) -> Stream:
-        wait = StreamTimeouts(**{"check_ms": 2, "backoff_ms": 1_000, "backoff_max_ms": 8_000, **patience})
+    def stream(
+        self,
+        symbols: Sequence[str] = ("A",),
+        limits: VenueLimits = LIMITS,
+        rng: random.Random | None = None,
+        **timeouts: int,
+    ) -> Stream:
+        wait = StreamTimeouts(**{"check_ms": 2, "backoff_ms": 1_000, "backoff_max_ms": 8_000, **timeouts})
         return Stream(
             Toy(limits=limits), symbols, self, self.table.put, self.now_ms,  # type: ignore[arg-type]
             on_silent=lambda _, symbol, age: self.silent.append((symbol, age)),
-            patience=wait, rng=Jitter(1), sleep=self.sleep,
+            timeouts=wait, rng=rng or Jitter(1), sleep=self.sleep,
         )  # fmt: skip
 
     async def play(self, stream: Stream) -> None:
@@ -174,9 +180,7 @@ async def test_a_repeated_quote_is_no_data() -> None:
 
 async def test_jitter_spreads_the_delay_over_the_whole_range() -> None:
     world = World([REFUSED] * 40)
-    stream = world.stream(backoff_max_ms=1_000)
-    for connection in stream._connections:
-        object.__setattr__(connection._w, "rng", random.Random(7))
+    stream = world.stream(rng=random.Random(7), backoff_max_ms=1_000)
     await world.play(stream)
     backoffs = world.slept
     assert min(backoffs) < 0.2

@@ -15,7 +15,7 @@ from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
 from feeds.streams.connection import StreamTimeouts
 from feeds.streams.latest import LatestQuotes
-from feeds.streams.venue import Exchange, Frame, Heard, Session, StreamAddress, VenueLimits
+from feeds.streams.venue import Exchange, Frame, ParsedFrame, Session, StreamAddress, VenueLimits
 from feeds.streams.ws import Stream
 from feeds.units import WAD
 from tests.feeds.local_venues import HABITS, SYMBOLS, fetching, quote, until, wall_ms
@@ -33,14 +33,14 @@ async def test_an_error_frame_of_the_venue_is_never_ignored(name: str, session: 
     try:
         exchange = venue.adapter()
         asked = exchange.handshake()
-        place = exchange.place(None if asked is None else await fetching(venue, session)(asked))
+        place = exchange.stream_address(None if asked is None else await fetching(venue, session)(asked))
         errors: list[FeedError] = []
         async with session.ws_connect(place.url) as socket:
             await socket.send_str(HABITS[name].nonsense)
             while not errors:
                 frame = (await socket.receive(timeout=2)).data
                 try:
-                    ticks = exchange.session().hear(frame).ticks
+                    ticks = exchange.session().read_frame(frame).ticks
                     errors += [t.result for t in ticks if isinstance(t.result, FeedError)]
                 except FeedError as e:
                     errors.append(e)
@@ -63,7 +63,7 @@ async def test_a_handshake_that_fails_is_typed_and_tried_again(
         table = LatestQuotes()
         stream = Stream(
             venue.adapter(limits=LIMITS), [SYMBOLS[name]], session, table.put, wall_ms,
-            fetch=fetching(venue, session), patience=PATIENCE,
+            fetch=fetching(venue, session), timeouts=PATIENCE,
         )  # fmt: skip
         task = asyncio.create_task(stream.run())
         await until(lambda: stream.health().last_error is not None or stream.health().connects)
@@ -109,7 +109,7 @@ async def test_a_venue_that_pings_keeps_who_answers(
 
 async def assert_kept(name: str, session: aiohttp.ClientSession, exchange: Mannered, *, kept: bool) -> None:
     """The stand-in cuts off who gives no sign of life for ten heartbeats."""
-    venue = Venue(name, beat_s=0.03, deaf_beats=10)
+    venue = Venue(name, beat_s=0.03, max_missed_beats=10)
     await venue.start()
     try:
         quote(venue, "4000")
@@ -117,7 +117,7 @@ async def assert_kept(name: str, session: aiohttp.ClientSession, exchange: Manne
         table = LatestQuotes()
         stream = Stream(
             cast("Exchange", exchange), [SYMBOLS[name]], session, table.put, wall_ms,
-            fetch=fetching(venue, session), patience=StreamTimeouts(check_ms=20, backoff_ms=10, backoff_max_ms=40),
+            fetch=fetching(venue, session), timeouts=StreamTimeouts(check_ms=20, backoff_ms=10, backoff_max_ms=40),
         )  # fmt: skip
         task = asyncio.create_task(stream.run())
         await until(lambda: table.get(name, SYMBOLS[name]).quote is not None)
@@ -144,8 +144,8 @@ class Mannered:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.theirs, name)
 
-    def place(self, body: bytes | None) -> StreamAddress:
-        place = self.theirs.place(body)
+    def stream_address(self, body: bytes | None) -> StreamAddress:
+        place = self.theirs.stream_address(body)
         return place if self.ping_ms is None else replace(place, ping_ms=self.ping_ms)
 
     def session(self) -> Session:
@@ -159,8 +159,8 @@ class Mute:
 
     session: Session
 
-    def hear(self, frame: Frame) -> Heard:
-        return replace(self.session.hear(frame), answers=())
+    def read_frame(self, frame: Frame) -> ParsedFrame:
+        return replace(self.session.read_frame(frame), replies=())
 
     def ping(self, now_ms: int) -> Frame | None:
         del now_ms

@@ -17,7 +17,7 @@ from demo.venues.wires import WIRES
 from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
 from feeds.streams.connection import StreamTimeouts
-from feeds.streams.latest import LatestQuote, LatestQuotes
+from feeds.streams.latest import DropReason, LatestQuote, LatestQuotes
 from feeds.streams.venue import VenueLimits
 from feeds.streams.ws import Stream
 from feeds.types import Quote
@@ -66,7 +66,7 @@ async def running(venue: Venue, session: aiohttp.ClientSession, **patience: Any)
     stream = Stream(
         venue.adapter(limits=LIMITS), [SYMBOLS[venue.name]], session, table.put, wall_ms, fetch=fetching(venue, session),
         on_silent=lambda _, symbol, __: silent.append(symbol),
-        patience=StreamTimeouts(**{**{k: getattr(PATIENCE, k) for k in PATIENCE.__slots__}, **patience}),
+        timeouts=StreamTimeouts(**{**{k: getattr(PATIENCE, k) for k in PATIENCE.__slots__}, **patience}),
     )  # fmt: skip
     task = asyncio.create_task(stream.run())
     run = Run(venue, stream, table, silent)
@@ -97,7 +97,7 @@ async def test_an_unknown_symbol_does_not_disturb_the_others(venue: Venue, sessi
     table, silent = LatestQuotes(), list[str]()
     stream = Stream(
         venue.adapter(limits=LIMITS), [habits.unknown, habits.symbol], session, table.put, wall_ms,
-        fetch=fetching(venue, session), on_silent=lambda _, symbol, __: silent.append(symbol), patience=PATIENCE,
+        fetch=fetching(venue, session), on_silent=lambda _, symbol, __: silent.append(symbol), timeouts=PATIENCE,
     )  # fmt: skip
     task = asyncio.create_task(stream.run())
     await until(lambda: table.get(venue.name, habits.symbol).quote is not None)
@@ -120,7 +120,7 @@ def newest_is(code: str) -> Callable[[Run], bool]:
 
 
 def dropped(why: str) -> Callable[[Run], bool]:
-    return lambda run: run.table.dropped(run.venue.name).get(why, 0) > 0
+    return lambda run: run.table.dropped(run.venue.name).get(DropReason(why), 0) > 0
 
 
 def renewed(run: Run) -> bool:

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.chain.quorum_rpc import NodeRefused
-from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_market
+from oracle.chain.rpc_answers import LEAST_TIP_WEI, read_fee_market
 from oracle.chain.transaction import (
+    FeeConditions,
     FeeMarket,
-    FeeMood,
     Fees,
     PaidBlock,
     Unsigned,
@@ -23,7 +23,7 @@ GWEI = 10**9
 WHOLE = 1_000_000
 THIN = WHOLE // 20 - 1
 WEI = st.integers(1, 10**13)
-MOODS = st.builds(FeeMood, urgent=st.booleans(), dear=st.booleans(), lean=st.booleans())
+MOODS = st.builds(FeeConditions, urgent=st.booleans(), dear=st.booleans(), lean=st.booleans())
 MARKETS = st.builds(FeeMarket, base_wei=st.integers(0, 10**12), tip_wei=WEI, dear_wei=WEI)
 ABOVE = st.none() | st.builds(lambda tip, more: Fees(tip_wei=tip, max_wei=tip + more), WEI, WEI)
 
@@ -92,11 +92,11 @@ def test_control_who_pays_for_most_of_the_gas_does_set_the_tip() -> None:
 # --- the ceiling ----------------------------------------------------------------------------------------------------
 
 
-@given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(10, 10**13), mood=MOODS)
+@given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(10, 10**13), conditions=MOODS)
 def test_the_tip_is_clipped_and_never_the_push_while_the_base_fee_is_below_the_ceiling(
-    market: FeeMarket, above: Fees | None, ceiling_wei: int, mood: FeeMood
+    market: FeeMarket, above: Fees | None, ceiling_wei: int, conditions: FeeConditions
 ) -> None:
-    fees = market.fees(above, ceiling_wei, mood)
+    fees = market.fees(above, ceiling_wei, conditions)
     if market.base_wei > ceiling_wei:
         assert fees is None
         return
@@ -105,26 +105,26 @@ def test_the_tip_is_clipped_and_never_the_push_while_the_base_fee_is_below_the_c
     assert 0 < fees.tip_wei <= fees.max_wei
 
 
-@given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(1, 10**14), mood=MOODS)
+@given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(1, 10**14), conditions=MOODS)
 def test_a_replacement_pays_an_eighth_more_of_both_wherever_the_ceiling_leaves_it(
-    market: FeeMarket, above: Fees | None, ceiling_wei: int, mood: FeeMood
+    market: FeeMarket, above: Fees | None, ceiling_wei: int, conditions: FeeConditions
 ) -> None:
-    fees = market.fees(above, ceiling_wei, mood)
+    fees = market.fees(above, ceiling_wei, conditions)
     if above is None or fees is None or above.max_wei * 9 // 8 + 1 > ceiling_wei:
         return
     assert fees.max_wei * 8 >= above.max_wei * 9
     assert fees.tip_wei * 8 >= above.tip_wei * 9
 
 
-@given(market=MARKETS, later=MARKETS, ceiling_wei=st.integers(10, 10**13), mood=MOODS)
+@given(market=MARKETS, later=MARKETS, ceiling_wei=st.integers(10, 10**13), conditions=MOODS)
 def test_an_urgent_push_can_always_outbid_a_calm_one_while_the_base_fee_has_a_block_to_grow(
-    market: FeeMarket, later: FeeMarket, ceiling_wei: int, mood: FeeMood
+    market: FeeMarket, later: FeeMarket, ceiling_wei: int, conditions: FeeConditions
 ) -> None:
-    calm = market.fees(None, ceiling_wei, FeeMood(dear=mood.dear, lean=mood.lean))
+    calm = market.fees(None, ceiling_wei, FeeConditions(dear=conditions.dear, lean=conditions.lean))
     left_wei = (ceiling_wei - 1) * 8 // 9
     if calm is None or market.base_wei * 9 > left_wei * 8:
         return
-    urgent = later.fees(calm, ceiling_wei, FeeMood(urgent=True))
+    urgent = later.fees(calm, ceiling_wei, FeeConditions(urgent=True))
     if urgent is not None:
         assert urgent.max_wei * 8 >= calm.max_wei * 9
         assert urgent.tip_wei * 8 >= calm.tip_wei * 9
@@ -132,9 +132,9 @@ def test_an_urgent_push_can_always_outbid_a_calm_one_while_the_base_fee_has_a_bl
 
 def test_the_maximum_leaves_room_for_a_doubled_base_fee_up_to_the_ceiling() -> None:
     market = FeeMarket(base_wei=10 * GWEI, tip_wei=GWEI)
-    urgent = FeeMood(urgent=True)
+    urgent = FeeConditions(urgent=True)
     assert market.fees(None, 500 * GWEI) == Fees(tip_wei=GWEI, max_wei=21 * GWEI)
-    assert market.fees(None, 500 * GWEI, FeeMood(lean=True)) == Fees(tip_wei=GWEI, max_wei=12_250_000_000)
+    assert market.fees(None, 500 * GWEI, FeeConditions(lean=True)) == Fees(tip_wei=GWEI, max_wei=12_250_000_000)
     assert market.fees(None, 15 * GWEI) == Fees(tip_wei=GWEI, max_wei=13_333_333_332), (
         "an eighth stays for an urgent one"
     )
@@ -157,7 +157,7 @@ def test_at_the_ceiling_nothing_more_is_offered_in_vain() -> None:
 
 
 def history(**told: object) -> FeeMarket | None:
-    return read_market({"oldestBlock": "0x1", **told})
+    return read_fee_market({"oldestBlock": "0x1", **told})
 
 
 def test_a_fee_history_is_read_with_how_full_its_blocks_were() -> None:
@@ -190,7 +190,7 @@ def test_a_history_that_lacks_something_is_taken_for_what_it_has(
 
 def test_no_history_is_none() -> None:
     refused = NodeRefused("the method eth_feeHistory does not exist/is not available", b"", endpoint="a")
-    assert [read_market(answer) for answer in (refused, None, [], "0x1")] == [None] * 4
+    assert [read_fee_market(answer) for answer in (refused, None, [], "0x1")] == [None] * 4
 
 
 def test_the_balance_is_measured() -> None:

@@ -13,7 +13,8 @@ import pytest
 from demo.world import anvil
 from demo.world.chain import LocalChain, account
 from feeds.units import Bps, Wad
-from oracle.chain.store_client import StoreClient, StoreRefuses, push_data
+from oracle.chain.multicall_push import push_data
+from oracle.chain.store_client import StoreClient, StoreRefuses
 from oracle.chain.store_rules import StoreLimits, Write, acceptable, after, keeps, lands, open_gap
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import ClassLimits, StoreSettings

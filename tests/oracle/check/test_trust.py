@@ -19,7 +19,7 @@ import contracts
 from demo.world import anvil, npm
 from demo.world.chain import account
 from oracle.__main__ import main
-from oracle.check.trust import _plain, trust_documents
+from oracle.check.trust import printable, trust_documents
 from oracle.check.trust_text import trust_lines
 from oracle.config.resolve import resolve
 from oracle.config.sections import load, parse
@@ -263,8 +263,8 @@ async def test_a_registry_that_is_none_is_an_error_and_hides_nothing_else(site: 
 
 
 async def test_a_token_s_name_writes_no_line_of_its_own() -> None:
-    assert _plain("wX\n0 errors\x1b[2J") == "wX?0 errors?[2J"
-    assert len(_plain("w" * 10_000)) == 42
+    assert printable("wX\n0 errors\x1b[2J") == "wX?0 errors?[2J"
+    assert len(printable("w" * 10_000)) == 42
 
 
 async def test_the_command_prints_the_table_and_gives_it_as_json(site: Site, tmp_path: Path) -> None:

@@ -9,40 +9,7 @@ import pytest
 from oracle.config.resolve import reachable_groups, resolve
 from oracle.config.sections import load, parse
 from oracle.config.tables.schema import ConfigError
-
-
-def table(**changes: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "chains": {"local": {"chain_id": 31337, "endpoints": ["http://127.0.0.1:1"]}},
-        "feeds": {
-            "wdivETH/ETH": {
-                "mode": "min",
-                "sources": [
-                    {"type": "coinbase", "symbol": "WDIVETH-ETH"},
-                    {"type": "kraken", "symbol": "WDIVETH/ETH"},
-                    {
-                        "type": "rate_call",
-                        "kind": "redemption",
-                        "chain": "local",
-                        "contract": "0x" + "11" * 20,
-                        "function": "convertToAssets(uint256)",
-                        "args": ["1000000000000000000"],
-                    },
-                ],
-            },
-            "ETH/USD": {
-                "sources": [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "kraken", "symbol": "ETH/USD"}],
-            },
-            "wdivETH/USD": {"mode": "min", "legs": ["wdivETH/ETH", "ETH/USD"]},
-        },
-    }
-    return base | changes
-
-
-def problems(changed: dict[str, Any]) -> str:
-    with pytest.raises(ConfigError) as caught:
-        resolve(parse(changed))
-    return str(caught.value)
+from tests.oracle.config.small_config import problems, table
 
 
 def feed(**changes: Any) -> dict[str, Any]:
@@ -178,26 +145,3 @@ def test_a_missing_or_broken_file_is_one_clear_problem(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("feeds = [")
     with pytest.raises(ConfigError, match="is not TOML"):
         load(tmp_path / "bad.toml")
-
-
-def test_every_module_of_the_line_is_in_the_architecture() -> None:
-    root = Path(__file__).resolve().parent.parent.parent.parent
-    text = (root / "docs" / "architecture.md").read_text()
-    layers = (root / ".importlinter").read_text()
-    for path in (root / "oracle").glob("*.py"):
-        if not path.name.startswith("__"):
-            assert path.stem in layers, path
-    for name in (
-        "aggregate",
-        "judge",
-        "report",
-        "sign",
-        "cosign",
-        "pipeline",
-        "rounds",
-        "live",
-        "store",
-        "audit",
-        "push",
-    ):
-        assert f"`{name}`" in text or f"oracle/{name}" in text, name

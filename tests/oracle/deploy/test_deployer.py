@@ -18,10 +18,10 @@ from demo.world.chain import account
 from oracle.__main__ import main
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
-from oracle.deploy.create2 import PROXY, PROXY_CODE, DeployError, _immutables, placement, salt_of, verify
+from oracle.deploy.create2 import PROXY, PROXY_CODE, DeployError, immutables_of, plan_contract, salt_of, verify_code
 from oracle.deploy.deployer import Deployer
-from oracle.deploy.deployment_file import Deployment, record
-from oracle.deploy.store_settings import StoreSettings
+from oracle.deploy.deployment_file import Deployment, write_deployment
+from oracle.deploy.store_settings import StoreSettings, constructor_args
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 
@@ -92,15 +92,13 @@ async def test_a_run_that_broke_off_is_taken_up_where_it_stopped(
 ) -> None:
     class PowerCut(Exception): ...
 
-    broken = Deployer(fresh.url, OWNER)
-    send = broken.call
+    class CutDeployer(Deployer):
+        async def transact(self, function: Any) -> Any:
+            if self.sent == stop_after:
+                raise PowerCut
+            return await super().transact(function)
 
-    async def call(function: Any) -> Any:
-        if broken._sent == stop_after:
-            raise PowerCut
-        return await send(function)
-
-    broken.call = call  # type: ignore[method-assign]
+    broken = CutDeployer(fresh.url, OWNER)
     with pytest.raises(PowerCut):
         await broken.deploy(SETTINGS, specs)
     await broken.close()
@@ -123,8 +121,8 @@ async def test_other_code_at_an_address_is_a_typed_error(fresh: anvil.Anvil, web
 
 async def test_a_feed_that_is_registered_otherwise_is_a_typed_error(fresh: anvil.Anvil, specs: list[Any]) -> None:
     deployer = Deployer(fresh.url, OWNER)
-    store, _ = deployer.placements(SETTINGS, specs)
-    await deployer.put(store)
+    store, _ = deployer.plan_contracts(SETTINGS, specs)
+    await deployer.ensure(store)
     await deployer.register(AsyncWeb3.to_checksum_address(store.address), "ETH/USD", market=True, redemption=True)
     with pytest.raises(DeployError, match="ETH/USD is registered with other prices"):
         await deployer.deploy(SETTINGS, specs)
@@ -139,32 +137,32 @@ async def test_without_the_proxy_it_says_what_to_do(fresh: anvil.Anvil, web3: As
 
 
 def test_immutables_are_masked_and_nothing_else() -> None:
-    store = placement("s", "PriceStore", arguments(), salt=salt_of("x"))
+    store = plan_contract("s", "PriceStore", arguments(), salt=salt_of("x"))
     runtime = bytearray(contracts.load("PriceStore").runtime)
-    verify(store, bytes(runtime))
-    places = list(_immutables("PriceStore"))
+    verify_code(store, bytes(runtime))
+    places = list(immutables_of("PriceStore"))
     assert places
     for start, length in places:
         runtime[start : start + length] = b"\xee" * length
-    verify(store, bytes(runtime))
+    verify_code(store, bytes(runtime))
     start, length = places[0]
     runtime[start + length] ^= 0xFF
     with pytest.raises(DeployError):
-        verify(store, bytes(runtime))
+        verify_code(store, bytes(runtime))
 
 
 def arguments() -> list[Any]:
-    return Deployer("http://127.0.0.1:1", OWNER)._store_args(SETTINGS)
+    return constructor_args(SETTINGS, str(account(0).address))
 
 
 def test_a_file_of_another_store_is_not_overwritten(tmp_path: Path) -> None:
     made = Deployment(chain_id=1, store="0x" + "11" * 20, views={"A/B": "0x" + "22" * 20})
     path = tmp_path / "deployments" / "main.toml"
-    record(made, path)
-    record(made, path)
+    write_deployment(made, path)
+    write_deployment(made, path)
     assert tomllib.loads(path.read_text())["views"] == dict(made.views)
     with pytest.raises(DeployError, match="use the same settings"):
-        record(Deployment(chain_id=1, store="0x" + "33" * 20, views={}), path)
+        write_deployment(Deployment(chain_id=1, store="0x" + "33" * 20, views={}), path)
 
 
 def test_the_command_writes_the_chain_s_file(

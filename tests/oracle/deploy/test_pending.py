@@ -55,8 +55,7 @@ async def test_what_the_first_run_sent_is_waited_for_and_not_sent_again(fresh: a
 
 @pytest.mark.usefixtures("chain")
 async def test_what_does_not_land_is_a_typed_error(fresh: anvil.Anvil) -> None:
-    again = Deployer(fresh.url, OWNER)
-    again._patience_s = 0.5
+    again = Deployer(fresh.url, OWNER, patience_s=0.5)
     with pytest.raises(DeployError, match=r"1 transactions of 0x.* wait from nonce 0 on, of an earlier run"):
         await again.deploy(SETTINGS, [])
     await again.close()
@@ -66,9 +65,9 @@ async def test_what_does_not_land_is_a_typed_error(fresh: anvil.Anvil) -> None:
 async def test_an_endpoint_that_hides_what_waits_gives_a_typed_error(fresh: anvil.Anvil) -> None:
     """Some providers answer the pending count with the mined one: then the node's own refusal is what is told."""
     again = Deployer(fresh.url, OWNER)
-    store, _ = again.placements(SETTINGS, [])
+    store, _ = again.plan_contracts(SETTINGS, [])
     with pytest.raises(DeployError, match=r"the endpoint refuses a transaction of 0x.*: "):
-        await again.put(store)
+        await again.ensure(store)
     await again.close()
 
 
@@ -76,8 +75,7 @@ async def test_a_transaction_of_this_run_that_never_lands_is_a_typed_error(
     fresh: anvil.Anvil, chain: LocalChain
 ) -> None:
     await chain.rpc("anvil_dropAllTransactions")
-    again = Deployer(fresh.url, OWNER)
-    again._patience_s = 0.5
+    again = Deployer(fresh.url, OWNER, patience_s=0.5)
     with pytest.raises(DeployError, match=r"has waited 0.5 s: run this again when it is in the chain"):
         await again.deploy(SETTINGS, [])
     await again.close()

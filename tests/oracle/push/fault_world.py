@@ -1,4 +1,4 @@
-"""A small world for the pusher: a store on a chain, operators with keys, prices that move, faults, a clock to turn.
+"""A small world for the pusher: a store on a chain, operators with keys, prices that move, faults, a clock to set.
 
 Everything of ours is the real thing: rounds, operators with journals, the database, target and pusher. The clock, the
 prices and the faults follow from a seed. `FaultWorld` may be left in one process and taken up in another.
@@ -18,16 +18,15 @@ import orjson
 
 from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
-from oracle.chain.store_client import StoreClient
-from oracle.model.publication import PushRow
+from oracle.chain.store_client import Signer, StoreClient
 from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
 from oracle.push.due import Decision, PushPolicy
-from oracle.push.pusher import PushRules
-from oracle.push.target import Target, Tools
+from oracle.push.settings import PushRules, TargetPace
+from oracle.push.target import Target
+from oracle.push.tools import Tools
 from oracle.round.rounds import Member, Round, Rounds
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.keyfiles import LocalSigner
-from oracle.sign.messages import SignedBatch
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
@@ -38,8 +37,11 @@ MAX_PUSH_AGE_S = 24
 CONFIRMATIONS = 6
 RULES = PushRules(max_push_age_s=MAX_PUSH_AGE_S, bump_after_s=4, confirmations=CONFIRMATIONS)
 POLICY = PushPolicy()
+PACE = TargetPace()
 MAX_FEE_GWEI = 60
 TIMEOUT_MS = 300
+PATIENT_MS = 5_000
+"""For endpoints that never hang: no answer of theirs is late on a busy machine."""
 ROUND_S = 2
 _BANDS = Bands(
     watch_bps=100, watch_leave_bps=50, depeg_bps=300, depeg_leave_bps=150, watch_dwell_s=0, depeg_dwell_s=2,
@@ -87,11 +89,14 @@ class Place:
 
 
 @dataclass
-class Seen:
-    """What a target said and did, for the checks at the end."""
+class TargetEvents:
+    """What a target reported, for the checks at the end.
+
+    ``decisions``: (round_time, decision, whether a push was under way). ``deferred``: rounds whose batch waited for one.
+    """
 
     decisions: list[tuple[int, Decision, bool]] = field(default_factory=list)
-    waited: set[int] = field(default_factory=set)
+    deferred: set[int] = field(default_factory=set)
     landed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     balances: list[tuple[int, int]] = field(default_factory=list)
@@ -106,7 +111,14 @@ class FaultWorld:
         now_s: the clock, Unix seconds.
         databases: one for each pusher.
         specs: its feeds.
+        pace: of the targets.
+        gas_signer: pays instead of the gas key of the place.
+        database_class: of the databases; a test may have one that acts at each step.
+        client_class: of the clients, likewise.
         options: of the clients, besides.
+
+    Attributes:
+        after_decision: called after every decision of a target.
     """
 
     def __init__(
@@ -116,25 +128,32 @@ class FaultWorld:
         databases: tuple[str, ...] = ("one.db",),
         *,
         specs: Mapping[str, FeedSpec] | None = None,
+        pace: TargetPace = PACE,
+        gas_signer: Signer | None = None,
+        database_class: Callable[[Path], Database] = Database,
+        client_class: Callable[..., StoreClient] = StoreClient,
         **options: Any,
     ) -> None:
         self.place = place
         self.specs = specs or SPECS
+        self._pace, self._gas_signer, self._client_class = pace, gas_signer, client_class
+        self._database_class = database_class
+        self.after_decision: Callable[[], None] = lambda: None
         self._options = {"timeout_ms": TIMEOUT_MS, "max_fee_gwei": MAX_FEE_GWEI, **options}
         self.now_s = now_s
         self.rng = random.Random(f"{place.seed} {now_s}")
-        self.seen: list[Seen] = []
+        self.events: list[TargetEvents] = []
         self.targets: list[Target] = []
         self.clients: list[StoreClient] = []
         folder = Path(place.folder)
-        self.stores = [Database(folder / name) for name in databases]
-        self._journals = {
+        self.databases = [database_class(folder / name) for name in databases]
+        self.journals = {
             n: SignJournal(folder / f"{n}.db", address_of(k), now_ms=now_s * 1_000, mute_ms=0, newborn=True)
             for n, k in KEYS.items()
         }
-        operators = {n: Operator(n, KEYS[n], j, bound_bps=1_000) for n, j in self._journals.items()}
-        self._operators = list(operators.values())
-        main = self.stores[0]
+        operators = {n: Operator(n, KEYS[n], j, bound_bps=1_000) for n, j in self.journals.items()}
+        self.operators = list(operators.values())
+        main = self.databases[0]
         members = [
             Member(name=n, specs=self.specs, states={f: main.state(n, f) for f in self.specs}, signer=o)
             for n, o in operators.items()
@@ -143,55 +162,45 @@ class FaultWorld:
         self._last_s = main.last_round_s()
         self.done: Round | None = None
         self._session = aiohttp.ClientSession()
-        for store in self.stores:
-            self._add_target(store, place, POLICY)
+        for database in self.databases:
+            self._add_target(database, place, POLICY)
 
     def add(
         self, database: str, *, place: Place | None = None, policy: PushPolicy = POLICY, dry: bool = False
     ) -> Target:
         """One more target: at another store, or a backup at this one, or one without its gas key."""
-        self.stores.append(Database(Path(self.place.folder) / database))
-        self._add_target(self.stores[-1], place or self.place, policy, dry=dry)
+        self.databases.append(self._database_class(Path(self.place.folder) / database))
+        self._add_target(self.databases[-1], place or self.place, policy, dry=dry)
         return self.targets[-1]
 
-    def _add_target(self, store: Database, place: Place, policy: PushPolicy, *, dry: bool = False) -> None:
-        seen, operators = Seen(), self._operators
+    def _add_target(self, database: Database, place: Place, policy: PushPolicy, *, dry: bool = False) -> None:
+        events = TargetEvents()
         domain = Domain(chain_id=place.chain_id, store=bytes.fromhex(place.store[2:]))
-        signer = None if dry else LocalSigner(coincurve.PrivateKey(bytes.fromhex(place.gas_key)))
-        client = StoreClient(place.endpoints, domain, signer, **self._options)
+        signer = self._gas_signer or LocalSigner(coincurve.PrivateKey(bytes.fromhex(place.gas_key)))
+        client = self._client_class(place.endpoints, domain, None if dry else signer, **self._options)
+
+        def decided(newest: Round, decision: Decision, busy: bool) -> None:
+            events.decisions.append((newest.round_time_s, decision, busy))
+            self.after_decision()
+
         tools = Tools(
-            store=store,
+            database=database,
             rounds=self.rounds,
             now_ms=lambda: self.now_s * 1_000,
             clock_ok=lambda: True,
-            on_ballot=lambda _: None,
-            on_landed=lambda row: seen.landed.append(row.tx_hash),
-            on_failed=seen.failed.append,
-            on_balance=lambda wei, pushes: seen.balances.append((wei, pushes)),
-            on_unpoked=seen.unpoked.append,
+            on_signatures=lambda _: None,
+            on_landed=lambda row: events.landed.append(row.tx_hash),
+            on_failed=events.failed.append,
+            on_balance=lambda wei, pushes: events.balances.append((wei, pushes)),
+            on_unpoked=events.unpoked.append,
+            on_decision=decided,
+            on_deferred=events.deferred.add,
         )
         target = Target(
-            "t", client, RULES, feeds=list(self.specs), operators=operators, can_send=not dry, tools=tools, policy=policy,
-            views=[bytes.fromhex(v[2:]) for v in place.views],
+            "t", client, RULES, feeds=list(self.specs), operators=self.operators, can_send=not dry, tools=tools, policy=policy,
+            views=[bytes.fromhex(v[2:]) for v in place.views], pace=self._pace,
         )  # fmt: skip
-        decide = target._decide
-
-        async def noted(done: Any) -> Decision:
-            made = await decide(done)
-            seen.decisions.append((done.round_time_s, made, target._pusher.busy))
-            return made
-
-        submit = target._pusher.submit
-
-        async def watched(batch: SignedBatch, why: str = "", *, urgent: bool = False) -> PushRow | None:
-            row = await submit(batch, why, urgent=urgent)
-            if row is None:
-                seen.waited.add(batch.round_time_s)
-            return row
-
-        target._decide = noted  # type: ignore[method-assign]
-        target._pusher.submit = watched  # type: ignore[method-assign]
-        self.seen.append(seen)
+        self.events.append(events)
         self.targets.append(target)
         self.clients.append(client)
 
@@ -202,9 +211,9 @@ class FaultWorld:
         for target in self.targets:
             await target.close()
         await self._session.close()
-        for store in self.stores:
-            store.close()
-        for journal in self._journals.values():
+        for database in self.databases:
+            database.close()
+        for journal in self.journals.values():
             journal.close()
 
     async def rpc(self, method: str, *params: Any) -> Any:
@@ -222,7 +231,7 @@ class FaultWorld:
         if self.now_s % ROUND_S == 0 and self.now_s > self._last_s:
             self.round({f: prices(self.place.seed, f, self.now_s) for f in self.specs})
         for target in self.targets:
-            await target.turn()
+            await target.tick()
         if mine:
             await self.mine()
 
@@ -232,7 +241,7 @@ class FaultWorld:
             self.now_s += 1
             await self.mine()
             for target in self.targets:
-                await target.turn()
+                await target.tick()
 
     async def mine(self) -> None:
         head = await self.rpc("eth_getBlockByNumber", "latest", False)
@@ -254,7 +263,7 @@ class FaultWorld:
             owed = Observation(source="rate", group="rate", kind=Kind.REDEMPTION, price_wad=Wad(rate), **base)
             observed[feed] = [*market, owed] if spec.has_redemption else market
         done = self.rounds.run(self.now_s, observed, now_ms=at_ms)
-        self.stores[0].save_round(done.feeds, done.agreements, done.records, done.transitions)
+        self.databases[0].save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self._last_s, self.done = self.now_s, done
         for target in self.targets:

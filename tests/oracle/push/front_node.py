@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,16 @@ class FrontNode:
         self._node_url = node_url
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        """Answer nothing that the node has to be asked for, until `release`."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Go on, also with what waits."""
+        self._open.set()
 
     async def start(self) -> None:
         app = web.Application(client_max_size=1 << 24)
@@ -39,5 +50,6 @@ class FrontNode:
     async def _forward(self, call: dict[str, Any]) -> Any:
         """The node's own answer."""
         assert self._session is not None
+        await self._open.wait()
         async with self._session.post(self._node_url, json=call) as reply:
             return orjson.loads(await reply.read())

@@ -28,8 +28,8 @@ async def put_view(url: str, store: str, feed: str) -> str:
     async with LocalChain(url) as chain:
 
         async def create(name: str, *args: Any) -> str:
-            found = contracts.load(name)
-            artifact = npm.NpmArtifact(abi=found.abi, bytecode="0x" + found.bytecode.hex())
+            compiled = contracts.load(name)
+            artifact = npm.NpmArtifact(abi=compiled.abi, bytecode="0x" + compiled.bytecode.hex())
             return str((await chain.create(account(0), artifact, *args)).address)
 
         token = feed.encode().ljust(32, b"\0")

@@ -1,4 +1,4 @@
-"""A process that pushes and kills itself (SIGKILL) at the n-th step of its journal or broadcast. See test_push_faults.
+"""A process that pushes and kills itself (SIGKILL) at the n-th step of its journal or broadcast. See test_faults.
 
 python push_worker.py PLACE NOW_S KILL_AT SECONDS; writes its clock, a line a second.
 """
@@ -9,11 +9,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from oracle.chain.rpc_answers import Broadcast
+from oracle.chain.store_client import StoreClient
+from oracle.model.publication import PushRow
+from oracle.storage.database import Database
 from tests.oracle.push.fault_world import FaultWorld, Place
 
 BLOCK_S = 2
@@ -30,23 +37,43 @@ class Fuse:
         if self.left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def around(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        def plain(*args: Any, **kwargs: Any) -> Any:
-            self.burn()
-            made = step(*args, **kwargs)
-            self.burn()
-            return made
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        self.burn()
+        yield
+        self.burn()
 
-        return plain
 
-    def around_async(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        async def plain(*args: Any, **kwargs: Any) -> Any:
-            self.burn()
-            made = await step(*args, **kwargs)
-            self.burn()
-            return made
+class FusedDatabase(Database):
+    """A database whose journal of pushes burns the fuse."""
 
-        return plain
+    def __init__(self, path: Path, fuse: Fuse) -> None:
+        super().__init__(path)
+        self._fuse = fuse
+
+    def add_push(self, row: PushRow) -> PushRow:
+        with self._fuse.around():
+            return super().add_push(row)
+
+    def update_push(self, push_id: int, **changes: Any) -> None:
+        with self._fuse.around():
+            super().update_push(push_id, **changes)
+
+    def add_refusal(self, at_ms: int, target: str, round_s: int, items: bytes, why: str, error: str) -> None:
+        with self._fuse.around():
+            super().add_refusal(at_ms, target, round_s, items, why, error)
+
+
+class FusedClient(StoreClient):
+    """A client whose broadcasts burn the fuse."""
+
+    def __init__(self, *args: Any, fuse: Fuse, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._fuse = fuse
+
+    async def broadcast(self, raw: bytes) -> Broadcast:
+        with self._fuse.around():
+            return await super().broadcast(raw)
 
 
 def tell(now_s: int) -> None:
@@ -56,10 +83,8 @@ def tell(now_s: int) -> None:
 
 async def main(place: Place, now_s: int, kill_at: int, seconds: int) -> None:
     fuse = Fuse(kill_at)
-    async with FaultWorld(place, now_s) as world:
-        for name in ("add_push", "update_push", "add_refusal"):
-            setattr(world.stores[0], name, fuse.around(getattr(world.stores[0], name)))
-        world.clients[0].broadcast = fuse.around_async(world.clients[0].broadcast)  # type: ignore[method-assign]
+    database_class, client_class = partial(FusedDatabase, fuse=fuse), partial(FusedClient, fuse=fuse)
+    async with FaultWorld(place, now_s, database_class=database_class, client_class=client_class) as world:
         for second in range(seconds):
             await world.step(mine=second % BLOCK_S == 0, tick=tell)
 

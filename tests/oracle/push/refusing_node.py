@@ -35,9 +35,9 @@ class RefusingNode(FrontNode):
         if call["method"] == "eth_sendRawTransaction":
             raw = bytes.fromhex(call["params"][0][2:])
             self.sent[raw] += 1
-            said = self.says(raw)
-            if said is not None:
-                code, message = said if isinstance(said, tuple) else (-32000, said)
+            refusal = self.says(raw)
+            if refusal is not None:
+                code, message = refusal if isinstance(refusal, tuple) else (-32000, refusal)
                 return web.json_response({"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}})
             if self.gives != "":
                 return web.json_response({"jsonrpc": "2.0", "id": 1, "result": self.gives})

@@ -14,14 +14,15 @@ from demo.world import anvil
 from demo.world.chain import account
 from feeds.units import WAD
 from oracle.chain.multicall_push import unwrap
-from oracle.chain.next_signers import Coming, coming_set
+from oracle.chain.next_signers import NextSignerSet, read_next_set
 from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient
 from oracle.chain.transaction import data_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
+from oracle.model.publication import PushState
 from oracle.sign.eip712 import address_of
-from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
+from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, PATIENT_MS, SPECS, FaultWorld, Place
 
 OWNER = account(0).address
 HERE = tuple(address_of(k) for k in KEYS.values())
@@ -52,12 +53,12 @@ async def world(folder: Path, *, phase: int = 0) -> AsyncIterator[FaultWorld]:
     """The world at a time that is so far into four seconds, after which prices repeat."""
     with anvil.running() as node:
         place = await put_store(node.url, folder)
-        async with FaultWorld(place, 0) as made:
+        async with FaultWorld(place, 0, timeout_ms=PATIENT_MS) as made:
             await made.rpc("evm_setAutomine", False)
             head_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
             made.now_s = head_s + 4 - head_s % 4 + phase
             await made.mine()
-            await made.targets[0].turn()
+            await made.targets[0].tick()
             yield made
 
 
@@ -90,7 +91,7 @@ async def live(world: FaultWorld, seconds: int, *, mine: bool = True) -> None:
             off = 100 if world.now_s % 4 else 0
             world.round({"wdivETH/ETH": (RATE, RATE), "ETH/USD": (2_000 * WAD * (10_000 + off) // 10_000, 0)})
         for target in world.targets:
-            await target.turn()
+            await target.tick()
         if mine:
             await world.mine()
 
@@ -99,12 +100,12 @@ async def until(world: FaultWorld, at_s: int) -> None:
     await live(world, at_s - world.now_s)
 
 
-async def waiting(client: StoreClient) -> Coming | None:
-    return await coming_set(client, (await client.head()).number)
+async def waiting(client: StoreClient) -> NextSignerSet | None:
+    return await read_next_set(client, (await client.head()).number)
 
 
 def landed(world: FaultWorld) -> list[tuple[int, int]]:
     """(round_time, epoch) of every push that landed, as their bytes say."""
-    rows = world.stores[0].pushes("t", ("landed",))
+    rows = world.databases[0].pushes("t", (PushState.LANDED,))
     batches = [decode(["bytes", "bytes"], unwrap(data_of(r.raw))[0][4:])[0] for r in rows]
     return [(int.from_bytes(b[6:10], "big"), int.from_bytes(b[:6], "big")) for b in batches]

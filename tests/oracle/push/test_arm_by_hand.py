@@ -144,17 +144,17 @@ def test_a_set_in_an_emergency_says_so_and_no_set_says_so(machines: Machines) ->
     needless = machines.arm("alpha")
     assert (needless.exit_code, "needs no arming" in needless.stderr) == (1, True)
     unknown = CliRunner().invoke(main, ["--config", str(machines.config("alpha")), "arm", "tt"])
-    assert (unknown.exit_code, "'tt' is no target" in unknown.stderr) == (2, True)
+    assert (unknown.exit_code, "'tt' is not a target" in unknown.stderr) == (2, True)
 
 
 def test_signatures_that_are_none_are_named(machines: Machines) -> None:
     machines.name((*HERE[:2], AWAY[0]))
     own = machines.said("alpha")["signatures"][0]["signature"]
     for wrong, told in {
-        own[:-2]: "64 bytes are no signatures",
+        own[:-2]: "64 bytes are not signatures",
         "0x01" + own[4:]: f"the signature of index 1 is not of 0x{HERE[1].hex()}",
         "0x09" + own[4:]: "index 9: the set of epoch 2 has 3 members",
-        "0x00" + "00" * 64: "the signature of index 0 is none",
+        "0x00" + "00" * 64: "the signature of index 0 cannot be read",
     }.items():
         refused = machines.arm("beta", "--signature", wrong)
         assert (refused.exit_code, told in refused.stderr) == (1, True), refused.stderr

@@ -24,13 +24,13 @@ from oracle.chain.transaction import FeeMarket, Fees, unsigned_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.deploy.views import feed_id
+from oracle.model.publication import PushState
 from oracle.model.status import Status
 from oracle.report.wire import split_items
 from oracle.sign.eip712 import address_of
-from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, FaultWorld, Place, make_spec
+from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, PATIENT_MS, FaultWorld, Place, make_spec
 from tests.oracle.push.front_node import FrontNode
-from tests.oracle.push.test_pokes import FALLEN, land, offer, place_with, world
-from tests.oracle.push.test_targets import CALM, put_store
+from tests.oracle.push.push_world import CALM, FALLEN, land, offer, place_with, put_store, world_at
 
 pytestmark = pytest.mark.chain
 MARKETS = st.builds(FeeMarket, base_wei=st.integers(10**6, 10**12), tip_wei=st.integers(1, 10**11))
@@ -67,12 +67,12 @@ def data_fee_wei(unsigned: bytes) -> int:
 async def test_the_balance_pays_for_as_many_pushes_as_a_rollup_s_fee_for_data_leaves(tmp_path: Path) -> None:
     async with place_with(tmp_path, views=0) as place:
         await put_gas_oracle(place.node)
-        async with world(place) as here:
+        async with world_at(place) as here:
             await offer(here, CALM)
             row = await land(here)
             here.now_s += 61
-            await here.targets[0].turn()
-            balance_wei, pushes = here.seen[0].balances[-1]
+            await here.targets[0].tick()
+            balance_wei, pushes = here.events[0].balances[-1]
             market = await here.clients[0].costs.market()
             gas_wei = (row.gas_used or 0) * (market.base_wei + market.tip_wei)
             data_wei = data_fee_wei(unsigned_of(row.raw))
@@ -94,7 +94,7 @@ def test_the_key_pays_for_one_push_more_just_where_a_node_lets_it_begin_one(
 
 
 async def test_control_where_no_such_contract_is_nothing_is_added(tmp_path: Path) -> None:
-    async with place_with(tmp_path, views=0) as place, world(place) as here:
+    async with place_with(tmp_path, views=0) as place, world_at(place) as here:
         assert await here.clients[0].costs.data_fee_wei(b"\1" * 100, 200_000) == 0
 
 
@@ -112,8 +112,8 @@ class Teller(FrontNode):
         call = orjson.loads(await request.read())
         method = call["method"]
         if self.tells.get(method, print) is None:
-            said = {"code": -32601, "message": f"the method {method} does not exist/is not available"}
-            return web.json_response({"jsonrpc": "2.0", "id": 1, "error": said})
+            error = {"code": -32601, "message": f"the method {method} does not exist/is not available"}
+            return web.json_response({"jsonrpc": "2.0", "id": 1, "error": error})
         body = await self._forward(call)
         if method in self.tells:
             body["result"] = self.tells[method](body["result"])  # type: ignore[misc]
@@ -138,15 +138,15 @@ async def test_a_fee_history_that_tells_nothing_keeps_no_push_from_the_chain(
         front = Teller(place.node)
         await front.start()
         try:
-            async with world(replace(place, endpoints=(front.url,))) as here:
+            async with world_at(replace(place, endpoints=(front.url,))) as here:
                 front.tells = tells
                 await offer(here, CALM)
                 await land(here)
                 await offer(here, FALLEN, 3)
                 await land(here)
-                assert here.targets[0]._pusher.stored[here.targets[0].indexes["wdivETH/ETH"]].status is Status.DEPEG
-                assert here.seen[0].failed == []
-                assert all(Fees.of(r.raw).tip_wei > 0 for r in here.stores[0].pushes("t"))
+                assert here.targets[0].stored[here.targets[0].indexes["wdivETH/ETH"]].status is Status.DEPEG
+                assert here.events[0].failed == []
+                assert all(Fees.of(r.raw).tip_wei > 0 for r in here.databases[0].pushes("t"))
         finally:
             await front.stop()
 
@@ -190,10 +190,10 @@ async def rounds(here: FaultWorld, priced: dict[str, tuple[int, int]], blocks: i
     for _ in range(blocks):
         here.now_s += 2
         here.round(priced)
-        await here.targets[0].turn()
-        await here.targets[0].turn()  # the first may have found out that it has to be cut
+        await here.targets[0].tick()
+        await here.targets[0].tick()  # the first may have found out that it has to be cut
         await here.mine()
-        await here.targets[0].turn()
+        await here.targets[0].tick()
 
 
 def dwell(here: FaultWorld, priced: dict[str, tuple[int, int]]) -> None:
@@ -209,14 +209,14 @@ async def test_five_hundred_prices_that_the_store_holds_back_go_in_transactions_
     """The dearest batch there is: a word more is written for each price that moved too far for those who signed."""
     with capped_node() as node:
         place = await put_many(node, tmp_path)
-        async with world(place, specs=FEEDS) as here:
+        async with world_at(place, specs=FEEDS) as here:
             await rounds(here, dict.fromkeys(FEEDS, (WAD, WAD)), 1)
             fell = dict.fromkeys(FEEDS, (WAD * 8 // 10, WAD))
             dwell(here, fell)
             await rounds(here, fell, 2)
             target = here.targets[0]
-            assert {r.status for r in target._pusher.stored.values()} == {Status.DEPEG}
-            rows = here.stores[0].pushes("t")
+            assert {r.status for r in target.stored.values()} == {Status.DEPEG}
+            rows = here.databases[0].pushes("t")
             assert {r.state for r in rows} == {"landed"}
             assert max([await gas_limit(here, r.tx_hash) for r in rows]) <= MOST_GAS
             fallen = [r for r in rows if "to" in r.why]
@@ -229,31 +229,34 @@ async def gas_limit(here: FaultWorld, tx_hash: str) -> int:
 
 
 @asynccontextmanager
-async def small(folder: Path, most_gas: int) -> AsyncIterator[FaultWorld]:
-    """Two feeds, and a transaction that holds one."""
+async def two_feeds(folder: Path) -> AsyncIterator[Place]:
     with anvil.running() as node:
-        place = await put_store(node.url, (node.url,), folder)
-        async with world(place, most_gas=most_gas) as here:
-            yield here
+        yield await put_store(node.url, (node.url,), folder)
 
 
 async def test_of_a_batch_that_is_cut_the_most_urgent_goes_first_and_the_rest_with_the_next(tmp_path: Path) -> None:
-    async with small(tmp_path, MOST_GAS) as here:
-        await rounds(here, CALM, 1)
-        await rounds(here, {**CALM, "ETH/USD": (2_100 * WAD, 0)}, 1)
-        both, one = [await gas_limit(here, r.tx_hash) for r in here.stores[0].pushes("t", ("landed",))]
-        here.clients[0]._most_gas = (one + both - 3 * SPARE_ITEM_GAS) // 2
-        lower = {**FALLEN, "ETH/USD": (1_900 * WAD, 0)}
-        dwell(here, lower)
-        await rounds(here, lower, 2)
-        rows = here.stores[0].pushes("t", ("landed",))[2:]
-        assert [len(split_items(r.items)) for r in rows] == [1, 1]
-        assert [r.why.split(":")[0] for r in rows] == ["wdivETH/ETH", "ETH/USD"]
-        assert here.seen[0].failed == []
+    async with two_feeds(tmp_path) as place:
+        async with world_at(place, most_gas=MOST_GAS) as here:
+            await rounds(here, CALM, 1)
+            await rounds(here, {**CALM, "ETH/USD": (2_100 * WAD, 0)}, 1)
+            both, single = [
+                await gas_limit(here, r.tx_hash) for r in here.databases[0].pushes("t", (PushState.LANDED,))
+            ]
+            now_s = here.now_s
+        holds_one = (single + both - 3 * SPARE_ITEM_GAS) // 2
+        async with FaultWorld(place, now_s, timeout_ms=PATIENT_MS, most_gas=holds_one) as here:
+            await here.targets[0].tick()
+            lower = {**FALLEN, "ETH/USD": (1_900 * WAD, 0)}
+            dwell(here, lower)
+            await rounds(here, lower, 2)
+            rows = here.databases[0].pushes("t", (PushState.LANDED,))[2:]
+            assert [len(split_items(r.items)) for r in rows] == [1, 1]
+            assert [r.why.split(":")[0] for r in rows] == ["wdivETH/ETH", "ETH/USD"]
+            assert here.events[0].failed == []
 
 
 async def test_one_item_that_does_not_fit_is_an_error_and_nothing_is_sent(tmp_path: Path) -> None:
-    async with small(tmp_path, 50_000) as here:
+    async with two_feeds(tmp_path) as place, world_at(place, most_gas=50_000) as here:
         await rounds(here, CALM, 2)
-        assert here.stores[0].pushes("t") == []
-        assert "BatchTooBig" in here.seen[0].failed
+        assert here.databases[0].pushes("t") == []
+        assert "BatchTooBig" in here.events[0].failed

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from demo.world import anvil
 from demo.world.chain import account
 from oracle.chain.fees import SPARE_ITEM_GAS, gas_limit
-from oracle.chain.store_client import push_data
+from oracle.chain.multicall_push import push_data
 from oracle.chain.transaction import gas_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import ClassLimits, StoreSettings
@@ -23,8 +23,7 @@ from oracle.model.publication import PushRow
 from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_world import KEYS, MAX_FEE_GWEI, MAX_PUSH_AGE_S, SPECS, FaultWorld, Place
 from tests.oracle.push.poked_views import put_multicall3, put_view
-from tests.oracle.push.test_pokes import land, offer, views_of, world
-from tests.oracle.push.test_targets import CALM
+from tests.oracle.push.push_world import CALM, land, offer, views_of, world_at
 
 pytestmark = pytest.mark.chain
 FEED = "wdivETH/ETH"
@@ -73,7 +72,7 @@ class Outsider:
 
     async def carry(self, *feeds: str) -> str:
         """The newest round of these feeds, for so much that it goes first; the transaction's hash."""
-        ballot = await self._here.targets[0].ballot(feeds)
+        ballot = await self._here.targets[0].collect_signatures(feeds)
         assert ballot is not None
         assert ballot.batch is not None
         raw = account(4).sign_transaction({
@@ -88,7 +87,7 @@ class Outsider:
 @asynccontextmanager
 async def settled(place: Place, **options: Any) -> AsyncIterator[tuple[FaultWorld, Outsider]]:
     """A world in which the calm prices stand and no gap is open."""
-    async with world(place, **options) as here:
+    async with world_at(place, **options) as here:
         await offer(here, CALM)
         await land(here)
         here.now_s += GAP_S + 2
@@ -102,11 +101,11 @@ async def fall_in_front(here: FaultWorld, outsider: Outsider) -> PushRow:
     here.round(UP)
     await outsider.carry(*SPECS)
     await offer(here, DOWN)
-    row = here.stores[0].pushes("t")[-1]
+    row = here.databases[0].pushes("t")[-1]
     assert row.state == "sent"
     await here.mine()
-    await here.targets[0].turn()
-    return here.stores[0].pushes("t")[-1]
+    await here.targets[0].tick()
+    return here.databases[0].pushes("t")[-1]
 
 
 async def used(here: FaultWorld, tx_hash: str) -> int:
@@ -121,34 +120,34 @@ async def test_a_report_of_the_round_before_in_front_of_ours_costs_us_gas_and_no
         assert await used(here, row.tx_hash) > estimate * 6 // 5, (
             "more than a fifth above the estimate: what the spare is for"
         )
-        assert here.seen[0].failed == []
+        assert here.events[0].failed == []
 
 
 async def test_control_without_spare_gas_it_runs_out_and_the_log_the_row_and_the_count_name_it(tmp_path: Path) -> None:
     async with place_of(tmp_path) as place, settled(place) as (here, outsider):
-        here.targets[0]._pusher.lessons.tight = True
+        here.targets[0].pusher.learned.tight = True
         with capture_logs() as logs:
             row = await fall_in_front(here, outsider)
         limit = gas_of(row.raw)
         assert (row.state, row.note) == ("reverted", f"out of gas, it used {limit} of {limit}")
-        assert here.seen[0].failed == ["out_of_gas"]
-        assert [one["event"] for one in logs if one["log_level"] == "error"] == [f"push reverted: {row.note}"]
+        assert here.events[0].failed == ["out_of_gas"]
+        assert [line["event"] for line in logs if line["log_level"] == "error"] == [f"push reverted: {row.note}"]
 
 
 async def test_pokes_go_with_a_push_that_another_one_in_front_made_dearer(tmp_path: Path) -> None:
     async with place_of(tmp_path, views=1) as place, settled(place) as (here, outsider):
-        here.targets[0]._pusher._turns.forget()
+        here.targets[0].pusher.ramp_pokes.forget()
         row = await fall_in_front(here, outsider)
         assert views_of(row) == tuple(v.lower() for v in place.views)
-        assert (row.state, here.seen[0].failed, here.seen[0].unpoked) == ("landed", [], [])
+        assert (row.state, here.events[0].failed, here.events[0].unpoked) == ("landed", [], [])
 
 
 async def test_control_inside_a_call_the_push_that_runs_out_is_named_too(tmp_path: Path) -> None:
     async with place_of(tmp_path, views=1) as place, settled(place) as (here, outsider):
-        here.targets[0]._pusher._turns.forget()
-        here.targets[0]._pusher.lessons.tight = True
+        here.targets[0].pusher.ramp_pokes.forget()
+        here.targets[0].pusher.learned.tight = True
         row = await fall_in_front(here, outsider)
-        assert (row.state, (row.note or "")[:10], here.seen[0].failed) == ("reverted", "out of gas", ["out_of_gas"])
+        assert (row.state, (row.note or "")[:10], here.events[0].failed) == ("reverted", "out of gas", ["out_of_gas"])
         here.now_s += GAP_S
         await offer(here, CALM)
         again = await land(here)
@@ -196,4 +195,4 @@ async def test_a_key_that_has_no_ether_for_spare_gas_pushes_without_it(tmp_path:
         row = await land(here)
         assert row.state == "landed"
         assert gas_of(row.raw) < 160_000
-        assert here.seen[0].failed == []
+        assert here.events[0].failed == []

@@ -16,34 +16,28 @@ from feeds.chains.jsonrpc import quantity
 from feeds.units import WAD
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import read_hash, read_head, read_receipt
-from tests.oracle.push import fault_world
-from tests.oracle.push.fault_world import CONFIRMATIONS, FaultWorld
+from oracle.model.publication import PushState
+from tests.oracle.push.fault_world import CONFIRMATIONS, PATIENT_MS, FaultWorld
 from tests.oracle.push.lagging_node import LaggingNode
-from tests.oracle.push.test_targets import CALM, put_store
+from tests.oracle.push.push_world import CALM, put_store
 
 pytestmark = pytest.mark.chain
 UNKNOWN = "0x" + "77" * 32
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Endpoints here are slow or behind, never dead: no answer is late on a busy machine."""
-    monkeypatch.setattr(fault_world, "TIMEOUT_MS", 4_000)
-
-
 @asynccontextmanager
 async def world(folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[tuple[FaultWorld, list[LaggingNode]]]:
     with anvil.running() as node:
-        proxies = [LaggingNode(node.url, **one) for one in nodes]
+        proxies = [LaggingNode(node.url, **options) for options in nodes]
         for proxy in proxies:
             await proxy.start()
         try:
             place = await put_store(node.url, tuple(p.url for p in proxies), folder)
-            async with FaultWorld(place, 0) as made:
+            async with FaultWorld(place, 0, timeout_ms=PATIENT_MS) as made:
                 await made.rpc("evm_setAutomine", False)
                 await made.rpc("anvil_mine", "0x40")
                 made.now_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
-                await made.targets[0].turn()
+                await made.targets[0].tick()
                 yield made, proxies
         finally:
             for proxy in proxies:
@@ -51,11 +45,11 @@ async def world(folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[tuple[Fau
 
 
 async def landed_on_chain(world: FaultWorld) -> set[str]:
-    found = set()
+    hashes = set()
     for number in range(int(await world.rpc("eth_blockNumber"), 16) + 1):
         block = await world.rpc("eth_getBlockByNumber", hex(number), True)
-        found |= {t["hash"] for t in block["transactions"] if t["from"] == world.clients[0].payer}
-    return found
+        hashes |= {t["hash"] for t in block["transactions"] if t["from"] == world.clients[0].payer}
+    return hashes
 
 
 @pytest.mark.parametrize("lag", [1, 3, CONFIRMATIONS + 4])
@@ -67,54 +61,54 @@ async def test_the_journal_says_what_the_chain_says_though_the_quicker_endpoint_
             here.now_s += 1
             if second % 2 == 0:
                 here.round({**CALM, "ETH/USD": (2_000 * WAD + second * 12 * WAD, 0)})
-            await here.targets[0].turn()
+            await here.targets[0].tick()
             await here.mine()
         await here.settle(CONFIRMATIONS + 2)
-        rows = here.stores[0].pushes("t")
+        rows = here.databases[0].pushes("t")
         assert len(rows) >= 8
         assert Counter(r.state for r in rows) == {"landed": len(rows)}
         assert {r.tx_hash for r in rows} == await landed_on_chain(here)
         assert all(r.final for r in rows)
-        assert max(Counter(here.seen[0].landed).values()) == 1, "told once each"
-        assert here.seen[0].failed == []
-        assert here.targets[0]._pusher.strangers == 0
+        assert max(Counter(here.events[0].landed).values()) == 1, "told once each"
+        assert here.events[0].failed == []
+        assert here.targets[0].pusher.strangers == 0
 
 
 async def test_the_endpoint_that_knows_falls_silent_and_the_other_is_not_believed(tmp_path: Path) -> None:
     async with world(tmp_path, {"lag": 4}, {"slow_s": 0.01}) as (here, (_, ahead)):
         here.now_s += 1
         here.round(CALM)
-        await here.targets[0].turn()
+        await here.targets[0].tick()
         await here.mine()
-        await here.targets[0].turn()
-        (row,) = here.stores[0].pushes("t")
+        await here.targets[0].tick()
+        (row,) = here.databases[0].pushes("t")
         assert row.state == "landed"
         ahead.silent = frozenset({"eth_getTransactionReceipt", "eth_getBlockByNumber", "eth_getTransactionCount"})
         for _ in range(6):
             here.now_s += 1
-            await here.targets[0].turn()
-        assert here.stores[0].pushes("t") == [row], "a view from before it landed is no view"
+            await here.targets[0].tick()
+        assert here.databases[0].pushes("t") == [row], "a view from before it landed is no view"
         ahead.silent = frozenset({"eth_getTransactionReceipt"})
-        await here.targets[0].turn()
-        assert here.stores[0].pushes("t") == [row]
+        await here.targets[0].tick()
+        assert here.databases[0].pushes("t") == [row]
         ahead.silent = frozenset()
         await here.settle(CONFIRMATIONS + 1)
-        (row,) = here.stores[0].pushes("t", ("landed",))
-        assert (row.final, here.seen[0].landed) == (1, [row.tx_hash])
+        (row,) = here.databases[0].pushes("t", (PushState.LANDED,))
+        assert (row.final, here.events[0].landed) == (1, [row.tx_hash])
 
 
 async def test_not_there_counts_only_from_who_has_come_that_far(tmp_path: Path) -> None:
     async with world(tmp_path, {"lag": 3}, {}) as (here, (_, ahead)):
         nodes = here.clients[0].nodes
         asked = ("eth_getTransactionCount", (here.clients[0].payer, "latest"), quantity)
-        nonce, (head, _) = await nodes.look(read_head, asked)
+        nonce, (head, _) = await nodes.newest_view(read_head, asked)
         assert (nonce, head) == (0, int(await here.rpc("eth_blockNumber"), 16)), "the higher of two"
-        assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt) is None
+        assert await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt) is None
         newest = await here.rpc("eth_getBlockByNumber", "latest", False)
-        assert await nodes.known("eth_getBlockByNumber", hex(head), False, of=read_hash) == newest["hash"]
+        assert await nodes.agreed_or_absent("eth_getBlockByNumber", hex(head), False, read=read_hash) == newest["hash"]
         ahead.silent = frozenset({"eth_getTransactionReceipt"})
         with pytest.raises(ChainError, match=f"too few have reached block {head}"):
-            await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt)
+            await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt)
 
 
 async def test_an_endpoint_that_does_not_answer_a_look_is_not_waited_for(tmp_path: Path) -> None:
@@ -123,8 +117,8 @@ async def test_an_endpoint_that_does_not_answer_a_look_is_not_waited_for(tmp_pat
         nodes = QuorumRpc(here.clients[0].nodes.urls, chain_id=31337, timeout_ms=20_000)
         try:
             async with asyncio.timeout(15):  # it would answer after 30 s
-                await nodes.look(read_head)
-                assert await nodes.known("eth_getTransactionReceipt", UNKNOWN, of=read_receipt) is None
+                await nodes.newest_view(read_head)
+                assert await nodes.agreed_or_absent("eth_getTransactionReceipt", UNKNOWN, read=read_receipt) is None
         finally:
             await nodes.close()
             mute.slow_s = 0.0

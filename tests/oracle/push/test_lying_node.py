@@ -1,4 +1,4 @@
-"""A node that lies about the store where nobody outvotes it: a typed error that the next look tries again, never a crash."""
+"""A node that lies about the store where nobody outvotes it: a typed error that the next tick tries again, never a crash."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOOD = Report(
 )  # fmt: skip
 
 
-def said(count: int = 1, name: bytes = b"ETH/USD", slot: int = 0) -> dict[str, str]:
+def answers_of(count: int = 1, name: bytes = b"ETH/USD", slot: int = 0) -> dict[str, str]:
     """What the node answers to each of the store's functions, by selector."""
     words: dict[tuple[str, tuple[int, ...]], tuple[list[str], list[Any]]] = {
         ("count", ()): (["uint256"], [count]),
@@ -65,7 +65,7 @@ async def client(calls: Mapping[str, str], storage: str = "0x0") -> AsyncIterato
 
 
 async def test_what_a_store_can_have_is_read() -> None:
-    async with client(said(slot=encode_slot(GOOD))) as store:
+    async with client(answers_of(slot=encode_slot(GOOD))) as store:
         assert await store.feeds() == {"ETH/USD": 7}
         assert await store.stored(7) == GOOD
         assert await store.beside(7, 1) == Beside()
@@ -73,13 +73,13 @@ async def test_what_a_store_can_have_is_read() -> None:
 
 @pytest.mark.parametrize("count", [65_537, 1 << 255])
 async def test_more_feeds_than_there_are_indexes_are_not_asked_for(count: int) -> None:
-    async with client(said(count=count)) as store:
-        with pytest.raises(ChainError, match=f"count of {count}: no PriceStore has"):
+    async with client(answers_of(count=count)) as store:
+        with pytest.raises(ChainError, match=f"count of {count}: a PriceStore never has"):
             await store.feeds()
 
 
 async def test_a_feed_id_that_is_no_text() -> None:
-    async with client(said(name=b"\xff\xfe")) as store:
+    async with client(answers_of(name=b"\xff\xfe")) as store:
         with pytest.raises(ChainError, match="has a feed id"):
             await store.feeds()
 
@@ -87,13 +87,13 @@ async def test_a_feed_id_that_is_no_text() -> None:
 @pytest.mark.parametrize("status", [0, 5, 7])
 async def test_a_slot_with_a_status_that_does_not_exist(status: int) -> None:
     slot = encode_slot(GOOD) & ~(0x0F << 56) | status << 56
-    async with client(said(slot=slot)) as store:
+    async with client(answers_of(slot=slot)) as store:
         with pytest.raises(ChainError, match="has a slot"):
             await store.stored(7)
 
 
 @pytest.mark.parametrize("storage", ["0x", "", "none"])
 async def test_a_storage_place_that_is_no_number(storage: str) -> None:
-    async with client(said(), storage) as store:
+    async with client(answers_of(), storage) as store:
         with pytest.raises(ChainError, match="has a word of storage"):
             await store.beside(7, 1)

@@ -3,102 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import decode
 from structlog.testing import capture_logs
 
-from demo.world import anvil
-from demo.world.chain import account
 from demo.world.deploy import MULTICALL3
 from feeds.units import WAD
 from oracle.chain.multicall_push import unwrap, wrap
-from oracle.chain.store_abi import calldata, event_topic
-from oracle.chain.store_client import StoreRefuses
+from oracle.chain.rpc_answers import Broadcast
+from oracle.chain.store_abi import calldata
+from oracle.chain.store_client import StoreClient, StoreRefuses
 from oracle.chain.transaction import Fees, data_of
-from oracle.model.publication import PushRow
-from oracle.model.status import Status
-from tests.oracle.push.fault_world import FaultWorld, Place
-from tests.oracle.push.poked_views import RAMP_S, put_multicall3, put_view, ramp
-from tests.oracle.push.test_targets import CALM, RATE, put_store
+from oracle.model.publication import PushRow, PushState
+from tests.oracle.push.fault_world import PATIENT_MS, FaultWorld
+from tests.oracle.push.poked_views import RAMP_S, ramp
+from tests.oracle.push.push_world import (
+    CALM,
+    DOWN,
+    FALLEN,
+    UP,
+    depeg,
+    land,
+    lower,
+    offer,
+    place_with,
+    poked,
+    views_of,
+    world_at,
+)
 
 pytestmark = pytest.mark.chain
-FEED = "wdivETH/ETH"
-FALLEN = {**CALM, FEED: (RATE * 94 // 100, RATE)}
-DOWN, UP = 0, 2
 WHOLE = 1_000_000
 REVERTS, STOPS = "0x60006000fd", "0x00"
-
-
-@asynccontextmanager
-async def place_with(folder: Path, *, views: int = 1, multicall3: bool = True) -> AsyncIterator[Place]:
-    """A store, its views, and Multicall3 on a chain that makes no block by itself."""
-    with anvil.running() as node:
-        place = await put_store(node.url, (node.url,), folder)
-        if multicall3:
-            await put_multicall3(node.url)
-        made = [await put_view(node.url, place.store, FEED) for _ in range(views)]
-        yield replace(place, views=tuple(made))
-
-
-@asynccontextmanager
-async def world(place: Place, **options: Any) -> AsyncIterator[FaultWorld]:
-    async with FaultWorld(place, 0, timeout_ms=5_000, **options) as made:
-        await made.rpc("evm_setAutomine", False)
-        made.now_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
-        await made.targets[0].turn()
-        yield made
-
-
-async def offer(here: FaultWorld, priced: dict[str, tuple[int, int]], rounds: int = 1) -> None:
-    """Rounds of these prices, each with a look."""
-    for _ in range(rounds):
-        here.now_s += 2
-        here.round(priced)
-        await here.targets[0].turn()
-
-
-async def land(here: FaultWorld) -> PushRow:
-    """A block and a look; the newest push that landed."""
-    await here.mine()
-    await here.targets[0].turn()
-    return here.stores[0].pushes("t", ("landed",))[-1]
-
-
-async def depeg(here: FaultWorld) -> PushRow:
-    """A calm push, then one that turns the feed to depeg."""
-    await offer(here, CALM)
-    await land(here)
-    await offer(here, FALLEN, 3)
-    row = await land(here)
-    assert here.targets[0]._pusher.stored[here.targets[0].indexes[FEED]].status is Status.DEPEG
-    return row
-
-
-def views_of(row: PushRow) -> tuple[str, ...]:
-    return tuple("0x" + v.hex() for v in unwrap(data_of(row.raw))[1])
-
-
-async def poked(here: FaultWorld, row: PushRow) -> list[tuple[str, int, int]]:
-    """(view, millionths, way) of every poke in a push's transaction."""
-    receipt = await here.rpc("eth_getTransactionReceipt", row.tx_hash)
-    topic = "0x" + event_topic("ModeView", "Poked").hex()
-    found = [one for one in receipt["logs"] if one["topics"][0] == topic]
-    return [(o["address"], *decode(["uint256", "uint8"], bytes.fromhex(o["data"][2:]))) for o in found]
 
 
 async def time_of(here: FaultWorld, row: PushRow | None = None) -> int:
     block: Any = await here.rpc("eth_getBlockByNumber", "latest" if row is None else hex(row.block or 0), False)
     return int(block["timestamp"], 16)
-
-
-def lower(views: Sequence[str]) -> tuple[str, ...]:
-    return tuple(v.lower() for v in views)
 
 
 def test_a_wrapped_push_is_read_as_the_push_and_a_plain_one_as_itself() -> None:
@@ -109,7 +53,7 @@ def test_a_wrapped_push_is_read_as_the_push_and_a_plain_one_as_itself() -> None:
 
 
 async def test_the_push_that_turns_to_depeg_pokes_and_the_ramp_starts_there(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
+    async with place_with(tmp_path) as place, world_at(place) as here:
         row = await depeg(here)
         assert views_of(row) == lower(place.views)
         ((view, ppm, way),) = await poked(here, row)
@@ -121,12 +65,12 @@ async def test_the_push_that_turns_to_depeg_pokes_and_the_ramp_starts_there(tmp_
         assert views_of(later) == (), "no turn, no poke"
         passed_s = await time_of(here) - at_s
         assert await ramp(place.node, place.views[0]) == ppm + passed_s * WHOLE // RAMP_S, "no round begins it anew"
-        assert here.seen[0].unpoked == []
+        assert here.events[0].unpoked == []
 
 
 async def test_without_a_poke_the_ramp_begins_anew_with_each_round(tmp_path: Path) -> None:
     """What the pokes are for: the same story with a view that is not in the config."""
-    async with place_with(tmp_path) as place, world(replace(place, views=())) as here:
+    async with place_with(tmp_path) as place, world_at(replace(place, views=())) as here:
         assert views_of(await depeg(here)) == ()
         await offer(here, FALLEN, 9)
         later = await land(here)
@@ -135,7 +79,7 @@ async def test_without_a_poke_the_ramp_begins_anew_with_each_round(tmp_path: Pat
 
 
 async def test_a_quiet_push_does_not_poke_and_a_recovery_does(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
+    async with place_with(tmp_path) as place, world_at(place) as here:
         await offer(here, CALM)
         assert views_of(await land(here)) == lower(place.views), "the first: nobody knows what the views know"
         await offer(here, {**CALM, "ETH/USD": (2_100 * WAD, 0)})
@@ -146,114 +90,24 @@ async def test_a_quiet_push_does_not_poke_and_a_recovery_does(tmp_path: Path) ->
         for _ in range(6):
             await offer(here, CALM)
             await land(here)
-        ways = {r.why: [p[2] for p in await poked(here, r)] for r in here.stores[0].pushes("t", ("landed",))[3:]}
+        ways = {
+            r.why: [p[2] for p in await poked(here, r)] for r in here.databases[0].pushes("t", (PushState.LANDED,))[3:]
+        }
         assert [way for why, way in ways.items() if "depeg to" in why] == [[0]]
         assert sum(map(len, ways.values())) == 1, "and nothing else does"
-
-
-def stranger(here: FaultWorld) -> FaultWorld:
-    """Somebody else with the same signed reports, who carries each of them to the store and pokes nothing."""
-    place = replace(here.place, views=(), gas_key=bytes(account(3).key).hex())
-    here.add("other.db", place=place)
-    return here
-
-
-async def copy_in_front(here: FaultWorld) -> int:
-    """A searcher: what of ours waits in the memory pool, its inner push alone and for a higher tip; how many there were."""
-    pool = (await here.rpc("txpool_content"))["pending"]
-    mine = account(4).address.lower()
-    waiting = [tx for txs in pool.values() for tx in txs.values() if tx["from"].lower() != mine]
-    pushes = [(tx, unwrap(bytes.fromhex(tx["input"][2:]))[0]) for tx in waiting]
-    nonce = int(await here.rpc("eth_getTransactionCount", account(4).address, "latest"), 16)
-    for tx, push in ((tx, push) for tx, push in pushes if push):
-        fields = {
-            "to": here.place.store, "data": push, "nonce": nonce, "chainId": here.place.chain_id, "gas": 300_000,
-            "maxFeePerGas": int(tx["maxFeePerGas"], 16) + 10**9,
-            "maxPriorityFeePerGas": int(tx["maxPriorityFeePerGas"], 16) + 10**6, "value": 0,
-        }  # fmt: skip
-        raw = account(4).sign_transaction(fields).raw_transaction
-        await here.rpc("eth_sendRawTransaction", "0x" + bytes(raw).hex())
-    return sum(bool(push) for _, push in pushes)
-
-
-async def every_poke(here: FaultWorld) -> list[int]:
-    """Ways of all pokes of the view, in order."""
-    topic = "0x" + event_topic("ModeView", "Poked").hex()
-    asked = {"fromBlock": "0x0", "address": here.place.views[0], "topics": [topic]}
-    return [int(one["data"][66:], 16) for one in await here.rpc("eth_getLogs", asked)]
-
-
-@pytest.mark.parametrize("who", ["we", "a searcher who copies", "a stranger who carries"])
-async def test_whoever_pushes_each_turn_is_told_once(tmp_path: Path, who: str) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
-        first = stranger(here).targets.pop() if who == "a stranger who carries" else None
-        copied = 0
-        for priced in [CALM] * 4 + [FALLEN] * 12 + [CALM] * 12:
-            here.now_s += 2
-            here.round(priced)
-            if first is not None:  # his transaction is in the chain before we look
-                first.offer(here.done)
-                await first.turn()
-                await here.mine()
-                await first.turn()
-            await here.targets[0].turn()
-            if who == "a searcher who copies":
-                copied += await copy_in_front(here)
-            await here.mine()
-            await here.targets[0].turn()
-        ours = here.stores[0].pushes("t")
-        assert await every_poke(here) == [DOWN, UP, DOWN]
-        assert {r.state for r in ours} <= {"landed", "overtaken", "poked"}
-        assert here.seen[0].unpoked == []
-        assert ("overtaken" in {r.state for r in ours}) is (copied > 0) is (who == "a searcher who copies")
-        if first is not None:
-            assert {r.state for r in ours} == {"poked"}, "nothing was left to push"
-            await first.close()
-        for row in ours:
-            ok = (await here.rpc("eth_getTransactionReceipt", row.tx_hash))["status"] == "0x1"
-            assert ok or not views_of(row), "a transaction with pokes is never paid for in vain"
-
-
-async def test_a_copied_push_pokes_in_its_own_transaction_and_is_no_landing_of_ours(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
-        await offer(here, CALM)
-        await land(here)
-        await offer(here, FALLEN, 3)
-        assert await copy_in_front(here) == 1
-        await land(here)
-        row = here.stores[0].pushes("t")[-1]
-        assert (row.state, here.seen[0].failed) == ("overtaken", ["overtaken"])
-        assert [p[2] for p in await poked(here, row)] == [UP]
-        assert here.targets[0].counts["landed"] == 1
-        assert here.targets[0]._pusher.stored[here.targets[0].indexes[FEED]].status is Status.DEPEG
-
-
-async def test_a_plain_push_that_was_copied_costs_less_than_its_landing_does(tmp_path: Path) -> None:
-    async with place_with(tmp_path, views=0) as place, world(place) as here:
-        await offer(here, CALM)
-        await land(here)
-        await offer(here, FALLEN)
-        assert await copy_in_front(here) == 1
-        await land(here)
-        row = here.stores[0].pushes("t")[-1]
-        assert row.state == "overtaken"
-        block = await here.rpc("eth_getBlockByNumber", hex(row.block or 0), True)
-        theirs, own = [await here.rpc("eth_getTransactionReceipt", tx["hash"]) for tx in block["transactions"]]
-        assert (theirs["from"], own["from"]) == (account(4).address.lower(), here.clients[0].payer)
-        assert int(own["gasUsed"], 16) < int(theirs["gasUsed"], 16)
 
 
 async def test_control_a_push_that_fails_inside_for_another_reason_counts_as_nothing_but_reverted(
     tmp_path: Path,
 ) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
+    async with place_with(tmp_path) as place, world_at(place) as here:
         await offer(here, CALM)
         await land(here)
         await offer(here, FALLEN, 3)
         here.now_s += 60  # the block comes when the store no longer takes that round
         await here.mine()
-        await here.targets[0].turn()
-        row = here.stores[0].pushes("t")[-1]
+        await here.targets[0].tick()
+        row = here.databases[0].pushes("t")[-1]
         receipt = await here.rpc("eth_getTransactionReceipt", row.tx_hash)
         assert (receipt["status"], row.state, views_of(row)) == ("0x1", "reverted", lower(place.views))
         assert [p[2] for p in await poked(here, row)] == [DOWN], "the store has no depeg"
@@ -264,88 +118,79 @@ async def test_control_a_push_that_fails_inside_for_another_reason_counts_as_not
         )
 
 
-async def test_what_another_one_pushed_is_told_with_the_next_push(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
-        await offer(here, CALM)
-        await land(here)
-        other = stranger(here).targets[-1]
-        own = here.targets.pop(0)
-        await other.turn()
-        await offer(here, FALLEN, 3)
-        await here.mine()
-        await other.turn()
-        here.targets.insert(0, own)
-        assert views_of(here.stores[1].pushes("t", ("landed",))[-1]) == ()
-        await offer(here, {**FALLEN, "ETH/USD": (2_100 * WAD, 0)})
-        row = await land(here)
-        assert "status" not in row.why, "the store has the depeg already"
-        assert [p[2] for p in await poked(here, row)] == [UP]
-
-
 async def test_a_view_that_can_not_be_poked_is_left_out_and_hinders_nobody(tmp_path: Path) -> None:
-    async with place_with(tmp_path, views=2) as place, world(place) as here:
+    async with place_with(tmp_path, views=2) as place, world_at(place) as here:
         await here.rpc("anvil_setCode", place.views[1], REVERTS)
         row = await depeg(here)
         assert views_of(row) == lower(place.views[:1])
         assert len(await poked(here, row)) == 1
-        assert set(here.seen[0].unpoked) == set(lower(place.views[1:]))
-        assert here.seen[0].failed == []
+        assert set(here.events[0].unpoked) == set(lower(place.views[1:]))
+        assert here.events[0].failed == []
 
 
 async def test_a_view_that_reverts_in_the_block_itself_takes_no_push_with_it(tmp_path: Path) -> None:
-    async with place_with(tmp_path, views=2) as place, world(place) as here:
+    async with place_with(tmp_path, views=2) as place, world_at(place) as here:
         await offer(here, CALM)
         await here.rpc("anvil_setCode", place.views[0], REVERTS)
         with capture_logs() as logs:
             row = await land(here)
         assert views_of(row) == lower(place.views)
         assert [p[0] for p in await poked(here, row)] == [place.views[1].lower()]
-        assert here.seen[0].unpoked == [place.views[0].lower()]
-        assert here.seen[0].failed == []
-        assert any("anybody may call poke()" in one["event"] for one in logs)
+        assert here.events[0].unpoked == [place.views[0].lower()]
+        assert here.events[0].failed == []
+        assert any("anybody may call poke()" in line["event"] for line in logs)
+
+
+class DyingClient(StoreClient):
+    """A client whose process ends before it broadcasts, once ``dies``."""
+
+    dies = False
+
+    async def broadcast(self, raw: bytes) -> Broadcast:
+        if self.dies:
+            raise asyncio.CancelledError
+        return await super().broadcast(raw)
 
 
 async def test_what_was_journalled_and_never_sent_is_sent_with_its_pokes_at_the_next_start(tmp_path: Path) -> None:
     async with place_with(tmp_path) as place:
-        async with world(place) as here:
-
-            async def dies(_: bytes) -> None:
-                raise asyncio.CancelledError
-
-            here.clients[0].broadcast = dies  # type: ignore[method-assign,assignment]
+        async with world_at(place, client_class=DyingClient) as here:
+            client = here.clients[0]
+            assert isinstance(client, DyingClient)
+            client.dies = True
             with pytest.raises(asyncio.CancelledError):
                 await offer(here, CALM)
-            (row,) = here.stores[0].pushes("t")
+            (row,) = here.databases[0].pushes("t")
             assert row.state == "prepared"
             now_s = here.now_s
-        async with FaultWorld(place, now_s) as again:
-            await again.targets[0].turn()
+        async with FaultWorld(place, now_s, timeout_ms=PATIENT_MS) as again:
+            await again.targets[0].tick()
             landed = await land(again)
             assert (landed.id, landed.raw) == (row.id, row.raw)
             assert len(await poked(again, landed)) == 1
-            assert len(again.stores[0].pushes("t")) == 1
-            assert again.seen[0].unpoked == []
+            assert len(again.databases[0].pushes("t")) == 1
+            assert again.events[0].unpoked == []
 
 
 async def test_a_raised_fee_keeps_the_pokes_and_one_of_the_two_lands(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
+    async with place_with(tmp_path) as place, world_at(place) as here:
         await offer(here, CALM)
         for _ in range(3):
             here.now_s += 3
             await here.rpc("anvil_setNextBlockBaseFeePerGas", hex(30 * 10**9))
             await here.mine()
-            await here.targets[0].turn()
-        low, high = here.stores[0].pushes("t")
+            await here.targets[0].tick()
+        low, high = here.databases[0].pushes("t")
         assert data_of(low.raw) == data_of(high.raw)
         assert Fees.of(high.raw).tip_wei > Fees.of(low.raw).tip_wei
         await here.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
         landed = await land(here)
         assert len(await poked(here, landed)) == 1
-        assert sorted(r.state for r in here.stores[0].pushes("t")) == ["landed", "replaced"]
+        assert sorted(r.state for r in here.databases[0].pushes("t")) == ["landed", "replaced"]
 
 
 async def test_the_store_s_own_reason_is_given_for_a_push_with_pokes(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
+    async with place_with(tmp_path) as place, world_at(place) as here:
         row = await depeg(here)
         push, views = unwrap(data_of(row.raw))
         client = here.clients[0]
@@ -358,34 +203,34 @@ async def test_the_store_s_own_reason_is_given_for_a_push_with_pokes(tmp_path: P
 
 
 async def test_without_multicall3_the_push_goes_alone_and_says_so(tmp_path: Path) -> None:
-    async with place_with(tmp_path, multicall3=False) as place, world(place) as here:
+    async with place_with(tmp_path, multicall3=False) as place, world_at(place) as here:
         with capture_logs() as logs:
             await offer(here, CALM)
             row = await land(here)
         assert (await here.rpc("eth_getTransactionByHash", row.tx_hash))["to"] == place.store.lower()
-        assert any("no Multicall3 on this chain" in one["event"] for one in logs)
-        assert here.seen[0].unpoked == list(lower(place.views))
+        assert any("no Multicall3 on this chain" in line["event"] for line in logs)
+        assert here.events[0].unpoked == list(lower(place.views))
 
 
 async def test_a_success_without_the_store_s_event_is_no_landing_and_the_next_push_goes_alone(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
+    async with place_with(tmp_path) as place, world_at(place) as here:
         await here.rpc("anvil_setCode", MULTICALL3, STOPS)
         await offer(here, CALM)
         await here.mine()
-        await here.targets[0].turn()
-        (row,) = here.stores[0].pushes("t")
+        await here.targets[0].tick()
+        (row,) = here.databases[0].pushes("t")
         assert (await here.rpc("eth_getTransactionReceipt", row.tx_hash))["status"] == "0x1"
-        assert (row.state, here.seen[0].landed, here.seen[0].failed) == ("reverted", [], ["reverted"])
+        assert (row.state, here.events[0].landed, here.events[0].failed) == ("reverted", [], ["reverted"])
         await offer(here, CALM)
         assert views_of(await land(here)) == ()
 
 
 async def test_a_reorganisation_brings_the_poke_back_with_its_push(tmp_path: Path) -> None:
-    async with place_with(tmp_path) as place, world(place) as here:
+    async with place_with(tmp_path) as place, world_at(place) as here:
         row = await depeg(here)
         await here.rpc("anvil_reorg", 1, [])
-        await here.targets[0].turn()
-        assert here.stores[0].pushes("t")[-1].state == "sent"
+        await here.targets[0].tick()
+        assert here.databases[0].pushes("t")[-1].state == "sent"
         again = await land(here)
         assert (again.tx_hash, again.state) == (row.tx_hash, "landed")
         assert [p[2] for p in await poked(here, again)] == [UP]

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from oracle.model.publication import NotPushed, PushRow
+from oracle.model.publication import NotPushed, PushRow, PushState
 from oracle.storage.database import Database
 
 OLD = """
@@ -21,7 +21,7 @@ CREATE TABLE pushes (
 def row(**changes: Any) -> PushRow:
     base: dict[str, Any] = {
         "id": 0, "target": "t", "chain_id": 1, "round_s": 100, "items": bytes(30) + b"\0\1" + bytes(28), "nonce": 4,
-        "tx_hash": "0x1", "raw": b"\2", "state": "sent", "made_ms": 100_000,
+        "tx_hash": "0x1", "raw": b"\2", "state": PushState.SENT, "made_ms": 100_000,
     }  # fmt: skip
     return PushRow(**{**base, **changes})
 
@@ -47,7 +47,7 @@ def test_what_is_final_is_watched_no_more_and_the_rest_comes_nonce_by_nonce(tmp_
     first = store.add_push(row(nonce=5, why="A/B: heartbeat"))
     second, third = store.add_push(row(nonce=4)), store.add_push(row(nonce=5))
     assert [r.id for r in store.watched_pushes("t")] == [second.id, first.id, third.id]
-    store.update_push(first.id, final=1, state="landed")
+    store.update_push(first.id, final=1, state=PushState.LANDED)
     assert [r.id for r in store.watched_pushes("t")] == [second.id, third.id]
     assert store.pushes("t")[0].why == "A/B: heartbeat"
     assert store.watched_pushes("other") == []
@@ -62,9 +62,9 @@ def test_refusals_are_kept_for_a_month_and_gas_is_shared(tmp_path: Path) -> None
         at_ms=2_000 + 30 * 86_400_000, target="t", round_s=2, items=b"x", why="A/B: heartbeat", error="no quorum"
     )
     assert store.not_pushed("t") == [kept]
-    store.add_push(row(gas_used=101, state="landed"))
-    store.add_push(row(gas_used=10, state="reverted", made_ms=200_000))
-    store.add_push(row(state="expired"))
+    store.add_push(row(gas_used=101, state=PushState.LANDED))
+    store.add_push(row(gas_used=10, state=PushState.REVERTED, made_ms=200_000))
+    store.add_push(row(state=PushState.EXPIRED))
     assert store.gas_spent("t", 0) == {0: 51 + 5, 1: 51 + 5}
     assert store.gas_spent("t", 150_000) == {0: 5, 1: 5}
     store.close()

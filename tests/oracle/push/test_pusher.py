@@ -5,30 +5,33 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import coincurve
+import orjson
 import pytest
+from aiohttp import web
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from demo.world import anvil
 from demo.world.chain import account
-from feeds.errors import Refused
 from feeds.units import Bps, Wad
+from oracle.chain.multicall_push import push_data
 from oracle.chain.quorum_rpc import ChainError
-from oracle.chain.store_client import StoreClient, StoreRefuses, push_data
+from oracle.chain.store_client import StoreClient, StoreRefuses
 from oracle.chain.transaction import Fees, SignedTx
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
-from oracle.model.publication import PushRow
+from oracle.model.publication import PushRow, PushState
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.push.pusher import Pusher, PushRules
+from oracle.push.pusher import Pusher
+from oracle.push.settings import PushRules
 from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch
 from oracle.storage.database import Database
+from tests.oracle.push.front_node import FrontNode
 
 pytestmark = pytest.mark.chain
 KEY = coincurve.PrivateKey(b"\7" * 32)
@@ -38,7 +41,7 @@ GAS_KEY = coincurve.PrivateKey(bytes(account(2).key))
 @dataclass
 class Rig:
     client: StoreClient
-    store: Database
+    database: Database
     pusher: Pusher
     domain: Domain
     web3: AsyncWeb3
@@ -57,9 +60,9 @@ class Rig:
     def journalled(self, batch: SignedBatch, signed: SignedTx) -> PushRow:
         row = PushRow(
             id=0, target="t", chain_id=self.domain.chain_id, round_s=batch.round_time_s, items=batch.items,
-            nonce=signed.nonce, tx_hash=signed.tx_hash, raw=signed.raw, state="prepared", made_ms=self.clock_ms,
+            nonce=signed.nonce, tx_hash=signed.tx_hash, raw=signed.raw, state=PushState.PREPARED, made_ms=self.clock_ms,
         )  # fmt: skip
-        return self.store.add_push(row)
+        return self.database.add_push(row)
 
     def batch(self, round_s: int, price: int = 10**18) -> SignedBatch:
         report = Report(
@@ -99,21 +102,21 @@ async def rig(own_node: anvil.Anvil, tmp_path: Path) -> AsyncIterator[Rig]:
     await deployer.register(made.store, "weETH/ETH", market=True, redemption=True)
     domain = Domain(chain_id=made.chain_id, store=bytes.fromhex(made.store[2:]))
     client = StoreClient([own_node.url], domain, LocalSigner(GAS_KEY), max_fee_gwei=500)
-    store = Database(tmp_path / "o.db")
+    database = Database(tmp_path / "o.db")
     landed: list[int] = []
     now_s = (await client.head()).time_s
     web3 = AsyncWeb3(AsyncHTTPProvider(own_node.url))
-    made_rig = Rig(client, store, None, domain, web3, now_s * 1_000, landed)  # type: ignore[arg-type]
+    made_rig = Rig(client, database, None, domain, web3, now_s * 1_000, landed)  # type: ignore[arg-type]
     rules = PushRules(max_push_age_s=60, bump_after_s=5, confirmations=2)
     made_rig.pusher = Pusher(
-        "t", client, store, rules, now_ms=lambda: made_rig.clock_ms, on_landed=lambda r: landed.append(r.round_s)
+        "t", client, database, rules, now_ms=lambda: made_rig.clock_ms, on_landed=lambda r: landed.append(r.round_s)
     )
     await made_rig.pusher.start({"weETH/ETH": 0})
     yield made_rig
     await client.close()
     await web3.provider.disconnect()
     await deployer.close()
-    store.close()
+    database.close()
 
 
 async def test_a_stuck_push_is_replaced_and_lands_once(rig: Rig) -> None:
@@ -126,7 +129,7 @@ async def test_a_stuck_push_is_replaced_and_lands_once(rig: Rig) -> None:
     await rig.mine_past(2)
     rig.clock_ms += 6_000
     await rig.pusher.poll()
-    rows = rig.store.pushes("t")
+    rows = rig.database.pushes("t")
     assert [r.nonce for r in rows] == [first.nonce] * 2
     assert rows[0].items == rows[1].items
     low, high = Fees.of(rows[0].raw), Fees.of(rows[1].raw)
@@ -135,7 +138,7 @@ async def test_a_stuck_push_is_replaced_and_lands_once(rig: Rig) -> None:
     await rig.rpc("anvil_setNextBlockBaseFeePerGas", "0x1")
     await rig.rpc("evm_mine")
     await rig.pusher.poll()
-    assert sorted(r.state for r in rig.store.pushes("t")) == ["landed", "replaced"]
+    assert sorted(r.state for r in rig.database.pushes("t")) == ["landed", "replaced"]
     assert rig.landed == [round_s]
     assert rig.pusher.stored[0].round_time_s == round_s
 
@@ -149,14 +152,14 @@ async def test_while_the_chain_stands_still_nothing_more_is_offered(rig: Rig) ->
     for _ in range(240):
         rig.clock_ms += 5_000
         await rig.pusher.poll()
-    (row,) = rig.store.pushes("t")
+    (row,) = rig.database.pushes("t")
     assert (row.state, row.raw) == ("sent", first.raw), "20 minutes without a block"
     await rig.rpc("anvil_dropAllTransactions")
     rig.clock_ms += 6_000
     await rig.pusher.poll()
     await rig.rpc("evm_mine")
     await rig.pusher.poll()
-    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+    assert [r.state for r in rig.database.pushes("t")] == ["landed"]
 
 
 async def test_one_block_is_not_enough_to_raise_the_fee_and_time_alone_neither(rig: Rig) -> None:
@@ -167,14 +170,14 @@ async def test_one_block_is_not_enough_to_raise_the_fee_and_time_alone_neither(r
     await rig.mine_past(1)
     rig.clock_ms += 6_000
     await rig.pusher.poll()
-    assert len(rig.store.pushes("t")) == 1, "the first block may have been made before the push came"
+    assert len(rig.database.pushes("t")) == 1, "the first block may have been made before the push came"
     await rig.mine_past(1)
     await rig.pusher.poll()
-    assert len(rig.store.pushes("t")) == 2, "two blocks and the time"
+    assert len(rig.database.pushes("t")) == 2, "two blocks and the time"
     await rig.pusher.poll()
     await rig.mine_past(2)
     await rig.pusher.poll()
-    assert len(rig.store.pushes("t")) == 2, "two blocks, but not yet the time"
+    assert len(rig.database.pushes("t")) == 2, "two blocks, but not yet the time"
 
 
 @pytest.mark.parametrize(("age_s", "rows"), [(40, 2), (48, 2), (49, 1), (60, 1)])
@@ -189,7 +192,7 @@ async def test_what_no_block_would_take_in_time_any_more_is_not_made_anew(rig: R
         await rig.mine_past(1)
     rig.clock_ms += age_s * 1_000
     await rig.pusher.poll()
-    assert [r.state for r in rig.store.pushes("t")] == ["sent"] * rows
+    assert [r.state for r in rig.database.pushes("t")] == ["sent"] * rows
 
 
 async def test_a_chain_that_makes_blocks_on_demand_is_pushed_to(rig: Rig) -> None:
@@ -202,27 +205,41 @@ async def test_a_chain_that_makes_blocks_on_demand_is_pushed_to(rig: Rig) -> Non
     row = await rig.pusher.submit(rig.batch(later_s))
     assert row is not None
     await rig.pusher.poll()
-    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+    assert [r.state for r in rig.database.pushes("t")] == ["landed"]
     with pytest.raises(StoreRefuses, match="TooFarAhead"):
         await rig.pusher.submit(rig.batch(later_s + 40))
 
 
-async def test_a_node_that_knows_no_override_simulates_in_the_pending_block(rig: Rig) -> None:
+class OldNode(FrontNode):
+    """An endpoint whose eth_call takes three parameters, and no override of the block; ``refused``: how many had more."""
+
+    refused = 0
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        call = orjson.loads(await request.read())
+        if call["method"] == "eth_call" and len(call["params"]) > 3:
+            self.refused += 1
+            error = {"code": -32602, "message": "Incorrect parameters count, expected: 3, actual: 4"}
+            return web.json_response({"jsonrpc": "2.0", "id": call["id"], "error": error})
+        return web.json_response(await self._forward(call))
+
+
+async def test_a_node_that_knows_no_override_simulates_in_the_pending_block(rig: Rig, own_node: anvil.Anvil) -> None:
     head = await rig.client.head()
-    every = rig.client.nodes._one
-
-    async def older(node: Any, calls: Any) -> Any:
-        if any(method == "eth_call" and len(params) > 3 for method, params in calls):
-            return Refused("Incorrect parameters count, expected: 3, actual: 4", endpoint=node.name)
-        return await every(node, calls)
-
-    rig.client.nodes._one = older  # type: ignore[method-assign]
-    later_s = head.time_s + 300
-    await rig.rpc("evm_setTime", later_s)
-    data = push_data(rig.batch(later_s))
-    with pytest.raises(StoreRefuses, match="TooFarAhead"):
-        await rig.client.prepare(data, 0)
-    assert (await rig.client.prepare(data, 0, at_s=later_s)).nonce == 0
+    front = OldNode(own_node.url)
+    await front.start()
+    client = StoreClient([front.url], rig.domain, LocalSigner(GAS_KEY), max_fee_gwei=500)
+    try:
+        later_s = head.time_s + 300
+        await rig.rpc("evm_setTime", later_s)
+        data = push_data(rig.batch(later_s))
+        with pytest.raises(StoreRefuses, match="TooFarAhead"):
+            await client.prepare(data, 0)
+        assert (await client.prepare(data, 0, at_s=later_s)).nonce == 0
+        assert front.refused, "it was asked with the override first"
+    finally:
+        await client.close()
+        await front.stop()
 
 
 async def test_what_was_never_broadcast_ages_with_the_clock(rig: Rig) -> None:
@@ -231,7 +248,7 @@ async def test_what_was_never_broadcast_ages_with_the_clock(rig: Rig) -> None:
     rig.journalled(rig.batch(round_s), signed)
     rig.clock_ms += 61_000
     await rig.pusher.start({"weETH/ETH": 0})
-    assert [r.state for r in rig.store.pushes("t")] == ["expired"], "the chain stands, the block would be too late"
+    assert [r.state for r in rig.database.pushes("t")] == ["expired"], "the chain stands, the block would be too late"
 
 
 async def test_a_push_journalled_and_never_sent_is_sent_at_the_next_start(rig: Rig) -> None:
@@ -240,7 +257,7 @@ async def test_a_push_journalled_and_never_sent_is_sent_at_the_next_start(rig: R
     rig.journalled(rig.batch(round_s), signed)
     await rig.pusher.start({"weETH/ETH": 0})
     await rig.pusher.poll()
-    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+    assert [r.state for r in rig.database.pushes("t")] == ["landed"]
     held = await rig.client.stored(0)
     assert held is not None
     assert held.round_time_s == round_s
@@ -253,18 +270,18 @@ async def test_a_journalled_push_that_is_too_old_is_given_up_and_its_nonce_is_fr
     await rig.rpc("evm_increaseTime", 120)
     await rig.rpc("evm_mine")
     await rig.pusher.start({"weETH/ETH": 0})
-    assert [r.state for r in rig.store.pushes("t")] == ["expired"]
+    assert [r.state for r in rig.database.pushes("t")] == ["expired"]
     again = await rig.pusher.submit(rig.batch(round_s + 120))
     assert again is not None
     assert again.nonce == signed.nonce
     await rig.pusher.poll()
-    assert [r.state for r in rig.store.pushes("t")] == ["expired", "landed"]
+    assert [r.state for r in rig.database.pushes("t")] == ["expired", "landed"]
 
 
 async def test_what_the_store_would_refuse_is_not_sent(rig: Rig) -> None:
     with pytest.raises(ChainError, match="would fail"):
         await rig.pusher.submit(rig.batch(rig.clock_ms // 1_000 - 100))
-    assert rig.store.pushes("t") == []
+    assert rig.database.pushes("t") == []
 
 
 async def test_an_endpoint_that_is_behind_is_no_reorganisation(rig: Rig) -> None:
@@ -279,7 +296,7 @@ async def test_an_endpoint_that_is_behind_is_no_reorganisation(rig: Rig) -> None
 
     rig.client.receipt = behind  # type: ignore[method-assign,assignment]
     await rig.pusher.poll()
-    assert [r.state for r in rig.store.pushes("t")] == ["landed"]
+    assert [r.state for r in rig.database.pushes("t")] == ["landed"]
     rig.client.receipt = receipt  # type: ignore[method-assign]
     await rig.pusher.poll()
     assert rig.landed == [round_s], "told once"
@@ -292,15 +309,15 @@ async def test_a_push_that_a_reorganisation_took_out_is_sent_again_as_the_same_b
     await rig.rpc("evm_setAutomine", False)
     await rig.rpc("anvil_reorg", 1, [])
     await rig.pusher.poll()
-    rows = rig.store.pushes("t")
+    rows = rig.database.pushes("t")
     assert (len(rows), rows[0].state, rows[0].note) == (1, "sent", None)
     assert rig.pusher.stored == {}, "the store is read anew"
     for _ in range(3):  # the node's pool may take it in after the block that was asked for first
         await rig.rpc("evm_mine")
         await rig.pusher.poll()
-        if rig.store.pushes("t")[0].state == "landed":
+        if rig.database.pushes("t")[0].state == "landed":
             break
-    assert [(r.state, r.raw) for r in rig.store.pushes("t")] == [("landed", rows[0].raw)]
+    assert [(r.state, r.raw) for r in rig.database.pushes("t")] == [("landed", rows[0].raw)]
     assert rig.pusher.stored[0].round_time_s == round_s
 
 
@@ -312,7 +329,7 @@ async def test_a_nonce_that_a_stranger_took_is_said_and_the_next_push_goes_on(ri
     await rig.rpc("anvil_setNonce", rig.client.payer, "0x1")
     for _ in range(2):
         await rig.pusher.poll()
-    (row,) = rig.store.pushes("t")
+    (row,) = rig.database.pushes("t")
     assert row.state == "replaced"
     assert "does another process use this gas key?" in (row.note or "")
     assert rig.pusher.strangers == 1

@@ -15,12 +15,12 @@ from structlog.testing import capture_logs
 from demo.world import anvil
 from feeds.units import WAD
 from oracle.chain.transaction import Fees, data_of
+from oracle.model.publication import PushState
 from oracle.model.status import Status
 from oracle.report.wire import split_items
 from tests.oracle.push.fault_world import RULES, FaultWorld
+from tests.oracle.push.push_world import CALM, FALLEN, land, offer, put_store, world_at
 from tests.oracle.push.refusing_node import RefusingNode
-from tests.oracle.push.test_pokes import FALLEN, land, offer, world
-from tests.oracle.push.test_targets import CALM, put_store
 
 pytestmark = pytest.mark.chain
 FEED = "wdivETH/ETH"
@@ -34,7 +34,7 @@ async def behind(folder: Path) -> AsyncIterator[tuple[FaultWorld, RefusingNode]]
         await front.start()
         try:
             place = await put_store(node.url, (node.url,), folder)
-            async with world(replace(place, endpoints=(front.url,))) as here:
+            async with world_at(replace(place, endpoints=(front.url,))) as here:
                 await offer(here, CALM)
                 await land(here)
                 await offer(here, FALLEN)
@@ -51,12 +51,12 @@ async def look(here: FaultWorld, seconds: int, base_wei: Callable[[], int] | Non
         here.now_s += 1
         if passed % 2 == 0:
             here.round(FALLEN)
-        await here.targets[0].turn()
+        await here.targets[0].tick()
         if base_wei is not None:
             await here.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_wei()))
         await here.mine()
-        await here.targets[0].turn()
-        if here.targets[0]._pusher.stored[here.targets[0].indexes[FEED]].status is Status.DEPEG:
+        await here.targets[0].tick()
+        if here.targets[0].stored[here.targets[0].indexes[FEED]].status is Status.DEPEG:
             return passed
     return seconds
 
@@ -75,7 +75,9 @@ async def test_a_base_fee_that_rose_meanwhile_is_paid_with_the_next_look(tmp_pat
     async with behind(tmp_path) as (here, front):
         front.says = lambda raw: words if Fees.of(raw).max_wei < 5 * 10**9 else None
         assert await look(here, 6, lambda: 4 * 10**9 if front.sent else 10**9) < 6
-        assert here.stores[0].pushes("t", ("landed",))[-1].made_ms >= here.now_s * 1_000 - 1_000, "with the next look"
+        assert here.databases[0].pushes("t", (PushState.LANDED,))[-1].made_ms >= here.now_s * 1_000 - 1_000, (
+            "with the next look"
+        )
         assert len(front.sent) >= 2, "refused at first"
         assert max(front.sent.values()) == 1, "never the same bytes"
 
@@ -108,8 +110,8 @@ async def test_a_result_that_is_not_our_hash_has_taken_nothing_and_costs_nothing
         assert await look(here, 40) == 40
         markets = await here.clients[0].costs.market()
         assert {Fees.of(raw).tip_wei for raw in front.sent} <= {markets.tip_wei, markets.dear_wei}
-        assert set(here.seen[0].failed) == {"unknown", "expired"}
-        assert not any(r.taken or r.state == "sent" for r in here.stores[0].pushes("t") if r.raw in front.sent)
+        assert set(here.events[0].failed) == {"unknown", "expired"}
+        assert not any(r.taken or r.state == "sent" for r in here.databases[0].pushes("t") if r.raw in front.sent)
 
 
 async def test_control_what_a_node_holds_is_outbid_by_an_eighth_and_no_more_often_than_agreed(tmp_path: Path) -> None:
@@ -131,9 +133,9 @@ async def test_what_nobody_understands_is_sent_unchanged_twice_and_then_made_ane
         assert len(front.sent) >= 5, "and it goes on trying"
         fees = [Fees.of(raw) for raw in front.sent]
         assert len(set(fees)) == len(fees), "for other fees each time"
-        errors = [one for one in logs if one["log_level"] == "error" and one["event"] == "no node takes a push"]
+        errors = [line for line in logs if line["log_level"] == "error" and line["event"] == "no node takes a push"]
         assert len(errors) == sum(n == 2 for n in front.sent.values())
-        assert here.seen[0].failed.count("unknown") == sum(front.sent.values())
+        assert here.events[0].failed.count("unknown") == sum(front.sent.values())
         front.says = lambda _: None
         assert await look(here, 6) < 6
 
@@ -144,7 +146,7 @@ async def test_a_limit_inside_a_200_is_no_word_about_the_push(tmp_path: Path) ->
         assert await look(here, 10) == 10
         (raw,) = front.sent
         assert 3 <= front.sent[raw] <= 5, "the same bytes, and fewer and fewer requests"
-        assert set(here.seen[0].failed) == {"rate_limited"}
+        assert set(here.events[0].failed) == {"rate_limited"}
         front.says = lambda _: None
         assert await look(here, 5) < 5
         assert set(front.sent) == {raw}, "a node takes what was refused for no fault of its own"
@@ -164,13 +166,13 @@ async def test_what_no_node_will_ever_take_is_given_up_and_leaves_its_nonce(
         front.says = lambda _: words
         assert await look(here, 8) == 8
         assert set(front.sent.values()) == {1}
-        rows = here.stores[0].pushes("t", ("refused",))
+        rows = here.databases[0].pushes("t", (PushState.REFUSED,))
         assert len(rows) == len(front.sent) >= 3
         assert {r.nonce for r in rows} == {rows[0].nonce}
-        assert set(here.seen[0].failed) == {kind}
+        assert set(here.events[0].failed) == {kind}
         front.says = lambda _: None
         assert await look(here, 4) < 4
-        assert here.stores[0].pushes("t", ("landed",))[-1].nonce == rows[0].nonce
+        assert here.databases[0].pushes("t", (PushState.LANDED,))[-1].nonce == rows[0].nonce
 
 
 async def test_a_batch_that_a_node_finds_too_big_is_halved_and_the_most_urgent_goes_first(tmp_path: Path) -> None:
@@ -184,10 +186,10 @@ async def test_a_batch_that_a_node_finds_too_big_is_halved_and_the_most_urgent_g
             here.now_s += 1
             if k % 2 == 0:
                 here.round(lower)
-            await here.targets[0].turn()
+            await here.targets[0].tick()
             await here.mine()
-            await here.targets[0].turn()
-        rows = here.stores[0].pushes("t", ("landed", "refused"))[2:]
+            await here.targets[0].tick()
+        rows = here.databases[0].pushes("t", (PushState.LANDED, PushState.REFUSED))[2:]
         assert [(r.state, len(split_items(r.items))) for r in rows[:3]] == [
             ("refused", 2),
             ("landed", 1),
@@ -213,4 +215,4 @@ async def test_a_node_s_cap_on_what_a_transaction_may_cost_takes_the_room_for_gr
         front.says = cap
         assert await look(here, 6) < 6
         assert len(offered) == 2
-        assert here.seen[0].failed == ["fee_cap"]
+        assert here.events[0].failed == ["fee_cap"]

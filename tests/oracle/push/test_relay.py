@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.oracle.push.push_world import CALM, land, offer, place_with, world_at
 from tests.oracle.push.refusing_node import RefusingNode
-from tests.oracle.push.test_pokes import land, offer, place_with, world
-from tests.oracle.push.test_targets import CALM
 
 pytestmark = pytest.mark.chain
 
@@ -22,7 +21,7 @@ async def test_transactions_go_to_the_relays_alone_and_all_else_is_asked_of_the_
         dead.says = lambda _: "cannot fulfill request"
         try:
             here_is = replace(place, endpoints=(public.url,))
-            async with world(here_is, relays=(dead.url, relay.url)) as here:
+            async with world_at(here_is, relays=(dead.url, relay.url)) as here:
                 await offer(here, CALM)
                 row = await land(here)
                 assert (row.state, set(relay.sent), set(public.sent)) == ("landed", {row.raw}, set())

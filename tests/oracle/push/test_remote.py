@@ -8,8 +8,9 @@ import coincurve
 import pytest
 
 from demo.world.chain import account
+from oracle.model.publication import PushState
 from oracle.sign.eip712 import address_of
-from tests.oracle.push.test_targets import CALM, push_once, world
+from tests.oracle.push.push_world import CALM, push_once, world_in
 from tests.oracle.sign.remote_signer_server import signing
 
 pytestmark = pytest.mark.chain
@@ -17,18 +18,17 @@ pytestmark = pytest.mark.chain
 
 async def test_a_remote_gas_key_pushes_and_its_absence_is_a_refusal(tmp_path: Path) -> None:
     key = coincurve.PrivateKey(bytes(account(2).key))
-    async with world(tmp_path) as here, signing(key) as (stand, remote):
-        here.clients[0]._signer = remote
+    async with signing(key) as (stand, remote), world_in(tmp_path, gas_signer=remote) as here:
         await push_once(here)
-        (row,) = here.stores[0].pushes("t", ("landed",))
+        (row,) = here.databases[0].pushes("t", (PushState.LANDED,))
         assert stand.asked
         payer = (await here.rpc("eth_getTransactionByHash", row.tx_hash))["from"]
         assert bytes.fromhex(payer[2:]) == address_of(key)
         stand.twist = "500"
         here.now_s += 2
         here.round({feed: (price * 11 // 10, rate) for feed, (price, rate) in CALM.items()})
-        await here.targets[0].turn()
-        assert len(here.stores[0].pushes("t")) == 1
-        (refused,) = here.stores[0].not_pushed("t")
+        await here.targets[0].tick()
+        assert len(here.databases[0].pushes("t")) == 1
+        (refused,) = here.databases[0].not_pushed("t")
         assert refused.error.endswith("answered HTTP 500")
-        assert here.seen[0].failed == ["SignerError"]
+        assert here.events[0].failed == ["SignerError"]

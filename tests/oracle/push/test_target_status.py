@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-import oracle.push.target
 from demo.world import anvil
 from feeds.units import MS
+from oracle.chain.rpc_answers import BlockHead
+from oracle.chain.store_client import StoreClient
+from oracle.push.settings import TargetPace
 from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_proxy import FaultyNode
 from tests.oracle.push.fault_world import KEYS, RULES, SPECS, FaultWorld
-from tests.oracle.push.test_target_shown import call_store
-from tests.oracle.push.test_targets import push_once, put_store, world
+from tests.oracle.push.push_world import call_store, push_once, put_store, world_in
 
 pytestmark = pytest.mark.chain
 HEARTBEAT_S = SPECS["ETH/USD"].heartbeat_s
@@ -25,27 +25,27 @@ GRACE_S = 2 * RULES.bump_after_s + 10
 
 
 def faults(here: FaultWorld, place: int = 0) -> list[str]:
-    return list(here.targets[place].seen().faults(here.now_s * MS))
+    return list(here.targets[place].status().faults(here.now_s * MS))
 
 
 async def test_all_is_well_once_every_feed_has_landed_and_not_before(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
+    async with world_in(tmp_path) as here:
         assert [f.split(": ")[1].split(",")[0] for f in faults(here)] == [f"{f} is not on chain yet" for f in SPECS]
         await push_once(here)
         assert faults(here) == []
-        seen = here.targets[0].seen()
-        assert (seen.sends, seen.connected, seen.looked_at_ms) == (True, True, here.now_s * MS)
-        assert seen.quorum is not None
-        assert (seen.quorum.weight, seen.quorum.threshold, seen.quorum.missing) == (3, 2, ())
-        assert not list(seen.warnings())
+        status = here.targets[0].status()
+        assert (status.sends, status.connected, status.looked_at_ms) == (True, True, here.now_s * MS)
+        assert status.quorum is not None
+        assert (status.quorum.weight, status.quorum.threshold, status.quorum.missing) == (3, 2, ())
+        assert not list(status.warnings())
 
 
 async def test_what_is_older_on_chain_than_heartbeat_and_a_push_is_late(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
+    async with world_in(tmp_path) as here:
         await push_once(here)
         landed_s = here.now_s
-        here._journals["alpha"].mute(1 << 60)
-        here._journals["beta"].mute(1 << 60)
+        for name in ("alpha", "beta"):
+            here.journals[name].mute((landed_s + HEARTBEAT_S + GRACE_S + 3) * MS)
         while here.now_s + 2 <= landed_s + HEARTBEAT_S + GRACE_S:
             await push_once(here)
             assert not [f for f in faults(here) if "s old on chain" in f]
@@ -54,28 +54,26 @@ async def test_what_is_older_on_chain_than_heartbeat_and_a_push_is_late(tmp_path
         assert late == [
             f"target t: {f} is {here.now_s - landed_s} s old on chain, its heartbeat is 16 s" for f in SPECS
         ]
-        for name in ("alpha", "beta"):
-            here._journals[name]._mute.until_ms = 0
-        await push_once(here)
+        await push_once(here)  # their silence is over
         assert faults(here) == []
 
 
 async def test_who_can_not_sign_is_named_and_counts_where_the_others_do_not_suffice(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
+    async with world_in(tmp_path) as here:
         await push_once(here)
-        here._journals["gamma"].mute(1 << 60)
-        assert (faults(here), list(here.targets[0].seen().warnings())) == ([], ["target t: gamma is mute"])
-        here._journals["beta"].mute(1 << 60)
+        here.journals["gamma"].mute(1 << 60)
+        assert (faults(here), list(here.targets[0].status().warnings())) == ([], ["target t: gamma is mute"])
+        here.journals["beta"].mute(1 << 60)
         (text,) = faults(here)
         assert text.endswith("have weight 1, a push needs 2; beta is mute; gamma is mute")
 
 
 async def test_an_operator_of_less_weight_than_the_threshold_is_never_ready(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
+    async with world_in(tmp_path) as here:
         await push_once(here)
-        here._operators = here._operators[:1]
+        here.operators = here.operators[:1]
         alone = here.add("alone.db")
-        await alone.turn()
+        await alone.tick()
         assert faults(here) == []
         (text,) = faults(here, 1)
         strangers = [f"0x{addresses} (weight 1) does not sign here" for addresses in _addresses()[1:]]
@@ -94,61 +92,63 @@ async def test_a_hanging_endpoint_shows_and_a_look_at_nothing_is_no_look(tmp_pat
         await proxy.start()
         try:
             place = await put_store(node.url, (proxy.url,), tmp_path)
-            async with FaultWorld(place, 0) as here:
+            async with FaultWorld(place, 0, timeout_ms=1_000) as here:
                 await here.rpc("evm_setAutomine", False)
                 here.now_s = int((await here.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
-                await here.targets[0].turn()
+                await here.targets[0].tick()
                 await push_once(here)
                 assert faults(here) == []
-                looked = here.targets[0].seen().looked_at_ms
-                forward, never = proxy._forward, asyncio.Event()
-                proxy._forward = lambda _: never.wait()  # type: ignore[method-assign,assignment,return-value]
-                with capture_logs() as told:
+                looked = here.targets[0].status().looked_at_ms
+                proxy.hold()
+                with capture_logs() as logs:
                     for _ in range(4):
                         here.now_s += 8
                         await here.targets[
                             0
-                        ].turn()  # nothing is under way and nothing is new: nobody is asked at first
-                assert len(here.seen[0].failed) >= 2
-                assert len([one for one in told if one["event"].startswith("no push this time")]) == 1
-                assert here.targets[0].seen().looked_at_ms == looked
+                        ].tick()  # nothing is under way and nothing is new: nobody is asked at first
+                assert len(here.events[0].failed) >= 2
+                assert len([line for line in logs if line["event"].startswith("no push this time")]) == 1
+                assert here.targets[0].status().looked_at_ms == looked
                 assert [f for f in faults(here) if "its chain was not seen for 32 s" in f]
-                assert here.seen[0].failed, "no look waits without end"
-                proxy._forward = forward  # type: ignore[method-assign]
-                never.set()
+                assert here.events[0].failed, "no look waits without end"
+                proxy.release()
                 await push_once(here)
                 assert faults(here) == []
         finally:
             await proxy.stop()
 
 
-async def test_an_endpoint_that_answers_each_request_late_can_not_hold_a_look_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with world(tmp_path) as here:
-        await push_once(here)
-        asked, head = 0, here.clients[0].head
-        monkeypatch.setattr(oracle.push.target, "_TURN_S", 0.05)
+class StuckClient(StoreClient):
+    """A client that reads no head while it is stuck; ``asked``: how often it was asked for one then."""
 
-        async def slow() -> Any:
-            nonlocal asked
-            asked += 1
+    stuck = False
+    asked = 0
+
+    async def head(self) -> BlockHead:
+        if self.stuck:
+            self.asked += 1
             await asyncio.Event().wait()
+        return await super().head()
 
-        here.clients[0].head = slow  # type: ignore[method-assign]
+
+async def test_an_endpoint_that_answers_each_request_late_can_not_hold_a_look_for_ever(tmp_path: Path) -> None:
+    async with world_in(tmp_path, client_class=StuckClient) as here:
+        target, client = here.targets[0], here.clients[0]
+        assert isinstance(client, StuckClient)
+        await push_once(here)
+        usual, target.pace, client.stuck = target.pace, TargetPace(tick_s=0.05), True
         here.now_s += 2
         here.round({"wdivETH/ETH": (10**18, 10**18), "ETH/USD": (2_000 * 10**18, 0)})
         async with asyncio.timeout(30):
-            await here.targets[0].turn()
-        assert (asked, here.seen[0].failed) == (1, ["TimeoutError"])
-        here.clients[0].head = head  # type: ignore[method-assign]
-        monkeypatch.undo()
+            await target.tick()
+        assert (client.asked, here.events[0].failed) == (1, ["TimeoutError"])
+        target.pace, client.stuck = usual, False
         await push_once(here)
-        assert here.targets[0].counts["landed"] >= 2, "what the limit cut short is taken up again"
+        assert target.counts["landed"] >= 2, "what the limit cut short is taken up again"
 
 
 async def test_a_paused_feed_is_late_and_says_why(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
+    async with world_in(tmp_path) as here:
         target = here.targets[0]
         await push_once(here)
         await call_store(here, "pause", [target.indexes["ETH/USD"]])

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from demo.world import anvil
-from tests.oracle.push import fault_world
-from tests.oracle.push import test_faults as faults
 from tests.oracle.push.fault_proxy import KINDS, FaultyNode, Mood
+from tests.oracle.push.fault_run import BLOCK_S, CALM_S, check, put_seeded_store, trouble
 from tests.oracle.push.fault_world import CONFIRMATIONS, FaultWorld
 from tests.oracle.push.lagging_node import LaggingNode
 
@@ -20,15 +19,13 @@ BEHIND = ((0, 0), (0, 1), (0, 4), (3, 0))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     with anvil.running(extra=("--base-fee", "1000000000")) as node:
-        behind = [LaggingNode(node.url), LaggingNode(node.url)]
-        for one in behind:
-            await one.start()
-        proxies = [FaultyNode(one.url, seed * 10 + i) for i, one in enumerate(behind)]
+        lagging_nodes = [LaggingNode(node.url), LaggingNode(node.url)]
+        for lagging in lagging_nodes:
+            await lagging.start()
+        proxies = [FaultyNode(lagging.url, seed * 10 + i) for i, lagging in enumerate(lagging_nodes)]
         for proxy in proxies:
             await proxy.start()
 
@@ -36,23 +33,21 @@ async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(
             """New moods and lags; neither lies, for two cannot outvote a liar."""
             for proxy in proxies:
                 proxy.mood = Mood(chance=rng.choice((0.0, 0.05, 0.15)), kinds=tuple(rng.sample(KINDS, 4)))
-            for one, lag in zip(behind, rng.choice(BEHIND), strict=True):
-                one.lag = lag
+            for lagging, lag in zip(lagging_nodes, rng.choice(BEHIND), strict=True):
+                lagging.lag = lag
 
-        monkeypatch.setattr(faults, "stir", stir)
-        monkeypatch.setattr(fault_world, "TIMEOUT_MS", 600)
         try:
-            place, now_s = await faults.put_store(node.url, [p.url for p in proxies], seed, tmp_path)
-            async with FaultWorld(place, now_s) as world:
-                await faults.trouble(world, proxies, rng, reorgs=seed == 2)
-                for proxy, one in zip(proxies, behind, strict=True):
-                    proxy.mood, one.lag = Mood(), 0
+            place, now_s = await put_seeded_store(node.url, [p.url for p in proxies], seed, tmp_path)
+            async with FaultWorld(place, now_s, timeout_ms=600) as world:
+                await trouble(world, proxies, rng, reorgs=seed == 2, stir=stir)
+                for proxy, lagging in zip(proxies, lagging_nodes, strict=True):
+                    proxy.mood, lagging.lag = Mood(), 0
                 await world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
-                for second in range(faults.CALM_S):
-                    await world.step(mine=second % faults.BLOCK_S == 0)
+                for second in range(CALM_S):
+                    await world.step(mine=second % BLOCK_S == 0)
                 await world.settle(CONFIRMATIONS + 2)
-                await faults.check(world, "two endpoints")
-                assert world.targets[0]._pusher.strangers == 0, "nobody else uses the key"
+                await check(world, "two endpoints")
+                assert world.targets[0].pusher.strangers == 0, "nobody else uses the key"
         finally:
-            for server in (*proxies, *behind):
+            for server in (*proxies, *lagging_nodes):
                 await server.stop()

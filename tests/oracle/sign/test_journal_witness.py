@@ -157,7 +157,7 @@ def test_a_store_that_is_ahead_of_the_journals_it_needs_tells_that_they_were_res
     tmp_path: Path, newest: Sequence[int | None], stored: Sequence[int], expected: str
 ) -> None:
     assert SIGNERS.threshold == 2
-    assert "".join(o.name for o in voters(tmp_path, newest).behind(SIGNERS, held(*stored))) == expected
+    assert "".join(o.name for o in voters(tmp_path, newest).with_old_journals(SIGNERS, held(*stored))) == expected
 
 
 def test_how_long_it_is_silent_follows_our_time(tmp_path: Path) -> None:

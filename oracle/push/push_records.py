@@ -1,0 +1,145 @@
+"""What became of a push: written to the journal, logged, counted, and learnt from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import structlog
+
+from oracle.chain.multicall_push import ran_out
+from oracle.chain.rpc_answers import Receipt
+from oracle.model.publication import PushRow, PushState
+from oracle.model.types import Report
+from oracle.push.learned_limits import LearnedLimits
+from oracle.push.outcome import is_arming
+from oracle.push.ramp_pokes import RampPokes
+
+MOST_NOTE = 200
+"""Characters of a node's or the store's words that are kept."""
+_WITHOUT_EFFECT = (PushState.REVERTED, PushState.OVERTAKEN)
+_log = structlog.get_logger("oracle.push.push_records")
+
+
+class PushJournal(Protocol):
+    """Where pushes are written down; each call returns once it is on disk."""
+
+    def add_push(self, row: PushRow) -> PushRow:
+        """Write a new push; returns it with its id."""
+
+    def update_push(self, push_id: int, **changes: Any) -> None:
+        """Write what became of it."""
+
+    def watched_pushes(self, target: str) -> list[PushRow]:
+        """Pushes of a target whose outcome may still change, ascending by nonce, then by id."""
+
+    def add_refusal(self, at_ms: int, target: str, round_s: int, items: bytes, why: str, error: str) -> None:
+        """Write that a batch was not sent, and why."""
+
+
+class PushRecords:
+    """The outcomes of one target's pushes.
+
+    Args:
+        target: its name in the config.
+        journal: where pushes are written down.
+        now_ms: the clock.
+        on_failed: called for every push that did not land, with one of a small set of words.
+        ramp_pokes: learn which views were poked.
+        learned: learns from what landed.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        journal: PushJournal,
+        *,
+        now_ms: Callable[[], int],
+        on_failed: Callable[[str], None],
+        ramp_pokes: RampPokes,
+        learned: LearnedLimits,
+    ) -> None:
+        self._target, self._journal, self._now_ms, self._on_failed = target, journal, now_ms, on_failed
+        self._ramp_pokes, self._learned = ramp_pokes, learned
+        self._landed: deque[PushRow] = deque()
+
+    def next_landed(self) -> PushRow | None:
+        """The first push that landed and was not asked for yet; None where there is none."""
+        return self._landed.popleft() if self._landed else None
+
+    def mined(self, row: PushRow, receipt: Receipt, state: PushState, stored: Mapping[int, Report] | None) -> None:
+        """A transaction is in the chain, and none of its nonce was before.
+
+        Args:
+            row: of the journal.
+            receipt: of the transaction.
+            state: what became of it.
+            stored: what the store holds after it, by feed index; None where nobody knows.
+        """
+        out_of_gas = ran_out(row.raw, receipt.gas_used) if state in _WITHOUT_EFFECT else None
+        written = self.write(row, receipt, state, out_of_gas)
+        if is_arming(row):
+            self._log_arming(row, state)
+            return
+        self._ramp_pokes.note_outcome(row, receipt, stored)
+        if state == PushState.REVERTED:
+            _log.error(
+                "push reverted: " + (out_of_gas or "the store refused it"), target=self._target, tx=row.tx_hash,
+                round_time=row.round_s,
+            )  # fmt: skip
+        elif state == PushState.OVERTAKEN:
+            _log.info(
+                "somebody else brought this round to the store first", target=self._target, tx=row.tx_hash,
+                round_time=row.round_s, gas=receipt.gas_used,
+            )  # fmt: skip
+        if state in _WITHOUT_EFFECT:
+            self._on_failed("out_of_gas" if out_of_gas else state.value)
+        if state == PushState.LANDED:
+            self._learned.note_landed()
+            self._landed.append(written)
+
+    def write(self, row: PushRow, receipt: Receipt, state: PushState, note: str | None = None) -> PushRow:
+        """Write where in the chain a transaction is; returns the row as it is then."""
+        changes: dict[str, Any] = {
+            "state": state,
+            "landed_ms": row.landed_ms or self._now_ms(),
+            "block": receipt.block,
+            "block_hash": receipt.block_hash,
+            "gas_used": receipt.gas_used,
+            "note": note,
+        }
+        self._journal.update_push(row.id, **changes)
+        return replace(row, **changes)
+
+    def taken_out(self, row: PushRow) -> None:
+        """A reorganisation took a transaction out of the chain: it may come back."""
+        _log.warning("a reorganisation took a push out", target=self._target, tx=row.tx_hash, block=row.block)
+        self._journal.update_push(
+            row.id, state=PushState.SENT, note="taken out by a reorganisation", block=None, block_hash=None,
+            landed_ms=None, gas_used=None,
+        )  # fmt: skip
+
+    def give_up(self, row: PushRow, state: PushState, note: str) -> None:
+        """A transaction is not sent again."""
+        _log.warning(
+            "push given up", target=self._target, tx=row.tx_hash, round_time=row.round_s, state=state.value, why=note
+        )
+        self._journal.update_push(row.id, state=state, note=note[:MOST_NOTE])
+
+    def make_final(self, rows: Sequence[PushRow]) -> None:
+        """Nothing can change the outcome of these any more."""
+        for row in rows:
+            self._journal.update_push(row.id, final=1)
+
+    def _log_arming(self, row: PushRow, state: PushState) -> None:
+        if state == PushState.ARMED:
+            _log.warning("the next signer set is armed", target=self._target, tx=row.tx_hash)
+            return
+        self._on_failed(state.value)
+        _log.error(
+            "the next signer set was not armed by this transaction: somebody else was first, the owner has set another"
+            " one, or its time was too near; looked at again",
+            target=self._target, tx=row.tx_hash,
+        )  # fmt: skip

@@ -1,0 +1,43 @@
+"""What a target needs of the process around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oracle.model.publication import PushRow
+from oracle.push.due import Decision
+from oracle.round.rounds import Round, Rounds
+from oracle.sign.quorum import CollectedSignatures
+from oracle.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The database, the rounds, the clock, and whoever listens.
+
+    Attributes:
+        database: where pushes are written down.
+        rounds: are signed for the target's signer set.
+        now_ms: the clock.
+        clock_ok: whether the clock may go under a signature.
+        on_signatures: called with what the operators signed or refused of a batch.
+        on_landed: called for every push that landed.
+        on_failed: called for all that went wrong, with one of a small set of words.
+        on_balance: called with the gas key's wei, and the pushes that these pay for.
+        on_unpoked: called for every view that was not poked, as 0x-hex.
+        on_decision: called with every decision: its round, and whether a push was under way then.
+        on_deferred: called for a batch that was signed and waits for the push under way, with its round_time.
+    """
+
+    database: Database
+    rounds: Rounds
+    now_ms: Callable[[], int]
+    clock_ok: Callable[[], bool]
+    on_signatures: Callable[[CollectedSignatures], None]
+    on_landed: Callable[[PushRow], None]
+    on_failed: Callable[[str], None]
+    on_balance: Callable[[int, int], None] = lambda _wei, _pushes: None
+    on_unpoked: Callable[[str], None] = lambda _view: None
+    on_decision: Callable[[Round, Decision, bool], None] = lambda _round, _decision, _busy: None
+    on_deferred: Callable[[int], None] = lambda _round_s: None

@@ -1,0 +1,233 @@
+"""A price service in memory for the tests of the endpoint and its page: real records, made by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from feeds.types import Pair
+from feeds.units import MS, Bps, Wad, deviation_bps_away
+from oracle.model.publication import Explanation, OnChain, Record
+from oracle.model.spec import FeedSpec, Mode
+from oracle.model.state import FeedState
+from oracle.model.status import Reason, Status, Why
+from oracle.model.target_status import FeedOnTarget, SignerQuorum, TargetStatus
+from oracle.model.types import FeedRound, Report
+from oracle.report.compose import price_of
+from oracle.report.wire import encode_item
+from oracle.round.step import step
+from oracle.serve.documents import Abstaining
+from oracle.serve.error_codes import ErrorCode
+from oracle.serve.interface import Health, NoReport, StoredRounds, Update
+from oracle.sign.eip712 import Domain
+from oracle.sign.messages import SignedBatch
+from tests.oracle.oracle_build import T0, outcomes, spec, wad
+
+ROUND_S = T0 // MS
+T = TypeVar("T")
+TARGET = TargetStatus(
+    target="local", sends=True, connected=True, looked_at_ms=T0, pushes_left=900, few_pushes=100,
+    quorum=SignerQuorum(weight=3, threshold=2, missing=()),
+    feeds=(
+        FeedOnTarget(feed="wdivETH/ETH", heartbeat_s=60, round_time_s=ROUND_S - 50, late_at_s=ROUND_S + 90),
+        FeedOnTarget(feed="st.ETH+1/ETH@base#min", heartbeat_s=60, round_time_s=None, late_at_s=None),
+    ),
+)  # fmt: skip
+STRANGE = "st.ETH+1/ETH@base#min"
+
+
+def specs() -> dict[str, FeedSpec]:
+    """A feed of its own, one with odd characters, one without redemption, and a cross."""
+    own = spec(max_age_s=30)
+    strange = replace(own, feed=STRANGE, pair=Pair(base="st.ETH+1", quote="ETH"), mode=Mode.MARKET)
+    usd = replace(own, feed="ETH/USD", pair=Pair(base="ETH", quote="USD"), mode=Mode.MARKET, has_redemption=False)
+    cross = replace(
+        own, feed="wdivETH/USD", pair=Pair(base="wdivETH", quote="USD"), sources=(), legs=("wdivETH/ETH", "ETH/USD")
+    )
+    return {s.feed: s for s in (own, strange, usd, cross)}
+
+
+def record(
+    feed: str, round_s: int = ROUND_S, *, market: str = "1.04", redemption: str = "1.05", status: Status = Status.OK,
+    reasons: Sequence[Reason] = (), mode: Mode = Mode.MIN, final: bool = True,
+) -> Record:  # fmt: skip
+    """A record as a round publishes it; "0" stands for an absent price."""
+    report = Report(
+        market_wad=wad(market),
+        redemption_wad=wad(redemption),
+        spread_bps=Bps(7),
+        status=status,
+        why=reasons[0].code if reasons else Why.NONE,
+        round_time_s=round_s,
+        market_age_s=2,
+        redemption_age_h=5,
+    )
+    both = report.market_wad and report.redemption_wad
+    return Record(
+        feed=feed,
+        mode=mode,
+        report=report,
+        price_wad=price_of(report, mode),
+        deviation_bps=deviation_bps_away(report.market_wad, report.redemption_wad) if both else None,
+        reasons=tuple(reasons),
+        observed_at_ms=(round_s - 2) * MS,
+        computed_at_ms=round_s * MS + 40,
+        signed_at_ms=round_s * MS + 60 if final else None,
+        operators=("alpha", "beta", "gamma") if final else (),
+        final=final,
+    )
+
+
+class MemoryService:
+    """The endpoint shows what a test puts in."""
+
+    def __init__(self, feeds: Mapping[str, FeedSpec]) -> None:
+        self.feeds = dict(feeds)
+        self.rounds: dict[str, list[Record]] = {feed: [] for feed in feeds}
+        self.indications: dict[str, Record] = {}
+        self.abstentions: dict[str, Abstaining] = {}
+        self.landed: dict[str, tuple[OnChain, ...]] = {}
+        self.without: dict[str, tuple[str, ...]] = {}
+        self.stores = {"local": bytes(range(20)), "second": bytes(20)}
+        self.current_health = Health(
+            live=True, ready=True, degraded=False, reasons=(), warnings=(), started_at_ms=T0, round=ROUND_S,
+            round_lag_ms=400, clock_offset_ms=3, feeds=len(feeds), feeds_abstaining=0, targets=(TARGET,),
+        )  # fmt: skip
+        self.listeners: list[Callable[[Update], None]] = []
+
+    def put(self, *records: Record) -> None:
+        for each in records:
+            if each.final:
+                self.rounds[each.feed].append(each)
+            else:
+                self.indications[each.feed] = each
+
+    def notify(self, update: Update) -> None:
+        for listener in self.listeners:
+            listener(update)
+
+    def specs(self) -> Mapping[str, FeedSpec]:
+        return self.feeds
+
+    def record(self, feed: str) -> Record | None:
+        return self.rounds[feed][-1] if self.rounds[feed] else None
+
+    def abstaining(self, feed: str) -> Abstaining | None:
+        return self.abstentions.get(feed)
+
+    def indication(self, feed: str) -> Record | None:
+        return self.indications.get(feed)
+
+    def onchain(self, feed: str) -> tuple[OnChain, ...]:
+        return self.landed.get(feed, ())
+
+    def missing_targets(self, feed: str) -> tuple[str, ...]:
+        return self.without.get(feed, ())
+
+    def newest_round_s(self, feed: str) -> int | None:
+        last = self.record(feed)
+        return last.report.round_time_s if last else None
+
+    async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
+        return read(self)
+
+    def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
+        kept = [r for r in self.rounds[feed] if since_ms <= r.report.round_time_s * MS <= until_ms]
+        return kept[-limit:]
+
+    def explain(self, feed: str, round_s: int | None) -> Explanation | None:
+        last = self.record(feed)
+        if last is None or round_s not in {None, last.report.round_time_s}:
+            return None
+        base = self.feeds[feed]
+        computed, _ = step(base, FeedState(), outcomes("1.04"), {}, T0)
+        abstained, _ = step(replace(base, min_groups=4), FeedState(), outcomes("1.04"), {}, T0)
+        assert isinstance(computed, FeedRound)
+        return Explanation(
+            record=last, rounds=(("alpha", computed), ("beta", abstained)), values=(("alpha", computed.report),)
+        )
+
+    def targets(self) -> tuple[str, ...]:
+        return tuple(self.stores)
+
+    async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
+        last = self.record(feed)
+        if last is None:
+            return NoReport(code=ErrorCode.NO_QUORUM, text="no operator has a key")
+        domain = Domain(chain_id=31_337, store=self.stores[target or "local"])
+        return SignedBatch(
+            domain=domain, epoch=3, round_time_s=last.report.round_time_s, items=encode_item(4, last.report),
+            signatures=bytes([0]) + bytes(64), signers=("alpha",), addresses=(bytes(20),),
+        )  # fmt: skip
+
+    def health(self) -> Health:
+        return self.current_health
+
+    def subscribe(self, listener: Callable[[Update], None]) -> None:
+        self.listeners.append(listener)
+
+
+def filled() -> MemoryService:
+    """One final record of two feeds, an indication, something on chain; the other two feeds have nothing yet."""
+    service = MemoryService(specs())
+    why = Reason(code=Why.DISCOUNT, text="0.96 % below redemption")
+    service.put(record("wdivETH/ETH", status=Status.WATCH, reasons=[why]))
+    service.put(record(STRANGE, mode=Mode.MARKET))
+    service.put(record("wdivETH/ETH", ROUND_S + 3, market="1.041", final=False))
+    service.landed["wdivETH/ETH"] = (
+        OnChain(
+            target="local", round_time_s=ROUND_S - 50, price_wad=wad("1.0401"), landed_at_ms=T0 - 49_000, tx_hash="0xab"
+        ),
+    )
+    return service
+
+
+def half_an_hour(now_s: int, *, depeg: bool) -> MemoryService:
+    """Half an hour of every feed, one round in ten seconds: calm, or with a token that loses its peg."""
+    service = MemoryService(specs())
+    for round_s in range(now_s - 1_800, now_s + 1, 10):
+        age = round_s - now_s + 1_800
+        wave = math.sin(age / 90) * 4e-4 + math.sin(age / 17) * 1.5e-4
+        fall = 0.062 * min(1.0, max(0.0, (age - 1_000) / 260)) if depeg else 0.0
+        rate = 1.0462 + age * 2e-9
+        service.put(
+            *_round(service, round_s, market=rate * (1 - 0.0011 + wave - fall), rate=rate, usd=3_412.6 * (1 + wave))
+        )
+    last = service.rounds["wdivETH/ETH"][-1]
+    for feed in ("wdivETH/ETH", "wdivETH/USD"):
+        price = Wad(service.rounds[feed][-1].price_wad)
+        service.landed[feed] = (
+            OnChain(
+                target="local", round_time_s=now_s - 40, price_wad=price, landed_at_ms=(now_s - 38) * MS,
+                tx_hash="0x" + "ab" * 32,
+            ),
+        )  # fmt: skip
+    live = Wad(last.report.market_wad + 10**14)
+    service.put(replace(last, report=replace(last.report, market_wad=live), final=False, signed_at_ms=None))
+    if depeg:
+        text = "1 of 2 independent groups; kraken STALE, binance UNREACHABLE"
+        service.abstentions[STRANGE] = Abstaining(why=Why.NO_QUORUM, text=text, since_ms=(now_s - 190) * MS)
+        service.rounds[STRANGE] = [r for r in service.rounds[STRANGE] if r.report.round_time_s < now_s - 190]
+    return service
+
+
+def _round(service: MemoryService, round_s: int, *, market: float, rate: float, usd: float) -> list[Record]:
+    under_bps = round((1 - market / rate) * 10_000)
+    status = Status.DEPEG if under_bps > 200 else Status.WATCH if under_bps > 50 else Status.OK
+    text = f"{under_bps / 100:.2f} % below redemption"
+    why = [Reason(code=Why.DISCOUNT, text=text)] if status is not Status.OK else []
+    prices = {
+        "wdivETH/ETH": (market, rate, status, why, Mode.MIN),
+        STRANGE: (1.0 - (rate - market) / 40, 1.0, Status.OK, [], Mode.MARKET),
+        "ETH/USD": (usd, 0, Status.OK, [], Mode.MARKET),
+        "wdivETH/USD": (market * usd, rate * usd, status, why, Mode.MIN),
+    }
+    made = [
+        record(
+            feed, round_s, market=f"{m:.12f}", redemption=f"{r:.12f}", status=s, reasons=w, mode=mode,
+        )
+        for feed, (m, r, s, w, mode) in prices.items()
+    ]  # fmt: skip
+    return [replace(r, legs=service.feeds[r.feed].legs) for r in made]
