@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
+.PHONY: demo test lint docs fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -34,6 +34,11 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 	node contracts/build.mjs --check
+
+docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, rooms
+	$(PY) -m oracle.config.reference
+	$(PY) -m lab.rules_table
+	$(PY) docs/rooms.py
 
 fuzz: setup     ## long: adapters and contracts under mutated input
 	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} LRT_ORACLE_CONTRACT_FUZZ=$${LRT_ORACLE_CONTRACT_FUZZ:-1000000} \

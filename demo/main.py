@@ -13,24 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import coincurve
-import structlog
 
 from demo import settings
 from demo.market import DemoMarket
 from demo.scenarios import SCENARIOS, Liar, Stage
 from demo.summary import summarise
 from demo.table import Screen
-from demo.testbed import Options, Testbed, load, standing
+from demo.testbed import Options, Testbed, resolved_config, running_testbed
 from demo.world.trader import Trader
-from oracle.app import App, make_operator
+from oracle.app import App
+from oracle.assemble.operators import make_operator
+from oracle.build import build
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 
-_log = structlog.get_logger("demo")
-_THRESHOLD = 2
 _LIAR = "beta"
-_FAST_KDF = 1
 _READY_S = 30.0
+_UNTIL_INTERRUPTED_S = 60.0
+"""Length of the scenario in a run without an end."""
 _SETTLE_S = 1.5
 
 
@@ -38,34 +38,35 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
     """Run the demo; returns the summary that --json writes."""
     async with AsyncExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrt-oracle-demo-")))
-        stand = await stack.enter_async_context(standing(folder, port=options.port))
-        app = App(load(stand), environ=stand.environ, operator=_operators(options.scenario))
-        screen = Screen(app, stand, options) if options.table else None
-        stage_ended = asyncio.Event()
-        service = asyncio.create_task(app.run(stage_ended))
+        testbed = await stack.enter_async_context(running_testbed(folder, port=options.port))
+        app = App(build(resolved_config(testbed), environ=testbed.environ, operator=_operators(options.scenario)))
+        screen = Screen(app, options) if options.table else None
+        stop_service = asyncio.Event()
+        service = asyncio.create_task(app.run(stop_service))
         try:
-            await _play(app, stand, options, stop, screen)
-            summary = await summarise(app, stand, options.scenario)
+            await _run_scenario(app, testbed, options, stop, screen)
+            summary = await summarise(app, testbed, options.scenario)
         finally:
-            stage_ended.set()
+            stop_service.set()
             await service
     if options.json_file is not None:
         options.json_file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return summary
 
 
-async def _play(app: App, stand: Testbed, options: Options, stop: asyncio.Event, screen: Screen | None) -> None:
-    """Run market and scenario until the time is up, or until interrupted."""
-    market = DemoMarket(Trader(stand.chain, stand.world), stand.venues)
+async def _run_scenario(
+    app: App, testbed: Testbed, options: Options, stop: asyncio.Event, screen: Screen | None
+) -> None:
+    """Run the market and the scenario until the time is up, or until interrupted."""
+    market = DemoMarket(Trader(testbed.chain, testbed.world), testbed.venues)
     say = screen.say if screen is not None else _say
     tasks = [asyncio.create_task(market.run_venues()), asyncio.create_task(market.run_pools())]
     if screen is not None:
         tasks.append(asyncio.create_task(screen.run()))
     try:
         await _until_ready(app, tasks)
-        seconds = options.seconds or 60.0
-        script = asyncio.create_task(_script(SCENARIOS[options.scenario], Stage(market, seconds, say)))
-        tasks.append(script)
+        seconds = options.seconds or _UNTIL_INTERRUPTED_S
+        tasks.append(asyncio.ensure_future(SCENARIOS[options.scenario](Stage(market, seconds, say))))
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         if options.seconds:
             waits.append(asyncio.create_task(asyncio.sleep(options.seconds)))
@@ -81,10 +82,6 @@ async def _play(app: App, stand: Testbed, options: Options, stop: asyncio.Event,
     await asyncio.sleep(_SETTLE_S)
 
 
-async def _script(scenario: Callable[[Stage], Any], stage: Stage) -> None:
-    await scenario(stage)
-
-
 async def _until_ready(app: App, tasks: list[asyncio.Task[None]]) -> None:
     """Wait until every feed that goes on chain has landed once."""
     deadline = time.monotonic() + _READY_S
@@ -93,7 +90,9 @@ async def _until_ready(app: App, tasks: list[asyncio.Task[None]]) -> None:
         for failed in (t for t in tasks if t.done()):
             failed.result()
         if time.monotonic() > deadline:
-            raise TimeoutError("the demo's feeds did not reach the chain within 30 s: look at the log lines above")
+            raise TimeoutError(
+                f"the demo's feeds did not reach the chain within {_READY_S:g} s: look at the log lines above"
+            )
         await asyncio.sleep(0.1)
 
 

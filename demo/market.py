@@ -1,4 +1,4 @@
-"""The demo's market: what tokens are worth, and the venues and pools that follow it, each at its own pace."""
+"""The demo's market: what tokens are worth, and the venues and pools that follow, each with its own delay."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _WAD = 10**18
 _TICK_S = 0.25
 _POOL_TICK_S = 1.0
 _POOLS = {"wdivETH/ETH": "wdiveth", "demoLRT/ETH": "demolrt"}
-_LAG_S = {"coinbase": 1.0, "kraken": 2.0, "binance": 3.0}
-"""How long a venue takes to follow the pools."""
+_DELAY_S = {"coinbase": 1.0, "kraken": 2.0, "binance": 3.0}
+"""How far a venue is behind the market."""
 _VOLUME = Decimal(1200)
 _PLACES = Decimal("0.00001")
 
 
 @dataclass(slots=True)
 class DemoMarket:
-    """Fair market prices by pair, in quote units; scenarios change them, everything else follows.
+    """Market prices by pair, in quote units; scenarios change them, everything else follows.
 
     Args:
         trader: moves the pools by real swaps.
@@ -38,7 +38,7 @@ class DemoMarket:
     seed: int = 1
     prices: dict[str, Decimal] = field(default_factory=dict)
     overrides: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-    _held: dict[tuple[str, str], list[tuple[float, Decimal]]] = field(default_factory=dict)
+    _recent: dict[tuple[str, str], list[tuple[float, Decimal]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.prices = {
@@ -49,7 +49,7 @@ class DemoMarket:
         }
 
     async def run_venues(self) -> None:
-        """Keep every venue's book at the market as it was its lag ago, with a little noise."""
+        """Keep every venue's book at the market of a moment ago, with a little noise."""
         rng = random.Random(self.seed)
         loop = asyncio.get_running_loop()
         while True:
@@ -83,8 +83,8 @@ class DemoMarket:
         if override is not None:
             return override
         price = self.prices["ETH/USD"] / self.prices["USDT/USD"] if pair == "ETH/USDT" else self.prices[pair]
-        held = self._held.setdefault((venue, pair), [])
-        held.append((now_s, price))
-        while len(held) > 1 and held[1][0] <= now_s - _LAG_S[venue]:
-            held.pop(0)
-        return held[0][1]
+        recent = self._recent.setdefault((venue, pair), [])
+        recent.append((now_s, price))
+        while len(recent) > 1 and recent[1][0] <= now_s - _DELAY_S[venue]:
+            recent.pop(0)
+        return recent[0][1]

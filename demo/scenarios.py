@@ -1,4 +1,4 @@
-"""What happens to the demo's market, scenario by scenario. Times are shares of the run, so that it fits any length."""
+"""The demo's scenarios. Times are shares of the run, so that a scenario fits any length."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _LIE_BPS = 300
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a scenario may touch, and how long the run is. ``say`` prints one line."""
+    """What a scenario may change, and how long the run is. ``say`` prints one line."""
 
     market: DemoMarket
     seconds: float
     say: Callable[[str], None]
 
-    async def until(self, share: float) -> None:
-        """Wait until this share of the run has passed; the run starts with the first call."""
+    async def wait(self, share: float) -> None:
+        """Wait for this share of the run."""
         await asyncio.sleep(self.seconds * share)
 
 
@@ -43,39 +43,39 @@ async def calm(stage: Stage) -> None:
 
 async def depeg(stage: Stage) -> None:
     """Both tokens' pools are sold down by 6 %, the venues follow, and later all recover."""
-    await stage.until(0.15)
+    await stage.wait(0.15)
     stage.say("the pools are sold down by 6 %; the venues follow within 1 to 3 s")
     await _slide(stage, Decimal("-0.06"))
-    await stage.until(0.30)
+    await stage.wait(0.30)
     stage.say("buyers come back: the market recovers")
     await _slide(stage, Decimal("0.06"))
 
 
 async def venue_crash(stage: Stage) -> None:
     """One venue prints 0.2 for the token while everything else holds."""
-    await stage.until(0.25)
+    await stage.wait(0.25)
     stage.say("binance prints 0.2 ETH for wdivETH; pools and other venues hold")
     stage.market.overrides["binance", "wdivETH/ETH"] = Decimal("0.2")
-    await stage.until(0.40)
+    await stage.wait(0.40)
     stage.say("binance is back")
     del stage.market.overrides["binance", "wdivETH/ETH"]
 
 
 async def slash(stage: Stage) -> None:
     """Ether per share falls by 1 %, and the market with it."""
-    await stage.until(0.30)
+    await stage.wait(0.30)
     stage.say("a slash: ether per share of divETH falls by 1 %")
     await stage.market.trader.rebase(-100)
     stage.market.prices["wdivETH/ETH"] *= Decimal("0.99")
 
 
 async def mute(stage: Stage) -> None:
-    """A venue's socket stays open and says nothing."""
-    await stage.until(0.20)
-    stage.say("kraken's socket stays open, its heartbeats go on, and it says nothing; its REST interface is down too")
+    """A venue's socket stays open and sends no data."""
+    await stage.wait(0.20)
+    stage.say("kraken's socket stays open and sends heartbeats but no data; its REST interface is down too")
     stage.market.venues["kraken"].misbehave("silent")
-    await stage.until(0.45)
-    stage.say("kraken speaks again")
+    await stage.wait(0.45)
+    stage.say("kraken sends data again")
     stage.market.venues["kraken"].misbehave(None)
 
 
@@ -105,7 +105,7 @@ SCENARIOS: Mapping[str, Script] = MappingProxyType({
 
 
 class Liar(Operator):
-    """An operator that leads with prices 3 % too high. It signs honestly when others lead: it wants to stay in."""
+    """An operator that leads with prices 3 % too high. It signs honestly when others lead, so that it is not excluded."""
 
     def propose(
         self, signers: SignerSet, round_time_s: int, values: Sequence[VerifiedValues], feeds: Sequence[int]
@@ -125,4 +125,4 @@ class Liar(Operator):
         )
 
     def examine(self, signers: SignerSet, proposal: Proposal) -> None:
-        """It finds nothing wrong with anything."""
+        """Accept any proposal."""

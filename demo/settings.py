@@ -1,4 +1,4 @@
-"""The demo's config.toml, written out for a world: the same file format and the same checks as in production."""
+"""The demo's config.toml for a deployed world: the same format and the same checks as in production."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PASSPHRASE_ENV = "LRT_ORACLE_PASSPHRASE"
 GAS_PASSPHRASE_ENV = "LRT_ORACLE_GAS_PASSPHRASE"
 OPERATORS = ("alpha", "beta", "gamma")
 WITHOUT = {"alpha": "binance", "beta": "coinbase", "gamma": "kraken"}
-"""Each operator leaves out one venue, so no two of them see the same."""
+"""Each operator leaves out one venue, so no two of them have the same sources."""
 MAX_PUSH_AGE_S = 20
 PUSHED = ("wdivETH/ETH", "divETH/ETH", "demoLRT/ETH", "ETH/USD")
 SYMBOLS: Mapping[str, Mapping[str, str]] = {
@@ -30,7 +30,7 @@ slash_hold_s = 20
 """
 
 
-def text(
+def config_text(
     world: DemoWorld,
     *,
     rpc_urls: tuple[str, ...],
@@ -46,7 +46,7 @@ def text(
         rpc_urls: HTTP endpoints of its chain.
         venues: name -> (ws_url, rest_url).
         store: address of the PriceStore.
-        folder: where database, keys and journals are.
+        folder: of the database, keys and journals.
         port: of the local endpoint.
     """
     parts = [_process(folder, port), _chain(world, rpc_urls), *(_venue(n, *urls) for n, urls in venues.items())]
@@ -182,7 +182,7 @@ max_age_s = 15
 
 
 _DIV_ETH = f"""
-[feeds."divETH/ETH"]          # a rebasing token: its share token's market over ether per share; it redeems at one
+[feeds."divETH/ETH"]          # a rebasing token: its share token's market price over ether per share; it redeems at one
 mode = "min"
 share_of = "wdivETH/ETH"
 {_COMMON.replace("min_groups = 3", "")}
@@ -228,7 +228,7 @@ symbol = "ETH/USD"
 type = "binance"
 symbol = "ETHUSDT"
 pair = "ETH/USDT"
-convert = "USDT/USD"          # a stable coin is never taken as one
+convert = "USDT/USD"          # a stable coin is never taken to be worth exactly one
 """
 
 _USDT_USD = """

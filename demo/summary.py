@@ -1,4 +1,4 @@
-"""What a demo run showed, as one JSON document."""
+"""The results of a demo run as one JSON document."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from oracle.model.status import Why
 _PERCENTILES = (50, 90, 99)
 
 
-async def summarise(app: App, stand: Testbed, scenario: str) -> dict[str, Any]:
-    """Counts, the feeds as they stand on chain beside the API's record of that round, status changes, latencies."""
-    counts = app.store.counts()
+async def summarise(app: App, testbed: Testbed, scenario: str) -> dict[str, Any]:
+    """Counts, each feed on chain beside the API's record of that round, status changes, latencies."""
+    counts = app.database.counts()
     target = next(iter(app.targets.values()))
     return {
         "scenario": scenario,
         "scaled_times": True,
-        "seconds_to_start": round(stand.seconds_to_start, 2),
+        "seconds_to_start": round(testbed.seconds_to_start, 2),
         "rounds": counts["rounds"],
-        "abstentions": dict(app.store.abstentions()),
-        "pushes_landed": len(app.store.pushes(target.name, (PushState.LANDED,))),
-        "pushes_failed": len(app.store.pushes(target.name, (PushState.REVERTED, PushState.OVERTAKEN, *GIVEN_UP))),
+        "abstentions": dict(app.database.abstentions()),
+        "pushes_landed": len(app.database.pushes(target.name, (PushState.LANDED,))),
+        "pushes_failed": len(app.database.pushes(target.name, (PushState.REVERTED, PushState.OVERTAKEN, *GIVEN_UP))),
         "refusals": list(target.refusals),
-        "feeds": [await _feed(app, stand, feed) for feed in stand.deployment.views],
+        "feeds": [await _feed(app, testbed, feed) for feed in testbed.deployment.views],
         "states": [
             {
                 "feed": t.feed,
@@ -39,10 +39,10 @@ async def summarise(app: App, stand: Testbed, scenario: str) -> dict[str, Any]:
                 "to": t.after.word,
                 "reasons": [r.code.name for r in t.reasons],
             }
-            for t in app.store.transitions()
+            for t in app.database.transitions()
         ],
         "rejected": _rejections(app),
-        "largest_move_bps": {feed: _largest_move_bps(app, feed) for feed in app.plan.specs},
+        "largest_move_bps": {feed: _largest_move_bps(app, feed) for feed in app.resolved.specs},
         "slash": _slash(app),
         "latency_ms": {
             "tick_to_live": _percentiles([us / 1_000 for us in app.live_us]),
@@ -52,18 +52,18 @@ async def summarise(app: App, stand: Testbed, scenario: str) -> dict[str, Any]:
     }
 
 
-async def _feed(app: App, stand: Testbed, feed: str) -> dict[str, Any]:
-    """The view's answer, and the API's price of the same round (a cross: of each leg's landed round)."""
-    spec = app.plan.specs[feed]
+async def _feed(app: App, testbed: Testbed, feed: str) -> dict[str, Any]:
+    """The view's answer, and the API's price of the same round (of a cross: of each leg's round on chain)."""
+    spec = app.resolved.specs[feed]
     decimals = decimals_of(spec)
     kind = "CrossView" if spec.is_cross else "FeedView"
-    view = stand.chain.contract(contracts.load(kind).abi, stand.deployment.views[feed])
-    round_id, answer, *_ = await stand.chain.call(view, "latestRoundData")
+    view = testbed.chain.contract(contracts.load(kind).abi, testbed.deployment.views[feed])
+    round_id, answer, *_ = await testbed.chain.call(view, "latestRoundData")
     round_time = round_id & ((1 << 64) - 1)
     if spec.is_cross:
         price = 10**18
         for leg in spec.legs:
-            price = price * await _landed_price(app, stand, leg) // 10**18
+            price = price * await _landed_price(app, testbed, leg) // 10**18
     else:
         price = _price(app, feed, round_time)
     return {
@@ -75,32 +75,32 @@ async def _feed(app: App, stand: Testbed, feed: str) -> dict[str, Any]:
     }
 
 
-async def _landed_price(app: App, stand: Testbed, leg: str) -> int:
-    view = stand.chain.contract(contracts.load("FeedView").abi, stand.deployment.views[leg])
-    round_id, *_ = await stand.chain.call(view, "latestRoundData")
+async def _landed_price(app: App, testbed: Testbed, leg: str) -> int:
+    view = testbed.chain.contract(contracts.load("FeedView").abi, testbed.deployment.views[leg])
+    round_id, *_ = await testbed.chain.call(view, "latestRoundData")
     return _price(app, leg, round_id & ((1 << 64) - 1))
 
 
 def _price(app: App, feed: str, round_time: int) -> int:
-    record = app.store.record(feed, round_time)
+    record = app.database.record(feed, round_time)
     return record.price_wad if record is not None else 0
 
 
 def _rejections(app: App) -> list[dict[str, Any]]:
     """Sources that were rejected or failed, how often and why, over all operators."""
-    tally: dict[tuple[str, str, str], int] = {}
+    counts: dict[tuple[str, str, str], int] = {}
     for operator in app.rounds.members:
-        for feed in app.plan.specs:
-            for _, result in app.store.results_since(operator.name, feed, 0, 1 << 40):
+        for feed in app.resolved.specs:
+            for _, result in app.database.results_since(operator.name, feed, 0, 1 << 40):
                 market = getattr(result, "market", None)
                 for r in (*(market.rejected if market else ()), *getattr(result, "rejected", ())):
                     key = (feed, r.source, r.code)
-                    tally[key] = tally.get(key, 0) + 1
-    return [{"feed": f, "source": s, "code": c, "times": n} for (f, s, c), n in sorted(tally.items())]
+                    counts[key] = counts.get(key, 0) + 1
+    return [{"feed": f, "source": s, "code": c, "times": n} for (f, s, c), n in sorted(counts.items())]
 
 
 def _records(app: App, feed: str) -> list[Record]:
-    return app.store.history(feed, 0, 1 << 45, 1 << 20)
+    return app.database.history(feed, 0, 1 << 45, 1 << 20)
 
 
 def _largest_move_bps(app: App, feed: str) -> int:
@@ -115,7 +115,7 @@ def _slash(app: App) -> dict[str, Any] | None:
     fell = next((i for i in range(1, len(share)) if _fell(share[i - 1], share[i])), None)
     if fell is None:
         return None
-    named = next((r for r in rebasing if any(x.code is Why.SLASH for x in r.reasons)), None)
+    named = next((r for r in rebasing if any(reason.code is Why.SLASH for reason in r.reasons)), None)
     at_s = share[fell].report.round_time_s
     return {
         "redemption_before": wad_text(share[fell - 1].report.redemption_wad),
@@ -137,7 +137,7 @@ def _first_read_ms(app: App, rate_wad: int) -> int:
     times = [
         o.observed_at_ms
         for m in app.rounds.members
-        for _, r in app.store.results_since(m.name, "wdivETH/ETH", 0, 1 << 40)
+        for _, r in app.database.results_since(m.name, "wdivETH/ETH", 0, 1 << 40)
         for o in r.outcomes
         if isinstance(o, Observation) and o.kind is Kind.REDEMPTION and o.price_wad <= rate_wad
     ]

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.testbed import Options, Testbed
+from demo.testbed import Options
 from feeds.units import percent_text, wad_text
 from oracle.app import App
 from oracle.model.status import Status
@@ -23,16 +23,15 @@ _LARGE_WAD = 10**20
 
 
 class Screen:
-    """Draws the feeds a few times a second, and the scenario's last lines under them.
+    """Draws the feeds a few times a second, with the scenario's last lines below.
 
     Args:
         app: the service.
-        stand: the world around it.
-        options: what the demo was asked for.
+        options: of the command line.
     """
 
-    def __init__(self, app: App, stand: Testbed, options: Options) -> None:
-        self._app, self._stand, self._options = app, stand, options
+    def __init__(self, app: App, options: Options) -> None:
+        self._app, self._options = app, options
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)
 
@@ -47,14 +46,14 @@ class Screen:
         if not self._console.is_terminal:
             while True:
                 await asyncio.sleep(10)
-                self._console.print(self._picture())
+                self._console.print(self._frame())
         with Live(console=self._console, auto_refresh=False) as live:
             while True:
-                live.update(self._picture(), refresh=True)
+                live.update(self._frame(), refresh=True)
                 await asyncio.sleep(_REFRESH_S)
 
-    def _picture(self) -> Group:
-        port = self._app.plan.config.api.port
+    def _frame(self) -> Group:
+        port = self._app.resolved.config.api.port
         head = Text(
             f"lrt-oracle demo: {self._options.scenario}, times scaled down to seconds   http://127.0.0.1:{port}/"
         )
@@ -65,15 +64,15 @@ class Screen:
         table = Table(expand=False)
         for name in ("feed", "price", "market", "redemption", "deviation", "status", "why", "on chain"):
             table.add_column(name, justify="left" if name in ("feed", "status", "why") else "right")
-        for feed in self._app.plan.specs:
-            record = self._app.desk.record(feed)
+        for feed in self._app.resolved.specs:
+            record = self._app.service.record(feed)
             if record is None:
                 table.add_row(feed, "no round yet")
                 continue
             report = record.report
             places = 2 if record.price_wad > _LARGE_WAD else 6
             deviation = "" if record.deviation_bps is None else _signed(record.deviation_bps)
-            onchain = next((o for o in self._app.desk.onchain(feed)), None)
+            onchain = next((o for o in self._app.service.onchain(feed)), None)
             table.add_row(
                 feed,
                 wad_text(record.price_wad, places),

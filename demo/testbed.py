@@ -1,4 +1,4 @@
-"""The world around the service: a chain with contracts, venues, keys and a config.toml, started and ended as one."""
+"""Everything around the service: a chain with contracts, venues, keys and a config.toml, started and ended together."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FAST_KDF = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line asks for. ``seconds`` 0 runs until interrupted."""
+    """Options of the command line. ``seconds`` 0 runs until interrupted; no ``folder``: a temporary one."""
 
     seconds: float
     scenario: str
@@ -45,7 +45,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Testbed:
-    """The world around the service: a chain with contracts, venues, a folder with keys and the config."""
+    """Everything around the service: a chain with contracts, venues, a folder with keys and the config."""
 
     node: anvil.Anvil
     chain: LocalChain
@@ -59,7 +59,7 @@ class Testbed:
 
 
 @asynccontextmanager
-async def standing(
+async def running_testbed(
     folder: Path, *, port: int, endpoints: Callable[[str], tuple[str, ...]] = lambda url: (url,)
 ) -> AsyncIterator[Testbed]:
     """Start the chain, deploy everything, start the venues, write keys and config; ends all of it afterwards.
@@ -67,7 +67,7 @@ async def standing(
     Args:
         folder: for keys, journals, the database and the config.
         port: of the local endpoint.
-        endpoints: the RPC addresses that the config names, given the node's own.
+        endpoints: the RPC addresses for the config, given the node's own.
     """
     started = time.monotonic()
     async with AsyncExitStack() as stack:
@@ -83,12 +83,12 @@ async def standing(
         urls = {n: (v.ws_url, v.rest_url) for n, v in venues.items()}
         path = folder / "config.toml"
 
-        def write(store: str) -> ResolvedConfig:
-            where = {"rpc_urls": endpoints(node.url), "venues": urls, "store": store, "folder": folder, "port": port}
-            path.write_text(settings.text(world, **where), encoding="utf-8")  # type: ignore[arg-type]
+        def write_config(store: str) -> ResolvedConfig:
+            places = {"rpc_urls": endpoints(node.url), "venues": urls, "store": store, "folder": folder, "port": port}
+            path.write_text(settings.config_text(world, **places), encoding="utf-8")  # type: ignore[arg-type]
             return resolve(sections.load(path))
 
-        specs = write("0x" + "00" * 20).specs
+        specs = write_config("0x" + "00" * 20).specs
         signers = StoreSettings(
             signers=tuple(address_of(k) for k in operators.values()),
             weights=(1,) * len(operators),
@@ -97,9 +97,9 @@ async def standing(
         )
         deployer = Deployer(node.url, _key(world.accounts.owner))
         stack.push_async_callback(deployer.close)
-        on_chain = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
-        deployment = await deployer.deploy(signers, on_chain)
-        write(deployment.store)
+        pushed = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
+        deployment = await deployer.deploy(signers, pushed)
+        write_config(deployment.store)
         await chain.rpc("evm_setIntervalMining", 1)
         await chain.automine(on=False)
         yield Testbed(
@@ -115,15 +115,15 @@ async def standing(
         )
 
 
-def load(stand: Testbed) -> ResolvedConfig:
-    """The plan of the demo's config, as production reads it."""
-    return resolve(sections.load(stand.config))
+def resolved_config(testbed: Testbed) -> ResolvedConfig:
+    """The demo's config, read and resolved as in production."""
+    return resolve(sections.load(testbed.config))
 
 
 def _write_keys(
     folder: Path, operators: Mapping[str, coincurve.PrivateKey], gas: coincurve.PrivateKey
 ) -> dict[str, str]:
-    """Encrypted keyfiles under a passphrase of this run, and a journal born with each operator's key."""
+    """Encrypted keyfiles under a passphrase of this run, and a new journal for each operator's key."""
     passphrase = secrets.token_hex(16)
     for name, key in operators.items():
         keyfiles.save(folder / f"{name}.key.json", key, passphrase, iterations=_FAST_KDF)

@@ -1,4 +1,4 @@
-"""A case: an incident (or an honest day) as data, with its source, its facts, what is made up between them, and its expected result."""
+"""A case: an incident (or an honest day) as data: its source, its facts, what is made up between them, and what is expected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path as File
 from typing import Any
 
 from feeds.units import MS
-from lab.case_parser import Reader
+from lab.case_parser import CaseParser
 from lab.expect import Expected, expected_of
 from lab.source_series import SeriesPath, SourceSeries, path_of
 from oracle.config.tables.schema import ConfigError, Problem
@@ -32,7 +32,7 @@ _SENTENCES = ("title", "source", "facts", "synthesised")
 class Case:
     """See :mod:`lab.case`. Times in ms; ``truth`` is what a unit of the feed's token was worth.
 
-    ``warm_up_ms``: the feed has run for so long on the values of the beginning, so that nothing of its start is measured.
+    ``warm_up_ms``: the feed runs for so long on the values of the beginning first, so that its start is not measured.
     ``honest``: nobody attacked and nothing broke, so every alarm is a false one. ``recorded``: a file was used.
     """
 
@@ -45,7 +45,7 @@ class Case:
     length_ms: int
     cadence_ms: int
     specs: tuple[FeedSpec, ...]
-    tracks: Mapping[str, tuple[SourceSeries, ...]]
+    series: Mapping[str, tuple[SourceSeries, ...]]
     feed: str
     truth: SeriesPath | None
     expected: Expected
@@ -80,7 +80,7 @@ def load(file: File, data: File | None = None) -> Case:
 
     Args:
         file: its TOML.
-        data: folder of recorded series; a track that names a file uses it where it is there, else the facts typed in.
+        data: folder of recorded series; a track that names a file uses it if it exists, else the facts typed in.
 
     Raises:
         ConfigError: with everything that is wrong with it.
@@ -88,7 +88,7 @@ def load(file: File, data: File | None = None) -> Case:
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError([Problem(str(file), f"is no case: {e}")]) from None
+        raise ConfigError([Problem(str(file), f"is not a case: {e}")]) from None
     return parse(file.stem, table, data)
 
 
@@ -105,14 +105,14 @@ def parse(name: str, table: Mapping[str, Any], data: File | None = None) -> Case
     if problems:
         raise ConfigError(problems)
     began, length = span or (0, 0)
-    reader = Reader(began_ms=began, stretch=cadence // (ROUND_S * MS), data=data, problems=problems)
-    found = {name: reader.feed(name, section) for name, section in table.get("feeds", {}).items()}
-    feeds = {name: f for name, f in found.items() if f is not None}
+    parser = CaseParser(began_ms=began, stretch=cadence // (ROUND_S * MS), data=data, problems=problems)
+    parsed = {name: parser.parse_feed(name, section) for name, section in table.get("feeds", {}).items()}
+    feeds = {name: f for name, f in parsed.items() if f is not None}
     main = table.get("feed") or next(reversed(feeds), "")
     if not config and main not in feeds:
-        problems.append(Problem("feed", f"{main!r} is none of the feeds; {nearest(main, feeds)}"))
-    tracks = {name: f[1] for name, f in feeds.items()}
-    truth = _truth(table, began, tracks.get(main, ()), problems)
+        problems.append(Problem("feed", f"{main!r} is not one of the feeds; {nearest(main, feeds)}"))
+    series = {name: f[1] for name, f in feeds.items()}
+    truth = _truth(table, began, series.get(main, ()), problems)
     expected = expected_of(table.get("expect", {}), began, length, problems)
     if problems:
         raise ConfigError(problems)
@@ -123,19 +123,19 @@ def parse(name: str, table: Mapping[str, Any], data: File | None = None) -> Case
         length_ms=length,
         cadence_ms=cadence,
         specs=tuple(f[0] for f in feeds.values()),
-        tracks=tracks,
+        series=series,
         feed=main,
         truth=truth,
         expected=expected,
         warm_up_ms=int(table.get("warm_up_s", 0)) * MS // cadence * cadence,
         honest=bool(table.get("honest", False)),
-        recorded=any(t.stamped for own in tracks.values() for t in own),
+        recorded=any(s.stamped for own in series.values() for s in own),
         config=config,
     )
 
 
 def _span(table: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Beginning (Unix ms) and length (ms) of a case; None where they are no two times in order."""
+    """Beginning (Unix ms) and length (ms) of a case; None unless both are times, in order."""
     start, end = table.get("start"), table.get("end")
     if not isinstance(start, datetime) or not isinstance(end, datetime) or not (start.tzinfo and end.tzinfo):
         return None
@@ -144,14 +144,14 @@ def _span(table: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _truth(
-    table: Mapping[str, Any], began: int, tracks: tuple[SourceSeries, ...], problems: list[Problem]
+    table: Mapping[str, Any], began: int, series: tuple[SourceSeries, ...], problems: list[Problem]
 ) -> SeriesPath | None:
     """What the token was worth: a path, or the name of the track that is the truth."""
     if "truth" not in table:
         return None
     if not isinstance(table["truth"], str):
         return path_of(table["truth"], began, "truth", problems, table.get("truth_between", "linear"))
-    named = {t.source: t.price for t in tracks}
-    if table["truth"] not in named:
-        problems.append(Problem("truth", f"{table['truth']!r} is no track; {nearest(table['truth'], named)}"))
-    return named.get(table["truth"])
+    prices = {s.source: s.price for s in series}
+    if table["truth"] not in prices:
+        problems.append(Problem("truth", f"{table['truth']!r} is not a track; {nearest(table['truth'], prices)}"))
+    return prices.get(table["truth"])

@@ -1,4 +1,4 @@
-"""Read a case's feeds and tracks from its TOML into what the pipeline and the tracks need; every problem is collected."""
+"""Parse a case's feeds and tracks from its TOML into specs and source series; every problem is collected."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from feeds.types import Kind, Pair
 from feeds.units import MS
 from lab.data import Series, read_series
 from lab.source_series import SeriesPath, SourceSeries, path_of, spans_of
-from oracle.config.sections import FeedSection
 from oracle.config.spec_builder import spec_of
+from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem, build
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.suggest import nearest
@@ -27,54 +27,54 @@ _WITH_MORE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """What reading a feed needs: when the case begins, how far its rounds are stretched, where recorded series lie."""
+class CaseParser:
+    """Parses the feeds of a case, given when it begins, how far its rounds are stretched, and where recorded series are."""
 
     began_ms: int
     stretch: int
     data: File | None
     problems: list[Problem]
 
-    def feed(self, name: str, section: Any) -> tuple[FeedSpec, tuple[SourceSeries, ...]] | None:
+    def parse_feed(self, name: str, section: Any) -> tuple[FeedSpec, tuple[SourceSeries, ...]] | None:
         """One ``[feeds."BASE/QUOTE"]`` of a case: as in the config, with tracks instead of sources."""
         where = f'feeds."{name}"'
         if not isinstance(section, Mapping):
-            self._wrong(where, "expected a table")
+            self._add_problem(where, "expected a table")
             return None
         own = {k: _plain(v) for k, v in section.items() if k != "tracks"}
         settings = build(FeedSection, own, where, self.problems)
-        pair = self._pair(name.partition("#")[0].partition("@")[0], where)
+        pair = self._parse_pair(name.partition("#")[0].partition("@")[0], where)
         if settings is None or pair is None:
             return None
         entries = section.get("tracks", [])
-        made = [self._track(e, f"{where}.tracks[{i}]", pair, settings) for i, e in enumerate(entries)]
-        found = [m for m in made if m is not None]
-        spec = spec_of(name, pair, settings, [s for _, s in found])
-        return stretched(spec, self.stretch), tuple(t for t, _ in found)
+        parsed = [self._parse_track(e, f"{where}.tracks[{i}]", pair, settings) for i, e in enumerate(entries)]
+        tracks = [p for p in parsed if p is not None]
+        spec = spec_of(name, pair, settings, [s for _, s in tracks])
+        return stretched(spec, self.stretch), tuple(t for t, _ in tracks)
 
-    def _track(
+    def _parse_track(
         self, entry: Any, where: str, pair: Pair, settings: FeedSection
     ) -> tuple[SourceSeries, SourceSpec] | None:
         before = len(self.problems)
         if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
-            self._wrong(where, "is a table with at least a name and a price")
+            self._add_problem(where, "is a table with at least a name and a price")
             return None
         for key in entry:
             if key not in _TRACK_KEYS:
-                self._wrong(f"{where}.{key}", f"unknown key; {nearest(key, _TRACK_KEYS)}")
-        kind, own = self._kind(entry, where), self._pair(entry.get("pair", str(pair)), where)
-        price, share, recorded = self._paths(entry, where)
+                self._add_problem(f"{where}.{key}", f"unknown key; {nearest(key, _TRACK_KEYS)}")
+        kind, own = self._parse_kind(entry, where), self._parse_pair(entry.get("pair", str(pair)), where)
+        price, share, recorded = self._parse_price_and_share(entry, where)
         if len(self.problems) > before or price is None or own is None:
             return None
         name, group = entry["name"], entry.get("group", entry["name"])
-        late, broken = self._marked(entry, "late", where), self._marked(entry, "broken", where)
+        late, broken = self._parse_intervals(entry, "late", where), self._parse_intervals(entry, "broken", where)
         track = SourceSeries(
             source=name,
             pair=own,
             group=group,
             kind=kind,
             price=price,
-            depth=self._path(entry, "depth", where),
+            depth=self._parse_path(entry, "depth", where),
             share=share,
             silent=spans_of(entry.get("silent", []), self.began_ms, f"{where}.silent", self.problems),
             late=tuple((a, b, int(more) * MS) for a, b, more in late),
@@ -84,7 +84,7 @@ class Reader:
         )
         for _, _, code in track.broken:
             if code not in ERRORS:
-                self._wrong(f"{where}.broken", f"{code!r} is no error; {nearest(code, ERRORS)}")
+                self._add_problem(f"{where}.broken", f"{code!r} is not an error code; {nearest(code, ERRORS)}")
         spec = SourceSpec(
             name=name,
             pair=own,
@@ -97,61 +97,63 @@ class Reader:
         )
         return track, spec
 
-    def _paths(self, entry: Mapping[str, Any], where: str) -> tuple[SeriesPath | None, SeriesPath | None, bool]:
-        """Price and share of a track, from its file where that is there, else as typed in; and whether it was the file."""
-        price, share = self._path(entry, "price", where), self._path(entry, "share", where)
-        series = self._series(entry, where)
+    def _parse_price_and_share(
+        self, entry: Mapping[str, Any], where: str
+    ) -> tuple[SeriesPath | None, SeriesPath | None, bool]:
+        """Price and share of a track, from its file if that exists, else as typed in; and whether it was the file."""
+        price, share = self._parse_path(entry, "price", where), self._parse_path(entry, "share", where)
+        series = self._recorded_series(entry, where)
         if series is not None:
             price = _steps(series.values, self.began_ms)
             share = _steps(series.shares, self.began_ms) if series.shares else share
         if price is None:
-            text = "is missing: write a number, a list of [time, number], or a file that is there"
-            self._wrong(f"{where}.price", text)
+            text = "is missing: write a number, a list of [time, number], or a file that exists"
+            self._add_problem(f"{where}.price", text)
             return None, None, False
         shift = 10_000 + int(entry.get("shifted_bps", 0))
         moved = tuple((t, p * shift // 10_000) for t, p in price.points)
         return replace(price, points=moved), share, series is not None
 
-    def _path(self, entry: Mapping[str, Any], key: str, where: str) -> SeriesPath | None:
+    def _parse_path(self, entry: Mapping[str, Any], key: str, where: str) -> SeriesPath | None:
         if key not in entry:
             return None
         return path_of(entry[key], self.began_ms, f"{where}.{key}", self.problems, entry.get("between", "linear"))
 
-    def _series(self, entry: Mapping[str, Any], where: str) -> Series | None:
-        """The recorded series of a track, where its file is there."""
+    def _recorded_series(self, entry: Mapping[str, Any], where: str) -> Series | None:
+        """The recorded series of a track, if its file exists."""
         if "file" not in entry or self.data is None or not (self.data / entry["file"]).is_file():
             return None
         time, value = entry.get("time", "timestamp"), entry.get("value", "price")
         try:
             return read_series(self.data / entry["file"], time, value, entry.get("share_column"))
         except ValueError as e:
-            self._wrong(f"{where}.file", str(e))
+            self._add_problem(f"{where}.file", str(e))
             return None
 
-    def _marked(self, entry: Mapping[str, Any], key: str, where: str) -> list[tuple[int, int, Any]]:
-        """Intervals with something said of each: [from, to, seconds or code]."""
+    def _parse_intervals(self, entry: Mapping[str, Any], key: str, where: str) -> list[tuple[int, int, Any]]:
+        """Intervals, each with a value: [from, to, seconds or code]."""
         rows = entry.get(key, [])
         if any(not isinstance(r, list) or len(r) != _WITH_MORE for r in rows):
-            self._wrong(f"{where}.{key}", "write [[from, to, seconds or code]]")
+            self._add_problem(f"{where}.{key}", "write [[from, to, seconds or code]]")
             return []
         spans = spans_of(rows, self.began_ms, f"{where}.{key}", self.problems)
         return [(a, b, row[2]) for (a, b), row in zip(spans, rows, strict=False)]
 
-    def _kind(self, entry: Mapping[str, Any], where: str) -> Kind:
+    def _parse_kind(self, entry: Mapping[str, Any], where: str) -> Kind:
         kind = entry.get("kind", "market")
         if kind not in set(Kind):
-            self._wrong(f"{where}.kind", f"{kind!r} is no kind; {nearest(str(kind), list(Kind))}")
+            self._add_problem(f"{where}.kind", f"{kind!r} is not a kind; {nearest(str(kind), list(Kind))}")
             return Kind.MARKET
         return Kind(kind)
 
-    def _pair(self, text: str, where: str) -> Pair | None:
+    def _parse_pair(self, text: str, where: str) -> Pair | None:
         try:
             return Pair.parse(text)
         except ValueError as e:
-            self._wrong(where, str(e))
+            self._add_problem(where, str(e))
             return None
 
-    def _wrong(self, key: str, text: str) -> None:
+    def _add_problem(self, key: str, text: str) -> None:
         self.problems.append(Problem(key, text))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from feeds.units import BPS
-from lab.estimate import Estimate, stepped
+from lab.estimate import Estimate, step_response
 from lab.plot import draw, library
-from lab.replay import Played
+from lab.replay import Replay
 
 FOLDER = "methodology"
 STEP_METHODS = ("median", "trimmed_mean", "twap_arithmetic", "time_median", "ema", "dia_mair")
@@ -18,10 +18,10 @@ _BEFORE, _AFTER = 15, 200
 
 
 def step(file: Path, seed: int) -> None:
-    """Published price after a true fall of 2 %, by method."""
+    """Published price after the truth fell by 2 %, by method."""
     picture, axes = _empty()
     for method in STEP_METHODS:
-        made, prices = stepped(method, seed)
+        made, prices = step_response(method, seed)
         first, _ = made.middle
         span = range(first - _BEFORE, first + _AFTER)
         truth = made.truth[first - 1]
@@ -50,11 +50,11 @@ def liars(file: Path, found: Mapping[int, Mapping[str, Estimate]]) -> None:
     _save(picture, file)
 
 
-def incidents(folder: Path, played: Sequence[Played]) -> None:
+def incidents(folder: Path, played: Sequence[Replay]) -> None:
     """A picture of each of the chosen cases."""
-    for one in played:
-        if one.case.name in INCIDENTS:
-            draw(one, folder / f"{one.case.name}.png")
+    for each in played:
+        if each.case.name in INCIDENTS:
+            draw(each, folder / f"{each.case.name}.png")
 
 
 def _empty() -> tuple[Any, Any]:

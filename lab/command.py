@@ -9,7 +9,7 @@ from typing import Any
 from lab import plot, replay_text, summary
 from lab.designs.registry import DESIGNS
 from lab.plot import PlotError
-from lab.replay import Played, ReplayError, chosen, document, play, with_method
+from lab.replay import Replay, ReplayError, document, load_cases, replay, with_method
 from lab.user_data import UserDataError, user_case
 from oracle.config.tables.schema import ConfigError
 from oracle.model.spec import FeedSpec
@@ -20,7 +20,7 @@ _TABLES = (".csv", ".parquet")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
-    """The options: ``against`` as text, names with commas, all or none; ``columns`` as text; ``feed``: name of one's own data."""
+    """The options: ``against`` as text, names with commas, all or none; ``columns`` as text; ``feed``: name for the user's data."""
 
     method: str | None = None
     against: str = "all"
@@ -31,24 +31,24 @@ class ReplayOptions:
     like: FeedSpec | None = None
 
 
-def replayed(what: str, asked: ReplayOptions) -> tuple[bool, dict[str, Any], list[str]]:
-    """Play what was asked for: whether all came out as expected, the JSON document, the lines for people.
+def replayed(what: str, options: ReplayOptions) -> tuple[bool, dict[str, Any], list[str]]:
+    """Replay the named cases: whether all results are as expected, the JSON document, the lines for people.
 
     Raises:
-        ReplayError, OwnDataError, PlotError, ConfigError: it cannot be done as asked, and what to write.
+        ReplayError, UserDataError, PlotError, ConfigError: what is wrong with the options or files, and what to write.
     """
     if what.endswith(_TABLES):
-        found = [with_method(user_case(Path(what), asked.columns, asked.feed, asked.like), asked.method)]
+        cases = [with_method(user_case(Path(what), options.columns, options.feed, options.like), options.method)]
     else:
-        found = [with_method(c, asked.method) for c in chosen(what, asked.data)]
-    if asked.picture is not None:
+        cases = [with_method(c, options.method) for c in load_cases(what, options.data)]
+    if options.picture is not None:
         plot.library()
-        if len(found) > 1:
+        if len(cases) > 1:
             raise PlotError("a plot shows one case: name it")
-    against = _designs(asked.against)
-    played = [play(c, against) for c in found]
-    if asked.picture is not None:
-        plot.draw(played[0], asked.picture)
+    against = _designs(options.against)
+    played = [replay(c, against) for c in cases]
+    if options.picture is not None:
+        plot.draw(played[0], options.picture)
     return all(p.passed for p in played), _document(played), _lines(played)
 
 
@@ -58,7 +58,7 @@ def _designs(text: str) -> tuple[str, ...]:
     return () if text == "none" else tuple(name.strip() for name in text.split(","))
 
 
-def _document(played: list[Played]) -> dict[str, Any]:
+def _document(played: list[Replay]) -> dict[str, Any]:
     alarms, years = summary.false_alarms(played)
     return {
         "passed": all(p.passed for p in played),
@@ -68,5 +68,5 @@ def _document(played: list[Played]) -> dict[str, Any]:
     }
 
 
-def _lines(played: list[Played]) -> list[str]:
+def _lines(played: list[Replay]) -> list[str]:
     return replay_text.case_lines(played[0]) if len(played) == 1 else replay_text.all_lines(played)

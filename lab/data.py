@@ -16,19 +16,19 @@ _SECONDS_BELOW = 10**11
 _LAST_MS = 253_402_300_799_999
 """The end of the year 9999, the last one that a date can have."""
 _MOST = Decimal(10) ** 40
-"""More is no price of anything, and a cell of `1e999999` is a number that no memory holds."""
+"""Nothing has a larger price, and the integer of a cell like `1e999999` would not fit into memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """(Unix ms, wad), ascending; rows that came twice are there once, rows out of order are in order."""
+    """(Unix ms, wad), ascending; duplicate rows are dropped, rows out of order are sorted."""
 
     values: tuple[tuple[int, int], ...]
     shares: tuple[tuple[int, int], ...] = ()
 
 
 def read_series(file: Path, time: str, value: str, share: str | None = None) -> Series:
-    """Read one column over time. A row whose cell is empty says nothing.
+    """Read one column over time. A row whose cell is empty is skipped.
 
     Args:
         file: .csv or .parquet.
@@ -37,7 +37,7 @@ def read_series(file: Path, time: str, value: str, share: str | None = None) -> 
         share: the column with the share of the token in a pool, 0 to 1.
 
     Raises:
-        ValueError: no such column, or a cell that is no number; says which.
+        ValueError: no such column, or a cell that is not a number; says which.
     """
     rows = read_rows(file)
     if not rows:
@@ -82,7 +82,7 @@ def unix_ms(cell: Any, where: str) -> int:
     """Unix ms of a cell: a number of seconds or milliseconds, an ISO text, or a date and time; from 1970 to the year 9999.
 
     Raises:
-        ValueError: it is no time, or lies outside of that; says where.
+        ValueError: it is not a time, or not within that; says where.
     """
     text = str(cell).strip()
     try:
@@ -91,12 +91,12 @@ def unix_ms(cell: Any, where: str) -> int:
         at_ms = _dated_ms(cell, where)
     else:
         if not number.is_finite():
-            raise ValueError(f"{where}: {text[:40]!r} is no time")
+            raise ValueError(f"{where}: {text[:40]!r} is not a time")
         whole = int(min(max(number, Decimal(-1)), Decimal(_LAST_MS + 1)))
         at_ms = whole * MS if whole < _SECONDS_BELOW else whole
     if not 0 <= at_ms <= _LAST_MS:
         raise ValueError(
-            f"{where}: {text[:40]!r} is no time from 1970 to the year 9999: write Unix seconds or milliseconds (divide"
+            f"{where}: {text[:40]!r} is not a time from 1970 to the year 9999: write Unix seconds or milliseconds (divide"
             " microseconds by 1000), or a date and time"
         )
     return at_ms
@@ -108,7 +108,7 @@ def _dated_ms(cell: Any, where: str) -> int:
         try:
             at = datetime.fromisoformat(str(cell).strip())
         except ValueError:
-            raise ValueError(f"{where}: {str(cell).strip()[:40]!r} is no time") from None
+            raise ValueError(f"{where}: {str(cell).strip()[:40]!r} is not a time") from None
     return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * MS)
 
 
@@ -117,9 +117,9 @@ def wad(cell: Any, where: str) -> int:
     try:
         number = Decimal(str(cell).strip())
     except InvalidOperation:
-        raise ValueError(f"{where}: {str(cell)[:40]!r} is no number") from None
+        raise ValueError(f"{where}: {str(cell)[:40]!r} is not a number") from None
     if not number.is_finite():
-        raise ValueError(f"{where}: {str(cell)[:40]!r} is no finite number")
+        raise ValueError(f"{where}: {str(cell)[:40]!r} is not a finite number")
     if not -_MOST <= number <= _MOST:
         raise ValueError(f"{where}: {str(cell)[:40]!r} is too large for a price, a rate or an amount")
     return int(number * WAD)

@@ -1,4 +1,4 @@
-"""What each method is worth in seeded worlds: error, delay and false alarms of the real pipeline."""
+"""How each method does in seeded worlds: error, delay and false alarms of the real pipeline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from feeds.units import BPS, MS, WAD
 from lab.case_parser import stretched
-from lab.run import turn
+from lab.run import play_round
 from lab.world import HONEST, SCENARIOS, Scenario, SeededWorld, feed, world
 from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec
@@ -50,8 +50,8 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """One world as a method saw it: prices (nan: none), spreads in bps, statuses."""
+class _MethodRun:
+    """One world as a method published it: prices (nan: none), spreads in bps, statuses."""
 
     prices: Sequence[float]
     spreads: Sequence[int]
@@ -61,98 +61,101 @@ class _Line:
 def estimate(method: str, worlds: Sequence[SeededWorld], outliers: str | None = "mad") -> Estimate:
     """Run a method through worlds of one scenario."""
     spec = feed(method, outliers)
-    lines = [_played(spec, w) for w in worlds]
-    pairs = list(zip(lines, worlds, strict=True))
-    prices = np.concatenate([line.prices for line in lines])
+    runs = [_run_method(spec, w) for w in worlds]
+    pairs = list(zip(runs, worlds, strict=True))
+    prices = np.concatenate([r.prices for r in runs])
     truths = np.concatenate([w.truth for w in worlds])
-    spreads = np.concatenate([line.spreads for line in lines])
-    told = ~np.isnan(prices)
-    errors = np.abs(prices - truths)[told] / truths[told] * BPS
-    outside = np.abs(prices - truths)[told] > prices[told] * spreads[told] / BPS
+    spreads = np.concatenate([r.spreads for r in runs])
+    has_price = ~np.isnan(prices)
+    errors = np.abs(prices - truths)[has_price] / truths[has_price] * BPS
+    outside = np.abs(prices - truths)[has_price] > prices[has_price] * spreads[has_price] / BPS
     return Estimate(
         method=method,
         scenario=worlds[0].scenario.name,
-        mean_bps=float(errors.mean()) if told.any() else float("nan"),
-        worst_bps=float(errors.max()) if told.any() else float("nan"),
-        outside=float(outside.mean()) if told.any() else 0.0,
-        silent=float(1 - told.mean()),
-        price_delay=_worst(_price_delay(line, w) for line, w in pairs),
-        status_delay=_worst(_status_delay(line, w) for line, w in pairs),
-        false_alarms=sum(_false_alarms(line, w, spec.bands.watch_bps) for line, w in pairs),
+        mean_bps=float(errors.mean()) if has_price.any() else float("nan"),
+        worst_bps=float(errors.max()) if has_price.any() else float("nan"),
+        outside=float(outside.mean()) if has_price.any() else 0.0,
+        silent=float(1 - has_price.mean()),
+        price_delay=_worst(_price_delay(r, w) for r, w in pairs),
+        status_delay=_worst(_status_delay(r, w) for r, w in pairs),
+        false_alarms=sum(_false_alarms(r, w, spec.bands.watch_bps) for r, w in pairs),
     )
 
 
-def compared(
+def compare_methods(
     scenarios: Sequence[Scenario], seeds: Iterable[int], methods: Iterable[str] = METHODS, outliers: str | None = "mad"
 ) -> dict[tuple[str, str], Estimate]:
     """Every method in every scenario, each in the same worlds."""
-    made: Mapping[str, list[SeededWorld]] = {s.name: [world(k, ROUNDS, scenario=s) for k in seeds] for s in scenarios}
-    return {(m, name): estimate(m, worlds, outliers) for m in methods for name, worlds in made.items()}
+    worlds_by_scenario: Mapping[str, list[SeededWorld]] = {
+        s.name: [world(k, ROUNDS, scenario=s) for k in seeds] for s in scenarios
+    }
+    return {(m, name): estimate(m, worlds, outliers) for m in methods for name, worlds in worlds_by_scenario.items()}
 
 
-def alarms(seeds: Iterable[int], rounds: int, interval_s: int) -> tuple[int, int, float]:
+def count_alarms(seeds: Iterable[int], rounds: int, interval_s: int) -> tuple[int, int, float]:
     """False alarms, alarms while the truth was outside the watch band, and feed-years, of honest worlds under the defaults."""
     spec = stretched(feed(), max(1, interval_s // 10))
     wrong = right = 0
     years = 0.0
     for seed in seeds:
-        made = world(seed, rounds, interval_s, HONEST)
-        line = _played(spec, made)
-        false = _false_alarms(line, made, spec.bands.watch_bps)
+        seeded = world(seed, rounds, interval_s, HONEST)
+        run = _run_method(spec, seeded)
+        false = _false_alarms(run, seeded, spec.bands.watch_bps)
         wrong += false
-        right += _worse(line) - false
+        right += _worse(run) - false
         years += rounds * interval_s / _YEAR_S
     return wrong, right, years
 
 
-def stepped(method: str, seed: int) -> tuple[SeededWorld, Sequence[float]]:
+def step_response(method: str, seed: int) -> tuple[SeededWorld, Sequence[float]]:
     """A world with the step of 2 %, and the market prices that a method publishes in it (nan: none)."""
-    made = world(seed, ROUNDS, scenario=SCENARIOS[-1])
-    return made, _played(feed(method), made).prices
+    seeded = world(seed, ROUNDS, scenario=SCENARIOS[-1])
+    return seeded, _run_method(feed(method), seeded).prices
 
 
-def _played(spec: FeedSpec, made: SeededWorld) -> _Line:
+def _run_method(spec: FeedSpec, seeded: SeededWorld) -> _MethodRun:
     state, published = FeedState(), None
     prices, spreads, statuses = [], [], []
-    for now_ms, outcomes in made.rounds():
-        result, state = turn(spec, state, outcomes, {}, now_ms, published)
-        said = result.report if isinstance(result, Judged) else result.kept
-        published = published_after(published, said, now_ms // MS)
-        report = said if said and not said.status_only else None
+    for now_ms, outcomes in seeded.rounds():
+        result, state = play_round(spec, state, outcomes, {}, now_ms, published)
+        own = result.report if isinstance(result, Judged) else result.kept
+        published = published_after(published, own, now_ms // MS)
+        report = own if own and not own.status_only else None
         prices.append(report.market_wad / WAD if report else float("nan"))
         spreads.append(report.spread_bps if report else 0)
         statuses.append(state.judge.status)
-    return _Line(prices=prices, spreads=spreads, statuses=statuses)
+    return _MethodRun(prices=prices, spreads=spreads, statuses=statuses)
 
 
-def _false_alarms(line: _Line, made: SeededWorld, band_bps: int) -> int:
+def _false_alarms(run: _MethodRun, seeded: SeededWorld, band_bps: int) -> int:
     """Changes to a worse status at which the truth was inside the watch band, as it had been for ten rounds."""
-    gaps = np.abs(made.truth / made.rate - 1) * BPS
-    found = 0
-    for i in range(1, len(line.statuses)):
-        if line.statuses[i] > line.statuses[i - 1] and gaps[max(0, i - 10) : i + 1].max() < band_bps:
-            found += 1
-    return found
+    gaps = np.abs(seeded.truth / seeded.rate - 1) * BPS
+    count = 0
+    for i in range(1, len(run.statuses)):
+        if run.statuses[i] > run.statuses[i - 1] and gaps[max(0, i - 10) : i + 1].max() < band_bps:
+            count += 1
+    return count
 
 
-def _worse(line: _Line) -> int:
-    return sum(b > a for a, b in pairwise(line.statuses))
+def _worse(run: _MethodRun) -> int:
+    return sum(b > a for a, b in pairwise(run.statuses))
 
 
-def _price_delay(line: _Line, made: SeededWorld) -> int | None:
-    if not made.scenario.step_bps:
+def _price_delay(run: _MethodRun, seeded: SeededWorld) -> int | None:
+    if not seeded.scenario.step_bps:
         return None
-    first, _ = made.middle
-    goal = (made.truth[first - 1] + made.truth[first]) * _HALF_STEP
-    return next((i - first for i in range(first, len(line.prices)) if line.prices[i] <= goal), None)
+    first, _ = seeded.middle
+    goal = (seeded.truth[first - 1] + seeded.truth[first]) * _HALF_STEP
+    return next((i - first for i in range(first, len(run.prices)) if run.prices[i] <= goal), None)
 
 
-def _status_delay(line: _Line, made: SeededWorld) -> int | None:
-    first, _ = made.middle
-    return next((i - first for i in range(first, len(line.statuses)) if line.statuses[i] > Status.OK), None)
+def _status_delay(run: _MethodRun, seeded: SeededWorld) -> int | None:
+    first, _ = seeded.middle
+    return next((i - first for i in range(first, len(run.statuses)) if run.statuses[i] > Status.OK), None)
 
 
 def _worst(delays: Iterable[int | None]) -> int | None:
     """The largest, None if one never came."""
-    found = list(delays)
-    return None if any(d is None for d in found) else max(d for d in found if d is not None)
+    listed = list(delays)
+    known = [d for d in listed if d is not None]
+    return max(known) if len(known) == len(listed) else None

@@ -1,4 +1,4 @@
-"""What must come out of a case, as data."""
+"""The expected results of a case, as data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ExpectedStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What must come out of our own pipeline.
+    """The expected results of our own pipeline.
 
     Attributes:
         by: the status is at least this at some moment of the interval.
@@ -36,7 +36,7 @@ class Expected:
         max_error_bps: how far a published price (status not halt) may be from the truth.
         below, above: no published market price reaches these (wad).
         codes: reasons that must have been given; rejected: codes with which sources must have been refused.
-        refused: for a case about a config: what the refusal must say.
+        refused: for a case about a config: text that the refusal must contain.
         abstains: no price at all may be published in these intervals.
     """
 
@@ -61,10 +61,10 @@ def expected_of(table: Mapping[str, Any], began: int, length: int, problems: lis
     if not table:
         problems.append(Problem("expect", "is empty: a case that cannot fail shows nothing"))
     codes = table.get("codes", [])
-    problems.extend(Problem("expect.codes", f"{c!r} is no reason") for c in codes if c not in _ABSTAIN_CODES)
+    problems.extend(Problem("expect.codes", f"{c!r} is not a reason") for c in codes if c not in _ABSTAIN_CODES)
     return Expected(
-        by=_said(table, "by", began, length, problems),
-        never=_said(table, "never", began, length, problems),
+        by=_statuses(table, "by", began, length, problems),
+        never=_statuses(table, "never", began, length, problems),
         most_changes=table.get("most_changes"),
         max_error_bps=table.get("max_error_bps"),
         below=_wad(table, "below"),
@@ -76,7 +76,7 @@ def expected_of(table: Mapping[str, Any], began: int, length: int, problems: lis
     )
 
 
-def _said(
+def _statuses(
     table: Mapping[str, Any], key: str, began: int, length: int, problems: list[Problem]
 ) -> tuple[ExpectedStatus, ...]:
     """Rows of [word], [word, until] or [word, from, until]."""
@@ -87,7 +87,7 @@ def _said(
         start = at[0] if len(at) > 1 else 0
         stop = at[-1] if at else length
         if word not in _WORDS:
-            problems.append(Problem(where, f"{word!r} is no status; {nearest(str(word), _WORDS)}"))
+            problems.append(Problem(where, f"{word!r} is not a status; {nearest(str(word), _WORDS)}"))
         elif start is not None and stop is not None:
             out.append(ExpectedStatus(status=_WORDS[word], from_ms=start, to_ms=stop))
     return tuple(out)

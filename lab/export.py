@@ -1,4 +1,4 @@
-"""Published records as a table that replay reads: ``time`` (Unix seconds), ``price`` (market), ``redemption``, and what was said."""
+"""Published records as a table that replay reads: ``time`` (Unix seconds), ``price`` (market), ``redemption``, and the published status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = ("time", "price", "redemption", "published", "spread_bps", "status", "
 
 
 def write(records: Iterable[Record], file: Path) -> int:
-    """Write a row a record, oldest first, and return how many. A price that a feed has not is an empty cell."""
+    """Write one row for each record, oldest first; returns how many. A price that a feed does not have is an empty cell."""
     rows = sorted(records, key=lambda r: r.report.round_time_s)
     with file.open("w", encoding="utf-8", newline="") as text:
         out = csv.writer(text, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Whether a case came out as expected: a sentence for everything that did not."""
+"""Whether a case's results are as expected: a sentence for everything that is not."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def refusal(case: Case) -> list[str]:
 
 
 def _refusal(case: Case) -> Iterable[str]:
-    said, wanted = refusal(case), case.expected.refused or ""
-    if not said:
+    problems, wanted = refusal(case), case.expected.refused or ""
+    if not problems:
         yield "the config was accepted, a refusal was expected"
-    elif not any(wanted in text for text in said):
-        yield f"the refusal says {'; '.join(said)!r}, {wanted!r} was expected"
+    elif not any(wanted in text for text in problems):
+        yield f"the refusal says {'; '.join(problems)!r}, {wanted!r} was expected"
 
 
 def _statuses(case: Case, moments: Sequence[Moment]) -> Iterable[str]:
     expected = case.expected
-    for said in expected.by:
-        if not any(m.status >= said.status for m in _within(moments, said)):
-            yield f"never {said.status.word} between {_s(said.from_ms)} and {_s(said.to_ms)}"
-    for said in expected.never:
-        worse = next((m for m in _within(moments, said) if m.status > said.status), None)
+    for by in expected.by:
+        if not any(m.status >= by.status for m in _within(moments, by)):
+            yield f"never {by.status.word} between {_s(by.from_ms)} and {_s(by.to_ms)}"
+    for never in expected.never:
+        worse = next((m for m in _within(moments, never) if m.status > never.status), None)
         if worse is not None:
             why = "; ".join(worse.texts)
-            yield f"{worse.status.word} at {_s(worse.t_ms)} ({why}), no worse than {said.status.word} was expected"
+            yield f"{worse.status.word} at {_s(worse.t_ms)} ({why}), no worse than {never.status.word} was expected"
     count = len(changes(moments))
     if expected.most_changes is not None and count > expected.most_changes:
         yield f"{count} changes of status, at most {expected.most_changes} were expected"
@@ -67,9 +67,9 @@ def _prices(case: Case, moments: Sequence[Moment]) -> Iterable[str]:
     if published and expected.above is not None and high >= expected.above:
         yield f"a market price of {wad_text(high, _PLACES)} was published, less than {wad_text(expected.above, _PLACES)} was expected"
     for start, stop in expected.abstains:
-        spoke = next((m for m in moments if start <= m.t_ms < stop and m.fresh), None)
-        if spoke is not None:
-            yield f"a price was published at {_s(spoke.t_ms)}, none was expected"
+        fresh = next((m for m in moments if start <= m.t_ms < stop and m.fresh), None)
+        if fresh is not None:
+            yield f"a price was published at {_s(fresh.t_ms)}, none was expected"
 
 
 def _reasons(case: Case, moments: Sequence[Moment]) -> Iterable[str]:
@@ -79,8 +79,8 @@ def _reasons(case: Case, moments: Sequence[Moment]) -> Iterable[str]:
     yield from (f"no source was rejected as {code}" for code in case.expected.rejected if code not in refused)
 
 
-def _within(moments: Sequence[Moment], said: ExpectedStatus) -> list[Moment]:
-    return [m for m in moments if said.from_ms <= m.t_ms <= said.to_ms]
+def _within(moments: Sequence[Moment], expected: ExpectedStatus) -> list[Moment]:
+    return [m for m in moments if expected.from_ms <= m.t_ms <= expected.to_ms]
 
 
 def _s(t_ms: int) -> str:

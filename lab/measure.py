@@ -1,4 +1,4 @@
-"""What a run is worth: its largest error, its delay, its harm, and how our status changed."""
+"""Measures of a run: its largest error, its delay, its harm, and how our status changed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from oracle.model.status import Status
 
 OURS = "lrt-oracle"
 STEP_BPS = 200
-"""A truth that lies so far from where it began is an event; its delay is counted from then."""
+"""A truth this far from where it began is an event; the delay is counted from then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """One design over one case.
 
-    ``error_bps``: the largest distance of a published price from the truth (what stands while the status is halt is not
-    published); ``excess_bps``: how far the truth lay outside of the price and its stated spread, in bps of the price, at
-    least 0, None for a design that states none. ``ok_error_bps``, ``ok_excess_bps``: the same while the status is ok; a design without a status always says ok.
-    ``delay_ms``: from the moment at which the truth first lay 2 % from where it began until the design said a price (or a
-    status) that shows it; None if nothing happened, or it was ``missed`` altogether.
+    ``error_bps``: the largest distance of a published price from the truth (a price during a halt does not
+    count as published); ``excess_bps``: how far the truth lay outside of the price and its stated spread, in bps of the price, at
+    least 0, None for a design that states none. ``ok_error_bps``, ``ok_excess_bps``: the same while the status is ok; a design without a status is always ok.
+    ``delay_ms``: from the moment at which the truth first lay 2 % from where it began until the design published a price (or
+    a status) that shows it; None if nothing happened, or it was ``missed`` altogether.
     """
 
     error_bps: int | None
@@ -70,34 +70,34 @@ class Change:
 
 def ours(case: Case, moments: Sequence[Moment]) -> Outcome:
     """Our own pipeline over the case."""
-    said = [
+    statements = [
         PeerStatement(
             price_wad=m.price_wad or None, spread_bps=m.spread_bps, status=m.status if m.price_wad else Status.HALT
         )
         for m in moments
     ]
-    return measured(case, moments, said)
+    return measured(case, moments, statements)
 
 
-def measured(case: Case, moments: Sequence[Moment], said: Sequence[PeerStatement]) -> Outcome:
-    """Hold what a design said at each moment against the case's truth; nothing where the case has none."""
+def measured(case: Case, moments: Sequence[Moment], statements: Sequence[PeerStatement]) -> Outcome:
+    """Compare what a design published at each moment with the case's truth; NOTHING where the case has none."""
     if case.truth is None:
         return NOTHING
     truths = [case.truth.at(m.t_ms) or case.truth.points[0][1] for m in moments]
-    told = [(s, s.price_wad, t) for s, t in zip(said, truths, strict=True) if s.price_wad and s.is_open]
-    fine = [row for row in told if row[0].status is Status.OK]
-    first = next((s.price_wad for s in said if s.price_wad), None)
-    seen = [s.status is not Status.OK or _shows(s.price_wad, first) for s in said]
+    published = [(s, s.price_wad, t) for s, t in zip(statements, truths, strict=True) if s.price_wad and s.is_open]
+    while_ok = [row for row in published if row[0].status is Status.OK]
+    first = next((s.price_wad for s in statements if s.price_wad), None)
+    shows_event = [s.status is not Status.OK or _shows(s.price_wad, first) for s in statements]
     event = next((i for i, t in enumerate(truths) if apart(t, truths[0]) >= STEP_BPS), None)
-    shown = None if event is None else next((i for i in range(event, len(seen)) if seen[i]), None)
+    shown = None if event is None else next((i for i in range(event, len(shows_event)) if shows_event[i]), None)
     return Outcome(
-        error_bps=_error(told),
-        excess_bps=_excess(told),
-        ok_error_bps=_error(fine),
-        ok_excess_bps=_excess(fine),
+        error_bps=_error(published),
+        excess_bps=_excess(published),
+        ok_error_bps=_error(while_ok),
+        ok_excess_bps=_excess(while_ok),
         delay_ms=None if event is None or shown is None else (shown - event) * case.cadence_ms,
         missed=event is not None and shown is None,
-        harm=harm([(s.price_wad, s.is_open) for s in said], truths),
+        harm=harm([(s.price_wad, s.is_open) for s in statements], truths),
     )
 
 
@@ -115,16 +115,16 @@ def apart(price: int, truth: int) -> int:
     return -(-abs(price - truth) * BPS // truth)
 
 
-def _error(told: Sequence[tuple[PeerStatement, int, int]]) -> int | None:
-    return max((apart(price, truth) for _, price, truth in told), default=None)
+def _error(published: Sequence[tuple[PeerStatement, int, int]]) -> int | None:
+    return max((apart(price, truth) for _, price, truth in published), default=None)
 
 
-def _excess(told: Sequence[tuple[PeerStatement, int, int]]) -> int | None:
+def _excess(published: Sequence[tuple[PeerStatement, int, int]]) -> int | None:
     """The spread is a share of the price, so the distance is measured in that too."""
-    known = [max(0, apart(truth, price) - s.spread_bps) for s, price, truth in told if s.spread_bps is not None]
+    known = [max(0, apart(truth, price) - s.spread_bps) for s, price, truth in published if s.spread_bps is not None]
     return max(known, default=None)
 
 
 def _shows(price: int | None, first: int | None) -> bool:
-    """Whether a price has gone half of the way of an event."""
+    """Whether a price shows at least half of an event."""
     return bool(price and first) and abs((price or 0) - (first or 0)) * BPS >= (first or 0) * STEP_BPS // 2

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab import charts, summary
-from lab.estimate import Estimate, alarms, compared
+from lab.estimate import Estimate, compare_methods, count_alarms
 from lab.plot import PlotError
-from lab.replay import Played, chosen, play
+from lab.replay import Replay, load_cases, replay
 from lab.replay_text import bps_text
 from lab.summary import SummaryRow, Worst
 from lab.world import SCENARIOS, Scenario
@@ -34,27 +34,27 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of recorded series")
     parser.add_argument("--worlds", type=int, default=6, help="of each scenario")
     parser.add_argument("--years", type=int, default=100, help="honest feed-years in rounds of an hour")
-    asked = parser.parse_args()
-    played = [play(c) for c in chosen("all", asked.data)]
-    filtered = compared(SCENARIOS, range(asked.worlds))
-    bare = {k: compared([_lying(k)], range(asked.worlds), LIAR_METHODS, None) for k in range(4)}
+    options = parser.parse_args()
+    played = [replay(c) for c in load_cases("all", options.data)]
+    filtered = compare_methods(SCENARIOS, range(options.worlds))
+    bare = {k: compare_methods([_lying(k)], range(options.worlds), LIAR_METHODS, None) for k in range(4)}
     by_liars = {k: {m: e for (m, _), e in found.items()} for k, found in bare.items()}
     parts = {
         "designs": designs_table(summary.table(played)),
         "cases": cases_table(played),
         "methods": methods_table(filtered),
         "liars": liars_table(by_liars),
-        "alarms": alarms_text(played, asked.years),
+        "alarms": alarms_text(played, options.years),
     }
-    file = asked.docs / "methodology.md"
+    file = options.docs / "methodology.md"
     file.write_text(filled(file.read_text(encoding="utf-8"), parts), encoding="utf-8")
     try:
-        pictures(asked.docs / charts.FOLDER, played, by_liars)
+        pictures(options.docs / charts.FOLDER, played, by_liars)
     except PlotError as e:
         print(e)  # noqa: T201 - a command
 
 
-def pictures(folder: Path, played: Sequence[Played], by_liars: Mapping[int, Mapping[str, Estimate]]) -> None:
+def pictures(folder: Path, played: Sequence[Replay], by_liars: Mapping[int, Mapping[str, Estimate]]) -> None:
     """Draw all of them anew."""
     folder.mkdir(exist_ok=True)
     charts.step(folder / "step.svg", 0)
@@ -66,13 +66,13 @@ def filled(text: str, parts: Mapping[str, str]) -> str:
     """The document with each part between its markers.
 
     Raises:
-        ValueError: a part has no place.
+        ValueError: the document has no markers for a part.
     """
     for name, part in parts.items():
         pattern = re.compile(_MARK.format(name=name), re.DOTALL)
         if not pattern.search(text):
             raise ValueError(
-                f"the document has no place for {name}: write <!-- begin {name} --> and <!-- end {name} -->"
+                f"the document has no markers for {name}: write <!-- begin {name} --> and <!-- end {name} -->"
             )
         text = pattern.sub(lambda m, part=part: f"{m[1]}\n{part}\n\n{m[2]}", text)  # type: ignore[misc]
     return text
@@ -99,7 +99,7 @@ def designs_table(rows: Sequence[SummaryRow]) -> str:
     return "\n".join([head, *body])
 
 
-def cases_table(played: Sequence[Played]) -> str:
+def cases_table(played: Sequence[Replay]) -> str:
     """The largest error of each design in each case."""
     names = list(dict.fromkeys(n for p in played for n in p.designs))
     head = f"| case | {' | '.join(names)} |\n|---|{'---|' * len(names)}"
@@ -134,17 +134,17 @@ def liars_table(found: Mapping[int, Mapping[str, Estimate]]) -> str:
     return "\n".join([head, *body])
 
 
-def alarms_text(played: Sequence[Played], years: int) -> str:
+def alarms_text(played: Sequence[Replay], years: int) -> str:
     """False alarms, recorded and simulated."""
     recorded, feed_years = summary.false_alarms(played)
-    wrong, right, told = alarms(range(years), _HOURS_YEAR, 3_600)
+    wrong, right, hour_years = count_alarms(range(years), _HOURS_YEAR, 3_600)
     halves = range(1_000, 1_000 + max(2, years * 2 // _FINE_PART))
-    fine, fine_right, fine_years = alarms(halves, _MINUTES_YEAR // 2, 60)
+    fine, fine_right, fine_years = count_alarms(halves, _MINUTES_YEAR // 2, 60)
     rows = [
         "| honest data | feed-years | false alarms | a feed and year | alarms while the discount was beyond the watch band |",
         "|---|---|---|---|---|",
         f"| honest cases, by their own bands | {feed_years:.2f} | {recorded} | {recorded / feed_years:.2f} | |",
-        f"| simulated, rounds of an hour | {told:.0f} | {wrong} | {wrong / told:.2f} | {right} |",
+        f"| simulated, rounds of an hour | {hour_years:.0f} | {wrong} | {wrong / hour_years:.2f} | {right} |",
         f"| simulated, rounds of a minute | {fine_years:.0f} | {fine} | {fine / fine_years:.2f} | {fine_right} |",
     ]
     return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""Other designs on the quotes of a case: each sees the same sources at the same moments as we do."""
+"""Other designs on the quotes of a case: each gets the same sources at the same moments as we do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PeerStatement:
 
     @property
     def is_open(self) -> bool:
-        """Whether the price counts as published: in a halt a consumer is told not to use it."""
+        """Whether the price counts as published: in a halt a consumer must not use it."""
         return self.status is not Status.HALT
 
 
@@ -36,37 +36,37 @@ def publications(case: Case, moments: Sequence[Moment], name: str) -> list[PeerS
 
 
 def _step(case: Case, moment: Moment, runs: Mapping[str, Design]) -> PeerStatement:
-    said: dict[str, PeerStatement] = {}
+    statements: dict[str, PeerStatement] = {}
     for spec in case.specs:
         design = runs[spec.feed]
-        price = design.step(moment.t_ms, quotes(case, spec, moment, said))
-        said[spec.feed] = PeerStatement(price_wad=price, spread_bps=design.spread_bps)
-    return said[case.feed]
+        price = design.step(moment.t_ms, quotes(case, spec, moment, statements))
+        statements[spec.feed] = PeerStatement(price_wad=price, spread_bps=design.spread_bps)
+    return statements[case.feed]
 
 
 def quotes(case: Case, spec: FeedSpec, moment: Moment, legs: Mapping[str, PeerStatement]) -> list[DesignQuote]:
     """The market sources of a feed as another design sees them, in the feed's own unit; a design has no redemption price."""
     convert = {s.name: s.convert for s in spec.sources}
     out = []
-    for seen in moment.heard[spec.feed]:
-        if not isinstance(seen, Observation) or seen.kind is not Kind.MARKET:
+    for outcome in moment.outcomes[spec.feed]:
+        if not isinstance(outcome, Observation) or outcome.kind is not Kind.MARKET:
             continue
-        price = seen.price_wad
-        leg = convert[seen.source]
+        price = outcome.price_wad
+        leg = convert[outcome.source]
         if leg is not None:
-            by = legs[leg].price_wad
-            if by is None:
+            leg_price = legs[leg].price_wad
+            if leg_price is None:
                 continue
-            price = wad_mul_down(price, by)
+            price = wad_mul_down(price, leg_price)
         half = 0
-        if seen.bid_wad and seen.ask_wad:
-            half = -(-(seen.ask_wad - seen.bid_wad) * BPS // (2 * seen.price_wad))
-        age_ms = case.began_ms + moment.t_ms - seen.observed_at_ms
+        if outcome.bid_wad and outcome.ask_wad:
+            half = -(-(outcome.ask_wad - outcome.bid_wad) * BPS // (2 * outcome.price_wad))
+        age_ms = case.began_ms + moment.t_ms - outcome.observed_at_ms
         out.append(
             DesignQuote(
-                source=seen.source,
+                source=outcome.source,
                 price_wad=price,
-                depth_wad=seen.depth_wad or 0,
+                depth_wad=outcome.depth_wad or 0,
                 half_spread_bps=half,
                 age_ms=max(0, age_ms),
             )

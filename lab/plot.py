@@ -11,7 +11,7 @@ from typing import Any
 from feeds.errors import LrtOracleError
 from feeds.units import BPS, MS, WAD
 from lab.measure import OURS
-from lab.replay import Played
+from lab.replay import Replay
 from oracle.model.status import Status
 
 _COLOURS = {Status.WATCH: "#f2d16b", Status.DEPEG: "#e58a4e", Status.HALT: "#c94f4f"}
@@ -36,7 +36,7 @@ def library() -> Any:
     return figure
 
 
-def draw(played: Played, file: Path) -> None:
+def draw(played: Replay, file: Path) -> None:
     """Write a PNG or SVG, by the file's suffix.
 
     Raises:
@@ -62,10 +62,10 @@ def draw(played: Played, file: Path) -> None:
         raise PlotError(f"{file}: {e}") from None
 
 
-def _prices(axes: Any, played: Played, at: Sequence[datetime]) -> None:
+def _prices(axes: Any, played: Replay, at: Sequence[datetime]) -> None:
     moments = played.moments
-    for name, said in played.peers.items():
-        prices = [s.price_wad / WAD if s.price_wad else float("nan") for s in said]
+    for name, statements in played.peers.items():
+        prices = [s.price_wad / WAD if s.price_wad else float("nan") for s in statements]
         axes.plot(at, prices, linewidth=0.8, label=name)
     ours = [m.price_wad / WAD if m.price_wad else float("nan") for m in moments]
     band = [m.price_wad * m.spread_bps / BPS / WAD for m in moments]
@@ -93,7 +93,7 @@ def _prices(axes: Any, played: Played, at: Sequence[datetime]) -> None:
         )
 
 
-def _states(axes: Any, played: Played, at: Sequence[datetime]) -> None:
+def _states(axes: Any, played: Replay, at: Sequence[datetime]) -> None:
     """Shade what is not ok, and write why beside each change."""
     place = 0
     for status, run in groupby(played.moments, key=lambda m: m.status):
@@ -113,13 +113,14 @@ def _states(axes: Any, played: Played, at: Sequence[datetime]) -> None:
         )
 
 
-def _limits(played: Played) -> tuple[float, float]:
-    """What we published and what was true must be seen; a design that went astray may leave the picture."""
-    shown = [m.price_wad / WAD for m in played.moments if m.price_wad]
+def _limits(played: Replay) -> tuple[float, float]:
+    """Our prices and the truth must be visible; a design that is far off may leave the picture."""
+    prices = [m.price_wad / WAD for m in played.moments if m.price_wad]
     if played.case.truth is not None:
-        shown += [wad / WAD for _, wad in played.case.truth.points]
-    if not shown:
-        shown = [s.price_wad / WAD for said in played.peers.values() for s in said if s.price_wad] or [0.0, 1.0]
-    low, high = min(shown), max(shown)
+        prices += [wad / WAD for _, wad in played.case.truth.points]
+    if not prices:
+        peers = (s.price_wad for statements in played.peers.values() for s in statements if s.price_wad)
+        prices = [price / WAD for price in peers] or [0.0, 1.0]
+    low, high = min(prices), max(prices)
     room = max((high - low) * 2 * _MARGIN, high * _MARGIN / 10)
     return low - room, high + room

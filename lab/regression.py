@@ -1,4 +1,4 @@
-"""The laboratory as a regression test: what every case came to is stored, and whoever moves it must say why.
+"""The laboratory as a regression test: every case's results are stored, and a change of them must be explained.
 
 ``lab/expected.json`` holds, for each case, the changes of our status, our figures, and the largest error of each peer; under
 ``facts`` as played from the facts typed in, under ``recorded`` as played from the recorded series, where a case uses one. The
@@ -17,15 +17,15 @@ from typing import Any
 
 from lab import case as cases
 from lab.measure import OURS
-from lab.replay import Played, play
+from lab.replay import Replay, replay
 
 FILE = Path(__file__).parent / "expected.json"
 _FINGERPRINT_DIGITS = 16
 Stored = dict[str, dict[str, Any]]
 
 
-def came_to(played: Played) -> dict[str, Any]:
-    """What a case came to, as it is stored: times in seconds since the case began."""
+def case_result(played: Replay) -> dict[str, Any]:
+    """A case's results as they are stored: times in seconds since the case began."""
     ours = played.designs.get(OURS)
     return {
         "passed": played.passed,
@@ -38,34 +38,34 @@ def came_to(played: Played) -> dict[str, Any]:
 
 def computed(data: Path | None) -> Stored:
     """All cases, now; ``recorded`` holds those that find a recorded series in the folder."""
-    found: Stored = {"facts": {}, "recorded": {}}
+    results: Stored = {"facts": {}, "recorded": {}}
     for name in cases.names():
         file = cases.CASES / f"{name}.toml"
-        found["facts"][name] = came_to(play(cases.load(file)))
+        results["facts"][name] = case_result(replay(cases.load(file)))
         case = cases.load(file, data)
         if case.recorded:
-            found["recorded"][name] = came_to(play(case))
-    return found
+            results["recorded"][name] = case_result(replay(case))
+    return results
 
 
 def stored() -> Stored:
-    """What is written down."""
-    found: Stored = json.loads(FILE.read_text(encoding="utf-8"))
-    return found
+    """The stored results."""
+    results: Stored = json.loads(FILE.read_text(encoding="utf-8"))
+    return results
 
 
-def text_of(found: Stored) -> str:
+def text_of(results: Stored) -> str:
     """The file's text."""
-    return json.dumps(found, indent=1, sort_keys=True) + "\n"
+    return json.dumps(results, indent=1, sort_keys=True) + "\n"
 
 
-def fingerprint(found: Stored) -> str:
-    """What a decision record must name."""
-    return hashlib.sha256(text_of(found).encode()).hexdigest()[:_FINGERPRINT_DIGITS]
+def fingerprint(results: Stored) -> str:
+    """The fingerprint that a decision record must name."""
+    return hashlib.sha256(text_of(results).encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 def differences(old: Stored, new: Stored) -> list[str]:
-    """A line for every figure that moved: case, figure, before, after."""
+    """A line for every figure that changed: case, figure, before, after."""
     rows: list[str] = []
     for part in ("facts", "recorded"):
         before, after = _flat(old.get(part, {})), _flat(new.get(part, {}))
@@ -74,10 +74,10 @@ def differences(old: Stored, new: Stored) -> list[str]:
     return rows
 
 
-def _flat(cases_: Mapping[str, Any]) -> dict[str, str]:
+def _flat(results: Mapping[str, Any]) -> dict[str, str]:
     out: dict[str, str] = {}
-    for name, came in cases_.items():
-        for key, value in came.items():
+    for name, result in results.items():
+        for key, value in result.items():
             pairs = value.items() if isinstance(value, dict) else [("", value)]
             out |= {f"{name} {key} {k}".strip(): json.dumps(v) for k, v in pairs}
     return out
@@ -86,16 +86,16 @@ def _flat(cases_: Mapping[str, Any]) -> dict[str, str]:
 def main() -> None:
     """Compare, and with ``--write`` store."""
     parser = argparse.ArgumentParser(prog="python -m lab.regression", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="store what the cases come to now")
+    parser.add_argument("--write", action="store_true", help="store the cases' present results")
     parser.add_argument("--data", type=Path, help="folder of recorded series")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     old = stored() if FILE.is_file() else {"facts": {}, "recorded": {}}
-    new = computed(asked.data)
+    new = computed(options.data)
     if not new["recorded"]:
         new["recorded"] = old["recorded"]
     rows = differences(old, new)
-    print("\n".join(rows) or "nothing moved")  # noqa: T201 - a command
-    if asked.write:
+    print("\n".join(rows) or "nothing changed")  # noqa: T201 - a command
+    if options.write:
         FILE.write_text(text_of(new), encoding="utf-8")
         print(f"fingerprint {fingerprint(new)}: name it in a new record in docs/adr, with the reason")  # noqa: T201
 

@@ -1,4 +1,4 @@
-"""Replay cases: what we and others would have published, when our status changed and why, and whether it was as expected."""
+"""Replay cases: what we and others would have published, when our status changed and why, and whether it is as expected."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ReplayError(LrtOracleError, ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """A case with what came of it. ``peers``: what each design that was asked for published, moment by moment."""
+class Replay:
+    """A case and its results. ``peers``: what each of the named designs published, moment by moment."""
 
     case: Case
     moments: tuple[Moment, ...]
@@ -39,27 +39,32 @@ class Played:
 
     @property
     def passed(self) -> bool:
-        """Whether everything came out as expected."""
+        """Whether all results are as expected."""
         return not self.failures
 
 
-def play(case: Case, against: Sequence[str] = tuple(DESIGNS)) -> Played:
+def replay(case: Case, against: Sequence[str] = tuple(DESIGNS)) -> Replay:
     """Run the real pipeline, and the designs named, over a case."""
     for name in against:
         if name not in DESIGNS:
-            raise ReplayError(f"{name!r} is no design; {nearest(name, DESIGNS)}")
+            raise ReplayError(f"{name!r} is not a design; {nearest(name, DESIGNS)}")
     if case.config:
-        told = tuple(refusal(case))
-        return Played(case=case, moments=(), failures=tuple(failures(case, ())), refused=told, changes=(), designs={})
+        refused = tuple(refusal(case))
+        return Replay(
+            case=case, moments=(), failures=tuple(failures(case, ())), refused=refused, changes=(), designs={}
+        )
     moments = run(case)
     peers = {name: publications(case, moments, name) for name in against}
-    return Played(
+    return Replay(
         case=case,
         moments=moments,
         failures=tuple(failures(case, moments)),
         refused=(),
         changes=changes(moments),
-        designs={OURS: ours(case, moments), **{n: measured(case, moments, said) for n, said in peers.items()}},
+        designs={
+            OURS: ours(case, moments),
+            **{n: measured(case, moments, statements) for n, statements in peers.items()},
+        },
         peers=peers,
     )
 
@@ -71,16 +76,16 @@ def with_method(case: Case, method: str | None) -> Case:
         ReplayError: no such method.
     """
     if method is not None and method not in METHODS:
-        raise ReplayError(f"{method!r} is no method; {nearest(method, METHODS)}")
+        raise ReplayError(f"{method!r} is not a method; {nearest(method, METHODS)}")
     return case if method is None or case.config else case.with_method(method)
 
 
-def chosen(what: str, data: Path | None) -> list[Case]:
+def load_cases(what: str, data: Path | None) -> list[Case]:
     """Cases of a name, a TOML file, or ``all``.
 
     Raises:
         ReplayError: no such case.
-        ConfigError: the file is no case.
+        ConfigError: the file is not a case.
     """
     known = cases.names()
     if what == "all":
@@ -90,20 +95,22 @@ def chosen(what: str, data: Path | None) -> list[Case]:
     elif Path(what).is_file():
         files = [Path(what)]
     else:
-        raise ReplayError(f"{what!r} is no case and no file; {nearest(what, known)}")
+        raise ReplayError(f"{what!r} is neither a case nor a file; {nearest(what, known)}")
     return [cases.load(f, data) for f in files]
 
 
-def ranges(played: Played) -> dict[str, tuple[int, int] | None]:
+def ranges(played: Replay) -> dict[str, tuple[int, int] | None]:
     """The lowest and the highest price that each design published, in wad; None: none at all."""
-    told = {OURS: [int(m.price_wad) for m in played.moments if m.price_wad and m.status is not Status.HALT]}
-    told |= {name: [s.price_wad for s in said if s.price_wad] for name, said in played.peers.items()}
-    return {name: (min(prices), max(prices)) if prices else None for name, prices in told.items()}
+    prices_by_design = {OURS: [int(m.price_wad) for m in played.moments if m.price_wad and m.status is not Status.HALT]}
+    prices_by_design |= {
+        name: [s.price_wad for s in statements if s.price_wad] for name, statements in played.peers.items()
+    }
+    return {name: (min(prices), max(prices)) if prices else None for name, prices in prices_by_design.items()}
 
 
-def document(played: Played) -> dict[str, Any]:
+def document(played: Replay) -> dict[str, Any]:
     """A replayed case as JSON."""
-    case, told = played.case, ranges(played)
+    case, ranges_by_design = played.case, ranges(played)
     return {
         "name": case.name,
         "title": case.title,
@@ -117,7 +124,7 @@ def document(played: Played) -> dict[str, Any]:
         "stretch": case.stretch,
         "refused": list(played.refused),
         "designs": {
-            name: {**o.document(), "low": _text(told[name], 0), "high": _text(told[name], 1)}
+            name: {**o.document(), "low": _text(ranges_by_design[name], 0), "high": _text(ranges_by_design[name], 1)}
             for name, o in played.designs.items()
         },
         "changes": [

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from feeds.units import MS, wad_text
 from lab.expect import Expected
 from lab.measure import Outcome
-from lab.replay import Played, ranges
+from lab.replay import Replay, ranges
 from lab.summary import SummaryRow, Worst, false_alarms, table
 
 _PLACES = 6
 _HUGE_BPS = 1_000_000
 
 
-def case_lines(played: Played) -> list[str]:
+def case_lines(played: Replay) -> list[str]:
     """Everything about one case."""
     case = played.case
     rows = [f"{case.name}: {case.title}"]
@@ -27,8 +27,8 @@ def case_lines(played: Played) -> list[str]:
     rows.append(f"  {len(played.moments)} rounds of {case.cadence_ms // MS} s{_stretch_text(case.stretch)}")
     rows.append(f"  made up: {case.synthesised}")
     rows.append(_COLUMNS)
-    told = ranges(played)
-    rows += [_design_line(name, o, told[name]) for name, o in played.designs.items()]
+    ranges_by_design = ranges(played)
+    rows += [_design_line(name, o, ranges_by_design[name]) for name, o in played.designs.items()]
     rows += [
         f"  {_time(case.began_ms + c.t_ms)}  {c.before.word} -> {c.after.word}: {'; '.join(c.texts) or 'inside its bands'}"
         for c in played.changes
@@ -36,7 +36,7 @@ def case_lines(played: Played) -> list[str]:
     return rows if played.changes else [*rows, f"  the status was {played.moments[0].status.word} throughout"]
 
 
-def all_lines(played: Sequence[Played]) -> list[str]:
+def all_lines(played: Sequence[Replay]) -> list[str]:
     """A line a case, and the table of the worst."""
     rows = []
     for p in played:
@@ -59,8 +59,8 @@ _COLUMNS = (
 )
 
 
-def _design_line(name: str, o: Outcome, told: tuple[int, int] | None) -> str:
-    low, high = ("-", "-") if told is None else (wad_text(w, _PLACES) for w in told)
+def _design_line(name: str, o: Outcome, price_range: tuple[int, int] | None) -> str:
+    low, high = ("-", "-") if price_range is None else (wad_text(w, _PLACES) for w in price_range)
     harm = "" if o.harm is None else f"{o.harm.wrong} / {o.harm.under_water}{', drained' if o.harm.drained else ''}"
     delay = "missed" if o.missed else ("" if o.delay_ms is None else f"{o.delay_ms // MS} s")
     prices = low if low == high else f"{low}..{high}"
@@ -68,13 +68,13 @@ def _design_line(name: str, o: Outcome, told: tuple[int, int] | None) -> str:
 
 
 def _row_line(row: SummaryRow) -> str:
-    def shown(worst: Worst | None) -> str:
+    def cell(worst: Worst | None) -> str:
         return "-" if worst is None else bps_text(worst.value)
 
     delay = "-" if row.delay is None else f"{row.delay.value // MS} s"
     return (
-        f"{row.design:<17} worst error {shown(row.error):>9}, over 1 % in {row.over_100_bps:>2} cases; outside its spread "
-        f"{shown(row.excess):>9} (while ok {shown(row.ok_excess)}); delay {delay:>6}, missed {row.missed}; "
+        f"{row.design:<17} worst error {cell(row.error):>9}, over 1 % in {row.over_100_bps:>2} cases; outside its spread "
+        f"{cell(row.excess):>9} (while ok {cell(row.ok_excess)}); delay {delay:>6}, missed {row.missed}; "
         f"wrong {row.wrong}, under water {row.under_water}, drained {row.drained}"
     )
 

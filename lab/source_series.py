@@ -1,4 +1,4 @@
-"""A track: what one source said over time, from facts typed in, from a file, or from both."""
+"""A track: what one source answered over time, from facts typed in, from a file, or from both."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _LINEAR, _STEP = "linear", "step"
 class SeriesPath:
     """A value over time: points (ms since the case began, wad), and what holds between them.
 
-    ``linear``: a straight line, the value between two facts that nobody recorded. ``step``: a fact stands until the next.
-    Before the first point there is no value, after the last it stands.
+    ``linear``: a straight line between two facts. ``step``: a fact holds until the next.
+    Before the first point there is no value, after the last it does not change.
     """
 
     points: tuple[tuple[int, int], ...]
@@ -55,11 +55,11 @@ class SourceSeries:
         price: its price (or rate, supply, backing) in wad.
         depth: base units that move it by 1 %, in wad; None for a venue that shows none.
         share: of a stable pool's value in the token, in wad (0.7 is 70 %).
-        silent: intervals (ms) in which the source is connected and says nothing: its last word grows old.
-        late: intervals (ms) with a lag (ms): the source repeats what it said so long ago, with the time of then.
+        silent: intervals (ms) in which the source is connected and sends nothing: its last answer ages.
+        late: intervals (ms) with a lag (ms): the source repeats its answer of so long ago, with the time of then.
         broken: intervals (ms) with the code of the error that it gives.
         half_spread_bps: of its bid and ask around the price.
-        stamped: an observation is as old as the fact that it rests on; else the path is what the source says every moment.
+        stamped: an observation is as old as the fact that it rests on; else the source answers anew at every moment.
     """
 
     source: str
@@ -76,21 +76,21 @@ class SourceSeries:
     stamped: bool = False
 
     def at(self, t_ms: int, began_ms: int) -> Outcome:
-        """What the source said at a time (ms since the case began)."""
+        """What the source answered at a time (ms since the case began)."""
         code = next((c for a, b, c in self.broken if a <= t_ms < b), None)
-        said_ms = next((a for a, b in self.silent if a <= t_ms < b), t_ms)
-        said_ms -= next((lag for a, b, lag in self.late if a <= t_ms < b), 0)
-        price = self.price.at(said_ms)
+        answer_ms = next((a for a, b in self.silent if a <= t_ms < b), t_ms)
+        answer_ms -= next((lag for a, b, lag in self.late if a <= t_ms < b), 0)
+        price = self.price.at(answer_ms)
         if code is None and (price is None or price <= 0):
             code = "NO_DATA" if price is None else "NOT_POSITIVE"
         if code is not None or price is None:
             error = ERRORS[code or "NO_DATA"]("as in the case")
             return Failure(pair=self.pair, source=self.source, error=error, failed_at_ms=began_ms + t_ms)
-        at_ms = began_ms + (self.price.changed_at(said_ms) if self.stamped else said_ms)
+        at_ms = began_ms + (self.price.changed_at(answer_ms) if self.stamped else answer_ms)
         on_chain = self.group.startswith("chain:")
         spread = price * self.half_spread_bps // 10_000
         quoted = self.kind is Kind.MARKET
-        share = self.share.at(said_ms) if self.share else None
+        share = self.share.at(answer_ms) if self.share else None
         return Observation(
             pair=self.pair,
             source=self.source,
@@ -100,7 +100,7 @@ class SourceSeries:
             observed_at_ms=at_ms,
             bid_wad=Wad(price - spread) if quoted else None,
             ask_wad=Wad(price + spread) if quoted else None,
-            depth_wad=self.depth.at(said_ms) if self.depth else None,
+            depth_wad=self.depth.at(answer_ms) if self.depth else None,
             base_share_bps=share * 10_000 // WAD if share is not None else None,
             chain_id=1 if on_chain else None,
             block=at_ms // _BLOCK_MS if on_chain else None,
@@ -128,7 +128,7 @@ def path_of(
     if any(a[0] >= b[0] for a, b in pairwise(points)):
         problems.append(Problem(where, "times must ascend"))
     if between not in (_LINEAR, _STEP):
-        problems.append(Problem(where, f"{between!r} is not one of them: write linear or step"))
+        problems.append(Problem(where, f"{between!r} is unknown: write linear or step"))
     return SeriesPath(points=tuple(points), between=between) if points else None
 
 
@@ -138,7 +138,9 @@ def time_of(value: Any, began_ms: int, where: str, problems: list[Problem]) -> i
         return int(value.timestamp() * MS) - began_ms
     if isinstance(value, int) and not isinstance(value, bool):
         return value * MS
-    problems.append(Problem(where, f"{value!r} is no time: write seconds since the beginning, or 2022-05-12T06:44:00Z"))
+    problems.append(
+        Problem(where, f"{value!r} is not a time: write seconds since the beginning, or 2022-05-12T06:44:00Z")
+    )
     return None
 
 
@@ -161,6 +163,6 @@ def spans_of(value: Any, began_ms: int, where: str, problems: list[Problem]) -> 
 def _wad(value: Any, where: str, problems: list[Problem]) -> int | None:
     """A number exactly as it is written (TOML numbers are read as Decimal)."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        problems.append(Problem(where, f"{value!r} is no number"))
+        problems.append(Problem(where, f"{value!r} is not a number"))
         return None
     return int(Decimal(value) * WAD)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab.replay import Played
+from lab.replay import Replay
 
 _DAY_MS = 86_400_000
 
@@ -41,13 +41,13 @@ class SummaryRow:
     drained: int
 
 
-def table(played: Sequence[Played]) -> list[SummaryRow]:
+def table(played: Sequence[Replay]) -> list[SummaryRow]:
     """One row a design, ours first."""
     designs = list(dict.fromkeys(name for p in played for name in p.designs))
     return [_row(name, played) for name in designs]
 
 
-def _row(design: str, played: Sequence[Played]) -> SummaryRow:
+def _row(design: str, played: Sequence[Replay]) -> SummaryRow:
     found = [(p.case.name, p.designs[design]) for p in played if design in p.designs and p.case.truth is not None]
 
     def worst(field: str) -> Worst | None:
@@ -71,7 +71,7 @@ def _row(design: str, played: Sequence[Played]) -> SummaryRow:
     )
 
 
-def false_alarms(played: Sequence[Played]) -> tuple[int, float]:
+def false_alarms(played: Sequence[Replay]) -> tuple[int, float]:
     """Alarms (changes to a worse status) in the honest cases, and the feed-years they cover."""
     honest = [p for p in played if p.case.honest]
     count = sum(c.after > c.before for p in honest for c in p.changes)

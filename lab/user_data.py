@@ -1,7 +1,7 @@
-"""One's own data as a case: a CSV or Parquet file with a column map, judged by the real pipeline.
+"""User data as a case: a CSV or Parquet file with a column map, judged by the real pipeline.
 
 Each price column is a source and a group of its own. A single one is taken as two groups that agree, for one group alone is
-never more than watched and its data could not be judged. A row stands until the next and grows old: a gap is a gap.
+never more than watched and its data could not be judged. A row counts until the next one and ages meanwhile: a gap stays a gap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lab.case_parser import stretched
 from lab.data import columns_of, read_series, wad
 from lab.expect import Expected
 from lab.source_series import SeriesPath, SourceSeries
-from oracle.config.sections import FeedSection
+from oracle.config.sections import feed_section
 from oracle.config.spec_builder import spec_of
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.suggest import nearest
@@ -41,7 +41,7 @@ class UserDataError(LrtOracleError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Which column is what. ``price`` may name several, each a source of its own; what is no price may be a number."""
+    """Which column is what. ``price`` may name several, each a source of its own; the other columns may be a number instead."""
 
     time: str = "time"
     price: tuple[str, ...] = ("price",)
@@ -56,23 +56,27 @@ def columns(text: str, present: Sequence[str]) -> Columns:
     """Read ``time=ts,price=a,price=b,redemption=r``; what is not named is looked for under its own name.
 
     Raises:
-        OwnDataError: an unknown role, or a column that the file has not.
+        UserDataError: an unknown role, or a column that the file has not.
     """
     named: dict[str, list[str]] = {}
     for part in filter(None, text.split(",")):
         role, _, column = part.strip().partition("=")
         if role not in ROLES or not column:
-            raise UserDataError(f"{part!r} is no column map; {nearest(role, ROLES)}: write time=a,price=b,redemption=c")
+            raise UserDataError(
+                f"{part!r} is not a column map; {nearest(role, ROLES)}: write time=a,price=b,redemption=c"
+            )
         named.setdefault(role, []).append(column)
     for role, column in ((r, c) for r, cs in named.items() for c in cs):
         if column not in present and (role in ("time", "price") or not _NUMBER.fullmatch(column)):
             raise UserDataError(f"there is no column {column!r}; {nearest(column, present)}")
-    one = {role: named.get(role, [role if role in present else None])[0] for role in ROLES if role != "price"}
-    time, prices = one.pop("time"), tuple(named.get("price", ["price"] if "price" in present else []))
+    columns_by_role = {
+        role: named.get(role, [role if role in present else None])[0] for role in ROLES if role != "price"
+    }
+    time, prices = columns_by_role.pop("time"), tuple(named.get("price", ["price"] if "price" in present else []))
     if time is None or not prices:
         has = ", ".join(map(repr, present))
         raise UserDataError(f"a time and a price are needed; the columns are {has}: write --columns time=...,price=...")
-    return Columns(time=time, price=prices, **one)
+    return Columns(time=time, price=prices, **columns_by_role)
 
 
 def user_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec | None = None) -> Case:
@@ -82,18 +86,18 @@ def user_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec
         file: .csv or .parquet.
         mapping: see :func:`columns`.
         feed: BASE/QUOTE, for what is printed.
-        like: a feed whose method, bands and rules are to be used; None: the defaults.
+        like: a feed whose method, bands and rules are used; None: the defaults.
 
     Raises:
-        OwnDataError: the file, its columns or its cells cannot be used.
+        UserDataError: the file, its columns or its cells cannot be used.
     """
     try:
         pair = Pair.parse(feed)
         present = columns_of(file)
-        chosen = columns(mapping, present)
-        series = {p: read_series(file, chosen.time, p).values for p in chosen.price}
-        others = {role: name for role in ROLES[2:] if (name := getattr(chosen, role))}
-        extra = {r: read_series(file, chosen.time, n).values for r, n in others.items() if n in present}
+        names = columns(mapping, present)
+        series = {p: read_series(file, names.time, p).values for p in names.price}
+        others = {role: name for role in ROLES[2:] if (name := getattr(names, role))}
+        extra = {r: read_series(file, names.time, n).values for r, n in others.items() if n in present}
         fixed = {r: wad(n, f"--columns {r}") for r, n in others.items() if n not in present}
     except (ValueError, OSError) as e:
         raise UserDataError(str(e)) from None
@@ -103,7 +107,7 @@ def user_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec
     cadence_ms = _cadence_ms(times)
     _check_gaps(file, times, cadence_ms)
     extra |= {role: ((times[0], value),) for role, value in fixed.items()}
-    tracks = tuple(replace(t, stamped=t.source not in fixed) for t in _tracks(pair, series, extra, times[0]))
+    tracks = tuple(replace(t, stamped=t.source not in fixed) for t in _sources(pair, series, extra, times[0]))
     return Case(
         name=file.stem,
         title=f"{file.name}: one's own data",
@@ -114,7 +118,7 @@ def user_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec
         length_ms=times[-1] - times[0],
         cadence_ms=cadence_ms,
         specs=(_spec(feed, pair, tracks, cadence_ms // (ROUND_S * MS), like),),
-        tracks={feed: tracks},
+        series={feed: tracks},
         feed=feed,
         truth=None,
         expected=Expected(),
@@ -129,21 +133,21 @@ def _cadence_ms(times: Sequence[int]) -> int:
 
 
 def _check_gaps(file: File, times: Sequence[int], cadence_ms: int) -> None:
-    """Refuse a silence that would be played for hours: mostly it is one row with another unit of time."""
+    """Refuse a gap that would take hours to play: usually it is one row with another unit of time."""
     before, after = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
     silent = (after - before) // cadence_ms
     if silent > _MOST_SILENT:
         raise UserDataError(
-            f"{file.name} has no row from {_shown(before)} to {_shown(after)}, which is {silent} rounds of"
+            f"{file.name} has no row from {_utc(before)} to {_utc(after)}, which is {silent} rounds of"
             f" {cadence_ms // MS} s, at most {_MOST_SILENT}: correct the times of the rows there, or replay the parts alone"
         )
 
 
-def _shown(at_ms: int) -> str:
+def _utc(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms // MS, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _tracks(
+def _sources(
     pair: Pair,
     series: Mapping[str, tuple[tuple[int, int], ...]],
     extra: Mapping[str, tuple[tuple[int, int], ...]],
@@ -153,7 +157,7 @@ def _tracks(
         return SeriesPath(points=tuple((at - began_ms, wad) for at, wad in rows), between="step")
 
     depth, share = (path(extra[role]) if extra.get(role) else None for role in ("depth", "share"))
-    made = [
+    sources = [
         SourceSeries(
             source=name,
             pair=pair,
@@ -168,18 +172,19 @@ def _tracks(
         for name, rows in series.items()
         if rows
     ]
-    if len(made) == 1:
-        made.append(replace(made[0], source=made[0].source + _SECOND, group=made[0].group + _SECOND))
-    made += [
+    if len(sources) == 1:
+        only = sources[0]
+        sources.append(replace(only, source=only.source + _SECOND, group=only.group + _SECOND))
+    sources += [
         SourceSeries(source=role, pair=pair, group=role, kind=kind, price=path(extra[role]), stamped=True)
         for role, kind in _KINDS.items()
         if extra.get(role)
     ]
-    return tuple(made)
+    return tuple(sources)
 
 
 def _spec(feed: str, pair: Pair, tracks: Sequence[SourceSeries], stretch: int, like: FeedSpec | None) -> FeedSpec:
-    section = FeedSection()
+    section = feed_section({})
     sources = [
         SourceSpec(
             name=t.source,

@@ -1,4 +1,4 @@
-"""A seeded market: what a token is worth, what five sources say of it, and who lies, is moved or falls silent.
+"""A seeded market: what a token is worth, what five sources quote, and which of them lie, are moved or fall silent.
 
 ETH in USD is a geometric Brownian motion (60 % a year); the token's discount against its redemption rate reverts to its mean
 (standard deviation 12 bps, half of the way back in two days) with rare jumps (four a year, 25 bps on average, half gone after
@@ -19,8 +19,8 @@ from scipy.signal import lfilter
 from feeds.errors import TimedOut
 from feeds.types import Failure, Kind, Observation, Outcome, Pair
 from feeds.units import MS, WAD, Wad
-from oracle.config.sections import FeedSection
-from oracle.config.spec_builder import spec_of
+from oracle.config.sections import feed_section
+from oracle.config.spec_builder import NO_FILTER, spec_of
 from oracle.model.spec import FeedSpec, SourceSpec
 
 Floats = NDArray[np.float64]
@@ -70,14 +70,14 @@ SCENARIOS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeededWorld:
-    """What is true and what is said, round by round. ``truth``, ``rate``: quote per base; ``said``: the same by source."""
+    """A world round by round. ``truth`` and redemption ``rate``: quote per base; ``prices``: the same, as each source quotes it."""
 
     scenario: Scenario
     interval_s: int
     truth: Floats
     rate: Floats
-    said: dict[str, Floats]
-    mute: frozenset[str]
+    prices: dict[str, Floats]
+    silent_sources: frozenset[str]
 
     @property
     def middle(self) -> tuple[int, int]:
@@ -89,8 +89,8 @@ class SeededWorld:
         first, last = self.middle
         for i in range(len(self.truth)):
             now_ms = BEGAN_MS + i * self.interval_s * MS
-            mute = self.mute if first <= i < last else frozenset()
-            market = (self._outcome(n, prices[i], now_ms, mute) for n, prices in self.said.items())
+            silent_sources = self.silent_sources if first <= i < last else frozenset()
+            market = (self._outcome(n, prices[i], now_ms, silent_sources) for n, prices in self.prices.items())
             owed = Observation(
                 pair=PAIR,
                 source="rate",
@@ -102,8 +102,8 @@ class SeededWorld:
             yield now_ms, (*market, owed)
 
     @staticmethod
-    def _outcome(name: str, price: float, now_ms: int, mute: frozenset[str]) -> Outcome:
-        if name in mute:
+    def _outcome(name: str, price: float, now_ms: int, silent_sources: frozenset[str]) -> Outcome:
+        if name in silent_sources:
             return Failure(pair=PAIR, source=name, error=TimedOut("silent"), failed_at_ms=now_ms)
         wad, pool = _wad(price), name in POOLS
         half = wad * _HALF_SPREADS[name.split(maxsplit=1)[0]] // 10_000
@@ -132,21 +132,23 @@ def world(seed: int, rounds: int, interval_s: int = 10, scenario: Scenario = HON
     truth = rate * (1 + discount)
     first, last = _middle(rounds)
     truth[first:] *= 1 + scenario.step_bps / 10_000
-    said = {}
+    prices = {}
     for name in VENUES:
         lag_s = draw.uniform(0, _MOST_LAG_S)
         converted = draw.normal(0, _ETH_VOLATILITY * np.sqrt(lag_s / _YEAR_S), rounds)
-        said[name] = truth * (1 + converted + _reverting(draw, rounds, interval_s, _VENUE_SD, _STRAY_HALF_S))
+        prices[name] = truth * (1 + converted + _reverting(draw, rounds, interval_s, _VENUE_SD, _STRAY_HALF_S))
     for name in POOLS:
-        said[name] = truth * (1 + _reverting(draw, rounds, interval_s, _POOL_SD, _STRAY_HALF_S))
-    chosen = list(draw.permutation((*VENUES, *POOLS)))
-    for name in chosen[: scenario.liars]:
-        said[name][first:last] *= 1 + scenario.lie_bps / 10_000
+        prices[name] = truth * (1 + _reverting(draw, rounds, interval_s, _POOL_SD, _STRAY_HALF_S))
+    shuffled = list(draw.permutation((*VENUES, *POOLS)))
+    for name in shuffled[: scenario.liars]:
+        prices[name][first:last] *= 1 + scenario.lie_bps / 10_000
     if scenario.budget:
         move = min(_MOST_MOVE, scenario.budget / _DEPTHS["pool a"] / 100)
-        said["pool a"][first : last : max(1, _EVERY_S // interval_s)] *= 1 + move
-    mute = frozenset(chosen[: scenario.silent])
-    return SeededWorld(scenario=scenario, interval_s=interval_s, truth=truth, rate=rate, said=said, mute=mute)
+        prices["pool a"][first : last : max(1, _EVERY_S // interval_s)] *= 1 + move
+    silent_sources = frozenset(shuffled[: scenario.silent])
+    return SeededWorld(
+        scenario=scenario, interval_s=interval_s, truth=truth, rate=rate, prices=prices, silent_sources=silent_sources
+    )
 
 
 def feed(method: str = "median", outliers: str | None = "mad") -> FeedSpec:
@@ -163,7 +165,7 @@ def feed(method: str = "median", outliers: str | None = "mad") -> FeedSpec:
         for name in (*VENUES, *POOLS)
     ]
     owed = SourceSpec(name="rate", pair=PAIR, kind=Kind.REDEMPTION, group="protocol", max_age_s=_DAY_S)
-    section = FeedSection(method=method, outliers=outliers)
+    section = feed_section({"method": method, "outliers": outliers or NO_FILTER})
     return spec_of(str(PAIR), PAIR, section, [*sources, owed])
 
 

@@ -15,8 +15,10 @@ from oracle.cli.shell import Commands
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", default="config.toml", show_default=True, type=click.Path(path_type=Path))
-@click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the log.")
-@click.option("--verbose", is_flag=True, help="Log every push and connection too.")
+@click.option(
+    "--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of the log."
+)
+@click.option("--verbose", is_flag=True, help="Also log every push and connection.")
 @click.pass_context
 def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None:
     """Market price and redemption rate of liquid staking and restaking tokens, as one signed record.
@@ -27,8 +29,8 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
     _set_up_logging(log, verbose=verbose)
 
 
-for _one in (*run.COMMANDS, *inspect.COMMANDS, *setup.COMMANDS, *repair.COMMANDS):
-    main.add_command(_one)
+for _command in (*run.COMMANDS, *inspect.COMMANDS, *setup.COMMANDS, *repair.COMMANDS):
+    main.add_command(_command)
 
 
 def _set_up_logging(form: str, *, verbose: bool) -> None:
@@ -46,7 +48,7 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if form == "json" else _same,
+            structlog.processors.format_exc_info if form == "json" else _unchanged,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
@@ -54,7 +56,7 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
     )
 
 
-def _same(_logger: Any, _name: str, event: Any) -> Any:
+def _unchanged(_logger: Any, _name: str, event: Any) -> Any:
     return event
 
 

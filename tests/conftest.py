@@ -32,8 +32,8 @@ def node() -> Iterator[anvil.Anvil]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _state_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a process keeps with the user's state, it keeps in a folder of the tests."""
+def _own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Files that a process keeps with the state of its user go into a folder of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield

@@ -1,8 +1,8 @@
 """`bench aggregate`: a full combine and judge of many feeds in exact integers, and the vector engine over a long series.
 
-The feeds are like the config's: of their sources half are pools, averaged over their own blocks, the others venues, two of
+The feeds are like the config's: half of their sources are pools, averaged over their own blocks, the others venues, two of
 them quoted in dollars and converted, and two readings of the redemption rate; depth-weighted median, MAD filter, every rule of
-the judge on. Their states have lived through two months of rounds before. One thread.
+the judge on. Each feed's state has two months of rounds behind it. One thread.
 
 The vector engine makes the time-weighted mean of the market and its deviation from redemption, at every tick, as
 :func:`oracle.combine.methods.vector.twap_and_deviation` does for backtests. Beside it, over the same data: a plain loop (over one
@@ -49,8 +49,8 @@ _FEW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    """One feed's turn: what :func:`oracle.round.step.evaluate` takes."""
+class _FeedInput:
+    """One feed's arguments of :func:`oracle.round.step.evaluate`."""
 
     spec: FeedSpec
     state: FeedState
@@ -61,11 +61,11 @@ class _Given:
 
 async def aggregate(feeds: int = 1_000, sources: int = 15, shape: tuple[int, int] = (64, 50_000)) -> dict[str, Any]:
     """Measure both; ``shape``: feeds and times of the vector engine's series."""
-    given = _turns(feeds, sources)
+    inputs = _feed_inputs(feeds, sources)
 
     def all_feeds() -> None:
-        for g in given:
-            evaluate(g.spec, g.state, g.outcomes, g.legs, g.now_ms)
+        for i in inputs:
+            evaluate(i.spec, i.state, i.outcomes, i.legs, i.now_ms)
 
     exact_ms = median_sync_ms(all_feeds)
     return {
@@ -73,40 +73,40 @@ async def aggregate(feeds: int = 1_000, sources: int = 15, shape: tuple[int, int
         "sources": sources,
         "evaluate_ms": round(exact_ms, 3),
         "evaluate_us_per_feed": round(exact_ms * 1_000 / feeds, 1),
-        "tricks": tricks(given[0].spec),
+        "tricks": tricks(),
         "vector": _vector(*shape),
     }
 
 
-def _turns(feeds: int, sources: int) -> list[_Given]:
-    """Every feed with a state that has lived; a feed that would not be published ends the run, for it would be cheap."""
+def _feed_inputs(feeds: int, sources: int) -> list[_FeedInput]:
+    """Every feed with a state that has a past; a feed that is not published ends the run, for it would be cheap."""
     rng = random.Random(7)
     spec = _spec(sources)
-    lived = [_lived(spec, rng) for _ in range(min(feeds, _TEMPLATES))]
+    states = [_state_with_past(spec, rng) for _ in range(min(feeds, _TEMPLATES))]
     now_ms = _START_MS + sum(_STEPS) + _BLOCK_MS
-    given = []
+    inputs = []
     for i in range(feeds):
         own = replace(spec, feed=f"T{i}/ETH")
-        given.append(
-            _Given(
+        inputs.append(
+            _FeedInput(
                 spec=own,
-                state=lived[i % len(lived)],
-                outcomes=_seen(own, rng, now_ms),
+                state=states[i % len(states)],
+                outcomes=_observations(own, rng, now_ms),
                 legs=_legs(now_ms),
                 now_ms=now_ms,
             )
         )
-        done = evaluate(own, given[-1].state, given[-1].outcomes, given[-1].legs, now_ms)
-        if done.market is None or done.redemption is None or done.verdict.status is not Status.OK:
-            raise RuntimeError(f"{own.feed} is {done.verdict.status.word}: {done.verdict.reasons}")
-    return given
+        judged = evaluate(own, inputs[-1].state, inputs[-1].outcomes, inputs[-1].legs, now_ms)
+        if judged.market is None or judged.redemption is None or judged.verdict.status is not Status.OK:
+            raise RuntimeError(f"{own.feed} is {judged.verdict.status.word}: {judged.verdict.reasons}")
+    return inputs
 
 
-def _lived(spec: FeedSpec, rng: random.Random) -> FeedState:
+def _state_with_past(spec: FeedSpec, rng: random.Random) -> FeedState:
     state, at_ms = FeedState(), _START_MS
     for step in _STEPS:
         at_ms += step
-        state = evaluate(spec, state, _seen(spec, rng, at_ms), _legs(at_ms), at_ms).state
+        state = evaluate(spec, state, _observations(spec, rng, at_ms), _legs(at_ms), at_ms).state
     return state
 
 
@@ -119,7 +119,7 @@ def _spec(sources: int) -> FeedSpec:
         feed="T/ETH", pair=Pair(base="T", quote="ETH"), sources=tuple(listed), method="depth_weighted_median",
         outliers="mad", outlier_floor_bps=50, window_s=60, mode=Mode.MIN, min_groups=2, max_age_s=90,
         max_spread_bps=500, heartbeat_s=3_600, push_bps=50, halt_after_s=600,
-        bands=Bands(watch_bps=60, watch_leave_bps=30, depeg_bps=200, depeg_leave_bps=100),
+        bands=Bands(watch_bps=60, watch_leave_bps=30, depeg_bps=200, depeg_leave_bps=100, watch_dwell_s=0),
         has_market=True, has_redemption=True,
         rules=Rules(
             moved_bps=60, drift_slack_bps=30, drift_bps_hours=1_440, disagree_bps=250, growth_bps_year=1_200,
@@ -132,37 +132,43 @@ def _source(name: str, group: str, kind: Kind = Kind.MARKET, **more: Any) -> Sou
     return SourceSpec(name=name, pair=Pair(base="T", quote="ETH"), kind=kind, group=group, max_age_s=90, **more)
 
 
-def _pool(place: int) -> SourceSpec:
-    return _source(f"pool {place}", "chain:ethereum", average_s=60)
+def _pool(index: int) -> SourceSpec:
+    return _source(f"pool {index}", "chain:ethereum", average_s=60)
 
 
-def _venue(place: int) -> SourceSpec:
-    converted: dict[str, Any] = {"convert": str(_DOLLARS), "divide": True} if place < _CONVERTED else {}
-    return _source(f"venue {place}", f"venue {place}", **converted)
+def _venue(index: int) -> SourceSpec:
+    converted: dict[str, Any] = {"convert": str(_DOLLARS), "divide": True} if index < _CONVERTED else {}
+    return _source(f"venue {index}", f"venue {index}", **converted)
 
 
-def _seen(spec: FeedSpec, rng: random.Random, at_ms: int) -> tuple[Observation, ...]:
-    """What each source says: within a few bps of the rate, which grows by 3 % a year."""
+def _observations(spec: FeedSpec, rng: random.Random, at_ms: int) -> tuple[Observation, ...]:
+    """What each source answers: within a few bps of the rate, which grows by 3 % a year."""
     rate = Wad(_PRICE_WAD + _PRICE_WAD * 3 * (at_ms - _START_MS) // (100 * 31_536_000_000))
-    return tuple(_said(source, rate, rng, at_ms) for source in spec.sources)
+    return tuple(_observation(source, rate, rng, at_ms) for source in spec.sources)
 
 
-def _said(source: SourceSpec, rate: Wad, rng: random.Random, at_ms: int) -> Observation:
-    said = Observation(
+def _observation(source: SourceSpec, rate: Wad, rng: random.Random, at_ms: int) -> Observation:
+    rate_observation = Observation(
         pair=source.pair, source=source.name, group=source.group, kind=source.kind, price_wad=rate,
         observed_at_ms=at_ms - at_ms % _BLOCK_MS, chain_id=1, block=at_ms // _BLOCK_MS,
     )  # fmt: skip
     if source.kind is not Kind.MARKET:
-        return said
+        return rate_observation
     noise = rng.randrange(-_NOISE_BPS * 100, _NOISE_BPS * 100 + 1)
     price = rate * (100 * BPS + noise) // (100 * BPS)
     if source.convert:
         price = price * _DOLLAR_WAD // WAD
-    said = replace(said, price_wad=Wad(price), bid_wad=Wad(price - price // 5_000), ask_wad=Wad(price + price // 5_000))
+    observation = replace(
+        rate_observation, price_wad=Wad(price), bid_wad=Wad(price - price // 5_000), ask_wad=Wad(price + price // 5_000)
+    )
     if source.average_s * MS:
-        return replace(said, depth_wad=rng.randrange(900, 1_100) * WAD, base_share_bps=rng.randrange(4_500, 5_500))
+        return replace(
+            observation, depth_wad=rng.randrange(900, 1_100) * WAD, base_share_bps=rng.randrange(4_500, 5_500)
+        )
     at = at_ms - rng.randrange(5_000)
-    return replace(said, observed_at_ms=at, volume_wad=rng.randrange(100, 9_000) * WAD, chain_id=None, block=None)
+    return replace(
+        observation, observed_at_ms=at, volume_wad=rng.randrange(100, 9_000) * WAD, chain_id=None, block=None
+    )
 
 
 def _legs(at_ms: int) -> dict[str, Leg]:
@@ -192,16 +198,16 @@ def _vector(feeds: int, times: int) -> dict[str, Any]:
         "copy_ms": round(copy_ms, 3),
         "engine_ms": round(engine_ms, 3),
         "ratio_memory": round(engine_ms / copy_ms, 2),
-        "largest_difference": _apart(market, redemption, at_ms, plain(*rows, _WINDOW_MS, _GAP_MS)),
+        "largest_difference": _largest_difference(market, redemption, at_ms, plain(*rows, _WINDOW_MS, _GAP_MS)),
     }
 
 
-def _apart(
-    market: vector.Floats, redemption: vector.Floats, at_ms: vector.Times, plainly: tuple[list[float], list[float]]
+def _largest_difference(
+    market: vector.Floats, redemption: vector.Floats, at_ms: vector.Times, plain_means: tuple[list[float], list[float]]
 ) -> float:
-    """Largest relative difference of the two means, over the feed that both went through."""
+    """Largest relative difference of the two means, for the feed that both computed."""
     mean, _ = vector.twap_and_deviation(market[:1], redemption[:1], at_ms, _WINDOW_MS, _GAP_MS)
-    other: NDArray[np.float64] = np.array(plainly[0])
+    other: NDArray[np.float64] = np.array(plain_means[0])
     return float(np.max(np.abs(mean[0] / other - 1)))
 
 
@@ -210,24 +216,24 @@ def plain(
 ) -> tuple[list[float], list[float]]:
     """Time-weighted mean and deviation in bps at each time, tick by tick, with a running sum over the window.
 
-    A price stands until the next, at most ``gap_ms``; what stood before the window is cut off.
+    A price is current until the next one, at most for ``gap_ms``; what was before the window is cut off.
     """
     spans: deque[tuple[float, float, float]] = deque()
     total = weight = 0.0
     means, gaps = [], []
     for place, now in enumerate(at_ms):
         if place:
-            stood = float(min(now - at_ms[place - 1], gap_ms))
-            spans.append((at_ms[place - 1], market[place - 1], stood))
-            total += market[place - 1] * stood
-            weight += stood
+            span_ms = float(min(now - at_ms[place - 1], gap_ms))
+            spans.append((at_ms[place - 1], market[place - 1], span_ms))
+            total += market[place - 1] * span_ms
+            weight += span_ms
         since = now - window_ms
         while len(spans) > 1 and spans[1][0] <= since:
-            _, price, stood = spans.popleft()
-            total -= price * stood
-            weight -= stood
-        start, price, stood = spans[0] if spans else (now, market[place], 0.0)
-        cut = min(max(since - start, 0), stood)
+            _, price, span_ms = spans.popleft()
+            total -= price * span_ms
+            weight -= span_ms
+        start, price, span_ms = spans[0] if spans else (now, market[place], 0.0)
+        cut = min(max(since - start, 0), span_ms)
         left = weight - cut
         mean = (total - price * cut) / left if left > 0 else market[place]
         means.append(mean)

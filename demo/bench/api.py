@@ -1,10 +1,10 @@
 """`bench api`: what the endpoint serves, and what its readers do to the rounds.
 
 The whole service runs in this process, as in production: 15 venues in another process stream to it, and a round is made
-every second. The crowd is a third process. ``round_to_disk_ms``: from round_time until the round is stored, alone and
+every second. The readers are a third process. ``round_to_disk_ms``: from round_time until the round is stored, alone and
 beside readers of a mean over two hours of rounds; ``skipped`` are rounds that were due and not made. ``half_open``: 400
-connections with half a request under a limit of 300 files, what is written to the log meanwhile, and how many of another
-reader's questions are answered.
+connections with half a request under a limit of 300 files, how much is written to the log meanwhile, and how many of another
+reader's requests are answered.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ import aiohttp
 
 from demo.bench.process import Process, running
 from demo.bench.tools import at_percent
-from demo.bench.venues import BASES, PROBED, spelled
+from demo.bench.venues import BASES, PROBED, symbol_of
 from demo.world import anvil
 from feeds.units import MS, WAD, Bps, Wad
 from oracle.app import App
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record
@@ -37,7 +38,7 @@ from oracle.model.types import Report
 from oracle.runtime.clock import now_ms
 from oracle.storage.database import Database
 
-_SHOWN = "ETH/USD"
+_READ_FEED = "ETH/USD"
 READERS = (0, 2, 50)
 _PAST = 7_200
 _HALVES, _FILES = 400, 300
@@ -72,7 +73,11 @@ symbol = "{symbol}"
 
 
 async def api(
-    seconds: float = 20.0, readers: Sequence[int] = READERS, half_open_s: float = 40.0, settle_s: float = 5.0
+    seconds: float = 20.0,
+    readers: Sequence[int] = READERS,
+    half_open_s: float = 40.0,
+    settle_s: float = 5.0,
+    answer_s: float = 2.0,
 ) -> dict[str, Any]:
     """Measure each number of readers for so long, then requests a second, then half-open connections.
 
@@ -81,22 +86,23 @@ async def api(
         readers: how many, one step each; the first is what the others are compared with.
         half_open_s: length of the last step.
         settle_s: before the first step and after each.
+        answer_s: how long another reader waits for its answer in the last step.
     """
     with tempfile.TemporaryDirectory(prefix="lrt-oracle-bench-") as folder:
         async with running("demo.bench.venues") as venues, running("demo.bench.crowd") as crowd:
-            places = await venues.hear()
+            places = await venues.receive()
             port = anvil.free_port()
             path = Path(folder) / "config.toml"
             path.write_text(_config(places, folder, port), encoding="utf-8")
-            _remember(Path(folder) / "oracle.db", _SHOWN)
+            _fill_database(Path(folder) / "oracle.db", _READ_FEED)
             with _few_files():
-                app = App(resolve(load(path)), environ={})
+                app = App(build(resolve(load(path)), environ={}))
                 stop = asyncio.Event()
                 service = asyncio.create_task(app.run(stop))
                 streaming = asyncio.create_task(_streaming(venues))
                 try:
                     await asyncio.sleep(settle_s)
-                    bench = _Bench(app, crowd, f"http://127.0.0.1:{port}", settle_s)
+                    bench = _Bench(app, crowd, f"http://127.0.0.1:{port}", settle_s, answer_s)
                     return await bench.measured(seconds, readers, half_open_s)
                 finally:
                     streaming.cancel()
@@ -106,15 +112,16 @@ async def api(
 
 @dataclass(frozen=True)
 class _Bench:
-    """The service, its crowd, and where it listens."""
+    """The service, its readers, and where it listens."""
 
     app: App
     crowd: Process
     url: str
     settle_s: float
+    answer_s: float
 
     async def measured(self, seconds: float, readers: Sequence[int], half_open_s: float) -> dict[str, Any]:
-        feed = f"{self.url}/v1/prices/{_SHOWN}"
+        feed = f"{self.url}/v1/prices/{_READ_FEED}"
         steps = [await self._beside(f"{feed}/twap?window_s={_PAST}", n, seconds) for n in readers]
         alone = steps[0]["round_to_disk_ms"]["p50"]
         for step in steps:
@@ -124,8 +131,8 @@ class _Bench:
         return {"twap_readers": steps, "requests_per_s": rates, "half_open": await self._half_open(half_open_s)}
 
     async def _rate(self, url: str) -> int:
-        await self.crowd.say({"url": url, "readers": _AT_ONCE, "seconds": _RATE_S})
-        served: int = (await self.crowd.hear()).get("200", 0)
+        await self.crowd.send({"url": url, "readers": _AT_ONCE, "seconds": _RATE_S})
+        served: int = (await self.crowd.receive()).get("200", 0)
         return round(served / _RATE_S)
 
     async def _beside(self, url: str, readers: int, seconds: float) -> dict[str, Any]:
@@ -133,13 +140,13 @@ class _Bench:
         first = self.app.last_round_s
         answers: dict[str, int] = {}
         if readers:
-            await self.crowd.say({"url": url, "readers": readers, "seconds": seconds})
-            answers = await self.crowd.hear()
+            await self.crowd.send({"url": url, "readers": readers, "seconds": seconds})
+            answers = await self.crowd.receive()
         else:
             await asyncio.sleep(seconds)
         due = now_ms() // MS - first
         taken = sorted(self.app.durable_ms)
-        await asyncio.sleep(self.settle_s)  # what the crowd left behind comes to its end
+        await asyncio.sleep(self.settle_s)  # until what the readers left behind has ended
         return {
             "readers": readers,
             "rounds": len(taken),
@@ -152,8 +159,8 @@ class _Bench:
         host, port = "127.0.0.1", int(self.url.rsplit(":", 1)[1])
         self.app.durable_ms.clear()
         with _log_bytes() as written:
-            await self.crowd.say({"host": host, "port": port, "halves": _HALVES, "seconds": seconds})
-            heard = asyncio.create_task(self.crowd.hear())
+            await self.crowd.send({"host": host, "port": port, "halves": _HALVES, "seconds": seconds})
+            heard = asyncio.create_task(self.crowd.receive())
             answered = []
             while not heard.done():
                 answered.append(await self._is_answered())
@@ -172,29 +179,29 @@ class _Bench:
         }
 
     async def _is_answered(self) -> bool:
-        """Whether somebody who connects and asks for a price gets it."""
-        url = f"{self.url}/v1/prices/{_SHOWN}"
+        """Whether a new connection that asks for a price gets it."""
+        url = f"{self.url}/v1/prices/{_READ_FEED}"
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
-                session.get(url) as one,
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self.answer_s)) as session,
+                session.get(url) as answer,
             ):
-                return one.status == _OK
+                return answer.status == _OK
         return False
 
 
 async def _streaming(venues: Process) -> None:
     while True:
-        await venues.say({"rate": _RATE, "seconds": 10.0, "events": None})
-        await venues.hear()
-        await venues.say({})
-        await venues.hear()
-        await venues.hear()
+        await venues.send({"rate": _RATE, "seconds": 10.0, "events": None})
+        await venues.receive()
+        await venues.send({})
+        await venues.receive()
+        await venues.receive()
 
 
 @contextmanager
 def _few_files() -> Iterator[None]:
-    """This process, and none of the others, under the limit."""
+    """Limit the open files of this process alone."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, hard))
     try:
@@ -205,24 +212,24 @@ def _few_files() -> Iterator[None]:
 
 @contextmanager
 def _log_bytes() -> Iterator[Any]:
-    """How much this process writes to its two outputs, which are led into a file meanwhile."""
+    """How much this process writes to its two outputs, which go to a file meanwhile."""
     with tempfile.TemporaryFile() as file:
-        kept = [os.dup(n) for n in (1, 2)]
+        originals = [os.dup(n) for n in (1, 2)]
         for n in (1, 2):
             os.dup2(file.fileno(), n)
         try:
             yield lambda: os.fstat(file.fileno()).st_size
         finally:
-            for n, old in zip((1, 2), kept, strict=True):
-                os.dup2(old, n)
-                os.close(old)
+            for n, original in zip((1, 2), originals, strict=True):
+                os.dup2(original, n)
+                os.close(original)
 
 
-def _remember(path: Path, feed: str) -> None:
+def _fill_database(path: Path, feed: str) -> None:
     """Two hours of rounds of a feed, as an earlier run has left them."""
-    store, now_s = Database(path), now_ms() // MS
-    store.save_round((), (), [_record(feed, s) for s in range(now_s - _PAST, now_s)], ())
-    store.close()
+    database, now_s = Database(path), now_ms() // MS
+    database.save_round((), (), [_record(feed, s) for s in range(now_s - _PAST, now_s)], ())
+    database.close()
 
 
 def _record(feed: str, round_s: int) -> Record:
@@ -243,7 +250,7 @@ def _config(places: Mapping[str, Sequence[str]], folder: str, port: int) -> str:
     for base in BASES:
         feed = f"{base}/USD"
         parts.append(_FEED.format(feed=feed, groups=len(places) // 2))
-        parts += [_SOURCE.format(feed=feed, venue=v, symbol=spelled(v, base)) for v in places]
+        parts += [_SOURCE.format(feed=feed, venue=v, symbol=symbol_of(v, base)) for v in places]
     parts.append(_FEED.format(feed="USDT/USD", groups=1))
     parts += [_SOURCE.format(feed="USDT/USD", venue=v, symbol=s) for v, s in PROBED.items()]
     return "\n".join(parts)

@@ -17,8 +17,8 @@ from typing import Any
 
 import aiohttp
 
-from demo.bench.venues import BASES, shown, spelled
-from demo.venues.protocols import Caller, Frame
+from demo.bench.venues import BASES, symbol_of, symbol_state
+from demo.venues.protocols import ConnectionState, Frame
 from demo.venues.wires import WIRES
 from feeds.registry import EXCHANGES
 from feeds.streams.latest import LatestQuotes
@@ -32,12 +32,12 @@ _RUNS = 3
 
 
 def installed() -> bool:
-    """Whether ccxt is there."""
+    """Whether ccxt is installed."""
     return find_spec("ccxt") is not None
 
 
 async def beside_ccxt(frames: int) -> dict[str, Any]:
-    """Microseconds a message of each venue, and the ratio over all; says so where ccxt is not installed."""
+    """Microseconds a message of each venue, and the ratio over all; ``missing`` where ccxt is not installed."""
     try:
         pro: Any = import_module("ccxt.pro")
     except ImportError:
@@ -46,15 +46,15 @@ async def beside_ccxt(frames: int) -> dict[str, Any]:
     unread = []
     for venue in sorted(WIRES):
         first, messages, last = _messages(venue, frames)
-        theirs_s, price = await _theirs(getattr(pro, NAMES.get(venue, venue)), venue, first, messages)
+        ccxt_s, price = await _ccxt_s(getattr(pro, NAMES.get(venue, venue)), venue, first, messages)
         if price is None or abs(price / last - 1) > _NEAR:
             unread.append(venue)
             continue
-        ours_s = min(_ours(venue, first, messages) for _ in range(_RUNS))
+        ours_s = min(_ours_s(venue, first, messages) for _ in range(_RUNS))
         rows[venue] = {
-            "ccxt_us": round(theirs_s * 1e6 / len(messages), 2),
+            "ccxt_us": round(ccxt_s * 1e6 / len(messages), 2),
             "ours_us": round(ours_s * 1e6 / len(messages), 2),
-            "ratio": round(theirs_s / ours_s, 2),
+            "ratio": round(ccxt_s / ours_s, 2),
         }
     total = [sum(r[key] for r in rows.values()) for key in ("ccxt_us", "ours_us")]
     return {
@@ -67,20 +67,20 @@ async def beside_ccxt(frames: int) -> dict[str, Any]:
 
 
 def _messages(venue: str, count: int) -> tuple[list[Frame], list[Frame], float]:
-    """What a venue says to our subscription, then its prices, and the last trade of the last of them."""
-    wire, caller, symbol = WIRES[venue], Caller(), spelled(venue, _BASE)
+    """What a venue answers to our subscription, then its prices, and the last trade of the last of them."""
+    wire, connection, symbol = WIRES[venue], ConnectionState(), symbol_of(venue, _BASE)
     first: list[Frame] = list(wire.greeting())
     for message in EXCHANGES[venue].subscribe((symbol,), _START_MS):
-        answers, symbols = wire.hear(message, (symbol,), caller)
+        answers, symbols = wire.receive(message, (symbol,), connection)
         first += answers
         for known in symbols:
-            caller.number(known)
-    states = [shown(symbol, _BASE, turn, _START_MS + turn) for turn in range(count)]
-    messages = [wire.encode(f) for i, s in enumerate(states) for f in wire.frames(s, caller, first=i == 0)]
+            connection.number(known)
+    states = [symbol_state(symbol, _BASE, step, _START_MS + step) for step in range(count)]
+    messages = [wire.encode(f) for i, s in enumerate(states) for f in wire.frames(s, connection, first=i == 0)]
     return [wire.encode(f) for f in first], messages, float(states[-1].last)
 
 
-def _ours(venue: str, first: Sequence[Frame], messages: Sequence[Frame]) -> float:
+def _ours_s(venue: str, first: Sequence[Frame], messages: Sequence[Frame]) -> float:
     """Seconds for all messages."""
     session, latest = EXCHANGES[venue].session(), LatestQuotes()
     for frame in first:
@@ -90,12 +90,12 @@ def _ours(venue: str, first: Sequence[Frame], messages: Sequence[Frame]) -> floa
         for tick in session.read_frame(frame).ticks:
             latest.put(venue, tick, _START_MS)
     spent = time.perf_counter() - started
-    if latest.get(venue, spelled(venue, _BASE)).quote is None:
+    if latest.get(venue, symbol_of(venue, _BASE)).quote is None:
         raise RuntimeError(f"{venue}: our own adapter read no quote")
     return spent
 
 
-async def _theirs(
+async def _ccxt_s(
     kind: Any, venue: str, first: Sequence[Frame], messages: Sequence[Frame]
 ) -> tuple[float, float | None]:
     """Seconds for all messages, the best of some runs, and the last price that ccxt holds; None if it reads none."""
@@ -126,7 +126,7 @@ def _wrapped(frame: Frame) -> aiohttp.WSMessage:
 
 def market_of(exchange: Any, venue: str, base: str = _BASE) -> dict[str, Any]:
     """A spot market in dollars, as ccxt would have loaded it from the venue."""
-    symbol = spelled(venue, base)
+    symbol = symbol_of(venue, base)
     quote = "USDC" if venue == "hyperliquid" else "USDT" if symbol.upper().endswith("USDT") else "USD"
     market: dict[str, Any] = exchange.safe_market_structure({
         "id": symbol, "lowercaseId": symbol.lower(), "symbol": f"{base}/{quote}", "base": base, "quote": quote,

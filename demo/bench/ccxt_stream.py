@@ -29,7 +29,7 @@ from importlib import import_module
 from typing import Any
 
 from demo.bench.ccxt import NAMES, market_of
-from demo.bench.process import say, standard_lines
+from demo.bench.process import respond, standard_lines
 from demo.bench.tools import at_percent
 from demo.bench.venues import BASES
 
@@ -49,10 +49,10 @@ class _Watch:
         self.exchange, self._stream = exchange, places[0]
         self.messages = 0
         self.waited_us: list[int] = []
-        self.got = 0
-        self.why: str | None = None
+        self.tickers_read = 0
+        self.error: str | None = None
         self._unread: dict[str, int] = {}
-        self._shown: dict[str, Any] = {}
+        self._last_tickers: dict[str, Any] = {}
         exchange.set_markets([market_of(exchange, venue, base) for base in BASES])
         exchange.urls["api"] = _pointed(exchange.urls["api"], *places)
         self._client = exchange.client
@@ -69,8 +69,8 @@ class _Watch:
                 at, self.messages = time.perf_counter_ns(), self.messages + 1
                 handle(message)
                 for symbol, ticker in self.exchange.tickers.items():
-                    if self._shown.get(symbol) is not ticker:
-                        self._shown[symbol] = ticker
+                    if self._last_tickers.get(symbol) is not ticker:
+                        self._last_tickers[symbol] = ticker
                         self._unread.setdefault(symbol, at)
 
             client.handle_message = counted
@@ -84,15 +84,15 @@ class _Watch:
                 at = self._unread.pop(symbol, None)
                 if at is not None:
                     self.waited_us.append((time.perf_counter_ns() - at) // 1_000)
-                self.got += 1
+                self.tickers_read += 1
                 ready.set()
         except Exception as e:  # noqa: BLE001 - whatever ccxt raises, it does not read this venue here
-            self.why = f"{type(e).__name__}: {e}"[:_REASON]
+            self.error = f"{type(e).__name__}: {e}"[:_REASON]
             ready.set()
 
     def begin(self) -> None:
         """Count from here."""
-        self.messages, self.got = 0, 0
+        self.messages, self.tickers_read = 0, 0
         self.waited_us.clear()
 
 
@@ -126,8 +126,8 @@ async def _connect(places: Mapping[str, Sequence[str]]) -> tuple[dict[str, _Watc
     await asyncio.wait([asyncio.create_task(e) for e in everything], timeout=_CONNECTED_S)
     left_out = {}
     for name, watch in watched.items():
-        if watch.why is not None or not all(e.is_set() for e in waiting[name]):
-            left_out[name] = watch.why or "reads no ticker out of the local venue's messages"
+        if watch.error is not None or not all(e.is_set() for e in waiting[name]):
+            left_out[name] = watch.error or "reads no ticker out of the local venue's messages"
     for name in left_out:
         await watched.pop(name).exchange.close()
     return watched, left_out, tasks
@@ -146,10 +146,10 @@ def _figures(watched: Mapping[str, _Watch], spent_s: float, cpu_s: float) -> dic
     return {
         "parsed_per_s": round(sum(w.messages for w in watched.values()) / spent_s),
         "cpu_share": round(cpu_s / spent_s, 2),
-        "updates_per_s": round(sum(w.got for w in watched.values()) / spent_s),
+        "updates_per_s": round(sum(w.tickers_read for w in watched.values()) / spent_s),
         "tick_to_live_p50_ms": at_percent(waited, 50) / 1_000,
         "tick_to_live_p99_ms": at_percent(waited, 99) / 1_000,
-        "failed": {n: w.why for n, w in watched.items() if w.why is not None},
+        "failed": {n: w.error for n, w in watched.items() if w.error is not None},
     }
 
 
@@ -161,7 +161,7 @@ async def main() -> None:
     lines = await standard_lines()
     watched, left_out, tasks = await _connect(json.loads(await lines.readline()))
     version = import_module("ccxt").__version__
-    say({"version": version, "reads": sorted(watched), "left_out": left_out})
+    respond({"version": version, "reads": sorted(watched), "left_out": left_out})
     started, cpu = time.monotonic(), time.process_time()
     while line := await lines.readline():
         step = json.loads(line)["step"]
@@ -169,12 +169,12 @@ async def main() -> None:
             for watch in watched.values():
                 watch.begin()
             started, cpu = time.monotonic(), time.process_time()
-            say({})
+            respond({})
         elif step == "end":
-            say(_figures(watched, time.monotonic() - started, time.process_time() - cpu))
+            respond(_figures(watched, time.monotonic() - started, time.process_time() - cpu))
         else:
             await _drained(watched)
-            say({"read": sum(w.messages for w in watched.values())})
+            respond({"read": sum(w.messages for w in watched.values())})
     for task in tasks:
         task.cancel()
     for watch in watched.values():

@@ -2,9 +2,9 @@
 
 A read is one contract call. Ours is all that a new head costs: the adapters' calls (pools ask in two phases; what they
 asked in the second for two blocks in turn goes along with the first, ``eth_calls`` says how many requests were left),
-packing, answers decoded, and every pool priced at size with its depths. The three are measured in turn, run by run, so
-that what else the machine does hits all alike. ``pricing_ms`` is the adapters' arithmetic alone, over
-answers that are already here; ``reading_ms`` our reader alone, with adapters that ask the same and look at no answer. The
+packing, answers decoded, and every pool priced at size with its depths. The three are measured alternately, run by run, so
+that other load on the machine affects all alike. ``pricing_ms`` is the adapters' arithmetic alone, over
+answers that are already here; ``reading_ms`` our reader alone, with adapters that ask the same and ignore the answers. The
 single calls are given their bytes and decode nothing. The bare call holds the calls of both phases in one request, packed
 beforehand, and its answer is read and thrown away.
 """
@@ -46,8 +46,8 @@ _ROUNDS = 2
 
 
 @dataclass(slots=True)
-class _Talk:
-    """What one adapter asked for and was answered, phase by phase."""
+class _Recording:
+    """Calls and replies of one adapter, phase by phase."""
 
     calls: list[tuple[Call, ...]] = field(default_factory=list)
     replies: list[tuple[Reply, ...]] = field(default_factory=list)
@@ -61,8 +61,8 @@ async def chain(reads: int = 500) -> dict[str, Any]:
             reader = ChainReader(chain_id=world.chain_id, endpoints=[node.url], session=session, now_ms=now_ms)
             head = await reader.head()
             adapters = _pools(world)
-            asked = sum(len(c) for r in (await _recorded(reader, head, adapters)).values() for c in r.calls)
-            adapters |= {f"rate {i}": _rate(world, i) for i in range(reads - asked)}
+            pool_calls = sum(len(c) for r in (await _recorded(reader, head, adapters)).values() for c in r.calls)
+            adapters |= {f"rate {i}": _rate(world, i) for i in range(reads - pool_calls)}
             recorded = await _recorded(reader, head, adapters)
             calls = tuple(c for r in recorded.values() for phase in r.calls for c in phase)
 
@@ -70,7 +70,7 @@ async def chain(reads: int = 500) -> dict[str, Any]:
                 await reader.read(head, {n: a.read() for n, a in adapters.items()})
 
             async def reading() -> None:
-                await reader.read(head, {n: _asking(t) for n, t in recorded.items()})
+                await reader.read(head, {n: _asking_again(t) for n, t in recorded.items()})
 
             await ours()
             before = reader.stats.requests
@@ -118,47 +118,47 @@ def _pool(world: DemoWorld, name: str, notional: str) -> ChainAdapter:
     return UniswapV3(pool=pool.address, base=pool.token, quote=world.weth, notional=notional)
 
 
-def _rate(world: DemoWorld, place: int) -> ChainAdapter:
-    """Each with an argument of its own, so that no two calls are the same."""
-    return RateCall(contract=world.div_eth, function="convertToAssets(uint256)", args=(str(10**18 + place),))
+def _rate(world: DemoWorld, index: int) -> ChainAdapter:
+    """Each with its own argument, so that no two calls are the same."""
+    return RateCall(contract=world.div_eth, function="convertToAssets(uint256)", args=(str(10**18 + index),))
 
 
-async def _recorded(reader: ChainReader, head: Head, adapters: Mapping[str, ChainAdapter]) -> dict[str, _Talk]:
-    """What each adapter asks at a block and is answered. A source that fails would be cheap to read: it ends the run."""
-    talks = {name: _Talk() for name in adapters}
-    read = await reader.read(head, {n: _overheard(a.read(), talks[n]) for n, a in adapters.items()})
+async def _recorded(reader: ChainReader, head: Head, adapters: Mapping[str, ChainAdapter]) -> dict[str, _Recording]:
+    """Each adapter's calls and replies at a block. A source that fails ends the run, for it would be cheap to read."""
+    recordings = {name: _Recording() for name in adapters}
+    read = await reader.read(head, {n: _recording_read(a.read(), recordings[n]) for n, a in adapters.items()})
     failures = {n: str(r) for n, r in read.results.items() if isinstance(r, FeedError)}
     if failures:
         raise RuntimeError(f"not every source could be read: {failures}")
-    return talks
+    return recordings
 
 
-def _overheard(read: Read, talk: _Talk) -> Read:
+def _recording_read(read: Read, recording: _Recording) -> Read:
     try:
         calls = next(read)
         while True:
-            talk.calls.append(calls)
+            recording.calls.append(calls)
             replies = yield calls
-            talk.replies.append(replies)
+            recording.replies.append(replies)
             calls = read.send(replies)
     except StopIteration as done:
         quote: Quote = done.value
         return quote
 
 
-def _asking(talk: _Talk) -> Read:
-    for calls in talk.calls:  # noqa: UP028 - what is sent back must not go to the list
+def _asking_again(recording: _Recording) -> Read:
+    for calls in recording.calls:  # noqa: UP028 - what is sent back must not go to the list
         yield calls
     return _UNPRICED
 
 
-def _price_again(adapters: Mapping[str, ChainAdapter], talks: Mapping[str, _Talk]) -> None:
+def _price_again(adapters: Mapping[str, ChainAdapter], recordings: Mapping[str, _Recording]) -> None:
     """The adapters' own work alone: the same answers, without asking."""
     for name, adapter in adapters.items():
         read = adapter.read()
         next(read)
         with contextlib.suppress(StopIteration):
-            for replies in talks[name].replies:
+            for replies in recordings[name].replies:
                 read.send(replies)
 
 

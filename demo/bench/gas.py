@@ -71,7 +71,7 @@ async def ours(chain: BenchChain, tokens: Sequence[int] = TOKENS, signers: Seque
 
 
 def snapshot(rows: Rows) -> Snapshot:
-    """Our rows as the file keeps them: gas by what was done."""
+    """Our rows as the file holds them: gas by what was done."""
     push, read = rows
     return {
         "push": {f"tokens {r.tokens}, signers {r.signers}": r.gas for r in push},
@@ -79,18 +79,18 @@ def snapshot(rows: Rows) -> Snapshot:
     }
 
 
-def compared(held: Mapping[str, Mapping[str, int]], made: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """A sentence for each figure that moved by more than TOLERANCE_PERCENT, appeared or went."""
-    said = []
+def compared(stored: Mapping[str, Mapping[str, int]], measured: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A sentence for each figure that changed by more than TOLERANCE_PERCENT, is new or is gone."""
+    changes = []
     for kind in ("push", "reads"):
-        for name in dict.fromkeys((*held[kind], *made[kind])):
-            old, new = held[kind].get(name), made[kind].get(name)
+        for name in dict.fromkeys((*stored[kind], *measured[kind])):
+            old, new = stored[kind].get(name), measured[kind].get(name)
             if old is None or new is None:
-                said.append(f"{name}: {'is new' if old is None else 'is gone'}, rewrite the file")
+                changes.append(f"{name}: {'is new' if old is None else 'is gone'}, rewrite the file")
             elif abs(new - old) * 100 > old * TOLERANCE_PERCENT:
                 what = "make it cheaper, or say why" if new > old else "good: rewrite the file, so that it stays so"
-                said.append(f"{name}: {old:,} became {new:,}; {what}")
-    return said
+                changes.append(f"{name}: {old:,} became {new:,}; {what}")
+    return changes
 
 
 async def _sorted(rows: AsyncIterator[PushGas | ReadGas]) -> Rows:
@@ -115,9 +115,9 @@ def main(arguments: Sequence[str]) -> int:
     if "--write" in arguments:
         SNAPSHOT.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
         return 0
-    said = compared(json.loads(SNAPSHOT.read_text(encoding="utf-8")), made)
-    sys.stderr.write("".join(f"{line}\n" for line in said))
-    return 1 if said else 0
+    changes = compared(json.loads(SNAPSHOT.read_text(encoding="utf-8")), made)
+    sys.stderr.write("".join(f"{line}\n" for line in changes))
+    return 1 if changes else 0
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Api3Beacons:
     sources: Sequence[coincurve.PrivateKey]
 
     def update(self, tokens: int, price: int, time_s: int) -> bytes:
-        """Calldata that brings news of every source of every token, then the sets."""
+        """Calldata that updates every source of every token, then the sets."""
         calls: list[bytes] = []
         for token in range(tokens):
             calls += [self._beacon(key, token, price + place, time_s) for place, key in enumerate(self.sources)]
@@ -64,8 +64,8 @@ class Api3Beacons:
 
     def feed(self, token: int) -> bytes:
         """Id of what a consumer reads."""
-        found = self.beacons(token)
-        return keccak(encode(["bytes32[]"], [found])) if len(found) > 1 else found[0]
+        beacons = self.beacons(token)
+        return keccak(encode(["bytes32[]"], [beacons])) if len(beacons) > 1 else beacons[0]
 
     def _beacon(self, key: coincurve.PrivateKey, token: int, price: int, time_s: int) -> bytes:
         data = encode(["int256"], [price])
@@ -90,7 +90,7 @@ async def api3(ground: BenchChain, shapes: Sequence[tuple[int, int]]) -> AsyncIt
 
         gas, data, price = await _steady(ground, server.address, batch)
         read = called("readDataFeedWithId(bytes32)", peer.feed(tokens - 1))
-        await _holds(ground, server.address, read, price + (sources - 1) // 2)
+        await _check_price(ground, server.address, read, price + (sources - 1) // 2)
         slots = tokens * (sources + (sources > 1))
         floor = push_floor(data, signatures=tokens * sources, slots=slots)
         yield PushGas(system="API3", tokens=tokens, signers=sources, gas=gas, calldata=len(data), floor=floor)
@@ -115,7 +115,7 @@ async def redstone(ground: BenchChain, shapes: Sequence[tuple[int, int]]) -> Asy
                 return redstone_update(*shape, price, time_s)
 
             gas, data, price = await _steady(ground, to, batch)
-            await _holds(ground, to, called("getValueForDataFeed(bytes32)", _feed(tokens - 1)), price)
+            await _check_price(ground, to, called("getValueForDataFeed(bytes32)", _feed(tokens - 1)), price)
             checks = signers if joined else signers * tokens
             floor = push_floor(data, signatures=checks, slots=tokens)
             yield PushGas(system=system, tokens=tokens, signers=signers, gas=gas, calldata=len(data), floor=floor)
@@ -164,18 +164,18 @@ async def tellor(ground: BenchChain) -> AsyncIterator[PushGas | ReadGas]:
 async def _steady(ground: BenchChain, to: str, batch: Callable[[int, int], bytes]) -> tuple[int, bytes, int]:
     """Gas, calldata and price of the last of some updates; ``batch`` makes one of a price and a time (s)."""
     gas, data, price = 0, b"", 0
-    for turn in range(_WARM_UPS + 1):
-        price = _PRICE + turn * 7_919_191
+    for update in range(_WARM_UPS + 1):
+        price = _PRICE + update * 7_919_191
         data = batch(price, ground.now_s + STEP_S)
         gas = await ground.send(to, data)
     return gas, data, price
 
 
-async def _holds(ground: BenchChain, to: str, read: bytes, price: int) -> None:
+async def _check_price(ground: BenchChain, to: str, read: bytes, price: int) -> None:
     """BenchError unless a read's first word is the price."""
-    found = int.from_bytes((await ground.ask(to, read))[:32], "big")
-    if found != price:
-        raise BenchError(f"{to} answers {found} and was sent {price}: the update was not taken")
+    answer = int.from_bytes((await ground.ask(to, read))[:32], "big")
+    if answer != price:
+        raise BenchError(f"{to} answers {answer} and was sent {price}: the update was not taken")
 
 
 def _package(key: coincurve.PrivateKey, feeds: Sequence[bytes], price: int, time_s: int) -> bytes:
@@ -189,10 +189,10 @@ def _factory(folder: str, name: str) -> npm.NpmArtifact:
     path = _API3 / folder / f"{name}__factory.js"
     if not path.is_file():
         raise npm.MissingPackage(path)
-    found = _BYTECODE.search(path.read_text(encoding="utf-8"))
-    if found is None:
+    bytecode = _BYTECODE.search(path.read_text(encoding="utf-8"))
+    if bytecode is None:
         raise npm.MissingPackage(path)
-    return npm.NpmArtifact([_constructor()], found[1])
+    return npm.NpmArtifact([_constructor()], bytecode[1])
 
 
 def _constructor(*kinds: str) -> dict[str, Any]:

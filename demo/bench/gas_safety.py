@@ -1,7 +1,7 @@
 """What each rule of the store costs: the same store compiled without it, pushed to in the same steady state.
 
-Each rule is a piece of the source that is taken out or replaced before the compiler sees it; none of these stores is
-ever deployed anywhere but here. A piece that is no longer there ends the run: the list must follow the source.
+Each rule is a piece of the source that is removed or replaced before it is compiled; these stores are never deployed
+anywhere but here. A piece that is no longer in the source ends the run: the list must follow the source.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WHOLE = "whole"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule, and how its file reads without it: pieces of the source, each there once, with what stands instead."""
+    """A rule, and its file without it: pieces of the source, each found exactly once, with what replaces them."""
 
     name: str
     file: str
@@ -101,8 +101,8 @@ RULES = (
         (
             (
                 (
-                    "if (epoch != _epochOf(found) || block.timestamp >= ends || roundTime >= ends) {\n"
-                    "            found = _other(found, epoch, roundTime);\n        }"
+                    "if (epoch != _epochOf(packed) || block.timestamp >= ends || roundTime >= ends) {\n"
+                    "            packed = _setOfOtherEpoch(packed, epoch, roundTime);\n        }"
                 ),
                 "(ends, epoch);",
             ),
@@ -121,11 +121,11 @@ RULES = (
 async def without(
     ground: BenchChain, tokens: Sequence[int] = (1, 5, 20), signers: int = 5
 ) -> AsyncIterator[dict[str, Any]]:
-    """Each rule with the gas that it costs in a push of so many tokens, calldata left out: that differs by chance."""
-    made = stores()
-    whole = await _execution(ground, made[_WHOLE], tokens, signers)
+    """Each rule with the gas that it costs in a push of so many tokens, without calldata, which differs by chance."""
+    artifacts = stores()
+    whole = await _execution(ground, artifacts[_WHOLE], tokens, signers)
     for rule in RULES:
-        bare = await _execution(ground, made[rule.name], tokens, signers)
+        bare = await _execution(ground, artifacts[rule.name], tokens, signers)
         costs = [{"tokens": n, "gas": whole[n] - bare[n]} for n in tokens]
         yield {"rule": rule.name, "signers": signers, "costs": costs}
 
@@ -141,15 +141,15 @@ def stores() -> dict[str, NpmArtifact]:
     settings = json.loads((contracts.ARTIFACTS / "PriceStore.json").read_text(encoding="utf-8"))["settings"]
     kinds = {_WHOLE: texts} | {rule.name: lacking(rule, texts) for rule in RULES}
     sources = {f"{at}/{file}": text for at, kind in enumerate(kinds.values()) for file, text in kind.items()}
-    made = compiled(sources, settings)
-    found = {name: made[f"{at}/{_STORE}:PriceStore"] for at, name in enumerate(kinds)}
-    if bytes.fromhex(found[_WHOLE].bytecode[2:]) != contracts.load("PriceStore").bytecode:
+    contracts_by_path = compiled(sources, settings)
+    artifacts = {name: contracts_by_path[f"{at}/{_STORE}:PriceStore"] for at, name in enumerate(kinds)}
+    if bytes.fromhex(artifacts[_WHOLE].bytecode[2:]) != contracts.load("PriceStore").bytecode:
         raise BenchError("the store that was compiled is not the one in contracts/artifacts: run `make artifacts`")
-    return found
+    return artifacts
 
 
 def lacking(rule: Rule, texts: Mapping[str, str]) -> dict[str, str]:
-    """The sources by file, without the rule; BenchError if they no longer hold it in these words."""
+    """The sources by file, without the rule; BenchError if they no longer contain it literally."""
     text = texts[rule.file]
     for piece, instead in rule.pieces:
         if text.count(piece) != 1:
@@ -161,8 +161,8 @@ def lacking(rule: Rule, texts: Mapping[str, str]) -> dict[str, str]:
 async def _execution(ground: BenchChain, artifact: NpmArtifact, tokens: Sequence[int], signers: int) -> dict[int, int]:
     """Gas of pushes by tokens, without their calldata's."""
     store = await BenchStore.create(ground, artifact, tokens=max(tokens), signers=signers)
-    found = {}
+    gas_by_tokens = {}
     for size in tokens:
         gas, data = await store.push(size)
-        found[size] = gas - calldata_gas(data)
-    return found
+        gas_by_tokens[size] = gas - calldata_gas(data)
+    return gas_by_tokens

@@ -31,7 +31,7 @@ TOKENS = (1, 5, 10, 20, 50)
 SIGNERS = (1, 3, 5, 7, 13)
 _CHAIN_ID = 31_337
 _LIMITS = (1, 500, 600)
-"""min_gap_s, step_bps, step_wait_s: the pushes are near enough and late enough to be plain."""
+"""min_gap_s, step_bps, step_wait_s: the pushes are near enough and late enough to pass all limits."""
 _MAX_AGE_S = 3_600
 _LOWER, _MARKET, _RAMPED = 2, 0, 4
 _BASE, _QUOTE = (address_text(i.to_bytes(20, "big")) for i in (0xB1, 840))
@@ -44,7 +44,7 @@ class BenchStore:
         self._ground = ground
         self._contract = contract
         self._keys = keys(signers)
-        self._turn = 0
+        self._pushes = 0
 
     @classmethod
     async def create(cls, ground: BenchChain, artifact: NpmArtifact, *, tokens: int, signers: int) -> BenchStore:
@@ -55,20 +55,20 @@ class BenchStore:
         contract = await ground.create(artifact, who, [_LIMITS], everyone, weights, signers, len(everyone))
         for i in range(tokens):
             await ground.send(contract.address, encoded(contract, "register", feed_id(f"T{i}/ETH"), True, True, 0))  # noqa: FBT003 - Solidity has no names
-        made = cls(ground, contract, signers)
-        await made.push(tokens)
-        return made
+        store = cls(ground, contract, signers)
+        await store.push(tokens)
+        return store
 
     @property
     def contract(self) -> Any:
-        """The store as web3 has it."""
+        """The store as a web3 contract."""
         return self._contract
 
     async def push(self, tokens: int) -> tuple[int, bytes]:
-        """Gas and calldata of news of the first tokens; BenchError unless the last of them is on chain then."""
-        self._turn += 1
+        """Gas and calldata of a push of the first tokens; BenchError unless the last of them is on chain afterwards."""
+        self._pushes += 1
         round_s = self._ground.now_s + STEP_S
-        items = [encode_item(i, _report(self._turn, round_s)) for i in range(tokens)]
+        items = [encode_item(i, _report(self._pushes, round_s)) for i in range(tokens)]
         body = b"".join(items)
         domain = Domain(chain_id=_CHAIN_ID, store=address(self._contract.address))
         digest = batch_digest(domain, 1, round_s, body)
@@ -83,8 +83,8 @@ class BenchStore:
 
 def artifact(name: str) -> NpmArtifact:
     """One of the project's contracts as this package deploys it."""
-    found = contracts.load(name)
-    return NpmArtifact(found.abi, "0x" + found.bytecode.hex())
+    contract = contracts.load(name)
+    return NpmArtifact(contract.abi, "0x" + contract.bytecode.hex())
 
 
 def encoded(contract: Any, function: str, *args: Any) -> bytes:
@@ -156,11 +156,11 @@ async def _views(ground: BenchChain, store: str, snapshot_s: int) -> list[tuple[
     ]
 
 
-def _report(turn: int, round_s: int) -> Report:
+def _report(number: int, round_s: int) -> Report:
     return Report(
-        market_wad=Wad(1_050_000_000_000_000_000 + turn * 7_919_191),
-        redemption_wad=Wad(1_060_000_000_000_000_000 + turn * 104_729),
-        spread_bps=Bps(7 + turn),
+        market_wad=Wad(1_050_000_000_000_000_000 + number * 7_919_191),
+        redemption_wad=Wad(1_060_000_000_000_000_000 + number * 104_729),
+        spread_bps=Bps(7 + number),
         status=Status.OK,
         why=Why.NONE,
         round_time_s=round_s,

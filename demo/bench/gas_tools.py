@@ -1,4 +1,4 @@
-"""What the gas benchmark stands on: a chain with a clock of its own, rows, and what the arithmetic alone costs.
+"""What the gas benchmark is built on: a chain with a clock of its own, rows, and what the arithmetic alone costs.
 
 All that a transaction's gas depends on is fixed (keys, addresses, times), so a run repeats to the unit of gas.
 """
@@ -37,13 +37,13 @@ ACCOUNT_GAS, SLOT_GAS = 2_600, 2_100
 """The first touch of a contract and of a slot."""
 _LEAST_ZERO_BYTE_GAS, _LEAST_BYTE_GAS = 10, 40
 _GAS_LIMIT = 16_000_000
-_RECEIPT_TIMEOUT_S = 15.0
+_RECEIPT_TIMEOUT_S = 120.0
 _PRECOMPILES = 0x100
 _COMPILER = Path(__file__).resolve().parents[1] / "compile.mjs"
 
 
 class BenchError(LrtOracleError, RuntimeError):
-    """A contract did not do what was to be measured."""
+    """A contract did not do what should be measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ def full_signature(key: coincurve.PrivateKey, digest: bytes) -> bytes:
 def compiled(
     sources: Mapping[str, str], settings: Mapping[str, Any], compiler: str = "solc"
 ) -> dict[str, npm.NpmArtifact]:
-    """What Solidity files come to, by "file:contract"; BenchError with the compiler's words, or if there is no Node."""
+    """Compiled Solidity files by "file:contract"; BenchError with the compiler's message, or without Node."""
     node = shutil.which("node")
     if node is None:
         raise BenchError("node is missing: peers' sources are compiled with npm's solc; install Node 20")
@@ -131,7 +131,7 @@ def compiled(
     done = subprocess.run([node, str(_COMPILER)], input=request, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BenchError(f"{', '.join(sources)} did not compile: {done.stderr.strip()}; was `npm ci` run?")
-    return {name: npm.NpmArtifact(**one) for name, one in json.loads(done.stdout).items()}
+    return {name: npm.NpmArtifact(**fields) for name, fields in json.loads(done.stdout).items()}
 
 
 class BenchChain:
@@ -144,16 +144,16 @@ class BenchChain:
         self.now_s = START_S
 
     async def prepare(self) -> None:
-        """Put the contract that measures reads."""
+        """Deploy the contract that measures reads."""
         self._probe = (await self.create(npm.own("ColdRead"))).address
 
     @property
     def payer(self) -> str:
-        """Who sends every transaction."""
+        """Account that sends every transaction."""
         return str(self._payer.address)
 
     async def create(self, artifact: npm.NpmArtifact, *args: Any) -> Any:
-        """Deploy a contract; returns it as web3 has it."""
+        """Deploy a contract; returns it as a web3 contract."""
         return await self._chain.create(self._payer, artifact, *args)
 
     async def send(self, to: str, data: bytes) -> int:
@@ -180,22 +180,26 @@ class BenchChain:
         await self._chain.rpc("evm_setNextBlockTimestamp", self.now_s)
         await self._chain.rpc("evm_mine")
 
+    async def block_time_s(self) -> int:
+        """Timestamp of the latest block."""
+        return await self._chain.block_time_s()
+
     async def ask(self, to: str, data: bytes) -> bytes:
         """Answer of a call."""
         return bytes.fromhex((await self._chain.rpc("eth_call", {"to": to, "data": "0x" + data.hex()}, "latest"))[2:])
 
     async def cold(self, system: str, call: str, to: str, data: bytes) -> ReadGas:
         """Gas of a static call by a contract that has touched nothing before."""
-        asked = called("cost(address,bytes)", to, data)
-        fields = {"from": self.payer, "to": self._probe, "data": "0x" + asked.hex()}
+        probe = called("cost(address,bytes)", to, data)
+        fields = {"from": self.payer, "to": self._probe, "data": "0x" + probe.hex()}
         listed = (await self._chain.rpc("eth_createAccessList", fields, "latest"))["accessList"]
-        touched = [one for one in listed if int(one["address"], 16) > _PRECOMPILES]
-        accounts = {one["address"].lower() for one in touched} | {to.lower()}
-        slots = sum(len(one["storageKeys"]) for one in touched)
+        touched = [entry for entry in listed if int(entry["address"], 16) > _PRECOMPILES]
+        accounts = {entry["address"].lower() for entry in touched} | {to.lower()}
+        slots = sum(len(entry["storageKeys"]) for entry in touched)
         return ReadGas(
             system=system,
             call=call,
-            gas=int.from_bytes(await self.ask(self._probe, asked), "big"),
+            gas=int.from_bytes(await self.ask(self._probe, probe), "big"),
             floor=ACCOUNT_GAS * len(accounts) + SLOT_GAS * slots,
         )
 
@@ -205,11 +209,12 @@ async def ground() -> AsyncIterator[BenchChain]:
     """A fresh chain to measure on; it ends with the context."""
     with anvil.running(extra=("--timestamp", str(START_S))) as node:
         async with LocalChain(node.url) as chain:
-            made = BenchChain(chain)
-            await made.prepare()
-            yield made
+            await chain.rpc("anvil_setBlockTimestampInterval", 1)  # the chain's clock never follows the machine's
+            bench = BenchChain(chain)
+            await bench.prepare()
+            yield bench
 
 
 def address_text(raw: bytes) -> str:
-    """Checksummed."""
+    """An address with its checksum."""
     return str(Web3.to_checksum_address("0x" + raw.hex()))

@@ -4,7 +4,7 @@ One process under test: the App with its streams, tables, live lane, event strea
 chain. A message is one WebSocket message; at each step every venue sends so many a second, of which some hold no new price
 (a second channel's). ``tick_to_live``: from the first tick of a bundle until its indication is published in the process,
 the coalescing pause included. ``venue_to_reader``: from a venue's new price until a reader of the event stream, in the
-venues' process, has it. Where a step's ``parsed_per_s`` stays behind ``sent_per_s``, the limit is passed.
+venues' process, has it. Where a step's ``parsed_per_s`` is behind ``sent_per_s``, the limit is passed.
 
 Beside it ccxt.pro on the venues that both read: connected to the same servers, streaming the same messages in the same
 run, each alone on the machine's cores (:mod:`demo.bench.ccxt_stream`). Ours is the whole service there too, with prices
@@ -25,9 +25,10 @@ from typing import Any
 from demo.bench.ccxt import beside_ccxt, installed
 from demo.bench.process import Process, running
 from demo.bench.tools import at_percent
-from demo.bench.venues import BASES, PROBED, spelled
+from demo.bench.venues import BASES, PROBED, symbol_of
 from demo.world import anvil
 from oracle.app import App
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 
@@ -61,23 +62,23 @@ symbol = "{symbol}"
 """
 
 
-class _Seen(App):
-    """The service, with its streams' counters in view."""
+class _MeasuredApp(App):
+    """The service, with its streams' counters."""
 
     @property
     def frames(self) -> int:
         """Messages read so far."""
-        return sum(s.frames for s in self.watch.health()) if self.watch else 0
+        return sum(s.frames for s in self.ingest.health()) if self.ingest else 0
 
     @property
     def bad(self) -> int:
-        """Messages that were no quote."""
-        return sum(sum(s.bad_frames.values()) for s in self.watch.health()) if self.watch else 0
+        """Messages that could not be read as a quote."""
+        return sum(sum(s.bad_frames.values()) for s in self.ingest.health()) if self.ingest else 0
 
     @property
     def listening(self) -> bool:
         """Whether every venue has answered the subscriptions; a quote may have come by REST before."""
-        health = self.watch.health() if self.watch else ()
+        health = self.ingest.health() if self.ingest else ()
         return bool(health) and all(s.connected and s.frames >= len(BASES) for s in health)
 
 
@@ -91,45 +92,60 @@ async def latency(rates: Sequence[int] = RATES, seconds: float = 5.0, ccxt_frame
     """
     with tempfile.TemporaryDirectory(prefix="lrt-oracle-bench-") as folder:
         async with running("demo.bench.venues") as venues:
-            places = await venues.hear()
-            theirs = await _by_ccxt(venues, places, rates, seconds) if ccxt_frames and installed() else None
+            places = await venues.receive()
+            ccxt_streaming = (
+                await _measure_ccxt(venues, places, rates, seconds) if ccxt_frames and installed() else None
+            )
             port = anvil.free_port()
             path = Path(folder) / "config.toml"
             path.write_text(_config(places, folder, port), encoding="utf-8")
-            app = _Seen(resolve(load(path)), environ={})
+            app = _MeasuredApp(build(resolve(load(path)), environ={}))
             async with _running(app):
                 await _step(app, venues, rates[0], _WARM_S, port)
                 steps = [await _step(app, venues, rate, seconds, port) for rate in rates]
-                if theirs is not None:
-                    both = theirs["venues"]
+                if ccxt_streaming is not None:
+                    both = ccxt_streaming["venues"]
                     ours = [await _step(app, venues, rate, seconds, port, both) for rate in rates]
-                    theirs["steps"] = [_beside(o, t) for o, t in zip(ours, theirs["steps"], strict=True)]
+                    ccxt_streaming["steps"] = [
+                        _beside(o, t) for o, t in zip(ours, ccxt_streaming["steps"], strict=True)
+                    ]
     beside = await beside_ccxt(ccxt_frames) if ccxt_frames else None
-    return {"venues": len(places), "feeds": len(BASES) + 1, "steps": steps, "ccxt": beside, "ccxt_streaming": theirs}
+    return {
+        "venues": len(places),
+        "feeds": len(BASES) + 1,
+        "steps": steps,
+        "ccxt": beside,
+        "ccxt_streaming": ccxt_streaming,
+    }
 
 
-async def _by_ccxt(
+async def _measure_ccxt(
     venues: Process, places: Mapping[str, Sequence[str]], rates: Sequence[int], seconds: float
 ) -> dict[str, Any]:
-    """ccxt.pro's figures at each rate, on the venues that it reads; nobody else is connected meanwhile."""
+    """ccxt.pro's figures at each rate, on the venues that it reads; nothing else is connected meanwhile."""
     async with running("demo.bench.ccxt_stream", AIOHTTP_NO_EXTENSIONS="1") as ccxt:
-        await ccxt.say(places)
-        found = await ccxt.hear()
+        await ccxt.send(places)
+        connected = await ccxt.receive()
         steps = []
         for rate in rates:
-            await venues.say({"rate": rate, "seconds": seconds, "events": None, "only": found["reads"]})
-            await venues.hear()
-            await ccxt.say({"step": "begin"})
-            await ccxt.hear()
-            await venues.say({})
-            done = await venues.hear()
-            await ccxt.say({"step": "end"})
-            figures = await ccxt.hear()
-            await venues.hear()
-            await ccxt.say({"step": "drain"})
-            never = max(0, done["sent"] - (await ccxt.hear())["read"])
-            steps.append({**figures, "sent_per_s": round(done["sent"] / seconds), "never_read": never})
-    return {"version": found["version"], "venues": found["reads"], "left_out": found["left_out"], "steps": steps}
+            await venues.send({"rate": rate, "seconds": seconds, "events": None, "only": connected["reads"]})
+            await venues.receive()
+            await ccxt.send({"step": "begin"})
+            await ccxt.receive()
+            await venues.send({})
+            sent = await venues.receive()
+            await ccxt.send({"step": "end"})
+            figures = await ccxt.receive()
+            await venues.receive()
+            await ccxt.send({"step": "drain"})
+            never = max(0, sent["sent"] - (await ccxt.receive())["read"])
+            steps.append({**figures, "sent_per_s": round(sent["sent"] / seconds), "never_read": never})
+    return {
+        "version": connected["version"],
+        "venues": connected["reads"],
+        "left_out": connected["left_out"],
+        "steps": steps,
+    }
 
 
 def _beside(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +161,7 @@ def _beside(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any
 
 
 @asynccontextmanager
-async def _running(app: _Seen) -> AsyncIterator[None]:
+async def _running(app: _MeasuredApp) -> AsyncIterator[None]:
     stop = asyncio.Event()
     service = asyncio.create_task(app.run(stop))
     try:
@@ -159,20 +175,20 @@ async def _running(app: _Seen) -> AsyncIterator[None]:
 
 
 async def _step(
-    app: _Seen, venues: Process, rate: int, seconds: float, port: int, only: Sequence[str] | None = None
+    app: _MeasuredApp, venues: Process, rate: int, seconds: float, port: int, only: Sequence[str] | None = None
 ) -> dict[str, Any]:
     events = f"http://127.0.0.1:{port}/v1/stream"
-    asked = {"rate": rate, "seconds": seconds, "events": events}
-    await venues.say(asked if only is None else asked | {"only": only})
-    await venues.hear()
+    request = {"rate": rate, "seconds": seconds, "events": events}
+    await venues.send(request if only is None else request | {"only": only})
+    await venues.receive()
     app.live_us.clear()
     frames, bad, cpu, started = app.frames, app.bad, time.process_time(), time.monotonic()
-    await venues.say({})
-    done = await venues.hear()
+    await venues.send({})
+    done = await venues.receive()
     spent = time.monotonic() - started
     parsed, cpu_share = app.frames - frames, (time.process_time() - cpu) / spent
     live = sorted(app.live_us)
-    seen = sorted((await venues.hear())["seen_us"])
+    reader_us = sorted((await venues.receive())["seen_us"])
     await asyncio.sleep(_SETTLE_S)
     return {
         "rate_per_venue": rate,
@@ -185,9 +201,9 @@ async def _step(
         "live_updates_per_s": round(len(live) / spent),
         "tick_to_live_p50_ms": at_percent(live, 50) / 1_000,
         "tick_to_live_p99_ms": at_percent(live, 99) / 1_000,
-        "venue_to_reader_p50_ms": at_percent(seen, 50) / 1_000,
-        "venue_to_reader_p99_ms": at_percent(seen, 99) / 1_000,
-        "probes": len(seen),
+        "venue_to_reader_p50_ms": at_percent(reader_us, 50) / 1_000,
+        "venue_to_reader_p99_ms": at_percent(reader_us, 99) / 1_000,
+        "probes": len(reader_us),
     }
 
 
@@ -197,7 +213,7 @@ def _config(places: Mapping[str, Sequence[str]], folder: str, port: int) -> str:
     for base in BASES:
         feed = f"{base}/USD"
         parts.append(_FEED.format(feed=feed, groups=len(places) // 2))
-        parts += [_SOURCE.format(feed=feed, venue=v, symbol=spelled(v, base)) for v in places]
+        parts += [_SOURCE.format(feed=feed, venue=v, symbol=symbol_of(v, base)) for v in places]
     parts.append(_FEED.format(feed="USDT/USD", groups=1))
     parts += [_SOURCE.format(feed="USDT/USD", venue=v, symbol=s) for v, s in PROBED.items()]
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Another Python process that a benchmark talks to: a JSON document in, a JSON document out, one a line."""
+"""Another Python process of a benchmark: JSON requests in, JSON responses out, one a line."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _LONGEST_LINE = 1 << 20
 class Process:
     """The other process, once :func:`running`."""
 
-    def __init__(self, module: str, lines: asyncio.StreamReader, asked: asyncio.StreamWriter) -> None:
-        self._module, self._lines, self._asked = module, lines, asked
+    def __init__(self, module: str, responses: asyncio.StreamReader, requests: asyncio.StreamWriter) -> None:
+        self._module, self._responses, self._requests = module, responses, requests
 
-    async def hear(self) -> Any:
+    async def receive(self) -> Any:
         """Return its next document."""
-        line = await asyncio.wait_for(self._lines.readline(), _ANSWER_S)
+        line = await asyncio.wait_for(self._responses.readline(), _ANSWER_S)
         if not line:
-            raise RuntimeError(f"the process of {self._module} ended: start `python -m {self._module}` to see why")
+            raise RuntimeError(f"the process of {self._module} ended: run `python -m {self._module}` to see why")
         return json.loads(line)
 
-    async def say(self, document: Mapping[str, Any]) -> None:
-        """Ask for something."""
-        self._asked.write(json.dumps(document).encode() + b"\n")
-        await self._asked.drain()
+    async def send(self, document: Mapping[str, Any]) -> None:
+        """Send a request."""
+        self._requests.write(json.dumps(document).encode() + b"\n")
+        await self._requests.drain()
 
 
 @asynccontextmanager
@@ -50,13 +50,13 @@ async def running(module: str, **environ: str) -> AsyncIterator[Process]:
 
 
 async def standard_lines() -> asyncio.StreamReader:
-    """The documents that such a process is asked, on its standard input."""
+    """The requests to such a process, on its standard input."""
     loop, lines = asyncio.get_running_loop(), asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     return lines
 
 
-def say(document: Mapping[str, Any]) -> None:
-    """Answer on standard output."""
+def respond(document: Mapping[str, Any]) -> None:
+    """Write a response to standard output."""
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()

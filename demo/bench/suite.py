@@ -1,4 +1,4 @@
-"""`lrt-oracle bench`: what this machine does, as ratios within one run. Nothing here is a test; each stands in files of its own."""
+"""`lrt-oracle bench`: what this machine does, as ratios within one run. They are not tests; each has files of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: medians of repeated work, and places in a ranking."""
+"""What the benchmarks share: medians of repeated work, and percentiles."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ RUNS = 9
 
 
 async def medians_ms(works: Sequence[Callable[[], Awaitable[None]]], runs: int = RUNS) -> list[float]:
-    """Median wall time of one run of each in ms, measured in turn, so that a busy moment hits all alike."""
+    """Median wall time of one run of each in ms, measured alternately, so that other load on the machine affects all alike."""
     times: list[list[float]] = [[] for _ in works]
     for _ in range(runs):
-        for work, taken in zip(works, times, strict=True):
+        for work, work_times in zip(works, times, strict=True):
             started = time.perf_counter()
             await work()
-            taken.append((time.perf_counter() - started) * 1_000)
-    return [statistics.median(taken) for taken in times]
+            work_times.append((time.perf_counter() - started) * 1_000)
+    return [statistics.median(work_times) for work_times in times]
 
 
 def median_sync_ms(work: Callable[[], object], runs: int = RUNS) -> float:

@@ -1,4 +1,4 @@
-"""Every local exchange in a process of its own, for `bench latency`: they stream as fast as they are told to.
+"""The local exchanges in a process of their own, for `bench latency` and `bench api`: they stream at a given rate.
 
 A run's messages are encoded and framed before it begins, each with the time at which it will be due; then whatever is due
 is written every few milliseconds. The conversation, one JSON document a line: out: where the venues are; in: ``{"rate":
@@ -22,8 +22,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from demo.bench.process import say, standard_lines
-from demo.venues.protocols import Caller, Frame, Shown
+from demo.bench.process import respond, standard_lines
+from demo.venues.protocols import ConnectionState, Frame, SymbolState
 from demo.venues.server import Venue
 from demo.venues.wires import WIRES
 
@@ -36,26 +36,26 @@ _SPELLINGS: Mapping[str, str] = {
     "coinbase": "{}-USD", "cryptocom": "{}_USD", "gate": "{}_USDT", "gemini": "{}USD", "htx": "{}usdt",
     "hyperliquid": "{}", "kraken": "{}/USD", "kucoin": "{}-USDT", "mexc": "{}USDT", "okx": "{}-USDT",
 }  # fmt: skip
-_TURN_S = 0.002
+_WRITE_S = 0.002
 _PROBE_S = 0.05
 _TEXT, _BINARY = 0x81, 0x82
 _SHORT, _LONG = 126, 1 << 16
 _BEAT_S = 3_600.0
 
 
-def spelled(venue: str, base: str) -> str:
+def symbol_of(venue: str, base: str) -> str:
     """How a venue writes a base in dollars."""
     text = _SPELLINGS[venue].format(base)
     return text.lower() if text.endswith(("usd", "usdt")) else text
 
 
-def shown(symbol: str, base: str, turn: int, at_ms: int) -> Shown:
-    """What a venue shows at a turn: a price that changes each time, a spread of 2 bps."""
-    price = Decimal(BASES[base]) * (1 + Decimal(turn % 97 - 48) / 1_000_000)
+def symbol_state(symbol: str, base: str, step: int, at_ms: int) -> SymbolState:
+    """What a venue shows at a step: a price that changes each time, a spread of 2 bps."""
+    price = Decimal(BASES[base]) * (1 + Decimal(step % 97 - 48) / 1_000_000)
     half = price / 10_000
     texts = [f"{p:.6f}" for p in (price - half, price + half, price)]
-    return Shown(
-        symbol=symbol, bid=texts[0], ask=texts[1], last=texts[2], volume="5", sequence=turn + 10, time_ms=at_ms
+    return SymbolState(
+        symbol=symbol, bid=texts[0], ask=texts[1], last=texts[2], volume="5", sequence=step + 10, time_ms=at_ms
     )
 
 
@@ -77,7 +77,7 @@ class FastVenue(Venue):
         super().__init__(name, beat_s=_BEAT_S)
         self._transports: set[asyncio.WriteTransport] = set()
         for base, price in BASES.items():
-            self.set_quote(spelled(name, base), *(Decimal(price),) * 3, Decimal(5))
+            self.set_quote(symbol_of(name, base), *(Decimal(price),) * 3, Decimal(5))
         if name in PROBED:
             self.set_quote(PROBED[name], *(Decimal(1),) * 3, Decimal(5))
 
@@ -93,15 +93,15 @@ class FastVenue(Venue):
 
     def prepared(self, rate: int, seconds: float, start_ms: int) -> list[bytes]:
         """That many messages a second, each framed; the times in them rise evenly from the start."""
-        caller = next((c.caller for c in self._clients), Caller())
+        connection = next((c.connection for c in self._clients), ConnectionState())
         frames: list[bytes] = []
-        turn, count = 0, int(rate * seconds)
+        step, count = 0, int(rate * seconds)
         bases = tuple(BASES)
         while len(frames) < count:
-            base = bases[turn % len(bases)]
-            now = shown(spelled(self.name, base), base, turn, start_ms + len(frames) * 1_000 // rate)
-            frames += [websocket_frame(self._wire.encode(f)) for f in self._wire.frames(now, caller, first=False)]
-            turn += 1
+            base = bases[step % len(bases)]
+            state = symbol_state(symbol_of(self.name, base), base, step, start_ms + len(frames) * 1_000 // rate)
+            frames += [websocket_frame(self._wire.encode(f)) for f in self._wire.frames(state, connection, first=False)]
+            step += 1
         return frames[:count]
 
     def write(self, data: bytes) -> None:
@@ -110,8 +110,8 @@ class FastVenue(Venue):
             transport.write(data)
 
     @property
-    def waiting(self) -> int:
-        """Bytes that clients have not taken yet."""
+    def queued_bytes(self) -> int:
+        """Bytes that clients have not accepted yet."""
         return sum(t.get_write_buffer_size() for t in self._transports)
 
 
@@ -124,12 +124,12 @@ async def _stream(venues: Sequence[FastVenue], frames: Sequence[list[bytes]], ra
             for venue, messages in zip(venues, frames, strict=True):
                 venue.write(b"".join(messages[sent:due]))
             sent = due
-        await asyncio.sleep(_TURN_S)
+        await asyncio.sleep(_WRITE_S)
     return sent * len(venues)
 
 
 async def _probe(venues: Mapping[str, FastVenue], url: str, seconds: float) -> list[int]:
-    """Show a price that nobody has seen, and wait for it on the event stream; microseconds, again and again."""
+    """Show a new price and wait for it on the event stream, again and again; returns the microseconds of each."""
     rng, spent, end = random.Random(3), [], time.monotonic() + seconds
     async with (
         aiohttp.ClientSession(read_bufsize=1 << 20) as session,
@@ -140,36 +140,36 @@ async def _probe(venues: Mapping[str, FastVenue], url: str, seconds: float) -> l
             started = time.perf_counter()
             for name, symbol in PROBED.items():
                 venues[name].set_quote(symbol, price, price, price, Decimal(5))
-            await _until_said(stream, b'"feed":"USDT/USD"', f'"price":"{price:.18f}"'.encode())
+            await _until_published(stream, b'"feed":"USDT/USD"', f'"price":"{price:.18f}"'.encode())
             spent.append(int((time.perf_counter() - started) * 1_000_000))
             await asyncio.sleep(_PROBE_S)
     return spent
 
 
-async def _until_said(stream: aiohttp.ClientResponse, feed: bytes, price: bytes) -> None:
+async def _until_published(stream: aiohttp.ClientResponse, feed: bytes, price: bytes) -> None:
     async for line in stream.content:
         if line.startswith(b"data: ") and price in line and feed in line:
             return
 
 
-async def _run(venues: Mapping[str, FastVenue], lines: asyncio.StreamReader, asked: Mapping[str, Any]) -> None:
-    rate, seconds = int(asked["rate"]), float(asked["seconds"])
-    venues = {n: v for n, v in venues.items() if n in asked.get("only", venues)}
+async def _run(venues: Mapping[str, FastVenue], lines: asyncio.StreamReader, request: Mapping[str, Any]) -> None:
+    rate, seconds = int(request["rate"]), float(request["seconds"])
+    venues = {n: v for n, v in venues.items() if n in request.get("only", venues)}
     start_ms = time.time_ns() // 1_000_000
     frames = [v.prepared(rate, seconds, start_ms) for v in venues.values()]
-    say({"ready": True})
+    respond({"ready": True})
     await lines.readline()
-    probing = asyncio.create_task(_probe(venues, asked["events"], seconds)) if asked["events"] else None
+    probing = asyncio.create_task(_probe(venues, request["events"], seconds)) if request["events"] else None
     cpu = time.process_time()
     sent = await _stream(tuple(venues.values()), frames, rate, seconds)
     share = (time.process_time() - cpu) / seconds
-    say({"sent": sent, "waiting_bytes": sum(v.waiting for v in venues.values()), "cpu_share": share})
-    seen: list[int] = []
+    respond({"sent": sent, "waiting_bytes": sum(v.queued_bytes for v in venues.values()), "cpu_share": share})
+    latencies_us: list[int] = []
     if probing is not None:
         await asyncio.wait({probing}, timeout=2.0)
         probing.cancel()
-        seen = probing.result() if probing.done() and not probing.cancelled() else []
-    say({"seen_us": seen})
+        latencies_us = probing.result() if probing.done() and not probing.cancelled() else []
+    respond({"seen_us": latencies_us})
 
 
 async def main() -> None:
@@ -180,7 +180,7 @@ async def main() -> None:
         for venue in venues.values():
             await venue.start()
             stack.push_async_callback(venue.stop)
-        say({n: (v.ws_url, v.rest_url) for n, v in venues.items()})
+        respond({n: (v.ws_url, v.rest_url) for n, v in venues.items()})
         while line := await lines.readline():
             await _run(venues, lines, json.loads(line))
 

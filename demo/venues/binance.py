@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, PlainWire, Show, Shown, dumps
+from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, PlainWire, StateLookup, SymbolState, dumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +30,24 @@ class BinanceWire(PlainWire):
         names = [str(p).partition("@")[0].upper() for p in message.get("params", ())]
         return [dumps({"result": None, "id": message.get("id")})], tuple(n for n in names if n in listed)
 
-    def ticker(self, shown: Shown, *, first: bool) -> str:
+    def ticker(self, state: SymbolState, *, first: bool) -> str:
         """24 h ticker of the combined stream."""
         del first
-        at = shown.ms()
+        at = state.ms()
         data = {
-            "e": "24hrTicker", "E": at, "s": shown.symbol, "p": "0.00", "P": "0.00", "w": shown.last, "x": shown.last,
-            "c": shown.last, "Q": "0.25", "b": shown.bid, "B": "1.5", "a": shown.ask, "A": "2.25", "o": shown.last,
-            "h": shown.last, "l": shown.last, "v": shown.volume, "q": shown.volume, "O": 0, "C": at, "F": 1,
-            "L": shown.sequence, "n": 1,
+            "e": "24hrTicker", "E": at, "s": state.symbol, "p": "0.00", "P": "0.00", "w": state.last, "x": state.last,
+            "c": state.last, "Q": "0.25", "b": state.bid, "B": "1.5", "a": state.ask, "A": "2.25", "o": state.last,
+            "h": state.last, "l": state.last, "v": state.volume, "q": state.volume, "O": 0, "C": at, "F": 1,
+            "L": state.sequence, "n": 1,
         }  # fmt: skip
-        return dumps({"stream": f"{shown.symbol.lower()}@ticker", "data": data})
+        return dumps({"stream": f"{state.symbol.lower()}@ticker", "data": data})
 
-    def beat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
+    def heartbeat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
         """Send none: the ticker itself comes every second."""
         del symbols, now_ms
         return []
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /api/v3/ticker/24hr?symbols=[...]; one unknown symbol refuses the whole request."""
         if path != "/api/v3/ticker/24hr":
             return HTTP_MISSING, {"code": -1, "msg": "Not Found"}
@@ -55,7 +55,7 @@ class BinanceWire(PlainWire):
             symbols = json.loads(query["symbols"])
         except (KeyError, ValueError):
             return HTTP_BAD, {"code": -1100, "msg": "Illegal characters found in parameter 'symbols'."}
-        rows = [show(s) for s in symbols]
+        rows = [lookup(s) for s in symbols]
         known = [r for r in rows if r is not None]
         if len(known) != len(rows):
             return HTTP_BAD, {"code": -1121, "msg": "Invalid symbol."}

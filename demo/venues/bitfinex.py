@@ -9,11 +9,11 @@ from typing import Any
 from demo.venues.protocols import (
     HTTP_MISSING,
     HTTP_OK,
-    Caller,
+    ConnectionState,
     Frame,
     PlainWire,
-    Show,
-    Shown,
+    StateLookup,
+    SymbolState,
     dumps,
     json_object,
     raw,
@@ -35,7 +35,9 @@ class BitfinexWire(PlainWire):
         """Version and state."""
         return [dumps({"event": "info", "version": 2, "serverId": "e293377e", "platform": {"status": 1}})]
 
-    def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
+    def receive(
+        self, text: str, listed: Collection[str], connection: ConnectionState
+    ) -> tuple[list[Frame], tuple[str, ...]]:
         """Acknowledge a symbol with its channel's number, or refuse it."""
         message = json_object(text)
         if message.get("event") != "subscribe" or message.get("channel") != "ticker":
@@ -44,26 +46,26 @@ class BitfinexWire(PlainWire):
         head = {"channel": "ticker", "symbol": symbol, "pair": symbol[1:]}
         if symbol not in listed:
             return [dumps({**head, "event": "error", "msg": "symbol: invalid", "code": 10300})], ()
-        return [dumps({"event": "subscribed", **head, "chanId": caller.number(symbol)})], (symbol,)
+        return [dumps({"event": "subscribed", **head, "chanId": connection.number(symbol)})], (symbol,)
 
-    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+    def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """Bare numbers in an array, without a time."""
         del first
-        return [dumps([caller.numbers.get(shown.symbol, _ELSEWHERE), _row(shown)])]
+        return [dumps([connection.numbers.get(state.symbol, _ELSEWHERE), _row(state)])]
 
-    def pulse(self, caller: Caller, now_ms: int) -> list[Frame]:
+    def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """One heartbeat for each channel."""
         del now_ms
-        return [dumps([number, "hb"]) for number in caller.numbers.values()]
+        return [dumps([number, "hb"]) for number in connection.numbers.values()]
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /v2/tickers?symbols=A,B; what is not listed is left out."""
         if path != "/v2/tickers":
             return HTTP_MISSING, ["error", 10020, "not found"]
-        shown: Sequence[Shown | None] = [show(s) for s in query.get("symbols", "").split(",")]
-        return HTTP_OK, [[s.symbol, *_row(s)] for s in shown if s is not None]
+        state: Sequence[SymbolState | None] = [lookup(s) for s in query.get("symbols", "").split(",")]
+        return HTTP_OK, [[s.symbol, *_row(s)] for s in state if s is not None]
 
 
-def _row(shown: Shown) -> list[Any]:
-    bid, ask, last, volume = (raw(t) for t in (shown.bid, shown.ask, shown.last, shown.volume))
+def _row(state: SymbolState) -> list[Any]:
+    bid, ask, last, volume = (raw(t) for t in (state.bid, state.ask, state.last, state.volume))
     return [bid, raw("1.5"), ask, raw("2.25"), raw("0"), raw("0"), last, volume, last, last]

@@ -10,11 +10,11 @@ from demo.venues.protocols import (
     HTTP_BAD,
     HTTP_MISSING,
     HTTP_OK,
-    Caller,
+    ConnectionState,
     Frame,
     PlainWire,
-    Show,
-    Shown,
+    StateLookup,
+    SymbolState,
     dumps,
     json_object,
 )
@@ -28,11 +28,13 @@ class BitgetWire(PlainWire):
     ws_path: str = "/v2/ws/public"
     beats_with_data: bool = False
 
-    def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
+    def receive(
+        self, text: str, listed: Collection[str], connection: ConnectionState
+    ) -> tuple[list[Frame], tuple[str, ...]]:
         """Answer the text ``ping``; only that keeps a connection alive."""
         if text != "ping":
             return self.answer(json_object(text), listed)
-        caller.quiet_beats = 0
+        connection.missed_beats = 0
         return ["pong"], ()
 
     def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
@@ -43,36 +45,36 @@ class BitgetWire(PlainWire):
         frames: list[Frame] = [dumps(_acknowledgement(arg, listed)) for arg in args]
         return frames, tuple(arg["instId"] for arg in args if arg["instId"] in listed)
 
-    def ticker(self, shown: Shown, *, first: bool) -> str:
+    def ticker(self, state: SymbolState, *, first: bool) -> str:
         """Every message is a snapshot."""
         del first
-        arg = {"instType": "SPOT", "channel": "ticker", "instId": shown.symbol}
-        row = {"instId": shown.symbol, "open24h": shown.last, **_prices(shown)}
-        return dumps({"action": "snapshot", "arg": arg, "data": [row], "ts": shown.ms()})
+        arg = {"instType": "SPOT", "channel": "ticker", "instId": state.symbol}
+        row = {"instId": state.symbol, "open24h": state.last, **_prices(state)}
+        return dumps({"action": "snapshot", "arg": arg, "data": [row], "ts": state.ms()})
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /api/v2/spot/market/tickers?symbol=X; an unknown symbol is status 400."""
         if path != "/api/v2/spot/market/tickers":
             return HTTP_MISSING, {"code": "40404", "msg": "Request URL NOT FOUND", "requestTime": 0, "data": None}
         name = query.get("symbol", "")
-        shown = show(name)
-        if shown is None:
-            said = f"Parameter {name} does not exist"
-            return HTTP_BAD, {"code": "40034", "msg": said, "requestTime": 0, "data": None}
-        row = {"symbol": shown.symbol, "open": shown.last, "usdtVolume": "50000", **_prices(shown)}
-        return HTTP_OK, {"code": "00000", "msg": "success", "requestTime": shown.ms(), "data": [row]}
+        state = lookup(name)
+        if state is None:
+            message_text = f"Parameter {name} does not exist"
+            return HTTP_BAD, {"code": "40034", "msg": message_text, "requestTime": 0, "data": None}
+        row = {"symbol": state.symbol, "open": state.last, "usdtVolume": "50000", **_prices(state)}
+        return HTTP_OK, {"code": "00000", "msg": "success", "requestTime": state.ms(), "data": [row]}
 
 
 def _acknowledgement(arg: Mapping[str, Any], listed: Collection[str]) -> dict[str, Any]:
     if arg["instId"] in listed:
         return {"event": "subscribe", "arg": dict(arg)}
-    said = f"instType:{arg['instType']},channel:{arg['channel']},instId:{arg['instId']} doesn't exist"
-    return {"event": "error", "arg": dict(arg), "code": 30001, "msg": said, "op": "subscribe"}
+    message_text = f"instType:{arg['instType']},channel:{arg['channel']},instId:{arg['instId']} doesn't exist"
+    return {"event": "error", "arg": dict(arg), "code": 30001, "msg": message_text, "op": "subscribe"}
 
 
-def _prices(shown: Shown) -> dict[str, Any]:
+def _prices(state: SymbolState) -> dict[str, Any]:
     return {
-        "lastPr": shown.last, "high24h": shown.last, "low24h": shown.last, "change24h": "0", "bidPr": shown.bid,
-        "askPr": shown.ask, "bidSz": "1.5", "askSz": "2.25", "baseVolume": shown.volume, "quoteVolume": "50000",
-        "openUtc": shown.last, "changeUtc24h": "0", "ts": shown.ms_text(),
+        "lastPr": state.last, "high24h": state.last, "low24h": state.last, "change24h": "0", "bidPr": state.bid,
+        "askPr": state.ask, "bidSz": "1.5", "askSz": "2.25", "baseVolume": state.volume, "quoteVolume": "50000",
+        "openUtc": state.last, "changeUtc24h": "0", "ts": state.ms_text(),
     }  # fmt: skip

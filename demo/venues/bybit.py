@@ -6,7 +6,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_MISSING, HTTP_OK, Caller, Frame, PlainWire, Show, Shown, dumps
+from demo.venues.protocols import (
+    HTTP_MISSING,
+    HTTP_OK,
+    ConnectionState,
+    Frame,
+    PlainWire,
+    StateLookup,
+    SymbolState,
+    dumps,
+)
 
 _CONNECTION = "2324d924-aa4d-45b0-a858-7b8be29ab52b"
 _MOST_ARGS = 10
@@ -24,48 +33,48 @@ class BybitWire(PlainWire):
         """Acknowledge or refuse the whole message; a spot subscription has at most ten arguments."""
         op, args = message.get("op"), message.get("args", ())
         if op == "ping":
-            return [_said(ok=True, op="ping", text="pong")], ()
+            return [_status_text(ok=True, op="ping", text="pong")], ()
         unknown = next((a for a in args if a.rpartition(".")[2] not in listed), None)
         if op != "subscribe" or len(args) > _MOST_ARGS:
-            return [_said(ok=False, op=str(op), text="args size >10" if args else "error:unknown op")], ()
+            return [_status_text(ok=False, op=str(op), text="args size >10" if args else "error:unknown op")], ()
         if unknown is not None:
-            return [_said(ok=False, op="subscribe", text=f"Invalid symbol :[{unknown}]")], ()
+            return [_status_text(ok=False, op="subscribe", text=f"Invalid symbol :[{unknown}]")], ()
         symbols = tuple(dict.fromkeys(a.rpartition(".")[2] for a in args))
-        return [_said(ok=True, op="subscribe", text="subscribe")], symbols
+        return [_status_text(ok=True, op="subscribe", text="subscribe")], symbols
 
-    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+    def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The ticker, which has no bid and ask, and the top of the book: both are always snapshots."""
-        del caller, first
+        del connection, first
         ticker = {
-            "symbol": shown.symbol, "lastPrice": shown.last, "highPrice24h": shown.last, "lowPrice24h": shown.last,
-            "prevPrice24h": shown.last, "volume24h": shown.volume, "turnover24h": "50000", "price24hPcnt": "0",
+            "symbol": state.symbol, "lastPrice": state.last, "highPrice24h": state.last, "lowPrice24h": state.last,
+            "prevPrice24h": state.last, "volume24h": state.volume, "turnover24h": "50000", "price24hPcnt": "0",
             "usdIndexPrice": "",
         }  # fmt: skip
         book = {
-            "s": shown.symbol, "b": [[shown.bid, "1.5"]], "a": [[shown.ask, "2.25"]], "u": shown.sequence,
-            "seq": shown.sequence * 3,
+            "s": state.symbol, "b": [[state.bid, "1.5"]], "a": [[state.ask, "2.25"]], "u": state.sequence,
+            "seq": state.sequence * 3,
         }  # fmt: skip
-        head = {"ts": shown.ms(), "type": "snapshot"}
+        head = {"ts": state.ms(), "type": "snapshot"}
         return [
-            dumps({"topic": f"tickers.{shown.symbol}", **head, "cs": shown.sequence, "data": ticker}),
-            dumps({"topic": f"orderbook.1.{shown.symbol}", **head, "data": book, "cts": shown.ms()}),
+            dumps({"topic": f"tickers.{state.symbol}", **head, "cs": state.sequence, "data": ticker}),
+            dumps({"topic": f"orderbook.1.{state.symbol}", **head, "data": book, "cts": state.ms()}),
         ]
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /v5/market/tickers?category=spot&symbol=X; errors come with status 200."""
         if path != "/v5/market/tickers" or query.get("category") != "spot":
             return HTTP_MISSING, "404 page not found"
-        shown = show(query.get("symbol", ""))
-        tail: dict[str, Any] = {"retExtInfo": {}, "time": shown.ms() if shown else 0}
-        if shown is None:
+        state = lookup(query.get("symbol", ""))
+        tail: dict[str, Any] = {"retExtInfo": {}, "time": state.ms() if state else 0}
+        if state is None:
             return HTTP_OK, {"retCode": 10001, "retMsg": "Not supported symbols", "result": {}, **tail}
         row = {
-            "symbol": shown.symbol, "bid1Price": shown.bid, "bid1Size": "1.5", "ask1Price": shown.ask,
-            "ask1Size": "2.25", "lastPrice": shown.last, "prevPrice24h": shown.last, "price24hPcnt": "0",
-            "highPrice24h": shown.last, "lowPrice24h": shown.last, "turnover24h": "50000", "volume24h": shown.volume,
+            "symbol": state.symbol, "bid1Price": state.bid, "bid1Size": "1.5", "ask1Price": state.ask,
+            "ask1Size": "2.25", "lastPrice": state.last, "prevPrice24h": state.last, "price24hPcnt": "0",
+            "highPrice24h": state.last, "lowPrice24h": state.last, "turnover24h": "50000", "volume24h": state.volume,
         }  # fmt: skip
         return HTTP_OK, {"retCode": 0, "retMsg": "OK", "result": {"category": "spot", "list": [row]}, **tail}
 
 
-def _said(*, ok: bool, op: str, text: str) -> str:
+def _status_text(*, ok: bool, op: str, text: str) -> str:
     return dumps({"success": ok, "ret_msg": text, "conn_id": _CONNECTION, "op": op})

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_MISSING, HTTP_OK, PlainWire, Show, Shown, dumps, iso
+from demo.venues.protocols import HTTP_MISSING, HTTP_OK, PlainWire, StateLookup, SymbolState, dumps, iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +34,32 @@ class CoinbaseWire(PlainWire):
         channels = [{"name": c, "product_ids": list(products)} for c in message.get("channels", ())]
         return [dumps({"type": "subscriptions", "channels": channels})], products
 
-    def ticker(self, shown: Shown, *, first: bool) -> str:
+    def ticker(self, state: SymbolState, *, first: bool) -> str:
         """Ticker of a match; the snapshot has the same form."""
         del first
         return dumps({
-            "type": "ticker", "sequence": shown.sequence, "product_id": shown.symbol, "price": shown.last,
-            "open_24h": shown.last, "volume_24h": shown.volume, "low_24h": shown.last, "high_24h": shown.last,
-            "volume_30d": shown.volume, "best_bid": shown.bid, "best_bid_size": "1.5", "best_ask": shown.ask,
-            "best_ask_size": "2.25", "side": "buy", "time": shown.iso(), "trade_id": shown.sequence,
+            "type": "ticker", "sequence": state.sequence, "product_id": state.symbol, "price": state.last,
+            "open_24h": state.last, "volume_24h": state.volume, "low_24h": state.last, "high_24h": state.last,
+            "volume_30d": state.volume, "best_bid": state.bid, "best_bid_size": "1.5", "best_ask": state.ask,
+            "best_ask_size": "2.25", "side": "buy", "time": state.iso(), "trade_id": state.sequence,
             "last_size": "0.25",
         })  # fmt: skip
 
-    def beat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
+    def heartbeat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
         """One heartbeat per product."""
         return [
             dumps({"type": "heartbeat", "last_trade_id": 1, "product_id": s, "sequence": 1, "time": iso(now_ms)})
             for s in symbols
         ]
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /products/X/ticker."""
         del query
         match = re.fullmatch(r"/products/([^/]+)/ticker", path)
-        shown = show(match[1]) if match else None
-        if shown is None:
+        state = lookup(match[1]) if match else None
+        if state is None:
             return HTTP_MISSING, {"message": "NotFound"}
         return HTTP_OK, {
-            "ask": shown.ask, "bid": shown.bid, "volume": shown.volume, "trade_id": shown.sequence,
-            "price": shown.last, "size": "0.25", "time": shown.iso(), "rfq_volume": "0",
+            "ask": state.ask, "bid": state.bid, "volume": state.volume, "trade_id": state.sequence,
+            "price": state.last, "size": "0.25", "time": state.iso(), "rfq_volume": "0",
         }  # fmt: skip

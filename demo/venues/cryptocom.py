@@ -10,11 +10,11 @@ from demo.venues.protocols import (
     HTTP_BAD,
     HTTP_MISSING,
     HTTP_OK,
-    Caller,
+    ConnectionState,
     Frame,
     PlainWire,
-    Show,
-    Shown,
+    StateLookup,
+    SymbolState,
     dumps,
     json_object,
 )
@@ -31,16 +31,18 @@ class CryptoComWire(PlainWire):
     ws_path: str = "/exchange/v1/market"
     beats_with_data: bool = False
 
-    def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
+    def receive(
+        self, text: str, listed: Collection[str], connection: ConnectionState
+    ) -> tuple[list[Frame], tuple[str, ...]]:
         """Take the answer to the last heartbeat; acknowledge or refuse a whole message, repeating what was asked."""
         message = json_object(text)
         method, number = message.get("method"), message.get("id", -1)
         if method == _ANSWER:
-            caller.quiet_beats = 0 if number == caller.pinged else caller.quiet_beats
+            connection.missed_beats = 0 if number == connection.pinged else connection.missed_beats
             return [], ()
         if method != "subscribe":
-            said = {"id": number, "method": "ERROR", "code": 40002, "message": "Method not found", "original": text}
-            return [dumps(said)], ()
+            error = {"id": number, "method": "ERROR", "code": 40002, "message": "Method not found", "original": text}
+            return [dumps(error)], ()
         params = message.get("params", {})
         symbols = tuple(str(c).removeprefix(_TICKER) for c in params.get("channels", ()))
         head = {"id": number, "method": "subscribe"}
@@ -48,33 +50,33 @@ class CryptoComWire(PlainWire):
             return [dumps({**head, "code": 40004, "message": f"invalid channel {dumps(params)}", "original": text})], ()
         return [dumps({**head, "code": 0})], symbols
 
-    def ticker(self, shown: Shown, *, first: bool) -> str:
+    def ticker(self, state: SymbolState, *, first: bool) -> str:
         """One row; all numbers but the time are texts."""
         del first
         result = {
-            "instrument_name": shown.symbol, "subscription": _TICKER + shown.symbol, "channel": "ticker",
-            "data": [_row(shown)],
+            "instrument_name": state.symbol, "subscription": _TICKER + state.symbol, "channel": "ticker",
+            "data": [_row(state)],
         }  # fmt: skip
         return dumps({"id": -1, "method": "subscribe", "code": 0, "result": result})
 
-    def pulse(self, caller: Caller, now_ms: int) -> list[Frame]:
+    def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """One heartbeat, numbered by the time."""
-        caller.pinged = now_ms
+        connection.pinged = now_ms
         return [dumps({"id": now_ms, "method": "public/heartbeat", "code": 0})]
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /exchange/v1/public/get-tickers?instrument_name=X; an invalid one is status 400."""
         if path != "/exchange/v1/public/get-tickers":
             return HTTP_MISSING, {"id": -1, "code": 40401, "message": "Not found"}
         head = {"id": -1, "method": "public/get-tickers"}
-        shown = show(query.get("instrument_name", ""))
-        if shown is None:
+        state = lookup(query.get("instrument_name", ""))
+        if state is None:
             return HTTP_BAD, {**head, "code": 40004, "message": "Invalid instrument_name"}
-        return HTTP_OK, {**head, "code": 0, "result": {"data": [_row(shown)]}}
+        return HTTP_OK, {**head, "code": 0, "result": {"data": [_row(state)]}}
 
 
-def _row(shown: Shown) -> dict[str, Any]:
+def _row(state: SymbolState) -> dict[str, Any]:
     return {
-        "i": shown.symbol, "h": shown.last, "l": shown.last, "a": shown.last, "v": shown.volume, "vv": "50000", "c": "0",
-        "b": shown.bid, "bs": "1.5", "k": shown.ask, "ks": "2.25", "oi": "0", "t": shown.ms(),
+        "i": state.symbol, "h": state.last, "l": state.last, "a": state.last, "v": state.volume, "vv": "50000", "c": "0",
+        "b": state.bid, "bs": "1.5", "k": state.ask, "ks": "2.25", "oi": "0", "t": state.ms(),
     }  # fmt: skip

@@ -14,7 +14,7 @@ from functools import cache
 
 from aiohttp import web
 
-from demo.venues.protocols import Frame, Shown
+from demo.venues.protocols import Frame, SymbolState
 
 _HOUR_MS = 3_600_000
 _HUGE = 4 << 20
@@ -69,8 +69,8 @@ class Misbehaviour(StrEnum):
     """Times as a number of seconds, where the venue documents something else."""
 
 
-def shown_badly(shown: Shown, fault: Misbehaviour | None) -> Shown:
-    """What is shown under a misbehaviour of values or times."""
+def faulty_state(state: SymbolState, fault: Misbehaviour | None) -> SymbolState:
+    """A symbol's state under a misbehaviour of values or times."""
     prices = {
         Misbehaviour.ZERO: "0.0000",
         Misbehaviour.NEGATIVE: "-1",
@@ -78,37 +78,39 @@ def shown_badly(shown: Shown, fault: Misbehaviour | None) -> Shown:
         Misbehaviour.PRICE_TEXT: "$10,000.00",
     }
     if fault in prices:
-        return replace(shown, bid=prices[fault], ask=prices[fault], last=prices[fault])
+        return replace(state, bid=prices[fault], ask=prices[fault], last=prices[fault])
     if fault is Misbehaviour.SWAPPED_DECIMALS:
-        return _each(shown, lambda p: p * 10**12)
+        return _each(state, lambda p: p * 10**12)
     if fault is Misbehaviour.INVERTED:
-        inverted = _each(shown, lambda p: 1 / p)
+        inverted = _each(state, lambda p: 1 / p)
         return replace(inverted, bid=inverted.ask, ask=inverted.bid)
     if fault is Misbehaviour.WRONG_SYMBOL:
-        return replace(shown, symbol=shown.symbol[::-1])
+        return replace(state, symbol=state.symbol[::-1])
     if fault is Misbehaviour.SEQUENCE_GAP:
-        return replace(shown, sequence=shown.sequence + 7)
+        return replace(state, sequence=state.sequence + 7)
     if fault is Misbehaviour.SECONDS_FOR_MS:
-        return replace(shown, seconds=True)
+        return replace(state, seconds=True)
     shift_ms = {Misbehaviour.STALE: -_HOUR_MS, Misbehaviour.FUTURE: _HOUR_MS}.get(fault, 0) if fault else 0
-    if fault is Misbehaviour.NULL_TIME or shown.time_ms is None:
-        return replace(shown, time_ms=None)
-    return replace(shown, time_ms=shown.time_ms + shift_ms)
+    if fault is Misbehaviour.NULL_TIME or state.time_ms is None:
+        return replace(state, time_ms=None)
+    return replace(state, time_ms=state.time_ms + shift_ms)
 
 
-def _each(shown: Shown, change: Callable[[Decimal], Decimal]) -> Shown:
-    bid, ask, last = (f"{change(Decimal(t)):f}" for t in (shown.bid, shown.ask, shown.last))
-    return replace(shown, bid=bid, ask=ask, last=last)
+def _each(state: SymbolState, change: Callable[[Decimal], Decimal]) -> SymbolState:
+    bid, ask, last = (f"{change(Decimal(t)):f}" for t in (state.bid, state.ask, state.last))
+    return replace(state, bid=bid, ask=ask, last=last)
 
 
-def frames_badly(write: Callable[[Shown], list[Frame]], shown: Shown, fault: Misbehaviour | None) -> list[Frame]:
+def faulty_frames(
+    write: Callable[[SymbolState], list[Frame]], state: SymbolState, fault: Misbehaviour | None
+) -> list[Frame]:
     """Frames that a subscriber is sent for one change."""
-    frames = write(shown)
+    frames = write(state)
     if fault is Misbehaviour.DUPLICATE:
         return frames + frames
-    if fault is Misbehaviour.OUT_OF_ORDER and shown.time_ms is not None:
-        older = _each(shown, lambda p: p * Decimal("0.9"))
-        return frames + write(replace(older, time_ms=shown.time_ms - 10_000))
+    if fault is Misbehaviour.OUT_OF_ORDER and state.time_ms is not None:
+        older = _each(state, lambda p: p * Decimal("0.9"))
+        return frames + write(replace(older, time_ms=state.time_ms - 10_000))
     if fault is Misbehaviour.HALF_FRAME:
         return [frame[: len(frame) // 2] for frame in frames]
     if fault is Misbehaviour.HTML:
@@ -125,7 +127,7 @@ def _bomb() -> bytes:
     return gzip.compress(b" " * _BOMB, 1)
 
 
-async def answer_badly(
+async def faulty_response(
     request: web.Request, status: int, body: str, now_s: float, fault: Misbehaviour | None, stopping: asyncio.Event
 ) -> web.StreamResponse:
     """REST answer under a misbehaviour of the transport; a proper one for any other."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, Frame, PlainWire, Show, Shown, dumps
+from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, Frame, PlainWire, StateLookup, SymbolState, dumps
 
 _MS = 1_000
 
@@ -34,27 +34,27 @@ class GateWire(PlainWire):
             return [dumps({**head, "error": error, "result": None})], ()
         return [dumps({**head, "payload": list(pairs), "result": {"status": "success"}})], pairs
 
-    def ticker(self, shown: Shown, *, first: bool) -> str:
+    def ticker(self, state: SymbolState, *, first: bool) -> str:
         """An update; the time stands beside the row."""
         del first
-        at = shown.ms()
+        at = state.ms()
         head = {"time": None if at is None else at // _MS, "time_ms": at, "channel": "spot.tickers", "event": "update"}
-        return dumps({**head, "result": _row(shown)})
+        return dumps({**head, "result": _row(state)})
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /api/v4/spot/tickers?currency_pair=X; an unknown pair is status 400."""
         if path != "/api/v4/spot/tickers":
             return HTTP_MISSING, {"label": "NOT_FOUND", "message": "Not Found"}
         name = query.get("currency_pair", "")
-        shown = show(name)
-        if shown is None:
+        state = lookup(name)
+        if state is None:
             return HTTP_BAD, {"label": "INVALID_CURRENCY_PAIR", "message": f"Invalid currency pair {name}"}
-        return HTTP_OK, [{**_row(shown), "lowest_size": "2.25", "highest_size": "1.5"}]
+        return HTTP_OK, [{**_row(state), "lowest_size": "2.25", "highest_size": "1.5"}]
 
 
-def _row(shown: Shown) -> dict[str, Any]:
+def _row(state: SymbolState) -> dict[str, Any]:
     return {
-        "currency_pair": shown.symbol, "last": shown.last, "lowest_ask": shown.ask, "highest_bid": shown.bid,
-        "change_percentage": "0", "base_volume": shown.volume, "quote_volume": "50000", "high_24h": shown.last,
-        "low_24h": shown.last,
+        "currency_pair": state.symbol, "last": state.last, "lowest_ask": state.ask, "highest_bid": state.bid,
+        "change_percentage": "0", "base_volume": state.volume, "quote_volume": "50000", "high_24h": state.last,
+        "low_24h": state.last,
     }  # fmt: skip

@@ -6,7 +6,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, Caller, Frame, PlainWire, Show, Shown, dumps
+from demo.venues.protocols import (
+    HTTP_BAD,
+    HTTP_MISSING,
+    HTTP_OK,
+    ConnectionState,
+    Frame,
+    PlainWire,
+    StateLookup,
+    SymbolState,
+    dumps,
+)
 
 _NS_PER_MS = 1_000_000
 _QUOTES = ("USD", "EUR", "GBP", "BTC", "ETH")
@@ -31,16 +41,16 @@ class GeminiWire(PlainWire):
             return [dumps({**head, "status": 400, "error": {"code": -1013, "msg": "Invalid parameters"}})], ()
         return [dumps({**head, "status": 200})], symbols
 
-    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+    def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The last trade and the best prices; times are nanoseconds."""
-        del caller, first
-        at_ms, symbol = shown.ms(), shown.symbol.lower()
+        del connection, first
+        at_ms, symbol = state.ms(), state.symbol.lower()
         at_ns = None if at_ms is None else at_ms * _NS_PER_MS
-        trade = {"E": at_ns, "s": symbol, "t": shown.sequence, "p": shown.last, "q": "0.25", "m": True}
-        book = {"u": shown.sequence, "E": at_ns, "s": symbol, "b": shown.bid, "B": "1.5", "a": shown.ask, "A": "2.25"}
+        trade = {"E": at_ns, "s": symbol, "t": state.sequence, "p": state.last, "q": "0.25", "m": True}
+        book = {"u": state.sequence, "E": at_ns, "s": symbol, "b": state.bid, "B": "1.5", "a": state.ask, "A": "2.25"}
         return [dumps(trade), dumps(book)]
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /v1/pubticker/x; an unknown symbol is status 400."""
         del query
         if not path.startswith(_PATH):
@@ -50,10 +60,10 @@ class GeminiWire(PlainWire):
                 "message": "API entry point not found",
             }
         name = path.removeprefix(_PATH)
-        shown = show(name.upper())
-        if shown is None:
-            said = f"Supplied value '{name}' is not a valid symbol"
-            return HTTP_BAD, {"result": "error", "reason": "InvalidSymbol", "message": said}
-        quote = next((q for q in _QUOTES if shown.symbol.endswith(q)), "")
-        volume = {shown.symbol.removesuffix(quote): shown.volume, quote: "50000", "timestamp": 1_700_000_000_000}
-        return HTTP_OK, {"bid": shown.bid, "ask": shown.ask, "volume": volume, "last": shown.last}
+        state = lookup(name.upper())
+        if state is None:
+            message_text = f"Supplied value '{name}' is not a valid symbol"
+            return HTTP_BAD, {"result": "error", "reason": "InvalidSymbol", "message": message_text}
+        quote = next((q for q in _QUOTES if state.symbol.endswith(q)), "")
+        volume = {state.symbol.removesuffix(quote): state.volume, quote: "50000", "timestamp": 1_700_000_000_000}
+        return HTTP_OK, {"bid": state.bid, "ask": state.ask, "volume": volume, "last": state.last}

@@ -10,11 +10,11 @@ from typing import Any
 from demo.venues.protocols import (
     HTTP_MISSING,
     HTTP_OK,
-    Caller,
+    ConnectionState,
     Frame,
     PlainWire,
-    Show,
-    Shown,
+    StateLookup,
+    SymbolState,
     dumps,
     json_object,
     raw,
@@ -33,46 +33,54 @@ class HtxWire(PlainWire):
         """Packed, every one."""
         return gzip.compress(frame.encode() if isinstance(frame, str) else frame, 1)
 
-    def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
+    def receive(
+        self, text: str, listed: Collection[str], connection: ConnectionState
+    ) -> tuple[list[Frame], tuple[str, ...]]:
         """Take the answer to the last ping; acknowledge or refuse a topic under the client's own id."""
         message = json_object(text)
         if "pong" in message:
-            caller.quiet_beats = 0 if message["pong"] == caller.pinged else caller.quiet_beats
+            connection.missed_beats = 0 if message["pong"] == connection.pinged else connection.missed_beats
             return [], ()
         topic, number = str(message.get("sub", "")), message.get("id")
         symbol = topic.removeprefix("market.").removesuffix(".ticker")
         if topic == f"market.{symbol}.ticker" and symbol in listed:
             return [dumps({"id": number, "status": "ok", "subbed": topic, "ts": 1_700_000_000_000})], (symbol,)
-        said = f"invalid symbol {symbol}" if topic.endswith(".ticker") else f"invalid topic {topic}"
-        error = {"status": "error", "ts": 1_700_000_000_000, "id": number, "err-code": "bad-request", "err-msg": said}
+        message_text = f"invalid symbol {symbol}" if topic.endswith(".ticker") else f"invalid topic {topic}"
+        error = {
+            "status": "error",
+            "ts": 1_700_000_000_000,
+            "id": number,
+            "err-code": "bad-request",
+            "err-msg": message_text,
+        }
         return [dumps(error)], ()
 
-    def ticker(self, shown: Shown, *, first: bool) -> str:
+    def ticker(self, state: SymbolState, *, first: bool) -> str:
         """Numbers are bare."""
         del first
-        tick = {**_day(shown), "bid": raw(shown.bid), "bidSize": raw("1.5"), "ask": raw(shown.ask), "askSize": raw("2.25"),
-                "lastPrice": raw(shown.last), "lastSize": raw("0.25")}  # fmt: skip
-        return dumps({"ch": f"market.{shown.symbol}.ticker", "ts": shown.ms(), "tick": tick})
+        tick = {**_day(state), "bid": raw(state.bid), "bidSize": raw("1.5"), "ask": raw(state.ask), "askSize": raw("2.25"),
+                "lastPrice": raw(state.last), "lastSize": raw("0.25")}  # fmt: skip
+        return dumps({"ch": f"market.{state.symbol}.ticker", "ts": state.ms(), "tick": tick})
 
-    def pulse(self, caller: Caller, now_ms: int) -> list[Frame]:
+    def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """One ping, with the time."""
-        caller.pinged = now_ms
+        connection.pinged = now_ms
         return [dumps({"ping": now_ms})]
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /market/detail/merged?symbol=X; errors come with status 200."""
         if path != "/market/detail/merged":
             return HTTP_MISSING, {"status": "error", "err-code": "invalid-path", "err-msg": "not found", "data": None}
-        shown = show(query.get("symbol", ""))
-        if shown is None:
+        state = lookup(query.get("symbol", ""))
+        if state is None:
             error = {"err-code": "invalid-parameter", "err-msg": "invalid symbol", "data": None}
             return HTTP_OK, {"ts": 1_700_000_000_000, "status": "error", **error}
-        best = {"bid": [raw(shown.bid), raw("1.5")], "ask": [raw(shown.ask), raw("2.25")]}
-        tick = {**_day(shown), "id": shown.sequence, "version": shown.sequence, **best}
-        return HTTP_OK, {"ch": f"market.{shown.symbol}.detail.merged", "status": "ok", "ts": shown.ms(), "tick": tick}
+        best = {"bid": [raw(state.bid), raw("1.5")], "ask": [raw(state.ask), raw("2.25")]}
+        tick = {**_day(state), "id": state.sequence, "version": state.sequence, **best}
+        return HTTP_OK, {"ch": f"market.{state.symbol}.detail.merged", "status": "ok", "ts": state.ms(), "tick": tick}
 
 
-def _day(shown: Shown) -> dict[str, Any]:
-    last = raw(shown.last)
+def _day(state: SymbolState) -> dict[str, Any]:
+    last = raw(state.last)
     prices = {"open": last, "high": last, "low": last, "close": last}
-    return {**prices, "amount": raw(shown.volume), "vol": raw("50000"), "count": 20}
+    return {**prices, "amount": raw(state.volume), "vol": raw("50000"), "count": 20}

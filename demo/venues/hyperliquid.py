@@ -9,12 +9,12 @@ from typing import Any
 from demo.venues.protocols import (
     HTTP_MISSING,
     HTTP_OK,
-    Caller,
+    ConnectionState,
     Frame,
     PlainWire,
     RestRequest,
-    Show,
-    Shown,
+    StateLookup,
+    SymbolState,
     dumps,
 )
 
@@ -33,38 +33,38 @@ class HyperliquidWire(PlainWire):
         """Acknowledge or refuse one subscription; the refusal is a text that repeats it."""
         if message.get("method") == "ping":
             return [dumps({"channel": "pong"})], ()
-        asked = message.get("subscription") or {}
+        subscription = message.get("subscription") or {}
         if message.get("method") != "subscribe":
-            said = f"Error parsing JSON into valid websocket request: {dumps(dict(message))}"
-            return [dumps({"channel": "error", "data": said})], ()
-        coin = asked.get("coin")
-        if asked.get("type") not in _CHANNELS or coin not in listed:
-            return [dumps({"channel": "error", "data": f"Invalid subscription {dumps(asked)}"})], ()
+            message_text = f"Error parsing JSON into valid websocket request: {dumps(dict(message))}"
+            return [dumps({"channel": "error", "data": message_text})], ()
+        coin = subscription.get("coin")
+        if subscription.get("type") not in _CHANNELS or coin not in listed:
+            return [dumps({"channel": "error", "data": f"Invalid subscription {dumps(subscription)}"})], ()
         return [dumps({"channel": "subscriptionResponse", "data": dict(message)})], (str(coin),)
 
-    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+    def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The trade, the day's volume, and the whole book."""
-        del caller, first
+        del connection, first
         trade = {
-            "coin": shown.symbol, "side": "B", "px": shown.last, "sz": "0.25", "hash": "0x00", "time": shown.ms(),
-            "tid": shown.sequence, "users": ["0x01", "0x02"],
+            "coin": state.symbol, "side": "B", "px": state.last, "sz": "0.25", "hash": "0x00", "time": state.ms(),
+            "tid": state.sequence, "users": ["0x01", "0x02"],
         }  # fmt: skip
-        context = {"dayNtlVlm": "50000", "prevDayPx": shown.last, "markPx": shown.last, "dayBaseVlm": shown.volume}
+        context = {"dayNtlVlm": "50000", "prevDayPx": state.last, "markPx": state.last, "dayBaseVlm": state.volume}
         return [
-            *([] if shown.time_ms is None else [dumps({"channel": "trades", "data": [trade]})]),
-            dumps({"channel": "activeAssetCtx", "data": {"coin": shown.symbol, "ctx": context}}),
-            dumps({"channel": "l2Book", "data": _book(shown)}),
+            *([] if state.time_ms is None else [dumps({"channel": "trades", "data": [trade]})]),
+            dumps({"channel": "activeAssetCtx", "data": {"coin": state.symbol, "ctx": context}}),
+            dumps({"channel": "l2Book", "data": _book(state)}),
         ]
 
-    def reply(self, asked: RestRequest, show: Show) -> tuple[int, Any]:
+    def rest_response(self, request: RestRequest, lookup: StateLookup) -> tuple[int, Any]:
         """POST /info {"type": "l2Book", "coin": X}; null for a market that does not exist."""
-        body = asked.body if isinstance(asked.body, dict) else {}
-        if not asked.post or asked.path != "/info" or body.get("type") != "l2Book":
+        body = request.body if isinstance(request.body, dict) else {}
+        if not request.post or request.path != "/info" or body.get("type") != "l2Book":
             return HTTP_MISSING, "not found"
-        shown = show(str(body.get("coin", "")))
-        return HTTP_OK, None if shown is None else _book(shown)
+        state = lookup(str(body.get("coin", "")))
+        return HTTP_OK, None if state is None else _book(state)
 
 
-def _book(shown: Shown) -> dict[str, Any]:
-    sides = [[{"px": shown.bid, "sz": "1.5", "n": 2}], [{"px": shown.ask, "sz": "2.25", "n": 1}]]
-    return {"coin": shown.symbol, "time": shown.ms(), "levels": sides}
+def _book(state: SymbolState) -> dict[str, Any]:
+    sides = [[{"px": state.bid, "sz": "1.5", "n": 2}], [{"px": state.ask, "sz": "2.25", "n": 1}]]
+    return {"coin": state.symbol, "time": state.ms(), "levels": sides}

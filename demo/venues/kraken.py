@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_OK, PlainWire, Show, Shown, dumps, iso, raw
+from demo.venues.protocols import HTTP_OK, PlainWire, StateLookup, SymbolState, dumps, iso, raw
 
 _OLD_NAMES = {"BTC": "XBT"}
 _PREFIXED = {"ETH", "XBT", "LTC"}
@@ -38,32 +38,32 @@ class KrakenWire(PlainWire):
         ]
         return [dumps({**f, **times}) for f in frames], tuple(s for s in symbols if s in listed)
 
-    def ticker(self, shown: Shown, *, first: bool) -> str:
+    def ticker(self, state: SymbolState, *, first: bool) -> str:
         """Snapshot or update; prices are JSON numbers."""
-        bid, ask, last, volume = (raw(t) for t in (shown.bid, shown.ask, shown.last, shown.volume))
+        bid, ask, last, volume = (raw(t) for t in (state.bid, state.ask, state.last, state.volume))
         row = {
-            "symbol": shown.symbol, "bid": bid, "bid_qty": raw("1.5"), "ask": ask, "ask_qty": raw("2.25"),
+            "symbol": state.symbol, "bid": bid, "bid_qty": raw("1.5"), "ask": ask, "ask_qty": raw("2.25"),
             "last": last, "volume": volume, "vwap": last, "low": last, "high": last, "change": raw("0.0"),
-            "change_pct": raw("0.0"), "timestamp": shown.iso(),
+            "change_pct": raw("0.0"), "timestamp": state.iso(),
         }  # fmt: skip
         return dumps({"channel": "ticker", "type": "snapshot" if first else "update", "data": [row]})
 
-    def beat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
+    def heartbeat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
         """One heartbeat for the connection."""
         del symbols, now_ms
         return [dumps({"channel": "heartbeat"})]
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /0/public/Ticker?pair=X; errors come with status 200; the result is keyed by the venue's own spelling."""
-        shown = show(query.get("pair", "")) if path == "/0/public/Ticker" else None
-        if shown is None:
+        state = lookup(query.get("pair", "")) if path == "/0/public/Ticker" else None
+        if state is None:
             return HTTP_OK, {"error": ["EQuery:Unknown asset pair"]}
         row = {
-            "a": [shown.ask, "2", "2.250"], "b": [shown.bid, "1", "1.500"], "c": [shown.last, "0.25000000"],
-            "v": [shown.volume, shown.volume], "p": [shown.last, shown.last], "t": [10, 20],
-            "l": [shown.last, shown.last], "h": [shown.last, shown.last], "o": shown.last,
+            "a": [state.ask, "2", "2.250"], "b": [state.bid, "1", "1.500"], "c": [state.last, "0.25000000"],
+            "v": [state.volume, state.volume], "p": [state.last, state.last], "t": [10, 20],
+            "l": [state.last, state.last], "h": [state.last, state.last], "o": state.last,
         }  # fmt: skip
-        return HTTP_OK, {"error": [], "result": {_spelling(shown.symbol): row}}
+        return HTTP_OK, {"error": [], "result": {_spelling(state.symbol): row}}
 
 
 def _spelling(symbol: str) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 from demo.venues.protocols import (
     HTTP_MISSING,
     HTTP_OK,
-    Caller,
+    ConnectionState,
     Frame,
     PlainWire,
     RestRequest,
-    Show,
-    Shown,
+    StateLookup,
+    SymbolState,
     dumps,
     raw,
 )
@@ -48,47 +48,47 @@ class KucoinWire(PlainWire):
             return [dumps({"id": number, "type": "error", "code": 404, "data": f"topic {topic} is not found"})], ()
         return [dumps({"id": number, "type": "ack"})], symbols
 
-    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+    def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The snapshot, whose numbers are bare, and the ticker, whose numbers are texts."""
-        del caller, first
+        del connection, first
         row = {
-            "symbol": shown.symbol, "symbolCode": shown.symbol, "trading": True, "buy": raw(shown.bid),
-            "sell": raw(shown.ask), "lastTradedPrice": raw(shown.last), "vol": raw(shown.volume),
-            "volValue": raw("50000"), "datetime": shown.ms(), "board": 0, "mark": 0, "sort": 100,
+            "symbol": state.symbol, "symbolCode": state.symbol, "trading": True, "buy": raw(state.bid),
+            "sell": raw(state.ask), "lastTradedPrice": raw(state.last), "vol": raw(state.volume),
+            "volValue": raw("50000"), "datetime": state.ms(), "board": 0, "mark": 0, "sort": 100,
         }  # fmt: skip
         ticker = {
-            "bestAsk": shown.ask, "bestAskSize": "2.25", "bestBid": shown.bid, "bestBidSize": "1.5",
-            "price": shown.last, "sequence": str(shown.sequence), "size": "0.25", "time": shown.ms(),
+            "bestAsk": state.ask, "bestAskSize": "2.25", "bestBid": state.bid, "bestBidSize": "1.5",
+            "price": state.last, "sequence": str(state.sequence), "size": "0.25", "time": state.ms(),
         }  # fmt: skip
-        snapshot = {"sequence": str(shown.sequence), "data": row}
+        snapshot = {"sequence": str(state.sequence), "data": row}
         return [
-            dumps({"topic": topic + shown.symbol, "type": "message", "subject": subject, "data": data})
+            dumps({"topic": topic + state.symbol, "type": "message", "subject": subject, "data": data})
             for topic, subject, data in (
                 (_SNAPSHOT, "trade.snapshot", snapshot),
                 (_TICKER, "trade.ticker", ticker),
             )
         ]
 
-    def reply(self, asked: RestRequest, show: Show) -> tuple[int, Any]:
+    def rest_response(self, request: RestRequest, lookup: StateLookup) -> tuple[int, Any]:
         """POST /api/v1/bullet-public, and GET /api/v1/market/stats?symbol=X."""
-        if asked.post and asked.path == "/api/v1/bullet-public":
+        if request.post and request.path == "/api/v1/bullet-public":
             server = {
-                "endpoint": asked.home, "encrypt": False, "protocol": "websocket", "pingInterval": 18_000,
+                "endpoint": request.stream_url, "encrypt": False, "protocol": "websocket", "pingInterval": 18_000,
                 "pingTimeout": 10_000,
             }  # fmt: skip
-            return HTTP_OK, {"code": _OK, "data": {"token": asked.token, "instanceServers": [server]}}
-        if asked.post or asked.path != "/api/v1/market/stats":
+            return HTTP_OK, {"code": _OK, "data": {"token": request.token, "instanceServers": [server]}}
+        if request.post or request.path != "/api/v1/market/stats":
             return HTTP_MISSING, {"code": "404", "msg": "Not Found"}
-        name = asked.query.get("symbol", "")
-        return HTTP_OK, {"code": _OK, "data": _statistics(name, show(name))}
+        name = request.query.get("symbol", "")
+        return HTTP_OK, {"code": _OK, "data": _statistics(name, lookup(name))}
 
 
-def _statistics(name: str, shown: Shown | None) -> dict[str, Any]:
-    if shown is None:
+def _statistics(name: str, state: SymbolState | None) -> dict[str, Any]:
+    if state is None:
         return {"time": 0, "symbol": name, "buy": None, "sell": None, "vol": None, "last": None}
     return {
-        "time": shown.ms(), "symbol": shown.symbol, "buy": shown.bid, "sell": shown.ask, "changeRate": "0",
-        "changePrice": "0", "high": shown.last, "low": shown.last, "vol": shown.volume, "volValue": "50000",
-        "last": shown.last, "averagePrice": shown.last, "takerFeeRate": "0.001", "makerFeeRate": "0.001",
+        "time": state.ms(), "symbol": state.symbol, "buy": state.bid, "sell": state.ask, "changeRate": "0",
+        "changePrice": "0", "high": state.last, "low": state.last, "vol": state.volume, "volValue": "50000",
+        "last": state.last, "averagePrice": state.last, "takerFeeRate": "0.001", "makerFeeRate": "0.001",
         "takerCoefficient": "1", "makerCoefficient": "1",
     }  # fmt: skip

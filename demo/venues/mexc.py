@@ -6,7 +6,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, Caller, Frame, PlainWire, Show, Shown, dumps
+from demo.venues.protocols import (
+    HTTP_BAD,
+    HTTP_MISSING,
+    HTTP_OK,
+    ConnectionState,
+    Frame,
+    PlainWire,
+    StateLookup,
+    SymbolState,
+    dumps,
+)
 
 _BOOK, _MINI = "spot@public.aggre.bookTicker.v3.api.pb@100ms@", "spot@public.miniTicker.v3.api.pb@"
 _WINDOW = "@24H"
@@ -24,44 +34,44 @@ class MexcWire(PlainWire):
     def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
         """Acknowledge what is known and refuse the rest, both with code 0."""
         if message.get("method") == "PING":
-            return [_said("PONG")], ()
+            return [_status_text("PONG")], ()
         if message.get("method") != "SUBSCRIPTION":
-            return [_said("msg format invalid")], ()
+            return [_status_text("msg format invalid")], ()
         channels = {channel: _symbol(channel) for channel in message.get("params", ())}
         bad = [channel for channel, symbol in channels.items() if symbol not in listed]
         good = [channel for channel in channels if channel not in bad]
-        frames: list[Frame] = [_said(",".join(good))] if good else []
+        frames: list[Frame] = [_status_text(",".join(good))] if good else []
         if bad:
-            frames.append(_said(f"Not Subscribed successfully! [{','.join(bad)}].  Reason: Blocked! "))
+            frames.append(_status_text(f"Not Subscribed successfully! [{','.join(bad)}].  Reason: Blocked! "))
         return frames, tuple(dict.fromkeys(channels[channel] for channel in good))
 
-    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+    def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The mini ticker and the top of the book, each in the same wrapper."""
-        del caller, first
-        mini = {1: shown.symbol, 2: shown.last, 3: "0", 5: shown.last, 6: shown.last, 7: "50000", 8: shown.volume}
-        book = {1: shown.bid, 2: "1.5", 3: shown.ask, 4: "2.25"}
-        tail = {3: shown.symbol} | ({} if shown.ms() is None else {6: shown.ms()})
+        del connection, first
+        mini = {1: state.symbol, 2: state.last, 3: "0", 5: state.last, 6: state.last, 7: "50000", 8: state.volume}
+        book = {1: state.bid, 2: "1.5", 3: state.ask, 4: "2.25"}
+        tail = {3: state.symbol} | ({} if state.ms() is None else {6: state.ms()})
         return [
-            _message({1: f"{_MINI}{shown.symbol}{_WINDOW}", **tail, 309: mini}),
-            _message({1: f"{_BOOK}{shown.symbol}", **tail, 315: book}),
+            _message({1: f"{_MINI}{state.symbol}{_WINDOW}", **tail, 309: mini}),
+            _message({1: f"{_BOOK}{state.symbol}", **tail, 315: book}),
         ]
 
-    def rest(self, path: str, query: Mapping[str, str], show: Show) -> tuple[int, Any]:
+    def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /api/v3/ticker/24hr?symbol=X; an unknown symbol is status 400."""
         if path != "/api/v3/ticker/24hr":
             return HTTP_MISSING, {"code": 404, "msg": "Not Found"}
-        shown = show(query.get("symbol", ""))
-        if shown is None:
+        state = lookup(query.get("symbol", ""))
+        if state is None:
             return HTTP_BAD, {"code": -1121, "msg": "Invalid symbol.", "_extend": None}
         return HTTP_OK, {
-            "symbol": shown.symbol, "priceChange": "0", "priceChangePercent": "0", "prevClosePrice": shown.last,
-            "lastPrice": shown.last, "bidPrice": shown.bid, "bidQty": "1.5", "askPrice": shown.ask, "askQty": "2.25",
-            "openPrice": shown.last, "highPrice": shown.last, "lowPrice": shown.last, "volume": shown.volume,
-            "quoteVolume": "50000", "openTime": 0, "closeTime": shown.ms(), "count": None,
+            "symbol": state.symbol, "priceChange": "0", "priceChangePercent": "0", "prevClosePrice": state.last,
+            "lastPrice": state.last, "bidPrice": state.bid, "bidQty": "1.5", "askPrice": state.ask, "askQty": "2.25",
+            "openPrice": state.last, "highPrice": state.last, "lowPrice": state.last, "volume": state.volume,
+            "quoteVolume": "50000", "openTime": 0, "closeTime": state.ms(), "count": None,
         }  # fmt: skip
 
 
-def _said(text: str) -> str:
+def _status_text(text: str) -> str:
     return dumps({"id": 0, "code": 0, "msg": text})
 
 

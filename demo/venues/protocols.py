@@ -1,4 +1,4 @@
-"""An exchange's wire protocol, seen from the venue's side: pure text building, one small file a venue.
+"""An exchange's wire protocol from the venue's side: pure text building, one small file for each venue.
 
 They are written from the venues' public documentation, independently of the adapters in ``feeds.exchanges``.
 """
@@ -20,10 +20,10 @@ Frame = str | bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What the venue shows of one symbol: texts, because a misbehaving venue shows what is no number.
+class SymbolState:
+    """What the venue shows of one symbol: texts, because a misbehaving venue shows what is not a number.
 
-    ``time_ms`` is Unix ms, None for null; ``seconds`` writes it as a number of seconds where the format wants other.
+    ``time_ms`` is Unix ms, None for null; ``seconds`` writes it as a number of seconds where the format wants something else.
     """
 
     symbol: str
@@ -52,20 +52,20 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Caller:
+class ConnectionState:
     """What a venue remembers of one connection.
 
     Attributes:
         first_number: of the numbers that this connection's subscriptions get; other connections get others.
         numbers: of its subscriptions, by symbol.
         pinged: what the venue's last ping carried.
-        quiet_beats: heartbeats since the client last showed that it lives.
+        missed_beats: heartbeats since the client last sent something that keeps the connection open.
     """
 
     first_number: int = 1
     numbers: dict[str, int] = field(default_factory=dict)
     pinged: int = 0
-    quiet_beats: int = 0
+    missed_beats: int = 0
 
     def number(self, symbol: str) -> int:
         """Return the number of the subscription to a symbol; a new one gets the next."""
@@ -76,20 +76,20 @@ class Caller:
 class RestRequest:
     """A REST request.
 
-    ``body``: the JSON of a POST, None for a GET. ``home``: address of this venue's stream. ``token``: a fresh one, which
-    opens one connection.
+    ``body``: the JSON of a POST, None for a GET. ``stream_url``: address of this venue's stream. ``token``: a fresh one,
+    which opens one connection.
     """
 
     path: str
     query: Mapping[str, str]
     body: Any
     post: bool
-    home: str
+    stream_url: str
     token: str
 
 
-Show = Callable[[str], Shown | None]
-"""Symbol -> what is shown of it; None if the venue does not list it."""
+StateLookup = Callable[[str], SymbolState | None]
+"""A symbol's state; None if the venue does not list it."""
 
 
 class WireProtocol(Protocol):
@@ -109,7 +109,7 @@ class WireProtocol(Protocol):
 
     @property
     def wants_token(self) -> bool:
-        """The stream opens only with a token in its query, got by REST."""
+        """The stream opens only with a token in its query, which a REST request returns."""
 
     def encode(self, frame: Frame) -> Frame:
         """How a frame travels."""
@@ -117,24 +117,26 @@ class WireProtocol(Protocol):
     def greeting(self) -> list[str]:
         """Frames right after the connection is open."""
 
-    def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
-        """Frames that answer a client's message, and the symbols it has subscribed by it."""
+    def receive(
+        self, text: str, listed: Collection[str], connection: ConnectionState
+    ) -> tuple[list[Frame], tuple[str, ...]]:
+        """Frames that answer a client's message, and the symbols that the message subscribed."""
 
-    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
-        """Frames that say what is shown; `first` marks the snapshot after a subscription."""
+    def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
+        """Frames that carry a symbol's state; ``first`` marks the snapshot after a subscription."""
 
-    def pulse(self, caller: Caller, now_ms: int) -> list[Frame]:
+    def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """Heartbeat frames."""
 
-    def reply(self, asked: RestRequest, show: Show) -> tuple[int, Any]:
+    def rest_response(self, request: RestRequest, lookup: StateLookup) -> tuple[int, Any]:
         """Status and JSON value of a REST request."""
 
 
 class PlainWire:
     """The common case, to inherit from: JSON objects as text, one frame an update, GET only.
 
-    A wire then writes ``answer(message, listed)``, ``ticker(shown, first=)``, ``beat(symbols, now_ms)`` and
-    ``rest(path, query, show)``; or overrides what its venue does otherwise.
+    A wire then has ``answer(message, listed)``, ``ticker(state, first=)``, ``heartbeat(symbols, now_ms)`` and
+    ``rest(path, query, lookup)``; or overrides what its venue does differently.
     """
 
     __slots__ = ()
@@ -148,30 +150,32 @@ class PlainWire:
         """Say nothing before the first subscription."""
         return []
 
-    def hear(self, text: str, listed: Collection[str], caller: Caller) -> tuple[list[Frame], tuple[str, ...]]:
-        """Answer a JSON object; anything else is answered as an empty one. Every message is a sign of life."""
-        caller.quiet_beats = 0
+    def receive(
+        self, text: str, listed: Collection[str], connection: ConnectionState
+    ) -> tuple[list[Frame], tuple[str, ...]]:
+        """Answer a JSON object; anything else is answered as an empty one. Every message keeps the connection open."""
+        connection.missed_beats = 0
         return self.answer(json_object(text), listed)  # type: ignore[attr-defined, no-any-return]
 
-    def frames(self, shown: Shown, caller: Caller, *, first: bool) -> list[Frame]:
+    def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """One ticker."""
-        del caller
-        return [self.ticker(shown, first=first)]  # type: ignore[attr-defined]
+        del connection
+        return [self.ticker(state, first=first)]  # type: ignore[attr-defined]
 
-    def pulse(self, caller: Caller, now_ms: int) -> list[Frame]:
-        """Whatever ``beat`` says."""
-        return list(self.beat(tuple(caller.numbers), now_ms))
+    def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
+        """What ``heartbeat`` sends."""
+        return list(self.heartbeat(tuple(connection.numbers), now_ms))
 
-    def beat(self, symbols: Sequence[str], now_ms: int) -> Sequence[Frame]:
+    def heartbeat(self, symbols: Sequence[str], now_ms: int) -> Sequence[Frame]:
         """Send no heartbeats."""
         del symbols, now_ms
         return []
 
-    def reply(self, asked: RestRequest, show: Show) -> tuple[int, Any]:
+    def rest_response(self, request: RestRequest, lookup: StateLookup) -> tuple[int, Any]:
         """GET only."""
-        if asked.post:
+        if request.post:
             return HTTP_MISSING, {"error": "not found"}
-        return self.rest(asked.path, asked.query, show)  # type: ignore[attr-defined, no-any-return]
+        return self.rest(request.path, request.query, lookup)  # type: ignore[attr-defined, no-any-return]
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Local exchanges: HTTP and WebSocket servers on the loopback that speak the venues' own wire protocols.
 
-They serve the demo, where scenarios set their quotes, and the tests, where they act out every misbehaviour of
-:class:`Misbehaviour`. Adapters are pointed at them by :meth:`Venue.adapter`; nothing else differs from the real ones.
+The demo sets their quotes; the tests have them act out every :class:`Misbehaviour`. Adapters are pointed at them by
+:meth:`Venue.adapter`; nothing else differs from the real exchanges.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any, cast
 
 from aiohttp import WSMsgType, web
 
-from demo.venues.faults import Misbehaviour, answer_badly, frames_badly, shown_badly
-from demo.venues.protocols import Caller, Frame, RestRequest, Shown, dumps
+from demo.venues.faults import Misbehaviour, faulty_frames, faulty_response, faulty_state
+from demo.venues.protocols import ConnectionState, Frame, RestRequest, SymbolState, dumps
 from demo.venues.subscriber import Subscriber
 from demo.venues.wires import WIRES
 from feeds.registry import EXCHANGES
@@ -53,7 +53,7 @@ class Venue:
         port: TCP port on 127.0.0.1; 0 takes a free one.
         now_ms: Unix ms; the times in its messages and in its Date header.
         beat_s: seconds between heartbeats (Binance: between repeated tickers).
-        deaf_beats: after how many heartbeats a client is cut off that gave no sign of life; None for never.
+        max_missed_beats: a client that sends nothing for more heartbeats than this is disconnected; None for never.
     """
 
     def __init__(
@@ -63,22 +63,22 @@ class Venue:
         port: int = 0,
         now_ms: Callable[[], int] = _wall_ms,
         beat_s: float = 1.0,
-        deaf_beats: int | None = None,
+        max_missed_beats: int | None = None,
     ) -> None:
         self.name = name
         self._wire = WIRES[name]
-        self._port, self._now_ms, self._beat_s, self._deaf_beats = port, now_ms, beat_s, deaf_beats
+        self._port, self._now_ms, self._beat_s, self._max_missed_beats = port, now_ms, beat_s, max_missed_beats
         self._connections, self._handshakes = itertools.count(1), itertools.count(1)
         self._tokens: set[str] = set()
         self._books: dict[str, _Book] = {}
-        self._frozen: dict[str, Shown] = {}
+        self._frozen: dict[str, SymbolState] = {}
         self._clients: set[Subscriber] = set()
         self.beats = 0
         self._muted: frozenset[str] | None = frozenset()
         self._fault: Misbehaviour | None = None
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
-        self._beating: asyncio.Task[None] | None = None
+        self._heartbeats: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     @property
@@ -93,8 +93,8 @@ class Venue:
 
     def adapter(self, **changes: Any) -> Exchange:
         """The venue's adapter, pointed here; `changes` replace further fields of it (``limits``)."""
-        theirs = cast("Any", EXCHANGES[self.name])
-        return cast("Exchange", replace(theirs, ws_url=self.ws_url, rest_url=self.rest_url, **changes))
+        adapter = cast("Any", EXCHANGES[self.name])
+        return cast("Exchange", replace(adapter, ws_url=self.ws_url, rest_url=self.rest_url, **changes))
 
     async def start(self) -> None:
         """Listen; the port is known afterwards."""
@@ -105,14 +105,14 @@ class Venue:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await self.up()
-        self._beating = asyncio.create_task(self._beat())
+        self._heartbeats = asyncio.create_task(self._send_heartbeats())
 
     async def stop(self) -> None:
         """Cut all connections and stop listening."""
         self._stopping.set()
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+        if self._heartbeats is not None:
+            self._heartbeats.cancel()
+            await asyncio.gather(self._heartbeats, return_exceptions=True)
         await self.down()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -138,11 +138,11 @@ class Venue:
 
     @property
     def subscribers(self) -> int:
-        """How many connections have subscribed something."""
+        """How many connections have subscribed to something."""
         return sum(bool(c.symbols) for c in self._clients)
 
     def set_quote(self, symbol: str, bid: Decimal, ask: Decimal, last: Decimal, volume: Decimal) -> None:
-        """Show new prices of a symbol, which lists it, and push them to its subscribers at once."""
+        """Set a symbol's prices (which lists the symbol) and push them to its subscribers at once."""
         sequence = self._books[symbol].sequence + 1 if symbol in self._books else 1
         self._books[symbol] = _Book(bid, ask, last, volume, sequence, self._now_ms())
         for client in self._clients:
@@ -160,47 +160,47 @@ class Venue:
     def misbehave(self, fault: Misbehaviour | str | None) -> None:
         """Act out a misbehaviour from now on; None behaves again."""
         self._fault = None if fault is None else Misbehaviour(fault)
-        frozen = {s: self._shown(s) for s in self._books} if self._fault is Misbehaviour.STUCK else {}
-        self._frozen = {s: shown for s, shown in frozen.items() if shown is not None}
+        frozen = {s: self._state(s) for s in self._books} if self._fault is Misbehaviour.STUCK else {}
+        self._frozen = {s: state for s, state in frozen.items() if state is not None}
 
-    def _shown(self, symbol: str) -> Shown | None:
-        """What is shown of a symbol, by any of its spellings; None if it is not listed."""
-        found = next((s for s in self._books if symbol in (s, s.replace("/", ""))), None)
-        if found is None:
+    def _state(self, symbol: str) -> SymbolState | None:
+        """What is shown of a symbol, in any of its spellings; None if it is not listed."""
+        listed = next((s for s in self._books if symbol in (s, s.replace("/", ""))), None)
+        if listed is None:
             return None
-        if found in self._frozen:
-            return self._frozen[found]
-        book = self._books[found]
-        shown = Shown(
-            symbol=found, bid=f"{book.bid:f}", ask=f"{book.ask:f}", last=f"{book.last:f}", volume=f"{book.volume:f}",
+        if listed in self._frozen:
+            return self._frozen[listed]
+        book = self._books[listed]
+        state = SymbolState(
+            symbol=listed, bid=f"{book.bid:f}", ask=f"{book.ask:f}", last=f"{book.last:f}", volume=f"{book.volume:f}",
             sequence=book.sequence, time_ms=self._now_ms() if self._wire.beats_with_data else book.at_ms,
         )  # fmt: skip
-        return shown_badly(shown, self._fault)
+        return faulty_state(state, self._fault)
 
     def _push(self, client: Subscriber, symbols: Iterable[str], *, first: bool) -> None:
         if self._muted is None or self._fault in (Misbehaviour.SILENT, Misbehaviour.SLOW_BODY):
             return
         for symbol in symbols:
-            shown = self._shown(symbol)
-            if shown is not None and symbol not in self._muted:
-                client.send(frames_badly(lambda s: self._written(client, s, first=first), shown, self._fault))
+            state = self._state(symbol)
+            if state is not None and symbol not in self._muted:
+                client.send(faulty_frames(lambda s: self._encoded(client, s, first=first), state, self._fault))
 
-    def _written(self, client: Subscriber, shown: Shown, *, first: bool) -> list[Frame]:
-        return [self._wire.encode(frame) for frame in self._wire.frames(shown, client.caller, first=first)]
+    def _encoded(self, client: Subscriber, state: SymbolState, *, first: bool) -> list[Frame]:
+        return [self._wire.encode(frame) for frame in self._wire.frames(state, client.connection, first=first)]
 
-    def _say(self, client: Subscriber, frames: Iterable[Frame]) -> None:
+    def _send(self, client: Subscriber, frames: Iterable[Frame]) -> None:
         client.send(map(self._wire.encode, frames))
 
-    async def _beat(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
             await asyncio.sleep(self._beat_s)
             self.beats += 1
             for client in tuple(self._clients):
-                client.caller.quiet_beats += 1
-                if self._deaf_beats is not None and client.caller.quiet_beats > self._deaf_beats:
+                client.connection.missed_beats += 1
+                if self._max_missed_beats is not None and client.connection.missed_beats > self._max_missed_beats:
                     client.cut()
                     continue
-                self._say(client, self._wire.pulse(client.caller, self._now_ms()))
+                self._send(client, self._wire.heartbeats(client.connection, self._now_ms()))
                 if self._wire.beats_with_data or self._fault is Misbehaviour.STUCK:
                     self._push(client, tuple(client.symbols), first=False)
                 with contextlib.suppress(ConnectionError):
@@ -219,42 +219,42 @@ class Venue:
         return await self._reply(request)
 
     async def _reply(self, request: web.Request) -> web.StreamResponse:
-        asked = await self._asked(request)
-        if asked.post and self._wire.wants_token:
-            self._tokens.add(asked.token)
-        status, value = self._wire.reply(asked, self._shown)
-        return await answer_badly(request, status, dumps(value), self._now_ms() / _MS, self._fault, self._stopping)
+        rest = await self._rest_request(request)
+        if rest.post and self._wire.wants_token:
+            self._tokens.add(rest.token)
+        status, value = self._wire.rest_response(rest, self._state)
+        return await faulty_response(request, status, dumps(value), self._now_ms() / _MS, self._fault, self._stopping)
 
-    async def _asked(self, request: web.Request) -> RestRequest:
+    async def _rest_request(self, request: web.Request) -> RestRequest:
         try:
             body = json.loads(await request.read() or b"null")
         except ValueError:
             body = None
         return RestRequest(
-            path=request.path, query=request.query, body=body, post=request.method == "POST", home=self.ws_url,
+            path=request.path, query=request.query, body=body, post=request.method == "POST", stream_url=self.ws_url,
             token=f"token-{next(self._handshakes)}",
         )  # fmt: skip
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=1 << 16)
         await socket.prepare(request)
-        client = Subscriber(socket, request, Caller(first_number=next(self._connections) * _FIRST_NUMBERS))
+        client = Subscriber(socket, request, ConnectionState(first_number=next(self._connections) * _FIRST_NUMBERS))
         writer = asyncio.create_task(client.write())
-        self._say(client, self._wire.greeting())
+        self._send(client, self._wire.greeting())
         self._clients.add(client)
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self._hear(client, message.data)
+                    self._receive(client, message.data)
         finally:
             self._clients.discard(client)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
         return socket
 
-    def _hear(self, client: Subscriber, text: str) -> None:
-        frames, symbols = self._wire.hear(text, self._books, client.caller)
-        self._say(client, frames)
+    def _receive(self, client: Subscriber, text: str) -> None:
+        frames, symbols = self._wire.receive(text, self._books, client.connection)
+        self._send(client, frames)
         for symbol in symbols:
-            client.caller.number(symbol)
+            client.connection.number(symbol)
         self._push(client, symbols, first=True)

@@ -8,27 +8,27 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from demo.venues.protocols import Caller, Frame
+from demo.venues.protocols import ConnectionState, Frame
 
 _MOST_FRAMES_BEHIND = 10_000
 
 
 class Subscriber:
-    """A subscriber: an outbox that keeps the order, and what the venue remembers of it."""
+    """A client with an outbox that keeps the order, and what the venue remembers of its connection."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, caller: Caller) -> None:
-        self.caller = caller
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, connection: ConnectionState) -> None:
+        self.connection = connection
         self.socket = socket
         self._request = request
         self._outbox: asyncio.Queue[Frame] = asyncio.Queue(_MOST_FRAMES_BEHIND)
 
     @property
     def symbols(self) -> Mapping[str, int]:
-        """What it has subscribed, with the number of each subscription."""
-        return self.caller.numbers
+        """What it has subscribed to, with the number of each subscription."""
+        return self.connection.numbers
 
     def send(self, frames: Iterable[Frame]) -> None:
-        """Queue frames; a client that lets too many pile up is cut off."""
+        """Queue frames; a client for which too many are queued is disconnected."""
         try:
             for frame in frames:
                 self._outbox.put_nowait(frame)

@@ -1,6 +1,6 @@
 """Aave v3, unmodified, on the local chain: a lender that reads the project's feeds.
 
-Either its price oracle alone, or a whole market. Facts from the Solidity sources of ``@aave/core-v3``: what each
+Either its price oracle alone, or a whole market. From the Solidity sources of ``@aave/core-v3``: what each
 constructor takes, and that a proxy of the addresses provider is initialised with the provider itself.
 """
 
@@ -113,8 +113,8 @@ async def deploy_aave_market(chain: LocalChain, owner: LocalAccount, reserves: S
         reserves: at least one; the prices of all are in USD with 8 decimals.
 
     Raises:
-        ChainError: a library that a contract needs is not in the package.
-        Reverted: Aave refused a step, such as a threshold below the loan-to-value.
+        LocalChainError: a library that a contract needs is not in the package.
+        TransactionReverted: Aave refused a step, such as a threshold below the loan-to-value.
     """
     libraries = await _libraries(chain, owner)
     configuration = "protocol/configuration"
@@ -151,10 +151,10 @@ async def deploy_aave_market(chain: LocalChain, owner: LocalAccount, reserves: S
 
 async def _libraries(chain: LocalChain, owner: LocalAccount) -> dict[str, str]:
     """Deploy the libraries and return their addresses by name."""
-    made: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     for name in _LIBRARIES:
-        made[name] = (await chain.create(owner, _linked(npm.aave(_LOGIC, name), made))).address
-    return made
+        addresses[name] = (await chain.create(owner, _linked(npm.aave(_LOGIC, name), addresses))).address
+    return addresses
 
 
 def _linked(artifact: npm.NpmArtifact, libraries: Mapping[str, str]) -> npm.NpmArtifact:

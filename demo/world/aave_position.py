@@ -1,4 +1,4 @@
-"""One borrower in a market of Aave v3, and the one who may liquidate the loan: what they do, what they are told."""
+"""A borrower in a market of Aave v3 and its liquidator: what they do, and how Aave answers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from demo.world.chain import MAX_UINT, LocalChain
 
 _GAS = 2_000_000
 _MARGIN_WAD = 10 * 10**18
-"""What every account keeps for gas when it turns ether into tokens."""
+"""What every account keeps for gas when it converts ether into tokens."""
 _SELECTOR_HEX = 2 + 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What Aave says of an account: values in USD with 8 decimals, and the health factor in 1e18."""
+class AccountData:
+    """An account's state in Aave: values in USD with 8 decimals, and the health factor in 1e18."""
 
     collateral_usd: int
     debt_usd: int
@@ -56,7 +56,7 @@ class Position:
     liquidator: LocalAccount
 
     async def fund(self, *, collateral_ether_wad: int, lent_wad: int) -> int:
-        """Supply the collateral and what can be borrowed, and give the liquidator its means; no price is asked.
+        """Supply the collateral and what can be borrowed, and fund the liquidator; no price is read.
 
         Args:
             collateral_ether_wad: ether that the borrower turns into collateral, at that token's own rate.
@@ -65,29 +65,32 @@ class Position:
         Returns:
             The collateral that was supplied, 1e18.
         """
-        for who, token, ether_wad in (
+        for account, token, ether_wad in (
             (self.borrower, self.collateral, collateral_ether_wad),
             (self.lender, self.debt, lent_wad),
             (self.liquidator, self.debt, lent_wad),
         ):
-            await self.chain.rpc("anvil_setBalance", who.address, hex(ether_wad + _MARGIN_WAD))
-            await self.chain.pay(who, token, ether_wad)
-            await self.chain.send(who, self.chain.token(token), "approve", self.market.pool.address, MAX_UINT)
+            await self.chain.rpc("anvil_setBalance", account.address, hex(ether_wad + _MARGIN_WAD))
+            await self.chain.pay(account, token, ether_wad)
+            await self.chain.send(account, self.chain.token(token), "approve", self.market.pool.address, MAX_UINT)
         await self.chain.settle()
-        held: int = await self.chain.call(self.chain.token(self.collateral), "balanceOf", self.borrower.address)
-        for who, token, amount in ((self.borrower, self.collateral, held), (self.lender, self.debt, lent_wad)):
-            await self.chain.send(who, self.market.pool, "supply", token, amount, who.address, 0, gas=_GAS)
+        collateral: int = await self.chain.call(self.chain.token(self.collateral), "balanceOf", self.borrower.address)
+        for account, token, amount in (
+            (self.borrower, self.collateral, collateral),
+            (self.lender, self.debt, lent_wad),
+        ):
+            await self.chain.send(account, self.market.pool, "supply", token, amount, account.address, 0, gas=_GAS)
         await self.chain.settle()
-        return held
+        return collateral
 
     async def borrow(self, amount_wad: int) -> None:
-        """Borrow at the variable rate; Reverted if Aave refuses."""
+        """Borrow at the variable rate; TransactionReverted if Aave refuses."""
         order = (self.debt, amount_wad, VARIABLE_RATE, 0, self.borrower.address)
         await self.chain.send(self.borrower, self.market.pool, "borrow", *order, gas=_GAS)
         await self.chain.settle()
 
     async def repay(self, amount_wad: int) -> None:
-        """Repay a part of the debt out of what was borrowed; Reverted if Aave refuses."""
+        """Repay a part of the debt out of what was borrowed; TransactionReverted if Aave refuses."""
         token = self.chain.token(self.debt)
         await self.chain.send(self.borrower, token, "approve", self.market.pool.address, amount_wad)
         order = (self.debt, amount_wad, VARIABLE_RATE, self.borrower.address)
@@ -95,7 +98,7 @@ class Position:
         await self.chain.settle()
 
     async def liquidate(self) -> Liquidation:
-        """Repay as much as Aave allows and take the collateral for it; Reverted if it refuses."""
+        """Repay as much as Aave allows and take the collateral for it; TransactionReverted if it refuses."""
         sent = await self.chain.send(
             self.liquidator, self.market.pool, "liquidationCall", *self._liquidation(), gas=_GAS
         )
@@ -105,11 +108,11 @@ class Position:
         args = event["args"]
         return Liquidation(repaid=args["debtToCover"], seized=args["liquidatedCollateralAmount"], block=block)
 
-    async def standing(self, block: int | str = "latest") -> Standing:
+    async def standing(self, block: int | str = "latest") -> AccountData:
         """The account after a block."""
         call = self.market.pool.functions.getUserAccountData(self.borrower.address)
         collateral, debt, available, _, _, health = await call.call(block_identifier=block)
-        return Standing(collateral_usd=collateral, debt_usd=debt, available_usd=available, health_wad=health)
+        return AccountData(collateral_usd=collateral, debt_usd=debt, available_usd=available, health_wad=health)
 
     async def liquidation_refused(self, block: int | str = "latest") -> str | None:
         """Aave's own error for a liquidation on top of a block, empty if it has none; None if it would go through."""
@@ -129,10 +132,10 @@ class Position:
     def _liquidation(self) -> tuple[Any, ...]:
         return self.collateral, self.debt, self.borrower.address, MAX_UINT, False
 
-    async def _refused(self, block: int | str, who: LocalAccount, function: str, *args: Any) -> str | None:
+    async def _refused(self, block: int | str, sender: LocalAccount, function: str, *args: Any) -> str | None:
         call = getattr(self.market.pool.functions, function)(*args)
         try:
-            await call.call({"from": who.address}, block_identifier=block)
+            await call.call({"from": sender.address}, block_identifier=block)
         except ContractLogicError as e:
             data = bytes.fromhex(str(e.data or "")[_SELECTOR_HEX:])
             return str(decode(["string"], data)[0]) if data else ""

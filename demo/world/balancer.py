@@ -71,20 +71,20 @@ class BalancerPool:
         """Tokens (1e18) that ``buyer`` would receive for ``amount`` (1e18) of WETH; nothing is sent."""
         return await self._quote(chain, buyer, selling=False, amount=amount)
 
-    async def _quote(self, chain: LocalChain, who: str, *, selling: bool, amount: int) -> int:
-        swap, funds = self._order(who, selling=selling, amount=amount)
-        return int(await chain.call(self.vault, "swap", swap, funds, 0, NO_DEADLINE, sender=who))
+    async def _quote(self, chain: LocalChain, account: str, *, selling: bool, amount: int) -> int:
+        swap, funds = self._order(account, selling=selling, amount=amount)
+        return int(await chain.call(self.vault, "swap", swap, funds, 0, NO_DEADLINE, sender=account))
 
-    def _order(self, who: str, *, selling: bool, amount: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def _order(self, account: str, *, selling: bool, amount: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         given, taken = (self.token, self.weth) if selling else (self.weth, self.token)
-        return (self.pool_id, _GIVEN_IN, given, taken, amount, b""), (who, False, who, False)
+        return (self.pool_id, _GIVEN_IN, given, taken, amount, b""), (account, False, account, False)
 
     async def _curve(self, chain: LocalChain) -> tuple[stable.TwoCoinCurve, float]:
         tokens, balances, _ = await chain.call(self.vault, "getPoolTokens", self.pool_id)
-        held = dict(zip(tokens, balances, strict=True))
+        balance_of = dict(zip(tokens, balances, strict=True))
         value, _, precision = await chain.call(self.contract, "getAmplificationParameter")
         rate = await chain.call(chain.token(self.token), "getRate") / _WAD
-        base, quote = held[self.token] / _WAD * rate, held[self.weth] / _WAD
+        base, quote = balance_of[self.token] / _WAD * rate, balance_of[self.weth] / _WAD
         return stable.TwoCoinCurve(amplification=value / precision, base=base, quote=quote), rate
 
 

@@ -35,12 +35,12 @@ ERC20_ABI: list[dict[str, Any]] = [
         ("getRate", "view", (), "uint256"),
     )
 ]
-"""What the demo calls of any token, with the rate that share tokens state (ether per token, 1e18)."""
+"""What the demo calls of any token, and the rate of share tokens (ether per token, 1e18)."""
 
 _SWAP_GAS = 600_000
 _CREATE_GAS = 15_000_000
 _MAX_FEE_WEI = 100 * 10**9
-_RECEIPT_TIMEOUT_S = 15.0
+_RECEIPT_TIMEOUT_S = 120.0
 _POLL_S = 0.02
 
 
@@ -51,10 +51,10 @@ class LocalChainError(LrtOracleError, RuntimeError):
 class TransactionReverted(LocalChainError):
     """A transaction was mined and failed."""
 
-    def __init__(self, what: str, transaction: str) -> None:
-        self.what = what
+    def __init__(self, function: str, transaction: str) -> None:
+        self.function = function
         self.transaction = transaction
-        super().__init__(f"{what} reverted in transaction {transaction}")
+        super().__init__(f"{function} reverted in transaction {transaction}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +71,14 @@ class Accounts:
 def account(index: int) -> LocalAccount:
     """Account ``index`` of the node's mnemonic."""
     Account.enable_unaudited_hdwallet_features()
-    found: LocalAccount = Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
-    return found
+    derived: LocalAccount = Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
+    return derived
 
 
 def accounts() -> Accounts:
     """Owner 0, trader 1, the pusher's gas key 2, operators 3 to 5, user 6."""
-    owner, trader, pusher, one, two, three, user = (account(index) for index in range(7))
-    return Accounts(owner=owner, trader=trader, pusher=pusher, operators=(one, two, three), user=user)
+    owner, trader, pusher, *operators, user = (account(index) for index in range(7))
+    return Accounts(owner=owner, trader=trader, pusher=pusher, operators=tuple(operators), user=user)
 
 
 class LocalChain:
@@ -106,7 +106,7 @@ class LocalChain:
         await self._w3.provider.disconnect()
 
     async def rpc(self, method: str, *params: Any) -> Any:
-        """Result of a JSON-RPC method; ChainError with the node's message if it refuses."""
+        """Result of a JSON-RPC method; LocalChainError with the node's message if it refuses."""
         reply = await self._w3.provider.make_request(method, list(params))
         if "error" in reply:
             raise LocalChainError(f"{method}: {reply['error'].get('message')}")
@@ -127,7 +127,7 @@ class LocalChain:
         return self._chain_id
 
     async def automine(self, *, on: bool) -> None:
-        """Mine a block for each transaction, or none until told."""
+        """Mine a block for each transaction, or none until asked to."""
         await self.rpc("evm_setAutomine", on)
 
     async def block_time_s(self, tag: str = "latest") -> int:
@@ -154,7 +154,7 @@ class LocalChain:
         return await self._submit(signer, {"to": to, "data": "0x", "value": value_wei, "gas": _SWAP_GAS}, "transfer")
 
     async def create(self, signer: LocalAccount, artifact: NpmArtifact, *args: Any) -> Any:
-        """Deploy a contract and return it once it is mined; Reverted if its constructor fails."""
+        """Deploy a contract and return it once it is mined; TransactionReverted if its constructor fails."""
         factory = self._w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
         data = factory.constructor(*args).data_in_transaction
         sent = await self._submit(signer, {"data": data, "value": 0, "gas": _CREATE_GAS}, "create")
@@ -167,28 +167,28 @@ class LocalChain:
         return await self.rpc("eth_getTransactionReceipt", transaction)
 
     async def settle(self) -> None:
-        """Wait until all that was sent is mined; Reverted for the first that failed, ChainError if the chain stands."""
+        """Wait until all that was sent is mined; TransactionReverted for the first that failed, LocalChainError if none is mined."""
         sent, self._sent = self._sent, []
-        receipts = [(await self._mined(transaction, what), transaction, what) for transaction, what in sent]
-        for receipt, transaction, what in receipts:
+        receipts = [(await self._mined(transaction, function), transaction, function) for transaction, function in sent]
+        for receipt, transaction, function in receipts:
             if int(receipt["status"], 16) != 1:
-                raise TransactionReverted(what, transaction)
+                raise TransactionReverted(function, transaction)
 
-    async def _submit(self, signer: LocalAccount, fields: dict[str, Any], what: str) -> str:
+    async def _submit(self, signer: LocalAccount, fields: dict[str, Any], function: str) -> str:
         async with self._lock:
             nonce = int(await self.rpc("eth_getTransactionCount", signer.address, "pending"), 16)
             fees = {"maxFeePerGas": _MAX_FEE_WEI, "maxPriorityFeePerGas": 0}
             body: dict[str, Any] = {**fields, **fees, "nonce": nonce, "chainId": await self.chain_id(), "type": 2}
             raw = "0x" + signer.sign_transaction(body).raw_transaction.hex()
             sent: str = await self.rpc("eth_sendRawTransaction", raw)
-        self._sent.append((sent, what))
+        self._sent.append((sent, function))
         return sent
 
-    async def _mined(self, transaction: str, what: str) -> Any:
+    async def _mined(self, transaction: str, function: str) -> Any:
         try:
             async with asyncio.timeout(_RECEIPT_TIMEOUT_S):
                 while (receipt := await self.receipt(transaction)) is None:  # noqa: ASYNC110 - HTTP has no events
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
-            raise LocalChainError(f"{what}: {transaction} was not mined within {_RECEIPT_TIMEOUT_S:g} s") from None
+            raise LocalChainError(f"{function}: {transaction} was not mined within {_RECEIPT_TIMEOUT_S:g} s") from None
         return receipt

@@ -1,4 +1,4 @@
-"""Put the demo's world on a fresh local chain: tokens, real pools with liquidity, Multicall3, and a rich trader.
+"""Deploy the demo's world on a fresh local chain: tokens, real pools with liquidity, Multicall3, and a funded trader.
 
 On a fresh node the same contracts come in the same order, so every address is the same each time.
 """
@@ -28,7 +28,7 @@ Pool = uniswap.UniswapPool | balancer.BalancerPool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoWorld:
-    """All that was deployed: checksummed addresses, the accounts by role, the pools by name."""
+    """Everything that was deployed: checksummed addresses, the accounts by role, the pools by name."""
 
     chain_id: int
     accounts: Accounts
@@ -98,8 +98,8 @@ async def _instant_blocks(chain: LocalChain, block_time_s: int | None) -> AsyncI
 
 async def _deploy(chain: LocalChain, roles: Accounts) -> DemoWorld:
     owner = roles.owner
-    for who in (owner, roles.trader, roles.user):
-        await chain.rpc("anvil_setBalance", who.address, hex(_BALANCE_WAD))
+    for account in (owner, roles.trader, roles.user):
+        await chain.rpc("anvil_setBalance", account.address, hex(_BALANCE_WAD))
     # a call without a recipient answers with the code that the creation code would leave
     runtime = await chain.rpc("eth_call", {"from": owner.address, "data": npm.multicall3()}, "latest")
     await chain.rpc("anvil_setCode", MULTICALL3, runtime)
@@ -111,11 +111,11 @@ async def _deploy(chain: LocalChain, roles: Accounts) -> DemoWorld:
     v3 = await uniswap.deploy(chain, owner, weth.address)
     v2 = await balancer.deploy(chain, owner, weth.address)
 
-    for who in (owner, roles.trader):
+    for account in (owner, roles.trader):
         for token in (weth, wdiv_eth, lrt):
-            await chain.pay(who, token.address, _PURSE_WAD)
+            await chain.pay(account, token.address, _PURSE_WAD)
             for spender in (v3.positions, v3.router, v2.vault):
-                await chain.send(who, chain.token(token.address), "approve", spender.address, MAX_UINT)
+                await chain.send(account, chain.token(token.address), "approve", spender.address, MAX_UINT)
     await chain.settle()
     shares = await chain.call(div_eth, "totalShares")
     now_s = await chain.block_time_s()

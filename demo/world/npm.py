@@ -1,6 +1,6 @@
 """Unmodified contracts of other protocols, read from the installed npm packages.
 
-They are inputs of the demo and of the tests, fetched by ``npm ci`` and not part of this project.
+They are inputs of the demo and of the tests, installed by ``npm ci`` and not part of this project.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 from feeds.errors import LrtOracleError
 
 ROOT = Path(__file__).resolve().parents[2]
-_MODULES = ROOT / "node_modules"
 _OWN = Path(__file__).resolve().parents[1] / "artifacts"
 _MULTICALL3 = re.compile(r"multicall3Bytecode\s*=\s*'(0x[0-9a-f]+)'")
 
@@ -49,35 +48,43 @@ def own(name: str) -> NpmArtifact:
     return read(_OWN / f"{name}.json")
 
 
-def uniswap(package: str, name: str) -> NpmArtifact:
-    """Contract ``name`` of ``@uniswap/package`` (``v3-core`` or ``v3-periphery``)."""
-    return read(_MODULES / "@uniswap" / package / "artifacts" / "contracts" / f"{name}.sol" / f"{name}.json")
+@dataclass(frozen=True, slots=True)
+class NpmPackages:
+    """The packages installed in a ``node_modules`` folder. Every method raises MissingPackage for a file that is not there."""
+
+    folder: Path
+
+    def uniswap(self, package: str, name: str) -> NpmArtifact:
+        """Contract ``name`` of ``@uniswap/package`` (``v3-core`` or ``v3-periphery``)."""
+        return read(self.folder / "@uniswap" / package / "artifacts" / "contracts" / f"{name}.sol" / f"{name}.json")
+
+    def balancer(self, task: str, name: str) -> NpmArtifact:
+        """Contract ``name`` of a deployment task of Balancer v2."""
+        tasks = self.folder / "@balancer-labs" / "v2-deployments" / "dist" / "tasks"
+        return read(tasks / task / "artifact" / f"{name}.json")
+
+    def aave(self, folder: str, name: str) -> NpmArtifact:
+        """Contract ``name`` of Aave v3 below ``contracts/folder``."""
+        core = self.folder / "@aave" / "core-v3" / "artifacts" / "contracts"
+        return read(core / folder / f"{name}.sol" / f"{name}.json")
+
+    def optimism(self, name: str) -> NpmArtifact:
+        """Predeploy ``name`` of Optimism's first system (pre-Bedrock)."""
+        predeploys = self.folder / "@eth-optimism" / "contracts" / "artifacts" / "contracts" / "L2" / "predeploys"
+        return read(predeploys / f"{name}.sol" / f"{name}.json")
+
+    def multicall3(self) -> str:
+        """Creation code of Multicall3 (hex with 0x)."""
+        path = self.folder / "viem" / "constants" / "contracts.ts"
+        try:
+            bytecode = _MULTICALL3.search(path.read_text())
+        except FileNotFoundError:
+            raise MissingPackage(path) from None
+        if bytecode is None:
+            raise MissingPackage(path)
+        return bytecode.group(1)
 
 
-def balancer(task: str, name: str) -> NpmArtifact:
-    """Contract ``name`` of a deployment task of Balancer v2."""
-    tasks = _MODULES / "@balancer-labs" / "v2-deployments" / "dist" / "tasks"
-    return read(tasks / task / "artifact" / f"{name}.json")
-
-
-def aave(folder: str, name: str) -> NpmArtifact:
-    """Contract ``name`` of Aave v3 below ``contracts/folder``."""
-    return read(_MODULES / "@aave" / "core-v3" / "artifacts" / "contracts" / folder / f"{name}.sol" / f"{name}.json")
-
-
-def optimism(name: str) -> NpmArtifact:
-    """Predeploy ``name`` of Optimism's first system (pre-Bedrock)."""
-    folder = _MODULES / "@eth-optimism" / "contracts" / "artifacts" / "contracts" / "L2" / "predeploys"
-    return read(folder / f"{name}.sol" / f"{name}.json")
-
-
-def multicall3() -> str:
-    """Creation code of Multicall3 (hex with 0x)."""
-    path = _MODULES / "viem" / "constants" / "contracts.ts"
-    try:
-        found = _MULTICALL3.search(path.read_text())
-    except FileNotFoundError:
-        raise MissingPackage(path) from None
-    if found is None:
-        raise MissingPackage(path)
-    return found.group(1)
+_INSTALLED = NpmPackages(ROOT / "node_modules")
+uniswap, balancer, aave = _INSTALLED.uniswap, _INSTALLED.balancer, _INSTALLED.aave
+optimism, multicall3 = _INSTALLED.optimism, _INSTALLED.multicall3

@@ -1,4 +1,4 @@
-"""Who makes prices on the local chain: real swaps to a target price, small noise, rebases and slashes."""
+"""The trader that makes prices on the local chain: real swaps to a target price, small noise, rebases and slashes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Trader:
     """Acts on the pools of a world by their names; prices are WETH per token, 1e18.
 
     Every action sends at once and waits for no block, so that several fit into one; reads see what was sent. ``settle``
-    waits for all that was sent and raises ``Reverted`` for what failed: call it once a tick.
+    waits for all that was sent and raises ``TransactionReverted`` for what failed: call it once a tick.
     """
 
     def __init__(self, chain: LocalChain, world: DemoWorld, *, seed: int = 1) -> None:
@@ -45,8 +45,8 @@ class Trader:
 
     async def purchase_price(self, pool: str, amount: int) -> int:
         """Price realised by spending ``amount`` (1e18) of WETH, fee and impact included; nothing is bought."""
-        got = await self._pool(pool).purchase(self._chain, self._world.accounts.trader.address, amount)
-        return amount * _WAD // got
+        bought = await self._pool(pool).purchase(self._chain, self._world.accounts.trader.address, amount)
+        return amount * _WAD // bought
 
     async def move(self, pool: str, target_wad: int) -> str | None:
         """Swap until the pool's price is ``target_wad``; returns the transaction, None if there is nothing to do.
@@ -89,7 +89,7 @@ class Trader:
         return await self._chain.send(self._world.accounts.owner, self._lrt, "setRate", rate_wad)
 
     async def settle(self) -> None:
-        """Wait until all that was sent is mined; Reverted for the first that failed."""
+        """Wait until all that was sent is mined; TransactionReverted for the first that failed."""
         await self._chain.settle()
 
     def _pool(self, name: str) -> Pool:

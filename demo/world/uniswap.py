@@ -60,8 +60,8 @@ class UniswapPool:
             return None
         selling = (limit < now) == self.token_is_first
         given, taken = (self.token, self.weth) if selling else (self.weth, self.token)
-        held = await chain.call(chain.token(given), "balanceOf", signer.address)
-        order = (given, taken, self.fee, signer.address, NO_DEADLINE, held, 0, limit)
+        balance = await chain.call(chain.token(given), "balanceOf", signer.address)
+        order = (given, taken, self.fee, signer.address, NO_DEADLINE, balance, 0, limit)
         return await chain.send(signer, self.router, "exactInputSingle", order)
 
     async def sale(self, chain: LocalChain, seller: str, amount: int) -> int:
@@ -72,9 +72,9 @@ class UniswapPool:
         """Tokens (1e18) that ``buyer`` would receive for ``amount`` (1e18) of WETH; nothing is sent."""
         return await self._quote(chain, buyer, (self.weth, self.token), amount)
 
-    async def _quote(self, chain: LocalChain, who: str, path: tuple[str, str], amount: int) -> int:
-        order = (*path, self.fee, who, NO_DEADLINE, amount, 0, 0)
-        return int(await chain.call(self.router, "exactInputSingle", order, sender=who))
+    async def _quote(self, chain: LocalChain, account: str, path: tuple[str, str], amount: int) -> int:
+        order = (*path, self.fee, account, NO_DEADLINE, amount, 0, 0)
+        return int(await chain.call(self.router, "exactInputSingle", order, sender=account))
 
 
 async def deploy(chain: LocalChain, owner: LocalAccount, weth: str) -> Uniswap:

@@ -1,1 +1,1 @@
-"""The past, recomputed from what was stored, and disowned where it was not true."""
+"""The past: recomputed from what was stored, and withdrawn where it was not true."""

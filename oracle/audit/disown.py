@@ -1,4 +1,4 @@
-"""Disown rounds that are stored under a time that was not true, so that rounds go on from the last good one."""
+"""Withdraw rounds that are stored under a time that was not true, so that rounds go on from the last good one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from oracle.audit.recompute import refold
 from oracle.model.canonical_json import dump
+from oracle.model.publication import PushState
 from oracle.model.state import FeedState
 from oracle.storage.database import Database
 from oracle.storage.withdrawn import Span
@@ -17,7 +18,10 @@ _WHY = "a clock was ahead when they were made"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """What would be withdrawn of one operator and feed, and how it goes on: from its last good state, or anew."""
+    """What would be withdrawn of one operator and feed. ``left``: rounds that stay. ``state``: what they go on from.
+
+    ``anew``: why that is a fresh state; None where it is the one after the last good round.
+    """
 
     span: Span
     left: int
@@ -27,7 +31,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disowning:
-    """Everything that would happen. ``pushes``: (target, round_time, state) of pushes that carry such rounds.
+    """Everything that would be withdrawn. ``pushes``: (target, round_time, state) of pushes that carry such rounds.
 
     ``first_s``: the oldest round that is stored, 0 if none.
     """
@@ -35,10 +39,10 @@ class Disowning:
     after_s: int
     first_s: int
     losses: tuple[Loss, ...]
-    pushes: tuple[tuple[str, int, str], ...]
+    pushes: tuple[tuple[str, int, PushState], ...]
 
     def document(self, *, done: bool) -> dict[str, Any]:
-        """As JSON."""
+        """As a JSON document."""
         return {
             "after": self.after_s,
             "after_time": stamp(self.after_s),
@@ -52,7 +56,7 @@ class Disowning:
         }  # fmt: skip
 
     def lines(self) -> list[str]:
-        """For people."""
+        """As lines for people."""
         rows = [
             f"{x.span.feed:<18} {x.span.operator:<10} {x.span.count} rounds, {stamp(x.span.first_s)} to {stamp(x.span.last_s)};"
             f" {x.left} are left" + (f"; its state begins anew: {x.anew}" if x.anew else "")
@@ -61,22 +65,22 @@ class Disowning:
         signed = [f"signed   {t}: round {r} ({stamp(r)}) was made into a push ({s})" for t, r, s in self.pushes]
         if signed:
             signed.append(
-                "signed   whoever saw such a push can carry it once its time comes; the keys say nothing else for these rounds"
+                "signed   anybody who saw such a push can carry it once its time comes; the keys sign nothing else for these rounds"
             )
         return [f"after    {self.after_s} ({stamp(self.after_s)})", *rows, *signed]
 
 
-def disowning(store: Database, after_s: int) -> Disowning:
-    """What disowning all rounds after a round_time would do."""
-    losses = tuple(_loss(store, span) for span in store.withdrawn.spans(after_s))
-    pushes = tuple(store.withdrawn.pushes(after_s))
-    return Disowning(after_s=after_s, first_s=store.withdrawn.first_s(), losses=losses, pushes=pushes)
+def disowning(database: Database, after_s: int) -> Disowning:
+    """What withdrawing all rounds after a round_time would do."""
+    losses = tuple(_loss(database, span) for span in database.withdrawn.spans(after_s))
+    pushes = tuple(database.withdrawn.pushes(after_s))
+    return Disowning(after_s=after_s, first_s=database.withdrawn.first_s(), losses=losses, pushes=pushes)
 
 
-def disown(store: Database, found: Disowning, at_ms: int, why: str = _WHY) -> int:
+def disown(database: Database, plan: Disowning, at_ms: int, why: str = _WHY) -> int:
     """Do it; returns the withdrawal's id."""
-    states = {(x.span.operator, x.span.feed): (x.left, dump(x.state)) for x in found.losses}
-    return store.withdrawn.withdraw(found.after_s, at_ms, why, states)
+    states = {(x.span.operator, x.span.feed): (x.left, dump(x.state)) for x in plan.losses}
+    return database.withdraw(plan.after_s, at_ms, why, states)
 
 
 def stamp(round_s: int) -> str:
@@ -84,15 +88,15 @@ def stamp(round_s: int) -> str:
     return datetime.fromtimestamp(round_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _loss(store: Database, span: Span) -> Loss:
+def _loss(database: Database, span: Span) -> Loss:
     """The state after the last good round is what its inputs make of the newest checkpoint."""
     good_s = span.first_s - 1
-    start = store.checkpoint(span.operator, span.feed, good_s)
+    start = database.checkpoint(span.operator, span.feed, good_s)
     if start is None:
         return Loss(span=span, left=0, state=FeedState(), anew="no earlier round of it is kept")
-    rows = store.results_since(span.operator, span.feed, start[0], good_s)
-    state = refold(store, rows, start[1])
+    rows = database.results_since(span.operator, span.feed, start[0], good_s)
+    state = refold(database, rows, start[1])
     if isinstance(state, str):
         return Loss(span=span, left=0, state=FeedState(), anew=state)
-    left = store.rounds_of(span.operator, span.feed) - span.count
+    left = database.rounds_of(span.operator, span.feed) - span.count
     return Loss(span=span, left=left, state=state, anew=None)

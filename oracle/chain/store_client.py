@@ -50,7 +50,7 @@ class NothingToPoke(ChainError):
     """Pokes were to go alone, and no view can be poked now."""
 
 
-class Signer(Protocol):
+class GasSigner(Protocol):
     """A signer of transactions: a key in this process or a remote one."""
 
     @property
@@ -85,7 +85,7 @@ class StoreClient(StoreReads):
         self,
         endpoints: Sequence[str],
         domain: Domain,
-        signer: Signer | None,
+        signer: GasSigner | None,
         *,
         max_fee_gwei: int,
         agree: int = 0,
@@ -260,7 +260,7 @@ class StoreClient(StoreReads):
         """Address of the gas key."""
         return "0x" + self._paying().address.hex()
 
-    def _paying(self) -> Signer:
+    def _paying(self) -> GasSigner:
         if self._signer is None:
             raise ChainError(self.keyless)
         return self._signer

@@ -17,26 +17,27 @@ from feeds.chains.reader import ChainReader
 from feeds.errors import FeedError
 from feeds.types import Call, Quote, Read, Reply
 from oracle.check.contracts import check_coins, check_descriptions, where_of
-from oracle.check.values import Value
-from oracle.config.resolve import ResolvedConfig, SourcePlan
-from oracle.config.sections import ChainSection
+from oracle.check.values import SourceValue
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.source_plans import SourcePlan
 from oracle.config.tables.catalog import Catalog
+from oracle.config.tables.chain_sections import ChainSection
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_pools import NATIVE
 from oracle.runtime.clock import now_ms
 
 _TIMEOUT_MS = 8_000
 _MAX_BODY = 8 << 20
-_AT_ONCE = 8
+_MAX_CONCURRENT = 8
 _NATIVE = address(NATIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChainFound:
-    """What one chain said."""
+class ChainReadings:
+    """What was read of one chain."""
 
     head: Head | None
-    values: tuple[Value, ...]
+    values: tuple[SourceValue, ...]
     contracts: int
     references: Mapping[str, Quote | FeedError]
     problems: tuple[Problem, ...]
@@ -68,68 +69,72 @@ class ChainProbe:
         wanted = tuple(dict.fromkeys(calls))
         if not wanted:
             return {}
-        found = (await self.reader.read(head, {"all": cast("Read", _ask(wanted))})).results["all"]
-        if isinstance(found, FeedError):
-            return dict.fromkeys(wanted, found)
-        return dict(zip(wanted, cast("tuple[Reply, ...]", found), strict=True))
+        results = (await self.reader.read(head, {"all": cast("Read", _replies_of(wanted))})).results["all"]
+        if isinstance(results, FeedError):
+            return dict.fromkeys(wanted, results)
+        return dict(zip(wanted, cast("tuple[Reply, ...]", results), strict=True))
 
     async def codeless(self, head: Head, contracts: Sequence[bytes]) -> list[bytes]:
         """Those of the addresses that have no code in the block."""
-        gate = asyncio.Semaphore(_AT_ONCE)
+        gate = asyncio.Semaphore(_MAX_CONCURRENT)
 
         async def empty(where: bytes) -> bool:
             async with gate:
                 code = await self._rpc.request("eth_getCode", ("0x" + where.hex(), hex(head.number)))
             return code in ("0x", "0x0", "")
 
-        found = await asyncio.gather(*(empty(c) for c in contracts))
-        return [c for c, none in zip(contracts, found, strict=True) if none]
+        no_code = await asyncio.gather(*(empty(c) for c in contracts))
+        return [c for c, is_empty in zip(contracts, no_code, strict=True) if is_empty]
 
 
-def _ask(calls: tuple[Call, ...]) -> Iterator[Any]:
+def _replies_of(calls: tuple[Call, ...]) -> Iterator[Any]:
     """A read that hands back its replies as they came."""
     return (yield calls)
 
 
-async def probe(desk: ChainProbe, plan: ResolvedConfig, catalog: Catalog, references: Mapping[str, Read]) -> ChainFound:
+async def read_chain(
+    chain: ChainProbe, plan: ResolvedConfig, catalog: Catalog, references: Mapping[str, Read]
+) -> ChainReadings:
     """Read every source of a chain and the references, and check every contract that they use."""
-    sources = [s for s in plan.sources if s.chain == desk.name and s.adapter is not None]
+    sources = [s for s in plan.sources if s.chain == chain.name and s.adapter is not None]
     try:
-        head = await desk.reader.head()
+        head = await chain.reader.head()
         reads = {f"{s.feed}|{s.spec.name}": s.adapter.read() for s in sources if s.adapter is not None}
-        results = (await desk.reader.read(head, {**reads, **references})).results
-        used = contracts_of(sources)
-        missing = await desk.codeless(head, list(used))
+        results = (await chain.reader.read(head, {**reads, **references})).results
+        contracts = contracts_of(sources)
+        missing = await chain.codeless(head, list(contracts))
         problems = [
-            Problem(used[c], f"no contract at {checksummed(c)} on {desk.name}: wrong address or wrong chain")
+            Problem(contracts[c], f"no contract at {checksummed(c)} on {chain.name}: wrong address or wrong chain")
             for c in missing
         ]
-        ask = partial(desk.replies, head)
+        ask = partial(chain.replies, head)
         problems += await check_coins(ask, catalog, plan, sources)
         problems += await check_descriptions(ask, catalog, sources)
     except FeedError as e:
-        problem = Problem(f"chains.{desk.name}", f"{e}; {e.advice}")
-        return ChainFound(head=None, values=(), contracts=0, references={}, problems=(problem,))
+        problem = Problem(f"chains.{chain.name}", f"{e}; {e.advice}")
+        return ChainReadings(head=None, values=(), contracts=0, references={}, problems=(problem,))
     values = []
     for source in sources:
         result = results[f"{source.feed}|{source.spec.name}"]
         if isinstance(result, FeedError):
             problems.append(Problem(where_of(source), f"{result}; {result.advice}"))
         else:
-            values.append(Value(source=source, price_wad=result.price_wad, block_ms=head.time_ms))
-    said = {n: results[n] for n in references}
-    return ChainFound(head=head, values=tuple(values), contracts=len(used), references=said, problems=tuple(problems))
+            values.append(SourceValue(source=source, price_wad=result.price_wad, block_ms=head.time_ms))
+    quotes = {n: results[n] for n in references}
+    return ChainReadings(
+        head=head, values=tuple(values), contracts=len(contracts), references=quotes, problems=tuple(problems)
+    )
 
 
 def contracts_of(sources: Sequence[SourcePlan]) -> dict[bytes, str]:
     """Every address that the sources call, with the first one that does."""
-    found: dict[bytes, str] = {}
+    contracts: dict[bytes, str] = {}
     for source in sources:
         if source.adapter is None:
             continue
         reading = source.adapter.read()
         for call in next(reading):
             if call.to != _NATIVE:
-                found.setdefault(call.to, where_of(source))
+                contracts.setdefault(call.to, where_of(source))
         reading.close()
-    return found
+    return contracts

@@ -17,15 +17,20 @@ from feeds.types import Kind
 from feeds.units import wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
-from oracle.check.chain import ChainFound, ChainProbe, probe
-from oracle.check.push_ready import PushReadiness, config_notes, config_problems, strangers
-from oracle.check.push_ready import look as look_at
-from oracle.check.references import compared, reads_of, table
-from oracle.check.trust import trust
-from oracle.check.values import held_problems, own_values, value_problems
+from oracle.check.chain import ChainProbe, ChainReadings, read_chain
+from oracle.check.push_ready import (
+    PushReadiness,
+    config_notes,
+    config_problems,
+    readiness_of,
+    unknown_key_problems,
+)
+from oracle.check.references import comparisons, divergence_rows, reads_of
+from oracle.check.trust import trust_documents
+from oracle.check.values import chain_prices, stored_value_problems, value_problems
 from oracle.config.resolve import ResolvedConfig, reachable_groups
-from oracle.config.sections import address
 from oracle.config.tables.catalog import Catalog, shipped
+from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import Problem
 from oracle.model.types import Report
 from oracle.round.reference_divergence import Divergence
@@ -57,7 +62,7 @@ async def check(
         ConfigError: the catalogue itself is broken.
     """
     catalog = shipped()
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "counts": {**catalog.counts(), "venues": len(EXCHANGES), "feeds": len(plan.specs)},
         "pools_by_family": catalog.families(),
         "in_use": _in_use(plan),
@@ -74,17 +79,15 @@ async def check(
         patience_s = _TIMEOUT_S * max(1, len(plan.config.chains))
         try:
             async with asyncio.timeout(patience_s):
-                await _chains(plan, catalog, confirmed, found)
-                found["trust"], contradicted = await trust(plan)
+                await _chains(plan, catalog, confirmed, document)
+                document["trust"], contradicted = await trust_documents(plan)
                 problems, notes = await _stores(plan)
-                found["errors"] += [_problem(p) for p in (*problems, *contradicted)]
-                found["notes"] += notes
+                document["errors"] += [_problem(p) for p in (*problems, *contradicted)]
+                document["notes"] += notes
         except TimeoutError:
-            late = (
-                f"not all is looked at: endpoints took more than {patience_s:g} s; run this again, or change endpoints"
-            )
-            found["errors"].append(_problem(Problem("chains", late)))
-    return found
+            text = f"not everything was checked: endpoints took more than {patience_s:g} s; run this again, or change endpoints"
+            document["errors"].append(_problem(Problem("chains", text)))
+    return document
 
 
 def _problem(problem: Problem) -> dict[str, str]:
@@ -136,39 +139,41 @@ def _feed(plan: ResolvedConfig, name: str) -> dict[str, Any]:
     }
 
 
-async def _chains(plan: ResolvedConfig, catalog: Catalog, confirmed: frozenset[str], found: dict[str, Any]) -> None:
-    """Look at every chain, then at all values together."""
-    here = {name: compared(catalog, plan, name) for name in plan.config.chains}
+async def _chains(plan: ResolvedConfig, catalog: Catalog, confirmed: frozenset[str], document: dict[str, Any]) -> None:
+    """Read every chain, then check all values together."""
+    compared = {name: comparisons(catalog, plan, name) for name in plan.config.chains}
     async with aiohttp.ClientSession() as session:
-        desks = [ChainProbe(n, s, session) for n, s in plan.config.chains.items()]
-        looks = [probe(d, plan, catalog, reads_of(here[d.name])) for d in desks]
-        done = dict(zip(plan.config.chains, await asyncio.gather(*looks), strict=True))
-    values = [v for c in done.values() for v in c.values]
-    problems = [p for c in done.values() for p in c.problems]
+        probes = [ChainProbe(n, s, session) for n, s in plan.config.chains.items()]
+        reading = [read_chain(p, plan, catalog, reads_of(compared[p.name])) for p in probes]
+        readings = dict(zip(plan.config.chains, await asyncio.gather(*reading), strict=True))
+    values = [v for c in readings.values() for v in c.values]
+    problems = [p for c in readings.values() for p in c.problems]
     problems += value_problems(catalog, plan, values, _running(plan), confirmed)
-    own = own_values(plan, values)
-    for name, chain in done.items():
-        found["reads"] += _reads(name, chain)
+    own = chain_prices(plan, values)
+    for name, chain in readings.items():
+        document["reads"] += _reads(name, chain)
         if chain.head is None:
             continue
-        for row in table(plan, own, here[name], chain.references):
-            _note_drift(found, name, row)
-    found["in_use"]["contracts"] = sum(c.contracts for c in done.values())
-    found["errors"] += [_problem(p) for p in problems]
+        for row in divergence_rows(plan, own, compared[name], chain.references):
+            _note_drift(document, name, row)
+    document["in_use"]["contracts"] = sum(c.contracts for c in readings.values())
+    document["errors"] += [_problem(p) for p in problems]
 
 
-def _reads(chain: str, seen: ChainFound) -> list[dict[str, Any]]:
+def _reads(chain: str, readings: ChainReadings) -> list[dict[str, Any]]:
     return [
         {"chain": chain, "feed": v.source.feed, "source": v.source.spec.name, "kind": v.source.spec.kind.value,
          "pair": str(v.source.spec.pair), "price": wad_text(v.price_wad)}
-        for v in seen.values
+        for v in readings.values
     ]  # fmt: skip
 
 
-def _note_drift(found: dict[str, Any], chain: str, row: Any) -> None:
+def _note_drift(document: dict[str, Any], chain: str, row: Any) -> None:
     if not isinstance(row, Divergence):
-        one, error = row
-        found["drift"].append({"feed": one.feed, "reference": one.reference.name, "chain": chain, "error": _why(error)})
+        comparison, error = row
+        document["drift"].append(
+            {"feed": comparison.feed, "reference": comparison.reference.name, "chain": chain, "error": _why(error)}
+        )
         return
     shown = {
         "feed": row.feed,
@@ -181,9 +186,9 @@ def _note_drift(found: dict[str, Any], chain: str, row: Any) -> None:
         "drift_bps": row.drift_bps,
         "alarm": row.alarm,
     }
-    found["drift"].append(shown)
+    document["drift"].append(shown)
     if row.alarm:
-        found["alarms"].append(
+        document["alarms"].append(
             f"{row.source} lies {row.drift_bps} bps from our {row.against.value} price of {row.feed}"
         )
 
@@ -193,54 +198,54 @@ def _why(error: FeedError) -> str:
 
 
 @contextmanager
-def _records(plan: ResolvedConfig) -> Iterator[Database | None]:
+def _database(plan: ResolvedConfig) -> Iterator[Database | None]:
     """What this operator has stored; None before the first run."""
     path = Path(plan.config.oracle.database)
     if not path.is_file():
         yield None
         return
-    store = Database(path)
+    database = Database(path)
     try:
-        yield store
+        yield database
     finally:
-        store.close()
+        database.close()
 
 
 def _running(plan: ResolvedConfig) -> Mapping[str, Report]:
     """The last record of each feed that is stored."""
-    with _records(plan) as store:
-        records = {f: store.record(f) for f in plan.specs} if store is not None else {}
+    with _database(plan) as database:
+        records = {f: database.record(f) for f in plan.specs} if database is not None else {}
     return {f: r.report for f, r in records.items() if r is not None}
 
 
 async def _stores(plan: ResolvedConfig) -> tuple[list[Problem], list[str]]:
     """Chain, code, signers, feeds, money and time of every target, and what its store holds of ours."""
     problems: list[Problem] = []
-    looks: list[PushReadiness] = []
+    readiness: list[PushReadiness] = []
     for name, target in plan.config.targets.items():
         chain = plan.config.chains[target.chain]
-        domain = Domain(chain_id=chain.chain_id, store=address(target.store))
+        domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
         client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
         try:
-            looks.append(seen := await look_at(plan, name, client))
+            readiness.append(target_readiness := await readiness_of(plan, name, client))
             known = await client.feeds()
-            problems += seen.problems
-            problems += await _held(plan, client, {f: i for f, i in known.items() if f in plan.pushed})
+            problems += target_readiness.problems
+            problems += await _stored_values(plan, client, {f: i for f, i in known.items() if f in plan.pushed})
         except (ChainError, FeedError, aiohttp.ClientError, OSError) as e:
             problems.append(Problem(f"targets.{name}", str(e)))
         finally:
             await client.close()
-    if len(looks) == len(plan.config.targets):  # one that could not be read may know the key
-        problems += strangers(plan.config, looks)
-    return problems, [note for seen in looks for note in seen.notes]
+    if len(readiness) == len(plan.config.targets):  # one that could not be read may know the key
+        problems += unknown_key_problems(plan.config, readiness)
+    return problems, [note for one in readiness for note in one.notes]
 
 
-async def _held(plan: ResolvedConfig, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:
+async def _stored_values(plan: ResolvedConfig, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:
     problems: list[Problem] = []
-    with _records(plan) as store:
+    with _database(plan) as database:
         for feed, index in indexes.items():
-            held = await client.stored(index) if store is not None else None
-            ours = store.record(feed, held.round_time_s) if store is not None and held is not None else None
+            held = await client.stored(index) if database is not None else None
+            ours = database.record(feed, held.round_time_s) if database is not None and held is not None else None
             if held is not None and ours is not None:
-                problems += held_problems(feed, index, held, ours.report)
+                problems += stored_value_problems(feed, index, held, ours.report)
     return problems

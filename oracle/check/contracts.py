@@ -12,7 +12,8 @@ from feeds.decode import abi_words
 from feeds.errors import FeedError, Malformed
 from feeds.rates.chainlink import Chainlink
 from feeds.types import Call, Pair, Reply
-from oracle.config.resolve import ResolvedConfig, SourcePlan
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.source_plans import SourcePlan
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_pools import NATIVE
@@ -22,7 +23,7 @@ _MOST_TEXT = 64
 _CURVE = "curve"
 _NATIVE = address(NATIVE)
 _SORTED = frozenset({"uniswap_v2", "uniswap_v3", "pancakeswap_v3", "slipstream", "velodrome_v2"})
-Ask: TypeAlias = Callable[[Sequence[Call]], Awaitable[Mapping[Call, Reply]]]
+CallReader: TypeAlias = Callable[[Sequence[Call]], Awaitable[Mapping[Call, Reply]]]
 """Asks a chain for the raw answers of calls, all at one block."""
 
 
@@ -60,7 +61,9 @@ def _coins(catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]
                 yield _Coin(where=where_of(source), chain=chain, token=address(text), means=means, decimals=decimals)
 
 
-async def check_coins(ask: Ask, catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]) -> list[Problem]:
+async def check_coins(
+    ask: CallReader, catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]
+) -> list[Problem]:
     """Symbol and decimals of every token that the sources trade, and the coins of every pool of the catalogue."""
     coins = list(_coins(catalog, plan, sources))
     pools = dict(_pools(catalog, plan, sources))
@@ -83,7 +86,7 @@ def _check_coin(catalog: Catalog, coin: _Coin, replies: Mapping[Call, Reply]) ->
     known = catalog.symbol_at(coin.chain, coin.token) if coin.chain is not None else None
     expected = known or coin.means
     if said != expected and not _wrapped(catalog, said, expected):
-        yield Problem(coin.where, f"{checksummed(coin.token)} calls itself {said!r}, {expected!r} is meant")
+        yield Problem(coin.where, f"{checksummed(coin.token)} calls itself {said!r}, the config means {expected!r}")
 
 
 def _wrapped(catalog: Catalog, said: str, expected: str) -> bool:
@@ -136,7 +139,7 @@ def _check_order(catalog: Catalog, where: str, pool: CatalogPool, replies: Mappi
         try:
             held = abi_words.address_at(abi_words.returned(replies[call]))
         except FeedError as e:
-            yield Problem(where, f"{pool.name} does not answer for its coins: {e}")
+            yield Problem(where, f"{pool.name} does not name its coins: {e}")
             return
         if held != address(expected):
             text = f"{pool.name} holds {checksummed(held)} where the catalogue has {symbol} ({expected})"
@@ -146,7 +149,7 @@ def _check_order(catalog: Catalog, where: str, pool: CatalogPool, replies: Mappi
 # --- other oracles -------------------------------------------------------------------------------------------------------
 
 
-async def check_descriptions(ask: Ask, catalog: Catalog, sources: Sequence[SourcePlan]) -> list[Problem]:
+async def check_descriptions(ask: CallReader, catalog: Catalog, sources: Sequence[SourcePlan]) -> list[Problem]:
     """A feed that says its pair must say ours: a ratio read as dollars is refused."""
     feeds = [(s, s.adapter) for s in sources if isinstance(s.adapter, Chainlink)]
     asks = {s: Call(to=address(a.feed), data=calldata("description()")) for s, a in feeds}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
-_MOST_MEMBERS = 12
+MOST_MEMBERS = 12
 """Of whom every set is tried."""
-_MOST_STATES = 5_000
+MOST_SUMS = 5_000
 """Partial sums that are kept; a set with more is answered by a lower bound."""
 
 
@@ -22,7 +22,7 @@ class BondedSigner:
     bond: int | None = None
 
 
-def cheapest(members: Sequence[BondedSigner], weight: int) -> tuple[int, bool] | None:
+def least_bond(members: Sequence[BondedSigner], weight: int, *, most_sums: int = MOST_SUMS) -> tuple[int, bool] | None:
     """The least bond of any set of members with this weight, and whether that is exact; None where a bond is unknown.
 
     Exact by all sums that no other beats in both weight and bond; where these are too many, the bound that the whole
@@ -40,8 +40,8 @@ def cheapest(members: Sequence[BondedSigner], weight: int) -> tuple[int, bool] |
             if cost + bond < best.get(reached, cost + bond + 1):
                 best[reached] = cost + bond
         best = _undominated(best)
-        if len(best) > _MOST_STATES:
-            return _by_parts(bonds, weight), False
+        if len(best) > most_sums:
+            return bond_by_parts(bonds, weight), False
     return best[weight], True
 
 
@@ -50,12 +50,14 @@ def reachable(members: Sequence[BondedSigner], weight: int) -> int:
     sums = {0}
     for one in members:
         sums |= {held + one.weight for held in sums if held < weight}
-        if len(sums) > _MOST_STATES:
+        if len(sums) > MOST_SUMS:
             return weight
     return min((s for s in sums if s >= weight), default=weight)
 
 
-def twice(members: Sequence[BondedSigner], threshold: int) -> tuple[int, int | None, bool]:
+def double_signing_cost(
+    members: Sequence[BondedSigner], threshold: int, *, most_members: int = MOST_MEMBERS
+) -> tuple[int, int | None, bool]:
     """Who signed both of two batches that each reach a threshold: how few, for how little bond, and whether that is exact.
 
     Others sign only one of the two, so a set will do if those who are not in it can be parted so that both sides reach the
@@ -63,11 +65,15 @@ def twice(members: Sequence[BondedSigner], threshold: int) -> tuple[int, int | N
     give, never more than the true cost. The bond is None where one is unknown.
     """
     known = all(m.bond is not None for m in members)
-    if len(members) > _MOST_MEMBERS:
+    if len(members) > most_members:
         weight = 2 * reachable(members, threshold) - sum(m.weight for m in members)
-        least = cheapest(members, weight)
+        least = least_bond(members, weight)
         equal = len({m.weight for m in members}) == 1
-        return fewest(members, weight), None if least is None else least[0], equal and (least is None or least[1])
+        return (
+            fewest_signers(members, weight),
+            None if least is None else least[0],
+            equal and (least is None or least[1]),
+        )
     sets = [s for n in range(len(members) + 1) for s in combinations(range(len(members)), n)]
     enough = [s for s in sets if _parts(members, s, threshold)]
     if not enough:
@@ -88,7 +94,7 @@ def _parts(members: Sequence[BondedSigner], both: Sequence[int], threshold: int)
     return any(missing <= one <= sum(others) - missing for one in sums)
 
 
-def counted(operators: int) -> str:
+def operators_text(operators: int) -> str:
     """A number of operators, for people."""
     return f"{operators} operator{'' if operators == 1 else 's'}"
 
@@ -103,7 +109,7 @@ def _undominated(sums: Mapping[int, int]) -> dict[int, int]:
     return kept
 
 
-def _by_parts(bonds: Sequence[tuple[int, int]], weight: int) -> int:
+def bond_by_parts(bonds: Sequence[tuple[int, int]], weight: int) -> int:
     """Cost if a part of a member could be bought: the cheapest per weight first, rounded down."""
     left, cost = weight, 0
     for own, bond in sorted(bonds, key=lambda b: Fraction(b[1], b[0])):
@@ -113,7 +119,7 @@ def _by_parts(bonds: Sequence[tuple[int, int]], weight: int) -> int:
     return cost
 
 
-def fewest(members: Sequence[BondedSigner], weight: int) -> int:
+def fewest_signers(members: Sequence[BondedSigner], weight: int) -> int:
     """How few members can have this weight."""
     left, count = weight, 0
     for one in sorted((m.weight for m in members), reverse=True):

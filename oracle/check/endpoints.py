@@ -37,9 +37,7 @@ async def relay_findings(name: str, urls: Sequence[str], chain_id: int) -> tuple
         found = await asyncio.gather(*(_relay(i, url, session, chain_id) for i, url in enumerate(urls)))
     problems = [Problem(f"targets.{name}.relays[{r.place}]", r.error) for r in found if r.error]
     notes = [
-        f"target {name}: relays[{r.place}]: {r.note}: nothing is sent there as long as it does not"
-        for r in found
-        if r.note
+        f"target {name}: relays[{r.place}]: {r.note}: nothing is sent there until it does" for r in found if r.note
     ]
     if notes and all(r.error or r.note for r in found):
         text = (
@@ -54,7 +52,7 @@ async def _relay(place: int, url: str, session: aiohttp.ClientSession, chain_id:
     try:
         served = quantity(await node.request("eth_chainId", ()))
     except (NodeRefused, RateLimited) as e:
-        return Relay(place=place, note=f"{node.name} answers, and does not tell its chain ({e.detail[:80]})")
+        return Relay(place=place, note=f"{node.name} answers but does not tell its chain ({e.detail[:80]})")
     except FeedError as e:
         return Relay(place=place, error=f"{e}; {e.advice}")
     if served != chain_id:

@@ -5,109 +5,18 @@ docs/trust.md says why these are the roles and the costs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from feeds.chains.abi import checksummed
-from feeds.units import BPS
 from oracle.chain.store_rules import MAX_AHEAD_S
-from oracle.check.corruption_cost import BondedSigner, cheapest, counted, fewest, twice
+from oracle.check.corruption_cost import double_signing_cost, fewest_signers, least_bond, operators_text
+from oracle.check.price_walk import walk_text
+from oracle.check.store_facts import Bonding, SignerGroup, StoreFacts
 from oracle.config.tables.store_sections import LOCAL_CHAINS, cautions
 
-_HUNDRED = 100
-_MOST_PERCENT = 100_000
 _NEVER_STRONG = "S is out of reach: each crash waits"
-_LEAST_CROSSED_S = 3
-"""Of a gap: a write that opens it, one that goes to its far end, one that comes back in the next block."""
 _ASKED = ("curator", "arbiter", "treasury", "slasher")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignerGroup:
-    """A signer set: who counts from when with which thresholds."""
-
-    epoch: int
-    threshold: int
-    strong: int
-    members: tuple[BondedSigner, ...]
-    from_s: int = 0
-
-    @property
-    def total(self) -> int:
-        """All weight."""
-        return sum(m.weight for m in self.members)
-
-    @property
-    def voters(self) -> tuple[BondedSigner, ...]:
-        """Members with weight: one that was removed keeps its place, and nothing else."""
-        return tuple(m for m in self.members if m.weight)
-
-    @property
-    def never_strong(self) -> bool:
-        """Whether all together do not reach the step threshold, as after a removal: it stays where it was."""
-        return self.total < self.strong
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveLimits:
-    """Limits of a class, and the feeds in it."""
-
-    number: int
-    min_gap_s: int
-    step_bps: int
-    step_wait_s: int
-    feeds: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bonding:
-    """The OperatorRegistry over a store. ``parties``: by role; None for nobody. ``unit``: of the bonds, for people."""
-
-    address: bytes
-    parties: Mapping[str, bytes | None]
-    unbonding_s: int
-    dispute_s: int
-    unit: str
-    decimals: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreFacts:
-    """What a store says of itself at one block.
-
-    Attributes:
-        owner_is_key: no code at the owner's address: neither a timelock nor a Safe.
-        next_epoch: number and time (Unix s) of the signer set that is to come, None for none.
-        next_group: who is in it, where that could be read.
-        armed: that set takes over for certain: enough of its signers have shown that they are there, or the owner declared an
-            emergency.
-        set_owner: may replace signers after the delay and remove some at once; None for the owner alone.
-        overlap_ends_s: until when the set before the present one is taken.
-    """
-
-    target: str
-    chain: str
-    chain_id: int
-    store: bytes
-    block: int
-    time_s: int
-    owner: bytes
-    owner_is_key: bool
-    pending_owner: bytes | None
-    guardian: bytes | None
-    max_push_age_s: int
-    rotation_delay_s: int
-    overlap_s: int
-    overlap_ends_s: int
-    group: SignerGroup
-    next_epoch: tuple[int, int] | None
-    next_group: SignerGroup | None
-    armed: bool
-    set_owner: bytes | None
-    classes: tuple[MoveLimits, ...]
-    paused: tuple[str, ...]
-    bonding: Bonding | None
 
 
 def costs(facts: StoreFacts) -> list[dict[str, Any]]:
@@ -126,12 +35,12 @@ def costs(facts: StoreFacts) -> list[dict[str, Any]]:
 
 
 def _cost(group: SignerGroup, what: str, weight: int, note: str) -> dict[str, Any]:
-    bond, exact = cheapest(group.voters, weight) or (None, False)
-    return _row(what, weight, fewest(group.voters, weight), bond, note, exact=exact)
+    bond, exact = least_bond(group.voters, weight) or (None, False)
+    return _row(what, weight, fewest_signers(group.voters, weight), bond, note, exact=exact)
 
 
 def _twice(group: SignerGroup) -> dict[str, Any]:
-    operators, bond, exact = twice(group.voters, group.threshold)
+    operators, bond, exact = double_signing_cost(group.voters, group.threshold)
     weight = 2 * group.threshold - group.total
     return _row("two prices for one round", weight, operators, bond, "slashed by anybody's proof", exact=exact)
 
@@ -161,11 +70,11 @@ def _roles(facts: StoreFacts) -> Iterator[_Row]:
     )  # fmt: skip
     yield (
         "operators below the threshold", f"weight below {group.threshold} of {group.total}", "refuse to sign", 0,
-        f"no news, once weight {silent} ({counted(fewest(group.voters, silent))}) refuses: views grow old",
+        f"no news, once weight {silent} ({operators_text(fewest_signers(group.voters, silent))}) refuses: views grow old",
     )  # fmt: skip
     yield (
         "operators of at least the threshold", f"weight {group.threshold}", "any status at once; prices within the step", 0,
-        "; ".join(_walk(c, facts.max_push_age_s) for c in facts.classes),
+        "; ".join(walk_text(c, facts.max_push_age_s) for c in facts.classes),
     )  # fmt: skip
     yield (
         "operators of at least the step threshold",
@@ -218,49 +127,6 @@ def _registry(bonding: Bonding) -> Iterator[_Row]:
     )
     yield "treasury", who["treasury"], "get what is not given back", dispute_s, "nothing"
     yield "slasher", who["slasher"], "slash what the registry says is final", dispute_s, "nothing by itself"
-
-
-def _walk(limits: MoveLimits, max_push_age_s: int) -> str:
-    """How far the threshold can walk a price, and how soon it is anywhere.
-
-    Two steps a gap: one with which it opens, one inside of it; in a gap of which only its first second lies in the block's
-    window there is room for the first. A gap may be open when the block begins, and the price at its far end (see
-    ``reach``).
-    A block takes every round from max_push_age_s before it to MAX_AHEAD_S after it: there the first steps come at once,
-    and so does a price whose wait fits in. Whole percents, rounded to the nearest.
-    """
-    window_s = max_push_age_s + MAX_AHEAD_S
-    where = f"class {limits.number}: twice {limits.step_bps} bps every {limits.min_gap_s} s of round times"
-    if limits.step_wait_s <= window_s:
-        return f"{where}; any price in one block, as {limits.step_wait_s} s of standing by it fit into its {window_s} s"
-    steps, crosses = reach(limits.min_gap_s, max_push_age_s)
-    up, down = (_percent(limits.step_bps * side, steps, crosses=crosses) for side in (1, -1))
-    most = f"{up - _HUNDRED} % up" if up - _HUNDRED <= _MOST_PERCENT else f"over {_MOST_PERCENT} % up"
-    across = " after a gap that was open before, from end to end" if crosses else ""
-    return (
-        f"{where}, of which one block takes {steps}{across} ({most} or {_HUNDRED - down} % down); "
-        f"or any price after {limits.step_wait_s} s of standing by it"
-    )
-
-
-def reach(min_gap_s: int, max_push_age_s: int) -> tuple[int, bool]:
-    """Steps that the rounds of one block hold at most, and whether the price crosses a gap before them.
-
-    The worst of all phases: a gap that is open when the block begins and ends after its first second, the price brought to
-    the far end of it by the block before. Its first write moves it by (1 + step) / (1 - step), and a step is all that
-    this second would hold otherwise.
-    """
-    rounds, crosses = max_push_age_s + MAX_AHEAD_S + 1, min_gap_s >= _LEAST_CROSSED_S
-    gaps, left = divmod(rounds - crosses, min_gap_s)
-    in_gap = min(2, min_gap_s)  # a gap of one second has no second inside
-    return in_gap * gaps + min(in_gap, left), crosses
-
-
-def _percent(step_bps: int, steps: int, *, crosses: bool) -> int:
-    """What so many steps, up or down, make of 100, to the nearest."""
-    now: int = (BPS + step_bps) ** (steps + crosses)
-    before: int = BPS**steps * (BPS - step_bps) ** crosses
-    return (2 * _HUNDRED * now + before) // (2 * before)
 
 
 def document(facts: StoreFacts) -> dict[str, Any]:

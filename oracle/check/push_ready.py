@@ -11,10 +11,11 @@ from feeds.chains.jsonrpc import quantity
 from oracle.chain.next_signers import read_next_set
 from oracle.chain.store_client import StoreClient, Unfit
 from oracle.check.endpoints import poke_problems, relay_findings
-from oracle.check.thresholds import mute_feeds
+from oracle.check.thresholds import unpriced_feed_problems
 from oracle.config.check_keys import payer_address, report_key
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.sections import Config, TargetSection
+from oracle.config.sections import Config
+from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import Problem
 from oracle.push.preflight import check_presence, read_limits
 from oracle.sign import keyfiles
@@ -28,11 +29,19 @@ _BLOCKS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushReadiness:
-    """What one target's store says. ``coming``: who is to follow. ``notes``: what is not wrong and should be known."""
+    """Whether one target can be pushed to.
+
+    Attributes:
+        target: name of the target.
+        signers: the present signer set of its store.
+        next_signers: the set that is to follow; None for none.
+        problems: what keeps it from pushing.
+        notes: what is not wrong and should be known.
+    """
 
     target: str
     signers: SignerSet
-    coming: SignerSet | None
+    next_signers: SignerSet | None
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
 
@@ -50,16 +59,20 @@ def config_problems(plan: ResolvedConfig, environ: Mapping[str, str]) -> Iterato
     config = plan.config
     pushing = [n for n, t in config.targets.items() if wants_to_push(t)]
     for name in pushing:
-        yield from _hands(plan, name, config.targets[name])
-    for one in config.operators:
-        if one.keyfile is not None and not Path(one.keyfile).is_file():
-            text = f"{one.keyfile} is not there: make it with `lrt-oracle keys new`, or correct the path"
-            yield Problem(f"operators.{one.name}.keyfile", text)
-        elif one.keyfile is not None:
-            yield from _locked(f"operators.{one.name}.keyfile", one.keyfile, one.passphrase_env, environ)
+        yield from _target_problems(plan, name, config.targets[name])
+    for operator in config.operators:
+        if operator.keyfile is not None and not Path(operator.keyfile).is_file():
+            text = f"{operator.keyfile} does not exist: make it with `lrt-oracle keys new`, or correct the path"
+            yield Problem(f"operators.{operator.name}.keyfile", text)
+        elif operator.keyfile is not None:
+            yield from _keyfile_problems(
+                f"operators.{operator.name}.keyfile", operator.keyfile, operator.passphrase_env, environ
+            )
     for name, target in config.targets.items():
         if target.gas_keyfile is not None and Path(target.gas_keyfile).is_file():
-            yield from _locked(f"targets.{name}.gas_keyfile", target.gas_keyfile, target.passphrase_env, environ)
+            yield from _keyfile_problems(
+                f"targets.{name}.gas_keyfile", target.gas_keyfile, target.passphrase_env, environ
+            )
     for feed in plan.pushed if pushing else ():
         heartbeat_s, interval_s = plan.specs[feed].heartbeat_s, config.oracle.round_interval_s
         if heartbeat_s < interval_s:
@@ -67,26 +80,26 @@ def config_problems(plan: ResolvedConfig, environ: Mapping[str, str]) -> Iterato
             yield Problem(f'feeds."{feed}".heartbeat_s', text)
 
 
-def _hands(plan: ResolvedConfig, name: str, target: TargetSection) -> Iterator[Problem]:
+def _target_problems(plan: ResolvedConfig, name: str, target: TargetSection) -> Iterator[Problem]:
     if not plan.config.operators:
         text = (
-            "nobody signs here, so it can never push: add [[operators]] with keys of the store's signers, or leave the"
+            "no operator signs here, so this target can never push: add [[operators]] with keys of the store's signers, or leave the"
             " gas key out"
         )
         yield Problem(f"targets.{name}", text)
     if not plan.pushed:
         yield Problem(f"targets.{name}", "no feed goes on chain: all are reference_only, off, or products of others")
     if target.gas_keyfile is not None and not Path(target.gas_keyfile).is_file():
-        text = f"{target.gas_keyfile} is not there: make it with `lrt-oracle keys new`, or correct the path"
+        text = f"{target.gas_keyfile} does not exist: make it with `lrt-oracle keys new`, or correct the path"
         yield Problem(f"targets.{name}.gas_keyfile", text)
 
 
-def _locked(where: str, keyfile: str, env: str, environ: Mapping[str, str]) -> Iterator[Problem]:
+def _keyfile_problems(where: str, keyfile: str, env: str, environ: Mapping[str, str]) -> Iterator[Problem]:
     """A keyfile that the passphrase given does not open: the process would end with it."""
     if env not in environ:
         return  # a note: the process may be given it
     try:
-        held = address_of(keyfiles.load(Path(keyfile), env, environ))
+        key_address = address_of(keyfiles.load(Path(keyfile), env, environ))
     except keyfiles.KeyfileError as e:
         yield Problem(where, str(e))
         return
@@ -94,27 +107,30 @@ def _locked(where: str, keyfile: str, env: str, environ: Mapping[str, str]) -> I
         stated = address(keyfiles.stated_address(Path(keyfile)))
     except keyfiles.KeyfileError:
         return  # it need not say
-    if stated != held:
-        yield Problem(where, f"{keyfile} says 0x{stated.hex()} and holds the key of 0x{held.hex()}: make a new keyfile")
+    if stated != key_address:
+        yield Problem(
+            where,
+            f"{keyfile} states the address 0x{stated.hex()} and holds the key of 0x{key_address.hex()}: make a new keyfile",
+        )
 
 
 def config_notes(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """What the environment of this call does not have: the process may be given it all the same."""
-    for one in config.operators:
-        if one.keyfile is not None and one.passphrase_env not in environ:
-            yield f"operator {one.name}: {one.passphrase_env} is not set here; where it is not, it signs nothing"
+    for operator in config.operators:
+        if operator.keyfile is not None and operator.passphrase_env not in environ:
+            yield f"operator {operator.name}: {operator.passphrase_env} is not set here; without it this operator signs nothing"
     for name, target in config.targets.items():
         if not wants_to_push(target):
-            yield f"target {name}: no gas key, nothing is sent; what is signed can be carried from the endpoint"
+            yield f"target {name}: no gas key, nothing is sent; anybody can take what is signed from the endpoint and push it"
         elif target.gas_keyfile is not None and target.passphrase_env not in environ:
-            yield f"target {name}: {target.passphrase_env} is not set here; where it is not, nothing is sent"
+            yield f"target {name}: {target.passphrase_env} is not set here; without it nothing is sent"
 
 
 # --- at the store ----------------------------------------------------------------------------------------------------
 
 
-async def look(plan: ResolvedConfig, name: str, client: StoreClient) -> PushReadiness:
-    """Everything that one store says against pushing to it; ChainError if it cannot be read."""
+async def readiness_of(plan: ResolvedConfig, name: str, client: StoreClient) -> PushReadiness:
+    """Whether one target can be pushed to, as its store and chain say; ChainError if they cannot be read."""
     target, signers = plan.config.targets[name], await client.connect()
     known = await client.feeds()
     missing = [f for f in plan.pushed if f not in known]
@@ -130,26 +146,28 @@ async def look(plan: ResolvedConfig, name: str, client: StoreClient) -> PushRead
         problems.append(Problem(f"targets.{name}", str(e)))
     head = await client.head()
     paused = [f for f, i in indexes.items() if await client.paused(i, head.number)]
-    stopped = f"target {name}: the guardian paused {', '.join(paused)}: nothing of it lands until it is resumed"
-    notes = [stopped] if paused else []
+    paused_note = f"target {name}: the guardian paused {', '.join(paused)}: nothing of it lands until it is resumed"
+    notes = [paused_note] if paused else []
     if wants_to_push(target):
-        problems += _weight(plan, name, signers)
-        problems += await _money(name, target, client)
-        problems += await _time(name, target, client, head.number, head.time_s)
+        problems += _weight_problems(plan, name, signers)
+        problems += await _gas_problems(name, target, client)
+        problems += await _block_time_problems(name, target, client, head.number, head.time_s)
         problems += await poke_problems(name, target.pokes, client)
-        wrong, told = await relay_findings(name, target.relays, client.domain.chain_id)
-        problems += wrong
-        notes += told
+        relay_problems, relay_notes = await relay_findings(name, target.relays, client.domain.chain_id)
+        problems += relay_problems
+        notes += relay_notes
     coming = await read_next_set(client, head.number)
-    follows = None if coming is None else coming.signers
-    return PushReadiness(target=name, signers=signers, coming=follows, problems=tuple(problems), notes=tuple(notes))
+    next_signers = None if coming is None else coming.signers
+    return PushReadiness(
+        target=name, signers=signers, next_signers=next_signers, problems=tuple(problems), notes=tuple(notes)
+    )
 
 
-def _weight(plan: ResolvedConfig, name: str, signers: SignerSet) -> Iterator[Problem]:
+def _weight_problems(plan: ResolvedConfig, name: str, signers: SignerSet) -> Iterator[Problem]:
     operators = plan.config.operators
-    known = [(o, bytes.fromhex(k)) for o in operators if (k := report_key(o)) is not None]
-    here = {key for _, key in known}
-    if not operators or len(known) < len(operators):
+    known_keys = [(o, bytes.fromhex(k)) for o in operators if (k := report_key(o)) is not None]
+    here = {key for _, key in known_keys}
+    if not operators or len(known_keys) < len(operators):
         return  # told elsewhere, or not known without a passphrase
     weight = signers.weight_of([a for a in signers.signers if a in here])
     if weight < signers.threshold:
@@ -162,18 +180,22 @@ def _weight(plan: ResolvedConfig, name: str, signers: SignerSet) -> Iterator[Pro
         )
         yield Problem(f"targets.{name}", text)
         return
-    yield from mute_feeds(plan, name, signers, known)
+    yield from unpriced_feed_problems(plan, name, signers, known_keys)
 
 
-async def _money(name: str, target: TargetSection, client: StoreClient) -> list[Problem]:
+async def _gas_problems(name: str, target: TargetSection, client: StoreClient) -> list[Problem]:
     payer = payer_address(target)
     if payer is None:
         return []
     wei = await client.nodes.highest_reached("eth_getBalance", f"0x{payer}", "latest", read=quantity)
-    return [] if wei else [Problem(f"targets.{name}", f"the gas key 0x{payer} has no ether there: send it some")]
+    return (
+        [] if wei else [Problem(f"targets.{name}", f"the gas key 0x{payer} has no ether on this chain: send it some")]
+    )
 
 
-async def _time(name: str, target: TargetSection, client: StoreClient, number: int, time_s: int) -> list[Problem]:
+async def _block_time_problems(
+    name: str, target: TargetSection, client: StoreClient, number: int, time_s: int
+) -> list[Problem]:
     """A batch is sent after its round, and a block comes when it comes."""
     back = min(_BLOCKS, number)
     if not back:
@@ -184,32 +206,34 @@ async def _time(name: str, target: TargetSection, client: StoreClient, number: i
     if target.max_push_age_s >= least_s:
         return []
     text = (
-        f"the store takes a batch for {target.max_push_age_s} s, and one is up to {_MAKING_S} s old when it is sent to"
-        f" a chain with a block every {block_s} s: it needs a store that takes {least_s} s at least"
+        f"the store takes a batch for {target.max_push_age_s} s, but a batch is up to {_MAKING_S} s old when it is sent and this"
+        f" chain makes a block every {block_s} s: use a store that takes it for {least_s} s at least"
     )
     return [Problem(f"targets.{name}.max_push_age_s", text)]
 
 
 def _block_time(answer: object) -> int:
     if not isinstance(answer, Mapping):
-        raise TypeError(f"{answer!r} is no block")
+        raise TypeError(f"{answer!r} is not a block")
     return quantity(answer["timestamp"])
 
 
-def _knows(seen: PushReadiness, key: bytes) -> bool:
+def _knows(readiness: PushReadiness, key: bytes) -> bool:
     """Whether a key is in the present set of a store or in the next one: whoever is to come is there before its time."""
-    return key in seen.signers.signers or (seen.coming is not None and key in seen.coming.signers)
+    return key in readiness.signers.signers or (
+        readiness.next_signers is not None and key in readiness.next_signers.signers
+    )
 
 
-def strangers(config: Config, looks: Sequence[PushReadiness]) -> Iterator[Problem]:
-    """Operators whose key no store of the config knows. ``looks``: at all of them."""
-    for one in config.operators:
-        key = report_key(one)
-        if key is None or not looks or any(_knows(seen, bytes.fromhex(key)) for seen in looks):
+def unknown_key_problems(config: Config, readiness: Sequence[PushReadiness]) -> Iterator[Problem]:
+    """Operators whose key no store of the config knows. ``readiness``: of every target."""
+    for operator in config.operators:
+        key = report_key(operator)
+        if key is None or not readiness or any(_knows(target, bytes.fromhex(key)) for target in readiness):
             continue
-        stores = ", nor of ".join(f"0x{seen.signers.domain.store.hex()} ({seen.target})" for seen in looks)
+        stores = ", nor of ".join(f"0x{target.signers.domain.store.hex()} ({target.target})" for target in readiness)
         text = (
-            f"0x{key} is not among the signers of {stores}: it signs in vain. Have the owner put it into the set, or use a"
+            f"0x{key} is not among the signers of {stores}: it signs for nothing. Have the owner add it to the set, or use a"
             " key that is there"
         )
-        yield Problem(f"operators.{one.name}.{'keyfile' if one.keyfile else 'signer_address'}", text)
+        yield Problem(f"operators.{operator.name}.{'keyfile' if operator.keyfile else 'signer_address'}", text)

@@ -10,7 +10,7 @@ from feeds.errors import FeedError
 from feeds.registry import RATES
 from feeds.types import Kind, Quote, Read
 from feeds.units import Wad, wad_mul_down
-from oracle.check.values import Own
+from oracle.check.values import ChainPrices
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.shorthand_rates import reader
@@ -22,7 +22,7 @@ _ETH = "ETH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ReferenceComparison:
     """A provider's feed and the feed of ours that it is compared with."""
 
     feed: str
@@ -35,29 +35,29 @@ class Compared:
         return f"reference|{self.feed}|{self.reference.name}"
 
 
-def compared(catalog: Catalog, plan: ResolvedConfig, chain: str) -> tuple[Compared, ...]:
-    """What can be compared on a chain, by the config's name of it; ether in dollars is read beside, to convert."""
+def comparisons(catalog: Catalog, plan: ResolvedConfig, chain: str) -> tuple[ReferenceComparison, ...]:
+    """The providers' feeds of a chain, by the config's name of it, that can be compared with ours; ether in dollars among them."""
     named = catalog.chain_of(plan.config.chains[chain].chain_id)
     usable = [r for r in catalog.references if r.chain == named and r.address is not None and not r.retired and r.quote]
     return tuple(c for spec in plan.specs.values() for r in usable if (c := _compared(catalog, spec, r)) is not None)
 
 
-def _compared(catalog: Catalog, spec: FeedSpec, reference: Reference) -> Compared | None:
+def _compared(catalog: Catalog, spec: FeedSpec, reference: Reference) -> ReferenceComparison | None:
     if reference.base != spec.pair.base or "@" in spec.feed or "#" in spec.feed:
         return None
     quote, wanted = reference.quote or "", spec.pair.quote
     if reference.kind is Compares.MARKET and quote == wanted:
-        return Compared(feed=spec.feed, reference=reference, against=Kind.MARKET)
+        return ReferenceComparison(feed=spec.feed, reference=reference, against=Kind.MARKET)
     if reference.kind is Compares.CAPPED_USD and quote == wanted:
-        return Compared(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
+        return ReferenceComparison(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
     if reference.kind is Compares.EXCHANGE_RATE and wanted != _USD and catalog.graph.at_par(quote, wanted):
-        return Compared(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
+        return ReferenceComparison(feed=spec.feed, reference=reference, against=Kind.REDEMPTION)
     return None
 
 
-def reads_of(compared_here: tuple[Compared, ...]) -> dict[str, Read]:
+def reads_of(compared: tuple[ReferenceComparison, ...]) -> dict[str, Read]:
     """Their reads, by name."""
-    return {c.name: _read(c.reference) for c in compared_here}
+    return {c.name: _read(c.reference) for c in compared}
 
 
 def _read(reference: Reference) -> Read:
@@ -66,31 +66,34 @@ def _read(reference: Reference) -> Read:
     return kind(**keys).read()
 
 
-def table(
-    plan: ResolvedConfig, own: Own, here: tuple[Compared, ...], said: Mapping[str, Quote | FeedError]
-) -> Iterator[Divergence | tuple[Compared, FeedError]]:
+def divergence_rows(
+    plan: ResolvedConfig,
+    own: ChainPrices,
+    compared: tuple[ReferenceComparison, ...],
+    answers: Mapping[str, Quote | FeedError],
+) -> Iterator[Divergence | tuple[ReferenceComparison, FeedError]]:
     """A row for each comparison: the drift, or why the provider's feed could not be read; none where we have no value.
 
     A feed in dollars is compared with our ratio times the same chain's price of ether in dollars by another oracle, for a
     chain alone knows no dollars.
     """
-    ether = next((q.price_wad for c in here if _is_ether(c) and isinstance(q := said[c.name], Quote)), None)
-    for one in here:
-        result = said[one.name]
-        if isinstance(result, FeedError):
-            yield one, result
+    ether = next((q.price_wad for c in compared if _is_ether(c) and isinstance(q := answers[c.name], Quote)), None)
+    for comparison in compared:
+        answer = answers[comparison.name]
+        if isinstance(answer, FeedError):
+            yield comparison, answer
             continue
-        prices = own.market if one.against is Kind.MARKET else own.redemption
-        value = _own(plan.specs[one.feed], prices, ether)
+        prices = own.market if comparison.against is Kind.MARKET else own.redemption
+        value = _own(plan.specs[comparison.feed], prices, ether)
         if value is not None:
             yield divergence(
-                one.feed, one.reference.name, one.reference.provider, one.against,
-                reference_wad=result.price_wad, own_wad=value,
+                comparison.feed, comparison.reference.name, comparison.reference.provider, comparison.against,
+                reference_wad=answer.price_wad, own_wad=value,
             )  # fmt: skip
 
 
-def _is_ether(one: Compared) -> bool:
-    return one.reference.base == _ETH and one.reference.quote == _USD
+def _is_ether(comparison: ReferenceComparison) -> bool:
+    return comparison.reference.base == _ETH and comparison.reference.quote == _USD
 
 
 def _own(spec: FeedSpec, prices: Mapping[str, Wad], ether: Wad | None) -> Wad | None:

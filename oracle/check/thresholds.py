@@ -7,45 +7,47 @@ from dataclasses import replace
 
 from feeds.types import Kind
 from oracle.config.resolve import ResolvedConfig, reachable_groups, subset
-from oracle.config.sections import OperatorSection
+from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec
 from oracle.sign.messages import SignerSet
 
 
-def lacks(plan: ResolvedConfig, without: Sequence[str]) -> dict[str, str]:
+def shortfalls(plan: ResolvedConfig, without: Sequence[str]) -> dict[str, str]:
     """What each feed lacks for an operator without these, when all else answers: "" for one that it can price."""
-    found: dict[str, str] = {}
+    shortfall: dict[str, str] = {}
     for name, spec in plan.specs.items():  # what a feed needs comes before it
-        gone = {f for f, what in found.items() if what}
-        found[name] = _lack(subset(spec, without), gone)
-    return found
+        unpriced = {f for f, what in shortfall.items() if what}
+        shortfall[name] = _shortfall(subset(spec, without), unpriced)
+    return shortfall
 
 
-def _lack(own: FeedSpec, gone: set[str]) -> str:
-    if below := sorted({*own.legs, *((own.share_of,) if own.share_of else ())} & gone):
+def _shortfall(own: FeedSpec, unpriced: set[str]) -> str:
+    if below := sorted({*own.legs, *((own.share_of,) if own.share_of else ())} & unpriced):
         return f"without {' and '.join(below)}"
     if not own.sources:
         return "" if own.legs or own.share_of else "without a source"
     if own.has_redemption and all(s.kind is not Kind.REDEMPTION for s in own.sources):
         return "without a redemption rate"
-    left = reachable_groups(replace(own, sources=tuple(s for s in own.sources if s.convert not in gone)))
+    left = reachable_groups(replace(own, sources=tuple(s for s in own.sources if s.convert not in unpriced)))
     if not own.has_market or len(left) >= max(1, own.min_groups):
         return ""
     return f"with {len(left)} of {own.min_groups} groups ({', '.join(left) or 'none'})"
 
 
-def mute_feeds(
+def unpriced_feed_problems(
     plan: ResolvedConfig, name: str, signers: SignerSet, keys: Sequence[tuple[OperatorSection, bytes]]
 ) -> Iterator[Problem]:
     """Feeds that too few of a store's signers can price. ``keys``: all operators here, each with its address."""
-    here = [(one, signers.weight_of([key]), lacks(plan, one.without)) for one, key in keys if key in signers.signers]
+    here = [
+        (one, signers.weight_of([key]), shortfalls(plan, one.without)) for one, key in keys if key in signers.signers
+    ]
     for feed in plan.pushed:
-        weight = sum(w for _, w, lack in here if not lack[feed])
+        weight = sum(w for _, w, shortfall in here if not shortfall[feed])
         if weight < signers.threshold:
-            left = ", ".join(f"{one.name} is left {lack[feed]}" for one, _, lack in here if lack[feed])
+            left = ", ".join(f"{o.name} is left {shortfall[feed]}" for o, _, shortfall in here if shortfall[feed])
             text = (
-                f"those who can price it have weight {weight}, a push to {name} needs {signers.threshold}: it is never"
+                f"the operators that can price it have weight {weight}, a push to {name} needs {signers.threshold}: it is never"
                 f" pushed. {left}: take something out of `without`, add a source, or write reference_only = true"
             )
             yield Problem(f'feeds."{feed}"', text)

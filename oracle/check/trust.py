@@ -18,9 +18,11 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
 from oracle.chain.store_client import StoreClient
 from oracle.check.corruption_cost import BondedSigner
-from oracle.check.privileges import Bonding, MoveLimits, SignerGroup, StoreFacts, document
+from oracle.check.privileges import document
+from oracle.check.store_facts import Bonding, MoveLimits, SignerGroup, StoreFacts
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.sections import TargetSection, address
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import Problem
 from oracle.sign.eip712 import Domain
 
@@ -32,23 +34,25 @@ _ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
 _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
-async def trust(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
+async def trust_documents(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The trust document of every target's store, and what contradicts the config.
 
-    A store that cannot be read is a row with ``error``; that it is none, or that its chain does not answer, is told
-    elsewhere. A registry that is none contradicts the config, and bonds are unknown.
+    A store that cannot be read is a row with ``error``; that there is no store, or that its chain does not
+    answer, is among the problems of the target. A registry that is not one contradicts the config, and bonds are unknown.
     """
-    found = await asyncio.gather(*(_one(plan, name, target) for name, target in plan.config.targets.items()))
-    return [row for row, _ in found], [p for _, problems in found for p in problems]
+    rows = await asyncio.gather(*(_trust_document(plan, name, target) for name, target in plan.config.targets.items()))
+    return [row for row, _ in rows], [p for _, problems in rows for p in problems]
 
 
-async def _one(plan: ResolvedConfig, name: str, target: TargetSection) -> tuple[dict[str, Any], list[Problem]]:
+async def _trust_document(
+    plan: ResolvedConfig, name: str, target: TargetSection
+) -> tuple[dict[str, Any], list[Problem]]:
     chain = plan.config.chains[target.chain]
-    domain = Domain(chain_id=chain.chain_id, store=address(target.store))
+    domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
     client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
     try:
-        look = StoreReader(client, (await client.head()).number)
-        facts, problems = await look.facts(name, target)
+        reader = StoreReader(client, (await client.head()).number)
+        facts, problems = await reader.facts(name, target)
         return document(facts), problems
     except (ChainError, FeedError, aiohttp.ClientError, OSError, UnicodeDecodeError) as e:
         return {"target": name, "chain": target.chain, "store": target.store, "error": str(e)}, []
@@ -69,7 +73,7 @@ class StoreReader:
         self._at = hex(block)
 
     async def facts(self, name: str, target: TargetSection) -> tuple[StoreFacts, list[Problem]]:
-        """Everything that the store and its registry say; ChainError if it is no store."""
+        """Everything that the store and its registry say; ChainError if it is not a store."""
         store = self._client.domain.store
         bonding, problems = await self._bonding(name, target.registry)
         epoch, threshold, signers, weights = await self._client.read("signerSet", block=self._at)
@@ -82,7 +86,7 @@ class StoreReader:
         owner, pending, guardian, set_owner = [await self._who(r) for r in _ROLES]
         feeds = await self._feeds()
         coming, at_s = await self._client.read("nextSigners", block=self._at)
-        pends = coming > epoch
+        has_next = coming > epoch
         code: Any = await self._client.nodes.agreed_value("eth_getCode", "0x" + owner.hex(), self._at)
         facts = StoreFacts(
             target=name,
@@ -100,8 +104,8 @@ class StoreReader:
             overlap_s=await self._number("overlapS"),
             overlap_ends_s=await self._number("overlapEnds") if epoch > 1 else 0,
             group=SignerGroup(epoch=epoch, threshold=threshold, strong=strong, members=members),
-            next_epoch=(int(coming), int(at_s)) if pends else None,
-            next_group=await self._next(int(coming), int(at_s)) if pends else None,
+            next_epoch=(int(coming), int(at_s)) if has_next else None,
+            next_group=await self._next(int(coming), int(at_s)) if has_next else None,
             armed=bool(await self._number("armed")),
             set_owner=set_owner if any(set_owner) else None,
             classes=await self._classes(feeds),
@@ -125,34 +129,34 @@ class StoreReader:
     async def _feeds(self) -> dict[str, int]:
         """Feed id text to index, as registered at this block."""
         (count,) = await self._client.read("count", block=self._at)
-        said = await asyncio.gather(*(self._client.read("feedAt", i, block=self._at) for i in range(count)))
-        return {bytes(raw).rstrip(b"\0").decode(): int(index) for raw, index in said}
+        registered = await asyncio.gather(*(self._client.read("feedAt", i, block=self._at) for i in range(count)))
+        return {bytes(raw).rstrip(b"\0").decode(): int(index) for raw, index in registered}
 
     async def _classes(self, feeds: Mapping[str, int]) -> tuple[MoveLimits, ...]:
         """Limits of the classes that have feeds; of the first one in any case."""
-        found = []
+        classes = []
         for number in sorted({0} | {i >> _CLASS_SHIFT for i in feeds.values()}):
             ((gap_s, step_bps, wait_s),) = await self._client.read("limitsOf", number << _CLASS_SHIFT, block=self._at)
             own = tuple(f for f, i in feeds.items() if i >> _CLASS_SHIFT == number)
             limits = MoveLimits(number=number, min_gap_s=gap_s, step_bps=step_bps, step_wait_s=wait_s, feeds=own)
-            found.append(limits)
-        return tuple(found)
+            classes.append(limits)
+        return tuple(classes)
 
     async def _paused(self, feeds: Mapping[str, int]) -> tuple[str, ...]:
-        said = await asyncio.gather(*(self._client.paused(i, self._block) for i in feeds.values()))
-        return tuple(f for f, stopped in zip(feeds, said, strict=True) if stopped)
+        paused = await asyncio.gather(*(self._client.paused(i, self._block) for i in feeds.values()))
+        return tuple(f for f, is_paused in zip(feeds, paused, strict=True) if is_paused)
 
     async def _next(self, epoch: int, at_s: int) -> SignerGroup | None:
         """Who is in the set to come; None where the store's storage does not tell."""
-        found = await read_set(self._client, epoch, at_s, self._block)
-        if found is None:
+        next_set = await read_set(self._client, epoch, at_s, self._block)
+        if next_set is None:
             return None
-        signers = found.signers
+        signers = next_set.signers
         members = zip(signers.signers, signers.weights, strict=True)
         return SignerGroup(
             epoch=epoch,
             threshold=signers.threshold,
-            strong=found.strong,
+            strong=next_set.strong,
             members=tuple(BondedSigner(address=a, weight=w) for a, w in members),
             from_s=at_s,
         )
@@ -163,36 +167,36 @@ class StoreReader:
         """The registry that the config names for the store; none if it is over another one."""
         if text is None:
             return None, []
-        where, key = address(text), f"targets.{name}.registry"
+        where, key = raw_address(text), f"targets.{name}.registry"
         if await self._client.nodes.agreed_value("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
             return None, [
                 Problem(key, f"no contract at {checksummed(where)}: deploy the registry first, or correct it")
             ]
         try:
             (store,), (chain_id,) = [await self._ask(where, f) for f in ("store", "chainId")]
-            asked = [(await self._ask(where, f))[0] for f in (*_PARTIES, "token", "unbondingS", "disputeS")]
+            answers = [(await self._ask(where, f))[0] for f in (*_PARTIES, "token", "unbondingS", "disputeS")]
         except ChainError as e:
-            return None, [Problem(key, f"{checksummed(where)} is no OperatorRegistry, or could not be asked: {e}")]
+            return None, [Problem(key, f"{checksummed(where)} is not an OperatorRegistry, or does not answer: {e}")]
         domain = self._client.domain
         if (_raw(store), chain_id) != (domain.store, domain.chain_id):
-            said = f"{text} is over store {checksummed(_raw(store))} on chain {chain_id}: its bonds stand behind another one"
-            return None, [Problem(key, said)]
-        *parties, token, unbonding_s, dispute_s = asked
+            text = f"{text} belongs to store {checksummed(_raw(store))} on chain {chain_id}: its bonds back that one"
+            return None, [Problem(key, text)]
+        *parties, token, unbonding_s, dispute_s = answers
         return Bonding(
             address=where,
             parties={role: _party(party) for role, party in zip(_PARTIES, parties, strict=True)},
             unbonding_s=unbonding_s,
             dispute_s=dispute_s,
-            unit=_plain(await self._said(_raw(token), "symbol()", "string", checksummed(_raw(token)))),
-            decimals=min(_MOST_DECIMALS, int(await self._said(_raw(token), "decimals()", "uint8", 0))),
+            unit=printable(await self._token_fact(_raw(token), "symbol()", "string", checksummed(_raw(token)))),
+            decimals=min(_MOST_DECIMALS, int(await self._token_fact(_raw(token), "decimals()", "uint8", 0))),
         ), []
 
     async def _bonds(self, bonding: Bonding | None, signers: Sequence[bytes]) -> list[int | None]:
         """What each signer has at stake, with what it has asked back and not taken; None without a registry."""
         if bonding is None:
             return [None] * len(signers)
-        found = await asyncio.gather(*(self._ask(bonding.address, "operators", "0x" + s.hex()) for s in signers))
-        return [0 if slashed else int(shares) for _, shares, _, _, slashed in found]
+        operators = await asyncio.gather(*(self._ask(bonding.address, "operators", "0x" + s.hex()) for s in signers))
+        return [0 if slashed else int(shares) for _, shares, _, _, slashed in operators]
 
     async def _ask(self, where: bytes, function: str, *args: Any) -> tuple[Any, ...]:
         """Values of a view function of the registry."""
@@ -201,10 +205,10 @@ class StoreReader:
         try:
             return tuple(decode(outputs, await self._call(where, data)))
         except (DecodingError, ValueError):
-            raise ChainError(f"{function} of {checksummed(where)} answers no OperatorRegistry's answer") from None
+            raise ChainError(f"{function} of {checksummed(where)} does not answer as an OperatorRegistry") from None
 
-    async def _said(self, where: bytes, signature: str, kind: str, otherwise: Any) -> Any:
-        """What a token says of itself, for people; something else where it says nothing."""
+    async def _token_fact(self, where: bytes, signature: str, kind: str, otherwise: Any) -> Any:
+        """What a token states of itself, for people; ``otherwise`` where it states nothing."""
         try:
             name = signature.partition("(")[0]
             return decode([kind], await self._call(where, selector(name, ())))[0]
@@ -232,7 +236,7 @@ def _party(text: str) -> bytes | None:
     return _raw(text) if any(_raw(text)) else None
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """A token's own name as it can be printed: a contract writes no line and no colour of ours."""
     return "".join(c if c.isprintable() else "?" for c in str(text)[:_LONGEST_NAME])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from oracle.check.corruption_cost import counted
+from oracle.check.corruption_cost import operators_text
 
 
 def trust_lines(row: Mapping[str, Any]) -> list[str]:
@@ -23,7 +23,7 @@ def trust_lines(row: Mapping[str, Any]) -> list[str]:
         f"  signer {m['address']} weight {m['weight']} bond {_bond(m['bond'], row)}" for m in row["signers"]["members"]
     ]
     lines += [
-        f"  {c['what']}: weight {c['weight']}, {counted(c['operators'])}, bond {'' if c['exact'] or c['bond'] is None else 'at least '}"
+        f"  {c['what']}: weight {c['weight']}, {operators_text(c['operators'])}, bond {'' if c['exact'] or c['bond'] is None else 'at least '}"
         f"{_bond(c['bond'], row)}; {c['note']}"
         for c in row["costs"]
     ]

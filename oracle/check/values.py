@@ -20,7 +20,8 @@ from feeds.units import (
     wad_mul_down,
     wad_text,
 )
-from oracle.config.resolve import ResolvedConfig, SourcePlan
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.source_plans import SourcePlan
 from oracle.config.tables.catalog import FIAT, Catalog
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec
@@ -38,8 +39,8 @@ _YEAR_S = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """What one source said, at a block of so many Unix ms."""
+class SourceValue:
+    """What one source states, at a block of this time."""
 
     source: SourcePlan
     price_wad: Wad
@@ -47,31 +48,31 @@ class Value:
 
 
 @dataclass(slots=True, kw_only=True)
-class Own:
+class ChainPrices:
     """Our own two prices of each feed, as far as chains alone can tell them."""
 
     market: dict[str, Wad] = field(default_factory=dict)
     redemption: dict[str, Wad] = field(default_factory=dict)
 
 
-def own_values(plan: ResolvedConfig, values: Sequence[Value]) -> Own:
+def chain_prices(plan: ResolvedConfig, values: Sequence[SourceValue]) -> ChainPrices:
     """Lower medians of what the chains say, legs first."""
-    own = Own()
+    own = ChainPrices()
     for feed, spec in plan.specs.items():
         mine = [v for v in values if v.source.feed == feed]
-        _put(own.redemption, feed, [v.price_wad for v in mine if v.source.spec.kind is Kind.REDEMPTION])
+        _put_median(own.redemption, feed, [v.price_wad for v in mine if v.source.spec.kind is Kind.REDEMPTION])
         market = [_converted(v, own) for v in mine if v.source.spec.kind is Kind.MARKET]
-        _put(own.market, feed, [p for p in market if p is not None])
+        _put_median(own.market, feed, [p for p in market if p is not None])
         _put_share(own, spec)
     return own
 
 
-def _put(prices: dict[str, Wad], feed: str, found: Sequence[Wad]) -> None:
-    if found:
-        prices[feed] = sorted(found)[(len(found) - 1) // 2]
+def _put_median(prices: dict[str, Wad], feed: str, values: Sequence[Wad]) -> None:
+    if values:
+        prices[feed] = sorted(values)[(len(values) - 1) // 2]
 
 
-def _converted(value: Value, own: Own) -> Wad | None:
+def _converted(value: SourceValue, own: ChainPrices) -> Wad | None:
     convert = value.source.spec.convert
     if convert is None:
         return value.price_wad
@@ -81,7 +82,7 @@ def _converted(value: Value, own: Own) -> Wad | None:
     return wad_div_down(value.price_wad, leg) if value.source.spec.divide else wad_mul_down(value.price_wad, leg)
 
 
-def _put_share(own: Own, spec: FeedSpec) -> None:
+def _put_share(own: ChainPrices, spec: FeedSpec) -> None:
     market, rate = own.market.get(spec.share_of or ""), own.redemption.get(spec.share_of or "")
     if market is not None and rate is not None:
         own.market[spec.feed] = wad_div_down(market, rate)
@@ -91,7 +92,7 @@ def _put_share(own: Own, spec: FeedSpec) -> None:
 def value_problems(
     catalog: Catalog,
     plan: ResolvedConfig,
-    values: Sequence[Value],
+    values: Sequence[SourceValue],
     running: Mapping[str, Report],
     confirmed: frozenset[str],
 ) -> Iterator[Problem]:
@@ -105,13 +106,13 @@ def value_problems(
         confirmed: feeds whose new value was looked at and is right.
     """
     for value in values:
-        yield from _in_bounds(catalog, value)
-        yield from _no_ratio_as_dollars(catalog, value)
-    yield from _parted(plan, values)
-    own = own_values(plan, values)
+        yield from _out_of_bounds(catalog, value)
+        yield from _ratio_as_dollars(catalog, value)
+    yield from _disagreeing_rates(plan, values)
+    own = chain_prices(plan, values)
     for feed, before in running.items():
         if feed not in confirmed:
-            yield from _stepped(feed, own, before)
+            yield from _large_steps(feed, own, before)
 
 
 def _where(source: SourcePlan) -> str:
@@ -131,7 +132,7 @@ def bounds_of(catalog: Catalog, symbol: str, block_ms: int) -> tuple[Wad, Wad]:
     return Wad(mul_div_down(known, BPS - _SLACK_BPS, BPS)), Wad(mul_div_up(most, BPS + _SLACK_BPS, BPS))
 
 
-def _in_bounds(catalog: Catalog, value: Value) -> Iterator[Problem]:
+def _out_of_bounds(catalog: Catalog, value: SourceValue) -> Iterator[Problem]:
     pair = value.source.spec.pair
     if value.source.spec.kind is not Kind.REDEMPTION or not catalog.graph.at_par(pair.quote, "ETH"):
         return
@@ -139,34 +140,34 @@ def _in_bounds(catalog: Catalog, value: Value) -> Iterator[Problem]:
     if not low <= value.price_wad <= high:
         text = f"{wad_text(value.price_wad, 6)} {pair.quote} lies outside {wad_text(low, 6)} to {wad_text(high, 6)}"
         yield Problem(
-            _where(value.source), f"{text}, what is believed of {pair.base}: check contract, function and scale"
+            _where(value.source), f"{text}, the range expected of {pair.base}: check contract, function and scale"
         )
 
 
-def _no_ratio_as_dollars(catalog: Catalog, value: Value) -> Iterator[Problem]:
+def _ratio_as_dollars(catalog: Catalog, value: SourceValue) -> Iterator[Problem]:
     pair = value.source.spec.pair
     ours = pair.base in catalog.tokens or pair.base in {"ETH", "WETH"}
     if ours and pair.quote in FIAT and value.price_wad < _LEAST_USD:
-        text = f"{wad_text(value.price_wad, 6)} is no price of {pair.base} in {pair.quote}: a ratio read as dollars"
+        text = f"{wad_text(value.price_wad, 6)} is not a price of {pair.base} in {pair.quote}: a ratio read as dollars"
         yield Problem(_where(value.source), text)
 
 
-def _parted(plan: ResolvedConfig, values: Sequence[Value]) -> Iterator[Problem]:
+def _disagreeing_rates(plan: ResolvedConfig, values: Sequence[SourceValue]) -> Iterator[Problem]:
     """Derivations of one rate against the first one; on an L2 against the main chain's own, in the feed of its pair."""
-    said = [v for v in values if v.source.spec.kind is Kind.REDEMPTION]
+    rates = [v for v in values if v.source.spec.kind is Kind.REDEMPTION]
     for feed in plan.specs:
         plain = feed.split("#", maxsplit=1)[0].partition("@")[0]
-        mine = [v for v in said if v.source.feed == feed]
-        first = next((v for v in said if v.source.feed == plain), None) or next(iter(mine), None)
+        mine = [v for v in rates if v.source.feed == feed]
+        first = next((v for v in rates if v.source.feed == plain), None) or next(iter(mine), None)
         for value in mine:
             apart = deviation_bps_away(value.price_wad, first.price_wad) if first is not None else 0
             if first is not None and abs(apart) > PART_BPS:
                 other = f"{first.source.spec.name} of {first.source.feed} ({wad_text(first.price_wad, 6)})"
                 text = f"{wad_text(value.price_wad, 6)} lies {apart} bps from {other}"
-                yield Problem(_where(value.source), f"{text}: two derivations have parted")
+                yield Problem(_where(value.source), f"{text}: two derivations of one rate disagree")
 
 
-def held_problems(feed: str, index: int, held: Report, ours: Report) -> Iterator[Problem]:
+def stored_value_problems(feed: str, index: int, held: Report, ours: Report) -> Iterator[Problem]:
     """What a store holds under a feed's index, beside our own record of the same round: two feeds swapped are found."""
     for word, theirs, own in (
         ("market", held.market_wad, ours.market_wad),
@@ -177,7 +178,7 @@ def held_problems(feed: str, index: int, held: Report, ours: Report) -> Iterator
             yield Problem(f'feeds."{feed}"', f"{text} for that round: two feeds are swapped, or another store is meant")
 
 
-def _stepped(feed: str, own: Own, before: Report) -> Iterator[Problem]:
+def _large_steps(feed: str, own: ChainPrices, before: Report) -> Iterator[Problem]:
     sides = (("market", own.market, before.market_wad), ("redemption", own.redemption, before.redemption_wad))
     for word, prices, running in sides:
         new = prices.get(feed)

@@ -1,4 +1,4 @@
-"""Commands that mend what a fault of the machine has left."""
+"""Commands that repair what a fault of the machine has left behind."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import click
 
-from oracle.cli.shell import ABSTAINED, USAGE, Exit, plan_of, printed
+from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
 
 _FIRST_S = 1_000_000_000
-"""2001; a smaller number is a date without its dashes, or a number of something else."""
+"""In the year 2001; a smaller number is a date without its dashes, or not a time at all."""
 _LAST_S = 253_402_300_799
-"""The end of the year 9999: a time that can be written down."""
+"""The end of the year 9999, the last time that can be formatted."""
 _DIGITS = 20
 
 
 def _round_or_time(_: click.Context, __: click.Parameter, text: str) -> int:
     """A round_time, or a UTC time as in the log."""
-    wanted = f"{text!r}: write Unix seconds, or a time such as 2026-01-31T12:00:00Z"
+    advice = f"{text!r}: write Unix seconds, or a time such as 2026-01-31T12:00:00Z"
     if text.isascii() and text.isdigit():
         at_s = int(text[:_DIGITS])
     else:
@@ -26,9 +26,9 @@ def _round_or_time(_: click.Context, __: click.Parameter, text: str) -> int:
             at = datetime.fromisoformat(text)
             at_s = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
         except (ValueError, OverflowError):
-            raise click.BadParameter(wanted) from None
+            raise click.BadParameter(advice) from None
     if not _FIRST_S <= at_s <= _LAST_S:
-        raise click.BadParameter(f"{wanted}; no round is of that time")
+        raise click.BadParameter(f"{advice}; no round is of that time")
     return at_s
 
 
@@ -37,38 +37,43 @@ def _round_or_time(_: click.Context, __: click.Parameter, text: str) -> int:
     "--after", "after_s", required=True, metavar="ROUND|TIME", callback=_round_or_time,
     help="The last round that is good: Unix seconds, or a UTC time.",
 )  # fmt: skip
-@click.option("--why", default="a clock was ahead when they were made", show_default=True, help="Is kept with them.")
-@click.option("--all", "whole", is_flag=True, help="Also where no round would be left.")
-@click.option("--yes", is_flag=True, help="Do it; without it they are only listed.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option(
+    "--why",
+    default="a clock was ahead when they were made",
+    show_default=True,
+    help="The reason that is kept with them.",
+)
+@click.option("--all", "whole", is_flag=True, help="Withdraw them even where no round would be left.")
+@click.option("--yes", is_flag=True, help="Withdraw them; without it they are only listed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def disown(config_path: Path, after_s: int, why: str, whole: bool, yes: bool, as_json: bool) -> None:
-    """Withdraw all stored rounds after a time: rounds go on from the last good one, and what was said stays on record.
+    """Withdraw all stored rounds after a time: rounds go on from the last good one, and what was published stays on record.
 
     Refused while a process runs on the database.
     """
-    from oracle.audit.disown import disown as do_it
+    from oracle.audit.disown import disown as withdraw
     from oracle.audit.disown import disowning, stamp
     from oracle.runtime.clock import now_ms
     from oracle.sign.key_lock import sole_writer
     from oracle.storage.database import Database
 
-    path = Path(plan_of(config_path).config.oracle.database)
+    path = Path(checked_config(config_path).config.oracle.database)
     if not path.is_file():
-        raise Exit(f"no database at {path}: there is nothing to disown", ABSTAINED)
+        raise Exit(f"no database at {path}: there is nothing to disown", ExitCode.ABSTAINED)
     with sole_writer(path):
-        store = Database(path)
-        found = disowning(store, after_s)
-        if not found.losses:
-            raise Exit(f"no round after {after_s} ({stamp(after_s)}) is stored", USAGE)
-        if found.first_s > after_s and not whole:
-            text = f"nothing would be left after {after_s} ({stamp(after_s)}): the first round is of {stamp(found.first_s)};"
-            raise Exit(f"{text} add --all if none of them is good", USAGE)
+        database = Database(path)
+        plan = disowning(database, after_s)
+        if not plan.losses:
+            raise Exit(f"no round after {after_s} ({stamp(after_s)}) is stored", ExitCode.USAGE)
+        if plan.first_s > after_s and not whole:
+            text = f"nothing would be left after {after_s} ({stamp(after_s)}): the first round is of {stamp(plan.first_s)};"
+            raise Exit(f"{text} add --all if none of them is good", ExitCode.USAGE)
         if yes:
-            do_it(store, found, now_ms(), why)
-        store.close()
-    said = "withdrawn" if yes else "nothing is changed yet: add --yes to withdraw them"
-    printed(as_json, found.document(done=yes), [*found.lines(), said])
+            withdraw(database, plan, now_ms(), why)
+        database.close()
+    outcome = "withdrawn" if yes else "nothing is changed yet: add --yes to withdraw them"
+    print_result(as_json, plan.document(done=yes), [*plan.lines(), outcome])
 
 
 COMMANDS = (disown,)

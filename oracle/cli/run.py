@@ -1,4 +1,4 @@
-"""Commands that run things: the whole line on a local chain, the oracle, one round, the check, the benchmarks."""
+"""Commands that run something: the demo on a local chain, the oracle, one round, the check, the benchmarks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any
 
 import click
 
-from oracle.cli.shell import ABSTAINED, DONE, USAGE, Exit, plan_of, printed, seconds, until_signal
+from oracle.cli.shell import Exit, ExitCode, checked_config, print_result, run_until_signal, seconds
 
 
 @click.command()
-@click.option("--seconds", "lasting_s", default=0.0, callback=seconds, help="How long; 0 runs until interrupted.")
+@click.option("--seconds", "lasting_s", default=0.0, callback=seconds, help="How long to run; 0: until interrupted.")
 @click.option("--scenario", default="depeg", show_default=True, help="calm, depeg, venue-crash, slash, mute or liar.")
 @click.option(
-    "--port", default=8551, type=click.IntRange(1, 65_535), show_default=True, help="Of the local endpoint and page."
+    "--port",
+    default=8551,
+    type=click.IntRange(1, 65_535),
+    show_default=True,
+    help="Port of the local endpoint and page.",
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a summary to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep database, keys and config here.")
@@ -28,9 +32,9 @@ def demo(lasting_s: float, scenario: str, port: int, json_file: Path | None, fol
     from oracle.model.suggest import nearest
 
     if scenario not in SCENARIOS:
-        raise Exit(f"{scenario!r} is no scenario; {nearest(scenario, SCENARIOS)}", USAGE)
+        raise Exit(f"{scenario!r} is not a scenario; {nearest(scenario, SCENARIOS)}", ExitCode.USAGE)
     options = Options(seconds=lasting_s, scenario=scenario, port=port, json_file=json_file, folder=folder)
-    summary = until_signal(lambda stop: run(options, stop))
+    summary = run_until_signal(lambda stop: run(options, stop))
     click.echo(
         f"{summary['rounds']} rounds, {summary['pushes_landed']} pushes landed, "
         f"{len(summary['states'])} status changes",
@@ -43,32 +47,38 @@ def demo(lasting_s: float, scenario: str, port: int, json_file: Path | None, fol
 def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
+    from oracle.build import build
     from oracle.config.tables.schema import ConfigError
 
-    plan = plan_of(config_path)
+    resolved = checked_config(config_path)
     try:
-        until_signal(App(plan).run)
+        run_until_signal(App(build(resolved)).run)
     except ConfigError as e:
-        raise Exit(f"{config_path}:\n{e}", USAGE) from None
+        raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--wait", default=10.0, callback=seconds, show_default=True, help="Seconds to let the sources answer.")
 @click.pass_obj
 def once(config_path: Path, as_json: bool, wait: float) -> None:
     """Observe every source, make one round, print it. Nothing is stored, signed or pushed."""
     from oracle.cli.one_round import once as one_round
 
-    records, silent = asyncio.run(one_round(plan_of(config_path), wait))
-    printed(as_json, {"prices": records, "abstained": silent}, _price_lines(records, silent))
-    sys.exit(DONE if records else ABSTAINED)
+    records, abstained = asyncio.run(one_round(checked_config(config_path), wait))
+    print_result(as_json, {"prices": records, "abstained": abstained}, _price_lines(records, abstained))
+    sys.exit(ExitCode.DONE if records else ExitCode.ABSTAINED)
 
 
 @click.command()
-@click.option("--offline", is_flag=True, help="Only what needs no network.")
-@click.option("--confirm", multiple=True, metavar="FEED", help="Its new value was looked at and is right.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--offline", is_flag=True, help="Check only what needs no network.")
+@click.option(
+    "--confirm",
+    multiple=True,
+    metavar="FEED",
+    help="Accept the changed value of this feed: it was looked at and is right.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def check(config_path: Path, offline: bool, confirm: tuple[str, ...], as_json: bool) -> None:
     """Check config and catalogue: every error at once; with a network every contract, value, other oracle and store."""
@@ -76,51 +86,53 @@ def check(config_path: Path, offline: bool, confirm: tuple[str, ...], as_json: b
     from oracle.config.tables.schema import ConfigError
 
     try:
-        plan = plan_of(config_path, raw=True)
-        found = asyncio.run(run_check(plan, offline=offline, confirmed=frozenset(confirm)))
+        resolved = checked_config(config_path, raw=True)
+        report = asyncio.run(run_check(resolved, offline=offline, confirmed=frozenset(confirm)))
     except ConfigError as e:
         problems = [{"key": p.key, "text": p.text} for p in e.problems]
-        printed(as_json, {"errors": problems}, [f"error  {p['key']}: {p['text']}" for p in problems])
-        sys.exit(USAGE)
-    printed(as_json, found, _check_lines(found))
-    sys.exit(USAGE if found["errors"] else DONE)
+        print_result(as_json, {"errors": problems}, [f"error  {p['key']}: {p['text']}" for p in problems])
+        sys.exit(ExitCode.USAGE)
+    print_result(as_json, report, _check_lines(report))
+    sys.exit(ExitCode.USAGE if report["errors"] else ExitCode.DONE)
 
 
 @click.command()
 @click.argument("what", type=click.Choice(["chain", "latency", "aggregate", "api", "gas"]))
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def bench(what: str, as_json: bool) -> None:
     """Measure on this machine, as ratios within one run."""
     from demo.bench.suite import run as measure
 
-    found = asyncio.run(measure(what))
-    printed(as_json, found, [f"{k}: {v}" for k, v in found.items()])
+    figures = asyncio.run(measure(what))
+    print_result(as_json, figures, [f"{k}: {v}" for k, v in figures.items()])
 
 
-def _price_lines(records: list[dict[str, Any]], silent: list[dict[str, Any]]) -> list[str]:
+def _price_lines(records: list[dict[str, Any]], abstained: list[dict[str, Any]]) -> list[str]:
     rows = [f"{r['feed']:<18} {r['price']:<28} {r['status']:<6} {r['deviation_bps'] or ''}" for r in records]
-    return [*rows, *(f"{s['feed']:<18} abstains: {s['code']}: {s['text']}" for s in silent)]
+    return [*rows, *(f"{a['feed']:<18} abstains: {a['code']}: {a['text']}" for a in abstained)]
 
 
-def _check_lines(found: dict[str, Any]) -> list[str]:
+def _check_lines(report: dict[str, Any]) -> list[str]:
     from oracle.check.trust_text import trust_lines
 
     rows = [f"{f['feed']:<18} {f['groups_reachable']} groups ({', '.join(f['groups'])}), needs {f['min_groups']}; {f['use']}"
-            for f in found["feeds"]]  # fmt: skip
-    rows += [f"{f['feed']:<18} off: {f['reason']}" for f in found["off"]]
-    rows += [_drift_line(d) for d in found["drift"]]
-    rows += [line for row in found["trust"] for line in trust_lines(row)]
-    rows += [f"note   {n}" for n in found["notes"]]
-    rows += [f"ALARM  {a}" for a in found["alarms"]]
-    rows += [f"error  {e['key']}: {e['text']}" for e in found["errors"]]
-    return [*rows, f"{len(found['errors'])} errors"]
+            for f in report["feeds"]]  # fmt: skip
+    rows += [f"{f['feed']:<18} off: {f['reason']}" for f in report["off"]]
+    rows += [_drift_line(d) for d in report["drift"]]
+    rows += [line for row in report["trust"] for line in trust_lines(row)]
+    rows += [f"note   {n}" for n in report["notes"]]
+    rows += [f"ALARM  {a}" for a in report["alarms"]]
+    rows += [f"error  {e['key']}: {e['text']}" for e in report["errors"]]
+    return [*rows, f"{len(report['errors'])} errors"]
 
 
 def _drift_line(row: dict[str, Any]) -> str:
-    what = f"{row['feed']:<18} {row['reference']:<34} {row['chain']:<10}"
+    reference = f"{row['feed']:<18} {row['reference']:<34} {row['chain']:<10}"
     if "error" in row:
-        return f"{what} {row['error']}"
-    return f"{what} {row['theirs'][:14]:>14} ours {row['ours'][:14]:>14} {row['drift_bps']:>6} bps {row['against']}"
+        return f"{reference} {row['error']}"
+    return (
+        f"{reference} {row['theirs'][:14]:>14} ours {row['ours'][:14]:>14} {row['drift_bps']:>6} bps {row['against']}"
+    )
 
 
 COMMANDS = (demo, run, once, check, bench)

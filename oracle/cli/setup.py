@@ -1,4 +1,4 @@
-"""Commands that prepare an operator: its keys, and a store on a chain."""
+"""Commands that set an operator up: its keys, a store on a chain, the next signer set."""
 
 from __future__ import annotations
 
@@ -10,35 +10,39 @@ from typing import Any
 
 import click
 
-from oracle.cli.shell import ABSTAINED, DONE, USAGE, Exit, numbers, plan_of, printed, several
+from oracle.cli.shell import Exit, ExitCode, checked_config, comma_list, comma_numbers, print_result
 
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--rpc", help="HTTP endpoint of the chain; the first of the store's chain by default.")
-@click.option("--keyfile", required=True, type=click.Path(path_type=Path), help="Pays, and owns the store at first.")
+@click.option("--rpc", help="HTTP endpoint of the chain; default: the first of the store's chain.")
+@click.option(
+    "--keyfile", required=True, type=click.Path(path_type=Path), help="Key that pays, and owns the store at first."
+)
 @click.option("--passphrase-env", default="LRT_ORACLE_OWNER_PASSPHRASE", show_default=True)
-@click.option("--signers", callback=several, help="Addresses of the report keys, comma separated.")
-@click.option("--weights", callback=numbers, help="Of the signers, comma separated; 1 each by default.")
+@click.option("--signers", callback=comma_list, help="Addresses of the report keys, comma separated.")
+@click.option("--weights", callback=comma_numbers, help="Weights of the signers, comma separated; default: 1 each.")
 @click.option("--threshold", type=int, help="Weight that a batch needs: more than half.")
-@click.option("--step-threshold", type=int, help="Weight with which a price may move by any step.")
+@click.option("--step-threshold", type=int, help="Weight that lets a price move by any step.")
 @click.option("--owner", help="A timelock or Safe that the store is offered to; it calls acceptOwnership().")
 @click.option("--guardian", help="May pause, and nothing else.")
-@click.option("--set-owner", help="May replace signers in time and remove some at once.")
+@click.option("--set-owner", help="May replace signers after the delay, and remove some at once.")
 @click.option("--max-push-age", "max_push_age_s", type=int, help="Seconds after which a batch is refused.")
 @click.option("--rotation-delay", "rotation_delay_s", type=int, help="Seconds until new signers count.")
-@click.option("--overlap", "overlap_s", type=int, help="Seconds for which the signers before still count then.")
+@click.option("--overlap", "overlap_s", type=int, help="Seconds for which the previous signers still count then.")
 @click.option("--min-gap", "min_gap_s", type=int, help="Seconds between two writes of a feed (first class).")
-@click.option("--step-bps", type=int, help="A price further away waits (first class).")
-@click.option("--step-wait", "step_wait_s", type=int, help="For so many seconds (first class).")
-@click.option("--registry", "token", metavar="TOKEN", help="Also an OperatorRegistry: what operators bond.")
-@click.option("--treasury", help="Of the registry: gets what was slashed.")
-@click.option("--arbiter", help="Of the registry: may give a penalty back; the owner by default.")
-@click.option("--salt", default="lrt-oracle", show_default=True, help="Another word gives other addresses.")
+@click.option("--step-bps", type=int, help="A price further away than this waits (first class).")
+@click.option("--step-wait", "step_wait_s", type=int, help="How many seconds it waits (first class).")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="The deployment's file; deployments/<chain>.toml by default."
+    "--registry", "token", metavar="TOKEN", help="Deploy an OperatorRegistry too: the token that operators bond."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--treasury", help="Of the registry: receives what is slashed.")
+@click.option("--arbiter", help="Of the registry: may give a penalty back; default: the owner.")
+@click.option("--salt", default="lrt-oracle", show_default=True, help="Another salt gives other addresses.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File of the deployment; default: deployments/<chain>.toml."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def deploy(
     config_path: Path,
@@ -51,40 +55,40 @@ def deploy(
     salt: str,
     out: Path | None,
     as_json: bool,
-    **said: Any,
+    **settings: Any,
 ) -> None:
-    """Deploy the PriceStore of [stores.NAME], its feeds, views and registry; verify all; run again to resume.
+    """Deploy the PriceStore of [stores.NAME], its feeds, views and registry, and verify all; run it again to resume.
 
-    What is given here goes before the section; without NAME everything is given here.
+    Options override the section; without NAME everything comes from options.
     """
-    from oracle.config.check_stores import asked_store, store_cautions
-    from oracle.config.sections import is_http
+    from oracle.config.check_stores import store_cautions, store_with_overrides
+    from oracle.config.tables.forms import is_http
     from oracle.config.tables.schema import ConfigError
     from oracle.deploy.deployment import chain_id_of, deploy_and_record
     from oracle.deploy.store_settings import settings_of
     from oracle.sign.keyfiles import load
 
-    plan = plan_of(config_path)
-    said["limits"] = {k: said.pop(k) for k in ("min_gap_s", "step_bps", "step_wait_s")}
-    said["registry"] = {k: said.pop(k) for k in ("token", "treasury", "arbiter")}
+    resolved = checked_config(config_path)
+    settings["limits"] = {k: settings.pop(k) for k in ("min_gap_s", "step_bps", "step_wait_s")}
+    settings["registry"] = {k: settings.pop(k) for k in ("token", "treasury", "arbiter")}
     try:
-        section = asked_store(plan.config, name, said)
+        section = store_with_overrides(resolved.config, name, settings)
     except ConfigError as e:
-        raise Exit(str(e), USAGE) from None
+        raise Exit(str(e), ExitCode.USAGE) from None
     if rpc is None and section.chain is None:
-        raise Exit("no chain: give --rpc URL, or write chain = ... in the store's section", USAGE)
+        raise Exit("no chain: give --rpc URL, or write chain = ... in the store's section", ExitCode.USAGE)
     if rpc is not None and not is_http(rpc):
-        raise Exit("--rpc is no endpoint: write http:// or https:// and a host", USAGE)
-    url = rpc or plan.config.chains[str(section.chain)].endpoints[0]
+        raise Exit("--rpc is not an endpoint: write http:// or https:// and a host", ExitCode.USAGE)
+    url = rpc or resolved.config.chains[str(section.chain)].endpoints[0]
     chain_id = asyncio.run(chain_id_of(url))
-    named = {n: c.chain_id for n, c in plan.config.chains.items()}
+    named = {n: c.chain_id for n, c in resolved.config.chains.items()}
     served = next((n for n, i in named.items() if i == chain_id), f"chain-{chain_id}")
     chain = section.chain or served
     if named.get(chain, chain_id) != chain_id:
-        raise Exit(f"{name} belongs on {chain}, the endpoint serves {served}", USAGE)
+        raise Exit(f"{name} belongs on {chain}, the endpoint serves {served}", ExitCode.USAGE)
     for caution in store_cautions(section, chain_id):
         click.echo(f"warning: {caution}", err=True)
-    specs = [s for s in plan.specs.values() if all(f in plan.pushed for f in s.legs or (s.feed,))]
+    specs = [s for s in resolved.specs.values() if all(f in resolved.pushed for f in s.legs or (s.feed,))]
     path = out or Path("deployments") / f"{chain}.toml"
     done = asyncio.run(
         deploy_and_record(url, load(keyfile, passphrase_env), settings_of(section), specs, salt=salt, path=path)
@@ -92,7 +96,7 @@ def deploy(
     for note in done.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{done.sent} transactions; all code verified", err=True)
-    printed(as_json, done.document(), [done.toml().rstrip()])
+    print_result(as_json, done.document(), [done.toml().rstrip()])
 
 
 def _signatures(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[bytes]:
@@ -104,18 +108,30 @@ def _signatures(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -
 
 @click.command()
 @click.argument("target")
-@click.option("--signature", "given", multiple=True, metavar="HEX", callback=_signatures, help="Of another machine.")
-@click.option("--send", is_flag=True, help="Carry the signatures, once their weight suffices.")
-@click.option("--keyfile", type=click.Path(path_type=Path), help="Pays instead of the target's gas key.")
-@click.option("--passphrase-env", default="LRT_ORACLE_GAS_PASSPHRASE", show_default=True, help="Of that keyfile.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option(
+    "--signature",
+    "signatures",
+    multiple=True,
+    metavar="HEX",
+    callback=_signatures,
+    help="Signature of another machine.",
+)
+@click.option("--send", is_flag=True, help="Send the signatures, once their weight suffices.")
+@click.option("--keyfile", type=click.Path(path_type=Path), help="Key that pays instead of the target's gas key.")
+@click.option(
+    "--passphrase-env",
+    default="LRT_ORACLE_GAS_PASSPHRASE",
+    show_default=True,
+    help="Variable with the passphrase of that keyfile.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def arm(
     config_path: Path,
     /,
     *,
     target: str,
-    given: list[bytes],
+    signatures: list[bytes],
     send: bool,
     keyfile: Path | None,
     passphrase_env: str,
@@ -123,20 +139,20 @@ def arm(
 ) -> None:
     """Arm the next signer set of a target's store: sign with this machine's keys, add others' signatures, send.
 
-    Operators that one process runs do this by themselves if they have the weight.
+    A process whose operators have the weight does this by itself.
     """
     from oracle.model.suggest import nearest
     from oracle.push.arm_by_hand import ManualArming
 
-    config = plan_of(config_path).config
+    config = checked_config(config_path).config
     if target not in config.targets:
-        raise Exit(f"{target!r} is no target of {config_path}; {nearest(target, config.targets)}", USAGE)
+        raise Exit(f"{target!r} is not a target of {config_path}; {nearest(target, config.targets)}", ExitCode.USAGE)
     arming = ManualArming(config, target, os.environ)
-    signatures = asyncio.run(arming.collect(given))
+    gathered = asyncio.run(arming.collect(signatures))
     payer = None if keyfile is None else (keyfile, passphrase_env)
-    sent = asyncio.run(arming.send(signatures, payer)) if send and signatures.suffices else None
-    printed(as_json, signatures.document(target, sent), signatures.lines(target, sent))
-    sys.exit(ABSTAINED if send and sent is None else DONE)
+    sent = asyncio.run(arming.send(gathered, payer)) if send and gathered.suffices else None
+    print_result(as_json, gathered.document(target, sent), gathered.lines(target, sent))
+    sys.exit(ExitCode.ABSTAINED if send and sent is None else ExitCode.DONE)
 
 
 @click.group()
@@ -146,26 +162,26 @@ def keys() -> None:
 
 @keys.command("new")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--journal", type=click.Path(path_type=Path), help="Make the sign journal with the key: a report key.")
+@click.option("--journal", type=click.Path(path_type=Path), help="Make a report key, with this sign journal.")
 @click.option("--passphrase-env", default="LRT_ORACLE_PASSPHRASE", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def keys_new(path: Path, journal: Path | None, passphrase_env: str, as_json: bool) -> None:
-    """Make a key. With --journal it may sign at once; without one a report key stays mute at first."""
+    """Make a key. With --journal it may sign at once; without one a report key signs nothing at first."""
     from oracle.sign.keyfiles import new
 
-    where = new(path, journal, passphrase_env)
-    printed(as_json, {"address": where}, [where])
+    address = new(path, journal, passphrase_env)
+    print_result(as_json, {"address": address}, [address])
 
 
 @keys.command("show")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def keys_show(path: Path, as_json: bool) -> None:
     """Print the address of a keyfile."""
     from oracle.sign.keyfiles import stated_address
 
-    where = stated_address(path)
-    printed(as_json, {"address": where}, [where])
+    address = stated_address(path)
+    print_result(as_json, {"address": address}, [address])
 
 
 COMMANDS = (deploy, arm, keys)

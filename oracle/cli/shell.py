@@ -8,6 +8,7 @@ import json
 import signal
 import sqlite3
 from collections.abc import Awaitable, Callable
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from oracle.storage.database import Database
 
 T = TypeVar("T")
-DONE, FAILED, USAGE, ABSTAINED = 0, 1, 2, 3
 _OURS = frozenset({"oracle", "feeds", "contracts", "demo", "lab"})
 
 LAST_ROUND_S = (1 << 40) - 1
@@ -28,32 +28,41 @@ ROUND = click.IntRange(0, LAST_ROUND_S)
 """A round_time in Unix seconds."""
 
 
-class Exit(LrtOracleError, click.ClickException):
-    """A message for people and an exit status for scripts."""
+class ExitCode(IntEnum):
+    """What scripts rely on."""
 
-    def __init__(self, message: str, code: int) -> None:
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    ABSTAINED = 3
+
+
+class Exit(LrtOracleError, click.ClickException):
+    """Ends a command with a message for people and an exit status for scripts."""
+
+    def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)
         self.__dict__["exit_code"] = code
 
 
 class Commands(click.Group):
-    """Turns the project's own errors and the system's into one line and an exit status; all else is a bug and keeps its trace."""
+    """Turns the project's own errors and the system's into one line and an exit status; any other is a bug and keeps its trace."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
         except sqlite3.Error as e:
-            said = f"a database cannot be used ({e}): look at oracle.database and the operators' journals in the config"
-            raise Exit(said, FAILED) from e
+            text = f"a database cannot be used ({e}): look at oracle.database and the operators' journals in the config"
+            raise Exit(text, ExitCode.FAILED) from e
         except OSError as e:
-            if e.errno == errno.EPIPE:  # whoever read the output has enough
+            if e.errno == errno.EPIPE:  # the reader of the output has closed it
                 raise
-            raise Exit(_system(e), FAILED) from e
+            raise Exit(_system(e), ExitCode.FAILED) from e
         except (RuntimeError, LookupError, ValueError) as e:
             if type(e).__module__.split(".")[0] not in _OURS:
                 raise
-            raise Exit(str(e), FAILED) from e
+            raise Exit(str(e), ExitCode.FAILED) from e
 
 
 def _system(error: OSError) -> str:
@@ -63,28 +72,28 @@ def _system(error: OSError) -> str:
     return str(error) or type(error).__name__
 
 
-def several(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
-    """Texts, comma separated, as a list."""
+def comma_list(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+    """A list of texts, comma separated."""
     return None if text is None else [part.strip() for part in text.split(",")]
 
 
-def numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> list[int] | None:
-    """Whole numbers, comma separated, as a list."""
+def comma_numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> list[int] | None:
+    """A list of whole numbers, comma separated."""
     try:
-        return None if text is None else [int(part) for part in several(ctx, param, text) or ()]
+        return None if text is None else [int(part) for part in comma_list(ctx, param, text) or ()]
     except ValueError:
         raise click.BadParameter(f"{text!r}: write whole numbers, comma separated") from None
 
 
 def seconds(_: click.Context, __: click.Parameter, value: float) -> float:
-    """A time that can be waited for; what is no number compares with nothing."""
+    """A time that can be waited for; the comparison refuses nan too."""
     if not 0 <= value <= 1e9:  # noqa: PLR2004 - thirty years
         raise click.BadParameter(f"{value:g}: write seconds, 0 or more")
     return value
 
 
-def plan_of(config_path: Path, *, raw: bool = False) -> ResolvedConfig:
-    """The checked config; Exit with every error in it, or with ``raw`` the ConfigError itself."""
+def checked_config(config_path: Path, *, raw: bool = False) -> ResolvedConfig:
+    """The config, checked; Exit with every error in it, or with ``raw`` the ConfigError itself."""
     from oracle.config.resolve import resolve
     from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
@@ -94,24 +103,24 @@ def plan_of(config_path: Path, *, raw: bool = False) -> ResolvedConfig:
     except ConfigError as e:
         if raw:
             raise
-        raise Exit(f"{config_path}:\n{e}", USAGE) from None
+        raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
 
 
-def store_of(config_path: Path, feed: str) -> Database:
-    """The database that the config names; Exit where there is none, or no such feed."""
+def open_database(config_path: Path, feed: str) -> Database:
+    """The database that the config names; Exit where it does not exist, or the feed does not."""
     from oracle.model.suggest import nearest
     from oracle.storage.database import Database
 
-    plan = plan_of(config_path)
-    if feed not in plan.specs:
-        raise Exit(f"{feed!r} is no feed of {config_path}; {nearest(feed, plan.specs)}", USAGE)
-    path = Path(plan.config.oracle.database)
+    resolved = checked_config(config_path)
+    if feed not in resolved.specs:
+        raise Exit(f"{feed!r} is not a feed of {config_path}; {nearest(feed, resolved.specs)}", ExitCode.USAGE)
+    path = Path(resolved.config.oracle.database)
     if not path.is_file():
-        raise Exit(f"no database at {path}: run the oracle first", ABSTAINED)
+        raise Exit(f"no database at {path}: run the oracle first", ExitCode.ABSTAINED)
     return Database(path)
 
 
-def until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     """Run until the work ends; SIGTERM and SIGINT set its stop event."""
 
     async def whole() -> T:
@@ -124,6 +133,6 @@ def until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     return asyncio.run(whole())
 
 
-def printed(as_json: bool, document: dict[str, Any], rows: list[str]) -> None:
+def print_result(as_json: bool, document: dict[str, Any], rows: list[str]) -> None:
     """One JSON document, or lines, on standard output."""
     click.echo(json.dumps(document, indent=2) if as_json else "\n".join(rows))

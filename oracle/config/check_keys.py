@@ -1,4 +1,4 @@
-"""Keys in the config: what each may do, who uses it, and that no report key has two memories."""
+"""Keys of operators and targets: what each may do, which of them use it, and that no report key has two journals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from oracle.config.sections import Config, OperatorSection, TargetSection
+from oracle.config.sections import Config
+from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.schema import Problem
 from oracle.model.suggest import nearest
 
@@ -15,50 +16,52 @@ def key_problems(config: Config) -> Iterator[Problem]:
     """Everything that is wrong with targets and operators, as far as their files can be seen without a passphrase."""
     for name, target in config.targets.items():
         if target.chain not in config.chains:
-            text = f"{target.chain!r} is no chain; {nearest(target.chain, config.chains)}"
+            text = f"{target.chain!r} is not a chain of the config; {nearest(target.chain, config.chains)}"
             yield Problem(f"targets.{name}.chain", text)
-        elif target.agree > (there := len(config.chains[target.chain].endpoints)):
-            yield Problem(f"targets.{name}.agree", f"agree = {target.agree}: there are {there} endpoints; 0 chooses")
-    yield from _authority(config)
-    yield from _one_queue(config)
-    for what in ("name", "keyfile", "journal"):
-        values = [str(v) for o in config.operators if (v := getattr(o, what)) is not None]
+        elif target.agree > (endpoints := len(config.chains[target.chain].endpoints)):
+            yield Problem(
+                f"targets.{name}.agree", f"agree = {target.agree}: there are {endpoints} endpoints; 0 chooses"
+            )
+    yield from _gas_key_authority(config)
+    yield from _shared_gas_keys(config)
+    for field in ("name", "keyfile", "journal"):
+        values = [str(v) for o in config.operators if (v := getattr(o, field)) is not None]
         for twice in sorted({v for v in values if values.count(v) > 1}):
-            yield Problem(f"operators.{what}", f"{twice!r} stands twice: each operator needs its own")
-    yield from _one_owner(config)
-    yield from _one_memory(config)
+            yield Problem(f"operators.{field}", f"{twice!r} is used by more than one operator: each needs its own")
+    yield from _shared_report_keys(config)
+    yield from _backup_journals(config)
 
 
-def _one_owner(config: Config) -> Iterator[Problem]:
+def _shared_report_keys(config: Config) -> Iterator[Problem]:
     """One key under two operators, here in a keyfile and there with a remote signer, would have two journals."""
     names: dict[str, str] = {}
-    for one in config.operators:
-        key = report_key(one)
-        if key is not None and names.setdefault(key, one.name) != one.name:
+    for operator in config.operators:
+        key = report_key(operator)
+        if key is not None and names.setdefault(key, operator.name) != operator.name:
             text = f"0x{key} is also the key of operator {names[key]!r}: each operator needs its own"
-            yield Problem(f"operators.{one.name}.{'keyfile' if one.keyfile else 'signer_address'}", text)
+            yield Problem(f"operators.{operator.name}.{'keyfile' if operator.keyfile else 'signer_address'}", text)
 
 
 def report_key(operator: OperatorSection) -> str | None:
-    """Address of a report key, 40 hex digits; None where its keyfile is not there yet, or does not say."""
+    """Address of a report key, 40 hex digits; None where its keyfile does not exist yet, or does not state it."""
     if operator.signer_address is not None:
         return operator.signer_address.lower().removeprefix("0x")
     return _address(operator.keyfile)
 
 
-def _authority(config: Config) -> Iterator[Problem]:
-    """A gas key that is also a report key would be at risk for nothing."""
+def _gas_key_authority(config: Config) -> Iterator[Problem]:
+    """A gas key that is also a report key puts the stake at risk for nothing."""
     owners = {report_key(o): o.name for o in config.operators}
     owners.pop(None, None)
     for name, target in config.targets.items():
-        holder = owners.get(payer_address(target))
-        if holder is not None:
-            text = f"is also the report key of operator {holder!r}: the gas key must have no authority, use two keys"
+        owner = owners.get(payer_address(target))
+        if owner is not None:
+            text = f"is also the report key of operator {owner!r}: the gas key must have no authority, use two keys"
             yield Problem(f"targets.{name}.{_payer_key(target)}", text)
 
 
-def _one_queue(config: Config) -> Iterator[Problem]:
-    """One nonce is under way for a key on a chain: two targets would take each other's."""
+def _shared_gas_keys(config: Config) -> Iterator[Problem]:
+    """A key has one queue of nonces on a chain: two targets would take each other's."""
     users: dict[tuple[object, str], str] = {}
     for name, target in config.targets.items():
         payer = _payer(target)
@@ -71,38 +74,36 @@ def _one_queue(config: Config) -> Iterator[Problem]:
             yield Problem(f"targets.{name}.{_payer_key(target)}", text)
 
 
-def _one_memory(config: Config) -> Iterator[Problem]:
-    """A backup whose report keys do not remember what the primary's have signed would sign two things, and be slashed."""
-    alone = [n for n, t in config.targets.items() if t.offset_s and not _has_primary(config, t)]
-    for one in config.operators:
-        where = f"operators.{one.name}"
-        if alone and not one.shared_journal:
+def _backup_journals(config: Config) -> Iterator[Problem]:
+    """A backup whose report keys do not know what the primary's have signed would sign two values for a round, and be slashed."""
+    backups = [n for n, t in config.targets.items() if t.offset_s and not _has_primary(config, t)]
+    for operator in config.operators:
+        where = f"operators.{operator.name}"
+        if backups and not operator.shared_journal:
             text = (
-                f"target {alone[0]} is a backup (offset_s) of another process: with report keys and a journal of its own"
+                f"target {backups[0]} is a backup (offset_s) of another process: with report keys and a journal of its own"
                 " it signs a second value for the same round, which is slashed. Give it the primary's journal on the same"
                 " machine and write shared_journal = true; or put both targets into one config; or leave [[operators]] out"
             )
             yield Problem(f"{where}.journal", text)
-        if one.shared_journal and not Path(one.journal).is_file():
-            text = (
-                f"{one.journal} is not there: a shared journal is the one that the other process has; start that first"
-            )
+        if operator.shared_journal and not Path(operator.journal).is_file():
+            text = f"{operator.journal} does not exist: a shared journal is that of the other process; start that one first"
             yield Problem(f"{where}.journal", text)
 
 
 def _has_primary(config: Config, backup: TargetSection) -> bool:
     """Whether a target of this config pushes to the same store at once."""
-    place = _place(config, backup)
-    return any(_place(config, t) == place and not t.offset_s for t in config.targets.values())
+    store = _store_of(config, backup)
+    return any(_store_of(config, t) == store and not t.offset_s for t in config.targets.values())
 
 
-def _place(config: Config, target: TargetSection) -> tuple[object, str]:
+def _store_of(config: Config, target: TargetSection) -> tuple[object, str]:
     chain = config.chains.get(target.chain)
     return (chain.chain_id if chain else target.chain, target.store.lower())
 
 
 def _payer(target: TargetSection) -> str | None:
-    """Who pays: an address, or the path of a keyfile that is not there yet; None runs dry."""
+    """What pays: an address, or the path of a keyfile that does not exist yet; None for a dry run."""
     if target.signer_address is not None:
         return target.signer_address.lower().removeprefix("0x")
     if target.gas_keyfile is None:
@@ -111,7 +112,7 @@ def _payer(target: TargetSection) -> str | None:
 
 
 def payer_address(target: TargetSection) -> str | None:
-    """Address of a gas key, 40 hex digits; None where there is none, or its keyfile does not say."""
+    """Address of a gas key, 40 hex digits; None where there is none, or its keyfile does not state it."""
     if target.signer_address is not None:
         return target.signer_address.lower().removeprefix("0x")
     return _address(target.gas_keyfile)

@@ -1,4 +1,4 @@
-"""[stores.*] against the rest of the config, and what the command line says over it."""
+"""[stores.*] against the rest of the config, and with the keys that the command line overrides."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ def store_problems(config: Config) -> Iterator[Problem]:
     """What a store names that the config does not have."""
     for name, store in config.stores.items():
         if store.chain is not None and store.chain not in config.chains:
-            text = f"{store.chain!r} is no chain; {nearest(store.chain, config.chains)}"
+            text = f"{store.chain!r} is not a chain of the config; {nearest(store.chain, config.chains)}"
             yield Problem(f"stores.{name}.chain", text)
-        for one in store.classes:
-            for feed in one.feeds:
+        for limits in store.classes:
+            for feed in limits.feeds:
                 if feed not in config.feeds:
-                    text = f"{feed!r} is no feed; {nearest(feed, config.feeds)}"
-                    yield Problem(f"stores.{name}.classes.{one.name}", text)
+                    text = f"{feed!r} is not a feed of the config; {nearest(feed, config.feeds)}"
+                    yield Problem(f"stores.{name}.classes.{limits.name}", text)
 
 
-def asked_store(config: Config, name: str | None, said: Mapping[str, Any]) -> StoreSection:
-    """A store as its section has it, with what the command line says over it.
+def store_with_overrides(config: Config, name: str | None, overrides: Mapping[str, Any]) -> StoreSection:
+    """A store as its section states it, with the command line's keys in their place.
 
     Args:
         config: the config.
-        name: of the section; None: the command line says everything.
-        said: keys of the section that were given; those of its first class stand in ``limits``, of its registry in
-            ``registry``. None was not given.
+        name: of the section; None: the command line states everything.
+        overrides: keys of the section from the command line; those of its first class are in ``limits``, those of its
+            registry in ``registry``. None: not written there.
 
     Raises:
-        ConfigError: no such section, or what comes out is none.
+        ConfigError: there is no such section, or the outcome is not a valid one.
     """
     if name is not None and name not in config.stores:
-        raise ConfigError([Problem("stores", f"{name!r} is no store; {nearest(name, config.stores)}")])
+        raise ConfigError([Problem("stores", f"{name!r} is not a store of the config; {nearest(name, config.stores)}")])
     table = _plain(asdict(config.stores[name])) if name is not None else {}
-    given = {k: v for k, v in said.items() if v is not None}
-    limits, registry = _given(given.pop("limits", {})), _given(given.pop("registry", {}))
+    written = _written(overrides)
+    limits, registry = _written(written.pop("limits", {})), _written(written.pop("registry", {}))
     if limits:
         first, *others = table.get("classes") or [{}]
         table["classes"] = [first | limits, *others]
     if registry:
         table["registry"] = table.get("registry", {}) | registry
-    if "signers" in given and "weights" not in given:
+    if "signers" in written and "weights" not in written:
         table.pop("weights", None)  # they belonged to the other signers
     problems: list[Problem] = []
-    section = build(StoreSection, table | given, "store" if name is None else f"stores.{name}", problems)
+    section = build(StoreSection, table | written, "store" if name is None else f"stores.{name}", problems)
     if section is None or problems:
         raise ConfigError(problems)
     return section
@@ -72,7 +72,7 @@ def store_cautions(section: StoreSection, chain_id: int) -> list[str]:
     )
 
 
-def _given(table: Mapping[str, Any]) -> dict[str, Any]:
+def _written(table: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in table.items() if v is not None}
 
 

@@ -8,8 +8,9 @@ from feeds.catalog.records import Compares, Rate, Reference
 from feeds.chains.abi import address
 from feeds.registry import REFERENCES
 from feeds.types import ChainAdapter, Kind, Pair
-from oracle.config.sections import Config, SourceSection
+from oracle.config.sections import Config
 from oracle.config.tables.catalog import FIAT, Catalog, shipped
+from oracle.config.tables.feed_sections import SourceSection
 from oracle.config.tables.schema import Problem
 
 _CONTRACT_KEYS = ("feed", "contract", "proxy", "vault")
@@ -26,7 +27,7 @@ def unit_problems(
     Args:
         config: the whole config, for the chain's id.
         where: the source's place in the config.
-        own: the pair that the source is said to state.
+        own: the pair that the source states, as the config says.
         source: as written.
         adapter: as built; None for a venue.
     """
@@ -35,10 +36,13 @@ def unit_problems(
     if source.type in REFERENCES:
         yield from _reference_kind(where, source)
     if (source.type == _FLAG) is not (source.kind is Kind.OPEN):
-        yield Problem(f"{where}.kind", 'whether holders can redeem is told by a flag_call: write kind = "open" with it')
-    said = getattr(adapter, "pair", None)
-    if isinstance(said, Pair) and said != own:
-        yield Problem(f"{where}.steps", f"they lead from {said.base} to {said.quote}, the source is about {own}")
+        yield Problem(
+            f"{where}.kind",
+            'a flag_call says whether holders can redeem, and nothing else does: write kind = "open" with it',
+        )
+    led = getattr(adapter, "pair", None)
+    if isinstance(led, Pair) and led != own:
+        yield Problem(f"{where}.steps", f"the steps lead from {led.base} to {led.quote}, the source is about {own}")
     contract, chain = _contract(source), _chain(config, source)
     if adapter is None or contract is None or chain is None:
         return
@@ -56,7 +60,7 @@ def _reference_kind(where: str, source: SourceSection) -> Iterator[Problem]:
         )
         yield Problem(f"{where}.kind", text)
     elif source.kind is Kind.REDEMPTION and source.group is None:
-        text = 'a rate that a provider states is as independent as its provider: write group = "chainlink", say'
+        text = 'a rate that a provider states depends on that provider: write group = "chainlink" for one of Chainlink'
         yield Problem(f"{where}.group", text)
 
 

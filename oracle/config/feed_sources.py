@@ -9,8 +9,9 @@ from feeds.chains.sequencer import Sequencer
 from feeds.ingest import VenuePlan
 from feeds.observe import Source
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.sections import ChainSection, Config
+from oracle.config.sections import Config
 from oracle.config.tables.catalog import shipped
+from oracle.config.tables.chain_sections import ChainSection
 
 
 def sources_of(plan: ResolvedConfig) -> list[Source]:

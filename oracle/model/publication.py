@@ -1,4 +1,4 @@
-"""What is published, and what became of it: records, status changes, explanations, pushes. Frozen, as in types."""
+"""What is published and what became of it: records, status changes, explanations, pushes. Frozen once made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Record:
     """What is published of one feed and round: the agreed report, the price in the feed's mode, and the times.
 
     ``final``: False for a live indication, which is neither stored nor signed. ``price_wad`` 0: no price in this mode.
-    ``observed_at_ms``: the oldest input used, in a record of kept prices that of these. ``signed_at_ms``: None where no
+    ``observed_at_ms``: the oldest input used; where prices were kept, the oldest behind those. ``signed_at_ms``: None where no
     operator has a key. ``ramp_ppm``: how much of the market is in ``redemption_unless_depeg``, in millionths.
     """
 
@@ -40,7 +40,7 @@ class Record:
 class OnChain:
     """What a target's store holds of one feed, with the price in its mode (a cross: product) and why it was sent.
 
-    ``landed_at_ms``, ``tx_hash``: None where somebody else pushed it. ``late_at_s``: from then on the store should hold a
+    ``landed_at_ms``, ``tx_hash``: None where it was pushed by somebody else. ``late_at_s``: from then on the store should hold a
     newer round; of a cross, as soon as one leg is late.
     """
 
@@ -142,7 +142,7 @@ class PushRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotPushed:
-    """A batch that was due and not sent: what the chain, the ceiling or the signers said."""
+    """A batch that was due and not sent. ``error``: the reason, from the chain, the fee ceiling or the signers."""
 
     at_ms: int
     target: str

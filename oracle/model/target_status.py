@@ -1,4 +1,4 @@
-"""How the way to each store stands: what readiness, prices and metrics say of it. Frozen values, and what follows from them."""
+"""The status of each target, for readiness, prices and metrics. Frozen values, and what follows from them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from feeds.units import MS, div_up
 
 LOOK_MS = 30_000
-"""A look at a chain that is older than this says nothing of it any more."""
+"""A look at a chain that is older than this tells nothing about it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerQuorum:
-    """The weight that the operators here can bring, what the store asks for, and who is missing, a sentence each."""
+    """The weight of the operators here, what the store asks for, and which signers are missing, a sentence each."""
 
     weight: int
     threshold: int
@@ -27,7 +27,7 @@ class SignerQuorum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedOnTarget:
-    """A feed at a store. ``round_time_s`` None: it holds none. ``late_at_s``: from when on it is late. ``held``: why not pushed."""
+    """A feed at a store. ``round_time_s`` None: the store has no price. ``late_at_s``: when it becomes late. ``held``: why it is not pushed."""
 
     feed: str
     heartbeat_s: int
@@ -40,24 +40,24 @@ class FeedOnTarget:
         return self.late_at_s is None or now_ms > self.late_at_s * MS
 
     def age_s(self, now_ms: int) -> int | None:
-        """Since the round that the store holds, rounded up."""
+        """Age of the round that the store holds, rounded up."""
         return None if self.round_time_s is None else div_up(max(0, now_ms - self.round_time_s * MS), MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetStatus:
-    """A target as it stands.
+    """The status of one target.
 
     Attributes:
         target: its name.
         sends: whether there is a gas key; without one nothing is expected of it.
-        connected: whether the operators have their seat.
-        looked_at_ms: when a look at its chain came to its end the last time; None: never.
+        connected: whether the operators know their places in its signer set.
+        looked_at_ms: when a look at its chain last came to its end; None: never.
         quorum: None while not connected.
-        pushes_left: how many the gas key can pay for; None where that is not known.
-        few_pushes: fewer than this are told.
+        pushes_left: how many pushes the gas key can pay for; None where that is not known.
+        few_pushes: fewer than this give a warning.
         feeds: those that it is to hold.
-        closed: environment variable that would open the gas key of the config; "" where it is open, or none is wanted.
+        closed: environment variable that would open the gas key of the config; "" where the key is open, or the config names none.
     """
 
     target: str
@@ -71,7 +71,7 @@ class TargetStatus:
     closed: str = ""
 
     def faults(self, now_ms: int) -> Iterator[str]:
-        """What keeps prices from being on this chain as they are here, a sentence each."""
+        """What keeps this chain from having the prices that are here, a sentence each."""
         if not self.connected:
             yield f"target {self.target} is not connected"
         if self.looked_at_ms is None or now_ms - self.looked_at_ms > LOOK_MS:
@@ -89,12 +89,12 @@ class TargetStatus:
                 yield f"target {self.target}: {_late(feed, now_ms)}"
 
     def warnings(self) -> Iterator[str]:
-        """What is not as it should be and keeps nothing from working, a sentence each."""
+        """What is not as it should be, though everything works, a sentence each."""
         if not self.sends:
             return
         if self.quorum is not None and self.quorum.reachable:
-            for one in self.quorum.missing:
-                yield f"target {self.target}: {one}"
+            for signer in self.quorum.missing:
+                yield f"target {self.target}: {signer}"
         if self.pushes_left is not None and 0 < self.pushes_left < self.few_pushes:
             yield f"target {self.target}: its gas key pays for {self.pushes_left} pushes more: send it ether"
 
@@ -103,12 +103,12 @@ class TargetStatus:
 
 
 def _short(quorum: SignerQuorum) -> str:
-    said = f"no quorum: the operators here have weight {quorum.weight}, a push needs {quorum.threshold}"
-    return f"{said}; {'; '.join(quorum.missing)}" if quorum.missing else said
+    text = f"no quorum: the operators here have weight {quorum.weight}, a push needs {quorum.threshold}"
+    return f"{text}; {'; '.join(quorum.missing)}" if quorum.missing else text
 
 
 def _late(feed: FeedOnTarget, now_ms: int) -> str:
     age_s = feed.age_s(now_ms)
-    said = f"{feed.feed} is not on chain yet" if age_s is None else f"{feed.feed} is {age_s} s old on chain"
-    said += f", its heartbeat is {feed.heartbeat_s} s"
-    return f"{said}: {feed.held}" if feed.held else said
+    text = f"{feed.feed} is not on chain yet" if age_s is None else f"{feed.feed} is {age_s} s old on chain"
+    text += f", its heartbeat is {feed.heartbeat_s} s"
+    return f"{text}: {feed.held}" if feed.held else text

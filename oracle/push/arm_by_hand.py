@@ -10,9 +10,11 @@ from pathlib import Path
 
 from feeds.errors import LrtOracleError
 from oracle.chain.next_signers import NextSignerSet, check_digest, checked_signatures, read_next_set
-from oracle.chain.store_client import Signer, StoreClient
+from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.check_keys import payer_address, report_key
-from oracle.config.sections import Config, OperatorSection, TargetSection, address
+from oracle.config.sections import Config
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.model.publication import OPEN, PushRow, PushState
 from oracle.push.arming import missing_members
 from oracle.push.arming_signatures import ArmingSignatures
@@ -66,7 +68,7 @@ class ManualArming:
         self._target: TargetSection = config.targets[name]
         chain = config.chains[self._target.chain]
         self._endpoints = chain.endpoints
-        self._domain = Domain(chain_id=chain.chain_id, store=address(self._target.store))
+        self._domain = Domain(chain_id=chain.chain_id, store=raw_address(self._target.store))
 
     async def collect(self, others: Sequence[bytes]) -> ArmingSignatures:
         """Sign with the keys of this machine that are in the set, and add what others have signed.
@@ -121,10 +123,10 @@ class ManualArming:
         return signed, names, notes
 
     @asynccontextmanager
-    async def _report_key(self, section: OperatorSection) -> AsyncIterator[Signer]:
-        signer: Signer
+    async def _report_key(self, section: OperatorSection) -> AsyncIterator[GasSigner]:
+        signer: GasSigner
         if section.signer_url is not None and section.signer_address is not None:
-            signer = RemoteSigner(section.signer_url, address(section.signer_address))
+            signer = RemoteSigner(section.signer_url, raw_address(section.signer_address))
         else:
             path = Path(str(section.keyfile))
             signer = keyfiles.LocalSigner(keyfiles.load(path, section.passphrase_env, self._environ))
@@ -162,12 +164,12 @@ class ManualArming:
                 stack.callback(journal.close)
                 return await self._carry(client, journal, signatures)
 
-    def _payer(self, payer: tuple[Path, str] | None) -> Signer:
+    def _payer(self, payer: tuple[Path, str] | None) -> GasSigner:
         target = self._target
         if payer is not None:
             return keyfiles.LocalSigner(keyfiles.load(*payer, self._environ))
         if target.signer_url is not None and target.signer_address is not None:
-            return RemoteSigner(target.signer_url, address(target.signer_address))
+            return RemoteSigner(target.signer_url, raw_address(target.signer_address))
         if target.gas_keyfile is None:
             raise NoGasKey(f"targets.{self._name} has no gas key: give --keyfile PATH of any key with ether")
         return keyfiles.LocalSigner(keyfiles.load(Path(target.gas_keyfile), target.passphrase_env, self._environ))
@@ -209,7 +211,7 @@ class ManualArming:
         under_way += f" ({notes})" if notes else ""
         raise ArmError(f"{under_way} after {_POLLS} s: run this again, or look with `lrt-oracle check`")
 
-    def _client(self, signer: Signer | None) -> StoreClient:
+    def _client(self, signer: GasSigner | None) -> StoreClient:
         target = self._target
         return StoreClient(
             self._endpoints, self._domain, signer, max_fee_gwei=target.max_fee_gwei, agree=target.agree,

@@ -1,4 +1,4 @@
-"""One line of the log for each kind of fault and minute, with how many more there were: a fault that repeats fills no disk."""
+"""One log line per kind of fault and minute, with the number of those left out: a fault that repeats does not fill the disk."""
 
 from __future__ import annotations
 
@@ -13,48 +13,53 @@ NOISY = ("asyncio", "aiohttp.server", "aiohttp.web", "aiohttp.internal", "aiohtt
 
 
 class LogBudget:
-    """Which lines are said and which are counted.
+    """Which lines are written and which are only counted.
 
     Args:
-        period_s: for so long after a line all of its kind are counted only.
+        period_s: for so long after a line, others of its kind are only counted.
         now_s: a clock that does not go back.
     """
 
     def __init__(self, period_s: float = _PERIOD_S, now_s: Callable[[], float] = time.monotonic) -> None:
         self._period_s, self._now_s = period_s, now_s
-        self._said: dict[Hashable, tuple[float, int]] = {}
+        self._written: dict[Hashable, tuple[float, int]] = {}
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds are remembered."""
+        return len(self._written)
 
     def more(self, kind: Hashable) -> int | None:
-        """None: say nothing this time. Else say it, with the number of those before that were not said."""
+        """None: leave this line out. Else write it, with the number of those that were left out before it."""
         now_s = self._now_s()
-        said_s, held = self._said.get(kind, (None, 0))
-        if said_s is not None and now_s - said_s < self._period_s:
-            self._said[kind] = said_s, held + 1
+        written_s, left_out = self._written.get(kind, (None, 0))
+        if written_s is not None and now_s - written_s < self._period_s:
+            self._written[kind] = written_s, left_out + 1
             return None
-        if kind not in self._said and len(self._said) >= _MOST_KINDS:
-            self._said.pop(next(iter(self._said)))
-        self._said[kind] = now_s, 0
-        return held
+        if kind not in self._written and len(self._written) >= _MOST_KINDS:
+            self._written.pop(next(iter(self._written)))
+        self._written[kind] = now_s, 0
+        return left_out
 
 
 class LogLimit(logging.Filter):
     """The same for a library's logger. A kind is the logger, the first line as it was written, and the exception's type."""
 
-    def __init__(self, tally: LogBudget | None = None) -> None:
+    def __init__(self, budget: LogBudget | None = None) -> None:
         super().__init__()
-        self._tally = tally or LogBudget()
+        self._budget = LogBudget() if budget is None else budget
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is said; the number of those that were not goes with it."""
+        """Whether the line is written; the number of those left out before it is added."""
         error = record.exc_info[0] if record.exc_info else None
-        more = self._tally.more((record.name, str(record.msg).partition("\n")[0], error))
+        more = self._budget.more((record.name, str(record.msg).partition("\n")[0], error))
         if more:
             record.msg, record.args = f"{record.getMessage()} ({more} more of this kind since its last line)", ()
         return more is not None
 
 
 def limit_logs(names: tuple[str, ...] = NOISY) -> None:
-    """Have these loggers write one line a kind and minute. It may be called again."""
+    """Have these loggers write one line per kind and minute. It may be called again."""
     for name in names:
         logger = logging.getLogger(name)
         if not any(isinstance(f, LogLimit) for f in logger.filters):

@@ -1,4 +1,4 @@
-"""The sources while the process runs: asked anew when our time was set, for what came before bears times that are not true."""
+"""The sources while the process runs: subscribed anew when our time was set, for what came before bears times that are not true."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ class Resubscriber:
     """Keeps an observer filled.
 
     Args:
-        observer: what every source said last.
+        observer: the newest value of every source.
         build: makes the streams and readers that fill it.
+
+    Attributes:
+        ingest: the streams and readers as they run; None before.
     """
 
     def __init__(self, observer: Observer, build: Callable[[], Ingest]) -> None:
-        self.watch: Ingest | None = None
+        self.ingest: Ingest | None = None
         self._observer, self._build = observer, build
         self._again = asyncio.Event()
 
-    def anew(self) -> None:
-        """Forget everything, and ask all sources again."""
+    def restart(self) -> None:
+        """Forget everything, and subscribe to all sources again."""
         self._again.set()
 
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
             self._again.clear()
-            self.watch = self._build()
-            tasks = asyncio.create_task(Supervisor(self.watch.tasks()).run())
+            self.ingest = self._build()
+            tasks = asyncio.create_task(Supervisor(self.ingest.tasks()).run())
             again = asyncio.create_task(self._again.wait())
             try:
                 await asyncio.wait({tasks, again}, return_when=asyncio.FIRST_COMPLETED)

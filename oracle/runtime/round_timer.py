@@ -1,4 +1,4 @@
-"""What makes rounds happen: at their times while the time is believed; loudly not, while it is not."""
+"""Starts each round at its time while the clock is believed, and says why not while it is not."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from oracle.runtime.clock import WARN_MS, Clock, ClockReading
 from oracle.runtime.round_gate import HoldReason, HoldReporter, RoundGate, RoundHold
 from oracle.runtime.schedule import at_multiples, every
 
-_LOOK_S = 1.0
-_SAY_MS = 60_000
+_CHECK_S = 1.0
+_REPEAT_MS = 60_000
 _MOST_SKIPPED = 100
 """More than these were not skipped: our time was set right in between."""
 _log = structlog.get_logger("oracle.runtime.round_timer")
 
 
 class TimerMetrics(Protocol):
-    """What is counted of the clock and of rounds that were not made."""
+    """Counts of the clock and of rounds that were not made."""
 
     def misfire(self, job: str) -> None:
         """A job failed or was skipped."""
@@ -34,16 +34,17 @@ class TimerMetrics(Protocol):
 
 
 class RoundTimer:
-    """Beats at every multiple of the interval, and looks at the clock every second.
+    """Makes a round at every multiple of the interval, and checks the clock every second.
 
     Args:
         clock: our time.
         interval_s: between rounds.
-        metrics: what is counted.
+        metrics: where faults are counted.
+        holds: keeps why no round is made.
         make: makes and stores the round of a round_time.
         last_round_s: newest round stored.
-        on_followed: told that our time was set by so many ms: others say that the machine's clock is right now.
-        on_confirmed: told once that somebody has said that our time is right.
+        on_followed: called with the ms by which our time was set: others confirm the machine's clock now.
+        on_confirmed: called once, when somebody has confirmed our time.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class RoundTimer:
         clock: Clock,
         interval_s: int,
         metrics: TimerMetrics,
+        holds: HoldReporter,
         *,
         make: Callable[[int], Awaitable[None]],
         last_round_s: Callable[[], int],
@@ -61,96 +63,103 @@ class RoundTimer:
         self._make, self._last_round_s = make, last_round_s
         self._on_followed, self._on_confirmed = on_followed, on_confirmed
         self._gate = RoundGate(clock, interval_s)
-        self._silence = HoldReporter(interval_s, clock.monotonic_ms())
-        self._said_ms: dict[str, int] = {}
+        self._holds = holds
+        self._warned_ms: dict[str, int] = {}
         self._was_confirmed = False
-        self._was_set: ClockReading | None = None
+        self._unseen_step: ClockReading | None = None
 
-    def jobs(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
+    def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
         """Endless tasks by name."""
         skipped = partial(self._skipped, "round")
-        rounds = partial(at_multiples, self._interval_s, self._clock.now_ms, self.beat, self._failed, skipped)
-        return {"rounds": rounds, "clock": partial(every, _LOOK_S, self.look, partial(self.failed, "clock"))}
+        rounds = partial(at_multiples, self._interval_s, self._clock.now_ms, self.make_due, self.round_failed, skipped)
+        return {
+            "rounds": rounds,
+            "clock": partial(every, _CHECK_S, self.check_clock, partial(self.job_failed, "clock")),
+        }
 
     @property
-    def believed(self) -> bool:
-        """Whether looks at chains may go by our time: not before somebody, or nobody for a while, has stated one."""
-        return not self._gate.waiting
+    def clock_believed(self) -> bool:
+        """Whether pushes may go by our time: not before somebody has confirmed it, or nobody has stated one for a while."""
+        return not self._gate.awaits_confirmation
 
-    def held(self) -> str | None:
-        """Why no rounds are made, for people; None while they are."""
-        held = self._silence.held
-        return None if held is None else f"no rounds are made ({held.why.value}): {held.text}"
-
-    async def beat(self) -> None:
+    async def make_due(self) -> None:
         """Make the round that is due, or say why not."""
-        look, was_set = self._look(), self._was_set
-        self._was_set = None
-        if was_set is not None and not look.followed_ms:
-            look = replace(was_set, backed=look.backed)
-        due = self._gate.round_now(look, self._last_round_s())
+        reading, step = self._read_clock(), self._unseen_step
+        self._unseen_step = None
+        if step is not None and not reading.followed_ms:
+            reading = replace(step, confirmed=reading.confirmed)
+        due = self._gate.decide(reading, self._last_round_s())
         if isinstance(due, RoundHold):
             self._hold(due)
         elif due is not None:
             await self._make(due)
-            self._silence.made(self._clock.monotonic_ms())
+            self._holds.round_made(self._clock.monotonic_ms())
 
-    async def look(self) -> None:
+    async def check_clock(self) -> None:
         """See whether the machine's clock was set, and whether rounds are made."""
-        seen = self._look()
-        if seen.set_by_ms or seen.followed_ms:
-            self._was_set = seen  # the round that comes next is the one of this tick
-        self._speak()
+        reading = self._read_clock()
+        if reading.set_by_ms or reading.followed_ms:
+            self._unseen_step = reading  # the round that comes next is the one of this tick
+        self._report_hold()
 
-    def failed(self, job: str, error: Exception) -> None:
+    def job_failed(self, job: str, error: Exception) -> None:
         """A job ended with an error."""
         self._metrics.misfire(job)
-        _log.error("a job failed; the next run tries again", job=job, error=repr(error))
+        _log.error("a job failed; its next run tries again", job=job, error=repr(error))
 
-    def _failed(self, error: Exception) -> None:
-        self._silence.hold(RoundHold(why=HoldReason.FAILED, text=f"the last one failed: {error!r}"))
-        self.failed("round", error)
+    def round_failed(self, error: Exception) -> None:
+        """A round ended with an error."""
+        self._holds.round_held(RoundHold(reason=HoldReason.FAILED, text=f"the last one failed: {error!r}"))
+        self.job_failed("round", error)
 
     def _skipped(self, job: str, count: int) -> None:
         for _ in range(min(count, _MOST_SKIPPED)):
             self._metrics.misfire(job)
-        _log.warning("a job was skipped: the last one still ran, or the machine was busy", job=job, times=count)
+        _log.warning(
+            "runs of a job were skipped: the last one took too long, or the machine is busy", job=job, times=count
+        )
 
     def _hold(self, held: RoundHold) -> None:
-        self._metrics.held(held.why.value)
-        self._silence.hold(held)
-        self._speak()
+        self._metrics.held(held.reason.value)
+        self._holds.round_held(held)
+        self._report_hold()
 
-    def _speak(self) -> None:
+    def _report_hold(self) -> None:
         mono_ms = self._clock.monotonic_ms()
-        held = self._silence.due(mono_ms)
+        held = self._holds.due(mono_ms)
         if held is not None:
-            _log.error("no round is made", reason=held.why.value, why=held.text, for_ms=self._silence.for_ms(mono_ms))
+            _log.error(
+                "no round is made", reason=held.reason.value, why=held.text, for_ms=self._holds.silent_ms(mono_ms)
+            )
 
-    def _look(self) -> ClockReading:
-        look = self._clock.look()
-        if look.set_by_ms:
-            _log.warning("this machine's clock was set", by_ms=look.set_by_ms, followed=bool(look.followed_ms))
-        if look.followed_ms:
-            self._on_followed(look.followed_ms)
+    def _read_clock(self) -> ClockReading:
+        reading = self._clock.read()
+        if reading.set_by_ms:
+            _log.warning("this machine's clock was set", by_ms=reading.set_by_ms, followed=bool(reading.followed_ms))
+        if reading.followed_ms:
+            self._on_followed(reading.followed_ms)
         if self._clock.confirmed and not self._was_confirmed:
             self._was_confirmed = True
             self._on_confirmed()
+        self._warn_of_offsets(reading)
+        return reading
+
+    def _warn_of_offsets(self, reading: ClockReading) -> None:
         offset_ms = self._clock.offset_ms()
         self._metrics.clock(offset_ms, confirmed=self._clock.confirmed)
-        if abs(look.apart_ms) > WARN_MS and self._minute("apart"):
+        if abs(reading.wall_ahead_ms) > WARN_MS and self._once_a_minute("apart"):
             _log.warning(
-                "this machine's clock was set and nobody confirms it: time goes on as before", ahead_ms=look.apart_ms
+                "this machine's clock was set and nobody confirms it: the process keeps its time from before",
+                ahead_ms=reading.wall_ahead_ms,
             )
-        if abs(offset_ms) > WARN_MS and self._minute("off"):
+        if abs(offset_ms) > WARN_MS and self._once_a_minute("off"):
             signs = self._clock.may_sign()
             _log.warning("this machine's clock is off: correct it (NTP)", offset_ms=offset_ms, signs=signs)
-        return look
 
-    def _minute(self, what: str) -> bool:
-        """Whether a minute is over since this was said."""
+    def _once_a_minute(self, warning: str) -> bool:
+        """Whether a minute is over since this warning."""
         now_ms = self._clock.monotonic_ms()
-        if now_ms - self._said_ms.get(what, -_SAY_MS) < _SAY_MS:
+        if now_ms - self._warned_ms.get(warning, -_REPEAT_MS) < _REPEAT_MS:
             return False
-        self._said_ms[what] = now_ms
+        self._warned_ms[warning] = now_ms
         return True

@@ -1,4 +1,4 @@
-"""When work is done: loops that sleep by the event loop's monotonic clock, which nobody can set, and that no fault but a fatal one ends."""
+"""Endless loops of work. They sleep by the event loop's monotonic clock, which nobody can set; only a fatal fault ends them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Fatal(LrtOracleError, RuntimeError):
 
 
 async def every(period_s: float, work: Work, failed: Failed, wake: asyncio.Event | None = None) -> None:
-    """Do it again and again, for ever.
+    """Do some work again and again, for ever.
 
     Args:
-        period_s: pause between the end of one and the begin of the next.
+        period_s: pause between the end of one run and the start of the next.
         work: what to do.
-        failed: told of what it ended with; the next time comes all the same.
+        failed: called with the exception that it ended with; the next run comes all the same.
         wake: ends the pause early.
     """
     awake = wake or asyncio.Event()
@@ -34,20 +34,20 @@ async def every(period_s: float, work: Work, failed: Failed, wake: asyncio.Event
             async with asyncio.timeout(period_s):
                 await awake.wait()
         awake.clear()
-        await _tried(work, failed)
+        await _attempt(work, failed)
 
 
 async def at_multiples(
     interval_s: int, now_ms: Callable[[], int], work: Work, failed: Failed, skipped: Callable[[int], None]
 ) -> None:
-    """Do it at every multiple of an interval, for ever.
+    """Do some work at every multiple of an interval, for ever.
 
     Args:
         interval_s: seconds.
         now_ms: our time, Unix ms.
         work: what to do.
-        failed: told of what it ended with.
-        skipped: told of how many multiples passed while the last one still ran.
+        failed: called with the exception that it ended with.
+        skipped: called with the number of multiples that passed while the last run lasted.
     """
     interval_ms = interval_s * MS
     last = now_ms() // interval_ms
@@ -57,17 +57,17 @@ async def at_multiples(
         if number == last:
             continue
         last = number
-        await _tried(work, failed)
+        await _attempt(work, failed)
         missed = now_ms() // interval_ms - number
         if missed > 0:
             last += missed
             skipped(missed)
 
 
-async def _tried(work: Work, failed: Failed) -> None:
+async def _attempt(work: Work, failed: Failed) -> None:
     try:
         await work()
     except Fatal:
         raise
-    except Exception as e:  # noqa: BLE001 - whatever it was is told, and the next time comes
+    except Exception as e:  # noqa: BLE001 - whatever it was is reported, and the next run comes
         failed(e)

@@ -1,4 +1,4 @@
-"""Tasks that must not die quietly: started by name, watched, restarted with a growing pause, counted."""
+"""Tasks that must not die unnoticed: watched by name, restarted after a growing pause, counted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Supervisor:
     """Keeps endless tasks alive until it is cancelled, or until one of them ends with a fault that is fatal.
 
     Args:
-        tasks: what to run, by name; each call starts it anew.
+        tasks: what to run, by name; each call starts it again.
         sleep: waits some seconds.
     """
 
@@ -31,7 +31,7 @@ class Supervisor:
     ) -> None:
         self._tasks = dict(tasks)
         self._sleep = sleep
-        self.deaths: Counter[str] = Counter()
+        self.restarts: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Run everything until cancelled.
@@ -57,9 +57,9 @@ class Supervisor:
             except (asyncio.CancelledError, Fatal):
                 raise
             except Exception:  # noqa: BLE001 - the one place where any bug is caught: logged whole, counted, restarted
-                _log.exception("a task died; it is started again", task=name, in_s=pause_s)
+                _log.exception("a task failed; it is started again", task=name, in_s=pause_s)
             else:
-                _log.error("a task that should never end ended; it is started again", task=name, in_s=pause_s)
-            self.deaths[name] += 1
+                _log.error("a task ended that should run for ever; it is started again", task=name, in_s=pause_s)
+            self.restarts[name] += 1
             await self._sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -1,6 +1,6 @@
-"""Answers that need many stored rounds: functions of the past and of what was asked, to be run away from the event loop.
+"""Answers that need many stored rounds: functions of the stored rounds and of a request, run away from the event loop.
 
-They are sent to another process, so each stands in this module under its name and gets plain values only.
+They are sent to another process: each is a function of this module, and its arguments are plain values.
 """
 
 from __future__ import annotations
@@ -10,65 +10,68 @@ from collections.abc import Sequence
 from feeds.units import MS
 from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec
-from oracle.serve.documents import history_document, looked_at, twap_document
+from oracle.serve.documents import has_fresh_prices, history_document, twap_document
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import explain_document
-from oracle.serve.interface import Past
+from oracle.serve.interface import StoredRounds
 from oracle.serve.web import Body, HttpProblem
 
 MAX_ROUNDS = 10_000
-_BACK = 500
+_ROUNDS_AT_ONCE = 500
 
 
-def history_answer(past: Past, *, feed: str, since_ms: int, until_ms: int, limit: int) -> Body:
+def history_answer(stored: StoredRounds, *, feed: str, since_ms: int, until_ms: int, limit: int) -> Body:
     """Rounds with since <= round time < until, ascending, the newest ``limit`` of them."""
-    found = past.history(feed, since_ms, until_ms - 1, limit + 1)
-    rounds = [history_document(r) for r in found[-limit:]]
-    return Body.json({"feed": feed, "more": len(found) > limit, "rounds": rounds})
+    records = stored.history(feed, since_ms, until_ms - 1, limit + 1)
+    rounds = [history_document(r) for r in records[-limit:]]
+    return Body.json({"feed": feed, "more": len(records) > limit, "rounds": rounds})
 
 
-def twap_answer(past: Past, *, spec: FeedSpec, of: str, window_s: int, until_ms: int) -> Body:
-    """Both time-weighted means of the window that ends at a moment, with the price that stood when it began.
+def twap_answer(stored: StoredRounds, *, spec: FeedSpec, of: str, window_s: int, until_ms: int) -> Body:
+    """Both time-weighted means of the window that ends at a moment, with the price that was current when it began.
 
     Raises:
-        Problem: the window holds too many rounds, or none with this price.
+        HttpProblem: the window holds too many rounds, or none with this price.
     """
     since_ms = max(0, until_ms - window_s * MS)
-    found = past.history(spec.feed, since_ms, until_ms, MAX_ROUNDS + 1)
-    if len(found) > MAX_ROUNDS:
-        raise HttpProblem(400, "window_too_long", f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one")
-    rows = [*_standing(past, spec, since_ms), *found]
-    mean = twap_document(spec, rows, of=of, since_ms=since_ms, until_ms=until_ms)
+    records = stored.history(spec.feed, since_ms, until_ms, MAX_ROUNDS + 1)
+    if len(records) > MAX_ROUNDS:
+        raise HttpProblem(
+            400, ErrorCode.WINDOW_TOO_LONG, f"the window holds over {MAX_ROUNDS} rounds", "ask for a shorter one"
+        )
+    records = [*_last_before(stored, spec, since_ms), *records]
+    mean = twap_document(spec, records, of=of, since_ms=since_ms, until_ms=until_ms)
     if mean is None:
-        raise HttpProblem(503, "no_record", f"no {of} of {spec.feed} in these {window_s} s", "see .../history")
+        raise HttpProblem(503, ErrorCode.NO_RECORD, f"no {of} of {spec.feed} in these {window_s} s", "see .../history")
     return Body.json(mean)
 
 
-def _standing(past: Past, spec: FeedSpec, since_ms: int) -> Sequence[Record]:
-    """The record whose price stood at a moment: the newest before it that somebody looked at, while a price stands."""
+def _last_before(stored: StoredRounds, spec: FeedSpec, since_ms: int) -> Sequence[Record]:
+    """The record whose price was current at a moment: the newest before it with fresh prices, if it is not too old."""
     until_ms, limit = since_ms - 1, 1
-    while found := past.history(spec.feed, max(0, since_ms - spec.max_age_s * MS), until_ms, limit):
-        fit = [r for r in found if looked_at(r)]
-        if fit:
-            return fit[-1:]
-        until_ms, limit = found[0].report.round_time_s * MS - 1, _BACK
+    while records := stored.history(spec.feed, max(0, since_ms - spec.max_age_s * MS), until_ms, limit):
+        fresh = [r for r in records if has_fresh_prices(r)]
+        if fresh:
+            return fresh[-1:]
+        until_ms, limit = records[0].report.round_time_s * MS - 1, _ROUNDS_AT_ONCE
     return ()
 
 
-def explain_answer(past: Past, *, feed: str, round_s: int | None, newest_s: int | None) -> Body:
+def explain_answer(stored: StoredRounds, *, feed: str, round_s: int | None, newest_s: int | None) -> Body:
     """Everything behind a round.
 
     Args:
-        past: what is stored.
+        stored: the stored rounds.
         feed: its name.
-        round_s: the round that was asked for.
-        newest_s: the one that is meant where none was asked for; None: the newest that is stored.
+        round_s: the requested round; None for the newest.
+        newest_s: which round is the newest; None: the newest that is stored.
 
     Raises:
-        Problem: it is not kept.
+        HttpProblem: the round is not kept.
     """
-    seen = past.explain(feed, round_s or newest_s)
-    if seen is None and round_s is None:
-        raise HttpProblem(503, "no_record", f"{feed} had no round yet", "try again after the first round")
-    if seen is None:
-        raise HttpProblem(404, "unknown_round", f"round {round_s} of {feed} is not kept", "see .../history")
-    return Body.json(explain_document(feed, seen))
+    explanation = stored.explain(feed, round_s or newest_s)
+    if explanation is None and round_s is None:
+        raise HttpProblem(503, ErrorCode.NO_RECORD, f"{feed} has had no round yet", "try again after the first round")
+    if explanation is None:
+        raise HttpProblem(404, ErrorCode.UNKNOWN_ROUND, f"round {round_s} of {feed} is not kept", "see .../history")
+    return Body.json(explain_document(feed, explanation))

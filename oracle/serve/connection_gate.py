@@ -1,9 +1,10 @@
-"""The door of the endpoint: so many connections and no more, and none that keeps its place without asking for anything.
+"""The gate of the endpoint: a limited number of connections, and none that keeps its place without asking for anything.
 
-One rule: a connection is *busy* from a whole request until its answer is made, and *waiting* else. Waiting are those that
-have said nothing, that send a request byte by byte, that do not take their answer, and that are kept for a next request.
-Who has waited for ``idle_s`` is cut off; where all places are taken, a newcomer gets the place of who has waited longest,
-first of those that never asked. Only where all are busy a newcomer is refused.
+One rule: a connection is *busy* from a whole request until its answer is made, and *waiting* otherwise. Waiting are those
+that have sent nothing, that send a request byte by byte, that do not accept their answer, and that are kept open for a next
+request. A connection that has waited for ``idle_s`` is closed. Where all places are taken, a new connection gets the place of
+the one that has waited longest, first of those that never sent a whole request. A new connection is refused only where all
+are busy.
 """
 
 from __future__ import annotations
@@ -18,13 +19,21 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from oracle.serve.error_codes import ErrorCode
+
 _SWEEPS = 4
-"""In the time that a connection may wait, how often it is looked whether one has."""
-_LEAST = 8
-_FILES_OF_ALL = 2
-"""One file of so many may be a connection here: the rest is for sources, chains and the database."""
+"""Idle connections are looked for so many times while one may wait."""
+_LEAST_CONNECTIONS = 8
+_FILES_PER_CONNECTION = 2
+"""One open file in so many may be a connection here: the rest is for sources, chains and the database."""
 _BODY = orjson.dumps(
-    {"error": {"code": "full", "message": "all connections are taken", "hint": "close some, or try again in a second"}}
+    {
+        "error": {
+            "code": ErrorCode.FULL,
+            "message": "all connections are taken",
+            "hint": "close some, or try again in a second",
+        }
+    }
 )
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
@@ -34,39 +43,44 @@ _FULL = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateLimits:
-    """What the endpoint grants. ``connections``: at a time. ``idle_s``: how long one may wait between whole requests."""
+    """``connections``: at a time. ``idle_s``: how long one may wait between whole requests."""
 
     connections: int = 1_024
     idle_s: float = 15.0
 
 
-def affordable(connections: int) -> int:
-    """So many connections as the limit of open files leaves room for: a half of the files, and at least 8."""
+def open_file_limit() -> int | None:
+    """How many files this process may have open; None: no limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return connections
-    return max(_LEAST, min(connections, soft // _FILES_OF_ALL))
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
-class _Door(asyncio.Protocol):
-    """One connection: everything goes to the server's own protocol, once there is a place."""
+def connection_limit(wanted: int, open_files: int | None) -> int:
+    """As many connections as wanted, but no more than half of the open files that are allowed (None: any), and at least 8."""
+    if open_files is None:
+        return wanted
+    return max(_LEAST_CONNECTIONS, min(wanted, open_files // _FILES_PER_CONNECTION))
 
-    def __init__(self, gate: ConnectionGate, make: Callable[[], asyncio.Protocol]) -> None:
-        self._gate, self._make = gate, make
+
+class _Connection(asyncio.Protocol):
+    """One connection: everything is passed to the server's own protocol, once the gate has admitted it."""
+
+    def __init__(self, gate: ConnectionGate, make_inner: Callable[[], asyncio.Protocol]) -> None:
+        self._gate, self._make_inner = gate, make_inner
         self._inner: asyncio.Protocol | None = None
         self.transport: asyncio.Transport | None = None
-        self.asked = False
-        self.unsent = 0
+        self.has_requested = False
+        self.unsent_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"{type(transport).__name__} is no stream")
+            raise TypeError(f"{type(transport).__name__} is not a stream transport")
         self.transport = transport
         if not self._gate.admit(self):
             transport.write(_FULL)
             transport.close()
             return
-        self._inner = self._make()
+        self._inner = self._make_inner()
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -85,17 +99,18 @@ class _Door(asyncio.Protocol):
             self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gate.leave(self)
+        self._gate.release(self)
         if self._inner is not None:
             self._inner.connection_lost(exc)
 
-    def takes(self) -> bool:
-        """Whether the reader has taken something of its answer since the last look; nothing left to take is no."""
-        before, self.unsent = self.unsent, self.transport.get_write_buffer_size() if self.transport else 0
-        return self.unsent > 0 and (not before or self.unsent < before)
+    def is_reading(self) -> bool:
+        """Whether the client has accepted a part of its answer since the last call; False where nothing is left to send."""
+        before = self.unsent_bytes
+        self.unsent_bytes = self.transport.get_write_buffer_size() if self.transport else 0
+        return self.unsent_bytes > 0 and (not before or self.unsent_bytes < before)
 
-    def cut(self) -> None:
-        """End it; what the system has taken of an answer still goes out, what it has not does not."""
+    def close(self) -> None:
+        """End it; what the kernel has taken of an answer still goes out, the rest does not."""
         if self.transport is None:
             return
         if self.transport.get_write_buffer_size():
@@ -108,103 +123,103 @@ class ConnectionGate:
     """All connections of the endpoint.
 
     Args:
-        limits: what is granted.
+        limits: of connections.
 
     Attributes:
-        refused: newcomers that found all places busy.
-        displaced: connections that gave their place to a newcomer.
-        expired: connections that waited for too long.
+        refused: new connections that found all places busy.
+        displaced: connections that were closed for a new one.
+        expired: connections that were closed for waiting too long.
     """
 
     def __init__(self, limits: GateLimits) -> None:
         self._limits = limits
-        self._doors: set[_Door] = set()
-        self._silent: OrderedDict[_Door, float] = OrderedDict()
-        self._kept: OrderedDict[_Door, float] = OrderedDict()
+        self._connections: set[_Connection] = set()
+        self._unrequested: OrderedDict[_Connection, float] = OrderedDict()
+        self._kept_alive: OrderedDict[_Connection, float] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
         self.refused = self.displaced = self.expired = 0
 
     def __len__(self) -> int:
-        return len(self._doors)
-
-    @property
-    def most(self) -> int:
-        """Connections at a time."""
-        return self._limits.connections
+        return len(self._connections)
 
     def counts(self) -> Mapping[str, int]:
-        """How many connections were not let be, since the start."""
+        """How many connections were refused or closed since the start, by how."""
         return {"refused": self.refused, "displaced": self.displaced, "expired": self.expired}
 
-    def factory(self, make: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
+    def factory(self, make_inner: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
         """What makes the protocol of a connection, given what makes the server's own."""
-        return lambda: _Door(self, make)
+        return lambda: _Connection(self, make_inner)
 
     def middleware(self) -> Middleware:
-        """Tells the gate what is busy. It must be the outermost."""
+        """Tells the gate which connections are busy. It must be the outermost."""
 
         @web.middleware
-        async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-            door = request.transport.get_protocol() if request.transport is not None else None
-            if not isinstance(door, _Door):
+        async def track_busy(request: web.Request, handler: Handler) -> web.StreamResponse:
+            connection = request.transport.get_protocol() if request.transport is not None else None
+            if not isinstance(connection, _Connection):
                 return await handler(request)
-            self._busy(door)
+            self._mark_busy(connection)
             try:
                 return await handler(request)
             finally:
-                self._wait(door)
+                self._mark_waiting(connection)
 
-        return told
+        return track_busy
 
     def start(self) -> None:
-        """Look from now on whether a connection has waited for too long."""
-        self._sweeper = asyncio.get_running_loop().call_later(self._limits.idle_s / _SWEEPS, self._sweep)
+        """Close idle connections from now on."""
+        self._sweeper = asyncio.get_running_loop().call_later(self._limits.idle_s / _SWEEPS, self._sweep_again)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop looking for idle connections."""
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    def admit(self, door: _Door) -> bool:
-        """Give a newcomer a place, if need be that of who has waited longest."""
-        if len(self._doors) >= self._limits.connections:
-            oldest = next(iter(self._silent), None) or next(iter(self._kept), None)
+    def admit(self, connection: _Connection) -> bool:
+        """Give a new connection a place, if need be that of the one that has waited longest; False if all are busy."""
+        if len(self._connections) >= self._limits.connections:
+            oldest = next(iter(self._unrequested), None) or next(iter(self._kept_alive), None)
             if oldest is None:
                 self.refused += 1
                 return False
             self.displaced += 1
-            self._cut(oldest)
-        self._doors.add(door)
-        self._wait(door)
+            self._close(oldest)
+        self._connections.add(connection)
+        self._mark_waiting(connection)
         return True
 
-    def leave(self, door: _Door) -> None:
+    def release(self, connection: _Connection) -> None:
         """A connection has ended."""
-        self._doors.discard(door)
-        self._silent.pop(door, None)
-        self._kept.pop(door, None)
+        self._connections.discard(connection)
+        self._unrequested.pop(connection, None)
+        self._kept_alive.pop(connection, None)
 
-    def _busy(self, door: _Door) -> None:
-        door.asked = True
-        self._silent.pop(door, None)
-        self._kept.pop(door, None)
+    def _mark_busy(self, connection: _Connection) -> None:
+        connection.has_requested = True
+        self._unrequested.pop(connection, None)
+        self._kept_alive.pop(connection, None)
 
-    def _wait(self, door: _Door) -> None:
-        if door in self._doors:
-            (self._kept if door.asked else self._silent)[door] = asyncio.get_running_loop().time()
+    def _mark_waiting(self, connection: _Connection) -> None:
+        if connection in self._connections:
+            waiting = self._kept_alive if connection.has_requested else self._unrequested
+            waiting[connection] = asyncio.get_running_loop().time()
 
-    def _sweep(self) -> None:
-        before = asyncio.get_running_loop().time() - self._limits.idle_s
-        for waiting in (self._silent, self._kept):
-            for door in [d for d, since in waiting.items() if since <= before]:
-                if door.takes():
-                    waiting.pop(door)
-                    self._wait(door)
+    def sweep(self, now_s: float) -> None:
+        """Close what has waited for too long at a time of the event loop's clock."""
+        before = now_s - self._limits.idle_s
+        for waiting in (self._unrequested, self._kept_alive):
+            for connection in [c for c, since in waiting.items() if since <= before]:
+                if connection.is_reading():
+                    waiting.pop(connection)
+                    self._mark_waiting(connection)
                 else:
                     self.expired += 1
-                    self._cut(door)
+                    self._close(connection)
+
+    def _sweep_again(self) -> None:
+        self.sweep(asyncio.get_running_loop().time())
         self.start()
 
-    def _cut(self, door: _Door) -> None:
-        self.leave(door)
-        door.cut()
+    def _close(self, connection: _Connection) -> None:
+        self.release(connection)
+        connection.close()

@@ -23,7 +23,7 @@ Document: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abstaining:
-    """A feed has no price at the moment: why, and the time of the first round of this run without one."""
+    """A feed has no price at the moment: why, and the time of this run's first round without one."""
 
     why: Why
     text: str
@@ -40,17 +40,17 @@ def price_document(
     record: Record,
     *,
     onchain: Sequence[OnChain],
-    absent: Sequence[str] = (),
+    missing_targets: Sequence[str] = (),
     abstaining: Abstaining | None,
     now_ms: int,
 ) -> Document:
     """A feed's price. While the feed abstains: its last record as it was, and beside it why and how old it is.
 
     Args:
-        spec: what decides the feed.
+        spec: the feed.
         record: its last record, or its indication.
         onchain: what the stores hold.
-        absent: targets whose store is to hold it and is not known to.
+        missing_targets: targets whose store should hold it and is not known to.
         abstaining: why there is no newer record.
         now_ms: the clock, Unix ms.
     """
@@ -67,18 +67,18 @@ def price_document(
         "operators": list(record.operators),
         "legs": list(record.legs),
         "onchain": [_onchain_document(o, now_ms) for o in onchain],
-        "onchain_missing": list(absent),
+        "onchain_missing": list(missing_targets),
         "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
     }
 
 
 def history_document(record: Record) -> Document:
-    """One round of a feed's history: the record without what is the same in all of them."""
+    """One round of a feed's history: the record without what is the same in every round."""
     return {**_published(record), "reasons": [r.code.name for r in record.reasons]}
 
 
 def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document:
-    """What decides a feed: its sources, method, limits, bands and rules; and what a product of others can claim."""
+    """What a feed is made of: its sources, method, limits, bands and rules; of a cross the error budget as well."""
     bands = spec.bands
     return {
         "feed": spec.feed,
@@ -131,18 +131,18 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
     }
 
 
-def looked_at(record: Record) -> bool:
-    """Whether somebody looked at its prices in that round; else they are those of an earlier one, and count for nothing."""
+def has_fresh_prices(record: Record) -> bool:
+    """Whether its prices were computed in that round; else they are repeated from an earlier one and count for nothing."""
     return not record.report.status_only and record.report.status is not Status.HALT
 
 
 def twap_document(
     spec: FeedSpec, records: Sequence[Record], *, of: str, since_ms: int, until_ms: int
 ) -> Document | None:
-    """Both time-weighted means of a window; None where this price stood at no moment of it.
+    """Both time-weighted means of a window; None where there was no such price at any moment of it.
 
-    A price stands until the next round, but never longer than the feed's max_age_s; the one that stood when the window began
-    counts from there. Rounds that repeat an old price count for nothing.
+    A price is current until the next round, but never longer than the feed's max_age_s; the one that was current when the
+    window began counts from there. Rounds that repeat an old price count for nothing.
 
     Args:
         spec: the feed.
@@ -151,19 +151,19 @@ def twap_document(
         since_ms: where the window begins.
         until_ms: where it ends.
     """
-    kept = [r for r in records if looked_at(r)]
-    samples = [Sample(at_ms=r.report.round_time_s * MS, price_wad=p) for r in kept if (p := _part(r, of))]
+    fresh = [r for r in records if has_fresh_prices(r)]
+    samples = [Sample(at_ms=r.report.round_time_s * MS, price_wad=p) for r in fresh if (p := _price_of(r, of))]
     gap_ms = spec.max_age_s * MS
-    stood = [ms for _, ms in spans(samples, since_ms, until_ms, gap_ms)]
-    if not stood:
+    spans_ms = [ms for _, ms in spans(samples, since_ms, until_ms, gap_ms)]
+    if not spans_ms:
         return None
     return {
         "feed": spec.feed,
         "of": of,
         "since_ms": since_ms,
         "until_ms": until_ms,
-        "rounds": len(stood),
-        "covered_ms": sum(stood),
+        "rounds": len(spans_ms),
+        "covered_ms": sum(spans_ms),
         "max_gap_ms": gap_ms,
         "arithmetic": price_text(mean_since(samples, since_ms, until_ms, gap_ms)[0]),
         "geometric": price_text(twap_geometric(samples, until_ms, gap_ms, since_ms)),
@@ -187,7 +187,7 @@ def reasons_document(reasons: Sequence[Reason]) -> list[Document]:
 
 
 def feed_path(feed: str) -> str:
-    """A feed's place on the endpoint; # and other odd characters are percent-encoded."""
+    """A feed's path on the endpoint; # and other special characters are percent-encoded."""
     return "/v1/prices/" + "/".join(quote(part, safe="") for part in feed.split("/"))
 
 
@@ -196,9 +196,9 @@ def hex_text(raw: bytes) -> str:
     return "0x" + raw.hex()
 
 
-def _part(record: Record, of: str) -> Wad:
-    parts = {"price": record.price_wad, "market": record.report.market_wad, "redemption": record.report.redemption_wad}
-    return parts[of]
+def _price_of(record: Record, of: str) -> Wad:
+    prices = {"price": record.price_wad, "market": record.report.market_wad, "redemption": record.report.redemption_wad}
+    return prices[of]
 
 
 def _published(record: Record) -> Document:
@@ -220,23 +220,23 @@ def _published(record: Record) -> Document:
     }
 
 
-def is_late(seen: OnChain, now_ms: int) -> bool:
+def is_late(onchain: OnChain, now_ms: int) -> bool:
     """Whether the store should hold a newer round by now."""
-    return now_ms > seen.late_at_s * MS
+    return now_ms > onchain.late_at_s * MS
 
 
-def _onchain_document(seen: OnChain, now_ms: int) -> Document:
+def _onchain_document(onchain: OnChain, now_ms: int) -> Document:
     return {
-        "target": seen.target,
-        "round": seen.round_time_s,
-        "round_id": str(_PHASE_ONE | seen.round_time_s),
-        "price": price_text(seen.price_wad),
-        "age_s": div_up(max(0, now_ms - seen.round_time_s * MS), MS),
-        "late_at_ms": seen.late_at_s * MS,
-        "late": is_late(seen, now_ms),
-        "landed_at_ms": seen.landed_at_ms,
-        "tx_hash": seen.tx_hash,
-        "why": seen.why,
+        "target": onchain.target,
+        "round": onchain.round_time_s,
+        "round_id": str(_PHASE_ONE | onchain.round_time_s),
+        "price": price_text(onchain.price_wad),
+        "age_s": div_up(max(0, now_ms - onchain.round_time_s * MS), MS),
+        "late_at_ms": onchain.late_at_s * MS,
+        "late": is_late(onchain, now_ms),
+        "landed_at_ms": onchain.landed_at_ms,
+        "tx_hash": onchain.tx_hash,
+        "why": onchain.why,
     }
 
 

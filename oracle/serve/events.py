@@ -1,8 +1,7 @@
-"""Server-sent events: a frame is encoded once and handed to every reader; a slow reader is dropped by rule.
+"""Server-sent events: a frame is encoded once and queued for every reader; a slow reader is disconnected.
 
-The rule: a reader that lets more than ``backlog_bytes`` wait in this process, or takes nothing for ``stall_s``, loses its
-connection. It connects again and starts with the current prices; nothing is sent twice, and what was missed is not made
-up for: the history has it.
+Slow is a reader for which more than ``backlog_bytes`` are queued, or that accepts nothing for ``stall_s``. It connects again
+and starts with the current prices. Nothing is sent twice, and what was missed is not sent later: the history has it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.web import HttpProblem
 
 _HEARTBEAT = b": alive\n\n"
@@ -22,7 +22,7 @@ _SOCKET_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLimits:
-    """What a reader is granted. ``grace_s``: how long streams may take to end when the server closes."""
+    """Limits of the stream and of each reader. ``grace_s``: how long streams may take to end when the server closes."""
 
     readers: int = 1_000
     backlog_bytes: int = 1 << 20
@@ -36,24 +36,24 @@ def frame(event: str, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event.encode(), data)
 
 
-class _Reader:
-    """One connection and what waits for it."""
+class _StreamReader:
+    """One connection and what is queued for it."""
 
     def __init__(self, transport: asyncio.Transport | None) -> None:
         self._transport = transport
         self._chunks: deque[bytes] = deque()
-        self._news = asyncio.Event()
+        self._ready = asyncio.Event()
         self._open = True
-        self.waiting = 0
+        self.queued_bytes = 0
 
     def put(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
-        self.waiting += len(chunk)
-        self._news.set()
+        self.queued_bytes += len(chunk)
+        self._ready.set()
 
     def end(self) -> None:
         self._open = False
-        self._news.set()
+        self._ready.set()
 
     def abort(self) -> None:
         self.end()
@@ -62,61 +62,68 @@ class _Reader:
             self._transport.abort()
 
     async def take(self, heartbeat_s: float) -> bytes | None:
-        """All that waits, a heartbeat if nothing comes for a while, None when the stream is over."""
+        """All that is queued, a heartbeat if nothing comes for a while, None when the stream is over."""
         try:
             async with asyncio.timeout(heartbeat_s):
-                await self._news.wait()
+                await self._ready.wait()
         except TimeoutError:
             return _HEARTBEAT
         if not self._open:
             return None
-        self._news.clear()
+        self._ready.clear()
         chunk = b"".join(self._chunks)
         self._chunks.clear()
-        self.waiting = 0
+        self.queued_bytes = 0
         return chunk
 
 
-class Hub:
+class EventHub:
     """All readers of the stream.
 
     Args:
-        limits: what a reader is granted.
+        limits: of the stream and of each reader.
     """
 
     def __init__(self, limits: StreamLimits) -> None:
         self._limits = limits
-        self._readers: set[_Reader] = set()
+        self._readers: set[_StreamReader] = set()
         self._closing = False
         self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._readers)
 
+    @property
+    def queued_bytes(self) -> int:
+        """The longest queue of any reader."""
+        return max((r.queued_bytes for r in self._readers), default=0)
+
     def publish(self, chunk: bytes) -> None:
-        """Hand the same bytes to every reader; never waits."""
+        """Queue the same bytes for every reader; never waits."""
         for reader in tuple(self._readers):
-            if reader.waiting + len(chunk) > self._limits.backlog_bytes:
+            if reader.queued_bytes + len(chunk) > self._limits.backlog_bytes:
                 self._drop(reader)
             else:
                 reader.put(chunk)
 
-    async def serve(self, request: web.Request, hello: bytes) -> web.StreamResponse:
-        """Run one reader's stream until either side ends it.
+    async def serve(self, request: web.Request, first: bytes) -> web.StreamResponse:
+        """Run one reader's stream until either side ends it; it starts with the bytes ``first``.
 
         Raises:
-            Problem: 503, there are too many readers, or the server is closing.
+            HttpProblem: 503, there are too many readers, or the server is closing.
         """
         if self._closing or len(self._readers) >= self._limits.readers:
             hint = "read /v1/prices, or try again later"
-            raise HttpProblem(503, "no_stream", f"{len(self._readers)} readers are connected, no more are taken", hint)
+            raise HttpProblem(
+                503, ErrorCode.NO_STREAM, f"{len(self._readers)} readers are connected, which is the limit", hint
+            )
         response = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/event-stream"})
-        reader = _Reader(request.transport)
+        reader = _StreamReader(request.transport)
         self._readers.add(reader)
         try:
             await response.prepare(request)
-            _bound(request.transport)
-            reader.put(hello)
+            _limit_send_buffer(request.transport)
+            reader.put(first)
             await self._send(reader, response)
         except ConnectionError:
             pass
@@ -125,7 +132,7 @@ class Hub:
         return response
 
     async def close(self) -> None:
-        """End every stream; whoever does not take the end within the grace is cut off."""
+        """End every stream; a reader that has not taken the end within the grace is disconnected."""
         self._closing = True
         for reader in self._readers:
             reader.end()
@@ -136,7 +143,7 @@ class Hub:
         for reader in tuple(self._readers):
             reader.abort()
 
-    async def _send(self, reader: _Reader, response: web.StreamResponse) -> None:
+    async def _send(self, reader: _StreamReader, response: web.StreamResponse) -> None:
         while (chunk := await reader.take(self._limits.heartbeat_s)) is not None:
             try:
                 async with asyncio.timeout(self._limits.stall_s):
@@ -145,14 +152,14 @@ class Hub:
                 self._drop(reader)
                 return
 
-    def _drop(self, reader: _Reader) -> None:
+    def _drop(self, reader: _StreamReader) -> None:
         if reader in self._readers:
             self._readers.discard(reader)
             self.dropped += 1
         reader.abort()
 
 
-def _bound(transport: asyncio.Transport | None) -> None:
+def _limit_send_buffer(transport: asyncio.Transport | None) -> None:
     """Keep the kernel from buffering megabytes for a reader that does not read."""
     sock = transport.get_extra_info("socket") if transport is not None else None
     if sock is not None:

@@ -6,7 +6,7 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from feeds.types import Failure, Outcome
-from oracle.combine.manipulation_cost import costs, price_cost
+from oracle.combine.manipulation_cost import price_cost, standard_costs
 from oracle.combine.methods.registry import METHODS
 from oracle.model.publication import Explanation
 from oracle.model.spec import FeedSpec
@@ -17,17 +17,18 @@ from oracle.sign.messages import SignedBatch
 _PUSH = keccak(b"push(bytes,bytes)")[:4]
 
 
-def explain_document(feed: str, seen: Explanation) -> Document:
+def explain_document(feed: str, explanation: Explanation) -> Document:
     """Everything behind one record: each operator's round or abstention, and the values that it signed."""
-    record = seen.record
+    record = explanation.record
     return {
         "feed": feed,
         "record": history_document(record) if record else None,
         "operators": [
-            {"operator": name, **_result_document(result, seen.specs.get(name))} for name, result in seen.rounds
+            {"operator": name, **_result_document(result, explanation.specs.get(name))}
+            for name, result in explanation.rounds
         ],
-        "values": [{"operator": name, **report_document(report)} for name, report in seen.values],
-        "legs": list(seen.legs),
+        "values": [{"operator": name, **report_document(report)} for name, report in explanation.values],
+        "legs": list(explanation.legs),
     }
 
 
@@ -47,7 +48,7 @@ def report_document(report: Report) -> Document:
 
 
 def batch_document(feed: str, batch: SignedBatch) -> Document:
-    """The signed report of one feed: ready to be carried to its store, and readable."""
+    """The signed report of one feed: ready to be sent to its store, and readable."""
     ((index, report),) = batch.reports.items()
     call = _PUSH + encode(["bytes", "bytes"], [batch.batch, batch.signatures])
     return {
@@ -99,15 +100,15 @@ def _result_document(result: Result, spec: FeedSpec | None) -> Document:
 
 
 def _costs(result: FeedRound, spec: FeedSpec | None) -> list[Document]:
-    """What it would take to move this round's market price, and to bring the feed from where it is into depeg."""
+    """What it would cost to move this round's market price, and to push the feed from where it is into depeg."""
     if result.market is None or spec is None or not spec.sources:
         return []
     breakdown = METHODS[spec.method].breakdown_bps
-    found = [(c, False) for c in costs(result.market, result.outcomes, breakdown)]
+    moves = [(c, False) for c in standard_costs(result.market, result.outcomes, breakdown)]
     deviation = result.verdict.deviation_bps
-    left = spec.bands.depeg_bps - abs((deviation or 0) - spec.bands.normal_bps)
-    if deviation is not None and left > 0:
-        found.append((price_cost(result.market, result.outcomes, breakdown, left), True))
+    left_bps = spec.bands.depeg_bps - abs((deviation or 0) - spec.bands.normal_bps)
+    if deviation is not None and left_bps > 0:
+        moves.append((price_cost(result.market, result.outcomes, breakdown, left_bps), True))
     return [
         {
             "bps": c.bps,
@@ -116,19 +117,19 @@ def _costs(result: FeedRound, spec: FeedSpec | None) -> list[Document]:
             "groups": list(c.groups),
             "unknown": list(c.unknown),
         }
-        for c, depeg in found
+        for c, depeg in moves
     ]
 
 
-def _aggregate_document(seen: Aggregate | None) -> Document | None:
-    if seen is None:
+def _aggregate_document(aggregate: Aggregate | None) -> Document | None:
+    if aggregate is None:
         return None
     return {
-        "price": price_text(seen.price_wad),
-        "point_price": price_text(seen.point_wad),
-        "spread_bps": seen.spread_bps,
-        "disagree_bps": seen.disagree_bps,
-        "as_of_ms": seen.as_of_ms,
+        "price": price_text(aggregate.price_wad),
+        "point_price": price_text(aggregate.point_wad),
+        "spread_bps": aggregate.spread_bps,
+        "disagree_bps": aggregate.disagree_bps,
+        "as_of_ms": aggregate.as_of_ms,
         "used": [
             {
                 "source": u.source,
@@ -137,15 +138,15 @@ def _aggregate_document(seen: Aggregate | None) -> Document | None:
                 "weight_bps": u.weight_bps,
                 "age_ms": u.age_ms,
             }
-            for u in seen.used
+            for u in aggregate.used
         ],
-        "rejected": _rejected(seen),
+        "rejected": _rejected(aggregate),
     }
 
 
-def _rejected(seen: Aggregate | Abstained) -> list[Document]:
+def _rejected(result: Aggregate | Abstained) -> list[Document]:
     return [
-        {"source": r.source, "code": r.code, "text": r.text, "price": price_text(r.price_wad)} for r in seen.rejected
+        {"source": r.source, "code": r.code, "text": r.text, "price": price_text(r.price_wad)} for r in result.rejected
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the endpoint shows: the interface between it and the process, and the values that pass through it."""
+"""The interface between the endpoint and the process that it serves, and the values that pass through it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from oracle.model.publication import Explanation, OnChain, Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.target_status import TargetStatus
 from oracle.serve.documents import Abstaining
+from oracle.serve.error_codes import ErrorCode
 from oracle.sign.messages import SignedBatch
 
 T = TypeVar("T")
@@ -19,8 +20,8 @@ T = TypeVar("T")
 class Health:
     """How the process is.
 
-    ``reasons``: everything that keeps it from being live or ready, one sentence each. ``warnings``: what is not as it
-    should be and keeps nothing from working; ``degraded``: there is some.
+    ``reasons``: everything that keeps it from being live or ready, one sentence each. ``warnings``: what needs attention
+    but stops nothing; ``degraded``: there is a warning.
     ``round_lag_ms``: since the newest stored round's time; None before the first.
     """
 
@@ -42,68 +43,68 @@ class Health:
 class NoReport:
     """Why there is no signed report at the moment."""
 
-    code: str
+    code: ErrorCode
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """What happened: new indications, a stored round (with everything that the desk says of it now), status changes."""
+class Update:
+    """What is new: indications, a stored round (the service already shows it), changes of status."""
 
     indications: tuple[Record, ...] = ()
     round_time_s: int | None = None
     transitions: tuple[Transition, ...] = ()
 
 
-class Past(Protocol):
-    """The stored rounds, as a long read sees them: it waits for them, away from everything else."""
+class StoredRounds(Protocol):
+    """The stored rounds as a long read sees them; its methods block, so it runs away from the event loop."""
 
     def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
         """Final records with since <= round time <= until, ascending: the newest ``limit`` of them."""
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
-        """What is behind a round, the newest without one; None where that round is not kept."""
+        """What is behind a round, by default the newest one; None where that round is not kept."""
 
 
 class PriceInterface(Protocol):
-    """What the endpoint shows. Everything without ``async`` answers from memory."""
+    """What the endpoint asks the process. Everything without ``async`` answers from memory."""
 
     def specs(self) -> Mapping[str, FeedSpec]:
-        """All feeds in the order they are shown, crosses too."""
+        """All feeds in the order in which they are shown, crosses too."""
 
     def record(self, feed: str) -> Record | None:
         """The last final record; the same object until there is a newer one."""
 
     def abstaining(self, feed: str) -> Abstaining | None:
-        """Why the newest round brought no price, or that there is no round of now; None where it did. A cross abstains with its legs."""
+        """Why the newest round brought no price, or why there is no current round; None if there is a price. A cross abstains with its legs."""
 
     def indication(self, feed: str) -> Record | None:
-        """The newest word of the live lane, ``final`` False."""
+        """The newest indication of the live lane, ``final`` False."""
 
     def onchain(self, feed: str) -> tuple[OnChain, ...]:
         """What the store of each target holds."""
 
-    def absent(self, feed: str) -> tuple[str, ...]:
-        """Names of the targets whose store is to hold a feed and is not known to."""
+    def missing_targets(self, feed: str) -> tuple[str, ...]:
+        """Names of the targets whose store should hold a feed and is not known to."""
 
-    def newest_round(self, feed: str) -> int | None:
-        """Round time of the newest round that brought the feed a record or an abstention; None if that is not known here."""
+    def newest_round_s(self, feed: str) -> int | None:
+        """Time of the newest round that brought the feed a record or an abstention; None if that is not known here."""
 
-    async def past(self, work: Callable[[Past], T]) -> T:
-        """What a function makes of the stored rounds. It runs elsewhere: it may be long and holds nothing up.
+    async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
+        """Result of a function of the stored rounds. It runs in another process: it may be long and blocks nothing here.
 
         Raises:
-            Problem: what the function raised; 503 where too many are being run.
+            HttpProblem: what the function raised; 503 where too many reads are running.
         """
 
     def targets(self) -> tuple[str, ...]:
-        """Names of the stores that are signed for, the one that is meant without a name first."""
+        """Names of the stores that are signed for; the first is the default."""
 
     async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
-        """A signed batch of this feed alone, for the first target or the named one. It is cheap to ask again."""
+        """A signed batch of this feed alone, for the named target or the first one. Asking again is cheap."""
 
     def health(self) -> Health:
         """How the process is."""
 
-    def subscribe(self, listen: Callable[[News], None]) -> None:
-        """Call ``listen`` with all news from now on, after the desk has taken it in. It returns at once."""
+    def subscribe(self, listener: Callable[[Update], None]) -> None:
+        """Call ``listener`` with every update from now on, once the service shows it. The listener must return at once."""

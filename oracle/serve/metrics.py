@@ -1,4 +1,4 @@
-"""What Prometheus may ask. One object with its own registry; nothing here decides anything."""
+"""What Prometheus scrapes. One object with its own registry; nothing here decides anything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Metrics:
     """Everything that is counted and measured.
 
     Args:
-        now_ms: the clock; ages are computed when they are asked for, so they grow when nothing else happens.
+        now_ms: the clock; ages are computed when they are scraped, so they grow while nothing else happens.
     """
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
@@ -37,7 +37,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._totals: dict[tuple[str, ...], int] = {}
         self._observed_ms: dict[str, int] = {}
-        self._seen_ms: dict[tuple[str, str], int] = {}
+        self._source_observed_ms: dict[tuple[str, str], int] = {}
         feed, source, chain, target = ("feed",), ("feed", "source"), ("chain",), ("target",)
         self._price = self._gauge("feed_price", "last final price, quote units for one base unit", ("feed", "kind"))
         self._deviation = self._gauge("feed_deviation_bps", "market from redemption, negative below", feed)
@@ -66,26 +66,28 @@ class Metrics:
             "lies": self._counter("rpc_lies", "answers of an endpoint that were outvoted", chain),
             "bugs": self._counter("rpc_adapter_bugs", "adapters that broke on an answer", chain),
         }
-        self._head = self._gauge("chain_head_timestamp_seconds", "time of the newest block read", chain)
+        self._head_time = self._gauge("chain_head_timestamp_seconds", "time of the newest block read", chain)
         self._connects = self._counter("ws_reconnects", "connections after the first", ("venue",))
         self._connected = self._gauge("ws_connected", "1 while every connection is up", ("venue",))
         self._silent = self._gauge("ws_silent_symbols", "symbols without news for too long", ("venue",))
-        self._bad = self._counter("ws_bad_frames", "messages that were no quote", ("venue", "code"))
+        self._bad = self._counter("ws_bad_frames", "messages that could not be read as a quote", ("venue", "code"))
         self._misfires = self._counter("scheduler_misfires", "runs of a job that were skipped or failed", ("job",))
         self._landed = self._counter("pushes_landed", "pushes that landed", target)
         self._failed = self._counter("pushes_failed", "pushes that did not land, by reason", ("target", "reason"))
-        self._unpoked = self._counter("pokes_failed", "views not poked by the push that turns them", ("target", "view"))
-        self._balance = self._gauge("gas_balance_ether", "what the gas key has", target)
-        self._affords = self._gauge("gas_pushes_left", "pushes that it can pay for at present fees", target)
+        self._pokes_failed = self._counter(
+            "pokes_failed", "views that a push should have poked and did not", ("target", "view")
+        )
+        self._balance = self._gauge("gas_balance_ether", "balance of the gas key", target)
+        self._pushes_left = self._gauge("gas_pushes_left", "pushes that it can pay for at present fees", target)
         self._refused = self._counter("signatures_refused", "refusals of a cosigner", ("operator", "code"))
         self._offset = self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ())
-        self._confirmed = self._gauge("clock_confirmed", "1 once somebody has said that our time is right", ())
+        self._confirmed = self._gauge("clock_confirmed", "1 once our clock was confirmed", ())
         self._held = self._counter("rounds_held", "rounds that were not made, by reason", ("reason",))
         self._streams = self._gauge("stream_readers", "open event streams", ())
         self.chains = ChainGauges(self._registry)
         self._connections = self._gauge("connections", "open connections to the endpoint", ())
         self._refusals = self._counter("connections_refused", "connections refused, displaced or expired", ("how",))
-        self._busy = self._counter("long_reads_refused", "questions for long reads that were sent away", ())
+        self._reads_refused = self._counter("long_reads_refused", "long reads that were refused", ())
         self._alarmed: set[tuple[str, str]] = set()
         self._dropped = self._counter("stream_dropped", "event streams cut off for being slow", ())
 
@@ -102,26 +104,27 @@ class Metrics:
         self._durable.observe(durable_ms / MS)
 
     def observed(self, feed: str, outcomes: Sequence[Outcome]) -> None:
-        """What a feed's sources said in a round."""
+        """What a feed's sources answered in a round."""
         for outcome in outcomes:
             key = (feed, outcome.source)
             if isinstance(outcome, Failure):
                 self._failures.labels(*key, outcome.error.code).inc()
                 continue
-            if key not in self._seen_ms:
+            if key not in self._source_observed_ms:
                 self._source_age.labels(*key).set_function(partial(self._source_age_s, key))
-            self._seen_ms[key] = outcome.observed_at_ms
+            self._source_observed_ms[key] = outcome.observed_at_ms
 
-    def references(self, found: Iterable[Divergence]) -> tuple[Divergence, ...]:
-        """How far other oracles' feeds lie from ours; returns those that have become alarming with this round."""
-        news = []
-        for one in found:
-            self._reference.labels(one.feed, one.source, one.provider, one.against.value).set(one.drift_bps)
-            key = (one.feed, one.source)
-            if one.alarm and key not in self._alarmed:
-                news.append(one)
-            (self._alarmed.add if one.alarm else self._alarmed.discard)(key)
-        return tuple(news)
+    def references(self, measured: Iterable[Divergence]) -> tuple[Divergence, ...]:
+        """How far other oracles' feeds are from ours; returns those that this round made alarming."""
+        new_alarms = []
+        for divergence in measured:
+            labels = divergence.feed, divergence.source, divergence.provider, divergence.against.value
+            self._reference.labels(*labels).set(divergence.drift_bps)
+            key = (divergence.feed, divergence.source)
+            if divergence.alarm and key not in self._alarmed:
+                new_alarms.append(divergence)
+            (self._alarmed.add if divergence.alarm else self._alarmed.discard)(key)
+        return tuple(new_alarms)
 
     def live(self, spent_us: int) -> None:
         """A tick became an indication."""
@@ -129,7 +132,7 @@ class Metrics:
 
     def head(self, chain: str, time_ms: int) -> None:
         """A chain was read at a new block."""
-        self._head.labels(chain).set(time_ms / MS)
+        self._head_time.labels(chain).set(time_ms / MS)
 
     def landed(self, target: str, took_ms: int) -> None:
         """A push landed."""
@@ -142,12 +145,12 @@ class Metrics:
 
     def unpoked(self, target: str, view: str) -> None:
         """A push landed without the poke of a view; the view is one of the config's."""
-        self._unpoked.labels(target, view).inc()
+        self._pokes_failed.labels(target, view).inc()
 
     def balance(self, target: str, wei: int, pushes: int) -> None:
-        """What a target's gas key has, and how many pushes that pays for."""
+        """Balance of a target's gas key, and how many pushes it pays for."""
         self._balance.labels(target).set(wei / WAD)
-        self._affords.labels(target).set(pushes)
+        self._pushes_left.labels(target).set(pushes)
 
     def refused(self, refusal: Refusal) -> None:
         """A cosigner refused."""
@@ -158,7 +161,7 @@ class Metrics:
         self._misfires.labels(job).inc()
 
     def clock(self, offset_ms: int, *, confirmed: bool) -> None:
-        """How far our time is off, and whether anybody has ever said that it is right."""
+        """How far our clock is off, and whether it was ever confirmed."""
         self._offset.set(offset_ms / MS)
         self._confirmed.set(int(confirmed))
 
@@ -169,26 +172,26 @@ class Metrics:
     def streams(self, readers: int, dropped: int) -> None:
         """Event streams: open ones, and how many were cut off since the start."""
         self._streams.set(readers)
-        self._up_to(self._dropped, (), dropped, "stream_dropped")
+        self._raise_to(self._dropped, (), dropped, "stream_dropped")
 
     def connections(self, now: int, refused: Mapping[str, int], reads_refused: int) -> None:
-        """The endpoint's connections: open ones, how many were not let be since the start, and long reads sent away."""
+        """The endpoint's connections: open ones, how many were refused or closed since the start, and long reads refused."""
         self._connections.set(now)
         for how, total in refused.items():
-            self._up_to(self._refusals, (how,), total, "connections_refused")
-        self._up_to(self._busy, (), reads_refused, "long_reads_refused")
+            self._raise_to(self._refusals, (how,), total, "connections_refused")
+        self._raise_to(self._reads_refused, (), reads_refused, "long_reads_refused")
 
     def snapshot(self, streams: Iterable[StreamHealth], chains: Mapping[str, RpcStats]) -> None:
         """Take over the counters that the clients keep themselves."""
         for stream in streams:
             self._connected.labels(stream.venue).set(int(stream.connected))
             self._silent.labels(stream.venue).set(len(stream.silent))
-            self._up_to(self._connects, (stream.venue,), max(0, stream.connects - 1), "ws_reconnects")
+            self._raise_to(self._connects, (stream.venue,), max(0, stream.connects - 1), "ws_reconnects")
             for code, total in stream.bad_frames.items():
-                self._up_to(self._bad, (stream.venue, code), total, "ws_bad_frames")
+                self._raise_to(self._bad, (stream.venue, code), total, "ws_bad_frames")
         for chain, stats in chains.items():
             for name, counter in self._rpc.items():
-                self._up_to(counter, (chain,), getattr(stats, name), name)
+                self._raise_to(counter, (chain,), getattr(stats, name), name)
 
     def _record(self, record: Record) -> None:
         feed, report = record.feed, record.report
@@ -207,20 +210,22 @@ class Metrics:
         return (self._now_ms() - self._observed_ms[feed]) / MS
 
     def _source_age_s(self, key: tuple[str, str]) -> float:
-        return (self._now_ms() - self._seen_ms[key]) / MS
+        return (self._now_ms() - self._source_observed_ms[key]) / MS
 
-    def _up_to(self, counter: Counter, labels: tuple[str, ...], total: int, name: str) -> None:
-        """Raise a counter to a total that someone else keeps; a total that fell was started anew."""
+    def _raise_to(self, counter: Counter, labels: tuple[str, ...], total: int, name: str) -> None:
+        """Raise a counter to a total that another object keeps; a total that fell has started again from 0."""
         key = (name, *labels)
         grown = total - self._totals.get(key, 0)
         (counter.labels(*labels) if labels else counter).inc(grown if grown >= 0 else total)
         self._totals[key] = total
 
-    def _gauge(self, name: str, says: str, labels: Sequence[str]) -> Gauge:
-        return Gauge(f"lrt_oracle_{name}", says, labels, registry=self._registry)
+    def _gauge(self, name: str, description: str, labels: Sequence[str]) -> Gauge:
+        return Gauge(f"lrt_oracle_{name}", description, labels, registry=self._registry)
 
-    def _counter(self, name: str, says: str, labels: Sequence[str]) -> Counter:
-        return Counter(f"lrt_oracle_{name}", says, labels, registry=self._registry)
+    def _counter(self, name: str, description: str, labels: Sequence[str]) -> Counter:
+        return Counter(f"lrt_oracle_{name}", description, labels, registry=self._registry)
 
-    def _histogram(self, name: str, says: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
-        return Histogram(f"lrt_oracle_{name}", says, labels, registry=self._registry, buckets=buckets)
+    def _histogram(
+        self, name: str, description: str, buckets: Sequence[float], labels: Sequence[str] = ()
+    ) -> Histogram:
+        return Histogram(f"lrt_oracle_{name}", description, labels, registry=self._registry, buckets=buckets)

@@ -1,4 +1,4 @@
-"""The document of /healthz and /readyz: how the process is, and how the way to each store stands."""
+"""The document of /healthz and /readyz: how the process is, and how each target is."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from oracle.serve.interface import Health
 
 
 def health_document(health: Health, now_ms: int) -> Document:
-    """How the process is, and how each target stands."""
+    """How the process is, and how each target is."""
     plain = {name: getattr(health, name) for name in type(health).__slots__ if name != "targets"}
     return {**plain, "targets": [_target_document(t, now_ms) for t in health.targets]}
 
 
-def _target_document(seen: TargetStatus, now_ms: int) -> Document:
-    quorum = seen.quorum
+def _target_document(target: TargetStatus, now_ms: int) -> Document:
+    quorum = target.quorum
     return {
-        "target": seen.target,
-        "sends": seen.sends,
-        "connected": seen.connected,
-        "looked_at_ms": seen.looked_at_ms,
+        "target": target.target,
+        "sends": target.sends,
+        "connected": target.connected,
+        "looked_at_ms": target.looked_at_ms,
         "quorum": None
         if quorum is None
         else {
@@ -28,7 +28,7 @@ def _target_document(seen: TargetStatus, now_ms: int) -> Document:
             "threshold": str(quorum.threshold),
             "missing": list(quorum.missing),
         },
-        "pushes_left": seen.pushes_left,
+        "pushes_left": target.pushes_left,
         "feeds": [
             {
                 "feed": f.feed,
@@ -38,6 +38,6 @@ def _target_document(seen: TargetStatus, now_ms: int) -> Document:
                 "late": f.late(now_ms),
                 "held": f.held,
             }
-            for f in seen.feeds
+            for f in target.feeds
         ],
     }

@@ -1,4 +1,4 @@
-"""One handler for each path: read the request, ask the desk, answer with a document."""
+"""One handler for each path: read the request, ask the service, answer with a document."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from oracle.combine.error_budget import ErrorBudget, LegError, error_budget
 from oracle.model.spec import FeedSpec
 from oracle.serve.answers import MAX_ROUNDS, explain_answer, history_answer, twap_answer
 from oracle.serve.documents import feed_document, feed_path, transition_document
-from oracle.serve.events import Hub, frame
+from oracle.serve.error_codes import ErrorCode
+from oracle.serve.events import EventHub, frame
 from oracle.serve.evidence import batch_document
-from oracle.serve.interface import Health, News, NoReport, PriceInterface
-from oracle.serve.openapi import DOCUMENT
+from oracle.serve.interface import Health, NoReport, PriceInterface, Update
+from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.readiness import health_document
-from oracle.serve.web import Body, HttpProblem, Query, nearest
+from oracle.serve.web import Body, HttpProblem, Query, nearest_feeds
 
 MAX_WINDOW_S = 7 * 86_400
 _PAGE = {
@@ -39,20 +40,22 @@ class Routes:
     """One method a path.
 
     Args:
-        desk: what is shown.
-        hub: the streams.
+        service: what is shown.
+        hub: the event streams.
         now_ms: the clock, Unix ms.
         metrics: the exposition.
     """
 
-    def __init__(self, desk: PriceInterface, hub: Hub, now_ms: Callable[[], int], metrics: Callable[[], bytes]) -> None:
-        self._desk, self._hub, self._now_ms, self._metrics = desk, hub, now_ms, metrics
-        self._shelf = PriceCache(desk, now_ms)
+    def __init__(
+        self, service: PriceInterface, hub: EventHub, now_ms: Callable[[], int], metrics: Callable[[], bytes]
+    ) -> None:
+        self._service, self._hub, self._now_ms, self._metrics = service, hub, now_ms, metrics
+        self._cache = PriceCache(service, now_ms)
         folder = Path(__file__).parent / "page"
         self._page = {name: Body((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
         self._index = Body((folder / "index.html").read_bytes(), "text/html")
         self._openapi = Body.json(DOCUMENT)
-        desk.subscribe(self._on_news)
+        service.subscribe(self._on_update)
 
     def table(self) -> list[web.RouteDef]:
         """All paths."""
@@ -76,14 +79,14 @@ class Routes:
 
     async def _get_feeds(self, request: web.Request) -> web.Response:
         Query(request, ())
-        specs = self._desk.specs()
-        return Body.json({"feeds": [feed_document(s, self._budget(s)) for s in specs.values()]}).answer(request)
+        specs = self._service.specs()
+        return Body.json({"feeds": [feed_document(s, self._budget(s)) for s in specs.values()]}).response(request)
 
     def _budget(self, spec: FeedSpec) -> ErrorBudget | None:
-        """What a product of other feeds can claim now; None for a feed that is none, or whose legs have no price yet."""
-        specs = self._desk.specs()
-        found = [(specs[leg], self._desk.record(leg)) for leg in spec.legs]
-        legs = [
+        """Error budget of a cross now; None for any other feed, and while a leg has no price."""
+        specs = self._service.specs()
+        legs = [(specs[leg], self._service.record(leg)) for leg in spec.legs]
+        errors = [
             LegError(
                 feed=leg.feed,
                 push_bps=leg.push_bps,
@@ -91,67 +94,70 @@ class Routes:
                 spread_bps=record.report.spread_bps,
                 age_ms=max(0, self._now_ms() - record.observed_at_ms),
             )
-            for leg, record in found
+            for leg, record in legs
             if record is not None
         ]
-        return error_budget(legs) if legs and len(legs) == len(spec.legs) else None
+        return error_budget(errors) if errors and len(errors) == len(legs) else None
 
     async def _get_prices(self, request: web.Request) -> web.Response:
-        return self._shelf.all(live=_live(request)).answer(request)
+        return self._cache.prices(live=_live(request)).response(request)
 
     async def _get_price(self, request: web.Request) -> web.Response:
         spec, live = self._spec(request), _live(request)
-        body = self._shelf.one(spec, live=live)
+        body = self._cache.price(spec, live=live)
         if body is None:
-            gone = self._shelf.missing(spec)
-            code = "no_indication" if live else "no_record"
-            raise HttpProblem(503, code, f"{spec.feed} has no price yet: {gone['text']}", "see .../explain")
-        return body.answer(request)
+            missing = self._cache.missing(spec)
+            code = ErrorCode.NO_INDICATION if live else ErrorCode.NO_RECORD
+            raise HttpProblem(503, code, f"{spec.feed} has no price yet: {missing['text']}", "see .../explain")
+        return body.response(request)
 
     async def _get_history(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("since_ms", "until_ms", "limit"))
-        since_ms = query.whole("since_ms", least=0, most=_FAR_MS) or 0
-        until_ms = query.whole("until_ms", least=1, most=_FAR_MS) or self._now_ms() + 1
-        limit = query.whole("limit", least=1, most=MAX_ROUNDS) or 1_000
+        since_ms = query.integer("since_ms", least=0, most=_FAR_MS) or 0
+        until_ms = query.integer("until_ms", least=1, most=_FAR_MS) or self._now_ms() + 1
+        limit = query.integer("limit", least=1, most=MAX_ROUNDS) or 1_000
         if since_ms >= until_ms:
             raise HttpProblem(
-                400, "bad_parameter", f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them"
+                400, ErrorCode.BAD_PARAMETER, f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them"
             )
-        asked = partial(history_answer, feed=spec.feed, since_ms=since_ms, until_ms=until_ms, limit=limit)
-        return (await self._desk.past(asked)).answer(request)
+        read = partial(history_answer, feed=spec.feed, since_ms=since_ms, until_ms=until_ms, limit=limit)
+        return (await self._service.read_stored(read)).response(request)
 
     async def _get_twap(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("window_s", "of", "end_ms"))
-        window_s = query.whole("window_s", least=1, most=MAX_WINDOW_S) or 1_800
+        window_s = query.integer("window_s", least=1, most=MAX_WINDOW_S) or 1_800
         of = query.choice("of", ("price", "market", "redemption"))
         now_ms = self._now_ms()
-        until_ms = min(query.whole("end_ms", least=1, most=_FAR_MS) or now_ms, now_ms)
-        asked = partial(twap_answer, spec=spec, of=of, window_s=window_s, until_ms=until_ms)
-        return (await self._desk.past(asked)).answer(request)
+        until_ms = min(query.integer("end_ms", least=1, most=_FAR_MS) or now_ms, now_ms)
+        read = partial(twap_answer, spec=spec, of=of, window_s=window_s, until_ms=until_ms)
+        return (await self._service.read_stored(read)).response(request)
 
     async def _get_explain(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("round",))
-        round_s = query.whole("round", least=1, most=(1 << 32) - 1)
-        newest_s = self._desk.newest_round(spec.feed)
-        asked = partial(explain_answer, feed=spec.feed, round_s=round_s, newest_s=newest_s)
-        return (await self._desk.past(asked)).answer(request)
+        round_s = query.integer("round", least=1, most=(1 << 32) - 1)
+        newest_s = self._service.newest_round_s(spec.feed)
+        read = partial(explain_answer, feed=spec.feed, round_s=round_s, newest_s=newest_s)
+        return (await self._service.read_stored(read)).response(request)
 
     async def _get_report(self, request: web.Request) -> web.Response:
-        spec, query, names = self._spec(request), Query(request, ("target",)), self._desk.targets()
+        spec, query, names = self._spec(request), Query(request, ("target",)), self._service.targets()
         target = query.choice("target", names) if names else None
         if spec.is_cross:
             legs = ", ".join(feed_path(leg) + "/report" for leg in spec.legs)
             raise HttpProblem(
-                404, "no_slot", f"{spec.feed} is computed on the chain and not signed", f"its legs are: {legs}"
+                404,
+                ErrorCode.NO_SLOT,
+                f"{spec.feed} is computed on chain from its legs and not signed itself",
+                f"ask for the reports of its legs: {legs}",
             )
-        batch = await self._desk.report(spec.feed, target)
+        batch = await self._service.report(spec.feed, target)
         if isinstance(batch, NoReport):
             raise HttpProblem(503, batch.code, batch.text, "see /readyz")
-        return Body.json(batch_document(spec.feed, batch)).answer(request)
+        return Body.json(batch_document(spec.feed, batch)).response(request)
 
     async def _get_stream(self, request: web.Request) -> web.StreamResponse:
         Query(request, ())
-        return await self._hub.serve(request, frame("final", self._shelf.all(live=False).payload))
+        return await self._hub.serve(request, frame("final", self._cache.prices(live=False).payload))
 
     async def _get_healthz(self, request: web.Request) -> web.Response:
         return self._health(request, lambda h: h.live)
@@ -164,46 +170,49 @@ class Routes:
         return web.Response(body=self._metrics(), headers=headers)
 
     async def _get_openapi(self, request: web.Request) -> web.Response:
-        return self._openapi.answer(request)
+        return self._openapi.response(request)
 
     async def _get_index(self, request: web.Request) -> web.Response:
-        return self._index.answer(request)
+        return self._index.response(request)
 
     async def _get_page(self, request: web.Request) -> web.Response:
         body = self._page.get(request.match_info["name"])
         if body is None:
             raise web.HTTPNotFound
-        return body.answer(request)
+        return body.response(request)
 
     def _spec(self, request: web.Request) -> FeedSpec:
         feed = f"{request.match_info['base']}/{request.match_info['quote']}"
-        spec = self._desk.specs().get(feed)
+        spec = self._service.specs().get(feed)
         if spec is None:
             raise HttpProblem(
-                404, "unknown_feed", f"there is no feed {feed[:80]!r}", nearest(feed[:80], self._desk.specs())
+                404,
+                ErrorCode.UNKNOWN_FEED,
+                f"there is no feed {feed[:80]!r}",
+                nearest_feeds(feed[:80], self._service.specs()),
             )
         return spec
 
-    def _health(self, request: web.Request, good: Callable[[Health], bool]) -> web.Response:
+    def _health(self, request: web.Request, is_good: Callable[[Health], bool]) -> web.Response:
         Query(request, ())
-        health = self._desk.health()
+        health = self._service.health()
         headers = {hdrs.CACHE_CONTROL: "no-store"}
-        status = 200 if good(health) else 503
+        status = 200 if is_good(health) else 503
         payload = orjson.dumps(health_document(health, self._now_ms()))
         return web.Response(body=payload, status=status, content_type="application/json", headers=headers)
 
-    def _on_news(self, news: News) -> None:
+    def _on_update(self, update: Update) -> None:
         if not len(self._hub):
             return
-        specs = self._desk.specs()
-        if news.indications:
-            live = [self._shelf.one(specs[r.feed], live=True) for r in news.indications]
-            payload = b'{"prices":[%b]}' % b",".join(b.payload for b in live if b is not None)
+        specs = self._service.specs()
+        if update.indications:
+            bodies = [self._cache.price(specs[r.feed], live=True) for r in update.indications]
+            payload = b'{"prices":[%b]}' % b",".join(b.payload for b in bodies if b is not None)
             self._hub.publish(frame("live", payload))
-        if news.round_time_s is not None:
-            self._hub.publish(frame("final", self._shelf.all(live=False).payload))
-        if news.transitions:
-            changes = orjson.dumps({"changes": [transition_document(t) for t in news.transitions]})
+        if update.round_time_s is not None:
+            self._hub.publish(frame("final", self._cache.prices(live=False).payload))
+        if update.transitions:
+            changes = orjson.dumps({"changes": [transition_document(t) for t in update.transitions]})
             self._hub.publish(frame("status", changes))
 
 

@@ -1,4 +1,4 @@
-"""The local endpoint: what the oracle knows, over HTTP. It reads a Desk and decides nothing."""
+"""The local endpoint: what the oracle knows, over HTTP. It reads a PriceInterface and decides nothing."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from oracle.serve.connection_gate import ConnectionGate, GateLimits, affordable
-from oracle.serve.events import Hub, StreamLimits
+from oracle.serve.connection_gate import ConnectionGate, GateLimits, connection_limit, open_file_limit
+from oracle.serve.events import EventHub, StreamLimits
 from oracle.serve.interface import PriceInterface
 from oracle.serve.routes import Routes
-from oracle.serve.web import crossing, dress, guarded
+from oracle.serve.web import add_headers, cors_preflight, error_documents
 
 _ACCEPTED_AT_ONCE, _QUEUED = 16, 256
-_STREAMS_OF_ALL = 3, 4
-"""Streams hold their connections: so large a part of all may be theirs, and the others can still be asked."""
+_STREAM_SHARE = 3, 4
+"""Streams keep their connections open: at most this share of all connections may be streams."""
 
 
 class Server:
@@ -29,7 +29,7 @@ class Server:
         gate: its connections: ``len(gate)`` are open.
     """
 
-    def __init__(self, listening: asyncio.Server, runner: web.AppRunner, hub: Hub, gate: ConnectionGate) -> None:
+    def __init__(self, listening: asyncio.Server, runner: web.AppRunner, hub: EventHub, gate: ConnectionGate) -> None:
         self.hub, self.gate = hub, gate
         self._listening, self._runner = listening, runner
         host, port = listening.sockets[0].getsockname()[:2]
@@ -44,7 +44,7 @@ class Server:
 
 
 async def serve(
-    desk: PriceInterface,
+    service: PriceInterface,
     *,
     host: str,
     port: int,
@@ -57,23 +57,24 @@ async def serve(
     """Start the endpoint.
 
     Args:
-        desk: what it shows.
+        service: what it shows.
         host: address to listen on.
         port: 0 takes any free one.
         now_ms: the clock, Unix ms.
         metrics: the exposition that /metrics answers.
         cors_origins: origins whose pages may read the answers, exactly as browsers send them.
         limits: of the stream.
-        gate_limits: of connections; fewer where the limit of open files leaves no room for so many.
+        gate_limits: of connections; fewer where the process may not open that many files.
     """
     granted, streams = gate_limits or GateLimits(), limits or StreamLimits()
-    gate = ConnectionGate(replace(granted, connections=affordable(granted.connections)))
-    part, of = _STREAMS_OF_ALL
-    hub = Hub(replace(streams, readers=min(streams.readers, max(1, gate.most * part // of))))
-    crossings = [crossing(cors_origins)] if cors_origins else []
-    app = web.Application(middlewares=[gate.middleware(), *crossings, guarded], client_max_size=1)
-    app.on_response_prepare.append(dress(cors_origins))
-    app.add_routes(Routes(desk, hub, now_ms, metrics).table())
+    most = connection_limit(granted.connections, open_file_limit())
+    gate = ConnectionGate(replace(granted, connections=most))
+    part, whole = _STREAM_SHARE
+    hub = EventHub(replace(streams, readers=min(streams.readers, max(1, most * part // whole))))
+    preflight = [cors_preflight(cors_origins)] if cors_origins else []
+    app = web.Application(middlewares=[gate.middleware(), *preflight, error_documents], client_max_size=1)
+    app.on_response_prepare.append(add_headers(cors_origins))
+    app.add_routes(Routes(service, hub, now_ms, metrics).table())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=4_096)
     await runner.setup()
     if runner.server is None:
@@ -87,10 +88,10 @@ async def serve(
 
 
 def _queue_more(listening: asyncio.Server) -> None:
-    """Let more connections wait for us than asyncio accepts in one go.
+    """Let more connections queue in the kernel than asyncio accepts at a time.
 
-    It has one number for both, and where files run out it tries, and tells, once for each that it would have accepted.
+    asyncio has one number for both, and where files run out it tries, and logs, once for each that it would have accepted.
     """
-    for one in listening.sockets:
-        with socket.fromfd(one.fileno(), one.family, one.type) as same:
-            same.listen(_QUEUED)
+    for listener in listening.sockets:
+        with socket.fromfd(listener.fileno(), listener.family, listener.type) as duplicate:
+            duplicate.listen(_QUEUED)

@@ -1,4 +1,4 @@
-"""What every answer of the endpoint shares: problems as values, strict query parameters, entity tags, headers."""
+"""What every answer of the endpoint shares: problems, strict query parameters, entity tags, headers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from feeds.errors import LrtOracleError
 from oracle.runtime.log_limit import LogBudget
+from oracle.serve.error_codes import ErrorCode
 
 _log = structlog.get_logger("oracle.serve.server")
 _JSON = "application/json"
@@ -23,16 +24,18 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Server": "lrt-oracle",
 }
-_TALLY = LogBudget()
+_LOG_BUDGET = LogBudget()
 _NOT_FOUND, _NOT_ALLOWED = 404, 405
 _SERVER_ERROR = 500
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpProblem(LrtOracleError):
-    """A request that gets no document: a status code, a code for machines, a sentence, and what to do about it."""
+    """A request that gets an error instead of a document: status, a code for machines, a sentence, and what to do."""
 
-    def __init__(self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, status: int, code: ErrorCode, message: str, hint: str = "", headers: Mapping[str, str] = {}
+    ) -> None:
         super().__init__(status, code, message, hint, headers)
         self.status, self.code, self.message, self.hint, self.headers = status, code, message, hint, headers
 
@@ -71,7 +74,7 @@ class Body:
         """Encode and tag a document."""
         return cls(orjson.dumps(document))
 
-    def answer(self, request: web.Request) -> web.Response:
+    def response(self, request: web.Request) -> web.Response:
         """The bytes, or 304 where the client has them."""
         known = request.headers.get(hdrs.IF_NONE_MATCH)
         if known is not None and (known == self.tag or _matches(request, self.tag)):
@@ -80,77 +83,79 @@ class Body:
 
 
 class Query:
-    """Parameters of a request; unknown, repeated and misshapen ones are refused.
+    """Parameters of a request; unknown, repeated and malformed ones are refused.
 
     Raises:
-        Problem: 400, with what is allowed.
+        HttpProblem: 400, with what is allowed.
     """
 
     def __init__(self, request: web.Request, known: Sequence[str]) -> None:
-        self._given = request.query
-        for name in self._given:
+        self._parameters = request.query
+        for name in self._parameters:
             if name not in known:
-                allowed = f"known here: {', '.join(known)}" if known else "this path takes none"
-                raise HttpProblem(400, "bad_parameter", f"there is no parameter {name!r}", allowed)
-            if len(self._given.getall(name)) > 1:
-                raise HttpProblem(400, "bad_parameter", f"{name} is given more than once", "give it once")
+                allowed = f"known here: {', '.join(known)}" if known else "this path takes no parameters"
+                raise HttpProblem(400, ErrorCode.BAD_PARAMETER, f"there is no parameter {name!r}", allowed)
+            if len(self._parameters.getall(name)) > 1:
+                raise HttpProblem(400, ErrorCode.BAD_PARAMETER, f"{name} is given more than once", "give it once")
 
-    def whole(self, name: str, *, least: int, most: int) -> int | None:
+    def integer(self, name: str, *, least: int, most: int) -> int | None:
         """A whole number within limits; None if it is not given."""
-        text = self._given.get(name)
+        text = self._parameters.get(name)
         if text is None:
             return None
         short = text.isascii() and text.isdigit() and len(text) <= len(str(most))
         if not short or not least <= int(text) <= most:
             raise HttpProblem(
-                400, "bad_parameter", f"{name} is {text[:40]!r}", f"give a whole number, {least} to {most}"
+                400, ErrorCode.BAD_PARAMETER, f"{name} is {text[:40]!r}", f"give a whole number, {least} to {most}"
             )
         return int(text)
 
     def choice(self, name: str, allowed: Sequence[str]) -> str:
-        """One of the allowed words; the first if it is not given."""
-        text = self._given.get(name, allowed[0])
+        """One of the allowed words; by default the first."""
+        text = self._parameters.get(name, allowed[0])
         if text not in allowed:
-            raise HttpProblem(400, "bad_parameter", f"{name} is {text[:40]!r}", f"give one of: {', '.join(allowed)}")
+            raise HttpProblem(
+                400, ErrorCode.BAD_PARAMETER, f"{name} is {text[:40]!r}", f"give one of: {', '.join(allowed)}"
+            )
         return text
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint with the most similar names, whatever their case."""
+def nearest_feeds(name: str, known: Iterable[str]) -> str:
+    """A hint with the most similar feeds, ignoring case."""
     lower = {k.lower(): k for k in known}
     close = [lower[m] for m in get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
     return f"nearest: {', '.join(close)}" if close else "all feeds are listed at /v1/feeds"
 
 
 @web.middleware
-async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """No request has a body; every failure is an error document."""
+async def error_documents(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a request with a body, and turn every failure into an error document."""
     if request.can_read_body:
         hint = "put everything into the path and the query"
-        return HttpProblem(413, "body_refused", "a request has no body here", hint).response()
+        return HttpProblem(413, ErrorCode.BODY_REFUSED, "a request has no body here", hint).response()
     try:
         return await handler(request)
     except HttpProblem as problem:
         return problem.response()
     except web.HTTPException as e:
         return _plain(e, request).response()
-    except Exception as e:  # noqa: BLE001 - one request's bug is logged and answered; the process goes on
-        more = _TALLY.more((type(e), request.match_info.handler))
+    except Exception as e:  # noqa: BLE001 - a bug in one request is logged and answered; the process goes on
+        more = _LOG_BUDGET.more((type(e), request.match_info.handler))
         if more is not None:
-            _log.exception("a request failed: this is a fault of this program, please report it",
+            _log.exception("a request failed: this is a bug of this program, please report it",
                            path=request.path, more_since_the_last_line=more)  # fmt: skip
         return HttpProblem(
-            _SERVER_ERROR, "internal", "this is a fault of the server", "the log has the details"
+            _SERVER_ERROR, ErrorCode.INTERNAL, "the server has a bug", "its log has the details"
         ).response()
 
 
-def crossing(origins: Sequence[str]) -> Middleware:
-    """Answer the preflight of pages from these origins; without origins there is no cross-origin access."""
+def cors_preflight(origins: Sequence[str]) -> Middleware:
+    """Answer the CORS preflight of pages from these origins; all others get no cross-origin access."""
 
     @web.middleware
     async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
-        asked = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-        if not asked or request.headers.get(hdrs.ORIGIN) not in origins:
+        is_preflight = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        if not is_preflight or request.headers.get(hdrs.ORIGIN) not in origins:
             return await handler(request)
         allow = {
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",
@@ -162,8 +167,8 @@ def crossing(origins: Sequence[str]) -> Middleware:
     return preflight
 
 
-def dress(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Put the security headers, and the allowed origin, on everything that is sent."""
+def add_headers(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Put the security headers, and the allowed origin, on every response."""
 
     async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
         if "Referrer-Policy" not in response.headers:
@@ -182,14 +187,14 @@ def dress(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse],
 def _plain(e: web.HTTPException, request: web.Request) -> HttpProblem:
     if e.status == _NOT_FOUND:
         return HttpProblem(
-            e.status, "unknown_path", f"there is nothing at {request.path}", "/openapi.json lists all paths"
+            e.status, ErrorCode.UNKNOWN_PATH, f"there is nothing at {request.path}", "/openapi.json lists all paths"
         )
     if e.status == _NOT_ALLOWED:
         allow = {"Allow": "GET, HEAD"}
         return HttpProblem(
-            e.status, "method_not_allowed", f"{request.method} is not served", "everything here is GET", allow
+            e.status, ErrorCode.METHOD_NOT_ALLOWED, f"{request.method} is not served", "everything here is GET", allow
         )
-    return HttpProblem(e.status, "refused", e.reason)
+    return HttpProblem(e.status, ErrorCode.REFUSED, e.reason)
 
 
 def _matches(request: web.Request, tag: str) -> bool:

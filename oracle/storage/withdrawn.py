@@ -1,4 +1,4 @@
-"""What was stored and is disowned: rounds of a time that was not true. They are kept apart, whole, and are nobody's newest."""
+"""Rounds that were stored under a time that was not true. They are kept apart, whole, and count for nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from oracle.model.publication import PushState
+from oracle.model.publication import OPEN, PushState
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS withdrawals (
@@ -40,7 +40,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
-    """Rounds after a time were disowned. Times: Unix ms and a round_time."""
+    """All rounds after a round_time were withdrawn, at a time in Unix ms."""
 
     id: int
     at_ms: int
@@ -49,7 +49,7 @@ class Withdrawal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class StoredRow:
     """A row as it was stored."""
 
     operator: str
@@ -59,7 +59,7 @@ class Stored:
 
 
 class Withdrawn:
-    """The rows of a database that are disowned, and the one way to them.
+    """The rows of a database that were withdrawn, and how rows get there.
 
     Args:
         conn: the database, in autocommit mode.
@@ -69,7 +69,7 @@ class Withdrawn:
         self._conn = conn
 
     def spans(self, after_s: int) -> list[Span]:
-        """What is stored of rounds after a round_time."""
+        """The rounds that are stored after a round_time."""
         sql = (
             "SELECT operator, feed, min(round_s), max(round_s), count(*) FROM rounds WHERE round_s > ?"
             " GROUP BY operator, feed ORDER BY operator, feed"
@@ -92,24 +92,25 @@ class Withdrawn:
         Args:
             after_s: the last round that is good.
             at_ms: now.
-            why: for whoever reads it later.
+            why: the reason, kept with them.
             states: by operator and feed, how many rounds are left and the state after the last of them.
         """
         first = self._conn.execute("SELECT min(round_s) FROM rounds WHERE round_s > ?", (after_s,)).fetchone()[0]
         with self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
             sql = "INSERT INTO withdrawals (at_ms, after_s, why) VALUES (?, ?, ?)"
-            made = int(self._conn.execute(sql, (at_ms, after_s, why)).lastrowid or 0)
+            withdrawal = int(self._conn.execute(sql, (at_ms, after_s, why)).lastrowid or 0)
             for table, columns, where in _MOVES:
                 bound = first if table == "transitions" else after_s
-                self._move(made, table, columns, where, bound)
+                self._move(withdrawal, table, columns, where, bound)
             self._conn.executemany(
                 "REPLACE INTO states VALUES (?, ?, ?, ?)", [(*key, *state) for key, state in states.items()]
             )
             note = f"its round was withdrawn: {why}"
-            sql = "UPDATE pushes SET state = 'expired', note = ? WHERE round_s > ? AND state IN ('prepared', 'sent')"
-            self._conn.execute(sql, (note, after_s))
-        return made
+            marks = ", ".join("?" for _ in OPEN)
+            sql = f"UPDATE pushes SET state = ?, note = ? WHERE round_s > ? AND state IN ({marks})"  # noqa: S608 - only marks
+            self._conn.execute(sql, (PushState.EXPIRED, note, after_s, *OPEN))
+        return withdrawal
 
     def of(self, feed: str, round_s: int) -> list[Withdrawal]:
         """Withdrawals that hold a round of a feed, ascending."""
@@ -130,14 +131,14 @@ class Withdrawn:
         rows = self._conn.execute(sql, (feed, first_s, last_s))
         return [(Withdrawal(id=r[0], at_ms=r[1], after_s=r[2], why=r[3]), bytes(r[4])) for r in rows]
 
-    def rows(self, what: str, feed: str, until_s: int, withdrawal: int | None = None) -> Iterator[Stored]:
+    def rows(self, what: str, feed: str, until_s: int, withdrawal: int | None = None) -> Iterator[StoredRow]:
         """Rounds or checkpoints of a feed up to a round_time, of one withdrawal or of all."""
         sql = (
             "SELECT operator, round_s, kind, body FROM withdrawn WHERE feed = ? AND what = ? AND round_s <= ?"
             " AND withdrawal = coalesce(?, withdrawal) ORDER BY round_s"
         )
         for r in self._conn.execute(sql, (feed, what, until_s, withdrawal)):
-            yield Stored(operator=r[0], round_s=r[1], kind=r[2], body=bytes(r[3]))
+            yield StoredRow(operator=r[0], round_s=r[1], kind=r[2], body=bytes(r[3]))
 
     def _move(self, withdrawal: int, table: str, columns: str, where: str, bound: int | None) -> None:
         if bound is None:

@@ -14,7 +14,7 @@ from demo.bench.chain import chain
 from demo.bench.gas import gas
 from demo.bench.latency import latency
 from demo.bench.tools import at_percent
-from demo.bench.venues import BASES, shown, spelled, websocket_frame
+from demo.bench.venues import BASES, symbol_of, symbol_state, websocket_frame
 from demo.venues.wires import WIRES
 from feeds.registry import EXCHANGES
 from oracle.combine.methods import vector
@@ -109,9 +109,9 @@ async def test_ccxt_is_compared_where_it_reads_the_same_messages() -> None:
 
 @pytest.mark.parametrize("venue", sorted(WIRES))
 def test_every_message_of_a_run_is_another_price(venue: str) -> None:
-    symbols = {spelled(venue, base) for base in BASES}
+    symbols = {symbol_of(venue, base) for base in BASES}
     assert len(symbols) == len(BASES)
-    first, second = (shown(spelled(venue, "LDO"), "LDO", turn, 1_790_000_000_000) for turn in (0, 4))
+    first, second = (symbol_state(symbol_of(venue, "LDO"), "LDO", step, 1_790_000_000_000) for step in (0, 4))
     assert float(first.bid) < float(first.last) < float(first.ask)
     assert first.bid != second.bid
 
@@ -126,7 +126,7 @@ def test_frames_say_their_size_as_the_standard_has_it(size: int) -> None:
     assert websocket_frame("é")[:2] == bytes((0x81, 2))
 
 
-def test_percents_are_places_in_a_ranking() -> None:
+def test_percentiles_are_places_in_a_ranking() -> None:
     assert at_percent([], 99) == 0
     assert at_percent([1, 2, 3, 4], 50) == 3
     assert at_percent(list(range(100)), 99) == 99
@@ -134,7 +134,7 @@ def test_percents_are_places_in_a_ranking() -> None:
 
 @pytest.mark.loopback
 async def test_bench_api_has_rounds_beside_its_readers_and_answers_others_beside_half_open_connections() -> None:
-    found = await api(seconds=2.0, readers=(0, 2), half_open_s=2.0, settle_s=2.0)
+    found = await api(seconds=2.0, readers=(0, 2), half_open_s=2.0, settle_s=2.0, answer_s=30.0)
     alone, beside = found["twap_readers"]
     assert (alone["readers"], alone["answers"], alone["ratio_p50"]) == (0, {}, 1.0)
     assert beside["rounds"] > 0

@@ -1,8 +1,7 @@
-"""The demo's chain: what is deployed is priced right, and the trader moves it where it is told."""
+"""The demo's chain: what is deployed has the right prices, and the trader moves them to their targets."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ FAIR = {
     "demolrt_uniswap": LRT_RATE_WAD,
     "demolrt_balancer": LRT_RATE_WAD,
 }
+MOST_BLOCKS = 100
 EVERY_POOL = pytest.mark.parametrize("pool", FAIR)
 
 
@@ -40,16 +40,13 @@ EVERY_POOL = pytest.mark.parametrize("pool", FAIR)
 class Deployed:
     chain: LocalChain
     world: DemoWorld
-    seconds: float
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def deployed() -> AsyncIterator[Deployed]:
     with anvil.running(block_time_s=1, extra=backdated()) as node:
         async with LocalChain(node.url) as chain:
-            started = time.perf_counter()
-            world = await deploy(chain)
-            yield Deployed(chain, world, time.perf_counter() - started)
+            yield Deployed(chain, await deploy(chain))
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -73,12 +70,6 @@ def bps(value: int, expected: int) -> float:
     return abs(value - expected) * 10_000 / expected
 
 
-async def test_deployment_takes_seconds(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        sys.stdout.write(f"\ndemo world deployed in {deployed.seconds:.2f} s\n")
-    assert deployed.seconds < 6
-
-
 async def test_every_address_has_code_and_a_fresh_node_gives_the_same(world: DemoWorld, chain: LocalChain) -> None:
     for name, address in world.addresses().items():
         assert len(await chain.rpc("eth_getCode", address, "latest")) > 2, name
@@ -86,6 +77,7 @@ async def test_every_address_has_code_and_a_fresh_node_gives_the_same(world: Dem
         async with LocalChain(node.url) as other:
             again = await deploy(other, block_time_s=1)
             assert again.addresses() == world.addresses()
+            assert int(await other.rpc("eth_blockNumber"), 16) < MOST_BLOCKS, "it takes seconds: a block a transaction"
             assert again.pool_ids() == world.pool_ids()
             assert await other.rpc("anvil_getAutomine") is False
             second = await deploy(other)
@@ -97,18 +89,18 @@ async def test_at_one_block_a_second_a_move_takes_one_block() -> None:
     with anvil.running(block_time_s=1) as node:
         async with LocalChain(node.url) as chain:
             trader = Trader(chain, await deploy(chain, block_time_s=1))
-            started = time.perf_counter()
-            sent = [await trader.move(pool, fair * 94 // 100) for pool, fair in FAIR.items()]
-            assert time.perf_counter() - started < 0.5
+            sent = []
+            for pool, fair in FAIR.items():
+                transaction = await trader.move(pool, fair * 94 // 100)
+                sent.append((transaction, int(await chain.rpc("eth_blockNumber"), 16)))
             await trader.settle()
-            assert time.perf_counter() - started < 2.5
-            blocks = {(await chain.receipt(each))["blockNumber"] for each in sent}
-            assert len(blocks) <= 2
+            for transaction, newest in sent:
+                assert int((await chain.receipt(transaction))["blockNumber"], 16) <= newest + 1, "the next block has it"
             assert await chain.block_time_s() <= time.time()
 
 
 async def test_the_clock_is_right_and_the_pools_have_a_history(world: DemoWorld, chain: LocalChain) -> None:
-    assert abs(await chain.block_time_s() - time.time()) < 10
+    assert abs(await chain.block_time_s() - time.time()) < 60
     pool = world.pools["wdiveth_uniswap"]
     ticks, _ = await chain.call(pool.contract, "observe", [HISTORY_S - 60, 0])
     mean_tick = (ticks[1] - ticks[0]) / (HISTORY_S - 60)

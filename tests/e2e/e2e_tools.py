@@ -13,19 +13,23 @@ import aiohttp
 from aiohttp import web
 
 from demo.market import DemoMarket
-from demo.testbed import Testbed, load, standing
+from demo.testbed import Testbed, resolved_config, running_testbed
 from demo.world.anvil import free_port
 from demo.world.trader import Trader
 from oracle.app import App
+from oracle.build import build
+
+PATIENCE_S = 240.0
+"""On an idle machine everything that is awaited comes within some seconds; a busy one may take its time."""
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], what: str) -> None:
     """Wait until a condition holds; fails with what was awaited."""
-    for _ in range(int(seconds / 0.1)):
+    for _ in range(int(PATIENCE_S / 0.1)):
         if condition():
             return
         await asyncio.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
+    raise AssertionError(f"not within {PATIENCE_S} s: {what}")
 
 
 @asynccontextmanager
@@ -33,7 +37,7 @@ async def stand_with_market(
     folder: Path, endpoints: Callable[[str], tuple[str, ...]] = lambda url: (url,)
 ) -> AsyncIterator[tuple[Testbed, DemoMarket]]:
     """Chain, contracts, venues and a market that moves; no service."""
-    async with standing(folder, port=free_port(), endpoints=endpoints) as stand:
+    async with running_testbed(folder, port=free_port(), endpoints=endpoints) as stand:
         market = DemoMarket(Trader(stand.chain, stand.world), stand.venues)
         tasks = [asyncio.create_task(market.run_venues()), asyncio.create_task(pools(market))]
         try:
@@ -55,14 +59,14 @@ async def pools(market: DemoMarket) -> None:
 @asynccontextmanager
 async def service(stand: Testbed) -> AsyncIterator[App]:
     """The service on a stand, ended in order."""
-    app = App(load(stand), environ=stand.environ)
+    app = App(build(resolved_config(stand), environ=stand.environ))
     stop = asyncio.Event()
     running = asyncio.create_task(app.run(stop))
     try:
         yield app
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await running
 
 

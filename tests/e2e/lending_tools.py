@@ -18,7 +18,7 @@ from demo.world.aave import Reserve, deploy_aave_market
 from demo.world.aave_position import Position
 from demo.world.chain import ZERO_ADDRESS, LocalChain, account
 from oracle.app import App
-from tests.e2e.e2e_tools import service, stand_with_market, until
+from tests.e2e.e2e_tools import PATIENCE_S, service, stand_with_market, until
 
 WAD = 10**18
 COLLATERAL_ETHER = 105
@@ -44,12 +44,10 @@ class Loan:
         """Number of the newest block."""
         return int(await self.position.chain.rpc("eth_blockNumber"), 16)
 
-    async def first_block(
-        self, block: int, holds: Callable[[int], Awaitable[bool]], what: str, seconds: float = 60.0
-    ) -> int:
+    async def first_block(self, block: int, holds: Callable[[int], Awaitable[bool]], what: str) -> int:
         """The first block, from ``block`` on, after which a condition holds; waits for it."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     head = await self.head()
                     while block <= head:
@@ -58,7 +56,7 @@ class Loan:
                         block += 1
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise AssertionError(f"not within {seconds} s: {what}") from None
+            raise AssertionError(f"not within {PATIENCE_S} s: {what}") from None
 
     async def unhealthy(self, block: int) -> bool:
         """Whether the loan's health factor after a block is below one."""
@@ -81,9 +79,7 @@ async def lending(folder: Path) -> AsyncIterator[Loan]:
             await position.fund(collateral_ether_wad=COLLATERAL_ETHER * WAD, lent_wad=LENT_ETHER * WAD)
         async with service(stand) as app:
             wanted = {FEED, "ETH/USD"}
-            await until(
-                lambda: bool(app.targets) and wanted <= set(app.targets["local"].onchain), "prices on chain", 60
-            )
+            await until(lambda: bool(app.targets) and wanted <= set(app.targets["local"].onchain), "prices on chain")
             _, ether_usd = await position.prices_usd()
             most = (await position.standing()).available_usd * WAD // ether_usd
             await position.borrow(most * BORROWED_SHARE[0] // BORROWED_SHARE[1])

@@ -23,8 +23,8 @@ from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.types import FoldedFeed
 from oracle.round.step import step
-from oracle.storage import database as store_module
 from oracle.storage.database import Database
+from oracle.storage.limits import DatabaseLimits
 from tests.e2e.e2e_tools import stand_with_market, until
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
@@ -69,11 +69,11 @@ class Process:
             async with asyncio.timeout(20):
                 await process.wait()
 
-    def said(self) -> list[dict[str, Any]]:
+    def logged(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
 
     def reasons(self) -> set[str]:
-        return {x["reason"] for x in self.said() if x["event"] == "no round is made"}
+        return {x["reason"] for x in self.logged() if x["event"] == "no round is made"}
 
     async def get(self, path: str) -> str:
         async with (
@@ -95,14 +95,14 @@ def rounds(stand: Testbed) -> list[int]:
 async def more(stand: Testbed, count: int, what: str) -> None:
     """Wait until so many further rounds are stored, and see that all of them are of about now."""
     before = max(rounds(stand), default=0)
-    await until(lambda: sum(r > before for r in rounds(stand)) >= count, what, 40)
+    await until(lambda: sum(r > before for r in rounds(stand)) >= count, what)
     assert abs(max(rounds(stand)) - time.time()) < FAR_S
 
 
 def old_rounds(stand: Testbed, operator: str, ago_s: int) -> None:
     """Forty rounds of another operator so long ago, with a checkpoint at every fourth."""
     spec = next(s for f, s in resolve(load(stand.config)).specs.items() if f == FEED)
-    store = Database(stand.folder / "oracle.db")
+    store = Database(stand.folder / "oracle.db", DatabaseLimits(checkpoint_every=4))
     first_s = int(time.time()) - ago_s
     for i in range(40):
         state, at_ms = store.state(operator, FEED), (first_s + i) * 1_000
@@ -119,11 +119,6 @@ def left(stand: Testbed, operator: str) -> int:
         return len(store.results_since(operator, FEED, 0, 1 << 40))
     finally:
         store.close()
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
 
 
 async def test_a_clock_that_is_set_while_it_runs_stops_no_rounds_and_drops_nothing(tmp_path: Path) -> None:
@@ -143,7 +138,7 @@ async def test_a_clock_that_is_set_while_it_runs_stops_no_rounds_and_drops_nothi
             process.set(-HOUR_S)
             await more(stand, 5, "rounds while it is an hour behind")
             process.set(8 * DAY_S)
-            await until(lambda: left(stand, "long ago") < 40, "housekeeping", 90)
+            await until(lambda: left(stand, "long ago") < 40, "housekeeping")
             await more(stand, 3, "rounds while it is eight days ahead")
             process.set(0)
             await more(stand, 5, "rounds at last")
@@ -152,7 +147,7 @@ async def test_a_clock_that_is_set_while_it_runs_stops_no_rounds_and_drops_nothi
         assert made == sorted(set(made))
         missing = set(range(made[0], made[-1] + 1)) - set(made)
         assert len(missing) <= 12, "a tick or two at most for each of five settings"
-        assert sum(x["event"] == "this machine's clock was set" for x in process.said()) == 5
+        assert sum(x["event"] == "this machine's clock was set" for x in process.logged()) == 5
         store = Database(stand.folder / "oracle.db")
         assert all(c.ok for c in verify(store, FEED, made[-1]))
         store.close()

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -17,12 +18,14 @@ import pytest
 from demo.testbed import Testbed
 from oracle.report.wire import split_items
 from oracle.storage.database import Database
-from tests.e2e.e2e_tools import stand_with_market
+from tests.e2e.e2e_tools import PATIENCE_S, stand_with_market
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 KILLS = int(os.environ.get("LRT_ORACLE_TEST_KILLS", "4"))
 FEED = "ETH/USD"
 THRESHOLD = 2
+ENOUGH = 5
+"""Rounds that the last process serves, and pushes that land with it, before it is stopped."""
 
 
 async def test_kill_9_loses_and_repeats_nothing(tmp_path: Path) -> None:
@@ -32,9 +35,17 @@ async def test_kill_9_loses_and_repeats_nothing(tmp_path: Path) -> None:
         for turn in range(KILLS + 1):
             process = await start(stand)
             last = turn == KILLS
-            await serve_for(stand, 12.0 if last else rng.uniform(2.0, 8.0), served)
+            if last:
+                rounds, pushes = len(served) + ENOUGH, pushes_landed(stand) + ENOUGH
+                async with asyncio.timeout(PATIENCE_S):
+                    await read_until(
+                        stand, served, lambda r=rounds, p=pushes: len(served) >= r and pushes_landed(stand) >= p
+                    )
+            else:
+                moment = asyncio.get_running_loop().time() + rng.uniform(2.0, 8.0)
+                await read_until(stand, served, lambda at=moment: asyncio.get_running_loop().time() >= at)
             process.send_signal(signal.SIGTERM if last else signal.SIGKILL)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 code = await process.wait()
             assert code == (0 if last else -signal.SIGKILL), await output(process)
         await check(stand, served)
@@ -51,13 +62,26 @@ async def output(process: asyncio.subprocess.Process) -> str:
     return "" if process.stderr is None else (await process.stderr.read()).decode()
 
 
-async def serve_for(stand: Testbed, seconds: float, served: set[int]) -> None:
+def pushes_landed(stand: Testbed) -> int:
+    """How many pushes have landed, as a process has stored it."""
+    path = stand.folder / "oracle.db"
+    if not path.exists():  # on a busy machine every process so far may have been killed before it made one
+        return 0
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'pushes'").fetchone():
+            return 0
+        return int(database.execute("SELECT count(*) FROM pushes WHERE state = 'landed'").fetchone()[0])
+    finally:
+        database.close()
+
+
+async def read_until(stand: Testbed, served: set[int], enough: Callable[[], bool]) -> None:
     """Read the price again and again, as a user would, and note every final round that was served."""
     port = next(line for line in stand.config.read_text().splitlines() if line.startswith("port = ")).split()[-1]
     url = f"http://127.0.0.1:{port}/v1/prices/{FEED}"
-    end = asyncio.get_running_loop().time() + seconds
     async with aiohttp.ClientSession() as session:
-        while asyncio.get_running_loop().time() < end:
+        while not enough():
             try:
                 async with session.get(url) as reply:
                     if reply.status == 200:

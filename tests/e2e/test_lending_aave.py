@@ -59,7 +59,7 @@ async def test_a_fall_in_the_pools_is_liquidated_when_it_is_on_chain_and_not_bef
 def blocks_of_pushes(loan: Loan) -> set[int | None]:
     """Blocks in which a price of the collateral landed."""
     index = loan.app.targets["local"].indexes[FEED]
-    return {row.block for row in loan.app.store.pushes("local", ("landed",)) if index in split_items(row.items)}
+    return {row.block for row in loan.app.database.pushes("local", ("landed",)) if index in split_items(row.items)}
 
 
 async def health_by_the_pool(loan: Loan, block: int) -> float:
@@ -85,7 +85,7 @@ async def lender_s_price_is_the_api_s(loan: Loan, block: int) -> None:
     for leg in (FEED, "ETH/USD"):
         view = loan.position.chain.contract(contracts.load("FeedView").abi, loan.stand.deployment.views[leg])
         round_id, *_ = await view.functions.latestRoundData().call(block_identifier=block)
-        record = loan.app.store.record(leg, round_id & MASK)
+        record = loan.app.database.record(leg, round_id & MASK)
         assert record is not None
         price = price * record.price_wad // WAD
     assert (await loan.position.prices_usd(block))[0] == price // 10**10
@@ -102,8 +102,8 @@ async def test_nobody_is_liquidated_for_what_one_venue_prints(tmp_path: Path) ->
         position, app = loan.position, loan.app
         calm, landed, round_s = await loan.head(), app.targets["local"].counts["landed"], app.last_round_s
         next_act()
-        await until(lambda: outliers(loan, round_s) >= ROUNDS_OF_CRASH, "rounds in which the venue is an outlier", 60)
-        await until(lambda: app.targets["local"].counts["landed"] >= landed + 3, "pushes during the crash", 60)
+        await until(lambda: outliers(loan, round_s) >= ROUNDS_OF_CRASH, "rounds in which the venue is an outlier")
+        await until(lambda: app.targets["local"].counts["landed"] >= landed + 3, "pushes during the crash")
         next_act()
         back_s = app.last_round_s
         await until(lambda: app.last_round_s >= back_s + 4, "rounds after the crash")
@@ -127,7 +127,7 @@ def outliers(loan: Loan, after_s: int) -> int:
     results = [
         result
         for operator in ("beta", "gamma")
-        for _, result in loan.app.store.results_since(operator, FEED, after_s + 1, loan.app.last_round_s)
+        for _, result in loan.app.database.results_since(operator, FEED, after_s + 1, loan.app.last_round_s)
     ]
     return len({
         r.round_time_s

@@ -12,7 +12,7 @@ import pytest
 
 from demo.settings import PUSHED
 from oracle.app import App
-from tests.e2e.e2e_tools import service, stand_with_market
+from tests.e2e.e2e_tools import PATIENCE_S, service, stand_with_market
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 PATHS = ("history", "twap", "explain")
@@ -23,8 +23,8 @@ NOT_YET = "no round since the start of this process"
 
 async def ready(app: App) -> dict[str, Any]:
     """The answer of /readyz once it is 200."""
-    url = f"http://127.0.0.1:{app.plan.config.api.port}/readyz"
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+    url = f"http://127.0.0.1:{app.resolved.config.api.port}/readyz"
+    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 async with session.get(url) as answer:
@@ -37,12 +37,12 @@ async def ready(app: App) -> dict[str, Any]:
 async def test_ready_means_this_run_s_round_and_every_feed_on_chain(tmp_path: Path) -> None:
     async with stand_with_market(tmp_path) as (stand, _):
         async with service(stand) as app:
-            assert NOT_YET in app.desk.health().reasons
+            assert NOT_YET in app.service.health().reasons
             (target,) = (await ready(app))["targets"]
             assert {f["feed"] for f in target["feeds"] if f["round"]} == set(PUSHED)
             assert not [f for f in target["feeds"] if f["late"]]
             assert (target["quorum"]["weight"], target["quorum"]["threshold"]) == ("3", "2")
-            url = f"http://127.0.0.1:{app.plan.config.api.port}"
+            url = f"http://127.0.0.1:{app.resolved.config.api.port}"
             async with aiohttp.ClientSession() as session:
                 for path in PATHS:
                     async with session.get(f"{url}/v1/prices/ETH/USD/{path}") as answer:
@@ -52,9 +52,9 @@ async def test_ready_means_this_run_s_round_and_every_feed_on_chain(tmp_path: Pa
             assert "lrt_oracle_ready 1.0" in text
             assert 'lrt_oracle_onchain_late{feed="ETH/USD",target="local"} 0.0' in text
         async with service(stand) as again:
-            health, quiet = again.desk.health(), again.desk.abstaining("ETH/USD")
-            assert again.desk.record("ETH/USD") is not None
+            health, quiet = again.service.health(), again.service.abstaining("ETH/USD")
+            assert again.service.record("ETH/USD") is not None
             assert (health.ready, health.round, NOT_YET in health.reasons) == (False, None, True)
             assert quiet is not None, "what an earlier run published is no price of now"
             await ready(again)
-            assert again.desk.abstaining("ETH/USD") is None
+            assert again.service.abstaining("ETH/USD") is None

@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 
 
 def journals(app: App) -> list[SignJournal]:
-    return [m.signer.journal for m in app.rounds.members if m.signer is not None]
+    return [o.journal for o in app.operators]
 
 
 def mute(app: App) -> list[str]:
     now_ms = app.clock.now_ms()
-    held = {m.name: m.signer.journal for m in app.rounds.members if m.signer is not None}
+    held = {o.name: o.journal for o in app.operators}
     return [name for name, journal in held.items() if journal.mute_until_ms > now_ms + (MAX_PUSH_AGE_S - 5) * 1_000]
 
 
@@ -50,11 +50,11 @@ async def test_a_snapshot_of_everything_is_noticed_twice_over(tmp_path: Path) ->
     async with stand_with_market(tmp_path) as (stand, _):
         async with service(stand) as app:
             spoke = lambda: bool(journals(app)) and all(j.last_round_s() for j in journals(app))  # noqa: E731
-            await until(lambda: landed(app, 1)() and spoke(), "a first push, and a word of every key", 40)
+            await until(lambda: landed(app, 1)() and spoke(), "a first push, and a word of every key")
         saved(stand)
         async with service(stand) as app:
             assert mute(app) == [], "the control: a plain restart is no restore"
-            await until(landed(app, 2), "pushes that the snapshot does not know of", 60)
+            await until(landed(app, 2), "pushes that the snapshot does not know of")
             newest_s = max(j.last_round_s() for j in journals(app))
         restored(stand)
         async with service(stand) as app:
@@ -72,6 +72,6 @@ async def test_a_snapshot_of_everything_is_noticed_twice_over(tmp_path: Path) ->
             until_ms = max(j.mute_until_ms for j in journals(app))
             assert until_ms - time.time_ns() // 1_000_000 <= (MAX_PUSH_AGE_S + 1) * 1_000
             # what was under way in the snapshot may land meanwhile: what counts is what is made from now on
-            fresh = lambda: [r for r in app.store.pushes("local") if r.made_ms > connected_ms]  # noqa: E731
-            await until(lambda: any(r.state == "landed" for r in fresh()), "a push once the silence is over", 60)
+            fresh = lambda: [r for r in app.database.pushes("local") if r.made_ms > connected_ms]  # noqa: E731
+            await until(lambda: any(r.state == "landed" for r in fresh()), "a push once the silence is over")
             assert min(r.made_ms for r in fresh()) >= until_ms - 1_000

@@ -27,10 +27,10 @@ async def test_every_landed_round_is_the_api_s_price_and_aave_reads_it(tmp_path:
         chain, views = stand.chain, stand.deployment.views
         indexes = {i: f for f, i in app.targets["local"].indexes.items()}
         checked = 0
-        for row in app.store.pushes("local", ("landed",)):
+        for row in app.database.pushes("local", ("landed",)):
             for index, item in split_items(row.items).items():
-                spec = app.plan.specs[indexes[index]]
-                record = app.store.record(spec.feed, row.round_s)
+                spec = app.resolved.specs[indexes[index]]
+                record = app.database.record(spec.feed, row.round_s)
                 assert record is not None
                 assert decode_item(item, row.round_s)[1] == record.report
                 view = chain.contract(contracts.load("FeedView").abi, views[spec.feed])
@@ -42,20 +42,20 @@ async def test_every_landed_round_is_the_api_s_price_and_aave_reads_it(tmp_path:
         for feed in ("wdivETH/USD", "divETH/USD", "demoLRT/USD"):
             head = int(await chain.rpc("eth_blockNumber"), 16)
             price = 10**18
-            for leg in app.plan.specs[feed].legs:
+            for leg in app.resolved.specs[feed].legs:
                 view = chain.contract(contracts.load("FeedView").abi, views[leg])
                 round_id, *_ = await view.functions.latestRoundData().call(block_identifier=head)
-                record = app.store.record(leg, round_id & MASK)
+                record = app.database.record(leg, round_id & MASK)
                 assert record is not None
                 price = price * record.price_wad // 10**18
             cross = chain.contract(contracts.load("CrossView").abi, views[feed])
             answer = await cross.functions.latestRoundData().call(block_identifier=head)
             assert answer[1] == price // 10**10
         await aave_reads(stand)
-        newest = app.store.record("wdivETH/ETH")
+        newest = app.database.record("wdivETH/ETH")
         assert newest is not None
-        for feed in app.plan.specs:
-            checks = list(verify(app.store, feed, newest.report.round_time_s))
+        for feed in app.resolved.specs:
+            checks = list(verify(app.database, feed, newest.report.round_time_s))
             assert checks
             assert all(c.ok for c in checks), checks
 

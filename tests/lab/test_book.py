@@ -34,7 +34,7 @@ def test_a_price_too_high_leaves_them_under_water() -> None:
     assert harm(open_(1, 1), truths(1, 0.9)).under_water == 9
 
 
-def test_who_may_borrow_more_than_it_is_worth_drains() -> None:
+def test_a_borrower_who_gets_more_than_the_collateral_is_worth_drains() -> None:
     """94.5 % of 1.06 is 1.0017."""
     assert harm(open_(1.06), truths(1)).drained
     assert not harm(open_(1.058), truths(1)).drained

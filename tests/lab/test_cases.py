@@ -16,8 +16,8 @@ from lab import case as cases
 from lab.expect import Expected, ExpectedStatus
 from lab.judging import failures
 from lab.measure import changes
-from lab.replay import play
-from lab.run import run, turn
+from lab.replay import replay
+from lab.run import play_round, run
 from oracle.config.tables.schema import ConfigError
 from oracle.model.state import FeedState
 from oracle.model.status import Status
@@ -39,7 +39,7 @@ def table(name: str) -> dict[str, Any]:
     return tomllib.loads((cases.CASES / f"{name}.toml").read_text(), parse_float=Decimal)
 
 
-def test_the_matrix_is_whole_and_a_dozen_more_stand_beside_it() -> None:
+def test_the_matrix_is_whole_and_there_are_a_dozen_more_cases() -> None:
     assert set(MATRIX.values()) <= set(cases.names())
     assert len(cases.names()) >= len(MATRIX) + 12
     honest = [n for n in cases.names() if table(n).get("honest")]
@@ -52,7 +52,7 @@ def test_a_case_says_where_it_comes_from_and_what_is_made_up(name: str) -> None:
     assert all(len(text) > 20 for text in (case.source + case.title, case.facts, case.synthesised))
     assert case.config or case.length_ms // (case.cadence_ms) <= 5_000, "a case is played in seconds"
     if not case.config:
-        assert any(t.kind is Kind.MARKET for t in case.tracks[case.feed])
+        assert any(t.kind is Kind.MARKET for t in case.series[case.feed])
 
 
 @pytest.mark.parametrize("name", [n for n in cases.names() if any("file" in t for f in table(n).get("feeds", {}).values() for t in f["tracks"])])  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_recorded_case_comes_out_as_expected_with_its_series(name: str) -> Non
         pytest.skip("recorded series are not beside this checkout")
     case = cases.load(cases.CASES / f"{name}.toml", SERIES)
     assert case.recorded
-    assert play(case, ()).failures == ()
+    assert replay(case, ()).failures == ()
 
 
 def test_steth_2022_as_the_risk_manager_wants_it() -> None:
@@ -78,8 +78,8 @@ def test_a_round_here_is_a_round_of_production(name: str) -> None:
     here = there = FeedState()
     spec = case.specs[0]
     for t_ms in range(0, case.length_ms, case.cadence_ms):
-        outcomes = [t.at(t_ms, case.began_ms) for t in case.tracks[spec.feed]]
-        done, here = turn(spec, here, outcomes, {}, case.began_ms + t_ms)
+        outcomes = [t.at(t_ms, case.began_ms) for t in case.series[spec.feed]]
+        done, here = play_round(spec, here, outcomes, {}, case.began_ms + t_ms)
         told, there = step(spec, there, outcomes, {}, case.began_ms + t_ms)
         assert here == there
         assert isinstance(done, Judged) == isinstance(told, FeedRound)
@@ -92,7 +92,7 @@ def test_a_time_average_is_what_its_formula_says_and_skips_no_minute() -> None:
     case = cases.load(cases.CASES / "flash-crash-2023-08-17.toml")
     moments = run(case)
     assert [m.t_ms for m in moments] == list(range(0, case.length_ms + 1, 60_000))
-    middle = case.tracks[case.feed][0].price
+    middle = case.series[case.feed][0].price
     for m in moments[31:]:
         stood = [float(middle.at(t) or 0) for t in range(m.t_ms - 1_800_000, m.t_ms, 60_000)]
         product = 1.0
@@ -114,14 +114,14 @@ def test_a_supply_without_backing_lets_the_price_down_and_not_up() -> None:
 
 def test_rate_rows_out_of_order_leave_what_the_clean_ones_leave() -> None:
     case = cases.load(cases.CASES / "reth-rates-out-of-order.toml")
-    clean = replace(case, tracks={f: tuple(replace(t, late=()) for t in ts) for f, ts in case.tracks.items()})
-    assert any(t.late for ts in case.tracks.values() for t in ts)
+    clean = replace(case, series={f: tuple(replace(t, late=()) for t in ts) for f, ts in case.series.items()})
+    assert any(t.late for ts in case.series.values() for t in ts)
     states = []
     for one in (case, clean):
         state = FeedState()
         for t_ms in range(0, one.length_ms + 1, one.cadence_ms):
-            outcomes = [t.at(t_ms, one.began_ms) for t in one.tracks[one.feed]]
-            _, state = turn(one.spec, state, outcomes, {}, one.began_ms + t_ms)
+            outcomes = [t.at(t_ms, one.began_ms) for t in one.series[one.feed]]
+            _, state = play_round(one.spec, state, outcomes, {}, one.began_ms + t_ms)
         states.append(state.rate)
     assert states[0] == states[1]
 
@@ -170,12 +170,12 @@ def test_a_config_that_would_run_fails_its_case() -> None:
         ({"titel": "x"}, "did you mean 'title'"),
         ({"start": "soon"}, "write start and end"),
         ({"cadence_s": 5}, "must be at least 10"),
-        ({"feed": "nosuch"}, "is none of the feeds"),
-        ({"truth": "nosuch"}, "is no track"),
+        ({"feed": "nosuch"}, "is not one of the feeds"),
+        ({"truth": "nosuch"}, "is not a track"),
         ({"expect": {}}, "a case that cannot fail shows nothing"),
         ({"expect": {"nevr": []}}, "unknown key; did you mean 'never'"),
-        ({"expect": {"never": [["fine"]]}}, "is no status"),
-        ({"expect": {"codes": ["NOSUCH"]}}, "is no reason"),
+        ({"expect": {"never": [["fine"]]}}, "is not a status"),
+        ({"expect": {"codes": ["NOSUCH"]}}, "is not a reason"),
     ],
 )
 def test_a_wrong_case_is_refused_with_what_to_write(change: dict[str, Any], said: str) -> None:
@@ -190,11 +190,11 @@ def test_a_wrong_case_is_refused_with_what_to_write(change: dict[str, Any], said
     [
         ({"name": "a"}, "price: is missing"),
         ({"price": Decimal(1)}, "at least a name"),
-        ({"name": "a", "price": Decimal(1), "kind": "rate"}, "is no kind"),
+        ({"name": "a", "price": Decimal(1), "kind": "rate"}, "is not a kind"),
         ({"name": "a", "price": Decimal(1), "pair": "X"}, "is not a pair"),
         ({"name": "a", "price": Decimal(1), "dept": 1}, "did you mean 'depth'"),
         ({"name": "a", "price": Decimal(1), "broken": [[0, 5]]}, "[[from, to, seconds or code]]"),
-        ({"name": "a", "price": Decimal(1), "broken": [[0, 5, "GONE"]]}, "is no error"),
+        ({"name": "a", "price": Decimal(1), "broken": [[0, 5, "GONE"]]}, "is not an error code"),
     ],
 )
 def test_a_wrong_track_is_refused_with_what_to_write(track: dict[str, Any], said: str) -> None:

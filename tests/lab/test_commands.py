@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
 from lab import case as cases
 from lab.designs.registry import DESIGNS
 from lab.user_data import UserDataError, user_case
-from oracle.__main__ import main
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record
@@ -27,14 +24,7 @@ from oracle.report.compose import price_of
 from oracle.round.step import step
 from oracle.runtime.clock import now_ms
 from oracle.storage.database import Database
-
-
-def run(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args))
-
-
-def document(*args: str) -> Any:
-    return json.loads(run(*args, "--json").stdout)
+from tests.lab.command_line import document, run
 
 
 def test_a_case_is_shown_with_every_design_and_why_the_status_changed() -> None:
@@ -46,7 +36,7 @@ def test_a_case_is_shown_with_every_design_and_why_the_status_changed() -> None:
     assert "made up: Seven sources" in done.output
 
 
-def test_the_stretch_of_a_rare_case_is_said() -> None:
+def test_the_stretch_of_a_rare_case_is_shown() -> None:
     assert "2160 times longer than in production" in run("replay", "reth-quiet-years", "--against", "none").output
 
 
@@ -103,7 +93,7 @@ def test_a_broken_case_file_is_a_usage_error(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "start: write start and end as" in done.output
     file.write_text("= x")
-    assert "is no case" in run("replay", str(file)).output
+    assert "is not a case" in run("replay", str(file)).output
 
 
 def test_without_matplotlib_a_plot_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +118,7 @@ OWN = "ts,one,two,owed\n" + "".join(
 )
 
 
-def test_ones_own_data_with_a_column_map(tmp_path: Path) -> None:
+def test_user_data_with_a_column_map(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text(OWN)
     found = document(
@@ -143,7 +133,7 @@ def test_ones_own_data_with_a_column_map(tmp_path: Path) -> None:
     assert case["designs"]["chainlink-median"]["low"] == "1.020200000000000000"
 
 
-def test_a_number_may_stand_for_a_column_and_a_hole_is_a_hole(tmp_path: Path) -> None:
+def test_a_number_may_replace_a_column_and_a_gap_stays_a_gap(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     rows = [f"{1_700_000_000 + 10 * i},1.0" for i in range(240) if not 60 <= i < 180]
     file.write_text("\n".join(["time,price", *rows]))
@@ -159,7 +149,7 @@ def test_a_number_may_stand_for_a_column_and_a_hole_is_a_hole(tmp_path: Path) ->
         ("time=ts", "a time and a price are needed"),
         ("time=ts,price=on", "there is no column 'on'; did you mean 'one'"),
         ("time=ts,prise=one", "did you mean 'price'"),
-        ("time", "is no column map"),
+        ("time", "is not a column map"),
     ],
 )
 def test_a_wrong_column_map_says_what_there_is(tmp_path: Path, columns: str, said: str) -> None:
@@ -173,8 +163,8 @@ def test_a_wrong_column_map_says_what_there_is(tmp_path: Path, columns: str, sai
 @pytest.mark.parametrize(
     ("strange", "said"),
     [
-        ({i: 1_700_000_000_000_000 + 60_000_000 * i for i in range(12)}, "mine.csv:2: '1700000000000000' is no time from 1970"),
-        ({11: 1_700_000_660_000_000}, "mine.csv:13: '1700000660000000' is no time from 1970"),
+        ({i: 1_700_000_000_000_000 + 60_000_000 * i for i in range(12)}, "mine.csv:2: '1700000000000000' is not a time from 1970"),
+        ({11: 1_700_000_660_000_000}, "mine.csv:13: '1700000660000000' is not a time from 1970"),
         ({11: "9999-12-31T23:59:59Z"}, "has no row from 2023-11-14 22:23:20 to 9999-12-31 23:59:59"),
         ({0: 0}, "mine.csv has no row from 1970-01-01 00:00:00 to 2023-11-14 22:14:20, which is 28333334 rounds of 60 s"),
     ],
@@ -187,7 +177,7 @@ def test_a_row_of_another_time_is_one_line_that_says_which(tmp_path: Path, stran
     assert said in done.output
 
 
-def test_a_silence_that_can_be_played_is_taken(tmp_path: Path) -> None:
+def test_a_gap_that_can_be_played_is_accepted(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     for rounds in (100_000, 100_001):
         times = [0, 60, 120, 180, 240, 240 + 60 * rounds]
@@ -199,35 +189,38 @@ def test_a_silence_that_can_be_played_is_taken(tmp_path: Path) -> None:
             user_case(file, "")
 
 
+CONFIG = """
+[oracle]
+database = "{database}"
+[chains.ethereum]
+chain_id = 1
+endpoints = ["https://rpc.example.org"]
+[feeds."weETH/ETH"]
+mode = "min"
+[feeds."weETH/ETH".bands]
+watch_bps = 100
+depeg_bps = 400
+[[feeds."weETH/ETH".sources]]
+type = "coinbase"
+symbol = "WEETH-ETH"
+[[feeds."weETH/ETH".sources]]
+type = "kraken"
+symbol = "WEETH/ETH"
+[[feeds."weETH/ETH".sources]]
+type = "rate_call"
+name = "rate"
+kind = "redemption"
+chain = "ethereum"
+contract = "0x35fA164735182de50811E8e2E824cFb9B6118ac2"
+function = "getRate()"
+"""
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     """A config with one feed and a database with two minutes of it, the last of them 3 % below its rate."""
     path = tmp_path / "config.toml"
-    path.write_text(f"""
-        [oracle]
-        database = "{tmp_path / "o.db"}"
-        [chains.ethereum]
-        chain_id = 1
-        endpoints = ["https://rpc.example.org"]
-        [feeds."weETH/ETH"]
-        mode = "min"
-        [feeds."weETH/ETH".bands]
-        watch_bps = 100
-        depeg_bps = 400
-        [[feeds."weETH/ETH".sources]]
-        type = "coinbase"
-        symbol = "WEETH-ETH"
-        [[feeds."weETH/ETH".sources]]
-        type = "kraken"
-        symbol = "WEETH/ETH"
-        [[feeds."weETH/ETH".sources]]
-        type = "rate_call"
-        name = "rate"
-        kind = "redemption"
-        chain = "ethereum"
-        contract = "0x35fA164735182de50811E8e2E824cFb9B6118ac2"
-        function = "getRate()"
-    """)
+    path.write_text(CONFIG.format(database=tmp_path / "o.db"))
     spec = resolve(load(path)).specs["weETH/ETH"]
     store, state, pair = Database(tmp_path / "o.db"), FeedState(), Pair.parse("weETH/ETH")
     began = (now_ms() - 600_000) // 10_000 * 10_000
@@ -287,7 +280,7 @@ def test_like_needs_a_feed_of_the_config(config: str, tmp_path: Path) -> None:
     file.write_text(OWN)
     done = run("--config", config, "replay", str(file), "--columns", "time=ts,price=one", "--like", "weETH/USD")
     assert done.exit_code == 2
-    assert "is no feed of" in done.output
+    assert "is not a feed of" in done.output
 
 
 def test_combine_prints_price_spread_weights_and_what_was_refused(tmp_path: Path) -> None:

@@ -97,14 +97,14 @@ def test_curves_average_of_rare_rounds_takes_the_newest_as_standing() -> None:
     assert design.step(3_600_000, quotes(1.1)) == pytest.approx((1.1 * (1 - kept) + kept) * WAD, rel=1e-12)
 
 
-def test_the_naive_one_reads_the_deepest() -> None:
+def test_the_naive_design_reads_the_deepest_pool() -> None:
     assert NaiveSpot().step(0, quotes(1.0, 2.0, depths=(1, 5))) == wads(2.0)
     assert NaiveSpot().step(0, quotes(1.0, 2.0)) == wads(1.0)
     assert NaiveSpot().step(0, []) is None
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_every_design_says_nothing_before_its_first_quote_and_one_price_of_one_price(name: str) -> None:
+def test_every_design_has_no_price_before_its_first_quote_and_one_price_of_one_price(name: str) -> None:
     design = DESIGNS[name]()
     assert design.step(0, []) is None
     for t in range(1, 400):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab import case as cases
-from lab.regression import came_to, differences, fingerprint, stored
-from lab.replay import play
+from lab.regression import case_result, differences, fingerprint, stored
+from lab.replay import replay
 
 ADR = Path(__file__).resolve().parents[2] / "docs" / "adr"
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"
@@ -22,17 +22,19 @@ def plain(value: object) -> object:
 
 
 @pytest.mark.parametrize("name", cases.names())
-def test_a_case_comes_to_what_is_stored(name: str) -> None:
-    came = came_to(play(cases.load(cases.CASES / f"{name}.toml")))
+def test_a_case_has_its_stored_results(name: str) -> None:
+    came = case_result(replay(cases.load(cases.CASES / f"{name}.toml")))
     assert came["passed"]
     assert plain(came) == stored()["facts"][name], WHY
 
 
 @pytest.mark.parametrize("name", stored()["recorded"])
-def test_a_recorded_case_comes_to_what_is_stored(name: str) -> None:
+def test_a_recorded_case_has_its_stored_results(name: str) -> None:
     if not SERIES.is_dir():
         pytest.skip("recorded series are not beside this checkout")
-    assert plain(came_to(play(cases.load(cases.CASES / f"{name}.toml", SERIES)))) == stored()["recorded"][name], WHY
+    assert plain(case_result(replay(cases.load(cases.CASES / f"{name}.toml", SERIES)))) == stored()["recorded"][name], (
+        WHY
+    )
 
 
 def test_nothing_is_stored_of_a_case_that_is_gone() -> None:

@@ -1,4 +1,4 @@
-"""Paths and tracks: values between facts, ages, lateness, errors; and what is said of a wrong path."""
+"""Paths and tracks: values between facts, ages, lateness, errors; and the problems of a wrong path."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_silent_source_repeats_its_last_word_with_the_time_of_then() -> None:
     assert (seen.price_wad, seen.observed_at_ms) == (14 * WAD // 10, BEGAN + 4_000)
 
 
-def test_a_late_source_says_what_it_said_before() -> None:
+def test_a_late_source_repeats_its_earlier_answer() -> None:
     source = track(SeriesPath(points=((0, WAD), (10_000, 2 * WAD))), late=((6_000, 8_000, 5_000),))
     times = [source.at(t, BEGAN) for t in (5_000, 6_000, 7_999, 8_000)]
     assert [o.observed_at_ms - BEGAN for o in times if isinstance(o, Observation)] == [5_000, 1_000, 2_999, 8_000]
@@ -79,7 +79,7 @@ def test_a_stamped_source_is_as_old_as_its_fact() -> None:
         (track(SeriesPath(points=((0, WAD),)), broken=((0, 5, "SEQUENCER_DOWN"),)), "SEQUENCER_DOWN"),
     ],
 )
-def test_what_is_no_price_is_a_typed_failure(source: SourceSeries, code: str) -> None:
+def test_what_is_not_a_price_is_a_typed_failure(source: SourceSeries, code: str) -> None:
     failed = source.at(1, BEGAN)
     assert isinstance(failed, Failure)
     assert failed.error.code == code
@@ -103,12 +103,12 @@ def test_only_a_market_quotes_a_spread() -> None:
         ([[5, Decimal(1)], [5, Decimal(2)]], "linear", "times must ascend"),
         ([[5, Decimal(1)], [4, Decimal(2)]], "linear", "times must ascend"),
         ([[5]], "linear", "write [time, number]"),
-        ([[5, "x"]], "linear", "is no number"),
-        ([[5, True]], "linear", "is no number"),
-        ([[1.5, Decimal(1)]], "linear", "is no time"),
-        ([[datetime(2022, 1, 1), Decimal(1)]], "linear", "is no time"),  # noqa: DTZ001 - a time without a zone is refused
+        ([[5, "x"]], "linear", "is not a number"),
+        ([[5, True]], "linear", "is not a number"),
+        ([[1.5, Decimal(1)]], "linear", "is not a time"),
+        ([[datetime(2022, 1, 1), Decimal(1)]], "linear", "is not a time"),  # noqa: DTZ001 - a time without a zone is refused
         ([], "linear", "is empty"),
-        ("1.0", "linear", "is no number"),
+        ("1.0", "linear", "is not a number"),
         ([[5, Decimal(1)]], "cubic", "write linear or step"),
     ],
 )

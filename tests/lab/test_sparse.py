@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.case_parser import stretched
-from lab.replay import play
+from lab.replay import replay
 from lab.user_data import user_case
 from oracle.model.spec import Bands, Rules
 
@@ -24,25 +24,25 @@ def changes(
     lines = [f"{1_700_000_000 + i * cadence_s},{row}" for i, row in enumerate(rows)]
     file.write_text("\n".join((head, *lines)), encoding="utf-8")
     columns = ",".join(f"price={n}" for n in head.split(",")[1:-1])
-    played = play(user_case(file, columns), ())
+    played = replay(user_case(file, columns), ())
     return [(c.t_ms // (cadence_s * 1_000), c.codes[0]) for c in played.changes]
 
 
-def test_a_slash_is_told_in_its_row_at_any_cadence(tmp_path: Path) -> None:
+def test_a_slash_is_reported_in_its_row_at_any_cadence(tmp_path: Path) -> None:
     rows = ["1.05,1.05"] * 24 + ["0.945,0.945"] * 24
     for cadence_s in CADENCES_S:
         assert changes(tmp_path, cadence_s, rows) == [(24, "SLASH")]
 
 
 @pytest.mark.parametrize(("cadence_s", "rows"), [(3_600, 160), (21_600, 30), (86_400, 12)])
-def test_a_slow_drift_is_told_after_its_hours_not_after_its_rows(tmp_path: Path, cadence_s: int, rows: int) -> None:
+def test_a_slow_drift_is_reported_after_its_hours_not_after_its_rows(tmp_path: Path, cadence_s: int, rows: int) -> None:
     """24 bps over the slack reach 3,600 bps hours after 150 hours; then the dwell, which counts rounds."""
     ((row, code),) = changes(tmp_path, cadence_s, ["0.9951,1"] * rows)
     assert code == "DRIFT_DOWN"
     assert 150 <= row * cadence_s // 3_600 <= 150 + 5 * cadence_s // 3_600
 
 
-def test_who_stands_still_is_told_at_any_cadence(tmp_path: Path) -> None:
+def test_a_stuck_source_is_reported_at_any_cadence(tmp_path: Path) -> None:
     rows = [f"{p:.4f},{p:.4f},1,{p:.4f}" for p in (1 + max(0, i - 30) * 0.0002 for i in range(200))]
     told = [changes(tmp_path, s, rows, "time,a,b,c,redemption") for s in CADENCES_S]
     assert all(t == told[0] for t in told)

@@ -1,4 +1,4 @@
-"""Own data in which something hides the depeg, through the command line: what a user would have been told, and when."""
+"""Own data in which something hides the depeg, through the command line: what a user would have been seconds_to_status, and when."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.test_commands import document
+from tests.lab.command_line import document
 
 BEGAN_S, CALM = 1_700_000_000, 30
 Row = tuple[str, str, str]
@@ -15,8 +15,8 @@ Row = tuple[str, str, str]
 CLEAN: Row = ("1", "1", "1")
 
 
-def told(tmp_path: Path, row: Callable[[int], Row], rounds: int = 690) -> dict[str, int]:
-    """Seconds from the first row after the calm ones to each status, as `replay` tells it."""
+def seconds_to_status(tmp_path: Path, row: Callable[[int], Row], rounds: int = 690) -> dict[str, int]:
+    """Seconds from the first row after the calm ones to each status, as `replay` shows it."""
     rows = [CLEAN] * CALM + [row(n) for n in range(rounds)]
     lines = [f"{BEGAN_S + 10 * i},{a},{b},{owed}" for i, (a, b, owed) in enumerate(rows)]
     file = tmp_path / "own.csv"
@@ -36,8 +36,8 @@ def told(tmp_path: Path, row: Callable[[int], Row], rounds: int = 690) -> dict[s
     ],
     ids=["control", "apart", "nonsense", "at par"],
 )
-def test_a_depeg_is_told_within_its_delay(tmp_path: Path, row: Callable[[int], Row], depeg_s: int) -> None:
-    found = told(tmp_path, row)
+def test_a_depeg_is_shown_within_its_delay(tmp_path: Path, row: Callable[[int], Row], depeg_s: int) -> None:
+    found = seconds_to_status(tmp_path, row)
     assert found["watch"] <= 40
     assert found["depeg"] <= depeg_s
 
@@ -52,5 +52,5 @@ def test_a_depeg_is_told_within_its_delay(tmp_path: Path, row: Callable[[int], R
     ],
     ids=["one in six", "one and silence", "three in ten", "one"],
 )
-def test_what_is_no_depeg_is_never_told_as_one(tmp_path: Path, row: Callable[[int], Row]) -> None:
-    assert "depeg" not in told(tmp_path, row, 360)
+def test_what_is_not_a_depeg_is_never_shown_as_one(tmp_path: Path, row: Callable[[int], Row]) -> None:
+    assert "depeg" not in seconds_to_status(tmp_path, row, 360)

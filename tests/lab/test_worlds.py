@@ -7,7 +7,7 @@ import pytest
 
 from feeds.types import Failure, Observation
 from feeds.units import WAD
-from lab.estimate import alarms, compared, estimate, stepped
+from lab.estimate import compare_methods, count_alarms, estimate, step_response
 from lab.world import HONEST, SCENARIOS, Scenario, feed, world
 from oracle.combine.methods.registry import METHODS
 
@@ -24,10 +24,10 @@ def test_the_same_seed_is_the_same_world_and_another_is_not() -> None:
 def test_a_scenario_changes_only_the_middle_third_of_what_it_is_about() -> None:
     honest, lying = world(3, SHORT), world(3, SHORT, scenario=Scenario(name="l", liars=2, lie_bps=300))
     first, last = honest.middle
-    changed = [n for n in honest.said if not np.array_equal(honest.said[n], lying.said[n])]
+    changed = [n for n in honest.prices if not np.array_equal(honest.prices[n], lying.prices[n])]
     assert len(changed) == 2
     for name in changed:
-        ratio = lying.said[name] / honest.said[name]
+        ratio = lying.prices[name] / honest.prices[name]
         assert np.allclose(ratio[first:last], 1.03)
         assert np.array_equal(ratio[:first], np.ones(first))
         assert np.array_equal(ratio[last:], np.ones(SHORT - last))
@@ -36,7 +36,7 @@ def test_a_scenario_changes_only_the_middle_third_of_what_it_is_about() -> None:
 def test_a_pool_is_moved_for_one_round_in_five_minutes_as_far_as_the_budget_goes() -> None:
     """12,000 units against a depth of 600 for each percent: 20 %."""
     moved, honest = world(4, SHORT, scenario=Scenario(name="m", budget=12_000)), world(4, SHORT)
-    ratio = moved.said["pool a"] / honest.said["pool a"]
+    ratio = moved.prices["pool a"] / honest.prices["pool a"]
     assert sorted(set(ratio.round(6))) == [1.0, 1.2]
     assert (ratio > 1.1).sum() == 1
 
@@ -50,7 +50,7 @@ def test_the_silent_do_not_answer_and_the_truth_steps() -> None:
     assert made.truth[first] / made.truth[first - 1] == pytest.approx(0.98, abs=1e-4)
 
 
-def test_what_is_said_lies_near_the_truth_and_the_rate_only_grows() -> None:
+def test_quotes_are_near_the_truth_and_the_rate_only_grows() -> None:
     made = world(6, SHORT)
     assert (np.diff(made.rate) > 0).all()
     for i, (_, outcomes) in enumerate(made.rounds()):
@@ -68,13 +68,13 @@ def test_a_true_step_is_in_the_price_at_once_and_in_the_status_after_its_dwell(m
 
 
 def test_an_average_over_time_is_late_and_says_so_in_its_spread() -> None:
-    made = compared([STEP], range(1), ["twap_arithmetic"])
+    made = compare_methods([STEP], range(1), ["twap_arithmetic"])
     found = made["twap_arithmetic", STEP.name]
     assert found.price_delay is not None
     assert found.price_delay > 30
     assert found.worst_bps > 150
     assert found.outside == 0.0
-    prices = stepped("twap_arithmetic", 0)[1]
+    prices = step_response("twap_arithmetic", 0)[1]
     assert len(prices) == 540
 
 
@@ -101,11 +101,11 @@ def test_every_method_runs_through_an_honest_world_without_an_alarm(method: str)
 
 def test_honest_years_have_less_than_one_false_alarm_each() -> None:
     """The short form: a feed-year in rounds of four hours; the long one is in the methodology."""
-    wrong, _, years = alarms(range(3), 2_190, 14_400)
+    wrong, _, years = count_alarms(range(3), 2_190, 14_400)
     assert years == pytest.approx(3.0, rel=1e-2)
     assert wrong / years < 1
 
 
-def test_nobody_silences_a_feed_by_taking_two_of_five_away() -> None:
+def test_a_feed_goes_on_without_two_of_five_sources() -> None:
     assert estimate("median", [world(8, SHORT, scenario=SCENARIOS[6])]).silent == 0
     assert HONEST.liars == 0

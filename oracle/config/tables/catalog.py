@@ -153,7 +153,7 @@ def _named_twice(found: list[_File]) -> Iterator[Problem]:
     }
     for kind, listed in names.items():
         for twice in sorted({n for n in listed if listed.count(n) > 1}):
-            yield Problem(f"{kind} {twice}", "stands twice: give one of them another name")
+            yield Problem(f"{kind} {twice}", "is listed twice: give one of them another name")
 
 
 def _check(catalog: Catalog) -> Iterator[Problem]:
@@ -210,7 +210,7 @@ def _check_token(catalog: Catalog, token: Token) -> Iterator[Problem]:
             yield Problem(where, f"its rate is in {edge.unit}: a ratio read as dollars is wrong, name the token or ETH")
         elif edge.unit not in catalog.tokens and edge.unit not in catalog.units:
             hint = nearest(edge.unit, [*catalog.tokens, *catalog.units])
-            yield Problem(where, f"its rate is in {edge.unit!r}, which is no token; {hint}")
+            yield Problem(where, f"its rate is in {edge.unit!r}, which is not a token; {hint}")
         else:
             try:
                 catalog.graph.path(token.symbol, first=edge)
@@ -222,13 +222,13 @@ def _check_pool(catalog: Catalog, pool: CatalogPool) -> Iterator[Problem]:
     where = f"pool {pool.name}"
     yield from _known_chain(catalog, where, pool.chain)
     if pool.token not in catalog.tokens:
-        yield Problem(where, f"{pool.token!r} is no token; {nearest(pool.token, catalog.tokens)}")
+        yield Problem(where, f"{pool.token!r} is not a token; {nearest(pool.token, catalog.tokens)}")
     if "v3" in pool.family and "uniswap" in pool.family:
         known = [a for c in pool.coins if (a := catalog.address_of(c, pool.chain)) is not None]
         if len(known) == len(pool.coins) and known != sorted(known, key=address):
-            yield Problem(where, f"coins stand in the order of their addresses: write {pool.coins[1]} first")
+            yield Problem(where, f"coins are listed in the order of their addresses: write {pool.coins[1]} first")
 
 
 def _known_chain(catalog: Catalog, where: str, chain: str) -> Iterator[Problem]:
     if chain not in catalog.chains:
-        yield Problem(where, f"{chain!r} is no chain; {nearest(chain, catalog.chains)}")
+        yield Problem(where, f"{chain!r} is not a chain of the catalogue; {nearest(chain, catalog.chains)}")

@@ -33,7 +33,7 @@ _MAINNET = "ethereum"
 _RATE_AGE_S = 120
 _AVERAGE_S = 60
 _VIA = "via "
-_OF_TOKEN = ("rate", "second", "open", "supply", "backing")
+_TOKEN_NAMES = ("rate", "second", "open", "supply", "backing")
 VIA_FEED = "redemption_via_feed"
 """A source's kind: a redemption rate that a provider states, in that provider's group."""
 
@@ -43,7 +43,7 @@ class _Unknown(LrtOracleError, ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _At:
+class _FeedContext:
     """The feed that the sources are for, and the config's own names of the chains."""
 
     catalog: Catalog
@@ -58,7 +58,7 @@ class _At:
         """The token that the feed is about."""
         base, tokens = self.pair.base, self.catalog.tokens
         if base not in tokens:
-            raise _Unknown(f"{base} is no token of the catalogue; {nearest(base, tokens)}")
+            raise _Unknown(f"{base} is not a token of the catalogue; {nearest(base, tokens)}")
         return tokens[base]
 
     def configured(self, chain: str) -> str:
@@ -68,17 +68,20 @@ class _At:
         return self.chains[chain]
 
 
-def expand(table: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    """The config's document with every catalogue name written out; a document without one is returned as it is."""
-    if not isinstance(table.get("feeds"), Mapping) or not _uses(table["feeds"]):
+def expand(table: Mapping[str, Any], problems: list[Problem], catalog: Catalog | None = None) -> dict[str, Any]:
+    """The config's document with every catalogue name written out; a document without one is returned as it is.
+
+    ``catalog``: where the names are looked up; None: the shipped one.
+    """
+    if not isinstance(table.get("feeds"), Mapping) or not _has_catalog_names(table["feeds"]):
         return dict(table)
-    catalog = shipped()
+    catalog = catalog or shipped()
     chains = _chains(catalog, table.get("chains"))
     feeds = {n: _feed(catalog, chains, n, f, problems) for n, f in table["feeds"].items()}
     return {**table, "feeds": feeds}
 
 
-def _uses(feeds: Mapping[str, Any]) -> bool:
+def _has_catalog_names(feeds: Mapping[str, Any]) -> bool:
     tables = [f for f in feeds.values() if isinstance(f, Mapping)]
     sources = [s for f in tables if isinstance(f.get("sources"), list) for s in f["sources"]]
     return any("catalog" in f for f in tables) or any(isinstance(s, Mapping) and "catalog" in s for s in sources)
@@ -103,185 +106,199 @@ def _feed(catalog: Catalog, chains: Mapping[str, str], name: str, feed: Any, pro
     except ValueError:
         return feed
     average = feed.get("average_s", _AVERAGE_S)
-    at = _At(
+    context = _FeedContext(
         catalog=catalog, pair=pair, chain=chain or _MAINNET, chains=chains, notional=feed.get("notional"),
         average_s=average if isinstance(average, int) else _AVERAGE_S,
     )  # fmt: skip
     sources: list[Any] = []
     for i, entry in enumerate(names):
-        sources += _named(at, entry, f"{where}.catalog[{i}]", {}, problems)
+        sources += _sources_of_name(context, entry, f"{where}.catalog[{i}]", {}, problems)
     for i, source in enumerate(written):
         if isinstance(source, Mapping) and "catalog" in source:
             own = {k: v for k, v in source.items() if k != "catalog"}
-            sources += _named(at, source["catalog"], f"{where}.sources[{i}].catalog", own, problems)
+            sources += _sources_of_name(context, source["catalog"], f"{where}.sources[{i}].catalog", own, problems)
         else:
             sources.append(source)
     if "rate" in names:
         taken = {s.get("name") for s in sources if isinstance(s, Mapping)}
         place = f"{where}.catalog[{names.index('rate')}]"
-        sources += [s for s in _brought(at, place, problems) if s["name"] not in taken]
-    return {**feed, "sources": sources, **_known(at, feed, names)}
+        sources += [s for s in _rate_companions(context, place, problems) if s["name"] not in taken]
+    return {**feed, "sources": sources, **_with_facts(context, feed, names)}
 
 
-def _known(at: _At, feed: Mapping[str, Any], names: Sequence[Any]) -> dict[str, Any]:
+def _with_facts(context: _FeedContext, feed: Mapping[str, Any], names: Sequence[Any]) -> dict[str, Any]:
     """The feed's rules and bands with what the token's block knows of them; a key that is written in the feed wins.
 
     Only beside a rate that is named in the feed's list, and in ether: caps and discounts are published of that.
     """
-    token = at.catalog.tokens.get(at.pair.base)
+    token = context.catalog.tokens.get(context.pair.base)
     stated = any(name == "rate" or str(name).startswith(_VIA) for name in names)
-    if token is None or not stated or not at.catalog.graph.at_par(at.pair.quote, "ETH"):
+    if token is None or not stated or not context.catalog.graph.at_par(context.pair.quote, "ETH"):
         return {}
     known = {"rules": rules_of(token), "bands": bands_of(token)}
     own = {key: feed.get(key, {}) for key in known}
     return {k: {**known[k], **own[k]} for k in known if known[k] and isinstance(own[k], Mapping)}
 
 
-def _named(at: _At, name: Any, where: str, own: Mapping[str, Any], problems: list[Problem]) -> list[dict[str, Any]]:
+def _sources_of_name(
+    context: _FeedContext, name: Any, where: str, own: Mapping[str, Any], problems: list[Problem]
+) -> list[dict[str, Any]]:
     try:
-        return [{**s, **own} for s in _resolve(at, str(name))]
+        return [{**s, **own} for s in _look_up(context, str(name))]
     except (_Unknown, OpenGraph) as e:
         problems.append(Problem(where, f"{str(name)!r}: {e}"))
         return []
 
 
-def _resolve(at: _At, name: str) -> list[dict[str, Any]]:
-    if name in _OF_TOKEN:
-        return _of_token(at, name)
+def _look_up(context: _FeedContext, name: str) -> list[dict[str, Any]]:
+    if name in _TOKEN_NAMES:
+        return _token_sources(context, name)
     if name.startswith(_VIA):
-        return [_via_feed(at, name.removeprefix(_VIA))]
-    for pool in at.catalog.pools:
-        if (pool.name, pool.chain) == (name, at.chain):
-            return [_pool(at, pool)]
-    for symbol in at.catalog.symbols:
+        return [_via_feed(context, name.removeprefix(_VIA))]
+    for pool in context.catalog.pools:
+        if (pool.name, pool.chain) == (name, context.chain):
+            return [_pool(context, pool)]
+    for symbol in context.catalog.symbols:
         if f"{symbol.venue} {symbol.symbol}" == name:
-            return [_converted(at, Pair.parse(symbol.pair), {"type": symbol.venue, "symbol": symbol.symbol})]
-    if any(r.provider == name for r in at.catalog.references):
-        if stated := [_reference(at, r) for r in _of_pair(at, name)]:
+            return [_converted(context, Pair.parse(symbol.pair), {"type": symbol.venue, "symbol": symbol.symbol})]
+    if any(r.provider == name for r in context.catalog.references):
+        if stated := [_reference(context, r) for r in _of_pair(context, name)]:
             return stated
-        raise _Unknown(f"has no feed of {at.pair} on {at.chain} that could be read")
-    raise _Unknown(f"is not in the catalogue; {nearest(name, _names(at))}")
+        raise _Unknown(f"has no feed of {context.pair} on {context.chain} that could be read")
+    raise _Unknown(f"is not in the catalogue; {nearest(name, _known_names(context))}")
 
 
-def _names(at: _At) -> Iterator[str]:
-    yield from _OF_TOKEN
-    yield from sorted({r.provider for r in at.catalog.references})
-    yield from (p.name for p in at.catalog.pools if p.chain == at.chain and at.pair.base in p.coins)
-    yield from (f"{s.venue} {s.symbol}" for s in at.catalog.symbols)
+def _known_names(context: _FeedContext) -> Iterator[str]:
+    yield from _TOKEN_NAMES
+    yield from sorted({r.provider for r in context.catalog.references})
+    yield from (p.name for p in context.catalog.pools if p.chain == context.chain and context.pair.base in p.coins)
+    yield from (f"{s.venue} {s.symbol}" for s in context.catalog.symbols)
 
 
-def _of_token(at: _At, name: str) -> list[dict[str, Any]]:
+def _token_sources(context: _FeedContext, name: str) -> list[dict[str, Any]]:
     if name == "rate":
-        return [_rate(at, name, None)]
+        return [_rate(context, name, None)]
     if name == "second":
-        return [_rate(at, f"rate {i}", edge) for i, edge in enumerate(at.token.second, start=2)]
-    if found := _beside(at, name):
-        return found
-    raise _Unknown(f"no contract that tells it of {at.pair.base} on {at.chain} was published")
+        return [_rate(context, f"rate {i}", edge) for i, edge in enumerate(context.token.second, start=2)]
+    if sources := _facts_of(context, name):
+        return sources
+    raise _Unknown(f"no contract that tells it of {context.pair.base} on {context.chain} was published")
 
 
-def _brought(at: _At, where: str, problems: list[Problem]) -> list[dict[str, Any]]:
+def _rate_companions(context: _FeedContext, where: str, problems: list[Problem]) -> list[dict[str, Any]]:
     """What the name of a rate brings with it: who tells that holders can redeem, and a supply that has its backing."""
-    token = at.catalog.tokens.get(at.pair.base)
+    token = context.catalog.tokens.get(context.pair.base)
     if token is None:
         return []
-    counted = token.backing is not None and token.backing.chain == at.chain
+    counted = token.backing is not None and token.backing.chain == context.chain
     try:
-        return [s for name in ("open", *(("supply", "backing") if counted else ())) for s in _beside(at, name)]
+        return [s for name in ("open", *(("supply", "backing") if counted else ())) for s in _facts_of(context, name)]
     except _Unknown as e:
         problems.append(Problem(where, f"{token.symbol} {e}"))
         return []
 
 
-def _beside(at: _At, name: str) -> list[dict[str, Any]]:
+def _facts_of(context: _FeedContext, name: str) -> list[dict[str, Any]]:
     if name == "open":
-        return flags_of(at.token, at.configured)
-    return supply_of(at.token, at.chain, at.configured) if name == "supply" else backing_of(at.token, at.configured)
+        return flags_of(context.token, context.configured)
+    return (
+        supply_of(context.token, context.chain, context.configured)
+        if name == "supply"
+        else backing_of(context.token, context.configured)
+    )
 
 
-def _rate(at: _At, name: str, first: Rate | None) -> dict[str, Any]:
-    steps = at.catalog.graph.path(at.token.symbol, at.pair.quote, first=first)
+def _rate(context: _FeedContext, name: str, first: Rate | None) -> dict[str, Any]:
+    steps = context.catalog.graph.path(context.token.symbol, context.pair.quote, first=first)
     if len(read_on := chains_of(steps)) != 1:
         raise _Unknown(
-            f"the way from {at.pair.base} to {at.pair.quote} is at par: there is nothing to read, use share_of"
+            f"the path from {context.pair.base} to {context.pair.quote} is at par: there is nothing to read, use share_of"
         )
     return {
         "name": name,
         "type": "rate_path",
         "kind": "redemption",
-        "chain": at.configured(*read_on),
+        "chain": context.configured(*read_on),
         "max_age_s": _RATE_AGE_S,
         "steps": [step_text(s) for s in steps],
     }
 
 
-def _pool(at: _At, pool: CatalogPool) -> dict[str, Any]:
+def _pool(context: _FeedContext, pool: CatalogPool) -> dict[str, Any]:
     if pool.address is None:
         raise _Unknown(f"has no address: {pool.why_null}")
     if pool.family not in READERS:
         raise _Unknown(f"no adapter reads {pool.family} pools; {nearest(pool.family, READERS)}")
-    if at.pair.base not in pool.coins or at.notional is None:
-        raise _Unknown(f"it does not hold {at.pair.base}" if at.notional else 'write notional = "..." for the feed')
-    others = [c for c in pool.coins if c not in (at.pair.base, "BPT")]
+    if context.pair.base not in pool.coins or context.notional is None:
+        raise _Unknown(
+            f"it does not hold {context.pair.base}" if context.notional else 'write notional = "..." for the feed'
+        )
+    others = [c for c in pool.coins if c not in (context.pair.base, "BPT")]
     if len(others) != 1:
-        raise _Unknown(f"holds {', '.join(others)} beside {at.pair.base}: write the source by hand")
+        raise _Unknown(f"holds {', '.join(others)} beside {context.pair.base}: write the source by hand")
     source = {
         "name": pool.name,
-        "chain": at.configured(pool.chain),
-        "notional": at.notional,
-        "average_s": at.average_s,
-        **READERS[pool.family](at.catalog, pool, at.pair.base, others[0]),
+        "chain": context.configured(pool.chain),
+        "notional": context.notional,
+        "average_s": context.average_s,
+        **READERS[pool.family](context.catalog, pool, context.pair.base, others[0]),
     }
-    return _converted(at, Pair(base=at.pair.base, quote=others[0]), source)
+    return _converted(context, Pair(base=context.pair.base, quote=others[0]), source)
 
 
-def _converted(at: _At, own: Pair, source: dict[str, Any]) -> dict[str, Any]:
+def _converted(context: _FeedContext, own: Pair, source: dict[str, Any]) -> dict[str, Any]:
     """The source in its own unit, with the feed that turns that into the feed's; wrapped ether is ether."""
-    if own.base != at.pair.base:
-        raise _Unknown(f"is about {own.base}, the feed about {at.pair.base}")
-    unit = at.catalog.units.get(own.quote)
+    if own.base != context.pair.base:
+        raise _Unknown(f"is about {own.base}, the feed about {context.pair.base}")
+    unit = context.catalog.units.get(own.quote)
     quote = unit.par if unit is not None and unit.par is not None else own.quote
-    if quote == at.pair.quote:
+    if quote == context.pair.quote:
         return source
-    leg = f"{at.pair.quote}/{quote}" if quote in FIAT and at.pair.quote not in FIAT else f"{quote}/{at.pair.quote}"
+    leg = (
+        f"{context.pair.quote}/{quote}"
+        if quote in FIAT and context.pair.quote not in FIAT
+        else f"{quote}/{context.pair.quote}"
+    )
     return {**source, "pair": f"{own.base}/{quote}", "convert": leg}
 
 
-def _of_pair(at: _At, provider: str) -> Iterator[Reference]:
+def _of_pair(context: _FeedContext, provider: str) -> Iterator[Reference]:
     """Feeds of a provider on this chain that state this pair, at the market or by the protocol's rate."""
-    for reference in at.catalog.references:
-        if (reference.provider, reference.chain, reference.base) != (provider, at.chain, at.pair.base):
+    for reference in context.catalog.references:
+        if (reference.provider, reference.chain, reference.base) != (provider, context.chain, context.pair.base):
             continue
         usable = reference.address is not None and not reference.retired and reference.quote is not None
-        if usable and _states(at, reference):
+        if usable and _states(context, reference):
             yield reference
 
 
-def _states(at: _At, reference: Reference) -> bool:
+def _states(context: _FeedContext, reference: Reference) -> bool:
     quote = reference.quote or ""
     if reference.kind is Compares.MARKET:
-        return quote == at.pair.quote
+        return quote == context.pair.quote
     return (
-        reference.kind is Compares.EXCHANGE_RATE and quote not in FIAT and at.catalog.graph.at_par(quote, at.pair.quote)
+        reference.kind is Compares.EXCHANGE_RATE
+        and quote not in FIAT
+        and context.catalog.graph.at_par(quote, context.pair.quote)
     )
 
 
-def _reference(at: _At, reference: Reference) -> dict[str, Any]:
+def _reference(context: _FeedContext, reference: Reference) -> dict[str, Any]:
     against = "market" if reference.kind is Compares.MARKET else "redemption"
     return {
         "name": reference.name,
         "kind": "reference",
         "against": against,
         "group": reference.provider,
-        "chain": at.configured(at.chain),
+        "chain": context.configured(context.chain),
         "max_age_s": _RATE_AGE_S,
         **reader(reference),
     }
 
 
-def _via_feed(at: _At, provider: str) -> dict[str, Any]:
+def _via_feed(context: _FeedContext, provider: str) -> dict[str, Any]:
     """A provider's exchange rate as the redemption rate of a chain that has no contract for it."""
-    usable = [r for r in _of_pair(at, provider) if r.kind is Compares.EXCHANGE_RATE]
+    usable = [r for r in _of_pair(context, provider) if r.kind is Compares.EXCHANGE_RATE]
     if not usable:
-        raise _Unknown(f"{provider} has no exchange rate of {at.pair} on {at.chain} in the catalogue")
-    return {**_reference(at, usable[0]), "kind": VIA_FEED}
+        raise _Unknown(f"{provider} has no exchange rate of {context.pair} on {context.chain} in the catalogue")
+    return {**_reference(context, usable[0]), "kind": VIA_FEED}

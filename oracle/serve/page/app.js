@@ -228,7 +228,7 @@ function drawDetail() {
 }
 
 function verdict(p) {
-  if (p.abstaining) return `No new price since ${time(p.abstaining.since_ms)}: ${p.abstaining.text}. The last one stands as it was.`;
+  if (p.abstaining) return `No new price since ${time(p.abstaining.since_ms)}: ${p.abstaining.text}. The last price is shown unchanged.`;
   if (p.reasons.length) return p.reasons.map((r) => r.text).join("; ");
   return p.redemption === null ? "The market price is within its limits." : "The market agrees with the protocol's rate.";
 }

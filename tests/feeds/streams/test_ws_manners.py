@@ -109,7 +109,7 @@ async def test_a_venue_that_pings_keeps_who_answers(
 
 async def assert_kept(name: str, session: aiohttp.ClientSession, exchange: Mannered, *, kept: bool) -> None:
     """The stand-in cuts off who gives no sign of life for ten heartbeats."""
-    venue = Venue(name, beat_s=0.03, deaf_beats=10)
+    venue = Venue(name, beat_s=0.03, max_missed_beats=10)
     await venue.start()
     try:
         quote(venue, "4000")

@@ -1,11 +1,10 @@
-"""Rounds from a wrong time are disowned: the rest is what it would be had they never been, and they still recompute."""
+"""Rounds of a wrong time are withdrawn: the rest is as if they had never been made, and they still recompute."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,160 +14,132 @@ from hypothesis import strategies as st
 
 from oracle.audit.disown import disown, disowning
 from oracle.audit.recompute import verify, verify_withdrawn
-from oracle.model.publication import PushRow, Transition
-from oracle.model.spec import FeedSpec
-from oracle.model.status import Status
-from oracle.model.types import FeedRound, FoldedFeed
-from oracle.round.step import step
+from oracle.model.publication import OPEN, PushRow, PushState
 from oracle.sign.key_lock import DatabaseInUse, sole_writer
-from oracle.storage import database as store_module
-from oracle.storage.database import Database, last_published
-from tests.oracle.cli.test_commands import run as command
-from tests.oracle.oracle_build import T0, outcomes, spec
-from tests.oracle.storage.test_database import record_of
+from oracle.storage.database import Database
+from tests.oracle.cli.command import run as command
+from tests.oracle.oracle_build import T0
+from tests.oracle.storage.stored_rounds import FEED, S0, SHORT, keep
 
-FEED = spec()
-S0 = T0 // 1_000
 AHEAD_S = 7_200
 
 
-def keep(store: Database, seconds: Sequence[int], price: str = "1.05", feed: FeedSpec = FEED) -> None:
-    """Rounds at these seconds after the start, folded on what is stored, with a record each."""
+def table_of(database: Database, name: str) -> list[tuple[object, ...]]:
+    return database.connection.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608 - our own names
+
+
+def good(database: Database, *seconds: int) -> None:
     for i in seconds:
-        at_ms = T0 + i * 1_000
-        state = store.state("a", feed.feed)
-        before = last_published(store, feed.feed)
-        result, after = step(feed, state, outcomes(price, at_ms=at_ms), {}, at_ms, before)
-        records = [record_of(result)] if isinstance(result, FeedRound) else []
-        change = Transition(feed=feed.feed, at_ms=at_ms + 40, before=Status.OK, after=Status.WATCH, reasons=())
-        kept = FoldedFeed(operator="a", spec=feed, before=state, after=after, result=result)
-        store.save_round([kept], [], records, [change])
-
-
-def table_of(store: Database, name: str) -> list[tuple[object, ...]]:
-    return store._conn.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608 - our own names
-
-
-def good(store: Database, *seconds: int) -> None:
-    for i in seconds:
-        checks = [*verify(store, FEED.feed, S0 + i)]
+        checks = [*verify(database, FEED.feed, S0 + i)]
         assert checks
         assert all(c.ok for c in checks), checks
 
 
-def still_told(store: Database, *seconds: int) -> None:
+def still_withdrawn(database: Database, *seconds: int) -> None:
     for i in seconds:
-        checks = [*verify_withdrawn(store, FEED.feed, S0 + i)]
+        checks = [*verify_withdrawn(database, FEED.feed, S0 + i)]
         assert [c.what for c in checks[:2]] == ["withdrawn", "fold of a, withdrawn"]
         assert all(c.ok for c in checks), checks
 
 
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-
-
 def test_what_goes_on_is_what_would_be_had_the_glitch_never_been(tmp_path: Path) -> None:
-    glitched, clean = Database(tmp_path / "g.db"), Database(tmp_path / "c.db")
-    for store in (glitched, clean):
-        keep(store, range(10))
+    glitched, clean = Database(tmp_path / "g.db", SHORT), Database(tmp_path / "c.db", SHORT)
+    for database in (glitched, clean):
+        keep(database, range(10))
     keep(glitched, range(AHEAD_S, AHEAD_S + 7), price="1.02")
     disown(glitched, disowning(glitched, S0 + 9), at_ms=T0)
     glitched.close()
-    glitched = Database(tmp_path / "g.db")
+    glitched = Database(tmp_path / "g.db", SHORT)
     assert glitched.last_round_s() == S0 + 9
-    for store in (glitched, clean):
-        keep(store, range(10, 25))
+    for database in (glitched, clean):
+        keep(database, range(10, 25))
     for name in ("rounds", "states", "checkpoints", "records", "transitions", "specs"):
         assert table_of(glitched, name) == table_of(clean, name), name
     good(glitched, *range(25))
-    still_told(glitched, *range(AHEAD_S, AHEAD_S + 7))
+    still_withdrawn(glitched, *range(AHEAD_S, AHEAD_S + 7))
 
 
 def test_when_its_time_really_comes_a_round_is_made_again_and_both_recompute(tmp_path: Path) -> None:
-    store = Database(tmp_path / "o.db")
-    keep(store, range(6))
-    keep(store, range(20, 24), price="1.02")
-    disown(store, disowning(store, S0 + 5), at_ms=T0)
-    store.close()
-    store = Database(tmp_path / "o.db")
-    keep(store, range(6, 30))
-    good(store, *range(30))
-    still_told(store, 20, 21, 22, 23)
-    disown(store, disowning(store, S0 + 3), at_ms=T0 + 1)
-    good(store, *range(4))
-    still_told(store, *range(4, 30))
-    assert len(store.withdrawn.of(FEED.feed, S0 + 22)) == 2
+    database = Database(tmp_path / "o.db", SHORT)
+    keep(database, range(6))
+    keep(database, range(20, 24), price="1.02")
+    disown(database, disowning(database, S0 + 5), at_ms=T0)
+    database.close()
+    database = Database(tmp_path / "o.db", SHORT)
+    keep(database, range(6, 30))
+    good(database, *range(30))
+    still_withdrawn(database, 20, 21, 22, 23)
+    disown(database, disowning(database, S0 + 3), at_ms=T0 + 1)
+    good(database, *range(4))
+    still_withdrawn(database, *range(4, 30))
+    assert len(database.withdrawn.of(FEED.feed, S0 + 22)) == 2
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 3)), min_size=1, max_size=5))
 def test_law_any_history_of_glitches_leaves_the_rounds_of_one_without(parts: list[tuple[int, int, int]]) -> None:
     """Each part: so many good rounds, so many from ahead, disowned; the next ones may pass through those times."""
-    glitched, clean = Database(":memory:"), Database(":memory:")
+    glitched, clean = Database(":memory:", SHORT), Database(":memory:", SHORT)
     at = 0
     for count, bad, ahead in parts:
-        for store in (glitched, clean):
-            keep(store, range(at, at + count))
+        for database in (glitched, clean):
+            keep(database, range(at, at + count))
         at += count
         keep(glitched, range(at + ahead, at + ahead + bad), price="1.01")
         disown(glitched, disowning(glitched, S0 + at - 1), at_ms=T0)
-        glitched._counts = {
-            (r[0], r[1]): r[2] for r in glitched._conn.execute("SELECT operator, feed, rounds FROM states")
-        }
     for name in ("rounds", "states", "checkpoints", "records", "transitions"):
         assert table_of(glitched, name) == table_of(clean, name), name
     good(glitched, *range(at))
     for second in range(at + 10):
         if glitched.withdrawn.of(FEED.feed, S0 + second):
-            still_told(glitched, second)
+            still_withdrawn(glitched, second)
     glitched.close()
     clean.close()
 
 
-def test_a_byte_changed_in_a_disowned_round_is_found(tmp_path: Path) -> None:
-    store = Database(tmp_path / "o.db")
-    keep(store, range(6))
-    keep(store, range(20, 23))
-    disown(store, disowning(store, S0 + 5), at_ms=T0)
+def test_a_byte_changed_in_a_withdrawn_round_is_found(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", SHORT)
+    keep(database, range(6))
+    keep(database, range(20, 23))
+    disown(database, disowning(database, S0 + 5), at_ms=T0)
     change = "UPDATE withdrawn SET body = cast(replace(body, '1050000000000000000', '1050000000000000001') AS BLOB)"
-    store._conn.execute(f"{change} WHERE what = 'round' AND round_s = ?", (S0 + 21,))
-    assert not all(c.ok for c in verify_withdrawn(store, FEED.feed, S0 + 21))
-    still_told(store, 20)
+    database.connection.execute(f"{change} WHERE what = 'round' AND round_s = ?", (S0 + 21,))
+    assert not all(c.ok for c in verify_withdrawn(database, FEED.feed, S0 + 21))
+    still_withdrawn(database, 20)
 
 
-def test_where_no_good_round_is_kept_the_state_begins_anew_and_that_is_said(tmp_path: Path) -> None:
-    store = Database(tmp_path / "o.db")
-    keep(store, range(5))
-    found = disowning(store, S0 - 1)
+def test_where_no_good_round_is_kept_the_state_begins_anew_and_that_is_reported(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", SHORT)
+    keep(database, range(5))
+    found = disowning(database, S0 - 1)
     assert found.losses[0].anew == "no earlier round of it is kept"
-    disown(store, found, at_ms=T0)
-    store.close()
-    store = Database(tmp_path / "o.db")
-    keep(store, range(3))
-    good(store, 0, 1, 2)
-    store._conn.execute(
+    disown(database, found, at_ms=T0)
+    database.close()
+    database = Database(tmp_path / "o.db", SHORT)
+    keep(database, range(3))
+    good(database, 0, 1, 2)
+    database.connection.execute(
         "UPDATE rounds SET body = cast(replace(body, '\"rules_version\":', '\"rules_version\":9') AS BLOB)"
     )
-    found = disowning(store, S0 + 1)
+    found = disowning(database, S0 + 1)
     assert "was made by rules 9" in str(found.losses[0].anew)
 
 
-def test_pushes_of_disowned_rounds_are_listed_and_not_sent_any_more(tmp_path: Path) -> None:
-    store = Database(tmp_path / "o.db")
-    keep(store, [0, 1, AHEAD_S])
-    for nonce, (i, state) in enumerate([(1, "landed"), (AHEAD_S, "prepared")]):
-        store.add_push(
+def test_pushes_of_withdrawn_rounds_are_listed_and_not_sent_any_more(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", SHORT)
+    keep(database, [0, 1, AHEAD_S])
+    for nonce, (i, state) in enumerate([(1, PushState.LANDED), (AHEAD_S, PushState.PREPARED)]):
+        database.add_push(
             PushRow(
                 id=0, target="t", chain_id=1, round_s=S0 + i, items=b"", nonce=nonce, tx_hash=f"0x{i}", raw=b"",
                 state=state, made_ms=1,
             )
         )  # fmt: skip
-    found = disowning(store, S0 + 1)
+    found = disowning(database, S0 + 1)
     assert found.pushes == (("t", S0 + AHEAD_S, "prepared"),)
     assert any("can carry it once its time comes" in line for line in found.lines())
-    disown(store, found, at_ms=T0)
-    assert [(p.round_s - S0, p.state) for p in store.pushes("t")] == [(1, "landed"), (AHEAD_S, "expired")]
-    assert not store.pushes("t", ("prepared", "sent"))
+    disown(database, found, at_ms=T0)
+    assert [(p.round_s - S0, p.state) for p in database.pushes("t")] == [(1, "landed"), (AHEAD_S, "expired")]
+    assert not database.pushes("t", OPEN)
 
 
 # --- the command ---------------------------------------------------------------------------------------------------------
@@ -189,10 +160,10 @@ symbol = "WDIVETH-ETH"
 """
     path = folder / "config.toml"
     path.write_text(text)
-    store = Database(folder / "o.db")
-    keep(store, range(3))
-    keep(store, [AHEAD_S, AHEAD_S + 1])
-    store.close()
+    database = Database(folder / "o.db", SHORT)
+    keep(database, range(3))
+    keep(database, [AHEAD_S, AHEAD_S + 1])
+    database.close()
     return path, str(S0 + 2)
 
 
@@ -244,14 +215,14 @@ def test_the_command_lists_first_and_does_it_with_yes(tmp_path: Path) -> None:
         "",
     ],
 )
-def test_what_is_no_time_of_a_round_is_no_time(tmp_path: Path, text: str) -> None:
+def test_what_cannot_be_the_time_of_a_round_is_refused(tmp_path: Path, text: str) -> None:
     path, _ = written(tmp_path)
     refused = called(path, "disown", f"--after={text}", "--yes")
     assert refused.exit_code == 2, refused.stderr
     assert "write Unix seconds" in refused.stderr
 
 
-def test_the_time_is_told_as_it_was_understood_and_the_last_round_goes_only_when_that_is_said(tmp_path: Path) -> None:
+def test_the_time_is_printed_as_understood_and_the_last_round_goes_only_with_all(tmp_path: Path) -> None:
     path, after = written(tmp_path)
     assert "after    1700000002 (2023-11-14T22:13:22Z)\n" in called(path, "disown", "--after", after).stdout
     compact = called(path, "disown", "--after", "20231114T221322", "--json")

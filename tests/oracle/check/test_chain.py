@@ -124,7 +124,7 @@ async def test_a_token_with_other_decimals_is_named(site: Site, tmp_path: Path) 
 async def test_another_token_than_the_pair_says_is_named(site: Site, tmp_path: Path) -> None:
     wrong = site.world.pools["demolrt_uniswap"]
     text = await errors(site.table(tmp_path, uniswap={"pool": wrong.address, "base": site.world.lrt}))
-    assert "calls itself 'demoLRT', 'wdivETH' is meant" in text
+    assert "calls itself 'demoLRT', the config means 'wdivETH'" in text
 
 
 async def test_a_pool_of_other_coins_is_named(site: Site, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ async def test_derivations_that_part_are_named(site: Site, tmp_path: Path) -> No
         "function": "getRate()",
     }  # fmt: skip
     text = await errors(site.table(tmp_path, second=second))
-    assert "1.020000 lies -286 bps from rate of wdivETH/ETH (1.050000): two derivations have parted" in text
+    assert "1.020000 lies -286 bps from rate of wdivETH/ETH (1.050000): two derivations of one rate disagree" in text
 
 
 async def test_a_ratio_read_as_dollars_is_refused(site: Site, tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ async def test_a_ratio_read_as_dollars_is_refused(site: Site, tmp_path: Path) ->
     sources = table["feeds"].pop(FEED)["sources"][:2]
     table["feeds"]["wdivETH/USD"] = {"sources": [{**s, "pair": "wdivETH/USD"} for s in sources]}
     text = await errors(table)
-    assert "is no price of wdivETH in USD: a ratio read as dollars" in text
-    assert "'USD' is meant" in text
+    assert "is not a price of wdivETH in USD: a ratio read as dollars" in text
+    assert "the config means 'USD'" in text
 
 
 async def test_a_feed_that_says_another_unit_is_refused(site: Site, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ async def test_a_feed_that_says_another_unit_is_refused(site: Site, tmp_path: Pa
     table["feeds"]["cbETH/USD"] = usd
     text = await errors(table)
     assert "the feed calls itself 'CBETH / ETH', the source is about cbETH/USD: a ratio read as dollars" in text
-    assert "1.120000 is no price of cbETH in USD" in text
+    assert "1.120000 is not a price of cbETH in USD" in text
 
 
 async def test_a_way_through_two_units_is_read_at_one_block(site: Site, tmp_path: Path) -> None:

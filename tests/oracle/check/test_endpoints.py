@@ -18,11 +18,10 @@ from demo.world.chain import LocalChain, account
 from oracle.deploy.deployer import Deployer
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
-from tests.oracle.check.test_push_ready import KEYS, PAID, Site, errors, found, site
+from tests.oracle.check.push_site import KEYS, PAID, Site, checked, errors, running_site
 from tests.oracle.push.front_node import FrontNode
 from tests.oracle.push.poked_views import put_view
 
-__all__ = ["site"]
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 NOWHERE = "http://127.0.0.1:1"
 
@@ -41,6 +40,12 @@ class Relay(FrontNode):
 GOOD: dict[str, Any] = {"result": "0x7a69"}
 OTHER: dict[str, Any] = {"result": "0x1"}
 REFUSES: dict[str, Any] = {"error": {"code": -32601, "message": "the method eth_chainId does not exist"}}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    async with running_site(tmp_path_factory.mktemp("able")) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -70,7 +75,7 @@ async def test_a_relay_is_asked_for_its_chain(
 ) -> None:
     table = site.config()
     table["targets"]["t"]["relays"] = [relays[n] for n in named]
-    got = await found(table)
+    got = await checked(table)
     assert [e["key"] for e in got["errors"]] == wrong
     assert sum("does not tell its chain (" in n for n in got["notes"]) == noted
     del table["targets"]["t"]["gas_keyfile"]
@@ -145,5 +150,5 @@ async def test_a_keyfile_that_states_another_address_than_its_keys_is_refused(si
     ((key, text),) = await errors(table)
     assert key == "operators.op0.keyfile"
     assert text.endswith(
-        f"says 0x{address_of(KEYS[0]).hex()} and holds the key of 0x{address_of(other).hex()}: make a new keyfile"
+        f"states the address 0x{address_of(KEYS[0]).hex()} and holds the key of 0x{address_of(other).hex()}: make a new keyfile"
     )

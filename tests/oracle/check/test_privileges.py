@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from oracle.check.corruption_cost import BondedSigner
-from oracle.check.privileges import Bonding, MoveLimits, SignerGroup, StoreFacts, costs, document, roles
+from oracle.check.privileges import costs, document, roles
+from oracle.check.store_facts import Bonding, MoveLimits, SignerGroup, StoreFacts
 from oracle.check.trust_text import trust_lines
 
 DOCS = Path(__file__).resolve().parent.parent.parent.parent / "docs" / "trust.md"

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.types import Kind, Observation
-from oracle.check.thresholds import lacks, mute_feeds
+from oracle.check.thresholds import shortfalls, unpriced_feed_problems
 from oracle.config.resolve import ResolvedConfig, resolve, subset
-from oracle.config.sections import OperatorSection, parse
+from oracle.config.sections import parse
+from oracle.config.tables.operator_sections import OperatorSection
 from oracle.model.state import FeedState
 from oracle.round.rounds import Member, Rounds
 from oracle.sign.eip712 import Domain
@@ -72,14 +73,14 @@ def priced(whole: ResolvedConfig, without: list[str]) -> set[str]:
 
 def test_whoever_leaves_nothing_out_can_price_all() -> None:
     assert priced(WHOLE, []) == set(WHOLE.specs)
-    assert set(lacks(WHOLE, []).values()) == {""}
+    assert set(shortfalls(WHOLE, []).values()) == {""}
 
 
 @given(left_out, st.integers(1, 4))
 def test_an_operator_can_price_exactly_what_its_rounds_price(without: list[str], least: int) -> None:
     """The law: also through a conversion, a share token and a product."""
     whole = asking_for(least)
-    assert {f for f, what in lacks(whole, without).items() if not what} == priced(whole, without)
+    assert {f for f, what in shortfalls(whole, without).items() if not what} == priced(whole, without)
 
 
 @given(
@@ -97,7 +98,7 @@ def test_a_feed_is_refused_exactly_if_those_that_can_price_it_are_below_the_thre
     )  # fmt: skip
     able = [priced(WHOLE, w) for w in without]
     short = {f for f in WHOLE.pushed if sum(w for w, a in zip(weights, able, strict=True) if f in a) < threshold}
-    assert {p.key for p in mute_feeds(WHOLE, "t", signers, here)} == {f'feeds."{f}"' for f in short}
+    assert {p.key for p in unpriced_feed_problems(WHOLE, "t", signers, here)} == {f'feeds."{f}"' for f in short}
 
 
 def test_a_refusal_says_who_lacks_what() -> None:
@@ -109,9 +110,9 @@ def test_a_refusal_says_who_lacks_what() -> None:
     signers = SignerSet(
         domain=Domain(chain_id=1, store=b"\x55" * 20), epoch=1, threshold=2, signers=tuple(KEYS), weights=(1, 1, 1)
     )  # fmt: skip
-    said = {p.key: p.text for p in mute_feeds(WHOLE, "t", signers, here)}
+    said = {p.key: p.text for p in unpriced_feed_problems(WHOLE, "t", signers, here)}
     assert said['feeds."wX/ETH"'].startswith(
-        "those who can price it have weight 1, a push to t needs 2: it is never pushed. op0 is left with 1 of 2 groups"
+        "the operators that can price it have weight 1, a push to t needs 2: it is never pushed. op0 is left with 1 of 2 groups"
         " (okx), op1 is left without a redemption rate:"
     )
     assert "op0 is left without wX/ETH, op1 is left without wX/ETH" in said['feeds."X/ETH"']

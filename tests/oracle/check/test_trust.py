@@ -19,7 +19,7 @@ import contracts
 from demo.world import anvil, npm
 from demo.world.chain import account
 from oracle.__main__ import main
-from oracle.check.trust import _plain, trust
+from oracle.check.trust import printable, trust_documents
 from oracle.check.trust_text import trust_lines
 from oracle.config.resolve import resolve
 from oracle.config.sections import load, parse
@@ -74,7 +74,7 @@ class Site:
         return table | {"feeds": {f: {"sources": sources} for f in ("wX/ETH", "ETH/USD")}}
 
     async def row(self, **target: Any) -> dict[str, Any]:
-        (row,), problems = await trust(resolve(parse(self.config(**target))))
+        (row,), problems = await trust_documents(resolve(parse(self.config(**target))))
         assert problems == []
         return row
 
@@ -241,20 +241,20 @@ async def test_a_registry_over_another_store_is_an_error_and_no_bond(site: Site)
     other = replace(SETTINGS, registry=None, owner=None, guardian=None)
     made = await site.deployer.deploy(other, [], salt="other")
     table = site.config(registry=site.made.registry, store=made.store)
-    (row,), (problem,) = await trust(resolve(parse(table)))
+    (row,), (problem,) = await trust_documents(resolve(parse(table)))
     assert problem.key == "targets.t.registry"
-    assert f"is over store {site.made.store}" in problem.text
+    assert f"belongs to store {site.made.store}" in problem.text
     assert row["registry"] is None
     assert {r["role"]: r["worst"] for r in row["roles"]}["guardian"] == "nobody but the owner can pause"
 
 
 @pytest.mark.parametrize(
     ("where", "says"),
-    [(SAFE, "no contract at"), ("store", "is no OperatorRegistry"), ("view", "is no OperatorRegistry")],
+    [(SAFE, "no contract at"), ("store", "is not an OperatorRegistry"), ("view", "is not an OperatorRegistry")],
 )
 async def test_a_registry_that_is_none_is_an_error_and_hides_nothing_else(site: Site, where: str, says: str) -> None:
     text = {"store": site.made.store, "view": site.made.views["ETH/USD"]}.get(where, where)
-    (row,), (problem,) = await trust(resolve(parse(site.config(registry=text))))
+    (row,), (problem,) = await trust_documents(resolve(parse(site.config(registry=text))))
     assert problem.key == "targets.t.registry"
     assert says in problem.text
     assert row["registry"] is None
@@ -263,8 +263,8 @@ async def test_a_registry_that_is_none_is_an_error_and_hides_nothing_else(site: 
 
 
 async def test_a_token_s_name_writes_no_line_of_its_own() -> None:
-    assert _plain("wX\n0 errors\x1b[2J") == "wX?0 errors?[2J"
-    assert len(_plain("w" * 10_000)) == 42
+    assert printable("wX\n0 errors\x1b[2J") == "wX?0 errors?[2J"
+    assert len(printable("w" * 10_000)) == 42
 
 
 async def test_the_command_prints_the_table_and_gives_it_as_json(site: Site, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from feeds.errors import FeedError, NoData, Reverted
 from feeds.types import Kind, Quote, Reply
 from feeds.units import Bps
 from oracle.check.contracts import stated_pair, text_of
-from oracle.check.references import Compared, compared, reads_of, table
-from oracle.check.values import Value, bounds_of, held_problems, own_values, value_problems
+from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of
+from oracle.check.values import SourceValue, bounds_of, chain_prices, stored_value_problems, value_problems
 from oracle.config.resolve import ResolvedConfig, resolve
 from oracle.config.sections import parse
 from oracle.config.tables.catalog import shipped
@@ -53,14 +53,14 @@ def whole() -> ResolvedConfig:
     return resolve(parse(CONFIG))
 
 
-def said(whole: ResolvedConfig, feed: str, *prices: str, at_ms: int = FEB_24) -> list[Value]:
+def said(whole: ResolvedConfig, feed: str, *prices: str, at_ms: int = FEB_24) -> list[SourceValue]:
     sources = [s for s in whole.sources if s.feed == feed]
     assert len(sources) >= len(prices), [s.spec.name for s in sources]
-    return [Value(source=s, price_wad=wad(p), block_ms=at_ms) for s, p in zip(sources, prices, strict=False)]
+    return [SourceValue(source=s, price_wad=wad(p), block_ms=at_ms) for s, p in zip(sources, prices, strict=False)]
 
 
 def texts(
-    whole: ResolvedConfig, values: list[Value], running: dict[str, Report] | None = None, *confirmed: str
+    whole: ResolvedConfig, values: list[SourceValue], running: dict[str, Report] | None = None, *confirmed: str
 ) -> list[str]:
     return [str(p) for p in value_problems(shipped(), whole, values, running or {}, frozenset(confirmed))]
 
@@ -99,7 +99,7 @@ def test_two_derivations_part_beyond_half_a_percent(whole: ResolvedConfig) -> No
 def test_an_l2s_rate_by_a_provider_is_compared_with_the_main_chains(whole: ResolvedConfig) -> None:
     main, l2 = said(whole, "weETH/ETH", "1.0889"), said(whole, "weETH/ETH@base", "1.0820")
     (found,) = texts(whole, [*main, *l2])
-    assert "lies -64 bps from rate of weETH/ETH (1.088900): two derivations have parted" in found
+    assert "lies -64 bps from rate of weETH/ETH (1.088900): two derivations of one rate disagree" in found
     assert texts(whole, [*main, *said(whole, "weETH/ETH@base", "1.0888")]) == []
 
 
@@ -114,11 +114,11 @@ def test_a_new_value_far_from_the_running_one_waits_until_confirmed(whole: Resol
 
 def test_two_feeds_swapped_in_a_store_are_found() -> None:
     ours = report("1.2270", "1.2278")
-    assert list(held_problems("wstETH/ETH", 0, ours, ours)) == []
-    assert list(held_problems("wstETH/ETH", 0, report("1.2280", "1.2280"), ours)) == [], (
+    assert list(stored_value_problems("wstETH/ETH", 0, ours, ours)) == []
+    assert list(stored_value_problems("wstETH/ETH", 0, report("1.2280", "1.2280"), ours)) == [], (
         "other operators see a little else"
     )
-    swapped = [str(p) for p in held_problems("wstETH/ETH", 3, report("4000", "0"), ours)]
+    swapped = [str(p) for p in stored_value_problems("wstETH/ETH", 3, report("4000", "0"), ours)]
     assert len(swapped) == 2
     assert "the store holds a market value of 4000.000000 at index 3, we published 1.227000" in swapped[0]
     assert "two feeds are swapped" in swapped[1]
@@ -126,7 +126,7 @@ def test_two_feeds_swapped_in_a_store_are_found() -> None:
 
 def test_own_values_are_lower_medians_converted_and_from_the_share_token(whole: ResolvedConfig) -> None:
     values = [*said(whole, "wstETH/ETH", "1.20", "1.23", "1.2278", "1.2279"), *said(whole, "rsETH/ETH", "0.9")]
-    own = own_values(whole, values)
+    own = chain_prices(whole, values)
     assert own.market["wstETH/ETH"] == wad("1.20")
     assert own.redemption["wstETH/ETH"] == wad("1.2278")
     assert own.market["rsETH/ETH"] == wad("1.08"), "0.9 wstETH of 1.2 ether"
@@ -135,7 +135,7 @@ def test_own_values_are_lower_medians_converted_and_from_the_share_token(whole: 
 
 
 def test_the_drift_table_holds_every_reference_of_our_feeds(whole: ResolvedConfig) -> None:
-    here = compared(shipped(), whole, "main")
+    here = comparisons(shipped(), whole, "main")
     names = {(c.feed, c.reference.name, c.against) for c in here}
     assert ("weETH/ETH", "chainlink weETH/ETH", Kind.MARKET) in names
     assert ("wstETH/ETH", "redstone wstETH/stETH rate", Kind.REDEMPTION) in names
@@ -143,12 +143,12 @@ def test_the_drift_table_holds_every_reference_of_our_feeds(whole: ResolvedConfi
     assert ("wstETH/USD", "chronicle wstETH/USD", Kind.MARKET) in names
     assert ("stETH/ETH", "chainlink stETH/ETH", Kind.MARKET) in names
     assert set(reads_of(here)) == {c.name for c in here}
-    on_l2 = compared(shipped(), whole, "l2")
+    on_l2 = comparisons(shipped(), whole, "l2")
     assert {c.reference.provider for c in on_l2} >= {"pyth", "chronicle", "chainlink", "redstone"}
 
 
 def test_a_reference_in_dollars_is_compared_through_ether_in_dollars(whole: ResolvedConfig) -> None:
-    here = tuple(c for c in compared(shipped(), whole, "main") if c.feed in {"ETH/USD", "wstETH/USD", "wstETH/ETH"})
+    here = tuple(c for c in comparisons(shipped(), whole, "main") if c.feed in {"ETH/USD", "wstETH/USD", "wstETH/ETH"})
     answers: dict[str, Quote | FeedError] = {c.name: NoData("not here") for c in here}
 
     def answer(feed: str, name: str, price: str) -> None:
@@ -158,8 +158,8 @@ def test_a_reference_in_dollars_is_compared_through_ether_in_dollars(whole: Reso
     answer("ETH/USD", "chainlink ETH/USD", "4000")
     answer("wstETH/USD", "aave_capo wstETH/USD capped", "4872")
     answer("wstETH/ETH", "redstone wstETH/stETH rate", "1.2")
-    own = own_values(whole, said(whole, "wstETH/ETH", "1.2", "1.2", "1.2"))
-    rows = list(table(whole, own, here, answers))
+    own = chain_prices(whole, said(whole, "wstETH/ETH", "1.2", "1.2", "1.2"))
+    rows = list(divergence_rows(whole, own, here, answers))
     drifted = {r.source: (r.drift_bps, r.alarm) for r in rows if isinstance(r, Divergence)}
     assert drifted == {"aave_capo wstETH/USD capped": (150, True), "redstone wstETH/stETH rate": (0, False)}
     assert sum(not isinstance(r, Divergence) for r in rows) == len(here) - 3, "one that cannot be read is a row too"
@@ -181,9 +181,9 @@ def test_every_reference_beside_a_rounds_record() -> None:
 
 
 def test_a_retired_feed_and_one_without_an_address_are_left_out(whole: ResolvedConfig) -> None:
-    listed = {c.reference for c in compared(shipped(), whole, "main")}
+    listed = {c.reference for c in comparisons(shipped(), whole, "main")}
     assert all(isinstance(r, Reference) and r.address is not None and not r.retired for r in listed)
-    assert all(isinstance(c, Compared) for c in compared(shipped(), whole, "l2"))
+    assert all(isinstance(c, ReferenceComparison) for c in comparisons(shipped(), whole, "l2"))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from feeds.registry import EXCHANGES
 from oracle.__main__ import main
@@ -16,26 +13,18 @@ from oracle.model.types import FeedRound, FoldedFeed
 from oracle.report.compose import published_after
 from oracle.round.step import step
 from oracle.storage.database import Database
+from tests.oracle.cli.command import document, run
 from tests.oracle.oracle_build import T0, outcomes, seen, spec
-from tests.oracle.storage.test_database import record_of
+from tests.oracle.storage.stored_rounds import record_of
 
 FEED = spec(feed="ETH/USD", has_redemption=False)
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 
-def run(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args))
-
-
-def document(*args: str) -> Any:
-    done = run(*args, "--json")
-    return json.loads(done.stdout)
-
-
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     """A config with one feed, and a database with five rounds of it."""
-    store = Database(tmp_path / "o.db")
+    database = Database(tmp_path / "o.db")
     state, published = FeedState(), None
     for i in range(5):
         given = [*outcomes("2000", at_ms=T0 + i * 1_000)[:2], seen("binance", "400", T0 + i * 1_000)]
@@ -43,9 +32,9 @@ def config(tmp_path: Path) -> str:
         assert isinstance(result, FeedRound)
         published = published_after(published, result.report, result.round_time_s)
         kept = FoldedFeed(operator="a", spec=FEED, before=state, after=after, result=result)
-        store.save_round([kept], [], [record_of(result)], [])
+        database.save_round([kept], [], [record_of(result)], [])
         state = after
-    store.close()
+    database.close()
     path = tmp_path / "config.toml"
     path.write_text(f"""
         [oracle]
@@ -123,10 +112,10 @@ def test_verify_recomputes_and_exits_0(config: str) -> None:
 
 
 def test_verify_finds_a_changed_round_and_exits_1(config: str, tmp_path: Path) -> None:
-    store = Database(tmp_path / "o.db")
+    database = Database(tmp_path / "o.db")
     changed = "replace(CAST(body AS TEXT), '400000000000000000000', '401000000000000000000')"
-    store._conn.execute(f"UPDATE rounds SET body = CAST({changed} AS BLOB)")  # noqa: S608 - constants
-    store.close()
+    database.connection.execute(f"UPDATE rounds SET body = CAST({changed} AS BLOB)")  # noqa: S608 - constants
+    database.close()
     done = run("--config", config, "verify", "ETH/USD")
     assert done.exit_code == 1
     assert "OTHER" in done.stdout

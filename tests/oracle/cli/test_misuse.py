@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from oracle.__main__ import main
 from oracle.storage.database import Database
+from tests.oracle.cli.command import run
 
 CONFIG = """
 [oracle]
@@ -28,10 +28,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "q.json").write_text('[{"source":"a","price":"1"},{"source":"b","price":"1"}]')
     Database(tmp_path / "o.db").close()
     return tmp_path
-
-
-def run(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args))
 
 
 def one_line(done: Result, code: int, says: str) -> None:
@@ -59,12 +55,12 @@ BIG = "1" + "0" * 30
         (
             ["deploy", "--keyfile", "k", "--signers", "0x" + "11" * 20, "--threshold", "1", "--rpc", "http://["],
             2,
-            "is no endpoint",
+            "is not an endpoint",
         ),
         (
             ["deploy", "--keyfile", "k", "--signers", "0x" + "11" * 20, "--threshold", "1", "--rpc", "foo"],
             2,
-            "is no endpoint",
+            "is not an endpoint",
         ),
         (["keys", "show", "."], 2, "is a directory"),
         (["keys", "show", "config.toml"], 1, "is not a keyfile with an address"),
@@ -77,7 +73,7 @@ def test_wrong_numbers_and_files_are_refused(folder: Path, args: Sequence[str], 
 
 
 @pytest.mark.parametrize("command", ["explain", "verify", "history"])
-def test_a_database_that_is_none_is_said(folder: Path, command: str) -> None:
+def test_a_file_that_is_not_a_database_is_reported(folder: Path, command: str) -> None:
     (folder / "o.db").write_bytes(b"\xfe" * 9_000)
     one_line(run(command, "ETH/USD"), 1, "a database cannot be used (file is not a database): look at oracle.database")
 
@@ -85,25 +81,25 @@ def test_a_database_that_is_none_is_said(folder: Path, command: str) -> None:
 @pytest.mark.parametrize(
     "body", ["[]", "{}", "zzz", '{"address": 5}', '{"address": "0x12"}', '{"version": 9, "crypto": {}}']
 )
-def test_a_keyfile_that_is_none_is_said(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_a_keyfile_is_reported(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "k.json").write_text(body)
     one_line(run("keys", "show", "k.json"), 1, "k.json is not a keyfile with an address")
-    monkeypatch.setattr("oracle.deploy.deployment.chain_of", _one)
+    monkeypatch.setattr("oracle.deploy.deployment.chain_id_of", _chain_id)
     args = ["--rpc", "http://127.0.0.1:9", "--signers", "0x" + "11" * 20, "--threshold", "1"]
     done = run("deploy", *args, "--keyfile", "k.json", "--passphrase-env", "LRT_ORACLE_PASSPHRASE")
     one_line(done, 1, "k.json does not open")
 
 
-async def _one(_url: str) -> int:
+async def _chain_id(_url: str) -> int:
     return 1
 
 
-def test_a_journal_that_can_not_be_made_leaves_no_key_behind(folder: Path) -> None:
+def test_a_journal_that_cannot_be_made_leaves_no_key_behind(folder: Path) -> None:
     one_line(run("keys", "new", "k.json", "--journal", "q.json/j.db"), 1, "q.json")
-    assert not (folder / "k.json").exists(), "a key without its journal is mute at first"
+    assert not (folder / "k.json").exists(), "a key without its journal signs nothing at first"
 
 
-def test_every_document_is_one(folder: Path) -> None:
+def test_json_is_one_document(folder: Path) -> None:
     made = json.loads(run("keys", "new", "k.json", "--json").stdout)
     assert made == json.loads(run("keys", "show", "k.json", "--json").stdout)
     assert made["address"] == run("keys", "show", "k.json").stdout.strip()
@@ -112,12 +108,12 @@ def test_every_document_is_one(folder: Path) -> None:
     assert (folder / "h.csv").is_file()
 
 
-def test_a_port_that_is_none_is_an_error_of_the_config(folder: Path) -> None:
+def test_a_port_out_of_range_is_an_error_of_the_config(folder: Path) -> None:
     (folder / "config.toml").write_text("[api]\nport = 99999\n" + CONFIG)
-    one_line(run("check", "--offline"), 2, "port = 99999: write 1 to 65535")
+    one_line(run("check", "--offline"), 2, "api.port: 99999 is out of range: write 0 to 65535")
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:8545", "ws://127.0.0.1:8545", "http://", "http://["])
-def test_an_endpoint_that_is_none_is_an_error_of_the_config(folder: Path, endpoint: str) -> None:
+def test_what_is_not_an_endpoint_is_an_error_of_the_config(folder: Path, endpoint: str) -> None:
     (folder / "config.toml").write_text(f'[chains.c]\nchain_id = 1\nendpoints = ["{endpoint}"]\n' + CONFIG)
-    one_line(run("check", "--offline"), 2, "is no endpoint: write http:// or https:// and a host")
+    one_line(run("check", "--offline"), 2, "endpoints[0]: is not a URL: write http:// or https:// and a host")

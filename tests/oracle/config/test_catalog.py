@@ -86,17 +86,16 @@ def test_what_ships_is_whole() -> None:
     assert len(shipped().references) == 219
 
 
-def test_adding_an_exchange_rate_token_takes_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adding_an_exchange_rate_token_takes_one_block() -> None:
     """One TOML block, nothing else: the rate is read along the graph, in ether, from the config by its name."""
     assert NEW_TOKEN.count("[[") == 1
     with_new = load(FOLDER, NEW_TOKEN)
     assert with_new.counts()["tokens"] == shipped().counts()["tokens"] + 1
-    monkeypatch.setattr("oracle.config.tables.shorthand.shipped", lambda: with_new)
     got = resolve(
         parse({
             "chains": {"main": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]}},
             "feeds": {"newETH/ETH": {"mode": "redemption", "reference_only": True, "catalog": ["rate"]}},
-        })
+        }, with_new)
     )  # fmt: skip
     (source,) = got.sources
     assert source.adapter is not None
@@ -172,7 +171,7 @@ def test_properties_that_rules_need_are_there() -> None:
         (token(**{"rate.contract": f'"{WSTETH.lower()}"'}), f"is not checksummed: write {WSTETH}"),
         (token(**{"rate.contract": f'"{WSTETH[:-1]}1"'}), "wrong checksum"),
         (token(**{"address.ethereum": f'"{WSTETH}"'}), "is already token wstETH: one address has one meaning"),
-        (token(**{"rate.unit": '"rsEHT"'}), "which is no token; did you mean 'rsETH'?"),
+        (token(**{"rate.unit": '"rsEHT"'}), "which is not a token; did you mean 'rsETH'?"),
         (token(**{"rate.unit": '"USD"'}), "a ratio read as dollars"),
         (token(**{"rate.unit": '"strETH"'}), "leads to strETH, which has no rate"),
         (token(**{"rate.unit": '"xETH"'}), "go in a circle"),
@@ -186,7 +185,7 @@ def test_properties_that_rules_need_are_there() -> None:
         (token() + FLAG.replace("closed", "unknown"), 'write means = "open" or "closed"'),
         (token() + FLAG.replace("ethereum", "etherum"), "did you mean 'ethereum'?"),
         (token() + FLAG.replace("paused()", "paused"), "name and types"),
-        (token(redemption='"maybe"'), "'maybe' is not one of them"),
+        (token(redemption='"maybe"'), "'maybe' is not one of the values"),
         (POOL_BACKWARDS, "in the order of their addresses: write wstETH first"),
         (POOL_NOWHERE, "has no address"),
         (RATE_IN_DOLLARS, "a ratio read as dollars"),
@@ -199,7 +198,7 @@ def test_what_is_wrong_is_named(block: str, text: str) -> None:
 
 def test_every_error_comes_at_once() -> None:
     text = problems(token(decimals="40"), token(symbol='"yETH"', **{"rate.unit": '"USD"'}), token(symbol='"wstETH"'))
-    for part in ("0 to 36", "a ratio read as dollars", "token wstETH: stands twice"):
+    for part in ("0 to 36", "a ratio read as dollars", "token wstETH: is listed twice"):
         assert part in text
 
 

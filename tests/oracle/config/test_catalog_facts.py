@@ -15,8 +15,10 @@ from feeds.errors import Closed, TimedOut
 from feeds.types import Failure, Kind, Observation, Outcome, Pair
 from feeds.units import WAD, Wad
 from oracle.config.resolve import resolve
-from oracle.config.sections import FeedSection, load, parse
+from oracle.config.sections import load, parse
+from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.catalog import load as load_catalog
+from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import ConfigError
 from oracle.config.tables.shorthand_facts import rules_of
 from oracle.model.canonical_json import dump
@@ -61,9 +63,9 @@ means = "closed"
 """
 
 
-def feed(name: str, *names: str, **keys: Any) -> FeedSection:
+def feed(name: str, *names: str, catalog: Catalog | None = None, **keys: Any) -> FeedSection:
     table = {"chains": CHAINS, "feeds": {name: {"reference_only": True, "catalog": list(names), **keys}}}
-    return parse(table).feeds[name]
+    return parse(table, catalog).feeds[name]
 
 
 # --- the config
@@ -147,10 +149,9 @@ def test_supply_is_compared_with_backing_only_on_one_chain() -> None:
     assert names == ["rate", "open"], "the L2's own supply is no part of what the main chain holds"
 
 
-def test_one_block_is_enough_for_a_new_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_block_is_enough_for_a_new_token() -> None:
     with_new = load_catalog(files("feeds") / "catalog", NEW_TOKEN)
-    monkeypatch.setattr("oracle.config.tables.shorthand.shipped", lambda: with_new)
-    section = feed("newETH/ETH", "rate", mode="redemption")
+    section = feed("newETH/ETH", "rate", catalog=with_new, mode="redemption")
     assert rules_of(with_new.tokens["newETH"]) == {
         "growth_bps_year": 968, "growth_slack_bps": 19, "cadence_s": 259_200, "redemption_open": False,
     }  # fmt: skip

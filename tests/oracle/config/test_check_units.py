@@ -57,7 +57,7 @@ def test_one_address_is_another_thing_on_another_chain() -> None:
 def test_a_way_must_lead_to_the_sources_unit() -> None:
     steps = [f"sfrxETH/frxETH {SFRXETH} pricePerShare()"]
     path = {"type": "rate_path", "kind": "redemption", "steps": steps}
-    assert "they lead from sfrxETH to frxETH, the source is about sfrxETH/ETH" in said("sfrxETH/ETH", path)
+    assert "the steps lead from sfrxETH to frxETH, the source is about sfrxETH/ETH" in said("sfrxETH/ETH", path)
     assert said("sfrxETH/ETH", {**path, "steps": [*steps, "frxETH/ETH par"]}) == ""
 
 

@@ -1,63 +1,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oracle.config.resolve import reachable_groups, resolve
-from oracle.config.sections import (
-    ApiSection,
-    BandsSection,
-    ChainSection,
-    FeedSection,
-    OperatorSection,
-    OracleSection,
-    RulesSection,
-    SourceSection,
-    TargetSection,
-    VenueSection,
-    load,
-    parse,
-)
+from oracle.config.sections import load, parse
 from oracle.config.tables.schema import ConfigError
-from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
-
-
-def table(**changes: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "chains": {"local": {"chain_id": 31337, "endpoints": ["http://127.0.0.1:1"]}},
-        "feeds": {
-            "wdivETH/ETH": {
-                "mode": "min",
-                "sources": [
-                    {"type": "coinbase", "symbol": "WDIVETH-ETH"},
-                    {"type": "kraken", "symbol": "WDIVETH/ETH"},
-                    {
-                        "type": "rate_call",
-                        "kind": "redemption",
-                        "chain": "local",
-                        "contract": "0x" + "11" * 20,
-                        "function": "convertToAssets(uint256)",
-                        "args": ["1000000000000000000"],
-                    },
-                ],
-            },
-            "ETH/USD": {
-                "sources": [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "kraken", "symbol": "ETH/USD"}],
-            },
-            "wdivETH/USD": {"mode": "min", "legs": ["wdivETH/ETH", "ETH/USD"]},
-        },
-    }
-    return base | changes
-
-
-def problems(changed: dict[str, Any]) -> str:
-    with pytest.raises(ConfigError) as caught:
-        resolve(parse(changed))
-    return str(caught.value)
+from tests.oracle.config.small_config import problems, table
 
 
 def feed(**changes: Any) -> dict[str, Any]:
@@ -124,7 +76,7 @@ def test_a_conversion_must_close_the_units() -> None:
 
 def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
     assert "3 groups can never be reached: there are 2 (coinbase, kraken)" in problems(feed(min_groups=3))
-    assert "one group is no quorum" in problems(feed(min_groups=1))
+    assert "one group is not a quorum" in problems(feed(min_groups=1))
     assert resolve(parse(feed(min_groups=1, reference_only=True))).pushed == ("ETH/USD",)
     assert resolve(parse(feed(min_groups=1, accept_single_group=True)))
 
@@ -132,7 +84,7 @@ def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"max_age_s": 315_360_000}, "no sane limit"),
+        ({"max_age_s": 315_360_000}, "max_age_s: 315360000 is out of range: write 1 to 3600"),
         ({"method": "medain"}, "did you mean 'median'?"),
         ({"outliers": "mda"}, "did you mean 'mad'?"),
         ({"bands": {"watch_bps": 300}}, "below depeg_bps"),
@@ -193,36 +145,3 @@ def test_a_missing_or_broken_file_is_one_clear_problem(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("feeds = [")
     with pytest.raises(ConfigError, match="is not TOML"):
         load(tmp_path / "bad.toml")
-
-
-def test_every_key_is_in_the_docs() -> None:
-    text = (Path(__file__).resolve().parent.parent.parent.parent / "docs" / "config.md").read_text()
-    sections = (
-        OracleSection, ApiSection, ChainSection, VenueSection, OperatorSection, TargetSection, FeedSection,
-        BandsSection, RulesSection, SourceSection, StoreSection, LimitsSection, RegistrySection,
-    )  # fmt: skip
-    keys = {f.name for section in sections for f in fields(section)} - {"params", "bands", "rules", "sources"}
-    assert [k for k in sorted(keys) if f"`{k}`" not in text] == []
-
-
-def test_every_module_of_the_line_is_in_the_architecture() -> None:
-    root = Path(__file__).resolve().parent.parent.parent.parent
-    text = (root / "docs" / "architecture.md").read_text()
-    layers = (root / ".importlinter").read_text()
-    for path in (root / "oracle").glob("*.py"):
-        if not path.name.startswith("__"):
-            assert path.stem in layers, path
-    for name in (
-        "aggregate",
-        "judge",
-        "report",
-        "sign",
-        "cosign",
-        "pipeline",
-        "rounds",
-        "live",
-        "store",
-        "audit",
-        "push",
-    ):
-        assert f"`{name}`" in text or f"oracle/{name}" in text, name

@@ -84,13 +84,13 @@ def test_left_out_it_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("tuning", "text"),
     [
-        ({"half_life_s": 0}, "half_life_s is at least 1"),
-        ({"points": 65}, "write 1 to 64"),
-        ({"shift_s": -1}, "are not negative"),
-        ({"shares": {"kraken": 0}}, "whole numbers from 1"),
+        ({"half_life_s": 0}, "half_life_s: 0 is out of range: write 1 or more"),
+        ({"points": 65}, "points: 65 is out of range: write 1 to 64"),
+        ({"shift_s": -1}, "shift_s: -1 is out of range: write 0 or more"),
+        ({"shares": {"kraken": 0}}, "shares.kraken: 0 is out of range: write 1 or more"),
         ({"shares": {"krakn": 2}}, "did you mean 'kraken'"),
         ({"least": "1"}, "write both or neither"),
-        ({"least": "2", "most": "1"}, "must lie above least"),
+        ({"least": "2", "most": "1"}, "tuning.most: is not above least"),
         ({"min_cost_100bps": "lots"}, "tuning.min_cost_100bps"),
         ({"half_live_s": 3}, "did you mean 'half_life_s'"),
     ],

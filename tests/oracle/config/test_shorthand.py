@@ -9,8 +9,9 @@ import pytest
 from feeds.catalog.records import CatalogPool
 from feeds.types import Kind
 from oracle.config.resolve import resolve
-from oracle.config.sections import SourceSection, parse
+from oracle.config.sections import parse
 from oracle.config.tables.catalog import shipped
+from oracle.config.tables.feed_sections import SourceSection
 from oracle.config.tables.schema import ConfigError
 from oracle.config.tables.shorthand_pools import READERS
 
@@ -64,7 +65,7 @@ def test_a_pool_is_written_out_with_its_coins() -> None:
 def test_a_pool_in_another_unit_is_converted_by_that_units_feed() -> None:
     (pool,) = sources("rsETH/ETH", "uniswap_v3 wstETH/rsETH 0.05%", notional="5")
     assert (pool.pair, pool.convert) == ("rsETH/wstETH", "wstETH/ETH")
-    assert "'wstETH/ETH' is no feed" in refused("rsETH/ETH", "uniswap_v3 wstETH/rsETH 0.05%", notional="5")
+    assert "'wstETH/ETH' is not a feed" in refused("rsETH/ETH", "uniswap_v3 wstETH/rsETH 0.05%", notional="5")
 
 
 def test_a_venues_symbol_brings_its_pair() -> None:
@@ -117,7 +118,7 @@ def test_own_keys_win_over_the_catalogue() -> None:
         ("weETH/ETH", "coinbase ETH-USD", {}, "is about ETH, the feed about weETH"),
         ("stETH/ETH", "rate", {}, "nothing to read, use share_of"),
         ("strETH/ETH", "rate", {}, "has no rate"),
-        ("xETH/ETH", "rate", {}, "is no token of the catalogue"),
+        ("xETH/ETH", "rate", {}, "is not a token of the catalogue"),
         ("rsETH/ETH@arbitrum", "chainlink", {}, "add [chains.arbitrum]"),
         ("pufETH/ETH", "chronicle", {}, "has no feed of pufETH/ETH on ethereum"),
     ],

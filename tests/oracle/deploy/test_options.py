@@ -160,17 +160,17 @@ def test_a_registry_by_the_command_line_alone_is_bound_to_the_store(desk: Deploy
     ("args", "says"),
     [
         (["nain"], "did you mean 'main'?"),
-        (["main", "--threshold", "5"], "threshold = 5: write 6 to 10"),
-        (["main", "--step-threshold", "5"], "step_threshold = 5: write 6 to 10"),
-        (["main", "--rotation-delay", "9999999"], "rotation_delay_s = 9999999: write 0 to 2592000"),
-        (["main", "--min-gap", "0"], "min_gap_s = 0: write 1 to 3600"),
+        (["main", "--threshold", "5"], "main.threshold: 5 is out of range: write 6 to 10"),
+        (["main", "--step-threshold", "5"], "step_threshold: 5 is out of range: write 6 to 10"),
+        (["main", "--rotation-delay", "9999999"], "rotation_delay_s: 9999999 is out of range: write 0 to 2592000"),
+        (["main", "--min-gap", "0"], "min_gap_s: 0 is out of range: write 1 to 3600"),
         (["main", "--weights", "1,2"], "weights: 2 for 3 signers"),
         (["main", "--weights", "1,x"], "write whole numbers"),
         (["main", "--registry", TOKEN[:-1]], "registry"),
         (["--signers", SIGNERS[0], "--threshold", "1", "--registry", TOKEN], "store.registry.treasury: is missing"),
         (["long"], "epoch_s, overlap_s, max_push_age_s and dispute_s add up to 31795"),
         (["main", "--guardian", "0x12"], "guardian: '0x12' is not an address"),
-        (["--signers", f"{SIGNERS[0]},{SIGNERS[0]}", "--threshold", "2"], "stands twice"),
+        (["--signers", f"{SIGNERS[0]},{SIGNERS[0]}", "--threshold", "2"], "is listed twice"),
         (["--signers", SIGNERS[0]], "store.threshold: is missing"),
         (["--signers", SIGNERS[0], "--threshold", "1"], "no chain: give --rpc URL"),
     ],
@@ -196,8 +196,8 @@ def test_a_section_names_chains_and_feeds_that_are_there(tmp_path: Path) -> None
     )
     done = CliRunner().invoke(main, ["--config", str(path), "check", "--offline"])
     assert done.exit_code == 2
-    assert "stores.main.chain: 'locl' is no chain; did you mean 'local'?" in done.output
-    assert "stores.main.classes.dollars: 'ETH/EUR' is no feed; did you mean 'ETH/USD'?" in done.output
+    assert "stores.main.chain: 'locl' is not a chain of the config; did you mean 'local'?" in done.output
+    assert "stores.main.classes.dollars: 'ETH/EUR' is not a feed of the config; did you mean 'ETH/USD'?" in done.output
 
 
 def test_every_option_is_in_the_docs() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import MS
-from lab.suspicion import FAMILIES, HEALTHY, SPIKE, longest_ms, must_not, played, random_history, stepped
+from lab.suspicion import FAMILIES, HEALTHY, SPIKE, delay_ms, harmless_rounds, longest_ms, random_history
+from lab.suspicion import statuses as lab_statuses
 from oracle.judge.suspicion import advance, entered
 from oracle.model.spec import Bands
 from oracle.model.state import JudgeState
@@ -69,14 +70,14 @@ def test_law_no_round_without_a_price_makes_anything_better(
 @given(seed=st.integers(0, 1 << 32))
 def test_law_a_status_comes_within_the_stated_delay(to: Status, seed: int) -> None:
     made = random_history(random.Random(seed))
-    came, longest = stepped(made, to), longest_ms(made, to)
+    came, longest = delay_ms(made, to), longest_ms(made, to)
     assert longest is None or (came is not None and came <= longest), (made, came, longest)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("seed", range(20))
 def test_must_not(family: str, seed: int) -> None:
-    assert Status.DEPEG not in played(must_not(family, random.Random(seed)), BANDS)
+    assert Status.DEPEG not in lab_statuses(harmless_rounds(family, random.Random(seed)), BANDS)
 
 
 def path(pattern: str, times: int, state: JudgeState | None = None, step_ms: int = 10_000) -> list[str]:
@@ -157,6 +158,6 @@ def test_one_level_at_a_time_and_in_a_halt_both_are_kept() -> None:
 
 
 def test_the_letters_of_the_families_are_what_they_claim() -> None:
-    one = must_not("one spike in six priced rounds", random.Random(1))
+    one = harmless_rounds("one spike in six priced rounds", random.Random(1))
     said = [word for _, word, _ in one]
     assert said.count(SPIKE) * 5 <= said.count(HEALTHY)

@@ -18,7 +18,7 @@ import orjson
 
 from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
-from oracle.chain.store_client import Signer, StoreClient
+from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
 from oracle.push.due import Decision, PushPolicy
 from oracle.push.settings import PushRules, TargetPace
@@ -44,7 +44,7 @@ PATIENT_MS = 5_000
 """For endpoints that never hang: no answer of theirs is late on a busy machine."""
 ROUND_S = 2
 _BANDS = Bands(
-    watch_bps=100, watch_leave_bps=50, depeg_bps=300, depeg_leave_bps=150, depeg_dwell_s=2,
+    watch_bps=100, watch_leave_bps=50, depeg_bps=300, depeg_leave_bps=150, watch_dwell_s=0, depeg_dwell_s=2,
     leave_dwell_s=4,
 )  # fmt: skip
 
@@ -129,7 +129,7 @@ class FaultWorld:
         *,
         specs: Mapping[str, FeedSpec] | None = None,
         pace: TargetPace = PACE,
-        gas_signer: Signer | None = None,
+        gas_signer: GasSigner | None = None,
         database_class: Callable[[Path], Database] = Database,
         client_class: Callable[..., StoreClient] = StoreClient,
         **options: Any,

@@ -19,8 +19,8 @@ from demo.world import anvil
 from demo.world.chain import account
 from oracle.__main__ import main
 from oracle.chain.store_client import StoreClient
-from oracle.check.push_ready import look, strangers
-from oracle.check.trust import trust
+from oracle.check.push_ready import readiness_of, unknown_key_problems
+from oracle.check.trust import trust_documents
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.sign.eip712 import Domain
@@ -144,7 +144,7 @@ def test_a_set_in_an_emergency_says_so_and_no_set_says_so(machines: Machines) ->
     needless = machines.arm("alpha")
     assert (needless.exit_code, "needs no arming" in needless.stderr) == (1, True)
     unknown = CliRunner().invoke(main, ["--config", str(machines.config("alpha")), "arm", "tt"])
-    assert (unknown.exit_code, "'tt' is no target" in unknown.stderr) == (2, True)
+    assert (unknown.exit_code, "'tt' is not a target" in unknown.stderr) == (2, True)
 
 
 def test_signatures_that_are_none_are_named(machines: Machines) -> None:
@@ -225,15 +225,15 @@ def test_check_tells_what_to_run_and_takes_a_key_that_is_to_come_for_no_stranger
             domain = Domain(chain_id=chain.chain_id, store=bytes.fromhex(target.store[2:]))
             client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
             try:
-                seen = replace(await look(whole, "t", client), signers=replace(SIGNED_BY_NOBODY, domain=domain))
+                seen = replace(await readiness_of(whole, "t", client), signers=replace(SIGNED_BY_NOBODY, domain=domain))
             finally:
                 await client.close()
-            return [p.key for p in strangers(whole.config, [seen])]
+            return [p.key for p in unknown_key_problems(whole.config, [seen])]
 
         return asyncio.run(asked())
 
     machines.name((*HERE[:2], AWAY[0]))
     assert strange("alpha") == [], "it is in the set that is to come"
     assert strange("gamma") == ["operators.gamma.keyfile"], "control: gamma is not"
-    (row,), _ = asyncio.run(trust(resolve(load(machines.config("alpha")))))
+    (row,), _ = asyncio.run(trust_documents(resolve(load(machines.config("alpha")))))
     assert "`lrt-oracle arm t`" in row["cautions"][0]

@@ -11,11 +11,12 @@ import pytest
 from demo.world.chain import account
 from oracle.report.wire import decode_slot
 from oracle.round.live import Live
-from oracle.serve.history import HistoryReaders, in_threads
+from oracle.serve.history import HistoryReaders
 from oracle.serve.server import serve
 from oracle.serve.service import PriceService
 from tests.oracle.push.fault_world import SPECS
 from tests.oracle.push.push_world import CALM, world_in
+from tests.oracle.serve.reader_work import in_threads
 
 pytestmark = pytest.mark.chain
 DOC = Path(__file__).resolve().parents[3] / "docs" / "push.md"

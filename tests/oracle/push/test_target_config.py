@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from oracle.config.sections import TargetSection, parse
+from oracle.config.sections import parse
+from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import ConfigError
 from oracle.push.due import PushPolicy
 
@@ -24,16 +25,16 @@ def target(**changes: Any) -> TargetSection:
     [
         ({"signer_url": "http://127.0.0.1:9000"}, "belong together"),
         ({"signer_address": "0x" + "11" * 20}, "belong together"),
-        ({"signer_url": "http://a:1", "signer_address": "0x11"}, "is no address"),
+        ({"signer_url": "http://a:1", "signer_address": "0x11"}, "is not an address"),
         ({"signer_url": "http://u:p@a:1", "signer_address": "0x" + "11" * 20}, "secrets are never in the config"),
         ({"signer_url": "http://a:1", "signer_address": "0x" + "11" * 20, "gas_keyfile": "k"}, "are two keys"),
-        ({"tip_percentile": 101}, "tip_percentile must be 0 to 100"),
-        ({"early_percent": -1}, "early_percent must be 0 to 100"),
-        ({"offset_s": -1}, "offset_s must not be negative"),
-        ({"confirmations": 0}, "at least 1"),
-        ({"pokes": ["0x66"]}, "is no address"),
-        ({"pokes": ["0x" + "66" * 20, "0x" + "66" * 20]}, "a view stands twice"),
-        ({"pokes": ["0x" + "ab" * 20, "0x" + "AB" * 20]}, "a view stands twice"),
+        ({"tip_percentile": 101}, "tip_percentile: 101 is out of range: write 0 to 100"),
+        ({"early_percent": -1}, "early_percent: -1 is out of range: write 0 to 100"),
+        ({"offset_s": -1}, "offset_s: -1 is out of range: write 0 or more"),
+        ({"confirmations": 0}, "confirmations: 0 is out of range: write 1 or more"),
+        ({"pokes": ["0x66"]}, "is not an address"),
+        ({"pokes": ["0x" + "66" * 20, "0x" + "66" * 20]}, "a view is listed twice"),
+        ({"pokes": ["0x" + "ab" * 20, "0x" + "AB" * 20]}, "a view is listed twice"),
         ({"pokes": ["0x" + "55" * 20]}, "not the store's own"),
         ({"pokes": ["0x" + "00" * 20]}, "not zero"),
         ({"pokes": [f"0x{i:040x}" for i in range(1, 18)]}, "17 views, at most 16"),

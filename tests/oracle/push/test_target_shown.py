@@ -158,7 +158,7 @@ async def test_the_same_keys_with_other_journals_are_noticed_when_their_round_la
 async def test_a_locked_database_is_told_and_the_next_round_goes_out(tmp_path: Path) -> None:
     async with world_in(tmp_path) as here:
         target, store = here.targets[0], here.databases[0]
-        store._conn.execute("PRAGMA busy_timeout = 0")
+        store.connection.execute("PRAGMA busy_timeout = 0")
         here.now_s += 2
         here.round(CALM)
         other = sqlite3.connect(tmp_path / "one.db", isolation_level=None)

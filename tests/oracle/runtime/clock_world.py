@@ -29,7 +29,7 @@ class World:
     true_ms: int = T0_MS
     made: list[tuple[int, int]] = field(default_factory=list)
     held: list[tuple[int, HoldReason]] = field(default_factory=list)
-    said: list[tuple[int, HoldReason]] = field(default_factory=list)
+    reported: list[tuple[int, HoldReason]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -40,29 +40,32 @@ class World:
         self.booted_ms = self.true_ms
         self.clock = Clock(lambda: self.true_ms + self.wall_ahead_ms, lambda: self.true_ms - self.booted_ms)
         self.gate = RoundGate(self.clock, self.interval_s)
-        self.silence = HoldReporter(self.interval_s, self.clock.monotonic_ms())
+        self.holds = HoldReporter(self.interval_s, self.clock.monotonic_ms())
         self.number = self.clock.now_ms() // (self.interval_s * 1_000)
-        self.pending: ClockReading | None = None
+        self.unseen_step: ClockReading | None = None
 
     def run(self, seconds: int) -> None:
         """So many seconds pass."""
         for _ in range(seconds):
             self.true_ms += 1_000
             self.wall_ahead_ms = self.flaps_ms - self.wall_ahead_ms if self.flaps_ms else self.wall_ahead_ms
-            self._speak()
-            look = self.clock.look()
-            if look.set_by_ms or look.followed_ms:
-                self.pending = look
+            self.speak()
+            reading = self.clock.read()
+            if reading.set_by_ms or reading.followed_ms:
+                self.unseen_step = reading
             number = self.clock.now_ms() // (self.interval_s * 1_000)
             if number != self.number:
                 self.number = number
-                seen = self.pending
-                self._beat(look if seen is None or look.followed_ms else replace(seen, backed=look.backed))
-                self.pending = None
-            if (held := self.silence.due(self.clock.monotonic_ms())) is not None:
-                self.said.append((self.true_ms, held.why))
+                step = self.unseen_step
+                self._make_due(
+                    reading if step is None or reading.followed_ms else replace(step, confirmed=reading.confirmed)
+                )
+                self.unseen_step = None
+            if (held := self.holds.due(self.clock.monotonic_ms())) is not None:
+                self.reported.append((self.true_ms, held.reason))
 
-    def _speak(self) -> None:
+    def speak(self) -> None:
+        """Every source states a time: the true one, or a lie."""
         now_ms = self.clock.now_ms()
         if self.venues:
             for name in self.names:
@@ -73,16 +76,16 @@ class World:
             block_ms = self.true_ms // BLOCK_MS * BLOCK_MS - self.rng.randrange(4) * BLOCK_MS
             self.clock.watch.block("ethereum", block_ms, now_ms)
 
-    def _beat(self, look: ClockReading) -> None:
-        due = self.gate.round_now(look, self.last_round_s)
+    def _make_due(self, reading: ClockReading) -> None:
+        due = self.gate.decide(reading, self.last_round_s)
         if isinstance(due, RoundHold):
-            self.silence.hold(due)
-            self.held.append((self.true_ms, due.why))
+            self.holds.round_held(due)
+            self.held.append((self.true_ms, due.reason))
         elif due is not None:
             assert due > self.last_round_s
             self.made.append((self.true_ms, due * 1_000))
             self.last_round_s = due
-            self.silence.made(self.clock.monotonic_ms())
+            self.holds.round_made(self.clock.monotonic_ms())
 
     @property
     def worst_ms(self) -> int:
@@ -90,7 +93,7 @@ class World:
         return max((abs(at - round_ms) for at, round_ms in self.made), default=0)
 
     def reasons(self) -> set[HoldReason]:
-        return {why for _, why in self.held}
+        return {reason for _, reason in self.held}
 
 
 def played(world: World, events: Sequence[tuple[int, Mapping[str, int | bool]]]) -> World:

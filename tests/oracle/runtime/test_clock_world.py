@@ -29,7 +29,7 @@ def test_a_glitch_of_22_seconds_costs_the_rounds_of_its_two_ticks(by_ms: int, bl
     world.run(22)
     world.wall_ahead_ms = 0
     world.run(120)
-    assert [why for _, why in world.held if why is not HoldReason.CLOCK_UNCONFIRMED] == [
+    assert [reason for _, reason in world.held if reason is not HoldReason.CLOCK_UNCONFIRMED] == [
         HoldReason.CLOCK_SET,
         HoldReason.CLOCK_SET,
     ]
@@ -40,7 +40,7 @@ def test_a_glitch_of_22_seconds_costs_the_rounds_of_its_two_ticks(by_ms: int, bl
 @pytest.mark.parametrize("by_ms", GLITCHES)
 def test_a_glitch_that_lasts_is_never_followed_and_rounds_go_on(by_ms: int) -> None:
     world = played(World(), [(60, {"wall_ahead_ms": by_ms}), (3_600, {})])
-    assert [why for _, why in world.held] == [HoldReason.CLOCK_SET]
+    assert [reason for _, reason in world.held] == [HoldReason.CLOCK_SET]
     assert len(world.made) == 365
     assert world.worst_ms <= FAR_MS
 
@@ -52,7 +52,7 @@ def test_a_start_with_a_wrong_clock_makes_no_round_until_it_is_set_right(by_ms: 
     world.run(300)
     assert world.made == []
     assert world.reasons() <= {HoldReason.CLOCK_OFF, HoldReason.CLOCK_UNCONFIRMED}
-    assert [at for at, why in world.said if why is HoldReason.CLOCK_OFF][1:], "said again"
+    assert [at for at, reason in world.reported if reason is HoldReason.CLOCK_OFF][1:], "said again"
     world.wall_ahead_ms = 0
     world.run(90)
     assert world.worst_ms <= FAR_MS
@@ -78,7 +78,7 @@ def test_rounds_that_are_stored_ahead_hold_all_others_and_that_is_said_every_min
     world = World(last_round_s=(1_700_000_000 + 7_200) // 10 * 10)
     world.run(600)
     assert world.made == []
-    said = [at for at, why in world.said if why is HoldReason.FUTURE_ROUNDS]
+    said = [at for at, reason in world.reported if reason is HoldReason.FUTURE_ROUNDS]
     assert len(said) == 10
     assert {b - a for a, b in pairwise(said)} == {60_000}
 
@@ -121,13 +121,13 @@ def test_a_machine_that_slept_goes_on_with_the_time_that_others_say() -> None:
 
 
 @pytest.mark.parametrize("names", [("kraken",), ("kraken", "coinbase")])
-def test_a_machine_that_slept_believes_the_few_that_speak_and_its_own_clock(names: tuple[str, ...]) -> None:
-    """Our time has a voice, the machine's clock too: one venue is enough, and nothing is let through before it spoke."""
+def test_a_machine_that_slept_believes_its_own_clock_and_the_few_that_state_a_time(names: tuple[str, ...]) -> None:
+    """Our time has a vote, the machine's clock too: one venue is enough, and nothing is let through before it stated one."""
     for lies_ms in ((), (-2 * HOUR_MS,)):
         world = World(names=names, lies_ms=lies_ms)
         world.run(59)
         world.true_ms += 500
-        world._speak()  # after the last look: it was true when it was said
+        world.speak()  # after the last reading: it was true when it was stated
         world.booted_ms += 3 * HOUR_MS
         world.true_ms += 3 * HOUR_MS
         world.names, world.lies_ms = (), ()  # the round of this tick comes before anybody has spoken
@@ -173,19 +173,19 @@ def test_one_of_two_venues_that_states_another_time_stops_nothing_either_way(lie
     world.lies_ms = (lie_ms,)
     before = len(world.made)
     world.run(120)
-    assert len(world.made) == before, "our time has lost its voice"
+    assert len(world.made) == before, "our time has lost its vote"
     world.names = ("kraken",)
     world.run(120)
     assert world.made[-1][0] > world.true_ms - 20_000
 
 
-def test_who_has_not_been_confirmed_has_no_voice() -> None:
+def test_a_time_that_was_never_confirmed_has_no_vote() -> None:
     world = World(wall_ahead_ms=2 * HOUR_MS, names=("kraken",))
     world.run(120)
     assert world.reasons() == {HoldReason.CLOCK_OFF}
     world = World(wall_ahead_ms=HOUR_MS, names=("kraken",), lies_ms=(2 * HOUR_MS,))
     world.run(120)
-    assert world.made == [], "one says ahead and one behind: nobody says that it is right"
+    assert world.made == [], "one says ahead and one behind: nobody confirms it"
 
 
 def test_a_start_waits_until_two_slots_without_a_block_are_over() -> None:
@@ -210,10 +210,10 @@ def test_small_steps_are_followed_but_do_not_add_up_to_a_large_one() -> None:
     world.wall_ahead_ms = 400
     world.run(5)
     assert world.clock.now_ms() - world.true_ms == 400
-    assert {why for _, why in world.held} <= {HoldReason.CLOCK_UNCONFIRMED}
+    assert {reason for _, reason in world.held} <= {HoldReason.CLOCK_UNCONFIRMED}
 
 
-def test_one_old_first_head_says_nothing_and_a_chain_that_moves_says_it_is_late() -> None:
+def test_one_old_first_head_counts_for_nothing_and_a_chain_that_moves_bounds_our_time() -> None:
     """A chain that makes blocks on demand stands at an old time; one that makes them bounds our time from above."""
     now = 1_700_000_000_000
     clock = Clock(lambda: now, lambda: 0)
@@ -224,7 +224,7 @@ def test_one_old_first_head_says_nothing_and_a_chain_that_moves_says_it_is_late(
     assert not clock.may_sign()
 
 
-def test_what_was_heard_stays_true_when_our_time_is_set_and_is_forgotten_in_time() -> None:
+def test_statements_stay_true_when_our_time_is_set_and_are_forgotten_in_time() -> None:
     """Two of three fall silent just before: neither holds our time to what it was."""
     world = World(wall_ahead_ms=2 * HOUR_MS)
     world.run(10)
@@ -237,16 +237,16 @@ def test_what_was_heard_stays_true_when_our_time_is_set_and_is_forgotten_in_time
     assert not world.clock.heard()
 
 
-def test_silence_is_said_for_rounds_that_fail_too() -> None:
-    silence = HoldReporter(10, 0)
-    assert silence.due(30_000) is None
-    first = silence.due(30_001)
+def test_rounds_that_all_fail_are_reported_too() -> None:
+    holds = HoldReporter(10, 0)
+    assert holds.due(30_000) is None
+    first = holds.due(30_001)
     assert first is not None
-    assert first.why is HoldReason.FAILED
-    assert silence.due(90_000) is None
-    assert silence.due(90_001) is not None
-    silence.made(100_000)
-    assert silence.due(120_000) is None
+    assert first.reason is HoldReason.FAILED
+    assert holds.due(90_000) is None
+    assert holds.due(90_001) is not None
+    holds.round_made(100_000)
+    assert holds.due(120_000) is None
 
 
 SECONDS = st.integers(1, 90)
@@ -286,7 +286,7 @@ def test_law_no_round_is_far_from_the_true_time_and_rounds_go_on(
     STEPS,
     st.integers(0, 99),
 )
-def test_law_while_only_blocks_speak_no_round_is_further_off_than_they_can_tell(
+def test_law_while_only_blocks_tell_the_time_no_round_is_further_off_than_they_can_tell(
     events: Events, interval_s: int, first_ms: int, seed: int
 ) -> None:
     obeys(events, interval_s, first_ms, seed, BLOCK_LATE_MS + FAR_MS)

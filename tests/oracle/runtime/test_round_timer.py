@@ -1,27 +1,22 @@
-"""The heart beats by a time that is believed, says every minute why it does not, and nothing old is dropped meanwhile."""
+"""Rounds are made while the clock is believed; while it is not, that is logged every minute, and nothing old is dropped."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from structlog.testing import capture_logs
 
-from oracle.app import App
-from oracle.config.resolve import resolve
-from oracle.config.sections import parse
 from oracle.runtime.clock import Clock
+from oracle.runtime.round_gate import HoldReporter
 from oracle.runtime.round_timer import RoundTimer
 from oracle.serve.metrics import Metrics
-from oracle.storage import database as store_module
 from oracle.storage.database import Database
-from tests.oracle.audit.test_disown import keep
-from tests.oracle.config.test_config import table
-from tests.oracle.oracle_build import spec
+from oracle.storage.housekeeping import Housekeeping
+from tests.oracle.storage.stored_rounds import SHORT, keep
 
 T0_MS = 1_700_000_000_000
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-FEED = spec()
+KEEP_DAYS = 7
 
 
 class Machine:
@@ -35,21 +30,22 @@ class Machine:
         self.followed: list[int] = []
         self.confirmed = 0
         self.breaks = False
-        self.heart = RoundTimer(
-            self.clock, 10, self.metrics, make=self._make, last_round_s=lambda: self.made[-1] if self.made else 0,
+        self.holds = HoldReporter(10, self.clock.monotonic_ms())
+        self.timer = RoundTimer(
+            self.clock, 10, self.metrics, self.holds, make=self._make, last_round_s=lambda: self.made[-1] if self.made else 0,
             on_followed=self.followed.append, on_confirmed=self._confirm,
         )  # fmt: skip
 
-    async def second(self, beats: bool = True) -> None:
-        """A second passes; the truth is stated, the clock is looked at, and at a multiple of ten the heart beats."""
+    async def second(self, rounds: bool = True) -> None:
+        """A second passes; the truth is stated, the clock is checked, and at a multiple of ten a round is due."""
         self.mono_ms += 1_000
         self.clock.watch.stated("kraken", T0_MS + self.mono_ms - 50, self.clock.now_ms())
-        await self.heart.look()
-        if beats and self.clock.now_ms() // 1_000 % 10 == 0:
+        await self.timer.check_clock()
+        if rounds and self.clock.now_ms() // 1_000 % 10 == 0:
             try:
-                await self.heart.beat()
+                await self.timer.make_due()
             except ValueError as e:
-                self.heart._failed(e)
+                self.timer.round_failed(e)
 
     async def run(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -69,11 +65,11 @@ class Machine:
         return int(float(next((x.split()[-1] for x in lines if x.startswith(name)), "0")))
 
 
-async def test_the_tick_in_which_the_clock_was_set_makes_no_round_also_if_a_look_came_before_it() -> None:
+async def test_the_tick_in_which_the_clock_was_set_makes_no_round_also_if_a_check_came_before_it() -> None:
     machine = Machine()
     await machine.run(25)
     machine.ahead_ms = 2 * HOUR_MS
-    await machine.run(2)  # a look sees it between two beats
+    await machine.run(2)  # a check sees it between two rounds
     assert machine.made == [T0_MS // 1_000 + 10, T0_MS // 1_000 + 20]
     await machine.run(13)
     assert machine.made[2:] == [T0_MS // 1_000 + 40], "the one after it was set is left out"
@@ -92,19 +88,19 @@ async def test_while_the_clock_is_wrong_it_says_so_every_minute_and_to_health() 
     said = [x for x in logs if x["event"] == "no round is made" and x["reason"] == "clock_off"]
     assert len(said) == 4
     assert {x["log_level"] for x in said} == {"error"}
-    assert str(wrong.heart.held()).startswith("no rounds are made (clock_off): this machine's clock is 69119")
+    assert str(wrong.holds.text()).startswith("no rounds are made (clock_off): this machine's clock is 69119")
     assert wrong.made == []
     assert wrong.count("clock_off") == 24
-    assert not wrong.heart.believed
+    assert not wrong.timer.clock_believed
     wrong.ahead_ms = 0
     await wrong.run(20)
     assert wrong.followed == [-8 * DAY_MS]
     assert wrong.made
-    assert wrong.heart.held() is None
-    assert wrong.heart.believed
+    assert wrong.holds.text() is None
+    assert wrong.timer.clock_believed
 
 
-async def test_a_round_that_fails_is_told_and_the_silence_after_it_too() -> None:
+async def test_a_round_that_fails_is_logged_and_the_silence_after_it_too() -> None:
     machine = Machine()
     await machine.run(20)
     machine.breaks = True
@@ -113,41 +109,38 @@ async def test_a_round_that_fails_is_told_and_the_silence_after_it_too() -> None
     said = [x for x in logs if x["event"] == "no round is made"]
     assert len(said) == 3
     assert "disk full" in said[0]["why"]
-    assert "disk full" in str(machine.heart.held())
+    assert "disk full" in str(machine.holds.text())
     machine.breaks = False
     await machine.run(10)
-    assert machine.heart.held() is None
+    assert machine.holds.text() is None
 
 
-async def test_a_heart_that_never_beats_is_noticed() -> None:
+async def test_rounds_that_are_never_started_are_noticed() -> None:
     machine = Machine()
     await machine.run(20)
     with capture_logs() as logs:
         for _ in range(95):
-            await machine.second(beats=False)
+            await machine.second(rounds=False)
     assert [x["reason"] for x in logs if x["event"] == "no round is made"] == ["failed", "failed"]
 
 
-async def test_nothing_is_dropped_by_a_clock_that_nobody_confirms_or_that_others_deny(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_is_dropped_by_a_clock_that_nobody_confirms_or_that_others_deny(tmp_path: Path) -> None:
     """Eight days ahead, nobody speaks: all stays. Told that it is right: what is too old goes (the control)."""
-    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Database(tmp_path / "o.db")
-    keep(store, range(40))
-    store.close()
-    app = App(resolve(parse(table(oracle={"database": str(tmp_path / "o.db")}))), environ={})
+    database = Database(tmp_path / "o.db", SHORT)
+    keep(database, range(40))
     at_ms = T0_MS + 8 * DAY_MS
-    app.clock = Clock(lambda: at_ms, lambda: 0)
-    await app._housekeep()
-    assert app.store.counts()["rounds"] == 40
-    app.clock.watch.stated("kraken", T0_MS, at_ms)
-    app.clock.look()
-    await app._housekeep()
-    assert app.store.counts()["rounds"] == 40
-    app.clock = Clock(lambda: at_ms, lambda: 0)
-    app.clock.watch.stated("kraken", at_ms, at_ms)
-    app.clock.look()
-    await app._housekeep()
-    assert app.store.counts()["rounds"] == 4
-    app._close_files()
+
+    async def left(clock: Clock) -> int:
+        await Housekeeping(database, clock, keep_days=KEEP_DAYS).run()
+        return database.counts()["rounds"]
+
+    clock = Clock(lambda: at_ms, lambda: 0)
+    assert await left(clock) == 40
+    clock.watch.stated("kraken", T0_MS, at_ms)
+    clock.read()
+    assert await left(clock) == 40
+    clock = Clock(lambda: at_ms, lambda: 0)
+    clock.watch.stated("kraken", at_ms, at_ms)
+    clock.read()
+    assert await left(clock) == 4
+    database.close()

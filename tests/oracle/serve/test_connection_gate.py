@@ -1,4 +1,4 @@
-"""The door of the endpoint over real sockets: so many connections, none that only keeps its place, one line a kind of fault."""
+"""The gate of the endpoint over real sockets: a limited number of connections, and none that only keeps its place."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import pytest
 
 from feeds.units import MS
-from oracle.runtime.log_limit import LogBudget, LogLimit, limit_logs
-from oracle.serve.connection_gate import GateLimits, affordable
+from oracle.runtime.log_limit import limit_logs
+from oracle.serve.connection_gate import GateLimits, connection_limit, open_file_limit
 from oracle.serve.events import StreamLimits
-from oracle.serve.interface import Past
+from oracle.serve.interface import StoredRounds
 from oracle.serve.server import Server, serve
 from oracle.serve.web import Body
-from tests.oracle.serve.memory_desk import ROUND_S, MemoryDesk, filled
+from tests.oracle.serve.memory_service import ROUND_S, MemoryService, filled
 
 pytestmark = pytest.mark.loopback
 T = TypeVar("T")
@@ -33,8 +33,8 @@ PLACES = 8
 LONG_S = 600.0
 
 
-class Line:
-    """A connection and what it reads."""
+class Client:
+    """A connection of a client."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -43,7 +43,7 @@ class Line:
         """Status of the answer; its body is read."""
         self.writer.write(request)
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-        size = next((int(one.split(":")[1]) for one in head.split("\r\n") if one.startswith("Content-Length")), 0)
+        size = next((int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("Content-Length")), 0)
         await self.reader.readexactly(size)
         return int(head.split()[1])
 
@@ -60,29 +60,36 @@ class Line:
             return b""
 
 
-_LINES: list[Line] = []
+_CLIENTS: list[Client] = []
 
 
 @asynccontextmanager
-async def served(idle_s: float = LONG_S, desk: MemoryDesk | None = None) -> AsyncIterator[Server]:
+async def served(
+    service: MemoryService | None = None, *, idle_s: float = LONG_S, heartbeat_s: float = 15.0
+) -> AsyncIterator[Server]:
     server = await serve(
-        desk or filled(), host="127.0.0.1", port=0, now_ms=lambda: ROUND_S * MS, metrics=bytes,
-        limits=StreamLimits(readers=100), gate_limits=GateLimits(connections=PLACES, idle_s=idle_s),
+        service or filled(), host="127.0.0.1", port=0, now_ms=lambda: ROUND_S * MS, metrics=bytes,
+        limits=StreamLimits(readers=100, heartbeat_s=heartbeat_s), gate_limits=GateLimits(connections=PLACES, idle_s=idle_s),
     )  # fmt: skip
     try:
         async with asyncio.timeout(30):
             yield server
     finally:
-        while _LINES:
-            await _LINES.pop().close()
+        while _CLIENTS:
+            await _CLIENTS.pop().close()
         await server.close()
 
 
-async def connected(server: Server, first: bytes = b"") -> Line:
-    line = Line(*await asyncio.open_connection("127.0.0.1", int(server.url.rsplit(":", 1)[1])))
-    _LINES.append(line)
-    line.writer.write(first)
-    return line
+async def connected(server: Server, first: bytes = b"") -> Client:
+    client = Client(*await asyncio.open_connection("127.0.0.1", int(server.url.rsplit(":", 1)[1])))
+    _CLIENTS.append(client)
+    client.writer.write(first)
+    return client
+
+
+def sweep(server: Server) -> None:
+    """Let as much time pass as a connection may wait."""
+    server.gate.sweep(asyncio.get_running_loop().time() + LONG_S)
 
 
 async def until(server: Server, number: int) -> None:
@@ -90,15 +97,15 @@ async def until(server: Server, number: int) -> None:
         await asyncio.sleep(0.005)
 
 
-async def silent(server: Server, number: int, first: bytes = b"") -> list[Line]:
-    lines = [await connected(server, first) for _ in range(number)]
-    await until(server, len(server.gate) if not number else min(PLACES, number))
-    return lines
+async def unrequested(server: Server, number: int, first: bytes = b"") -> list[Client]:
+    clients = [await connected(server, first) for _ in range(number)]
+    await until(server, min(PLACES, number))
+    return clients
 
 
-async def test_a_newcomer_gets_the_place_of_who_has_said_nothing_for_longest() -> None:
+async def test_a_new_connection_gets_the_place_of_the_one_that_has_waited_longest() -> None:
     async with served() as server:
-        lines = await silent(server, PLACES, HALF)
+        lines = await unrequested(server, PLACES, HALF)
         newcomer = await connected(server)
         assert await newcomer.ask() == 200
         assert await lines[0].ended() == b""
@@ -106,7 +113,7 @@ async def test_a_newcomer_gets_the_place_of_who_has_said_nothing_for_longest() -
         assert [await line.ask(b"\r\n") for line in lines[1:]] == [200] * (PLACES - 1), "nobody else lost anything"
 
 
-async def test_who_never_asked_goes_before_who_is_kept_for_a_next_request() -> None:
+async def test_connections_without_a_request_are_closed_before_those_kept_for_a_next_one() -> None:
     async with served() as server:
         kept = await connected(server)
         assert await kept.ask() == 200
@@ -118,87 +125,109 @@ async def test_who_never_asked_goes_before_who_is_kept_for_a_next_request() -> N
         assert [await line.ask() for line in others] == [200] * (PLACES - 1)
 
 
-class Stuck(MemoryDesk):
+class StuckService(MemoryService):
     """Long reads that wait until they are let go."""
 
     def __init__(self) -> None:
         self.__dict__ = filled().__dict__
-        self.go, self.waiting = asyncio.Event(), 0
+        self.release, self.waiting = asyncio.Event(), 0
 
-    async def past(self, work: Callable[[Past], T]) -> T:
+    async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
         self.waiting += 1
-        await self.go.wait()
-        return work(self)
+        await self.release.wait()
+        return read(self)
 
 
-async def test_where_all_are_at_work_a_newcomer_is_refused_and_served_once_one_has_ended() -> None:
-    desk = Stuck()
-    async with served(desk=desk) as server:
+async def test_where_all_are_busy_a_new_connection_is_refused_and_served_once_one_has_ended() -> None:
+    service = StuckService()
+    async with served(service) as server:
         busy = [await connected(server, HISTORY) for _ in range(PLACES)]
-        while desk.waiting < PLACES:  # noqa: ASYNC110 - a counter has no event
+        while service.waiting < PLACES:  # noqa: ASYNC110 - a counter has no event
             await asyncio.sleep(0.005)
-        said = await (await connected(server)).ended()
-        assert said.startswith(b"HTTP/1.1 503 ")
-        assert b"Retry-After: 1" in said
-        assert b'"code":"full"' in said
+        answer = await (await connected(server)).ended()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 1" in answer
+        assert b'"code":"full"' in answer
         assert (len(server.gate), server.gate.refused, server.gate.displaced) == (PLACES, 1, 0)
         busy[0].writer.close()
         await until(server, PLACES - 1)
         assert await (await connected(server)).ask() == 200
-        desk.go.set()
+        service.release.set()
         assert [await line.ask(b"") for line in busy[1:]] == [200] * (PLACES - 1)
 
 
-@pytest.mark.parametrize("said", [b"", HALF, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", WHOLE])
-async def test_who_asks_nothing_whole_is_cut_off(said: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"", HALF, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", WHOLE])
+async def test_a_connection_without_a_whole_request_is_closed(sent: bytes) -> None:
     """Nothing, half a head, half a body, or one request and no other: the same rule."""
-    async with served(idle_s=0.05) as server:
-        line = await connected(server, said)
-        await line.ended()
-        await until(server, 0)
-        assert server.gate.expired == 1
+    async with served() as server:
+        client = await connected(server)
+        await until(server, 1)
+        if sent == WHOLE:
+            assert await client.ask() == 200
+        else:
+            client.writer.write(sent)
+            await asyncio.sleep(0.05)
+        sweep(server)
+        await client.ended()
+        assert (len(server.gate), server.gate.expired) == (0, 1)
         assert await (await connected(server)).ask() == 200
 
 
-async def test_one_byte_at_a_time_is_no_request() -> None:
+async def test_idle_connections_are_looked_for_without_being_asked() -> None:
     async with served(idle_s=0.05) as server:
-        line = await connected(server, HALF)
-        while not server.gate.expired:
-            line.writer.write(b"x")
-            await asyncio.sleep(0.002)
-        await line.ended()
+        await (await connected(server)).ended()
+        await until(server, 0)
         assert server.gate.expired == 1
 
 
-class Long(MemoryDesk):
+async def test_a_byte_at_a_time_is_not_a_request() -> None:
+    async with served() as server:
+        client = await connected(server, HALF)
+        await until(server, 1)
+        connected_s = asyncio.get_running_loop().time()
+        for _ in range(20):
+            client.writer.write(b"x")
+            await asyncio.sleep(0.002)
+        server.gate.sweep(connected_s + LONG_S)
+        await client.ended()
+        assert server.gate.expired == 1
+
+
+class LongAnswer(MemoryService):
     """Answers that no socket's own memory holds."""
 
     def __init__(self) -> None:
         self.__dict__ = filled().__dict__
         self.body = Body(b"x" * 60_000_000)
 
-    async def past(self, work: Callable[[Past], T]) -> Any:
-        assert work
+    async def read_stored(self, read: Callable[[StoredRounds], T]) -> Any:
+        assert read
         return self.body
 
 
-async def test_who_takes_no_answer_is_cut_off_and_who_takes_it_slowly_is_not() -> None:
-    async with served(idle_s=0.5, desk=Long()) as server:
+async def test_a_client_that_reads_nothing_of_its_answer_is_closed_and_one_that_reads_slowly_is_not() -> None:
+    """The slow one reads more from one look to the next than the kernel's buffers hold; the other fills them once."""
+    async with served(LongAnswer()) as server:
         idle, slow = await connected(server, HISTORY), await connected(server, HISTORY)
-        while not server.gate.expired:
-            assert await slow.reader.read(20_000)
-            await asyncio.sleep(0.001)
+        for client in (idle, slow):
+            assert await client.reader.readexactly(1)
+        sweep(server)
+        for _ in range(4):
+            assert len(await slow.reader.readexactly(13_000_000)) == 13_000_000
+            sweep(server)
+            if server.gate.expired:
+                break
         assert (len(server.gate), server.gate.expired) == (1, 1)
-        assert len(await slow.reader.readexactly(10_000_000)) == 10_000_000
+        assert len(await slow.reader.readexactly(1_000_000)) == 1_000_000
         assert len(await idle.ended()) < 60_000_000
 
 
-async def test_a_stream_and_its_heartbeats_are_no_waiting() -> None:
-    async with served(idle_s=0.05) as server:
-        server.hub._limits = StreamLimits(heartbeat_s=0.02)
-        line = await connected(server, STREAM)
+async def test_a_stream_that_sends_only_heartbeats_is_busy() -> None:
+    async with served(heartbeat_s=0.02) as server:
+        client = await connected(server, STREAM)
         for _ in range(12):
-            await line.reader.readuntil(b": alive")
+            await client.reader.readuntil(b": alive")
+            sweep(server)
         assert (len(server.hub), server.gate.expired) == (1, 0)
 
 
@@ -211,44 +240,11 @@ async def test_streams_leave_places_to_the_others() -> None:
         assert await (await connected(server)).ask() == 200
 
 
-def test_connections_are_at_most_half_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    for soft, found in ((300, 150), (1_024, 512), (8, 8), (1 << 20, 1_000), (resource.RLIM_INFINITY, 1_000)):
-        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
-        assert affordable(1_000) == found
-
-
-# --- the log ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_kind_of_fault_is_one_line_a_period_with_the_count_of_those_before() -> None:
-    now = [0.0]
-    tally = LogBudget(60.0, lambda: now[0])
-    assert [tally.more("a") for _ in range(5)] == [0, None, None, None, None]
-    assert tally.more("b") == 0, "another kind is another line"
-    now[0] = 60.0
-    assert [tally.more("a"), tally.more("a"), tally.more("b")] == [4, None, 0]
-
-
-def test_kinds_without_end_are_not_remembered_without_end() -> None:
-    tally = LogBudget(60.0, lambda: 0.0)
-    assert {tally.more(i) for i in range(10_000)} == {0}
-    assert len(tally._said) <= 256
-
-
-def test_a_library_that_repeats_itself_writes_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    now = [0.0]
-    logger = logging.getLogger("a.noisy.library")
-    logger.addFilter(LogLimit(LogBudget(60.0, lambda: now[0])))
-    for port in range(100):
-        logger.error("cannot accept\nsocket %s", port)
-        logger.error("something else %s", port)
-    now[0] = 61.0
-    logger.error("cannot accept\nsocket %s", 7)
-    assert [r.getMessage() for r in caplog.records] == [
-        "cannot accept\nsocket 0",
-        "something else 0",
-        "cannot accept\nsocket 7 (99 more of this kind since its last line)",
-    ]
+def test_connections_are_at_most_half_of_the_open_files() -> None:
+    for open_files, connections in ((300, 150), (1_024, 512), (8, 8), (1 << 20, 1_000), (None, 1_000)):
+        assert connection_limit(1_000, open_files) == connections
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert open_file_limit() == (None if soft == resource.RLIM_INFINITY else soft)
 
 
 async def test_running_out_of_files_is_one_line(caplog: pytest.LogCaptureFixture) -> None:

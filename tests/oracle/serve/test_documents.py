@@ -18,11 +18,12 @@ from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
+from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import batch_document, explain_document
-from oracle.serve.openapi import DOCUMENT
-from oracle.serve.openapi_schemas import SCHEMAS
+from oracle.serve.openapi.document import DOCUMENT
+from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.sign.messages import SignedBatch
-from tests.oracle.serve.memory_desk import ROUND_S, STRANGE, filled, record, specs
+from tests.oracle.serve.memory_service import ROUND_S, STRANGE, filled, record, specs
 
 API_MD = Path(__file__).parents[3] / "docs" / "api.md"
 OWN = "wdivETH/ETH"
@@ -78,9 +79,9 @@ def test_a_path_carries_odd_characters() -> None:
 
 
 def test_integers_beyond_2_53_are_text() -> None:
-    desk = filled()
-    spec: FeedSpec = desk.feeds[OWN]
-    document = price_document(spec, record(OWN), onchain=desk.onchain(OWN), abstaining=None, now_ms=0)
+    service = filled()
+    spec: FeedSpec = service.feeds[OWN]
+    document = price_document(spec, record(OWN), onchain=service.onchain(OWN), abstaining=None, now_ms=0)
     for number in re.findall(rb"[:\[](-?\d+)", orjson.dumps(document)):
         assert abs(int(number)) < 1 << 53
     assert document["onchain"][0]["round_id"] == str((1 << 64) | (ROUND_S - 50))
@@ -175,6 +176,16 @@ def test_every_path_and_parameter_is_documented() -> None:
         assert f"| `{path}` |" in text
         for parameter in methods["get"]["parameters"]:
             assert parameter["in"] == "path" or f"| `{parameter['name']}` |" in text
+
+
+def test_every_error_code_is_documented_and_no_other() -> None:
+    (table,) = re.findall(r"^## Status codes\n(.*?)^## ", API_MD.read_text(), re.MULTILINE | re.DOTALL)
+    codes = [
+        cell
+        for row in re.findall(r"^\| [^|]* \| ([^|]*) \|", table, re.MULTILINE)
+        for cell in re.findall(r"`(\w+)`", row)
+    ]
+    assert sorted(codes) == sorted(ErrorCode)
 
 
 def test_a_halted_record_keeps_its_time() -> None:

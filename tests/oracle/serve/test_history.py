@@ -19,14 +19,16 @@ import pytest
 
 from feeds.units import MS
 from oracle.serve.answers import explain_answer, history_answer, twap_answer
-from oracle.serve.history import HistoryLimits, HistoryReaders, StoredPast, in_threads
-from oracle.serve.interface import Past
+from oracle.serve.error_codes import ErrorCode
+from oracle.serve.history import HistoryLimits, HistoryReaders, ReadOnlyDatabase
+from oracle.serve.interface import StoredRounds
 from oracle.serve.server import serve
 from oracle.serve.web import HttpProblem
 from oracle.storage.database import Database
-from tests.oracle.serve.memory_desk import ROUND_S, record, specs
-from tests.oracle.serve.test_service_report import ROUND_S as DESK_S
-from tests.oracle.serve.test_service_report import Stand
+from tests.oracle.serve.memory_service import ROUND_S, record, specs
+from tests.oracle.serve.reader_work import in_threads, process_id
+from tests.oracle.serve.service_world import ROUND_S as SERVICE_S
+from tests.oracle.serve.service_world import ServiceWorld
 
 FEED = "wdivETH/ETH"
 LIMITS = HistoryLimits(workers=2, waiting=3)
@@ -54,41 +56,37 @@ class Gate:
     def __init__(self) -> None:
         self.go, self.begun = threading.Event(), threading.Semaphore(0)
 
-    def __call__(self, _: Past) -> str:
+    def __call__(self, _: StoredRounds) -> str:
         self.begun.release()
         assert self.go.wait(30)
         return "done"
 
 
-def pid(_: Past) -> int:
-    return os.getpid()
+def wrong(_: StoredRounds) -> None:
+    raise HttpProblem(404, ErrorCode.UNKNOWN_ROUND, "it is gone", "look elsewhere", {"X": "1"})
 
 
-def wrong(_: Past) -> None:
-    raise HttpProblem(404, "unknown_round", "it is gone", "look elsewhere", {"X": "1"})
-
-
-QUESTIONS: dict[str, Callable[[Past], Any]] = {
+QUESTIONS: dict[str, Callable[[StoredRounds], Any]] = {
     "history": partial(history_answer, feed=FEED, since_ms=0, until_ms=(ROUND_S + 1) * MS, limit=7),
     "twap": partial(twap_answer, spec=specs()[FEED], of="market", window_s=120, until_ms=(ROUND_S + 1) * MS),
     "explain": partial(explain_answer, feed=FEED, round_s=None, newest_s=ROUND_S),
 }
 
 
-async def refused(readers: HistoryReaders, work: Callable[[Past], Any] = pid) -> HttpProblem:
+async def refused(readers: HistoryReaders, work: Callable[[StoredRounds], Any] = process_id) -> HttpProblem:
     with pytest.raises(HttpProblem) as caught:
         await readers.read(work)
     return caught.value
 
 
-async def test_another_process_reads_and_says_the_same_and_a_dead_one_is_replaced(path: Path) -> None:
+async def test_another_process_reads_the_same_and_a_dead_one_is_replaced(path: Path) -> None:
     readers = HistoryReaders(path, HistoryLimits(workers=1))
-    here = StoredPast(str(path))
+    here = ReadOnlyDatabase(str(path))
     try:
         for name, work in QUESTIONS.items():
             body = await readers.read(work)
             assert (body.payload, body.tag) == (work(here).payload, work(here).tag), name
-        worker = await readers.read(pid)
+        worker = await readers.read(process_id)
         assert worker != os.getpid()
         problem = await refused(readers, wrong)
         assert (problem.status, problem.code, problem.message, problem.headers) == (
@@ -99,7 +97,7 @@ async def test_another_process_reads_and_says_the_same_and_a_dead_one_is_replace
         )
         os.kill(worker, signal.SIGKILL)
         assert (await refused(readers)).code == "busy"
-        assert await readers.read(pid) not in (worker, os.getpid())
+        assert await readers.read(process_id) not in (worker, os.getpid())
     finally:
         here.close()
         readers.close()
@@ -107,9 +105,9 @@ async def test_another_process_reads_and_says_the_same_and_a_dead_one_is_replace
 
 def test_a_worker_ends_with_its_parent_however_that_ends(path: Path) -> None:
     program = (
-        "import asyncio, pathlib, sys; from oracle.serve.history import HistoryReaders; from tests.oracle.serve.test_history import pid\n"
+        "import asyncio, pathlib, sys; from oracle.serve.history import HistoryReaders; from tests.oracle.serve.reader_work import process_id\n"
         "async def main():\n"
-        "    print(await HistoryReaders(pathlib.Path(sys.argv[1])).read(pid), flush=True); await asyncio.sleep(60)\n"
+        "    print(await HistoryReaders(pathlib.Path(sys.argv[1])).read(process_id), flush=True); await asyncio.sleep(60)\n"
         "if __name__ == '__main__': asyncio.run(main())\n"
     )
     script = path.with_name("parent.py")
@@ -136,7 +134,7 @@ def runs(process: int) -> bool:
         return False
 
 
-async def test_so_many_questions_wait_and_the_next_is_told_to_come_again(readers: HistoryReaders) -> None:
+async def test_a_limited_number_of_reads_wait_and_the_next_is_refused(readers: HistoryReaders) -> None:
     gate = Gate()
     waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
     await asyncio.sleep(0)
@@ -145,10 +143,10 @@ async def test_so_many_questions_wait_and_the_next_is_told_to_come_again(readers
     assert readers.refused == 1
     gate.go.set()
     assert await asyncio.gather(*waiting) == ["done"] * PLACES
-    assert await readers.read(pid) == os.getpid()
+    assert await readers.read(process_id) == os.getpid()
 
 
-async def test_a_question_whose_asker_went_keeps_its_place_until_it_ends(readers: HistoryReaders) -> None:
+async def test_a_read_whose_reader_left_keeps_its_place_until_it_ends(readers: HistoryReaders) -> None:
     """Else a reader that asks and leaves, again and again, has any number of them under way."""
     gate = Gate()
     waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
@@ -160,23 +158,23 @@ async def test_a_question_whose_asker_went_keeps_its_place_until_it_ends(readers
     gate.go.set()
     for _ in range(PLACES):
         assert await asyncio.to_thread(gate.begun.acquire, timeout=30)
-    assert await readers.read(pid) == os.getpid()
+    assert await readers.read(process_id) == os.getpid()
 
 
-async def test_patience_ends_and_a_stuck_worker_keeps_its_place(path: Path) -> None:
-    readers = HistoryReaders(path, HistoryLimits(workers=1, waiting=1, patience_s=0.05), executor=in_threads)
+async def test_a_read_times_out_and_a_stuck_worker_keeps_its_place(path: Path) -> None:
+    readers = HistoryReaders(path, HistoryLimits(workers=1, waiting=1, timeout_s=0.05), executor=in_threads)
     gate = Gate()
     stuck = asyncio.create_task(refused(readers, gate))
     assert await asyncio.to_thread(gate.begun.acquire, timeout=30)
     assert (await refused(readers)).code == "busy", "its turn does not come; it is given up"
     assert (await stuck).message.startswith("no answer within")
-    assert len(readers._asked) == 2
-    assert (await refused(readers)).message.startswith("no answer within"), "the one given up has left its place"
+    assert readers.pending == 1, "the read that was given up has left its place, the one that runs has not"
+    assert (await refused(readers)).message.startswith("no answer within")
     gate.go.set()
     readers.close()
 
 
-async def test_a_database_that_can_not_be_read_is_told_and_no_fault_of_the_program(tmp_path: Path) -> None:
+async def test_an_unreadable_database_is_a_503_and_not_a_bug(tmp_path: Path) -> None:
     readers = HistoryReaders(tmp_path / "none.db", LIMITS, executor=in_threads)
     problem = await refused(readers)
     assert (problem.status, problem.code) == (503, "busy")
@@ -184,8 +182,8 @@ async def test_a_database_that_can_not_be_read_is_told_and_no_fault_of_the_progr
     readers.close()
 
 
-def test_the_past_is_read_only(path: Path) -> None:
-    here = StoredPast(str(path))
+def test_stored_rounds_are_read_only(path: Path) -> None:
+    here = ReadOnlyDatabase(str(path))
     with pytest.raises(Exception, match="readonly"):
         here.save_round((), (), [record(FEED, ROUND_S + 10)], ())
     here.close()
@@ -195,15 +193,14 @@ def test_the_past_is_read_only(path: Path) -> None:
 async def test_rounds_go_on_and_prices_are_served_while_every_reader_is_stuck(
     tmp_path: Path, readers: HistoryReaders
 ) -> None:
-    stand, gate = Stand(tmp_path), Gate()
-    stand.desk._readers = readers
-    server = await serve(stand.desk, host="127.0.0.1", port=0, now_ms=lambda: DESK_S * MS, metrics=bytes)
+    world, gate = ServiceWorld(tmp_path, readers=readers), Gate()
+    server = await serve(world.service, host="127.0.0.1", port=0, now_ms=lambda: SERVICE_S * MS, metrics=bytes)
     waiting = [asyncio.create_task(readers.read(gate)) for _ in range(PLACES)]
     try:
         await asyncio.sleep(0)
         async with asyncio.timeout(30), aiohttp.ClientSession() as session:
-            for round_s in range(DESK_S + 10, DESK_S + 50, 10):
-                stand.round(round_s)
+            for round_s in range(SERVICE_S + 10, SERVICE_S + 50, 10):
+                world.round(round_s)
                 async with session.get(f"{server.url}/v1/prices/ETH/USD") as answer:
                     assert (await answer.json())["round"] == round_s
                 for path in ("history", "twap", "explain"):

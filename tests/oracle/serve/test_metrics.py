@@ -14,7 +14,8 @@ from oracle.round.step import step
 from oracle.serve.metrics import Metrics
 from oracle.sign.messages import Refusal, RefusalCode
 from tests.oracle.oracle_build import T0, failed, outcomes, spec
-from tests.oracle.serve.memory_desk import ROUND_S, record
+from tests.oracle.serve.exposition import samples
+from tests.oracle.serve.memory_service import ROUND_S, record
 
 STATS = RpcStats(
     requests=7, failures=1, failovers=2, splits=0, earlier_blocks=3, reorgs=1, bugs=0, lies=1, endpoints=()
@@ -39,29 +40,22 @@ class Clock:
         return self.now_ms
 
 
-def lines(metrics: Metrics) -> dict[str, float]:
-    text = metrics.render().decode()
-    rows = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
-    assert all(name.startswith("lrt_oracle_") for name, _ in rows)
-    return {name: float(value) for name, value in rows}
-
-
 def test_a_round_sets_prices_and_counts_abstentions() -> None:
     clock = Clock()
     metrics = Metrics(clock)
     quiet, _ = step(spec(min_groups=4), FeedState(), outcomes("1.04"), {}, T0)
     assert isinstance(quiet, Abstained)
     metrics.round_done([record("a/b", status=Status.DEPEG)], {"c/d": quiet}, durable_ms=30)
-    seen = lines(metrics)
-    assert seen['lrt_oracle_feed_price{feed="a/b",kind="redemption"}'] == 1.05
-    assert seen['lrt_oracle_feed_deviation_bps{feed="a/b"}'] == -96
-    assert seen['lrt_oracle_feed_status{feed="a/b",lrt_oracle_feed_status="depeg"}'] == 1
-    assert seen['lrt_oracle_feed_status{feed="a/b",lrt_oracle_feed_status="ok"}'] == 0
-    assert seen['lrt_oracle_abstentions_total{feed="c/d",reason="NO_QUORUM"}'] == 1
-    assert seen['lrt_oracle_round_durable_seconds_bucket{le="0.05"}'] == 1
-    assert seen['lrt_oracle_round_durable_seconds_bucket{le="0.025"}'] == 0
+    by_name = samples(metrics)
+    assert by_name['lrt_oracle_feed_price{feed="a/b",kind="redemption"}'] == 1.05
+    assert by_name['lrt_oracle_feed_deviation_bps{feed="a/b"}'] == -96
+    assert by_name['lrt_oracle_feed_status{feed="a/b",lrt_oracle_feed_status="depeg"}'] == 1
+    assert by_name['lrt_oracle_feed_status{feed="a/b",lrt_oracle_feed_status="ok"}'] == 0
+    assert by_name['lrt_oracle_abstentions_total{feed="c/d",reason="NO_QUORUM"}'] == 1
+    assert by_name['lrt_oracle_round_durable_seconds_bucket{le="0.05"}'] == 1
+    assert by_name['lrt_oracle_round_durable_seconds_bucket{le="0.025"}'] == 0
     clock.now_ms = (ROUND_S + 100) * MS
-    assert lines(metrics)['lrt_oracle_feed_age_seconds{feed="a/b"}'] == 102
+    assert samples(metrics)['lrt_oracle_feed_age_seconds{feed="a/b"}'] == 102
 
 
 def test_sources_fail_by_code_and_age_by_themselves() -> None:
@@ -69,9 +63,9 @@ def test_sources_fail_by_code_and_age_by_themselves() -> None:
     metrics = Metrics(clock)
     metrics.observed("a/b", [*outcomes("1.04"), failed("bad")])
     clock.now_ms += 5_000
-    seen = lines(metrics)
-    assert seen['lrt_oracle_source_failures_total{code="NO_DATA",feed="a/b",source="bad"}'] == 1
-    assert seen['lrt_oracle_source_age_seconds{feed="a/b",source="kraken"}'] == 5
+    by_name = samples(metrics)
+    assert by_name['lrt_oracle_source_failures_total{code="NO_DATA",feed="a/b",source="bad"}'] == 1
+    assert by_name['lrt_oracle_source_age_seconds{feed="a/b",source="kraken"}'] == 5
 
 
 def test_counters_of_others_are_followed_and_never_fall() -> None:
@@ -79,15 +73,15 @@ def test_counters_of_others_are_followed_and_never_fall() -> None:
     metrics.snapshot([STREAM], {"local": STATS})
     metrics.snapshot([STREAM], {"local": replace(STATS, requests=9)})
     metrics.snapshot([], {"local": replace(STATS, requests=2)})
-    seen = lines(metrics)
-    assert seen['lrt_oracle_rpc_requests_total{chain="local"}'] == 11
-    assert seen['lrt_oracle_rpc_head_not_found_total{chain="local"}'] == 3
-    assert seen['lrt_oracle_ws_reconnects_total{venue="kraken"}'] == 2
-    assert seen['lrt_oracle_ws_bad_frames_total{code="MALFORMED",venue="kraken"}'] == 2
-    assert seen['lrt_oracle_ws_silent_symbols{venue="kraken"}'] == 1
+    by_name = samples(metrics)
+    assert by_name['lrt_oracle_rpc_requests_total{chain="local"}'] == 11
+    assert by_name['lrt_oracle_rpc_head_not_found_total{chain="local"}'] == 3
+    assert by_name['lrt_oracle_ws_reconnects_total{venue="kraken"}'] == 2
+    assert by_name['lrt_oracle_ws_bad_frames_total{code="MALFORMED",venue="kraken"}'] == 2
+    assert by_name['lrt_oracle_ws_silent_symbols{venue="kraken"}'] == 1
 
 
-def test_everything_else_that_the_process_tells() -> None:
+def test_all_other_metrics_of_the_process() -> None:
     metrics = Metrics(Clock())
     metrics.live(1_500)
     metrics.head("local", T0)
@@ -99,21 +93,21 @@ def test_everything_else_that_the_process_tells() -> None:
     metrics.clock(-250, confirmed=True)
     metrics.streams(4, 1)
     metrics.streams(3, 2)
-    seen = lines(metrics)
-    assert seen['lrt_oracle_live_latency_seconds_bucket{le="0.0025"}'] == 1
-    assert seen['lrt_oracle_chain_head_timestamp_seconds{chain="local"}'] == T0 / MS
-    assert seen['lrt_oracle_receipt_seconds_bucket{le="12.0",target="main"}'] == 1
-    assert seen['lrt_oracle_pushes_landed_total{target="main"}'] == 1
-    assert seen['lrt_oracle_pushes_failed_total{reason="reverted",target="main"}'] == 1
-    assert seen['lrt_oracle_pokes_failed_total{target="main",view="0x66"}'] == 1
-    assert seen['lrt_oracle_signatures_refused_total{code="out_of_bound",operator="alpha"}'] == 1
-    assert seen['lrt_oracle_scheduler_misfires_total{job="round"}'] == 1
-    assert seen["lrt_oracle_clock_offset_seconds"] == -0.25
-    assert seen["lrt_oracle_stream_readers"] == 3
-    assert seen["lrt_oracle_stream_dropped_total"] == 2
+    by_name = samples(metrics)
+    assert by_name['lrt_oracle_live_latency_seconds_bucket{le="0.0025"}'] == 1
+    assert by_name['lrt_oracle_chain_head_timestamp_seconds{chain="local"}'] == T0 / MS
+    assert by_name['lrt_oracle_receipt_seconds_bucket{le="12.0",target="main"}'] == 1
+    assert by_name['lrt_oracle_pushes_landed_total{target="main"}'] == 1
+    assert by_name['lrt_oracle_pushes_failed_total{reason="reverted",target="main"}'] == 1
+    assert by_name['lrt_oracle_pokes_failed_total{target="main",view="0x66"}'] == 1
+    assert by_name['lrt_oracle_signatures_refused_total{code="out_of_bound",operator="alpha"}'] == 1
+    assert by_name['lrt_oracle_scheduler_misfires_total{job="round"}'] == 1
+    assert by_name["lrt_oracle_clock_offset_seconds"] == -0.25
+    assert by_name["lrt_oracle_stream_readers"] == 3
+    assert by_name["lrt_oracle_stream_dropped_total"] == 2
 
 
-def test_two_of_them_do_not_meet() -> None:
+def test_two_metrics_objects_are_independent() -> None:
     one, other = Metrics(Clock()), Metrics(Clock())
     one.misfire("round")
-    assert not any(name.startswith("lrt_oracle_scheduler_misfires_total{") for name in lines(other))
+    assert not any(name.startswith("lrt_oracle_scheduler_misfires_total{") for name in samples(other))

@@ -13,10 +13,10 @@ import pytest
 from feeds.units import MS
 from oracle.model.spec import Mode
 from oracle.model.status import Reason, Status, Why
-from oracle.serve.interface import News
+from oracle.serve.interface import Update
 from oracle.serve.server import Server, serve
 from tests.oracle.serve.browser import CHROMIUM, Tab, tab
-from tests.oracle.serve.memory_desk import STRANGE, MemoryDesk, acted, record, specs
+from tests.oracle.serve.memory_service import STRANGE, MemoryService, half_an_hour, record, specs
 
 pytestmark = [
     pytest.mark.loopback,
@@ -41,8 +41,8 @@ def now_ms() -> int:
 
 
 @asynccontextmanager
-async def shown(desk: MemoryDesk, profile: Path, **view: object) -> AsyncIterator[tuple[Server, Tab]]:
-    server = await serve(desk, host="127.0.0.1", port=0, now_ms=now_ms, metrics=bytes)
+async def shown(service: MemoryService, profile: Path, **view: object) -> AsyncIterator[tuple[Server, Tab]]:
+    server = await serve(service, host="127.0.0.1", port=0, now_ms=now_ms, metrics=bytes)
     async with tab(profile) as page:
         await page.open(f"{server.url}/", **view)  # type: ignore[arg-type]
         yield server, page
@@ -60,7 +60,7 @@ async def has(page: Tab, text: str) -> str:
 
 
 async def test_a_calm_token(tmp_path: Path) -> None:
-    async with shown(acted(now_ms() // MS, depeg=False), tmp_path) as (_, page):
+    async with shown(half_an_hour(now_ms() // MS, depeg=False), tmp_path) as (_, page):
         text = await has(page, "The market agrees with the protocol's rate.")
         assert "4 ok" in text
         assert STRANGE in text
@@ -69,8 +69,8 @@ async def test_a_calm_token(tmp_path: Path) -> None:
         assert page.complaints == []
 
 
-async def test_a_depeg_is_said_in_words_and_colour(tmp_path: Path) -> None:
-    async with shown(acted(now_ms() // MS, depeg=True), tmp_path) as (_, page):
+async def test_a_depeg_is_shown_in_words_and_colour(tmp_path: Path) -> None:
+    async with shown(half_an_hour(now_ms() // MS, depeg=True), tmp_path) as (_, page):
         text = await has(page, "6.29 % below redemption")
         assert "-6.29 %" in text
         assert "2 depeg" in text
@@ -80,54 +80,54 @@ async def test_a_depeg_is_said_in_words_and_colour(tmp_path: Path) -> None:
         assert await page.value("document.getElementById('detail-title').textContent") == "wdivETH/ETH"
         assert 50 < (await page.until(BAND))[0] < 95
         await page.value("document.querySelectorAll('#rows tr')[1].click()")
-        await has(page, "The last one stands as it was.")
+        await has(page, "The last price is shown unchanged.")
         assert page.complaints == []
 
 
-async def test_news_arrive_without_a_reload(tmp_path: Path) -> None:
+async def test_updates_arrive_without_a_reload(tmp_path: Path) -> None:
     now_s = now_ms() // MS
-    desk = acted(now_s, depeg=False)
-    async with shown(desk, tmp_path) as (server, page):
+    service = half_an_hour(now_s, depeg=False)
+    async with shown(service, tmp_path) as (server, page):
         await page.until("document.getElementById('link').textContent === 'live'")
         assert len(server.hub) == 1
         live = record("wdivETH/ETH", now_s, market="1.0437", final=False)
-        desk.put(live)
-        desk.tell(News(indications=(live,)))
+        service.put(live)
+        service.notify(Update(indications=(live,)))
         await has(page, "live 1.043700")
         why = Reason(code=Why.NO_QUORUM, text="halted: 0 of 2 groups for 300 s")
-        desk.put(record("wdivETH/ETH", now_s + 10, status=Status.HALT, reasons=[why]))
-        desk.tell(News(round_time_s=now_s + 10))
+        service.put(record("wdivETH/ETH", now_s + 10, status=Status.HALT, reasons=[why]))
+        service.notify(Update(round_time_s=now_s + 10))
         text = await has(page, "halted: 0 of 2 groups for 300 s")
         assert "1 halt" in text
 
 
 async def test_before_the_first_round_and_without_feeds(tmp_path: Path) -> None:
-    async with shown(MemoryDesk(specs()), tmp_path / "a") as (_, page):
+    async with shown(MemoryService(specs()), tmp_path / "a") as (_, page):
         text = await has(page, "No round of this feed is kept in this time range.")
         assert "4 without a price" in text
-    async with shown(MemoryDesk({}), tmp_path / "b") as (_, page):
+    async with shown(MemoryService({}), tmp_path / "b") as (_, page):
         await has(page, "No feeds are configured.")
 
 
-async def test_a_lost_connection_is_said(tmp_path: Path) -> None:
-    async with shown(acted(now_ms() // MS, depeg=False), tmp_path) as (server, page):
+async def test_a_lost_connection_is_shown(tmp_path: Path) -> None:
+    async with shown(half_an_hour(now_ms() // MS, depeg=False), tmp_path) as (server, page):
         await page.until("document.getElementById('link').textContent === 'live'")
         await server.close()
         await has(page, "What is shown may be old")
 
 
 async def test_text_from_outside_stays_text(tmp_path: Path) -> None:
-    desk = acted(now_ms() // MS, depeg=False)
-    last = desk.rounds["wdivETH/ETH"][-1]
+    service = half_an_hour(now_ms() // MS, depeg=False)
+    last = service.rounds["wdivETH/ETH"][-1]
     evil = Reason(code=Why.DISCOUNT, text="<img src=x onerror=alert(1)><b>bold</b>")
-    desk.put(replace(last, reasons=(evil,), report=replace(last.report, status=Status.WATCH), mode=Mode.MIN))
-    async with shown(desk, tmp_path) as (_, page):
+    service.put(replace(last, reasons=(evil,), report=replace(last.report, status=Status.WATCH), mode=Mode.MIN))
+    async with shown(service, tmp_path) as (_, page):
         await has(page, "<img src=x onerror=alert(1)>")
         assert await page.value("document.querySelectorAll('main img, main b').length") == 0
 
 
 async def test_on_a_phone_nothing_is_wider_than_the_screen(tmp_path: Path) -> None:
-    async with shown(acted(now_ms() // MS, depeg=True), tmp_path, width=360, height=740, dark=True) as (_, page):
+    async with shown(half_an_hour(now_ms() // MS, depeg=True), tmp_path, width=360, height=740, dark=True) as (_, page):
         await has(page, "6.29 % below redemption")
         await page.until("document.querySelector('#chart canvas') !== null")
         assert await page.value("document.documentElement.scrollWidth") <= 360
@@ -137,6 +137,6 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(tmp_path: Path) -> No
 async def test_labels_tell_the_grid_lines_of_a_ratio_apart(tmp_path: Path) -> None:
     script = "import('/page/chart.js').then(m => { window.found = [m.digits(0.00025, 1.05), m.digits(0.01, 1.05), \
 m.digits(0.0001, 1.05), m.digits(50, 3400), m.digits(0.125, 3400)].join(); })"
-    async with shown(acted(now_ms() // MS, depeg=False), tmp_path) as (_, page):
+    async with shown(half_an_hour(now_ms() // MS, depeg=False), tmp_path) as (_, page):
         await page.value(script)
         assert await page.until("window.found") == "5,4,4,2,3"

@@ -13,17 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import MS
-from oracle.config.sections import OracleSection, TargetSection
+from oracle.config.tables.operator_sections import TargetSection
+from oracle.config.tables.process_sections import OracleSection
 from oracle.model.publication import OnChain
 from oracle.model.target_status import LOOK_MS, FeedOnTarget, SignerQuorum, TargetStatus
 from oracle.model.types import Report
 from oracle.push.onchain_view import Grace, OnchainView
 from oracle.serve.metrics import Metrics
 from oracle.serve.server import serve
-from tests.oracle.serve.memory_desk import record
-from tests.oracle.serve.memory_desk import specs as desk_specs
-from tests.oracle.serve.test_metrics import lines
-from tests.oracle.serve.test_service_report import INDEXES, ROUND_S, Stand
+from tests.oracle.serve.exposition import samples
+from tests.oracle.serve.memory_service import record
+from tests.oracle.serve.memory_service import specs as service_specs
+from tests.oracle.serve.service_world import INDEXES, ROUND_S, ServiceWorld
 
 FEED = "wdivETH/ETH"
 GRACE_S = 75
@@ -56,7 +57,7 @@ def targets(draw: st.DrawFn) -> tuple[TargetStatus, int]:
 
 
 @given(targets())
-def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case: tuple[TargetStatus, int]) -> None:
+def test_a_target_is_without_fault_exactly_if_every_condition_holds(case: tuple[TargetStatus, int]) -> None:
     """The law, written from docs/api.md."""
     seen, now_ms = case
     good = not seen.closed and seen.connected and seen.looked_at_ms is not None and now_ms - seen.looked_at_ms <= 30_000
@@ -101,29 +102,29 @@ def test_a_target_is_without_fault_exactly_if_all_that_is_asked_of_it_holds(case
 def test_a_fault_is_a_sentence_with_its_numbers_and_not_ready(
     tmp_path: Path, changes: dict[str, Any], after_s: int, said: str
 ) -> None:
-    stand = Stand(tmp_path)
-    for one in stand.targets.values():
-        one.stands = FINE
-    assert (stand.desk.health().ready, stand.desk.health().reasons) == (True, ()), "the control: all is well"
+    world = ServiceWorld(tmp_path)
+    for target in world.targets.values():
+        target.current_status = FINE
+    assert (world.service.health().ready, world.service.health().reasons) == (True, ()), "the control: all is well"
     seen = replace(FINE, **changes)
-    stand.targets["main"].stands, stand.targets["main"].connected = seen, seen.connected
+    world.targets["main"].current_status, world.targets["main"].connected = seen, seen.connected
     if after_s:
-        stand.round(ROUND_S + after_s)
-        stand.targets["main"].stands = replace(seen, looked_at_ms=stand.at_ms)
-        stand.targets["side"].stands = replace(FINE, looked_at_ms=stand.at_ms, feeds=())
-    health = stand.desk.health()
+        world.round(ROUND_S + after_s)
+        world.targets["main"].current_status = replace(seen, looked_at_ms=world.at_ms)
+        world.targets["side"].current_status = replace(FINE, looked_at_ms=world.at_ms, feeds=())
+    health = world.service.health()
     assert (health.live, health.ready) == (True, False)
     assert [r for r in health.reasons if said in r], health.reasons
 
 
-def test_who_is_missing_while_the_others_suffice_is_a_warning(tmp_path: Path) -> None:
-    stand = Stand(tmp_path)
-    for one in stand.targets.values():
-        one.stands = FINE
-    stand.targets["main"].stands = replace(
+def test_a_missing_signer_is_a_warning_while_the_others_suffice(tmp_path: Path) -> None:
+    world = ServiceWorld(tmp_path)
+    for target in world.targets.values():
+        target.current_status = FINE
+    world.targets["main"].current_status = replace(
         FINE, quorum=SignerQuorum(weight=2, threshold=2, missing=("gamma is mute",)), pushes_left=7
     )
-    health = stand.desk.health()
+    health = world.service.health()
     assert (health.ready, health.degraded) == (True, True)
     assert health.warnings == (
         "target main: gamma is mute",
@@ -132,25 +133,25 @@ def test_who_is_missing_while_the_others_suffice_is_a_warning(tmp_path: Path) ->
 
 
 def test_a_process_that_sends_nothing_is_ready_by_its_rounds(tmp_path: Path) -> None:
-    stand = Stand(tmp_path)
-    for one in stand.targets.values():
-        one.stands = replace(
+    world = ServiceWorld(tmp_path)
+    for target in world.targets.values():
+        target.current_status = replace(
             FINE, sends=False, quorum=SignerQuorum(weight=0, threshold=2, missing=("a",)), pushes_left=None
         )
-    stand.round(ROUND_S + 500)
-    for one in stand.targets.values():
-        one.stands = replace(one.stands, looked_at_ms=stand.at_ms)
-    assert stand.desk.health().ready
-    stand.targets.clear()
-    assert stand.desk.health().ready
+    world.round(ROUND_S + 500)
+    for target in world.targets.values():
+        target.current_status = replace(target.current_status, looked_at_ms=world.at_ms)
+    assert world.service.health().ready
+    world.targets.clear()
+    assert world.service.health().ready
 
 
 # --- rounds of now ---------------------------------------------------------------------------------------------------
 
 
-async def shown(stand: Stand) -> tuple[int, Mapping[str, Any]]:
+async def served(world: ServiceWorld) -> tuple[int, Mapping[str, Any]]:
     """Status of /readyz, and the answer of /v1/prices."""
-    server = await serve(stand.desk, host="127.0.0.1", port=0, now_ms=lambda: stand.at_ms, metrics=bytes)
+    server = await serve(world.service, host="127.0.0.1", port=0, now_ms=lambda: world.at_ms, metrics=bytes)
     try:
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{server.url}/readyz") as ready:
@@ -163,35 +164,36 @@ async def shown(stand: Stand) -> tuple[int, Mapping[str, Any]]:
 
 @pytest.mark.loopback
 async def test_after_a_restart_nothing_is_ready_or_fresh_before_a_round(tmp_path: Path) -> None:
-    first = Stand(tmp_path)
-    first.store.save_round((), (), first.desk._records.values(), ())
-    again = Stand(tmp_path, first.store, started=False)
-    for one in again.targets.values():
-        one.stands = FINE
+    first = ServiceWorld(tmp_path)
+    published = [r for f in first.service.specs() if (r := first.service.record(f)) is not None]
+    first.database.save_round((), (), published, ())
+    again = ServiceWorld(tmp_path, first.database, started=False)
+    for target in again.targets.values():
+        target.current_status = FINE
     again.at_ms += 3_000
-    status, body = await shown(again)
+    status, body = await served(again)
     assert (status, body["ready"]) == (503, False)
     assert "no round since the start of this process" in body["reasons"]
     assert body["prices"], "what an earlier run published is there"
     assert {p["abstaining"]["code"] for p in body["prices"]} == {"STALE"}
     again.round(ROUND_S + 10)
-    status, body = await shown(again)
+    status, body = await served(again)
     assert (status, body["ready"], body["reasons"]) == (200, True, [])
     assert {p["abstaining"] for p in body["prices"]} == {None}
 
 
 @pytest.mark.loopback
-async def test_rounds_that_stop_are_no_price_of_now(tmp_path: Path) -> None:
-    stand = Stand(tmp_path)
-    for one in stand.targets.values():
-        one.stands = replace(FINE, feeds=())
-    assert (await shown(stand))[0] == 200
-    stand.at_ms += 32_000
-    for one in stand.targets.values():
-        one.stands = replace(one.stands, looked_at_ms=stand.at_ms)
-    assert {p["abstaining"] for p in (await shown(stand))[1]["prices"]} == {None}, "two rounds late is no outage yet"
-    stand.at_ms += 1_000
-    status, body = await shown(stand)
+async def test_without_rounds_no_price_is_current(tmp_path: Path) -> None:
+    world = ServiceWorld(tmp_path)
+    for target in world.targets.values():
+        target.current_status = replace(FINE, feeds=())
+    assert (await served(world))[0] == 200
+    world.at_ms += 32_000
+    for target in world.targets.values():
+        target.current_status = replace(target.current_status, looked_at_ms=world.at_ms)
+    assert {p["abstaining"] for p in (await served(world))[1]["prices"]} == {None}, "two rounds late is no outage yet"
+    world.at_ms += 1_000
+    status, body = await served(world)
     assert (status, body["ready"]) == (503, False)
     assert {(p["abstaining"]["code"], p["abstaining"]["age_s"]) for p in body["prices"]} == {("STALE", 33)}
 
@@ -208,7 +210,7 @@ def test_a_round_on_chain_is_late_after_its_heartbeat_and_the_time_of_a_push(
     own_s: int, usd_s: int, heartbeat_s: int, after_s: int
 ) -> None:
     """Of a cross as soon as one of its legs is: the other may have a longer heartbeat."""
-    feeds = desk_specs()
+    feeds = service_specs()
     feeds["ETH/USD"] = replace(feeds["ETH/USD"], heartbeat_s=heartbeat_s)
     landed = OnchainView("t", feeds, grace=Grace(max_push_age_s=60, bump_after_s=15, round_s=10))
     landed.set_indexes(INDEXES)
@@ -222,7 +224,7 @@ def test_a_round_on_chain_is_late_after_its_heartbeat_and_the_time_of_a_push(
 
 
 @given(st.integers(1, 100_000), st.integers(1, 100_000), st.integers(1, 3_600), st.integers(1, 3_600))
-def test_how_long_a_store_takes_batches_makes_nothing_late_later_than_two_heartbeats_or_a_round_and_two_bumps(
+def test_a_store_that_accepts_old_batches_makes_nothing_late_later_than_two_heartbeats_or_a_round_and_two_bumps(
     heartbeat_s: int, age_s: int, bump_s: int, round_s: int
 ) -> None:
     grace = Grace(max_push_age_s=age_s, bump_after_s=bump_s, round_s=round_s)
@@ -232,7 +234,7 @@ def test_how_long_a_store_takes_batches_makes_nothing_late_later_than_two_heartb
 
 
 @pytest.mark.parametrize("age_s", [60, 600, 3_600])
-def test_145_s_at_a_heartbeat_of_a_minute_are_late_by_default_whatever_the_store_takes(age_s: int) -> None:
+def test_145_s_at_a_heartbeat_of_a_minute_are_late_by_default_whatever_the_store_accepts(age_s: int) -> None:
     section = TargetSection(chain="c", store="0x" + "55" * 20, max_push_age_s=age_s)
     grace = Grace(
         max_push_age_s=age_s, bump_after_s=section.bump_after_s, round_s=OracleSection().round_interval_s
@@ -243,23 +245,25 @@ def test_145_s_at_a_heartbeat_of_a_minute_are_late_by_default_whatever_the_store
 
 @pytest.mark.loopback
 async def test_a_price_says_that_the_chain_is_behind_though_it_is_ok_itself(tmp_path: Path) -> None:
-    stand = Stand(tmp_path)
+    world = ServiceWorld(tmp_path)
+    newest = world.service.record(FEED)
+    assert newest is not None
     held = OnChain(
-        target="main", round_time_s=ROUND_S - 145, price_wad=stand.desk._records[FEED].price_wad, landed_at_ms=None,
+        target="main", round_time_s=ROUND_S - 145, price_wad=newest.price_wad, landed_at_ms=None,
         tx_hash=None, late_at_s=ROUND_S - 145 + 135,
     )  # fmt: skip
-    stand.targets["main"].onchain = {FEED: held}
-    for name, one in stand.targets.items():
-        one.stands = replace(FINE, target=name)
-    _, body = await shown(stand)
+    world.targets["main"].onchain = {FEED: held}
+    for name, target in world.targets.items():
+        target.current_status = replace(FINE, target=name)
+    _, body = await served(world)
     found = {p["feed"]: p for p in body["prices"]}
     (there,) = found[FEED]["onchain"]
     assert (there["age_s"], there["late"], found[FEED]["heartbeat_s"]) == (145, True, 60)
     assert (found[FEED]["abstaining"], found[FEED]["onchain_missing"]) == (None, ["side"])
-    stand.targets["main"].onchain = {FEED: replace(held, late_at_s=ROUND_S + 5)}
-    for one in stand.targets.values():
-        one.stands = replace(FINE, feeds=())
-    server = await serve(stand.desk, host="127.0.0.1", port=0, now_ms=lambda: stand.at_ms, metrics=bytes)
+    world.targets["main"].onchain = {FEED: replace(held, late_at_s=ROUND_S + 5)}
+    for target in world.targets.values():
+        target.current_status = replace(FINE, feeds=())
+    server = await serve(world.service, host="127.0.0.1", port=0, now_ms=lambda: world.at_ms, metrics=bytes)
     try:
         async with aiohttp.ClientSession() as session:
             tags, late = [], []
@@ -267,14 +271,14 @@ async def test_a_price_says_that_the_chain_is_behind_though_it_is_ok_itself(tmp_
                 async with session.get(f"{server.url}/v1/prices/{FEED}") as answer:
                     tags.append(answer.headers["ETag"])
                     late.append((await answer.json())["onchain"][0]["late"])
-                stand.at_ms += 3_000
+                world.at_ms += 3_000
     finally:
         await server.close()
     assert late == [False, False, True], "without a new round"
     assert tags[0] == tags[1] != tags[2]
 
 
-def test_metrics_tell_it_by_target_and_feed() -> None:
+def test_metrics_show_it_by_target_and_feed() -> None:
     metrics = Metrics(lambda: 0)
     metrics.chains.set(
         [replace(FINE, quorum=SignerQuorum(weight=1, threshold=2, missing=("b",)))],
@@ -282,7 +286,7 @@ def test_metrics_tell_it_by_target_and_feed() -> None:
         ready=False,
         round_s=None,
     )
-    seen = lines(metrics)
+    seen = samples(metrics)
     assert seen["lrt_oracle_ready"] == 0
     feed = '{feed="wdivETH/ETH",target="main"}'
     names = ("onchain_age_seconds", "onchain_heartbeat_seconds", "onchain_late")

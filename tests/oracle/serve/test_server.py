@@ -1,97 +1,21 @@
-"""The endpoint over a real server on loopback: every path, every status code, the stream and its slow readers."""
+"""The endpoint over a real server on loopback: every path and every status code."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
-import aiohttp
-import orjson
 import pytest
-from yarl import URL
 
 from feeds.units import MS
-from oracle.model.publication import Transition
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining
-from oracle.serve.events import StreamLimits
-from oracle.serve.interface import News
-from oracle.serve.metrics import Metrics
-from oracle.serve.openapi import DOCUMENT
-from oracle.serve.openapi_schemas import SCHEMAS
-from oracle.serve.server import Server, serve
-from tests.oracle.serve.memory_desk import ROUND_S, STRANGE, MemoryDesk, filled, record
+from oracle.serve.openapi.document import DOCUMENT
+from oracle.serve.openapi.schemas import SCHEMAS
+from tests.oracle.serve.endpoint_client import OWN, Client, faults
+from tests.oracle.serve.memory_service import ROUND_S, STRANGE, MemoryService, record
 
 pytestmark = pytest.mark.loopback
-OWN = "/v1/prices/wdivETH/ETH"
 ODD = "/v1/prices/st.ETH%2B1/ETH%40base%23min"
-NOW_MS = (ROUND_S + 5) * MS
-TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "null": type(None)}
-
-
-class Client:
-    """A served desk and a client of it."""
-
-    def __init__(self, desk: MemoryDesk, server: Server, session: aiohttp.ClientSession) -> None:
-        self.desk, self.server, self.session = desk, server, session
-
-    async def get(self, path: str, method: str = "GET", **more: Any) -> tuple[int, Any, aiohttp.ClientResponse]:
-        url = URL(self.server.url + path, encoded=True)
-        async with self.session.request(method, url, **more) as answer:
-            body = await answer.read()
-            json = answer.content_type == "application/json" and body
-            return answer.status, orjson.loads(body) if json else body, answer
-
-    async def error(self, path: str, method: str = "GET", **more: Any) -> tuple[int, str, str]:
-        status, body, answer = await self.get(path, method, **more)
-        assert not faults(body, SCHEMAS["Error"])
-        assert answer.headers["Cache-Control"] == "no-store"
-        return status, body["error"]["code"], body["error"]["hint"]
-
-
-async def served(desk: MemoryDesk, **options: Any) -> AsyncIterator[Client]:
-    metrics = Metrics(lambda: NOW_MS)
-    server = await serve(desk, host="127.0.0.1", port=0, now_ms=lambda: NOW_MS, metrics=metrics.render, **options)
-    async with aiohttp.ClientSession() as session:
-        yield Client(desk, server, session)
-    await server.close()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    limits = StreamLimits(readers=3, backlog_bytes=100_000, stall_s=0.5, heartbeat_s=0.1, grace_s=0.5)
-    async for one in served(filled(), limits=limits, cors_origins=("https://app.example",)):
-        yield one
-
-
-@pytest.fixture
-async def plain() -> AsyncIterator[Client]:
-    async for one in served(filled()):
-        yield one
-
-
-def faults(value: Any, schema: dict[str, Any], place: str = "") -> list[str]:
-    """Where a value does not fit its description."""
-    if "$ref" in schema:
-        return faults(value, SCHEMAS[schema["$ref"].rsplit("/", 1)[1]], place)
-    if "oneOf" in schema:
-        return [] if value is None else faults(value, schema["oneOf"][0], place)
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    if type(value) not in {TYPES[k] for k in kinds}:
-        return [f"{place}: {value!r} is no {kinds}"]
-    if "enum" in schema and value not in schema["enum"]:
-        return [f"{place}: {value!r} is none of {schema['enum']}"]
-    if isinstance(value, list):
-        return [f for i, v in enumerate(value) for f in faults(v, schema["items"], f"{place}[{i}]")]
-    if not isinstance(value, dict):
-        return []
-    fields = schema["properties"]
-    wrong = [f"{place}.{k} is not described" for k in value.keys() - fields.keys()]
-    wrong += [f"{place}.{k} is missing" for k in schema["required"] if k not in value]
-    return wrong + [f for k, v in value.items() if k in fields for f in faults(v, fields[k], f"{place}.{k}")]
 
 
 @pytest.mark.parametrize(
@@ -132,21 +56,23 @@ async def test_every_described_path_answers(client: Client) -> None:
 
 async def test_a_report_is_for_the_first_target_or_the_named_one(client: Client) -> None:
     reports = [(await client.get(f"{OWN}/report{q}"))[1] for q in ("", "?target=local", "?target=second")]
-    assert [r["store"] for r in reports] == ["0x" + client.desk.stores[n].hex() for n in ("local", "local", "second")]
-    client.desk.stores = {}
-    client.desk.rounds["wdivETH/ETH"].clear()
-    assert (await client.error(f"{OWN}/report?target=local"))[:2] == (503, "not_signed"), "no targets: no name is wrong"
+    assert [r["store"] for r in reports] == [
+        "0x" + client.service.stores[n].hex() for n in ("local", "local", "second")
+    ]
+    client.service.stores = {}
+    client.service.rounds["wdivETH/ETH"].clear()
+    assert (await client.error(f"{OWN}/report?target=local"))[:2] == (503, "no_quorum"), "no targets: no name is wrong"
 
 
 async def test_what_others_pushed_has_no_transaction_of_ours(client: Client) -> None:
-    (own,) = client.desk.landed["wdivETH/ETH"]
-    client.desk.landed["wdivETH/ETH"] = (own, replace(own, target="second", tx_hash=None, landed_at_ms=None))
+    (own,) = client.service.landed["wdivETH/ETH"]
+    client.service.landed["wdivETH/ETH"] = (own, replace(own, target="second", tx_hash=None, landed_at_ms=None))
     _, body, _ = await client.get(OWN)
     assert faults(body, SCHEMAS["Price"]) == []
     assert [(o["tx_hash"], o["landed_at_ms"]) for o in body["onchain"]] == [("0xab", own.landed_at_ms), (None, None)]
 
 
-async def test_final_and_live_are_told_apart(client: Client) -> None:
+async def test_final_and_live_differ(client: Client) -> None:
     _, final, _ = await client.get(OWN)
     _, live, _ = await client.get(f"{OWN}?live=1")
     assert (final["final"], final["market"], final["status"]) == (True, "1.040000000000000000", "watch")
@@ -155,7 +81,7 @@ async def test_final_and_live_are_told_apart(client: Client) -> None:
 
 
 async def test_a_feed_without_a_record_is_listed_as_missing(client: Client) -> None:
-    client.desk.silent["ETH/USD"] = Abstaining(why=Why.NO_QUORUM, text="0 of 2 groups", since_ms=1)
+    client.service.abstentions["ETH/USD"] = Abstaining(why=Why.NO_QUORUM, text="0 of 2 groups", since_ms=1)
     _, body, _ = await client.get("/v1/prices")
     assert [p["feed"] for p in body["prices"]] == ["wdivETH/ETH", STRANGE]
     assert body["missing"] == [
@@ -164,14 +90,14 @@ async def test_a_feed_without_a_record_is_listed_as_missing(client: Client) -> N
     ]
 
 
-async def test_an_abstaining_feed_is_not_stamped_again(client: Client) -> None:
+async def test_an_abstaining_feed_keeps_its_times(client: Client) -> None:
     _, before, old = await client.get(OWN)
-    client.desk.silent["wdivETH/ETH"] = Abstaining(why=Why.STALE, text="old", since_ms=ROUND_S * MS)
+    client.service.abstentions["wdivETH/ETH"] = Abstaining(why=Why.STALE, text="old", since_ms=ROUND_S * MS)
     _, after, _ = await client.get(OWN, headers={"If-None-Match": old.headers["ETag"]})
     assert after.pop("abstaining") == {"code": "STALE", "text": "old", "since_ms": ROUND_S * MS, "age_s": 7}
     assert before.pop("abstaining") is None
     assert after == before
-    del client.desk.silent["wdivETH/ETH"]
+    del client.service.abstentions["wdivETH/ETH"]
     assert (await client.get(OWN))[1]["abstaining"] is None
 
 
@@ -182,16 +108,16 @@ async def test_a_known_answer_is_not_sent_again_until_it_changes(client: Client)
     for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
         status, body, answer = await client.get(OWN, headers={"If-None-Match": known})
         assert (status, body, answer.headers["ETag"]) == (304, b"", tag)
-    client.desk.landed["wdivETH/ETH"] = ()
+    client.service.landed["wdivETH/ETH"] = ()
     status, body, landed = await client.get(OWN, headers={"If-None-Match": tag})
     assert (status, body["onchain"]) == (200, [])
-    client.desk.put(record("wdivETH/ETH", ROUND_S + 10, market="1.0402"))
+    client.service.put(record("wdivETH/ETH", ROUND_S + 10, market="1.0402"))
     status, body, _ = await client.get(OWN, headers={"If-None-Match": landed.headers["ETag"]})
     assert (status, body["round"]) == (200, ROUND_S + 10)
 
 
 async def test_history_is_bounded_and_says_if_there_is_more(client: Client) -> None:
-    client.desk.put(*(record("wdivETH/ETH", ROUND_S + 10 * i) for i in range(1, 6)))
+    client.service.put(*(record("wdivETH/ETH", ROUND_S + 10 * i) for i in range(1, 6)))
     _, body, _ = await client.get(f"{OWN}/history?limit=2&until_ms={(ROUND_S + 50) * MS}")
     assert [r["round"] for r in body["rounds"]] == [ROUND_S + 30, ROUND_S + 40]
     assert body["more"] is True
@@ -201,15 +127,15 @@ async def test_history_is_bounded_and_says_if_there_is_more(client: Client) -> N
 
 
 async def test_a_short_window_answers_at_every_moment_and_a_past_one_for_good(client: Client) -> None:
-    client.desk.put(*(record("wdivETH/ETH", ROUND_S + 10 * i) for i in range(-9, 1)))
-    client.desk.rounds["wdivETH/ETH"].sort(key=lambda r: r.report.round_time_s)
+    client.service.put(*(record("wdivETH/ETH", ROUND_S + 10 * i) for i in range(-9, 1)))
+    client.service.rounds["wdivETH/ETH"].sort(key=lambda r: r.report.round_time_s)
     for back_ms in range(0, 20_000, 450):
         end = f"end_ms={ROUND_S * MS - back_ms}"
         for window_s in (1, 5, 20):
             status, body, _ = await client.get(f"{OWN}/twap?window_s={window_s}&{end}")
             assert (status, body["covered_ms"]) == (200, window_s * MS)
     halts = [record("wdivETH/ETH", ROUND_S + i, market="9", status=Status.HALT) for i in range(1, 5)]
-    client.desk.put(*halts)
+    client.service.put(*halts)
     status, body, _ = await client.get(f"{OWN}/twap?window_s=1&of=market")
     assert (status, body["arithmetic"], body["rounds"]) == (200, "1.040000000000000000", 1)
     _, now, _ = await client.get(f"{OWN}/twap?window_s=20")
@@ -218,7 +144,7 @@ async def test_a_short_window_answers_at_every_moment_and_a_past_one_for_good(cl
 
 
 async def test_a_window_with_too_many_rounds_is_refused(client: Client) -> None:
-    client.desk.put(*[record("wdivETH/ETH", ROUND_S - i) for i in range(10_001)])
+    client.service.put(*[record("wdivETH/ETH", ROUND_S - i) for i in range(10_001)])
     assert (await client.error(f"{OWN}/twap?window_s=20000"))[:2] == (400, "window_too_long")
     assert (await client.get(f"{OWN}/twap?window_s=900"))[0] == 200
 
@@ -255,7 +181,7 @@ async def test_a_window_with_too_many_rounds_is_refused(client: Client) -> None:
         ("/v1/prices/ETH/USD?live=1", 503, "no_indication", "explain"),
         ("/v1/prices/ETH/USD/twap", 503, "no_record", "history"),
         ("/v1/prices/ETH/USD/explain", 503, "no_record", "first round"),
-        ("/v1/prices/ETH/USD/report", 503, "not_signed", "/readyz"),
+        ("/v1/prices/ETH/USD/report", 503, "no_quorum", "/readyz"),
     ],
 )
 async def test_a_refusal_says_why_and_what_to_do(client: Client, path: str, status: int, code: str, hint: str) -> None:
@@ -279,32 +205,32 @@ async def test_a_body_and_a_long_line_are_refused(client: Client) -> None:
 
 
 async def test_a_fault_of_the_program_is_an_error_document(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(MemoryDesk, "onchain")
+    monkeypatch.delattr(MemoryService, "onchain")
     assert (await client.error(OWN))[:2] == (500, "internal")
     assert (await client.get("/v1/feeds"))[0] == 200
 
 
 async def test_health_is_in_the_status_code(client: Client) -> None:
-    client.desk.state = replace(client.desk.state, ready=False, reasons=("no round yet",))
+    client.service.current_health = replace(client.service.current_health, ready=False, reasons=("no round yet",))
     assert (await client.get("/healthz"))[0] == 200
     status, body, _ = await client.get("/readyz")
     assert (status, body["reasons"]) == (503, ["no round yet"])
-    client.desk.state = replace(client.desk.state, live=False, ready=True)
+    client.service.current_health = replace(client.service.current_health, live=False, ready=True)
     assert (await client.get("/healthz"))[0] == 503
     assert (await client.get("/readyz"))[0] == 503
 
 
 async def test_other_origins_read_only_where_they_are_listed(client: Client, plain: Client) -> None:
-    for one, origin, allowed in (
+    for each, origin, allowed in (
         (client, "https://app.example", "https://app.example"),
         (client, "https://app.example.evil", None),
         (client, "https://APP.example", None),
         (plain, "https://app.example", None),
     ):
-        _, _, answer = await one.get(OWN, headers={"Origin": origin})
+        _, _, answer = await each.get(OWN, headers={"Origin": origin})
         assert answer.headers.get("Access-Control-Allow-Origin") == allowed
         asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
-        status, _, _ = await one.get(OWN, "OPTIONS", headers=asked)
+        status, _, _ = await each.get(OWN, "OPTIONS", headers=asked)
         assert status == (204 if allowed else 405)
     assert (await client.get(OWN))[2].headers["Vary"] == "Origin"
     assert "Vary" not in (await plain.get(OWN))[2].headers
@@ -314,124 +240,6 @@ async def test_metrics_are_text(client: Client) -> None:
     status, body, answer = await client.get("/metrics")
     assert (status, answer.content_type) == (200, "text/plain")
     assert b"lrt_oracle_round_durable_seconds_bucket" in body
-
-
-# --- the stream ------------------------------------------------------------------------------------------------------
-
-
-async def event(answer: aiohttp.ClientResponse) -> tuple[str, Any]:
-    """The next event of a stream; heartbeats are passed over."""
-    async with asyncio.timeout(5):
-        while True:
-            block = (await answer.content.readuntil(b"\n\n")).decode().splitlines()
-            if not block[0].startswith(":"):
-                return block[0].removeprefix("event: "), orjson.loads(block[1].removeprefix("data: "))
-
-
-async def readers(client: Client, number: int) -> None:
-    for _ in range(500):
-        if len(client.server.hub) == number:
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError(f"{len(client.server.hub)} readers, not {number}")
-
-
-async def test_the_stream_starts_with_the_prices_and_tells_all_news(client: Client) -> None:
-    async with client.session.get(f"{client.server.url}/v1/stream") as answer:
-        assert answer.content_type == "text/event-stream"
-        name, body = await event(answer)
-        assert (name, faults(body, SCHEMAS["Prices"])) == ("final", [])
-        await readers(client, 1)
-        client.desk.tell(News(indications=(record("wdivETH/ETH", ROUND_S + 3, final=False),)))
-        name, body = await event(answer)
-        assert (name, faults(body, SCHEMAS["Live"])) == ("live", [])
-        client.desk.put(record("wdivETH/ETH", ROUND_S + 10))
-        change = Transition(feed="wdivETH/ETH", at_ms=NOW_MS, before=Status.OK, after=Status.WATCH, reasons=())
-        client.desk.tell(News(round_time_s=ROUND_S + 10, transitions=(change,)))
-        name, body = await event(answer)
-        assert (name, body["prices"][0]["round"]) == ("final", ROUND_S + 10)
-        assert body == (await client.get("/v1/prices"))[1]
-        name, body = await event(answer)
-        assert (name, faults(body, SCHEMAS["Changes"])) == ("status", [])
-
-
-async def test_a_quiet_stream_has_a_heartbeat(client: Client) -> None:
-    async with client.session.get(f"{client.server.url}/v1/stream") as answer:
-        await event(answer)
-        assert await answer.content.readuntil(b"\n\n") == b": alive\n\n"
-
-
-@pytest.fixture
-async def idle(client: Client) -> AsyncIterator[socket.socket]:
-    """A reader that asks for the stream and never reads."""
-    host, port = client.server.url.removeprefix("http://").split(":")
-    loop = asyncio.get_running_loop()
-    with socket.socket() as one:
-        one.setblocking(False)
-        await loop.sock_connect(one, (host, int(port)))
-        await loop.sock_sendall(one, b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
-        await readers(client, 1)
-        yield one
-
-
-async def test_a_slow_reader_is_dropped_and_the_others_are_not(client: Client, idle: socket.socket) -> None:
-    client.server.hub._limits = StreamLimits(backlog_bytes=100_000, stall_s=60.0)
-    async with client.session.get(f"{client.server.url}/v1/stream") as answer:
-        await event(answer)
-        for count in range(20_000):
-            client.desk.tell(News(round_time_s=count))
-            assert (await event(answer))[0] == "final"
-            if client.server.hub.dropped:
-                break
-        assert client.server.hub.dropped == 1
-        assert len(client.server.hub) == 1
-        client.desk.tell(News(round_time_s=1))
-        assert (await event(answer))[0] == "final"
-    async with asyncio.timeout(5):
-        while await asyncio.get_running_loop().sock_recv(idle, 1 << 20):
-            pass
-
-
-async def test_a_reader_that_takes_nothing_for_long_is_dropped(client: Client, idle: socket.socket) -> None:
-    assert idle.fileno() >= 0
-    client.server.hub._limits = StreamLimits(backlog_bytes=1 << 40, stall_s=0.3)
-    sent = 0
-    while sent < 40_000 and not client.server.hub.dropped:
-        client.server.hub.publish(b": " + b"x" * 90_000 + b"\n\n")
-        sent += 1
-        await asyncio.sleep(0)
-        if next(iter(client.server.hub._readers)).waiting:
-            break
-    await readers(client, 0)
-    assert client.server.hub.dropped == 1
-
-
-async def test_a_reader_that_leaves_is_forgotten(client: Client) -> None:
-    async with client.session.get(f"{client.server.url}/v1/stream") as answer:
-        await event(answer)
-        await readers(client, 1)
-    await readers(client, 0)
-    assert client.server.hub.dropped == 0
-
-
-async def test_too_many_readers_are_refused(client: Client) -> None:
-    async with asyncio.TaskGroup() as group:
-        open_ = [group.create_task(client.session.get(f"{client.server.url}/v1/stream")) for _ in range(3)]
-    assert (await client.error("/v1/stream"))[:2] == (503, "no_stream")
-    for task in open_:
-        task.result().close()
-
-
-async def test_closing_the_server_ends_its_streams() -> None:
-    server = await serve(filled(), host="127.0.0.1", port=0, now_ms=lambda: NOW_MS, metrics=bytes)
-    async with aiohttp.ClientSession() as session, session.get(f"{server.url}/v1/stream") as answer:
-        await event(answer)
-        async with asyncio.timeout(3):
-            await server.close()
-            rest = await answer.content.read()
-        assert rest == b""
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await session.get(f"{server.url}/healthz")
 
 
 # --- the page's files ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 import coincurve
 import pytest
 
-from oracle.app import App
+from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
@@ -19,7 +19,7 @@ from oracle.sign.key_lock import KeyLock
 from oracle.sign.keyfiles import KeyfileError, save
 from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.sign_journal import EquivocationRefused, SignJournal
-from tests.oracle.config.test_config import problems, table
+from tests.oracle.config.small_config import problems, table
 from tests.oracle.sign.key_processes import end_process, process_with_key
 from tests.oracle.sign.sign_world import (
     DOMAIN,
@@ -122,7 +122,7 @@ def test_a_backup_with_report_keys_and_a_journal_of_its_own_is_refused(tmp_path:
     assert "target b is a backup (offset_s) of another process" in text
     assert "shared_journal = true" in text
     shared = operators(tmp_path, shared_journal=True)
-    assert "a.db is not there" in problems(table(operators=shared, targets=alone))
+    assert "a.db does not exist" in problems(table(operators=shared, targets=alone))
     SignJournal(tmp_path / "a.db", address_of(coincurve.PrivateKey(b"\5" * 32)), now_ms=0, mute_ms=0).close()
     resolve(parse(table(operators=shared, targets=alone)))
 
@@ -195,9 +195,9 @@ def test_keyfiles_that_do_not_say_whose_they_are_are_told_apart_once_they_are_op
         for n in "ab"
     ]
     with pytest.raises(ConfigError, match=r"operators\.b\.keyfile: 0x[0-9a-f]{40} is also the key of operator 'a'"):
-        App(resolve(parse(table(oracle=oracle, operators=twice))), environ=environ)
+        build(resolve(parse(table(oracle=oracle, operators=twice))), environ=environ)
     twice[1]["keyfile"] = nameless(tmp_path / "c.json", other_key)
     gas = target(gas_keyfile=nameless(tmp_path / "gas.json", other_key))
-    made = App(resolve(parse(table(oracle=oracle, operators=twice, targets={"t": gas}))), environ=environ)
+    made = resolve(parse(table(oracle=oracle, operators=twice, targets={"t": gas})))
     with pytest.raises(ConfigError, match=r"targets\.t\.gas_keyfile: is also the report key of operator 'b'"):
-        made._target("t", made.plan.config.targets["t"])
+        build(made, environ=environ)

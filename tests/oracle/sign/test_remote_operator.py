@@ -13,7 +13,7 @@ import coincurve
 import pytest
 from click.testing import CliRunner
 
-from demo.testbed import standing
+from demo.testbed import running_testbed
 from demo.world.anvil import free_port
 from feeds.types import Kind, Observation, Outcome
 from feeds.units import WAD, Wad
@@ -229,7 +229,7 @@ async def test_it_cannot_be_asked_as_if_the_key_were_here(tmp_path: Path) -> Non
 
 @pytest.mark.chain
 async def test_a_process_with_a_remote_report_key_pushes_and_shows_no_secret(tmp_path: Path) -> None:
-    async with standing(tmp_path, port=free_port()) as stand:
+    async with running_testbed(tmp_path, port=free_port()) as stand:
         alpha = coincurve.PrivateKey(bytes(stand.world.accounts.operators[0].key))
         async with signing(alpha) as (signer, _):
             config = stand.config.read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 import coincurve
 import pytest
 
-from demo.testbed import standing
+from demo.testbed import running_testbed
 from demo.world.anvil import free_port
 from oracle.sign.eip712 import address_of
 from oracle.sign.keyfiles import KeyfileError, LocalSigner, load, save
@@ -78,7 +78,7 @@ def test_errors_and_representations_hold_no_secret(tmp_path: Path) -> None:
 
 
 async def test_a_running_process_shows_them_nowhere(tmp_path: Path) -> None:
-    async with standing(tmp_path, port=free_port()) as stand:
+    async with running_testbed(tmp_path, port=free_port()) as stand:
         process, out = await start_oracle(stand, tmp_path / "out.log")
         try:
             texts = await all_answers(stand)

@@ -13,19 +13,19 @@ import coincurve
 import pytest
 
 from oracle.audit.recompute import verify, verify_fold
-from oracle.model.publication import PushRow
+from oracle.model.publication import PushRow, PushState
 from oracle.model.state import FeedState
 from oracle.model.types import FoldedFeed
 from oracle.round.step import step
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Agreement, SignedValues, SignerSet
-from oracle.storage import database as store_module
 from oracle.storage.database import Database
+from oracle.storage.limits import DatabaseLimits
 from oracle.storage.prune import PUSHED_KEPT_S, Pruner
-from tests.oracle.oracle_build import T0, outcomes, spec
+from oracle.storage.round_rows import blocks_used
+from tests.oracle.oracle_build import T0, outcomes
+from tests.oracle.storage.stored_rounds import FEED, S0, SHORT
 
-FEED = spec()
-S0 = T0 // 1_000
 SIGNERS = SignerSet(
     domain=Domain(chain_id=1, store=bytes(20)), epoch=1, threshold=1, weights=(1,),
     signers=(address_of(coincurve.PrivateKey(b"\1" * 32)),),
@@ -37,9 +37,9 @@ WIDE = re.compile(
 """Steps of a query plan that grow with the table; a search of a key without a column is a scan by another name."""
 
 
-def kept(store: Database, i: int, operator: str = "a", *, block: int | None = None) -> FoldedFeed:
+def kept(database: Database, i: int, operator: str = "a", *, block: int | None = None) -> FoldedFeed:
     """Round i of an operator, folded on what is stored; with a read at a block of CHAIN if one is given."""
-    state, at_ms = store.state(operator, FEED.feed), T0 + i * 1_000
+    state, at_ms = database.state(operator, FEED.feed), T0 + i * 1_000
     given = outcomes("1.05", at_ms=at_ms)
     if block is not None:
         given = [replace(given[0], chain_id=CHAIN, block=block), *given[1:]]
@@ -54,12 +54,12 @@ def agreement(i: int, target: str = "t") -> Agreement:
     )
 
 
-def save(store: Database, i: int, *operators: str, block: int | None = None) -> None:
-    rounds = [kept(store, i, name, block=block) for name in operators or ("a",)]
-    store.save_round(rounds, [agreement(i)], [], [])
+def save(database: Database, i: int, *operators: str, block: int | None = None) -> None:
+    rounds = [kept(database, i, name, block=block) for name in operators or ("a",)]
+    database.save_round(rounds, [agreement(i)], [], [])
 
 
-def pushed(store: Database, i: int, state: str) -> None:
+def pushed(database: Database, i: int, state: PushState) -> None:
     row = PushRow(
         id=0,
         target="t",
@@ -72,25 +72,25 @@ def pushed(store: Database, i: int, state: str) -> None:
         state=state,
         made_ms=1,
     )
-    store.add_push(row)
+    database.add_push(row)
 
 
-def left(store: Database, table: str) -> list[int]:
+def left(database: Database, table: str) -> list[int]:
     sql = f"SELECT round_s FROM {table} ORDER BY round_s"  # noqa: S608 - our own names
-    return [r[0] - S0 for r in store._conn.execute(sql)]
+    return [r[0] - S0 for r in database.connection.execute(sql)]
 
 
 @contextmanager
-def plans(store: Database) -> Iterator[list[str]]:
+def plans(database: Database) -> Iterator[list[str]]:
     """The query plan of every statement that runs meanwhile."""
     said: list[str] = []
     found: list[str] = []
-    store._conn.set_trace_callback(said.append)
+    database.connection.set_trace_callback(said.append)
     yield found
-    store._conn.set_trace_callback(None)
+    database.connection.set_trace_callback(None)
     for sql in said:
         if sql.split()[0] in {"SELECT", "DELETE", "UPDATE"}:
-            found += [r[3] for r in store._conn.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            found += [r[3] for r in database.connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
 
 @pytest.mark.parametrize(
@@ -101,73 +101,71 @@ def plans(store: Database) -> Iterator[list[str]]:
         lambda s: s.agreement(S0 + 2),
         lambda s: s.operators(FEED.feed),
         lambda s: s.prune(S0 + 2),
-        lambda s: s.pushes("t", ("landed",), newest=2),
-        lambda s: s.pushes("t", ("landed",), S0, newest=2),
+        lambda s: s.pushes("t", (PushState.LANDED,), newest=2),
+        lambda s: s.pushes("t", (PushState.LANDED,), S0, newest=2),
         lambda s: s.gas_spent("t", 5),
         lambda s: s.add_refusal(40 * 86_400_000, "t", S0, b"", "", ""),
     ],
     ids=["mark_orphaned", "last_round_s", "agreement", "operators", "prune", "pushes", "pushes_day", "gas", "refusal"],
 )
 def test_no_look_scans_the_rounds(tmp_path: Path, look: Callable[[Database], object]) -> None:
-    store = Database(tmp_path / "o.db")
+    database = Database(tmp_path / "o.db")
     for i in range(4):
-        save(store, i, block=BLOCK0 + i)
-    with plans(store) as found:
-        look(store)
+        save(database, i, block=BLOCK0 + i)
+    with plans(database) as found:
+        look(database)
     assert [p for p in found if p.startswith("SEARCH")], found
     assert not [p for p in found if WIDE.match(p)], found
 
 
 def test_of_many_pushes_the_newest_are_read_and_no_row_more(tmp_path: Path) -> None:
-    store = Database(tmp_path / "o.db")
+    database = Database(tmp_path / "o.db")
     for i in range(30):
-        pushed(store, i, "landed" if i % 3 else "reverted")
-    assert [r.nonce for r in store.pushes("t", ("landed",), newest=3)] == [26, 28, 29]
-    assert [r.nonce for r in store.pushes("t", newest=3)] == [27, 28, 29]
-    assert [r.nonce for r in store.pushes("t", ("landed",), S0 + 28, newest=9)] == [28, 29]
-    assert [r.nonce for r in store.pushes("t")] == list(range(30))
-    with plans(store) as found:
-        store.pushes("t", ("landed",), newest=3)
+        pushed(database, i, PushState.LANDED if i % 3 else PushState.REVERTED)
+    assert [r.nonce for r in database.pushes("t", (PushState.LANDED,), newest=3)] == [26, 28, 29]
+    assert [r.nonce for r in database.pushes("t", newest=3)] == [27, 28, 29]
+    assert [r.nonce for r in database.pushes("t", (PushState.LANDED,), S0 + 28, newest=9)] == [28, 29]
+    assert [r.nonce for r in database.pushes("t")] == list(range(30))
+    with plans(database) as found:
+        database.pushes("t", (PushState.LANDED,), newest=3)
     assert found == ["SEARCH pushes USING INDEX pushes_open (target=? AND state=?)"], "in the order of the index"
-    with plans(store) as found:
-        store.gas_spent("t", 5)
+    with plans(database) as found:
+        database.gas_spent("t", 5)
     assert found == ["SEARCH pushes USING INDEX pushes_made (target=? AND made_ms>?)"]
 
 
 def test_a_reorganisation_reads_back_to_the_last_round_before_it(tmp_path: Path) -> None:
-    store = Database(tmp_path / "o.db")
+    database = Database(tmp_path / "o.db")
     for i in range(40):
-        save(store, i, "a", "b", block=BLOCK0 + i // 2)
+        save(database, i, "a", "b", block=BLOCK0 + i // 2)
     bodies: list[int] = []
-    read = store_module._blocks
 
     def counted(body: bytes, chain_id: int) -> list[int]:
         bodies.append(chain_id)
-        return read(body, chain_id)
+        return blocks_used(body, chain_id)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "_blocks", counted)
-        assert store.mark_orphaned(CHAIN, BLOCK0 + 17, BLOCK0 + 19, "reorganised") == 2 * 6
+        patch.setattr("oracle.storage.round_rows.blocks_used", counted)
+        assert database.mark_orphaned(CHAIN, BLOCK0 + 17, BLOCK0 + 19, "reorganised") == 2 * 6
         assert len(bodies) == 2 * 7
-        marked = store._conn.execute("SELECT DISTINCT round_s FROM rounds WHERE orphaned = 'reorganised'").fetchall()
+        marked = database.connection.execute(
+            "SELECT DISTINCT round_s FROM rounds WHERE orphaned = 'reorganised'"
+        ).fetchall()
         assert sorted(r[0] - S0 for r in marked) == list(range(34, 40))
-        assert store.mark_orphaned(CHAIN, BLOCK0 + 17, BLOCK0 + 19, "again") == 0, "once"
-        assert store.mark_orphaned(CHAIN + 1, 0, 1 << 60, "another chain") == 0
-    store.close()
+        assert database.mark_orphaned(CHAIN, BLOCK0 + 17, BLOCK0 + 19, "again") == 0, "once"
+        assert database.mark_orphaned(CHAIN + 1, 0, 1 << 60, "another chain") == 0
+    database.close()
 
 
-def test_a_feed_that_reads_no_chain_is_not_read_to_its_beginning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "_QUIET_ROUNDS", 5)
-    store = Database(tmp_path / "o.db")
-    save(store, 0, block=BLOCK0)
+def test_a_feed_that_reads_no_chain_is_not_read_to_its_beginning(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", DatabaseLimits(quiet_rounds=5))
+    save(database, 0, block=BLOCK0)
     for i in range(1, 5):
-        save(store, i)
-    assert store.mark_orphaned(CHAIN, BLOCK0, BLOCK0, "x") == 1, "behind four rounds without a read"
-    store._conn.execute("UPDATE rounds SET orphaned = NULL")
-    save(store, 5)
-    assert store.mark_orphaned(CHAIN, BLOCK0, BLOCK0, "x") == 0
+        save(database, i)
+    assert database.mark_orphaned(CHAIN, BLOCK0, BLOCK0, "x") == 1, "behind four rounds without a read"
+    database.connection.execute("UPDATE rounds SET orphaned = NULL")
+    save(database, 5)
+    assert database.mark_orphaned(CHAIN, BLOCK0, BLOCK0, "x") == 0
 
 
 def fail_at_commit(conn: sqlite3.Connection) -> None:
@@ -179,115 +177,101 @@ def fail_at_commit(conn: sqlite3.Connection) -> None:
 
 @pytest.mark.parametrize("at_commit", [True, False], ids=["commit", "statement"])
 def test_a_round_that_is_not_written_leaves_memory_as_it_was(tmp_path: Path, *, at_commit: bool) -> None:
-    store = Database(tmp_path / "o.db")
-    one = kept(store, 0)
+    database = Database(tmp_path / "o.db")
+    one = kept(database, 0)
     twice = [] if at_commit else [agreement(0), agreement(0)]
     if at_commit:
-        fail_at_commit(store._conn)
+        fail_at_commit(database.connection)
     with pytest.raises(sqlite3.IntegrityError):
-        store.save_round([one], twice, [], [])
-    store._conn.execute("DROP TRIGGER IF EXISTS late")
-    assert (store._specs, store._counts) == (set(), {})
+        database.save_round([one], twice, [], [])
+    database.connection.execute("DROP TRIGGER IF EXISTS late")
+    assert (database._specs, database._counts) == (set(), {})
     for i in range(3):
-        save(store, i)
-    assert store.spec(one.result.spec_hash) == FEED
-    assert all(c.ok for c in verify(store, FEED.feed, S0 + 2)), "the first round has its checkpoint and its spec"
+        save(database, i)
+    assert database.spec(one.result.spec_hash) == FEED
+    assert all(c.ok for c in verify(database, FEED.feed, S0 + 2)), "the first round has its checkpoint and its spec"
     again = Database(tmp_path / "o.db")
-    assert (again._specs, again._counts) == (store._specs, store._counts)
+    assert (again._specs, again._counts) == (database._specs, database._counts)
 
 
-def test_signed_values_go_with_their_rounds_but_for_what_landed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Database(tmp_path / "o.db")
+def test_signed_values_go_with_their_rounds_but_for_what_landed(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", SHORT)
     for i in range(11):
-        save(store, i)
-    pushed(store, 1, "landed")
-    pushed(store, 2, "replaced")
-    assert store.prune(S0 + 9) == 8
-    assert left(store, "rounds") == [*left(store, "checkpoints"), 9, 10] == [8, 9, 10]
-    assert left(store, "agreements") == [1, 8, 9, 10]
-    assert store.agreement(S0 + 1) == agreement(1)
-    assert all(c.ok for c in verify(store, FEED.feed, S0 + 10) if c.what != "signed values")
-    store.prune(S0 + 9 + PUSHED_KEPT_S - 9)
-    assert 1 in left(store, "agreements")
-    store.prune(S0 + 2 + PUSHED_KEPT_S)
-    assert 1 not in left(store, "agreements")
+        save(database, i)
+    pushed(database, 1, PushState.LANDED)
+    pushed(database, 2, PushState.REPLACED)
+    assert database.prune(S0 + 9) == 8
+    assert left(database, "rounds") == [*left(database, "checkpoints"), 9, 10] == [8, 9, 10]
+    assert left(database, "agreements") == [1, 8, 9, 10]
+    assert database.agreement(S0 + 1) == agreement(1)
+    assert all(c.ok for c in verify(database, FEED.feed, S0 + 10) if c.what != "signed values")
+    database.prune(S0 + 9 + PUSHED_KEPT_S - 9)
+    assert 1 in left(database, "agreements")
+    database.prune(S0 + 2 + PUSHED_KEPT_S)
+    assert 1 not in left(database, "agreements")
 
 
-def test_a_feed_that_ended_keeps_the_signed_values_of_its_last_rounds_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Database(tmp_path / "o.db")
+def test_a_feed_that_ended_keeps_the_signed_values_of_its_last_rounds_alone(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", SHORT)
     for i in range(12):
-        save(store, i, *("a", "gone")[: 2 if i < 2 else 1])
-    store.prune(S0 + 9)
-    assert left(store, "agreements") == [0, 1, 8, 9, 10, 11]
+        save(database, i, *("a", "gone")[: 2 if i < 2 else 1])
+    database.prune(S0 + 9)
+    assert left(database, "agreements") == [0, 1, 8, 9, 10, 11]
 
 
-def test_after_a_long_rest_what_still_recomputes_has_its_signed_values(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    store = Database(tmp_path / "o.db")
+def test_after_a_long_rest_what_still_recomputes_has_its_signed_values(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", SHORT)
     for i in range(11):
-        save(store, i)
-    assert store.prune(S0 + 10_000) == 8
-    assert left(store, "rounds") == left(store, "agreements") == [8, 9, 10]
+        save(database, i)
+    assert database.prune(S0 + 10_000) == 8
+    assert left(database, "rounds") == left(database, "agreements") == [8, 9, 10]
 
 
-def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, size in (("CHECKPOINT_EVERY", 10), ("_PRUNED_AT_ONCE", 3), ("_PRUNED_A_ROUND", 2)):
-        monkeypatch.setattr(store_module, name, size)
-    store = Database(tmp_path / "o.db")
+def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(tmp_path: Path) -> None:
+    limits = DatabaseLimits(checkpoint_every=10, pruned_at_once=3, pruned_a_round=2)
+    database = Database(tmp_path / "o.db", limits)
     for i in range(31):
-        save(store, i)
-    assert store.prune(S0 + 25) == 3
-    assert left(store, "rounds")[0] == 3
-    assert store.checkpoint("a", FEED.feed, S0 + 19) is None, "no fold starts where its rounds are going"
+        save(database, i)
+    assert database.prune(S0 + 25) == 3
+    assert left(database, "rounds")[0] == 3
+    assert database.checkpoint("a", FEED.feed, S0 + 19) is None, "no fold starts where its rounds are going"
     for i in range(31, 38):
-        before = left(store, "rounds")[0]
-        save(store, i)
-        assert left(store, "rounds")[0] - before == 2
-        assert verify_fold(store, "a", FEED.feed, S0 + i).ok
-    store.close()
-    again = Database(tmp_path / "o.db")  # a crash loses the aim, the next housekeeping has it again
+        before = left(database, "rounds")[0]
+        save(database, i)
+        assert left(database, "rounds")[0] - before == 2
+        assert verify_fold(database, "a", FEED.feed, S0 + i).ok
+    database.close()
+    again = Database(tmp_path / "o.db", limits)  # a crash loses the aim, the next housekeeping has it again
     assert left(again, "rounds")[0] == 17
     again.prune(S0 + 25)
     for i in range(38, 50):
         save(again, i)
     assert left(again, "rounds") == list(range(20, 50))
     assert left(again, "agreements") == list(range(20, 50))
-    assert not again._pruner.busy
+    assert not again.pruner.busy
     assert verify_fold(again, "a", FEED.feed, S0 + 20).ok
 
 
-def test_a_step_that_fails_drops_nothing_and_the_round_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "CHECKPOINT_EVERY", 4)
-    monkeypatch.setattr(store_module, "_PRUNED_AT_ONCE", 1)
-    store = Database(tmp_path / "o.db")
+def test_a_step_that_fails_drops_nothing_and_the_round_stays(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", DatabaseLimits(checkpoint_every=4, pruned_at_once=1))
     for i in range(11):
-        save(store, i)
-    store.prune(S0 + 9)
-    store._conn.execute(
+        save(database, i)
+    database.prune(S0 + 9)
+    database.connection.execute(
         "CREATE TRIGGER full BEFORE DELETE ON agreements BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
     )
-    there = left(store, "rounds"), left(store, "agreements")
-    save(store, 11)
-    assert (left(store, "rounds"), left(store, "agreements")) == tuple([*x, 11] for x in there)
+    there = left(database, "rounds"), left(database, "agreements")
+    save(database, 11)
+    assert (left(database, "rounds"), left(database, "agreements")) == tuple([*x, 11] for x in there)
     with pytest.raises(sqlite3.IntegrityError):
-        store._pruner.step(5)
-    store._conn.execute("DROP TRIGGER full")
-    save(store, 12)
-    assert left(store, "rounds") == [8, 9, 10, 11, 12]
+        database.prune(S0 + 9)
+    database.connection.execute("DROP TRIGGER full")
+    save(database, 12)
+    assert left(database, "rounds") == [8, 9, 10, 11, 12]
 
 
 def test_an_idle_pruner_touches_nothing(tmp_path: Path) -> None:
-    store = Database(tmp_path / "o.db")
-    save(store, 0)
-    assert Pruner(store._conn).step(10) == 0
-    assert store.state("a", FEED.feed) != FeedState()
+    database = Database(tmp_path / "o.db")
+    save(database, 0)
+    assert Pruner(database.connection).step(10) == 0
+    assert database.state("a", FEED.feed) != FeedState()

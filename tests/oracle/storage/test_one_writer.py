@@ -12,17 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from oracle.app import App
-from oracle.config.resolve import resolve
-from oracle.config.sections import parse
+from oracle.build import build
 from oracle.runtime.schedule import Fatal, every
 from oracle.runtime.supervise import Supervisor
 from oracle.sign.key_lock import DatabaseInUse, KeyLock, sole_writer
 from oracle.sign.keyfiles import KeyfileError
-from oracle.storage.database import AnotherWriter, Database
-from tests.oracle.audit.test_disown import keep
-from tests.oracle.config.test_config import table
+from oracle.storage.database import Database
+from oracle.storage.errors import AnotherWriter
+from tests.oracle.assemble.small_config import small_config
 from tests.oracle.sign.key_processes import end_process, process_with_key
+from tests.oracle.storage.stored_rounds import keep
 
 HOLDER = """
 import sys
@@ -107,33 +106,32 @@ def test_a_database_that_is_replaced_while_a_process_has_it_is_still_in_use(tmp_
 
 
 def test_whoever_builds_the_service_has_the_database_and_lets_it_go(tmp_path: Path) -> None:
-    made = resolve(parse(table(oracle={"database": str(tmp_path / "o.db")})))
+    resolved = small_config(tmp_path / "o.db")
     with held(tmp_path / "o.db") as pid, pytest.raises(DatabaseInUse, match=f"in use by process {pid}"):
-        App(made, environ={})
-    app = App(made, environ={})
+        build(resolved, environ={})
+    components = build(resolved, environ={})
     assert refused(tmp_path / "o.db")
-    app._close_files()
+    components.release()
     assert not refused(tmp_path / "o.db")
 
 
 def test_the_lock_leaves_the_locks_of_sqlite_alone(tmp_path: Path) -> None:
     with sole_writer(tmp_path / "o.db"):
-        store = Database(tmp_path / "o.db")
+        database = Database(tmp_path / "o.db")
         for begun, said in ((True, "database is locked\n"), (False, "wrote\n")):
-            store._conn.execute("BEGIN IMMEDIATE" if begun else "ROLLBACK")
+            database.connection.execute("BEGIN IMMEDIATE" if begun else "ROLLBACK")
             assert refused(tmp_path / "o.db")
             told = subprocess.run(
                 [sys.executable, "-c", WRITER, str(tmp_path / "o.db")], capture_output=True, text=True, check=True
             )
             assert told.stdout == said
-        store.close()
+        database.close()
 
 
 async def test_a_round_that_is_there_already_ends_the_process(tmp_path: Path) -> None:
     """Locks hold on one machine and among those who take them; who writes past them is found at the next round."""
     ours, theirs = Database(tmp_path / "o.db"), Database(tmp_path / "o.db")
     keep(ours, range(3))
-    theirs._counts.clear()
     keep(theirs, [3])
     with pytest.raises(AnotherWriter, match="another process writes here: this round is in the database already"):
         keep(ours, [3])

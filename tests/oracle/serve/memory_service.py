@@ -1,4 +1,4 @@
-"""A desk in memory for the tests of the endpoint and its page: real records, made by hand."""
+"""A price service in memory for the tests of the endpoint and its page: real records, made by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from oracle.report.compose import price_of
 from oracle.report.wire import encode_item
 from oracle.round.step import step
 from oracle.serve.documents import Abstaining
-from oracle.serve.interface import Health, News, NoReport, Past
+from oracle.serve.error_codes import ErrorCode
+from oracle.serve.interface import Health, NoReport, StoredRounds, Update
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignedBatch
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
@@ -79,30 +80,33 @@ def record(
     )
 
 
-class MemoryDesk:
-    """What a test puts in, the endpoint shows."""
+class MemoryService:
+    """The endpoint shows what a test puts in."""
 
     def __init__(self, feeds: Mapping[str, FeedSpec]) -> None:
         self.feeds = dict(feeds)
         self.rounds: dict[str, list[Record]] = {feed: [] for feed in feeds}
         self.indications: dict[str, Record] = {}
-        self.silent: dict[str, Abstaining] = {}
+        self.abstentions: dict[str, Abstaining] = {}
         self.landed: dict[str, tuple[OnChain, ...]] = {}
-        self.lacking: dict[str, tuple[str, ...]] = {}
+        self.without: dict[str, tuple[str, ...]] = {}
         self.stores = {"local": bytes(range(20)), "second": bytes(20)}
-        self.state = Health(
+        self.current_health = Health(
             live=True, ready=True, degraded=False, reasons=(), warnings=(), started_at_ms=T0, round=ROUND_S,
             round_lag_ms=400, clock_offset_ms=3, feeds=len(feeds), feeds_abstaining=0, targets=(TARGET,),
         )  # fmt: skip
-        self.listeners: list[Callable[[News], None]] = []
+        self.listeners: list[Callable[[Update], None]] = []
 
     def put(self, *records: Record) -> None:
-        for one in records:
-            (self.indications.__setitem__(one.feed, one) if not one.final else self.rounds[one.feed].append(one))
+        for each in records:
+            if each.final:
+                self.rounds[each.feed].append(each)
+            else:
+                self.indications[each.feed] = each
 
-    def tell(self, news: News) -> None:
-        for listen in self.listeners:
-            listen(news)
+    def notify(self, update: Update) -> None:
+        for listener in self.listeners:
+            listener(update)
 
     def specs(self) -> Mapping[str, FeedSpec]:
         return self.feeds
@@ -111,7 +115,7 @@ class MemoryDesk:
         return self.rounds[feed][-1] if self.rounds[feed] else None
 
     def abstaining(self, feed: str) -> Abstaining | None:
-        return self.silent.get(feed)
+        return self.abstentions.get(feed)
 
     def indication(self, feed: str) -> Record | None:
         return self.indications.get(feed)
@@ -119,15 +123,15 @@ class MemoryDesk:
     def onchain(self, feed: str) -> tuple[OnChain, ...]:
         return self.landed.get(feed, ())
 
-    def absent(self, feed: str) -> tuple[str, ...]:
-        return self.lacking.get(feed, ())
+    def missing_targets(self, feed: str) -> tuple[str, ...]:
+        return self.without.get(feed, ())
 
-    def newest_round(self, feed: str) -> int | None:
+    def newest_round_s(self, feed: str) -> int | None:
         last = self.record(feed)
         return last.report.round_time_s if last else None
 
-    async def past(self, work: Callable[[Past], T]) -> T:
-        return work(self)
+    async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
+        return read(self)
 
     def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
         kept = [r for r in self.rounds[feed] if since_ms <= r.report.round_time_s * MS <= until_ms]
@@ -138,10 +142,12 @@ class MemoryDesk:
         if last is None or round_s not in {None, last.report.round_time_s}:
             return None
         base = self.feeds[feed]
-        done, _ = step(base, FeedState(), outcomes("1.04"), {}, T0)
-        quiet, _ = step(replace(base, min_groups=4), FeedState(), outcomes("1.04"), {}, T0)
-        assert isinstance(done, FeedRound)
-        return Explanation(record=last, rounds=(("alpha", done), ("beta", quiet)), values=(("alpha", done.report),))
+        computed, _ = step(base, FeedState(), outcomes("1.04"), {}, T0)
+        abstained, _ = step(replace(base, min_groups=4), FeedState(), outcomes("1.04"), {}, T0)
+        assert isinstance(computed, FeedRound)
+        return Explanation(
+            record=last, rounds=(("alpha", computed), ("beta", abstained)), values=(("alpha", computed.report),)
+        )
 
     def targets(self) -> tuple[str, ...]:
         return tuple(self.stores)
@@ -149,7 +155,7 @@ class MemoryDesk:
     async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
         last = self.record(feed)
         if last is None:
-            return NoReport(code="not_signed", text="no operator has a key")
+            return NoReport(code=ErrorCode.NO_QUORUM, text="no operator has a key")
         domain = Domain(chain_id=31_337, store=self.stores[target or "local"])
         return SignedBatch(
             domain=domain, epoch=3, round_time_s=last.report.round_time_s, items=encode_item(4, last.report),
@@ -157,55 +163,57 @@ class MemoryDesk:
         )  # fmt: skip
 
     def health(self) -> Health:
-        return self.state
+        return self.current_health
 
-    def subscribe(self, listen: Callable[[News], None]) -> None:
-        self.listeners.append(listen)
+    def subscribe(self, listener: Callable[[Update], None]) -> None:
+        self.listeners.append(listener)
 
 
-def filled() -> MemoryDesk:
+def filled() -> MemoryService:
     """One final record of two feeds, an indication, something on chain; the other two feeds have nothing yet."""
-    desk = MemoryDesk(specs())
+    service = MemoryService(specs())
     why = Reason(code=Why.DISCOUNT, text="0.96 % below redemption")
-    desk.put(record("wdivETH/ETH", status=Status.WATCH, reasons=[why]))
-    desk.put(record(STRANGE, mode=Mode.MARKET))
-    desk.put(record("wdivETH/ETH", ROUND_S + 3, market="1.041", final=False))
-    desk.landed["wdivETH/ETH"] = (
+    service.put(record("wdivETH/ETH", status=Status.WATCH, reasons=[why]))
+    service.put(record(STRANGE, mode=Mode.MARKET))
+    service.put(record("wdivETH/ETH", ROUND_S + 3, market="1.041", final=False))
+    service.landed["wdivETH/ETH"] = (
         OnChain(
             target="local", round_time_s=ROUND_S - 50, price_wad=wad("1.0401"), landed_at_ms=T0 - 49_000, tx_hash="0xab"
         ),
     )
-    return desk
+    return service
 
 
-def acted(now_s: int, *, depeg: bool) -> MemoryDesk:
+def half_an_hour(now_s: int, *, depeg: bool) -> MemoryService:
     """Half an hour of every feed, one round in ten seconds: calm, or with a token that loses its peg."""
-    desk = MemoryDesk(specs())
+    service = MemoryService(specs())
     for round_s in range(now_s - 1_800, now_s + 1, 10):
         age = round_s - now_s + 1_800
         wave = math.sin(age / 90) * 4e-4 + math.sin(age / 17) * 1.5e-4
         fall = 0.062 * min(1.0, max(0.0, (age - 1_000) / 260)) if depeg else 0.0
         rate = 1.0462 + age * 2e-9
-        desk.put(*_round(desk, round_s, market=rate * (1 - 0.0011 + wave - fall), rate=rate, usd=3_412.6 * (1 + wave)))
-    last = desk.rounds["wdivETH/ETH"][-1]
+        service.put(
+            *_round(service, round_s, market=rate * (1 - 0.0011 + wave - fall), rate=rate, usd=3_412.6 * (1 + wave))
+        )
+    last = service.rounds["wdivETH/ETH"][-1]
     for feed in ("wdivETH/ETH", "wdivETH/USD"):
-        price = Wad(desk.rounds[feed][-1].price_wad)
-        desk.landed[feed] = (
+        price = Wad(service.rounds[feed][-1].price_wad)
+        service.landed[feed] = (
             OnChain(
                 target="local", round_time_s=now_s - 40, price_wad=price, landed_at_ms=(now_s - 38) * MS,
                 tx_hash="0x" + "ab" * 32,
             ),
         )  # fmt: skip
     live = Wad(last.report.market_wad + 10**14)
-    desk.put(replace(last, report=replace(last.report, market_wad=live), final=False, signed_at_ms=None))
+    service.put(replace(last, report=replace(last.report, market_wad=live), final=False, signed_at_ms=None))
     if depeg:
         text = "1 of 2 independent groups; kraken STALE, binance UNREACHABLE"
-        desk.silent[STRANGE] = Abstaining(why=Why.NO_QUORUM, text=text, since_ms=(now_s - 190) * MS)
-        desk.rounds[STRANGE] = [r for r in desk.rounds[STRANGE] if r.report.round_time_s < now_s - 190]
-    return desk
+        service.abstentions[STRANGE] = Abstaining(why=Why.NO_QUORUM, text=text, since_ms=(now_s - 190) * MS)
+        service.rounds[STRANGE] = [r for r in service.rounds[STRANGE] if r.report.round_time_s < now_s - 190]
+    return service
 
 
-def _round(desk: MemoryDesk, round_s: int, *, market: float, rate: float, usd: float) -> list[Record]:
+def _round(service: MemoryService, round_s: int, *, market: float, rate: float, usd: float) -> list[Record]:
     under_bps = round((1 - market / rate) * 10_000)
     status = Status.DEPEG if under_bps > 200 else Status.WATCH if under_bps > 50 else Status.OK
     text = f"{under_bps / 100:.2f} % below redemption"
@@ -222,4 +230,4 @@ def _round(desk: MemoryDesk, round_s: int, *, market: float, rate: float, usd: f
         )
         for feed, (m, r, s, w, mode) in prices.items()
     ]  # fmt: skip
-    return [replace(r, legs=desk.feeds[r.feed].legs) for r in made]
+    return [replace(r, legs=service.feeds[r.feed].legs) for r in made]

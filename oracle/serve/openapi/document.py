@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from oracle.serve.openapi_schemas import SCHEMAS, Schema, ref
+from oracle.serve.openapi.schema import Schema, ref
+from oracle.serve.openapi.schemas import SCHEMAS
 
 _ERRORS = {
     "400": "a parameter is unknown, repeated or out of range",
@@ -18,27 +19,27 @@ _FEED = (
     {"name": "quote", "in": "path", "required": True, "schema": {"type": "string"},
      "description": "with @chain and #variant (as %23) where the feed's name has them"},
 )  # fmt: skip
-_PLACE = "/v1/prices/{base}/{quote}"
+_PRICE_PATH = "/v1/prices/{base}/{quote}"
 
 
-def _query(name: str, says: str, schema: Schema) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": says, "schema": schema}
+def _query(name: str, description: str, schema: Schema) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
 def _number(least: int, most: int) -> Schema:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
-def _get(says: str, kind: str, *parameters: dict[str, Any], media: str = "application/json") -> dict[str, Any]:
+def _get(summary: str, kind: str, *parameters: dict[str, Any], media: str = "application/json") -> dict[str, Any]:
     schema = ref(kind) if kind in SCHEMAS else {"type": "string"}
-    answers: dict[str, Any] = {"200": {"description": says, "content": {media: {"schema": schema}}}}
+    answers: dict[str, Any] = {"200": {"description": summary, "content": {media: {"schema": schema}}}}
     problem = {"application/json": {"schema": ref("Error")}}
     answers |= {code: {"description": text, "content": problem} for code, text in _ERRORS.items()}
     if media == "application/json" and kind != "Health":
         answers["304"] = {"description": "the client has these bytes (If-None-Match)"}
     if kind == "Health":
         answers["503"] = {"description": "no; the reasons say why", "content": {media: {"schema": schema}}}
-    return {"get": {"summary": says, "parameters": list(parameters), "responses": dict(sorted(answers.items()))}}
+    return {"get": {"summary": summary, "parameters": list(parameters), "responses": dict(sorted(answers.items()))}}
 
 
 _LIVE = _query(
@@ -46,9 +47,9 @@ _LIVE = _query(
 )
 _SINCE = _query("since_ms", "first round time that counts", _number(0, 1 << 45))
 _UNTIL = _query("until_ms", "first round time that no longer counts", _number(1, 1 << 45))
-_LIMIT = _query("limit", "the newest so many rounds of the range; 1000 by default", _number(1, 10_000))
+_LIMIT = _query("limit", "at most so many rounds, the newest of the range; 1000 by default", _number(1, 10_000))
 _WINDOW = _query("window_s", "length of the window; 1800 by default", _number(1, 604_800))
-_END = _query("end_ms", "where the window ends; now by default, and for what is later", _number(1, 1 << 45))
+_END = _query("end_ms", "where the window ends; by default, and at the latest, now", _number(1, 1 << 45))
 _OF = _query("of", "which price", {"type": "string", "enum": ["price", "market", "redemption"]})
 _TARGET = _query(
     "target", "whose store the report is for; the first target of the config by default", {"type": "string"}
@@ -66,11 +67,11 @@ DOCUMENT: dict[str, Any] = {
     "paths": {
         "/v1/feeds": _get("what each feed is made of", "Feeds"),
         "/v1/prices": _get("the prices of all feeds", "Prices", _LIVE),
-        _PLACE: _get("a feed's price", "Price", *_FEED, _LIVE),
-        f"{_PLACE}/history": _get("a feed's rounds, ascending", "History", *_FEED, _SINCE, _UNTIL, _LIMIT),
-        f"{_PLACE}/twap": _get("time-weighted means of a window", "Twap", *_FEED, _WINDOW, _END, _OF),
-        f"{_PLACE}/explain": _get("every input of a round", "Explanation", *_FEED, _ROUND),
-        f"{_PLACE}/report": _get("the signed report of one feed", "SignedReport", *_FEED, _TARGET),
+        _PRICE_PATH: _get("a feed's price", "Price", *_FEED, _LIVE),
+        f"{_PRICE_PATH}/history": _get("a feed's rounds, ascending", "History", *_FEED, _SINCE, _UNTIL, _LIMIT),
+        f"{_PRICE_PATH}/twap": _get("time-weighted means of a window", "Twap", *_FEED, _WINDOW, _END, _OF),
+        f"{_PRICE_PATH}/explain": _get("every input of a round", "Explanation", *_FEED, _ROUND),
+        f"{_PRICE_PATH}/report": _get("the signed report of one feed", "SignedReport", *_FEED, _TARGET),
         "/v1/stream": _get("events: live, final, status", "stream", media="text/event-stream"),
         "/healthz": _get("whether the process works", "Health"),
         "/readyz": _get("whether its prices may be relied on", "Health"),

@@ -1,0 +1,1 @@
+"""Assembles what the config describes: operators with their keys and journals, targets with their clients."""

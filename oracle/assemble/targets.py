@@ -1,0 +1,154 @@
+"""The targets of the config: a client of each store, the gas key that pays there, and where its outcomes are counted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from oracle.chain.store_client import GasSigner, StoreClient
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import TargetSection
+from oracle.config.tables.schema import ConfigError, Problem
+from oracle.model.publication import PushRow
+from oracle.push.due import PushPolicy
+from oracle.push.settings import PushRules
+from oracle.push.target import Target
+from oracle.push.tools import Tools
+from oracle.round.rounds import Rounds
+from oracle.runtime.clock import Clock
+from oracle.serve.metrics import Metrics
+from oracle.sign import keyfiles
+from oracle.sign.eip712 import Domain
+from oracle.sign.messages import Refusal
+from oracle.sign.operator import Operator
+from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.remote_signer import RemoteSigner
+from oracle.storage.database import Database
+
+_log = structlog.get_logger("oracle.assemble.targets")
+_SAMPLES = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Counts and logs what becomes of rounds and pushes. ``receipt_ms``: from making a push to its receipt, the newest."""
+
+    metrics: Metrics
+    receipt_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+
+    def landed(self, row: PushRow) -> None:
+        """A push is in the chain."""
+        took_ms = (row.landed_ms or row.made_ms) - row.made_ms
+        self.receipt_ms.append(took_ms)
+        self.metrics.landed(row.target, took_ms)
+
+    def collected(self, signatures: CollectedSignatures) -> None:
+        """Signatures of a batch were asked for."""
+        self.refused(signatures.refusals)
+
+    def refused(self, refusals: Iterable[Refusal]) -> None:
+        """Operators would not sign."""
+        for refusal in refusals:
+            self.metrics.refused(refusal)
+            _log.warning("a cosigner refused", operator=refusal.operator, code=refusal.code.value, why=refusal.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetBuilder:
+    """Makes the targets.
+
+    Args:
+        resolved: the checked config.
+        environ: where passphrases are.
+        clock: the time of the process.
+        database: where pushes are journalled.
+        rounds: what is pushed.
+        operators: the signers of it.
+        outcomes: told of what became of it.
+        report_keys: the operator of each report key: none of these keys may pay.
+    """
+
+    resolved: ResolvedConfig
+    environ: Mapping[str, str]
+    clock: Clock
+    database: Database
+    rounds: Rounds
+    operators: Sequence[Operator]
+    outcomes: Outcomes
+    report_keys: Mapping[bytes, str]
+
+    def target(self, name: str, section: TargetSection) -> Target:
+        """The target of a section.
+
+        Raises:
+            ConfigError: its gas key is a report key.
+            KeyfileError: its keyfile does not open.
+        """
+        signer = self._gas_signer(name, section)
+        return Target(
+            name,
+            self._client(section, signer),
+            PushRules(
+                max_push_age_s=section.max_push_age_s,
+                bump_after_s=section.bump_after_s,
+                confirmations=section.confirmations,
+            ),
+            feeds=self.resolved.pushed,
+            operators=self.operators,
+            can_send=signer is not None,
+            closed=section.passphrase_env if signer is None and section.gas_keyfile is not None else "",
+            round_s=self.resolved.config.oracle.round_interval_s,
+            tools=self._tools(name),
+            policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
+            warn_pushes=section.warn_pushes,
+            views=[raw_address(v) for v in section.pokes],
+        )
+
+    def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:
+        chain = self.resolved.config.chains[section.chain]
+        return StoreClient(
+            chain.endpoints,
+            Domain(chain_id=chain.chain_id, store=raw_address(section.store)),
+            signer,
+            max_fee_gwei=section.max_fee_gwei,
+            agree=section.agree,
+            tip_percentile=section.tip_percentile,
+            multicall=chain.multicall,
+            relays=section.relays,
+            passphrase_env=section.passphrase_env,
+        )
+
+    def _tools(self, name: str) -> Tools:
+        metrics = self.outcomes.metrics
+        return Tools(
+            database=self.database,
+            rounds=self.rounds,
+            now_ms=self.clock.now_ms,
+            clock_ok=self.clock.may_sign,
+            on_signatures=self.outcomes.collected,
+            on_landed=self.outcomes.landed,
+            on_failed=partial(metrics.failed, name),
+            on_balance=partial(metrics.balance, name),
+            on_unpoked=partial(metrics.unpoked, name),
+        )
+
+    def _gas_signer(self, name: str, section: TargetSection) -> GasSigner | None:
+        """The gas key, in a keyfile or with a remote signer; None, with a warning, where there is none: a dry run."""
+        if section.signer_url is not None and section.signer_address is not None:
+            return RemoteSigner(section.signer_url, raw_address(section.signer_address))
+        if section.gas_keyfile is None or section.passphrase_env not in self.environ:
+            _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
+            return None
+        key = keyfiles.load(Path(section.gas_keyfile), section.passphrase_env, self.environ)
+        signer = keyfiles.LocalSigner(key)
+        owner = self.report_keys.get(signer.address)
+        if owner is not None:
+            text = f"is also the report key of operator {owner!r}: the gas key must have no authority, use two keys"
+            raise ConfigError([Problem(f"targets.{name}.gas_keyfile", text)])
+        return signer

@@ -1,0 +1,169 @@
+"""The composition root: every real thing of a process, made of a resolved config and not yet running."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from feeds.chain_follower import IngestHooks
+from feeds.ingest import Ingest
+from feeds.observe import Observer
+from oracle.assemble.operators import MakeOperator, OperatorBuilder, make_operator
+from oracle.assemble.targets import Outcomes, TargetBuilder
+from oracle.config.feed_sources import chains_of, sources_of, venues_of
+from oracle.config.resolve import ResolvedConfig, subset
+from oracle.push.target import Target
+from oracle.round.live import Live
+from oracle.round.rounds import Member, Rounds
+from oracle.runtime.clock import Clock
+from oracle.runtime.round_gate import HoldReporter
+from oracle.serve.history import HistoryReaders
+from oracle.serve.metrics import Metrics
+from oracle.serve.service import PriceService
+from oracle.sign.key_lock import sole_writer
+from oracle.sign.operator import Operator
+from oracle.sign.remote_operator import RemoteOperator
+from oracle.storage.database import Database, last_published
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Components:
+    """What a process is made of. Whoever has it closes it.
+
+    ``operators``: those that have a key here. ``holds``: why no rounds are made. ``opened``: locks and files, to be closed
+    in reverse: a lock is let go after what it is for.
+    """
+
+    resolved: ResolvedConfig
+    clock: Clock
+    metrics: Metrics
+    database: Database
+    observer: Observer
+    rounds: Rounds
+    live: Live
+    operators: tuple[Operator, ...]
+    outcomes: Outcomes
+    targets: Mapping[str, Target]
+    holds: HoldReporter
+    readers: HistoryReaders
+    service: PriceService
+    opened: ExitStack
+
+    def release(self) -> None:
+        """Close files and locks: all that there is to close of what has not run."""
+        self.opened.close()
+
+    async def close(self) -> None:
+        """Close everything, connections too."""
+        self.readers.close()
+        for target in self.targets.values():
+            await target.close()
+        for operator in self.operators:
+            if isinstance(operator, RemoteOperator):
+                await operator.close()
+        self.release()
+
+
+def build(
+    resolved: ResolvedConfig, *, environ: Mapping[str, str] = os.environ, operator: MakeOperator = make_operator
+) -> Components:
+    """Make everything; what was opened is released again where a later step fails.
+
+    Args:
+        resolved: the checked config.
+        environ: where passphrases are.
+        operator: makes an operator from its key and journal.
+
+    Raises:
+        DatabaseInUse: another process has the database.
+        DatabaseError: the database cannot be used as it is.
+        KeyfileError: a key does not open.
+        ConfigError: a key has two uses.
+    """
+    with ExitStack() as opened:
+        return _build(resolved, environ, operator, opened)
+
+
+def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeOperator, opened: ExitStack) -> Components:
+    config = resolved.config
+    path = Path(config.oracle.database)
+    opened.enter_context(sole_writer(path))
+    clock = Clock()
+    metrics = Metrics(clock.now_ms)
+    database = Database(path)
+    opened.callback(database.close)
+    observer = Observer(sources_of(resolved))
+    builder = OperatorBuilder(resolved, environ, clock, database, make, opened)
+    members = _members(resolved, builder, database)
+    rounds = _rounds(resolved, members, database)
+    live = Live(resolved.specs, members[0].states.__getitem__, observer.observe, rounds.published)
+    outcomes = Outcomes(metrics=metrics)
+    targets = TargetBuilder(
+        resolved=resolved, environ=environ, clock=clock, database=database, rounds=rounds, operators=builder.made,
+        outcomes=outcomes, report_keys=builder.owners,
+    )  # fmt: skip
+    by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
+    holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
+    readers = HistoryReaders(path)
+    service = PriceService(
+        resolved.specs,
+        database,
+        live,
+        by_name,
+        interval_s=config.oracle.round_interval_s,
+        now_ms=clock.now_ms,
+        offset_ms=clock.offset_ms,
+        readers=readers,
+        keyless=[m.name for m in members if m.signer is None and config.operators],
+        reports=not any(o.shared_journal for o in config.operators),
+        held=holds.text,
+    )
+    return Components(
+        resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
+        operators=tuple(builder.made), outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        opened=opened.pop_all(),
+    )  # fmt: skip
+
+
+def build_ingest(
+    resolved: ResolvedConfig,
+    observer: Observer,
+    session: aiohttp.ClientSession,
+    now_ms: Callable[[], int],
+    hooks: IngestHooks,
+) -> Ingest:
+    """The streams and readers that fill an observer. They need an event loop, so they are made when it runs."""
+    return Ingest(
+        observer,
+        sources_of(resolved),
+        venues=venues_of(resolved.config),
+        chains=chains_of(resolved.config),
+        session=session,
+        now_ms=now_ms,
+        hooks=hooks,
+    )
+
+
+def _members(resolved: ResolvedConfig, builder: OperatorBuilder, database: Database) -> list[Member]:
+    """A member for each operator, with the state that its rounds have come to; without operators one that signs nothing."""
+
+    def member(name: str, without: tuple[str, ...], signer: Operator | None) -> Member:
+        specs = {feed: subset(spec, without) for feed, spec in resolved.specs.items()}
+        return Member(name=name, specs=specs, states={f: database.state(name, f) for f in specs}, signer=signer)
+
+    operators = resolved.config.operators
+    return [member(o.name, o.without, builder.operator(o)) for o in operators] or [member("local", (), None)]
+
+
+def _rounds(resolved: ResolvedConfig, members: list[Member], database: Database) -> Rounds:
+    """Rounds that go on from what was published last."""
+    rounds = Rounds(resolved.specs, members, None)
+    records = [r for feed in resolved.specs if (r := database.record(feed)) is not None]
+    published = {feed: p for feed in resolved.specs if (p := last_published(database, feed)) is not None}
+    rounds.resume(records, published)
+    return rounds

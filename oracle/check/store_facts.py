@@ -1,0 +1,95 @@
+"""What a store and the registry over it say of themselves at one block, as far as trust in them depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from oracle.check.corruption_cost import BondedSigner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerGroup:
+    """A signer set: who counts from when with which thresholds."""
+
+    epoch: int
+    threshold: int
+    strong: int
+    members: tuple[BondedSigner, ...]
+    from_s: int = 0
+
+    @property
+    def total(self) -> int:
+        """All weight."""
+        return sum(m.weight for m in self.members)
+
+    @property
+    def voters(self) -> tuple[BondedSigner, ...]:
+        """Members with weight: one that was removed keeps its place, and nothing else."""
+        return tuple(m for m in self.members if m.weight)
+
+    @property
+    def never_strong(self) -> bool:
+        """Whether all together do not reach the step threshold, as after a removal: it stays where it was."""
+        return self.total < self.strong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveLimits:
+    """Limits of a class, and the feeds in it."""
+
+    number: int
+    min_gap_s: int
+    step_bps: int
+    step_wait_s: int
+    feeds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bonding:
+    """The OperatorRegistry over a store. ``parties``: by role; None for nobody. ``unit``: of the bonds, for people."""
+
+    address: bytes
+    parties: Mapping[str, bytes | None]
+    unbonding_s: int
+    dispute_s: int
+    unit: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts:
+    """What a store says of itself at one block.
+
+    Attributes:
+        owner_is_key: no code at the owner's address: neither a timelock nor a Safe.
+        next_epoch: number and time (Unix s) of the signer set that is to come, None for none.
+        next_group: who is in it, where that could be read.
+        armed: that set takes over for certain: enough of its signers have shown that they are there, or the owner declared an
+            emergency.
+        set_owner: may replace signers after the delay and remove some at once; None for the owner alone.
+        overlap_ends_s: until when the set before the present one is taken.
+    """
+
+    target: str
+    chain: str
+    chain_id: int
+    store: bytes
+    block: int
+    time_s: int
+    owner: bytes
+    owner_is_key: bool
+    pending_owner: bytes | None
+    guardian: bytes | None
+    max_push_age_s: int
+    rotation_delay_s: int
+    overlap_s: int
+    overlap_ends_s: int
+    group: SignerGroup
+    next_epoch: tuple[int, int] | None
+    next_group: SignerGroup | None
+    armed: bool
+    set_owner: bytes | None
+    classes: tuple[MoveLimits, ...]
+    paused: tuple[str, ...]
+    bonding: Bonding | None

@@ -1,0 +1,153 @@
+"""[[operators]] and [targets.NAME]: who signs in this process, and the stores that it pushes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from oracle.config.tables.forms import http_url, raw_address, signer_url
+from oracle.model.keys import key, required
+
+_MOST_POKES = 16
+_KEYS_DOC = "[keys](push.md#keys)"
+_BACKUP_DOC = "[a backup](push.md#a-backup)"
+_PERCENT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSection:
+    """[[operators]]: one signer in this process. Its key is a keyfile, or one of a remote signer."""
+
+    name: str = field(metadata=required("unique"))
+    journal: str = field(
+        metadata=required("file of all that its key has signed; unique to the key, and the only one", see=_BACKUP_DOC)
+    )
+    keyfile: str | None = key(None, "encrypted report key: it has stake and no funds")
+    signer_url: str | None = key(
+        None,
+        "instead of a keyfile: URL of a remote signer, with `signer_address`",
+        form=signer_url,
+        beside="signer_address",
+        see=_KEYS_DOC,
+    )
+    signer_address: str | None = key(
+        None, "address of the report key at the remote signer, with `signer_url`", form=raw_address, beside="signer_url"
+    )
+    shared_journal: bool = key(
+        default=False, says="another process on this machine signs with the same key and writes to the same journal"
+    )
+    passphrase_env: str = key(
+        "LRT_ORACLE_PASSPHRASE",
+        "environment variable with the keyfile's passphrase; unset: the operator signs nothing",
+    )
+    without: tuple[str, ...] = key(
+        (),
+        "sources or groups that this operator does not use. Those that can still reach a feed's `min_groups` must have the"
+        " store's threshold, else `check` refuses it",
+    )
+    bound_bps: int = key(100, "how far an agreed price may lie from the operator's own", least=0)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with the keys together: the key, and what to write."""
+        if (self.keyfile is None) == (self.signer_url is None):
+            yield "keyfile", "an operator has one key: write keyfile, or signer_url and signer_address"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSection:
+    """[targets.NAME]: a PriceStore to push to. The gas key has no authority."""
+
+    chain: str = field(metadata=required("a `[chains.*]`"))
+    store: str = field(metadata=required("address of the PriceStore", form=raw_address))
+    registry: str | None = key(
+        None,
+        "address of the OperatorRegistry over the store, on the same chain: `check` then knows the operators' bonds",
+        form=raw_address,
+    )
+    gas_keyfile: str | None = key(
+        None,
+        "encrypted key that pays and has no authority; not a report key, nor another target's on the same chain. None: a"
+        " dry run",
+    )
+    passphrase_env: str = key("LRT_ORACLE_GAS_PASSPHRASE", "environment variable with the keyfile's passphrase")
+    signer_url: str | None = key(
+        None,
+        "instead of a keyfile: URL of a remote signer, with `signer_address`",
+        form=signer_url,
+        beside="signer_address",
+        see=_KEYS_DOC,
+    )
+    signer_address: str | None = key(
+        None, "address of the gas key at the remote signer, with `signer_url`", form=raw_address, beside="signer_url"
+    )
+    max_push_age_s: int = key(60, "a batch older than this is refused, as in the store", least=1)
+    max_fee_gwei: int = key(500, "never pay more than this for a unit of gas", least=0)
+    tip_percentile: int = key(
+        60, "the tip that this share of gas in recent blocks was content with", least=0, most=_PERCENT
+    )
+    bump_after_s: int = key(
+        15,
+        "raise both fees of a push that two blocks have left out by an eighth, and again after as long; without blocks it"
+        " is sent again as it is",
+        least=1,
+    )
+    confirmations: int = key(
+        12,
+        "how deep a push must be before it is no longer looked at; more than the deepest reorganisation",
+        least=1,
+    )
+    agree: int = key(
+        0,
+        "endpoints that must answer the same before it is believed, no more than the chain has; 0: a majority of three or"
+        " more, else one",
+        least=0,
+    )
+    offset_s: int = key(0, "for a backup: push only what has been due for this long", least=0, see=_BACKUP_DOC)
+    spread_bps: int = key(100, "a spread wider by this than the store's is due; 0: never", least=0)
+    peg_bps: int = key(
+        25, "within 5 % of the peg, a discount changed by this and by `peg_percent` of itself is due; 0: never", least=0
+    )
+    peg_percent: int = key(
+        50,
+        "within 5 % of the peg, the share of itself by which a discount must change to be due",
+        least=0,
+        most=_PERCENT,
+    )
+    early_percent: int = key(
+        50,
+        "a feed this far to any of its thresholds rides in a batch that is made anyway; 0: none does",
+        least=0,
+        most=_PERCENT,
+    )
+    gas_per_day: int = key(
+        0,
+        "gas of one feed in 24 h; beyond it only status, first price and heartbeat are pushed; 0: no limit",
+        least=0,
+    )
+    warn_pushes: int = key(100, "warn when the gas key can pay for fewer pushes than this", least=0)
+    pokes: tuple[str, ...] = key(
+        (),
+        f"addresses of `ModeView`s of mode 4 over the store, at most {_MOST_POKES}, poked in the transaction that turns"
+        " their ramp",
+        form=raw_address,
+        see="[pokes](push.md#pokes)",
+    )
+    relays: tuple[str, ...] = key(
+        (),
+        "private relays: transactions are sent to these instead of to the chain's endpoints, which are only read then. One"
+        " that does not answer `eth_chainId` gets none",
+        form=http_url,
+        see="[private relays](push.md#somebody-elses-copy)",
+    )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with the keys together: the key, and what to write."""
+        if self.signer_address is not None and self.gas_keyfile is not None:
+            yield "gas_keyfile", "gas_keyfile and signer_url are two keys: write one of them"
+        views = [raw_address(v) for v in self.pokes]
+        if len(views) > _MOST_POKES:
+            yield "pokes", f"{len(views)} views, at most {_MOST_POKES} fit into a push; poke the others yourself"
+        if len(set(views)) < len(views):
+            yield "pokes", "a view is listed twice"
+        if raw_address(self.store) in views or bytes(20) in views:
+            yield "pokes", "write the addresses of ModeViews over the store, not the store's own and not zero"

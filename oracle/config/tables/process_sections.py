@@ -1,0 +1,51 @@
+"""[oracle] and [api]: the process and its endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oracle.model.keys import key
+
+_HOUR_S = 3_600
+_LEAST_CONNECTIONS = 8
+"""A few readers, a probe and a scraper."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleSection:
+    """[oracle]: the process."""
+
+    round_interval_s: int = key(10, "final rounds are made at multiples of this", least=1, most=_HOUR_S)
+    database: str = key("var/lrt-oracle.db", "file of the SQLite database")
+    live_coalesce_ms: int = key(5, "how much news is computed together in the live lane", least=0)
+    keep_days: int = key(
+        7,
+        "how long rounds with all their inputs and the signed values stay recomputable; what was signed for a push that"
+        " landed stays 400 days, published records for good",
+        least=1,
+    )
+    witness: str = key(
+        "",
+        "folder with a small file for each report key: how much the key has signed. It tells that a journal was restored,"
+        " so keep it where no snapshot of journals and database reaches",
+        shown="`$XDG_STATE_HOME/lrt-oracle`, else `~/.local/state/lrt-oracle`",
+        see="[a backup](push.md#a-backup)",
+    )
+    scaled_times: bool = key(default=False, says="allow windows too short for real money: demo and tests only")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSection:
+    """[api]: the local endpoint."""
+
+    host: str = key("127.0.0.1", "address that the endpoint listens at")
+    port: int = key(8_551, "port that the endpoint listens at; 0 takes a free one", least=0, most=65_535)
+    cors_origins: tuple[str, ...] = key((), "origins whose pages may read the endpoint")
+    max_connections: int = key(
+        1_024,
+        "connections at a time; never more than half of the files that the process may open (`ulimit -n`)",
+        least=_LEAST_CONNECTIONS,
+    )
+    idle_s: int = key(
+        15, "how long a connection may take from one whole request to the next, or with taking an answer", least=1
+    )

@@ -1,0 +1,1 @@
+"""The description of the endpoint that /openapi.json serves."""

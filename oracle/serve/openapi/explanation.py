@@ -1,0 +1,124 @@
+"""The schema of an explanation: each operator's inputs and results."""
+
+from __future__ import annotations
+
+from oracle.serve.openapi.record import PRICE, PUBLISHED, REASON, ROUND, SIGNED, STATUS, TEXTS
+from oracle.serve.openapi.schema import flag, list_of, object_of, or_null, ref, text, whole
+
+_REJECTED = object_of(
+    {
+        "source": text("name"),
+        "code": text("stable code"),
+        "text": text("a sentence with the numbers"),
+        "price": text(PRICE, nullable=True),
+    }
+)
+_USED = object_of(
+    {
+        "source": text("name"),
+        "group": text("what it depends on"),
+        "price": text("after conversion and averaging"),
+        "weight_bps": whole("share of the whole"),
+        "age_ms": whole("at the round's time"),
+    }
+)
+_AGGREGATE = object_of(
+    {
+        "price": text(PRICE),
+        "point_price": text("of this round alone, where the method averages over time"),
+        "spread_bps": PUBLISHED["spread_bps"],
+        "disagree_bps": whole("largest distance of a group from the price"),
+        "as_of_ms": PUBLISHED["observed_at_ms"],
+        "used": list_of(_USED),
+        "rejected": list_of(_REJECTED),
+    }
+)
+_COST = object_of(
+    {
+        "bps": whole("how far the price is moved"),
+        "depeg": flag("it is how far the feed is from depeg"),
+        "base": text("base units that have to be traded at least"),
+        "groups": list_of(text("a group that has to be moved")),
+        "unknown": list_of(text("one of them whose depth is unknown and counts as free")),
+    }
+)
+_OUTCOME = object_of(
+    {
+        "source": text("name"),
+        "pair": text("BASE/QUOTE"),
+        "kind": text("market, redemption or reference"),
+        "group": text("what it depends on"),
+        "price": text(PRICE),
+        "observed_at_ms": whole("when it was seen"),
+        "bid": text("what selling pays", nullable=True),
+        "ask": text("what buying costs", nullable=True),
+        "depth": text("base units that move the price by 1 %", nullable=True),
+        "base_share_bps": whole("share of a stable pool's value in the token", nullable=True),
+        "chain_id": text("where it was read", nullable=True),
+        "block": text("the pinned block", nullable=True),
+        "failed_at_ms": whole("when the source failed"),
+        "code": text("why it failed"),
+        "text": text("the same with numbers"),
+    },
+    (
+        "kind",
+        "group",
+        "price",
+        "observed_at_ms",
+        "bid",
+        "ask",
+        "depth",
+        "base_share_bps",
+        "chain_id",
+        "block",
+        "failed_at_ms",
+        "code",
+        "text",
+    ),
+)
+OPERATOR = object_of(
+    {
+        "operator": text("name"),
+        "round": PUBLISHED["round"],
+        "result": {"type": "string", "enum": ["round", "abstained"]},
+        "rules_version": whole("rules that it was computed by"),
+        "spec_hash": text("hash of the feed's spec"),
+        "state_before": text("hash of what was remembered before"),
+        "state_after": text("and after"),
+        "outcomes": list_of(_OUTCOME),
+        "legs": list_of(object_of({"feed": text("name"), **SIGNED})),
+        "market": or_null(_AGGREGATE),
+        "redemption": or_null(_AGGREGATE),
+        "deviation_bps": PUBLISHED["deviation_bps"],
+        "status": STATUS,
+        "reasons": list_of(REASON),
+        "report": ref("Report"),
+        "cost": list_of(_COST),
+        "code": text("why it abstained"),
+        "text": text("the same with numbers"),
+        "rejected": list_of(_REJECTED),
+        "kept": or_null(ref("Report")),
+    },
+    (
+        "market",
+        "redemption",
+        "deviation_bps",
+        "status",
+        "reasons",
+        "report",
+        "cost",
+        "code",
+        "text",
+        "rejected",
+        "kept",
+    ),
+)
+EXPLANATION = object_of(
+    {
+        "feed": text("name"),
+        "record": or_null(ROUND),
+        "operators": list_of(OPERATOR),
+        "values": list_of(object_of({"operator": text("name"), **SIGNED})),
+        "legs": TEXTS,
+    }
+)

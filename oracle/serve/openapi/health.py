@@ -1,0 +1,54 @@
+"""The schema of /healthz and /readyz."""
+
+from __future__ import annotations
+
+from oracle.serve.openapi.record import TEXTS
+from oracle.serve.openapi.schema import flag, list_of, object_of, or_null, text, whole
+
+_TARGET = object_of(
+    {
+        "target": text("name"),
+        "sends": flag("it has a gas key that is open"),
+        "connected": flag("the operators sit in its store's signer set"),
+        "looked_at_ms": whole("when its store was last read; null: never", nullable=True),
+        "quorum": or_null(
+            object_of(
+                {
+                    "reachable": flag("a push can be signed"),
+                    "weight": text("of the operators that sign here"),
+                    "threshold": text("that a push needs"),
+                    "missing": list_of(text("a signer that does not sign here, and why")),
+                }
+            )
+        ),
+        "pushes_left": whole("pushes that the gas key can pay for; null: not known", nullable=True),
+        "feeds": list_of(
+            object_of(
+                {
+                    "feed": text("name"),
+                    "round": whole("round_time of what the store holds; null: nothing", nullable=True),
+                    "age_s": whole("since then, now, rounded up", nullable=True),
+                    "heartbeat_s": whole("longest time between pushes"),
+                    "late": flag("the store should hold a newer round by now"),
+                    "held": text("why it was due and not pushed in the newest round; empty if it was not"),
+                }
+            )
+        ),
+    }
+)
+HEALTH = object_of(
+    {
+        "live": flag("the process works"),
+        "ready": flag("its prices may be relied on"),
+        "degraded": flag("there are warnings"),
+        "reasons": TEXTS,
+        "warnings": list_of(text("what needs attention but stops nothing")),
+        "started_at_ms": whole("start of the process"),
+        "round": whole("newest stored round", nullable=True),
+        "round_lag_ms": whole("since its time", nullable=True),
+        "clock_offset_ms": whole("how far others' clocks are ahead of this machine's"),
+        "feeds": whole("configured"),
+        "feeds_abstaining": whole("without a price in the newest round"),
+        "targets": list_of(_TARGET),
+    }
+)

@@ -1,0 +1,74 @@
+"""What was published, as it is stored: records, signed values, status changes."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Mapping
+
+from oracle.model.canonical_json import parse
+from oracle.model.publication import Record, Transition
+from oracle.model.types import Abstained
+from oracle.sign.messages import Agreement, SignedValues, SignerSet
+
+
+class RecordRows:
+    """The publications of a database."""
+
+    connection: sqlite3.Connection
+    _reads: sqlite3.Connection
+    _reading: threading.Lock
+
+    def record(self, feed: str, round_s: int | None = None) -> Record | None:
+        """The agreed record of a round; the newest without round_s."""
+        sql = "SELECT body FROM records WHERE feed = ? AND round_s <= ? ORDER BY round_s DESC LIMIT 1"
+        row = self.connection.execute(sql, (feed, round_s if round_s is not None else 1 << 40)).fetchone()
+        record = parse(Record, row[0]) if row else None
+        return record if record is None or round_s in (None, record.report.round_time_s) else None
+
+    def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> list[Record]:
+        """Agreed records of a time range: the newest `limit` of them, ascending. May be called from another thread."""
+        sql = "SELECT body FROM records WHERE feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s DESC LIMIT ?"
+        with self._reading:
+            rows = self._reads.execute(sql, (feed, -(-since_ms // 1_000), until_ms // 1_000, limit)).fetchall()
+        return [parse(Record, r[0]) for r in reversed(rows)]
+
+    def agreement(self, round_s: int) -> Agreement | None:
+        """The signed values of a round."""
+        row = self.connection.execute("SELECT * FROM agreements WHERE round_s = ? LIMIT 1", (round_s,)).fetchone()
+        if row is None:
+            return None
+        feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], row[3])
+        return Agreement(
+            target=row[0],
+            round_time_s=row[1],
+            signers=parse(SignerSet, row[2]),
+            feeds=feeds,
+            indexes=indexes,
+            values=parse(tuple[SignedValues, ...], row[4]),
+        )
+
+    def last_signed_s(self, address: bytes) -> int:
+        """Newest round_time of a batch with this key's signature that was journalled for sending, 0 if none."""
+        sql = "SELECT max(round_s) FROM pushes WHERE instr(signers, ?) > 0"
+        return int(self.connection.execute(sql, (address.hex(),)).fetchone()[0] or 0)
+
+    def transitions(self, since_ms: int = 0) -> list[Transition]:
+        """Status changes since a time, ascending."""
+        rows = self.connection.execute("SELECT body FROM transitions WHERE at_ms >= ? ORDER BY at_ms", (since_ms,))
+        return [parse(Transition, r[0]) for r in rows]
+
+    def counts(self) -> Mapping[str, int]:
+        """Number of agreed rounds (distinct round_time), rounds and abstentions of all operators."""
+        times = self.connection.execute("SELECT count(DISTINCT round_s) FROM rounds").fetchone()[0]
+        sql = "SELECT kind, count(*) FROM rounds GROUP BY kind"
+        return {"rounds": times, **dict(self.connection.execute(sql).fetchall())}
+
+    def abstentions(self) -> Mapping[str, int]:
+        """How often each feed abstained for which reason, over all operators."""
+        tally: dict[str, int] = {}
+        for (body,) in self.connection.execute("SELECT body FROM rounds WHERE kind = 'abstained'"):
+            abstained = parse(Abstained, body)
+            key = f"{abstained.feed} {abstained.why.name}"
+            tally[key] = tally.get(key, 0) + 1
+        return tally

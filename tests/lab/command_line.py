@@ -1,0 +1,18 @@
+"""The command line in this process, and its JSON document."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from oracle.__main__ import main
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(main, list(args))
+
+
+def document(*args: str) -> Any:
+    return json.loads(run(*args, "--json").stdout)

@@ -1,0 +1,55 @@
+"""A config with an old name is told the new one, at the key."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from oracle.config.reference import TABLES
+from oracle.config.sections import parse
+from oracle.config.tables.renamed_keys import RENAMED
+from oracle.config.tables.schema import ConfigError
+
+RECORDS = {record.__name__: (name, record) for name, record in TABLES.items()}
+OLD = [(record, old) for record, names in RENAMED.items() for old in names]
+SOURCES = [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "kraken", "symbol": "ETH/USD"}]
+
+
+def written(record: str, key: str) -> tuple[dict[str, Any], str]:
+    """A config with this key in a table of that record, and where the problem is."""
+    feed: dict[str, Any] = {"sources": [dict(s) for s in SOURCES]}
+    table, _ = RECORDS[record]
+    if table == "feeds.sources":
+        feed["sources"][1][key] = 5
+        return {"feeds": {"ETH/USD": feed}}, f"feeds.ETH/USD.sources[1].{key}"
+    if table.startswith("feeds"):
+        part = table.partition(".")[2]
+        (feed.setdefault(part, {}) if part else feed)[key] = 5
+        return {"feeds": {"ETH/USD": feed}}, ".".join(filter(None, ("feeds.ETH/USD", part, key)))
+    own = {"x": {key: 5}} if table in {"venues", "chains", "targets"} else {key: 5}
+    return {table: own, "feeds": {"ETH/USD": feed}}, ".".join([table, *(["x"] if "x" in own else []), key])
+
+
+@pytest.mark.parametrize(("record", "old"), OLD)
+def test_an_old_name_is_told_the_new_one(record: str, old: str) -> None:
+    config, place = written(record, old)
+    with pytest.raises(ConfigError) as caught:
+        parse(config)
+    assert [p.key for p in caught.value.problems] == [place]
+    text, became = caught.value.problems[0].text, RENAMED[record][old]
+    assert f"`{old}` is " in text
+    assert became.since in text
+    if became.key is not None:
+        assert f"called `{became.key}`" in text
+        assert f"write {became.key} = ..." in text
+    assert became.hint in text
+
+
+@pytest.mark.parametrize(("record", "old"), OLD)
+def test_the_new_name_is_a_key_and_the_old_one_is_none(record: str, old: str) -> None:
+    names = {f.name for f in fields(RECORDS[record][1])}
+    assert old not in names
+    new = RENAMED[record][old].key
+    assert new is None or new in names

@@ -1,0 +1,101 @@
+"""A price service over real rounds, real operators and two targets without a chain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from feeds.units import MS
+from oracle.model.publication import OnChain
+from oracle.model.target_status import SignerQuorum, TargetStatus
+from oracle.push.attestation import Attesters
+from oracle.round.live import Live
+from oracle.round.rounds import Round, Rounds
+from oracle.round.seat import SignerSeat
+from oracle.serve.history import HistoryReaders
+from oracle.serve.service import PriceService
+from oracle.sign.eip712 import address_of
+from oracle.sign.messages import SignerSet
+from oracle.sign.operator import Operator
+from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.sign_journal import SignJournal
+from oracle.storage.database import Database
+from tests.oracle.round.round_world import SPECS, member, observed
+from tests.oracle.serve.reader_work import in_threads
+from tests.oracle.sign.sign_world import DOMAIN, KEYS, SIGNERS
+
+ROUND_S = 1_700_000_000
+INDEXES = {"wdivETH/ETH": 0, "ETH/USD": 1}
+
+
+class CountingTarget:
+    """A target without a chain: real operators sign, and every request to them is counted in ``requested``."""
+
+    onchain: Mapping[str, OnChain] = {}
+    current_status = TargetStatus(
+        target="main", sends=True, connected=True, looked_at_ms=ROUND_S * MS, pushes_left=900, few_pushes=100, feeds=(),
+        quorum=SignerQuorum(weight=3, threshold=2, missing=()),
+    )  # fmt: skip
+
+    @property
+    def feeds_to_push(self) -> set[str]:
+        return {f.feed for f in self.current_status.feeds} if self.current_status.sends else set()
+
+    def status(self) -> TargetStatus:
+        return replace(self.current_status, connected=self.connected)
+
+    def __init__(self, operators: Sequence[Operator], signers: SignerSet) -> None:
+        self.requested: list[str] = []
+        self.connected = True
+        self.newest: Round | None = None
+        self.attesters = Attesters("t", operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
+        self.attesters.take_seats(signers, INDEXES)
+
+    async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
+        self.requested += feeds
+        await asyncio.sleep(0)
+        assert self.newest is not None
+        return await self.attesters.collect_signatures(
+            await self.attesters.signed_values(self.newest), [INDEXES[f] for f in feeds]
+        )
+
+
+class ServiceWorld:
+    """Two targets, three operators, rounds. ``at_ms``: the clock."""
+
+    def __init__(
+        self,
+        folder: Path,
+        database: Database | None = None,
+        *,
+        started: bool = True,
+        reports: bool = True,
+        readers: HistoryReaders | None = None,
+    ) -> None:
+        self.at_ms = ROUND_S * MS
+        self.operators = [
+            Operator(f"op{i}", k, SignJournal(folder / f"{i}.db", address_of(k), now_ms=0, mute_ms=0), bound_bps=100)
+            for i, k in enumerate(KEYS)
+        ]
+        other = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
+        self.targets = {n: CountingTarget(self.operators, s) for n, s in (("main", SIGNERS), ("side", other))}
+        members = [replace(member(name=o.name), signer=o) for o in self.operators]
+        self.rounds = Rounds(SPECS, members, SignerSeat(target="main", signers=SIGNERS, indexes=INDEXES))
+        self.database = database or Database(":memory:")
+        self.service = PriceService(
+            SPECS, self.database, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
+            interval_s=10, now_ms=lambda: self.at_ms, offset_ms=lambda: 0, reports=reports,
+            readers=readers or HistoryReaders(Path("unused.db"), executor=in_threads),
+        )  # fmt: skip
+        if started:
+            self.round(ROUND_S)
+
+    def round(self, round_s: int) -> None:
+        self.at_ms = round_s * MS
+        done = self.rounds.run(round_s, observed(round_s * MS), now_ms=round_s * MS)
+        self.rounds.commit(done)
+        for target in self.targets.values():
+            target.newest = done
+        self.service.publish(done)

@@ -1,0 +1,47 @@
+"""Rounds folded one after the other and saved, as a process does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oracle.model.publication import Record, Transition
+from oracle.model.spec import FeedSpec
+from oracle.model.status import Status
+from oracle.model.types import FeedRound, FoldedFeed
+from oracle.report.compose import price_of
+from oracle.round.step import step
+from oracle.storage.database import Database, last_published
+from oracle.storage.limits import DatabaseLimits
+from tests.oracle.oracle_build import T0, outcomes, spec
+
+FEED = spec()
+S0 = T0 // 1_000
+SHORT = DatabaseLimits(checkpoint_every=4)
+
+
+def record_of(result: FeedRound) -> Record:
+    return Record(
+        feed=result.feed,
+        mode=FEED.mode,
+        report=result.report,
+        price_wad=price_of(result.report, FEED.mode),
+        deviation_bps=result.verdict.deviation_bps,
+        reasons=result.verdict.reasons,
+        observed_at_ms=T0,
+        computed_at_ms=T0,
+        signed_at_ms=None,
+        operators=("a",),
+    )
+
+
+def keep(database: Database, seconds: Sequence[int], price: str = "1.05", feed: FeedSpec = FEED) -> None:
+    """Rounds at these seconds after the start, folded on what is stored, with a record and a status change each."""
+    for i in seconds:
+        at_ms = T0 + i * 1_000
+        state = database.state("a", feed.feed)
+        before = last_published(database, feed.feed)
+        result, after = step(feed, state, outcomes(price, at_ms=at_ms), {}, at_ms, before)
+        records = [record_of(result)] if isinstance(result, FeedRound) else []
+        change = Transition(feed=feed.feed, at_ms=at_ms + 40, before=Status.OK, after=Status.WATCH, reasons=())
+        folded = FoldedFeed(operator="a", spec=feed, before=state, after=after, result=result)
+        database.save_round([folded], [], records, [change])
