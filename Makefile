@@ -35,8 +35,9 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	.venv/bin/lint-imports --no-cache
 	node contracts/build.mjs --check
 
-docs: setup     ## rewrite the tables of docs/config.md and docs/api.md from the declared keys
+docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rooms
 	$(PY) -m oracle.config.reference
+	$(PY) docs/rooms.py
 
 fuzz: setup     ## long: adapters and contracts under mutated input
 	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} LRT_ORACLE_CONTRACT_FUZZ=$${LRT_ORACLE_CONTRACT_FUZZ:-1000000} \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {stepThresholdOf} from "./store/SignerBlob.sol";
+import {stepThresholdOf} from "./store/SignerSetCode.sol";
 import {StoreFeeds} from "./store/StoreFeeds.sol";
 import {StoreItems} from "./store/StoreItems.sol";
 import {StoreRoles} from "./store/StoreRoles.sol";
@@ -11,15 +11,15 @@ import {StoreSigners} from "./store/StoreSigners.sol";
 /// @notice Anyone may push: authority lies in the signatures. One slot a token, one digest a batch.
 /// @dev Batch, big endian: epoch 6 | roundTime 4 | items of 30 bytes each.
 ///      Item: index 2 | market 11 | redemption 11 | spreadBps 2 | status 1 | marketAgeS 2 | redemptionAgeH 1; the status is
-///      reason 4 | statusOnly 1 | state 3, statusOnly for prices of an earlier round that nobody looked at again.
+///      reason 4 | statusOnly 1 | state 3; statusOnly marks prices of an earlier round that were not observed again.
 ///      Slot: the item's 28 bytes after the index, shifted left by 32 bits, with roundTime in the low 32 bits; so a
 ///      write is one shift.
 contract PriceStore is StoreSigners, StoreItems {
     uint256 private constant ITEM = 30;
 
-    /// @notice Who and how long, in the constructor.
+    /// @notice Roles and delays, fixed in the constructor.
     /// @param owner registers tokens and sets signers; a timelock or a multi-signature wallet
-    /// @param guardian may pause; zero for nobody
+    /// @param guardian may pause; zero for none
     /// @param maxPushAgeS 1 to 3600
     /// @param rotationDelayS 0 to 30 days
     /// @param overlapS 0 to 1 day
@@ -31,16 +31,16 @@ contract PriceStore is StoreSigners, StoreItems {
         uint256 overlapS;
     }
 
-    /// @notice Seconds after its roundTime for which a batch is taken.
+    /// @notice For how many seconds after its roundTime a batch is accepted.
     uint256 public immutable maxPushAgeS;
 
-    /// @dev The round that this transaction pushed; gone with the transaction.
+    /// @dev The roundTime pushed in this transaction; transient storage, cleared when the transaction ends.
     uint256 private transient roundOfTransaction;
 
-    /// @notice A batch was taken: its digest, time, and how many of its items were news.
+    /// @notice A batch was accepted: its digest, its roundTime, and how many of its items were written.
     event Pushed(bytes32 indexed digest, uint32 roundTime, uint256 written);
 
-    /// @param settings who and how long
+    /// @param settings roles and delays
     /// @param classes limits that a token can be bound to, 1 to 8
     /// @param signers addresses of the operators' report keys
     /// @param weights their stake weights, in the same order
@@ -62,10 +62,11 @@ contract PriceStore is StoreSigners, StoreItems {
         maxPushAgeS = settings.maxPushAgeS;
     }
 
-    /// @notice Take a batch. An item that is not newer than what is stored or is paused is skipped, as is one that would end
-    ///         a halt inside a gap; if all are, it reverts. Of the stored round itself, one by the step threshold's weight
-    ///         lands the prices that wait: whoever landed it before with fewer signatures put off nothing. A price that is too far away is held, one that nobody looked at
-    ///         again leaves the one that stands.
+    /// @notice Write a batch. An item is skipped if it is not newer than the stored one, if its token is paused, or if it
+    ///         would end a halt inside a gap; if every item is skipped, the call reverts. An item of the stored round
+    ///         itself, signed by the step threshold's weight, lands the prices that wait: landing the batch earlier with
+    ///         fewer signatures delays nothing. A price beyond the step is held; a price that was not observed again
+    ///         leaves the stored one in place.
     /// @param batch epoch, roundTime and items, as operators signed them
     /// @param signatures at least the threshold's weight of them, ascending by signer
     function push(bytes calldata batch, bytes calldata signatures) external {
@@ -76,13 +77,13 @@ contract PriceStore is StoreSigners, StoreItems {
         uint256 roundTime = uint32(_word(at) >> 176);
         _checkTime(roundTime);
         bytes32 digest_ = _digest(batch);
-        (uint256 words, uint256 weight) = _check(_word(at) >> 208, roundTime, digest_, signatures);
+        (uint256 words, uint256 weight) = _checkSignatures(_word(at) >> 208, roundTime, digest_, signatures);
         uint256 written = _write(at + HEADER, at + length, roundTime, weight, words);
         if (written == 0) revert NothingNew();
         emit Pushed(digest_, uint32(roundTime), written);
     }
 
-    /// @dev Write the items from `at` to `end` in the calldata; returns how many were news.
+    /// @dev Write the items from `at` to `end` in the calldata; returns how many were written.
     function _write(uint256 at, uint256 end, uint256 roundTime, uint256 weight, uint256 words)
         private
         returns (uint256 written)
@@ -93,10 +94,10 @@ contract PriceStore is StoreSigners, StoreItems {
             uint256 old;
             uint256 fresh;
             bool plain;
-            // What Solidity makes of this costs some 200 gas more an item. Plain, the steady state, is all of: the token
-            // is registered and not paused, no gap is open, the state is 1 to 3 and somebody looked at the prices, the
-            // spread fits, both prices are near. It is what `_special` asks one by one. A first price is never near to
-            // the ones that a registered slot holds. The write ends whatever was held: its bits are 0 in an item.
+            // Written in Solidity this costs some 200 gas more per item. `plain`, the steady state, means all of: the token
+            // is registered and not paused, no gap is open, the state is 1 to 3 and the prices were observed, the spread
+            // fits, both prices are near. `_applyLimits` checks the same conditions one by one. A first price is never near
+            // the 1s that a registered slot holds. A plain write ends any hold: the held bits are 0 in an item.
             assembly ("memory-safe") {
                 let item := calldataload(at) // 30 bytes of it, and 2 of what follows
                 index := shr(240, item)
@@ -118,7 +119,7 @@ contract PriceStore is StoreSigners, StoreItems {
                 at := add(at, ITEM)
             }
             if (!plain) {
-                fresh = _special(index, old, fresh, weight >= stepThresholdOf(words));
+                fresh = _applyLimits(index, old, fresh, weight >= stepThresholdOf(words));
                 if (fresh == 0) continue;
             }
             assembly ("memory-safe") {
@@ -128,7 +129,7 @@ contract PriceStore is StoreSigners, StoreItems {
         }
     }
 
-    /// @dev One transaction sees one round: nobody acts between two signed prices of his choice.
+    /// @dev One transaction sees one round: nobody can act between two signed prices of their choice.
     function _checkTime(uint256 roundTime) private {
         unchecked {
             if (roundTime + maxPushAgeS < block.timestamp) revert TooOld(roundTime, block.timestamp);

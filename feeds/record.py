@@ -24,21 +24,21 @@ def record(cls: type[T]) -> type[T]:
         TypeError: the class is not of that kind, or has a default factory, a field without ``init``, or a
             ``__post_init__``: those need what the dataclass itself writes.
     """
-    own: tuple[Any, ...] = fields(cls)  # type: ignore[arg-type]
+    declared: tuple[Any, ...] = fields(cls)  # type: ignore[arg-type]
     flags = cls.__dataclass_params__  # type: ignore[attr-defined]
     slots = cls.__dict__.get("__slots__")
-    plain = all(f.init and f.kw_only and f.default_factory is MISSING for f in own)
-    if not (flags.frozen and slots == tuple(f.name for f in own) and plain) or hasattr(cls, "__post_init__"):
+    plain = all(f.init and f.kw_only and f.default_factory is MISSING for f in declared)
+    if not (flags.frozen and slots == tuple(f.name for f in declared) and plain) or hasattr(cls, "__post_init__"):
         raise TypeError(f"{cls.__name__}: only frozen keyword dataclasses with slots and plain defaults")
     twin = type(cls.__name__, (), {"__slots__": slots})
-    asked = ", ".join(f.name if f.default is MISSING else f"{f.name}=_default_{f.name}" for f in own)
-    lines = [f"def __init__(self, *, {asked}):", "    _turn(self, _twin)"]
-    lines += [f"    self.{f.name} = {f.name}" for f in own]
+    parameters = ", ".join(f.name if f.default is MISSING else f"{f.name}=_default_{f.name}" for f in declared)
+    lines = [f"def __init__(self, *, {parameters}):", "    _turn(self, _twin)"]
+    lines += [f"    self.{f.name} = {f.name}" for f in declared]
     lines += ["    self.__class__ = _own"]
-    given = {f"_default_{f.name}": f.default for f in own if f.default is not MISSING}
-    scope: dict[str, Any] = given | {"_turn": vars(object)["__class__"].__set__, "_twin": twin, "_own": cls}
+    defaults = {f"_default_{f.name}": f.default for f in declared if f.default is not MISSING}
+    scope: dict[str, Any] = defaults | {"_turn": vars(object)["__class__"].__set__, "_twin": twin, "_own": cls}
     exec("\n".join(lines), scope)  # noqa: S102 - as dataclasses does: the names of the class's own fields, nothing from outside
-    made = scope["__init__"]
-    made.__qualname__, made.__annotations__ = f"{cls.__qualname__}.__init__", cls.__init__.__annotations__
-    cls.__init__ = made  # type: ignore[method-assign]
+    init = scope["__init__"]
+    init.__qualname__, init.__annotations__ = f"{cls.__qualname__}.__init__", cls.__init__.__annotations__
+    cls.__init__ = init  # type: ignore[method-assign]
     return cls

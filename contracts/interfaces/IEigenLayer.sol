@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.0;
 
-// What is called of EigenLayer's core, by its published interfaces (IAllocationManager of v1.4 to v1.12, IKeyRegistrar).
+// The part of EigenLayer's core that is called, from its published interfaces (IAllocationManager of v1.4 to v1.12, IKeyRegistrar).
 
 struct OperatorSet {
     address avs;
@@ -18,14 +18,14 @@ interface IAllocationManager {
     }
 
     /// @dev Only the operator set's slasher may call it. `strategies` ascend; `wadsToSlash` are above 0, at most 1e18.
-    ///      Up to v1.4 it returns nothing, from v1.5 on (uint256 slashId, uint256[] shares), with one selector: so nothing that
-    ///      it returns may be decoded.
+    ///      Up to v1.4 it returns nothing, from v1.5 on (uint256 slashId, uint256[] shares), under one selector: the return
+    ///      data must not be decoded.
     function slashOperator(address avs, SlashingParams calldata params) external;
     function getStrategiesInOperatorSet(OperatorSet memory operatorSet) external view returns (address[] memory);
 }
 
 interface IKeyRegistrar {
-    /// @dev `keyData` of an ECDSA key is its address, 20 bytes. Answers the operator also when it has left the set.
+    /// @dev `keyData` of an ECDSA key is its address, 20 bytes. Returns the operator even after it has left the set.
     function getOperatorFromSigningKey(OperatorSet memory operatorSet, bytes memory keyData)
         external
         view

@@ -8,7 +8,7 @@ interface IPriceOracle {
     /// @notice Value of `baseAmount` of `base` in `quote`, rounded down.
     function getQuote(uint256 baseAmount, address base, address quote) external view returns (uint256 quoteAmount);
 
-    /// @notice What selling it brings and what buying it costs, by the spread; the first rounded down, the second up.
+    /// @notice Bid (selling) and ask (buying) by the spread; the bid is rounded down, the ask up.
     function getQuotes(uint256 baseAmount, address base, address quote)
         external
         view

@@ -4,39 +4,39 @@ pragma solidity 0.8.28;
 import {IAllocationManager, IKeyRegistrar, OperatorSet} from "../interfaces/IEigenLayer.sol";
 import {ISlasher} from "../interfaces/ISlasher.sol";
 
-/// @title EigenSlasher: passes a proven equivocation on to EigenLayer
-/// @notice The operator set's slasher, and nobody's but the registry's. Report keys are the ECDSA keys that operators
+/// @title EigenSlasher: forwards a proven equivocation to EigenLayer
+/// @notice The slasher of the operator set; only the registry may call it. Report keys are the ECDSA keys that operators
 ///         registered for the set in EigenLayer's KeyRegistrar.
 contract EigenSlasher is ISlasher {
-    /// @notice The only one that may slash; set once, by who made this contract.
+    /// @notice The only caller that may slash; set once, by the deployer of this contract.
     address public registry;
     address private immutable maker;
     IAllocationManager public immutable allocations;
     IKeyRegistrar public immutable keys;
     /// @notice The service that the operator set belongs to.
     address public immutable avs;
-    /// @notice Of the operator set.
+    /// @notice Id of the operator set.
     uint32 public immutable setId;
-    /// @notice Evidence that was passed on.
+    /// @notice Evidence that was already forwarded.
     mapping(bytes32 evidence => bool) public done;
 
-    /// @notice Passed on; EigenLayer's own event, in the same transaction, tells what was slashed.
+    /// @notice Forwarded; EigenLayer's own event in the same transaction says what was slashed.
     event Slashed(address indexed operator, bytes32 indexed evidence);
 
-    /// @notice Not the registry.
+    /// @notice The caller is not the registry.
     error NotRegistry(address caller);
-    /// @notice There is one already.
+    /// @notice The registry is already set.
     error AlreadySet();
-    /// @notice The key is nobody's in EigenLayer.
+    /// @notice The key belongs to no operator in EigenLayer.
     error UnknownKey(address signer);
-    /// @notice Passed on already.
+    /// @notice This evidence was already forwarded.
     error Repeated(bytes32 evidence);
 
     constructor(IAllocationManager allocations_, IKeyRegistrar keys_, address avs_, uint32 setId_) {
         (allocations, keys, avs, setId, maker) = (allocations_, keys_, avs_, setId_, msg.sender);
     }
 
-    /// @notice Name the registry, once.
+    /// @notice Set the registry; works once.
     function setRegistry(address registry_) external {
         if (msg.sender != maker) revert NotRegistry(msg.sender);
         if (registry != address(0)) revert AlreadySet();
@@ -44,8 +44,8 @@ contract EigenSlasher is ISlasher {
     }
 
     /// @inheritdoc ISlasher
-    /// @dev An operator that has left the set stays slashable for EigenLayer's deallocation delay, so it is not asked
-    ///      whether the key is still registered.
+    /// @dev An operator that has left the set stays slashable for EigenLayer's deallocation delay, so whether
+    ///      the key is still registered is not checked.
     function slash(address signer, uint256 fraction, bytes32 evidence) external {
         if (msg.sender != registry) revert NotRegistry(msg.sender);
         if (done[evidence]) revert Repeated(evidence);

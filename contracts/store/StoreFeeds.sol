@@ -4,43 +4,43 @@ pragma solidity 0.8.28;
 import {IPriceStore} from "../interfaces/IPriceStore.sol";
 import {StoreRoles} from "./StoreRoles.sol";
 
-/// @title Which tokens there are, within which limits they move, who is paused, and how they are read
-/// @dev A token's index is class 3 bits | number in the class 13 bits: the write path knows the class, and from one
-///      immutable word its limits, without another read. Index, id, prices and class are bound for good.
+/// @title Registered tokens, the limits of their movement, pauses, and all reads
+/// @dev A token's index is class 3 bits | number in the class 13 bits: the write path gets the class from the index
+///      and its limits from one immutable word, without another read. Index, id, prices and class never change.
 abstract contract StoreFeeds is StoreRoles, IPriceStore {
     uint256 private constant CLASS_SHIFT = 13;
     uint256 private constant IN_CLASS = (1 << CLASS_SHIFT) - 1;
     uint256 private constant CLASSES = 8;
 
-    /// @dev For each class, the first lowest: stepBps 16 | minGapS 16.
+    /// @dev For each class, the first in the low bits: stepBps 16 | minGapS 16.
     uint256 private immutable limits;
-    /// @dev For each class, the first lowest: stepWaitS 32.
+    /// @dev For each class, the first in the low bits: stepWaitS 32.
     uint256 private immutable waits;
     uint256 private immutable classes;
 
-    /// @dev By class and number in it.
+    /// @dev By class and number in the class.
     bytes32[][CLASSES] private ids;
     mapping(bytes32 id => uint256) private indexPlusOne;
 
     /// @notice A token was added.
     event Registered(bytes32 indexed id, uint16 index, bool hasMarket, bool hasRedemption);
-    /// @notice Nothing is written of this token until it is resumed, and reads say halt.
+    /// @notice This token is not written until it is resumed; reads return halt.
     event Paused(uint16 indexed index, address by);
-    /// @notice The token is written again; it stays in halt until its next round.
+    /// @notice This token is written again; it stays in halt until its next round.
     event Resumed(uint16 indexed index);
 
-    /// @param classes_ 1 to 8 of them; a token is bound to one when it is registered
+    /// @param classes_ 1 to 8; a token is bound to one when it is registered
     constructor(Limits[] memory classes_) {
         uint256 count_ = classes_.length;
         if (count_ == 0 || count_ > CLASSES) revert BadSettings();
         uint256 limits_;
         uint256 waits_;
         for (uint256 i; i < count_; ++i) {
-            Limits memory one = classes_[i];
-            if (one.minGapS == 0 || one.minGapS > 3600 || one.stepBps == 0 || one.stepBps > 9999) revert BadLimits(i);
-            if (one.stepWaitS < one.minGapS || one.stepWaitS > 1 weeks) revert BadLimits(i);
-            limits_ |= ((uint256(one.stepBps) << 16) | one.minGapS) << (32 * i);
-            waits_ |= uint256(one.stepWaitS) << (32 * i);
+            Limits memory class_ = classes_[i];
+            if (class_.minGapS == 0 || class_.minGapS > 3600 || class_.stepBps == 0 || class_.stepBps > 9999) revert BadLimits(i);
+            if (class_.stepWaitS < class_.minGapS || class_.stepWaitS > 1 weeks) revert BadLimits(i);
+            limits_ |= ((uint256(class_.stepBps) << 16) | class_.minGapS) << (32 * i);
+            waits_ |= uint256(class_.stepWaitS) << (32 * i);
         }
         (limits, waits, classes) = (limits_, waits_, count_);
     }
@@ -62,7 +62,7 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
     }
 
     /// @inheritdoc IPriceStore
-    /// @dev Solidity's own decoder and encoder cost some 500 gas more.
+    /// @dev In assembly: Solidity's own decoding and encoding cost some 500 gas more.
     function latestAt(uint16 index) external view returns (uint88, uint88, uint16, uint8, uint32, uint16, uint8, uint8) {
         assembly ("memory-safe") {
             let word := sload(index)
@@ -79,8 +79,8 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
         }
     }
 
-    /// @notice The cheapest reads, for views, by calldata without a selector. Two bytes, the index: the word of `slotAt`.
-    ///         Three, with 0 for the market or 1 for the redemption behind it: the word of `heldAt`.
+    /// @notice The cheapest reads, for views: calldata without a selector. Two bytes, the index: the word of `slotAt`.
+    ///         Three bytes, the index and 0 (market) or 1 (redemption): the word of `heldAt`.
     fallback() external {
         if (msg.data.length == 2) {
             assembly ("memory-safe") {
@@ -113,9 +113,9 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
 
     /// @inheritdoc IPriceStore
     function indexOf(bytes32 id) public view returns (uint16) {
-        uint256 found = indexPlusOne[id];
-        if (found == 0) revert UnknownFeed(id);
-        return uint16(found - 1);
+        uint256 plusOne = indexPlusOne[id];
+        if (plusOne == 0) revert UnknownFeed(id);
+        return uint16(plusOne - 1);
     }
 
     /// @inheritdoc IPriceStore
@@ -151,15 +151,15 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
     /// @inheritdoc IPriceStore
     function limitsOf(uint16 index) external view returns (Limits memory) {
         if (index >> CLASS_SHIFT >= classes) revert BadClass(index >> CLASS_SHIFT);
-        uint256 both = _limits(index);
-        return Limits({minGapS: uint16(both), stepBps: uint16(both >> 16), stepWaitS: uint32(_wait(index))});
+        uint256 packed = _limits(index);
+        return Limits({minGapS: uint16(packed), stepBps: uint16(packed >> 16), stepWaitS: uint32(_wait(index))});
     }
 
     // ------------------------------------------------------------------------------------------------------- roles
 
     /// @notice Add a token. Its index, which prices it has and its class are fixed for good.
     /// @param id BASE/QUOTE[@chain][#variant], printable ASCII, left-aligned, at most 31 bytes
-    /// @param class of its limits, as the constructor got them
+    /// @param class index of its limits in the constructor's list
     function register(bytes32 id, bool hasMarket, bool hasRedemption, uint8 class)
         external
         onlyOwner
@@ -175,7 +175,7 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
         emit Registered(id, index, hasMarket, hasRedemption);
     }
 
-    /// @notice Stop tokens: nothing is written of them, reads say halt. The guardian's or the owner's.
+    /// @notice Pause tokens: they are not written and reads return halt. Guardian or owner.
     function pause(uint16[] calldata indexes) external onlyGuardian {
         for (uint256 i; i < indexes.length; ++i) {
             uint16 index = indexes[i];
@@ -186,7 +186,7 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
         }
     }
 
-    /// @notice Let tokens be written again. Each stays in halt until its next round; what waited before the pause begins anew.
+    /// @notice Resume tokens. Each stays in halt until its next round; a wait from before the pause begins anew.
     function resume(uint16[] calldata indexes) external onlyOwner {
         for (uint256 i; i < indexes.length; ++i) {
             uint16 index = indexes[i];
@@ -199,35 +199,35 @@ abstract contract StoreFeeds is StoreRoles, IPriceStore {
 
     // ----------------------------------------------------------------------------------------------------- helpers
 
-    /// @dev Nobody could sign against what waited while nothing was written. When the prices that stand were true stays.
+    /// @dev During a pause no write could have ended the wait. `trueAt` of the stored prices is kept.
     function _endWaits(uint256 index, uint256 word) private {
         if (word & MARKET_HELD != 0) held[index] &= LOW_32;
         if (word & REDEMPTION_HELD != 0) held[FIELD + index] &= LOW_32;
     }
 
-    /// @dev Without the check of a bound that 16 bits keep by themselves.
+    /// @dev In assembly to skip the bounds check, which 16 bits make redundant.
     function _slot(uint16 index) private view returns (uint256 word) {
         assembly ("memory-safe") {
             word := sload(index)
         }
     }
 
-    /// @dev Of all classes, the first lowest: stepBps 16 | minGapS 16.
+    /// @dev All classes, the first in the low bits: stepBps 16 | minGapS 16.
     function _allLimits() internal view returns (uint256) {
         return limits;
     }
 
-    /// @dev minGapS in the low 16 bits, stepBps in the 16 above, other classes' above that.
-    function _limits(uint256 index) internal view returns (uint256 both) {
+    /// @dev minGapS in the low 16 bits, stepBps in the 16 above; the bits above those belong to other classes.
+    function _limits(uint256 index) internal view returns (uint256 packed) {
         return limits >> ((index >> CLASS_SHIFT) << 5);
     }
 
-    /// @dev Seconds for which a far price must stand.
+    /// @dev stepWaitS of an index: how long a price beyond the step must last.
     function _wait(uint256 index) internal view returns (uint256) {
         return uint32(waits >> ((index >> CLASS_SHIFT) << 5));
     }
 
-    /// @dev Printable ASCII without gaps, then zeros; the last byte is always zero.
+    /// @dev Printable ASCII without spaces, then zeros; the last byte is always zero.
     function _isId(bytes32 id) private pure returns (bool) {
         bool ended;
         for (uint256 i; i < 32; ++i) {

@@ -3,24 +3,24 @@ pragma solidity 0.8.28;
 
 import {StoreSlots} from "./StoreSlots.sol";
 
-/// @title Who may do what: an owner in two steps, a guardian who can only stop, a set owner who can only replace in time
+/// @title Roles: an owner with two-step transfer, a guardian that can only pause, a set owner that can only replace with a delay
 abstract contract StoreRoles is StoreSlots {
-    /// @notice Registers tokens, changes signers and guardian, resumes; has no part in prices.
+    /// @notice Registers tokens, changes signers and guardian, resumes; has no say in prices.
     address public owner;
-    /// @notice To whom the ownership was offered; zero for nobody.
+    /// @notice To whom the ownership was offered; zero if to nobody.
     address public pendingOwner;
-    /// @notice May pause tokens, as the owner may; zero for nobody.
+    /// @notice May pause tokens, as the owner may; zero for none.
     address public guardian;
-    /// @notice May replace signers after the delay and remove some at once, as the owner may; zero for nobody.
+    /// @notice May replace signers after the delay and remove some at once, as the owner may; zero for none.
     address public setOwner;
 
     /// @notice `to` may accept the ownership.
     event OwnershipTransferStarted(address indexed from, address indexed to);
     /// @notice `to` is the owner now.
     event OwnershipTransferred(address indexed from, address indexed to);
-    /// @notice `guardian` may pause now, and nobody before it.
+    /// @notice `guardian` is the guardian now; the one before no longer is.
     event GuardianSet(address indexed guardian);
-    /// @notice `setOwner` may replace and remove signers now, and nobody before it but the owner.
+    /// @notice `setOwner` is the set owner now; the one before no longer is.
     event SetOwnerSet(address indexed setOwner);
 
     modifier onlyOwner() {
@@ -41,7 +41,7 @@ abstract contract StoreRoles is StoreSlots {
         emit GuardianSet(guardian_);
     }
 
-    /// @notice Offer the ownership; it passes when the other side accepts.
+    /// @notice Offer the ownership; it passes when `to` accepts.
     function transferOwnership(address to) external onlyOwner {
         pendingOwner = to;
         emit OwnershipTransferStarted(owner, to);
@@ -61,7 +61,7 @@ abstract contract StoreRoles is StoreSlots {
         emit GuardianSet(guardian_);
     }
 
-    /// @notice Replace the set owner; zero leaves signers to the owner alone.
+    /// @notice Replace the set owner; zero leaves the signers to the owner alone.
     function setSetOwner(address setOwner_) external onlyOwner {
         setOwner = setOwner_;
         emit SetOwnerSet(setOwner_);

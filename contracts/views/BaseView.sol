@@ -3,10 +3,10 @@ pragma solidity 0.8.28;
 
 import {IAggregatorV2V3} from "../interfaces/IAggregatorV2V3.sol";
 
-/// @title What every view shares: Chainlink's two generations, a rate provider and a Chronicle-like read
-/// @notice Whatever is old or halted is shown all the same, and says so in `updatedAt` and `status`: some lenders shut down
-///         for good when a feed reverts. Only where there is no price does `latestRoundData` revert, for others take the 0 of
-///         an empty feed for a price. Answers have `decimals`; what is in 1e18 whatever they are says so: `peek`, `getRate`.
+/// @title Base of every view: Chainlink's two generations, a rate provider and Chronicle's read
+/// @notice A price that is old or halted is still returned, marked by `updatedAt` and `status`: some lenders shut down for
+///         good when a feed reverts. `latestRoundData` reverts only while there is no price, as some readers take the 0 of an
+///         empty feed for a price. Answers have `decimals`; `peek` and `getRate` are always in 1e18.
 abstract contract BaseView is IAggregatorV2V3 {
     uint256 private constant PHASE = 1 << 64;
 
@@ -14,7 +14,7 @@ abstract contract BaseView is IAggregatorV2V3 {
     uint8 public immutable decimals;
     uint256 internal immutable unit;
 
-    /// @notice There is no price: nothing landed yet, it is another round than the latest, or too small for `decimals`.
+    /// @notice There is no price: no data yet, a round other than the latest, or too small for `decimals`.
     error NoData();
     /// @notice Not 1 to 18.
     error BadDecimals(uint8 decimals);
@@ -29,14 +29,14 @@ abstract contract BaseView is IAggregatorV2V3 {
     /// @dev Not Maker's `peek`, whose second word says whether there is a price.
     function peek() public view virtual returns (uint256 wad, uint256 updatedAt, uint256 roundTime, uint8 statusByte);
 
-    /// @notice roundTime of the newest round that anything of this came with, 0 if nothing did: of several legs the newest
-    ///         one's, where `peek` says the oldest one's. A status that changed in this block came with no older round.
+    /// @notice roundTime of the newest round of any leg, 0 without data; `peek` returns the oldest leg's. A status that changed
+    ///         in this block cannot have come with an older round.
     function newestRound() public view virtual returns (uint256);
 
     /// @notice Confidence around the price in bps, 0 while there is no data.
     function spreadBps() public view virtual returns (uint256);
 
-    /// @notice Longest time between two pushes in seconds, as promised by the operators.
+    /// @notice Longest time between two pushes in seconds, as the operators promise.
     function heartbeat() external view virtual returns (uint32);
 
     /// @inheritdoc IAggregatorV2V3
@@ -55,14 +55,14 @@ abstract contract BaseView is IAggregatorV2V3 {
     }
 
     /// @inheritdoc IAggregatorV2V3
-    /// @dev Only the latest round is kept: of any other there is no data.
+    /// @dev Only the latest round is stored: any other has no data.
     function getRoundData(uint80 round) external view returns (uint80, int256, uint256, uint256, uint80) {
         if (!_isLatest(round)) revert NoData();
         return latestRoundData();
     }
 
     /// @inheritdoc IAggregatorV2V3
-    /// @dev 0 while there is no price, as aggregators have it: whoever reads it takes 0 for none.
+    /// @dev 0 while there is no price, as in Chainlink's aggregators.
     function latestAnswer() public view returns (int256) {
         (uint256 wad,,,) = peek();
         return int256(wad / unit);
@@ -89,7 +89,7 @@ abstract contract BaseView is IAggregatorV2V3 {
         return _isLatest(round) ? latestTimestamp() : 0;
     }
 
-    /// @notice The price in 1e18 whatever `decimals` is, as rate providers give it. Reverts while there is none.
+    /// @notice The price in 1e18 whatever `decimals` is, as rate providers return it. Reverts while there is none.
     function getRate() external view returns (uint256 wad) {
         (wad,,,) = peek();
         if (wad == 0) revert NoData();
@@ -109,14 +109,14 @@ abstract contract BaseView is IAggregatorV2V3 {
 
     /// @notice 1 ok, 2 watch, 3 depeg, 4 halt; 0 while there is no data.
     function status() external view returns (uint8) {
-        (,,, uint8 both) = peek();
-        return both & 0x0f;
+        (,,, uint8 statusByte) = peek();
+        return statusByte & 0x0f;
     }
 
-    /// @notice Class of the reason behind the status, 0 for none.
+    /// @notice Reason class of the status, 0 for none.
     function reason() external view returns (uint8) {
-        (,,, uint8 both) = peek();
-        return both >> 4;
+        (,,, uint8 statusByte) = peek();
+        return statusByte >> 4;
     }
 
     function _isLatest(uint256 round) private view returns (bool) {

@@ -5,27 +5,27 @@ import {BaseView} from "./BaseView.sol";
 import {IPriceStore} from "../interfaces/IPriceStore.sol";
 import {TokenView} from "./TokenView.sol";
 
-/// @title CappedFeedView: a redemption rate that grows no faster than a yearly cap from a snapshot
-/// @notice Only upwards: a fall passes through. Snapshot and cap are fixed: who wants others makes another view, so that
-///         no key can move a lender's price.
+/// @title CappedFeedView: a redemption rate whose growth from a snapshot is capped per year
+/// @notice Only growth is capped: a fall passes through. Snapshot and cap are fixed, so that no key can move a lender's
+///         price; other values need another view.
 /// @dev The integer form is the one of Aave's correlated-asset adapters: growth in 1e-6 of a wad a second.
 contract CappedFeedView is TokenView {
     uint256 private constant SCALE = 1e6;
     uint256 private constant YEAR = 365 days;
 
-    /// @notice The rate that the cap grows from, 1e18.
+    /// @notice The rate from which the cap grows, 1e18.
     uint256 public immutable snapshotWad;
-    /// @notice When it was the rate, Unix seconds.
+    /// @notice When the snapshot was taken, Unix seconds.
     uint256 public immutable snapshotTime;
-    /// @notice Most growth in a year, bps of the snapshot.
+    /// @notice Largest growth in a year, bps of the snapshot.
     uint256 public immutable maxYearlyBps;
     uint256 private immutable growthPerSecondScaled;
 
-    /// @notice No rate, not 7 to 180 days old, or a growth that is not 1 bps to 100 % and at least 1e-6 wad a second.
+    /// @notice The snapshot is not 7 to 180 days old, or the growth is not 1 bps to 100 % a year and at least 1e-6 wad a second.
     error BadSnapshot();
-    /// @notice The token has no redemption rate or none yet.
+    /// @notice The token has no redemption rate, or none yet.
     error NoRate();
-    /// @notice The cap would hold down the rate of this moment: snapshot, time and growth do not fit together.
+    /// @notice The cap is below the present rate: snapshot, time and growth do not fit together.
     error CapBinds(uint256 rateWad, uint256 capWad);
 
     /// @param store_ where the token is registered
@@ -56,7 +56,7 @@ contract CappedFeedView is TokenView {
         if (rate > most) revert CapBinds(rate, most);
     }
 
-    /// @notice Most that is answered now, 1e18.
+    /// @notice Largest rate that is returned now, 1e18.
     function capWad() public view returns (uint256) {
         return snapshotWad + growthPerSecondScaled * (block.timestamp - snapshotTime) / SCALE;
     }

@@ -4,17 +4,17 @@ pragma solidity 0.8.28;
 import {BaseView} from "./BaseView.sol";
 
 /// @title CrossView: the product of two views, such as weETH / ETH times ETH / USD
-/// @notice Rounded down, as old as the older leg, as bad as the worse. It has no storage of its own.
+/// @notice Rounded down; age of the older leg, status of the worse leg. It has no storage of its own.
 contract CrossView is BaseView {
     /// @notice BASE / X.
     BaseView public immutable first;
     /// @notice X / QUOTE.
     BaseView public immutable second;
 
-    /// @notice A square is no price of anything.
+    /// @notice Both legs are the same view.
     error SameLeg();
 
-    /// @param first_ BASE / X, in the mode that the cross shall have
+    /// @param first_ BASE / X, in the mode wanted of the cross
     /// @param second_ X / QUOTE
     /// @param decimals_ 1 to 18; answers are rounded down to them
     constructor(BaseView first_, BaseView second_, uint8 decimals_) BaseView(decimals_) {

@@ -3,10 +3,10 @@ pragma solidity 0.8.28;
 
 import {BaseView} from "./BaseView.sol";
 
-/// @title DiaView: `getValue(string)` as DIA's oracles answer it, over any views
-/// @notice 8 decimals, rounded down, whatever a view's own; zeros for a key that nobody put here and for one without data, as
-///         there, and for a price that has no room in the number. The time is when the price was true, so a consumer's own
-///         check of its age works.
+/// @title DiaView: DIA's `getValue(string)` over any views
+/// @notice 8 decimals, rounded down, whatever the view has. Zeros for an unknown key and for one without data, as in DIA's
+///         oracles, and for a price that does not fit. The timestamp is when the price was true, so a consumer's own age
+///         check works.
 contract DiaView {
     mapping(bytes32 key => BaseView) private views;
 

@@ -6,7 +6,7 @@ import {IPriceStore} from "../interfaces/IPriceStore.sol";
 import {TokenView} from "./TokenView.sol";
 
 /// @title FeedView: one token of a PriceStore through the interfaces that lenders already use
-/// @notice Mode, decimals and token are fixed; the description says them: "weETH / ETH (min)".
+/// @notice Mode, decimals and token are fixed and named by the description: "weETH / ETH (min)".
 contract FeedView is TokenView {
     /// @notice 0 market, 1 redemption, 2 the lower of both, 3 the higher of both.
     uint8 public immutable mode;
@@ -28,7 +28,7 @@ contract FeedView is TokenView {
     }
 
     /// @inheritdoc BaseView
-    /// @dev A market price was true when its oldest input was seen; a redemption rate holds at roundTime; of both the older.
+    /// @dev updatedAt of a market price is the time of its oldest input, of a redemption rate roundTime, of both the older.
     ///      Never later than the block: some consumers underflow on a time in the future.
     function peek()
         public
@@ -52,7 +52,7 @@ contract FeedView is TokenView {
         return _name(names[mode]);
     }
 
-    /// @dev When what is shown of a word was true. Of both prices the older, whichever is shown.
+    /// @dev When the shown price of a word was true; for modes min and max the older of both, whichever is shown.
     function _timeOf(uint256 word) private view returns (uint256) {
         if (mode == 0) return _marketTime(word);
         uint256 owed = _redemptionTime(word);
@@ -61,7 +61,7 @@ contract FeedView is TokenView {
         return paid < owed ? paid : owed;
     }
 
-    /// @dev A price of 0 is absent: the other one is then both the lower and the higher.
+    /// @dev A price of 0 is absent: the other is then both the lower and the higher.
     function _pick(uint256 market, uint256 redemption) private view returns (uint256) {
         if (mode == 0 || redemption == 0) return mode == 1 ? 0 : market;
         if (mode == 1 || market == 0) return redemption;

@@ -5,10 +5,10 @@ import {BaseView} from "./BaseView.sol";
 
 /// @title ModeView: one price out of a market view and a redemption view, such as a capped one or a cross
 /// @notice The lower, the higher, or the redemption rate unless the token is in depeg: then the market price, and linearly
-///         over a while in between, so that one change of status can not liquidate everybody at once.
-/// @dev The ramp moves up in depeg, holds in halt and moves down otherwise. It has to be told when the status changes:
-///      `poke`, by anybody. Until somebody does, it is reckoned from the newest round of any leg, for none that is older can
-///      have brought the status, and in a halt goes on as before.
+///         blended over `rampS`, so that one change of status cannot liquidate everybody at once.
+/// @dev The ramp moves up in depeg, holds in halt and moves down otherwise. It has to be notified when the status changes:
+///      `poke`, by anybody. Until then a change counts from the newest round of any leg, as no older round can have brought
+///      the status; in a halt the ramp goes on as before until it is poked.
 contract ModeView is BaseView {
     uint256 private constant WHOLE = 1e6;
     uint8 private constant DEPEG = 3;
@@ -34,10 +34,10 @@ contract ModeView is BaseView {
 
     Ramp private ramp;
 
-    /// @notice The ramp goes on from here, that way: 0 down, 1 hold, 2 up.
+    /// @notice The ramp continues from `ppm` in this direction: 0 down, 1 hold, 2 up.
     event Poked(uint256 ppm, uint8 way);
 
-    /// @notice Not 2 to 4, or a ramp without a length, or one in another mode.
+    /// @notice Not 2 to 4, mode 4 without a ramp, or a ramp in another mode.
     error BadMode(uint8 mode);
     /// @notice Both are the same view.
     error SameView();
@@ -57,7 +57,7 @@ contract ModeView is BaseView {
     }
 
     /// @inheritdoc BaseView
-    /// @dev As old as the older and as bad as the worse; a price of 0 is absent and does not count.
+    /// @dev Age of the older, status of the worse; a price of 0 is absent and does not count.
     function peek()
         public
         view
@@ -78,13 +78,13 @@ contract ModeView is BaseView {
         wad = (a * ppm + b * (WHOLE - ppm)) / WHOLE;
     }
 
-    /// @notice Millionths of the market price in mode 4 now.
+    /// @notice Share of the market price in mode 4 now, in millionths.
     function rampPpm() external view returns (uint256) {
         (,,, uint8 statusByte) = peek();
         return _ppm(statusByte & 0x0f);
     }
 
-    /// @notice Note which way the ramp goes from now on. Anybody may; it changes no price at this moment.
+    /// @notice Record the ramp's position and its direction from now on. Anybody may; it changes no price at this moment.
     function poke() external {
         (,,, uint8 statusByte) = peek();
         uint256 ppm = _ppm(statusByte & 0x0f);
@@ -118,10 +118,11 @@ contract ModeView is BaseView {
         return string.concat(names[mode], market.description(), " and ", redemption.description());
     }
 
-    /// @dev What was noted ran until the newest round at most, if the status is another one since: the push that brought it
-    ///      was of that round or of one that was no older than it could be, and not before `noted`. The oldest leg's round says
-    ///      nothing of it. Of a halt nobody knows since when it is: a pause has no round. So what was noted goes on, or a
-    ///      pause would take back what the ramp had moved since the last round, until `poke` holds it.
+    /// @dev If the status has changed since the last poke, the recorded direction ran until the newest round at most, and not
+    ///      before the poke: the push that changed the status was of that round or an earlier one; the oldest leg's round
+    ///      says nothing about it. The start of a halt is not known, as a pause has no round; so in a halt the recorded
+    ///      direction goes on until `poke` holds it. Otherwise a pause would take back what the ramp has moved since the
+    ///      last round.
     function _ppm(uint8 status_) private view returns (uint256) {
         Ramp memory noted = ramp;
         uint8 way = _way(status_);

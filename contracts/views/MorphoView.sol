@@ -2,11 +2,11 @@
 pragma solidity 0.8.28;
 
 import {BaseView} from "./BaseView.sol";
-import {Trouble, looked} from "./Trouble.sol";
+import {Trouble, peekWithTrouble} from "./Trouble.sol";
 
 /// @title MorphoView: the oracle of a Morpho Blue market
-/// @notice Reverts while the price is halted, stale or not there. Morpho asks for it to borrow, to withdraw collateral
-///         and to liquidate; supplying, repaying and withdrawing what was lent go on.
+/// @notice Reverts while the price is halted, stale or missing. Morpho reads it to borrow, to withdraw collateral and to
+///         liquidate; supplying, repaying and withdrawing lent assets go on.
 contract MorphoView {
     /// @notice COLLATERAL / LOAN.
     BaseView public immutable source;
@@ -14,7 +14,7 @@ contract MorphoView {
     uint256 public immutable maxAgeS;
     uint256 private immutable scale;
 
-    /// @notice The price is not to be used now.
+    /// @notice The price must not be used now.
     error Unusable(Trouble trouble);
     /// @notice A maxAgeS of 0 or more than a week.
     error BadAge();
@@ -34,7 +34,7 @@ contract MorphoView {
 
     /// @notice Units of the loan token for one unit of collateral, times 1e36.
     function price() external view returns (uint256) {
-        (uint256 wad,,, Trouble trouble) = looked(source, maxAgeS);
+        (uint256 wad,,, Trouble trouble) = peekWithTrouble(source, maxAgeS);
         if (trouble != Trouble.None) revert Unusable(trouble);
         return wad * scale;
     }

@@ -2,9 +2,9 @@
 pragma solidity 0.8.28;
 
 import {BaseView} from "./BaseView.sol";
-import {Trouble, looked} from "./Trouble.sol";
+import {Trouble, peekWithTrouble} from "./Trouble.sol";
 
-/// @title What views between two tokens share: amounts in the tokens' own units, and no answer without a good price
+/// @title Base of the views between two tokens: amounts in the tokens' own units, and no answer without a usable price
 abstract contract PairView {
     /// @notice BASE / QUOTE.
     BaseView public immutable source;
@@ -14,15 +14,15 @@ abstract contract PairView {
     address public immutable baseAsset;
     /// @notice The token, or ISO 4217 number, that it is priced in.
     address public immutable quoteAsset;
-    /// @dev What one unit of base is worth is wad * numerator / denominator units of quote.
+    /// @dev One unit of base is worth wad * numerator / denominator units of quote.
     uint256 internal immutable numerator;
     uint256 internal immutable denominator;
 
-    /// @notice The price is not to be used now.
+    /// @notice The price must not be used now.
     error Unusable(Trouble trouble);
     /// @notice A maxAgeS of 0 or more than a week.
     error BadAge();
-    /// @notice The tokens are one and the same, or one has more than 36 decimals.
+    /// @notice Both tokens are the same, or one has more than 36 decimals.
     error BadPair();
 
     constructor(
@@ -40,10 +40,10 @@ abstract contract PairView {
         denominator = 10 ** (18 + uint256(baseDecimals));
     }
 
-    /// @dev The price in 1e18; reverts while it is not to be used.
+    /// @dev The price in 1e18; reverts while it must not be used.
     function _price() internal view returns (uint256 wad) {
         Trouble trouble;
-        (wad,,, trouble) = looked(source, maxAgeS);
+        (wad,,, trouble) = peekWithTrouble(source, maxAgeS);
         if (trouble != Trouble.None) revert Unusable(trouble);
     }
 }

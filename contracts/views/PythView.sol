@@ -4,9 +4,9 @@ pragma solidity 0.8.28;
 import {BaseView} from "./BaseView.sol";
 import {IPythRead} from "../interfaces/IPythRead.sol";
 
-/// @title PythView: the read side of a Pyth contract over any views, by ids of ours
-/// @notice Price and confidence with 8 decimals; the confidence is the spread of the price, rounded up. No averages, no
-///         updates, no fees: those functions are not here. The errors are Pyth's own.
+/// @title PythView: the read side of a Pyth contract over any views, by ids chosen here
+/// @notice Price and confidence with 8 decimals; the confidence is the spread of the price, rounded up. The
+///         functions for averages, updates and fees are not implemented. The errors are Pyth's own.
 contract PythView is IPythRead {
     int32 private constant EXPO = -8;
     uint256 private constant UNIT = 1e10;
@@ -16,7 +16,7 @@ contract PythView is IPythRead {
 
     /// @notice No such id, or no data yet.
     error PriceFeedNotFound();
-    /// @notice The price is older than was asked for, or halted.
+    /// @notice The price is older than `age`, or halted.
     error StalePrice();
     /// @notice Not one view for each id, or an id twice.
     error BadIds();
@@ -32,7 +32,7 @@ contract PythView is IPythRead {
     }
 
     /// @inheritdoc IPythRead
-    /// @dev Whatever its age and status; prices beyond 64 bits, or too small for 8 decimals, count as not there.
+    /// @dev Whatever its age and status; a price beyond 64 bits, or too small for 8 decimals, counts as missing.
     function getPriceUnsafe(bytes32 id) external view returns (Price memory price) {
         (price,) = _price(id);
     }

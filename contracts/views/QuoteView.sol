@@ -6,7 +6,7 @@ import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {PairView} from "./PairView.sol";
 
 /// @title QuoteView: ERC-7726 over a view, in both directions, with a bid and an ask from the spread
-/// @notice Reverts while the price is halted, stale or not there, and for any other pair.
+/// @notice Reverts while the price is halted, stale or missing, and for any other pair.
 contract QuoteView is PairView, IPriceOracle {
     uint256 private constant BPS = 10_000;
 

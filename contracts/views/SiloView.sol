@@ -5,8 +5,8 @@ import {BaseView} from "./BaseView.sol";
 import {PairView} from "./PairView.sol";
 
 /// @title SiloView: the oracle that a Silo v2 market calls
-/// @notice Reverts while the price is halted, stale or not there: no borrow, no withdrawal of collateral and no
-///         liquidation then, while repaying asks no oracle.
+/// @notice Reverts while the price is halted, stale or missing: no borrowing, no withdrawal of collateral and no liquidation
+///         then; repaying reads no oracle.
 contract SiloView is PairView {
     /// @notice Only the base token has a price here.
     error UnsupportedToken(address token);
@@ -22,7 +22,7 @@ contract SiloView is PairView {
         uint8 quoteDecimals
     ) PairView(source_, maxAgeS_, base_, baseDecimals, quote_, quoteDecimals) {}
 
-    /// @notice Called before a quote; there is nothing to prepare.
+    /// @notice Called before a quote; does nothing.
     function beforeQuote(address) external pure {}
 
     /// @notice Value of an amount of the base token in units of the quote token, rounded down.
@@ -31,7 +31,7 @@ contract SiloView is PairView {
         return baseAmount * _price() * numerator / denominator;
     }
 
-    /// @notice The token that values are in.
+    /// @notice The token in which values are returned.
     function quoteToken() external view returns (address) {
         return quoteAsset;
     }

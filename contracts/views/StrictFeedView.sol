@@ -3,13 +3,14 @@ pragma solidity 0.8.28;
 
 import {BaseView} from "./BaseView.sol";
 import {IAggregatorV2V3} from "../interfaces/IAggregatorV2V3.sol";
-import {Trouble, looked} from "./Trouble.sol";
+import {Trouble, peekWithTrouble} from "./Trouble.sol";
 
-/// @title StrictFeedView: a view for consumers that check nothing
+/// @title StrictFeedView: a view for consumers that check neither status nor age
 /// @notice While the price is halted or stale, or the L2's sequencer is down, `latestAnswer` is 0 and `latestRoundData`
-///         reverts; it reverts as a whole while the sequencer's feed does. Not for consumers that shut down for good on a revert (Liquity v2).
+///         reverts; both revert while the sequencer's feed does. Not for consumers that shut down for good on a revert
+///         (Liquity v2).
 contract StrictFeedView is IAggregatorV2V3 {
-    /// @notice What is shown.
+    /// @notice The view behind this one.
     BaseView public immutable source;
     /// @notice Seconds after which a price is stale.
     uint256 public immutable maxAgeS;
@@ -21,7 +22,7 @@ contract StrictFeedView is IAggregatorV2V3 {
     uint8 public immutable decimals;
     uint256 private immutable unit;
 
-    /// @notice The price is not to be used now.
+    /// @notice The price must not be used now.
     error Unusable(Trouble trouble);
     /// @notice A maxAgeS of 0 or more than a week, or a grace of more than a day.
     error BadAge();
@@ -39,12 +40,12 @@ contract StrictFeedView is IAggregatorV2V3 {
 
     /// @notice What is wrong with the price now: 0 nothing, 1 no data, 2 halt, 3 stale, 4 sequencer.
     function trouble() public view returns (Trouble found) {
-        (,,, found) = _look();
+        (,,, found) = _peekAnswer();
     }
 
     /// @inheritdoc IAggregatorV2V3
     function latestRoundData() public view returns (uint80, int256, uint256, uint256, uint80) {
-        (uint256 answer, uint256 updatedAt, uint256 roundTime, Trouble found) = _look();
+        (uint256 answer, uint256 updatedAt, uint256 roundTime, Trouble found) = _peekAnswer();
         if (found != Trouble.None) revert Unusable(found);
         uint80 round = uint80((1 << 64) | roundTime);
         return (round, int256(answer), updatedAt, updatedAt, round);
@@ -52,12 +53,12 @@ contract StrictFeedView is IAggregatorV2V3 {
 
     /// @inheritdoc IAggregatorV2V3
     function latestAnswer() public view returns (int256) {
-        (uint256 answer,,, Trouble found) = _look();
+        (uint256 answer,,, Trouble found) = _peekAnswer();
         return found == Trouble.None ? int256(answer) : int256(0);
     }
 
     /// @inheritdoc IAggregatorV2V3
-    /// @dev Reverts for any round but the latest, as the source; of the latest as `latestRoundData`.
+    /// @dev Reverts for any round but the latest, as the source does; for the latest as `latestRoundData`.
     function getRoundData(uint80 round) external view returns (uint80, int256, uint256, uint256, uint80) {
         if (!_isLatest(round)) revert Unusable(Trouble.NoData);
         return latestRoundData();
@@ -93,17 +94,17 @@ contract StrictFeedView is IAggregatorV2V3 {
         return 1;
     }
 
-    /// @dev A price too small for `decimals` is none.
-    function _look() private view returns (uint256 answer, uint256 updatedAt, uint256 roundTime, Trouble found) {
-        (answer, updatedAt, roundTime, found) = looked(source, maxAgeS);
+    /// @dev A price too small for `decimals` counts as missing.
+    function _peekAnswer() private view returns (uint256 answer, uint256 updatedAt, uint256 roundTime, Trouble found) {
+        (answer, updatedAt, roundTime, found) = peekWithTrouble(source, maxAgeS);
         answer /= unit;
         if (found != Trouble.None) return (answer, updatedAt, roundTime, found);
         if (answer == 0) found = Trouble.NoData;
         else if (address(sequencer) != address(0) && !_isUp()) found = Trouble.Sequencer;
     }
 
-    /// @dev startedAt is when the status changed; on most rollups Chainlink's feed moves updatedAt with every repeated "up".
-    ///      A startedAt of 0 is not known.
+    /// @dev Counts from startedAt, when the status changed: on most rollups Chainlink's feed moves updatedAt with every repeated
+    ///      "up". A startedAt of 0 means not known, which counts as down.
     function _isUp() private view returns (bool) {
         (, int256 answer, uint256 startedAt,,) = sequencer.latestRoundData();
         return answer == 0 && startedAt != 0 && block.timestamp > startedAt + graceS;

@@ -4,7 +4,7 @@ pragma solidity 0.8.28;
 import {BaseView} from "./BaseView.sol";
 import {IPriceStore} from "../interfaces/IPriceStore.sol";
 
-/// @title What the views of one token of a PriceStore share: where it is, and how it is read
+/// @title Base of the views of one token of a PriceStore: where it is registered and how it is read
 abstract contract TokenView is BaseView {
     /// @notice Where the token is registered.
     IPriceStore public immutable store;
@@ -13,7 +13,7 @@ abstract contract TokenView is BaseView {
     /// @inheritdoc BaseView
     uint32 public immutable override heartbeat;
     uint16 internal immutable index;
-    // of the store's word: which prices are held where they were, and the spread below these two bits
+    // bits of the store's word: which prices are held, and the spread below them
     uint256 private constant MARKET_HELD = 1 << 79;
     uint256 private constant REDEMPTION_HELD = 1 << 78;
     uint256 internal constant HELD = MARKET_HELD | REDEMPTION_HELD;
@@ -44,7 +44,7 @@ abstract contract TokenView is BaseView {
         return store.latest(feedId);
     }
 
-    /// @dev The store's cheapest read: two bytes in, the word out. That the store is one was seen in the constructor.
+    /// @dev The store's cheapest read: two bytes in, the word out. The constructor has checked that the store is one.
     function _word() internal view returns (uint256 word) {
         return _read(store, index);
     }
@@ -57,8 +57,8 @@ abstract contract TokenView is BaseView {
         }
     }
 
-    /// @dev When the market price of a word was true: as old at roundTime as its oldest input. While it is held, that of
-    ///      the round that it came with, whatever was pushed since.
+    /// @dev When the market price of a word was true: the time of its oldest input. While it is held, that of the round it
+    ///      came with, whatever was pushed since.
     function _marketTime(uint256 word) internal view returns (uint256) {
         return word & MARKET_HELD == 0 ? uint256(uint32(word)) - uint16(word >> 40) : _heldTime(0);
     }
@@ -68,7 +68,7 @@ abstract contract TokenView is BaseView {
         return word & REDEMPTION_HELD == 0 ? uint32(word) : _heldTime(1);
     }
 
-    /// @dev The store's word of a held price, three bytes in: the index, and 0 for the market price or 1 for the other.
+    /// @dev `trueAt` of a held price, read with three bytes: the index, and 0 for the market or 1 for the redemption.
     function _heldTime(uint256 which) private view returns (uint256 time) {
         IPriceStore from = store;
         uint256 what = (uint256(index) << 240) | (which << 232);
@@ -79,7 +79,7 @@ abstract contract TokenView is BaseView {
         }
     }
 
-    /// @dev "BASE / QUOTE" and what follows.
+    /// @dev "BASE / QUOTE" and the suffix.
     function _name(string memory suffix) internal view returns (string memory) {
         bytes memory out;
         for (uint256 i; i < 32 && feedId[i] != 0; ++i) {

@@ -3,7 +3,7 @@ pragma solidity 0.8.28;
 
 import {BaseView} from "./BaseView.sol";
 
-/// @notice Why a price is not to be used. The numbers are in the errors and in `StrictFeedView.trouble`.
+/// @notice Why a price must not be used. The numbers appear in the errors and in `StrictFeedView.trouble`.
 enum Trouble {
     None,
     NoData,
@@ -12,8 +12,8 @@ enum Trouble {
     Sequencer
 }
 
-/// @dev The price in 1e18, when it was true, its round, and what is wrong with it.
-function looked(BaseView source, uint256 maxAgeS)
+/// @dev The price in 1e18, when it was true, its round, and why it must not be used, if so.
+function peekWithTrouble(BaseView source, uint256 maxAgeS)
     view
     returns (uint256 wad, uint256 updatedAt, uint256 roundTime, Trouble trouble)
 {

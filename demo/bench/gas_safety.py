@@ -101,8 +101,8 @@ RULES = (
         (
             (
                 (
-                    "if (epoch != _epochOf(found) || block.timestamp >= ends || roundTime >= ends) {\n"
-                    "            found = _other(found, epoch, roundTime);\n        }"
+                    "if (epoch != _epochOf(packed) || block.timestamp >= ends || roundTime >= ends) {\n"
+                    "            packed = _setOfOtherEpoch(packed, epoch, roundTime);\n        }"
                 ),
                 "(ends, epoch);",
             ),

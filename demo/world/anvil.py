@@ -21,7 +21,8 @@ from pathlib import Path
 from feeds.errors import LrtOracleError
 
 MNEMONIC = "test test test test test test test test test test test junk"
-_START_TIMEOUT_S = 20.0
+_START_TIMEOUT_S = 120.0
+"""A busy machine takes its time; a node that cannot start exits and is reported at once."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -77,7 +78,26 @@ def start(*, port: int | None = None, block_time_s: float | None = None, extra: 
         block_time_s: seconds between blocks; None mines a block for each transaction.
         extra: further command-line arguments.
     """
-    port = port or free_port()
+    with reserved_port(port) as reserved:
+        return _start(reserved, block_time_s, extra)
+
+
+@contextlib.contextmanager
+def reserved_port(port: int | None = None) -> Iterator[int]:
+    """Keep a TCP port of the loopback (a free one without ``port``) from other processes until a server listens on it.
+
+    The socket is bound and never listens; a server that sets SO_REUSEADDR, as anvil does, can bind beside it.
+    """
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port or 0))
+        except OSError as exc:
+            raise AnvilError(f"port {port} of 127.0.0.1 is in use: end what listens there, or choose another") from exc
+        yield s.getsockname()[1]
+
+
+def _start(port: int, block_time_s: float | None, extra: Sequence[str]) -> Anvil:
     args = [binary(), "--port", str(port), "--host", "127.0.0.1", "--mnemonic", MNEMONIC, "--silent", *extra]
     if block_time_s is not None:
         args += ["--block-time", f"{block_time_s:g}"]
@@ -90,6 +110,8 @@ def start(*, port: int | None = None, block_time_s: float | None = None, extra: 
             node.kill()
             raise AnvilError(f"anvil did not answer on port {port} within {_START_TIMEOUT_S:g} s")
         time.sleep(0.02)
+    if process.poll() is not None:
+        raise AnvilError(f"anvil ended at once, and another process answers on port {port}: choose another port")
     return node
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from feeds.chains.endpoint import Endpoint
 from feeds.chains.endpoints import Endpoints
 from feeds.chains.jsonrpc import BlockMissing, TooMuch
-from feeds.chains.quorum import Agreement, Disagreement, vote
+from feeds.chains.quorum import AgreedAnswer, Disagreement, vote
 from feeds.errors import Disagreed, FeedError, Reverted, TooLarge
 
 Ask = Callable[[Endpoint], Awaitable[bytes]]
@@ -33,7 +33,7 @@ async def agreed_answer(endpoints: Endpoints, agree: int, ask: Ask) -> bytes:
     waiting = endpoints.ranked()
     while True:
         result = vote(answers, agree)
-        if isinstance(result, Agreement):
+        if isinstance(result, AgreedAnswer):
             for endpoint in result.outvoted:
                 text = "it answered something else of the same block"
                 endpoints.outvoted(endpoint, Disagreed(text, endpoint=endpoint.rpc.name, against=result.votes))
@@ -47,11 +47,11 @@ async def agreed_answer(endpoints: Endpoints, agree: int, ask: Ask) -> bytes:
                 endpoints.failed(endpoint, answer)
 
 
-async def _answers(asked: list[Endpoint], ask: Ask) -> list[tuple[Endpoint, bytes | FeedError]]:
+async def _answers(endpoints: list[Endpoint], ask: Ask) -> list[tuple[Endpoint, bytes | FeedError]]:
     """Ask them side by side; what is not a FeedError is raised."""
     answers = []
     for endpoint, answer in zip(
-        asked, await asyncio.gather(*(ask(e) for e in asked), return_exceptions=True), strict=True
+        endpoints, await asyncio.gather(*(ask(e) for e in endpoints), return_exceptions=True), strict=True
     ):
         if isinstance(answer, BaseException) and not isinstance(answer, FeedError):
             raise answer

@@ -122,18 +122,18 @@ class Endpoints:
     async def block(self, endpoint: Endpoint, which: int | str = "latest") -> Head:
         """Return the block of a number or tag (latest, safe, finalized); BlockMissing if there is none."""
         tag = hex(which) if isinstance(which, int) else which
-        found = await self.request(endpoint, "eth_getBlockByNumber", (tag, False))
-        if found is None:
+        block = await self.request(endpoint, "eth_getBlockByNumber", (tag, False))
+        if block is None:
             raise BlockMissing("no such block", endpoint=endpoint.rpc.name, block=tag)
-        text = found.get("hash") if isinstance(found, dict) else None
+        text = block.get("hash") if isinstance(block, dict) else None
         if not isinstance(text, str) or len(text) != _HASH_TEXT:
             raise Malformed("not a block", endpoint=endpoint.rpc.name)
-        parent = found.get("parentHash")
+        parent = block.get("parentHash")
         return Head(
             chain_id=self._chain_id,
-            number=quantity(found.get("number")),
+            number=quantity(block.get("number")),
             block_hash=text,
-            time_ms=quantity(found.get("timestamp")) * MS,
+            time_ms=quantity(block.get("timestamp")) * MS,
             parent_hash=parent if isinstance(parent, str) else "",
         )
 

@@ -32,7 +32,7 @@ def quorum_of(agree: int, endpoints: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement(Generic[K, T]):
+class AgreedAnswer(Generic[K, T]):
     """A value that enough endpoints gave. ``outvoted``: those that gave another one."""
 
     value: T
@@ -54,7 +54,7 @@ class Disagreement:
         return self.votes[0] if self.votes else 0
 
 
-def vote(answers: Mapping[K, T | FeedError], agree: int) -> Agreement[K, T] | Disagreement:
+def vote(answers: Mapping[K, T | FeedError], agree: int) -> AgreedAnswer[K, T] | Disagreement:
     """Count the answers.
 
     Args:
@@ -74,7 +74,7 @@ def vote(answers: Mapping[K, T | FeedError], agree: int) -> Agreement[K, T] | Di
     if not ranked or len(ranked[0][1]) < agree:
         return Disagreement(agree=agree, votes=tuple(len(v) for _, v in ranked), errors=tuple(errors))
     (value, supporters), *others = ranked
-    return Agreement(value=value, votes=len(supporters), outvoted=tuple(e for _, liars in others for e in liars))
+    return AgreedAnswer(value=value, votes=len(supporters), outvoted=tuple(e for _, liars in others for e in liars))
 
 
 def highest_reached(values: Iterable[Ordered], agree: int) -> Ordered | None:

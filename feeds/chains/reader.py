@@ -107,20 +107,20 @@ class ChainReader:
         """
         return await self._endpoints.block(self._endpoints.ranked()[0], which)
 
-    async def first_replaced(self, seen: Sequence[Head], head: Head) -> int | None:
-        """Return the lowest of the blocks seen that a new head does not stand on, None if it stands on all of them.
+    async def first_replaced(self, known: Sequence[Head], head: Head) -> int | None:
+        """Return the lowest of the blocks known that a new head does not stand on, None if it stands on all of them.
 
-        Asks nothing in the usual case, that the new head is the child of the newest one seen.
+        Asks nothing in the usual case, that the new head is the child of the newest one known.
 
         Args:
-            seen: heads that were read, ascending.
+            known: heads that were read, ascending.
             head: the new one.
 
         Raises:
             FeedError: the blocks could not be asked for.
         """
         lowest = None
-        for old in reversed(seen):
+        for old in reversed(known):
             if head.number == old.number + 1 and head.parent_hash == old.block_hash:
                 break
             if head.number <= old.number:

@@ -55,8 +55,8 @@ class Hyperliquid(PlainSession):
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per symbol, a POST."""
         url = f"{self.rest_url}/info"
-        asked = ((s, json.dumps({"type": "l2Book", "coin": s}).encode()) for s in symbols)
-        return tuple(Request(url=url, symbols=(s,), body=body) for s, body in asked)
+        bodies = ((s, json.dumps({"type": "l2Book", "coin": s}).encode()) for s in symbols)
+        return tuple(Request(url=url, symbols=(s,), body=body) for s, body in bodies)
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read the book of the one symbol asked; null says that there is no such market."""
@@ -126,10 +126,10 @@ def _refused(text: str) -> Tick:
     if not text.startswith(_INVALID):
         raise error
     try:
-        asked = values.load(text.removeprefix(_INVALID))
+        request = values.load(text.removeprefix(_INVALID))
     except FeedError:
         raise error from None
-    symbol = asked.get("coin") if isinstance(asked, Mapping) else None
+    symbol = request.get("coin") if isinstance(request, Mapping) else None
     if not isinstance(symbol, str) or not symbol:
         raise error
     return Tick(symbol=symbol, result=WrongSymbol(values.printable(text)))

@@ -100,9 +100,9 @@ class JsonHttp:
             Malformed, NotPositive, OutOfRange: it holds no such price, or no such time.
         """
         for path, wanted in self.expect.items():
-            found = _at(message, path)
-            if found != wanted:
-                raise WrongSymbol("the answer is about something else", path=path, got=values.printable(found))
+            value = _at(message, path)
+            if value != wanted:
+                raise WrongSymbol("the answer is about something else", path=path, got=values.printable(value))
         stated_at_ms = self._time(_at(message, self.time)) if self.time else None
         if self.price:
             return Quote(price_wad=self._turned(self._number(message, self.price)), stated_at_ms=stated_at_ms)

@@ -97,9 +97,9 @@ class CurvePlain:
         n = at.count
         curve_state.check_held(replies[:n], self.coins)
         precise, whole, fee, virtual, *rest = replies[2 * n : -1]
-        told = iter(rest[: sum(map(bool, self.rates))])
+        replies_of_rates = iter(rest[: sum(map(bool, self.rates))])
         rates = [
-            _rated(UNITS[digits], next(told)) if i < len(self.rates) and self.rates[i] else UNITS[digits]
+            _rated(UNITS[digits], next(replies_of_rates)) if i < len(self.rates) and self.rates[i] else UNITS[digits]
             for i, digits in enumerate(at.decimals)
         ]
         pool = curve_stable.pool_of(

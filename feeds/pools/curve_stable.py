@@ -63,9 +63,9 @@ def places(
     return Places(base=at, quote=to, decimals=digits, gates=Gates(*gates, digits[at], digits[to]))
 
 
-def get_dy(pool: str, given: int, taken: int, amount: int) -> Call:
+def get_dy(pool: str, sold: int, bought: int, amount: int) -> Call:
     """What a stable pool says that an amount of one coin pays in another."""
-    return Call(to=address(pool), data=b"".join((_GET_DY, word(given), word(taken), word(amount))))
+    return Call(to=address(pool), data=b"".join((_GET_DY, word(sold), word(bought), word(amount))))
 
 
 def pool_of(amp: int, held: tuple[int, ...], rates: Sequence[int], fee: int, offpeg: int = 0) -> CurvePool:

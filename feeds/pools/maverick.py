@@ -148,8 +148,8 @@ class _Maverick(ABC):
     def _check_tokens(self, token_a: Reply, token_b: Reply) -> None:
         expected = (self.base, self.quote) if self.base_is_a else (self.quote, self.base)
         for reply, token in zip((token_a, token_b), expected, strict=True):
-            if (said := abi_words.address_at(abi_words.returned(reply))) != address(token):
-                raise WrongSymbol("the pool holds another token in this place", token="0x" + said.hex())
+            if (listed := abi_words.address_at(abi_words.returned(reply))) != address(token):
+                raise WrongSymbol("the pool holds another token in this place", token="0x" + listed.hex())
 
     def _quote(self, received: int, paid: int, depths: tuple[int, int, int]) -> Quote:
         bid, ask = self._gates.prices(received, paid, self._gates.amount)

@@ -84,15 +84,15 @@ class Two:
             raise Thin("no trade moves the price", base=str(self.base), quote=str(self.quote))
         up, down = self.price()
         price = (up << _GOAL_BITS) // down
-        side, size, found = 1 if self.base > self.quote else -1, 0, []
+        side, size, sizes = 1 if self.base > self.quote else -1, 0, []
         for move in _MOVES_BPS:  # the side that was thinner is solved for, the other one only looked at
             least = size
             size = self._reach(side, least, _DEEPEST * (self.base + self.quote), price * (BPS - side * move) // BPS)
             goal = price * (BPS + side * move) // BPS
             if self._passed(-side, size, goal):
                 side, size = -side, self._reach(-side, least, size, goal)
-            found.append(size)
-        return found[0], found[1], found[2]
+            sizes.append(size)
+        return sizes[0], sizes[1], sizes[2]
 
     def _reach(self, side: int, low: int, high: int, goal: int) -> int:
         """Largest size from `low`, to 1e-6, that does not pass the goal; side 1 puts base in, -1 takes it out."""

@@ -168,9 +168,9 @@ class Weighted(NamedTuple):
 
         The product of the powers stands, so the price goes with base to the power -(1 + base weight / quote weight).
         """
-        exponent, found = self.quote_weight * WAD // (self.base_weight + self.quote_weight), []
+        exponent, depths = self.quote_weight * WAD // (self.base_weight + self.quote_weight), []
         for move in _MOVES_BPS:
             sold = power(BPS * WAD // (BPS - move), exponent) - WAD
             bought = WAD - power(BPS * WAD // (BPS + move), exponent)
-            found.append(self.base * max(min(sold, bought) - 1, 0) // WAD)
-        return found[0], found[1], found[2]
+            depths.append(self.base * max(min(sold, bought) - 1, 0) // WAD)
+        return depths[0], depths[1], depths[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from oracle.chain.store_client import Signer, StoreClient
+from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import TargetSection
@@ -110,7 +110,7 @@ class TargetBuilder:
             views=[raw_address(v) for v in section.pokes],
         )
 
-    def _client(self, section: TargetSection, signer: Signer | None) -> StoreClient:
+    def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:
         chain = self.resolved.config.chains[section.chain]
         return StoreClient(
             chain.endpoints,
@@ -121,7 +121,7 @@ class TargetBuilder:
             tip_percentile=section.tip_percentile,
             multicall=chain.multicall,
             relays=section.relays,
-            gas_env=section.passphrase_env,
+            passphrase_env=section.passphrase_env,
         )
 
     def _tools(self, name: str) -> Tools:
@@ -138,7 +138,7 @@ class TargetBuilder:
             on_unpoked=partial(metrics.unpoked, name),
         )
 
-    def _gas_signer(self, name: str, section: TargetSection) -> Signer | None:
+    def _gas_signer(self, name: str, section: TargetSection) -> GasSigner | None:
         """The gas key, in a keyfile or with a remote signer; None, with a warning, where there is none: a dry run."""
         if section.signer_url is not None and section.signer_address is not None:
             return RemoteSigner(section.signer_url, raw_address(section.signer_address))

@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 
 from feeds.chains.jsonrpc import JsonRpc, quantity
-from feeds.chains.quorum import Agreement, Disagreement, highest_reached, quorum_of, vote
+from feeds.chains.quorum import AgreedAnswer, Disagreement, highest_reached, quorum_of, vote
 from feeds.errors import FeedError, LrtOracleError, Malformed, Refused, Reverted, WrongChain
 
 _MAX_BODY = 4 << 20
@@ -111,10 +111,10 @@ class QuorumRpc:
             ChainError: they differ, or too few answer; every endpoint is named with what it said.
         """
 
-        def count(answers: Answers) -> Agreement[str, T] | Disagreement:
+        def count(answers: Answers) -> AgreedAnswer[str, T] | Disagreement:
             return vote(_read_all(answers, read), self.agree)
 
-        answers = await self._ask([(method, params)], lambda a: isinstance(count(a), Agreement))
+        answers = await self._ask([(method, params)], lambda a: isinstance(count(a), AgreedAnswer))
         result = count(answers)
         if isinstance(result, Disagreement):
             raise ChainError(f"{method}: {result.most} of {self.agree} endpoints agree: {_shown(answers)}")
@@ -195,7 +195,7 @@ class QuorumRpc:
             ChainError: neither enough know it, nor do enough that are up to date say that it is not there.
         """
 
-        def count(answers: Answers) -> tuple[Agreement[str, T | None] | Disagreement, list[str]]:
+        def count(answers: Answers) -> tuple[AgreedAnswer[str, T | None] | Disagreement, list[str]]:
             """The vote of those that know something, and those that can tell that it is not there."""
             values = _read_all(answers, read)
             ranked = sorted(
@@ -206,14 +206,14 @@ class QuorumRpc:
 
         def enough(answers: Answers) -> bool:
             known, absent = count(answers)
-            if isinstance(known, Agreement):
+            if isinstance(known, AgreedAnswer):
                 return True
             still_out = len(self._heights.keys() - answers.keys())
             return len(absent) >= self.agree and known.most + still_out < self.agree
 
         answers = await self._ask([(method, params)], enough)
         known, absent = count(answers)
-        if isinstance(known, Agreement):
+        if isinstance(known, AgreedAnswer):
             self.disagreed.update((*known.outvoted, *absent))
             return known.value
         if len(absent) < self.agree:

@@ -50,7 +50,7 @@ class NothingToPoke(ChainError):
     """Pokes were to go alone, and no view can be poked now."""
 
 
-class Signer(Protocol):
+class GasSigner(Protocol):
     """A signer of transactions: a key in this process or a remote one."""
 
     @property
@@ -78,14 +78,14 @@ class StoreClient(StoreReads):
         multicall: address of Multicall3 there, for pushes that poke views.
         most_gas: of one transaction.
         relays: where transactions are sent instead of to the endpoints, which are only read then.
-        gas_env: the variable with the gas key's passphrase, to be named where there is no key.
+        passphrase_env: the variable with the gas key's passphrase, to be named where there is no key.
     """
 
     def __init__(
         self,
         endpoints: Sequence[str],
         domain: Domain,
-        signer: Signer | None,
+        signer: GasSigner | None,
         *,
         max_fee_gwei: int,
         agree: int = 0,
@@ -94,14 +94,14 @@ class StoreClient(StoreReads):
         multicall: str = MULTICALL3,
         most_gas: int = MOST_GAS,
         relays: Sequence[str] = (),
-        gas_env: str = "LRT_ORACLE_GAS_PASSPHRASE",
+        passphrase_env: str = "LRT_ORACLE_GAS_PASSPHRASE",  # noqa: S107 - names an environment variable
     ) -> None:
         super().__init__(endpoints, domain, agree=agree, timeout_ms=timeout_ms)
         self._signer = signer
         self.costs = Costs(self.nodes, tip_percentile, max_fee_gwei)
         self._multicall = multicall
         self._most_gas = most_gas
-        self.keyless = f"no gas key: set {gas_env}, the passphrase of targets.*.gas_keyfile, or run dry"
+        self.keyless = f"no gas key: set {passphrase_env}, the passphrase of targets.*.gas_keyfile, or run dry"
         self._senders = self.nodes
         if relays:
             self._senders = QuorumRpc(relays, chain_id=domain.chain_id, timeout_ms=timeout_ms)
@@ -260,7 +260,7 @@ class StoreClient(StoreReads):
         """Address of the gas key."""
         return "0x" + self._paying().address.hex()
 
-    def _paying(self) -> Signer:
+    def _paying(self) -> GasSigner:
         if self._signer is None:
             raise ChainError(self.keyless)
         return self._signer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from feeds.errors import LrtOracleError
 from oracle.chain.next_signers import NextSignerSet, check_digest, checked_signatures, read_next_set
-from oracle.chain.store_client import Signer, StoreClient
+from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.check_keys import payer_address, report_key
 from oracle.config.sections import Config
 from oracle.config.tables.forms import raw_address
@@ -123,8 +123,8 @@ class ManualArming:
         return signed, names, notes
 
     @asynccontextmanager
-    async def _report_key(self, section: OperatorSection) -> AsyncIterator[Signer]:
-        signer: Signer
+    async def _report_key(self, section: OperatorSection) -> AsyncIterator[GasSigner]:
+        signer: GasSigner
         if section.signer_url is not None and section.signer_address is not None:
             signer = RemoteSigner(section.signer_url, raw_address(section.signer_address))
         else:
@@ -164,7 +164,7 @@ class ManualArming:
                 stack.callback(journal.close)
                 return await self._carry(client, journal, signatures)
 
-    def _payer(self, payer: tuple[Path, str] | None) -> Signer:
+    def _payer(self, payer: tuple[Path, str] | None) -> GasSigner:
         target = self._target
         if payer is not None:
             return keyfiles.LocalSigner(keyfiles.load(*payer, self._environ))
@@ -211,7 +211,7 @@ class ManualArming:
         under_way += f" ({notes})" if notes else ""
         raise ArmError(f"{under_way} after {_POLLS} s: run this again, or look with `lrt-oracle check`")
 
-    def _client(self, signer: Signer | None) -> StoreClient:
+    def _client(self, signer: GasSigner | None) -> StoreClient:
         target = self._target
         return StoreClient(
             self._endpoints, self._domain, signer, max_fee_gwei=target.max_fee_gwei, agree=target.agree,

@@ -18,7 +18,7 @@ from oracle.round.records import RecordMaker, Results, abstentions, transitions
 from oracle.round.seat import SignerSeat
 from oracle.round.step import as_leg, step
 from oracle.sign.agreed_reports import agreed_reports
-from oracle.sign.messages import Agreement, Refusal, SignedValues, Signer, SignerSet
+from oracle.sign.messages import Agreement, Refusal, RoundSigner, SignedValues, SignerSet
 from oracle.sign.verified_values import VerifiedValues, verify_answers
 
 
@@ -29,14 +29,14 @@ class Member:
     name: str
     specs: Mapping[str, FeedSpec]
     states: dict[str, FeedState]
-    signer: Signer | None = None
+    signer: RoundSigner | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignRequest:
     """An operator that is asked to sign its own reports of a round (by feed index) for a signer set."""
 
-    signer: Signer
+    signer: RoundSigner
     signers: SignerSet
     round_time_s: int
     reports: Mapping[int, Report]

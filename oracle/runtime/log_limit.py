@@ -47,7 +47,7 @@ class LogLimit(logging.Filter):
 
     def __init__(self, budget: LogBudget | None = None) -> None:
         super().__init__()
-        self._budget = budget or LogBudget()
+        self._budget = LogBudget() if budget is None else budget
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written; the number of those left out before it is added."""

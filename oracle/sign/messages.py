@@ -138,7 +138,7 @@ class Agreement:
     values: tuple[SignedValues, ...]
 
 
-class Signer(Protocol):
+class RoundSigner(Protocol):
     """What a round needs of an operator with a key, wherever the key is."""
 
     @property

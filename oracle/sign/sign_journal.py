@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT N
 """
 
 
-class Place(NamedTuple):
+class JournalPlace(NamedTuple):
     """What a key signs once: one round of one feed of a store. ``feed`` is the store's index, ``round_s`` a round_time."""
 
     chain_id: int
@@ -50,7 +50,7 @@ class JournalError(LrtOracleError, RuntimeError):
 class EquivocationRefused(LrtOracleError):
     """The key has already signed something else for this place."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: JournalPlace) -> None:
         super().__init__(f"feed {place.feed} at round_time {place.round_s} is already signed with other values")
         self.place = place
 
@@ -58,7 +58,7 @@ class EquivocationRefused(LrtOracleError):
 class ForgottenRefused(EquivocationRefused):
     """The place is so old that the journal may have dropped what was signed there."""
 
-    def __init__(self, place: Place, newest_s: int) -> None:
+    def __init__(self, place: JournalPlace, newest_s: int) -> None:
         super().__init__(place)
         why = f"the journal goes on at {newest_s} and has dropped lines this old; nothing is signed there any more"
         self.args = (f"feed {place.feed} at round_time {place.round_s}: {why}",)
@@ -67,7 +67,7 @@ class ForgottenRefused(EquivocationRefused):
 class LostRefused(EquivocationRefused):
     """The place is from before the journal was lost or restored: what was signed there is not known any more."""
 
-    def __init__(self, place: Place, floor_s: int) -> None:
+    def __init__(self, place: JournalPlace, floor_s: int) -> None:
         super().__init__(place)
         why = f"the journal was missing or restored and knows nothing of what was signed up to {floor_s}"
         self.args = (f"feed {place.feed} at round_time {place.round_s}: {why}; nothing is signed there any more",)
@@ -172,7 +172,7 @@ class SignJournal:
 
     def has_signed(self, domain: Domain, feed: int, round_s: int) -> bool:
         """Whether something was signed for this place, by any process that writes here, and is not yet dropped."""
-        return self._has(Place(domain.chain_id, domain.store, feed, round_s))
+        return self._has(JournalPlace(domain.chain_id, domain.store, feed, round_s))
 
     def record(self, domain: Domain, round_s: int, item_hashes: Mapping[int, bytes]) -> None:
         """Write the item hashes of one round of a store, by feed index, all or none, and return once they are on disk.
@@ -186,7 +186,7 @@ class SignJournal:
             ahead = self._witness_ahead()
             if ahead is None:
                 for feed, item_hash in item_hashes.items():
-                    place = Place(domain.chain_id, domain.store, feed, round_s)
+                    place = JournalPlace(domain.chain_id, domain.store, feed, round_s)
                     self._admit(place)
                     self._write(place, item_hash)
                     self._drop_old(place)
@@ -199,7 +199,7 @@ class SignJournal:
             )
         self._write_witness()
 
-    def _admit(self, place: Place) -> None:
+    def _admit(self, place: JournalPlace) -> None:
         """Refuse a place of which it is not known any more what was signed there."""
         oldest_s, floor_s = self._oldest_s(place), self._mute.floor_s
         if (place.round_s >= oldest_s and place.round_s > floor_s) or self._has(place):
@@ -208,7 +208,7 @@ class SignJournal:
             raise ForgottenRefused(place, oldest_s + self._kept_s)
         raise LostRefused(place, floor_s)
 
-    def _write(self, place: Place, item_hash: bytes) -> None:
+    def _write(self, place: JournalPlace, item_hash: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO signed VALUES (?, ?, ?, ?, ?)", (*place, item_hash))
         held = self._db.execute(
             "SELECT item_hash FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s = ?", place
@@ -216,16 +216,16 @@ class SignJournal:
         if held[0] != item_hash:
             raise EquivocationRefused(place)
 
-    def _has(self, place: Place) -> bool:
+    def _has(self, place: JournalPlace) -> bool:
         sql = "SELECT 1 FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s = ?"
         return self._db.execute(sql, place).fetchone() is not None
 
-    def _oldest_s(self, place: Place) -> int:
+    def _oldest_s(self, place: JournalPlace) -> int:
         """From when on every line of a feed is kept; only what is older than this was ever dropped."""
         sql = "SELECT coalesce(max(round_s), 0) FROM signed WHERE chain = ? AND store = ? AND feed = ?"
         return int(self._db.execute(sql, place[:3]).fetchone()[0]) - self._kept_s
 
-    def _drop_old(self, place: Place) -> None:
+    def _drop_old(self, place: JournalPlace) -> None:
         """Drop a few of the oldest lines of a feed; its newest is never among them."""
         feed = place[:3]
         self._db.execute(

@@ -1,6 +1,6 @@
 """Which signer set a round belongs to: the one in force at its round_time, whatever block it is pushed in. Pure.
 
-Source: docs/contracts.md, "Whose word counts".
+Source: docs/contracts.md, "Signer sets and epochs".
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from functools import lru_cache
 from oracle.model.types import Report
 from oracle.report.wire import decode_items
 from oracle.sign.eip712 import observed_digest, recover
-from oracle.sign.messages import Refusal, RefusalCode, SignedValues, Signer, SignerSet
+from oracle.sign.messages import Refusal, RefusalCode, RoundSigner, SignedValues, SignerSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def verify_values(values: SignedValues, signers: SignerSet, round_time_s: int) -
 
 
 def verify_answers(
-    operators: Sequence[Signer],
+    operators: Sequence[RoundSigner],
     answers: Sequence[SignedValues | Refusal],
     signers: SignerSet,
     round_time_s: int,

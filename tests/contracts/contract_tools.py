@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import requests
 from eth_abi import decode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
@@ -83,13 +84,10 @@ def signatures(digest: bytes, who: Sequence[int], keys: Sequence[str] = KEYS) ->
 
 @contextmanager
 def connected(url: str) -> Iterator[Web3]:
-    provider = HTTPProvider(url)
-    try:
+    with requests.Session() as session:
+        provider = HTTPProvider(url, session=session)
         trace_coverage.watch(provider)
         yield Web3(provider)
-    finally:
-        for session in provider._request_session_manager.session_cache._data.values():
-            session.close()
 
 
 class Bench:

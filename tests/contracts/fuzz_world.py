@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import random
-from functools import cache
 from typing import Any
 
-import coincurve
-import pyrevm
-from eth_abi import decode, encode
+from eth_abi import encode
 from eth_utils.crypto import keccak
 
 import contracts
-from oracle.chain.store_abi import abi_type
-from oracle.sign.eip712 import Domain, address_of, batch_bytes, batch_digest, sign_compact
-from tests.contracts.contract_tools import Compiled, compiled, error_of
-from tests.contracts.store_model import LOW_32, Limits, Refused, Signers, StoreModel
+from oracle.sign.eip712 import Domain, address_of, batch_bytes, batch_digest
+from tests.contracts.evm_process import (
+    DELAY_S,
+    GUARDIAN,
+    KEYS,
+    LIMITS,
+    MAX_AGE_S,
+    OVERLAP_S,
+    OWNER,
+    STRANGER,
+    Evm,
+    signature,
+)
+from tests.contracts.fuzz_bonds import Bonds
+from tests.contracts.store_model import StoreModel
+from tests.contracts.store_words import LOW_32, ModelRefused, Signers
 
-KEYS = [coincurve.PrivateKey((i + 1).to_bytes(32, "big")) for i in range(9)]
-OWNER, GUARDIAN, STRANGER, TREASURY = ("0x" + c * 40 for c in "abcd")
-FIRST_S = 1_900_000_000
-LIMITS = (Limits(5, 500, 60), Limits(1, 9_999, 1))
-MAX_AGE_S, DELAY_S, OVERLAP_S, DISPUTE_S = 60, 100, 40, 50
 TOKENS = {0: (True, True), 1: (True, False), 8_192: (True, True), 8_193: (False, True)}
-LEAVE_S = 400
 ROLES = (
     "pause",
     "resume",
@@ -34,58 +37,6 @@ ROLES = (
     "register",
     "transferOwnership",
 )
-
-
-@cache
-def signature(key: int, digest: bytes) -> bytes:
-    return sign_compact(KEYS[key], digest)
-
-
-class Evm:
-    """Contracts on pyrevm: a call answers bytes, or the name of its error."""
-
-    def __init__(self) -> None:
-        self.evm = pyrevm.EVM(spec_id="CANCUN")
-        self.now = FIRST_S
-        self.abis: dict[str, dict[str, Any]] = {}
-        for who in (OWNER, GUARDIAN, STRANGER, TREASURY):
-            self.evm.set_balance(who, 10**30)
-        self.jump(0)
-
-    def jump(self, seconds: int) -> None:
-        self.now += seconds
-        self.evm.set_block_env(pyrevm.BlockEnv(number=1, timestamp=self.now))
-
-    def create(self, artifact: Any, *args: Any) -> str:
-        inputs = [i for e in artifact.abi if e["type"] == "constructor" for i in e["inputs"]]
-        code = artifact.bytecode
-        raw = code if isinstance(code, bytes) else bytes.fromhex(code[2:])
-        at = str(self.evm.deploy(OWNER, raw + encode([abi_type(i) for i in inputs], args)))
-        self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
-        return at
-
-    def send(self, to: str, data: bytes, sender: str = OWNER) -> tuple[str, bytes]:
-        try:
-            answer = bytes(self.evm.message_call(sender, to, data))
-        except RuntimeError as e:
-            text = str(e)
-            output = text.split("output: ")[1].split(" ", maxsplit=1)[0] if "output: " in text else ""
-            return str(error_of(output)[0]) if len(output) > 2 else "Reverted", b""
-        finally:
-            self.evm.reset_transient_storage()
-        return "", answer
-
-    def call(self, to: str, name: str, *args: Any, sender: str = OWNER) -> tuple[str, Any]:
-        entry = self.abis[to][name]
-        kinds = [abi_type(i) for i in entry["inputs"]]
-        error, raw = self.send(to, keccak(text=f"{name}({','.join(kinds)})")[:4] + encode(kinds, args), sender)
-        answer = None if error else decode([abi_type(o) for o in entry["outputs"]], raw)
-        return error, answer[0] if answer and len(answer) == 1 else answer
-
-    def ok(self, to: str, name: str, *args: Any, sender: str = OWNER) -> Any:
-        error, answer = self.call(to, name, *args, sender=sender)
-        assert not error, (name, error)
-        return answer
 
 
 class World:
@@ -204,7 +155,7 @@ class World:
             self.model.push(batch, who, valid, odd)
             expected = ""
             self.heap = [*self.heap[-7:], (data, batch, who)]
-        except Refused as e:
+        except ModelRefused as e:
             expected = str(e)
         sender = rng.choice((OWNER, STRANGER))
         error, _ = self.evm.send(self.store, data + junk, sender)
@@ -226,7 +177,7 @@ class World:
         try:
             self.model.push(batch, who, [True] * len(who))
             expected = ""
-        except Refused as e:
+        except ModelRefused as e:
             expected = str(e)
         error, _ = self.evm.send(self.store, data, STRANGER)
         assert error == expected, (error, expected)
@@ -313,7 +264,7 @@ class World:
         try:
             model.move_on()
             model.arm(who, [good] * len(who))
-        except Refused as e:
+        except ModelRefused as e:
             expected = str(e)
         got, _ = self.evm.call(self.store, "arm", signed, sender=STRANGER)
         assert (got, error) == (expected, "NothingToArm" if expected == "NothingToArm" else ""), (got, expected)
@@ -331,7 +282,7 @@ class World:
         else:
             try:
                 model.remove(epoch, indexes)
-            except Refused as e:
+            except ModelRefused as e:
                 expected = str(e)
         error, _ = self.evm.call(self.store, "removeSigners", epoch, indexes, sender=sender)
         assert error == expected, (error, expected, epoch, indexes)
@@ -363,131 +314,3 @@ class World:
         halted = word >> 56 & 15 == 4 or not round_time
         assert not (usable and halted)
         self.bonds.check()
-
-
-class Bonds:
-    """The registry beside its model: who bonded, who leaves, who lied."""
-
-    def __init__(self, world: World) -> None:
-        self.world, self.evm, self.rng = world, world.evm, world.rng
-        token: Compiled = compiled()["Token"]
-        self.token = self.evm.create(token, "wdivETH", 18)
-        zero = "0x" + "00" * 20
-        settings = (world.store, 1, OWNER, GUARDIAN, TREASURY, zero, LEAVE_S + DISPUTE_S, DISPUTE_S)
-        self.registry = self.evm.create(contracts.load("OperatorRegistry"), self.token, settings, LEAVE_S)
-        self.evm.ok(self.token, "mint", OWNER, 10**30)
-        self.evm.ok(self.token, "approve", self.registry, 2**256 - 1)
-        self.bonded: dict[int, int] = {}
-        self.leaving: dict[int, tuple[int, int]] = {}
-        self.slashed: set[int] = set()
-        self.locked: dict[bytes, tuple[int, int, int]] = {}
-        self.paid = 0
-
-    @property
-    def liars(self) -> tuple[int, ...]:
-        """Keys that may lie in this world; the others never sign two words."""
-        return (7, 8)
-
-    def address(self, key: int) -> str:
-        return "0x" + address_of(KEYS[key]).hex()
-
-    def step(self) -> None:
-        what = self.rng.choice((self.bond, self.ask, self.leave, self.lie, self.accuse, self.settle))
-        self.world.note(f"{what.__name__} {what() or 'taken'}")
-
-    def bond(self) -> str:
-        key, amount = self.rng.randrange(len(KEYS)), self.rng.randrange(1, 10**20)
-        digest = self.evm.ok(self.registry, "consent", self.address(key), OWNER)
-        signed = signature(key, digest)
-        args = self.address(key), amount, signed[:32], signed[32:]
-        error, _ = self.evm.call(self.registry, "bond", *args)
-        assert error == ("NotYours" if key in self.slashed else "")
-        if not error:
-            self.bonded[key] = self.bonded.get(key, 0) + amount
-        return error
-
-    def ask(self) -> str:
-        key = self.rng.randrange(len(KEYS))
-        amount = self.rng.randrange(1, self.bonded.get(key, 0) + 2)
-        error, _ = self.evm.call(self.registry, "requestLeave", self.address(key), amount)
-        if key not in self.bonded or key in self.slashed:
-            assert error == "NotYours"
-        else:
-            assert error == ("BadAmount" if amount > self.bonded[key] else "")
-        if not error:
-            self.leaving[key] = amount, self.evm.now + LEAVE_S + DISPUTE_S
-        return error
-
-    def leave(self) -> str:
-        key = self.rng.randrange(len(KEYS))
-        error, _ = self.evm.call(self.registry, "leave", self.address(key))
-        amount, due = self.leaving.get(key, (0, 0))
-        if key not in self.bonded or key in self.slashed:
-            assert error == "NotYours"
-        else:
-            assert error == ("" if amount and self.evm.now >= due else "NotNow")
-        if not error:
-            self.bonded[key] -= amount
-            self.paid += amount
-            del self.leaving[key]
-        return error
-
-    def words(self, key: int, at: int, market: int) -> tuple[bytes, bytes, bytes]:
-        head = (0).to_bytes(2, "big") + market.to_bytes(11, "big") + (10**18).to_bytes(11, "big")
-        batch = batch_bytes(self.rng.randrange(1, 3), at, head + bytes([0, 7, 1, 0, 3, 9]))
-        signed = signature(key, self.world.digest(batch))
-        return batch, signed[:32], signed[32:]
-
-    def lie(self) -> str:
-        key, at = self.rng.choice(self.liars), self.rng.randrange(1, 2**32)
-        a, b = (self.words(key, at, m) for m in (10**18, 10**18 + self.rng.randrange(1, 99)))
-        error, evidence = self.evm.call(self.registry, "prove", a, b, 0, sender=STRANGER)
-        if key not in self.bonded:
-            assert error == "Unbonded"
-        else:
-            assert error == ("UsedEvidence" if key in self.slashed else "")
-        if not error:
-            self.locked[evidence] = key, self.bonded[key], self.evm.now + DISPUTE_S
-            self.slashed.add(key)
-            self.leaving.pop(key, None)
-        return error
-
-    def accuse(self) -> str:
-        """Of an honest key: true words of it, mixed and spoiled, prove nothing."""
-        key = self.rng.choice([k for k in range(len(KEYS)) if k not in self.liars])
-        at = self.rng.randrange(1, 100)
-        a, b = (self.words(key, t, 10**18 + t) for t in (at, self.rng.choice((at, at + 1))))
-        if self.rng.random() < 0.5:
-            spoiled = bytearray(b[0])
-            spoiled[self.rng.randrange(10, 40)] ^= 1 << self.rng.randrange(8)
-            b = bytes(spoiled), *b[1:]
-        error, _ = self.evm.call(self.registry, "prove", a, b, 0, sender=STRANGER)
-        assert error in {"NoContradiction", "Unbonded", "BadEvidence"}
-        return error
-
-    def settle(self) -> str:
-        if not self.locked:
-            return "nothing"
-        evidence = self.rng.choice(tuple(self.locked))
-        _, shares, due = self.locked[evidence]
-        what, sender = self.rng.choice((("giveBack", GUARDIAN), ("giveBack", STRANGER), ("release", STRANGER)))
-        error, _ = self.evm.call(self.registry, what, evidence, sender=sender)
-        if (what, sender) == ("giveBack", STRANGER):
-            assert error == "NotYours"
-        else:
-            assert error == ("" if (what == "release") == (self.evm.now >= due) else "NotNow")
-        if not error:
-            key = self.locked.pop(evidence)[0]
-            self.bonded[key] -= shares
-            self.paid += shares
-        return error
-
-    def check(self) -> None:
-        """The registry holds to the unit what is bonded or locked, and no honest key was slashed."""
-        held = self.evm.ok(self.token, "balanceOf", self.registry)
-        assert held == sum(self.bonded.values()) == self.evm.ok(self.registry, "totalShares")
-        assert self.slashed <= set(self.liars)
-        key = self.rng.randrange(len(KEYS))
-        shares, slashed = self.evm.ok(self.registry, "operators", self.address(key))[1::3]
-        assert slashed is (key in self.slashed)
-        assert shares == (0 if slashed else self.bonded.get(key, 0))

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.fuzz_world import GUARDIAN, OWNER, STRANGER, TREASURY, signature
+from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, TREASURY, signature
 from tests.contracts.rules_roles import RoleRules
 from tests.contracts.set_models import Outcome
-from tests.contracts.store_model import Refused
+from tests.contracts.store_words import ModelRefused
 from tests.contracts.whole_set import key_address, packed
 
 LIARS, HONEST = (7, 8), (0, 1, 2)
@@ -44,7 +44,7 @@ class OperatorRules(RoleRules):
         try:
             self.set.bonds.bond(who, shares, sender, consented=consented)
             self.set.purses[sender] -= shares
-        except Refused as e:
+        except ModelRefused as e:
             error = str(e)
         self.told("bond", who, shares, signed[:32], signed[32:], sender=sender, error=error)
 
@@ -59,7 +59,7 @@ class OperatorRules(RoleRules):
         who, error = key_address(key), ""
         try:
             self.set.bonds.ask(who, shares, sender, self.evm.now)
-        except Refused as e:
+        except ModelRefused as e:
             error = str(e)
         self.told("requestLeave", who, shares, sender=sender, error=error)
 
@@ -70,7 +70,7 @@ class OperatorRules(RoleRules):
         who, error = asked[at % len(asked)], ""
         try:
             self.set.purses[sender] += self.set.bonds.leave(who, sender, self.evm.now)
-        except Refused as e:
+        except ModelRefused as e:
             error = str(e)
         self.told("leave", who, sender=sender, error=error)
 
@@ -79,7 +79,7 @@ class OperatorRules(RoleRules):
         error, who, epoch = "", [key_address(k) for k in keys], max(0, self.set.bonds.last_epoch + more)
         try:
             weights = self.set.bonds.snapshot(epoch, who, sender)
-        except Refused as e:
+        except ModelRefused as e:
             error = str(e)
         self.told("snapshot", epoch, who, sender=sender, error=error)
         if not error:
@@ -143,7 +143,7 @@ class OperatorRules(RoleRules):
         error, evidence = "", b""
         try:
             evidence = self.set.bonds.prove(one, two, index, self.evm.now)
-        except Refused as e:
+        except ModelRefused as e:
             error = str(e)
         self.told("prove", first, second, index, sender=STRANGER, error=error)
         if evidence:
@@ -166,6 +166,6 @@ class OperatorRules(RoleRules):
             paid = self.set.bonds.settle(evidence, sender, self.evm.now, back=back)
             to = self.set.bonds.bonds[self.set.bonds.penalties[evidence].signer].owner if back else TREASURY
             self.set.purses[to] += paid
-        except Refused as e:
+        except ModelRefused as e:
             error = str(e)
         self.told("giveBack" if back else "release", evidence, sender=sender, error=error)

@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from oracle.sign.eip712 import batch_bytes
 from tests.contracts.contract_tools import compiled
-from tests.contracts.fuzz_world import STRANGER
-from tests.contracts.store_model import Refused, Signers, Token
-from tests.contracts.whole_set import FIRST_TOKENS, Batch, WholeSet, packed
+from tests.contracts.evm_process import STRANGER
+from tests.contracts.store_words import ModelRefused, ModelToken, Signers
+from tests.contracts.whole_set import FIRST_TOKENS, PushedBatch, WholeSet, packed
 
 TOKENS = tuple(FIRST_TOKENS)
 MOST = 2**88 - 1
@@ -38,7 +38,7 @@ ITEMS = st.fixed_dictionaries({
 SPOILS = st.sampled_from([""] * 10 + ["signature", "batch", "doubled", "swapped", "short", "odd", "kind"])
 
 
-class PushRules(RuleBasedStateMachine):
+class PushMachine(RuleBasedStateMachine):
     """One world; rules draw an act, the models say what must come of it."""
 
     seen: ClassVar[Counter[str]] = Counter()
@@ -48,7 +48,7 @@ class PushRules(RuleBasedStateMachine):
         self.set = WholeSet()
         self.evm, self.store, self.registry = self.set.evm, self.set.store, self.set.registry
         self.many = self.evm.create(compiled()["Many"])
-        self.pushed: list[Batch] = []
+        self.pushed: list[PushedBatch] = []
 
     def note(self, what: str) -> None:
         self.seen[what] += 1
@@ -75,13 +75,13 @@ class PushRules(RuleBasedStateMachine):
             out.append(min(MOST, max(1, price)) if there else 0)
         return packed(index, (out[0], out[1]), one["status"], one["spread"], one["ages"])
 
-    def batch(self, which: str, ahead_s: int, items: list[dict[str, Any]], absent: set[int]) -> Batch:
+    def batch(self, which: str, ahead_s: int, items: list[dict[str, Any]], absent: set[int]) -> PushedBatch:
         signers = self.signers(which)
         body = b"".join(self.item(one) for one in items)
         who = [i for i in range(len(signers.keys)) if i not in absent]
         return self.set.sign(batch_bytes(signers.epoch, self.evm.now + ahead_s, body), signers, who)
 
-    def pushes(self, one: Batch) -> None:
+    def pushes(self, one: PushedBatch) -> None:
         model = self.set.model
         before, started = dict(model.tokens), self.started()
         error = self.set.push(one)
@@ -101,7 +101,7 @@ class PushRules(RuleBasedStateMachine):
         """The word of the signer set in storage."""
         return int(self.evm.evm.storage(self.store, SET_AT)).to_bytes(32, "big")
 
-    def note_kept(self, before: Token | None, now: Token) -> None:
+    def note_kept(self, before: ModelToken | None, now: ModelToken) -> None:
         """What the store did with a token, by name, so that the long form can tell whether all was met."""
         for which, kept in enumerate(now.kept):
             was = before.kept[which] if before else None
@@ -235,7 +235,7 @@ class PushRules(RuleBasedStateMachine):
         self.pushes(self.spoiled(self.batch(which, ahead_s, items, absent), spoil, at))
 
     @staticmethod
-    def spoiled(one: Batch, how: str, at: int) -> Batch:
+    def spoiled(one: PushedBatch, how: str, at: int) -> PushedBatch:
         """The batch with a fault; which signatures are still good after it."""
         places = [one.signed[i : i + 65] for i in range(0, len(one.signed), 65)]
         if how == "signature" and places:
@@ -283,7 +283,7 @@ class PushRules(RuleBasedStateMachine):
         for turn, one in enumerate(both):
             try:
                 model.push(one.batch, one.who, one.valid)
-            except Refused as e:
+            except ModelRefused as e:
                 expected = str(e)
             if turn and gap_s and expected not in {"TooOld", "TooFarAhead"}:
                 expected = "SecondRound"

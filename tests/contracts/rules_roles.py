@@ -7,15 +7,15 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from tests.contracts.fuzz_world import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
-from tests.contracts.rules_pushes import NEAR, TOKENS, PushRules
-from tests.contracts.store_model import Refused, Signers
+from tests.contracts.evm_process import DELAY_S, GUARDIAN, LIMITS, OWNER, STRANGER, signature
+from tests.contracts.rules_pushes import NEAR, TOKENS, PushMachine
+from tests.contracts.store_words import ModelRefused, Signers
 from tests.contracts.whole_set import ZERO, key_address
 
 CALLERS = st.sampled_from([OWNER] * 5 + [GUARDIAN, STRANGER])
 
 
-class RoleRules(PushRules):
+class RoleRules(PushMachine):
     """Owner, guardian and strangers."""
 
     @rule(seconds=st.sampled_from([1, 30, 60, 100, 450]))
@@ -146,7 +146,7 @@ class RoleRules(PushRules):
         signed = b"".join(bytes([i]) + signature(one.keys[i], digest) for i in who)
         try:
             model.arm(who, [good] * len(who))
-        except Refused as e:
+        except ModelRefused as e:
             expected = str(e)
         assert (error == "NothingToArm") is (expected == "NothingToArm")
         self.asked("arm", signed, sender=STRANGER, expected=expected)
@@ -166,7 +166,7 @@ class RoleRules(PushRules):
         else:
             try:
                 model.remove(epoch, indexes)
-            except Refused as e:
+            except ModelRefused as e:
                 expected = str(e)
         self.asked("removeSigners", epoch, indexes, sender=sender, expected=expected)
 

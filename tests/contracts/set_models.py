@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from eth_utils.crypto import keccak
 
-from tests.contracts.store_model import LOW_32, PRICE, Refused
+from tests.contracts.store_words import LOW_32, PRICE, ModelRefused
 
 WAD, BPS, PPM = 10**18, 10_000, 1_000_000
 YEAR_S = 365 * 86_400
@@ -213,44 +213,44 @@ class RegistryModel:
     def _own(self, signer: str, sender: str) -> Bond:
         one = self.bonds.get(signer)
         if one is None or one.owner != sender or one.slashed:
-            raise Refused("NotYours")
+            raise ModelRefused("NotYours")
         return one
 
     def bond(self, signer: str, shares: int, sender: str, *, consented: bool) -> None:
         if signer not in self.bonds and not consented:
-            raise Refused("BadConsent")
+            raise ModelRefused("BadConsent")
         held = self.bonds.get(signer, Bond(sender))
         if held.owner != sender or held.slashed:
-            raise Refused("NotYours")
+            raise ModelRefused("NotYours")
         if not shares or held.shares + shares > 2**96 - 1:
-            raise Refused("BadAmount")
+            raise ModelRefused("BadAmount")
         held.shares += shares
         self.bonds[signer] = held
 
     def ask(self, signer: str, shares: int, sender: str, now: int) -> None:
         one = self._own(signer, sender)
         if not 1 <= shares <= one.shares:
-            raise Refused("BadAmount")
+            raise ModelRefused("BadAmount")
         one.leaving, one.leaves_at = shares, now + self.unbonding_s
 
     def leave(self, signer: str, sender: str, now: int) -> int:
         one = self._own(signer, sender)
         if not one.leaving or now < one.leaves_at:
-            raise Refused("NotNow")
+            raise ModelRefused("NotNow")
         paid, one.leaving = one.leaving, 0
         one.shares -= paid
         return paid
 
     def snapshot(self, epoch: int, signers: Sequence[str], sender: str) -> list[int]:
         if sender != self.curator:
-            raise Refused("NotYours")
+            raise ModelRefused("NotYours")
         if epoch <= self.last_epoch:
-            raise Refused("NotNow")
+            raise ModelRefused("NotNow")
         if not signers:
-            raise Refused("BadAmount")
+            raise ModelRefused("BadAmount")
         found = [self.bonds.get(s) for s in signers]
         if len(set(signers)) < len(signers) or any(b is None or b.slashed or b.shares == b.leaving for b in found):
-            raise Refused("Unbonded")
+            raise ModelRefused("Unbonded")
         weights = [b.shares - b.leaving for b in found if b is not None]
         self.last_epoch = epoch
         self.weights |= {(epoch, s): w for s, w in zip(signers, weights, strict=True)}
@@ -259,18 +259,18 @@ class RegistryModel:
     def prove(self, a: Word, b: Word, index: int, now: int) -> bytes:
         for one in (a, b):
             if len(one.batch) <= 10 or len(one.batch) % 30 != 10:
-                raise Refused("BadBatch")
+                raise ModelRefused("BadBatch")
             if one.signer is None:
-                raise Refused("BadEvidence")
+                raise ModelRefused("BadEvidence")
         if a.signer is None or a.signer != b.signer:
-            raise Refused("Unbonded")
+            raise ModelRefused("Unbonded")
         if a.batch[6:10] != b.batch[6:10] or len({a.item(index), b.item(index), None}) < 3:
-            raise Refused("NoContradiction")
+            raise ModelRefused("NoContradiction")
         held = self.bonds.get(a.signer)
         if held is None:
-            raise Refused("Unbonded")
+            raise ModelRefused("Unbonded")
         if held.slashed:
-            raise Refused("UsedEvidence")
+            raise ModelRefused("UsedEvidence")
         evidence = keccak(bytes.fromhex(a.signer[2:]).rjust(32, b"\0") + b"".join(sorted((a.digest, b.digest))))
         self.penalties[evidence] = Penalty(a.signer, held.shares, now + self.dispute_s)
         held.shares, held.leaving, held.slashed = 0, 0, True
@@ -279,9 +279,9 @@ class RegistryModel:
     def settle(self, evidence: bytes, sender: str, now: int, *, back: bool) -> int:
         """`giveBack` or `release`; what was paid out."""
         if back and sender != self.arbiter:
-            raise Refused("NotYours")
+            raise ModelRefused("NotYours")
         one = self.penalties.get(evidence)
         if one is None or one.outcome is not Outcome.LOCKED or (now < one.release_at) != back:
-            raise Refused("NotNow")
+            raise ModelRefused("NotNow")
         one.outcome = Outcome.RETURNED if back else Outcome.TAKEN
         return one.shares

@@ -12,18 +12,7 @@ from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
 
 from demo.world import anvil
 from tests.contracts.contract_tools import KEYS, Bench, Item, compiled, connected
-from tests.contracts.test_operators import (
-    ADDRESSES,
-    AVS,
-    BOND,
-    DISPUTE_S,
-    LOCKED,
-    LONGEST_S,
-    STRANGER,
-    TAKEN,
-    TREASURY,
-    Guild,
-)
+from tests.contracts.guild import ADDRESSES, AVS, BOND, DISPUTE_S, LOCKED, LONGEST_S, STRANGER, TAKEN, TREASURY, Guild
 
 pytestmark = pytest.mark.chain
 MAX_AGE_S, STRICT_AGE_S = 3_600, 600
@@ -146,8 +135,7 @@ def test_an_id_of_32_bytes_is_named_in_full(bench: Bench) -> None:
 def test_too_little_gas_for_the_set_s_own_contract_sets_no_signers(bench: Bench) -> None:
     """The set's contract fails to be made with 63/64 of the gas: what is left must not go on with nobody in it."""
     many = [Web3.to_checksum_address(f"0x{i + 1:040x}") for i in range(40)]
-    call = bench.store.functions.setSigners(many, [1] * 40, 21, 21)
-    data, seen = call._encode_transaction_data(), set()
+    data, seen = bench.store.encode_abi("setSigners", args=[many, [1] * 40, 21, 21]), set()
     enough = bench.web3.eth.estimate_gas({"to": bench.store.address, "from": bench.owner.address, "data": data})
     for gas in range(enough - 350_000, enough, 50_000):
         seen.add(refusal(bench, data, gas))

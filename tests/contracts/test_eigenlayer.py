@@ -18,7 +18,7 @@ from eth_utils.crypto import keccak
 
 import contracts
 from tests.contracts.contract_tools import Compiled, compiled
-from tests.contracts.fuzz_world import OWNER, Evm
+from tests.contracts.evm_process import OWNER, Evm
 
 AVS, OPERATOR, KEY = ("0x" + f"{i:040x}" for i in (0xA5, 0x0B, 0x77))
 STRATEGIES = ["0x" + f"{i:040x}" for i in (0x51, 0x22, 0x33)]

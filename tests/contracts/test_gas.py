@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from demo.bench import gas_quoted
 from demo.bench.gas import SNAPSHOT, compared, ours, snapshot
 from demo.bench.gas_peers import REDSTONE_EACH, REDSTONE_ONE, api3, redstone, tellor
 from demo.bench.gas_safety import RULES, Rule, lacking, stores, without
-from demo.bench.gas_store import OURS, SIGNERS, TOKENS
+from demo.bench.gas_store import OURS, SIGNERS, TOKENS, artifact
 from demo.bench.gas_tools import BenchError, PushGas, ReadGas, called, ground, push_floor
 
 ROOT = Path(__file__).parent.parent.parent
@@ -115,6 +116,20 @@ async def test_each_rule_costs_what_the_docs_say() -> None:
     assert made.keys() == {rule.name for rule in RULES}
     assert told == made
     assert all(gas > 0 for costs in made.values() for gas in costs)
+
+
+@pytest.mark.chain
+async def test_the_chain_of_a_measurement_never_follows_the_machine_s_clock() -> None:
+    """A busy machine may take any time between two transactions: the next block's time stays in the future."""
+    async with ground() as chain:
+        before_s = await chain.block_time_s()
+        await asyncio.sleep(2.1)
+        await chain.create(artifact("PriceStore"), *_store_args(chain.payer))
+        assert await chain.block_time_s() == before_s + 1
+
+
+def _store_args(payer: str) -> tuple[object, ...]:
+    return (payer, payer, 60, 0, 0), [(1, 500, 600)], [payer], [1], 1, 1
 
 
 def test_a_rule_that_reads_otherwise_by_now_ends_the_run() -> None:

@@ -145,7 +145,7 @@ def test_a_batch_is_taken_whole_or_not_at_all(web3: Web3, count: int) -> None:
     push, owner = bench.store.functions.push, bench.owner.address
 
     def call(batch: bytes) -> bytes:
-        data = push(batch, signatures(bench.digest(batch), (0, 1)))._encode_transaction_data()
+        data = bench.store.encode_abi("push", args=[batch, signatures(bench.digest(batch), (0, 1))])
         return bytes.fromhex(data[2:])
 
     data = call(bench.batch(now, good))

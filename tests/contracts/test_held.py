@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import contracts
 from oracle.sign.eip712 import batch_bytes
 from tests.contracts.contract_tools import Item, compiled
-from tests.contracts.fuzz_world import FIRST_S, World, signature
+from tests.contracts.evm_process import FIRST_S, signature
+from tests.contracts.fuzz_world import World
 from tests.contracts.set_models import (
     MARKET_HELD,
     REDEMPTION_HELD,

@@ -33,7 +33,7 @@ from oracle.sign.operator import Operator
 from oracle.sign.quorum import collect_signatures
 from oracle.sign.sign_journal import SignJournal
 from tests.contracts.contract_tools import compiled
-from tests.contracts.fuzz_world import DISPUTE_S, KEYS, LEAVE_S, OWNER, STRANGER, TREASURY, Evm, signature
+from tests.contracts.evm_process import DISPUTE_S, KEYS, LEAVE_S, OWNER, STRANGER, TREASURY, Evm, signature
 from tests.oracle.sign.sign_world import verified
 
 HISTORIES = int(os.environ.get("LRT_ORACLE_CONTRACT_HONEST", "100"))

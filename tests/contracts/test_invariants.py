@@ -1,4 +1,4 @@
-"""The invariants of docs/invariants.md on a real chain, each under its name there; see also test_contract_guards."""
+"""The invariants of docs/invariants.md on a real chain, each under its name there; see also test_guards."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import contracts
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.fuzz_world import LIMITS, OWNER, STRANGER, signature
+from tests.contracts.evm_process import LIMITS, OWNER, STRANGER, signature
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import Signers
+from tests.contracts.store_words import Signers
 from tests.contracts.whole_set import (
     BASE,
     BOTH,
@@ -275,7 +275,7 @@ def whole_bond(whole: WholeSet, key: int, shares: int) -> None:
     whole.evm.ok(whole.registry, "bond", who, shares, signed[:32], signed[32:])
 
 
-def test_nobody_is_bound_without_his_key(whole: WholeSet) -> None:
+def test_nobody_is_bound_without_their_key(whole: WholeSet) -> None:
     """A signature over another owner, another contract or another key binds nobody."""
     who = key_address(3)
     right = whole.evm.ok(whole.registry, "consent", who, OWNER)

@@ -1,87 +1,46 @@
 """OperatorRegistry: bonds, weights, proofs of equivocation, the vault; and EigenLayer behind a stand-in.
 
-EigenLayer's bytecode is in no package: `solidity/EigenStandIn.sol` keeps the rules that a slasher meets there.
+`solidity/EigenStandIn.sol` keeps the rules that a slasher meets there.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import coincurve
 import pytest
-from eth_account import Account
 from eth_utils.crypto import keccak
 from web3 import Web3
 
 from demo.world import anvil
 from oracle.sign.eip712 import Domain, observed_digest, sign_compact
-from tests.contracts.contract_tools import KEYS, Bench, Item, compact, compiled, connected, typed_digest
+from tests.contracts.contract_tools import KEYS, Bench, Item, compiled, connected, typed_digest
+from tests.contracts.guild import (
+    ADDRESSES,
+    ARBITER,
+    AVS,
+    BOND,
+    DISPUTE_S,
+    LOCKED,
+    LONGEST_S,
+    RETURNED,
+    STRANGER,
+    TAKEN,
+    TREASURY,
+    ZERO,
+    Guild,
+)
 
 pytestmark = pytest.mark.chain
-STRANGER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
-ARBITER = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"
-ADDRESSES = [Account.from_key(k).address for k in KEYS]
-ZERO = "0x" + "00" * 20
-TREASURY, AVS = (Web3.to_checksum_address(f"0x{i:040x}") for i in (0x7EA, 0xA75))
-LONGEST_S, DISPUTE_S = 10 * 86_400, 3 * 86_400
-BOND = 32 * 10**18
-NONE, LOCKED, TAKEN, RETURNED = range(4)
 
 
 @pytest.fixture(scope="module")
 def web3() -> Iterator[Web3]:
     with anvil.running(extra=("--timestamp", "1999000000")) as running, connected(running.url) as w:
         yield w
-
-
-class Guild:
-    """A store, a registry over it, and operators who bonded."""
-
-    def __init__(self, web3: Web3, *, slasher: str = ZERO) -> None:
-        self.bench = Bench(web3, max_age=3_600)
-        self.bench.register("weETH/ETH")
-        self.bench.register("wstETH/ETH")
-        self.me = self.bench.owner.address
-        self.token = self.bench.consumer("Token", "wdivETH", 18)
-        self.registry = self.bench.create("OperatorRegistry", self.token.address, self.settings(slasher), LONGEST_S)
-        self.functions = self.registry.functions
-        self.bench.send(self.token.functions.mint(self.me, 10**24))
-        self.bench.send(self.token.functions.approve(self.registry.address, 2**256 - 1))
-
-    def settings(self, slasher: str = ZERO, **changes: Any) -> tuple[Any, ...]:
-        names = {
-            "store": self.bench.store.address,
-            "chain": self.bench.web3.eth.chain_id,
-            "curator": self.me,
-            "arbiter": Account.from_key(ARBITER).address,
-            "treasury": TREASURY,
-            "slasher": slasher,
-            "unbonding": LONGEST_S + DISPUTE_S,
-            "dispute": DISPUTE_S,
-        }
-        return tuple((names | changes).values())
-
-    def consent(self, key: str, owner: str) -> tuple[bytes, bytes]:
-        signed = compact(key, self.functions.consent(Account.from_key(key).address, owner).call())
-        return signed[:32], signed[32:]
-
-    def bond(self, key: str, amount: int = BOND) -> None:
-        self.bench.send(self.functions.bond(Account.from_key(key).address, amount, *self.consent(key, self.me)))
-
-    def signed(self, key: str, round_time: int, items: Sequence[Item], epoch: int = 1) -> tuple[bytes, bytes, bytes]:
-        batch = self.bench.batch(round_time, items, epoch=epoch)
-        signature = compact(key, self.bench.digest(batch))
-        return batch, signature[:32], signature[32:]
-
-    def evidence(self, key: str = KEYS[0], *, at: int = 1_000) -> tuple[Any, Any]:
-        return self.signed(key, at, [Item(0)]), self.signed(key, at, [Item(0, market=7)])
-
-    def name_of(self, a: Any, b: Any, signer: str = ADDRESSES[0]) -> bytes:
-        first, second = sorted(self.bench.digest(x[0]) for x in (a, b))
-        return keccak(bytes.fromhex(signer[2:]).rjust(32, b"\0") + first + second)
 
 
 @pytest.fixture
@@ -111,7 +70,7 @@ def test_weights_of_an_epoch_are_what_was_bonded_and_not_asked_back(guild: Guild
     assert bench.store.functions.signerSet().call()[3] == weights
 
 
-def test_nobody_bonds_a_key_that_is_not_his(guild: Guild) -> None:
+def test_nobody_bonds_a_key_that_they_do_not_hold(guild: Guild) -> None:
     bench, functions = guild.bench, guild.functions
     r, vs = guild.consent(KEYS[4], guild.me)
     assert bench.refused(functions.bond(ADDRESSES[5], 1, r, vs)) == "BadConsent"

@@ -19,7 +19,8 @@ from oracle.model.types import Report
 from oracle.report.compose import price_of
 from oracle.report.wire import decode_slot, encode_item
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.fuzz_world import OWNER, STRANGER, World, signature
+from tests.contracts.evm_process import OWNER, STRANGER, signature
+from tests.contracts.fuzz_world import World
 from tests.contracts.set_models import PPM, WAD, Peek, Ramp
 
 INDEX, RAMP_S = 8_192, 1_000

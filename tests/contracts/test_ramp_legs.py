@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import contracts
 from oracle.sign.eip712 import batch_bytes
 from tests.contracts.contract_tools import Item
-from tests.contracts.fuzz_world import MAX_AGE_S, OWNER, STRANGER, World, signature
+from tests.contracts.evm_process import MAX_AGE_S, OWNER, STRANGER, signature
+from tests.contracts.fuzz_world import World
 from tests.contracts.set_models import PPM, WAD, way
 
 TOKEN, DOLLAR, WRAPPER = 8_192, 1, 8_193

@@ -18,7 +18,7 @@ import contracts
 from feeds.chains.sequencer import Sequencer
 from feeds.errors import SequencerDown
 from tests.contracts.contract_tools import Item, compiled, error_of
-from tests.contracts.fuzz_world import OWNER, Evm
+from tests.contracts.evm_process import OWNER, Evm
 
 L2EP = "@chainlink/contracts/src/v0.8/l2ep/"
 KINDS = {"ZKSyncSequencerUptimeFeed": "zksync", "ArbitrumSequencerUptimeFeed": "arbitrum"}

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.fuzz_world import LIMITS
+from tests.contracts.evm_process import LIMITS
 from tests.contracts.set_models import WAD
-from tests.contracts.store_model import LOW_32, PRICE
+from tests.contracts.store_words import LOW_32, PRICE
 from tests.contracts.whole_set import BOTH, FIRST_SET, WholeSet, packed
 
 GAP_S, WAIT_S = LIMITS[0].min_gap_s, LIMITS[0].step_wait_s

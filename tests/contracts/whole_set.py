@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 import contracts
 from oracle.sign.eip712 import BadSignature, Domain, address_of, batch_bytes, batch_digest, recover
 from tests.contracts.contract_tools import compiled
-from tests.contracts.fuzz_world import (
+from tests.contracts.evm_process import (  # fmt: skip
     DELAY_S,
     DISPUTE_S,
     GUARDIAN,
@@ -27,7 +27,7 @@ from tests.contracts.fuzz_world import (
     TREASURY,
     Evm,
     signature,
-)  # fmt: skip
+)
 from tests.contracts.set_models import (
     NONE,
     WAD,
@@ -45,7 +45,8 @@ from tests.contracts.set_models import (
     spread,
     trouble,
 )  # fmt: skip
-from tests.contracts.store_model import LOW_32, PRICE, Gap, Refused, Signers, StoreModel, Token
+from tests.contracts.store_model import StoreModel
+from tests.contracts.store_words import LOW_32, PRICE, ModelGap, ModelRefused, ModelToken, Signers
 
 ZERO, BASE, QUOTE = ("0x" + "00" * 20), "0x" + "00" * 19 + "b1", "0x" + "00" * 18 + "0348"
 STRICT_AGE_S, RAMP_S, YEARLY_BPS = 120, 200, 900
@@ -73,7 +74,7 @@ def packed(
 
 
 @dataclass
-class Batch:
+class PushedBatch:
     """Bytes to push, and what the model is to know of them."""
 
     batch: bytes
@@ -113,10 +114,10 @@ class WholeSet:
 
     # --- the store -----------------------------------------------------------------------------------------------
 
-    def sign(self, batch: bytes, signers: Signers, who: Sequence[int]) -> Batch:
+    def sign(self, batch: bytes, signers: Signers, who: Sequence[int]) -> PushedBatch:
         digest = self.digest(batch)
         signed = b"".join(bytes([i]) + signature(signers.keys[i], digest) for i in who)
-        return Batch(batch, signed, list(who), [True] * len(who))
+        return PushedBatch(batch, signed, list(who), [True] * len(who))
 
     def digest(self, batch: bytes) -> bytes:
         epoch, round_time = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
@@ -128,14 +129,14 @@ class WholeSet:
         assert error == expected, (name, args, error, expected)
         return bool(error)
 
-    def push(self, one: Batch) -> str:
+    def push(self, one: PushedBatch) -> str:
         """Push and compare: the error, how many were written, and what the events say of prices that were not taken."""
         model = self.model
         model.now, before = self.evm.now, dict(model.tokens)
         written, expected = 0, ""
         try:
             written = model.push(one.batch, one.who, one.valid, len(one.signed) % 65)
-        except Refused as e:
+        except ModelRefused as e:
             expected = str(e)
         self.refused(self.store, "push", one.batch, one.signed, sender=STRANGER, expected=expected)
         if not expected:
@@ -145,7 +146,7 @@ class WholeSet:
             assert int.from_bytes(told[1][32:], "big") == written
         return expected
 
-    def _check_events(self, batch: bytes, changed: dict[int, Token]) -> None:
+    def _check_events(self, batch: bytes, changed: dict[int, ModelToken]) -> None:
         """`Held` for each price that waits, `Kept` for each word that is another than its item's."""
         held, kept = set(), {}
         for log in self.evm.evm.result.logs:
@@ -193,9 +194,9 @@ class WholeSet:
             return
         word = self.evm.evm.storage(self.store, GAPS_AT + index)
         counts = word & LOW_32 == token.round_time
-        told = Gap(word >> 32 & LOW_32, (word >> 168, word >> 80 & PRICE)) if counts else None
+        told = ModelGap(word >> 32 & LOW_32, (word >> 168, word >> 80 & PRICE)) if counts else None
         if told is None and any(p and k is None for p, k in zip(token.prices, token.kept, strict=True)):
-            told = Gap(token.round_time, token.prices)
+            told = ModelGap(token.round_time, token.prices)
         assert told == token.gap
 
     # --- views ---------------------------------------------------------------------------------------------------

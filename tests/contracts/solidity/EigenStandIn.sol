@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-// A stand-in for EigenLayer's AllocationManager and KeyRegistrar, for what the real one of v1.4 (test_contract_eigenlayer.py)
+// A stand-in for EigenLayer's AllocationManager and KeyRegistrar, for what the real one of v1.4 (test_eigenlayer.py)
 // lacks: the KeyRegistrar, a slasher to each set, and the two forms in which `slashOperator` answers. It keeps the rules that
 // a slasher meets, as their sources and documents say: only the operator set's slasher slashes, an operator must be
 // slashable in the set, strategies ascend and belong to the set, fractions are above 0 and at most 1e18 and come off the

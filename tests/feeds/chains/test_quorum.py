@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.chains.quorum import Agreement, Disagreement, highest_reached, quorum_of, vote
+from feeds.chains.quorum import AgreedAnswer, Disagreement, highest_reached, quorum_of, vote
 from feeds.errors import FeedError, TimedOut, Unreachable
 
 ERROR = TimedOut("no answer")
@@ -24,7 +24,7 @@ def test_the_default_is_a_majority_of_three_or_more_and_never_more_than_there_ar
 
 
 def test_a_liar_is_outvoted_and_named() -> None:
-    assert vote(by_endpoint("a", "b", "a"), 2) == Agreement(value="a", votes=2, outvoted=(1,))
+    assert vote(by_endpoint("a", "b", "a"), 2) == AgreedAnswer(value="a", votes=2, outvoted=(1,))
 
 
 def test_two_that_differ_are_a_disagreement() -> None:
@@ -32,7 +32,7 @@ def test_two_that_differ_are_a_disagreement() -> None:
 
 
 def test_nothing_there_is_an_answer_and_an_error_is_none() -> None:
-    assert vote(by_endpoint(None, None, "a"), 2) == Agreement(value=None, votes=2, outvoted=(2,))
+    assert vote(by_endpoint(None, None, "a"), 2) == AgreedAnswer(value=None, votes=2, outvoted=(2,))
     other = Unreachable("lost")
     assert vote(by_endpoint(ERROR, other), 1) == Disagreement(agree=1, votes=(), errors=(ERROR, other))
 
@@ -40,7 +40,7 @@ def test_nothing_there_is_an_answer_and_an_error_is_none() -> None:
 @pytest.mark.parametrize(("answers", "value"), [("ab", "a"), ("baab", "b"), ("abb", "b")])
 def test_of_two_values_the_more_frequent_counts_then_the_first(answers: str, value: str) -> None:
     result = vote(by_endpoint(*answers), 1)
-    assert isinstance(result, Agreement)
+    assert isinstance(result, AgreedAnswer)
     assert result.value == value
 
 
@@ -50,7 +50,7 @@ def test_what_is_believed_was_given_by_enough_and_by_no_fewer_than_any_other(
 ) -> None:
     counts = {a: answers.count(a) for a in answers if not isinstance(a, FeedError)}
     result = vote(by_endpoint(*answers), agree)
-    if isinstance(result, Agreement):
+    if isinstance(result, AgreedAnswer):
         assert result.votes == counts[result.value] == max(counts.values()) >= agree
         assert {answers[place] for place in result.outvoted} == counts.keys() - {result.value}
     else:

@@ -18,7 +18,7 @@ import orjson
 
 from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
-from oracle.chain.store_client import Signer, StoreClient
+from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
 from oracle.push.due import Decision, PushPolicy
 from oracle.push.settings import PushRules, TargetPace
@@ -129,7 +129,7 @@ class FaultWorld:
         *,
         specs: Mapping[str, FeedSpec] | None = None,
         pace: TargetPace = PACE,
-        gas_signer: Signer | None = None,
+        gas_signer: GasSigner | None = None,
         database_class: Callable[[Path], Database] = Database,
         client_class: Callable[..., StoreClient] = StoreClient,
         **options: Any,

@@ -39,7 +39,7 @@ Given = dict[str, tuple[str | tuple[str, str] | None, str | None]]
 """By operator: what its two groups say (None: silent), and its redemption rate."""
 
 
-class World:
+class HaltWorld:
     """Three operators, two of whom make a record; each sees its own sources."""
 
     def __init__(self, path: Path | None = None, threshold: int = 2) -> None:

@@ -30,7 +30,7 @@ from tests.oracle.round.halt_world import (
     START_S,
     STEP_S,
     Given,
-    World,
+    HaltWorld,
     everybody,
     kept_prices,
     one_of_three,
@@ -39,7 +39,7 @@ from tests.oracle.round.halt_world import (
 
 
 def test_three_operators_with_a_price_every_third_round_are_watched_and_halted_not_silent() -> None:
-    world = World()
+    world = HaltWorld()
     for _ in range(30):
         last = world.run_round(everybody("1.00"))
     said = [world.run_round(one_of_three(n, "0.70")) for n in range(115)]
@@ -59,7 +59,7 @@ def test_three_operators_with_a_price_every_third_round_are_watched_and_halted_n
 
 
 def test_a_halt_keeps_what_was_published_to_the_bit_whoever_was_there() -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round({"alpha": ("1.0000", "1.00"), "beta": ("1.0003", "1.00"), "gamma": ("1.0007", "1.00")})
     published = world.run_round({"alpha": ("1.0001", "1.00"), "beta": ("1.0002", "1.00")})  # gamma was not there
     halts = [r for r in (world.run_round(everybody(None)) for _ in range(40)) if r is not None]
@@ -72,7 +72,7 @@ def test_a_halt_keeps_what_was_published_to_the_bit_whoever_was_there() -> None:
 
 
 def test_leaving_publishes_kept_prices_too_and_nothing_of_now() -> None:
-    world = World()
+    world = HaltWorld()
     published = world.run_round(everybody("1.00"))
     for _ in range(35):
         world.run_round(everybody(None))
@@ -99,7 +99,7 @@ def test_leaving_publishes_kept_prices_too_and_nothing_of_now() -> None:
 def test_a_crash_that_begins_in_a_halt_is_published_after_the_depeg_dwell(
     price: str, rounds: int, status: Status
 ) -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     for _ in range(35):
         world.run_round(everybody(None))
@@ -114,7 +114,7 @@ def test_a_crash_that_begins_in_a_halt_is_published_after_the_depeg_dwell(
 
 @pytest.mark.parametrize(("readers", "rate"), [(0, "1.00"), (1, "1.00"), (2, "0.90"), (3, "0.90")])
 def test_a_slash_in_a_halt_is_published_once_the_threshold_has_read_it(readers: int, rate: str) -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     for _ in range(32):
         world.run_round(everybody(None))
@@ -130,7 +130,7 @@ def test_a_slash_in_a_halt_is_published_once_the_threshold_has_read_it(readers: 
 
 
 def test_abstention_alone_publishes_nothing_until_the_halt() -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     said = [
         world.run_round(everybody(("0.80", "1.20"))) for _ in range(31)
@@ -141,7 +141,7 @@ def test_abstention_alone_publishes_nothing_until_the_halt() -> None:
 
 
 def test_groups_that_all_lie_beyond_are_watched_and_depegged_without_a_price() -> None:
-    world = World()
+    world = HaltWorld()
     published = world.run_round(everybody("1.00"))
     said = [world.run_round(everybody(("0.50", "0.40"))) for _ in range(40)]
     words = [r.report.status.word if r else None for r in said]
@@ -153,7 +153,7 @@ def test_groups_that_all_lie_beyond_are_watched_and_depegged_without_a_price() -
 
 
 def test_no_status_only_record_is_better_than_the_published_one() -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     for _ in range(10):
         depeg = world.run_round(everybody("0.70"))
@@ -170,7 +170,7 @@ def test_no_status_only_record_is_better_than_the_published_one() -> None:
 @given(st.lists(st.sampled_from(["all", "none", "one", "two", "apart", "low", "slash"]), min_size=5, max_size=60),
        st.integers(0, 50))  # fmt: skip
 def test_law_kept_prices_are_published_ones_and_every_round_recomputes(kinds: Sequence[str], stop: int) -> None:
-    world, shown = World(), dict[str, int]()
+    world, shown = HaltWorld(), dict[str, int]()
     for n, kind in enumerate(kinds):
         if n == stop:
             world.restart()
@@ -204,7 +204,7 @@ def _given(kind: str, n: int) -> Given:
 
 
 def test_a_restart_in_a_halt_changes_nothing(tmp_path: Path) -> None:
-    here = World(tmp_path)
+    here = HaltWorld(tmp_path)
     here.run_round(everybody("1.00"))
     for _ in range(33):
         before = here.run_round(everybody(None))
@@ -217,7 +217,7 @@ def test_a_restart_in_a_halt_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_explain_shows_every_operators_view_and_word_during_a_halt() -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     for _ in range(33):
         world.run_round(one_of_three(0, "0.95"))
@@ -252,7 +252,7 @@ def test_the_live_lane_shows_a_halt_as_it_is_published_also_in_a_product() -> No
     assert first[FEED.feed].observed_at_ms - 1_000 < shown[FEED.feed].observed_at_ms <= first[FEED.feed].observed_at_ms
 
 
-def _proposal(world: World, change: Callable[[Report], Report]) -> Proposal:
+def _proposal(world: HaltWorld, change: Callable[[Report], Report]) -> Proposal:
     values = world.done.values
     fair = {i: change(r) for i, r in agreed_reports(values, world.signers).items()}
     signed = tuple(v.signed for v in values)
@@ -260,7 +260,7 @@ def _proposal(world: World, change: Callable[[Report], Report]) -> Proposal:
 
 
 def test_kept_prices_are_not_the_operators_to_choose() -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     for _ in range(33):
         world.run_round(everybody(None))
@@ -282,7 +282,7 @@ def test_kept_prices_are_not_the_operators_to_choose() -> None:
 
 
 def test_nobody_signs_other_kept_prices_than_its_own() -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     for _ in range(33):
         world.run_round(everybody(None))

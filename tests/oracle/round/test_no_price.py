@@ -22,7 +22,7 @@ from tests.oracle.round.halt_world import (
     START_S,
     STEP_S,
     Given,
-    World,
+    HaltWorld,
     everybody,
     outcomes_of,
 )
@@ -61,7 +61,7 @@ def test_a_rebasing_token_hears_what_its_share_token_suspects_and_prices_on_whil
 
 
 def test_a_slash_that_happened_in_a_halt_is_named_when_the_market_is_back() -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     for _ in range(33):
         world.run_round(everybody(None, "0.95"))
@@ -71,7 +71,7 @@ def test_a_slash_that_happened_in_a_halt_is_named_when_the_market_is_back() -> N
 
 
 def test_a_rate_that_rises_without_a_market_waits_for_it() -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     world.run_round(everybody(None, "1000"))
     back = world.run_round(everybody("1.00"))
@@ -82,7 +82,7 @@ def test_a_rate_that_rises_without_a_market_waits_for_it() -> None:
 @pytest.mark.parametrize("low", ["0.0001", "0.5", "0.9"])
 @pytest.mark.parametrize("market", [None, "1.00"])
 def test_a_rate_that_one_round_alone_reads_is_never_published_in_a_silence(low: str, market: str | None) -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     for rate in [low, "1.00", low, "1.00", "1.00", "1.00"] * 8:
         record = world.run_round(everybody(market if rate == "1.00" and market else None, rate))
@@ -99,7 +99,7 @@ def test_a_rate_that_one_round_alone_reads_is_never_published_in_a_silence(low: 
 def test_a_fall_is_believed_without_a_price_only_if_it_can_be_one(
     rate: str, voices: tuple[str, str] | None, told: str
 ) -> None:
-    world = World()
+    world = HaltWorld()
     world.run_round(everybody("1.00"))
     last = None
     for _ in range(40):

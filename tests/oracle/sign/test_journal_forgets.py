@@ -11,7 +11,7 @@ import pytest
 
 from oracle.sign import sign_journal
 from oracle.sign.eip712 import Domain
-from oracle.sign.sign_journal import EquivocationRefused, ForgottenRefused, Place, SignJournal
+from oracle.sign.sign_journal import EquivocationRefused, ForgottenRefused, JournalPlace, SignJournal
 
 ADDRESS, STORE = b"\7" * 20, b"\5" * 20
 LOCAL, ELSEWHERE = Domain(chain_id=1, store=STORE), Domain(chain_id=2, store=STORE)
@@ -64,7 +64,7 @@ def test_a_place_whose_line_may_be_gone_is_refused_whatever_is_said(tmp_path: Pa
     for said in (b"a", b"other"):
         with pytest.raises(ForgottenRefused, match="has dropped lines this old; nothing is signed there") as refused:
             journal.record(LOCAL, S0, {3: b"x", 0: said})
-        assert refused.value.place == Place(1, STORE, 0, S0)
+        assert refused.value.place == JournalPlace(1, STORE, 0, S0)
     assert lines(journal, feed=3) == [], "all or none"
     journal.record(LOCAL, S0 + 1, {0: b"late"})
     assert lines(journal) == [1, KEPT_S + 1], "the oldest that no line was dropped of"

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-// The signer set as the code of a contract: one cold account is cheaper to read than a slot for each signer. The code
-// is 0x00 (nobody can call into it), then words of 32 bytes: activeAt 8 | stepThreshold 12 | threshold 12, then address 20
-// | weight 12 of each signer.
+// The signer set stored as the code of a data contract (the SSTORE2 pattern): reading one cold account is cheaper than
+// reading a slot per signer. The code is 0x00 (STOP: it cannot be executed), then words of 32 bytes: activeAt 8 |
+// stepThreshold 12 | threshold 12, then address 20 | weight 12 for each signer.
 
-/// @dev Makes the contract; 0 if that failed. `head`: activeAt 64 | stepThreshold 96 | threshold 96.
-function writeSigners(uint256 head, uint256[] memory members) returns (address blob) {
+/// @dev Deploys the data contract; returns 0 if that failed. `head`: activeAt 64 | stepThreshold 96 | threshold 96.
+function writeSigners(uint256 head, uint256[] memory members) returns (address pointer) {
     bytes memory data = abi.encodePacked(hex"00", head, members);
-    // PUSH2 length, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: returns what follows it
+    // PUSH2 length, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: returns the bytes that follow
     bytes memory code = bytes.concat(hex"61", bytes2(uint16(data.length)), hex"80600a3d393df3", data);
     assembly ("memory-safe") {
-        blob := create(0, add(code, 32), mload(code))
+        pointer := create(0, add(code, 32), mload(code))
     }
 }
 
-/// @dev Copies the words to memory; returns where they begin, for the functions below.
-function readSigners(address blob, uint256 count) view returns (uint256 words) {
+/// @dev Copies the words to memory; returns the memory offset of the first, for the functions below.
+function readSigners(address pointer, uint256 count) view returns (uint256 words) {
     assembly ("memory-safe") {
         words := mload(0x40)
         let size := shl(5, add(count, 1))
-        extcodecopy(blob, words, 1, size)
+        extcodecopy(pointer, words, 1, size)
         mstore(0x40, add(words, size))
     }
 }
