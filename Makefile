@@ -35,8 +35,9 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	.venv/bin/lint-imports --no-cache
 	node contracts/build.mjs --check
 
-docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rooms
+docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, rooms
 	$(PY) -m oracle.config.reference
+	$(PY) -m lab.rules_table
 	$(PY) docs/rooms.py
 
 fuzz: setup     ## long: adapters and contracts under mutated input

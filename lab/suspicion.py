@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from feeds.units import MS
-from oracle.judge.suspicion import advance, most_ms
+from oracle.judge.suspicion import advance, round_limit_ms
 from oracle.model.spec import Bands
 from oracle.model.state import JudgeState
 from oracle.model.status import Status
@@ -89,8 +89,8 @@ def longest_ms(made: History, to: Status) -> int | None:
     """
     dwell_ms = made.bands.depeg_dwell_s * MS if to is Status.DEPEG else made.bands.watch_dwell_s * MS
     drain_ms = made.bands.depeg_dwell_s * MS if to is Status.DEPEG else made.bands.leave_dwell_s * MS
-    fills = min(made.interval_ms, most_ms(dwell_ms))
-    drains = min(made.interval_ms, most_ms(drain_ms)) * dwell_ms // drain_ms
+    fills = min(made.interval_ms, round_limit_ms(dwell_ms))
+    drains = min(made.interval_ms, round_limit_ms(drain_ms)) * dwell_ms // drain_ms
     held = 0
     for n, evidence in enumerate(made.evidence):
         held += fills if evidence is SPIKE else -drains if evidence is HEALTHY else 0

@@ -73,7 +73,7 @@ async def aggregate(feeds: int = 1_000, sources: int = 15, shape: tuple[int, int
         "sources": sources,
         "evaluate_ms": round(exact_ms, 3),
         "evaluate_us_per_feed": round(exact_ms * 1_000 / feeds, 1),
-        "tricks": tricks(inputs[0].spec),
+        "tricks": tricks(),
         "vector": _vector(*shape),
     }
 

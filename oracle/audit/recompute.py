@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
-from oracle.model.state import RULES_VERSION, FeedState
+from oracle.model.spec import RULES_VERSION
+from oracle.model.state import FeedState
 from oracle.model.types import Report, Result
 from oracle.report.compose import cross, published_after_record
 from oracle.report.wire import decode_items

@@ -152,12 +152,11 @@ def combine(file: Path, method: str, outliers: str, floor_bps: int, as_json: boo
     """Combine quotes in a JSON file: [{"source": "a", "price": "1.05", "group": "a", "depth": "10"}, ...]."""
     from feeds.decode import values
     from feeds.errors import FeedError
-    from oracle.combine.quotes import QuotesError
-    from oracle.combine.quotes import combine as combined
+    from oracle.combine.quotes import QuotesError, combine_quotes
 
     try:
         quotes = values.load(file.read_bytes())
-        document = combined(quotes, method, None if outliers == "none" else outliers, floor_bps).document()
+        document = combine_quotes(quotes, method, None if outliers == "none" else outliers, floor_bps).document()
     except (QuotesError, FeedError) as e:
         raise Exit(f"{file}: {e}", ExitCode.USAGE) from None
     print_result(as_json, document, _combined_lines(document))

@@ -1,16 +1,16 @@
 """The confidence that is published with a price: how far the market may be from it, in bps.
 
-Three things add up, each rounded up:
+Three parts add up, each rounded up:
 
-- disagreement: the largest distance of a group that counted from the published price. Where that is an average over time,
-  its lag behind the market is in it.
-- own: the median of the groups' own half spreads (bid to ask, or a pool's slippage both ways), so that one liar with a wide
-  book widens nothing. Sources that state none have no say.
-- drift: ``drift_bps_day`` times the square root of (age of the oldest input + ``horizon_ms``) in days: prices wander with
+- disagreement: the largest distance of a used group from the published price. Where that is an average over time, this
+  includes its lag behind the market.
+- own spreads: the median of the groups' own half spreads (bid to ask, or a pool's slippage both ways), so that one liar with
+  a wide book widens nothing. Sources that state none do not count.
+- volatility allowance: ``drift_bps_day`` times the square root of (age of the oldest input + ``horizon_ms``) in days: prices wander with
   the square root of time, and the reader reads between two rounds.
 
 Calibration: ``drift_bps_day`` is a quantile of abs(change) / sqrt(days) over a recorded series, which
-:func:`calibrated_drift` computes. Daily spots of the Curve stETH/ETH pool from 2021-09-04 to 2022-06-22, the depeg of 2022
+:func:`calibrated_volatility` computes. Daily spots of the Curve stETH/ETH pool from 2021-09-04 to 2022-06-22, the depeg of 2022
 included (321 steps): 45 at 95 %, 109 at 99 %; up to 2022-05-06 alone 14 and 53. The default of 110 is that 99 %. A feed in
 another unit needs its own: daily ETH/USD of 2024 to 2026 (eight series of 77 to 84 days) gave 440 to 820 at 95 %. Shorter
 horizons than a day are reached by the square root, which is a model and was not calibrated.
@@ -34,20 +34,22 @@ _E4 = 10_000
 
 
 def confidence_bps(price: Wad, groups: Sequence[Input], age_ms: int, tuning: Tuning) -> Bps:
-    """Half width in bps of what the market may be: disagreement plus own spreads plus drift over the age."""
+    """Half width in bps of what the market may be: disagreement, own spreads, and the volatility allowance over the age."""
     own = sorted([g.own_bps for g in groups if g.own_bps is not None])
-    return Bps(spread_bps(price, groups) + (_upper_middle(own) if own else 0) + drift_bps(age_ms, tuning))
+    return Bps(
+        spread_bps(price, groups) + (_upper_middle(own) if own else 0) + volatility_allowance_bps(age_ms, tuning)
+    )
 
 
-def drift_bps(age_ms: int, tuning: Tuning) -> int:
-    """How far the market goes while the reader waits, rounded up."""
+def volatility_allowance_bps(age_ms: int, tuning: Tuning) -> int:
+    """How far the market may move between the oldest input and the reader, in bps, rounded up."""
     if not tuning.drift_bps_day:
         return 0
     square = div_up(tuning.drift_bps_day**2 * (max(0, age_ms) + tuning.horizon_s * MS), _DAY_MS)
     return isqrt(square - 1) + 1 if square else 0
 
 
-def calibrated_drift(samples: Sequence[Sample], percent: int) -> int:
+def calibrated_volatility(samples: Sequence[Sample], percent: int) -> int:
     """``drift_bps_day`` within which this share of a series' steps lies, rounded up.
 
     Args:
@@ -55,7 +57,7 @@ def calibrated_drift(samples: Sequence[Sample], percent: int) -> int:
         percent: 1 to 100.
 
     Raises:
-        ValueError: there is no step, or the percentage is none.
+        ValueError: there is no step, or the percentage is out of range.
     """
     if not 1 <= percent <= 100:  # noqa: PLR2004 - percent
         raise ValueError(f"percent = {percent}: write 1 to 100")

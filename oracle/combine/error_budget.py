@@ -1,7 +1,7 @@
-"""Error budget of a feed that is made of others: what it can be off by is at least the sum of what they can be off by.
+"""Error budget of a feed that is made of others: it can be off by at least the sum of what its legs can be off by.
 
-A leg on chain may lag by its push threshold before anyone has to push, by its age, and by its spread. Nothing cancels that
-is not proved to: two legs of 2 % and 0.5 % make 2.51 %, not 2 %.
+A leg on chain may lag by its push threshold before anyone has to push, by its age, and by its spread. Errors do not cancel
+unless that is proved: two legs of 2 % and 0.5 % make 2.51 %, not 2 %.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Independent groups: what depends on one thing counts once, and none may dominate."""
+"""Independent groups: sources that depend on one thing count once, and no group may dominate."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from oracle.model.types import Input
 _MANY = 3
 
 
-def weigh(inputs: Sequence[Input]) -> tuple[Input, ...]:
-    """Give a source that states no depth the smallest that another one states: unknown is not deep, and not nothing."""
+def fill_unknown_depth(inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """Give a source of unknown depth the smallest depth that another source states: unknown is neither deep nor nothing."""
     if all(i.weight for i in inputs):
         return tuple(inputs)
     least = min((i.weight for i in inputs if i.weight), default=1)
     return tuple(i if i.weight else replace(i, weight=least) for i in inputs)
 
 
-def merge(inputs: Sequence[Input]) -> tuple[Input, ...]:
+def merge_groups(inputs: Sequence[Input]) -> tuple[Input, ...]:
     """One input per group: the depth-weighted median of its sources, their summed depth and volume, their oldest time.
 
     The group's own spread is the widest that one of them states, its rank the first.
@@ -51,19 +51,19 @@ def _merged(group: str, members: Sequence[Input]) -> Input:
     )
 
 
-def vote(method: Method, groups: Sequence[Input], tuning: Tuning) -> tuple[Input, ...]:
-    """The groups with the weights that the method gives them, held to their share where it is capped."""
+def weigh_groups(method: Method, groups: Sequence[Input], tuning: Tuning) -> tuple[Input, ...]:
+    """The groups with the weights that the method gives them, each held to its share where the method is capped."""
     if method.weigh is None:
-        return cap(groups, weighted=False)
+        return cap_weights(groups, weighted=False)
     raw = method.weigh(groups, tuning)
-    weighing = [g if g.weight == w else replace(g, weight=w) for g, w in zip(groups, raw, strict=True)]
-    return cap(weighing, weighted=True) if method.capped else tuple(weighing)
+    weighted = [g if g.weight == w else replace(g, weight=w) for g, w in zip(groups, raw, strict=True)]
+    return cap_weights(weighted, weighted=True) if method.capped else tuple(weighted)
 
 
-def cap(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
+def cap_weights(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]:
     """Weights in which no group passes 1/3 of the total where there are three or more, 1/2 where there are two.
 
-    Integer water-filling: every weight is held to the largest ceiling at which the rule is true.
+    Integer water-filling: every weight is held to the largest ceiling at which that is true. ``weighted`` False: each weighs 1.
     """
     if not weighted:
         return tuple(g if g.weight == 1 else replace(g, weight=1) for g in groups)

@@ -1,12 +1,12 @@
-"""What it would cost to move a published price: the notional an attacker has to trade, from the depth behind it.
+"""What it would cost to move a published price: the notional that an attacker has to trade, from the depth behind it.
 
 Source: venues state what moves their price by 0.5, 1 and 2 % (:class:`feeds.types.Quote`). Between those the depth is
-interpolated on straight lines, beyond the last it is taken to stay what it was: so the figure is never more than the books
-say. It is capital moved, not money lost, and for averages over time it has to be kept up for most of the window.
+interpolated linearly, and beyond the last it is taken as constant: so the figure is never more than the books state. It is
+capital moved, not money lost, and for averages over time the move has to be kept up for most of the window.
 
-A price is moved by a method's own arithmetic: where it has a breakdown point that share of the weight has to move past the
-new price, the cheapest groups first; where it has none the cheapest combination pulls. Both figures are lower bounds. A
-group whose depth is unknown counts as free, and is named.
+A price is moved by the arithmetic of its method: where the method has a breakdown point, that share of the weight has to move
+past the new price, the cheapest groups first; where it has none, the cheapest group pulls the mean. Both figures are lower
+bounds. A group whose depth is unknown counts as free, and is named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fractions import Fraction
 
 from feeds.types import Observation, Outcome
 from feeds.units import BPS, Wad, div_up, mul_div_up
-from oracle.combine.methods.weighted_median import middle
+from oracle.combine.methods.weighted_median import weighted_middle
 from oracle.model.types import Aggregate, Used
 
 MOVES_BPS = (50, 100, 500)
@@ -25,7 +25,7 @@ _STEPS_BPS = (50, 100, 200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stake:
+class GroupDepth:
     """A group: its price, its weight, and its depth as ascending (bps, base units); empty where it is unknown."""
 
     group: str
@@ -36,9 +36,9 @@ class Stake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Base units to move the price by so many bps, in the cheaper direction, and the groups that have to be moved for it.
+    """Base units to move the price by ``bps`` in the cheaper direction, and the groups that have to be moved for it.
 
-    ``base_wad`` is a lower bound; ``unknown`` are those of the groups that it counts as free.
+    ``base_wad`` is a lower bound; ``unknown``: the groups among them that it counts as free.
     """
 
     bps: int
@@ -47,39 +47,41 @@ class Cost:
     unknown: tuple[str, ...]
 
 
-def costs(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int) -> tuple[Cost, ...]:
-    """The cost of 50, 100 and 500 bps of a stored round, from what it used and what was observed."""
+def standard_costs(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int) -> tuple[Cost, ...]:
+    """The cost of 50, 100 and 500 bps in a stored round, from what it used and what was observed."""
     return tuple(price_cost(market, outcomes, breakdown_bps, bps) for bps in MOVES_BPS)
 
 
 def price_cost(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int, bps: int) -> Cost:
-    """The cost of moving this round's point price by so many bps."""
-    return to_move(stakes(market.used, outcomes), market.point_wad, breakdown_bps, bps)
+    """The cost of moving this round's point price by ``bps``."""
+    return cost_to_move(group_depths(market.used, outcomes), market.point_wad, breakdown_bps, bps)
 
 
-def stakes(used: Sequence[Used], outcomes: Sequence[Outcome]) -> tuple[Stake, ...]:
+def group_depths(used: Sequence[Used], outcomes: Sequence[Outcome]) -> tuple[GroupDepth, ...]:
     """The groups behind a price. Of several sources in one group half of the depth has to move, as in their median."""
-    seen = {o.source: o for o in outcomes if isinstance(o, Observation)}
+    observed = {o.source: o for o in outcomes if isinstance(o, Observation)}
     by_group: dict[str, list[Used]] = {}
     for u in used:
         by_group.setdefault(u.group, []).append(u)
-    return tuple(_stake(group, members, seen) for group, members in by_group.items())
+    return tuple(_group_depth(group, members, observed) for group, members in by_group.items())
 
 
-def _stake(group: str, members: Sequence[Used], seen: Mapping[str, Observation]) -> Stake:
-    books = [_depths(seen.get(m.source)) for m in members]
-    votes = [(m.price_wad, max(1, dict(b).get(100, 1))) for m, b in zip(members, books, strict=True)]
+def _group_depth(group: str, members: Sequence[Used], observed: Mapping[str, Observation]) -> GroupDepth:
+    books = [_depths(observed.get(m.source)) for m in members]
+    pairs = [(m.price_wad, max(1, dict(b).get(100, 1))) for m, b in zip(members, books, strict=True)]
     joint: tuple[tuple[int, int], ...] = books[0]
     if len(books) > 1:
         common = set.intersection(*({step for step, _ in b} for b in books))
         joint = tuple((step, sum(dict(b)[step] for b in books) // 2) for step in sorted(common))
-    return Stake(group=group, price_wad=middle(votes), weight=members[0].weight_bps, depths=joint)
+    return GroupDepth(group=group, price_wad=weighted_middle(pairs), weight=members[0].weight_bps, depths=joint)
 
 
-def _depths(seen: Observation | None) -> tuple[tuple[int, int], ...]:
-    if seen is None:
+def _depths(observation: Observation | None) -> tuple[tuple[int, int], ...]:
+    if observation is None:
         return ()
-    stated = zip(_STEPS_BPS, (seen.depth_half_wad, seen.depth_wad, seen.depth_two_wad), strict=True)
+    stated = zip(
+        _STEPS_BPS, (observation.depth_half_wad, observation.depth_wad, observation.depth_two_wad), strict=True
+    )
     rising: list[tuple[int, int]] = []
     for step, depth in stated:
         if depth is not None:
@@ -87,21 +89,21 @@ def _depths(seen: Observation | None) -> tuple[tuple[int, int], ...]:
     return tuple(rising)
 
 
-def to_move(groups: Sequence[Stake], price: Wad, breakdown_bps: int, bps: int) -> Cost:
+def cost_to_move(groups: Sequence[GroupDepth], price: Wad, breakdown_bps: int, bps: int) -> Cost:
     """The cheaper of up and down; up where they cost the same. bps > 0, at least one group with a weight."""
     voting = [g for g in groups if g.weight]
-    found = [
+    both_ways = [
         _majority(voting, price, sign * bps, breakdown_bps) if breakdown_bps else _pull(voting, sign * bps)
         for sign in (1, -1)
     ]
-    return min(found, key=lambda c: c.base_wad)
+    return min(both_ways, key=lambda c: c.base_wad)
 
 
-def _majority(groups: Sequence[Stake], price: Wad, bps: int, breakdown_bps: int) -> Cost:
-    """Enough weight past the new price. Two lower bounds, of which the greater is said.
+def _majority(groups: Sequence[GroupDepth], price: Wad, bps: int, breakdown_bps: int) -> Cost:
+    """Enough weight past the new price: the greater of two lower bounds.
 
-    One may take parts of groups, cheapest by weight; the other counts how many groups it takes at the least, and takes the
-    cheapest so many. The second is exact where all weigh the same.
+    One takes parts of groups, the cheapest by weight first; the other counts how many groups it takes at least, and adds up
+    that many of the cheapest. The second is exact where all weigh the same.
     """
     target = price * (BPS + bps) // BPS
     prices = [(g, _to_reach(g, target, up=bps > 0)) for g in groups]
@@ -123,10 +125,10 @@ def _majority(groups: Sequence[Stake], price: Wad, bps: int, breakdown_bps: int)
     return _cost(bps, max(part, whole), chosen)
 
 
-def _pull(groups: Sequence[Stake], bps: int) -> Cost:
-    """A mean: the price moves by the weight's share of how far a group is moved, so the best price for that is sought."""
+def _pull(groups: Sequence[GroupDepth], bps: int) -> Cost:
+    """A mean: the price moves by a group's share of the weight times its own move, so the cheapest group is taken."""
     total = sum(g.weight for g in groups)
-    best: tuple[int, Stake] | None = None
+    best: tuple[int, GroupDepth] | None = None
     for g in groups:
         far = div_up(abs(bps) * total, g.weight)
         steps = [(step, depth) for step, depth in g.depths if step < far] + [(far, depth_at(g.depths, far))]
@@ -138,14 +140,14 @@ def _pull(groups: Sequence[Stake], bps: int) -> Cost:
     return _cost(bps, best[0], [best[1]])
 
 
-def _to_reach(group: Stake, target: int, *, up: bool) -> int:
+def _to_reach(group: GroupDepth, target: int, *, up: bool) -> int:
     """Base units that bring a group's price to the target; 0 where it is there already."""
-    way = target - group.price_wad if up else group.price_wad - target
-    return depth_at(group.depths, mul_div_up(way, BPS, group.price_wad)) if way > 0 else 0
+    distance = target - group.price_wad if up else group.price_wad - target
+    return depth_at(group.depths, mul_div_up(distance, BPS, group.price_wad)) if distance > 0 else 0
 
 
 def depth_at(depths: Sequence[tuple[int, int]], bps: int) -> int:
-    """Base units that move a book by so many bps, rounded down; 0 where nothing is known."""
+    """Base units that move a book by ``bps``, rounded down; 0 where nothing is known."""
     below = (0, 0)
     for step, depth in depths:
         if bps < step:
@@ -154,7 +156,7 @@ def depth_at(depths: Sequence[tuple[int, int]], bps: int) -> int:
     return below[1]
 
 
-def _cost(bps: int, base_wad: int, groups: Sequence[Stake]) -> Cost:
+def _cost(bps: int, base_wad: int, groups: Sequence[GroupDepth]) -> Cost:
     return Cost(
         bps=abs(bps),
         base_wad=base_wad,

@@ -1,8 +1,8 @@
-"""Any method over quotes that somebody brings: what a round would make of them, without sources, clocks or state.
+"""Any method over quotes from a file: what a round would make of them, without sources, clock or state.
 
 A quote is a JSON object: ``price`` (decimal text or number) and, as far as known, ``source``, ``group``, ``bid``, ``ask``,
 ``depth``, ``volume`` (base units), ``weight`` (whole number, for the weighted median), ``at_ms`` (Unix ms), ``recent`` (the
-source's own recent mean). Methods over time look at the quotes as one round.
+source's own recent mean). A method over time takes the quotes as one round.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from feeds.decode import values
 from feeds.errors import FeedError, LrtOracleError, Malformed
 from feeds.units import BPS, Bps, Wad, mul_div_up, wad_text
 from oracle.combine.confidence import confidence_bps
-from oracle.combine.groups import merge, spread_bps, vote, weigh
+from oracle.combine.groups import fill_unknown_depth, merge_groups, spread_bps, weigh_groups
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.model.spec import PLAIN, Tuning
+from oracle.model.status import Rejection
 from oracle.model.suggest import nearest
 from oracle.model.types import Input, Rejected
 
@@ -31,7 +32,7 @@ class QuotesError(LrtOracleError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CombinedQuotes:
-    """A price, its confidence, how far the groups lie apart, the groups with their share of the weight, what was refused."""
+    """A price, its confidence, how far the groups lie apart, the groups with their share of the weight, and the rejected."""
 
     method: str
     price_wad: Wad
@@ -57,50 +58,52 @@ class CombinedQuotes:
         }
 
 
-def combine(
+def combine_quotes(
     quotes: Sequence[Any], method: str, outliers: str | None = None, floor_bps: int = 0, tuning: Tuning = PLAIN
 ) -> CombinedQuotes:
-    """Combine quotes as one round would. A quote that cannot be read is refused by itself, with its code.
+    """Combine quotes as one round would. A quote that cannot be read is rejected alone, with its code.
 
     Args:
         quotes: JSON objects, as above.
         method: name of a method; over time: its point method.
         outliers: name of a filter, None for none.
-        floor_bps: nearer than this nothing is an outlier.
-        tuning: parameters; ``shares`` is filled up with the quotes' own ``weight``.
+        floor_bps: nothing nearer than this is an outlier.
+        tuning: parameters; the quotes' own ``weight`` is added to ``shares``.
 
     Raises:
-        QuotesError: an unknown name, no list, or no quote that can be read.
+        QuotesError: an unknown name, not a list, or no quote that can be read.
     """
     if method not in METHODS:
-        raise QuotesError(f"{method!r} is no method; {nearest(method, METHODS)}")
+        raise QuotesError(f"{method!r} is not a method; {nearest(method, METHODS)}")
     if outliers is not None and outliers not in OUTLIERS:
-        raise QuotesError(f"{outliers!r} is no filter; {nearest(outliers, OUTLIERS)}")
+        raise QuotesError(f"{outliers!r} is not a filter; {nearest(outliers, OUTLIERS)}")
     if not isinstance(quotes, list | tuple):
-        raise QuotesError("write a list of quotes")
+        raise QuotesError("not a list: write a list of quotes")
     inputs, rejected, shares = _read(quotes)
     if not inputs:
         why = "; ".join(f"{r.source} {r.text}" for r in rejected) or "the list is empty"
         raise QuotesError(f"no quote can be used: {why}")
     tuning = replace(tuning, shares=(*tuning.shares, *shares))
-    groups = merge(weigh(sorted(inputs, key=lambda i: i.source)))
+    groups = merge_groups(fill_unknown_depth(sorted(inputs, key=lambda i: i.source)))
     out = OUTLIERS[outliers](groups, floor_bps, tuning) if outliers else ()
-    kept = vote(METHODS[method], [g for place, g in enumerate(groups) if place not in out], tuning)
-    price = METHODS[method].point(kept)
-    newest = max(g.at_ms for g in kept)
-    total = sum(g.weight for g in kept)
-    thrown = [
-        Rejected(source=i.source, code="OUTLIER", text=f"{outliers}: too far", price_wad=i.price_wad)
+    used = weigh_groups(METHODS[method], [g for place, g in enumerate(groups) if place not in out], tuning)
+    price = METHODS[method].point(used)
+    newest_ms = max(g.at_ms for g in used)
+    total = sum(g.weight for g in used)
+    filtered = [
+        Rejected(
+            source=i.source, code=Rejection.OUTLIER, text=f"{outliers}: too far from the others", price_wad=i.price_wad
+        )
         for i in inputs
         if i.group in {groups[place].group for place in out}
     ]
     return CombinedQuotes(
         method=method,
         price_wad=price,
-        spread_bps=confidence_bps(price, kept, newest - min(g.at_ms for g in kept if g.weight), tuning),
-        disagree_bps=Bps(spread_bps(price, kept)),
-        used=tuple((g, Bps(g.weight * BPS // total)) for g in kept),
-        rejected=tuple(sorted((*rejected, *thrown), key=lambda r: r.source)),
+        spread_bps=confidence_bps(price, used, newest_ms - min(g.at_ms for g in used if g.weight), tuning),
+        disagree_bps=Bps(spread_bps(price, used)),
+        used=tuple((g, Bps(g.weight * BPS // total)) for g in used),
+        rejected=tuple(sorted((*rejected, *filtered), key=lambda r: r.source)),
     )
 
 
@@ -113,7 +116,7 @@ def _read(quotes: Sequence[Any]) -> tuple[list[Input], list[Rejected], list[tupl
         source = str(row.get("source", place)) if isinstance(row, Mapping) else str(place)
         try:
             if source in names:
-                raise Malformed("there is a quote of this source already")
+                raise Malformed("this source is listed twice")
             entry = _input(place, source, row)
         except FeedError as e:
             rejected.append(Rejected(source=source, code=e.code, text=str(e)))

@@ -1,7 +1,7 @@
-"""Suspicion: for each worse level a leaky bucket of the time for which the evidence has said so, and the status that follows.
+"""Suspicion: for each level a leaky bucket of the time for which the evidence has asked for it, and the status that follows.
 
-A round that says worse pours its interval in, a healthy priced one drains it, one without a price drains nothing: see
-docs/methodology.md for the rule with its longest delay, and docs/adr/0006-suspicion.md for why.
+A round whose evidence asks for the level adds its interval, a healthy round with a price drains the bucket, a round without a
+price drains nothing. docs/methodology.md has the exact rule with its longest delay, docs/adr/0006-suspicion.md the reasons.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from oracle.model.state import JudgeState, Suspicion
 from oracle.model.status import Status
 
 DEPEG_ROUNDS = 3
-"""So many rounds must have said depeg, however long each of them counts."""
+"""So many rounds must have asked for depeg, however long each of them counts."""
 _EMPTY = Suspicion()
 
 
@@ -26,11 +26,11 @@ class Bucket:
     """How one level's suspicion fills and drains.
 
     Attributes:
-        level: which status it leads to.
-        dwell_ms: it is full beyond this.
+        level: the status that it leads to.
+        dwell_ms: it is full above this.
         drain_ms: how long healthy rounds take to empty a full one.
-        least_rounds: how many rounds must have said so.
-        blind_whole: whether time without a price counts in full, or for no longer than what was seen.
+        least_rounds: how many rounds must have asked for the level.
+        blind_whole: whether time without evidence counts in full, or for no longer than the time with it.
     """
 
     level: Status
@@ -42,7 +42,7 @@ class Bucket:
 
 @lru_cache(maxsize=1_024)
 def watch_bucket(bands: Bands) -> Bucket:
-    """Drains as slowly as a watch is left: flicker of more than one part in dwell and leave dwell together adds up."""
+    """Drains as slowly as a watch is left: flicker above dwell / (dwell + leave dwell) of the time adds up."""
     return Bucket(
         level=Status.WATCH,
         dwell_ms=bands.watch_dwell_s * MS,
@@ -54,7 +54,7 @@ def watch_bucket(bands: Bands) -> Bucket:
 
 @lru_cache(maxsize=1_024)
 def depeg_bucket(bands: Bands) -> Bucket:
-    """Drains as fast as it fills: only what is said more than half of the priced time adds up."""
+    """Drains as fast as it fills: only evidence in more than half of the priced time adds up."""
     return Bucket(
         level=Status.DEPEG,
         dwell_ms=bands.depeg_dwell_s * MS,
@@ -64,25 +64,25 @@ def depeg_bucket(bands: Bands) -> Bucket:
     )
 
 
-def most_ms(dwell_ms: int) -> int:
-    """What one round counts for at most: half of the dwell, so that a late one never fills or empties anything alone."""
+def round_limit_ms(dwell_ms: int) -> int:
+    """What one round counts for at most: half of the dwell, so that a late round never fills or empties a bucket alone."""
     return max(1, -(-dwell_ms // 2))
 
 
-def poured(bucket: Bucket, held: Suspicion, said: Status | None, elapsed_ms: int) -> Suspicion:
+def filled(bucket: Bucket, held: Suspicion, target: Status | None, elapsed_ms: int) -> Suspicion:
     """What is in the bucket after a round.
 
     Args:
-        bucket: which one.
-        held: before the round.
-        said: what the round's evidence says; None where it had none.
+        bucket: the level's rule.
+        held: what was in it before the round.
+        target: the status that the round's evidence asks for; None where it had none.
         elapsed_ms: since the round before.
     """
-    if said is not None and said < bucket.level:
+    if target is not None and target < bucket.level:
         return _drained(bucket, held, elapsed_ms) if held.rounds else held
     room_ms = max(0, bucket.dwell_ms + 1 - held.total_ms)
-    share_ms = min(elapsed_ms, most_ms(bucket.dwell_ms), room_ms)
-    if said is not None:
+    share_ms = min(elapsed_ms, round_limit_ms(bucket.dwell_ms), room_ms)
+    if target is not None:
         return Suspicion(seen_ms=held.seen_ms + share_ms, blind_ms=held.blind_ms, rounds=held.rounds + 1)
     if not held.rounds:
         return held
@@ -92,8 +92,8 @@ def poured(bucket: Bucket, held: Suspicion, said: Status | None, elapsed_ms: int
 
 
 def _drained(bucket: Bucket, held: Suspicion, elapsed_ms: int) -> Suspicion:
-    """What was only supposed goes first."""
-    healthy_ms = min(elapsed_ms, most_ms(bucket.drain_ms))
+    """After a healthy round: blind time, which is only supposed, goes first."""
+    healthy_ms = min(elapsed_ms, round_limit_ms(bucket.drain_ms))
     out_ms = healthy_ms * bucket.dwell_ms // bucket.drain_ms if bucket.drain_ms else held.total_ms
     if out_ms >= held.total_ms:
         return _EMPTY
@@ -102,82 +102,87 @@ def _drained(bucket: Bucket, held: Suspicion, elapsed_ms: int) -> Suspicion:
 
 
 def full(bucket: Bucket, held: Suspicion) -> bool:
-    """Whether the level is due: more than its dwell, by enough rounds that said so."""
+    """Whether the level is due: more than its dwell, by enough rounds that asked for it."""
     return held.total_ms > bucket.dwell_ms and held.rounds >= bucket.least_rounds
 
 
 def half_full(bucket: Bucket, held: Suspicion) -> bool:
-    """Whether one more round could fill it: half a depeg is a watch."""
+    """Whether it is more than half full, so that one more round could fill it."""
     return 2 * held.total_ms > bucket.dwell_ms
 
 
-def advance(bands: Bands, state: JudgeState, said: Status | None, now_ms: int, *, priced: bool = True) -> JudgeState:
+def advance(bands: Bands, state: JudgeState, target: Status | None, now_ms: int, *, priced: bool = True) -> JudgeState:
     """The status after a round, one level at a time.
 
     Args:
         bands: the dwells.
         state: after the round before.
-        said: the status that this round's evidence asks for; None where it has none.
+        target: the status that this round's evidence asks for; None where it has none.
         now_ms: Unix ms.
-        priced: whether the round has a price. Only such rounds count towards leaving a level, and out of a halt.
+        priced: whether the round has a price. Only such rounds count towards leaving a level or a halt.
     """
     elapsed_ms = max(1, now_ms - state.at_ms) if state.at_ms else 1
     after = JudgeState(
         status=state.status,
         since_ms=state.since_ms,
         at_ms=now_ms,
-        watch=_held(watch_bucket(bands), state, state.watch, _heard(Status.WATCH, said, priced=priced), elapsed_ms),
-        depeg=_held(depeg_bucket(bands), state, state.depeg, _heard(Status.DEPEG, said, priced=priced), elapsed_ms),
+        watch=_bucket_after(watch_bucket(bands), state, state.watch, target, elapsed_ms, priced=priced),
+        depeg=_bucket_after(depeg_bucket(bands), state, state.depeg, target, elapsed_ms, priced=priced),
         leaving_ms=state.leaving_ms,
     )
-    worse = _worse(bands, after, said, priced=priced)
+    worse = _worse(bands, after, target, priced=priced)
     if worse is not None:
         return entered(after, worse, now_ms)
-    return _left(bands, after, said, elapsed_ms, now_ms, priced=priced)
+    return _leave(bands, after, target, elapsed_ms, now_ms, priced=priced)
 
 
-def _heard(level: Status, said: Status | None, *, priced: bool) -> Status | None:
-    """What a round says about one level: without a price nothing that is better, for that is not seen in it."""
-    return said if priced or said is None or said >= level else None
+def _evident(level: Status, target: Status | None, *, priced: bool) -> Status | None:
+    """The evidence of a round for one level: a round without a price cannot show that the level is not reached."""
+    return target if priced or target is None or target >= level else None
 
 
-def _held(bucket: Bucket, state: JudgeState, held: Suspicion, said: Status | None, elapsed_ms: int) -> Suspicion:
+def _bucket_after(
+    bucket: Bucket, state: JudgeState, held: Suspicion, target: Status | None, elapsed_ms: int, *, priced: bool
+) -> Suspicion:
     """A level that is reached has no bucket; a halt has both, for what comes after it."""
     reached = state.status is not Status.HALT and state.status >= bucket.level
-    return _EMPTY if reached else poured(bucket, held, said, elapsed_ms)
+    return _EMPTY if reached else filled(bucket, held, _evident(bucket.level, target, priced=priced), elapsed_ms)
 
 
-def _worse(bands: Bands, state: JudgeState, said: Status | None, *, priced: bool) -> Status | None:
-    """The worse level that is entered now. Out of a halt only a price leads.
+def _worse(bands: Bands, state: JudgeState, target: Status | None, *, priced: bool) -> Status | None:
+    """The worse level that is entered now, or None. A halt is left in a round with a price only.
 
     Half a depeg is a watch, so that a feed is watched by the round in which depeg falls due, whatever the dwells.
     """
-    depeg = full(depeg_bucket(bands), state.depeg) and _heard(Status.DEPEG, said, priced=priced) in (None, Status.DEPEG)
+    evident = _evident(Status.DEPEG, target, priced=priced)
+    depeg = full(depeg_bucket(bands), state.depeg) and evident in (None, Status.DEPEG)
     if state.status is Status.HALT:
         return Status.DEPEG if depeg and priced else None
     if state.status is Status.WATCH:
         return Status.DEPEG if depeg else None
     watch = full(watch_bucket(bands), state.watch) or half_full(depeg_bucket(bands), state.depeg)
-    healthy = said is not None and said < Status.WATCH
+    healthy = target is not None and target < Status.WATCH
     return Status.WATCH if state.status is Status.OK and watch and not healthy else None
 
 
-def _left(
-    bands: Bands, state: JudgeState, said: Status | None, elapsed_ms: int, now_ms: int, *, priced: bool
+def _leave(
+    bands: Bands, state: JudgeState, target: Status | None, elapsed_ms: int, now_ms: int, *, priced: bool
 ) -> JudgeState:
-    """Leave a level once priced rounds below it have lasted the leave dwell; what is blind neither counts nor breaks it."""
+    """Leave a level once priced rounds below it have lasted the leave dwell; blind rounds neither count nor interrupt it."""
     halted = state.status is Status.HALT
-    if said is not None and not halted and said >= state.status:
+    if target is not None and not halted and target >= state.status:
         return state if state.leaving_ms is None else replace(state, leaving_ms=None)
-    if not priced or said is None:
+    if not priced or target is None:
         return state
-    gone_ms = 0 if state.leaving_ms is None else state.leaving_ms + min(elapsed_ms, most_ms(bands.leave_dwell_s * MS))
+    below_ms = (
+        0 if state.leaving_ms is None else state.leaving_ms + min(elapsed_ms, round_limit_ms(bands.leave_dwell_s * MS))
+    )
     doubtful = half_full(depeg_bucket(bands), state.depeg)
-    if gone_ms < bands.leave_dwell_s * MS or (state.status is Status.WATCH and doubtful):
-        return replace(state, leaving_ms=gone_ms)
+    if below_ms < bands.leave_dwell_s * MS or (state.status is Status.WATCH and doubtful):
+        return replace(state, leaving_ms=below_ms)
     if not halted:
         return entered(state, Status(state.status - 1), now_ms)
-    doubtful = doubtful or said >= Status.WATCH or half_full(watch_bucket(bands), state.watch)
+    doubtful = doubtful or target >= Status.WATCH or half_full(watch_bucket(bands), state.watch)
     return entered(state, Status.WATCH if doubtful else Status.OK, now_ms)
 
 

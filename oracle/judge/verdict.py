@@ -1,9 +1,9 @@
-"""Judge: how far the market may be relied on, held against what the protocol owes.
+"""Judge: how far the market price may be relied on, compared with what the protocol owes.
 
-Each rule is a small pure function from one round to a target status with its reason (:mod:`oracle.judge.rules`); the worst
-target wins, and the status moves towards it one level at a time, once suspicion has filled its dwell
-(:mod:`oracle.judge.suspicion`). Leaving has lower bands and a longer dwell than entering. A fact that is no price (tokens without
-backing, a sequencer that stands still) waits for nothing.
+Each rule is a small pure function from one round to a finding (:mod:`oracle.judge.rules`). The worst status that one asks for is
+the target, and the feed's status moves towards it one level at a time, once suspicion has filled its dwell
+(:mod:`oracle.judge.suspicion`). Leaving a status has lower bands and a longer dwell than entering it. A fact that is not a price
+(tokens without backing, a sequencer that stands still) waits for no dwell.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from feeds.units import MS
-from oracle.judge.rules.evidence import Evidence, Finding, RuleInput
-from oracle.judge.rules.registry import blind_findings, findings, remember
+from oracle.judge.evidence import Evidence, Finding, RuleInput
+from oracle.judge.memory import next_memory
+from oracle.judge.registry import findings, findings_without_price
 from oracle.judge.suspicion import advance, entered
 from oracle.model.spec import FeedSpec, Rules
 from oracle.model.state import JudgeState, Memory
@@ -24,48 +25,48 @@ _LONGEST_STEP_MS = 60_000
 
 
 def judge(
-    spec: FeedSpec, state: JudgeState, memory: Memory, seen: Evidence, now_ms: int
+    spec: FeedSpec, state: JudgeState, memory: Memory, evidence: Evidence, now_ms: int
 ) -> tuple[Verdict, JudgeState, Memory]:
-    """Return the verdict of one round, and what to remember: the status with its dwell, and the rules' own memory."""
-    case = RuleInput(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
-    found = findings(case)
+    """Judge a round with a price: its verdict, the status with its suspicion, and what the rules remember."""
+    rule_input = RuleInput(spec=spec, memory=memory, status=state.status, evidence=evidence, now_ms=now_ms)
+    found = findings(rule_input)
     target = max([f.status for f in found], default=Status.OK)
-    after = at_once(advance(spec.bands, state, target, now_ms), found, now_ms)
+    after = with_immediate_status(advance(spec.bands, state, target, now_ms), found, now_ms)
     verdict = Verdict(
-        market_wad=seen.market_wad,
-        redemption_wad=seen.redemption_wad,
-        deviation_bps=seen.deviation,
+        market_wad=evidence.market_wad,
+        redemption_wad=evidence.redemption_wad,
+        deviation_bps=evidence.deviation,
         status=after.status,
         reasons=_reasons(spec, found, after.status, target),
         widen_bps=max([max(spec.rules.doubt_bps, f.apart_bps) for f in found if f.doubt], default=0),
-        ramp_ppm=ramp_ppm(_as_read(spec.rules, seen), memory, after.status, now_ms),
+        ramp_ppm=ramp_ppm(_rules_as_read(spec.rules, evidence), memory, after.status, now_ms),
     )
-    ended = RuleInput(spec=spec, memory=memory, status=after.status, seen=seen, now_ms=now_ms)
-    return verdict, after, remember(ended, verdict.ramp_ppm)
+    ended = RuleInput(spec=spec, memory=memory, status=after.status, evidence=evidence, now_ms=now_ms)
+    return verdict, after, next_memory(ended, verdict.ramp_ppm)
 
 
-def judge_blind(
-    spec: FeedSpec, state: JudgeState, memory: Memory, seen: Evidence, now_ms: int
+def judge_without_price(
+    spec: FeedSpec, state: JudgeState, memory: Memory, evidence: Evidence, now_ms: int
 ) -> tuple[tuple[Finding, ...], JudgeState]:
-    """Judge a round without a price: what its evidence says all the same, and the status with its suspicion.
+    """Judge a round without a price: what the rules find all the same, and the status with its suspicion.
 
-    Evidence that asks for nothing proves nothing: such a round drains no suspicion and leaves no level.
+    Without a finding nothing is proved: such a round drains no suspicion and leaves no level.
     """
-    case = RuleInput(spec=spec, memory=memory, status=state.status, seen=seen, now_ms=now_ms)
-    found = blind_findings(case)
-    said = max([f.status for f in found], default=None)
-    return found, at_once(advance(spec.bands, state, said, now_ms, priced=False), found, now_ms)
+    rule_input = RuleInput(spec=spec, memory=memory, status=state.status, evidence=evidence, now_ms=now_ms)
+    found = findings_without_price(rule_input)
+    target = max([f.status for f in found], default=None)
+    return found, with_immediate_status(advance(spec.bands, state, target, now_ms, priced=False), found, now_ms)
 
 
-def at_once(state: JudgeState, found: tuple[Finding, ...], now_ms: int) -> JudgeState:
-    """The state with the facts that wait for nothing."""
+def with_immediate_status(state: JudgeState, found: tuple[Finding, ...], now_ms: int) -> JudgeState:
+    """The state once the findings that wait for no dwell have been applied."""
     least = max([f.at_once for f in found], default=Status.OK)
     return entered(state, least, now_ms) if least > state.status else state
 
 
-def _as_read(rules: Rules, seen: Evidence) -> Rules:
-    """The rules with redemption closed where a contract says so; what none tells is as configured."""
-    return replace(rules, redemption_open=False) if seen.closed_by else rules
+def _rules_as_read(rules: Rules, evidence: Evidence) -> Rules:
+    """The rules with redemption closed where a contract says so; where no source says anything, as configured."""
+    return replace(rules, redemption_open=False) if evidence.closed_by else rules
 
 
 def ramp_ppm(rules: Rules, memory: Memory, status: Status, now_ms: int) -> int:
@@ -85,11 +86,11 @@ def ramp_ppm(rules: Rules, memory: Memory, status: Status, now_ms: int) -> int:
 
 def _reasons(spec: FeedSpec, found: tuple[Finding, ...], status: Status, target: Status) -> tuple[Reason, ...]:
     reasons = tuple(f.reason for f in found)
-    dwell_s, depeg_s = spec.bands.leave_dwell_s, spec.bands.depeg_dwell_s
+    leave_s, depeg_s = spec.bands.leave_dwell_s, spec.bands.depeg_dwell_s
     if status is Status.HALT:
-        text = f"halted; leaves after {dwell_s} s with full quorum, after {depeg_s} s of depeg to depeg"
+        text = f"halted; leaves after {leave_s} s with full quorum, after {depeg_s} s of depeg to depeg"
         return (Reason(code=Why.LEAVING, text=text), *reasons)
     if status > target and not any(f.status > Status.OK for f in found):
-        text = f"inside the bands again; leaves {status.word} after {dwell_s} s"
+        text = f"inside the bands again; leaves {status.word} after {leave_s} s"
         return (Reason(code=Why.LEAVING, text=text), *reasons)
     return reasons

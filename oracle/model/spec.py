@@ -275,3 +275,7 @@ class FeedSpec:
     def is_cross(self) -> bool:
         """Whether the feed is the product of others and has no slot on chain."""
         return bool(self.legs)
+
+
+RULES_VERSION = 7
+"""Raised whenever the same inputs would no longer give the same bytes."""

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from feeds.record import record
 from feeds.units import Wad
+from oracle.model.spec import RULES_VERSION
 from oracle.model.status import Status
-
-RULES_VERSION = 7
-"""Raised whenever the same inputs would no longer give the same bytes."""
 
 
 @record
@@ -35,11 +33,11 @@ class Trade:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """What a method over time remembers: bounded in size, and enough to go on after a restart with the same value.
+    """What a method over time remembers: bounded in size, and enough to continue after a restart with the same value.
 
     ``samples``: point prices, ascending. ``total`` and ``weight``: running sums over the spans between them, or an
-    exponential average and its weight; what they hold is the method's own. ``trades``: quotes of DIA's methods.
-    ``made_by``: the method and the limits that the sums are of; others start anew.
+    exponential average and its weight; their meaning is the method's own. ``trades``: quotes of DIA's methods.
+    ``made_by``: the method and the limits that the sums were made with; any other starts anew.
     """
 
     samples: tuple[Sample, ...] = ()
@@ -52,10 +50,10 @@ class Window:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """For how long the evidence has said that a feed is worse than its status, a leaky bucket (:mod:`oracle.judge.suspicion`).
+    """For how long the evidence has asked for a worse status: a leaky bucket (:mod:`oracle.judge.suspicion`).
 
-    ``seen_ms``: of rounds that said so. ``blind_ms``: of rounds without evidence that count beside them. ``rounds``: how
-    many said so since it was last empty.
+    ``seen_ms``: time of the rounds that asked for it. ``blind_ms``: time of rounds without evidence that counts as well.
+    ``rounds``: how many rounds asked for it since the bucket was last empty.
     """
 
     seen_ms: int = 0
@@ -71,10 +69,10 @@ class Suspicion:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeState:
-    """The status, since when, the last round's time, and what leads to another one.
+    """The status, since when, the last round's time, and what leads to another status.
 
-    ``watch`` and ``depeg``: suspicion of these levels. ``leaving_ms``: for how long priced rounds have been below the status
-    (in a halt: priced at all); None while they are not.
+    ``watch`` and ``depeg``: suspicion of these levels. ``leaving_ms``: for how long rounds with a price have been below the
+    status (in a halt: for how long there have been any); None while there are none.
     """
 
     status: Status = Status.OK
@@ -102,10 +100,10 @@ class RateState:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchanged:
-    """Since when a source has said this price, and what the others did meanwhile.
+    """Since when a source has stated this price, and what the others did meanwhile.
 
-    ``apart_bps``: how far they lay from it when their watch began, None while there are none. ``away``: whether they had left
-    it in the newest round; ``away_ms``: for how long they had, in all.
+    ``apart_bps``: how far they lay from it when they were first compared, None before that. ``away``: whether they had moved
+    away from it in the newest round; ``away_ms``: for how long in total.
     """
 
     source: str
@@ -121,9 +119,9 @@ class Unchanged:
 class Memory:
     """What the judge's rules remember, bounded in size. Times are Unix ms.
 
-    ``at_ms``: the newest round with a price; ``deviation_bps``: what it said, None where it had no two prices.
+    ``at_ms``: the newest round with a price; ``deviation_bps``: its deviation, None where one of the two prices was absent.
     ``deviations``: (time, bps), thinned. ``drift_low`` and ``drift_high``: one-sided sums in bps milliseconds.
-    ``normal_mbps``: the learned normal level in thousandths of a bps; ``learn_rest_ms``: time too short to count yet.
+    ``normal_mbps``: the learned normal level in thousandths of a bps; ``learn_rest_ms``: time too short for a step so far.
     ``depths``: (time, base units). ``supply_wad``: the supply that counts as known.
     ``ramp_ppm``: how much of the market price is in ``redemption_unless_depeg``, in millionths.
     """
@@ -144,7 +142,7 @@ class Memory:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
-    """All that the next round must remember: bounded in size, versioned, frozen."""
+    """Everything that the next round needs: bounded in size, versioned, frozen."""
 
     version: int = RULES_VERSION
     pools: tuple[tuple[str, tuple[Sample, ...]], ...] = ()

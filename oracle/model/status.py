@@ -1,10 +1,10 @@
-"""How far a price may be relied on, why, and why there is none."""
+"""How far a price may be relied on, for which reason, and why a round has no price."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 from feeds.errors import LrtOracleError
@@ -25,7 +25,10 @@ class Status(IntEnum):
 
 
 class Why(IntEnum):
-    """Reasons of a status. The low four bits are the class, which travels in the high half of the status byte."""
+    """Reasons of a status. The low four bits are the class, which is encoded in the high half of the status byte.
+
+    A new reason takes the next free number of its class: high half 1 to 15, low half the class. Numbers are never reused.
+    """
 
     NONE = 0
     NO_QUORUM = 1
@@ -67,6 +70,23 @@ class Why(IntEnum):
         return Why(self & 0x0F)
 
 
+class Rejection(StrEnum):
+    """Why the core rejects a source that answered. A source that failed is rejected with its error's own code."""
+
+    STALE = "STALE"
+    FROM_FUTURE = "FROM_FUTURE"
+    VENUE = "VENUE"
+    """Its venue is wrong about another pair."""
+    NO_LEG = "NO_LEG"
+    """The feed that it is converted by has no price."""
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    WIDE = "WIDE"
+    """Its own bid and ask lie too far apart."""
+    BOUNDS = "BOUNDS"
+    """Outside the feed's ``tuning.least`` and ``tuning.most``."""
+    OUTLIER = "OUTLIER"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """Why a status is what it is: a code for machines and a sentence for people."""
@@ -76,7 +96,7 @@ class Reason:
 
 
 class Abstain(LrtOracleError):
-    """The feed has no price this round. Raised inside the core, a value at the end of ``pipeline.step``."""
+    """The feed has no price this round. Raised inside the core, a value at the end of :func:`oracle.round.step.step`."""
 
     why: ClassVar[Why] = Why.NONE
 
@@ -87,7 +107,7 @@ class Abstain(LrtOracleError):
 
 
 class NoQuorum(Abstain):
-    """Fewer independent groups than the feed asks for."""
+    """Fewer independent groups than the feed needs."""
 
     why = Why.NO_QUORUM
 
@@ -117,13 +137,13 @@ class Unencodable(Abstain):
 
 
 class Implausible(Abstain):
-    """The market price cannot be one of this token: wrong decimals, a wrong unit, or a majority gone wrong together."""
+    """The market price cannot be one of this token: wrong decimals, a wrong unit, or a majority that is wrong together."""
 
     why = Why.DIMENSION
 
 
 class Cheap(Abstain):
-    """Moving the price would cost less than the feed's gate asks for."""
+    """Moving the price would cost less than the feed's ``min_cost_100bps``."""
 
     why = Why.LIQUIDITY
 
@@ -135,7 +155,7 @@ class CapBinds(Abstain):
 
 
 class Broken(Abstain):
-    """A fault of this program on this feed's inputs: it costs this feed only, and is to be reported."""
+    """A fault of this program on this feed's inputs: only this feed is affected; report it."""
 
     why = Why.BROKEN
 

@@ -18,9 +18,9 @@ _NONE_BPS = Bps(0)
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One price on its way into a method: a source's, or a group's once its sources are merged.
+    """One price that goes into a method: a source's, or a group's once its sources are merged.
 
-    ``weight``: the depth at 1 % in base units, until a method weighs in its own way. ``rank``: place in the config, the
+    ``weight``: the depth at 1 % in base units, until the method sets its own weights. ``rank``: place in the config, the
     first is preferred. ``volume_wad``: base units, 0 unknown. ``own_bps``: half of the source's own bid to ask, or of a
     pool's slippage both ways, rounded up; None: unknown. ``recent_wad``: mean of its own recent prices, 0 unknown.
     """
@@ -39,7 +39,7 @@ class Input:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """A source that counted: its price after conversion and averaging, the share of its group, its age."""
+    """A source that was used: its price after conversion and averaging, its group's share of the weight, its age."""
 
     source: str
     group: str
@@ -50,7 +50,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A source that did not count, and why."""
+    """A source that was rejected, and why. ``code``: a :class:`Rejection`, or the code of the source's own error."""
 
     source: str
     code: str
@@ -61,7 +61,7 @@ class Rejected:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
-    """One price out of many, with everything that went into it. ``as_of_ms`` is the oldest input used.
+    """One price made of many, with everything that went into it. ``as_of_ms``: the time of the oldest input used.
 
     ``point_wad`` is the price of this round alone; it differs from ``price_wad`` where the method averages over time.
     ``spread_bps`` is the confidence that is published; ``disagree_bps`` of it is the largest distance of a group from the
@@ -82,9 +82,9 @@ class Aggregate:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the judge says about one round. Deviation is market from redemption, negative below.
+    """The judge's result of one round. The deviation is market from redemption, negative below.
 
-    ``widen_bps`` is added to the spread: the judge doubts the price. ``ramp_ppm``: see Memory.
+    ``widen_bps`` is added to the spread while the judge doubts the price. ``ramp_ppm``: see Memory.
     """
 
     market_wad: Wad
@@ -101,7 +101,7 @@ class Verdict:
 class Report:
     """What is signed, field for field the Solidity struct. 0 in a price means absent.
 
-    ``status_only``: the prices are those of an earlier round, nobody looked at them again; true of every halt.
+    ``status_only``: the prices are those of an earlier round and were not checked again; true of every halt.
     """
 
     market_wad: Wad
@@ -120,7 +120,7 @@ class Report:
 class Published:
     """What the operators last agreed on of a feed, the same for all of them: an input of the next round.
 
-    ``report``: the last one whose prices were looked at, with a lower redemption rate where one was published since.
+    ``report``: the last one with fresh prices, with a lower redemption rate where one was published since.
     ``status``: as last published. ``redemption_s``: round of the redemption rate. ``silent_since_s``: first round since then
     that brought neither prices nor a halt. ``ramp_ppm``: see Memory.
     """
@@ -136,8 +136,8 @@ class Published:
 class Leg:
     """What a feed may know of another one in the same round.
 
-    ``suspects``: groups that were outliers there. ``groups``: how many stand behind its market price. ``suspected``: of one
-    that abstains (its report has no prices): the status that its evidence asks for, with its reasons.
+    ``suspects``: groups that were outliers there. ``groups``: how many are behind its market price. ``suspected``: where it
+    abstains (its report has no prices): the status that its evidence asks for, with its reasons.
     """
 
     feed: str
@@ -152,7 +152,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRound:
-    """A feed's round with all that went in and came out: replayable, explainable.
+    """A feed's round with everything that went in and came out, so that it can be replayed and explained.
 
     ``report`` is what the operator signs: in a halt the prices that were last published, not the round's own.
     """
@@ -178,9 +178,9 @@ class FeedRound:
 class Abstained:
     """A round without a price.
 
-    ``status``: the operator's own after it. ``reasons``: what its evidence says all the same, the worst first; ``suspected``:
-    the status that it asks for, OK where there is none. ``kept``: the status-only report that the operator signs: the
-    prices that were last published, with the status of now. None: abstention alone publishes nothing.
+    ``status``: the operator's own after it. ``reasons``: what the judge finds without a price, the worst first; ``suspected``:
+    the status that they ask for, OK where there are none. ``kept``: the status-only report that the operator signs: the
+    prices last published, with the new status. None: abstention alone publishes nothing.
     """
 
     feed: str
@@ -218,14 +218,15 @@ class FoldedFeed:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What a market source said in time, whether or not it counted.
+    """What a market source stated in time, whether or not it was used.
 
-    ``price_wad``: in its own unit; ``level_wad``: in the feed's, 0 where that is not known. ``heard``: whether it may speak
-    about the others: not one that is refused for itself, as a book too wide, or a venue wrong about another pair.
+    ``price_wad``: in its own unit; ``level_wad``: in the feed's, 0 where that is unknown. ``credible``: whether it may be a
+    reference for the others; a source rejected for its own sake is not, as a book too wide, or a venue wrong about another
+    pair.
     """
 
     source: str
     group: str
     price_wad: Wad
     level_wad: Wad
-    heard: bool = True
+    credible: bool = True

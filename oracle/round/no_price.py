@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from feeds.types import Outcome
 from feeds.units import BPS, MS, Bps, Wad, deviation_bps_away
 from oracle.combine.aggregate import combine_redemption
-from oracle.judge.rules.rate import capped, track
+from oracle.judge.redemption_rate import capped_rate, next_rate_state
 from oracle.judge.suspicion import entered
 from oracle.model.spec import FeedSpec
 from oracle.model.state import JudgeState, RateState
@@ -56,7 +56,7 @@ def rate_without_price(
     before = published.report.redemption_wad if published is not None else state.rate_wad
     back = state.rate_wad < reading.price_wad <= before
     falls = reading.price_wad < state.rate_wad and _is_possible(spec, reading, group_prices, before)
-    return track(spec.bands, spec.rules, state, reading, now_ms) if back or falls else state
+    return next_rate_state(spec.bands, spec.rules, state, reading, now_ms) if back or falls else state
 
 
 def _is_possible(spec: FeedSpec, reading: Aggregate, group_prices: Sequence[Wad], before_wad: Wad) -> bool:
@@ -94,7 +94,7 @@ def report_without_price(
 
 def own_rate(spec: FeedSpec, rate: RateState | None, now_ms: int) -> tuple[Wad, int] | None:
     """The redemption rate as this operator reads it, under its cap, and when it last changed."""
-    return None if rate is None else (capped(spec.rules, rate, rate.rate_wad, now_ms), rate.changed_at_ms)
+    return None if rate is None else (capped_rate(spec.rules, rate, rate.rate_wad, now_ms), rate.changed_at_ms)
 
 
 def suspected_leg(abstained: Abstained) -> Leg | None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from feeds.errors import Closed
 from feeds.types import Failure, Kind, Observation, Outcome
 from feeds.units import MS, Wad
-from oracle.combine.groups import merge, weigh
-from oracle.combine.inputs import EligibleInputs, source_index, statements
-from oracle.judge.rules.evidence import Evidence, Finding, PoolEvidence
-from oracle.judge.rules.rate import capped
+from oracle.combine.groups import fill_unknown_depth, merge_groups
+from oracle.combine.inputs import EligibleInputs, statements
+from oracle.judge.evidence import Evidence, Finding, PoolEvidence
+from oracle.judge.redemption_rate import capped_rate
 from oracle.model.spec import FeedSpec
 from oracle.model.state import RateState
 from oracle.model.status import Status, Why
@@ -30,24 +30,24 @@ def gather_evidence(
     leg_slash: int,
 ) -> Evidence:
     """What the rules may look at. The redemption rate is held to its growth cap here: the capped rate is what is published."""
-    pairs = statements(spec, eligible, legs, now_ms)
+    pairs = statements(eligible, legs, now_ms)
     observed = {o.source: o for o in outcomes if isinstance(o, Observation)}
     used = market.used if market else ()
-    by_kind = source_index(spec).by_kind
+    by_kind = eligible.index.by_kind
     suspects = {group for leg in legs.values() for group in leg.suspects}
     if suspects:
         suspects &= {s.group for s in spec.sources}
     share = legs.get(spec.share_of) if spec.share_of else None
-    voices = {u.group: u.price_wad for u in used if u.weight_bps}
+    prices = {u.group: u.price_wad for u in used if u.weight_bps}
     return Evidence(
         market_wad=market.price_wad if market else Wad(0),
-        redemption_wad=capped(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
-        groups=share.groups if share else len(voices),
-        voices=() if share else tuple(voices.values()),
+        redemption_wad=capped_rate(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
+        groups=share.groups if share else len(prices),
+        group_prices=() if share else tuple(prices.values()),
         rate=rate,
         leg_slash_ppb=leg_slash,
         disagree_bps=market.disagree_bps if market else 0,
-        said=tuple([statement for _, statement in pairs]),
+        statements=tuple([statement for _, statement in pairs]),
         pools=tuple(
             [
                 PoolEvidence(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
@@ -86,7 +86,7 @@ def _needs_no_dwell(leg: Leg) -> Status:
 def group_prices(spec: FeedSpec, eligible: EligibleInputs, now_ms: int) -> tuple[Wad, ...]:
     """The price of every group that may count, before any is thrown out."""
     fresh = [i for i in eligible.inputs if now_ms - i.at_ms <= spec.max_age_s * MS]
-    return tuple(g.price_wad for g in merge(weigh(fresh))) if fresh else ()
+    return tuple(g.price_wad for g in merge_groups(fill_unknown_depth(fresh))) if fresh else ()
 
 
 def evidence_without_price(
@@ -105,4 +105,4 @@ def evidence_without_price(
         if leg and leg.suspected > Status.OK
         else None
     )
-    return replace(bare, voices=group_prices(spec, eligible, now_ms), of_leg=finding)
+    return replace(bare, group_prices=group_prices(spec, eligible, now_ms), of_leg=finding)

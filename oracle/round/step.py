@@ -14,13 +14,13 @@ from feeds.types import Kind, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
 from oracle.combine.aggregate import Combined, combine_market, combine_redemption
 from oracle.combine.inputs import EligibleInputs, eligible_inputs
-from oracle.judge.rules.market import dimension
-from oracle.judge.rules.rate import binds_at_once, slash_ppb, track
-from oracle.judge.verdict import judge, judge_blind
+from oracle.judge.plausibility import implausibility
+from oracle.judge.redemption_rate import cap_below_rate, next_rate_state, slash_ppb
+from oracle.judge.verdict import judge, judge_without_price
 from oracle.model.canonical_json import digest
-from oracle.model.spec import FeedSpec
-from oracle.model.state import RULES_VERSION, FeedState, RateState, Window
-from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Status
+from oracle.model.spec import RULES_VERSION, FeedSpec
+from oracle.model.state import FeedState, RateState, Window
+from oracle.model.status import Abstain, Broken, CapBinds, Implausible, LegMissing, Reason, Rejection, Status
 from oracle.model.types import Abstained, Aggregate, FeedRound, Leg, Published, Report, Result, Used, Verdict
 from oracle.report.compose import compose, status_only_report
 from oracle.round.no_price import (
@@ -114,11 +114,11 @@ def evaluate(
     eligible = eligible_inputs(spec, state.pools, outcomes, legs, now_ms)
     combined, redemption, leg_slash = _prices(spec, state, eligible, outcomes, legs, now_ms)
     market = combined.aggregate if combined else None
-    rate = track(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
-    if state.rate is None and rate is not None and (unfit := binds_at_once(spec.rules, rate, now_ms)) is not None:
+    rate = next_rate_state(spec.bands, spec.rules, state.rate, redemption, now_ms) if redemption else None
+    if state.rate is None and rate is not None and (unfit := cap_below_rate(spec.rules, rate, now_ms)) is not None:
         raise CapBinds(unfit)
     evidence = gather_evidence(spec, market, rate, eligible, outcomes, legs, now_ms=now_ms, leg_slash=leg_slash)
-    impossible = dimension(evidence.market_wad, evidence.redemption_wad, spec, evidence.groups)
+    impossible = implausibility(evidence.market_wad, evidence.redemption_wad, spec, evidence.groups)
     if impossible is not None:
         raise Implausible(impossible, market=str(evidence.market_wad), redemption=str(evidence.redemption_wad))
     before = halted_if_silent(spec, state.judge, published, now_ms)
@@ -159,7 +159,7 @@ def as_leg(spec: FeedSpec, done: Judged | FeedRound, rate: RateState | None, now
 
 def _outliers(spec: FeedSpec, market: Aggregate | None) -> tuple[str, ...]:
     """Venues that were rejected for their price. A pool says nothing about the other pools of its chain."""
-    rejected = {r.source for r in market.rejected if r.code == "OUTLIER"} if market else set()
+    rejected = {r.source for r in market.rejected if r.code == Rejection.OUTLIER} if market else set()
     venues = (s.group for s in spec.sources if s.name in rejected and not s.on_chain)
     return tuple(sorted(set(venues)))
 
@@ -225,7 +225,7 @@ def _abstained(
     rate = rate_without_price(spec, state.rate, outcomes, now_ms, group_prices=prices, published=published)
     evidence = evidence_without_price(spec, eligible, rate, outcomes, legs, now_ms)
     before = halted_if_silent(spec, state.judge, published, now_ms)
-    findings, judged = judge_blind(spec, before, state.memory, evidence, now_ms)
+    findings, judged = judge_without_price(spec, before, state.memory, evidence, now_ms)
     after = replace(state, pools=eligible.pools, judge=judged, rate=rate)
     reasons = tuple(f.reason for f in findings)
     main = Reason(code=why.why, text=why.text) if judged.status is Status.HALT or not reasons else reasons[0]

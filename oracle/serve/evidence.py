@@ -6,7 +6,7 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from feeds.types import Failure, Outcome
-from oracle.combine.manipulation_cost import costs, price_cost
+from oracle.combine.manipulation_cost import price_cost, standard_costs
 from oracle.combine.methods.registry import METHODS
 from oracle.model.publication import Explanation
 from oracle.model.spec import FeedSpec
@@ -104,7 +104,7 @@ def _costs(result: FeedRound, spec: FeedSpec | None) -> list[Document]:
     if result.market is None or spec is None or not spec.sources:
         return []
     breakdown = METHODS[spec.method].breakdown_bps
-    moves = [(c, False) for c in costs(result.market, result.outcomes, breakdown)]
+    moves = [(c, False) for c in standard_costs(result.market, result.outcomes, breakdown)]
     deviation = result.verdict.deviation_bps
     left_bps = spec.bands.depeg_bps - abs((deviation or 0) - spec.bands.normal_bps)
     if deviation is not None and left_bps > 0:

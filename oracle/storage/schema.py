@@ -6,7 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
-from oracle.model.state import RULES_VERSION
+from oracle.model.spec import RULES_VERSION
 from oracle.storage.errors import OtherRules
 from oracle.storage.prune import INDEXES
 from oracle.storage.withdrawn import TABLES

@@ -12,6 +12,7 @@ from lab.designs.registry import DESIGNS
 from lab.methodology import cases_table, designs_table, filled
 from lab.replay import load_cases, replay
 from lab.replay_text import all_lines, bps_text
+from lab.rules_table import PART, rules_table
 from lab.summary import false_alarms, table
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.model.status import Status, Why
@@ -26,7 +27,7 @@ def part(name: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["designs", "cases", "methods", "liars", "alarms"])
+@pytest.mark.parametrize("name", ["rules", "designs", "cases", "methods", "liars", "alarms"])
 def test_every_table_is_filled(name: str) -> None:
     assert part(name).count("\n|") >= 3
 
@@ -39,7 +40,7 @@ def test_the_page_names_every_method_filter_status_and_rule() -> None:
     known = {"DISCOUNT", "PREMIUM", "FELL", "ROSE", "DRIFT_DOWN", "DRIFT_UP", "DISAGREE", "IMBALANCE", "SHALLOW", "STUCK", "VENUE",
              "SEQUENCER", "SLASH", "GROWTH", "RATE_STALE", "DERIVATION", "UNBACKED", "DIMENSION"}  # fmt: skip
     assert known <= {w.name for w in Why}
-    assert all(re.search(rf"\b{name}\b", prose) for name in known)
+    assert all(re.search(rf"\b{name}\b", part("rules") + prose) for name in known)
 
 
 def test_the_tables_speak_of_every_case_design_and_method() -> None:
@@ -86,3 +87,7 @@ def test_a_summary_takes_the_worst_and_says_where() -> None:
     assert cases_table(played).count("\n") == 3
     assert bps_text(None) == "-"
     assert (bps_text(12), bps_text(10_000_000)) == ("12 bps", "x1e+03")
+
+
+def test_the_table_of_rules_is_what_their_declarations_say() -> None:
+    assert part(PART).strip() == rules_table(), "run make docs"

@@ -32,47 +32,47 @@ class DiaBlock:
         """The formula over these inputs alone, as one block."""
         return self.formula([_trade(i, i.at_ms) for i in sorted(inputs, key=_order)], Tuning())
 
-    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
+    def fold(self, window: Window, round_price: RoundPrice, view: MethodView) -> Window:
         """See OverTime; MAX_SAMPLES quotes at most."""
-        since_ms = step.at_ms - look.window_s * MS - look.tuning.shift_s * MS
-        kept = {(t.market, t.at_ms): t for t in window.trades if since_ms < t.at_ms <= step.at_ms}
-        for i in step.groups:
-            at_ms = min(i.at_ms, step.at_ms)
-            if since_ms < at_ms and i.volume_wad >= look.tuning.dust:
+        since_ms = round_price.at_ms - view.window_s * MS - view.tuning.shift_s * MS
+        kept = {(t.market, t.at_ms): t for t in window.trades if since_ms < t.at_ms <= round_price.at_ms}
+        for i in round_price.groups:
+            at_ms = min(i.at_ms, round_price.at_ms)
+            if since_ms < at_ms and i.volume_wad >= view.tuning.dust:
                 kept[i.group, at_ms] = _trade(i, at_ms)
         trades = tuple(sorted(kept.values(), key=lambda t: (t.at_ms, t.market)))[-MAX_SAMPLES:]
         after = Window(samples=window.samples, trades=trades)
-        return self._with_point(after, step, look) if self.averaged else after
+        return self._with_point(after, round_price, view) if self.averaged else after
 
-    def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
+    def read(self, window: Window, now_ms: int, view: MethodView) -> Wad:
         """See OverTime.
 
         Raises:
             NoQuorum: there is no quote in the block.
         """
-        inside = dia.block(window.trades, now_ms - look.tuning.shift_s * MS, look.window_s * MS)
+        inside = dia.block(window.trades, now_ms - view.tuning.shift_s * MS, view.window_s * MS)
         if not inside:
-            text = f"no quote in a block of {look.window_s * MS} ms that ends {look.tuning.shift_s * MS} ms ago"
-            raise NoQuorum(text, window_s=look.window_s, shift_s=look.tuning.shift_s)
-        price = self.formula(inside, look.tuning)
+            text = f"no quote in a block of {view.window_s * MS} ms that ends {view.tuning.shift_s * MS} ms ago"
+            raise NoQuorum(text, window_s=view.window_s, shift_s=view.tuning.shift_s)
+        price = self.formula(inside, view.tuning)
         if not self.averaged:
             return price
         earlier = [s.price_wad for s in window.samples if s.at_ms < now_ms]
-        return dia.ema([*earlier, price], look.tuning.points)
+        return dia.ema([*earlier, price], view.tuning.points)
 
-    def _with_point(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
+    def _with_point(self, window: Window, round_price: RoundPrice, view: MethodView) -> Window:
         """Add the block's price once a whole block has passed since the last point; blocks do not overlap.
 
         Points twice as old as the average reaches back are from before a gap, and forgotten.
         """
-        since_ms = step.at_ms - 2 * look.tuning.points * look.window_s * MS
-        samples = tuple(s for s in window.samples if since_ms <= s.at_ms < step.at_ms)
-        if samples and step.at_ms - samples[-1].at_ms < look.window_s * MS:
+        since_ms = round_price.at_ms - 2 * view.tuning.points * view.window_s * MS
+        samples = tuple(s for s in window.samples if since_ms <= s.at_ms < round_price.at_ms)
+        if samples and round_price.at_ms - samples[-1].at_ms < view.window_s * MS:
             return Window(samples=samples, trades=window.trades)
-        inside = dia.block(window.trades, step.at_ms - look.tuning.shift_s * MS, look.window_s * MS)
+        inside = dia.block(window.trades, round_price.at_ms - view.tuning.shift_s * MS, view.window_s * MS)
         if inside:
-            fresh = Sample(at_ms=step.at_ms, price_wad=self.formula(inside, look.tuning))
-            samples = (*samples, fresh)[-min(_MAX_POINTS, look.tuning.points) :]
+            fresh = Sample(at_ms=round_price.at_ms, price_wad=self.formula(inside, view.tuning))
+            samples = (*samples, fresh)[-min(_MAX_POINTS, view.tuning.points) :]
         return Window(samples=samples, trades=window.trades)
 
 

@@ -30,51 +30,51 @@ class LinearMean:
     held: bool = False
     """Whether rounding may leave the samples' range, and the result is held to it."""
 
-    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
+    def fold(self, window: Window, round_price: RoundPrice, view: MethodView) -> Window:
         """See OverTime: one span is added, those that left are subtracted."""
-        if window.samples and window.samples[-1].at_ms >= step.at_ms:
-            window = self.sums(tuple(s for s in window.samples if s.at_ms < step.at_ms), look)
+        if window.samples and window.samples[-1].at_ms >= round_price.at_ms:
+            window = self.sums(tuple(s for s in window.samples if s.at_ms < round_price.at_ms), view)
         last = window.samples[-1] if window.samples else None
         total, weight = window.total, window.weight
         if last is not None:
-            span = stood(last, step.at_ms, look.gap_ms)
+            span = stood(last, round_price.at_ms, view.gap_ms)
             total += self.into(last.price_wad) * span
             weight += span
-        price = self._admitted(last, step, look)
-        samples = (*window.samples, Sample(at_ms=step.at_ms, price_wad=price))
+        price = self._admitted(last, round_price, view)
+        samples = (*window.samples, Sample(at_ms=round_price.at_ms, price_wad=price))
         gone = 0
-        since_ms = step.at_ms - look.window_s * MS
+        since_ms = round_price.at_ms - view.window_s * MS
         while len(samples) - gone > MAX_SAMPLES or (len(samples) - gone > 1 and samples[gone + 1].at_ms <= since_ms):
-            span = stood(samples[gone], samples[gone + 1].at_ms, look.gap_ms)
+            span = stood(samples[gone], samples[gone + 1].at_ms, view.gap_ms)
             total -= self.into(samples[gone].price_wad) * span
             weight -= span
             gone += 1
         return Window(samples=samples[gone:], total=total, weight=weight)
 
-    def sums(self, samples: tuple[Sample, ...], look: MethodView) -> Window:
+    def sums(self, samples: tuple[Sample, ...], view: MethodView) -> Window:
         """The window that folding these samples gives, computed afresh."""
         total = weight = 0
         for place, sample in enumerate(samples[:-1]):
-            span = stood(sample, samples[place + 1].at_ms, look.gap_ms)
+            span = stood(sample, samples[place + 1].at_ms, view.gap_ms)
             total += self.into(sample.price_wad) * span
             weight += span
         return Window(samples=samples, total=total, weight=weight)
 
-    def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
+    def read(self, window: Window, now_ms: int, view: MethodView) -> Wad:
         """See OverTime: what stood before the window began is cut off, the newest sample stands until now.
 
         After a fold at the same time that is a part of the oldest span; later reads may cut further spans.
         """
         oldest, newest = window.samples[0], window.samples[-1]
-        span = stood(newest, now_ms, look.gap_ms)
+        span = stood(newest, now_ms, view.gap_ms)
         total, weight = window.total + self.into(newest.price_wad) * span, window.weight + span
         if oldest is newest:
             return newest.price_wad
-        begin_ms = now_ms - look.window_s * MS
+        begin_ms = now_ms - view.window_s * MS
         for sample, following in pairwise(window.samples):
             if sample.at_ms >= begin_ms:
                 break
-            cut = min(begin_ms - sample.at_ms, stood(sample, following.at_ms, look.gap_ms))
+            cut = min(begin_ms - sample.at_ms, stood(sample, following.at_ms, view.gap_ms))
             total, weight = total - self.into(sample.price_wad) * cut, weight - cut
         if weight <= 0:
             return newest.price_wad
@@ -84,12 +84,12 @@ class LinearMean:
             price = min(max(price, min(prices)), max(prices))
         return Wad(price)
 
-    def _admitted(self, last: Sample | None, step: RoundPrice, look: MethodView) -> Wad:
+    def _admitted(self, last: Sample | None, round_price: RoundPrice, view: MethodView) -> Wad:
         """The price, or as far towards it as a winsorised sample may go from the last one in the time between."""
         if not self.winsorised or last is None:
-            return step.price_wad
-        most = last.price_wad * look.tuning.winsor_bps_minute * (step.at_ms - last.at_ms) // (BPS * _MINUTE_MS)
-        return Wad(min(max(step.price_wad, last.price_wad - most, 1), last.price_wad + most))
+            return round_price.price_wad
+        most = last.price_wad * view.tuning.winsor_bps_minute * (round_price.at_ms - last.at_ms) // (BPS * _MINUTE_MS)
+        return Wad(min(max(round_price.price_wad, last.price_wad - most, 1), last.price_wad + most))
 
 
 def _same(price: int) -> int:

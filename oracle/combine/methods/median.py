@@ -14,6 +14,6 @@ def median(inputs: Sequence[Input]) -> Wad:
 
 
 def middle_of(ranked: Sequence[int]) -> int:
-    """The same of ascending numbers, at least one."""
+    """The median of ascending numbers, at least one."""
     half = len(ranked) // 2
     return ranked[half] if len(ranked) % 2 else mid_down(ranked[half - 1], ranked[half])

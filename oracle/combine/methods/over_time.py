@@ -1,8 +1,8 @@
 """What a method over time is: a fold of rounds into a window, and a price read from it.
 
 ``fold`` takes one round in, in a constant number of operations whatever the window's length (the copy of at most
-MAX_SAMPLES references aside), exact in integers; ``read`` gives the price at that moment. Folding again what a window has
-kept gives the same window, so a restart from the store changes nothing.
+MAX_SAMPLES references aside), exact in integers; ``read`` gives the price at that moment. Folding the samples of a
+window again gives the same window, so a restart from the database changes nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from oracle.model.state import Sample, Window
 from oracle.model.types import Input
 
 MAX_SAMPLES = 512
-"""A longer window at this cadence is refused when the config is read, never shortened in silence."""
+"""A window that needs more samples is refused when the config is read, never shortened silently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodView:
-    """How far back, and how long one sample may stand: ``gap_ms`` is the feed's max_age."""
+    """How a feed looks back: over which window, how long one sample may stand (``gap_ms``, the feed's max_age), its tuning."""
 
     window_s: int
     gap_ms: int
@@ -35,31 +35,31 @@ class RoundPrice:
 
     at_ms: int
     price_wad: Wad
-    doubt_bps: int = 0
+    confidence_bps: int = 0
     groups: Sequence[Input] = ()
 
 
 class OverTime(Protocol):
     """A method over time."""
 
-    def fold(self, window: Window, step: RoundPrice, look: MethodView) -> Window:
-        """Take a round in. What the window holds at or after its time is taken back first."""
+    def fold(self, window: Window, round_price: RoundPrice, view: MethodView) -> Window:
+        """The window with one more round. Samples at or after its time are dropped first."""
 
-    def read(self, window: Window, now_ms: int, look: MethodView) -> Wad:
+    def read(self, window: Window, now_ms: int, view: MethodView) -> Wad:
         """The price at ``now_ms``, from a window that has taken in at least one round, none of them later."""
 
 
 def stood(sample: Sample, until_ms: int, gap_ms: int) -> int:
-    """How long a sample counts when the next one comes at ``until_ms``: a gap is a gap."""
+    """How long a sample counts when the next one comes at ``until_ms``: over a gap, no longer than ``gap_ms``."""
     return min(until_ms - sample.at_ms, gap_ms)
 
 
 _HALVES = 4
 
 
-def forgotten(last: Sample, at_ms: int, look: MethodView) -> bool:
-    """Whether an exponential average begins anew: of its price, stood for ``gap_ms``, a sixteenth would be left.
+def forgotten(last: Sample, at_ms: int, view: MethodView) -> bool:
+    """Whether an exponential average begins anew: after ``gap_ms`` and four half-lives a sixteenth of it would be left.
 
-    Without that the first round after an outage of a day would publish the price of the day before.
+    Otherwise the first round after an outage of a day would publish the price of the day before.
     """
-    return at_ms - last.at_ms > look.gap_ms + _HALVES * look.tuning.half_life_s * MS
+    return at_ms - last.at_ms > view.gap_ms + _HALVES * view.tuning.half_life_s * MS

@@ -1,4 +1,4 @@
-"""Name to method, one line each. ``breakdown_bps``: the share of the weight that may lie without moving the result."""
+"""Every method and filter by its name in the config, one line each."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Weigh = Callable[[Sequence[Input], Tuning], list[int]]
 
 
 class Outliers(Protocol):
-    """A filter: which places are thrown out. It is apart from the method and changes nothing."""
+    """A filter: which inputs are outliers. It is independent of the method and reorders nothing."""
 
     def __call__(self, inputs: Sequence[Input], floor_bps: int, tuning: Tuning = ..., /) -> tuple[int, ...]:
-        """Places in ascending order, never all of them; nothing nearer than the floor is thrown out."""
+        """Indexes in ascending order, never all of them; nothing nearer than the floor is an outlier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class Method:
         point: groups with their weights to one price.
         breakdown_bps: the supremum: strictly less than this share of the weight may be arbitrary and the result stays
             within the range of the others.
-        weigh: what the groups weigh; None: each the same.
-        capped: whether no group may pass its share of the weight; a waterfall is all about one that does.
+        weigh: the weights of the groups; None: each the same.
+        capped: whether each group is held to its share of the weight; a waterfall is not, for it trusts one group.
         over_time: what is made of the rounds.
     """
 

@@ -1,4 +1,4 @@
-"""Time-weighted averages over kept samples. A gap is a gap: no sample counts longer than ``max_gap_ms``."""
+"""Time-weighted averages over kept samples. Over a gap no sample counts longer than ``max_gap_ms``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def twap_arithmetic(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> 
 
 
 def mean_since(samples: Sequence[Sample], since_ms: int, now_ms: int, max_gap_ms: int) -> tuple[Wad, int]:
-    """The same of what stood from ``since_ms`` on, and how many ms of it are covered.
+    """The mean of the prices that stood from ``since_ms`` on, and how many ms of that time are covered.
 
     A sample stands for ``max_gap_ms`` at most from when it was taken, also where that was before ``since_ms``. One plain
     loop: it runs for every averaged pool in every round.

@@ -1,4 +1,4 @@
-"""The weighted median: the price at which half of the weight lies below. What is weighed is :mod:`.weights`'s to say."""
+"""The weighted median: the price at which half of the weight lies below. The weights come from :mod:`.weights`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from oracle.model.types import Input
 def weighted_median(inputs: Sequence[Input]) -> Wad:
     """Price at half of the total weight; where it falls exactly between two prices their mean, rounded down.
 
-    Prices and weights are sorted together, never apart. An input of weight 0 has no vote; at least one has more.
+    Prices and weights are sorted together, never apart. An input of weight 0 does not count; at least one has more.
     """
-    return middle([(i.price_wad, i.weight) for i in inputs])
+    return weighted_middle([(i.price_wad, i.weight) for i in inputs])
 
 
-def middle(votes: Sequence[tuple[Wad, int]]) -> Wad:
-    """The same over (price, weight) pairs."""
-    ranked = sorted([v for v in votes if v[1]])
+def weighted_middle(pairs: Sequence[tuple[Wad, int]]) -> Wad:
+    """The weighted median of (price, weight) pairs."""
+    ranked = sorted([pair for pair in pairs if pair[1]])
     total = sum(weight for _, weight in ranked)
     below = 0
     for place, (price, weight) in enumerate(ranked):

@@ -1,4 +1,4 @@
-"""What a weighing method weighs: raw weights in the order of the inputs, before the aggregation caps them.
+"""Raw weights of the weighted methods, in the order of the inputs, before groups are held to their share.
 
 Each function returns whole numbers, at least one of them above 0. The unit cancels.
 """
@@ -20,7 +20,7 @@ def depth(inputs: Sequence[Input], _tuning: Tuning) -> list[int]:
 
 
 def volume(inputs: Sequence[Input], _tuning: Tuning) -> list[int]:
-    """Base units traded in 24 h; an unknown volume counts as the smallest that is stated: not large, and not nothing."""
+    """Base units traded in 24 h; an unknown volume counts as the smallest stated one: neither large nor nothing."""
     least = min((i.volume_wad for i in inputs if i.volume_wad), default=1)
     return [i.volume_wad or least for i in inputs]
 
@@ -28,7 +28,7 @@ def volume(inputs: Sequence[Input], _tuning: Tuning) -> list[int]:
 def age(inputs: Sequence[Input], tuning: Tuning) -> list[int]:
     """exp(-lambda * age), lambda = ln 2 / half-life, times 2**32, rounded down, at least 1.
 
-    Only differences of age matter, so the newest input's time stands for now. Flare's example provider weighs so with
+    Only differences of age matter, so the newest input's time is taken as now. Flare's example provider uses this weight with
     lambda = 0.00005 per ms, a half-life of 13.9 s, and then takes any price when all weights have vanished; here they
     cannot.
     """
@@ -37,13 +37,13 @@ def age(inputs: Sequence[Input], tuning: Tuning) -> list[int]:
 
 
 def shares(inputs: Sequence[Input], tuning: Tuning) -> list[int]:
-    """What the config says of each group; 1 where it says nothing."""
+    """The configured weight of each group; 1 where none is configured."""
     named = dict(tuning.shares)
     return [named.get(i.group, 1) for i in inputs]
 
 
 def first(inputs: Sequence[Input], _tuning: Tuning) -> list[int]:
-    """All weight on the first in the config's order: a waterfall, since what is stale was refused before."""
+    """All weight on the first in the config's order: a waterfall, because stale sources were rejected before."""
     best = min(i.rank for i in inputs)
     return [int(i.rank == best) for i in inputs]
 

@@ -8,7 +8,7 @@ import pytest
 from feeds.types import Kind, Observation, Outcome, Pair
 from feeds.units import Bps
 from oracle.combine.aggregate import combine_market, combine_redemption
-from oracle.combine.inputs import eligible_inputs, remember
+from oracle.combine.inputs import SourceIndex, eligible_inputs, next_windows
 from oracle.combine.methods.registry import METHODS
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import FeedSpec, Tuning
@@ -73,17 +73,17 @@ def test_a_pool_becomes_its_own_group_once_averaged_over_blocks_and_time() -> No
     feed = spec(sources=(POOL, source("coinbase")))
     pools = ()
     for count, read in enumerate(pool_reads(8, 12_000)):
-        sifted = eligible_inputs(feed, pools, [read], {}, read.observed_at_ms)
-        pools = sifted.pools
-        assert sifted.inputs[0].group == ("pool" if count >= 3 else "chain:1")
+        eligible = eligible_inputs(feed, pools, [read], {}, read.observed_at_ms)
+        pools = eligible.pools
+        assert eligible.inputs[0].group == ("pool" if count >= 3 else "chain:1")
 
 
 def test_a_pool_read_twice_in_one_block_counts_once_and_a_restarted_chain_forgets() -> None:
     feed = spec(sources=(POOL,))
     first = pool_reads(1, 0)
-    pools = remember(remember((), feed, first), feed, first)
+    pools = next_windows(next_windows((), SourceIndex(feed), first), SourceIndex(feed), first)
     assert [len(w) for _, w in pools] == [1]
-    pools = remember(pools, feed, [seen("pool", "1.05", T0 + 5_000, block=3, chain_id=1)])
+    pools = next_windows(pools, SourceIndex(feed), [seen("pool", "1.05", T0 + 5_000, block=3, chain_id=1)])
     assert [s.block for s in dict(pools)["pool"]] == [3]
 
 
@@ -92,9 +92,9 @@ def test_the_average_is_weighted_by_time() -> None:
     pools = ()
     for at, price in ((0, "1.00"), (10_000, "1.00"), (20_000, "1.00"), (30_000, "1.30"), (40_000, "1.30")):
         read = seen("pool", price, T0 + at, block=at, chain_id=1)
-        sifted = eligible_inputs(feed, pools, [read], {}, T0 + at)
-        pools = sifted.pools
-    assert sifted.inputs[0].price_wad == wad("1.1")
+        eligible = eligible_inputs(feed, pools, [read], {}, T0 + at)
+        pools = eligible.pools
+    assert eligible.inputs[0].price_wad == wad("1.1")
 
 
 def test_after_a_gap_a_pool_is_no_group_of_its_own_until_its_average_knows_enough() -> None:
@@ -104,9 +104,9 @@ def test_after_a_gap_a_pool_is_no_group_of_its_own_until_its_average_knows_enoug
     times = [*range(0, 50_000, 10_000), *range(3_600_000, 3_650_000, 10_000)]
     for at in times:
         read = seen("pool", "1.05" if at < 60_000 else "0.95", T0 + at, block=at + 1, chain_id=1)
-        sifted = eligible_inputs(feed, pools, [read], {}, T0 + at)
-        pools = sifted.pools
-        groups.append((sifted.inputs[0].group, sifted.inputs[0].price_wad))
+        eligible = eligible_inputs(feed, pools, [read], {}, T0 + at)
+        pools = eligible.pools
+        groups.append((eligible.inputs[0].group, eligible.inputs[0].price_wad))
     assert groups[4] == ("pool", wad("1.05"))
     assert groups[5] == (POOL.group, wad("0.95"))
     assert groups[-1] == ("pool", wad("0.95"))
@@ -211,10 +211,10 @@ def test_a_source_that_jumps_alone_is_thrown_out_by_its_own_past() -> None:
     feed = spec(outliers="recent", max_spread_bps=20_000)
     pools = ()
     for i in range(5):
-        sifted = eligible_inputs(
+        eligible = eligible_inputs(
             feed, pools, [seen(n, "1.05", T0 + i * 1_000) for n in ("coinbase", "kraken", "binance")], {}, T0
         )
-        pools = sifted.pools
+        pools = eligible.pools
     late = T0 + 5_000
     rows = [seen("coinbase", "1.05", late), seen("kraken", "1.05", late), seen("binance", "0.9", late)]
     got = combine_market(feed, eligible_inputs(feed, pools, rows, {}, late), Window(), late).aggregate
@@ -229,7 +229,7 @@ def test_own_pasts_are_thinned_and_bounded() -> None:
     feed = spec(outliers="recent")
     pools = ()
     for i in range(400):
-        pools = remember(pools, feed, [seen("coinbase", "1.05", T0 + i * 1_000)])
+        pools = next_windows(pools, SourceIndex(feed), [seen("coinbase", "1.05", T0 + i * 1_000)])
     kept = dict(pools)["coinbase"]
     assert len(kept) <= 32
     assert kept[-1].at_ms - kept[0].at_ms <= 120_000
@@ -263,9 +263,9 @@ def test_every_method_runs_as_a_feeds_method_and_gives_the_same_bytes_after_a_re
     for i in range(12):
         now = T0 + i * 10_000
         rows = [replace(seen(n, f"1.05{i:02d}", now), volume_wad=10**18) for n in ("coinbase", "kraken", "binance")]
-        sifted = eligible_inputs(feed, (), rows, {}, now)
-        done = combine_market(feed, sifted, window, now)
-        again = combine_market(feed, sifted, stored, now)
+        eligible = eligible_inputs(feed, (), rows, {}, now)
+        done = combine_market(feed, eligible, window, now)
+        again = combine_market(feed, eligible, stored, now)
         assert dump(done.aggregate) == dump(again.aggregate)
         window, stored = done.window, parse(Window, dump(again.window))
     assert wad("1.05") <= done.aggregate.price_wad <= wad("1.0511")

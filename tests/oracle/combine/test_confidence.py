@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import WAD, Wad
-from oracle.combine.confidence import calibrated_drift, confidence_bps, drift_bps
+from oracle.combine.confidence import calibrated_volatility, confidence_bps, volatility_allowance_bps
 from oracle.combine.error_budget import LegError, error_budget
 from oracle.model.spec import Tuning
 from oracle.model.state import Sample
@@ -44,12 +44,12 @@ def test_own_spreads_count_by_their_median_and_silence_has_no_say() -> None:
     ("age_ms", "expected"), [(DAY_MS - 10_000, 110), (DAY_MS // 4 - 10_000, 55), (0, 2), (-5_000, 2)]
 )
 def test_drift_grows_with_the_square_root_of_the_age(age_ms: int, expected: int) -> None:
-    assert drift_bps(age_ms, Tuning(drift_bps_day=110, horizon_s=10)) == expected
+    assert volatility_allowance_bps(age_ms, Tuning(drift_bps_day=110, horizon_s=10)) == expected
 
 
 @given(a=st.integers(0, 10**9), b=st.integers(0, 10**9))
 def test_an_older_price_is_never_surer(a: int, b: int) -> None:
-    assert drift_bps(min(a, b), Tuning()) <= drift_bps(max(a, b), Tuning())
+    assert volatility_allowance_bps(min(a, b), Tuning()) <= volatility_allowance_bps(max(a, b), Tuning())
 
 
 def test_calibration_finds_the_drift_of_a_simulated_walk() -> None:
@@ -61,16 +61,16 @@ def test_calibration_finds_the_drift_of_a_simulated_walk() -> None:
         step_ms = rng.randrange(60_000, DAY_MS)
         price *= 1 + rng.gauss(0, 20e-4) * (step_ms / DAY_MS) ** 0.5
         at += step_ms
-    assert calibrated_drift(series, 95) == pytest.approx(39.2, abs=2.5)
-    assert calibrated_drift(series, 68) == pytest.approx(20, abs=1.5)
+    assert calibrated_volatility(series, 95) == pytest.approx(39.2, abs=2.5)
+    assert calibrated_volatility(series, 68) == pytest.approx(20, abs=1.5)
 
 
 def test_a_calibration_needs_a_step_and_a_percentage() -> None:
     one = [Sample(at_ms=0, price_wad=Wad(WAD))]
     with pytest.raises(ValueError, match="at least two times"):
-        calibrated_drift(one, 95)
+        calibrated_volatility(one, 95)
     with pytest.raises(ValueError, match="write 1 to 100"):
-        calibrated_drift(one * 2, 0)
+        calibrated_volatility(one * 2, 0)
 
 
 def steth() -> list[Sample]:
@@ -96,13 +96,13 @@ def test_recorded_steth_stays_inside_of_the_default_at_the_stated_rate_through_t
     series = steth()
     assert covered(series, Tuning(horizon_s=0)) >= 0.99
     assert covered(series, Tuning(horizon_s=0, drift_bps_day=45)) == pytest.approx(0.95, abs=0.01)
-    assert [calibrated_drift(series, p) for p in (95, 99)] == [45, 109]
+    assert [calibrated_volatility(series, p) for p in (95, 99)] == [45, 109]
 
 
 def test_what_a_calm_year_teaches_holds_in_the_next_calm_months() -> None:
     """Out of sample: the 95 % of the first 150 days covers 90 % or more of what followed until May 2022."""
     series = [s for s in steth() if s.at_ms < 1_651_800_000_000]
-    drift = calibrated_drift(series[:150], 95)
+    drift = calibrated_volatility(series[:150], 95)
     assert covered(series[150:], Tuning(horizon_s=0, drift_bps_day=drift)) >= 0.9
 
 

@@ -13,7 +13,14 @@ from feeds.types import Outcome
 from feeds.units import BPS, WAD, Wad
 from oracle.combine.aggregate import combine_market
 from oracle.combine.inputs import eligible_inputs
-from oracle.combine.manipulation_cost import Stake, costs, depth_at, price_cost, stakes, to_move
+from oracle.combine.manipulation_cost import (
+    GroupDepth,
+    cost_to_move,
+    depth_at,
+    group_depths,
+    price_cost,
+    standard_costs,
+)
 from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec, Tuning
 from oracle.model.state import Window
@@ -22,9 +29,9 @@ from oracle.model.types import Aggregate
 from tests.oracle.oracle_build import T0, outcomes, seen, source, spec, wad
 
 
-def stake(name: str, depth: int, weight: int = 1, price: int = WAD) -> Stake:
+def stake(name: str, depth: int, weight: int = 1, price: int = WAD) -> GroupDepth:
     levels = ((50, depth // 2), (100, depth), (200, 3 * depth)) if depth else ()
-    return Stake(group=name, price_wad=Wad(price), weight=weight, depths=levels)
+    return GroupDepth(group=name, price_wad=Wad(price), weight=weight, depths=levels)
 
 
 @pytest.mark.parametrize(
@@ -36,32 +43,32 @@ def test_depth_between_the_levels_is_on_a_line_and_beyond_them_no_more_than_stat
 
 
 def test_a_median_of_three_takes_the_two_cheapest() -> None:
-    got = to_move([stake("a", 100), stake("b", 10), stake("c", 50)], Wad(WAD), 5_000, 100)
+    got = cost_to_move([stake("a", 100), stake("b", 10), stake("c", 50)], Wad(WAD), 5_000, 100)
     assert (got.base_wad, got.groups, got.unknown) == (60, ("b", "c"), ())
 
 
 def test_a_group_that_is_there_already_costs_nothing() -> None:
     groups = [stake("a", 100), stake("b", 10, price=102 * WAD // 100), stake("c", 50)]
-    got = to_move(groups, Wad(WAD), 5_000, 100)
+    got = cost_to_move(groups, Wad(WAD), 5_000, 100)
     assert (got.base_wad, got.groups) == (50, ("b", "c"))
 
 
 def test_an_unknown_depth_counts_as_free_and_is_named() -> None:
-    got = to_move([stake("a", 100), stake("venue", 0), stake("c", 50)], Wad(WAD), 5_000, 100)
+    got = cost_to_move([stake("a", 100), stake("venue", 0), stake("c", 50)], Wad(WAD), 5_000, 100)
     assert (got.base_wad, got.unknown) == (50, ("venue",))
 
 
 def test_a_heavy_group_alone_is_enough() -> None:
     """Half of the weight lies in one: it must be moved, or both others."""
     groups = [stake("a", 100, weight=5_000), stake("b", 300, weight=2_500), stake("c", 300, weight=2_500)]
-    assert to_move(groups, Wad(WAD), 5_000, 100).base_wad == 100
+    assert cost_to_move(groups, Wad(WAD), 5_000, 100).base_wad == 100
 
 
 def test_a_mean_is_pulled_by_the_cheapest_weight() -> None:
     """A third of the weight has to go 3 %; its book is known up to 2 %, where 300 of a depth of 100 move it."""
     groups = [stake("a", 100), stake("b", 1_000), stake("c", 1_000)]
-    assert to_move(groups, Wad(WAD), 0, 100).base_wad == 300
-    assert to_move(groups, Wad(WAD), 0, 20).base_wad == 60
+    assert cost_to_move(groups, Wad(WAD), 0, 100).base_wad == 300
+    assert cost_to_move(groups, Wad(WAD), 0, 20).base_wad == 60
 
 
 sizes = st.lists(
@@ -73,7 +80,7 @@ sizes = st.lists(
 def test_no_set_of_groups_is_cheaper_than_what_is_said(rows: list[tuple[int, int, int]], bps: int) -> None:
     """Every subset with half of the weight, up and down, at the depth that each of its groups needs."""
     groups = [stake(str(k), d, w, WAD + WAD * off // BPS) for k, (d, w, off) in enumerate(rows)]
-    said = to_move(groups, Wad(WAD), 5_000, bps).base_wad
+    said = cost_to_move(groups, Wad(WAD), 5_000, bps).base_wad
     half = sum(g.weight for g in groups)
     for sign in (1, -1):
         target = WAD * (BPS + sign * bps) // BPS
@@ -83,7 +90,7 @@ def test_no_set_of_groups_is_cheaper_than_what_is_said(rows: list[tuple[int, int
                     assert said <= sum(reach(g, target, sign) for g in chosen)
 
 
-def reach(group: Stake, target: int, sign: int) -> int:
+def reach(group: GroupDepth, target: int, sign: int) -> int:
     way = sign * (target - group.price_wad)
     return depth_at(group.depths, -(-way * BPS // group.price_wad)) if way > 0 else 0
 
@@ -94,7 +101,7 @@ def reach(group: Stake, target: int, sign: int) -> int:
 )
 def test_no_split_of_a_pull_is_cheaper_than_what_is_said(rows: list[tuple[int, int]], split: list[int]) -> None:
     groups = [stake(str(k), d, w) for k, (d, w) in enumerate(rows)]
-    said = to_move(groups, Wad(WAD), 0, 100).base_wad
+    said = cost_to_move(groups, Wad(WAD), 0, 100).base_wad
     total, parts = sum(g.weight for g in groups), split[: len(groups)]
     if sum(parts):
         moves = [-(-100 * total * part // (sum(parts) * g.weight)) for g, part in zip(groups, parts, strict=True)]
@@ -116,7 +123,7 @@ GIVEN: list[Outcome] = [deep("coinbase", "1.05", 100), deep("kraken", "1.05", 40
 
 def test_a_stored_rounds_cost_is_told_for_three_moves_and_grows() -> None:
     market = combined(spec(), GIVEN)
-    found = costs(market, GIVEN, METHODS["median"].breakdown_bps)
+    found = standard_costs(market, GIVEN, METHODS["median"].breakdown_bps)
     assert [c.bps for c in found] == [50, 100, 500]
     assert [c.base_wad // WAD for c in found] == [55, 110, 220]
     assert found[1].groups == ("kraken", "binance")
@@ -125,10 +132,10 @@ def test_a_stored_rounds_cost_is_told_for_three_moves_and_grows() -> None:
 def test_of_one_group_half_of_its_depth_has_to_move_and_one_unknown_makes_it_unknown() -> None:
     feed = spec(sources=tuple(source(n, group="chain:1") for n in ("a", "b")), min_groups=1)
     given_: list[Outcome] = [deep("a", "1.05", 100), deep("b", "1.05", 40)]
-    (one,) = stakes(combined(feed, given_).used, given_)
+    (one,) = group_depths(combined(feed, given_).used, given_)
     assert one.depths == ((50, 35 * WAD), (100, 70 * WAD), (200, 140 * WAD))
     given_ = [deep("a", "1.05", 100), seen("b", "1.05")]
-    (one,) = stakes(combined(feed, given_).used, given_)
+    (one,) = group_depths(combined(feed, given_).used, given_)
     assert one.depths == ()
 
 

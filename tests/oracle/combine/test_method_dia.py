@@ -83,33 +83,33 @@ def entry(at_ms: int, price: str, volume: int = 7, group: str = "a") -> Input:
     return Input(source=group, group=group, price_wad=wad(price), weight=volume, at_ms=at_ms, volume_wad=volume)
 
 
-def fold(own: dia_window.DiaBlock, look: MethodView, *rounds: tuple[int, list[Input]]) -> Window:
+def fold(own: dia_window.DiaBlock, view: MethodView, *rounds: tuple[int, list[Input]]) -> Window:
     window = Window()
     for at_ms, groups in rounds:
-        window = own.fold(window, RoundPrice(at_ms=at_ms, price_wad=Wad(WAD), groups=groups), look)
+        window = own.fold(window, RoundPrice(at_ms=at_ms, price_wad=Wad(WAD), groups=groups), view)
     return window
 
 
 def test_a_quote_that_is_repeated_with_its_time_is_one_quote() -> None:
-    look = MethodView(window_s=120, gap_ms=60_000)
+    view = MethodView(window_s=120, gap_ms=60_000)
     rounds = [(10_000 * k, [entry(10_000, "1"), entry(10_000 * k, "2", group="b")]) for k in (1, 2, 3)]
-    window = fold(dia_window.VWAP, look, *rounds)
+    window = fold(dia_window.VWAP, view, *rounds)
     assert len(window.trades) == 4
-    assert dia_window.VWAP.read(window, 30_000, look) == wad("1.75")
+    assert dia_window.VWAP.read(window, 30_000, view) == wad("1.75")
 
 
 def test_a_shifted_block_looks_at_what_was_then_and_dust_is_never_kept() -> None:
-    look = MethodView(window_s=20, gap_ms=60_000, tuning=Tuning(shift_s=30, dust=5))
+    view = MethodView(window_s=20, gap_ms=60_000, tuning=Tuning(shift_s=30, dust=5))
     rounds = [(10_000 * k, [entry(10_000 * k, str(k)), entry(10_000 * k, "9", 4, "dust")]) for k in range(1, 8)]
-    window = fold(dia_window.MA, look, *rounds)
+    window = fold(dia_window.MA, view, *rounds)
     assert {t.market for t in window.trades} == {"a"}
-    assert dia_window.MA.read(window, 70_000, look) == wad("3.5")
+    assert dia_window.MA.read(window, 70_000, view) == wad("3.5")
 
 
 def test_the_average_over_blocks_takes_one_point_for_each_block() -> None:
-    look = MethodView(window_s=20, gap_ms=60_000, tuning=Tuning(points=3))
+    view = MethodView(window_s=20, gap_ms=60_000, tuning=Tuning(points=3))
     rounds = [(10_000 * k, [entry(10_000 * k, str(k))]) for k in range(1, 8)]
-    window = fold(dia_window.EMA, look, *rounds)
+    window = fold(dia_window.EMA, view, *rounds)
     assert [s.at_ms for s in window.samples] == [30_000, 50_000, 70_000]
     assert [s.price_wad for s in window.samples] == [wad("2.5"), wad("4.5"), wad("6.5")]
-    assert dia_window.EMA.read(window, 70_000, look) == dia.ema([wad("2.5"), wad("4.5"), wad("6.5")], 3)
+    assert dia_window.EMA.read(window, 70_000, view) == dia.ema([wad("2.5"), wad("4.5"), wad("6.5")], 3)

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from feeds.units import BPS, WAD, Wad
-from oracle.combine.groups import cap, vote
+from oracle.combine.groups import cap_weights, weigh_groups
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method, Outliers
 from oracle.model.canonical_json import dump, parse
@@ -50,7 +50,7 @@ def as_inputs(rows: Sequence[Row]) -> list[Input]:
 
 def price(method: Method, inputs: Sequence[Input]) -> int:
     """What a round does: the method's own weights, held to their share, then its point."""
-    return method.point(vote(method, inputs, PLAIN))
+    return method.point(weigh_groups(method, inputs, PLAIN))
 
 
 @named
@@ -89,7 +89,7 @@ def test_lies_below_the_breakdown_point_stay_inside_the_honest_range(
     method: Method, honest: list[Row], lies: list[Row], factor: int
 ) -> None:
     bad = [(max(1, p * factor), *rest) for p, *rest in lies]
-    inputs = list(vote(method, as_inputs([*honest, *bad]), PLAIN))  # type: ignore[list-item]
+    inputs = list(weigh_groups(method, as_inputs([*honest, *bad]), PLAIN))  # type: ignore[list-item]
     share = sum(i.weight for i in inputs[len(honest) :])
     assume(share * BPS < method.breakdown_bps * sum(i.weight for i in inputs) or not lies)
     assert min(r[0] for r in honest) <= method.point(inputs) <= max(r[0] for r in honest)
@@ -118,7 +118,7 @@ def test_the_breakdown_point_is_not_declared_too_low(method: Method) -> None:
 
 @given(rows=st.lists(quotes, min_size=2, max_size=9))
 def test_no_group_passes_its_share(rows: list[Row]) -> None:
-    capped = cap(as_inputs(rows), weighted=True)
+    capped = cap_weights(as_inputs(rows), weighted=True)
     total = sum(i.weight for i in capped)
     share = 2 if len(rows) == 2 else 3
     assert all(i.weight * share <= total + share for i in capped)
@@ -155,7 +155,7 @@ def test_nothing_nearer_than_the_floor_is_an_outlier(outliers: Outliers, parts: 
     assert outliers(inputs, 100) == ()
 
 
-LOOK = MethodView(window_s=30, gap_ms=10_000)
+VIEW = MethodView(window_s=30, gap_ms=10_000)
 steps = st.lists(st.tuples(st.integers(1, 20_000), prices, st.integers(0, 300)), min_size=1, max_size=40)
 Steps = list[tuple[int, int, int]]
 
@@ -165,7 +165,7 @@ def as_steps(rows: Steps) -> list[RoundPrice]:
     for gap, price_wad, doubt in rows:
         at += gap
         group = Input(source="a", group="a", price_wad=Wad(price_wad), weight=1, at_ms=at, volume_wad=1)
-        out.append(RoundPrice(at_ms=at, price_wad=Wad(price_wad), doubt_bps=doubt, groups=(group,)))
+        out.append(RoundPrice(at_ms=at, price_wad=Wad(price_wad), confidence_bps=doubt, groups=(group,)))
     return out
 
 
@@ -174,10 +174,10 @@ def timed(method: Method) -> OverTime:
     return method.over_time
 
 
-def fold(method: Method, taken: Sequence[RoundPrice], window: Window | None = None, look: MethodView = LOOK) -> Window:
+def fold(method: Method, taken: Sequence[RoundPrice], window: Window | None = None, view: MethodView = VIEW) -> Window:
     window = window or Window()
     for step in taken:
-        window = timed(method).fold(window, step, look)
+        window = timed(method).fold(window, step, view)
     return window
 
 
@@ -185,7 +185,7 @@ def fold(method: Method, taken: Sequence[RoundPrice], window: Window | None = No
 @given(rows=steps, later=st.integers(0, 9_999))
 def test_over_time_the_result_lies_within_what_was_taken_in(method: Method, rows: Steps, later: int) -> None:
     taken = as_steps(rows)
-    got = timed(method).read(fold(method, taken), taken[-1].at_ms + later, LOOK)
+    got = timed(method).read(fold(method, taken), taken[-1].at_ms + later, VIEW)
     assert min(r[1] for r in rows) <= got <= max(r[1] for r in rows)
 
 
@@ -203,25 +203,25 @@ def test_a_round_that_comes_again_takes_the_first_one_back(method: Method, rows:
     taken = as_steps(rows)
     assume(len(taken) > 1)
     window = fold(method, taken)
-    again = timed(method).fold(window, taken[-1], LOOK)
-    assert timed(method).read(again, taken[-1].at_ms, LOOK) == timed(method).read(window, taken[-1].at_ms, LOOK)
+    again = timed(method).fold(window, taken[-1], VIEW)
+    assert timed(method).read(again, taken[-1].at_ms, VIEW) == timed(method).read(window, taken[-1].at_ms, VIEW)
 
 
 @over_time
 def test_what_is_remembered_is_bounded(method: Method) -> None:
     rng = random.Random(5)
     rows = [(rng.randrange(1, 200), rng.randrange(10**17, 10**19), 10) for _ in range(620)]
-    window = fold(method, as_steps(rows), look=MethodView(window_s=10**6, gap_ms=10_000))
+    window = fold(method, as_steps(rows), view=MethodView(window_s=10**6, gap_ms=10_000))
     assert max(len(window.samples), len(window.trades)) <= 512
     now_ms = as_steps(rows)[-1].at_ms
-    assert min(r[1] for r in rows) <= timed(method).read(window, now_ms, LOOK) <= max(r[1] for r in rows)
+    assert min(r[1] for r in rows) <= timed(method).read(window, now_ms, VIEW) <= max(r[1] for r in rows)
 
 
 @over_time
 @given(rows=steps)
 def test_equal_prices_over_time_are_the_result(method: Method, rows: Steps) -> None:
     taken = as_steps([(gap, WAD + 3, doubt) for gap, _, doubt in rows])
-    assert timed(method).read(fold(method, taken), taken[-1].at_ms, LOOK) == WAD + 3
+    assert timed(method).read(fold(method, taken), taken[-1].at_ms, VIEW) == WAD + 3
 
 
 @over_time
@@ -230,7 +230,7 @@ def test_what_left_the_window_counts_no_more(method: Method) -> None:
     early = as_steps([(1_000, 5 * WAD, 10)] * 10)
     late = [replace(s, at_ms=s.at_ms + 30_000_000) for s in as_steps([(1_000, WAD, 10)] * 40)]
     late = [replace(s, groups=tuple(replace(g, at_ms=s.at_ms) for g in s.groups)) for s in late]
-    got = timed(method).read(fold(method, [*early, *late]), late[-1].at_ms, LOOK)
+    got = timed(method).read(fold(method, [*early, *late]), late[-1].at_ms, VIEW)
     forgetting = method in (METHODS["ema"], METHODS["ema_confidence"], METHODS["dia_ema"])
     assert WAD <= got < 5 * WAD
     assert forgetting or got == WAD
@@ -241,4 +241,4 @@ def test_an_empty_block_has_no_price(name: str) -> None:
     taken = as_steps([(1_000, WAD, 10)])
     method = METHODS[name]
     with pytest.raises(NoQuorum, match="no quote in a block"):
-        timed(method).read(fold(method, taken), taken[-1].at_ms + 60_000, LOOK)
+        timed(method).read(fold(method, taken), taken[-1].at_ms + 60_000, VIEW)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import BPS, WAD, Wad
-from oracle.combine.groups import vote
+from oracle.combine.groups import weigh_groups
 from oracle.combine.methods.fixed import decay_q32, decay_q64, exp2_q64, log2_q64
 from oracle.combine.methods.hodges_lehmann import hodges_lehmann
 from oracle.combine.methods.huber import huber
@@ -46,7 +46,7 @@ def of(numbers: list[int]) -> list[Input]:
 
 def price(name: str, given: list[Input], **tuning: object) -> int:
     knobs = Tuning(**tuning)  # type: ignore[arg-type]
-    return METHODS[name].point(vote(METHODS[name], given, knobs))
+    return METHODS[name].point(weigh_groups(METHODS[name], given, knobs))
 
 
 @pytest.mark.parametrize("name", ["median", "weighted_median", "depth_weighted_median", "age_weighted_median"])
@@ -129,10 +129,10 @@ def test_pyths_incident_a_tiny_price_with_a_tiny_confidence_does_not_weigh_more(
 def test_ages_weigh_by_halves_and_no_group_passes_a_third() -> None:
     """1, 1/2, 1/4 are all held to the least; 1, 1, 1/4, 1/8 to 3/8, and the median of 3/8, 3/8, 1/4, 1/8 is the second."""
     rows = inputs("1", "2", "3", at_ms=[120_000, 60_000, 0])
-    voting = vote(METHODS["age_weighted_median"], rows, Tuning(half_life_s=60))
+    voting = weigh_groups(METHODS["age_weighted_median"], rows, Tuning(half_life_s=60))
     assert [i.weight for i in voting] == [1 << 30, 1 << 30, 1 << 30]
     four = inputs("1", "2", "3", "4", at_ms=[180_000, 180_000, 60_000, 0])
-    voting = vote(METHODS["age_weighted_median"], four, Tuning(half_life_s=60))
+    voting = weigh_groups(METHODS["age_weighted_median"], four, Tuning(half_life_s=60))
     assert [i.weight for i in voting] == [3 << 29, 3 << 29, 1 << 30, 1 << 29]
     assert price("age_weighted_median", four) == wad("2")
 

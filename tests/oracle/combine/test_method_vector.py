@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import BPS, MS, WAD, Wad
-from oracle.combine.groups import cap
+from oracle.combine.groups import cap_weights
 from oracle.combine.methods import vector, weights
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS
@@ -54,7 +54,7 @@ def test_point_methods_agree(rows: Groups) -> None:
 @given(rows=groups)
 def test_capped_weights_agree(rows: Groups) -> None:
     whole = [(p, w * 10**9, own) for p, w, own in rows]
-    exact = [i.weight for i in cap(as_inputs(whole), weighted=True)]
+    exact = [i.weight for i in cap_weights(as_inputs(whole), weighted=True)]
     assert vector.capped(np.array([[float(r[1]) for r in whole]]))[0] == pytest.approx(exact, rel=1e-8)
 
 
@@ -103,14 +103,14 @@ def exact_hairs(name: str, rows: Groups, floor: int, place: int) -> set[bool]:
 
 steps = st.lists(st.tuples(st.integers(1, 60_000), st.lists(prices, min_size=3, max_size=3)), min_size=1, max_size=40)
 Steps = list[tuple[int, list[int]]]
-LOOK = MethodView(window_s=30, gap_ms=10_000, tuning=Tuning(half_life_s=7, winsor_bps_minute=5_000))
+VIEW = MethodView(window_s=30, gap_ms=10_000, tuning=Tuning(half_life_s=7, winsor_bps_minute=5_000))
 
 
 def run(method: OverTime, at_ms: list[int], row: list[int], doubts: list[int]) -> list[int]:
     window, out = Window(), []
     for at, price, doubt in zip(at_ms, row, doubts, strict=True):
-        window = method.fold(window, RoundPrice(at_ms=at, price_wad=Wad(price), doubt_bps=doubt), LOOK)
-        out.append(method.read(window, at, LOOK))
+        window = method.fold(window, RoundPrice(at_ms=at, price_wad=Wad(price), confidence_bps=doubt), VIEW)
+        out.append(method.read(window, at, VIEW))
     return out
 
 
@@ -121,15 +121,15 @@ def test_methods_over_time_agree_at_every_time(rows: Steps) -> None:
     doubts = [7 + 3 * t for t in range(len(rows))]
     spread = np.broadcast_to(np.array(doubts, dtype=float), p.shape)
     held = vector.winsorised(p, at, 5_000)
-    args = (at, LOOK.window_s * MS, LOOK.gap_ms)
+    args = (at, VIEW.window_s * MS, VIEW.gap_ms)
     found = {
         "twap_arithmetic": vector.twap(p, *args),
         "twap_geometric": vector.twap_geometric(p, *args),
         "twap_harmonic": vector.twap_harmonic(p, *args),
         "twap_winsorised": vector.twap(held, *args),
         "time_median": vector.time_median(p, *args),
-        "ema": vector.ema(p, at, 7_000, LOOK.gap_ms),
-        "ema_confidence": vector.ema_confidence(p, spread, at, 7_000, LOOK.gap_ms),
+        "ema": vector.ema(p, at, 7_000, VIEW.gap_ms),
+        "ema_confidence": vector.ema_confidence(p, spread, at, 7_000, VIEW.gap_ms),
     }
     for name, values in found.items():
         method = METHODS[name].over_time

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from feeds.decode import values
 from oracle.combine.methods.registry import METHODS, OUTLIERS
-from oracle.combine.quotes import QuotesError, combine
+from oracle.combine.quotes import QuotesError, combine_quotes
 from oracle.model.spec import Tuning
 
 QUOTES = [
@@ -22,7 +22,7 @@ QUOTES = [
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_a_price_between_the_good_ones_once_the_bad_one_is_filtered(method: str) -> None:
-    got = combine(QUOTES, method, "mad", 50).document()
+    got = combine_quotes(QUOTES, method, "mad", 50).document()
     assert 1.0499 <= float(got["price"]) <= 1.0501
     assert [(r["source"], r["code"]) for r in got["rejected"]] == [("binance", "OUTLIER")]
     assert {u["group"] for u in got["used"]} == {"coinbase", "kraken"}
@@ -31,15 +31,15 @@ def test_every_method_gives_a_price_between_the_good_ones_once_the_bad_one_is_fi
 
 
 def test_without_a_filter_the_mean_is_dragged_and_the_median_is_not() -> None:
-    assert combine(QUOTES, "mean").document()["price"].startswith("0.767")
-    assert combine(QUOTES, "median").document()["price"] == "1.049900000000000000"
+    assert combine_quotes(QUOTES, "mean").document()["price"].startswith("0.767")
+    assert combine_quotes(QUOTES, "median").document()["price"] == "1.049900000000000000"
 
 
 def test_a_quotes_own_weight_counts_in_the_weighted_median() -> None:
     """1, 1, 1, 1 and 3, which is held to the third that is 2: half of the weight lies exactly between 3 and 4."""
     rows = [{"price": str(k), "weight": 1 if k < 5 else 3} for k in range(1, 6)]
-    assert combine(rows, "weighted_median").document()["price"] == "3.500000000000000000"
-    assert combine(rows, "median").document()["price"] == "3.000000000000000000"
+    assert combine_quotes(rows, "weighted_median").document()["price"] == "3.500000000000000000"
+    assert combine_quotes(rows, "median").document()["price"] == "3.000000000000000000"
 
 
 def test_sources_of_one_group_count_once() -> None:
@@ -47,11 +47,11 @@ def test_sources_of_one_group_count_once() -> None:
         {"price": "1"},
         {"price": "1"},
     ]
-    assert combine(rows, "median").document()["price"] == "1.000000000000000000"
+    assert combine_quotes(rows, "median").document()["price"] == "1.000000000000000000"
 
 
 def test_the_confidence_holds_disagreement_own_spread_and_age() -> None:
-    got = combine(QUOTES[:2], "median", tuning=Tuning(drift_bps_day=0))
+    got = combine_quotes(QUOTES[:2], "median", tuning=Tuning(drift_bps_day=0))
     assert (got.disagree_bps, got.spread_bps) == (1, 3)
 
 
@@ -66,7 +66,7 @@ def test_the_confidence_holds_disagreement_own_spread_and_age() -> None:
     ],
 )  # fmt: skip
 def test_a_bad_quote_is_refused_by_itself_with_its_code(row: object, code: str) -> None:
-    got = combine([*QUOTES[:2], row], "median")
+    got = combine_quotes([*QUOTES[:2], row], "median")
     assert [r.code for r in got.rejected] == [code]
     assert len(got.used) == 2
 
@@ -83,7 +83,7 @@ def test_a_bad_quote_is_refused_by_itself_with_its_code(row: object, code: str) 
 )
 def test_what_can_not_be_used_says_what_to_write(quotes: object, method: str, outliers: str | None, text: str) -> None:
     with pytest.raises(QuotesError, match=text):
-        combine(quotes, method, outliers)  # type: ignore[arg-type]
+        combine_quotes(quotes, method, outliers)  # type: ignore[arg-type]
 
 
 @given(
@@ -106,7 +106,7 @@ def test_whatever_the_file_holds_the_answer_is_a_price_or_a_sentence(
 ) -> None:
     rows = values.load(json.dumps(body))
     try:
-        got = combine(rows, method, outliers, 50)
+        got = combine_quotes(rows, method, outliers, 50)
     except QuotesError:
         return
     assert got.price_wad > 0

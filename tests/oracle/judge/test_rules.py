@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from feeds.types import Kind, Pair
 from feeds.units import MS, WAD, Bps
-from oracle.judge.rules import backing, cusum, level, market, rate
-from oracle.judge.rules.evidence import Evidence, PoolEvidence, RuleInput
-from oracle.judge.rules.registry import RULES, findings, remember
+from oracle.judge.evidence import Evidence, PoolEvidence, RuleInput
+from oracle.judge.memory import next_memory
+from oracle.judge.plausibility import implausibility
+from oracle.judge.redemption_rate import capped_rate, next_rate_state
+from oracle.judge.registry import RULES, findings
+from oracle.judge.rules import backing, cusum, fast_move, level, market, rate
 from oracle.judge.verdict import judge, ramp_ppm
 from oracle.model.spec import FeedSpec, Rules
 from oracle.model.state import JudgeState, Memory, RateState
 from oracle.model.status import Status, Why
 from oracle.model.types import Aggregate
+from tests.oracle.judge import rule_build
+from tests.oracle.judge.rule_build import evidence
 from tests.oracle.oracle_build import T0, spec, wad
 
 HOUR = 3_600_000
@@ -27,28 +33,22 @@ ON = Rules(
 FEED = replace(spec(), rules=ON)
 
 
-def facts(price: str = "1.00", **more: object) -> Evidence:
-    known = {"market_wad": wad(price), "redemption_wad": wad("1.00"), "groups": 3, "rate": None}
-    return Evidence(**(known | more))  # type: ignore[arg-type]
-
-
-def case(
-    seen: Evidence, memory: Memory | None = None, *, feed: FeedSpec = FEED, at_ms: int = T0, status: Status = Status.OK
-) -> RuleInput:
-    return RuleInput(spec=feed, memory=memory or Memory(), status=status, seen=seen, now_ms=at_ms)
+def rule_input(seen: Evidence, memory: Memory | None = None, **more: Any) -> RuleInput:
+    """As in :mod:`.rule_build`, of the feed above."""
+    return rule_build.rule_input(seen, memory, **({"feed": FEED} | more))
 
 
 def after(prices: list[tuple[int, str]], feed: FeedSpec = FEED) -> tuple[Memory, list[Status]]:
     """The memory after rounds at these times (ms after T0), and the statuses."""
     state, memory, out = JudgeState(), Memory(), []
     for at_ms, price in prices:
-        verdict, state, memory = judge(feed, state, memory, facts(price), T0 + at_ms)
+        verdict, state, memory = judge(feed, state, memory, evidence(price), T0 + at_ms)
         out.append(verdict.status)
     return memory, out
 
 
 def test_nothing_is_found_on_a_quiet_day() -> None:
-    assert findings(case(facts("0.9995"))) == ()
+    assert findings(rule_input(evidence("0.9995"))) == ()
     assert len(RULES) == len(set(RULES))
 
 
@@ -58,15 +58,15 @@ def test_nothing_is_found_on_a_quiet_day() -> None:
 @pytest.mark.parametrize("price", ["0.93", "0.995", "1.07"])
 def test_the_doubt_of_one_group_reaches_what_the_protocol_owes(price: str) -> None:
     alone = replace(FEED, accept_single_group=True)
-    seen = facts(price, groups=1)
-    found = level.single_group(RuleInput(spec=alone, memory=Memory(), status=Status.OK, seen=seen, now_ms=T0))
+    seen = evidence(price, groups=1)
+    found = level.single_group(RuleInput(spec=alone, memory=Memory(), status=Status.OK, evidence=seen, now_ms=T0))
     assert found is not None
     reach = seen.market_wad * found.apart_bps
     assert reach >= abs(seen.market_wad - seen.redemption_wad) * 10_000 > reach - seen.market_wad
 
 
 def test_a_depeg_needs_two_groups() -> None:
-    alone, two = (level.level(case(facts("0.90", groups=n))) for n in (1, 2))
+    alone, two = (level.level(rule_input(evidence("0.90", groups=n))) for n in (1, 2))
     assert alone is not None
     assert two is not None
     assert (alone.status, two.status) == (Status.WATCH, Status.DEPEG)
@@ -74,8 +74,8 @@ def test_a_depeg_needs_two_groups() -> None:
 
 def test_the_normal_discount_is_no_alarm_and_its_absence_is() -> None:
     feed = replace(FEED, bands=replace(FEED.bands, normal_bps=-220))
-    assert level.level(case(facts("0.978"), feed=feed)) is None
-    found = level.level(case(facts("1.00"), feed=feed))
+    assert level.level(rule_input(evidence("0.978"), feed=feed)) is None
+    found = level.level(rule_input(evidence("1.00"), feed=feed))
     assert found is not None
     assert found.reason.code is Why.PREMIUM
 
@@ -85,17 +85,21 @@ def test_the_normal_discount_is_no_alarm_and_its_absence_is() -> None:
 
 def test_a_fast_fall_is_named_before_the_level_is() -> None:
     memory, _ = after([(0, "1.0000"), (60_000, "1.0000")])
-    found = cusum.moved(case(facts("0.9890"), memory, at_ms=T0 + 120_000))
+    found = fast_move.fast_move(rule_input(evidence("0.9890"), memory, at_ms=T0 + 120_000))
     assert found is not None
     assert found.reason.code is Why.FELL
-    assert cusum.moved(case(facts("0.9910"), memory, at_ms=T0 + 120_000)) is None
-    assert cusum.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_s * MS)) is not None
-    assert cusum.moved(case(facts("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_s * MS + 1)) is None
+    assert fast_move.fast_move(rule_input(evidence("0.9910"), memory, at_ms=T0 + 120_000)) is None
+    assert (
+        fast_move.fast_move(rule_input(evidence("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_s * MS)) is not None
+    )
+    assert (
+        fast_move.fast_move(rule_input(evidence("0.9890"), memory, at_ms=T0 + 60_000 + 6 * ON.moved_s * MS + 1)) is None
+    )
 
 
 def test_the_way_back_to_the_peg_is_no_fast_move() -> None:
     memory, _ = after([(0, "0.9700"), (60_000, "0.9700")])
-    assert cusum.moved(case(facts("0.9995"), memory, at_ms=T0 + 120_000)) is None
+    assert fast_move.fast_move(rule_input(evidence("0.9995"), memory, at_ms=T0 + 120_000)) is None
 
 
 def test_a_small_discount_of_weeks_adds_up() -> None:
@@ -104,7 +108,7 @@ def test_a_small_discount_of_weeks_adds_up() -> None:
     assert memory.drift_low // HOUR == 1_000 + 190
     assert statuses[90] is Status.OK
     assert statuses[-1] is Status.WATCH
-    found = cusum.drift(case(facts("0.9970"), memory))
+    found = cusum.slow_drift(rule_input(evidence("0.9970"), memory))
     assert found is not None
     assert found.reason.code is Why.DRIFT_DOWN
     back, _ = after([*hourly, *((h * HOUR, "1.0000") for h in range(120, 260))])
@@ -125,7 +129,7 @@ def test_the_normal_level_is_learned_slowly_capped_and_only_while_all_is_well() 
     assert memory.normal_mbps == -12_000
     quick, _ = after([(s * 10_000, "0.9970") for s in range(6 * 60 * 24 + 1)], feed)
     assert quick.normal_mbps == -5_000, "the cadence of the rounds does not change what a day teaches"
-    frozen = remember(case(facts("0.90"), memory, feed=feed, at_ms=T0 + 300 * HOUR, status=Status.WATCH))
+    frozen = next_memory(rule_input(evidence("0.90"), memory, feed=feed, at_ms=T0 + 300 * HOUR, status=Status.WATCH))
     assert frozen.normal_mbps == memory.normal_mbps
 
 
@@ -146,38 +150,38 @@ def test_pools_full_of_the_token_are_named_and_the_deep_ones_count() -> None:
         PoolEvidence(source="a", share_bps=8_200, depth_wad=900 * WAD),
         PoolEvidence(source="b", share_bps=100, depth_wad=WAD),
     )
-    found = market.imbalance(case(facts(pools=(deep, thin))))
+    found = market.imbalance(rule_input(evidence(pools=(deep, thin))))
     assert found is not None
     assert (found.reason.code, found.doubt) == (Why.IMBALANCE, True)
     balanced = replace(deep, share_bps=6_400)
-    assert market.imbalance(case(facts(pools=(balanced, replace(thin, share_bps=9_900))))) is None
-    assert market.imbalance(case(facts(pools=(replace(deep, share_bps=None),)))) is None
+    assert market.imbalance(rule_input(evidence(pools=(balanced, replace(thin, share_bps=9_900))))) is None
+    assert market.imbalance(rule_input(evidence(pools=(replace(deep, share_bps=None),)))) is None
 
 
 def test_depth_that_left_is_named_once_the_usual_one_is_known() -> None:
     memory = Memory()
     pool = PoolEvidence(source="a", share_bps=None, depth_wad=100 * WAD)
-    gone = facts(pools=(replace(pool, depth_wad=29 * WAD),))
+    gone = evidence(pools=(replace(pool, depth_wad=29 * WAD),))
     for i in range(60):
         at = T0 + i * ON.depth_s * MS // 48
-        assert (market.shallow(case(gone, memory, at_ms=at)) is not None) == (i >= 12)
-        memory = remember(case(facts(pools=(pool,)), memory, at_ms=at))
+        assert (market.shallow(rule_input(gone, memory, at_ms=at)) is not None) == (i >= 12)
+        memory = next_memory(rule_input(evidence(pools=(pool,)), memory, at_ms=at))
     assert len(memory.depths) <= market.MOST_DEPTHS
-    assert market.shallow(case(facts(pools=(replace(pool, depth_wad=31 * WAD),)), memory)) is None
+    assert market.shallow(rule_input(evidence(pools=(replace(pool, depth_wad=31 * WAD),)), memory)) is None
 
 
 def test_groups_that_part_are_watched_and_widen_the_spread() -> None:
-    verdict, _, _ = judge(FEED, JudgeState(), Memory(), facts(disagree_bps=100), T0)
+    verdict, _, _ = judge(FEED, JudgeState(), Memory(), evidence(disagree_bps=100), T0)
     assert verdict.reasons[0].code is Why.DISAGREE
     assert verdict.widen_bps == ON.doubt_bps
-    calm, _, _ = judge(FEED, JudgeState(), Memory(), facts(disagree_bps=99), T0)
+    calm, _, _ = judge(FEED, JudgeState(), Memory(), evidence(disagree_bps=99), T0)
     assert (calm.reasons, calm.widen_bps) == ((), 0)
 
 
 def test_a_venue_wrong_elsewhere_and_a_stopped_rollup_are_named() -> None:
-    found = findings(case(facts(suspects=("binance",), sequencer_down=True)))
+    found = findings(rule_input(evidence(suspects=("binance",), sequencer_down=True)))
     assert [f.reason.code for f in found] == [Why.SEQUENCER, Why.VENUE]
-    verdict, _, _ = judge(FEED, JudgeState(), Memory(), facts(sequencer_down=True), T0)
+    verdict, _, _ = judge(FEED, JudgeState(), Memory(), evidence(sequencer_down=True), T0)
     assert verdict.status is Status.WATCH
 
 
@@ -189,7 +193,7 @@ def test_a_venue_wrong_elsewhere_and_a_stopped_rollup_are_named() -> None:
     ],
 )  # fmt: skip
 def test_a_price_that_cannot_be_one_is_refused(price: str, groups: int, refused: bool) -> None:
-    assert (market.dimension(wad(price), WAD, FEED, groups) is not None) is refused
+    assert (implausibility(wad(price), WAD, FEED, groups) is not None) is refused
 
 
 # --- rate
@@ -206,7 +210,7 @@ def reading(owed: str, at_ms: int) -> Aggregate:
 def tracked(rows: list[tuple[int, str]]) -> RateState:
     state: RateState | None = None
     for at_ms, owed in rows:
-        state = rate.track(FEED.bands, ON, state, reading(owed, T0 + at_ms), T0 + at_ms)
+        state = next_rate_state(FEED.bands, ON, state, reading(owed, T0 + at_ms), T0 + at_ms)
     assert state is not None
     return state
 
@@ -220,13 +224,13 @@ def test_rows_that_come_twice_or_out_of_order_are_no_news() -> None:
 
 def test_a_rate_cannot_leap_over_its_growth_cap_and_a_fall_passes() -> None:
     leapt = tracked([(0, "1.06"), (12_000, "1.70")])
-    cap = rate.capped(ON, leapt, leapt.rate_wad, T0 + 12_000)
+    cap = capped_rate(ON, leapt, leapt.rate_wad, T0 + 12_000)
     assert wad("1.06") < cap < wad("1.0611")
-    found = rate.growth(case(facts(redemption_wad=cap, rate=leapt), at_ms=T0 + 12_000))
+    found = rate.growth(rule_input(evidence(redemption_wad=cap, rate=leapt), at_ms=T0 + 12_000))
     assert found is not None
     assert (found.reason.code, found.status, found.at_once) == (Why.GROWTH, Status.WATCH, Status.WATCH)
     fell = tracked([(0, "1.06"), (12_000, "1.05")])
-    assert rate.capped(ON, fell, fell.rate_wad, T0 + 12_000) == wad("1.05")
+    assert capped_rate(ON, fell, fell.rate_wad, T0 + 12_000) == wad("1.05")
 
 
 def test_an_honest_rate_of_three_percent_a_year_never_meets_its_cap() -> None:
@@ -234,8 +238,8 @@ def test_an_honest_rate_of_three_percent_a_year_never_meets_its_cap() -> None:
     owed = 105 * WAD // 100
     for day in range(400):
         now = T0 + day * DAY
-        state = rate.track(FEED.bands, ON, state, reading(f"{owed / WAD:.18f}", now), now)
-        assert rate.capped(ON, state, state.rate_wad, now) == state.rate_wad
+        state = next_rate_state(FEED.bands, ON, state, reading(f"{owed / WAD:.18f}", now), now)
+        assert capped_rate(ON, state, state.rate_wad, now) == state.rate_wad
         owed += owed * 3 // 100 // 365
     assert state is not None
     assert len(state.snapshots) <= 62
@@ -249,25 +253,25 @@ def test_a_capped_rate_does_not_become_the_next_snapshot() -> None:
 
 def test_a_rate_that_stands_longer_than_its_cadence_is_named() -> None:
     state = tracked([(0, "1.06"), (DAY, "1.06")])
-    assert rate.stale(case(facts(rate=state), at_ms=T0 + 2 * DAY)) is None
-    assert rate.stale(case(facts(rate=state), at_ms=T0 + 2 * DAY + 1)) is not None
+    assert rate.stale(rule_input(evidence(rate=state), at_ms=T0 + 2 * DAY)) is None
+    assert rate.stale(rule_input(evidence(rate=state), at_ms=T0 + 2 * DAY + 1)) is not None
 
 
 def test_two_readings_that_differ_are_named() -> None:
     two = (("rate", wad("1.0600")), ("assets by supply", wad("1.0613")))
-    found = rate.derivation(case(facts(readings=two)))
+    found = rate.derivation(rule_input(evidence(readings=two)))
     assert found is not None
     assert "assets by supply" in found.reason.text
-    assert rate.derivation(case(facts(readings=(two[0], ("again", wad("1.0610")))))) is None
-    assert rate.derivation(case(facts(readings=two[:1]))) is None
+    assert rate.derivation(rule_input(evidence(readings=(two[0], ("again", wad("1.0610")))))) is None
+    assert rate.derivation(rule_input(evidence(readings=two[:1]))) is None
 
 
 # --- backing
 
 
 def test_tokens_without_backing_are_watched_at_once_and_a_depeg_after_its_dwell() -> None:
-    backed = facts(supply_wad=1_000 * WAD, backing_wad=1_000 * WAD)
-    assert backing.unbacked(case(backed)) is None
+    backed = evidence(supply_wad=1_000 * WAD, backing_wad=1_000 * WAD)
+    assert backing.unbacked(rule_input(backed)) is None
     minted = replace(backed, supply_wad=1_180 * WAD)
     state, memory, said = JudgeState(), Memory(), []
     for second in range(8):
@@ -276,18 +280,18 @@ def test_tokens_without_backing_are_watched_at_once_and_a_depeg_after_its_dwell(
     assert said[0] is Status.WATCH
     assert said[-1] is Status.DEPEG
     assert verdict.reasons[0].code is Why.UNBACKED
-    assert backing.unbacked(case(replace(minted, backing_wad=1_180 * WAD))) is None
+    assert backing.unbacked(rule_input(replace(minted, backing_wad=1_180 * WAD))) is None
 
 
 def test_a_supply_that_leaps_is_watched_until_it_has_been_grown_into() -> None:
-    memory = remember(case(facts(supply_wad=1_000 * WAD)))
-    leapt = facts(supply_wad=1_050 * WAD)
-    found = backing.unbacked(case(leapt, memory, at_ms=T0 + 12_000))
+    memory = next_memory(rule_input(evidence(supply_wad=1_000 * WAD)))
+    leapt = evidence(supply_wad=1_050 * WAD)
+    found = backing.unbacked(rule_input(leapt, memory, at_ms=T0 + 12_000))
     assert found is not None
     assert found.status is Status.WATCH
     days = 0
-    while backing.unbacked(case(leapt, memory, at_ms=T0 + days * DAY)) is not None:
-        memory = remember(case(leapt, memory, at_ms=T0 + days * DAY))
+    while backing.unbacked(rule_input(leapt, memory, at_ms=T0 + days * DAY)) is not None:
+        memory = next_memory(rule_input(leapt, memory, at_ms=T0 + days * DAY))
         days += 1
     assert 1 <= days <= 3
 
@@ -323,7 +327,7 @@ def test_every_reason_has_a_class_that_fits_four_bits() -> None:
 
 
 def test_a_depeg_needs_two_groups_that_each_say_so() -> None:
-    said = {n: level.level(case(facts("0.96", voices=tuple(wad(v) for v in voices)))) for n, voices in enumerate((
+    said = {n: level.level(rule_input(evidence("0.96", group_prices=tuple(wad(v) for v in voices)))) for n, voices in enumerate((
         ("0.92", "1.00"), ("0.955", "0.965"), ("0.92", "0.999", "0.999"),
     ))}  # fmt: skip
     assert [f.status if f else None for f in said.values()] == [Status.WATCH, Status.DEPEG, Status.WATCH]
@@ -331,8 +335,8 @@ def test_a_depeg_needs_two_groups_that_each_say_so() -> None:
 
 def test_readings_that_differ_make_no_depeg_and_widen_the_spread_by_their_distance() -> None:
     two = (("rate", wad("1.10")), ("second", wad("1.00")))
-    seen = facts("1.00", redemption_wad=wad("1.10"), readings=two)
-    found = level.level(case(seen))
+    seen = evidence("1.00", redemption_wad=wad("1.10"), readings=two)
+    found = level.level(rule_input(seen))
     assert found is not None
     assert found.status is Status.WATCH
     verdict, _, _ = judge(FEED, JudgeState(), Memory(), seen, T0)
@@ -345,13 +349,13 @@ def test_readings_that_differ_make_no_depeg_and_widen_the_spread_by_their_distan
 @pytest.mark.parametrize("voices", [("0.50", "0.50"), ()])
 def test_readings_that_differ_hide_no_depeg_against_both(second: str, status: str, voices: tuple[str, ...]) -> None:
     two = (("rate", wad("1.00")), ("second", wad(second)))
-    seen = facts("0.50", redemption_wad=wad("1.00"), readings=two, voices=tuple(wad(v) for v in voices))
-    found = level.level(case(seen))
+    seen = evidence("0.50", redemption_wad=wad("1.00"), readings=two, group_prices=tuple(wad(v) for v in voices))
+    found = level.level(rule_input(seen))
     assert found is not None
     assert found.status is Status[status]
     if voices:
         blind = level.without_price(
-            case(facts("0", redemption_wad=wad("1.00"), readings=two, voices=(wad("0.5"), wad("0.4"))))
+            rule_input(evidence("0", redemption_wad=wad("1.00"), readings=two, group_prices=(wad("0.5"), wad("0.4"))))
         )
         assert blind is not None
         assert blind.status is Status[status if second != "0.51" else "WATCH"]
@@ -359,7 +363,7 @@ def test_readings_that_differ_hide_no_depeg_against_both(second: str, status: st
 
 def test_what_comes_out_of_a_halt_enters_anew() -> None:
     feed = replace(FEED, bands=replace(FEED.bands, watch_bps=150, depeg_bps=400, depeg_leave_bps=200))
-    found = level.level(case(facts("0.975"), feed=feed, status=Status.HALT))
+    found = level.level(rule_input(evidence("0.975"), feed=feed, status=Status.HALT))
     assert found is not None
     assert found.status is Status.WATCH
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from feeds.types import Kind, Outcome
 from feeds.units import MS, Wad
+from oracle.judge.evidence import Evidence, RuleInput
+from oracle.judge.memory import next_memory
 from oracle.judge.rules import stuck
-from oracle.judge.rules.evidence import Evidence, RuleInput
-from oracle.judge.rules.registry import remember
 from oracle.model.spec import FeedSpec, Rules
 from oracle.model.state import FeedState, Memory
 from oracle.model.status import Status, Why
@@ -47,10 +47,10 @@ class Watch:
             for n, p in zip(NAMES, prices, strict=False)
             if p
         )
-        facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=3, rate=None, said=said)
-        case = RuleInput(spec=self.feed, memory=self.memory, status=Status.OK, seen=facts, now_ms=self.at_ms)
+        facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=3, rate=None, statements=said)
+        case = RuleInput(spec=self.feed, memory=self.memory, status=Status.OK, evidence=facts, now_ms=self.at_ms)
         found = stuck.stuck(case)
-        self.memory = remember(case)
+        self.memory = next_memory(case)
         return set(found.reason.text.partition(":")[0].split(", ")) if found else set()
 
 
@@ -104,10 +104,10 @@ def test_two_that_fall_silent_together_do_not_vouch_for_each_other_if_they_are_o
         price = 10_000 + 2 * i
         levels = (("a", "a", price), ("b", "chain", 10_000), ("c", "chain", 10_001))
         said = tuple(Statement(source=n, group=g, price_wad=Wad(p), level_wad=Wad(p)) for n, g, p in levels)
-        facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=2, rate=None, said=said)
+        facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=2, rate=None, statements=said)
         now_ms = T0 + i * ROUND_MS
-        case = RuleInput(spec=watch.feed, memory=watch.memory, status=Status.OK, seen=facts, now_ms=now_ms)
-        found, watch.memory = stuck.stuck(case), remember(case)
+        case = RuleInput(spec=watch.feed, memory=watch.memory, status=Status.OK, evidence=facts, now_ms=now_ms)
+        found, watch.memory = stuck.stuck(case), next_memory(case)
         named = set(found.reason.text.partition(":")[0].split(", ")) if found else set()
     assert named == {"b", "c"}
 
@@ -128,10 +128,10 @@ def test_the_leg_of_a_converted_source_moves_nothing() -> None:
     ]  # fmt: skip
     feed, memory, named = feed_of(2), Memory(), []
     for i, both in enumerate(said):
-        facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=2, rate=None, said=both)
-        case = RuleInput(spec=feed, memory=memory, status=Status.OK, seen=facts, now_ms=T0 + i * ROUND_MS)
+        facts = Evidence(market_wad=wad("1"), redemption_wad=Wad(0), groups=2, rate=None, statements=both)
+        case = RuleInput(spec=feed, memory=memory, status=Status.OK, evidence=facts, now_ms=T0 + i * ROUND_MS)
         named.append(stuck.stuck(case))
-        memory = remember(case)
+        memory = next_memory(case)
     found = named[-1]
     assert found is not None
     assert found.reason.text.startswith("b:")

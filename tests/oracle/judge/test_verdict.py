@@ -6,8 +6,8 @@ import pytest
 
 from feeds.types import Kind
 from feeds.units import Bps, Wad
-from oracle.judge.rules.evidence import Evidence
-from oracle.judge.rules.rate import track
+from oracle.judge.evidence import Evidence
+from oracle.judge.redemption_rate import next_rate_state
 from oracle.judge.verdict import judge
 from oracle.model.spec import Rules
 from oracle.model.state import JudgeState, Memory, RateState
@@ -81,10 +81,10 @@ def reading(rate: str, at_ms: int) -> Aggregate:
 
 
 def test_a_tiny_fall_of_the_rate_passes_and_a_percent_is_named_a_slash() -> None:
-    state = track(BANDS, Rules(), None, reading("1.05", T0), T0)
-    tiny = track(BANDS, Rules(), state, reading("1.049999", T0 + 1_000), T0 + 1_000)
+    state = next_rate_state(BANDS, Rules(), None, reading("1.05", T0), T0)
+    tiny = next_rate_state(BANDS, Rules(), state, reading("1.049999", T0 + 1_000), T0 + 1_000)
     assert tiny.fell_at_ms is None
-    slashed = track(BANDS, Rules(), tiny, reading("1.0395", T0 + 2_000), T0 + 2_000)
+    slashed = next_rate_state(BANDS, Rules(), tiny, reading("1.0395", T0 + 2_000), T0 + 2_000)
     assert slashed.fell_at_ms == T0 + 2_000
     verdict, _, _ = judge(spec(), JudgeState(), Memory(), evidence("1.0395", "1.0395", slashed), T0 + 2_000)
     assert [r.code for r in verdict.reasons] == [Why.SLASH]
@@ -93,8 +93,8 @@ def test_a_tiny_fall_of_the_rate_passes_and_a_percent_is_named_a_slash() -> None
 
 
 def test_the_redemption_age_counts_from_the_last_change() -> None:
-    state = track(BANDS, Rules(), None, reading("1.05", T0), T0)
-    state = track(BANDS, Rules(), state, reading("1.05", T0 + 99_000), T0 + 99_000)
+    state = next_rate_state(BANDS, Rules(), None, reading("1.05", T0), T0)
+    state = next_rate_state(BANDS, Rules(), state, reading("1.05", T0 + 99_000), T0 + 99_000)
     assert state.changed_at_ms == T0
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from feeds.types import Kind, Pair
 from feeds.units import WAD, Bps, Wad
-from oracle.judge.rules import backing, cusum, market, rate
-from oracle.judge.rules.evidence import Evidence, PoolEvidence, RuleInput
-from oracle.judge.rules.registry import remember
+from oracle.judge.evidence import Evidence, PoolEvidence, RuleInput
+from oracle.judge.memory import next_memory
+from oracle.judge.redemption_rate import next_rate_state
+from oracle.judge.rules import backing, cusum, fast_move, market
 from oracle.judge.verdict import judge
 from oracle.model.spec import FeedSpec, Rules
 from oracle.model.state import FeedState, JudgeState, Memory, RateState
@@ -35,7 +36,7 @@ def facts(bps: int = 0, **more: object) -> Evidence:
 
 
 def case(seen: Evidence, memory: Memory, at_ms: int, feed: FeedSpec = FEED) -> RuleInput:
-    return RuleInput(spec=feed, memory=memory, status=Status.OK, seen=seen, now_ms=at_ms)
+    return RuleInput(spec=feed, memory=memory, status=Status.OK, evidence=seen, now_ms=at_ms)
 
 
 def summed(rows: list[tuple[int, int]], feed: FeedSpec = FEED) -> int:
@@ -43,7 +44,7 @@ def summed(rows: list[tuple[int, int]], feed: FeedSpec = FEED) -> int:
     memory = Memory()
     for hour, bps in rows:
         at_ms = T0 + hour * HOUR
-        low, high = cusum.summed(feed, memory, -bps, at_ms)
+        low, high = cusum.next_sums(feed, memory, -bps, at_ms)
         memory = replace(memory, at_ms=at_ms, deviation_bps=-bps, drift_low=low, drift_high=high)
     return memory.drift_low // HOUR
 
@@ -84,8 +85,8 @@ def test_a_gap_counts_by_its_smaller_end_and_for_a_day_at_most() -> None:
 
 def test_the_sum_counts_the_gap_that_ends_in_the_round_that_is_judged() -> None:
     memory = Memory(at_ms=T0, deviation_bps=-49, drift_low=3_599 * HOUR)
-    assert cusum.drift(case(facts(-49), memory, T0 + HOUR)) is not None
-    assert cusum.drift(case(facts(0), memory, T0 + HOUR)) is None
+    assert cusum.slow_drift(case(facts(-49), memory, T0 + HOUR)) is not None
+    assert cusum.slow_drift(case(facts(0), memory, T0 + HOUR)) is None
 
 
 def test_what_a_day_teaches_does_not_depend_on_how_many_rounds_it_has() -> None:
@@ -93,7 +94,7 @@ def test_what_a_day_teaches_does_not_depend_on_how_many_rounds_it_has() -> None:
     for every in (MINUTE, HOUR, DAY):
         memory = Memory()
         for at_ms in range(0, DAY + 1, every):
-            memory = remember(case(facts(-30), memory, T0 + at_ms, feed))
+            memory = next_memory(case(facts(-30), memory, T0 + at_ms, feed))
         assert memory.normal_mbps == -5_000
 
 
@@ -101,7 +102,7 @@ def test_the_level_is_learned_towards_the_nearer_end_of_a_gap() -> None:
     feed = replace(FEED, rules=replace(RULES, learn_bps_day=5, learn_cap_bps=12))
     memory = Memory()
     for at_ms, bps in ((0, -2), (DAY, -40), (2 * DAY, 1)):
-        memory = remember(case(facts(bps), memory, T0 + at_ms, feed))
+        memory = next_memory(case(facts(bps), memory, T0 + at_ms, feed))
     assert memory.normal_mbps == -2_000
 
 
@@ -148,12 +149,12 @@ def test_a_slash_does_not_hide_behind_a_reading_that_fails() -> None:
     state: RateState | None = None
     for i, (owed, name) in enumerate(rows):
         at_ms = T0 + i * MINUTE
-        state = rate.track(FEED.bands, RULES, state, reading(owed, at_ms, name), at_ms)
+        state = next_rate_state(FEED.bands, RULES, state, reading(owed, at_ms, name), at_ms)
     assert state is not None
     assert state.fell_at_ms == T0 + MINUTE
     near: RateState | None = None
     for i, (owed, name) in enumerate([("1.0500", "first"), ("1.0490", "second"), ("1.0500", "first")]):
-        near = rate.track(FEED.bands, RULES, near, reading(owed, T0 + i * MINUTE, name), T0 + i * MINUTE)
+        near = next_rate_state(FEED.bands, RULES, near, reading(owed, T0 + i * MINUTE, name), T0 + i * MINUTE)
     assert near is not None
     assert near.fell_at_ms is None, "two readings may differ by so much"
 
@@ -163,8 +164,8 @@ def test_a_slash_does_not_hide_behind_a_reading_that_fails() -> None:
 
 @pytest.mark.parametrize(("gap_ms", "told"), [(5 * MINUTE, True), (20 * MINUTE, True), (HOUR, True), (HOUR + 1, False)])
 def test_a_fast_move_inside_a_gap_is_told_up_to_an_hour(gap_ms: int, told: bool) -> None:
-    memory = remember(case(facts(0), Memory(), T0))
-    assert (cusum.moved(case(facts(-55), memory, T0 + gap_ms)) is not None) is told
+    memory = next_memory(case(facts(0), Memory(), T0))
+    assert (fast_move.fast_move(case(facts(-55), memory, T0 + gap_ms)) is not None) is told
 
 
 @given(every=st.integers(1, 60), bps=st.integers(0, 7))
@@ -173,9 +174,9 @@ def test_a_slow_move_is_never_a_fast_one(every: int, bps: int) -> None:
     memory = Memory()
     for minute in range(0, 600, every):
         seen = facts(-bps * minute // 10)
-        assert cusum.moved(case(seen, memory, T0 + minute * MINUTE)) is None
-        memory = remember(case(seen, memory, T0 + minute * MINUTE))
-        assert len(memory.deviations) <= cusum.MOST_DEVIATIONS
+        assert fast_move.fast_move(case(seen, memory, T0 + minute * MINUTE)) is None
+        memory = next_memory(case(seen, memory, T0 + minute * MINUTE))
+        assert len(memory.deviations) <= fast_move.MOST_DEVIATIONS
 
 
 def pools(depth: int) -> Evidence:
@@ -188,13 +189,13 @@ def test_depth_that_left_in_a_gap_is_told_however_rare_the_rounds(every_ms: int,
     memory, at_ms = Memory(), T0
     for _ in range(200):
         at_ms += every_ms
-        memory = remember(case(pools(100), memory, at_ms))
+        memory = next_memory(case(pools(100), memory, at_ms))
         assert len(memory.depths) <= market.MOST_DEPTHS
     at_ms += every_ms + gap_ms
     assert market.shallow(case(pools(29), memory, at_ms)) is not None
     assert market.shallow(case(pools(31), memory, at_ms)) is None
     for _ in range(200):
-        memory = remember(case(pools(29), memory, at_ms))
+        memory = next_memory(case(pools(29), memory, at_ms))
         at_ms += every_ms
     assert market.shallow(case(pools(29), memory, at_ms)) is None, "what has lasted is the usual depth"
 
@@ -202,11 +203,11 @@ def test_depth_that_left_in_a_gap_is_told_however_rare_the_rounds(every_ms: int,
 @pytest.mark.parametrize("gap_ms", [MINUTE, DAY, 60 * DAY])
 def test_a_supply_that_leaps_in_a_gap_is_told_for_as_long_as_any(gap_ms: int) -> None:
     """By 30 % while a day is grown into by 5: four days and more, in rounds of ten minutes."""
-    memory = remember(case(facts(supply_wad=1_000 * WAD), Memory(), T0))
+    memory = next_memory(case(facts(supply_wad=1_000 * WAD), Memory(), T0))
     leapt, began = facts(supply_wad=1_300 * WAD), T0 + gap_ms
     at_ms = began
     while backing.unbacked(case(leapt, memory, at_ms)) is not None:
-        memory = remember(case(leapt, memory, at_ms))
+        memory = next_memory(case(leapt, memory, at_ms))
         at_ms += 10 * MINUTE
     assert 4 * DAY < at_ms - began < 7 * DAY
 

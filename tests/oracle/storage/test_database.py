@@ -9,7 +9,8 @@ import pytest
 from feeds.types import Outcome
 from oracle.audit.recompute import verify, verify_fold
 from oracle.model.publication import OPEN, PushRow, PushState
-from oracle.model.state import RULES_VERSION, FeedState
+from oracle.model.spec import RULES_VERSION
+from oracle.model.state import FeedState
 from oracle.model.types import FeedRound, FoldedFeed
 from oracle.report.compose import published_after_record
 from oracle.round.step import step
