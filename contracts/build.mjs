@@ -1,5 +1,5 @@
-// Compiles contracts/ and demo/contracts/ with the solc of node_modules into artifacts that are checked in, so that
-// nobody who only runs the oracle needs Node or a compiler. `--check` compiles into memory and compares.
+// Compiles contracts/ and demo/contracts/ with the solc of node_modules into checked-in artifacts, so that running the
+// oracle needs neither Node nor a compiler. `--check` compiles in memory and compares.
 import fs from "node:fs";
 import path from "node:path";
 import { createRequire } from "node:module";
@@ -25,8 +25,8 @@ const outputSelection = {
 
 const sources = (folder) => {
   if (!fs.existsSync(path.join(root, folder))) return [];
-  const found = fs.readdirSync(path.join(root, folder), { recursive: true }).map(String);
-  return found.filter((f) => f.endsWith(".sol")).sort().map((f) => path.posix.join(folder, f.split(path.sep).join("/")));
+  const files = fs.readdirSync(path.join(root, folder), { recursive: true }).map(String);
+  return files.filter((f) => f.endsWith(".sol")).sort().map((f) => path.posix.join(folder, f.split(path.sep).join("/")));
 };
 
 const read = (file) => fs.readFileSync(path.join(root, file), "utf8");
@@ -40,85 +40,88 @@ const ordered = (value) => {
 function output(files) {
   const content = Object.fromEntries(files.map((f) => [f, { content: read(f) }]));
   const input = { language: "Solidity", sources: content, settings: { ...settings, outputSelection } };
-  const made = JSON.parse(solc.compile(JSON.stringify(input)));
-  const trouble = (made.errors ?? []).filter((e) => e.severity !== "info");
-  for (const e of trouble) console.error(e.formattedMessage);
-  if (trouble.length) process.exit(1);
-  return made;
+  const compiled = JSON.parse(solc.compile(JSON.stringify(input)));
+  const problems = (compiled.errors ?? []).filter((e) => e.severity !== "info");
+  for (const e of problems) console.error(e.formattedMessage);
+  if (problems.length) process.exit(1);
+  return compiled;
 }
 
-// Names of the immutables by the compiler's number for them. A number changes when any file is added, a name does not.
-function immutables(made) {
+// Names of the immutables by the compiler's AST id. An id changes whenever a file is added, a name does not.
+function immutables(compiled) {
   const names = {};
   const walk = (node) => {
     if (node === null || typeof node !== "object") return;
     if (node.nodeType === "VariableDeclaration" && node.mutability === "immutable") names[node.id] = node.name;
     Object.values(node).forEach(walk);
   };
-  Object.values(made.sources).forEach((s) => walk(s.ast));
+  Object.values(compiled.sources).forEach((s) => walk(s.ast));
   return names;
 }
 
-// Of an interface or an abstract contract: only the ABI.
-function artifact(name, source, made, names) {
-  const base = { abi: made.abi, compiler: solc.version(), name, settings, source };
-  const runtime = made.evm.deployedBytecode.object;
+// An interface or an abstract contract has an ABI only.
+function artifact(name, source, contract, names) {
+  const base = { abi: contract.abi, compiler: solc.version(), name, settings, source };
+  const runtime = contract.evm.deployedBytecode.object;
   if (!runtime) return base;
   const size = runtime.length / 2;
-  if (size > EIP170) throw new Error(`${name}: ${size} bytes are more than the ${EIP170} that a chain takes`);
+  if (size > EIP170) throw new Error(`${name}: ${size} bytes are more than the ${EIP170} that EIP-170 allows`);
   console.log(`${name.padEnd(16)} ${size} bytes`);
-  const found = Object.entries(made.evm.deployedBytecode.immutableReferences ?? {});
-  const immutableReferences = Object.fromEntries(found.map(([id, places]) => [names[id], places]));
-  return { ...base, bytecode: `0x${made.evm.bytecode.object}`, immutableReferences, runtime: `0x${runtime}` };
+  const references = Object.entries(contract.evm.deployedBytecode.immutableReferences ?? {});
+  const immutableReferences = Object.fromEntries(references.map(([id, places]) => [names[id], places]));
+  return { ...base, bytecode: `0x${contract.evm.bytecode.object}`, immutableReferences, runtime: `0x${runtime}` };
 }
 
 function compile(folder) {
   const files = sources(folder);
   if (!files.length) return {};
-  const made = output(files);
-  const names = immutables(made);
-  const found = {};
+  const compiled = output(files);
+  const names = immutables(compiled);
+  const artifacts = {};
   for (const file of files) {
-    for (const [name, one] of Object.entries(made.contracts[file] ?? {})) {
-      if (name in found) throw new Error(`${name} is in ${found[name].source} and in ${file}: an artifact has one name`);
-      found[name] = artifact(name, file, one, names);
+    for (const [name, contract] of Object.entries(compiled.contracts[file] ?? {})) {
+      if (name in artifacts) {
+        throw new Error(`${name} is in ${artifacts[name].source} and in ${file}: contracts need different names`);
+      }
+      artifacts[name] = artifact(name, file, contract, names);
     }
   }
-  return found;
+  return artifacts;
 }
 
 const text = (value) => `${JSON.stringify(ordered(value), null, 2)}\n`;
 
-// What differs between an artifact that is there (undefined: none) and one that was made (undefined: no source).
-function difference(there, made) {
-  if (there === made) return null;
-  if (there === undefined) return "is missing";
-  if (made === undefined) return "has no source";
-  const [a, b] = [there, made].map((t) => JSON.parse(t));
+// How the checked-in artifact (undefined: there is none) differs from the compiled one (undefined: there is no source).
+function difference(checkedIn, compiled) {
+  if (checkedIn === compiled) return null;
+  if (checkedIn === undefined) return "is missing";
+  if (compiled === undefined) return "has no source";
+  const [a, b] = [checkedIn, compiled].map((t) => JSON.parse(t));
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
-  const other = keys.filter((k) => JSON.stringify(a[k]) !== JSON.stringify(b[k]));
-  return `differs from its source in ${other.join(", ") || "its layout"}`;
+  const different = keys.filter((k) => JSON.stringify(a[k]) !== JSON.stringify(b[k]));
+  return `differs from its source in ${different.join(", ") || "its layout"}`;
 }
 
-function settle(file, made) {
+// Writes or removes an artifact, or with --check says what is wrong with it; returns how many differences there were.
+function update(file, compiled) {
   const full = path.join(root, file);
-  const there = fs.existsSync(full) ? fs.readFileSync(full, "utf8") : undefined;
-  const found = difference(there, made);
-  if (found === null) return 0;
-  if (check) console.error(`${file} ${found}: run make artifacts`);
-  else if (made === undefined) fs.unlinkSync(full);
-  else fs.writeFileSync(full, made);
+  const checkedIn = fs.existsSync(full) ? fs.readFileSync(full, "utf8") : undefined;
+  const problem = difference(checkedIn, compiled);
+  if (problem === null) return 0;
+  if (check) console.error(`${file} ${problem}: run make artifacts`);
+  else if (compiled === undefined) fs.unlinkSync(full);
+  else fs.writeFileSync(full, compiled);
   return 1;
 }
 
 let differences = 0;
 for (const folder of ["contracts", "demo/contracts"]) {
   const out = path.posix.join(folder.split("/")[0], "artifacts");
-  const made = compile(folder);
+  const compiled = compile(folder);
   fs.mkdirSync(path.join(root, out), { recursive: true });
-  const there = fs.readdirSync(path.join(root, out)).filter((f) => f.endsWith(".json")).map((f) => f.slice(0, -5));
-  for (const name of [...new Set([...there, ...Object.keys(made)])].sort()) {
-    differences += settle(path.posix.join(out, `${name}.json`), name in made ? text(made[name]) : undefined);
+  const checkedIn = fs.readdirSync(path.join(root, out)).filter((f) => f.endsWith(".json")).map((f) => f.slice(0, -5));
+  for (const name of [...new Set([...checkedIn, ...Object.keys(compiled)])].sort()) {
+    differences += update(path.posix.join(out, `${name}.json`), name in compiled ? text(compiled[name]) : undefined);
   }
 }
 if (check && differences) process.exit(1);
