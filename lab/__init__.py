@@ -1,1 +1,1 @@
-"""The incident laboratory: what happened, played through the real pipeline, beside what other designs would have said."""
+"""The incident laboratory: incidents played through the real pipeline, beside what other designs would have published."""

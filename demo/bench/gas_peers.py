@@ -106,8 +106,8 @@ async def redstone(ground: BenchChain, shapes: Sequence[tuple[int, int]]) -> Asy
     read = called("getValueForDataFeed(bytes32)", _feed(0))
     for tokens, signers in shapes:
         if signers not in adapters:
-            who = [address_text(address_of(key)) for key in keys(13)]
-            adapters[signers] = (await ground.create(artifact, signers, who)).address
+            members = [address_text(address_of(key)) for key in keys(13)]
+            adapters[signers] = (await ground.create(artifact, signers, members)).address
         to = adapters[signers]
         for system, joined in ((REDSTONE_EACH, False), (REDSTONE_ONE, True)):
 

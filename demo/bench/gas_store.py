@@ -50,9 +50,9 @@ class BenchStore:
     async def create(cls, ground: BenchChain, artifact: NpmArtifact, *, tokens: int, signers: int) -> BenchStore:
         """Deploy one, register tokens, and write each once."""
         everyone = [address_text(address_of(key)) for key in keys(2 * signers - 1)]
-        who = (ground.payer, ground.payer, _MAX_AGE_S, 0, 0)
+        roles = (ground.payer, ground.payer, _MAX_AGE_S, 0, 0)
         weights = [1] * len(everyone)
-        contract = await ground.create(artifact, who, [_LIMITS], everyone, weights, signers, len(everyone))
+        contract = await ground.create(artifact, roles, [_LIMITS], everyone, weights, signers, len(everyone))
         for i in range(tokens):
             await ground.send(contract.address, encoded(contract, "register", feed_id(f"T{i}/ETH"), True, True, 0))  # noqa: FBT003 - Solidity has no names
         store = cls(ground, contract, signers)

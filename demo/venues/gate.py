@@ -35,7 +35,7 @@ class GateWire(PlainWire):
         return [dumps({**head, "payload": list(pairs), "result": {"status": "success"}})], pairs
 
     def ticker(self, state: SymbolState, *, first: bool) -> str:
-        """An update; the time stands beside the row."""
+        """An update; the time is beside the row."""
         del first
         at = state.ms()
         head = {"time": None if at is None else at // _MS, "time_ms": at, "channel": "spot.tickers", "event": "update"}

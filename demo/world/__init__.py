@@ -1,1 +1,1 @@
-"""The local chain and what stands on it: real pools and lenders, and who trades there."""
+"""The local chain and what is deployed on it: real pools and lenders, and their trader."""

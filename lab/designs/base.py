@@ -1,4 +1,4 @@
-"""What a design is given, and the trigger that most of them publish by."""
+"""The input of a design, and the trigger by which most of them publish."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Design(Protocol):
 
     @property
     def spread_bps(self) -> int | None:
-        """The confidence that it states with its newest price; None if it states none."""
+        """The confidence that it publishes with its newest price; None if it has none."""
 
     def step(self, t_ms: int, quotes: Sequence[DesignQuote]) -> int | None:
         """What a consumer reads after this moment, in wad; None before the first price."""
 
 
-Make = Callable[[], Design]
+MakeDesign = Callable[[], Design]
 
 
 @dataclass(slots=True)
 class Trigger:
-    """Publishes a value when it moved by the deviation or the heartbeat has passed; a consumer reads what was published."""
+    """Publishes a value when it has moved by the deviation or the heartbeat has passed; a consumer reads what was published."""
 
     deviation_bps: int
     heartbeat_ms: int
@@ -44,7 +44,7 @@ class Trigger:
     at_ms: int = 0
 
     def offer(self, t_ms: int, value: int | None) -> int | None:
-        """Return what stands after this value was offered."""
+        """The published value after this one was offered."""
         if value is None:
             return self.value
         moved = self.value is None or abs(value - self.value) * BPS >= self.value * self.deviation_bps

@@ -2,7 +2,7 @@
 
 ``price_oracle`` of a StableSwap-NG pool: each block, ema = last_spot * (1 - alpha) + ema * alpha with alpha = exp(-dt / ma_exp_time);
 a spot counts for at most twice the peg, which is here the first spot of the case. Where no source shows a depth the first one
-stands for the pool; where rounds are further apart than a block, the newest spot is taken to have stood since the last round.
+is taken as the pool; where rounds are further apart than a block, the newest spot is taken to hold since the last round.
 Floats: nothing here is signed.
 """
 
@@ -40,7 +40,7 @@ class CurveEmaDesign:
         else:
             gap_ms = t_ms - self._at_ms
             alpha = math.exp(-gap_ms / 1_000 / _MA_EXP_S)
-            stood = self._spot if gap_ms <= _BLOCK_MS else spot
-            self._ema = stood * (1 - alpha) + self._ema * alpha
+            held_spot = self._spot if gap_ms <= _BLOCK_MS else spot
+            self._ema = held_spot * (1 - alpha) + self._ema * alpha
         self._spot, self._at_ms = spot, t_ms
         return int(self._ema)

@@ -39,9 +39,9 @@ class DiaMair:
 
 
 def _mair(trades: list[tuple[int, int]]) -> int:
-    kept = _inside(trades)
-    weight = sum(v for _, v in kept)
-    return sum(p * v for p, v in kept) // weight
+    inside = _inside(trades)
+    weight = sum(v for _, v in inside)
+    return sum(p * v for p, v in inside) // weight
 
 
 def _inside(trades: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The spot of the deepest pool (or the first venue), read at this moment: what an oracle was before there were oracles."""
+"""The spot price of the deepest pool (or the first venue), read at this moment: no oracle at all."""
 
 from __future__ import annotations
 

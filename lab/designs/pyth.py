@@ -1,8 +1,8 @@
 """Pyth's aggregate: each publisher votes its price, and its price less and plus its confidence; the price is the median vote.
 
 The confidence of a publisher is its own half spread, at least 1 bp; the aggregate's is the larger distance from the price to
-the votes a quarter from either end. Fewer than three publishers: the status is unknown and the last price stands (min_pub is
-set per feed; three is a usual one). Pull oracle: a consumer brings the newest price along. Source: pyth-client,
+the votes a quarter from either end. Fewer than three publishers: the status is unknown and the last price is kept (min_pub is
+set per feed; three is a usual one). Pull oracle: a consumer submits the newest price itself. Source: pyth-client,
 ``upd_aggregate.h`` and ``price_model.c``.
 """
 

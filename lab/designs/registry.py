@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lab.designs.base import Make
+from lab.designs.base import MakeDesign
 from lab.designs.chainlink_median import ChainlinkMedian
 from lab.designs.curve_ema import CurveEmaDesign
 from lab.designs.dia_mair import DiaMair
@@ -13,7 +13,7 @@ from lab.designs.naive_spot import NaiveSpot
 from lab.designs.pyth import PythDesign
 from lab.designs.redstone import RedStone
 
-DESIGNS: Mapping[str, Make] = MappingProxyType({
+DESIGNS: Mapping[str, MakeDesign] = MappingProxyType({
     "dia-mair": DiaMair,
     "redstone": RedStone,
     "chainlink-median": ChainlinkMedian,
