@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.methodology import filled
-from oracle.judge.evidence import Rule
+from oracle.judge.evidence import JudgeRule
 from oracle.judge.registry import RULES
 from oracle.model.keys import key_of
 from oracle.model.spec import Bands, Rules
@@ -31,11 +31,11 @@ def rules_table() -> str:
     return "\n".join(["| a rule watches for | reason | keys and their defaults |", "|---|---|---|", *rows])
 
 
-def _reasons(rule: Rule) -> str:
+def _reasons(rule: JudgeRule) -> str:
     return ", ".join(reason.name for reason in rule.reasons) or "as of the other feed"
 
 
-def _thresholds(rule: Rule) -> str:
+def _thresholds(rule: JudgeRule) -> str:
     return "; ".join([*(f"`{name}` {_default(name)}" for name in rule.keys), *([rule.note] if rule.note else [])])
 
 

@@ -135,7 +135,7 @@ class AppliesTo(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class JudgeRule:
     """A rule and its declaration, from which the registry and the table in docs/methodology.md come.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from oracle.judge.evidence import AppliesTo, Finding, Rule, RuleInput
+from oracle.judge.evidence import AppliesTo, Finding, JudgeRule, RuleInput
 from oracle.judge.rules import backing, cusum, fast_move, level, market, rate, stuck
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[JudgeRule, ...] = (
     level.WITHOUT_PRICE,
     level.OF_LEG,
     level.LEVEL,

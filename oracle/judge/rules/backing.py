@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from feeds.units import BPS, MS, deviation_bps_away, mul_div_down, percent_text
 from oracle.judge.elapsed import gap_ms
-from oracle.judge.evidence import AppliesTo, Evidence, Finding, Rule, RuleInput
+from oracle.judge.evidence import AppliesTo, Evidence, Finding, JudgeRule, RuleInput
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
 
@@ -33,7 +33,7 @@ def unbacked(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.UNBACKED, text=text), doubt=True, at_once=Status.WATCH)
 
 
-UNBACKED = Rule(
+UNBACKED = JudgeRule(
     find=unbacked,
     reasons=(Why.UNBACKED,),
     watches="more tokens than backing",

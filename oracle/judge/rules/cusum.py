@@ -11,7 +11,7 @@ gap times its growth.
 from __future__ import annotations
 
 from oracle.judge.elapsed import HOUR_MS, gap_ms
-from oracle.judge.evidence import Finding, Rule, RuleInput
+from oracle.judge.evidence import Finding, JudgeRule, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
@@ -36,7 +36,7 @@ def slow_drift(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.DRIFT_DOWN if below else Why.DRIFT_UP, text=text))
 
 
-SLOW_DRIFT = Rule(
+SLOW_DRIFT = JudgeRule(
     find=slow_drift,
     reasons=(Why.DRIFT_DOWN, Why.DRIFT_UP),
     watches="slow drift to one side (CUSUM)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feeds.units import MS, percent_text
-from oracle.judge.evidence import Finding, Rule, RuleInput
+from oracle.judge.evidence import Finding, JudgeRule, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
@@ -31,7 +31,7 @@ def fast_move(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=code, text=text))
 
 
-FAST_MOVE = Rule(
+FAST_MOVE = JudgeRule(
     find=fast_move, reasons=(Why.FELL, Why.ROSE), watches="fast move of the deviation", keys=("moved_bps", "moved_s")
 )
 

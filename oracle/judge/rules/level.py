@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feeds.units import BPS, deviation_bps_away, mul_div_up, percent_text
-from oracle.judge.evidence import AppliesTo, Finding, Rule, RuleInput
+from oracle.judge.evidence import AppliesTo, Finding, JudgeRule, RuleInput
 from oracle.judge.plausibility import implausibility
 from oracle.model.status import Reason, Status, Why
 
@@ -43,7 +43,7 @@ def level(rule_input: RuleInput) -> Finding | None:
     )
 
 
-LEVEL = Rule(
+LEVEL = JudgeRule(
     find=level,
     reasons=(Why.DISCOUNT, Why.PREMIUM),
     watches="level against redemption",
@@ -80,7 +80,7 @@ def without_price(rule_input: RuleInput) -> Finding | None:
     )
 
 
-WITHOUT_PRICE = Rule(
+WITHOUT_PRICE = JudgeRule(
     find=without_price,
     reasons=(Why.DISCOUNT, Why.PREMIUM),
     watches="no price, and every group beyond the band on one side",
@@ -94,7 +94,7 @@ def of_leg(rule_input: RuleInput) -> Finding | None:
     return rule_input.evidence.of_leg
 
 
-OF_LEG = Rule(
+OF_LEG = JudgeRule(
     find=of_leg,
     reasons=(),
     watches="no price, and the evidence of the share token asks for a status",
@@ -109,7 +109,7 @@ def no_market(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.NO_MARKET, text="no market price: redemption only"))
 
 
-NO_MARKET = Rule(find=no_market, reasons=(Why.NO_MARKET,), watches="no market source is configured")
+NO_MARKET = JudgeRule(find=no_market, reasons=(Why.NO_MARKET,), watches="no market source is configured")
 
 
 def single_group(rule_input: RuleInput) -> Finding | None:
@@ -123,6 +123,6 @@ def single_group(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=reason, doubt=True, apart_bps=apart_bps)
 
 
-SINGLE_GROUP = Rule(
+SINGLE_GROUP = JudgeRule(
     find=single_group, reasons=(Why.SINGLE_GROUP,), watches="one group of sources only", note="`accept_single_group`"
 )

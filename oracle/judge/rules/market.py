@@ -6,7 +6,7 @@ Pools are looked at whether or not their price counted: a drained pool is reject
 from __future__ import annotations
 
 from feeds.units import BPS, MS, percent_text, wad_text
-from oracle.judge.evidence import Evidence, Finding, Rule, RuleInput
+from oracle.judge.evidence import Evidence, Finding, JudgeRule, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
@@ -30,7 +30,7 @@ def imbalance(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.IMBALANCE, text=text), doubt=True)
 
 
-IMBALANCE = Rule(
+IMBALANCE = JudgeRule(
     find=imbalance, reasons=(Why.IMBALANCE,), watches="stable pools out of balance", keys=("share_percent",)
 )
 
@@ -51,7 +51,7 @@ def shallow(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.SHALLOW, text=text), doubt=True)
 
 
-SHALLOW = Rule(
+SHALLOW = JudgeRule(
     find=shallow,
     reasons=(Why.SHALLOW,),
     watches="depth below a part of the usual",
@@ -68,7 +68,7 @@ def disagree(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.DISAGREE, text=text), doubt=True)
 
 
-DISAGREE = Rule(find=disagree, reasons=(Why.DISAGREE,), watches="groups far apart", keys=("disagree_bps",))
+DISAGREE = JudgeRule(find=disagree, reasons=(Why.DISAGREE,), watches="groups far apart", keys=("disagree_bps",))
 
 
 def venue(rule_input: RuleInput) -> Finding | None:
@@ -80,7 +80,7 @@ def venue(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.OK, reason=Reason(code=Why.VENUE, text=text), doubt=True)
 
 
-VENUE = Rule(find=venue, reasons=(Why.VENUE,), watches="a venue is wrong about another pair", note="doubt alone")
+VENUE = JudgeRule(find=venue, reasons=(Why.VENUE,), watches="a venue is wrong about another pair", note="doubt alone")
 
 
 def sequencer(rule_input: RuleInput) -> Finding | None:
@@ -91,7 +91,7 @@ def sequencer(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.SEQUENCER, text=text), at_once=Status.WATCH)
 
 
-SEQUENCER = Rule(
+SEQUENCER = JudgeRule(
     find=sequencer, reasons=(Why.SEQUENCER,), watches="a rollup stands still", note="at once, and an hour after"
 )
 

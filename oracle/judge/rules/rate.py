@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feeds.units import MS, deviation_bps_away, percent_text, wad_text
-from oracle.judge.evidence import AppliesTo, Finding, Rule, RuleInput
+from oracle.judge.evidence import AppliesTo, Finding, JudgeRule, RuleInput
 from oracle.judge.redemption_rate import PPB_PER_BPS, slash_ppb
 from oracle.model.status import Reason, Status, Why
 
@@ -24,7 +24,7 @@ def slash(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.SLASH, text=text), at_once=Status.WATCH)
 
 
-SLASH = Rule(
+SLASH = JudgeRule(
     find=slash,
     reasons=(Why.SLASH,),
     watches="the rate fell",
@@ -45,7 +45,7 @@ def growth(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.GROWTH, text=text), doubt=True, at_once=Status.WATCH)
 
 
-GROWTH = Rule(
+GROWTH = JudgeRule(
     find=growth,
     reasons=(Why.GROWTH,),
     watches="the rate grew too fast; the cap is published",
@@ -64,7 +64,9 @@ def stale(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.RATE_STALE, text=text))
 
 
-STALE = Rule(find=stale, reasons=(Why.RATE_STALE,), watches="the rate stands still for too long", keys=("cadence_s",))
+STALE = JudgeRule(
+    find=stale, reasons=(Why.RATE_STALE,), watches="the rate stands still for too long", keys=("cadence_s",)
+)
 
 
 def closed(rule_input: RuleInput) -> Finding | None:
@@ -76,7 +78,7 @@ def closed(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.CLOSED, text=text))
 
 
-CLOSED = Rule(
+CLOSED = JudgeRule(
     find=closed,
     reasons=(Why.CLOSED,),
     watches="a contract says that holders cannot redeem now",
@@ -98,6 +100,6 @@ def derivation(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.DERIVATION, text=text), doubt=True, apart_bps=apart)
 
 
-DERIVATION = Rule(
+DERIVATION = JudgeRule(
     find=derivation, reasons=(Why.DERIVATION,), watches="two readings of the rate differ", keys=("derivation_bps",)
 )

@@ -18,7 +18,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from feeds.units import MS, deviation_bps_away
-from oracle.judge.evidence import Finding, Rule, RuleInput
+from oracle.judge.evidence import Finding, JudgeRule, RuleInput
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Unchanged
 from oracle.model.status import Reason, Status, Why
@@ -48,7 +48,7 @@ def stuck(rule_input: RuleInput) -> Finding | None:
     return Finding(status=Status.WATCH, reason=Reason(code=Why.STUCK, text=text), doubt=True)
 
 
-STUCK = Rule(
+STUCK = JudgeRule(
     find=stuck,
     reasons=(Why.STUCK,),
     watches="a source stands still while the others move",

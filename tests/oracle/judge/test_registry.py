@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import pytest
 
 from feeds.units import WAD, Wad
-from oracle.judge.evidence import AppliesTo, Evidence, PoolEvidence, Rule, RuleInput
+from oracle.judge.evidence import AppliesTo, Evidence, JudgeRule, PoolEvidence, RuleInput
 from oracle.judge.registry import RULES, findings, findings_without_price
 from oracle.model.spec import Bands, Rules
 from oracle.model.state import Memory, RateState, Unchanged
@@ -85,20 +85,20 @@ each = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.find.__name_
 
 
 @each
-def test_a_rule_gives_no_reason_that_it_does_not_declare(rule: Rule) -> None:
+def test_a_rule_gives_no_reason_that_it_does_not_declare(rule: JudgeRule) -> None:
     given = {found.reason.code for one in ROUNDS if (found := rule.find(one)) is not None}
     assert given <= set(rule.reasons)
 
 
 @each
-def test_a_rule_is_pure(rule: Rule) -> None:
+def test_a_rule_is_pure(rule: JudgeRule) -> None:
     """The same round gives the same finding, whatever was asked in between."""
     first = [rule.find(one) for one in ROUNDS]
     assert [rule.find(one) for one in reversed(ROUNDS)] == first[::-1]
 
 
 @each
-def test_a_rule_names_keys_that_exist_and_says_what_it_watches_for(rule: Rule) -> None:
+def test_a_rule_names_keys_that_exist_and_says_what_it_watches_for(rule: JudgeRule) -> None:
     assert set(rule.keys) <= {f.name for table in (Bands, Rules) for f in fields(table)}
     assert rule.watches
     assert not rule.watches.endswith(".")
