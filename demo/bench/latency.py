@@ -35,7 +35,7 @@ from oracle.config.sections import load
 RATES = (100, 300, 1_000, 1_500)
 _WARM_S = 1.0
 _SETTLE_S = 0.5
-_CONNECTED_S = 20.0
+_CONNECTED_S = 60.0
 
 _PROCESS = """
 [oracle]
