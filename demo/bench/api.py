@@ -14,7 +14,7 @@ import contextlib
 import os
 import resource
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ import aiohttp
 
 from demo.bench.process import Process, running
 from demo.bench.tools import at_percent
-from demo.bench.venues import BASES, PROBED, symbol_of
+from demo.bench.venue_config import venue_config
 from demo.world import anvil
 from feeds.units import MS, WAD, Bps, Wad
 from oracle.app import App
@@ -54,23 +54,6 @@ scaled_times = true
 [api]
 port = {port}
 """
-_VENUE = """
-[venues.{name}]
-ws_url = "{ws}"
-rest_url = "{rest}"
-"""
-_FEED = """
-[feeds."{feed}"]
-mode = "market"
-reference_only = true
-min_groups = {groups}
-max_age_s = 60
-"""
-_SOURCE = """
-[[feeds."{feed}".sources]]
-type = "{venue}"
-symbol = "{symbol}"
-"""
 
 
 async def api(
@@ -94,7 +77,7 @@ async def api(
             places = await venues.receive()
             port = anvil.free_port()
             path = Path(folder) / "config.toml"
-            path.write_text(_config(places, folder, port), encoding="utf-8")
+            path.write_text(_PROCESS.format(folder=folder, port=port) + venue_config(places), encoding="utf-8")
             _fill_database(Path(folder) / "oracle.db", _READ_FEED)
             with _few_files():
                 app = App(build(resolve(load(path)), environ={}))
@@ -252,15 +235,3 @@ def _record(feed: str, round_s: int) -> Record:
         feed=feed, mode=Mode.MARKET, report=report, price_wad=price, deviation_bps=None, reasons=(),
         observed_at_ms=round_s * MS - 800, computed_at_ms=round_s * MS + 20, signed_at_ms=None, operators=("local",),
     )  # fmt: skip
-
-
-def _config(places: Mapping[str, Sequence[str]], folder: str, port: int) -> str:
-    parts = [_PROCESS.format(folder=folder, port=port)]
-    parts += [_VENUE.format(name=name, ws=ws, rest=rest) for name, (ws, rest) in places.items()]
-    for base in BASES:
-        feed = f"{base}/USD"
-        parts.append(_FEED.format(feed=feed, groups=len(places) // 2))
-        parts += [_SOURCE.format(feed=feed, venue=v, symbol=symbol_of(v, base)) for v in places]
-    parts.append(_FEED.format(feed="USDT/USD", groups=1))
-    parts += [_SOURCE.format(feed="USDT/USD", venue=v, symbol=s) for v, s in PROBED.items()]
-    return "\n".join(parts)
