@@ -25,7 +25,8 @@ from typing import Any
 from demo.bench.ccxt import beside_ccxt, installed
 from demo.bench.process import Process, running
 from demo.bench.tools import at_percent
-from demo.bench.venues import BASES, PROBED, symbol_of
+from demo.bench.venue_config import venue_config
+from demo.bench.venues import BASES
 from demo.world import anvil
 from oracle.app import App
 from oracle.build import build
@@ -35,30 +36,13 @@ from oracle.config.sections import load
 RATES = (100, 300, 1_000, 1_500)
 _WARM_S = 1.0
 _SETTLE_S = 0.5
-_CONNECTED_S = 20.0
+_CONNECTED_S = 60.0
 
 _PROCESS = """
 [oracle]
 database = "{folder}/oracle.db"
 [api]
 port = {port}
-"""
-_VENUE = """
-[venues.{name}]
-ws_url = "{ws}"
-rest_url = "{rest}"
-"""
-_FEED = """
-[feeds."{feed}"]
-mode = "market"
-reference_only = true
-min_groups = {groups}
-max_age_s = 60
-"""
-_SOURCE = """
-[[feeds."{feed}".sources]]
-type = "{venue}"
-symbol = "{symbol}"
 """
 
 
@@ -98,7 +82,7 @@ async def latency(rates: Sequence[int] = RATES, seconds: float = 5.0, ccxt_frame
             )
             port = anvil.free_port()
             path = Path(folder) / "config.toml"
-            path.write_text(_config(places, folder, port), encoding="utf-8")
+            path.write_text(_PROCESS.format(folder=folder, port=port) + venue_config(places), encoding="utf-8")
             app = _MeasuredApp(build(resolve(load(path)), environ={}))
             async with _running(app):
                 await _step(app, venues, rates[0], _WARM_S, port)
@@ -205,15 +189,3 @@ async def _step(
         "venue_to_reader_p99_ms": at_percent(reader_us, 99) / 1_000,
         "probes": len(reader_us),
     }
-
-
-def _config(places: Mapping[str, Sequence[str]], folder: str, port: int) -> str:
-    parts = [_PROCESS.format(folder=folder, port=port)]
-    parts += [_VENUE.format(name=name, ws=ws, rest=rest) for name, (ws, rest) in places.items()]
-    for base in BASES:
-        feed = f"{base}/USD"
-        parts.append(_FEED.format(feed=feed, groups=len(places) // 2))
-        parts += [_SOURCE.format(feed=feed, venue=v, symbol=symbol_of(v, base)) for v in places]
-    parts.append(_FEED.format(feed="USDT/USD", groups=1))
-    parts += [_SOURCE.format(feed="USDT/USD", venue=v, symbol=s) for v, s in PROBED.items()]
-    return "\n".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from feeds.catalog.records import Rate, Token, Unit
@@ -36,7 +36,6 @@ class RateGraph:
     def __init__(self, tokens: Mapping[str, Token], units: Mapping[str, Unit]) -> None:
         self._first = {s: t.rate for s, t in tokens.items() if t.rate is not None}
         self._first |= {s: Rate(unit=u.par, par="wrapped one to one") for s, u in units.items() if u.par is not None}
-        self._tokens = tokens
 
     def path(self, base: str, quote: str = ETH, *, first: Rate | None = None) -> tuple[RateStep, ...]:
         """Steps from base to quote, the first along another edge where one is given.
@@ -54,12 +53,6 @@ class RateGraph:
             steps.append(RateStep(base=at, quote=edge.unit, rate=edge))
             at, edge = edge.unit, self._first.get(edge.unit)
         return tuple(steps)
-
-    def derivations(self, base: str, quote: str = ETH) -> Iterator[tuple[RateStep, ...]]:
-        """Every derivation of a token's rate: the first one, then the independent ones."""
-        token = self._tokens[base]
-        for edge in ((token.rate,) if token.rate else ()) + token.second:
-            yield self.path(base, quote, first=edge)
 
     def at_par(self, base: str, quote: str) -> bool:
         """Whether one base is exactly one quote, in either direction (stETH and ETH, WETH and ETH; not frxETH and ETH)."""

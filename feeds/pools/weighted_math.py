@@ -143,10 +143,6 @@ class Weighted(NamedTuple):
     base_weight: int
     quote_weight: int
 
-    def turned(self) -> Weighted:
-        """Return the same pool with the sides exchanged."""
-        return Weighted(self.quote, self.base, self.quote_weight, self.base_weight)
-
     def pays(self, amount: int) -> int:
         """Scaled quote paid for an exact amount of base, without fee, rounded down; Thin above 30 % of the balance."""
         if amount > self.base * MOST_RATIO_WAD // WAD:

@@ -53,7 +53,7 @@ class ChainProbe:
     """
 
     def __init__(self, name: str, section: ChainSection, session: aiohttp.ClientSession) -> None:
-        self.name, self._section = name, section
+        self.name = name
         self._rpc = JsonRpc(section.endpoints[0], session=session, timeout_ms=_TIMEOUT_MS, max_body=_MAX_BODY)
         self.reader = ChainReader(
             chain_id=section.chain_id,

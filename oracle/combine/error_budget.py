@@ -27,7 +27,7 @@ class LegError:
 class ErrorBudget:
     """What the product of the legs can claim. ``total_bps`` joins thresholds and spreads; ``age_ms`` is the oldest leg's.
 
-    ``age_sum_ms`` is the sum of the ages, ``stale_s`` how old it may grow while every leg keeps its promise.
+    ``stale_s`` is how old it may grow while every leg keeps its promise.
     """
 
     legs: tuple[str, ...]
@@ -35,7 +35,6 @@ class ErrorBudget:
     spread_bps: int
     total_bps: int
     age_ms: int
-    age_sum_ms: int
     stale_s: int
 
 
@@ -54,7 +53,6 @@ def error_budget(legs: Sequence[LegError]) -> ErrorBudget:
         spread_bps=spread,
         total_bps=_joined([push, spread]),
         age_ms=max(leg.age_ms for leg in legs),
-        age_sum_ms=sum(leg.age_ms for leg in legs),
         stale_s=max(leg.heartbeat_s for leg in legs),
     )
 

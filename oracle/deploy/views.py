@@ -13,7 +13,6 @@ _UNLESS_DEPEG = 4
 """ModeView's number of the redemption rate unless the token is in depeg."""
 _USD_DECIMALS = 8
 _DECIMALS = 18
-_MS = 1_000
 
 
 def feed_id(feed: str) -> bytes:

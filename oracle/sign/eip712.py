@@ -117,5 +117,5 @@ def recover(digest: bytes, compact: bytes) -> bytes:
     raw = compact[:32] + (vs & (_HIGH - 1)).to_bytes(32, "big") + bytes([vs >> 255])
     try:
         return address_of(coincurve.PublicKey.from_signature_and_message(raw, digest, hasher=None))
-    except (ValueError, Exception) as e:  # noqa: BLE001 - coincurve raises bare Exception for an invalid point
+    except ValueError as e:
         raise BadSignature(str(e)) from None

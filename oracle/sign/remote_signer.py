@@ -156,7 +156,7 @@ def _normal(raw: bytes) -> bytes | None:
 def _signer_of(signature: bytes, digest: bytes) -> bytes | None:
     try:
         return address_of(coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None))
-    except Exception:  # noqa: BLE001 - coincurve raises bare Exception for an invalid point
+    except ValueError:
         return None
 
 

@@ -25,7 +25,7 @@ from oracle.model.types import FoldedFeed
 from oracle.round.step import step
 from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
-from tests.e2e.e2e_tools import stand_with_market, until
+from tests.e2e.e2e_tools import PATIENCE_S, stand_with_market, until
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 pytestmark = [
@@ -66,7 +66,7 @@ class Process:
         finally:
             if process.returncode is None:
                 process.terminate()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await process.wait()
 
     def logged(self) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def quote(venue: Venue, price: str) -> None:
     venue.set_quote(SYMBOLS[venue.name], mid - Decimal("0.01"), mid + Decimal("0.01"), mid, Decimal("12.5"))
 
 
-def fetching(venue: Venue, session: aiohttp.ClientSession) -> Fetch:
+def fetching(venue: Venue, session: aiohttp.ClientSession, *, timeout_s: float = 0.3) -> Fetch:
     """Sends handshakes; the pauses that a venue asks for pass 30 times as fast."""
 
     async def sleep(seconds: float) -> None:
@@ -87,7 +87,7 @@ def fetching(venue: Venue, session: aiohttp.ClientSession) -> Fetch:
     client = HttpClient(session, wall_ms, monotonic=lambda: time.monotonic() * _HASTE, sleep=sleep)
 
     async def fetch(request: Request) -> bytes:
-        return (await client.fetch(venue.name, request, timeout_s=0.3, max_bytes=100_000)).body
+        return (await client.fetch(venue.name, request, timeout_s=timeout_s, max_bytes=100_000)).body
 
     return fetch
 

@@ -9,11 +9,6 @@ from oracle.combine.methods.fixed import exp2_q64, log2_q64
 from oracle.model.state import Sample
 
 
-def twap_arithmetic(samples: Sequence[Sample], now_ms: int, max_gap_ms: int) -> Wad:
-    """Arithmetic mean of the prices, each weighted by the time that it stood, rounded down."""
-    return mean_since(samples, samples[0].at_ms, now_ms, max_gap_ms)[0]
-
-
 def mean_since(samples: Sequence[Sample], since_ms: int, now_ms: int, max_gap_ms: int) -> tuple[Wad, int]:
     """The mean of the prices that stood from ``since_ms`` on, and how many ms of that time are covered.
 

@@ -177,7 +177,7 @@ UNTIMED = {F.STALE, F.FUTURE, F.SECONDS_FOR_MS, F.STUCK}
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))
 def test_every_venue_has_a_stand_in(name: str) -> None:
-    assert name in WIRES, f"write demo/venue_{name}.py and add it to demo.venues.wires"
+    assert name in WIRES, f"write demo/venues/{name}.py and add it to demo.venues.wires"
     assert name in HABITS, "say in local_venues how it differs"
 
 

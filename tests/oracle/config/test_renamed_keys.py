@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,10 @@ from oracle.config.sections import parse
 from oracle.config.tables.renamed_keys import RENAMED
 from oracle.config.tables.schema import ConfigError
 
+PUBLISHED: dict[str, list[str]] = json.loads(
+    Path(__file__).with_name("published_keys.json").read_text(encoding="utf-8")
+)
+"""Every name that a key of the config, or a field of an answer that copies it, ever had, by record."""
 RECORDS = {record.__name__: (name, record) for name, record in TABLES.items()}
 OLD = [(record, old) for record, names in RENAMED.items() for old in names]
 SOURCES = [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "kraken", "symbol": "ETH/USD"}]
@@ -53,3 +59,10 @@ def test_the_new_name_is_a_key_and_the_old_one_is_none(record: str, old: str) ->
     assert old not in names
     new = RENAMED[record][old].key
     assert new is None or new in names
+
+
+@pytest.mark.parametrize("record", PUBLISHED)
+def test_a_name_that_a_config_may_have_is_a_key_or_is_explained(record: str) -> None:
+    """Whoever renames a key, or drops one, writes down what became of it."""
+    known = {f.name for f in fields(RECORDS[record][1])} | RENAMED.get(record, {}).keys()
+    assert [name for name in PUBLISHED[record] if name not in known] == []

@@ -18,7 +18,7 @@ _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--no-first-run", "--disable-extensions", "--hide-scrollbars", "--remote-debugging-port=0",
 )  # fmt: skip
-_WAIT_S = 20.0
+_WAIT_S = 60.0
 
 
 class Tab:

@@ -133,6 +133,21 @@ async def test_a_cosigner_refuses_a_proposal_made_from_such_values(tmp_path: Pat
         assert answer.code is RefusalCode.BAD_VALUES
 
 
+async def test_a_cosigner_refuses_a_proposal_that_leaves_out_values_which_it_knows_of(tmp_path: Path) -> None:
+    """Enough weight is left, and what is proposed follows from it: yet who is left out is the leader's choice."""
+    five = Five(tmp_path, 0)
+    good = five.round().values
+    leader, *others = five.operators
+    fair, partial = (leader.propose(SIGNERS, ROUND_S, values, [0, 1]) for values in (good, good[1:]))
+    for one in others:
+        one.expect_values(good)
+        answer = one.cosign(SIGNERS, partial, now_ms=T0, clock_ok=True)
+        assert isinstance(answer, Refusal)
+        assert answer.code is RefusalCode.BAD_VALUES
+        assert "leaves out the values of 1 operator" in answer.text
+        assert not isinstance(one.cosign(SIGNERS, fair, now_ms=T0, clock_ok=True), Refusal)
+
+
 LEADS: Mapping[str, Callable[[Proposal], Proposal]] = {
     "nothing": lambda p: replace(p, items=b""),
     "one feed less": lambda p: replace(p, items=p.items[:30]),

@@ -69,3 +69,14 @@ def test_a_cosigner_compares_bytes_and_not_what_they_decode_to(tmp_path: Path) -
     answer = operators[1].cosign(SIGNERS, replace(honest, items=marked), now_ms=NOW_MS, clock_ok=True)
     assert isinstance(answer, Refusal)
     assert (answer.code, answer.feeds) == (RefusalCode.NOT_RECOMPUTED, (0,))
+
+
+def test_what_is_well_signed_by_a_key_outside_the_set_does_not_count(tmp_path: Path) -> None:
+    operators = scripted_operators(tmp_path)
+    signed = signed_values(operators, views("1.05", "1.05", "1.05"))
+    smaller = replace(SIGNERS, signers=SIGNERS.signers[:2], weights=(1, 1))
+    stranger = verify_values(operators[2].sign_values(smaller, ROUND_S, views("1.05")[0]), smaller, ROUND_S)
+    assert stranger == UnsoundValues("they are not signed by a signer of the set")
+    answer = operators[0].cosign(smaller, propose(signed), now_ms=NOW_MS, clock_ok=True)
+    assert isinstance(answer, Refusal)
+    assert answer.code is RefusalCode.BAD_VALUES
