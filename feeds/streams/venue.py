@@ -93,13 +93,13 @@ class Exchange(Protocol):
         """Where to connect, given the answer to the handshake."""
 
     def subscribe(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
-        """Messages to send right after the connection is open."""
+        """Messages to send right after the connection is open: JSON objects that together name every symbol."""
 
     def session(self) -> Session:
         """A reader for one new connection."""
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
-        """REST requests that together answer for all symbols."""
+        """REST requests that together answer for all symbols, each symbol in one of them; none for no symbols."""
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Ticks of one REST reply to that request."""

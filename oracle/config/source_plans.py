@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 
 from feeds.exchanges.json_http import JsonHttp, JsonVenue
@@ -18,6 +18,7 @@ from oracle.config.tables.schema import Problem, build
 from oracle.model.spec import SourceSpec
 from oracle.model.suggest import nearest
 
+_SHARED_KEYS = tuple(f.name for f in fields(SourceSection) if f.name != "params")
 _MIN_AVERAGE_S = 30
 _MIN_AVERAGE_BLOCKS = 3
 _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
@@ -53,8 +54,10 @@ class SourcePlace:
 
     @property
     def where(self) -> str:
-        """The key of its table."""
-        return f'feeds."{self.feed}".sources[{self.index}]'
+        """The key of its table; by its name where the catalogue's sources stand before it, so that the file's index is another."""
+        source = self.section.sources[self.index]
+        name = f'"{source.name or source.type}"' if self.section.catalog else self.index
+        return f'feeds."{self.feed}".sources[{name}]'
 
 
 class _Conversion(Enum):
@@ -120,14 +123,14 @@ def _spec(place: SourcePlace, source: SourceSection, pair: Pair, venue_group: st
 
 def _symbol_problems(where: str, source: SourceSection) -> Iterator[Problem]:
     for name in source.params:
-        yield Problem(f"{where}.{name}", "unknown key; " + nearest(name, ["symbol"]))
+        yield Problem(f"{where}.{name}", "unknown key; " + nearest(name, _SHARED_KEYS))
     if source.symbol is None:
         yield Problem(f"{where}.symbol", "is missing: write the venue's own spelling of the pair")
 
 
 def _pull(place: SourcePlace, source: SourceSection, problems: list[Problem]) -> JsonVenue | CcxtSource | None:
     """A source that is asked at its own pace; None where its keys are wrong."""
-    reader = build(PULLS[source.type], source.params, place.where, problems)
+    reader = build(PULLS[source.type], source.params, place.where, problems, beside=_SHARED_KEYS)
     if source.chain is not None:
         problems.append(Problem(f"{place.where}.chain", f"{source.type} reads no chain: leave it out"))
     if reader is None:
@@ -165,7 +168,7 @@ def _adapter(config: Config, where: str, source: SourceSection, problems: list[P
     if source.chain not in config.chains:
         text = f"{source.chain!r} is not a chain of the config; {nearest(str(source.chain), config.chains)}"
         problems.append(Problem(f"{where}.chain", text))
-    return build(adapters[source.type], source.params, where, problems)
+    return build(adapters[source.type], source.params, where, problems, beside=_SHARED_KEYS)
 
 
 def _conversion_problems(config: Config, place: SourcePlace, source: SourceSection, pair: Pair) -> Iterator[Problem]:

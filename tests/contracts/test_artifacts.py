@@ -52,6 +52,12 @@ def test_a_contract_fits_on_a_chain(name: str) -> None:
     assert len(made.bytecode) > len(made.runtime)
 
 
+@pytest.mark.parametrize("name", [n for n in DEPLOYED if (ROOT / f"contracts/views/{n}.sol").is_file()])
+def test_a_view_has_its_row_in_the_docs(name: str) -> None:
+    page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+    assert f"\n| `{name}` | " in page, f"add {name} to the table of views in docs/contracts.md"
+
+
 def test_an_interface_has_no_code() -> None:
     made = contracts.load("IPriceStore")
     assert (made.bytecode, made.runtime) == (b"", b"")

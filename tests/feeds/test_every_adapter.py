@@ -1,6 +1,6 @@
 """The laws of adapters, stated once and run over every one in the registry. An adapter without golden replies fails.
 
-Their form is described in golden_cases.py.
+Golden replies are described in golden_cases.py, what an exchange's methods owe in feeds/streams/venue.py.
 
 The law of mutated replies: each leaf of a golden reply becomes in turn missing, null, 0, -1, "NaN", "Infinity",
 1e999999, true, of a wrong type, with swapped decimals; each word of a contract's answer becomes 0, 1, the largest
@@ -146,13 +146,13 @@ def test_requests_cover_each_symbol_once(name: str) -> None:
     assert [s for r in requests for s in r.symbols] == symbols
     assert all(r.url.startswith(exchange.rest_url + "/") for r in requests)
     assert all(r.url.isascii() and not set(r.url) & set(' "<>\\{}[]') for r in requests)
-    assert exchange.request([]) == ()
+    assert exchange.request([]) == (), "no symbols, no request"
 
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))
 def test_subscriptions_are_json_and_name_every_symbol(name: str) -> None:
     messages = EXCHANGES[name].subscribe(["AAA-USD", "BBB-USD"], 1_700_000_000_000)
-    assert all(isinstance(json.loads(m), dict) for m in messages)
+    assert all(isinstance(json.loads(m), dict) for m in messages), "each message is a JSON object"
     assert all(s in " ".join(messages).upper() for s in ("AAA-USD", "BBB-USD"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
@@ -11,10 +12,11 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from feeds.chains.abi import wad_of
 from feeds.errors import LrtOracleError
-from oracle.config.tables.renamed_keys import renamed
+from oracle.config.tables.renamed_keys import explained
 from oracle.model.keys import Follows, Key, key_of
 from oracle.model.suggest import nearest
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 T = TypeVar("T")
 
 
@@ -38,7 +40,13 @@ class ConfigError(LrtOracleError):
 
 
 def build(
-    kind: type[T], table: Any, where: str, problems: list[Problem], around: Mapping[str, Any] | None = None
+    kind: type[T],
+    table: Any,
+    where: str,
+    problems: list[Problem],
+    around: Mapping[str, Any] | None = None,
+    *,
+    beside: Iterable[str] = (),
 ) -> T | None:
     """Build a record from a table; None where that is impossible. Problems are added to the list.
 
@@ -51,12 +59,13 @@ def build(
         where: the table's place in the config.
         problems: gets what is wrong.
         around: the keys of the tables around this one, for defaults that follow from them.
+        beside: keys that the same table may have for other records: an unknown key may be meant to be one of them.
     """
     if not isinstance(table, Mapping):
         problems.append(Problem(where, f"expected a table, found {_name(table)}"))
         return None
     before = len(problems)
-    values = _values(kind, table, where, problems, around or {})
+    values = _values(kind, table, where, problems, around or {}, beside)
     if len(problems) > before:
         return None
     try:
@@ -70,13 +79,18 @@ def build(
 
 
 def _values(
-    kind: type[Any], table: Mapping[str, Any], where: str, problems: list[Problem], around: Mapping[str, Any]
+    kind: type[Any],
+    table: Mapping[str, Any],
+    where: str,
+    problems: list[Problem],
+    around: Mapping[str, Any],
+    beside: Iterable[str],
 ) -> dict[str, Any]:
     """The fields of a record from its table; what is left out and has no default follows from other keys."""
     hints = get_type_hints(kind)
     own = {f.name: (f, key_of(f)) for f in fields(kind)}
     known = [name for name, (_, about) in own.items() if about is None or about.settable]
-    problems.extend(Problem(f"{where}.{k}", _unknown(kind, k, known)) for k in table if k not in known)
+    problems.extend(Problem(f"{where}.{k}", _unknown(kind, k, [*known, *beside])) for k in table if k not in known)
     values: dict[str, Any] = {}
     for name, (field, about) in own.items():
         reader = _Reader(key=f"{where}.{name}", problems=problems, around={**around, **values})
@@ -91,7 +105,12 @@ def _values(
 
 
 def _unknown(kind: type[Any], name: str, known: Sequence[str]) -> str:
-    return renamed(kind.__name__, name) or f"unknown key; {nearest(name, known)}"
+    if (text := explained(kind.__name__, name)) is not None:
+        return text
+    in_seconds = name.removesuffix("_ms") + "_s"
+    if name.endswith("_ms") and in_seconds in known:
+        return f"unknown key; did you mean {in_seconds!r}, in seconds?"
+    return f"unknown key; {nearest(name, known)}"
 
 
 def _own_problems(record: Any) -> Iterable[tuple[str, str]]:
@@ -169,7 +188,7 @@ class _Reader:
     def _table(self, kind: Any, value: Any, about: Key | None) -> Any:
         if not isinstance(value, Mapping):
             return self._wrong(f"expected a table, found {_name(value)}")
-        return {k: self._at(f"{self.key}.{k}").value(kind, v, about) for k, v in value.items()}
+        return {k: self._at(f"{self.key}.{_bare_or_quoted(k)}").value(kind, v, about) for k, v in value.items()}
 
     def _pairs(self, pair: Any, value: Any, about: Key | None) -> Any:
         """A table that the record keeps in the order of its keys: the same table gives the same record."""
@@ -212,6 +231,11 @@ class _Reader:
 
 
 _WORDS = {int: "a whole number", str: "text in quotes", bool: "true or false", float: "a number"}
+
+
+def _bare_or_quoted(key: str) -> str:
+    """A key of a table as it stands in the file: in quotes where it is more than letters, digits, _ and -."""
+    return key if _BARE.fullmatch(key) else f'"{key}"'
 
 
 def _name(value: Any) -> str:

@@ -177,8 +177,8 @@ UNTIMED = {F.STALE, F.FUTURE, F.SECONDS_FOR_MS, F.STUCK}
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))
 def test_every_venue_has_a_stand_in(name: str) -> None:
-    assert name in WIRES, f"write demo/venues/{name}.py and add it to demo.venues.wires"
-    assert name in HABITS, "say in local_venues how it differs"
+    assert name in WIRES, f"write demo/venues/{name}.py and add it to demo/venues/wires.py"
+    assert name in HABITS, "say in tests/feeds/local_venues.py how it differs"
 
 
 def test_every_misbehaviour_is_acted_out() -> None:

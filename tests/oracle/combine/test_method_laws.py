@@ -96,12 +96,13 @@ def test_lies_below_the_breakdown_point_stay_inside_the_honest_range(
 
 
 def crowds(count: int, bad: int) -> Iterator[tuple[list[Row], list[Row]]]:
-    """Honest crowds, some of them lopsided, with liars near and far that stand first in the config."""
+    """Honest crowds, some of them lopsided, with liars near and far, above and below, that stand first in the config."""
     honest = count - bad
     for low, heavy, step in product((0, 3, honest // 2), (1, 10**6), (0, 20, 1_000)):
         top = WAD + WAD * step // BPS
         crowd: list[Row] = [(WAD, 1, 0, 0)] * low + [(top, heavy, 0, 10)] * (honest - low)
-        for lie in (top + 1, top + WAD * 25 // BPS, top + 3 * (top - WAD) // 2, 10**24):
+        below = (WAD - 1, WAD - WAD * 25 // BPS, 1)
+        for lie in (top + 1, top + WAD * 25 // BPS, top + 3 * (top - WAD) // 2, 10**24, *below):
             yield crowd, [(lie, heavy, 60_000, 0)] * bad
 
 
@@ -110,10 +111,9 @@ def test_the_breakdown_point_is_not_declared_too_low(method: Method) -> None:
     """A share of liars just above it does move the result out of the honest range, at least once."""
     count = 16
     bad = method.breakdown_bps * count // BPS + 1
-    moved = [
-        price(method, as_inputs([*liars, *crowd])) > max(r[0] for r in crowd) for crowd, liars in crowds(count, bad)
-    ]
-    assert any(moved)
+    said = [(price(method, as_inputs([*liars, *crowd])), [r[0] for r in crowd]) for crowd, liars in crowds(count, bad)]
+    moved = [not min(honest) <= result <= max(honest) for result, honest in said]
+    assert any(moved), f"{bad} of {count} liars move nothing: declare more than {method.breakdown_bps} bps"
 
 
 @given(rows=st.lists(quotes, min_size=2, max_size=9))

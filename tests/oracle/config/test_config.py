@@ -122,6 +122,32 @@ def test_unknown_adapters_chains_and_adapter_keys_are_named() -> None:
         assert part in text
 
 
+def test_a_key_that_all_sources_have_is_suggested_beside_the_adapter_s_own() -> None:
+    made = table()
+    made["feeds"]["wdivETH/ETH"]["sources"][2] |= {"average": 60}
+    assert "sources[2].average: unknown key; did you mean 'average_s'?" in problems(made)
+
+
+def test_a_key_in_milliseconds_is_told_the_unit_of_the_one_that_was_meant() -> None:
+    text = "oracle.round_interval_ms: unknown key; did you mean 'round_interval_s', in seconds?"
+    assert text in problems(table(oracle={"round_interval_ms": 10_000}))
+
+
+def test_what_is_near_to_nothing_is_told_all_names() -> None:
+    assert "oracle.window_ms: unknown key; known: database, " in problems(table(oracle={"window_ms": 1}))
+
+
+def test_a_table_of_the_catalogue_is_told_where_it_belongs() -> None:
+    text = "token: [[token]] belongs to the catalogue: write it to a file in feeds/catalog"
+    assert text in problems(table(token=[{"symbol": "newETH"}]))
+
+
+def test_a_feed_is_named_as_the_file_writes_it() -> None:
+    made = table()
+    made["feeds"]["wdivETH/ETH"]["mode"] = "minimum"
+    assert problems(made).startswith('feeds."wdivETH/ETH".mode: ')
+
+
 def test_feeds_that_need_each_other_are_refused() -> None:
     made = table()
     made["feeds"]["a/ETH"] = {"share_of": "b/ETH"}

@@ -27,7 +27,7 @@ def refused(config: dict[str, Any]) -> dict[str, str]:
 def refused_feed(**parts: Any) -> dict[str, str]:
     config = table()
     config["feeds"]["ETH/USD"] |= parts
-    return {k.removeprefix("feeds.ETH/USD."): text for k, text in refused(config).items()}
+    return {k.removeprefix('feeds."ETH/USD".'): text for k, text in refused(config).items()}
 
 
 @pytest.mark.parametrize("watch_bps", [1, 50, 61])

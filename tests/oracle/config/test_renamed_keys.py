@@ -29,11 +29,11 @@ def written(record: str, key: str) -> tuple[dict[str, Any], str]:
     table, _ = RECORDS[record]
     if table == "feeds.sources":
         feed["sources"][1][key] = 5
-        return {"feeds": {"ETH/USD": feed}}, f"feeds.ETH/USD.sources[1].{key}"
+        return {"feeds": {"ETH/USD": feed}}, f'feeds."ETH/USD".sources[1].{key}'
     if table.startswith("feeds"):
         part = table.partition(".")[2]
         (feed.setdefault(part, {}) if part else feed)[key] = 5
-        return {"feeds": {"ETH/USD": feed}}, ".".join(filter(None, ("feeds.ETH/USD", part, key)))
+        return {"feeds": {"ETH/USD": feed}}, ".".join(filter(None, ('feeds."ETH/USD"', part, key)))
     own = {"x": {key: 5}} if table in {"venues", "chains", "targets"} else {key: 5}
     return {table: own, "feeds": {"ETH/USD": feed}}, ".".join([table, *(["x"] if "x" in own else []), key])
 

@@ -152,3 +152,12 @@ def test_every_pool_that_an_adapter_reads_can_be_named() -> None:
     assert len(said) >= 20
     assert {n: t for n, t in said.items() if t and not any(g in t for g in KNOWN_GAPS)} == {}
     assert sum(t == "" for t in said.values()) >= 18
+
+
+def test_a_source_written_beside_catalogue_names_is_named_and_not_counted() -> None:
+    """The catalogue's sources stand before it: an index would not be the file's."""
+    own = {"type": "curve_ng", "name": "mine", "chain": "main"}
+    made = table("wstETH/ETH", catalog=["uniswap_v3 wstETH/WETH 0.01%"], notional="50", sources=[own])
+    with pytest.raises(ConfigError) as caught:
+        resolve(parse(made))
+    assert 'feeds."wstETH/ETH".sources["mine"].pool: is missing' in str(caught.value)
