@@ -1,23 +1,25 @@
-"""What the trick of the core buys, beside the plain way, in the same run, as a ratio.
+"""What the tricks of the core buy, beside the plain way, in the same run, as ratios.
 
 ``record``: :func:`feeds.record.record` against the dataclass's own ``__init__``, for the class that a round makes most of.
+``with_weight``: :meth:`oracle.model.types.Input.with_weight` against ``dataclasses.replace``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, field, fields, make_dataclass
+from dataclasses import MISSING, field, fields, make_dataclass, replace
 from typing import Any
 
 from demo.bench.tools import median_sync_ms
+from feeds.units import WAD, Wad
 from oracle.model.types import Input
 
 _MADE = 20_000
 
 
 def tricks() -> dict[str, Any]:
-    """Measure it."""
-    return {"record": _record()}
+    """Measure them."""
+    return {"record": _record(), "with_weight": _with_weight()}
 
 
 def _record() -> dict[str, Any]:
@@ -32,7 +34,16 @@ def _record() -> dict[str, Any]:
         slots=True,
         kw_only=True,
     )
-    quick_ms, plain_ms = (_ms(kind, values) for kind in (Input, plain))
+    return _compared(lambda: Input(**values), lambda: plain(**values))
+
+
+def _with_weight() -> dict[str, Any]:
+    entry = Input(source="a", group="a", price_wad=Wad(WAD), weight=0, at_ms=0)
+    return _compared(lambda: entry.with_weight(1), lambda: replace(entry, weight=1))
+
+
+def _compared(quick: Callable[[], object], plain: Callable[[], object]) -> dict[str, Any]:
+    quick_ms, plain_ms = _ms(quick), _ms(plain)
     return {
         "quick_per_s": round(_MADE * 1_000 / quick_ms),
         "plain_per_s": round(_MADE * 1_000 / plain_ms),
@@ -40,9 +51,9 @@ def _record() -> dict[str, Any]:
     }
 
 
-def _ms(kind: Callable[..., object], values: dict[str, Any]) -> float:
-    def make() -> None:
+def _ms(make: Callable[[], object]) -> float:
+    def make_all() -> None:
         for _ in range(_MADE):
-            kind(**values)
+            make()
 
-    return median_sync_ms(make)
+    return median_sync_ms(make_all)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from feeds.units import BPS, Wad, mul_div_up
 from oracle.combine.methods.median import middle_of
@@ -20,7 +19,7 @@ def fill_unknown_depth(inputs: Sequence[Input]) -> tuple[Input, ...]:
     if all(i.weight for i in inputs):
         return tuple(inputs)
     least = min((i.weight for i in inputs if i.weight), default=1)
-    return tuple(i if i.weight else replace(i, weight=least) for i in inputs)
+    return tuple(i if i.weight else i.with_weight(least) for i in inputs)
 
 
 def merge_groups(inputs: Sequence[Input]) -> tuple[Input, ...]:
@@ -56,7 +55,7 @@ def weigh_groups(method: Method, groups: Sequence[Input], tuning: Tuning) -> tup
     if method.weigh is None:
         return cap_weights(groups, weighted=False)
     raw = method.weigh(groups, tuning)
-    weighted = [g if g.weight == w else replace(g, weight=w) for g, w in zip(groups, raw, strict=True)]
+    weighted = [g if g.weight == w else g.with_weight(w) for g, w in zip(groups, raw, strict=True)]
     return cap_weights(weighted, weighted=True) if method.capped else tuple(weighted)
 
 
@@ -66,7 +65,7 @@ def cap_weights(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]
     Integer water-filling: every weight is held to the largest ceiling at which that is true. ``weighted`` False: each weighs 1.
     """
     if not weighted:
-        return tuple(g if g.weight == 1 else replace(g, weight=1) for g in groups)
+        return tuple(g if g.weight == 1 else g.with_weight(1) for g in groups)
     share = min(len(groups), _MANY)
     ranked = sorted([g.weight for g in groups], reverse=True)
     ceiling = ranked[0]
@@ -77,7 +76,7 @@ def cap_weights(groups: Sequence[Input], *, weighted: bool) -> tuple[Input, ...]
         ceiling = max(ranked[at_ceiling], rest // (share - at_ceiling))
     if ceiling == ranked[0] and ranked[-1]:
         return tuple(groups)
-    return tuple([g if 0 < g.weight <= ceiling else replace(g, weight=max(1, min(g.weight, ceiling))) for g in groups])
+    return tuple([g if 0 < g.weight <= ceiling else g.with_weight(max(1, min(g.weight, ceiling))) for g in groups])
 
 
 def spread_bps(price: Wad, inputs: Sequence[Input]) -> int:

@@ -80,7 +80,7 @@ def next_windows(pools: Pools, index: SourceIndex, outcomes: Iterable[Outcome]) 
         if source is None or isinstance(outcome, Failure):
             continue
         before = windows.get(outcome.source, ())
-        if source.average_s * MS:
+        if source.average_s:
             windows[outcome.source] = _pool_window(before, outcome, source.average_s * MS)
         elif recent and source.kind is Kind.MARKET:
             windows[outcome.source] = _recent_window(before, outcome, index.spec.tuning.recent_s * MS)
@@ -175,7 +175,7 @@ class _Intake:
                 return checked
             observation = checked
         price, group = observation.price_wad, source.group
-        if source.average_s * MS:
+        if source.average_s:
             price, group = averaged_price(source, observation, self.windows.get(source.name, ()))
         at_ms = observation.observed_at_ms
         recent_wad = _mean(self.past.get(source.name, ()), at_ms) if self.past else 0

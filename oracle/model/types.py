@@ -35,6 +35,20 @@ class Input:
     own_bps: int | None = None
     recent_wad: int = 0
 
+    def with_weight(self, weight: int) -> Input:
+        """The same input with another weight. Written out, as ``replace`` takes twice as long: ``tricks.with_weight`` of `bench aggregate`."""
+        return Input(
+            source=self.source,
+            group=self.group,
+            price_wad=self.price_wad,
+            weight=weight,
+            at_ms=self.at_ms,
+            rank=self.rank,
+            volume_wad=self.volume_wad,
+            own_bps=self.own_bps,
+            recent_wad=self.recent_wad,
+        )
+
 
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
