@@ -27,8 +27,8 @@ from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.remote_signer import RemoteSigner
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.targets")

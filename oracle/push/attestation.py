@@ -15,7 +15,7 @@ from oracle.round.rounds import Round
 from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures, collect_signatures
+from oracle.sign.signed_batch import CollectedSignatures, collect_signatures
 from oracle.sign.verified_values import VerifiedValues, verify_answers
 
 _ROUNDS_KEPT = 4

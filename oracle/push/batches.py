@@ -17,7 +17,7 @@ from oracle.push.reasons import reasons_text
 from oracle.push.tools import Tools
 from oracle.round.rounds import Round
 from oracle.sign.messages import SignedBatch
-from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.sign.verified_values import VerifiedValues
 
 _log = structlog.get_logger("oracle.push.batches")

@@ -30,8 +30,8 @@ from oracle.push.tools import Tools
 from oracle.round.rounds import Round
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.remote_signer import SignerError
+from oracle.sign.signed_batch import CollectedSignatures
 
 _DAY_MS = 86_400_000
 _REMEMBERED = 50

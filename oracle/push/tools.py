@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from oracle.model.publication import PushRow
 from oracle.push.due import Decision
 from oracle.round.rounds import Round, Rounds
-from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
 
