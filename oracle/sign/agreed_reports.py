@@ -77,9 +77,9 @@ def median_report(reports: Sequence[Report], weights: Sequence[int] = (), thresh
     least = threshold or sum(stakes) // 2 + 1
     status = agreed_status([r.status for r in reports], stakes)
     weighted = tuple(zip(reports, stakes, strict=True))
-    fresh = [pair for pair in weighted if not _is_status_only(pair[0])]
+    fresh = [pair for pair in weighted if not pair[0].repeats_prices]
     no_fresh = status is Status.HALT or sum(w for _, w in fresh) < least
-    kind = [pair for pair in weighted if _is_status_only(pair[0])] if no_fresh else fresh
+    kind = [pair for pair in weighted if pair[0].repeats_prices] if no_fresh else fresh
     if sum(w for _, w in kind) < least:
         return None
     return _of_one_kind(reports, [r for r, _ in kind], [w for _, w in kind], status, least)
@@ -90,7 +90,7 @@ def _of_one_kind(
 ) -> Report:
     whys = sorted(r.why for r in everyone if r.status >= status and r.why is not Why.NONE)
     why = max(whys, key=lambda w: (whys.count(w), -w), default=Why.NONE)
-    status_only = _is_status_only(reports[0])
+    status_only = reports[0].repeats_prices
     rates = [r.redemption_wad for r in reports]
     redemption = _rate_backed_by(rates, stakes, least) if status_only else lower_median(rates, stakes)
     ages = [
@@ -109,11 +109,6 @@ def _of_one_kind(
         redemption_age_h=lower_median([a for a, _ in ages], [w for _, w in ages]),
         status_only=status_only,
     )
-
-
-def _is_status_only(report: Report) -> bool:
-    """Whether its prices are those of an earlier round; a halt's always are."""
-    return report.status_only or report.status is Status.HALT
 
 
 def _rate_backed_by(rates: Sequence[int], stakes: Sequence[int], least: int) -> int:

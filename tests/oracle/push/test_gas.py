@@ -167,8 +167,8 @@ async def test_what_the_dearest_item_costs_more_than_a_plain_one_is_what_is_set_
         plain, dearest = gas
         assert SPARE_ITEM_GAS * 9 // 10 < dearest - plain <= SPARE_ITEM_GAS
         head = await here.clients[0].head()
-        beside = await here.clients[0].beside(here.targets[0].indexes[FEED], head.number)
-        assert None not in (beside.market, beside.redemption, beside.gap)
+        held_words = await here.clients[0].held_words(here.targets[0].indexes[FEED], head.number)
+        assert None not in (held_words.market, held_words.redemption, held_words.gap)
 
 
 @pytest.mark.parametrize(
