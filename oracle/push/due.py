@@ -1,4 +1,4 @@
-"""When to push, as one pure function: the operator's reasons to spend gas, less what the store would refuse."""
+"""When to push, as one pure function: the operator's reasons to spend gas, less what the store would refuse; and their text."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from oracle.model.types import Report
 
 _NEAR_BPS = 500
 _PERCENT = 100
+_BETWEEN_FEEDS, _AFTER_FEED = "; ", ": "
 
 
 class Cause(IntEnum):
@@ -215,3 +216,13 @@ def _distance(report: Report) -> int | None:
     if bps > _NEAR_BPS:
         return None
     return bps if away >= 0 else -bps
+
+
+def reasons_text(reasons: Mapping[str, str]) -> str:
+    """The text of `PushRow.why`: ``FEED: reason; FEED: reason``."""
+    return _BETWEEN_FEEDS.join(f"{feed}{_AFTER_FEED}{reason}" for feed, reason in reasons.items())
+
+
+def reasons_of(why: str) -> dict[str, str]:
+    """The reason of each feed in such a text; none in what was written for pokes or an arming, which are of no feed."""
+    return dict(part.split(_AFTER_FEED, 1) for part in why.split(_BETWEEN_FEEDS) if _AFTER_FEED in part)

@@ -12,8 +12,8 @@ from oracle.model.status import Status
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
 from oracle.push.due import Candidate, Cause, Decision, PushPolicy, decide
-from oracle.push.pusher import Pusher
 from oracle.push.seating import Seating
+from oracle.push.sending.pusher import Pusher
 from oracle.round.rounds import Round
 from oracle.sign.messages import SignedBatch
 

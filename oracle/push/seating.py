@@ -12,7 +12,7 @@ from oracle.chain.next_signers import NextSignerSet, read_next_set
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import StoreLimits
 from oracle.model.types import Report
-from oracle.push.arming import Arming
+from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.preflight import check_presence, indexes_of, read_limits
 from oracle.push.settings import PushRules, TargetPace

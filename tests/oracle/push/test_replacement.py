@@ -12,7 +12,7 @@ from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.transaction import FeeConditions, FeeMarket, Fees, Unsigned
 from oracle.model.publication import GIVEN_UP, PushRow, PushState
-from oracle.push.replacement import ReplacementPolicy
+from oracle.push.sending.replacement import ReplacementPolicy
 
 GWEI = 10**9
 CEILING_WEI = 500 * GWEI

@@ -9,7 +9,7 @@ from typing import Any
 from feeds.chains.abi import checksummed
 from oracle.chain.next_signers import NextSignerSet
 from oracle.model.publication import PushRow
-from oracle.push.arming import missing_members
+from oracle.push.arming.arm import missing_members
 from oracle.sign.signed_batch import packed_signatures
 
 

@@ -15,14 +15,14 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import NothingToPoke, StoreClient, StoreRefuses
 from oracle.chain.transaction import SignedTx, data_of
 from oracle.model.publication import PushRow, PushState
-from oracle.push.learned_limits import LearnedLimits
-from oracle.push.push_records import MOST_NOTE, PushJournal, PushRecords
-from oracle.push.rebroadcast import UNCHANGED, RebroadcastPolicy
-from oracle.push.replacement import ReplacementPolicy
+from oracle.push.sending.learned_limits import LearnedLimits
+from oracle.push.sending.push_records import MOST_NOTE, PushJournal, PushRecords
+from oracle.push.sending.rebroadcast import UNCHANGED, RebroadcastPolicy
+from oracle.push.sending.replacement import ReplacementPolicy
 from oracle.push.settings import PushRules
 from oracle.report.wire import split_items
 
-_log = structlog.get_logger("oracle.push.sender")
+_log = structlog.get_logger("oracle.push.sending.sender")
 
 
 class Sender:

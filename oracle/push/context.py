@@ -1,4 +1,4 @@
-"""What a target needs of the process around it."""
+"""What a target knows of the process around it: database, rounds, clock, and what to call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oracle.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class TargetContext:
     """The database, the rounds, the clock, and whoever listens.
 
     Attributes:

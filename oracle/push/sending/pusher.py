@@ -21,16 +21,16 @@ from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.store_client import NothingToPoke, StoreClient
 from oracle.model.publication import DONE, OPEN, PushRow
 from oracle.model.types import Report
-from oracle.push.learned_limits import LearnedLimits
-from oracle.push.nonce_watch import ChainState, NonceWatch
-from oracle.push.push_records import MOST_NOTE, PushJournal, PushRecords
 from oracle.push.ramp_pokes import RampPokes
-from oracle.push.sender import Sender
+from oracle.push.sending.learned_limits import LearnedLimits
+from oracle.push.sending.nonce_watch import ChainState, NonceWatch
+from oracle.push.sending.push_records import MOST_NOTE, PushJournal, PushRecords
+from oracle.push.sending.sender import Sender
 from oracle.push.settings import PushRules
 from oracle.report.wire import decode_items
 from oracle.sign.messages import SignedBatch
 
-_log = structlog.get_logger("oracle.push.pusher")
+_log = structlog.get_logger("oracle.push.sending.pusher")
 
 
 class Pusher:

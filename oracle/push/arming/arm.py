@@ -15,13 +15,13 @@ from feeds.units import MS
 from oracle.chain.next_signers import NextSignerSet, check_digest
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
-from oracle.push.pusher import Pusher
+from oracle.push.sending.pusher import Pusher
 from oracle.runtime.clock import is_over
 from oracle.sign.messages import Refusal, Signature
 from oracle.sign.operator import Operator
 from oracle.sign.remote_signer import SignerError
 
-_log = structlog.get_logger("oracle.push.arming")
+_log = structlog.get_logger("oracle.push.arming.arm")
 
 
 async def sign_arming(

@@ -17,10 +17,9 @@ from oracle.chain.rpc_answers import BlockHead, Receipt
 from oracle.chain.store_client import StoreClient
 from oracle.model.publication import DONE, OPEN, PushRow, PushState
 from oracle.model.types import Report
-from oracle.push.outcome import outcome_of
-from oracle.push.push_records import PushRecords
 from oracle.push.ramp_pokes import RampPokes
-from oracle.push.sender import Sender
+from oracle.push.sending.push_records import PushRecords, outcome_of
+from oracle.push.sending.sender import Sender
 from oracle.push.settings import PushRules
 from oracle.report.wire import split_items
 
