@@ -74,7 +74,7 @@ class Seating:
         """Whether the operators have their seats."""
         return self._attesters.signers is not None
 
-    async def bind(self, feeds: Sequence[str]) -> Mapping[str, int]:
+    async def read_indexes(self, feeds: Sequence[str]) -> Mapping[str, int]:
         """Index of each feed in the store; Unfit where the config does not match it."""
         indexes = indexes_of(feeds, await self._client.feeds())
         await check_presence(self._client, indexes, self._rounds.specs)
@@ -90,14 +90,14 @@ class Seating:
         """
         self.indexes = indexes
         self._check_journals(signers, stored)
-        await self._sit(signers)
+        await self._seat_operators(signers)
 
     async def read_signers(self) -> Succession:
         """Read which set is in force, which is to come, and whether that one has to be armed: all at one block."""
         head = await self._client.head()
         now = await self._client.connect(head.number)
         coming = await read_next_set(self._client, head.number)
-        self._arming.note(coming, head.number, head.time_s)
+        self._arming.note_next_set(coming, head.number, head.time_s)
         self._coming = coming or self._coming
         certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None
         self._succession = (self._succession or Succession(present=now)).updated(now, certain)
@@ -111,9 +111,9 @@ class Seating:
             return
         signers = succession.at(round_s)
         _log.info("the signer set changed", target=self._target, epoch=signers.epoch)
-        await self._sit(signers)
+        await self._seat_operators(signers)
 
-    async def look_again(self, round_s: Callable[[], int]) -> None:
+    async def reread_signers(self, round_s: Callable[[], int]) -> None:
         """Now and then: read the signers anew, and follow them. ``round_s``: the round that a push would be of now."""
         if not is_over(self._signers_ms, self._pace.signers_ms, self._now_ms()):
             return
@@ -148,7 +148,7 @@ class Seating:
                 target=self._target, operator=operator.name, journal=str(operator.journal.path),
             )  # fmt: skip
 
-    async def _sit(self, signers: SignerSet) -> None:
+    async def _seat_operators(self, signers: SignerSet) -> None:
         """Read what the store takes, then sit: whoever is connected knows all of it."""
         coming = self._coming
         if coming is not None and coming.signers.epoch == signers.epoch:

@@ -240,10 +240,10 @@ class Target:
         await self._seating.follow(self._round_s())
         await self._push_due()
         self._seating.check_signed_elsewhere(self.pusher.stored)
-        await self._seating.look_again(self._round_s)
+        await self._seating.reread_signers(self._round_s)
         if self.can_send:
-            await self._balance.look_again()
-        await self._arming.act()
+            await self._balance.reread()
+        await self._arming.arm_if_due()
         if self._read_ms is not None and self._context.now_ms() - self._read_ms > self.pace.reread_ms:
             await self.pusher.refresh()  # nothing is due for long: what is on chain is known all the same
 
@@ -266,7 +266,7 @@ class Target:
 
     async def _connect(self) -> None:
         signers = (await self._seating.read_signers()).at(self._round_s())
-        indexes = await self._seating.bind(self._feeds)
+        indexes = await self._seating.read_indexes(self._feeds)
         await self.pusher.start(indexes)
         self._onchain.set_indexes(indexes)
         await self._seating.take(signers, indexes, self.pusher.stored)

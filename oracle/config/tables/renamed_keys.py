@@ -24,7 +24,7 @@ class Renamed:
     since: str
     hint: str = ""
 
-    def told(self, old: str) -> str:
+    def sentence(self, old: str) -> str:
         """The sentence for a config that has the old name."""
         if self.key is None:
             return f"`{old}` is gone since {self.since}: {self.hint}"
@@ -84,4 +84,4 @@ RENAMED: Mapping[str, Mapping[str, Renamed]] = MappingProxyType({
 def renamed(record: str, name: str) -> str | None:
     """The sentence for a key of a record that has another name by now; None where it was never one."""
     old = RENAMED.get(record, {}).get(name)
-    return None if old is None else old.told(name)
+    return None if old is None else old.sentence(name)

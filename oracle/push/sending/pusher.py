@@ -97,9 +97,9 @@ class Pusher:
         return frozenset((index, int(report.status)) for index, report in reports)
 
     @property
-    def strangers(self) -> int:
+    def foreign_nonces(self) -> int:
         """Pushes whose nonce was used by a transaction that is not ours."""
-        return self._nonces.strangers
+        return self._nonces.foreign_nonces
 
     async def start(self, indexes: Mapping[str, int]) -> None:
         """Read what the store holds and settle what the last run left open."""
@@ -191,7 +191,7 @@ class Pusher:
             chain = ChainState(head=head, next_nonce=next_nonce, stored=self.stored)
             changed = False
             for _, of_nonce in groupby(rows, key=lambda r: r.nonce):
-                changed |= await self._nonces.look(list(of_nonce), chain, fresh_start=self._fresh_start)
+                changed |= await self._nonces.check(list(of_nonce), chain, fresh_start=self._fresh_start)
             if changed:
                 # what the store made of it: prices that moved too far are held back there
                 with contextlib.suppress(ChainError):

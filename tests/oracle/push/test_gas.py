@@ -125,7 +125,7 @@ async def test_a_report_of_the_round_before_in_front_of_ours_costs_us_gas_and_no
 
 async def test_control_without_spare_gas_it_runs_out_and_the_log_the_row_and_the_count_name_it(tmp_path: Path) -> None:
     async with place_of(tmp_path) as place, settled(place) as (here, outsider):
-        here.targets[0].pusher.learned.tight = True
+        here.targets[0].pusher.learned.no_spare_gas = True
         with capture_logs() as logs:
             row = await fall_in_front(here, outsider)
         limit = gas_of(row.raw)
@@ -145,7 +145,7 @@ async def test_pokes_go_with_a_push_that_another_one_in_front_made_dearer(tmp_pa
 async def test_control_inside_a_call_the_push_that_runs_out_is_named_too(tmp_path: Path) -> None:
     async with place_of(tmp_path, views=1) as place, settled(place) as (here, outsider):
         here.targets[0].pusher.ramp_pokes.forget()
-        here.targets[0].pusher.learned.tight = True
+        here.targets[0].pusher.learned.no_spare_gas = True
         row = await fall_in_front(here, outsider)
         assert (row.state, (row.note or "")[:10], here.events[0].failed) == ("reverted", "out of gas", ["out_of_gas"])
         here.now_s += GAP_S
