@@ -70,7 +70,7 @@ class TargetBuilder:
         database: where pushes are journalled.
         rounds: what is pushed.
         operators: the signers of it.
-        outcomes: told of what became of it.
+        outcomes: counts what became of its pushes.
         report_keys: the operator of each report key: none of these keys may pay.
     """
 

@@ -168,7 +168,7 @@ def _weight_problems(resolved: ResolvedConfig, name: str, signers: SignerSet) ->
     known_keys = [(o, bytes.fromhex(k)) for o in operators if (k := report_key(o)) is not None]
     here = {key for _, key in known_keys}
     if not operators or len(known_keys) < len(operators):
-        return  # told elsewhere, or not known without a passphrase
+        return  # reported elsewhere, or not known without a passphrase
     weight = signers.weight_of([a for a in signers.signers if a in here])
     if weight < signers.threshold:
         pairs = zip(signers.signers, signers.weights, strict=True)
@@ -219,7 +219,7 @@ def _block_time(answer: object) -> int:
 
 
 def _knows(readiness: PushReadiness, key: bytes) -> bool:
-    """Whether a key is in the present set of a store or in the next one: whoever is to come is there before its time."""
+    """Whether a key is in the present set of a store or in the next one: a set that is to come is there before its time."""
     return key in readiness.signers.signers or (
         readiness.next_signers is not None and key in readiness.next_signers.signers
     )

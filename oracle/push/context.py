@@ -14,7 +14,7 @@ from oracle.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetContext:
-    """The database, the rounds, the clock, and whoever listens.
+    """The database, the rounds, the clock, and the callbacks.
 
     Attributes:
         database: where pushes are written down.

@@ -105,7 +105,7 @@ class Seating:
         return self._succession
 
     async def follow(self, round_s: int) -> None:
-        """Sit for the set whose round that is, also before a block says that it is in force."""
+        """Take the seats of the set whose round that is, also before a block says that it is in force."""
         succession = self._succession
         if succession is None or succession.at(round_s) == self._attesters.signers:
             return
@@ -149,7 +149,7 @@ class Seating:
             )  # fmt: skip
 
     async def _seat_operators(self, signers: SignerSet) -> None:
-        """Read what the store takes, then sit: whoever is connected knows all of it."""
+        """Read what the store takes, then take the seats: a target that is connected knows all of it."""
         coming = self._coming
         if coming is not None and coming.signers.epoch == signers.epoch:
             self.step_weight = coming.strong  # the newest block may know nothing of it yet
@@ -162,7 +162,7 @@ class Seating:
         self._announce()
 
     def _announce(self) -> None:
-        """Tell the rounds for which set they are signed, and for which from when on."""
+        """Let the rounds know for which set they are signed, and for which from when on."""
         succession = self._succession
         if succession is None:
             return

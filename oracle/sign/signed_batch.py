@@ -57,7 +57,7 @@ async def collect_signatures(
         leader = leader_index(values[0].signed.round_time_s) + attempt
         proposal = await cosigners.propose(leader, values, wanted)
         if _feeds_of(proposal) != wanted:
-            text = f"{proposal.leader} leads with other feeds than it was asked for, {wanted}"
+            text = f"{proposal.leader} proposes other feeds than it was asked for, {wanted}"
             refusals.append(Refusal(operator=proposal.leader, code=RefusalCode.NOT_RECOMPUTED, text=text))
             continue
         under_leader = await _under_leader(cosigners, signers, proposal, leader)

@@ -1,4 +1,4 @@
-"""Keys that are called otherwise by now, so that an old config, or one written after an old answer, is told the new name."""
+"""Keys that have another name now, so that an old config, or one written after an old answer, is answered with the new name."""
 
 from __future__ import annotations
 

@@ -160,7 +160,9 @@ class Pusher:
         except NothingToPoke:
             self.ramp_pokes.give_up()
             return None
-        return await self._sender.send_new(signed, round_s, b"", "pokes: another one's push has turned a feed")
+        return await self._sender.send_new(
+            signed, round_s, b"", "pokes: somebody else's push changed the direction of a ramp"
+        )
 
     async def arm(self, call: bytes, why: str) -> PushRow | None:
         """Have the next signer set armed, in a transaction of its own. None while a push is under way: that goes first.
@@ -207,7 +209,7 @@ class Pusher:
         """Once for each number of them: what was sent may still land, and the nonce belongs to a key that is not here."""
         if pushes and pushes != self._unwatched:
             _log.warning(
-                "pushes are open, and nobody watches them without the gas key", target=self.target, pushes=pushes,
+                "pushes are open and cannot be watched without the gas key", target=self.target, pushes=pushes,
                 why=self._client.keyless,
             )  # fmt: skip
         self._unwatched = pushes
