@@ -118,7 +118,7 @@ class Follower:
         return out
 
     async def run(self) -> None:
-        """Read each new head; for ever."""
+        """Read each new head, without end."""
         while True:
             self._announced.clear()
             try:

@@ -122,7 +122,7 @@ class App:
             await asyncio.gather(tasks, stopped, return_exceptions=True)
 
     def _tasks(self, sources: Resubscriber) -> Mapping[str, Task]:
-        """Sources, live lane, rounds, a look at every target twice a second and after each round, housekeeping; each for ever."""
+        """Sources, live lane, rounds, a look at every target twice a second and after each round, housekeeping; none of them ends."""
         failed = self._timer.job_failed
         housekeeping = Housekeeping(self.database, self.clock, self.resolved.config.oracle.keep_days)
         tasks: dict[str, Task] = {

@@ -259,7 +259,7 @@ class Token:
         _dated("last_rate", self.last_rate, self.last_rate_on)
         _dated("normal_bps", self.normal_bps, self.normal_on)
         if self.normal_bps is not None and abs(self.normal_bps) >= _MOST_NORMAL_BPS:
-            raise ValueError(f"normal_bps = {self.normal_bps}: as far as that from its rate no token is normal")
+            raise ValueError(f"normal_bps = {self.normal_bps}: no token is normally that far from its rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,7 @@ def integer_of(value: str | int) -> int:
 def amount_of(text: str | int, decimals: int = 18) -> int:
     """Return a decimal text such as ``0.5`` in the token's smallest units, exactly; ValueError if it has more digits."""
     if not 0 <= decimals <= 36:  # noqa: PLR2004 - 10**36 is beyond every token
-        raise ValueError(f"decimals {decimals} are not sane: write 0 to 36")
+        raise ValueError(f"decimals {decimals} are out of range: write 0 to 36")
     return _whole(text, decimals, f"a decimal number with at most {decimals} digits after the point")
 
 
@@ -124,7 +124,7 @@ def wad_of(text: str | int) -> int:
     """Return a decimal text times 1e18, exactly; ValueError if it is negative or has more than 18 digits after the point."""
     value = _whole(text, 18, "a decimal number with at most 18 digits after the point")
     if not 0 <= value <= WAD * 10**24:
-        raise ValueError(f"{text!r} is not sane: write a number from 0 to 1e24")
+        raise ValueError(f"{text!r} is out of range: write a number from 0 to 1e24")
     return value
 
 

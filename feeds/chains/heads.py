@@ -52,7 +52,7 @@ class Heads:
         self.announced = 0
 
     async def run(self) -> None:
-        """Subscribe, listen, subscribe again; for ever."""
+        """Subscribe, listen, subscribe again, without end."""
         failures = 0
         while True:
             url = self._urls[self.connects % len(self._urls)]

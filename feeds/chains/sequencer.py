@@ -48,5 +48,5 @@ class Sequencer:
         grace_ms = self.sequencer_grace_s * MS
         if started_ms == 0 or now_ms - started_ms < grace_ms:
             up = max(0, now_ms - started_ms)
-            raise SequencerDown("the sequencer is up again, for too short", up_ms=up, grace_ms=grace_ms)
+            raise SequencerDown("the sequencer has not been up again for long enough", up_ms=up, grace_ms=grace_ms)
         return Quote(price_wad=Wad(WAD))

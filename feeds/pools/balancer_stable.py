@@ -91,7 +91,7 @@ class BalancerStable:
             raise WrongSymbol("the pool does not hold base and quote", tokens=len(tokens))
         virtual = abi_words.uint_at(abi_words.returned(state.rate))
         if not 0 < virtual < 1 << 128:
-            raise Malformed("the value of a share is none", rate=str(virtual)[:40])
+            raise Malformed("the value of a share is zero", rate=str(virtual)[:40])
         return self._quote(pool, tokens.index(base), tokens.index(quote), virtual)
 
     @property

@@ -126,7 +126,7 @@ def listing(state: State) -> Listing:
         providers=abi_words.uints_at(abi_words.returned(state.providers, words=2), 0, most=_MOST_TOKENS),
     )
     if len({len(column) for column in columns}) != 1:
-        raise Malformed("the pool lists unlike numbers of tokens and values", tokens=len(columns.tokens))
+        raise Malformed("the pool lists different numbers of tokens and values", tokens=len(columns.tokens))
     if any(b >> 112 for b in columns.balances) or any(v >> 160 for column in columns for v in column):
         raise Malformed("the pool lists values out of range", tokens=len(columns.tokens))
     return columns
@@ -135,7 +135,7 @@ def listing(state: State) -> Listing:
 def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int, kind: BalancerKind) -> Listing:
     """Return the listing with the scaling factors that a swap at that time (Unix s) would use."""
     if len(replies) != 2 * len(listed.rated):
-        raise Malformed("another number of rates was answered", asked=2 * len(listed.rated), answered=len(replies))
+        raise Malformed("the answer has another number of rates", asked=2 * len(listed.rated), answered=len(replies))
     pairs = iter(zip(replies[::2], replies[1::2], strict=True))
     scales = (
         _renewed(scale, *next(pairs), now_s, kind.cache_words) if provider else scale
@@ -151,7 +151,7 @@ def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> i
         return scale
     old, rate = abi_words.uint_at(cached), abi_words.uint_at(abi_words.returned(live))
     if not 0 < rate < 1 << 128:
-        raise Malformed("the provider's rate is none", rate=str(rate)[:40])
+        raise Malformed("the provider's rate is zero", rate=str(rate)[:40])
     for unit in _UNITS:
         if unit * old // WAD == scale:
             return unit * rate // WAD

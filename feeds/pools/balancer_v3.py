@@ -162,7 +162,7 @@ class BalancerV3:
         half, one, two = self._gates.depths((half, one, two))
         virtual = abi_words.uint_at(abi_words.returned(state.rate))
         if not 0 < virtual < 1 << _MOST_BITS:
-            raise Malformed("the value of a share is none", rate=str(virtual)[:40])
+            raise Malformed("the value of a share is zero", rate=str(virtual)[:40])
         return Quote(
             price_wad=Wad(mid_down(bid, ask)),
             bid_wad=bid,
@@ -194,7 +194,7 @@ class BalancerV3:
         factors, rates = (abi_words.uints_at(scaling, i, most=_MOST_TOKENS) for i in (0, 1))
         balances = abi_words.uints_at(abi_words.returned(state.balances, words=2), 0, most=_MOST_TOKENS)
         if len({len(tokens), len(factors), len(rates), len(balances)}) != 1:
-            raise Malformed("the Vault lists unlike numbers of tokens and values", tokens=len(tokens))
+            raise Malformed("the Vault lists different numbers of tokens and values", tokens=len(tokens))
         if any(n >> _MOST_BITS for n in (*balances, *rates)) or 0 in rates:
             raise Malformed("a balance or a rate is out of range", tokens=len(tokens))
         if 0 in balances:

@@ -118,7 +118,7 @@ class BalancerWeighted:
         balances = abi_words.uints_at(held, 1, most=_MOST_TOKENS)
         weights = abi_words.uints_at(abi_words.returned(state.weights, words=2), 0, most=_MOST_TOKENS)
         if len({len(tokens), len(balances), len(weights)}) != 1:
-            raise Malformed("the pool lists unlike numbers of tokens and values", tokens=len(tokens))
+            raise Malformed("the pool lists different numbers of tokens and values", tokens=len(tokens))
         if sum(weights) != WAD or min(weights, default=0) < _LEAST_WEIGHT or any(b >> _MOST_BITS for b in balances):
             raise Malformed("weights or balances out of range", weights=str(list(weights))[:60])
         places = []

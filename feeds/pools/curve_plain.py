@@ -118,7 +118,7 @@ class CurvePlain:
 def _rated(unit: int, reply: Reply) -> int:
     rate = abi_words.uint_at(abi_words.returned(reply))
     if not 0 < rate < 1 << 96:
-        raise Malformed("a coin's rate is none", rate=str(rate)[:40])
+        raise Malformed("a coin's rate is zero", rate=str(rate)[:40])
     return mul_div_down(unit, rate, WAD)
 
 

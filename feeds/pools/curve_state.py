@@ -113,7 +113,7 @@ def mean(replies: Sequence[Reply], count: int, *, span_s: Reply, half_life: bool
         found = [scalar]
     seconds = optional(span_s)
     if seconds is None or not 0 < seconds <= _MOST_MEAN_S:
-        raise Malformed("the time of the pool's average is not sane", seconds=str(seconds)[:20])
+        raise Malformed("the time of the pool's average is out of range", seconds=str(seconds)[:20])
     if min(found) == 0:
         raise NotPositive("price_oracle")
     if any(p >> MOST_BALANCE_BITS for p in found):

@@ -69,5 +69,5 @@ def agreed(ours: int, theirs: int, slack: int, what: str) -> None:
 def counted(replies: tuple[Reply, ...], count: int) -> tuple[Reply, ...]:
     """Replies of a phase, of which there must be that many."""
     if len(replies) != count:
-        raise Malformed("another number of calls was answered", asked=count, answered=len(replies))
+        raise Malformed("the answer is to another number of calls", asked=count, answered=len(replies))
     return replies

@@ -32,7 +32,7 @@ def answered(raw: int, decimals: int, updated_s: int, clock: Reply | None, oldes
 
     Raises:
         NotPositive: the answer is zero or negative.
-        OutOfRange: decimals or price are not sane.
+        OutOfRange: decimals or price are out of range.
         Stale, FromFuture: its time against the block's, where the block's is given.
     """
     if raw <= 0:
@@ -43,7 +43,7 @@ def answered(raw: int, decimals: int, updated_s: int, clock: Reply | None, oldes
     if clock is not None:
         age_s = abi_words.uint_at(abi_words.returned(clock)) - updated_s
         if age_s < 0:
-            raise FromFuture("the answer is younger than its block", ahead_s=str(-age_s)[:20])
+            raise FromFuture("the answer is later than its block", ahead_s=str(-age_s)[:20])
         if oldest_s and age_s > oldest_s:
             raise Stale("the provider has not written", age_ms=age_s * MS, max_age_ms=oldest_s * MS)
     wad = raw * WAD // 10**decimals

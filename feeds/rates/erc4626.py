@@ -44,7 +44,7 @@ class Erc4626:
 
         Raises:
             NotPositive: a share redeems for nothing.
-            OutOfRange: for an amount that is not sane.
+            OutOfRange: for an amount that is out of range.
             WrongSymbol: the vault holds another asset.
         """
         converted, *rest = yield _calls(self.vault, self.share_decimals, bool(self.asset))

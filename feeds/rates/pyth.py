@@ -54,7 +54,7 @@ class Pyth:
 
         Raises:
             NotPositive: the price is zero or negative.
-            OutOfRange: price, exponent or confidence are not sane.
+            OutOfRange: price, exponent or confidence are out of range.
             Stale, FromFuture: by the block's time.
         """
         stated, clock = yield _calls(self.contract, self.feed_id, self.multicall)

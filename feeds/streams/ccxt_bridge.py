@@ -76,7 +76,7 @@ def installed() -> bool:
 
 
 class CcxtBridge:
-    """Asks one exchange for the tickers of some symbols, for ever.
+    """Asks one exchange for the tickers of some symbols, without end.
 
     Args:
         source: which exchange, how often.

@@ -93,7 +93,7 @@ class Connection:
         self._life_ms = 0
 
     async def run(self) -> None:
-        """Connect, read, reconnect; for ever."""
+        """Connect, read, reconnect, without end."""
         while True:
             await self._context.connect_slot()
             try:

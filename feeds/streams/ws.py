@@ -1,4 +1,4 @@
-"""The streaming client: all connections to one venue, spread over its symbols, kept up for ever."""
+"""The streaming client: all connections to one venue, spread over its symbols, reconnected whenever they are lost."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow
+from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
 from oracle.push.target import Target
-from oracle.push.tools import Tools
 from oracle.round.rounds import Rounds
 from oracle.runtime.clock import Clock
 from oracle.serve.metrics import Metrics
@@ -27,8 +27,8 @@ from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.remote_signer import RemoteSigner
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.targets")
@@ -70,7 +70,7 @@ class TargetBuilder:
         database: where pushes are journalled.
         rounds: what is pushed.
         operators: the signers of it.
-        outcomes: told of what became of it.
+        outcomes: counts what became of its pushes.
         report_keys: the operator of each report key: none of these keys may pay.
     """
 
@@ -104,7 +104,7 @@ class TargetBuilder:
             can_send=signer is not None,
             closed=section.passphrase_env if signer is None and section.gas_keyfile is not None else "",
             round_s=self.resolved.config.oracle.round_interval_s,
-            tools=self._tools(name),
+            context=self._context(name),
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,
             views=[raw_address(v) for v in section.pokes],
@@ -124,9 +124,9 @@ class TargetBuilder:
             passphrase_env=section.passphrase_env,
         )
 
-    def _tools(self, name: str) -> Tools:
+    def _context(self, name: str) -> TargetContext:
         metrics = self.outcomes.metrics
-        return Tools(
+        return TargetContext(
             database=self.database,
             rounds=self.rounds,
             now_ms=self.clock.now_ms,

@@ -115,13 +115,13 @@ class Costs:
             price_wei = await self._middle(quantity, "eth_gasPrice")
             if price_wei is None:
                 raise ChainError("no endpoint gives a fee history (eth_feeHistory) or a gas price (eth_gasPrice)")
-            return FeeMarket(base_wei=0, tip_wei=max(price_wei, LEAST_TIP_WEI), dear_wei=price_wei)
+            return FeeMarket(base_wei=0, tip_wei=max(price_wei, LEAST_TIP_WEI), raised_tip_wei=price_wei)
         market = FeeMarket(
             base_wei=_lower_middle([m.base_wei for m in markets]),
             tip_wei=_lower_middle([m.tip_wei for m in markets]),
-            dear_wei=_lower_middle([m.dear_wei for m in markets]),
+            raised_tip_wei=_lower_middle([m.raised_tip_wei for m in markets]),
         )
-        return market if market.base_wei and market.dear_wei > LEAST_TIP_WEI else await self._with_price(market)
+        return market if market.base_wei and market.raised_tip_wei > LEAST_TIP_WEI else await self._with_price(market)
 
     async def fees(self, above: Fees | None, conditions: FeeConditions | None) -> Fees:
         """What the next push pays, see :meth:`oracle.chain.transaction.FeeMarket.fees`.
@@ -143,8 +143,10 @@ class Costs:
         if price_wei is None:
             return market
         if not market.base_wei:  # all that is paid is the tip
-            return replace(market, tip_wei=max(market.tip_wei, price_wei), dear_wei=max(market.dear_wei, price_wei))
-        return replace(market, dear_wei=max(market.dear_wei, price_wei - market.base_wei))
+            return replace(
+                market, tip_wei=max(market.tip_wei, price_wei), raised_tip_wei=max(market.raised_tip_wei, price_wei)
+            )
+        return replace(market, raised_tip_wei=max(market.raised_tip_wei, price_wei - market.base_wei))
 
     async def gas(self, call: Mapping[str, str], *where: Any) -> int | None:
         """Gas of a call; None where no endpoint gives one.

@@ -5,7 +5,7 @@ docs/contracts.md has the layout.
 
 from __future__ import annotations
 
-from oracle.chain.store_rules import Beside, Gap, HeldPrice, opened_by
+from oracle.chain.store_rules import Gap, HeldPrice, HeldWords, opened_by
 from oracle.report.wire import decode_slot
 
 _LOW_32 = 0xFFFFFFFF
@@ -20,10 +20,10 @@ def places(index: int) -> tuple[int, ...]:
     return (index, _GAPS + index, *(first + index for first in _HELD))
 
 
-def beside(slot: int, gap: int, *held: int) -> Beside:
+def read_words(slot: int, gap: int, *held: int) -> HeldWords:
     """Read the words at :func:`places`."""
     prices = [_held_price(word) if slot & bit else None for word, bit in zip(held, _HELD_BITS, strict=True)]
-    return Beside(market=prices[0], redemption=prices[1], gap=_gap(slot, gap))
+    return HeldWords(market=prices[0], redemption=prices[1], gap=_gap(slot, gap))
 
 
 def is_empty(slot: int) -> bool:

@@ -14,7 +14,7 @@ from oracle.chain.store_reads import StoreReads
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.sign.eip712 import BadSignature, arm_digest, recover
 from oracle.sign.messages import SignerSet
-from oracle.sign.sealing import packed_signatures
+from oracle.sign.signed_batch import packed_signatures
 
 _WORD, _SIGNATURE = 32, 65
 _NEXT_SET = 4 * 65_536 + 15

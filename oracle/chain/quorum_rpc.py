@@ -262,7 +262,7 @@ class QuorumRpc:
             return e
 
     def clients(self) -> tuple[Node, ...]:
-        """One client for each address, made at the first use; those of one host are told apart by a number."""
+        """One client for each address, made at the first use; those of one host are distinguished by a number."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             self._nodes = tuple(

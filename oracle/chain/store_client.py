@@ -164,7 +164,7 @@ class StoreClient(StoreReads):
             raise NothingToPoke("no view can be poked now")
         fees, balance_wei = await asyncio.gather(self.costs.fees(above, conditions), self._balance_or_none())
         affordable = self._most_gas if balance_wei is None else balance_wei // fees.max_wei
-        spare = 0 if conditions is not None and conditions.tight else items_in(data)
+        spare = 0 if conditions is not None and conditions.no_spare_gas else items_in(data)
         limit = gas_limit(gas + sum(pokes.values()), spare, self._most_gas, affordable)
         unsigned = Unsigned(
             chain_id=self.domain.chain_id,

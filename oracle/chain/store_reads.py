@@ -14,7 +14,7 @@ from oracle.chain import held_words
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import BlockHead, Receipt, read_hash, read_head, read_receipt
 from oracle.chain.store_abi import calldata
-from oracle.chain.store_rules import Beside, StoreLimits
+from oracle.chain.store_rules import HeldWords, StoreLimits
 from oracle.model.types import Report
 from oracle.report.wire import decode_slot
 from oracle.sign.eip712 import Domain
@@ -101,10 +101,10 @@ class StoreReads:
         """Whether the guardian stopped a feed."""
         return bool((await self.read("paused", index, block=hex(block)))[0])
 
-    async def beside(self, index: int, block: int) -> Beside:
+    async def held_words(self, index: int, block: int) -> HeldWords:
         """What the store holds of a feed beside its slot, at a block; docs/contracts.md has the words."""
         words = await asyncio.gather(*(self._word(place, block) for place in held_words.places(index)))
-        return held_words.beside(*words)
+        return held_words.read_words(*words)
 
     async def _word(self, place: int, block: int) -> int:
         raw: Any = await self.nodes.agreed_value("eth_getStorageAt", self._store, hex(place), hex(block))

@@ -42,7 +42,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class HeldWords:
     """What the store holds of a feed beside its slot; None for what does not count."""
 
     market: HeldPrice | None = None
@@ -71,7 +71,7 @@ class StoreLimits:
     step_wait_s: int = 0
     strong: bool = True
     paused: bool = False
-    beside: Beside | None = None
+    held_words: HeldWords | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,23 +96,23 @@ class _Price:
     held: HeldPrice | None
 
 
-def after(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
-    """What the store makes of an item that it accepts (see ``acceptable``)."""
+def write_of(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
+    """What the store makes of an item that it accepts (see ``why_refused``)."""
     if stored is None:
         return Write(report=replace(fresh, status_only=False), market=None, redemption=None, begins=False)
     if fresh.round_time_s == stored.round_time_s:
         return _in_same_round(stored, fresh, limits)
-    beside, gap = limits.beside or Beside(), open_gap(stored, fresh, limits)
+    held_words, gap = limits.held_words or HeldWords(), open_gap(stored, fresh, limits)
     market_at = max(0, stored.round_time_s - stored.market_age_s)
     fresh_at = max(0, fresh.round_time_s - fresh.market_age_s)
     market = _Price(
-        stored.market_wad, market_at, fresh.market_wad, fresh_at, gap.market_wad if gap else stored.market_wad, beside.market
+        stored.market_wad, market_at, fresh.market_wad, fresh_at, gap.market_wad if gap else stored.market_wad, held_words.market
     )  # fmt: skip
     rate = _Price(
         stored.redemption_wad, stored.round_time_s, fresh.redemption_wad, fresh.round_time_s,
-        gap.redemption_wad if gap else stored.redemption_wad, beside.redemption,
+        gap.redemption_wad if gap else stored.redemption_wad, held_words.redemption,
     )  # fmt: skip
-    kept = keeps(fresh)
+    kept = fresh.repeats_prices
     market_wad, market_held = _price_after(market, fresh, limits, keep=kept)
     rate_wad, rate_held = _price_after(rate, fresh, limits, keep=kept and rate.signed_wad >= rate.stands_wad)
     waiting = [h for h in (market_held, rate_held) if h is not None and h.since_s]
@@ -132,8 +132,8 @@ def after(stored: Report | None, fresh: Report, limits: StoreLimits) -> Write:
 
 def _in_same_round(stored: Report, fresh: Report, limits: StoreLimits) -> Write:
     """The write of an item of the slot's own round: what waits lands, the rest stays."""
-    beside, (market, rate) = limits.beside or Beside(), lands(stored, fresh, limits)
-    market_held, rate_held = None if market else beside.market, None if rate else beside.redemption
+    held_words, (market, rate) = limits.held_words or HeldWords(), lands_waiting(stored, fresh, limits)
+    market_held, rate_held = None if market else held_words.market, None if rate else held_words.redemption
     waiting = any(h is not None and h.since_s for h in (market_held, rate_held))
     report = _with_slot_status(stored, fresh, inside=open_gap(stored, fresh, limits) is not None, far=waiting)
     if not market and stored.market_wad:
@@ -145,23 +145,23 @@ def _in_same_round(stored: Report, fresh: Report, limits: StoreLimits) -> Write:
     return Write(report=report, market=market_held, redemption=rate_held, begins=False)
 
 
-def lands(stored: Report, fresh: Report, limits: StoreLimits) -> tuple[bool, bool]:
+def lands_waiting(stored: Report, fresh: Report, limits: StoreLimits) -> tuple[bool, bool]:
     """Whether an item of the slot's own round lands the market, and the redemption: what waits, with enough weight.
 
     Signatures are not part of what is signed, so anybody may have landed the batch before with fewer of them.
     """
-    beside = limits.beside
-    if not limits.strong or beside is None:
+    held_words = limits.held_words
+    if not limits.strong or held_words is None:
         return False, False
-    seen = not keeps(fresh), not keeps(fresh) or fresh.redemption_wad < stored.redemption_wad
-    market, rate = (h is not None and h.since_s != 0 for h in (beside.market, beside.redemption))
+    seen = not fresh.repeats_prices, not fresh.repeats_prices or fresh.redemption_wad < stored.redemption_wad
+    market, rate = (h is not None and h.since_s != 0 for h in (held_words.market, held_words.redemption))
     return market and seen[0], rate and seen[1]
 
 
 def _with_slot_status(stored: Report, fresh: Report, *, inside: bool, far: bool) -> Report:
     """The item with the status that the slot gets: a better one waits for the gap, a far or kept price is at least watched."""
     status, why = fresh.status, fresh.why
-    if keeps(fresh) and status is Status.OK:
+    if fresh.repeats_prices and status is Status.OK:
         status, why = Status.WATCH, Why.STALE
     if inside and status < stored.status:
         status, why = stored.status, stored.why
@@ -212,18 +212,13 @@ def near(from_wad: int, to_wad: int, step_bps: int) -> bool:
     return not step_bps or abs(to_wad - from_wad) * BPS <= from_wad * step_bps
 
 
-def keeps(fresh: Report) -> bool:
-    """Whether an item says that its prices are those of an earlier round: the store keeps its own."""
-    return fresh.status_only or fresh.status is Status.HALT
-
-
 def open_gap(stored: Report, fresh: Report, limits: StoreLimits) -> Gap | None:
     """The gap that is open at the item's round, if one is. As StoreItems._openGap.
 
     A write that moved no price opened none, and one that this very round opened binds the rounds after it. Where the gap was
     not read, the last write opened one.
     """
-    gap = limits.beside.gap if limits.beside is not None else opened_by(stored)
+    gap = limits.held_words.gap if limits.held_words is not None else opened_by(stored)
     return gap if gap is not None and gap.opened_s < fresh.round_time_s < gap.opened_s + limits.min_gap_s else None
 
 
@@ -232,7 +227,7 @@ def opened_by(stored: Report) -> Gap:
     return Gap(opened_s=stored.round_time_s, market_wad=stored.market_wad, redemption_wad=stored.redemption_wad)
 
 
-def needs_beside(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
+def needs_held_words(stored: Report | None, fresh: Report, limits: StoreLimits) -> bool:
     """Whether what the store holds beside the slot can bear on this item, so that ``StoreLimits.beside`` must be read."""
     if stored is None:
         return False
@@ -241,12 +236,12 @@ def needs_beside(stored: Report | None, fresh: Report, limits: StoreLimits) -> b
         for old, new in ((stored.market_wad, fresh.market_wad), (stored.redemption_wad, fresh.redemption_wad))
     )
     soon = fresh.round_time_s < stored.round_time_s + limits.min_gap_s
-    return keeps(fresh) or soon or not (plain or limits.strong)
+    return fresh.repeats_prices or soon or not (plain or limits.strong)
 
 
-def waits(stored: Report | None, fresh: Report, limits: StoreLimits) -> str:
+def why_waiting(stored: Report | None, fresh: Report, limits: StoreLimits) -> str:
     """What the store waits for before it shows more of an item that it would take; in words, for people."""
-    write = after(stored, fresh, limits)
+    write = write_of(stored, fresh, limits)
     for held in (write.market, write.redemption):
         if held is not None and held.since_s:
             at_s = held.since_s + limits.step_wait_s
@@ -262,7 +257,7 @@ def gap_s(stored: Report | None, fresh: Report) -> int:
     return 0 if stored is None else fresh.round_time_s - stored.round_time_s
 
 
-def acceptable(stored: Report | None, fresh: Report, *, block_time_s: int, limits: StoreLimits) -> str | None:
+def why_refused(stored: Report | None, fresh: Report, *, block_time_s: int, limits: StoreLimits) -> str | None:
     """Why the store would not take this item in a block of that time; None if it takes it.
 
     Line for line the contract: too old and too far ahead revert the batch; paused, not newer (nor of the stored round with
@@ -276,9 +271,9 @@ def acceptable(stored: Report | None, fresh: Report, *, block_time_s: int, limit
     if limits.paused:
         return "the guardian paused the feed"
     if stored is None:
-        return "the store has no prices yet that this could keep" if keeps(fresh) else None
+        return "the store has no prices yet that this could keep" if fresh.repeats_prices else None
     again = fresh.round_time_s == stored.round_time_s
-    if fresh.round_time_s < stored.round_time_s or (again and not any(lands(stored, fresh, limits))):
+    if fresh.round_time_s < stored.round_time_s or (again and not any(lands_waiting(stored, fresh, limits))):
         return "the store has this round_time or a later one"
     gap = open_gap(stored, fresh, limits)
     if gap is not None and stored.status is Status.HALT and fresh.status < stored.status:

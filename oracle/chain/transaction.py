@@ -57,15 +57,15 @@ class FeeConditions:
 
     Attributes:
         urgent: it may use the whole ceiling at once.
-        dear: the usual tip was not enough.
-        lean: nodes refuse a maximum that leaves room for a doubled base fee: room for one block's growth.
-        tight: nodes refuse a gas limit with spare gas in it: what was estimated, and a fifth.
+        raised_tip: the usual tip was not enough.
+        small_headroom: nodes refuse a maximum that leaves room for a doubled base fee: room for one block's growth.
+        no_spare_gas: nodes refuse a gas limit with spare gas in it: what was estimated, and a fifth.
     """
 
     urgent: bool = False
-    dear: bool = False
-    lean: bool = False
-    tight: bool = False
+    raised_tip: bool = False
+    small_headroom: bool = False
+    no_spare_gas: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +75,12 @@ class FeeMarket:
     Attributes:
         base_wei: the next block's base fee.
         tip_wei: a usual tip, which a sender of little gas cannot set alone.
-        dear_wei: the tip of a middle block, however little was in it: what is offered once the usual one was not enough.
+        raised_tip_wei: the tip of a middle block, however little was in it: what is offered once the usual one was not enough.
     """
 
     base_wei: int
     tip_wei: int
-    dear_wei: int = 0
+    raised_tip_wei: int = 0
 
     @property
     def usual_max_wei(self) -> int:
@@ -107,8 +107,10 @@ class FeeMarket:
         conditions = conditions or FeeConditions()
         if self.base_wei > ceiling_wei:
             return None
-        tip_wei = max(self.tip_wei, self.dear_wei) if conditions.dear else self.tip_wei
-        room_wei = -(-self.base_wei * _RAISE_NUM // _RAISE_DEN) if conditions.lean else self.base_wei * _BASE_FACTOR
+        tip_wei = max(self.tip_wei, self.raised_tip_wei) if conditions.raised_tip else self.tip_wei
+        room_wei = (
+            -(-self.base_wei * _RAISE_NUM // _RAISE_DEN) if conditions.small_headroom else self.base_wei * _BASE_FACTOR
+        )
         usual = Fees(tip_wei=tip_wei, max_wei=room_wei + tip_wei)
         limit_wei = (
             ceiling_wei if conditions.urgent or (above is not None and above.tip_wei) else self._calm_wei(ceiling_wei)
@@ -149,7 +151,7 @@ def market_of(base_wei: int, blocks: Sequence[PaidBlock], *, least_tip_wei: int)
     return FeeMarket(
         base_wei=base_wei,
         tip_wei=max(_middle_by_gas(full), least_tip_wei),
-        dear_wei=max(paid[len(paid) // 2].tip_wei if paid else 0, least_tip_wei),
+        raised_tip_wei=max(paid[len(paid) // 2].tip_wei if paid else 0, least_tip_wei),
     )
 
 

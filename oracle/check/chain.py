@@ -93,10 +93,10 @@ def _replies_of(calls: tuple[Call, ...]) -> Iterator[Any]:
 
 
 async def read_chain(
-    chain: ChainProbe, plan: ResolvedConfig, catalog: Catalog, references: Mapping[str, Read]
+    chain: ChainProbe, resolved: ResolvedConfig, catalog: Catalog, references: Mapping[str, Read]
 ) -> ChainReadings:
     """Read every source of a chain and the references, and check every contract that they use."""
-    sources = [s for s in plan.sources if s.chain == chain.name and s.adapter is not None]
+    sources = [s for s in resolved.sources if s.chain == chain.name and s.adapter is not None]
     try:
         head = await chain.reader.head()
         reads = {f"{s.feed}|{s.spec.name}": s.adapter.read() for s in sources if s.adapter is not None}
@@ -108,7 +108,7 @@ async def read_chain(
             for c in missing
         ]
         ask = partial(chain.replies, head)
-        problems += await check_coins(ask, catalog, plan, sources)
+        problems += await check_coins(ask, catalog, resolved, sources)
         problems += await check_descriptions(ask, catalog, sources)
     except FeedError as e:
         problem = Problem(f"chains.{chain.name}", f"{e}; {e.advice}")

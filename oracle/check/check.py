@@ -41,7 +41,7 @@ _TIMEOUT_S = 20.0
 
 
 async def check(
-    plan: ResolvedConfig,
+    resolved: ResolvedConfig,
     *,
     offline: bool,
     confirmed: frozenset[str] = frozenset(),
@@ -50,7 +50,7 @@ async def check(
     """Counts, the groups that each feed can reach, notes, and with a network every contract, value, reference and store.
 
     Args:
-        plan: the checked config.
+        resolved: the checked config.
         offline: ask no network.
         confirmed: feeds whose new value may lie far from the running one.
         environ: where passphrases would be.
@@ -63,25 +63,25 @@ async def check(
     """
     catalog = shipped()
     document: dict[str, Any] = {
-        "counts": {**catalog.counts(), "venues": len(EXCHANGES), "feeds": len(plan.specs)},
+        "counts": {**catalog.counts(), "venues": len(EXCHANGES), "feeds": len(resolved.specs)},
         "pools_by_family": catalog.families(),
-        "in_use": _in_use(plan),
-        "feeds": [_feed(plan, name) for name in plan.specs],
-        "off": [{"feed": n, "reason": f.reason or ""} for n, f in plan.config.feeds.items() if f.off],
-        "notes": [*_notes(plan), *config_notes(plan.config, environ)],
+        "in_use": _in_use(resolved),
+        "feeds": [_feed(resolved, name) for name in resolved.specs],
+        "off": [{"feed": n, "reason": f.reason or ""} for n, f in resolved.config.feeds.items() if f.off],
+        "notes": [*_notes(resolved), *config_notes(resolved.config, environ)],
         "reads": [],
         "drift": [],
         "alarms": [],
         "trust": [],
-        "errors": [_problem(p) for p in config_problems(plan, environ)],
+        "errors": [_problem(p) for p in config_problems(resolved, environ)],
     }
     if not offline:
-        patience_s = _TIMEOUT_S * max(1, len(plan.config.chains))
+        patience_s = _TIMEOUT_S * max(1, len(resolved.config.chains))
         try:
             async with asyncio.timeout(patience_s):
-                await _chains(plan, catalog, confirmed, document)
-                document["trust"], contradicted = await trust_documents(plan)
-                problems, notes = await _stores(plan)
+                await _chains(resolved, catalog, confirmed, document)
+                document["trust"], contradicted = await trust_documents(resolved)
+                problems, notes = await _stores(resolved)
                 document["errors"] += [_problem(p) for p in (*problems, *contradicted)]
                 document["notes"] += notes
         except TimeoutError:
@@ -94,32 +94,32 @@ def _problem(problem: Problem) -> dict[str, str]:
     return {"key": problem.key, "text": problem.text}
 
 
-def _notes(plan: ResolvedConfig) -> list[str]:
+def _notes(resolved: ResolvedConfig) -> list[str]:
     notes: list[str] = []
-    if not plan.config.operators:
+    if not resolved.config.operators:
         notes.append("no operators: the process runs dry, prices are served but not signed")
-    if not plan.config.targets:
+    if not resolved.config.targets:
         notes.append("no targets: nothing is pushed")
-    if plan.config.oracle.scaled_times:
+    if resolved.config.oracle.scaled_times:
         notes.append("scaled_times: windows and dwells may be too short for real money")
     return notes
 
 
-def _in_use(plan: ResolvedConfig) -> dict[str, int]:
-    kinds = [p.spec.kind for p in plan.sources]
+def _in_use(resolved: ResolvedConfig) -> dict[str, int]:
+    kinds = [p.spec.kind for p in resolved.sources]
     return {
-        "venues": len({p.venue for p in plan.sources if p.venue}),
-        "pools": sum(1 for p in plan.sources if p.adapter and p.spec.kind is Kind.MARKET),
+        "venues": len({p.venue for p in resolved.sources if p.venue}),
+        "pools": sum(1 for p in resolved.sources if p.adapter and p.spec.kind is Kind.MARKET),
         "rates": kinds.count(Kind.REDEMPTION),
         "references": kinds.count(Kind.REFERENCE),
-        "chains": len(plan.config.chains),
+        "chains": len(resolved.config.chains),
     }
 
 
-def _feed(plan: ResolvedConfig, name: str) -> dict[str, Any]:
-    spec, section = plan.specs[name], plan.config.feeds[name]
+def _feed(resolved: ResolvedConfig, name: str) -> dict[str, Any]:
+    spec, section = resolved.specs[name], resolved.config.feeds[name]
     groups = reachable_groups(spec)
-    use = "signed and pushed" if name in plan.pushed else "reference only: served, not on chain"
+    use = "signed and pushed" if name in resolved.pushed else "reference only: served, not on chain"
     if section.reference_only and section.reason:
         use += f": {section.reason}"
     if spec.is_cross:
@@ -139,22 +139,24 @@ def _feed(plan: ResolvedConfig, name: str) -> dict[str, Any]:
     }
 
 
-async def _chains(plan: ResolvedConfig, catalog: Catalog, confirmed: frozenset[str], document: dict[str, Any]) -> None:
+async def _chains(
+    resolved: ResolvedConfig, catalog: Catalog, confirmed: frozenset[str], document: dict[str, Any]
+) -> None:
     """Read every chain, then check all values together."""
-    compared = {name: comparisons(catalog, plan, name) for name in plan.config.chains}
+    compared = {name: comparisons(catalog, resolved, name) for name in resolved.config.chains}
     async with aiohttp.ClientSession() as session:
-        probes = [ChainProbe(n, s, session) for n, s in plan.config.chains.items()]
-        reading = [read_chain(p, plan, catalog, reads_of(compared[p.name])) for p in probes]
-        readings = dict(zip(plan.config.chains, await asyncio.gather(*reading), strict=True))
+        probes = [ChainProbe(n, s, session) for n, s in resolved.config.chains.items()]
+        reading = [read_chain(p, resolved, catalog, reads_of(compared[p.name])) for p in probes]
+        readings = dict(zip(resolved.config.chains, await asyncio.gather(*reading), strict=True))
     values = [v for c in readings.values() for v in c.values]
     problems = [p for c in readings.values() for p in c.problems]
-    problems += value_problems(catalog, plan, values, _running(plan), confirmed)
-    own = chain_prices(plan, values)
+    problems += value_problems(catalog, resolved, values, _running(resolved), confirmed)
+    own = chain_prices(resolved, values)
     for name, chain in readings.items():
         document["reads"] += _reads(name, chain)
         if chain.head is None:
             continue
-        for row in divergence_rows(plan, own, compared[name], chain.references):
+        for row in divergence_rows(resolved, own, compared[name], chain.references):
             _note_drift(document, name, row)
     document["in_use"]["contracts"] = sum(c.contracts for c in readings.values())
     document["errors"] += [_problem(p) for p in problems]
@@ -198,9 +200,9 @@ def _why(error: FeedError) -> str:
 
 
 @contextmanager
-def _database(plan: ResolvedConfig) -> Iterator[Database | None]:
+def _database(resolved: ResolvedConfig) -> Iterator[Database | None]:
     """What this operator has stored; None before the first run."""
-    path = Path(plan.config.oracle.database)
+    path = Path(resolved.config.oracle.database)
     if not path.is_file():
         yield None
         return
@@ -211,38 +213,38 @@ def _database(plan: ResolvedConfig) -> Iterator[Database | None]:
         database.close()
 
 
-def _running(plan: ResolvedConfig) -> Mapping[str, Report]:
+def _running(resolved: ResolvedConfig) -> Mapping[str, Report]:
     """The last record of each feed that is stored."""
-    with _database(plan) as database:
-        records = {f: database.record(f) for f in plan.specs} if database is not None else {}
+    with _database(resolved) as database:
+        records = {f: database.record(f) for f in resolved.specs} if database is not None else {}
     return {f: r.report for f, r in records.items() if r is not None}
 
 
-async def _stores(plan: ResolvedConfig) -> tuple[list[Problem], list[str]]:
+async def _stores(resolved: ResolvedConfig) -> tuple[list[Problem], list[str]]:
     """Chain, code, signers, feeds, money and time of every target, and what its store holds of ours."""
     problems: list[Problem] = []
     readiness: list[PushReadiness] = []
-    for name, target in plan.config.targets.items():
-        chain = plan.config.chains[target.chain]
+    for name, target in resolved.config.targets.items():
+        chain = resolved.config.chains[target.chain]
         domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
         client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
         try:
-            readiness.append(target_readiness := await readiness_of(plan, name, client))
+            readiness.append(target_readiness := await readiness_of(resolved, name, client))
             known = await client.feeds()
             problems += target_readiness.problems
-            problems += await _stored_values(plan, client, {f: i for f, i in known.items() if f in plan.pushed})
+            problems += await _stored_values(resolved, client, {f: i for f, i in known.items() if f in resolved.pushed})
         except (ChainError, FeedError, aiohttp.ClientError, OSError) as e:
             problems.append(Problem(f"targets.{name}", str(e)))
         finally:
             await client.close()
-    if len(readiness) == len(plan.config.targets):  # one that could not be read may know the key
-        problems += unknown_key_problems(plan.config, readiness)
+    if len(readiness) == len(resolved.config.targets):  # one that could not be read may know the key
+        problems += unknown_key_problems(resolved.config, readiness)
     return problems, [note for one in readiness for note in one.notes]
 
 
-async def _stored_values(plan: ResolvedConfig, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:
+async def _stored_values(resolved: ResolvedConfig, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:
     problems: list[Problem] = []
-    with _database(plan) as database:
+    with _database(resolved) as database:
         for feed, index in indexes.items():
             held = await client.stored(index) if database is not None else None
             ours = database.record(feed, held.round_time_s) if database is not None and held is not None else None

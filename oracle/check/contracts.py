@@ -51,9 +51,9 @@ class _Coin:
         return Call(to=self.token, data=calldata("symbol()")), Call(to=self.token, data=calldata("decimals()"))
 
 
-def _coins(catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]) -> Iterator[_Coin]:
+def _coins(catalog: Catalog, resolved: ResolvedConfig, sources: Sequence[SourcePlan]) -> Iterator[_Coin]:
     for source in sources:
-        chain = catalog.chain_of(plan.config.chains[source.chain or ""].chain_id)
+        chain = catalog.chain_of(resolved.config.chains[source.chain or ""].chain_id)
         for key, means in (("base", source.spec.pair.base), ("quote", source.spec.pair.quote)):
             text = getattr(source.adapter, key, None)
             if isinstance(text, str | bytes) and text and address(text) != _NATIVE:
@@ -62,11 +62,11 @@ def _coins(catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]
 
 
 async def check_coins(
-    ask: CallReader, catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]
+    ask: CallReader, catalog: Catalog, resolved: ResolvedConfig, sources: Sequence[SourcePlan]
 ) -> list[Problem]:
     """Symbol and decimals of every token that the sources trade, and the coins of every pool of the catalogue."""
-    coins = list(_coins(catalog, plan, sources))
-    pools = dict(_pools(catalog, plan, sources))
+    coins = list(_coins(catalog, resolved, sources))
+    pools = dict(_pools(catalog, resolved, sources))
     calls = [c for coin in coins for c in coin.calls] + [c for p in pools.values() for c in _order_calls(p)]
     replies = await ask(calls)
     problems = [p for coin in coins for p in _check_coin(catalog, coin, replies)]
@@ -111,9 +111,11 @@ def text_of(reply: Reply) -> str:
         raise Malformed("no ASCII text", starts=raw[:8].hex()) from None
 
 
-def _pools(catalog: Catalog, plan: ResolvedConfig, sources: Sequence[SourcePlan]) -> Iterator[tuple[str, CatalogPool]]:
+def _pools(
+    catalog: Catalog, resolved: ResolvedConfig, sources: Sequence[SourcePlan]
+) -> Iterator[tuple[str, CatalogPool]]:
     for source in sources:
-        chain = catalog.chain_of(plan.config.chains[source.chain or ""].chain_id)
+        chain = catalog.chain_of(resolved.config.chains[source.chain or ""].chain_id)
         text = getattr(source.adapter, "pool", None)
         if chain is not None and isinstance(text, str | bytes) and text:
             pool = catalog.pool_at(chain, address(text))

@@ -1,4 +1,4 @@
-"""What a push goes by besides its store: the relays that it is sent to, and the views that it pokes."""
+"""What a push needs apart from its store: the relays that it is sent to, and the views that it pokes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNLESS_DEPEG = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """What a relay says: ``error`` where nothing can be sent there, ``note`` where it answers and does not tell its chain."""
+    """What a relay says: ``error`` where nothing can be sent there, ``note`` where it answers and does not state its chain."""
 
     place: int
     error: str = ""
@@ -41,7 +41,7 @@ async def relay_findings(name: str, urls: Sequence[str], chain_id: int) -> tuple
     ]
     if notes and all(r.error or r.note for r in found):
         text = (
-            "no relay tells its chain, so nothing can be sent: name one that answers eth_chainId, or leave relays out"
+            "no relay states its chain, so nothing can be sent: name one that answers eth_chainId, or leave relays out"
         )
         problems.append(Problem(f"targets.{name}.relays", text))
     return problems, notes
@@ -52,7 +52,7 @@ async def _relay(place: int, url: str, session: aiohttp.ClientSession, chain_id:
     try:
         served = quantity(await node.request("eth_chainId", ()))
     except (NodeRefused, RateLimited) as e:
-        return Relay(place=place, note=f"{node.name} answers but does not tell its chain ({e.detail[:80]})")
+        return Relay(place=place, note=f"{node.name} answers but does not state its chain ({e.detail[:80]})")
     except FeedError as e:
         return Relay(place=place, error=f"{e}; {e.advice}")
     if served != chain_id:

@@ -54,12 +54,12 @@ def wants_to_push(target: TargetSection) -> bool:
 # --- without a network -----------------------------------------------------------------------------------------------
 
 
-def config_problems(plan: ResolvedConfig, environ: Mapping[str, str]) -> Iterator[Problem]:
+def config_problems(resolved: ResolvedConfig, environ: Mapping[str, str]) -> Iterator[Problem]:
     """What keeps this config from pushing, wherever its stores are. ``environ``: where passphrases are."""
-    config = plan.config
+    config = resolved.config
     pushing = [n for n, t in config.targets.items() if wants_to_push(t)]
     for name in pushing:
-        yield from _target_problems(plan, name, config.targets[name])
+        yield from _target_problems(resolved, name, config.targets[name])
     for operator in config.operators:
         if operator.keyfile is not None and not Path(operator.keyfile).is_file():
             text = f"{operator.keyfile} does not exist: make it with `lrt-oracle keys new`, or correct the path"
@@ -73,21 +73,21 @@ def config_problems(plan: ResolvedConfig, environ: Mapping[str, str]) -> Iterato
             yield from _keyfile_problems(
                 f"targets.{name}.gas_keyfile", target.gas_keyfile, target.passphrase_env, environ
             )
-    for feed in plan.pushed if pushing else ():
-        heartbeat_s, interval_s = plan.specs[feed].heartbeat_s, config.oracle.round_interval_s
+    for feed in resolved.pushed if pushing else ():
+        heartbeat_s, interval_s = resolved.specs[feed].heartbeat_s, config.oracle.round_interval_s
         if heartbeat_s < interval_s:
             text = f"a round comes every {interval_s} s: a heartbeat of {heartbeat_s} s cannot be kept; write at least that"
             yield Problem(f'feeds."{feed}".heartbeat_s', text)
 
 
-def _target_problems(plan: ResolvedConfig, name: str, target: TargetSection) -> Iterator[Problem]:
-    if not plan.config.operators:
+def _target_problems(resolved: ResolvedConfig, name: str, target: TargetSection) -> Iterator[Problem]:
+    if not resolved.config.operators:
         text = (
             "no operator signs here, so this target can never push: add [[operators]] with keys of the store's signers, or leave the"
             " gas key out"
         )
         yield Problem(f"targets.{name}", text)
-    if not plan.pushed:
+    if not resolved.pushed:
         yield Problem(f"targets.{name}", "no feed goes on chain: all are reference_only, off, or products of others")
     if target.gas_keyfile is not None and not Path(target.gas_keyfile).is_file():
         text = f"{target.gas_keyfile} does not exist: make it with `lrt-oracle keys new`, or correct the path"
@@ -129,18 +129,18 @@ def config_notes(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
 # --- at the store ----------------------------------------------------------------------------------------------------
 
 
-async def readiness_of(plan: ResolvedConfig, name: str, client: StoreClient) -> PushReadiness:
+async def readiness_of(resolved: ResolvedConfig, name: str, client: StoreClient) -> PushReadiness:
     """Whether one target can be pushed to, as its store and chain say; ChainError if they cannot be read."""
-    target, signers = plan.config.targets[name], await client.connect()
+    target, signers = resolved.config.targets[name], await client.connect()
     known = await client.feeds()
-    missing = [f for f in plan.pushed if f not in known]
-    indexes = {f: known[f] for f in plan.pushed if f in known}
+    missing = [f for f in resolved.pushed if f not in known]
+    indexes = {f: known[f] for f in resolved.pushed if f in known}
     problems: list[Problem] = []
     if missing:
         text = f"not registered in the store: {', '.join(missing)}; run `lrt-oracle deploy`, or register them"
         problems.append(Problem(f"targets.{name}.store", text))
     try:
-        await check_presence(client, indexes, plan.specs)
+        await check_presence(client, indexes, resolved.specs)
         await read_limits(client, indexes, target.max_push_age_s)
     except Unfit as e:
         problems.append(Problem(f"targets.{name}", str(e)))
@@ -149,7 +149,7 @@ async def readiness_of(plan: ResolvedConfig, name: str, client: StoreClient) -> 
     paused_note = f"target {name}: the guardian paused {', '.join(paused)}: nothing of it lands until it is resumed"
     notes = [paused_note] if paused else []
     if wants_to_push(target):
-        problems += _weight_problems(plan, name, signers)
+        problems += _weight_problems(resolved, name, signers)
         problems += await _gas_problems(name, target, client)
         problems += await _block_time_problems(name, target, client, head.number, head.time_s)
         problems += await poke_problems(name, target.pokes, client)
@@ -163,12 +163,12 @@ async def readiness_of(plan: ResolvedConfig, name: str, client: StoreClient) -> 
     )
 
 
-def _weight_problems(plan: ResolvedConfig, name: str, signers: SignerSet) -> Iterator[Problem]:
-    operators = plan.config.operators
+def _weight_problems(resolved: ResolvedConfig, name: str, signers: SignerSet) -> Iterator[Problem]:
+    operators = resolved.config.operators
     known_keys = [(o, bytes.fromhex(k)) for o in operators if (k := report_key(o)) is not None]
     here = {key for _, key in known_keys}
     if not operators or len(known_keys) < len(operators):
-        return  # told elsewhere, or not known without a passphrase
+        return  # reported elsewhere, or not known without a passphrase
     weight = signers.weight_of([a for a in signers.signers if a in here])
     if weight < signers.threshold:
         pairs = zip(signers.signers, signers.weights, strict=True)
@@ -180,7 +180,7 @@ def _weight_problems(plan: ResolvedConfig, name: str, signers: SignerSet) -> Ite
         )
         yield Problem(f"targets.{name}", text)
         return
-    yield from unpriced_feed_problems(plan, name, signers, known_keys)
+    yield from unpriced_feed_problems(resolved, name, signers, known_keys)
 
 
 async def _gas_problems(name: str, target: TargetSection, client: StoreClient) -> list[Problem]:
@@ -219,7 +219,7 @@ def _block_time(answer: object) -> int:
 
 
 def _knows(readiness: PushReadiness, key: bytes) -> bool:
-    """Whether a key is in the present set of a store or in the next one: whoever is to come is there before its time."""
+    """Whether a key is in the present set of a store or in the next one: a set that is to come is there before its time."""
     return key in readiness.signers.signers or (
         readiness.next_signers is not None and key in readiness.next_signers.signers
     )

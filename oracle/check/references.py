@@ -35,11 +35,13 @@ class ReferenceComparison:
         return f"reference|{self.feed}|{self.reference.name}"
 
 
-def comparisons(catalog: Catalog, plan: ResolvedConfig, chain: str) -> tuple[ReferenceComparison, ...]:
+def comparisons(catalog: Catalog, resolved: ResolvedConfig, chain: str) -> tuple[ReferenceComparison, ...]:
     """The providers' feeds of a chain, by the config's name of it, that can be compared with ours; ether in dollars among them."""
-    named = catalog.chain_of(plan.config.chains[chain].chain_id)
+    named = catalog.chain_of(resolved.config.chains[chain].chain_id)
     usable = [r for r in catalog.references if r.chain == named and r.address is not None and not r.retired and r.quote]
-    return tuple(c for spec in plan.specs.values() for r in usable if (c := _compared(catalog, spec, r)) is not None)
+    return tuple(
+        c for spec in resolved.specs.values() for r in usable if (c := _compared(catalog, spec, r)) is not None
+    )
 
 
 def _compared(catalog: Catalog, spec: FeedSpec, reference: Reference) -> ReferenceComparison | None:
@@ -67,7 +69,7 @@ def _read(reference: Reference) -> Read:
 
 
 def divergence_rows(
-    plan: ResolvedConfig,
+    resolved: ResolvedConfig,
     own: ChainPrices,
     compared: tuple[ReferenceComparison, ...],
     answers: Mapping[str, Quote | FeedError],
@@ -84,7 +86,7 @@ def divergence_rows(
             yield comparison, answer
             continue
         prices = own.market if comparison.against is Kind.MARKET else own.redemption
-        value = _own(plan.specs[comparison.feed], prices, ether)
+        value = _own(resolved.specs[comparison.feed], prices, ether)
         if value is not None:
             yield divergence(
                 comparison.feed, comparison.reference.name, comparison.reference.provider, comparison.against,

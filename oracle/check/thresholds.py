@@ -13,10 +13,10 @@ from oracle.model.spec import FeedSpec
 from oracle.sign.messages import SignerSet
 
 
-def shortfalls(plan: ResolvedConfig, without: Sequence[str]) -> dict[str, str]:
+def shortfalls(resolved: ResolvedConfig, without: Sequence[str]) -> dict[str, str]:
     """What each feed lacks for an operator without these, when all else answers: "" for one that it can price."""
     shortfall: dict[str, str] = {}
-    for name, spec in plan.specs.items():  # what a feed needs comes before it
+    for name, spec in resolved.specs.items():  # what a feed needs comes before it
         unpriced = {f for f, what in shortfall.items() if what}
         shortfall[name] = _shortfall(subset(spec, without), unpriced)
     return shortfall
@@ -36,13 +36,15 @@ def _shortfall(own: FeedSpec, unpriced: set[str]) -> str:
 
 
 def unpriced_feed_problems(
-    plan: ResolvedConfig, name: str, signers: SignerSet, keys: Sequence[tuple[OperatorSection, bytes]]
+    resolved: ResolvedConfig, name: str, signers: SignerSet, keys: Sequence[tuple[OperatorSection, bytes]]
 ) -> Iterator[Problem]:
     """Feeds that too few of a store's signers can price. ``keys``: all operators here, each with its address."""
     here = [
-        (one, signers.weight_of([key]), shortfalls(plan, one.without)) for one, key in keys if key in signers.signers
+        (one, signers.weight_of([key]), shortfalls(resolved, one.without))
+        for one, key in keys
+        if key in signers.signers
     ]
-    for feed in plan.pushed:
+    for feed in resolved.pushed:
         weight = sum(w for _, w, shortfall in here if not shortfall[feed])
         if weight < signers.threshold:
             left = ", ".join(f"{o.name} is left {shortfall[feed]}" for o, _, shortfall in here if shortfall[feed])

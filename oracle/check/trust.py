@@ -34,20 +34,22 @@ _ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
 _PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
-async def trust_documents(plan: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
+async def trust_documents(resolved: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The trust document of every target's store, and what contradicts the config.
 
     A store that cannot be read is a row with ``error``; that there is no store, or that its chain does not
     answer, is among the problems of the target. A registry that is not one contradicts the config, and bonds are unknown.
     """
-    rows = await asyncio.gather(*(_trust_document(plan, name, target) for name, target in plan.config.targets.items()))
+    rows = await asyncio.gather(
+        *(_trust_document(resolved, name, target) for name, target in resolved.config.targets.items())
+    )
     return [row for row, _ in rows], [p for _, problems in rows for p in problems]
 
 
 async def _trust_document(
-    plan: ResolvedConfig, name: str, target: TargetSection
+    resolved: ResolvedConfig, name: str, target: TargetSection
 ) -> tuple[dict[str, Any], list[Problem]]:
-    chain = plan.config.chains[target.chain]
+    chain = resolved.config.chains[target.chain]
     domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
     client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
     try:

@@ -55,10 +55,10 @@ class ChainPrices:
     redemption: dict[str, Wad] = field(default_factory=dict)
 
 
-def chain_prices(plan: ResolvedConfig, values: Sequence[SourceValue]) -> ChainPrices:
+def chain_prices(resolved: ResolvedConfig, values: Sequence[SourceValue]) -> ChainPrices:
     """Lower medians of what the chains say, legs first."""
     own = ChainPrices()
-    for feed, spec in plan.specs.items():
+    for feed, spec in resolved.specs.items():
         mine = [v for v in values if v.source.feed == feed]
         _put_median(own.redemption, feed, [v.price_wad for v in mine if v.source.spec.kind is Kind.REDEMPTION])
         market = [_converted(v, own) for v in mine if v.source.spec.kind is Kind.MARKET]
@@ -91,7 +91,7 @@ def _put_share(own: ChainPrices, spec: FeedSpec) -> None:
 
 def value_problems(
     catalog: Catalog,
-    plan: ResolvedConfig,
+    resolved: ResolvedConfig,
     values: Sequence[SourceValue],
     running: Mapping[str, Report],
     confirmed: frozenset[str],
@@ -100,7 +100,7 @@ def value_problems(
 
     Args:
         catalog: for rates that were published before.
-        plan: the checked config.
+        resolved: the checked config.
         values: what the sources said.
         running: the last record of each feed that this operator has stored.
         confirmed: feeds whose new value was looked at and is right.
@@ -108,8 +108,8 @@ def value_problems(
     for value in values:
         yield from _out_of_bounds(catalog, value)
         yield from _ratio_as_dollars(catalog, value)
-    yield from _disagreeing_rates(plan, values)
-    own = chain_prices(plan, values)
+    yield from _disagreeing_rates(resolved, values)
+    own = chain_prices(resolved, values)
     for feed, before in running.items():
         if feed not in confirmed:
             yield from _large_steps(feed, own, before)
@@ -152,10 +152,10 @@ def _ratio_as_dollars(catalog: Catalog, value: SourceValue) -> Iterator[Problem]
         yield Problem(_where(value.source), text)
 
 
-def _disagreeing_rates(plan: ResolvedConfig, values: Sequence[SourceValue]) -> Iterator[Problem]:
+def _disagreeing_rates(resolved: ResolvedConfig, values: Sequence[SourceValue]) -> Iterator[Problem]:
     """Derivations of one rate against the first one; on an L2 against the main chain's own, in the feed of its pair."""
     rates = [v for v in values if v.source.spec.kind is Kind.REDEMPTION]
-    for feed in plan.specs:
+    for feed in resolved.specs:
         plain = feed.split("#", maxsplit=1)[0].partition("@")[0]
         mine = [v for v in rates if v.source.feed == feed]
         first = next((v for v in rates if v.source.feed == plain), None) or next(iter(mine), None)

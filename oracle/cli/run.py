@@ -76,7 +76,7 @@ def once(config_path: Path, as_json: bool, wait: float) -> None:
     "--confirm",
     multiple=True,
     metavar="FEED",
-    help="Accept the changed value of this feed: it was looked at and is right.",
+    help="Accept the changed value of this feed: you have checked that it is right.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj

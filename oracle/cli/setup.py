@@ -142,7 +142,7 @@ def arm(
     A process whose operators have the weight does this by itself.
     """
     from oracle.model.suggest import nearest
-    from oracle.push.arm_by_hand import ManualArming
+    from oracle.push.arming.by_hand import ManualArming
 
     config = checked_config(config_path).config
     if target not in config.targets:

@@ -1,4 +1,4 @@
-"""The plan's sources in the form that the feeds layer takes, and where venues and chains are."""
+"""The config's sources in the form that the feeds layer takes, and where venues and chains are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oracle.config.tables.catalog import shipped
 from oracle.config.tables.chain_sections import ChainSection
 
 
-def sources_of(plan: ResolvedConfig) -> list[Source]:
+def sources_of(resolved: ResolvedConfig) -> list[Source]:
     """All sources of all feeds."""
     return [
         Source(
@@ -31,7 +31,7 @@ def sources_of(plan: ResolvedConfig) -> list[Source]:
             block=p.block,
             pull=p.pull,
         )
-        for p in plan.sources
+        for p in resolved.sources
     ]
 
 

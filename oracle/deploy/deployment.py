@@ -42,7 +42,7 @@ async def chain_id_of(url: str, *, patience_s: float = _PATIENCE_S) -> int:
             return int(await web3.eth.chain_id)
     except (aiohttp.ClientError, OSError, TimeoutError, Web3Exception) as e:
         raise DeployError(
-            f"{_host(url)} does not tell its chain ({type(e).__name__}): correct --rpc or the chain's endpoints"
+            f"{_host(url)} does not state its chain ({type(e).__name__}): correct --rpc or the chain's endpoints"
         ) from None
     finally:
         await web3.provider.disconnect()

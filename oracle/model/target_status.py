@@ -83,7 +83,7 @@ class TargetStatus:
         if self.quorum is not None and not self.quorum.reachable:
             yield f"target {self.target}: {_short(self.quorum)}"
         if self.pushes_left == 0:
-            yield f"target {self.target}: its gas key can pay for no push: send it ether"
+            yield f"target {self.target}: its gas key cannot pay for a push: send it ether"
         for feed in self.feeds:
             if feed.late(now_ms):
                 yield f"target {self.target}: {_late(feed, now_ms)}"
@@ -96,7 +96,7 @@ class TargetStatus:
             for signer in self.quorum.missing:
                 yield f"target {self.target}: {signer}"
         if self.pushes_left is not None and 0 < self.pushes_left < self.few_pushes:
-            yield f"target {self.target}: its gas key pays for {self.pushes_left} pushes more: send it ether"
+            yield f"target {self.target}: its gas key pays for {self.pushes_left} more pushes: send it ether"
 
     def _since(self, now_ms: int) -> str:
         return "yet" if self.looked_at_ms is None else f"for {div_up(now_ms - self.looked_at_ms, MS)} s"

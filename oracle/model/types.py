@@ -115,7 +115,8 @@ class Verdict:
 class Report:
     """What is signed, field for field the Solidity struct. 0 in a price means absent.
 
-    ``status_only``: the prices are those of an earlier round and were not checked again; true of every halt.
+    ``status_only``: the prices are those of an earlier round and were not checked again. A halt need not say it, see
+    ``repeats_prices``.
     """
 
     market_wad: Wad
@@ -127,6 +128,11 @@ class Report:
     market_age_s: int
     redemption_age_h: int
     status_only: bool = False
+
+    @property
+    def repeats_prices(self) -> bool:
+        """Whether its prices are those of an earlier round: a halt's always are."""
+        return self.status_only or self.status is Status.HALT
 
 
 @record

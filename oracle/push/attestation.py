@@ -15,7 +15,7 @@ from oracle.round.rounds import Round
 from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures, collect_signatures
+from oracle.sign.signed_batch import CollectedSignatures, collect_signatures
 from oracle.sign.verified_values import VerifiedValues, verify_answers
 
 _ROUNDS_KEPT = 4
@@ -23,7 +23,7 @@ _log = structlog.get_logger("oracle.push.attestation")
 
 
 class Attesters:
-    """Those of the operators that the store knows. None until `take_seats`.
+    """Those of the operators that the store knows; nobody before `take_seats`.
 
     Args:
         target: name of the target.
@@ -150,7 +150,7 @@ class Attesters:
             raise ChainError("not connected")
         return await collect_signatures(self._cosigners, self.signers, values, indexes)
 
-    # --- what the store holds tells of the journals -----------------------------------------------------------------
+    # --- what the store holds says about the journals ----------------------------------------------------------------
 
     def signed_elsewhere(self, stored: Mapping[int, Report], since_s: int) -> dict[str, list[str]]:
         """Feeds whose stored round must bear signatures that these operators never gave, and their names.

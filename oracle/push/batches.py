@@ -10,14 +10,13 @@ import structlog
 from oracle.chain.fees import BatchTooBig
 from oracle.model.publication import PushRow, PushState
 from oracle.push.attestation import Attesters
-from oracle.push.due import Decision
+from oracle.push.context import TargetContext
+from oracle.push.due import Decision, reasons_text
 from oracle.push.due_now import DueNow
-from oracle.push.pusher import Pusher
-from oracle.push.reasons import reasons_text
-from oracle.push.tools import Tools
+from oracle.push.sending.pusher import Pusher
 from oracle.round.rounds import Round
 from oracle.sign.messages import SignedBatch
-from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.sign.verified_values import VerifiedValues
 
 _log = structlog.get_logger("oracle.push.batches")
@@ -31,7 +30,7 @@ class Batches:
         attesters: who signs.
         pusher: submits.
         due_now: decides anew where too few have signed.
-        tools: the process around it.
+        context: the process around it.
         counts: of submitted and unsigned batches.
 
     Attributes:
@@ -44,12 +43,12 @@ class Batches:
         attesters: Attesters,
         pusher: Pusher,
         due_now: DueNow,
-        tools: Tools,
+        context: TargetContext,
         counts: Counter[str],
     ) -> None:
         self.refusals: deque[str] = deque(maxlen=100)
         self._target, self._attesters, self._pusher, self._due_now = target, attesters, pusher, due_now
-        self._tools, self._counts = tools, counts
+        self._context, self._counts = context, counts
 
     async def push(self, newest: Round, decision: Decision) -> bool:
         """Have what is due signed, and submit it.
@@ -77,7 +76,7 @@ class Batches:
         signed = await self._attesters.collect_signatures(values, indexes)
         for refusal in signed.refusals:
             self.refusals.append(f"{refusal.operator} refused ({refusal.code}): {refusal.text}")
-        self._tools.on_signatures(signed)
+        self._context.on_signatures(signed)
         return signed
 
     async def _sign(self, newest: Round, decision: Decision) -> tuple[Decision, CollectedSignatures]:
@@ -101,13 +100,13 @@ class Batches:
             _log.info("a batch is cut", target=self._target, why=str(e), items=self._pusher.learned.most_items)
             return None
         if row is None:
-            self._tools.on_deferred(batch.round_time_s)
+            self._context.on_deferred(batch.round_time_s)
         return row
 
     def _no_quorum(self, newest: Round, signed: CollectedSignatures, why: str) -> None:
         self._counts["unsigned"] += 1
         refused = "; ".join(f"{r.operator}: {r.text}" for r in signed.refusals) or "no operator has signed values"
-        self._tools.database.add_refusal(
-            self._tools.now_ms(), self._target, newest.round_time_s, b"", why, f"no quorum: {refused}"
+        self._context.database.add_refusal(
+            self._context.now_ms(), self._target, newest.round_time_s, b"", why, f"no quorum: {refused}"
         )
         _log.warning("no quorum for a push", target=self._target, refused=refused)

@@ -1,4 +1,4 @@
-"""When to push, as one pure function: the operator's reasons to spend gas, less what the store would refuse."""
+"""When to push, as one pure function: the operator's reasons to spend gas, less what the store would refuse; and their text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from feeds.units import BPS, WAD
-from oracle.chain.store_rules import StoreLimits, acceptable, after, gap_s, keeps, waits
+from oracle.chain.store_rules import StoreLimits, gap_s, why_refused, why_waiting, write_of
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
 from oracle.model.types import Report
 
 _NEAR_BPS = 500
 _PERCENT = 100
+_BETWEEN_FEEDS, _AFTER_FEED = "; ", ": "
 
 
 class Cause(IntEnum):
@@ -102,18 +103,18 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
         reason = due(candidate.spec, candidate.stored, candidate.fresh, policy)
         if reason is None:
             continue
-        brings = _brings(candidate, reason, policy)
-        due_now[index] = brings or reason
-        why_not = _held(candidate, due_now[index], policy, block_time_s)
-        if brings is None and why_not is None:
-            why_not = waits(candidate.stored, candidate.fresh, candidate.limits)
+        gain = _gain(candidate, reason, policy)
+        due_now[index] = gain or reason
+        why_not = _why_held(candidate, due_now[index], policy, block_time_s)
+        if gain is None and why_not is None:
+            why_not = why_waiting(candidate.stored, candidate.fresh, candidate.limits)
         if why_not is not None:
             held[index] = why_not
     go = {i: r for i, r in due_now.items() if i not in held}
     if go:
         for index, candidate in candidates.items():
-            rides = index not in due_now and early(candidate.spec, candidate.stored, candidate.fresh, policy)
-            if rides and _held(candidate, _RIDER, policy, block_time_s) is None:
+            rides = index not in due_now and is_early(candidate.spec, candidate.stored, candidate.fresh, policy)
+            if rides and _why_held(candidate, _RIDER, policy, block_time_s) is None:
                 go[index] = _RIDER
     return Decision(
         push=dict(sorted(go.items(), key=lambda item: (item[1].cause, item[0]))),
@@ -126,18 +127,18 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
 _RIDER = PushReason(cause=Cause.EARLY, text="goes along")
 
 
-def _brings(candidate: Candidate, reason: PushReason, policy: PushPolicy) -> PushReason | None:
+def _gain(candidate: Candidate, reason: PushReason, policy: PushPolicy) -> PushReason | None:
     """What a push of a due feed would bring, as the store would then show it or begin to wait; None for nothing."""
-    write = after(candidate.stored, candidate.fresh, candidate.limits)
+    write = write_of(candidate.stored, candidate.fresh, candidate.limits)
     if candidate.stored is None or write.begins:
         return reason
     shown = due(candidate.spec, candidate.stored, write.report, policy)
     return reason if shown is not None and shown.cause is reason.cause else shown
 
 
-def _held(candidate: Candidate, reason: PushReason, policy: PushPolicy, block_time_s: int) -> str | None:
+def _why_held(candidate: Candidate, reason: PushReason, policy: PushPolicy, block_time_s: int) -> str | None:
     """Why a due feed does not go now; None if it goes."""
-    refused = acceptable(candidate.stored, candidate.fresh, block_time_s=block_time_s, limits=candidate.limits)
+    refused = why_refused(candidate.stored, candidate.fresh, block_time_s=block_time_s, limits=candidate.limits)
     if refused is not None:
         return refused
     if policy.gas_per_day and candidate.gas_spent >= policy.gas_per_day and reason.cause not in _ALWAYS:
@@ -158,7 +159,7 @@ def due(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPolicy
     return next(_reasons(spec, stored, fresh, policy, _PERCENT), None)
 
 
-def early(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPolicy) -> bool:
+def is_early(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPolicy) -> bool:
     """Whether a feed has come far enough to any of its thresholds to ride in a batch that is made anyway."""
     if stored is None or not policy.early_percent or fresh.round_time_s <= stored.round_time_s:
         return False
@@ -166,11 +167,11 @@ def early(spec: FeedSpec, stored: Report | None, fresh: Report, policy: PushPoli
 
 
 def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:
-    """Reasons at this share of the thresholds, the most urgent first. Kept prices give none, but for a lower rate."""
+    """Reasons at this share of the thresholds, the most urgent first. Repeated prices give none, but for a lower rate."""
     for name, new, old in _prices(stored, fresh):
         if old and abs(new - old) * BPS * _PERCENT >= old * spec.push_bps * percent:
             yield PushReason(cause=Cause.DEVIATION, text=f"{name} moved {abs(new - old) * BPS // old} bps")
-    if not keeps(fresh):
+    if not fresh.repeats_prices:
         if policy.peg_bps:
             yield from _peg(stored, fresh, policy, percent)
         wider = fresh.spread_bps - stored.spread_bps
@@ -183,7 +184,7 @@ def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, 
 def _prices(stored: Report, fresh: Report) -> tuple[tuple[str, int, int], ...]:
     """Prices that the store may take, with its own."""
     rate = ("redemption", fresh.redemption_wad, stored.redemption_wad)
-    if keeps(fresh):
+    if fresh.repeats_prices:
         return (rate,) if fresh.redemption_wad < stored.redemption_wad else ()
     return (("market", fresh.market_wad, stored.market_wad), rate)
 
@@ -215,3 +216,13 @@ def _distance(report: Report) -> int | None:
     if bps > _NEAR_BPS:
         return None
     return bps if away >= 0 else -bps
+
+
+def reasons_text(reasons: Mapping[str, str]) -> str:
+    """The text of `PushRow.why`: ``FEED: reason; FEED: reason``."""
+    return _BETWEEN_FEEDS.join(f"{feed}{_AFTER_FEED}{reason}" for feed, reason in reasons.items())
+
+
+def reasons_of(why: str) -> dict[str, str]:
+    """The reason of each feed in such a text; none in what was written for pokes or an arming, which are of no feed."""
+    return dict(part.split(_AFTER_FEED, 1) for part in why.split(_BETWEEN_FEEDS) if _AFTER_FEED in part)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from oracle.chain.store_client import StoreClient
-from oracle.chain.store_rules import StoreLimits, after, needs_beside
+from oracle.chain.store_rules import StoreLimits, needs_held_words, write_of
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
 from oracle.push.due import Candidate, Cause, Decision, PushPolicy, decide
-from oracle.push.pusher import Pusher
 from oracle.push.seating import Seating
+from oracle.push.sending.pusher import Pusher
 from oracle.round.rounds import Round
 from oracle.sign.messages import SignedBatch
 
@@ -81,7 +81,8 @@ class DueNow:
         fresh = {indexes[r.feed]: r.report for r in newest.records if r.feed in indexes}
         going = ((i, self._seating.limits[i]) for i in decision.push if self._seating.limits[i].strong)
         return any(
-            after(stored.get(i), fresh[i], replace(limits, strong=False)) != after(stored.get(i), fresh[i], limits)
+            write_of(stored.get(i), fresh[i], replace(limits, strong=False))
+            != write_of(stored.get(i), fresh[i], limits)
             for i, limits in going
         )
 
@@ -131,8 +132,8 @@ class DueNow:
         limits = replace(limits, strong=limits.strong and all_sign)
         if stored is None or stored.status is Status.HALT:
             limits = replace(limits, paused=await self._client.paused(index, block))
-        if needs_beside(stored, fresh, limits):
-            limits = replace(limits, beside=await self._client.beside(index, block))
+        if needs_held_words(stored, fresh, limits):
+            limits = replace(limits, held_words=await self._client.held_words(index, block))
         return limits
 
     def _stored_s(self, index: int) -> int:

@@ -52,7 +52,7 @@ class GasBalance:
         self._now_ms, self._landed_today, self._on_balance = now_ms, landed_today, on_balance
         self._checked_ms = 0
 
-    async def look_again(self) -> None:
+    async def reread(self) -> None:
         """Now and then: read the balance."""
         now_ms = self._now_ms()
         if is_over(self._checked_ms, self._pace.balance_ms, now_ms):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from oracle.model.publication import OnChain, PushRow
 from oracle.model.spec import FeedSpec
 from oracle.model.types import Report
-from oracle.push.reasons import reasons_of
+from oracle.push.due import reasons_of
 from oracle.report.compose import cross, price_of
 from oracle.report.wire import split_items
 

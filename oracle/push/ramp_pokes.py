@@ -1,4 +1,4 @@
-"""When views have to be told which way their ramp goes: ModeView 4 moves up in depeg, holds in halt, else moves down.
+"""When views have to be poked since their ramp changes direction: ModeView 4 moves up in depeg, holds in halt, else down.
 
 A view sees no change of a status by itself (docs/contracts.md, `poke`). So it is poked in the transaction that changes it.
 """

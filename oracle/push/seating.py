@@ -12,7 +12,7 @@ from oracle.chain.next_signers import NextSignerSet, read_next_set
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import StoreLimits
 from oracle.model.types import Report
-from oracle.push.arming import Arming
+from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.preflight import check_presence, indexes_of, read_limits
 from oracle.push.settings import PushRules, TargetPace
@@ -74,7 +74,7 @@ class Seating:
         """Whether the operators have their seats."""
         return self._attesters.signers is not None
 
-    async def bind(self, feeds: Sequence[str]) -> Mapping[str, int]:
+    async def read_indexes(self, feeds: Sequence[str]) -> Mapping[str, int]:
         """Index of each feed in the store; Unfit where the config does not match it."""
         indexes = indexes_of(feeds, await self._client.feeds())
         await check_presence(self._client, indexes, self._rounds.specs)
@@ -90,14 +90,14 @@ class Seating:
         """
         self.indexes = indexes
         self._check_journals(signers, stored)
-        await self._sit(signers)
+        await self._seat_operators(signers)
 
     async def read_signers(self) -> Succession:
         """Read which set is in force, which is to come, and whether that one has to be armed: all at one block."""
         head = await self._client.head()
         now = await self._client.connect(head.number)
         coming = await read_next_set(self._client, head.number)
-        self._arming.note(coming, head.number, head.time_s)
+        self._arming.note_next_set(coming, head.number, head.time_s)
         self._coming = coming or self._coming
         certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None
         self._succession = (self._succession or Succession(present=now)).updated(now, certain)
@@ -105,15 +105,15 @@ class Seating:
         return self._succession
 
     async def follow(self, round_s: int) -> None:
-        """Sit for the set whose round that is, also before a block says that it is in force."""
+        """Take the seats of the set whose round that is, also before a block says that it is in force."""
         succession = self._succession
         if succession is None or succession.at(round_s) == self._attesters.signers:
             return
         signers = succession.at(round_s)
         _log.info("the signer set changed", target=self._target, epoch=signers.epoch)
-        await self._sit(signers)
+        await self._seat_operators(signers)
 
-    async def look_again(self, round_s: Callable[[], int]) -> None:
+    async def reread_signers(self, round_s: Callable[[], int]) -> None:
         """Now and then: read the signers anew, and follow them. ``round_s``: the round that a push would be of now."""
         if not is_over(self._signers_ms, self._pace.signers_ms, self._now_ms()):
             return
@@ -148,8 +148,8 @@ class Seating:
                 target=self._target, operator=operator.name, journal=str(operator.journal.path),
             )  # fmt: skip
 
-    async def _sit(self, signers: SignerSet) -> None:
-        """Read what the store takes, then sit: whoever is connected knows all of it."""
+    async def _seat_operators(self, signers: SignerSet) -> None:
+        """Read what the store takes, then take the seats: a target that is connected knows all of it."""
         coming = self._coming
         if coming is not None and coming.signers.epoch == signers.epoch:
             self.step_weight = coming.strong  # the newest block may know nothing of it yet
@@ -162,7 +162,7 @@ class Seating:
         self._announce()
 
     def _announce(self) -> None:
-        """Tell the rounds for which set they are signed, and for which from when on."""
+        """Let the rounds know for which set they are signed, and for which from when on."""
         succession = self._succession
         if succession is None:
             return

@@ -15,23 +15,23 @@ from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.model.publication import OnChain, PushRow, PushState
 from oracle.model.target_status import FeedOnTarget, TargetStatus
 from oracle.model.types import Report
-from oracle.push.arming import Arming
+from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.batches import Batches
+from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.due_now import DueNow
 from oracle.push.gas_balance import GasBalance
 from oracle.push.onchain_view import Grace, OnchainView
-from oracle.push.pusher import Pusher
 from oracle.push.ramp_pokes import RampPokes
 from oracle.push.seating import Seating
+from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules, TargetPace
-from oracle.push.tools import Tools
 from oracle.round.rounds import Round
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.remote_signer import SignerError
+from oracle.sign.signed_batch import CollectedSignatures
 
 _DAY_MS = 86_400_000
 _REMEMBERED = 50
@@ -54,7 +54,7 @@ class Target:
         feeds: feeds that belong there.
         operators: the signers in this process.
         can_send: whether there is a gas key.
-        tools: the process around it.
+        context: the process around it.
         closed: environment variable that would open a gas key that is not; "" where none is wanted.
         round_s: time from one round to the next.
         warn_pushes: warn when the gas key can pay for fewer pushes than this.
@@ -77,7 +77,7 @@ class Target:
         feeds: Sequence[str],
         operators: Sequence[Operator],
         can_send: bool,
-        tools: Tools,
+        context: TargetContext,
         closed: str = "",
         round_s: int = 10,
         policy: PushPolicy | None = None,
@@ -88,34 +88,34 @@ class Target:
         self.name = name
         self.can_send, self._closed = can_send, closed
         self.counts: Counter[str] = Counter()
-        self._client, self._feeds, self._tools, self.pace = client, feeds, tools, pace
+        self._client, self._feeds, self._context, self.pace = client, feeds, context, pace
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
-        self._attesters = Attesters(name, operators, now_ms=tools.now_ms, clock_ok=tools.clock_ok)
+        self._attesters = Attesters(name, operators, now_ms=context.now_ms, clock_ok=context.clock_ok)
         self.pusher = Pusher(
-            name, client, tools.database, rules, now_ms=tools.now_ms, on_landed=self._landed, on_failed=tools.on_failed,
-            ramp_pokes=RampPokes(name, views, on_failed=tools.on_unpoked),
+            name, client, context.database, rules, now_ms=context.now_ms, on_landed=self._landed, on_failed=context.on_failed,
+            ramp_pokes=RampPokes(name, views, on_failed=context.on_unpoked),
         )  # fmt: skip
         self._arming = Arming(
             name, client, self.pusher, operators, can_send=can_send, offset_s=self._policy.offset_s,
-            now_ms=tools.now_ms, on_failed=tools.on_failed,
+            now_ms=context.now_ms, on_failed=context.on_failed,
         )  # fmt: skip
         self._seating = Seating(
-            name, client, self._attesters, self._arming, tools.rounds, rules=rules, pace=pace, now_ms=tools.now_ms,
-            on_failed=tools.on_failed,
+            name, client, self._attesters, self._arming, context.rounds, rules=rules, pace=pace, now_ms=context.now_ms,
+            on_failed=context.on_failed,
         )  # fmt: skip
         self.due_now = DueNow(
-            client, self.pusher, self._seating, self._attesters, tools.rounds.specs, self._policy,
-            gas_spent=lambda: tools.database.gas_spent(name, tools.now_ms() - _DAY_MS), on_decision=tools.on_decision,
+            client, self.pusher, self._seating, self._attesters, context.rounds.specs, self._policy,
+            gas_spent=lambda: context.database.gas_spent(name, context.now_ms() - _DAY_MS), on_decision=context.on_decision,
         )  # fmt: skip
-        self._batches = Batches(name, self._attesters, self.pusher, self.due_now, tools, self.counts)
+        self._batches = Batches(name, self._attesters, self.pusher, self.due_now, context, self.counts)
         self._balance = GasBalance(
-            name, client, pace=pace, warn_pushes=warn_pushes, now_ms=tools.now_ms, on_balance=tools.on_balance,
-            landed_today=lambda: self._landed_pushes((tools.now_ms() - _DAY_MS) // MS),
+            name, client, pace=pace, warn_pushes=warn_pushes, now_ms=context.now_ms, on_balance=context.on_balance,
+            landed_today=lambda: self._landed_pushes((context.now_ms() - _DAY_MS) // MS),
         )  # fmt: skip
         grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
-        self._onchain = OnchainView(name, tools.rounds.specs, grace=grace)
-        tools.rounds.reserve_seat(name)
+        self._onchain = OnchainView(name, context.rounds.specs, grace=grace)
+        context.rounds.reserve_seat(name)
         self._newest: Round | None = None
         self._has_news = False
         self._log_budget = LogBudget()
@@ -182,7 +182,7 @@ class Target:
         onchain = self.onchain.get(feed)
         return FeedOnTarget(
             feed=feed,
-            heartbeat_s=self._tools.rounds.specs[feed].heartbeat_s,
+            heartbeat_s=self._context.rounds.specs[feed].heartbeat_s,
             round_time_s=onchain.round_time_s if onchain else None,
             late_at_s=onchain.late_at_s if onchain else None,
             held=self.held.get(feed, ""),
@@ -240,18 +240,18 @@ class Target:
         await self._seating.follow(self._round_s())
         await self._push_due()
         self._seating.check_signed_elsewhere(self.pusher.stored)
-        await self._seating.look_again(self._round_s)
+        await self._seating.reread_signers(self._round_s)
         if self.can_send:
-            await self._balance.look_again()
-        await self._arming.act()
-        if self._read_ms is not None and self._tools.now_ms() - self._read_ms > self.pace.reread_ms:
+            await self._balance.reread()
+        await self._arming.arm_if_due()
+        if self._read_ms is not None and self._context.now_ms() - self._read_ms > self.pace.reread_ms:
             await self.pusher.refresh()  # nothing is due for long: what is on chain is known all the same
 
     def _failed(self, error: Exception) -> None:
         """Count what a tick ended with; one line of the log for many of a kind: a tick comes twice a second."""
         word = _failure_word(error)
         self.counts["failed"] += 1
-        self._tools.on_failed(word)
+        self._context.on_failed(word)
         more = self._log_budget.more(word)
         if more is not None:
             _log.warning("no push this time; the next tick tries again", target=self.name, why=str(error)[:300],
@@ -262,11 +262,11 @@ class Target:
     def _note_read(self) -> None:
         """Remember when the store was last read: a tick that read nothing says nothing of the chain."""
         if self.pusher.stored is not self._last_read:
-            self._last_read, self._read_ms = self.pusher.stored, self._tools.now_ms()
+            self._last_read, self._read_ms = self.pusher.stored, self._context.now_ms()
 
     async def _connect(self) -> None:
         signers = (await self._seating.read_signers()).at(self._round_s())
-        indexes = await self._seating.bind(self._feeds)
+        indexes = await self._seating.read_indexes(self._feeds)
         await self.pusher.start(indexes)
         self._onchain.set_indexes(indexes)
         await self._seating.take(signers, indexes, self.pusher.stored)
@@ -278,7 +278,7 @@ class Target:
 
     def _round_s(self) -> int:
         """The round that a push would be of now."""
-        return self._newest.round_time_s if self._newest is not None else self._tools.now_ms() // MS
+        return self._newest.round_time_s if self._newest is not None else self._context.now_ms() // MS
 
     # --- pushing -------------------------------------------------------------------------------------------------
 
@@ -308,10 +308,10 @@ class Target:
     def _landed(self, row: PushRow) -> None:
         self.counts["landed"] += 1
         self._onchain.note_landed(row)
-        self._tools.on_landed(row)
+        self._context.on_landed(row)
 
     def _landed_pushes(self, since_s: int = 0) -> Sequence[PushRow]:
-        return self._tools.database.pushes(self.name, (PushState.LANDED,), since_s, newest=_REMEMBERED)
+        return self._context.database.pushes(self.name, (PushState.LANDED,), since_s, newest=_REMEMBERED)
 
 
 def _failure_word(error: Exception) -> str:

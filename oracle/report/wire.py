@@ -70,7 +70,7 @@ def split_items(items: bytes) -> dict[int, bytes]:
 def decode_items(items: bytes, round_time_s: int) -> Mapping[int, Report]:
     """Reports by feed index; ValueError as `split_items`, and for a state that does not exist.
 
-    Pure, and kept: the same bytes are decoded once, whoever asks.
+    Pure, and kept: the same bytes are decoded once, no matter who asks.
     """
     return MappingProxyType({index: decode_item(item, round_time_s)[1] for index, item in split_items(items).items()})
 

@@ -1,4 +1,4 @@
-"""One feed's round as a pure fold: ``step(spec, state, outcomes, legs, now, published) -> (Round | Abstained, next state)``.
+"""One feed's round as a pure fold: ``step(spec, state, outcomes, legs, now, published) -> (FeedRound | Abstained, next state)``.
 
 Nothing here reads a clock, a socket or a file, so the same call gives the same bytes in production, in a replay and in
 an audit months later.

@@ -180,7 +180,7 @@ class Clock:
 
     Steps up to ``WARN_MS`` are followed at once, but no further than that from where the time was last confirmed. A larger
     one is followed when it has more votes than our own time, the machine's clock and our time voting too, and at least one
-    of them from outside. Until then, and for ever where nobody states a time, time goes on as if it had not happened: nothing
+    of them from outside. Until then, and always where nobody states a time, time goes on as if it had not happened: nothing
     tells a mistake from a correction, and a restart takes the machine's clock anyway.
 
     Args:

@@ -20,7 +20,7 @@ class Fatal(LrtOracleError, RuntimeError):
 
 
 async def every(period_s: float, work: Work, failed: Failed, wake: asyncio.Event | None = None) -> None:
-    """Do some work again and again, for ever.
+    """Do some work again and again, without end.
 
     Args:
         period_s: pause between the end of one run and the start of the next.
@@ -40,7 +40,7 @@ async def every(period_s: float, work: Work, failed: Failed, wake: asyncio.Event
 async def at_multiples(
     interval_s: int, now_ms: Callable[[], int], work: Work, failed: Failed, skipped: Callable[[int], None]
 ) -> None:
-    """Do some work at every multiple of an interval, for ever.
+    """Do some work at every multiple of an interval, without end.
 
     Args:
         interval_s: seconds.

@@ -59,7 +59,7 @@ class Supervisor:
             except Exception:  # noqa: BLE001 - the one place where any bug is caught: logged whole, counted, restarted
                 _log.exception("a task failed; it is started again", task=name, in_s=pause_s)
             else:
-                _log.error("a task ended that should run for ever; it is started again", task=name, in_s=pause_s)
+                _log.error("a task ended that should never end; it is started again", task=name, in_s=pause_s)
             self.restarts[name] += 1
             await self._sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from feeds.units import MS
 from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec
-from oracle.serve.documents import has_fresh_prices, history_document, twap_document
+from oracle.serve.documents import history_document, twap_document
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import explain_document
 from oracle.serve.interface import StoredRounds
@@ -50,7 +50,7 @@ def _last_before(stored: StoredRounds, spec: FeedSpec, since_ms: int) -> Sequenc
     """The record whose price was current at a moment: the newest before it with fresh prices, if it is not too old."""
     until_ms, limit = since_ms - 1, 1
     while records := stored.history(spec.feed, max(0, since_ms - spec.max_age_s * MS), until_ms, limit):
-        fresh = [r for r in records if has_fresh_prices(r)]
+        fresh = [r for r in records if not r.report.repeats_prices]
         if fresh:
             return fresh[-1:]
         until_ms, limit = records[0].report.round_time_s * MS - 1, _ROUNDS_AT_ONCE

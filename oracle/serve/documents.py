@@ -13,7 +13,7 @@ from oracle.combine.methods.twap import mean_since, spans, twap_geometric
 from oracle.model.publication import OnChain, Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Sample
-from oracle.model.status import Reason, Status, Why
+from oracle.model.status import Reason, Why
 
 PRICE_DECIMALS = 18
 _PHASE_ONE = 1 << 64
@@ -131,11 +131,6 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
     }
 
 
-def has_fresh_prices(record: Record) -> bool:
-    """Whether its prices were computed in that round; else they are repeated from an earlier one and count for nothing."""
-    return not record.report.status_only and record.report.status is not Status.HALT
-
-
 def twap_document(
     spec: FeedSpec, records: Sequence[Record], *, of: str, since_ms: int, until_ms: int
 ) -> Document | None:
@@ -151,7 +146,7 @@ def twap_document(
         since_ms: where the window begins.
         until_ms: where it ends.
     """
-    fresh = [r for r in records if has_fresh_prices(r)]
+    fresh = [r for r in records if not r.report.repeats_prices]
     samples = [Sample(at_ms=r.report.round_time_s * MS, price_wad=p) for r in fresh if (p := _price_of(r, of))]
     gap_ms = spec.max_age_s * MS
     spans_ms = [ms for _, ms in spans(samples, since_ms, until_ms, gap_ms)]

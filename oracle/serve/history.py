@@ -2,7 +2,7 @@
 
 A thread is not enough: decoding ten thousand rounds is Python's work, and the rounds of this process would wait for it.
 The workers have read-only connections of their own and a lower priority. A limited number of reads may wait; the next one
-is refused and told to retry.
+is refused and asked to retry.
 """
 
 from __future__ import annotations

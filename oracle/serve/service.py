@@ -20,7 +20,7 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
 from oracle.sign.messages import SignedBatch
-from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
 T = TypeVar("T")

@@ -142,7 +142,7 @@ def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[
     if not passphrase:
         raise KeyfileError(f"a keyfile needs a passphrase: set the environment variable {passphrase_env}")
     if journal is not None and journal.exists():
-        raise KeyfileError(f"{journal} exists: a journal is never shared between keys, choose another name")
+        raise KeyfileError(f"{journal} exists: a journal belongs to one key, choose another name")
     if journal is not None:  # before the key: a key without its journal would be mute at first
         journal.parent.mkdir(parents=True, exist_ok=True)
     key = coincurve.PrivateKey()

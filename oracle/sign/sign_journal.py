@@ -60,7 +60,7 @@ class ForgottenRefused(EquivocationRefused):
 
     def __init__(self, place: JournalPlace, newest_s: int) -> None:
         super().__init__(place)
-        why = f"the journal goes on at {newest_s} and has dropped lines this old; nothing is signed there any more"
+        why = f"the journal's newest line is at {newest_s} and lines this old are dropped; nothing is signed there any more"
         self.args = (f"feed {place.feed} at round_time {place.round_s}: {why}",)
 
 

@@ -44,7 +44,7 @@ class UnsoundValues:
 def verify_values(values: SignedValues, signers: SignerSet, round_time_s: int) -> VerifiedValues | UnsoundValues:
     """Check that these are items which a signer of the set signed for this round.
 
-    Pure, and kept by content: the same bytes are verified once, whoever hands them over.
+    Pure, and kept by content: the same bytes are verified once, no matter who hands them over.
     """
     if values.round_time_s != round_time_s:
         return UnsoundValues(f"they are of round_time {values.round_time_s}")
@@ -85,7 +85,7 @@ def verify_answers(
         values = verify_values(answer, signers, round_time_s)
         own = (answer.operator, answer.address) == (operator.name, operator.address)
         if isinstance(values, VerifiedValues) and (not own or operator.address in by_address):
-            values = UnsoundValues(f"they are given as {answer.operator}'s")
+            values = UnsoundValues(f"they are in the name of {answer.operator}")
         if isinstance(values, VerifiedValues):
             by_address[operator.address] = values
         else:

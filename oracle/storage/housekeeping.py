@@ -13,7 +13,7 @@ _DAY_S = 86_400
 
 
 class Housekeeping:
-    """Keeps the database from growing for ever.
+    """Keeps the database from growing without limit.
 
     Args:
         database: what is pruned.

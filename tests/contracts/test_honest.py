@@ -30,8 +30,8 @@ from oracle.sign.eip712 import Domain, address_of, batch_bytes
 from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import Proposal, RefusalCode, Signature, SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import collect_signatures
 from oracle.sign.sign_journal import SignJournal
+from oracle.sign.signed_batch import collect_signatures
 from tests.contracts.contract_tools import compiled
 from tests.contracts.evm_process import DISPUTE_S, KEYS, LEAVE_S, OWNER, STRANGER, TREASURY, Evm, signature
 from tests.oracle.sign.sign_world import verified

@@ -19,7 +19,7 @@ def section(title: str) -> str:
 
 
 def named(text: str) -> set[str]:
-    """Names in the first column of the tables and in the adapters' lists, by room: ``oracle/push/pusher``."""
+    """Names in the first column of the tables and in the adapters' lists, by room: ``oracle/push/target``."""
     out: set[str] = set()
     for block in re.split(r"^#### ", text, flags=re.MULTILINE)[1:]:
         room, _, body = block.partition("/\n")

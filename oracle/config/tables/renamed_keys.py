@@ -1,4 +1,4 @@
-"""Keys that are called otherwise by now, so that an old config, or one written after an old answer, is told the new name."""
+"""Keys that have another name now, so that an old config, or one written after an old answer, is answered with the new name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Renamed:
     since: str
     hint: str = ""
 
-    def told(self, old: str) -> str:
+    def sentence(self, old: str) -> str:
         """The sentence for a config that has the old name."""
         if self.key is None:
             return f"`{old}` is gone since {self.since}: {self.hint}"
@@ -89,7 +89,7 @@ def explained(record: str, name: str) -> str | None:
     """The sentence for a key that a record has under another name by now, or has in another file; None for any other."""
     old = RENAMED.get(record, {}).get(name)
     if old is not None:
-        return old.told(name)
+        return old.sentence(name)
     if record == "Config" and name in _CATALOGUE:
         return f"[[{name}]] belongs to the catalogue: write it to a file in feeds/catalog, and name it under `catalog`"
     return None

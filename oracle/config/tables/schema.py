@@ -73,9 +73,9 @@ def build(
     except ValueError as e:
         problems.append(Problem(where, str(e)))
         return None
-    told = [Problem(f"{where}.{name}" if name else where, text) for name, text in _own_problems(made)]
-    problems += told
-    return None if told else made
+    own_problems = [Problem(f"{where}.{name}" if name else where, text) for name, text in _own_problems(made)]
+    problems += own_problems
+    return None if own_problems else made
 
 
 def _values(

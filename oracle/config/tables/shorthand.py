@@ -182,7 +182,7 @@ def _token_sources(context: _FeedContext, name: str) -> list[dict[str, Any]]:
         return [_rate(context, f"rate {i}", edge) for i, edge in enumerate(context.token.second, start=2)]
     if sources := _facts_of(context, name):
         return sources
-    raise _Unknown(f"no contract that tells it of {context.pair.base} on {context.chain} was published")
+    raise _Unknown(f"no contract is known that states it for {context.pair.base} on {context.chain}")
 
 
 def _rate_companions(context: _FeedContext, where: str, problems: list[Problem]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the catalogue knows of a token besides its rate: the rules and bands that follow, and what a contract tells of it."""
+"""What the catalogue knows of a token besides its rate: the rules and bands that follow, and what a contract states about it."""
 
 from __future__ import annotations
 

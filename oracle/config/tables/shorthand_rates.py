@@ -18,7 +18,7 @@ def step_text(step: RateStep) -> str:
     if rate.over_contract is not None:
         parts += ["over", rate.over_contract, rate.over_function or ""]
         parts += [f"word={rate.over_word}"] if rate.over_word else []
-    elif rate.scale != 18:  # noqa: PLR2004 - what the adapter takes unless told
+    elif rate.scale != 18:  # noqa: PLR2004 - the adapter's default
         parts.append(f"scale={rate.scale}")
     return " ".join(parts)
 

@@ -68,7 +68,7 @@ class RegistrySection:
         shown="the owner",
     )
     curator: str | None = key(None, "address that makes the snapshots of weights", form=address, shown="the owner")
-    slasher: str | None = key(None, "address that is told of each final penalty (EigenSlasher)", form=address)
+    slasher: str | None = key(None, "address that is notified of each final penalty (EigenSlasher)", form=address)
     epoch_s: int = key(
         30 * DAY_S,
         "the longest life of a signer set; with `overlap_s`, `max_push_age_s` and `dispute_s` at most a year, which is the"
@@ -222,7 +222,7 @@ def cautions(
         )
     if rotation_delay_s < _LEAST_DELAY_S:
         warnings.append(
-            f"rotation_delay_s = {rotation_delay_s}: whoever holds the owner's key sets any price so soon, before anybody can"
+            f"rotation_delay_s = {rotation_delay_s}: anybody with the owner's key sets any price so soon, before others can"
             f" leave; write {2 * DAY_S}. It is fixed for good: a store that has less is replaced by another (--salt)"
         )
     if overlap_s < max_push_age_s:

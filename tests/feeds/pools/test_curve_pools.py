@@ -196,7 +196,7 @@ def test_more_than_the_pool_holds_is_thin(make: Any, answer: Any) -> None:
         ({"notional": "0"}, "above 0"),
         ({"decimals": (18,)}, "one number for each"),
         ({"decimals": (18, 19)}, "0 to 18"),
-        ({"min_depth": "-1"}, "not sane"),
+        ({"min_depth": "-1"}, "out of range"),
         ({"max_slippage_bps": 0}, "write 1 to"),
     ],
 )

@@ -144,7 +144,7 @@ def test_the_gates_refuse_and_the_pools_own_five_percent() -> None:
         ({"resolver": "0x1"}, "not an address"),
         ({"quote": BASE}, "same token"),
         ({"notional": "-1"}, "above 0"),
-        ({"quote_decimals": 40}, "not sane"),
+        ({"quote_decimals": 40}, "out of range"),
         ({"max_slippage_bps": 10_001}, "write 1 to"),
     ],
 )

@@ -119,7 +119,7 @@ PLACE: dict[str, Any] = {
         (BalancerWeighted(**PLACE), {"quote": PLACE["base"]}, "the same token"),
         (BalancerWeighted(**PLACE), {"notional": "0"}, "above 0"),
         (BalancerStable(**PLACE), {"variant": "phantom"}, "write one of composable, meta"),
-        (BalancerStable(**PLACE), {"min_depth": "-1"}, "not sane"),
+        (BalancerStable(**PLACE), {"min_depth": "-1"}, "out of range"),
     ],
 )
 def test_a_config_that_cannot_be_meant_says_what_to_write(adapter: Any, change: dict[str, Any], says: str) -> None:

@@ -23,8 +23,8 @@ GWEI = 10**9
 WHOLE = 1_000_000
 THIN = WHOLE // 20 - 1
 WEI = st.integers(1, 10**13)
-MOODS = st.builds(FeeConditions, urgent=st.booleans(), dear=st.booleans(), lean=st.booleans())
-MARKETS = st.builds(FeeMarket, base_wei=st.integers(0, 10**12), tip_wei=WEI, dear_wei=WEI)
+CONDITIONS = st.builds(FeeConditions, urgent=st.booleans(), raised_tip=st.booleans(), small_headroom=st.booleans())
+MARKETS = st.builds(FeeMarket, base_wei=st.integers(0, 10**12), tip_wei=WEI, raised_tip_wei=WEI)
 ABOVE = st.none() | st.builds(lambda tip, more: Fees(tip_wei=tip, max_wei=tip + more), WEI, WEI)
 
 
@@ -52,11 +52,11 @@ def full(*tips: int) -> list[PaidBlock]:
 
 
 @pytest.mark.parametrize(
-    ("tips", "usual", "dear"),
+    ("tips", "usual", "raised"),
     [([0, 0, 5, 9, 0, 7], 7, 7), ([4, 8], 4, 8), ([0, 0], 3, 3), ([], 3, 3), ([1, 1, 1], 3, 3)],
 )
-def test_the_tip_is_the_middle_of_what_blocks_were_content_with(tips: list[int], usual: int, dear: int) -> None:
-    assert market_of(30, full(*tips), least_tip_wei=3) == FeeMarket(base_wei=30, tip_wei=usual, dear_wei=dear)
+def test_the_tip_is_the_middle_of_what_blocks_were_content_with(tips: list[int], usual: int, raised: int) -> None:
+    assert market_of(30, full(*tips), least_tip_wei=3) == FeeMarket(base_wei=30, tip_wei=usual, raised_tip_wei=raised)
 
 
 @given(honest=st.lists(WEI, max_size=20), stranger=st.lists(st.tuples(WEI, st.integers(0, THIN)), max_size=20))
@@ -92,7 +92,7 @@ def test_control_who_pays_for_most_of_the_gas_does_set_the_tip() -> None:
 # --- the ceiling ----------------------------------------------------------------------------------------------------
 
 
-@given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(10, 10**13), conditions=MOODS)
+@given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(10, 10**13), conditions=CONDITIONS)
 def test_the_tip_is_clipped_and_never_the_push_while_the_base_fee_is_below_the_ceiling(
     market: FeeMarket, above: Fees | None, ceiling_wei: int, conditions: FeeConditions
 ) -> None:
@@ -105,7 +105,7 @@ def test_the_tip_is_clipped_and_never_the_push_while_the_base_fee_is_below_the_c
     assert 0 < fees.tip_wei <= fees.max_wei
 
 
-@given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(1, 10**14), conditions=MOODS)
+@given(market=MARKETS, above=ABOVE, ceiling_wei=st.integers(1, 10**14), conditions=CONDITIONS)
 def test_a_replacement_pays_an_eighth_more_of_both_wherever_the_ceiling_leaves_it(
     market: FeeMarket, above: Fees | None, ceiling_wei: int, conditions: FeeConditions
 ) -> None:
@@ -116,11 +116,13 @@ def test_a_replacement_pays_an_eighth_more_of_both_wherever_the_ceiling_leaves_i
     assert fees.tip_wei * 8 >= above.tip_wei * 9
 
 
-@given(market=MARKETS, later=MARKETS, ceiling_wei=st.integers(10, 10**13), conditions=MOODS)
+@given(market=MARKETS, later=MARKETS, ceiling_wei=st.integers(10, 10**13), conditions=CONDITIONS)
 def test_an_urgent_push_can_always_outbid_a_calm_one_while_the_base_fee_has_a_block_to_grow(
     market: FeeMarket, later: FeeMarket, ceiling_wei: int, conditions: FeeConditions
 ) -> None:
-    calm = market.fees(None, ceiling_wei, FeeConditions(dear=conditions.dear, lean=conditions.lean))
+    calm = market.fees(
+        None, ceiling_wei, FeeConditions(raised_tip=conditions.raised_tip, small_headroom=conditions.small_headroom)
+    )
     left_wei = (ceiling_wei - 1) * 8 // 9
     if calm is None or market.base_wei * 9 > left_wei * 8:
         return
@@ -134,7 +136,9 @@ def test_the_maximum_leaves_room_for_a_doubled_base_fee_up_to_the_ceiling() -> N
     market = FeeMarket(base_wei=10 * GWEI, tip_wei=GWEI)
     urgent = FeeConditions(urgent=True)
     assert market.fees(None, 500 * GWEI) == Fees(tip_wei=GWEI, max_wei=21 * GWEI)
-    assert market.fees(None, 500 * GWEI, FeeConditions(lean=True)) == Fees(tip_wei=GWEI, max_wei=12_250_000_000)
+    assert market.fees(None, 500 * GWEI, FeeConditions(small_headroom=True)) == Fees(
+        tip_wei=GWEI, max_wei=12_250_000_000
+    )
     assert market.fees(None, 15 * GWEI) == Fees(tip_wei=GWEI, max_wei=13_333_333_332), (
         "an eighth stays for an urgent one"
     )
@@ -163,7 +167,7 @@ def history(**told: object) -> FeeMarket | None:
 def test_a_fee_history_is_read_with_how_full_its_blocks_were() -> None:
     rewards = [["0x77359400"], ["0xdf8475800"], ["0x0"]]
     found = history(baseFeePerGas=["0x1", "0x2", "0x3", "0x4"], reward=rewards, gasUsedRatio=[0.5, 0.0007, 0])
-    assert found == FeeMarket(base_wei=4, tip_wei=2 * GWEI, dear_wei=60 * GWEI)
+    assert found == FeeMarket(base_wei=4, tip_wei=2 * GWEI, raised_tip_wei=60 * GWEI)
 
 
 @pytest.mark.parametrize(

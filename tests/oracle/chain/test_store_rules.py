@@ -15,7 +15,7 @@ from demo.world.chain import LocalChain, account
 from feeds.units import Bps, Wad
 from oracle.chain.multicall_push import push_data
 from oracle.chain.store_client import StoreClient, StoreRefuses
-from oracle.chain.store_rules import StoreLimits, Write, acceptable, after, keeps, lands, open_gap
+from oracle.chain.store_rules import StoreLimits, Write, lands_waiting, open_gap, why_refused, write_of
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import ClassLimits, StoreSettings
 from oracle.model.status import Status, Why
@@ -108,7 +108,7 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 again = not falling and rng.random() < 0.4
                 fresh, strong = once_more(newest, rng) if newest is not None and again else (first, strong)
                 limits = await limits_of(client, strong=strong)
-                refused = acceptable(stored, fresh, block_time_s=now_s, limits=limits)
+                refused = why_refused(stored, fresh, block_time_s=now_s, limits=limits)
                 data, nonce = push_data(signed(domain, fresh, 3 if strong else 2)), await client.next_nonce()
                 if refused is not None:
                     with pytest.raises(StoreRefuses) as said:
@@ -122,9 +122,12 @@ async def test_what_the_mirror_says_is_what_the_store_does(seed: int) -> None:
                 now_s += 1
                 assert await ok(client, tx.tx_hash), turn
                 newest = fresh
-                write, beside = after(stored, fresh, limits), await client.beside(0, (await client.head()).number)
+                write, held_words = (
+                    write_of(stored, fresh, limits),
+                    await client.held_words(0, (await client.head()).number),
+                )
                 assert await client.stored(0) == write.report, turn
-                assert (beside.market, beside.redemption) == (write.market, write.redemption), turn
+                assert (held_words.market, held_words.redemption) == (write.market, write.redemption), turn
                 seen.update(what(stored, fresh, limits, write))
         await client.close()
     assert set(seen) >= MET, seen
@@ -139,8 +142,8 @@ def what(stored: Report | None, fresh: Report, limits: StoreLimits, write: Write
     if stored is None:
         return
     if stored.round_time_s == fresh.round_time_s:
-        yield "of its own round" + (", in part" if sum(lands(stored, fresh, limits)) < 2 and held else "")
-    if keeps(fresh):
+        yield "of its own round" + (", in part" if sum(lands_waiting(stored, fresh, limits)) < 2 and held else "")
+    if fresh.repeats_prices:
         yield "kept" if write.report.redemption_wad == stored.redemption_wad else "a lower rate of a halt"
     if open_gap(stored, fresh, limits) is not None:
         yield "inside a gap"
@@ -157,5 +160,5 @@ async def limits_of(client: StoreClient, *, strong: bool) -> StoreLimits:
     assert await client.step_threshold() == 3
     return StoreLimits(
         max_push_age_s=60, min_gap_s=5, step_bps=500, step_wait_s=30, strong=strong,
-        paused=await client.paused(0, block), beside=await client.beside(0, block),
+        paused=await client.paused(0, block), held_words=await client.held_words(0, block),
     )  # fmt: skip

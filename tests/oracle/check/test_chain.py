@@ -25,7 +25,7 @@ from oracle.model.publication import Record
 from oracle.model.spec import Mode
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.push.pusher import Pusher
+from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules
 from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact

@@ -77,7 +77,7 @@ async def test_a_relay_is_asked_for_its_chain(
     table["targets"]["t"]["relays"] = [relays[n] for n in named]
     got = await checked(table)
     assert [e["key"] for e in got["errors"]] == wrong
-    assert sum("does not tell its chain (" in n for n in got["notes"]) == noted
+    assert sum("does not state its chain (" in n for n in got["notes"]) == noted
     del table["targets"]["t"]["gas_keyfile"]
     assert await errors(table) == [], "who sends nothing asks no relay"
 

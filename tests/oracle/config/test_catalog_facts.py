@@ -140,7 +140,7 @@ def test_what_a_rate_brings_can_be_named_by_itself_and_is_there_once() -> None:
         "totalSupply()", "0xCd5fE23C85820F7B72D0926FC9b05b43E359b7ee",
     )  # fmt: skip
     assert backing.params["args"] == ["0xCd5fE23C85820F7B72D0926FC9b05b43E359b7ee"]
-    with pytest.raises(ConfigError, match="no contract that tells it of rETH on ethereum was published"):
+    with pytest.raises(ConfigError, match="no contract is known that states it for rETH on ethereum"):
         feed("rETH/ETH", "open")
 
 

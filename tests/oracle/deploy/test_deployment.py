@@ -128,7 +128,7 @@ def test_a_key_without_ether_is_told_what_it_holds(desk: DeployDesk) -> None:
 async def test_an_endpoint_that_takes_a_call_and_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(DeployError, match=f"127.0.0.1:{port} does not tell its chain"):
+        with pytest.raises(DeployError, match=f"127.0.0.1:{port} does not state its chain"):
             await chain_id_of(f"http://127.0.0.1:{port}", patience_s=0.2)
 
 
@@ -166,7 +166,7 @@ def test_an_endpoint_that_is_not_there_or_of_another_chain_is_one_line(desk: Dep
     desk.change(desk.url, "http://u:secret@127.0.0.1:9")
     done = desk.deploy("main")
     assert done.exit_code == 1
-    assert "127.0.0.1:9 does not tell its chain" in done.output
+    assert "127.0.0.1:9 does not state its chain" in done.output
     assert "secret" not in done.output
     desk.change("chain_id = 31337", "chain_id = 5")
     assert "main belongs on local, the endpoint serves chain-31337" in desk.deploy("main").output

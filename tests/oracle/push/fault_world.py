@@ -20,10 +20,10 @@ from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
+from oracle.push.context import TargetContext
 from oracle.push.due import Decision, PushPolicy
 from oracle.push.settings import PushRules, TargetPace
 from oracle.push.target import Target
-from oracle.push.tools import Tools
 from oracle.round.rounds import Member, Round, Rounds
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.keyfiles import LocalSigner
@@ -183,7 +183,7 @@ class FaultWorld:
             events.decisions.append((newest.round_time_s, decision, busy))
             self.after_decision()
 
-        tools = Tools(
+        context = TargetContext(
             database=database,
             rounds=self.rounds,
             now_ms=lambda: self.now_s * 1_000,
@@ -197,7 +197,7 @@ class FaultWorld:
             on_deferred=events.deferred.add,
         )
         target = Target(
-            "t", client, RULES, feeds=list(self.specs), operators=self.operators, can_send=not dry, tools=tools, policy=policy,
+            "t", client, RULES, feeds=list(self.specs), operators=self.operators, can_send=not dry, context=context, policy=policy,
             views=[bytes.fromhex(v[2:]) for v in place.views], pace=self._pace,
         )  # fmt: skip
         self.events.append(events)

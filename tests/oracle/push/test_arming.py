@@ -15,7 +15,7 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
 from oracle.chain.transaction import data_of
 from oracle.model.publication import PushState
-from oracle.push.arming import sign_arming
+from oracle.push.arming.arm import sign_arming
 from oracle.push.due import PushPolicy
 from oracle.sign.eip712 import Domain, recover
 from oracle.sign.messages import RefusalCode

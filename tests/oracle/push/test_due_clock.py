@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from feeds.units import Wad
-from oracle.chain.store_rules import StoreLimits, acceptable
+from oracle.chain.store_rules import StoreLimits, why_refused
 from oracle.model.status import Status
 from oracle.model.types import Report
 from oracle.push.due import Cause, PushPolicy, due
@@ -35,7 +35,7 @@ def at(round_s: int, base: Report | None = None) -> Report:
 def test_acceptable_mirrors_the_contract(stored: int | None, fresh_s: int, block_s: int, *, taken: bool) -> None:
     held = at(stored) if stored else None
     limits = StoreLimits(max_push_age_s=60)
-    assert (acceptable(held, at(fresh_s), block_time_s=block_s, limits=limits) is None) is taken
+    assert (why_refused(held, at(fresh_s), block_time_s=block_s, limits=limits) is None) is taken
 
 
 def test_due_first_status_deviation_heartbeat_and_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feeds.units import Bps
-from oracle.chain.store_rules import Beside, HeldPrice, StoreLimits, needs_beside, opened_by
+from oracle.chain.store_rules import HeldPrice, HeldWords, StoreLimits, needs_held_words, opened_by
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.push.due import Candidate, Cause, Decision, PushPolicy, decide, due
@@ -154,7 +154,7 @@ def test_a_far_price_is_pushed_once_and_then_when_its_wait_is_over() -> None:
     assert decision({7: first}).push[7].cause is Cause.WORSE
     kept = report(status=Status.WATCH, why=Why.OUT_OF_RANGE, round_time_s=S + 10)
     wait = HeldPrice(true_at_s=S - 1, since_s=S + 10, above=True, price_wad=wad("1.20"), price_at_s=S + 9)
-    waiting = replace(GAPPED, beside=Beside(market=wait, gap=opened_by(kept)))
+    waiting = replace(GAPPED, held_words=HeldWords(market=wait, gap=opened_by(kept)))
     for market, seconds, cause in (
         ("1.20", 59, None),
         ("1.60", 59, None),
@@ -176,7 +176,7 @@ def test_a_far_price_is_pushed_once_and_then_when_its_wait_is_over() -> None:
 def test_a_price_that_moves_beside_one_that_waits_goes_at_once() -> None:
     kept = report(status=Status.WATCH, why=Why.OUT_OF_RANGE)
     wait = HeldPrice(true_at_s=S - 20, since_s=S - 20, above=False, price_wad=wad("0.90"), price_at_s=S - 21)
-    limits = replace(GAPPED, beside=Beside(market=wait, gap=opened_by(kept)))
+    limits = replace(GAPPED, held_words=HeldWords(market=wait, gap=opened_by(kept)))
     fresh = later(report("0.90", "1.06", status=Status.WATCH), 15)
     made = decision({7: candidate(kept, fresh, limits=limits)}, at_s=S + 15)
     assert made.push[7].cause is Cause.DEVIATION
@@ -210,8 +210,8 @@ def test_what_is_held_is_read_only_where_it_can_bear_on_the_item() -> None:
         (30, "1.05", Status.HALT, True, True),
     ):
         limits = replace(GAPPED, strong=strong)
-        assert needs_beside(report(), later(report(price), seconds, status=status), limits) is asked
-    assert not needs_beside(None, report(), GAPPED)
+        assert needs_held_words(report(), later(report(price), seconds, status=status), limits) is asked
+    assert not needs_held_words(None, report(), GAPPED)
 
 
 def test_a_worse_status_does_not_wait_for_the_gap() -> None:
@@ -228,8 +228,8 @@ def test_a_round_that_a_stranger_landed_with_fewer_signatures_goes_once_more() -
         (True, wait, True), (False, wait, False), (True, replace(wait, since_s=0), False), (True, None, False),
     ):  # fmt: skip
         limits = replace(GAPPED, strong=strong)
-        assert needs_beside(kept, fallen, limits)
-        single = candidate(kept, fallen, limits=replace(limits, beside=Beside(market=held)))
+        assert needs_held_words(kept, fallen, limits)
+        single = candidate(kept, fallen, limits=replace(limits, held_words=HeldWords(market=held)))
         made = decision({7: single}, at_s=S + 12)
         assert (set(made.push), set(made.held)) == (({7}, set()) if goes else (set(), {7}))
         assert goes or "the store has this round_time" in made.held[7]

@@ -125,7 +125,7 @@ async def test_a_report_of_the_round_before_in_front_of_ours_costs_us_gas_and_no
 
 async def test_control_without_spare_gas_it_runs_out_and_the_log_the_row_and_the_count_name_it(tmp_path: Path) -> None:
     async with place_of(tmp_path) as place, settled(place) as (here, outsider):
-        here.targets[0].pusher.learned.tight = True
+        here.targets[0].pusher.learned.no_spare_gas = True
         with capture_logs() as logs:
             row = await fall_in_front(here, outsider)
         limit = gas_of(row.raw)
@@ -145,7 +145,7 @@ async def test_pokes_go_with_a_push_that_another_one_in_front_made_dearer(tmp_pa
 async def test_control_inside_a_call_the_push_that_runs_out_is_named_too(tmp_path: Path) -> None:
     async with place_of(tmp_path, views=1) as place, settled(place) as (here, outsider):
         here.targets[0].pusher.ramp_pokes.forget()
-        here.targets[0].pusher.learned.tight = True
+        here.targets[0].pusher.learned.no_spare_gas = True
         row = await fall_in_front(here, outsider)
         assert (row.state, (row.note or "")[:10], here.events[0].failed) == ("reverted", "out of gas", ["out_of_gas"])
         here.now_s += GAP_S
@@ -167,8 +167,8 @@ async def test_what_the_dearest_item_costs_more_than_a_plain_one_is_what_is_set_
         plain, dearest = gas
         assert SPARE_ITEM_GAS * 9 // 10 < dearest - plain <= SPARE_ITEM_GAS
         head = await here.clients[0].head()
-        beside = await here.clients[0].beside(here.targets[0].indexes[FEED], head.number)
-        assert None not in (beside.market, beside.redemption, beside.gap)
+        held_words = await here.clients[0].held_words(here.targets[0].indexes[FEED], head.number)
+        assert None not in (held_words.market, held_words.redemption, held_words.gap)
 
 
 @pytest.mark.parametrize(

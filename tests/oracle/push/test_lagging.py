@@ -71,7 +71,7 @@ async def test_the_journal_says_what_the_chain_says_though_the_quicker_endpoint_
         assert all(r.final for r in rows)
         assert max(Counter(here.events[0].landed).values()) == 1, "told once each"
         assert here.events[0].failed == []
-        assert here.targets[0].pusher.strangers == 0
+        assert here.targets[0].pusher.foreign_nonces == 0
 
 
 async def test_the_endpoint_that_knows_falls_silent_and_the_other_is_not_believed(tmp_path: Path) -> None:

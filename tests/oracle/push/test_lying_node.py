@@ -15,7 +15,7 @@ from feeds.units import WAD, Bps, Wad
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient
-from oracle.chain.store_rules import Beside
+from oracle.chain.store_rules import HeldWords
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.report.wire import encode_slot
@@ -68,7 +68,7 @@ async def test_what_a_store_can_have_is_read() -> None:
     async with client(answers_of(slot=encode_slot(GOOD))) as store:
         assert await store.feeds() == {"ETH/USD": 7}
         assert await store.stored(7) == GOOD
-        assert await store.beside(7, 1) == Beside()
+        assert await store.held_words(7, 1) == HeldWords()
 
 
 @pytest.mark.parametrize("count", [65_537, 1 << 255])
@@ -96,4 +96,4 @@ async def test_a_slot_with_a_status_that_does_not_exist(status: int) -> None:
 async def test_a_storage_place_that_is_no_number(storage: str) -> None:
     async with client(answers_of(), storage) as store:
         with pytest.raises(ChainError, match="has a word of storage"):
-            await store.beside(7, 1)
+            await store.held_words(7, 1)

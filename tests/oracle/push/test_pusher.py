@@ -24,7 +24,7 @@ from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushRow, PushState
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
-from oracle.push.pusher import Pusher
+from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules
 from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
@@ -332,7 +332,7 @@ async def test_a_nonce_that_a_stranger_took_is_said_and_the_next_push_goes_on(ri
     (row,) = rig.database.pushes("t")
     assert row.state == "replaced"
     assert "does another process use this gas key?" in (row.note or "")
-    assert rig.pusher.strangers == 1
+    assert rig.pusher.foreign_nonces == 1
     await rig.rpc("evm_setAutomine", True)
     again = await rig.pusher.submit(rig.batch(round_s + 1))
     assert again is not None

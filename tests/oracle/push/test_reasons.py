@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.push.reasons import reasons_of, reasons_text
+from oracle.push.due import reasons_of, reasons_text
 
 FEEDS = st.sampled_from(["wdivETH/ETH", "ETH/USD", "weETH/ETH#2", "stETH/USD"])
 REASONS = st.sampled_from(

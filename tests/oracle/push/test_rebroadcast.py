@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.chain.node_refusals import ACTION_OF, SendAction, SendOutcome
-from oracle.push.rebroadcast import UNCHANGED, RebroadcastPolicy
+from oracle.push.sending.rebroadcast import UNCHANGED, RebroadcastPolicy
 
 LONGEST_S = 15
 KINDS = st.sampled_from([s for s in SendOutcome if ACTION_OF[s] in (SendAction.AGAIN, SendAction.REBUILD)])

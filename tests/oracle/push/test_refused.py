@@ -98,7 +98,7 @@ async def test_however_often_no_node_takes_a_push_its_tip_stays_the_market_s(tmp
         assert await look(here, 60) == 60
         markets = await here.clients[0].costs.market()
         tips = {Fees.of(raw).tip_wei for raw in front.sent}
-        assert max(tips) <= max(markets.tip_wei, markets.dear_wei)
+        assert max(tips) <= max(markets.tip_wei, markets.raised_tip_wei)
         assert sum(front.sent.values()) > 10, "it goes on trying"
         front.says = lambda _: None
         assert await look(here, 6) < 6
@@ -109,7 +109,7 @@ async def test_a_result_that_is_not_our_hash_has_taken_nothing_and_costs_nothing
         front.gives = None
         assert await look(here, 40) == 40
         markets = await here.clients[0].costs.market()
-        assert {Fees.of(raw).tip_wei for raw in front.sent} <= {markets.tip_wei, markets.dear_wei}
+        assert {Fees.of(raw).tip_wei for raw in front.sent} <= {markets.tip_wei, markets.raised_tip_wei}
         assert set(here.events[0].failed) == {"unknown", "expired"}
         assert not any(r.taken or r.state == "sent" for r in here.databases[0].pushes("t") if r.raw in front.sent)
 

@@ -12,13 +12,13 @@ from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.transaction import FeeConditions, FeeMarket, Fees, Unsigned
 from oracle.model.publication import GIVEN_UP, PushRow, PushState
-from oracle.push.replacement import ReplacementPolicy
+from oracle.push.sending.replacement import ReplacementPolicy
 
 GWEI = 10**9
 CEILING_WEI = 500 * GWEI
 BUMP_S = 15
 LOOK_MS = 500
-MARKET = FeeMarket(base_wei=5 * GWEI, tip_wei=GWEI, dear_wei=2 * GWEI)
+MARKET = FeeMarket(base_wei=5 * GWEI, tip_wei=GWEI, raised_tip_wei=2 * GWEI)
 REFUSED = st.sampled_from([s for s in SendOutcome if s not in (SendOutcome.TAKEN, SendOutcome.REPLACEMENT)])
 
 
@@ -37,7 +37,7 @@ class Nonce:
         above = self.policy.to_outbid(self.rows, self.rows[-1] if starved and self.rows else None)
         if above is not None and not self.policy.may_raise(7):
             return None
-        fees = market.fees(above, CEILING_WEI, FeeConditions(dear=True))
+        fees = market.fees(above, CEILING_WEI, FeeConditions(raised_tip=True))
         assert fees is not None
         if above is not None:
             self.policy.note_raised(7)
@@ -65,7 +65,7 @@ def test_however_often_it_is_refused_what_nobody_holds_is_offered_at_the_market(
     nonce, starved = Nonce(), False
     for sent, became in answers:
         fees = nonce.offer(starved=starved)
-        assert fees is None or fees.tip_wei == MARKET.dear_wei
+        assert fees is None or fees.tip_wei == MARKET.raised_tip_wei
         nonce.answer(sent)
         starved = sent is SendOutcome.BELOW_BASE_FEE
         nonce.rows[-1] = replace(nonce.rows[-1], state=became)

@@ -142,7 +142,7 @@ async def test_without_the_gas_key_a_target_with_open_pushes_connects_shows_the_
         assert here.events[1].failed == []
         (logged,) = [line for line in logs if line["log_level"] == "warning"]
         assert (logged["event"], logged["pushes"]) == (
-            "pushes are open, and nobody watches them without the gas key",
+            "pushes are open and cannot be watched without the gas key",
             1,
         )
         assert "set LRT_ORACLE_GAS_PASSPHRASE" in logged["why"]

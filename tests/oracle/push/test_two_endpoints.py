@@ -47,7 +47,7 @@ async def test_faults_lags_and_reorganisations_leave_no_wrong_outcome(seed: int,
                     await world.step(mine=second % BLOCK_S == 0)
                 await world.settle(CONFIRMATIONS + 2)
                 await check(world, "two endpoints")
-                assert world.targets[0].pusher.strangers == 0, "nobody else uses the key"
+                assert world.targets[0].pusher.foreign_nonces == 0, "nobody else uses the key"
         finally:
             for server in (*proxies, *lagging_nodes):
                 await server.stop()

@@ -19,7 +19,7 @@ from oracle.report.compose import (
     status_only_report,
 )
 from oracle.report.wire import decode_item, decode_slot, encode_item, encode_slot
-from oracle.sign.median_report import agreed_status, lower_median, median_report
+from oracle.sign.agreed_reports import agreed_status, lower_median, median_report
 from tests.oracle.oracle_build import wad
 from tests.oracle.report.reports import report, reports
 

@@ -19,8 +19,8 @@ from oracle.serve.service import PriceService
 from oracle.sign.eip712 import address_of
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures
 from oracle.sign.sign_journal import SignJournal
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 from tests.oracle.round.round_world import SPECS, member, observed
 from tests.oracle.serve.reader_work import in_threads

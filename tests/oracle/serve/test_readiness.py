@@ -86,7 +86,7 @@ def test_a_target_is_without_fault_exactly_if_every_condition_holds(case: tuple[
         ({"looked_at_ms": ROUND_S * MS - LOOK_MS - 1}, 0, "was not seen for 31 s: look at its endpoints"),
         ({"looked_at_ms": None}, 0, "target main: its chain was not seen yet"),
         ({"connected": False}, 0, "target main is not connected"),
-        ({"pushes_left": 0}, 0, "its gas key can pay for no push"),
+        ({"pushes_left": 0}, 0, "its gas key cannot pay for a push"),
         ({"sends": False, "closed": "GAS_PASS"}, 0, "target main: nothing is pushed: set GAS_PASS"),
         (
             {
@@ -128,7 +128,7 @@ def test_a_missing_signer_is_a_warning_while_the_others_suffice(tmp_path: Path) 
     assert (health.ready, health.degraded) == (True, True)
     assert health.warnings == (
         "target main: gamma is mute",
-        "target main: its gas key pays for 7 pushes more: send it ether",
+        "target main: its gas key pays for 7 more pushes: send it ether",
     )
 
 

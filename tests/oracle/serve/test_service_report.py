@@ -21,7 +21,7 @@ from oracle.serve.interface import NoReport
 from oracle.serve.service import PriceService
 from oracle.sign.messages import SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 from tests.oracle.round.round_world import SPECS, member, observed
 from tests.oracle.serve.reader_work import in_threads

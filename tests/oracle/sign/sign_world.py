@@ -13,8 +13,8 @@ from oracle.sign.agreed_reports import agreed_reports
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.sealing import seal_batch, valid_signatures
 from oracle.sign.sign_journal import SignJournal
+from oracle.sign.signed_batch import seal_batch, valid_signatures
 from oracle.sign.verified_values import VerifiedValues, verify_values
 from tests.oracle.report.reports import report
 

@@ -62,7 +62,7 @@ def test_a_place_whose_line_may_be_gone_is_refused_whatever_is_said(tmp_path: Pa
     journal.record(LOCAL, S0 + KEPT_S + 1, {0: b"b"})
     assert lines(journal) == [KEPT_S + 1]
     for said in (b"a", b"other"):
-        with pytest.raises(ForgottenRefused, match="has dropped lines this old; nothing is signed there") as refused:
+        with pytest.raises(ForgottenRefused, match="lines this old are dropped; nothing is signed there") as refused:
             journal.record(LOCAL, S0, {3: b"x", 0: said})
         assert refused.value.place == JournalPlace(1, STORE, 0, S0)
     assert lines(journal, feed=3) == [], "all or none"

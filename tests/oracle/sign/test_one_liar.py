@@ -18,8 +18,8 @@ from oracle.sign.eip712 import Domain, address_of, observed_digest, sign_compact
 from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import Proposal, Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures, collect_signatures
 from oracle.sign.sign_journal import SignJournal
+from oracle.sign.signed_batch import CollectedSignatures, collect_signatures
 from oracle.sign.verified_values import VerifiedValues
 from tests.oracle.oracle_build import T0
 from tests.oracle.report.reports import report

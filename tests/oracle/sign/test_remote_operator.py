@@ -33,9 +33,9 @@ from oracle.sign.messages import (
     SignerSet,
 )
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import collect_signatures
 from oracle.sign.remote_operator import RemoteOperator
 from oracle.sign.sign_journal import SignJournal
+from oracle.sign.signed_batch import collect_signatures
 from tests.oracle.push.fault_world import SPECS as BOTH
 from tests.oracle.sign.remote_signer_server import Stand, signing
 from tests.oracle.sign.secret_scan import (

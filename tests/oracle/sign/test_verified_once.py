@@ -9,7 +9,7 @@ from oracle.report.wire import decode_items
 from oracle.sign.agreed_reports import agreed_items, agreed_reports
 from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import Refusal, RefusalCode
-from oracle.sign.quorum import collect_signatures
+from oracle.sign.signed_batch import collect_signatures
 from oracle.sign.verified_values import UnsoundValues, VerifiedValues, verify_values
 from tests.oracle.sign.sign_world import (
     NOW_MS,

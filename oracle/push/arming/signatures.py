@@ -9,8 +9,8 @@ from typing import Any
 from feeds.chains.abi import checksummed
 from oracle.chain.next_signers import NextSignerSet
 from oracle.model.publication import PushRow
-from oracle.push.arming import missing_members
-from oracle.sign.sealing import packed_signatures
+from oracle.push.arming.arm import missing_members
+from oracle.sign.signed_batch import packed_signatures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

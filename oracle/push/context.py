@@ -1,4 +1,4 @@
-"""What a target needs of the process around it."""
+"""What a target knows of the process around it: database, rounds, clock, and what to call."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from oracle.model.publication import PushRow
 from oracle.push.due import Decision
 from oracle.round.rounds import Round, Rounds
-from oracle.sign.quorum import CollectedSignatures
+from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """The database, the rounds, the clock, and whoever listens.
+class TargetContext:
+    """The database, the rounds, the clock, and the callbacks.
 
     Attributes:
         database: where pushes are written down.

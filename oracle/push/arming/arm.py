@@ -15,13 +15,13 @@ from feeds.units import MS
 from oracle.chain.next_signers import NextSignerSet, check_digest
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
-from oracle.push.pusher import Pusher
+from oracle.push.sending.pusher import Pusher
 from oracle.runtime.clock import is_over
 from oracle.sign.messages import Refusal, Signature
 from oracle.sign.operator import Operator
 from oracle.sign.remote_signer import SignerError
 
-_log = structlog.get_logger("oracle.push.arming")
+_log = structlog.get_logger("oracle.push.arming.arm")
 
 
 async def sign_arming(
@@ -75,7 +75,7 @@ class Arming:
         """Hash of the set that is to come, and the ms at which it was first seen."""
         self._logged: set[tuple[bytes, str]] = set()
 
-    def note(self, coming: NextSignerSet | None, block: int, time_s: int) -> None:
+    def note_next_set(self, coming: NextSignerSet | None, block: int, time_s: int) -> None:
         """Learn what is to come, as read at a block of that time (Unix s): something to arm, or not."""
         self._to_arm = None
         if coming is None or coming.armed:
@@ -91,7 +91,7 @@ class Arming:
         if is_over(self._first_seen[1], self._offset_ms, self._now_ms()) or not self._offset_ms:
             self._to_arm = coming, block
 
-    async def act(self) -> None:
+    async def arm_if_due(self) -> None:
         """Sign and send, if that is to be done and nothing is under way; a failure is logged and left to the next look."""
         if self._to_arm is None or self._pusher.busy:
             return

@@ -17,10 +17,9 @@ from oracle.chain.rpc_answers import BlockHead, Receipt
 from oracle.chain.store_client import StoreClient
 from oracle.model.publication import DONE, OPEN, PushRow, PushState
 from oracle.model.types import Report
-from oracle.push.outcome import outcome_of
-from oracle.push.push_records import PushRecords
 from oracle.push.ramp_pokes import RampPokes
-from oracle.push.sender import Sender
+from oracle.push.sending.push_records import PushRecords, outcome_of
+from oracle.push.sending.sender import Sender
 from oracle.push.settings import PushRules
 from oracle.report.wire import split_items
 
@@ -56,7 +55,7 @@ class NonceWatch:
         ramp_pokes: forget what the views know when a push is taken out.
 
     Attributes:
-        strangers: pushes whose nonce was used by a transaction that is not ours.
+        foreign_nonces: pushes whose nonce was used by a transaction that is not ours.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class NonceWatch:
         on_failed: Callable[[str], None],
         ramp_pokes: RampPokes,
     ) -> None:
-        self.strangers = 0
+        self.foreign_nonces = 0
         self._client, self._records, self._sender, self._rules = client, records, sender, rules
         self._now_ms, self._on_failed, self._ramp_pokes = now_ms, on_failed, ramp_pokes
         self._used_at: dict[int, int] = {}
@@ -79,7 +78,7 @@ class NonceWatch:
         """The time that a block made now would have: a chain that makes blocks on demand stands at an old one."""
         return max(head.time_s, self._now_ms() // MS)
 
-    async def look(self, rows: Sequence[PushRow], chain: ChainState, *, fresh_start: bool) -> bool:
+    async def check(self, rows: Sequence[PushRow], chain: ChainState, *, fresh_start: bool) -> bool:
         """Look at a nonce.
 
         Args:
@@ -101,7 +100,7 @@ class NonceWatch:
         if chain.next_nonce > rows[0].nonce:
             self._used_by_another(rows, chain.head)
         else:
-            await self._press(rows, chain.head, again=taken_out or fresh_start)
+            await self._resend_or_raise(rows, chain.head, again=taken_out or fresh_start)
         return taken_out
 
     # --- in the chain --------------------------------------------------------------------------------------------
@@ -112,7 +111,7 @@ class NonceWatch:
         is_new = before is None or before.id != row.id
         reorged = before is not None and before.block_hash != receipt.block_hash
         if is_new or reorged:
-            held = await self._held_then(row, receipt, chain.head)
+            held = await self._held_after(row, receipt, chain.head)
             state = outcome_of(row, receipt, held)
             if is_new:
                 if before is not None:
@@ -127,7 +126,7 @@ class NonceWatch:
             self._end(rows)
         return is_new or reorged
 
-    async def _held_then(self, row: PushRow, receipt: Receipt, head: BlockHead) -> Mapping[int, Report] | None:
+    async def _held_after(self, row: PushRow, receipt: Receipt, head: BlockHead) -> Mapping[int, Report] | None:
         """What the store held of a push's items after the block that the push is in, where that tells what became of it.
 
         None where it cannot be read any more: the process was away, and the endpoints keep no state so old.
@@ -163,7 +162,7 @@ class NonceWatch:
             self._used_at[nonce] = head.number
             return
         for row in (r for r in rows if r.state in (*OPEN, *DONE)):
-            self.strangers += 1
+            self.foreign_nonces += 1
             self._records.give_up(
                 row, PushState.REPLACED, "another transaction took its nonce: does another process use this gas key?"
             )
@@ -173,7 +172,7 @@ class NonceWatch:
 
     # --- not in the chain yet ------------------------------------------------------------------------------------
 
-    async def _press(self, rows: Sequence[PushRow], head: BlockHead, *, again: bool) -> None:
+    async def _resend_or_raise(self, rows: Sequence[PushRow], head: BlockHead, *, again: bool) -> None:
         """None of them is in the chain: give up what is too old, send again, or raise the fee of the newest."""
         live = self._give_up_old(rows, head, again=again)
         if not live:

@@ -15,14 +15,14 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import NothingToPoke, StoreClient, StoreRefuses
 from oracle.chain.transaction import SignedTx, data_of
 from oracle.model.publication import PushRow, PushState
-from oracle.push.learned_limits import LearnedLimits
-from oracle.push.push_records import MOST_NOTE, PushJournal, PushRecords
-from oracle.push.rebroadcast import UNCHANGED, RebroadcastPolicy
-from oracle.push.replacement import ReplacementPolicy
+from oracle.push.sending.learned_limits import LearnedLimits
+from oracle.push.sending.push_records import MOST_NOTE, PushJournal, PushRecords
+from oracle.push.sending.rebroadcast import UNCHANGED, RebroadcastPolicy
+from oracle.push.sending.replacement import ReplacementPolicy
 from oracle.push.settings import PushRules
 from oracle.report.wire import split_items
 
-_log = structlog.get_logger("oracle.push.sender")
+_log = structlog.get_logger("oracle.push.sending.sender")
 
 
 class Sender:
@@ -64,7 +64,7 @@ class Sender:
         views: Sequence[bytes],
         *,
         urgent: bool = False,
-        dear: bool = False,
+        raised_tip: bool = False,
         starved: PushRow | None = None,
     ) -> SignedTx:
         """Simulate and sign a transaction; it outbids what may wait for its nonce.
@@ -74,12 +74,12 @@ class Sender:
             nonce: of the gas key.
             views: to be poked in the same transaction.
             urgent: it may use all of the ceiling.
-            dear: the usual tip was too little.
+            raised_tip: the usual tip was too little.
             starved: the transaction of the nonce whose maximum was below the base fee.
         """
         rows = [r for r in self._journal.watched_pushes(self._target) if r.nonce == nonce]
         above, at_s = self.replacement.to_outbid(rows, starved), self._now_ms() // MS
-        conditions = self._learned.fee_conditions(urgent=urgent or nonce in self._urgent_nonces, dear=dear)
+        conditions = self._learned.fee_conditions(urgent=urgent or nonce in self._urgent_nonces, raised_tip=raised_tip)
         signed = await self._client.prepare(data, nonce, views=views, above=above, at_s=at_s, conditions=conditions)
         if above is not None:
             self.replacement.note_raised(nonce)
@@ -142,8 +142,12 @@ class Sender:
         """Same call, same nonce, simulated anew, with the fees of now, above what waits: only one of them can land."""
         try:
             push, views = unwrap(data_of(row.raw))
-            dear = self.rebroadcast.last_refusal(row.id) in (None, SendOutcome.UNDERPRICED, SendOutcome.REPLACEMENT)
-            signed = await self.prepare(push, row.nonce, views, dear=dear, starved=self._starved(row))
+            raised_tip = self.rebroadcast.last_refusal(row.id) in (
+                None,
+                SendOutcome.UNDERPRICED,
+                SendOutcome.REPLACEMENT,
+            )
+            signed = await self.prepare(push, row.nonce, views, raised_tip=raised_tip, starved=self._starved(row))
         except (StoreRefuses, NothingToPoke) as e:
             self._records.give_up(row, PushState.EXPIRED, str(e))
             self._on_failed(e.name if isinstance(e, StoreRefuses) else "nothing_to_poke")

@@ -21,16 +21,16 @@ from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.store_client import NothingToPoke, StoreClient
 from oracle.model.publication import DONE, OPEN, PushRow
 from oracle.model.types import Report
-from oracle.push.learned_limits import LearnedLimits
-from oracle.push.nonce_watch import ChainState, NonceWatch
-from oracle.push.push_records import MOST_NOTE, PushJournal, PushRecords
 from oracle.push.ramp_pokes import RampPokes
-from oracle.push.sender import Sender
+from oracle.push.sending.learned_limits import LearnedLimits
+from oracle.push.sending.nonce_watch import ChainState, NonceWatch
+from oracle.push.sending.push_records import MOST_NOTE, PushJournal, PushRecords
+from oracle.push.sending.sender import Sender
 from oracle.push.settings import PushRules
 from oracle.report.wire import decode_items
 from oracle.sign.messages import SignedBatch
 
-_log = structlog.get_logger("oracle.push.pusher")
+_log = structlog.get_logger("oracle.push.sending.pusher")
 
 
 class Pusher:
@@ -97,9 +97,9 @@ class Pusher:
         return frozenset((index, int(report.status)) for index, report in reports)
 
     @property
-    def strangers(self) -> int:
+    def foreign_nonces(self) -> int:
         """Pushes whose nonce was used by a transaction that is not ours."""
-        return self._nonces.strangers
+        return self._nonces.foreign_nonces
 
     async def start(self, indexes: Mapping[str, int]) -> None:
         """Read what the store holds and settle what the last run left open."""
@@ -160,7 +160,9 @@ class Pusher:
         except NothingToPoke:
             self.ramp_pokes.give_up()
             return None
-        return await self._sender.send_new(signed, round_s, b"", "pokes: another one's push has turned a feed")
+        return await self._sender.send_new(
+            signed, round_s, b"", "pokes: somebody else's push changed the direction of a ramp"
+        )
 
     async def arm(self, call: bytes, why: str) -> PushRow | None:
         """Have the next signer set armed, in a transaction of its own. None while a push is under way: that goes first.
@@ -191,7 +193,7 @@ class Pusher:
             chain = ChainState(head=head, next_nonce=next_nonce, stored=self.stored)
             changed = False
             for _, of_nonce in groupby(rows, key=lambda r: r.nonce):
-                changed |= await self._nonces.look(list(of_nonce), chain, fresh_start=self._fresh_start)
+                changed |= await self._nonces.check(list(of_nonce), chain, fresh_start=self._fresh_start)
             if changed:
                 # what the store made of it: prices that moved too far are held back there
                 with contextlib.suppress(ChainError):
@@ -207,7 +209,7 @@ class Pusher:
         """Once for each number of them: what was sent may still land, and the nonce belongs to a key that is not here."""
         if pushes and pushes != self._unwatched:
             _log.warning(
-                "pushes are open, and nobody watches them without the gas key", target=self.target, pushes=pushes,
+                "pushes are open and cannot be watched without the gas key", target=self.target, pushes=pushes,
                 why=self._client.keyless,
             )  # fmt: skip
         self._unwatched = pushes

@@ -16,9 +16,9 @@ from oracle.config.sections import Config
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.model.publication import OPEN, PushRow, PushState
-from oracle.push.arming import missing_members
-from oracle.push.arming_signatures import ArmingSignatures
-from oracle.push.pusher import Pusher
+from oracle.push.arming.arm import missing_members
+from oracle.push.arming.signatures import ArmingSignatures
+from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules
 from oracle.runtime.clock import now_ms
 from oracle.sign import keyfiles

@@ -12,13 +12,13 @@ class LearnedLimits:
 
     Attributes:
         most_items: that the next batch may have; None for any number.
-        lean: see FeeConditions.
-        tight: see FeeConditions.
+        small_headroom: see FeeConditions.
+        no_spare_gas: see FeeConditions.
     """
 
     def __init__(self) -> None:
         self.most_items: int | None = None
-        self.lean = self.tight = False
+        self.small_headroom = self.no_spare_gas = False
 
     def note_too_big(self, items: int, error: BatchTooBig) -> None:
         """A batch of so many items was too big for one transaction."""
@@ -28,16 +28,19 @@ class LearnedLimits:
     def note_refused(self, items: int, why: SendOutcome) -> None:
         """No node will ever take a batch of so many items; 0: pokes or an arming, which nothing makes smaller."""
         if items and (
-            why in (SendOutcome.TOO_MUCH_GAS, SendOutcome.OVERSIZED) or (why is SendOutcome.FEE_CAP and self.lean)
+            why in (SendOutcome.TOO_MUCH_GAS, SendOutcome.OVERSIZED)
+            or (why is SendOutcome.FEE_CAP and self.small_headroom)
         ):
             self.most_items = max(1, items // 2)
-        self.lean |= why is SendOutcome.FEE_CAP
-        self.tight |= why in (SendOutcome.TOO_MUCH_GAS, SendOutcome.FEE_CAP)
+        self.small_headroom |= why is SendOutcome.FEE_CAP
+        self.no_spare_gas |= why in (SendOutcome.TOO_MUCH_GAS, SendOutcome.FEE_CAP)
 
     def note_landed(self) -> None:
         """A batch fitted: twice as many items are tried."""
         self.most_items = 2 * self.most_items if self.most_items else None
 
-    def fee_conditions(self, *, urgent: bool, dear: bool) -> FeeConditions:
+    def fee_conditions(self, *, urgent: bool, raised_tip: bool) -> FeeConditions:
         """For the next push's fees."""
-        return FeeConditions(urgent=urgent, dear=dear, lean=self.lean, tight=self.tight)
+        return FeeConditions(
+            urgent=urgent, raised_tip=raised_tip, small_headroom=self.small_headroom, no_spare_gas=self.no_spare_gas
+        )

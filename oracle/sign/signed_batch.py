@@ -1,4 +1,4 @@
-"""Quorum: from the operators' values to a batch that enough of them have signed. No I/O but the cosigners' own."""
+"""From the operators' values to a signed batch: one proposes, all sign or refuse. No I/O but the cosigners' own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from eth_hash.auto import keccak
 
 from oracle.report.wire import split_items
 from oracle.sign.agreed_reports import agreed_reports
+from oracle.sign.eip712 import BadSignature, batch_digest, recover
 from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedBatch, SignerSet
-from oracle.sign.sealing import seal_batch, valid_signatures
 from oracle.sign.verified_values import VerifiedValues
 
 _TRIES = 3
@@ -57,7 +57,7 @@ async def collect_signatures(
         leader = leader_index(values[0].signed.round_time_s) + attempt
         proposal = await cosigners.propose(leader, values, wanted)
         if _feeds_of(proposal) != wanted:
-            text = f"{proposal.leader} leads with other feeds than it was asked for, {wanted}"
+            text = f"{proposal.leader} proposes other feeds than it was asked for, {wanted}"
             refusals.append(Refusal(operator=proposal.leader, code=RefusalCode.NOT_RECOMPUTED, text=text))
             continue
         under_leader = await _under_leader(cosigners, signers, proposal, leader)
@@ -150,3 +150,43 @@ def reduced_proposal(
     if not left or len(left) == len(proposed):
         return None
     return replace(proposal, items=b"".join(left[i] for i in sorted(left)))
+
+
+def valid_signatures(
+    signers: SignerSet, proposal: Proposal, answers: Sequence[Signature | Refusal]
+) -> dict[bytes, Signature]:
+    """The signatures over the proposal by signer; what is not a signature of a signer of the set is left out."""
+    digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
+    return {
+        a.address: a
+        for a in answers
+        if isinstance(a, Signature) and a.address in signers.signers and _is_from(digest, a)
+    }
+
+
+def _is_from(digest: bytes, answer: Signature) -> bool:
+    try:
+        return recover(digest, answer.compact) == answer.address
+    except BadSignature:
+        return False
+
+
+def seal_batch(signers: SignerSet, proposal: Proposal, signatures: Mapping[bytes, Signature]) -> SignedBatch | None:
+    """Put valid signatures (by signer) into the store's form, ascending by signer index; None below the threshold."""
+    if signers.weight_of(tuple(signatures)) < signers.threshold:
+        return None
+    ordered = [signatures[a] for a in signers.signers if a in signatures]
+    return SignedBatch(
+        domain=signers.domain,
+        epoch=signers.epoch,
+        round_time_s=proposal.round_time_s,
+        items=proposal.items,
+        signatures=packed_signatures(signers, {a: s.compact for a, s in signatures.items()}),
+        signers=tuple(s.operator for s in ordered),
+        addresses=tuple(s.address for s in ordered),
+    )
+
+
+def packed_signatures(signers: SignerSet, compact: Mapping[bytes, bytes]) -> bytes:
+    """Signatures (r | vs, 64 bytes) by signer, as the store takes them: index 1 | r | vs of each, ascending by index."""
+    return b"".join(bytes([i]) + compact[a] for i, a in enumerate(signers.signers) if a in compact)

@@ -17,8 +17,13 @@ from oracle.sign.eip712 import address_of, batch_digest, sign_compact
 from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature
 from oracle.sign.operator import Operator
-from oracle.sign.quorum import CollectedSignatures, collect_signatures, leader_index, reduced_proposal
-from oracle.sign.sealing import valid_signatures
+from oracle.sign.signed_batch import (
+    CollectedSignatures,
+    collect_signatures,
+    leader_index,
+    reduced_proposal,
+    valid_signatures,
+)
 from oracle.sign.verified_values import VerifiedValues
 from tests.oracle.report.reports import report
 from tests.oracle.sign.sign_world import (
