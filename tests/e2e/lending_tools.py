@@ -138,7 +138,7 @@ class Cued(Stage):
 
     cues: asyncio.Semaphore
 
-    async def until(self, share: float) -> None:  # noqa: ARG002 - the time of the act is not the clock's here
+    async def wait(self, share: float) -> None:  # noqa: ARG002 - the time of the act is not the clock's here
         """Wait for the next cue."""
         await self.cues.acquire()
 
