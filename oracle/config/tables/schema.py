@@ -156,6 +156,7 @@ class _Reader:
         return value if value is None or about.floor is None else max(about.floor, value)
 
     def value(self, kind: Any, value: Any, about: Key | None = None) -> Any:
+        """A value as its annotated type wants it, within what is declared of its key; None with a problem where it is not."""
         origin, inner = get_origin(kind), get_args(kind)
         if origin in (Union, types.UnionType):
             return self.value(next(k for k in inner if k is not type(None)), value, about)
