@@ -263,7 +263,7 @@ def _of_pair(context: _FeedContext, provider: str) -> Iterator[Reference]:
     for reference in context.catalog.references:
         if (reference.provider, reference.chain, reference.base) != (provider, context.chain, context.pair.base):
             continue
-        usable = reference.address is not None and not reference.retired and reference.quote is not None
+        usable = reference.address is not None and not reference.is_dead and reference.quote is not None
         if usable and _states(context, reference):
             yield reference
 
