@@ -140,7 +140,7 @@ def label_of(kind: str, record: Any) -> str:
     """Kind and name of a record: what no two records of a catalogue share."""
     match record:
         case CatalogPool() | Reference():
-            return f"{kind} {record.name} on {record.chain}"
+            return f"{kind} {record.name} on {record.chain}" if record.chain else f"{kind} {record.name}"
         case ChainFacts():
             return f"{kind} {record.name}"
         case Symbol():
