@@ -15,6 +15,9 @@ from oracle.check.catalog.references import chain_questions, reference_questions
 from oracle.check.catalog.tokens import token_questions, unit_questions
 from oracle.config.tables.catalog import Catalog, label_of
 
+_WITH_TICKS = frozenset({"uniswap_v3", "pancakeswap_v3", "slipstream", "uniswap_v4"})
+_TICKS_WEIGHT = 6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
@@ -36,6 +39,11 @@ class CatalogEntry:
     record: Any
     questions: tuple[Question, ...]
     again: Question | None = None
+
+    @property
+    def weight(self) -> int:
+        """How much it asks, one for a few calls: a pool with ticks is asked for hundreds of them."""
+        return _TICKS_WEIGHT if getattr(self.record, "family", None) in _WITH_TICKS else 1
 
     @property
     def end(self) -> str:
@@ -93,3 +101,15 @@ def _pool(catalog: Catalog, pool: CatalogPool, notional: str) -> CatalogEntry:
         label=label_of("pool", pool), kind="pool", name=pool.name, chain=pool.chain, record=pool, questions=questions,
         again=again,
     )  # fmt: skip
+
+
+def groups_of(entries: Sequence[CatalogEntry], most: int) -> Iterator[list[CatalogEntry]]:
+    """The entries in their order, cut where a group would weigh more."""
+    group: list[CatalogEntry] = []
+    for entry in entries:
+        if group and sum(e.weight for e in group) + entry.weight > most:
+            yield group
+            group = []
+        group.append(entry)
+    if group:
+        yield group

@@ -20,7 +20,7 @@ from feeds.chains.reader import ChainReader
 from feeds.errors import FeedError
 from feeds.types import Read
 from feeds.units import MS
-from oracle.check.catalog.entries import CatalogEntry, entries_on
+from oracle.check.catalog.entries import CatalogEntry, entries_on, groups_of
 from oracle.check.catalog.findings import EntryResult, EntryState, Finding, dead, unasked, worst_of
 from oracle.check.catalog.questions import Question
 from oracle.config.tables.catalog import Catalog
@@ -37,13 +37,13 @@ class VerifyPace:
     """How a chain is asked.
 
     Attributes:
-        entries: at a time, in as few requests as their calls fit in.
+        weight: of the entries that are asked at a time, in as few requests as their calls fit in; most weigh 1.
         pause_ms: between two such groups.
         tries: how often a group is asked whose endpoints fail.
         retry_ms: pause before the second try; doubles.
     """
 
-    entries: int = 24
+    weight: int = 24
     pause_ms: int = 250
     tries: int = 3
     retry_ms: int = 1_000
@@ -94,6 +94,7 @@ class _ChainVerifier:
         self._pace = pace
         self._codes = [JsonRpc(u, session=session, timeout_ms=_TIMEOUT_MS, max_body=_MAX_BODY) for u in plan.endpoints]
         self._code_requests = 0
+        self._codeless: dict[tuple[str, bytes], bool] = {}
         self._reader = ChainReader(
             chain_id=plan.chain_id,
             endpoints=plan.endpoints,
@@ -109,12 +110,11 @@ class _ChainVerifier:
         left = [e for e in entries if e.label not in known]
         head: Head | None = None
         lost = 0
-        for start in range(0, len(left), self._pace.entries):
-            group = left[start : start + self._pace.entries]
+        for i, group in enumerate(groups_of(left, self._pace.weight)):
             if lost >= _LOST:
                 results |= {e.label: _result(e, None, (_gone(),)) for e in group}
                 continue
-            if start:
+            if i:
                 await asyncio.sleep(self._pace.pause_ms / MS)
             head, found = await self._group(head, group)
             results |= found
@@ -197,6 +197,12 @@ class _ChainVerifier:
 
     async def _is_codeless(self, head: Head, where: bytes) -> bool:
         """Whether every endpoint that answers says so; an endpoint that does not answer says nothing."""
+        key = head.block_hash, where
+        if key not in self._codeless:
+            self._codeless[key] = await self._asked_codeless(head, where)
+        return self._codeless[key]
+
+    async def _asked_codeless(self, head: Head, where: bytes) -> bool:
         said = []
         for rpc in self._codes:
             self._code_requests += 1

@@ -24,7 +24,7 @@ from tests.oracle.config.tiny_contract import chainlink, runtime, words
 
 CHAIN = "local"
 NOWHERE = "0x7777777777777777777777777777777777777777"
-QUICK = VerifyPace(entries=4, pause_ms=0, tries=2, retry_ms=10)
+QUICK = VerifyPace(weight=6, pause_ms=0, tries=2, retry_ms=10)
 _WAD = 10**18
 _HEARTBEAT_S = 3_600
 _MOST = 2**128 - 1

@@ -12,7 +12,7 @@ import pytest
 
 from feeds.chains.abi import address
 from oracle.check.catalog.blocks import block_of, ended_block, replacing_block
-from oracle.check.catalog.entries import CatalogEntry, entries_on
+from oracle.check.catalog.entries import CatalogEntry, entries_on, groups_of
 from oracle.check.catalog.findings import EntryResult, EntryState, changed, dead, fine, unasked, unread
 from oracle.check.catalog.listing import Filter, ListedRecord, listed, records
 from oracle.check.catalog.pools import FACTS
@@ -83,6 +83,15 @@ def test_entries_have_names_of_their_own(chain: str) -> None:
     for entry in asked(chain):
         whats = [q.what for q in entry.questions]
         assert len(whats) == len(set(whats)), entry.label
+
+
+@pytest.mark.parametrize("most", [1, 6, 24])
+def test_groups_are_all_the_entries_in_their_order_and_none_is_heavy(most: int) -> None:
+    entries = asked("ethereum")
+    groups = list(groups_of(entries, most))
+    assert [e.label for g in groups for e in g] == [e.label for e in entries]
+    assert all(len(g) == 1 or sum(e.weight for e in g) <= most for g in groups)
+    assert len(groups) < len(entries) or most == 1
 
 
 # --- blocks --------------------------------------------------------------------------------------------------------------
