@@ -10,7 +10,7 @@ from feeds.errors import FeedError, Reverted, Slippage, Thin, WrongSymbol
 from feeds.registry import POOLS
 from feeds.types import ChainAdapter, Quote
 from feeds.units import BPS, wad_text
-from oracle.check.catalog.findings import EntryState, Finding, changed, dead, fine
+from oracle.check.catalog.findings import EntryFinding, EntryState, changed, dead, fine
 from oracle.check.catalog.questions import OF_ENDPOINT, Asking, Question, nothing
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.schema import Problem, build
@@ -64,7 +64,7 @@ def _depth(adapter: ChainAdapter, base: str, quote: str, notional: str) -> Askin
     return tuple(_told(read, base, quote, notional))
 
 
-def _refused(error: FeedError, base: str, notional: str) -> Finding:
+def _refused(error: FeedError, base: str, notional: str) -> EntryFinding:
     """What an adapter's refusal says of the pool: drained, stopped, or another pool than the catalogue means."""
     if isinstance(error, Thin | Slippage):
         text = f"does not carry {notional} {base}: {error}"
@@ -75,11 +75,11 @@ def _refused(error: FeedError, base: str, notional: str) -> Finding:
     return changed("depth", f"its adapter refuses it: {error}; {advice}")
 
 
-def _thin(text: str) -> Finding:
-    return Finding(state=EntryState.THIN, what="depth", text=text)
+def _thin(text: str) -> EntryFinding:
+    return EntryFinding(state=EntryState.THIN, what="depth", text=text)
 
 
-def _told(quote: Quote, base: str, unit: str, notional: str) -> Iterator[Finding]:
+def _told(quote: Quote, base: str, unit: str, notional: str) -> Iterator[EntryFinding]:
     """Price and depth; too little to be of use, too little for the notional, or enough."""
     depth = quote.depth_wad or 0
     text = f"1 % takes {wad_text(depth, _SHOWN)} {base} at {wad_text(quote.price_wad, 2 * _SHOWN)} {unit}"

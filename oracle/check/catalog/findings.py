@@ -30,7 +30,7 @@ _WORST = tuple(EntryState)[: tuple(EntryState).index(EntryState.DEAD) + 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class EntryFinding:
     """One thing that was looked at: ``what``, how it is, and a sentence."""
 
     state: EntryState
@@ -38,29 +38,29 @@ class Finding:
     text: str
 
 
-def fine(what: str, text: str) -> Finding:
+def fine(what: str, text: str) -> EntryFinding:
     """As the catalogue says."""
-    return Finding(state=EntryState.FINE, what=what, text=text)
+    return EntryFinding(state=EntryState.FINE, what=what, text=text)
 
 
-def changed(what: str, text: str) -> Finding:
+def changed(what: str, text: str) -> EntryFinding:
     """Something else than the catalogue says."""
-    return Finding(state=EntryState.CHANGED, what=what, text=text)
+    return EntryFinding(state=EntryState.CHANGED, what=what, text=text)
 
 
-def dead(what: str, text: str) -> Finding:
+def dead(what: str, text: str) -> EntryFinding:
     """It can no longer be used."""
-    return Finding(state=EntryState.DEAD, what=what, text=text)
+    return EntryFinding(state=EntryState.DEAD, what=what, text=text)
 
 
-def unread(what: str, text: str) -> Finding:
+def unread(what: str, text: str) -> EntryFinding:
     """Nothing here can read it."""
-    return Finding(state=EntryState.UNREAD, what=what, text=text)
+    return EntryFinding(state=EntryState.UNREAD, what=what, text=text)
 
 
-def unasked(what: str, text: str) -> Finding:
+def unasked(what: str, text: str) -> EntryFinding:
     """An endpoint gave no answer."""
-    return Finding(state=EntryState.UNASKED, what=what, text=text)
+    return EntryFinding(state=EntryState.UNASKED, what=what, text=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class EntryResult:
     end: str
     block: int
     block_ms: int
-    findings: tuple[Finding, ...]
+    findings: tuple[EntryFinding, ...]
 
     @property
     def state(self) -> EntryState:
@@ -100,7 +100,7 @@ class EntryResult:
         return any(f.state is EntryState.UNASKED for f in self.findings)
 
     @property
-    def told(self) -> tuple[Finding, ...]:
+    def told(self) -> tuple[EntryFinding, ...]:
         """The findings behind the state; all of them where it is fine."""
         if self.end and self.state is EntryState.CHANGED:
             return (changed("end", f"answers, and the catalogue says that it {self.end}"), *self.findings)
@@ -125,7 +125,7 @@ class EntryResult:
     def of(cls, document: dict[str, Any]) -> EntryResult:
         """From its JSON; KeyError, TypeError or ValueError for anything else."""
         findings = tuple(
-            Finding(state=EntryState(f["state"]), what=str(f["what"]), text=str(f["text"]))
+            EntryFinding(state=EntryState(f["state"]), what=str(f["what"]), text=str(f["text"]))
             for f in document["findings"]
         )
         texts = {k: str(document[k]) for k in ("label", "kind", "name", "chain", "end")}
@@ -133,7 +133,7 @@ class EntryResult:
         return cls(**texts, block=block, block_ms=block_ms, findings=findings)
 
 
-def worst_of(findings: Sequence[Finding]) -> EntryState:
+def worst_of(findings: Sequence[EntryFinding]) -> EntryState:
     """The worst state among findings; unread where there is none."""
     return max((f.state for f in findings), key=_WORST.index, default=EntryState.UNREAD)
 

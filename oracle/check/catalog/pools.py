@@ -11,7 +11,7 @@ from feeds.chains.abi import address, calldata, checksummed
 from feeds.decode import abi_words
 from feeds.errors import FeedError, Malformed, Reverted
 from feeds.types import Call, Reply
-from oracle.check.catalog.findings import Finding, changed, dead, fine
+from oracle.check.catalog.findings import EntryFinding, changed, dead, fine
 from oracle.check.catalog.questions import Asking, Question
 from oracle.check.contracts import text_of
 from oracle.config.tables.catalog import Catalog
@@ -71,7 +71,7 @@ def _paired(
 
 def _compared(
     theirs: Sequence[bytes], ours: Sequence[tuple[str, bytes | None]], names: Mapping[bytes, Reply]
-) -> Iterator[Finding]:
+) -> Iterator[EntryFinding]:
     """What is wrong with the coins; fine where nothing is."""
     if len(theirs) != len(ours):
         named = ", ".join(checksummed(c) for c in theirs)
@@ -93,7 +93,7 @@ def _compared(
         yield fine("coins", f"holds {', '.join(s for s, _ in ours)}")
 
 
-def _named(symbol: str, where: bytes, reply: Reply | None) -> Finding:
+def _named(symbol: str, where: bytes, reply: Reply | None) -> EntryFinding:
     """A coin whose address is not in the catalogue: by its name it is what is listed, or another one."""
     known = f"{symbol} is {checksummed(where)} here, which the catalogue does not have"
     if reply is None:
@@ -120,7 +120,7 @@ def _number(reply: Reply) -> int | None:
     return None if isinstance(reply, Reverted) else abi_words.uint_at(abi_words.returned(reply))
 
 
-def _fee(pool: CatalogPool, millionths: int | None) -> Iterator[Finding]:
+def _fee(pool: CatalogPool, millionths: int | None) -> Iterator[EntryFinding]:
     if millionths is None or pool.fee_millionths is None:
         return
     if millionths != pool.fee_millionths:
@@ -151,7 +151,7 @@ def _constant_product(catalog: Catalog, pool: CatalogPool) -> Asking:
     return (*coins, *_drained([abi_words.uint_at(data), abi_words.uint_at(data, 1)]))
 
 
-def _drained(reserves: Sequence[int]) -> Iterator[Finding]:
+def _drained(reserves: Sequence[int]) -> Iterator[EntryFinding]:
     if not reserves or min(reserves) == 0:
         yield dead("reserves", "drained: it holds nothing of a coin")
 
@@ -197,7 +197,7 @@ def _balancer_v2(catalog: Catalog, pool: CatalogPool) -> Asking:
     return (*findings, *_listed(catalog, pool, listed, 1))
 
 
-def _listed(catalog: Catalog, pool: CatalogPool, reply: Reply, balances_word: int) -> Iterator[Finding]:
+def _listed(catalog: Catalog, pool: CatalogPool, reply: Reply, balances_word: int) -> Iterator[EntryFinding]:
     """Coins and balances as a Vault lists them, sorted by address."""
     data = abi_words.returned(reply, words=balances_word + 1)
     tokens = [n.to_bytes(20, "big") for n in abi_words.uints_at(data, 0, most=_MOST_TOKENS)]
@@ -209,7 +209,7 @@ def _listed(catalog: Catalog, pool: CatalogPool, reply: Reply, balances_word: in
     yield from _compared(*_paired(catalog, pool, tokens), {})
 
 
-def _stopped(paused: bytes, recovery: Reply) -> Iterator[Finding]:
+def _stopped(paused: bytes, recovery: Reply) -> Iterator[EntryFinding]:
     """What stops a pool of Balancer; pools without a recovery mode have no such view."""
     if abi_words.uint_at(paused):
         yield dead("paused", "it is paused")

@@ -20,9 +20,9 @@ from feeds.errors import (
     WrongChain,
 )
 from feeds.types import Call, Quote, Read, Reply
-from oracle.check.catalog.findings import Finding, changed, dead, unasked, unread
+from oracle.check.catalog.findings import EntryFinding, changed, dead, unasked, unread
 
-Asking: TypeAlias = Generator[tuple[Call, ...], tuple[Reply, ...], tuple[Finding, ...]]
+Asking: TypeAlias = Generator[tuple[Call, ...], tuple[Reply, ...], tuple[EntryFinding, ...]]
 """Yields calls at most twice, is sent the replies, returns what it found: read as a source's adapter is."""
 OF_ENDPOINT = (
     BlockMissing, TooMuch, TooLarge, TimedOut, Unreachable, RateLimited, WrongChain, HeadStopped, Disagreed,
@@ -54,7 +54,7 @@ class Question:
             return (refused(self.what, e, ""),)
 
 
-def refused(what: str, error: FeedError, about: str) -> Finding:
+def refused(what: str, error: FeedError, about: str) -> EntryFinding:
     """What an error of a contract says of it: an answer that is out of range is one, any other error is the end of it."""
     text = f"{about}: {error}".removeprefix(": ")
     return changed(what, f"{text}; {error.advice}") if isinstance(error, OutOfRange | FromFuture) else dead(what, text)

@@ -15,7 +15,7 @@ from feeds.errors import FeedError, Malformed, Reverted, SequencerDown, Stale
 from feeds.registry import RATES
 from feeds.types import Call, Pair, Read, Reply
 from feeds.units import MS, wad_text
-from oracle.check.catalog.findings import Finding, changed, dead, fine, unread
+from oracle.check.catalog.findings import EntryFinding, changed, dead, fine, unread
 from oracle.check.catalog.questions import Asking, Question, nothing
 from oracle.check.contracts import same_unit, stated_pair, text_of
 from oracle.config.tables.catalog import Catalog
@@ -104,7 +104,7 @@ def _decimals(reply: Reply) -> str:
         return ""
 
 
-def _described(catalog: Catalog, reference: Reference, text: str) -> Iterator[Finding]:
+def _described(catalog: Catalog, reference: Reference, text: str) -> Iterator[EntryFinding]:
     stated = stated_pair(text)
     if stated is None or reference.quote is None:
         return

@@ -14,7 +14,7 @@ from feeds.errors import Closed, FeedError
 from feeds.registry import RATES
 from feeds.types import Call, Read
 from feeds.units import deviation_bps_away, wad_text
-from oracle.check.catalog.findings import Finding, changed, dead, fine
+from oracle.check.catalog.findings import EntryFinding, changed, dead, fine
 from oracle.check.catalog.questions import Asking, Question, refused, together
 from oracle.check.contracts import text_of
 from oracle.check.values import PART_BPS, bounds_of
@@ -86,7 +86,7 @@ def _rates(catalog: Catalog, token: Token, edges: tuple[tuple[str, Rate], ...], 
     in_ether, rest = {}, iter(answers[len(own) :])
     for (name, _), way in zip(edges, whole, strict=True):
         in_ether[name] = next(rest) if way is not None else None
-    findings: list[Finding] = []
+    findings: list[EntryFinding] = []
     first = next((v.price_wad for v in in_ether.values() if v is not None and not isinstance(v, FeedError)), None)
     for (name, edge), answer in zip(edges, answers, strict=False):
         if isinstance(answer, FeedError):

@@ -21,7 +21,7 @@ from feeds.errors import FeedError
 from feeds.types import Read
 from feeds.units import MS
 from oracle.check.catalog.entries import CatalogEntry, entries_on, groups_of
-from oracle.check.catalog.findings import EntryResult, EntryState, Finding, dead, unasked, worst_of
+from oracle.check.catalog.findings import EntryFinding, EntryResult, EntryState, dead, unasked, worst_of
 from oracle.check.catalog.questions import Question
 from oracle.config.tables.catalog import Catalog
 from oracle.runtime.clock import now_ms
@@ -160,7 +160,7 @@ class _ChainVerifier:
             answers, missing = answers | more, missing or lost
         results = {}
         for entry in group:
-            findings: list[Finding] = []
+            findings: list[EntryFinding] = []
             for question in entry.questions:
                 findings += await self._with_code(head, question, answers[entry.label, question.what])
             results[entry.label] = _result(entry, head, findings)
@@ -168,24 +168,26 @@ class _ChainVerifier:
 
     async def _answers(
         self, head: Head, questions: Mapping[tuple[str, str], Question]
-    ) -> tuple[dict[tuple[str, str], tuple[Finding, ...]], bool]:
+    ) -> tuple[dict[tuple[str, str], tuple[EntryFinding, ...]], bool]:
         """Findings of each question, and whether the block is no longer known."""
         reads = {key: cast("Read", q.answered(head.time_ms)) for key, q in questions.items()}
         read = await self._reader.read(head, reads)
         if read.head.block_hash != head.block_hash:  # one block back, whose time is another
             lost = unasked("block", "its block is no longer known: asked again at a new one")
             return dict.fromkeys(questions, (lost,)), True
-        answers: dict[tuple[str, str], tuple[Finding, ...]] = {}
+        answers: dict[tuple[str, str], tuple[EntryFinding, ...]] = {}
         missing = False
         for key, result in read.results.items():
             missing = missing or isinstance(result, BlockMissing)
             if isinstance(result, FeedError):
                 answers[key] = (unasked(key[1], f"{result}; {result.advice}"),)
             else:
-                answers[key] = cast("tuple[Finding, ...]", result)
+                answers[key] = cast("tuple[EntryFinding, ...]", result)
         return answers, missing
 
-    async def _with_code(self, head: Head, question: Question, findings: Sequence[Finding]) -> Sequence[Finding]:
+    async def _with_code(
+        self, head: Head, question: Question, findings: Sequence[EntryFinding]
+    ) -> Sequence[EntryFinding]:
         """What looks dead for want of a contract is told so: no code at this address."""
         if worst_of(findings) not in {EntryState.DEAD, EntryState.CHANGED}:
             return findings
@@ -216,17 +218,17 @@ class _ChainVerifier:
         return bool(said) and all(said)
 
 
-def _is_thin(answers: Mapping[tuple[str, str], tuple[Finding, ...]], entry: CatalogEntry) -> bool:
+def _is_thin(answers: Mapping[tuple[str, str], tuple[EntryFinding, ...]], entry: CatalogEntry) -> bool:
     """Whether a pool trades but refuses the notional."""
     what = entry.again.what if entry.again is not None else ""
     return worst_of(answers[entry.label, what]) is EntryState.THIN
 
 
-def _gone() -> Finding:
+def _gone() -> EntryFinding:
     return unasked("endpoints", "the chain's endpoints stopped answering: go on with --resume")
 
 
-def _result(entry: CatalogEntry, head: Head | None, findings: Sequence[Finding]) -> EntryResult:
+def _result(entry: CatalogEntry, head: Head | None, findings: Sequence[EntryFinding]) -> EntryResult:
     return EntryResult(
         label=entry.label,
         kind=entry.kind,
