@@ -102,7 +102,7 @@ def _notes(resolved: ResolvedConfig) -> list[str]:
         notes.append("no targets: nothing is pushed")
     if resolved.config.oracle.scaled_times:
         notes.append("scaled_times: windows and dwells may be too short for real money")
-    return notes
+    return notes + [doubt for source in resolved.sources for doubt in source.doubts]
 
 
 def _in_use(resolved: ResolvedConfig) -> dict[str, int]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Pair
 from oracle.combine.methods.registry import METHODS, OUTLIERS
+from oracle.config.check_dead import dead_token_problems
 from oracle.config.check_keys import key_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.sections import Config
 from oracle.config.source_plans import SourcePlace, SourcePlan, source_plan
 from oracle.config.spec_builder import NO_FILTER, method_problems, spec_of
+from oracle.config.tables.catalog import shipped
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.spec import FeedSpec, Mode
@@ -44,6 +46,7 @@ def resolve(config: Config) -> ResolvedConfig:
         pair = _pair(name, f'feeds."{name}"', problems)
         if pair is None or feed.off:
             continue
+        problems += dead_token_problems(shipped(), f'feeds."{name}"', pair)
         plans = _source_plans(config, name, pair, feed, problems)
         spec = spec_of(name, pair, feed, [p.spec for p in plans])
         problems += _feed_problems(config, feed, spec)
