@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from feeds.catalog.records import CatalogPool
+from feeds.catalog.records import POOL_SHARE, CatalogPool
 from feeds.chains.abi import address, wad_of
 from feeds.errors import FeedError, Reverted, Slippage, Thin, WrongSymbol
 from feeds.registry import POOLS
@@ -18,13 +18,12 @@ from oracle.config.tables.shorthand_pools import READERS
 
 DUST = "0.001"
 """Base tokens: a pool that does not carry so little is drained, whatever dust is left in it."""
-_SHARE = "BPT"
 _SHOWN = 3
 
 
 def depth_question(catalog: Catalog, pool: CatalogPool, notional: str) -> Question:
     """The price of a notional of the pool's first coin that the catalogue follows, and its depth at 1 %."""
-    base, quote = _pair(pool)
+    base, quote = _pair(catalog, pool)
     adapter, why = _adapter(catalog, pool, base, quote, notional)
     contracts = tuple(address(c) for c in (pool.address, pool.vault, pool.resolver) if c is not None)
     if adapter is None:
@@ -32,10 +31,10 @@ def depth_question(catalog: Catalog, pool: CatalogPool, notional: str) -> Questi
     return Question(what="depth", contracts=contracts, ask=lambda _: _depth(adapter, base, quote, notional))
 
 
-def _pair(pool: CatalogPool) -> tuple[str, str]:
-    """The coin that is priced and the one that it is priced in."""
-    coins = [c for c in pool.coins if c != _SHARE]
-    base = pool.token if pool.token in coins else coins[0]
+def _pair(catalog: Catalog, pool: CatalogPool) -> tuple[str, str]:
+    """The coin that is priced, the pool's token or a share of it, and the one that it is priced in."""
+    coins = [c for c in pool.coins if c != POOL_SHARE]
+    base = next((c for c in coins if pool.token in {c, catalog.unwrapped(c)}), coins[0])
     return base, next((c for c in coins if c != base), base)
 
 
@@ -44,6 +43,8 @@ def _adapter(
 ) -> tuple[ChainAdapter | None, str]:
     """The adapter as a feed would have it, but for the gates: what a pool carries is told, not judged by a source's limits."""
     reader = READERS.get(pool.family)
+    if pool.missing is not None:
+        return None, pool.missing
     if reader is None:
         return None, f"no adapter reads {pool.family} pools"
     keys = reader(catalog, pool, base, quote)

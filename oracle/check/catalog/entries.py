@@ -13,7 +13,8 @@ from oracle.check.catalog.pools import pool_questions
 from oracle.check.catalog.questions import Question, nothing
 from oracle.check.catalog.references import chain_questions, reference_questions
 from oracle.check.catalog.tokens import token_questions, unit_questions
-from oracle.config.tables.catalog import Catalog, label_of
+from oracle.config.tables.catalog import Catalog
+from oracle.config.tables.record_labels import label_of
 
 _WITH_TICKS = frozenset({"uniswap_v3", "pancakeswap_v3", "slipstream", "uniswap_v4"})
 _TICKS_WEIGHT = 6
@@ -69,7 +70,7 @@ def _entries(catalog: Catalog, chain: str, notional: str) -> Iterator[CatalogEnt
         questions=tuple(chain_questions(facts)),
     )  # fmt: skip
     for unit in catalog.units.values():
-        yield from _entry("unit", unit.symbol, chain, unit, tuple(unit_questions(chain, unit)))
+        yield from _entry("unit", unit.symbol, chain, unit, tuple(unit_questions(catalog, chain, unit)))
     for token in catalog.tokens.values():
         yield from _entry("token", token.symbol, chain, token, tuple(token_questions(catalog, chain, token)))
     for pool in catalog.pools:
@@ -88,8 +89,8 @@ def _entry(kind: str, name: str, chain: str, record: Any, questions: Sequence[Qu
 
 
 def _pool(catalog: Catalog, pool: CatalogPool, notional: str) -> CatalogEntry:
-    if pool.address is None and pool.pool_id is None:
-        why = pool.why_null or "no address"
+    if not pool.is_placed:
+        why = pool.missing or pool.why_null or "no address"
         questions: tuple[Question, ...] = (
             Question(what="address", contracts=(), ask=lambda _: nothing("address", why)),
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
-from feeds.catalog.records import CatalogPool
+from feeds.catalog.records import POOL_SHARE, CatalogPool
 from feeds.chains.abi import address, calldata, checksummed
 from feeds.decode import abi_words
 from feeds.errors import FeedError, Malformed, Reverted
@@ -17,7 +17,6 @@ from oracle.check.contracts import text_of
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.shorthand_pools import NATIVE
 
-_SHARE = "BPT"
 _NATIVE = address(NATIVE)
 _ZERO = bytes(20)
 _WAD_A_MILLIONTH = 10**12
@@ -29,9 +28,7 @@ Facts: TypeAlias = Callable[[Catalog, CatalogPool], Asking]
 def pool_questions(catalog: Catalog, pool: CatalogPool) -> Iterator[Question]:
     """What a pool says of itself, by its family; nothing where its family, or where it is, is unknown."""
     facts = FACTS.get(pool.family)
-    if facts is None or not (pool.address or pool.pool_id):
-        return
-    if pool.address is None and pool.family != "uniswap_v4":
+    if facts is None or not pool.is_placed:
         return
     contracts = tuple(address(c) for c in (pool.address, pool.vault, pool.resolver) if c is not None)
     yield Question(what="facts", contracts=contracts, ask=lambda _: facts(catalog, pool))
@@ -42,7 +39,7 @@ def pool_questions(catalog: Catalog, pool: CatalogPool) -> Iterator[Question]:
 
 def expected_coins(catalog: Catalog, pool: CatalogPool) -> list[tuple[str, bytes | None]]:
     """The coins that the catalogue lists, with their addresses where it has them; the pool's own share is left out."""
-    own = [c for c in pool.coins if c != _SHARE]
+    own = [c for c in pool.coins if c != POOL_SHARE]
     return [(c, _NATIVE if c == "ETH" else _raw(catalog.address_of(c, pool.chain))) for c in own]
 
 

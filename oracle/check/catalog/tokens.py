@@ -8,7 +8,7 @@ from typing import Any
 
 from feeds.catalog.rate_graph import RateStep, chains_of
 from feeds.catalog.records import EXPECTED_DECIMALS, Rate, Redemption, Token, Unit
-from feeds.chains.abi import address, calldata
+from feeds.chains.abi import address, calldata, checksummed
 from feeds.decode import abi_words
 from feeds.errors import Closed, FeedError
 from feeds.registry import RATES
@@ -47,11 +47,26 @@ def token_questions(catalog: Catalog, chain: str, token: Token) -> Iterator[Ques
             yield _of_source(source, address(token.backing.contract), partial(_amount, source["name"]))
 
 
-def unit_questions(chain: str, unit: Unit) -> Iterator[Question]:
-    """A unit with a contract on the chain, as wrapped ether has one."""
-    if (where := unit.address.get(chain)) is not None:
-        to, decimals = address(where), getattr(unit, "decimals", None)
-        yield Question(what="token", contracts=(to,), ask=lambda _: _is_token(to, unit.symbol, decimals))
+def unit_questions(catalog: Catalog, chain: str, unit: Unit) -> Iterator[Question]:
+    """A unit with a contract on the chain, as wrapped ether has one; a vault's share says what it is a share of."""
+    if (where := unit.address.get(chain)) is None:
+        return
+    to, decimals = address(where), EXPECTED_DECIMALS if unit.decimals is None else unit.decimals
+    yield Question(what="token", contracts=(to,), ask=lambda _: _is_token(to, unit.symbol, decimals))
+    inner = None if unit.wraps is None else catalog.address_of(unit.wraps, chain)
+    if unit.wraps is not None and inner is not None:
+        yield Question(what="asset", contracts=(to,), ask=partial(_wraps, to, unit.wraps, address(inner)))
+
+
+def _wraps(to: bytes, symbol: str, inner: bytes, _: int) -> Asking:
+    """The asset that a share of ERC-4626 is of."""
+    (reply,) = yield (Call(to=to, data=calldata("asset()")),)
+    held = abi_words.address_at(abi_words.returned(reply))
+    if held != inner:
+        return (
+            changed("asset", f"is a share of {checksummed(held)}, the catalogue says {symbol} ({checksummed(inner)})"),
+        )
+    return (fine("asset", f"a share of {symbol}"),)
 
 
 def named_rates(token: Token) -> Iterator[tuple[str, Rate]]:
@@ -62,7 +77,7 @@ def named_rates(token: Token) -> Iterator[tuple[str, Rate]]:
             yield (f"rate {i}" if i > 1 else "rate"), edge
 
 
-def _is_token(to: bytes, symbol: str, decimals: int | None) -> Asking:
+def _is_token(to: bytes, symbol: str, decimals: int) -> Asking:
     """Symbol, decimals and supply of a contract."""
     names = ("symbol()", "decimals()", "totalSupply()")
     said, counted, supply = yield tuple(Call(to=to, data=calldata(n)) for n in names)
@@ -70,7 +85,7 @@ def _is_token(to: bytes, symbol: str, decimals: int | None) -> Asking:
     findings = []
     if text != symbol:
         findings.append(changed("symbol", f"calls itself {text!r}, the catalogue says {symbol!r}"))
-    if decimals is not None and places != decimals:
+    if places != decimals:
         findings.append(changed("decimals", f"has {places} decimals, the catalogue counts with {decimals}"))
     if abi_words.uint_at(abi_words.returned(supply)) == 0:
         findings.append(dead("supply", "nobody holds any: its supply is 0"))

@@ -21,7 +21,7 @@ from feeds.errors import FeedError
 from feeds.types import Read
 from feeds.units import MS
 from oracle.check.catalog.entries import CatalogEntry, entries_on, groups_of
-from oracle.check.catalog.findings import EntryFinding, EntryResult, EntryState, dead, unasked, worst_of
+from oracle.check.catalog.findings import EntryFinding, EntryResult, EntryState, dead, fine, unasked, worst_of
 from oracle.check.catalog.questions import Question
 from oracle.config.tables.catalog import Catalog
 from oracle.runtime.clock import now_ms
@@ -229,6 +229,8 @@ def _gone() -> EntryFinding:
 
 
 def _result(entry: CatalogEntry, head: Head | None, findings: Sequence[EntryFinding]) -> EntryResult:
+    doubt = getattr(entry.record, "doubtful", None)
+    doubts = (fine("doubt", f"the catalogue doubts it: {doubt}"),) if doubt and head is not None else ()
     return EntryResult(
         label=entry.label,
         kind=entry.kind,
@@ -237,5 +239,5 @@ def _result(entry: CatalogEntry, head: Head | None, findings: Sequence[EntryFind
         end=entry.end,
         block=head.number if head is not None else 0,
         block_ms=head.time_ms if head is not None else 0,
-        findings=tuple(findings),
+        findings=(*findings, *doubts),
     )
