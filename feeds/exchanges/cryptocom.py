@@ -23,7 +23,7 @@ from urllib.parse import quote as url_quote
 from feeds.decode import order_book, spelling, values
 from feeds.errors import FeedError, Malformed, RateLimited, Refused, WrongSymbol
 from feeds.streams.venue import Frame, ParsedFrame, PlainSession, Session, VenueLimits, refused_trades
-from feeds.types import Book, Instrument, Listing, Quote, Request, Tick, TradeTick, VenueTrade
+from feeds.types import Book, Instrument, Listing, Quote, Request, Tick, VenueTrade
 
 _LIMITS = VenueLimits(symbols_per_connection=100, connect_interval_ms=1_000, message_interval_ms=50, requests_per_s=10)
 _TICKER, _TRADE = "ticker", "trade"
