@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from feeds.types import Instrument, Listing
@@ -37,10 +37,17 @@ def parted(symbol: str, mark: str, *, names: Mapping[str, str] = _SAME_NAMES) ->
     return pair(names.get(parts[0], parts[0]), names.get(parts[1], parts[1]))
 
 
-def joined(symbol: str, *, names: Mapping[str, str] = _SAME_NAMES) -> Listing:
-    """Spot pair of ``ETHUSDT``: the longest known quote at the end; ValueError where none is."""
+def joined(symbol: str, *, quotes: Collection[str] = QUOTES, names: Mapping[str, str] = _SAME_NAMES) -> Listing:
+    """Spot pair of ``ETHUSDT``: the longest known quote at the end; ValueError where none is.
+
+    Args:
+        symbol: in any case.
+        quotes: what the venue quotes in, in its own spelling. A venue with pairs in USD and none in TUSD must say so:
+            DOTUSD would be DO in TUSD.
+        names: as for :func:`parted`.
+    """
     text = symbol.upper()
-    quote = next((q for q in sorted(QUOTES, key=len, reverse=True) if text.endswith(q) and len(text) > len(q)), None)
+    quote = next((q for q in sorted(quotes, key=len, reverse=True) if text.endswith(q) and len(text) > len(q)), None)
     if quote is None or not _PLAIN.fullmatch(text):
         raise ValueError(f"{symbol!r} is not a pair of this venue: it writes BASE and QUOTE together, as ETHUSDT")
     base = text.removesuffix(quote)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -163,5 +164,5 @@ def test_rounds_that_follow_each_other_see_each_trade_once(trades: list[VenueTra
     for each in sorted(trades, key=lambda t: t.at_ms):
         put(tape, each, received_at_ms=each.at_ms)
     cuts = [T - 1, *(T + r for r in sorted(rounds)), T + 401]
-    seen = [p for a, b in zip(cuts, cuts[1:], strict=False) for p in tape.prints("v", "S", a, b).prints]
+    seen = [p for a, b in pairwise(cuts) for p in tape.prints("v", "S", a, b).prints]
     assert sorted(seen, key=lambda p: (p.at_ms, p.price_wad)) == naive(trades)
