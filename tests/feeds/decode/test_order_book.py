@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.decode import order_book
+from feeds.decode import order_book, values
 from feeds.errors import Crossed, Malformed, NoData, NotPositive, OutOfRange
 from feeds.types import Book, Depth
 from feeds.units import WAD
@@ -117,3 +117,32 @@ def test_one_array_is_told_apart_into_sides() -> None:
     assert order_book.side([("b", 1), ("a", 2), ("b", 3)], lambda row: row[0] == "b") == (
         [("b", 1), ("b", 3)], [("a", 2)],
     )  # fmt: skip
+
+
+def test_a_book_may_be_larger_than_any_other_message_and_never_deep() -> None:
+    levels = ",".join(f'["{n}","1"]' for n in range(1, 20_000))
+    body = f'{{"bids":[{levels}],"asks":[["30000","1"]],"note":"]]]"}}'
+    book = order_book.load(body)
+    assert order_book.load(body.encode()) == book
+    assert len(order_book.read(book["bids"], book["asks"]).bids) == 19_999
+    with pytest.raises(Malformed):
+        values.load(body)
+    deep = "[" * 30_000 + "]" * 30_000
+    hidden = f'["{"]" * 30_000}",{deep}]'
+    escaped = body.replace("]]]", '\\\\"')
+    for spoilt in (
+        deep,
+        "[" * 30_000,
+        "]" * 30_000 + deep,
+        hidden,
+        escaped,
+        "[]," * 70_000,
+        "[" * 20 + body + "]" * 20,
+    ):
+        with pytest.raises(Malformed):
+            order_book.load(spoilt)
+
+
+def test_the_best_levels_of_a_sorted_side() -> None:
+    assert order_book.best([1, 2, 3], 2) == [1, 2]
+    assert order_book.best({"x": 1}, 2) == {"x": 1}
