@@ -15,6 +15,7 @@ QUOTES = (
 )  # fmt: skip
 """What pairs are quoted in, where base and quote are written without a sign between them."""
 _PLAIN = re.compile(r"[A-Z0-9]{1,20}")
+_MARGINED = re.compile(r"([A-Z0-9]+)USD([HMUZ][0-9]{2})?|([A-Z0-9]+)PERP")
 _LEVERAGED = re.compile(r"([A-Z0-9]+?)([2345][LS]|UP|DOWN|BULL|BEAR)")
 _UNDERLYINGS = frozenset({"BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOGE", "LTC", "LINK", "DOT", "AVAX", "EOS", "TRX"})
 _SAME_NAMES: Mapping[str, str] = MappingProxyType({"XBT": "BTC", "XDG": "DOGE"})
@@ -52,6 +53,23 @@ def joined(symbol: str, *, quotes: Collection[str] = QUOTES, names: Mapping[str,
         raise ValueError(f"{symbol!r} is not a pair of this venue: it writes BASE and QUOTE together, as ETHUSDT")
     base = text.removesuffix(quote)
     return pair(names.get(base, base), names.get(quote, quote))
+
+
+def joined_or_margined(symbol: str, *, quotes: Collection[str]) -> Listing:
+    """As :func:`joined`, or a contract of a venue that quotes no spot pair in USD.
+
+    ``ETHUSD`` is perpetual and ``ETHUSDH26`` a future, both margined in coins; ``ETHPERP`` is perpetual in USDC.
+    """
+    try:
+        return joined(symbol, quotes=quotes)
+    except ValueError:
+        found = _MARGINED.fullmatch(symbol.upper())
+        if found is None:
+            raise
+    coin, month, perpetual = found.groups()
+    if perpetual:
+        return Listing(base=perpetual, quote="USDC", instrument=Instrument.PERPETUAL)
+    return Listing(base=coin, quote="USD", instrument=Instrument.FUTURE if month else Instrument.PERPETUAL)
 
 
 def pair(base: str, quote: str) -> Listing:

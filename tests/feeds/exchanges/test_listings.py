@@ -54,10 +54,20 @@ CASES: dict[str, dict[str, Expected]] = {
         "FI_ETHUSD_260626": ("ETH", "USD", FUTURE),
         "FF_XBTUSD_260626": ("BTC", "USD", FUTURE),
     },
+    "coinbase": {
+        "CBETH-USD": ("CBETH", "USD", SPOT),
+        "USDT-USD": ("USDT", "USD", SPOT),
+        "DOT-USD": ("DOT", "USD", SPOT),
+        "ETH-BTC": ("ETH", "BTC", SPOT),
+        "00-USD": ("00", "USD", SPOT),
+        "ETH-PERP": ("ETH", "USDC", PERPETUAL),
+        "BIT-27MAR26-CDE": (None, None, FUTURE),
+    },
 }
 
 NOT_SYMBOLS: dict[str, tuple[str, ...]] = {
     "binance": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT"),
+    "coinbase": ("ETHUSD", "ETH/USD", "ETH-USD-X", "-USD", "ETH-"),
     "kraken": ("ETHUSD", "ETH-USD", "ETH/USD/X", "/USD", "ETH/"),
 }
 
