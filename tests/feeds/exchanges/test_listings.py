@@ -54,6 +54,15 @@ CASES: dict[str, dict[str, Expected]] = {
         "FI_ETHUSD_260626": ("ETH", "USD", FUTURE),
         "FF_XBTUSD_260626": ("BTC", "USD", FUTURE),
     },
+    "bitstamp": {
+        "ethusd": ("ETH", "USD", SPOT),
+        "ETHUSD": ("ETH", "USD", SPOT),
+        "dotusd": ("DOT", "USD", SPOT),
+        "usdtusd": ("USDT", "USD", SPOT),
+        "ethbtc": ("ETH", "BTC", SPOT),
+        "usdceur": ("USDC", "EUR", SPOT),
+        "ethusd-perp": ("ETH", "USD", PERPETUAL),
+    },
     "coinbase": {
         "CBETH-USD": ("CBETH", "USD", SPOT),
         "USDT-USD": ("USDT", "USD", SPOT),
@@ -67,6 +76,7 @@ CASES: dict[str, dict[str, Expected]] = {
 
 NOT_SYMBOLS: dict[str, tuple[str, ...]] = {
     "binance": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT"),
+    "bitstamp": ("eth-usd", "eth/usd", "nope", "usd", "ethusd-perp-x"),
     "coinbase": ("ETHUSD", "ETH/USD", "ETH-USD-X", "-USD", "ETH-"),
     "kraken": ("ETHUSD", "ETH-USD", "ETH/USD/X", "/USD", "ETH/"),
 }
