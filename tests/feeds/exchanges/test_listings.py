@@ -63,6 +63,21 @@ CASES: dict[str, dict[str, Expected]] = {
         "usdceur": ("USDC", "EUR", SPOT),
         "ethusd-perp": ("ETH", "USD", PERPETUAL),
     },
+    "bybit": {
+        "STETHUSDT": ("STETH", "USDT", SPOT),
+        "CMETHUSDT": ("CMETH", "USDT", SPOT),
+        "ETHUSDC": ("ETH", "USDC", SPOT),
+        "ETHBTC": ("ETH", "BTC", SPOT),
+        "ETH3LUSDT": ("ETH3L", "USDT", LEVERAGED),
+        "ETHPERP": ("ETH", "USDC", PERPETUAL),
+        "ETHUSD": ("ETH", "USD", PERPETUAL),
+        "DOTUSD": ("DOT", "USD", PERPETUAL),
+        "ETHUSDH26": ("ETH", "USD", FUTURE),
+        "ETH-27MAR26": ("ETH", "USDC", FUTURE),
+        "ETHUSDT-27MAR26": ("ETH", "USDT", FUTURE),
+        "ETH-27MAR26-4000-C": ("ETH", "USDC", OPTION),
+        "ETH-7MAR26-4000-P-USDT": ("ETH", "USDT", OPTION),
+    },
     "coinbase": {
         "CBETH-USD": ("CBETH", "USD", SPOT),
         "USDT-USD": ("USDT", "USD", SPOT),
@@ -77,6 +92,7 @@ CASES: dict[str, dict[str, Expected]] = {
 NOT_SYMBOLS: dict[str, tuple[str, ...]] = {
     "binance": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT"),
     "bitstamp": ("eth-usd", "eth/usd", "nope", "usd", "ethusd-perp-x"),
+    "bybit": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT", "ETH-27MAR26-4000-X"),
     "coinbase": ("ETHUSD", "ETH/USD", "ETH-USD-X", "-USD", "ETH-"),
     "kraken": ("ETHUSD", "ETH-USD", "ETH/USD/X", "/USD", "ETH/"),
 }
