@@ -54,6 +54,16 @@ CASES: dict[str, dict[str, Expected]] = {
         "FI_ETHUSD_260626": ("ETH", "USD", FUTURE),
         "FF_XBTUSD_260626": ("BTC", "USD", FUTURE),
     },
+    "bitget": {
+        "STETHUSDT": ("STETH", "USDT", SPOT),
+        "WEETHUSDT": ("WEETH", "USDT", SPOT),
+        "ETHUSDC": ("ETH", "USDC", SPOT),
+        "ETHBTC": ("ETH", "BTC", SPOT),
+        "ETH3SUSDT": ("ETH3S", "USDT", LEVERAGED),
+        "ETHPERP": ("ETH", "USDC", PERPETUAL),
+        "ETHUSD": ("ETH", "USD", PERPETUAL),
+        "ETHUSDH26": ("ETH", "USD", FUTURE),
+    },
     "bitstamp": {
         "ethusd": ("ETH", "USD", SPOT),
         "ETHUSD": ("ETH", "USD", SPOT),
@@ -91,6 +101,7 @@ CASES: dict[str, dict[str, Expected]] = {
 
 NOT_SYMBOLS: dict[str, tuple[str, ...]] = {
     "binance": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT"),
+    "bitget": ("ETH/USDT", "ETH-USDT", "ETHUSDT_UMCBL", "USDT"),
     "bitstamp": ("eth-usd", "eth/usd", "nope", "usd", "ethusd-perp-x"),
     "bybit": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT", "ETH-27MAR26-4000-X"),
     "coinbase": ("ETHUSD", "ETH/USD", "ETH-USD-X", "-USD", "ETH-"),
