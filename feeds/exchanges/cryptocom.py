@@ -32,7 +32,9 @@ _UNKNOWN = re.compile(r"symbol|instrument|channel", re.IGNORECASE)
 _TOO_FAST = 42_901
 _LARGEST_ID = 2**63
 _BOOK_LEVELS = 50
-_CONTRACT = re.compile(r"(?P<pair>[A-Z0-9]+)-((?P<perpetual>PERP)|(?P<index>INDEX)|(?P<future>\d{6}(M\d)?))", re.ASCII)
+_CONTRACT = re.compile(
+    r"(?P<base>[A-Z0-9]{1,20}?)(?P<quote>USDT?)-((?P<perpetual>PERP)|(?P<index>INDEX)|\d{6}(M\d)?)", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +79,9 @@ class CryptoCom(PlainSession):
         contract = _CONTRACT.fullmatch(symbol.upper())
         if contract is None:
             return spelling.parted(symbol, "_")
-        pair = spelling.joined(contract["pair"])
-        kind = Instrument.PERPETUAL if contract["perpetual"] else Instrument.INDEX
-        return Listing(base=pair.base, quote=pair.quote, instrument=Instrument.FUTURE if contract["future"] else kind)
+        kind = Instrument.INDEX if contract["index"] else Instrument.FUTURE
+        kind = Instrument.PERPETUAL if contract["perpetual"] else kind
+        return Listing(base=contract["base"], quote=contract["quote"], instrument=kind)
 
     def book_request(self, symbol: str) -> Request:
         """As many levels as the venue gives."""
@@ -88,7 +90,7 @@ class CryptoCom(PlainSession):
 
     def parse_book(self, request: Request, body: bytes) -> Book:
         """``bids`` and ``asks`` of [price, quantity, orders]; the time where there is one."""
-        message, symbol = values.load(body), request.symbols[0]
+        message, symbol = order_book.load(body), request.symbols[0]
         if values.member(message, "code") != 0:
             raise _error(message)
         result = values.member(message, "result")

@@ -31,7 +31,9 @@ _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, mess
 _TICKERS, _TRADES = "spot.tickers", "spot.trades"
 _UNKNOWN = "unknown currency pair"
 _BOOK_LEVELS = 1_000
-_SYMBOL = re.compile(r"(?P<pair>[A-Z0-9]+_[A-Z0-9]+)((?P<future>_\d{8})|(?P<option>-\d{8}-\d+-[CP]))?", re.ASCII)
+_CONTRACT = re.compile(
+    r"(?P<base>[A-Z0-9]{1,20})_(?P<quote>[A-Z0-9]{1,20})(_\d{8}|(?P<option>-\d{8}-\d+(\.\d+)?-[CP]))", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +86,11 @@ class Gate(PlainSession):
 
     def listing(self, symbol: str) -> Listing:
         """``ETH_USDT``; ``ETH_USDT_20260327`` and ``ETH_USDT-20260327-4000-C`` are a future and an option."""
-        found = _SYMBOL.fullmatch(symbol.upper())
+        found = _CONTRACT.fullmatch(symbol.upper())
         if found is None:
-            raise ValueError(
-                f"{symbol!r} is none of this venue: it writes BASE_QUOTE, and _YYYYMMDD behind it for a future"
-            )
-        pair = spelling.parted(found["pair"], "_")
-        if not found["future"] and not found["option"]:
-            return pair
-        kind = Instrument.FUTURE if found["future"] else Instrument.OPTION
-        return Listing(base=pair.base, quote=pair.quote, instrument=kind)
+            return spelling.parted(symbol, "_")
+        kind = Instrument.OPTION if found["option"] else Instrument.FUTURE
+        return Listing(base=found["base"], quote=found["quote"], instrument=kind)
 
     def book_request(self, symbol: str) -> Request:
         """As many levels as the venue gives."""
@@ -103,7 +100,7 @@ class Gate(PlainSession):
     def parse_book(self, request: Request, body: bytes) -> Book:
         """``bids`` and ``asks`` of [price, amount]; ``current`` is when the reply was made."""
         del request
-        message = values.load(body)
+        message = order_book.load(body)
         _check(message)
         bids, asks, stated = (values.member(message, k) for k in ("bids", "asks", "current"))
         return order_book.read(bids, asks, stated_at_ms=values.time_ms(stated))

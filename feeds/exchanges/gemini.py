@@ -10,13 +10,14 @@ the prices: replies count as untimed. It does not name its symbol, but the volum
 
 A trade of ``@trade`` is one of the continuous book: the message has no field for another kind (the older interfaces name
 auctions and block trades, which print ten minutes later, as such). Nothing of the past comes on subscribing. The order book
-is asked for 4,000 levels a side, which is nearly always all of it; the reply has neither its symbol nor its time.
+is asked for 5,000 levels a side, which is nearly always all of it; the reply has neither its symbol nor its time.
 Unconfirmed: whether an unknown symbol is refused by -1013 (invalid parameters) or only stays silent.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,12 +34,12 @@ _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=5_000, mess
 _NS_PER_S = 1_000_000_000
 _OK = 200
 _UNKNOWN, _TOO_FAST = -1013, -1003
-_BOOK_LEVELS = 4_000
+_BOOK_LEVELS = 5_000
 """0 would be all, however many."""
-_PERPETUAL = "PERP"
-_OWN_QUOTES = ("LTC", "BCH", "FIL")
+_QUOTES = ("USD", "USDC", "USDT", "DAI", "EUR", "GBP", "SGD", "AUD", "CAD", "HKD", "BTC", "ETH", "LTC", "BCH", "FIL")
 _DOLLAR, _IN_DOLLARS = "GUSD", frozenset({"BTC", "ETH", "SOL", "LTC", "BCH", "XRP", "DOGE", "LINK"})
 """The venue's own dollar, and what it is traded for on the spot market: PAXGUSD is PAXG in dollars, not PAX in GUSD."""
+_PERPETUAL = re.compile(r"(?P<base>[A-Z0-9]{1,20}?)(?P<quote>GUSD|USDC|USD)PERP", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +95,10 @@ class Gemini(PlainSession):
     def listing(self, symbol: str) -> Listing:
         """``ETHUSD``; ``ETHGUSDPERP`` is a perpetual."""
         name = symbol.upper()
-        pair = _pair(name.removesuffix(_PERPETUAL), perpetual=name.endswith(_PERPETUAL))
-        if not name.endswith(_PERPETUAL):
-            return pair
-        return Listing(base=pair.base, quote=pair.quote, instrument=Instrument.PERPETUAL)
+        if found := _PERPETUAL.fullmatch(name):
+            return Listing(base=found["base"], quote=found["quote"], instrument=Instrument.PERPETUAL)
+        base = name.removesuffix(_DOLLAR)
+        return spelling.pair(base, _DOLLAR) if base in _IN_DOLLARS else spelling.joined(symbol, quotes=_QUOTES)
 
     def book_request(self, symbol: str) -> Request:
         """All levels but for absurdly many."""
@@ -107,20 +108,10 @@ class Gemini(PlainSession):
     def parse_book(self, request: Request, body: bytes) -> Book:
         """``bids`` and ``asks`` of {price, amount}."""
         del request
-        message = values.load(body)
+        message = order_book.load(body)
         _check(message)
         level = order_book.keyed("price", "amount")
         return order_book.read(values.member(message, "bids"), values.member(message, "asks"), level=level)
-
-
-def _pair(name: str, *, perpetual: bool) -> Listing:
-    base = name.removesuffix(_DOLLAR)
-    if base != name and (base in _IN_DOLLARS or (perpetual and base.isalnum())):
-        return spelling.pair(base, _DOLLAR)
-    own = next((q for q in _OWN_QUOTES if name.endswith(q) and name != q), None)
-    if own is None or not (name.isalnum() and name.isascii()):
-        return spelling.joined(name)
-    return spelling.pair(name.removesuffix(own), own)
 
 
 def _trade(row: Any) -> VenueTrade:

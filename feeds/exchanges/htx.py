@@ -34,7 +34,9 @@ _DEPTH = "step0"
 """Levels as they are, none merged."""
 _UNKNOWN = ("invalid symbol", "invalid topic")
 _LARGEST_PING = 2**63
-_CONTRACT = re.compile(r"(?P<base>[A-Z0-9]+)(-(?P<quote>USDT?))?(?P<term>_(CW|NW|CQ|NQ)|-?\d{6})?", re.ASCII)
+_QUOTES = tuple(q for q in spelling.QUOTES if q != "USD")
+"""What is quoted in dollars are contracts."""
+_CONTRACT = re.compile(r"(?P<base>[A-Z0-9]{1,20}?)(-(?P<quote>USDT?))?(?P<term>_(CW|NW|CQ|NQ)|-?\d{6})?", re.ASCII)
 """ETH-USD and ETH-USDT are swaps, ETH-USDT-260327, ETH260327 and ETH_CQ dated."""
 
 
@@ -80,7 +82,7 @@ class Htx(PlainSession):
         name = symbol.upper()
         contract = _CONTRACT.fullmatch(name)
         if contract is None or not (contract["quote"] or contract["term"]):
-            return spelling.joined(symbol)
+            return spelling.joined(symbol, quotes=_QUOTES)
         kind = Instrument.FUTURE if contract["term"] else Instrument.PERPETUAL
         return Listing(base=contract["base"], quote=contract["quote"] or "USD", instrument=kind)
 
@@ -91,7 +93,7 @@ class Htx(PlainSession):
 
     def parse_book(self, request: Request, body: bytes) -> Book:
         """``bids`` and ``asks`` of [price, base units]; errors come with status 200."""
-        message, symbol = values.load(body), request.symbols[0]
+        message, symbol = order_book.load(body), request.symbols[0]
         if values.member(message, "status") != "ok":
             raise _error(message)
         channel, stated, book = (values.member(message, k) for k in ("ch", "ts", "tick"))

@@ -114,7 +114,7 @@ class Hyperliquid(PlainSession):
 
     def parse_book(self, request: Request, body: bytes) -> Book:
         """``levels`` of bids and of asks, each {px, sz}."""
-        book = values.load(body)
+        book = order_book.load(body)
         _check(request.symbols[0], book)
         sides, stated = values.member(book, "levels"), values.member(book, "time")
         level = order_book.keyed("px", "sz")

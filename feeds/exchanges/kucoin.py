@@ -36,8 +36,8 @@ _QUIET = ("welcome", "ack", "pong")
 _OK = "200000"
 _UNKNOWN = ("400100", "900001")
 _NS_PER_S = 1_000_000_000
-_PERPETUAL = re.compile(r"(?P<base>[A-Z0-9]+?)(?P<quote>USDT|USDC|USD)M", re.ASCII)
-_DATED = re.compile(r"(?P<base>[A-Z]+)M[FGHJKMNQUVXZ]\d\d", re.ASCII)
+_PERPETUAL = re.compile(r"(?P<base>[A-Z0-9]{1,20}?)(?P<quote>USDT|USDC|USD)M", re.ASCII)
+_DATED = re.compile(r"(?P<base>[A-Z]{1,20})M[FGHJKMNQUVXZ]\d\d", re.ASCII)
 """XBTMH26: a contract in dollars that ends in the month of that letter."""
 _LEAST_PING_MS, _MOST_PING_MS = 1_000, 600_000
 
@@ -133,7 +133,7 @@ class Kucoin(PlainSession):
 
     def parse_book(self, request: Request, body: bytes) -> Book:
         """``bids`` and ``asks`` of [price, size]; errors come with status 200."""
-        book = _data(values.load(body))
+        book = _data(order_book.load(body))
         if book is None:
             raise WrongSymbol("the venue has no such symbol", asked=request.symbols[0])
         bids, asks, stated = (values.member(book, k) for k in ("bids", "asks", "time"))

@@ -45,8 +45,9 @@ _SYMBOL, _SENT, _MINI_BODY, _DEALS_BODY, _BOOK_BODY = 3, 6, 309, 314, 315
 _PRICE, _QUANTITY, _TIME, _ID = 1, 2, 4, 5
 _MOST_DEALS = 20_000
 """In one message: no market deals as much in 100 ms."""
-_BOOK_LEVELS = 4_900
-"""Of each side: the venue would give 5,000, which are more brackets than a message may have."""
+_BOOK_LEVELS = 5_000
+_QUOTES = tuple(q for q in spelling.QUOTES if q != "USD")
+"""The venue has no pair in dollars."""
 _REFUSED = "Not Subscribed successfully"
 _UNKNOWN = -1121
 
@@ -106,19 +107,19 @@ class Mexc(PlainSession):
     def listing(self, symbol: str) -> Listing:
         """``ETHUSDT``; ``ETH_USDT`` is a perpetual."""
         if "_" not in symbol:
-            return spelling.joined(symbol)
+            return spelling.joined(symbol, quotes=_QUOTES)
         pair = spelling.parted(symbol, "_")
         return Listing(base=pair.base, quote=pair.quote, instrument=Instrument.PERPETUAL)
 
     def book_request(self, symbol: str) -> Request:
-        """Nearly as many levels as the venue gives; they cost no more of its weight than one."""
+        """As many levels as the venue gives; they cost no more of its weight than one."""
         root = f"{self.rest_url}/api/v3/depth?symbol="
         return Request(url=f"{root}{url_quote(symbol, safe='')}&limit={_BOOK_LEVELS}", symbols=(symbol,))
 
     def parse_book(self, request: Request, body: bytes) -> Book:
         """``bids`` and ``asks`` of [price, quantity]."""
         del request
-        message = values.load(body)
+        message = order_book.load(body)
         _check(message)
         bids, asks, stated = values.member(message, "bids"), values.member(message, "asks"), message.get("timestamp")
         return order_book.read(bids, asks, stated_at_ms=None if stated is None else values.time_ms(stated))

@@ -33,11 +33,13 @@ _UNKNOWN = ("60018", "51001")
 _TOO_FAST = ("50011", "60014")
 _CLOSING = "64008"
 _NAMED = ",instId:"
-_BOOK_LEVELS = 4_900
-"""Of each side: the venue would give 5,000, which are more brackets than a message may have."""
-_TERM = re.compile(r"SWAP|(?P<future>\d{6})|(?P<option>\d{6}-\d+(_\d+)?-[CP])")
-_UNIFIED_MARGIN = "_UM"
-"""Behind the quote of derivatives that are margined in dollars: ETH-USD_UM-SWAP."""
+_BOOK_LEVELS = 5_000
+_CONTRACT = re.compile(
+    r"(?P<base>[A-Z0-9]{1,20})-(?P<quote>[A-Z0-9]{1,20})(_UM)?"
+    r"-(SWAP|(?P<future>\d{6})|(?P<option>\d{6}-\d+(\.\d+)?-[CP]))",
+    re.ASCII,
+)
+"""_UM: margined in dollars, whatever they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +96,11 @@ class Okx(PlainSession):
 
     def listing(self, symbol: str) -> Listing:
         """``ETH-USDT``; ``ETH-USDT-SWAP``, ``ETH-USD-260626`` and ``ETH-USD-260626-4000-C`` are derivatives."""
-        base, _, rest = symbol.upper().partition("-")
-        quote, mark, term = rest.partition("-")
-        if not mark:
-            return spelling.parted(symbol, "-")
-        found = _TERM.fullmatch(term)
+        found = _CONTRACT.fullmatch(symbol.upper())
         if found is None:
-            raise ValueError(f"{symbol!r} is none of this venue: it writes BASE-QUOTE, and -SWAP or -YYMMDD behind it")
+            return spelling.parted(symbol, "-")
         kind = Instrument.FUTURE if found["future"] else Instrument.OPTION if found["option"] else Instrument.PERPETUAL
-        pair = spelling.parted(f"{base}-{quote.removesuffix(_UNIFIED_MARGIN)}", "-")
-        return Listing(base=pair.base, quote=pair.quote, instrument=kind)
+        return Listing(base=found["base"], quote=found["quote"], instrument=kind)
 
     def book_request(self, symbol: str) -> Request:
         """The full order book."""
@@ -112,7 +109,7 @@ class Okx(PlainSession):
 
     def parse_book(self, request: Request, body: bytes) -> Book:
         """``bids`` and ``asks`` of [price, base units, orders]."""
-        message = values.load(body)
+        message = order_book.load(body)
         if values.member(message, "code") != "0":
             raise _error(message)
         _check_spot(request.symbols[0])
