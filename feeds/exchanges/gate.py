@@ -98,12 +98,12 @@ class Gate(PlainSession):
         return Request(url=f"{root}{url_quote(symbol, safe='')}&limit={_BOOK_LEVELS}", symbols=(symbol,))
 
     def parse_book(self, request: Request, body: bytes) -> Book:
-        """``bids`` and ``asks`` of [price, amount]; ``current`` is when the reply was made."""
+        """``bids`` and ``asks`` of [price, amount]; ``current`` is when the reply was made; captures of April 2021 lack it."""
         del request
         message = order_book.load(body)
         _check(message)
-        bids, asks, stated = (values.member(message, k) for k in ("bids", "asks", "current"))
-        return order_book.read(bids, asks, stated_at_ms=values.time_ms(stated))
+        bids, asks, stated = values.member(message, "bids"), values.member(message, "asks"), message.get("current")
+        return order_book.read(bids, asks, stated_at_ms=None if stated is None else values.time_ms(stated))
 
 
 def _subscriptions(channel: str, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ Source: okx.com/docs-v5 (WebSocket "Tickers channel", "Trades channel", "Connect
 100 ms, and carries last trade, 24 h volume and the time, so nothing else is subscribed. Not documented: whether one unknown
 instrument fails the others of its message; so each is subscribed by its own.
 
-``trades`` has one row for all that one order took at one price, with the last trade's id, and nothing of the past on
-subscribing; block trades and spreads have channels of their own. Derivatives trade in contracts, whose size no message
-says: their trades and books are refused. The full book has up to 5,000 levels a side, beyond 2 % for all but the largest
-pairs, and is renewed once a second. Its levels name no instrument.
+``trades`` has one row for all that one order took at one price, with the last trade's id, and begins with the last trade;
+block trades and spreads have channels of their own. Derivatives trade in contracts, whose size no message says: their
+trades and books are refused. The full book has up to 5,000 levels a side, beyond 2 % for all but the largest pairs, and is
+renewed once a second. Its levels name no instrument.
 """
 
 from __future__ import annotations
