@@ -54,6 +54,17 @@ CASES: dict[str, dict[str, Expected]] = {
         "FI_ETHUSD_260626": ("ETH", "USD", FUTURE),
         "FF_XBTUSD_260626": ("BTC", "USD", FUTURE),
     },
+    "bitfinex": {
+        "tETHUSD": ("ETH", "USD", SPOT),
+        "tETHUST": ("ETH", "USDT", SPOT),
+        "tUSTUSD": ("USDT", "USD", SPOT),
+        "tDOTUSD": ("DOT", "USD", SPOT),
+        "tWEETH:USD": ("WEETH", "USD", SPOT),
+        "tWBT:UST": ("WBT", "USDT", SPOT),
+        "tTESTBTC:TESTUSD": ("TESTBTC", "TESTUSD", SPOT),
+        "tETHF0:USTF0": ("ETH", "USDT", PERPETUAL),
+        "tETHF0:BTCF0": ("ETH", "BTC", PERPETUAL),
+    },
     "bitget": {
         "STETHUSDT": ("STETH", "USDT", SPOT),
         "WEETHUSDT": ("WEETH", "USDT", SPOT),
@@ -101,6 +112,7 @@ CASES: dict[str, dict[str, Expected]] = {
 
 NOT_SYMBOLS: dict[str, tuple[str, ...]] = {
     "binance": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT"),
+    "bitfinex": ("ETHUSD", "fUSD", "tETH", "tWEETHUSD", "tETH:USD:X", "tETH-USD"),
     "bitget": ("ETH/USDT", "ETH-USDT", "ETHUSDT_UMCBL", "USDT"),
     "bitstamp": ("eth-usd", "eth/usd", "nope", "usd", "ethusd-perp-x"),
     "bybit": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT", "ETH-27MAR26-4000-X"),
