@@ -126,6 +126,13 @@ def item(value: Any, index: int) -> Any:
     return value[index]
 
 
+def array(value: Any) -> Sequence[Any]:
+    """Return a JSON array; Malformed for anything else."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise Malformed("expected an array", got=type(value).__name__)
+    return value
+
+
 def text(value: Any) -> str:
     """Return a JSON string; Malformed for anything else."""
     if not isinstance(value, str):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from feeds.errors import NoData
+from feeds.errors import FeedError, NoData
 from feeds.types import Book, Listing, Request, Tick, TradeTick
 
 Frame = str | bytes
@@ -171,6 +171,11 @@ class StatelessTrades:
         """Return the same text each time."""
         del now_ms
         return self.ping_text
+
+
+def refused_trades(ticks: Sequence[Tick]) -> tuple[TradeTick, ...]:
+    """The errors among ticks, as errors of the same symbols' trades: a venue refuses both in the same words."""
+    return tuple(TradeTick(symbol=t.symbol, result=t.result) for t in ticks if isinstance(t.result, FeedError))
 
 
 class PlainSession:
