@@ -150,9 +150,10 @@ def test_what_the_venue_cannot_have_written_is_refused_with_how_it_writes(name: 
 
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))
-def test_a_venue_has_cases_of_spot_and_of_what_it_never_writes(name: str) -> None:
-    assert any(instrument is SPOT for _, _, instrument in CASES[name].values())
-    assert NOT_SYMBOLS[name]
+@pytest.mark.parametrize("symbol", ["", "?", "ETH USD", "ETH-", "/USD", "ÉTHUSD", "E" * 60])
+def test_what_no_venue_writes_is_refused(name: str, symbol: str) -> None:
+    with pytest.raises(ValueError, match="write"):
+        EXCHANGES[name].listing(symbol)
 
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))
