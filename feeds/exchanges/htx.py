@@ -34,8 +34,8 @@ _DEPTH = "step0"
 """Levels as they are, none merged."""
 _UNKNOWN = ("invalid symbol", "invalid topic")
 _LARGEST_PING = 2**63
-_QUOTES = tuple(q for q in spelling.QUOTES if q != "USD")
-"""What is quoted in dollars are contracts."""
+_QUOTES = ("HUSD", *(q for q in spelling.QUOTES if q != "USD"))
+"""The venue had a dollar of its own; what it quotes in dollars are contracts."""
 _CONTRACT = re.compile(r"(?P<base>[A-Z0-9]{1,20}?)(-(?P<quote>USDT?))?(?P<term>_(CW|NW|CQ|NQ)|-?\d{6})?", re.ASCII)
 """ETH-USD and ETH-USDT are swaps, ETH-USDT-260327, ETH260327 and ETH_CQ dated."""
 

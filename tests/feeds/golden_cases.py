@@ -302,6 +302,14 @@ def as_wad(value: Any) -> int | None:
         return None
 
 
+def size_wad(value: Any) -> int | None:
+    """As :func:`as_wad`, of a number whose sign tells the side."""
+    try:
+        return values.amount_wad(abs(values.number(value)))
+    except FeedError:
+        return None
+
+
 def param(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("0x"):
         return bytes.fromhex(value[2:])

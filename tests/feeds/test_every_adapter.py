@@ -47,6 +47,7 @@ from tests.feeds.golden_cases import (
     replacements,
     run_chain,
     run_exchange,
+    size_wad,
 )
 
 
@@ -156,7 +157,7 @@ def test_a_trade_with_a_broken_number_is_an_error_and_costs_no_other(name: str, 
     numbers = {int(row[k]) for row in expect if "price_wad" in row for k in ("price_wad", "volume_wad")}
     good = sum("price_wad" in row for row in expect)
     for wad in numbers:
-        found = [p for p in places(message) if as_wad(at(message, p)) == wad]
+        found = [p for p in places(message) if size_wad(at(message, p)) == wad]
         assert found, f"{wad} is nowhere in the message"
         left = [
             good_of(run_exchange(EXCHANGES[name], case, dumps(changed(message, place, lambda _, new=new: new))))
@@ -175,7 +176,7 @@ def test_a_book_with_a_broken_level_is_none(name: str, path: Path) -> None:
     message = case["message"]
     levels = [level for side in ("bids", "asks") for level in case["expect"][side]]
     for wad in {int(n) for level in levels for n in level}:
-        found = [p for p in places(message) if as_wad(at(message, p)) == wad]
+        found = [p for p in places(message) if size_wad(at(message, p)) == wad]
         refused = [
             run_exchange(EXCHANGES[name], case, dumps(changed(message, place, lambda _, new=new: new)))
             for place in found

@@ -1,10 +1,14 @@
-"""Captured traffic as it was written down: one line a message."""
+"""Captured exchange traffic: how its files are written. See PROVENANCE.md beside them."""
 
 from __future__ import annotations
 
 import ast
+import gzip
+import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 
 def server_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -15,17 +19,23 @@ def server_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield int(float(stamp) * 1_000), frame
 
 
-def server_frames(folder: Path, venue: str) -> Iterator[tuple[int, str | bytes]]:
-    """The same of all of a venue's streams; packed frames, which stand as Python bytes literals, as the bytes that came."""
-    for path in sorted((folder / venue).glob("*.ws.*")):
-        for at_ms, frame in server_lines(path):
-            yield at_ms, ast.literal_eval(frame) if frame.startswith(("b'", 'b"')) else frame
+def unpacked(line: str) -> str | bytes:
+    """The frame of a line: packed ones stand there as Python bytes literals."""
+    return bytes(ast.literal_eval(line)) if line[:2] in ("b'", 'b"') else line
 
 
-def replies(folder: Path, venue: str) -> Iterator[tuple[str, bytes]]:
-    """(address that was asked, body) of each REST reply."""
-    for path in sorted((folder / venue).glob("*.http.*")):
-        for line in path.read_text().splitlines():
-            url, arrow, rest = line.partition(" -> ")
-            if arrow:
-                yield url, rest.partition(": ")[2].encode()
+def rest_bodies(path: Path) -> Iterator[tuple[str, str]]:
+    """(url, body) of each REST reply."""
+    for line in path.read_text().splitlines():
+        url, arrow, rest = line.partition(" -> ")
+        stamp, colon, body = rest.partition(": ")
+        if arrow and colon and stamp.replace(".", "").isdigit():
+            yield url, body
+
+
+def plain(frame: str | bytes) -> Any:
+    """JSON as the standard library reads it, unpacked first, fractions exact; None for what is no JSON."""
+    try:
+        return json.loads(gzip.decompress(frame) if isinstance(frame, bytes) else frame, parse_float=Decimal)
+    except ValueError:
+        return None

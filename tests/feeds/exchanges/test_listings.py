@@ -54,6 +54,17 @@ CASES: dict[str, dict[str, Expected]] = {
         "FI_ETHUSD_260626": ("ETH", "USD", FUTURE),
         "FF_XBTUSD_260626": ("BTC", "USD", FUTURE),
     },
+    "bitfinex": {
+        "tETHUSD": ("ETH", "USD", SPOT),
+        "tETHUST": ("ETH", "USDT", SPOT),
+        "tUSTUSD": ("USDT", "USD", SPOT),
+        "tDOTUSD": ("DOT", "USD", SPOT),
+        "tWEETH:USD": ("WEETH", "USD", SPOT),
+        "tWBT:UST": ("WBT", "USDT", SPOT),
+        "tTESTBTC:TESTUSD": ("TESTBTC", "TESTUSD", SPOT),
+        "tETHF0:USTF0": ("ETH", "USDT", PERPETUAL),
+        "tETHF0:BTCF0": ("ETH", "BTC", PERPETUAL),
+    },
     "bitget": {
         "STETHUSDT": ("STETH", "USDT", SPOT),
         "WEETHUSDT": ("WEETH", "USDT", SPOT),
@@ -140,6 +151,7 @@ CASES: dict[str, dict[str, Expected]] = {
         "ETHUSDT": ("ETH", "USDT", SPOT),
         "trioeth": ("TRIO", "ETH", SPOT),
         "ethusdd": ("ETH", "USDD", SPOT),
+        "yfihusd": ("YFI", "HUSD", SPOT),
         "eth3lusdt": ("ETH3L", "USDT", LEVERAGED),
         "fil3susdt": ("FIL3S", "USDT", SPOT),
         "ETH-USD": ("ETH", "USD", PERPETUAL),
@@ -190,6 +202,7 @@ CASES: dict[str, dict[str, Expected]] = {
 
 NOT_SYMBOLS: dict[str, tuple[str, ...]] = {
     "binance": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT"),
+    "bitfinex": ("ETHUSD", "fUSD", "tETH", "tWEETHUSD", "tETH:USD:X", "tETH-USD"),
     "bitget": ("ETH/USDT", "ETH-USDT", "ETHUSDT_UMCBL", "USDT"),
     "bitstamp": ("eth-usd", "eth/usd", "nope", "usd", "ethusd-perp-x"),
     "bybit": ("ETH/USDT", "ETH-USDT", "ETHXYZ", "USDT", "ETH-27MAR26-4000-X"),
@@ -197,7 +210,7 @@ NOT_SYMBOLS: dict[str, tuple[str, ...]] = {
     "cryptocom": ("ETHUSD", "ETH-USD", "ETH/USD", "_USD", "ETH_", "ETH_USD_X", "PERP", "NOPE-PERP"),
     "gate": ("ETHUSDT", "ETH-USDT", "ETH/USDT", "ETH_USDT_2026", "ETH_USDT-20260327", "_USDT", "ETH_"),
     "gemini": ("ETH/USD", "ETH-USD", "eth_usd", "ETHXYZ", "USD", "PERP", "NOPEPERP"),
-    "htx": ("eth/usdt", "eth_usdt", "ethusd", "usdt", "yfihusd", "ETH-EUR"),
+    "htx": ("eth/usdt", "eth_usdt", "nope", "usdt", "ETH-EUR"),
     "hyperliquid": ("ETH-USD", "ETH/USDC/X", "@", "@x", "#0", "", ":ETH", "/USDC"),
     "kraken": ("ETHUSD", "ETH-USD", "ETH/USD/X", "/USD", "ETH/"),
     "kucoin": ("ETHUSDT", "ETH/USDT", "ETH_USDT", "ETH-USDT-X", "-USDT", "USDTM", "XBTMH2"),
@@ -244,9 +257,10 @@ def test_what_the_venue_cannot_have_written_is_refused_with_how_it_writes(name: 
 
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))
-def test_a_venue_has_cases_of_spot_and_of_what_it_never_writes(name: str) -> None:
-    assert any(instrument is SPOT for _, _, instrument in CASES[name].values())
-    assert NOT_SYMBOLS[name]
+@pytest.mark.parametrize("symbol", ["", "?", "ETH USD", "ETH-", "/USD", "ÉTHUSD", "E" * 60])
+def test_what_no_venue_writes_is_refused(name: str, symbol: str) -> None:
+    with pytest.raises(ValueError, match="write"):
+        EXCHANGES[name].listing(symbol)
 
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))
