@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import aiohttp
 import pytest
 
 from demo.venues.server import Venue
+from demo.venues.wires import WIRES
 from feeds.decode import order_book
 from feeds.errors import FeedError
 from feeds.streams.http import HttpClient
@@ -28,8 +30,9 @@ pytestmark = pytest.mark.loopback
 async def trading(venue: Venue, session: aiohttp.ClientSession, symbols: tuple[str, ...]) -> AsyncIterator[TradeTape]:
     """A tape that a stream of the venue's trades fills; the venue knows of the subscriptions."""
     tape = TradeTape()
+    limits = replace(venue.adapter().limits, connect_interval_ms=0, message_interval_ms=0)
     stream = Stream(
-        TradeChannel(venue.adapter()), symbols, session, lambda *_: False, wall_ms, fetch=fetching(venue, session),
+        TradeChannel(venue.adapter(limits=limits)), symbols, session, lambda *_: False, wall_ms, fetch=fetching(venue, session),
         on_trade=tape.put, timeouts=TRADE_TIMEOUTS,
     )  # fmt: skip
     task = asyncio.create_task(stream.run())
@@ -59,6 +62,29 @@ async def test_an_unknown_symbol_costs_no_other_its_trades(venue: Venue, session
     async with trading(venue, session, (habits.unknown, habits.symbol)) as tape:
         venue.trade(habits.symbol, Decimal(4000), Decimal(1))
         await until(lambda: tape.prints(venue.name, habits.symbol, 0, wall_ms()).prints)
+
+
+async def test_a_trade_that_a_venue_repeats_after_a_reconnect_counts_once(
+    venue: Venue, session: aiohttp.ClientSession
+) -> None:
+    """Some begin each subscription with their last trades; the ids are those that the trades had."""
+    symbol = HABITS[venue.name].symbol
+
+    def counted(tape: TradeTape) -> int:
+        return sum(p.count for p in tape.prints(venue.name, symbol, 0, wall_ms()).prints)
+
+    async with trading(venue, session, (symbol,)) as tape:
+        venue.trade(symbol, Decimal(4000), Decimal(1))
+        await until(lambda: counted(tape) == 1)
+        await venue.down()
+        await until(lambda: not venue.traders)
+        await venue.up()
+        await until(lambda: venue.traders)
+        venue.trade(symbol, Decimal(4001), Decimal(2))
+        await until(lambda: counted(tape) > 1)
+        volumes = [p.volume_wad for p in tape.prints(venue.name, symbol, 0, wall_ms()).prints]
+    assert sorted(volumes) == [WAD, 2 * WAD]
+    assert tape.dropped[venue.name] == min(WIRES[venue.name].repeats_trades, 1)
 
 
 async def test_a_book_states_the_depth_of_its_thinner_side(venue: Venue, session: aiohttp.ClientSession) -> None:
