@@ -15,15 +15,19 @@ from demo.venues.server import Venue
 from demo.venues.wires import WIRES
 from feeds.decode import order_book
 from feeds.errors import FeedError
+from feeds.registry import EXCHANGES
 from feeds.streams.http import HttpClient
 from feeds.streams.tape import TradeTape
 from feeds.streams.trade_channel import TRADE_TIMEOUTS, TradeChannel
+from feeds.streams.venue import StreamAddress
 from feeds.streams.ws import Stream
 from feeds.types import Depth, Instrument
 from feeds.units import WAD
-from tests.feeds.local_venues import HABITS, fetching, until, wall_ms
+from tests.feeds.local_venues import HABITS, fetching, quote, until, wall_ms
 
 pytestmark = pytest.mark.loopback
+_LIVELY = sorted(n for n, e in EXCHANGES.items() if HABITS[n].pings or e.session().ping(1_700_000_000_000) is not None)
+"""Venues that want pings, or answers to theirs."""
 
 
 @asynccontextmanager
@@ -85,6 +89,39 @@ async def test_a_trade_that_a_venue_repeats_after_a_reconnect_counts_once(
         volumes = [p.volume_wad for p in tape.prints(venue.name, symbol, 0, wall_ms()).prints]
     assert sorted(volumes) == [WAD, 2 * WAD]
     assert tape.dropped[venue.name] == min(WIRES[venue.name].repeats_trades, 1)
+
+
+class Eager(TradeChannel):
+    """Trades of a venue that is pinged often."""
+
+    def stream_address(self, body: bytes | None) -> StreamAddress:
+        return replace(super().stream_address(body), ping_ms=20)
+
+
+@pytest.mark.parametrize("name", _LIVELY)
+async def test_a_connection_of_trades_gives_the_signs_of_life_that_its_venue_wants(
+    name: str, session: aiohttp.ClientSession
+) -> None:
+    """The stand-in cuts off who gives none for ten heartbeats; nobody trades meanwhile."""
+    venue = Venue(name, beat_s=0.03, max_missed_beats=10)
+    await venue.start()
+    try:
+        quote(venue, "4000")
+        tape = TradeTape()
+        stream = Stream(
+            Eager(venue.adapter()), (HABITS[name].symbol,), session, lambda *_: False, wall_ms,
+            fetch=fetching(venue, session), on_trade=tape.put, timeouts=TRADE_TIMEOUTS,
+        )  # fmt: skip
+        task = asyncio.create_task(stream.run())
+        await until(lambda: venue.traders)
+        beats = venue.beats
+        await until(lambda: venue.beats > beats + 25)
+        assert stream.health().connects == 1
+        assert not stream.health().bad_frames, "pings and pongs are understood"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    finally:
+        await venue.stop()
 
 
 async def test_a_book_states_the_depth_of_its_thinner_side(venue: Venue, session: aiohttp.ClientSession) -> None:
