@@ -185,23 +185,13 @@ def test_a_waterfall_is_the_first_source_of_the_file_and_is_as_old_as_that_one()
 
 
 def test_a_modelled_depth_is_no_weight() -> None:
-    """It counts as unknown: the smallest depth that another source states."""
-    feed = spec(method="lwap", outliers=None)
-    shares = {
-        modelled: [
-            u.weight_bps
-            for u in combined(
-                feed,
-                [
-                    replace(seen("coinbase", "1.00"), depth_wad=4 * WAD),
-                    replace(seen("kraken", "1.01"), depth_wad=3 * WAD),
-                    replace(seen("binance", "1.02"), depth_wad=9 * WAD, depth_modelled=modelled),
-                ],
-            ).used
-        ]
-        for modelled in (False, True)
-    }
-    assert shares == {False: [3_333, 3_333, 3_333], True: [3_000, 4_000, 3_000]}
+    """It counts as unknown, as the smallest depth that another source states: volume that is washed weighs nothing."""
+    rows = [
+        replace(seen(n, "1.00"), depth_wad=d * WAD, depth_modelled=modelled)
+        for n, d, modelled in (("coinbase", 4, False), ("kraken", 3, False), ("binance", 9, True))
+    ]
+    given = {i.source: i.weight for i in eligible_inputs(spec(method="lwap"), (), rows, {}, T0).inputs}
+    assert given == {"coinbase": 4 * WAD, "kraken": 3 * WAD, "binance": 0}
 
 
 def test_the_published_spread_is_more_than_disagreement_and_the_gate_looks_at_disagreement_alone() -> None:
