@@ -8,6 +8,8 @@ from feeds.chains.quorum import quorum_of
 from feeds.chains.sequencer import Sequencer
 from feeds.ingest import VenuePlan
 from feeds.observe import Source
+from feeds.types import Kind
+from oracle.combine.methods.registry import METHODS
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import Config
 from oracle.config.tables.catalog import shipped
@@ -30,6 +32,7 @@ def sources_of(resolved: ResolvedConfig) -> list[Source]:
             adapter=p.adapter,
             block=p.block,
             pull=p.pull,
+            trades=p.spec.kind is Kind.MARKET and METHODS[resolved.specs[p.feed].method].of_trades,
         )
         for p in resolved.sources
     ]
@@ -38,7 +41,9 @@ def sources_of(resolved: ResolvedConfig) -> list[Source]:
 def venues_of(config: Config) -> dict[str, VenuePlan]:
     """Venues with addresses or patience of their own."""
     return {
-        n: VenuePlan(ws_url=v.ws_url, rest_url=v.rest_url, silence_ms=v.silence_ms, rest_ms=v.rest_ms)
+        n: VenuePlan(
+            ws_url=v.ws_url, rest_url=v.rest_url, silence_ms=v.silence_ms, rest_ms=v.rest_ms, depth_ms=v.depth_ms
+        )
         for n, v in config.venues.items()
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Pair
 from oracle.combine.methods.registry import METHODS, OUTLIERS
+from oracle.config.check_depth import gate_problems
 from oracle.config.check_keys import key_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.sections import Config
@@ -104,6 +105,7 @@ def _feed_problems(config: Config, feed: FeedSection, spec: FeedSpec) -> Iterato
     if feed.sources:
         interval_s, scaled = config.oracle.round_interval_s, config.oracle.scaled_times
         yield from method_problems(where, feed, spec.sources, interval_s, scaled=scaled)
+    yield from gate_problems(config, where, feed, spec)
     yield from _needed_feed_problems(config, where, feed)
     names = [s.name for s in spec.sources]
     for twice in sorted({n for n in names if names.count(n) > 1}):

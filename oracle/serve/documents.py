@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from feeds.units import MS, Wad, div_up, wad_text
 from oracle.combine.error_budget import ErrorBudget
+from oracle.combine.groups import WEIGHT_CAP_BPS
+from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since, spans, twap_geometric
 from oracle.model.publication import OnChain, Record, Transition
 from oracle.model.spec import FeedSpec
@@ -90,6 +92,7 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
         "method": spec.method,
         "outliers": spec.outliers,
         "window_s": spec.window_s,
+        **_caps(spec),
         "min_groups": spec.min_groups,
         "accept_single_group": spec.accept_single_group,
         "max_age_s": spec.max_age_s,
@@ -128,6 +131,15 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
             }
             for s in spec.sources
         ],
+    }
+
+
+def _caps(spec: FeedSpec) -> Document:
+    """The share that one group may have: of the volume of a method of trades, of the weight of any other."""
+    method = METHODS[spec.method]
+    return {
+        "weight_cap_bps": WEIGHT_CAP_BPS if method.weighted and method.capped else None,
+        "volume_cap_percent": spec.tuning.volume_cap_percent or None if method.of_trades else None,
     }
 
 

@@ -39,6 +39,15 @@ FEED = object_of(
         "method": text("how sources become one price"),
         "outliers": text("filter before the method", nullable=True),
         "window_s": whole("of an average over time"),
+        "weight_cap_bps": whole(
+            "share of the weight that one group may have where there are three or more, half where there are two; null:"
+            " the method has no such cap",
+            nullable=True,
+        ),
+        "volume_cap_percent": whole(
+            "share of the traded volume that one group may have; null: none, each trade counts with its own volume",
+            nullable=True,
+        ),
         "min_groups": whole("independent groups that it needs"),
         "accept_single_group": flag("the operator accepts one group; at best watch"),
         "max_age_s": whole("of the oldest input used"),
