@@ -13,6 +13,7 @@ import pytest
 
 from feeds.catalog.rate_graph import OpenGraph
 from feeds.catalog.records import Compares, Redemption
+from oracle.config.feed_sources import chains_of
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.catalog import load, shipped
@@ -255,6 +256,16 @@ def test_what_was_found_since_was_carried_over() -> None:
     for start, suffix in found["balancer_v2_id_suffixes"].items():
         (pool,) = (p for p in catalog.pools if (p.address or "").lower().startswith(start))
         assert pool.pool_id == (pool.address or "").lower() + suffix
+
+
+def test_every_uptime_feed_that_is_known_guards_its_chain() -> None:
+    """A rollup needs no more than its chain id: the catalogue brings the feed that tells whether its sequencer is up."""
+    guarded = {c.name: c for c in shipped().chains.values() if c.sequencer is not None}
+    assert {"scroll", "mantle", "soneium", "zksync", "megaeth", "arbitrum", "base", "optimism"} <= set(guarded)
+    sections = {n: {"chain_id": c.chain_id, "endpoints": ["http://127.0.0.1:1"]} for n, c in guarded.items()}
+    for name, plan in chains_of(parse({"chains": sections, "feeds": {}})).items():
+        assert plan.sequencer is not None
+        assert plan.sequencer.sequencer_feed == guarded[name].sequencer
 
 
 def test_caps_and_delays_are_the_published_ones() -> None:
