@@ -224,7 +224,7 @@ class PriceService:
         targets = [t.status() for t in self._targets.values()]
         reasons += [text for t in targets for text in t.faults(now_ms)]
         warnings = [f"operator {n} has no key here: it signs nothing" for n in self._keyless]
-        warnings += [text for t in targets for text in t.warnings()]
+        warnings += [text for t in targets for text in t.warnings(now_ms)]
         return Health(
             live=live,
             ready=live and not reasons,
