@@ -31,7 +31,7 @@ from oracle.check.schedules import schedule_notes, schedule_rows
 from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, stored_value_problems, value_problems
 from oracle.config.resolve import ResolvedConfig, reachable_groups
-from oracle.config.tables.catalog import Catalog, shipped
+from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import Problem
 from oracle.model.types import Report
@@ -59,13 +59,11 @@ async def check(
 
     Returns:
         A JSON document; ``errors`` is empty where everything fits, ``alarms`` where no reference has drifted far.
-
-    Raises:
-        ConfigError: the catalogue itself is broken.
     """
-    catalog = shipped()
+    catalog = resolved.config.catalog
     document: dict[str, Any] = {
         "counts": {**catalog.counts(), "venues": len(EXCHANGES), "feeds": len(resolved.specs)},
+        "own_records": catalog.own_counts(),
         "pools_by_family": catalog.families(),
         "in_use": _in_use(resolved),
         "feeds": [_feed(resolved, name) for name in resolved.specs],
@@ -105,6 +103,9 @@ def _notes(resolved: ResolvedConfig) -> list[str]:
         notes.append("no targets: nothing is pushed")
     if resolved.config.oracle.scaled_times:
         notes.append("scaled_times: windows and dwells may be too short for real money")
+    if own := resolved.config.catalog.own_counts():
+        listed = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in own.items() if kind != "replaced")
+        notes.append(f"own catalogue: {listed}; {own['replaced']} of them in the place of a shipped record")
     return notes
 
 

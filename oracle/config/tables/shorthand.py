@@ -22,7 +22,7 @@ from feeds.catalog.rate_graph import OpenGraph, chains_of
 from feeds.catalog.records import CatalogPool, Compares, Rate, Reference, Token
 from feeds.errors import LrtOracleError
 from feeds.types import Pair
-from oracle.config.tables.catalog import FIAT, Catalog, shipped
+from oracle.config.tables.catalog import FIAT, Catalog
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_facts import backing_of, bands_of, flags_of, rules_of, supply_of
 from oracle.config.tables.shorthand_pools import READERS
@@ -68,14 +68,10 @@ class _FeedContext:
         return self.chains[chain]
 
 
-def expand(table: Mapping[str, Any], problems: list[Problem], catalog: Catalog | None = None) -> dict[str, Any]:
-    """The config's document with every catalogue name written out; a document without one is returned as it is.
-
-    ``catalog``: where the names are looked up; None: the shipped one.
-    """
+def expand(table: Mapping[str, Any], problems: list[Problem], catalog: Catalog) -> dict[str, Any]:
+    """The config's document with every catalogue name written out; a document without one is returned as it is."""
     if not isinstance(table.get("feeds"), Mapping) or not _has_catalog_names(table["feeds"]):
         return dict(table)
-    catalog = catalog or shipped()
     chains = _chains(catalog, table.get("chains"))
     feeds = {n: _feed(catalog, chains, n, f, problems) for n, f in table["feeds"].items()}
     return {**table, "feeds": feeds}
@@ -267,7 +263,7 @@ def _of_pair(context: _FeedContext, provider: str) -> Iterator[Reference]:
     for reference in context.catalog.references:
         if (reference.provider, reference.chain, reference.base) != (provider, context.chain, context.pair.base):
             continue
-        usable = reference.address is not None and not reference.retired and reference.quote is not None
+        usable = reference.address is not None and not reference.is_dead and reference.quote is not None
         if usable and _states(context, reference):
             yield reference
 
