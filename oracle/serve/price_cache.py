@@ -56,7 +56,14 @@ class PriceCache:
             return cached.body
         body = Body.json(
             price_document(
-                spec, record, onchain=onchain, missing_targets=targets.missing, abstaining=abstaining, now_ms=now_ms
+                spec,
+                record,
+                onchain=onchain,
+                missing_targets=targets.missing,
+                abstaining=abstaining,
+                risk=service.risk(feed),
+                live_risk=service.live_risk(feed),
+                now_ms=now_ms,
             )
         )
         if record.final and abstaining is None:

@@ -10,6 +10,7 @@ import pytest
 
 from feeds.units import MS
 from oracle.model.publication import PushState
+from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.status import Status
 from oracle.push.due import PushPolicy
 from oracle.runtime.cron import moment_text
@@ -61,7 +62,15 @@ async def test_a_price_of_that_second_lands_once_and_says_so_everywhere(tmp_path
         shown = target.onchain[FEED]
         record = next(r for r in here.done.records if r.feed == FEED) if here.done else None
         assert record is not None
-        document = price_document(STEADY[FEED], record, onchain=[shown], abstaining=None, now_ms=here.now_s * MS)
+        document = price_document(
+            STEADY[FEED],
+            record,
+            onchain=[shown],
+            abstaining=None,
+            risk=FeedRisk(),
+            live_risk=LiveRisk(),
+            now_ms=here.now_s * MS,
+        )
         assert document["onchain"][0]["why"] == why
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from feeds.units import MS
 from oracle.model.publication import Record
+from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
@@ -30,7 +31,9 @@ OWN = "wdivETH/ETH"
 
 
 def shown(one: Record, *, now_ms: int = ROUND_S * MS, abstaining: Abstaining | None = None) -> dict[str, Any]:
-    return price_document(specs()[one.feed], one, onchain=(), abstaining=abstaining, now_ms=now_ms)
+    return price_document(
+        specs()[one.feed], one, onchain=(), abstaining=abstaining, risk=FeedRisk(), live_risk=LiveRisk(), now_ms=now_ms
+    )
 
 
 def described(schema: dict[str, Any], place: str = "") -> Iterator[str]:
@@ -75,13 +78,21 @@ def test_an_abstaining_feed_shows_its_last_record_unchanged() -> None:
 
 def test_a_path_carries_odd_characters() -> None:
     assert feed_path(STRANGE) == "/v1/prices/st.ETH%2B1/ETH%40base%23min"
-    assert feed_document(specs()[STRANGE])["feed_id"].startswith("0x" + STRANGE.encode().hex())
+    assert feed_document(specs()[STRANGE], FeedRisk())["feed_id"].startswith("0x" + STRANGE.encode().hex())
 
 
 def test_integers_beyond_2_53_are_text() -> None:
     service = filled()
     spec: FeedSpec = service.feeds[OWN]
-    document = price_document(spec, record(OWN), onchain=service.onchain(OWN), abstaining=None, now_ms=0)
+    document = price_document(
+        spec,
+        record(OWN),
+        onchain=service.onchain(OWN),
+        abstaining=None,
+        risk=FeedRisk(),
+        live_risk=LiveRisk(),
+        now_ms=0,
+    )
     for number in re.findall(rb"[:\[](-?\d+)", orjson.dumps(document)):
         assert abs(int(number)) < 1 << 53
     assert document["onchain"][0]["round_id"] == str((1 << 64) | (ROUND_S - 50))
