@@ -53,6 +53,9 @@ def token_profile(token: Token) -> TokenProfile:
         delay_settable=way.settable if way else None,
         rate_readings=len(token.second) + (token.rate is not None and token.rate.par is None),
         growth_cap_percent=token.cap_percent,
+        usual_bps=token.normal_bps,
+        usual_on=token.normal_on,
+        testnet=token.testnet,
         note=token.note,
         source=token.source,
     )
@@ -146,7 +149,9 @@ def _unconfirmed(token: Token) -> RiskFact:
 
 def _doubtful(token: Token) -> RiskFact:
     why = token.end or token.doubtful
-    text = f"{token.symbol} {token.end}" if token.end else token.doubtful or f"no end of {token.symbol} was published"
+    text = (
+        f"{token.symbol} {token.end}" if token.end else token.doubtful or f"the catalogue has no end of {token.symbol}"
+    )
     return _fact(RiskCode.TOKEN_DOUBTFUL, token, bool(why), text, token.dead_source or (token.source if why else ()))
 
 

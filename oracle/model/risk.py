@@ -88,7 +88,8 @@ class RiskFact:
 class TokenProfile:
     """A token as a lender lists it: the words and numbers behind its facts. None: not published.
 
-    ``way_out``: instant, delay or queue; days: bounds of it; ``delay_settable``: somebody can change it.
+    ``way_out``: instant, delay or queue; days: bounds of it; ``delay_settable``: somebody can change it. ``usual_bps``: how far
+    its market usually lies from its rate, below 0 a discount, as measured ``usual_on``.
     """
 
     token: str
@@ -105,6 +106,9 @@ class TokenProfile:
     delay_settable: bool | None
     rate_readings: int
     growth_cap_percent: str | None
+    usual_bps: int | None
+    usual_on: str | None
+    testnet: bool
     note: str | None
     source: tuple[str, ...]
 

@@ -63,7 +63,7 @@ def _own_facts(spec: FeedSpec, folded: Sequence[FoldedFeed], chains: Mapping[str
 def _groups(folded: Sequence[FoldedFeed]) -> list[tuple[str, ...]]:
     """The groups behind the market price, of each operator that has one."""
     rounds = [f.result for f in folded if isinstance(f.result, FeedRound)]
-    return [tuple(dict.fromkeys(u.group for u in _weighed(r))) for r in rounds if r.market is not None]
+    return [tuple(sorted({u.group for u in _weighed(r)})) for r in rounds if r.market is not None]
 
 
 def _weighed(result: FeedRound) -> Iterator[Used]:

@@ -6,7 +6,7 @@ from feeds.catalog.records import Form, RateSource, Redemption
 from feeds.catalog.risk_facts import WayOut
 from oracle.model.risk import LiveRiskCode, RiskCode
 from oracle.serve.openapi.record import TEXTS
-from oracle.serve.openapi.schema import Schema, list_of, object_of, text, whole
+from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, text, whole
 
 
 def _words(kind: type[Form | RateSource | WayOut], says: str) -> Schema:
@@ -53,6 +53,9 @@ _TOKEN = object_of(
         "delay_settable": {"type": ["boolean", "null"], "description": "somebody can change it; null: unknown"},
         "rate_readings": whole("contracts known that state its rate"),
         "growth_cap_percent": text("Aave's cap on the growth of its rate a year", nullable=True),
+        "usual_bps": whole("usual distance of its market from its rate, negative for a discount", nullable=True),
+        "usual_on": text("when that was measured", nullable=True),
+        "testnet": flag("it exists on test networks alone"),
         "note": text("what else is known", nullable=True),
         "source": TEXTS,
     }

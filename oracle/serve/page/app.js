@@ -274,7 +274,8 @@ function riskList(facts, className) {
   list.append(...facts.map((f) => {
     const item = el("li");
     item.title = f.code;
-    item.append(el("span", f.of, "of"), ` ${f.text}`);
+    if (!f.text.includes(f.of)) item.append(el("span", f.of, "of"), " ");
+    item.append(f.text);
     if (f.source.length) item.append(" ", el("small", f.source.join(", ")));
     return item;
   }));

@@ -192,7 +192,7 @@ ALONE = RiskFact(
 PROFILE = TokenProfile(
     token="wdivETH", kind="LST", protocol="Diva Staking", underlying="divETH", form="share", rate_kept="stored",
     rate_moves="daily by design", redemption="unknown", way_out="queue", least_days=None, most_days=None,
-    delay_settable=False, rate_readings=1, growth_cap_percent=None, note=None, source=(),
+    delay_settable=False, rate_readings=1, growth_cap_percent=None, usual_bps=None, usual_on=None, testnet=True, note=None, source=(),
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from feeds.units import MS
 from oracle.model.publication import Record
-from oracle.model.risk import FeedRisk, LiveRisk
+from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskCode
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
@@ -204,3 +204,24 @@ def test_a_halted_record_keeps_its_time() -> None:
     document = shown(one)
     assert document["status"] == "halt"
     assert document["observed_at_ms"] == ROUND_S * MS
+
+
+def test_every_risk_code_is_explained_in_the_docs() -> None:
+    section = API_MD.read_text().split("\n## Risks\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([A-Z_]+)` \| \S", section, re.MULTILINE) == [*RiskCode, *LiveRiskCode]
+
+
+def test_a_risk_that_is_unknown_is_null_and_one_that_is_not_there_is_left_out_of_a_price() -> None:
+    service = filled()
+    risk, live = service.risk(OWN), service.live_risk(OWN)
+    document = price_document(
+        specs()[OWN], record(OWN), onchain=(), abstaining=None, risk=risk, live_risk=live, now_ms=0
+    )["risk"]
+    assert [(f["code"], f["raised"], f["source"]) for f in document["flags"]] == [
+        ("RATE_MOVABLE_BY_TRANSFER", True, ["where@it was:published"])
+    ]
+    assert [(f["code"], f["raised"]) for f in document["unknown"]] == [("PAUSABLE", None)]
+    assert document["live"]["groups"] == ["kraken"]
+    whole = feed_document(specs()[OWN], risk)["risk"]
+    assert [f["raised"] for f in whole["facts"]] == [True, None, False]
+    assert whole["tokens"][0]["way_out"] == "queue"
