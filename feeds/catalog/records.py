@@ -21,7 +21,7 @@ from feeds.catalog.checks import (
     exact,
 )
 from feeds.catalog.lifetime import Lifetime
-from feeds.catalog.risk_facts import Donation, Pause, Withdrawal
+from feeds.catalog.risk_facts import Donation, Pause, WithdrawalTerms
 from feeds.chains.abi import calldata
 
 _SYMBOL = re.compile(r"[A-Za-z0-9.+_-]{1,16}")
@@ -211,7 +211,7 @@ class Token(Lifetime):
     pausable: Pause | None = None
     cadence: str | None = None
     rate_age_s: int | None = None
-    withdrawal: Withdrawal | None = None
+    withdrawal: WithdrawalTerms | None = None
     redemption: Redemption = Redemption.UNKNOWN
     cap_percent: str | None = None
     cap_delay_days: int | None = None

@@ -49,7 +49,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Withdrawal:
+class WithdrawalTerms:
     """How long a redemption takes.
 
     Attributes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from feeds.catalog.rate_graph import OpenGraph
 from feeds.catalog.records import Form, RateSource, Redemption, Token
-from feeds.catalog.risk_facts import WayOut, Withdrawal
+from feeds.catalog.risk_facts import WayOut, WithdrawalTerms
 from oracle.config.tables.catalog import Catalog
 from oracle.model.risk import RiskCode, RiskFact, TokenProfile
 
@@ -105,7 +105,7 @@ def _withdrawal(token: Token) -> RiskFact:
     )
 
 
-def _way(fact: Withdrawal) -> str:
+def _way(fact: WithdrawalTerms) -> str:
     if fact.way is WayOut.INSTANT:
         return "at once"
     least, most = fact.least_days, fact.most_days

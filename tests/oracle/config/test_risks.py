@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from feeds.catalog.records import Form, Rate, RateSource, Redemption, Token
-from feeds.catalog.risk_facts import Donation, Pause, WayOut, Withdrawal
+from feeds.catalog.risk_facts import Donation, Pause, WayOut, WithdrawalTerms
 from oracle.config.feed_risks import risks_of
 from oracle.config.resolve import ResolvedConfig, resolve
 from oracle.config.sections import load, parse
@@ -48,7 +48,7 @@ def facts_of(token: Token) -> dict[RiskCode, RiskFact]:
 CHANGES: dict[str, Any] = {
     "kind": "LST", "protocol": "Another", "underlying": "ETH basket", "form": Form.REBASING, "rate_kept": RateSource.LIVE,
     "donation": Donation(movable=True, source=SOURCE), "pausable": Pause(possible=True, source=SOURCE),
-    "cadence": "daily", "withdrawal": Withdrawal(way=WayOut.QUEUE, source=SOURCE), "redemption": Redemption.CLOSED,
+    "cadence": "daily", "withdrawal": WithdrawalTerms(way=WayOut.QUEUE, source=SOURCE), "redemption": Redemption.CLOSED,
     "cap_percent": "9.68", "note": "a note", "testnet": True, "normal_bps": -9, "normal_on": "2024-07-01",
     "source": SOURCE, "rate": RATE, "second": (RATE,),
     "open": shipped().tokens["stETH"].open, "dead_why": "over", "dead_since": "2026-01-01", "dead_block": 7,
@@ -136,7 +136,7 @@ def test_par_is_a_risk_only_where_the_market_trades_it_apart() -> None:
     ],
 )
 def test_a_way_out_in_words(way: dict[str, Any], text: str) -> None:
-    fact = facts_of(replace(BARE, withdrawal=Withdrawal(source=SOURCE, **way)))[RiskCode.WITHDRAWAL_WAITS]
+    fact = facts_of(replace(BARE, withdrawal=WithdrawalTerms(source=SOURCE, **way)))[RiskCode.WITHDRAWAL_WAITS]
     assert fact.text == f"newETH is redeemed {text}"
     assert fact.raised is (way["way"] is not WayOut.INSTANT)
 
