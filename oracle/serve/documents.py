@@ -11,11 +11,11 @@ from feeds.units import MS, Wad, div_up, wad_text
 from oracle.combine.error_budget import ErrorBudget
 from oracle.combine.methods.twap import mean_since, spans, twap_geometric
 from oracle.model.publication import OnChain, Record, Transition
-from oracle.model.risk import FeedRisk, LiveRisk
+from oracle.model.risk import FeedRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Sample
 from oracle.model.status import Reason, Why
-from oracle.serve.risk_documents import feed_risk_document, price_risk_document
+from oracle.serve.risk_documents import feed_risk_document
 
 PRICE_DECIMALS = 18
 _PHASE_ONE = 1 << 64
@@ -44,8 +44,7 @@ def price_document(
     onchain: Sequence[OnChain],
     missing_targets: Sequence[str] = (),
     abstaining: Abstaining | None,
-    risk: FeedRisk,
-    live_risk: LiveRisk,
+    risk: Any,
     now_ms: int,
 ) -> Document:
     """A feed's price. While the feed abstains: its last record as it was, and beside it why and how old it is.
@@ -56,8 +55,7 @@ def price_document(
         onchain: what the stores hold.
         missing_targets: targets whose store should hold it and is not known to.
         abstaining: why there is no newer record.
-        risk: what a lender must know of the feed.
-        live_risk: what the newest round showed of that.
+        risk: the document of what a lender must know of the feed (``price_risk_document``), or its bytes (``orjson.Fragment``).
         now_ms: the clock, Unix ms.
     """
     return {
@@ -75,7 +73,7 @@ def price_document(
         "onchain": [_onchain_document(o, now_ms) for o in onchain],
         "onchain_missing": list(missing_targets),
         "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
-        "risk": price_risk_document(risk, live_risk),
+        "risk": risk,
     }
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from feeds.units import MS
 from oracle.model.publication import PushState
-from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.status import Status
 from oracle.push.due import PushPolicy
 from oracle.runtime.cron import moment_text
@@ -67,8 +66,7 @@ async def test_a_price_of_that_second_lands_once_and_says_so_everywhere(tmp_path
             record,
             onchain=[shown],
             abstaining=None,
-            risk=FeedRisk(),
-            live_risk=LiveRisk(),
+            risk={},
             now_ms=here.now_s * MS,
         )
         assert document["onchain"][0]["why"] == why

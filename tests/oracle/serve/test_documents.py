@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from feeds.units import MS
 from oracle.model.publication import Record
-from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskCode
+from oracle.model.risk import FeedRisk, LiveRiskCode, RiskCode
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
@@ -23,6 +23,7 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import batch_document, explain_document
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.openapi.schemas import SCHEMAS
+from oracle.serve.risk_documents import price_risk_document
 from oracle.sign.messages import SignedBatch
 from tests.oracle.serve.memory_service import ROUND_S, STRANGE, filled, record, specs
 
@@ -31,9 +32,7 @@ OWN = "wdivETH/ETH"
 
 
 def shown(one: Record, *, now_ms: int = ROUND_S * MS, abstaining: Abstaining | None = None) -> dict[str, Any]:
-    return price_document(
-        specs()[one.feed], one, onchain=(), abstaining=abstaining, risk=FeedRisk(), live_risk=LiveRisk(), now_ms=now_ms
-    )
+    return price_document(specs()[one.feed], one, onchain=(), abstaining=abstaining, risk={}, now_ms=now_ms)
 
 
 def described(schema: dict[str, Any], place: str = "") -> Iterator[str]:
@@ -89,8 +88,7 @@ def test_integers_beyond_2_53_are_text() -> None:
         record(OWN),
         onchain=service.onchain(OWN),
         abstaining=None,
-        risk=FeedRisk(),
-        live_risk=LiveRisk(),
+        risk={},
         now_ms=0,
     )
     for number in re.findall(rb"[:\[](-?\d+)", orjson.dumps(document)):
@@ -215,7 +213,7 @@ def test_a_risk_that_is_unknown_is_null_and_one_that_is_not_there_is_left_out_of
     service = filled()
     risk, live = service.risk(OWN), service.live_risk(OWN)
     document = price_document(
-        specs()[OWN], record(OWN), onchain=(), abstaining=None, risk=risk, live_risk=live, now_ms=0
+        specs()[OWN], record(OWN), onchain=(), abstaining=None, risk=price_risk_document(risk, live), now_ms=0
     )["risk"]
     assert [(f["code"], f["raised"], f["source"]) for f in document["flags"]] == [
         ("RATE_MOVABLE_BY_TRANSFER", True, ["where@it was:published"])
