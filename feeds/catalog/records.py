@@ -27,6 +27,8 @@ from feeds.chains.abi import calldata
 _SYMBOL = re.compile(r"[A-Za-z0-9.+_-]{1,16}")
 _POOL_ID = re.compile(r"0x[0-9a-f]{64}")
 _MOST_NORMAL_BPS = 1_000
+POOL_SHARE = "BPT"
+"""How a pool's own share token is written among its coins; nobody prices it here."""
 EXPECTED_DECIMALS = 18
 """Where a token's decimals are not published; the check asks the contract."""
 
@@ -85,16 +87,26 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """Something that tokens are counted in. ``par``: the unit that it is worth one of."""
+    """Something that tokens are counted in or traded for.
+
+    ``par``: the unit that it is worth one of. ``wraps``: the token or unit that it is a share of, by ERC-4626; pools hold
+    it in that one's place. ``decimals``: None for 18.
+    """
 
     symbol: str
     par: str | None = None
+    wraps: str | None = None
+    decimals: int | None = None
     address: Mapping[str, str] = field(default_factory=dict)
     source: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for text in self.address.values():
             exact(text)
+        if self.decimals is not None:
+            check_decimals("decimals", self.decimals)
+        if self.par is not None and self.wraps is not None:
+            raise ValueError(f"unit {self.symbol}: write par or wraps, a share is not worth exactly one")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Pair
 from oracle.combine.methods.registry import METHODS, OUTLIERS
+from oracle.config.check_dead import dead_token_problems
 from oracle.config.check_keys import key_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.sections import Config
@@ -44,6 +45,7 @@ def resolve(config: Config) -> ResolvedConfig:
         pair = _pair(name, f'feeds."{name}"', problems)
         if pair is None or feed.off:
             continue
+        problems += dead_token_problems(config.catalog, f'feeds."{name}"', pair)
         plans = _source_plans(config, name, pair, feed, problems)
         spec = spec_of(name, pair, feed, [p.spec for p in plans])
         problems += _feed_problems(config, feed, spec)

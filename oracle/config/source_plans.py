@@ -11,6 +11,7 @@ from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.types import ChainAdapter, Kind, Pair
+from oracle.config.check_dead import dead_problems, doubt_notes
 from oracle.config.check_units import unit_problems
 from oracle.config.sections import Config
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
@@ -29,7 +30,7 @@ _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
 class SourcePlan:
     """One source as the observer needs it: a venue's symbol, or an adapter on a chain.
 
-    ``pull``: how to ask a venue that has no adapter here.
+    ``pull``: how to ask a venue that has no adapter here. ``doubts``: why something that it reads may be dead.
     """
 
     feed: str
@@ -41,6 +42,7 @@ class SourcePlan:
     block: Block = Block.LATEST
     against: Kind = Kind.MARKET
     pull: JsonVenue | CcxtSource | None = None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,8 @@ def source_plan(
         return None
     problems += _conversion_problems(config, place, source, pair)
     problems += unit_problems(config, place.where, pair, source, adapter)
+    known = config.catalog, place.where, _known_chain(config, source), source, adapter
+    problems += dead_problems(*known)
     if not config.oracle.scaled_times:
         problems += _time_problems(place, source)
     if len(problems) > before:
@@ -101,7 +105,14 @@ def source_plan(
         block=source.block,
         against=source.against,
         pull=pull,
+        doubts=tuple(doubt_notes(*known)),
     )
+
+
+def _known_chain(config: Config, source: SourceSection) -> str | None:
+    """The catalogue's name of the chain that a source is read on."""
+    section = config.chains.get(source.chain or "")
+    return None if section is None else config.catalog.chain_of(section.chain_id)
 
 
 def _spec(place: SourcePlace, source: SourceSection, pair: Pair, venue_group: str | None) -> SourceSpec:

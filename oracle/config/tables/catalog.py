@@ -9,17 +9,25 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
 
 from feeds.catalog.rate_graph import OpenGraph, RateGraph
-from feeds.catalog.records import CatalogPool, ChainFacts, Compares, Reference, Symbol, Token, Unit
-from feeds.chains.abi import address
+from feeds.catalog.records import POOL_SHARE, CatalogPool, ChainFacts, Compares, Reference, Symbol, Token, Unit
+from feeds.chains.abi import address, checksummed
+from feeds.pools.uniswap_v4 import NATIVE, hash_of_key
 from feeds.types import Pair
+from oracle.config.tables.record_labels import label_of
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.model.suggest import nearest
 
 FIAT = frozenset({"USD", "USDT", "USDC"})
 """What no redemption rate of these tokens is counted in."""
+_BY_KEY = "uniswap_v4"
+_SORTED = frozenset({
+    "uniswap_v2", "uniswap_v3", "pancakeswap_v3", "slipstream", "velodrome_v2", _BY_KEY,
+    "balancer_stable", "balancer_meta", "balancer_v3", "gyro_eclp",
+})  # fmt: skip
+"""Families that hold their coins in the order of the addresses."""
+_ETHER, _ADDRESS_BYTES = "ETH", 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,15 @@ class Catalog:
         known = (u for u in self.units.values() if chain in u.address and address(u.address[chain]) == where)
         return next((u.symbol for u in known), None)
 
+    def unwrapped(self, symbol: str) -> str:
+        """What a coin is a share of, itself for any other."""
+        unit = self.units.get(symbol)
+        return unit.wraps if unit is not None and unit.wraps is not None else symbol
+
+    def pool_of(self, chain: str, pool_id: str) -> CatalogPool | None:
+        """The pool with an id, 0x and 64 lower-case hexadecimal digits."""
+        return next((p for p in self.pools if p.chain == chain and p.pool_id == pool_id), None)
+
     def pool_at(self, chain: str, where: bytes) -> CatalogPool | None:
         """The pool at an address."""
         known = (p for p in self.pools if p.chain == chain and p.address is not None)
@@ -74,12 +91,13 @@ class Catalog:
         return tuple(r for r in known if address(r.address or "") == where)
 
     def counts(self) -> dict[str, int]:
-        """How much can be read: pools, rates and references that have a contract, chains that are read."""
+        """How much is known: tokens; pools with their place and those among them that died; rates, references, chains that are read."""
         edges = [e for t in self.tokens.values() for e in ((t.rate,) if t.rate else ()) + t.second if e.par is None]
         first = [t for t in self.tokens.values() if t.rate is not None and t.rate.par is None]
         return {
             "tokens": len(self.tokens),
-            "pools": sum(p.address is not None for p in self.pools),
+            "pools": sum(p.is_placed for p in self.pools),
+            "dead_pools": sum(p.is_dead for p in self.pools),
             "rates": len(first),
             "second_rates": len(edges) - len(first),
             "references": sum(r.address is not None for r in self.references),
@@ -94,7 +112,7 @@ class Catalog:
     def families(self) -> dict[str, int]:
         """Pools by the way they are read."""
         names = sorted({p.family for p in self.pools})
-        return {n: sum(p.family == n and p.address is not None for p in self.pools) for n in names}
+        return {n: sum(p.family == n and p.is_placed for p in self.pools) for n in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,19 +152,6 @@ class CatalogRecords:
             own=own or {},
             replaced=replaced,
         )
-
-
-def label_of(kind: str, record: Any) -> str:
-    """Kind and name of a record: what no two records of a catalogue share."""
-    match record:
-        case CatalogPool() | Reference():
-            return f"{kind} {record.name} on {record.chain}"
-        case ChainFacts():
-            return f"{kind} {record.name}"
-        case Symbol():
-            return f"{kind} {record.venue} {record.symbol}"
-        case _:
-            return f"{kind} {record.symbol}"
 
 
 @lru_cache(maxsize=1)
@@ -216,6 +221,8 @@ def _check(catalog: Catalog) -> Iterator[Problem]:
     yield from _check_addresses(catalog)
     for token in catalog.tokens.values():
         yield from _check_token(catalog, token)
+    for unit in catalog.units.values():
+        yield from _check_unit(catalog, unit)
     for pool in catalog.pools:
         yield from _check_pool(catalog, pool)
     for reference in catalog.references:
@@ -274,15 +281,56 @@ def _check_token(catalog: Catalog, token: Token) -> Iterator[Problem]:
                 yield Problem(where, str(e))
 
 
+def _check_unit(catalog: Catalog, unit: Unit) -> Iterator[Problem]:
+    where = label_of("unit", unit)
+    for chain in unit.address:
+        yield from _known_chain(catalog, where, chain)
+        if unit.wraps is not None and catalog.address_of(unit.wraps, chain) is None:
+            yield Problem(where, f"wraps {unit.wraps}, of which no address on {chain} is known: write that one first")
+
+
 def _check_pool(catalog: Catalog, pool: CatalogPool) -> Iterator[Problem]:
     where = label_of("pool", pool)
     yield from _known_chain(catalog, where, pool.chain)
     if pool.token not in catalog.tokens:
         yield Problem(where, f"{pool.token!r} is not a token; {nearest(pool.token, catalog.tokens)}")
-    if "v3" in pool.family and "uniswap" in pool.family:
-        known = [a for c in pool.coins if (a := catalog.address_of(c, pool.chain)) is not None]
-        if len(known) == len(pool.coins) and known != sorted(known, key=address):
-            yield Problem(where, f"coins are listed in the order of their addresses: write {pool.coins[1]} first")
+    places = _coin_places(catalog, pool)
+    if pool.family in _SORTED and places is not None and places != sorted(places):
+        in_order = ", ".join(c for _, c in sorted(zip(places, pool.coins, strict=True)))
+        yield Problem(where, f"coins are listed in the order of their addresses: write {in_order}")
+    if pool.address is not None and pool.pool_id is not None and not pool.pool_id.startswith(pool.address.lower()):
+        yield Problem(where, f"pool_id begins with another address than {pool.address}: correct one of the two")
+    if pool.family == _BY_KEY and pool.pool_id is not None:
+        yield from _check_key(catalog, pool)
+
+
+def _coin_places(catalog: Catalog, pool: CatalogPool) -> list[bytes] | None:
+    """Addresses of a pool's coins: its own share is the pool, ether by itself is zero; None where one is not known."""
+    places = []
+    for coin in pool.coins:
+        where = pool.address if coin == POOL_SHARE else catalog.address_of(coin, pool.chain)
+        if coin == _ETHER and pool.family == _BY_KEY:
+            places.append(bytes(_ADDRESS_BYTES))
+        elif where is None:
+            return None
+        else:
+            places.append(address(where))
+    return places
+
+
+def _check_key(catalog: Catalog, pool: CatalogPool) -> Iterator[Problem]:
+    """The id of a Uniswap v4 pool is the hash of its key, and of no other."""
+    where = label_of("pool", pool)
+    places = _coin_places(catalog, pool)
+    if places is None or pool.fee_millionths is None or pool.spacing is None or pool.resolver is None:
+        yield Problem(
+            where, "an id needs its key: write coins with known addresses, fee_millionths, spacing and resolver"
+        )
+        return
+    base, quote = (checksummed(p) if any(p) else NATIVE for p in places)
+    own = "0x" + hash_of_key(base, quote, pool.fee_millionths, pool.spacing, pool.hooks or "").hex()
+    if own != pool.pool_id:
+        yield Problem(where, f"pool_id = {pool.pool_id}: its key gives {own}: correct one of the two")
 
 
 def _known_chain(catalog: Catalog, where: str, chain: str) -> Iterator[Problem]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from feeds.catalog.records import CatalogPool, ChainFacts, Reference, Symbol, Token, Unit
-from oracle.config.tables.catalog import Catalog, CatalogRecords, label_of, record_problems
+from oracle.config.tables.catalog import Catalog, CatalogRecords, record_problems
+from oracle.config.tables.record_labels import label_of
 from oracle.config.tables.schema import Problem, build
 from oracle.model.suggest import nearest
 
