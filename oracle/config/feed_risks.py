@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from feeds.catalog.records import Token
+from feeds.catalog.records import CatalogPool, Symbol, Token
 from feeds.registry import REFERENCES
 from feeds.types import Kind
 from oracle.config.resolve import ResolvedConfig
@@ -69,6 +69,8 @@ class _Feed:
             yield self._bridged()
         if self.spec.sources and self.spec.has_redemption:
             yield from self._rate_facts()
+        if self.spec.sources and self.spec.has_market:
+            yield from self._source_facts()
         if self.spec.sources:
             yield self._single_group()
             yield self._single_chain()
@@ -137,6 +139,37 @@ class _Feed:
         published = [s for r in self.catalog.references if r.name in names for s in r.source]
         source = (*self._key("sources"), *dict.fromkeys(published))
         return self._fact(RiskCode.RATE_BY_PROVIDER, alone, text, source)
+
+    def _source_facts(self) -> Iterator[RiskFact]:
+        """What the catalogue says of the market sources; of one that it does not have nothing is known."""
+        records = {p.spec.name: self._record_of(p) for p in self.plans if p.spec.kind is Kind.MARKET}
+        thin = {
+            n: "trades too little for a price by itself" for n, r in records.items() if isinstance(r, Symbol) and r.thin
+        }
+        doubts = {
+            n: text for n, r in records.items() if r is not None and (text := r.doubtful or r.unconfirmed or r.end)
+        }
+        strangers = [n for n, r in records.items() if r is None]
+        for code, found, asked in (
+            (RiskCode.SOURCE_THIN, thin, "trade too little"),
+            (RiskCode.SOURCE_DOUBTFUL, doubts, "are confirmed and live"),
+        ):
+            if found:
+                text = "; ".join(f"{name}: {why}" for name, why in found.items())
+                sources = [s for name in found for s in getattr(records[name], "source", ())]
+                yield self._fact(code, raised=True, text=text, source=(*self._key("sources"), *dict.fromkeys(sources)))
+            elif strangers:
+                text = f"not known of {self.spec.feed}: whether {', '.join(strangers)} {asked}, which the catalogue does not have"
+                yield self._fact(code, raised=None, text=text, source=())
+            else:
+                text = "the catalogue marks none of its market sources"
+                yield self._fact(code, raised=False, text=text, source=self._key("sources"))
+
+    def _record_of(self, plan: SourcePlan) -> Symbol | CatalogPool | None:
+        """The catalogue's record of a market source: a venue's symbol, or a pool by its name."""
+        if plan.venue is not None:
+            return next((s for s in self.catalog.symbols if (s.venue, s.symbol) == (plan.venue, plan.symbol)), None)
+        return next((p for p in self.catalog.pools if (p.name, p.chain) == (plan.spec.name, self.chain)), None)
 
     def _type_of(self, plan: SourcePlan) -> str:
         """The adapter's name; a source without a name of its own is called by it and its chain."""

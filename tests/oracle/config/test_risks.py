@@ -292,6 +292,46 @@ sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symb
 @pytest.mark.parametrize(("accept", "least", "raised"), [("true", 1, True), ("true", 2, True), ("false", 2, False)])
 def test_one_group_that_may_do_is_told(accept: str, least: int, *, raised: bool) -> None:
     found = answers(VENUES.format(accept=accept, least=least), "ETH/USD")
-    assert found == {RiskCode.SINGLE_GROUP_ACCEPTED: raised, RiskCode.SINGLE_CHAIN: False}, (
-        "ether is no token: no more is asked"
-    )
+    assert found == {
+        RiskCode.SINGLE_GROUP_ACCEPTED: raised,
+        RiskCode.SINGLE_CHAIN: False,
+        RiskCode.SOURCE_THIN: False,
+        RiskCode.SOURCE_DOUBTFUL: False,
+    }, "ether is no token: no more is asked"
+
+
+SYMBOL = """
+[[symbol]]
+venue = "coinbase"
+symbol = "NEWETH-ETH"
+pair = "newETH/ETH"
+{keys}
+source = ["where@it was:published"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "thin", "doubtful"),
+    [
+        ("", False, False),
+        ("thin = true", True, False),
+        ('unconfirmed = "spelled by a rule"', False, True),
+        ('doubtful = "was not seen"', False, True),
+        (None, None, None),
+    ],
+)
+def test_a_market_source_is_as_its_record_says_and_unknown_without_one(
+    keys: str | None, *, thin: bool | None, doubtful: bool | None
+) -> None:
+    feed = """
+[feeds."newETH/ETH"]
+min_groups = 1
+accept_single_group = true
+sources = [{ type = "coinbase", symbol = "NEWETH-ETH" }]
+"""
+    text = TOKEN + ("" if keys is None else SYMBOL.format(keys=keys)) + feed
+    facts = {f.code: f for f in risks_of(read(text))["newETH/ETH"].facts}
+    assert (facts[RiskCode.SOURCE_THIN].raised, facts[RiskCode.SOURCE_DOUBTFUL].raised) == (thin, doubtful)
+    for fact in (facts[RiskCode.SOURCE_THIN], facts[RiskCode.SOURCE_DOUBTFUL]):
+        assert ("where@it was:published" in fact.source) is bool(fact.raised)
+        assert fact.raised is not None or "coinbase" in fact.text
