@@ -57,8 +57,8 @@ class _Feed:
 
     @property
     def chain(self) -> str:
-        """The chain after @ in its name; else Ethereum."""
-        return self.spec.feed.split("#", maxsplit=1)[0].partition("@")[2] or _MAINNET
+        """The chain after @ in its name; "" without one: the token where it is issued."""
+        return self.spec.feed.split("#", maxsplit=1)[0].partition("@")[2]
 
     def facts(self) -> Iterator[RiskFact]:
         """Its own; those of its legs come from these."""
@@ -82,11 +82,11 @@ class _Feed:
             return self._fact(
                 RiskCode.BRIDGED, None, f"not known of {self.spec.pair.base}: the chain that it is issued on", ()
             )
-        away = chain != home
+        away = bool(chain) and chain != home
         text = (
             f"on {chain} it is a copy: worth what the bridge holds on {home}, which nothing here reads"
             if away
-            else f"it is issued on {home}, the chain of this feed"
+            else f"the feed is of the token on {home}, where it is issued"
         )
         return self._fact(RiskCode.BRIDGED, away, text, token.source)
 
@@ -169,7 +169,9 @@ class _Feed:
         """The catalogue's record of a market source: a venue's symbol, or a pool by its name."""
         if plan.venue is not None:
             return next((s for s in self.catalog.symbols if (s.venue, s.symbol) == (plan.venue, plan.symbol)), None)
-        return next((p for p in self.catalog.pools if (p.name, p.chain) == (plan.spec.name, self.chain)), None)
+        return next(
+            (p for p in self.catalog.pools if (p.name, p.chain) == (plan.spec.name, self.chain or _MAINNET)), None
+        )
 
     def _type_of(self, plan: SourcePlan) -> str:
         """The adapter's name; a source without a name of its own is called by it and its chain."""

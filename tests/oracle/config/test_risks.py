@@ -281,6 +281,15 @@ catalog = ["via chainlink"]
     assert facts[RiskCode.SINGLE_CHAIN].raised is True
 
 
+def test_a_token_that_is_issued_elsewhere_is_a_copy_only_where_the_feed_names_another_chain() -> None:
+    text = TOKEN.replace("ethereum", "sepolia").replace("chain_id = 1\n", "chain_id = 11155111\n")
+    assert answers(text + FEED)[RiskCode.BRIDGED] is False
+    at_home = FEED.replace("newETH/ETH", "newETH/ETH@sepolia")
+    assert answers(text + at_home, "newETH/ETH@sepolia")[RiskCode.BRIDGED] is False
+    away = FEED.replace("newETH/ETH", "newETH/ETH@base")
+    assert answers(text + away, "newETH/ETH@base")[RiskCode.BRIDGED] is True
+
+
 VENUES = """
 [feeds."ETH/USD"]
 accept_single_group = {accept}
