@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from oracle.check.push_ready import (
     unknown_key_problems,
 )
 from oracle.check.references import comparisons, divergence_rows, reads_of
+from oracle.check.schedules import schedule_notes, schedule_rows
 from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, stored_value_problems, value_problems
 from oracle.config.resolve import ResolvedConfig, reachable_groups
@@ -66,7 +68,8 @@ async def check(
         "in_use": _in_use(resolved),
         "feeds": [_feed(resolved, name) for name in resolved.specs],
         "off": [{"feed": n, "reason": f.reason or ""} for n, f in resolved.config.feeds.items() if f.off],
-        "notes": [*_notes(resolved), *config_notes(resolved.config, environ)],
+        "schedules": list(schedule_rows(resolved, int(time.time()))),
+        "notes": [*_notes(resolved), *schedule_notes(resolved), *config_notes(resolved.config, environ)],
         "reads": [],
         "drift": [],
         "alarms": [],

@@ -113,6 +113,7 @@ def _price_lines(records: list[dict[str, Any]], abstained: list[dict[str, Any]])
 
 
 def _check_lines(report: dict[str, Any]) -> list[str]:
+    from oracle.check.schedules import schedule_line
     from oracle.check.trust_text import trust_lines
 
     rows = [f"{f['feed']:<18} {f['groups_reachable']} groups ({', '.join(f['groups'])}), needs {f['min_groups']}; {f['use']}"
@@ -120,6 +121,7 @@ def _check_lines(report: dict[str, Any]) -> list[str]:
     rows += [f"{f['feed']:<18} off: {f['reason']}" for f in report["off"]]
     rows += [_drift_line(d) for d in report["drift"]]
     rows += [line for row in report["trust"] for line in trust_lines(row)]
+    rows += [schedule_line(s) for s in report["schedules"]]
     rows += [f"note   {n}" for n in report["notes"]]
     rows += [f"ALARM  {a}" for a in report["alarms"]]
     rows += [f"error  {e['key']}: {e['text']}" for e in report["errors"]]

@@ -26,6 +26,7 @@ from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
 from oracle.model.keys import Key, key_of
 from oracle.model.spec import Bands, Rules, Tuning
+from oracle.runtime.cron import cron_expression
 
 TABLES: Mapping[str, type[Any]] = {
     "oracle": OracleSection,
@@ -52,6 +53,7 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     http_url: "HTTP URL",
     signer_url: "HTTP URL",
     websocket_url: "WebSocket URL",
+    cron_expression: "cron expression",
 }
 _ADAPTERS, _POOL_STATES = "adapters", "pool_states"
 _MARKED = re.compile(r"(<!-- keys: (?P<name>\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
