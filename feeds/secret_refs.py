@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 _REF = re.compile(r"\$\{(?:file:(?P<file>[^{}\s]{1,400})|(?P<name>[A-Za-z_][A-Za-z0-9_]{0,99}))\}", re.ASCII)
 _OPENED = "${"
@@ -46,6 +47,18 @@ def without_refs(text: str, instead: str) -> str:
 def fill(text: str, value_of: Callable[[str], str]) -> str:
     """The text with the value of every name in its place. ``value_of``: gets a name as :func:`refs` returns it."""
     return _REF.sub(lambda m: value_of(m[0][2:-1]), text)
+
+
+def host_and_port(text: str, address: str) -> str:
+    """Host, and port where one is written, of an address, for logs and errors; ``***`` for a secret in it.
+
+    Args:
+        text: the address as it stands in the config. One that is a name and nothing else shows the host behind it.
+        address: the same with its secrets.
+    """
+    parts = urlsplit(address if is_ref(text) else without_refs(text, _HIDDEN))
+    host = parts.hostname or ""
+    return host if parts.port is None else f"{host}:{parts.port}"
 
 
 def hide(text: str, secrets: Mapping[str, str]) -> str:

@@ -245,7 +245,8 @@ def _check_address(url: str) -> None:
     near = parts.hostname in _HOME
     if parts.scheme not in (("http", "https") if near else ("https",)) or not parts.hostname:
         raise ValueError(f"url = {url!r}: write https://HOST/PATH")
-    if not url.isascii() or set(plain) & set(' "<>\\{}[]'):
+    brackets = set(plain.replace(f"[{parts.hostname}]", "", 1)) & set(' "<>\\{}[]')  # an IPv6 address has its own
+    if not url.isascii() or brackets:
         raise ValueError(
             f"url = {url!r}: the only brackets are those of {_SYMBOL} and of ${{NAME}}; encode what else is not plain"
         )

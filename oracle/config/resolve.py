@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Pair
 from oracle.combine.methods.registry import METHODS, OUTLIERS
+from oracle.config.check_groups import group_problems, without_problems
 from oracle.config.check_keys import key_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.sections import Config
@@ -47,10 +48,13 @@ def resolve(config: Config) -> ResolvedConfig:
         plans = _source_plans(config, name, pair, feed, problems)
         spec = spec_of(name, pair, feed, [p.spec for p in plans])
         problems += _feed_problems(config, feed, spec)
+        problems += group_problems([p.dependence for p in plans])
         sources += plans
         specs[name] = spec
     if not config.feeds:
         problems.append(Problem("feeds", 'is empty: add [feeds."BASE/QUOTE"]'))
+    if not problems:
+        problems += without_problems(config, [s for spec in specs.values() for s in spec.sources])
     order = _order(specs, problems)
     if problems:
         raise ConfigError(problems)
