@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any
 
 from feeds.chains.quorum import quorum_of
@@ -20,8 +21,12 @@ from oracle.config.tables.providers import LOOPBACK, plain_host, provider_of, se
 from oracle.config.tables.schema import Problem
 from oracle.model.keys import key_of
 
-_FORMS = (http_url, websocket_url, signer_url)
-"""The forms of keys whose addresses may name secrets."""
+_FORMS: Mapping[object, Callable[[str], object]] = MappingProxyType({
+    http_url: http_url,
+    websocket_url: websocket_url,
+    signer_url: http_url,
+})  # fmt: skip
+"""The forms of keys whose addresses may name secrets, and what they must be once they are filled."""
 
 Fill = Callable[[str], str]
 """Puts the values of secrets into an address."""
@@ -65,10 +70,10 @@ def _declared(where: str, section: Any) -> Iterator[ConfiguredText]:
         if about is None or about.form not in _FORMS or value is None:
             continue
         if isinstance(value, str):
-            yield ConfiguredText(where=f"{where}.{field.name}", text=value, form=about.form)
+            yield ConfiguredText(where=f"{where}.{field.name}", text=value, form=_FORMS[about.form])
         else:
             for i, text in enumerate(value):
-                yield ConfiguredText(where=f"{where}.{field.name}[{i}]", text=text, form=about.form)
+                yield ConfiguredText(where=f"{where}.{field.name}[{i}]", text=text, form=_FORMS[about.form])
 
 
 def _of_source(where: str, params: Mapping[str, Any]) -> Iterator[ConfiguredText]:
