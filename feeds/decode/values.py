@@ -28,28 +28,42 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _WAD_PLACES = 18
 _TEN: tuple[int, ...] = tuple(10**n for n in range(_MAX_TEXT + 1))
-_MOST_BRACKETS = 10_000
+MOST_BRACKETS = 10_000
+"""More than any message of prices or trades has. A whole order book may have more, and is shallow."""
+_DEEPEST = 16
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _GZIP_ONLY = 31
 """zlib's window bits for a gzip header and the largest window."""
 
 
-def load(body: bytes | str) -> Any:
+def load(body: bytes | str, *, most_brackets: int = MOST_BRACKETS) -> Any:
     """Parse JSON with every number exact: integers as int, fractions as Decimal.
 
     A number that is none (NaN, Infinity, of unreasonable length) stays the text that it was, so that it fails where it
     is used and one bad ticker does not lose the others of the same message.
 
     Raises:
-        Malformed: it is not JSON, or has more brackets than any price message (or is nested so deep).
+        Malformed: it is not JSON, or has more brackets than `most_brackets` (or is nested so deep).
     """
     # a library may raise the recursion limit beyond the stack: then deep nesting ends the process, not the parse
     opened = body.count(b"[") + body.count(b"{") if isinstance(body, bytes) else body.count("[") + body.count("{")
-    if opened > _MOST_BRACKETS:
+    if opened > most_brackets or (opened > MOST_BRACKETS and not _is_shallow(body)):
         raise Malformed("more brackets than any price message", starts=_shown(body[:40]))
     try:
         return _DECODER.decode(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError) as e:
         raise Malformed("not JSON", starts=_shown(body), error=type(e).__name__) from None
+
+
+def _is_shallow(body: bytes | str) -> bool:
+    """Whether brackets close in pairs and are nested no deeper than any book: its innermost ones vanish, again and again."""
+    left = body if isinstance(body, bytes) else body.encode(errors="replace")
+    if b"\\" in left:  # a quote may be escaped: then what is text is not seen so easily
+        return False
+    left = b"".join(left.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
+    for _ in range(_DEEPEST):
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+    return not left
 
 
 def gunzip(body: bytes, *, max_bytes: int = 1 << 20) -> bytes:
@@ -110,6 +124,13 @@ def item(value: Any, index: int) -> Any:
     if index >= len(value):
         raise Malformed("array too short", index=index, length=len(value))
     return value[index]
+
+
+def array(value: Any) -> Sequence[Any]:
+    """Return a JSON array; Malformed for anything else."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise Malformed("expected an array", got=type(value).__name__)
+    return value
 
 
 def text(value: Any) -> str:

@@ -63,12 +63,9 @@ async def test_an_unknown_symbol_costs_no_other_its_trades(venue: Venue, session
 
 async def test_a_book_states_the_depth_of_its_thinner_side(venue: Venue, session: aiohttp.ClientSession) -> None:
     symbol, adapter = HABITS[venue.name].symbol, venue.adapter()
-    bids = tuple(
-        (Decimal(price), Decimal(size)) for price, size in (("3999", 3), ("3985", 4), ("3965", 5), ("3900", 9))
-    )
-    asks = tuple(
-        (Decimal(price), Decimal(size)) for price, size in (("4001", 2), ("4015", 6), ("4035", 7), ("4079", 1))
-    )
+    # three significant figures: Hyperliquid is asked for no more
+    bids = tuple((Decimal(price), Decimal(size)) for price, size in ((3990, 3), (3980, 4), (3960, 5), (3900, 9)))
+    asks = tuple((Decimal(price), Decimal(size)) for price, size in ((4010, 2), (4020, 6), (4040, 7), (4070, 1)))
     venue.set_book(symbol, bids, asks)
     request = adapter.book_request(symbol)
     client = HttpClient(session, wall_ms)
