@@ -28,8 +28,10 @@ from oracle.check.push_ready import (
 )
 from oracle.check.references import comparisons, divergence_rows, reads_of
 from oracle.check.schedules import schedule_notes, schedule_rows
+from oracle.check.shared_hosts import shared_host_notes
 from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, stored_value_problems, value_problems
+from oracle.config.check_addresses import address_problems, fill_from, provider_notes
 from oracle.config.resolve import ResolvedConfig, reachable_groups
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.forms import raw_address
@@ -69,14 +71,21 @@ async def check(
         "feeds": [_feed(resolved, name) for name in resolved.specs],
         "off": [{"feed": n, "reason": f.reason or ""} for n, f in resolved.config.feeds.items() if f.off],
         "schedules": list(schedule_rows(resolved, int(time.time()))),
-        "notes": [*_notes(resolved), *schedule_notes(resolved), *config_notes(resolved.config, environ)],
+        "notes": [
+            *_notes(resolved),
+            *schedule_notes(resolved),
+            *config_notes(resolved.config, environ),
+            *provider_notes(resolved.config, fill_from(environ)),
+        ],
         "reads": [],
         "drift": [],
         "alarms": [],
         "trust": [],
         "errors": [_problem(p) for p in config_problems(resolved, environ)],
     }
-    if not offline:
+    nameless = [_problem(p) for p in address_problems(resolved.config, environ)]
+    document["errors"] += nameless
+    if not offline and not nameless:
         patience_s = _TIMEOUT_S * max(1, len(resolved.config.chains))
         try:
             async with asyncio.timeout(patience_s):
@@ -84,7 +93,7 @@ async def check(
                 document["trust"], contradicted = await trust_documents(resolved)
                 problems, notes = await _stores(resolved)
                 document["errors"] += [_problem(p) for p in (*problems, *contradicted)]
-                document["notes"] += notes
+                document["notes"] += [*notes, *await shared_host_notes(resolved.config, environ)]
         except TimeoutError:
             text = f"not everything was checked: endpoints took more than {patience_s:g} s; run this again, or change endpoints"
             document["errors"].append(_problem(Problem("chains", text)))

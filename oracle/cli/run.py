@@ -50,7 +50,7 @@ def run(config_path: Path) -> None:
     from oracle.build import build
     from oracle.config.tables.schema import ConfigError
 
-    resolved = checked_config(config_path)
+    resolved = checked_config(config_path, network=True)
     try:
         run_until_signal(App(build(resolved)).run)
     except ConfigError as e:
@@ -65,7 +65,7 @@ def once(config_path: Path, as_json: bool, wait: float) -> None:
     """Observe every source, make one round, print it. Nothing is stored, signed or pushed."""
     from oracle.cli.one_round import once as one_round
 
-    records, abstained = asyncio.run(one_round(checked_config(config_path), wait))
+    records, abstained = asyncio.run(one_round(checked_config(config_path, network=True), wait))
     print_result(as_json, {"prices": records, "abstained": abstained}, _price_lines(records, abstained))
     sys.exit(ExitCode.DONE if records else ExitCode.ABSTAINED)
 
