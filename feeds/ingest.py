@@ -5,29 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import aiohttp
 
 from feeds.chain_follower import ChainPlan, Follower, IngestHooks
+from feeds.errors import FeedError
 from feeds.observe import Observer, Source
 from feeds.registry import EXCHANGES
 from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource
 from feeds.streams.connection import StreamTimeouts
+from feeds.streams.depth_poller import DepthPoller
 from feeds.streams.fallback import REPLY_BYTES, REPLY_S, AnswerTable, Fallback, FallbackPlan
 from feeds.streams.http import HttpClient
-from feeds.streams.venue import Exchange
+from feeds.streams.trade_channel import TRADE_TIMEOUTS, TradeChannel
+from feeds.streams.venue import Exchange, QuotedVenue
 from feeds.streams.ws import Stream, StreamHealth
-from feeds.types import Quote, Request, Tick
+from feeds.types import Depth, Quote, Request, Tick, TradeTick
+
+_V = TypeVar("_V", bound=QuotedVenue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenuePlan:
-    """Where a venue is, and after how long it counts as silent. ``rest_ms``: pause between fallback requests; 0 turns it off."""
+    """Where a venue is, and after how long it counts as silent.
+
+    ``rest_ms``: pause between fallback requests; ``depth_ms``: how often each order book is read; 0 turns one off.
+    """
 
     ws_url: str | None = None
     rest_url: str | None = None
     silence_ms: int = 30_000
     rest_ms: int = 2_000
+    depth_ms: int = 60_000
 
 
 class Ingest:
@@ -62,16 +72,19 @@ class Ingest:
             if on_chain[c]
         }
         symbols: dict[str, set[str]] = {}
-        pulls: dict[str, Exchange | CcxtSource] = {}
+        pulls: dict[str, QuotedVenue | CcxtSource] = {}
+        traded: dict[str, set[str]] = {}
         for source in sources:
             if source.venue is not None and source.symbol is not None:
                 symbols.setdefault(source.venue, set()).add(source.symbol)
                 if source.pull is not None:
                     pulls[source.venue] = source.pull
+                elif source.trades:
+                    traded.setdefault(source.venue, set()).add(source.symbol)
         self._symbols = {v: tuple(sorted(s)) for v, s in sorted(symbols.items())}
         self._feeds = {(v, s): observer.feeds_of(v, s) for v, listed in symbols.items() for s in listed}
         self._plans = {v: venues.get(v, VenuePlan()) for v in self._symbols}
-        self._exchanges = {
+        self._exchanges: dict[str, QuotedVenue] = {
             v: _at_plan_urls(EXCHANGES[v] if pull is None else pull, self._plans[v])
             for v in self._symbols
             if not isinstance(pull := pulls.get(v), CcxtSource)
@@ -81,15 +94,26 @@ class Ingest:
             for v, pull in sorted(pulls.items())
             if isinstance(pull, CcxtSource)
         }
+        # each venue of the registry, at the plan's addresses
+        self._listed: dict[str, Exchange] = {
+            v: _at_plan_urls(EXCHANGES[v], self._plans[v]) for v in self._symbols if v not in pulls
+        }
         self._http = HttpClient(session, now_ms, limits={v: e.limits for v, e in self._exchanges.items()})
         self._streams = {v: self._stream(v) for v, e in self._exchanges.items() if e.ws_url}
+        self._trades = {v: self._trade_stream(v, tuple(sorted(s))) for v, s in sorted(traded.items())}
+        self._depths = {v: self._depth_poller(v) for v in self._listed if self._plans[v].depth_ms}
         self.readers = {c: f.reader for c, f in self._followers.items()}
+        self.depth_errors: dict[tuple[str, str], FeedError] = {}
 
     def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
         """Endless tasks by name, to be started and supervised by the caller."""
         out: dict[str, Callable[[], Coroutine[None, None, None]]] = {}
         for venue, stream in self._streams.items():
             out[f"stream {venue}"] = stream.run
+        for venue, stream in self._trades.items():
+            out[f"trades {venue}"] = stream.run
+        for venue, poller in self._depths.items():
+            out[f"depth {venue}"] = poller.run
         for venue in self._exchanges:
             if self._rest_ms(venue):
                 out[f"rest {venue}"] = self._fallback(venue).run
@@ -114,6 +138,37 @@ class Ingest:
             fetch=partial(self._handshake, venue),
             timeouts=timeouts,
         )
+
+    def _trade_stream(self, venue: str, symbols: tuple[str, ...]) -> Stream:
+        return Stream(
+            TradeChannel(self._listed[venue]),
+            symbols,
+            self._session,
+            self._on_tick,
+            self._now_ms,
+            fetch=partial(self._handshake, venue),
+            on_trade=self._on_trade,
+            timeouts=TRADE_TIMEOUTS,
+        )
+
+    def _depth_poller(self, venue: str) -> DepthPoller:
+        return DepthPoller(
+            exchange=self._listed[venue],
+            symbols=self._symbols[venue],
+            http=self._http,
+            on_depth=self._on_depth,
+            now_ms=self._now_ms,
+            every_ms=self._plans[venue].depth_ms,
+        )
+
+    def _on_trade(self, venue: str, tick: TradeTick, received_at_ms: int) -> FeedError | None:
+        return self._observer.tape.put(venue, tick, received_at_ms)
+
+    def _on_depth(self, venue: str, symbol: str, result: Depth | FeedError, received_at_ms: int) -> None:
+        if isinstance(result, Depth):
+            self._observer.put_depth(venue, symbol, result, received_at_ms)
+        else:
+            self.depth_errors[venue, symbol] = result
 
     async def _handshake(self, venue: str, request: Request) -> bytes:
         return (await self._http.fetch(venue, request, timeout_s=REPLY_S, max_bytes=REPLY_BYTES)).body
@@ -156,7 +211,7 @@ class Ingest:
         return self._exchanges[venue].limits.rest_ms or self._plans[venue].rest_ms
 
 
-def _at_plan_urls(exchange: Exchange, plan: VenuePlan) -> Exchange:
+def _at_plan_urls(exchange: _V, plan: VenuePlan) -> _V:
     """The adapter at other addresses, where the plan names some."""
     changes = {k: v for k, v in (("ws_url", plan.ws_url), ("rest_url", plan.rest_url)) if v is not None}
     return replace(exchange, **changes) if changes else exchange  # type: ignore[type-var]

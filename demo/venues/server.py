@@ -19,7 +19,7 @@ from typing import Any, cast
 from aiohttp import WSMsgType, web
 
 from demo.venues.faults import Misbehaviour, faulty_frames, faulty_response, faulty_state
-from demo.venues.protocols import ConnectionState, Frame, RestRequest, SymbolState, dumps
+from demo.venues.protocols import ConnectionState, Frame, RestRequest, SymbolState, TradeState, dumps
 from demo.venues.subscriber import Subscriber
 from demo.venues.wires import WIRES
 from feeds.registry import EXCHANGES
@@ -29,6 +29,10 @@ _HOST = "127.0.0.1"
 _MS = 1_000
 _UNAUTHORIZED = 401
 _FIRST_NUMBERS = 100
+_LEVELS, _LEVEL_SIZE, _LEVEL_STEP = 60, Decimal("2.5"), Decimal("0.0005")
+"""The order book of a symbol that was given none: so many levels of each side, their size, and how far apart they are."""
+Levels = tuple[tuple[Decimal, Decimal], ...]
+"""(price, base units) of each level of one side, the best first."""
 
 
 def _wall_ms() -> int:
@@ -43,6 +47,7 @@ class _Book:
     volume: Decimal
     sequence: int
     at_ms: int
+    levels: tuple[Levels, Levels] | None = None
 
 
 class Venue:
@@ -70,6 +75,7 @@ class Venue:
         self._port, self._now_ms, self._beat_s, self._max_missed_beats = port, now_ms, beat_s, max_missed_beats
         self._connections, self._handshakes = itertools.count(1), itertools.count(1)
         self._tokens: set[str] = set()
+        self._trade_numbers = itertools.count(1)
         self._books: dict[str, _Book] = {}
         self._frozen: dict[str, SymbolState] = {}
         self._clients: set[Subscriber] = set()
@@ -142,6 +148,11 @@ class Venue:
         """How many connections have subscribed to something."""
         return sum(bool(c.symbols) for c in self._clients)
 
+    @property
+    def traders(self) -> int:
+        """How many connections have subscribed to somebody's trades."""
+        return sum(bool(c.connection.traded) for c in self._clients)
+
     def set_quote(self, symbol: str, bid: Decimal, ask: Decimal, last: Decimal, volume: Decimal) -> None:
         """Set a symbol's prices (which lists the symbol) and push them to its subscribers at once."""
         sequence = self._books[symbol].sequence + 1 if symbol in self._books else 1
@@ -149,6 +160,20 @@ class Venue:
         for client in self._clients:
             if symbol in client.symbols:
                 self._push(client, (symbol,), first=False)
+
+    def set_book(self, symbol: str, bids: Levels, asks: Levels) -> None:
+        """Give a listed symbol these levels until its next quote; nothing is pushed: books are asked for."""
+        self._books[symbol] = replace(self._books[symbol], levels=(bids, asks))
+
+    def trade(self, symbol: str, price: Decimal, volume: Decimal, *, at_ms: int | None = None) -> int:
+        """Report a trade of a listed symbol to who subscribed to its trades; returns its number."""
+        number = next(self._trade_numbers)
+        time_ms = self._now_ms() if at_ms is None else at_ms
+        trade = TradeState(symbol=symbol, price=f"{price:f}", volume=f"{volume:f}", number=number, time_ms=time_ms)
+        for client in self._clients:
+            if symbol in client.connection.traded and (self._muted is not None and symbol not in self._muted):
+                self._send(client, self._wire.trade_frames(trade, client.connection))
+        return number
 
     def mute(self, symbols: Sequence[str] | None = None) -> None:
         """Send no data of these symbols (None: of all), while sockets, acknowledgements and heartbeats go on."""
@@ -184,6 +209,8 @@ class Venue:
         state = SymbolState(
             symbol=listed, bid=f"{book.bid:f}", ask=f"{book.ask:f}", last=f"{book.last:f}", volume=f"{book.volume:f}",
             sequence=book.sequence, time_ms=self._now_ms() if self._wire.beats_with_data else book.at_ms,
+            bids=_texts(book.levels[0] if book.levels else _levels(book.bid, -1)),
+            asks=_texts(book.levels[1] if book.levels else _levels(book.ask, 1)),
         )  # fmt: skip
         return faulty_state(state, self._fault_about((listed,)))
 
@@ -276,3 +303,12 @@ class Venue:
         for symbol in symbols:
             client.connection.number(symbol)
         self._push(client, symbols, first=True)
+
+
+def _levels(best: Decimal, sign: int) -> Levels:
+    """A plain side of a book, outwards from its best price."""
+    return tuple((best * (1 + sign * step * _LEVEL_STEP), _LEVEL_SIZE) for step in range(_LEVELS))
+
+
+def _texts(levels: Levels) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{price:f}", f"{size:f}") for price, size in levels)

@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from feeds.errors import Crossed, FeedError, Malformed, NotPositive, OutOfRange, TooLarge
-from feeds.types import Quote, Tick
+from feeds.types import Quote, Tick, TradeTick, VenueTrade
 from feeds.units import BPS, WAD, Bps, Wad, mid_down
 
 _MAX_TEXT = 60
@@ -238,6 +238,29 @@ def tick(symbol: str, read: Callable[[], Quote]) -> Tick:
         return Tick(symbol=symbol, result=read())
     except FeedError as e:
         return Tick(symbol=symbol, result=e)
+
+
+def trade(price: Any, volume: Any, *, at_ms: int, trade_id: Any = "") -> VenueTrade:
+    """Trade of a price and base units; the id is a text or an integer.
+
+    Raises:
+        NotPositive, OutOfRange: a price or volume is not one; a trade of nothing is none.
+        Malformed: no numbers, or no such id.
+    """
+    if isinstance(trade_id, bool) or not isinstance(trade_id, str | int):
+        raise Malformed("expected a trade's id", got=type(trade_id).__name__)
+    wad = price_wad(price)
+    if not (volume_wad := amount_wad(volume)):
+        raise NotPositive("volume", value=_shown(volume))
+    return VenueTrade(trade_id=str(trade_id)[:_MAX_TEXT], price_wad=wad, volume_wad=volume_wad, at_ms=at_ms)
+
+
+def trade_tick(symbol: str, read: Callable[[], VenueTrade]) -> TradeTick:
+    """TradeTick of what `read` returns, or of the FeedError that it raises."""
+    try:
+        return TradeTick(symbol=symbol, result=read())
+    except FeedError as e:
+        return TradeTick(symbol=symbol, result=e)
 
 
 def time_ms(value: Any, *, per_s: int = 1_000) -> int:

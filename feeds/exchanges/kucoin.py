@@ -20,7 +20,7 @@ from urllib.parse import quote as url_quote
 from feeds.decode import values
 from feeds.errors import FeedError, Malformed, RateLimited, Refused, WrongSymbol
 from feeds.streams.two_channels import BookTop, LastTrade, Part, TwoChannels
-from feeds.streams.venue import Session, StreamAddress, VenueLimits
+from feeds.streams.venue import PlainSession, Session, StreamAddress, VenueLimits
 from feeds.types import Quote, Request, Tick
 
 _LIMITS = VenueLimits(
@@ -33,7 +33,7 @@ _LEAST_PING_MS, _MOST_PING_MS = 1_000, 600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kucoin:
+class Kucoin(PlainSession):
     """Symbols as the venue writes them: ``ETH-USDT``. ``ws_url`` only gives the scheme: the venue says where to go."""
 
     name: str = "kucoin"

@@ -16,14 +16,16 @@ import aiohttp
 import structlog
 
 from feeds.errors import FeedError, RateLimited, Refused, Stale, TimedOut, TooLarge, Unreachable, WrongSymbol
-from feeds.streams.venue import Exchange, Frame, Session, StreamAddress
-from feeds.types import Quote, Request, Tick
+from feeds.streams.venue import Frame, Session, StreamAddress, StreamedVenue
+from feeds.types import Quote, Request, Tick, TradeTick
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)
 
 OnTick = Callable[[str, Tick, int], bool]
 """venue, tick, received at (Unix ms) -> True if it was a quote that is news (:meth:`feeds.streams.latest.Latest.put`)."""
+OnTrade = Callable[[str, TradeTick, int], FeedError | None]
+"""venue, trade, received at (Unix ms) -> what is wrong with it (:meth:`feeds.streams.tape.TradeTape.put`)."""
 OnSilent = Callable[[str, str, int], None]
 """venue, symbol, ms since its last news (or since the connection was opened). Called once for each silence."""
 Fetch = Callable[[Request], Awaitable[bytes]]
@@ -77,12 +79,13 @@ class StreamContext:
     rng: random.Random
     timeouts: StreamTimeouts
     counts: StreamCounts
+    on_trade: OnTrade | None = None
 
 
 class Connection:
     """A connection and its share of the symbols."""
 
-    def __init__(self, exchange: Exchange, symbols: tuple[str, ...], context: StreamContext) -> None:
+    def __init__(self, exchange: StreamedVenue, symbols: tuple[str, ...], context: StreamContext) -> None:
         self._exchange, self._context = exchange, context
         self._symbols = frozenset(symbols)
         self.connected = False
@@ -234,21 +237,41 @@ class Connection:
             return ()
         for tick in frame.ticks:
             self._take_tick(tick, now_ms)
+        for trade in frame.trades:
+            self._take_trade(trade, now_ms)
         return frame.replies
 
     def _take_tick(self, tick: Tick, now_ms: int) -> None:
-        if tick.symbol not in self._symbols:
-            self._context.counts.count_bad(
-                WrongSymbol("not subscribed", venue=self._exchange.name, symbol=ascii(tick.symbol[:20]))
-            )
+        if not self._subscribed(tick.symbol):
             return
         if isinstance(tick.result, FeedError):
             self._context.counts.count_bad(tick.result)
         news = self._context.on_tick(self._exchange.name, tick, now_ms)
         if news and isinstance(tick.result, Quote):
-            self._failures = 0
-            self.news_at_ms[tick.symbol] = now_ms
-            self.silent.discard(tick.symbol)
+            self._note_news(tick.symbol, now_ms)
+
+    def _take_trade(self, trade: TradeTick, now_ms: int) -> None:
+        if self._context.on_trade is None or not self._subscribed(trade.symbol):
+            return
+        error = self._context.on_trade(self._exchange.name, trade, now_ms)
+        if error is None:
+            self._note_news(trade.symbol, now_ms)
+        else:
+            self._context.counts.count_bad(error)
+
+    def _subscribed(self, symbol: str) -> bool:
+        """Whether a symbol was subscribed to; one that was not is counted."""
+        if symbol in self._symbols:
+            return True
+        self._context.counts.count_bad(
+            WrongSymbol("not subscribed", venue=self._exchange.name, symbol=ascii(symbol[:20]))
+        )
+        return False
+
+    def _note_news(self, symbol: str, now_ms: int) -> None:
+        self._failures = 0
+        self.news_at_ms[symbol] = now_ms
+        self.silent.discard(symbol)
 
     def _reached_its_end(self) -> bool:
         """Look for silent symbols. True at the planned end of the connection; Stale if every symbol is silent."""

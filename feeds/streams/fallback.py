@@ -15,7 +15,7 @@ from feeds.errors import FeedError, Malformed, RateLimited, Refused, WrongSymbol
 from feeds.streams.ask_schedule import AskSchedule
 from feeds.streams.http import Fetched, HttpClient
 from feeds.streams.latest import LatestQuote
-from feeds.streams.venue import Exchange
+from feeds.streams.venue import QuotedVenue
 from feeds.types import Quote, Request, Tick
 from feeds.units import MS
 
@@ -69,7 +69,7 @@ class Fallback:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: QuotedVenue,
         symbols: Sequence[str],
         plan: FallbackPlan,
         client: HttpClient,
@@ -212,7 +212,7 @@ def is_venue_wide(error: FeedError) -> bool:
     return isinstance(error, RateLimited)
 
 
-def read_refusal(exchange: Exchange, request: Request, error: FeedError) -> FeedError:
+def read_refusal(exchange: QuotedVenue, request: Request, error: FeedError) -> FeedError:
     """What a refusal says of a symbol, where it says more than its status: read by the venue's adapter. Pure."""
     if not isinstance(error, Refused) or is_venue_wide(error):
         return error

@@ -16,11 +16,12 @@ from feeds.streams.connection import (
     Fetch,
     OnSilent,
     OnTick,
+    OnTrade,
     StreamContext,
     StreamCounts,
     StreamTimeouts,
 )
-from feeds.streams.venue import Exchange
+from feeds.streams.venue import StreamedVenue
 from feeds.units import MS
 
 _TIMEOUTS = StreamTimeouts()
@@ -55,6 +56,7 @@ class Stream:
         now_ms: Unix ms.
         fetch: sends the request of a venue's handshake; needed for venues that have one.
         on_silent: called for a symbol without news.
+        on_trade: receives each trade of a subscribed symbol.
         timeouts: see StreamTimeouts.
         rng: jitter of the backoff and of the planned reconnects.
         sleep: waits some seconds.
@@ -62,7 +64,7 @@ class Stream:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: StreamedVenue,
         symbols: Sequence[str],
         session: aiohttp.ClientSession,
         on_tick: OnTick,
@@ -70,6 +72,7 @@ class Stream:
         *,
         fetch: Fetch | None = None,
         on_silent: OnSilent | None = None,
+        on_trade: OnTrade | None = None,
         timeouts: StreamTimeouts = _TIMEOUTS,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -84,6 +87,7 @@ class Stream:
             fetch=fetch,
             on_tick=on_tick,
             on_silent=on_silent,
+            on_trade=on_trade,
             now_ms=now_ms,
             sleep=sleep,
             connect_slot=self._connect_slot,
