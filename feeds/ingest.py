@@ -90,7 +90,7 @@ class Ingest:
             if not isinstance(pull := pulls.get(v), CcxtSource)
         }
         self._bridges = {
-            v: CcxtBridge(pull, self._symbols[v], self._on_tick, now_ms)
+            v: CcxtBridge(pull, self._symbols[v], partial(self._on_answer, v), now_ms)
             for v, pull in sorted(pulls.items())
             if isinstance(pull, CcxtSource)
         }
