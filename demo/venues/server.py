@@ -83,6 +83,7 @@ class Venue:
         self._muted: frozenset[str] | None = frozenset()
         self._fault: Misbehaviour | None = None
         self._faulty: frozenset[str] | None = None
+        self._hung_up_on: tuple[str, ...] = ()
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._heartbeats: asyncio.Task[None] | None = None
@@ -189,6 +190,10 @@ class Venue:
         self._faulty = None if symbols is None else frozenset(symbols)
         frozen = {s: self._state(s) for s in self._books if self._fault_about((s,)) is Misbehaviour.STUCK}
         self._frozen = {s: state for s, state in frozen.items() if state is not None}
+
+    def hang_up_on(self, symbols: Sequence[str]) -> None:
+        """Cut every connection whose client names one of these symbols."""
+        self._hung_up_on = tuple(s.lower() for s in symbols)
 
     def _fault_about(self, symbols: Iterable[str]) -> Misbehaviour | None:
         """What is acted out in a message about these symbols."""
@@ -298,6 +303,9 @@ class Venue:
         return socket
 
     def _receive(self, client: Subscriber, text: str) -> None:
+        if any(s in text.lower() for s in self._hung_up_on):
+            client.cut()
+            return
         frames, symbols = self._wire.receive(text, self._books, client.connection)
         self._send(client, frames)
         for symbol in symbols:
