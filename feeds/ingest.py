@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -122,6 +123,14 @@ class Ingest:
         for follower in self._followers.values():
             out |= follower.tasks()
         return out
+
+    async def ask_once(self) -> None:
+        """Ask every venue once for each of its symbols, by request: no stream is opened, no chain is read."""
+        async with asyncio.TaskGroup() as asking:
+            for venue in self._exchanges:
+                asking.create_task(self._fallback(venue).once())
+            for bridge in self._bridges.values():
+                asking.create_task(bridge.once())
 
     def health(self) -> tuple[StreamHealth, ...]:
         """Snapshot of every stream."""

@@ -92,6 +92,14 @@ class Fallback:
                 if await self._pass(asking):
                     await self._sleep(self._plan.rest_ms / MS)
 
+    async def once(self) -> None:
+        """Ask once for every symbol, whatever the stream says."""
+        async with asyncio.TaskGroup() as asking:
+            for request in self._requests(self._symbols):
+                await self._client.turn(self._exchange.name)
+                self._schedule.sent(request.symbols, self._now_ms())
+                asking.create_task(self._ask(request))
+
     async def _pass(self, asking: asyncio.TaskGroup) -> bool:
         """Send what is due, as fast as the venue lets us. False where the time for it ran out: then the rest is next."""
         began_ms = self._now_ms()
