@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from oracle.check.check import check
 from oracle.check.venues import VenueAnswers
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
+from tests.oracle.check.quoted_venues import quoting, show, venues_table
 
 pytestmark = pytest.mark.loopback
 FEED = "ETH/USD"
@@ -29,27 +29,12 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def show(venue: Venue, symbol: str, price: str) -> None:
-    mid = Decimal(price)
-    venue.set_quote(symbol, mid - Decimal("0.01"), mid + Decimal("0.01"), mid, Decimal("12.5"))
-
-
-@asynccontextmanager
-async def exchanges() -> AsyncIterator[dict[str, Venue]]:
-    """Three exchanges that list ether at 2000 dollars, one of them in a coin of half a dollar."""
-    local = {n: Venue(n) for n in ("coinbase", "kraken", "binance")}
-    for venue in local.values():
-        await venue.start()
-    show(local["coinbase"], "ETH-USD", "2000")
-    show(local["kraken"], "ETH/USD", "2001")
-    show(local["binance"], "ETHUSDT", "4004")
-    show(local["coinbase"], "USDT-USD", "0.5")
-    show(local["kraken"], "USDT/USD", "0.5")
-    try:
-        yield local
-    finally:
-        for venue in local.values():
-            await venue.stop()
+PRICES = {
+    "coinbase": {"ETH-USD": "2000", "USDT-USD": "0.5"},
+    "kraken": {"ETH/USD": "2001", "USDT/USD": "0.5"},
+    "binance": {"ETHUSDT": "4004"},
+}
+"""Ether at 2000 dollars, once in a coin of half a dollar."""
 
 
 def table(local: dict[str, Venue], folder: Path, *more: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -64,7 +49,7 @@ def table(local: dict[str, Venue], folder: Path, *more: dict[str, Any], **change
     leg = [{"type": "coinbase", "symbol": "USDT-USD"}, {"type": "kraken", "symbol": "USDT/USD"}]
     return {
         "oracle": {"database": str(folder / "o.db")},
-        "venues": {n: {"ws_url": v.ws_url, "rest_url": v.rest_url} for n, v in local.items()},
+        "venues": venues_table(local),
         "feeds": {
             FEED: {"sources": [*({"type": n, **s} for n, s in sources.items()), *more]},
             "USDT/USD": {"sources": leg, "reference_only": True},
@@ -85,7 +70,7 @@ def errors(got: dict[str, Any]) -> dict[str, str]:
 
 
 async def test_every_source_stands_beside_its_feed(tmp_path: Path) -> None:
-    async with exchanges() as local:
+    async with quoting(PRICES) as local:
         got = await found(table(local, tmp_path))
     assert got["errors"] == []
     prices = {
@@ -101,7 +86,7 @@ async def test_every_source_stands_beside_its_feed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "symbol"), [("coinbase", "NO-PE"), ("kraken", "NO/PE"), ("binance", "NOPE")])
 async def test_an_unknown_symbol_is_an_error_that_says_what_to_write(name: str, symbol: str, tmp_path: Path) -> None:
-    async with exchanges() as local:
+    async with quoting(PRICES) as local:
         got = await found(table(local, tmp_path, **{name: {"symbol": symbol}}))
     said = errors(got)
     assert list(said) == [f'feeds."{FEED}".{name}'], said
@@ -112,7 +97,7 @@ async def test_an_unknown_symbol_is_an_error_that_says_what_to_write(name: str, 
 
 
 async def test_a_price_of_something_else_is_an_error(tmp_path: Path) -> None:
-    async with exchanges() as local:
+    async with quoting(PRICES) as local:
         show(local["coinbase"], "ETH-USD", "1500")
         said = errors(await found(table(local, tmp_path)))
     assert list(said) == [f'feeds."{FEED}".coinbase']
@@ -123,7 +108,7 @@ async def test_what_fails_at_one_venue_costs_the_others_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asked, "VENUES_S", 3)
-    async with exchanges() as local:
+    async with quoting(PRICES) as local:
         local["kraken"].misbehave(Misbehaviour.SILENT, ["ETH/USD"])
         local["coinbase"].misbehave(Misbehaviour.HTML, ["ETH-USD"])
         got = await found(table(local, tmp_path))
@@ -138,7 +123,7 @@ async def test_a_venue_that_does_not_serve_us_says_what_can_be_done(tmp_path: Pa
     async def blocked(_: web.Request) -> web.Response:
         return web.json_response({"message": "unavailable in your region"}, status=451)
 
-    async with exchanges() as local, serving(blocked) as address:
+    async with quoting(PRICES) as local, serving(blocked) as address:
         config = table(local, tmp_path)
         config["venues"]["binance"]["rest_url"] = address
         said = errors(await found(config))
@@ -165,7 +150,7 @@ async def test_json_sources_are_asked_too(tmp_path: Path) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.json_response({"price": "2003"} if request.path == "/good" else {"nothing": 1})
 
-    async with exchanges() as local, serving(answer) as address:
+    async with quoting(PRICES) as local, serving(answer) as address:
         more = [
             {"type": "json_http", "name": n, "url": f"{address}/{n}", "price": "price", "group": n}
             for n in ("good", "bad")
@@ -179,7 +164,7 @@ async def test_json_sources_are_asked_too(tmp_path: Path) -> None:
 async def test_ccxt_sources_are_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ccxt's own addresses cannot be reached from here: the error says so, and costs the others nothing."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    async with exchanges() as local:
+    async with quoting(PRICES) as local:
         more = {"type": "ccxt", "name": "cx", "exchange": "bitstamp", "symbol": "ETH/USD", "timeout_ms": 1_000}
         monkeypatch.setattr(asked, "VENUES_S", 5)
         got = await found(table(local, tmp_path, more))
@@ -189,7 +174,7 @@ async def test_ccxt_sources_are_asked_too(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 async def test_offline_nobody_is_asked(tmp_path: Path) -> None:
-    async with exchanges() as local:
+    async with quoting(PRICES) as local:
         got = await check(resolve(parse(table(local, tmp_path))), offline=True, environ={})
     assert got["sources"] == []
     assert "groups_answered" not in got["feeds"][0]
@@ -197,7 +182,7 @@ async def test_offline_nobody_is_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("ahead_s", "said"), [(0, ""), (30, "ahead of"), (-30, "behind")])
 async def test_a_clock_that_is_far_from_ours_is_noted(ahead_s: int, said: str, tmp_path: Path) -> None:
-    async with exchanges() as local:
+    async with quoting(PRICES) as local:
         await local["coinbase"].stop()
         local["coinbase"] = moved = Venue("coinbase", now_ms=lambda: wall_ms() + ahead_s * 1_000)
         await moved.start()
