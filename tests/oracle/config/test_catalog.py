@@ -13,6 +13,7 @@ import pytest
 
 from feeds.catalog.rate_graph import OpenGraph
 from feeds.catalog.records import Compares, Redemption
+from oracle.config.feed_sources import chains_of
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.catalog import load, shipped
@@ -157,8 +158,10 @@ def test_properties_that_rules_need_are_there() -> None:
     assert tokens["rETH"].cap_percent == "9.3"
     assert tokens["rETH"].rate_age_s == 432_000, "gaps of 109 h were seen"
     assert tokens["cbETH"].redemption is Redemption.CLOSED
-    assert tokens["pufETH"].donation is True
-    assert tokens["weETH"].donation is False
+    assert tokens["pufETH"].donation is not None
+    assert tokens["pufETH"].donation.movable
+    assert tokens["weETH"].donation is not None
+    assert not tokens["weETH"].donation.movable
     assert tokens["cmETH"].rate is not None
     assert tokens["cmETH"].rate.function == "getRateSafe()", "the plain getter answers while the accountant is paused"
     assert len([t for t in tokens.values() if t.cap_percent]) == 11
@@ -257,6 +260,16 @@ def test_what_was_found_since_was_carried_over() -> None:
         assert pool.pool_id == (pool.address or "").lower() + suffix
 
 
+def test_every_uptime_feed_that_is_known_guards_its_chain() -> None:
+    """A rollup needs no more than its chain id: the catalogue brings the feed that tells whether its sequencer is up."""
+    guarded = {c.name: c for c in shipped().chains.values() if c.sequencer is not None}
+    assert {"scroll", "mantle", "soneium", "zksync", "megaeth", "arbitrum", "base", "optimism"} <= set(guarded)
+    sections = {n: {"chain_id": c.chain_id, "endpoints": ["http://127.0.0.1:1"]} for n, c in guarded.items()}
+    for name, plan in chains_of(parse({"chains": sections, "feeds": {}})).items():
+        assert plan.sequencer is not None
+        assert plan.sequencer.sequencer_feed == guarded[name].sequencer
+
+
 def test_caps_and_delays_are_the_published_ones() -> None:
     if not REGISTRY.is_dir():
         pytest.skip("the compiled facts are not beside this checkout")
@@ -272,7 +285,9 @@ def test_caps_and_delays_are_the_published_ones() -> None:
     }
     for symbol, found in said.items():
         if found is not None and symbol in tokens:
-            assert tokens[symbol].donation is found["susceptible"], symbol
+            fact = tokens[symbol].donation
+            assert fact is not None, symbol
+            assert fact.movable is found["susceptible"], symbol
 
 
 def test_every_published_fact_was_carried_over() -> None:

@@ -220,6 +220,16 @@ def test_a_dead_token_has_no_feed_and_is_traded_in_none() -> None:
     assert list(dead_token_problems(catalog, "here", Pair.parse("wstETH/ETH"))) == []
 
 
+def test_a_feed_of_a_dead_token_is_refused_until_it_is_turned_off() -> None:
+    catalog = load_catalog(FOLDER, TOKEN)
+    sources = [{"type": "okx", "symbol": "GONEETH-ETH"}, {"type": "kraken", "symbol": "GONEETH/ETH"}]
+    table: dict[str, Any] = {"feeds": {"goneETH/ETH": {"sources": sources}}}
+    with pytest.raises(ConfigError, match="goneETH is dead since 2026-01-02"):
+        resolve(parse(table, catalog))
+    table["feeds"]["goneETH/ETH"]["off"] = True
+    assert resolve(parse(table, catalog)).specs == {}
+
+
 def test_what_is_doubtful_may_be_named_and_is_told() -> None:
     (pool,) = (p for p in shipped().pools if p.name == "curve_ng WETH/weETH")
     table = {"weETH/ETH": {"reference_only": True, "min_groups": 1, "catalog": [pool.name], "notional": "1"}}
