@@ -13,12 +13,17 @@ from typing import NamedTuple
 from feeds.chains.endpoint import Head
 from feeds.chains.pool_history import PoolHistory
 from feeds.chains.reader import ChainRead
+from feeds.decode.order_book import modelled_depth
 from feeds.errors import FeedError, NoData, SequencerDown, Stale
 from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.streams.latest import LatestQuotes
-from feeds.streams.venue import Exchange
-from feeds.types import ChainAdapter, Failure, Kind, Observation, Outcome, Pair, Quote
+from feeds.streams.tape import TradeTape
+from feeds.streams.venue import QuotedVenue
+from feeds.types import ChainAdapter, Depth, Failure, Kind, Observation, Outcome, Pair, Quote
 from feeds.units import MS
+
+DEPTH_AGE_MS = 600_000
+"""A book that was read longer ago states no depth any more."""
 
 
 class Block(StrEnum):
@@ -40,7 +45,8 @@ class SourceKey(NamedTuple):
 class Source:
     """One source of one feed: a venue's symbol, or an adapter on a chain.
 
-    ``pull``: how to ask a venue that has no adapter of ours; None for one in the registry.
+    ``pull``: how to ask a venue that has no adapter of ours; None for one in the registry. ``trades``: its trades are
+    needed as well.
     """
 
     feed: str
@@ -54,7 +60,8 @@ class Source:
     chain: str | None = None
     adapter: ChainAdapter | None = None
     block: Block = Block.LATEST
-    pull: Exchange | CcxtSource | None = None
+    pull: QuotedVenue | CcxtSource | None = None
+    trades: bool = False
 
     @property
     def key(self) -> SourceKey:
@@ -81,6 +88,8 @@ class Observer:
     def forget(self) -> None:
         """Start over with empty tables."""
         self.latest = LatestQuotes()
+        self.tape = TradeTape()
+        self._depths: dict[tuple[str, str], tuple[Depth, int]] = {}
         self._reads: dict[SourceKey, tuple[Quote | FeedError, Head]] = {}
         self._chain_error: dict[str, FeedError] = {}
         self._down: dict[str, SequencerDown] = {}
@@ -111,26 +120,60 @@ class Observer:
         """The chain could not be read at all; what was read before goes on ageing."""
         self._chain_error[chain] = error
 
-    def observe(self, feed: str, now_ms: int) -> tuple[Outcome, ...]:
-        """One outcome of every source of a feed, at this moment."""
-        return tuple(self._outcome(source, now_ms) for source in self._by_feed.get(feed, ()))
+    def put_depth(self, venue: str, symbol: str, depth: Depth, received_at_ms: int) -> None:
+        """Keep the depth of a symbol's order book."""
+        self._depths[venue, symbol] = depth, received_at_ms
 
-    def _outcome(self, source: Source, now_ms: int) -> Outcome:
-        result = self._from_venue(source) if source.venue is not None else self._from_chain(source)
+    def observe(self, feed: str, now_ms: int, trades_after_ms: int = 0) -> tuple[Outcome, ...]:
+        """One outcome of every source of a feed, at this moment, with the trades that came after a time: that of the last round."""
+        return tuple(self._outcome(source, now_ms, trades_after_ms) for source in self._by_feed.get(feed, ()))
+
+    def _outcome(self, source: Source, now_ms: int, trades_after_ms: int) -> Outcome:
+        venue = source.venue is not None
+        result = self._from_venue(source, now_ms, trades_after_ms) if venue else self._from_chain(source)
         if isinstance(result, FeedError):
             return Failure(pair=source.pair, source=source.name, error=result, failed_at_ms=now_ms)
         age_ms = now_ms - result.observed_at_ms
         if age_ms > source.max_age_s * MS:
-            error = Stale("nothing newer came", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
+            missed = self._missed(source)
+            why = "nothing newer came" if missed is None else f"nothing newer came, and asking for it failed ({missed})"
+            error = Stale(why, age_ms=age_ms, max_age_ms=source.max_age_s * MS)
             return Failure(pair=source.pair, source=source.name, error=error, failed_at_ms=now_ms)
         return result
 
-    def _from_venue(self, source: Source) -> Observation | FeedError:
-        latest = self.latest.get(source.venue or "", source.symbol or "")
+    def _missed(self, source: Source) -> FeedError | None:
+        """What went wrong with a venue's symbol, or with its chain, since its last quote."""
+        if source.venue is None:
+            return self._chain_error.get(source.chain or "")
+        return self.latest.get(source.venue, source.symbol or "").missed
+
+    def _from_venue(self, source: Source, now_ms: int, trades_after_ms: int) -> Observation | FeedError:
+        place = source.venue or "", source.symbol or ""
+        latest = self.latest.get(*place)
         newest, at_ms = latest.newest, latest.observed_at_ms
         if isinstance(newest, FeedError) or at_ms is None:
             return newest if isinstance(newest, FeedError) else NoData()
-        return _observation(source, newest, at_ms)
+        observation = _observation(source, newest, at_ms)
+        if newest.depth_wad is None and (known := self._depth(place, newest, now_ms)) is not None:
+            depth, modelled = known
+            observation = replace(
+                observation,
+                depth_half_wad=depth.half_wad,
+                depth_wad=depth.one_wad,
+                depth_two_wad=depth.two_wad,
+                depth_modelled=modelled,
+            )
+        if source.trades:
+            tape = self.tape.prints(*place, trades_after_ms, now_ms)
+            observation = replace(observation, prints=tape.prints, prints_span_ms=tape.span_ms)
+        return observation
+
+    def _depth(self, place: tuple[str, str], quote: Quote, now_ms: int) -> tuple[Depth, bool] | None:
+        """A symbol's depth and whether it is only modelled: from its book, else from the day's volume, else unknown."""
+        read = self._depths.get(place)
+        if read is not None and now_ms - read[1] <= DEPTH_AGE_MS:
+            return read[0], False
+        return None if quote.volume_wad is None else (modelled_depth(quote.volume_wad), True)
 
     def _from_chain(self, source: Source) -> Observation | FeedError:
         down = self._down.get(source.chain or "")

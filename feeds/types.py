@@ -51,6 +51,78 @@ class Pair:
         return cls(base=base, quote=quote)
 
 
+class Instrument(StrEnum):
+    """What is traded under a venue's symbol. Only spot trades are a token's price."""
+
+    SPOT = "spot"
+    PERPETUAL = "perpetual"
+    FUTURE = "future"
+    OPTION = "option"
+    LEVERAGED = "leveraged token"
+    INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What a venue's symbol is about, as its spelling says.
+
+    ``base`` and ``quote``: upper case, by their common names (BTC for XBT); None where the spelling does not say.
+    """
+
+    base: str | None
+    quote: str | None
+    instrument: Instrument = Instrument.SPOT
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTrade:
+    """One trade as a venue reported it: base units at a price, at the venue's own time. ``trade_id``: "" where it has none."""
+
+    trade_id: str
+    price_wad: Wad
+    volume_wad: int
+    at_ms: int
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeTick:
+    """One trade out of a venue's message, or why there is none. The others of the message are unaffected."""
+
+    symbol: str
+    result: VenueTrade | FeedError
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Print:
+    """Trades of one symbol at one time and price, as on a tape: ``count`` trades of ``volume_wad`` base units together."""
+
+    at_ms: int
+    price_wad: Wad
+    volume_wad: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """An order book: (price, base units) of each level, the best first; as many levels as the venue shows."""
+
+    bids: tuple[tuple[Wad, int], ...]
+    asks: tuple[tuple[Wad, int], ...]
+    stated_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """Base units that move a price by 0.5, 1 and 2 % in the thinner direction: at least so many, where a book ends before."""
+
+    half_wad: int
+    one_wad: int
+    two_wad: int
+
+
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
@@ -82,7 +154,14 @@ class Quote:
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """A quote with its place: which source, of which group, about which pair, observed when (Unix ms)."""
+    """A quote with its place: which source, of which group, about which pair, observed when (Unix ms).
+
+    ``depth_modelled``: the depth is a guess from the day's volume, not read from a book or pool: it counts for no gate.
+    ``prints``: the trades that came since the round before, where the feed's method needs them, merged over
+    ``prints_span_ms``: 1 keeps each price of each millisecond apart.
+    """
+
+    CAME_LATER = ("depth_modelled", "prints", "prints_span_ms")
 
     pair: Pair
     source: str
@@ -102,6 +181,9 @@ class Observation:
     base_share_bps: int | None = None
     chain_id: int | None = None
     block: int | None = None
+    depth_modelled: bool = False
+    prints: tuple[Print, ...] = ()
+    prints_span_ms: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +201,17 @@ Outcome: TypeAlias = Observation | Failure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An HTTP request to send: GET without a body, POST with one."""
+    """An HTTP request to send: GET without a body, POST with one.
+
+    ``has_secrets``: url or headers name secrets (:mod:`feeds.secret_refs`), which are filled in when it is sent. Only an
+    address of the config has any: what a venue says is never filled in.
+    """
 
     url: str
     symbols: tuple[str, ...]
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    has_secrets: bool = False
 
 
 @record

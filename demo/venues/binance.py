@@ -7,7 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_BAD, HTTP_MISSING, HTTP_OK, PlainWire, StateLookup, SymbolState, dumps
+from demo.venues.protocols import (
+    HTTP_BAD,
+    HTTP_MISSING,
+    HTTP_OK,
+    PlainWire,
+    StateLookup,
+    SymbolState,
+    TradeState,
+    dumps,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,33 @@ class BinanceWire(PlainWire):
         }  # fmt: skip
         return dumps({"stream": f"{state.symbol.lower()}@ticker", "data": data})
 
+    def answer_trades(
+        self, message: Mapping[str, Any], listed: Collection[str]
+    ) -> tuple[list[str], tuple[str, ...]] | None:
+        """The same of streams of trades."""
+        params = [str(p).partition("@") for p in message.get("params", ())]
+        if message.get("method") != "SUBSCRIBE" or {channel for _, _, channel in params} != {"aggTrade"}:
+            return None
+        names = [name.upper() for name, _, _ in params]
+        return [dumps({"result": None, "id": message.get("id")})], tuple(n for n in names if n in listed)
+
+    def trade(self, trade: TradeState) -> str:
+        """What one order took at one price."""
+        data = {
+            "e": "aggTrade", "E": trade.time_ms + 1, "s": trade.symbol, "a": trade.number, "p": trade.price,
+            "q": trade.volume, "f": trade.number, "l": trade.number, "T": trade.time_ms, "m": not trade.buy, "M": True,
+        }  # fmt: skip
+        return dumps({"stream": f"{trade.symbol.lower()}@aggTrade", "data": data})
+
     def heartbeat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
         """Send none: the ticker itself comes every second."""
         del symbols, now_ms
         return []
 
     def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
-        """GET /api/v3/ticker/24hr?symbols=[...]; one unknown symbol refuses the whole request."""
+        """GET /api/v3/ticker/24hr?symbols=[...]; one unknown symbol refuses the whole request. GET /api/v3/depth?symbol=X."""
+        if path == "/api/v3/depth":
+            return _depth(lookup(query.get("symbol", "")))
         if path != "/api/v3/ticker/24hr":
             return HTTP_MISSING, {"code": -1, "msg": "Not Found"}
         try:
@@ -67,3 +96,9 @@ class BinanceWire(PlainWire):
             }
             for r in known
         ]  # fmt: skip
+
+
+def _depth(state: SymbolState | None) -> tuple[int, Any]:
+    if state is None:
+        return HTTP_BAD, {"code": -1121, "msg": "Invalid symbol."}
+    return HTTP_OK, {"lastUpdateId": state.sequence, "bids": state.bids, "asks": state.asks}

@@ -24,6 +24,7 @@ class SymbolState:
     """What the venue shows of one symbol: texts, because a misbehaving venue shows what is not a number.
 
     ``time_ms`` is Unix ms, None for null; ``seconds`` writes it as a number of seconds where the format wants something else.
+    ``bids`` and ``asks``: (price, size) of each level of the order book, the best first.
     """
 
     symbol: str
@@ -34,6 +35,8 @@ class SymbolState:
     sequence: int
     time_ms: int | None
     seconds: bool = False
+    bids: tuple[tuple[str, str], ...] = ()
+    asks: tuple[tuple[str, str], ...] = ()
 
     def iso(self) -> Any:
         """Time as RFC 3339 text with microseconds."""
@@ -51,25 +54,46 @@ class SymbolState:
         return None if at is None else str(at)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeState:
+    """One trade that the venue reports. ``number``: its id; ``buy``: the taker bought."""
+
+    symbol: str
+    price: str
+    volume: str
+    number: int
+    time_ms: int
+    buy: bool = True
+
+
 @dataclass(slots=True)
 class ConnectionState:
     """What a venue remembers of one connection.
 
     Attributes:
         first_number: of the numbers that this connection's subscriptions get; other connections get others.
-        numbers: of its subscriptions, by symbol.
+        numbers: of its subscriptions to quotes, by symbol.
+        traded: the same of its subscriptions to trades.
         pinged: what the venue's last ping carried.
         missed_beats: heartbeats since the client last sent something that keeps the connection open.
     """
 
     first_number: int = 1
     numbers: dict[str, int] = field(default_factory=dict)
+    traded: dict[str, int] = field(default_factory=dict)
     pinged: int = 0
     missed_beats: int = 0
 
     def number(self, symbol: str) -> int:
         """Return the number of the subscription to a symbol; a new one gets the next."""
-        return self.numbers.setdefault(symbol, self.first_number + len(self.numbers))
+        return self.numbers.setdefault(symbol, self._next())
+
+    def trade_number(self, symbol: str) -> int:
+        """The same of a subscription to its trades."""
+        return self.traded.setdefault(symbol, self._next())
+
+    def _next(self) -> int:
+        return self.first_number + len(self.numbers) + len(self.traded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +135,10 @@ class WireProtocol(Protocol):
     def wants_token(self) -> bool:
         """The stream opens only with a token in its query, which a REST request returns."""
 
+    @property
+    def repeats_trades(self) -> int:
+        """So many of the last trades are the beginning of each subscription to them."""
+
     def encode(self, frame: Frame) -> Frame:
         """How a frame travels."""
 
@@ -120,10 +148,16 @@ class WireProtocol(Protocol):
     def receive(
         self, text: str, listed: Collection[str], connection: ConnectionState
     ) -> tuple[list[Frame], tuple[str, ...]]:
-        """Frames that answer a client's message, and the symbols that the message subscribed."""
+        """Frames that answer a client's message, and the symbols whose quotes the message subscribed.
+
+        Symbols whose trades it subscribed get a number: ``connection.trade_number(symbol)``.
+        """
 
     def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """Frames that carry a symbol's state; ``first`` marks the snapshot after a subscription."""
+
+    def trade_frames(self, trade: TradeState, connection: ConnectionState) -> list[Frame]:
+        """Frames that carry one trade."""
 
     def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """Heartbeat frames."""
@@ -135,12 +169,14 @@ class WireProtocol(Protocol):
 class PlainWire:
     """The common case, to inherit from: JSON objects as text, one frame an update, GET only.
 
-    A wire then has ``answer(message, listed)``, ``ticker(state, first=)``, ``heartbeat(symbols, now_ms)`` and
-    ``rest(path, query, lookup)``; or overrides what its venue does differently.
+    A wire then has ``answer(message, listed)``, ``answer_trades(message, listed)``, ``ticker(state, first=)``,
+    ``trade(trade)``, ``heartbeat(symbols, now_ms)`` and ``rest(path, query, lookup)``; or overrides what its venue does
+    differently.
     """
 
     __slots__ = ()
     wants_token: bool = False
+    repeats_trades: int = 0
 
     def encode(self, frame: Frame) -> Frame:
         """As it is."""
@@ -155,12 +191,31 @@ class PlainWire:
     ) -> tuple[list[Frame], tuple[str, ...]]:
         """Answer a JSON object; anything else is answered as an empty one. Every message keeps the connection open."""
         connection.missed_beats = 0
-        return self.answer(json_object(text), listed)  # type: ignore[attr-defined, no-any-return]
+        message = json_object(text)
+        about_trades = self.answer_trades(message, listed)
+        if about_trades is None:
+            return self.answer(message, listed)  # type: ignore[attr-defined, no-any-return]
+        frames, symbols = about_trades
+        for symbol in symbols:
+            connection.trade_number(symbol)
+        return list(frames), ()
+
+    def answer_trades(
+        self, message: Mapping[str, Any], listed: Collection[str]
+    ) -> tuple[list[str], tuple[str, ...]] | None:
+        """As ``answer``, for a message that subscribes to trades; None: it does not."""
+        del message, listed
+        return None
 
     def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """One ticker."""
         del connection
         return [self.ticker(state, first=first)]  # type: ignore[attr-defined]
+
+    def trade_frames(self, trade: TradeState, connection: ConnectionState) -> list[Frame]:
+        """One frame."""
+        del connection
+        return [self.trade(trade)]  # type: ignore[attr-defined]
 
     def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """What ``heartbeat`` sends."""

@@ -21,6 +21,7 @@ from feeds.catalog.checks import (
     exact,
 )
 from feeds.catalog.lifetime import Lifetime
+from feeds.catalog.risk_facts import Donation, Pause, WithdrawalTerms
 from feeds.chains.abi import calldata
 
 _SYMBOL = re.compile(r"[A-Za-z0-9.+_-]{1,16}")
@@ -197,7 +198,7 @@ class Token(Lifetime):
         symbol: ours, unique; ``onchain_symbol`` where the contract has another one.
         address: chain -> address.
         decimals: None where unpublished: 18 is expected and asked for on the chain.
-        form, rate_kept, donation (a transfer can move the rate), pausable: None where unknown.
+        form, rate_kept, donation (a transfer can move the rate), pausable, withdrawal: None where unknown.
         cadence, rate_age_s: how often the protocol changes the rate, and how old its last change may become.
         cap_percent: Aave's cap on the rate's growth a year when it was published, decimal text; ``cap_delay_days``: the
             least age of the snapshot that it grows from.
@@ -218,11 +219,11 @@ class Token(Lifetime):
     testnet: bool = False
     address: Mapping[str, str] = field(default_factory=dict)
     rate_kept: RateSource | None = None
-    donation: bool | None = None
-    pausable: bool | None = None
+    donation: Donation | None = None
+    pausable: Pause | None = None
     cadence: str | None = None
     rate_age_s: int | None = None
-    withdrawal: str | None = None
+    withdrawal: WithdrawalTerms | None = None
     redemption: Redemption = Redemption.UNKNOWN
     cap_percent: str | None = None
     cap_delay_days: int | None = None

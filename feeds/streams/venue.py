@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from feeds.types import Request, Tick
+from feeds.errors import FeedError
+from feeds.types import Book, Listing, Request, Tick, TradeTick
 
 Frame = str | bytes
 
@@ -48,10 +49,11 @@ class StreamAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedFrame:
-    """What a frame holds: ticks, and the replies that the venue wants at once."""
+    """What a frame holds: ticks or trades, and the replies that the venue wants at once."""
 
     ticks: tuple[Tick, ...] = ()
     replies: tuple[Frame, ...] = ()
+    trades: tuple[TradeTick, ...] = ()
 
 
 class Session(Protocol):
@@ -67,20 +69,12 @@ class Session(Protocol):
         """What to send every ``ping_ms``; None for nothing."""
 
 
-class Exchange(Protocol):
-    """One venue: how to ask, how to read. Pure."""
+class StreamedVenue(Protocol):
+    """What a connection must know of a venue. Pure."""
 
     @property
     def name(self) -> str:
         """The venue's name in the config, which is also its group."""
-
-    @property
-    def ws_url(self) -> str:
-        """Address of the public stream; "" for a venue that is only asked by REST."""
-
-    @property
-    def rest_url(self) -> str:
-        """Root of the public REST interface, without a trailing slash."""
 
     @property
     def limits(self) -> VenueLimits:
@@ -98,11 +92,51 @@ class Exchange(Protocol):
     def session(self) -> Session:
         """A reader for one new connection."""
 
+
+class QuotedVenue(StreamedVenue, Protocol):
+    """A venue that states prices: how to ask, how to read. Pure."""
+
+    @property
+    def ws_url(self) -> str:
+        """Address of the public stream; "" for a venue that is only asked by REST."""
+
+    @property
+    def rest_url(self) -> str:
+        """Root of the public REST interface, without a trailing slash."""
+
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """REST requests that together answer for all symbols, each symbol in one of them; none for no symbols."""
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Ticks of one REST reply to that request."""
+
+
+class Exchange(QuotedVenue, Protocol):
+    """An exchange: quotes, trades, and an order book for every symbol. Pure."""
+
+    def listing(self, symbol: str) -> Listing:
+        """What a symbol is about, by the venue's spelling; ValueError says how the venue spells where it cannot be one."""
+
+    def subscribe_trades(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
+        """As :meth:`subscribe`, for the channel of trades: it runs on connections of its own."""
+
+    def trade_session(self) -> Session:
+        """A reader for one new connection that subscribed to trades; its frames hold trades and no ticks.
+
+        A trade that cannot be read is a TradeTick with its error, or a FeedError where the frame names no symbol. Trades
+        that a venue repeats on subscribing (a snapshot) carry the ids and times that they had.
+        """
+
+    def book_request(self, symbol: str) -> Request:
+        """The REST request of a symbol's order book, with as many levels as cost little."""
+
+    def parse_book(self, request: Request, body: bytes) -> Book:
+        """Read the reply to it.
+
+        Raises:
+            WrongSymbol, Refused: the venue does not list the symbol, or says no.
+            Malformed, NotPositive, OutOfRange, Crossed: it is not a sane book (:func:`feeds.decode.order_book.read`).
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +156,33 @@ class Stateless:
         return self.ping_text
 
 
+@dataclass(frozen=True, slots=True)
+class StatelessTrades:
+    """The same for a connection that subscribed to trades."""
+
+    parse: Callable[[Frame], tuple[TradeTick, ...]]
+    ping_text: str | None = None
+
+    def read_frame(self, frame: Frame) -> ParsedFrame:
+        """Read one frame."""
+        return ParsedFrame(trades=self.parse(frame))
+
+    def ping(self, now_ms: int) -> Frame | None:
+        """Return the same text each time."""
+        del now_ms
+        return self.ping_text
+
+
+def refused_trades(ticks: Sequence[Tick]) -> tuple[TradeTick, ...]:
+    """The errors among ticks, as errors of the same symbols' trades: a venue refuses both in the same words."""
+    return tuple(TradeTick(symbol=t.symbol, result=t.result) for t in ticks if isinstance(t.result, FeedError))
+
+
 class PlainSession:
-    """The common case, to inherit from: one address, no handshake, frames that can be read by themselves."""
+    """The common case, to inherit from: one address, no handshake, frames that can be read by themselves.
+
+    An exchange then has ``parse(frame)`` for its quotes and ``parse_trades(frame)`` for its trades.
+    """
 
     __slots__ = ()
     ping_text: str | None = None
@@ -140,3 +199,7 @@ class PlainSession:
     def session(self) -> Session:
         """Return a reader that only calls ``parse``."""
         return Stateless(self.parse, self.ping_text)  # type: ignore[attr-defined]
+
+    def trade_session(self) -> Session:
+        """Return a reader that only calls ``parse_trades``."""
+        return StatelessTrades(self.parse_trades, self.ping_text)  # type: ignore[attr-defined]

@@ -74,7 +74,7 @@ def show(config_path: Path, name: str, as_json: bool, as_toml: bool) -> None:
     if as_toml:
         click.echo("\n".join((block_of if r.own else replacing_block)(r.kind, r.record) for r in found), nl=False)
         return
-    blocks = [block_of(r.kind, r.record, {}) for r in found]
+    blocks = [block_of(r.kind, r.record) for r in found]
     print_result(
         as_json,
         {"records": [r.document() for r in found]},

@@ -14,7 +14,7 @@ from oracle.check.catalog.questions import Question, nothing
 from oracle.check.catalog.references import chain_questions, reference_questions
 from oracle.check.catalog.tokens import token_questions, unit_questions
 from oracle.config.tables.catalog import Catalog
-from oracle.config.tables.record_labels import label_of
+from oracle.config.tables.record_tables import label_of
 
 _WITH_TICKS = frozenset({"uniswap_v3", "pancakeswap_v3", "slipstream", "uniswap_v4"})
 _TICKS_WEIGHT = 6

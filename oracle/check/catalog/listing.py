@@ -9,7 +9,7 @@ from typing import Any
 
 from feeds.catalog.records import CatalogPool, ChainFacts, Reference, Symbol, Token, Unit
 from oracle.config.tables.catalog import Catalog, CatalogRecords
-from oracle.config.tables.record_labels import label_of
+from oracle.config.tables.record_tables import label_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

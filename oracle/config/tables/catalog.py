@@ -15,7 +15,7 @@ from feeds.catalog.records import POOL_SHARE, CatalogPool, ChainFacts, Compares,
 from feeds.chains.abi import address, checksummed
 from feeds.pools.uniswap_v4 import NATIVE, hash_of_key
 from feeds.types import Pair
-from oracle.config.tables.record_labels import label_of
+from oracle.config.tables.record_tables import label_of
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.model.suggest import nearest
 

@@ -1,21 +1,22 @@
-"""An operator's own catalogue: records beside the shipped ones, or instead of one where a block says that it replaces it.
+"""An operator's own catalogue: records beside the shipped ones, or in the place of one where a block says so.
 
 Blocks stand in config.toml itself, or in the file or folder that ``[oracle] catalog_path`` names. They have the form of
-``feeds/catalog/*.toml``, with one key more: ``replaces = true`` takes the place of the shipped record of the same name,
-whole. A name or an address that is taken otherwise is an error: nothing is shadowed in silence.
+``feeds/catalog/*.toml``, with one key more: ``extends = true`` changes the shipped record of the same name key by key,
+``replaces = true`` takes its place, whole. A name or an address that is taken otherwise is an error: nothing is shadowed
+in silence.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from feeds.catalog.records import CatalogPool, ChainFacts, Reference, Symbol, Token, Unit
 from oracle.config.tables.catalog import Catalog, CatalogRecords, record_problems
-from oracle.config.tables.record_labels import label_of
+from oracle.config.tables.record_tables import extended, label_of, table_of
 from oracle.config.tables.schema import Problem, build
 from oracle.model.suggest import nearest
 
@@ -28,7 +29,8 @@ KINDS: Mapping[str, type[Any]] = {
     "unit": Unit,
 }
 """The tables of a catalogue, by their names in TOML."""
-_REPLACES = "replaces"
+_EXTENDS, _REPLACES = "extends", "replaces"
+_INSTEAD = (_EXTENDS, _REPLACES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +45,11 @@ class CatalogBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnRecord:
-    """A block that became a record, and whether it says that it takes a shipped one's place."""
+    """A block that became a record, and how it says that it takes a shipped one's place; None: it does not."""
 
     block: CatalogBlock
     record: Any
-    replaces: bool
+    instead: str | None
 
     @property
     def label(self) -> str:
@@ -106,16 +108,19 @@ def _blocks(document: Mapping[str, Any], file: str, problems: list[Problem]) -> 
 def with_own(base: Catalog, blocks: Sequence[CatalogBlock], problems: list[Problem]) -> Catalog:
     """The catalogue with an operator's blocks in it; what is wrong is added to the problems.
 
-    A block of the name of a shipped record is an error unless it says ``replaces = true``, and one that says so without
-    such a record too. The whole is then checked as the shipped one is: units, chains, one meaning for one address.
+    A block of the name of a shipped record is an error unless it says that it extends or replaces it, and one that says
+    so without such a record too. The whole is then checked as the shipped one is: units, chains, one meaning for one
+    address.
     """
     if not blocks:
         return base
-    built = (_record(block, problems) for block in blocks)
-    own = [o for o in built if o is not None]
     records = CatalogRecords.of(base)
-    known = {label_of(kind, r) for kind in KINDS for r in getattr(records, kind)}
-    problems += _taken(own, known)
+    known = {label_of(kind, r): r for kind in KINDS for r in getattr(records, kind)}
+    built = (_record(block, known, problems) for block in blocks)
+    own = [o for o in built if o is not None]
+    taken = [o for o in own if o.label in known and o.instead is None]
+    problems += (_taken(o) for o in taken)
+    own = [o for o in own if o not in taken]
     replaced = frozenset(o.label for o in own if o.label in known)
     merged = CatalogRecords(**{
         f.name: (
@@ -130,30 +135,42 @@ def with_own(base: Catalog, blocks: Sequence[CatalogBlock], problems: list[Probl
     return catalog
 
 
-def _record(block: CatalogBlock, problems: list[Problem]) -> OwnRecord | None:
+def _record(block: CatalogBlock, known: Mapping[str, Any], problems: list[Problem]) -> OwnRecord | None:
     if not isinstance(block.table, Mapping):
         problems.append(Problem(block.where, "expected a table"))
         return None
-    table = {k: v for k, v in block.table.items() if k != _REPLACES}
-    replaces = block.table.get(_REPLACES, False)
-    if not isinstance(replaces, bool):
-        problems.append(Problem(f"{block.where}.{_REPLACES}", "expected true or false"))
+    said = {key: block.table[key] for key in _INSTEAD if key in block.table}
+    if wrong := [key for key, value in said.items() if not isinstance(value, bool)]:
+        problems.append(Problem(f"{block.where}.{wrong[0]}", "expected true or false"))
         return None
-    record = build(KINDS[block.kind], table, block.where, problems, beside=(_REPLACES,))
-    return None if record is None else OwnRecord(block=block, record=record, replaces=replaces)
+    instead = [key for key, value in said.items() if value]
+    if len(instead) > 1:
+        problems.append(
+            Problem(block.where, "extends changes a record key by key, replaces takes its place: write one of them")
+        )
+        return None
+    table = {k: v for k, v in block.table.items() if k not in _INSTEAD}
+    label = label_of(block.kind, table)
+    if instead and label not in known:
+        problems.append(_nothing_there(block, instead[0], label, known))
+        return None
+    if instead == [_EXTENDS]:
+        table = {k: v for k, v in extended(table_of(known[label]), table).items() if v != ""}
+    record = build(KINDS[block.kind], table, block.where, problems, beside=_INSTEAD)
+    return None if record is None else OwnRecord(block=block, record=record, instead=next(iter(instead), None))
 
 
-def _taken(own: Sequence[OwnRecord], known: set[str]) -> Iterator[Problem]:
-    """Names that are shipped and not replaced, and replacements of nothing."""
-    for one in own:
-        kind, _, name = one.label.partition(" ")
-        if one.label in known and not one.replaces:
-            text = f"{name} is in the shipped catalogue: write replaces = true to take its place, or another name"
-            yield Problem(one.block.where, text)
-        elif one.replaces and one.label not in known:
-            names = [n.removeprefix(f"{kind} ") for n in sorted(known) if n.startswith(f"{kind} ")]
-            text = f"no {kind} {name} is shipped: leave {_REPLACES} out; {nearest(name, names)}"
-            yield Problem(f"{one.block.where}.{_REPLACES}", text)
+def _nothing_there(block: CatalogBlock, key: str, label: str, known: Iterable[str]) -> Problem:
+    names = [n.removeprefix(f"{block.kind} ") for n in sorted(known) if n.startswith(f"{block.kind} ")]
+    text = f"no {label} is shipped: leave {key} out; {nearest(label.removeprefix(f'{block.kind} '), names)}"
+    return Problem(f"{block.where}.{key}", text)
+
+
+def _taken(one: OwnRecord) -> Problem:
+    """The name of a shipped record in a block that does not say that it means that one."""
+    name = one.label.partition(" ")[2]
+    text = "write extends = true to change it key by key, replaces = true to take its place, or another name"
+    return Problem(one.block.where, f"{name} is in the shipped catalogue: {text}")
 
 
 def _placed(problem: Problem, places: Mapping[str, CatalogBlock]) -> Problem:

@@ -25,6 +25,13 @@ from tests.oracle.config.tiny_contract import chainlink, runtime, words
 CHAIN = "local"
 NOWHERE = "0x7777777777777777777777777777777777777777"
 QUICK = VerifyPace(weight=6, pause_ms=0, tries=2, retry_ms=10)
+FINE = {"chain local", "unit WETH", "pool fine", "pool curve", "reference fresh"}
+CHANGED = {
+    "token wdivETH", "token divETH", "pool other fee", "pool other coins", "reference misnamed", "reference lives on",
+}  # fmt: skip
+DEAD = {"token demoLRT", "pool drained", "pool nowhere", "pool paused", "reference stale", "reference silent"}
+MARKED = {"reference long gone"}
+"""The entries by their state."""
 _WAD = 10**18
 _HEARTBEAT_S = 3_600
 _MOST = 2**128 - 1
@@ -60,9 +67,8 @@ name = "{CHAIN}"
 chain_id = {world.chain_id}
 
 [[unit]]
-replaces = true
+extends = true
 symbol = "WETH"
-par = "ETH"
 address.{CHAIN} = "{world.weth}"
 
 [[token]]
@@ -114,12 +120,17 @@ rate.function = "getRate()"
             pool("other fee", "wdivETH", "uniswap_v3", _sorted(("wdivETH", world.wdiv_eth), weth), self.spare,
                  "fee_millionths = 3000\n"),
             pool("nowhere", "wdivETH", "uniswap_v3", _sorted(("wdivETH", world.wdiv_eth), weth), NOWHERE),
-            pool("other coins", "demoLRT", "balancer_stable", [*_sorted(("demoLRT", world.lrt), weth), "BPT"],
+            pool("other coins", "demoLRT", "balancer_stable", self._with_share("wdiveth_balancer"),
                  pools["wdiveth_balancer"].address, f'{vault}pool_id = "{ids["wdiveth_balancer"]}"\n'),
-            pool("paused", "demoLRT", "balancer_stable", [*_sorted(("demoLRT", world.lrt), weth), "BPT"],
+            pool("paused", "demoLRT", "balancer_stable", self._with_share("demolrt_balancer"),
                  pools["demolrt_balancer"].address, f'{vault}pool_id = "{ids["demolrt_balancer"]}"\n'),
             pool("curve", "wdivETH", "curve_ng", ["wdivETH", "WETH"], self.curve),
         ])  # fmt: skip
+
+    def _with_share(self, name: str) -> list[str]:
+        """demoLRT, wrapped ether and a pool's own share, in the order of their addresses."""
+        places = {"demoLRT": self.world.lrt, "WETH": self.world.weth, "BPT": self.world.pools[name].address}
+        return sorted(places, key=lambda coin: int(places[coin], 16))
 
     def _references(self) -> str:
         return "".join([

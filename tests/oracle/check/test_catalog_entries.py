@@ -116,21 +116,31 @@ def test_a_record_is_written_as_the_block_that_reads_back_to_it(kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if hasattr(KINDS[k], "is_dead")])
-def test_an_ended_record_is_written_with_its_end(kind: str) -> None:
-    for row in (r for r in records(CATALOG) if r.kind == kind):
-        result = EntryResult(
-            label=row.label, kind=kind, name="n", chain="ethereum", end="", block=23_717_397, block_ms=1_762_156_800_000,
-            findings=(dead("token", 'gone "for good" \\ ever\n'),),
-        )  # fmt: skip
-        made = read_back(kind, ended_block(result, row.record, own=False))
+def test_the_blocks_that_mark_records_dead_change_nothing_else_of_them(kind: str) -> None:
+    before = {r.label: r.record for r in records(CATALOG) if r.kind == kind}
+    blocks = [ended_block(gone(kind, label), record, own=False) for label, record in before.items()]
+    held = parse(tomllib.loads("\n".join(blocks))).catalog
+    after = {r.label: r.record for r in records(held) if r.kind == kind}
+    changes = {"dead_why", "dead_since", "dead_block", "dead_source", "doubtful"}
+    assert after.keys() == before.keys()
+    for label, made in after.items():
         assert made.is_dead
         assert made.dead_why == 'token: gone "for good" \\ ever\n'
         assert (made.dead_since, made.dead_block) == ("2025-11-03", 23_717_397)
         assert made.dead_source == ("lrt-oracle catalog verify at block 23717397 of ethereum",)
-        changes = {"dead_why", "dead_since", "dead_block", "dead_source", "doubtful"}
-        for field in fields(row.record):
-            if field.name not in changes:
-                assert getattr(made, field.name) == getattr(row.record, field.name), (row.label, field.name)
+        for name in {f.name for f in fields(made)} - changes:
+            assert getattr(made, name) == getattr(before[label], name), (label, name)
+    for label, record in before.items():
+        assert read_back(kind, ended_block(gone(kind, label), record, own=True)) == after[label], (
+            "an own record is written whole"
+        )
+
+
+def gone(kind: str, label: str) -> EntryResult:
+    return EntryResult(
+        label=label, kind=kind, name="n", chain="ethereum", end="", block=23_717_397, block_ms=1_762_156_800_000,
+        findings=(dead("token", 'gone "for good" \\ ever\n'),),
+    )  # fmt: skip
 
 
 # --- states --------------------------------------------------------------------------------------------------------------

@@ -158,8 +158,10 @@ def test_properties_that_rules_need_are_there() -> None:
     assert tokens["rETH"].cap_percent == "9.3"
     assert tokens["rETH"].rate_age_s == 432_000, "gaps of 109 h were seen"
     assert tokens["cbETH"].redemption is Redemption.CLOSED
-    assert tokens["pufETH"].donation is True
-    assert tokens["weETH"].donation is False
+    assert tokens["pufETH"].donation is not None
+    assert tokens["pufETH"].donation.movable
+    assert tokens["weETH"].donation is not None
+    assert not tokens["weETH"].donation.movable
     assert tokens["cmETH"].rate is not None
     assert tokens["cmETH"].rate.function == "getRateSafe()", "the plain getter answers while the accountant is paused"
     assert len([t for t in tokens.values() if t.cap_percent]) == 11
@@ -283,7 +285,9 @@ def test_caps_and_delays_are_the_published_ones() -> None:
     }
     for symbol, found in said.items():
         if found is not None and symbol in tokens:
-            assert tokens[symbol].donation is found["susceptible"], symbol
+            fact = tokens[symbol].donation
+            assert fact is not None, symbol
+            assert fact.movable is found["susceptible"], symbol
 
 
 def test_every_published_fact_was_carried_over() -> None:

@@ -2,96 +2,33 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from feeds.chains.abi import address
-from oracle.check.check import check
-from oracle.check.references import comparisons
-from oracle.config.feed_sources import chains_of
-from oracle.config.resolve import ResolvedConfig, resolve
+from oracle.config.resolve import resolve
 from oracle.config.sections import load, parse
 from oracle.config.tables.catalog import shipped
-from oracle.config.tables.schema import ConfigError
-from oracle.model.canonical_json import digest
-
-ROOT = Path(__file__).resolve().parents[3]
-ONE, TWO = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
-WSTETH = "0x7f39C581F595B53c5cb19bD0b3f8dA6c935E2Ca0"
-CONFIG = """
-[chains.main]
-chain_id = 1
-endpoints = ["http://127.0.0.1:1"]
-
-[feeds."newETH/ETH"]
-mode = "redemption"
-reference_only = true
-catalog = ["rate"]
-"""
-TOKEN = f"""
-[[token]]
-symbol = "newETH"
-kind = "LRT"
-protocol = "New Protocol"
-address.ethereum = "{ONE}"
-cap_percent = "9.5"
-rate.unit = "ETH"
-rate.chain = "ethereum"
-rate.contract = "{ONE}"
-rate.function = "getRate()"
-"""
-POOL = f"""
-[[pool]]
-name = "uniswap_v3 newETH/WETH"
-chain = "ethereum"
-token = "newETH"
-family = "uniswap_v3"
-coins = ["newETH", "WETH"]
-address = "{TWO}"
-"""
-REFERENCE = f"""
-[[reference]]
-name = "chainlink newETH/ETH"
-provider = "chainlink"
-chain = "ethereum"
-kind = "market"
-base = "newETH"
-quote = "ETH"
-address = "{TWO}"
-"""
-SYMBOL = '[[symbol]]\nvenue = "okx"\nsymbol = "NEWETH-ETH"\npair = "newETH/ETH"\n'
-UNIT = f'[[unit]]\nsymbol = "wNEW"\npar = "newETH"\naddress.ethereum = "{TWO}"\n'
-CHAIN = f'[[chain]]\nname = "nova"\nchain_id = 424242\nsequencer = "{ONE}"\n'
-REPLACED = TOKEN.replace("newETH", "wstETH").replace(f'ethereum = "{ONE}"', f'ethereum = "{WSTETH}"')
-
-
-def written(folder: Path, config: str, **files: str) -> Path:
-    """A config file, and catalogue files beside it: ``lst__a`` is ``lst/a.toml``."""
-    for name, text in files.items():
-        file = folder / f"{name.replace('__', '/')}.toml"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    path = folder / "config.toml"
-    path.write_text(config)
-    return path
-
-
-def wrong(config: str | Path) -> dict[str, str]:
-    with pytest.raises(ConfigError) as caught:
-        resolve(load(config) if isinstance(config, Path) else parse(tomllib.loads(config)))
-    return {p.key: p.text for p in caught.value.problems}
-
-
-def called(resolved: ResolvedConfig, feed: str) -> list[bytes]:
-    """The contracts that a feed's sources ask first."""
-    return [c.to for s in resolved.sources if s.feed == feed and s.adapter for c in next(s.adapter.read())]
+from tests.oracle.config.own_blocks import (
+    ALL,
+    CHAIN,
+    CONFIG,
+    ONE,
+    POOL,
+    REFERENCE,
+    REPLACED,
+    SYMBOL,
+    TOKEN,
+    TWO,
+    UNIT,
+    WSTETH,
+    called,
+    written,
+    wrong,
+)
 
 
 def test_one_block_in_the_config_is_enough() -> None:
@@ -130,11 +67,6 @@ def test_the_shipped_catalogue_is_the_base_and_is_left_as_it_is() -> None:
     assert parse(tomllib.loads("[feeds]")).catalog is shipped()
 
 
-ALL = TOKEN + POOL + REFERENCE.replace(TWO, "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb") + SYMBOL + CHAIN + UNIT.replace(
-    TWO, "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
-)  # fmt: skip
-
-
 def test_every_kind_of_record_may_be_own() -> None:
     own = parse(tomllib.loads(CONFIG + ALL)).catalog
     assert own.own_counts() == {
@@ -144,17 +76,63 @@ def test_every_kind_of_record_may_be_own() -> None:
 
 
 def test_a_shipped_record_is_replaced_whole_where_the_block_says_so() -> None:
-    config = CONFIG.replace("newETH", "wstETH") + REPLACED
-    key = "token[0]"
-    assert wrong(config) == {
-        key: "wstETH is in the shipped catalogue: write replaces = true to take its place, or another name"
-    }
+    config = CONFIG.replace("newETH", "agETH") + TOKEN.replace("newETH", "agETH")
+    text = "agETH is in the shipped catalogue: write extends = true to change it key by key, replaces = true to take its place"
+    assert text in wrong(config)["token[0]"]
     resolved = resolve(parse(tomllib.loads(config.replace("[[token]]", "[[token]]\nreplaces = true"))))
-    assert called(resolved, "wstETH/ETH") == [address(ONE)]
+    assert called(resolved, "agETH/ETH") == [address(ONE)]
     held = resolved.config.catalog
-    assert held.replaced == {"token wstETH"}
+    assert held.replaced == {"token agETH"}
     assert held.counts()["tokens"] == shipped().counts()["tokens"]
-    assert held.tokens["wstETH"].second == (), "the whole record, not key by key"
+    assert shipped().tokens["agETH"].source
+    assert held.tokens["agETH"].source == (), "the whole record, not key by key"
+
+
+def test_a_replacement_that_others_cannot_do_without_is_an_error() -> None:
+    told = wrong(CONFIG.replace("newETH", "wstETH") + REPLACED.replace("[[token]]", "[[token]]\nreplaces = true"))
+    assert any("wraps wstETH" in t for t in told.values()), told
+
+
+EXTENDED = f"""
+[[token]]
+extends = true
+symbol = "rsETH"
+address.linea = "{ONE}"
+cap_percent = "12.5"
+note = ""
+
+[[pool]]
+extends = true
+name = "fluid rsETH/ETH"
+chain = "ethereum"
+dead_why = "drained"
+dead_source = ["a look"]
+"""
+
+
+def test_a_shipped_record_is_extended_key_by_key() -> None:
+    held, before = parse(tomllib.loads(EXTENDED + "[feeds]")).catalog, shipped()
+    own, known = held.tokens["rsETH"], before.tokens["rsETH"]
+    assert own.address == {**known.address, "linea": ONE}, "what is in a table is added to it"
+    assert (own.cap_percent, own.note) == ("12.5", None), "an empty text takes a key away"
+    assert (own.rate, own.second, own.source, own.last_rate) == (
+        known.rate,
+        known.second,
+        known.source,
+        known.last_rate,
+    )
+    (dead,) = [p for p in held.pools if p.name == "fluid rsETH/ETH" and p.chain == "ethereum"]
+    assert dead.is_dead
+    assert sum(p.is_dead for p in held.pools) == sum(p.is_dead for p in before.pools) + 1
+    assert held.replaced == {"token rsETH", "pool fluid rsETH/ETH on ethereum"}
+
+
+def test_a_pool_that_the_operator_marks_dead_is_refused() -> None:
+    config = '[chains.main]\nchain_id = 1\nendpoints = ["http://127.0.0.1:1"]\n[feeds."rsETH/ETH"]\nnotional = "1"\n'
+    used = config + 'catalog = ["rate", "fluid rsETH/ETH", "uniswap_v3 rsETH/WETH 0.05%"]\n'
+    resolve(parse(tomllib.loads(used)))
+    told = wrong(used + EXTENDED)
+    assert "is dead: drained" in told['feeds."rsETH/ETH".catalog[1]']
 
 
 NAMED_ALIKE: Mapping[str, str] = {
@@ -171,13 +149,14 @@ NAMED_ALIKE: Mapping[str, str] = {
 def test_no_kind_of_record_is_shadowed_in_silence(kind: str) -> None:
     told = wrong(CONFIG + TOKEN.replace(ONE, "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB") + NAMED_ALIKE[kind])
     assert any(
-        "is in the shipped catalogue: write replaces = true" in t for k, t in told.items() if k.startswith(kind)
+        "is in the shipped catalogue: write extends = true" in t for k, t in told.items() if k.startswith(kind)
     ), told
 
 
-def test_what_replaces_nothing_is_told_the_nearest_name() -> None:
-    told = wrong(CONFIG + TOKEN.replace("newETH", "wstEHT") + "replaces = true")
-    assert told["token[0].replaces"] == "no token wstEHT is shipped: leave replaces out; did you mean 'wstETH'?"
+@pytest.mark.parametrize("key", ["replaces", "extends"])
+def test_what_is_meant_and_not_there_is_told_the_nearest_name(key: str) -> None:
+    told = wrong(CONFIG + TOKEN.replace("newETH", "wstEHT").replace("[[token]]", f"[[token]]\n{key} = true"))
+    assert told == {f"token[0].{key}": f"no token wstEHT is shipped: leave {key} out; did you mean 'wstETH'?"}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +169,9 @@ def test_what_replaces_nothing_is_told_the_nearest_name() -> None:
         (TOKEN + POOL + REFERENCE, "reference[0] (reference chainlink newETH/ETH on ethereum)", "one address has one"),
         (TOKEN.replace('unit = "ETH"', 'unit = "ETJ"'), "token[0] (token newETH)", "'ETJ', which is not a token"),
         (TOKEN + "decimls = 18", "token[0].decimls", "did you mean 'decimals'?"),
-        (TOKEN + 'replaces = "wstETH"', "token[0].replaces", "expected true or false"),
+        (TOKEN + "rate.extends = true", "token[0].rate.extends", "unknown key"),
+        (TOKEN.replace("kind", 'replaces = "wstETH"\nkind'), "token[0].replaces", "expected true or false"),
+        (TOKEN.replace("kind", "replaces = true\nextends = true\nkind"), "token[0]", "write one of them"),
         (TOKEN.replace(ONE, ONE.lower()), "token[0].rate", f"is not checksummed: write {ONE}"),
         (
             TOKEN + POOL.replace('["newETH", "WETH"]', '["newETH"]'),
@@ -233,77 +214,3 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
 
 def test_a_wrong_table_of_the_config_is_told_the_catalogues_too() -> None:
     assert "did you mean 'token'?" in wrong("[[tokens]]\n[feeds]")["tokens"]
-
-
-def test_every_reader_of_the_catalogue_reads_the_operators() -> None:
-    """Units, sequencers and references of own records: what the check and the process read."""
-    rate = {"type": "rate_call", "kind": "redemption", "chain": "main", "contract": ONE, "function": "getRate()"}
-    table = tomllib.loads(CONFIG + ALL)
-    table["chains"]["l2"] = {"chain_id": 424242, "endpoints": ["http://127.0.0.1:1"]}
-    table["feeds"]["newETH/ETH"] = {"reference_only": True, "mode": "redemption", "sources": [rate]}
-    resolved = resolve(parse(table))
-    plan = chains_of(resolved.config)["l2"].sequencer
-    assert plan is not None
-    assert address(plan.sequencer_feed or "") == address(ONE)
-    assert [c.reference.name for c in comparisons(resolved.config.catalog, resolved, "main")] == [
-        "chainlink newETH/ETH"
-    ]
-    table["feeds"] = {"rETH/ETH": table["feeds"]["newETH/ETH"]}
-    with pytest.raises(ConfigError, match="states newETH/ETH, not rETH/ETH"):
-        resolve(parse(table))
-
-
-def test_only_the_config_knows_that_a_catalogue_is_shipped() -> None:
-    """A room that asks for the shipped one would not see the operator's."""
-    users = set()
-    for path in (ROOT / "oracle").rglob("*.py"):
-        names = {n.id for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Name)}
-        if "shipped" in names:
-            users.add(path.relative_to(ROOT / "oracle").as_posix())
-    assert users == {"config/sections.py", "config/reference.py"}, "the docs are about what is shipped"
-
-
-def test_check_says_how_many_records_are_own() -> None:
-    document = asyncio.run(check(resolve(parse(tomllib.loads(CONFIG + ALL))), offline=True))
-    assert document["own_records"]["pool"] == 1
-    assert any(
-        n
-        == "own catalogue: 1 token, 1 pool, 1 reference, 1 symbol, 1 chain, 1 unit; 0 of them in the place of a shipped record"
-        for n in document["notes"]
-    ), document["notes"]
-    plain = asyncio.run(check(resolve(load(ROOT / "config.toml")), offline=True))
-    assert plain["own_records"] == {}
-    assert not any("own catalogue" in n for n in plain["notes"])
-
-
-def test_operators_with_different_catalogues_share_a_spec_where_the_feed_is_the_same() -> None:
-    """What a record decides of a feed is in its spec; a record that the feed does not use is not."""
-
-    def spec(more: str) -> str:
-        return digest(resolve(parse(tomllib.loads(CONFIG + more))).specs["newETH/ETH"])
-
-    same = spec(TOKEN)
-    assert spec(TOKEN + SYMBOL + CHAIN) == same
-    assert spec(TOKEN + 'note = "another"') == same
-    assert spec(TOKEN.replace('"9.5"', '"9.6"')) != same, "another growth cap"
-    assert spec(TOKEN + 'redemption = "closed"') != same, "other rules"
-    flag = f'[[token.open]]\nchain = "ethereum"\ncontract = "{ONE}"\nfunction = "paused()"\nmeans = "closed"\n'
-    assert spec(TOKEN + flag) != same, "another source"
-
-
-def blocks_of_the_docs() -> tuple[str, dict[str, Any]]:
-    """The worked example of docs/config.md: its one block and its feed."""
-    text = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
-    section = text.split("\n### Your own catalogue\n")[1].split("\n### ")[0].split("\n## ")[0]
-    (block,) = [b for b in re.findall(r"```toml\n(.*?)```", section, re.DOTALL) if "[[token]]" in b]
-    return block, tomllib.loads(block)
-
-
-def test_the_example_of_the_docs_works_as_it_stands() -> None:
-    text, block = blocks_of_the_docs()
-    assert text.count("[[") == 1, "one block for the token"
-    (feed,) = block["feeds"]
-    resolved = resolve(parse({"chains": {"main": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]}}, **block}))
-    rate = address(block["token"][0]["rate"]["contract"])
-    assert rate in called(resolved, feed)
-    assert resolved.specs[feed].rules.growth_bps_year > 0

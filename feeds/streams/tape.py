@@ -1,0 +1,120 @@
+"""The tape: trades of the last minutes of every symbol that a method needs them of. Pure: times are arguments."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from feeds.errors import FeedError, FromFuture
+from feeds.types import Print, TradeTick, VenueTrade
+from feeds.units import Wad
+
+KEEP_MS = 900_000
+"""A trade that came longer ago is forgotten: rounds take them in as they come."""
+MOST_TRADES = 50_000
+MOST_PRINTS = 512
+"""Of one symbol in one round. Beyond it trades are merged over a longer span."""
+_SPANS_MS = (1, 10, 100, 1_000, 10_000, 100_000, KEEP_MS)
+
+
+@dataclass(slots=True)
+class _Symbol:
+    """(received at, trade), as they came, and the ids among them."""
+
+    trades: deque[tuple[int, VenueTrade]] = field(default_factory=deque)
+    ids: set[str] = field(default_factory=set)
+
+    def drop_first(self) -> None:
+        self.ids.discard(self.trades.popleft()[1].trade_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prints:
+    """Trades of some time, ascending. ``span_ms``: trades that are no further apart were merged; 1: only equal times and prices."""
+
+    prints: tuple[Print, ...] = ()
+    span_ms: int = 1
+
+
+class TradeTape:
+    """(venue, symbol) -> its newest trades, each once.
+
+    Args:
+        future_ms: how far a trade's own time may lie ahead of ours.
+    """
+
+    def __init__(self, *, future_ms: int = 5_000) -> None:
+        self._future_ms = future_ms
+        self._symbols: dict[tuple[str, str], _Symbol] = {}
+        self.dropped: Counter[str] = Counter()
+        """Trades of a venue that were repeated, too old, or from the future."""
+
+    def put(self, venue: str, tick: TradeTick, received_at_ms: int) -> FeedError | None:
+        """Keep a trade. One that is known already (a venue repeats the last ones on each subscription) is not news.
+
+        Returns:
+            The tick's error, or FromFuture; None for a trade, news or not.
+        """
+        trade = tick.result
+        if isinstance(trade, FeedError):
+            return trade
+        symbol = self._symbols.setdefault((venue, tick.symbol), _Symbol())
+        if (ahead_ms := trade.at_ms - received_at_ms) > self._future_ms:
+            self.dropped[venue] += 1
+            return FromFuture("the trade's own time", ahead_ms=ahead_ms, tolerance_ms=self._future_ms)
+        if received_at_ms - trade.at_ms > KEEP_MS or (trade.trade_id and trade.trade_id in symbol.ids):
+            self.dropped[venue] += 1
+            return None
+        symbol.trades.append((received_at_ms, trade))
+        symbol.ids.add(trade.trade_id)
+        # a number is forgotten only when its trade, which may have been stamped a little ahead, would be too old to return
+        kept_from_ms = received_at_ms - KEEP_MS - self._future_ms
+        while len(symbol.trades) > MOST_TRADES or symbol.trades[0][0] < kept_from_ms:
+            symbol.drop_first()
+        return None
+
+    def prints(self, venue: str, symbol: str, after_ms: int, until_ms: int) -> Prints:
+        """Trades that were received after one time and until another, merged where they are too many."""
+        held = self._symbols.get((venue, symbol))
+        if held is None:
+            return Prints()
+        trades: list[VenueTrade] = []
+        for received_ms, trade in reversed(held.trades):
+            if received_ms <= after_ms:
+                break
+            if received_ms <= until_ms:
+                trades.append(trade)
+        return merged(trades[::-1])
+
+
+def merged(trades: list[VenueTrade], most: int = MOST_PRINTS) -> Prints:
+    """Prints of trades: exact where there are not too many, else means over the shortest span that makes them few enough."""
+    exact: dict[tuple[int, Wad], list[int]] = {}
+    for t in trades:
+        held = exact.setdefault((t.at_ms, t.price_wad), [0, 0])
+        held[0] += t.volume_wad
+        held[1] += 1
+    prints = [
+        Print(at_ms=at_ms, price_wad=price, volume_wad=volume, count=count)
+        for (at_ms, price), (volume, count) in sorted(exact.items())
+    ]
+    span_ms = next((s for s in _SPANS_MS if _places(prints, s) <= most), _SPANS_MS[-1])
+    if span_ms == 1 and len(prints) <= most:
+        return Prints(prints=tuple(prints))
+    spans: dict[int, list[Print]] = {}
+    for p in prints:
+        spans.setdefault(p.at_ms // span_ms, []).append(p)
+    return Prints(prints=tuple(_mean(held) for held in spans.values()), span_ms=span_ms)
+
+
+def _places(prints: list[Print], span_ms: int) -> int:
+    return len(prints) if span_ms == 1 else len({p.at_ms // span_ms for p in prints})
+
+
+def _mean(prints: list[Print]) -> Print:
+    """One print at the volume-weighted mean price, rounded down, at the time of the last."""
+    volume = sum(p.volume_wad for p in prints)
+    count = sum(p.count for p in prints)
+    total = sum(p.price_wad * p.volume_wad for p in prints)
+    price = total // volume if volume else sum(p.price_wad for p in prints) // len(prints)
+    return Print(at_ms=prints[-1].at_ms, price_wad=Wad(price), volume_wad=volume, count=count)
