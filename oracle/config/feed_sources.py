@@ -12,7 +12,7 @@ from feeds.types import Kind
 from oracle.combine.methods.registry import METHODS
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import Config
-from oracle.config.tables.catalog import shipped
+from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.chain_sections import ChainSection
 
 
@@ -48,9 +48,9 @@ def venues_of(config: Config) -> dict[str, VenuePlan]:
     }
 
 
-def _sequencer(chain: ChainSection) -> Sequencer | None:
+def sequencer_of(catalog: Catalog, chain: ChainSection) -> Sequencer | None:
     """The rollup's uptime feed: the config's, else the one that the catalogue knows of this chain."""
-    known = (c.sequencer for c in shipped().chains.values() if c.chain_id == chain.chain_id)
+    known = (c.sequencer for c in catalog.chains.values() if c.chain_id == chain.chain_id)
     feed = chain.sequencer_feed if chain.sequencer_feed is not None else next(known, None)
     return Sequencer(sequencer_feed=feed, sequencer_grace_s=chain.sequencer_grace_s) if feed else None
 
@@ -67,7 +67,7 @@ def chains_of(config: Config) -> dict[str, ChainPlan]:
                 max_head_age_s=c.max_head_age_s, max_calls=c.max_calls, agree=quorum_of(c.agree, len(c.endpoints))
             ),
             announcers=c.announcers,
-            sequencer=_sequencer(c),
+            sequencer=sequencer_of(config.catalog, c),
         )
         for n, c in config.chains.items()
     }

@@ -10,10 +10,10 @@ from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.over_time import MAX_SAMPLES
 from oracle.combine.methods.registry import METHODS, Method
 from oracle.combine.methods.trade_window import MOST_WINDOW_S
+from oracle.config.check_groups import group_hint
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec, SourceSpec
-from oracle.model.suggest import nearest
 
 NO_FILTER = "none"
 """How a feed says that it wants no filter: TOML has no null."""
@@ -71,7 +71,7 @@ def method_problems(
     known = {name for s in sources for name in (s.group, s.name if s.average_s else s.group)}
     for group, _ in feed.tuning.shares:
         if group not in known:
-            yield Problem(f"{where}.tuning.shares.{group}", f"is not a group of this feed; {nearest(group, known)}")
+            yield Problem(f"{where}.tuning.shares.{group}", f"is not a group of this feed; {group_hint(group, known)}")
 
 
 def _window_problems(where: str, feed: FeedSection, method: Method, round_interval_s: int) -> Iterator[Problem]:

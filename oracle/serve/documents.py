@@ -13,9 +13,11 @@ from oracle.combine.groups import WEIGHT_CAP_BPS
 from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since, spans, twap_geometric
 from oracle.model.publication import OnChain, Record, Transition
+from oracle.model.risk import FeedRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Sample
 from oracle.model.status import Reason, Why
+from oracle.serve.risk_documents import feed_risk_document
 
 PRICE_DECIMALS = 18
 _PHASE_ONE = 1 << 64
@@ -44,6 +46,7 @@ def price_document(
     onchain: Sequence[OnChain],
     missing_targets: Sequence[str] = (),
     abstaining: Abstaining | None,
+    risk: Any,
     now_ms: int,
 ) -> Document:
     """A feed's price. While the feed abstains: its last record as it was, and beside it why and how old it is.
@@ -54,6 +57,7 @@ def price_document(
         onchain: what the stores hold.
         missing_targets: targets whose store should hold it and is not known to.
         abstaining: why there is no newer record.
+        risk: the document of what a lender must know of the feed (``price_risk_document``), or its bytes (``orjson.Fragment``).
         now_ms: the clock, Unix ms.
     """
     return {
@@ -71,6 +75,7 @@ def price_document(
         "onchain": [_onchain_document(o, now_ms) for o in onchain],
         "onchain_missing": list(missing_targets),
         "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
+        "risk": risk,
     }
 
 
@@ -79,8 +84,8 @@ def history_document(record: Record) -> Document:
     return {**_published(record), "reasons": [r.code.name for r in record.reasons]}
 
 
-def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document:
-    """What a feed is made of: its sources, method, limits, bands and rules; of a cross the error budget as well."""
+def feed_document(spec: FeedSpec, risk: FeedRisk, budget: ErrorBudget | None = None) -> Document:
+    """What a feed is made of: its sources, method, limits, bands, rules and risks; of a cross the error budget as well."""
     bands = spec.bands
     return {
         "feed": spec.feed,
@@ -131,6 +136,7 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
             }
             for s in spec.sources
         ],
+        "risk": feed_risk_document(risk),
     }
 
 

@@ -26,7 +26,12 @@ class SourceSection:
         Kind.MARKET,
         "what it states: `market`, `redemption`, `redemption_via_feed`, `reference`, `supply`, `backing` or `open`",
     )
-    group: str | None = key(None, "what it depends on", shown="the venue, or `chain:NAME`")
+    group: str | None = key(
+        None,
+        "what it depends on, to count several as one; never to count one as several",
+        shown="the exchange, the host's domain, or `chain:NAME`",
+        see="[groups](#groups)",
+    )
     chain: str | None = key(None, "pools and rates: a `[chains.*]`")
     pair: str | None = key(None, "the pair that it states, where that is not the feed's", shown="the feed's")
     symbol: str | None = key(None, "exchanges: the venue's own spelling of the pair")

@@ -6,6 +6,7 @@ from feeds.types import Kind
 from oracle.model.spec import Mode
 from oracle.serve.openapi.feed_spec import BANDS, RULES
 from oracle.serve.openapi.record import TEXTS
+from oracle.serve.openapi.risk import FEED_RISK
 from oracle.serve.openapi.schema import flag, list_of, object_of, or_null, text, whole
 
 _SOURCE = object_of(
@@ -63,5 +64,6 @@ FEED = object_of(
         "rules": RULES,
         "budget": or_null(_BUDGET),
         "sources": list_of(_SOURCE),
+        "risk": FEED_RISK,
     }
 )
