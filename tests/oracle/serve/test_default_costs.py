@@ -151,5 +151,5 @@ async def test_every_default_feed_says_what_it_costs_to_move() -> None:
         assert operator["cost"] or operator["cost_of"] in markets, name
         for cost in operator["cost"]:
             assert Decimal(cost["base"]) > 0, (name, cost)
-            assert cost["unknown"] == [], (name, cost)
+            assert cost["unknown"] == cost["modelled"] == [], (name, cost)
         assert "None" not in "\n".join(lines(document))
