@@ -95,9 +95,9 @@ async def test_trades_reach_the_price_with_their_own_volume_live_and_final_and_a
                 assert again.report.market_wad == expected, "what a round took in is not indicated twice"
             member.states[FEED] = parse_stored(FeedState, dump(member.states[FEED]))
             async with listening(venues, session) as observer:
+                await until(lambda: wall_ms() > first_s * 1_000)
                 venues[0].trade(SYMBOLS[venues[0].name], Decimal(102), Decimal(1_020))
                 await heard(observer, 1)
-                await until(lambda: wall_ms() > first_s * 1_000 + 1_000)
                 next_s = wall_ms() // 1_000 + 1
                 done = rounds.run(
                     next_s, {FEED: observer.observe(FEED, next_s * 1_000, first_s * 1_000)}, now_ms=wall_ms()
