@@ -18,7 +18,7 @@ def planned(tuning: dict[str, Any] | None = None, oracle: dict[str, Any] | None 
     sources = [
         {"type": "coinbase", "symbol": "ETH-USD"},
         {"type": "kraken", "symbol": "ETH/USD"},
-        {"type": "binance", "symbol": "ETHUSD"},
+        {"type": "gemini", "symbol": "ETHUSD"},
     ]
     section = {"sources": sources, **feed} | ({"tuning": tuning} if tuning else {})
     return resolve(parse({"oracle": oracle or {}, "feeds": {"ETH/USD": section}})).specs["ETH/USD"]
