@@ -161,6 +161,8 @@ class Observation:
     ``prints_span_ms``: 1 keeps each price of each millisecond apart.
     """
 
+    CAME_LATER = ("depth_modelled", "prints", "prints_span_ms")
+
     pair: Pair
     source: str
     group: str

@@ -31,6 +31,7 @@ class CryptoComWire(PlainWire):
     name: str = "cryptocom"
     ws_path: str = "/exchange/v1/market"
     beats_with_data: bool = False
+    repeats_trades = 50
 
     def receive(
         self, text: str, listed: Collection[str], connection: ConnectionState

@@ -31,6 +31,7 @@ class HtxWire(PlainWire):
     name: str = "htx"
     ws_path: str = "/ws"
     beats_with_data: bool = False
+    repeats_trades = 1
 
     def encode(self, frame: Frame) -> Frame:
         """Packed, every one."""

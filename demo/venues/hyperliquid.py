@@ -32,6 +32,7 @@ class HyperliquidWire(PlainWire):
     name: str = "hyperliquid"
     ws_path: str = "/ws"
     beats_with_data: bool = False
+    repeats_trades = 10
 
     def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
         """Acknowledge or refuse one subscription; the refusal is a text that repeats it."""

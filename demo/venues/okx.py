@@ -28,6 +28,7 @@ class OkxWire(PlainWire):
     name: str = "okx"
     ws_path: str = "/ws/v5/public"
     beats_with_data: bool = False
+    repeats_trades = 1
 
     def receive(
         self, text: str, listed: Collection[str], connection: ConnectionState

@@ -32,7 +32,7 @@ _PAUSE_S = 30.0
 """How long a venue is left alone that says "slow down" without saying for how long."""
 _MAX_PAUSE_S = 3_600.0
 """No answer of a venue silences it for longer."""
-_SHOWN_BYTES = 400
+_REFUSAL_BYTES = 2_048
 _CHUNK = 16_384
 _NO_LIMITS: Mapping[str, VenueLimits] = MappingProxyType({})
 
@@ -89,7 +89,9 @@ class HttpClient:
         self._sleep = sleep
         self._gates: dict[str, _Gate] = {}
 
-    async def fetch(self, venue: str, request: Request, *, timeout_s: float, max_bytes: int) -> Fetched:
+    async def fetch(
+        self, venue: str, request: Request, *, timeout_s: float, max_bytes: int, in_turn: bool = False
+    ) -> Fetched:
         """Send one request and read the whole answer. Redirects are not followed.
 
         Args:
@@ -97,6 +99,7 @@ class HttpClient:
             request: GET without a body, POST with one.
             timeout_s: for everything, from the wait for a token to the last byte.
             max_bytes: of the body after decompression; no more is ever unpacked.
+            in_turn: its place within the limit was taken by :meth:`turn`.
 
         Raises:
             TimedOut: not complete in time.
@@ -108,7 +111,7 @@ class HttpClient:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._admit(venue, timeout_s)
+                await self._admit(venue, timeout_s, in_turn=in_turn)
                 return await self._exchange(venue, request, max_bytes)
         except TimeoutError:
             raise TimedOut("no complete answer", venue=venue, timeout_ms=int(timeout_s * MS)) from None
@@ -117,12 +120,28 @@ class HttpClient:
                 raise Malformed("body cannot be unpacked", venue=venue) from None
             raise Unreachable("connection failed or lost", venue=venue, error=type(e).__name__) from None
 
-    async def _admit(self, venue: str, timeout_s: float) -> None:
+    async def turn(self, venue: str) -> None:
+        """Wait until the venue's limit leaves room for a request, and take that place; at once where it asked for a pause."""
+        gate, now_s = self._gate(venue), self._monotonic()
+        if now_s < gate.closed_until_s:
+            return
+        wait_s = gate.wait_s(now_s)
+        gate.take(now_s)
+        if wait_s > 0:
+            await self._sleep(wait_s)
+
+    def _gate(self, venue: str) -> _Gate:
         gate = self._gates.get(venue)
         if gate is None:
             per_s = self._limits.get(venue, VenueLimits()).requests_per_s
             gate = self._gates[venue] = _Gate(per_s=max(1, per_s))
+        return gate
+
+    async def _admit(self, venue: str, timeout_s: float, *, in_turn: bool) -> None:
+        gate = self._gate(venue)
         self._check_open(venue, gate)
+        if in_turn:
+            return
         wait_s = gate.wait_s(self._monotonic())
         if wait_s > timeout_s:
             raise RateLimited("our own limit for this venue", venue=venue, wait_ms=int(wait_s * MS))
@@ -159,8 +178,10 @@ class HttpClient:
             self._gates[venue].closed_until_s = self._monotonic() + pause_s
             _log.warning("venue asks for a pause; no request goes to it until then", venue=venue, pause_s=int(pause_s))
             raise RateLimited("the venue asked for a pause", venue=venue, status=status, pause_ms=int(pause_s * MS))
-        body = await response.content.read(_SHOWN_BYTES)
-        raise Refused(printable(hide(body.decode("utf-8", "replace"), secrets)), venue=venue, status=status)
+        body = await response.content.read(_REFUSAL_BYTES)
+        refused = Refused(printable(hide(body.decode("utf-8", "replace"), secrets)), venue=venue, status=status)
+        refused.body = body
+        raise refused
 
     def _pause_s(self, retry_after: str | None) -> float:
         if retry_after is None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from feeds.types import Kind, Pair
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.config.check_addresses import address_problems, same_server_problems
+from oracle.config.check_dead import dead_token_problems
+from oracle.config.check_depth import gate_problems
 from oracle.config.check_groups import group_problems, without_problems
 from oracle.config.check_keys import key_problems
 from oracle.config.check_stores import store_problems
@@ -46,6 +48,7 @@ def resolve(config: Config) -> ResolvedConfig:
         pair = _pair(name, f'feeds."{name}"', problems)
         if pair is None or feed.off:
             continue
+        problems += dead_token_problems(config.catalog, f'feeds."{name}"', pair)
         plans = _source_plans(config, name, pair, feed, problems)
         spec = spec_of(name, pair, feed, [p.spec for p in plans])
         problems += _feed_problems(config, feed, spec)
@@ -121,6 +124,7 @@ def _feed_problems(config: Config, feed: FeedSection, spec: FeedSpec) -> Iterato
     if feed.sources:
         interval_s, scaled = config.oracle.round_interval_s, config.oracle.scaled_times
         yield from method_problems(where, feed, spec.sources, interval_s, scaled=scaled)
+    yield from gate_problems(config, where, feed, spec)
     yield from _needed_feed_problems(config, where, feed)
     names = [s.name for s in spec.sources]
     for twice in sorted({n for n in names if names.count(n) > 1}):

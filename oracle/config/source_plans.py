@@ -11,6 +11,7 @@ from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.types import ChainAdapter, Kind, Listing, Pair
+from oracle.config.check_dead import dead_problems, doubt_notes
 from oracle.config.check_groups import Dependence, contract_of, group_of, natural_group
 from oracle.config.check_listings import SymbolClaim, is_held, listing_problems, stated_listing
 from oracle.config.check_units import unit_problems
@@ -31,8 +32,8 @@ _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
 class SourcePlan:
     """One source as the observer needs it: a venue's symbol, or an adapter on a chain.
 
-    ``pull``: how to ask a venue that has no adapter here. ``dependence``: what it depends on, for the feed's groups. ``unheld``: its
-    symbol's spelling does not say what it is about, so only the file does.
+    ``pull``: how to ask a venue that has no adapter here. ``doubts``: why something that it reads may be dead. ``dependence``: what
+    it depends on, for the feed's groups. ``unheld``: its symbol's spelling does not say what it is about, so only the file does.
     """
 
     feed: str
@@ -46,6 +47,7 @@ class SourcePlan:
     block: Block = Block.LATEST
     against: Kind = Kind.MARKET
     pull: JsonVenue | CcxtSource | None = None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,8 @@ def source_plan(
     if listing is None or not _listed_problems(config, place, source, listing, pair, problems):
         problems += _conversion_problems(config, place, source, pair)
     problems += unit_problems(config, place.where, pair, source, adapter)
+    known = config.catalog, place.where, _known_chain(config, source), source, adapter
+    problems += dead_problems(*known)
     if not config.oracle.scaled_times:
         problems += _time_problems(place, source)
     if len(problems) > before:
@@ -117,6 +121,7 @@ def source_plan(
         block=source.block,
         against=source.against,
         pull=pull,
+        doubts=tuple(doubt_notes(*known)),
         unheld=listing is not None and not is_held(listing),
     )
 
@@ -142,6 +147,12 @@ def _listed_problems(
     found = list(listing_problems(claim))
     problems += found
     return bool(found)
+
+
+def _known_chain(config: Config, source: SourceSection) -> str | None:
+    """The catalogue's name of the chain that a source is read on."""
+    section = config.chains.get(source.chain or "")
+    return None if section is None else config.catalog.chain_of(section.chain_id)
 
 
 def _spec(place: SourcePlace, source: SourceSection, pair: Pair, group: str) -> SourceSpec:

@@ -80,3 +80,8 @@ class VenueSection:
         least=0,
     )
     rest_ms: int = key(2_000, "pause between two such requests; 0 turns them off", least=0)
+    depth_ms: int = key(
+        60_000,
+        "how often the order book of each of its symbols is read for its depth; 0: never, and no gate counts the venue",
+        least=0,
+    )
