@@ -15,6 +15,7 @@ from demo.venues.protocols import (
     PlainWire,
     StateLookup,
     SymbolState,
+    TradeState,
     dumps,
     json_object,
 )
@@ -32,10 +33,15 @@ class BitgetWire(PlainWire):
         self, text: str, listed: Collection[str], connection: ConnectionState
     ) -> tuple[list[Frame], tuple[str, ...]]:
         """Answer the text ``ping``; only that keeps a connection alive."""
-        if text != "ping":
-            return self.answer(json_object(text), listed)
-        connection.missed_beats = 0
-        return ["pong"], ()
+        if text == "ping":
+            connection.missed_beats = 0
+            return ["pong"], ()
+        message = json_object(text)
+        frames, symbols = self.answer(message, listed)
+        traded = {arg["instId"] for arg in message.get("args", ()) if arg.get("channel") == "trade"}
+        for symbol in traded.intersection(symbols):
+            connection.trade_number(symbol)
+        return frames, tuple(s for s in symbols if s not in traded)
 
     def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
         """Acknowledge or refuse each argument."""
@@ -52,15 +58,27 @@ class BitgetWire(PlainWire):
         row = {"instId": state.symbol, "open24h": state.last, **_prices(state)}
         return dumps({"action": "snapshot", "arg": arg, "data": [row], "ts": state.ms()})
 
+    def trade(self, trade: TradeState) -> str:
+        """An update of one trade, which does not name its symbol."""
+        arg = {"instType": "SPOT", "channel": "trade", "instId": trade.symbol}
+        row = {
+            "ts": str(trade.time_ms), "price": trade.price, "size": trade.volume, "side": "buy" if trade.buy else "sell",
+            "tradeId": str(1_116_461_060_000_000_000 + trade.number),
+        }  # fmt: skip
+        return dumps({"action": "update", "arg": arg, "data": [row], "ts": trade.time_ms + 1})
+
     def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
-        """GET /api/v2/spot/market/tickers?symbol=X; an unknown symbol is status 400."""
-        if path != "/api/v2/spot/market/tickers":
+        """GET /api/v2/spot/market/tickers or orderbook?symbol=X; an unknown symbol is status 400."""
+        if path not in ("/api/v2/spot/market/tickers", "/api/v2/spot/market/orderbook"):
             return HTTP_MISSING, {"code": "40404", "msg": "Request URL NOT FOUND", "requestTime": 0, "data": None}
         name = query.get("symbol", "")
         state = lookup(name)
         if state is None:
             message_text = f"Parameter {name} does not exist"
             return HTTP_BAD, {"code": "40034", "msg": message_text, "requestTime": 0, "data": None}
+        if path.endswith("orderbook"):
+            book = {"asks": state.asks, "bids": state.bids, "ts": state.ms_text()}
+            return HTTP_OK, {"code": "00000", "msg": "success", "requestTime": state.ms(), "data": book}
         row = {"symbol": state.symbol, "open": state.last, "usdtVolume": "50000", **_prices(state)}
         return HTTP_OK, {"code": "00000", "msg": "success", "requestTime": state.ms(), "data": [row]}
 

@@ -14,6 +14,7 @@ from demo.venues.protocols import (
     PlainWire,
     StateLookup,
     SymbolState,
+    TradeState,
     dumps,
 )
 
@@ -42,6 +43,25 @@ class BybitWire(PlainWire):
         symbols = tuple(dict.fromkeys(a.rpartition(".")[2] for a in args))
         return [_status_text(ok=True, op="subscribe", text="subscribe")], symbols
 
+    def answer_trades(
+        self, message: Mapping[str, Any], listed: Collection[str]
+    ) -> tuple[list[str], tuple[str, ...]] | None:
+        """The same of topics of trades."""
+        args = message.get("args") or ()
+        if message.get("op") != "subscribe" or not all(str(a).startswith("publicTrade.") for a in args):
+            return None
+        frames, symbols = self.answer(message, listed)
+        return [str(f) for f in frames], symbols
+
+    def trade(self, trade: TradeState) -> str:
+        """A snapshot, as always, of one trade."""
+        row = {
+            "i": str(2_290_000_000_000_000_000 + trade.number), "T": trade.time_ms, "p": trade.price, "v": trade.volume,
+            "S": "Buy" if trade.buy else "Sell", "s": trade.symbol, "BT": False, "RPI": False, "seq": trade.number,
+        }  # fmt: skip
+        head = {"topic": f"publicTrade.{trade.symbol}", "type": "snapshot", "ts": trade.time_ms + 1}
+        return dumps({**head, "data": [row]})
+
     def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The ticker, which has no bid and ask, and the top of the book: both are always snapshots."""
         del connection, first
@@ -61,13 +81,20 @@ class BybitWire(PlainWire):
         ]
 
     def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
-        """GET /v5/market/tickers?category=spot&symbol=X; errors come with status 200."""
-        if path != "/v5/market/tickers" or query.get("category") != "spot":
+        """GET /v5/market/tickers or orderbook?category=spot&symbol=X; errors come with status 200."""
+        if path not in ("/v5/market/tickers", "/v5/market/orderbook") or query.get("category") != "spot":
             return HTTP_MISSING, "404 page not found"
         state = lookup(query.get("symbol", ""))
         tail: dict[str, Any] = {"retExtInfo": {}, "time": state.ms() if state else 0}
         if state is None:
             return HTTP_OK, {"retCode": 10001, "retMsg": "Not supported symbols", "result": {}, **tail}
+        if path.endswith("orderbook"):
+            most = int(query.get("limit", "1"))
+            book = {
+                "s": state.symbol, "a": state.asks[:most], "b": state.bids[:most], "ts": state.ms(), "u": state.sequence,
+                "seq": state.sequence * 3, "cts": state.ms(),
+            }  # fmt: skip
+            return HTTP_OK, {"retCode": 0, "retMsg": "OK", "result": book, **tail}
         row = {
             "symbol": state.symbol, "bid1Price": state.bid, "bid1Size": "1.5", "ask1Price": state.ask,
             "ask1Size": "2.25", "lastPrice": state.last, "prevPrice24h": state.last, "price24hPcnt": "0",

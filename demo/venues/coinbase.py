@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_MISSING, HTTP_OK, PlainWire, StateLookup, SymbolState, dumps, iso
+from demo.venues.protocols import HTTP_MISSING, HTTP_OK, PlainWire, StateLookup, SymbolState, TradeState, dumps, iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,21 @@ class CoinbaseWire(PlainWire):
             "last_size": "0.25",
         })  # fmt: skip
 
+    def answer_trades(
+        self, message: Mapping[str, Any], listed: Collection[str]
+    ) -> tuple[list[str], tuple[str, ...]] | None:
+        """The same of matches."""
+        return self.answer(message, listed) if "matches" in message.get("channels", ()) else None
+
+    def trade(self, trade: TradeState) -> str:
+        """One match; ``side`` is the maker's."""
+        return dumps({
+            "type": "match", "trade_id": trade.number, "maker_order_id": "ac928c66-ca53-498f-9c13-a110027a60e8",
+            "taker_order_id": "132fb6ae-456b-4654-b4e0-d681ac05cea1", "side": "sell" if trade.buy else "buy",
+            "size": trade.volume, "price": trade.price, "product_id": trade.symbol, "sequence": trade.number,
+            "time": iso(trade.time_ms),
+        })  # fmt: skip
+
     def heartbeat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
         """One heartbeat per product."""
         return [
@@ -53,12 +68,18 @@ class CoinbaseWire(PlainWire):
         ]
 
     def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
-        """GET /products/X/ticker."""
-        del query
-        match = re.fullmatch(r"/products/([^/]+)/ticker", path)
+        """GET /products/X/ticker and /products/X/book?level=2."""
+        match = re.fullmatch(r"/products/([^/]+)/(ticker|book)", path)
         state = lookup(match[1]) if match else None
-        if state is None:
+        if match is None or state is None:
             return HTTP_MISSING, {"message": "NotFound"}
+        if match[2] == "book":
+            levels = None if query.get("level") == "2" else 1
+            bids, asks = ([[p, size, 1] for p, size in side[:levels]] for side in (state.bids, state.asks))
+            return HTTP_OK, {
+                "bids": bids, "asks": asks, "sequence": state.sequence, "auction_mode": False, "auction": None,
+                "time": state.iso(),
+            }  # fmt: skip
         return HTTP_OK, {
             "ask": state.ask, "bid": state.bid, "volume": state.volume, "trade_id": state.sequence,
             "price": state.last, "size": "0.25", "time": state.iso(), "rfq_volume": "0",

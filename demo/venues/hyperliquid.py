@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import itertools
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from demo.venues.protocols import (
@@ -15,9 +17,11 @@ from demo.venues.protocols import (
     RestRequest,
     StateLookup,
     SymbolState,
+    TradeState,
     dumps,
 )
 
+_LEVELS = 20
 _CHANNELS = ("l2Book", "trades", "activeAssetCtx")
 
 
@@ -28,8 +32,9 @@ class HyperliquidWire(PlainWire):
     name: str = "hyperliquid"
     ws_path: str = "/ws"
     beats_with_data: bool = False
+    repeats_trades = 10
 
-    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
         """Acknowledge or refuse one subscription; the refusal is a text that repeats it."""
         if message.get("method") == "ping":
             return [dumps({"channel": "pong"})], ()
@@ -41,6 +46,22 @@ class HyperliquidWire(PlainWire):
         if subscription.get("type") not in _CHANNELS or coin not in listed:
             return [dumps({"channel": "error", "data": f"Invalid subscription {dumps(subscription)}"})], ()
         return [dumps({"channel": "subscriptionResponse", "data": dict(message)})], (str(coin),)
+
+    def answer_trades(
+        self, message: Mapping[str, Any], listed: Collection[str]
+    ) -> tuple[list[str], tuple[str, ...]] | None:
+        """The same of trades."""
+        if message.get("method") != "subscribe" or (message.get("subscription") or {}).get("type") != "trades":
+            return None
+        return self.answer(message, listed)
+
+    def trade(self, trade: TradeState) -> str:
+        """An array of one trade."""
+        row = {
+            "coin": trade.symbol, "side": "B" if trade.buy else "A", "px": trade.price, "sz": trade.volume,
+            "hash": "0x00", "time": trade.time_ms, "tid": trade.number, "users": ["0x01", "0x02"],
+        }  # fmt: skip
+        return dumps({"channel": "trades", "data": [row]})
 
     def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The trade, the day's volume, and the whole book."""
@@ -62,9 +83,32 @@ class HyperliquidWire(PlainWire):
         if not request.post or request.path != "/info" or body.get("type") != "l2Book":
             return HTTP_MISSING, "not found"
         state = lookup(str(body.get("coin", "")))
-        return HTTP_OK, None if state is None else _book(state)
+        if state is None:
+            return HTTP_OK, None
+        figures = body.get("nSigFigs")
+        return HTTP_OK, _book(state) if figures is None else _coarse_book(state, int(figures))
 
 
 def _book(state: SymbolState) -> dict[str, Any]:
     sides = [[{"px": state.bid, "sz": "1.5", "n": 2}], [{"px": state.ask, "sz": "2.25", "n": 1}]]
     return {"coin": state.symbol, "time": state.ms(), "levels": sides}
+
+
+def _coarse_book(state: SymbolState, figures: int) -> dict[str, Any]:
+    """20 levels of a side, bids rounded down and asks up to so many significant figures."""
+    sides = [_merged(levels, figures, rounding) for levels, rounding in _sides(state)]
+    return {"coin": state.symbol, "time": state.ms(), "levels": sides}
+
+
+def _sides(state: SymbolState) -> tuple[tuple[Iterable[tuple[str, str]], str], ...]:
+    return (state.bids, ROUND_FLOOR), (state.asks, ROUND_CEILING)
+
+
+def _merged(levels: Iterable[tuple[str, str]], figures: int, rounding: str) -> list[dict[str, Any]]:
+    sizes: dict[Decimal, list[Decimal]] = {}
+    for text, size in levels:
+        price = Decimal(text)
+        step = Decimal(1).scaleb(price.adjusted() - figures + 1)
+        sizes.setdefault((price / step).to_integral_value(rounding) * step, []).append(Decimal(size))
+    merged = ({"px": f"{price:f}", "sz": f"{sum(each):f}", "n": len(each)} for price, each in sizes.items())
+    return list(itertools.islice(merged, _LEVELS))

@@ -15,11 +15,14 @@ from demo.venues.protocols import (
     RestRequest,
     StateLookup,
     SymbolState,
+    TradeState,
     dumps,
     raw,
 )
 
-_TICKER, _SNAPSHOT = "/market/ticker:", "/market/snapshot:"
+_TICKER, _SNAPSHOT, _MATCH = "/market/ticker:", "/market/snapshot:", "/market/match:"
+_STATISTICS, _BOOK = "/api/v1/market/stats", "/api/v1/market/orderbook/level2_100"
+_LEVELS = 100
 _OK = "200000"
 
 
@@ -36,17 +39,15 @@ class KucoinWire(PlainWire):
         """Say welcome."""
         return [dumps({"id": "hQvf8jkno", "type": "welcome"})]
 
-    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
         """Acknowledge or refuse the whole topic."""
-        number, kind, topic = message.get("id", ""), message.get("type"), str(message.get("topic", ""))
-        if kind == "ping":
-            return [dumps({"id": number, "type": "pong", "timestamp": 0})], ()
-        if kind != "subscribe":
-            return [dumps({"id": number, "type": "error", "code": 400, "data": "unknown type"})], ()
-        symbols = tuple(topic.partition(":")[2].split(","))
-        if not topic.startswith((_TICKER, _SNAPSHOT)) or any(s not in listed for s in symbols):
-            return [dumps({"id": number, "type": "error", "code": 404, "data": f"topic {topic} is not found"})], ()
-        return [dumps({"id": number, "type": "ack"})], symbols
+        return _answered(message, listed)
+
+    def answer_trades(
+        self, message: Mapping[str, Any], listed: Collection[str]
+    ) -> tuple[list[str], tuple[str, ...]] | None:
+        """The same of trades."""
+        return _answered(message, listed) if str(message.get("topic", "")).startswith(_MATCH) else None
 
     def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The snapshot, whose numbers are bare, and the ticker, whose numbers are texts."""
@@ -69,18 +70,49 @@ class KucoinWire(PlainWire):
             )
         ]
 
+    def trade(self, trade: TradeState) -> str:
+        """One match; its time is in nanoseconds, everything is text."""
+        row = {
+            "symbol": trade.symbol, "sequence": str(trade.number), "side": "buy" if trade.buy else "sell",
+            "size": trade.volume, "price": trade.price, "takerOrderId": "6085c097587c2000060cde57",
+            "makerOrderId": "6085c06144b3790006512a4d", "time": str(trade.time_ms * 1_000_000 + 50_725),
+            "type": "match", "tradeId": str(trade.number),
+        }  # fmt: skip
+        return dumps({"type": "message", "topic": _MATCH + trade.symbol, "subject": "trade.l3match", "data": row})
+
     def rest_response(self, request: RestRequest, lookup: StateLookup) -> tuple[int, Any]:
-        """POST /api/v1/bullet-public, and GET /api/v1/market/stats?symbol=X."""
+        """POST /api/v1/bullet-public, and GET /api/v1/market/stats or .../orderbook/level2_100?symbol=X."""
         if request.post and request.path == "/api/v1/bullet-public":
             server = {
                 "endpoint": request.stream_url, "encrypt": False, "protocol": "websocket", "pingInterval": 18_000,
                 "pingTimeout": 10_000,
             }  # fmt: skip
             return HTTP_OK, {"code": _OK, "data": {"token": request.token, "instanceServers": [server]}}
-        if request.post or request.path != "/api/v1/market/stats":
+        if request.post or request.path not in (_STATISTICS, _BOOK):
             return HTTP_MISSING, {"code": "404", "msg": "Not Found"}
         name = request.query.get("symbol", "")
+        if request.path == _BOOK:
+            return HTTP_OK, {"code": _OK, "data": _book(lookup(name))}
         return HTTP_OK, {"code": _OK, "data": _statistics(name, lookup(name))}
+
+
+def _answered(message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+    number, kind, topic = message.get("id", ""), message.get("type"), str(message.get("topic", ""))
+    if kind == "ping":
+        return [dumps({"id": number, "type": "pong", "timestamp": 0})], ()
+    if kind != "subscribe":
+        return [dumps({"id": number, "type": "error", "code": 400, "data": "unknown type"})], ()
+    symbols = tuple(topic.partition(":")[2].split(","))
+    if not topic.startswith((_TICKER, _SNAPSHOT, _MATCH)) or any(s not in listed for s in symbols):
+        return [dumps({"id": number, "type": "error", "code": 404, "data": f"topic {topic} is not found"})], ()
+    return [dumps({"id": number, "type": "ack"})], symbols
+
+
+def _book(state: SymbolState | None) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    sides = {"bids": state.bids[:_LEVELS], "asks": state.asks[:_LEVELS]}
+    return {"time": state.ms(), "sequence": str(state.sequence), **sides}
 
 
 def _statistics(name: str, state: SymbolState | None) -> dict[str, Any]:

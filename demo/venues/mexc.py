@@ -15,10 +15,12 @@ from demo.venues.protocols import (
     PlainWire,
     StateLookup,
     SymbolState,
+    TradeState,
     dumps,
 )
 
 _BOOK, _MINI = "spot@public.aggre.bookTicker.v3.api.pb@100ms@", "spot@public.miniTicker.v3.api.pb@"
+_DEALS = "spot@public.aggre.deals.v3.api.pb@100ms"
 _WINDOW = "@24H"
 _SEVEN_BITS = 0x7F
 
@@ -31,19 +33,27 @@ class MexcWire(PlainWire):
     ws_path: str = "/ws"
     beats_with_data: bool = False
 
-    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[Frame], tuple[str, ...]]:
+    def answer(self, message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
         """Acknowledge what is known and refuse the rest, both with code 0."""
         if message.get("method") == "PING":
             return [_status_text("PONG")], ()
         if message.get("method") != "SUBSCRIPTION":
             return [_status_text("msg format invalid")], ()
-        channels = {channel: _symbol(channel) for channel in message.get("params", ())}
-        bad = [channel for channel, symbol in channels.items() if symbol not in listed]
-        good = [channel for channel in channels if channel not in bad]
-        frames: list[Frame] = [_status_text(",".join(good))] if good else []
-        if bad:
-            frames.append(_status_text(f"Not Subscribed successfully! [{','.join(bad)}].  Reason: Blocked! "))
-        return frames, tuple(dict.fromkeys(channels[channel] for channel in good))
+        return _acknowledged(message, listed)
+
+    def answer_trades(
+        self, message: Mapping[str, Any], listed: Collection[str]
+    ) -> tuple[list[str], tuple[str, ...]] | None:
+        """The same of trades."""
+        params = message.get("params", ())
+        return _acknowledged(message, listed) if params and all(p.startswith(_DEALS) for p in params) else None
+
+    def trade_frames(self, trade: TradeState, connection: ConnectionState) -> list[Frame]:
+        """One deal in the same wrapper."""
+        del connection
+        deal = {1: trade.price, 2: trade.volume, 3: 1 if trade.buy else 2, 4: trade.time_ms, 5: str(trade.number)}
+        head = {1: f"{_DEALS}@{trade.symbol}", 3: trade.symbol, 6: trade.time_ms + 1}
+        return [_message({**head, 314: {1: deal, 2: _DEALS}})]
 
     def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
         """The mini ticker and the top of the book, each in the same wrapper."""
@@ -57,18 +67,31 @@ class MexcWire(PlainWire):
         ]
 
     def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
-        """GET /api/v3/ticker/24hr?symbol=X; an unknown symbol is status 400."""
-        if path != "/api/v3/ticker/24hr":
+        """GET /api/v3/ticker/24hr or /api/v3/depth?symbol=X; an unknown symbol is status 400."""
+        if path not in ("/api/v3/ticker/24hr", "/api/v3/depth"):
             return HTTP_MISSING, {"code": 404, "msg": "Not Found"}
         state = lookup(query.get("symbol", ""))
         if state is None:
             return HTTP_BAD, {"code": -1121, "msg": "Invalid symbol.", "_extend": None}
+        if path.endswith("depth"):
+            book = {"lastUpdateId": state.sequence, "bids": state.bids, "asks": state.asks, "timestamp": state.ms()}
+            return HTTP_OK, book
         return HTTP_OK, {
             "symbol": state.symbol, "priceChange": "0", "priceChangePercent": "0", "prevClosePrice": state.last,
             "lastPrice": state.last, "bidPrice": state.bid, "bidQty": "1.5", "askPrice": state.ask, "askQty": "2.25",
             "openPrice": state.last, "highPrice": state.last, "lowPrice": state.last, "volume": state.volume,
             "quoteVolume": "50000", "openTime": 0, "closeTime": state.ms(), "count": None,
         }  # fmt: skip
+
+
+def _acknowledged(message: Mapping[str, Any], listed: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+    channels = {channel: _symbol(channel) for channel in message.get("params", ())}
+    bad = [channel for channel, symbol in channels.items() if symbol not in listed]
+    good = [channel for channel in channels if channel not in bad]
+    frames = [_status_text(",".join(good))] if good else []
+    if bad:
+        frames.append(_status_text(f"Not Subscribed successfully! [{','.join(bad)}].  Reason: Blocked! "))
+    return frames, tuple(dict.fromkeys(channels[channel] for channel in good))
 
 
 def _status_text(text: str) -> str:

@@ -135,6 +135,10 @@ class WireProtocol(Protocol):
     def wants_token(self) -> bool:
         """The stream opens only with a token in its query, which a REST request returns."""
 
+    @property
+    def repeats_trades(self) -> int:
+        """So many of the last trades are the beginning of each subscription to them."""
+
     def encode(self, frame: Frame) -> Frame:
         """How a frame travels."""
 
@@ -172,6 +176,7 @@ class PlainWire:
 
     __slots__ = ()
     wants_token: bool = False
+    repeats_trades: int = 0
 
     def encode(self, frame: Frame) -> Frame:
         """As it is."""

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -29,6 +30,7 @@ _HOST = "127.0.0.1"
 _MS = 1_000
 _UNAUTHORIZED = 401
 _FIRST_NUMBERS = 100
+_KEPT_TRADES = 100
 _LEVELS, _LEVEL_SIZE, _LEVEL_STEP = 60, Decimal("2.5"), Decimal("0.0005")
 """The order book of a symbol that was given none: so many levels of each side, their size, and how far apart they are."""
 Levels = tuple[tuple[Decimal, Decimal], ...]
@@ -76,6 +78,7 @@ class Venue:
         self._connections, self._handshakes = itertools.count(1), itertools.count(1)
         self._tokens: set[str] = set()
         self._trade_numbers = itertools.count(1)
+        self._trades: dict[str, deque[TradeState]] = {}
         self._books: dict[str, _Book] = {}
         self._frozen: dict[str, SymbolState] = {}
         self._clients: set[Subscriber] = set()
@@ -171,6 +174,7 @@ class Venue:
         number = next(self._trade_numbers)
         time_ms = self._now_ms() if at_ms is None else at_ms
         trade = TradeState(symbol=symbol, price=f"{price:f}", volume=f"{volume:f}", number=number, time_ms=time_ms)
+        self._trades.setdefault(symbol, deque(maxlen=_KEPT_TRADES)).append(trade)
         for client in self._clients:
             if symbol in client.connection.traded and (self._muted is not None and symbol not in self._muted):
                 self._send(client, self._wire.trade_frames(trade, client.connection))
@@ -303,14 +307,23 @@ class Venue:
         return socket
 
     def _receive(self, client: Subscriber, text: str) -> None:
+        known = tuple(client.connection.traded)
         if any(s in text.lower() for s in self._hung_up_on):
             client.cut()
             return
         frames, symbols = self._wire.receive(text, self._books, client.connection)
         self._send(client, frames)
+        for symbol in client.connection.traded.keys() - known:
+            self._repeat_trades(client, symbol)
         for symbol in symbols:
             client.connection.number(symbol)
         self._push(client, symbols, first=True)
+
+    def _repeat_trades(self, client: Subscriber, symbol: str) -> None:
+        """Begin a subscription with the last trades, if that is the venue's way."""
+        if (count := self._wire.repeats_trades) and self._muted is not None and symbol not in self._muted:
+            for trade in tuple(self._trades.get(symbol, ()))[-count:]:
+                self._send(client, self._wire.trade_frames(trade, client.connection))
 
 
 def _levels(best: Decimal, sign: int) -> Levels:

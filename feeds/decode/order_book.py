@@ -10,7 +10,7 @@ from feeds.errors import Crossed, Malformed, NoData
 from feeds.types import Book, Depth
 from feeds.units import BPS, Wad, mid_down
 
-MOST_LEVELS = 20_000
+MOST_LEVELS = 50_000
 """Of one side; no venue shows more."""
 _MOVES_BPS = (50, 100, 200)
 _MODEL_PART = 1_000
@@ -28,6 +28,16 @@ def pair(level: Any) -> tuple[Any, Any]:
 def keyed(price: str, size: str) -> Level:
     """Levels that are objects: ``{"px": "4000.1", "sz": "2.5"}``."""
     return lambda level: (values.member(level, price), values.member(level, size))
+
+
+def load(body: bytes | str) -> Any:
+    """Parse the JSON of a book, which may be larger than any other message; raises as :func:`feeds.decode.values.load`."""
+    return values.load(body, most_brackets=2 * MOST_LEVELS + values.MOST_BRACKETS)
+
+
+def best(side: Any, levels: int) -> Any:
+    """The first levels of a side that the venue sorts by price, the best first; what is no array stays what it is."""
+    return side[:levels] if isinstance(side, list) else side
 
 
 def read(bids: Any, asks: Any, *, level: Level = pair, stated_at_ms: int | None = None) -> Book:

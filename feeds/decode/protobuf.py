@@ -21,8 +21,8 @@ _MOST_FIELDS = 256
 _LAST_NUMBER = (1 << 29) - 1
 
 
-def fields(data: bytes) -> Fields:
-    """Read one message: varints as unsigned integers, everything else as bytes.
+def fields(data: bytes, *, most: int = _MOST_FIELDS) -> Fields:
+    """Read one message of at most so many fields: varints as unsigned integers, everything else as bytes.
 
     Raises:
         Malformed: it ends within a value, has a retired wire type, or more fields than any price message.
@@ -33,7 +33,7 @@ def fields(data: bytes) -> Fields:
         tag, at = _varint(data, at)
         number, kind = tag >> 3, tag & 7
         count += 1
-        if not 1 <= number <= _LAST_NUMBER or count > _MOST_FIELDS:
+        if not 1 <= number <= _LAST_NUMBER or count > most:
             raise Malformed("no price message", field=number, fields=count)
         value, at = _value(data, at, kind)
         fields[number] = (*fields.get(number, ()), value)
@@ -49,10 +49,22 @@ def text_at(message: Fields, number: int) -> str | None:
         raise Malformed("not UTF-8", field=number) from None
 
 
-def message_at(message: Fields, number: int) -> Fields | None:
-    """Return a nested message, None if it is not there; Malformed if it is listed twice or is not one."""
+def message_at(message: Fields, number: int, *, most: int = _MOST_FIELDS) -> Fields | None:
+    """Return a nested message of at most so many fields, None if it is not there; Malformed if listed twice or none."""
     value = _bytes_at(message, number)
-    return None if value is None else fields(value)
+    return None if value is None else fields(value, most=most)
+
+
+def parts_at(message: Fields, number: int) -> tuple[bytes | int, ...]:
+    """Return a repeated field's values as they travelled, in their order; none where it is not there."""
+    return message.get(number, ())
+
+
+def nested(part: bytes | int) -> Fields:
+    """Read one value of a repeated field as a nested message; Malformed if it is none."""
+    if isinstance(part, int):
+        raise Malformed("expected a nested message")
+    return fields(part)
 
 
 def int_at(message: Fields, number: int) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from feeds.types import Instrument, Listing
@@ -15,6 +15,7 @@ QUOTES = (
 )  # fmt: skip
 """What pairs are quoted in, where base and quote are written without a sign between them."""
 _PLAIN = re.compile(r"[A-Z0-9]{1,20}")
+_MARGINED = re.compile(r"([A-Z0-9]+)USD([HMUZ][0-9]{2})?|([A-Z0-9]+)PERP")
 _LEVERAGED = re.compile(r"([A-Z0-9]+?)([2345][LS]|UP|DOWN|BULL|BEAR)")
 _UNDERLYINGS = frozenset({"BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOGE", "LTC", "LINK", "DOT", "AVAX", "EOS", "TRX"})
 _SAME_NAMES: Mapping[str, str] = MappingProxyType({"XBT": "BTC", "XDG": "DOGE"})
@@ -37,14 +38,38 @@ def parted(symbol: str, mark: str, *, names: Mapping[str, str] = _SAME_NAMES) ->
     return pair(names.get(parts[0], parts[0]), names.get(parts[1], parts[1]))
 
 
-def joined(symbol: str, *, names: Mapping[str, str] = _SAME_NAMES) -> Listing:
-    """Spot pair of ``ETHUSDT``: the longest known quote at the end; ValueError where none is."""
+def joined(symbol: str, *, quotes: Collection[str] = QUOTES, names: Mapping[str, str] = _SAME_NAMES) -> Listing:
+    """Spot pair of ``ETHUSDT``: the longest known quote at the end; ValueError where none is.
+
+    Args:
+        symbol: in any case.
+        quotes: what the venue quotes in, in its own spelling. A venue with pairs in USD and none in TUSD must say so:
+            DOTUSD would be DO in TUSD.
+        names: as for :func:`parted`.
+    """
     text = symbol.upper()
-    quote = next((q for q in sorted(QUOTES, key=len, reverse=True) if text.endswith(q) and len(text) > len(q)), None)
+    quote = next((q for q in sorted(quotes, key=len, reverse=True) if text.endswith(q) and len(text) > len(q)), None)
     if quote is None or not _PLAIN.fullmatch(text):
         raise ValueError(f"{symbol!r} is not a pair of this venue: it writes BASE and QUOTE together, as ETHUSDT")
     base = text.removesuffix(quote)
     return pair(names.get(base, base), names.get(quote, quote))
+
+
+def joined_or_margined(symbol: str, *, quotes: Collection[str]) -> Listing:
+    """As :func:`joined`, or a contract of a venue that quotes no spot pair in USD.
+
+    ``ETHUSD`` is perpetual and ``ETHUSDH26`` a future, both margined in coins; ``ETHPERP`` is perpetual in USDC.
+    """
+    try:
+        return joined(symbol, quotes=quotes)
+    except ValueError:
+        found = _MARGINED.fullmatch(symbol.upper())
+        if found is None:
+            raise
+    coin, month, perpetual = found.groups()
+    if perpetual:
+        return Listing(base=perpetual, quote="USDC", instrument=Instrument.PERPETUAL)
+    return Listing(base=coin, quote="USD", instrument=Instrument.FUTURE if month else Instrument.PERPETUAL)
 
 
 def pair(base: str, quote: str) -> Listing:

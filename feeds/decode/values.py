@@ -23,33 +23,47 @@ LAST_OUTSIDE_BPS = Bps(2_000)
 """How far the last trade may lie outside of bid and ask: a fifth; beyond it one of the three is broken."""
 _FIRST_MS = 1_262_304_000_000  # 2010-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
-_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
+_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:[Zz]|[+-]00:00)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _WAD_PLACES = 18
 _TEN: tuple[int, ...] = tuple(10**n for n in range(_MAX_TEXT + 1))
-_MOST_BRACKETS = 10_000
+MOST_BRACKETS = 10_000
+"""More than any message of prices or trades has. A whole order book may have more, and is shallow."""
+_DEEPEST = 16
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _GZIP_ONLY = 31
 """zlib's window bits for a gzip header and the largest window."""
 
 
-def load(body: bytes | str) -> Any:
+def load(body: bytes | str, *, most_brackets: int = MOST_BRACKETS) -> Any:
     """Parse JSON with every number exact: integers as int, fractions as Decimal.
 
     A number that is none (NaN, Infinity, of unreasonable length) stays the text that it was, so that it fails where it
     is used and one bad ticker does not lose the others of the same message.
 
     Raises:
-        Malformed: it is not JSON, or has more brackets than any price message (or is nested so deep).
+        Malformed: it is not JSON, or has more brackets than `most_brackets` (or is nested so deep).
     """
     # a library may raise the recursion limit beyond the stack: then deep nesting ends the process, not the parse
     opened = body.count(b"[") + body.count(b"{") if isinstance(body, bytes) else body.count("[") + body.count("{")
-    if opened > _MOST_BRACKETS:
+    if opened > most_brackets or (opened > MOST_BRACKETS and not _is_shallow(body)):
         raise Malformed("more brackets than any price message", starts=_shown(body[:40]))
     try:
         return _DECODER.decode(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError) as e:
         raise Malformed("not JSON", starts=_shown(body), error=type(e).__name__) from None
+
+
+def _is_shallow(body: bytes | str) -> bool:
+    """Whether brackets close in pairs and are nested no deeper than any book: its innermost ones vanish, again and again."""
+    left = body if isinstance(body, bytes) else body.encode(errors="replace")
+    if b"\\" in left:  # a quote may be escaped: then what is text is not seen so easily
+        return False
+    left = b"".join(left.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
+    for _ in range(_DEEPEST):
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+    return not left
 
 
 def gunzip(body: bytes, *, max_bytes: int = 1 << 20) -> bytes:
@@ -110,6 +124,13 @@ def item(value: Any, index: int) -> Any:
     if index >= len(value):
         raise Malformed("array too short", index=index, length=len(value))
     return value[index]
+
+
+def array(value: Any) -> Sequence[Any]:
+    """Return a JSON array; Malformed for anything else."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise Malformed("expected an array", got=type(value).__name__)
+    return value
 
 
 def text(value: Any) -> str:
@@ -275,18 +296,31 @@ def time_ms(value: Any, *, per_s: int = 1_000) -> int:
     return _sane_ms(int(n) * 1_000 // per_s, value)
 
 
+def moment_ms(value: Any, *, per_s: int) -> int:
+    """Unix milliseconds, rounded down, from a number (or its text) in units of 1/per_s second that may have a fraction.
+
+    Raises:
+        Malformed: no number, or a time outside 2010 to 2100.
+    """
+    n = number(value)
+    if abs(n.adjusted()) > _MAX_TEXT:
+        raise Malformed("time outside 2010 to 2100: wrong unit?", value=_shown(value))
+    return _sane_ms(int(_CONTEXT.divide(_CONTEXT.multiply(n, 1_000), per_s)), value)
+
+
 def iso_ms(value: Any) -> int:
-    """Unix milliseconds from an RFC 3339 text in UTC, such as 2021-04-17T16:43:37.020616Z.
+    """Unix milliseconds from an RFC 3339 text in UTC: 2021-04-17T16:43:37.020616Z, or +00:00 for the Z.
 
     Raises:
         Malformed: anything else.
     """
     stated = text(value)
-    if _UTC.fullmatch(stated) is None:
+    if (match := _UTC.fullmatch(stated)) is None:
         raise Malformed("not a UTC time", value=_shown(value))
-    leap = stated[17:19] == "60"  # a leap second: the moment after the 59th, which the library does not know
+    day, clock = match.groups()
+    leap = clock[6:8] == "60"  # a leap second: the moment after the 59th, which the library does not know
     try:
-        moment = datetime.fromisoformat(f"{stated[:17]}59{stated[19:]}" if leap else stated)
+        moment = datetime.fromisoformat(f"{day}T{clock[:6]}59{clock[8:]}Z" if leap else f"{day}T{clock}Z")
     except ValueError:
         raise Malformed("not a UTC time", value=_shown(value)) from None
     return _sane_ms((moment - _EPOCH) // _MILLISECOND + 1_000 * leap, value)

@@ -26,6 +26,12 @@ _REST = ("bidPrice", "askPrice", "lastPrice", "volume", "closeTime")
 _TRADES = "aggTrade"
 _BOOK_LEVELS = 1_000
 """5,000 levels would cost 250 of the venue's request weight a minute, 1,000 cost 50."""
+_QUOTES = (
+    "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDE", "USD1", "DAI", "EURI", "AEUR", "EUR", "GBP", "TRY", "BRL", "JPY",
+    "ARS", "MXN", "PLN", "RON", "CZK", "UAH", "ZAR", "IDR", "COP", "AUD", "RUB", "NGN", "BTC", "ETH", "BNB", "SOL", "XRP",
+    "TRX", "DOGE", "DOT",
+)  # fmt: skip
+"""Of its spot pairs: none is quoted in USD, in which its futures on coins are."""
 _SYMBOLS_PER_REQUEST = 20
 """Up to 20 symbols cost 2 of the venue's request weight, 21 cost 40."""
 _UNKNOWN = -1121
@@ -91,9 +97,9 @@ class Binance(PlainSession):
     def listing(self, symbol: str) -> Listing:
         """``ETHUSDT``; ``ETHUSD_PERP`` and ``ETHUSDT_260626`` are its futures."""
         pair, _, term = symbol.partition("_")
-        found = spelling.joined(pair)
         if not term:
-            return found
+            return spelling.joined(symbol, quotes=_QUOTES)
+        found = spelling.joined(pair, quotes=("USD", "USDT", "USDC"))
         kind = Instrument.PERPETUAL if term.upper() == "PERP" else Instrument.FUTURE
         return Listing(base=found.base, quote=found.quote, instrument=kind)
 

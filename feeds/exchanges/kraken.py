@@ -85,7 +85,7 @@ class Kraken(PlainSession):
         """``ETH/USD``; ``PF_ETHUSD`` and its like are futures."""
         head, mark, rest = symbol.upper().partition("_")
         if mark and head in _DERIVATIVES:
-            pair = spelling.joined(rest.partition("_")[0])
+            pair = spelling.joined(rest.partition("_")[0], quotes=("USD",))
             return Listing(base=pair.base, quote=pair.quote, instrument=_DERIVATIVES[head])
         return spelling.parted(symbol, "/")
 

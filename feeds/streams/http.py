@@ -19,6 +19,8 @@ from yarl import URL
 
 from feeds.decode.values import printable
 from feeds.errors import Malformed, RateLimited, Refused, TimedOut, TooLarge, Unreachable
+from feeds.secret_refs import hide
+from feeds.secret_values import SecretMissing, filled
 from feeds.streams.venue import VenueLimits
 from feeds.types import Request
 from feeds.units import MS
@@ -154,20 +156,21 @@ class HttpClient:
             raise RateLimited("the venue asked for a pause", venue=venue, left_ms=int(left_s * MS))
 
     async def _exchange(self, venue: str, request: Request, max_bytes: int) -> Fetched:
-        headers = {"Accept-Encoding": "gzip", "Accept": "application/json", **request.headers}
+        address, sent, secrets = _filled(venue, request)
+        headers = {"Accept-Encoding": "gzip", "Accept": "application/json", **sent}
         if request.body is not None:
             headers.setdefault("Content-Type", "application/json")
         method = "GET" if request.body is None else "POST"
-        url = _address(venue, request.url)
+        url = _address(venue, address)
         async with self._session.request(
             method, url, data=request.body, headers=headers, allow_redirects=False
         ) as response:
             if response.status != _OK:
-                await self._refuse(venue, response)
-            body = await _read(response, max_bytes)
+                await self._refuse(venue, response, secrets)
+            body = _hidden(await _read(response, max_bytes), secrets)
             return Fetched(body=body, received_at_ms=self._now_ms(), date_ms=_date_ms(response.headers.get("Date")))
 
-    async def _refuse(self, venue: str, response: aiohttp.ClientResponse) -> None:
+    async def _refuse(self, venue: str, response: aiohttp.ClientResponse, secrets: Mapping[str, str]) -> None:
         """Raise what a status other than 200 means."""
         status, retry_after = response.status, response.headers.get("Retry-After")
         if status in _SLOW_DOWN or (retry_after is not None and status >= 400):  # noqa: PLR2004 - HTTP errors
@@ -176,7 +179,7 @@ class HttpClient:
             _log.warning("venue asks for a pause; no request goes to it until then", venue=venue, pause_s=int(pause_s))
             raise RateLimited("the venue asked for a pause", venue=venue, status=status, pause_ms=int(pause_s * MS))
         body = await response.content.read(_REFUSAL_BYTES)
-        refused = Refused(printable(body.decode("utf-8", "replace")), venue=venue, status=status)
+        refused = Refused(printable(hide(body.decode("utf-8", "replace"), secrets)), venue=venue, status=status)
         refused.body = body
         raise refused
 
@@ -188,6 +191,26 @@ class HttpClient:
         at_ms = _date_ms(retry_after)
         pause_s = _PAUSE_S if at_ms is None else (at_ms - self._now_ms()) / MS
         return min(_MAX_PAUSE_S, max(1.0, pause_s))
+
+
+def _filled(venue: str, request: Request) -> tuple[str, Mapping[str, str], Mapping[str, str]]:
+    """Address and headers with their secrets in place, and the secrets by name."""
+    if not request.has_secrets:
+        return request.url, request.headers, {}
+    try:
+        address = filled(request.url)
+        headers = {name: filled(value) for name, value in request.headers.items()}
+    except SecretMissing as e:
+        raise Unreachable(str(e), venue=venue) from None
+    secrets = {k: v for text in (address, *headers.values()) for k, v in text.secrets.items()}
+    return address.text, {name: value.text for name, value in headers.items()}, secrets
+
+
+def _hidden(body: bytes, secrets: Mapping[str, str]) -> bytes:
+    """The body without the secrets that it repeats: an error that quotes from it must not. A number of it is then none."""
+    return (
+        hide(body.decode("utf-8", "surrogateescape"), secrets).encode("utf-8", "surrogateescape") if secrets else body
+    )
 
 
 def _address(venue: str, text: str) -> URL:

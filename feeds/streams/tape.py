@@ -67,7 +67,9 @@ class TradeTape:
             return None
         symbol.trades.append((received_at_ms, trade))
         symbol.ids.add(trade.trade_id)
-        while len(symbol.trades) > MOST_TRADES or symbol.trades[0][0] < received_at_ms - KEEP_MS:
+        # a number is forgotten only when its trade, which may have been stamped a little ahead, would be too old to return
+        kept_from_ms = received_at_ms - KEEP_MS - self._future_ms
+        while len(symbol.trades) > MOST_TRADES or symbol.trades[0][0] < kept_from_ms:
             symbol.drop_first()
         return None
 

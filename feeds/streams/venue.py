@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from feeds.errors import NoData
+from feeds.errors import FeedError
 from feeds.types import Book, Listing, Request, Tick, TradeTick
 
 Frame = str | bytes
@@ -173,6 +173,11 @@ class StatelessTrades:
         return self.ping_text
 
 
+def refused_trades(ticks: Sequence[Tick]) -> tuple[TradeTick, ...]:
+    """The errors among ticks, as errors of the same symbols' trades: a venue refuses both in the same words."""
+    return tuple(TradeTick(symbol=t.symbol, result=t.result) for t in ticks if isinstance(t.result, FeedError))
+
+
 class PlainSession:
     """The common case, to inherit from: one address, no handshake, frames that can be read by themselves.
 
@@ -197,26 +202,4 @@ class PlainSession:
 
     def trade_session(self) -> Session:
         """Return a reader that only calls ``parse_trades``."""
-        return StatelessTrades(self.parse_trades, self.ping_text)
-
-    # UNFINISHED: these five go when all fifteen exchanges have their own
-
-    def listing(self, symbol: str) -> Listing:
-        """UNFINISHED."""
-        raise NotImplementedError(symbol)
-
-    def subscribe_trades(self, symbols: Sequence[str], now_ms: int) -> tuple[str, ...]:
-        """UNFINISHED."""
-        raise NotImplementedError(symbols, now_ms)
-
-    def parse_trades(self, frame: Frame) -> tuple[TradeTick, ...]:
-        """UNFINISHED."""
-        raise NotImplementedError(frame)
-
-    def book_request(self, symbol: str) -> Request:
-        """UNFINISHED."""
-        raise NoData("UNFINISHED", symbol=symbol)
-
-    def parse_book(self, request: Request, body: bytes) -> Book:
-        """UNFINISHED."""
-        raise NotImplementedError(request, body)
+        return StatelessTrades(self.parse_trades, self.ping_text)  # type: ignore[attr-defined]

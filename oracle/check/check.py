@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,13 +27,16 @@ from oracle.check.push_ready import (
     unknown_key_problems,
 )
 from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of
+from oracle.check.schedules import schedule_notes, schedule_rows
+from oracle.check.shared_hosts import shared_host_notes
 from oracle.check.source_rows import SourceTable, distance_problems, source_table
 from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, said_by, stored_value_problems, value_problems
 from oracle.check.venues import VENUES_S, ask_venues, venue_values
+from oracle.config.check_addresses import address_problems, fill_from, provider_notes
 from oracle.config.feed_sources import sequencer_of
 from oracle.config.resolve import ResolvedConfig, reachable_groups
-from oracle.config.tables.catalog import Catalog, shipped
+from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import Problem
 from oracle.model.types import Report
@@ -60,18 +64,22 @@ async def check(
 
     Returns:
         A JSON document; ``errors`` is empty where everything fits, ``alarms`` where no reference has drifted far.
-
-    Raises:
-        ConfigError: the catalogue itself is broken.
     """
-    catalog = shipped()
+    catalog = resolved.config.catalog
     document: dict[str, Any] = {
         "counts": {**catalog.counts(), "venues": len(EXCHANGES), "feeds": len(resolved.specs)},
+        "own_records": catalog.own_counts(),
         "pools_by_family": catalog.families(),
         "in_use": _in_use(resolved),
         "feeds": [_feed(resolved, name) for name in resolved.specs],
         "off": [{"feed": n, "reason": f.reason or ""} for n, f in resolved.config.feeds.items() if f.off],
-        "notes": [*_notes(resolved), *config_notes(resolved.config, environ)],
+        "schedules": list(schedule_rows(resolved, int(time.time()))),
+        "notes": [
+            *_notes(resolved),
+            *schedule_notes(resolved),
+            *config_notes(resolved.config, environ),
+            *provider_notes(resolved.config, fill_from(environ)),
+        ],
         "reads": [],
         "sources": [],
         "sequencers": [],
@@ -80,7 +88,9 @@ async def check(
         "trust": [],
         "errors": [_problem(p) for p in config_problems(resolved, environ)],
     }
-    if not offline:
+    nameless = [_problem(p) for p in address_problems(resolved.config, environ)]
+    document["errors"] += nameless
+    if not offline and not nameless:
         patience_s = max(VENUES_S, _TIMEOUT_S * max(1, len(resolved.config.chains)))
         try:
             async with asyncio.timeout(patience_s):
@@ -88,7 +98,7 @@ async def check(
                 document["trust"], contradicted = await trust_documents(resolved)
                 problems, notes = await _stores(resolved)
                 document["errors"] += [_problem(p) for p in (*problems, *contradicted)]
-                document["notes"] += notes
+                document["notes"] += [*notes, *await shared_host_notes(resolved.config, environ)]
         except TimeoutError:
             text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
             document["errors"].append(_problem(Problem("chains", text)))
@@ -107,7 +117,10 @@ def _notes(resolved: ResolvedConfig) -> list[str]:
         notes.append("no targets: nothing is pushed")
     if resolved.config.oracle.scaled_times:
         notes.append("scaled_times: windows and dwells may be too short for real money")
-    return notes
+    if own := resolved.config.catalog.own_counts():
+        listed = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in own.items() if kind != "replaced")
+        notes.append(f"own catalogue: {listed}; {own['replaced']} of them in the place of a shipped record")
+    return notes + [doubt for source in resolved.sources for doubt in source.doubts]
 
 
 def _in_use(resolved: ResolvedConfig) -> dict[str, int]:
@@ -178,7 +191,9 @@ async def _chains(
     async with aiohttp.ClientSession() as session:
         probes = [ChainProbe(n, s, session) for n, s in resolved.config.chains.items()]
         reading = [
-            read_chain(p, resolved, catalog, reads_of(compared[p.name]), sequencer_of(resolved.config.chains[p.name]))
+            read_chain(
+                p, resolved, catalog, reads_of(compared[p.name]), sequencer_of(catalog, resolved.config.chains[p.name])
+            )
             for p in probes
         ]
         return dict(zip(resolved.config.chains, await asyncio.gather(*reading), strict=True))

@@ -50,7 +50,7 @@ def run(config_path: Path) -> None:
     from oracle.build import build
     from oracle.config.tables.schema import ConfigError
 
-    resolved = checked_config(config_path)
+    resolved = checked_config(config_path, network=True)
     try:
         run_until_signal(App(build(resolved)).run)
     except ConfigError as e:
@@ -65,7 +65,7 @@ def once(config_path: Path, as_json: bool, wait: float) -> None:
     """Observe every source, make one round, print it. Nothing is stored, signed or pushed."""
     from oracle.cli.one_round import once as one_round
 
-    records, abstained = asyncio.run(one_round(checked_config(config_path), wait))
+    records, abstained = asyncio.run(one_round(checked_config(config_path, network=True), wait))
     print_result(as_json, {"prices": records, "abstained": abstained}, _price_lines(records, abstained))
     sys.exit(ExitCode.DONE if records else ExitCode.ABSTAINED)
 
@@ -115,6 +115,7 @@ def _price_lines(records: list[dict[str, Any]], abstained: list[dict[str, Any]])
 
 
 def _check_lines(report: dict[str, Any]) -> list[str]:
+    from oracle.check.schedules import schedule_line
     from oracle.check.source_rows import source_lines
     from oracle.check.trust_text import trust_lines
 
@@ -124,6 +125,7 @@ def _check_lines(report: dict[str, Any]) -> list[str]:
     rows += [_sequencer_line(s) for s in report["sequencers"]]
     rows += [_drift_line(d) for d in report["drift"]]
     rows += [line for row in report["trust"] for line in trust_lines(row)]
+    rows += [schedule_line(s) for s in report["schedules"]]
     rows += [f"note   {n}" for n in report["notes"]]
     rows += [f"ALARM  {a}" for a in report["alarms"]]
     rows += [f"error  {e['key']}: {e['text']}" for e in report["errors"]]

@@ -6,8 +6,8 @@ format. Numbers in it are read exactly (no float). Integers of the answer may be
 An exchange (a name in EXCHANGES)::
 
     {"about": "one sentence",
-     "kind": "frame",                 a stream message; or "reply", the body of the REST reply
-     "symbols": ["ETH-USD"],          a reply only: the symbols of its request
+     "kind": "frame",                 a stream message; or "reply", the body of the REST reply; or "trades" or "book", below
+     "symbols": ["ETH-USD"],          a reply or book only: the symbols of its request
      "before": [{...}],               frames of the same connection that came before, for a session that remembers
      "encoding": "gzip",              how a frame travels, where not as plain JSON text (see below)
      "message": {...},                what the venue sends, as JSON
@@ -20,6 +20,15 @@ string of hex digits and travels as those bytes; "protobuf", it is a JSON object
 the protobuf wire format (texts as text, integers as varints, objects as nested messages, arrays as repeated fields).
 
 ``expect`` is [] for acknowledgements and heartbeats, and {"error": "REFUSED"} where the whole message is refused.
+
+Of kind "trades", a message of a connection that subscribed to trades, with ``before``, ``encoding`` and ``answers`` as above::
+
+     "expect": [{"symbol": "ETH-USD", "trade_id": "7", "price_wad": "...", "volume_wad": "...", "at_ms": 1},
+                {"symbol": "X-USD", "error": "WRONG_SYMBOL"}]
+
+Of kind "book", the body of the REST reply to ``book_request``; ``stated_at_ms`` where the reply has a time::
+
+     "expect": {"bids": [["<price_wad>", "<size_wad>"]], "asks": [...], "stated_at_ms": 1}      or {"error": "NO_DATA"}
 
 A pool or rate (a name in POOLS or RATES)::
 
@@ -41,7 +50,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -49,7 +58,7 @@ from feeds.decode import values
 from feeds.errors import ERRORS, FeedError
 from feeds.registry import POOLS, RATES
 from feeds.streams.venue import Exchange, ParsedFrame
-from feeds.types import Call, Quote, Reply, Request, Tick
+from feeds.types import Book, Call, Quote, Reply, Request, Tick, TradeTick, VenueTrade
 
 GOLDEN = Path(__file__).parent / "golden"
 CHAIN = {**POOLS, **RATES}
@@ -58,13 +67,23 @@ FIRST_MS, LAST_MS = 1_262_304_000_000, 4_102_444_800_000
 MISSING = object()
 RAW_HUGE = "\0huge"
 """Written into the JSON as a bare 1e999999."""
+STREAMED = ("frame", "trades")
+QUOTED = ("frame", "reply")
+Answer: TypeAlias = tuple[Tick, ...] | tuple[TradeTick, ...] | Book | FeedError
 
 
-def golden(names: Any, *, holding: bytes = b"", without: bytes = b"\0") -> list[Any]:
-    """One parameter per golden file of these adapters that holds some text, and not the other."""
+def golden(names: Any, *, holding: bytes = b"", without: bytes = b"\0", kinds: tuple[str, ...] = ()) -> list[Any]:
+    """One parameter per golden file of these adapters that holds some text, and not the other, and is of one of the kinds."""
     files = [(name, path) for name in sorted(names) for path in sorted((GOLDEN / name).glob("*.json"))]
     files = [(name, path) for name, path in files if holding in (said := path.read_bytes()) and without not in said]
+    files = [(name, path) for name, path in files if not kinds or json.loads(path.read_bytes())["kind"] in kinds]
     return [pytest.param(name, path, id=f"{name}-{path.stem}") for name, path in files]
+
+
+def cases_of(name: str, kind: str) -> list[Any]:
+    """Golden replies of one kind."""
+    cases = [values.load(p.read_bytes()) for p in sorted((GOLDEN / name).glob("*.json"))]
+    return [c for c in cases if c["kind"] == kind]
 
 
 def dumps(value: Any) -> bytes:
@@ -94,6 +113,34 @@ def assert_sane(quote: Quote) -> None:
     assert quote.stated_at_ms is None or FIRST_MS <= quote.stated_at_ms <= LAST_MS
 
 
+def assert_sane_trade(trade: VenueTrade) -> None:
+    assert [type(n) for n in (trade.price_wad, trade.volume_wad, trade.at_ms)] == [int] * 3
+    assert type(trade.trade_id) is str
+    assert values.MIN_PRICE_WAD <= trade.price_wad <= values.MAX_PRICE_WAD
+    assert trade.volume_wad > 0
+    assert FIRST_MS <= trade.at_ms <= LAST_MS
+
+
+def assert_sane_book(book: Book) -> None:
+    bids, asks = ([price for price, _ in side] for side in (book.bids, book.asks))
+    assert bids == sorted(set(bids), reverse=True)
+    assert asks == sorted(set(asks))
+    assert bids[0] < asks[0]
+    assert all(values.MIN_PRICE_WAD <= p <= values.MAX_PRICE_WAD for p in (*bids, *asks))
+    assert all(type(n) is int and n > 0 for level in (*book.bids, *book.asks) for n in level)
+    assert book.stated_at_ms is None or FIRST_MS <= book.stated_at_ms <= LAST_MS
+
+
+def expected_trade(expect: dict[str, Any]) -> VenueTrade:
+    numbers = {k: int(expect[k]) for k in ("price_wad", "volume_wad", "at_ms")}
+    return VenueTrade(trade_id=expect["trade_id"], **numbers)
+
+
+def expected_book(expect: dict[str, Any]) -> Book:
+    bids, asks = (tuple((int(p), int(n)) for p, n in expect[side]) for side in ("bids", "asks"))
+    return Book(bids=bids, asks=asks, stated_at_ms=expect.get("stated_at_ms"))
+
+
 def expected_quote(expect: dict[str, Any]) -> Quote:
     return Quote(**{k: int(v) for k, v in expect.items() if k != "symbol"})
 
@@ -101,7 +148,7 @@ def expected_quote(expect: dict[str, Any]) -> Quote:
 def encoded(case: dict[str, Any], body: Any) -> Any:
     """The bytes as they travel."""
     encoding = case.get("encoding")
-    if encoding is None or case["kind"] != "frame":
+    if encoding is None or case["kind"] not in STREAMED:
         return body
     if encoding == "gzip":
         return gzip.compress(body.encode() if isinstance(body, str) else body, 1)
@@ -150,40 +197,59 @@ def varint(value: int) -> bytes:
 
 def read_frame(exchange: Exchange, case: dict[str, Any], sent: Any) -> ParsedFrame:
     """What a new session makes of a frame, after the frames that came before it."""
-    session = exchange.session()
+    session = exchange.trade_session() if case["kind"] == "trades" else exchange.session()
     for earlier in case.get("before", []):
         session.read_frame(encoded(case, dumps(earlier)))
     return session.read_frame(sent)
 
 
-def heard_from(exchange: Exchange, case: dict[str, Any], sent: Any) -> tuple[Tick, ...] | FeedError:
-    """The ticks of a frame; anything but a FeedError passes through and fails the test."""
+def heard_from(exchange: Exchange, case: dict[str, Any], sent: Any) -> Answer:
+    """The ticks or trades of a frame; anything but a FeedError passes through and fails the test."""
     try:
-        return read_frame(exchange, case, sent).ticks
+        heard = read_frame(exchange, case, sent)
     except FeedError as e:
         return e
+    if case["kind"] == "trades":
+        assert not heard.ticks, "a connection of trades has no quotes"
+        return heard.trades
+    assert not heard.trades, "a connection of quotes has no trades"
+    return heard.ticks
 
 
-def run_exchange(exchange: Exchange, case: dict[str, Any], body: Any) -> tuple[Tick, ...] | FeedError:
+def run_exchange(exchange: Exchange, case: dict[str, Any], body: Any) -> Answer:
     """What the adapter makes of the bytes; anything but a FeedError passes through and fails the test."""
-    if case["kind"] == "frame":
+    if case["kind"] in STREAMED:
         return heard_from(exchange, case, encoded(case, body))
     try:
+        if case["kind"] == "book":
+            return exchange.parse_book(exchange.book_request(case["symbols"][0]), body)
         return exchange.parse_reply(Request(url="", symbols=tuple(case["symbols"])), body)
     except FeedError as e:
         return e
 
 
-def assert_sane_answer(answer: tuple[Tick, ...] | FeedError) -> None:
+def assert_sane_answer(answer: Answer) -> None:
     if isinstance(answer, FeedError):
         assert answer.code in ERRORS
+        return
+    if isinstance(answer, Book):
+        assert_sane_book(answer)
         return
     for tick in answer:
         assert isinstance(tick.symbol, str)
         if isinstance(tick.result, Quote):
             assert_sane(tick.result)
+        elif isinstance(tick.result, VenueTrade):
+            assert_sane_trade(tick.result)
         else:
             assert tick.result.code in ERRORS
+
+
+def good_of(answer: Answer) -> int:
+    """How many quotes, trades or books there are in an answer."""
+    if isinstance(answer, FeedError | Book):
+        return isinstance(answer, Book)
+    return sum(not isinstance(t.result, FeedError) for t in answer)
 
 
 def swapped(value: Any) -> Any:
@@ -232,6 +298,14 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
 def as_wad(value: Any) -> int | None:
     try:
         return values.price_wad(value)
+    except FeedError:
+        return None
+
+
+def size_wad(value: Any) -> int | None:
+    """As :func:`as_wad`, of a number whose sign tells the side."""
+    try:
+        return values.amount_wad(abs(values.number(value)))
     except FeedError:
         return None
 

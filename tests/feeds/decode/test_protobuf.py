@@ -107,3 +107,26 @@ def test_what_is_written_is_read(pairs: list[tuple[int, int | bytes]]) -> None:
     message = protobuf.fields(b"".join(encoded(n, v) for n, v in pairs))
     for number in {n for n, _ in pairs}:
         assert message[number] == tuple(v for n, v in pairs if n == number)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=400))
+def test_a_repeated_field_is_read_value_by_value(parts: list[bytes]) -> None:
+    """A list may be longer than any other message, where that is said."""
+    message = protobuf.message_at({7: (b"".join(encoded(1, p) for p in parts),)}, 7, most=400)
+    assert message is not None
+    assert protobuf.parts_at(message, 1) == tuple(parts)
+    assert protobuf.parts_at(message, 2) == ()
+
+
+def test_a_part_is_read_as_a_message_by_itself() -> None:
+    assert protobuf.nested(encoded(3, b"x") + encoded(4, 7)) == {3: (b"x",), 4: (7,)}
+    with pytest.raises(Malformed):
+        protobuf.nested(b"\x0a\x05cut")
+
+
+def test_a_list_is_no_longer_than_is_said() -> None:
+    parts = b"".join(encoded(1, b"x") for _ in range(300))
+    with pytest.raises(Malformed, match="no price message"):
+        protobuf.message_at({7: (parts,)}, 7)
+    with pytest.raises(Malformed, match="expected a nested message"):
+        protobuf.nested(5)

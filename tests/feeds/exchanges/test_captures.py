@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import gzip
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,7 @@ from feeds.decode import values
 from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
 from feeds.types import Quote
-
-
-def server_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(receive time in ms, frame) of each line that the server sent."""
-    for line in path.read_text().splitlines():
-        stamp, colon, frame = line.partition(": ")
-        if colon and stamp.replace(".", "").isdigit():
-            yield int(float(stamp) * 1_000), frame
+from tests.feeds.exchanges.captured import server_lines
 
 
 def read_all(venue: str, folder: Path) -> tuple[Counter[str], list[tuple[int, str, Quote]]]:
