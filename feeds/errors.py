@@ -116,10 +116,11 @@ class TimedOut(FeedError):
 
 
 class Refused(FeedError):
-    """The endpoint answered with an error of its own."""
+    """The endpoint answered with an error of its own. ``body``: the beginning of what came with it."""
 
     code = "REFUSED"
     advice = "read the endpoint's message"
+    body: bytes = b""
 
 
 class RateLimited(FeedError):

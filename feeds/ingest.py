@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,17 +17,14 @@ from feeds.registry import EXCHANGES
 from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource
 from feeds.streams.connection import StreamTimeouts
 from feeds.streams.depth_poller import DepthPoller
+from feeds.streams.fallback import REPLY_BYTES, REPLY_S, AnswerTable, Fallback, FallbackPlan
 from feeds.streams.http import HttpClient
 from feeds.streams.trade_channel import TRADE_TIMEOUTS, TradeChannel
 from feeds.streams.venue import Exchange, QuotedVenue
 from feeds.streams.ws import Stream, StreamHealth
 from feeds.types import Depth, Quote, Request, Tick, TradeTick
-from feeds.units import MS
 
 _V = TypeVar("_V", bound=QuotedVenue)
-_REPLY_BYTES = 1 << 20
-_REPLY_S = 5.0
-_PROBE_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +91,7 @@ class Ingest:
             if not isinstance(pull := pulls.get(v), CcxtSource)
         }
         self._bridges = {
-            v: CcxtBridge(pull, self._symbols[v], self._on_tick, now_ms)
+            v: CcxtBridge(pull, self._symbols[v], partial(self._on_answer, v), now_ms)
             for v, pull in sorted(pulls.items())
             if isinstance(pull, CcxtSource)
         }
@@ -108,7 +104,6 @@ class Ingest:
         self._trades = {v: self._trade_stream(v, tuple(sorted(s))) for v, s in sorted(traded.items())}
         self._depths = {v: self._depth_poller(v) for v in self._listed if self._plans[v].depth_ms}
         self.readers = {c: f.reader for c, f in self._followers.items()}
-        self.fallbacks: Counter[str] = Counter()
         self.depth_errors: dict[tuple[str, str], FeedError] = {}
 
     def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
@@ -122,12 +117,20 @@ class Ingest:
             out[f"depth {venue}"] = poller.run
         for venue in self._exchanges:
             if self._rest_ms(venue):
-                out[f"rest {venue}"] = partial(self._fall_back, venue)
+                out[f"rest {venue}"] = self._fallback(venue).run
         for venue, bridge in self._bridges.items():
             out[f"ccxt {venue}"] = bridge.run
         for follower in self._followers.values():
             out |= follower.tasks()
         return out
+
+    async def ask_once(self) -> None:
+        """Ask every venue once for each of its symbols, by request: no stream is opened, no chain is read."""
+        async with asyncio.TaskGroup() as asking:
+            for venue in self._exchanges:
+                asking.create_task(self._fallback(venue).once())
+            for bridge in self._bridges.values():
+                asking.create_task(bridge.once())
 
     def health(self) -> tuple[StreamHealth, ...]:
         """Snapshot of every stream."""
@@ -177,55 +180,44 @@ class Ingest:
             self.depth_errors[venue, symbol] = result
 
     async def _handshake(self, venue: str, request: Request) -> bytes:
-        return (await self._http.fetch(venue, request, timeout_s=_REPLY_S, max_bytes=_REPLY_BYTES)).body
+        return (await self._http.fetch(venue, request, timeout_s=REPLY_S, max_bytes=REPLY_BYTES)).body
 
     def _on_tick(self, venue: str, tick: Tick, received_at_ms: int) -> bool:
         news = self._observer.latest.put(venue, tick, received_at_ms)
+        self._after(venue, tick, received_at_ms, news=news)
+        return news
+
+    def _after(self, venue: str, tick: Tick, received_at_ms: int, *, news: bool) -> None:
         result = tick.result
         if isinstance(result, Quote) and result.stated_at_ms is not None:
             self._hooks.on_stated(venue, result.stated_at_ms, received_at_ms)
         if news:
             self._hooks.on_news(self._feeds.get((venue, tick.symbol), frozenset()))
-        return news
 
-    async def _fall_back(self, venue: str) -> None:
-        """Ask by REST for the symbols whose stream is silent, and now and then for one to see the venue's clock."""
-        exchange, plan = self._exchanges[venue], self._plans[venue]
-        probed_ms = 0
-        while True:
-            now_ms = self._now_ms()
-            limit_ms = plan.silence_ms if venue in self._streams else 0
-            silent = [s for s in self._symbols[venue] if self._silent(venue, s, now_ms, limit_ms)]
-            wanted = silent or (list(self._symbols[venue][:1]) if now_ms - probed_ms > _PROBE_MS else [])
-            if wanted:
-                probed_ms = now_ms
-                for request in exchange.request(wanted):
-                    await self._ask(venue, exchange, request, keep=bool(silent))
-            await asyncio.sleep(self._rest_ms(venue) / MS)
+    def _on_answer(self, venue: str, tick: Tick, asked_at_ms: int, received_at_ms: int) -> None:
+        news = self._observer.latest.put_answer(
+            venue, tick, received_at_ms, asked_at_ms=asked_at_ms, streamed=venue in self._streams
+        )
+        self._after(venue, tick, received_at_ms, news=news)
+
+    def _fallback(self, venue: str) -> Fallback:
+        silence_ms = self._plans[venue].silence_ms if venue in self._streams else 0
+        return Fallback(
+            self._exchanges[venue],
+            self._symbols[venue],
+            FallbackPlan(silence_ms=silence_ms, rest_ms=self._rest_ms(venue)),
+            self._http,
+            AnswerTable(
+                latest=lambda symbol: self._observer.latest.get(venue, symbol),
+                put=partial(self._on_answer, venue),
+                note_date=partial(self._hooks.on_date, venue),
+            ),
+            self._now_ms,
+        )
 
     def _rest_ms(self, venue: str) -> int:
         """Pause between two requests: the source's own, where it has no stream, else the config's."""
         return self._exchanges[venue].limits.rest_ms or self._plans[venue].rest_ms
-
-    def _silent(self, venue: str, symbol: str, now_ms: int, silence_ms: int) -> bool:
-        received = self._observer.latest.get(venue, symbol).received_at_ms
-        return received is None or now_ms - received > silence_ms
-
-    async def _ask(self, venue: str, exchange: QuotedVenue, request: Request, *, keep: bool) -> None:
-        try:
-            fetched = await self._http.fetch(venue, request, timeout_s=_REPLY_S, max_bytes=_REPLY_BYTES)
-            ticks = exchange.parse_reply(request, fetched.body)
-        except FeedError as error:
-            ticks = tuple(Tick(symbol=s, result=error) for s in request.symbols) if keep else ()
-            received_ms = self._now_ms()
-        else:
-            received_ms = fetched.received_at_ms
-            if fetched.date_ms is not None:
-                self._hooks.on_date(venue, fetched.date_ms, received_ms)
-        if keep:
-            self.fallbacks[venue] += 1
-            for tick in ticks:
-                self._on_tick(venue, tick, received_ms)
 
 
 def _at_plan_urls(exchange: _V, plan: VenuePlan) -> _V:

@@ -135,9 +135,17 @@ class Observer:
             return Failure(pair=source.pair, source=source.name, error=result, failed_at_ms=now_ms)
         age_ms = now_ms - result.observed_at_ms
         if age_ms > source.max_age_s * MS:
-            error = Stale("nothing newer came", age_ms=age_ms, max_age_ms=source.max_age_s * MS)
+            missed = self._missed(source)
+            why = "nothing newer came" if missed is None else f"nothing newer came, and asking for it failed ({missed})"
+            error = Stale(why, age_ms=age_ms, max_age_ms=source.max_age_s * MS)
             return Failure(pair=source.pair, source=source.name, error=error, failed_at_ms=now_ms)
         return result
+
+    def _missed(self, source: Source) -> FeedError | None:
+        """What went wrong with a venue's symbol, or with its chain, since its last quote."""
+        if source.venue is None:
+            return self._chain_error.get(source.chain or "")
+        return self.latest.get(source.venue, source.symbol or "").missed
 
     def _from_venue(self, source: Source, now_ms: int, trades_after_ms: int) -> Observation | FeedError:
         place = source.venue or "", source.symbol or ""

@@ -161,6 +161,8 @@ class Observation:
     ``prints_span_ms``: 1 keeps each price of each millisecond apart.
     """
 
+    CAME_LATER = ("depth_modelled", "prints", "prints_span_ms")
+
     pair: Pair
     source: str
     group: str
@@ -199,12 +201,17 @@ Outcome: TypeAlias = Observation | Failure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An HTTP request to send: GET without a body, POST with one."""
+    """An HTTP request to send: GET without a body, POST with one.
+
+    ``has_secrets``: url or headers name secrets (:mod:`feeds.secret_refs`), which are filled in when it is sent. Only an
+    address of the config has any: what a venue says is never filled in.
+    """
 
     url: str
     symbols: tuple[str, ...]
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    has_secrets: bool = False
 
 
 @record

@@ -176,7 +176,7 @@ class App:
     async def round(self, round_time_s: int) -> Round:
         """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""
         at_ms = round_time_s * MS
-        observed = {feed: self.observer.observe(feed, at_ms) for feed in self.resolved.specs}
+        observed = {f: self.observer.observe(f, at_ms, self.last_round_s * MS) for f in self.resolved.specs}
         folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms(), may_sign=self.clock.may_sign())
         answers = await asyncio.gather(*(request.send() for request in folded.requests))
         done = self.rounds.finish(folded, answers)

@@ -15,6 +15,7 @@ from feeds.ingest import Ingest
 from feeds.observe import Observer
 from oracle.assemble.operators import MakeOperator, OperatorBuilder, make_operator
 from oracle.assemble.targets import Outcomes, TargetBuilder
+from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
 from oracle.push.target import Target
@@ -122,6 +123,7 @@ def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeOpera
         keyless=[m.name for m in members if m.signer is None and config.operators],
         reports=not any(o.shared_journal for o in config.operators),
         held=holds.text,
+        risks=risks_of(resolved),
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,

@@ -85,6 +85,8 @@ class Venue:
         self.beats = 0
         self._muted: frozenset[str] | None = frozenset()
         self._fault: Misbehaviour | None = None
+        self._faulty: frozenset[str] | None = None
+        self._hung_up_on: tuple[str, ...] = ()
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._heartbeats: asyncio.Task[None] | None = None
@@ -186,15 +188,28 @@ class Venue:
         """Send data of all symbols again."""
         self._muted = frozenset()
 
-    def misbehave(self, fault: Misbehaviour | str | None) -> None:
-        """Act out a misbehaviour from now on; None behaves again."""
+    def misbehave(self, fault: Misbehaviour | str | None, symbols: Sequence[str] | None = None) -> None:
+        """Act out a misbehaviour from now on, in what is about these symbols (None: in everything); None behaves again."""
         self._fault = None if fault is None else Misbehaviour(fault)
-        frozen = {s: self._state(s) for s in self._books} if self._fault is Misbehaviour.STUCK else {}
+        self._faulty = None if symbols is None else frozenset(symbols)
+        frozen = {s: self._state(s) for s in self._books if self._fault_about((s,)) is Misbehaviour.STUCK}
         self._frozen = {s: state for s, state in frozen.items() if state is not None}
+
+    def hang_up_on(self, symbols: Sequence[str]) -> None:
+        """Cut every connection whose client names one of these symbols."""
+        self._hung_up_on = tuple(s.lower() for s in symbols)
+
+    def _fault_about(self, symbols: Iterable[str]) -> Misbehaviour | None:
+        """What is acted out in a message about these symbols."""
+        return self._fault if self._faulty is None or not self._faulty.isdisjoint(symbols) else None
+
+    def _listed(self, symbol: str) -> str | None:
+        """The symbol that is meant by any of its spellings; None if it is not listed."""
+        return next((s for s in self._books if symbol in (s, s.replace("/", ""))), None)
 
     def _state(self, symbol: str) -> SymbolState | None:
         """What is shown of a symbol, in any of its spellings; None if it is not listed."""
-        listed = next((s for s in self._books if symbol in (s, s.replace("/", ""))), None)
+        listed = self._listed(symbol)
         if listed is None:
             return None
         if listed in self._frozen:
@@ -206,15 +221,16 @@ class Venue:
             bids=_texts(book.levels[0] if book.levels else _levels(book.bid, -1)),
             asks=_texts(book.levels[1] if book.levels else _levels(book.ask, 1)),
         )  # fmt: skip
-        return faulty_state(state, self._fault)
+        return faulty_state(state, self._fault_about((listed,)))
 
     def _push(self, client: Subscriber, symbols: Iterable[str], *, first: bool) -> None:
-        if self._muted is None or self._fault in (Misbehaviour.SILENT, Misbehaviour.SLOW_BODY):
+        if self._muted is None:
             return
         for symbol in symbols:
-            state = self._state(symbol)
-            if state is not None and symbol not in self._muted:
-                client.send(faulty_frames(lambda s: self._encoded(client, s, first=first), state, self._fault))
+            state, fault = self._state(symbol), self._fault_about((symbol,))
+            if fault in (Misbehaviour.SILENT, Misbehaviour.SLOW_BODY) or state is None or symbol in self._muted:
+                continue
+            client.send(faulty_frames(lambda s: self._encoded(client, s, first=first), state, fault))
 
     def _encoded(self, client: Subscriber, state: SymbolState, *, first: bool) -> list[Frame]:
         return [self._wire.encode(frame) for frame in self._wire.frames(state, client.connection, first=first)]
@@ -240,7 +256,7 @@ class Venue:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if upgrade and request.path == self._wire.ws_path:
-            if self._fault in (Misbehaviour.HTTP_429, Misbehaviour.REDIRECT):
+            if self._fault_about(()) in (Misbehaviour.HTTP_429, Misbehaviour.REDIRECT):
                 return await self._reply(request)
             token = request.query.get("token", "")
             if self._wire.wants_token and token not in self._tokens:
@@ -253,8 +269,15 @@ class Venue:
         rest = await self._rest_request(request)
         if rest.post and self._wire.wants_token:
             self._tokens.add(rest.token)
-        status, value = self._wire.rest_response(rest, self._state)
-        return await faulty_response(request, status, dumps(value), self._now_ms() / _MS, self._fault, self._stopping)
+        named: list[str] = []
+
+        def lookup(symbol: str) -> SymbolState | None:
+            named.append(self._listed(symbol) or symbol)
+            return self._state(symbol)
+
+        status, value = self._wire.rest_response(rest, lookup)
+        fault = self._fault_about(named)
+        return await faulty_response(request, status, dumps(value), self._now_ms() / _MS, fault, self._stopping)
 
     async def _rest_request(self, request: web.Request) -> RestRequest:
         try:
@@ -285,6 +308,9 @@ class Venue:
 
     def _receive(self, client: Subscriber, text: str) -> None:
         known = tuple(client.connection.traded)
+        if any(s in text.lower() for s in self._hung_up_on):
+            client.cut()
+            return
         frames, symbols = self._wire.receive(text, self._books, client.connection)
         self._send(client, frames)
         for symbol in client.connection.traded.keys() - known:

@@ -12,13 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from feeds.chains.abi import address, calldata, checksummed, wad_of
+from feeds.catalog.checks import (
+    check_dated,
+    check_decimal,
+    check_decimals,
+    check_scale,
+    check_words,
+    exact,
+)
+from feeds.catalog.lifetime import Lifetime
+from feeds.catalog.risk_facts import Donation, Pause, WithdrawalTerms
+from feeds.chains.abi import calldata
 
 _SYMBOL = re.compile(r"[A-Za-z0-9.+_-]{1,16}")
-_DATE = re.compile(r"20\d\d-[01]\d-[0-3]\d")
-_MOST_DECIMALS = 36
-_MOST_WORDS = 16
+_POOL_ID = re.compile(r"0x[0-9a-f]{64}")
 _MOST_NORMAL_BPS = 1_000
+POOL_SHARE = "BPT"
+"""How a pool's own share token is written among its coins; nobody prices it here."""
 EXPECTED_DECIMALS = 18
 """Where a token's decimals are not published; the check asks the contract."""
 
@@ -54,35 +64,6 @@ class Compares(StrEnum):
     PROOF_OF_RESERVE = "proof_of_reserve"
 
 
-def exact(text: str) -> None:
-    """ValueError unless the text is an address in its checksummed form (EIP-55)."""
-    raw = address(text)
-    if text != checksummed(raw):
-        raise ValueError(f"{text} is not checksummed: write {checksummed(raw)}")
-
-
-def _decimal(key: str, text: str | None) -> None:
-    if text is not None and wad_of(text) <= 0:
-        raise ValueError(f"{key} = {text!r}: write a decimal number above 0")
-
-
-def _dated(key: str, value: str | int | None, on: str | None) -> None:
-    if (value is None) != (on is None):
-        raise ValueError(f"{key} and {key.removesuffix('_bps')}_on belong together: write both or none")
-    if on is not None and not _DATE.fullmatch(on):
-        raise ValueError(f"{key.removesuffix('_bps')}_on = {on!r}: write a date such as 2026-02-24")
-
-
-def _check_words(*places: int) -> None:
-    if not all(0 <= place < _MOST_WORDS for place in places):
-        raise ValueError(f"word and over_word: write the number of the answer's word, 0 to {_MOST_WORDS - 1}")
-
-
-def _check_scale(scale: int) -> None:
-    if not 0 <= scale <= _MOST_DECIMALS:
-        raise ValueError(f"scale = {scale}: write the power of ten of the answer, 0 to {_MOST_DECIMALS}")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainFacts:
     """A chain. ``known_only``: named by other records, not read. ``sequencer``: Chainlink's uptime feed of an L2."""
@@ -106,16 +87,26 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """Something that tokens are counted in. ``par``: the unit that it is worth one of."""
+    """Something that tokens are counted in or traded for.
+
+    ``par``: the unit that it is worth one of. ``wraps``: the token or unit that it is a share of, by ERC-4626; pools hold
+    it in that one's place. ``decimals``: None for 18.
+    """
 
     symbol: str
     par: str | None = None
+    wraps: str | None = None
+    decimals: int | None = None
     address: Mapping[str, str] = field(default_factory=dict)
     source: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for text in self.address.values():
             exact(text)
+        if self.decimals is not None:
+            check_decimals("decimals", self.decimals)
+        if self.par is not None and self.wraps is not None:
+            raise ValueError(f"unit {self.symbol}: write par or wraps, a share is not worth exactly one")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +145,8 @@ class Rate:
         if self.over_contract is not None and self.over_function is not None:
             exact(self.over_contract)
             calldata(self.over_function)
-        _check_words(self.word, self.over_word)
-        _check_scale(self.scale)
+        check_words(self.word, self.over_word)
+        check_scale(self.scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +167,7 @@ class Flag:
             raise ValueError('a flag means something: write means = "open" or "closed"')
         exact(self.contract)
         calldata(self.function, self.args)
-        _check_words(self.word)
+        check_words(self.word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,19 +186,19 @@ class Amount:
     def __post_init__(self) -> None:
         exact(self.contract)
         calldata(self.function, self.args)
-        _check_words(self.word)
-        _check_scale(self.scale)
+        check_words(self.word)
+        check_scale(self.scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+class Token(Lifetime):
     """A token: where it is, what it is owed, how its rate behaves.
 
     Attributes:
         symbol: ours, unique; ``onchain_symbol`` where the contract has another one.
         address: chain -> address.
         decimals: None where unpublished: 18 is expected and asked for on the chain.
-        form, rate_kept, donation (a transfer can move the rate), pausable: None where unknown.
+        form, rate_kept, donation (a transfer can move the rate), pausable, withdrawal: None where unknown.
         cadence, rate_age_s: how often the protocol changes the rate, and how old its last change may become.
         cap_percent: Aave's cap on the rate's growth a year when it was published, decimal text; ``cap_delay_days``: the
             least age of the snapshot that it grows from.
@@ -228,11 +219,11 @@ class Token:
     testnet: bool = False
     address: Mapping[str, str] = field(default_factory=dict)
     rate_kept: RateSource | None = None
-    donation: bool | None = None
-    pausable: bool | None = None
+    donation: Donation | None = None
+    pausable: Pause | None = None
     cadence: str | None = None
     rate_age_s: int | None = None
-    withdrawal: str | None = None
+    withdrawal: WithdrawalTerms | None = None
     redemption: Redemption = Redemption.UNKNOWN
     cap_percent: str | None = None
     cap_delay_days: int | None = None
@@ -248,25 +239,30 @@ class Token:
     backing: Amount | None = None
 
     def __post_init__(self) -> None:
+        self.check_lifetime()
         if not _SYMBOL.fullmatch(self.symbol):
             raise ValueError(f"symbol {self.symbol!r}: write 1 to 16 letters, digits or . + _ -")
         for text in self.address.values():
             exact(text)
-        if self.decimals is not None and not 0 <= self.decimals <= _MOST_DECIMALS:
-            raise ValueError(f"decimals = {self.decimals}: write the token's decimals, 0 to {_MOST_DECIMALS}")
-        _decimal("cap_percent", self.cap_percent)
-        _decimal("last_rate", self.last_rate)
-        _dated("last_rate", self.last_rate, self.last_rate_on)
-        _dated("normal_bps", self.normal_bps, self.normal_on)
+        if self.decimals is not None:
+            check_decimals("decimals", self.decimals)
+        check_decimal("cap_percent", self.cap_percent)
+        check_decimal("last_rate", self.last_rate)
+        check_dated("last_rate", self.last_rate, self.last_rate_on)
+        check_dated("normal_bps", self.normal_bps, self.normal_on)
         if self.normal_bps is not None and abs(self.normal_bps) >= _MOST_NORMAL_BPS:
             raise ValueError(f"normal_bps = {self.normal_bps}: no token is normally that far from its rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogPool:
+class CatalogPool(Lifetime):
     """A pool: where it is and which coins it holds, in the contract's own order. ``family``: how it is read.
 
-    ``vault``, ``resolver``: a second contract that must be asked.
+    Attributes:
+        pool_id: its 32 bytes in the contract that holds all pools: Balancer's Vault, Uniswap's PoolManager.
+        vault, resolver: a second contract that must be asked; of Uniswap v4 ``resolver`` is StateView.
+        fee_millionths, spacing, hooks: of a Uniswap v4 pool with both coins its key, whose hash is the id; no hooks: none.
+        missing: the fact without which no source can be built of it, in words.
     """
 
     name: str
@@ -279,24 +275,35 @@ class CatalogPool:
     vault: str | None = None
     resolver: str | None = None
     fee_millionths: int | None = None
+    spacing: int | None = None
+    hooks: str | None = None
     read_by_a_peer: bool = False
     why_null: str | None = None
+    missing: str | None = None
     note: str | None = None
     unconfirmed: str | None = None
     source: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for text in (self.address, self.vault, self.resolver):
+        self.check_lifetime()
+        for text in (self.address, self.vault, self.resolver, self.hooks):
             if text is not None:
                 exact(text)
-        if self.address is None and self.why_null is None:
+        if self.pool_id is not None and not _POOL_ID.fullmatch(self.pool_id):
+            raise ValueError(f"pool {self.name}: write pool_id as 0x and 64 lower-case hexadecimal digits")
+        if not self.is_placed and self.why_null is None:
             raise ValueError(f'pool {self.name} has no address: write it, or why_null = "..."')
         if len(self.coins) < 2:  # noqa: PLR2004 - a pool trades two coins at least
             raise ValueError(f"pool {self.name}: write its coins in the contract's order")
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known where the pool is: its address, or its id."""
+        return self.address is not None or self.pool_id is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(Lifetime):
     """Another oracle's feed: compared with. Only one that states an exchange rate may stand in for a rate on an L2."""
 
     name: str
@@ -309,13 +316,13 @@ class Reference:
     feed_id: str | None = None
     heartbeat_s: int | None = None
     deviation_percent: str | None = None
-    retired: bool = False
     why_null: str | None = None
     note: str | None = None
     unconfirmed: str | None = None
     source: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        self.check_lifetime()
         if self.address is not None:
             exact(self.address)
         elif self.why_null is None:
@@ -323,7 +330,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Symbol:
+class Symbol(Lifetime):
     """A venue's own spelling of a pair. ``thin``: too little trades there for a price by itself."""
 
     venue: str
@@ -333,3 +340,6 @@ class Symbol:
     note: str | None = None
     unconfirmed: str | None = None
     source: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.check_lifetime()

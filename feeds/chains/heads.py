@@ -16,11 +16,14 @@ import aiohttp
 import orjson
 import structlog
 
+from feeds.secret_refs import hide
+from feeds.secret_values import SecretMissing, filled
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)
 _SUBSCRIBE = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}).decode()
 _MAX_FRAME = 1 << 18
+_SHOWN = 90
 
 
 class Heads:
@@ -28,7 +31,7 @@ class Heads:
 
     Args:
         chain: its name, for the log.
-        urls: WebSocket addresses; errors name only their host, for the rest may hold a key.
+        urls: WebSocket addresses as the config has them: their secrets are filled in here, and no error shows an address.
         session: the HTTP session of the process.
         on_head: is called at each announcement.
         stall_ms: a subscription without news for longer than this is given up.
@@ -62,6 +65,8 @@ class Heads:
                 why = await self._listen(url)
             except (aiohttp.ClientError, OSError, TimeoutError) as e:
                 why = type(e).__name__
+            except SecretMissing as e:
+                why = str(e)
             failures = 0 if self.announced > before else failures + 1
             pause_ms = int(self._rng.uniform(0, min(self._backoff_ms, 250 << min(failures, 10))))
             _log.info("subscription to heads lost; it is renewed", chain=self._chain, why=why, retry_ms=pause_ms)
@@ -70,7 +75,10 @@ class Heads:
     async def _listen(self, url: str) -> str:
         """One subscription's life; returns why it ended."""
         timeout = aiohttp.ClientWSTimeout(ws_close=1.0)
-        async with self._session.ws_connect(url, max_msg_size=_MAX_FRAME, heartbeat=20.0, timeout=timeout) as socket:
+        address = filled(url)
+        async with self._session.ws_connect(
+            address.text, max_msg_size=_MAX_FRAME, heartbeat=20.0, timeout=timeout
+        ) as socket:
             await socket.send_str(_SUBSCRIBE)
             while True:
                 message = await asyncio.wait_for(socket.receive(), self._stall_ms / MS)
@@ -78,7 +86,7 @@ class Heads:
                     return f"closed ({message.type.name})"
                 refusal = self._take_frame(message.data)
                 if refusal is not None:
-                    return refusal
+                    return hide(refusal, address.secrets)[:_SHOWN]
 
     def _take_frame(self, frame: str | bytes) -> str | None:
         """Count an announcement; returns the text of a refusal."""
@@ -89,7 +97,7 @@ class Heads:
         if not isinstance(message, dict):
             return "not JSON-RPC"
         if message.get("error") is not None:
-            return f"refused: {str(message['error'])[:80]}"
+            return f"refused: {message['error']}"
         if message.get("method") == "eth_subscription":
             self.announced += 1
             self._on_head()

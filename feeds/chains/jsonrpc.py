@@ -13,6 +13,8 @@ import aiohttp
 import orjson
 
 from feeds.errors import FeedError, Malformed, RateLimited, Refused, Reverted, TimedOut, TooLarge, Unreachable
+from feeds.secret_refs import hide, host_and_port
+from feeds.secret_values import filled
 
 _HEADERS = {"Content-Type": "application/json"}
 _OK = 200
@@ -50,21 +52,23 @@ class JsonRpc:
     """Requests to one address over a shared session.
 
     Args:
-        url: address of the JSON-RPC server; errors name only its host, for the rest may hold a key.
+        url: address of the JSON-RPC server, as the config has it: its secrets are filled in here. Errors name only its
+            host, for the rest may hold a key, and hide what an answer repeats of a secret.
         session: the HTTP session of the process.
         timeout_ms: how long one request may take.
         max_body: bytes of an answer that are read at most.
     """
 
-    __slots__ = ("_max_body", "_session", "_timeout", "_url", "name")
+    __slots__ = ("_max_body", "_secrets", "_session", "_timeout", "_url", "name")
 
     def __init__(self, url: str, *, session: aiohttp.ClientSession, timeout_ms: int, max_body: int) -> None:
-        parts = urlsplit(url)
+        address = filled(url)
+        parts = urlsplit(address.text)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             shown = f"{parts.scheme}://{parts.hostname or ''}"
             raise ValueError(f"{shown} is not an endpoint: write http:// or https:// and a host")
-        self.name = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
-        self._url = url
+        self.name = host_and_port(url, address.text)
+        self._url, self._secrets = address.text, address.secrets
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1_000)
         self._max_body = max_body
@@ -102,11 +106,16 @@ class JsonRpc:
             raise self._refusal(status, answer["error"])
         if status != _OK:
             raise self._status(status)
-        if answer is None and _paced(page := body[:_SHOWN].decode("utf-8", "replace").lower()):
+        if answer is None and _paced(page := self._shown(body).lower()):
             raise RateLimited(page, endpoint=self.name)
         if not isinstance(answer, dict) or "result" not in answer or answer.get("id") != 1:
-            raise Malformed("not a JSON-RPC answer", endpoint=self.name, starts=repr(body[:40]))
+            raise Malformed("not a JSON-RPC answer", endpoint=self.name, starts=repr(self._shown(body)[:40]))
         return answer["result"]
+
+    def _shown(self, text: str | bytes) -> str:
+        """What an answer begins with, without the secrets of the address."""
+        whole = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        return hide(whole, self._secrets)[:_SHOWN]
 
     def _status(self, status: int) -> FeedError:
         if status == _TOO_MANY:
@@ -119,7 +128,7 @@ class JsonRpc:
     def _refusal(self, status: int, error: Any) -> FeedError:
         fields = error if isinstance(error, Mapping) else {}
         code = fields.get("code") if isinstance(fields.get("code"), int) else 0
-        message = str(fields.get("message", error))[:_SHOWN]
+        message = self._shown(str(fields.get("message", error)))
         low = message.lower()
         kind: type[FeedError] = Refused
         if status == _TOO_MANY or _paced(low):  # before codes: -32001, -32007 and others mean this here and that there

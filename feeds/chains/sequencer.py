@@ -11,10 +11,18 @@ from dataclasses import dataclass
 from feeds.chains.abi import address, calldata
 from feeds.decode import abi_words
 from feeds.errors import Malformed, SequencerDown
-from feeds.types import Call, Quote, Read
+from feeds.types import Call, Quote, Read, Reply
 from feeds.units import MS, WAD, Wad
 
 _ROUND_WORDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequencerState:
+    """What an uptime feed says: up or down, and since when (Unix ms; 0 where it never said anything)."""
+
+    is_up: bool
+    since_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +36,19 @@ class Sequencer:
         """Check the address; ValueError says what to write."""
         address(self.sequencer_feed)
 
+    @property
+    def call(self) -> Call:
+        """What is asked."""
+        return Call(to=address(self.sequencer_feed), data=calldata("latestRoundData()"))
+
+    def state(self, reply: Reply) -> SequencerState:
+        """Read the feed's answer; FeedError where it gave none, or answers as no uptime feed does."""
+        data = abi_words.returned(reply, words=_ROUND_WORDS)
+        answer = abi_words.int_at(data, 1)
+        if answer not in (0, 1):
+            raise Malformed("an uptime feed answers 0 or 1", answer=str(answer)[:20])
+        return SequencerState(is_up=answer == 0, since_ms=abi_words.uint_at(data, 2) * MS)
+
     def read_at(self, now_ms: int) -> Read:
         """One call; a quote means that the sequencer is up.
 
@@ -38,15 +59,16 @@ class Sequencer:
             SequencerDown: it is down, or up for less than the grace time.
             FeedError: the feed gave no answer, which is taken for down by the caller.
         """
-        (reply,) = yield (Call(to=address(self.sequencer_feed), data=calldata("latestRoundData()")),)
-        data = abi_words.returned(reply, words=_ROUND_WORDS)
-        answer, started_ms = abi_words.int_at(data, 1), abi_words.uint_at(data, 2) * MS
-        if answer not in (0, 1):
-            raise Malformed("an uptime feed answers 0 or 1", answer=str(answer)[:20])
-        if answer == 1:
-            raise SequencerDown("the sequencer is down", down_ms=max(0, now_ms - started_ms))
-        grace_ms = self.sequencer_grace_s * MS
-        if started_ms == 0 or now_ms - started_ms < grace_ms:
-            up = max(0, now_ms - started_ms)
-            raise SequencerDown("the sequencer has not been up again for long enough", up_ms=up, grace_ms=grace_ms)
+        (reply,) = yield (self.call,)
+        if (down := self.down(self.state(reply), now_ms)) is not None:
+            raise down
         return Quote(price_wad=Wad(WAD))
+
+    def down(self, state: SequencerState, now_ms: int) -> SequencerDown | None:
+        """Why nothing of the chain counts at a block's time; None if it does."""
+        for_ms, grace_ms = max(0, now_ms - state.since_ms), self.sequencer_grace_s * MS
+        if not state.is_up:
+            return SequencerDown("the sequencer is down", down_ms=for_ms)
+        if state.since_ms == 0 or now_ms - state.since_ms < grace_ms:
+            return SequencerDown("the sequencer has not been up again for long enough", up_ms=for_ms, grace_ms=grace_ms)
+        return None

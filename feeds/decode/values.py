@@ -23,7 +23,7 @@ LAST_OUTSIDE_BPS = Bps(2_000)
 """How far the last trade may lie outside of bid and ask: a fifth; beyond it one of the three is broken."""
 _FIRST_MS = 1_262_304_000_000  # 2010-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
-_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
+_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:[Zz]|[+-]00:00)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _WAD_PLACES = 18
@@ -296,18 +296,31 @@ def time_ms(value: Any, *, per_s: int = 1_000) -> int:
     return _sane_ms(int(n) * 1_000 // per_s, value)
 
 
+def moment_ms(value: Any, *, per_s: int) -> int:
+    """Unix milliseconds, rounded down, from a number (or its text) in units of 1/per_s second that may have a fraction.
+
+    Raises:
+        Malformed: no number, or a time outside 2010 to 2100.
+    """
+    n = number(value)
+    if abs(n.adjusted()) > _MAX_TEXT:
+        raise Malformed("time outside 2010 to 2100: wrong unit?", value=_shown(value))
+    return _sane_ms(int(_CONTEXT.divide(_CONTEXT.multiply(n, 1_000), per_s)), value)
+
+
 def iso_ms(value: Any) -> int:
-    """Unix milliseconds from an RFC 3339 text in UTC, such as 2021-04-17T16:43:37.020616Z.
+    """Unix milliseconds from an RFC 3339 text in UTC: 2021-04-17T16:43:37.020616Z, or +00:00 for the Z.
 
     Raises:
         Malformed: anything else.
     """
     stated = text(value)
-    if _UTC.fullmatch(stated) is None:
+    if (match := _UTC.fullmatch(stated)) is None:
         raise Malformed("not a UTC time", value=_shown(value))
-    leap = stated[17:19] == "60"  # a leap second: the moment after the 59th, which the library does not know
+    day, clock = match.groups()
+    leap = clock[6:8] == "60"  # a leap second: the moment after the 59th, which the library does not know
     try:
-        moment = datetime.fromisoformat(f"{stated[:17]}59{stated[19:]}" if leap else stated)
+        moment = datetime.fromisoformat(f"{day}T{clock[:6]}59{clock[8:]}Z" if leap else f"{day}T{clock}Z")
     except ValueError:
         raise Malformed("not a UTC time", value=_shown(value)) from None
     return _sane_ms((moment - _EPOCH) // _MILLISECOND + 1_000 * leap, value)

@@ -35,6 +35,7 @@ _QUOTES = (
 """Of its spot pairs: none is quoted in USD, in which its futures on coins are."""
 _SYMBOLS_PER_REQUEST = 20
 """Up to 20 symbols cost 2 of the venue's request weight, 21 cost 40."""
+_UNKNOWN = -1121
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,8 @@ def _control(message: Mapping[str, Any]) -> tuple[Tick, ...]:
         raise Unreachable("the venue announces that it will close the connection")
     error = message.get("error", message)
     if isinstance(error, Mapping) and ("code" in error or "error" in message):
-        raise Refused(values.printable(error.get("msg", "")), code=values.printable(error.get("code")))
+        kind = WrongSymbol if error.get("code") == _UNKNOWN else Refused
+        raise kind(values.printable(error.get("msg", "")), code=values.printable(error.get("code")))
     if message.get("result", message) is None:
         return ()
     raise Malformed("neither data nor an acknowledgement", keys=values.printable(sorted(message)))

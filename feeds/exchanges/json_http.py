@@ -1,8 +1,9 @@
 """Any JSON over HTTP, by config alone: an issuer's price, a rate service. Asked at its own pace, never streamed.
 
-A path leads through objects by name and through arrays by index: ``data.0.price``. What is read is exact; a price that is
-inverted or scaled is rounded down. Headers and addresses hold no secrets: what needs a key is not public, and the config
-is. The source is as independent as its host: two addresses of one host are one group.
+A path leads through objects by name and through arrays by index: ``data.0.price``; a name with a dot or a quote in it stands
+in quotes: ``prices."weETH.eth"``. What is read is exact; a price that is inverted or scaled is rounded down. Headers and
+addresses name their secrets, ``${NAME}`` or ``${file:/PATH}``, and never hold one: see :mod:`feeds.secret_refs`. The source
+is as independent as who is behind its host.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 from urllib.parse import quote as url_quote
 
 from feeds.decode import values
-from feeds.errors import Malformed, WrongSymbol
+from feeds.errors import FeedError, Malformed, WrongSymbol
+from feeds.secret_refs import check_refs, has_refs, without_refs
 from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import Quote, Request, Tick
 from feeds.units import WAD, Wad, mid_down, wad_div_down
@@ -28,9 +30,26 @@ _SYMBOL = "{symbol}"
 _MOST_SCALE = 36
 _LEAST_PAUSE_MS, _MOST_PAUSE_MS = 500, 3_600_000
 _HOME = ("127.0.0.1", "localhost", "::1")
-_SECRET = re.compile(r"auth|cookie|secret|token|passw|api.?key|access.?key|signature", re.IGNORECASE)
+_SECRET = re.compile(
+    r"auth|cookie|secret|passw|signature|session|(api|access|private|client).?key"
+    r"|(api|access|id|bearer|refresh|csrf).?token",
+    re.IGNORECASE,
+)
+"""Names whose value is always a secret."""
+_MAY_BE_SECRET = re.compile(r"token|key|sig|code|pass", re.IGNORECASE)
+"""Names whose value is a secret as often as a symbol: the value decides."""
+_PUBLIC = re.compile(r"0x(?:[0-9a-f]{40}|[0-9a-f]{64})", re.IGNORECASE | re.ASCII)
+"""An address or an id on a chain."""
+_RUN = re.compile(r"[A-Za-z0-9]+", re.ASCII)
+_LONG, _LONGEST = 16, 32
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_SCHEME = re.compile(r"[A-Za-z]{0,16}:? ?", re.ASCII)
+"""What may stand before the secret of a header: ``Bearer ``."""
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,40}")
 _VALUE = re.compile(r"[\x20-\x7e]{0,200}")
+_PART = re.compile(r'"(?P<name>(?:[^"\\]|\\["\\])+)"|(?P<plain>[^."]+)')
+_ESCAPED = re.compile(r"\\(.)")
+_PATH_HINT = 'a path is names and indices with a dot between, a name with a dot in quotes: data.0."weETH.eth".price'
 _EXACT = Context(prec=120, Emax=2_000, Emin=-2_000)
 """Wide enough that moving a decimal point never rounds."""
 
@@ -45,11 +64,12 @@ class JsonHttp:
         bid: path to the best bid, together with
         ask: path to the best ask.
         time: path to the source's own time; "" for none.
-        time_unit: s, ms, us, ns (whole numbers), or iso (RFC 3339 in UTC).
+        time_unit: s, ms, us, ns (numbers; a fraction is kept to the millisecond), or iso (RFC 3339 in UTC).
         scale: the numbers are the price times ten to the power of this: 18 for wads.
         invert: what is stated is base for one unit of quote.
-        expect: path -> text that must stand there, so that another symbol's answer is not taken for this one's.
-        headers: sent along; no secrets.
+        expect: path -> text, whole number, true or false that must stand there, so that another symbol's answer is not
+            taken for this one's. A text also stands for the number that it spells.
+        headers: sent along; a secret in them is named, not written.
         rest_ms: pause between two requests.
     """
 
@@ -61,7 +81,7 @@ class JsonHttp:
     time_unit: str = "s"
     scale: int = 0
     invert: bool = False
-    expect: Mapping[str, str] = field(default_factory=dict)
+    expect: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     rest_ms: int = 10_000
 
@@ -70,9 +90,12 @@ class JsonHttp:
         _check_address(self.url)
         if bool(self.price) == bool(self.bid or self.ask) or bool(self.bid) != bool(self.ask):
             raise ValueError('write price = "path", or bid = "path" and ask = "path"')
-        paths = (self.price, self.bid, self.ask, self.time, *self.expect)
-        if any(path and not all(path.split(".")) for path in paths) or "" in self.expect:
-            raise ValueError('a path is names and indices with a dot between: "data.0.price"')
+        for path in (self.price, self.bid, self.ask, self.time):
+            _ = path and path_parts(path)
+        for path, wanted in self.expect.items():
+            _ = path_parts(path)
+            if not isinstance(wanted, str | int):
+                raise ValueError(f"expect.{path}: write a text in quotes, a whole number, true or false")  # noqa: TRY004
         if self.time_unit not in (*_UNITS, _ISO):
             raise ValueError(f"time_unit = {self.time_unit!r}: write one of {', '.join((*_UNITS, _ISO))}")
         if not 0 <= self.scale <= _MOST_SCALE:
@@ -85,6 +108,11 @@ class JsonHttp:
     def host(self) -> str:
         """Whom it depends on."""
         return urlsplit(self.url).hostname or ""
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the address or a header names a secret that is to be filled in."""
+        return any(map(has_refs, (self.url, *self.headers.values())))
 
     @property
     def needs_symbol(self) -> bool:
@@ -101,8 +129,9 @@ class JsonHttp:
         """
         for path, wanted in self.expect.items():
             value = _at(message, path)
-            if value != wanted:
-                raise WrongSymbol("the answer is about something else", path=path, got=values.printable(value))
+            if not _is_expected(value, wanted):
+                got = repr(value) if isinstance(value, str) else value
+                raise WrongSymbol("the answer is about something else", path=path, got=values.printable(got))
         stated_at_ms = self._time(_at(message, self.time)) if self.time else None
         if self.price:
             return Quote(price_wad=self._turned(self._number(message, self.price)), stated_at_ms=stated_at_ms)
@@ -119,7 +148,9 @@ class JsonHttp:
         return values.bounded_price(wad_div_down(WAD, wad)) if self.invert else wad
 
     def _time(self, stated: Any) -> int:
-        return values.iso_ms(stated) if self.time_unit == _ISO else values.time_ms(stated, per_s=_UNITS[self.time_unit])
+        if self.time_unit == _ISO:
+            return values.iso_ms(stated)
+        return values.moment_ms(stated, per_s=_UNITS[self.time_unit])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +179,8 @@ class JsonVenue(PlainSession):
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """One request per symbol."""
         urls = ((s, self.source.url.replace(_SYMBOL, url_quote(s, safe=""))) for s in symbols)
-        return tuple(Request(url=url, symbols=(s,), headers=self.source.headers) for s, url in urls)
+        headers, fill = self.source.headers, self.source.has_secrets
+        return tuple(Request(url=url, symbols=(s,), headers=headers, has_secrets=fill) for s, url in urls)
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
         """Read one answer."""
@@ -156,32 +188,103 @@ class JsonVenue(PlainSession):
         return tuple(values.tick(s, partial(self.source.quote, message)) for s in request.symbols)
 
 
+class PathPart(NamedTuple):
+    """One step of a path. ``quoted``: it is a name, whatever it looks like."""
+
+    text: str
+    quoted: bool
+
+
+@lru_cache(maxsize=1_024)
+def path_parts(path: str) -> tuple[PathPart, ...]:
+    """The steps of a path; ValueError says how one is written."""
+    parts: list[PathPart] = []
+    at = 0
+    while at <= len(path):
+        match = _PART.match(path, at)
+        if match is None or path[match.end() : match.end() + 1] not in ("", "."):
+            raise ValueError(f"{path!r}: {_PATH_HINT}")
+        name = match["name"]
+        parts.append(
+            PathPart(match["plain"], quoted=False) if name is None else PathPart(_ESCAPED.sub(r"\1", name), quoted=True)
+        )
+        at = match.end() + 1
+    return tuple(parts)
+
+
 def _at(message: Any, path: str) -> Any:
     """Follow a path; Malformed where it leads nowhere."""
-    for part in path.split("."):
-        is_index = isinstance(message, list) and part.isascii() and part.isdigit()
+    for part, quoted in path_parts(path):
+        is_index = isinstance(message, list) and not quoted and part.isascii() and part.isdigit()
         message = values.item(message, int(part[:9])) if is_index else values.member(message, part)
     return message
 
 
-def _check_address(url: str) -> None:
+def _is_expected(value: Any, wanted: str | int) -> bool:
+    """Whether a value of the answer is what the config wants there; true is not 1."""
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    if isinstance(value, str):
+        return value == wanted
+    if not isinstance(value, int | Decimal):
+        return False
     try:
-        parts = urlsplit(url.replace(_SYMBOL, "X"))
+        return bool(value == values.number(wanted))
+    except FeedError:
+        return False
+
+
+def _check_address(url: str) -> None:
+    check_refs(url)
+    plain = without_refs(url.replace(_SYMBOL, "X"), "X")
+    try:
+        parts = urlsplit(plain)
         _ = parts.port
     except ValueError as e:
         raise ValueError(f"url = {url!r} is not an address ({e})") from None
     near = parts.hostname in _HOME
     if parts.scheme not in (("http", "https") if near else ("https",)) or not parts.hostname:
         raise ValueError(f"url = {url!r}: write https://HOST/PATH")
-    if not url.isascii() or set(url.replace(_SYMBOL, "")) & set(' "<>\\{}[]'):
-        raise ValueError(f"url = {url!r}: the only brackets are those of {_SYMBOL}; encode what else is not plain")
-    if parts.username is not None or any(_SECRET.search(key) for key, _ in parse_qsl(parts.query)):
-        raise ValueError("url: no secrets in the config; what needs a key needs a proxy of your own that adds it")
+    brackets = set(plain.replace(f"[{parts.hostname}]", "", 1)) & set(' "<>\\{}[]')  # an IPv6 address has its own
+    if not url.isascii() or brackets:
+        raise ValueError(
+            f"url = {url!r}: the only brackets are those of {_SYMBOL} and of ${{NAME}}; encode what else is not plain"
+        )
+    if has_refs(url.split("/", 3)[2]):
+        raise ValueError(
+            "url: the host is written out, for it says whom the source depends on; a secret stands behind it"
+        )
+    query = urlsplit(without_refs(url, "").replace(_SYMBOL, "")).query
+    if parts.username is not None or any(_is_secret(k, v) for k, v in parse_qsl(query, keep_blank_values=True)):
+        raise ValueError(f"url: no secrets in the config; {_NAME_IT}")
+
+
+_NAME_IT = "write ${NAME} in its place and set that variable, or ${file:/PATH}"
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether a parameter of an address is a secret; what stands for the symbol, or names a secret, is gone from it."""
+    if not value:
+        return False
+    return _SECRET.search(name) is not None or (_MAY_BE_SECRET.search(name) is not None and _looks_random(value))
+
+
+def _looks_random(value: str) -> bool:
+    """Whether a value is nothing that somebody chose to be read: no symbol, no slug, no address on a chain."""
+    if _PUBLIC.fullmatch(value):
+        return False
+    longest = max(_RUN.findall(value), key=len, default="")
+    mixed = any(c.isdigit() for c in longest) and any(c.isalpha() for c in longest)
+    return _UUID.search(value) is not None or len(longest) >= (_LONG if mixed else _LONGEST)
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
             raise ValueError(f"headers: {name!r} is not a plain header")
-        if _SECRET.search(name):
-            raise ValueError(f"headers: {name!r} is a secret, and a config holds none: use a proxy that adds it")
+        check_refs(value)
+        named = has_refs(value) and _SCHEME.fullmatch(without_refs(value, ""))
+        if _SECRET.search(name) and not named:
+            raise ValueError(f"headers: {name!r} is a secret, and a config holds none: {_NAME_IT}")
+        if _MAY_BE_SECRET.search(name) and not named and _looks_random(without_refs(value, "")):
+            raise ValueError(f"headers: {name!r} is a secret, and a config holds none: {_NAME_IT}")

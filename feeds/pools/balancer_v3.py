@@ -9,8 +9,10 @@ tests compare; no registry package ships the bytecode.
 Live balances are at the providers' rates of the block read, yield fees already taken off, as a swap would find them.
 A swap of less than 1e6 scaled units is refused by the Vault.
 
-Boosted pools hold ERC-4626 shares (waEthWETH and the like): base and quote here are the tokens that the pool holds; what
-a share is worth is another source's business, and the Vault's buffers, which wrap on the way, are not part of the price.
+Boosted pools hold ERC-4626 shares (waEthWETH and the like): base and quote here are the tokens that the pool holds. With
+base_wraps or quote_wraps the prices are of what a share wraps, at the share's own convertToAssets, and the notional counts
+that; a share whose vault does not pay the notional out now is refused. The Vault's buffers, which wrap on the way, are not
+part of the price.
 
 Hooks: a pool whose hook sets the fee or is called around a swap is refused unless accept_hooks is written; then the
 quote is what the pool would do by itself at its static fee.
@@ -29,6 +31,7 @@ from feeds.decode import abi_words
 from feeds.errors import Malformed, Refused, Reverted, Thin, WrongSymbol
 from feeds.pools.gates import Gates, counted
 from feeds.pools.stable_math import AMP_PRECISION, StableInvariant, invariant
+from feeds.pools.vault_share import ShareRate, share_calls, share_rate
 from feeds.pools.weighted_math import Weighted
 from feeds.types import Call, Quote, Read, Reply
 from feeds.units import WAD, Wad, mid_down, mul_div_up
@@ -102,6 +105,8 @@ class BalancerV3:
         vault: address of the Vault; pool: of the pool.
         variant: stable or weighted.
         base: address of the token that is priced; quote: of the token it is priced in; both as the pool holds them.
+        base_wraps: address of what base is an ERC-4626 share of, which is then priced; quote_wraps: the same of quote, in
+            which it is then priced; empty for a token that is none. Share and asset have the same decimals.
         notional: base tokens that are sold and bought, a decimal text.
         accept_hooks: whether to price a pool with hooks around its swaps as if it had none.
         base_decimals: of the base token; quote_decimals: of the quote token; the Vault must say the same.
@@ -115,6 +120,8 @@ class BalancerV3:
     base: str
     quote: str
     notional: str
+    base_wraps: str = ""
+    quote_wraps: str = ""
     accept_hooks: bool = False
     base_decimals: int = 18
     quote_decimals: int = 18
@@ -131,34 +138,42 @@ class BalancerV3:
             raise ValueError(f"variant = {self.variant!r}: write one of {', '.join(_KINDS)}")
         if max(self.base_decimals, self.quote_decimals) > 18:  # noqa: PLR2004 - the Vault takes no finer token
             raise ValueError("a pool of Balancer holds tokens of at most 18 decimals: correct the decimals")
+        for text in (self.base_wraps, self.quote_wraps):
+            if text:
+                address(text)
         self._gates.check()
 
     def read(self) -> Read:
-        """One phase: the pool's state in the Vault.
+        """One phase: the pool's state in the Vault, and what its shares are worth.
 
         Prices: bid rounded down, ask up, mid down.
 
         Raises:
             Reverted: the pool or the Vault is paused, or a rate provider reverts.
             Refused: the pool is in recovery mode, or has hooks that were not accepted.
-            Thin: the pool does not carry the notional, or the depth is below min_depth.
+            Thin: the pool does not carry the notional, a share is not paid out, or the depth is below min_depth.
             Slippage: selling and buying lie further apart than max_slippage_bps.
-            WrongSymbol: the pool does not hold these tokens, or with other decimals.
+            WrongSymbol: the pool does not hold these tokens, or with other decimals, or a share is of another one.
             FeedError: for replies that are not such a pool's.
         """
         calls = _calls(self.vault, self.pool, self.variant)
-        state = _State(*counted((yield calls), len(calls)))
+        asked = [share_calls(*share, self.vault) for share in self._shares]
+        everything = (*calls, *asked[0], *asked[1])
+        replies = counted((yield everything), len(everything))
+        state, of_shares = _State(*replies[: len(calls)]), replies[len(calls) :]
         self._check_open(state)
+        worth = (
+            share_rate(of_shares[: len(asked[0])], self.base_wraps, self.base_decimals),
+            share_rate(of_shares[len(asked[0]) :], self.quote_wraps, self.quote_decimals),
+        )
         places, units, rates, balances = self._listing(state)
         pool = self._arithmetic(state, balances, *places)
         fee = abi_words.uint_at(abi_words.returned(state.fee))
         if fee > _MOST_FEE_WAD:
             raise Malformed("swap fee above 10 %", fee=str(fee)[:20])
         amount = self._gates.amount
-        bid, ask = self._gates.prices(
-            _sell(pool, amount, fee, units, rates), _buy(pool, amount, fee, units, rates), amount
-        )
-        half, one, two = (n * WAD // (units[0] * rates[0]) for n in pool.depths())
+        bid, ask = self._gates.prices(*_traded_assets(pool, amount, fee, (units, rates), worth), amount)
+        half, one, two = (worth[0].assets_down(n * WAD // (units[0] * rates[0])) for n in pool.depths())
         half, one, two = self._gates.depths((half, one, two))
         virtual = abi_words.uint_at(abi_words.returned(state.rate))
         if not 0 < virtual < 1 << _MOST_BITS:
@@ -172,6 +187,14 @@ class BalancerV3:
             depth_two_wad=two,
             base_share_bps=pool.curve.share_bps(pool.base) if isinstance(pool, _Stable) else None,
             virtual_wad=virtual,
+        )
+
+    @property
+    def _shares(self) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
+        """Base and quote: the token, what it wraps, its decimals."""
+        return (
+            (self.base, self.base_wraps, self.base_decimals),
+            (self.quote, self.quote_wraps, self.quote_decimals),
         )
 
     @property
@@ -230,6 +253,22 @@ def _traded(scaled: int) -> int:
     if scaled < _LEAST_TRADE:
         raise Thin("the Vault refuses so small a swap", scaled=str(scaled), least=_LEAST_TRADE)
     return scaled
+
+
+def _traded_assets(
+    pool: _Arithmetic,
+    amount: int,
+    fee: int,
+    scaling: tuple[tuple[int, int], tuple[int, int]],
+    worth: tuple[ShareRate, ShareRate],
+) -> tuple[int, int]:
+    """Quote assets received for an amount of base assets, and paid for it, through the shares that the pool trades."""
+    base, quote = worth
+    bought = base.shares_up(amount)
+    base.check_paid(bought)
+    received = _sell(pool, base.shares_down(amount), fee, *scaling)
+    quote.check_paid(received)
+    return quote.assets_down(received), quote.assets_up(_buy(pool, bought, fee, *scaling))
 
 
 def _sell(pool: _Arithmetic, amount: int, fee: int, units: tuple[int, int], rates: tuple[int, int]) -> int:

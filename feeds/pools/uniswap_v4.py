@@ -119,7 +119,7 @@ class UniswapV4:
     @property
     def key_hash(self) -> bytes:
         """The pool's id: the hash of its key."""
-        return _pool_id(self.base, self.quote, self.fee, self.spacing, self.hooks)
+        return hash_of_key(self.base, self.quote, self.fee, self.spacing, self.hooks)
 
     def _check_hooks(self) -> None:
         flags = address(self.hooks)[-1] if self.hooks else 0
@@ -164,8 +164,19 @@ def _raw(text: str | bytes) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _pool_id(base: str, quote: str, fee: int, spacing: int, hooks: str) -> bytes:
-    """keccak-256 of the key: the lower currency first, each field a word."""
+def hash_of_key(base: str, quote: str, fee: int, spacing: int, hooks: str) -> bytes:
+    """A pool's id, 32 bytes: keccak-256 of its key, the lower currency first, each field a word.
+
+    Args:
+        base: address of a currency; native: 0xEeee...EEeE.
+        quote: of the other one, in either order.
+        fee: millionths of the input, or 8388608 where the hook sets it.
+        spacing: ticks between those that can hold liquidity.
+        hooks: address of the hooks contract; empty for none.
+
+    Raises:
+        ValueError: for what is no address.
+    """
     currencies = sorted((_currency(base), _currency(quote)))
     hook = int.from_bytes(address(hooks), "big") if hooks else 0
     return bytes(keccak(b"".join(word(n) for n in (*currencies, fee, spacing, hook))))

@@ -1,6 +1,6 @@
 """Exchanges that have no adapter of ours, through ccxt: an optional extra, imported only where the config names one.
 
-ccxt is asked for its tickers by REST, one task an exchange, at a pace of its own. It does the I/O and the parsing, so this
+ccxt is asked for its tickers by REST, at a pace of its own; no symbol waits for the answer of another. It does the I/O and the parsing, so this
 source is not pure and not tested with bytes: prefer an adapter. Its numbers are asked for as texts and decoded from them
 (``number = str``, ccxt's own setting); where an exchange class of ccxt's makes floats nevertheless, they are taken by
 their shortest text (``repr``), which is exact for up to 15 digits. A time is ccxt's word for the exchange's: some of its
@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -30,6 +31,8 @@ from feeds.units import MS
 _log = structlog.get_logger(__name__)
 _MARKETS_S = 60.0
 """ccxt loads a venue's whole list of markets before the first ticker."""
+_QUEUES = 2
+"""ccxt makes requests wait for its rate limit, which is not the exchange's delay: so many times its interval for each."""
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 _KINDS: tuple[tuple[str, type[FeedError]], ...] = (
     ("BadSymbol", WrongSymbol),
@@ -42,7 +45,8 @@ _KINDS: tuple[tuple[str, type[FeedError]], ...] = (
 """ccxt's errors, the narrower before the wider."""
 _ITS_BUGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
 
-OnTick = Callable[[str, Tick, int], bool]
+OnAnswer = Callable[[Tick, int, int], object]
+"""a symbol's ticker or why there is none, asked for at and received at (Unix ms)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,7 @@ class CcxtBridge:
     Args:
         source: which exchange, how often.
         symbols: as ccxt writes them: ``ETH/USD``.
-        on_tick: receives each ticker, or why there is none.
+        on_answer: receives each ticker, or why there is none.
         now_ms: Unix ms.
         settings: ccxt's own settings of the exchange object.
         sleep: waits some seconds.
@@ -91,46 +95,78 @@ class CcxtBridge:
         self,
         source: CcxtSource,
         symbols: Sequence[str],
-        on_tick: OnTick,
+        on_answer: OnAnswer,
         now_ms: Callable[[], int],
         *,
         settings: Mapping[str, Any] = _NO_SETTINGS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._source, self._symbols, self._on_tick = source, tuple(symbols), on_tick
+        self._source, self._symbols, self._on_answer = source, tuple(symbols), on_answer
         self._now_ms, self._settings, self._sleep = now_ms, settings, sleep
+        self._waiting: set[str] = set()
 
     async def run(self) -> None:
         """Ask until cancelled; ends otherwise only by a bug of ours."""
+        async with self._client() as client, asyncio.TaskGroup() as asking:
+            while True:
+                await self._pass(client, asking)
+                await self._sleep(self._source.rest_ms / MS)
+
+    async def once(self) -> None:
+        """Ask once for every symbol."""
+        async with self._client() as client, asyncio.TaskGroup() as asking:
+            await self._pass(client, asking)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[Any]:
+        """Ccxt's object of the exchange; closed in the end."""
         ccxt = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")  # a second of work
         client = getattr(ccxt, self._source.exchange)(
             {"enableRateLimit": True, "timeout": self._source.timeout_ms, **self._settings}
         )
         client.number = str
+        self._waiting.clear()
         try:
-            while True:
-                for symbol in self._symbols:
-                    result = await self._ask(client, symbol)
-                    self._on_tick(self._source.venue, Tick(symbol=symbol, result=result), self._now_ms())
-                await self._sleep(self._source.rest_ms / MS)
+            yield client
         finally:
             await client.close()
 
-    async def _ask(self, client: Any, symbol: str) -> Quote | FeedError:
+    async def _pass(self, client: Any, asking: asyncio.TaskGroup) -> None:
+        """Begin to ask for every symbol whose last answer is there; ccxt keeps to the exchange's rate limit."""
+        asked_ms = self._now_ms()
+        lost = await self._attempt(client.load_markets(), "the list of markets", _MARKETS_S)
+        for symbol in self._symbols:
+            if symbol in self._waiting:
+                continue
+            if isinstance(lost, FeedError):
+                self._on_answer(Tick(symbol=symbol, result=lost), asked_ms, self._now_ms())
+            else:
+                self._waiting.add(symbol)
+                asking.create_task(self._ask(client, symbol))
+
+    async def _ask(self, client: Any, symbol: str) -> None:
+        asked_ms = self._now_ms()
+        limit_s = (self._source.timeout_ms + _QUEUES * client.rateLimit * len(self._waiting)) / MS
+        try:
+            ticker = await self._attempt(client.fetch_ticker(symbol), symbol, limit_s)
+        finally:
+            self._waiting.discard(symbol)
+        result = ticker if isinstance(ticker, FeedError) else values.tick(symbol, partial(quote, symbol, ticker)).result
+        self._on_answer(Tick(symbol=symbol, result=result), asked_ms, self._now_ms())
+
+    async def _attempt(self, asked: Awaitable[Any], what: str, limit_s: float) -> Any:
+        """What ccxt brings, or why it brings nothing, as a FeedError."""
         errors = importlib.import_module("ccxt.base.errors")
         try:
-            async with asyncio.timeout(_MARKETS_S):
-                await client.load_markets()
-            async with asyncio.timeout(self._source.timeout_ms / MS):
-                ticker = await client.fetch_ticker(symbol)
+            async with asyncio.timeout(limit_s):
+                return await asked
         except TimeoutError:
-            return TimedOut("no ticker", venue=self._source.venue, timeout_ms=self._source.timeout_ms)
+            return TimedOut(f"no answer: {what}", venue=self._source.venue, timeout_ms=int(limit_s * MS))
         except errors.BaseError as e:
             return typed_error(errors, e, self._source.venue)
         except _ITS_BUGS as e:
-            _log.warning("ccxt failed in its own code", venue=self._source.venue, symbol=symbol, error=repr(e))
+            _log.warning("ccxt failed in its own code", venue=self._source.venue, asked=what, error=repr(e))
             return Malformed("ccxt could not read the exchange's answer", error=type(e).__name__)
-        return values.tick(symbol, partial(quote, symbol, ticker)).result
 
 
 def quote(symbol: str, ticker: Any) -> Quote:

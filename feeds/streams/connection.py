@@ -22,6 +22,9 @@ from feeds.units import MS
 
 _log = structlog.get_logger(__name__)
 
+_EARLY_MS = 30_000
+_MOST_EARLY_ENDS = 3
+
 OnTick = Callable[[str, Tick, int], bool]
 """venue, tick, received at (Unix ms) -> True if it was a quote that is news (:meth:`feeds.streams.latest.Latest.put`)."""
 OnTrade = Callable[[str, TradeTick, int], FeedError | None]
@@ -67,7 +70,10 @@ class StreamCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamContext:
-    """What all connections to a venue share. ``connect_slot`` waits until the venue allows a further connect."""
+    """What all connections to a venue share. ``connect_slot`` waits until the venue allows a further connect.
+
+    ``may_part``: takes leave to make two connections of one; False if there are enough.
+    """
 
     session: aiohttp.ClientSession
     fetch: Fetch | None
@@ -80,6 +86,7 @@ class StreamContext:
     timeouts: StreamTimeouts
     counts: StreamCounts
     on_trade: OnTrade | None = None
+    may_part: Callable[[], bool] = lambda: False
 
 
 class Connection:
@@ -87,29 +94,55 @@ class Connection:
 
     def __init__(self, exchange: StreamedVenue, symbols: tuple[str, ...], context: StreamContext) -> None:
         self._exchange, self._context = exchange, context
-        self._symbols = frozenset(symbols)
+        self.symbols = frozenset(symbols)
         self.connected = False
         self.news_at_ms: dict[str, int] = {}
         self.silent: set[str] = set()
         self._failures = 0
         self._opened_at_ms = 0
         self._life_ms = 0
+        self._opened = self._heard = False
+        self._early_ends = 0
 
     async def run(self) -> None:
-        """Connect, read, reconnect, without end."""
+        """Connect, read, reconnect, without end; returns where its symbols should have two connections in its place."""
         while True:
             await self._context.connect_slot()
+            self._opened = self._heard = False
             try:
                 await self._run_once()
+                self._early_ends = 0
             except FeedError as error:
                 self._context.counts.last_error = error
                 delay_ms = self._delay_ms()
                 self._failures += 1
                 _log.warning(
-                    "stream lost; it reconnects", venue=self._exchange.name, symbols=len(self._symbols),
+                    "stream lost; it reconnects", venue=self._exchange.name, symbols=len(self.symbols),
                     error=str(error), failures=self._failures, retry_ms=delay_ms, advice=error.advice,
                 )  # fmt: skip
+                if self._should_part(error):
+                    return
                 await self._context.sleep(delay_ms / MS)
+
+    def _should_part(self, error: FeedError) -> bool:
+        """Whether it was lost early, again and again, so that one of its symbols may be what the venue ends it for.
+
+        A connection that stayed open and brought nothing at all is such a loss too: the venue may have refused all that was
+        asked for in one message.
+        """
+        if not self._opened:
+            return False
+        is_early = self._context.now_ms() - self._opened_at_ms < _EARLY_MS
+        if isinstance(error, Stale):
+            is_early = not self._heard and self._context.on_trade is None
+        self._early_ends = self._early_ends + 1 if is_early else 0
+        if self._early_ends < _MOST_EARLY_ENDS or len(self.symbols) < 2 or not self._context.may_part():  # noqa: PLR2004
+            return False
+        _log.warning(
+            "stream parted: one of its symbols may be why it ends", venue=self._exchange.name, symbols=len(self.symbols),
+            error=str(error), advice="look for a symbol that the venue no longer lists",
+        )  # fmt: skip
+        return True
 
     def _delay_ms(self) -> int:
         """Exponential backoff with full jitter: uniform in 0 .. min(cap, base * 2^failures)."""
@@ -164,13 +197,11 @@ class Connection:
             raise kind("no stream", venue=exchange.name, status=e.status) from None
         except (aiohttp.ClientError, OSError) as e:
             raise Unreachable("no stream", venue=exchange.name, error=type(e).__name__) from None
-        self.connected = True
+        self.connected = self._opened = True
         self._context.counts.connects += 1
         self._opened_at_ms = self._context.now_ms()
         self._life_ms = int(exchange.limits.life_ms * self._context.rng.uniform(0.9, 1.0))
-        _log.info(
-            "stream open", venue=exchange.name, symbols=len(self._symbols), connects=self._context.counts.connects
-        )
+        _log.info("stream open", venue=exchange.name, symbols=len(self.symbols), connects=self._context.counts.connects)
         return socket
 
     async def _connect(self, address: StreamAddress) -> aiohttp.ClientWebSocketResponse:
@@ -186,7 +217,7 @@ class Connection:
     ) -> None:
         """Subscribe, then send the pings that the venue wants. Ends only with the connection."""
         limits = self._exchange.limits
-        for message in self._exchange.subscribe(tuple(sorted(self._symbols)), self._context.now_ms()):
+        for message in self._exchange.subscribe(tuple(sorted(self.symbols)), self._context.now_ms()):
             await self._send(socket, message)
             if limits.message_interval_ms:
                 await self._context.sleep(limits.message_interval_ms / MS)
@@ -246,6 +277,8 @@ class Connection:
             return
         if isinstance(tick.result, FeedError):
             self._context.counts.count_bad(tick.result)
+        else:
+            self._heard = True
         news = self._context.on_tick(self._exchange.name, tick, now_ms)
         if news and isinstance(tick.result, Quote):
             self._note_news(tick.symbol, now_ms)
@@ -261,7 +294,7 @@ class Connection:
 
     def _subscribed(self, symbol: str) -> bool:
         """Whether a symbol was subscribed to; one that was not is counted."""
-        if symbol in self._symbols:
+        if symbol in self.symbols:
             return True
         self._context.counts.count_bad(
             WrongSymbol("not subscribed", venue=self._exchange.name, symbol=ascii(symbol[:20]))
@@ -276,7 +309,7 @@ class Connection:
     def _reached_its_end(self) -> bool:
         """Look for silent symbols. True at the planned end of the connection; Stale if every symbol is silent."""
         now_ms, limit_ms = self._context.now_ms(), self._context.timeouts.silence_ms
-        ages = {s: now_ms - max(self.news_at_ms.get(s, 0), self._opened_at_ms) for s in self._symbols}
+        ages = {s: now_ms - max(self.news_at_ms.get(s, 0), self._opened_at_ms) for s in self.symbols}
         for symbol in sorted(s for s, age in ages.items() if age > limit_ms and s not in self.silent):
             self.silent.add(symbol)
             if self._context.on_silent is not None:

@@ -19,6 +19,8 @@ from yarl import URL
 
 from feeds.decode.values import printable
 from feeds.errors import Malformed, RateLimited, Refused, TimedOut, TooLarge, Unreachable
+from feeds.secret_refs import hide
+from feeds.secret_values import SecretMissing, filled
 from feeds.streams.venue import VenueLimits
 from feeds.types import Request
 from feeds.units import MS
@@ -30,7 +32,7 @@ _PAUSE_S = 30.0
 """How long a venue is left alone that says "slow down" without saying for how long."""
 _MAX_PAUSE_S = 3_600.0
 """No answer of a venue silences it for longer."""
-_SHOWN_BYTES = 400
+_REFUSAL_BYTES = 2_048
 _CHUNK = 16_384
 _NO_LIMITS: Mapping[str, VenueLimits] = MappingProxyType({})
 
@@ -87,7 +89,9 @@ class HttpClient:
         self._sleep = sleep
         self._gates: dict[str, _Gate] = {}
 
-    async def fetch(self, venue: str, request: Request, *, timeout_s: float, max_bytes: int) -> Fetched:
+    async def fetch(
+        self, venue: str, request: Request, *, timeout_s: float, max_bytes: int, in_turn: bool = False
+    ) -> Fetched:
         """Send one request and read the whole answer. Redirects are not followed.
 
         Args:
@@ -95,6 +99,7 @@ class HttpClient:
             request: GET without a body, POST with one.
             timeout_s: for everything, from the wait for a token to the last byte.
             max_bytes: of the body after decompression; no more is ever unpacked.
+            in_turn: its place within the limit was taken by :meth:`turn`.
 
         Raises:
             TimedOut: not complete in time.
@@ -106,7 +111,7 @@ class HttpClient:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._admit(venue, timeout_s)
+                await self._admit(venue, timeout_s, in_turn=in_turn)
                 return await self._exchange(venue, request, max_bytes)
         except TimeoutError:
             raise TimedOut("no complete answer", venue=venue, timeout_ms=int(timeout_s * MS)) from None
@@ -115,12 +120,28 @@ class HttpClient:
                 raise Malformed("body cannot be unpacked", venue=venue) from None
             raise Unreachable("connection failed or lost", venue=venue, error=type(e).__name__) from None
 
-    async def _admit(self, venue: str, timeout_s: float) -> None:
+    async def turn(self, venue: str) -> None:
+        """Wait until the venue's limit leaves room for a request, and take that place; at once where it asked for a pause."""
+        gate, now_s = self._gate(venue), self._monotonic()
+        if now_s < gate.closed_until_s:
+            return
+        wait_s = gate.wait_s(now_s)
+        gate.take(now_s)
+        if wait_s > 0:
+            await self._sleep(wait_s)
+
+    def _gate(self, venue: str) -> _Gate:
         gate = self._gates.get(venue)
         if gate is None:
             per_s = self._limits.get(venue, VenueLimits()).requests_per_s
             gate = self._gates[venue] = _Gate(per_s=max(1, per_s))
+        return gate
+
+    async def _admit(self, venue: str, timeout_s: float, *, in_turn: bool) -> None:
+        gate = self._gate(venue)
         self._check_open(venue, gate)
+        if in_turn:
+            return
         wait_s = gate.wait_s(self._monotonic())
         if wait_s > timeout_s:
             raise RateLimited("our own limit for this venue", venue=venue, wait_ms=int(wait_s * MS))
@@ -135,20 +156,21 @@ class HttpClient:
             raise RateLimited("the venue asked for a pause", venue=venue, left_ms=int(left_s * MS))
 
     async def _exchange(self, venue: str, request: Request, max_bytes: int) -> Fetched:
-        headers = {"Accept-Encoding": "gzip", "Accept": "application/json", **request.headers}
+        address, sent, secrets = _filled(venue, request)
+        headers = {"Accept-Encoding": "gzip", "Accept": "application/json", **sent}
         if request.body is not None:
             headers.setdefault("Content-Type", "application/json")
         method = "GET" if request.body is None else "POST"
-        url = _address(venue, request.url)
+        url = _address(venue, address)
         async with self._session.request(
             method, url, data=request.body, headers=headers, allow_redirects=False
         ) as response:
             if response.status != _OK:
-                await self._refuse(venue, response)
-            body = await _read(response, max_bytes)
+                await self._refuse(venue, response, secrets)
+            body = _hidden(await _read(response, max_bytes), secrets)
             return Fetched(body=body, received_at_ms=self._now_ms(), date_ms=_date_ms(response.headers.get("Date")))
 
-    async def _refuse(self, venue: str, response: aiohttp.ClientResponse) -> None:
+    async def _refuse(self, venue: str, response: aiohttp.ClientResponse, secrets: Mapping[str, str]) -> None:
         """Raise what a status other than 200 means."""
         status, retry_after = response.status, response.headers.get("Retry-After")
         if status in _SLOW_DOWN or (retry_after is not None and status >= 400):  # noqa: PLR2004 - HTTP errors
@@ -156,8 +178,10 @@ class HttpClient:
             self._gates[venue].closed_until_s = self._monotonic() + pause_s
             _log.warning("venue asks for a pause; no request goes to it until then", venue=venue, pause_s=int(pause_s))
             raise RateLimited("the venue asked for a pause", venue=venue, status=status, pause_ms=int(pause_s * MS))
-        body = await response.content.read(_SHOWN_BYTES)
-        raise Refused(printable(body.decode("utf-8", "replace")), venue=venue, status=status)
+        body = await response.content.read(_REFUSAL_BYTES)
+        refused = Refused(printable(hide(body.decode("utf-8", "replace"), secrets)), venue=venue, status=status)
+        refused.body = body
+        raise refused
 
     def _pause_s(self, retry_after: str | None) -> float:
         if retry_after is None:
@@ -167,6 +191,26 @@ class HttpClient:
         at_ms = _date_ms(retry_after)
         pause_s = _PAUSE_S if at_ms is None else (at_ms - self._now_ms()) / MS
         return min(_MAX_PAUSE_S, max(1.0, pause_s))
+
+
+def _filled(venue: str, request: Request) -> tuple[str, Mapping[str, str], Mapping[str, str]]:
+    """Address and headers with their secrets in place, and the secrets by name."""
+    if not request.has_secrets:
+        return request.url, request.headers, {}
+    try:
+        address = filled(request.url)
+        headers = {name: filled(value) for name, value in request.headers.items()}
+    except SecretMissing as e:
+        raise Unreachable(str(e), venue=venue) from None
+    secrets = {k: v for text in (address, *headers.values()) for k, v in text.secrets.items()}
+    return address.text, {name: value.text for name, value in headers.items()}, secrets
+
+
+def _hidden(body: bytes, secrets: Mapping[str, str]) -> bytes:
+    """The body without the secrets that it repeats: an error that quotes from it must not. A number of it is then none."""
+    return (
+        hide(body.decode("utf-8", "surrogateescape"), secrets).encode("utf-8", "surrogateescape") if secrets else body
+    )
 
 
 def _address(venue: str, text: str) -> URL:

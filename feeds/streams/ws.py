@@ -1,4 +1,8 @@
-"""The streaming client: all connections to one venue, spread over its symbols, reconnected whenever they are lost."""
+"""The streaming client: all connections to one venue, spread over its symbols, reconnected whenever they are lost.
+
+Where a connection is lost early again and again, its symbols get two in its place, and so on: what the venue ends it for
+is then alone, and costs its neighbours nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +29,20 @@ from feeds.streams.venue import StreamedVenue
 from feeds.units import MS
 
 _TIMEOUTS = StreamTimeouts()
+_MOST_PARTS = 8
+"""So many times at most: enough to find one symbol among 250."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHealth:
     """A snapshot. Times are Unix ms. ``bad_frames``: frames and ticks that were no quote, by error code.
 
-    ``connected``: every connection is up. ``silent``: symbols without news for longer than ``StreamTimeouts.silence_ms``.
+    ``connections``: how many there are. ``connected``: every connection is up. ``silent``: symbols without news for longer than ``StreamTimeouts.silence_ms``.
     """
 
     venue: str
     connected: bool
+    connections: int
     connects: int
     frames: int
     bad_frames: Mapping[str, int]
@@ -94,7 +101,9 @@ class Stream:
             rng=rng or random.Random(),  # noqa: S311 - jitter is no secret
             timeouts=timeouts,
             counts=self._counts,
+            may_part=self._may_part,
         )
+        self._exchange, self._context, self._parts = exchange, context, 0
         size = max(1, self._limits.symbols_per_connection)
         names = tuple(dict.fromkeys(symbols))
         groups = [names[i : i + size] for i in range(0, len(names), size)]
@@ -103,13 +112,29 @@ class Stream:
     async def run(self) -> None:
         """Keep all connections up until cancelled. Ends otherwise only by a bug, which it raises in a group."""
         async with asyncio.TaskGroup() as group:
-            for connection in self._connections:
-                group.create_task(connection.run())
+            for connection in tuple(self._connections):
+                group.create_task(self._keep(connection, group))
+
+    async def _keep(self, connection: Connection, group: asyncio.TaskGroup) -> None:
+        """Run a connection, and the two that come in its place where it is parted."""
+        await connection.run()
+        names = tuple(sorted(connection.symbols))
+        middle = len(names) // 2
+        halves = [Connection(self._exchange, part, self._context) for part in (names[:middle], names[middle:])]
+        self._connections = [c for c in self._connections if c is not connection] + halves
+        for half in halves:
+            half.news_at_ms = {s: t for s, t in connection.news_at_ms.items() if s in half.symbols}
+            group.create_task(self._keep(half, group))
+
+    def _may_part(self) -> bool:
+        self._parts += 1
+        return self._parts <= _MOST_PARTS
 
     def health(self) -> StreamHealth:
         """Return a snapshot."""
         return StreamHealth(
             venue=self._counts.venue,
+            connections=len(self._connections),
             connected=bool(self._connections) and all(c.connected for c in self._connections),
             connects=self._counts.connects,
             frames=self._counts.frames,

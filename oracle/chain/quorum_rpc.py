@@ -55,7 +55,7 @@ class Node(JsonRpc):
             revert = bytes.fromhex(raw[2:])
         except ValueError:
             revert = b""
-        return NodeRefused(str(fields.get("message", error))[:_MESSAGE], revert, endpoint=self.name)
+        return NodeRefused(self._shown(str(fields.get("message", error)))[:_MESSAGE], revert, endpoint=self.name)
 
 
 def _result(answer: Any) -> Any:

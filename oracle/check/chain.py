@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -14,9 +14,11 @@ from feeds.chains.abi import address, checksummed
 from feeds.chains.endpoint import Head, ReaderLimits
 from feeds.chains.jsonrpc import JsonRpc
 from feeds.chains.reader import ChainReader
+from feeds.chains.sequencer import Sequencer
 from feeds.errors import FeedError
 from feeds.types import Call, Quote, Read, Reply
 from oracle.check.contracts import check_coins, check_descriptions, where_of
+from oracle.check.sequencers import SequencerReading, read_sequencer, sequencer_key
 from oracle.check.values import SourceValue
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.source_plans import SourcePlan
@@ -34,13 +36,15 @@ _NATIVE = address(NATIVE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainReadings:
-    """What was read of one chain."""
+    """What was read of one chain. ``errors``: why a source, by feed and name, has no value."""
 
     head: Head | None
     values: tuple[SourceValue, ...]
     contracts: int
     references: Mapping[str, Quote | FeedError]
     problems: tuple[Problem, ...]
+    sequencer: SequencerReading | None = None
+    errors: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 class ChainProbe:
@@ -93,15 +97,21 @@ def _replies_of(calls: tuple[Call, ...]) -> Iterator[Any]:
 
 
 async def read_chain(
-    chain: ChainProbe, resolved: ResolvedConfig, catalog: Catalog, references: Mapping[str, Read]
+    chain: ChainProbe,
+    resolved: ResolvedConfig,
+    catalog: Catalog,
+    references: Mapping[str, Read],
+    sequencer: Sequencer | None,
 ) -> ChainReadings:
-    """Read every source of a chain and the references, and check every contract that they use."""
+    """Read every source of a chain, the references and the sequencer's uptime feed, and check every contract that they use."""
     sources = [s for s in resolved.sources if s.chain == chain.name and s.adapter is not None]
     try:
         head = await chain.reader.head()
         reads = {f"{s.feed}|{s.spec.name}": s.adapter.read() for s in sources if s.adapter is not None}
         results = (await chain.reader.read(head, {**reads, **references})).results
         contracts = contracts_of(sources)
+        if sequencer is not None:
+            contracts.setdefault(sequencer.call.to, sequencer_key(chain.name))
         missing = await chain.codeless(head, list(contracts))
         problems = [
             Problem(contracts[c], f"no contract at {checksummed(c)} on {chain.name}: wrong address or wrong chain")
@@ -110,20 +120,35 @@ async def read_chain(
         ask = partial(chain.replies, head)
         problems += await check_coins(ask, catalog, resolved, sources)
         problems += await check_descriptions(ask, catalog, sources)
+        uptime, faults = await read_sequencer(ask, sequencer, chain.name, head, missing)
+        problems += faults
     except FeedError as e:
         problem = Problem(f"chains.{chain.name}", f"{e}; {e.advice}")
-        return ChainReadings(head=None, values=(), contracts=0, references={}, problems=(problem,))
-    values = []
+        lost = {(s.feed, s.spec.name): f"{e}" for s in sources}
+        return ChainReadings(head=None, values=(), contracts=0, references={}, problems=(problem,), errors=lost)
+    values, errors = [], {}
     for source in sources:
         result = results[f"{source.feed}|{source.spec.name}"]
         if isinstance(result, FeedError):
             problems.append(Problem(where_of(source), f"{result}; {result.advice}"))
+            errors[source.feed, source.spec.name] = str(result)
         else:
             values.append(SourceValue(source=source, price_wad=result.price_wad, block_ms=head.time_ms))
     quotes = {n: results[n] for n in references}
     return ChainReadings(
-        head=head, values=tuple(values), contracts=len(contracts), references=quotes, problems=tuple(problems)
+        head=head,
+        values=tuple(values),
+        contracts=len(contracts),
+        references=quotes,
+        problems=tuple(problems),
+        sequencer=uptime,
+        errors=errors,
     )
+
+
+def chain_errors(readings: Mapping[str, ChainReadings]) -> dict[tuple[str, str], str]:
+    """Why sources on chains have no value, by feed and name."""
+    return {place: text for chain in readings.values() for place, text in chain.errors.items()}
 
 
 def contracts_of(sources: Sequence[SourcePlan]) -> dict[bytes, str]:

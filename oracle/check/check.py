@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from feeds.types import Kind
 from feeds.units import wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
-from oracle.check.chain import ChainProbe, ChainReadings, read_chain
+from oracle.check.chain import ChainProbe, ChainReadings, chain_errors, read_chain
 from oracle.check.push_ready import (
     PushReadiness,
     config_notes,
@@ -25,11 +26,17 @@ from oracle.check.push_ready import (
     readiness_of,
     unknown_key_problems,
 )
-from oracle.check.references import comparisons, divergence_rows, reads_of
+from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of
+from oracle.check.schedules import schedule_notes, schedule_rows
+from oracle.check.shared_hosts import shared_host_notes
+from oracle.check.source_rows import SourceTable, distance_problems, source_table
 from oracle.check.trust import trust_documents
-from oracle.check.values import chain_prices, stored_value_problems, value_problems
+from oracle.check.values import chain_prices, said_by, stored_value_problems, value_problems
+from oracle.check.venues import VENUES_S, ask_venues, venue_values
+from oracle.config.check_addresses import address_problems, fill_from, provider_notes
+from oracle.config.feed_sources import sequencer_of
 from oracle.config.resolve import ResolvedConfig, reachable_groups
-from oracle.config.tables.catalog import Catalog, shipped
+from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import Problem
 from oracle.model.types import Report
@@ -47,7 +54,7 @@ async def check(
     confirmed: frozenset[str] = frozenset(),
     environ: Mapping[str, str] = os.environ,
 ) -> dict[str, Any]:
-    """Counts, the groups that each feed can reach, notes, and with a network every contract, value, reference and store.
+    """Counts, the groups that each feed can reach, notes, and with a network every source, contract, reference and store.
 
     Args:
         resolved: the checked config.
@@ -57,35 +64,43 @@ async def check(
 
     Returns:
         A JSON document; ``errors`` is empty where everything fits, ``alarms`` where no reference has drifted far.
-
-    Raises:
-        ConfigError: the catalogue itself is broken.
     """
-    catalog = shipped()
+    catalog = resolved.config.catalog
     document: dict[str, Any] = {
         "counts": {**catalog.counts(), "venues": len(EXCHANGES), "feeds": len(resolved.specs)},
+        "own_records": catalog.own_counts(),
         "pools_by_family": catalog.families(),
         "in_use": _in_use(resolved),
         "feeds": [_feed(resolved, name) for name in resolved.specs],
         "off": [{"feed": n, "reason": f.reason or ""} for n, f in resolved.config.feeds.items() if f.off],
-        "notes": [*_notes(resolved), *config_notes(resolved.config, environ)],
+        "schedules": list(schedule_rows(resolved, int(time.time()))),
+        "notes": [
+            *_notes(resolved),
+            *schedule_notes(resolved),
+            *config_notes(resolved.config, environ),
+            *provider_notes(resolved.config, fill_from(environ)),
+        ],
         "reads": [],
+        "sources": [],
+        "sequencers": [],
         "drift": [],
         "alarms": [],
         "trust": [],
         "errors": [_problem(p) for p in config_problems(resolved, environ)],
     }
-    if not offline:
-        patience_s = _TIMEOUT_S * max(1, len(resolved.config.chains))
+    nameless = [_problem(p) for p in address_problems(resolved.config, environ)]
+    document["errors"] += nameless
+    if not offline and not nameless:
+        patience_s = max(VENUES_S, _TIMEOUT_S * max(1, len(resolved.config.chains)))
         try:
             async with asyncio.timeout(patience_s):
-                await _chains(resolved, catalog, confirmed, document)
+                await _sources(resolved, catalog, confirmed, document)
                 document["trust"], contradicted = await trust_documents(resolved)
                 problems, notes = await _stores(resolved)
                 document["errors"] += [_problem(p) for p in (*problems, *contradicted)]
-                document["notes"] += notes
+                document["notes"] += [*notes, *await shared_host_notes(resolved.config, environ)]
         except TimeoutError:
-            text = f"not everything was checked: endpoints took more than {patience_s:g} s; run this again, or change endpoints"
+            text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
             document["errors"].append(_problem(Problem("chains", text)))
     return document
 
@@ -102,7 +117,10 @@ def _notes(resolved: ResolvedConfig) -> list[str]:
         notes.append("no targets: nothing is pushed")
     if resolved.config.oracle.scaled_times:
         notes.append("scaled_times: windows and dwells may be too short for real money")
-    return notes
+    if own := resolved.config.catalog.own_counts():
+        listed = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in own.items() if kind != "replaced")
+        notes.append(f"own catalogue: {listed}; {own['replaced']} of them in the place of a shipped record")
+    return notes + [doubt for source in resolved.sources for doubt in source.doubts]
 
 
 def _in_use(resolved: ResolvedConfig) -> dict[str, int]:
@@ -139,27 +157,56 @@ def _feed(resolved: ResolvedConfig, name: str) -> dict[str, Any]:
     }
 
 
-async def _chains(
+async def _sources(
     resolved: ResolvedConfig, catalog: Catalog, confirmed: frozenset[str], document: dict[str, Any]
 ) -> None:
-    """Read every chain, then check all values together."""
+    """Ask every chain and every venue once, then check all values together."""
     compared = {name: comparisons(catalog, resolved, name) for name in resolved.config.chains}
-    async with aiohttp.ClientSession() as session:
-        probes = [ChainProbe(n, s, session) for n, s in resolved.config.chains.items()]
-        reading = [read_chain(p, resolved, catalog, reads_of(compared[p.name])) for p in probes]
-        readings = dict(zip(resolved.config.chains, await asyncio.gather(*reading), strict=True))
-    values = [v for c in readings.values() for v in c.values]
+    asked, readings = await asyncio.gather(ask_venues(resolved), _chains(resolved, catalog, compared))
+    on_chains = [v for c in readings.values() for v in c.values]
+    venues = venue_values(resolved, asked)
     problems = [p for c in readings.values() for p in c.problems]
-    problems += value_problems(catalog, resolved, values, _running(resolved), confirmed)
-    own = chain_prices(resolved, values)
+    problems += value_problems(catalog, resolved, [*on_chains, *venues.values], _running(resolved), confirmed)
+    table = source_table(resolved, said_by([*on_chains, *venues.values]), {**chain_errors(readings), **venues.errors})
+    problems += [*venues.problems, *distance_problems(resolved, table)]
+    _note_sources(document, table)
+    own = chain_prices(resolved, on_chains)
     for name, chain in readings.items():
         document["reads"] += _reads(name, chain)
         if chain.head is None:
             continue
         for row in divergence_rows(resolved, own, compared[name], chain.references):
             _note_drift(document, name, row)
+    uptimes = [c.sequencer for c in readings.values() if c.sequencer is not None]
+    document["sequencers"] = [u.document() for u in uptimes]
+    document["notes"] += [*(n for u in uptimes if (n := u.note())), *venues.notes, *asked.clock_notes()]
     document["in_use"]["contracts"] = sum(c.contracts for c in readings.values())
     document["errors"] += [_problem(p) for p in problems]
+
+
+async def _chains(
+    resolved: ResolvedConfig, catalog: Catalog, compared: Mapping[str, tuple[ReferenceComparison, ...]]
+) -> dict[str, ChainReadings]:
+    """Read every chain, all at once."""
+    async with aiohttp.ClientSession() as session:
+        probes = [ChainProbe(n, s, session) for n, s in resolved.config.chains.items()]
+        reading = [
+            read_chain(
+                p, resolved, catalog, reads_of(compared[p.name]), sequencer_of(catalog, resolved.config.chains[p.name])
+            )
+            for p in probes
+        ]
+        return dict(zip(resolved.config.chains, await asyncio.gather(*reading), strict=True))
+
+
+def _note_sources(document: dict[str, Any], table: SourceTable) -> None:
+    """Every source beside its feed, and of each feed how many groups really answered."""
+    document["sources"] = [row.document() for row in table.rows]
+    for feed in document["feeds"]:
+        answered, price = table.answered(feed["feed"]), table.market.get(feed["feed"])
+        feed["groups_answered"] = len(answered)
+        feed["silent_groups"] = [g for g in feed["groups"] if g not in answered]
+        feed["price"] = None if price is None else wad_text(price)
 
 
 def _reads(chain: str, readings: ChainReadings) -> list[dict[str, Any]]:

@@ -162,7 +162,7 @@ async def check_descriptions(ask: CallReader, catalog: Catalog, sources: Sequenc
             said = text_of(replies[call])
         except FeedError:
             continue  # not every provider describes its feeds
-        if (stated := stated_pair(said)) is not None and not _same_unit(catalog, stated, source.spec.pair):
+        if (stated := stated_pair(said)) is not None and not same_unit(catalog, stated, source.spec.pair):
             text = f"the feed calls itself {said!r}, the source is about {source.spec.pair}"
             problems.append(Problem(where_of(source), f"{text}: a ratio read as dollars is refused"))
     return problems
@@ -178,7 +178,8 @@ def stated_pair(text: str) -> Pair | None:
         return None
 
 
-def _same_unit(catalog: Catalog, stated: Pair, own: Pair) -> bool:
+def same_unit(catalog: Catalog, stated: Pair, own: Pair) -> bool:
+    """Whether a stated pair is counted in our quote, or in what is exactly one of it."""
     if stated.quote.upper() == own.quote.upper():
         return True
     known = {s.upper(): s for s in (*catalog.tokens, *catalog.units)}

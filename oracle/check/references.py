@@ -38,7 +38,7 @@ class ReferenceComparison:
 def comparisons(catalog: Catalog, resolved: ResolvedConfig, chain: str) -> tuple[ReferenceComparison, ...]:
     """The providers' feeds of a chain, by the config's name of it, that can be compared with ours; ether in dollars among them."""
     named = catalog.chain_of(resolved.config.chains[chain].chain_id)
-    usable = [r for r in catalog.references if r.chain == named and r.address is not None and not r.retired and r.quote]
+    usable = [r for r in catalog.references if r.chain == named and r.address is not None and not r.is_dead and r.quote]
     return tuple(
         c for spec in resolved.specs.values() for r in usable if (c := _compared(catalog, spec, r)) is not None
     )

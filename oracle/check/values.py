@@ -55,6 +55,11 @@ class ChainPrices:
     redemption: dict[str, Wad] = field(default_factory=dict)
 
 
+def said_by(values: Sequence[SourceValue]) -> dict[tuple[str, str], Wad]:
+    """What each source states, in its own unit, by feed and name."""
+    return {(v.source.feed, v.source.spec.name): v.price_wad for v in values}
+
+
 def chain_prices(resolved: ResolvedConfig, values: Sequence[SourceValue]) -> ChainPrices:
     """Lower medians of what the chains say, legs first."""
     own = ChainPrices()

@@ -50,7 +50,7 @@ def run(config_path: Path) -> None:
     from oracle.build import build
     from oracle.config.tables.schema import ConfigError
 
-    resolved = checked_config(config_path)
+    resolved = checked_config(config_path, network=True)
     try:
         run_until_signal(App(build(resolved)).run)
     except ConfigError as e:
@@ -65,7 +65,7 @@ def once(config_path: Path, as_json: bool, wait: float) -> None:
     """Observe every source, make one round, print it. Nothing is stored, signed or pushed."""
     from oracle.cli.one_round import once as one_round
 
-    records, abstained = asyncio.run(one_round(checked_config(config_path), wait))
+    records, abstained = asyncio.run(one_round(checked_config(config_path, network=True), wait))
     print_result(as_json, {"prices": records, "abstained": abstained}, _price_lines(records, abstained))
     sys.exit(ExitCode.DONE if records else ExitCode.ABSTAINED)
 
@@ -113,17 +113,38 @@ def _price_lines(records: list[dict[str, Any]], abstained: list[dict[str, Any]])
 
 
 def _check_lines(report: dict[str, Any]) -> list[str]:
+    from oracle.check.schedules import schedule_line
+    from oracle.check.source_rows import source_lines
     from oracle.check.trust_text import trust_lines
 
-    rows = [f"{f['feed']:<18} {f['groups_reachable']} groups ({', '.join(f['groups'])}), needs {f['min_groups']}; {f['use']}"
-            for f in report["feeds"]]  # fmt: skip
+    rows = [_feed_line(f) for f in report["feeds"]]
     rows += [f"{f['feed']:<18} off: {f['reason']}" for f in report["off"]]
+    rows += source_lines(report["sources"])
+    rows += [_sequencer_line(s) for s in report["sequencers"]]
     rows += [_drift_line(d) for d in report["drift"]]
     rows += [line for row in report["trust"] for line in trust_lines(row)]
+    rows += [schedule_line(s) for s in report["schedules"]]
     rows += [f"note   {n}" for n in report["notes"]]
     rows += [f"ALARM  {a}" for a in report["alarms"]]
     rows += [f"error  {e['key']}: {e['text']}" for e in report["errors"]]
     return [*rows, f"{len(report['errors'])} errors"]
+
+
+def _feed_line(feed: dict[str, Any]) -> str:
+    groups = f"{feed['groups_reachable']} groups ({', '.join(feed['groups'])}), needs {feed['min_groups']}"
+    if "groups_answered" in feed and feed["groups"]:
+        silent = f", all but {', '.join(feed['silent_groups'])}" if feed["silent_groups"] and feed["price"] else ""
+        groups += f"; {feed['groups_answered']} answered{silent}"
+    price = f"; now {feed['price'][:14]}" if feed.get("price") else ""
+    return f"{feed['feed']:<18} {groups}{price}; {feed['use']}"
+
+
+def _sequencer_line(row: dict[str, Any]) -> str:
+    counts = "its prices count" if row["counts"] else "its prices do not count"
+    return (
+        f"sequencer {row['chain']:<8} {row['state']} for {row['since_s']} s, grace {row['grace_s']} s: {counts} "
+        f"({row['feed']} answers {row['answer']})"
+    )
 
 
 def _drift_line(row: dict[str, Any]) -> str:

@@ -77,7 +77,7 @@ def deploy(
         raise Exit(str(e), ExitCode.USAGE) from None
     if rpc is None and section.chain is None:
         raise Exit("no chain: give --rpc URL, or write chain = ... in the store's section", ExitCode.USAGE)
-    if rpc is not None and not is_http(rpc):
+    if rpc is not None and not is_http(rpc):  # it may name a secret, as the config's endpoints may
         raise Exit("--rpc is not an endpoint: write http:// or https:// and a host", ExitCode.USAGE)
     url = rpc or resolved.config.chains[str(section.chain)].endpoints[0]
     chain_id = asyncio.run(chain_id_of(url))

@@ -92,14 +92,17 @@ def seconds(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
-def checked_config(config_path: Path, *, raw: bool = False) -> ResolvedConfig:
-    """The config, checked; Exit with every error in it, or with ``raw`` the ConfigError itself."""
-    from oracle.config.resolve import resolve
+def checked_config(config_path: Path, *, raw: bool = False, network: bool = False) -> ResolvedConfig:
+    """The config, checked; Exit with every error in it, or with ``raw`` the ConfigError itself.
+
+    ``network``: a network will be asked, so the secrets that addresses name must have values.
+    """
+    from oracle.config.resolve import resolve, with_secrets
     from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
 
     try:
-        return resolve(load(config_path))
+        return with_secrets(resolve(load(config_path))) if network else resolve(load(config_path))
     except ConfigError as e:
         if raw:
             raise

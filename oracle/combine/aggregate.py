@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from feeds.types import Kind, Observation, Outcome
 from feeds.units import BPS, MS, Bps, Wad, wad_text
 from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import fill_unknown_depth, merge_groups, spread_bps, weigh_groups
 from oracle.combine.inputs import EligibleInputs, fresh_observation
-from oracle.combine.manipulation_cost import price_cost
+from oracle.combine.manipulation_cost import Cost, gate_cost
+from oracle.combine.method_window import view_of, window_after
 from oracle.combine.methods.median import median
-from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
+from oracle.combine.methods.over_time import RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method
+from oracle.combine.trades import traded_price
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.state import Window
 from oracle.model.status import Cheap, Diverged, NoQuorum, NoRedemption, Rejection, TooOld
@@ -35,7 +37,7 @@ def combine_market(spec: FeedSpec, eligible: EligibleInputs, window: Window, now
     """Aggregate the market inputs of one feed.
 
     Raises:
-        NoQuorum: fewer groups than ``min_groups``, before or after outliers are rejected.
+        NoQuorum: fewer groups than ``min_groups``, before or after outliers are rejected, or with trades in the window.
         Diverged: the groups used lie further apart than ``max_spread_bps``.
         TooOld: the oldest input used is older than ``max_age_s``.
         Cheap: moving the price by 1 % would take less than ``min_cost_100bps``.
@@ -45,10 +47,15 @@ def combine_market(spec: FeedSpec, eligible: EligibleInputs, window: Window, now
     point = method.point(groups)
     disagree_bps, as_of_ms = _checked_spread(spec, point, groups), _checked_time(spec, groups, now_ms)
     price, spread = point, confidence_bps(point, groups, now_ms - as_of_ms, spec.tuning)
-    after = Window()
+    after, trades = Window(), None
     if method.over_time is not None:
         round_price = RoundPrice(at_ms=now_ms, price_wad=point, confidence_bps=spread, groups=groups)
-        after, price = _over_time(spec, method.over_time, window, round_price)
+        after = window_after(spec, method.over_time, window, eligible, round_price)
+        if method.of_trades:
+            traded = traded_price(spec, method.over_time, after, groups, view_of(spec), now_ms)
+            price, trades, groups = traded.price_wad, traded.trades, traded.groups
+        else:
+            price = method.over_time.read(after, now_ms, view_of(spec))
         spread = confidence_bps(price, groups, now_ms - as_of_ms, spec.tuning)
     aggregate = Aggregate(
         pair=spec.pair,
@@ -60,18 +67,10 @@ def combine_market(spec: FeedSpec, eligible: EligibleInputs, window: Window, now
         used=_used(eligible.inputs, groups, now_ms),
         rejected=rejected,
         disagree_bps=disagree_bps,
+        trades=trades,
     )
     _check_cost(spec, method, aggregate, eligible.outcomes)
     return Combined(aggregate=aggregate, window=after)
-
-
-def _over_time(spec: FeedSpec, over_time: OverTime, window: Window, round_price: RoundPrice) -> tuple[Window, Wad]:
-    """The window with this round, and the price read from it. A window of another method or other limits starts anew."""
-    view = MethodView(window_s=spec.window_s, gap_ms=spec.max_age_s * MS, tuning=spec.tuning)
-    made_by = f"{spec.method}/{spec.window_s * MS}/{spec.max_age_s * MS}"
-    before = window if window.made_by == made_by else Window()
-    after = replace(over_time.fold(before, round_price, view), made_by=made_by)
-    return after, over_time.read(after, round_price.at_ms, view)
 
 
 def _checked_spread(spec: FeedSpec, point: Wad, groups: Sequence[Input]) -> Bps:
@@ -166,11 +165,23 @@ def _check_cost(spec: FeedSpec, method: Method, aggregate: Aggregate, outcomes: 
     least = spec.tuning.min_cost_100bps
     if not least:
         return
-    cost = price_cost(aggregate, outcomes, method.breakdown_bps, _COST_BPS)
+    cost = gate_cost(aggregate, outcomes, method.breakdown_bps, _COST_BPS)
     if cost.base_wad < least:
-        unknown = f"; the depth of {', '.join(cost.unknown)} is unknown and counts as nothing" if cost.unknown else ""
-        text = f"1 % costs {wad_text(cost.base_wad, 3)} base units, the gate is {wad_text(least, 3)}{unknown}"
+        text = f"1 % costs {wad_text(cost.base_wad, 3)} base units, the gate is {wad_text(least, 3)}{_uncounted(cost)}"
         raise Cheap(text, cost=wad_text(cost.base_wad, 3), gate=wad_text(least, 3))
+
+
+def _uncounted(cost: Cost) -> str:
+    """Whose depth counts as nothing, and why."""
+    text = ""
+    if cost.unknown:
+        text += (
+            f"; nothing is known of the depth of {', '.join(cost.unknown)}, so it counts as free: its order book or pool was"
+            " not read yet (books take a minute after a start), or cannot be read"
+        )
+    if cost.modelled:
+        text += f"; the depth of {', '.join(cost.modelled)} is only modelled from its volume, so it counts as free"
+    return text
 
 
 def _check_quorum(spec: FeedSpec, groups: Sequence[Input], rejected: Sequence[Rejected]) -> None:

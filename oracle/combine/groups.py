@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from feeds.units import BPS, Wad, mul_div_up
 from oracle.combine.methods.median import middle_of
-from oracle.combine.methods.registry import Method
+from oracle.combine.methods.registry import OUTLIERS, Method
 from oracle.combine.methods.weighted_median import weighted_median
-from oracle.model.spec import Tuning
+from oracle.model.spec import FeedSpec, Tuning
 from oracle.model.types import Input
 
 _MANY = 3
+WEIGHT_CAP_BPS = BPS // _MANY
+"""No group has more of the weight in a weighted method, where there are three or more; half of it where there are two."""
 
 
 def fill_unknown_depth(inputs: Sequence[Input]) -> tuple[Input, ...]:
@@ -23,7 +25,7 @@ def fill_unknown_depth(inputs: Sequence[Input]) -> tuple[Input, ...]:
 
 
 def merge_groups(inputs: Sequence[Input]) -> tuple[Input, ...]:
-    """One input per group: the depth-weighted median of its sources, their summed depth and volume, their oldest time.
+    """One input per group: the depth-weighted median of its sources, their summed depth, their oldest time.
 
     The group's own spread is the widest that one of them states, its rank the first.
     """
@@ -31,6 +33,13 @@ def merge_groups(inputs: Sequence[Input]) -> tuple[Input, ...]:
     for entry in inputs:
         by_group.setdefault(entry.group, []).append(entry)
     return tuple(_merged(group, by_group[group]) for group in sorted(by_group))
+
+
+def believed_groups(spec: FeedSpec, inputs: Sequence[Input]) -> list[Input]:
+    """The groups without those that the feed's filter finds to be outliers; none of no inputs."""
+    groups = merge_groups(fill_unknown_depth(inputs))
+    out = OUTLIERS[spec.outliers](groups, spec.outlier_floor_bps, spec.tuning) if spec.outliers and groups else ()
+    return [g for place, g in enumerate(groups) if place not in out]
 
 
 def _merged(group: str, members: Sequence[Input]) -> Input:
@@ -44,7 +53,6 @@ def _merged(group: str, members: Sequence[Input]) -> Input:
         weight=sum(m.weight for m in members),
         at_ms=min(m.at_ms for m in members),
         rank=min(m.rank for m in members),
-        volume_wad=sum(m.volume_wad for m in members),
         own_bps=max((m.own_bps for m in members if m.own_bps is not None), default=None),
         recent_wad=middle_of(recent) if recent else 0,
     )

@@ -56,13 +56,17 @@ class SourceIndex:
 
 @dataclass(frozen=True, slots=True)
 class EligibleInputs:
-    """The inputs that may count, the rejected with their reasons, the windows after this round, and what is behind them."""
+    """The inputs that may count, the rejected with their reasons, the windows after this round, and what is behind them.
+
+    ``legs``: of this round, by feed.
+    """
 
     inputs: tuple[Input, ...]
     rejected: tuple[Rejected, ...]
     pools: Pools
     outcomes: Sequence[Outcome]
     index: SourceIndex
+    legs: Mapping[str, Leg]
 
 
 def next_windows(pools: Pools, index: SourceIndex, outcomes: Iterable[Outcome]) -> Pools:
@@ -126,7 +130,7 @@ def eligible_inputs(
         (rejected if isinstance(entry, Rejected) else inputs).append(entry)  # type: ignore[arg-type]
     inputs.sort(key=lambda i: i.source)
     rejected.sort(key=lambda r: r.source)
-    return EligibleInputs(tuple(inputs), tuple(rejected), windows, outcomes, index)
+    return EligibleInputs(tuple(inputs), tuple(rejected), windows, outcomes, index, legs)
 
 
 def fresh_observation(source: SourceSpec, outcome: Outcome, now_ms: int) -> Observation | Rejected:
@@ -201,10 +205,9 @@ class _Intake:
             source=source.name,
             group=group,
             price_wad=price,
-            weight=1 if group in index.unweighted else observation.depth_wad or 0,
+            weight=1 if group in index.unweighted else 0 if observation.depth_modelled else observation.depth_wad or 0,
             at_ms=at_ms,
             rank=index.ranks[source.name],
-            volume_wad=observation.volume_wad or 0,
             own_bps=own,
             recent_wad=recent_wad,
         )

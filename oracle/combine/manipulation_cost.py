@@ -2,17 +2,20 @@
 
 Source: venues state what moves their price by 0.5, 1 and 2 % (:class:`feeds.types.Quote`). Between those the depth is
 interpolated linearly, and beyond the last it is taken as constant: so the figure is never more than the books state. It is
-capital moved, not money lost, and for averages over time the move has to be kept up for most of the window.
+capital moved, not money lost, and for averages over time the move has to be kept up for most of the window. Of a method of
+trades the shares are those of the volume in the window; whoever can trade with himself at a venue buys volume for its fees alone.
 
 A price is moved by the arithmetic of its method: where the method has a breakdown point, that share of the weight has to move
 past the new price, the cheapest groups first; where it has none, the cheapest group pulls the mean. Both figures are lower
-bounds. A group whose depth is unknown counts as free, and is named.
+bounds. A group whose depth is unknown counts as free, and is named. So is one whose depth is only modelled from its volume,
+which can be washed: it is in the figure that is shown, and counts as free for the gate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from fractions import Fraction
 
 from feeds.types import Observation, Outcome
@@ -24,27 +27,56 @@ MOVES_BPS = (50, 100, 500)
 _STEPS_BPS = (50, 100, 200)
 
 
+class DepthFrom(StrEnum):
+    """Where a depth is from."""
+
+    BOOK = "book"
+    POOL = "pool"
+    MODEL = "model"
+    """A guess from the day's volume."""
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDepth:
-    """A group: its price, its weight, and its depth as ascending (bps, base units); empty where it is unknown."""
+    """A group: its price, its weight, and its depth as ascending (bps, base units); empty where it counts as free."""
 
     group: str
     price_wad: Wad
     weight: int
     depths: tuple[tuple[int, int], ...] = ()
+    depth_from: DepthFrom = DepthFrom.BOOK
+
+    @property
+    def known_from(self) -> DepthFrom:
+        """Where its depth is from; UNKNOWN where there is none."""
+        return self.depth_from if self.depths or self.depth_from is DepthFrom.MODEL else DepthFrom.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """Base units to move the price by ``bps`` in the cheaper direction, and the groups that have to be moved for it.
 
-    ``base_wad`` is a lower bound; ``unknown``: the groups among them that it counts as free.
+    ``base_wad`` is a lower bound as far as no depth is modelled. ``depths``: where the depth of each of the groups is from.
     """
 
     bps: int
     base_wad: int
     groups: tuple[str, ...]
-    unknown: tuple[str, ...]
+    depths: tuple[DepthFrom, ...] = ()
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The groups among them of whose depth nothing is known: they count as free."""
+        return self._from(DepthFrom.UNKNOWN)
+
+    @property
+    def modelled(self) -> tuple[str, ...]:
+        """The groups among them whose depth is only modelled."""
+        return self._from(DepthFrom.MODEL)
+
+    def _from(self, origin: DepthFrom) -> tuple[str, ...]:
+        return tuple(g for g, known in zip(self.groups, self.depths, strict=True) if known is origin)
 
 
 def standard_costs(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int) -> tuple[Cost, ...]:
@@ -53,8 +85,15 @@ def standard_costs(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps
 
 
 def price_cost(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int, bps: int) -> Cost:
-    """The cost of moving this round's point price by ``bps``."""
+    """The cost of moving this round's point price by ``bps``, with depths that are only modelled."""
     return cost_to_move(group_depths(market.used, outcomes), market.point_wad, breakdown_bps, bps)
+
+
+def gate_cost(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int, bps: int) -> Cost:
+    """The same by what books and pools really state: a group whose depth is modelled counts as free."""
+    groups = group_depths(market.used, outcomes)
+    real = [replace(g, depths=()) if g.depth_from is DepthFrom.MODEL else g for g in groups]
+    return cost_to_move(real, market.point_wad, breakdown_bps, bps)
 
 
 def group_depths(used: Sequence[Used], outcomes: Sequence[Outcome]) -> tuple[GroupDepth, ...]:
@@ -73,7 +112,22 @@ def _group_depth(group: str, members: Sequence[Used], observed: Mapping[str, Obs
     if len(books) > 1:
         common = set.intersection(*({step for step, _ in b} for b in books))
         joint = tuple((step, sum(dict(b)[step] for b in books) // 2) for step in sorted(common))
-    return GroupDepth(group=group, price_wad=weighted_middle(pairs), weight=members[0].weight_bps, depths=joint)
+    origins = {_origin(observed.get(m.source)) for m in members} if joint else {DepthFrom.UNKNOWN}
+    return GroupDepth(
+        group=group,
+        price_wad=weighted_middle(pairs),
+        weight=members[0].weight_bps,
+        depths=joint,
+        depth_from=DepthFrom.MODEL if DepthFrom.MODEL in origins else min(origins),
+    )
+
+
+def _origin(observation: Observation | None) -> DepthFrom:
+    if observation is None or observation.depth_wad is None:
+        return DepthFrom.UNKNOWN
+    if observation.depth_modelled:
+        return DepthFrom.MODEL
+    return DepthFrom.BOOK if observation.chain_id is None else DepthFrom.POOL
 
 
 def _depths(observation: Observation | None) -> tuple[tuple[int, int], ...]:
@@ -161,5 +215,5 @@ def _cost(bps: int, base_wad: int, groups: Sequence[GroupDepth]) -> Cost:
         bps=abs(bps),
         base_wad=base_wad,
         groups=tuple(g.group for g in groups),
-        unknown=tuple(g.group for g in groups if not g.depths),
+        depths=tuple(g.known_from for g in groups),
     )

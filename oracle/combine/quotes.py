@@ -2,7 +2,8 @@
 
 A quote is a JSON object: ``price`` (decimal text or number) and, as far as known, ``source``, ``group``, ``bid``, ``ask``,
 ``depth``, ``volume`` (base units), ``weight`` (whole number, for the weighted median), ``at_ms`` (Unix ms), ``recent`` (the
-source's own recent mean). A method over time takes the quotes as one round.
+source's own recent mean). A method over time takes the quotes as one round. A method of trades takes each quote as one trade of
+its ``volume``, which it needs.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from feeds.errors import FeedError, LrtOracleError, Malformed
 from feeds.units import BPS, Bps, Wad, mul_div_up, wad_text
 from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import fill_unknown_depth, merge_groups, spread_bps, weigh_groups
-from oracle.combine.methods.registry import METHODS, OUTLIERS
+from oracle.combine.methods.registry import METHODS, OUTLIERS, Method
+from oracle.combine.methods.trade_window import TradeBlock
+from oracle.combine.methods.volume_cap import capped_volumes, group_volumes
 from oracle.model.spec import PLAIN, Tuning
+from oracle.model.state import Trade
 from oracle.model.status import Rejection
 from oracle.model.suggest import nearest
 from oracle.model.types import Input, Rejected
@@ -79,15 +83,15 @@ def combine_quotes(
         raise QuotesError(f"{outliers!r} is not a filter; {nearest(outliers, OUTLIERS)}")
     if not isinstance(quotes, list | tuple):
         raise QuotesError("not a list: write a list of quotes")
-    inputs, rejected, shares = _read(quotes)
+    inputs, volumes, rejected, shares = _read(quotes, method if METHODS[method].of_trades else None)
     if not inputs:
         why = "; ".join(f"{r.source} {r.text}" for r in rejected) or "the list is empty"
         raise QuotesError(f"no quote can be used: {why}")
     tuning = replace(tuning, shares=(*tuning.shares, *shares))
     groups = merge_groups(fill_unknown_depth(sorted(inputs, key=lambda i: i.source)))
     out = OUTLIERS[outliers](groups, floor_bps, tuning) if outliers else ()
-    used = weigh_groups(METHODS[method], [g for place, g in enumerate(groups) if place not in out], tuning)
-    price = METHODS[method].point(used)
+    left = [g for place, g in enumerate(groups) if place not in out]
+    used, price = _priced(METHODS[method], left, _trades(inputs, volumes), tuning)
     newest_ms = max(g.at_ms for g in used)
     total = sum(g.weight for g in used)
     filtered = [
@@ -107,8 +111,33 @@ def combine_quotes(
     )
 
 
-def _read(quotes: Sequence[Any]) -> tuple[list[Input], list[Rejected], list[tuple[str, int]]]:
+def _priced(
+    method: Method, groups: Sequence[Input], trades: Sequence[Trade], tuning: Tuning
+) -> tuple[tuple[Input, ...], Wad]:
+    """The groups with their weights, and the price: of a method of trades from the groups' trades."""
+    used = weigh_groups(method, groups, tuning)
+    if not isinstance(method.over_time, TradeBlock):
+        return used, method.point(used)
+    believed = {g.group for g in used}
+    capped = capped_volumes([t for t in trades if t.group in believed], tuning.volume_cap_percent)
+    shares = group_volumes(capped)
+    return tuple(g.with_weight(shares[g.group]) for g in used), method.over_time.formula(capped, tuning)
+
+
+def _trades(inputs: Sequence[Input], volumes: Mapping[str, int]) -> list[Trade]:
+    ordered = sorted(inputs, key=lambda i: (i.at_ms, i.source))
+    return [
+        Trade(market=i.source, group=i.group, at_ms=i.at_ms, price_wad=i.price_wad, volume_wad=volumes[i.source])
+        for i in ordered
+    ]
+
+
+def _read(
+    quotes: Sequence[Any], needs_volume: str | None
+) -> tuple[list[Input], dict[str, int], list[Rejected], list[tuple[str, int]]]:
+    """Inputs, their volumes by source, the rejected and the weights; ``needs_volume``: the method that weighs by volume."""
     inputs: list[Input] = []
+    volumes: dict[str, int] = {}
     rejected: list[Rejected] = []
     shares: list[tuple[str, int]] = []
     names: set[str] = set()
@@ -118,6 +147,9 @@ def _read(quotes: Sequence[Any]) -> tuple[list[Input], list[Rejected], list[tupl
             if source in names:
                 raise Malformed("this source is listed twice")
             entry = _input(place, source, row)
+            volumes[source] = values.amount_wad(row["volume"]) if "volume" in row else 0
+            if needs_volume and not volumes[source]:
+                raise Malformed(f"{needs_volume} weighs each trade with its own volume: write a volume above 0")
         except FeedError as e:
             rejected.append(Rejected(source=source, code=e.code, text=str(e)))
             continue
@@ -125,7 +157,7 @@ def _read(quotes: Sequence[Any]) -> tuple[list[Input], list[Rejected], list[tupl
         inputs.append(entry)
         if "weight" in row:
             shares.append((entry.group, _whole(row["weight"], "weight", least=1)))
-    return inputs, rejected, shares
+    return inputs, volumes, rejected, shares
 
 
 def _input(place: int, source: str, row: Any) -> Input:
@@ -150,7 +182,6 @@ def _input(place: int, source: str, row: Any) -> Input:
         weight=values.amount_wad(row["depth"]) if "depth" in row else 0,
         at_ms=_whole(row["at_ms"], "at_ms", least=0) if "at_ms" in row else 0,
         rank=place,
-        volume_wad=values.amount_wad(row["volume"]) if "volume" in row else 0,
         own_bps=own,
         recent_wad=values.price_wad(row["recent"]) if "recent" in row else 0,
     )

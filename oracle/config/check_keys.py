@@ -22,6 +22,7 @@ def key_problems(config: Config) -> Iterator[Problem]:
             yield Problem(
                 f"targets.{name}.agree", f"agree = {target.agree}: there are {endpoints} endpoints; 0 chooses"
             )
+        yield from _unpushed_crons(config, name, target)
     yield from _gas_key_authority(config)
     yield from _shared_gas_keys(config)
     for field in ("name", "keyfile", "journal"):
@@ -30,6 +31,17 @@ def key_problems(config: Config) -> Iterator[Problem]:
             yield Problem(f"operators.{field}", f"{twice!r} is used by more than one operator: each needs its own")
     yield from _shared_report_keys(config)
     yield from _backup_journals(config)
+
+
+def _unpushed_crons(config: Config, name: str, target: TargetSection) -> Iterator[Problem]:
+    """A schedule of a feed that never goes on chain would be kept by nobody."""
+    for feed, _ in target.cron_by_feed:
+        where, section = f'targets.{name}.cron_by_feed."{feed}"', config.feeds.get(feed)
+        if section is None:
+            yield Problem(where, f"{feed!r} is not a feed of the config; {nearest(feed, config.feeds)}")
+        elif section.off or section.reference_only or section.legs:
+            text = "is never pushed: it is off, reference_only or a product of others; write a feed that goes on chain"
+            yield Problem(where, text)
 
 
 def _shared_report_keys(config: Config) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from feeds.chains.abi import address
 from feeds.registry import REFERENCES
 from feeds.types import ChainAdapter, Kind, Pair
 from oracle.config.sections import Config
-from oracle.config.tables.catalog import FIAT, Catalog, shipped
+from oracle.config.tables.catalog import FIAT, Catalog
 from oracle.config.tables.feed_sections import SourceSection
 from oracle.config.tables.schema import Problem
 
@@ -47,10 +47,10 @@ def unit_problems(
     if adapter is None or contract is None or chain is None:
         return
     if source.type in REFERENCES:
-        yield from _known_reference(where, own, source, shipped().references_at(chain, contract))
+        yield from _known_reference(config.catalog, where, own, source, config.catalog.references_at(chain, contract))
     elif source.type in _RATE_TYPES:
         function = str(source.params.get("function", _VAULT_FUNCTION))
-        yield from _known_rate(where, own, chain, contract, function)
+        yield from _known_rate(config.catalog, where, own, chain, contract, function)
 
 
 def _reference_kind(where: str, source: SourceSection) -> Iterator[Problem]:
@@ -76,11 +76,12 @@ def _contract(source: SourceSection) -> bytes | None:
 
 def _chain(config: Config, source: SourceSection) -> str | None:
     section = config.chains.get(source.chain or "")
-    return None if section is None else shipped().chain_of(section.chain_id)
+    return None if section is None else config.catalog.chain_of(section.chain_id)
 
 
-def _known_rate(where: str, own: Pair, chain: str, contract: bytes, function: str) -> Iterator[Problem]:
-    catalog = shipped()
+def _known_rate(
+    catalog: Catalog, where: str, own: Pair, chain: str, contract: bytes, function: str
+) -> Iterator[Problem]:
     known = [(s, r) for s, r in _readings(catalog) if _reads(r, chain, contract, function)]
     if known and not any(s == own.base and catalog.graph.at_par(r.unit, own.quote) for s, r in known):
         stated = " or ".join(sorted({f"{s}/{r.unit}" for s, r in known}))
@@ -96,12 +97,14 @@ def _reads(rate: Rate, chain: str, contract: bytes, function: str) -> bool:
     return rate.chain == chain and rate.function == function and address(rate.contract or b"") == contract
 
 
-def _known_reference(where: str, own: Pair, source: SourceSection, known: tuple[Reference, ...]) -> Iterator[Problem]:
+def _known_reference(
+    catalog: Catalog, where: str, own: Pair, source: SourceSection, known: tuple[Reference, ...]
+) -> Iterator[Problem]:
     wanted = str(source.params.get("feed_id", "")).lower()
     known = tuple(r for r in known if r.feed_id is None or r.feed_id.lower() == wanted)
     if not known:
         return
-    fits = [r for r in known if r.base == own.base and (r.quote == own.quote or _at_par(r, own))]
+    fits = [r for r in known if r.base == own.base and (r.quote == own.quote or _at_par(catalog, r, own))]
     if not fits:
         stated = " or ".join(f"{r.base}/{r.quote}" for r in known)
         yield Problem(f"{where}.pair", f"this feed states {stated}, not {own}: a ratio read as dollars is refused")
@@ -109,7 +112,7 @@ def _known_reference(where: str, own: Pair, source: SourceSection, known: tuple[
         yield Problem(f"{where}.kind", f"{fits[0].name} states a market price: it cannot stand in for a rate")
 
 
-def _at_par(reference: Reference, own: Pair) -> bool:
+def _at_par(catalog: Catalog, reference: Reference, own: Pair) -> bool:
     """Whether a rate's quote is exactly one of ours (weETH/eETH is weETH/ETH); a market price is never read so."""
     rate = reference.kind is Compares.EXCHANGE_RATE and reference.quote is not None
-    return rate and shipped().graph.at_par(reference.quote or "", own.quote)
+    return rate and catalog.graph.at_par(reference.quote or "", own.quote)

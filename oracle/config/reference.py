@@ -16,14 +16,25 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from feeds.chains.abi import address
 from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
+from oracle.config.pool_states import pool_states
+from oracle.config.tables.catalog import shipped
 from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
-from oracle.config.tables.forms import address_or_none, http_url, raw_address, signer_url, websocket_url
+from oracle.config.tables.forms import (
+    address_or_none,
+    http_url,
+    raw_address,
+    signer_url,
+    venue_http_url,
+    venue_websocket_url,
+    websocket_url,
+)
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
 from oracle.model.keys import Key, key_of
 from oracle.model.spec import Bands, Rules, Tuning
+from oracle.runtime.cron import cron_expression
 
 TABLES: Mapping[str, type[Any]] = {
     "oracle": OracleSection,
@@ -49,9 +60,12 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     address_or_none: "address",
     http_url: "HTTP URL",
     signer_url: "HTTP URL",
+    venue_http_url: "HTTP URL",
     websocket_url: "WebSocket URL",
+    cron_expression: "cron expression",
+    venue_websocket_url: "WebSocket URL",
 }
-_ADAPTERS = "adapters"
+_ADAPTERS, _POOL_STATES = "adapters", "pool_states"
 _MARKED = re.compile(r"(<!-- keys: (?P<name>\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 _IN_ANSWERS: Mapping[str, type[Any]] = {"feeds[].bands": Bands, "feeds[].rules": Rules}
 _JSON_TYPES = {int: "integer", bool: "boolean"}
@@ -87,6 +101,8 @@ def _with_rows(text: str, place: str, record: type[Any]) -> str:
 def _part(name: str) -> str:
     if name == _ADAPTERS:
         return ", ".join(f"`{n}`" for n in (*EXCHANGES, *PULLS, *POOLS, *RATES)) + ".\n"
+    if name == _POOL_STATES:
+        return pool_states(shipped())
     return "".join(f"{line}\n" for line in _table(TABLES[name]))
 
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Pair
 from oracle.combine.methods.registry import METHODS, OUTLIERS
+from oracle.config.check_addresses import address_problems, same_server_problems
+from oracle.config.check_dead import dead_token_problems
+from oracle.config.check_depth import gate_problems
+from oracle.config.check_groups import group_problems, without_problems
 from oracle.config.check_keys import key_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.sections import Config
@@ -37,25 +41,41 @@ def resolve(config: Config) -> ResolvedConfig:
     Raises:
         ConfigError: with every problem found.
     """
-    problems: list[Problem] = [*key_problems(config), *store_problems(config)]
+    problems: list[Problem] = [*key_problems(config), *store_problems(config), *same_server_problems(config)]
     specs: dict[str, FeedSpec] = {}
     sources: list[SourcePlan] = []
     for name, feed in config.feeds.items():
         pair = _pair(name, f'feeds."{name}"', problems)
         if pair is None or feed.off:
             continue
+        problems += dead_token_problems(config.catalog, f'feeds."{name}"', pair)
         plans = _source_plans(config, name, pair, feed, problems)
         spec = spec_of(name, pair, feed, [p.spec for p in plans])
         problems += _feed_problems(config, feed, spec)
+        problems += group_problems([p.dependence for p in plans])
         sources += plans
         specs[name] = spec
     if not config.feeds:
         problems.append(Problem("feeds", 'is empty: add [feeds."BASE/QUOTE"]'))
+    if not problems:
+        problems += without_problems(config, [s for spec in specs.values() for s in spec.sources])
     order = _order(specs, problems)
     if problems:
         raise ConfigError(problems)
     pushed = tuple(n for n in order if not specs[n].is_cross and not config.feeds[n].reference_only)
     return ResolvedConfig(config=config, specs={n: specs[n] for n in order}, sources=tuple(sources), pushed=pushed)
+
+
+def with_secrets(resolved: ResolvedConfig, environ: Mapping[str, str] | None = None) -> ResolvedConfig:
+    """The config itself, fit for a network: every secret that an address names has a value.
+
+    Raises:
+        ConfigError: with every one that has none, and every server that turns out to be listed twice.
+    """
+    problems = list(address_problems(resolved.config, environ))
+    if problems:
+        raise ConfigError(problems)
+    return resolved
 
 
 def _source_plans(
@@ -104,6 +124,7 @@ def _feed_problems(config: Config, feed: FeedSection, spec: FeedSpec) -> Iterato
     if feed.sources:
         interval_s, scaled = config.oracle.round_interval_s, config.oracle.scaled_times
         yield from method_problems(where, feed, spec.sources, interval_s, scaled=scaled)
+    yield from gate_problems(config, where, feed, spec)
     yield from _needed_feed_problems(config, where, feed)
     names = [s.name for s in spec.sources]
     for twice in sorted({n for n in names if names.count(n) > 1}):

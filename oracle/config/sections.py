@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from feeds.types import Kind
-from oracle.config.tables.catalog import Catalog
+from oracle.config.tables.catalog import Catalog, shipped
 from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
+from oracle.config.tables.own_catalog import KINDS, own_blocks, with_own
 from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.renamed_keys import RENAMED
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.shorthand import VIA_FEED, expand
 from oracle.config.tables.store_sections import StoreSection
+from oracle.model.keys import required
 
 _SOURCE_KEYS = frozenset({*(f.name for f in fields(SourceSection)), *RENAMED["SourceSection"]}) - {"params"}
 """Keys of a source, old names among them; every other one is its adapter's."""
@@ -25,7 +27,7 @@ _SOURCE_KEYS = frozenset({*(f.name for f in fields(SourceSection)), *RENAMED["So
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole file."""
+    """The whole file. ``catalog``: the shipped catalogue with the operator's own records in it."""
 
     oracle: OracleSection = field(default_factory=OracleSection)
     api: ApiSection = field(default_factory=ApiSection)
@@ -35,6 +37,9 @@ class Config:
     targets: Mapping[str, TargetSection] = field(default_factory=dict)
     stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
+    catalog: Catalog = field(
+        default_factory=shipped, repr=False, compare=False, metadata=required("what is known", settable=False)
+    )
 
 
 def load(path: Path) -> Config:
@@ -49,19 +54,26 @@ def load(path: Path) -> Config:
         raise ConfigError([Problem(str(path), f"cannot be read ({e.strerror}): give --config FILE")]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise ConfigError([Problem(str(path), f"is not TOML: {e}")]) from None
-    return parse(table)
+    return parse(table, folder=path.parent)
 
 
-def parse(table: Mapping[str, Any], catalog: Catalog | None = None) -> Config:
+def parse(table: Mapping[str, Any], catalog: Catalog | None = None, *, folder: Path = Path()) -> Config:
     """Turn a parsed TOML document into the config; raises ConfigError as :func:`load` does.
 
-    ``catalog``: where the names under ``catalog`` are looked up; None: the shipped one.
+    Args:
+        table: the document.
+        catalog: where names are looked up, beside the operator's own records; None: the shipped one.
+        folder: what ``catalog_path`` is relative to.
     """
     problems: list[Problem] = []
-    config = build(Config, _with_params(expand(table, problems, catalog)), "config", problems)
+    base = shipped() if catalog is None else catalog
+    whole = with_own(base, own_blocks(table, folder, problems), problems)
+    rest = {k: v for k, v in table.items() if k not in KINDS}
+    expanded = expand(rest, [] if problems else problems, whole)  # a name may be missing since its block is wrong
+    config = build(Config, _with_params(expanded), "config", problems, beside=KINDS)
     if config is None or problems:
         raise ConfigError([Problem(p.key.removeprefix("config."), p.text) for p in problems])
-    return config
+    return replace(config, catalog=whole)
 
 
 def feed_section(table: Mapping[str, Any]) -> FeedSection:

@@ -11,6 +11,8 @@ from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.types import ChainAdapter, Kind, Pair
+from oracle.config.check_dead import dead_problems, doubt_notes
+from oracle.config.check_groups import Dependence, contract_of, group_of, natural_group
 from oracle.config.check_units import unit_problems
 from oracle.config.sections import Config
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
@@ -29,11 +31,13 @@ _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
 class SourcePlan:
     """One source as the observer needs it: a venue's symbol, or an adapter on a chain.
 
-    ``pull``: how to ask a venue that has no adapter here.
+    ``pull``: how to ask a venue that has no adapter here. ``doubts``: why something that it reads may be dead. ``dependence``: what
+    it depends on, for the feed's groups.
     """
 
     feed: str
     spec: SourceSpec
+    dependence: Dependence
     venue: str | None = None
     symbol: str | None = None
     chain: str | None = None
@@ -41,6 +45,7 @@ class SourcePlan:
     block: Block = Block.LATEST
     against: Kind = Kind.MARKET
     pull: JsonVenue | CcxtSource | None = None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +91,25 @@ def source_plan(
         return None
     problems += _conversion_problems(config, place, source, pair)
     problems += unit_problems(config, place.where, pair, source, adapter)
+    known = config.catalog, place.where, _known_chain(config, source), source, adapter
+    problems += dead_problems(*known)
     if not config.oracle.scaled_times:
         problems += _time_problems(place, source)
     if len(problems) > before:
         return None
     venue = source.type if source.type in EXCHANGES else None
+    natural = natural_group(config, source, pull)
+    spec = _spec(place, source, pair, group_of(source.group, natural))
     return SourcePlan(
         feed=place.feed,
-        spec=_spec(place, source, pair, venue or _pulled_group(pull)),
+        spec=spec,
+        dependence=Dependence(
+            where=place.where,
+            spec=spec,
+            natural=natural,
+            written=source.group,
+            contract=contract_of(config, source, adapter),
+        ),
         venue=pull.name if isinstance(pull, JsonVenue) else pull.venue if pull else venue,
         symbol=source.symbol or (str(pair) if pull else None),
         chain=source.chain,
@@ -101,17 +117,24 @@ def source_plan(
         block=source.block,
         against=source.against,
         pull=pull,
+        doubts=tuple(doubt_notes(*known)),
     )
 
 
-def _spec(place: SourcePlace, source: SourceSection, pair: Pair, venue_group: str | None) -> SourceSpec:
-    """What the core must know of the source. ``venue_group``: what a venue's quotes depend on; None for a read of a chain."""
+def _known_chain(config: Config, source: SourceSection) -> str | None:
+    """The catalogue's name of the chain that a source is read on."""
+    section = config.chains.get(source.chain or "")
+    return None if section is None else config.catalog.chain_of(section.chain_id)
+
+
+def _spec(place: SourcePlace, source: SourceSection, pair: Pair, group: str) -> SourceSpec:
+    """What the core must know of the source."""
     named_by_type = source.symbol or source.type in PULLS
     return SourceSpec(
         name=source.name or (source.type if named_by_type else f"{source.type}:{source.chain}"),
         pair=pair,
         kind=source.kind,
-        group=source.group or venue_group or f"chain:{source.chain}",
+        group=group,
         max_age_s=source.max_age_s or place.section.max_age_s,
         average_s=source.average_s,
         average_blocks=source.average_blocks,
@@ -140,11 +163,6 @@ def _pull(place: SourcePlace, source: SourceSection, problems: list[Problem]) ->
     if isinstance(reader, JsonHttp):
         return JsonVenue(name=f"{place.feed}|{source.name or source.type}", source=reader)
     return reader
-
-
-def _pulled_group(pull: JsonVenue | CcxtSource | None) -> str | None:
-    """What a pulled source depends on: a host, or the exchange that ccxt asks."""
-    return None if pull is None else pull.source.host if isinstance(pull, JsonVenue) else pull.exchange
 
 
 def _conversion(convert: str, pair: Pair, feed_pair: Pair) -> _Conversion | None:

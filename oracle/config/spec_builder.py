@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from feeds.registry import EXCHANGES
 from feeds.types import Kind, Pair
-from oracle.combine.methods.dia_window import DiaBlock
 from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.over_time import MAX_SAMPLES
-from oracle.combine.methods.registry import METHODS
+from oracle.combine.methods.registry import METHODS, Method
+from oracle.combine.methods.trade_window import MOST_WINDOW_S
+from oracle.config.check_groups import group_hint
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import FeedSpec, SourceSpec
-from oracle.model.suggest import nearest
 
 NO_FILTER = "none"
 """How a feed says that it wants no filter: TOML has no null."""
@@ -63,13 +64,41 @@ def method_problems(
     if method is not None and not method.breakdown_bps and _filter(feed) is None and not scaled:
         text = f'{feed.method} is moved by a single bad source: write outliers = "mad", or choose another method'
         yield Problem(f"{where}.outliers", text)
-    if method is not None and method.over_time is not None and not isinstance(method.over_time, CurveEma | PythEma):
-        rounds = MAX_SAMPLES // (max(1, len(sources)) if isinstance(method.over_time, DiaBlock) else 1)
-        needed_s = feed.window_s + feed.tuning.shift_s
-        if needed_s > rounds * round_interval_s:
-            text = f"{needed_s} s are more than the {rounds} rounds that are kept: write at most {rounds * round_interval_s}"
-            yield Problem(f"{where}.window_s", text)
+    if method is not None and method.of_trades:
+        yield from _trade_problems(where, feed, round_interval_s)
+    elif method is not None:
+        yield from _window_problems(where, feed, method, round_interval_s)
     known = {name for s in sources for name in (s.group, s.name if s.average_s else s.group)}
     for group, _ in feed.tuning.shares:
         if group not in known:
-            yield Problem(f"{where}.tuning.shares.{group}", f"is not a group of this feed; {nearest(group, known)}")
+            yield Problem(f"{where}.tuning.shares.{group}", f"is not a group of this feed; {group_hint(group, known)}")
+
+
+def _window_problems(where: str, feed: FeedSection, method: Method, round_interval_s: int) -> Iterator[Problem]:
+    """What is wrong with the window of a method that looks back over rounds, and with keys that are of methods of trades."""
+    looks_back = method.over_time is not None and not isinstance(method.over_time, CurveEma | PythEma)
+    if looks_back and feed.window_s > MAX_SAMPLES * round_interval_s:
+        most_s = MAX_SAMPLES * round_interval_s
+        text = f"{feed.window_s} s are more than the {MAX_SAMPLES} rounds that are kept: write at most {most_s}"
+        yield Problem(f"{where}.window_s", text)
+    if feed.tuning.volume_cap_percent:
+        text = f"{feed.method} is not made of trades, so there is no volume to cap: leave it out, or choose vwap"
+        yield Problem(f"{where}.tuning.volume_cap_percent", text)
+
+
+def _trade_problems(where: str, feed: FeedSection, round_interval_s: int) -> Iterator[Problem]:
+    """What a method of trades cannot work with: sources that report none, and a window that no trade falls into."""
+    silent = [s.name or s.type for s in feed.sources if s.kind is Kind.MARKET and s.type not in EXCHANGES]
+    if silent:
+        text = (
+            f"{feed.method} is made of trades, and {', '.join(silent)} reports none, only exchanges with an adapter do: choose"
+            " lwap or depth_weighted_median, which weigh by depth, or leave it out"
+        )
+        yield Problem(f"{where}.method", text)
+    needed_s = feed.window_s + feed.tuning.shift_s
+    if feed.window_s < round_interval_s:
+        text = f"{feed.window_s} s are shorter than a round, trades between two rounds would be lost: write at least {round_interval_s}"
+        yield Problem(f"{where}.window_s", text)
+    elif needed_s > MOST_WINDOW_S:
+        text = f"{needed_s} s with tuning.shift_s are more than the day of trades that is kept: write at most {MOST_WINDOW_S - feed.tuning.shift_s}"
+        yield Problem(f"{where}.window_s", text)

@@ -15,6 +15,7 @@ from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
 
 import contracts
 from feeds.chains.abi import checksummed
+from feeds.secret_values import filled
 from oracle.chain.store_abi import calldata
 from oracle.deploy.create2 import PROXY, PROXY_CODE, DeployError, PlannedContract, plan_contract, salt_of, verify_code
 from oracle.deploy.deployment_file import SALT, Deployment
@@ -41,7 +42,7 @@ class Deployer:
     """
 
     def __init__(self, url: str, key: coincurve.PrivateKey, *, patience_s: float = _PATIENCE_S) -> None:
-        self._web3 = AsyncWeb3(AsyncHTTPProvider(url))
+        self._web3 = AsyncWeb3(AsyncHTTPProvider(filled(url).text))
         self._account = Account.from_key(key.secret)
         self.sent = 0
         self._patience_s = patience_s

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import coincurve
@@ -16,6 +15,8 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import Web3Exception
 
 from feeds.chains.abi import checksummed
+from feeds.secret_refs import hide, host_and_port
+from feeds.secret_values import filled
 from oracle.deploy.create2 import DeployError
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import (
@@ -36,7 +37,7 @@ _PATIENCE_S = 20.0
 
 async def chain_id_of(url: str, *, patience_s: float = _PATIENCE_S) -> int:
     """Chain id that an endpoint serves; DeployError if it does not answer."""
-    web3 = AsyncWeb3(AsyncHTTPProvider(url))
+    web3 = AsyncWeb3(AsyncHTTPProvider(filled(url).text))
     try:
         async with asyncio.timeout(patience_s):
             return int(await web3.eth.chain_id)
@@ -49,7 +50,7 @@ async def chain_id_of(url: str, *, patience_s: float = _PATIENCE_S) -> int:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
+    return host_and_port(url, filled(url).text)
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def _endpoint_errors(url: str) -> Iterator[None]:
     except (aiohttp.ClientError, OSError, Web3Exception) as e:
         cause = type(e).__name__  # its text may hold the address, and that a key
         cause += f" {e.status}" if isinstance(e, aiohttp.ClientResponseError) else ""
-        cause += f": {str(e)[:200]}" if isinstance(e, Web3Exception) else ""
+        cause += f": {hide(str(e), filled(url).secrets)[:200]}" if isinstance(e, Web3Exception) else ""
         raise DeployError(f"{_host(url)} stopped answering ({cause}): run this again, nothing is made twice") from None
 
 

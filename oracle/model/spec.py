@@ -198,6 +198,8 @@ class Rules:
 class Tuning:
     """``[feeds.X.tuning]``: parameters of methods, of filters and of the confidence."""
 
+    CAME_LATER = ("volume_cap_percent",)
+
     half_life_s: int = key(
         60, "the age that halves a weight; the time in which an exponential average goes half of the way", least=1
     )
@@ -216,9 +218,16 @@ class Tuning:
     recent_s: int = key(120, "filter `recent`: the time that a source's own mean is over", least=1)
     least: int = key(0, "a price below this is refused at its source", wad=True, shown="none", beside="most")
     most: int = key(0, "a price above this is refused at its source", wad=True, shown="none", beside="least")
-    shift_s: int = key(0, "how far before now the block of DIA's methods ends", least=0)
+    shift_s: int = key(0, "methods of trades: how far before now their window ends", least=0)
     dust: int = key(
-        0, "quotes with less volume than this (base units) do not count in DIA's methods", wad=True, shown="none"
+        0, "methods of trades: a trade of fewer base units than this does not count", wad=True, shown="none"
+    )
+    volume_cap_percent: int = key(
+        0,
+        "methods of trades: the largest share of the window's volume that one group may have, the excess is scaled down; 0:"
+        " none, each trade counts with its own volume",
+        least=0,
+        most=100,
     )
     points: int = key(10, "how many block prices `dia_ema` looks back over", least=1, most=64)
     drift_bps_day: int = key(

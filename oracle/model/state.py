@@ -20,14 +20,24 @@ class Sample:
     block: int = 0
 
 
+@record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
-    """A quote or trade kept for DIA's methods: where, when, at what price, how many base units."""
+    """Trades of one market at one time and price, kept for the methods of trades, in the feed's unit.
+
+    ``market``: the source; ``group``: what it depends on; ``at_ms``: the venue's own time. ``count`` trades of ``volume_wad``
+    base units together; more than one price where they were merged over ``span_ms``: then their mean, at the time of the last.
+    """
+
+    CAME_LATER = ("group", "count", "span_ms")
 
     market: str
     at_ms: int
     price_wad: Wad
     volume_wad: int
+    group: str = ""
+    count: int = 1
+    span_ms: int = 1
 
 
 @record
@@ -36,15 +46,23 @@ class Window:
     """What a method over time remembers: bounded in size, and enough to continue after a restart with the same value.
 
     ``samples``: point prices, ascending. ``total`` and ``weight``: running sums over the spans between them, or an
-    exponential average and its weight; their meaning is the method's own. ``trades``: quotes of DIA's methods.
-    ``made_by``: the method and the limits that the sums were made with; any other starts anew.
+    exponential average and its weight; their meaning is the method's own. ``trades``: those of the methods of trades,
+    ascending. ``newest``: (market, time of the newest trade heard of it, kept or not). ``span_ms``: over which new trades are
+    merged, 1: only at equal times and prices. ``begun_ms``: from when on every trade was heard; ``folded_ms``: of the newest
+    round. ``made_by``: the method and the limits that the sums were made with; any other starts anew.
     """
+
+    CAME_LATER = ("newest", "span_ms", "begun_ms", "folded_ms")
 
     samples: tuple[Sample, ...] = ()
     total: int = 0
     weight: int = 0
     trades: tuple[Trade, ...] = ()
     made_by: str = ""
+    newest: tuple[tuple[str, int], ...] = ()
+    span_ms: int = 1
+    begun_ms: int = 0
+    folded_ms: int = 0
 
 
 @record

@@ -27,13 +27,30 @@ class SignerQuorum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedOnTarget:
-    """A feed at a store. ``round_time_s`` None: the store has no price. ``late_at_s``: when it becomes late. ``held``: why it is not pushed."""
+    """A feed at a store.
+
+    Attributes:
+        feed: its name.
+        heartbeat_s: longest time between pushes.
+        round_time_s: of what the store holds; None: it has no price.
+        late_at_s: when it becomes late.
+        held: why it is not pushed.
+        scheduled_s: the newest time of its cron expressions; None without any. ``scheduled``: the same for people.
+        missed_at_s: from when on that time counts as missed; None once the store has a price from then or later.
+    """
 
     feed: str
     heartbeat_s: int
     round_time_s: int | None
     late_at_s: int | None
     held: str = ""
+    scheduled_s: int | None = None
+    scheduled: str = ""
+    missed_at_s: int | None = None
+
+    def missed(self, now_ms: int) -> bool:
+        """Whether the store should by now hold a price of the newest scheduled time or later, and does not."""
+        return self.missed_at_s is not None and now_ms > self.missed_at_s * MS
 
     def late(self, now_ms: int) -> bool:
         """Whether the store should hold a newer round by now."""
@@ -88,13 +105,16 @@ class TargetStatus:
             if feed.late(now_ms):
                 yield f"target {self.target}: {_late(feed, now_ms)}"
 
-    def warnings(self) -> Iterator[str]:
+    def warnings(self, now_ms: int) -> Iterator[str]:
         """What is not as it should be, though everything works, a sentence each."""
         if not self.sends:
             return
         if self.quorum is not None and self.quorum.reachable:
             for signer in self.quorum.missing:
                 yield f"target {self.target}: {signer}"
+        for feed in self.feeds:
+            if self.connected and feed.missed(now_ms):
+                yield f"target {self.target}: {_missed(feed)}"
         if self.pushes_left is not None and 0 < self.pushes_left < self.few_pushes:
             yield f"target {self.target}: its gas key pays for {self.pushes_left} more pushes: send it ether"
 
@@ -105,6 +125,11 @@ class TargetStatus:
 def _short(quorum: SignerQuorum) -> str:
     text = f"no quorum: the operators here have weight {quorum.weight}, a push needs {quorum.threshold}"
     return f"{text}; {'; '.join(quorum.missing)}" if quorum.missing else text
+
+
+def _missed(feed: FeedOnTarget) -> str:
+    text = f"{feed.feed} has no price on chain of {feed.scheduled} (cron) or later"
+    return f"{text}: {feed.held}" if feed.held else f"{text}: no round since then has landed with a price of its own"
 
 
 def _late(feed: FeedOnTarget, now_ms: int) -> str:

@@ -21,7 +21,7 @@ class Input:
     """One price that goes into a method: a source's, or a group's once its sources are merged.
 
     ``weight``: the depth at 1 % in base units, until the method sets its own weights. ``rank``: place in the config, the
-    first is preferred. ``volume_wad``: base units, 0 unknown. ``own_bps``: half of the source's own bid to ask, or of a
+    first is preferred. ``own_bps``: half of the source's own bid to ask, or of a
     pool's slippage both ways, rounded up; None: unknown. ``recent_wad``: mean of its own recent prices, 0 unknown.
     """
 
@@ -31,7 +31,6 @@ class Input:
     weight: int
     at_ms: int
     rank: int = 0
-    volume_wad: int = 0
     own_bps: int | None = None
     recent_wad: int = 0
 
@@ -44,7 +43,6 @@ class Input:
             weight=weight,
             at_ms=self.at_ms,
             rank=self.rank,
-            volume_wad=self.volume_wad,
             own_bps=self.own_bps,
             recent_wad=self.recent_wad,
         )
@@ -72,6 +70,35 @@ class Rejected:
     price_wad: Wad | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTrades:
+    """The trades of one group that are in a price: how many, of how many base units, from the first to the last.
+
+    ``span_ms``: those no further apart may have been merged; 1: none of different times or prices was.
+    """
+
+    group: str
+    count: int
+    volume_wad: int
+    first_ms: int
+    last_ms: int
+    span_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradesUsed:
+    """The trades behind a price, after ``since_ms`` until ``until_ms``; ``complete_ms``: from then on every trade was heard.
+
+    ``cap_percent``: the share of the volume that each group was held to; 0: none.
+    """
+
+    since_ms: int
+    until_ms: int
+    complete_ms: int
+    cap_percent: int
+    groups: tuple[GroupTrades, ...]
+
+
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
@@ -79,8 +106,10 @@ class Aggregate:
 
     ``point_wad`` is the price of this round alone; it differs from ``price_wad`` where the method averages over time.
     ``spread_bps`` is the confidence that is published; ``disagree_bps`` of it is the largest distance of a group from the
-    point, which is what ``max_spread_bps`` limits.
+    point, which is what ``max_spread_bps`` limits. ``trades``: what a method of trades made the price of.
     """
+
+    CAME_LATER = ("trades",)
 
     pair: Pair
     kind: Kind
@@ -91,6 +120,7 @@ class Aggregate:
     used: tuple[Used, ...]
     rejected: tuple[Rejected, ...]
     disagree_bps: Bps = _NONE_BPS
+    trades: TradesUsed | None = None
 
 
 @record

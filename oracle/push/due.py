@@ -1,8 +1,11 @@
-"""When to push, as one pure function: the operator's reasons to spend gas, less what the store would refuse; and their text."""
+"""When to push, as one pure function: the operator's reasons to spend gas, less what the store would refuse; and their text.
+
+Everything follows from the round and from what the store holds, so that two processes with the same settings decide the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -11,6 +14,7 @@ from oracle.chain.store_rules import StoreLimits, gap_s, why_refused, why_waitin
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
 from oracle.model.types import Report
+from oracle.runtime.cron import moment_text, newest_s
 
 _NEAR_BPS = 500
 _PERCENT = 100
@@ -26,11 +30,12 @@ class Cause(IntEnum):
     DEVIATION = 3
     PEG = 4
     SPREAD = 5
-    HEARTBEAT = 6
-    EARLY = 7
+    CRON = 6
+    HEARTBEAT = 7
+    EARLY = 8
 
 
-_ALWAYS = frozenset({Cause.WORSE, Cause.FIRST, Cause.STATUS, Cause.HEARTBEAT})
+_ALWAYS = frozenset({Cause.WORSE, Cause.FIRST, Cause.STATUS, Cause.CRON, Cause.HEARTBEAT})
 _SEVERE = frozenset({Status.DEPEG, Status.HALT})
 
 
@@ -51,8 +56,10 @@ class PushPolicy:
         peg_bps: least change of a price's distance from its peg that is due, see ``_distance``; 0 turns it off.
         peg_percent: and it must be this share of the distance that the store shows.
         early_percent: a feed rides in a batch that is made anyway once it has come this far to any of its thresholds.
-        gas_per_day: of one feed in 24 h. Beyond it only a changed status, a first price and the heartbeat go.
+        gas_per_day: of one feed in 24 h. Beyond it only a changed status, a first price, cron and the heartbeat go.
         offset_s: of a backup: how long something must have been due before it is pushed.
+        cron: cron expressions in UTC: at each of their times a price of that time is due.
+        cron_by_feed: the same for single feeds, in place of ``cron``.
     """
 
     spread_bps: int = 100
@@ -61,6 +68,12 @@ class PushPolicy:
     early_percent: int = 50
     gas_per_day: int = 0
     offset_s: int = 0
+    cron: tuple[str, ...] = ()
+    cron_by_feed: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def schedule_of(self, feed: str) -> tuple[str, ...]:
+        """The cron expressions of a feed."""
+        return next((own for name, own in self.cron_by_feed if name == feed), self.cron)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +190,7 @@ def _reasons(spec: FeedSpec, stored: Report, fresh: Report, policy: PushPolicy, 
         wider = fresh.spread_bps - stored.spread_bps
         if policy.spread_bps and wider * _PERCENT >= policy.spread_bps * percent:
             yield PushReason(cause=Cause.SPREAD, text=f"spread widened by {wider} bps to {fresh.spread_bps}")
+        yield from _scheduled(stored, fresh, policy.schedule_of(spec.feed))
     if gap_s(stored, fresh) * _PERCENT >= spec.heartbeat_s * percent:
         yield PushReason(cause=Cause.HEARTBEAT, text="heartbeat")
 
@@ -187,6 +201,27 @@ def _prices(stored: Report, fresh: Report) -> tuple[tuple[str, int, int], ...]:
     if fresh.repeats_prices:
         return (rate,) if fresh.redemption_wad < stored.redemption_wad else ()
     return (("market", fresh.market_wad, stored.market_wad), rate)
+
+
+def _scheduled(stored: Report, fresh: Report, schedule: Sequence[str]) -> Iterator[PushReason]:
+    """A time of the schedule that no stored round has reached yet and this one has: the newest, however many passed."""
+    moment_s = newest_s(schedule, fresh.round_time_s)
+    if moment_s is not None and moment_s > stored.round_time_s:
+        late_s = fresh.round_time_s - moment_s
+        yield PushReason(
+            cause=Cause.CRON, text=f"cron {moment_text(moment_s)}" + (f", {late_s} s after it" if late_s else "")
+        )
+
+
+def has_price_of(spec: FeedSpec, stored: Report | None, moment_s: int) -> bool:
+    """Whether a store holds a price from a moment or later: a round of that time that did not repeat an older price.
+
+    What was repeated shows by its age, which in a round with prices of its own is never above the feed's limit; of
+    a feed without a market only a halt shows it.
+    """
+    if stored is None or stored.round_time_s < moment_s or stored.status is Status.HALT:
+        return False
+    return not stored.market_wad or stored.market_age_s <= spec.max_age_s
 
 
 def _peg(stored: Report, fresh: Report, policy: PushPolicy, percent: int) -> Iterator[PushReason]:

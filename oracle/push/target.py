@@ -19,7 +19,7 @@ from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.batches import Batches
 from oracle.push.context import TargetContext
-from oracle.push.due import PushPolicy
+from oracle.push.due import PushPolicy, has_price_of
 from oracle.push.due_now import DueNow
 from oracle.push.gas_balance import GasBalance
 from oracle.push.onchain_view import Grace, OnchainView
@@ -28,6 +28,7 @@ from oracle.push.seating import Seating
 from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules, TargetPace
 from oracle.round.rounds import Round
+from oracle.runtime.cron import moment_text, newest_s
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.operator import Operator
 from oracle.sign.remote_signer import SignerError
@@ -113,8 +114,8 @@ class Target:
             name, client, pace=pace, warn_pushes=warn_pushes, now_ms=context.now_ms, on_balance=context.on_balance,
             landed_today=lambda: self._landed_pushes((context.now_ms() - _DAY_MS) // MS),
         )  # fmt: skip
-        grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
-        self._onchain = OnchainView(name, context.rounds.specs, grace=grace)
+        self._grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
+        self._onchain = OnchainView(name, context.rounds.specs, grace=self._grace)
         context.rounds.reserve_seat(name)
         self._newest: Round | None = None
         self._has_news = False
@@ -179,13 +180,19 @@ class Target:
         )
 
     def _feed_status(self, feed: str) -> FeedOnTarget:
-        onchain = self.onchain.get(feed)
+        onchain, spec = self.onchain.get(feed), self._context.rounds.specs[feed]
+        scheduled_s = newest_s(self._policy.schedule_of(feed), self._context.now_ms() // MS)
+        stored = self.pusher.stored.get(self.indexes.get(feed, -1))
+        is_open = scheduled_s is not None and not has_price_of(spec, stored, scheduled_s)
         return FeedOnTarget(
             feed=feed,
-            heartbeat_s=self._context.rounds.specs[feed].heartbeat_s,
+            heartbeat_s=spec.heartbeat_s,
             round_time_s=onchain.round_time_s if onchain else None,
             late_at_s=onchain.late_at_s if onchain else None,
             held=self.held.get(feed, ""),
+            scheduled_s=scheduled_s,
+            scheduled="" if scheduled_s is None else moment_text(scheduled_s),
+            missed_at_s=scheduled_s + self._grace.of(spec.heartbeat_s) if scheduled_s is not None and is_open else None,
         )
 
     async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:

@@ -25,7 +25,8 @@ from oracle.report.compose import age_up, cross, price_of
 from oracle.report.wire import MAX_U8, MAX_U16
 from oracle.round.step import Judged, as_leg, evaluate
 
-Observe = Callable[[str, int], Sequence[Outcome]]
+Observe = Callable[[str, int, int], Sequence[Outcome]]
+"""feed, at (Unix ms), after which time its trades are wanted."""
 _HOUR_MS = 3_600_000
 
 
@@ -104,8 +105,9 @@ class Live:
 
     def _from_sources(self, spec: FeedSpec, now_ms: int) -> Record:
         legs = {feed: k.leg for feed in self._needs[spec.feed] if (k := self._fresh(feed, now_ms)) is not None}
-        outcomes, published = self._observe(spec.feed, now_ms), self._published(spec.feed)
-        judged = evaluate(spec, self._states(spec.feed), outcomes, legs, now_ms, published)
+        state, published = self._states(spec.feed), self._published(spec.feed)
+        outcomes = self._observe(spec.feed, now_ms, state.judge.at_ms)
+        judged = evaluate(spec, state, outcomes, legs, now_ms, published)
         self._usable[spec.feed] = usable = _usable(spec, judged, now_ms)
         verdict = judged.verdict
         return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, usable.observed_at_ms, now_ms)

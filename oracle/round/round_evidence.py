@@ -52,7 +52,7 @@ def gather_evidence(
             [
                 PoolEvidence(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
                 for p, _ in pairs
-                if p.depth_wad is not None
+                if p.depth_wad is not None and (p.chain_id is not None or eligible.index.sources[p.source].on_chain)
             ]
         ),
         readings=tuple((n, observed[n].price_wad) for n in by_kind[Kind.REDEMPTION] if n in observed),

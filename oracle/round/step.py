@@ -14,6 +14,7 @@ from feeds.types import Kind, Outcome
 from feeds.units import MS, WAD, Bps, Wad, wad_div_down
 from oracle.combine.aggregate import Combined, combine_market, combine_redemption
 from oracle.combine.inputs import EligibleInputs, eligible_inputs
+from oracle.combine.method_window import window_without_price
 from oracle.judge.plausibility import implausibility
 from oracle.judge.redemption_rate import cap_below_rate, next_rate_state, slash_ppb
 from oracle.judge.verdict import judge, judge_without_price
@@ -226,7 +227,8 @@ def _abstained(
     evidence = evidence_without_price(spec, eligible, rate, outcomes, legs, now_ms)
     before = halted_if_silent(spec, state.judge, published, now_ms)
     findings, judged = judge_without_price(spec, before, state.memory, evidence, now_ms)
-    after = replace(state, pools=eligible.pools, judge=judged, rate=rate)
+    window = state.window if isinstance(why, Broken) else window_without_price(spec, eligible, state.window, now_ms)
+    after = replace(state, pools=eligible.pools, window=window, judge=judged, rate=rate)
     reasons = tuple(f.reason for f in findings)
     main = Reason(code=why.why, text=why.text) if judged.status is Status.HALT or not reasons else reasons[0]
     result = Abstained(

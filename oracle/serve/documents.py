@@ -9,11 +9,15 @@ from urllib.parse import quote
 
 from feeds.units import MS, Wad, div_up, wad_text
 from oracle.combine.error_budget import ErrorBudget
+from oracle.combine.groups import WEIGHT_CAP_BPS
+from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since, spans, twap_geometric
 from oracle.model.publication import OnChain, Record, Transition
+from oracle.model.risk import FeedRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Sample
 from oracle.model.status import Reason, Why
+from oracle.serve.risk_documents import feed_risk_document
 
 PRICE_DECIMALS = 18
 _PHASE_ONE = 1 << 64
@@ -42,6 +46,7 @@ def price_document(
     onchain: Sequence[OnChain],
     missing_targets: Sequence[str] = (),
     abstaining: Abstaining | None,
+    risk: Any,
     now_ms: int,
 ) -> Document:
     """A feed's price. While the feed abstains: its last record as it was, and beside it why and how old it is.
@@ -52,6 +57,7 @@ def price_document(
         onchain: what the stores hold.
         missing_targets: targets whose store should hold it and is not known to.
         abstaining: why there is no newer record.
+        risk: the document of what a lender must know of the feed (``price_risk_document``), or its bytes (``orjson.Fragment``).
         now_ms: the clock, Unix ms.
     """
     return {
@@ -69,6 +75,7 @@ def price_document(
         "onchain": [_onchain_document(o, now_ms) for o in onchain],
         "onchain_missing": list(missing_targets),
         "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
+        "risk": risk,
     }
 
 
@@ -77,8 +84,8 @@ def history_document(record: Record) -> Document:
     return {**_published(record), "reasons": [r.code.name for r in record.reasons]}
 
 
-def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document:
-    """What a feed is made of: its sources, method, limits, bands and rules; of a cross the error budget as well."""
+def feed_document(spec: FeedSpec, risk: FeedRisk, budget: ErrorBudget | None = None) -> Document:
+    """What a feed is made of: its sources, method, limits, bands, rules and risks; of a cross the error budget as well."""
     bands = spec.bands
     return {
         "feed": spec.feed,
@@ -90,6 +97,7 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
         "method": spec.method,
         "outliers": spec.outliers,
         "window_s": spec.window_s,
+        **_caps(spec),
         "min_groups": spec.min_groups,
         "accept_single_group": spec.accept_single_group,
         "max_age_s": spec.max_age_s,
@@ -128,6 +136,16 @@ def feed_document(spec: FeedSpec, budget: ErrorBudget | None = None) -> Document
             }
             for s in spec.sources
         ],
+        "risk": feed_risk_document(risk),
+    }
+
+
+def _caps(spec: FeedSpec) -> Document:
+    """The share that one group may have: of the volume of a method of trades, of the weight of any other."""
+    method = METHODS[spec.method]
+    return {
+        "weight_cap_bps": WEIGHT_CAP_BPS if method.weighted and method.capped else None,
+        "volume_cap_percent": spec.tuning.volume_cap_percent or None if method.of_trades else None,
     }
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from feeds.types import Failure, Outcome
-from oracle.combine.manipulation_cost import price_cost, standard_costs
+from feeds.units import wad_text
+from oracle.combine.manipulation_cost import MOVES_BPS, gate_cost, price_cost
 from oracle.combine.methods.registry import METHODS
 from oracle.model.publication import Explanation
 from oracle.model.spec import FeedSpec
-from oracle.model.types import Abstained, Aggregate, FeedRound, Report, Result
+from oracle.model.types import Abstained, Aggregate, FeedRound, Report, Result, TradesUsed
 from oracle.serve.documents import Document, hex_text, history_document, price_text, reasons_document
 from oracle.sign.messages import SignedBatch
 
@@ -103,22 +106,27 @@ def _costs(result: FeedRound, spec: FeedSpec | None) -> list[Document]:
     """What it would cost to move this round's market price, and to push the feed from where it is into depeg."""
     if result.market is None or spec is None or not spec.sources:
         return []
-    breakdown = METHODS[spec.method].breakdown_bps
-    moves = [(c, False) for c in standard_costs(result.market, result.outcomes, breakdown)]
+    moves = [(bps, False) for bps in MOVES_BPS]
     deviation = result.verdict.deviation_bps
     left_bps = spec.bands.depeg_bps - abs((deviation or 0) - spec.bands.normal_bps)
     if deviation is not None and left_bps > 0:
-        moves.append((price_cost(result.market, result.outcomes, breakdown, left_bps), True))
-    return [
-        {
-            "bps": c.bps,
-            "depeg": depeg,
-            "base": price_text(c.base_wad),
-            "groups": list(c.groups),
-            "unknown": list(c.unknown),
-        }
-        for c, depeg in moves
-    ]
+        moves.append((left_bps, True))
+    breakdown = METHODS[spec.method].breakdown_bps
+    return [_cost(result.market, result.outcomes, breakdown, bps) | {"depeg": depeg} for bps, depeg in moves]
+
+
+def _cost(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int, bps: int) -> Document:
+    """One move: with what is modelled, and with what books and pools state alone."""
+    shown = price_cost(market, outcomes, breakdown_bps, bps)
+    return {
+        "bps": shown.bps,
+        "base": wad_text(shown.base_wad),
+        "base_stated": wad_text(gate_cost(market, outcomes, breakdown_bps, bps).base_wad),
+        "groups": list(shown.groups),
+        "depths": [{"group": g, "from": known.value} for g, known in zip(shown.groups, shown.depths, strict=True)],
+        "unknown": list(shown.unknown),
+        "modelled": list(shown.modelled),
+    }
 
 
 def _aggregate_document(aggregate: Aggregate | None) -> Document | None:
@@ -141,6 +149,30 @@ def _aggregate_document(aggregate: Aggregate | None) -> Document | None:
             for u in aggregate.used
         ],
         "rejected": _rejected(aggregate),
+        "trades": _trades_document(aggregate.trades),
+    }
+
+
+def _trades_document(trades: TradesUsed | None) -> Document | None:
+    """The trades behind a price of a method of trades."""
+    if trades is None:
+        return None
+    return {
+        "since_ms": trades.since_ms,
+        "until_ms": trades.until_ms,
+        "complete_ms": trades.complete_ms,
+        "cap_percent": trades.cap_percent or None,
+        "groups": [
+            {
+                "group": g.group,
+                "count": g.count,
+                "volume": wad_text(g.volume_wad),
+                "first_ms": g.first_ms,
+                "last_ms": g.last_ms,
+                "span_ms": g.span_ms,
+            }
+            for g in trades.groups
+        ],
     }
 
 
@@ -161,7 +193,9 @@ def _outcome_document(outcome: Outcome) -> Document:
         "observed_at_ms": outcome.observed_at_ms,
         "bid": price_text(outcome.bid_wad),
         "ask": price_text(outcome.ask_wad),
-        "depth": price_text(outcome.depth_wad),
+        "depth": None if outcome.depth_wad is None else wad_text(outcome.depth_wad),
+        "depth_modelled": outcome.depth_modelled,
+        "trades": sum(p.count for p in outcome.prints),
         "base_share_bps": outcome.base_share_bps,
         "chain_id": str(outcome.chain_id) if outcome.chain_id is not None else None,
         "block": str(outcome.block) if outcome.block is not None else None,

@@ -85,13 +85,45 @@ def _operator_lines(result: Document) -> list[str]:
             for u in part["used"]
         ]
         rows += map(_rejected_line, part["rejected"])
+        rows += _trades_lines(part["trades"])
     return rows + [_cost_line(c) for c in result["cost"]]
+
+
+def _trades_lines(trades: Document | None) -> list[str]:
+    """What a method of trades made the price of."""
+    if trades is None:
+        return []
+    short_ms = trades["complete_ms"] - trades["since_ms"]
+    heard = f", the first {short_ms // 1_000} s of them not heard" if short_ms else ""
+    cap = f", no group with more than {trades['cap_percent']} % of the volume" if trades["cap_percent"] else ""
+    span_s = (trades["until_ms"] - trades["since_ms"]) // 1_000
+    rows = [f"  made of the trades of {span_s} s{heard}{cap}:"]
+    for g in trades["groups"]:
+        merged = f", merged over {g['span_ms']} ms" if g["span_ms"] > 1 else ""
+        rows.append(
+            f"  {g['group']:<18} {g['count']} trades of {g['volume']} base units in"
+            f" {(g['last_ms'] - g['first_ms']) // 1_000} s, the last {(trades['until_ms'] - g['last_ms']) // 1_000} s"
+            f" before the end{merged}"
+        )
+    return rows
+
+
+_FROM = {"book": "order book", "pool": "pool", "model": "a model", "unknown": "unknown"}
 
 
 def _cost_line(cost: Document) -> str:
     what = "to enter depeg" if cost["depeg"] else f"to move the price by {percent_text(cost['bps'])}"
-    free = f"; depth unknown, counted as free: {', '.join(cost['unknown'])}" if cost["unknown"] else ""
-    return f"cost {what}: at least {cost['base']} base units through {', '.join(cost['groups']) or 'nothing'}{free}"
+    through = ", ".join(f"{d['group']} ({_FROM[d['from']]})" for d in cost["depths"]) or "nothing"
+    bound = f"about {cost['base']}" if cost["modelled"] else f"at least {cost['base']}"
+    line = f"cost {what}: {bound} base units through {through}"
+    if cost["modelled"]:
+        line += (
+            f"; the depth of {', '.join(cost['modelled'])} is only modelled from its volume: without the model at least"
+            f" {cost['base_stated']}, which is what a gate counts"
+        )
+    if cost["unknown"]:
+        line += f"; nothing is known of the depth of {', '.join(cost['unknown'])}: counted as free"
+    return line
 
 
 def _rejected_line(rejected: Document) -> str:

@@ -24,6 +24,7 @@ class ChainGauges:
         self._age = self._gauge("onchain_age_seconds", "since the round that a store holds; NaN: it holds none", feed)
         self._heartbeat = self._gauge("onchain_heartbeat_seconds", "longest time between pushes", feed)
         self._late = self._gauge("onchain_late", "1: the store should hold a newer round by now", feed)
+        self._missed = self._gauge("onchain_missed", "1: no price on chain yet of the newest cron time", feed)
         self._connected = self._gauge("target_connected", "1: the operators sit in the signer set", target)
         self._read_age = self._gauge("target_look_age_seconds", "since a read of the chain was complete", target)
         self._weight = self._gauge("quorum_weight", "weight of the operators that sign here; NaN: not known", target)
@@ -48,6 +49,7 @@ class ChainGauges:
                 self._age.labels(name, feed.feed).set(nan if age_s is None else age_s)
                 self._heartbeat.labels(name, feed.feed).set(feed.heartbeat_s)
                 self._late.labels(name, feed.feed).set(int(feed.late(now_ms)))
+                self._missed.labels(name, feed.feed).set(int(feed.missed(now_ms)))
 
     def _gauge(self, name: str, description: str, labels: Sequence[str]) -> Gauge:
         return Gauge(f"lrt_oracle_{name}", description, labels, registry=self._registry)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from oracle.model.publication import Explanation, OnChain, Record, Transition
+from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.target_status import TargetStatus
 from oracle.serve.documents import Abstaining
@@ -86,6 +87,12 @@ class PriceInterface(Protocol):
 
     def missing_targets(self, feed: str) -> tuple[str, ...]:
         """Names of the targets whose store should hold a feed and is not known to."""
+
+    def risk(self, feed: str) -> FeedRisk:
+        """What a lender must know of a feed, as far as no round changes it."""
+
+    def live_risk(self, feed: str) -> LiveRisk:
+        """What the newest round showed of that."""
 
     def newest_round_s(self, feed: str) -> int | None:
         """Time of the newest round that brought the feed a record or an abstention; None if that is not known here."""

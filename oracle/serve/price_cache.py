@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import orjson
 
 from oracle.model.publication import OnChain, Record
+from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.serve.documents import Document, is_late, price_document
 from oracle.serve.interface import PriceInterface
+from oracle.serve.risk_documents import price_risk_document
 from oracle.serve.web import Body
 
 
@@ -30,6 +32,13 @@ class _CachedPrice:
     body: Body
 
 
+@dataclass(frozen=True, slots=True)
+class _CachedRisk:
+    risk: FeedRisk
+    live: LiveRisk
+    body: orjson.Fragment
+
+
 class PriceCache:
     """Encoded prices of a service.
 
@@ -41,6 +50,7 @@ class PriceCache:
     def __init__(self, service: PriceInterface, now_ms: Callable[[], int]) -> None:
         self._service, self._now_ms = service, now_ms
         self._cached: dict[str, _CachedPrice] = {}
+        self._risks: dict[str, _CachedRisk] = {}
 
     def price(self, spec: FeedSpec, *, live: bool) -> Body | None:
         """A feed's price; None before its first record or, live, without an indication."""
@@ -56,12 +66,27 @@ class PriceCache:
             return cached.body
         body = Body.json(
             price_document(
-                spec, record, onchain=onchain, missing_targets=targets.missing, abstaining=abstaining, now_ms=now_ms
+                spec,
+                record,
+                onchain=onchain,
+                missing_targets=targets.missing,
+                abstaining=abstaining,
+                risk=self._risk(feed),
+                now_ms=now_ms,
             )
         )
         if record.final and abstaining is None:
             self._cached[feed] = _CachedPrice(record, targets, body)
         return body
+
+    def _risk(self, feed: str) -> orjson.Fragment:
+        """What a lender must know of a feed, encoded once a round: indications come with every tick."""
+        risk, live = self._service.risk(feed), self._service.live_risk(feed)
+        cached = self._risks.get(feed)
+        if cached is None or cached.risk is not risk or cached.live is not live:
+            body = orjson.Fragment(orjson.dumps(price_risk_document(risk, live)))
+            self._risks[feed] = cached = _CachedRisk(risk, live, body)
+        return cached.body
 
     def prices(self, *, live: bool) -> Body:
         """The prices of all feeds, and which feeds have none."""

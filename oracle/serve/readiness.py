@@ -37,6 +37,8 @@ def _target_document(target: TargetStatus, now_ms: int) -> Document:
                 "heartbeat_s": f.heartbeat_s,
                 "late": f.late(now_ms),
                 "held": f.held,
+                "scheduled": f.scheduled_s,
+                "missed": f.missed(now_ms),
             }
             for f in target.feeds
         ],

@@ -80,7 +80,8 @@ class Routes:
     async def _get_feeds(self, request: web.Request) -> web.Response:
         Query(request, ())
         specs = self._service.specs()
-        return Body.json({"feeds": [feed_document(s, self._budget(s)) for s in specs.values()]}).response(request)
+        feeds = [feed_document(s, self._service.risk(s.feed), self._budget(s)) for s in specs.values()]
+        return Body.json({"feeds": feeds}).response(request)
 
     def _budget(self, spec: FeedSpec) -> ErrorBudget | None:
         """Error budget of a cross now; None for any other feed, and while a leg has no price."""

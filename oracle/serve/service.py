@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from feeds.units import MS
 from oracle.chain.quorum_rpc import ChainError
 from oracle.model.publication import OnChain, Record
+from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
 from oracle.model.target_status import TargetStatus
@@ -19,12 +20,14 @@ from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
+from oracle.serve.live_risk import live_risks
 from oracle.sign.messages import SignedBatch
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
 T = TypeVar("T")
 _LATE_ROUNDS = 3
+_NO_RISK, _NO_ROUND = FeedRisk(), LiveRisk()
 _SIGNED_AT_ONCE = 4
 """Reports that are signed at a time: each costs every operator a write to disk, and rounds and pushes need the disk as well."""
 
@@ -67,6 +70,7 @@ class PriceService:
         reports: whether reports are signed on request. Not where another process signs with the same journals: a
             request here could sign a round that the other process then may not sign.
         held: why no rounds are made, None while they are.
+        risks: what a lender must know of each feed, as far as no round changes it.
     """
 
     def __init__(
@@ -83,11 +87,14 @@ class PriceService:
         keyless: Sequence[str] = (),
         reports: bool = True,
         held: Callable[[], str | None] = lambda: None,
+        risks: Mapping[str, FeedRisk] | None = None,
     ) -> None:
         self._specs, self._live, self._targets = specs, live, targets
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
         self._readers, self._keyless = readers, tuple(keyless)
         self._signs_reports, self._held = reports, held
+        self._risks: Mapping[str, FeedRisk] = risks or {}
+        self._live_risks: Mapping[str, LiveRisk] = {}
         self._records = {f: r for f in specs if (r := database.record(f)) is not None}
         self._abstaining: dict[str, Abstaining] = {}
         self._reports: dict[tuple[str, str], asyncio.Task[SignedBatch | NoReport]] = {}
@@ -113,6 +120,8 @@ class PriceService:
                 too_few = "too few operators gave a value that counts"
                 abstaining[feed] = self._abstaining_since(feed, Why.NO_QUORUM, too_few, done)
         self._abstaining = abstaining
+        repeated = {r.feed: r.report.repeats_prices for r in done.records}
+        self._live_risks = live_risks(done.round_time_s, done.feeds, self._specs, self._risks, repeated)
         self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
 
     def indicate(self, indications: Sequence[Record]) -> None:
@@ -167,6 +176,14 @@ class PriceService:
         """Targets whose store should hold a feed (each leg of a cross) and is not known to."""
         legs = self._specs[feed].legs or (feed,)
         return tuple(n for n, t in self._targets.items() if t.feeds_to_push >= set(legs) and feed not in t.onchain)
+
+    def risk(self, feed: str) -> FeedRisk:
+        """What a lender must know of a feed, as far as no round changes it."""
+        return self._risks.get(feed, _NO_RISK)
+
+    def live_risk(self, feed: str) -> LiveRisk:
+        """What this run's newest round showed of that."""
+        return self._live_risks.get(feed, _NO_ROUND)
 
     def newest_round_s(self, feed: str) -> int | None:
         """The newest round of this run for a feed that abstains, else that of its last record."""
@@ -224,7 +241,7 @@ class PriceService:
         targets = [t.status() for t in self._targets.values()]
         reasons += [text for t in targets for text in t.faults(now_ms)]
         warnings = [f"operator {n} has no key here: it signs nothing" for n in self._keyless]
-        warnings += [text for t in targets for text in t.warnings()]
+        warnings += [text for t in targets for text in t.warnings(now_ms)]
         return Health(
             live=live,
             ready=live and not reasons,

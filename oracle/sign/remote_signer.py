@@ -25,6 +25,8 @@ import orjson
 from eth_hash.auto import keccak
 
 from feeds.errors import LrtOracleError
+from feeds.secret_refs import host_and_port
+from feeds.secret_values import filled
 from oracle.sign.eip712 import Domain, address_of, batch_preimage
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -43,18 +45,20 @@ class RemoteSigner:
     """One key of a remote signer. Whatever it answers is checked: the signature must be this key's over these bytes.
 
     Args:
-        url: of the signer, such as http://127.0.0.1:9000. It may hold a password, so errors name only its host.
+        url: of the signer, such as http://127.0.0.1:9000, as the config has it: its secrets are filled in here. Errors
+            name only its host.
         address: 20 bytes, of the key that must sign.
         timeout_ms: of a signature, including the lookup of the key where that is needed.
     """
 
     def __init__(self, url: str, address: bytes, *, timeout_ms: int = 3_000) -> None:
-        parts = urlsplit(url)
+        address_text = filled(url).text
+        parts = urlsplit(address_text)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("signer_url is not an address: write http:// or https:// and a host")
         self.address = address
-        self._base = url.rstrip("/")
-        self._name = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+        self._base = address_text.rstrip("/")
+        self._name = host_and_port(url, address_text)
         self._timeout_s = timeout_ms / 1_000
         self._session: aiohttp.ClientSession | None = None
         self._identifier: str | None = None

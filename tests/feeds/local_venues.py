@@ -68,14 +68,21 @@ HABITS = {name: habits for name, habits in _HABITS.items() if name in EXCHANGES}
 SYMBOLS = {name: habits.symbol for name, habits in HABITS.items()}
 
 
+def other_symbols(name: str, count: int) -> tuple[str, ...]:
+    """More symbols of a venue, in its own spelling."""
+    symbol = SYMBOLS[name]
+    bases = ("SOL", "LINK", "AAVE", "UNI", "LDO", "CRV", "BAL", "RPL", "ENA", "PEPE", "ARB")[:count]
+    return tuple(symbol.replace("ETH", b).replace("eth", b.lower()) for b in bases)
+
+
 def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def quote(venue: Venue, price: str) -> None:
+def quote(venue: Venue, price: str, symbol: str | None = None) -> None:
     """Show a book of one tick around the price."""
     mid = Decimal(price)
-    venue.set_quote(SYMBOLS[venue.name], mid - Decimal("0.01"), mid + Decimal("0.01"), mid, Decimal("12.5"))
+    venue.set_quote(symbol or SYMBOLS[venue.name], mid - Decimal("0.01"), mid + Decimal("0.01"), mid, Decimal("12.5"))
 
 
 def fetching(venue: Venue, session: aiohttp.ClientSession, *, timeout_s: float = 0.3) -> Fetch:

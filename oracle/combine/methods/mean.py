@@ -11,7 +11,7 @@ from oracle.model.types import Input
 def mean(inputs: Sequence[Input]) -> Wad:
     """Sum of price times weight over the sum of the weights, rounded down. Equal weights: the plain mean.
 
-    With volumes for weights it is the VWAP, with depths the liquidity-weighted price (RedStone's LWAP).
+    With depths for weights it is the liquidity-weighted price (RedStone's LWAP).
     """
     total = sum(i.weight for i in inputs)
     return Wad(sum(i.price_wad * i.weight for i in inputs) // total)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from feeds.units import MS, Wad
 from oracle.model.spec import PLAIN, Tuning
-from oracle.model.state import Sample, Window
+from oracle.model.state import Sample, Trade, Window
 from oracle.model.types import Input
 
 MAX_SAMPLES = 512
@@ -31,12 +31,13 @@ class MethodView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPrice:
-    """One round: its time, its point price, its confidence in bps, and the groups behind it with their weights."""
+    """One round: its time, its point price, its confidence in bps, the groups behind it, and the trades that it brought."""
 
     at_ms: int
     price_wad: Wad
     confidence_bps: int = 0
     groups: Sequence[Input] = ()
+    trades: Sequence[Trade] = ()
 
 
 class OverTime(Protocol):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from feeds.units import Wad
-from oracle.combine.methods import dia_window, weights
+from oracle.combine.methods import trade_window, weights
 from oracle.combine.methods.ema import CURVE_EMA, PYTH_EMA
 from oracle.combine.methods.hodges_lehmann import hodges_lehmann
 from oracle.combine.methods.huber import huber
@@ -40,12 +40,12 @@ class Outliers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A point method, and for averages over time what is made of its results.
+    """A point method, and for averages over time what is made of its results, or of the trades of the time.
 
     Attributes:
         point: groups with their weights to one price.
         breakdown_bps: the supremum: strictly less than this share of the weight may be arbitrary and the result stays
-            within the range of the others.
+            within the range of the others. Of a method of trades: of their number, or of their volume.
         weigh: the weights of the groups; None: each the same.
         capped: whether each group is held to its share of the weight; a waterfall is not, for it trusts one group.
         over_time: what is made of the rounds.
@@ -59,16 +59,21 @@ class Method:
 
     @property
     def weighted(self) -> bool:
-        """Whether groups may weigh differently."""
+        """Whether the groups' quotes may weigh differently."""
         return self.weigh is not None
+
+    @property
+    def of_trades(self) -> bool:
+        """Whether its price is made of trades: the quotes then say which groups are believed, and give the round's point."""
+        return isinstance(self.over_time, trade_window.TradeBlock)
 
 
 def _of_medians(over_time: OverTime) -> Method:
     return Method(point=median, breakdown_bps=5_000, over_time=over_time)
 
 
-def _dia(own: dia_window.DiaBlock, breakdown_bps: int = 0, weigh: Weigh | None = None) -> Method:
-    return Method(point=own.point, breakdown_bps=breakdown_bps, weigh=weigh, over_time=own)
+def _of_trades(block: trade_window.TradeBlock, breakdown_bps: int = 0) -> Method:
+    return Method(point=median, breakdown_bps=breakdown_bps, over_time=block)
 
 
 _MIDDLE = weighted_median
@@ -82,7 +87,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "trimmed_mean": Method(point=trimmed_mean, breakdown_bps=2_500),
         "midhinge": Method(point=midhinge, breakdown_bps=2_500),
         "huber": Method(point=huber, breakdown_bps=2_500),
-        "vwap": Method(point=mean, breakdown_bps=0, weigh=weights.volume),
+        "vwap": _of_trades(trade_window.VWAP),
         "lwap": Method(point=mean, breakdown_bps=0, weigh=weights.depth),
         "three_vote": Method(point=three_vote, breakdown_bps=2_500),
         "primary": Method(point=_MIDDLE, breakdown_bps=0, weigh=weights.primary, capped=False),
@@ -94,13 +99,13 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "time_median": _of_medians(TIME_MEDIAN),
         "ema": _of_medians(CURVE_EMA),
         "ema_confidence": _of_medians(PYTH_EMA),
-        "dia_ma": _dia(dia_window.MA),
-        "dia_mair": _dia(dia_window.MAIR, weigh=weights.volume),
-        "dia_medir": _dia(dia_window.MEDIR, 3_750),
-        "dia_vwap": _dia(dia_window.VWAP, weigh=weights.volume),
-        "dia_vwapir": _dia(dia_window.VWAPIR, weigh=weights.volume),
-        "dia_vwalp": _dia(dia_window.VWALP, weigh=weights.volume),
-        "dia_ema": _dia(dia_window.EMA),
+        "dia_ma": _of_trades(trade_window.MA),
+        "dia_mair": _of_trades(trade_window.MAIR),
+        "dia_medir": _of_trades(trade_window.MEDIR, 3_750),
+        "dia_vwap": _of_trades(trade_window.VWAP),
+        "dia_vwapir": _of_trades(trade_window.VWAPIR),
+        "dia_vwalp": _of_trades(trade_window.VWALP),
+        "dia_ema": _of_trades(trade_window.EMA),
     }
 )
 

@@ -19,12 +19,6 @@ def depth(inputs: Sequence[Input], _tuning: Tuning) -> list[int]:
     return [i.weight for i in inputs]
 
 
-def volume(inputs: Sequence[Input], _tuning: Tuning) -> list[int]:
-    """Base units traded in 24 h; an unknown volume counts as the smallest stated one: neither large nor nothing."""
-    least = min((i.volume_wad for i in inputs if i.volume_wad), default=1)
-    return [i.volume_wad or least for i in inputs]
-
-
 def age(inputs: Sequence[Input], tuning: Tuning) -> list[int]:
     """exp(-lambda * age), lambda = ln 2 / half-life, times 2**32, rounded down, at least 1.
 

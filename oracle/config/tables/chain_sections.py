@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from oracle.config.tables.forms import address_or_none, http_url, raw_address, websocket_url
+from oracle.config.tables.forms import (
+    address_or_none,
+    http_url,
+    raw_address,
+    venue_http_url,
+    venue_websocket_url,
+    websocket_url,
+)
 from oracle.model.keys import key, required
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
@@ -61,11 +68,20 @@ class ChainSection:
 class VenueSection:
     """[venues.NAME]: only to change something about a venue."""
 
-    ws_url: str | None = key(None, "another address for its stream: a proxy, a test", shown="the venue's")
-    rest_url: str | None = key(None, "another address for its requests: a proxy, a test", shown="the venue's")
+    ws_url: str | None = key(
+        None, "another address for its stream: a proxy, a test", shown="the venue's", form=venue_websocket_url
+    )
+    rest_url: str | None = key(
+        None, "another address for its requests: a proxy, a test", shown="the venue's", form=venue_http_url
+    )
     silence_ms: int = key(
         30_000,
         "a symbol without news on the stream for this long counts as silent and is asked for by requests",
         least=0,
     )
     rest_ms: int = key(2_000, "pause between two such requests; 0 turns them off", least=0)
+    depth_ms: int = key(
+        60_000,
+        "how often the order book of each of its symbols is read for its depth; 0: never, and no gate counts the venue",
+        least=0,
+    )

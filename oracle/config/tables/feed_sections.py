@@ -26,7 +26,12 @@ class SourceSection:
         Kind.MARKET,
         "what it states: `market`, `redemption`, `redemption_via_feed`, `reference`, `supply`, `backing` or `open`",
     )
-    group: str | None = key(None, "what it depends on", shown="the venue, or `chain:NAME`")
+    group: str | None = key(
+        None,
+        "what it depends on, to count several as one; never to count one as several",
+        shown="the exchange, the host's domain, or `chain:NAME`",
+        see="[groups](#groups)",
+    )
     chain: str | None = key(None, "pools and rates: a `[chains.*]`")
     pair: str | None = key(None, "the pair that it states, where that is not the feed's", shown="the feed's")
     symbol: str | None = key(None, "exchanges: the venue's own spelling of the pair")
@@ -63,7 +68,7 @@ class FeedSection:
         "filter before the method: `mad`, `iqr`, `hodges_lehmann`, `recent`, or `none`; a method with breakdown 0 needs one",
     )
     outlier_floor_bps: int = key(50, "a source nearer to the median than this is never an outlier", least=0)
-    window_s: int = key(1_800, "of a method over time; at most 512 rounds", least=0)
+    window_s: int = key(1_800, "of a method over time; at most 512 rounds, of a method of trades a day", least=0)
     min_groups: int = key(2, "independent groups that a price needs; more than the feed can reach is refused", least=0)
     max_age_s: int = key(60, "inputs older than this do not count", least=1, most=_HOUR_S)
     max_spread_bps: int = key(500, "a group further from the price than this: the feed abstains", least=0)

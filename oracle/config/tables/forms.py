@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from feeds.secret_refs import check_refs, has_refs, is_ref, without_refs
+
 _ADDRESS_CHARS, _ADDRESS_BYTES = 42, 20
 
 
@@ -25,31 +27,57 @@ def address_or_none(text: str) -> bytes | None:
 
 def is_http(text: str) -> bool:
     """Whether a text is a URL that HTTP can ask."""
+    return _is_url(text, ("http", "https"))
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    """Whether a text is a URL of one of these schemes; one that is the name of a secret and nothing else may be any."""
+    if is_ref(text):
+        return True
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(without_refs(text, "x"))
+        _ = parts.port
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    return parts.scheme in schemes and bool(parts.hostname)
 
 
 def http_url(text: str) -> str:
     """A URL that HTTP can ask; ValueError says what to write."""
-    if not is_http(text):
+    if not is_http(check_refs(text)):
         raise ValueError("is not a URL: write http:// or https:// and a host")
     return text
 
 
 def websocket_url(text: str) -> str:
     """A URL of a WebSocket; ValueError says what to write."""
-    if not text.startswith(("ws://", "wss://")):
+    if not _is_url(check_refs(text), ("ws", "wss")):
         raise ValueError("is not the URL of a WebSocket: write ws:// or wss:// and a host")
     return text
 
 
 def signer_url(text: str) -> str:
-    """The URL of a remote signer, without a password; ValueError says what to write."""
-    if "@" in text:
+    """The URL of a remote signer, its password only named; ValueError says what to write."""
+    user_info = "" if is_ref(text) else http_url(text).split("/", 3)[2].rpartition("@")[0]
+    _, colon, password = user_info.partition(":")
+    if user_info and not is_ref(password if colon else user_info):
         raise ValueError(
-            "holds a password: secrets are never in the config; give the signer an address that needs none"
+            "holds a password, and secrets are never in the config: write ${NAME} in its place and set that variable"
         )
     return http_url(text)
+
+
+def venue_http_url(text: str) -> str:
+    """The URL of a venue's requests, which names no secret; ValueError says what to write."""
+    return http_url(_without_secret(text))
+
+
+def venue_websocket_url(text: str) -> str:
+    """The URL of a venue's stream, which names no secret; ValueError says what to write."""
+    return websocket_url(_without_secret(text))
+
+
+def _without_secret(text: str) -> str:
+    if has_refs(text):
+        raise ValueError("names a secret, and a venue is read without one: write the address of a proxy that adds it")
+    return text

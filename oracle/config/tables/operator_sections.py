@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 from oracle.config.tables.forms import http_url, raw_address, signer_url
 from oracle.model.keys import key, required
+from oracle.runtime.cron import cron_expression
 
 _MOST_POKES = 16
+_MOST_CRONS = 16
 _KEYS_DOC = "[keys](push.md#keys)"
+_CRON_DOC = "[at set times](push.md#at-set-times)"
 _BACKUP_DOC = "[a backup](push.md#a-backup)"
 _PERCENT = 100
 
@@ -121,8 +124,17 @@ class TargetSection:
     )
     gas_per_day: int = key(
         0,
-        "gas of one feed in 24 h; beyond it only status, first price and heartbeat are pushed; 0: no limit",
+        "gas of one feed in 24 h; beyond it only status, first price, cron and heartbeat are pushed; 0: no limit",
         least=0,
+    )
+    cron: tuple[str, ...] = key(
+        (),
+        f"cron expressions of five fields in UTC, at most {_MOST_CRONS}: at each of their times a price of that time is due",
+        form=cron_expression,
+        see=_CRON_DOC,
+    )
+    cron_by_feed: tuple[tuple[str, tuple[str, ...]], ...] = key(
+        (), "the same for single feeds, in place of `cron`; `[]`: none", form=cron_expression, see=_CRON_DOC
     )
     warn_pushes: int = key(100, "warn when the gas key can pay for fewer pushes than this", least=0)
     pokes: tuple[str, ...] = key(
@@ -142,6 +154,12 @@ class TargetSection:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the keys together: the key, and what to write."""
+        for name, listed in (("cron", self.cron), *((f'cron_by_feed."{f}"', own) for f, own in self.cron_by_feed)):
+            if len(listed) > _MOST_CRONS:
+                yield (
+                    name,
+                    f"{len(listed)} expressions, at most {_MOST_CRONS}: one may name many times, as 0,30 8-16 * * *",
+                )
         if self.signer_address is not None and self.gas_keyfile is not None:
             yield "gas_keyfile", "gas_keyfile and signer_url are two keys: write one of them"
         views = [raw_address(v) for v in self.pokes]

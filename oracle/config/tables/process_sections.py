@@ -31,6 +31,11 @@ class OracleSection:
         shown="`$XDG_STATE_HOME/lrt-oracle`, else `~/.local/state/lrt-oracle`",
         see="[a backup](push.md#a-backup)",
     )
+    catalog_path: str = key(
+        "",
+        "file or folder with records of your own beside the shipped catalogue's, relative to the config file",
+        see="[your own catalogue](#your-own-catalogue)",
+    )
     scaled_times: bool = key(default=False, says="allow windows too short for real money: demo and tests only")
 
 

@@ -81,15 +81,9 @@ RENAMED: Mapping[str, Mapping[str, Renamed]] = MappingProxyType({
 """Old names by the record that the table is parsed into."""
 
 
-_CATALOGUE = ("chain", "unit", "token", "pool", "reference", "symbol")
-"""The tables of the catalogue's files."""
-
-
 def explained(record: str, name: str) -> str | None:
     """The sentence for a key that a record has under another name by now, or has in another file; None for any other."""
     old = RENAMED.get(record, {}).get(name)
     if old is not None:
         return old.sentence(name)
-    if record == "Config" and name in _CATALOGUE:
-        return f"[[{name}]] belongs to the catalogue: write it to a file in feeds/catalog, and name it under `catalog`"
     return None

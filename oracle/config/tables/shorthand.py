@@ -18,11 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from feeds.catalog.lifetime import Lifetime
 from feeds.catalog.rate_graph import OpenGraph, chains_of
-from feeds.catalog.records import CatalogPool, Compares, Rate, Reference, Token
+from feeds.catalog.records import POOL_SHARE, CatalogPool, Compares, Rate, Reference, Token
 from feeds.errors import LrtOracleError
 from feeds.types import Pair
-from oracle.config.tables.catalog import FIAT, Catalog, shipped
+from oracle.config.tables.catalog import FIAT, Catalog
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.shorthand_facts import backing_of, bands_of, flags_of, rules_of, supply_of
 from oracle.config.tables.shorthand_pools import READERS
@@ -68,14 +69,10 @@ class _FeedContext:
         return self.chains[chain]
 
 
-def expand(table: Mapping[str, Any], problems: list[Problem], catalog: Catalog | None = None) -> dict[str, Any]:
-    """The config's document with every catalogue name written out; a document without one is returned as it is.
-
-    ``catalog``: where the names are looked up; None: the shipped one.
-    """
+def expand(table: Mapping[str, Any], problems: list[Problem], catalog: Catalog) -> dict[str, Any]:
+    """The config's document with every catalogue name written out; a document without one is returned as it is."""
     if not isinstance(table.get("feeds"), Mapping) or not _has_catalog_names(table["feeds"]):
         return dict(table)
-    catalog = catalog or shipped()
     chains = _chains(catalog, table.get("chains"))
     feeds = {n: _feed(catalog, chains, n, f, problems) for n, f in table["feeds"].items()}
     return {**table, "feeds": feeds}
@@ -115,7 +112,7 @@ def _feed(catalog: Catalog, chains: Mapping[str, str], name: str, feed: Any, pro
         sources += _sources_of_name(context, entry, f"{where}.catalog[{i}]", {}, problems)
     for i, source in enumerate(written):
         if isinstance(source, Mapping) and "catalog" in source:
-            own = {k: v for k, v in source.items() if k != "catalog"}
+            own: dict[str, Any] = {k: v for k, v in source.items() if k != "catalog"}
             sources += _sources_of_name(context, source["catalog"], f"{where}.sources[{i}].catalog", own, problems)
         else:
             sources.append(source)
@@ -144,26 +141,30 @@ def _sources_of_name(
     context: _FeedContext, name: Any, where: str, own: Mapping[str, Any], problems: list[Problem]
 ) -> list[dict[str, Any]]:
     try:
-        return [{**s, **own} for s in _look_up(context, str(name))]
+        return [{**s, **own} for s in _look_up(context, str(name), own.get("pair"))]
     except (_Unknown, OpenGraph) as e:
         problems.append(Problem(where, f"{str(name)!r}: {e}"))
         return []
 
 
-def _look_up(context: _FeedContext, name: str) -> list[dict[str, Any]]:
+def _look_up(context: _FeedContext, name: str, pair: Any) -> list[dict[str, Any]]:
+    """The sources of a name. ``pair``: what is written beside it; of a pool with more than two coins it says which."""
     if name in _TOKEN_NAMES:
         return _token_sources(context, name)
     if name.startswith(_VIA):
         return [_via_feed(context, name.removeprefix(_VIA))]
     for pool in context.catalog.pools:
         if (pool.name, pool.chain) == (name, context.chain):
-            return [_pool(context, pool)]
+            return [_pool(context, pool, str(pair) if pair else None)]
     for symbol in context.catalog.symbols:
         if f"{symbol.venue} {symbol.symbol}" == name:
+            _check_alive(symbol)
             return [_converted(context, Pair.parse(symbol.pair), {"type": symbol.venue, "symbol": symbol.symbol})]
     if any(r.provider == name for r in context.catalog.references):
         if stated := [_reference(context, r) for r in _of_pair(context, name)]:
             return stated
+        for reference in _listed(context, name):
+            _check_alive(reference)
         raise _Unknown(f"has no feed of {context.pair} on {context.chain} that could be read")
     raise _Unknown(f"is not in the catalogue; {nearest(name, _known_names(context))}")
 
@@ -171,7 +172,8 @@ def _look_up(context: _FeedContext, name: str) -> list[dict[str, Any]]:
 def _known_names(context: _FeedContext) -> Iterator[str]:
     yield from _TOKEN_NAMES
     yield from sorted({r.provider for r in context.catalog.references})
-    yield from (p.name for p in context.catalog.pools if p.chain == context.chain and context.pair.base in p.coins)
+    here = (p for p in context.catalog.pools if p.chain == context.chain and not p.is_dead)
+    yield from (p.name for p in here if context.pair.base in map(context.catalog.unwrapped, p.coins))
     yield from (f"{s.venue} {s.symbol}" for s in context.catalog.symbols)
 
 
@@ -224,26 +226,51 @@ def _rate(context: _FeedContext, name: str, first: Rate | None) -> dict[str, Any
     }
 
 
-def _pool(context: _FeedContext, pool: CatalogPool) -> dict[str, Any]:
-    if pool.address is None:
+def _check_alive(record: Lifetime) -> None:
+    if record.is_dead:
+        raise _Unknown(record.end)
+
+
+def _pool(context: _FeedContext, pool: CatalogPool, pair: str | None) -> dict[str, Any]:
+    _check_alive(pool)
+    if pool.missing is not None:
+        raise _Unknown(f"can not be read: {pool.missing}")
+    if not pool.is_placed:
         raise _Unknown(f"has no address: {pool.why_null}")
     if pool.family not in READERS:
         raise _Unknown(f"no adapter reads {pool.family} pools; {nearest(pool.family, READERS)}")
-    if context.pair.base not in pool.coins or context.notional is None:
-        raise _Unknown(
-            f"it does not hold {context.pair.base}" if context.notional else 'write notional = "..." for the feed'
-        )
-    others = [c for c in pool.coins if c not in (context.pair.base, "BPT")]
-    if len(others) != 1:
-        raise _Unknown(f"holds {', '.join(others)} beside {context.pair.base}: write the source by hand")
+    if context.notional is None:
+        raise _Unknown('write notional = "..." for the feed')
+    base, quote = _pool_coins(context, pool, pair)
     source = {
         "name": pool.name,
         "chain": context.configured(pool.chain),
         "notional": context.notional,
         "average_s": context.average_s,
-        **READERS[pool.family](context.catalog, pool, context.pair.base, others[0]),
+        **READERS[pool.family](context.catalog, pool, base, quote),
     }
-    return _converted(context, Pair(base=context.pair.base, quote=others[0]), source)
+    return _converted(context, Pair(base=context.pair.base, quote=context.catalog.unwrapped(quote)), source)
+
+
+def _pool_coins(context: _FeedContext, pool: CatalogPool, pair: str | None) -> tuple[str, str]:
+    """The coin that is priced and the one that it is priced in, as the pool holds them: perhaps a share of either.
+
+    ``pair``: what the operator wrote; without it the pool must hold one other coin.
+    """
+    unwrapped, base = context.catalog.unwrapped, context.pair.base
+    held = [c for c in pool.coins if c != POOL_SHARE]
+    priced = next((c for c in held if base in (c, unwrapped(c))), None)
+    if priced is None:
+        raise _Unknown(f"it does not hold {base}")
+    others = [c for c in held if c != priced]
+    meant = [c for c in others if pair == f"{base}/{unwrapped(c)}"] if pair else others
+    if len(meant) != 1:
+        choices = " or ".join(f'pair = "{base}/{unwrapped(c)}"' for c in others)
+        raise _Unknown(f"holds {', '.join(others)} beside {base}: write {choices} beside catalog in one of its sources")
+    for share in (priced, meant[0]):
+        if (inner := unwrapped(share)) != share and context.catalog.address_of(inner, pool.chain) is None:
+            raise _Unknown(f"holds {share}, a share of {inner}, of which no address on {pool.chain} is known")
+    return priced, meant[0]
 
 
 def _converted(context: _FeedContext, own: Pair, source: dict[str, Any]) -> dict[str, Any]:
@@ -263,12 +290,16 @@ def _converted(context: _FeedContext, own: Pair, source: dict[str, Any]) -> dict
 
 
 def _of_pair(context: _FeedContext, provider: str) -> Iterator[Reference]:
-    """Feeds of a provider on this chain that state this pair, at the market or by the protocol's rate."""
+    """Feeds of a provider on this chain that can be read and state this pair, at the market or by the protocol's rate."""
+    return (r for r in _listed(context, provider) if r.address is not None and not r.is_dead)
+
+
+def _listed(context: _FeedContext, provider: str) -> Iterator[Reference]:
+    """The same, whether or not they can be read; a provider without a chain has a feed for each customer."""
     for reference in context.catalog.references:
-        if (reference.provider, reference.chain, reference.base) != (provider, context.chain, context.pair.base):
+        if (reference.provider, reference.base) != (provider, context.pair.base) or reference.quote is None:
             continue
-        usable = reference.address is not None and not reference.retired and reference.quote is not None
-        if usable and _states(context, reference):
+        if reference.chain in (context.chain, None) and _states(context, reference):
             yield reference
 
 

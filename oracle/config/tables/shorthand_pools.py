@@ -23,8 +23,8 @@ def _address(catalog: Catalog, pool: CatalogPool, symbol: str) -> str | None:
 
 
 def _decimals(catalog: Catalog, symbol: str) -> int:
-    token = catalog.tokens.get(symbol)
-    return EXPECTED_DECIMALS if token is None or token.decimals is None else token.decimals
+    known = catalog.tokens.get(symbol) or catalog.units.get(symbol)
+    return EXPECTED_DECIMALS if known is None or known.decimals is None else known.decimals
 
 
 def _coins(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
@@ -61,9 +61,21 @@ def _balancer_meta(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -
 
 
 def _balancer_v3(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
-    """The boosted pools of staking tokens are stable ones; what a wrapped coin of theirs is worth needs its own feed."""
+    """The boosted pools of staking tokens are stable ones; a wrapped coin of theirs is priced as what it wraps."""
     place = {"vault": pool.vault, "pool": pool.address, "variant": "stable"}
-    return {"type": "balancer_v3", **place, **_coins(catalog, pool, base, quote)}
+    wraps: dict[str, Any] = {}
+    for key, symbol in (("base_wraps", base), ("quote_wraps", quote)):
+        inner = catalog.unwrapped(symbol)
+        if inner != symbol and (where := _address(catalog, pool, inner)) is not None:
+            wraps[key] = where
+    return {"type": "balancer_v3", **place, **_coins(catalog, pool, base, quote), **wraps}
+
+
+def _uniswap_v4(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
+    """A pool of Uniswap v4 by its key; the id beside it is held against the key's hash."""
+    key = {"fee": pool.fee_millionths, "spacing": pool.spacing, "hooks": pool.hooks, "pool_id": pool.pool_id}
+    known = {k: v for k, v in key.items() if v is not None}
+    return {"type": "uniswap_v4", "state_view": pool.resolver, **_coins(catalog, pool, base, quote), **known}
 
 
 def _balancer_stable(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> dict[str, Any]:
@@ -100,6 +112,7 @@ def _maverick_v1(catalog: Catalog, pool: CatalogPool, base: str, quote: str) -> 
 
 READERS: Mapping[str, Reader] = MappingProxyType({
     "uniswap_v3": _uniswap_v3,
+    "uniswap_v4": _uniswap_v4,
     "pancakeswap_v3": _fork("uniswap_v3", "pancake"),
     "slipstream": _fork("uniswap_v3", "slipstream"),
     "velodrome_v2": _fork("uniswap_v2", "solidly"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oracle.combine.manipulation_cost import DepthFrom
 from oracle.serve.openapi.record import PRICE, PUBLISHED, REASON, ROUND, SIGNED, STATUS, TEXTS
 from oracle.serve.openapi.schema import flag, list_of, object_of, or_null, ref, text, whole
 
@@ -22,6 +23,26 @@ _USED = object_of(
         "age_ms": whole("at the round's time"),
     }
 )
+_TRADES = object_of(
+    {
+        "since_ms": whole("after which the trades behind the price were made"),
+        "until_ms": whole("and until when"),
+        "complete_ms": whole("from when on every trade was heard: later than since_ms after a start or a gap"),
+        "cap_percent": whole("share of the volume that each group was held to; null: none", nullable=True),
+        "groups": list_of(
+            object_of(
+                {
+                    "group": text("what its sources depend on"),
+                    "count": whole("trades"),
+                    "volume": text("base units traded, before any cap"),
+                    "first_ms": whole("the venue's time of the first"),
+                    "last_ms": whole("and of the last"),
+                    "span_ms": whole("trades no further apart may have been merged; 1: none was"),
+                }
+            )
+        ),
+    }
+)
 _AGGREGATE = object_of(
     {
         "price": text(PRICE),
@@ -31,15 +52,30 @@ _AGGREGATE = object_of(
         "as_of_ms": PUBLISHED["observed_at_ms"],
         "used": list_of(_USED),
         "rejected": list_of(_REJECTED),
+        "trades": or_null(_TRADES),
     }
 )
 _COST = object_of(
     {
         "bps": whole("how far the price is moved"),
         "depeg": flag("it is how far the feed is from depeg"),
-        "base": text("base units that have to be traded at least"),
+        "base": text("base units that have to be traded; a lower bound where nothing is modelled"),
+        "base_stated": text("the same without modelled depths, which then count as free: what a gate counts"),
         "groups": list_of(text("a group that has to be moved")),
-        "unknown": list_of(text("one of them whose depth is unknown and counts as free")),
+        "depths": list_of(
+            object_of(
+                {
+                    "group": text("the group"),
+                    "from": {
+                        "type": "string",
+                        "enum": [d.value for d in DepthFrom],
+                        "description": "where its depth is from",
+                    },
+                }
+            )
+        ),
+        "unknown": list_of(text("one of them of whose depth nothing is known: it counts as free")),
+        "modelled": list_of(text("one of them whose depth is only modelled from its volume")),
     }
 )
 _OUTCOME = object_of(
@@ -52,7 +88,9 @@ _OUTCOME = object_of(
         "observed_at_ms": whole("when it was seen"),
         "bid": text("what selling pays", nullable=True),
         "ask": text("what buying costs", nullable=True),
-        "depth": text("base units that move the price by 1 %", nullable=True),
+        "depth": text("base units that move the price by 1 %; null: unknown", nullable=True),
+        "depth_modelled": flag("the depth is only modelled from the day's volume"),
+        "trades": whole("trades that came since the round before, where the method needs them"),
         "base_share_bps": whole("share of a stable pool's value in the token", nullable=True),
         "chain_id": text("where it was read", nullable=True),
         "block": text("the pinned block", nullable=True),
@@ -68,6 +106,8 @@ _OUTCOME = object_of(
         "bid",
         "ask",
         "depth",
+        "depth_modelled",
+        "trades",
         "base_share_bps",
         "chain_id",
         "block",

@@ -6,6 +6,7 @@ from feeds.types import Kind
 from oracle.model.spec import Mode
 from oracle.serve.openapi.feed_spec import BANDS, RULES
 from oracle.serve.openapi.record import TEXTS
+from oracle.serve.openapi.risk import FEED_RISK
 from oracle.serve.openapi.schema import flag, list_of, object_of, or_null, text, whole
 
 _SOURCE = object_of(
@@ -39,6 +40,15 @@ FEED = object_of(
         "method": text("how sources become one price"),
         "outliers": text("filter before the method", nullable=True),
         "window_s": whole("of an average over time"),
+        "weight_cap_bps": whole(
+            "share of the weight that one group may have where there are three or more, half where there are two; null:"
+            " the method has no such cap",
+            nullable=True,
+        ),
+        "volume_cap_percent": whole(
+            "share of the traded volume that one group may have; null: none, each trade counts with its own volume",
+            nullable=True,
+        ),
         "min_groups": whole("independent groups that it needs"),
         "accept_single_group": flag("the operator accepts one group; at best watch"),
         "max_age_s": whole("of the oldest input used"),
@@ -54,5 +64,6 @@ FEED = object_of(
         "rules": RULES,
         "budget": or_null(_BUDGET),
         "sources": list_of(_SOURCE),
+        "risk": FEED_RISK,
     }
 )

@@ -31,6 +31,10 @@ _TARGET = object_of(
                     "heartbeat_s": whole("longest time between pushes"),
                     "late": flag("the store should hold a newer round by now"),
                     "held": text("why it was due and not pushed in the newest round; empty if it was not"),
+                    "scheduled": whole(
+                        "newest time of its cron expressions, Unix seconds; null: it has none", nullable=True
+                    ),
+                    "missed": flag("by now the store should hold a price of that time or later, and does not"),
                 }
             )
         ),

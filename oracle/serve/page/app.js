@@ -222,6 +222,8 @@ function drawDetail() {
   $("verdict").replaceChildren(...lines);
   $("facts").hidden = !p;
   $("facts").replaceChildren(...(p ? facts(p) : []));
+  $("risks").hidden = !p;
+  $("risks").replaceChildren(...(p ? risks(p.risk) : []));
   const link = (text, end) => Object.assign(el("a", text), { href: pathOf(feed) + end });
   $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"),
     ...(p?.legs.length ? [] : [link("signed report", "/report")]));
@@ -249,6 +251,35 @@ function facts(p) {
     box.append(el("dt", name), el("dd", value));
     return box;
   });
+}
+
+/** What is there, what the newest round showed, and what nobody has published: never left out, as it is not a no. */
+function risks(risk) {
+  const now = risk.live.facts.filter((f) => f.raised);
+  const unknown = [...risk.unknown, ...risk.live.facts.filter((f) => f.raised === null)];
+  const parts = [el("h3", "Risks"), ...(now.length ? [riskList(now, "now")] : []), ...(risk.flags.length ? [riskList(risk.flags, "flag")] : [])];
+  if (!now.length && !risk.flags.length) parts.push(el("p", unknown.length ? "None is known." : "None is known, and nothing is unknown.", "muted"));
+  if (unknown.length) {
+    const open = $("risks").querySelector("details")?.open ?? false;
+    const more = el("details");
+    more.open = open;
+    more.append(el("summary", `${unknown.length} not known`), riskList(unknown, "unknown"));
+    parts.push(more);
+  }
+  return parts;
+}
+
+function riskList(facts, className) {
+  const list = el("ul", null, className);
+  list.append(...facts.map((f) => {
+    const item = el("li");
+    item.title = f.code;
+    if (!f.text.includes(f.of)) item.append(el("span", f.of, "of"), " ");
+    item.append(f.text);
+    if (f.source.length) item.append(" ", el("small", f.source.join(", ")));
+    return item;
+  }));
+  return list;
 }
 
 function drawChart() {

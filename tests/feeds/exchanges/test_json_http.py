@@ -150,7 +150,18 @@ def test_the_symbol_and_the_headers_travel() -> None:
         ({"url": "https://x/{base}"}, "brackets"),
         ({"url": "https://user:pass@x/"}, "no secrets"),
         ({"url": "https://x/?api_key=1"}, "no secrets"),
-        ({"url": "https://x/?Token=1"}, "no secrets"),
+        ({"url": "https://x/?Access_Token=1"}, "no secrets"),
+        ({"url": "https://x/?token=9f86d081884c7d659a2feaa0c55ad015"}, "no secrets"),
+        ({"url": "https://x/?key=AIzaSyD9x8w7v6u5t4s3r2"}, "no secrets"),
+        ({"url": "https://x/?token=550e8400-e29b-41d4-a716-446655440000"}, "no secrets"),
+        ({"url": "https://x/?token={symbol}9f86d081884c7d659a2feaa0c55ad015"}, "no secrets"),
+        ({"url": "https://x/?apikey={symbol}x"}, "no secrets"),
+        ({"url": "https://x/${1KEY}"}, r"\$\{NAME\}"),
+        ({"url": "https://x/${KEY"}, r"\$\{NAME\}"),
+        ({"url": "https://${KEY}.x/"}, "host is written out"),
+        ({"url": "${KEY}"}, "https://"),
+        ({"headers": {"X-Key": "9f86d081884c7d659a2feaa0c55ad015"}}, "secret"),
+        ({"headers": {"Authorization": "Bearer 9f86d081${KEY}"}}, "secret"),
         ({"headers": {"Authorization": "Bearer x"}}, "secret"),
         ({"headers": {"X-API-Key": "x"}}, "secret"),
         ({"headers": {"Cookie": "x"}}, "secret"),
@@ -161,6 +172,11 @@ def test_the_symbol_and_the_headers_travel() -> None:
         ({"price": "a..b"}, "path"),
         ({"time": "a."}, "path"),
         ({"expect": {"": "x"}}, "path"),
+        ({"price": 'a."b'}, "path"),
+        ({"price": 'a."b"c'}, "path"),
+        ({"price": 'a.""'}, "path"),
+        ({"expect": {"a": 1.5}}, "in quotes"),
+        ({"expect": {"a": ["b"]}}, "in quotes"),
         ({"time_unit": "h"}, "time_unit"),
         ({"scale": -1}, "scale"),
         ({"scale": 37}, "scale"),
@@ -170,6 +186,84 @@ def test_the_symbol_and_the_headers_travel() -> None:
 def test_keys_that_can_hurt_are_refused_with_what_to_write(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         JsonHttp(**{"url": "https://x/", "price": "p", **keys})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.issuer.example/v1/rate?token={symbol}",
+        "https://x/?token=weETH",
+        "https://x/?token=renzo-restaked-eth-2",
+        "https://x/?token=0xCd5fE23C85820F7B72D0926FC9b05b43E359b7ee",
+        "https://x/?key=prices",
+        "https://x/?apikey={symbol}",
+        "https://x/?apikey=${KEY}",
+        "https://x/v2/${KEY}/prices?token={symbol}&access_token=${file:/run/secrets/key}",
+    ],
+)
+def test_a_symbol_is_no_secret_and_a_named_secret_is_none_that_is_written(url: str) -> None:
+    source = JsonHttp(url=url, price="p", headers={"Authorization": "Bearer ${KEY}", "X-API-Key": "${KEY}"})
+    assert source.has_secrets
+
+
+def test_a_symbol_never_becomes_the_name_of_a_secret() -> None:
+    """What is filled in is what the address of the config names, whatever the symbol is."""
+    (request,) = JsonVenue(name="x", source=JsonHttp(url=URL, price="p")).request(["${HOME}"])
+    assert request.url.endswith("?base=%24%7BHOME%7D")
+    assert not request.has_secrets
+
+
+def test_a_name_with_a_dot_is_read_by_quotes() -> None:
+    message = {"prices": {"weETH.eth": "1.05", 'a"b': "1.06", "0": "1.07"}, "rows": [{"x.y": {"p": 2}}]}
+    assert read(message, price='prices."weETH.eth"') == Quote(price_wad=105 * WAD // 100)
+    assert read(message, price='prices."a\\"b"') == Quote(price_wad=106 * WAD // 100)
+    assert read(message, price='"prices"."0"') == read(message, price="prices.0") == Quote(price_wad=107 * WAD // 100)
+    assert read(message, price='rows.0."x.y".p') == Quote(price_wad=2 * WAD)
+    assert code(read(message, price='rows."0"."x.y".p')) == "MALFORMED", "a quoted part is a name, and a list has none"
+    assert code(read(message, price="prices.weETH.eth")) == "MALFORMED"
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=6), min_size=1, max_size=4))
+def test_every_name_can_be_written_as_a_path(names: list[str]) -> None:
+    message: Any = "1.05"
+    for name in reversed(names):
+        message = {name: message}
+    path = ".".join('"' + n.replace("\\", "\\\\").replace('"', '\\"') + '"' for n in names)
+    assert read(message, price=path) == Quote(price_wad=105 * WAD // 100)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits", "others"),
+    [
+        ("weETH", ["weETH"], ["weeth", 1, None, True, ["weETH"]]),
+        (1, [1, 1.0], ["1", 2, True, None, 1.5]),
+        ("1", ["1", 1, 1.0], [2, True, "1.0", None]),
+        ("1.50", ["1.50", 1.5], [1.51, "1.5"]),
+        (True, [True], [1, "true", False]),
+        (False, [False], [0, "", None]),
+    ],
+)  # fmt: skip
+def test_what_must_be_there_may_be_a_text_a_number_or_a_truth(wanted: Any, fits: list[Any], others: list[Any]) -> None:
+    for value in fits:
+        assert isinstance(read({"is": value, "p": "1.05"}, price="p", expect={"is": wanted}), Quote), value
+    for value in others:
+        assert code(read({"is": value, "p": "1.05"}, price="p", expect={"is": wanted})) == "WRONG_SYMBOL", value
+
+
+@pytest.mark.parametrize(
+    ("stated", "unit"),
+    [
+        (1_760_130_545.25, "s"),
+        ("1760130545.25", "s"),
+        (1_760_130_545_250.9, "ms"),
+        ("2025-10-10T21:09:05.25+00:00", "iso"),
+        ("2025-10-10 21:09:05.250Z", "iso"),
+    ],
+)
+def test_a_time_may_have_a_fraction_and_a_zone(stated: Any, unit: str) -> None:
+    result = read({"p": "1.05", "t": stated}, price="p", time="t", time_unit=unit)
+    assert isinstance(result, Quote)
+    assert result.stated_at_ms == 1_760_130_545_250
 
 
 def test_this_machine_may_be_asked_without_tls() -> None:

@@ -27,12 +27,17 @@ console.log(JSON.stringify({abi: made.abi, bytecode: "0x" + made.evm.bytecode.ob
 """
 
 
-@lru_cache(maxsize=1)
 def caller() -> NpmArtifact:
-    """``PoolCaller.sol``, compiled with the solc of node_modules."""
-    source = (HERE / "PoolCaller.sol").read_text()
+    """``PoolCaller.sol``."""
+    return compiled("PoolCaller")
+
+
+@lru_cache(maxsize=4)
+def compiled(name: str) -> NpmArtifact:
+    """A contract of this folder, compiled with the solc of node_modules."""
+    source = (HERE / f"{name}.sol").read_text()
     made = subprocess.run(
-        ["node", "-e", _COMPILE, "PoolCaller"],
+        ["node", "-e", _COMPILE, name],
         input=source, capture_output=True, text=True, check=True, cwd=npm.ROOT,
     ).stdout  # fmt: skip
     raw = json.loads(made)

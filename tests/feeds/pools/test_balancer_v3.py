@@ -20,6 +20,7 @@ from feeds.units import WAD, mul_div_down, mul_div_up
 from tests.feeds.pools.balancer_v3_reference import POOL, TOKENS, VAULT, Pool, array, read
 from tests.feeds.pools.curve_reference import Stable, word, words
 
+ASSETS = ("0x" + "51" * 20, "0x" + "52" * 20)
 SWAPS = """
 const {Vault} = require("@balancer-labs/balancer-maths");
 const cases = JSON.parse(require("fs").readFileSync(0, "utf8"), (k, v) => /^\\d+$/.test(v) ? BigInt(v) : v);
@@ -106,6 +107,74 @@ def test_prices_at_size_equal_the_reference_arithmetic(kind: str) -> None:
         assert got.ask_wad == mul_div_up(int(cost), 10 ** decimals[base] * WAD, units)
         agreed += 1
     assert agreed >= 80
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize("kind", ["stable", "weighted"])
+def test_through_its_shares_a_pool_pays_the_reference_at_their_worth(kind: str) -> None:
+    """Both coins are shares: what is sold becomes shares first, what is received is redeemed, to the last unit."""
+    rng, agreed = random.Random(kind), 0
+    for (pool, (base, quote), decimals, amount), (sold, cost) in zip(states(kind), reference(kind), strict=True):
+        whole, worth = rng.randint(1, 3), rng.randrange(10 ** decimals[quote], 3 * 10 ** decimals[quote])
+        paid_out = 1 << 200
+        wrapped = replace(pool, shares={
+            TOKENS[base]: (ASSETS[0], whole * 10 ** decimals[base], paid_out),
+            TOKENS[quote]: (ASSETS[1], worth, paid_out),
+        })  # fmt: skip
+        one = adapter(
+            kind, f"{Decimal(amount * whole).scaleb(-decimals[base]):f}", base, quote,
+            base_decimals=decimals[base], quote_decimals=decimals[quote], base_wraps=ASSETS[0], quote_wraps=ASSETS[1],
+        )  # fmt: skip
+        got = read(one, wrapped)
+        if isinstance(got, FeedError):
+            assert got.code in {"THIN", "SLIPPAGE", "OUT_OF_RANGE", "NOT_POSITIVE"}, str(got)
+            continue
+        units, one_base, one_quote = (
+            amount * whole * 10 ** decimals[quote],
+            10 ** decimals[base] * WAD,
+            10 ** decimals[quote],
+        )
+        assert got.bid_wad == mul_div_down(int(sold) * worth // one_quote, one_base, units)
+        assert got.ask_wad == mul_div_up(-(-int(cost) * worth // one_quote), one_base, units)
+        agreed += 1
+    assert agreed >= 80
+
+
+def test_depth_through_a_share_counts_what_it_wraps() -> None:
+    shares = {TOKENS[0]: (ASSETS[0], 2 * WAD, 10**30)}
+    plain, wrapped = read(adapter("stable", "10"), Pool()), read(
+        adapter("stable", "20", base_wraps=ASSETS[0]), Pool(shares=shares)
+    )  # fmt: skip
+    assert isinstance(plain, Quote)
+    assert isinstance(wrapped, Quote)
+    assert plain.depth_wad is not None
+    assert wrapped.depth_wad == 2 * plain.depth_wad
+    assert wrapped.price_wad == pytest.approx(plain.price_wad / 2, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("share", "code"),
+    [
+        ((0, 10**18, 10**30), "WRONG_SYMBOL"),
+        ((1, 0, 10**30), "NOT_POSITIVE"),
+        ((1, 1 << 200, 10**30), "MALFORMED"),
+        ((1, 10**18, 9 * 10**18), "THIN"),
+        ((1, 10**18, 0), "THIN"),
+    ],
+)
+def test_a_share_that_is_not_worth_what_it_says_is_refused(share: tuple[int, int, int], code: str) -> None:
+    """Its vault holds another asset, owes nothing, or does not pay the notional out now."""
+    place, assets, redeemable = share
+    pool = Pool(shares={TOKENS[1]: (ASSETS[place], assets, redeemable)})
+    got = read(adapter("stable", "10", quote_wraps=ASSETS[1]), pool)
+    assert isinstance(got, FeedError), str(got)
+    assert got.code == code
+
+
+def test_a_base_share_must_be_paid_out_for_what_is_bought() -> None:
+    for redeemable, refused in ((9 * 10**18, True), (11 * 10**18, False)):
+        pool = Pool(shares={TOKENS[0]: (ASSETS[0], 10**18, redeemable)})
+        assert isinstance(read(adapter("stable", "10", base_wraps=ASSETS[0]), pool), FeedError) is refused
 
 
 def test_the_depth_and_the_share_are_those_of_the_curve_in_real_numbers() -> None:

@@ -14,7 +14,7 @@ from feeds.errors import FeedError
 from feeds.streams import ccxt_bridge
 from feeds.streams.ccxt_bridge import CcxtBridge, CcxtSource, installed, quote
 from feeds.streams.latest import LatestQuotes
-from feeds.types import Quote
+from feeds.types import Quote, Tick
 from feeds.units import WAD
 from tests.feeds.local_venues import quote as show
 from tests.feeds.local_venues import until, wall_ms
@@ -103,6 +103,29 @@ HEARD = {
 }
 
 
+def bridge_of(venue: Venue, table: LatestQuotes, *symbols: str, timeout_ms: int = 1_000) -> CcxtBridge:
+    """The real ccxt, pointed at a stand-in of Bitstamp; its answers go to the table."""
+    api = f"{venue.rest_url}/api"
+    markets = {s: {**MARKET, "id": market_id(s), "symbol": s, "base": s.partition("/")[0]} for s in symbols}
+    settings = {"urls": {"api": {"public": api, "private": api}}, "markets": markets, "rateLimit": 1}
+
+    def put(tick: Tick, asked_ms: int, received_ms: int) -> None:
+        table.put_answer("ccxt:bitstamp", tick, received_ms, asked_at_ms=asked_ms, streamed=False)
+
+    return CcxtBridge(
+        CcxtSource(exchange="bitstamp", rest_ms=1_000, timeout_ms=timeout_ms), symbols, put, wall_ms,
+        settings=settings, sleep=lambda _: asyncio.sleep(0.01),
+    )  # fmt: skip
+
+
+def market_id(symbol: str) -> str:
+    return symbol.replace("/", "").lower()
+
+
+def price(table: LatestQuotes, symbol: str) -> int:
+    return getattr(table.get("ccxt:bitstamp", symbol).newest, "price_wad", 0)
+
+
 @needs_ccxt
 @pytest.mark.loopback
 @pytest.mark.parametrize("fault", [None, *HEARD])
@@ -111,30 +134,67 @@ async def test_the_real_ccxt_asks_a_stand_in(fault: Misbehaviour | None) -> None
     await venue.start()
     show(venue, "4000")
     table = LatestQuotes()
-    api = f"{venue.rest_url}/api"
-    settings = {"urls": {"api": {"public": api, "private": api}}, "markets": {"ETH/USD": MARKET}, "rateLimit": 1}
-    bridge = CcxtBridge(
-        CcxtSource(exchange="bitstamp", rest_ms=1_000, timeout_ms=1_000), ["ETH/USD"], table.put, wall_ms,
-        settings=settings, sleep=lambda _: asyncio.sleep(0.01),
-    )  # fmt: skip
-    task = asyncio.create_task(bridge.run())
+    task = asyncio.create_task(bridge_of(venue, table, "ETH/USD").run())
     try:
-        await until(lambda: table.get("ccxt:bitstamp", "ETH/USD").quote is not None)
+        await until(lambda: table.get("ccxt:bitstamp", "ETH/USD").quote is not None, within_s=60)
         first = table.get("ccxt:bitstamp", "ETH/USD").quote
         assert first is not None
         assert (first.price_wad, first.volume_wad) == (4000 * WAD, 12 * WAD + WAD // 2)
         assert first.stated_at_ms is not None
         if fault is not None:
             venue.misbehave(fault)
-            await until(lambda: isinstance(table.get("ccxt:bitstamp", "ETH/USD").newest, FeedError))
-            newest = table.get("ccxt:bitstamp", "ETH/USD").newest
-            assert isinstance(newest, FeedError)
-            assert newest.code == HEARD[fault], newest
+            await until(lambda: table.get("ccxt:bitstamp", "ETH/USD").missed is not None, within_s=60)
+            seen = table.get("ccxt:bitstamp", "ETH/USD")
+            assert seen.missed is not None
+            assert seen.missed.code == HEARD[fault], seen.missed
+            is_lost = HEARD[fault] in ("RATE_LIMITED", "TIMED_OUT")
+            assert isinstance(seen.newest, Quote if is_lost else FeedError), "what is lost takes no quote back"
             venue.misbehave(None)
         show(venue, "4100")
-        await until(lambda: getattr(table.get("ccxt:bitstamp", "ETH/USD").newest, "price_wad", 0) == 4100 * WAD)
+        await until(lambda: price(table, "ETH/USD") == 4100 * WAD, within_s=60)
         assert not task.done()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await venue.stop()
+
+
+@needs_ccxt
+@pytest.mark.loopback
+@pytest.mark.parametrize("fault", [Misbehaviour.SILENT, Misbehaviour.HTML, None])
+async def test_one_symbol_costs_no_other_its_ticker(fault: Misbehaviour | None) -> None:
+    """One hangs, cannot be read, or is not listed; the others go on, without waiting for it."""
+    venue = Venue("bitstamp")
+    await venue.start()
+    good = ("LDO/USD", "UNI/USD")
+    for symbol in good if fault is None else ("ETH/USD", *good):
+        show(venue, "4000", market_id(symbol))
+    venue.misbehave(fault, [market_id("ETH/USD")])
+    table = LatestQuotes()
+    task = asyncio.create_task(bridge_of(venue, table, "ETH/USD", *good, timeout_ms=60_000).run())
+    try:
+        for now in (4000, 4100):
+            for symbol in good:
+                show(venue, str(now), market_id(symbol))
+            await until(lambda now=now: all(price(table, s) == now * WAD for s in good), within_s=60)  # type: ignore[misc]
+        assert price(table, "ETH/USD") == 0
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await venue.stop()
+
+
+@needs_ccxt
+@pytest.mark.loopback
+async def test_it_can_be_asked_just_once() -> None:
+    venue = Venue("bitstamp")
+    await venue.start()
+    show(venue, "4000")
+    table = LatestQuotes()
+    try:
+        await bridge_of(venue, table, "ETH/USD", "NOPE/USD").once()
+        assert price(table, "ETH/USD") == 4000 * WAD
+        assert table.get("ccxt:bitstamp", "NOPE/USD").error is not None
+    finally:
         await venue.stop()

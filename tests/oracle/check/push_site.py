@@ -21,6 +21,7 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
+from tests.oracle.check.quoted_venues import quoting, venues_table
 
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (61, 62, 63, 64)]
 STRANGER = KEYS[3]
@@ -41,6 +42,7 @@ class Site:
     url: str
     folder: Path
     stores: tuple[str, str, str]
+    venues: dict[str, Any]
 
     def keyfile(self, key: coincurve.PrivateKey) -> str:
         path = self.folder / f"{address_of(key).hex()}.json"
@@ -62,6 +64,7 @@ class Site:
         table = {
             "oracle": {"database": "/nonexistent/o.db"},
             "chains": {"local": {"chain_id": 31_337, "endpoints": [self.url]}},
+            "venues": self.venues,
             "targets": {"t": target},
             "operators": signers,
             "feeds": {f: {"sources": sources} for f in ("wX/ETH", "ETH/USD")},
@@ -83,24 +86,30 @@ class Site:
 @asynccontextmanager
 async def running_site(folder: Path) -> AsyncIterator[Site]:
     """The stores on a local chain with a block a second."""
-    with anvil.running(block_time_s=1) as node:
-        deployer = Deployer(node.url, coincurve.PrivateKey(bytes(account(0).key)))
-        stores = []
-        for signers, threshold, age_s in (
-            (KEYS[:3], 2, MAX_PUSH_AGE_S),
-            (KEYS[:1], 1, MAX_PUSH_AGE_S),
-            (KEYS[:1], 1, QUICK_AGE_S),
-        ):
-            settings = StoreSettings(
-                signers=tuple(map(address_of, signers)), weights=(1,) * len(signers), threshold=threshold,
-                max_push_age_s=age_s,
-            )  # fmt: skip
-            made = await deployer.deploy(settings, [], salt=f"able {threshold} {age_s}")
-            for feed in ("wX/ETH", "ETH/USD"):
-                await deployer.register(made.store, feed, market=True, redemption=False)
-            stores.append(made.store)
-        await deployer.close()
-        yield Site(node.url, folder, (stores[0], stores[1], stores[2]))
+    prices = {"coinbase": {"A-B": "2000"}, "kraken": {"A/B": "2000"}}
+    async with quoting(prices) as venues:
+        with anvil.running(block_time_s=1) as node:
+            yield await _deployed(node.url, folder, venues_table(venues))
+
+
+async def _deployed(url: str, folder: Path, venues: dict[str, Any]) -> Site:
+    deployer = Deployer(url, coincurve.PrivateKey(bytes(account(0).key)))
+    stores = []
+    for signers, threshold, age_s in (
+        (KEYS[:3], 2, MAX_PUSH_AGE_S),
+        (KEYS[:1], 1, MAX_PUSH_AGE_S),
+        (KEYS[:1], 1, QUICK_AGE_S),
+    ):
+        settings = StoreSettings(
+            signers=tuple(map(address_of, signers)), weights=(1,) * len(signers), threshold=threshold,
+            max_push_age_s=age_s,
+        )  # fmt: skip
+        made = await deployer.deploy(settings, [], salt=f"able {threshold} {age_s}")
+        for feed in ("wX/ETH", "ETH/USD"):
+            await deployer.register(made.store, feed, market=True, redemption=False)
+        stores.append(made.store)
+    await deployer.close()
+    return Site(url, folder, (stores[0], stores[1], stores[2]), venues)
 
 
 async def checked(table: dict[str, Any], *, offline: bool = False) -> dict[str, Any]:

@@ -166,6 +166,7 @@ async def test_a_feed_that_says_another_unit_is_refused(site: Site, tmp_path: Pa
     table = site.table(tmp_path)
     usd = {"sources": [{"type": "coinbase", "symbol": "a"}, {"type": "kraken", "symbol": "b"}, reference]}
     table["feeds"]["cbETH/USD"] = usd
+    table["venues"] = {v: {"rest_url": "http://127.0.0.1:1"} for v in ("coinbase", "kraken")}
     text = await errors(table)
     assert "the feed calls itself 'CBETH / ETH', the source is about cbETH/USD: a ratio read as dollars" in text
     assert "1.120000 is not a price of cbETH in USD" in text
@@ -236,6 +237,49 @@ async def test_a_store_must_know_the_feeds_and_hold_what_we_published(site: Site
     text = await errors(table)
     assert "the store holds a market value of 4000.000000 at index 1, we published 1.049700" in text
     assert "two feeds are swapped" in text
+
+
+async def with_sequencer(site: Site, folder: Path, answer: bytes | None) -> dict[str, Any]:
+    """The check where the chain's uptime feed answers so; None for an address without code."""
+    where = "0x" + ("5e" if answer is not None else "5f") * 20
+    if answer is not None:
+        await site.chain.rpc("anvil_setCode", where, "0x" + runtime({"latestRoundData()": answer}).hex())
+    table = site.table(folder)
+    table["chains"]["local"] |= {"sequencer_feed": where, "sequencer_grace_s": 600}
+    return await found(table)
+
+
+async def test_a_sequencer_s_state_is_shown(site: Site, tmp_path: Path) -> None:
+    block_s = int((await site.chain.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+    since = {"up for long": (0, 10_000), "just up": (0, 100), "down": (1, 50)}
+    seen = {}
+    for name, (answer, for_s) in since.items():
+        got = await with_sequencer(site, tmp_path, words(7, answer, block_s - for_s, block_s, 7))
+        assert got["errors"] == []
+        (seen[name],) = got["sequencers"]
+        assert seen[name]["since_s"] >= for_s
+        notes = [n for n in got["notes"] if "nothing of this chain counts now" in n]
+        assert len(notes) == (name != "up for long"), notes
+    shown = {n: (s["state"], s["answer"], s["counts"], s["grace_s"]) for n, s in seen.items()}
+    assert shown == {
+        "up for long": ("up", 0, True, 600), "just up": ("up", 0, False, 600), "down": ("down", 1, False, 600)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", [words(7, 2, 0, 0, 7), words(7, 10**18, 0, 0, 7), words(1), b""])
+async def test_an_answer_that_no_uptime_feed_gives_is_an_error(site: Site, tmp_path: Path, answer: bytes) -> None:
+    (error,) = (await with_sequencer(site, tmp_path, answer))["errors"]
+    assert error["key"] == "chains.local.sequencer_feed"
+    assert "does not answer as an uptime feed does" in error["text"]
+    assert "write the chain's uptime feed" in error["text"]
+
+
+async def test_an_uptime_feed_without_code_is_an_error(site: Site, tmp_path: Path) -> None:
+    got = await with_sequencer(site, tmp_path, None)
+    (error,) = got["errors"]
+    assert error["key"] == "chains.local.sequencer_feed"
+    assert "no contract at 0x5f5f" in error["text"].lower()
+    assert got["sequencers"] == []
 
 
 async def test_a_chain_that_does_not_answer_is_one_error(site: Site, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import Deployment
 from oracle.deploy.store_settings import ClassLimits, RegistrySettings, StoreSettings
 from oracle.sign.eip712 import address_of, sign_compact
+from tests.oracle.check.quoted_venues import quoting
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 OWNER = coincurve.PrivateKey(bytes(account(0).key))
@@ -281,6 +282,14 @@ async def test_the_command_prints_the_table_and_gives_it_as_json(site: Site, tmp
         registry = "{site.made.registry}"
         {FEEDS}
     """)
+    prices = {"coinbase": {"WX-ETH": "1.1", "ETH-USD": "2000"}, "kraken": {"WX/ETH": "1.1", "ETH/USD": "2000"}}
+    async with quoting(prices) as venues:
+        addresses = "".join(f'[venues.{n}]\nrest_url = "{v.rest_url}"\n' for n, v in venues.items())
+        path.write_text(path.read_text() + addresses)
+        await assert_the_command_prints(site, path)
+
+
+async def assert_the_command_prints(site: Site, path: Path) -> None:
     run = CliRunner()
     done = await asyncio.to_thread(lambda: run.invoke(main, ["--config", str(path), "check", "--json"]))
     assert done.exit_code == 0, done.output

@@ -182,7 +182,7 @@ def test_every_reference_beside_a_rounds_record() -> None:
 
 def test_a_retired_feed_and_one_without_an_address_are_left_out(whole: ResolvedConfig) -> None:
     listed = {c.reference for c in comparisons(shipped(), whole, "main")}
-    assert all(isinstance(r, Reference) and r.address is not None and not r.retired for r in listed)
+    assert all(isinstance(r, Reference) and r.address is not None and not r.is_dead for r in listed)
     assert all(isinstance(c, ReferenceComparison) for c in comparisons(shipped(), whole, "l2"))
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from feeds.types import Kind, Observation, Outcome, Pair
-from feeds.units import Bps
+from feeds.types import Kind, Observation, Outcome, Pair, Print
+from feeds.units import WAD, Bps
 from oracle.combine.aggregate import combine_market, combine_redemption
 from oracle.combine.inputs import SourceIndex, eligible_inputs, next_windows
 from oracle.combine.methods.registry import METHODS
@@ -184,14 +184,14 @@ def test_a_waterfall_is_the_first_source_of_the_file_and_is_as_old_as_that_one()
     assert combined(feed, [failed("coinbase"), *rows[1:]]).price_wad == wad("1.049")
 
 
-def test_volumes_weigh_and_are_capped() -> None:
-    feed = spec(method="vwap", outliers=None)
+def test_a_modelled_depth_is_no_weight() -> None:
+    """It counts as unknown, as the smallest depth that another source states: volume that is washed weighs nothing."""
     rows = [
-        replace(seen(n, p), volume_wad=v)
-        for n, p, v in (("coinbase", "1.00", 90), ("kraken", "1.01", 10), ("binance", "1.01", 20))
+        replace(seen(n, "1.00"), depth_wad=d * WAD, depth_modelled=modelled)
+        for n, d, modelled in (("coinbase", 4, False), ("kraken", 3, False), ("binance", 9, True))
     ]
-    shares = {u.source: u.weight_bps for u in combined(feed, rows).used}
-    assert shares == {"coinbase": 3_333, "kraken": 3_333, "binance": 3_333}
+    given = {i.source: i.weight for i in eligible_inputs(spec(method="lwap"), (), rows, {}, T0).inputs}
+    assert given == {"coinbase": 4 * WAD, "kraken": 3 * WAD, "binance": 0}
 
 
 def test_the_published_spread_is_more_than_disagreement_and_the_gate_looks_at_disagreement_alone() -> None:
@@ -262,7 +262,11 @@ def test_every_method_runs_as_a_feeds_method_and_gives_the_same_bytes_after_a_re
     feed, window, stored = spec(method=method), Window(), Window()
     for i in range(12):
         now = T0 + i * 10_000
-        rows = [replace(seen(n, f"1.05{i:02d}", now), volume_wad=10**18) for n in ("coinbase", "kraken", "binance")]
+        rows = [
+            replace(seen(n, price, now), prints=(Print(at_ms=now, price_wad=wad(price), volume_wad=10**18),))
+            for price in (f"1.05{i:02d}",)
+            for n in ("coinbase", "kraken", "binance")
+        ]
         eligible = eligible_inputs(feed, (), rows, {}, now)
         done = combine_market(feed, eligible, window, now)
         again = combine_market(feed, eligible, stored, now)

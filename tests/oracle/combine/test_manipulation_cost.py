@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.types import Outcome
+from feeds.types import Outcome, Print
 from feeds.units import BPS, WAD, Wad
 from oracle.combine.aggregate import combine_market
 from oracle.combine.inputs import eligible_inputs
 from oracle.combine.manipulation_cost import (
+    DepthFrom,
     GroupDepth,
     cost_to_move,
     depth_at,
+    gate_cost,
     group_depths,
     price_cost,
     standard_costs,
@@ -148,6 +150,57 @@ def test_too_cheap_to_move_is_no_price() -> None:
 
 def test_the_gate_names_whose_depth_it_does_not_know() -> None:
     dear = spec(tuning=Tuning(min_cost_100bps=WAD))
-    with pytest.raises(Cheap, match="the depth of binance, coinbase is unknown"):
+    with pytest.raises(
+        Cheap, match="nothing is known of the depth of binance, coinbase, so it counts as free: its order book"
+    ):
         combined(dear, [*outcomes("1.05")])
     assert price_cost(combined(spec(), GIVEN), GIVEN, 5_000, 100).unknown == ()
+
+
+def modelled(name: str, depth: int) -> Outcome:
+    return replace(deep(name, "1.05", depth), depth_modelled=True)
+
+
+def test_a_modelled_depth_is_shown_as_one_and_opens_no_gate() -> None:
+    """Volume can be washed: whoever trades with himself for a day would open the gate before he moves the price."""
+    given_: list[Outcome] = [modelled("coinbase", 10**6), modelled("kraken", 10**6), deep("binance", "1.05", 70)]
+    market = combined(spec(), given_)
+    shown, counted = price_cost(market, given_, 5_000, 100), gate_cost(market, given_, 5_000, 100)
+    assert (shown.base_wad // WAD, shown.groups, shown.modelled) == (10**6 + 70, ("binance", "coinbase"), ("coinbase",))
+    assert (counted.base_wad, counted.modelled, counted.unknown) == (0, ("coinbase", "kraken"), ())
+    with pytest.raises(
+        Cheap, match="the depth of coinbase, kraken is only modelled from its volume, so it counts as free"
+    ):
+        combined(spec(tuning=Tuning(min_cost_100bps=1)), given_)
+
+
+def test_where_a_depth_is_from_is_said_of_each_group() -> None:
+    feed = spec(sources=tuple(source(n) for n in ("a", "b", "c", "d")), min_groups=1, outliers=None)
+    pool = replace(deep("b", "1.05", 5), chain_id=1, block=7)
+    given_: list[Outcome] = [deep("a", "1.05", 5), pool, modelled("c", 5), seen("d", "1.05")]
+    groups = group_depths(combined(feed, given_).used, given_)
+    assert {g.group: g.known_from.value for g in groups} == {"a": "book", "b": "pool", "c": "model", "d": "unknown"}
+
+
+def test_one_modelled_depth_in_a_group_makes_the_group_s_a_model() -> None:
+    feed = spec(sources=tuple(source(n, group="host") for n in ("a", "b")), min_groups=1)
+    given_ = [deep("a", "1.05", 100), modelled("b", 100)]
+    (one,) = group_depths(combined(feed, given_).used, given_)
+    assert (one.known_from, bool(one.depths)) == (DepthFrom.MODEL, True)
+    (one,) = group_depths(combined(feed, given_).used, [modelled("a", 100), seen("b", "1.05")])
+    assert one.known_from is DepthFrom.UNKNOWN
+
+
+def test_a_price_of_trades_is_pulled_by_the_group_that_has_the_volume() -> None:
+    """99 % of the volume lies in one shallow book: 1 % of the price is 1.0101 % of that book; not a third of the weight."""
+    feed = spec(method="vwap", outliers=None, has_redemption=False)
+
+    def told(name: str, volume: int, depth: int) -> Outcome:
+        prints = (Print(at_ms=T0, price_wad=wad("1.05"), volume_wad=volume * WAD),)
+        return replace(deep(name, "1.05", depth), prints=prints)
+
+    given_ = [told("coinbase", 990, 10), told("kraken", 5, 900), told("binance", 5, 900)]
+    market = combined(feed, given_)
+    cost = price_cost(market, given_, METHODS["vwap"].breakdown_bps, 100)
+    assert cost.groups == ("coinbase",)
+    assert 10 * WAD <= cost.base_wad <= 11 * WAD

@@ -17,7 +17,7 @@ from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method, Outliers
 from oracle.model.canonical_json import dump, parse
 from oracle.model.spec import PLAIN
-from oracle.model.state import Window
+from oracle.model.state import Trade, Window
 from oracle.model.status import NoQuorum
 from oracle.model.types import Input
 
@@ -41,7 +41,6 @@ def as_inputs(rows: Sequence[Row]) -> list[Input]:
             weight=w,
             at_ms=10**6 + t,
             rank=i,
-            volume_wad=w,
             own_bps=own,
         )
         for i, (p, w, t, own) in enumerate(rows)
@@ -50,7 +49,22 @@ def as_inputs(rows: Sequence[Row]) -> list[Input]:
 
 def price(method: Method, inputs: Sequence[Input]) -> int:
     """What a round does: the method's own weights, held to their share, then its point."""
-    return method.point(weigh_groups(method, inputs, PLAIN))
+    return of_weighed(method, weigh_groups(method, inputs, PLAIN), [i.weight for i in inputs])
+
+
+def of_weighed(method: Method, inputs: Sequence[Input], volumes: Sequence[int]) -> int:
+    """The point; of a method of trades the price of one trade of each input, with the volumes."""
+    if not method.of_trades:
+        return method.point(inputs)
+    trades = [as_trade(i, volume) for i, volume in zip(inputs, volumes, strict=True)]
+    view = MethodView(window_s=10**6, gap_ms=10_000)
+    return timed(method).read(Window(trades=tuple(trades)), 2 * 10**6, view)
+
+
+def as_trade(entry: Input, volume_wad: int) -> Trade:
+    return Trade(
+        market=entry.source, group=entry.group, at_ms=entry.at_ms, price_wad=entry.price_wad, volume_wad=volume_wad
+    )
 
 
 @named
@@ -89,10 +103,12 @@ def test_lies_below_the_breakdown_point_stay_inside_the_honest_range(
     method: Method, honest: list[Row], lies: list[Row], factor: int
 ) -> None:
     bad = [(max(1, p * factor), *rest) for p, *rest in lies]
-    inputs = list(weigh_groups(method, as_inputs([*honest, *bad]), PLAIN))  # type: ignore[list-item]
+    given_ = as_inputs([*honest, *bad])  # type: ignore[list-item]
+    inputs = list(weigh_groups(method, given_, PLAIN))
     share = sum(i.weight for i in inputs[len(honest) :])
     assume(share * BPS < method.breakdown_bps * sum(i.weight for i in inputs) or not lies)
-    assert min(r[0] for r in honest) <= method.point(inputs) <= max(r[0] for r in honest)
+    got = of_weighed(method, inputs, [i.weight for i in given_])
+    assert min(r[0] for r in honest) <= got <= max(r[0] for r in honest)
 
 
 def crowds(count: int, bad: int) -> Iterator[tuple[list[Row], list[Row]]]:
@@ -164,8 +180,16 @@ def as_steps(rows: Steps) -> list[RoundPrice]:
     at, out = 10**6, []
     for gap, price_wad, doubt in rows:
         at += gap
-        group = Input(source="a", group="a", price_wad=Wad(price_wad), weight=1, at_ms=at, volume_wad=1)
-        out.append(RoundPrice(at_ms=at, price_wad=Wad(price_wad), confidence_bps=doubt, groups=(group,)))
+        group = Input(source="a", group="a", price_wad=Wad(price_wad), weight=1, at_ms=at)
+        out.append(
+            RoundPrice(
+                at_ms=at,
+                price_wad=Wad(price_wad),
+                confidence_bps=doubt,
+                groups=(group,),
+                trades=(as_trade(group, WAD),),
+            )
+        )
     return out
 
 
@@ -212,7 +236,8 @@ def test_what_is_remembered_is_bounded(method: Method) -> None:
     rng = random.Random(5)
     rows = [(rng.randrange(1, 200), rng.randrange(10**17, 10**19), 10) for _ in range(620)]
     window = fold(method, as_steps(rows), view=MethodView(window_s=10**6, gap_ms=10_000))
-    assert max(len(window.samples), len(window.trades)) <= 512
+    assert len(window.samples) <= 512
+    assert len(window.trades) == (620 if method.of_trades else 0)
     now_ms = as_steps(rows)[-1].at_ms
     assert min(r[1] for r in rows) <= timed(method).read(window, now_ms, VIEW) <= max(r[1] for r in rows)
 
@@ -229,16 +254,16 @@ def test_what_left_the_window_counts_no_more(method: Method) -> None:
     """But an exponential average forgets by halves, and DIA's looks back over its points."""
     early = as_steps([(1_000, 5 * WAD, 10)] * 10)
     late = [replace(s, at_ms=s.at_ms + 30_000_000) for s in as_steps([(1_000, WAD, 10)] * 40)]
-    late = [replace(s, groups=tuple(replace(g, at_ms=s.at_ms) for g in s.groups)) for s in late]
+    late = [replace(s, trades=tuple(replace(t, at_ms=s.at_ms) for t in s.trades)) for s in late]
     got = timed(method).read(fold(method, [*early, *late]), late[-1].at_ms, VIEW)
     forgetting = method in (METHODS["ema"], METHODS["ema_confidence"], METHODS["dia_ema"])
     assert WAD <= got < 5 * WAD
     assert forgetting or got == WAD
 
 
-@pytest.mark.parametrize("name", [n for n in METHODS if n.startswith("dia_")])
-def test_an_empty_block_has_no_price(name: str) -> None:
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.of_trades])
+def test_a_window_without_trades_has_no_price(name: str) -> None:
     taken = as_steps([(1_000, WAD, 10)])
     method = METHODS[name]
-    with pytest.raises(NoQuorum, match="no quote in a block"):
+    with pytest.raises(NoQuorum, match="no trade in the 30 s"):
         timed(method).read(fold(method, taken), taken[-1].at_ms + 60_000, VIEW)

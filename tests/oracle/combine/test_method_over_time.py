@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import MS, WAD, Wad
-from oracle.combine.methods.dia_window import EMA as DIA_EMA
 from oracle.combine.methods.ema import CURVE_EMA, PYTH_EMA
 from oracle.combine.methods.linear import ARITHMETIC, GEOMETRIC, HARMONIC, WINSORISED, LinearMean
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.time_median import TIME_MEDIAN
+from oracle.combine.methods.trade_window import EMA as DIA_EMA
 from oracle.combine.methods.twap import mean_since, twap_geometric
 from oracle.model.spec import Tuning
-from oracle.model.state import Sample, Window
+from oracle.model.state import Sample, Trade, Window
 from oracle.model.types import Input
 from tests.oracle.oracle_build import wad
 
@@ -193,7 +193,8 @@ def test_dias_average_forgets_the_points_from_before_a_gap() -> None:
 
     def said(at_ms: int, price: int) -> RoundPrice:
         group = Input(source="a", group="a", price_wad=Wad(price), weight=1, at_ms=at_ms)
-        return RoundPrice(at_ms=at_ms, price_wad=Wad(price), groups=(group,))
+        trade = Trade(market="a", group="a", at_ms=at_ms, price_wad=Wad(price), volume_wad=1)
+        return RoundPrice(at_ms=at_ms, price_wad=Wad(price), groups=(group,), trades=(trade,))
 
     window = Window()
     for i in range(100):

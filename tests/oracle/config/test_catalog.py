@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from feeds.catalog.rate_graph import OpenGraph
 from feeds.catalog.records import Compares, Redemption
+from oracle.config.feed_sources import chains_of
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.catalog import load, shipped
@@ -19,6 +21,8 @@ from oracle.config.tables.schema import ConfigError
 
 FOLDER = files("feeds") / "catalog"
 REGISTRY = Path(__file__).resolve().parent.parent.parent.parent.parent / "shared" / "data" / "registry"
+FOUND_SINCE = {"0x76Fd297e2D437cd7f76d50F01AfE6160f86e9990": "docs.uniswap.org/contracts/v4/deployments, Arbitrum"}
+"""Addresses that were published elsewhere than in the compiled facts, with where."""
 WSTETH = "0x7f39C581F595B53c5cb19bD0b3f8dA6c935E2Ca0"
 NEW_TOKEN = """
 [[token]]
@@ -79,7 +83,7 @@ def token(**changes: str) -> str:
 def test_what_ships_is_whole() -> None:
     counts = shipped().counts()
     assert counts == {
-        "tokens": 63, "pools": 115, "rates": 53, "second_rates": 26, "references": 155, "chains": 4,
+        "tokens": 63, "pools": 119, "dead_pools": 7, "rates": 53, "second_rates": 26, "references": 155, "chains": 4,
     }  # fmt: skip
     assert sum(shipped().families().values()) == counts["pools"]
     assert len(shipped().pools) == 122
@@ -154,8 +158,10 @@ def test_properties_that_rules_need_are_there() -> None:
     assert tokens["rETH"].cap_percent == "9.3"
     assert tokens["rETH"].rate_age_s == 432_000, "gaps of 109 h were seen"
     assert tokens["cbETH"].redemption is Redemption.CLOSED
-    assert tokens["pufETH"].donation is True
-    assert tokens["weETH"].donation is False
+    assert tokens["pufETH"].donation is not None
+    assert tokens["pufETH"].donation.movable
+    assert tokens["weETH"].donation is not None
+    assert not tokens["weETH"].donation.movable
     assert tokens["cmETH"].rate is not None
     assert tokens["cmETH"].rate.function == "getRateSafe()", "the plain getter answers while the accountant is paused"
     assert len([t for t in tokens.values() if t.cap_percent]) == 11
@@ -187,7 +193,7 @@ def test_properties_that_rules_need_are_there() -> None:
         (token() + FLAG.replace("ethereum", "etherum"), "did you mean 'ethereum'?"),
         (token() + FLAG.replace("paused()", "paused"), "name and types"),
         (token(redemption='"maybe"'), "'maybe' is not one of the values"),
-        (POOL_BACKWARDS, "in the order of their addresses: write wstETH first"),
+        (POOL_BACKWARDS, "in the order of their addresses: write wstETH, WETH"),
         (POOL_NOWHERE, "has no address"),
         (RATE_IN_DOLLARS, "a ratio read as dollars"),
         ("[[token", "is not TOML"),
@@ -212,9 +218,11 @@ def test_no_address_was_invented() -> None:
     if not REGISTRY.is_dir():
         pytest.skip("the compiled facts are not beside this checkout")
     known = {a.lower() for p in REGISTRY.glob("*.json") for a in addresses(json.loads(p.read_text()))}
+    known |= {a.lower() for a in addresses((REGISTRY / "additions.toml").read_text())}
+    known |= {a.lower() for a in FOUND_SINCE}
     catalog = shipped()
     held = [a for t in catalog.tokens.values() for a in t.address.values()]
-    held += [a for p in catalog.pools for a in (p.address, p.vault, p.resolver) if a]
+    held += [a for p in catalog.pools for a in (p.address, p.vault, p.resolver, p.hooks) if a]
     held += [r.address for r in catalog.references if r.address]
     edges = [e for t in catalog.tokens.values() for e in ((t.rate,) if t.rate else ()) + t.second]
     held += [a for e in edges for a in (e.contract, e.over_contract) if a]
@@ -223,6 +231,43 @@ def test_no_address_was_invented() -> None:
         held += [counted.contract, *counted.args]
     assert len(held) > 450
     assert [a for a in held if a.lower() not in known] == []
+
+
+def test_every_record_with_an_address_says_where_it_was_published() -> None:
+    catalog = shipped()
+    placed = [r for r in (*catalog.tokens.values(), *catalog.units.values()) if r.address]
+    placed += [r for r in (*catalog.pools, *catalog.references) if r.address is not None]
+    placed += [c for c in catalog.chains.values() if c.chain_id is not None]
+    assert [r for r in placed if not r.source] == []
+
+
+def test_what_was_found_since_was_carried_over() -> None:
+    """Chain ids, uptime feeds, deployments, vault shares and pool ids of the additions."""
+    if not REGISTRY.is_dir():
+        pytest.skip("the compiled facts are not beside this checkout")
+    catalog, found = shipped(), tomllib.loads((REGISTRY / "additions.toml").read_text())
+    assert {n: catalog.chains[n].chain_id for n in found["chains"]} == found["chains"]
+    assert {n: catalog.chains[n].sequencer for n in found["sequencer_feeds"]} == found["sequencer_feeds"]
+    for symbol, places in found["deployments"].items():
+        assert {c: catalog.tokens[symbol].address[c] for c in places} == places
+    for symbol, entry in found["wrapped"].items():
+        assert entry["address"].lower() in {a.lower() for a in catalog.units[symbol].address.values()}
+        assert catalog.units[symbol].decimals == entry.get("decimals")
+    ids = {p.pool_id for p in catalog.pools if p.pool_id is not None}
+    assert {p["id"] for p in found["uniswap_v4"]} <= ids
+    for start, suffix in found["balancer_v2_id_suffixes"].items():
+        (pool,) = (p for p in catalog.pools if (p.address or "").lower().startswith(start))
+        assert pool.pool_id == (pool.address or "").lower() + suffix
+
+
+def test_every_uptime_feed_that_is_known_guards_its_chain() -> None:
+    """A rollup needs no more than its chain id: the catalogue brings the feed that tells whether its sequencer is up."""
+    guarded = {c.name: c for c in shipped().chains.values() if c.sequencer is not None}
+    assert {"scroll", "mantle", "soneium", "zksync", "megaeth", "arbitrum", "base", "optimism"} <= set(guarded)
+    sections = {n: {"chain_id": c.chain_id, "endpoints": ["http://127.0.0.1:1"]} for n, c in guarded.items()}
+    for name, plan in chains_of(parse({"chains": sections, "feeds": {}})).items():
+        assert plan.sequencer is not None
+        assert plan.sequencer.sequencer_feed == guarded[name].sequencer
 
 
 def test_caps_and_delays_are_the_published_ones() -> None:
@@ -240,7 +285,9 @@ def test_caps_and_delays_are_the_published_ones() -> None:
     }
     for symbol, found in said.items():
         if found is not None and symbol in tokens:
-            assert tokens[symbol].donation is found["susceptible"], symbol
+            fact = tokens[symbol].donation
+            assert fact is not None, symbol
+            assert fact.movable is found["susceptible"], symbol
 
 
 def test_every_published_fact_was_carried_over() -> None:

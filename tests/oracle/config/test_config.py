@@ -134,12 +134,7 @@ def test_a_key_in_milliseconds_is_told_the_unit_of_the_one_that_was_meant() -> N
 
 
 def test_what_is_near_to_nothing_is_told_all_names() -> None:
-    assert "oracle.window_ms: unknown key; known: database, " in problems(table(oracle={"window_ms": 1}))
-
-
-def test_a_table_of_the_catalogue_is_told_where_it_belongs() -> None:
-    text = "token: [[token]] belongs to the catalogue: write it to a file in feeds/catalog"
-    assert text in problems(table(token=[{"symbol": "newETH"}]))
+    assert "oracle.window_ms: unknown key; known: catalog_path, database, " in problems(table(oracle={"window_ms": 1}))
 
 
 def test_a_feed_is_named_as_the_file_writes_it() -> None:

@@ -8,19 +8,21 @@ import pytest
 
 from feeds.units import WAD
 from oracle.combine.methods.registry import METHODS
+from oracle.config.feed_sources import sources_of
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
 from oracle.model.spec import FeedSpec, Tuning
 
+SOURCES = [
+    {"type": "coinbase", "symbol": "ETH-USD"},
+    {"type": "kraken", "symbol": "ETH/USD"},
+    {"type": "binance", "symbol": "ETHUSD"},
+]
+
 
 def planned(tuning: dict[str, Any] | None = None, oracle: dict[str, Any] | None = None, **feed: Any) -> FeedSpec:
-    sources = [
-        {"type": "coinbase", "symbol": "ETH-USD"},
-        {"type": "kraken", "symbol": "ETH/USD"},
-        {"type": "binance", "symbol": "ETHUSD"},
-    ]
-    section = {"sources": sources, **feed} | ({"tuning": tuning} if tuning else {})
+    section = {"sources": SOURCES, **feed} | ({"tuning": tuning} if tuning else {})
     return resolve(parse({"oracle": oracle or {}, "feeds": {"ETH/USD": section}})).specs["ETH/USD"]
 
 
@@ -46,9 +48,46 @@ def test_a_method_that_one_bad_source_moves_needs_a_filter(method: str) -> None:
 def test_a_window_that_would_be_shortened_is_refused() -> None:
     assert planned(method="twap_geometric", window_s=5_120).window_s == 5_120
     assert "window_s: 5121 s are more than the 512 rounds" in refused(method="twap_geometric", window_s=5_121)
-    assert planned(method="dia_mair", window_s=1_700).window_s == 1_700
+    assert planned(method="dia_mair", window_s=86_400).window_s == 86_400
     assert planned(method="ema", window_s=86_400).method == "ema"
-    assert "more than the 170 rounds" in refused({"shift_s": 10}, method="dia_mair", window_s=1_700)
+    assert "write at most 86390" in refused({"shift_s": 10}, method="dia_mair", window_s=86_400)
+    assert "shorter than a round" in refused(method="vwap", window_s=9)
+
+
+@pytest.mark.parametrize("method", [n for n, m in METHODS.items() if m.of_trades])
+@pytest.mark.parametrize("other", ["json_http", "ccxt", "uniswap_v2"])
+def test_a_source_that_reports_no_trades_is_refused_where_the_price_is_made_of_them(method: str, other: str) -> None:
+    pool = {
+        "token0": "0x" + "11" * 20,
+        "pool": "0x" + "22" * 20,
+        "notional": "1",
+        "base": "0x" + "11" * 20,
+        "quote": "0x" + "33" * 20,
+    }
+    keys: dict[str, dict[str, Any]] = {
+        "json_http": {"url": "https://api.example.com/p", "price": "p"},
+        "ccxt": {"exchange": "bitvavo", "symbol": "ETH/USD"},
+        "uniswap_v2": {"chain": "ethereum", **pool},
+    }
+    text = refused(
+        method=method, window_s=120, sources=[*SOURCES, {"type": other, "name": "silent one", **keys[other]}]
+    )
+    assert f'feeds."ETH/USD".method: {method} is made of trades, and silent one reports none' in text
+    assert "lwap or depth_weighted_median" in text
+
+
+def test_the_observer_is_asked_for_trades_where_the_method_needs_them() -> None:
+    def asked(method: str) -> set[bool]:
+        section = {"sources": SOURCES, "method": method, "window_s": 120}
+        return {s.trades for s in sources_of(resolve(parse({"feeds": {"ETH/USD": section}})))}
+
+    assert {name: asked(name) for name in METHODS} == {name: {m.of_trades} for name, m in METHODS.items()}
+
+
+def test_a_cap_on_volume_needs_a_method_of_trades() -> None:
+    assert planned({"volume_cap_percent": 40}, method="vwap", window_s=120).tuning.volume_cap_percent == 40
+    assert "tuning.volume_cap_percent: lwap is not made of trades" in refused({"volume_cap_percent": 40}, method="lwap")
+    assert "write 0 to 100" in refused({"volume_cap_percent": 101}, method="vwap", window_s=120)
 
 
 def test_tuning_reaches_the_spec_in_its_units() -> None:

@@ -33,15 +33,15 @@ def test_a_json_source_is_planned_from_its_section_alone() -> None:
     assert isinstance(source.pull, JsonVenue)
     assert source.pull.limits.rest_ms == 7_000
     assert (source.venue, source.symbol, source.chain) == ("cbETH/ETH|issuer", "cbETH/ETH", None)
-    assert source.spec.group == "api.issuer.example"
-    assert reachable_groups(got.specs["cbETH/ETH"]) == ("api.issuer.example", "coinbase")
+    assert source.spec.group == "issuer.example"
+    assert reachable_groups(got.specs["cbETH/ETH"]) == ("coinbase", "issuer.example")
     assert sources_of(got)[1].pull is source.pull
     assert sources_of(got)[0].pull is None
 
 
 def test_two_addresses_of_one_host_are_one_group() -> None:
     got = made(ISSUER, ISSUER | {"name": "other", "url": "https://api.issuer.example/other"})
-    assert reachable_groups(got.specs["cbETH/ETH"]) == ("api.issuer.example", "coinbase")
+    assert reachable_groups(got.specs["cbETH/ETH"]) == ("coinbase", "issuer.example")
     assert len({s.venue for s in got.sources}) == 3
 
 

@@ -13,7 +13,6 @@ from oracle.config.sections import parse
 from oracle.config.tables.catalog import shipped
 from oracle.config.tables.feed_sections import SourceSection
 from oracle.config.tables.schema import ConfigError
-from oracle.config.tables.shorthand_pools import READERS
 
 CHAINS = {
     "main": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]},
@@ -112,9 +111,19 @@ def test_own_keys_win_over_the_catalogue() -> None:
         ),
         ("wstETH/ETH", "uniswap_v3 wstETH/WETH 0.01%", {}, 'write notional = "..."'),
         ("rETH/ETH", "uniswap_v3 wstETH/WETH 0.01%", {"notional": "1"}, "it does not hold rETH"),
-        ("weETH/ETH", "uniswap_v4 ETH/weETH 0.004%", {"notional": "1"}, "has no address: pool id unknown"),
-        ("wstETH/ETH", "gyro_eclp wstETH/WETH", {"notional": "1"}, "no adapter reads gyro_eclp pools"),
-        ("ezETH/ETH", "balancer_stable ezETH/weETH/rswETH", {"notional": "1"}, "write the source by hand"),
+        (
+            "rETH/ETH",
+            "uniswap_v4 ETH/rETH 0.01%",
+            {"notional": "1"},
+            "can not be read: tick spacing and hooks of its key",
+        ),
+        ("wstETH/ETH", "gyro_eclp wstETH/WETH", {"notional": "1"}, "can not be read: no adapter reads gyro_eclp"),
+        (
+            "ezETH/ETH",
+            "balancer_stable ezETH/weETH/rswETH",
+            {"notional": "1"},
+            'holds weETH, rswETH beside ezETH: write pair = "ezETH/weETH" or pair = "ezETH/rswETH"',
+        ),
         ("weETH/ETH", "coinbase ETH-USD", {}, "is about ETH, the feed about weETH"),
         ("stETH/ETH", "rate", {}, "nothing to read, use share_of"),
         ("strETH/ETH", "rate", {}, "has no rate"),
@@ -129,10 +138,6 @@ def test_a_name_that_can_not_be_used_says_why(feed: str, name: str, keys: dict[s
     assert f'feeds."{feed}".catalog[0]' in said
 
 
-KNOWN_GAPS = ("pool_id", "quote: is missing", "base: is missing", "another pool")
-"""What is not known of some pools: the check and the operator must find it out."""
-
-
 def named(pool: CatalogPool) -> str:
     """Every problem of a config that names the pool, "" where there is none."""
     others = {c: {"share_of": f"{pool.token}/ETH"} for c in pool.coins if c not in {pool.token, "WETH", "ETH", "BPT"}}
@@ -144,14 +149,26 @@ def named(pool: CatalogPool) -> str:
     return ""
 
 
-def test_every_pool_that_an_adapter_reads_can_be_named() -> None:
-    """Those with ether on the other side give a plan without errors, but for what is not known of them."""
-    readable = [p for p in shipped().pools if p.family in READERS and p.address and p.chain == "ethereum"]
+def test_every_pool_with_ether_on_its_other_side_can_be_named_alone() -> None:
+    """What lives and misses no fact gives a plan without errors."""
+    readable = [p for p in shipped().pools if p.chain == "ethereum" and p.missing is None and not p.is_dead]
     in_ether = [p for p in readable if {p.token, "WETH"} == {*p.coins} - {"BPT"} or {p.token, "ETH"} == {*p.coins}]
-    said = {p.name: named(p) for p in in_ether}
-    assert len(said) >= 20
-    assert {n: t for n, t in said.items() if t and not any(g in t for g in KNOWN_GAPS)} == {}
-    assert sum(t == "" for t in said.values()) >= 18
+    assert len(in_ether) >= 40
+    assert {p.name: said for p in in_ether if (said := named(p))} == {}
+
+
+def test_the_pair_beside_a_pool_says_which_two_of_its_coins_are_meant() -> None:
+    name = "balancer_stable ezETH/weETH/rswETH"
+    for quote, other in (("weETH", "rswETH"), ("rswETH", "weETH")):
+        own = {"catalog": name, "pair": f"ezETH/{quote}"}
+        (pool,) = parse(table("ezETH/ETH", notional="1", sources=[own])).feeds["ezETH/ETH"].sources
+        catalog = shipped()
+        assert pool.params["base"] == catalog.address_of("ezETH", "ethereum")
+        assert pool.params["quote"] == catalog.address_of(quote, "ethereum")
+        assert (pool.pair, pool.convert) == (f"ezETH/{quote}", f"{quote}/ETH")
+        assert catalog.address_of(other, "ethereum") not in pool.params.values()
+    with pytest.raises(ConfigError, match='write pair = "ezETH/weETH"'):
+        parse(table("ezETH/ETH", notional="1", sources=[{"catalog": name, "pair": "ezETH/rETH"}]))
 
 
 def test_a_source_written_beside_catalogue_names_is_named_and_not_counted() -> None:

@@ -111,6 +111,7 @@ class FaultWorld:
         now_s: the clock, Unix seconds.
         databases: one for each pusher.
         specs: its feeds.
+        policy: of the targets.
         pace: of the targets.
         gas_signer: pays instead of the gas key of the place.
         database_class: of the databases; a test may have one that acts at each step.
@@ -128,6 +129,7 @@ class FaultWorld:
         databases: tuple[str, ...] = ("one.db",),
         *,
         specs: Mapping[str, FeedSpec] | None = None,
+        policy: PushPolicy = POLICY,
         pace: TargetPace = PACE,
         gas_signer: GasSigner | None = None,
         database_class: Callable[[Path], Database] = Database,
@@ -163,7 +165,7 @@ class FaultWorld:
         self.done: Round | None = None
         self._session = aiohttp.ClientSession()
         for database in self.databases:
-            self._add_target(database, place, POLICY)
+            self._add_target(database, place, policy)
 
     def add(
         self, database: str, *, place: Place | None = None, policy: PushPolicy = POLICY, dry: bool = False
@@ -250,10 +252,13 @@ class FaultWorld:
         await self.rpc("evm_mine")
 
     def round(self, priced: Mapping[str, tuple[int, int]]) -> None:
-        """A round now, with these (market, rate) by feed, offered to all targets."""
+        """A round now, with these (market, rate) by feed, offered to all targets; a feed that is left out abstains."""
         at_ms = self.now_s * 1_000
-        observed = {}
+        observed: dict[str, list[Observation]] = {}
         for feed, spec in self.specs.items():
+            if feed not in priced:
+                observed[feed] = []
+                continue
             price, rate = priced[feed]
             base = {"pair": spec.pair, "observed_at_ms": at_ms}
             market = [

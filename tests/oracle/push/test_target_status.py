@@ -37,7 +37,7 @@ async def test_all_is_well_once_every_feed_has_landed_and_not_before(tmp_path: P
         assert (status.sends, status.connected, status.looked_at_ms) == (True, True, here.now_s * MS)
         assert status.quorum is not None
         assert (status.quorum.weight, status.quorum.threshold, status.quorum.missing) == (3, 2, ())
-        assert not list(status.warnings())
+        assert not list(status.warnings(here.now_s * MS))
 
 
 async def test_what_is_older_on_chain_than_heartbeat_and_a_push_is_late(tmp_path: Path) -> None:
@@ -62,7 +62,10 @@ async def test_who_can_not_sign_is_named_and_counts_where_the_others_do_not_suff
     async with world_in(tmp_path) as here:
         await push_once(here)
         here.journals["gamma"].mute(1 << 60)
-        assert (faults(here), list(here.targets[0].status().warnings())) == ([], ["target t: gamma is mute"])
+        assert (faults(here), list(here.targets[0].status().warnings(here.now_s * MS))) == (
+            [],
+            ["target t: gamma is mute"],
+        )
         here.journals["beta"].mute(1 << 60)
         (text,) = faults(here)
         assert text.endswith("have weight 1, a push needs 2; beta is mute; gamma is mute")

@@ -47,7 +47,7 @@ class Table:
     failing: set[str] = field(default_factory=set)
     now_ms: int = T0
 
-    def observe(self, feed: str, now_ms: int) -> tuple[Outcome, ...]:
+    def observe(self, feed: str, now_ms: int, _trades_after_ms: int = 0) -> tuple[Outcome, ...]:
         return tuple(self._outcome(s.name, s.kind, s.pair, now_ms) for s in SPECS[feed].sources)
 
     def _outcome(self, name: str, kind: Kind, pair: Pair, now_ms: int) -> Outcome:

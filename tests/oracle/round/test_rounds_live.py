@@ -67,7 +67,7 @@ def test_a_subset_leaves_out_by_name_and_by_group() -> None:
 def test_the_live_lane_follows_ticks_and_their_dependents_and_keeps_no_state() -> None:
     held = observed()
     state = FeedState()
-    live = Live(SPECS, lambda _: state, lambda feed, _: held[feed])
+    live = Live(SPECS, lambda _: state, lambda feed, *_: held[feed])
     fresh = live.refresh({"wdivETH/ETH", "ETH/USD"}, T0)
     assert [r.feed for r in fresh] == ["wdivETH/ETH", "ETH/USD", "wdivETH/USD"]
     assert not any(r.final for r in fresh)
@@ -86,7 +86,7 @@ def test_live_and_final_agree_on_the_same_words() -> None:
     held = observed()
     rounds = Rounds(SPECS, [member()], None)
     done = rounds.run(T0 // 1_000, held, now_ms=T0)
-    live = Live(SPECS, rounds.members[0].states.__getitem__, lambda feed, _: held[feed])
+    live = Live(SPECS, rounds.members[0].states.__getitem__, lambda feed, *_: held[feed])
     live.refresh(set(held), T0)
     for record in done.records:
         now = live.get(record.feed)

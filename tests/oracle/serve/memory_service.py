@@ -10,6 +10,7 @@ from typing import TypeVar
 from feeds.types import Pair
 from feeds.units import MS, Bps, Wad, deviation_bps_away
 from oracle.model.publication import Explanation, OnChain, Record
+from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskCode, RiskFact, TokenProfile
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
 from oracle.model.status import Reason, Status, Why
@@ -96,6 +97,8 @@ class MemoryService:
             round_lag_ms=400, clock_offset_ms=3, feeds=len(feeds), feeds_abstaining=0, targets=(TARGET,),
         )  # fmt: skip
         self.listeners: list[Callable[[Update], None]] = []
+        self.risks: dict[str, FeedRisk] = {}
+        self.live_risks: dict[str, LiveRisk] = {}
 
     def put(self, *records: Record) -> None:
         for each in records:
@@ -125,6 +128,12 @@ class MemoryService:
 
     def missing_targets(self, feed: str) -> tuple[str, ...]:
         return self.without.get(feed, ())
+
+    def risk(self, feed: str) -> FeedRisk:
+        return self.risks.get(feed, FeedRisk())
+
+    def live_risk(self, feed: str) -> LiveRisk:
+        return self.live_risks.get(feed, LiveRisk())
 
     def newest_round_s(self, feed: str) -> int | None:
         last = self.record(feed)
@@ -169,9 +178,37 @@ class MemoryService:
         self.listeners.append(listener)
 
 
+MOVABLE = RiskFact(
+    code=RiskCode.RATE_MOVABLE_BY_TRANSFER, of="wdivETH", raised=True, text="a transfer can move the rate of wdivETH",
+    source=("where@it was:published",),
+)  # fmt: skip
+UNPUBLISHED = RiskFact(
+    code=RiskCode.PAUSABLE, of="wdivETH", raised=None,
+    text="not known of wdivETH: whether somebody can stop its contracts",
+)  # fmt: skip
+ALONE = RiskFact(
+    code=LiveRiskCode.ONE_GROUP_NOW, of="wdivETH/ETH", raised=True, text="1 independent group is behind the market price: kraken",
+)  # fmt: skip
+PROFILE = TokenProfile(
+    token="wdivETH", kind="LST", protocol="Diva Staking", underlying="divETH", form="share", rate_kept="stored",
+    rate_moves="daily by design", redemption="unknown", way_out="queue", least_days=None, most_days=None,
+    delay_settable=False, rate_readings=1, growth_cap_percent=None, usual_bps=None, usual_on=None, testnet=True, note=None, source=(),
+)  # fmt: skip
+
+
+def with_risks(service: MemoryService) -> MemoryService:
+    """One risk that is there, one that is unknown, one that is not, and what a round showed."""
+    calm = replace(
+        MOVABLE, code=RiskCode.REBASING, raised=False, text="wdivETH: balances stay and a share is worth more"
+    )
+    service.risks["wdivETH/ETH"] = FeedRisk(facts=(MOVABLE, UNPUBLISHED, calm), tokens=(PROFILE,))
+    service.live_risks["wdivETH/ETH"] = LiveRisk(round_time_s=ROUND_S, groups=("kraken",), facts=(ALONE,))
+    return service
+
+
 def filled() -> MemoryService:
     """One final record of two feeds, an indication, something on chain; the other two feeds have nothing yet."""
-    service = MemoryService(specs())
+    service = with_risks(MemoryService(specs()))
     why = Reason(code=Why.DISCOUNT, text="0.96 % below redemption")
     service.put(record("wdivETH/ETH", status=Status.WATCH, reasons=[why]))
     service.put(record(STRANGE, mode=Mode.MARKET))
@@ -186,7 +223,7 @@ def filled() -> MemoryService:
 
 def half_an_hour(now_s: int, *, depeg: bool) -> MemoryService:
     """Half an hour of every feed, one round in ten seconds: calm, or with a token that loses its peg."""
-    service = MemoryService(specs())
+    service = with_risks(MemoryService(specs()))
     for round_s in range(now_s - 1_800, now_s + 1, 10):
         age = round_s - now_s + 1_800
         wave = math.sin(age / 90) * 4e-4 + math.sin(age / 17) * 1.5e-4

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from feeds.units import MS
 from oracle.model.publication import Record
+from oracle.model.risk import FeedRisk, LiveRiskCode, RiskCode
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
 from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
@@ -22,6 +23,7 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import batch_document, explain_document
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.openapi.schemas import SCHEMAS
+from oracle.serve.risk_documents import price_risk_document
 from oracle.sign.messages import SignedBatch
 from tests.oracle.serve.memory_service import ROUND_S, STRANGE, filled, record, specs
 
@@ -30,7 +32,7 @@ OWN = "wdivETH/ETH"
 
 
 def shown(one: Record, *, now_ms: int = ROUND_S * MS, abstaining: Abstaining | None = None) -> dict[str, Any]:
-    return price_document(specs()[one.feed], one, onchain=(), abstaining=abstaining, now_ms=now_ms)
+    return price_document(specs()[one.feed], one, onchain=(), abstaining=abstaining, risk={}, now_ms=now_ms)
 
 
 def described(schema: dict[str, Any], place: str = "") -> Iterator[str]:
@@ -75,13 +77,20 @@ def test_an_abstaining_feed_shows_its_last_record_unchanged() -> None:
 
 def test_a_path_carries_odd_characters() -> None:
     assert feed_path(STRANGE) == "/v1/prices/st.ETH%2B1/ETH%40base%23min"
-    assert feed_document(specs()[STRANGE])["feed_id"].startswith("0x" + STRANGE.encode().hex())
+    assert feed_document(specs()[STRANGE], FeedRisk())["feed_id"].startswith("0x" + STRANGE.encode().hex())
 
 
 def test_integers_beyond_2_53_are_text() -> None:
     service = filled()
     spec: FeedSpec = service.feeds[OWN]
-    document = price_document(spec, record(OWN), onchain=service.onchain(OWN), abstaining=None, now_ms=0)
+    document = price_document(
+        spec,
+        record(OWN),
+        onchain=service.onchain(OWN),
+        abstaining=None,
+        risk={},
+        now_ms=0,
+    )
     for number in re.findall(rb"[:\[](-?\d+)", orjson.dumps(document)):
         assert abs(int(number)) < 1 << 53
     assert document["onchain"][0]["round_id"] == str((1 << 64) | (ROUND_S - 50))
@@ -193,3 +202,24 @@ def test_a_halted_record_keeps_its_time() -> None:
     document = shown(one)
     assert document["status"] == "halt"
     assert document["observed_at_ms"] == ROUND_S * MS
+
+
+def test_every_risk_code_is_explained_in_the_docs() -> None:
+    section = API_MD.read_text().split("\n## Risks\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([A-Z_]+)` \| \S", section, re.MULTILINE) == [*RiskCode, *LiveRiskCode]
+
+
+def test_a_risk_that_is_unknown_is_null_and_one_that_is_not_there_is_left_out_of_a_price() -> None:
+    service = filled()
+    risk, live = service.risk(OWN), service.live_risk(OWN)
+    document = price_document(
+        specs()[OWN], record(OWN), onchain=(), abstaining=None, risk=price_risk_document(risk, live), now_ms=0
+    )["risk"]
+    assert [(f["code"], f["raised"], f["source"]) for f in document["flags"]] == [
+        ("RATE_MOVABLE_BY_TRANSFER", True, ["where@it was:published"])
+    ]
+    assert [(f["code"], f["raised"]) for f in document["unknown"]] == [("PAUSABLE", None)]
+    assert document["live"]["groups"] == ["kraken"]
+    whole = feed_document(specs()[OWN], risk)["risk"]
+    assert [f["raised"] for f in whole["facts"]] == [True, None, False]
+    assert whole["tokens"][0]["way_out"] == "queue"

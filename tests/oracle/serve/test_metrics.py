@@ -23,6 +23,7 @@ STATS = RpcStats(
 STREAM = StreamHealth(
     venue="kraken",
     connected=True,
+    connections=1,
     connects=3,
     frames=9,
     bad_frames={"MALFORMED": 2},

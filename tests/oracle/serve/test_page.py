@@ -16,7 +16,7 @@ from oracle.model.status import Reason, Status, Why
 from oracle.serve.interface import Update
 from oracle.serve.server import Server, serve
 from tests.oracle.serve.browser import CHROMIUM, Tab, tab
-from tests.oracle.serve.memory_service import STRANGE, MemoryService, half_an_hour, record, specs
+from tests.oracle.serve.memory_service import MOVABLE, STRANGE, UNPUBLISHED, MemoryService, half_an_hour, record, specs
 
 pytestmark = [
     pytest.mark.loopback,
@@ -140,3 +140,23 @@ m.digits(0.0001, 1.05), m.digits(50, 3400), m.digits(0.125, 3400)].join(); })"
     async with shown(half_an_hour(now_ms() // MS, depeg=False), tmp_path) as (_, page):
         await page.value(script)
         assert await page.until("window.found") == "5,4,4,2,3"
+
+
+async def test_risks_are_shown_with_their_source_and_what_is_unknown_is_named(tmp_path: Path) -> None:
+    service = half_an_hour(now_ms() // MS, depeg=False)
+    evil = replace(MOVABLE, text="<img src=x onerror=alert(1)> moves it")
+    service.risks["wdivETH/ETH"] = replace(service.risks["wdivETH/ETH"], facts=(evil, UNPUBLISHED))
+    async with shown(service, tmp_path) as (_, page):
+        text = await has(page, "<img src=x onerror=alert(1)> moves it where@it was:published")
+        assert "1 independent group is behind the market price: kraken" in text
+        assert "1 not known" in text
+        assert "whether somebody can stop its contracts" not in text, "folded"
+        await page.value("document.querySelector('#risks summary').click()")
+        await has(page, "not known of wdivETH: whether somebody can stop its contracts")
+        assert "balances stay and a share is worth more" not in await page.text(), "what is not there is not a risk"
+        codes = "[...document.querySelectorAll('#risks li')].map((li) => li.title).join()"
+        assert await page.value(codes) == "ONE_GROUP_NOW,RATE_MOVABLE_BY_TRANSFER,PAUSABLE"
+        assert await page.value("document.querySelectorAll('main img, main b').length") == 0
+        await page.value("document.querySelectorAll('#rows tr')[2].click()")
+        await has(page, "None is known, and nothing is unknown.")
+        assert page.complaints == []

@@ -67,7 +67,7 @@ def test_a_target_is_without_fault_exactly_if_every_condition_holds(case: tuple[
         good &= all(f.round_time_s is not None and now_ms <= (f.round_time_s + 60 + GRACE_S) * MS for f in seen.feeds)
     assert (not list(seen.faults(now_ms))) == good
     if not seen.sends:
-        assert not list(seen.warnings()), "nothing is asked of who sends nothing"
+        assert not list(seen.warnings(now_ms)), "nothing is asked of who sends nothing"
 
 
 @pytest.mark.parametrize(
@@ -293,3 +293,24 @@ def test_metrics_show_it_by_target_and_feed() -> None:
     assert [seen[f"lrt_oracle_{n}{feed}"] for n in names] == [145, 60, 1]
     names = ("target_connected", "target_look_age_seconds", "quorum_weight", "quorum_threshold", "quorum_missing")
     assert [seen[f'lrt_oracle_{n}{{target="main"}}'] for n in names] == [1, 145, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("missed_at_s", "after_s", "missed"), [(None, 1_000, False), (ROUND_S + 75, 75, False), (ROUND_S + 75, 76, True)]
+)
+def test_a_missed_time_of_cron_warns_and_does_not_make_it_unready(
+    missed_at_s: int | None, after_s: int, *, missed: bool
+) -> None:
+    now_ms = (ROUND_S + after_s) * MS
+    feed = FeedOnTarget(
+        feed=FEED, heartbeat_s=3_600, round_time_s=ROUND_S, late_at_s=ROUND_S + 3_700, held="paused",
+        scheduled_s=ROUND_S, scheduled="2026-11-30 08:00 UTC", missed_at_s=missed_at_s,
+    )  # fmt: skip
+    seen = replace(FINE, feeds=(feed,), looked_at_ms=now_ms)
+    assert list(seen.faults(now_ms)) == []
+    text = f"target main: {FEED} has no price on chain of 2026-11-30 08:00 UTC (cron) or later: paused"
+    assert list(seen.warnings(now_ms)) == ([text] if missed else [])
+    assert list(replace(seen, sends=False).warnings(now_ms)) == []
+    metrics = Metrics(lambda: 0)
+    metrics.chains.set([seen], now_ms, ready=True, round_s=None)
+    assert samples(metrics)[f'lrt_oracle_onchain_missed{{feed="{FEED}",target="main"}}'] == int(missed)

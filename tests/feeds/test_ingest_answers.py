@@ -1,0 +1,100 @@
+"""Streams and their fallback together: what the observer states while a request fails, and once the quote is too old."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from demo.venues.faults import Misbehaviour
+from demo.venues.server import Venue
+from feeds.chain_follower import IngestHooks
+from feeds.errors import Stale
+from feeds.ingest import Ingest, VenuePlan
+from feeds.observe import Observer, Source
+from feeds.types import Failure, Kind, Observation, Pair
+from feeds.units import WAD
+from tests.feeds.local_venues import SYMBOLS, other_symbols, quote, until, wall_ms
+
+pytestmark = pytest.mark.loopback
+LONG_S = 60.0
+
+
+def hooks(dates: list[int]) -> IngestHooks:
+    return IngestHooks(
+        on_news=lambda _: None, on_stated=lambda *_: None, on_date=lambda _, date_ms, __: dates.append(date_ms),
+        on_head=lambda *_: None, on_reorg=lambda *_: None,
+    )  # fmt: skip
+
+
+def source(venue: str, symbol: str) -> Source:
+    return Source(
+        feed=symbol, name=venue, pair=Pair.parse("ETH/USD"), group=venue, kind=Kind.MARKET, max_age_s=90, venue=venue,
+        symbol=symbol,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def watching(
+    venue: Venue, symbols: Sequence[str], session: aiohttp.ClientSession, dates: list[int], **plan: Any
+) -> AsyncIterator[Observer]:
+    sources = [source(venue.name, s) for s in symbols]
+    observer = Observer(sources)
+    addresses = VenuePlan(ws_url=venue.ws_url, rest_url=venue.rest_url, **plan)
+    ingest = Ingest(
+        observer, sources, venues={venue.name: addresses}, chains={}, session=session, now_ms=wall_ms, hooks=hooks(dates)
+    )  # fmt: skip
+    tasks = [asyncio.create_task(t()) for t in ingest.tasks().values()]
+    try:
+        yield observer
+        assert not any(t.done() for t in tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("name", sorted(SYMBOLS))
+async def test_a_quiet_symbol_outlives_a_fallback_that_fails(name: str, session: aiohttp.ClientSession) -> None:
+    """The venue refuses every request while its stream says nothing new of one symbol: the quote counts until it is old."""
+    quiet, busy = SYMBOLS[name], other_symbols(name, 1)[0]
+    venue = Venue(name, beat_s=0.05)
+    await venue.start()
+    try:
+        for symbol in (quiet, busy):
+            quote(venue, "4000", symbol)
+        async with watching(venue, (quiet, busy), session, [], silence_ms=400, rest_ms=50) as observer:
+            await until(lambda: isinstance(observer.observe(quiet, wall_ms())[0], Observation), within_s=LONG_S)
+            venue.mute((quiet,))
+            venue.misbehave(Misbehaviour.HTML, (quiet,))
+
+            def failed() -> bool:
+                quote(venue, "4100", busy)
+                return observer.latest.get(name, quiet).missed is not None
+
+            await until(failed, within_s=LONG_S)
+            (seen,) = observer.observe(quiet, wall_ms())
+            assert isinstance(seen, Observation)
+            assert seen.price_wad == 4000 * WAD
+            (late,) = observer.observe(quiet, seen.observed_at_ms + 90_001)
+            assert isinstance(late, Failure)
+            assert isinstance(late.error, Stale)
+            assert "MALFORMED" in str(late.error), "the reason says both"
+    finally:
+        await venue.stop()
+
+
+async def test_the_venues_clock_is_seen_although_its_first_symbol_is_unknown(session: aiohttp.ClientSession) -> None:
+    venue, dates = Venue("coinbase", beat_s=0.05), [0]
+    await venue.start()
+    dates.clear()
+    quote(venue, "4000")
+    try:
+        async with watching(venue, ("AAA-NONE", "ETH-USD"), session, dates, silence_ms=60_000, rest_ms=50):
+            await until(lambda: dates, within_s=LONG_S)
+    finally:
+        await venue.stop()
