@@ -124,6 +124,10 @@ class Observer:
         """Keep the depth of a symbol's order book."""
         self._depths[venue, symbol] = depth, received_at_ms
 
+    def has_depth(self, venue: str, symbol: str) -> bool:
+        """Whether a symbol's order book was ever read."""
+        return (venue, symbol) in self._depths
+
     def observe(self, feed: str, now_ms: int, trades_after_ms: int = 0) -> tuple[Outcome, ...]:
         """One outcome of every source of a feed, at this moment, with the trades that came after a time: that of the last round."""
         return tuple(self._outcome(source, now_ms, trades_after_ms) for source in self._by_feed.get(feed, ()))
