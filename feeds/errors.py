@@ -74,7 +74,7 @@ class NoData(FeedError):
 
 
 class Stale(FeedError):
-    """The newest value is older than the source's limit."""
+    """The newest value is older than the source's limit; it says so where a request for a newer one failed."""
 
     code = "STALE"
     advice = "the source is silent: a live socket that says nothing is stale too"

@@ -7,7 +7,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_MISSING, HTTP_OK, PlainWire, StateLookup, SymbolState, TradeState, dumps, iso
+from demo.venues.protocols import (
+    HTTP_MISSING,
+    HTTP_OK,
+    ConnectionState,
+    Frame,
+    PlainWire,
+    StateLookup,
+    SymbolState,
+    TradeState,
+    dumps,
+    iso,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,7 @@ class CoinbaseWire(PlainWire):
     name: str = "coinbase"
     ws_path: str = "/"
     beats_with_data: bool = False
+    repeats_trades: int = 1
 
     def greeting(self) -> list[str]:
         """Say nothing before the first subscription."""
@@ -53,8 +65,16 @@ class CoinbaseWire(PlainWire):
 
     def trade(self, trade: TradeState) -> str:
         """One match; ``side`` is the maker's."""
+        return self._match("match", trade)
+
+    def past_trades(self, trades: Sequence[TradeState], connection: ConnectionState) -> list[Frame]:
+        """The last match."""
+        del connection
+        return [self._match("last_match", trade) for trade in trades]
+
+    def _match(self, kind: str, trade: TradeState) -> str:
         return dumps({
-            "type": "match", "trade_id": trade.number, "maker_order_id": "ac928c66-ca53-498f-9c13-a110027a60e8",
+            "type": kind, "trade_id": trade.number, "maker_order_id": "ac928c66-ca53-498f-9c13-a110027a60e8",
             "taker_order_id": "132fb6ae-456b-4654-b4e0-d681ac05cea1", "side": "sell" if trade.buy else "buy",
             "size": trade.volume, "price": trade.price, "product_id": trade.symbol, "sequence": trade.number,
             "time": iso(trade.time_ms),

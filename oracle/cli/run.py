@@ -108,8 +108,10 @@ def bench(what: str, as_json: bool) -> None:
 
 
 def _price_lines(records: list[dict[str, Any]], abstained: list[dict[str, Any]]) -> list[str]:
+    from oracle.cli.needs import needs_lines
+
     rows = [f"{r['feed']:<18} {r['price']:<28} {r['status']:<6} {r['deviation_bps'] or ''}" for r in records]
-    return [*rows, *(f"{a['feed']:<18} abstains: {a['code']}: {a['text']}" for a in abstained)]
+    return [*rows, *(line for each in abstained for line in needs_lines(each))]
 
 
 def _check_lines(report: dict[str, Any]) -> list[str]:

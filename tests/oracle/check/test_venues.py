@@ -151,10 +151,7 @@ async def test_json_sources_are_asked_too(tmp_path: Path) -> None:
         return web.json_response({"price": "2003"} if request.path == "/good" else {"nothing": 1})
 
     async with quoting(PRICES) as local, serving(answer) as address:
-        more = [
-            {"type": "json_http", "name": n, "url": f"{address}/{n}", "price": "price", "group": n}
-            for n in ("good", "bad")
-        ]
+        more = [{"type": "json_http", "name": n, "url": f"{address}/{n}", "price": "price"} for n in ("good", "bad")]
         got = await found(table(local, tmp_path, *more))
     assert source(got, "good")["price"] == "2003.000000000000000000"
     assert {k: t.split(":")[0] for k, t in errors(got).items()} == {f'feeds."{FEED}".bad': "MALFORMED"}
