@@ -88,14 +88,15 @@ class CoinbaseWire(PlainWire):
         ]
 
     def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
-        """GET /products/X/ticker and /products/X/book?level=2."""
+        """GET /products/X/ticker, /products/X/book?level=1 and level=2."""
         match = re.fullmatch(r"/products/([^/]+)/(ticker|book)", path)
         state = lookup(match[1]) if match else None
         if match is None or state is None:
             return HTTP_MISSING, {"message": "NotFound"}
         if match[2] == "book":
-            levels = None if query.get("level") == "2" else 1
-            bids, asks = ([[p, size, 1] for p, size in side[:levels]] for side in (state.bids, state.asks))
+            best = [[(state.bid, "1.5")], [(state.ask, "2.25")]]
+            sides = [state.bids, state.asks] if query.get("level") == "2" else best
+            bids, asks = ([[p, size, 1] for p, size in side] for side in sides)
             return HTTP_OK, {
                 "bids": bids, "asks": asks, "sequence": state.sequence, "auction_mode": False, "auction": None,
                 "time": state.iso(),
