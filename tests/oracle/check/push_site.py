@@ -86,7 +86,7 @@ class Site:
 @asynccontextmanager
 async def running_site(folder: Path) -> AsyncIterator[Site]:
     """The stores on a local chain with a block a second."""
-    prices = {"coinbase": {"A-B": "2000"}, "kraken": {"A/B": "2000"}}
+    prices = {"coinbase": {"WX-ETH": "2000", "ETH-USD": "2000"}, "kraken": {"WX/ETH": "2000", "ETH/USD": "2000"}}
     async with quoting(prices) as venues:
         with anvil.running(block_time_s=1) as node:
             yield await _deployed(node.url, folder, venues_table(venues))
