@@ -18,7 +18,7 @@ def table(*silent: str, off: tuple[str, ...] = (), **feed: Any) -> dict[str, Any
     """ETH/USD from three exchanges and sources that state no depth; ``off``: exchanges whose books are not read."""
     symbols = {"coinbase": "ETH-USD", "kraken": "ETH/USD", "binance": "ETHUSD"}
     sources: list[dict[str, Any]] = [{"type": v, "symbol": symbols[v]} for v in VENUES]
-    sources += [{"type": "json_http", "name": n, "url": f"https://{n}.example.com/p", "price": "p"} for n in silent]
+    sources += [{"type": "json_http", "name": n, "url": f"https://api.{n}-prices.com/p", "price": "p"} for n in silent]
     section = {"sources": sources, "tuning": {"min_cost_100bps": "10"}} | feed
     return {"feeds": {"ETH/USD": section}, "venues": {v: {"depth_ms": 0} for v in off}}
 
@@ -42,7 +42,7 @@ def test_books_carry_a_gate_and_a_minority_without_them_cannot_open_the_price() 
 def test_a_gate_that_those_without_depth_would_get_around_is_refused_with_the_reason() -> None:
     text = refused(table("a", "b", "c"))
     assert 'feeds."ETH/USD".tuning.min_cost_100bps' in text
-    assert "a.example.com (a: json_http states none)" in text
+    assert "a-prices.com (a: json_http states none)" in text
     assert "of 6 groups these are enough to move a median" in text
     assert "add exchanges or pools" in text
     assert "kraken (venues.kraken.depth_ms = 0)" in refused(table(off=("kraken", "binance")))
