@@ -153,7 +153,7 @@ def test_a_print_of_several_trades_counts_as_so_many(rows: list[tuple[int, int]]
 def test_the_newest_moment_of_a_merged_window_is_not_counted_twice() -> None:
     """What was merged can not be told apart any more, so what is told again of that moment is a repeat."""
     view = MethodView(window_s=600, gap_ms=60_000)
-    flood = [trade(300_000 + k, "1", 10, "a") for k in range(trade_window.MOST_TRADES + 1)]
+    flood = [trade(300_000 + k, "1", 10, "a") for k in range(trade_window.MOST_TRADES + 2)]
     window = fold(trade_window.VWAP, view, (310_000, flood), (320_000, flood[-3:]))
     assert sum(t.count for t in window.trades) == len(flood)
 
