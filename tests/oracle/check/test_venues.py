@@ -84,10 +84,11 @@ async def test_every_source_stands_beside_its_feed(tmp_path: Path) -> None:
     assert feed["price"] == "2001.000000000000000000"
 
 
-@pytest.mark.parametrize(("name", "symbol"), [("coinbase", "NO-PE"), ("kraken", "NO/PE"), ("binance", "NOPE")])
-async def test_an_unknown_symbol_is_an_error_that_says_what_to_write(name: str, symbol: str, tmp_path: Path) -> None:
-    async with quoting(PRICES) as local:
-        got = await found(table(local, tmp_path, **{name: {"symbol": symbol}}))
+@pytest.mark.parametrize(("name", "symbol"), [("coinbase", "ETH-USD"), ("kraken", "ETH/USD"), ("binance", "ETHUSDT")])
+async def test_a_delisted_symbol_is_an_error_that_says_what_to_write(name: str, symbol: str, tmp_path: Path) -> None:
+    listed = {n: {s: p for s, p in prices.items() if (n, s) != (name, symbol)} for n, prices in PRICES.items()}
+    async with quoting(listed) as local:
+        got = await found(table(local, tmp_path))
     said = errors(got)
     assert list(said) == [f'feeds."{FEED}".{name}'], said
     assert "WRONG_SYMBOL" in said[f'feeds."{FEED}".{name}']
@@ -151,10 +152,7 @@ async def test_json_sources_are_asked_too(tmp_path: Path) -> None:
         return web.json_response({"price": "2003"} if request.path == "/good" else {"nothing": 1})
 
     async with quoting(PRICES) as local, serving(answer) as address:
-        more = [
-            {"type": "json_http", "name": n, "url": f"{address}/{n}", "price": "price", "group": n}
-            for n in ("good", "bad")
-        ]
+        more = [{"type": "json_http", "name": n, "url": f"{address}/{n}", "price": "price"} for n in ("good", "bad")]
         got = await found(table(local, tmp_path, *more))
     assert source(got, "good")["price"] == "2003.000000000000000000"
     assert {k: t.split(":")[0] for k, t in errors(got).items()} == {f'feeds."{FEED}".bad': "MALFORMED"}
