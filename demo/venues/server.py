@@ -180,6 +180,10 @@ class Venue:
                 self._send(client, self._wire.trade_frames(trade, client.connection))
         return number
 
+    def delist(self, symbol: str) -> None:
+        """List a symbol no longer: who subscribes to it or asks for it is told so; who has subscribed hears nothing more."""
+        del self._books[symbol]
+
     def mute(self, symbols: Sequence[str] | None = None) -> None:
         """Send no data of these symbols (None: of all), while sockets, acknowledgements and heartbeats go on."""
         self._muted = None if symbols is None else frozenset(symbols)

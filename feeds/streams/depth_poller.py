@@ -1,4 +1,4 @@
-"""Reads the order books of an exchange's symbols by REST, slowly, one after the other, for the depth that they state."""
+"""Reads the order books of an exchange's symbols by REST, slowly, one at a time, for the depth that they state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ OnDepth = Callable[[str, str, Depth | FeedError, int], None]
 class DepthPoller:
     """Asks for each symbol's book every ``every_ms``, the requests spread evenly over it.
 
-    A book that fails costs nothing but itself: quotes come from elsewhere, and what was read before goes on ageing.
+    A book that fails costs nothing but itself: quotes come from elsewhere, what was read before goes on ageing, and no book
+    waits for another that hangs for longer than a pause.
     """
 
     exchange: Exchange
@@ -39,10 +40,21 @@ class DepthPoller:
     async def run(self) -> None:
         """Ask until cancelled."""
         pause_s = max(_LEAST_PAUSE_S, self.every_ms / MS / len(self.symbols))
-        while True:
-            for symbol in self.symbols:
+        waiting: set[str] = set()
+
+        async def ask(symbol: str) -> None:
+            try:
                 await self.ask(symbol)
-                await self.sleep(pause_s)
+            finally:
+                waiting.discard(symbol)
+
+        async with asyncio.TaskGroup() as asking:
+            while True:
+                for symbol in self.symbols:
+                    if symbol not in waiting:
+                        waiting.add(symbol)
+                        await asyncio.wait({asking.create_task(ask(symbol))}, timeout=pause_s)
+                    await self.sleep(pause_s)
 
     async def ask(self, symbol: str) -> None:
         """Read one book."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ from feeds.ingest import Ingest, VenuePlan
 from feeds.observe import Observer, Source
 from feeds.types import Failure, Kind, Observation, Pair
 from feeds.units import WAD
-from tests.feeds.local_venues import SYMBOLS, other_symbols, quote, until, wall_ms
+from tests.feeds.local_venues import HABITS, SYMBOLS, other_symbols, quote, until, wall_ms
 
 pytestmark = pytest.mark.loopback
 LONG_S = 60.0
@@ -97,4 +98,33 @@ async def test_the_venues_clock_is_seen_although_its_first_symbol_is_unknown(ses
         async with watching(venue, ("AAA-NONE", "ETH-USD"), session, dates, silence_ms=60_000, rest_ms=50):
             await until(lambda: dates, within_s=LONG_S)
     finally:
+        await venue.stop()
+
+
+@pytest.mark.parametrize("name", sorted(SYMBOLS))
+async def test_a_stream_of_trades_that_refuses_a_symbol_fails_no_quote(
+    name: str, session: aiohttp.ClientSession
+) -> None:
+    """Its refusal is counted there; the quote comes on a channel of its own."""
+    venue, symbol = Venue(name), SYMBOLS[name]
+    await venue.start()
+    quote(venue, "4000")
+    traded = replace(source(name, symbol), trades=True)
+    observer = Observer([traded])
+    plan = VenuePlan(ws_url=venue.ws_url, rest_url=venue.rest_url)
+    ingest = Ingest(
+        observer, [traded], venues={name: plan}, chains={}, session=session, now_ms=wall_ms, hooks=hooks([])
+    )  # fmt: skip
+    running = [asyncio.create_task(ingest.tasks()[f"stream {name}"]())]
+    try:
+        await until(lambda: isinstance(observer.observe(symbol, wall_ms())[0], Observation), within_s=LONG_S)
+        venue.delist(symbol)
+        running.append(asyncio.create_task(ingest.tasks()[f"trades {name}"]()))
+        if HABITS[name].unknown_is:
+            await until(lambda: ingest._trades[name].health().bad_frames, within_s=LONG_S)
+        assert isinstance(observer.observe(symbol, wall_ms())[0], Observation)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await venue.stop()

@@ -14,7 +14,7 @@ from feeds.errors import FeedError
 from feeds.streams.depth_poller import DepthPoller
 from feeds.streams.http import HttpClient
 from feeds.types import Depth
-from tests.feeds.local_venues import quote, wall_ms
+from tests.feeds.local_venues import quote, until, wall_ms
 
 pytestmark = pytest.mark.loopback
 
@@ -89,3 +89,21 @@ async def test_an_interval_that_is_too_short_for_so_many_symbols_is_not_kept(
     polled = Polled(binance, session, ("ETHUSDT",) * 4, every_ms=1_000)
     await polled.run(pauses=2)
     assert polled.pauses == [1.0, 1.0], "never faster than one a second"
+
+
+async def test_a_book_that_hangs_is_not_waited_for(binance: Venue, session: aiohttp.ClientSession) -> None:
+    quote(binance, "4000", "LDOUSDT")
+    binance.misbehave("silent", ["ETHUSDT"])
+    read: list[str] = []
+    poller = DepthPoller(
+        exchange=binance.adapter(), symbols=("ETHUSDT", "LDOUSDT"), http=HttpClient(session, wall_ms),
+        on_depth=lambda _, symbol, __, ___: read.append(symbol), now_ms=wall_ms, every_ms=0,
+        sleep=lambda _: asyncio.sleep(0.01),
+    )  # fmt: skip
+    task = asyncio.create_task(poller.run())
+    try:
+        await until(lambda: len(read) > 2, within_s=60)
+        assert set(read) == {"LDOUSDT"}
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

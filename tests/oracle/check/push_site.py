@@ -26,8 +26,6 @@ from tests.oracle.config.small_config import spot_sources
 
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (61, 62, 63, 64)]
 STRANGER = KEYS[3]
-QUOTED = ("wX/ETH", "ETH/USD", "new/ETH")
-"""Feeds whose exchanges answer."""
 MAX_PUSH_AGE_S = 60
 QUICK_AGE_S = 3
 """As long as a batch may take until it is sent: no block is soon enough for it."""
@@ -88,10 +86,8 @@ class Site:
 @asynccontextmanager
 async def running_site(folder: Path) -> AsyncIterator[Site]:
     """The stores on a local chain with a block a second."""
-    prices = {
-        source["type"]: {s["symbol"]: "2000" for f in QUOTED for s in spot_sources(f) if s["type"] == source["type"]}
-        for source in spot_sources(QUOTED[0])
-    }
+    symbols = {f: spot_sources(f) for f in ("wX/ETH", "ETH/USD", "new/ETH")}
+    prices = {v: {s[i]["symbol"]: "2000" for s in symbols.values()} for i, v in enumerate(("coinbase", "kraken"))}
     async with quoting(prices) as venues:
         with anvil.running(block_time_s=1) as node:
             yield await _deployed(node.url, folder, venues_table(venues))

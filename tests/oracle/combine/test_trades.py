@@ -257,10 +257,13 @@ def test_an_outlier_s_trades_do_not_enter_and_do_not_count_while_it_is_one() -> 
     back = [seen(n, "100", later) for n in ("coinbase", "kraken", "binance")]
     second, _ = step(filtered, state, back, {}, later)
     assert market(second).price_wad == wad("100"), "what it traded while it was an outlier never enters"
+    told_again = replace(back[2], prints=lie.prints)
+    third, _ = step(filtered, state, [*back[:2], told_again], {}, later)
+    assert market(third).price_wad == wad("100"), "nor where its venue repeats it once it is believed again"
     honest = [*said, traded("binance", "100", (T0 - 5, "100.5", "80"))]
     _, state = step(filtered, FeedState(), honest, {}, T0)
-    third, _ = step(filtered, state, [*back[:2], seen("binance", "104", later)], {}, later)
-    assert market(third).price_wad == wad("100"), "nor does what it traded before count while it is one"
+    fourth, _ = step(filtered, state, [*back[:2], seen("binance", "104", later)], {}, later)
+    assert market(fourth).price_wad == wad("100"), "nor does what it traded before count while it is one"
 
 
 def test_a_trade_far_from_all_quotes_is_no_price() -> None:
