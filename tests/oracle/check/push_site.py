@@ -86,7 +86,8 @@ class Site:
 @asynccontextmanager
 async def running_site(folder: Path) -> AsyncIterator[Site]:
     """The stores on a local chain with a block a second."""
-    prices = {"coinbase": {"WX-ETH": "2000", "ETH-USD": "2000"}, "kraken": {"WX/ETH": "2000", "ETH/USD": "2000"}}
+    symbols = {f: spot_sources(f) for f in ("wX/ETH", "ETH/USD", "new/ETH")}
+    prices = {v: {s[i]["symbol"]: "2000" for s in symbols.values()} for i, v in enumerate(("coinbase", "kraken"))}
     async with quoting(prices) as venues:
         with anvil.running(block_time_s=1) as node:
             yield await _deployed(node.url, folder, venues_table(venues))
