@@ -23,7 +23,7 @@ LAST_OUTSIDE_BPS = Bps(2_000)
 """How far the last trade may lie outside of bid and ask: a fifth; beyond it one of the three is broken."""
 _FIRST_MS = 1_262_304_000_000  # 2010-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
-_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:[Zz]|[+-]00:00)", re.ASCII)
+_UTC = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]00:00)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _WAD_PLACES = 18
@@ -315,12 +315,14 @@ def iso_ms(value: Any) -> int:
         Malformed: anything else.
     """
     stated = text(value)
-    if (match := _UTC.fullmatch(stated)) is None:
+    if _UTC.fullmatch(stated) is None:
         raise Malformed("not a UTC time", value=_shown(value))
-    day, clock = match.groups()
-    leap = clock[6:8] == "60"  # a leap second: the moment after the 59th, which the library does not know
+    leap = stated[17:19] == "60"  # a leap second: the moment after the 59th, which the library does not know
+    if leap or stated[-1] != "Z":
+        second = "59" if leap else stated[17:19]
+        stated = f"{stated[:10]}T{stated[11:17]}{second}{stated[19:].rstrip('Zz').removesuffix('00:00').rstrip('+-')}Z"
     try:
-        moment = datetime.fromisoformat(f"{day}T{clock[:6]}59{clock[8:]}Z" if leap else f"{day}T{clock}Z")
+        moment = datetime.fromisoformat(stated)
     except ValueError:
         raise Malformed("not a UTC time", value=_shown(value)) from None
     return _sane_ms((moment - _EPOCH) // _MILLISECOND + 1_000 * leap, value)

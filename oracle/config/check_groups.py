@@ -7,8 +7,9 @@ program takes for two; it can never make two of one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from feeds.catalog.exchanges import exchange_at, exchange_of, is_exchange
 from feeds.exchanges.json_http import JsonVenue
@@ -66,14 +67,20 @@ def natural_group(config: Config, source: SourceSection, pull: JsonVenue | CcxtS
 def party_at(url: str) -> str:
     """Who answers at an address: the exchange whose API is there, else the registrable domain of its host."""
     domain = domain_of(plain_host(url))
-    return exchange_at(domain) or domain
+    return exchange_at(domain) or _adapters_at().get(domain, domain)
+
+
+@cache
+def _adapters_at() -> Mapping[str, str]:
+    """Exchanges by the domains that their adapters ask, for one that the table does not hold."""
+    return {domain_of(plain_host(u)): exchange_of(n) for n, e in EXCHANGES.items() for u in (e.ws_url, e.rest_url)}
 
 
 def group_of(written: str | None, natural: str) -> str:
     """The group that a source is in: as the file says it, an exchange under its one name."""
     if written is None:
         return natural
-    return exchange_of(written) if is_exchange(written) else written
+    return exchange_of(written) if is_exchange(written) or written.lower() in EXCHANGES else written
 
 
 def first_name_of(config: Config, chain: str | None) -> str | None:
@@ -153,7 +160,7 @@ def without_problems(config: Config, specs: Sequence[SourceSpec]) -> Iterator[Pr
     known = {name for s in specs for name in (s.name, s.group)}
     for operator in config.operators:
         for name in operator.without:
-            if name not in known and (exchange_of(name) != name or not is_exchange(name)):
+            if name not in known and (exchange_of(name) != name or not (is_exchange(name) or name in EXCHANGES)):
                 text = f"{name!r} is no source or group of a feed; {group_hint(name, {*known, *EXCHANGES})}"
                 yield Problem(f"operators.{operator.name}.without", text)
 

@@ -293,6 +293,18 @@ def test_secrets_of_sources_are_looked_for_and_a_feed_that_is_off_needs_none() -
     assert not list(secret_problems(parse(table(feeds={"X/ETH": {**feed, "off": True}})), {}))
 
 
+def test_what_is_hashed_of_a_feed_holds_no_address() -> None:
+    """Rounds are stored under their spec's hash: another key, another host, and it is the same feed."""
+
+    def spec(url: str) -> object:
+        source = {"type": "json_http", "name": "issuer", "price": "p", "url": url, "headers": {"X-Key": "${B}"}}
+        feed = {"sources": [source], "accept_single_group": True, "min_groups": 1}
+        return resolve(parse(table(feeds={"X/ETH": feed}))).specs["X/ETH"]
+
+    assert spec("https://issuer.example/${A}") == spec("https://issuer.example/${OTHER}")
+    assert "issuer.example/" not in repr(spec("https://issuer.example/${A}"))
+
+
 def test_only_what_looks_apart_by_name_is_asked_on_the_network() -> None:
     made = config("https://a.one.example", "https://b.one.example", "https://c.two.example", "${UNKNOWN}")
     pairs = [(a, b) for _, a, b in apart_by_name(made)]

@@ -50,10 +50,6 @@ def of(venue: str, symbol: str, **keys: Any) -> dict[str, Any]:
 # --- the venues' own spellings ----------------------------------------------------------------------------------------
 
 
-def test_every_exchange_has_an_example_here() -> None:
-    assert set(SPOT) == set(EXCHANGES)
-
-
 @pytest.mark.parametrize(("venue", "symbol"), SPOT.items())
 def test_a_quote_that_is_not_the_feeds_is_an_error_that_names_the_fix(venue: str, symbol: str) -> None:
     text = problems(of(venue, symbol))
