@@ -131,7 +131,8 @@ class Quote:
     ``price_wad`` is the middle of ``bid_wad`` and ``ask_wad`` where both are given (a pool: the prices that selling and
     buying the notional pay), rounded down. ``last_wad``: the last trade. ``depth_half_wad``, ``depth_wad`` and
     ``depth_two_wad``: base units that move the price by 0.5, 1 and 2 % in the thinner direction. ``volume_wad``: base
-    units traded in 24 h. ``stated_at_ms``: the source's own time, None where it gives none. ``mean_wad`` over
+    units traded in 24 h. ``stated_at_ms``: when the source last said that this
+    price, this bid and this ask stand, by its own clock: not when it was last traded at; None where it says nothing. ``mean_wad`` over
     ``mean_span_ms``: the pool's own time average, where it keeps one. ``base_share_bps``: share of a stable pool's value
     that is held in base. ``virtual_wad``: value of one unit of the pool's own token, which may only grow.
     """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from feeds.types import Outcome
-from feeds.units import MS, Wad
+from feeds.types import Failure, Kind, Outcome, Print
+from feeds.units import MS, WAD, Wad
 from lab.case import Case
+from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason, Status
@@ -88,6 +89,8 @@ def play_round(
     published: Published | None = None,
 ) -> tuple[Judged | Abstained, FeedState]:
     """One round as ``oracle.round.step.step`` makes it, less the hashes, which are more than half of its time."""
+    if METHODS[spec.method].of_trades:
+        outcomes = [with_trade(o) for o in outcomes]
     ranked = tuple(sorted(outcomes, key=lambda o: o.source))
     wanted = {s.convert for s in spec.sources} | {spec.share_of}
     own = {name: leg for name, leg in sorted(legs.items()) if name in wanted}
@@ -98,6 +101,17 @@ def play_round(
         assert isinstance(result, Abstained)  # noqa: S101 - the same call raised a line before
         return result, after
     return judged, judged.state
+
+
+def with_trade(outcome: Outcome) -> Outcome:
+    """The answer of a market with a trade of its depth at its price and time, of 1 where that is unknown.
+
+    Neither cases nor worlds have trades of their own. The design ``dia_mair`` takes the same.
+    """
+    if isinstance(outcome, Failure) or outcome.kind is not Kind.MARKET or outcome.prints:
+        return outcome
+    made = Print(at_ms=outcome.observed_at_ms, price_wad=outcome.price_wad, volume_wad=outcome.depth_wad or WAD)
+    return replace(outcome, prints=(made,))
 
 
 def _after(view: ConsumerView, result: Judged | Abstained, round_time_s: int) -> ConsumerView:

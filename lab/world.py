@@ -117,7 +117,6 @@ class SeededWorld:
             bid_wad=Wad(wad - half),
             ask_wad=Wad(wad + half),
             depth_wad=_DEPTHS[name] * WAD,
-            volume_wad=_DEPTHS[name] * WAD,
             chain_id=1 if pool else None,
             block=now_ms // _BLOCK_MS if pool else None,
         )

@@ -33,6 +33,7 @@ class BitfinexWire(PlainWire):
     name: str = "bitfinex"
     ws_path: str = "/ws/2"
     beats_with_data: bool = False
+    repeats_trades: int = 30
 
     def greeting(self) -> list[str]:
         """Version and state."""
@@ -51,8 +52,7 @@ class BitfinexWire(PlainWire):
         if symbol not in listed:
             return [dumps({**head, "event": "error", "msg": "symbol: invalid", "code": 10300})], ()
         if channel == "trades":
-            number = connection.trade_number(symbol)
-            return [dumps({"event": "subscribed", **head, "chanId": number}), dumps([number, []])], ()
+            return [dumps({"event": "subscribed", **head, "chanId": connection.trade_number(symbol)})], ()
         return [dumps({"event": "subscribed", **head, "chanId": connection.number(symbol)})], (symbol,)
 
     def frames(self, state: SymbolState, connection: ConnectionState, *, first: bool) -> list[Frame]:
@@ -62,9 +62,13 @@ class BitfinexWire(PlainWire):
 
     def trade_frames(self, trade: TradeState, connection: ConnectionState) -> list[Frame]:
         """Executed, and then once more under the same id."""
-        sign = "" if trade.buy else "-"
-        row = [trade.number, trade.time_ms, raw(sign + trade.volume), raw(trade.price)]
-        return [dumps([connection.traded.get(trade.symbol, _ELSEWHERE), event, row]) for event in ("te", "tu")]
+        number, row = connection.traded.get(trade.symbol, _ELSEWHERE), _traded(trade)
+        return [dumps([number, event, row]) for event in ("te", "tu")]
+
+    def past_trades(self, trades: Sequence[TradeState], connection: ConnectionState) -> list[Frame]:
+        """One snapshot, the newest first."""
+        numbers = {connection.traded.get(t.symbol, _ELSEWHERE) for t in trades}
+        return [dumps([number, [_traded(t) for t in reversed(trades)]]) for number in numbers]
 
     def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """One heartbeat for each channel."""
@@ -80,6 +84,11 @@ class BitfinexWire(PlainWire):
             return HTTP_MISSING, ["error", 10020, "not found"]
         state: Sequence[SymbolState | None] = [lookup(s) for s in query.get("symbols", "").split(",")]
         return HTTP_OK, [[s.symbol, *_row(s)] for s in state if s is not None]
+
+
+def _traded(trade: TradeState) -> list[Any]:
+    """Id, time, amount (negative where the taker sold) and price."""
+    return [trade.number, trade.time_ms, raw(trade.volume if trade.buy else f"-{trade.volume}"), raw(trade.price)]
 
 
 def _row(state: SymbolState) -> list[Any]:

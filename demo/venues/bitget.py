@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ class BitgetWire(PlainWire):
     name: str = "bitget"
     ws_path: str = "/v2/ws/public"
     beats_with_data: bool = False
+    repeats_trades: int = 50
 
     def receive(
         self, text: str, listed: Collection[str], connection: ConnectionState
@@ -60,12 +61,12 @@ class BitgetWire(PlainWire):
 
     def trade(self, trade: TradeState) -> str:
         """An update of one trade, which does not name its symbol."""
-        arg = {"instType": "SPOT", "channel": "trade", "instId": trade.symbol}
-        row = {
-            "ts": str(trade.time_ms), "price": trade.price, "size": trade.volume, "side": "buy" if trade.buy else "sell",
-            "tradeId": str(1_116_461_060_000_000_000 + trade.number),
-        }  # fmt: skip
-        return dumps({"action": "update", "arg": arg, "data": [row], "ts": trade.time_ms + 1})
+        return _traded("update", [trade])
+
+    def past_trades(self, trades: Sequence[TradeState], connection: ConnectionState) -> list[Frame]:
+        """One snapshot, the newest first."""
+        del connection
+        return [_traded("snapshot", trades[::-1])] if trades else []
 
     def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
         """GET /api/v2/spot/market/tickers or orderbook?symbol=X; an unknown symbol is status 400."""
@@ -88,6 +89,18 @@ def _acknowledgement(arg: Mapping[str, Any], listed: Collection[str]) -> dict[st
         return {"event": "subscribe", "arg": dict(arg)}
     message_text = f"instType:{arg['instType']},channel:{arg['channel']},instId:{arg['instId']} doesn't exist"
     return {"event": "error", "arg": dict(arg), "code": 30001, "msg": message_text, "op": "subscribe"}
+
+
+def _traded(action: str, trades: Sequence[TradeState]) -> str:
+    arg = {"instType": "SPOT", "channel": "trade", "instId": trades[0].symbol}
+    rows = [
+        {
+            "ts": str(t.time_ms), "price": t.price, "size": t.volume, "side": "buy" if t.buy else "sell",
+            "tradeId": str(1_116_461_060_000_000_000 + t.number),
+        }
+        for t in trades
+    ]  # fmt: skip
+    return dumps({"action": action, "arg": arg, "data": rows, "ts": trades[0].time_ms + 1})
 
 
 def _prices(state: SymbolState) -> dict[str, Any]:

@@ -7,7 +7,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_MISSING, HTTP_OK, PlainWire, StateLookup, SymbolState, TradeState, dumps, iso
+from demo.venues.protocols import (
+    HTTP_MISSING,
+    HTTP_OK,
+    ConnectionState,
+    Frame,
+    PlainWire,
+    StateLookup,
+    SymbolState,
+    TradeState,
+    dumps,
+    iso,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,7 @@ class CoinbaseWire(PlainWire):
     name: str = "coinbase"
     ws_path: str = "/"
     beats_with_data: bool = False
+    repeats_trades: int = 1
 
     def greeting(self) -> list[str]:
         """Say nothing before the first subscription."""
@@ -53,8 +65,16 @@ class CoinbaseWire(PlainWire):
 
     def trade(self, trade: TradeState) -> str:
         """One match; ``side`` is the maker's."""
+        return self._match("match", trade)
+
+    def past_trades(self, trades: Sequence[TradeState], connection: ConnectionState) -> list[Frame]:
+        """The last match."""
+        del connection
+        return [self._match("last_match", trade) for trade in trades]
+
+    def _match(self, kind: str, trade: TradeState) -> str:
         return dumps({
-            "type": "match", "trade_id": trade.number, "maker_order_id": "ac928c66-ca53-498f-9c13-a110027a60e8",
+            "type": kind, "trade_id": trade.number, "maker_order_id": "ac928c66-ca53-498f-9c13-a110027a60e8",
             "taker_order_id": "132fb6ae-456b-4654-b4e0-d681ac05cea1", "side": "sell" if trade.buy else "buy",
             "size": trade.volume, "price": trade.price, "product_id": trade.symbol, "sequence": trade.number,
             "time": iso(trade.time_ms),
@@ -68,14 +88,15 @@ class CoinbaseWire(PlainWire):
         ]
 
     def rest(self, path: str, query: Mapping[str, str], lookup: StateLookup) -> tuple[int, Any]:
-        """GET /products/X/ticker and /products/X/book?level=2."""
+        """GET /products/X/ticker, /products/X/book?level=1 and level=2."""
         match = re.fullmatch(r"/products/([^/]+)/(ticker|book)", path)
         state = lookup(match[1]) if match else None
         if match is None or state is None:
             return HTTP_MISSING, {"message": "NotFound"}
         if match[2] == "book":
-            levels = None if query.get("level") == "2" else 1
-            bids, asks = ([[p, size, 1] for p, size in side[:levels]] for side in (state.bids, state.asks))
+            best = [[(state.bid, "1.5")], [(state.ask, "2.25")]]
+            sides = [state.bids, state.asks] if query.get("level") == "2" else best
+            bids, asks = ([[p, size, 1] for p, size in side] for side in sides)
             return HTTP_OK, {
                 "bids": bids, "asks": asks, "sequence": state.sequence, "auction_mode": False, "auction": None,
                 "time": state.iso(),

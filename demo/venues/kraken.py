@@ -6,7 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.venues.protocols import HTTP_OK, PlainWire, StateLookup, SymbolState, TradeState, dumps, iso, raw
+from demo.venues.protocols import (
+    HTTP_OK,
+    ConnectionState,
+    Frame,
+    PlainWire,
+    StateLookup,
+    SymbolState,
+    TradeState,
+    dumps,
+    iso,
+    raw,
+)
 
 _OLD_NAMES = {"BTC": "XBT"}
 _PREFIXED = {"ETH", "XBT", "LTC"}
@@ -19,6 +30,7 @@ class KrakenWire(PlainWire):
     name: str = "kraken"
     ws_path: str = "/v2"
     beats_with_data: bool = False
+    repeats_trades: int = 50
 
     def greeting(self) -> list[str]:
         """State of the trading engine."""
@@ -49,11 +61,12 @@ class KrakenWire(PlainWire):
 
     def trade(self, trade: TradeState) -> str:
         """An update of one trade; numbers are bare."""
-        row = {
-            "symbol": trade.symbol, "side": "buy" if trade.buy else "sell", "price": raw(trade.price), "qty": raw(trade.volume),
-            "ord_type": "limit", "trade_id": trade.number, "timestamp": iso(trade.time_ms),
-        }  # fmt: skip
-        return dumps({"channel": "trade", "type": "update", "data": [row]})
+        return dumps({"channel": "trade", "type": "update", "data": [_traded(trade)]})
+
+    def past_trades(self, trades: Sequence[TradeState], connection: ConnectionState) -> list[Frame]:
+        """One snapshot."""
+        del connection
+        return [dumps({"channel": "trade", "type": "snapshot", "data": [_traded(t) for t in trades]})] if trades else []
 
     def heartbeat(self, symbols: Sequence[str], now_ms: int) -> list[str]:
         """One heartbeat for the connection."""
@@ -75,6 +88,13 @@ class KrakenWire(PlainWire):
             "l": [state.last, state.last], "h": [state.last, state.last], "o": state.last,
         }  # fmt: skip
         return HTTP_OK, {"error": [], "result": {_spelling(state.symbol): row}}
+
+
+def _traded(trade: TradeState) -> dict[str, Any]:
+    return {
+        "symbol": trade.symbol, "side": "buy" if trade.buy else "sell", "price": raw(trade.price), "qty": raw(trade.volume),
+        "ord_type": "limit", "trade_id": trade.number, "timestamp": iso(trade.time_ms),
+    }  # fmt: skip
 
 
 def _spelling(symbol: str) -> str:

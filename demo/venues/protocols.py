@@ -159,6 +159,9 @@ class WireProtocol(Protocol):
     def trade_frames(self, trade: TradeState, connection: ConnectionState) -> list[Frame]:
         """Frames that carry one trade."""
 
+    def past_trades(self, trades: Sequence[TradeState], connection: ConnectionState) -> list[Frame]:
+        """Frames that repeat a symbol's last trades at the beginning of a subscription, given oldest first."""
+
     def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """Heartbeat frames."""
 
@@ -216,6 +219,10 @@ class PlainWire:
         """One frame."""
         del connection
         return [self.trade(trade)]  # type: ignore[attr-defined]
+
+    def past_trades(self, trades: Sequence[TradeState], connection: ConnectionState) -> list[Frame]:
+        """The same frames as when they happened."""
+        return [frame for trade in trades for frame in self.trade_frames(trade, connection)]
 
     def heartbeats(self, connection: ConnectionState, now_ms: int) -> list[Frame]:
         """What ``heartbeat`` sends."""

@@ -326,8 +326,8 @@ class Venue:
     def _repeat_trades(self, client: Subscriber, symbol: str) -> None:
         """Begin a subscription with the last trades, if that is the venue's way."""
         if (count := self._wire.repeats_trades) and self._muted is not None and symbol not in self._muted:
-            for trade in tuple(self._trades.get(symbol, ()))[-count:]:
-                self._send(client, self._wire.trade_frames(trade, client.connection))
+            trades = tuple(self._trades.get(symbol, ()))[-count:]
+            self._send(client, self._wire.past_trades(trades, client.connection))
 
 
 def _levels(best: Decimal, sign: int) -> Levels:

@@ -3,7 +3,8 @@
 Source: github.com/binance/binance-spot-api-docs (web-socket-streams, rest-api). ``@ticker`` and not ``@bookTicker``:
 it carries the event time, without which a stream that lags by minutes looks fresh, and last trade and volume beside
 bid and ask, once a second. ``@bookTicker`` messages are understood too. An unknown stream is acknowledged and silent.
-``@aggTrade`` is one message for all that one order took at one price.
+``@aggTrade`` is one message for all that one order took at one price, in base units; nothing of the past comes on
+subscribing. The order book is read 1,000 levels a side: 2 % of a staking token, below 1 % of the largest pairs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Coinbase Exchange: ``ticker`` and ``matches`` streams, product ticker and product book.
+"""Coinbase Exchange: ``ticker`` and ``matches`` streams, and the product book.
 
-Source: docs.cdp.coinbase.com/exchange (WebSocket channels; REST "Get product ticker", "Get product book"). USD and USDC
-products are one and the same book there: list only one of the two. A subscription to ``matches`` begins with the last
+Source: docs.cdp.coinbase.com/exchange (WebSocket channels; REST "Get product book"). A ticker is made by a match: its bid and
+ask are those of that moment, also in the one that a subscription begins with, and its time is the match's. So a product
+that nobody trades has an old quote though its book stands, and its heartbeats say nothing of the book. Then the best level
+of the book is asked for, which states its own time; it has neither last trade nor volume. USD and USDC products are one and the same book there: list only one of the two. A subscription to ``matches`` begins with the last
 one, under its own id and time; what is traded by request for quote has a channel of its own and is not among them. The
 book is the whole one, of which the best 5,000 levels of each side are read: 2 % and more of any product. In an auction
 it shows what may be matched and not what is offered: then there is no book.
@@ -22,8 +24,6 @@ from feeds.streams.venue import PlainSession, VenueLimits
 from feeds.types import Book, Instrument, Listing, Quote, Request, Tick, TradeTick, VenueTrade
 
 _LIMITS = VenueLimits(symbols_per_connection=50, connect_interval_ms=1_000, requests_per_s=5)
-_STREAM = ("best_bid", "best_ask", "price", "volume_24h", "time")
-_REST = ("bid", "ask", "price", "volume", "time")
 _UNKNOWN = " is not a valid product"
 _MATCHES = ("match", "last_match")
 _LEVELS = 5_000
@@ -57,7 +57,7 @@ class Coinbase(PlainSession):
         kind = values.member(message, "type")
         if kind == "ticker":
             symbol = values.text(values.member(message, "product_id"))
-            return (values.tick(symbol, partial(_quote, _STREAM, message)),)
+            return (values.tick(symbol, partial(_quote, message)),)
         if kind in ("heartbeat", "subscriptions"):
             return ()
         if kind == "error":
@@ -86,15 +86,14 @@ class Coinbase(PlainSession):
         raise Malformed("unknown message type", type=values.printable(kind))
 
     def request(self, symbols: Sequence[str]) -> tuple[Request, ...]:
-        """One request per product."""
-        return tuple(
-            Request(url=f"{self.rest_url}/products/{url_quote(s, safe='')}/ticker", symbols=(s,)) for s in symbols
-        )
+        """One request per product, of the best level of its book."""
+        paths = ((s, f"/products/{url_quote(s, safe='')}/book?level=1") for s in symbols)
+        return tuple(Request(url=self.rest_url + path, symbols=(s,)) for s, path in paths)
 
     def parse_reply(self, request: Request, body: bytes) -> tuple[Tick, ...]:
-        """Read a product ticker. The reply does not name its product: the request does."""
+        """Read the best level of a book. The reply does not name its product: the request does."""
         message = values.load(body)
-        return tuple(values.tick(s, partial(_quote, _REST, message)) for s in request.symbols)
+        return tuple(values.tick(s, partial(_asked, message)) for s in request.symbols)
 
     def listing(self, symbol: str) -> Listing:
         """``ETH-USD``; ``ETH-PERP`` and ``BIT-27MAR26-CDE`` are contracts."""
@@ -115,8 +114,6 @@ class Coinbase(PlainSession):
         del request
         message = order_book.load(body)
         _check(message)
-        if isinstance(message, Mapping) and message.get("auction_mode") is True:
-            raise NoData("the product is in an auction")
         bids, asks = (order_book.best(values.member(message, side), _LEVELS) for side in ("bids", "asks"))
         stated = message.get("time")
         return order_book.read(bids, asks, stated_at_ms=None if stated is None else values.iso_ms(stated))
@@ -125,14 +122,25 @@ class Coinbase(PlainSession):
 def _check(row: Any) -> None:
     if isinstance(row, Mapping) and "message" in row:
         raise Refused(values.printable(row["message"]))
+    if isinstance(row, Mapping) and row.get("auction_mode") is True:
+        raise NoData("the product is in an auction")
 
 
-def _quote(keys: tuple[str, ...], row: Any) -> Quote:
-    _check(row)
-    bid, ask = (values.member(row, k) for k in keys[:2])
-    last, volume, stated = (row.get(k) for k in keys[2:])
+def _quote(row: Any) -> Quote:
+    bid, ask = values.member(row, "best_bid"), values.member(row, "best_ask")
+    last, volume, stated = (row.get(k) for k in ("price", "volume_24h", "time"))
     stated_at_ms = None if stated is None else values.iso_ms(stated)
     return values.book_quote(bid, ask, last=last, volume=volume, stated_at_ms=stated_at_ms)
+
+
+def _asked(book: Any) -> Quote:
+    _check(book)
+    sides = [values.member(book, side) for side in ("bids", "asks")]
+    if [] in sides:
+        raise NoData("a side of the book is empty")
+    bid, ask = (values.item(values.item(side, 0), 0) for side in sides)
+    stated = book.get("time")
+    return values.book_quote(bid, ask, stated_at_ms=None if stated is None else values.iso_ms(stated))
 
 
 def _refusal(message: Any) -> tuple[str, FeedError]:

@@ -7,8 +7,9 @@ is the 24 h volume in base units, ``vol`` the turnover. A subscription carries i
 it.
 
 A trade is told by its ``tradeId``, as the venue advises (``id`` is on its way out), ``amount`` is in base units, and a
-subscription begins with the last trade. The order book has 150 levels a side: 2 % of what is traded seldom, a few tenths of
-a per cent of the largest pairs. Its coarser steps reach further, but how coarse they are depends on the pair.
+subscription begins with the last trade; one with a retail price improvement order (``isRpiTrade``) is one of the book. REST
+has 150 levels a side: 2 % of what is traded seldom, a few tenths of a per cent of the largest pairs. Its coarser steps reach
+further, but how coarse they are depends on the pair.
 """
 
 from __future__ import annotations

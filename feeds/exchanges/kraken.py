@@ -2,7 +2,8 @@
 
 Source: docs.kraken.com/exchange (spot WebSocket v2 "ticker" and "trade"; REST "Get Ticker Information" and "Get Order
 Book"). Prices of the stream are JSON numbers. A time in the ticker is used where the venue gives one; older interfaces do
-not. A subscription to trades begins with the last 50.
+not. A subscription to trades begins with the last 50, under their own ids; ``qty`` is in base units. The order book has 500
+levels a side: 2 % of a staking token, about 1 % of the largest pairs.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def rate_calls(pool: str, rated: tuple[tuple[int, int], ...], kind: BalancerKind
     )
 
 
-class Listing(NamedTuple):
+class PoolListing(NamedTuple):
     """What the pool lists, its own share token included: addresses as integers, provider 0 where there is none."""
 
     tokens: tuple[int, ...]
@@ -116,10 +116,10 @@ def check_open(state: State) -> None:
         raise Refused("the pool is in recovery mode: only exits are meant to happen")
 
 
-def listing(state: State) -> Listing:
+def listing(state: State) -> PoolListing:
     """Tokens, balances, scaling factors and rate providers; Malformed unless there is one of each per token."""
     held = abi_words.returned(state.tokens, words=3)
-    columns = Listing(
+    columns = PoolListing(
         tokens=abi_words.uints_at(held, 0, most=_MOST_TOKENS),
         balances=abi_words.uints_at(held, 1, most=_MOST_TOKENS),
         scales=abi_words.uints_at(abi_words.returned(state.scales, words=2), 0, most=_MOST_TOKENS),
@@ -132,7 +132,7 @@ def listing(state: State) -> Listing:
     return columns
 
 
-def renewed(listed: Listing, replies: tuple[Reply, ...], now_s: int, kind: BalancerKind) -> Listing:
+def renewed(listed: PoolListing, replies: tuple[Reply, ...], now_s: int, kind: BalancerKind) -> PoolListing:
     """Return the listing with the scaling factors that a swap at that time (Unix s) would use."""
     if len(replies) != 2 * len(listed.rated):
         raise Malformed("the answer has another number of rates", asked=2 * len(listed.rated), answered=len(replies))
@@ -158,7 +158,7 @@ def _renewed(scale: int, cache: Reply, live: Reply, now_s: int, words: int) -> i
     raise Malformed("scaling factor and cached rate contradict each other", scale=str(scale)[:40])
 
 
-def swappable(state: State, listed: Listing, kind: BalancerKind) -> tuple[StablePool, tuple[int, ...]]:
+def swappable(state: State, listed: PoolListing, kind: BalancerKind) -> tuple[StablePool, tuple[int, ...]]:
     """Return the pool for the arithmetic, without its own share token, and the tokens in its order."""
     own = abi_words.uint_at(abi_words.returned(state.own)) if kind.own else None
     amp, fee = abi_words.returned(state.amp, words=3), abi_words.uint_at(abi_words.returned(state.fee))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from typing import Any
 import structlog
 
 from feeds.decode import values
+from feeds.decode.spelling import pair
 from feeds.errors import FeedError, Malformed, RateLimited, Refused, TimedOut, Unreachable, WrongSymbol
-from feeds.types import Quote, Tick
+from feeds.types import Instrument, Listing, Quote, Tick
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +45,11 @@ _KINDS: tuple[tuple[str, type[FeedError]], ...] = (
     ("BaseError", Refused),
 )
 """ccxt's errors, the narrower before the wider."""
+_UNIFIED = re.compile(
+    r"(?P<base>[A-Z0-9.$]{1,20})/(?P<quote>[A-Z0-9.$]{1,20})"
+    r"(?::(?P<settle>[A-Z0-9.$]{1,20})(?:-(?P<expiry>[0-9]{6})(?P<option>-[0-9.]+-[CP])?)?)?"
+)
+"""A unified symbol: what it settles in, when, and at which strike, where it is a derivative."""
 _ITS_BUGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
 
 OnAnswer = Callable[[Tick, int, int], object]
@@ -72,6 +79,22 @@ class CcxtSource:
     def venue(self) -> str:
         """Its name in the tables."""
         return f"ccxt:{self.exchange}"
+
+    @staticmethod
+    def listing(symbol: str) -> Listing:
+        """What one of ccxt's unified symbols is about: ``ETH/USDT`` spot, ``ETH/USDT:USDT`` a swap, with a date a future.
+
+        Raises:
+            ValueError: it is none, as the exchange's own ``ETH_USDT``.
+        """
+        match = _UNIFIED.fullmatch(symbol.upper())
+        if match is None:
+            raise ValueError(f"{symbol!r} is not how ccxt writes a pair: write BASE/QUOTE, ETH/USDT say")
+        base, quote = match["base"], match["quote"]
+        if match["settle"] is None:
+            return pair(base, quote)
+        kind = Instrument.OPTION if match["option"] else Instrument.FUTURE if match["expiry"] else Instrument.PERPETUAL
+        return Listing(base=base, quote=quote, instrument=kind)
 
 
 def installed() -> bool:

@@ -118,11 +118,11 @@ class Fallback:
         return True
 
     def _silent(self, symbol: str, now_ms: int) -> bool:
-        """A symbol without a quote, with one that was taken back, or without news for too long."""
+        """A symbol without a quote, with one that was taken back, or that is old: by its own time, however late it came."""
         latest = self._table.latest(symbol)
-        if latest.received_at_ms is None or latest.failing:
+        if latest.observed_at_ms is None or latest.failing:
             return True
-        return now_ms - latest.received_at_ms > self._plan.silence_ms
+        return now_ms - latest.observed_at_ms > self._plan.silence_ms
 
     def _requests(self, symbols: Sequence[str]) -> tuple[Request, ...]:
         """Requests for symbols that share them, and one for each that may not; in the order of their first symbols."""

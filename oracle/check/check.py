@@ -78,6 +78,7 @@ async def check(
             *_notes(resolved),
             *schedule_notes(resolved),
             *config_notes(resolved.config, environ),
+            *_unheld(resolved),
             *provider_notes(resolved.config, fill_from(environ)),
         ],
         "reads": [],
@@ -107,6 +108,16 @@ async def check(
 
 def _problem(problem: Problem) -> dict[str, str]:
     return {"key": problem.key, "text": problem.text}
+
+
+def _unheld(resolved: ResolvedConfig) -> Iterator[str]:
+    """Sources whose symbol does not say what it is about."""
+    for source in resolved.sources:
+        if source.unheld:
+            yield (
+                f"{source.feed}: {source.venue} {source.symbol} is {source.spec.pair} because the file says so: its spelling"
+                " does not, look at the venue's list"
+            )
 
 
 def _notes(resolved: ResolvedConfig) -> list[str]:

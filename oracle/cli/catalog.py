@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oracle.check.catalog.report import CatalogReport
     from oracle.config.sections import Config
     from oracle.config.tables.catalog import Catalog
+    from oracle.config.tables.chain_sections import ChainSection
 
 
 @click.group()
@@ -148,38 +149,50 @@ def _config(path: Path) -> Config:
 
 def _plans(config: Config, chains: tuple[str, ...]) -> Mapping[str, ChainPlan]:
     """How to read each chain that is asked about, by the catalogue's name of it."""
+    from dataclasses import replace
+
+    from oracle.config.check_addresses import address_problems
     from oracle.config.feed_sources import chains_of
 
-    if chains:
-        return dict(_plan_of(config.catalog, text) for text in chains)
-    plans = {config.catalog.chain_of(p.chain_id): p for p in chains_of(config).values()}
-    if None in plans:
-        strange = plans.pop(None)
-        click.echo(f"chain {strange.chain_id} of the config is not in the catalogue: nothing of it is asked", err=True)
+    chosen = replace(config, chains=_sections(config.catalog, chains)) if chains else config
+    wrong = [str(p) for p in address_problems(chosen) if p.key.startswith("chains.")]
+    if wrong:
+        raise Exit("\n".join(wrong), ExitCode.USAGE)
+    plans = {}
+    for written, plan in chains_of(chosen).items():
+        name = config.catalog.chain_of(plan.chain_id)
+        if name is None:
+            click.echo(
+                f"chains.{written}: its id {plan.chain_id} is not in the catalogue: nothing of it is asked", err=True
+            )
+        else:
+            plans[name] = plan
     if not plans:
         raise Exit("no chain to ask: give --chain ethereum=URL, or [chains] in the config", ExitCode.USAGE)
-    return {name: plan for name, plan in plans.items() if name is not None}
+    return plans
 
 
-def _plan_of(catalog: Catalog, text: str) -> tuple[str, ChainPlan]:
-    from oracle.config.feed_sources import chains_of
+def _sections(catalog: Catalog, chains: tuple[str, ...]) -> Mapping[str, ChainSection]:
+    """Chains as they are given on the command line; one that is given twice has both endpoints."""
     from oracle.config.sections import parse
     from oracle.config.tables.schema import ConfigError
     from oracle.model.suggest import nearest
 
-    name, _, urls = text.partition("=")
-    facts = catalog.chains.get(name)
-    if facts is None or not urls:
-        raise Exit(f"--chain {name}: write NAME=URL[,URL]; {nearest(name, catalog.chains)}", ExitCode.USAGE)
-    if facts.chain_id is None:
-        raise Exit(f"--chain {name}: its chain id is not known ({facts.why_null})", ExitCode.USAGE)
-    section: dict[str, Any] = {"chain_id": facts.chain_id, "endpoints": urls.split(",")}
-    if facts.multicall is not None:
-        section["multicall"] = facts.multicall
+    tables: dict[str, dict[str, Any]] = {}
+    for text in chains:
+        name, _, urls = text.partition("=")
+        facts = catalog.chains.get(name)
+        if facts is None or not urls:
+            raise Exit(f"--chain {name}: write NAME=URL[,URL]; {nearest(name, catalog.chains)}", ExitCode.USAGE)
+        if facts.chain_id is None:
+            raise Exit(f"--chain {name}: its chain id is not known ({facts.why_null})", ExitCode.USAGE)
+        table = tables.setdefault(name, {"chain_id": facts.chain_id, "endpoints": []})
+        table["endpoints"] += urls.split(",")
+        table |= {} if facts.multicall is None else {"multicall": facts.multicall}
     try:
-        return name, chains_of(parse({"chains": {name: section}}, catalog))[name]
+        return parse({"chains": tables}, catalog).chains
     except ConfigError as e:
-        raise Exit(f"--chain {name}: {e}", ExitCode.USAGE) from None
+        raise Exit(f"--chain: {e}", ExitCode.USAGE) from None
 
 
 def _check_notional(text: str) -> None:

@@ -11,7 +11,7 @@ from oracle.combine.inputs import EligibleInputs
 from oracle.combine.methods.median import median
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS
-from oracle.combine.trades import round_trades
+from oracle.combine.trades import newest_heard, round_trades
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Window
 from oracle.model.types import Input
@@ -35,7 +35,7 @@ def window_after(
     if of_trades:
         made_by = f"trades/{made_by}/{spec.tuning.shift_s * MS}"
         trades = round_trades(spec, eligible, round_price.groups, round_price.price_wad)
-        round_price = replace(round_price, trades=trades)
+        round_price = replace(round_price, trades=trades, heard=newest_heard(eligible.outcomes))
     before = window if window.made_by == made_by else Window()
     return replace(over_time.fold(before, round_price, view_of(spec)), made_by=made_by)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from feeds.types import Observation
+from feeds.types import Observation, Outcome
 from feeds.units import BPS, MS, Wad
 from oracle.combine.inputs import EligibleInputs, converted
 from oracle.combine.methods.over_time import MethodView, OverTime
@@ -41,6 +41,13 @@ def round_trades(spec: FeedSpec, eligible: EligibleInputs, groups: Iterable[Inpu
             trades += _of_observation(eligible, outcome, sources[outcome.source])
     far = point * spec.max_spread_bps
     return [t for t in trades if abs(t.price_wad - point) * BPS <= far]
+
+
+def newest_heard(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:
+    """(source, time of its newest print) of every source that brought any, believed or not."""
+    return tuple(
+        (o.source, max(p.at_ms for p in o.prints)) for o in outcomes if isinstance(o, Observation) and o.prints
+    )
 
 
 def _of_observation(eligible: EligibleInputs, observation: Observation, group: str) -> list[Trade]:

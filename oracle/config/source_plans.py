@@ -10,9 +10,10 @@ from feeds.exchanges.json_http import JsonHttp, JsonVenue
 from feeds.observe import Block
 from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from feeds.streams.ccxt_bridge import CcxtSource
-from feeds.types import ChainAdapter, Kind, Pair
+from feeds.types import ChainAdapter, Kind, Listing, Pair
 from oracle.config.check_dead import dead_problems, doubt_notes
 from oracle.config.check_groups import Dependence, contract_of, group_of, natural_group
+from oracle.config.check_listings import SymbolClaim, is_held, listing_problems, stated_listing
 from oracle.config.check_units import unit_problems
 from oracle.config.sections import Config
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
@@ -32,12 +33,13 @@ class SourcePlan:
     """One source as the observer needs it: a venue's symbol, or an adapter on a chain.
 
     ``pull``: how to ask a venue that has no adapter here. ``doubts``: why something that it reads may be dead. ``dependence``: what
-    it depends on, for the feed's groups.
+    it depends on, for the feed's groups. ``unheld``: its symbol's spelling does not say what it is about, so only the file does.
     """
 
     feed: str
     spec: SourceSpec
     dependence: Dependence
+    unheld: bool = False
     venue: str | None = None
     symbol: str | None = None
     chain: str | None = None
@@ -89,7 +91,9 @@ def source_plan(
     except ValueError as e:
         problems.append(Problem(f"{place.where}.pair", str(e)))
         return None
-    problems += _conversion_problems(config, place, source, pair)
+    listing = _listing(place, source, pull, problems)
+    if listing is None or not _listed_problems(config, place, source, listing, pair, problems):
+        problems += _conversion_problems(config, place, source, pair)
     problems += unit_problems(config, place.where, pair, source, adapter)
     known = config.catalog, place.where, _known_chain(config, source), source, adapter
     problems += dead_problems(*known)
@@ -118,7 +122,31 @@ def source_plan(
         against=source.against,
         pull=pull,
         doubts=tuple(doubt_notes(*known)),
+        unheld=listing is not None and not is_held(listing),
     )
+
+
+def _listing(
+    place: SourcePlace, source: SourceSection, pull: JsonVenue | CcxtSource | None, problems: list[Problem]
+) -> Listing | None:
+    """What the symbol of an exchange states; None where there is none."""
+    try:
+        return stated_listing(source, pull)
+    except ValueError as e:
+        problems.append(Problem(f"{place.where}.symbol", str(e)))
+        return None
+
+
+def _listed_problems(
+    config: Config, place: SourcePlace, source: SourceSection, listing: Listing, pair: Pair, problems: list[Problem]
+) -> bool:
+    """Add what is wrong with a symbol; whether there is anything, for then the units need no word of their own."""
+    claim = SymbolClaim(
+        where=place.where, source=source, listing=listing, own=pair, wanted=place.pair, feeds=config.feeds
+    )
+    found = list(listing_problems(claim))
+    problems += found
+    return bool(found)
 
 
 def _known_chain(config: Config, source: SourceSection) -> str | None:
@@ -193,7 +221,8 @@ def _conversion_problems(config: Config, place: SourcePlace, source: SourceSecti
     where, wanted = place.where, place.pair
     if source.convert is None:
         if pair != wanted:
-            text = f'{pair} is not {wanted}: name the feed that converts it, convert = "X/{wanted.quote}"'
+            unit = pair.quote if pair.base == wanted.base else "X"
+            text = f'{pair} is not {wanted}: name the feed that converts it, convert = "{unit}/{wanted.quote}"'
             yield Problem(f"{where}.pair", text)
     elif source.convert not in config.feeds:
         text = f"{source.convert!r} is not a feed of the config; {nearest(source.convert, config.feeds)}"

@@ -286,5 +286,5 @@ class FeedSpec:
         return bool(self.legs)
 
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 """Raised whenever the same inputs would no longer give the same bytes."""

@@ -52,7 +52,7 @@ def gather_evidence(
             [
                 PoolEvidence(source=p.source, share_bps=p.base_share_bps, depth_wad=p.depth_wad)
                 for p, _ in pairs
-                if p.depth_wad is not None and (p.chain_id is not None or eligible.index.sources[p.source].on_chain)
+                if p.depth_wad is not None and _is_pool(p, eligible)
             ]
         ),
         readings=tuple((n, observed[n].price_wad) for n in by_kind[Kind.REDEMPTION] if n in observed),
@@ -63,6 +63,12 @@ def gather_evidence(
         and any(isinstance(o, Failure) and o.error.code == "SEQUENCER_DOWN" for o in outcomes),
         closed_by=_closed_by(by_kind[Kind.OPEN], outcomes, share),
     )
+
+
+def _is_pool(observation: Observation, eligible: EligibleInputs) -> bool:
+    """Whether a source is a pool: it was read on a chain, or says how much of its value is held in the token."""
+    read = observation.chain_id is not None or observation.base_share_bps is not None
+    return read or eligible.index.sources[observation.source].on_chain
 
 
 def _closed_by(names: Sequence[str], outcomes: Sequence[Outcome], share: Leg | None) -> tuple[str, ...]:

@@ -99,6 +99,7 @@ def _result_document(result: Result, spec: FeedSpec | None) -> Document:
         "reasons": reasons_document(result.verdict.reasons),
         "report": report_document(result.report),
         "cost": _costs(result, spec),
+        "cost_of": spec.share_of if spec else None,
     }
 
 

@@ -86,6 +86,8 @@ def _operator_lines(result: Document) -> list[str]:
         ]
         rows += map(_rejected_line, part["rejected"])
         rows += _trades_lines(part["trades"])
+    if result["cost_of"]:
+        rows.append(f"cost to move the price: that of {result['cost_of']}, which it is computed from: explain that")
     return rows + [_cost_line(c) for c in result["cost"]]
 
 

@@ -157,13 +157,8 @@ def encoded(case: dict[str, Any], body: Any) -> Any:
         if encoding == "text":
             return str(message)
         return bytes.fromhex(message) if encoding == "hex" else protobuf(message)
-    except (
-        FeedError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ):  # a mutation that cannot be written so: it travels as it is
-        return body
+    except (FeedError, AttributeError, TypeError, ValueError):
+        return body  # a mutation that cannot be written so: it travels as it is
 
 
 def protobuf(message: dict[str, Any]) -> bytes:

@@ -31,13 +31,17 @@ class MethodView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPrice:
-    """One round: its time, its point price, its confidence in bps, the groups behind it, and the trades that it brought."""
+    """One round: its time, its point price, its confidence in bps, the groups behind it, and the trades that it brought.
+
+    ``heard``: (market, time of its newest trade) of every market that reported any, also where they are not believed.
+    """
 
     at_ms: int
     price_wad: Wad
     confidence_bps: int = 0
     groups: Sequence[Input] = ()
     trades: Sequence[Trade] = ()
+    heard: Sequence[tuple[str, int]] = ()
 
 
 class OverTime(Protocol):

@@ -1,8 +1,8 @@
 """Methods of trades: the trades of a window, each with its own volume, and the formulas over them: VWAP, and DIA's methods.
 
 A window takes in what each round brings and gives up what is older than ``window_s`` + ``shift_s``. A market's trades come in
-the order of its own time: one that is not newer than the newest heard of that market is a repeat (a venue repeats its last
-trades on each subscription), unless it has that very time and differs. An empty window has no price: the feed abstains.
+the order of its own time: one that is not newer than the newest heard of that market, believed or not, is a repeat (a venue
+repeats its last trades on each subscription), unless it has that very time and differs from what was kept. An empty window has no price: the feed abstains.
 
 A window is bounded without becoming shorter, so that nobody can flood it: beyond MOST_TRADES, trades of one market that are no
 further apart than some span are merged into one print at their mean price, and the window says over which span.
@@ -10,7 +10,7 @@ further apart than some span are merged into one print at their mean price, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feeds.units import MS, Wad
@@ -25,7 +25,8 @@ Formula = Callable[[Sequence[Trade], Tuning], Wad]
 MOST_TRADES = 2_048
 MOST_WINDOW_S = 86_400
 _MAX_POINTS = 64
-_SPANS_MS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+_SPANS_MS = tuple(1 << k for k in range(21))
+"""Each is two of the one before; the last is 17 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class TradeBlock:
         """See OverTime: the round's trades come in, those that are no news, too old or dust do not."""
         at_ms = round_price.at_ms
         since_ms = at_ms - (view.window_s + view.tuning.shift_s) * MS
-        news, newest = _news(window, round_price.trades)
+        news, newest = _news(window, round_price)
         kept = [t for t in news if t.at_ms > since_ms and t.volume_wad >= view.tuning.dust * t.count]
         span_ms, trades = _bounded([*(t for t in window.trades if t.at_ms > since_ms), *kept], window.span_ms)
         missed = not window.folded_ms or at_ms - window.folded_ms > view.gap_ms
@@ -99,30 +100,41 @@ def of_groups(window: Window, groups: Iterable[str]) -> Window:
     return replace(window, trades=tuple(t for t in window.trades if t.group in believed))
 
 
-def _news(window: Window, trades: Sequence[Trade]) -> tuple[list[Trade], dict[str, int]]:
+def _news(window: Window, round_price: RoundPrice) -> tuple[list[Trade], dict[str, int]]:
     """The trades that were not heard before, and the newest time heard of each market then."""
     before = dict(window.newest)
     newest = dict(before)
-    known = {
-        (t.market, t.at_ms, t.price_wad, t.volume_wad, t.count)
-        for t in window.trades
-        if t.at_ms == before.get(t.market)
-    }
-    news: list[Trade] = []
-    for t in trades:
-        heard_ms = before.get(t.market)
-        repeated = (t.market, t.at_ms, t.price_wad, t.volume_wad, t.count) in known
-        if heard_ms is None or t.at_ms > heard_ms or (t.at_ms == heard_ms and not repeated):
-            news.append(t)
-            newest[t.market] = max(t.at_ms, newest.get(t.market, 0))
+    for market, at_ms in (*round_price.heard, *((t.market, t.at_ms) for t in round_price.trades)):
+        newest[market] = max(at_ms, newest.get(market, 0))
+    known = _known_at(window, before)
+    news = [
+        t
+        for t in round_price.trades
+        if t.at_ms > before.get(t.market, -1)
+        or (t.at_ms == before[t.market] and t.market in known and _what(t) not in known[t.market])
+    ]
     return news, newest
+
+
+def _known_at(window: Window, newest: Mapping[str, int]) -> dict[str, set[tuple[int, int, int]]]:
+    """What is known of each market's newest moment; none where it was merged or left out, so that nobody can tell."""
+    known: dict[str, set[tuple[int, int, int]]] = {}
+    for t in window.trades:
+        if t.at_ms == newest.get(t.market):
+            known.setdefault(t.market, set()).add(_what(t))
+    merged = {t.market for t in window.trades if t.span_ms > 1 and t.at_ms == newest.get(t.market)}
+    return {market: whats for market, whats in known.items() if market not in merged}
+
+
+def _what(trade: Trade) -> tuple[int, int, int]:
+    return trade.price_wad, trade.volume_wad, trade.count
 
 
 def _bounded(trades: Sequence[Trade], span_ms: int) -> tuple[int, tuple[Trade, ...]]:
     """The span over which trades are merged, and the trades, ascending: MOST_TRADES at most, as fine as that allows."""
-    finer = max((s for s in _SPANS_MS if s < span_ms), default=span_ms)
-    if finer < span_ms and len(trades) * span_ms <= MOST_TRADES * finer:
-        span_ms = finer
+    apart = len(trades) * span_ms  # so many there would be at most, were they merged over 1 ms
+    finest = min((s for s in _SPANS_MS if apart <= MOST_TRADES * s), default=span_ms)
+    span_ms = min(span_ms, finest)
     for span in (s for s in _SPANS_MS if s >= span_ms):
         kept = _merged(trades, span)
         if len(kept) <= MOST_TRADES:

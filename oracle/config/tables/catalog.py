@@ -285,9 +285,11 @@ def _check_unit(catalog: Catalog, unit: Unit) -> Iterator[Problem]:
     where = label_of("unit", unit)
     for chain in unit.address:
         yield from _known_chain(catalog, where, chain)
-    known = (*catalog.tokens, *catalog.units)
-    if unit.wraps is not None and unit.wraps not in known:
-        yield Problem(where, f"wraps {unit.wraps!r}, which is no token; {nearest(unit.wraps, known)}")
+        known = (*catalog.tokens, *catalog.units)
+        if unit.wraps is not None and unit.wraps not in known:
+            yield Problem(where, f"wraps {unit.wraps!r}, which is no token; {nearest(unit.wraps, known)}")
+        elif unit.wraps is not None and catalog.address_of(unit.wraps, chain) is None:
+            yield Problem(where, f"wraps {unit.wraps}, of which no address on {chain} is known: write that one first")
 
 
 def _check_pool(catalog: Catalog, pool: CatalogPool) -> Iterator[Problem]:

@@ -84,4 +84,5 @@ class VenueSection:
         60_000,
         "how often the order book of each of its symbols is read for its depth; 0: never, and no gate counts the venue",
         least=0,
+        most=300_000,
     )

@@ -267,9 +267,6 @@ def _pool_coins(context: _FeedContext, pool: CatalogPool, pair: str | None) -> t
     if len(meant) != 1:
         choices = " or ".join(f'pair = "{base}/{unwrapped(c)}"' for c in others)
         raise _Unknown(f"holds {', '.join(others)} beside {base}: write {choices} beside catalog in one of its sources")
-    for share in (priced, meant[0]):
-        if (inner := unwrapped(share)) != share and context.catalog.address_of(inner, pool.chain) is None:
-            raise _Unknown(f"holds {share}, a share of {inner}, of which no address on {pool.chain} is known")
     return priced, meant[0]
 
 

@@ -134,6 +134,9 @@ OPERATOR = object_of(
         "reasons": list_of(REASON),
         "report": ref("Report"),
         "cost": list_of(_COST),
+        "cost_of": text(
+            "the feed that it is computed from, whose cost is its own; null: it has its own", nullable=True
+        ),
         "code": text("why it abstained"),
         "text": text("the same with numbers"),
         "rejected": list_of(_REJECTED),
@@ -147,6 +150,7 @@ OPERATOR = object_of(
         "reasons",
         "report",
         "cost",
+        "cost_of",
         "code",
         "text",
         "rejected",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gzip
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from feeds.decode import values
 from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
 from feeds.types import Quote
-from tests.feeds.exchanges.captured import server_lines
+from feeds.units import WAD
+from tests.feeds.exchanges.captured import plain, server_lines
 
 
 def read_all(venue: str, folder: Path) -> tuple[Counter[str], list[tuple[int, str, Quote]]]:
@@ -46,6 +48,44 @@ def test_coinbase_tickers(captures: Path) -> None:
     live = [at_ms - q.stated_at_ms for at_ms, _, q in quotes if q.stated_at_ms is not None]
     assert min(live) > -1_000, "the unit of the venue's time is right: no quote is from the future"
     assert sorted(live)[len(live) // 2] < 60_000
+
+
+def test_a_ticker_of_coinbase_is_as_old_as_its_match(captures: Path) -> None:
+    """The ticker that a subscription begins with is no news: the book beside it in the capture has moved since."""
+    tops: dict[str, tuple[Decimal, Decimal]] = {}
+    first: dict[str, tuple[int, Quote]] = {}
+    session = EXCHANGES["coinbase"].session()
+    for at_ms, frame in server_lines(captures / "coinbase" / "COINBASE.ws.28.0.txt"):
+        message = plain(frame)
+        if message is not None and message.get("type") == "snapshot":
+            tops[message["product_id"]] = (Decimal(message["bids"][0][0]), Decimal(message["asks"][0][0]))
+        elif message is not None and message.get("type") == "ticker":
+            (tick,) = session.read_frame(frame).ticks
+            assert isinstance(tick.result, Quote)
+            first.setdefault(tick.symbol, (at_ms, tick.result))
+    ages_ms = {s: at_ms - (q.stated_at_ms or 0) for s, (at_ms, q) in first.items()}
+    moved = {
+        s for s, (bid, ask) in tops.items()
+        if s in first and (first[s][1].bid_wad, first[s][1].ask_wad) != (bid * WAD, ask * WAD)
+    }  # fmt: skip
+    assert len(moved) >= 5, "as fresh they would state books that are gone"
+    assert all(ages_ms[s] > 5_000 for s in moved), "by their own time they are old"
+
+
+def test_a_ticker_of_kucoin_is_as_young_as_its_push(captures: Path) -> None:
+    """Its documentation calls the time that of the last trade; in the capture it moves while the last trade stays."""
+    seen: dict[str, tuple[str, str, int]] = {}
+    moved = stood = 0
+    for _, frame in server_lines(captures / "kucoin" / "KUCOIN.ws.1.0.txt"):
+        message = plain(frame)
+        if message is None or not str(message.get("topic", "")).startswith("/market/ticker:"):
+            continue
+        row, topic = message["data"], message["topic"]
+        before = seen.get(topic)
+        if before is not None and before[:2] == (row["price"], row["size"]):
+            moved, stood = moved + (row["time"] > before[2]), stood + 1
+        seen[topic] = (row["price"], row["size"], row["time"])
+    assert moved == stood > 100
 
 
 def test_binance_book_tickers(captures: Path) -> None:

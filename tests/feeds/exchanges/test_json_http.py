@@ -275,7 +275,7 @@ async def test_it_is_asked_at_its_own_pace_and_survives_an_outage(session: aioht
     venue = Venue("coinbase")
     await venue.start()
     quote(venue, "4000")
-    address = f"{venue.rest_url}/products/{{symbol}}/ticker"
+    address = f"{venue.rest_url}/products/{{symbol}}/ticker"  # any JSON over HTTP will do
     source = JsonHttp(url=address, bid="bid", ask="ask", time="time", time_unit="iso", rest_ms=500)
     one = Source(
         feed="ETH/USD", name="issuer", pair=Pair.parse("ETH/USD"), group=source.host, kind=Kind.MARKET, max_age_s=60,

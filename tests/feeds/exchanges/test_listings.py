@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -282,3 +283,16 @@ def test_any_text_is_a_listing_or_a_value_error(name: str) -> None:
             assert coin is None or (coin and coin == coin.upper() and not set(coin) & set("/:-_ "))
 
     run()
+
+
+_ROW = re.compile(r"^\| `(?P<name>[a-z]+)` \| `(?P<symbol>[^`]+)` \| (?P<contracts>[^|]+) \|", re.MULTILINE)
+
+
+def test_the_page_of_the_config_says_how_each_exchange_spells() -> None:
+    page = (Path(catalog.__file__).parents[2] / "docs/config.md").read_text(encoding="utf-8")
+    rows = {m["name"]: m for m in _ROW.finditer(page) if m["name"] in EXCHANGES}
+    assert sorted(rows) == sorted(EXCHANGES)
+    for name, row in rows.items():
+        assert EXCHANGES[name].listing(row["symbol"]).instrument is SPOT
+        for symbol in re.findall("`([^`]+)`", row["contracts"]):
+            assert EXCHANGES[name].listing(symbol).instrument in (PERPETUAL, FUTURE), symbol

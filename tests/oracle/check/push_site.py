@@ -22,6 +22,7 @@ from oracle.deploy.store_settings import StoreSettings
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 from tests.oracle.check.quoted_venues import quoting, venues_table
+from tests.oracle.config.small_config import spot_sources
 
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (61, 62, 63, 64)]
 STRANGER = KEYS[3]
@@ -53,7 +54,6 @@ class Site:
     def config(
         self, operators: Sequence[coincurve.PrivateKey] = KEYS[:2], gas: coincurve.PrivateKey | None = PAID, **more: Any
     ) -> dict[str, Any]:
-        sources = [{"type": "coinbase", "symbol": "A-B"}, {"type": "kraken", "symbol": "A/B"}]
         target: dict[str, Any] = {"chain": "local", "store": self.stores[0], "max_push_age_s": MAX_PUSH_AGE_S}
         if gas is not None:
             target["gas_keyfile"] = self.keyfile(gas)
@@ -67,7 +67,7 @@ class Site:
             "venues": self.venues,
             "targets": {"t": target},
             "operators": signers,
-            "feeds": {f: {"sources": sources} for f in ("wX/ETH", "ETH/USD")},
+            "feeds": {f: {"sources": spot_sources(f)} for f in ("wX/ETH", "ETH/USD")},
         }
         for name, change in more.items():
             table[name] = {**table[name], **change} if isinstance(change, dict) else change  # type: ignore[dict-item]
@@ -86,7 +86,8 @@ class Site:
 @asynccontextmanager
 async def running_site(folder: Path) -> AsyncIterator[Site]:
     """The stores on a local chain with a block a second."""
-    prices = {"coinbase": {"A-B": "2000"}, "kraken": {"A/B": "2000"}}
+    symbols = {f: spot_sources(f) for f in ("wX/ETH", "ETH/USD", "new/ETH")}
+    prices = {v: {s[i]["symbol"]: "2000" for s in symbols.values()} for i, v in enumerate(("coinbase", "kraken"))}
     async with quoting(prices) as venues:
         with anvil.running(block_time_s=1) as node:
             yield await _deployed(node.url, folder, venues_table(venues))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from tests.oracle.check.catalog_site import (
     FINE,
     MARKED,
     NOWHERE,
+    QUICK,
     CatalogSite,
     verdict,
     verified,
@@ -200,6 +202,15 @@ def test_an_endpoint_that_dies_half_way_makes_nothing_dead_and_the_rest_is_asked
     assert states({f"{r.kind} {r.name}": r for r in whole.results}) == states(found)
     again, _ = asyncio.run(_through(catalogued, [None]))
     assert len(server.seen) < again.requests, "what is known is not asked again"
+
+
+def test_endpoints_that_are_gone_are_not_asked_for_every_entry(catalogued: CatalogSite) -> None:
+    """Each entry by itself, so that there are many groups: after two without an answer the rest waits for another run."""
+    pace = replace(QUICK, weight=1, tries=1)
+    gone, (server,) = asyncio.run(_through(catalogued, [_Fault(0, _broken)], pace=pace))
+    assert {r.state for r in gone.results} == {EntryState.UNASKED}
+    assert server.seen.count("eth_call") == 2
+    assert "go on with --resume" in texts(gone.results[-1])
 
 
 def test_another_endpoint_takes_over(catalogued: CatalogSite, found: dict[str, EntryResult]) -> None:

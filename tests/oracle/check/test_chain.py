@@ -32,6 +32,7 @@ from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch
 from oracle.storage.database import Database
+from tests.oracle.config.small_config import spot_sources
 from tests.oracle.config.tiny_contract import chainlink, runtime, words
 from tests.oracle.oracle_build import T0, wad
 
@@ -164,7 +165,7 @@ async def test_a_feed_that_says_another_unit_is_refused(site: Site, tmp_path: Pa
     assert got["errors"] == []
     assert next(r["price"] for r in got["reads"] if r["source"] == "reference").startswith("1.12")
     table = site.table(tmp_path)
-    usd = {"sources": [{"type": "coinbase", "symbol": "a"}, {"type": "kraken", "symbol": "b"}, reference]}
+    usd = {"sources": [*spot_sources("cbETH/USD"), reference]}
     table["feeds"]["cbETH/USD"] = usd
     table["venues"] = {v: {"rest_url": "http://127.0.0.1:1"} for v in ("coinbase", "kraken")}
     text = await errors(table)

@@ -22,6 +22,7 @@ from tests.oracle.check.push_site import (
     errors,
     running_site,
 )
+from tests.oracle.config.small_config import spot_sources
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 
@@ -93,9 +94,8 @@ async def test_a_gas_key_without_operators_or_feeds_is_refused(site: Site) -> No
     (first,) = await errors(site.config(operators=()), offline=True)
     assert first[0] == "targets.t"
     assert "no operator signs here" in first[1]
-    sources = [{"type": "coinbase", "symbol": "A-B"}, {"type": "kraken", "symbol": "A/B"}]
     table = site.config()
-    table["feeds"] = {"wX/ETH": {"sources": sources, "reference_only": True}}
+    table["feeds"] = {"wX/ETH": {"sources": spot_sources("wX/ETH"), "reference_only": True}}
     ((key, text),) = await errors(table, offline=True)
     assert (key, text.split(":")[0]) == ("targets.t", "no feed goes on chain")
 
@@ -129,7 +129,7 @@ async def test_what_the_process_would_not_start_with_is_refused_by_the_check(sit
     table["feeds"]["wX/ETH"]["sources"] = [*table["feeds"]["wX/ETH"]["sources"], rate]
     assert [k for k, t in await errors(table) if "is registered with market price only" in t] == ["targets.t"]
     table = site.config()
-    table["feeds"]["new/ETH"] = table["feeds"]["wX/ETH"]
+    table["feeds"]["new/ETH"] = {"sources": spot_sources("new/ETH")}
     assert [k for k, _ in await errors(table)] == ["targets.t.store"]
 
 

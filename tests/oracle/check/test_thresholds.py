@@ -25,14 +25,14 @@ RATE = {
 TABLE = {
     "chains": {"local": {"chain_id": 1, "endpoints": ["http://127.0.0.1:1"]}},
     "feeds": {
-        "ETH/USD": {"sources": [{"type": "coinbase", "symbol": "E-U"}, {"type": "kraken", "symbol": "E/U"}]},
+        "ETH/USD": {"sources": [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "kraken", "symbol": "ETH/USD"}]},
         "wX/ETH": {
             "mode": "min",
             "sources": [
-                {"type": "coinbase", "symbol": "X-E"},
-                {"type": "kraken", "symbol": "X/E"},
-                {"type": "binance", "symbol": "XU", "pair": "wX/USD", "convert": "ETH/USD"},
-                {"type": "okx", "symbol": "X-E", "name": "second"},
+                {"type": "coinbase", "symbol": "WX-ETH"},
+                {"type": "kraken", "symbol": "WX/ETH"},
+                {"type": "bitstamp", "name": "binance", "symbol": "wxusd", "pair": "wX/USD", "convert": "ETH/USD"},
+                {"type": "okx", "symbol": "WX-ETH", "name": "second"},
                 RATE,
             ],
         },

@@ -28,6 +28,7 @@ from oracle.deploy.deployment_file import Deployment
 from oracle.deploy.store_settings import ClassLimits, RegistrySettings, StoreSettings
 from oracle.sign.eip712 import address_of, sign_compact
 from tests.oracle.check.quoted_venues import quoting
+from tests.oracle.config.small_config import spot_sources
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 OWNER = coincurve.PrivateKey(bytes(account(0).key))
@@ -71,8 +72,7 @@ class Site:
             "chains": {"local": {"chain_id": 31_337, "endpoints": [self.url]}},
             "targets": {"t": {"chain": "local", "store": self.made.store, **target}},
         }
-        sources = [{"type": "coinbase", "symbol": "A-B"}, {"type": "kraken", "symbol": "A/B"}]
-        return table | {"feeds": {f: {"sources": sources} for f in ("wX/ETH", "ETH/USD")}}
+        return table | {"feeds": {f: {"sources": spot_sources(f)} for f in ("wX/ETH", "ETH/USD")}}
 
     async def row(self, **target: Any) -> dict[str, Any]:
         (row,), problems = await trust_documents(resolve(parse(self.config(**target))))

@@ -84,10 +84,11 @@ async def test_every_source_stands_beside_its_feed(tmp_path: Path) -> None:
     assert feed["price"] == "2001.000000000000000000"
 
 
-@pytest.mark.parametrize(("name", "symbol"), [("coinbase", "NO-PE"), ("kraken", "NO/PE"), ("binance", "NOPE")])
-async def test_an_unknown_symbol_is_an_error_that_says_what_to_write(name: str, symbol: str, tmp_path: Path) -> None:
-    async with quoting(PRICES) as local:
-        got = await found(table(local, tmp_path, **{name: {"symbol": symbol}}))
+@pytest.mark.parametrize(("name", "symbol"), [("coinbase", "ETH-USD"), ("kraken", "ETH/USD"), ("binance", "ETHUSDT")])
+async def test_a_delisted_symbol_is_an_error_that_says_what_to_write(name: str, symbol: str, tmp_path: Path) -> None:
+    listed = {n: {s: p for s, p in prices.items() if (n, s) != (name, symbol)} for n, prices in PRICES.items()}
+    async with quoting(listed) as local:
+        got = await found(table(local, tmp_path))
     said = errors(got)
     assert list(said) == [f'feeds."{FEED}".{name}'], said
     assert "WRONG_SYMBOL" in said[f'feeds."{FEED}".{name}']

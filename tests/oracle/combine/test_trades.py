@@ -79,6 +79,16 @@ def middle_trade(trades: Sequence[TapeTrade]) -> Fraction:
     return Fraction(median_of([t.price_wad for t in cleared(trades)]))
 
 
+def last_by_volume(trades: Sequence[TapeTrade]) -> Fraction:
+    """VWALP: each market's last price by its whole volume, without those more than half a percent from their median."""
+    markets = sorted({t.venue for t in trades})
+    told = {m: sorted((t.at_ms, t.price, t.size) for t in trades if t.venue == m) for m in markets}
+    rows = [(int(held[-1][1] * WAD), sum(int(size * WAD) for *_, size in held)) for held in told.values()]
+    centre = median_of([price for price, _ in rows])
+    near = [(p, v) for p, v in rows if Fraction(abs(p - centre), centre) <= Fraction(50, 10_000)] or rows
+    return Fraction(sum(p * v for p, v in near), sum(v for _, v in near))
+
+
 DEFINITIONS: dict[str, Formula] = {
     "vwap": mean_by_volume,
     "dia_vwap": mean_by_volume,
@@ -86,6 +96,7 @@ DEFINITIONS: dict[str, Formula] = {
     "dia_ma": moving_average,
     "dia_mair": slots_by_volume,
     "dia_medir": middle_trade,
+    "dia_vwalp": last_by_volume,
 }
 
 
@@ -257,10 +268,13 @@ def test_an_outlier_s_trades_do_not_enter_and_do_not_count_while_it_is_one() -> 
     back = [seen(n, "100", later) for n in ("coinbase", "kraken", "binance")]
     second, _ = step(filtered, state, back, {}, later)
     assert market(second).price_wad == wad("100"), "what it traded while it was an outlier never enters"
+    told_again = replace(back[2], prints=lie.prints)
+    third, _ = step(filtered, state, [*back[:2], told_again], {}, later)
+    assert market(third).price_wad == wad("100"), "nor where its venue repeats it once it is believed again"
     honest = [*said, traded("binance", "100", (T0 - 5, "100.5", "80"))]
     _, state = step(filtered, FeedState(), honest, {}, T0)
-    third, _ = step(filtered, state, [*back[:2], seen("binance", "104", later)], {}, later)
-    assert market(third).price_wad == wad("100"), "nor does what it traded before count while it is one"
+    fourth, _ = step(filtered, state, [*back[:2], seen("binance", "104", later)], {}, later)
+    assert market(fourth).price_wad == wad("100"), "nor does what it traded before count while it is one"
 
 
 def test_a_trade_far_from_all_quotes_is_no_price() -> None:

@@ -39,6 +39,12 @@ def table(**changes: Any) -> dict[str, Any]:
     return base | changes
 
 
+def spot_sources(feed: str) -> list[dict[str, Any]]:
+    """Two exchanges that list the pair of a feed under the names of its coins."""
+    base, quote = feed.upper().split("/")
+    return [{"type": "coinbase", "symbol": f"{base}-{quote}"}, {"type": "kraken", "symbol": f"{base}/{quote}"}]
+
+
 def problems(changed: dict[str, Any]) -> str:
     with pytest.raises(ConfigError) as caught:
         resolve(parse(changed))

@@ -144,19 +144,12 @@ def test_a_dollar_coin_has_its_own_decimals() -> None:
     assert (source.pair, source.convert) == ("wstETH/USDC", "ETH/USDC")
 
 
-def test_a_share_of_a_coin_without_an_address_is_not_priced_as_the_coin() -> None:
-    catalog = shipped()
-    wsteth = replace(catalog.tokens["wstETH"], address={"ethereum": catalog.tokens["wstETH"].address["ethereum"]})
-    less = replace(catalog, tokens={**catalog.tokens, "wstETH": wsteth})
-    table = {
-        "chains": {"here": {"chain_id": 42161, "endpoints": ["http://127.0.0.1:1"]}},
-        "feeds": {"wstETH/ETH@arbitrum": {"notional": "1", "catalog": ["balancer_v3 waArbWETH/waArbwstETH"]}},
-    }
-    with pytest.raises(ConfigError, match="a share of wstETH, of which no address on arbitrum is known"):
-        parse(table, less)
-
-
-def test_a_unit_wraps_something_that_is_known() -> None:
-    unit = '[[unit]]\nsymbol = "waNew"\nwraps = "wstEHT"\nsource = ["a test"]\n'
-    with pytest.raises(ConfigError, match="did you mean 'wstETH'"):
-        load(ROOT / "feeds" / "catalog", unit)
+@pytest.mark.parametrize(
+    ("wraps", "says"),
+    [("wstEHT", "did you mean 'wstETH'"), ("cbETH", "wraps cbETH, of which no address on linea is known")],
+)
+def test_a_share_wraps_a_coin_that_is_known_where_it_is(wraps: str, says: str) -> None:
+    """Else it would be priced as if it were the coin."""
+    place = 'address.linea = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"'
+    with pytest.raises(ConfigError, match=says):
+        load(ROOT / "feeds" / "catalog", f'[[unit]]\nsymbol = "waNew"\nwraps = "{wraps}"\n{place}\n')

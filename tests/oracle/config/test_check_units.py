@@ -79,7 +79,9 @@ def test_a_feed_of_a_feed_that_is_off_is_refused() -> None:
     table = {
         "feeds": {
             "divETH/ETH": {"off": True, "reason": "testnet only"},
-            "ETH/USD": {"sources": [{"type": "coinbase", "symbol": "a"}, {"type": "kraken", "symbol": "b"}]},
+            "ETH/USD": {
+                "sources": [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "kraken", "symbol": "ETH/USD"}]
+            },
             "divETH/USD": {"legs": ["divETH/ETH", "ETH/USD"]},
         }
     }

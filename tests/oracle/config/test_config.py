@@ -60,8 +60,8 @@ def test_every_error_comes_at_once_with_the_nearest_name() -> None:
 
 def test_a_ratio_read_as_usd_is_a_config_error() -> None:
     made = table()
-    made["feeds"]["ETH/USD"]["sources"][0] |= {"pair": "ETH/USDT"}
-    assert "ETH/USDT is not ETH/USD: name the feed that converts it" in problems(made)
+    made["feeds"]["ETH/USD"]["sources"][0] |= {"symbol": "ETH-USDT", "pair": "ETH/USDT"}
+    assert 'ETH/USDT is not ETH/USD: name the feed that converts it, convert = "USDT/USD"' in problems(made)
     made = table()
     made["feeds"]["wdivETH/USD"]["legs"] = ["ETH/USD", "wdivETH/ETH"]
     assert "the units do not close" in problems(made)
@@ -69,8 +69,10 @@ def test_a_ratio_read_as_usd_is_a_config_error() -> None:
 
 def test_a_conversion_must_close_the_units() -> None:
     made = table()
-    made["feeds"]["USDT/EUR"] = {"sources": [{"type": "coinbase", "symbol": "a"}, {"type": "kraken", "symbol": "b"}]}
-    made["feeds"]["ETH/USD"]["sources"][0] |= {"pair": "ETH/USDT", "convert": "USDT/EUR"}
+    made["feeds"]["USDT/EUR"] = {
+        "sources": [{"type": "coinbase", "symbol": "USDT-EUR"}, {"type": "kraken", "symbol": "USDT/EUR"}]
+    }
+    made["feeds"]["ETH/USD"]["sources"][0] |= {"symbol": "ETH-USDT", "pair": "ETH/USDT", "convert": "USDT/EUR"}
     assert "the units do not close" in problems(made)
 
 

@@ -17,7 +17,7 @@ from oracle.model.spec import FeedSpec, Tuning
 SOURCES = [
     {"type": "coinbase", "symbol": "ETH-USD"},
     {"type": "kraken", "symbol": "ETH/USD"},
-    {"type": "binance", "symbol": "ETHUSD"},
+    {"type": "gemini", "symbol": "ETHUSD"},
 ]
 
 

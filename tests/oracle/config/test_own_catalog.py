@@ -88,9 +88,14 @@ def test_a_shipped_record_is_replaced_whole_where_the_block_says_so() -> None:
     assert held.tokens["agETH"].source == (), "the whole record, not key by key"
 
 
-def test_a_replacement_that_others_cannot_do_without_is_an_error() -> None:
-    told = wrong(CONFIG.replace("newETH", "wstETH") + REPLACED.replace("[[token]]", "[[token]]\nreplaces = true"))
-    assert any("wraps wstETH" in t for t in told.values()), told
+def test_a_replacement_that_breaks_what_is_shipped_is_an_error() -> None:
+    """A token at another address, while its pools stay as they are."""
+    told = wrong(
+        CONFIG.replace("newETH", "tETH") + TOKEN.replace("newETH", "tETH").replace("kind", "replaces = true\nkind")
+    )
+    assert (
+        "coins are listed in the order of their addresses" in told["pool balancer_v3 waEthLidowstETH/tETH on ethereum"]
+    )
 
 
 EXTENDED = f"""
