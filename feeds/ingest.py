@@ -153,7 +153,7 @@ class Ingest:
             TradeChannel(self._listed[venue]),
             symbols,
             self._session,
-            _no_quote,
+            self._on_tick,
             self._now_ms,
             fetch=partial(self._handshake, venue),
             on_trade=self._on_trade,
@@ -218,12 +218,6 @@ class Ingest:
     def _rest_ms(self, venue: str) -> int:
         """Pause between two requests: the source's own, where it has no stream, else the config's."""
         return self._exchanges[venue].limits.rest_ms or self._plans[venue].rest_ms
-
-
-def _no_quote(venue: str, tick: Tick, received_at_ms: int) -> bool:
-    """What a stream of trades says beside them, such as that it refuses a symbol, is counted there and fails no quote."""
-    del venue, tick, received_at_ms
-    return False
 
 
 def _at_plan_urls(exchange: _V, plan: VenuePlan) -> _V:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from feeds.errors import FeedError, Malformed, RateLimited, Refused, WrongSymbol
@@ -22,6 +23,7 @@ from feeds.units import MS
 REPLY_BYTES = 1 << 20
 REPLY_S = 5.0
 _PROBE_MS = 30_000
+"""Without an answer for longer, one symbol is asked for to see the venue's clock."""
 _SPLIT_PAUSE_MS = 60_000
 """After halves that all failed: the venue fails, not a symbol, so it is not asked in halves again so soon."""
 _MISSING = 404
@@ -81,12 +83,12 @@ class Fallback:
         self._exchange, self._symbols, self._plan, self._client = exchange, tuple(symbols), plan, client
         self._table, self._now_ms, self._sleep = table, now_ms, sleep
         self._schedule = AskSchedule(self._symbols)
-        self._probed_ms = 0
+        self._dated_ms = self._probes = 0
         self._split_after_ms = 0
 
     async def run(self) -> None:
         """Ask until cancelled; ends otherwise only by a bug of ours."""
-        self._schedule = AskSchedule(self._symbols)
+        self._schedule, self._dated_ms = AskSchedule(self._symbols), self._now_ms()
         async with asyncio.TaskGroup() as asking:
             while True:
                 if await self._pass(asking):
@@ -104,12 +106,9 @@ class Fallback:
         """Send what is due, as fast as the venue lets us. False where the time for it ran out: then the rest is next."""
         began_ms = self._now_ms()
         wanted = [s for s in self._symbols if self._silent(s, began_ms)]
-        if not wanted and began_ms - self._probed_ms > _PROBE_MS:
-            self._probed_ms = began_ms
-            for request in self._requests(self._schedule.due(self._symbols, began_ms)[:1]):
-                await self._client.turn(self._exchange.name)
-                self._schedule.sent(request.symbols, began_ms)
-                asking.create_task(self._probe(request))
+        if began_ms - self._dated_ms > _PROBE_MS:
+            self._dated_ms = began_ms
+            await self._send_probe(asking, self._schedule.due(self._symbols, began_ms))
         for request in self._requests(self._schedule.due(wanted, began_ms)):
             await self._client.turn(self._exchange.name)
             self._schedule.sent(request.symbols, self._now_ms())
@@ -187,6 +186,7 @@ class Fallback:
             self._exchange.name, request, timeout_s=self._plan.timeout_s, max_bytes=REPLY_BYTES, in_turn=True
         )
         if answer.date_ms is not None:
+            self._dated_ms = self._now_ms()
             self._table.note_date(answer.date_ms, answer.received_at_ms)
         return answer
 
@@ -202,15 +202,16 @@ class Fallback:
             else:
                 self._schedule.answered(tick.symbol)
 
+    async def _send_probe(self, asking: asyncio.TaskGroup, symbols: Sequence[str]) -> None:
+        """Ask for one of these, another each time, only to see the venue's clock."""
+        self._probes += 1
+        for request in self._exchange.request(symbols[self._probes % len(symbols) :][:1] if symbols else ()):
+            await self._client.turn(self._exchange.name)
+            asking.create_task(self._probe(request))
+
     async def _probe(self, request: Request) -> None:
-        """Ask only to see the venue's clock."""
-        try:
+        with suppress(FeedError):
             await self._send(request)
-        except FeedError:
-            pass
-        finally:
-            for symbol in request.symbols:
-                self._schedule.answered(symbol)
 
 
 def is_venue_wide(error: FeedError) -> bool:

@@ -88,7 +88,9 @@ class LatestQuotes:
         Dropped and counted: a quote whose own time is before that of the stored one (``out_of_order``), and one that
         equals the stored one with the same time (``duplicate``). A quote without a time is news whenever it comes.
         """
-        previous, result = self.get(venue, tick.symbol), self._dated(venue, tick.result, received_at_ms)
+        previous, result = self._quotes.get((venue, tick.symbol), _NOTHING), tick.result
+        if isinstance(result, Quote) and (result.stated_at_ms or 0) - received_at_ms > self._future_ms:
+            result = self._dated(venue, result, received_at_ms)
         if isinstance(result, FeedError):
             failed = replace(previous, error=result, error_at_ms=received_at_ms, failing=True)
             self._quotes[venue, tick.symbol] = failed

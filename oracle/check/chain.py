@@ -18,7 +18,7 @@ from feeds.chains.sequencer import Sequencer
 from feeds.errors import FeedError
 from feeds.types import Call, Quote, Read, Reply
 from oracle.check.contracts import check_coins, check_descriptions, where_of
-from oracle.check.sequencers import SequencerReading, read_sequencer, sequencer_key
+from oracle.check.sequencers import SEQUENCER_FIX, SequencerReading, read_sequencer, sequencer_key
 from oracle.check.values import SourceValue
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.source_plans import SourcePlan
@@ -113,10 +113,7 @@ async def read_chain(
         if sequencer is not None:
             contracts.setdefault(sequencer.call.to, sequencer_key(chain.name))
         missing = await chain.codeless(head, list(contracts))
-        problems = [
-            Problem(contracts[c], f"no contract at {checksummed(c)} on {chain.name}: wrong address or wrong chain")
-            for c in missing
-        ]
+        problems = [_codeless(contracts[c], c, chain.name) for c in missing]
         ask = partial(chain.replies, head)
         problems += await check_coins(ask, catalog, resolved, sources)
         problems += await check_descriptions(ask, catalog, sources)
@@ -144,6 +141,11 @@ async def read_chain(
         sequencer=uptime,
         errors=errors,
     )
+
+
+def _codeless(key: str, contract: bytes, chain: str) -> Problem:
+    what = SEQUENCER_FIX if key == sequencer_key(chain) else "wrong address or wrong chain"
+    return Problem(key, f"no contract at {checksummed(contract)} on {chain}: {what}")
 
 
 def chain_errors(readings: Mapping[str, ChainReadings]) -> dict[tuple[str, str], str]:

@@ -13,7 +13,7 @@ from feeds.units import MS
 from oracle.check.contracts import CallReader
 from oracle.config.tables.schema import Problem
 
-_FIX = 'write the chain\'s uptime feed in sequencer_feed (docs.chain.link lists them), or "" for none'
+SEQUENCER_FIX = 'write the chain\'s uptime feed in sequencer_feed (docs.chain.link lists them), or "" for none'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ async def read_sequencer(
     try:
         state = sequencer.state(reply)
     except FeedError as error:
-        text = f"{sequencer.sequencer_feed} does not answer as an uptime feed does ({error}): {_FIX}"
+        text = f"{sequencer.sequencer_feed} does not answer as an uptime feed does ({error}): {SEQUENCER_FIX}"
         return None, (Problem(sequencer_key(chain), text),)
     down = sequencer.down(state, head.time_ms)
     return SequencerReading(chain=chain, sequencer=sequencer, state=state, down=down, block_ms=head.time_ms), ()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 
 import aiohttp
 import pytest
@@ -15,9 +16,10 @@ from demo.venues.server import Venue
 from feeds.errors import FeedError
 from feeds.streams.connection import StreamTimeouts
 from feeds.streams.latest import LatestQuotes
+from feeds.streams.trade_channel import TradeChannel
 from feeds.streams.ws import Stream
-from feeds.types import Quote
-from feeds.units import WAD
+from feeds.types import Quote, TradeTick
+from feeds.units import WAD, wad_text
 from tests.feeds.local_venues import HABITS, SYMBOLS, fetching, other_symbols, quote, until, wall_ms
 
 pytestmark = pytest.mark.loopback
@@ -143,3 +145,39 @@ async def test_a_venue_that_ends_every_connection_is_not_asked_for_ever_more_of_
             assert listener.stream.health().connections == 9
             venue.hang_up_on(())
             await all_hear(venue, listener, symbols, 4100)
+
+
+@pytest.mark.parametrize("name", sorted(SYMBOLS))
+@pytest.mark.parametrize("ends", [False, True])
+async def test_one_symbol_costs_no_other_its_trades(name: str, ends: bool, session: aiohttp.ClientSession) -> None:
+    """One that the venue does not list, or for which it ends the connection."""
+    good, bad = other_symbols(name, 3), HABITS[name].unknown
+    heard: set[tuple[str, str]] = set()
+
+    def on_trade(_: str, trade: TradeTick, __: int) -> FeedError | None:
+        if isinstance(trade.result, FeedError):
+            return trade.result
+        heard.add((trade.symbol, wad_text(trade.result.price_wad, 0)))
+        return None
+
+    async with venue_of(name, *good) as venue:
+        venue.hang_up_on([bad] if ends else ())
+        limits = replace(venue.adapter().limits, connect_interval_ms=5, message_interval_ms=0)
+        stream = Stream(
+            TradeChannel(venue.adapter(limits=limits)), [*good[:2], bad, *good[2:]], session, lambda *_: False, wall_ms,
+            fetch=fetching(venue, session, timeout_s=LONG_S), on_trade=on_trade, timeouts=PATIENCE,
+        )  # fmt: skip
+        task = asyncio.create_task(stream.run())
+        try:
+            for price in ("4000", "4100"):
+
+                def all_traded(price: str = price) -> bool:
+                    for symbol in good:
+                        venue.trade(symbol, Decimal(price), Decimal(1))
+                    return {(s, price) for s in good} <= heard
+
+                await until(all_traded, within_s=LONG_S)
+            assert not task.done()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
