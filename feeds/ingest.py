@@ -133,8 +133,9 @@ class Ingest:
                 asking.create_task(bridge.once())
 
     def health(self) -> tuple[StreamHealth, ...]:
-        """Snapshot of every stream."""
-        return tuple(s.health() for s in self._streams.values())
+        """Snapshot of every stream; one of trades is named ``VENUE:trades``."""
+        trades = (replace(s.health(), venue=f"{v}:trades") for v, s in self._trades.items())
+        return (*(s.health() for s in self._streams.values()), *trades)
 
     def _stream(self, venue: str) -> Stream:
         timeouts = StreamTimeouts(silence_ms=self._plans[venue].silence_ms)

@@ -68,7 +68,9 @@ class Metrics:
         }
         self._head_time = self._gauge("chain_head_timestamp_seconds", "time of the newest block read", chain)
         self._connects = self._counter("ws_reconnects", "connections after the first", ("venue",))
-        self._connected = self._gauge("ws_connected", "1 while every connection is up", ("venue",))
+        self._connected = self._gauge(
+            "ws_connected", "1 while every connection is up; VENUE:trades is that of its trades", ("venue",)
+        )
         self._silent = self._gauge("ws_silent_symbols", "symbols without news for too long", ("venue",))
         self._bad = self._counter("ws_bad_frames", "messages that could not be read as a quote", ("venue", "code"))
         self._misfires = self._counter("scheduler_misfires", "runs of a job that were skipped or failed", ("job",))

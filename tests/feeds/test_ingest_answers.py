@@ -17,6 +17,7 @@ from feeds.chain_follower import IngestHooks
 from feeds.errors import Stale
 from feeds.ingest import Ingest, VenuePlan
 from feeds.observe import Observer, Source
+from feeds.streams.ws import StreamHealth
 from feeds.types import Failure, Kind, Observation, Pair
 from feeds.units import WAD
 from tests.feeds.local_venues import HABITS, SYMBOLS, other_symbols, quote, until, wall_ms
@@ -89,6 +90,10 @@ async def test_a_quiet_symbol_outlives_a_fallback_that_fails(name: str, session:
         await venue.stop()
 
 
+def health_of(ingest: Ingest, name: str) -> StreamHealth:
+    return next(h for h in ingest.health() if h.venue == name)
+
+
 @pytest.mark.parametrize("name", sorted(SYMBOLS))
 async def test_a_stream_of_trades_that_refuses_a_symbol_fails_no_quote(
     name: str, session: aiohttp.ClientSession
@@ -109,7 +114,7 @@ async def test_a_stream_of_trades_that_refuses_a_symbol_fails_no_quote(
         venue.delist(symbol)
         running.append(asyncio.create_task(ingest.tasks()[f"trades {name}"]()))
         if HABITS[name].unknown_is:
-            await until(lambda: ingest._trades[name].health().bad_frames, within_s=LONG_S)
+            await until(lambda: health_of(ingest, f"{name}:trades").bad_frames, within_s=LONG_S)
         assert isinstance(observer.observe(symbol, wall_ms())[0], Observation)
     finally:
         for task in running:
