@@ -85,7 +85,7 @@ class Written:
 
 
 WRITTEN = st.builds(
-    Written, minute=whole(0, 59), hour=whole(0, 23), day=whole(1, 31), month=whole(1, 12), weekday=whole(0, 6)
+    Written, minute=whole(0, 59), hour=whole(0, 23), day=whole(1, 31), month=whole(1, 12), weekday=whole(0, 7)
 )
 MOMENTS = st.sampled_from(EDGES) | st.integers(NOON - 400 * DAY_S, NOON + 4_000 * DAY_S)
 
