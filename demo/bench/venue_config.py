@@ -27,29 +27,24 @@ symbol = "{symbol}"
 """
 
 
-_TETHER = """pair = "{base}/USDT"
-convert = "USDT/USD"
-"""
-_DERIVATIVE = """kind = "reference"
-"""
-
-
 def venue_config(places: Mapping[str, Sequence[str]]) -> str:
     """The venues with their addresses (stream, REST), and a feed for each base that reads all of them."""
     parts = [_VENUE.format(name=name, ws=ws, rest=rest) for name, (ws, rest) in places.items()]
     for base in BASES:
         parts.append(_FEED.format(feed=f"{base}/USD", groups=len(places) // 2))
-        parts += [_source(v, base) for v in places]
+        parts += [_source(venue, base) for venue in places]
     parts.append(_FEED.format(feed="USDT/USD", groups=1))
     parts += [_SOURCE.format(feed="USDT/USD", venue=v, symbol=s) for v, s in PROBED.items()]
     return "\n".join(parts)
 
 
 def _source(venue: str, base: str) -> str:
-    """A venue's source of a base in dollars, converted where it quotes in tether; a derivative is only read."""
+    """A venue's symbol of a base, by what is traded under it: a quote in USDT is converted, a perpetual is only compared."""
     symbol = symbol_of(venue, base)
     listing = EXCHANGES[venue].listing(symbol)
     text = _SOURCE.format(feed=f"{base}/USD", venue=venue, symbol=symbol)
     if listing.instrument is not Instrument.SPOT:
-        return text + _DERIVATIVE
-    return text + (_TETHER.format(base=base) if listing.quote == "USDT" else "")
+        return text + 'kind = "reference"\n'
+    return (
+        text if listing.quote == "USD" else f'{text}pair = "{base}/{listing.quote}"\nconvert = "{listing.quote}/USD"\n'
+    )
