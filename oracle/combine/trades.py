@@ -2,7 +2,8 @@
 
 Quotes decide which groups count in a round: the trades of an outlier, of a source that failed or is too old do not enter, and
 what it traded before does not count while it is not believed. A print further from the round's quotes than ``max_spread_bps`` is
-no price either: nobody could have traded so much off the books, and whoever trades with himself states what he likes.
+no price either: nobody could have traded so much off the books, and whoever trades with himself states what he likes. Where
+the quotes have no quorum, nothing says so yet: the trades wait for the next round in which they have one.
 """
 
 from __future__ import annotations
@@ -33,14 +34,23 @@ class TradedPrice:
 
 def round_trades(spec: FeedSpec, eligible: EligibleInputs, groups: Iterable[Input], point: Wad) -> list[Trade]:
     """The prints of this round that count: of the sources behind these groups, in the feed's unit, near the point."""
-    believed = {g.group for g in groups}
-    sources = {i.source: i.group for i in eligible.inputs if i.group in believed}
+    return believed_trades(spec, unconfirmed_trades(eligible), groups, point)
+
+
+def unconfirmed_trades(eligible: EligibleInputs) -> list[Trade]:
+    """The prints of this round of every source that may count, in the feed's unit."""
+    sources = {i.source: i.group for i in eligible.inputs}
     trades: list[Trade] = []
     for outcome in eligible.outcomes:
         if isinstance(outcome, Observation) and outcome.prints and outcome.source in sources:
             trades += _of_observation(eligible, outcome, sources[outcome.source])
-    far = point * spec.max_spread_bps
-    return [t for t in trades if abs(t.price_wad - point) * BPS <= far]
+    return trades
+
+
+def believed_trades(spec: FeedSpec, trades: Iterable[Trade], groups: Iterable[Input], point: Wad) -> list[Trade]:
+    """Those of these groups, near the point."""
+    believed, far = {g.group for g in groups}, point * spec.max_spread_bps
+    return [t for t in trades if t.group in believed and abs(t.price_wad - point) * BPS <= far]
 
 
 def newest_heard(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:

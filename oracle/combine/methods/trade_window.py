@@ -4,6 +4,8 @@ A window takes in what each round brings and gives up what is older than ``windo
 the order of its own time: one that is not newer than the newest heard of that market, believed or not, is a repeat (a venue
 repeats its last trades on each subscription), unless it has that very time and differs from what was kept. An empty window has no price: the feed abstains.
 
+Trades that come while the quotes have no quorum wait: no lone venue says by its own quote what its trades are worth.
+
 A window is bounded without becoming shorter, so that nobody can flood it: beyond MOST_TRADES, trades of one market that are no
 further apart than some span are merged into one print at their mean price, and the window says over which span.
 """
@@ -42,7 +44,9 @@ class TradeBlock:
         since_ms = at_ms - (view.window_s + view.tuning.shift_s) * MS
         news, newest = _news(window, round_price)
         kept = [t for t in news if t.at_ms > since_ms and t.volume_wad >= view.tuning.dust * t.count]
-        span_ms, trades = _bounded([*(t for t in window.trades if t.at_ms > since_ms), *kept], window.span_ms)
+        fresh = [*round_price.settled, *kept] if round_price.confirmed else []
+        span_ms, trades = _bounded([t for t in (*window.trades, *fresh) if t.at_ms > since_ms], window.span_ms)
+        wait = () if round_price.confirmed else [t for t in (*window.waiting, *kept) if t.at_ms > since_ms]
         missed = not window.folded_ms or at_ms - window.folded_ms > view.gap_ms
         after = Window(
             samples=window.samples,
@@ -51,8 +55,9 @@ class TradeBlock:
             span_ms=span_ms,
             begun_ms=at_ms if missed else window.begun_ms,
             folded_ms=at_ms,
+            waiting=_bounded(wait, 1)[1],
         )
-        return self._with_point(after, round_price, view) if self.averaged else after
+        return self._with_point(after, round_price, view) if self.averaged and round_price.confirmed else after
 
     def read(self, window: Window, now_ms: int, view: MethodView) -> Wad:
         """See OverTime.
@@ -119,10 +124,11 @@ def _news(window: Window, round_price: RoundPrice) -> tuple[list[Trade], dict[st
 def _known_at(window: Window, newest: Mapping[str, int]) -> dict[str, set[tuple[int, int, int]]]:
     """What is known of each market's newest moment; none where it was merged or left out, so that nobody can tell."""
     known: dict[str, set[tuple[int, int, int]]] = {}
-    for t in window.trades:
+    held = (*window.trades, *window.waiting)
+    for t in held:
         if t.at_ms == newest.get(t.market):
             known.setdefault(t.market, set()).add(_what(t))
-    merged = {t.market for t in window.trades if t.span_ms > 1 and t.at_ms == newest.get(t.market)}
+    merged = {t.market for t in held if t.span_ms > 1 and t.at_ms == newest.get(t.market)}
     return {market: whats for market, whats in known.items() if market not in merged}
 
 
