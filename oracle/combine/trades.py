@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from feeds.types import Observation, Outcome
 from feeds.units import BPS, MS, Wad
 from oracle.combine.inputs import EligibleInputs, converted
-from oracle.combine.methods.over_time import MethodView, OverTime
-from oracle.combine.methods.trade_window import of_groups, trades_in_view
-from oracle.combine.methods.volume_cap import capped_volumes, group_volumes
+from oracle.combine.methods.over_time import MethodView
+from oracle.combine.methods.trade_window import TradeBlock, of_groups, trades_in_view
+from oracle.combine.methods.volume_cap import capped_volumes
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Trade, Window
 from oracle.model.status import NoQuorum
@@ -25,7 +25,7 @@ from oracle.model.types import GroupTrades, Input, TradesUsed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradedPrice:
-    """A price made of trades, the trades, and the groups with their shares of the volume for weights."""
+    """A price made of trades, the trades, and the groups with what the method weighs them by: volume, trades, or seconds."""
 
     price_wad: Wad
     trades: TradesUsed
@@ -78,7 +78,7 @@ def _of_observation(eligible: EligibleInputs, observation: Observation, group: s
 
 
 def traded_price(
-    spec: FeedSpec, over_time: OverTime, window: Window, groups: Sequence[Input], view: MethodView, now_ms: int
+    spec: FeedSpec, over_time: TradeBlock, window: Window, groups: Sequence[Input], view: MethodView, now_ms: int
 ) -> TradedPrice:
     """The price that the believed groups' trades make.
 
@@ -96,7 +96,7 @@ def traded_price(
             f" {view.window_s} s of the window; none of {without or 'any other'}"
         )
         raise NoQuorum(text, groups=len(traded), min_groups=spec.min_groups)
-    shares = group_volumes(capped_volumes(inside, cap_percent))
+    shares = over_time.shares(capped_volumes(inside, cap_percent))
     until_ms = now_ms - view.tuning.shift_s * MS
     used = TradesUsed(
         since_ms=until_ms - view.window_s * MS,

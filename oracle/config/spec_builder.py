@@ -9,7 +9,7 @@ from feeds.types import Kind, Pair
 from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.over_time import MAX_SAMPLES
 from oracle.combine.methods.registry import METHODS, Method
-from oracle.combine.methods.trade_window import MOST_WINDOW_S
+from oracle.combine.methods.trade_window import MOST_WINDOW_S, TradeBlock
 from oracle.config.check_groups import group_hint
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem
@@ -66,6 +66,7 @@ def method_problems(
         yield Problem(f"{where}.outliers", text)
     if method is not None and method.of_trades:
         yield from _trade_problems(where, feed, round_interval_s)
+        yield from _cap_problems(where, feed, method)
     elif method is not None:
         yield from _window_problems(where, feed, method, round_interval_s)
     known = {name for s in sources for name in (s.group, s.name if s.average_s else s.group)}
@@ -83,6 +84,14 @@ def _window_problems(where: str, feed: FeedSection, method: Method, round_interv
         yield Problem(f"{where}.window_s", text)
     if feed.tuning.volume_cap_percent:
         text = f"{feed.method} is not made of trades, so there is no volume to cap: leave it out, or choose vwap"
+        yield Problem(f"{where}.tuning.volume_cap_percent", text)
+
+
+def _cap_problems(where: str, feed: FeedSection, method: Method) -> Iterator[Problem]:
+    """A cap on volume where the method counts trades or seconds, whatever their volume."""
+    if feed.tuning.volume_cap_percent and isinstance(method.over_time, TradeBlock) and not method.over_time.by_volume:
+        named = [n for n, m in METHODS.items() if isinstance(m.over_time, TradeBlock) and m.over_time.by_volume]
+        text = f"{feed.method} counts trades whatever their volume, so a cap on volume does nothing: leave it out, or choose one of {', '.join(named)}"
         yield Problem(f"{where}.tuning.volume_cap_percent", text)
 
 

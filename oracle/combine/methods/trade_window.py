@@ -12,13 +12,14 @@ further apart than some span are merged into one print at their mean price, and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feeds.units import MS, Wad
 from oracle.combine.methods import dia
 from oracle.combine.methods.over_time import MethodView, RoundPrice
-from oracle.combine.methods.volume_cap import capped_volumes
+from oracle.combine.methods.volume_cap import capped_volumes, group_volumes
 from oracle.model.spec import Tuning
 from oracle.model.state import Sample, Trade, Window
 from oracle.model.status import NoQuorum
@@ -33,10 +34,19 @@ _SPANS_MS = tuple(1 << k for k in range(21))
 
 @dataclass(frozen=True, slots=True)
 class TradeBlock:
-    """One formula over the trades of the window that ends ``shift_ms`` before now. ``averaged``: DIA's EMA over such prices."""
+    """One formula over the trades of the window that ends ``shift_ms`` before now. ``averaged``: DIA's EMA over such prices.
+
+    ``shares``: what the formula weighs each group by; where that is not its volume, a cap on volume does nothing.
+    """
 
     formula: Formula
     averaged: bool = False
+    shares: Callable[[Sequence[Trade]], Mapping[str, int]] = group_volumes
+
+    @property
+    def by_volume(self) -> bool:
+        """Whether the formula weighs trades by their volume."""
+        return self.shares is group_volumes
 
     def fold(self, window: Window, round_price: RoundPrice, view: MethodView) -> Window:
         """See OverTime: the round's trades come in, those that are no news, too old or dust do not."""
@@ -170,14 +180,25 @@ def _mean(held: Sequence[Trade], span_ms: int) -> Trade:
     )
 
 
+def _slot_shares(trades: Sequence[Trade]) -> Mapping[str, int]:
+    return Counter(t.group for t in dia.slots(trades))
+
+
+def _trade_shares(trades: Sequence[Trade]) -> Mapping[str, int]:
+    counts: Counter[str] = Counter()
+    for t in trades:
+        counts[t.group] += t.count
+    return counts
+
+
 def _plain(formula: Callable[[Sequence[Trade]], Wad]) -> Formula:
     return lambda trades, _tuning: formula(trades)
 
 
-MA = TradeBlock(_plain(dia.ma))
+MA = TradeBlock(_plain(dia.ma), shares=_slot_shares)
 MAIR = TradeBlock(_plain(dia.mair))
-MEDIR = TradeBlock(_plain(dia.medir))
+MEDIR = TradeBlock(_plain(dia.medir), shares=_trade_shares)
 VWAP = TradeBlock(_plain(dia.vwap))
 VWAPIR = TradeBlock(_plain(dia.vwapir))
 VWALP = TradeBlock(lambda trades, tuning: dia.vwalp(trades, tuning.check_bps))
-EMA = TradeBlock(_plain(dia.ma), averaged=True)
+EMA = TradeBlock(_plain(dia.ma), averaged=True, shares=_slot_shares)

@@ -161,3 +161,16 @@ def test_volume_hides_no_depeg(volume: str, level: str) -> None:
     assert result.verdict.status is Status.DEPEG
     assert result.verdict.reasons[0].code is Why.DISCOUNT
     assert market(result).group_prices == dict.fromkeys(VENUES, Wad(wad(level)))
+
+
+@pytest.mark.parametrize(
+    ("method", "shares"),
+    [("vwap", (8_000, 1_000, 1_000)), ("dia_mair", (8_000, 1_000, 1_000)), ("dia_medir", (1_428, 1_428, 7_142)),
+     ("dia_ma", (2_500, 2_500, 5_000)), ("dia_ema", (2_500, 2_500, 5_000))],
+)  # fmt: skip
+def test_a_group_weighs_what_its_trades_weigh_in_the_method(method: str, shares: tuple[int, int, int]) -> None:
+    """Eight units at once, one at once, and one in five trades of two seconds."""
+    rows = [told("binance", T0, "100", "100", "8"), told("coinbase", T0, "100", "100", "1"), told("kraken", T0, "100")]
+    small = [Print(at_ms=T0 - k, price_wad=wad("100"), volume_wad=wad("0.2")) for k in (1_500, 1_400, 30, 20, 10)]
+    result, _ = step(feed(method=method), FeedState(), [*rows[:2], replace(rows[2], prints=tuple(small))], {}, T0)
+    assert tuple(u.weight_bps for u in market(result).used) == shares

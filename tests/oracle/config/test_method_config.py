@@ -87,6 +87,10 @@ def test_the_observer_is_asked_for_trades_where_the_method_needs_them() -> None:
 def test_a_cap_on_volume_needs_a_method_of_trades() -> None:
     assert planned({"volume_cap_percent": 40}, method="vwap", window_s=120).tuning.volume_cap_percent == 40
     assert "tuning.volume_cap_percent: lwap is not made of trades" in refused({"volume_cap_percent": 40}, method="lwap")
+    for counts in ("dia_ma", "dia_medir", "dia_ema"):
+        assert f"{counts} counts trades whatever their volume, so a cap on volume does nothing" in refused(
+            {"volume_cap_percent": 40}, method=counts, window_s=120
+        )
     assert "write 0 to 100" in refused({"volume_cap_percent": 101}, method="vwap", window_s=120)
 
 
