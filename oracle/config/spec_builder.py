@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from feeds.registry import EXCHANGES
+from feeds.streams.tape import KEEP_MS
 from feeds.types import Kind, Pair
+from feeds.units import MS
 from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.over_time import MAX_SAMPLES
 from oracle.combine.methods.registry import METHODS, Method
@@ -105,6 +107,9 @@ def _trade_problems(where: str, feed: FeedSection, round_interval_s: int) -> Ite
         )
         yield Problem(f"{where}.method", text)
     needed_s = feed.window_s + feed.tuning.shift_s
+    if round_interval_s * MS > KEEP_MS:
+        text = f"{feed.method} needs a round at least every {KEEP_MS // MS} s: trades are kept for so long until one takes them in"
+        yield Problem("oracle.round_interval_s", text)
     if feed.window_s < round_interval_s:
         text = f"{feed.window_s} s are shorter than a round, trades between two rounds would be lost: write at least {round_interval_s}"
         yield Problem(f"{where}.window_s", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import example, given, settings
@@ -18,6 +19,7 @@ from oracle.model.state import FeedState
 from oracle.model.status import Status, Why
 from oracle.model.types import Abstained, Aggregate, FeedRound, Result
 from oracle.round.step import as_leg, step
+from tests.oracle.combine.trade_tapes import TapeTrade, feed_of_trades, rounds
 from tests.oracle.oracle_build import T0, seen, source, spec, wad
 
 VENUES = ("binance", "coinbase", "kraken")
@@ -174,3 +176,24 @@ def test_a_group_weighs_what_its_trades_weigh_in_the_method(method: str, shares:
     small = [Print(at_ms=T0 - k, price_wad=wad("100"), volume_wad=wad("0.2")) for k in (1_500, 1_400, 30, 20, 10)]
     result, _ = step(feed(method=method), FeedState(), [*rows[:2], replace(rows[2], prints=tuple(small))], {}, T0)
     assert tuple(u.weight_bps for u in market(result).used) == shares
+
+
+def test_small_trades_in_masses_erase_no_larger_one() -> None:
+    """Merged, a thousand times a tenth of dust and one unit would be dust in every part: what is no dust counts all the same."""
+    made = feed_of_trades(["coinbase", "kraken"], window_s=60, dust=wad("0.01"))
+    honest = [
+        TapeTrade(v, T0 + k * 400, T0 + k * 400, Decimal(103), Decimal(1), f"h{k}")
+        for v in ("coinbase", "kraken")
+        for k in range(20)
+    ]
+    flood = [
+        TapeTrade("kraken", T0 + k * 2, T0 + k * 2, Decimal(100 + k % 2), Decimal("0.001"), str(k))
+        for k in range(4_000)
+    ]
+    result = next(iter(rounds(made, [*flood, *honest], every_s=10)))[1]
+    got = market(result)
+    assert got.price_wad == wad("103")
+    assert got.trades is not None
+    assert [(g.group, g.count, g.volume_wad) for g in got.trades.groups] == [
+        ("coinbase", 20, wad("20")), ("kraken", 20, wad("20")),
+    ]  # fmt: skip
