@@ -151,15 +151,16 @@ def _bounded(trades: Sequence[Trade], span_ms: int) -> tuple[int, tuple[Trade, .
     apart = len(trades) * span_ms  # so many there would be at most, were they merged over 1 ms
     finest = min((s for s in _SPANS_MS if apart <= MOST_TRADES * s), default=span_ms)
     span_ms = min(span_ms, finest)
-    for span in (s for s in _SPANS_MS if s >= span_ms):
-        kept = _merged(trades, span)
-        if len(kept) <= MOST_TRADES:
-            return span, kept
-    return _SPANS_MS[-1], kept[-MOST_TRADES:]
-
-
-def _merged(trades: Sequence[Trade], span_ms: int) -> tuple[Trade, ...]:
     ranked = sorted(trades, key=lambda t: (t.at_ms, t.market, t.price_wad, t.volume_wad, t.count))
+    span = next((s for s in _SPANS_MS if s >= span_ms and _places(ranked, s) <= MOST_TRADES), _SPANS_MS[-1])
+    return span, _merged(ranked, span)[-MOST_TRADES:]
+
+
+def _places(trades: Sequence[Trade], span_ms: int) -> int:
+    return len(trades) if span_ms == 1 else len({(t.market, t.at_ms // span_ms) for t in trades})
+
+
+def _merged(ranked: Sequence[Trade], span_ms: int) -> tuple[Trade, ...]:
     if span_ms == 1:
         return tuple(ranked)
     places: dict[tuple[str, int], list[Trade]] = {}
