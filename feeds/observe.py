@@ -46,7 +46,7 @@ class Source:
     """One source of one feed: a venue's symbol, or an adapter on a chain.
 
     ``pull``: how to ask a venue that has no adapter of ours; None for one in the registry. ``trades``: its trades are
-    needed as well.
+    needed as well, those of at least ``dust_wad`` base units.
     """
 
     feed: str
@@ -62,6 +62,7 @@ class Source:
     block: Block = Block.LATEST
     pull: QuotedVenue | CcxtSource | None = None
     trades: bool = False
+    dust_wad: int = 0
 
     @property
     def key(self) -> SourceKey:
@@ -168,7 +169,7 @@ class Observer:
                 depth_modelled=modelled,
             )
         if source.trades:
-            tape = self.tape.prints(*place, trades_after_ms, now_ms)
+            tape = self.tape.prints(*place, trades_after_ms, now_ms, source.dust_wad)
             observation = replace(observation, prints=tape.prints, prints_span_ms=tape.span_ms)
         return observation
 

@@ -12,6 +12,9 @@ from feeds.units import Wad
 KEEP_MS = 900_000
 """A trade that came longer ago is forgotten: rounds take them in as they come."""
 MOST_TRADES = 50_000
+"""Of one symbol. Beyond it those go that a round has taken in; where all are news the smallest, so that nobody pushes out
+others' trades by small ones of his own."""
+_LEFT_TRADES = MOST_TRADES * 3 // 4
 MOST_PRINTS = 512
 """Of one symbol in one round. Beyond it trades are merged over a longer span."""
 _SPANS_MS = (1, 10, 100, 1_000, 10_000, 100_000, KEEP_MS)
@@ -19,13 +22,32 @@ _SPANS_MS = (1, 10, 100, 1_000, 10_000, 100_000, KEEP_MS)
 
 @dataclass(slots=True)
 class _Symbol:
-    """(received at, trade), as they came, and the ids among them."""
+    """(received at, trade), as they came, and the ids among them. ``taken_ms``: until then rounds have taken them in."""
 
     trades: deque[tuple[int, VenueTrade]] = field(default_factory=deque)
     ids: set[str] = field(default_factory=set)
+    taken_ms: int = 0
 
     def drop_first(self) -> None:
         self.ids.discard(self.trades.popleft()[1].trade_id)
+
+    def drop_smallest(self) -> int:
+        """Leave three quarters of them; returns how many went."""
+        least = sorted((t.volume_wad for _, t in self.trades), reverse=True)[_LEFT_TRADES - 1]
+        above = sum(t.volume_wad > least for _, t in self.trades)
+        left = _LEFT_TRADES - above  # of those that are just as large as the least, the newest
+        kept: deque[tuple[int, VenueTrade]] = deque()
+        for received_ms, trade in reversed(self.trades):
+            if trade.volume_wad > least:
+                kept.appendleft((received_ms, trade))
+            elif trade.volume_wad == least and left:
+                left -= 1
+                kept.appendleft((received_ms, trade))
+            else:
+                self.ids.discard(trade.trade_id)
+        gone = len(self.trades) - len(kept)
+        self.trades = kept
+        return gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +69,7 @@ class TradeTape:
         self._future_ms = future_ms
         self._symbols: dict[tuple[str, str], _Symbol] = {}
         self.dropped: Counter[str] = Counter()
-        """Trades of a venue that were repeated, too old, or from the future."""
+        """Trades of a venue that were repeated, too old, from the future, or the smallest of too many."""
 
     def put(self, venue: str, tick: TradeTick, received_at_ms: int) -> FeedError | None:
         """Keep a trade. One that is known already (a venue repeats the last ones on each subscription) is not news.
@@ -69,20 +91,28 @@ class TradeTape:
         symbol.ids.add(trade.trade_id)
         # a number is forgotten only when its trade, which may have been stamped a little ahead, would be too old to return
         kept_from_ms = received_at_ms - KEEP_MS - self._future_ms
-        while len(symbol.trades) > MOST_TRADES or symbol.trades[0][0] < kept_from_ms:
+        while symbol.trades[0][0] < kept_from_ms:
             symbol.drop_first()
+        while len(symbol.trades) > MOST_TRADES and symbol.trades[0][0] <= symbol.taken_ms:
+            symbol.drop_first()
+        if len(symbol.trades) > MOST_TRADES:
+            self.dropped[venue] += symbol.drop_smallest()
         return None
 
-    def prints(self, venue: str, symbol: str, after_ms: int, until_ms: int) -> Prints:
-        """Trades that were received after one time and until another, merged where they are too many."""
+    def prints(self, venue: str, symbol: str, after_ms: int, until_ms: int, least_wad: int = 0) -> Prints:
+        """Trades that were received after one time and until another, merged where they are too many.
+
+        Trades of fewer base units than ``least_wad`` are left out before that: merged with others they would make those small.
+        """
         held = self._symbols.get((venue, symbol))
         if held is None:
             return Prints()
+        held.taken_ms = max(held.taken_ms, after_ms)
         trades: list[VenueTrade] = []
         for received_ms, trade in reversed(held.trades):
             if received_ms <= after_ms:
                 break
-            if received_ms <= until_ms:
+            if received_ms <= until_ms and trade.volume_wad >= least_wad:
                 trades.append(trade)
         return merged(trades[::-1])
 

@@ -15,6 +15,7 @@ from oracle.combine.method_window import view_of, window_after
 from oracle.combine.methods.median import median
 from oracle.combine.methods.over_time import RoundPrice
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method
+from oracle.combine.methods.trade_window import TradeBlock
 from oracle.combine.trades import traded_price
 from oracle.model.spec import FeedSpec, SourceSpec
 from oracle.model.state import Window
@@ -51,7 +52,7 @@ def combine_market(spec: FeedSpec, eligible: EligibleInputs, window: Window, now
     if method.over_time is not None:
         round_price = RoundPrice(at_ms=now_ms, price_wad=point, confidence_bps=spread, groups=groups)
         after = window_after(spec, method.over_time, window, eligible, round_price)
-        if method.of_trades:
+        if isinstance(method.over_time, TradeBlock):
             traded = traded_price(spec, method.over_time, after, groups, view_of(spec), now_ms)
             price, trades, groups = traded.price_wad, traded.trades, traded.groups
         else:

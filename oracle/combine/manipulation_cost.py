@@ -2,12 +2,12 @@
 
 Source: venues state what moves their price by 0.5, 1 and 2 % (:class:`feeds.types.Quote`). Between those the depth is
 interpolated linearly, and beyond the last it is taken as constant: so the figure is never more than the books state. It is
-capital moved, not money lost, and for averages over time the move has to be kept up for most of the window. Of a method of
-trades the shares are those of the volume in the window; whoever can trade with himself at a venue buys volume for its fees alone.
+capital moved, not money lost, and for averages over time the move has to be kept up for most of the window.
 
 A price is moved by the arithmetic of its method: where the method has a breakdown point, that share of the weight has to move
-past the new price, the cheapest groups first; where it has none, the cheapest group pulls the mean. Both figures are lower
-bounds. A group whose depth is unknown counts as free, and is named. So is one whose depth is only modelled from its volume,
+past the new price, the cheapest groups first; where it has none, the cheapest group pulls the mean. Of a method of trades
+shares say nothing: whoever trades with himself has all the volume, or what the cap leaves to one group, for its fees alone, so
+what has to be moved is a book. All figures are lower bounds. A group whose depth is unknown counts as free, and is named. So is one whose depth is only modelled from its volume,
 which can be washed: it is in the figure that is shown, and counts as free for the gate.
 """
 
@@ -85,15 +85,23 @@ def standard_costs(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps
 
 
 def price_cost(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int, bps: int) -> Cost:
-    """The cost of moving this round's point price by ``bps``, with depths that are only modelled."""
-    return cost_to_move(group_depths(market.used, outcomes), market.point_wad, breakdown_bps, bps)
+    """The cost of moving this round's point price by ``bps`` (of trades: the price), with depths that are only modelled."""
+    return _cost_of(market, group_depths(market.used, outcomes), breakdown_bps, bps)
 
 
 def gate_cost(market: Aggregate, outcomes: Sequence[Outcome], breakdown_bps: int, bps: int) -> Cost:
     """The same by what books and pools really state: a group whose depth is modelled counts as free."""
     groups = group_depths(market.used, outcomes)
     real = [replace(g, depths=()) if g.depth_from is DepthFrom.MODEL else g for g in groups]
-    return cost_to_move(real, market.point_wad, breakdown_bps, bps)
+    return _cost_of(market, real, breakdown_bps, bps)
+
+
+def _cost_of(market: Aggregate, groups: Sequence[GroupDepth], breakdown_bps: int, bps: int) -> Cost:
+    if market.trades is None:
+        return cost_to_move(groups, market.point_wad, breakdown_bps, bps)
+    cap_bps = market.trades.cap_percent * BPS // 100
+    reach_bps = max(cap_bps, div_up(BPS, len(market.trades.groups))) if cap_bps else BPS
+    return cost_of_trades(groups, market.price_wad, reach_bps, bps)
 
 
 def group_depths(used: Sequence[Used], outcomes: Sequence[Outcome]) -> tuple[GroupDepth, ...]:
@@ -192,6 +200,36 @@ def _pull(groups: Sequence[GroupDepth], bps: int) -> Cost:
     if best is None:
         raise ValueError("no group has a weight")
     return _cost(bps, best[0], [best[1]])
+
+
+def cost_of_trades(groups: Sequence[GroupDepth], price: Wad, reach_bps: int, bps: int) -> Cost:
+    """The same for a price that is made of trades, in which volume is free, up to ``reach_bps`` of the whole for one group."""
+    return min([_wash(groups, price, sign * bps, reach_bps) for sign in (1, -1)], key=lambda c: c.base_wad)
+
+
+def _wash(groups: Sequence[GroupDepth], price: Wad, bps: int, reach_bps: int) -> Cost:
+    """The greater of two lower bounds.
+
+    One book at least must stand at the new price, as a mean is nowhere outside of its trades. And where nobody has the whole
+    volume, what is left to go from where volume alone leads has to be moved in books, the cheapest per step.
+    """
+    up, target = bps > 0, price * (BPS + bps) // BPS
+    left_bps, free = BPS, 0
+    for held in sorted((g.price_wad for g in groups), reverse=up):
+        part = min(left_bps, reach_bps)
+        left_bps, free = left_bps - part, free + part * held
+    far_wad = max(0, target * BPS - free if up else free - target * BPS) // reach_bps
+    reached = min(((_to_reach(g, target, up=up), g) for g in groups), key=lambda x: (x[0], x[1].group))
+    pulled = min(((_pulled(g, far_wad), g) for g in groups), key=lambda x: (x[0], x[1].group))
+    base_wad, group = max(reached, pulled, key=lambda x: x[0])
+    return _cost(bps, base_wad, [group])
+
+
+def _pulled(group: GroupDepth, far_wad: int) -> int:
+    """Base units per step of a group's own price, where they are fewest up to this distance, times all the steps."""
+    far = far_wad * BPS // group.price_wad
+    steps = [(step, depth) for step, depth in group.depths if step < far] + [(far, depth_at(group.depths, far))]
+    return min(depth * far // step for step, depth in steps) if far else 0
 
 
 def _to_reach(group: GroupDepth, target: int, *, up: bool) -> int:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from feeds.units import MS, Wad
-from oracle.combine.groups import believed_groups
+from oracle.combine.groups import believed_groups, spread_bps
 from oracle.combine.inputs import EligibleInputs
 from oracle.combine.methods.median import median
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS
-from oracle.combine.trades import newest_heard, round_trades
+from oracle.combine.trades import believed_trades, newest_heard, round_trades, unconfirmed_trades
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Window
 from oracle.model.types import Input
@@ -30,14 +30,28 @@ def window_after(
     round_price: RoundPrice,
 ) -> Window:
     """The window with this round. One of another method or other limits starts anew."""
-    of_trades = METHODS[spec.method].of_trades
     made_by = f"{spec.method}/{spec.window_s * MS}/{spec.max_age_s * MS}"
+    of_trades = METHODS[spec.method].of_trades
     if of_trades:
         made_by = f"trades/{made_by}/{spec.tuning.shift_s * MS}"
-        trades = round_trades(spec, eligible, round_price.groups, round_price.price_wad)
-        round_price = replace(round_price, trades=trades, heard=newest_heard(eligible.outcomes))
     before = window if window.made_by == made_by else Window()
+    if of_trades:
+        round_price = _with_trades(spec, before, eligible, round_price)
     return replace(over_time.fold(before, round_price, view_of(spec)), made_by=made_by)
+
+
+def _with_trades(spec: FeedSpec, before: Window, eligible: EligibleInputs, round_price: RoundPrice) -> RoundPrice:
+    """The round with its trades: those that its quotes confirm, and of those that waited; without a quorum all, to wait."""
+    heard = newest_heard(eligible.outcomes)
+    if not round_price.confirmed:
+        return replace(round_price, trades=unconfirmed_trades(eligible), heard=heard)
+    groups, point = round_price.groups, round_price.price_wad
+    return replace(
+        round_price,
+        trades=round_trades(spec, eligible, groups, point),
+        heard=heard,
+        settled=believed_trades(spec, before.waiting, groups, point),
+    )
 
 
 def window_without_price(spec: FeedSpec, eligible: EligibleInputs, window: Window, now_ms: int) -> Window:
@@ -46,9 +60,14 @@ def window_without_price(spec: FeedSpec, eligible: EligibleInputs, window: Windo
     if method.over_time is None or not method.of_trades or spec.share_of is not None:
         return window
     groups = believed_groups(spec, eligible.inputs)
-    round_price = RoundPrice(at_ms=now_ms, price_wad=_point(groups), groups=groups)
+    point = median(groups) if groups else Wad(0)
+    confirmed = _is_confirmed(spec, groups, point, now_ms)
+    round_price = RoundPrice(at_ms=now_ms, price_wad=point, groups=groups, confirmed=confirmed)
     return window_after(spec, method.over_time, window, eligible, round_price)
 
 
-def _point(groups: Sequence[Input]) -> Wad:
-    return median(groups) if groups else Wad(0)
+def _is_confirmed(spec: FeedSpec, groups: Sequence[Input], point: Wad, now_ms: int) -> bool:
+    """Whether the quotes would have made a price by themselves: enough groups, near each other, none too old."""
+    if not groups or len(groups) < spec.min_groups or spread_bps(point, groups) > spec.max_spread_bps:
+        return False
+    return now_ms - min(g.at_ms for g in groups) <= spec.max_age_s * MS

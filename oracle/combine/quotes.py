@@ -19,7 +19,7 @@ from oracle.combine.confidence import confidence_bps
 from oracle.combine.groups import fill_unknown_depth, merge_groups, spread_bps, weigh_groups
 from oracle.combine.methods.registry import METHODS, OUTLIERS, Method
 from oracle.combine.methods.trade_window import TradeBlock
-from oracle.combine.methods.volume_cap import capped_volumes, group_volumes
+from oracle.combine.methods.volume_cap import capped_volumes
 from oracle.model.spec import PLAIN, Tuning
 from oracle.model.state import Trade
 from oracle.model.status import Rejection
@@ -120,7 +120,7 @@ def _priced(
         return used, method.point(used)
     believed = {g.group for g in used}
     capped = capped_volumes([t for t in trades if t.group in believed], tuning.volume_cap_percent)
-    shares = group_volumes(capped)
+    shares = method.over_time.shares(capped)
     return tuple(g.with_weight(shares[g.group]) for g in used), method.over_time.formula(capped, tuning)
 
 

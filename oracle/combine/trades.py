@@ -2,7 +2,8 @@
 
 Quotes decide which groups count in a round: the trades of an outlier, of a source that failed or is too old do not enter, and
 what it traded before does not count while it is not believed. A print further from the round's quotes than ``max_spread_bps`` is
-no price either: nobody could have traded so much off the books, and whoever trades with himself states what he likes.
+no price either: nobody could have traded so much off the books, and whoever trades with himself states what he likes. Where
+the quotes have no quorum, nothing says so yet: the trades wait for the next round in which they have one.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from feeds.types import Observation, Outcome
 from feeds.units import BPS, MS, Wad
 from oracle.combine.inputs import EligibleInputs, converted
-from oracle.combine.methods.over_time import MethodView, OverTime
-from oracle.combine.methods.trade_window import of_groups, trades_in_view
-from oracle.combine.methods.volume_cap import capped_volumes, group_volumes
+from oracle.combine.methods.over_time import MethodView
+from oracle.combine.methods.trade_window import TradeBlock, of_groups, trades_in_view
+from oracle.combine.methods.volume_cap import capped_volumes
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Trade, Window
 from oracle.model.status import NoQuorum
@@ -24,7 +25,7 @@ from oracle.model.types import GroupTrades, Input, TradesUsed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradedPrice:
-    """A price made of trades, the trades, and the groups with their shares of the volume for weights."""
+    """A price made of trades, the trades, and the groups with what the method weighs them by: volume, trades, or seconds."""
 
     price_wad: Wad
     trades: TradesUsed
@@ -33,14 +34,23 @@ class TradedPrice:
 
 def round_trades(spec: FeedSpec, eligible: EligibleInputs, groups: Iterable[Input], point: Wad) -> list[Trade]:
     """The prints of this round that count: of the sources behind these groups, in the feed's unit, near the point."""
-    believed = {g.group for g in groups}
-    sources = {i.source: i.group for i in eligible.inputs if i.group in believed}
+    return believed_trades(spec, unconfirmed_trades(eligible), groups, point)
+
+
+def unconfirmed_trades(eligible: EligibleInputs) -> list[Trade]:
+    """The prints of this round of every source that may count, in the feed's unit."""
+    sources = {i.source: i.group for i in eligible.inputs}
     trades: list[Trade] = []
     for outcome in eligible.outcomes:
         if isinstance(outcome, Observation) and outcome.prints and outcome.source in sources:
             trades += _of_observation(eligible, outcome, sources[outcome.source])
-    far = point * spec.max_spread_bps
-    return [t for t in trades if abs(t.price_wad - point) * BPS <= far]
+    return trades
+
+
+def believed_trades(spec: FeedSpec, trades: Iterable[Trade], groups: Iterable[Input], point: Wad) -> list[Trade]:
+    """Those of these groups, near the point."""
+    believed, far = {g.group for g in groups}, point * spec.max_spread_bps
+    return [t for t in trades if t.group in believed and abs(t.price_wad - point) * BPS <= far]
 
 
 def newest_heard(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:
@@ -68,7 +78,7 @@ def _of_observation(eligible: EligibleInputs, observation: Observation, group: s
 
 
 def traded_price(
-    spec: FeedSpec, over_time: OverTime, window: Window, groups: Sequence[Input], view: MethodView, now_ms: int
+    spec: FeedSpec, over_time: TradeBlock, window: Window, groups: Sequence[Input], view: MethodView, now_ms: int
 ) -> TradedPrice:
     """The price that the believed groups' trades make.
 
@@ -86,7 +96,7 @@ def traded_price(
             f" {view.window_s} s of the window; none of {without or 'any other'}"
         )
         raise NoQuorum(text, groups=len(traded), min_groups=spec.min_groups)
-    shares = group_volumes(capped_volumes(inside, cap_percent))
+    shares = over_time.shares(capped_volumes(inside, cap_percent))
     until_ms = now_ms - view.tuning.shift_s * MS
     used = TradesUsed(
         since_ms=until_ms - view.window_s * MS,

@@ -33,6 +33,7 @@ def sources_of(resolved: ResolvedConfig) -> list[Source]:
             block=p.block,
             pull=p.pull,
             trades=p.spec.kind is Kind.MARKET and METHODS[resolved.specs[p.feed].method].of_trades,
+            dust_wad=resolved.specs[p.feed].tuning.dust,
         )
         for p in resolved.sources
     ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from feeds.registry import EXCHANGES
+from feeds.streams.tape import KEEP_MS
 from feeds.types import Kind, Pair
+from feeds.units import MS
 from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.over_time import MAX_SAMPLES
 from oracle.combine.methods.registry import METHODS, Method
-from oracle.combine.methods.trade_window import MOST_WINDOW_S
+from oracle.combine.methods.trade_window import MOST_WINDOW_S, TradeBlock
 from oracle.config.check_groups import group_hint
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem
@@ -66,6 +68,7 @@ def method_problems(
         yield Problem(f"{where}.outliers", text)
     if method is not None and method.of_trades:
         yield from _trade_problems(where, feed, round_interval_s)
+        yield from _cap_problems(where, feed, method)
     elif method is not None:
         yield from _window_problems(where, feed, method, round_interval_s)
     known = {name for s in sources for name in (s.group, s.name if s.average_s else s.group)}
@@ -86,6 +89,14 @@ def _window_problems(where: str, feed: FeedSection, method: Method, round_interv
         yield Problem(f"{where}.tuning.volume_cap_percent", text)
 
 
+def _cap_problems(where: str, feed: FeedSection, method: Method) -> Iterator[Problem]:
+    """A cap on volume where the method counts trades or seconds, whatever their volume."""
+    if feed.tuning.volume_cap_percent and isinstance(method.over_time, TradeBlock) and not method.over_time.by_volume:
+        named = [n for n, m in METHODS.items() if isinstance(m.over_time, TradeBlock) and m.over_time.by_volume]
+        text = f"{feed.method} counts trades whatever their volume, so a cap on volume does nothing: leave it out, or choose one of {', '.join(named)}"
+        yield Problem(f"{where}.tuning.volume_cap_percent", text)
+
+
 def _trade_problems(where: str, feed: FeedSection, round_interval_s: int) -> Iterator[Problem]:
     """What a method of trades cannot work with: sources that report none, and a window that no trade falls into."""
     silent = [s.name or s.type for s in feed.sources if s.kind is Kind.MARKET and s.type not in EXCHANGES]
@@ -96,6 +107,9 @@ def _trade_problems(where: str, feed: FeedSection, round_interval_s: int) -> Ite
         )
         yield Problem(f"{where}.method", text)
     needed_s = feed.window_s + feed.tuning.shift_s
+    if round_interval_s * MS > KEEP_MS:
+        text = f"{feed.method} needs a round at least every {KEEP_MS // MS} s: trades are kept for so long until one takes them in"
+        yield Problem("oracle.round_interval_s", text)
     if feed.window_s < round_interval_s:
         text = f"{feed.window_s} s are shorter than a round, trades between two rounds would be lost: write at least {round_interval_s}"
         yield Problem(f"{where}.window_s", text)

@@ -47,12 +47,13 @@ class Window:
 
     ``samples``: point prices, ascending. ``total`` and ``weight``: running sums over the spans between them, or an
     exponential average and its weight; their meaning is the method's own. ``trades``: those of the methods of trades,
-    ascending. ``newest``: (market, time of the newest trade heard of it, kept or not). ``span_ms``: over which new trades are
+    ascending. ``waiting``: those that came while the quotes had no quorum, until one says whether they count. ``newest``:
+    (market, time of the newest trade heard of it, kept or not). ``span_ms``: over which new trades are
     merged, 1: only at equal times and prices. ``begun_ms``: from when on every trade was heard; ``folded_ms``: of the newest
     round. ``made_by``: the method and the limits that the sums were made with; any other starts anew.
     """
 
-    CAME_LATER = ("newest", "span_ms", "begun_ms", "folded_ms")
+    CAME_LATER = ("newest", "span_ms", "begun_ms", "folded_ms", "waiting")
 
     samples: tuple[Sample, ...] = ()
     total: int = 0
@@ -63,6 +64,7 @@ class Window:
     span_ms: int = 1
     begun_ms: int = 0
     folded_ms: int = 0
+    waiting: tuple[Trade, ...] = ()
 
 
 @record

@@ -122,6 +122,16 @@ class Aggregate:
     disagree_bps: Bps = _NONE_BPS
     trades: TradesUsed | None = None
 
+    @property
+    def group_prices(self) -> dict[str, Wad]:
+        """What the groups say that are believed: those with weight. Of a method of trades all, whatever volume they have."""
+        return {u.group: u.price_wad for u in self.used if u.weight_bps or self.trades is not None}
+
+    @property
+    def groups_behind(self) -> int:
+        """How many groups the price is made of: of trades, those that have traded, however little."""
+        return len(self.group_prices if self.trades is None else self.trades.groups)
+
 
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,18 +32,16 @@ def gather_evidence(
     """What the rules may look at. The redemption rate is held to its growth cap here: the capped rate is what is published."""
     pairs = statements(eligible, legs, now_ms)
     observed = {o.source: o for o in outcomes if isinstance(o, Observation)}
-    used = market.used if market else ()
     by_kind = eligible.index.by_kind
     suspects = {group for leg in legs.values() for group in leg.suspects}
     if suspects:
         suspects &= {s.group for s in spec.sources}
     share = legs.get(spec.share_of) if spec.share_of else None
-    prices = {u.group: u.price_wad for u in used if u.weight_bps}
     return Evidence(
         market_wad=market.price_wad if market else Wad(0),
         redemption_wad=capped_rate(spec.rules, rate, rate.rate_wad, now_ms) if rate else Wad(0),
-        groups=share.groups if share else len(prices),
-        group_prices=() if share else tuple(prices.values()),
+        groups=share.groups if share else market.groups_behind if market else 0,
+        group_prices=tuple(market.group_prices.values()) if market and not share else (),
         rate=rate,
         leg_slash_ppb=leg_slash,
         disagree_bps=market.disagree_bps if market else 0,

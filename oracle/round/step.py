@@ -154,7 +154,7 @@ def as_leg(spec: FeedSpec, done: Judged | FeedRound, rate: RateState | None, now
         reasons=done.verdict.reasons,
         slash_ppb=slash,
         suspects=_outliers(spec, done.market),
-        groups=len({u.group for u in done.market.used if u.weight_bps}) if done.market else 0,
+        groups=done.market.groups_behind if done.market else 0,
     )
 
 

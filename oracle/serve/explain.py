@@ -88,7 +88,8 @@ def _operator_lines(result: Document) -> list[str]:
         rows += _trades_lines(part["trades"])
     if result["cost_of"]:
         rows.append(f"cost to move the price: that of {result['cost_of']}, which it is computed from: explain that")
-    return rows + [_cost_line(c) for c in result["cost"]]
+    traded = result["market"] is not None and result["market"]["trades"] is not None
+    return rows + [_cost_line(c, traded=traded) for c in result["cost"]]
 
 
 def _trades_lines(trades: Document | None) -> list[str]:
@@ -113,11 +114,13 @@ def _trades_lines(trades: Document | None) -> list[str]:
 _FROM = {"book": "order book", "pool": "pool", "model": "a model", "unknown": "unknown"}
 
 
-def _cost_line(cost: Document) -> str:
+def _cost_line(cost: Document, *, traded: bool) -> str:
     what = "to enter depeg" if cost["depeg"] else f"to move the price by {percent_text(cost['bps'])}"
     through = ", ".join(f"{d['group']} ({_FROM[d['from']]})" for d in cost["depths"]) or "nothing"
     bound = f"about {cost['base']}" if cost["modelled"] else f"at least {cost['base']}"
     line = f"cost {what}: {bound} base units through {through}"
+    if traded:
+        line += ", and the fees of trading with oneself there"
     if cost["modelled"]:
         line += (
             f"; the depth of {', '.join(cost['modelled'])} is only modelled from its volume: without the model at least"

@@ -34,6 +34,8 @@ class RoundPrice:
     """One round: its time, its point price, its confidence in bps, the groups behind it, and the trades that it brought.
 
     ``heard``: (market, time of its newest trade) of every market that reported any, also where they are not believed.
+    ``confirmed``: whether a quorum of quotes stands behind the point; without one its trades wait. ``settled``: trades that
+    have waited and count now.
     """
 
     at_ms: int
@@ -42,6 +44,8 @@ class RoundPrice:
     groups: Sequence[Input] = ()
     trades: Sequence[Trade] = ()
     heard: Sequence[tuple[str, int]] = ()
+    confirmed: bool = True
+    settled: Sequence[Trade] = ()
 
 
 class OverTime(Protocol):

@@ -4,19 +4,22 @@ A window takes in what each round brings and gives up what is older than ``windo
 the order of its own time: one that is not newer than the newest heard of that market, believed or not, is a repeat (a venue
 repeats its last trades on each subscription), unless it has that very time and differs from what was kept. An empty window has no price: the feed abstains.
 
+Trades that come while the quotes have no quorum wait: no lone venue says by its own quote what its trades are worth.
+
 A window is bounded without becoming shorter, so that nobody can flood it: beyond MOST_TRADES, trades of one market that are no
 further apart than some span are merged into one print at their mean price, and the window says over which span.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feeds.units import MS, Wad
 from oracle.combine.methods import dia
 from oracle.combine.methods.over_time import MethodView, RoundPrice
-from oracle.combine.methods.volume_cap import capped_volumes
+from oracle.combine.methods.volume_cap import capped_volumes, group_volumes
 from oracle.model.spec import Tuning
 from oracle.model.state import Sample, Trade, Window
 from oracle.model.status import NoQuorum
@@ -31,10 +34,19 @@ _SPANS_MS = tuple(1 << k for k in range(21))
 
 @dataclass(frozen=True, slots=True)
 class TradeBlock:
-    """One formula over the trades of the window that ends ``shift_ms`` before now. ``averaged``: DIA's EMA over such prices."""
+    """One formula over the trades of the window that ends ``shift_ms`` before now. ``averaged``: DIA's EMA over such prices.
+
+    ``shares``: what the formula weighs each group by; where that is not its volume, a cap on volume does nothing.
+    """
 
     formula: Formula
     averaged: bool = False
+    shares: Callable[[Sequence[Trade]], Mapping[str, int]] = group_volumes
+
+    @property
+    def by_volume(self) -> bool:
+        """Whether the formula weighs trades by their volume."""
+        return self.shares is group_volumes
 
     def fold(self, window: Window, round_price: RoundPrice, view: MethodView) -> Window:
         """See OverTime: the round's trades come in, those that are no news, too old or dust do not."""
@@ -42,7 +54,9 @@ class TradeBlock:
         since_ms = at_ms - (view.window_s + view.tuning.shift_s) * MS
         news, newest = _news(window, round_price)
         kept = [t for t in news if t.at_ms > since_ms and t.volume_wad >= view.tuning.dust * t.count]
-        span_ms, trades = _bounded([*(t for t in window.trades if t.at_ms > since_ms), *kept], window.span_ms)
+        fresh = [*round_price.settled, *kept] if round_price.confirmed else []
+        span_ms, trades = _bounded([t for t in (*window.trades, *fresh) if t.at_ms > since_ms], window.span_ms)
+        wait = () if round_price.confirmed else [t for t in (*window.waiting, *kept) if t.at_ms > since_ms]
         missed = not window.folded_ms or at_ms - window.folded_ms > view.gap_ms
         after = Window(
             samples=window.samples,
@@ -51,8 +65,9 @@ class TradeBlock:
             span_ms=span_ms,
             begun_ms=at_ms if missed else window.begun_ms,
             folded_ms=at_ms,
+            waiting=_bounded(wait, 1)[1],
         )
-        return self._with_point(after, round_price, view) if self.averaged else after
+        return self._with_point(after, round_price, view) if self.averaged and round_price.confirmed else after
 
     def read(self, window: Window, now_ms: int, view: MethodView) -> Wad:
         """See OverTime.
@@ -119,10 +134,11 @@ def _news(window: Window, round_price: RoundPrice) -> tuple[list[Trade], dict[st
 def _known_at(window: Window, newest: Mapping[str, int]) -> dict[str, set[tuple[int, int, int]]]:
     """What is known of each market's newest moment; none where it was merged or left out, so that nobody can tell."""
     known: dict[str, set[tuple[int, int, int]]] = {}
-    for t in window.trades:
+    held = (*window.trades, *window.waiting)
+    for t in held:
         if t.at_ms == newest.get(t.market):
             known.setdefault(t.market, set()).add(_what(t))
-    merged = {t.market for t in window.trades if t.span_ms > 1 and t.at_ms == newest.get(t.market)}
+    merged = {t.market for t in held if t.span_ms > 1 and t.at_ms == newest.get(t.market)}
     return {market: whats for market, whats in known.items() if market not in merged}
 
 
@@ -135,15 +151,16 @@ def _bounded(trades: Sequence[Trade], span_ms: int) -> tuple[int, tuple[Trade, .
     apart = len(trades) * span_ms  # so many there would be at most, were they merged over 1 ms
     finest = min((s for s in _SPANS_MS if apart <= MOST_TRADES * s), default=span_ms)
     span_ms = min(span_ms, finest)
-    for span in (s for s in _SPANS_MS if s >= span_ms):
-        kept = _merged(trades, span)
-        if len(kept) <= MOST_TRADES:
-            return span, kept
-    return _SPANS_MS[-1], kept[-MOST_TRADES:]
-
-
-def _merged(trades: Sequence[Trade], span_ms: int) -> tuple[Trade, ...]:
     ranked = sorted(trades, key=lambda t: (t.at_ms, t.market, t.price_wad, t.volume_wad, t.count))
+    span = next((s for s in _SPANS_MS if s >= span_ms and _places(ranked, s) <= MOST_TRADES), _SPANS_MS[-1])
+    return span, _merged(ranked, span)[-MOST_TRADES:]
+
+
+def _places(trades: Sequence[Trade], span_ms: int) -> int:
+    return len(trades) if span_ms == 1 else len({(t.market, t.at_ms // span_ms) for t in trades})
+
+
+def _merged(ranked: Sequence[Trade], span_ms: int) -> tuple[Trade, ...]:
     if span_ms == 1:
         return tuple(ranked)
     places: dict[tuple[str, int], list[Trade]] = {}
@@ -164,14 +181,25 @@ def _mean(held: Sequence[Trade], span_ms: int) -> Trade:
     )
 
 
+def _slot_shares(trades: Sequence[Trade]) -> Mapping[str, int]:
+    return Counter(t.group for t in dia.slots(trades))
+
+
+def _trade_shares(trades: Sequence[Trade]) -> Mapping[str, int]:
+    counts: Counter[str] = Counter()
+    for t in trades:
+        counts[t.group] += t.count
+    return counts
+
+
 def _plain(formula: Callable[[Sequence[Trade]], Wad]) -> Formula:
     return lambda trades, _tuning: formula(trades)
 
 
-MA = TradeBlock(_plain(dia.ma))
+MA = TradeBlock(_plain(dia.ma), shares=_slot_shares)
 MAIR = TradeBlock(_plain(dia.mair))
-MEDIR = TradeBlock(_plain(dia.medir))
+MEDIR = TradeBlock(_plain(dia.medir), shares=_trade_shares)
 VWAP = TradeBlock(_plain(dia.vwap))
 VWAPIR = TradeBlock(_plain(dia.vwapir))
 VWALP = TradeBlock(lambda trades, tuning: dia.vwalp(trades, tuning.check_bps))
-EMA = TradeBlock(_plain(dia.ma), averaged=True)
+EMA = TradeBlock(_plain(dia.ma), averaged=True, shares=_slot_shares)

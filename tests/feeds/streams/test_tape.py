@@ -106,13 +106,43 @@ def test_a_trade_that_is_repeated_however_late_counts_once(skew: int, other_ms: 
 
 
 def test_more_trades_than_are_kept_leave_the_newest() -> None:
+    """Those that a round has taken in go first, one for each that comes."""
     tape = TradeTape()
     for i in range(tapes.MOST_TRADES + 10):
         tape.put("v", TradeTick(symbol="S", result=trade(str(i), at_ms=T + i // 100)), T + i // 100)
+        if i == 1_000:
+            assert volume(tape.prints("v", "S", T + 9, T + 10).prints) == WAD
     held = tape.prints("v", "S", 0, T + KEEP_MS)
     assert sum(p.count for p in held.prints) == tapes.MOST_TRADES
     put(tape, trade(str(tapes.MOST_TRADES + 9), at_ms=T + 500), received_at_ms=T + 600)
     assert tape.dropped == {"v": 1}, "the newest are still known by their numbers"
+
+
+def test_a_flood_of_small_trades_in_one_round_pushes_out_no_larger_one() -> None:
+    tape = TradeTape()
+    put(tape, *(trade(f"large {i}", 110, 5 * WAD) for i in range(20)), trade("small", 90, 2))
+    for i in range(2 * tapes.MOST_TRADES):
+        tape.put("v", TradeTick(symbol="S", result=trade(str(i), 100, 3, at_ms=T + i // 100)), T + i // 100)
+    told = tape.prints("v", "S", 0, T + KEEP_MS)
+    count = sum(p.count for p in told.prints)
+    assert volume(told.prints) == 100 * WAD + 3 * (count - 20)
+    assert tapes.MOST_TRADES * 3 // 4 <= count <= tapes.MOST_TRADES
+    assert count + tape.dropped["v"] == 21 + 2 * tapes.MOST_TRADES, "what gave way is counted"
+    newest = [p for p in told.prints if p.price_wad == 100 * WAD][-1]
+    assert newest.at_ms == T + (2 * tapes.MOST_TRADES - 1) // 100
+
+
+@given(st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 5), st.booleans()), max_size=80), st.integers(1, 2))
+def test_dust_is_left_out_before_anything_is_merged(rows: list[tuple[int, int, bool]], scale: int) -> None:
+    """However small and many the others are, a trade that is none keeps its size; merged with them it would be dust itself."""
+    tape, large = TradeTape(), []
+    for i, (at, price, is_dust) in enumerate(rows):
+        made = trade(str(i), price * scale, WAD // 1_000 if is_dust else WAD, at_ms=T + at)
+        put(tape, made, received_at_ms=T + 3_000)
+        large += [] if is_dust else [made]
+    told = tape.prints("v", "S", 0, T + 3_000, WAD // 2)
+    assert told == merged(large)
+    assert all(p.volume_wad >= p.count * WAD // 2 for p in told.prints)
 
 
 _TRADES = st.lists(

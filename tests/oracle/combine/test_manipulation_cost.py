@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from feeds.types import Outcome, Print
@@ -16,6 +16,7 @@ from oracle.combine.inputs import eligible_inputs
 from oracle.combine.manipulation_cost import (
     DepthFrom,
     GroupDepth,
+    cost_of_trades,
     cost_to_move,
     depth_at,
     gate_cost,
@@ -23,9 +24,11 @@ from oracle.combine.manipulation_cost import (
     price_cost,
     standard_costs,
 )
+from oracle.combine.methods import dia
 from oracle.combine.methods.registry import METHODS
+from oracle.combine.methods.volume_cap import capped_volumes
 from oracle.model.spec import FeedSpec, Tuning
-from oracle.model.state import Window
+from oracle.model.state import Trade, Window
 from oracle.model.status import Cheap
 from oracle.model.types import Aggregate
 from tests.oracle.oracle_build import T0, outcomes, seen, source, spec, wad
@@ -191,16 +194,82 @@ def test_one_modelled_depth_in_a_group_makes_the_group_s_a_model() -> None:
     assert one.known_from is DepthFrom.UNKNOWN
 
 
-def test_a_price_of_trades_is_pulled_by_the_group_that_has_the_volume() -> None:
-    """99 % of the volume lies in one shallow book: 1 % of the price is 1.0101 % of that book; not a third of the weight."""
-    feed = spec(method="vwap", outliers=None, has_redemption=False)
+def traded(feed: FeedSpec, rows: list[tuple[str, str, int, int]]) -> tuple[Aggregate, list[Outcome]]:
+    """The round of venues with (name, price, volume, depth)."""
 
-    def told(name: str, volume: int, depth: int) -> Outcome:
-        prints = (Print(at_ms=T0, price_wad=wad("1.05"), volume_wad=volume * WAD),)
-        return replace(deep(name, "1.05", depth), prints=prints)
+    def told(name: str, price: str, volume: int, depth: int) -> Outcome:
+        prints = (Print(at_ms=T0, price_wad=wad(price), volume_wad=volume * WAD),) if volume else ()
+        return replace(deep(name, price, depth), prints=prints)
 
-    given_ = [told("coinbase", 990, 10), told("kraken", 5, 900), told("binance", 5, 900)]
-    market = combined(feed, given_)
+    given_ = [told(*row) for row in rows]
+    return combined(feed, given_), given_
+
+
+VWAP = spec(method="vwap", outliers=None, has_redemption=False)
+
+
+@pytest.mark.parametrize("volumes", [(990, 5, 5), (5, 990, 5), (10**9, 1, 0)])
+def test_a_price_of_trades_costs_its_thinnest_book_whatever_was_traded_there(volumes: tuple[int, int, int]) -> None:
+    """Whoever moves that book may trade there with himself until it has all the volume; it need not have traded before."""
+    rows = [
+        ("coinbase", "1.05", volumes[0], 900),
+        ("kraken", "1.05", volumes[1], 700),
+        ("binance", "1.05", volumes[2], 10),
+    ]
+    market, given_ = traded(VWAP, rows)
     cost = price_cost(market, given_, METHODS["vwap"].breakdown_bps, 100)
-    assert cost.groups == ("coinbase",)
-    assert 10 * WAD <= cost.base_wad <= 11 * WAD
+    assert (cost.base_wad, cost.groups) == (10 * WAD, ("binance",))
+    gate = replace(VWAP, tuning=Tuning(min_cost_100bps=10 * WAD + 1))
+    with pytest.raises(Cheap):
+        traded(gate, rows)
+
+
+def test_a_cap_makes_the_thinnest_book_s_way_longer() -> None:
+    """With half of the volume at most it has to go 2 %, with a third more than its book states."""
+    rows = [("coinbase", "1.05", 5, 900), ("kraken", "1.05", 5, 900), ("binance", "1.05", 5, 10)]
+    costs = []
+    for cap in (0, 100, 50, 34, 1):
+        market, given_ = traded(replace(VWAP, tuning=Tuning(volume_cap_percent=cap)), rows)
+        costs.append(price_cost(market, given_, 0, 100).base_wad // WAD)
+    assert costs == [10, 10, 20, 20, 20]
+
+
+def test_volume_moves_a_price_of_trades_between_the_books_for_nothing() -> None:
+    rows = [("coinbase", "1.05", 990, 900), ("kraken", "1.05", 5, 900), ("binance", "1.066", 5, 900)]
+    market, given_ = traded(VWAP, rows)
+    cost = price_cost(market, given_, 0, 100)
+    assert (cost.base_wad, cost.groups) == (0, ("binance",))
+
+
+_VENUE = st.tuples(st.integers(0, 10**6), st.integers(0, 10**4), st.integers(-150, 150))
+_ATTACK = st.tuples(st.integers(0, 10**9), st.integers(0, 900))
+
+
+@given(
+    rows=st.lists(_VENUE, min_size=1, max_size=4),
+    attack=st.lists(_ATTACK, min_size=4, max_size=4),
+    cap=st.sampled_from((0, 0, 20, 34, 50, 90)),
+    bps=st.sampled_from((10, 50, 100)),
+    up=st.booleans(),
+)
+def test_no_washing_is_cheaper_than_what_is_said(
+    rows: list[tuple[int, int, int]], attack: list[tuple[int, int]], cap: int, bps: int, up: bool
+) -> None:
+    """Move each book by so much and trade so much with oneself there, whatever the volume of the others: by the real formulas."""
+    groups = [stake(str(k), depth, 1, WAD + WAD * off // BPS) for k, (depth, _, off) in enumerate(rows)]
+    honest = [
+        Trade(market=g.group, group=g.group, at_ms=T0, price_wad=g.price_wad, volume_wad=volume)
+        for g, (_, volume, _) in zip(groups, rows, strict=True)
+        if volume
+    ]
+    assume(honest)
+    washed, paid = [], 0
+    for g, (volume, far) in zip(groups, attack, strict=False):
+        if volume:
+            price = Wad(g.price_wad + (1 if up else -1) * g.price_wad * far // BPS)
+            washed.append(Trade(market=g.group, group=g.group, at_ms=T0, price_wad=price, volume_wad=volume))
+            paid += depth_at(g.depths, far)
+    before, after = (dia.vwap(capped_volumes(trades, cap)) for trades in (honest, [*honest, *washed]))
+    reach = max(cap * 100, -(-BPS // len(honest))) if cap else BPS
+    if (after - before if up else before - after) * BPS > before * bps:
+        assert cost_of_trades(groups, before, reach, bps).base_wad <= paid

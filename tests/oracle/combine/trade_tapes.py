@@ -58,7 +58,7 @@ def observer_of(feed: FeedSpec) -> Observer:
     return Observer([
         Source(
             feed=feed.feed, name=s.name, pair=s.pair, group=s.group, kind=Kind.MARKET, max_age_s=s.max_age_s,
-            venue=s.name, symbol="TOK-USD", trades=True,
+            venue=s.name, symbol="TOK-USD", trades=True, dust_wad=feed.tuning.dust,
         )
         for s in feed.sources
     ])  # fmt: skip

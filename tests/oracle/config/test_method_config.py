@@ -84,9 +84,26 @@ def test_the_observer_is_asked_for_trades_where_the_method_needs_them() -> None:
     assert {name: asked(name) for name in METHODS} == {name: {m.of_trades} for name, m in METHODS.items()}
 
 
+def test_the_observer_knows_what_is_dust() -> None:
+    section = {"sources": SOURCES, "method": "vwap", "window_s": 120, "tuning": {"dust": "0.5"}}
+    assert {s.dust_wad for s in sources_of(resolve(parse({"feeds": {"ETH/USD": section}})))} == {WAD // 2}
+
+
+def test_rounds_take_trades_in_before_they_are_forgotten() -> None:
+    slow = {"round_interval_s": 901}
+    text = refused(method="vwap", window_s=3_600, oracle=slow)
+    assert "oracle.round_interval_s: vwap needs a round at least every 900 s" in text
+    assert planned(method="vwap", window_s=3_600, oracle={"round_interval_s": 900}).method == "vwap"
+    assert planned(oracle=slow).method == "median"
+
+
 def test_a_cap_on_volume_needs_a_method_of_trades() -> None:
     assert planned({"volume_cap_percent": 40}, method="vwap", window_s=120).tuning.volume_cap_percent == 40
     assert "tuning.volume_cap_percent: lwap is not made of trades" in refused({"volume_cap_percent": 40}, method="lwap")
+    for counts in ("dia_ma", "dia_medir", "dia_ema"):
+        assert f"{counts} counts trades whatever their volume, so a cap on volume does nothing" in refused(
+            {"volume_cap_percent": 40}, method=counts, window_s=120
+        )
     assert "write 0 to 100" in refused({"volume_cap_percent": 101}, method="vwap", window_s=120)
 
 

@@ -96,6 +96,8 @@ def test_a_price_of_trades_says_of_which() -> None:
     assert fits(EXPLANATION, document)
     assert [o["trades"] for o in document["operators"][0]["outcomes"]] == [0, 2, 2, 0]
     text = "\n".join(lines(document))
+    for line in (row for row in text.splitlines() if "cost to" in row):
+        assert line.endswith(" base units through binance (order book), and the fees of trading with oneself there")
     assert "made of the trades of 60 s, the first 60 s of them not heard:" in text
     assert "2 trades of 3.000000000000000000 base units in 0 s, the last 4 s before the end, merged over 10 ms" in text
 
