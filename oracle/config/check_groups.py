@@ -17,7 +17,7 @@ from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.types import ChainAdapter, Kind
 from oracle.config.sections import Config
 from oracle.config.tables.feed_sections import SourceSection
-from oracle.config.tables.providers import domain_of, plain_host
+from oracle.config.tables.providers import domain_of, party_domain, plain_host
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import SourceSpec
 from oracle.model.suggest import nearest
@@ -64,9 +64,9 @@ def natural_group(config: Config, source: SourceSection, pull: JsonVenue | CcxtS
 
 
 def party_at(url: str) -> str:
-    """Who answers at an address: the exchange whose API is there, else the registrable domain of its host."""
+    """Who answers at an address: the exchange whose API is there, else the party by its first registrable domain."""
     domain = domain_of(plain_host(url))
-    return exchange_at(domain) or domain
+    return exchange_at(domain) or party_domain(domain)
 
 
 def group_of(written: str | None, natural: str) -> str:
