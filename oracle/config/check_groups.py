@@ -59,8 +59,20 @@ def natural_group(config: Config, source: SourceSection, pull: JsonVenue | CcxtS
     if pull is not None:
         return party_at(pull.source.url)
     if source.type in EXCHANGES:
-        return exchange_of(source.type)
+        return exchange_behind(config, source.type)
     return f"{_CHAIN}{first_name_of(config, source.chain)}"
+
+
+def exchange_behind(config: Config, venue: str) -> str:
+    """The exchange whose book a venue reads: its own, unless its section leads to another one that speaks its language."""
+    section = config.venues.get(venue)
+    urls = () if section is None else (section.ws_url, section.rest_url)
+    return next((e for url in urls if url and (e := exchange_at_address(url))), exchange_of(venue))
+
+
+def exchange_at_address(url: str) -> str | None:
+    """The exchange whose API is at an address; None for any other: a proxy, a test."""
+    return exchange_at(domain_of(plain_host(url)))
 
 
 def party_at(url: str) -> str:
