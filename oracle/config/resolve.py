@@ -62,9 +62,7 @@ def resolve(config: Config) -> ResolvedConfig:
         problems += group_problems([p.dependence for p in plans])
         sources += plans
         specs[name] = spec
-        if feed.sources and len(plans) == len(
-            feed.sources
-        ):  # where one is wrong, how many groups there are is not known
+        if feed.sources and len(plans) == len(feed.sources):  # else it is not known how many groups there will be
             problems += _quorum_problems(f'feeds."{name}"', feed, spec)
     if not config.feeds:
         problems.append(Problem("feeds", 'is empty: add [feeds."BASE/QUOTE"]'))
