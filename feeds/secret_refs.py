@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 _REF = re.compile(r"\$\{(?:file:(?P<file>[^{}\s]{1,400})|(?P<name>[A-Za-z_][A-Za-z0-9_]{0,99}))\}", re.ASCII)
 _OPENED = "${"
@@ -62,8 +62,13 @@ def host_and_port(text: str, address: str) -> str:
 
 
 def hide(text: str, secrets: Mapping[str, str]) -> str:
-    """What a server answered, without the secrets that it repeats. ``secrets``: name -> value."""
-    for value in sorted(secrets.values(), key=len, reverse=True):
-        if len(value) >= _LEAST_HIDDEN:
-            text = text.replace(value, _HIDDEN)
-    return text
+    """What a server answered, without the secrets that it repeats: in any case, and with or without the signs of an address.
+
+    Args:
+        text: the answer.
+        secrets: name -> value.
+    """
+    spellings = {s for v in secrets.values() for s in (v, unquote(v), unquote_plus(v), quote(v, safe=""), quote(v))}
+    spellings |= {s.replace("/", "\\/") for s in spellings}  # as some write it in JSON
+    long = sorted((s for s in spellings if len(s) >= _LEAST_HIDDEN), key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, long)), _HIDDEN, text, flags=re.IGNORECASE) if long else text

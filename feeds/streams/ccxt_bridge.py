@@ -12,6 +12,7 @@ Source: docs.ccxt.com (Manual: "Ticker structure", "Exchange properties", "Error
 from __future__ import annotations
 
 import asyncio
+import difflib
 import importlib
 import importlib.util
 import re
@@ -72,8 +73,11 @@ class CcxtSource:
             raise ValueError(f"timeout_ms = {self.timeout_ms}: write 1000 to 60000")
         if not installed():
             raise ValueError('type = "ccxt" needs an extra: pip install "lrt-oracle[ccxt]"')
-        if self.exchange not in importlib.import_module("ccxt").exchanges:
-            raise ValueError(f"exchange = {self.exchange!r} is not an exchange of ccxt: see ccxt.exchanges")
+        known = importlib.import_module("ccxt").exchanges
+        if self.exchange not in known:
+            near = difflib.get_close_matches(self.exchange.lower(), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "see ccxt.exchanges"
+            raise ValueError(f"exchange = {self.exchange!r} is not an exchange of ccxt: {hint}")
 
     @property
     def venue(self) -> str:

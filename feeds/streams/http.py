@@ -178,8 +178,8 @@ class HttpClient:
             self._gates[venue].closed_until_s = self._monotonic() + pause_s
             _log.warning("venue asks for a pause; no request goes to it until then", venue=venue, pause_s=int(pause_s))
             raise RateLimited("the venue asked for a pause", venue=venue, status=status, pause_ms=int(pause_s * MS))
-        body = await response.content.read(_REFUSAL_BYTES)
-        refused = Refused(printable(hide(body.decode("utf-8", "replace"), secrets)), venue=venue, status=status)
+        body = _hidden(await response.content.read(_REFUSAL_BYTES), secrets)  # an adapter may quote from it too
+        refused = Refused(printable(body.decode("utf-8", "replace")), venue=venue, status=status)
         refused.body = body
         raise refused
 

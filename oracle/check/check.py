@@ -131,6 +131,7 @@ def _notes(resolved: ResolvedConfig) -> list[str]:
     if own := resolved.config.catalog.own_counts():
         listed = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in own.items() if kind != "replaced")
         notes.append(f"own catalogue: {listed}; {own['replaced']} of them in the place of a shipped record")
+        notes += resolved.config.catalog.revived
     return notes + [doubt for source in resolved.sources for doubt in source.doubts]
 
 

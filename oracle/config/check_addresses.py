@@ -17,7 +17,7 @@ from feeds.secret_refs import has_refs, is_ref
 from feeds.secret_values import SecretMissing, filled
 from oracle.config.sections import Config
 from oracle.config.tables.forms import http_url, signer_url, websocket_url
-from oracle.config.tables.providers import LOOPBACK, plain_host, provider_of, server_of
+from oracle.config.tables.providers import LOOPBACK, plain_host, port_of, provider_of, server_of
 from oracle.config.tables.schema import Problem
 from oracle.model.keys import key_of
 
@@ -129,7 +129,8 @@ def same_server_problems(config: Config, fill: Fill = str) -> Iterator[Problem]:
             first = seen.setdefault(_identity(url), place)
             if first != place:
                 counted = "one vote would count as two" if listed.agree else "if it fails, both do"
-                text = f"is the same server as [{first}], {plain_host(url)}: {counted}; name another provider's, or leave it out"
+                host = f", {plain_host(url)}" if provider_of(url) is not None else ""
+                text = f"is the same server as [{first}]{host}: {counted}; name another provider's, or leave it out"
                 yield Problem(f"{listed.where}[{place}]", text)
 
 
@@ -188,8 +189,8 @@ def _signer_notes(config: Config, fill: Fill) -> Iterator[str]:
 
 def shown(url: str) -> str:
     """Host and port of an address: the rest may hold a key."""
-    host, port, _, _ = server_of(url)
-    return f"{host}:{port}" if port is not None else host
+    port = port_of(url)
+    return f"{plain_host(url)}:{port}" if port is not None else plain_host(url)
 
 
 def _listed(names: Sequence[str]) -> str:

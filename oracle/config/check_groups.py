@@ -18,7 +18,7 @@ from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.types import ChainAdapter, Kind
 from oracle.config.sections import Config
 from oracle.config.tables.feed_sections import SourceSection
-from oracle.config.tables.providers import domain_of, plain_host
+from oracle.config.tables.providers import domain_of, party_domain, plain_host
 from oracle.config.tables.schema import Problem
 from oracle.model.spec import SourceSpec
 from oracle.model.suggest import nearest
@@ -60,14 +60,26 @@ def natural_group(config: Config, source: SourceSection, pull: JsonVenue | CcxtS
     if pull is not None:
         return party_at(pull.source.url)
     if source.type in EXCHANGES:
-        return exchange_of(source.type)
+        return exchange_behind(config, source.type)
     return f"{_CHAIN}{first_name_of(config, source.chain)}"
 
 
+def exchange_behind(config: Config, venue: str) -> str:
+    """The exchange whose book a venue reads: its own, unless its section leads to another one that speaks its language."""
+    section = config.venues.get(venue)
+    urls = () if section is None else (section.ws_url, section.rest_url)
+    return next((e for url in urls if url and (e := exchange_at_address(url))), exchange_of(venue))
+
+
+def exchange_at_address(url: str) -> str | None:
+    """The exchange whose API is at an address; None for any other: a proxy, a test."""
+    return exchange_at(domain_of(plain_host(url)))
+
+
 def party_at(url: str) -> str:
-    """Who answers at an address: the exchange whose API is there, else the registrable domain of its host."""
+    """Who answers at an address: the exchange whose API is there, else the party by its first registrable domain."""
     domain = domain_of(plain_host(url))
-    return exchange_at(domain) or _adapters_at().get(domain, domain)
+    return exchange_at(domain) or _adapters_at().get(domain) or party_domain(domain)
 
 
 @cache

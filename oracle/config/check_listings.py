@@ -33,6 +33,8 @@ def stated_listing(source: SourceSection, pull: object | None) -> Listing | None
     """What a source's symbol is about; None where it has no symbol of an exchange. ValueError: the venue spells otherwise."""
     if source.symbol is None:
         return None
+    if not source.symbol.isascii():
+        raise ValueError(f"{source.symbol!a} has letters that no venue writes: type the symbol anew")
     if isinstance(pull, CcxtSource):
         return pull.listing(source.symbol)
     return EXCHANGES[source.type].listing(source.symbol) if source.type in EXCHANGES else None

@@ -12,7 +12,9 @@ from oracle.config.check_dead import dead_token_problems
 from oracle.config.check_depth import gate_problems
 from oracle.config.check_groups import group_problems, without_problems
 from oracle.config.check_keys import key_problems
+from oracle.config.check_legs import made_of_problems
 from oracle.config.check_stores import store_problems
+from oracle.config.check_venues import venue_problems
 from oracle.config.sections import Config
 from oracle.config.source_plans import SourcePlace, SourcePlan, source_plan
 from oracle.config.spec_builder import NO_FILTER, method_problems, spec_of
@@ -41,7 +43,12 @@ def resolve(config: Config) -> ResolvedConfig:
     Raises:
         ConfigError: with every problem found.
     """
-    problems: list[Problem] = [*key_problems(config), *store_problems(config), *same_server_problems(config)]
+    problems: list[Problem] = [
+        *key_problems(config),
+        *store_problems(config),
+        *same_server_problems(config),
+        *venue_problems(config),
+    ]
     specs: dict[str, FeedSpec] = {}
     sources: list[SourcePlan] = []
     for name, feed in config.feeds.items():
@@ -55,6 +62,8 @@ def resolve(config: Config) -> ResolvedConfig:
         problems += group_problems([p.dependence for p in plans])
         sources += plans
         specs[name] = spec
+        if feed.sources and len(plans) == len(feed.sources):  # else it is not known how many groups there will be
+            problems += _quorum_problems(f'feeds."{name}"', feed, spec)
     if not config.feeds:
         problems.append(Problem("feeds", 'is empty: add [feeds."BASE/QUOTE"]'))
     if not problems:
@@ -125,29 +134,18 @@ def _feed_problems(config: Config, feed: FeedSection, spec: FeedSpec) -> Iterato
         interval_s, scaled = config.oracle.round_interval_s, config.oracle.scaled_times
         yield from method_problems(where, feed, spec.sources, interval_s, scaled=scaled)
     yield from gate_problems(config, where, feed, spec)
-    yield from _needed_feed_problems(config, where, feed)
+    yield from made_of_problems(config, where, feed)
     names = [s.name for s in spec.sources]
     for twice in sorted({n for n in names if names.count(n) > 1}):
         yield Problem(f"{where}.sources", f"two sources are called {twice!r}: give one of them another name")
     if feed.legs:
         yield from _cross_problems(config, where, feed, spec)
     yield from _mode_problems(where, feed)
-    if feed.sources:
-        yield from _quorum_problems(where, feed, spec)
 
 
 def _mode_problems(where: str, feed: FeedSection) -> Iterator[Problem]:
     if feed.mode is Mode.CAPPED and not feed.rules.growth_bps_year:
         yield Problem(f"{where}.mode", "capped needs a cap: write rules.growth_bps_year, 968 for 9.68 % a year")
-
-
-def _needed_feed_problems(config: Config, where: str, feed: FeedSection) -> Iterator[Problem]:
-    """The feeds that this one is computed from are there, and on."""
-    for other in (*feed.legs, *((feed.share_of,) if feed.share_of else ())):
-        if other not in config.feeds:
-            yield Problem(where, f"{other!r} is not a feed of the config; {nearest(other, config.feeds)}")
-        elif config.feeds[other].off:
-            yield Problem(where, f"{other} is off: turn this feed off too, or that one on")
 
 
 def _cross_problems(config: Config, where: str, feed: FeedSection, spec: FeedSpec) -> Iterator[Problem]:
@@ -171,7 +169,7 @@ def _quorum_problems(where: str, feed: FeedSection, spec: FeedSpec) -> Iterator[
     groups = reachable_groups(spec)
     if not spec.has_market:
         return
-    listed = f"{len(groups)} ({', '.join(groups)})"
+    listed = f"{len(groups)} ({', '.join(_with_members(spec, g) for g in groups)})"
     if feed.min_groups < 1:
         yield Problem(f"{where}.min_groups", "must be at least 1")
     if feed.min_groups > len(groups):
@@ -179,6 +177,12 @@ def _quorum_problems(where: str, feed: FeedSection, spec: FeedSpec) -> Iterator[
     if feed.min_groups == 1 and not (feed.accept_single_group or feed.reference_only):
         text = "one group is not a quorum: add a source, or write reference_only = true or accept_single_group = true"
         yield Problem(f"{where}.min_groups", text)
+
+
+def _with_members(spec: FeedSpec, group: str) -> str:
+    """A group with its sources where there are several: which of them count as one."""
+    members = [s.name for s in spec.sources if s.kind is Kind.MARKET and group in (s.group, s.name)]
+    return group if len(members) == 1 else f"{group} [{', '.join(members)}]"
 
 
 def _order(specs: Mapping[str, FeedSpec], problems: list[Problem]) -> list[str]:

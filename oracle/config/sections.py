@@ -21,6 +21,7 @@ from oracle.config.tables.shorthand import VIA_FEED, expand
 from oracle.config.tables.store_sections import StoreSection
 from oracle.model.keys import required
 
+_ROOT = "config"
 _SOURCE_KEYS = frozenset({*(f.name for f in fields(SourceSection)), *RENAMED["SourceSection"]}) - {"params"}
 """Keys of a source, old names among them; every other one is its adapter's."""
 
@@ -49,7 +50,7 @@ def load(path: Path) -> Config:
         ConfigError: with every problem found in its form; what the parts mean together is :func:`~oracle.config.resolve.resolve`'s to check.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before the first line
     except OSError as e:
         raise ConfigError([Problem(str(path), f"cannot be read ({e.strerror}): give --config FILE")]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
@@ -70,9 +71,11 @@ def parse(table: Mapping[str, Any], catalog: Catalog | None = None, *, folder: P
     whole = with_own(base, own_blocks(table, folder, problems), problems)
     rest = {k: v for k, v in table.items() if k not in KINDS}
     expanded = expand(rest, [] if problems else problems, whole)  # a name may be missing since its block is wrong
-    config = build(Config, _with_params(expanded), "config", problems, beside=KINDS)
+    formal: list[Problem] = []
+    config = build(Config, _with_params(expanded), _ROOT, formal, beside=KINDS)
+    problems += [Problem(p.key.removeprefix(f"{_ROOT}."), p.text) for p in formal]
     if config is None or problems:
-        raise ConfigError([Problem(p.key.removeprefix("config."), p.text) for p in problems])
+        raise ConfigError(problems)
     return replace(config, catalog=whole)
 
 

@@ -13,6 +13,7 @@ from feeds.streams.ccxt_bridge import CcxtSource
 from feeds.types import ChainAdapter, Kind, Listing, Pair
 from oracle.config.check_dead import dead_problems, doubt_notes
 from oracle.config.check_groups import Dependence, contract_of, group_of, natural_group
+from oracle.config.check_legs import leg_problems
 from oracle.config.check_listings import SymbolClaim, is_held, listing_problems, stated_listing
 from oracle.config.check_units import unit_problems
 from oracle.config.sections import Config
@@ -224,14 +225,18 @@ def _conversion_problems(config: Config, place: SourcePlace, source: SourceSecti
             unit = pair.quote if pair.base == wanted.base else "X"
             text = f'{pair} is not {wanted}: name the feed that converts it, convert = "{unit}/{wanted.quote}"'
             yield Problem(f"{where}.pair", text)
-    elif source.convert not in config.feeds:
-        text = f"{source.convert!r} is not a feed of the config; {nearest(source.convert, config.feeds)}"
-        yield Problem(f"{where}.convert", text)
     elif _conversion(source.convert, pair, wanted) is None:
         text = (
             f"neither {pair} times {source.convert} nor {pair} by {source.convert} is {wanted}: the units do not close"
         )
         yield Problem(f"{where}.convert", text)
+    elif source.convert not in config.feeds:
+        text = (
+            f'{source.convert!r} is not a feed of the config: add [feeds."{source.convert}"] with two sources or more'
+        )
+        yield Problem(f"{where}.convert", text)
+    else:
+        yield from leg_problems(config, where, place.section, source)
 
 
 def _time_problems(place: SourcePlace, source: SourceSection) -> Iterator[Problem]:

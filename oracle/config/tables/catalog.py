@@ -35,7 +35,8 @@ class Catalog:
     """All facts: chains, units and tokens by name, the others in the files' order.
 
     ``own``: the records of the operator, each by kind and name (``token newETH``), with the file it stands in, "" for the
-    config itself. ``replaced``: those of them that took a shipped one's place.
+    config itself. ``replaced``: those of them that took a shipped one's place; ``revived``: what that
+    says of a dead one that is alive in it.
     """
 
     chains: Mapping[str, ChainFacts]
@@ -47,6 +48,7 @@ class Catalog:
     graph: RateGraph
     own: Mapping[str, str] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
+    revived: tuple[str, ...] = ()
 
     def chain_of(self, chain_id: int) -> str | None:
         """Our name of a chain."""

@@ -30,6 +30,13 @@ def is_http(text: str) -> bool:
     return _is_url(text, ("http", "https"))
 
 
+def _plain(text: str) -> str:
+    """The text itself; ValueError where it has a sign that readers of addresses take for different things."""
+    if "\\" in text or not text.isprintable() or any(c.isspace() for c in text):
+        raise ValueError("has a space, a backslash or a line break in it: leave it out, or write %20 for a space")
+    return text
+
+
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
     """Whether a text is a URL of one of these schemes; one that is the name of a secret and nothing else may be any."""
     if is_ref(text):
@@ -44,14 +51,14 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
 
 def http_url(text: str) -> str:
     """A URL that HTTP can ask; ValueError says what to write."""
-    if not is_http(check_refs(text)):
+    if not is_http(_plain(check_refs(text))):
         raise ValueError("is not a URL: write http:// or https:// and a host")
     return text
 
 
 def websocket_url(text: str) -> str:
     """A URL of a WebSocket; ValueError says what to write."""
-    if not _is_url(check_refs(text), ("ws", "wss")):
+    if not _is_url(_plain(check_refs(text)), ("ws", "wss")):
         raise ValueError("is not the URL of a WebSocket: write ws:// or wss:// and a host")
     return text
 

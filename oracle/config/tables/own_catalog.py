@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from feeds.catalog.lifetime import Lifetime
 from feeds.catalog.records import CatalogPool, ChainFacts, Reference, Symbol, Token, Unit
 from oracle.config.tables.catalog import Catalog, CatalogRecords, record_problems
-from oracle.config.tables.record_tables import extended, label_of, table_of
+from oracle.config.tables.record_tables import NAMES, extended, label_of, table_of
 from oracle.config.tables.schema import Problem, build
 from oracle.model.suggest import nearest
 
@@ -76,21 +77,25 @@ def own_blocks(config: Mapping[str, Any], folder: Path, problems: list[Problem])
 
 
 def _documents(path: str, folder: Path, problems: list[Problem]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every TOML document at a path, with its name for errors."""
+    """Every TOML document at a path, with its name for errors; in a folder those that are not hidden, as an editor's locks are."""
     root = folder / path
-    files = sorted(root.rglob("*.toml")) if root.is_dir() else [root]
+    files = sorted(f for f in root.rglob("*.toml") if not _is_hidden(f.relative_to(root))) if root.is_dir() else [root]
     if not files:
         problems.append(
             Problem("oracle.catalog_path", f"no .toml file is in {root}: write the catalogue's file or folder")
         )
     for file in files:
         try:
-            yield str(file), tomllib.loads(file.read_text(encoding="utf-8"))
+            yield str(file), tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except OSError as e:
             text = f"{file} cannot be read ({e.strerror}): write a file or folder, relative to the config's own"
             problems.append(Problem("oracle.catalog_path", text))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
             problems.append(Problem(str(file), f"is not TOML: {e}"))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _blocks(document: Mapping[str, Any], file: str, problems: list[Problem]) -> Iterator[CatalogBlock]:
@@ -132,7 +137,7 @@ def with_own(base: Catalog, blocks: Sequence[CatalogBlock], problems: list[Probl
     catalog = merged.catalog(own={o.label: o.block.file for o in own}, replaced=replaced)
     places = {o.label: o.block for o in own}
     problems += (_placed(p, places) for p in record_problems(merged, catalog))
-    return catalog
+    return replace(catalog, revived=tuple(_revived(known, own)))
 
 
 def _record(block: CatalogBlock, known: Mapping[str, Any], problems: list[Problem]) -> OwnRecord | None:
@@ -151,6 +156,10 @@ def _record(block: CatalogBlock, known: Mapping[str, Any], problems: list[Proble
         return None
     table = {k: v for k, v in block.table.items() if k not in _INSTEAD}
     label = label_of(block.kind, table)
+    if nameless := [k for k in NAMES[block.kind] if k not in table and k != "chain"] if instead else []:
+        text = f"is missing: write the {nameless[0]} of the shipped {block.kind} that this block {instead[0]}"
+        problems.append(Problem(f"{block.where}.{nameless[0]}", text))
+        return None
     if instead and label not in known:
         problems.append(_nothing_there(block, instead[0], label, known))
         return None
@@ -177,3 +186,11 @@ def _placed(problem: Problem, places: Mapping[str, CatalogBlock]) -> Problem:
     """A problem of the whole catalogue with the place of the own block that it is about, where it is about one."""
     block = places.get(problem.key)
     return problem if block is None else Problem(f"{block.where} ({problem.key})", problem.text)
+
+
+def _revived(known: Mapping[str, Any], own: Iterable[OwnRecord]) -> Iterator[str]:
+    """What is dead as shipped, and alive in the operator's catalogue: a sentence each. ``known``: the shipped records by label."""
+    for one in own:
+        before = known.get(one.label)
+        if isinstance(before, Lifetime) and before.is_dead and not one.record.is_dead:
+            yield f"{one.label} is alive because your own catalogue says so; as shipped it {before.end}"

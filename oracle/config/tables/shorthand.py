@@ -37,6 +37,7 @@ _VIA = "via "
 _TOKEN_NAMES = ("rate", "second", "open", "supply", "backing")
 VIA_FEED = "redemption_via_feed"
 """A source's kind: a redemption rate that a provider states, in that provider's group."""
+_ETHER = "ETH"
 
 
 class _Unknown(LrtOracleError, ValueError):
@@ -242,6 +243,9 @@ def _pool(context: _FeedContext, pool: CatalogPool, pair: str | None) -> dict[st
     if context.notional is None:
         raise _Unknown('write notional = "..." for the feed')
     base, quote = _pool_coins(context, pool, pair)
+    for coin in (base, quote):
+        if coin != _ETHER and context.catalog.address_of(coin, pool.chain) is None:
+            raise _Unknown(f"the catalogue has no address of {coin} on {pool.chain}: add it in a [[token]] or [[unit]]")
     source = {
         "name": pool.name,
         "chain": context.configured(pool.chain),

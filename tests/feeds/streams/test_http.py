@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from urllib.parse import quote as url_quote
 
 import aiohttp
 import pytest
@@ -15,6 +18,8 @@ from aiohttp import web
 from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
 from feeds.errors import FeedError, Malformed, RateLimited, Refused, TimedOut, TooLarge, Unreachable
+from feeds.exchanges.json_http import JsonHttp, JsonVenue
+from feeds.streams.fallback import read_refusal
 from feeds.streams.http import Fetched, HttpClient
 from feeds.streams.venue import VenueLimits
 from feeds.types import Quote, Request, Tick
@@ -302,3 +307,44 @@ async def test_every_misbehaviour_gives_a_sane_quote_or_a_typed_error(
         assert tick.result.code == TICK_CODES[fault]
     else:
         assert isinstance(tick.result, Quote), "its own time, or other sources, must tell"
+
+
+# --- secrets that a server repeats ------------------------------------------------------------------------------------
+
+SECRET = "aB3%2Fxyz+/Qq9_secret"
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 500])
+@pytest.mark.parametrize(
+    "repeated",
+    [SECRET, SECRET.upper(), "aB3/xyz+/Qq9_secret", "aB3/xyz /Qq9_secret", url_quote(SECRET, safe=""), SECRET.replace("/", "\\/")],
+)  # fmt: skip
+async def test_what_a_server_repeats_of_a_secret_is_in_no_error(
+    server: Server, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, status: int, repeated: str
+) -> None:
+    """Not in the error of the status, nor in the body that an adapter may quote from."""
+    monkeypatch.setenv("LRT_TEST_KEY", SECRET)
+    server.says(status, f"no such key: {repeated}.".encode())
+    request = server.request(has_secrets=True, headers={"X-Key": "${LRT_TEST_KEY}"})
+    try:
+        said = [(await fetch(HttpClient(session, wall_ms), request)).body.decode()]
+    except Refused as e:
+        said = [str(e), e.body.decode()]
+    assert server.seen[-1].headers["X-Key"] == SECRET
+    assert all("no such key: ***." in text for text in said), said
+
+
+async def test_what_must_stand_somewhere_in_a_refusal_is_quoted_without_the_secret(
+    server: Server, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LRT_TEST_KEY", SECRET)
+    server.says(404, json.dumps({"token": f"bad key {SECRET}"}).encode())
+    source = JsonHttp(
+        url="http://127.0.0.1/x", price="p", expect={"token": "weETH"}, headers={"X-Key": "${LRT_TEST_KEY}"}
+    )
+    request = server.request(has_secrets=True, headers=source.headers)
+    with pytest.raises(Refused) as caught:
+        await fetch(HttpClient(session, wall_ms), request)
+    read = read_refusal(JsonVenue(name="x", source=source), replace(request, symbols=("weETH",)), caught.value)
+    assert read.code == "WRONG_SYMBOL"
+    assert "bad key ***" in str(read)

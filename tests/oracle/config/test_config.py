@@ -79,6 +79,19 @@ def test_a_conversion_must_close_the_units() -> None:
 def test_a_quorum_that_can_never_be_reached_is_refused() -> None:
     assert "3 groups can never be reached: there are 2 (coinbase, kraken)" in problems(feed(min_groups=3))
     assert "one group is not a quorum" in problems(feed(min_groups=1))
+    both = [{"type": "coinbase", "symbol": "WDIVETH-ETH", "name": n} for n in ("one", "other")]
+    assert "there are 1 (coinbase [one, other])" in problems(feed(sources=both))
+
+
+def test_a_source_that_is_wrong_says_nothing_of_the_quorum() -> None:
+    """Whether there are enough groups is only known once every source is right."""
+    sources = [{"type": "coinbase", "symbol": "ETH-USD"}, {"type": "krakn", "symbol": "ETH/USD"}]
+    text = problems(feed(sources=sources))
+    assert "did you mean 'kraken'?" in text
+    assert "min_groups" not in text
+
+
+def test_a_quorum_of_one_needs_a_word() -> None:
     assert resolve(parse(feed(min_groups=1, reference_only=True))).pushed == ("ETH/USD",)
     assert resolve(parse(feed(min_groups=1, accept_single_group=True)))
 

@@ -171,6 +171,14 @@ def test_a_licensee_with_its_own_book_is_its_own_group() -> None:
         ("http://127.0.0.1:1/rate", "localhost"),
         ("http://localhost/rate", "localhost"),
         ("http://[::1]:8000/rate", "localhost"),
+        ("https://192.0.2.7/rate", "192.0.2.7"),
+        ("https://0xc0.0.0x207/rate", "192.0.2.7"),
+        ("https://192.0.519/rate", "192.0.2.7"),
+        ("https://[64:ff9b::192.0.2.7]/rate", "192.0.2.7"),
+        ("https://192-0-2-7.nip.io/rate", "192.0.2.7"),
+        ("https://pro-api.coingecko.com/api/v3/x", "coingecko.com"),
+        ("https://api.geckoterminal.com/api/v2/x", "coingecko.com"),
+        ("https://min-api.cryptocompare.com/data/x", "coindesk.com"),
     ],
 )
 def test_a_source_over_json_depends_on_who_is_behind_its_host(url: str, group: str) -> None:

@@ -98,6 +98,12 @@ def test_what_does_not_fit_is_said_with_what_does(source: dict[str, Any], said: 
     assert "the units do not close" not in text, "one fault, one word"
 
 
+@pytest.mark.parametrize("symbol", ["DA\u0131-USD", "\u0415TH-USD", "ETH\uff0dUSD"])
+def test_letters_that_look_alike_are_no_symbol(symbol: str) -> None:
+    """In upper case some of them are what they look like."""
+    assert "has letters that no venue writes: type the symbol anew" in problems(of("coinbase", symbol), "DAI/USD")
+
+
 def test_a_ratio_is_converted_by_the_feed_that_there_is() -> None:
     ether = {"ETH/USD": {"sources": [of("coinbase", "ETH-USD"), of("kraken", "ETH/USD")]}}
     text = problems(of("coinbase", "CBETH-USD"), "cbETH/ETH", **ether)

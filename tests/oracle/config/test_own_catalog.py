@@ -179,6 +179,16 @@ def test_what_is_meant_and_not_there_is_told_the_nearest_name(key: str) -> None:
         (TOKEN.replace("kind", "replaces = true\nextends = true\nkind"), "token[0]", "write one of them"),
         (TOKEN.replace(ONE, ONE.lower()), "token[0].rate", f"is not checksummed: write {ONE}"),
         (
+            TOKEN + "[[token]]\nextends = true\n",
+            "token[1].symbol",
+            "write the symbol of the shipped token that this block",
+        ),
+        (
+            '[[symbol]]\nextends = true\nvenue = "okx"\n' + TOKEN,
+            "symbol[0].symbol",
+            "write the symbol of the shipped symbol",
+        ),
+        (
             TOKEN + POOL.replace('["newETH", "WETH"]', '["newETH"]'),
             "pool[0]",
             "write its coins in the contract's order",
@@ -219,3 +229,47 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
 
 def test_a_wrong_table_of_the_config_is_told_the_catalogues_too() -> None:
     assert "did you mean 'token'?" in wrong("[[tokens]]\n[feeds]")["tokens"]
+
+
+def test_what_editors_leave_is_no_trouble(tmp_path: Path) -> None:
+    """A mark before the first line and line ends of another system; locks and copies beside the file, hidden as they are."""
+    config = written(tmp_path, f'[oracle]\ncatalog_path = "own"\n{CONFIG}', own__mine=TOKEN)
+    (tmp_path / "own" / ".#mine.toml").symlink_to("nobody@nowhere")
+    (tmp_path / "own" / ".old").mkdir()
+    for copy in (".mine.toml", ".old/mine.toml"):
+        (tmp_path / "own" / copy).write_text(TOKEN, encoding="utf-8")
+    for file in (config, tmp_path / "own" / "mine.toml"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert resolve(load(config)).config.catalog.own_counts() == {"token": 1, "replaced": 0}
+
+
+def test_a_file_keeps_its_name_in_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is called as the config is: an easy thing to name."""
+    config = written(tmp_path, f'[oracle]\ncatalog_path = "config.toml"\n{CONFIG}')
+    monkeypatch.chdir(tmp_path)
+    assert "config.toml: feeds" in wrong(Path(config.name))
+
+
+def test_a_coin_without_an_address_is_told_by_its_name() -> None:
+    pool = POOL.replace("WETH", "otherETH")
+    told = wrong(CONFIG.replace('"rate"', '"rate", "uniswap_v3 newETH/otherETH"') + 'notional = "5"\n' + TOKEN + pool)
+    (text,) = told.values()
+    assert text.endswith("the catalogue has no address of otherETH on ethereum: add it in a [[token]] or [[unit]]")
+
+
+def test_who_raises_the_dead_is_told() -> None:
+    alive = """
+[[pool]]
+extends = true
+name = "balancer_stable rsETH/WETH"
+chain = "ethereum"
+dead_why = ""
+dead_since = ""
+dead_source = []
+instead = []
+"""
+    (note,) = parse(tomllib.loads(CONFIG + TOKEN + alive)).catalog.revived
+    assert note.startswith(
+        "pool balancer_stable rsETH/WETH on ethereum is alive because your own catalogue says so; as shipped"
+    )
+    assert parse(tomllib.loads(CONFIG + TOKEN)).catalog.revived == ()
