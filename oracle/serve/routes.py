@@ -105,7 +105,7 @@ class Routes:
 
     async def _get_price(self, request: web.Request) -> web.Response:
         spec, live = self._spec(request), _live(request)
-        body = self._cache.price(spec, live=live)
+        body = self._cache.price(spec, live=live, whole=True)
         if body is None:
             missing = self._cache.missing(spec)
             code = ErrorCode.NO_INDICATION if live else ErrorCode.NO_RECORD
@@ -207,7 +207,7 @@ class Routes:
             return
         specs = self._service.specs()
         if update.indications:
-            bodies = [self._cache.price(specs[r.feed], live=True) for r in update.indications]
+            bodies = [self._cache.price(specs[r.feed], live=True, whole=False) for r in update.indications]
             payload = b'{"prices":[%b]}' % b",".join(b.payload for b in bodies if b is not None)
             self._hub.publish(frame("live", payload))
         if update.round_time_s is not None:
