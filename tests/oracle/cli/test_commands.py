@@ -81,6 +81,10 @@ def test_the_check_prints_reasons_and_what_is_off() -> None:
     text = run("--config", str(ROOT / "config.toml"), "check", "--offline").stdout
     assert "one exchange and no pool" in text
     assert "divETH/ETH         off: no mainnet address" in text
+    assert "mETH/ETH           1 group (uniswap_v3 WETH/mETH 0.05%), needs 1; reference only" in text
+    assert "cmETH/ETH          redemption rate alone; reference only: served, not on chain: no pool" in text
+    assert "weETH/USD          product of weETH/ETH and ETH/USD" in text
+    assert " groups ()" not in text
     assert text.rstrip().endswith("0 errors")
 
 
