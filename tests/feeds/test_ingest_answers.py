@@ -97,6 +97,7 @@ async def test_the_venues_clock_is_seen_although_its_first_symbol_is_unknown(ses
     try:
         async with watching(venue, ("AAA-NONE", "ETH-USD"), session, dates, silence_ms=60_000, rest_ms=50):
             await until(lambda: dates, within_s=LONG_S)
+            assert dates
     finally:
         await venue.stop()
 
