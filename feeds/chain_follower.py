@@ -90,7 +90,7 @@ class Follower:
         self._read_at: dict[Block, str] = {}
         self._known_heads: deque[Head] = deque(maxlen=_HEADS)
         self._announced = asyncio.Event()
-        self._sequencer_errors = 0
+        self._sequencer_errors = _SEQUENCER_ERRORS - 1
         self._preloaded = False
         self.heads: Heads | None = None
         if plan.announcers:
@@ -210,7 +210,7 @@ class Follower:
         return read
 
     def _note_sequencer(self, result: Quote | FeedError) -> None:
-        """An uptime feed that fails twice running is taken for a sequencer that is down."""
+        """An uptime feed that fails twice running, or before it ever answered, is taken for a sequencer that is down."""
         if isinstance(result, FeedError) and not isinstance(result, SequencerDown):
             self._sequencer_errors += 1
             if self._sequencer_errors >= _SEQUENCER_ERRORS:

@@ -260,6 +260,8 @@ class App:
             hub, gate = self._server.hub, self._server.gate
             self.metrics.streams(len(hub), hub.dropped)
             self.metrics.connections(len(gate), gate.counts(), self._components.readers.refused)
+        for feed in self.resolved.specs:
+            self.metrics.risks(feed, self.service.live_risk(feed))
         health = self.service.health()
         ready = health.live and health.ready
         self.metrics.chains.set(health.targets, self.clock.now_ms(), ready=ready, round_s=health.round)

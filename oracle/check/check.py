@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import aiohttp
 from feeds.errors import FeedError
 from feeds.registry import EXCHANGES
 from feeds.types import Kind
-from feeds.units import wad_text
+from feeds.units import MS, wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
 from oracle.check.chain import ChainProbe, ChainReadings, chain_errors, read_chain
@@ -41,6 +40,7 @@ from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import Problem
 from oracle.model.types import Report
 from oracle.round.reference_divergence import Divergence
+from oracle.runtime.clock import now_ms
 from oracle.sign.eip712 import Domain
 from oracle.storage.database import Database
 
@@ -73,7 +73,7 @@ async def check(
         "in_use": _in_use(resolved),
         "feeds": [_feed(resolved, name) for name in resolved.specs],
         "off": [{"feed": n, "reason": f.reason or ""} for n, f in resolved.config.feeds.items() if f.off],
-        "schedules": list(schedule_rows(resolved, int(time.time()))),
+        "schedules": list(schedule_rows(resolved, now_ms() // MS)),
         "notes": [
             *_notes(resolved),
             *schedule_notes(resolved),
@@ -130,7 +130,7 @@ def _notes(resolved: ResolvedConfig) -> list[str]:
         notes.append("scaled_times: windows and dwells may be too short for real money")
     if own := resolved.config.catalog.own_counts():
         listed = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in own.items() if kind != "replaced")
-        notes.append(f"own catalogue: {listed}; {own['replaced']} of them in the place of a shipped record")
+        notes.append(f"own catalogue: {listed}; {own['replaced']} of them changing or replacing a shipped one")
         notes += resolved.config.catalog.revived
     return notes + [doubt for source in resolved.sources for doubt in source.doubts]
 
@@ -154,6 +154,8 @@ def _feed(resolved: ResolvedConfig, name: str) -> dict[str, Any]:
         use += f": {section.reason}"
     if spec.is_cross:
         use = f"product of {' and '.join(spec.legs)}"
+    elif not spec.has_market:
+        use = f"redemption rate alone; {use}"
     elif spec.share_of:
         use = f"from its share token {spec.share_of}; {use}"
     return {

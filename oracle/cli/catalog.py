@@ -128,6 +128,8 @@ def verify(
     verdicts = asyncio.run(verify_catalog(config.catalog, plans, notional=notional, before=before, pace=pace))
     report = CatalogReport(notional=notional, chains=tuple(verdicts))
     if as_toml:
+        for doubt in report.doubts:
+            click.echo(f"warning: {doubt}", err=True)
         click.echo("\n".join(_ended(config.catalog, report)), nl=False)
     else:
         print_result(as_json, report.document(), report.lines())

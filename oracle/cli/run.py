@@ -133,12 +133,16 @@ def _check_lines(report: dict[str, Any]) -> list[str]:
 
 
 def _feed_line(feed: dict[str, Any]) -> str:
-    groups = f"{feed['groups_reachable']} groups ({', '.join(feed['groups'])}), needs {feed['min_groups']}"
+    said = []
+    if feed["min_groups"]:
+        number = feed["groups_reachable"]
+        said.append(f"{number} group{'s' * (number != 1)} ({', '.join(feed['groups'])}), needs {feed['min_groups']}")
     if "groups_answered" in feed and feed["groups"]:
         silent = f", all but {', '.join(feed['silent_groups'])}" if feed["silent_groups"] and feed["price"] else ""
-        groups += f"; {feed['groups_answered']} answered{silent}"
-    price = f"; now {feed['price'][:14]}" if feed.get("price") else ""
-    return f"{feed['feed']:<18} {groups}{price}; {feed['use']}"
+        said.append(f"{feed['groups_answered']} answered{silent}")
+    if feed.get("price"):
+        said.append(f"now {feed['price'][:14]}")
+    return f"{feed['feed']:<18} {'; '.join([*said, feed['use']])}"
 
 
 def _sequencer_line(row: dict[str, Any]) -> str:

@@ -29,4 +29,4 @@ def _sentences(pool: CatalogPool) -> Iterator[str]:
     if pool.doubtful is not None:
         yield f"is doubtful: {pool.doubtful}"
     if pool.missing is not None:
-        yield f"can not be read: {pool.missing}"
+        yield f"cannot be read: {pool.missing}"

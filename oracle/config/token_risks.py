@@ -117,7 +117,9 @@ def _way(fact: WithdrawalTerms) -> str:
 
 
 def _redemption(token: Token) -> RiskFact:
-    says = f"; {len(token.open)} of its contracts say it at each block" if token.open else ""
+    number = len(token.open)
+    who = "one contract says" if number == 1 else f"{number} contracts say"
+    says = f"; {who} at each block whether redemption is open" if number else ""
     if token.redemption is Redemption.UNKNOWN:
         return _unknown(RiskCode.REDEMPTION_CLOSED, token, f"whether every holder may redeem{says}")
     closed = token.redemption is Redemption.CLOSED

@@ -46,6 +46,7 @@ def price_document(
     onchain: Sequence[OnChain],
     missing_targets: Sequence[str] = (),
     abstaining: Abstaining | None,
+    risk_codes: Any,
     risk: Any,
     now_ms: int,
 ) -> Document:
@@ -57,7 +58,8 @@ def price_document(
         onchain: what the stores hold.
         missing_targets: targets whose store should hold it and is not known to.
         abstaining: why there is no newer record.
-        risk: the document of what a lender must know of the feed (``price_risk_document``), or its bytes (``orjson.Fragment``).
+        risk_codes: which risks are raised and which unknown (``risk_codes_document``), or its bytes (``orjson.Fragment``).
+        risk: the same in sentences with sources (``price_risk_document``), or its bytes; None in an answer about many feeds.
         now_ms: the clock, Unix ms.
     """
     return {
@@ -75,6 +77,7 @@ def price_document(
         "onchain": [_onchain_document(o, now_ms) for o in onchain],
         "onchain_missing": list(missing_targets),
         "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
+        "risk_codes": risk_codes,
         "risk": risk,
     }
 

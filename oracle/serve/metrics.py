@@ -13,6 +13,7 @@ from feeds.streams.ws import StreamHealth
 from feeds.types import Failure, Outcome
 from feeds.units import MS, WAD
 from oracle.model.publication import Record
+from oracle.model.risk import LiveRisk
 from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
@@ -46,6 +47,9 @@ class Metrics:
         self._round = self._gauge("feed_round_timestamp_seconds", "round_time of the last final price", feed)
         words = [s.word for s in Status]
         self._status = Enum("lrt_oracle_feed_status", "published status", feed, registry=self._registry, states=words)
+        self._risk = self._gauge(
+            "feed_risk_now", "1: the newest round showed this risk, 0: it did not; NaN: not known", ("feed", "code")
+        )
         self._abstained = self._counter("abstentions", "rounds without a price, by reason", ("feed", "reason"))
         self._failures = self._counter("source_failures", "rounds that a source failed in", (*source, "code"))
         self._source_age = self._gauge("source_age_seconds", "since the source's last price was observed", source)
@@ -104,6 +108,14 @@ class Metrics:
         for feed, why in abstained.items():
             self._abstained.labels(feed, why.why.name).inc()
         self._durable.observe(durable_ms / MS)
+
+    def risks(self, feed: str, live: LiveRisk) -> None:
+        """What the newest round showed of a feed's risks; where a code is told of several legs, the worst of them."""
+        found: dict[str, list[bool | None]] = {}
+        for fact in live.facts:
+            found.setdefault(fact.code.value, []).append(fact.raised)
+        for code, raised in found.items():
+            self._risk.labels(feed, code).set(1 if any(raised) else nan if None in raised else 0)
 
     def observed(self, feed: str, outcomes: Sequence[Outcome]) -> None:
         """What a feed's sources answered in a round."""

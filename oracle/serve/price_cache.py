@@ -12,7 +12,7 @@ from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.serve.documents import Document, is_late, price_document
 from oracle.serve.interface import PriceInterface
-from oracle.serve.risk_documents import price_risk_document
+from oracle.serve.risk_documents import price_risk_document, risk_codes_document
 from oracle.serve.web import Body
 
 
@@ -26,17 +26,19 @@ class _TargetsState:
 
 
 @dataclass(frozen=True, slots=True)
-class _CachedPrice:
-    record: Record
-    targets: _TargetsState
-    body: Body
-
-
-@dataclass(frozen=True, slots=True)
 class _CachedRisk:
     risk: FeedRisk
     live: LiveRisk
-    body: orjson.Fragment
+    codes: orjson.Fragment
+    whole: orjson.Fragment
+
+
+@dataclass(frozen=True, slots=True)
+class _CachedPrice:
+    record: Record
+    targets: _TargetsState
+    risk: _CachedRisk
+    body: Body
 
 
 class PriceCache:
@@ -49,11 +51,17 @@ class PriceCache:
 
     def __init__(self, service: PriceInterface, now_ms: Callable[[], int]) -> None:
         self._service, self._now_ms = service, now_ms
-        self._cached: dict[str, _CachedPrice] = {}
+        self._cached: dict[tuple[str, bool], _CachedPrice] = {}
         self._risks: dict[str, _CachedRisk] = {}
 
-    def price(self, spec: FeedSpec, *, live: bool) -> Body | None:
-        """A feed's price; None before its first record or, live, without an indication."""
+    def price(self, spec: FeedSpec, *, live: bool, whole: bool) -> Body | None:
+        """A feed's price; None before its first record or, live, without an indication.
+
+        Args:
+            spec: the feed.
+            live: its indication instead of its last final record.
+            whole: with its risks in sentences: too much for a list of many feeds, or for every tick.
+        """
         feed, service, now_ms = spec.feed, self._service, self._now_ms()
         record = service.indication(feed) if live else service.record(feed)
         if record is None:
@@ -61,8 +69,9 @@ class PriceCache:
         onchain, abstaining = service.onchain(feed), service.abstaining(feed)
         late = tuple(is_late(o, now_ms) for o in onchain)
         targets = _TargetsState(onchain=onchain, late=late, missing=service.missing_targets(feed))
-        cached = self._cached.get(feed)
-        if cached is not None and cached.record is record and cached.targets == targets and abstaining is None:
+        risk = self._risk(feed)
+        cached = None if abstaining is not None else self._cached.get((feed, whole))
+        if cached is not None and cached.record is record and cached.targets == targets and cached.risk is risk:
             return cached.body
         body = Body.json(
             price_document(
@@ -71,28 +80,30 @@ class PriceCache:
                 onchain=onchain,
                 missing_targets=targets.missing,
                 abstaining=abstaining,
-                risk=self._risk(feed),
+                risk_codes=risk.codes,
+                risk=risk.whole if whole else None,
                 now_ms=now_ms,
             )
         )
         if record.final and abstaining is None:
-            self._cached[feed] = _CachedPrice(record, targets, body)
+            self._cached[feed, whole] = _CachedPrice(record, targets, risk, body)
         return body
 
-    def _risk(self, feed: str) -> orjson.Fragment:
+    def _risk(self, feed: str) -> _CachedRisk:
         """What a lender must know of a feed, encoded once a round: indications come with every tick."""
         risk, live = self._service.risk(feed), self._service.live_risk(feed)
         cached = self._risks.get(feed)
         if cached is None or cached.risk is not risk or cached.live is not live:
-            body = orjson.Fragment(orjson.dumps(price_risk_document(risk, live)))
-            self._risks[feed] = cached = _CachedRisk(risk, live, body)
-        return cached.body
+            codes = orjson.Fragment(orjson.dumps(risk_codes_document(risk, live)))
+            whole = orjson.Fragment(orjson.dumps(price_risk_document(risk, live)))
+            self._risks[feed] = cached = _CachedRisk(risk, live, codes, whole)
+        return cached
 
     def prices(self, *, live: bool) -> Body:
         """The prices of all feeds, and which feeds have none."""
         prices, missing = [], []
         for spec in self._service.specs().values():
-            body = self.price(spec, live=live)
+            body = self.price(spec, live=live, whole=False)
             if body is None:
                 missing.append(self.missing(spec))
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +28,19 @@ def price_risk_document(risk: FeedRisk, live: LiveRisk) -> dict[str, Any]:
             "facts": [_fact_document(f) for f in live.facts],
         },
     }
+
+
+def risk_codes_document(risk: FeedRisk, live: LiveRisk) -> dict[str, list[str]]:
+    """The same in codes alone, each once: short enough for every price of a list and of a stream."""
+    facts = (*risk.facts, *live.facts)
+    return {
+        "raised": _distinct(f.code.value for f in facts if f.raised),
+        "unknown": _distinct(f.code.value for f in facts if f.raised is None),
+    }
+
+
+def _distinct(codes: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(codes))
 
 
 def _fact_document(fact: RiskFact) -> dict[str, Any]:

@@ -78,9 +78,9 @@ class Routes:
         ]
 
     async def _get_feeds(self, request: web.Request) -> web.Response:
-        Query(request, ())
-        specs = self._service.specs()
-        feeds = [feed_document(s, self._service.risk(s.feed), self._budget(s)) for s in specs.values()]
+        name = Query(request, ("feed",)).text("feed")
+        specs = self._service.specs().values() if name is None else (self._spec_of(name),)
+        feeds = [feed_document(s, self._service.risk(s.feed), self._budget(s)) for s in specs]
         return Body.json({"feeds": feeds}).response(request)
 
     def _budget(self, spec: FeedSpec) -> ErrorBudget | None:
@@ -105,7 +105,7 @@ class Routes:
 
     async def _get_price(self, request: web.Request) -> web.Response:
         spec, live = self._spec(request), _live(request)
-        body = self._cache.price(spec, live=live)
+        body = self._cache.price(spec, live=live, whole=True)
         if body is None:
             missing = self._cache.missing(spec)
             code = ErrorCode.NO_INDICATION if live else ErrorCode.NO_RECORD
@@ -183,7 +183,9 @@ class Routes:
         return body.response(request)
 
     def _spec(self, request: web.Request) -> FeedSpec:
-        feed = f"{request.match_info['base']}/{request.match_info['quote']}"
+        return self._spec_of(f"{request.match_info['base']}/{request.match_info['quote']}")
+
+    def _spec_of(self, feed: str) -> FeedSpec:
         spec = self._service.specs().get(feed)
         if spec is None:
             raise HttpProblem(
@@ -207,7 +209,7 @@ class Routes:
             return
         specs = self._service.specs()
         if update.indications:
-            bodies = [self._cache.price(specs[r.feed], live=True) for r in update.indications]
+            bodies = [self._cache.price(specs[r.feed], live=True, whole=False) for r in update.indications]
             payload = b'{"prices":[%b]}' % b",".join(b.payload for b in bodies if b is not None)
             self._hub.publish(frame("live", payload))
         if update.round_time_s is not None:

@@ -110,6 +110,10 @@ class Query:
             )
         return int(text)
 
+    def text(self, name: str) -> str | None:
+        """As it is given; None if it is not."""
+        return self._parameters.get(name)
+
     def choice(self, name: str, allowed: Sequence[str]) -> str:
         """One of the allowed words; by default the first."""
         text = self._parameters.get(name, allowed[0])

@@ -184,6 +184,20 @@ async def test_nothing_counts_while_the_sequencer_is_down_nor_in_the_grace_time(
         await until(lambda: run.block("t") == "SEQUENCER_DOWN")
 
 
+async def test_nothing_counts_before_the_uptime_feed_has_answered(
+    node: anvil.Anvil, session: aiohttp.ClientSession
+) -> None:
+    """A chain that makes no block, or a process that reads one alone, would never see a second failure."""
+    plan = {"sequencer": Sequencer(sequencer_feed=UPTIME, sequencer_grace_s=0)}
+    ask(node.url, "anvil_setCode", UPTIME, "0x")
+    async with following(node.url, session, source("n", BLOCK), **plan) as run:
+        await until(lambda: bool(run.heads))
+        assert run.block("n") == "SEQUENCER_DOWN"
+        uptime(node, 0, 1)
+        ask(node.url, "anvil_mine", "0x1")
+        await until(lambda: run.block("n") == number(node.url))
+
+
 async def test_blocks_that_were_taken_back_are_told(node: anvil.Anvil, session: aiohttp.ClientSession) -> None:
     async with following(node.url, session, source("n", BLOCK)) as run:
         for _ in range(4):

@@ -90,6 +90,19 @@ async def test_a_quiet_symbol_outlives_a_fallback_that_fails(name: str, session:
         await venue.stop()
 
 
+async def test_the_venues_clock_is_seen_although_its_first_symbol_is_unknown(session: aiohttp.ClientSession) -> None:
+    venue, dates = Venue("coinbase", beat_s=0.05), [0]
+    await venue.start()
+    dates.clear()
+    quote(venue, "4000")
+    try:
+        async with watching(venue, ("AAA-NONE", "ETH-USD"), session, dates, silence_ms=60_000, rest_ms=50):
+            await until(lambda: dates, within_s=LONG_S)
+            assert dates
+    finally:
+        await venue.stop()
+
+
 def health_of(ingest: Ingest, name: str) -> StreamHealth:
     return next(h for h in ingest.health() if h.venue == name)
 

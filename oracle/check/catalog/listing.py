@@ -78,8 +78,10 @@ def _where(record: Any) -> str:
 
 
 def _end(record: Any) -> str:
-    doubt = getattr(record, "doubtful", None)
-    return str(getattr(record, "end", "")) or (f"doubtful: {doubt}" if doubt else "")
+    if end := str(getattr(record, "end", "")):
+        return end
+    doubt, missing = getattr(record, "doubtful", None), getattr(record, "missing", None)
+    return ", ".join([f"doubtful: {doubt}"] * bool(doubt) + [f"cannot be read: {missing}"] * bool(missing))
 
 
 def records(catalog: Catalog) -> Iterator[ListedRecord]:

@@ -17,6 +17,9 @@ _ORDER = (
 )  # fmt: skip
 """What needs a reader's eye stands at the end."""
 _WIDTH = max(len(s) for s in EntryState)
+_ANSWERED = frozenset({EntryState.FINE, EntryState.THIN, EntryState.CHANGED, EntryState.DEAD})
+_ONE_DEATH = 5
+"""So many entries may die on a chain before it is doubted that it is the chain."""
 
 
 class ReportError(LrtOracleError, ValueError):
@@ -40,6 +43,11 @@ class CatalogReport:
         return tuple(r for r in self.results if r.state is state)
 
     @property
+    def doubts(self) -> list[str]:
+        """Chains on which more has died than lives: rather an endpoint's fault than the catalogue's."""
+        return [text for c in self.chains if (text := _doubt(c))]
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many entries are how."""
         found = Counter(r.state for r in self.results)
@@ -50,6 +58,7 @@ class CatalogReport:
         return {
             "notional": self.notional,
             "counts": self.counts,
+            "doubts": self.doubts,
             "chains": [
                 {"chain": c.chain, "block": c.block, "requests": c.requests, "failures": c.failures,
                  "entries": len(c.results)}
@@ -66,7 +75,18 @@ class CatalogReport:
             rows.append(
                 f"{chain.chain}: {len(chain.results)} entries {block}, {chain.requests} requests, {chain.failures} failed"
             )
-        return [*rows, ", ".join(f"{n} {state}" for state, n in self.counts.items() if n)]
+        return [*rows, *self.doubts, ", ".join(f"{n} {state}" for state, n in self.counts.items() if n)]
+
+
+def _doubt(chain: ChainVerdict) -> str:
+    answered = sum(r.state in _ANSWERED for r in chain.results)
+    dead = sum(r.state is EntryState.DEAD for r in chain.results)
+    if dead < _ONE_DEATH or 2 * dead <= answered:
+        return ""
+    return (
+        f"{chain.chain}: {dead} of {answered} entries seem to have died at once: that is rather an endpoint's fault (a fork, a"
+        " test network, a node that is not synced); ask another one before you believe it"
+    )
 
 
 def _rows(result: EntryResult) -> Iterator[str]:

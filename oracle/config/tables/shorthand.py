@@ -235,7 +235,7 @@ def _check_alive(record: Lifetime) -> None:
 def _pool(context: _FeedContext, pool: CatalogPool, pair: str | None) -> dict[str, Any]:
     _check_alive(pool)
     if pool.missing is not None:
-        raise _Unknown(f"can not be read: {pool.missing}")
+        raise _Unknown(f"cannot be read: {pool.missing}")
     if not pool.is_placed:
         raise _Unknown(f"has no address: {pool.why_null}")
     if pool.family not in READERS:

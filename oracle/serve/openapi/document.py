@@ -45,6 +45,7 @@ def _get(summary: str, kind: str, *parameters: dict[str, Any], media: str = "app
 _LIVE = _query(
     "live", "1: the newest indication instead of the last final record", {"type": "string", "enum": ["0", "1"]}
 )
+_ONE = _query("feed", "name of the only feed that is wanted; all by default", {"type": "string"})
 _SINCE = _query("since_ms", "first round time that counts", _number(0, 1 << 45))
 _UNTIL = _query("until_ms", "first round time that no longer counts", _number(1, 1 << 45))
 _LIMIT = _query("limit", "at most so many rounds, the newest of the range; 1000 by default", _number(1, 10_000))
@@ -65,7 +66,7 @@ DOCUMENT: dict[str, Any] = {
         "license": {"name": "MIT", "identifier": "MIT"},
     },
     "paths": {
-        "/v1/feeds": _get("what each feed is made of", "Feeds"),
+        "/v1/feeds": _get("what each feed is made of", "Feeds", _ONE),
         "/v1/prices": _get("the prices of all feeds", "Prices", _LIVE),
         _PRICE_PATH: _get("a feed's price", "Price", *_FEED, _LIVE),
         f"{_PRICE_PATH}/history": _get("a feed's rounds, ascending", "History", *_FEED, _SINCE, _UNTIL, _LIMIT),

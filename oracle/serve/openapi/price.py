@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oracle.serve.openapi.record import PRICE, PUBLISHED, REASON, TEXTS
-from oracle.serve.openapi.risk import PRICE_RISK
+from oracle.serve.openapi.risk import PRICE_RISK, RISK_CODES
 from oracle.serve.openapi.schema import flag, list_of, object_of, or_null, text, whole
 
 _ONCHAIN = object_of(
@@ -48,6 +48,7 @@ PRICE_ANSWER = object_of(
         "onchain": list_of(_ONCHAIN),
         "onchain_missing": list_of(text("a target whose store should hold it and is not known to")),
         "abstaining": or_null(_ABSTAINING),
-        "risk": PRICE_RISK,
+        "risk_codes": RISK_CODES,
+        "risk": or_null(PRICE_RISK),
     }
 )

@@ -61,6 +61,8 @@ _TOKEN = object_of(
     }
 )
 FEED_RISK = object_of({"facts": list_of(_fact(RiskCode)), "tokens": list_of(_TOKEN)})
+_CODE: Schema = {"type": "string", "enum": [*(c.value for c in RiskCode), *(c.value for c in LiveRiskCode)]}
+RISK_CODES = object_of({"raised": list_of(_CODE), "unknown": list_of(_CODE)})
 PRICE_RISK = object_of(
     {
         "flags": list_of(_fact(RiskCode)),

@@ -1,4 +1,5 @@
-/* The page: /v1/prices and /v1/stream for the table, .../history for the chart. It computes no price of its own. */
+/* The page: /v1/prices and /v1/stream for the table; .../history for the chart of the chosen feed, and its own price for its risks. It
+   computes no price of its own. */
 
 import { FeedChart } from "./chart.js";
 
@@ -6,9 +7,11 @@ const SPANS = [["5 min", 300], ["30 min", 1800], ["3 h", 10800], ["24 h", 86400]
 const RANK = { ok: 0, watch: 1, depeg: 2, halt: 3 };
 const MOST_ROUNDS = 10000;
 const RETRY_MS = 3000;
+/** What the newest round showed, and the lasting risk that says the same of a feed. */
+const LASTING = { ONE_CHAIN_NOW: "SINGLE_CHAIN", ONE_RATE_READING_NOW: "SINGLE_RATE_READING" };
 const $ = (id) => document.getElementById(id);
 
-const state = { prices: new Map(), missing: new Map(), live: new Map(), order: [], chosen: null, spanS: 300, rounds: [], offsetMs: 0 };
+const state = { prices: new Map(), missing: new Map(), live: new Map(), order: [], chosen: null, spanS: 300, rounds: [], risk: null, offsetMs: 0 };
 const chart = new FeedChart($("chart"), (text) => { $("reading").textContent = text; });
 
 // --- small helpers ---------------------------------------------------------------------------------------------------
@@ -57,7 +60,8 @@ function takePrices({ prices, missing }) {
   state.missing = new Map(missing.map((m) => [m.feed, m]));
   const known = new Set([...state.prices.keys(), ...state.missing.keys()]);
   if (!state.order.length || state.order.length !== known.size) state.order = [...known];
-  if (!known.has(state.chosen)) choose(worst());
+  if (known.has(state.chosen)) loadRisk();
+  else choose(worst());
   say("");
   draw();
   extend();
@@ -88,6 +92,19 @@ function extend() {
     while (state.rounds.length && state.rounds[0].round < from) state.rounds.shift();
   }
   drawChart();
+}
+
+/** Lists and streams have a risk's code alone: sentences and sources are in the price of a single feed. */
+async function loadRisk() {
+  const feed = state.chosen;
+  if (!feed) return;
+  try {
+    const answer = await fetch(pathOf(feed));
+    const risk = answer.ok ? (await answer.json()).risk : null;
+    if (feed !== state.chosen) return;
+    state.risk = risk;
+  } catch { return; }
+  drawRisks();
 }
 
 async function loadHistory() {
@@ -222,8 +239,7 @@ function drawDetail() {
   $("verdict").replaceChildren(...lines);
   $("facts").hidden = !p;
   $("facts").replaceChildren(...(p ? facts(p) : []));
-  $("risks").hidden = !p;
-  $("risks").replaceChildren(...(p ? risks(p.risk) : []));
+  drawRisks();
   const link = (text, end) => Object.assign(el("a", text), { href: pathOf(feed) + end });
   $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"),
     ...(p?.legs.length ? [] : [link("signed report", "/report")]));
@@ -253,9 +269,15 @@ function facts(p) {
   });
 }
 
+function drawRisks() {
+  $("risks").hidden = !state.risk;
+  $("risks").replaceChildren(...(state.risk ? risks(state.risk) : []));
+}
+
 /** What is there, what the newest round showed, and what nobody has published: never left out, as it is not a no. */
 function risks(risk) {
-  const now = risk.live.facts.filter((f) => f.raised);
+  const lasts = (f) => risk.flags.some((l) => l.code === LASTING[f.code] && l.of === f.of);
+  const now = risk.live.facts.filter((f) => f.raised && !lasts(f));
   const unknown = [...risk.unknown, ...risk.live.facts.filter((f) => f.raised === null)];
   const parts = [el("h3", "Risks"), ...(now.length ? [riskList(now, "now")] : []), ...(risk.flags.length ? [riskList(risk.flags, "flag")] : [])];
   if (!now.length && !risk.flags.length) parts.push(el("p", unknown.length ? "None is known." : "None is known, and nothing is unknown.", "muted"));
@@ -294,10 +316,12 @@ function choose(feed) {
   if (!feed || feed === state.chosen) return;
   state.chosen = feed;
   state.rounds = [];
+  state.risk = null;
   note("");
   history.replaceState(null, "", "#" + encodeURIComponent(feed));
   draw();
   loadHistory();
+  loadRisk();
 }
 
 function drawSpans() {

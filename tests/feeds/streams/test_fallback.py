@@ -232,6 +232,7 @@ async def test_where_everything_fails_halves_are_a_rare_thing(session: aiohttp.C
         ticker.status = 0
         await until(lambda: all(desk.price(s) for s in NAMES), within_s=LONG_S)
         await until(lambda: sizes()[-1] == 20, within_s=LONG_S)
+        assert all(desk.price(s) for s in NAMES), "and stays so once all are asked together again"
 
 
 ANSWER_FAULTS = (

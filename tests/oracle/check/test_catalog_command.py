@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from demo.world import anvil
-from oracle.check.catalog.findings import EntryResult, EntryState
-from oracle.check.catalog.report import ReportError, results_of
+from oracle.check.catalog.findings import EntryFinding, EntryResult, EntryState
+from oracle.check.catalog.report import CatalogReport, ReportError, results_of
+from oracle.check.catalog.verify import ChainVerdict
 from oracle.config.sections import parse
 from tests.oracle.check.catalog_site import DEAD, MARKED, NOWHERE, CatalogSite, report, verified
 from tests.oracle.cli.command import run
@@ -124,3 +125,25 @@ def test_a_wrong_option_is_told(config_file: Path, args: list[str], text: str) -
 def test_what_is_no_report_is_refused(document: Any) -> None:
     with pytest.raises(ReportError, match="is no report of catalog verify"):
         results_of(document)
+
+
+@pytest.mark.parametrize(
+    ("dead", "fine", "doubted"), [(6, 5, True), (6, 6, False), (5, 4, True), (4, 0, False), (0, 9, False)]
+)
+def test_a_chain_on_which_nearly_all_has_died_is_doubted_and_not_the_catalogue(
+    dead: int, fine: int, doubted: bool
+) -> None:
+    def entry(number: int, state: EntryState) -> EntryResult:
+        found = (EntryFinding(state=state, what="code", text="no contract"),)
+        return EntryResult(
+            label=f"pool {number} on base", kind="pool", name=str(number), chain="base", end="", block=1, block_ms=1, findings=found
+        )  # fmt: skip
+
+    states = [EntryState.DEAD] * dead + [EntryState.FINE] * fine + [EntryState.UNASKED] * 3
+    results = tuple(entry(i, s) for i, s in enumerate(states))
+    found = CatalogReport(
+        notional="1", chains=(ChainVerdict(chain="base", results=results, block=1, requests=1, failures=0),)
+    )
+    assert [d.split(" seem")[0] for d in found.doubts] == [f"base: {dead} of {dead + fine} entries"] * doubted
+    assert found.document()["doubts"] == found.doubts
+    assert set(found.doubts) <= set(found.lines())

@@ -192,6 +192,9 @@ def test_a_list_is_every_record_and_a_filter_takes_its_part() -> None:
     assert gone
     assert all(r.state in {"dead", "doubtful"} for r in gone)
     assert {r.label for r in gone} == {r.label for r in everything if r.state}
+    lacking = [r for r in kinds["pool"] if r.record.missing]
+    assert lacking
+    assert all(f"cannot be read: {r.record.missing}" in r.line for r in lacking)
 
 
 def test_the_command_lists_and_shows(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from feeds.registry import EXCHANGES
 from oracle.__main__ import main
+from oracle.config.sections import load
 from oracle.model.state import FeedState
 from oracle.model.types import FeedRound, FoldedFeed
 from oracle.report.compose import published_after
@@ -70,6 +71,12 @@ def test_the_config_that_is_shipped_has_no_errors() -> None:
     assert {f for f in feeds if "signed and pushed" in feeds[f]["use"]} >= {"ETH/USD", "stETH/ETH", "wstETH/ETH"}
 
 
+def test_no_shipped_feed_shows_the_price_of_one_group_as_ok() -> None:
+    """Without the key a feed of one group that is not pushed would be served as if a second one had agreed."""
+    for feed in load(ROOT / "config.toml").feeds.values():
+        assert feed.min_groups > 1 or feed.accept_single_group
+
+
 def test_the_catalogue_is_counted() -> None:
     counts = document("--config", str(ROOT / "config.toml"), "check", "--offline")["counts"]
     least = {"tokens": 60, "pools": 110, "rates": 53, "references": 150, "chains": 4}
@@ -81,6 +88,10 @@ def test_the_check_prints_reasons_and_what_is_off() -> None:
     text = run("--config", str(ROOT / "config.toml"), "check", "--offline").stdout
     assert "one exchange and no pool" in text
     assert "divETH/ETH         off: no mainnet address" in text
+    assert "mETH/ETH           1 group (uniswap_v3 WETH/mETH 0.05%), needs 1; reference only" in text
+    assert "cmETH/ETH          redemption rate alone; reference only: served, not on chain: no pool" in text
+    assert "weETH/USD          product of weETH/ETH and ETH/USD" in text
+    assert " groups ()" not in text
     assert text.rstrip().endswith("0 errors")
 
 

@@ -68,7 +68,7 @@ def test_a_pool_builds_or_says_which_fact_is_missing(pool: CatalogPool) -> None:
     if pool.missing is None:
         assert adapter_of(pool) is not None
         return
-    with pytest.raises(ConfigError, match="can not be read") as caught:
+    with pytest.raises(ConfigError, match="cannot be read") as caught:
         sources_of(pool)
     assert pool.missing in str(caught.value)
 

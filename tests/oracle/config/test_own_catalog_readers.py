@@ -57,7 +57,7 @@ def test_check_says_how_many_records_are_own() -> None:
     assert document["own_records"]["pool"] == 1
     assert any(
         n
-        == "own catalogue: 1 token, 1 pool, 1 reference, 1 symbol, 1 chain, 1 unit; 0 of them in the place of a shipped record"
+        == "own catalogue: 1 token, 1 pool, 1 reference, 1 symbol, 1 chain, 1 unit; 0 of them changing or replacing a shipped one"
         for n in document["notes"]
     ), document["notes"]
     plain = asyncio.run(check(resolve(load(ROOT / "config.toml")), offline=True))

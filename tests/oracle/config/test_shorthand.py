@@ -115,9 +115,9 @@ def test_own_keys_win_over_the_catalogue() -> None:
             "rETH/ETH",
             "uniswap_v4 ETH/rETH 0.01%",
             {"notional": "1"},
-            "can not be read: tick spacing and hooks of its key",
+            "cannot be read: tick spacing and hooks of its key",
         ),
-        ("wstETH/ETH", "gyro_eclp wstETH/WETH", {"notional": "1"}, "can not be read: no adapter reads gyro_eclp"),
+        ("wstETH/ETH", "gyro_eclp wstETH/WETH", {"notional": "1"}, "cannot be read: no adapter reads gyro_eclp"),
         (
             "ezETH/ETH",
             "balancer_stable ezETH/weETH/rswETH",

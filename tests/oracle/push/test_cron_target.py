@@ -66,7 +66,8 @@ async def test_a_price_of_that_second_lands_once_and_says_so_everywhere(tmp_path
             record,
             onchain=[shown],
             abstaining=None,
-            risk={},
+            risk_codes={},
+            risk=None,
             now_ms=here.now_s * MS,
         )
         assert document["onchain"][0]["why"] == why

@@ -23,7 +23,7 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import batch_document, explain_document
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.openapi.schemas import SCHEMAS
-from oracle.serve.risk_documents import price_risk_document
+from oracle.serve.risk_documents import price_risk_document, risk_codes_document
 from oracle.sign.messages import SignedBatch
 from tests.oracle.serve.memory_service import ROUND_S, STRANGE, filled, record, specs
 
@@ -32,7 +32,9 @@ OWN = "wdivETH/ETH"
 
 
 def shown(one: Record, *, now_ms: int = ROUND_S * MS, abstaining: Abstaining | None = None) -> dict[str, Any]:
-    return price_document(specs()[one.feed], one, onchain=(), abstaining=abstaining, risk={}, now_ms=now_ms)
+    return price_document(
+        specs()[one.feed], one, onchain=(), abstaining=abstaining, risk_codes={}, risk=None, now_ms=now_ms
+    )
 
 
 def described(schema: dict[str, Any], place: str = "") -> Iterator[str]:
@@ -88,7 +90,8 @@ def test_integers_beyond_2_53_are_text() -> None:
         record(OWN),
         onchain=service.onchain(OWN),
         abstaining=None,
-        risk={},
+        risk_codes={},
+        risk=None,
         now_ms=0,
     )
     for number in re.findall(rb"[:\[](-?\d+)", orjson.dumps(document)):
@@ -212,9 +215,7 @@ def test_every_risk_code_is_explained_in_the_docs() -> None:
 def test_a_risk_that_is_unknown_is_null_and_one_that_is_not_there_is_left_out_of_a_price() -> None:
     service = filled()
     risk, live = service.risk(OWN), service.live_risk(OWN)
-    document = price_document(
-        specs()[OWN], record(OWN), onchain=(), abstaining=None, risk=price_risk_document(risk, live), now_ms=0
-    )["risk"]
+    document = price_risk_document(risk, live)
     assert [(f["code"], f["raised"], f["source"]) for f in document["flags"]] == [
         ("RATE_MOVABLE_BY_TRANSFER", True, ["where@it was:published"])
     ]
@@ -223,3 +224,15 @@ def test_a_risk_that_is_unknown_is_null_and_one_that_is_not_there_is_left_out_of
     whole = feed_document(specs()[OWN], risk)["risk"]
     assert [f["raised"] for f in whole["facts"]] == [True, None, False]
     assert whole["tokens"][0]["way_out"] == "queue"
+
+
+def test_the_codes_of_a_price_are_those_that_its_sentences_are_about() -> None:
+    service = filled()
+    risk, live = service.risk(OWN), service.live_risk(OWN)
+    twice = replace(risk, facts=(*risk.facts, *(replace(f, of="another leg") for f in risk.facts)))
+    codes = risk_codes_document(twice, live)
+    assert codes == {"raised": ["RATE_MOVABLE_BY_TRANSFER", "ONE_GROUP_NOW"], "unknown": ["PAUSABLE"]}
+    whole = price_risk_document(twice, live)
+    told = [*whole["flags"], *whole["unknown"], *whole["live"]["facts"]]
+    assert set(codes["raised"]) == {f["code"] for f in told if f["raised"]}
+    assert set(codes["unknown"]) == {f["code"] for f in told if f["raised"] is None}

@@ -88,7 +88,7 @@ def test_before_a_round_nothing_is_known(tmp_path: Path) -> None:
 async def test_the_service_shows_the_newest_round_in_every_price(tmp_path: Path) -> None:
     world = ServiceWorld(tmp_path)
     cache = PriceCache(world.service, lambda: world.at_ms)
-    body = cache.price(world.service.specs()[FEED], live=False)
+    body = cache.price(world.service.specs()[FEED], live=False, whole=True)
     assert body is not None
     price = orjson.loads(body.payload)
     assert faults(price, SCHEMAS["Price"]) == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from feeds.chains.reader import RpcStats
 from feeds.streams.ws import StreamHealth
 from feeds.units import MS
+from oracle.model.risk import LiveRisk, LiveRiskCode, RiskFact
 from oracle.model.state import FeedState
 from oracle.model.status import Status
 from oracle.model.types import Abstained
@@ -112,3 +114,24 @@ def test_two_metrics_objects_are_independent() -> None:
     one, other = Metrics(Clock()), Metrics(Clock())
     one.misfire("round")
     assert not any(name.startswith("lrt_oracle_scheduler_misfires_total{") for name in samples(other))
+
+
+def test_live_risks_are_gauges_and_the_worst_leg_of_a_code_counts() -> None:
+    def fact(code: LiveRiskCode, of: str, *, raised: bool | None) -> RiskFact:
+        return RiskFact(code=code, of=of, raised=raised, text="")
+
+    group, chain, old = LiveRiskCode.ONE_GROUP_NOW, LiveRiskCode.ONE_CHAIN_NOW, LiveRiskCode.RATE_OLD_NOW
+    facts = (
+        fact(group, "a", raised=False), fact(group, "b", raised=True), fact(chain, "a", raised=None),
+        fact(chain, "b", raised=False), fact(old, "a", raised=False),
+    )  # fmt: skip
+    metrics = Metrics(lambda: 0)
+    metrics.risks("x/y", LiveRisk(round_time_s=1, facts=facts))
+    assert (_risk(metrics, group), _risk(metrics, old)) == (1, 0)
+    assert math.isnan(_risk(metrics, chain)), "an unknown is never a no"
+    metrics.risks("x/y", LiveRisk(round_time_s=2, facts=tuple(replace(f, raised=False) for f in facts)))
+    assert [_risk(metrics, c) for c in (group, chain, old)] == [0, 0, 0]
+
+
+def _risk(metrics: Metrics, code: LiveRiskCode) -> float:
+    return samples(metrics)[f'lrt_oracle_feed_risk_now{{code="{code}",feed="x/y"}}']

@@ -11,12 +11,23 @@ from pathlib import Path
 import pytest
 
 from feeds.units import MS
+from oracle.model.risk import LiveRisk, LiveRiskCode, RiskCode
 from oracle.model.spec import Mode
 from oracle.model.status import Reason, Status, Why
 from oracle.serve.interface import Update
 from oracle.serve.server import Server, serve
 from tests.oracle.serve.browser import CHROMIUM, Tab, tab
-from tests.oracle.serve.memory_service import MOVABLE, STRANGE, UNPUBLISHED, MemoryService, half_an_hour, record, specs
+from tests.oracle.serve.memory_service import (
+    ALONE,
+    MOVABLE,
+    ROUND_S,
+    STRANGE,
+    UNPUBLISHED,
+    MemoryService,
+    half_an_hour,
+    record,
+    specs,
+)
 
 pytestmark = [
     pytest.mark.loopback,
@@ -144,10 +155,12 @@ m.digits(0.0001, 1.05), m.digits(50, 3400), m.digits(0.125, 3400)].join(); })"
 
 async def test_risks_are_shown_with_their_source_and_what_is_unknown_is_named(tmp_path: Path) -> None:
     service = half_an_hour(now_ms() // MS, depeg=False)
+    chain = replace(MOVABLE, code=RiskCode.SINGLE_CHAIN, of="wdivETH/ETH", text="every source is on one chain")
+    now_chain = replace(chain, code=LiveRiskCode.ONE_CHAIN_NOW, text="every source was read on one chain")
     evil = replace(MOVABLE, text="<img src=x onerror=alert(1)> moves it")
     service.risks["wdivETH/ETH"] = replace(service.risks["wdivETH/ETH"], facts=(evil, UNPUBLISHED))
     async with shown(service, tmp_path) as (_, page):
-        text = await has(page, "<img src=x onerror=alert(1)> moves it where@it was:published")
+        text = await has(page, "<img src=x onerror=alert(1)> moves it\nwhere@it was:published")
         assert "1 independent group is behind the market price: kraken" in text
         assert "1 not known" in text
         assert "whether somebody can stop its contracts" not in text, "folded"
@@ -159,4 +172,11 @@ async def test_risks_are_shown_with_their_source_and_what_is_unknown_is_named(tm
         assert await page.value("document.querySelectorAll('main img, main b').length") == 0
         await page.value("document.querySelectorAll('#rows tr')[2].click()")
         await has(page, "None is known, and nothing is unknown.")
+        service.risks["wdivETH/ETH"] = replace(service.risks["wdivETH/ETH"], facts=(chain, evil))
+        service.live_risks["wdivETH/ETH"] = LiveRisk(round_time_s=ROUND_S, facts=(now_chain, ALONE))
+        await page.value("document.querySelectorAll('#rows tr')[0].click()")
+        await has(page, "every source is on one chain")
+        assert await page.value(codes) == "ONE_GROUP_NOW,SINGLE_CHAIN,RATE_MOVABLE_BY_TRANSFER", (
+            "one chain is said once"
+        )
         assert page.complaints == []

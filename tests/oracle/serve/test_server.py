@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 
@@ -22,6 +23,7 @@ ODD = "/v1/prices/st.ETH%2B1/ETH%40base%23min"
     ("path", "kind"),
     [
         ("/v1/feeds", "Feeds"),
+        ("/v1/feeds?feed=wdivETH/ETH", "Feeds"),
         ("/v1/prices", "Prices"),
         ("/v1/prices?live=1", "Prices"),
         (OWN, "Price"),
@@ -45,6 +47,13 @@ async def test_every_answer_is_as_described(client: Client, path: str, kind: str
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_one_feed_is_described_as_among_all(client: Client) -> None:
+    everything = (await client.get("/v1/feeds"))[1]["feeds"]
+    for feed in everything:
+        alone = (await client.get("/v1/feeds?feed=" + quote(feed["feed"], safe="")))[1]["feeds"]
+        assert alone == [feed]
 
 
 async def test_every_described_path_answers(client: Client) -> None:
@@ -155,6 +164,9 @@ async def test_a_window_with_too_many_rounds_is_refused(client: Client) -> None:
         ("/v1/prices/wdivETH/ETC", 404, "unknown_feed", "nearest: wdivETH/ETH"),
         ("/v1/prices/WDIVETH/eth", 404, "unknown_feed", "nearest: wdivETH/ETH"),
         ("/v1/prices/q/q", 404, "unknown_feed", "/v1/feeds"),
+        ("/v1/feeds?feed=wdivETH/ETC", 404, "unknown_feed", "nearest: wdivETH/ETH"),
+        ("/v1/feeds?feed=", 404, "unknown_feed", "/v1/feeds"),
+        ("/v1/feeds?feeds=x", 400, "bad_parameter", "known here: feed"),
         ("/v1/nothing", 404, "unknown_path", "/openapi.json"),
         ("/page/../api.py", 404, "unknown_path", "/openapi.json"),
         ("/page/%2e%2e%2fapi.py", 404, "unknown_path", "/openapi.json"),

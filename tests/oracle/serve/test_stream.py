@@ -40,6 +40,22 @@ async def readers(client: Client, number: int) -> None:
     raise TimeoutError(f"{len(client.server.hub)} readers, not {number}")
 
 
+async def test_what_is_sent_again_and_again_has_risks_by_their_codes(client: Client) -> None:
+    """Sentences and sources would be most of every event, and of every list."""
+    codes = {"raised": ["RATE_MOVABLE_BY_TRANSFER", "ONE_GROUP_NOW"], "unknown": ["PAUSABLE"]}
+    async with client.session.get(f"{client.server.url}/v1/stream") as answer:
+        _, first = await event(answer)
+        await readers(client, 1)
+        client.service.notify(Update(indications=(record("wdivETH/ETH", ROUND_S + 3, final=False),)))
+        _, tick = await event(answer)
+    lists = [first, tick, (await client.get("/v1/prices"))[1], (await client.get("/v1/prices?live=1"))[1]]
+    assert [(b["prices"][0]["risk_codes"], b["prices"][0]["risk"]) for b in lists] == [(codes, None)] * 4
+    for path in ("/v1/prices/wdivETH/ETH", "/v1/prices/wdivETH/ETH?live=1"):
+        alone = (await client.get(path))[1]
+        assert alone["risk_codes"] == codes
+        assert [f["code"] for f in alone["risk"]["flags"]] == ["RATE_MOVABLE_BY_TRANSFER"]
+
+
 async def test_the_stream_starts_with_the_prices_and_sends_every_update(client: Client) -> None:
     async with client.session.get(f"{client.server.url}/v1/stream") as answer:
         assert answer.content_type == "text/event-stream"
