@@ -226,7 +226,7 @@ def _ended(catalog: Catalog, report: CatalogReport) -> Iterator[str]:
     rows = {row.label: row for row in records(catalog)}
     for result in report.of_state(EntryState.DEAD):
         row = rows.get(result.label) or rows[f"{result.kind} {result.name}"]
-        yield ended_block(result, row.record, own=row.own)
+        yield ended_block(result, row.record, own=row.own, units=catalog.units.values())
 
 
 COMMANDS = (catalog,)

@@ -110,8 +110,12 @@ def bench(what: str, as_json: bool) -> None:
 def _price_lines(records: list[dict[str, Any]], abstained: list[dict[str, Any]]) -> list[str]:
     from oracle.cli.needs import needs_lines
 
-    rows = [f"{r['feed']:<18} {r['price']:<28} {r['status']:<6} {r['deviation_bps'] or ''}" for r in records]
+    rows = [f"{r['feed']:<18} {r['price']:<28} {r['status']:<6} {_apart(r['deviation_bps'])}".rstrip() for r in records]
     return [*rows, *(line for each in abstained for line in needs_lines(each))]
+
+
+def _apart(deviation_bps: int | None) -> str:
+    return "" if deviation_bps is None else f"market {deviation_bps:+} bps from redemption"
 
 
 def _check_lines(report: dict[str, Any]) -> list[str]:

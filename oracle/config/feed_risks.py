@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from feeds.catalog.homes import home_of
 from feeds.catalog.records import CatalogPool, Symbol, Token
 from feeds.registry import REFERENCES
 from feeds.types import Kind
@@ -77,7 +78,7 @@ class _Feed:
 
     def _bridged(self) -> RiskFact:
         token, chain = self.token, self.chain
-        home = None if token is None else token.rate.chain if token.rate and token.rate.chain else _home(token)
+        home = None if token is None else home_of(token)
         if token is None or home is None:
             return self._fact(
                 RiskCode.BRIDGED, None, f"not known of {self.spec.pair.base}: the chain that it is issued on", ()
@@ -209,9 +210,3 @@ class _Feed:
     def _key(self, key: str) -> tuple[str, ...]:
         """The key of the config that decides it."""
         return (f'config: feeds."{self.spec.feed}".{key}',)
-
-
-def _home(token: Token) -> str | None:
-    """The chain of a token whose rate is read nowhere: Ethereum if it is there, else the only one."""
-    chains = tuple(token.address)
-    return _MAINNET if _MAINNET in chains else chains[0] if len(chains) == 1 else None

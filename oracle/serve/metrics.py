@@ -47,9 +47,8 @@ class Metrics:
         self._round = self._gauge("feed_round_timestamp_seconds", "round_time of the last final price", feed)
         words = [s.word for s in Status]
         self._status = Enum("lrt_oracle_feed_status", "published status", feed, registry=self._registry, states=words)
-        self._risk = self._gauge(
-            "feed_risk_now", "1: the newest round showed this risk, 0: it did not; NaN: not known", ("feed", "code")
-        )
+        by_code = ("feed", "code")
+        self._risk = self._gauge("feed_risk_now", "1: the newest round showed it, 0: not; NaN: not known", by_code)
         self._abstained = self._counter("abstentions", "rounds without a price, by reason", ("feed", "reason"))
         self._failures = self._counter("source_failures", "rounds that a source failed in", (*source, "code"))
         self._source_age = self._gauge("source_age_seconds", "since the source's last price was observed", source)

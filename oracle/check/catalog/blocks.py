@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from feeds.catalog.homes import home_of
+from feeds.catalog.records import Token, Unit
 from feeds.units import MS
 from oracle.check.catalog.findings import EntryResult, EntryState, sentence_of
 from oracle.config.tables.record_tables import NAMES, extended, table_of
@@ -30,20 +33,27 @@ def replacing_block(kind: str, record: Any) -> str:
     return _written(kind, {"replaces": True, **table_of(record)})
 
 
-def ended_block(result: EntryResult, record: Any, *, own: bool) -> str:
+def ended_block(result: EntryResult, record: Any, *, own: bool, units: Iterable[Unit] = ()) -> str:
     """The block that marks an entry dead as of the block that was read; a comment for what has no end of its own.
 
-    That is a chain, a unit, and a token of which only a rate has ended: the token lives.
+    That is a chain, a unit, and a token of which only a rate has ended: the token lives. So does one of which a copy on another
+    chain than its own is gone: it loses the address there.
 
     Args:
         result: what was found of it, dead.
         record: as it is known.
         own: whether the record is the operator's own, to be written anew, or a shipped one that is extended.
+        units: all that are known: while one wraps a token on a chain, the token's address there stays.
     """
     why = sentence_of(result)
     gone = {f.what for f in result.findings if f.state is EntryState.DEAD}
     if not hasattr(record, "dead_why") or (result.kind == "token" and not gone & {"token", "supply"}):
         return f"{_COMMENT}{result.label}: {why}\n"
+    if isinstance(record, Token) and result.chain in record.address and home_of(record) != result.chain:
+        wraps = sorted(u.symbol for u in units if u.wraps == record.symbol and result.chain in u.address)
+        if wraps:
+            return f"{_COMMENT}{result.label}: {why}; {', '.join(wraps)} wraps it there\n"
+        return _without_copy(result, record, own=own)
     end = {
         "dead_why": why,
         "dead_since": datetime.fromtimestamp(result.block_ms // MS, tz=UTC).date().isoformat(),
@@ -55,6 +65,15 @@ def ended_block(result: EntryResult, record: Any, *, own: bool) -> str:
         return told + block_of(result.kind, record, {**end, "doubtful": None})
     names = {key: value for key, value in table_of(record).items() if key in NAMES[result.kind]}
     return told + _written(result.kind, {**names, "extends": True, **end, **_no_doubt(record)})
+
+
+def _without_copy(result: EntryResult, token: Token, *, own: bool) -> str:
+    """The token without its address on the chain where it is gone."""
+    told = f"{_COMMENT}{result.label}: {sentence_of(result)}, at block {result.block}; on its other chains it lives\n"
+    if own:
+        left = {chain: text for chain, text in token.address.items() if chain != result.chain}
+        return told + block_of("token", replace(token, address=left))
+    return told + _written("token", {"symbol": token.symbol, "extends": True, "address": {result.chain: ""}})
 
 
 def _no_doubt(record: Any) -> dict[str, Any]:

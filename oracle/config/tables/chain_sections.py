@@ -48,7 +48,7 @@ class ChainSection:
     )
     sequencer_feed: str | None = key(
         None,
-        'address of a rollup\'s uptime feed: while it says down nothing of this chain counts; "" for none',
+        'address of a rollup\'s uptime feed: while it says down, or does not answer twice running, nothing of this chain counts; "" for none',
         shown="the catalogue's",
         form=address_or_none,
     )

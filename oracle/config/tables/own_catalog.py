@@ -140,6 +140,12 @@ def with_own(base: Catalog, blocks: Sequence[CatalogBlock], problems: list[Probl
     return replace(catalog, revived=tuple(_revived(known, own)))
 
 
+def _without_empty(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What an empty text takes away is gone, in tables of the table too: ``address.base = ""``."""
+    kept = ((k, _without_empty(v) if isinstance(v, Mapping) else v) for k, v in table.items())
+    return {k: v for k, v in kept if v != ""}
+
+
 def _record(block: CatalogBlock, known: Mapping[str, Any], problems: list[Problem]) -> OwnRecord | None:
     if not isinstance(block.table, Mapping):
         problems.append(Problem(block.where, "expected a table"))
@@ -164,7 +170,7 @@ def _record(block: CatalogBlock, known: Mapping[str, Any], problems: list[Proble
         problems.append(_nothing_there(block, instead[0], label, known))
         return None
     if instead == [_EXTENDS]:
-        table = {k: v for k, v in extended(table_of(known[label]), table).items() if v != ""}
+        table = _without_empty(extended(table_of(known[label]), table))
     record = build(KINDS[block.kind], table, block.where, problems, beside=_INSTEAD)
     return None if record is None else OwnRecord(block=block, record=record, instead=next(iter(instead), None))
 

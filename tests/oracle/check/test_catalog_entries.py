@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from feeds.catalog.homes import home_of
 from feeds.chains.abi import address
 from oracle.check.catalog.blocks import block_of, ended_block, replacing_block
 from oracle.check.catalog.entries import CatalogEntry, entries_on, groups_of
-from oracle.check.catalog.findings import EntryResult, EntryState, changed, dead, fine, unasked, unread
+from oracle.check.catalog.findings import EntryFinding, EntryResult, EntryState, changed, dead, fine, unasked, unread
 from oracle.check.catalog.listing import Filter, ListedRecord, listed, records
 from oracle.check.catalog.pools import FACTS
 from oracle.config.sections import parse
@@ -239,3 +240,31 @@ def test_a_config_that_is_named_and_not_there_is_told() -> None:
     done = run("--config", "/nowhere/config.toml", "catalog", "list")
     assert done.exit_code == 2
     assert "cannot be read" in done.output
+
+
+COPIES = [(t, chain) for t in CATALOG.tokens.values() if not t.is_dead for chain in t.address]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_copy_that_is_gone_ends_on_its_chain_alone(*, own: bool) -> None:
+    """A token ends where it is issued; pasted into a catalogue, the end of a bridged copy must not refuse its other feeds."""
+    away = 0
+    for token, chain in COPIES:
+        gone = EntryResult(
+            label=f"token {token.symbol} on {chain}", kind="token", name=token.symbol, chain=chain, end="", block=7, block_ms=1_796_000_000_000,
+            findings=(EntryFinding(state=EntryState.DEAD, what="token", text="no contract"),),
+        )  # fmt: skip
+        text = ended_block(gone, token, own=own, units=CATALOG.units.values())
+        if "wraps it there" in text:
+            assert text.startswith("# ")
+            assert text.count("\n") == 1
+            continue
+        after = parse(
+            tomllib.loads(text.replace("[[token]]", "[[token]]\nreplaces = true") if own else text)
+        ).catalog.tokens
+        if home_of(token) == chain:
+            assert after[token.symbol].is_dead
+            continue
+        away += 1
+        assert after[token.symbol] == replace(token, address={c: a for c, a in token.address.items() if c != chain})
+    assert away > 50

@@ -103,6 +103,7 @@ EXTENDED = f"""
 extends = true
 symbol = "rsETH"
 address.linea = "{ONE}"
+address.ethereum = ""
 cap_percent = "12.5"
 note = ""
 
@@ -118,7 +119,8 @@ dead_source = ["a look"]
 def test_a_shipped_record_is_extended_key_by_key() -> None:
     held, before = parse(tomllib.loads(EXTENDED + "[feeds]")).catalog, shipped()
     own, known = held.tokens["rsETH"], before.tokens["rsETH"]
-    assert own.address == {**known.address, "linea": ONE}, "what is in a table is added to it"
+    rest = {c: a for c, a in known.address.items() if c != "ethereum"}
+    assert own.address == {**rest, "linea": ONE}, "what is in a table is added to it, or taken away"
     assert (own.cap_percent, own.note) == ("12.5", None), "an empty text takes a key away"
     assert (own.rate, own.second, own.source, own.last_rate) == (
         known.rate,
