@@ -28,7 +28,7 @@ from oracle.check.push_ready import (
 )
 from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of
 from oracle.check.schedules import schedule_notes, schedule_rows
-from oracle.check.shared_hosts import shared_host_notes
+from oracle.check.shared_hosts import shared_host_notes, shared_party_notes
 from oracle.check.source_rows import SourceTable, distance_problems, source_table
 from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, said_by, stored_value_problems, value_problems
@@ -99,7 +99,8 @@ async def check(
                 document["trust"], contradicted = await trust_documents(resolved)
                 problems, notes = await _stores(resolved)
                 document["errors"] += [_problem(p) for p in (*problems, *contradicted)]
-                document["notes"] += [*notes, *await shared_host_notes(resolved.config, environ)]
+                hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
+                document["notes"] += [*notes, *hints[0], *hints[1]]
         except TimeoutError:
             text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
             document["errors"].append(_problem(Problem("chains", text)))
