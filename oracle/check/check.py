@@ -34,8 +34,9 @@ from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, said_by, stored_value_problems, value_problems
 from oracle.check.venues import VENUES_S, ask_venues, venue_values
 from oracle.config.check_addresses import address_problems, fill_from, provider_notes
+from oracle.config.check_legs import one_group_notes
 from oracle.config.feed_sources import sequencer_of
-from oracle.config.resolve import ResolvedConfig, reachable_groups
+from oracle.config.resolve import ResolvedConfig, group_counts, reachable_groups
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import Problem
@@ -79,6 +80,7 @@ async def check(
             *schedule_notes(resolved),
             *config_notes(resolved.config, environ),
             *_unheld(resolved),
+            *one_group_notes(resolved.config, group_counts(resolved.specs)),
             *provider_notes(resolved.config, fill_from(environ)),
         ],
         "reads": [],
