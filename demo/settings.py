@@ -234,7 +234,7 @@ convert = "USDT/USD"          # a stable coin is never taken to be worth exactly
 _USDT_USD = """
 [feeds."USDT/USD"]
 mode = "market"
-min_groups = 2                # it converts: one venue would decide all that it converts
+min_groups = 1
 reference_only = true         # a conversion leg: not on chain
 max_age_s = 10
 [[feeds."USDT/USD".sources]]

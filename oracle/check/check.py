@@ -27,14 +27,15 @@ from oracle.check.push_ready import (
 )
 from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of
 from oracle.check.schedules import schedule_notes, schedule_rows
-from oracle.check.shared_hosts import shared_host_notes
+from oracle.check.shared_hosts import shared_host_notes, shared_party_notes
 from oracle.check.source_rows import SourceTable, distance_problems, source_table
 from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, said_by, stored_value_problems, value_problems
 from oracle.check.venues import VENUES_S, ask_venues, venue_values
 from oracle.config.check_addresses import address_problems, fill_from, provider_notes
+from oracle.config.check_legs import one_group_notes
 from oracle.config.feed_sources import sequencer_of
-from oracle.config.resolve import ResolvedConfig, reachable_groups
+from oracle.config.resolve import ResolvedConfig, group_counts, reachable_groups
 from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import Problem
@@ -79,6 +80,7 @@ async def check(
             *schedule_notes(resolved),
             *config_notes(resolved.config, environ),
             *_unheld(resolved),
+            *one_group_notes(resolved.config, group_counts(resolved.specs)),
             *provider_notes(resolved.config, fill_from(environ)),
         ],
         "reads": [],
@@ -99,7 +101,8 @@ async def check(
                 document["trust"], contradicted = await trust_documents(resolved)
                 problems, notes = await _stores(resolved)
                 document["errors"] += [_problem(p) for p in (*problems, *contradicted)]
-                document["notes"] += [*notes, *await shared_host_notes(resolved.config, environ)]
+                hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
+                document["notes"] += [*notes, *hints[0], *hints[1]]
         except TimeoutError:
             text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
             document["errors"].append(_problem(Problem("chains", text)))

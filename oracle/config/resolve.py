@@ -12,7 +12,7 @@ from oracle.config.check_dead import dead_token_problems
 from oracle.config.check_depth import gate_problems
 from oracle.config.check_groups import group_problems, without_problems
 from oracle.config.check_keys import key_problems
-from oracle.config.check_legs import made_of_problems
+from oracle.config.check_legs import made_of_problems, one_group_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.check_venues import venue_problems
 from oracle.config.sections import Config
@@ -64,6 +64,8 @@ def resolve(config: Config) -> ResolvedConfig:
         specs[name] = spec
         if feed.sources and len(plans) == len(feed.sources):  # else it is not known how many groups there will be
             problems += _quorum_problems(f'feeds."{name}"', feed, spec)
+    if not problems:
+        problems += one_group_problems(config, group_counts(specs))
     if not config.feeds:
         problems.append(Problem("feeds", 'is empty: add [feeds."BASE/QUOTE"]'))
     if not problems:
@@ -99,6 +101,11 @@ def reachable_groups(feed: FeedSpec) -> tuple[str, ...]:
     """Groups that the feed's market sources can form when all of them answer and every pool has its average."""
     names = {s.name if s.average_s else s.group for s in feed.sources if s.kind is Kind.MARKET}
     return tuple(sorted(names))
+
+
+def group_counts(specs: Mapping[str, FeedSpec]) -> dict[str, int]:
+    """How many groups the market of each feed that has sources of its own can have."""
+    return {name: len(reachable_groups(spec)) for name, spec in specs.items() if spec.sources and spec.has_market}
 
 
 def subset(spec: FeedSpec, without: Sequence[str]) -> FeedSpec:

@@ -236,7 +236,7 @@ def _conversion_problems(config: Config, place: SourcePlace, source: SourceSecti
         )
         yield Problem(f"{where}.convert", text)
     else:
-        yield from leg_problems(config, where, place.section, source)
+        yield from leg_problems(config, where, source)
 
 
 def _time_problems(place: SourcePlace, source: SourceSection) -> Iterator[Problem]:

@@ -25,7 +25,7 @@ CONFIG: dict[str, Any] = {
         },
         "USDT/USD": {
             "reference_only": True,
-            "min_groups": 2,
+            "min_groups": 1,
             "sources": [{"type": "coinbase", "symbol": "USDT-USD"}, {"type": "kraken", "symbol": "USDT/USD"}],
         },
         "cbETH/ETH": {

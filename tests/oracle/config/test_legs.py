@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from oracle.config.resolve import resolve
+from oracle.config.check_legs import one_group_notes
+from oracle.config.resolve import group_counts, resolve
 from oracle.config.sections import parse
 from tests.oracle.config.small_config import problems, spot_sources
 
@@ -43,8 +44,8 @@ def test_a_leg_with_a_quorum_converts() -> None:
             "USDT/USD is off: turn it on (reference_only = true keeps it off chain), or leave this",
         ),
         ({"mode": "redemption", "reference_only": True, "sources": []}, "needs exactly one of sources"),
-        ({**ONE, "reference_only": True}, "USDT/USD needs one group only, which would decide every price"),
-        ({**ONE, "accept_single_group": True}, "write min_groups = 2 there, or min_groups = 1 and accept_single_group"),
+        ({**ONE, "reference_only": True}, "USDT/USD has one group only, which decides every price"),
+        ({**ONE, "accept_single_group": True}, "write min_groups = 2, or min_groups = 1 and accept_single_group"),
         (None, "'USDT/USD' is not a feed of the config: add [feeds.\"USDT/USD\"] with two sources or more"),
     ],
 )
@@ -64,9 +65,17 @@ def test_a_feed_that_accepts_one_group_may_have_such_a_leg() -> None:
     assert resolve(parse(converted({**ONE, "reference_only": True}, min_groups=1, accept_single_group=True)))
 
 
+def test_a_leg_that_is_content_with_one_of_its_groups_is_a_note() -> None:
+    resolved = resolve(parse(converted({**FINE, "min_groups": 1, "reference_only": True})))
+    (note,) = one_group_notes(resolved.config, group_counts(resolved.specs))
+    assert note.startswith("ETH/USD: USDT/USD needs one group only: while its others are silent, that one decides")
+    resolved = resolve(parse(converted(FINE)))
+    assert list(one_group_notes(resolved.config, group_counts(resolved.specs))) == []
+
+
 def test_a_feed_of_a_share_is_no_stronger_than_its_share() -> None:
     alone = {"min_groups": 1, "reference_only": True, "sources": spot_sources("wstETH/ETH")[:1]}
-    assert 'stETH/ETH".share_of: wstETH/ETH needs one group only' in problems(shared(alone))
+    assert 'stETH/ETH".share_of: wstETH/ETH has one group only' in problems(shared(alone))
     for accepted in ({"accept_single_group": True}, {"reference_only": True}):
         assert resolve(parse(shared(alone, **accepted)))
     assert resolve(parse(shared({"sources": spot_sources("wstETH/ETH")})))
@@ -80,4 +89,4 @@ def test_a_leg_made_of_another_feed_is_as_strong_as_that() -> None:
     }
     whole = converted({"legs": ["USDT/EUR", "EUR/USD"]})
     whole["feeds"] |= legs
-    assert "USDT/EUR needs one group only" in problems(whole)
+    assert "USDT/EUR has one group only" in problems(whole)
