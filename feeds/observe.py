@@ -170,7 +170,9 @@ class Observer:
             )
         if source.trades:
             tape = self.tape.prints(*place, trades_after_ms, now_ms, source.dust_wad)
-            observation = replace(observation, prints=tape.prints, prints_span_ms=tape.span_ms)
+            observation = replace(
+                observation, prints=tape.prints, prints_span_ms=tape.span_ms, prints_from_ms=tape.from_ms
+            )
         return observation
 
     def _depth(self, place: tuple[str, str], quote: Quote, now_ms: int) -> tuple[Depth, bool] | None:

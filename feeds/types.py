@@ -159,10 +159,11 @@ class Observation:
 
     ``depth_modelled``: the depth is a guess from the day's volume, not read from a book or pool: it counts for no gate.
     ``prints``: the trades that came since the round before, where the feed's method needs them, merged over
-    ``prints_span_ms``: 1 keeps each price of each millisecond apart.
+    ``prints_span_ms``: 1 keeps each price of each millisecond apart. ``prints_from_ms``: later trades were heard one by one, and
+    none of them before; of earlier ones, which the venue may have told another process already, that is not known. 0: of none.
     """
 
-    CAME_LATER = ("depth_modelled", "prints", "prints_span_ms")
+    CAME_LATER = ("depth_modelled", "prints", "prints_span_ms", "prints_from_ms")
 
     pair: Pair
     source: str
@@ -185,6 +186,7 @@ class Observation:
     depth_modelled: bool = False
     prints: tuple[Print, ...] = ()
     prints_span_ms: int = 1
+    prints_from_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

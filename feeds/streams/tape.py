@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from feeds.errors import FeedError, FromFuture
 from feeds.types import Print, TradeTick, VenueTrade
@@ -15,6 +15,8 @@ MOST_TRADES = 50_000
 """Of one symbol. Beyond it those go that a round has taken in; where all are news the smallest, so that nobody pushes out
 others' trades by small ones of his own."""
 _LEFT_TRADES = MOST_TRADES * 3 // 4
+_TOLD_AGAIN = 1_000
+"""More than any venue tells again when it is subscribed to."""
 MOST_PRINTS = 512
 """Of one symbol in one round. Beyond it trades are merged over a longer span."""
 _SPANS_MS = (1, 10, 100, 1_000, 10_000, 100_000, KEEP_MS)
@@ -22,26 +24,34 @@ _SPANS_MS = (1, 10, 100, 1_000, 10_000, 100_000, KEEP_MS)
 
 @dataclass(slots=True)
 class _Symbol:
-    """(received at, trade), as they came, and the ids among them. ``taken_ms``: until then rounds have taken them in."""
+    """(received at, trade), as they came, and the ids among them. ``taken_ms``: until then rounds have taken them in.
+
+    ``from_ms``: what was traded later was heard as it was traded, and what is told again is known by its number; before, the venue
+    told its last trades. 0: it gives no numbers, so nobody can tell.
+    """
 
     trades: deque[tuple[int, VenueTrade]] = field(default_factory=deque)
     ids: set[str] = field(default_factory=set)
     taken_ms: int = 0
+    from_ms: int = -1
 
     def drop_first(self) -> None:
         self.ids.discard(self.trades.popleft()[1].trade_id)
 
     def drop_smallest(self) -> int:
-        """Leave three quarters of them; returns how many went."""
+        """Leave three quarters of them, the newest among them whatever their size; returns how many went.
+
+        The newest are what a venue tells again.
+        """
         least = sorted((t.volume_wad for _, t in self.trades), reverse=True)[_LEFT_TRADES - 1]
+        newest = len(self.trades) - _TOLD_AGAIN
         above = sum(t.volume_wad > least for _, t in self.trades)
         left = _LEFT_TRADES - above  # of those that are just as large as the least, the newest
         kept: deque[tuple[int, VenueTrade]] = deque()
-        for received_ms, trade in reversed(self.trades):
-            if trade.volume_wad > least:
-                kept.appendleft((received_ms, trade))
-            elif trade.volume_wad == least and left:
-                left -= 1
+        for place, (received_ms, trade) in zip(range(len(self.trades) - 1, -1, -1), reversed(self.trades), strict=True):
+            equal = trade.volume_wad == least and left > 0
+            left -= equal
+            if trade.volume_wad > least or equal or place >= newest:
                 kept.appendleft((received_ms, trade))
             else:
                 self.ids.discard(trade.trade_id)
@@ -52,10 +62,14 @@ class _Symbol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prints:
-    """Trades of some time, ascending. ``span_ms``: trades that are no further apart were merged; 1: only equal times and prices."""
+    """Trades of some time, ascending. ``span_ms``: trades that are no further apart were merged; 1: only equal times and prices.
+
+    ``from_ms``: of later ones none is a repeat.
+    """
 
     prints: tuple[Print, ...] = ()
     span_ms: int = 1
+    from_ms: int = 0
 
 
 class TradeTape:
@@ -87,6 +101,10 @@ class TradeTape:
         if received_at_ms - trade.at_ms > KEEP_MS or (trade.trade_id and trade.trade_id in symbol.ids):
             self.dropped[venue] += 1
             return None
+        if symbol.from_ms < 0:
+            symbol.from_ms = received_at_ms + self._future_ms
+        if not trade.trade_id:
+            symbol.from_ms = 0
         symbol.trades.append((received_at_ms, trade))
         symbol.ids.add(trade.trade_id)
         # a number is forgotten only when its trade, which may have been stamped a little ahead, would be too old to return
@@ -114,7 +132,7 @@ class TradeTape:
                 break
             if received_ms <= until_ms and trade.volume_wad >= least_wad:
                 trades.append(trade)
-        return merged(trades[::-1])
+        return replace(merged(trades[::-1]), from_ms=max(0, held.from_ms))
 
 
 def merged(trades: list[VenueTrade], most: int = MOST_PRINTS) -> Prints:

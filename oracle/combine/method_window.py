@@ -11,7 +11,7 @@ from oracle.combine.inputs import EligibleInputs
 from oracle.combine.methods.median import median
 from oracle.combine.methods.over_time import MethodView, OverTime, RoundPrice
 from oracle.combine.methods.registry import METHODS
-from oracle.combine.trades import believed_trades, newest_heard, round_trades, unconfirmed_trades
+from oracle.combine.trades import believed_trades, first_hand, newest_heard, round_trades, unconfirmed_trades
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Window
 from oracle.model.types import Input
@@ -42,14 +42,13 @@ def window_after(
 
 def _with_trades(spec: FeedSpec, before: Window, eligible: EligibleInputs, round_price: RoundPrice) -> RoundPrice:
     """The round with its trades: those that its quotes confirm, and of those that waited; without a quorum all, to wait."""
-    heard = newest_heard(eligible.outcomes)
+    round_price = replace(round_price, heard=newest_heard(eligible.outcomes), first_hand=first_hand(eligible.outcomes))
     if not round_price.confirmed:
-        return replace(round_price, trades=unconfirmed_trades(eligible), heard=heard)
+        return replace(round_price, trades=unconfirmed_trades(eligible))
     groups, point = round_price.groups, round_price.price_wad
     return replace(
         round_price,
         trades=round_trades(spec, eligible, groups, point),
-        heard=heard,
         settled=believed_trades(spec, before.waiting, groups, point),
     )
 

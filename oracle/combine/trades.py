@@ -60,6 +60,11 @@ def newest_heard(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:
     )
 
 
+def first_hand(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:
+    """(source, after when its trades were heard one by one) of every source of which that is known."""
+    return tuple((o.source, o.prints_from_ms) for o in outcomes if isinstance(o, Observation) and o.prints_from_ms)
+
+
 def _of_observation(eligible: EligibleInputs, observation: Observation, group: str) -> list[Trade]:
     source = eligible.index.sources[observation.source]
     leg = eligible.legs.get(source.convert) if source.convert else None

@@ -106,6 +106,10 @@ def _trade_problems(where: str, feed: FeedSection, round_interval_s: int) -> Ite
             " lwap or depth_weighted_median, which weigh by depth, or leave it out"
         )
         yield Problem(f"{where}.method", text)
+    named = [(s.type, (s.symbol or "").upper()) for s in feed.sources if s.kind is Kind.MARKET and s.type in EXCHANGES]
+    for venue, symbol in sorted({n for n in named if named.count(n) > 1}):
+        text = f"{venue} {symbol} stands here {named.count((venue, symbol))} times, and each of its trades would count as often: leave one"
+        yield Problem(f"{where}.sources", text)
     needed_s = feed.window_s + feed.tuning.shift_s
     if round_interval_s * MS > KEEP_MS:
         text = f"{feed.method} needs a round at least every {KEEP_MS // MS} s: trades are kept for so long until one takes them in"

@@ -34,6 +34,7 @@ class RoundPrice:
     """One round: its time, its point price, its confidence in bps, the groups behind it, and the trades that it brought.
 
     ``heard``: (market, time of its newest trade) of every market that reported any, also where they are not believed.
+    ``first_hand``: (market, after when every trade was heard one by one, so that none is a repeat); where it is not known, not in it.
     ``confirmed``: whether a quorum of quotes stands behind the point; without one its trades wait. ``settled``: trades that
     have waited and count now.
     """
@@ -44,6 +45,7 @@ class RoundPrice:
     groups: Sequence[Input] = ()
     trades: Sequence[Trade] = ()
     heard: Sequence[tuple[str, int]] = ()
+    first_hand: Sequence[tuple[str, int]] = ()
     confirmed: bool = True
     settled: Sequence[Trade] = ()
 

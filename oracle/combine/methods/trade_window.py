@@ -1,8 +1,9 @@
 """Methods of trades: the trades of a window, each with its own volume, and the formulas over them: VWAP, and DIA's methods.
 
-A window takes in what each round brings and gives up what is older than ``window_s`` + ``shift_s``. A market's trades come in
-the order of its own time: one that is not newer than the newest heard of that market, believed or not, is a repeat (a venue
-repeats its last trades on each subscription), unless it has that very time and differs from what was kept. An empty window has no price: the feed abstains.
+A window takes in what each round brings and gives up what is older than ``window_s`` + ``shift_s``. What the process has heard
+one by one is news, in whatever order it comes. Of what a venue tells when the process begins to listen to it (its last trades,
+on a subscription) a trade that is not newer than the newest heard of that market, believed or not, is a repeat, unless it has
+that very time and is no part of what was kept. An empty window has no price: the feed abstains.
 
 Trades that come while the quotes have no quorum wait: no lone venue says by its own quote what its trades are worth.
 
@@ -121,29 +122,36 @@ def _news(window: Window, round_price: RoundPrice) -> tuple[list[Trade], dict[st
     newest = dict(before)
     for market, at_ms in (*round_price.heard, *((t.market, t.at_ms) for t in round_price.trades)):
         newest[market] = max(at_ms, newest.get(market, 0))
+    told = dict(round_price.first_hand)
     known = _known_at(window, before)
-    news = [
-        t
-        for t in round_price.trades
-        if t.at_ms > before.get(t.market, -1)
-        or (t.at_ms == before[t.market] and t.market in known and _what(t) not in known[t.market])
-    ]
+    news: list[Trade] = []
+    for t in round_price.trades:
+        if t.at_ms > min(before.get(t.market, -1), told.get(t.market, t.at_ms)):
+            news.append(t)
+        elif t.at_ms == before.get(t.market) and t.market in known:
+            news += _what_is_new(t, known[t.market].get(t.price_wad, []))
     return news, newest
 
 
-def _known_at(window: Window, newest: Mapping[str, int]) -> dict[str, set[tuple[int, int, int]]]:
+def _known_at(window: Window, newest: Mapping[str, int]) -> dict[str, dict[Wad, list[Trade]]]:
     """What is known of each market's newest moment; none where it was merged or left out, so that nobody can tell."""
-    known: dict[str, set[tuple[int, int, int]]] = {}
-    held = (*window.trades, *window.waiting)
+    known: dict[str, dict[Wad, list[Trade]]] = {}
+    held = [t for t in (*window.trades, *window.waiting) if t.at_ms == newest.get(t.market)]
     for t in held:
-        if t.at_ms == newest.get(t.market):
-            known.setdefault(t.market, set()).add(_what(t))
-    merged = {t.market for t in held if t.span_ms > 1 and t.at_ms == newest.get(t.market)}
-    return {market: whats for market, whats in known.items() if market not in merged}
+        known.setdefault(t.market, {}).setdefault(t.price_wad, []).append(t)
+    merged = {t.market for t in held if t.span_ms > 1}
+    return {market: trades for market, trades in known.items() if market not in merged}
 
 
-def _what(trade: Trade) -> tuple[int, int, int]:
-    return trade.price_wad, trade.volume_wad, trade.count
+def _what_is_new(trade: Trade, known: Sequence[Trade]) -> list[Trade]:
+    """What a print adds to those known of its time and price: a venue may tell a part of them again, or more than before."""
+    volume, count = sum(t.volume_wad for t in known), sum(t.count for t in known)
+    if any((t.volume_wad, t.count) == (trade.volume_wad, trade.count) for t in known):
+        return []
+    more, further = trade.volume_wad - volume, trade.count - count
+    if (more < 0 and further < 0) or more == further == 0:
+        return []
+    return [replace(trade, volume_wad=more, count=further)] if more > 0 and further > 0 and known else [trade]
 
 
 def _bounded(trades: Sequence[Trade], span_ms: int) -> tuple[int, tuple[Trade, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import example, given
@@ -141,7 +142,7 @@ def test_dust_is_left_out_before_anything_is_merged(rows: list[tuple[int, int, b
         put(tape, made, received_at_ms=T + 3_000)
         large += [] if is_dust else [made]
     told = tape.prints("v", "S", 0, T + 3_000, WAD // 2)
-    assert told == merged(large)
+    assert replace(told, from_ms=0) == merged(large)
     assert all(p.volume_wad >= p.count * WAD // 2 for p in told.prints)
 
 

@@ -19,7 +19,8 @@ from oracle.model.state import FeedState
 from oracle.model.status import Status, Why
 from oracle.model.types import Abstained, Aggregate, FeedRound, Result
 from oracle.round.step import as_leg, step
-from tests.oracle.combine.trade_tapes import TapeTrade, feed_of_trades, rounds
+from tests.oracle.combine.trade_tapes import TapeTrade, feed_of_trades, prices
+from tests.oracle.combine.trade_tapes import rounds as played
 from tests.oracle.oracle_build import T0, seen, source, spec, wad
 
 VENUES = ("binance", "coinbase", "kraken")
@@ -190,10 +191,60 @@ def test_small_trades_in_masses_erase_no_larger_one() -> None:
         TapeTrade("kraken", T0 + k * 2, T0 + k * 2, Decimal(100 + k % 2), Decimal("0.001"), str(k))
         for k in range(4_000)
     ]
-    result = next(iter(rounds(made, [*flood, *honest], every_s=10)))[1]
+    result = next(iter(played(made, [*flood, *honest], every_s=10)))[1]
     got = market(result)
     assert got.price_wad == wad("103")
     assert got.trades is not None
     assert [(g.group, g.count, g.volume_wad) for g in got.trades.groups] == [
         ("coinbase", 20, wad("20")), ("kraken", 20, wad("20")),
     ]  # fmt: skip
+
+
+# --- trades out of order, and told again ------------------------------------------------------------------------------------
+
+_DISORDER = st.tuples(
+    st.sampled_from(VENUES), st.integers(0, 40), st.integers(0, 8_000), st.integers(99, 101), st.integers(1, 3)
+)
+
+
+def mean_until(tape: Sequence[TapeTrade], at_ms: int, window_s: int) -> int | None:
+    """By hand: every trade of the window that came until then, whatever its order."""
+    inside = [t for t in tape if t.received_ms <= at_ms and at_ms - window_s * 1_000 < t.at_ms <= at_ms]
+    return sum(t.price_wad * t.size_wad for t in inside) // sum(t.size_wad for t in inside) if inside else None
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(_DISORDER, min_size=1, max_size=60))
+def test_each_trade_counts_once_in_whatever_order_a_venue_tells_them(
+    rows: list[tuple[str, int, int, int, int]],
+) -> None:
+    """Late, dated back or ahead of others, and several of one moment, price and size that fall into two rounds."""
+    opening = [TapeTrade(v, T0 - 10_000, T0 - 10_000, Decimal(100), Decimal(1), v) for v in VENUES]
+    tape = opening + [
+        TapeTrade(venue, T0 + place * 500 + late, T0 + place * 500, Decimal(price), Decimal(size), str(k))
+        for k, (venue, place, late, price, size) in enumerate(rows)
+    ]
+    told_ = prices(played(feed_of_trades(VENUES, window_s=15), tape, every_s=5))
+    assert told_ == {at_ms: mean_until(tape, at_ms, 15) for at_ms in told_}
+
+
+_SWEEP = st.tuples(
+    st.sampled_from(VENUES), st.lists(st.tuples(st.integers(99, 100), st.integers(1, 3)), min_size=1, max_size=4)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@example(sweeps=[("coinbase", [(100, 3), (100, 3)])], restart=1, again=1)
+@given(sweeps=st.lists(_SWEEP, min_size=1, max_size=20), restart=st.integers(0, 20), again=st.integers(1, 6))
+def test_what_a_venue_tells_again_after_a_restart_counts_once(
+    sweeps: list[tuple[str, list[tuple[int, int]]]], restart: int, again: int
+) -> None:
+    """Some venues tell the last trade alone: a part of what one order took at one moment, often at one price."""
+    tape = [
+        TapeTrade(venue, T0 + k * 900 + 1, T0 + k * 900, Decimal(price), Decimal(size), f"{k}/{n}")
+        for k, (venue, trades) in enumerate(sweeps)
+        for n, (price, size) in enumerate(trades)
+    ]
+    made = feed_of_trades(VENUES, window_s=15)
+    told_ = prices(played(made, tape, every_s=2, restart_at_s=T0 // 1_000 + restart, told_again=again))
+    assert told_ == {at_ms: mean_until(tape, at_ms, 15) for at_ms in told_}

@@ -75,12 +75,18 @@ def heard(observer: Observer, trade: TapeTrade) -> None:
 
 
 def rounds(
-    feed: FeedSpec, tape: Sequence[TapeTrade], *, every_s: int = 10, restart_at_s: int | None = None
+    feed: FeedSpec,
+    tape: Sequence[TapeTrade],
+    *,
+    every_s: int = 10,
+    restart_at_s: int | None = None,
+    told_again: int | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """(time, result) of each round while the tape is played, in the order of receipt.
 
     ``restart_at_s``: before the first round from then on the process starts anew: its state comes from what was stored, its
-    tables are empty, and each venue repeats the trades of the last minute, as venues do on a subscription.
+    tables are empty, and each venue repeats the trades of the last minute, as venues do on a subscription; or its last
+    ``told_again``.
     """
     ordered = sorted(tape, key=lambda t: t.received_ms)
     observer, state = observer_of(feed), FeedState()
@@ -90,7 +96,7 @@ def rounds(
     for at_s in range(first_s + every_s, until_s, every_s):
         if restart_at_s is not None and at_s >= restart_at_s:
             state, restart_at_s, observer = parse(FeedState, dump(state)), None, observer_of(feed)
-            for t in (t for t in ordered[:place] if t.received_ms > last_ms - 60_000):
+            for t in _repeated(ordered[:place], last_ms, told_again):
                 heard(observer, replace(t, received_ms=last_ms + 1))
         while place < len(ordered) and ordered[place].received_ms <= at_s * 1_000:
             heard(observer, ordered[place])
@@ -99,6 +105,13 @@ def rounds(
         result, state = step(feed, state, outcomes, {}, at_s * 1_000)
         last_ms = at_s * 1_000
         yield last_ms, result
+
+
+def _repeated(known: Sequence[TapeTrade], now_ms: int, told_again: int | None) -> list[TapeTrade]:
+    if told_again is None:
+        return [t for t in known if t.received_ms > now_ms - 60_000]
+    by_venue = [[t for t in known if t.venue == v] for v in sorted({t.venue for t in known})]
+    return [t for held in by_venue for t in held[max(0, len(held) - told_again) :]]
 
 
 def prices(played: Iterator[tuple[int, Result]]) -> dict[int, int | None]:

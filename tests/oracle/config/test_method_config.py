@@ -84,6 +84,15 @@ def test_the_observer_is_asked_for_trades_where_the_method_needs_them() -> None:
     assert {name: asked(name) for name in METHODS} == {name: {m.of_trades} for name, m in METHODS.items()}
 
 
+def test_a_market_is_named_once_where_its_trades_count() -> None:
+    for symbol in ("ETH-USD", "eth-usd"):
+        twice = [*SOURCES, {"type": "coinbase", "name": "again", "symbol": symbol}]
+        text = refused(method="vwap", window_s=120, sources=twice)
+        assert 'feeds."ETH/USD".sources: coinbase ETH-USD stands here 2 times' in text
+    other = [*SOURCES, {"type": "coinbase", "name": "stated", "symbol": "ETH-USD", "kind": "reference"}]
+    assert planned(method="vwap", window_s=120, sources=other).method == "vwap"
+
+
 def test_the_observer_knows_what_is_dust() -> None:
     section = {"sources": SOURCES, "method": "vwap", "window_s": 120, "tuning": {"dust": "0.5"}}
     assert {s.dust_wad for s in sources_of(resolve(parse({"feeds": {"ETH/USD": section}})))} == {WAD // 2}

@@ -73,7 +73,7 @@ def test_every_stored_class_keeps_its_name_on_disk() -> None:
 
 
 LATER = {
-    Observation: (Observation(pair=PAIR, source="a", group="a", kind=Kind.MARKET, price_wad=wad("1"), observed_at_ms=T0), 3),
+    Observation: (Observation(pair=PAIR, source="a", group="a", kind=Kind.MARKET, price_wad=wad("1"), observed_at_ms=T0), 4),
     Trade: (Trade(market="a", at_ms=T0, price_wad=wad("1"), volume_wad=2), 3),
     Window: (Window(samples=(Sample(at_ms=T0, price_wad=wad("1")),), made_by="median"), 5),
     Tuning: (Tuning(dust=5), 1),
