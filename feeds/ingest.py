@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import aiohttp
+import structlog
 
 from feeds.chain_follower import ChainPlan, Follower, IngestHooks
 from feeds.errors import FeedError
@@ -24,6 +25,7 @@ from feeds.streams.venue import Exchange, QuotedVenue
 from feeds.streams.ws import Stream, StreamHealth
 from feeds.types import Depth, Quote, Request, Tick, TradeTick
 
+_log = structlog.get_logger(__name__)
 _V = TypeVar("_V", bound=QuotedVenue)
 
 
@@ -105,6 +107,7 @@ class Ingest:
         self._depths = {v: self._depth_poller(v) for v in self._listed if self._plans[v].depth_ms}
         self.readers = {c: f.reader for c, f in self._followers.items()}
         self.depth_errors: dict[tuple[str, str], FeedError] = {}
+        """(venue, symbol) -> why its book could not be read the last time; nothing where it was."""
 
     def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
         """Endless tasks by name, to be started and supervised by the caller."""
@@ -175,10 +178,13 @@ class Ingest:
         return self._observer.tape.put(venue, tick, received_at_ms)
 
     def _on_depth(self, venue: str, symbol: str, result: Depth | FeedError, received_at_ms: int) -> None:
+        before = self.depth_errors.pop((venue, symbol), None)
         if isinstance(result, Depth):
             self._observer.put_depth(venue, symbol, result, received_at_ms)
-        else:
-            self.depth_errors[venue, symbol] = result
+            return
+        self.depth_errors[venue, symbol] = result
+        if before is None or before.code != result.code:
+            _log.warning("book not read", venue=venue, symbol=symbol, error=str(result), advice=result.advice)
 
     async def _handshake(self, venue: str, request: Request) -> bytes:
         return (await self._http.fetch(venue, request, timeout_s=REPLY_S, max_bytes=REPLY_BYTES)).body

@@ -10,11 +10,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from demo.venues.faults import Misbehaviour
 from demo.venues.server import Venue
 from feeds.chain_follower import IngestHooks
-from feeds.errors import Stale
+from feeds.errors import FeedError, Stale
 from feeds.ingest import Ingest, VenuePlan
 from feeds.observe import Observer, Source
 from feeds.streams.ws import StreamHealth
@@ -134,3 +135,41 @@ async def test_a_stream_of_trades_that_refuses_a_symbol_fails_no_quote(
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await venue.stop()
+
+
+async def test_a_book_that_cannot_be_read_is_said_once_until_it_is_read(session: aiohttp.ClientSession) -> None:
+    """Quotes go on meanwhile, so nothing else would tell why a cost is unknown."""
+    venue = Venue("coinbase")
+    await venue.start()
+    quote(venue, "4000")
+    venue.misbehave(Misbehaviour.HTML)
+    sources, place = [source("coinbase", "ETH-USD")], ("coinbase", "ETH-USD")
+    observer = Observer(sources)
+    plan = VenuePlan(ws_url=venue.ws_url, rest_url=venue.rest_url, depth_ms=1_000)
+    ingest = Ingest(
+        observer, sources, venues={"coinbase": plan}, chains={}, session=session, now_ms=wall_ms, hooks=hooks([])
+    )  # fmt: skip
+    seen: list[FeedError] = []
+
+    def failed_again() -> bool:
+        newest = ingest.depth_errors[place]
+        if not any(newest is error for error in seen):
+            seen.append(newest)
+        return len(seen) > 2
+
+    with capture_logs() as said:
+        task = asyncio.create_task(ingest.tasks()["depth coinbase"]())
+        try:
+            await until(lambda: place in ingest.depth_errors, within_s=LONG_S)
+            await until(failed_again, within_s=LONG_S)
+            venue.misbehave(None)
+            await until(lambda: observer.has_depth(*place), within_s=LONG_S)
+            assert not ingest.depth_errors, "it was read again"
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await venue.stop()
+    (line,) = [row for row in said if row["event"] == "book not read"]
+    assert (line["venue"], line["symbol"]) == place
+    assert "MALFORMED" in line["error"]
+    assert line["advice"]
