@@ -247,3 +247,12 @@ def test_a_bomb_is_never_unpacked_beyond_the_cap() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20
+
+
+def test_a_large_body_with_an_escape_is_refused_for_its_brackets() -> None:
+    """An escaped quote would hide from the count of depth what stands between two of them."""
+    levels = ",".join(["[1,2]"] * (values.MOST_BRACKETS + 1))
+    most = 4 * values.MOST_BRACKETS
+    assert len(values.load(f"[{levels}]".encode(), most_brackets=most)) == values.MOST_BRACKETS + 1
+    with pytest.raises(Malformed, match="more brackets"):
+        values.load(f'[{levels},"\\""]'.encode(), most_brackets=most)
