@@ -163,8 +163,6 @@ class Observation:
     none of them before; of earlier ones, which the venue may have told another process already, that is not known. 0: of none.
     """
 
-    CAME_LATER = ("depth_modelled", "prints", "prints_span_ms", "prints_from_ms")
-
     pair: Pair
     source: str
     group: str

@@ -1,7 +1,4 @@
-"""Frozen records to canonical JSON and back: the same value always gives the same bytes, and so the same hash.
-
-A record names the fields that it got later (``CAME_LATER``): one that was stored before has their defaults.
-"""
+"""Frozen records to canonical JSON and back: the same value always gives the same bytes, and so the same hash."""
 
 from __future__ import annotations
 
@@ -112,16 +109,11 @@ def _plain(kind: Any, value: Any) -> Any:
 def _record(kind: Any) -> Reader:
     name, readers = stored_name(kind), {k: _reader(hint) for k, hint in get_type_hints(kind).items()}
     known, parts = {"is", *readers}, tuple(readers.items())
-    needed = known.difference(getattr(kind, "CAME_LATER", ()))
 
     def read(value: Any) -> Any:
-        if not isinstance(value, dict) or value.get("is") != name:
+        if not isinstance(value, dict) or value.get("is") != name or value.keys() != known:
             raise Undecodable(f"not a {name} of this version")
-        if value.keys() == known:
-            return kind(**{k: reader(value[k]) for k, reader in parts})
-        if not needed <= value.keys() <= known:
-            raise Undecodable(f"not a {name} of this version")
-        return kind(**{k: reader(value[k]) for k, reader in parts if k in value})
+        return kind(**{k: reader(value[k]) for k, reader in parts})
 
     return read
 

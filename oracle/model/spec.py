@@ -198,8 +198,6 @@ class Rules:
 class Tuning:
     """``[feeds.X.tuning]``: parameters of methods, of filters and of the confidence."""
 
-    CAME_LATER = ("volume_cap_percent",)
-
     half_life_s: int = key(
         60, "the age that halves a weight; the time in which an exponential average goes half of the way", least=1
     )

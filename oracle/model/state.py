@@ -29,8 +29,6 @@ class Trade:
     base units together; more than one price where they were merged over ``span_ms``: then their mean, at the time of the last.
     """
 
-    CAME_LATER = ("group", "count", "span_ms")
-
     market: str
     at_ms: int
     price_wad: Wad
@@ -52,8 +50,6 @@ class Window:
     merged, 1: only at equal times and prices. ``begun_ms``: from when on every trade was heard; ``folded_ms``: of the newest
     round. ``made_by``: the method and the limits that the sums were made with; any other starts anew.
     """
-
-    CAME_LATER = ("newest", "span_ms", "begun_ms", "folded_ms", "waiting")
 
     samples: tuple[Sample, ...] = ()
     total: int = 0

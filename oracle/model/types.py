@@ -109,8 +109,6 @@ class Aggregate:
     point, which is what ``max_spread_bps`` limits. ``trades``: what a method of trades made the price of.
     """
 
-    CAME_LATER = ("trades",)
-
     pair: Pair
     kind: Kind
     price_wad: Wad

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, get_args, get_origin, get_type_hints
 
-import pytest
-
-from feeds.types import Kind, Observation
-from feeds.units import Bps
-from oracle.model.canonical_json import Undecodable, parse, plain, stored_name
+from oracle.model.canonical_json import stored_name
 from oracle.model.publication import DONE, GIVEN_UP, OPEN, PushState, Record, Transition
-from oracle.model.spec import FeedSpec, Tuning
-from oracle.model.state import FeedState, Sample, Trade, Window
-from oracle.model.types import Abstained, Aggregate, FeedRound
+from oracle.model.spec import FeedSpec
+from oracle.model.state import FeedState
+from oracle.model.types import Abstained, FeedRound
 from oracle.sign.messages import SignedValues, SignerSet
-from tests.oracle.oracle_build import PAIR, T0, wad
 
 ROWS = (FeedSpec, FeedState, FeedRound, Abstained, Record, Transition, SignerSet, SignedValues)
 """What the database keeps as canonical JSON."""
@@ -70,42 +64,6 @@ def test_every_stored_class_keeps_its_name_on_disk() -> None:
     assert (FeedRound.__name__, stored_name(FeedRound)) == ("FeedRound", "Round"), (
         "the control: a class that was renamed"
     )
-
-
-LATER = {
-    Observation: (Observation(pair=PAIR, source="a", group="a", kind=Kind.MARKET, price_wad=wad("1"), observed_at_ms=T0), 4),
-    Trade: (Trade(market="a", at_ms=T0, price_wad=wad("1"), volume_wad=2), 3),
-    Window: (Window(samples=(Sample(at_ms=T0, price_wad=wad("1")),), made_by="median"), 5),
-    Tuning: (Tuning(dust=5), 1),
-    Aggregate: (
-        Aggregate(
-            pair=PAIR, kind=Kind.MARKET, price_wad=wad("1"), point_wad=wad("1"), spread_bps=Bps(1), as_of_ms=T0, used=(),
-            rejected=(),
-        ),
-        1,
-    ),
-}  # fmt: skip
-"""Records that got fields after the first were stored, and how many."""
-
-
-@pytest.mark.parametrize("kind", LATER)
-def test_a_record_from_before_its_newer_fields_is_read_with_their_defaults(kind: type[Any]) -> None:
-    """Only those: a record that lacks any other field, or has one that nobody knows, is not one."""
-    record, count = LATER[kind]
-    later = kind.CAME_LATER
-    body = plain(record)
-    assert len(later) == count
-    assert parse(kind, json.dumps({k: v for k, v in body.items() if k not in later})) == record
-    for damaged in (
-        {k: v for k, v in body.items() if k not in {"price_wad", "made_by", "dust"}},
-        body | {"new": 1},
-    ):
-        with pytest.raises(Undecodable, match="of this version"):
-            parse(kind, json.dumps(damaged))
-
-
-def test_every_record_with_newer_fields_is_in_the_list() -> None:
-    assert {kind for kind in reached() if getattr(kind, "CAME_LATER", None)} == set(LATER)
 
 
 def test_every_stored_word_stays_what_it_was() -> None:
