@@ -27,7 +27,9 @@ _TRADES = object_of(
     {
         "since_ms": whole("after which the trades behind the price were made"),
         "until_ms": whole("and until when"),
-        "complete_ms": whole("from when on every trade was heard: later than since_ms after a start or a gap"),
+        "complete_ms": whole(
+            "from when on no round was missed: later than since_ms after a start or a gap; a lost connection is not seen"
+        ),
         "cap_percent": whole("share of the volume that each group was held to; null: none", nullable=True),
         "groups": list_of(
             object_of(
