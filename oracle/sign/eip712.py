@@ -1,8 +1,11 @@
-"""EIP-712 digests of the three things that operators sign, and compact (EIP-2098) signatures over them.
+"""EIP-712 digests of the five things that report keys sign, and compact (EIP-2098) signatures over them.
 
 ``Observed``: an operator's own values for a round_time, the input of the agreement; evidence against nobody.
-``Batch``: what goes on chain. Two of them with different items for one token and round_time are an equivocation.
+``Sealed``: all items of a round that operators agreed on: its certificate, which no store takes.
+``Batch``: some of these items, for a store. Two of these two kinds with different items for one token and round_time are an
+equivocation.
 ``Arm``: the keys of a signer set that is to come are there. It says nothing about any price.
+``Announce``: where an operator is reached, and which key speaks for it between operators. It says nothing about any price.
 """
 
 from __future__ import annotations
@@ -19,10 +22,14 @@ NAME = "lrt-oracle"
 VERSION = "1"
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _BATCH = keccak(b"Batch(uint48 epoch,uint32 roundTime,bytes items)")
-_OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes items)")
+_SEALED = keccak(b"Sealed(uint48 epoch,uint32 roundTime,bytes items)")
+_OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes32 terms,bytes wishes,bytes items)")
+_ANNOUNCE = keccak(b"Announce(uint64 counter,bytes body)")
 _ARM = keccak(b"Arm(uint48 epoch,bytes32 set)")
 _SIGNATURE = 64
 _HIGH = 1 << 255
+NO_TERMS = bytes(32)
+"""Of values that are agreed on within one process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +61,30 @@ def batch_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) ->
     return _digest(domain, _BATCH, epoch, round_time_s, items)
 
 
-def observed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
-    """Digest of an operator's own values."""
-    return _digest(domain, _OBSERVED, epoch, round_time_s, items)
+def sealed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    """Digest of a round's certificate."""
+    return _digest(domain, _SEALED, epoch, round_time_s, items)
+
+
+def sealed_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    """The 66 bytes whose keccak is the digest of a round's certificate."""
+    return _preimage(domain, _SEALED, epoch, round_time_s, items)
+
+
+def observed_digest(
+    domain: Domain, epoch: int, round_time_s: int, items: bytes, *, terms: bytes = NO_TERMS, wishes: bytes = b""
+) -> bytes:
+    """Digest of an operator's own values.
+
+    Args:
+        domain: store and chain.
+        epoch: of the signer set.
+        round_time_s: of the round.
+        items: its own, by feed index.
+        terms: hash of what must be equal for all who agree, 32 bytes.
+        wishes: what it would have pushed, see `oracle.sign.wishes`.
+    """
+    return keccak(observed_preimage(domain, epoch, round_time_s, items, terms=terms, wishes=wishes))
 
 
 def batch_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
@@ -64,9 +92,22 @@ def batch_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) 
     return _preimage(domain, _BATCH, epoch, round_time_s, items)
 
 
-def observed_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
-    """The 66 bytes whose keccak is the digest of an operator's own values."""
-    return _preimage(domain, _OBSERVED, epoch, round_time_s, items)
+def observed_preimage(
+    domain: Domain, epoch: int, round_time_s: int, items: bytes, *, terms: bytes = NO_TERMS, wishes: bytes = b""
+) -> bytes:
+    """The 66 bytes whose keccak is the digest of an operator's own values, see `observed_digest`."""
+    head = _OBSERVED + epoch.to_bytes(32, "big") + round_time_s.to_bytes(32, "big")
+    return _typed(domain, keccak(head + terms + keccak(wishes) + keccak(items)))
+
+
+def announce_preimage(domain: Domain, counter: int, body: bytes) -> bytes:
+    """The 66 bytes whose keccak is the digest of an operator's announcement, see `oracle.sign.announcement`."""
+    return _typed(domain, keccak(_ANNOUNCE + counter.to_bytes(32, "big") + keccak(body)))
+
+
+def announce_digest(domain: Domain, counter: int, body: bytes) -> bytes:
+    """Digest of an announcement."""
+    return keccak(announce_preimage(domain, counter, body))
 
 
 def arm_preimage(domain: Domain, epoch: int, set_hash: bytes) -> bytes:
