@@ -22,7 +22,7 @@ NAME = "lrt-oracle"
 VERSION = "1"
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _BATCH = keccak(b"Batch(uint48 epoch,uint32 roundTime,bytes items)")
-_SEALED = keccak(b"Sealed(uint48 epoch,uint32 roundTime,bytes items)")
+_SEALED = keccak(b"Sealed(uint48 epoch,uint32 roundTime,uint16 step,bytes items)")
 _OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes32 terms,bytes wishes,bytes items)")
 _ANNOUNCE = keccak(b"Announce(uint64 counter,bytes body)")
 _ARM = keccak(b"Arm(uint48 epoch,bytes32 set)")
@@ -61,14 +61,15 @@ def batch_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) ->
     return _digest(domain, _BATCH, epoch, round_time_s, items)
 
 
-def sealed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
-    """Digest of a round's certificate."""
-    return _digest(domain, _SEALED, epoch, round_time_s, items)
+def sealed_digest(domain: Domain, epoch: int, round_time_s: int, step: int, items: bytes) -> bytes:
+    """Digest of a round's certificate. ``step``: of the agreement in which it came about."""
+    return keccak(sealed_preimage(domain, epoch, round_time_s, step, items))
 
 
-def sealed_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+def sealed_preimage(domain: Domain, epoch: int, round_time_s: int, step: int, items: bytes) -> bytes:
     """The 66 bytes whose keccak is the digest of a round's certificate."""
-    return _preimage(domain, _SEALED, epoch, round_time_s, items)
+    words = b"".join(n.to_bytes(32, "big") for n in (epoch, round_time_s, step))
+    return _typed(domain, keccak(_SEALED + words + keccak(items)))
 
 
 def observed_digest(

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from oracle.model.types import Report
 from oracle.report.wire import decode_items
-from oracle.sign.eip712 import Domain, batch_bytes
+from oracle.sign.eip712 import NO_TERMS, Domain, batch_bytes
 
 
 class RefusalCode(StrEnum):
@@ -58,13 +58,18 @@ class SignerSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedValues:
-    """One operator's own values for a round_time: items by feed index, and its signature over them. Not verified yet."""
+    """One operator's own values for a round_time: items by feed index, and its signature over them. Not verified yet.
+
+    ``terms``: hash of what must be equal for all who agree, 32 bytes. ``wishes``: what it would have pushed.
+    """
 
     operator: str
     address: bytes
     round_time_s: int
     items: bytes
     signature: bytes
+    terms: bytes = NO_TERMS
+    wishes: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,8 @@ def verify_values(values: SignedValues, signers: SignerSet, round_time_s: int) -
         return UnsoundValues(f"they are of round_time {values.round_time_s}")
     try:
         reports = decode_items(values.items, round_time_s)
-        digest = observed_digest(signers.domain, signers.epoch, round_time_s, values.items)
+        at = (signers.domain, signers.epoch, round_time_s)
+        digest = observed_digest(*at, values.items, terms=values.terms, wishes=values.wishes)
         address = recover(digest, values.signature)
     except ValueError as e:
         return UnsoundValues(str(e))
