@@ -1,15 +1,14 @@
-"""What a proposal holds, computed from signed values: items and cuts by rule, so that a leader chooses nothing. Pure."""
+"""What a proposal holds, computed from signed values: items by rule, so that a leader chooses nothing. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from oracle.agree.messages import Content, Ready, values_hash
 from oracle.agree.terms import Terms
 from oracle.report.wire import split_items
 from oracle.sign.agreed_reports import agreed_items
 from oracle.sign.verified_values import VerifiedValues
-from oracle.sign.wishes import Wishes, decode_wishes
 
 
 def content_of(terms: Terms, values: Iterable[VerifiedValues], dropped: Iterable[int] = ()) -> Content | None:
@@ -20,38 +19,11 @@ def content_of(terms: Terms, values: Iterable[VerifiedValues], dropped: Iterable
     items = {i: item for i, item in agreed.items() if i not in left_out}
     if not items:
         return None
-    due, asked = cuts_of(terms, used, items)
     return Content(
         values=tuple((v.address, values_hash(v.signed)) for v in used),
         items=b"".join(items[i] for i in sorted(items)),
-        due=due,
-        asked=asked,
         dropped=tuple(i for i in left_out if i in agreed),
     )
-
-
-def cuts_of(
-    terms: Terms, values: Sequence[VerifiedValues], items: Mapping[int, bytes]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The two cuts: what members of more weight than W - T hold to be due, so at least an honest one; and what was asked for."""
-    wishes = {v.address: _wishes(v) for v in values}
-    spare = terms.total - terms.threshold
-    due = [i for i in sorted(items) if terms.weight(a for a, w in wishes.items() if i in w.due) > spare]
-    wanted = {i for w in wishes.values() for i in w.asked}
-    return tuple(due), tuple(i for i in sorted(items) if i in wanted and i not in due)
-
-
-def _wishes(values: VerifiedValues) -> Wishes:
-    try:
-        return decode_wishes(values.signed.wishes)
-    except ValueError:
-        return Wishes()
-
-
-def cut_items(content: Content) -> tuple[bytes, ...]:
-    """The items of each cut that is not empty, in their order: what is signed as a `Batch`."""
-    items = split_items(content.items)
-    return tuple(b"".join(items[i] for i in cut) for cut in (content.due, content.asked) if cut)
 
 
 def vouching(terms: Terms, readies: Iterable[Ready], feed: int) -> int:

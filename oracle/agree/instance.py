@@ -194,7 +194,7 @@ def _seal(state: Instance) -> Turn:
             round_time_s=state.terms.round_time_s,
             content=certificate.content,
             step=step,
-            signatures=tuple((a, commits[a].seal, commits[a].cuts) for a in sorted(commits)),
+            signatures=tuple((a, commits[a].seal) for a in sorted(commits)),
             readies=certificate.readies,
         )
         return replace(state, sealed=sealed), (Decided(sealed),)

@@ -53,15 +53,11 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         values: report address and hash of the values of each member used, ascending by address.
         items: of every feed that weight T has values of, less those dropped, ascending by index.
-        due: first cut: feeds due by members of more weight than W - T, of those in the items.
-        asked: second cut: feeds that some member was asked for, of those in the items and not due.
         dropped: feeds left out because too few vouch for them.
     """
 
     values: tuple[tuple[bytes, bytes], ...]
     items: bytes
-    due: tuple[int, ...] = ()
-    asked: tuple[int, ...] = ()
     dropped: tuple[int, ...] = ()
 
     def hash(self) -> bytes:
@@ -131,15 +127,11 @@ class Propose(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Commit(msgspec.Struct, frozen=True, array_like=True):
-    """COMMIT: the report key's signatures, with the certificate that allows them, so that whoever hears them has it too.
-
-    ``seal``: over the round's certificate (`Sealed`); ``cuts``: over the batch of each cut that is not empty, in their order.
-    """
+    """COMMIT: the report key's signature over `Sealed`, with the certificate that allows it, so that whoever hears it has it too."""
 
     address: bytes
     certificate: Certificate
     seal: bytes
-    cuts: tuple[bytes, ...] = ()
 
 
 class SealedRound(msgspec.Struct, frozen=True, array_like=True):
@@ -150,7 +142,7 @@ class SealedRound(msgspec.Struct, frozen=True, array_like=True):
         round_time_s: of the round.
         content: what was agreed on.
         step: in which.
-        signatures: report address, and its signatures over `Sealed` and over each cut, ascending by address.
+        signatures: report address, and its signature over `Sealed`, ascending by address.
         readies: of the certificate: who vouches for which feed.
     """
 
@@ -158,13 +150,13 @@ class SealedRound(msgspec.Struct, frozen=True, array_like=True):
     round_time_s: int
     content: Content
     step: int
-    signatures: tuple[tuple[bytes, bytes, tuple[bytes, ...]], ...]
+    signatures: tuple[tuple[bytes, bytes], ...]
     readies: tuple[Ready, ...] = ()
 
     @property
     def addresses(self) -> tuple[bytes, ...]:
         """Who signed."""
-        return tuple(a for a, _, _ in self.signatures)
+        return tuple(a for a, _ in self.signatures)
 
     @property
     def attempt(self) -> int:
@@ -197,8 +189,8 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 def values_hash(values: SignedValues) -> bytes:
-    """What a proposal calls values by, 32 bytes: terms, wishes and items under the signature, and the signature."""
-    return keccak(keccak(values.terms + keccak(values.wishes) + keccak(values.items)) + values.signature)
+    """What a proposal calls values by, 32 bytes: terms and items under the signature, and the signature."""
+    return keccak(keccak(values.terms + keccak(values.items)) + values.signature)
 
 
 def ready_digest(binding: bytes, round_time_s: int, said: Ready) -> bytes:

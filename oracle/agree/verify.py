@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from oracle.agree.content import cut_items, is_prepared
+from oracle.agree.content import is_prepared
 from oracle.agree.messages import (
     ADDRESS_BYTES,
     HASH_BYTES,
@@ -32,7 +32,7 @@ from oracle.agree.messages import (
 )
 from oracle.agree.terms import Terms
 from oracle.report.wire import split_items
-from oracle.sign.eip712 import BadSignature, batch_digest, recover, sealed_digest
+from oracle.sign.eip712 import BadSignature, recover, sealed_digest
 from oracle.sign.messages import SignedValues
 from oracle.sign.verified_values import UnsoundValues, VerifiedValues, verify_values
 
@@ -93,12 +93,11 @@ def check_sealed(terms: Terms, said: SealedRound) -> None:
     if (said.epoch, said.round_time_s) != (terms.signers.epoch, terms.round_time_s):
         raise Unsound("a sealed round of another round or epoch")
     _check_content(terms, said.content)
-    addresses = [a for a, _, _ in said.signatures]
+    addresses = [a for a, _ in said.signatures]
     if addresses != sorted(set(addresses)) or terms.weight(addresses) < terms.threshold:
         raise Unsound("its signatures do not weigh the threshold")
-    for address, seal, cuts in said.signatures:
+    for address, seal in said.signatures:
         _check_seal(terms, address, said.step, said.content, seal)
-        _check_cuts(terms, address, said.content, cuts)
 
 
 def _check_propose(terms: Terms, keys: NetworkKeys, said: Propose) -> None:
@@ -166,7 +165,6 @@ def _check_certificate(terms: Terms, keys: NetworkKeys, said: Certificate) -> No
 def _check_commit(terms: Terms, keys: NetworkKeys, said: Commit) -> None:
     _check_certificate(terms, keys, said.certificate)
     _check_seal(terms, said.address, said.certificate.step, said.certificate.content, said.seal)
-    _check_cuts(terms, said.address, said.certificate.content, said.cuts)
 
 
 def _check_content(terms: Terms, said: Content) -> None:
@@ -181,15 +179,8 @@ def _check_content(terms: Terms, said: Content) -> None:
         raise Unsound(str(e)) from None
     if not items or list(items) != sorted(items) or not items.keys() <= set(terms.indexes.values()):
         raise Unsound("items are in order, of feeds that the store has")
-    for cut in (said.due, said.asked):
-        if not set(cut) <= items.keys() or any(a >= b for a, b in pairwise(cut)):
-            raise Unsound("a cut is in order and of proposed feeds")
-    if (
-        set(said.due) & set(said.asked)
-        or any(a >= b for a, b in pairwise(said.dropped))
-        or items.keys() & set(said.dropped)
-    ):
-        raise Unsound("cuts and dropped feeds are apart")
+    if any(a >= b for a, b in pairwise(said.dropped)) or items.keys() & set(said.dropped):
+        raise Unsound("dropped feeds are in order and not proposed")
 
 
 def _check_members(terms: Terms, addresses: Sequence[bytes]) -> None:
@@ -214,15 +205,6 @@ def _check_by(keys: NetworkKeys, address: bytes, digest: bytes, signature: bytes
 def _check_seal(terms: Terms, address: bytes, step: int, content: Content, seal: bytes) -> None:
     at = (terms.signers.domain, terms.signers.epoch, terms.round_time_s)
     _check_key(terms, address, sealed_digest(*at, step, content.items), seal)
-
-
-def _check_cuts(terms: Terms, address: bytes, content: Content, cuts: Sequence[bytes]) -> None:
-    wanted = cut_items(content)
-    if len(cuts) != len(wanted):
-        raise Unsound("a signature for each cut")
-    for items, signature in zip(wanted, cuts, strict=True):
-        at = (terms.signers.domain, terms.signers.epoch, terms.round_time_s)
-        _check_key(terms, address, batch_digest(*at, items), signature)
 
 
 def _check_key(terms: Terms, address: bytes, digest: bytes, signature: bytes) -> None:

@@ -60,7 +60,7 @@ class SignerSet:
 class SignedValues:
     """One operator's own values for a round_time: items by feed index, and its signature over them. Not verified yet.
 
-    ``terms``: hash of what must be equal for all who agree, 32 bytes. ``wishes``: what it would have pushed.
+    ``terms``: hash of what must be equal for all who agree, 32 bytes.
     """
 
     operator: str
@@ -69,7 +69,6 @@ class SignedValues:
     items: bytes
     signature: bytes
     terms: bytes = NO_TERMS
-    wishes: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

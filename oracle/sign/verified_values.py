@@ -51,7 +51,7 @@ def verify_values(values: SignedValues, signers: SignerSet, round_time_s: int) -
     try:
         reports = decode_items(values.items, round_time_s)
         at = (signers.domain, signers.epoch, round_time_s)
-        digest = observed_digest(*at, values.items, terms=values.terms, wishes=values.wishes)
+        digest = observed_digest(*at, values.items, terms=values.terms)
         address = recover(digest, values.signature)
     except ValueError as e:
         return UnsoundValues(str(e))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import coincurve
 
-from oracle.agree.content import cut_items
 from oracle.agree.instance import begin, hear, hear_values, next_tick_ms, tick
 from oracle.agree.messages import (
     Advance,
@@ -26,10 +25,9 @@ from oracle.agree.terms import Rules, Terms, Timing
 from oracle.agree.verify import hear_values_of, verify
 from oracle.model.types import Report
 from oracle.report.wire import encode_items
-from oracle.sign.eip712 import Domain, address_of, batch_digest, observed_digest, sealed_digest, sign_compact
+from oracle.sign.eip712 import Domain, address_of, observed_digest, sealed_digest, sign_compact
 from oracle.sign.messages import SignedValues, SignerSet
 from oracle.sign.verified_values import VerifiedValues
-from oracle.sign.wishes import Wishes
 from tests.oracle.report.reports import report
 
 ROUND_S = 1_700_000_000
@@ -65,13 +63,13 @@ def view_of(*prices: str) -> dict[int, Report]:
     return {i: replace(report(p, "1.06"), round_time_s=ROUND_S) for i, p in enumerate(prices) if p}
 
 
-def own_values(terms: Terms, n: int, view: Mapping[int, Report], wishes: Wishes | None = None) -> VerifiedValues:
-    items, wished = encode_items(view), (wishes or Wishes()).encode()
-    digest = observed_digest(DOMAIN, 1, ROUND_S, items, terms=terms.binding, wishes=wished)
+def own_values(terms: Terms, n: int, view: Mapping[int, Report]) -> VerifiedValues:
+    items = encode_items(view)
+    digest = observed_digest(DOMAIN, 1, ROUND_S, items, terms=terms.binding)
     key = report_key(n)
     signed = SignedValues(
         operator=f"op{n}", address=address_of(key), round_time_s=ROUND_S, items=items, signature=sign_compact(key, digest),
-        terms=terms.binding, wishes=wished,
+        terms=terms.binding,
     )  # fmt: skip
     return hear_values_of(terms, signed)
 
@@ -87,8 +85,7 @@ def signed_word(terms: Terms, n: int, said: Propose | Ready | Advance) -> Propos
 def signed_commit(terms: Terms, n: int, effect: SignCommit) -> Commit:
     key, certificate = report_key(n), effect.certificate
     seal = sealed_digest(DOMAIN, terms.signers.epoch, ROUND_S, certificate.step, certificate.content.items)
-    cuts = [batch_digest(DOMAIN, terms.signers.epoch, ROUND_S, items) for items in cut_items(certificate.content)]
-    return Commit(address_of(key), certificate, sign_compact(key, seal), tuple(sign_compact(key, c) for c in cuts))
+    return Commit(address_of(key), certificate, sign_compact(key, seal))
 
 
 @dataclass
@@ -97,7 +94,6 @@ class Members:
 
     terms: Terms
     views: Sequence[Mapping[int, Report]]
-    wishes: Sequence[Wishes] = ()
     reaches: Callable[[int, int, object], bool] = lambda _from, _to, _said: True
     now_ms: int = 0
     states: list[Instance] = field(default_factory=list)
@@ -114,8 +110,7 @@ class Members:
     def start(self, *speaking: int) -> None:
         """Those members send their values; all of them by default."""
         for n in speaking or range(len(self.views)):
-            wish = self.wishes[n] if self.wishes else None
-            self.tell(n, own_values(self.terms, n, self.views[n], wish))
+            self.tell(n, own_values(self.terms, n, self.views[n]))
         self.settle()
 
     def tell(self, n: int, said: object) -> None:

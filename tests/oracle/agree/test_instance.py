@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from oracle.agree.content import cut_items
 from oracle.agree.verify import check_sealed
 from oracle.report.wire import split_items
-from oracle.sign.wishes import Wishes
 from tests.oracle.agree.agree_world import Members, terms_of, view_of
 
 PRICES = ("1.01", "1.02", "3000")
@@ -71,12 +69,3 @@ def test_a_feed_refused_by_one_with_another_dead_is_dropped_at_half_time() -> No
     members.pass_time(1_001, 3)
     assert sealed_feeds(members) == [0, 2]
     assert members.states[0].sealed.attempt == 1
-
-
-def test_cuts_follow_from_the_wishes_of_more_than_the_spare_weight() -> None:
-    wishes = [Wishes(due=(0, 2)), Wishes(due=(0,), asked=(1,)), Wishes(), Wishes(due=(1,))]
-    members = Members(terms_of(), [view_of(*PRICES)] * 4, wishes=wishes)
-    members.start()
-    content = members.states[0].sealed.content
-    assert (content.due, content.asked) == ((0,), (1,))
-    assert [list(split_items(c)) for c in cut_items(content)] == [[0], [1]]
