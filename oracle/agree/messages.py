@@ -65,7 +65,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
         return keccak(_encode(self))
 
 
-class Ready(msgspec.Struct, frozen=True, array_like=True):
+class Ready(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """PREPARE: the proposal of this step recomputes, and the member vouches for all of its feeds but those refused.
 
     ``refused``: feed index and FeedRefusal of each, ascending.
@@ -104,7 +104,7 @@ class Advance(msgspec.Struct, frozen=True, array_like=True):
     signature: bytes = b""
 
 
-class Propose(msgspec.Struct, frozen=True, array_like=True):
+class Propose(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """PRE-PREPARE of the leader of a step.
 
     Attributes:
@@ -126,7 +126,7 @@ class Propose(msgspec.Struct, frozen=True, array_like=True):
     signature: bytes = b""
 
 
-class Commit(msgspec.Struct, frozen=True, array_like=True):
+class Commit(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """COMMIT: the report key's signature over `Sealed`, with the certificate that allows it, so that whoever hears it has it too."""
 
     address: bytes
@@ -134,7 +134,7 @@ class Commit(msgspec.Struct, frozen=True, array_like=True):
     seal: bytes
 
 
-class SealedRound(msgspec.Struct, frozen=True, array_like=True):
+class SealedRound(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """Decided: items of a round with signatures of weight T. It proves itself.
 
     Attributes:
@@ -164,14 +164,14 @@ class SealedRound(msgspec.Struct, frozen=True, array_like=True):
         return self.step // 2 + 1
 
 
-class Advancing(msgspec.Struct, frozen=True, array_like=True):
+class Advancing(msgspec.Struct, frozen=True, array_like=True, tag=5):
     """An `Advance` on its way, with the certificate that it speaks of."""
 
     advance: Advance
     certificate: Certificate | None = None
 
 
-class Want(msgspec.Struct, frozen=True, array_like=True):
+class Want(msgspec.Struct, frozen=True, array_like=True, tag=6):
     """Please hand over values with these hashes; () for the sealed round, if there is one."""
 
     address: bytes

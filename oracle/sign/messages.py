@@ -1,8 +1,4 @@
-"""What operators say to each other: signed values, a proposal, signatures and refusals, a batch. Frozen; no I/O.
-
-Each operator signs its own values; the leader proposes the agreed values; a cosigner recomputes the proposal from the
-signed values, compares it with its own view, and signs or refuses with a code.
-"""
+"""What report keys sign and what comes of it: values, signatures and refusals, a batch. Frozen; no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from oracle.sign.eip712 import NO_TERMS, Domain, batch_bytes
 
 
 class RefusalCode(StrEnum):
-    """Why a cosigner does not sign."""
+    """Why an operator does not sign."""
 
     MUTE = "mute"
     CLOCK = "clock"
@@ -72,21 +68,8 @@ class SignedValues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What the leader asks the others to sign, with the signed values that it was made from.
-
-    The items are the very bytes that are signed: a cosigner compares these, not what they decode to.
-    """
-
-    leader: str
-    round_time_s: int
-    items: bytes
-    values: tuple[SignedValues, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """A cosigner's yes."""
+    """A report key's yes."""
 
     operator: str
     address: bytes
@@ -95,7 +78,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A cosigner's no, and which feeds (by index) it is about; () is all of them.
+    """An operator's no, and which feeds (by index) it is about; () is all of them.
 
     ``address``: of the operator that refuses; the interface vouches for it. Without one it is shown and weighs nothing.
     """
@@ -155,11 +138,3 @@ class RoundSigner(Protocol):
 
     def is_mute(self, now_ms: int) -> bool:
         """Whether it may not sign anything now."""
-
-    def sign_values(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
-        """Sign its own reports of a round, by feed index; only where the key is in this process."""
-
-    async def request_values(
-        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
-    ) -> SignedValues | Refusal:
-        """As `sign_values`, wherever the key is; a refusal where it did not sign."""
