@@ -62,7 +62,7 @@ def timing_of(interval_s: int) -> Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class CommonRules:
     """What decides prices and must be equal: its hash goes under every word. Own sources are not part of it.
 
     Attributes:
@@ -92,7 +92,7 @@ class Terms:
     signers: SignerSet
     round_time_s: int
     indexes: Mapping[str, int]
-    rules: Rules
+    rules: CommonRules
     order: tuple[bytes, ...]
     timing: Timing
 
@@ -125,7 +125,7 @@ class Terms:
         return self.order[(step // 2) % len(self.order)]
 
 
-def binding(rules: Rules, signers: SignerSet, indexes: Mapping[str, int]) -> bytes:
+def binding(rules: CommonRules, signers: SignerSet, indexes: Mapping[str, int]) -> bytes:
     """Hash of what is the same in every round of an epoch, 32 bytes."""
     domain = signers.domain
     words = [rules.version.to_bytes(2, "big"), rules.digest, domain.chain_id.to_bytes(32, "big"), domain.store]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,25 @@ from oracle.agree.messages import (
     Want,
 )
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
-from oracle.agree.state import Ask, Decided, Effect, Evidence, Found, Give, Instance, OwnView, Say, SignCommit, Turn
+from oracle.agree.state import (
+    Ask,
+    Decided,
+    Effect,
+    Evidence,
+    Found,
+    Give,
+    Instance,
+    Misbehaviour,
+    OwnView,
+    Say,
+    SignCommit,
+    Turn,
+)
 from oracle.agree.terms import Terms
 from oracle.agree.verify import hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
 from oracle.network.seats import LocalMember, Utterance
+from oracle.network.times import SessionClock
 from oracle.network.transport import Transport
 from oracle.sign.messages import Refusal, SignedValues
 from oracle.sign.verified_values import VerifiedValues
@@ -37,21 +51,6 @@ _MOST_REPLIES = 3
 """Answers of a kind to one peer in a round: who asks more often has other troubles."""
 _log = structlog.get_logger("oracle.network.round_session")
 Spoken = VerifiedValues | Propose | Ready | Advancing | Commit | SealedRound
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionClock:
-    """Time as a session needs it.
-
-    Attributes:
-        elapsed_ms: since the round's start.
-        now_ms: Unix ms.
-        clock_ok: whether our time may go under a signature.
-    """
-
-    elapsed_ms: Callable[[], int]
-    now_ms: Callable[[], int]
-    clock_ok: Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -115,10 +114,10 @@ class RoundSession:
         """Of misbehaviour, so far."""
         return self._evidence
 
-    def has_clone(self) -> bool:
-        """Whether a key of this process was heard to say what it did not say here."""
-        here = {s.member.address for s in self._seats if s.member is not None}
-        return any(e.address in here for e in self._evidence)
+    def cloned(self) -> list[LocalMember]:
+        """Operators here whose key was heard to say what they did not say."""
+        guilty = {e.address for e in self._evidence if e.kind is Misbehaviour.CLONE}
+        return [s.member for s in self._seats if s.member is not None and s.member.address in guilty]
 
     async def run(self, signing: Mapping[bytes, Coroutine[Any, Any, SignedValues | Refusal]]) -> RoundOutcome:
         """Have the values signed, agree, and say what became of it.
@@ -174,6 +173,11 @@ class RoundSession:
         if self.over:
             self._work()
 
+    def note_refusal(self, refusal: Refusal) -> None:
+        """An operator here does not take part, and why."""
+        self._refusals.append(refusal)
+        self._arrivals.troubles[refusal.address] = refusal.text
+
     def note_trouble(self, member: bytes, text: str) -> None:
         """What keeps a member from being heard."""
         self._arrivals.troubles[member] = text
@@ -195,7 +199,7 @@ class RoundSession:
 
     def own_words(self) -> list[bytes]:
         """All that was said here in this round, to be said again to whom it may not have reached."""
-        return [self._encoded(w) for w in self._own_words]
+        return [self.encoded(w) for w in self._own_words]
 
     # --- work --------------------------------------------------------------------------------------------------------
 
@@ -280,15 +284,16 @@ class RoundSession:
                 self._inbox.append(spoken)
             if to is None:
                 self._own_words.append(word)
-                self._transport.broadcast(self._encoded(word))
+                self._transport.broadcast(self.encoded(word))
             for address in sorted((to or frozenset()) - here):
                 self._send(address, word)
         self._news.set()
 
     def _send(self, to: bytes, word: Word) -> None:
-        self._transport.send(to, self._encoded(word))
+        self._transport.send(to, self.encoded(word))
 
-    def _encoded(self, word: Word) -> bytes:
+    def encoded(self, word: Word) -> bytes:
+        """The bytes of a word of this round."""
         return encode(self.terms.binding, self.terms.round_time_s, word)
 
     def _values_word(self, values: SignedValues) -> Word:

@@ -115,7 +115,11 @@ class SignedBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """The signed values of a round for one target, and which feed each index is: the input of every record of it."""
+    """The signed values of a sealed round for one target, and which feed each index is: the input of every record of it.
+
+    ``items``: what was sealed; ``step``: of the agreement; ``seals``: address and signature over it of each who signed.
+    ``dropped``: indexes of feeds on which members parted.
+    """
 
     target: str
     round_time_s: int
@@ -123,6 +127,10 @@ class Agreement:
     feeds: tuple[str, ...]
     indexes: tuple[int, ...]
     values: tuple[SignedValues, ...]
+    items: bytes = b""
+    step: int = 0
+    seals: tuple[tuple[bytes, bytes], ...] = ()
+    dropped: tuple[int, ...] = ()
 
 
 class RoundSigner(Protocol):

@@ -147,6 +147,12 @@ class Operator:
             return self.refuse(RefusalCode.CLOCK, "this machine's clock is off by more than the limit: correct it")
         return None
 
+    def refuse_as_clone(self) -> Refusal:
+        """The refusal of an operator whose key is used by another process as well."""
+        return self.refuse(
+            RefusalCode.MUTE, "mute: its key spoke from another process; stop one of the two, start anew"
+        )
+
     def refuse(self, code: RefusalCode, text: str, feeds: tuple[int, ...] = ()) -> Refusal:
         """A refusal of this operator."""
         return Refusal(operator=self.name, code=code, text=text, feeds=feeds, address=self.address)
