@@ -117,28 +117,25 @@ class FramePump:
         self._queue: deque[_Waiting] = deque()
         self._held: tuple[_Waiting, asyncio.TimerHandle] | None = None
         self._changed = asyncio.Event()
-        self._last_due = self._free_at = 0.0
+        self._free_at = 0.0
         self._own_bytes = 0
 
     async def read(self) -> None:
         """Take frames in until the source has ended."""
-        direction = self._direction
-        while True:
+        direction, going = self._direction, True
+        while going:
             await direction.flowing.wait()
             while self._own_bytes > MOST_WAITING:
                 self._changed.clear()
                 await self._changed.wait()
             message = await self._source.receive()
-            await direction.flowing.wait()
             if message.type in _SAID:
-                if not self._take(message):
-                    return
-            elif message.type in _CONTROL:
-                self._put(self._timed(message, FrameFate(late_ms=direction.conditions.delay_ms), None))
-            else:
+                going = self._take(message)
+                continue
+            going = message.type in _CONTROL
+            if not going:
                 self._let_go()
-                self._put(_Waiting(self._last_due, message, None))
-                return
+            self._put(self._timed(message, FrameFate(late_ms=direction.conditions.delay_ms), None))
 
     async def write(self) -> int | None:
         """Hand frames on when they are due; returns the code with which the source closed, None if it just went."""
@@ -221,13 +218,12 @@ class FramePump:
         return _Waiting(self._paced(due, size or 0), message, size)
 
     def _paced(self, due: float, size: int) -> float:
-        """When a frame is through: not before those ahead of it, nor faster than the bandwidth."""
-        self._last_due = max(due, self._last_due)
+        """When a frame is through where the bandwidth is limited. It is behind those before it in any case: see `write`."""
         rate = self._direction.conditions.bytes_per_s
-        if rate is not None and size:
-            self._free_at = max(self._last_due, self._free_at) + size / rate
-            self._last_due = self._free_at
-        return self._last_due
+        if rate is None or not size:
+            return due
+        self._free_at = max(due, self._free_at) + size / rate
+        return self._free_at
 
     def _put(self, waiting: _Waiting) -> None:
         self._queue.append(waiting)

@@ -291,6 +291,21 @@ async def test_a_silent_direction_keeps_everything_and_the_other_goes_on() -> No
         await socket.close()
 
 
+async def test_silence_holds_what_is_under_way_too() -> None:
+    async with relayed() as pair:
+        near, far = await pair.dial()
+        pair.network.plan(Conditions(delay_ms=300))
+        await near.send(*frames(10))
+        await until(lambda: pair.counts().frames_in == 10)
+        pair.network.plan(Conditions(silent=True))
+        await asyncio.sleep(0.5)
+        assert far.heard == []
+        assert pair.counts().waiting == 10
+        pair.network.plan(Conditions())
+        await far.heard_all(10)
+        assert numbers(far.heard) == list(range(10))
+
+
 @pytest.mark.parametrize("shown", [False, True])
 @pytest.mark.parametrize("own", [False, True])
 async def test_tls_on_either_side(tmp_path: Path, own: bool, shown: bool) -> None:

@@ -193,7 +193,6 @@ def questions(lied: Lied, known: dict[str, Any], tag: str) -> list[tuple[str, li
         ("eth_getLogs", [{"blockHash": known["blockHash"]}]),
         ("eth_getTransactionReceipt", [known["transactionHash"]]),
         ("eth_getTransactionByHash", [known["transactionHash"]]),
-        ("eth_feeHistory", ["0x2", tag, []]),
         ("eth_getBlockByNumber", ["safe", False]),
         ("eth_getBlockByNumber", ["finalized", False]),
         ("eth_getBlockByNumber", ["earliest", False]),
