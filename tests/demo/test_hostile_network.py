@@ -281,6 +281,7 @@ async def test_a_silent_direction_keeps_everything_and_the_other_goes_on() -> No
         await far.send(*frames(10))
         await near.heard_all(10)
         assert far.heard == []
+        assert pair.counts().frames_in <= 1, "the rest waits in the sender's socket"
         dialled = asyncio.create_task(pair.session.ws_connect(pair.url))
         await until(lambda: pair.link.dials == 2)
         assert pair.link.connections == 1

@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from demo.world import anvil
 from demo.world.chain import LocalChain
@@ -99,6 +100,34 @@ async def test_what_it_does_not_lie_about_passes_byte_for_byte(lied: Lied) -> No
         for body in bodies:
             assert await lied.raw(lied.rpc.url, body) == await lied.raw(lied.node.url, body), body
     assert not lied.rpc.told
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, b'{ "jsonrpc":"2.0",\n"id":1, "result":123456789012345678901234567890 }\n', "application/json"),
+        (200, b'[{"id":1,"jsonrpc":"2.0","result":1.10}, {"id":2}]', "application/json; charset=utf-8"),
+        (429, b'{"error":{"code":-32005, "message":"slow down"}}', "application/json"),
+        (503, b"<html>no \xff</html>", "text/html"),
+        (200, b"", "text/plain"),
+    ],
+)
+async def test_a_gateway_that_answers_in_its_own_way_is_heard_as_it_is(
+    lied: Lied, status: int, body: bytes, kind: str
+) -> None:
+    async def gateway(_: web.Request) -> web.Response:
+        return web.Response(status=status, body=body, headers={"Content-Type": kind})
+
+    app = web.Application()
+    app.router.add_post("/", gateway)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    lied.rpc.follow(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    lied.rpc.lie(value_lie(lied.world.wdiv_eth, "getRate()", lambda _: 9))
+    asked = orjson.dumps([{"jsonrpc": "2.0", "id": i, "method": "eth_blockNumber", "params": []} for i in (1, 2)])
+    assert await lied.raw(lied.rpc.url, asked) == (status, body, kind)
+    await runner.cleanup()
 
 
 async def test_one_operator_reads_another_rate_and_the_others_the_true_one(lied: Lied) -> None:
