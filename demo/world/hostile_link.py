@@ -149,10 +149,11 @@ class HostileLink:
         return self._web()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """One connection from its handshake to its end."""
+        """One connection from its handshake, which takes a round trip of the planned delays, to its end."""
         with self._ending() as end:
             for direction in self.directions.values():
                 await direction.flowing.wait()
+            await asyncio.sleep(sum(d.conditions.delay_ms for d in self.directions.values()) / 1_000)
             gone = request.transport is None or request.transport.is_closing()
             if gone or self.refusing or end.done():
                 self.counts.refused += 1

@@ -145,3 +145,15 @@ def frames(count: int, size: int = 8) -> list[bytes]:
 def numbers(heard: list[bytes | str]) -> list[int]:
     """The numbers of such frames."""
     return [int.from_bytes(f, "big") for f in heard if isinstance(f, bytes)]
+
+
+def balanced(counts: DirectionCounts) -> bool:
+    """Nothing is lost to the counts."""
+    return counts.frames_in + counts.duplicated == (counts.frames_out + counts.dropped + counts.lost + counts.waiting)
+
+
+async def settled(pair: Pair, sender: str, count: int) -> DirectionCounts:
+    """Counts once so many frames came in and none is under way."""
+    await until(lambda: (c := pair.counts(sender)).frames_in >= count and not c.waiting)
+    assert balanced(pair.counts(sender))
+    return pair.counts(sender)
