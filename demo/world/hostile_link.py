@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -246,6 +247,7 @@ class HostileLink:
             end.set_result(None)
 
 
+@cache
 def _any_certificate() -> ssl.SSLContext:
     """The network believes whoever listens: what it carries is none of its business."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -89,6 +89,32 @@ class HostileNetwork:
         self._links[name] = link
         return link.url
 
+    async def add_all(
+        self,
+        targets: Mapping[str, str],
+        *,
+        only_dial: Collection[str] = (),
+        certificates: Mapping[str, ServerCertificate] | None = None,
+    ) -> dict[LinkName, str]:
+        """Stand between every two operators; returns the address of each link, for its dialler's ``[network.peers]``.
+
+        Args:
+            targets: where each operator that listens does so, by name.
+            only_dial: operators that never listen.
+            certificates: what a link to an operator shows, by the operator's name; ws:// to those without.
+
+        Raises:
+            HostileNetworkError: see :meth:`add_link`.
+        """
+        return {
+            LinkName(dialler, listener): await self.add_link(
+                dialler, listener, target, certificate=(certificates or {}).get(listener)
+            )
+            for dialler in (*targets, *only_dial)
+            for listener, target in targets.items()
+            if dialler != listener
+        }
+
     def plan(
         self,
         conditions: Conditions,

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from demo.world.hostile_network import HostileNetwork
 from demo.world.link_conditions import Conditions
 from demo.world.self_signed import read_certificate, self_signed
 from tests.demo.relayed_pair import LINK, LONG_S, balanced, frames, numbers, relayed, settled, until
@@ -155,3 +156,15 @@ async def test_a_dial_takes_a_round_trip() -> None:
         began = asyncio.get_running_loop().time()
         await pair.dial()
         assert asyncio.get_running_loop().time() - began >= 0.199
+
+
+async def test_who_never_listens_has_links_to_the_others_and_none_comes_to_it(tmp_path: Path) -> None:
+    async with HostileNetwork(1) as network:
+        shown = {"b": self_signed(tmp_path, "b")}
+        urls = await network.add_all(
+            {"a": "ws://127.0.0.1:1", "b": "wss://127.0.0.1:1"}, only_dial=["c"], certificates=shown
+        )
+        assert {tuple(link): url.split(":")[0] for link, url in urls.items()} == {
+            ("a", "b"): "wss", ("b", "a"): "ws", ("c", "a"): "ws", ("c", "b"): "wss",
+        }  # fmt: skip
+        assert len(set(urls.values())) == 4

@@ -53,7 +53,8 @@ async def meshed() -> AsyncIterator[Meshed]:
     for listener in listeners.values():
         await listener.start()
     async with HostileNetwork(5) as network, aiohttp.ClientSession() as session:
-        urls = {link: await network.add_link(*link, listeners[link.listener].url) for link in LINKS}
+        urls = await network.add_all({name: listener.url for name, listener in listeners.items()})
+        assert set(urls) == set(LINKS)
         made = Meshed(network, session, urls, listeners)
         for link in LINKS:
             await made.dial(link)
