@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import permutations
@@ -11,9 +13,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from demo.world.frame_pump import DirectionCounts
 from demo.world.hostile_link import LinkName
 from demo.world.hostile_network import HostileNetwork, PartitionKind
-from tests.demo.relayed_pair import End, Listener, until
+from demo.world.link_conditions import Conditions
+from tests.demo.relayed_pair import End, Listener, balanced, until
 
 pytestmark = pytest.mark.loopback
 OPERATORS = ("a", "b", "c", "d", "e")
@@ -109,3 +113,59 @@ async def test_the_next_partition_takes_the_place_of_the_one_before(meshed: Mesh
     for link in set(LINKS) - apart(["abcd", "e"]):
         await meshed.near[link].send(b"inside")
     await until(lambda: sum(meshed.heard().values()) == 12)
+
+
+async def talk(meshed: Meshed, link: LinkName, draw: random.Random) -> None:
+    """Say something again and again, and dial again where the connection broke."""
+    while True:
+        try:
+            await meshed.near[link].send(draw.randbytes(draw.choice((1, 100, 1_000))))
+        except ConnectionError:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                await asyncio.wait_for(meshed.dial(link), 0.5)
+        await asyncio.sleep(draw.choice((0.001, 0.01)))
+
+
+def change(network: HostileNetwork, draw: random.Random) -> None:
+    """Another partition, heal, break or plan."""
+    what = draw.randrange(5)
+    if what == 0:
+        network.partition(draw.choice((["ab", "cde"], ["a", "bcde"])), kind=draw.choice(list(PartitionKind)))
+    elif what == 1:
+        network.heal()
+    elif what == 2:
+        network.break_once(draw.sample(LINKS, 3))
+    else:
+        shares = {kind: draw.choice((0.0, 0.0, 0.1)) for kind in ("drop", "stall", "duplicate", "reorder")}
+        rough = Conditions(
+            delay_ms=draw.choice((0, 5, 50)), cut=draw.choice((0.0, 0.01)), cut_ms=20, overtaken_ms=20,
+            silent=draw.random() < 0.1, bytes_per_s=draw.choice((None, 500_000)), stall_ms=30, **shares,
+        )  # fmt: skip
+        network.plan(rough, senders=draw.sample(OPERATORS, 2))
+
+
+def all_counts(network: HostileNetwork) -> list[DirectionCounts]:
+    return [counts for link in network.stats().values() for counts in link.sent_by.values()]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_frame_is_lost_to_the_counts_whatever_the_plan(meshed: Meshed, seed: int) -> None:
+    """Seeded chaos: conditions, partitions, cuts and heals while everybody talks; afterwards all is carried again."""
+    draw = random.Random(seed)
+    talkers = [asyncio.create_task(talk(meshed, link, draw)) for link in LINKS]
+    for _ in range(40):
+        change(meshed.network, draw)
+        await asyncio.sleep(0.02)
+        assert all(map(balanced, all_counts(meshed.network)))
+    for talker in talkers:
+        talker.cancel()
+    await asyncio.gather(*talkers, return_exceptions=True)
+    meshed.network.heal()
+    meshed.network.plan(Conditions())
+    await until(lambda: not any(c.waiting for c in all_counts(meshed.network)))
+    assert sum(c.frames_out for c in all_counts(meshed.network)) > 0
+    for link in LINKS:
+        await meshed.dial(link)
+        before = meshed.heard().get(link, 0)
+        await meshed.near[link].send(b"after all")
+        await until(lambda link=link, before=before: meshed.heard().get(link, 0) > before)  # type: ignore[misc]
