@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict
 
 from demo.world.anvil import reserved_port
 from demo.world.frame_pump import Direction, DirectionCounts, FramePump, WebSocket
@@ -200,11 +199,11 @@ class HostileLink:
             self._ends.discard(end)
 
     async def _dial(self, session: aiohttp.ClientSession, request: web.BaseRequest) -> aiohttp.ClientWebSocketResponse:
-        headers = CIMultiDict(
+        headers = [
             (k, v)
             for k, v in request.headers.items()
             if k.lower() not in _HOP_HEADERS and not k.lower().startswith("sec-websocket")
-        )
+        ]
         path = "" if request.path_qs == "/" else request.path_qs
         return await session.ws_connect(
             self._target + path,
