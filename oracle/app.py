@@ -133,8 +133,10 @@ class App:
             "housekeeping": partial(every, _HOUSEKEEPING_S, housekeeping.run, partial(failed, "housekeeping")),
             **self._timer.tasks(),
         }
-        if self._components.network is not None:
-            tasks["network"] = self._components.network.run
+        network = self._components.network
+        if network is not None:
+            network.on_clock = self._on_peers_clock
+            tasks["network"] = network.run
         for name, target in self.targets.items():
             job = f"push {name}"
             push = partial(self._push, target)
@@ -252,6 +254,11 @@ class App:
         _log.warning(
             "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked
         )
+
+    def _on_peers_clock(self, offset_ms: int) -> None:
+        """The other operators together have a vote about the time, as any venue has."""
+        now_ms = self.clock.now_ms()
+        self.clock.watch.stated("operators", now_ms + offset_ms, now_ms)
 
     def _on_followed(self, by_ms: int) -> None:
         """Our time was wrong and is right now: what was heard and timed before bears times that are not true."""

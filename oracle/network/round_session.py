@@ -169,10 +169,17 @@ class RoundSession:
             spoken = verify(self.terms, self._keys(), said).said
         self._inbox.append(spoken)
         self._news.set()
-        if self.sealed is not None and not isinstance(said, Commit | SealedRound):
+        if self._is_behind(said):
             self.answer(sender, Want(sender))
         if self.over:
             self._work()
+
+    def _is_behind(self, said: object) -> bool:
+        """Whether who says this may not know that the round is sealed."""
+        if self._sealed_ms is None or isinstance(said, Commit | SealedRound):
+            return False
+        late = self._clock.elapsed_ms() > self._sealed_ms + self.terms.timing.grace_ms
+        return late or isinstance(said, Advancing)
 
     def note_refusal(self, refusal: Refusal) -> None:
         """An operator here does not take part, and why."""
