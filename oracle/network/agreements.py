@@ -225,13 +225,25 @@ class Agreements:
     def _check_clones(self, session: RoundSession) -> None:
         """A key that says what was not said here is used by another process: this one goes mute, and tells everybody."""
         for member in session.cloned():
-            if member.address in self._muted:
-                continue
-            self._muted.add(member.address)
-            text = f"operator {member.operator.name} is mute: its key spoke from another process; stop one of the two"
-            _log.error("this operator's key is used elsewhere: it is mute until this process is started anew",
-                       operator=member.operator.name)  # fmt: skip
-            self._transport.broadcast(session.encoded(Notice(text)))
+            if self.mute(member):
+                text = f"mute: the key of {member.operator.name} spoke from another process; stop one of the two"
+                self._transport.broadcast(session.encoded(Notice(text)))
+
+    def mute(self, member: LocalMember) -> bool:
+        """Sign nothing any more with a key that another process uses as well; whether that is new."""
+        if member.address in self._muted:
+            return False
+        self._muted.add(member.address)
+        _log.error(
+            "this operator's key is used elsewhere: it is mute until this process is started anew",
+            operator=member.operator.name,
+        )
+        return True
+
+    def mute_all(self) -> None:
+        """Somebody else announces itself with a report key of this process."""
+        for member in self.members:
+            self.mute(member)
 
     # --- words of others ---------------------------------------------------------------------------------------------
 

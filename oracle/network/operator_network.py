@@ -211,7 +211,8 @@ class OperatorNetwork:
 
     def _on_announcement(self, signed: SignedAnnouncement) -> None:
         if signed.address == self._operator.address:
-            self.on_clone()
+            if signed.said.network_key != address_of(self._network_key):
+                self.on_clone()
             return
         self._store.save_announcement(signed.address, signed.said.counter, signed.raw)
         self._note_key(signed)

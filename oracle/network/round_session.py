@@ -40,6 +40,7 @@ from oracle.agree.state import (
 from oracle.agree.terms import Terms
 from oracle.agree.verify import hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
+from oracle.network.evidence_rows import evidence_words
 from oracle.network.seats import LocalMember, Utterance
 from oracle.network.times import SessionClock
 from oracle.network.transport import Transport
@@ -258,6 +259,8 @@ class RoundSession:
                 self._evidence.append(evidence)
                 _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
                              round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
+                for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
+                    self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
         """Have a member's own values signed, and say them."""
