@@ -86,18 +86,12 @@ class Agreements:
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
         self._newest_s: dict[bytes, int] = {}
-        self._muted: set[bytes] = set()
         self._started_s = clock.now_ms() // MS
         self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
         """Words that came before their round had begun, and counted for nothing then: of whom, and why."""
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
         """Version and rules of members whose values are on other terms, as last heard."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
-
-    @property
-    def muted(self) -> frozenset[bytes]:
-        """Operators here whose key was heard elsewhere: they sign nothing until this process is started anew."""
-        return frozenset(self._muted)
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
@@ -168,8 +162,6 @@ class Agreements:
         able, refusals = [], []
         for member in seated:
             refusal = member.operator.unable(now_ms, clock_ok=clock_ok)
-            if refusal is None and member.address in self._muted:
-                refusal = member.operator.refuse_as_clone()
             if refusal is None:
                 able.append(member)
             else:
@@ -231,9 +223,9 @@ class Agreements:
 
     def mute(self, member: LocalMember) -> bool:
         """Sign nothing any more with a key that another process uses as well; whether that is new."""
-        if member.address in self._muted:
+        if member.operator.silenced:
             return False
-        self._muted.add(member.address)
+        member.operator.silenced = "mute: its key spoke from another process; stop one of the two, start this one anew"
         _log.error(
             "this operator's key is used elsewhere: it is mute until this process is started anew",
             operator=member.operator.name,
