@@ -243,9 +243,9 @@ class RoundSession:
 
     def _carry_out(self, seat: _Seat, effect: Effect) -> None:
         match effect:
-            case Say(said):
+            case Say(said, certificate):
                 if seat.member is not None:
-                    self._tell(seat.member, seat.member.signed(self.terms, said, seat.state.certificate))
+                    self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
             case SignCommit(certificate):
                 if seat.member is not None:
                     self._start(self._commit(seat.member, certificate))
