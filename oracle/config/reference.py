@@ -59,7 +59,7 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     raw_address: "address",
     address_or_none: "address",
     http_url: "HTTP URL",
-    signer_url: "HTTP URL",
+    signer_url: "URL",
     venue_http_url: "HTTP URL",
     websocket_url: "WebSocket URL",
     cron_expression: "cron expression",

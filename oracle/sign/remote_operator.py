@@ -1,4 +1,4 @@
-"""An operator whose report key is with a remote signer."""
+"""An operator whose report key is not in this process."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from oracle.model.types import Report
 from oracle.report.wire import encode_items
-from oracle.sign.eip712 import arm_preimage, observed_preimage
+from oracle.sign.eip712 import arm_preimage, batch_preimage, observed_preimage
 from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.remote_signer import RemoteSigner, SignerError
+from oracle.sign.remote.remote_key import RemoteKey, SignerError
 from oracle.sign.sign_journal import SignJournal
 
 
 class RemoteOperator(Operator):
-    """An operator whose report key is with a remote signer. Where that does not sign, the operator is mute for the round.
+    """An operator whose report key is elsewhere. Where that does not sign, the operator is mute for the round.
 
     What it may sign is decided here as for any other operator, and the journal is on disk before the signer is asked: an
     answer that is lost on its way counts as signed.
@@ -26,7 +26,7 @@ class RemoteOperator(Operator):
         bound_bps: how far an agreed price may lie from the operator's own.
     """
 
-    def __init__(self, name: str, signer: RemoteSigner, journal: SignJournal, *, bound_bps: int) -> None:
+    def __init__(self, name: str, signer: RemoteKey, journal: SignJournal, *, bound_bps: int) -> None:
         super().__init__(name, signer.address, journal, bound_bps=bound_bps)
         self._signer = signer
 
@@ -51,9 +51,9 @@ class RemoteOperator(Operator):
         refusal = self.admit(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
         if refusal is not None:
             return refusal
-        at = (signers.domain, signers.epoch, proposal.round_time_s)
+        preimage = batch_preimage(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
         try:
-            return self._signature(await self._signer.sign_batch(*at, proposal.items))
+            return self._signature(await self._signer.sign_compact(preimage))
         except SignerError as e:
             return self.refuse(RefusalCode.SIGNER, f"round {proposal.round_time_s} is not signed: {e}")
 
