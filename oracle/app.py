@@ -18,6 +18,7 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
+from oracle.agree.outcome import RoundOutcome
 from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
 from oracle.config.tables.schema import ConfigError, Problem
@@ -101,6 +102,7 @@ class App:
             session = await opened.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             opened.push_async_callback(self._components.close)
             self._sources = Resubscriber(self.observer, partial(self._ingest, session))
+            self._components.agreements.sealed.on_learned = self._learn
             await self._start_targets()
             self._server = await self._serve()
             opened.push_async_callback(self._server.close)
@@ -131,6 +133,8 @@ class App:
             "housekeeping": partial(every, _HOUSEKEEPING_S, housekeeping.run, partial(failed, "housekeeping")),
             **self._timer.tasks(),
         }
+        if self._components.network is not None:
+            tasks["network"] = self._components.network.run
         for name, target in self.targets.items():
             job = f"push {name}"
             push = partial(self._push, target)
@@ -189,6 +193,14 @@ class App:
         for record in done.records:
             self._compare(record, observed.get(record.feed, ()))
         return done
+
+    def _learn(self, outcome: RoundOutcome) -> None:
+        """A round that was sealed without this process turns out to be: stored, shown, and known to the next rounds."""
+        done = self.rounds.learn(outcome, self.clock.now_ms())
+        if done is not None:
+            self.database.save_round((), done.agreements, done.records, done.transitions)
+            self.rounds.commit(done)
+            self.service.learn(done)
 
     async def _make_round(self, round_time_s: int) -> None:
         """Make a round, and hand it to everything that waits for it."""

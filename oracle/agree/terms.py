@@ -49,15 +49,15 @@ class Timing:
 
 
 def timing_of(interval_s: int) -> Timing:
-    """The times of a network whose rounds are so far apart: those of ten seconds, in proportion below that."""
-    part = min(interval_s * _S, 10 * _S)
+    """The times of a network whose rounds are so far apart; below five seconds all are shorter in proportion."""
+    part = min(interval_s, 5) * _S
     return Timing(
-        values_ms=part * 15 // 100,
-        grace_ms=part * 3 // 100,
-        first_ms=part // 5,
-        next_ms=part // 10,
-        guard_ms=part // 20,
-        end_ms=interval_s * _S - part // 20,
+        values_ms=part * 3 // 10,
+        grace_ms=part * 6 // 100,
+        first_ms=part * 2 // 5,
+        next_ms=part // 5,
+        guard_ms=part // 10,
+        end_ms=interval_s * _S - part // 10,
     )
 
 

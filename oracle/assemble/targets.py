@@ -18,6 +18,8 @@ from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow
 from oracle.network.agreements import Agreements
+from oracle.network.members_reader import MembersReader
+from oracle.network.operator_network import OperatorNetwork
 from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
@@ -35,6 +37,10 @@ from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.targets")
 _SAMPLES = 20_000
+
+
+def _nobody(_members: frozenset[bytes]) -> None:
+    """Without a network nobody else has to be reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,7 @@ class TargetBuilder:
         operators: the signers of it.
         outcomes: counts what became of its pushes.
         report_keys: the operator of each report key: none of these keys may pay.
+        network: the operators of other processes; None without any.
     """
 
     resolved: ResolvedConfig
@@ -97,6 +104,7 @@ class TargetBuilder:
     operators: Sequence[Operator]
     outcomes: Outcomes
     report_keys: Mapping[bytes, str]
+    network: OperatorNetwork | None = None
 
     def target(self, name: str, section: TargetSection) -> Target:
         """The target of a section.
@@ -106,9 +114,10 @@ class TargetBuilder:
             KeyfileError: its keyfile does not open.
         """
         signer = self._gas_signer(name, section)
+        client = self._client(section, signer)
         return Target(
             name,
-            self._client(section, signer),
+            client,
             PushRules(
                 max_push_age_s=section.max_push_age_s,
                 bump_after_s=section.bump_after_s,
@@ -123,6 +132,8 @@ class TargetBuilder:
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,
             views=[raw_address(v) for v in section.pokes],
+            members=MembersReader(client) if self.network is not None else None,
+            on_members=partial(self.network.note_members, name) if self.network is not None else _nobody,
         )
 
     def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:

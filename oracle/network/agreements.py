@@ -112,6 +112,7 @@ class Agreements:
             session.note_refusal(refusal)
         self.sealed.know(terms)
         self._keep(terms, session)
+        self._catch_up(terms, ask.sealed_s)
         signing: dict[bytes, Coroutine[Any, Any, SignedValues | Refusal]] = {
             m.address: m.operator.request_values(
                 terms.signers, terms.round_time_s, ask.reports.get(m.operator.name, {}), terms.binding
@@ -129,6 +130,23 @@ class Agreements:
         """Have a batch of these feeds (indexes) of a sealed round signed by as many as answer."""
         return await self.cuts.collect(outcome, feeds)
 
+    def _catch_up(self, terms: Terms, sealed_s: int) -> None:
+        """Rounds were missed: ask one peer for what was sealed, another one in the next round."""
+        known_s = max(sealed_s, self.sealed.newest_s(terms.signers.domain.store))
+        peers = sorted(self._transport.reachable())
+        if not peers or terms.round_time_s - known_s <= self._interval_s():
+            return
+        peer = peers[terms.round_time_s // self._interval_s() % len(peers)]
+        self._transport.send(peer, self.sealed.request(terms, known_s))
+
+    def _note_late(self, session: RoundSession) -> None:
+        """A round that had come to nothing here turns out to be sealed."""
+        store = session.terms.signers.domain.store
+        if session.over and session.sealed is not None and not self.sealed.has(store, session.terms.round_time_s):
+            outcome = session.outcome()
+            self.sealed.keep(outcome)
+            self.sealed.on_learned(outcome)
+
     def _terms(self, ask: RoundAsk) -> Terms:
         return Terms(
             target=ask.target,
@@ -136,7 +154,7 @@ class Agreements:
             round_time_s=ask.round_time_s,
             indexes=ask.indexes,
             rules=self.rules,
-            order=self._order(ask.signers, ask.round_time_s),
+            order=ask.order or self._order(ask.signers, ask.round_time_s),
             timing=self.timing,
         )
 
@@ -230,8 +248,10 @@ class Agreements:
             case ValuesWord():
                 name = self._names.get(word.address, f"0x{word.address.hex()}")
                 session.receive(sender, signed_values(word, *key, name))
+                self._note_late(session)
             case Propose() | Ready() | Advancing() | Commit() | SealedRound():
                 session.receive(sender, word)
+                self._note_late(session)
             case Want():
                 session.answer(sender, word)
             case CutRequest():

@@ -102,6 +102,7 @@ class RoundSession:
         self._own_words: list[Word] = []
         self._replies: dict[tuple[bytes, str], int] = {}
         self._sealed_ms: int | None = None
+        self._again_ms = terms.timing.guard_ms
         self.over = False
 
     @property
@@ -216,6 +217,16 @@ class RoundSession:
             self._take(seat, tick(seat.state, now_ms))
         if self._inbox:
             self._work()
+        elif self.sealed is None and now_ms >= self._again_ms:
+            self._say_again(now_ms)
+
+    def _say_again(self, now_ms: int) -> None:
+        """What was said here goes once more to members that nothing was heard of, and may have heard nothing."""
+        self._again_ms = now_ms + self.terms.timing.next_ms
+        unheard = [a for a in self.terms.members if a not in self._arrivals.commits and a not in self._arrivals.readies]
+        for payload in self.own_words():
+            for address in unheard:
+                self._transport.send(address, payload)
 
     def _take(self, seat: _Seat, turn: Turn) -> None:
         seat.state, effects = turn
@@ -325,6 +336,8 @@ class RoundSession:
         moments = [m for s in self._seats if (m := next_tick_ms(s.state)) is not None]
         if self._sealed_ms is not None:
             moments.append(self._sealed_ms + self._linger_ms)
+        elif not self._alone:
+            moments.append(self._again_ms)
         wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._clock.elapsed_ms())
         self._news.clear()
         if self._inbox:

@@ -21,6 +21,9 @@ class Transport(Protocol):
     def trouble(self, member: bytes) -> str:
         """Why a member is not reached; "" where it is."""
 
+    def reachable(self) -> tuple[bytes, ...]:
+        """Members that are."""
+
 
 class NoTransport:
     """A process whose operators are all there are."""
@@ -38,3 +41,7 @@ class NoTransport:
     def trouble(self, member: bytes) -> str:
         """Whoever is not here is not reached."""
         return f"0x{member.hex()} does not sign here, and no [network] is configured"
+
+    def reachable(self) -> tuple[bytes, ...]:
+        """Nobody."""
+        return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -15,6 +15,7 @@ from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.model.publication import OnChain, PushRow, PushState
 from oracle.model.target_status import FeedOnTarget, TargetStatus
 from oracle.model.types import Report
+from oracle.network.members_reader import MembersReader
 from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.batches import Batches
@@ -61,6 +62,8 @@ class Target:
         warn_pushes: warn when the gas key can pay for fewer pushes than this.
         views: ModeViews over the store that are poked when a push changes the direction of their ramp.
         pace: how long it may take, and how often it looks.
+        members: reads who agrees on its rounds with operators of other processes; None where there are none.
+        on_members: called with the report addresses of all that sign for it, or will.
 
     Attributes:
         pusher: what the store holds, and what is under way.
@@ -85,6 +88,8 @@ class Target:
         warn_pushes: int = 100,
         views: Sequence[bytes] = (),
         pace: TargetPace = _PACE,
+        members: MembersReader | None = None,
+        on_members: Callable[[frozenset[bytes]], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.can_send, self._closed = can_send, closed
@@ -103,7 +108,7 @@ class Target:
         )  # fmt: skip
         self._seating = Seating(
             name, client, self._attesters, self._arming, context.rounds, rules=rules, pace=pace, now_ms=context.now_ms,
-            on_failed=context.on_failed,
+            on_failed=context.on_failed, members=members, on_members=on_members,
         )  # fmt: skip
         self.due_now = DueNow(
             client, self.pusher, self._seating, self._attesters, context.rounds.specs, self._policy,
@@ -245,6 +250,7 @@ class Target:
             await self._connect()
         await self.pusher.poll()
         await self._seating.follow(self._round_s())
+        await self._seating.refresh_members()
         await self._push_due()
         self._seating.check_signed_elsewhere(self.pusher.stored)
         await self._seating.reread_signers(self._round_s)
@@ -276,6 +282,7 @@ class Target:
         indexes = await self._seating.read_indexes(self._feeds)
         await self.pusher.start(indexes)
         self._onchain.set_indexes(indexes)
+        await self._seating.refresh_members()
         await self._seating.take(signers, indexes, self.pusher.stored)
         for row in self._landed_pushes():
             self._onchain.note_landed(row)

@@ -79,6 +79,18 @@ class RecordRows:
         sql = "SELECT max(round_s) FROM pushes WHERE instr(signers, ?) > 0"
         return int(self.connection.execute(sql, (address.hex(),)).fetchone()[0] or 0)
 
+    def announcements(self) -> list[bytes]:
+        """The newest announcement of each operator, as it was signed."""
+        return [bytes(r[0]) for r in self.connection.execute("SELECT body FROM announcements ORDER BY address")]
+
+    def save_announcement(self, address: bytes, counter: int, raw: bytes) -> None:
+        """Keep an operator's announcement, unless a newer one is kept already."""
+        sql = (
+            "INSERT INTO announcements VALUES (?, ?, ?) ON CONFLICT (address) DO UPDATE"
+            " SET counter = excluded.counter, body = excluded.body WHERE excluded.counter > counter"
+        )
+        self.connection.execute(sql, (address, counter, raw))
+
     def transitions(self, since_ms: int = 0) -> list[Transition]:
         """Status changes since a time, ascending."""
         rows = self.connection.execute("SELECT body FROM transitions WHERE at_ms >= ? ORDER BY at_ms", (since_ms,))

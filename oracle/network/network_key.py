@@ -1,0 +1,58 @@
+"""The network key's file: 64 hex digits, readable by its owner only, made where there is none.
+
+It is not encrypted: it has no say about prices and no funds, a process must start without anybody at hand, and whoever takes
+it loses it again with the next announcement.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import coincurve
+
+from feeds.errors import LrtOracleError
+
+_HEX = 64
+_OTHERS = 0o077
+
+
+class NetworkKeyError(LrtOracleError, RuntimeError):
+    """The network key cannot be read or made: which file, and what to do. It never holds the key."""
+
+
+def load_or_make(path: Path) -> coincurve.PrivateKey:
+    """Read the network key, or make one.
+
+    Raises:
+        NetworkKeyError: the file is no key, others may read it, or it cannot be written.
+    """
+    try:
+        return _made(path) if not path.exists() else _read(path)
+    except FileExistsError:  # another process made it meanwhile
+        return _read(path)
+    except OSError as e:
+        raise NetworkKeyError(f"the network key {path} cannot be read or made: {e.strerror}") from None
+
+
+def _made(path: Path) -> coincurve.PrivateKey:
+    key = coincurve.PrivateKey()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(key.secret.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return key
+
+
+def _read(path: Path) -> coincurve.PrivateKey:
+    if path.stat().st_mode & _OTHERS:
+        raise NetworkKeyError(f"others may read the network key {path}: run chmod 600 {path}")
+    try:
+        text = path.read_text(encoding="ascii").strip().removeprefix("0x")
+        secret = bytes.fromhex(text) if len(text) == _HEX else b""
+        return coincurve.PrivateKey(secret)
+    except ValueError:
+        raise NetworkKeyError(
+            f"{path} is no network key of {_HEX} hex digits: move it away, and a new one is made and announced"
+        ) from None
