@@ -209,7 +209,7 @@ class RoundSession:
         while self._inbox:
             spoken = self._inbox.popleft()
             now_ms = self._clock.elapsed_ms()
-            self._note(spoken, now_ms)
+            self._arrivals.note(spoken, now_ms)
             for seat in self._seats:
                 self._take(seat, _heard(seat.state, spoken, now_ms))
         now_ms = self._clock.elapsed_ms()
@@ -258,8 +258,7 @@ class RoundSession:
         """Have a member's own values signed, and say them."""
         answer = await request
         if isinstance(answer, Refusal):
-            self._refusals.append(answer)
-            self._arrivals.troubles[member.address] = answer.text
+            self.note_refusal(answer)
             return
         self._tell(member, answer)
 
@@ -271,8 +270,7 @@ class RoundSession:
             now_ms=self._clock.now_ms(), clock_ok=self._clock.clock_ok(),
         )  # fmt: skip
         if isinstance(answer, Refusal):
-            self._refusals.append(answer)
-            self._arrivals.troubles[member.address] = answer.text
+            self.note_refusal(answer)
             return
         self._tell(member, Commit(member.address, certificate, answer.compact))
 
@@ -307,18 +305,6 @@ class RoundSession:
 
     def _name(self, address: bytes) -> str:
         return self._names.get(address, f"0x{address.hex()}")
-
-    def _note(self, spoken: Spoken, now_ms: int) -> None:
-        """When it was first heard."""
-        match spoken:
-            case VerifiedValues():
-                self._arrivals.values.setdefault(spoken.address, now_ms)
-            case Ready():
-                self._arrivals.readies.setdefault(spoken.address, now_ms)
-            case Commit():
-                self._arrivals.commits.setdefault(spoken.address, now_ms)
-            case _:
-                pass
 
     # --- time --------------------------------------------------------------------------------------------------------
 
