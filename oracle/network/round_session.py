@@ -111,11 +111,6 @@ class RoundSession:
         """Once it is."""
         return self._seats[0].state.sealed
 
-    @property
-    def evidence(self) -> Sequence[Evidence]:
-        """Of misbehaviour, so far."""
-        return self._evidence
-
     def cloned(self) -> list[LocalMember]:
         """Operators here whose key was heard to say what they did not say."""
         guilty = {e.address for e in self._evidence if e.kind is Misbehaviour.CLONE}
