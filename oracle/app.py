@@ -177,10 +177,10 @@ class App:
         """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""
         at_ms = round_time_s * MS
         observed = {f: self.observer.observe(f, at_ms, self.last_round_s * MS) for f in self.resolved.specs}
-        folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms(), may_sign=self.clock.may_sign())
-        answers = await asyncio.gather(*(request.send() for request in folded.requests))
-        done = self.rounds.finish(folded, answers)
-        self._components.outcomes.refused(done.refusals)
+        folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms())
+        agree = self._components.agreements.agree
+        agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
+        done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
         self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.last_round_s = round_time_s

@@ -1,1 +1,1 @@
-"""How operators agree on a round: who leads, and the rules by which a round is sealed. Pure: no I/O, no clock."""
+"""Agree: independent operators come to one sealed round over a network that nobody trusts. Pure: no I/O, no clock."""

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import structlog
 
+from oracle.agree.outcome import RoundOutcome
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow
+from oracle.network.agreements import Agreements
 from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
@@ -52,11 +54,22 @@ class Outcomes:
         """Signatures of a batch were asked for."""
         self.refused(signatures.refusals)
 
+    def agreed(self, outcome: RoundOutcome) -> None:
+        """A round of a store was agreed on, or not."""
+        self.refused(outcome.refusals)
+        if outcome.sealed is None:
+            _log.warning(
+                "a round was not sealed", target=outcome.terms.target, round_time=outcome.terms.round_time_s,
+                why=outcome.why,
+            )  # fmt: skip
+
     def refused(self, refusals: Iterable[Refusal]) -> None:
         """Operators would not sign."""
         for refusal in refusals:
             self.metrics.refused(refusal)
-            _log.warning("a cosigner refused", operator=refusal.operator, code=refusal.code.value, why=refusal.text)
+            _log.warning(
+                "an operator does not sign", operator=refusal.operator, code=refusal.code.value, why=refusal.text
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +82,7 @@ class TargetBuilder:
         clock: the time of the process.
         database: where pushes are journalled.
         rounds: what is pushed.
+        agreements: have its batches signed.
         operators: the signers of it.
         outcomes: counts what became of its pushes.
         report_keys: the operator of each report key: none of these keys may pay.
@@ -79,6 +93,7 @@ class TargetBuilder:
     clock: Clock
     database: Database
     rounds: Rounds
+    agreements: Agreements
     operators: Sequence[Operator]
     outcomes: Outcomes
     report_keys: Mapping[bytes, str]
@@ -130,7 +145,7 @@ class TargetBuilder:
             database=self.database,
             rounds=self.rounds,
             now_ms=self.clock.now_ms,
-            clock_ok=self.clock.may_sign,
+            collect=self.agreements.cut,
             on_signatures=self.outcomes.collected,
             on_landed=self.outcomes.landed,
             on_failed=partial(metrics.failed, name),

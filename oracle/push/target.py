@@ -92,7 +92,7 @@ class Target:
         self._client, self._feeds, self._context, self.pace = client, feeds, context, pace
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
-        self._attesters = Attesters(name, operators, now_ms=context.now_ms, clock_ok=context.clock_ok)
+        self._attesters = Attesters(name, operators, now_ms=context.now_ms, collect=context.collect)
         self.pusher = Pusher(
             name, client, context.database, rules, now_ms=context.now_ms, on_landed=self._landed, on_failed=context.on_failed,
             ramp_pokes=RampPokes(name, views, on_failed=context.on_unpoked),
@@ -116,7 +116,6 @@ class Target:
         )  # fmt: skip
         self._grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
         self._onchain = OnchainView(name, context.rounds.specs, grace=self._grace)
-        context.rounds.reserve_seat(name)
         self._newest: Round | None = None
         self._has_news = False
         self._log_budget = LogBudget()
@@ -198,9 +197,10 @@ class Target:
     async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         newest = self._newest
-        values = await self._attesters.signed_values(newest) if newest is not None else ()
         indexes = [self.indexes[f] for f in feeds if f in self.indexes]
-        return await self._batches.collect_signatures(values, indexes) if values else None
+        if newest is None or not self._attesters.reports(newest):
+            return None
+        return await self._batches.collect_signatures(newest, indexes)
 
     # --- its life ------------------------------------------------------------------------------------------------
 

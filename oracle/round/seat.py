@@ -27,3 +27,15 @@ class SignerSeat:
         """The seat with the set whose round that is: the rule by which pushes go too."""
         signers = Succession(present=self.signers, after=self.after, from_s=self.from_s).at(round_time_s)
         return self if signers is self.signers else replace(self, signers=signers, after=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeStore:
+    """The store whose operators seal what is published.
+
+    ``feeds``: those that they sign. ``networked``: whether operators of other processes are among them.
+    """
+
+    target: str
+    feeds: frozenset[str]
+    networked: bool = False
