@@ -17,6 +17,7 @@ from feeds.types import Kind
 from feeds.units import MS, wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
+from oracle.check.agreement_bounds import one_party_notes
 from oracle.check.chain import ChainProbe, ChainReadings, chain_errors, read_chain
 from oracle.check.push_ready import (
     PushReadiness,
@@ -79,6 +80,7 @@ async def check(
             *_notes(resolved),
             *schedule_notes(resolved),
             *config_notes(resolved.config, environ),
+            *one_party_notes(resolved.config),
             *_unheld(resolved),
             *one_group_notes(resolved.config, group_counts(resolved.specs)),
             *provider_notes(resolved.config, fill_from(environ)),
