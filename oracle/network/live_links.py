@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
+import structlog
+
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.frames import FrameKind, announcement_bodies, reachable_body
 from oracle.network.handshake import Met, Socket
@@ -17,7 +19,9 @@ from oracle.network.roster import Roster
 from oracle.network.router import Router
 from oracle.sign.announcement import SignedAnnouncement
 
+_log = structlog.get_logger("oracle.network.live_links")
 _US = 1_000_000
+_STRIKES = frozenset({LinkFault.TEXT_FRAME, LinkFault.OVERSIZE, LinkFault.MALFORMED})
 _GOODBYE_S = 2.0
 _GATHER_S = 0.05
 """Links that come up together are told of together."""
@@ -121,15 +125,29 @@ class LiveLinks:
         link.control(FrameKind.REACHABLE, reachable_body(self._linked()))
         self._tell_soon()
         state.was_reached = True
+        self._say(state, "a link to another operator is up", None)
         self._on_up(state.address)
 
     def _down(self, state: PeerState, link: Link, refused: LinkRefused) -> None:
         if refused.fault is not LinkFault.DUPLICATE:
             state.count(refused, self._now_ms())
+            if refused.fault in _STRIKES and not refused.by_peer:
+                state.bear(self._limits.strike, self._now_us())
         if state.link is link:
+            self._say(state, "a link to another operator ended", refused)
             state.unlinked(self._now_ms())
             self._tell_soon()
             self.look_for_ways()
+
+    def _say(self, state: PeerState, what: str, refused: LinkRefused | None) -> None:
+        more = state.warnings.more(what)
+        if more is None or self._is_closed:
+            return
+        if refused is None:
+            dialled = state.link is not None and state.link.we_dialled
+            _log.info(what, peer=str(state.peer), we_dialled=dialled, more=more)
+        else:
+            _log.warning(what, peer=str(state.peer), reason=refused.fault.value, why=str(refused), more=more)
 
     def _linked(self) -> frozenset[bytes]:
         return frozenset(a for a, s in self._states.items() if s.link is not None)

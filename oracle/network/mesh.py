@@ -258,6 +258,9 @@ class Mesh:
             self._count(e.fault)
             await _goodbye(socket, e)
             return
+        except OSError:
+            self._count(LinkFault.CLOSED)
+            return
         done()
         state = self._states.get(met.address)
         if state is None:
@@ -272,6 +275,8 @@ class Mesh:
         state = self._states[heard.announced.address]
         if state.banned_us(self._now_us()):
             raise LinkRefused(LinkFault.BANNED, "it is not taken back yet")
+        if not state.may_connect(self._now_us()):
+            raise LinkRefused(LinkFault.TOO_MANY, "it connects too often")
         if not heard.hello.is_probe and not self._live_links.replaces(state, heard, we_dialled=False):
             raise LinkRefused(LinkFault.DUPLICATE, "there is another link already")
 
@@ -281,12 +286,11 @@ class Mesh:
             if signed.said.counter > self._announced.said.counter:
                 self._call(partial(self._on_announcement, signed), "on_announcement")
             return
-        before = self._roster.network_key(signed.address)
         if not self._roster.learn(signed):
             return
         state = self._states[signed.address]
         state.needs_authority = None
-        if state.link is not None and before not in {None, signed.said.network_key} and state.link is not link:
+        if state.link is not None and state.link.heard.announced.said.network_key != signed.said.network_key:
             state.link.stop(LinkRefused(LinkFault.OLD_KEY, "its network key was replaced by a newer announcement"))
         state.look.set()
         self._call(partial(self._on_announcement, signed), "on_announcement")
