@@ -180,7 +180,8 @@ async def receive(socket: Socket) -> bytes:
         if getattr(message.data, "code", None) == _TOO_BIG:
             raise LinkRefused(LinkFault.OVERSIZE, "a frame beyond the limit")
         raise LinkRefused(LinkFault.MALFORMED, f"no frame of a WebSocket ({type(message.data).__name__})")
-    raise refused_by_peer(socket.close_code)
+    # the socket forgets the code where its answer to the close finds nobody
+    raise refused_by_peer(message.data if message.type is WSMsgType.CLOSE else socket.close_code)
 
 
 def refused_by_peer(code: int | None) -> LinkRefused:

@@ -101,10 +101,12 @@ class Link:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
         self.stop(_reason(ended))
-        refused = self._stopped.result()
+        return self._stopped.result()
+
+    async def say_goodbye(self, refused: LinkRefused) -> None:
+        """Tell the peer why; whether it hears it is not waited for long."""
         with contextlib.suppress(OSError, TimeoutError):
             await say_goodbye(self._socket, refused)
-        return refused
 
     async def _read(self) -> NoReturn:
         while True:

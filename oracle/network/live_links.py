@@ -100,10 +100,13 @@ class LiveLinks:
         try:
             refused = await link.run()
         finally:
-            self._running.discard(link)
-            if not self._running:
-                self._none_left.set()
             self._down(state, link, refused)
+            try:
+                await link.say_goodbye(refused)
+            finally:
+                self._running.discard(link)
+                if not self._running:
+                    self._none_left.set()
 
     def look_for_ways(self) -> None:
         """Others may reach whom we do not, or no more: what waits goes over them."""

@@ -135,6 +135,11 @@ class Mesh:
         """What was refused of those who did not prove to be a member, by reason."""
         return dict(self._strangers)
 
+    @property
+    def half_open(self) -> int:
+        """Handshakes under way at our port."""
+        return self._listener.half_open if self._listener is not None else 0
+
     async def start(self) -> None:
         """Listen, and dial whom we know; OSError where the port is taken."""
         if self._listener is not None:
