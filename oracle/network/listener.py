@@ -56,6 +56,7 @@ class Listener:
         self._entries: dict[object, _Entry] = {}
         self._all: set[_Entry] = set()
         self._proved: dict[str, None] = {}
+        self._is_closed = False
         self._server: asyncio.Server | None = None
         self._web: web.Server | None = None
 
@@ -76,10 +77,15 @@ class Listener:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Entry(self, make), self._listen.host, self._listen.port)
 
-    async def close(self) -> None:
-        """Stop accepting, and end what is there."""
+    def stop_accepting(self) -> None:
+        """Take no new connection; one that was accepted just now is dropped."""
+        self._is_closed = True
         if self._server is not None:
             self._server.close()
+
+    async def close(self) -> None:
+        """Stop accepting, and end what is there."""
+        self.stop_accepting()
         for entry in list(self._all):
             await entry.abort()
         if self._web is not None:
@@ -98,6 +104,8 @@ class Listener:
     def admit(self, entry: _Entry, host: str) -> bool:
         """Give a new connection a place among those half open."""
         full = self.half_open >= self._limits.half_open and host not in self._proved
+        if self._is_closed:
+            return False
         if self._half_open[host] >= self._limits.half_open_per_ip or full:
             self.count(LinkFault.TOO_MANY)
             return False

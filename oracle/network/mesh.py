@@ -159,6 +159,8 @@ class Mesh:
 
     async def close(self) -> None:
         """End all links."""
+        if self._listener is not None:
+            self._listener.stop_accepting()
         await self._live_links.close()
         redial, self._redial = self._redial, None
         if redial is not None:
