@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 
 import aiohttp
 import coincurve
@@ -16,7 +17,7 @@ from oracle.network.hello import Hello, hello_bytes, proof, read_hello, transcri
 from oracle.network.limits import MAX_FRAME, MAX_HELLO, MeshLimits
 from oracle.network.listener import host_of
 from oracle.sign.eip712 import Domain
-from tests.oracle.network.mesh_world import DOMAIN, Member, key_of, know, member, running, until
+from tests.oracle.network.mesh_world import DOMAIN, LONG_S, Member, key_of, know, member, running, until
 from tests.oracle.network.raw_client import Raw, identity, linked_client, meet, raw_client
 
 pytestmark = pytest.mark.loopback
@@ -184,3 +185,18 @@ def test_one_address_is_an_ipv4_or_the_network_of_an_ipv6() -> None:
     assert host_of("192.0.2.1") == host_of("::ffff:192.0.2.1") == "192.0.2.1"
     assert host_of("2001:db8:1:2::1") == host_of("2001:db8:1:2:ffff::9%eth0") != host_of("2001:db8:1:3::1")
     assert host_of("?") == "?"
+
+
+async def test_a_mesh_that_closes_leaves_nobody_waiting() -> None:
+    a, _ = pair()
+    await a.mesh.start()
+    clients = [socket.create_connection(("127.0.0.1", a.port)) for _ in range(20)]  # in the backlog: nothing ran since
+    await asyncio.sleep(0)  # some of them are being accepted now
+    await a.mesh.close()
+    loop = asyncio.get_running_loop()
+    for client in clients:
+        client.setblocking(False)
+        async with asyncio.timeout(LONG_S):
+            with contextlib.suppress(ConnectionResetError):
+                assert await loop.sock_recv(client, 1) == b""
+        client.close()
