@@ -1,1 +1,1 @@
-"""Operators in separate processes talk to each other: a mesh of links that carries opaque payloads and trusts nobody."""
+"""Network: operators of other processes, how they are reached, and the rounds that are agreed on with them."""

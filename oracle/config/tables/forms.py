@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from feeds.secret_refs import check_refs, has_refs, is_ref, without_refs
@@ -121,3 +122,14 @@ def sha256_hash(text: str) -> bytes:
             f"{text!r} is no SHA-256: write 64 hex digits, as `openssl x509 -fingerprint -sha256` shows them"
         )
     return raw
+
+
+def utc_time(text: str) -> str:
+    """A time in UTC as 2027-01-31T00:00:00Z; ValueError if it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not a time: write it in UTC as 2027-01-31T00:00:00Z") from None
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("a time in UTC ends with Z: 2027-01-31T00:00:00Z")
+    return text
