@@ -13,7 +13,7 @@ from oracle.network.faults import CLOSE_CODES, FAULT_OF_CODE, WORDS, LinkFault, 
 from oracle.network.hello import (
     LINK_VERSIONS,
     MAGIC,
-    Heard,
+    HeardHello,
     Hello,
     check_proof,
     hello_bytes,
@@ -79,7 +79,7 @@ class Met:
         sealing, opening: checks of the frames that we send, and of those that come.
     """
 
-    heard: Heard
+    heard: HeardHello
     we_dialled: bool
     sealing: FrameCheck
     opening: FrameCheck
@@ -96,7 +96,7 @@ async def meet_as_dialler(
     roster: Roster,
     expected: bytes,
     seen: bytes,
-    check_certificate: Callable[[Heard], None],
+    check_certificate: Callable[[HeardHello], None],
 ) -> Met:
     """Have a member that we dialled prove itself, and prove ourselves.
 
@@ -128,7 +128,7 @@ async def meet_as_dialler(
 
 
 async def meet_as_listener(
-    socket: Socket, me: Identity, roster: Roster, shown: bytes, admit: Callable[[Heard], None]
+    socket: Socket, me: Identity, roster: Roster, shown: bytes, admit: Callable[[HeardHello], None]
 ) -> Met:
     """Have a member that dialled us prove itself, and prove ourselves.
 

@@ -14,7 +14,7 @@ import structlog
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.frames import End, Frame, FrameKind, Ping, Pong, parse_frame, ping_body, pong_body
 from oracle.network.handshake import Met, Socket, receive, say_goodbye
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.peer_state import PeerState
 from oracle.network.round_trips import RoundTrips, measured
 from oracle.network.session import CHECK
@@ -62,7 +62,7 @@ class Link:
         self._stopped: asyncio.Future[LinkRefused] = asyncio.get_running_loop().create_future()
 
     @property
-    def heard(self) -> Heard:
+    def heard(self) -> HeardHello:
         """The peer's hello."""
         return self._met.heard
 

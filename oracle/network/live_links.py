@@ -11,7 +11,7 @@ import structlog
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.frames import FrameKind, announcement_bodies, reachable_body
 from oracle.network.handshake import Met, Socket
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.limits import MeshLimits
 from oracle.network.link import Link
 from oracle.network.peer_state import PeerState
@@ -73,7 +73,7 @@ class LiveLinks:
             async with asyncio.timeout(_GOODBYE_S):
                 await self._none_left.wait()
 
-    def replaces(self, state: PeerState, heard: Heard, *, we_dialled: bool) -> bool:
+    def replaces(self, state: PeerState, heard: HeardHello, *, we_dialled: bool) -> bool:
         """Whether a new link of a peer is kept, and not the one that is there.
 
         Where both dial at once, both keep the link that the lower address dialled. Else the newer one: who dials has none.

@@ -20,7 +20,7 @@ from oracle.network.dialler import Dialled, Dialler, client_session
 from oracle.network.faults import LinkFault, LinkRefused, NotAMember, PayloadTooLarge
 from oracle.network.frames import FrameKind, announcement_bodies
 from oracle.network.handshake import Identity, Socket, meet_as_listener, say_goodbye
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.limits import MAX_PAYLOAD, MeshLimits
 from oracle.network.link import Link
 from oracle.network.link_status import LinkStatus
@@ -277,7 +277,7 @@ class Mesh:
         else:
             await self._live_links.live(state, socket, met, remote)
 
-    def _admit(self, heard: Heard) -> None:
+    def _admit(self, heard: HeardHello) -> None:
         """Whether a member that dialled us is taken now."""
         state = self._states[heard.announced.address]
         if state.banned_us(self._now_us()):

@@ -9,7 +9,7 @@ import asyncio
 from typing import Protocol
 
 from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.limits import MeshLimits
 from oracle.network.link_status import LinkPath, LinkStatus, Traffic
 from oracle.network.outbox import Outbox
@@ -27,7 +27,7 @@ class LiveLink(Protocol):
     """A link as its peer's state knows it."""
 
     @property
-    def heard(self) -> Heard:
+    def heard(self) -> HeardHello:
         """The peer's hello."""
 
     @property

@@ -15,7 +15,7 @@ from oracle.network.certificates import seen_certificate, unverified
 from oracle.network.faults import FAULT_OF_CODE, LinkFault
 from oracle.network.frames import Frame, FrameKind, parse_frame
 from oracle.network.handshake import Identity, Met, meet_as_dialler
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.roster import Roster
 from oracle.runtime.clock import now_ms
 from tests.oracle.network.mesh_world import LONG_S, Member
@@ -90,5 +90,5 @@ async def linked_client(member: Member, target: Member) -> AsyncIterator[Raw]:
         yield raw
 
 
-def _no_check(heard: Heard) -> None:
+def _no_check(heard: HeardHello) -> None:
     del heard
