@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -103,6 +104,8 @@ class Agreements:
         terms = self._terms(ask)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
+        if self._alone:
+            terms = replace(terms, order=_able_first(terms.order, [m.address for m in able]))
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
@@ -301,3 +304,8 @@ class Agreements:
     async def close(self) -> None:
         """End what is under way."""
         await asyncio.sleep(0)
+
+
+def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Where all who can speak are known, nobody waits for the proposal of one who cannot."""
+    return tuple(sorted(order, key=lambda a: a not in able))
