@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -100,6 +101,8 @@ class Agreements:
         terms = self._terms(ask)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
+        if self._alone:
+            terms = replace(terms, order=_able_first(terms.order, [m.address for m in able]))
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
@@ -318,3 +321,8 @@ class Agreements:
     async def close(self) -> None:
         """End what is under way."""
         await asyncio.sleep(0)
+
+
+def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Where all who can speak are known, nobody waits for the proposal of one who cannot."""
+    return tuple(sorted(order, key=lambda a: a not in able))

@@ -126,6 +126,9 @@ class Wire:
     def network_keys(self) -> Mapping[bytes, tuple[bytes, ...]]:
         return {a: (m.network_address,) for a, m in self.world.members.items() if a != self.address}
 
+    def reachable(self) -> tuple[bytes, ...]:
+        return tuple(a for a in self.world.processes if a != self.address and self.world.reaches(self.address, a))
+
     def trouble(self, member: bytes) -> str:
         return "" if self.world.reaches(member, self.address) else "it is not reached"
 
