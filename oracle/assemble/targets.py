@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from oracle.agree.outcome import RoundOutcome
+from oracle.chain.directory import Directory
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
@@ -115,6 +116,7 @@ class TargetBuilder:
         """
         signer = self._gas_signer(name, section)
         client = self._client(section, signer)
+        self._find_directory(client)
         return Target(
             name,
             client,
@@ -149,6 +151,13 @@ class TargetBuilder:
             relays=section.relays,
             passphrase_env=section.passphrase_env,
         )
+
+    def _find_directory(self, client: StoreClient) -> None:
+        """The home store's chain has the directory of its operators, if there is one."""
+        network, section = self.network, self.resolved.config.network
+        if network is None or section is None or section.directory is None or client.domain != network.place.domain:
+            return
+        network.directory = Directory(client.nodes, raw_address(section.directory), client.domain)
 
     def _context(self, name: str) -> TargetContext:
         metrics = self.outcomes.metrics
