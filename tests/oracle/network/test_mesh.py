@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
-from tests.oracle.network.mesh_world import know, linked, member, running, until
+from tests.oracle.network.mesh_world import QUICK, know, linked, member, running, until
 
 pytestmark = pytest.mark.loopback
 
@@ -105,3 +108,37 @@ async def test_a_link_that_is_lost_comes_back_and_says_so() -> None:
             assert len(a.ups) == ups + 1
             a.mesh.send(b.address, b"again")
             await until(lambda: b.payloads(a) == [b"again"])
+
+
+async def test_of_two_that_listen_the_lower_address_dials_and_the_other_leaves_it_to_it() -> None:
+    low, high = sorted([member("a"), member("b")], key=lambda m: m.address)
+    for one in (low, high):
+        one.make(replace(QUICK, yield_s=30.0), max_backoff_s=30.0)
+    know([low, high])
+    async with running(high, low):
+        await until(lambda: linked(low, high))
+        assert (low.sees(high).path, high.sees(low).path) == ("direct", "inbound")
+        assert (low.sees(high).connected, high.sees(low).connected) == (1, 1)
+
+
+async def test_dials_under_way_are_bounded_and_each_peer_gets_its_turn() -> None:
+    me, others = member("me", listens=False), [member(f"o{n}", listens=False) for n in range(8)]
+    open_now, most = set[asyncio.StreamWriter](), 0
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most
+        open_now.add(writer)
+        most = max(most, len(open_now))
+        await reader.read()
+        open_now.discard(writer)
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    me.make(replace(QUICK, dials=3, handshake_s=0.2))
+    me.mesh.set_peers([o.peer(urls=(f"ws://127.0.0.1:{port}",)) for o in others])
+    async with running(me):
+        await until(lambda: all("no answer within" in me.sees(o).last_error for o in others))
+        assert most == 3
+    server.close()
+    await until(lambda: not open_now)
