@@ -10,8 +10,9 @@ from pathlib import Path
 from demo.fleet.behaviours import BEHAVIOURS
 from oracle.app import App
 from oracle.build import build
+from oracle.cli.switching import run_with_switches
 from oracle.config import sections
-from oracle.config.resolve import resolve
+from oracle.config.resolve import ResolvedConfig, resolve
 
 
 async def _run(config: Path, behaviour: str) -> None:
@@ -19,8 +20,13 @@ async def _run(config: Path, behaviour: str) -> None:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
-    app = App(build(resolve(sections.load(config)), member=BEHAVIOURS[behaviour]))
-    await app.run(stop)
+    await run_with_switches(
+        _load(config), config, stop, load=_load, make=lambda r: App(build(r, member=BEHAVIOURS[behaviour]))
+    )
+
+
+def _load(path: Path) -> ResolvedConfig:
+    return resolve(sections.load(path))
 
 
 def main(arguments: list[str]) -> None:

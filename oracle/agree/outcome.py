@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from oracle.agree.messages import FeedRefusal, Ready, SealedRound
+from oracle.agree.messages import Commit, FeedRefusal, Ready, SealedRound
 from oracle.agree.state import Evidence, Instance
 from oracle.agree.terms import Terms
 from oracle.model.types import Report
@@ -95,6 +95,18 @@ class Arrivals:
     readies: dict[bytes, int] = field(default_factory=dict)
     commits: dict[bytes, int] = field(default_factory=dict)
     troubles: dict[bytes, str] = field(default_factory=dict)
+
+    def note(self, said: object, now_ms: int) -> None:
+        """When it was first heard."""
+        match said:
+            case VerifiedValues():
+                self.values.setdefault(said.address, now_ms)
+            case Ready():
+                self.readies.setdefault(said.address, now_ms)
+            case Commit():
+                self.commits.setdefault(said.address, now_ms)
+            case _:
+                pass
 
 
 def outcome_of(

@@ -31,7 +31,7 @@ from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
-from oracle.sign.remote_signer import RemoteSigner
+from oracle.sign.remote.open_key import open_key
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
@@ -165,9 +165,10 @@ class TargetBuilder:
         )
 
     def _gas_signer(self, name: str, section: TargetSection) -> GasSigner | None:
-        """The gas key, in a keyfile or with a remote signer; None, with a warning, where there is none: a dry run."""
-        if section.signer_url is not None and section.signer_address is not None:
-            return RemoteSigner(section.signer_url, raw_address(section.signer_address))
+        """The gas key, in a keyfile or elsewhere; None, with a warning, where there is none: a dry run."""
+        remote = open_key(section, self.environ, now_ms=self.clock.now_ms)
+        if remote is not None:
+            return remote
         if section.gas_keyfile is None or section.passphrase_env not in self.environ:
             _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
             return None

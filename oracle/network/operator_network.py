@@ -25,8 +25,8 @@ from oracle.sign.operator import Operator
 
 _KEYS_KEPT = 2
 """Network keys of a member that count: the newest, and the one before it, for words on their way."""
-_AGAIN_S = 0.5
-"""After so long in a round all is said once more to whom nothing was heard of."""
+_CLOCK_S = 3.0
+"""From one look at the others' clocks to the next."""
 _RETRY_S = 5.0
 _log = structlog.get_logger("oracle.network.operator_network")
 
@@ -97,6 +97,7 @@ class OperatorNetwork:
         self._operator, self._network_key, self._store, self._now_ms = operator, network_key, store, now_ms
         self._mesh: Mesh | None = None
         self._keys: dict[bytes, tuple[bytes, ...]] = {}
+        self._weights: Mapping[bytes, int] = {}
         self._by_target: dict[str, frozenset[bytes]] = {}
         self._members: frozenset[bytes] = frozenset(place.peers)
         self.receive: Callable[[bytes, bytes], str] = lambda _sender, _payload: ""
@@ -104,6 +105,7 @@ class OperatorNetwork:
         self.refused: dict[bytes, tuple[int, str]] = {}
         """By member: how many of its payloads counted for nothing, and why the last one did."""
         self.on_clone: Callable[[], None] = lambda: None
+        self.on_clock: Callable[[int], None] = lambda _offset_ms: None
 
     def member(self, member: LocalMember) -> LocalMember:
         """The member with the network key that was announced."""
@@ -147,7 +149,10 @@ class OperatorNetwork:
         """Start, and be there until cancelled."""
         await self.start()
         try:
-            await asyncio.Event().wait()
+            while True:
+                await asyncio.sleep(_CLOCK_S)
+                if (offset_ms := self.clock_offset_ms()) is not None:
+                    self.on_clock(offset_ms)
         finally:
             await self.close()
 
@@ -206,7 +211,8 @@ class OperatorNetwork:
 
     def _on_announcement(self, signed: SignedAnnouncement) -> None:
         if signed.address == self._operator.address:
-            self.on_clone()
+            if signed.said.network_key != address_of(self._network_key):
+                self.on_clone()
             return
         self._store.save_announcement(signed.address, signed.said.counter, signed.raw)
         self._note_key(signed)
@@ -258,6 +264,25 @@ class OperatorNetwork:
     def reachable(self) -> tuple[bytes, ...]:
         """Members that are linked, or that others carry for."""
         return tuple(a for a, s in self.links().items() if s.path is not LinkPath.NONE)
+
+    def note_weights(self, weights: Mapping[bytes, int]) -> None:
+        """What each member weighs now: by it their clocks count."""
+        self._weights = weights
+
+    def clock_offset_ms(self) -> int | None:
+        """How far the others' clocks are ahead of ours: the weighted median, ours among them; None without half of the weight."""
+        known = {a: s.clock_offset_ms for a, s in self.links().items() if s.clock_offset_ms is not None}
+        known[self._operator.address] = 0
+        ranked = sorted((offset, self._weights.get(a, 0)) for a, offset in known.items())
+        total = sum(weight for _, weight in ranked)
+        if len(known) == 1 or 2 * total <= sum(self._weights.values()):
+            return None
+        below = 0
+        for offset, weight in ranked:
+            below += weight
+            if 2 * below >= total:
+                return offset
+        return None
 
     def links(self) -> Mapping[bytes, LinkStatus]:
         """All peers as they are now."""
