@@ -106,7 +106,7 @@ class Agreements:
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
-            linger_ms=0 if self._alone else self.timing.end_ms // 100, alone=self._alone,
+            linger_ms=self.timing.grace_ms if self._alone else self.timing.end_ms // 100, alone=self._alone,
         )  # fmt: skip
         for refusal in refusals:
             session.note_refusal(refusal)
