@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -93,7 +94,6 @@ class Agreements:
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
         self._newest_s: dict[bytes, int] = {}
-        self._muted: set[bytes] = set()
         self._started_s = clock.now_ms() // MS
         self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
         """Words that came before their round had begun, and counted for nothing then: of whom, and why."""
@@ -103,11 +103,6 @@ class Agreements:
         """By target: hears what members tell beside its rounds, with sender and round_time."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
 
-    @property
-    def muted(self) -> frozenset[bytes]:
-        """Operators here whose key was heard elsewhere: they sign nothing until this process is started anew."""
-        return frozenset(self._muted)
-
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def agree(self, ask: RoundAsk) -> RoundOutcome:
@@ -115,6 +110,8 @@ class Agreements:
         terms = self._terms(ask)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
+        if self._alone:
+            terms = replace(terms, order=_able_first(terms.order, [m.address for m in able]))
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
@@ -179,8 +176,6 @@ class Agreements:
         able, refusals = [], []
         for member in seated:
             refusal = member.operator.unable(now_ms, clock_ok=clock_ok)
-            if refusal is None and member.address in self._muted:
-                refusal = member.operator.refuse_as_clone()
             if refusal is None:
                 able.append(member)
             else:
@@ -242,9 +237,9 @@ class Agreements:
 
     def mute(self, member: LocalMember) -> bool:
         """Sign nothing any more with a key that another process uses as well; whether that is new."""
-        if member.address in self._muted:
+        if member.operator.silenced:
             return False
-        self._muted.add(member.address)
+        member.operator.silenced = "mute: its key spoke from another process; stop one of the two, start this one anew"
         _log.error(
             "this operator's key is used elsewhere: it is mute until this process is started anew",
             operator=member.operator.name,
@@ -355,3 +350,8 @@ class Agreements:
     async def close(self) -> None:
         """End what is under way."""
         await asyncio.sleep(0)
+
+
+def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Where all who can speak are known, nobody waits for the proposal of one who cannot."""
+    return tuple(sorted(order, key=lambda a: a not in able))

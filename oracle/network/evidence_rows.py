@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from oracle.agree.messages import Commit, Propose, Ready
+from oracle.agree.messages import Advancing, Commit, Propose, Ready
 from oracle.agree.outcome import RoundOutcome
 from oracle.agree.state import Evidence
 from oracle.agree.terms import Terms
-from oracle.agree.wire import Advancing, Word, encode, values_word
+from oracle.agree.wire import Word, encode, values_word
 from oracle.sign.messages import EvidenceRow, SignedValues
 
 

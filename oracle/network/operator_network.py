@@ -11,6 +11,7 @@ import coincurve
 import structlog
 
 from feeds.errors import LrtOracleError
+from oracle.chain.directory import Directory, DirectoryEntry
 from oracle.network.certificates import ServerTls
 from oracle.network.faults import NotAMember, PayloadTooLarge
 from oracle.network.link_status import LinkPath, LinkStatus
@@ -35,6 +36,8 @@ _KEYS_KEPT = 2
 _CLOCK_S = 3.0
 """From one look at the others' clocks to the next."""
 _RETRY_S = 5.0
+_DIRECTORY_S = 60.0
+"""From one look at the directory to the next."""
 _log = structlog.get_logger("oracle.network.operator_network")
 
 
@@ -112,6 +115,10 @@ class OperatorNetwork:
         self.say_again: Callable[[bytes], None] = lambda _to: None
         self.refused: dict[bytes, tuple[int, str]] = {}
         """By member: how many of its payloads counted for nothing, and why the last one did."""
+        self.directory: Directory | None = None
+        """On the home store's chain; None where none is configured."""
+        self.entries: Mapping[bytes, DirectoryEntry] = {}
+        """What it gave of each member when it was read last."""
         self.on_clone: Callable[[], None] = lambda: None
         self.on_clock: Callable[[int], None] = lambda _offset_ms: None
 
@@ -157,12 +164,24 @@ class OperatorNetwork:
         """Start, and be there until cancelled."""
         await self.start()
         try:
-            while True:
-                await asyncio.sleep(_CLOCK_S)
-                if (offset_ms := self.clock_offset_ms()) is not None:
-                    self.on_clock(offset_ms)
+            await asyncio.gather(self._compare_clocks(), self._read_directory())
         finally:
             await self.close()
+
+    async def _compare_clocks(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_S)
+            if (offset_ms := self.clock_offset_ms()) is not None:
+                self.on_clock(offset_ms)
+
+    async def _read_directory(self) -> None:
+        """See now and then where members announce themselves on chain; soon again while that of one is not known."""
+        while self.directory is not None:
+            members = sorted(self._members | {self._operator.address})
+            self.entries = await self.directory.read(members)
+            self.note_announced([e.signed for e in self.entries.values() if e.signed is not None])
+            missing = any(e.silence is not None for a, e in self.entries.items() if a not in self.place.peers)
+            await asyncio.sleep(_RETRY_S if missing else _DIRECTORY_S)
 
     async def close(self) -> None:
         """End all links."""

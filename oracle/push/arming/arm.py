@@ -20,7 +20,7 @@ from oracle.push.sending.pusher import Pusher
 from oracle.runtime.clock import is_over
 from oracle.sign.messages import Refusal, Signature
 from oracle.sign.operator import Operator
-from oracle.sign.remote_signer import SignerError
+from oracle.sign.remote.remote_key import SignerError
 
 _PATIENCE_MS = 120_000
 """So long others may take to sign before somebody is asked for help."""
