@@ -12,15 +12,25 @@ from oracle.app import App
 from oracle.build import build
 from oracle.config import sections
 from oracle.config.resolve import resolve
+from oracle.runtime.clock import Clock, now_ms
 
 
-async def _run(config: Path, behaviour: str) -> None:
+async def _run(config: Path, name: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
-    app = App(build(resolve(sections.load(config)), member=BEHAVIOURS[behaviour]))
-    await app.run(stop)
+    behaviour = BEHAVIOURS[name]
+    clock = Clock(wall_ms=lambda: now_ms() + behaviour.clock_ahead_ms)
+    components = build(resolve(sections.load(config)), member=behaviour.member, clock=clock)
+    behaviour.prepare(components)
+    beside = [asyncio.create_task(task()) for task in behaviour.tasks(components)]
+    try:
+        await App(components).run(stop)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 def main(arguments: list[str]) -> None:
