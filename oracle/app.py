@@ -23,6 +23,7 @@ from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import Record
+from oracle.network.evidence_rows import evidence_rows
 from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
@@ -133,8 +134,10 @@ class App:
             "housekeeping": partial(every, _HOUSEKEEPING_S, housekeeping.run, partial(failed, "housekeeping")),
             **self._timer.tasks(),
         }
-        if self._components.network is not None:
-            tasks["network"] = self._components.network.run
+        network = self._components.network
+        if network is not None:
+            network.on_clock = self._on_peers_clock
+            tasks["network"] = network.run
         for name, target in self.targets.items():
             job = f"push {name}"
             push = partial(self._push, target)
@@ -186,6 +189,8 @@ class App:
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
         self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        if rows := evidence_rows(agreed):
+            self.database.save_evidence(rows)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
         for feed, outcomes in observed.items():
@@ -252,6 +257,11 @@ class App:
         _log.warning(
             "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked
         )
+
+    def _on_peers_clock(self, offset_ms: int) -> None:
+        """The other operators together have a vote about the time, as any venue has."""
+        now_ms = self.clock.now_ms()
+        self.clock.watch.stated("operators", now_ms + offset_ms, now_ms)
 
     def _on_followed(self, by_ms: int) -> None:
         """Our time was wrong and is right now: what was heard and timed before bears times that are not true."""

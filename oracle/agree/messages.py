@@ -114,7 +114,7 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, tag=2):
         advances: of weight T, for every step but the first.
         certificate: the highest that they know of; its content is proposed again.
         readies: of the step before, of weight T: from them follows what is dropped.
-        signature: of the leader's network key over step and hash of the content.
+        signature: of the leader's network key over all of it.
     """
 
     address: bytes
@@ -204,8 +204,9 @@ def advance_digest(binding: bytes, round_time_s: int, said: Advance) -> bytes:
 
 
 def propose_digest(binding: bytes, round_time_s: int, said: Propose) -> bytes:
-    """What a network key signs of it; its justification proves itself."""
-    return _digest(b"propose", binding, round_time_s, (said.address, said.step, said.content.hash()))
+    """What a network key signs of it: its justification too, so that nobody can pass it on with another one."""
+    justification = keccak(_encode((said.advances, said.certificate, said.readies)))
+    return _digest(b"propose", binding, round_time_s, (said.address, said.step, said.content.hash(), justification))
 
 
 def _digest(kind: bytes, binding: bytes, round_time_s: int, words: object) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from oracle.agree.outcome import RoundOutcome
+from oracle.chain.directory import Directory
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
@@ -31,7 +32,7 @@ from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
-from oracle.sign.remote_signer import RemoteSigner
+from oracle.sign.remote.open_key import open_key
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
@@ -115,6 +116,7 @@ class TargetBuilder:
         """
         signer = self._gas_signer(name, section)
         client = self._client(section, signer)
+        self._find_directory(client)
         return Target(
             name,
             client,
@@ -150,6 +152,13 @@ class TargetBuilder:
             passphrase_env=section.passphrase_env,
         )
 
+    def _find_directory(self, client: StoreClient) -> None:
+        """The home store's chain has the directory of its operators, if there is one."""
+        network, section = self.network, self.resolved.config.network
+        if network is None or section is None or section.directory is None or client.domain != network.place.domain:
+            return
+        network.directory = Directory(client.nodes, raw_address(section.directory), client.domain)
+
     def _context(self, name: str) -> TargetContext:
         metrics = self.outcomes.metrics
         return TargetContext(
@@ -165,9 +174,10 @@ class TargetBuilder:
         )
 
     def _gas_signer(self, name: str, section: TargetSection) -> GasSigner | None:
-        """The gas key, in a keyfile or with a remote signer; None, with a warning, where there is none: a dry run."""
-        if section.signer_url is not None and section.signer_address is not None:
-            return RemoteSigner(section.signer_url, raw_address(section.signer_address))
+        """The gas key, in a keyfile or elsewhere; None, with a warning, where there is none: a dry run."""
+        remote = open_key(section, self.environ, now_ms=self.clock.now_ms)
+        if remote is not None:
+            return remote
         if section.gas_keyfile is None or section.passphrase_env not in self.environ:
             _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
             return None

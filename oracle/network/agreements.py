@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -40,8 +42,8 @@ _KEPT = 3
 """Rounds of a store whose sessions still answer."""
 _AHEAD = 1
 """Rounds ahead whose words are kept until they begin."""
-_MOST_EARLY = 2_048
-"""Words kept for rounds that have not begun here."""
+_MOST_EARLY = 8
+"""Words kept of a member for rounds that have not begun here: an honest one has said no more by then."""
 _log = structlog.get_logger("oracle.network.agreements")
 LeaderOrder = Callable[[SignerSet, int], tuple[bytes, ...]]
 """Who leads the attempts of a round of a set, by its round_time."""
@@ -83,18 +85,14 @@ class Agreements:
         self._clock, self._order, self._on_outcome = clock, order, on_outcome
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
-        self._early: list[tuple[bytes, Envelope]] = []
+        self._early: dict[bytes, list[Envelope]] = {}
         self._newest_s: dict[bytes, int] = {}
-        self._muted: set[bytes] = set()
         self._started_s = clock.now_ms() // MS
+        self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
+        """Words that came before their round had begun, and counted for nothing then: of whom, and why."""
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
         """Version and rules of members whose values are on other terms, as last heard."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
-
-    @property
-    def muted(self) -> frozenset[bytes]:
-        """Operators here whose key was heard elsewhere: they sign nothing until this process is started anew."""
-        return frozenset(self._muted)
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
@@ -103,6 +101,8 @@ class Agreements:
         terms = self._terms(ask)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
+        if self._alone:
+            terms = replace(terms, order=_able_first(terms.order, [m.address for m in able]))
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
@@ -113,6 +113,7 @@ class Agreements:
         self.sealed.know(terms)
         self._keep(terms, session)
         self._catch_up(terms, ask.sealed_s)
+        self._transport.note_weights(terms.members)
         signing: dict[bytes, Coroutine[Any, Any, SignedValues | Refusal]] = {
             m.address: m.operator.request_values(
                 terms.signers, terms.round_time_s, ask.reports.get(m.operator.name, {}), terms.binding
@@ -164,8 +165,6 @@ class Agreements:
         able, refusals = [], []
         for member in seated:
             refusal = member.operator.unable(now_ms, clock_ok=clock_ok)
-            if refusal is None and member.address in self._muted:
-                refusal = member.operator.refuse_as_clone()
             if refusal is None:
                 able.append(member)
             else:
@@ -207,21 +206,39 @@ class Agreements:
         for key in of_store:
             if key[1] not in rounds:
                 del self._sessions[key]
-        early, self._early = self._early, []
-        for sender, envelope in early:
+        early, self._early = self._early, {}
+        for sender, envelope in ((a, e) for a, of_sender in early.items() for e in of_sender):
             if envelope.round_time_s >= terms.round_time_s:
-                self._dispatch(sender, envelope)
+                self._take_early(sender, envelope)
+
+    def _take_early(self, sender: bytes, envelope: Envelope) -> None:
+        try:
+            self._dispatch(sender, envelope)
+        except Unsound as e:
+            self.refused.append((sender, str(e)))
 
     def _check_clones(self, session: RoundSession) -> None:
         """A key that says what was not said here is used by another process: this one goes mute, and tells everybody."""
         for member in session.cloned():
-            if member.address in self._muted:
-                continue
-            self._muted.add(member.address)
-            text = f"operator {member.operator.name} is mute: its key spoke from another process; stop one of the two"
-            _log.error("this operator's key is used elsewhere: it is mute until this process is started anew",
-                       operator=member.operator.name)  # fmt: skip
-            self._transport.broadcast(session.encoded(Notice(text)))
+            if self.mute(member):
+                text = f"mute: the key of {member.operator.name} spoke from another process; stop one of the two"
+                self._transport.broadcast(session.encoded(Notice(text)))
+
+    def mute(self, member: LocalMember) -> bool:
+        """Sign nothing any more with a key that another process uses as well; whether that is new."""
+        if member.operator.silenced:
+            return False
+        member.operator.silenced = "mute: its key spoke from another process; stop one of the two, start this one anew"
+        _log.error(
+            "this operator's key is used elsewhere: it is mute until this process is started anew",
+            operator=member.operator.name,
+        )
+        return True
+
+    def mute_all(self) -> None:
+        """Somebody else announces itself with a report key of this process."""
+        for member in self.members:
+            self.mute(member)
 
     # --- words of others ---------------------------------------------------------------------------------------------
 
@@ -274,9 +291,12 @@ class Agreements:
             return self.sealed.receive(envelope, word)
         newest_s = max(self._newest_s.values(), default=self._started_s)
         ahead_s = envelope.round_time_s - newest_s
-        if 0 < ahead_s <= (_AHEAD + 1) * self._interval_s() and len(self._early) < _MOST_EARLY:
-            self._early.append((sender, envelope))
-            return ""
+        if 0 < ahead_s <= (_AHEAD + 1) * self._interval_s():
+            kept = self._early.setdefault(sender, [])
+            if len(kept) < _MOST_EARLY:
+                kept.append(envelope)
+                return ""
+            return "too many words for a round that has not begun"
         if isinstance(word, ValuesWord) and any(k[1] == envelope.round_time_s for k in self._sessions):
             return self._note_other_terms(sender, envelope, word)
         return "a round that is over, or has not begun"
@@ -301,3 +321,8 @@ class Agreements:
     async def close(self) -> None:
         """End what is under way."""
         await asyncio.sleep(0)
+
+
+def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Where all who can speak are known, nobody waits for the proposal of one who cannot."""
+    return tuple(sorted(order, key=lambda a: a not in able))

@@ -14,7 +14,7 @@ import aiohttp
 from oracle.network.certificates import by_authority, seen_certificate, unverified
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.handshake import Identity, Met, meet_as_dialler, say_goodbye
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.limits import MAX_FRAME
 from oracle.network.roster import Roster
 from oracle.network.session import CHECK
@@ -107,7 +107,7 @@ class Dialler:
         if self._roster.peers[address].certificate not in {b"", seen}:
             raise LinkRefused(LinkFault.CERTIFICATE, f"{remote} shows another certificate than the config names")
 
-    def _check_certificate(self, address: bytes, url: str, seen: bytes, heard: Heard, *, authority: bool) -> None:
+    def _check_certificate(self, address: bytes, url: str, seen: bytes, heard: HeardHello, *, authority: bool) -> None:
         """Hold the certificate that was seen against the newest announcement, which may be the one of this hello."""
         peer, known = self._roster.peers[address], self._roster.announced(address)
         is_tls = urlsplit(url).scheme == "wss"

@@ -32,12 +32,14 @@ class MeshLimits:
         bytes_per_s, burst_bytes: the same for bytes.
         carried_per_s, burst_carried: messages that are carried for a peer, from it or to it.
         announcements_per_s, burst_announcements: that are read of a peer beyond those that are known; each costs a recovery.
+        connects_per_s, burst_connects: handshakes of a peer, probes among them.
         patience: frames of a peer that may be refused before it is disconnected; it grows back by one a second.
+        strike: what a break of the WebSocket's own rules costs of it: a text frame, one beyond the limit, none at all.
         ban_s: for how long a peer is not taken back that went over its limits or broke the protocol.
-        queue_bytes: that wait for a peer; the oldest give way.
+        queue_bytes: that wait for a peer; the oldest give way. With 30 peers that do not read, 60 MB.
         keep_s: for how long a payload waits for a peer that cannot be reached.
         ping_s: between two pings.
-        silent_s: a link without a pong for so long is dead.
+        silent_s: a link is dead when as many pings as fit in there went out and nothing came.
         handshake_s: from a connection to a proof.
         half_open_per_ip, half_open: handshakes under way, of one address and of all.
         first_retry_s: the pause after a first failed dial; each later one is twice as long, up to the mesh's longest.
@@ -53,7 +55,10 @@ class MeshLimits:
     burst_carried: int = 500
     announcements_per_s: int = 1
     burst_announcements: int = 2 * MAX_MEMBERS
+    connects_per_s: int = 1
+    burst_connects: int = 30
     patience: int = 100
+    strike: int = 25
     ban_s: float = 30.0
     queue_bytes: int = 2 << 20
     keep_s: float = 5.0

@@ -11,6 +11,7 @@ import coincurve
 import structlog
 
 from feeds.errors import LrtOracleError
+from oracle.chain.directory import Directory, DirectoryEntry
 from oracle.network.certificates import ServerTls
 from oracle.network.faults import NotAMember, PayloadTooLarge
 from oracle.network.link_status import LinkPath, LinkStatus
@@ -25,9 +26,11 @@ from oracle.sign.operator import Operator
 
 _KEYS_KEPT = 2
 """Network keys of a member that count: the newest, and the one before it, for words on their way."""
-_AGAIN_S = 0.5
-"""After so long in a round all is said once more to whom nothing was heard of."""
+_CLOCK_S = 3.0
+"""From one look at the others' clocks to the next."""
 _RETRY_S = 5.0
+_DIRECTORY_S = 60.0
+"""From one look at the directory to the next."""
 _log = structlog.get_logger("oracle.network.operator_network")
 
 
@@ -97,13 +100,19 @@ class OperatorNetwork:
         self._operator, self._network_key, self._store, self._now_ms = operator, network_key, store, now_ms
         self._mesh: Mesh | None = None
         self._keys: dict[bytes, tuple[bytes, ...]] = {}
+        self._weights: Mapping[bytes, int] = {}
         self._by_target: dict[str, frozenset[bytes]] = {}
         self._members: frozenset[bytes] = frozenset(place.peers)
         self.receive: Callable[[bytes, bytes], str] = lambda _sender, _payload: ""
         self.say_again: Callable[[bytes], None] = lambda _to: None
         self.refused: dict[bytes, tuple[int, str]] = {}
         """By member: how many of its payloads counted for nothing, and why the last one did."""
+        self.directory: Directory | None = None
+        """On the home store's chain; None where none is configured."""
+        self.entries: Mapping[bytes, DirectoryEntry] = {}
+        """What it gave of each member when it was read last."""
         self.on_clone: Callable[[], None] = lambda: None
+        self.on_clock: Callable[[int], None] = lambda _offset_ms: None
 
     def member(self, member: LocalMember) -> LocalMember:
         """The member with the network key that was announced."""
@@ -147,9 +156,24 @@ class OperatorNetwork:
         """Start, and be there until cancelled."""
         await self.start()
         try:
-            await asyncio.Event().wait()
+            await asyncio.gather(self._compare_clocks(), self._read_directory())
         finally:
             await self.close()
+
+    async def _compare_clocks(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_S)
+            if (offset_ms := self.clock_offset_ms()) is not None:
+                self.on_clock(offset_ms)
+
+    async def _read_directory(self) -> None:
+        """See now and then where members announce themselves on chain; soon again while that of one is not known."""
+        while self.directory is not None:
+            members = sorted(self._members | {self._operator.address})
+            self.entries = await self.directory.read(members)
+            self.note_announced([e.signed for e in self.entries.values() if e.signed is not None])
+            missing = any(e.silence is not None for a, e in self.entries.items() if a not in self.place.peers)
+            await asyncio.sleep(_RETRY_S if missing else _DIRECTORY_S)
 
     async def close(self) -> None:
         """End all links."""
@@ -206,7 +230,8 @@ class OperatorNetwork:
 
     def _on_announcement(self, signed: SignedAnnouncement) -> None:
         if signed.address == self._operator.address:
-            self.on_clone()
+            if signed.said.network_key != address_of(self._network_key):
+                self.on_clone()
             return
         self._store.save_announcement(signed.address, signed.said.counter, signed.raw)
         self._note_key(signed)
@@ -258,6 +283,25 @@ class OperatorNetwork:
     def reachable(self) -> tuple[bytes, ...]:
         """Members that are linked, or that others carry for."""
         return tuple(a for a, s in self.links().items() if s.path is not LinkPath.NONE)
+
+    def note_weights(self, weights: Mapping[bytes, int]) -> None:
+        """What each member weighs now: by it their clocks count."""
+        self._weights = weights
+
+    def clock_offset_ms(self) -> int | None:
+        """How far the others' clocks are ahead of ours: the weighted median, ours among them; None without half of the weight."""
+        known = {a: s.clock_offset_ms for a, s in self.links().items() if s.clock_offset_ms is not None}
+        known[self._operator.address] = 0
+        ranked = sorted((offset, self._weights.get(a, 0)) for a, offset in known.items())
+        total = sum(weight for _, weight in ranked)
+        if len(known) == 1 or 2 * total <= sum(self._weights.values()):
+            return None
+        below = 0
+        for offset, weight in ranked:
+            below += weight
+            if 2 * below >= total:
+                return offset
+        return None
 
     def links(self) -> Mapping[bytes, LinkStatus]:
         """All peers as they are now."""

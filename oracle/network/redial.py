@@ -7,12 +7,16 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from oracle.network.dialler import Dialled, Dialler, NeedsAuthority, NoAuthority
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.limits import MeshLimits
 from oracle.network.peer_state import PeerState
 from oracle.network.roster import Roster
 
+_log = structlog.get_logger("oracle.network.redial")
+_US = 1_000_000
 _LEAST_LOOK_S = 1.0
 
 
@@ -70,11 +74,25 @@ class Redial:
             if state.link is not None or not urls or state.banned_us(self._now_us()):
                 await _nap(state, max(self._max_backoff_s, _LEAST_LOOK_S))
                 continue
-            if await self._dial_once(state, urls[turn % len(urls)]):
-                pause_s = self._limits.first_retry_s
+            since_us = self._now_us()
+            if (
+                await self._tried(state, urls[turn % len(urls)])
+                and self._now_us() - since_us > self._max_backoff_s * _US
+            ):
+                pause_s = self._limits.first_retry_s  # a link that ends at once is no better than none
             turn += 1
+            state.look.clear()
             await _nap(state, pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - so that not all dial at once
             pause_s = min(2 * pause_s, self._max_backoff_s)
+
+    async def _tried(self, state: PeerState, url: str) -> bool:
+        """As `_dial_once`; a bug there is logged, and the next dial comes all the same."""
+        try:
+            return await self._dial_once(state, url)
+        except Exception:  # noqa: BLE001 - whatever it was is logged whole
+            if state.warnings.more("dial") is not None:
+                _log.exception("a dial failed in a way that it should not; it is tried again", peer=str(state.peer))
+        return False
 
     async def _dial_once(self, state: PeerState, url: str) -> bool:
         """Dial a peer, and live with its link until it ends; whether there was one."""

@@ -24,6 +24,9 @@ class Transport(Protocol):
     def reachable(self) -> tuple[bytes, ...]:
         """Members that are."""
 
+    def note_weights(self, weights: Mapping[bytes, int]) -> None:
+        """What each member weighs now: by it their clocks count."""
+
 
 class NoTransport:
     """A process whose operators are all there are."""
@@ -45,3 +48,6 @@ class NoTransport:
     def reachable(self) -> tuple[bytes, ...]:
         """Nobody."""
         return ()
+
+    def note_weights(self, weights: Mapping[bytes, int]) -> None:
+        """Nobody's clock counts."""

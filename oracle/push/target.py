@@ -32,7 +32,7 @@ from oracle.round.rounds import Round
 from oracle.runtime.cron import moment_text, newest_s
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.operator import Operator
-from oracle.sign.remote_signer import SignerError
+from oracle.sign.remote.remote_key import SignerError
 from oracle.sign.signed_batch import CollectedSignatures
 
 _DAY_MS = 86_400_000

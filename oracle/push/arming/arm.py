@@ -19,7 +19,7 @@ from oracle.push.sending.pusher import Pusher
 from oracle.runtime.clock import is_over
 from oracle.sign.messages import Refusal, Signature
 from oracle.sign.operator import Operator
-from oracle.sign.remote_signer import SignerError
+from oracle.sign.remote.remote_key import SignerError
 
 _log = structlog.get_logger("oracle.push.arming.arm")
 
