@@ -43,6 +43,10 @@ async def summarise_fleet(fleet: Fleet, rounds: Sequence[int]) -> dict[str, Any]
         "rounds": len(ledger.sealed),
         **_pushes(landed, rows),
         "operators": _operators(fleet, ledger, landed),
+        "evidence": [
+            {"operator": fleet.names.get(address, f"0x{address.hex()}"), "kind": kind, "rounds": rounds_of}
+            for (address, kind), rounds_of in ledger.evidence.items()
+        ],
         "feeds": feeds,
         "states": _states(fleet),
         "largest_move_bps": _largest_moves(fleet),

@@ -14,9 +14,10 @@ from typing import Any
 from oracle.model.canonical_json import parse
 from oracle.model.publication import Record
 from oracle.report.wire import split_items
-from oracle.sign.messages import Agreement
+from oracle.sign.messages import Agreement, EvidenceRow
 from oracle.storage.database import Database
 
+_MOST_EVIDENCE = 10_000
 _PERCENTILES = (50, 90, 99)
 
 
@@ -35,11 +36,12 @@ class SealedCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """One operator's database. ``made``: rounds that it took part in, sealed or not."""
+    """One operator's database. ``made``: rounds that it took part in, sealed or not. ``evidence``: of misbehaviour that it keeps."""
 
     operator: str
     made: frozenset[int]
     sealed: Mapping[int, SealedCopy]
+    evidence: Sequence[EvidenceRow] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,12 @@ class Ledger:
         """Round start to sealed, of each round at each operator that saw it sealed."""
         times = (c.sealed_ms for copies in self.sealed.values() for c in copies)
         return sorted(t for t in times if t is not None)
+
+    @property
+    def evidence(self) -> Mapping[tuple[bytes, str], int]:
+        """By report address and kind of misbehaviour: rounds of which any database keeps evidence."""
+        found = {(e.address, e.kind, e.round_time_s) for b in self.books for e in b.evidence}
+        return Counter((address, kind) for address, kind, _ in found)
 
     def items_of(self, round_time_s: int) -> Mapping[int, bytes]:
         """The sealed items of a round, by feed index."""
@@ -158,7 +166,8 @@ def _book(name: str, path: Path, target: str, rounds: Sequence[int]) -> Book:
             agreement = database.agreement(round_time_s, target)
             if agreement is not None:
                 sealed[round_time_s] = SealedCopy(agreement=agreement, sealed_ms=times.get(round_time_s))
-    return Book(operator=name, made=made, sealed=sealed)
+        evidence = tuple(database.evidence(rounds[0] if rounds else 0, _MOST_EVIDENCE))
+    return Book(operator=name, made=made, sealed=sealed, evidence=evidence)
 
 
 def _sealed_ms(path: Path, first_s: int, last_s: int) -> dict[int, int]:
