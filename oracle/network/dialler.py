@@ -14,7 +14,7 @@ import aiohttp
 from oracle.network.certificates import by_authority, seen_certificate, unverified
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.handshake import Identity, Met, meet_as_dialler, say_goodbye
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.limits import MAX_FRAME
 from oracle.network.roster import Roster
 from oracle.network.session import CHECK
@@ -69,7 +69,6 @@ class Dialler:
 
     def __init__(self, session: aiohttp.ClientSession, me: Identity, roster: Roster) -> None:
         self._session, self._me, self._roster = session, me, roster
-        self._unverified, self._authority = unverified(), by_authority()
 
     async def dial(self, address: bytes, url: str, *, authority: bool) -> Dialled:
         """Dial a member and have it prove itself; the caller sets the deadline.
@@ -107,7 +106,7 @@ class Dialler:
         if self._roster.peers[address].certificate not in {b"", seen}:
             raise LinkRefused(LinkFault.CERTIFICATE, f"{remote} shows another certificate than the config names")
 
-    def _check_certificate(self, address: bytes, url: str, seen: bytes, heard: Heard, *, authority: bool) -> None:
+    def _check_certificate(self, address: bytes, url: str, seen: bytes, heard: HeardHello, *, authority: bool) -> None:
         """Hold the certificate that was seen against the newest announcement, which may be the one of this hello."""
         peer, known = self._roster.peers[address], self._roster.announced(address)
         is_tls = urlsplit(url).scheme == "wss"
@@ -126,7 +125,7 @@ class Dialler:
         try:
             return await self._session.ws_connect(
                 url,
-                ssl=self._authority if authority else self._unverified,
+                ssl=by_authority() if authority else unverified(),
                 max_msg_size=MAX_FRAME + CHECK,
                 compress=0,
                 timeout=_CLOSE,

@@ -13,7 +13,7 @@ from oracle.network.faults import CLOSE_CODES, FAULT_OF_CODE, WORDS, LinkFault, 
 from oracle.network.hello import (
     LINK_VERSIONS,
     MAGIC,
-    Heard,
+    HeardHello,
     Hello,
     check_proof,
     hello_bytes,
@@ -79,7 +79,7 @@ class Met:
         sealing, opening: checks of the frames that we send, and of those that come.
     """
 
-    heard: Heard
+    heard: HeardHello
     we_dialled: bool
     sealing: FrameCheck
     opening: FrameCheck
@@ -96,7 +96,7 @@ async def meet_as_dialler(
     roster: Roster,
     expected: bytes,
     seen: bytes,
-    check_certificate: Callable[[Heard], None],
+    check_certificate: Callable[[HeardHello], None],
 ) -> Met:
     """Have a member that we dialled prove itself, and prove ourselves.
 
@@ -128,7 +128,7 @@ async def meet_as_dialler(
 
 
 async def meet_as_listener(
-    socket: Socket, me: Identity, roster: Roster, shown: bytes, admit: Callable[[Heard], None]
+    socket: Socket, me: Identity, roster: Roster, shown: bytes, admit: Callable[[HeardHello], None]
 ) -> Met:
     """Have a member that dialled us prove itself, and prove ourselves.
 
@@ -180,7 +180,8 @@ async def receive(socket: Socket) -> bytes:
         if getattr(message.data, "code", None) == _TOO_BIG:
             raise LinkRefused(LinkFault.OVERSIZE, "a frame beyond the limit")
         raise LinkRefused(LinkFault.MALFORMED, f"no frame of a WebSocket ({type(message.data).__name__})")
-    raise refused_by_peer(socket.close_code)
+    # the socket forgets the code where its answer to the close finds nobody
+    raise refused_by_peer(message.data if message.type is WSMsgType.CLOSE else socket.close_code)
 
 
 def refused_by_peer(code: int | None) -> LinkRefused:

@@ -64,7 +64,7 @@ _decoder = msgspec.msgpack.Decoder(Hello)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class HeardHello:
     """A hello that was read: the words, the announcement in it, the bytes that are signed."""
 
     hello: Hello
@@ -82,7 +82,7 @@ def hello_bytes(hello: Hello) -> bytes:
     return msgspec.msgpack.encode(hello)
 
 
-def read_hello(raw: bytes, domain: Domain) -> Heard:
+def read_hello(raw: bytes, domain: Domain) -> HeardHello:
     """Read a stranger's hello; cheap checks first.
 
     Raises:
@@ -106,7 +106,7 @@ def read_hello(raw: bytes, domain: Domain) -> Heard:
         announced = read_announcement(domain, hello.announcement)
     except BadAnnouncement as e:
         raise LinkRefused(LinkFault.BAD_ANNOUNCEMENT, f"its announcement is worth nothing: {e}") from None
-    return Heard(hello=hello, announced=announced, raw=raw)
+    return HeardHello(hello=hello, announced=announced, raw=raw)
 
 
 def transcript_hash(dialler: bytes, listener: bytes, domain: Domain) -> bytes:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
+
+import structlog
 
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.frames import End, Frame, FrameKind, Ping, Pong, parse_frame, ping_body, pong_body
 from oracle.network.handshake import Met, Socket, receive, say_goodbye
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.peer_state import PeerState
 from oracle.network.round_trips import RoundTrips, measured
 from oracle.network.session import CHECK
 
-_US = 1_000_000
-_MOST_CONTROLS = 64
+_log = structlog.get_logger("oracle.network.link")
+_US, _MS_US = 1_000_000, 1_000
+OFFSET_WARN_MS = 200
 _MOST_PINGS = 8
 _REPLACED = LinkRefused(LinkFault.DUPLICATE, "another link took over")
 Handle = Callable[["Link", Frame], None]
@@ -51,14 +54,15 @@ class Link:
         self.peer, self.remote, self.trips = peer, remote, RoundTrips()
         self._socket, self._met, self._handle = socket, met, handle
         self._now_us, self._now_ms = now_us, now_ms
-        self.since_us = self._heard_us = now_us()
-        self._controls: deque[tuple[int, bytes]] = deque(maxlen=_MOST_CONTROLS)
+        self.since_us = now_us()
+        self._unanswered = 0
+        self._controls: dict[tuple[int, bytes], tuple[int, bytes]] = {}
         self._pings: OrderedDict[int, int] = OrderedDict()
         self._retired, self._end_heard = False, asyncio.Event()
         self._stopped: asyncio.Future[LinkRefused] = asyncio.get_running_loop().create_future()
 
     @property
-    def heard(self) -> Heard:
+    def heard(self) -> HeardHello:
         """The peer's hello."""
         return self._met.heard
 
@@ -68,8 +72,8 @@ class Link:
         return self._met.we_dialled
 
     def control(self, kind: int, body: bytes) -> None:
-        """Send a frame of the mesh itself, before all that waits."""
-        self._controls.append((kind, body))
+        """Send a frame of the mesh itself, before all that waits. Of a kind only the newest counts, but for announcements."""
+        self._controls[kind, body if kind == FrameKind.ANNOUNCEMENTS else b""] = (kind, body)
         self.peer.wake.set()
 
     def stop(self, refused: LinkRefused) -> None:
@@ -97,15 +101,17 @@ class Link:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
         self.stop(_reason(ended))
-        refused = self._stopped.result()
+        return self._stopped.result()
+
+    async def say_goodbye(self, refused: LinkRefused) -> None:
+        """Tell the peer why; whether it hears it is not waited for long."""
         with contextlib.suppress(OSError, TimeoutError):
             await say_goodbye(self._socket, refused)
-        return refused
 
     async def _read(self) -> NoReturn:
         while True:
             raw = await receive(self._socket)
-            self._heard_us = self._now_us()
+            self._unanswered = 0
             self.peer.traffic.bytes_in += len(raw)
             try:
                 self._take(raw)
@@ -133,6 +139,17 @@ class Link:
         sent_us = self._pings.pop(pong.token, None)
         if sent_us is not None:
             self.trips.add(measured(sent_us, self._now_us(), pong.time_ms, self._now_ms()))
+            self._warn_of_offset()
+
+    def _warn_of_offset(self) -> None:
+        best = self.trips.best
+        offset_ms = best.offset_us // _MS_US if best is not None else 0
+        if abs(offset_ms) > OFFSET_WARN_MS and self.peer.warnings.more("offset") is not None:
+            text = f"its clock and ours are {abs(offset_ms)} ms apart ({'it' if offset_ms > 0 else 'we'} ahead): set them (NTP)"
+            self.peer.tell(text, self._now_ms())
+            _log.warning(
+                "the clock of another operator and ours are apart", peer=str(self.peer.peer), offset_ms=offset_ms
+            )
 
     async def _write(self) -> None:
         while (one := await self._next()) is not None:
@@ -144,6 +161,8 @@ class Link:
         peer, size = self.peer, len(body) + CHECK + 1
         while wait_us := peer.pause_us(size, self._now_us()):  # noqa: ASYNC110 - only time brings tokens
             await asyncio.sleep(wait_us / _US)
+        if kind == FrameKind.PING:
+            self._pings[int.from_bytes(body, "big")] = self._now_us()
         await self._socket.send_bytes(self._met.sealing.sealed(kind, body))
         peer.traffic.bytes_out += size
         peer.traffic.messages_out += kind == FrameKind.DATA
@@ -153,7 +172,7 @@ class Link:
         peer = self.peer
         while not self._retired:
             if self._controls:
-                return self._controls.popleft()
+                return self._controls.pop(next(iter(self._controls)))
             waiting = peer.outbox.pop(self._now_us())
             if waiting is not None:
                 return waiting.kind, waiting.body
@@ -164,13 +183,12 @@ class Link:
     async def _ping(self) -> NoReturn:
         limits = self.peer.limits
         while True:
-            token = secrets.randbits(64)  # a pong cannot be sent before its ping came
-            self._pings[token] = self._now_us()
-            while len(self._pings) > _MOST_PINGS:
+            while len(self._pings) >= _MOST_PINGS:
                 self._pings.popitem(last=False)
-            self.control(FrameKind.PING, ping_body(token))
+            self.control(FrameKind.PING, ping_body(secrets.randbits(64)))  # a pong cannot be sent before its ping came
+            self._unanswered += 1  # counted and not timed: a stall of our own is no silence of the peer
             await asyncio.sleep(limits.ping_s)
-            if self._now_us() - self._heard_us > limits.silent_s * _US:
+            if self._unanswered * limits.ping_s > limits.silent_s:
                 raise LinkRefused(LinkFault.SILENT, f"nothing came from it for {limits.silent_s:g} s")
 
 

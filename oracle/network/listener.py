@@ -7,6 +7,7 @@ of all only so many may be, and none for longer than a deadline. What is no WebS
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -17,10 +18,11 @@ from aiohttp import web
 from oracle.network.certificates import ServerTls
 from oracle.network.faults import LinkFault
 from oracle.network.handshake import Socket
-from oracle.network.limits import MAX_FRAME, MeshLimits
+from oracle.network.limits import MAX_FRAME, MAX_MEMBERS, MeshLimits
 from oracle.network.session import CHECK
 
 _CLOSE_S = 1.0
+_NETWORK_BITS = 64
 _UPGRADE_REQUIRED = 426
 _HERE = "This port is for the operators of an oracle: they speak WebSocket.\n"
 OnSocket = Callable[[Socket, str, Callable[[], None]], Awaitable[None]]
@@ -53,6 +55,8 @@ class Listener:
         self._half_open: Counter[str] = Counter()
         self._entries: dict[object, _Entry] = {}
         self._all: set[_Entry] = set()
+        self._proved: dict[str, None] = {}
+        self._is_closed = False
         self._server: asyncio.Server | None = None
         self._web: web.Server | None = None
 
@@ -73,10 +77,15 @@ class Listener:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Entry(self, make), self._listen.host, self._listen.port)
 
-    async def close(self) -> None:
-        """Stop accepting, and end what is there."""
+    def stop_accepting(self) -> None:
+        """Take no new connection; one that was accepted just now is dropped."""
+        self._is_closed = True
         if self._server is not None:
             self._server.close()
+
+    async def close(self) -> None:
+        """Stop accepting, and end what is there."""
+        self.stop_accepting()
         for entry in list(self._all):
             await entry.abort()
         if self._web is not None:
@@ -94,7 +103,10 @@ class Listener:
 
     def admit(self, entry: _Entry, host: str) -> bool:
         """Give a new connection a place among those half open."""
-        if self._half_open[host] >= self._limits.half_open_per_ip or self.half_open >= self._limits.half_open:
+        full = self.half_open >= self._limits.half_open and host not in self._proved
+        if self._is_closed:
+            return False
+        if self._half_open[host] >= self._limits.half_open_per_ip or full:
             self.count(LinkFault.TOO_MANY)
             return False
         self._half_open[host] += 1
@@ -106,6 +118,13 @@ class Listener:
         self._half_open[host] -= 1
         if self._half_open[host] <= 0:
             del self._half_open[host]
+
+    def proved(self, host: str) -> None:
+        """A member came from this address: it is not kept out when strangers take all places."""
+        self._proved.pop(host, None)
+        self._proved[host] = None
+        if len(self._proved) > MAX_MEMBERS:
+            self._proved.pop(next(iter(self._proved)))
 
     def opened(self, inner: object, entry: _Entry) -> None:
         """A connection may ask now."""
@@ -124,9 +143,26 @@ class Listener:
             response.force_close()
             return response
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_FRAME + CHECK, timeout=_CLOSE_S)
-        await socket.prepare(request)
-        await self._on_socket(socket, entry.remote, entry.done)
+        try:
+            await socket.prepare(request)
+        except OSError:
+            self.count(LinkFault.CLOSED)  # it is gone already
+            return web.Response()
+        await self._on_socket(socket, entry.remote, entry.proved)
         return socket
+
+
+def host_of(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the 64 bits of an IPv6 one that somebody has all addresses of."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), _NETWORK_BITS), strict=False))
 
 
 class _Entry(asyncio.Protocol):
@@ -147,10 +183,10 @@ class _Entry(asyncio.Protocol):
         self._transport = transport
         host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
         self.remote = f"{host}:{port}"
-        if not self._listener.admit(self, host):
+        if not self._listener.admit(self, host_of(host)):
             transport.abort()
             return
-        self._host = host
+        self._host = host_of(host)
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(self._listener.handshake_s, self._too_late)
         if self._listener.tls is None:
@@ -207,8 +243,13 @@ class _Entry(asyncio.Protocol):
         if self._inner is not None:
             self._inner.connection_lost(exc)
 
+    def proved(self) -> None:
+        """It is a member."""
+        self._listener.proved(self._host)
+        self.done()
+
     def done(self) -> None:
-        """Its handshake is over."""
+        """Its handshake is over, or it is."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
+import structlog
+
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.frames import FrameKind, announcement_bodies, reachable_body
 from oracle.network.handshake import Met, Socket
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.limits import MeshLimits
 from oracle.network.link import Link
 from oracle.network.peer_state import PeerState
@@ -17,7 +19,9 @@ from oracle.network.roster import Roster
 from oracle.network.router import Router
 from oracle.sign.announcement import SignedAnnouncement
 
+_log = structlog.get_logger("oracle.network.live_links")
 _US = 1_000_000
+_STRIKES = frozenset({LinkFault.TEXT_FRAME, LinkFault.OVERSIZE, LinkFault.MALFORMED})
 _GOODBYE_S = 2.0
 _GATHER_S = 0.05
 """Links that come up together are told of together."""
@@ -69,7 +73,7 @@ class LiveLinks:
             async with asyncio.timeout(_GOODBYE_S):
                 await self._none_left.wait()
 
-    def replaces(self, state: PeerState, heard: Heard, *, we_dialled: bool) -> bool:
+    def replaces(self, state: PeerState, heard: HeardHello, *, we_dialled: bool) -> bool:
         """Whether a new link of a peer is kept, and not the one that is there.
 
         Where both dial at once, both keep the link that the lower address dialled. Else the newer one: who dials has none.
@@ -96,10 +100,13 @@ class LiveLinks:
         try:
             refused = await link.run()
         finally:
-            self._running.discard(link)
-            if not self._running:
-                self._none_left.set()
             self._down(state, link, refused)
+            try:
+                await link.say_goodbye(refused)
+            finally:
+                self._running.discard(link)
+                if not self._running:
+                    self._none_left.set()
 
     def look_for_ways(self) -> None:
         """Others may reach whom we do not, or no more: what waits goes over them."""
@@ -121,15 +128,29 @@ class LiveLinks:
         link.control(FrameKind.REACHABLE, reachable_body(self._linked()))
         self._tell_soon()
         state.was_reached = True
+        self._say(state, "a link to another operator is up", None)
         self._on_up(state.address)
 
     def _down(self, state: PeerState, link: Link, refused: LinkRefused) -> None:
         if refused.fault is not LinkFault.DUPLICATE:
             state.count(refused, self._now_ms())
+            if refused.fault in _STRIKES and not refused.by_peer:
+                state.bear(self._limits.strike, self._now_us())
         if state.link is link:
+            self._say(state, "a link to another operator ended", refused)
             state.unlinked(self._now_ms())
             self._tell_soon()
             self.look_for_ways()
+
+    def _say(self, state: PeerState, what: str, refused: LinkRefused | None) -> None:
+        more = state.warnings.more(what)
+        if more is None or self._is_closed:
+            return
+        if refused is None:
+            dialled = state.link is not None and state.link.we_dialled
+            _log.info(what, peer=str(state.peer), we_dialled=dialled, more=more)
+        else:
+            _log.warning(what, peer=str(state.peer), reason=refused.fault.value, why=str(refused), more=more)
 
     def _linked(self) -> frozenset[bytes]:
         return frozenset(a for a, s in self._states.items() if s.link is not None)

@@ -58,6 +58,12 @@ class MembersReader:
             raise MembersUnknown("the signer set has not been read yet: no endpoint of the store's chain has answered")
         return self._known.at(round_time_s)
 
+    def addresses(self) -> frozenset[bytes]:
+        """Report addresses of all that have weight in a set that matters now, or in the one to come."""
+        states = [c.state for c in self._known.changes] if self._known is not None else []
+        sets = [s.signers for state in states for s in (state.present, state.coming) if s is not None]
+        return frozenset(a for s in sets for a, w in zip(s.signers, s.weights, strict=True) if w)
+
     async def refresh(self) -> None:
         """Look at the chain.
 

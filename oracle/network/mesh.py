@@ -20,7 +20,7 @@ from oracle.network.dialler import Dialled, Dialler, client_session
 from oracle.network.faults import LinkFault, LinkRefused, NotAMember, PayloadTooLarge
 from oracle.network.frames import FrameKind, announcement_bodies
 from oracle.network.handshake import Identity, Socket, meet_as_listener, say_goodbye
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.limits import MAX_PAYLOAD, MeshLimits
 from oracle.network.link import Link
 from oracle.network.link_status import LinkStatus
@@ -135,6 +135,11 @@ class Mesh:
         """What was refused of those who did not prove to be a member, by reason."""
         return dict(self._strangers)
 
+    @property
+    def half_open(self) -> int:
+        """Handshakes under way at our port."""
+        return self._listener.half_open if self._listener is not None else 0
+
     async def start(self) -> None:
         """Listen, and dial whom we know; OSError where the port is taken."""
         if self._listener is not None:
@@ -145,6 +150,7 @@ class Mesh:
             self._roster,
             self._limits,
             self._max_backoff_s,
+            listens=lambda: bool(self._announced.said.urls),
             live=self._live,
             now_us=self._now_us,
             now_ms=self._now_ms,
@@ -154,6 +160,8 @@ class Mesh:
 
     async def close(self) -> None:
         """End all links."""
+        if self._listener is not None:
+            self._listener.stop_accepting()
         await self._live_links.close()
         redial, self._redial = self._redial, None
         if redial is not None:
@@ -258,6 +266,9 @@ class Mesh:
             self._count(e.fault)
             await _goodbye(socket, e)
             return
+        except OSError:
+            self._count(LinkFault.CLOSED)
+            return
         done()
         state = self._states.get(met.address)
         if state is None:
@@ -267,11 +278,13 @@ class Mesh:
         else:
             await self._live_links.live(state, socket, met, remote)
 
-    def _admit(self, heard: Heard) -> None:
+    def _admit(self, heard: HeardHello) -> None:
         """Whether a member that dialled us is taken now."""
         state = self._states[heard.announced.address]
         if state.banned_us(self._now_us()):
             raise LinkRefused(LinkFault.BANNED, "it is not taken back yet")
+        if not state.may_connect(self._now_us()):
+            raise LinkRefused(LinkFault.TOO_MANY, "it connects too often")
         if not heard.hello.is_probe and not self._live_links.replaces(state, heard, we_dialled=False):
             raise LinkRefused(LinkFault.DUPLICATE, "there is another link already")
 
@@ -281,12 +294,11 @@ class Mesh:
             if signed.said.counter > self._announced.said.counter:
                 self._call(partial(self._on_announcement, signed), "on_announcement")
             return
-        before = self._roster.network_key(signed.address)
         if not self._roster.learn(signed):
             return
         state = self._states[signed.address]
         state.needs_authority = None
-        if state.link is not None and before not in {None, signed.said.network_key} and state.link is not link:
+        if state.link is not None and state.link.heard.announced.said.network_key != signed.said.network_key:
             state.link.stop(LinkRefused(LinkFault.OLD_KEY, "its network key was replaced by a newer announcement"))
         state.look.set()
         self._call(partial(self._on_announcement, signed), "on_announcement")

@@ -6,7 +6,9 @@ it loses it again with the next announcement.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from pathlib import Path
 
 import coincurve
@@ -28,21 +30,26 @@ def load_or_make(path: Path) -> coincurve.PrivateKey:
         NetworkKeyError: the file is no key, others may read it, or it cannot be written.
     """
     try:
-        return _made(path) if not path.exists() else _read(path)
-    except FileExistsError:  # another process made it meanwhile
+        if not path.exists():
+            _make(path)
         return _read(path)
     except OSError as e:
         raise NetworkKeyError(f"the network key {path} cannot be read or made: {e.strerror}") from None
 
 
-def _made(path: Path) -> coincurve.PrivateKey:
-    key = coincurve.PrivateKey()
+def _make(path: Path) -> None:
+    """Write a new key, whole or not at all; where another process was quicker, its key stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(key.secret.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return key
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(coincurve.PrivateKey().secret.hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(fresh)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> coincurve.PrivateKey:

@@ -52,7 +52,7 @@ class Outbox:
 
     def push(self, kind: int, body: bytes, now_us: int) -> None:
         """Put a message at the end; what is older gives way."""
-        self._expire(now_us)
+        self.expire(now_us)
         one = QueuedFrame(kind, body, now_us)
         self._queue.append(one)
         self.held += one.cost
@@ -62,23 +62,24 @@ class Outbox:
 
     def pop(self, now_us: int) -> QueuedFrame | None:
         """The oldest that still counts; None where nothing waits."""
-        self._expire(now_us)
+        self.expire(now_us)
         return self._take() if self._queue else None
 
     def drain(self, now_us: int) -> list[QueuedFrame]:
         """All that still count, oldest first."""
-        self._expire(now_us)
+        self.expire(now_us)
         waiting = list(self._queue)
         self._queue.clear()
         self.held = 0
         return waiting
 
+    def expire(self, now_us: int) -> None:
+        """Leave out what has waited too long."""
+        while self._queue and now_us - self._queue[0].at_us > self._keep_us:
+            self._take()
+            self.expired += 1
+
     def _take(self) -> QueuedFrame:
         one = self._queue.popleft()
         self.held -= one.cost
         return one
-
-    def _expire(self, now_us: int) -> None:
-        while self._queue and now_us - self._queue[0].at_us > self._keep_us:
-            self._take()
-            self.expired += 1

@@ -9,7 +9,7 @@ import asyncio
 from typing import Protocol
 
 from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.hello import Heard
+from oracle.network.hello import HeardHello
 from oracle.network.limits import MeshLimits
 from oracle.network.link_status import LinkPath, LinkStatus, Traffic
 from oracle.network.outbox import Outbox
@@ -17,6 +17,7 @@ from oracle.network.replay_window import ReplayWindow
 from oracle.network.roster import Peer
 from oracle.network.round_trips import RoundTrips
 from oracle.network.token_bucket import TokenBucket
+from oracle.runtime.log_limit import LogBudget
 
 _US, _MS_US = 1_000_000, 1_000
 _PERCENT = 100
@@ -26,7 +27,7 @@ class LiveLink(Protocol):
     """A link as its peer's state knows it."""
 
     @property
-    def heard(self) -> Heard:
+    def heard(self) -> HeardHello:
         """The peer's hello."""
 
     @property
@@ -69,6 +70,7 @@ class PeerState:
         reaches: members that it says it has a link with.
         wake: set when something came for it to be sent.
         look: set when it may be time to dial it.
+        warnings: what was logged of it in the last minute.
         needs_authority: it announces no certificate, so a public authority must vouch for it.
     """
 
@@ -82,11 +84,13 @@ class PeerState:
         self.wake, self.look = asyncio.Event(), asyncio.Event()
         self.needs_authority: bool | None = None
         self.was_reached = False
+        self.warnings = LogBudget()
         self.probes = 0
         self._messages = TokenBucket(limits.messages_per_s, limits.burst_messages, now_us)
         self._bytes = TokenBucket(limits.bytes_per_s, limits.burst_bytes, now_us)
         self._carried = TokenBucket(limits.carried_per_s, limits.burst_carried, now_us)
         self._announcements = TokenBucket(limits.announcements_per_s, limits.burst_announcements, now_us)
+        self._connects = TokenBucket(limits.connects_per_s, limits.burst_connects, now_us)
         self._patience = TokenBucket(1, limits.patience, now_us)
         share = limits.send_share_percent
         self._own_messages = TokenBucket(
@@ -122,6 +126,10 @@ class PeerState:
         """Whether one more unknown announcement of it is read; charged if so."""
         return self._announcements.take(1, now_us)
 
+    def may_connect(self, now_us: int) -> bool:
+        """Whether it may make one more handshake; charged if so."""
+        return self._connects.take(1, now_us)
+
     def pause_us(self, size: int, now_us: int) -> int:
         """How long a frame to it waits, for our own sake of its limits; 0: charged, send it."""
         wait_us = max(self._own_messages.wait_us(1, now_us), self._own_bytes.wait_us(size, now_us))
@@ -137,11 +145,17 @@ class PeerState:
             LinkRefused: that was once too often; it is banned from now on.
         """
         self.count(refused, now_ms)
-        if not self._patience.take(1, now_us):
-            self._banned_until_us = now_us + int(self.limits.ban_s * _US)
+        if not self.bear(1, now_us):
             raise LinkRefused(
                 LinkFault.BANNED, f"it went over its limits, last by: {refused}; taken back in {self.limits.ban_s:g} s"
             )
+
+    def bear(self, cost: int, now_us: int) -> bool:
+        """Lose so much patience with it; False: there was not so much left, and it is banned from now on."""
+        if self._patience.take(cost, now_us):
+            return True
+        self._banned_until_us = now_us + int(self.limits.ban_s * _US)
+        return False
 
     def count(self, refused: LinkRefused, now_ms: int) -> None:
         """Count a refusal and keep its words."""
@@ -171,6 +185,7 @@ class PeerState:
     def status(self, via: tuple[str, ...], versions: tuple[int, ...], now_us: int) -> LinkStatus:
         """All of it as plain values. ``via``: names of those who reach it. ``versions``: that it announces."""
         link, traffic = self.link, self.traffic
+        self.outbox.expire(now_us)
         best = link.trips.best if link is not None else None
         return LinkStatus(
             address=self.address,

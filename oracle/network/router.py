@@ -118,6 +118,8 @@ class Router:
         to = self._states.get(frame.to)
         if to is None:
             raise LinkRefused(LinkFault.STRANGER, "a payload to be carried to no member")
+        if forward_signer(self._me.domain, frame) != self._roster.network_key(sender.address):
+            raise LinkRefused(LinkFault.BAD_PROOF, "a payload to be carried that it has not signed")
         if to.link is None:
             sender.traffic.refused[LinkFault.NO_ROUTE.value] += 1  # it went away meanwhile: nobody's fault
             return
@@ -128,23 +130,30 @@ class Router:
         to.wake.set()
 
     def _take_carried(self, carrier: PeerState, frame: Forward) -> None:
-        """Take a payload that a peer carried here."""
+        """Take a payload that a peer carried here.
+
+        The carrier answers for what it can know: that it is for us, and not its own. What the two may know differently for
+        a moment (the members, a new network key) is only counted, on the account of who is said to have sent it.
+        """
         if frame.to != self._me.announced().address or frame.sender == carrier.address:
             raise LinkRefused(
                 LinkFault.NOT_FOR_ME, "a carried payload that is for somebody else: it has had its one hop"
             )
         sender = self._states.get(frame.sender)
         if sender is None:
-            raise LinkRefused(LinkFault.STRANGER, "a carried payload of no member")
+            carrier.traffic.refused[LinkFault.STRANGER.value] += 1
+            return
         if sender.window.has(frame.number):
             sender.traffic.repeated += 1
             return
         key = self._roster.network_key(frame.sender)
         if key is None or forward_signer(self._me.domain, frame) != key:
-            raise LinkRefused(LinkFault.BAD_PROOF, f"a carried payload that {sender.peer} has not signed")
+            carrier.traffic.refused[LinkFault.BAD_PROOF.value] += 1
+            return
         sender.window.is_new(frame.number)
         if not sender.may_send(len(frame.payload), self._now_us()):
-            raise LinkRefused(LinkFault.OVER_LIMIT, f"more of {sender.peer} than a member may send, carried")
+            sender.traffic.refused[LinkFault.OVER_LIMIT.value] += 1
+            return
         sender.traffic.messages_in += 1
         self._deliver(frame.sender, frame.payload)
 

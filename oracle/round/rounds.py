@@ -143,8 +143,7 @@ class Rounds:
         home, round_s = self._home, outcome.terms.round_time_s
         if home is None or outcome.terms.target != home.target or outcome.sealed is None:
             return None
-        known_s = max((r.report.round_time_s for r in self._last.values() if r.seal is not None), default=0)
-        if round_s <= known_s:
+        if round_s <= self.newest_sealed_s:
             return None
         folded = FoldedRound(round_time_s=round_s, now_ms=now_ms, feeds=(), results={}, asks={}, home=home.target)
         return self.finish(folded, {home.target: outcome})
@@ -175,6 +174,11 @@ class Rounds:
         """
         self._last |= {r.feed: r for r in records}
         self._published |= published
+
+    @property
+    def newest_sealed_s(self) -> int:
+        """Newest round that is known to be sealed by the home store's operators, 0 if none."""
+        return max((r.report.round_time_s for r in self._last.values() if r.seal is not None), default=0)
 
     def published(self, feed: str) -> Published | None:
         """What the operators last agreed on of a feed; None before its first price, and of a cross."""
@@ -225,6 +229,8 @@ class Rounds:
             signers=seat.signers,
             round_time_s=round_time_s,
             indexes=seat.indexes,
+            order=seat.order,
+            sealed_s=self.newest_sealed_s,
             reports=reports,
             published={i: self._published[f] for f, i in seat.indexes.items() if f in self._published},
         )

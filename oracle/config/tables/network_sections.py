@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from oracle.config.tables.forms import listen_at, peer_url, raw_address, sha256_hash
+from oracle.config.tables.forms import listen_at, peer_url, raw_address, sha256_hash, utc_time
 from oracle.model.keys import key, required
 
 
@@ -63,6 +63,18 @@ class NetworkSection:
     )
     home: str | None = key(
         None, "name of the target whose signers seal what is published", shown="the first of `[targets.*]`"
+    )
+    next: str | None = key(
+        None,
+        "config file, in the folder of this one, whose rules and feeds hold from `next_from` on: all operators go over at"
+        " the same round, without a restart",
+        beside="next_from",
+    )
+    next_from: str | None = key(
+        None,
+        "from which round_time on, in UTC as `2027-01-31T00:00:00Z`; announced to all operators beforehand",
+        form=utc_time,
+        beside="next",
     )
     peers: Mapping[str, PeerSection] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ import coincurve
 from eth_hash.auto import keccak
 
 from oracle.network.certificates import ServerTls, self_signed
+from oracle.network.faults import LinkRefused
 from oracle.network.limits import MeshLimits
 from oracle.network.listener import Listen
 from oracle.network.mesh import Mesh
@@ -21,7 +22,7 @@ from oracle.sign.announcement import Announcement, SignedAnnouncement, announcem
 from oracle.sign.eip712 import Domain, address_of, sign_compact
 
 DOMAIN = Domain(31_337, b"\x11" * 20)
-QUICK = MeshLimits(ping_s=0.05, first_retry_s=0.02, keep_s=30.0)
+QUICK = MeshLimits(ping_s=0.05, first_retry_s=0.02, keep_s=30.0, yield_s=0.02)
 """Pauses are short and nothing expires: what a test waits for is an event, not a time."""
 LONG_S = 60.0
 
@@ -34,6 +35,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def refusal_of(call: Callable[[], object]) -> LinkRefused | None:
+    """What a call is refused with; None where it is not."""
+    try:
+        call()
+    except LinkRefused as e:
+        return e
+    return None
 
 
 async def until(condition: Callable[[], object]) -> None:
