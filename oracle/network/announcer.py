@@ -29,7 +29,8 @@ from oracle.sign.announcement import Announcement, announcement_preimage, signed
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.key_lock import DatabaseInUse, sole_writer
 from oracle.sign.messages import SignerSet
-from oracle.sign.remote_signer import RemoteSigner, compact_of
+from oracle.sign.remote.open_key import open_key
+from oracle.sign.remote.remote_key import compact_of
 
 MADE_AT_START = bytes(32)
 """The certificate's hash where one is made at each start: no certificate has it, and the hello of the process says the true one."""
@@ -162,10 +163,8 @@ class Announcer:
 
     @asynccontextmanager
     async def _report_key(self, section: OperatorSection) -> AsyncIterator[GasSigner]:
-        signer: GasSigner
-        if section.signer_url is not None and section.signer_address is not None:
-            signer = RemoteSigner(section.signer_url, raw_address(section.signer_address))
-        else:
+        signer: GasSigner | None = open_key(section, self._environ)
+        if signer is None:
             path = Path(str(section.keyfile))
             signer = keyfiles.LocalSigner(keyfiles.load(path, section.passphrase_env, self._environ))
         try:
@@ -189,8 +188,9 @@ class Announcer:
                 f"the gas key of {self._name} has one queue, and a process uses it ({e}): give --keyfile PATH of another key"
                 " with ether, as anybody may carry this"
             ) from None
-        if target.signer_url is not None and target.signer_address is not None:
-            return RemoteSigner(target.signer_url, raw_address(target.signer_address))
+        remote = open_key(target, self._environ)
+        if remote is not None:
+            return remote
         path = Path(str(target.gas_keyfile))
         return keyfiles.LocalSigner(keyfiles.load(path, target.passphrase_env, self._environ))
 
