@@ -12,6 +12,7 @@ from aiohttp import web
 from eth_account import Account
 
 from demo.world import anvil
+from demo.world.front_node import FrontNode
 from oracle.agree.leaders import NO_RANDOMNESS
 from oracle.chain.block_times import BlockTimes
 from oracle.chain.quorum_rpc import ChainError
@@ -22,7 +23,6 @@ from oracle.network.membership import MembersUnknown, RoundMembers
 from oracle.sign.eip712 import Domain
 from tests.contracts.contract_tools import KEYS, Bench, Item, connected, signatures
 from tests.oracle.push.fault_proxy import FaultyNode, Mood
-from tests.oracle.push.front_node import FrontNode
 
 pytestmark = pytest.mark.chain
 FIRST_S = 1_999_000_000
