@@ -92,7 +92,7 @@ class Forward:
 
     Attributes:
         to, sender: report keys' addresses.
-        number: rises at its sender.
+        number: the sender's run in its upper half, and in its lower half one more each time.
         signature: of the sender's network key over all of it.
         payload: opaque.
         carried: whether it has had its hop.
