@@ -23,6 +23,7 @@ from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import Record
+from oracle.network.evidence_rows import evidence_rows
 from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
@@ -188,6 +189,8 @@ class App:
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
         self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        if rows := evidence_rows(agreed):
+            self.database.save_evidence(rows)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
         for feed, outcomes in observed.items():

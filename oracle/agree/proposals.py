@@ -147,14 +147,15 @@ def _content_before(terms: Terms, said: Propose, values: tuple[VerifiedValues, .
 def _check_complete(
     state: Instance, said: Propose, values: tuple[VerifiedValues, ...]
 ) -> tuple[VerifiedValues, ...] | Wrong:
-    """From the second attempt on: what a member handed over in good time must be in it."""
+    """From the second attempt on: what a member handed over to this leader in good time must be in it."""
     if said.step == 0:
         return values
     began_ms = state.terms.timing.deadline_ms(said.step // 2 - 1)
-    in_time = {a for a, at_ms in state.given.items() if at_ms + state.terms.timing.guard_ms <= began_ms}
+    guard_ms = state.terms.timing.guard_ms
+    in_time = {a for (a, to), at_ms in state.given.items() if to == said.address and at_ms + guard_ms <= began_ms}
     missing = in_time - {v.address for v in values}
     if missing:
-        return Wrong(f"it leaves out the values of {len(missing)} members that were handed over in the attempt before")
+        return Wrong(f"it leaves out the values of {len(missing)} members that were handed over to it before")
     return values
 
 

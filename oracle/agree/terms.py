@@ -39,8 +39,10 @@ class Timing:
         return min(self.first_ms + attempt * self.next_ms, self.end_ms)
 
     def half_ms(self, attempt: int) -> int:
-        """The middle of an attempt."""
-        return (self.deadline_ms(attempt) + (self.deadline_ms(attempt - 1) if attempt else 0)) // 2
+        """The middle of an attempt, or earlier, so that a second step has its time before the last signature."""
+        begin_ms = self.deadline_ms(attempt - 1) if attempt else 0
+        last_ms = self.deadline_ms(attempt) - self.guard_ms
+        return min((self.deadline_ms(attempt) + begin_ms) // 2, last_ms - (self.next_ms - self.guard_ms) // 2)
 
     @property
     def attempts(self) -> int:

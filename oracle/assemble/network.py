@@ -91,6 +91,7 @@ def agreements_of(
     )
     if network is not None:
         network.receive, network.say_again = agreements.receive, agreements.say_again
+        network.on_clone = agreements.mute_all
     return agreements
 
 

@@ -13,7 +13,7 @@ _HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class BlockHeader:
     """A block's header, as far as it matters here. ``hash``: 32 bytes."""
 
     number: int
@@ -21,12 +21,12 @@ class Block:
     hash: bytes
 
 
-def read_block(answer: Any) -> Block:
+def read_block(answer: Any) -> BlockHeader:
     """A header from a node's answer; ValueError or FeedError where it is none."""
     raw = bytes.fromhex(str(answer["hash"]).removeprefix("0x"))
     if len(raw) != _HASH_BYTES:
         raise ValueError("a block's hash has 32 bytes")
-    return Block(number=quantity(answer["number"]), time_s=quantity(answer["timestamp"]), hash=raw)
+    return BlockHeader(number=quantity(answer["number"]), time_s=quantity(answer["timestamp"]), hash=raw)
 
 
 class BlockTimes:
@@ -35,7 +35,7 @@ class BlockTimes:
     def __init__(self, nodes: QuorumRpc) -> None:
         self._nodes = nodes
 
-    async def block(self, number: int) -> Block:
+    async def block(self, number: int) -> BlockHeader:
         """The block of that height.
 
         Raises:
@@ -43,7 +43,7 @@ class BlockTimes:
         """
         return await self._nodes.agreed_value("eth_getBlockByNumber", hex(number), False, read=read_block)  # noqa: FBT003
 
-    async def last_before(self, time_s: int, head: BlockHead) -> Block:
+    async def last_before(self, time_s: int, head: BlockHead) -> BlockHeader:
         """The last block whose time is before a moment (Unix s), up to the head; the chain's first where there is none.
 
         Raises:
@@ -52,7 +52,7 @@ class BlockTimes:
         after = await self.first_at(time_s, head)
         return await self.block(head.number if after is None else max(0, after.number - 1))
 
-    async def first_at(self, time_s: int, head: BlockHead) -> Block | None:
+    async def first_at(self, time_s: int, head: BlockHead) -> BlockHeader | None:
         """The first block whose time is not before a moment (Unix s); None where the chain has not come so far.
 
         Args:

@@ -65,7 +65,7 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     raw_address: "address",
     address_or_none: "address",
     http_url: "HTTP URL",
-    signer_url: "HTTP URL",
+    signer_url: "URL",
     venue_http_url: "HTTP URL",
     websocket_url: "WebSocket URL",
     peer_url: "WebSocket URL",

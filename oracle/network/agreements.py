@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -18,14 +19,17 @@ from oracle.agree.state import OwnView
 from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
+    ArmingWord,
     BadPayload,
     CutAnswer,
     CutRequest,
     Envelope,
     Fetch,
     Notice,
+    PushingWord,
     ValuesWord,
     decode,
+    encode,
     signed_values,
 )
 from oracle.network.cuts import Cuts
@@ -46,6 +50,10 @@ _MOST_EARLY = 8
 _log = structlog.get_logger("oracle.network.agreements")
 LeaderOrder = Callable[[SignerSet, int], tuple[bytes, ...]]
 """Who leads the attempts of a round of a set, by its round_time."""
+
+
+def _nobody(_sender: bytes, _round_s: int, _word: PushingWord | ArmingWord) -> None:
+    """Of a target that nothing is told to."""
 
 
 class Agreements:
@@ -86,18 +94,14 @@ class Agreements:
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
         self._newest_s: dict[bytes, int] = {}
-        self._muted: set[bytes] = set()
         self._started_s = clock.now_ms() // MS
         self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
         """Words that came before their round had begun, and counted for nothing then: of whom, and why."""
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
         """Version and rules of members whose values are on other terms, as last heard."""
+        self.listeners: dict[str, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
+        """By target: hears what members tell beside its rounds, with sender and round_time."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
-
-    @property
-    def muted(self) -> frozenset[bytes]:
-        """Operators here whose key was heard elsewhere: they sign nothing until this process is started anew."""
-        return frozenset(self._muted)
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
@@ -106,10 +110,12 @@ class Agreements:
         terms = self._terms(ask)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
+        if self._alone:
+            terms = replace(terms, order=_able_first(terms.order, [m.address for m in able]))
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
-            linger_ms=0 if self._alone else self.timing.end_ms // 100, alone=self._alone,
+            linger_ms=self.timing.grace_ms if self._alone else self.timing.end_ms // 100, alone=self._alone,
         )  # fmt: skip
         for refusal in refusals:
             session.note_refusal(refusal)
@@ -126,6 +132,7 @@ class Agreements:
         outcome = await session.run(signing)
         if outcome.sealed is not None:
             self.sealed.keep(outcome)
+            self.cuts.sealed(session)
         self._check_clones(session)
         self._on_outcome(outcome)
         return outcome
@@ -150,6 +157,7 @@ class Agreements:
             outcome = session.outcome()
             self.sealed.keep(outcome)
             self.sealed.on_learned(outcome)
+            self.cuts.sealed(session)
 
     def _terms(self, ask: RoundAsk) -> Terms:
         return Terms(
@@ -168,8 +176,6 @@ class Agreements:
         able, refusals = [], []
         for member in seated:
             refusal = member.operator.unable(now_ms, clock_ok=clock_ok)
-            if refusal is None and member.address in self._muted:
-                refusal = member.operator.refuse_as_clone()
             if refusal is None:
                 able.append(member)
             else:
@@ -225,13 +231,25 @@ class Agreements:
     def _check_clones(self, session: RoundSession) -> None:
         """A key that says what was not said here is used by another process: this one goes mute, and tells everybody."""
         for member in session.cloned():
-            if member.address in self._muted:
-                continue
-            self._muted.add(member.address)
-            text = f"operator {member.operator.name} is mute: its key spoke from another process; stop one of the two"
-            _log.error("this operator's key is used elsewhere: it is mute until this process is started anew",
-                       operator=member.operator.name)  # fmt: skip
-            self._transport.broadcast(session.encoded(Notice(text)))
+            if self.mute(member):
+                text = f"mute: the key of {member.operator.name} spoke from another process; stop one of the two"
+                self._transport.broadcast(session.encoded(Notice(text)))
+
+    def mute(self, member: LocalMember) -> bool:
+        """Sign nothing any more with a key that another process uses as well; whether that is new."""
+        if member.operator.silenced:
+            return False
+        member.operator.silenced = "mute: its key spoke from another process; stop one of the two, start this one anew"
+        _log.error(
+            "this operator's key is used elsewhere: it is mute until this process is started anew",
+            operator=member.operator.name,
+        )
+        return True
+
+    def mute_all(self) -> None:
+        """Somebody else announces itself with a report key of this process."""
+        for member in self.members:
+            self.mute(member)
 
     # --- words of others ---------------------------------------------------------------------------------------------
 
@@ -241,6 +259,14 @@ class Agreements:
             return self._dispatch(sender, decode(payload))
         except (BadPayload, Unsound) as e:
             return str(e)
+
+    def tell(self, target: str, round_time_s: int, word: PushingWord | ArmingWord) -> None:
+        """Tell all members at a target's store something beside its rounds, in the terms of one of them (0: the newest)."""
+        of_target = [s.terms for s in self._sessions.values() if s.terms.target == target]
+        wanted = [t for t in of_target if t.round_time_s == round_time_s]
+        terms = max(wanted or of_target, key=lambda t: t.round_time_s, default=None)
+        if terms is not None:
+            self._transport.broadcast(encode(terms.binding, terms.round_time_s, word))
 
     def say_again(self, to: bytes) -> None:
         """A member is reached again, or may have missed something: all that was said here in rounds under way."""
@@ -255,13 +281,8 @@ class Agreements:
         if session is None:
             return self._without_session(sender, envelope)
         match word:
-            case ValuesWord():
-                name = self._names.get(word.address, f"0x{word.address.hex()}")
-                session.receive(sender, signed_values(word, *key, name))
-                self._note_late(session)
-            case Propose() | Ready() | Advancing() | Commit() | SealedRound():
-                session.receive(sender, word)
-                self._note_late(session)
+            case ValuesWord() | Propose() | Ready() | Advancing() | Commit() | SealedRound():
+                self._take_in(sender, session, word)
             case Want():
                 session.answer(sender, word)
             case CutRequest():
@@ -272,7 +293,22 @@ class Agreements:
                 self.sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
             case Notice():
                 session.note_trouble(sender, word.text)
+            case PushingWord() | ArmingWord():
+                self.listeners.get(session.terms.target, _nobody)(sender, envelope.round_time_s, word)
         return ""
+
+    def _take_in(
+        self,
+        sender: bytes,
+        session: RoundSession,
+        word: ValuesWord | Propose | Ready | Advancing | Commit | SealedRound,
+    ) -> None:
+        if isinstance(word, ValuesWord):
+            name = self._names.get(word.address, f"0x{word.address.hex()}")
+            session.receive(sender, signed_values(word, session.terms.binding, session.terms.round_time_s, name))
+        else:
+            session.receive(sender, word)
+        self._note_late(session)
 
     def _without_session(self, sender: bytes, envelope: Envelope) -> str:
         """A round that has not begun here, a member on other terms, or a peer that missed rounds."""
@@ -314,3 +350,8 @@ class Agreements:
     async def close(self) -> None:
         """End what is under way."""
         await asyncio.sleep(0)
+
+
+def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Where all who can speak are known, nobody waits for the proposal of one who cannot."""
+    return tuple(sorted(order, key=lambda a: a not in able))

@@ -13,10 +13,10 @@ from oracle.chain.signer_sets import SetWords, SignerSets
 from oracle.chain.store_reads import StoreReads
 from oracle.network.membership import (
     ChainOfSets,
-    Change,
     MembersUnknown,
     RoundMembers,
     Seed,
+    SetChange,
     is_settled,
     lag_of,
     seed_time_s,
@@ -97,16 +97,18 @@ class MembersReader:
             _log.warning("no endpoint knows the signer sets of a while ago", store=self._sets.address, why=str(e)[:300])
             start, words = head, await self._sets.words(head.number)
         exists = words.present != 0  # or the store was made since
-        changes = (Change(start.time_s, await self._sets.state(words, start.number)),) if exists else ()
+        changes = (SetChange(start.time_s, await self._sets.state(words, start.number)),) if exists else ()
         seeds = {} if known is None else known.seeds
         return ChainOfSets(changes=changes, head_s=start.time_s, lag_s=lag_of(int(delay_s)), seeds=seeds), (
             start,
             words,
         )
 
-    async def _changes_after(self, seen: BlockHead, words: SetWords, head: BlockHead) -> tuple[list[Change], SetWords]:
+    async def _changes_after(
+        self, seen: BlockHead, words: SetWords, head: BlockHead
+    ) -> tuple[list[SetChange], SetWords]:
         """Every change between two blocks with the time of its own: the words of one are never those of an earlier one."""
-        changes: list[Change] = []
+        changes: list[SetChange] = []
         newest = await self._sets.words(head.number)
         at = seen.number
         while words != newest:
@@ -122,9 +124,9 @@ class MembersReader:
             changes.append(await self._change(late, found))
         return changes, newest
 
-    async def _change(self, number: int, words: SetWords) -> Change:
+    async def _change(self, number: int, words: SetWords) -> SetChange:
         block, state = await self._blocks.block(number), await self._sets.state(words, number)
-        return Change(block.time_s, state)
+        return SetChange(block.time_s, state)
 
     async def _new_seeds(self, known: ChainOfSets, head: BlockHead) -> dict[int, Seed]:
         """The blocks that give randomness, of sets whose block was not there, or was young, at the last look."""

@@ -53,7 +53,7 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SetChange:
     """From a block of this time on (Unix s), the sets were these."""
 
     time_s: int
@@ -71,7 +71,7 @@ class ChainOfSets:
         seeds: by the activeAt of a set, the block whose hash is its randomness; none where there is none yet.
     """
 
-    changes: Sequence[Change]
+    changes: Sequence[SetChange]
     head_s: int
     lag_s: int
     seeds: Mapping[int, Seed]

@@ -40,15 +40,16 @@ from oracle.agree.state import (
 from oracle.agree.terms import Terms
 from oracle.agree.verify import hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
+from oracle.network.evidence_rows import evidence_words
+from oracle.network.replies import Replies
 from oracle.network.seats import LocalMember, Utterance
+from oracle.network.signing_tasks import SigningTasks
 from oracle.network.times import SessionClock
 from oracle.network.transport import Transport
 from oracle.sign.messages import Refusal, SignedValues
 from oracle.sign.verified_values import VerifiedValues
 
 _S = 1_000
-_MOST_REPLIES = 3
-"""Answers of a kind to one peer in a round: who asks more often has other troubles."""
 _log = structlog.get_logger("oracle.network.round_session")
 Spoken = VerifiedValues | Propose | Ready | Advancing | Commit | SealedRound
 
@@ -96,11 +97,11 @@ class RoundSession:
         self._arrivals = Arrivals()
         self._inbox: deque[Spoken] = deque()
         self._news = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = SigningTasks(self._news.set)
         self._refusals: list[Refusal] = []
         self._evidence: list[Evidence] = []
         self._own_words: list[Word] = []
-        self._replies: dict[tuple[bytes, str], int] = {}
+        self._replies = Replies(self._reply)
         self._sealed_ms: int | None = None
         self._again_ms = terms.timing.guard_ms
         self.over = False
@@ -109,11 +110,6 @@ class RoundSession:
     def sealed(self) -> SealedRound | None:
         """Once it is."""
         return self._seats[0].state.sealed
-
-    @property
-    def evidence(self) -> Sequence[Evidence]:
-        """Of misbehaviour, so far."""
-        return self._evidence
 
     def cloned(self) -> list[LocalMember]:
         """Operators here whose key was heard to say what they did not say."""
@@ -128,7 +124,7 @@ class RoundSession:
         """
         members = {s.member.address: s.member for s in self._seats if s.member is not None}
         for address, request in signing.items():
-            self._start(self._speak(members[address], request))
+            self._tasks.start(self._speak(members[address], request))
         try:
             while not self._is_finished():
                 self._work()
@@ -192,18 +188,10 @@ class RoundSession:
 
     def answer(self, sender: bytes, want: Want) -> None:
         """Hand over the values that a peer asks for, or the sealed round; a few times."""
-        kind = "values" if want.hashes else "sealed"
-        count = self._replies[sender, kind] = self._replies.get((sender, kind), 0) + 1
-        if count > _MOST_REPLIES:
-            return
-        if not want.hashes:
-            if self.sealed is not None:
-                self._send(sender, self.sealed)
-            return
-        known = self._seats[0].state.values_by_hash()
-        for wanted in want.hashes:
-            if wanted in known:
-                self._send(sender, self._values_word(known[wanted].signed))
+        self._replies.answer(sender, want, self._seats[0].state.values_by_hash(), self.sealed)
+
+    def _reply(self, to: bytes, what: VerifiedValues | SealedRound) -> None:
+        self._send(to, what if isinstance(what, SealedRound) else self._values_word(what.signed))
 
     def own_words(self) -> list[bytes]:
         """All that was said here in this round, to be said again to whom it may not have reached."""
@@ -216,7 +204,7 @@ class RoundSession:
         while self._inbox:
             spoken = self._inbox.popleft()
             now_ms = self._clock.elapsed_ms()
-            self._note(spoken, now_ms)
+            self._arrivals.note(spoken, now_ms)
             for seat in self._seats:
                 self._take(seat, _heard(seat.state, spoken, now_ms))
         now_ms = self._clock.elapsed_ms()
@@ -242,12 +230,12 @@ class RoundSession:
 
     def _carry_out(self, seat: _Seat, effect: Effect) -> None:
         match effect:
-            case Say(said):
+            case Say(said, certificate):
                 if seat.member is not None:
-                    self._tell(seat.member, seat.member.signed(self.terms, said, seat.state.certificate))
+                    self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
             case SignCommit(certificate):
                 if seat.member is not None:
-                    self._start(self._commit(seat.member, certificate))
+                    self._tasks.start(self._commit(seat.member, certificate))
             case Give(to, values):
                 self._send(to, self._values_word(values.signed))
             case Ask(to, hashes):
@@ -258,13 +246,14 @@ class RoundSession:
                 self._evidence.append(evidence)
                 _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
                              round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
+                for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
+                    self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
         """Have a member's own values signed, and say them."""
         answer = await request
         if isinstance(answer, Refusal):
-            self._refusals.append(answer)
-            self._arrivals.troubles[member.address] = answer.text
+            self.note_refusal(answer)
             return
         self._tell(member, answer)
 
@@ -276,21 +265,9 @@ class RoundSession:
             now_ms=self._clock.now_ms(), clock_ok=self._clock.clock_ok(),
         )  # fmt: skip
         if isinstance(answer, Refusal):
-            self._refusals.append(answer)
-            self._arrivals.troubles[member.address] = answer.text
+            self.note_refusal(answer)
             return
         self._tell(member, Commit(member.address, certificate, answer.compact))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._news.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a signature was not made", error=f"{type(error).__name__}: {error}")
 
     def _tell(self, member: LocalMember, said: Utterance) -> None:
         """To all: the operators here and those elsewhere."""
@@ -323,18 +300,6 @@ class RoundSession:
 
     def _name(self, address: bytes) -> str:
         return self._names.get(address, f"0x{address.hex()}")
-
-    def _note(self, spoken: Spoken, now_ms: int) -> None:
-        """When it was first heard."""
-        match spoken:
-            case VerifiedValues():
-                self._arrivals.values.setdefault(spoken.address, now_ms)
-            case Ready():
-                self._arrivals.readies.setdefault(spoken.address, now_ms)
-            case Commit():
-                self._arrivals.commits.setdefault(spoken.address, now_ms)
-            case _:
-                pass
 
     # --- time --------------------------------------------------------------------------------------------------------
 

@@ -92,9 +92,12 @@ class RecordMaker:
 
 
 def operators_of(outcome: RoundOutcome, spec: FeedSpec) -> tuple[str, ...]:
-    """Names of those who signed and whose values hold the feed, or a leg of it; of all who signed where that is not known."""
+    """Names of those who signed and whose values of the feed, or of a leg of it, count; of all who signed where that is not known.
+
+    Values that came too late for what was sealed do not count: whoever draws up the record says the same.
+    """
     indexes = {outcome.terms.indexes[f] for f in spec.legs or (spec.feed,)}
-    had = {v.address for v in outcome.values if indexes & v.reports.keys()}
+    had = {v.address for v in outcome.used_values if indexes & v.reports.keys()}
     signed = [m for m in outcome.members if m.signed_ms is not None]
     return tuple(m.name for m in signed if m.address in had) or tuple(m.name for m in signed)
 

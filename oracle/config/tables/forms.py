@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from feeds.secret_refs import check_refs, has_refs, is_ref, without_refs
+from oracle.model.signer_url import HttpSignerUrl, read_signer_url
 
 _ADDRESS_CHARS, _ADDRESS_BYTES = 42, 20
 _HASH_BYTES, _MOST_PORT = 32, 65_535
@@ -66,14 +67,23 @@ def websocket_url(text: str) -> str:
 
 
 def signer_url(text: str) -> str:
-    """The URL of a remote signer, its password only named; ValueError says what to write."""
-    user_info = "" if is_ref(text) else http_url(text).split("/", 3)[2].rpartition("@")[0]
+    """Where a key is that is not in this process, its password or PIN only named; ValueError says what to write."""
+    _plain(check_refs(text))
+    if is_ref(text) or not isinstance(read_signer_url(text), HttpSignerUrl):
+        return text
+    user_info = text.split("/", 3)[2].rpartition("@")[0]
     _, colon, password = user_info.partition(":")
     if user_info and not is_ref(password if colon else user_info):
         raise ValueError(
             "holds a password, and secrets are never in the config: write ${NAME} in its place and set that variable"
         )
-    return http_url(text)
+    return text
+
+
+def filled_signer_url(text: str) -> str:
+    """The same once its secrets are in it."""
+    read_signer_url(_plain(text), filled=True)
+    return text
 
 
 def venue_http_url(text: str) -> str:

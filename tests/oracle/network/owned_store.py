@@ -7,7 +7,7 @@ from collections import Counter
 
 import contracts
 from oracle.chain.signer_sets import NEVER_S, NEXT_SET, PREVIOUS_SET, SET
-from oracle.network.membership import Change
+from oracle.network.membership import SetChange
 from oracle.sign.eip712 import Domain, address_of, batch_bytes, batch_digest
 from oracle.sign.messages import SignerSet
 from oracle.sign.stored_sets import SetState, StoredSet, decode_members
@@ -32,7 +32,7 @@ class OwnedStore:
         )
         self.domain = Domain(chain_id=1, store=bytes.fromhex(self.store[2:]))
         self.evm.ok(self.store, "register", b"T0/ETH".ljust(32, b"\0"), True, True, 0)
-        self.changes: list[Change] = []
+        self.changes: list[SetChange] = []
         self.note()
 
     @property
@@ -49,7 +49,7 @@ class OwnedStore:
         """What the block that ends here leaves behind."""
         state = self.state()
         if not self.changes or self.changes[-1].state != state:
-            self.changes.append(Change(self.now, state))
+            self.changes.append(SetChange(self.now, state))
 
     def state(self) -> SetState:
         """As this test reads it: by pyrevm, not through a node."""

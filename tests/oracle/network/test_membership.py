@@ -12,9 +12,9 @@ from oracle.agree.leaders import NO_RANDOMNESS, leader_order
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.network.membership import (
     ChainOfSets,
-    Change,
     MembersUnknown,
     Seed,
+    SetChange,
     lag_of,
     randomness_of,
     seed_time_s,
@@ -26,7 +26,7 @@ from tests.oracle.network.owned_store import DELAY_S, OwnedStore
 ROUND_S, STEP_S = 10, 5
 
 
-def known(changes: list[Change], head_s: int, lag_s: int = MAX_AHEAD_S) -> ChainOfSets:
+def known(changes: list[SetChange], head_s: int, lag_s: int = MAX_AHEAD_S) -> ChainOfSets:
     return ChainOfSets(changes=tuple(changes), head_s=head_s, lag_s=lag_s, seeds={})
 
 
@@ -109,7 +109,7 @@ def test_a_set_leads_from_its_first_round_on_and_not_before() -> None:
 
 
 def test_a_round_that_is_older_than_what_is_known_has_no_members() -> None:
-    sets = known([Change(500, SetState(present=OLD))], 600)
+    sets = known([SetChange(500, SetState(present=OLD))], 600)
     assert sets.at(530).signers == OLD.signers
     with pytest.raises(MembersUnknown, match="round 529 is, is said by the chain as of 499, and known is from 500 on"):
         sets.at(529)
@@ -118,7 +118,7 @@ def test_a_round_that_is_older_than_what_is_known_has_no_members() -> None:
 
 
 def test_a_chain_that_stands_still_is_no_reason_to_stop_and_it_is_said() -> None:
-    sets = known([Change(500, SetState(present=OLD))], 600)
+    sets = known([SetChange(500, SetState(present=OLD))], 600)
     assert [sets.at(r).certain for r in (600, 630, 640)] == [True, True, False]
     assert sets.at(640).signers == OLD.signers
 
@@ -150,7 +150,7 @@ def test_randomness_counts_from_half_a_minute_after_its_block_on() -> None:
 
 def test_the_order_is_the_draw_of_its_epoch() -> None:
     seed = Seed(time_s=970, hash=b"\x77" * 32)
-    changes = (Change(500, SetState(present=OLD, coming=NEW, ends_s=1_000)),)
+    changes = (SetChange(500, SetState(present=OLD, coming=NEW, ends_s=1_000)),)
     sets = ChainOfSets(changes=changes, head_s=1_010, lag_s=30, seeds={NEW.from_s: seed})
     for round_s, one, randomness in ((990, OLD, NO_RANDOMNESS), (1_000, NEW, seed.hash), (1_010, NEW, seed.hash)):
         members = sets.at(round_s)
@@ -161,7 +161,7 @@ def test_the_order_is_the_draw_of_its_epoch() -> None:
 def test_sets_are_seeded_once_their_block_may_be_there() -> None:
     state = SetState(present=OLD, coming=NEW, ends_s=1_000)
     for head_s, wanted in ((969, ()), (970, (NEW,))):
-        assert known([Change(0, state)], head_s).sets_to_seed() == wanted
-    assert known([Change(0, SetState(present=OLD, coming=NEW))], 2_000).sets_to_seed() == ()
+        assert known([SetChange(0, state)], head_s).sets_to_seed() == wanted
+    assert known([SetChange(0, SetState(present=OLD, coming=NEW))], 2_000).sets_to_seed() == ()
     assert known([], 2_000).sets_to_seed() == ()
     assert DELAY_S > MAX_AHEAD_S
