@@ -118,11 +118,13 @@ class Link:
             except LinkRefused as e:
                 if e.fault is LinkFault.FORGED:
                     raise
+                if e.fault is LinkFault.REPLAYED:  # not the peer's doing
+                    self.peer.count(e, self._now_ms())
+                    continue
                 self.peer.refuse(e, self._now_us(), self._now_ms())
 
     def _take(self, raw: bytes) -> None:
         if not self.peer.may_send(len(raw), self._now_us()):
-            self._met.opening.skip()
             raise LinkRefused(LinkFault.OVER_LIMIT, "more messages or bytes than a member may send: left unread")
         frame = parse_frame(self._met.opening.opened(raw))
         if isinstance(frame, Ping):
