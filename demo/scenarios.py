@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
 from demo.market import DemoMarket
-from feeds.units import BPS, Wad
-from oracle.report.wire import encode_items
-from oracle.sign.agreed_reports import agreed_reports
-from oracle.sign.messages import Proposal, SignerSet
-from oracle.sign.operator import Operator
-from oracle.sign.verified_values import VerifiedValues
 
 _STEPS = 4
-_LIE_BPS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +95,3 @@ SCENARIOS: Mapping[str, Script] = MappingProxyType({
     "mute": mute,
     "liar": liar,
 })  # fmt: skip
-
-
-class Liar(Operator):
-    """An operator that leads with prices 3 % too high. It signs honestly when others lead, so that it is not excluded."""
-
-    def propose(
-        self, signers: SignerSet, round_time_s: int, values: Sequence[VerifiedValues], feeds: Sequence[int]
-    ) -> Proposal:
-        """The agreed values, shifted."""
-        agreed = agreed_reports(values, signers)
-        shifted = {
-            i: replace(agreed[i], market_wad=Wad(agreed[i].market_wad * (BPS + _LIE_BPS) // BPS))
-            for i in feeds
-            if i in agreed
-        }
-        return Proposal(
-            leader=self.name,
-            round_time_s=round_time_s,
-            items=encode_items(shifted),
-            values=tuple(v.signed for v in values),
-        )
-
-    def examine(self, signers: SignerSet, proposal: Proposal) -> None:
-        """Accept any proposal."""

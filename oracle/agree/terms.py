@@ -51,20 +51,20 @@ class Timing:
 
 
 def timing_of(interval_s: int) -> Timing:
-    """The times of a network whose rounds are so far apart: those of ten seconds, in proportion below that."""
-    part = min(interval_s * _S, 10 * _S)
+    """The times of a network whose rounds are so far apart; below five seconds all are shorter in proportion."""
+    part = min(interval_s, 5) * _S
     return Timing(
-        values_ms=part * 15 // 100,
-        grace_ms=part * 3 // 100,
-        first_ms=part // 5,
-        next_ms=part // 10,
-        guard_ms=part // 20,
-        end_ms=interval_s * _S - part // 20,
+        values_ms=part * 3 // 10,
+        grace_ms=part * 6 // 100,
+        first_ms=part * 2 // 5,
+        next_ms=part // 5,
+        guard_ms=part // 10,
+        end_ms=interval_s * _S - part // 10,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class CommonRules:
     """What decides prices and must be equal: its hash goes under every word. Own sources are not part of it.
 
     Attributes:
@@ -94,7 +94,7 @@ class Terms:
     signers: SignerSet
     round_time_s: int
     indexes: Mapping[str, int]
-    rules: Rules
+    rules: CommonRules
     order: tuple[bytes, ...]
     timing: Timing
 
@@ -127,7 +127,7 @@ class Terms:
         return self.order[(step // 2) % len(self.order)]
 
 
-def binding(rules: Rules, signers: SignerSet, indexes: Mapping[str, int]) -> bytes:
+def binding(rules: CommonRules, signers: SignerSet, indexes: Mapping[str, int]) -> bytes:
     """Hash of what is the same in every round of an epoch, 32 bytes."""
     domain = signers.domain
     words = [rules.version.to_bytes(2, "big"), rules.digest, domain.chain_id.to_bytes(32, "big"), domain.store]

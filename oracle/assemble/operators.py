@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import coincurve
 import structlog
 
 from feeds.units import MS
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.runtime.clock import Clock
@@ -20,20 +18,12 @@ from oracle.sign.eip712 import address_of
 from oracle.sign.journal_witness import JournalWitness, witness_folder
 from oracle.sign.key_lock import KeyLock
 from oracle.sign.operator import Operator
+from oracle.sign.remote.open_key import open_key, remote_report_key_ms
 from oracle.sign.remote_operator import RemoteOperator
-from oracle.sign.remote_signer import RemoteSigner
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.operators")
-_REMOTE_SIGNER_MS = 1_000
-"""A remote signer that answers later than this is absent from the round: a round waits for its keys."""
-MakeOperator = Callable[[str, coincurve.PrivateKey, SignJournal, int], Operator]
-
-
-def make_operator(name: str, key: coincurve.PrivateKey, journal: SignJournal, bound_bps: int) -> Operator:
-    """The operator of production; a demo may put a dishonest one in its place."""
-    return Operator(name, key, journal, bound_bps=bound_bps)
 
 
 class OperatorBuilder:
@@ -44,7 +34,6 @@ class OperatorBuilder:
         environ: where passphrases are.
         clock: the time of the process.
         database: what the keys are known to have signed.
-        make: makes an operator of a key in this process.
         opened: takes what has to be closed again.
 
     Attributes:
@@ -58,11 +47,10 @@ class OperatorBuilder:
         environ: Mapping[str, str],
         clock: Clock,
         database: Database,
-        make: MakeOperator,
         opened: ExitStack,
     ) -> None:
         self._config, self._environ, self._clock, self._database = resolved.config, environ, clock, database
-        self._make, self._opened = make, opened
+        self._opened = opened
         self.made: list[Operator] = []
         self.owners: dict[bytes, str] = {}
 
@@ -83,15 +71,15 @@ class OperatorBuilder:
         return operator
 
     def _operator(self, section: OperatorSection) -> Operator | None:
-        if section.signer_url is not None and section.signer_address is not None:
-            timeout_ms = min(_REMOTE_SIGNER_MS, self._config.oracle.round_interval_s * MS // 4)
-            remote = RemoteSigner(section.signer_url, raw_address(section.signer_address), timeout_ms=timeout_ms)
+        timeout_ms = remote_report_key_ms(self._config.oracle.round_interval_s)
+        remote = open_key(section, self._environ, timeout_ms=timeout_ms, now_ms=self._clock.now_ms)
+        if remote is not None:
             journal = self._journal(section, remote.address)
             return RemoteOperator(section.name, remote, journal, bound_bps=section.bound_bps)
         if section.passphrase_env not in self._environ:
             return None
         key = keyfiles.load(Path(str(section.keyfile)), section.passphrase_env, self._environ)
-        return self._make(section.name, key, self._journal(section, address_of(key)), section.bound_bps)
+        return Operator(section.name, key, self._journal(section, address_of(key)), bound_bps=section.bound_bps)
 
     def _journal(self, section: OperatorSection, key: bytes) -> SignJournal:
         """The sign journal of a report key: locked, and mute for as long as it cannot know what the key has signed."""

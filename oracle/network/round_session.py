@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,35 +23,35 @@ from oracle.agree.messages import (
     Want,
 )
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
-from oracle.agree.state import Ask, Decided, Effect, Evidence, Found, Give, Instance, OwnView, Say, SignCommit, Turn
+from oracle.agree.state import (
+    Ask,
+    Decided,
+    Effect,
+    Evidence,
+    Found,
+    Give,
+    Instance,
+    Misbehaviour,
+    OwnView,
+    Say,
+    SignCommit,
+    Turn,
+)
 from oracle.agree.terms import Terms
 from oracle.agree.verify import hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
+from oracle.network.evidence_rows import evidence_words
+from oracle.network.replies import Replies
 from oracle.network.seats import LocalMember, Utterance
+from oracle.network.signing_tasks import SigningTasks
+from oracle.network.times import SessionClock
 from oracle.network.transport import Transport
 from oracle.sign.messages import Refusal, SignedValues
 from oracle.sign.verified_values import VerifiedValues
 
 _S = 1_000
-_MOST_REPLIES = 3
-"""Answers of a kind to one peer in a round: who asks more often has other troubles."""
 _log = structlog.get_logger("oracle.network.round_session")
 Spoken = VerifiedValues | Propose | Ready | Advancing | Commit | SealedRound
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionClock:
-    """Time as a session needs it.
-
-    Attributes:
-        elapsed_ms: since the round's start.
-        now_ms: Unix ms.
-        clock_ok: whether our time may go under a signature.
-    """
-
-    elapsed_ms: Callable[[], int]
-    now_ms: Callable[[], int]
-    clock_ok: Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -97,12 +97,13 @@ class RoundSession:
         self._arrivals = Arrivals()
         self._inbox: deque[Spoken] = deque()
         self._news = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = SigningTasks(self._news.set)
         self._refusals: list[Refusal] = []
         self._evidence: list[Evidence] = []
         self._own_words: list[Word] = []
-        self._replies: dict[tuple[bytes, str], int] = {}
+        self._replies = Replies(self._reply)
         self._sealed_ms: int | None = None
+        self._again_ms = terms.timing.guard_ms
         self.over = False
 
     @property
@@ -110,15 +111,10 @@ class RoundSession:
         """Once it is."""
         return self._seats[0].state.sealed
 
-    @property
-    def evidence(self) -> Sequence[Evidence]:
-        """Of misbehaviour, so far."""
-        return self._evidence
-
-    def has_clone(self) -> bool:
-        """Whether a key of this process was heard to say what it did not say here."""
-        here = {s.member.address for s in self._seats if s.member is not None}
-        return any(e.address in here for e in self._evidence)
+    def cloned(self) -> list[LocalMember]:
+        """Operators here whose key was heard to say what they did not say."""
+        guilty = {e.address for e in self._evidence if e.kind is Misbehaviour.CLONE}
+        return [s.member for s in self._seats if s.member is not None and s.member.address in guilty]
 
     async def run(self, signing: Mapping[bytes, Coroutine[Any, Any, SignedValues | Refusal]]) -> RoundOutcome:
         """Have the values signed, agree, and say what became of it.
@@ -128,7 +124,7 @@ class RoundSession:
         """
         members = {s.member.address: s.member for s in self._seats if s.member is not None}
         for address, request in signing.items():
-            self._start(self._speak(members[address], request))
+            self._tasks.start(self._speak(members[address], request))
         try:
             while not self._is_finished():
                 self._work()
@@ -169,10 +165,22 @@ class RoundSession:
             spoken = verify(self.terms, self._keys(), said).said
         self._inbox.append(spoken)
         self._news.set()
-        if self.sealed is not None and not isinstance(said, Commit | SealedRound):
+        if self._is_behind(said):
             self.answer(sender, Want(sender))
         if self.over:
             self._work()
+
+    def _is_behind(self, said: object) -> bool:
+        """Whether who says this may not know that the round is sealed."""
+        if self._sealed_ms is None or isinstance(said, Commit | SealedRound):
+            return False
+        late = self._clock.elapsed_ms() > self._sealed_ms + self.terms.timing.grace_ms
+        return late or isinstance(said, Advancing)
+
+    def note_refusal(self, refusal: Refusal) -> None:
+        """An operator here does not take part, and why."""
+        self._refusals.append(refusal)
+        self._arrivals.troubles[refusal.address] = refusal.text
 
     def note_trouble(self, member: bytes, text: str) -> None:
         """What keeps a member from being heard."""
@@ -180,22 +188,14 @@ class RoundSession:
 
     def answer(self, sender: bytes, want: Want) -> None:
         """Hand over the values that a peer asks for, or the sealed round; a few times."""
-        kind = "values" if want.hashes else "sealed"
-        count = self._replies[sender, kind] = self._replies.get((sender, kind), 0) + 1
-        if count > _MOST_REPLIES:
-            return
-        if not want.hashes:
-            if self.sealed is not None:
-                self._send(sender, self.sealed)
-            return
-        known = self._seats[0].state.values_by_hash()
-        for wanted in want.hashes:
-            if wanted in known:
-                self._send(sender, self._values_word(known[wanted].signed))
+        self._replies.answer(sender, want, self._seats[0].state.values_by_hash(), self.sealed)
+
+    def _reply(self, to: bytes, what: VerifiedValues | SealedRound) -> None:
+        self._send(to, what if isinstance(what, SealedRound) else self._values_word(what.signed))
 
     def own_words(self) -> list[bytes]:
         """All that was said here in this round, to be said again to whom it may not have reached."""
-        return [self._encoded(w) for w in self._own_words]
+        return [self.encoded(w) for w in self._own_words]
 
     # --- work --------------------------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class RoundSession:
         while self._inbox:
             spoken = self._inbox.popleft()
             now_ms = self._clock.elapsed_ms()
-            self._note(spoken, now_ms)
+            self._arrivals.note(spoken, now_ms)
             for seat in self._seats:
                 self._take(seat, _heard(seat.state, spoken, now_ms))
         now_ms = self._clock.elapsed_ms()
@@ -212,6 +212,16 @@ class RoundSession:
             self._take(seat, tick(seat.state, now_ms))
         if self._inbox:
             self._work()
+        elif self.sealed is None and now_ms >= self._again_ms:
+            self._say_again(now_ms)
+
+    def _say_again(self, now_ms: int) -> None:
+        """What was said here goes once more to members that nothing was heard of, and may have heard nothing."""
+        self._again_ms = now_ms + self.terms.timing.next_ms
+        unheard = [a for a in self.terms.members if a not in self._arrivals.commits and a not in self._arrivals.readies]
+        for payload in self.own_words():
+            for address in unheard:
+                self._transport.send(address, payload)
 
     def _take(self, seat: _Seat, turn: Turn) -> None:
         seat.state, effects = turn
@@ -225,7 +235,7 @@ class RoundSession:
                     self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
             case SignCommit(certificate):
                 if seat.member is not None:
-                    self._start(self._commit(seat.member, certificate))
+                    self._tasks.start(self._commit(seat.member, certificate))
             case Give(to, values):
                 self._send(to, self._values_word(values.signed))
             case Ask(to, hashes):
@@ -236,13 +246,14 @@ class RoundSession:
                 self._evidence.append(evidence)
                 _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
                              round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
+                for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
+                    self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
         """Have a member's own values signed, and say them."""
         answer = await request
         if isinstance(answer, Refusal):
-            self._refusals.append(answer)
-            self._arrivals.troubles[member.address] = answer.text
+            self.note_refusal(answer)
             return
         self._tell(member, answer)
 
@@ -254,21 +265,9 @@ class RoundSession:
             now_ms=self._clock.now_ms(), clock_ok=self._clock.clock_ok(),
         )  # fmt: skip
         if isinstance(answer, Refusal):
-            self._refusals.append(answer)
-            self._arrivals.troubles[member.address] = answer.text
+            self.note_refusal(answer)
             return
         self._tell(member, Commit(member.address, certificate, answer.compact))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._news.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a signature was not made", error=f"{type(error).__name__}: {error}")
 
     def _tell(self, member: LocalMember, said: Utterance) -> None:
         """To all: the operators here and those elsewhere."""
@@ -280,15 +279,16 @@ class RoundSession:
                 self._inbox.append(spoken)
             if to is None:
                 self._own_words.append(word)
-                self._transport.broadcast(self._encoded(word))
+                self._transport.broadcast(self.encoded(word))
             for address in sorted((to or frozenset()) - here):
                 self._send(address, word)
         self._news.set()
 
     def _send(self, to: bytes, word: Word) -> None:
-        self._transport.send(to, self._encoded(word))
+        self._transport.send(to, self.encoded(word))
 
-    def _encoded(self, word: Word) -> bytes:
+    def encoded(self, word: Word) -> bytes:
+        """The bytes of a word of this round."""
         return encode(self.terms.binding, self.terms.round_time_s, word)
 
     def _values_word(self, values: SignedValues) -> Word:
@@ -301,18 +301,6 @@ class RoundSession:
     def _name(self, address: bytes) -> str:
         return self._names.get(address, f"0x{address.hex()}")
 
-    def _note(self, spoken: Spoken, now_ms: int) -> None:
-        """When it was first heard."""
-        match spoken:
-            case VerifiedValues():
-                self._arrivals.values.setdefault(spoken.address, now_ms)
-            case Ready():
-                self._arrivals.readies.setdefault(spoken.address, now_ms)
-            case Commit():
-                self._arrivals.commits.setdefault(spoken.address, now_ms)
-            case _:
-                pass
-
     # --- time --------------------------------------------------------------------------------------------------------
 
     async def _wait(self) -> None:
@@ -320,6 +308,8 @@ class RoundSession:
         moments = [m for s in self._seats if (m := next_tick_ms(s.state)) is not None]
         if self._sealed_ms is not None:
             moments.append(self._sealed_ms + self._linger_ms)
+        elif not self._alone:
+            moments.append(self._again_ms)
         wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._clock.elapsed_ms())
         self._news.clear()
         if self._inbox:

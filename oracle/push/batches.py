@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -17,9 +18,9 @@ from oracle.push.sending.pusher import Pusher
 from oracle.round.rounds import Round
 from oracle.sign.messages import SignedBatch
 from oracle.sign.signed_batch import CollectedSignatures
-from oracle.sign.verified_values import VerifiedValues
 
 _log = structlog.get_logger("oracle.push.batches")
+_NOTHING = CollectedSignatures(batch=None, refusals=())
 
 
 class Batches:
@@ -32,6 +33,7 @@ class Batches:
         due_now: decides anew where too few have signed.
         context: the process around it.
         counts: of submitted and unsigned batches.
+        on_made: called with every push that was made, and what it was made for.
 
     Attributes:
         refusals: the last ones of the operators, a sentence each.
@@ -45,7 +47,10 @@ class Batches:
         due_now: DueNow,
         context: TargetContext,
         counts: Counter[str],
+        *,
+        on_made: Callable[[PushRow, Decision], None] = lambda _row, _decision: None,
     ) -> None:
+        self._on_made = on_made
         self.refusals: deque[str] = deque(maxlen=100)
         self._target, self._attesters, self._pusher, self._due_now = target, attesters, pusher, due_now
         self._context, self._counts = context, counts
@@ -68,12 +73,13 @@ class Batches:
         refused = row is not None and row.state == PushState.REFUSED
         if row is not None and not refused:
             self._counts["submitted"] += 1
+            self._on_made(row, decision)
             _log.info("push", target=self._target, round_time=row.round_s, why=reasons)
         return self._due_now.was_cut or row is None or (refused and self._due_now.cut(decision) is not decision)
 
-    async def collect_signatures(self, values: Sequence[VerifiedValues], indexes: Sequence[int]) -> CollectedSignatures:
+    async def collect_signatures(self, newest: Round, indexes: Sequence[int]) -> CollectedSignatures:
         """Have a batch of these feeds signed, and report who refused."""
-        signed = await self._attesters.collect_signatures(values, indexes)
+        signed = await self._attesters.collect_signatures(newest, indexes) or _NOTHING
         for refusal in signed.refusals:
             self.refusals.append(f"{refusal.operator} refused ({refusal.code}): {refusal.text}")
         self._context.on_signatures(signed)
@@ -81,12 +87,13 @@ class Batches:
 
     async def _sign(self, newest: Round, decision: Decision) -> tuple[Decision, CollectedSignatures]:
         """Have what goes signed; decided anew where too few signed for a price that moved far."""
-        signed = await self.collect_signatures(await self._attesters.signed_values(newest), sorted(decision.push))
+        signed = await self.collect_signatures(newest, sorted(decision.push))
         if signed.batch is None or not self._due_now.is_short(newest, decision, signed.batch):
             return decision, signed
-        weaker = await self._due_now.decide_weak(newest)
+        weak = await self._due_now.decide_weak(newest)
+        weaker = replace(weak, push={i: r for i, r in weak.push.items() if i in decision.push})
         if weaker.push and set(weaker.push) != set(decision.push):
-            signed = await self.collect_signatures(await self._attesters.signed_values(newest), sorted(weaker.push))
+            signed = await self.collect_signatures(newest, sorted(weaker.push))
         return weaker, signed
 
     async def _submit(self, batch: SignedBatch, decision: Decision, why: str) -> PushRow | None:

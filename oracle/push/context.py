@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from oracle.model.publication import PushRow
+from oracle.push.attestation import CollectCut
 from oracle.push.due import Decision
 from oracle.round.rounds import Round, Rounds
 from oracle.sign.signed_batch import CollectedSignatures
@@ -20,24 +21,29 @@ class TargetContext:
         database: where pushes are written down.
         rounds: are signed for the target's signer set.
         now_ms: the clock.
-        clock_ok: whether the clock may go under a signature.
+        collect: has a batch of a sealed round signed.
         on_signatures: called with what the operators signed or refused of a batch.
         on_landed: called for every push that landed.
         on_failed: called for all that went wrong, with one of a small set of words.
         on_balance: called with the gas key's wei, and the pushes that these pay for.
         on_unpoked: called for every view that was not poked, as 0x-hex.
         on_decision: called with every decision: its round, and whether a push was under way then.
+        on_stage: called for every push beside others that pay, with the place in their order that it was made from.
+        on_announced: called with "heard" for every push that another operator announces, and with "late" for each that did
+            not land in time.
         on_deferred: called for a batch that was signed and waits for the push under way, with its round_time.
     """
 
     database: Database
     rounds: Rounds
     now_ms: Callable[[], int]
-    clock_ok: Callable[[], bool]
+    collect: CollectCut
     on_signatures: Callable[[CollectedSignatures], None]
     on_landed: Callable[[PushRow], None]
     on_failed: Callable[[str], None]
     on_balance: Callable[[int, int], None] = lambda _wei, _pushes: None
     on_unpoked: Callable[[str], None] = lambda _view: None
     on_decision: Callable[[Round, Decision, bool], None] = lambda _round, _decision, _busy: None
+    on_stage: Callable[[int], None] = lambda _place: None
+    on_announced: Callable[[str], None] = lambda _what: None
     on_deferred: Callable[[int], None] = lambda _round_s: None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import StoreLimits, needs_held_words, write_of
 from oracle.model.spec import FeedSpec
@@ -30,6 +31,7 @@ class DueNow:
         policy: what gas is spent for.
         gas_spent: gas of the last day, by feed index; asked where the policy has a budget.
         on_decision: called with every decision: its round, and whether a push was under way then.
+        on_head: called with each block that was looked at.
 
     Attributes:
         held: why a feed that is due does not go, by feed.
@@ -47,9 +49,11 @@ class DueNow:
         *,
         gas_spent: Callable[[], Mapping[int, int]],
         on_decision: Callable[[Round, Decision, bool], None],
+        on_head: Callable[[BlockHead], None] = lambda _: None,
     ) -> None:
         self.held: Mapping[str, str] = {}
         self.was_cut = False
+        self._on_head = on_head
         self._client, self._pusher, self._seating, self._attesters = client, pusher, seating, attesters
         self._specs, self._policy, self._gas_spent, self._on_decision = specs, policy, gas_spent, on_decision
         self._due_since: dict[tuple[int, int], int] = {}
@@ -67,7 +71,7 @@ class DueNow:
 
     def is_news(self, newest: Round, decision: Decision) -> bool:
         """Whether a depeg or a halt is not yet in what is under way."""
-        reports = {r.feed: r.report for r in newest.records}
+        reports = self._attesters.reports(newest)
         under_way = self._pusher.under_way
         worse = [i for i, r in decision.push.items() if r.cause is Cause.WORSE]
         return any((i, int(reports[self.feed_at(i)].status)) not in under_way for i in worse)
@@ -78,7 +82,7 @@ class DueNow:
         if signers is None or signers.weight_of(batch.addresses) >= self._seating.step_weight:
             return False
         indexes, stored = self._seating.indexes, self._pusher.stored
-        fresh = {indexes[r.feed]: r.report for r in newest.records if r.feed in indexes}
+        fresh = {indexes[f]: r for f, r in self._attesters.reports(newest).items() if f in indexes}
         going = ((i, self._seating.limits[i]) for i in decision.push if self._seating.limits[i].strong)
         return any(
             write_of(stored.get(i), fresh[i], replace(limits, strong=False))
@@ -100,9 +104,10 @@ class DueNow:
 
     async def _decide(self, newest: Round, *, all_sign: bool) -> Decision:
         head = await self._pusher.refresh()
+        self._on_head(head)
         now_s = newest.round_time_s
         spent = self._gas_spent() if self._policy.gas_per_day else {}
-        reports = {r.feed: r.report for r in newest.records}
+        reports = self._attesters.reports(newest)
         candidates = {
             index: Candidate(
                 spec=self._specs[feed],

@@ -114,8 +114,28 @@ class SignedBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow:
+    """Words of one operator that do not go together, as they are kept.
+
+    ``kind``: of a small set of words. ``first``, ``second``: the messages as they came, b"" for none.
+    """
+
+    target: str
+    round_time_s: int
+    address: bytes
+    kind: str
+    text: str
+    first: bytes
+    second: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """The signed values of a round for one target, and which feed each index is: the input of every record of it."""
+    """The signed values of a sealed round for one target, and which feed each index is: the input of every record of it.
+
+    ``items``: what was sealed; ``step``: of the agreement; ``seals``: address and signature over it of each who signed.
+    ``dropped``: indexes of feeds on which members parted.
+    """
 
     target: str
     round_time_s: int
@@ -123,6 +143,10 @@ class Agreement:
     feeds: tuple[str, ...]
     indexes: tuple[int, ...]
     values: tuple[SignedValues, ...]
+    items: bytes = b""
+    step: int = 0
+    seals: tuple[tuple[bytes, bytes], ...] = ()
+    dropped: tuple[int, ...] = ()
 
 
 class RoundSigner(Protocol):

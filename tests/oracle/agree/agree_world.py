@@ -21,7 +21,7 @@ from oracle.agree.messages import (
     ready_digest,
 )
 from oracle.agree.state import Ask, Decided, Effect, Evidence, Found, Give, Instance, OwnView, Say, SignCommit, Turn
-from oracle.agree.terms import Rules, Terms, Timing
+from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.agree.verify import hear_values_of, verify
 from oracle.model.types import Report
 from oracle.report.wire import encode_items
@@ -52,7 +52,7 @@ def terms_of(weights: Sequence[int] = (1, 1, 1, 1), threshold: int = 3, timing: 
         signers=signers,
         round_time_s=ROUND_S,
         indexes=INDEXES,
-        rules=Rules(),
+        rules=CommonRules(),
         order=addresses,
         timing=timing or Timing(),
     )
