@@ -11,17 +11,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from feeds.types import Outcome
 from feeds.units import MS
 from oracle.agree.ask import RoundAsk
+from oracle.agree.messages import Ready, ready_digest
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.terms import CommonRules, Timing
+from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.model.types import Published, Report
 from oracle.network.agreements import Agreements
 from oracle.network.sealed_rounds import SealedRounds
-from oracle.network.seats import LocalMember
+from oracle.network.seats import LocalMember, Utterance
 from oracle.network.times import AgreementClock
 from oracle.round.rounds import Round, Rounds
+from oracle.sign.eip712 import sign_compact
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
@@ -46,6 +50,18 @@ def led_by(address: bytes) -> Callable[[SignerSet, int], tuple[bytes, ...]]:
         return listed[at:] + listed[:at]
 
     return order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouching(LocalMember):
+    """Vouches for whatever is proposed."""
+
+    def utter(self, terms: Terms, said: Utterance) -> Sequence[tuple[Utterance, frozenset[bytes] | None]]:
+        if not isinstance(said, Ready):
+            return [(said, None)]
+        blind = msgspec.structs.replace(said, refused=(), signature=b"")
+        digest = ready_digest(terms.binding, terms.round_time_s, blind)
+        return [(msgspec.structs.replace(blind, signature=sign_compact(self.network_key, digest)), None)]
 
 
 def agreements_here(
