@@ -64,6 +64,7 @@ class Components:
 
     async def close(self) -> None:
         """Close everything, connections too."""
+        await self.agreements.close()
         self.readers.close()
         for target in self.targets.values():
             await target.close()

@@ -56,12 +56,15 @@ def agreements_of(
     members: Sequence[LocalMember],
     on_outcome: Callable[[RoundOutcome], None],
 ) -> Agreements:
-    """Agreement among the operators of this process."""
+    """Agreement among the operators of this process; with shared journals after the process that they are shared with."""
+    timing = timing_of(resolved.config.oracle.round_interval_s)
+    is_backup = any(o.shared_journal for o in resolved.config.operators)
     return Agreements(
         members,
         clock=AgreementClock(now_ms=clock.now_ms, clock_ok=clock.may_sign),
         rules=common_rules(resolved),
-        timing=timing_of(resolved.config.oracle.round_interval_s),
+        timing=timing,
+        yields_ms=timing.first_ms if is_backup else 0,
         order=_order,
         sealed=SealedRounds(),
         on_outcome=on_outcome,

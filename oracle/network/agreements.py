@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -59,6 +60,7 @@ class Agreements:
         sealed: what was sealed, kept for those who missed it.
         transport: to operators of other processes; without it all that sign are here.
         names: of members elsewhere, by address.
+        yields_ms: so long a round waits for another process that signs with the same journals: it has the first word.
         on_outcome: called with what became of each round of each store.
     """
 
@@ -73,6 +75,7 @@ class Agreements:
         sealed: SealedRounds,
         transport: Transport | None = None,
         names: Mapping[bytes, str] | None = None,
+        yields_ms: int = 0,
         on_outcome: Callable[[RoundOutcome], None] = lambda _: None,
     ) -> None:
         self.members = tuple(members)
@@ -81,6 +84,8 @@ class Agreements:
         self._alone = transport is None
         self._transport = transport or NoTransport()
         self._clock, self._order, self._on_outcome = clock, order, on_outcome
+        self._yields_ms = yields_ms
+        self._under_way: dict[tuple[bytes, int], asyncio.Task[RoundOutcome]] = {}
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: list[tuple[bytes, Envelope]] = []
@@ -99,14 +104,28 @@ class Agreements:
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def agree(self, ask: RoundAsk) -> RoundOutcome:
-        """Have a round of a store sealed, or learn why it was not."""
+        """Have a round of a store sealed, or learn why it was not.
+
+        Two targets may be at one store: it has one round, and each of them its outcome.
+        """
         terms = self._terms(ask)
+        key = (terms.binding, terms.round_time_s)
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._agree(ask, terms))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        outcome = await asyncio.shield(task)
+        return outcome if outcome.terms.target == ask.target else replace(outcome, terms=terms)
+
+    async def _agree(self, ask: RoundAsk, terms: Terms) -> RoundOutcome:
+        if self._yields_ms:
+            await asyncio.sleep(self._yields_ms / MS)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
-            linger_ms=0 if self._alone else self.timing.end_ms // 100, alone=self._alone,
+            linger_ms=self.timing.end_ms // 100, alone=self._alone,
         )  # fmt: skip
         for refusal in refusals:
             session.note_refusal(refusal)
@@ -280,4 +299,6 @@ class Agreements:
 
     async def close(self) -> None:
         """End what is under way."""
-        await asyncio.sleep(0)
+        for task in (tasks := list(self._under_way.values())):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -102,6 +102,8 @@ class RoundSession:
         self._own_words: list[Word] = []
         self._replies: dict[tuple[bytes, str], int] = {}
         self._sealed_ms: int | None = None
+        self._skipped_ms = 0
+        """Time that nobody had to wait for, see `_wait`."""
         self.over = False
 
     @property
@@ -207,13 +209,11 @@ class RoundSession:
         """Take in what has arrived, and let time pass, until nothing follows."""
         while self._inbox:
             spoken = self._inbox.popleft()
-            now_ms = self._clock.elapsed_ms()
-            self._note(spoken, now_ms)
+            self._note(spoken, self._clock.elapsed_ms())
             for seat in self._seats:
-                self._take(seat, _heard(seat.state, spoken, now_ms))
-        now_ms = self._clock.elapsed_ms()
+                self._take(seat, _heard(seat.state, spoken, self._agreed_ms()))
         for seat in self._seats:
-            self._take(seat, tick(seat.state, now_ms))
+            self._take(seat, tick(seat.state, self._agreed_ms()))
         if self._inbox:
             self._work()
 
@@ -320,14 +320,25 @@ class RoundSession:
 
     # --- time --------------------------------------------------------------------------------------------------------
 
+    def _agreed_ms(self) -> int:
+        """The time that the instances go by."""
+        return self._clock.elapsed_ms() + self._skipped_ms
+
     async def _wait(self) -> None:
-        """Until there is news, or time alone changes something."""
+        """Until there is news, or time alone changes something.
+
+        Where all that can speak are here and have done so, nothing comes by waiting: who is missing, the leader too, costs
+        no time then.
+        """
         moments = [m for s in self._seats if (m := next_tick_ms(s.state)) is not None]
         if self._sealed_ms is not None:
-            moments.append(self._sealed_ms + self._linger_ms)
-        wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._clock.elapsed_ms())
+            moments.append(self._sealed_ms + self._linger_ms + self._skipped_ms)
+        wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._agreed_ms())
         self._news.clear()
         if self._inbox:
+            return
+        if self._alone and not self._tasks:
+            self._skipped_ms += wait_ms
             return
         try:
             async with asyncio.timeout(wait_ms / _S + 0.001):
