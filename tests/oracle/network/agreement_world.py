@@ -71,6 +71,7 @@ def agreements_here(
     clock_ok: Callable[[], bool] = lambda: True,
     timing: Timing = BRISK,
     order: Callable[[SignerSet, int], tuple[bytes, ...]] = in_order,
+    yields_ms: int = 0,
     on_outcome: Callable[[RoundOutcome], None] = lambda _: None,
 ) -> Agreements:
     """All operators in this process."""
@@ -82,6 +83,7 @@ def agreements_here(
         timing=timing,
         order=order,
         sealed=SealedRounds(),
+        yields_ms=yields_ms,
         on_outcome=on_outcome,
     )
 
