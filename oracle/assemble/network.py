@@ -123,12 +123,17 @@ def operator_network(
         port=int(port),
         tls=_tls(section),
         announces_certificate=True,
-        peers={raw_address(p.address): _peer(name, p) for name, p in section.peers.items()},
+        peers=configured_peers(section),
         interval_s=config.oracle.round_interval_s,
         versions=(PROTOCOL_VERSION,),
         build=version("lrt-oracle"),
     )
     return OperatorNetwork(place, operators[0], load_or_make(Path(section.keyfile)), database, now_ms=clock.now_ms)
+
+
+def configured_peers(section: NetworkSection) -> dict[bytes, Peer]:
+    """Other operators as the config names them, by report address."""
+    return {raw_address(p.address): _peer(name, p) for name, p in section.peers.items()}
 
 
 def _tls(section: NetworkSection) -> ServerTls | None:
