@@ -207,6 +207,8 @@ def test_every_store_has_a_check_of_its_own() -> None:
 @pytest.mark.chain
 async def test_no_chain_takes_what_a_gas_key_signs() -> None:
     unsigned = impossible_transaction(31337)
+    three = (unsigned.nonce, unsigned.gas, unsigned.fees.max_wei)
+    assert three == (2**64 - 1, 0, 0), "EIP-2681 ends nonces before; no gas; no fee: each of them is enough"
     signed = unsigned.signed(await LocalSigner(GAS).sign(unsigned.preimage))
     payer = "0x" + address_of(GAS).hex()
     with anvil.running() as node:
