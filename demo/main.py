@@ -7,12 +7,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-
-import coincurve
 
 from demo import settings
 from demo.market import DemoMarket
@@ -22,10 +19,10 @@ from demo.table import Screen
 from demo.testbed import Options, Testbed, resolved_config, running_testbed
 from demo.world.trader import Trader
 from oracle.app import App
-from oracle.assemble.operators import make_operator
+from oracle.assemble.network import MakeMember, make_member
 from oracle.build import build
+from oracle.network.seats import LocalMember
 from oracle.sign.operator import Operator
-from oracle.sign.sign_journal import SignJournal
 
 _LIAR = "beta"
 _READY_S = 30.0
@@ -39,7 +36,7 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrt-oracle-demo-")))
         testbed = await stack.enter_async_context(running_testbed(folder, port=options.port))
-        app = App(build(resolved_config(testbed), environ=testbed.environ, operator=_operators(options.scenario)))
+        app = App(build(resolved_config(testbed), environ=testbed.environ, member=_members(options.scenario)))
         screen = Screen(app, options) if options.table else None
         stop_service = asyncio.Event()
         service = asyncio.create_task(app.run(stop_service))
@@ -96,11 +93,11 @@ async def _until_ready(app: App, tasks: list[asyncio.Task[None]]) -> None:
         await asyncio.sleep(0.1)
 
 
-def _operators(scenario: str) -> Callable[[str, coincurve.PrivateKey, SignJournal, int], Operator]:
-    def make(name: str, key: coincurve.PrivateKey, journal: SignJournal, bound_bps: int) -> Operator:
-        if scenario == "liar" and name == _LIAR:
-            return Liar(name, key, journal, bound_bps=bound_bps)
-        return make_operator(name, key, journal, bound_bps)
+def _members(scenario: str) -> MakeMember:
+    def make(operator: Operator) -> LocalMember:
+        if scenario == "liar" and operator.name == _LIAR:
+            return Liar(operator=operator)
+        return make_member(operator)
 
     return make
 

@@ -10,11 +10,10 @@ from types import MappingProxyType
 
 from demo.market import DemoMarket
 from feeds.units import BPS, Wad
-from oracle.report.wire import encode_items
-from oracle.sign.agreed_reports import agreed_reports
-from oracle.sign.messages import Proposal, SignerSet
-from oracle.sign.operator import Operator
-from oracle.sign.verified_values import VerifiedValues
+from oracle.agree.messages import Content, Propose
+from oracle.agree.terms import Terms
+from oracle.network.seats import LocalMember, Utterance
+from oracle.report.wire import decode_items, encode_items
 
 _STEPS = 4
 _LIE_BPS = 300
@@ -104,25 +103,15 @@ SCENARIOS: Mapping[str, Script] = MappingProxyType({
 })  # fmt: skip
 
 
-class Liar(Operator):
+class Liar(LocalMember):
     """An operator that leads with prices 3 % too high. It signs honestly when others lead, so that it is not excluded."""
 
-    def propose(
-        self, signers: SignerSet, round_time_s: int, values: Sequence[VerifiedValues], feeds: Sequence[int]
-    ) -> Proposal:
-        """The agreed values, shifted."""
-        agreed = agreed_reports(values, signers)
-        shifted = {
-            i: replace(agreed[i], market_wad=Wad(agreed[i].market_wad * (BPS + _LIE_BPS) // BPS))
-            for i in feeds
-            if i in agreed
-        }
-        return Proposal(
-            leader=self.name,
-            round_time_s=round_time_s,
-            items=encode_items(shifted),
-            values=tuple(v.signed for v in values),
-        )
-
-    def examine(self, signers: SignerSet, proposal: Proposal) -> None:
-        """Accept any proposal."""
+    def utter(self, terms: Terms, said: Utterance) -> Sequence[tuple[Utterance, frozenset[bytes] | None]]:
+        """As it is, but for proposals: those are shifted."""
+        if not isinstance(said, Propose):
+            return super().utter(terms, said)
+        reports = decode_items(said.content.items, terms.round_time_s)
+        shifted = {i: replace(r, market_wad=Wad(r.market_wad * (BPS + _LIE_BPS) // BPS)) for i, r in reports.items()}
+        content = Content(said.content.values, encode_items(shifted), said.content.dropped)
+        lie = Propose(said.address, said.step, content, said.advances, said.certificate, said.readies)
+        return [(self.signed(terms, lie, None), None)]

@@ -13,11 +13,14 @@ import aiohttp
 from feeds.chain_follower import IngestHooks
 from feeds.ingest import Ingest
 from feeds.observe import Observer
-from oracle.assemble.operators import MakeOperator, OperatorBuilder, make_operator
+from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
+from oracle.assemble.operators import OperatorBuilder
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
+from oracle.network.agreements import Agreements
+from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
@@ -48,6 +51,8 @@ class Components:
     rounds: Rounds
     live: Live
     operators: tuple[Operator, ...]
+    agreements: Agreements
+    network: OperatorNetwork | None
     outcomes: Outcomes
     targets: Mapping[str, Target]
     holds: HoldReporter
@@ -62,6 +67,8 @@ class Components:
     async def close(self) -> None:
         """Close everything, connections too."""
         self.readers.close()
+        if self.network is not None:
+            await self.network.close()
         for target in self.targets.values():
             await target.close()
         for operator in self.operators:
@@ -71,26 +78,27 @@ class Components:
 
 
 def build(
-    resolved: ResolvedConfig, *, environ: Mapping[str, str] = os.environ, operator: MakeOperator = make_operator
+    resolved: ResolvedConfig, *, environ: Mapping[str, str] = os.environ, member: MakeMember = make_member
 ) -> Components:
     """Make everything; what was opened is released again where a later step fails.
 
     Args:
         resolved: the checked config.
         environ: where passphrases are.
-        operator: makes an operator from its key and journal.
+        member: makes a member of an operator with its key here.
 
     Raises:
         DatabaseInUse: another process has the database.
         DatabaseError: the database cannot be used as it is.
         KeyfileError: a key does not open.
         ConfigError: a key has two uses.
+        NetworkKeyError, BadCertificate: what speaks for this operator on the network cannot be used.
     """
     with ExitStack() as opened:
-        return _build(resolved, environ, operator, opened)
+        return _build(resolved, environ, member, opened)
 
 
-def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeOperator, opened: ExitStack) -> Components:
+def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeMember, opened: ExitStack) -> Components:
     config = resolved.config
     path = Path(config.oracle.database)
     opened.enter_context(sole_writer(path))
@@ -99,14 +107,17 @@ def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeOpera
     database = Database(path)
     opened.callback(database.close)
     observer = Observer(sources_of(resolved))
-    builder = OperatorBuilder(resolved, environ, clock, database, make, opened)
+    builder = OperatorBuilder(resolved, environ, clock, database, opened)
     members = _members(resolved, builder, database)
     rounds = _rounds(resolved, members, database)
     live = Live(resolved.specs, members[0].states.__getitem__, observer.observe, rounds.published)
     outcomes = Outcomes(metrics=metrics)
+    network = operator_network(resolved, clock, database, builder.made)
+    seated = [make(o) if network is None else network.member(make(o)) for o in builder.made]
+    agreements = agreements_of(resolved, clock, seated, outcomes.agreed, network)
     targets = TargetBuilder(
-        resolved=resolved, environ=environ, clock=clock, database=database, rounds=rounds, operators=builder.made,
-        outcomes=outcomes, report_keys=builder.owners,
+        resolved=resolved, environ=environ, clock=clock, database=database, rounds=rounds, agreements=agreements,
+        operators=builder.made,        outcomes=outcomes, report_keys=builder.owners, network=network,
     )  # fmt: skip
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
@@ -127,7 +138,7 @@ def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeOpera
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 
@@ -164,7 +175,7 @@ def _members(resolved: ResolvedConfig, builder: OperatorBuilder, database: Datab
 
 def _rounds(resolved: ResolvedConfig, members: list[Member], database: Database) -> Rounds:
     """Rounds that go on from what was published last."""
-    rounds = Rounds(resolved.specs, members, None)
+    rounds = Rounds(resolved.specs, members, home_store(resolved))
     records = [r for feed in resolved.specs if (r := database.record(feed)) is not None]
     published = {feed: p for feed in resolved.specs if (p := last_published(database, feed)) is not None}
     rounds.resume(records, published)

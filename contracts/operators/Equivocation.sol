@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-// Proof of equivocation, one key signing two different things: two batches in one domain, of one roundTime, whose items for
-// one token differ. Only the type `Batch` counts: operators sign their own values as `Observed`, which has another digest.
+// Proof of equivocation, one key signing two different things: two words in one domain, of one roundTime, whose items for
+// one token differ. A word is a `Batch`, which the store takes, or a `Sealed`, the certificate of a whole round, which it
+// refuses; any two of these kinds count. Operators sign their own values as `Observed`, which has another digest and no say here.
 
-/// @dev A signed batch: the batch as PriceStore.push takes it, and the accused key's signature, r | vs (64 bytes).
+/// @dev The EIP-712 type that a word was signed as.
+enum Kind {
+    Batch,
+    Sealed
+}
+
+/// @dev A signed word: its type, its bytes as PriceStore.push takes them (a `Sealed` is packed alike), and the accused key's
+///      signature, r | vs (64 bytes).
 struct Signed {
+    Kind kind;
     bytes batch;
     bytes32 r;
     bytes32 vs;
 }
 
-/// @dev The batches do not contradict each other: different rounds, the token is missing in one, or the same item.
+/// @dev The words do not contradict each other: different rounds, the token is missing in one, or the same item.
 error NoContradiction();
-/// @dev The batch is not 10 + 30 n bytes.
+/// @dev The word is not 10 + 30 n bytes.
 error BadBatch();
 /// @dev The signature recovers to no address.
 error BadEvidence();
@@ -21,6 +30,7 @@ error BadEvidence();
 uint256 constant HEADER = 10;
 uint256 constant ITEM = 30;
 bytes32 constant BATCH = keccak256("Batch(uint48 epoch,uint32 roundTime,bytes items)");
+bytes32 constant SEALED = keccak256("Sealed(uint48 epoch,uint32 roundTime,bytes items)");
 bytes32 constant DOMAIN =
     keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
 
@@ -29,19 +39,20 @@ function domainOf(uint256 chainId, address store) pure returns (bytes32) {
     return keccak256(abi.encode(DOMAIN, keccak256("lrt-oracle"), keccak256("1"), chainId, store));
 }
 
-/// @dev Signer of the batch, and its digest. Reverts if the signature recovers to no address.
+/// @dev Signer of the word, and its digest. Reverts if the signature recovers to no address.
 function signerOf(bytes32 domain, Signed calldata signed) pure returns (address signer, bytes32 digest) {
     bytes calldata batch = signed.batch;
     if (batch.length <= HEADER || batch.length % ITEM != HEADER) revert BadBatch();
     bytes32 items = keccak256(batch[HEADER:]);
-    bytes32 body = keccak256(abi.encode(BATCH, epochOf(batch), uint256(uint32(bytes4(batch[6:10]))), items));
+    bytes32 kind = signed.kind == Kind.Sealed ? SEALED : BATCH;
+    bytes32 body = keccak256(abi.encode(kind, epochOf(batch), uint256(uint32(bytes4(batch[6:10]))), items));
     digest = keccak256(abi.encodePacked(hex"1901", domain, body));
     uint256 vs = uint256(signed.vs);
     signer = ecrecover(digest, uint8(27 + (vs >> 255)), signed.r, bytes32((vs << 1) >> 1));
     if (signer == address(0)) revert BadEvidence();
 }
 
-/// @dev Epoch that the batch was signed for.
+/// @dev Epoch that the word was signed for.
 function epochOf(bytes calldata batch) pure returns (uint256) {
     return uint48(bytes6(batch[0:6]));
 }
@@ -54,7 +65,7 @@ function contradict(bytes calldata a, bytes calldata b, uint16 index) pure {
     if (!inA || !inB || itemA == itemB) revert NoContradiction();
 }
 
-/// @dev Hash of the first item of a token in a batch.
+/// @dev Hash of the first item of a token in a word.
 function itemOf(bytes calldata batch, uint16 index) pure returns (bool found, bytes32 item) {
     for (uint256 at = HEADER; at < batch.length; at += ITEM) {
         if (uint16(bytes2(batch[at:at + 2])) == index) return (true, keccak256(batch[at:at + ITEM]));

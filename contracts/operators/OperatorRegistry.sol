@@ -6,8 +6,9 @@ import {IERC20} from "../interfaces/IERC20.sol";
 import {ISlasher} from "../interfaces/ISlasher.sol";
 
 /// @title OperatorRegistry: the bonds that operators stake on their signatures
-/// @notice Operators bond a token that does not rebase. Anybody can prove that one key signed two batches of one round
-///         with different items of one token: that moves the operator's bond into a vault for the dispute window.
+/// @notice Operators bond a token that does not rebase. Anybody can prove that one key signed two words of one round
+///         (batches or certificates) with different items of one token: that moves the operator's bond into a vault for the
+///         dispute window.
 /// @dev Bonds are accounted in the token's own units: for a token such as wdivETH these never change, so neither a donation
 ///      nor rounding moves a bond. Weights for the store's signer set come from a snapshot per epoch. Only such a proof can
 ///      slash; the arbiter can only return a penalty. Source of the vault: Nektar's
@@ -51,7 +52,7 @@ contract OperatorRegistry {
 
     /// @notice The token that is bonded.
     IERC20 public immutable token;
-    /// @notice The store whose batches are evidence.
+    /// @notice The store whose batches and certificates are evidence.
     address public immutable store;
     /// @notice The chain of that store; it may differ from this one.
     uint256 public immutable chainId;
@@ -201,7 +202,7 @@ contract OperatorRegistry {
     // ----------------------------------------------------------------------------------------------------- evidence
 
     /// @notice Prove that one key signed two different items of a token for one round. Anybody may.
-    /// @dev The batches may be of two epochs: a key that signs in both has equivocated all the same.
+    /// @dev The words may be of two epochs and of two kinds: a key has one item for a place, whatever it signs it in.
     function prove(Signed calldata a, Signed calldata b, uint16 index) external nonReentrant returns (bytes32 evidence) {
         (address signer, bytes32 digestA) = signerOf(domain, a);
         (address other, bytes32 digestB) = signerOf(domain, b);

@@ -14,6 +14,7 @@ from typing import Any
 
 import contracts
 from demo.bench import gas_quoted
+from demo.bench.gas_directory import announcing
 from demo.bench.gas_peers import api3, redstone, tellor
 from demo.bench.gas_safety import stores, without
 from demo.bench.gas_store import SIGNERS, TOKENS, pushes, reads
@@ -39,7 +40,7 @@ async def gas(
     others: Sequence[tuple[int, int]] | None = None,
     safety: bool = True,
 ) -> dict[str, Any]:
-    """The document: ``push``, ``reads``, ``safety`` and the ``formula`` of the floors.
+    """The document: ``push``, ``reads``, ``operators``, ``safety`` and the ``formula`` of the floors.
 
     Args:
         tokens: sizes of our pushes.
@@ -55,9 +56,11 @@ async def gas(
             more = await _sorted(rows)
             push, read = push + more[0], read + more[1]
         rules = [rule async for rule in without(chain)] if safety else []
+        operators = await announcing(chain)
     return {
         "push": shown(push + gas_quoted.pushes()),
         "reads": shown(read + gas_quoted.reads()),
+        "operators": operators,
         "safety": rules,
         "formula": _FORMULA,
     }
@@ -70,10 +73,11 @@ async def ours(chain: BenchChain, tokens: Sequence[int] = TOKENS, signers: Seque
     return push, read
 
 
-def snapshot(rows: Rows) -> Snapshot:
+def snapshot(rows: Rows, operators: Mapping[str, int]) -> Snapshot:
     """Our rows as the file holds them: gas by what was done."""
     push, read = rows
     return {
+        "operators": dict(operators),
         "push": {f"tokens {r.tokens}, signers {r.signers}": r.gas for r in push},
         "reads": {r.call: r.gas for r in read},
     }
@@ -82,7 +86,7 @@ def snapshot(rows: Rows) -> Snapshot:
 def compared(stored: Mapping[str, Mapping[str, int]], measured: Mapping[str, Mapping[str, int]]) -> list[str]:
     """A sentence for each figure that changed by more than TOLERANCE_PERCENT, is new or is gone."""
     changes = []
-    for kind in ("push", "reads"):
+    for kind in stored:
         for name in dict.fromkeys((*stored[kind], *measured[kind])):
             old, new = stored[kind].get(name), measured[kind].get(name)
             if old is None or new is None:
@@ -106,7 +110,7 @@ async def _sorted(rows: AsyncIterator[PushGas | ReadGas]) -> Rows:
 
 async def _measured() -> Snapshot:
     async with ground() as chain:
-        return snapshot(await ours(chain))
+        return snapshot(await ours(chain), await announcing(chain))
 
 
 def main(arguments: Sequence[str]) -> int:

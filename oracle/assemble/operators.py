@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import coincurve
 import structlog
 
 from feeds.units import MS
@@ -25,12 +24,6 @@ from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.operators")
-MakeOperator = Callable[[str, coincurve.PrivateKey, SignJournal, int], Operator]
-
-
-def make_operator(name: str, key: coincurve.PrivateKey, journal: SignJournal, bound_bps: int) -> Operator:
-    """The operator of production; a demo may put a dishonest one in its place."""
-    return Operator(name, key, journal, bound_bps=bound_bps)
 
 
 class OperatorBuilder:
@@ -41,7 +34,6 @@ class OperatorBuilder:
         environ: where passphrases are.
         clock: the time of the process.
         database: what the keys are known to have signed.
-        make: makes an operator of a key in this process.
         opened: takes what has to be closed again.
 
     Attributes:
@@ -55,11 +47,10 @@ class OperatorBuilder:
         environ: Mapping[str, str],
         clock: Clock,
         database: Database,
-        make: MakeOperator,
         opened: ExitStack,
     ) -> None:
         self._config, self._environ, self._clock, self._database = resolved.config, environ, clock, database
-        self._make, self._opened = make, opened
+        self._opened = opened
         self.made: list[Operator] = []
         self.owners: dict[bytes, str] = {}
 
@@ -88,7 +79,7 @@ class OperatorBuilder:
         if section.passphrase_env not in self._environ:
             return None
         key = keyfiles.load(Path(str(section.keyfile)), section.passphrase_env, self._environ)
-        return self._make(section.name, key, self._journal(section, address_of(key)), section.bound_bps)
+        return Operator(section.name, key, self._journal(section, address_of(key)), bound_bps=section.bound_bps)
 
     def _journal(self, section: OperatorSection, key: bytes) -> SignJournal:
         """The sign journal of a report key: locked, and mute for as long as it cannot know what the key has signed."""

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import structlog
 
+from oracle.agree.outcome import RoundOutcome
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow
+from oracle.network.agreements import Agreements
+from oracle.network.members_reader import MembersReader
+from oracle.network.operator_network import OperatorNetwork
 from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
@@ -35,6 +39,10 @@ _log = structlog.get_logger("oracle.assemble.targets")
 _SAMPLES = 20_000
 
 
+def _nobody(_members: frozenset[bytes]) -> None:
+    """Without a network nobody else has to be reached."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
     """Counts and logs what becomes of rounds and pushes. ``receipt_ms``: from making a push to its receipt, the newest."""
@@ -52,11 +60,22 @@ class Outcomes:
         """Signatures of a batch were asked for."""
         self.refused(signatures.refusals)
 
+    def agreed(self, outcome: RoundOutcome) -> None:
+        """A round of a store was agreed on, or not."""
+        self.refused(outcome.refusals)
+        if outcome.sealed is None:
+            _log.warning(
+                "a round was not sealed", target=outcome.terms.target, round_time=outcome.terms.round_time_s,
+                why=outcome.why,
+            )  # fmt: skip
+
     def refused(self, refusals: Iterable[Refusal]) -> None:
         """Operators would not sign."""
         for refusal in refusals:
             self.metrics.refused(refusal)
-            _log.warning("a cosigner refused", operator=refusal.operator, code=refusal.code.value, why=refusal.text)
+            _log.warning(
+                "an operator does not sign", operator=refusal.operator, code=refusal.code.value, why=refusal.text
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +88,11 @@ class TargetBuilder:
         clock: the time of the process.
         database: where pushes are journalled.
         rounds: what is pushed.
+        agreements: have its batches signed.
         operators: the signers of it.
         outcomes: counts what became of its pushes.
         report_keys: the operator of each report key: none of these keys may pay.
+        network: the operators of other processes; None without any.
     """
 
     resolved: ResolvedConfig
@@ -79,9 +100,11 @@ class TargetBuilder:
     clock: Clock
     database: Database
     rounds: Rounds
+    agreements: Agreements
     operators: Sequence[Operator]
     outcomes: Outcomes
     report_keys: Mapping[bytes, str]
+    network: OperatorNetwork | None = None
 
     def target(self, name: str, section: TargetSection) -> Target:
         """The target of a section.
@@ -91,9 +114,10 @@ class TargetBuilder:
             KeyfileError: its keyfile does not open.
         """
         signer = self._gas_signer(name, section)
+        client = self._client(section, signer)
         return Target(
             name,
-            self._client(section, signer),
+            client,
             PushRules(
                 max_push_age_s=section.max_push_age_s,
                 bump_after_s=section.bump_after_s,
@@ -108,6 +132,8 @@ class TargetBuilder:
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,
             views=[raw_address(v) for v in section.pokes],
+            members=MembersReader(client) if self.network is not None else None,
+            on_members=partial(self.network.note_members, name) if self.network is not None else _nobody,
         )
 
     def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:
@@ -130,7 +156,7 @@ class TargetBuilder:
             database=self.database,
             rounds=self.rounds,
             now_ms=self.clock.now_ms,
-            clock_ok=self.clock.may_sign,
+            collect=self.agreements.cut,
             on_signatures=self.outcomes.collected,
             on_landed=self.outcomes.landed,
             on_failed=partial(metrics.failed, name),

@@ -10,13 +10,13 @@ from oracle.model.canonical_json import digest, dump
 from oracle.model.spec import RULES_VERSION
 from oracle.model.state import FeedState
 from oracle.model.types import Report, Result
-from oracle.report.compose import cross, published_after_record
-from oracle.report.wire import decode_items
+from oracle.report.compose import cross
+from oracle.report.wire import decode_items, encode_items
 from oracle.round.step import step
 from oracle.sign.agreed_reports import median_reports
-from oracle.sign.eip712 import BadSignature, observed_digest, recover
+from oracle.sign.eip712 import BadSignature, observed_digest, recover, sealed_digest
 from oracle.sign.messages import Agreement
-from oracle.storage.database import Database
+from oracle.storage.database import Database, last_published
 from oracle.storage.round_rows import stored_result
 from oracle.storage.withdrawn import StoredRow
 
@@ -43,9 +43,13 @@ def verify(database: Database, feed: str, round_s: int) -> Iterator[Check]:
     if record is None:
         yield Check(what="record", ok=True, detail="no record was published for this round")
         return
-    agreement = database.agreement(round_s)
+    agreement = database.agreement(round_s, record.seal.target) if record.seal is not None else None
+    if record.seal is not None and agreement is None:
+        yield Check(
+            what="seal", ok=False, detail="the record says that it is sealed, and what was sealed is not stored"
+        )
     if agreement is not None:
-        yield _verify_values(agreement)
+        yield from verify_agreement(agreement)
     agreed_reports = _agreed(agreement) if agreement is not None else {}
 
     def published(name: str) -> Report | None:
@@ -121,31 +125,67 @@ def _verify_published(database: Database, operators: Sequence[str], feed: str, r
     before = database.newest(feed, round_s)
     if before is None:
         return
-    expected = published_after_record(before.published, database.record(feed, before.round_time_s), before.round_time_s)
+    # a round that was learned while this one was made may be in it or not
+    expected = [last_published(database, feed, round_s, known_ms) for known_ms in (1 << 60, round_s * MS)]
     results = {name: database.result(name, feed, round_s) for name in operators}
-    wrong = [name for name, result in results.items() if result is not None and result.published != expected]
+    wrong = [name for name, result in results.items() if result is not None and result.published not in expected]
     text = f"{', '.join(wrong)} began with something else" if wrong else f"as round {before.round_time_s} left it"
     yield Check(what="published before", ok=not wrong, detail=text)
 
 
+def verify_agreement(agreement: Agreement) -> Iterator[Check]:
+    """What was sealed in a round: the signed values, what follows from them, and the signatures over it."""
+    if not agreement.values:
+        yield Check(what="signed values", ok=True, detail="the round was learned from others: its values are not here")
+    else:
+        yield _verify_values(agreement)
+        yield _verify_items(agreement)
+    yield _verify_seals(agreement)
+
+
 def _agreed(agreement: Agreement) -> dict[str, Report]:
-    reports = {v.address: decode_items(v.items, v.round_time_s) for v in agreement.values}
-    by_index = median_reports(reports, agreement.signers)
+    by_index = decode_items(agreement.items, agreement.round_time_s)
     names = dict(zip(agreement.indexes, agreement.feeds, strict=True))
     return {names[i]: report for i, report in by_index.items() if i in names}
 
 
 def _verify_values(agreement: Agreement) -> Check:
-    signers = agreement.signers
+    at = (agreement.signers.domain, agreement.signers.epoch, agreement.round_time_s)
     for values in agreement.values:
-        digest_ = observed_digest(signers.domain, signers.epoch, agreement.round_time_s, values.items)
         try:
-            signer = recover(digest_, values.signature)
+            signer = recover(observed_digest(*at, values.items, terms=values.terms), values.signature)
         except BadSignature as e:
             return Check(what="signed values", ok=False, detail=f"{values.operator}: {e}")
-        if signer != values.address or signer not in signers.signers:
+        if signer != values.address or signer not in agreement.signers.signers:
             return Check(what="signed values", ok=False, detail=f"{values.operator} did not sign its values")
     return Check(what="signed values", ok=True, detail=f"{len(agreement.values)} operators signed theirs")
+
+
+def _verify_items(agreement: Agreement) -> Check:
+    """The lower medians of the values, of all feeds but those that were dropped, are what was sealed."""
+    reports = {v.address: decode_items(v.items, v.round_time_s) for v in agreement.values}
+    by_index = median_reports(reports, agreement.signers)
+    expected = encode_items({i: r for i, r in by_index.items() if i not in agreement.dropped})
+    ok = expected == agreement.items
+    text = f"{len(by_index) - len(agreement.dropped)} feeds follow from the values" if ok else "the values give others"
+    return Check(what="sealed items", ok=ok, detail=text)
+
+
+def _verify_seals(agreement: Agreement) -> Check:
+    signers = agreement.signers
+    at = (signers.domain, signers.epoch, agreement.round_time_s, agreement.step)
+    signed = []
+    for address, seal in agreement.seals:
+        try:
+            signer = recover(sealed_digest(*at, agreement.items), seal)
+        except BadSignature as e:
+            return Check(what="seal", ok=False, detail=f"0x{address.hex()}: {e}")
+        if signer != address or address not in signers.signers:
+            return Check(what="seal", ok=False, detail=f"0x{address.hex()} did not sign it")
+        signed.append(address)
+    weight = signers.weight_of(signed)
+    detail = f"weight {weight} of {sum(signers.weights)} signed, {signers.threshold} are needed"
+    return Check(what="seal", ok=weight >= signers.threshold, detail=detail)
 
 
 def _own(database: Database, operators: Sequence[str], feed: str, round_s: int) -> Report | None:

@@ -17,6 +17,7 @@ from feeds.types import Kind
 from feeds.units import MS, wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
+from oracle.check.agreement_bounds import one_party_notes
 from oracle.check.chain import ChainProbe, ChainReadings, chain_errors, read_chain
 from oracle.check.push_ready import (
     PushReadiness,
@@ -81,6 +82,7 @@ async def check(
             *schedule_notes(resolved),
             *config_notes(resolved.config, environ),
             *remote_key_notes(resolved.config),
+            *one_party_notes(resolved.config),
             *_unheld(resolved),
             *one_group_notes(resolved.config, group_counts(resolved.specs)),
             *provider_notes(resolved.config, fill_from(environ)),

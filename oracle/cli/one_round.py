@@ -54,7 +54,7 @@ async def _until_complete(
     resolved: ResolvedConfig, observer: Observer, wait_s: float
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     member = Member(name="local", specs=resolved.specs, states={f: FeedState() for f in resolved.specs})
-    rounds = Rounds(resolved.specs, [member], None)
+    rounds = Rounds(resolved.specs, [member])
     done: Round | None = None
     steps = max(1, int(wait_s / _STEP_S))
     for step in count(1):
@@ -65,7 +65,7 @@ async def _until_complete(
                 break
             continue
         observed = {f: observer.observe(f, at_ms) for f in resolved.specs}
-        done = rounds.run(at_ms // MS, observed, now_ms=at_ms)
+        done = rounds.finish(rounds.fold(at_ms // MS, observed, now_ms=at_ms), {})
         rounds.commit(done)
         if len(done.records) == len(resolved.specs) or step >= steps:
             break

@@ -48,11 +48,18 @@ def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
     from oracle.build import build
+    from oracle.cli.switching import run_with_switches
+    from oracle.config.resolve import resolve, with_secrets
+    from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
 
     resolved = checked_config(config_path, network=True)
     try:
-        run_until_signal(App(build(resolved)).run)
+        run_until_signal(
+            lambda stop: run_with_switches(
+                resolved, config_path, stop, load=lambda p: with_secrets(resolve(load(p))), make=lambda r: App(build(r))
+            )
+        )
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
 

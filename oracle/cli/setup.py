@@ -38,6 +38,10 @@ from oracle.cli.shell import Exit, ExitCode, checked_config, comma_list, comma_n
 )
 @click.option("--treasury", help="Of the registry: receives what is slashed.")
 @click.option("--arbiter", help="Of the registry: may give a penalty back; default: the owner.")
+@click.option(
+    "--one-party", is_flag=True, default=None, help="All signers are one party's keys: more than half will do."
+)
+@click.option("--directory", is_flag=True, default=None, help="Make an OperatorDirectory too.")
 @click.option("--salt", default="lrt-oracle", show_default=True, help="Another salt gives other addresses.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File of the deployment; default: deployments/<chain>.toml."

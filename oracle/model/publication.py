@@ -13,12 +13,46 @@ from oracle.model.types import Report, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """An operator that is missing from a sealed record, and why, a sentence."""
+
+    operator: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """What stands behind a record of a round that operators agreed on.
+
+    Attributes:
+        target: whose signer set it was.
+        epoch: of that set.
+        weight: of those who signed; ``threshold``: needed; ``total``: of all.
+        attempt: of the agreement, from 1.
+        sealed_ms: when the threshold was reached, ms from the round's start; None where it was learned later from others.
+        missing: members that did not sign.
+        refused: members that do not vouch for this feed.
+    """
+
+    target: str
+    epoch: int
+    weight: int
+    threshold: int
+    total: int
+    attempt: int
+    sealed_ms: int | None
+    missing: tuple[Absent, ...] = ()
+    refused: tuple[Absent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What is published of one feed and round: the agreed report, the price in the feed's mode, and the times.
 
     ``final``: False for a live indication, which is neither stored nor signed. ``price_wad`` 0: no price in this mode.
     ``observed_at_ms``: the oldest input used; where prices were kept, the oldest behind those. ``signed_at_ms``: None where no
-    operator has a key. ``ramp_ppm``: how much of the market is in ``redemption_unless_depeg``, in millionths.
+    operator has a key. ``operators``: who signed and had values of it; unsigned, whose own view it is. ``seal``: what weight
+    signed; None where nobody did. ``ramp_ppm``: how much of the market is in ``redemption_unless_depeg``, in millionths.
     """
 
     feed: str
@@ -34,6 +68,7 @@ class Record:
     legs: tuple[str, ...] = ()
     final: bool = True
     ramp_ppm: int = 0
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

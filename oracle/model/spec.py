@@ -284,5 +284,5 @@ class FeedSpec:
         return bool(self.legs)
 
 
-RULES_VERSION = 8
+RULES_VERSION = 9
 """Raised whenever the same inputs would no longer give the same bytes."""

@@ -1,25 +1,25 @@
-"""The operators of this process at one store: their values of a round, signed for it, and their signatures of a batch."""
+"""The operators of this process at one store: their seats, what they and the others sign of a round, and what their journals tell."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import structlog
 
 from feeds.units import MS
+from oracle.agree.outcome import RoundOutcome
 from oracle.chain.quorum_rpc import ChainError
 from oracle.model.target_status import SignerQuorum
-from oracle.model.types import FeedRound, Report
+from oracle.model.types import Report
 from oracle.round.rounds import Round
-from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.signed_batch import CollectedSignatures, collect_signatures
-from oracle.sign.verified_values import VerifiedValues, verify_answers
+from oracle.sign.signed_batch import CollectedSignatures
 
-_ROUNDS_KEPT = 4
 _log = structlog.get_logger("oracle.push.attestation")
+CollectCut: TypeAlias = Callable[[RoundOutcome, Sequence[int]], Awaitable[CollectedSignatures]]
+"""Has a batch of these feeds of a sealed round signed by all operators that answer."""
 
 
 class Attesters:
@@ -27,32 +27,23 @@ class Attesters:
 
     Args:
         target: name of the target.
-        operators: the signers in this process. An operator's view is by feed index, and indexes are the store's: each
-            target gets operators with views of their own, over the same keys and journals.
+        operators: the signers in this process.
         now_ms: the clock.
-        clock_ok: whether the clock may go under a signature.
+        collect: has a cut signed.
 
     Attributes:
         signers: the set in which they have their seats; None while they have none.
     """
 
     def __init__(
-        self,
-        target: str,
-        operators: Sequence[Operator],
-        *,
-        now_ms: Callable[[], int],
-        clock_ok: Callable[[], bool],
+        self, target: str, operators: Sequence[Operator], *, now_ms: Callable[[], int], collect: CollectCut
     ) -> None:
         self.signers: SignerSet | None = None
-        self._target = target
-        self._operators = [o.with_own_views() for o in operators]
-        self._now_ms, self._clock_ok = now_ms, clock_ok
+        self._target, self._collect = target, collect
+        self._operators = list(operators)
+        self._now_ms = now_ms
         self._members: list[Operator] = []
         self._indexes: Mapping[str, int] = {}
-        self._cosigners: LocalCosigners | None = None
-        self._values: dict[int, asyncio.Task[tuple[VerifiedValues, ...]]] = {}
-        """By round_time."""
         self._seated_s = 0
         self._checked_s: dict[int, int] = {}
         """The stored round that was last checked for signatures from elsewhere, by feed index."""
@@ -73,9 +64,8 @@ class Attesters:
                 target=self._target, operators=strangers,
             )  # fmt: skip
         self._members = [o for o in self._operators if o.address in signers.signers]
-        self.signers, self._indexes, self._values = signers, indexes, {}
+        self.signers, self._indexes = signers, indexes
         self._seated_s = self._now_ms() // MS
-        self._cosigners = LocalCosigners(self._members, signers, now_ms=self._now_ms, clock_ok=self._clock_ok)
         return signers.weight_of([o.address for o in self._members])
 
     def leave_seats(self) -> None:
@@ -83,72 +73,53 @@ class Attesters:
         self.signers = None
 
     def quorum(self, newest: Round | None) -> SignerQuorum | None:
-        """What these operators can bring to a push now; None without a seat. ``newest``: the newest round."""
+        """What can be brought to a push now: by the newest round of the store, before the first by the operators here.
+
+        None without a seat.
+        """
         signers = self.signers
         if signers is None:
             return None
+        outcome = newest.outcomes.get(self._target) if newest is not None else None
         missing = [f"{o.name} is not among the store's signers" for o in self._operators if o not in self._members]
-        able = []
-        for operator in self._members:
-            if operator.is_mute(self._now_ms()):
-                missing.append(f"{operator.name} is mute")
-            elif newest is not None and operator.name in newest.mute:
-                missing.append(f"{operator.name} did not sign the newest round")
-            else:
-                able.append(operator.address)
-        here = {o.address for o in self._members}
-        strangers = [(a, w) for a, w in zip(signers.signers, signers.weights, strict=True) if a not in here]
-        missing += [f"0x{a.hex()} (weight {w}) does not sign here" for a, w in strangers if w]
+        if outcome is not None and outcome.terms.signers.epoch == signers.epoch:
+            able = [m.address for m in outcome.members if m.signed_ms is not None]
+            missing += [f"{m.name} did not sign the newest round: {m.why}" for m in outcome.members if m.why]
+        else:
+            able = [o.address for o in self._members if not o.is_mute(self._now_ms())]
+            missing += [f"{o.name} is mute" for o in self._members if o.address not in able]
+            here = {o.address for o in self._members}
+            strangers = [(a, w) for a, w in zip(signers.signers, signers.weights, strict=True) if a not in here]
+            missing += [f"0x{a.hex()} (weight {w}) does not sign here" for a, w in strangers if w]
         return SignerQuorum(weight=signers.weight_of(able), threshold=signers.threshold, missing=tuple(missing))
 
     # --- signing -------------------------------------------------------------------------------------------------
 
-    async def signed_values(self, done: Round) -> tuple[VerifiedValues, ...]:
-        """The operators' own values of a round, signed for this store.
+    def reports(self, newest: Round) -> Mapping[str, Report]:
+        """What was sealed for this store, by feed: what can be signed and pushed of a round."""
+        outcome = self._sealed(newest)
+        return {} if outcome is None else outcome.reports
 
-        () while they may not sign, and for a round that was published unsigned: what goes on chain is what was published.
-        Where these signers agreed on what was published, its values are meant, and nobody signs again. Elsewhere the
-        operators are asked once, however many want to know: two answers would be two values for one place.
+    async def collect_signatures(self, newest: Round, indexes: Sequence[int]) -> CollectedSignatures | None:
+        """Have a batch of these feeds signed; None of a round that was not sealed for this store's set.
+
+        Raises:
+            ChainError: the operators have no seat.
         """
-        signers = self.signers
-        if signers is None or not done.values or not self._clock_ok():
-            return ()
-        if done.round_time_s not in self._values:
-            tasks = {**self._values, done.round_time_s: asyncio.create_task(self._sign_values(done, signers))}
-            self._values = {r: tasks[r] for r in sorted(tasks)[-_ROUNDS_KEPT:]}
-        task = self._values.get(done.round_time_s)
-        values = await asyncio.shield(task) if task is not None else ()
-        return values if self.signers is signers else ()  # the set may have changed: these are for the one before
-
-    async def _sign_values(self, done: Round, signers: SignerSet) -> tuple[VerifiedValues, ...]:
-        """Ask all at once; an operator that was mute in the round stays so, and one that does not sign is left out."""
-        views = self._views(done)
-        if any(a.signers == signers for a in done.agreements):
-            signed = {v.address for v in done.values}
-            for operator in (o for o in self._members if o.address in signed):
-                operator.take_view(done.round_time_s, views[operator.name])
-            return done.values
-        asked = [o for o in self._members if not o.is_mute(self._now_ms()) and o.name not in done.mute]
-        answers = await asyncio.gather(*(o.request_values(signers, done.round_time_s, views[o.name]) for o in asked))
-        values, refusals = verify_answers(asked, answers, signers, done.round_time_s)
-        for refusal in refusals:
-            _log.warning("an operator did not sign", target=self._target, operator=refusal.operator, why=refusal.text)
-        return values
-
-    def _views(self, done: Round) -> dict[str, dict[int, Report]]:
-        """Each operator's own reports of a round, by feed index."""
-        views: dict[str, dict[int, Report]] = {o.name: {} for o in self._members}
-        for feed in done.feeds:
-            report = feed.result.report if isinstance(feed.result, FeedRound) else feed.result.kept
-            if report is not None and feed.spec.feed in self._indexes and feed.operator in views:
-                views[feed.operator][self._indexes[feed.spec.feed]] = report
-        return views
-
-    async def collect_signatures(self, values: Sequence[VerifiedValues], indexes: Sequence[int]) -> CollectedSignatures:
-        """Have a batch of these feeds signed; ChainError without a seat."""
-        if self._cosigners is None or self.signers is None:
+        if self.signers is None:
             raise ChainError("not connected")
-        return await collect_signatures(self._cosigners, self.signers, values, indexes)
+        outcome = self._sealed(newest)
+        if outcome is None or outcome.terms.signers != self.signers:
+            return None  # the set may have changed: what is sealed is for the one before
+        known = set(self._indexes_in(outcome))
+        return await self._collect(outcome, sorted(known & set(indexes)))
+
+    def _sealed(self, newest: Round) -> RoundOutcome | None:
+        outcome = newest.outcomes.get(self._target)
+        return outcome if outcome is not None and outcome.sealed is not None else None
+
+    def _indexes_in(self, outcome: RoundOutcome) -> list[int]:
+        return [outcome.terms.indexes[f] for f in outcome.reports]
 
     # --- what the store holds says about the journals ----------------------------------------------------------------
 

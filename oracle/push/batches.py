@@ -17,9 +17,9 @@ from oracle.push.sending.pusher import Pusher
 from oracle.round.rounds import Round
 from oracle.sign.messages import SignedBatch
 from oracle.sign.signed_batch import CollectedSignatures
-from oracle.sign.verified_values import VerifiedValues
 
 _log = structlog.get_logger("oracle.push.batches")
+_NOTHING = CollectedSignatures(batch=None, refusals=())
 
 
 class Batches:
@@ -71,9 +71,9 @@ class Batches:
             _log.info("push", target=self._target, round_time=row.round_s, why=reasons)
         return self._due_now.was_cut or row is None or (refused and self._due_now.cut(decision) is not decision)
 
-    async def collect_signatures(self, values: Sequence[VerifiedValues], indexes: Sequence[int]) -> CollectedSignatures:
+    async def collect_signatures(self, newest: Round, indexes: Sequence[int]) -> CollectedSignatures:
         """Have a batch of these feeds signed, and report who refused."""
-        signed = await self._attesters.collect_signatures(values, indexes)
+        signed = await self._attesters.collect_signatures(newest, indexes) or _NOTHING
         for refusal in signed.refusals:
             self.refusals.append(f"{refusal.operator} refused ({refusal.code}): {refusal.text}")
         self._context.on_signatures(signed)
@@ -81,12 +81,12 @@ class Batches:
 
     async def _sign(self, newest: Round, decision: Decision) -> tuple[Decision, CollectedSignatures]:
         """Have what goes signed; decided anew where too few signed for a price that moved far."""
-        signed = await self.collect_signatures(await self._attesters.signed_values(newest), sorted(decision.push))
+        signed = await self.collect_signatures(newest, sorted(decision.push))
         if signed.batch is None or not self._due_now.is_short(newest, decision, signed.batch):
             return decision, signed
         weaker = await self._due_now.decide_weak(newest)
         if weaker.push and set(weaker.push) != set(decision.push):
-            signed = await self.collect_signatures(await self._attesters.signed_values(newest), sorted(weaker.push))
+            signed = await self.collect_signatures(newest, sorted(weaker.push))
         return weaker, signed
 
     async def _submit(self, batch: SignedBatch, decision: Decision, why: str) -> PushRow | None:

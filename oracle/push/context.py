@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from oracle.model.publication import PushRow
+from oracle.push.attestation import CollectCut
 from oracle.push.due import Decision
 from oracle.round.rounds import Round, Rounds
 from oracle.sign.signed_batch import CollectedSignatures
@@ -20,7 +21,7 @@ class TargetContext:
         database: where pushes are written down.
         rounds: are signed for the target's signer set.
         now_ms: the clock.
-        clock_ok: whether the clock may go under a signature.
+        collect: has a batch of a sealed round signed.
         on_signatures: called with what the operators signed or refused of a batch.
         on_landed: called for every push that landed.
         on_failed: called for all that went wrong, with one of a small set of words.
@@ -33,7 +34,7 @@ class TargetContext:
     database: Database
     rounds: Rounds
     now_ms: Callable[[], int]
-    clock_ok: Callable[[], bool]
+    collect: CollectCut
     on_signatures: Callable[[CollectedSignatures], None]
     on_landed: Callable[[PushRow], None]
     on_failed: Callable[[str], None]

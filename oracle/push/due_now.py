@@ -67,7 +67,7 @@ class DueNow:
 
     def is_news(self, newest: Round, decision: Decision) -> bool:
         """Whether a depeg or a halt is not yet in what is under way."""
-        reports = {r.feed: r.report for r in newest.records}
+        reports = self._attesters.reports(newest)
         under_way = self._pusher.under_way
         worse = [i for i, r in decision.push.items() if r.cause is Cause.WORSE]
         return any((i, int(reports[self.feed_at(i)].status)) not in under_way for i in worse)
@@ -78,7 +78,7 @@ class DueNow:
         if signers is None or signers.weight_of(batch.addresses) >= self._seating.step_weight:
             return False
         indexes, stored = self._seating.indexes, self._pusher.stored
-        fresh = {indexes[r.feed]: r.report for r in newest.records if r.feed in indexes}
+        fresh = {indexes[f]: r for f, r in self._attesters.reports(newest).items() if f in indexes}
         going = ((i, self._seating.limits[i]) for i in decision.push if self._seating.limits[i].strong)
         return any(
             write_of(stored.get(i), fresh[i], replace(limits, strong=False))
@@ -102,7 +102,7 @@ class DueNow:
         head = await self._pusher.refresh()
         now_s = newest.round_time_s
         spent = self._gas_spent() if self._policy.gas_per_day else {}
-        reports = {r.feed: r.report for r in newest.records}
+        reports = self._attesters.reports(newest)
         candidates = {
             index: Candidate(
                 spec=self._specs[feed],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -15,6 +15,7 @@ from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.model.publication import OnChain, PushRow, PushState
 from oracle.model.target_status import FeedOnTarget, TargetStatus
 from oracle.model.types import Report
+from oracle.network.members_reader import MembersReader
 from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.batches import Batches
@@ -61,6 +62,8 @@ class Target:
         warn_pushes: warn when the gas key can pay for fewer pushes than this.
         views: ModeViews over the store that are poked when a push changes the direction of their ramp.
         pace: how long it may take, and how often it looks.
+        members: reads who agrees on its rounds with operators of other processes; None where there are none.
+        on_members: called with the report addresses of all that sign for it, or will.
 
     Attributes:
         pusher: what the store holds, and what is under way.
@@ -85,6 +88,8 @@ class Target:
         warn_pushes: int = 100,
         views: Sequence[bytes] = (),
         pace: TargetPace = _PACE,
+        members: MembersReader | None = None,
+        on_members: Callable[[frozenset[bytes]], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.can_send, self._closed = can_send, closed
@@ -92,7 +97,7 @@ class Target:
         self._client, self._feeds, self._context, self.pace = client, feeds, context, pace
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
-        self._attesters = Attesters(name, operators, now_ms=context.now_ms, clock_ok=context.clock_ok)
+        self._attesters = Attesters(name, operators, now_ms=context.now_ms, collect=context.collect)
         self.pusher = Pusher(
             name, client, context.database, rules, now_ms=context.now_ms, on_landed=self._landed, on_failed=context.on_failed,
             ramp_pokes=RampPokes(name, views, on_failed=context.on_unpoked),
@@ -103,7 +108,7 @@ class Target:
         )  # fmt: skip
         self._seating = Seating(
             name, client, self._attesters, self._arming, context.rounds, rules=rules, pace=pace, now_ms=context.now_ms,
-            on_failed=context.on_failed,
+            on_failed=context.on_failed, members=members, on_members=on_members,
         )  # fmt: skip
         self.due_now = DueNow(
             client, self.pusher, self._seating, self._attesters, context.rounds.specs, self._policy,
@@ -116,7 +121,6 @@ class Target:
         )  # fmt: skip
         self._grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
         self._onchain = OnchainView(name, context.rounds.specs, grace=self._grace)
-        context.rounds.reserve_seat(name)
         self._newest: Round | None = None
         self._has_news = False
         self._log_budget = LogBudget()
@@ -198,9 +202,10 @@ class Target:
     async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         newest = self._newest
-        values = await self._attesters.signed_values(newest) if newest is not None else ()
         indexes = [self.indexes[f] for f in feeds if f in self.indexes]
-        return await self._batches.collect_signatures(values, indexes) if values else None
+        if newest is None or not self._attesters.reports(newest):
+            return None
+        return await self._batches.collect_signatures(newest, indexes)
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -245,6 +250,7 @@ class Target:
             await self._connect()
         await self.pusher.poll()
         await self._seating.follow(self._round_s())
+        await self._seating.refresh_members()
         await self._push_due()
         self._seating.check_signed_elsewhere(self.pusher.stored)
         await self._seating.reread_signers(self._round_s)
@@ -276,6 +282,7 @@ class Target:
         indexes = await self._seating.read_indexes(self._feeds)
         await self.pusher.start(indexes)
         self._onchain.set_indexes(indexes)
+        await self._seating.refresh_members()
         await self._seating.take(signers, indexes, self.pusher.stored)
         for row in self._landed_pushes():
             self._onchain.note_landed(row)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from oracle.model.spec import FeedSpec
 from oracle.model.status import Reason
 from oracle.model.types import FeedRound, Report, Result
 
@@ -13,11 +12,6 @@ def signable_reports(results: Mapping[str, Result]) -> dict[str, Report]:
     """What a member can sign, by feed: a round's report, or the status-only one of a round without a price."""
     reports = {feed: r.report if isinstance(r, FeedRound) else r.kept for feed, r in results.items()}
     return {feed: report for feed, report in reports.items() if report is not None}
-
-
-def contributes(results: Mapping[str, Result], spec: FeedSpec) -> bool:
-    """Whether a member signs anything of a feed, or of a leg of it."""
-    return any(f in signable_reports(results) for f in (spec.legs or (spec.feed,)))
 
 
 def reasons_for(results: Sequence[Result], report: Report) -> tuple[Reason, ...]:

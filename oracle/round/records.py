@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from feeds.units import MS, deviation_bps_away
-from oracle.model.publication import Record, Transition
+from oracle.agree.outcome import Attendance, RoundOutcome
+from oracle.model.publication import Absent, Record, Seal, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.types import Abstained, FeedRound, Report, Result
 from oracle.report.compose import price_of
-from oracle.round.contributions import contributes, reasons_for
+from oracle.round.contributions import reasons_for
 
 Results = Mapping[str, Mapping[str, Result]]
 """What each operator (by name) found of each feed."""
@@ -25,8 +26,7 @@ class RecordMaker:
         last: the record of each feed before this round.
         results: what each operator found.
         now_ms: when the round is made.
-        agreed_feeds: feeds that the operators agree on; empty in a round that nobody signs.
-        signed_by: names of the operators whose values count.
+        outcome: what the operators sealed; None in a round that nobody signs.
         own_name: the operator whose own view is published where they do not agree.
     """
 
@@ -34,8 +34,7 @@ class RecordMaker:
     last: Mapping[str, Record]
     results: Results
     now_ms: int
-    agreed_feeds: frozenset[str]
-    signed_by: frozenset[str]
+    outcome: RoundOutcome | None
     own_name: str
 
     def records(self, published: Mapping[str, Report]) -> tuple[Record, ...]:
@@ -47,7 +46,8 @@ class RecordMaker:
 
     def _record(self, spec: FeedSpec, report: Report, made: Mapping[str, Record]) -> Record:
         results = self._results_of(spec)
-        is_agreed = all(f in self.agreed_feeds for f in spec.legs or (spec.feed,))
+        outcome = self.outcome
+        is_agreed = outcome is not None and all(f in outcome.reports for f in spec.legs or (spec.feed,))
         both = report.market_wad and report.redemption_wad
         ramp_ppm = self._ramp_ppm(spec, results, report)
         return Record(
@@ -60,18 +60,16 @@ class RecordMaker:
             observed_at_ms=self._observed_at_ms(spec, results, report, made),
             computed_at_ms=self.now_ms,
             signed_at_ms=self.now_ms if is_agreed else None,
-            operators=self._operators_of(spec) if is_agreed else (self.own_name,),
+            operators=operators_of(outcome, spec) if outcome is not None and is_agreed else (self.own_name,),
             legs=spec.legs,
             ramp_ppm=ramp_ppm,
+            seal=seal_of(outcome, spec) if outcome is not None and is_agreed else None,
         )
 
     def _results_of(self, spec: FeedSpec) -> list[Result]:
         """All operators' results of a feed, or of the legs of a cross."""
         feeds = spec.legs if spec.is_cross else (spec.feed,)
         return [own[feed] for feed in feeds for own in self.results.values() if feed in own]
-
-    def _operators_of(self, spec: FeedSpec) -> tuple[str, ...]:
-        return tuple(n for n, own in self.results.items() if n in self.signed_by and contributes(own, spec))
 
     def _observed_at_ms(
         self, spec: FeedSpec, results: Sequence[Result], report: Report, made: Mapping[str, Record]
@@ -91,6 +89,40 @@ class RecordMaker:
             return self.last[spec.feed].ramp_ppm
         ramps = sorted(r.verdict.ramp_ppm for r in results if isinstance(r, FeedRound))
         return ramps[(len(ramps) - 1) // 2] if ramps else 0
+
+
+def operators_of(outcome: RoundOutcome, spec: FeedSpec) -> tuple[str, ...]:
+    """Names of those who signed and whose values of the feed, or of a leg of it, count; of all who signed where that is not known.
+
+    Values that came too late for what was sealed do not count: whoever draws up the record says the same.
+    """
+    indexes = {outcome.terms.indexes[f] for f in spec.legs or (spec.feed,)}
+    had = {v.address for v in outcome.used_values if indexes & v.reports.keys()}
+    signed = [m for m in outcome.members if m.signed_ms is not None]
+    return tuple(m.name for m in signed if m.address in had) or tuple(m.name for m in signed)
+
+
+def seal_of(outcome: RoundOutcome, spec: FeedSpec) -> Seal | None:
+    """What stands behind a sealed feed."""
+    if outcome.sealed is None:
+        return None
+    terms = outcome.terms
+    indexes = {terms.indexes[f] for f in spec.legs or (spec.feed,)}
+    return Seal(
+        target=terms.target,
+        epoch=terms.signers.epoch,
+        weight=terms.weight(m.address for m in outcome.members if m.signed_ms is not None),
+        threshold=terms.threshold,
+        total=terms.total,
+        attempt=outcome.sealed.attempt,
+        sealed_ms=outcome.sealed_ms,
+        missing=tuple(Absent(operator=m.name, why=m.why) for m in outcome.members if m.signed_ms is None),
+        refused=tuple(a for m in outcome.members for a in _refusing(m, indexes)),
+    )
+
+
+def _refusing(member: Attendance, indexes: set[int]) -> list[Absent]:
+    return [Absent(operator=member.name, why=code.text) for i, code in member.refused if i in indexes]
 
 
 def transitions(records: Sequence[Record], last: Mapping[str, Record], now_ms: int) -> tuple[Transition, ...]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from feeds.types import Outcome
 from feeds.units import MS
+from oracle.agree.ask import RoundAsk
+from oracle.agree.outcome import RoundOutcome
 from oracle.model.publication import Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Leg, Published, Report, Result
-from oracle.report.compose import cross, published_after_record, repeats_published
+from oracle.report.compose import cross, published_after_record
 from oracle.round.contributions import signable_reports
 from oracle.round.no_price import suspected_leg
 from oracle.round.records import RecordMaker, Results, abstentions, transitions
-from oracle.round.seat import SignerSeat
+from oracle.round.seat import HomeStore, SignerSeat
 from oracle.round.step import as_leg, step
-from oracle.sign.agreed_reports import agreed_reports
-from oracle.sign.messages import Agreement, Refusal, RoundSigner, SignedValues, SignerSet
-from oracle.sign.verified_values import VerifiedValues, verify_answers
+from oracle.sign.messages import Agreement, Refusal, RoundSigner
 
 
 @dataclass(slots=True)
@@ -33,51 +33,38 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignRequest:
-    """An operator that is asked to sign its own reports of a round (by feed index) for a signer set."""
-
-    signer: RoundSigner
-    signers: SignerSet
-    round_time_s: int
-    reports: Mapping[int, Report]
-
-    def sign(self) -> SignedValues:
-        """Have it signed by a key in this process."""
-        return self.signer.sign_values(self.signers, self.round_time_s, self.reports)
-
-    async def send(self) -> SignedValues | Refusal:
-        """Have it signed wherever the key is."""
-        return await self.signer.request_values(self.signers, self.round_time_s, self.reports)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FoldedRound:
-    """A round before anybody signed: what every member found, and who is asked to sign."""
+    """A round before anybody signed: what every member found, and what each store's operators are to agree on.
+
+    ``asks``: by target. ``home``: the one whose operators seal what is published; None where nobody does.
+    """
 
     round_time_s: int
     now_ms: int
     feeds: tuple[FoldedFeed, ...]
     results: Results
-    seat: SignerSeat | None
-    requests: tuple[SignRequest, ...]
+    asks: Mapping[str, RoundAsk]
+    home: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """Everything that a round brought, ready to be stored.
 
-    ``feeds``: what each operator folded. ``values``: verified, of those who signed. ``refusals``: of those who were asked and
-    did not sign.
+    ``feeds``: what each operator folded. ``outcomes``: of each store whose operators were to agree, by target.
+    ``unsealed``: why nothing is published of the feeds that they sign; "" where that is not so. ``refusals``: of operators
+    here who did not sign.
     """
 
     round_time_s: int
     feeds: tuple[FoldedFeed, ...]
-    values: tuple[VerifiedValues, ...]
+    outcomes: Mapping[str, RoundOutcome]
     agreements: tuple[Agreement, ...]
     records: tuple[Record, ...]
     transitions: tuple[Transition, ...]
     abstained: Mapping[str, Abstained]
     refusals: tuple[Refusal, ...] = ()
+    unsealed: str = ""
 
     @property
     def mute(self) -> frozenset[str]:
@@ -86,40 +73,29 @@ class Round:
 
 
 class Rounds:
-    """Runs rounds. Holds the states between them and nothing else: no clock, no socket, no file.
+    """Makes rounds. Holds the states between them and nothing else: no clock, no socket, no file.
 
     Args:
         specs: all feeds, legs before what needs them.
-        members: the operators in this process; the first one's own view is published where nobody can agree.
-        seat: what they sign for; None where there are no keys or no target yet, see ``take_seat``.
+        members: the operators in this process; the first one's own view is published where no operator has a key.
+        home: the target whose operators seal what is published, and the feeds that they sign; None where there is none.
     """
 
-    def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], seat: SignerSeat | None) -> None:
+    def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], home: HomeStore | None = None) -> None:
         self.specs = specs
         self.members = tuple(members)
-        self._seats: dict[str, SignerSeat | None] = {}
-        if seat is not None:
-            self.take_seat(seat)
+        self._home = home
+        self._seats: dict[str, SignerSeat] = {}
         self._last: dict[str, Record] = {}
         self._published: dict[str, Published] = {}
 
-    def run(
-        self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
-    ) -> Round:
-        """Fold every feed for every member, agree, and draw up what is published. For keys in this process."""
-        folded = self.fold(round_time_s, observed, now_ms=now_ms, may_sign=may_sign)
-        return self.finish(folded, [request.sign() for request in folded.requests])
-
-    def fold(
-        self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int, may_sign: bool = True
-    ) -> FoldedRound:
-        """Fold every feed for every member; the caller then sends the requests to sign.
+    def fold(self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int) -> FoldedRound:
+        """Fold every feed for every member; the caller then has the asks agreed on.
 
         Args:
             round_time_s: later than the last round's.
             observed: outcomes of all sources by feed.
             now_ms: when this happens; it goes only into the records' times.
-            may_sign: whether the clock is good enough; without it the own view is published, unsigned.
         """
         feeds: list[FoldedFeed] = []
         results: dict[str, dict[str, Result]] = {}
@@ -127,62 +103,53 @@ class Rounds:
             folded = self._fold(member, round_time_s, observed)
             feeds += folded
             results[member.name] = {f.spec.feed: f.result for f in folded}
-        able = [m for m in self.members if may_sign and m.signer is not None and not m.signer.is_mute(now_ms)]
-        seat = self._seat([m.signer.address for m in able if m.signer is not None], round_time_s)
+        seats = {name: s.at(round_time_s) for name, s in self._seats.items()}
+        asks = {name: self._ask(seat, round_time_s, results) for name, seat in seats.items() if self._has_seat(seat)}
         return FoldedRound(
             round_time_s=round_time_s,
             now_ms=now_ms,
             feeds=tuple(feeds),
             results=results,
-            seat=seat,
-            requests=tuple(_requests(able, results, seat, round_time_s)),
+            asks=asks,
+            home=self._home_name(seats),
         )
 
-    def finish(self, folded: FoldedRound, answers: Sequence[SignedValues | Refusal]) -> Round:
-        """Agree on what was signed, and draw up what is published.
+    def finish(self, folded: FoldedRound, outcomes: Mapping[str, RoundOutcome]) -> Round:
+        """Draw up what is published.
 
         Args:
             folded: the round.
-            answers: to each of its requests, in the same order: values, or why not. An operator that does not sign is mute
-                in this round, and so is one whose values are unsound. Where the others do not reach the threshold, the own
-                view is published, unsigned.
+            outcomes: what became of its asks, by target. Of the feeds that the home store's operators sign only what they
+                sealed is published; beside it the own view of the others.
         """
-        seat = folded.seat
-        values, refusals = _verified(folded, answers)
-        if seat is not None and seat.signers.weight_of([v.address for v in values]) < seat.signers.threshold:
-            seat, values = None, ()
-        published = self._with_crosses(self._published_reports(folded.results, values, seat))
-        maker = RecordMaker(
-            specs=self.specs,
-            last=self._last,
-            results=folded.results,
-            now_ms=folded.now_ms,
-            agreed_feeds=frozenset(seat.indexes) if seat is not None else frozenset(),
-            signed_by=frozenset(v.operator for v in values),
-            own_name=self.members[0].name if self.members else "",
-        )
-        records = maker.records(published)
+        outcome = outcomes.get(folded.home) if folded.home is not None else None
+        sealed = outcome if outcome is not None and outcome.sealed is not None else None
+        published = self._with_crosses(self._published_reports(folded, sealed))
+        records = self._records(folded, sealed, published)
         return Round(
             round_time_s=folded.round_time_s,
             feeds=folded.feeds,
-            values=values,
-            agreements=_agreements(folded.round_time_s, values, seat),
+            outcomes=outcomes,
+            agreements=tuple(_agreement(o) for o in outcomes.values() if o.sealed is not None),
             records=records,
             transitions=transitions(records, self._last, folded.now_ms),
             abstained=abstentions(folded.results, published),
-            refusals=refusals,
+            refusals=tuple({r: None for o in outcomes.values() for r in o.refusals}),
+            unsealed=self._why_unsealed(folded, outcome),
         )
 
-    def reserve_seat(self, target: str) -> None:
-        """A target will take its seat; targets come first in the order of their reservations, whichever connects first."""
-        self._seats.setdefault(target, None)
+    def learn(self, outcome: RoundOutcome, now_ms: int) -> Round | None:
+        """A round that others sealed and this process learns of later; None where it is known already, or of no use."""
+        home, round_s = self._home, outcome.terms.round_time_s
+        if home is None or outcome.terms.target != home.target or outcome.sealed is None:
+            return None
+        if round_s <= self.newest_sealed_s:
+            return None
+        folded = FoldedRound(round_time_s=round_s, now_ms=now_ms, feeds=(), results={}, asks={}, home=home.target)
+        return self.finish(folded, {home.target: outcome})
 
     def take_seat(self, seat: SignerSeat) -> None:
-        """Sign for a target, or for its new signer set.
-
-        What is published is agreed among the signers of the first target at which those who can sign reach the threshold. A
-        store that no longer knows the operators mutes them there, and nowhere else.
-        """
+        """Sign for a target, or for its new signer set."""
         self._seats[seat.target] = seat
 
     def commit(self, done: Round) -> None:
@@ -208,6 +175,11 @@ class Rounds:
         self._last |= {r.feed: r for r in records}
         self._published |= published
 
+    @property
+    def newest_sealed_s(self) -> int:
+        """Newest round that is known to be sealed by the home store's operators, 0 if none."""
+        return max((r.report.round_time_s for r in self._last.values() if r.seal is not None), default=0)
+
     def published(self, feed: str) -> Published | None:
         """What the operators last agreed on of a feed; None before its first price, and of a cross."""
         return self._published.get(feed)
@@ -229,27 +201,68 @@ class Rounds:
                 legs[feed] = leg
         return folded
 
-    def _seat(self, addresses: Sequence[bytes], round_time_s: int) -> SignerSeat | None:
-        """The first at which they reach the threshold of the set whose round it is."""
-        seats = (s.at(round_time_s) for s in self._seats.values() if s is not None)
-        return next((s for s in seats if s.signers.weight_of(addresses) >= s.signers.threshold), None)
+    def _has_seat(self, seat: SignerSeat) -> bool:
+        """Whether an operator here has weight in a set."""
+        return seat.signers.weight_of([m.signer.address for m in self.members if m.signer is not None]) > 0
 
-    def _published_reports(
-        self, results: Results, values: Sequence[VerifiedValues], seat: SignerSeat | None
-    ) -> dict[str, Report]:
-        """What is agreed on at the seat, and beside it the own view of the feeds that are not signed there."""
-        own = signable_reports(results[self.members[0].name]) if self.members else {}
-        if seat is None:
+    def _home_name(self, seats: Mapping[str, SignerSeat]) -> str | None:
+        """The target that must seal: the home store, if operators here have keys, and a seat there as far as is known.
+
+        A store that does not know any of them mutes them there; alone, they then publish what they see, unsigned.
+        """
+        home = self._home
+        if home is None or all(m.signer is None for m in self.members):
+            return None
+        seat = seats.get(home.target)
+        is_stranger = seat is not None and not self._has_seat(seat) and not home.networked
+        return None if is_stranger else home.target
+
+    def _ask(self, seat: SignerSeat, round_time_s: int, results: Results) -> RoundAsk:
+        """What the operators of a store are to agree on: each one's own reports, by index."""
+        reports: dict[str, dict[int, Report]] = {}
+        for member in self.members:
+            if member.signer is not None:
+                own = signable_reports(results[member.name])
+                reports[member.name] = {seat.indexes[f]: r for f, r in own.items() if f in seat.indexes}
+        return RoundAsk(
+            target=seat.target,
+            signers=seat.signers,
+            round_time_s=round_time_s,
+            indexes=seat.indexes,
+            order=seat.order,
+            sealed_s=self.newest_sealed_s,
+            reports=reports,
+            published={i: self._published[f] for f, i in seat.indexes.items() if f in self._published},
+        )
+
+    def _published_reports(self, folded: FoldedRound, sealed: RoundOutcome | None) -> dict[str, Report]:
+        """What is sealed, and beside it the own view of the feeds that the home store's operators do not sign."""
+        own = signable_reports(folded.results[self.members[0].name]) if folded.results else {}
+        if folded.home is None or self._home is None:
             return own
-        agreed = agreed_reports(values, seat.signers)
-        published = {f: r for f, r in own.items() if f not in seat.indexes}
-        published |= {f: agreed[i] for f, i in seat.indexes.items() if i in agreed and self._is_sound(f, agreed[i])}
+        published = {f: r for f, r in own.items() if f not in self._home.feeds}
+        published |= sealed.reports if sealed is not None else {}
         return {f: published[f] for f in self.specs if f in published}
 
-    def _is_sound(self, feed: str, report: Report) -> bool:
-        """Whether a report is fresh or repeats what was published: no operator chooses status-only prices."""
-        before = self._published.get(feed)
-        return not report.status_only or (before is not None and repeats_published(report, before))
+    def _records(
+        self, folded: FoldedRound, sealed: RoundOutcome | None, published: Mapping[str, Report]
+    ) -> tuple[Record, ...]:
+        maker = RecordMaker(
+            specs=self.specs,
+            last=self._last,
+            results=folded.results,
+            now_ms=folded.now_ms,
+            outcome=sealed,
+            own_name=self.members[0].name if self.members else "",
+        )
+        return maker.records(published)
+
+    def _why_unsealed(self, folded: FoldedRound, outcome: RoundOutcome | None) -> str:
+        if folded.home is None or (outcome is not None and outcome.sealed is not None):
+            return ""
+        if outcome is None:
+            return f"target {folded.home} is not connected: who signs there is not known"
+        return outcome.why
 
     def _with_crosses(self, published: dict[str, Report]) -> dict[str, Report]:
         reports = dict(published)
@@ -259,38 +272,19 @@ class Rounds:
         return reports
 
 
-def _requests(
-    able: Sequence[Member], results: Results, seat: SignerSeat | None, round_time_s: int
-) -> Iterator[SignRequest]:
-    """One for each that can sign and has a seat there, with the reports that it is to sign."""
-    for member in able:
-        signer = member.signer
-        if seat is not None and signer is not None and signer.address in seat.signers.signers:
-            own = signable_reports(results[member.name])
-            reports = {seat.indexes[f]: r for f, r in own.items() if f in seat.indexes}
-            yield SignRequest(signer=signer, signers=seat.signers, round_time_s=round_time_s, reports=reports)
-
-
-def _verified(
-    folded: FoldedRound, answers: Sequence[SignedValues | Refusal]
-) -> tuple[tuple[VerifiedValues, ...], tuple[Refusal, ...]]:
-    if folded.seat is None:
-        return (), ()
-    asked = [request.signer for request in folded.requests]
-    return verify_answers(asked, answers, folded.seat.signers, folded.round_time_s)
-
-
-def _agreements(round_time_s: int, values: Sequence[VerifiedValues], seat: SignerSeat | None) -> tuple[Agreement, ...]:
-    """What was agreed on at a seat: the input of the round's records; nothing without one."""
-    if seat is None or not values:
-        return ()
-    return (
-        Agreement(
-            target=seat.target,
-            round_time_s=round_time_s,
-            signers=seat.signers,
-            feeds=tuple(seat.indexes),
-            indexes=tuple(seat.indexes.values()),
-            values=tuple(v.signed for v in values),
-        ),
+def _agreement(outcome: RoundOutcome) -> Agreement:
+    """What was agreed on at a store: the input of the round's records."""
+    terms, sealed = outcome.terms, outcome.sealed
+    assert sealed is not None  # noqa: S101 - whoever calls has looked
+    return Agreement(
+        target=terms.target,
+        round_time_s=terms.round_time_s,
+        signers=terms.signers,
+        feeds=tuple(terms.indexes),
+        indexes=tuple(terms.indexes.values()),
+        values=tuple(v.signed for v in outcome.used_values),
+        items=sealed.content.items,
+        step=sealed.step,
+        seals=sealed.signatures,
+        dropped=sealed.content.dropped,
     )

@@ -124,6 +124,16 @@ class PriceService:
         self._live_risks = live_risks(done.round_time_s, done.feeds, self._specs, self._risks, repeated)
         self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
 
+    def learn(self, done: Round) -> None:
+        """A round that others sealed was learned: its records are newer than those here."""
+        newer = {r.feed: r for r in done.records if self._is_newer(r)}
+        self._records |= newer
+        self._notify(Update(transitions=done.transitions))
+
+    def _is_newer(self, record: Record) -> bool:
+        held = self._records.get(record.feed)
+        return held is None or held.report.round_time_s < record.report.round_time_s
+
     def indicate(self, indications: Sequence[Record]) -> None:
         """The live lane has new indications: show them."""
         if indications:

@@ -24,8 +24,8 @@ NAME = "lrt-oracle"
 VERSION = "1"
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _BATCH = keccak(b"Batch(uint48 epoch,uint32 roundTime,bytes items)")
-_SEALED = keccak(b"Sealed(uint48 epoch,uint32 roundTime,bytes items)")
-_OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes32 terms,bytes wishes,bytes items)")
+_SEALED = keccak(b"Sealed(uint48 epoch,uint32 roundTime,uint16 step,bytes items)")
+_OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes32 terms,bytes items)")
 _ANNOUNCE = keccak(b"Announce(uint64 counter,bytes body)")
 _ARM = keccak(b"Arm(uint48 epoch,bytes32 set)")
 _CHECK = keccak(b"Check(string says)")
@@ -65,19 +65,18 @@ def batch_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) ->
     return _digest(domain, _BATCH, epoch, round_time_s, items)
 
 
-def sealed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
-    """Digest of a round's certificate."""
-    return _digest(domain, _SEALED, epoch, round_time_s, items)
+def sealed_digest(domain: Domain, epoch: int, round_time_s: int, step: int, items: bytes) -> bytes:
+    """Digest of a round's certificate. ``step``: of the agreement in which it came about."""
+    return keccak(sealed_preimage(domain, epoch, round_time_s, step, items))
 
 
-def sealed_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+def sealed_preimage(domain: Domain, epoch: int, round_time_s: int, step: int, items: bytes) -> bytes:
     """The 66 bytes whose keccak is the digest of a round's certificate."""
-    return _preimage(domain, _SEALED, epoch, round_time_s, items)
+    words = b"".join(n.to_bytes(32, "big") for n in (epoch, round_time_s, step))
+    return _typed(domain, keccak(_SEALED + words + keccak(items)))
 
 
-def observed_digest(
-    domain: Domain, epoch: int, round_time_s: int, items: bytes, *, terms: bytes = NO_TERMS, wishes: bytes = b""
-) -> bytes:
+def observed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes, *, terms: bytes = NO_TERMS) -> bytes:
     """Digest of an operator's own values.
 
     Args:
@@ -86,9 +85,8 @@ def observed_digest(
         round_time_s: of the round.
         items: its own, by feed index.
         terms: hash of what must be equal for all who agree, 32 bytes.
-        wishes: what it would have pushed, see `oracle.sign.wishes`.
     """
-    return keccak(observed_preimage(domain, epoch, round_time_s, items, terms=terms, wishes=wishes))
+    return keccak(observed_preimage(domain, epoch, round_time_s, items, terms=terms))
 
 
 def batch_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
@@ -96,12 +94,10 @@ def batch_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes) 
     return _preimage(domain, _BATCH, epoch, round_time_s, items)
 
 
-def observed_preimage(
-    domain: Domain, epoch: int, round_time_s: int, items: bytes, *, terms: bytes = NO_TERMS, wishes: bytes = b""
-) -> bytes:
+def observed_preimage(domain: Domain, epoch: int, round_time_s: int, items: bytes, *, terms: bytes = NO_TERMS) -> bytes:
     """The 66 bytes whose keccak is the digest of an operator's own values, see `observed_digest`."""
     head = _OBSERVED + epoch.to_bytes(32, "big") + round_time_s.to_bytes(32, "big")
-    return _typed(domain, keccak(head + terms + keccak(wishes) + keccak(items)))
+    return _typed(domain, keccak(head + terms + keccak(items)))
 
 
 def announce_preimage(domain: Domain, counter: int, body: bytes) -> bytes:

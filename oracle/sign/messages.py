@@ -1,8 +1,4 @@
-"""What operators say to each other: signed values, a proposal, signatures and refusals, a batch. Frozen; no I/O.
-
-Each operator signs its own values; the leader proposes the agreed values; a cosigner recomputes the proposal from the
-signed values, compares it with its own view, and signs or refuses with a code.
-"""
+"""What report keys sign and what comes of it: values, signatures and refusals, a batch. Frozen; no I/O."""
 
 from __future__ import annotations
 
@@ -13,11 +9,11 @@ from typing import Protocol
 
 from oracle.model.types import Report
 from oracle.report.wire import decode_items
-from oracle.sign.eip712 import Domain, batch_bytes
+from oracle.sign.eip712 import NO_TERMS, Domain, batch_bytes
 
 
 class RefusalCode(StrEnum):
-    """Why a cosigner does not sign."""
+    """Why an operator does not sign."""
 
     MUTE = "mute"
     CLOCK = "clock"
@@ -58,31 +54,22 @@ class SignerSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedValues:
-    """One operator's own values for a round_time: items by feed index, and its signature over them. Not verified yet."""
+    """One operator's own values for a round_time: items by feed index, and its signature over them. Not verified yet.
+
+    ``terms``: hash of what must be equal for all who agree, 32 bytes.
+    """
 
     operator: str
     address: bytes
     round_time_s: int
     items: bytes
     signature: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What the leader asks the others to sign, with the signed values that it was made from.
-
-    The items are the very bytes that are signed: a cosigner compares these, not what they decode to.
-    """
-
-    leader: str
-    round_time_s: int
-    items: bytes
-    values: tuple[SignedValues, ...]
+    terms: bytes = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """A cosigner's yes."""
+    """A report key's yes."""
 
     operator: str
     address: bytes
@@ -91,7 +78,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A cosigner's no, and which feeds (by index) it is about; () is all of them.
+    """An operator's no, and which feeds (by index) it is about; () is all of them.
 
     ``address``: of the operator that refuses; the interface vouches for it. Without one it is shown and weighs nothing.
     """
@@ -127,8 +114,28 @@ class SignedBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow:
+    """Words of one operator that do not go together, as they are kept.
+
+    ``kind``: of a small set of words. ``first``, ``second``: the messages as they came, b"" for none.
+    """
+
+    target: str
+    round_time_s: int
+    address: bytes
+    kind: str
+    text: str
+    first: bytes
+    second: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """The signed values of a round for one target, and which feed each index is: the input of every record of it."""
+    """The signed values of a sealed round for one target, and which feed each index is: the input of every record of it.
+
+    ``items``: what was sealed; ``step``: of the agreement; ``seals``: address and signature over it of each who signed.
+    ``dropped``: indexes of feeds on which members parted.
+    """
 
     target: str
     round_time_s: int
@@ -136,6 +143,10 @@ class Agreement:
     feeds: tuple[str, ...]
     indexes: tuple[int, ...]
     values: tuple[SignedValues, ...]
+    items: bytes = b""
+    step: int = 0
+    seals: tuple[tuple[bytes, bytes], ...] = ()
+    dropped: tuple[int, ...] = ()
 
 
 class RoundSigner(Protocol):
@@ -151,11 +162,3 @@ class RoundSigner(Protocol):
 
     def is_mute(self, now_ms: int) -> bool:
         """Whether it may not sign anything now."""
-
-    def sign_values(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
-        """Sign its own reports of a round, by feed index; only where the key is in this process."""
-
-    async def request_values(
-        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
-    ) -> SignedValues | Refusal:
-        """As `sign_values`, wherever the key is; a refusal where it did not sign."""

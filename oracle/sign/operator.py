@@ -1,36 +1,45 @@
-"""Operator: a key, its journal, its own view of each round, and its answer to a proposal."""
+"""Operator: a key, its journal, and what it signs: its values, a round's certificate, batches of it, a set to come."""
 
 from __future__ import annotations
 
-import copy
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Self, TypeVar
+from collections.abc import Mapping
 
 import coincurve
 from eth_hash.auto import keccak
 
 from oracle.model.types import Report
 from oracle.report.wire import encode_items, split_items
-from oracle.sign.agreed_reports import agreed_items, agreed_reports
-from oracle.sign.eip712 import address_of, arm_digest, batch_digest, observed_digest, sign_compact
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
-from oracle.sign.own_view import depeg_against_own_view, lacks_own_price, within_bound
+from oracle.sign.announcement import (
+    Announcement,
+    SignedAnnouncement,
+    announcement_preimage,
+    signed_announcement,
+)
+from oracle.sign.eip712 import (
+    NO_TERMS,
+    Domain,
+    address_of,
+    arm_preimage,
+    batch_preimage,
+    observed_digest,
+    sealed_preimage,
+    sign_compact,
+)
+from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
-from oracle.sign.verified_values import UnsoundValues, VerifiedValues, verify_values
 
-_T = TypeVar("_T")
-_ROUNDS_KEPT = 4
-"""Rounds of which an operator keeps its view: a push of one may still be signed when the next one is asked for."""
+SEALED_PLACE = 1 << 16
+"""Place in the journal of a round's certificate: behind every feed index, one for each step."""
 
 
 class Operator:
-    """One signer in this process: its key, its journal, its own view of each round.
+    """One signer in this process: its key and its journal.
 
     Args:
         name: as in the config.
         key: the report key; it holds stake and no funds. Of a key that is elsewhere its address: such an operator is asked
-            by `request_values`, `request_signature` and `request_arming` only.
+            by the methods that are awaited only.
         journal: what the key has signed.
         bound_bps: how far an agreed price may lie from the operator's own.
     """
@@ -39,25 +48,14 @@ class Operator:
         self.name = name
         self.address = key if isinstance(key, bytes) else address_of(key)
         self.journal = journal
+        self.bound_bps = bound_bps
+        self.silenced = ""
+        """Why it signs nothing for as long as this process runs; "" while it may."""
         self._key = key
-        self._bound_bps = bound_bps
-        # by round_time
-        self._views: Mapping[int, Mapping[int, Report]] = {}
-        self._expected: Mapping[int, frozenset[bytes]] = {}
-
-    def with_own_views(self) -> Self:
-        """The same signer with views of its own: a view is by feed index, and indexes are a store's."""
-        twin = copy.copy(self)
-        twin.forget_views()
-        return twin
-
-    def forget_views(self) -> None:
-        """Drop the view of every round."""
-        self._views, self._expected = {}, {}
 
     def is_mute(self, now_ms: int) -> bool:
-        """Whether the operator may not sign anything now: its journal was lost or restored a short while ago."""
-        return self.journal.mute_for_ms(now_ms) > 0
+        """Whether the operator may not sign anything now: its journal was lost or restored, or its key is used twice."""
+        return bool(self.silenced) or self.journal.mute_for_ms(now_ms) > 0
 
     def has_signed(self, signers: SignerSet, index: int, round_time_s: int) -> bool:
         """Whether the journal holds a signature of this feed and round."""
@@ -65,82 +63,93 @@ class Operator:
 
     # --- values --------------------------------------------------------------------------------------------------
 
-    def sign_values(self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]) -> SignedValues:
-        """Take the round's own reports as the operator's view, and sign them as its values."""
-        self.take_view(round_time_s, view)
+    def sign_values(
+        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report], terms: bytes = NO_TERMS
+    ) -> SignedValues:
+        """Sign its own reports of a round, by feed index, on the terms (32 bytes) that all who agree share."""
         items = encode_items(view)
-        digest = observed_digest(signers.domain, signers.epoch, round_time_s, items)
-        return self._values(round_time_s, items, self._sign(digest))
+        digest = observed_digest(signers.domain, signers.epoch, round_time_s, items, terms=terms)
+        return self._values(round_time_s, items, terms, self._sign(digest))
 
     async def request_values(
-        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
+        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report], terms: bytes = NO_TERMS
     ) -> SignedValues | Refusal:
         """As `sign_values`, wherever the key is; a refusal where it did not sign: the operator is mute for this round."""
-        return self.sign_values(signers, round_time_s, view)
+        return self.sign_values(signers, round_time_s, view, terms)
 
-    def take_view(self, round_time_s: int, view: Mapping[int, Report]) -> None:
-        """Take a view of a round, by feed index, and sign nothing yet."""
-        self._views = _newest({**self._views, round_time_s: dict(view)})
-
-    def expect_values(self, values: Sequence[VerifiedValues]) -> None:
-        """Note which operators have signed values of a round: a leader must not leave any of them out."""
-        if values:
-            addresses = frozenset(v.address for v in values)
-            self._expected = _newest({**self._expected, values[0].signed.round_time_s: addresses})
-
-    def _values(self, round_time_s: int, items: bytes, signature: bytes) -> SignedValues:
+    def _values(self, round_time_s: int, items: bytes, terms: bytes, signature: bytes) -> SignedValues:
         return SignedValues(
-            operator=self.name, address=self.address, round_time_s=round_time_s, items=items, signature=signature
+            operator=self.name,
+            address=self.address,
+            round_time_s=round_time_s,
+            items=items,
+            signature=signature,
+            terms=terms,
         )
 
-    # --- a batch -------------------------------------------------------------------------------------------------
+    # --- a round's certificate, and batches of it ------------------------------------------------------------------
 
-    def propose(
-        self, signers: SignerSet, round_time_s: int, values: Sequence[VerifiedValues], feeds: Sequence[int]
-    ) -> Proposal:
-        """Lead: the agreed values of these feeds, with what they were made from."""
-        agreed = agreed_items(values, signers)
-        items = b"".join(agreed[i] for i in sorted({*feeds}) if i in agreed)
-        signed = tuple(v.signed for v in values)
-        return Proposal(leader=self.name, round_time_s=round_time_s, items=items, values=signed)
+    async def request_seal(
+        self, signers: SignerSet, round_time_s: int, step: int, items: bytes, *, now_ms: int, clock_ok: bool
+    ) -> Signature | Refusal:
+        """Sign the certificate of a round, wherever the key is: in the journal first, each item and the whole.
 
-    def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
-        """Recompute, compare, journal, sign; or say why not."""
-        refusal = self.admit(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
+        Args:
+            signers: the set whose round it is.
+            round_time_s: of the round.
+            step: of the agreement, see `oracle.agree`.
+            items: all that was agreed on.
+            now_ms: present time.
+            clock_ok: whether it may go under a signature.
+        """
+        whole = {SEALED_PLACE + step: keccak(items)}
+        refusal = self._admit(signers, round_time_s, items, whole, now_ms=now_ms, clock_ok=clock_ok)
         if refusal is not None:
             return refusal
-        digest = batch_digest(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
-        return self._signature(self._sign(digest))
+        return await self._sign_preimage(sealed_preimage(signers.domain, signers.epoch, round_time_s, step, items))
 
     async def request_signature(
-        self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool
+        self, signers: SignerSet, round_time_s: int, items: bytes, *, now_ms: int, clock_ok: bool
     ) -> Signature | Refusal:
-        """As `cosign`, wherever the key is."""
-        return self.cosign(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
-
-    def admit(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Refusal | None:
-        """Do everything before the signature: once this returns None, what will be signed is in the journal."""
-        refusal = self._mute(now_ms, clock_ok=clock_ok) or self.examine(signers, proposal)
+        """Sign a batch of items that a round was sealed with, wherever the key is; the caller knows that it was."""
+        refusal = self._admit(signers, round_time_s, items, {}, now_ms=now_ms, clock_ok=clock_ok)
         if refusal is not None:
             return refusal
-        hashes = {index: keccak(item) for index, item in split_items(proposal.items).items()}
+        return await self._sign_preimage(batch_preimage(signers.domain, signers.epoch, round_time_s, items))
+
+    def _admit(
+        self,
+        signers: SignerSet,
+        round_time_s: int,
+        items: bytes,
+        whole: Mapping[int, bytes],
+        *,
+        now_ms: int,
+        clock_ok: bool,
+    ) -> Refusal | None:
+        """Do everything before a signature: once this returns None, what will be signed is in the journal."""
+        refusal = self.unable(now_ms, clock_ok=clock_ok)
+        if refusal is not None:
+            return refusal
+        hashes = {index: keccak(item) for index, item in split_items(items).items()}
         try:
-            self.journal.record(signers.domain, proposal.round_time_s, hashes)
+            self.journal.record(signers.domain, round_time_s, {**hashes, **whole})
         except EquivocationRefused as e:
             return self.refuse(RefusalCode.EQUIVOCATION, str(e), (e.place.feed,))
         except (JournalError, sqlite3.Error) as e:
             return self.refuse(RefusalCode.JOURNAL, f"not signed, for it must be in the journal first: {e}")
         return None
 
-    def examine(self, signers: SignerSet, proposal: Proposal) -> Refusal | None:
-        """Recompute a proposal from the values that it was made from, and compare it with the own view."""
-        values = self._verify(signers, proposal)
-        if isinstance(values, Refusal):
-            return values
-        proposed = self._recompute(signers, proposal, values)
-        if isinstance(proposed, Refusal):
-            return proposed
-        return self._compare(signers, proposal.round_time_s, proposed, values)
+    def unable(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
+        """Why it signs nothing at present; None if it does."""
+        if self.silenced:
+            return self.refuse(RefusalCode.MUTE, self.silenced)
+        if rest_ms := self.journal.mute_for_ms(now_ms):
+            text = f"mute for another {rest_ms} ms of a time that others confirm: its journal was missing or restored"
+            return self.refuse(RefusalCode.MUTE, text)
+        if not clock_ok:
+            return self.refuse(RefusalCode.CLOCK, "this machine's clock is off by more than the limit: correct it")
+        return None
 
     def refuse(self, code: RefusalCode, text: str, feeds: tuple[int, ...] = ()) -> Refusal:
         """A refusal of this operator."""
@@ -149,70 +158,8 @@ class Operator:
     def _signature(self, compact: bytes) -> Signature:
         return Signature(operator=self.name, address=self.address, compact=compact)
 
-    def _mute(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
-        if rest_ms := self.journal.mute_for_ms(now_ms):
-            text = f"mute for another {rest_ms} ms of a time that others confirm: its journal was missing or restored"
-            return self.refuse(RefusalCode.MUTE, text)
-        if not clock_ok:
-            return self.refuse(RefusalCode.CLOCK, "this machine's clock is off by more than the limit: correct it")
-        return None
-
-    def _verify(self, signers: SignerSet, proposal: Proposal) -> tuple[VerifiedValues, ...] | Refusal:
-        """The values that a leader hands over. It is not trusted; what was verified before is known by its content."""
-        by_address: dict[bytes, VerifiedValues] = {}
-        for signed in proposal.values:
-            values = verify_values(signed, signers, proposal.round_time_s)
-            if isinstance(values, VerifiedValues) and values.address in by_address:
-                values = UnsoundValues("they are listed twice")
-            if isinstance(values, UnsoundValues):
-                return self.refuse(RefusalCode.BAD_VALUES, f"values of {signed.operator}: {values.fault}")
-            by_address[values.address] = values
-        missing = self._expected.get(proposal.round_time_s, frozenset()) - by_address.keys()
-        if missing:
-            text = f"{proposal.leader} leaves out the values of {len(missing)} operators"
-            return self.refuse(RefusalCode.BAD_VALUES, text)
-        if signers.weight_of(tuple(by_address)) < signers.threshold:
-            return self.refuse(RefusalCode.BAD_VALUES, "the signed values do not reach the threshold")
-        return tuple(by_address.values())
-
-    def _recompute(
-        self, signers: SignerSet, proposal: Proposal, values: Sequence[VerifiedValues]
-    ) -> dict[int, Report] | Refusal:
-        """The proposed reports, if they are those that the values give. Bytes are compared: they are what is signed."""
-        try:
-            proposed = split_items(proposal.items)
-        except ValueError as e:
-            text = f"{proposal.leader} proposes bytes that are not items: {e}"
-            return self.refuse(RefusalCode.NOT_RECOMPUTED, text)
-        if not proposed:
-            return self.refuse(RefusalCode.NOT_RECOMPUTED, f"{proposal.leader} proposes nothing")
-        agreed = agreed_items(values, signers)
-        wrong = tuple(i for i, item in proposed.items() if agreed.get(i) != item)
-        if wrong:
-            text = f"{proposal.leader} proposes other values than its signed inputs give, for feeds {list(wrong)}"
-            return self.refuse(RefusalCode.NOT_RECOMPUTED, text, wrong)
-        reports = agreed_reports(values, signers)
-        return {i: reports[i] for i in proposed}
-
-    def _compare(
-        self, signers: SignerSet, round_time_s: int, proposed: Mapping[int, Report], values: Sequence[VerifiedValues]
-    ) -> Refusal | None:
-        view = self._views.get(round_time_s)
-        if view is None:
-            return self.refuse(RefusalCode.NO_OWN_VIEW, f"no own view of round_time {round_time_s}")
-        blind = tuple(i for i, report in proposed.items() if lacks_own_price(i, report, view))
-        if blind:
-            return self.refuse(RefusalCode.NO_OWN_VIEW, f"no own price for feeds {list(blind)}", blind)
-        far = tuple(
-            i
-            for i, report in proposed.items()
-            if not within_bound(report, view[i], self._bound_bps)
-            or depeg_against_own_view(signers, values, i, report, view[i])
-        )
-        if far:
-            text = f"further than {self._bound_bps} bps from the own view, or of another status, for feeds {list(far)}"
-            return self.refuse(RefusalCode.OUT_OF_BOUND, text, far)
-        return None
+    async def _sign_preimage(self, preimage: bytes) -> Signature | Refusal:
+        return self._signature(self._sign(keccak(preimage)))
 
     # --- a signer set that is to come ----------------------------------------------------------------------------
 
@@ -229,18 +176,15 @@ class Operator:
         if not coming.weight_of((self.address,)):
             text = f"its key is not in the signer set of epoch {coming.epoch}: only a member of a set arms it"
             return self.refuse(RefusalCode.WRONG_EPOCH, text)
-        return await self._arm(coming, set_hash)
+        return await self._sign_preimage(arm_preimage(coming.domain, coming.epoch, set_hash))
 
-    async def _arm(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
-        return self._signature(self._sign(arm_digest(coming.domain, coming.epoch, set_hash)))
+    async def announce(self, domain: Domain, said: Announcement) -> SignedAnnouncement | Refusal:
+        """Sign where it is reached and which key speaks for it, wherever the report key is. It says nothing about a price."""
+        answer = await self._sign_preimage(announcement_preimage(domain, said))
+        return answer if isinstance(answer, Refusal) else signed_announcement(self.address, said, answer.compact)
 
     def _sign(self, digest: bytes) -> bytes:
         if isinstance(self._key, bytes):
-            asked_by = "request_values, request_signature and request_arming"
+            asked_by = "request_values, request_seal, request_signature, request_arming and announce"
             raise TypeError(f"the key of {self.name} is elsewhere: await {asked_by}")
         return sign_compact(self._key, digest)
-
-
-def _newest(by_round: Mapping[int, _T]) -> dict[int, _T]:
-    """The newest few rounds of something."""
-    return {r: by_round[r] for r in sorted(by_round)[-_ROUNDS_KEPT:]}

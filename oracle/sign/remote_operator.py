@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from oracle.model.types import Report
 from oracle.report.wire import encode_items
-from oracle.sign.eip712 import arm_preimage, batch_preimage, observed_preimage
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedValues, SignerSet
+from oracle.sign.eip712 import NO_TERMS, observed_preimage
+from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.remote.remote_key import RemoteKey, SignerError
 from oracle.sign.sign_journal import SignJournal
@@ -31,37 +31,23 @@ class RemoteOperator(Operator):
         self._signer = signer
 
     async def request_values(
-        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
+        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report], terms: bytes = NO_TERMS
     ) -> SignedValues | Refusal:
         """As Operator.request_values: one request to the signer."""
-        self.take_view(round_time_s, view)
         items = encode_items(view)
+        at = (signers.domain, signers.epoch, round_time_s)
         try:
-            signature = await self._signer.sign_compact(
-                observed_preimage(signers.domain, signers.epoch, round_time_s, items)
-            )
+            signature = await self._signer.sign_compact(observed_preimage(*at, items, terms=terms))
         except SignerError as e:
             return self.refuse(RefusalCode.SIGNER, f"mute for round {round_time_s}: {e}")
-        return self._values(round_time_s, items, signature)
+        return self._values(round_time_s, items, terms, signature)
 
-    async def request_signature(
-        self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool
-    ) -> Signature | Refusal:
-        """As Operator.request_signature: journal first, then one request to the signer."""
-        refusal = self.admit(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
-        if refusal is not None:
-            return refusal
-        preimage = batch_preimage(signers.domain, signers.epoch, proposal.round_time_s, proposal.items)
+    async def _sign_preimage(self, preimage: bytes) -> Signature | Refusal:
+        """One request to the signer."""
         try:
             return self._signature(await self._signer.sign_compact(preimage))
         except SignerError as e:
-            return self.refuse(RefusalCode.SIGNER, f"round {proposal.round_time_s} is not signed: {e}")
-
-    async def _arm(self, coming: SignerSet, set_hash: bytes) -> Signature | Refusal:
-        try:
-            return self._signature(await self._signer.sign_compact(arm_preimage(coming.domain, coming.epoch, set_hash)))
-        except SignerError as e:
-            return self.refuse(RefusalCode.SIGNER, f"epoch {coming.epoch} is not armed by it: {e}")
+            return self.refuse(RefusalCode.SIGNER, str(e))
 
     async def close(self) -> None:
         """Close the connection to the signer."""

@@ -35,7 +35,10 @@ CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT N
 
 
 class JournalPlace(NamedTuple):
-    """What a key signs once: one round of one feed of a store. ``feed`` is the store's index, ``round_s`` a round_time."""
+    """What a key signs once: one round of one feed of a store. ``feed`` is the store's index, ``round_s`` a round_time.
+
+    Above all indexes are the certificates of rounds, see Operator.request_seal.
+    """
 
     chain_id: int
     store: bytes
@@ -173,6 +176,11 @@ class SignJournal:
     def has_signed(self, domain: Domain, feed: int, round_s: int) -> bool:
         """Whether something was signed for this place, by any process that writes here, and is not yet dropped."""
         return self._has(JournalPlace(domain.chain_id, domain.store, feed, round_s))
+
+    def hashes(self, domain: Domain, round_s: int) -> Mapping[int, bytes]:
+        """Item hashes of a round that are signed already, by feed index."""
+        sql = "SELECT feed, item_hash FROM signed WHERE chain = ? AND store = ? AND round_s = ?"
+        return dict(self._db.execute(sql, (domain.chain_id, domain.store, round_s)).fetchall())
 
     def record(self, domain: Domain, round_s: int, item_hashes: Mapping[int, bytes]) -> None:
         """Write the item hashes of one round of a store, by feed index, all or none, and return once they are on disk.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlite_utils import Database as SqliteFile
 
+from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
 from oracle.model.publication import Record, Transition
 from oracle.model.types import FeedRound, FoldedFeed, Published
@@ -19,12 +20,14 @@ from oracle.storage.errors import AnotherWriter
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.prune import Pruner
 from oracle.storage.push_rows import PushRows
-from oracle.storage.record_rows import RecordRows
+from oracle.storage.record_rows import RecordRows, sealed_words
 from oracle.storage.round_rows import RoundRows
 from oracle.storage.schema import prepare
 from oracle.storage.withdrawn import Withdrawn
 
 _Counts = dict[tuple[str, str], int]
+_MOST_LEARNED = 10_000
+"""Records after the newest own round of a feed: a day of rounds that others made."""
 
 
 class Database(RoundRows, RecordRows, PushRows):
@@ -87,9 +90,16 @@ class Database(RoundRows, RecordRows, PushRows):
             for feed in folded:
                 self._save_folded(feed, specs, counts)
             self.connection.executemany(
-                "INSERT INTO agreements VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO agreements VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (a.target, a.round_time_s, dump(a.signers), dump((a.feeds, a.indexes)), dump(a.values))
+                    (
+                        a.target,
+                        a.round_time_s,
+                        dump(a.signers),
+                        dump((a.feeds, a.indexes)),
+                        dump(a.values),
+                        sealed_words(a),
+                    )
                     for a in agreements
                 ],
             )
@@ -161,9 +171,27 @@ def _sole_writer() -> Iterator[None]:
         raise AnotherWriter(text) from e
 
 
-def last_published(database: Database, feed: str) -> Published | None:
-    """What the newest stored round of a feed leaves behind: what its next round is given."""
-    newest = database.newest(feed)
-    if newest is None:
-        return None
-    return published_after_record(newest.published, database.record(feed, newest.round_time_s), newest.round_time_s)
+def last_published(database: Database, feed: str, before_s: int = 1 << 40, known_ms: int = 1 << 60) -> Published | None:
+    """What stored rounds leave behind of a feed for a round: what that is given.
+
+    From the newest round that was made here on, by all records since, those of rounds that were learned from others too.
+
+    Args:
+        database: of the process.
+        feed: whose.
+        before_s: rounds from then on do not count.
+        known_ms: nor do records of rounds after the newest own one that were drawn up later.
+    """
+    newest = database.newest(feed, before_s)
+    published = None if newest is None else newest.published
+    first_s = 0 if newest is None else newest.round_time_s
+    records = {
+        r.report.round_time_s: r for r in database.history(feed, first_s * MS, (before_s - 1) * MS, _MOST_LEARNED)
+    }
+    rounds = sorted({*records, *([first_s] if newest is not None else [])})
+    for round_s in rounds:
+        record = records.get(round_s)
+        if record is not None and round_s != first_s and record.computed_at_ms > known_ms:
+            continue
+        published = published_after_record(published, record, round_s)
+    return published

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from oracle.model.canonical_json import parse
+from oracle.model.canonical_json import dump, parse
 from oracle.model.publication import Record, Transition
 from oracle.model.types import Abstained
-from oracle.sign.messages import Agreement, SignedValues, SignerSet
+from oracle.sign.messages import Agreement, EvidenceRow, SignedValues, SignerSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SealedWords:
+    """What was sealed of an Agreement."""
+
+    STORED_AS = "Sealed"
+
+    items: bytes
+    step: int
+    seals: tuple[tuple[bytes, bytes], ...]
+    dropped: tuple[int, ...]
+
+
+def sealed_words(agreement: Agreement) -> bytes:
+    """What was sealed, as it is stored."""
+    return dump(
+        _SealedWords(items=agreement.items, step=agreement.step, seals=agreement.seals, dropped=agreement.dropped)
+    )
 
 
 class RecordRows:
@@ -33,12 +53,14 @@ class RecordRows:
             rows = self._reads.execute(sql, (feed, -(-since_ms // 1_000), until_ms // 1_000, limit)).fetchall()
         return [parse(Record, r[0]) for r in reversed(rows)]
 
-    def agreement(self, round_s: int) -> Agreement | None:
-        """The signed values of a round."""
-        row = self.connection.execute("SELECT * FROM agreements WHERE round_s = ? LIMIT 1", (round_s,)).fetchone()
+    def agreement(self, round_s: int, target: str | None = None) -> Agreement | None:
+        """What was sealed in a round at a target, with the signed values; at any without one."""
+        sql = "SELECT * FROM agreements WHERE round_s = ? AND (target = ? OR ? IS NULL) LIMIT 1"
+        row = self.connection.execute(sql, (round_s, target, target)).fetchone()
         if row is None:
             return None
         feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], row[3])
+        sealed = parse(_SealedWords, row[5])
         return Agreement(
             target=row[0],
             round_time_s=row[1],
@@ -46,12 +68,47 @@ class RecordRows:
             feeds=feeds,
             indexes=indexes,
             values=parse(tuple[SignedValues, ...], row[4]),
+            items=sealed.items,
+            step=sealed.step,
+            seals=sealed.seals,
+            dropped=sealed.dropped,
         )
 
     def last_signed_s(self, address: bytes) -> int:
         """Newest round_time of a batch with this key's signature that was journalled for sending, 0 if none."""
         sql = "SELECT max(round_s) FROM pushes WHERE instr(signers, ?) > 0"
         return int(self.connection.execute(sql, (address.hex(),)).fetchone()[0] or 0)
+
+    def save_evidence(self, rows: Sequence[EvidenceRow]) -> None:
+        """Keep what members were seen to do; the first of a kind, member and round."""
+        with self.connection:
+            self.connection.executemany(
+                "INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(r.round_time_s, r.target, r.address, r.kind, r.text, r.first, r.second) for r in rows],
+            )
+
+    def evidence(self, since_s: int = 0, limit: int = 1_000) -> list[EvidenceRow]:
+        """What was kept since a round, the newest first."""
+        sql = "SELECT * FROM evidence WHERE round_s >= ? ORDER BY round_s DESC LIMIT ?"
+        return [
+            EvidenceRow(
+                round_time_s=r[0], target=r[1], address=bytes(r[2]), kind=r[3], text=r[4], first=bytes(r[5]),
+                second=bytes(r[6]),
+            )
+            for r in self.connection.execute(sql, (since_s, limit))
+        ]  # fmt: skip
+
+    def announcements(self) -> list[bytes]:
+        """The newest announcement of each operator, as it was signed."""
+        return [bytes(r[0]) for r in self.connection.execute("SELECT body FROM announcements ORDER BY address")]
+
+    def save_announcement(self, address: bytes, counter: int, raw: bytes) -> None:
+        """Keep an operator's announcement, unless a newer one is kept already."""
+        sql = (
+            "INSERT INTO announcements VALUES (?, ?, ?) ON CONFLICT (address) DO UPDATE"
+            " SET counter = excluded.counter, body = excluded.body WHERE excluded.counter > counter"
+        )
+        self.connection.execute(sql, (address, counter, raw))
 
     def transitions(self, since_ms: int = 0) -> list[Transition]:
         """Status changes since a time, ascending."""

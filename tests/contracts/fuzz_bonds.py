@@ -21,8 +21,8 @@ class BondedWorld(Protocol):
     def note(self, what: str) -> None:
         """Count an outcome."""
 
-    def digest(self, batch: bytes) -> bytes:
-        """What signers of a batch sign."""
+    def digest(self, batch: bytes, kind: int = 0) -> bytes:
+        """What signers of a batch sign, or of a certificate (kind 1)."""
 
 
 class Bonds:
@@ -92,11 +92,12 @@ class Bonds:
             del self.leaving[key]
         return error
 
-    def words(self, key: int, at: int, market: int) -> tuple[bytes, bytes, bytes]:
+    def words(self, key: int, at: int, market: int) -> tuple[int, bytes, bytes, bytes]:
         head = (0).to_bytes(2, "big") + market.to_bytes(11, "big") + (10**18).to_bytes(11, "big")
         batch = batch_bytes(self.rng.randrange(1, 3), at, head + bytes([0, 7, 1, 0, 3, 9]))
-        signed = signature(key, self.world.digest(batch))
-        return batch, signed[:32], signed[32:]
+        kind = self.rng.randrange(2)
+        signed = signature(key, self.world.digest(batch, kind))
+        return kind, batch, signed[:32], signed[32:]
 
     def lie(self) -> str:
         key, at = self.rng.choice(self.liars), self.rng.randrange(1, 2**32)
@@ -118,9 +119,11 @@ class Bonds:
         at = self.rng.randrange(1, 100)
         a, b = (self.words(key, t, 10**18 + t) for t in (at, self.rng.choice((at, at + 1))))
         if self.rng.random() < 0.5:
-            spoiled = bytearray(b[0])
+            spoiled = bytearray(b[1])
             spoiled[self.rng.randrange(10, 40)] ^= 1 << self.rng.randrange(8)
-            b = bytes(spoiled), *b[1:]
+            b = b[0], bytes(spoiled), *b[2:]
+        elif self.rng.random() < 0.5:
+            b = 1 - b[0], *b[1:]
         error, _ = self.evm.call(self.registry, "prove", a, b, 0, sender=STRANGER)
         assert error in {"NoContradiction", "Unbonded", "BadEvidence"}
         return error

@@ -9,9 +9,10 @@ from eth_abi import encode
 from eth_utils.crypto import keccak
 
 import contracts
-from oracle.sign.eip712 import Domain, address_of, batch_bytes, batch_digest
+from oracle.sign.eip712 import Domain, address_of, batch_bytes
 from tests.contracts.evm_process import (
     DELAY_S,
+    DIGESTS,
     GUARDIAN,
     KEYS,
     LIMITS,
@@ -162,9 +163,9 @@ class World:
         assert error == expected, (error, expected)
         self.note(f"push {error or 'taken'}")
 
-    def digest(self, batch: bytes) -> bytes:
+    def digest(self, batch: bytes, kind: int = 0) -> bytes:
         head = batch[:6], batch[6:10]
-        return batch_digest(self.domain, *(int.from_bytes(h, "big") for h in head), batch[10:])
+        return DIGESTS[kind](self.domain, *(int.from_bytes(h, "big") for h in head), batch[10:])
 
     def replay(self) -> None:
         """What was taken once writes no token again that it wrote; cut calldata is nothing."""

@@ -9,7 +9,7 @@ from eth_account import Account
 from eth_utils.crypto import keccak
 from web3 import Web3
 
-from tests.contracts.contract_tools import KEYS, Bench, Item, compact
+from tests.contracts.contract_tools import KEYS, KINDS, Bench, Item, compact
 
 STRANGER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 ARBITER = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"
@@ -55,14 +55,19 @@ class Guild:
     def bond(self, key: str, amount: int = BOND) -> None:
         self.bench.send(self.functions.bond(Account.from_key(key).address, amount, *self.consent(key, self.me)))
 
-    def signed(self, key: str, round_time: int, items: Sequence[Item], epoch: int = 1) -> tuple[bytes, bytes, bytes]:
+    def signed(
+        self, key: str, round_time: int, items: Sequence[Item], epoch: int = 1, kind: str = "Batch"
+    ) -> tuple[int, bytes, bytes, bytes]:
         batch = self.bench.batch(round_time, items, epoch=epoch)
-        signature = compact(key, self.bench.digest(batch))
-        return batch, signature[:32], signature[32:]
+        signature = compact(key, self.bench.digest(batch, kind))
+        return KINDS.index(kind), batch, signature[:32], signature[32:]
 
-    def evidence(self, key: str = KEYS[0], *, at: int = 1_000) -> tuple[Any, Any]:
-        return self.signed(key, at, [Item(0)]), self.signed(key, at, [Item(0, market=7)])
+    def evidence(
+        self, key: str = KEYS[0], *, at: int = 1_000, kinds: tuple[str, str] = ("Batch", "Batch")
+    ) -> tuple[Any, Any]:
+        one, two = kinds
+        return self.signed(key, at, [Item(0)], kind=one), self.signed(key, at, [Item(0, market=7)], kind=two)
 
     def name_of(self, a: Any, b: Any, signer: str = ADDRESSES[0]) -> bytes:
-        first, second = sorted(self.bench.digest(x[0]) for x in (a, b))
+        first, second = sorted(self.bench.digest(x[1], KINDS[x[0]]) for x in (a, b))
         return keccak(bytes.fromhex(signer[2:]).rjust(32, b"\0") + first + second)

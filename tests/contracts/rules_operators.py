@@ -16,6 +16,8 @@ from tests.contracts.whole_set import key_address, packed
 
 LIARS, HONEST = (7, 8), (0, 1, 2)
 KEY = st.sampled_from([*HONEST, *LIARS])
+KIND = st.integers(0, 1)
+"""Of a word: a batch, or the certificate of a round."""
 BONDERS = st.sampled_from([OWNER] * 5 + [STRANGER])
 
 
@@ -24,7 +26,7 @@ class OperatorRules(RoleRules):
 
     def __init__(self) -> None:
         super().__init__()
-        self.words: list[tuple[bytes, bytes]] = []
+        self.words: list[tuple[bytes, bytes, int]] = []
         self.said: dict[tuple[int, int, int], bytes] = {}
         for key in (*HONEST, *LIARS):
             self.bonded(key, 10**18, OWNER, consented=True)
@@ -89,56 +91,61 @@ class OperatorRules(RoleRules):
         key=KEY,
         epoch=st.integers(1, 2),
         at=st.integers(1, 2),
+        kind=KIND,
         words=st.lists(
             st.tuples(st.integers(0, 1), st.integers(1, 2)), min_size=1, max_size=2, unique_by=lambda w: w[0]
         ),
     )
-    def speak(self, key: int, epoch: int, at: int, words: list[tuple[int, int]]) -> None:
-        """A word of a round. An honest key repeats what it has said of a token in that round."""
+    def speak(self, key: int, epoch: int, at: int, kind: int, words: list[tuple[int, int]]) -> None:
+        """A word of a round, of either kind. An honest key repeats what it has said of a token in that round."""
         body = b""
         for index, price in words:
             item = packed(index, (price, price))
             body += item if key in LIARS else self.said.setdefault((key, at, index), item)
         batch = batch_bytes(epoch, at, body)
-        self.words.append((batch, signature(key, self.set.digest(batch))))
+        self.words.append((batch, signature(key, self.set.digest(batch, kind)), kind))
 
     @rule(
         at=st.tuples(st.integers(0, 99), st.integers(0, 99)),
         index=st.integers(0, 2),
-        spoil=st.sampled_from([""] * 6 + ["item", "parity", "other's", "cut", "nothing"]),
+        spoil=st.sampled_from([""] * 6 + ["item", "parity", "other's", "kind", "cut", "nothing"]),
     )
     def prove(self, at: tuple[int, int], index: int, spoil: str) -> None:
         if not self.words:
             return
-        a, (batch, signed) = (self.words[-1 - i % len(self.words)] for i in at)
+        a, (batch, signed, kind) = (self.words[-1 - i % len(self.words)] for i in at)
         if spoil == "item":
             batch = batch[:-1] + bytes([batch[-1] ^ 1])
         elif spoil == "parity":
             signed = signed[:32] + bytes([signed[32] ^ 0x80]) + signed[33:]
         elif spoil == "other's":
             signed = a[1]
+        elif spoil == "kind":
+            kind = 1 - kind
         elif spoil == "cut":
             batch = batch[: at[1] % len(batch)]
         elif spoil == "nothing":
             signed = bytes(64)
-        self.proven(a, (batch, signed), index)
+        self.proven(a, (batch, signed, kind), index)
 
     @rule(
         key=st.sampled_from(LIARS),
         epoch=st.integers(1, 2),
         at=st.integers(3, 4),
+        kinds=st.tuples(KIND, KIND),
         swap=st.booleans(),
         back=st.booleans(),
     )
-    def lie(self, key: int, epoch: int, at: int, *, swap: bool, back: bool) -> None:
+    def lie(self, key: int, epoch: int, at: int, kinds: tuple[int, int], *, swap: bool, back: bool) -> None:
         """Two words of a liar, and the proof of it."""
         batches = [batch_bytes(1, at, packed(0, (5, 5))), batch_bytes(epoch, at, packed(1, (5, 0)) + packed(0, (5, 6)))]
-        pair = [(b, signature(key, self.set.digest(b))) for b in (batches[::-1] if swap else batches)]
+        words = zip(batches[::-1] if swap else batches, kinds, strict=True)
+        pair = [(b, signature(key, self.set.digest(b, k)), k) for b, k in words]
         self.proven(pair[0], pair[1], 0)
         if back:
             self.settled(next(reversed(self.set.bonds.penalties), bytes(32)), GUARDIAN, back=True)
 
-    def proven(self, a: tuple[bytes, bytes], b: tuple[bytes, bytes], index: int) -> None:
+    def proven(self, a: tuple[bytes, bytes, int], b: tuple[bytes, bytes, int], index: int) -> None:
         (one, first), (two, second) = self.set.word(*a), self.set.word(*b)
         error, evidence = "", b""
         try:

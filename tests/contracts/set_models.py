@@ -163,7 +163,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class Word:
-    """A batch that somebody signed: the signer's address (None: nobody's) and what it says."""
+    """A batch or a certificate that somebody signed: the signer's address (None: nobody's) and what it says."""
 
     signer: str | None
     digest: bytes

@@ -12,6 +12,7 @@ import pytest
 
 from demo.bench import gas_quoted
 from demo.bench.gas import SNAPSHOT, compared, ours, snapshot
+from demo.bench.gas_directory import announcing
 from demo.bench.gas_peers import REDSTONE_EACH, REDSTONE_ONE, api3, redstone, tellor
 from demo.bench.gas_safety import RULES, Rule, lacking, stores, without
 from demo.bench.gas_store import OURS, SIGNERS, TOKENS, artifact
@@ -43,7 +44,9 @@ def number(text: str) -> int:
 async def test_no_push_and_no_read_costs_more_than_the_file_says() -> None:
     async with ground() as chain:
         push, read = await ours(chain)
-    assert compared(HELD, snapshot((push, read))) == []
+        operators = await announcing(chain)
+    assert compared(HELD, snapshot((push, read), operators)) == []
+    assert {row[0].strip("`"): number(row[1]) for row in table("announcement")} == operators
     told = {int(row[0]): [number(n) for n in row[6:8]] for row in table("tokens")}
     assert told == {row.tokens: [row.calldata, row.floor] for row in push if row.signers == 5}
     assert {row[0].strip("`"): number(row[2]) for row in table("call", "gas")} == {row.call: row.floor for row in read}

@@ -15,7 +15,18 @@ from web3.exceptions import ContractCustomError, Web3Exception
 import contracts
 from demo.world import anvil
 from oracle.report.wire import decode_slot
-from tests.contracts.contract_tools import KEYS, WAD, WIDE, Bench, Item, compact, connected, signatures
+from tests.contracts.contract_tools import (
+    KEYS,
+    KIND_PAIRS,
+    KINDS,
+    WAD,
+    WIDE,
+    Bench,
+    Item,
+    compact,
+    connected,
+    signatures,
+)
 
 pytestmark = pytest.mark.chain
 ADDRESSES = [Account.from_key(k).address for k in KEYS]
@@ -197,19 +208,22 @@ def bond(bench: Bench, made: object, key: str, amount: int) -> None:
     bench.send(functions.bond(Account.from_key(key).address, amount, signed[:32], signed[32:]))
 
 
-def word(bench: Bench, key: str, at: int, market: int) -> tuple[bytes, bytes, bytes]:
+def word(bench: Bench, key: str, at: int, market: int, kind: str = "Batch") -> tuple[int, bytes, bytes, bytes]:
     batch = bench.batch(at, [Item(0, market=market)])
-    signed = compact(key, bench.digest(batch))
-    return batch, signed[:32], signed[32:]
+    signed = compact(key, bench.digest(batch, kind))
+    return KINDS.index(kind), batch, signed[:32], signed[32:]
 
 
-def test_a_proof_needs_two_words_of_one_key(bench: Bench) -> None:
+@pytest.mark.parametrize("kinds", KIND_PAIRS, ids="/".join)
+def test_a_proof_needs_two_words_of_one_key(bench: Bench, kinds: tuple[str, str]) -> None:
     made, _ = registry(bench, DAY_S, DAY_S)
+    first, second = kinds
     for key in KEYS[:2]:
         bond(bench, made, key, 100)
-    one, two = word(bench, KEYS[0], 50, 1), word(bench, KEYS[0], 50, 2)
+    one, two = word(bench, KEYS[0], 50, 1, first), word(bench, KEYS[0], 50, 2, second)
+    alike = [word(bench, KEYS[0], 50, 1, second), word(bench, KEYS[0], 51, 2, second)]
     prove = made.functions.prove
-    for pair in ((one, one), (one, word(bench, KEYS[0], 51, 2)), (one, word(bench, KEYS[1], 50, 2))):
+    for pair in ((one, one), *((one, a) for a in alike), (one, word(bench, KEYS[1], 50, 2, second))):
         assert bench.refused(prove(*pair, 0)) in {"NoContradiction", "Unbonded"}
     bench.send(prove(one, two, 0))
     assert [made.functions.operators(a).call()[4] for a in ADDRESSES[:2]] == [True, False]

@@ -2,7 +2,8 @@
 
 A history is a few rounds of a few feeds at two stores (two targets of one process) by operators whose views differ, with
 pushes and single reports of one round in any order, by two processes that share their journals, changes of the signer set
-in the middle of a round, halts that carry only a status, views taken anew, restarts, lost journals and, between rounds, restored ones. Whatever a key signed is kept. Then
+in the middle of a round, halts that carry only a status, views taken anew, restarts, lost journals and, between rounds,
+restored ones. Whatever a key signed is kept, and with each batch the certificate of the same items. Then
 everybody's words are held against each other before the contract: nothing proves anything. ``LRT_ORACLE_CONTRACT_HONEST``
 histories (a hundred here, 2,000 under ``make fuzz``).
 """
@@ -16,6 +17,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from feeds.units import Bps, Wad
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.report.wire import split_items
-from oracle.sign.eip712 import Domain, address_of, batch_bytes
+from oracle.sign.eip712 import Domain, address_of, batch_bytes, sealed_digest
 from oracle.sign.local_cosigners import LocalCosigners
 from oracle.sign.messages import Proposal, RefusalCode, Signature, SignerSet
 from oracle.sign.operator import Operator
@@ -76,10 +78,10 @@ class Court:
 class Said:
     """One signature that left a key, and what is under it."""
 
-    def __init__(self, domain: Domain, epoch: int, proposal: Proposal, one: Signature) -> None:
+    def __init__(self, domain: Domain, epoch: int, proposal: Proposal, one: Signature, kind: int = 0) -> None:
         self.domain, self.address, self.items = domain, one.address, split_items(proposal.items)
         self.round_s, self.batch = proposal.round_time_s, batch_bytes(epoch, proposal.round_time_s, proposal.items)
-        self.evidence = self.batch, one.compact[:32], one.compact[32:]
+        self.kind, self.evidence = kind, (kind, self.batch, one.compact[:32], one.compact[32:])
 
 
 class Ears:
@@ -94,10 +96,18 @@ class Ears:
         for one in answers:
             if isinstance(one, Signature):
                 self._said.append(Said(self._signers.domain, self._signers.epoch, proposal, one))
+                self._said.append(self._certified(proposal, one))
                 self._seen["signed"] += 1
             else:
                 self._seen[str(one.code)] += 1
         return answers
+
+    def _certified(self, proposal: Proposal, one: Signature) -> Said:
+        """The certificate that the same key signs over what its journal has let pass."""
+        digest = sealed_digest(self._signers.domain, self._signers.epoch, proposal.round_time_s, proposal.items)
+        (key,) = (k for k in PEOPLE if address_of(KEYS[k]) == one.address)
+        sealed = replace(one, compact=signature(key, digest))
+        return Said(self._signers.domain, self._signers.epoch, proposal, sealed, kind=1)
 
 
 class History:
@@ -244,7 +254,10 @@ class History:
 def words(said: list[Said]) -> Iterator[tuple[Said, Said, int]]:
     """Every two words of one key at one store for one round, and each token that is in both."""
     for a, b in combinations(said, 2):
-        if (a.domain, a.address, a.round_s) == (b.domain, b.address, b.round_s) and a.batch != b.batch:
+        if (a.domain, a.address, a.round_s) == (b.domain, b.address, b.round_s) and (a.kind, a.batch) != (
+            b.kind,
+            b.batch,
+        ):
             yield from ((a, b, index) for index in a.items.keys() & b.items.keys())
 
 

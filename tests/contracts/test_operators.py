@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-import coincurve
 import pytest
 from eth_utils.crypto import keccak
 from web3 import Web3
 
 from demo.world import anvil
-from oracle.sign.eip712 import Domain, observed_digest, sign_compact
-from tests.contracts.contract_tools import KEYS, Bench, Item, compiled, connected, typed_digest
+from tests.contracts.contract_tools import (
+    KEYS,
+    Bench,
+    compiled,
+    connected,
+)
 from tests.contracts.guild import (
     ADDRESSES,
     ARBITER,
@@ -189,86 +190,6 @@ def test_the_arbiter_only_gives_back_and_only_in_time(guild: Guild) -> None:
     assert bench.refused(functions.snapshot(2, ADDRESSES[:1])) == "Unbonded"
     bench.at(bench.now + DISPUTE_S + 1)
     assert bench.refused(functions.release(evidence)) == "NotNow"
-
-
-def test_what_is_no_contradiction_is_no_evidence(guild: Guild) -> None:
-    bench, functions = guild.bench, guild.functions
-    a, b = guild.evidence()
-    refused = {
-        "the same twice": (a, a, 0),
-        "another round": (a, guild.signed(KEYS[0], 1_001, [Item(0, market=7)]), 0),
-        "another token": (a, guild.signed(KEYS[0], 1_000, [Item(1, market=7)]), 0),
-        "a token of neither": (a, b, 1),
-        "the same item in a longer batch": (a, guild.signed(KEYS[0], 1_000, [Item(1), Item(0)]), 0),
-        "the same item in another epoch": (a, guild.signed(KEYS[0], 1_000, [Item(0)], epoch=2), 0),
-    }
-    got = {name: bench.refused(functions.prove(*case)) for name, case in refused.items()}
-    assert got == dict.fromkeys(refused, "NoContradiction")
-    two = functions.prove(a, guild.signed(KEYS[1], 1_000, [Item(0, market=7)]), 0)
-    assert bench.refusal(two) == ("Unbonded", ADDRESSES[1].lower())
-    stranger = [guild.signed(KEYS[7], 1_000, [Item(0, market=m)]) for m in (1, 2)]
-    assert bench.refusal(functions.prove(*stranger, 0)) == ("Unbonded", ADDRESSES[7].lower())
-    for cut in (b[0][:-1], b[0][:10], b[0] + b"\0"):
-        assert bench.refused(functions.prove(a, (cut, *b[1:]), 0)) == "BadBatch"
-    assert bench.refused(functions.prove(a, (b[0], bytes(32), bytes(32)), 0)) == "BadEvidence"
-
-
-def test_observations_and_other_domains_are_no_evidence(guild: Guild) -> None:
-    """What operators tell each other is another type; what they sign for another chain or store another domain."""
-    bench = guild.bench
-    a, _ = guild.evidence()
-    batch = bench.batch(1_000, [Item(0, market=7)])
-    key = coincurve.PrivateKey(bytes.fromhex(KEYS[0][2:].rjust(64, "0")))
-    domain = Domain(chain_id=bench.web3.eth.chain_id, store=bytes.fromhex(bench.store.address[2:]))
-    digests = [
-        observed_digest(domain, 1, 1_000, batch[10:]),
-        typed_digest(domain.chain_id + 1, bench.store.address, 1, 1_000, batch[10:]),
-        typed_digest(domain.chain_id, guild.registry.address, 1, 1_000, batch[10:]),
-    ]
-    for digest in digests:
-        signed = sign_compact(key, digest)
-        other = guild.functions.prove(a, (batch, signed[:32], signed[32:]), 0)
-        assert bench.refused(other) == "Unbonded", "the recovered key is some other, unknown one"
-
-
-def test_evidence_of_two_epochs_counts(guild: Guild) -> None:
-    a = guild.signed(KEYS[0], 1_000, [Item(0)], epoch=1)
-    b = guild.signed(KEYS[0], 1_000, [Item(1), Item(0, spread_bps=8)], epoch=2)
-    guild.bench.send(guild.functions.prove(a, b, 0))
-    assert guild.functions.operators(ADDRESSES[0]).call()[4] is True
-
-
-def test_honest_operators_can_not_be_slashed(guild: Guild) -> None:
-    """Seeded fuzz: from all that honest keys signed, and every mutation of it, nobody makes evidence against them."""
-    rng = random.Random(11)
-    bench, functions = guild.bench, guild.functions
-    heap = []
-    for round_time in (1_000, 1_010, 1_020):
-        words = {i: Item(i, market=rng.randrange(1, 2**88)) for i in (0, 1)}
-        for epoch in (1, 2):
-            for key in KEYS[:3]:
-                shape = rng.choice([[0], [1], [0, 1], [1, 0]])
-                heap.append(guild.signed(key, round_time, [words[i] for i in shape], epoch=epoch))
-    for _ in range(150):
-        a, b = (list(x) for x in rng.sample(heap, 2))
-        match rng.randrange(5):
-            case 0:
-                at = rng.randrange(len(b[0]))
-                b[0] = b[0][:at] + bytes([b[0][at] ^ 1 << rng.randrange(8)]) + b[0][at + 1 :]
-            case 1:
-                b[1], b[2] = a[1], a[2]
-            case 2:
-                b[2] = (int.from_bytes(b[2], "big") ^ 1 << 255).to_bytes(32, "big")
-            case 3:
-                b[0] = b[0] + a[0][10:]
-            case _:
-                pass
-        refused = bench.refused(functions.prove(tuple(a), tuple(b), rng.choice([0, 1, 7])))
-        assert refused in {"NoContradiction", "Unbonded", "BadEvidence", "BadBatch"}
-    assert [functions.operators(a).call()[1] for a in ADDRESSES[:3]] == [BOND] * 3
-    liar = guild.signed(KEYS[2], 1_000, [replace(Item(0), market=3)]), guild.signed(KEYS[2], 1_000, [Item(0)])
-    bench.send(functions.prove(*liar, 0))
-    assert [functions.operators(a).call()[4] for a in ADDRESSES[:3]] == [False, False, True]
 
 
 @pytest.mark.parametrize("tells", [False, True])

@@ -86,7 +86,8 @@ async def test_bench_gas_has_ours_others_and_what_is_quoted() -> None:
     assert [(row["tokens"], row["prices"]) for row in push if row["system"] == "lrt-oracle"] == [(1, 2), (2, 2)]
     assert all(row["quoted"] or 4_700 <= row["floor"] <= row["gas"] for row in reads)
     assert {row["system"] for row in reads if row["quoted"]} & set(run) == set()
-    assert set(found) == {"push", "reads", "safety", "formula"}
+    assert set(found) == {"push", "reads", "operators", "safety", "formula"}
+    assert all(gas > 18_000 for gas in found["operators"].values())
     assert json.loads(json.dumps(found)) == found
 
 

@@ -1,17 +1,17 @@
-"""Three operators for tests of signing: their keys, the set of two of three, values, a proposal."""
+"""Three operators for tests of signing: their keys, the set of two of three, their values, and what follows from these."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import coincurve
 
 from oracle.model.types import Report
-from oracle.report.wire import encode_items, split_items
+from oracle.report.wire import encode_items
 from oracle.sign.agreed_reports import agreed_reports
-from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature, SignedBatch, SignedValues, SignerSet
+from oracle.sign.eip712 import NO_TERMS, Domain, address_of
+from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.sign.signed_batch import seal_batch, valid_signatures
@@ -41,34 +41,48 @@ def verified(values: Iterable[SignedValues], signers: SignerSet = SIGNERS) -> tu
     return sound
 
 
-def sealed(
-    proposal: Proposal, answers: Sequence[Signature | Refusal], signers: SignerSet = SIGNERS
-) -> SignedBatch | None:
+def agreed(values: Iterable[SignedValues]) -> bytes:
+    """The items that follow from values."""
+    return encode_items(agreed_reports(verified(values), SIGNERS))
+
+
+async def certified(operator: Operator, items: bytes, step: int = 0, *, clock_ok: bool = True) -> Signature | Refusal:
+    """Its word on a round's certificate."""
+    return await operator.request_seal(SIGNERS, ROUND_S, step, items, now_ms=NOW_MS, clock_ok=clock_ok)
+
+
+async def batched(operator: Operator, items: bytes, *, clock_ok: bool = True) -> Signature | Refusal:
+    """Its word on a batch."""
+    return await operator.request_signature(SIGNERS, ROUND_S, items, now_ms=NOW_MS, clock_ok=clock_ok)
+
+
+def sealed(items: bytes, answers: Sequence[Signature | Refusal], signers: SignerSet = SIGNERS) -> SignedBatch | None:
     """The batch that these answers make, if they reach the threshold."""
-    return seal_batch(signers, proposal, valid_signatures(signers, proposal, answers))
-
-
-def propose(values: tuple[SignedValues, ...], change: Callable[[Report], Report] = lambda r: r) -> Proposal:
-    reports = {i: change(r) for i, r in agreed_reports(verified(values), SIGNERS).items()}
-    return Proposal(leader="op0", round_time_s=ROUND_S, items=encode_items(reports), values=values)
+    return seal_batch(signers, ROUND_S, items, valid_signatures(signers, ROUND_S, items, answers))
 
 
 class ScriptedOperator(Operator):
-    """Signs as it should, but for the feeds that it refuses; or gives 64 bytes that are not a signature."""
+    """Signs as it should; or says no whatever it is asked, or gives 64 bytes that are not a signature.
 
-    refuses: frozenset[int] = frozenset()
-    junk = False
+    ``asked``: how often it was asked for a signature.
+    """
+
     silent: RefusalCode | None = None
+    junk = False
+    asked = 0
 
-    def cosign(self, signers: SignerSet, proposal: Proposal, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
+    async def request_values(
+        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report], terms: bytes = NO_TERMS
+    ) -> SignedValues | Refusal:
+        if self.silent is RefusalCode.SIGNER:
+            return self.refuse(self.silent, "no")
+        return await super().request_values(signers, round_time_s, view, terms)
+
+    async def _sign_preimage(self, preimage: bytes) -> Signature | Refusal:
+        self.asked += 1
         if self.silent is not None:
             return self.refuse(self.silent, "no")
-        no = tuple(sorted(self.refuses & split_items(proposal.items).keys()))
-        if no:
-            return self.refuse(RefusalCode.OUT_OF_BOUND, "no", no)
-        if self.junk:
-            return Signature(operator=self.name, address=self.address, compact=b"\xff" * 64)
-        return super().cosign(signers, proposal, now_ms=now_ms, clock_ok=clock_ok)
+        return self._signature(b"\xff" * 64) if self.junk else await super()._sign_preimage(preimage)
 
 
 def scripted_operators(folder: Path, busy_ms: int = 1_000) -> list[ScriptedOperator]:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 
-from feeds.units import Wad
+from oracle.agree.messages import FeedRefusal
 from oracle.report.wire import decode_item, encode_item, encode_items, split_items
 from oracle.sign.eip712 import (
     BadSignature,
@@ -19,14 +20,28 @@ from oracle.sign.eip712 import (
     batch_digest,
     observed_digest,
     recover,
+    sealed_digest,
     sign_compact,
 )
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature
+from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.operator import Operator
 from oracle.sign.own_view import within_bound
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
+from tests.oracle.network.agreement_world import agreements_here, ask_of
 from tests.oracle.report.reports import report
-from tests.oracle.sign.sign_world import DOMAIN, KEYS, NOW_MS, ROUND_S, SIGNERS, propose, sealed, signed_values, views
+from tests.oracle.sign.sign_world import (
+    DOMAIN,
+    KEYS,
+    NOW_MS,
+    ROUND_S,
+    SIGNERS,
+    agreed,
+    batched,
+    certified,
+    sealed,
+    signed_values,
+    views,
+)
 
 
 @pytest.fixture
@@ -42,12 +57,31 @@ def operators(tmp_path: Path) -> list[Operator]:
     ]
 
 
-def answers(operators: list[Operator], proposal: Proposal) -> list[object]:
-    return [o.cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True) for o in operators]
+ITEMS = encode_item(3, report())
+TERMS = b"\7" * 32
+KINDS: dict[str, tuple[list[tuple[str, str]], dict[str, Any], bytes]] = {
+    "Batch": (
+        [("epoch", "uint48"), ("roundTime", "uint32"), ("items", "bytes")],
+        {"epoch": 5, "roundTime": ROUND_S, "items": ITEMS},
+        batch_digest(DOMAIN, 5, ROUND_S, ITEMS),
+    ),
+    "Sealed": (
+        [("epoch", "uint48"), ("roundTime", "uint32"), ("step", "uint16"), ("items", "bytes")],
+        {"epoch": 5, "roundTime": ROUND_S, "step": 3, "items": ITEMS},
+        sealed_digest(DOMAIN, 5, ROUND_S, 3, ITEMS),
+    ),
+    "Observed": (
+        [("epoch", "uint48"), ("roundTime", "uint32"), ("terms", "bytes32"), ("items", "bytes")],
+        {"epoch": 5, "roundTime": ROUND_S, "terms": TERMS, "items": ITEMS},
+        observed_digest(DOMAIN, 5, ROUND_S, ITEMS, terms=TERMS),
+    ),
+}
+"""What is signed of a round: fields of the type, a message, and our digest of it."""
 
 
-def test_the_digest_is_what_eth_account_makes_of_the_typed_data() -> None:
-    items = encode_item(3, report())
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_digest_is_what_eth_account_makes_of_the_typed_data(kind: str) -> None:
+    fields, message, ours = KINDS[kind]
     typed = {
         "types": {
             "EIP712Domain": [
@@ -56,23 +90,18 @@ def test_the_digest_is_what_eth_account_makes_of_the_typed_data() -> None:
                 {"name": "chainId", "type": "uint256"},
                 {"name": "verifyingContract", "type": "address"},
             ],
-            "Batch": [
-                {"name": "epoch", "type": "uint48"},
-                {"name": "roundTime", "type": "uint32"},
-                {"name": "items", "type": "bytes"},
-            ],
+            kind: [{"name": name, "type": form} for name, form in fields],
         },
-        "primaryType": "Batch",
+        "primaryType": kind,
         "domain": {
             "name": "lrt-oracle",
             "version": "1",
             "chainId": 31337,
             "verifyingContract": "0x" + DOMAIN.store.hex(),
         },
-        "message": {"epoch": 5, "roundTime": ROUND_S, "items": items},
+        "message": message,
     }
     signable = encode_typed_data(full_message=typed)
-    ours = batch_digest(DOMAIN, 5, ROUND_S, items)
     assert keccak(b"\x19\x01" + signable.header + signable.body) == ours
     compact = sign_compact(KEYS[0], ours)
     assert recover(ours, compact) == address_of(KEYS[0])
@@ -80,18 +109,23 @@ def test_the_digest_is_what_eth_account_makes_of_the_typed_data() -> None:
     assert signed.r.to_bytes(32, "big") == compact[:32]
 
 
-def test_both_kinds_of_digest_and_every_bound_field_differ() -> None:
+def test_every_kind_of_digest_and_every_bound_field_differ() -> None:
     items = encode_item(3, report())
     digests = {
         batch_digest(DOMAIN, 1, ROUND_S, items),
         observed_digest(DOMAIN, 1, ROUND_S, items),
+        observed_digest(DOMAIN, 1, ROUND_S, items, terms=TERMS),
+        sealed_digest(DOMAIN, 1, ROUND_S, 0, items),
+        sealed_digest(DOMAIN, 1, ROUND_S, 1, items),
+        sealed_digest(DOMAIN, 2, ROUND_S, 0, items),
+        sealed_digest(replace(DOMAIN, chain_id=1), 1, ROUND_S, 0, items),
         batch_digest(DOMAIN, 2, ROUND_S, items),
         batch_digest(DOMAIN, 1, ROUND_S + 1, items),
         batch_digest(replace(DOMAIN, chain_id=1), 1, ROUND_S, items),
         batch_digest(replace(DOMAIN, store=bytes(20)), 1, ROUND_S, items),
         batch_digest(DOMAIN, 1, ROUND_S, items + items),
     }
-    assert len(digests) == 7
+    assert len(digests) == 12
 
 
 @pytest.mark.parametrize("compact", [b"", b"\0" * 64, b"\xff" * 64, b"\1" * 63])
@@ -100,81 +134,86 @@ def test_junk_is_a_bad_signature(compact: bytes) -> None:
         recover(b"\1" * 32, compact)
 
 
-def test_three_honest_operators_seal_a_batch_of_the_lower_median(operators: list[Operator]) -> None:
-    values = signed_values(operators, views("1.050", "1.051", "1.052"))
-    proposal = propose(values)
-    batch = sealed(proposal, answers(operators, proposal))  # type: ignore[arg-type]
+async def test_three_honest_operators_seal_a_batch_of_the_lower_median(operators: list[Operator]) -> None:
+    items = agreed(signed_values(operators, views("1.050", "1.051", "1.052")))
+    assert split_items(items)[0] == encode_item(0, report("1.051", "1.06"))
+    seals = [await certified(o, items) for o in operators]
+    digest = sealed_digest(DOMAIN, 1, ROUND_S, 0, items)
+    assert [recover(digest, s.compact) for s in seals if isinstance(s, Signature)] == list(SIGNERS.signers)
+    batch = sealed(items, [await batched(o, items) for o in operators])
     assert batch is not None
-    assert split_items(batch.items)[0] == encode_item(0, report("1.051", "1.06"))
     assert batch.signers == ("op0", "op1", "op2")
     assert len(batch.signatures) == 3 * 65
+    assert sealed(items, seals) is None, "no store takes a round's certificate"  # type: ignore[arg-type]
 
 
-def test_a_leader_that_shifts_the_price_gets_no_quorum(operators: list[Operator]) -> None:
-    values = signed_values(operators, views("1.050", "1.051", "1.052"))
-    lie = propose(values, lambda r: replace(r, market_wad=Wad(r.market_wad * 103 // 100)))
-    got = answers(operators[1:], lie)
-    assert [a.code for a in got if isinstance(a, Refusal)] == [RefusalCode.NOT_RECOMPUTED] * 2
-    assert sealed(lie, got) is None  # type: ignore[arg-type]
+async def test_values_far_from_the_own_view_or_without_one_are_not_vouched_for(operators: list[Operator]) -> None:
+    """Two of three carry the feed; the third says why it does not."""
+    for view, code in (({0: report("1.05", "1.06")}, FeedRefusal.OUT_OF_BOUND), ({}, FeedRefusal.NO_OWN_VIEW)):
+        round_s = ROUND_S + 10 * int(code)
+        far = {0: replace(report("1.20", "1.06"), round_time_s=round_s)}
+        own = {i: replace(r, round_time_s=round_s) for i, r in view.items()}
+        agreements = agreements_here(operators, now_ms=lambda: NOW_MS)
+        outcome = await agreements.agree(ask_of(SIGNERS, round_s, {"op0": own, "op1": far, "op2": far}))
+        assert outcome.sealed is not None
+        assert outcome.sealed.content.items == encode_items(far)
+        assert [m.refused for m in outcome.members] == [((0, code),), (), ()]
 
 
-def test_values_far_from_the_own_view_are_refused(operators: list[Operator]) -> None:
-    values = signed_values(operators, views("1.05", "1.20", "1.20"))
-    got = answers(operators, propose(values))
-    assert isinstance(got[0], Refusal)
-    assert (got[0].code, got[0].feeds) == (RefusalCode.OUT_OF_BOUND, (0,))
-
-
-def test_forged_missing_or_doubled_values_are_refused(operators: list[Operator]) -> None:
-    values = signed_values(operators, views("1.05", "1.05", "1.05"))
-    forged = replace(values[0], items=encode_items({0: report("9")}))
-    for bad in ((forged, *values[1:]), values[:1], (values[0], values[0], values[1])):
-        answer = operators[2].cosign(SIGNERS, replace(propose(values), values=bad), now_ms=NOW_MS, clock_ok=True)
+async def test_a_bad_clock_signs_nothing(operators: list[Operator]) -> None:
+    items = agreed(signed_values(operators, views("1.05", "1.05", "1.05")))
+    for answer in (
+        await certified(operators[0], items, clock_ok=False),
+        await batched(operators[0], items, clock_ok=False),
+    ):
         assert isinstance(answer, Refusal)
-        assert answer.code is RefusalCode.BAD_VALUES
+        assert answer.code is RefusalCode.CLOCK
+    assert not operators[0].has_signed(SIGNERS, 0, ROUND_S), "nothing is written down that is not signed"
 
 
-def test_a_bad_clock_or_a_missing_view_refuses(operators: list[Operator]) -> None:
-    values = signed_values(operators, views("1.05", "1.05", "1.05"))
-    proposal = propose(values)
-    late = operators[0].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=False)
-    assert isinstance(late, Refusal)
-    assert late.code is RefusalCode.CLOCK
-    operators[1].sign_values(SIGNERS, ROUND_S + 1, {0: report()})
-    assert isinstance(operators[1].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True), Signature), "still known"
-    for later in range(2, 5):
-        operators[1].sign_values(SIGNERS, ROUND_S + later, {0: report()})
-    blind = operators[1].cosign(SIGNERS, proposal, now_ms=NOW_MS, clock_ok=True)
-    assert isinstance(blind, Refusal)
-    assert blind.code is RefusalCode.NO_OWN_VIEW
+async def test_a_key_never_signs_two_truths_even_after_a_restart(operators: list[Operator], tmp_path: Path) -> None:
+    """Certificates and batches are words of one kind: whichever came first, the other must be of the same items."""
+    items = agreed(signed_values(operators, views("1.05", "1.05", "1.05")))
+    other = agreed(signed_values(operators, views("1.0501", "1.0501", "1.0501")))
+    assert isinstance(await certified(operators[0], items), Signature)
+    assert isinstance(await batched(operators[1], items), Signature)
+    for n in (0, 1):
+        operators[n].journal.close()
+        journal = SignJournal(tmp_path / f"{n}.db", address_of(KEYS[n]), now_ms=NOW_MS, mute_ms=61_000)
+        again = Operator(f"op{n}", KEYS[n], journal, bound_bps=100)
+        for answer in (await certified(again, other), await certified(again, other, 1), await batched(again, other)):
+            assert isinstance(answer, Refusal)
+            assert (answer.code, answer.feeds) == (RefusalCode.EQUIVOCATION, (0,))
+        assert isinstance(await certified(again, items, 1), Signature), "the same, in a later step"
+        assert isinstance(await batched(again, items), Signature)
 
 
-def test_a_key_never_signs_two_truths_even_after_a_restart(operators: list[Operator], tmp_path: Path) -> None:
-    values = signed_values(operators, views("1.05", "1.05", "1.05"))
-    assert sealed(propose(values), answers(operators, propose(values))) is not None  # type: ignore[arg-type]
-    operators[0].journal.close()
-    again = Operator(
-        "op0",
-        KEYS[0],
-        SignJournal(tmp_path / "0.db", address_of(KEYS[0]), now_ms=NOW_MS, mute_ms=61_000),
-        bound_bps=100,
-    )
-    other = tuple(o.sign_values(SIGNERS, ROUND_S, {0: report("1.0501")}) for o in (again, operators[1], operators[2]))
-    answer = again.cosign(SIGNERS, propose(other), now_ms=NOW_MS, clock_ok=True)
+async def test_a_step_has_one_certificate_and_a_later_one_may_hold_fewer_feeds(operators: list[Operator]) -> None:
+    both, one = encode_items({0: report(), 1: report()}), encode_items({0: report()})
+    assert isinstance(await certified(operators[0], both), Signature)
+    answer = await certified(operators[0], one)
     assert isinstance(answer, Refusal)
     assert answer.code is RefusalCode.EQUIVOCATION
+    assert isinstance(await certified(operators[0], one, 1), Signature)
 
 
-def test_a_missing_journal_keeps_the_key_mute(tmp_path: Path) -> None:
+async def test_a_missing_journal_keeps_the_key_mute(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     journal = SignJournal(path, address_of(KEYS[0]), now_ms=NOW_MS, mute_ms=61_000)
     assert journal.mute_until_ms == NOW_MS + 61_000
     operator = Operator("op0", KEYS[0], journal, bound_bps=100)
-    values = (operator.sign_values(SIGNERS, ROUND_S, {0: report()}),)
-    proposal = Proposal(leader="op0", round_time_s=ROUND_S, items=values[0].items, values=values)
-    answer = operator.cosign(SIGNERS, proposal, now_ms=NOW_MS + 60_999, clock_ok=True)
-    assert isinstance(answer, Refusal)
-    assert answer.code is RefusalCode.MUTE
+    at = {"now_ms": NOW_MS + 60_999, "clock_ok": True}
+    items = encode_items({0: report()})
+    for answer in (
+        await operator.request_seal(SIGNERS, ROUND_S, 0, items, **at),
+        await operator.request_signature(SIGNERS, ROUND_S, items, **at),
+    ):
+        assert isinstance(answer, Refusal)
+        assert answer.code is RefusalCode.MUTE
+    agreements = agreements_here([operator], now_ms=lambda: NOW_MS)
+    alone = replace(SIGNERS, signers=SIGNERS.signers[:1], weights=(1,), threshold=1)
+    outcome = await agreements.agree(ask_of(alone, ROUND_S, {"op0": {0: report()}}))
+    assert (outcome.sealed, [r.code for r in outcome.refusals]) == (None, [RefusalCode.MUTE])
     journal.close()
     assert SignJournal(path, address_of(KEYS[0]), now_ms=0, mute_ms=1).mute_until_ms == NOW_MS + 61_000
 

@@ -1,0 +1,197 @@
+"""What became of an instance, member by member: who spoke, who was ready, who signed, and what is missing of whom. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from oracle.agree.messages import Commit, FeedRefusal, Ready, SealedRound
+from oracle.agree.state import Evidence, Instance
+from oracle.agree.terms import Terms
+from oracle.model.types import Report
+from oracle.report.wire import decode_items, split_items
+from oracle.sign.messages import Refusal
+from oracle.sign.verified_values import VerifiedValues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attendance:
+    """One member in one round.
+
+    Attributes:
+        address: of its report key.
+        name: in the config, else its address as 0x-hex.
+        weight: in the set.
+        values_ms, ready_ms, signed_ms: when each was heard, ms from the round's start; None: not at all.
+        refused: feeds that it did not vouch for, with the reason of each.
+        why: what is missing of it and why, a sentence; "" where nothing is.
+    """
+
+    address: bytes
+    name: str
+    weight: int
+    values_ms: int | None = None
+    ready_ms: int | None = None
+    signed_ms: int | None = None
+    refused: tuple[tuple[int, FeedRefusal], ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundOutcome:
+    """One round of one store.
+
+    Attributes:
+        terms: of the instance.
+        sealed: None where it came to nothing.
+        sealed_ms: when weight T of signatures was in, ms from the round's start.
+        attempts: how many were begun.
+        values: those that were heard, ascending by member.
+        members: each one's part, in the set's order.
+        refusals: of operators in this process.
+        evidence: of misbehaviour.
+        why: why it was not sealed; "" where it was.
+    """
+
+    terms: Terms
+    sealed: SealedRound | None
+    sealed_ms: int | None
+    attempts: int
+    values: tuple[VerifiedValues, ...]
+    members: tuple[Attendance, ...]
+    refusals: tuple[Refusal, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    why: str = ""
+
+    @cached_property
+    def reports(self) -> Mapping[str, Report]:
+        """What was sealed, by feed; nothing where it came to nothing."""
+        if self.sealed is None:
+            return {}
+        feeds = {i: f for f, i in self.terms.indexes.items()}
+        reports = decode_items(self.sealed.content.items, self.terms.round_time_s)
+        return {feeds[i]: r for i, r in reports.items()}
+
+    @property
+    def signed(self) -> tuple[str, ...]:
+        """Names of those who signed, in the set's order."""
+        return tuple(m.name for m in self.members if m.signed_ms is not None)
+
+    @property
+    def used_values(self) -> tuple[VerifiedValues, ...]:
+        """The values that the sealed items were made from, as far as they were heard."""
+        if self.sealed is None:
+            return ()
+        used = {a for a, _ in self.sealed.content.values}
+        return tuple(v for v in self.values if v.address in used)
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """When what was heard of whom, ms from the round's start, and what is known of those who are not heard."""
+
+    values: dict[bytes, int] = field(default_factory=dict)
+    readies: dict[bytes, int] = field(default_factory=dict)
+    commits: dict[bytes, int] = field(default_factory=dict)
+    troubles: dict[bytes, str] = field(default_factory=dict)
+
+    def note(self, said: object, now_ms: int) -> None:
+        """When it was first heard."""
+        match said:
+            case VerifiedValues():
+                self.values.setdefault(said.address, now_ms)
+            case Ready():
+                self.readies.setdefault(said.address, now_ms)
+            case Commit():
+                self.commits.setdefault(said.address, now_ms)
+            case _:
+                pass
+
+
+def outcome_of(
+    state: Instance,
+    arrivals: Arrivals,
+    names: Mapping[bytes, str],
+    *,
+    sealed_ms: int | None,
+    refusals: tuple[Refusal, ...] = (),
+    evidence: tuple[Evidence, ...] = (),
+) -> RoundOutcome:
+    """Sum up an instance.
+
+    Args:
+        state: at its end.
+        arrivals: of this process.
+        names: of the members, by address.
+        sealed_ms: when it was sealed.
+        refusals: of operators in this process.
+        evidence: that was found.
+    """
+    terms = state.terms
+    members = tuple(_attendance(state, arrivals, names, address) for address in terms.members)
+    return RoundOutcome(
+        terms=terms,
+        sealed=state.sealed,
+        sealed_ms=sealed_ms,
+        attempts=state.attempt + 1,
+        values=tuple(state.values[a] for a in sorted(state.values)),
+        members=members,
+        refusals=refusals,
+        evidence=evidence,
+        why="" if state.sealed is not None else _why_not(state, members),
+    )
+
+
+def _attendance(state: Instance, arrivals: Arrivals, names: Mapping[bytes, str], address: bytes) -> Attendance:
+    readies = [of[address] for _, of in sorted(state.readies.items()) if address in of]
+    sealed = state.sealed
+    signed = arrivals.commits.get(address)
+    if signed is None and sealed is not None and address in sealed.addresses:
+        signed = state.now_ms
+    return Attendance(
+        address=address,
+        name=names.get(address, f"0x{address.hex()}"),
+        weight=state.terms.members[address],
+        values_ms=arrivals.values.get(address),
+        ready_ms=arrivals.readies.get(address),
+        signed_ms=signed,
+        refused=_refused(sealed, readies),
+        why="" if signed is not None else _missing(state, arrivals, address, has_readied=bool(readies)),
+    )
+
+
+def _refused(sealed: SealedRound | None, readies: Sequence[Ready]) -> tuple[tuple[int, FeedRefusal], ...]:
+    """What a member does not vouch for: of the feeds that were sealed by its words on that content, of the others by all of them."""
+    held, content = (split_items(sealed.content.items).keys(), sealed.content.hash()) if sealed else (set(), b"")
+    refused = {i: code for r in readies for i, code in r.refused if i not in held or r.content == content}
+    return tuple((i, FeedRefusal(code)) for i, code in sorted(refused.items()))
+
+
+def _missing(state: Instance, arrivals: Arrivals, address: bytes, *, has_readied: bool) -> str:
+    trouble = arrivals.troubles.get(address)
+    if address not in state.values:
+        return trouble or "nothing was heard of it"
+    if trouble:
+        return trouble
+    if state.sealed is None and not state.proposals:
+        return "its values are here, nobody has proposed"
+    if not has_readied:
+        return "its values are here, it was not ready for the proposal"
+    return "it was ready, its signature is missing"
+
+
+def _why_not(state: Instance, members: tuple[Attendance, ...]) -> str:
+    """Why a round came to nothing, for people: what fell short of weight T first."""
+    terms = state.terms
+    stages = (
+        ("values", [m.address for m in members if m.values_ms is not None]),
+        ("readiness", [a for of in state.readies.values() for a in of]),
+        ("signatures", [m.address for m in members if m.signed_ms is not None]),
+    )
+    for name, addresses in stages:
+        weight = terms.weight(addresses)
+        if weight < terms.threshold:
+            missing = "; ".join(f"{m.name}: {m.why}" for m in members if m.address not in addresses)
+            return f"{name} of weight {weight}, {terms.threshold} are needed: {missing}"
+    return "members of enough weight spoke, and came to no common round in time"

@@ -1,0 +1,170 @@
+"""A leader's proposal, and a member's judgement of one: what must be proposed follows from what was said before. Pure.
+
+Source: QBFT (arXiv 2002.03613), algorithm 4, JustifyRoundChange and JustifyPrePrepare: after weight T has advanced to a step,
+the content of the highest certificate among them is proposed again, or one that is certified higher; anything only where none
+of them has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from oracle.agree.content import content_of, lost_feeds
+from oracle.agree.messages import NO_CERTIFICATE, Advance, Content, Propose, values_hash
+from oracle.agree.state import Instance
+from oracle.agree.terms import Terms
+from oracle.sign.verified_values import VerifiedValues
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Values that are needed to recompute a proposal, by hash: ask its leader."""
+
+    hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Why a proposal counts for nothing. ``is_proof``: whether the proposal by itself shows it, to everybody."""
+
+    text: str
+    is_proof: bool = False
+
+
+def proposal(state: Instance) -> Propose | None:
+    """What the leader of the present step proposes; None while it cannot."""
+    terms, step = state.terms, state.step
+    if step == 0:
+        content = content_of(terms, state.values.values())
+        return None if content is None else Propose(address=state.me, step=0, content=content)
+    advances = _quorum(terms, state.advances.get(step, {}))
+    if advances is None:
+        return None
+    highest = max(a.certified for a in advances)
+    if state.certified < highest:
+        return None  # it comes with the advance that names it
+    if state.certificate is not None:
+        return Propose(state.me, step, state.certificate.content, advances, state.certificate)
+    if step % 2 == 0:
+        content = content_of(terms, state.values.values())
+        return None if content is None else Propose(state.me, step, content, advances)
+    return _reduced(state, advances)
+
+
+def _reduced(state: Instance, advances: tuple[Advance, ...]) -> Propose | None:
+    """The values of the step before, without the feeds for which too few vouch."""
+    before = state.proposals.get(state.step - 1)
+    if before is None:
+        return None
+    readies = state.readies_of(state.step - 1, before.content)
+    if state.terms.weight([r.address for r in readies]) < state.terms.threshold:
+        return None
+    known = state.values_by_hash()
+    values = [known[h] for _, h in before.content.values if h in known]
+    lost = lost_feeds(state.terms, before.content, readies)
+    if len(values) < len(before.content.values) or not lost:
+        return None
+    content = content_of(state.terms, values, (*before.content.dropped, *lost))
+    return None if content is None else Propose(state.me, state.step, content, advances, None, readies)
+
+
+def _quorum(terms: Terms, advances: Mapping[bytes, Advance]) -> tuple[Advance, ...] | None:
+    """All advances to a step, ascending by member, if they weigh T."""
+    if terms.weight(advances) < terms.threshold:
+        return None
+    return tuple(advances[a] for a in sorted(advances))
+
+
+def judge_proposal(state: Instance, said: Propose) -> tuple[VerifiedValues, ...] | Lacking | Wrong:
+    """Recompute a proposal whose signatures are verified: the values that it was made from, in order, if it is right."""
+    wrong = _unjustified(state.terms, said)
+    if wrong is not None:
+        return wrong
+    known = state.values_by_hash()
+    lacking = tuple(h for _, h in said.content.values if h not in known)
+    if lacking:
+        return Lacking(lacking)
+    values = tuple(known[h] for _, h in said.content.values)
+    if tuple(v.address for v in values) != tuple(a for a, _ in said.content.values):
+        return Wrong("it lists values under another member's name", is_proof=True)
+    if said.certificate is not None:
+        return values
+    made = content_of(state.terms, values, said.content.dropped)
+    if made != said.content:
+        return Wrong("it is not what its values give", is_proof=True)
+    if said.step % 2 == 1:
+        return _check_reduction(state.terms, said, values)
+    if said.content.dropped:
+        return Wrong("it leaves feeds out without showing who refuses them", is_proof=True)
+    return _check_complete(state, said, values)
+
+
+def _unjustified(terms: Terms, said: Propose) -> Wrong | None:
+    """What speaks against a proposal by itself."""
+    addresses = [a for a, _ in said.content.values]
+    if addresses != sorted(set(addresses)) or terms.weight(addresses) < terms.threshold:
+        return Wrong("its values do not weigh the threshold", is_proof=True)
+    if said.step == 0:
+        return None
+    if (
+        any(a.step != said.step for a in said.advances)
+        or terms.weight([a.address for a in said.advances]) < terms.threshold
+    ):
+        return Wrong("too few members have advanced to its step", is_proof=True)
+    highest = max(a.certified for a in said.advances)
+    shown = NO_CERTIFICATE if said.certificate is None else said.certificate.step
+    if shown < highest:
+        return Wrong("it does not show the highest certificate of those who advanced", is_proof=True)
+    if said.certificate is not None and said.certificate.content != said.content:
+        return Wrong("it proposes something else than what is certified", is_proof=True)
+    return None
+
+
+def _check_reduction(
+    terms: Terms, said: Propose, values: tuple[VerifiedValues, ...]
+) -> tuple[VerifiedValues, ...] | Wrong:
+    """The second step of an attempt: what is dropped follows from the readies of the first."""
+    hashes = {r.content for r in said.readies}
+    if len(hashes) != 1 or any(r.step != said.step - 1 for r in said.readies):
+        return Wrong("its readies are not of one proposal of the step before", is_proof=True)
+    if terms.weight([r.address for r in said.readies]) < terms.threshold:
+        return Wrong("its readies do not weigh the threshold", is_proof=True)
+    before = _content_before(terms, said, values)
+    if before is None or before.hash() not in hashes:
+        return Wrong("its readies are of another proposal", is_proof=True)
+    lost = lost_feeds(terms, before, said.readies)
+    if tuple(sorted({*before.dropped, *lost})) != said.content.dropped or not lost:
+        return Wrong("it leaves out other feeds than too few vouch for", is_proof=True)
+    return values
+
+
+def _content_before(terms: Terms, said: Propose, values: tuple[VerifiedValues, ...]) -> Content | None:
+    """The first step's content: the same values, nothing dropped."""
+    return content_of(terms, values) if said.step % 2 else None
+
+
+def _check_complete(
+    state: Instance, said: Propose, values: tuple[VerifiedValues, ...]
+) -> tuple[VerifiedValues, ...] | Wrong:
+    """From the second attempt on: what a member handed over to this leader in good time must be in it."""
+    if said.step == 0:
+        return values
+    began_ms = state.terms.timing.deadline_ms(said.step // 2 - 1)
+    guard_ms = state.terms.timing.guard_ms
+    in_time = {a for (a, to), at_ms in state.given.items() if to == said.address and at_ms + guard_ms <= began_ms}
+    missing = in_time - {v.address for v in values}
+    if missing:
+        return Wrong(f"it leaves out the values of {len(missing)} members that were handed over to it before")
+    return values
+
+
+def lacks(state: Instance, said: Propose) -> tuple[VerifiedValues, ...]:
+    """Values that this member has and the proposal does not."""
+    used = {a for a, _ in said.content.values}
+    return tuple(v for a, v in sorted(state.values.items()) if a not in used)
+
+
+def hashes_of(state: Instance) -> frozenset[bytes]:
+    """Hashes of the values that this member has."""
+    return frozenset(values_hash(v.signed) for v in state.values.values()) | frozenset(state.twins)

@@ -1,0 +1,108 @@
+"""Messages of a round as bytes: msgpack arrays with a tag, in an envelope that names terms and round. Pure.
+
+Bytes that do not decode to exactly one of these forms are refused with `BadPayload`; how long they may be is the
+transport's to bound.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from feeds.errors import LrtOracleError
+from oracle.agree.messages import Advancing, Commit, Propose, Ready, SealedRound, Want
+from oracle.sign.messages import SignedValues
+
+_MOST_TEXT = 300
+
+
+class BadPayload(LrtOracleError, ValueError):
+    """The bytes are no message of a round."""
+
+
+class ValuesWord(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """`SignedValues` on their way. Their terms are the envelope's; ``version`` and ``rules`` say what these were made of."""
+
+    address: bytes
+    version: int
+    rules: bytes
+    items: bytes
+    signature: bytes
+
+
+class CutRequest(msgspec.Struct, frozen=True, array_like=True, tag=11):
+    """Please sign a batch of these feeds (indexes, ascending) of the round, which is sealed: they are due at the store."""
+
+    indexes: tuple[int, ...]
+
+
+class CutAnswer(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    """The report key's signature over that batch; or a refusal with its code and a sentence."""
+
+    address: bytes
+    indexes: tuple[int, ...]
+    signature: bytes = b""
+    code: str = ""
+    text: str = ""
+
+
+class Fetch(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """Please send the sealed rounds after the envelope's round, oldest first, as many as one answer holds."""
+
+
+class Notice(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """Something that others should know, for people: the sender has gone mute, as its own key said what it did not say."""
+
+    text: str
+
+
+Word: TypeAlias = (
+    Ready | Propose | Commit | SealedRound | Advancing | Want | ValuesWord | CutRequest | CutAnswer | Fetch | Notice
+)
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True):
+    """A word with the terms (32 bytes) and the round that it belongs to."""
+
+    binding: bytes
+    round_time_s: int
+    word: Word
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Envelope)
+
+
+def encode(binding: bytes, round_time_s: int, word: Word) -> bytes:
+    """The bytes of a word."""
+    return _encoder.encode(Envelope(binding, round_time_s, word))
+
+
+def decode(payload: bytes) -> Envelope:
+    """Read them back.
+
+    Raises:
+        BadPayload: they are none.
+    """
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.DecodeError, ValueError, RecursionError) as e:
+        raise BadPayload(f"no message of a round: {str(e)[:_MOST_TEXT]}") from None
+
+
+def values_word(values: SignedValues, version: int, rules: bytes) -> ValuesWord:
+    """Values as they go out."""
+    return ValuesWord(values.address, version, rules, values.items, values.signature)
+
+
+def signed_values(word: ValuesWord, binding: bytes, round_time_s: int, name: str) -> SignedValues:
+    """Values as they came in. ``name``: of the member in the config."""
+    return SignedValues(
+        operator=name,
+        address=word.address,
+        round_time_s=round_time_s,
+        items=word.items,
+        signature=word.signature,
+        terms=binding,
+    )

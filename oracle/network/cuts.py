@@ -1,0 +1,172 @@
+"""Cuts: batches of some feeds of a sealed round, signed when they are due at the store.
+
+All items of a sealed round are fixed, so a batch of any of them needs no agreement of its own: a member that knows the round
+sealed signs it for another member that asks. Strangers are not answered, and a member a few times a round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from feeds.units import MS
+from oracle.agree.messages import SealedRound
+from oracle.agree.outcome import RoundOutcome
+from oracle.agree.terms import Terms
+from oracle.agree.wire import CutAnswer, CutRequest, encode
+from oracle.network.seats import LocalMember
+from oracle.network.times import AgreementClock
+from oracle.network.transport import Transport
+from oracle.report.wire import split_items
+from oracle.sign.messages import Refusal, RefusalCode, Signature
+from oracle.sign.signed_batch import CollectedSignatures, seal_batch, valid_signatures
+
+_MOST_CUTS = 8
+"""Batches of a round that a member is given signatures for, each of other feeds."""
+_log = structlog.get_logger("oracle.network.cuts")
+
+
+class SealedSession(Protocol):
+    """What is asked of a round's session."""
+
+    terms: Terms
+
+    @property
+    def sealed(self) -> SealedRound | None:
+        """Once it is."""
+
+
+@dataclass(slots=True)
+class _Collection:
+    """Answers to one request."""
+
+    answers: dict[bytes, Signature | Refusal] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Cuts:
+    """Signs cuts for others, and has cuts signed.
+
+    Args:
+        members: operators with a key here.
+        clock: of the process.
+        transport: to others.
+        names: of members.
+        alone: whether nobody else signs.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[LocalMember],
+        clock: AgreementClock,
+        transport: Transport,
+        names: Mapping[bytes, str],
+        *,
+        alone: bool,
+    ) -> None:
+        self._members, self._clock, self._transport = tuple(members), clock, transport
+        self._names, self._alone = names, alone
+        self._collections: dict[tuple[bytes, int, tuple[int, ...]], _Collection] = {}
+        self._given: dict[tuple[bytes, int], set[tuple[int, ...]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def collect(self, outcome: RoundOutcome, feeds: Sequence[int]) -> CollectedSignatures:
+        """Have a batch of these feeds of a sealed round signed. Waits for all that may answer, a short time for the last."""
+        terms, sealed = outcome.terms, outcome.sealed
+        wanted = tuple(sorted(set(feeds)))
+        items = cut_items(sealed, wanted) if sealed is not None else b""
+        if not items:
+            return CollectedSignatures(batch=None, refusals=())
+        key = (terms.binding, terms.round_time_s, wanted)
+        collection = self._collections.setdefault(key, _Collection())
+        if not self._alone:
+            self._transport.broadcast(encode(terms.binding, terms.round_time_s, CutRequest(wanted)))
+        try:
+            for answer in await asyncio.gather(*(self._sign(m, terms, items) for m in self._seated(terms))):
+                collection.answers[answer.address] = answer
+            if not self._alone:
+                await self._wait(terms, items, collection)
+        finally:
+            self._collections.pop(key, None)
+        signatures = valid_signatures(terms.signers, terms.round_time_s, items, collection.answers.values())
+        refusals = tuple(a for a in collection.answers.values() if isinstance(a, Refusal))
+        batch = seal_batch(terms.signers, terms.round_time_s, items, signatures)
+        return CollectedSignatures(batch=batch, refusals=refusals)
+
+    async def _wait(self, terms: Terms, items: bytes, collection: _Collection) -> None:
+        """For all members; once weight T is in, a grace; at the latest the guard of an attempt."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + 2 * terms.timing.guard_ms / MS
+        graced = False
+        while len(collection.answers) < len(terms.members) and loop.time() < until:
+            signed = valid_signatures(terms.signers, terms.round_time_s, items, collection.answers.values())
+            if not graced and terms.weight(signed) >= terms.threshold:
+                until, graced = min(until, loop.time() + terms.timing.grace_ms / MS), True
+            collection.news.clear()
+            try:
+                async with asyncio.timeout_at(until):
+                    await collection.news.wait()
+            except TimeoutError:
+                return
+
+    def asked(self, sender: bytes, session: SealedSession, word: CutRequest) -> None:
+        """A member asks for signatures of a cut."""
+        terms, sealed = session.terms, session.sealed
+        given = self._given.setdefault((sender, terms.round_time_s), set())
+        if sender not in terms.members or sealed is None or (word.indexes not in given and len(given) >= _MOST_CUTS):
+            return
+        items = cut_items(sealed, word.indexes)
+        if not items:
+            return
+        given.add(word.indexes)
+        self._given = {
+            k: v for k, v in self._given.items() if k[1] > terms.round_time_s - 10 * terms.timing.end_ms // MS
+        }
+        for member in self._seated(terms):
+            task = asyncio.create_task(self._answer(sender, member, terms, word.indexes, items))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(
+        self, to: bytes, member: LocalMember, terms: Terms, indexes: tuple[int, ...], items: bytes
+    ) -> None:
+        answer = await self._sign(member, terms, items)
+        if isinstance(answer, Signature):
+            word = CutAnswer(member.address, indexes, signature=answer.compact)
+        else:
+            word = CutAnswer(member.address, indexes, code=answer.code.value, text=answer.text)
+        self._transport.send(to, encode(terms.binding, terms.round_time_s, word))
+
+    def answered(self, sender: bytes, session: SealedSession, word: CutAnswer) -> None:
+        """A member answers; it speaks for itself only."""
+        terms = session.terms
+        collection = self._collections.get((terms.binding, terms.round_time_s, word.indexes))
+        if collection is None or word.address != sender or sender not in terms.members:
+            return
+        name = self._names.get(sender, f"0x{sender.hex()}")
+        if word.signature:
+            collection.answers[sender] = Signature(operator=name, address=sender, compact=word.signature)
+        else:
+            code = next((c for c in RefusalCode if c.value == word.code), RefusalCode.SIGNER)
+            collection.answers[sender] = Refusal(operator=name, code=code, text=word.text, address=sender)
+        collection.news.set()
+
+    async def _sign(self, member: LocalMember, terms: Terms, items: bytes) -> Signature | Refusal:
+        return await member.operator.request_signature(
+            terms.signers, terms.round_time_s, items, now_ms=self._clock.now_ms(), clock_ok=self._clock.clock_ok()
+        )
+
+    def _seated(self, terms: Terms) -> list[LocalMember]:
+        return [m for m in self._members if m.address in terms.members]
+
+
+def cut_items(sealed: SealedRound, indexes: Sequence[int]) -> bytes:
+    """Items of these feeds of a sealed round, ascending; b"" where it has none of them, or not all."""
+    items = split_items(sealed.content.items)
+    if list(indexes) != sorted(set(indexes)) or not set(indexes) <= items.keys():
+        return b""
+    return b"".join(items[i] for i in indexes)

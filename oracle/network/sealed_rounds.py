@@ -1,0 +1,102 @@
+"""Sealed rounds of late: handed on to members that missed them, and fetched from one of them where this process did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from oracle.agree.messages import SealedRound
+from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
+from oracle.agree.state import Instance, OwnView
+from oracle.agree.terms import Terms
+from oracle.agree.verify import Unsound, check_sealed
+from oracle.agree.wire import Envelope, Fetch, encode
+
+_KEPT = 512
+"""Of each store: more than an hour of rounds."""
+_MOST_SENT = 64
+"""In one answer; who needs more asks again."""
+_log = structlog.get_logger("oracle.network.sealed_rounds")
+
+
+class SealedRounds:
+    """What was sealed, of each store.
+
+    Args:
+        on_learned: called with a round that was sealed without this process having seen it, oldest first.
+    """
+
+    def __init__(self, on_learned: Callable[[RoundOutcome], None] = lambda _: None) -> None:
+        self.on_learned = on_learned
+        self._kept: dict[bytes, dict[int, tuple[bytes, SealedRound]]] = {}
+        """By store and round: the binding, and the round."""
+        self._terms: dict[bytes, Terms] = {}
+        """The newest of each binding: what a fetched round is verified by."""
+        self._wanted: dict[bytes, int] = {}
+        """By binding: rounds after this one are asked for."""
+
+    def know(self, terms: Terms) -> None:
+        """Terms by which fetched rounds can be verified."""
+        self._terms[terms.binding] = terms
+
+    def keep(self, outcome: RoundOutcome) -> None:
+        """A round was sealed here."""
+        if outcome.sealed is None:
+            return
+        self.know(outcome.terms)
+        store = outcome.terms.signers.domain.store
+        kept = self._kept.setdefault(store, {})
+        kept[outcome.terms.round_time_s] = (outcome.terms.binding, outcome.sealed)
+        for old in sorted(kept)[:-_KEPT]:
+            del kept[old]
+
+    def newest_s(self, store: bytes) -> int:
+        """Newest round of a store that is known to be sealed, 0 if none."""
+        return max(self._kept.get(store, {}), default=0)
+
+    def has(self, store: bytes, round_time_s: int) -> bool:
+        """Whether a round is known to be sealed."""
+        return round_time_s in self._kept.get(store, {})
+
+    # --- fetching ----------------------------------------------------------------------------------------------------
+
+    def request(self, terms: Terms, after_s: int) -> bytes:
+        """A request for the rounds after one, to be sent to one peer."""
+        self.know(terms)
+        self._wanted[terms.binding] = after_s
+        return encode(terms.binding, after_s, Fetch())
+
+    def send_since(self, envelope: Envelope, send: Callable[[bytes], None]) -> None:
+        """Answer such a request: the sealed rounds after that one, oldest first."""
+        terms = self._terms.get(envelope.binding)
+        if terms is None:
+            return
+        kept = self._kept.get(terms.signers.domain.store, {})
+        later = [r for r in sorted(kept) if r > envelope.round_time_s and kept[r][0] == envelope.binding]
+        for round_s in later[:_MOST_SENT]:
+            send(encode(envelope.binding, round_s, kept[round_s][1]))
+
+    def is_awaited(self, envelope: Envelope) -> bool:
+        """Whether a sealed round is one that was asked for."""
+        after_s = self._wanted.get(envelope.binding)
+        return after_s is not None and envelope.round_time_s > after_s
+
+    def receive(self, envelope: Envelope, said: SealedRound) -> str:
+        """A fetched round: verified, kept and told; what is wrong with it, "" where nothing is."""
+        terms = self._terms.get(envelope.binding)
+        if terms is None:
+            return "a sealed round of a signer set that is not known here"
+        of_round = replace(terms, round_time_s=envelope.round_time_s)
+        if self.has(terms.signers.domain.store, envelope.round_time_s):
+            return ""
+        try:
+            check_sealed(of_round, said)
+        except Unsound as e:
+            return str(e)
+        state = replace(Instance(terms=of_round, me=b"", view=OwnView(may_speak=False)), sealed=said)
+        learned = outcome_of(state, Arrivals(), {}, sealed_ms=None)
+        self.keep(learned)
+        self.on_learned(learned)
+        return ""
