@@ -114,7 +114,7 @@ def next_tick_ms(state: Instance) -> int | None:
 
 
 def _at(state: Instance, now_ms: int) -> Instance:
-    return replace(state, now_ms=max(state.now_ms, now_ms))
+    return state if now_ms <= state.now_ms else replace(state, now_ms=now_ms)
 
 
 def _hear_once(state: Instance, said: Propose, step: int, name: str, kind: Misbehaviour) -> Turn:

@@ -150,6 +150,7 @@ class Mesh:
             self._roster,
             self._limits,
             self._max_backoff_s,
+            listens=lambda: bool(self._announced.said.urls),
             live=self._live,
             now_us=self._now_us,
             now_ms=self._now_ms,
