@@ -54,7 +54,7 @@ class Item:
 
 
 def typed_digest(
-    chain_id: int, store: str, epoch: int, round_time: int, items: bytes, kind: str = "Batch", step: int = 0
+    chain_id: int, store: str, epoch: int, round_time: int, items: bytes, *, kind: str = "Batch", step: int = 0
 ) -> bytes:
     """EIP-712 digest of a batch, or of a certificate (``Sealed``), by eth_account's general encoder."""
     stepped = [("step", "uint16")] if kind == "Sealed" else []
