@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from demo.world.frame_pump import DirectionCounts
 from demo.world.hostile_link import LinkName
 from demo.world.hostile_network import HostileNetwork
 from demo.world.link_conditions import CALM, Conditions
@@ -24,17 +25,20 @@ async def ends(net: HostileNetwork) -> tuple[Member, Member]:
     return a, b
 
 
+def _sent_by_b(net: HostileNetwork) -> DirectionCounts:
+    return net.stats()[LinkName("b", "a")].sent_by["b"]
+
+
 async def test_lost_repeated_and_overtaken_frames_cost_themselves_and_nothing_else() -> None:
     async with HostileNetwork(seed=7) as net:
         a, b = await ends(net)
         async with running(a, b):
             await until(lambda: linked(a, b))
             net.plan(Conditions(drop=0.05, duplicate=0.2, reorder=0.2, overtaken_ms=5.0))
-            counts = net.stats()[LinkName("b", "a")].sent_by["b"]
-            before = counts.frames_in
+            before = _sent_by_b(net).frames_in
             for n in range(400):
                 b.mesh.send(a.address, b"%d" % n)
-            await until(lambda: counts.frames_in - before >= 400 and counts.waiting == 0)
+            await until(lambda: _sent_by_b(net).frames_in - before >= 400 and _sent_by_b(net).waiting == 0)
             net.plan(CALM)
             b.mesh.send(a.address, b"400")
             await until(lambda: b"400" in a.payloads(b))
