@@ -68,6 +68,7 @@ class Agreements:
         sealed: what was sealed, kept for those who missed it.
         transport: to operators of other processes; without it all that sign are here.
         names: of members elsewhere, by address.
+        yields_ms: so long a round waits for another process that signs with the same journals: it has the first word.
         on_outcome: called with what became of each round of each store.
     """
 
@@ -82,6 +83,7 @@ class Agreements:
         sealed: SealedRounds,
         transport: Transport | None = None,
         names: Mapping[bytes, str] | None = None,
+        yields_ms: int = 0,
         on_outcome: Callable[[RoundOutcome], None] = lambda _: None,
     ) -> None:
         self.members = tuple(members)
@@ -90,6 +92,8 @@ class Agreements:
         self._alone = transport is None
         self._transport = transport or NoTransport()
         self._clock, self._order, self._on_outcome = clock, order, on_outcome
+        self._yields_ms = yields_ms
+        self._under_way: dict[tuple[bytes, int], asyncio.Task[RoundOutcome]] = {}
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
@@ -106,8 +110,22 @@ class Agreements:
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def agree(self, ask: RoundAsk) -> RoundOutcome:
-        """Have a round of a store sealed, or learn why it was not."""
+        """Have a round of a store sealed, or learn why it was not.
+
+        Two targets may be at one store: it has one round, and each of them its outcome.
+        """
         terms = self._terms(ask)
+        key = (terms.binding, terms.round_time_s)
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._agree(ask, terms))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        outcome = await asyncio.shield(task)
+        return outcome if outcome.terms.target == ask.target else replace(outcome, terms=terms)
+
+    async def _agree(self, ask: RoundAsk, terms: Terms) -> RoundOutcome:
+        if self._yields_ms:
+            await asyncio.sleep(self._yields_ms / MS)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
         if self._alone:
@@ -349,7 +367,9 @@ class Agreements:
 
     async def close(self) -> None:
         """End what is under way."""
-        await asyncio.sleep(0)
+        for task in (tasks := list(self._under_way.values())):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from eth_abi import encode
 from eth_hash.auto import keccak
-from tests.oracle.push.front_node import FrontNode
 from web3 import Web3
 
 from demo.world import anvil
+from demo.world.front_node import FrontNode
 from oracle.chain.directory import Directory, DirectoryEntry, Silence
 from oracle.chain.quorum_rpc import QuorumRpc
 from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement
