@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from eth_abi import encode
 from eth_hash.auto import keccak
+from tests.oracle.push.front_node import FrontNode
 from web3 import Web3
 
 from demo.world import anvil
@@ -21,7 +22,6 @@ from oracle.sign.announcement import Announcement, announcement_preimage, signed
 from oracle.sign.eip712 import Domain, address_of
 from tests.contracts.contract_tools import Bench, connected
 from tests.contracts.evm_process import KEYS, signature
-from tests.oracle.push.front_node import FrontNode
 
 pytestmark = pytest.mark.chain
 SAID = Announcement(counter=1_000, network_key=b"\x33" * 20, urls=("wss://a.example:7100",), certificate=b"\x44" * 32)
