@@ -66,6 +66,7 @@ class Components:
 
     async def close(self) -> None:
         """Close everything, connections too."""
+        await self.agreements.close()
         self.readers.close()
         if self.network is not None:
             await self.network.close()
@@ -78,7 +79,11 @@ class Components:
 
 
 def build(
-    resolved: ResolvedConfig, *, environ: Mapping[str, str] = os.environ, member: MakeMember = make_member
+    resolved: ResolvedConfig,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    member: MakeMember = make_member,
+    clock: Clock | None = None,
 ) -> Components:
     """Make everything; what was opened is released again where a later step fails.
 
@@ -86,6 +91,7 @@ def build(
         resolved: the checked config.
         environ: where passphrases are.
         member: makes a member of an operator with its key here.
+        clock: the time of the process; None for this machine's.
 
     Raises:
         DatabaseInUse: another process has the database.
@@ -95,14 +101,15 @@ def build(
         NetworkKeyError, BadCertificate: what speaks for this operator on the network cannot be used.
     """
     with ExitStack() as opened:
-        return _build(resolved, environ, member, opened)
+        return _build(resolved, environ, member, clock or Clock(), opened)
 
 
-def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeMember, opened: ExitStack) -> Components:
+def _build(
+    resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeMember, clock: Clock, opened: ExitStack
+) -> Components:
     config = resolved.config
     path = Path(config.oracle.database)
     opened.enter_context(sole_writer(path))
-    clock = Clock()
     metrics = Metrics(clock.now_ms)
     database = Database(path)
     opened.callback(database.close)

@@ -9,7 +9,9 @@ from pathlib import Path
 from demo import settings
 from demo.world.deploy import DemoWorld
 
-NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu")
+NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
+         "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+         *(f"op{n}" for n in range(25, 32)))  # fmt: skip
 _WITHOUT = ("binance", "coinbase", "kraken")
 
 
@@ -33,6 +35,7 @@ class OperatorPlace:
         folder: of all that is its own.
         api_port: of its endpoint.
         listen: host:port for other operators; "" for nowhere.
+        scheme: wss, or ws behind something that does TLS.
         rpc_urls: its endpoints of the chain.
         pays: whether it has a gas key.
         contacts: whom it knows by its config.
@@ -45,6 +48,7 @@ class OperatorPlace:
     listen: str
     rpc_urls: tuple[str, ...]
     pays: bool
+    scheme: str = "wss"
     contacts: Sequence[Contact] = ()
 
 
@@ -69,7 +73,7 @@ def operator_config(
 def _network(place: OperatorPlace, directory: str) -> str:
     lines = ["", "[network]", f'keyfile = "{place.folder / "network.key"}"']
     if place.listen:
-        lines += [f'listen = "{place.listen}"', f'url = "wss://{place.listen}"']
+        lines += [f'listen = "{place.listen}"', f'url = "{place.scheme}://{place.listen}"']
     if directory:
         lines.append(f'directory = "{directory}"')
     for contact in place.contacts:

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from oracle.agree.outcome import RoundOutcome
+from oracle.chain.directory import Directory
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
@@ -20,6 +21,7 @@ from oracle.model.publication import PushRow
 from oracle.network.agreements import Agreements
 from oracle.network.members_reader import MembersReader
 from oracle.network.operator_network import OperatorNetwork
+from oracle.network.store_peers import StorePeers
 from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
@@ -115,6 +117,7 @@ class TargetBuilder:
         """
         signer = self._gas_signer(name, section)
         client = self._client(section, signer)
+        self._find_directory(client)
         return Target(
             name,
             client,
@@ -134,7 +137,16 @@ class TargetBuilder:
             views=[raw_address(v) for v in section.pokes],
             members=MembersReader(client) if self.network is not None else None,
             on_members=partial(self.network.note_members, name) if self.network is not None else _nobody,
+            peers=self._peers(name, client, signer),
         )
+
+    def _peers(self, name: str, client: StoreClient, signer: GasSigner | None) -> StorePeers | None:
+        """The operators of other processes at a store, who learn whether this one pays there."""
+        if self.network is None:
+            return None
+        if signer is not None:
+            self.network.note_purse(client.domain, signer.address)
+        return StorePeers(target=name, domain=client.domain, agreements=self.agreements, network=self.network)
 
     def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:
         chain = self.resolved.config.chains[section.chain]
@@ -150,6 +162,13 @@ class TargetBuilder:
             passphrase_env=section.passphrase_env,
         )
 
+    def _find_directory(self, client: StoreClient) -> None:
+        """The home store's chain has the directory of its operators, if there is one."""
+        network, section = self.network, self.resolved.config.network
+        if network is None or section is None or section.directory is None or client.domain != network.place.domain:
+            return
+        network.directory = Directory(client.nodes, raw_address(section.directory), client.domain)
+
     def _context(self, name: str) -> TargetContext:
         metrics = self.outcomes.metrics
         return TargetContext(
@@ -162,6 +181,8 @@ class TargetBuilder:
             on_failed=partial(metrics.failed, name),
             on_balance=partial(metrics.balance, name),
             on_unpoked=partial(metrics.unpoked, name),
+            on_stage=partial(metrics.staged, name),
+            on_announced=partial(metrics.announced, name),
         )
 
     def _gas_signer(self, name: str, section: TargetSection) -> GasSigner | None:

@@ -11,6 +11,7 @@ import coincurve
 import structlog
 
 from feeds.errors import LrtOracleError
+from oracle.chain.directory import Directory, DirectoryEntry
 from oracle.network.certificates import ServerTls
 from oracle.network.faults import NotAMember, PayloadTooLarge
 from oracle.network.link_status import LinkPath, LinkStatus
@@ -18,7 +19,14 @@ from oracle.network.listener import Listen
 from oracle.network.mesh import Mesh
 from oracle.network.roster import Peer
 from oracle.network.seats import LocalMember
-from oracle.sign.announcement import Announcement, BadAnnouncement, SignedAnnouncement, read_announcement
+from oracle.sign.announcement import (
+    MOST_PURSES,
+    Announcement,
+    BadAnnouncement,
+    Purse,
+    SignedAnnouncement,
+    read_announcement,
+)
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
@@ -28,6 +36,8 @@ _KEYS_KEPT = 2
 _CLOCK_S = 3.0
 """From one look at the others' clocks to the next."""
 _RETRY_S = 5.0
+_DIRECTORY_S = 60.0
+"""From one look at the directory to the next."""
 _log = structlog.get_logger("oracle.network.operator_network")
 
 
@@ -98,12 +108,17 @@ class OperatorNetwork:
         self._mesh: Mesh | None = None
         self._keys: dict[bytes, tuple[bytes, ...]] = {}
         self._weights: Mapping[bytes, int] = {}
+        self._purses: dict[Domain, Purse] = {}
         self._by_target: dict[str, frozenset[bytes]] = {}
         self._members: frozenset[bytes] = frozenset(place.peers)
         self.receive: Callable[[bytes, bytes], str] = lambda _sender, _payload: ""
         self.say_again: Callable[[bytes], None] = lambda _to: None
         self.refused: dict[bytes, tuple[int, str]] = {}
         """By member: how many of its payloads counted for nothing, and why the last one did."""
+        self.directory: Directory | None = None
+        """On the home store's chain; None where none is configured."""
+        self.entries: Mapping[bytes, DirectoryEntry] = {}
+        """What it gave of each member when it was read last."""
         self.on_clone: Callable[[], None] = lambda: None
         self.on_clock: Callable[[int], None] = lambda _offset_ms: None
 
@@ -149,12 +164,24 @@ class OperatorNetwork:
         """Start, and be there until cancelled."""
         await self.start()
         try:
-            while True:
-                await asyncio.sleep(_CLOCK_S)
-                if (offset_ms := self.clock_offset_ms()) is not None:
-                    self.on_clock(offset_ms)
+            await asyncio.gather(self._compare_clocks(), self._read_directory())
         finally:
             await self.close()
+
+    async def _compare_clocks(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_S)
+            if (offset_ms := self.clock_offset_ms()) is not None:
+                self.on_clock(offset_ms)
+
+    async def _read_directory(self) -> None:
+        """See now and then where members announce themselves on chain; soon again while that of one is not known."""
+        while self.directory is not None:
+            members = sorted(self._members | {self._operator.address})
+            self.entries = await self.directory.read(members)
+            self.note_announced([e.signed for e in self.entries.values() if e.signed is not None])
+            missing = any(e.silence is not None for a, e in self.entries.items() if a not in self.place.peers)
+            await asyncio.sleep(_RETRY_S if missing else _DIRECTORY_S)
 
     async def close(self) -> None:
         """End all links."""
@@ -169,6 +196,7 @@ class OperatorNetwork:
             urls=place.urls,
             certificate=place.tls.sha256 if place.tls is not None and place.announces_certificate else b"",
             versions=place.versions,
+            purses=tuple(self._purses.values())[:MOST_PURSES],
         )
         while True:
             answer = await self._operator.announce(place.domain, said)
@@ -176,6 +204,19 @@ class OperatorNetwork:
                 return answer
             _log.error("the report key does not sign the announcement; trying again", why=answer.text)
             await asyncio.sleep(_RETRY_S)
+
+    # --- who pays ----------------------------------------------------------------------------------------------------
+
+    def note_purse(self, domain: Domain, gas_key: bytes) -> None:
+        """This operator pays for pushes to a store: announced when it starts."""
+        self._purses[domain] = Purse(domain=domain, gas_key=gas_key)
+
+    def payers(self, domain: Domain) -> Mapping[bytes, bytes]:
+        """Gas keys that pay for pushes to a store, by report address: ours, and what others announced."""
+        announced = () if self._mesh is None else self._mesh.announcements()
+        known = {s.address: p.gas_key for s in announced for p in s.said.purses if p.domain == domain}
+        own = self._purses.get(domain)
+        return known if own is None else {**known, self._operator.address: own.gas_key}
 
     # --- members -----------------------------------------------------------------------------------------------------
 

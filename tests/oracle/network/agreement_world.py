@@ -74,6 +74,7 @@ def agreements_here(
     clock_ok: Callable[[], bool] = lambda: True,
     timing: Timing = BRISK,
     order: Callable[[SignerSet, int], tuple[bytes, ...]] = in_order,
+    yields_ms: int = 0,
     on_outcome: Callable[[RoundOutcome], None] = lambda _: None,
 ) -> Agreements:
     """All operators in this process."""
@@ -85,6 +86,7 @@ def agreements_here(
         timing=timing,
         order=order,
         sealed=SealedRounds(),
+        yields_ms=yields_ms,
         on_outcome=on_outcome,
     )
 
@@ -153,6 +155,9 @@ class Wire:
 
     def reachable(self) -> tuple[bytes, ...]:
         return tuple(a for a in self.world.processes if a != self.address and self.world.reaches(self.address, a))
+
+    def note_weights(self, weights: Mapping[bytes, int]) -> None:
+        """Their clocks are one and the same."""
 
     def trouble(self, member: bytes) -> str:
         return "" if self.world.reaches(member, self.address) else "it is not reached"
