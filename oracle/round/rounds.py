@@ -286,16 +286,17 @@ class Rounds:
 
 
 def _agreement(outcome: RoundOutcome) -> Agreement:
-    """What was agreed on at a store: the input of the round's records."""
-    terms, sealed = outcome.terms, outcome.sealed
+    """What was agreed on at a store: the input of the round's records. Its values only where all were heard: a part gives others."""
+    terms, sealed, used = outcome.terms, outcome.sealed, outcome.used_values
     assert sealed is not None  # noqa: S101 - whoever calls has looked
+    values = used if len(used) == len(sealed.content.values) else ()
     return Agreement(
         target=terms.target,
         round_time_s=terms.round_time_s,
         signers=terms.signers,
         feeds=tuple(terms.indexes),
         indexes=tuple(terms.indexes.values()),
-        values=tuple(v.signed for v in outcome.used_values),
+        values=tuple(v.signed for v in values),
         items=sealed.content.items,
         step=sealed.step,
         seals=sealed.signatures,
