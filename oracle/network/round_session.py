@@ -23,6 +23,7 @@ from oracle.agree.messages import (
     Want,
 )
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
+from oracle.agree.proposals import is_parted
 from oracle.agree.state import (
     Ask,
     Decided,
@@ -350,7 +351,7 @@ class RoundSession:
             return False
         if self.terms.weight(state.values) < self.terms.threshold:
             return True
-        return content_of(self.terms, state.values.values()) is None
+        return content_of(self.terms, state.values.values()) is None or (self._alone and is_parted(state))
 
 
 def _heard(state: Instance, spoken: Spoken, now_ms: int) -> Turn:

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from eth_abi import encode
 from eth_hash.auto import keccak
+from tests.oracle.push.front_node import FrontNode
 from web3 import Web3
 
 from demo.world import anvil

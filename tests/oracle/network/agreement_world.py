@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -30,6 +32,7 @@ from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
 
+T = TypeVar("T")
 BRISK = Timing(values_ms=1_500, grace_ms=50, first_ms=2_000, next_ms=2_000, guard_ms=200, end_ms=60_000)
 """A missing member costs little, a missing leader two seconds, and a busy machine some attempts: there are thirty."""
 BRIEF = Timing(values_ms=300, grace_ms=30, first_ms=400, next_ms=400, guard_ms=50, end_ms=1_200)
@@ -100,6 +103,12 @@ async def agreed_round(
     folded = rounds.fold(round_time_s, observed, now_ms=round_time_s * MS if now_ms is None else now_ms)
     outcomes = await asyncio.gather(*(agreements.agree(ask) for ask in folded.asks.values()))
     return rounds.finish(folded, dict(zip(folded.asks, outcomes, strict=True)))
+
+
+def in_own_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end in a thread with a loop of its own: for tests that have none, or are in the middle of theirs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def ask_of(
