@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +35,7 @@ from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock, SessionClock
 from oracle.network.transport import NoTransport, Transport
-from oracle.sign.messages import Refusal, SignedValues, SignerSet
+from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.signed_batch import CollectedSignatures
 
 _KEPT = 3
@@ -164,7 +165,7 @@ class Agreements:
         now_ms, clock_ok = self._clock.now_ms(), self._clock.clock_ok()
         able, refusals = [], []
         for member in seated:
-            refusal = member.operator.unable(now_ms, clock_ok=clock_ok)
+            refusal = _unable(member, now_ms, clock_ok=clock_ok)
             if refusal is None and member.address in self._muted:
                 refusal = member.operator.refuse_as_clone()
             if refusal is None:
@@ -178,7 +179,7 @@ class Agreements:
             reports=ask.reports.get(member.operator.name, {}),
             published=ask.published,
             bound_bps=member.operator.bound_bps,
-            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s),
+            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s) if member in able else {},
             may_speak=member in able,
         )
 
@@ -302,3 +303,13 @@ class Agreements:
         for task in (tasks := list(self._under_way.values())):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _unable(member: LocalMember, now_ms: int, *, clock_ok: bool) -> Refusal | None:
+    """Why an operator does not speak in a round; also where its journal cannot be read: that costs its own part alone."""
+    operator = member.operator
+    try:
+        operator.journal.last_round_s()
+        return operator.unable(now_ms, clock_ok=clock_ok)
+    except sqlite3.Error as e:
+        return operator.refuse(RefusalCode.JOURNAL, f"not signed, for its journal cannot be read: {e}")
