@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from demo import settings
+from demo.fleet.fleet_run import LEAST_OPERATORS, MOST_OPERATORS, run_fleet
+from demo.fleet.stories import NETWORK_STORIES, STORIES
+from demo.liar import Liar
 from demo.market import DemoMarket
-from demo.scenarios import SCENARIOS, Liar, Stage
+from demo.scenarios import SCENARIOS, Stage
 from demo.summary import summarise
 from demo.table import Screen
 from demo.testbed import Options, Testbed, resolved_config, running_testbed
@@ -21,6 +24,7 @@ from demo.world.trader import Trader
 from oracle.app import App
 from oracle.assemble.network import MakeMember, make_member
 from oracle.build import build
+from oracle.model.suggest import nearest
 from oracle.network.seats import LocalMember
 from oracle.sign.operator import Operator
 
@@ -33,6 +37,8 @@ _SETTLE_S = 1.5
 
 async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
     """Run the demo; returns the summary that --json writes."""
+    if options.operators:
+        return written(options, await run_fleet(options, stop))
     async with AsyncExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrt-oracle-demo-")))
         testbed = await stack.enter_async_context(running_testbed(folder, port=options.port))
@@ -46,9 +52,37 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
         finally:
             stop_service.set()
             await service
+    return written(options, summary)
+
+
+def written(options: Options, summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary, and a file of it where one is asked for."""
     if options.json_file is not None:
         options.json_file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return summary
+
+
+def scenarios(operators: int) -> tuple[str, ...]:
+    """What can be told with so many operators in processes of their own, 0 for one process."""
+    return tuple(STORIES if operators else SCENARIOS)
+
+
+def unfit(options: Options) -> str:
+    """Why a run cannot be told as it is asked for; "" where it can."""
+    name, operators = options.scenario, options.operators
+    if operators and not LEAST_OPERATORS <= operators <= MOST_OPERATORS:
+        return (
+            f"--operators {operators}: write {LEAST_OPERATORS} to {MOST_OPERATORS}, so that one of them may fail and the"
+            " others still weigh more than two thirds; without --operators three run in one process"
+        )
+    if not operators and name in NETWORK_STORIES:
+        return f"scenario {name!r} needs operators that are processes of their own: add --operators 5"
+    if name not in scenarios(operators):
+        return f"{name!r} is not a scenario; {nearest(name, scenarios(operators))}"
+    least_s = STORIES[name].least_s if operators else 0
+    if 0 < options.seconds < least_s:
+        return f"scenario {name!r} cannot be told in {options.seconds:g} s: write --seconds {least_s} or more"
+    return ""
 
 
 async def _run_scenario(

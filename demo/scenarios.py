@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
 from demo.market import DemoMarket
-from feeds.units import BPS, Wad
-from oracle.agree.messages import Content, Propose
-from oracle.agree.terms import Terms
-from oracle.network.seats import LocalMember, Utterance
-from oracle.report.wire import decode_items, encode_items
 
 _STEPS = 4
-_LIE_BPS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +95,3 @@ SCENARIOS: Mapping[str, Script] = MappingProxyType({
     "mute": mute,
     "liar": liar,
 })  # fmt: skip
-
-
-class Liar(LocalMember):
-    """An operator that leads with prices 3 % too high. It signs honestly when others lead, so that it is not excluded."""
-
-    def utter(self, terms: Terms, said: Utterance) -> Sequence[tuple[Utterance, frozenset[bytes] | None]]:
-        """As it is, but for proposals: those are shifted."""
-        if not isinstance(said, Propose):
-            return super().utter(terms, said)
-        reports = decode_items(said.content.items, terms.round_time_s)
-        shifted = {i: replace(r, market_wad=Wad(r.market_wad * (BPS + _LIE_BPS) // BPS)) for i, r in reports.items()}
-        content = Content(said.content.values, encode_items(shifted), said.content.dropped)
-        lie = Propose(said.address, said.step, content, said.advances, said.certificate, said.readies)
-        return [(self.signed(terms, lie, None), None)]

@@ -38,6 +38,9 @@ def config_text(
     store: str,
     folder: Path,
     port: int,
+    operators: Mapping[str, str] = WITHOUT,
+    interval_s: int = 1,
+    pays: bool = True,
 ) -> str:
     """The config of a demo run.
 
@@ -48,20 +51,27 @@ def config_text(
         store: address of the PriceStore.
         folder: of the database, keys and journals.
         port: of the local endpoint.
+        operators: those of this process, each with the venue that it leaves out, "" for none.
+        interval_s: between rounds.
+        pays: whether there is a gas key.
     """
-    parts = [_process(folder, port), _chain(world, rpc_urls), *(_venue(n, *urls) for n, urls in venues.items())]
-    parts += [_operator(folder, name) for name in OPERATORS]
-    parts.append(_target(folder, store))
+    parts = [
+        _process(folder, port, interval_s),
+        _chain(world, rpc_urls),
+        *(_venue(n, *urls) for n, urls in venues.items()),
+    ]
+    parts += [_operator(folder, name, without) for name, without in operators.items()]
+    parts.append(_target(folder, store, pays=pays))
     parts += [_wdiv_eth(world), _DIV_ETH, _lrt(world), _ETH_USD, _USDT_USD, _CROSSES]
     return "# The demo: a local chain and local venues. Windows and dwells are scaled down to seconds.\n" + "\n".join(
         parts
     )
 
 
-def _process(folder: Path, port: int) -> str:
+def _process(folder: Path, port: int, interval_s: int) -> str:
     return f"""
 [oracle]
-round_interval_s = 1
+round_interval_s = {interval_s}
 scaled_times = true          # windows and dwells of seconds: for a demo only
 database = "{folder / "oracle.db"}"
 witness = "{folder / "witness"}"
@@ -92,22 +102,22 @@ rest_ms = 1000
 """
 
 
-def _operator(folder: Path, name: str) -> str:
+def _operator(folder: Path, name: str, without: str) -> str:
     return f"""
 [[operators]]
 name = "{name}"
 keyfile = "{folder / f"{name}.key.json"}"
 journal = "{folder / f"{name}.journal.db"}"
-without = ["{WITHOUT[name]}"]
+{f'without = ["{without}"]' if without else ""}
 """
 
 
-def _target(folder: Path, store: str) -> str:
+def _target(folder: Path, store: str, *, pays: bool) -> str:
     return f"""
 [targets.local]
 chain = "local"
 store = "{store}"
-gas_keyfile = "{folder / "gas.key.json"}"
+{f'gas_keyfile = "{folder / "gas.key.json"}"' if pays else ""}
 max_push_age_s = {MAX_PUSH_AGE_S}
 bump_after_s = 5
 """

@@ -33,7 +33,10 @@ _FAST_KDF = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options of the command line. ``seconds`` 0 runs until interrupted; no ``folder``: a temporary one."""
+    """Options of the command line. ``seconds`` 0 runs until interrupted; no ``folder``: a temporary one.
+
+    ``operators``: so many, each a process of its own; 0: three in one process.
+    """
 
     seconds: float
     scenario: str
@@ -41,6 +44,7 @@ class Options:
     json_file: Path | None = None
     folder: Path | None = None
     table: bool = True
+    operators: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

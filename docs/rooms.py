@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 TOPS = ("oracle", "feeds")
 PLANNED = {
-    "network": "to come: operators in separate processes agree over a network",
     "stake": "to come: who may sign, from what is staked",
 }
 """Rooms that have a floor already and no code yet."""

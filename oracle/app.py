@@ -18,10 +18,12 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
+from oracle.agree.outcome import RoundOutcome
 from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import Record
+from oracle.network.evidence_rows import evidence_rows
 from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
@@ -103,6 +105,7 @@ class App:
             session = await opened.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             opened.push_async_callback(self._components.close)
             self._sources = Resubscriber(self.observer, partial(self._ingest, session))
+            self._components.agreements.sealed.on_learned = self._learn
             await self._start_targets()
             self._server = await self._serve()
             opened.push_async_callback(self._server.close)
@@ -133,6 +136,10 @@ class App:
             "housekeeping": partial(every, _HOUSEKEEPING_S, housekeeping.run, partial(failed, "housekeeping")),
             **self._timer.tasks(),
         }
+        network = self._components.network
+        if network is not None:
+            network.on_clock = self._on_peers_clock
+            tasks["network"] = network.run
         for name, target in self.targets.items():
             job = f"push {name}"
             push = partial(self._push, target)
@@ -184,6 +191,8 @@ class App:
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
         self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        if rows := evidence_rows(agreed):
+            self.database.save_evidence(rows)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
         for feed, outcomes in observed.items():
@@ -191,6 +200,14 @@ class App:
         for record in done.records:
             self._compare(record, observed.get(record.feed, ()))
         return done
+
+    def _learn(self, outcome: RoundOutcome) -> None:
+        """A round that was sealed without this process turns out to be: stored, shown, and known to the next rounds."""
+        done = self.rounds.learn(outcome, self.clock.now_ms())
+        if done is not None:
+            self.database.save_round((), done.agreements, done.records, done.transitions)
+            self.rounds.commit(done)
+            self.service.learn(done)
 
     async def _make_round(self, round_time_s: int) -> None:
         """Make a round, and hand it to everything that waits for it."""
@@ -242,6 +259,11 @@ class App:
         _log.warning(
             "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked
         )
+
+    def _on_peers_clock(self, offset_ms: int) -> None:
+        """The other operators together have a vote about the time, as any venue has."""
+        now_ms = self.clock.now_ms()
+        self.clock.watch.stated("operators", now_ms + offset_ms, now_ms)
 
     def _on_followed(self, by_ms: int) -> None:
         """Our time was wrong and is right now: what was heard and timed before bears times that are not true."""

@@ -13,13 +13,14 @@ import aiohttp
 from feeds.chain_follower import IngestHooks
 from feeds.ingest import Ingest
 from feeds.observe import Observer
-from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member
+from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
 from oracle.assemble.operators import OperatorBuilder
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
 from oracle.network.agreements import Agreements
+from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
@@ -51,6 +52,7 @@ class Components:
     live: Live
     operators: tuple[Operator, ...]
     agreements: Agreements
+    network: OperatorNetwork | None
     outcomes: Outcomes
     targets: Mapping[str, Target]
     holds: HoldReporter
@@ -66,6 +68,8 @@ class Components:
         """Close everything, connections too."""
         await self.agreements.close()
         self.readers.close()
+        if self.network is not None:
+            await self.network.close()
         for target in self.targets.values():
             await target.close()
         for operator in self.operators:
@@ -75,7 +79,11 @@ class Components:
 
 
 def build(
-    resolved: ResolvedConfig, *, environ: Mapping[str, str] = os.environ, member: MakeMember = make_member
+    resolved: ResolvedConfig,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    member: MakeMember = make_member,
+    clock: Clock | None = None,
 ) -> Components:
     """Make everything; what was opened is released again where a later step fails.
 
@@ -83,22 +91,25 @@ def build(
         resolved: the checked config.
         environ: where passphrases are.
         member: makes a member of an operator with its key here.
+        clock: the time of the process; None for this machine's.
 
     Raises:
         DatabaseInUse: another process has the database.
         DatabaseError: the database cannot be used as it is.
         KeyfileError: a key does not open.
         ConfigError: a key has two uses.
+        NetworkKeyError, BadCertificate: what speaks for this operator on the network cannot be used.
     """
     with ExitStack() as opened:
-        return _build(resolved, environ, member, opened)
+        return _build(resolved, environ, member, clock or Clock(), opened)
 
 
-def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeMember, opened: ExitStack) -> Components:
+def _build(
+    resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeMember, clock: Clock, opened: ExitStack
+) -> Components:
     config = resolved.config
     path = Path(config.oracle.database)
     opened.enter_context(sole_writer(path))
-    clock = Clock()
     metrics = Metrics(clock.now_ms)
     database = Database(path)
     opened.callback(database.close)
@@ -108,10 +119,12 @@ def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeMembe
     rounds = _rounds(resolved, members, database)
     live = Live(resolved.specs, members[0].states.__getitem__, observer.observe, rounds.published)
     outcomes = Outcomes(metrics=metrics)
-    agreements = agreements_of(resolved, clock, [make(o) for o in builder.made], outcomes.agreed)
+    network = operator_network(resolved, clock, database, builder.made)
+    seated = [make(o) if network is None else network.member(make(o)) for o in builder.made]
+    agreements = agreements_of(resolved, clock, seated, outcomes.agreed, network)
     targets = TargetBuilder(
         resolved=resolved, environ=environ, clock=clock, database=database, rounds=rounds, agreements=agreements,
-        operators=builder.made,        outcomes=outcomes, report_keys=builder.owners,
+        operators=builder.made,        outcomes=outcomes, report_keys=builder.owners, network=network,
     )  # fmt: skip
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
@@ -132,7 +145,7 @@ def _build(resolved: ResolvedConfig, environ: Mapping[str, str], make: MakeMembe
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

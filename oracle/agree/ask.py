@@ -18,6 +18,8 @@ class RoundAsk:
         signers: the set whose round it is.
         round_time_s: of the round.
         indexes: of all feeds of the store.
+        sealed_s: newest round that is known to be sealed, 0 if none.
+        order: in which its members lead; () for the one that follows from the set alone.
         reports: each operator's own, by its name and the feed's index.
         published: what was last sealed, by feed index.
     """
@@ -28,3 +30,5 @@ class RoundAsk:
     indexes: Mapping[str, int]
     reports: Mapping[str, Mapping[int, Report]]
     published: Mapping[int, Published] = field(default_factory=dict)
+    sealed_s: int = 0
+    order: tuple[bytes, ...] = ()

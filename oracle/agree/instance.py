@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from eth_hash.auto import keccak
-
 from oracle.agree.content import is_hopeless, is_prepared, lost_feeds
+from oracle.agree.hearing import item_hashes, learn, note_commit, note_proposal, note_word
 from oracle.agree.messages import (
     Advance,
     Advancing,
     Certificate,
     Commit,
+    Content,
     Heard,
     Propose,
     Ready,
@@ -40,8 +40,6 @@ from oracle.agree.state import (
 )
 from oracle.agree.terms import Terms
 from oracle.agree.vouch import refused_feeds
-from oracle.agree.words import contradiction
-from oracle.report.wire import split_items
 from oracle.sign.verified_values import VerifiedValues
 
 _Rule = Callable[[Instance], Turn]
@@ -54,7 +52,7 @@ def begin(terms: Terms, me: bytes, view: OwnView) -> Instance:
 
 
 def hear_values(state: Instance, values: VerifiedValues, now_ms: int) -> Turn:
-    """Values came in. Of two of one member both may be in a proposal, and both are evidence."""
+    """Values came in. Of several of one member each may be in a proposal; two are kept, as evidence, and whatever was asked for."""
     state = _at(state, now_ms)
     address = values.address
     if address not in state.terms.members:
@@ -66,7 +64,8 @@ def hear_values(state: Instance, values: VerifiedValues, now_ms: int) -> Turn:
     elif values_hash(held.signed) != (own := values_hash(values.signed)):
         kind = Misbehaviour.CLONE if address == state.me else Misbehaviour.TWO_VALUES
         state, effects = state.found(kind, address, "two values for one round", held.signed, values.signed)
-        if sum(v.address == address for v in state.twins.values()) < 1:
+        is_wanted = any(h == own for _, h in state.wanted)
+        if is_wanted or all(v.address != address for v in state.twins.values()):
             state = replace(state, twins={**state.twins, own: values})
     return _on(state, effects)
 
@@ -77,14 +76,14 @@ def hear(state: Instance, heard: Heard, now_ms: int) -> Turn:
     said = heard.said
     match said:
         case Propose():
-            turn = _hear_once(state, said, said.step, "proposals", Misbehaviour.TWO_PROPOSALS)
+            turn = note_proposal(state, said)
         case Ready():
-            turn = _hear_of(state, said, "readies", Misbehaviour.TWO_READIES)
+            turn = note_word(state, said, "readies", Misbehaviour.TWO_READIES)
         case Advancing():
-            state = _learn(state, said.certificate)
-            turn = _hear_of(state, said.advance, "advances", Misbehaviour.TWO_ADVANCES)
+            state = learn(state, said.certificate)
+            turn = note_word(state, said.advance, "advances", Misbehaviour.TWO_ADVANCES)
         case Commit():
-            turn = _hear_commit(_learn(state, said.certificate), said)
+            turn = note_commit(learn(state, said.certificate), said)
         case SealedRound():
             turn = (state, ()) if state.sealed else (replace(state, sealed=said), (Decided(said),))
     return _on(*turn)
@@ -112,58 +111,7 @@ def next_tick_ms(state: Instance) -> int | None:
 
 
 def _at(state: Instance, now_ms: int) -> Instance:
-    return replace(state, now_ms=max(state.now_ms, now_ms))
-
-
-def _hear_once(state: Instance, said: Propose, step: int, name: str, kind: Misbehaviour) -> Turn:
-    held: Propose | None = getattr(state, name).get(step)
-    if held is None:
-        return replace(state, **{name: {**getattr(state, name), step: said}}), ()  # type: ignore[arg-type]
-    if held.content.hash() != said.content.hash():
-        return state.found(kind, said.address, f"two proposals for step {step}", held, said)
-    return state, ()
-
-
-def _hear_of(state: Instance, said: Ready | Advance, name: str, kind: Misbehaviour) -> Turn:
-    by_step: Mapping[int, Mapping[bytes, Ready | Advance]] = getattr(state, name)
-    held = by_step.get(said.step, {})
-    before = held.get(said.address)
-    if before is None:
-        more = {**by_step, said.step: {**held, said.address: said}}
-        return replace(state, **{name: more}), ()  # type: ignore[arg-type]
-    if replace_signature(before) != replace_signature(said):
-        clone = Misbehaviour.CLONE if said.address == state.me else kind
-        return state.found(clone, said.address, f"two words of a kind in step {said.step}", before, said)
-    return state, ()
-
-
-def replace_signature(said: Ready | Advance) -> tuple[object, ...]:
-    """A word without its signature: signatures of the same may differ."""
-    return tuple(getattr(said, f) for f in said.__struct_fields__ if f != "signature")
-
-
-def _hear_commit(state: Instance, said: Commit) -> Turn:
-    key = (said.certificate.step, said.certificate.content.hash())
-    held = state.commits.get(key, {})
-    if said.address in held:
-        return state, ()
-    effects: tuple[Effect, ...] = ()
-    for other in (c for of in state.commits.values() for a, c in of.items() if a == said.address):
-        if (text := contradiction(other.certificate.content, said.certificate.content)) is not None:
-            kind = Misbehaviour.CLONE if said.address == state.me else Misbehaviour.TWO_ITEMS
-            state, effects = state.found(kind, said.address, text, other, said)
-    commits = {**state.commits, key: {**held, said.address: said}}
-    state = replace(state, commits=commits)
-    if said.address == state.me and key not in state.signed:
-        state = replace(state, signed=(*state.signed, key))
-    return state, effects
-
-
-def _learn(state: Instance, certificate: Certificate | None) -> Instance:
-    """A certificate, however it came, is one: the highest is kept."""
-    if certificate is None or certificate.step <= state.certified:
-        return state
-    return replace(state, certificate=certificate)
+    return state if now_ms <= state.now_ms else replace(state, now_ms=now_ms)
 
 
 # --- what follows --------------------------------------------------------------------------------------------------------
@@ -234,7 +182,7 @@ def _go_on(state: Instance) -> Turn:
         certified=state.certified,
         content=b"" if certificate is None else certificate.content.hash(),
     )
-    return state, (Say(said),)
+    return state, (Say(said, certificate),)
 
 
 def _pulled(state: Instance) -> int:
@@ -293,10 +241,11 @@ def _ready(state: Instance) -> Turn:
         return state, ()
     judged = judge_proposal(state, said)
     if isinstance(judged, Lacking):
-        hashes = tuple(h for h in judged.hashes if h not in state.wanted)
+        hashes = tuple(h for h in judged.hashes if (state.step, h) not in state.wanted)
         if not hashes:
             return state, ()
-        return replace(state, wanted=state.wanted | set(hashes)), (Ask(said.address, hashes),)
+        wanted = state.wanted | {(state.step, h) for h in hashes}
+        return replace(state, wanted=wanted), (Ask(said.address, hashes),)
     if isinstance(judged, Wrong):
         return (
             state.found(Misbehaviour.WRONG_PROPOSAL, said.address, judged.text, said)
@@ -307,29 +256,33 @@ def _ready(state: Instance) -> Turn:
     if said.certificate is None:
         refused = refused_feeds(state.terms, state.view, state.bound, said.content, judged)
     ready = Ready(address=state.me, step=state.step, content=said.content.hash(), refused=refused)
-    state, given = _hand_over(_learn(state, said.certificate), said)
+    state, given = _hand_over(learn(state, said.certificate), said)
     return replace(state, said=state.said | {state.step}), (Say(ready), *given)
 
 
 def _hand_over(state: Instance, said: Propose) -> Turn:
     """Values that the leader lacks go to it and to the next one: in the next attempt they must be used."""
-    missing = [v for v in lacks(state, said) if v.address not in state.given]
-    if not missing or said.certificate is not None:
+    leaders = sorted({said.address, state.terms.leader(said.step + 2)} - {state.me})
+    gifts = [Give(to, v) for v in lacks(state, said) for to in leaders if (v.address, to) not in state.given]
+    if not gifts or said.certificate is not None:
         return state, ()
-    given = {**state.given, **{v.address: state.now_ms for v in missing}}
-    leaders = {said.address, state.terms.leader(said.step + 2)} - {state.me}
-    return replace(state, given=given), tuple(Give(to, v) for v in missing for to in sorted(leaders))
+    given = {**state.given, **{(g.values.address, g.to): state.now_ms for g in gifts}}
+    return replace(state, given=given), tuple(gifts)
 
 
 def _prepare(state: Instance) -> Turn:
-    """QBFT algorithm 2, upon a quorum of PREPARE: a certificate, if each feed has weight T behind it."""
-    said = state.proposals.get(state.step)
-    if _is_done(state) or said is None or state.certified >= state.step:
+    """QBFT algorithm 2, upon a quorum of PREPARE: a certificate, if each feed has weight T behind it.
+
+    Readies of a step that the member has left, or has not come to yet, prove as much as those of the present one.
+    """
+    if _is_done(state):
         return state, ()
-    readies = state.readies_of(state.step, said.content)
-    if not is_prepared(state.terms, said.content, readies):
-        return state, ()
-    return replace(state, certificate=Certificate(state.step, said.content, readies)), ()
+    for step in sorted((s for s in state.proposals if s > state.certified), reverse=True):
+        content = state.proposals[step].content
+        readies = state.readies_of(step, content)
+        if is_prepared(state.terms, content, readies):
+            return replace(state, certificate=Certificate(step, content, readies)), ()
+    return state, ()
 
 
 def _commit(state: Instance) -> Turn:
@@ -340,8 +293,18 @@ def _commit(state: Instance) -> Turn:
     key = (state.step, certificate.content.hash())
     if any(step == state.step for step, _ in state.signed) or _is_late(state):
         return state, ()
-    bound = {i: keccak(item) for i, item in split_items(certificate.content.items).items()}
-    return replace(state, signed=(*state.signed, key), bound={**bound, **state.bound}), (SignCommit(certificate),)
+    if (bound := _bound_by(state, certificate.content)) is None:
+        return state, ()
+    return replace(state, signed=(*state.signed, key), bound=bound), (SignCommit(certificate),)
+
+
+def _bound_by(state: Instance, content: Content) -> Mapping[int, bytes] | None:
+    """What the key is bound to with this content too; None if it is bound to something else already."""
+    bound = item_hashes(content)
+    before = {**state.view.signed, **state.bound}
+    if any(before.get(i, h) != h for i, h in bound.items()):
+        return None
+    return {**state.bound, **bound}
 
 
 def _is_late(state: Instance) -> bool:

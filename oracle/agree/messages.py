@@ -12,6 +12,7 @@ only bytes and claims; `Heard` is one whose signatures were verified where it ca
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -62,7 +63,12 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
 
     def hash(self) -> bytes:
         """32 bytes; its terms and round are bound by every signature over it."""
-        return keccak(_encode(self))
+        return _content_hash(self)
+
+
+@lru_cache(maxsize=1 << 10)
+def _content_hash(content: Content) -> bytes:
+    return keccak(_encode(content))
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -114,7 +120,7 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, tag=2):
         advances: of weight T, for every step but the first.
         certificate: the highest that they know of; its content is proposed again.
         readies: of the step before, of weight T: from them follows what is dropped.
-        signature: of the leader's network key over step and hash of the content.
+        signature: of the leader's network key over all of it.
     """
 
     address: bytes
@@ -188,6 +194,7 @@ class Heard(msgspec.Struct, frozen=True):
     said: Propose | Ready | Advancing | Commit | SealedRound
 
 
+@lru_cache(maxsize=1 << 10)
 def values_hash(values: SignedValues) -> bytes:
     """What a proposal calls values by, 32 bytes: terms and items under the signature, and the signature."""
     return keccak(keccak(values.terms + keccak(values.items)) + values.signature)
@@ -204,8 +211,9 @@ def advance_digest(binding: bytes, round_time_s: int, said: Advance) -> bytes:
 
 
 def propose_digest(binding: bytes, round_time_s: int, said: Propose) -> bytes:
-    """What a network key signs of it; its justification proves itself."""
-    return _digest(b"propose", binding, round_time_s, (said.address, said.step, said.content.hash()))
+    """What a network key signs of it: its justification too, so that nobody can pass it on with another one."""
+    justification = keccak(_encode((said.advances, said.certificate, said.readies)))
+    return _digest(b"propose", binding, round_time_s, (said.address, said.step, said.content.hash(), justification))
 
 
 def _digest(kind: bytes, binding: bytes, round_time_s: int, words: object) -> bytes:

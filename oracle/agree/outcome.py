@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from oracle.agree.messages import FeedRefusal, SealedRound
+from oracle.agree.messages import Commit, FeedRefusal, Ready, SealedRound
 from oracle.agree.state import Evidence, Instance
 from oracle.agree.terms import Terms
 from oracle.model.types import Report
-from oracle.report.wire import decode_items
+from oracle.report.wire import decode_items, split_items
 from oracle.sign.messages import Refusal
 from oracle.sign.verified_values import VerifiedValues
 
@@ -96,6 +96,18 @@ class Arrivals:
     commits: dict[bytes, int] = field(default_factory=dict)
     troubles: dict[bytes, str] = field(default_factory=dict)
 
+    def note(self, said: object, now_ms: int) -> None:
+        """When it was first heard."""
+        match said:
+            case VerifiedValues():
+                self.values.setdefault(said.address, now_ms)
+            case Ready():
+                self.readies.setdefault(said.address, now_ms)
+            case Commit():
+                self.commits.setdefault(said.address, now_ms)
+            case _:
+                pass
+
 
 def outcome_of(
     state: Instance,
@@ -133,7 +145,6 @@ def outcome_of(
 
 def _attendance(state: Instance, arrivals: Arrivals, names: Mapping[bytes, str], address: bytes) -> Attendance:
     readies = [of[address] for _, of in sorted(state.readies.items()) if address in of]
-    refused = tuple((i, FeedRefusal(code)) for i, code in readies[-1].refused) if readies else ()
     sealed = state.sealed
     signed = arrivals.commits.get(address)
     if signed is None and sealed is not None and address in sealed.addresses:
@@ -145,9 +156,16 @@ def _attendance(state: Instance, arrivals: Arrivals, names: Mapping[bytes, str],
         values_ms=arrivals.values.get(address),
         ready_ms=arrivals.readies.get(address),
         signed_ms=signed,
-        refused=refused,
+        refused=_refused(sealed, readies),
         why="" if signed is not None else _missing(state, arrivals, address, has_readied=bool(readies)),
     )
+
+
+def _refused(sealed: SealedRound | None, readies: Sequence[Ready]) -> tuple[tuple[int, FeedRefusal], ...]:
+    """What a member does not vouch for: of the feeds that were sealed by its words on that content, of the others by all of them."""
+    held, content = (split_items(sealed.content.items).keys(), sealed.content.hash()) if sealed else (set(), b"")
+    refused = {i: code for r in readies for i, code in r.refused if i not in held or r.content == content}
+    return tuple((i, FeedRefusal(code)) for i, code in sorted(refused.items()))
 
 
 def _missing(state: Instance, arrivals: Arrivals, address: bytes, *, has_readied: bool) -> str:

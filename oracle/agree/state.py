@@ -73,9 +73,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Sign this with the network key, tell all, and hear it yourself."""
+    """Sign this with the network key, tell all, and hear it yourself. ``certificate``: that an advance names, to go with it."""
 
     said: Propose | Ready | Advance
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +139,8 @@ class Instance:
         proposed: steps that it has proposed.
         signed: (step, content hash) of what it was asked to sign.
         bound: hashes of the items that its key is bound to by that, by feed index.
-        wanted: hashes that it has asked for.
-        given: members whose values a leader lacked, and when they were handed over.
+        wanted: (step, hash) of values that it has asked that step's leader for.
+        given: when values that a leader lacked were handed over, by whose they are and to whom.
         sealed: once it is decided.
         seen: evidence found, by kind and member.
         over: the interval has ended.
@@ -162,8 +163,8 @@ class Instance:
     proposed: frozenset[int] = frozenset()
     signed: tuple[tuple[int, bytes], ...] = ()
     bound: Mapping[int, bytes] = field(default_factory=dict)
-    wanted: frozenset[bytes] = frozenset()
-    given: Mapping[bytes, int] = field(default_factory=dict)
+    wanted: frozenset[tuple[int, bytes]] = frozenset()
+    given: Mapping[tuple[bytes, bytes], int] = field(default_factory=dict)
     sealed: SealedRound | None = None
     seen: frozenset[tuple[Misbehaviour, bytes]] = frozenset()
     over: bool = False

@@ -39,8 +39,10 @@ class Timing:
         return min(self.first_ms + attempt * self.next_ms, self.end_ms)
 
     def half_ms(self, attempt: int) -> int:
-        """The middle of an attempt."""
-        return (self.deadline_ms(attempt) + (self.deadline_ms(attempt - 1) if attempt else 0)) // 2
+        """The middle of an attempt, or earlier, so that a second step has its time before the last signature."""
+        begin_ms = self.deadline_ms(attempt - 1) if attempt else 0
+        last_ms = self.deadline_ms(attempt) - self.guard_ms
+        return min((self.deadline_ms(attempt) + begin_ms) // 2, last_ms - (self.next_ms - self.guard_ms) // 2)
 
     @property
     def attempts(self) -> int:
@@ -49,15 +51,15 @@ class Timing:
 
 
 def timing_of(interval_s: int) -> Timing:
-    """The times of a network whose rounds are so far apart: those of ten seconds, in proportion below that."""
-    part = min(interval_s * _S, 10 * _S)
+    """The times of a network whose rounds are so far apart; below five seconds all are shorter in proportion."""
+    part = min(interval_s, 5) * _S
     return Timing(
-        values_ms=part * 15 // 100,
-        grace_ms=part * 3 // 100,
-        first_ms=part // 5,
-        next_ms=part // 10,
-        guard_ms=part // 20,
-        end_ms=interval_s * _S - part // 20,
+        values_ms=part * 3 // 10,
+        grace_ms=part * 6 // 100,
+        first_ms=part * 2 // 5,
+        next_ms=part // 5,
+        guard_ms=part // 10,
+        end_ms=interval_s * _S - part // 10,
     )
 
 

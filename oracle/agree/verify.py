@@ -38,7 +38,6 @@ from oracle.sign.verified_values import UnsoundValues, VerifiedValues, verify_va
 
 NetworkKeys = Mapping[bytes, Sequence[bytes]]
 """Addresses of the network keys of each member, by report address; the newest first."""
-_MOST_STEPS = 1 << 12
 _recover = lru_cache(maxsize=1 << 14)(recover)
 
 
@@ -92,6 +91,7 @@ def check_sealed(terms: Terms, said: SealedRound) -> None:
     """
     if (said.epoch, said.round_time_s) != (terms.signers.epoch, terms.round_time_s):
         raise Unsound("a sealed round of another round or epoch")
+    _check_step(terms, said.step)
     _check_content(terms, said.content)
     addresses = [a for a, _ in said.signatures]
     if addresses != sorted(set(addresses)) or terms.weight(addresses) < terms.threshold:
@@ -101,7 +101,7 @@ def check_sealed(terms: Terms, said: SealedRound) -> None:
 
 
 def _check_propose(terms: Terms, keys: NetworkKeys, said: Propose) -> None:
-    _check_step(said.step)
+    _check_step(terms, said.step)
     if said.address != terms.leader(said.step):
         raise Unsound(f"0x{said.address.hex()} does not lead step {said.step}")
     _check_content(terms, said.content)
@@ -131,7 +131,7 @@ def _check_advancing(terms: Terms, keys: NetworkKeys, said: Advancing) -> None:
 
 
 def _check_advance(terms: Terms, keys: NetworkKeys, said: Advance) -> None:
-    _check_step(said.step)
+    _check_step(terms, said.step)
     if not NO_CERTIFICATE <= said.certified < said.step:
         raise Unsound("an advance names a certificate of an earlier step, or none")
     if len(said.content) != (0 if said.certified == NO_CERTIFICATE else HASH_BYTES):
@@ -140,7 +140,7 @@ def _check_advance(terms: Terms, keys: NetworkKeys, said: Advance) -> None:
 
 
 def _check_ready(terms: Terms, keys: NetworkKeys, said: Ready) -> None:
-    _check_step(said.step)
+    _check_step(terms, said.step)
     feeds = [i for i, _ in said.refused]
     if feeds != sorted(set(feeds)) or not set(feeds) <= set(terms.indexes.values()):
         raise Unsound("refused feeds are in order, each once, and the store has them")
@@ -150,7 +150,7 @@ def _check_ready(terms: Terms, keys: NetworkKeys, said: Ready) -> None:
 
 
 def _check_certificate(terms: Terms, keys: NetworkKeys, said: Certificate) -> None:
-    _check_step(said.step)
+    _check_step(terms, said.step)
     _check_content(terms, said.content)
     _check_members(terms, [r.address for r in said.readies])
     wanted = (said.step, said.content.hash())
@@ -179,8 +179,9 @@ def _check_content(terms: Terms, said: Content) -> None:
         raise Unsound(str(e)) from None
     if not items or list(items) != sorted(items) or not items.keys() <= set(terms.indexes.values()):
         raise Unsound("items are in order, of feeds that the store has")
-    if any(a >= b for a, b in pairwise(said.dropped)) or items.keys() & set(said.dropped):
-        raise Unsound("dropped feeds are in order and not proposed")
+    dropped = set(said.dropped)
+    if any(a >= b for a, b in pairwise(said.dropped)) or not dropped <= set(terms.indexes.values()) - items.keys():
+        raise Unsound("dropped feeds are in order, of the store, and not proposed")
 
 
 def _check_members(terms: Terms, addresses: Sequence[bytes]) -> None:
@@ -188,8 +189,8 @@ def _check_members(terms: Terms, addresses: Sequence[bytes]) -> None:
         raise Unsound("words of members, each once, in order")
 
 
-def _check_step(step: int) -> None:
-    if not 0 <= step < _MOST_STEPS:
+def _check_step(terms: Terms, step: int) -> None:
+    if not 0 <= step < 2 * terms.timing.attempts:
         raise Unsound("no such step")
 
 

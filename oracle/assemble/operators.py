@@ -10,7 +10,6 @@ import structlog
 
 from feeds.units import MS
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.runtime.clock import Clock
@@ -19,14 +18,12 @@ from oracle.sign.eip712 import address_of
 from oracle.sign.journal_witness import JournalWitness, witness_folder
 from oracle.sign.key_lock import KeyLock
 from oracle.sign.operator import Operator
+from oracle.sign.remote.open_key import open_key, remote_report_key_ms
 from oracle.sign.remote_operator import RemoteOperator
-from oracle.sign.remote_signer import RemoteSigner
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.operators")
-_REMOTE_SIGNER_MS = 1_000
-"""A remote signer that answers later than this is absent from the round: a round waits for its keys."""
 
 
 class OperatorBuilder:
@@ -74,9 +71,9 @@ class OperatorBuilder:
         return operator
 
     def _operator(self, section: OperatorSection) -> Operator | None:
-        if section.signer_url is not None and section.signer_address is not None:
-            timeout_ms = min(_REMOTE_SIGNER_MS, self._config.oracle.round_interval_s * MS // 4)
-            remote = RemoteSigner(section.signer_url, raw_address(section.signer_address), timeout_ms=timeout_ms)
+        timeout_ms = remote_report_key_ms(self._config.oracle.round_interval_s)
+        remote = open_key(section, self._environ, timeout_ms=timeout_ms, now_ms=self._clock.now_ms)
+        if remote is not None:
             journal = self._journal(section, remote.address)
             return RemoteOperator(section.name, remote, journal, bound_bps=section.bound_bps)
         if section.passphrase_env not in self._environ:

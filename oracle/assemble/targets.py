@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from oracle.agree.outcome import RoundOutcome
+from oracle.chain.directory import Directory
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
@@ -18,6 +19,9 @@ from oracle.config.tables.operator_sections import TargetSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import PushRow
 from oracle.network.agreements import Agreements
+from oracle.network.members_reader import MembersReader
+from oracle.network.operator_network import OperatorNetwork
+from oracle.network.store_peers import StorePeers
 from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
@@ -29,13 +33,17 @@ from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
-from oracle.sign.remote_signer import RemoteSigner
+from oracle.sign.remote.open_key import open_key
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.targets")
 _SAMPLES = 20_000
 _SENTENCES = 100
+
+
+def _nobody(_members: frozenset[bytes]) -> None:
+    """Without a network nobody else has to be reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +107,7 @@ class TargetBuilder:
         operators: the signers of it.
         outcomes: counts what became of its pushes.
         report_keys: the operator of each report key: none of these keys may pay.
+        network: the operators of other processes; None without any.
     """
 
     resolved: ResolvedConfig
@@ -110,6 +119,7 @@ class TargetBuilder:
     operators: Sequence[Operator]
     outcomes: Outcomes
     report_keys: Mapping[bytes, str]
+    network: OperatorNetwork | None = None
 
     def target(self, name: str, section: TargetSection) -> Target:
         """The target of a section.
@@ -119,9 +129,11 @@ class TargetBuilder:
             KeyfileError: its keyfile does not open.
         """
         signer = self._gas_signer(name, section)
+        client = self._client(section, signer)
+        self._find_directory(client)
         return Target(
             name,
-            self._client(section, signer),
+            client,
             PushRules(
                 max_push_age_s=section.max_push_age_s,
                 bump_after_s=section.bump_after_s,
@@ -136,7 +148,18 @@ class TargetBuilder:
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,
             views=[raw_address(v) for v in section.pokes],
+            members=MembersReader(client) if self.network is not None else None,
+            on_members=partial(self.network.note_members, name) if self.network is not None else _nobody,
+            peers=self._peers(name, client, signer),
         )
+
+    def _peers(self, name: str, client: StoreClient, signer: GasSigner | None) -> StorePeers | None:
+        """The operators of other processes at a store, who learn whether this one pays there."""
+        if self.network is None:
+            return None
+        if signer is not None:
+            self.network.note_purse(client.domain, signer.address)
+        return StorePeers(target=name, domain=client.domain, agreements=self.agreements, network=self.network)
 
     def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:
         chain = self.resolved.config.chains[section.chain]
@@ -152,6 +175,13 @@ class TargetBuilder:
             passphrase_env=section.passphrase_env,
         )
 
+    def _find_directory(self, client: StoreClient) -> None:
+        """The home store's chain has the directory of its operators, if there is one."""
+        network, section = self.network, self.resolved.config.network
+        if network is None or section is None or section.directory is None or client.domain != network.place.domain:
+            return
+        network.directory = Directory(client.nodes, raw_address(section.directory), client.domain)
+
     def _context(self, name: str) -> TargetContext:
         metrics = self.outcomes.metrics
         return TargetContext(
@@ -164,12 +194,15 @@ class TargetBuilder:
             on_failed=partial(metrics.failed, name),
             on_balance=partial(metrics.balance, name),
             on_unpoked=partial(metrics.unpoked, name),
+            on_stage=partial(metrics.staged, name),
+            on_announced=partial(metrics.announced, name),
         )
 
     def _gas_signer(self, name: str, section: TargetSection) -> GasSigner | None:
-        """The gas key, in a keyfile or with a remote signer; None, with a warning, where there is none: a dry run."""
-        if section.signer_url is not None and section.signer_address is not None:
-            return RemoteSigner(section.signer_url, raw_address(section.signer_address))
+        """The gas key, in a keyfile or elsewhere; None, with a warning, where there is none: a dry run."""
+        remote = open_key(section, self.environ, now_ms=self.clock.now_ms)
+        if remote is not None:
+            return remote
         if section.gas_keyfile is None or section.passphrase_env not in self.environ:
             _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
             return None

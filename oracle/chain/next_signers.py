@@ -9,17 +9,16 @@ from eth_hash.auto import keccak
 
 from feeds.errors import LrtOracleError
 from oracle.chain.quorum_rpc import ChainError
+from oracle.chain.signer_sets import NEXT_SET
 from oracle.chain.store_abi import calldata
 from oracle.chain.store_reads import StoreReads
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.sign.eip712 import BadSignature, arm_digest, recover
 from oracle.sign.messages import SignerSet
 from oracle.sign.signed_batch import packed_signatures
+from oracle.sign.stored_sets import decode_members
 
-_WORD, _SIGNATURE = 32, 65
-_NEXT_SET = 4 * 65_536 + 15
-"""Storage place of StoreSigners.nextSet: behind the arrays of StoreSlots, four of StoreRoles, nine of StoreFeeds, and set and
-previousSet."""
+_SIGNATURE = 65
 ARM = calldata("arm", (b"",))[0][:4]
 """First bytes of a call of PriceStore.arm."""
 
@@ -81,25 +80,18 @@ async def read_next_set(store: StoreReads, block: int) -> NextSignerSet | None:
 async def read_set(store: StoreReads, epoch: int, at_s: int, block: int) -> NextSignerSet | None:
     """The set of that epoch and time: its word in storage names the contract whose code holds it. None otherwise."""
     address, at = "0x" + store.domain.store.hex(), hex(block)
-    word = int(str(await store.nodes.agreed_value("eth_getStorageAt", address, hex(_NEXT_SET), at)), 16)
+    word = int(str(await store.nodes.agreed_value("eth_getStorageAt", address, hex(NEXT_SET), at)), 16)
     if word >> 160 & (1 << 48) - 1 != epoch or word >> 217 != at_s:
         return None
     where = "0x" + (word & (1 << 160) - 1).to_bytes(20, "big").hex()
     code = bytes.fromhex(str(await store.nodes.agreed_value("eth_getCode", where, at))[2:])
-    words = [code[i : i + _WORD] for i in range(1, len(code), _WORD)]
-    if len(words) != (word >> 208 & 0xFF) + 1 or len(words[-1]) != _WORD:
+    read = decode_members(store.domain, epoch, code)
+    if read is None or len(read.signers.signers) != word >> 208 & 0xFF:
         return None
     (armed,) = await store.read("armed", block=at)
-    head, members = words[0], words[1:]
     return NextSignerSet(
-        signers=SignerSet(
-            domain=store.domain,
-            epoch=epoch,
-            signers=tuple(w[:20] for w in members),
-            weights=tuple(int.from_bytes(w[20:], "big") for w in members),
-            threshold=int.from_bytes(head[20:], "big"),
-        ),
-        strong=int.from_bytes(head[8:20], "big"),
+        signers=read.signers,
+        strong=read.strong,
         from_s=at_s,
         set_hash=keccak(code),
         armed=bool(armed),

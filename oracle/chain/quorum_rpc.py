@@ -146,6 +146,24 @@ class QuorumRpc:
 
         return await self._ask([(method, params)], enough, self._grace_s(_GRACE_S))
 
+    async def first_proven(self, method: str, *params: Any, read: Callable[[str, Any], T | None]) -> T | None:
+        """The first answer that proves itself, whoever gives it: no vote is needed of what cannot be made up. None if none does.
+
+        Args:
+            method: of JSON-RPC.
+            params: of the method.
+            read: turns an endpoint's name and its answer (a result, or a FeedError) into what it proves; None where it
+                proves nothing. Called once for each that answers, until one does.
+        """
+        proven: dict[str, T | None] = {}
+
+        def found(answers: Answers) -> bool:
+            proven.update({name: read(name, a) for name, a in answers.items() if name not in proven})
+            return any(p is not None for p in proven.values())
+
+        found(await self._ask([(method, params)], found))
+        return next((p for p in proven.values() if p is not None), None)
+
     async def newest_view(self, read_head: Callable[[Any], tuple[int, int]], *questions: Question) -> tuple[Any, ...]:
         """The newest view that enough endpoints have: the highest of each value that they have reached.
 

@@ -1,4 +1,4 @@
-"""PriceStore's interface as bytes: calldata of its functions, and its errors by name. Read from the checked-in ABI."""
+"""Our contracts' interfaces as bytes: calldata of functions, and errors by name. Read from the checked-in ABI."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def reason(data: bytes) -> tuple[str, str]:
 
 @cache
 def errors() -> Mapping[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """The store's errors by selector: name, and names and types of their numbers."""
+    """Errors of the contracts that are called by selector: name, and names and types of their numbers."""
     found = {}
-    for entry in contracts.load("PriceStore").abi:
+    for entry in (e for c in ("PriceStore", "OperatorDirectory") for e in contracts.load(c).abi):
         if entry["type"] == "error":
             types = tuple(abi_type(i) for i in entry["inputs"])
             found[selector(entry["name"], types)] = (entry["name"], tuple(i["name"] for i in entry["inputs"]), types)
@@ -58,14 +58,19 @@ def event_topic(contract: str, name: str) -> bytes:
 
 
 @cache
-def _function(name: str) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
-    """Selector, input types, output types of a function of the store without structs in its interface."""
-    entry = next(e for e in contracts.load("PriceStore").abi if e["type"] == "function" and e["name"] == name)
+def _function(contract: str, name: str) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
+    """Selector, input types, output types of a contract's function."""
+    entry = next(e for e in contracts.load(contract).abi if e["type"] == "function" and e["name"] == name)
     inputs, outputs = (tuple(abi_type(i) for i in entry[side]) for side in ("inputs", "outputs"))
     return selector(name, inputs), inputs, outputs
 
 
 def calldata(name: str, args: Sequence[Any]) -> tuple[bytes, tuple[str, ...]]:
     """Calldata of a function of the store, and the types of its answer."""
-    selector, inputs, outputs = _function(name)
+    return call_of("PriceStore", name, args)
+
+
+def call_of(contract: str, name: str, args: Sequence[Any]) -> tuple[bytes, tuple[str, ...]]:
+    """Calldata of a function of any of our contracts, and the types of its answer."""
+    selector, inputs, outputs = _function(contract, name)
     return selector + encode(inputs, args), outputs

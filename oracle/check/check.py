@@ -17,6 +17,7 @@ from feeds.types import Kind
 from feeds.units import MS, wad_text
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
+from oracle.check.agreement_bounds import one_party_notes
 from oracle.check.chain import ChainProbe, ChainReadings, chain_errors, read_chain
 from oracle.check.push_ready import (
     PushReadiness,
@@ -26,6 +27,7 @@ from oracle.check.push_ready import (
     unknown_key_problems,
 )
 from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of
+from oracle.check.remote_keys import remote_key_file_problems, remote_key_findings, remote_key_notes
 from oracle.check.schedules import schedule_notes, schedule_rows
 from oracle.check.shared_hosts import shared_host_notes, shared_party_notes
 from oracle.check.source_rows import SourceTable, distance_problems, source_table
@@ -79,6 +81,8 @@ async def check(
             *_notes(resolved),
             *schedule_notes(resolved),
             *config_notes(resolved.config, environ),
+            *remote_key_notes(resolved.config),
+            *one_party_notes(resolved.config),
             *_unheld(resolved),
             *one_group_notes(resolved.config, group_counts(resolved.specs)),
             *provider_notes(resolved.config, fill_from(environ)),
@@ -89,7 +93,9 @@ async def check(
         "drift": [],
         "alarms": [],
         "trust": [],
-        "errors": [_problem(p) for p in config_problems(resolved, environ)],
+        "errors": [
+            _problem(p) for p in (*config_problems(resolved, environ), *remote_key_file_problems(resolved.config))
+        ],
     }
     nameless = [_problem(p) for p in address_problems(resolved.config, environ)]
     document["errors"] += nameless
@@ -100,9 +106,10 @@ async def check(
                 await _sources(resolved, catalog, confirmed, document)
                 document["trust"], contradicted = await trust_documents(resolved)
                 problems, notes = await _stores(resolved)
-                document["errors"] += [_problem(p) for p in (*problems, *contradicted)]
+                unsigned, signed = await remote_key_findings(resolved.config, environ)
+                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *contradicted)]
                 hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
-                document["notes"] += [*notes, *hints[0], *hints[1]]
+                document["notes"] += [*notes, *signed, *hints[0], *hints[1]]
         except TimeoutError:
             text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
             document["errors"].append(_problem(Problem("chains", text)))

@@ -14,7 +14,15 @@ from oracle.cli.shell import Exit, ExitCode, checked_config, print_result, run_u
 
 @click.command()
 @click.option("--seconds", "lasting_s", default=0.0, callback=seconds, help="How long to run; 0: until interrupted.")
-@click.option("--scenario", default="depeg", show_default=True, help="calm, depeg, venue-crash, slash, mute or liar.")
+@click.option(
+    "--scenario",
+    default="depeg",
+    show_default=True,
+    help="calm, depeg, venue-crash, slash, mute, liar; with --operators also leader-dead, leader-splits, partition, rpc-lies-to-one, rotation.",
+)
+@click.option(
+    "--operators", default=0, help="So many operators, each a process of its own; default: three in one process."
+)
 @click.option(
     "--port",
     default=8551,
@@ -24,22 +32,27 @@ from oracle.cli.shell import Exit, ExitCode, checked_config, print_result, run_u
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a summary to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep database, keys and config here.")
-def demo(lasting_s: float, scenario: str, port: int, json_file: Path | None, folder: Path | None) -> None:
+def demo(
+    *, lasting_s: float, scenario: str, operators: int, port: int, json_file: Path | None, folder: Path | None
+) -> None:
     """Run everything on a local chain and local venues."""
-    from demo.main import run
-    from demo.scenarios import SCENARIOS
+    from demo.main import run, unfit
     from demo.testbed import Options
-    from oracle.model.suggest import nearest
 
-    if scenario not in SCENARIOS:
-        raise Exit(f"{scenario!r} is not a scenario; {nearest(scenario, SCENARIOS)}", ExitCode.USAGE)
-    options = Options(seconds=lasting_s, scenario=scenario, port=port, json_file=json_file, folder=folder)
+    options = Options(
+        seconds=lasting_s, scenario=scenario, port=port, json_file=json_file, folder=folder, operators=operators
+    )
+    if why := unfit(options):
+        raise Exit(why, ExitCode.USAGE)
     summary = run_until_signal(lambda stop: run(options, stop))
     click.echo(
         f"{summary['rounds']} rounds, {summary['pushes_landed']} pushes landed, "
         f"{len(summary['states'])} status changes",
         err=True,
     )
+    for problem in summary.get("problems", ()):
+        click.echo(f"error: {problem}", err=True)
+    sys.exit(ExitCode.FAILED if summary.get("problems") else ExitCode.DONE)
 
 
 @click.command()
@@ -48,11 +61,18 @@ def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
     from oracle.build import build
+    from oracle.cli.switching import run_with_switches
+    from oracle.config.resolve import resolve, with_secrets
+    from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
 
     resolved = checked_config(config_path, network=True)
     try:
-        run_until_signal(App(build(resolved)).run)
+        run_until_signal(
+            lambda stop: run_with_switches(
+                resolved, config_path, stop, load=lambda p: with_secrets(resolve(load(p))), make=lambda r: App(build(r))
+            )
+        )
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
 

@@ -16,7 +16,7 @@ from feeds.chains.quorum import quorum_of
 from feeds.secret_refs import has_refs, is_ref
 from feeds.secret_values import SecretMissing, filled
 from oracle.config.sections import Config
-from oracle.config.tables.forms import http_url, signer_url, websocket_url
+from oracle.config.tables.forms import filled_signer_url, http_url, signer_url, websocket_url
 from oracle.config.tables.providers import LOOPBACK, plain_host, port_of, provider_of, server_of
 from oracle.config.tables.schema import Problem
 from oracle.model.keys import key_of
@@ -24,10 +24,11 @@ from oracle.model.keys import key_of
 _FORMS: Mapping[object, Callable[[str], object]] = MappingProxyType({
     http_url: http_url,
     websocket_url: websocket_url,
-    signer_url: http_url,
+    signer_url: filled_signer_url,
 })  # fmt: skip
 """The forms of keys whose addresses may name secrets, and what they must be once they are filled."""
 
+_TOKEN, _KMS = "pkcs11:", ("kms://", "arn:")
 Fill = Callable[[str], str]
 """Puts the values of secrets into an address."""
 
@@ -70,7 +71,9 @@ def _declared(where: str, section: Any) -> Iterator[ConfiguredText]:
         if about is None or about.form not in _FORMS or value is None:
             continue
         if isinstance(value, str):
-            yield ConfiguredText(where=f"{where}.{field.name}", text=value, form=_FORMS[about.form])
+            # a PIN is put in as it is, and not percent-encoded: what stands around it was read before
+            form = None if value.startswith(_TOKEN) else _FORMS[about.form]
+            yield ConfiguredText(where=f"{where}.{field.name}", text=value, form=form)
         else:
             for i, text in enumerate(value):
                 yield ConfiguredText(where=f"{where}.{field.name}[{i}]", text=text, form=_FORMS[about.form])
@@ -179,12 +182,19 @@ def _cost(listed: ServerList, alike: int) -> str:
 def _signer_notes(config: Config, fill: Fill) -> Iterator[str]:
     by_signer: dict[str, list[str]] = {}
     for operator in config.operators:
-        if operator.signer_url is not None and (provider := provider_of(fill(operator.signer_url))) is not None:
+        if operator.signer_url is not None and (provider := _keeper(operator.signer_url, fill)) is not None:
             by_signer.setdefault(provider, []).append(operator.name)
     for provider, names in by_signer.items():
         if len(names) > 1:
             where = "this machine" if provider == LOOPBACK else provider
             yield f"operators {_listed(names)} sign at one place, {where}: whoever runs it has the weight of all of them"
+
+
+def _keeper(url: str, fill: Fill) -> str | None:
+    """Who has a key that is elsewhere; None where nothing tells."""
+    if url.startswith(_TOKEN):
+        return f"the token of {url.partition(';object')[0].partition(';id')[0]}"
+    return "AWS KMS" if url.startswith(_KMS) else provider_of(fill(url))
 
 
 def shown(url: str) -> str:

@@ -23,12 +23,16 @@ from oracle.config.tables.feed_sections import FeedSection, SourceSection
 from oracle.config.tables.forms import (
     address_or_none,
     http_url,
+    listen_at,
+    peer_url,
     raw_address,
+    sha256_hash,
     signer_url,
     venue_http_url,
     venue_websocket_url,
     websocket_url,
 )
+from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
@@ -43,6 +47,8 @@ TABLES: Mapping[str, type[Any]] = {
     "venues": VenueSection,
     "operators": OperatorSection,
     "targets": TargetSection,
+    "network": NetworkSection,
+    "network.peers": PeerSection,
     "stores": StoreSection,
     "stores.classes": LimitsSection,
     "stores.registry": RegistrySection,
@@ -59,9 +65,12 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     raw_address: "address",
     address_or_none: "address",
     http_url: "HTTP URL",
-    signer_url: "HTTP URL",
+    signer_url: "URL",
     venue_http_url: "HTTP URL",
     websocket_url: "WebSocket URL",
+    peer_url: "WebSocket URL",
+    listen_at: "host and port",
+    sha256_hash: "SHA-256",
     cron_expression: "cron expression",
     venue_websocket_url: "WebSocket URL",
 }

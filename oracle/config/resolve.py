@@ -13,6 +13,7 @@ from oracle.config.check_depth import gate_problems
 from oracle.config.check_groups import group_problems, without_problems
 from oracle.config.check_keys import key_problems
 from oracle.config.check_legs import made_of_problems, one_group_problems
+from oracle.config.check_network import network_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.check_venues import venue_problems
 from oracle.config.sections import Config
@@ -45,6 +46,7 @@ def resolve(config: Config) -> ResolvedConfig:
     """
     problems: list[Problem] = [
         *key_problems(config),
+        *network_problems(config),
         *store_problems(config),
         *same_server_problems(config),
         *venue_problems(config),

@@ -29,6 +29,11 @@ _CLASS_SHIFT = 13
 """An index is its class and its number in it, see StoreFeeds."""
 
 
+def directory_contract() -> PlannedContract:
+    """The OperatorDirectory: of no store and no settings, so it is at one address on every chain, whatever salts a store."""
+    return plan_contract("the directory", "OperatorDirectory", (), salt=salt_of("lrt-oracle directory"))
+
+
 class Deployer:
     """Sends deployments and set-up calls one after the other, each awaited.
 
@@ -50,7 +55,7 @@ class Deployer:
     async def deploy(self, settings: StoreSettings, specs: Sequence[FeedSpec], *, salt: str = SALT) -> Deployment:
         """Deploy the store, register every feed with a slot, deploy a view for each feed and cross; what is there stays.
 
-        Then the registry if the settings have one, and last the offer of the ownership.
+        Then the registry and the directory if the settings have them, and last the offer of the ownership.
 
         Raises:
             DeployError: no deployment proxy on the chain, another contract at an address, a feed registered otherwise,
@@ -67,6 +72,8 @@ class Deployer:
         registry = self._registry(settings, store, salt, await self.chain_id())
         if registry is not None:
             await self.ensure(registry)
+        if settings.directory:
+            await self.ensure(directory_contract())
         await self._name_set_owner(checksummed(store.address), settings)
         await self._offer_ownership(checksummed(store.address), settings)
         return replace(await self.plan(settings, specs, salt=salt), sent=self.sent - before)
@@ -83,6 +90,7 @@ class Deployer:
             salt=salt,
             deployer=str(self._account.address),
             registry=None if registry is None else checksummed(registry.address),
+            directory=checksummed(directory_contract().address) if settings.directory else None,
             settings=table_of(settings),
         )
 
@@ -185,6 +193,10 @@ class Deployer:
     def functions(self, store: str) -> Any:
         """The functions of a store, to be called or sent."""
         return self._web3.eth.contract(address=cast("Any", store), abi=contracts.load("PriceStore").abi).functions
+
+    def contract(self, abi: Any, address: str) -> Any:
+        """A contract that is there, to be called."""
+        return self._web3.eth.contract(address=cast("Any", checksummed(bytes.fromhex(address[2:]))), abi=abi)
 
     async def chain_id(self) -> int:
         """The chain that is deployed to."""

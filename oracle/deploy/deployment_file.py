@@ -19,7 +19,7 @@ SALT = "lrt-oracle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Checksummed addresses: the store, one view for each feed, the registry. ``sent``: transactions that this run needed.
+    """Checksummed addresses: the store, one view for each feed, the registry, the directory. ``sent``: transactions that this run needed.
 
     ``settings``: what the store was made with (`store_settings.table_of`). ``notes``: where the chain, or the settings of this
     run, differ from that, and who does what about it.
@@ -31,6 +31,7 @@ class Deployment:
     salt: str = SALT
     deployer: str = ""
     registry: str | None = None
+    directory: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
     sent: int = field(default=0, compare=False)
@@ -45,6 +46,7 @@ class Deployment:
             "salt": self.salt,
             "deployer": self.deployer,
             "registry": self.registry,
+            "directory": self.directory,
             "views": dict(self.views),
             "settings": {**self.settings, **texts},
             "notes": list(self.notes),
@@ -56,6 +58,7 @@ class Deployment:
         head = {"chain_id": self.chain_id, "store": self.store, "salt": self.salt}
         head |= {"deployer": self.deployer} if self.deployer else {}
         head |= {"registry": self.registry} if self.registry else {}
+        head |= {"directory": self.directory} if self.directory else {}
         lines = [*_keys(head), "", "[views]", *_keys(self.views, quoted=True)]
         if self.settings:
             plain = {k: v for k, v in self.settings.items() if k != "classes"}
@@ -171,7 +174,9 @@ def write_deployment(done: Deployment, path: Path) -> Deployment:
     """Write the deployment to its file, with the views there of feeds that this run did not have; DeployError as `check_same_store`."""
     held = read_deployment(path)
     check_same_store(held, done, path)
-    kept = replace(done, views={**known_views(held), **done.views})
+    known = held.get("directory") if held is not None else None
+    directory = done.directory or (str(known) if known else None)
+    kept = replace(done, views={**known_views(held), **done.views}, directory=directory)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = _fresh(path)
     fresh.write_text(kept.toml(), encoding="utf-8")

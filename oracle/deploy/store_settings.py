@@ -53,6 +53,7 @@ class StoreSettings:
         owner: to whom the ownership is offered; None: the deploying key keeps it.
         set_owner: may replace signers in time and remove some at once; None for the owner alone.
         registry: an OperatorRegistry over the store.
+        directory: whether an OperatorDirectory is made too.
     """
 
     signers: tuple[bytes, ...]
@@ -68,6 +69,7 @@ class StoreSettings:
     owner: bytes | None = None
     set_owner: bytes | None = None
     registry: RegistrySettings | None = None
+    directory: bool = False
 
     @property
     def step_weight(self) -> int:
@@ -91,6 +93,7 @@ def settings_of(section: StoreSection) -> StoreSettings:
         owner=_bytes(section.owner),
         set_owner=_bytes(section.set_owner),
         registry=_registry(section, section.registry) if section.registry is not None else None,
+        directory=section.directory,
     )
 
 

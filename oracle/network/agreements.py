@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,14 +20,17 @@ from oracle.agree.state import OwnView
 from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
+    ArmingWord,
     BadPayload,
     CutAnswer,
     CutRequest,
     Envelope,
     Fetch,
     Notice,
+    PushingWord,
     ValuesWord,
     decode,
+    encode,
     signed_values,
 )
 from oracle.network.cuts import Cuts
@@ -42,11 +46,15 @@ _KEPT = 3
 """Rounds of a store whose sessions still answer."""
 _AHEAD = 1
 """Rounds ahead whose words are kept until they begin."""
-_MOST_EARLY = 2_048
-"""Words kept for rounds that have not begun here."""
+_MOST_EARLY = 8
+"""Words kept of a member for rounds that have not begun here: an honest one has said no more by then."""
 _log = structlog.get_logger("oracle.network.agreements")
 LeaderOrder = Callable[[SignerSet, int], tuple[bytes, ...]]
 """Who leads the attempts of a round of a set, by its round_time."""
+
+
+def _nobody(_sender: bytes, _round_s: int, _word: PushingWord | ArmingWord) -> None:
+    """Of a target that nothing is told to."""
 
 
 class Agreements:
@@ -89,18 +97,16 @@ class Agreements:
         self._under_way: dict[tuple[bytes, int], asyncio.Task[RoundOutcome]] = {}
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
-        self._early: list[tuple[bytes, Envelope]] = []
+        self._early: dict[bytes, list[Envelope]] = {}
         self._newest_s: dict[bytes, int] = {}
-        self._muted: set[bytes] = set()
         self._started_s = clock.now_ms() // MS
+        self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
+        """Words that came before their round had begun, and counted for nothing then: of whom, and why."""
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
         """Version and rules of members whose values are on other terms, as last heard."""
+        self.listeners: dict[str, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
+        """By target: hears what members tell beside its rounds, with sender and round_time."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
-
-    @property
-    def muted(self) -> frozenset[bytes]:
-        """Operators here whose key was heard elsewhere: they sign nothing until this process is started anew."""
-        return frozenset(self._muted)
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
@@ -116,22 +122,26 @@ class Agreements:
             task = self._under_way[key] = asyncio.create_task(self._agree(ask, terms))
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         outcome = await asyncio.shield(task)
-        return outcome if outcome.terms.target == ask.target else replace(outcome, terms=terms)
+        return replace(outcome, terms=replace(outcome.terms, target=ask.target))
 
     async def _agree(self, ask: RoundAsk, terms: Terms) -> RoundOutcome:
         if self._yields_ms:
             await asyncio.sleep(self._yields_ms / MS)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
+        if self._alone:
+            terms = replace(terms, order=_able_first(terms.order, [m.address for m in able]))
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
-            linger_ms=self.timing.end_ms // 100, alone=self._alone,
+            linger_ms=self.timing.grace_ms if self._alone else self.timing.end_ms // 100, alone=self._alone,
         )  # fmt: skip
         for refusal in refusals:
             session.note_refusal(refusal)
         self.sealed.know(terms)
         self._keep(terms, session)
+        self._catch_up(terms, ask.sealed_s)
+        self._transport.note_weights(terms.members)
         signing: dict[bytes, Coroutine[Any, Any, SignedValues | Refusal]] = {
             m.address: m.operator.request_values(
                 terms.signers, terms.round_time_s, ask.reports.get(m.operator.name, {}), terms.binding
@@ -141,6 +151,7 @@ class Agreements:
         outcome = await session.run(signing)
         if outcome.sealed is not None:
             self.sealed.keep(outcome)
+            self.cuts.sealed(session)
         self._check_clones(session)
         self._on_outcome(outcome)
         return outcome
@@ -149,6 +160,24 @@ class Agreements:
         """Have a batch of these feeds (indexes) of a sealed round signed by as many as answer."""
         return await self.cuts.collect(outcome, feeds)
 
+    def _catch_up(self, terms: Terms, sealed_s: int) -> None:
+        """Rounds were missed: ask one peer for what was sealed, another one in the next round."""
+        known_s = max(sealed_s, self.sealed.newest_s(terms.signers.domain.store))
+        peers = sorted(self._transport.reachable())
+        if not peers or terms.round_time_s - known_s <= self._interval_s():
+            return
+        peer = peers[terms.round_time_s // self._interval_s() % len(peers)]
+        self._transport.send(peer, self.sealed.request(terms, known_s))
+
+    def _note_late(self, session: RoundSession) -> None:
+        """A round that had come to nothing here turns out to be sealed."""
+        store = session.terms.signers.domain.store
+        if session.over and session.sealed is not None and not self.sealed.has(store, session.terms.round_time_s):
+            outcome = session.outcome()
+            self.sealed.keep(outcome)
+            self.sealed.on_learned(outcome)
+            self.cuts.sealed(session)
+
     def _terms(self, ask: RoundAsk) -> Terms:
         return Terms(
             target=ask.target,
@@ -156,7 +185,7 @@ class Agreements:
             round_time_s=ask.round_time_s,
             indexes=ask.indexes,
             rules=self.rules,
-            order=self._order(ask.signers, ask.round_time_s),
+            order=ask.order or self._order(ask.signers, ask.round_time_s),
             timing=self.timing,
         )
 
@@ -166,8 +195,6 @@ class Agreements:
         able, refusals = [], []
         for member in seated:
             refusal = _unable(member, now_ms, clock_ok=clock_ok)
-            if refusal is None and member.address in self._muted:
-                refusal = member.operator.refuse_as_clone()
             if refusal is None:
                 able.append(member)
             else:
@@ -209,21 +236,39 @@ class Agreements:
         for key in of_store:
             if key[1] not in rounds:
                 del self._sessions[key]
-        early, self._early = self._early, []
-        for sender, envelope in early:
+        early, self._early = self._early, {}
+        for sender, envelope in ((a, e) for a, of_sender in early.items() for e in of_sender):
             if envelope.round_time_s >= terms.round_time_s:
-                self._dispatch(sender, envelope)
+                self._take_early(sender, envelope)
+
+    def _take_early(self, sender: bytes, envelope: Envelope) -> None:
+        try:
+            self._dispatch(sender, envelope)
+        except Unsound as e:
+            self.refused.append((sender, str(e)))
 
     def _check_clones(self, session: RoundSession) -> None:
         """A key that says what was not said here is used by another process: this one goes mute, and tells everybody."""
         for member in session.cloned():
-            if member.address in self._muted:
-                continue
-            self._muted.add(member.address)
-            text = f"operator {member.operator.name} is mute: its key spoke from another process; stop one of the two"
-            _log.error("this operator's key is used elsewhere: it is mute until this process is started anew",
-                       operator=member.operator.name)  # fmt: skip
-            self._transport.broadcast(session.encoded(Notice(text)))
+            if self.mute(member):
+                text = f"mute: the key of {member.operator.name} spoke from another process; stop one of the two"
+                self._transport.broadcast(session.encoded(Notice(text)))
+
+    def mute(self, member: LocalMember) -> bool:
+        """Sign nothing any more with a key that another process uses as well; whether that is new."""
+        if member.operator.silenced:
+            return False
+        member.operator.silenced = "mute: its key spoke from another process; stop one of the two, start this one anew"
+        _log.error(
+            "this operator's key is used elsewhere: it is mute until this process is started anew",
+            operator=member.operator.name,
+        )
+        return True
+
+    def mute_all(self) -> None:
+        """Somebody else announces itself with a report key of this process."""
+        for member in self.members:
+            self.mute(member)
 
     # --- words of others ---------------------------------------------------------------------------------------------
 
@@ -233,6 +278,14 @@ class Agreements:
             return self._dispatch(sender, decode(payload))
         except (BadPayload, Unsound) as e:
             return str(e)
+
+    def tell(self, target: str, round_time_s: int, word: PushingWord | ArmingWord) -> None:
+        """Tell all members at a target's store something beside its rounds, in the terms of one of them (0: the newest)."""
+        of_target = [s.terms for s in self._sessions.values() if s.terms.target == target]
+        wanted = [t for t in of_target if t.round_time_s == round_time_s]
+        terms = max(wanted or of_target, key=lambda t: t.round_time_s, default=None)
+        if terms is not None:
+            self._transport.broadcast(encode(terms.binding, terms.round_time_s, word))
 
     def say_again(self, to: bytes) -> None:
         """A member is reached again, or may have missed something: all that was said here in rounds under way."""
@@ -247,11 +300,8 @@ class Agreements:
         if session is None:
             return self._without_session(sender, envelope)
         match word:
-            case ValuesWord():
-                name = self._names.get(word.address, f"0x{word.address.hex()}")
-                session.receive(sender, signed_values(word, *key, name))
-            case Propose() | Ready() | Advancing() | Commit() | SealedRound():
-                session.receive(sender, word)
+            case ValuesWord() | Propose() | Ready() | Advancing() | Commit() | SealedRound():
+                self._take_in(sender, session, word)
             case Want():
                 session.answer(sender, word)
             case CutRequest():
@@ -262,7 +312,22 @@ class Agreements:
                 self.sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
             case Notice():
                 session.note_trouble(sender, word.text)
+            case PushingWord() | ArmingWord():
+                self.listeners.get(session.terms.target, _nobody)(sender, envelope.round_time_s, word)
         return ""
+
+    def _take_in(
+        self,
+        sender: bytes,
+        session: RoundSession,
+        word: ValuesWord | Propose | Ready | Advancing | Commit | SealedRound,
+    ) -> None:
+        if isinstance(word, ValuesWord):
+            name = self._names.get(word.address, f"0x{word.address.hex()}")
+            session.receive(sender, signed_values(word, session.terms.binding, session.terms.round_time_s, name))
+        else:
+            session.receive(sender, word)
+        self._note_late(session)
 
     def _without_session(self, sender: bytes, envelope: Envelope) -> str:
         """A round that has not begun here, a member on other terms, or a peer that missed rounds."""
@@ -274,9 +339,12 @@ class Agreements:
             return self.sealed.receive(envelope, word)
         newest_s = max(self._newest_s.values(), default=self._started_s)
         ahead_s = envelope.round_time_s - newest_s
-        if 0 < ahead_s <= (_AHEAD + 1) * self._interval_s() and len(self._early) < _MOST_EARLY:
-            self._early.append((sender, envelope))
-            return ""
+        if 0 < ahead_s <= (_AHEAD + 1) * self._interval_s():
+            kept = self._early.setdefault(sender, [])
+            if len(kept) < _MOST_EARLY:
+                kept.append(envelope)
+                return ""
+            return "too many words for a round that has not begun"
         if isinstance(word, ValuesWord) and any(k[1] == envelope.round_time_s for k in self._sessions):
             return self._note_other_terms(sender, envelope, word)
         return "a round that is over, or has not begun"
@@ -305,11 +373,4 @@ class Agreements:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _unable(member: LocalMember, now_ms: int, *, clock_ok: bool) -> Refusal | None:
-    """Why an operator does not speak in a round; also where its journal cannot be read: that costs its own part alone."""
-    operator = member.operator
-    try:
-        operator.journal.last_round_s()
-        return operator.unable(now_ms, clock_ok=clock_ok)
-    except sqlite3.Error as e:
-        return operator.refuse(RefusalCode.JOURNAL, f"not signed, for its journal cannot be read: {e}")
+            refusal = _unable(member, now_ms, clock_ok=clock_ok)

@@ -23,6 +23,7 @@ from oracle.agree.messages import (
     Want,
 )
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
+from oracle.agree.proposals import is_parted
 from oracle.agree.state import (
     Ask,
     Decided,
@@ -40,15 +41,16 @@ from oracle.agree.state import (
 from oracle.agree.terms import Terms
 from oracle.agree.verify import hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
+from oracle.network.evidence_rows import evidence_words
+from oracle.network.replies import Replies
 from oracle.network.seats import LocalMember, Utterance
+from oracle.network.signing_tasks import SigningTasks
 from oracle.network.times import SessionClock
 from oracle.network.transport import Transport
 from oracle.sign.messages import Refusal, SignedValues
 from oracle.sign.verified_values import VerifiedValues
 
 _S = 1_000
-_MOST_REPLIES = 3
-"""Answers of a kind to one peer in a round: who asks more often has other troubles."""
 _log = structlog.get_logger("oracle.network.round_session")
 Spoken = VerifiedValues | Propose | Ready | Advancing | Commit | SealedRound
 
@@ -96,12 +98,13 @@ class RoundSession:
         self._arrivals = Arrivals()
         self._inbox: deque[Spoken] = deque()
         self._news = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = SigningTasks(self._news.set)
         self._refusals: list[Refusal] = []
         self._evidence: list[Evidence] = []
         self._own_words: list[Word] = []
-        self._replies: dict[tuple[bytes, str], int] = {}
+        self._replies = Replies(self._reply)
         self._sealed_ms: int | None = None
+        self._again_ms = terms.timing.guard_ms
         self._skipped_ms = 0
         """Time that nobody had to wait for, see `_wait`."""
         self.over = False
@@ -110,11 +113,6 @@ class RoundSession:
     def sealed(self) -> SealedRound | None:
         """Once it is."""
         return self._seats[0].state.sealed
-
-    @property
-    def evidence(self) -> Sequence[Evidence]:
-        """Of misbehaviour, so far."""
-        return self._evidence
 
     def cloned(self) -> list[LocalMember]:
         """Operators here whose key was heard to say what they did not say."""
@@ -129,7 +127,7 @@ class RoundSession:
         """
         members = {s.member.address: s.member for s in self._seats if s.member is not None}
         for address, request in signing.items():
-            self._start(self._speak(members[address], request))
+            self._tasks.start(self._speak(members[address], request))
         try:
             while not self._is_finished():
                 self._work()
@@ -170,10 +168,17 @@ class RoundSession:
             spoken = verify(self.terms, self._keys(), said).said
         self._inbox.append(spoken)
         self._news.set()
-        if self.sealed is not None and not isinstance(said, Commit | SealedRound):
+        if self._is_behind(said):
             self.answer(sender, Want(sender))
         if self.over:
             self._work()
+
+    def _is_behind(self, said: object) -> bool:
+        """Whether who says this may not know that the round is sealed."""
+        if self._sealed_ms is None or isinstance(said, Commit | SealedRound):
+            return False
+        late = self._clock.elapsed_ms() > self._sealed_ms + self.terms.timing.grace_ms
+        return late or isinstance(said, Advancing)
 
     def note_refusal(self, refusal: Refusal) -> None:
         """An operator here does not take part, and why."""
@@ -186,18 +191,10 @@ class RoundSession:
 
     def answer(self, sender: bytes, want: Want) -> None:
         """Hand over the values that a peer asks for, or the sealed round; a few times."""
-        kind = "values" if want.hashes else "sealed"
-        count = self._replies[sender, kind] = self._replies.get((sender, kind), 0) + 1
-        if count > _MOST_REPLIES:
-            return
-        if not want.hashes:
-            if self.sealed is not None:
-                self._send(sender, self.sealed)
-            return
-        known = self._seats[0].state.values_by_hash()
-        for wanted in want.hashes:
-            if wanted in known:
-                self._send(sender, self._values_word(known[wanted].signed))
+        self._replies.answer(sender, want, self._seats[0].state.values_by_hash(), self.sealed)
+
+    def _reply(self, to: bytes, what: VerifiedValues | SealedRound) -> None:
+        self._send(to, what if isinstance(what, SealedRound) else self._values_word(what.signed))
 
     def own_words(self) -> list[bytes]:
         """All that was said here in this round, to be said again to whom it may not have reached."""
@@ -209,13 +206,23 @@ class RoundSession:
         """Take in what has arrived, and let time pass, until nothing follows."""
         while self._inbox:
             spoken = self._inbox.popleft()
-            self._note(spoken, self._clock.elapsed_ms())
+            self._arrivals.note(spoken, self._clock.elapsed_ms())
             for seat in self._seats:
                 self._take(seat, _heard(seat.state, spoken, self._agreed_ms()))
         for seat in self._seats:
             self._take(seat, tick(seat.state, self._agreed_ms()))
         if self._inbox:
             self._work()
+        elif self.sealed is None and not self._alone and self._clock.elapsed_ms() >= self._again_ms:
+            self._say_again(self._clock.elapsed_ms())
+
+    def _say_again(self, now_ms: int) -> None:
+        """What was said here goes once more to members that nothing was heard of, and may have heard nothing."""
+        self._again_ms = now_ms + self.terms.timing.next_ms
+        unheard = [a for a in self.terms.members if a not in self._arrivals.commits and a not in self._arrivals.readies]
+        for payload in self.own_words():
+            for address in unheard:
+                self._transport.send(address, payload)
 
     def _take(self, seat: _Seat, turn: Turn) -> None:
         seat.state, effects = turn
@@ -224,12 +231,12 @@ class RoundSession:
 
     def _carry_out(self, seat: _Seat, effect: Effect) -> None:
         match effect:
-            case Say(said):
+            case Say(said, certificate):
                 if seat.member is not None:
-                    self._tell(seat.member, seat.member.signed(self.terms, said, seat.state.certificate))
+                    self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
             case SignCommit(certificate):
                 if seat.member is not None:
-                    self._start(self._commit(seat.member, certificate))
+                    self._tasks.start(self._commit(seat.member, certificate))
             case Give(to, values):
                 self._send(to, self._values_word(values.signed))
             case Ask(to, hashes):
@@ -242,13 +249,14 @@ class RoundSession:
                 self._evidence.append(evidence)
                 _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
                              round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
+                for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
+                    self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
         """Have a member's own values signed, and say them."""
         answer = await request
         if isinstance(answer, Refusal):
-            self._refusals.append(answer)
-            self._arrivals.troubles[member.address] = answer.text
+            self.note_refusal(answer)
             return
         self._tell(member, answer)
 
@@ -260,21 +268,9 @@ class RoundSession:
             now_ms=self._clock.now_ms(), clock_ok=self._clock.clock_ok(),
         )  # fmt: skip
         if isinstance(answer, Refusal):
-            self._refusals.append(answer)
-            self._arrivals.troubles[member.address] = answer.text
+            self.note_refusal(answer)
             return
         self._tell(member, Commit(member.address, certificate, answer.compact))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._news.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a signature was not made", error=f"{type(error).__name__}: {error}")
 
     def _tell(self, member: LocalMember, said: Utterance) -> None:
         """To all: the operators here and those elsewhere."""
@@ -308,18 +304,6 @@ class RoundSession:
     def _name(self, address: bytes) -> str:
         return self._names.get(address, f"0x{address.hex()}")
 
-    def _note(self, spoken: Spoken, now_ms: int) -> None:
-        """When it was first heard."""
-        match spoken:
-            case VerifiedValues():
-                self._arrivals.values.setdefault(spoken.address, now_ms)
-            case Ready():
-                self._arrivals.readies.setdefault(spoken.address, now_ms)
-            case Commit():
-                self._arrivals.commits.setdefault(spoken.address, now_ms)
-            case _:
-                pass
-
     # --- time --------------------------------------------------------------------------------------------------------
 
     def _agreed_ms(self) -> int:
@@ -335,6 +319,8 @@ class RoundSession:
         moments = [m for s in self._seats if (m := next_tick_ms(s.state)) is not None]
         if self._sealed_ms is not None:
             moments.append(self._sealed_ms + self._linger_ms + self._skipped_ms)
+        elif not self._alone:
+            moments.append(self._again_ms)
         wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._agreed_ms())
         self._news.clear()
         if self._inbox:
@@ -367,7 +353,7 @@ class RoundSession:
             return False
         if self.terms.weight(state.values) < self.terms.threshold:
             return True
-        return content_of(self.terms, state.values.values()) is None
+        return content_of(self.terms, state.values.values()) is None or (self._alone and is_parted(state))
 
 
 def _heard(state: Instance, spoken: Spoken, now_ms: int) -> Turn:

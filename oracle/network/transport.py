@@ -21,6 +21,12 @@ class Transport(Protocol):
     def trouble(self, member: bytes) -> str:
         """Why a member is not reached; "" where it is."""
 
+    def reachable(self) -> tuple[bytes, ...]:
+        """Members that are."""
+
+    def note_weights(self, weights: Mapping[bytes, int]) -> None:
+        """What each member weighs now: by it their clocks count."""
+
 
 class NoTransport:
     """A process whose operators are all there are."""
@@ -38,3 +44,10 @@ class NoTransport:
     def trouble(self, member: bytes) -> str:
         """Whoever is not here is not reached."""
         return f"0x{member.hex()} does not sign here, and no [network] is configured"
+
+    def reachable(self) -> tuple[bytes, ...]:
+        """Nobody."""
+        return ()
+
+    def note_weights(self, weights: Mapping[bytes, int]) -> None:
+        """Nobody's clock counts."""

@@ -12,6 +12,8 @@ from oracle.chain.next_signers import NextSignerSet, read_next_set
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import StoreLimits
 from oracle.model.types import Report
+from oracle.network.members_reader import MembersReader
+from oracle.network.membership import MembersUnknown
 from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.preflight import check_presence, indexes_of, read_limits
@@ -38,6 +40,8 @@ class Seating:
         pace: how often it looks.
         now_ms: the clock.
         on_failed: called with a word for what does not add up.
+        members: reads who agrees on a round with operators of other processes; None where there are none.
+        on_members: called with the report addresses of all that sign for the store, or will.
 
     Attributes:
         indexes: index of each feed in the store.
@@ -57,7 +61,10 @@ class Seating:
         pace: TargetPace,
         now_ms: Callable[[], int],
         on_failed: Callable[[str], None],
+        members: MembersReader | None = None,
+        on_members: Callable[[frozenset[bytes]], None] = lambda _: None,
     ) -> None:
+        self._members, self._on_members = members, on_members
         self.indexes: Mapping[str, int] = {}
         self.limits: Mapping[int, StoreLimits] = {}
         self.step_weight = 0
@@ -103,6 +110,21 @@ class Seating:
         self._succession = (self._succession or Succession(present=now)).updated(now, certain)
         self._signers_ms = self._now_ms()
         return self._succession
+
+    async def refresh_members(self) -> None:
+        """See whose the next rounds are, where operators of other processes have to come to the same."""
+        if self._members is not None:
+            await self._members.refresh()
+            self._on_members(self._members.addresses())
+
+    def _members_at(self, round_s: int) -> tuple[SignerSet, tuple[bytes, ...]] | None:
+        if self._members is None:
+            return None
+        try:
+            members = self._members.at(round_s)
+        except MembersUnknown:
+            return None
+        return members.signers, members.order
 
     async def follow(self, round_s: int) -> None:
         """Take the seats of the set whose round that is, also before a block says that it is in force."""
@@ -173,5 +195,6 @@ class Seating:
                 indexes=self.indexes,
                 after=succession.after,
                 from_s=succession.from_s,
+                members=self._members_at,
             )
         )

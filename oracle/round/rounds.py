@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from feeds.types import Outcome
 from feeds.units import MS
@@ -16,7 +16,7 @@ from oracle.model.types import Abstained, FeedRound, FoldedFeed, Leg, Published,
 from oracle.report.compose import cross, published_after_record
 from oracle.round.contributions import signable_reports
 from oracle.round.no_price import suspected_leg
-from oracle.round.records import RecordMaker, Results, abstentions, transitions
+from oracle.round.records import RecordMaker, Results, abstentions, missing_feeds, transitions
 from oracle.round.seat import HomeStore, SignerSeat
 from oracle.round.step import as_leg, step
 from oracle.sign.messages import Agreement, Refusal, RoundSigner
@@ -52,8 +52,8 @@ class Round:
     """Everything that a round brought, ready to be stored.
 
     ``feeds``: what each operator folded. ``outcomes``: of each store whose operators were to agree, by target.
-    ``unsealed``: why nothing is published of the feeds that they sign; "" where that is not so. ``refusals``: of operators
-    here who did not sign.
+    ``unsealed``: why nothing is published of the feeds that they sign; "" where that is not so. ``missing``: why nothing is
+    published of one of them, by feed. ``refusals``: of operators here who did not sign.
     """
 
     round_time_s: int
@@ -65,6 +65,7 @@ class Round:
     abstained: Mapping[str, Abstained]
     refusals: tuple[Refusal, ...] = ()
     unsealed: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mute(self) -> frozenset[str]:
@@ -126,6 +127,7 @@ class Rounds:
         sealed = outcome if outcome is not None and outcome.sealed is not None else None
         published = self._with_crosses(self._published_reports(folded, sealed))
         records = self._records(folded, sealed, published)
+        unsealed = self._why_unsealed(folded, outcome)
         return Round(
             round_time_s=folded.round_time_s,
             feeds=folded.feeds,
@@ -135,7 +137,8 @@ class Rounds:
             transitions=transitions(records, self._last, folded.now_ms),
             abstained=abstentions(folded.results, published),
             refusals=tuple({r: None for o in outcomes.values() for r in o.refusals}),
-            unsealed=self._why_unsealed(folded, outcome),
+            unsealed=unsealed,
+            missing=self._missing(sealed, unsealed),
         )
 
     def learn(self, outcome: RoundOutcome, now_ms: int) -> Round | None:
@@ -143,8 +146,7 @@ class Rounds:
         home, round_s = self._home, outcome.terms.round_time_s
         if home is None or outcome.terms.target != home.target or outcome.sealed is None:
             return None
-        known_s = max((r.report.round_time_s for r in self._last.values() if r.seal is not None), default=0)
-        if round_s <= known_s:
+        if round_s <= self.newest_sealed_s:
             return None
         folded = FoldedRound(round_time_s=round_s, now_ms=now_ms, feeds=(), results={}, asks={}, home=home.target)
         return self.finish(folded, {home.target: outcome})
@@ -175,6 +177,11 @@ class Rounds:
         """
         self._last |= {r.feed: r for r in records}
         self._published |= published
+
+    @property
+    def newest_sealed_s(self) -> int:
+        """Newest round that is known to be sealed by the home store's operators, 0 if none."""
+        return max((r.report.round_time_s for r in self._last.values() if r.seal is not None), default=0)
 
     def published(self, feed: str) -> Published | None:
         """What the operators last agreed on of a feed; None before its first price, and of a cross."""
@@ -225,6 +232,8 @@ class Rounds:
             signers=seat.signers,
             round_time_s=round_time_s,
             indexes=seat.indexes,
+            order=seat.order,
+            sealed_s=self.newest_sealed_s,
             reports=reports,
             published={i: self._published[f] for f, i in seat.indexes.items() if f in self._published},
         )
@@ -254,9 +263,19 @@ class Rounds:
     def _why_unsealed(self, folded: FoldedRound, outcome: RoundOutcome | None) -> str:
         if folded.home is None or (outcome is not None and outcome.sealed is not None):
             return ""
-        if outcome is None:
+        if outcome is not None:
+            return outcome.why
+        seat = self._seats.get(folded.home)
+        if seat is None:
             return f"target {folded.home} is not connected: who signs there is not known"
-        return outcome.why
+        epoch = seat.at(folded.round_time_s).signers.epoch
+        return f"no operator here has a seat in the signer set of target {folded.home}, epoch {epoch}: have its owner add one"
+
+    def _missing(self, sealed: RoundOutcome | None, unsealed: str) -> Mapping[str, str]:
+        feeds = self._home.feeds if self._home is not None else frozenset()
+        if unsealed:
+            return dict.fromkeys(sorted(feeds), unsealed)
+        return missing_feeds(sealed, sorted(feeds)) if sealed is not None else {}
 
     def _with_crosses(self, published: dict[str, Report]) -> dict[str, Report]:
         reports = dict(published)

@@ -6,6 +6,8 @@
 equivocation.
 ``Arm``: the keys of a signer set that is to come are there. It says nothing about any price.
 ``Announce``: where an operator is reached, and which key speaks for it between operators. It says nothing about any price.
+
+A sixth type, ``Check``, shows that a key is there: no store, registry or operator takes it.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ _SEALED = keccak(b"Sealed(uint48 epoch,uint32 roundTime,uint16 step,bytes items)
 _OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes32 terms,bytes items)")
 _ANNOUNCE = keccak(b"Announce(uint64 counter,bytes body)")
 _ARM = keccak(b"Arm(uint48 epoch,bytes32 set)")
+_CHECK = keccak(b"Check(string says)")
+_WORTHLESS = "This signature is worth nothing: lrt-oracle check asked whether the key is there."
 _SIGNATURE = 64
 _HIGH = 1 << 255
 NO_TERMS = bytes(32)
@@ -116,6 +120,19 @@ def arm_digest(domain: Domain, epoch: int, set_hash: bytes) -> bytes:
     return keccak(arm_preimage(domain, epoch, set_hash))
 
 
+def check_preimage(domain: Domain) -> bytes:
+    """The 66 bytes that a key signs to show that it is there, of a type that nothing takes.
+
+    They are of the store's own domain: a signer that is limited to that would refuse any other.
+    """
+    return _typed(domain, keccak(_CHECK + keccak(_WORTHLESS.encode())))
+
+
+def typed_data_prefix(domain: Domain) -> bytes:
+    """The 34 bytes with which all that a report key signs for a store begins: what a signer can be limited to."""
+    return b"\x19\x01" + separator(domain)
+
+
 def _digest(domain: Domain, kind: bytes, epoch: int, round_time_s: int, items: bytes) -> bytes:
     return keccak(_preimage(domain, kind, epoch, round_time_s, items))
 
@@ -125,7 +142,7 @@ def _preimage(domain: Domain, kind: bytes, epoch: int, round_time_s: int, items:
 
 
 def _typed(domain: Domain, struct: bytes) -> bytes:
-    return b"\x19\x01" + separator(domain) + struct
+    return typed_data_prefix(domain) + struct
 
 
 def batch_bytes(epoch: int, round_time_s: int, items: bytes) -> bytes:

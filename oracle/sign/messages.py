@@ -114,6 +114,22 @@ class SignedBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow:
+    """Words of one operator that do not go together, as they are kept.
+
+    ``kind``: of a small set of words. ``first``, ``second``: the messages as they came, b"" for none.
+    """
+
+    target: str
+    round_time_s: int
+    address: bytes
+    kind: str
+    text: str
+    first: bytes
+    second: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """The signed values of a sealed round for one target, and which feed each index is: the input of every record of it.
 

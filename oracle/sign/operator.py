@@ -49,11 +49,13 @@ class Operator:
         self.address = key if isinstance(key, bytes) else address_of(key)
         self.journal = journal
         self.bound_bps = bound_bps
+        self.silenced = ""
+        """Why it signs nothing for as long as this process runs; "" while it may."""
         self._key = key
 
     def is_mute(self, now_ms: int) -> bool:
-        """Whether the operator may not sign anything now: its journal was lost or restored a short while ago."""
-        return self.journal.mute_for_ms(now_ms) > 0
+        """Whether the operator may not sign anything now: its journal was lost or restored, or its key is used twice."""
+        return bool(self.silenced) or self.journal.mute_for_ms(now_ms) > 0
 
     def has_signed(self, signers: SignerSet, index: int, round_time_s: int) -> bool:
         """Whether the journal holds a signature of this feed and round."""
@@ -140,18 +142,14 @@ class Operator:
 
     def unable(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
         """Why it signs nothing at present; None if it does."""
+        if self.silenced:
+            return self.refuse(RefusalCode.MUTE, self.silenced)
         if rest_ms := self.journal.mute_for_ms(now_ms):
             text = f"mute for another {rest_ms} ms of a time that others confirm: its journal was missing or restored"
             return self.refuse(RefusalCode.MUTE, text)
         if not clock_ok:
             return self.refuse(RefusalCode.CLOCK, "this machine's clock is off by more than the limit: correct it")
         return None
-
-    def refuse_as_clone(self) -> Refusal:
-        """The refusal of an operator whose key is used by another process as well."""
-        return self.refuse(
-            RefusalCode.MUTE, "mute: its key spoke from another process; stop one of the two, start anew"
-        )
 
     def refuse(self, code: RefusalCode, text: str, feeds: tuple[int, ...] = ()) -> Refusal:
         """A refusal of this operator."""

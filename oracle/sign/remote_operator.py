@@ -1,4 +1,4 @@
-"""An operator whose report key is with a remote signer."""
+"""An operator whose report key is not in this process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from oracle.report.wire import encode_items
 from oracle.sign.eip712 import NO_TERMS, observed_preimage
 from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.operator import Operator
-from oracle.sign.remote_signer import RemoteSigner, SignerError
+from oracle.sign.remote.remote_key import RemoteKey, SignerError
 from oracle.sign.sign_journal import SignJournal
 
 
 class RemoteOperator(Operator):
-    """An operator whose report key is with a remote signer. Where that does not sign, the operator is mute for the round.
+    """An operator whose report key is elsewhere. Where that does not sign, the operator is mute for the round.
 
     What it may sign is decided here as for any other operator, and the journal is on disk before the signer is asked: an
     answer that is lost on its way counts as signed.
@@ -26,7 +26,7 @@ class RemoteOperator(Operator):
         bound_bps: how far an agreed price may lie from the operator's own.
     """
 
-    def __init__(self, name: str, signer: RemoteSigner, journal: SignJournal, *, bound_bps: int) -> None:
+    def __init__(self, name: str, signer: RemoteKey, journal: SignJournal, *, bound_bps: int) -> None:
         super().__init__(name, signer.address, journal, bound_bps=bound_bps)
         self._signer = signer
 

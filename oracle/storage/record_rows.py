@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oracle.model.canonical_json import dump, parse
 from oracle.model.publication import Record, Transition
 from oracle.model.types import Abstained
-from oracle.sign.messages import Agreement, SignedValues, SignerSet
+from oracle.sign.messages import Agreement, EvidenceRow, SignedValues, SignerSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,37 @@ class RecordRows:
         """Newest round_time of a batch with this key's signature that was journalled for sending, 0 if none."""
         sql = "SELECT max(round_s) FROM pushes WHERE instr(signers, ?) > 0"
         return int(self.connection.execute(sql, (address.hex(),)).fetchone()[0] or 0)
+
+    def save_evidence(self, rows: Sequence[EvidenceRow]) -> None:
+        """Keep what members were seen to do; the first of a kind, member and round."""
+        with self.connection:
+            self.connection.executemany(
+                "INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(r.round_time_s, r.target, r.address, r.kind, r.text, r.first, r.second) for r in rows],
+            )
+
+    def evidence(self, since_s: int = 0, limit: int = 1_000) -> list[EvidenceRow]:
+        """What was kept since a round, the newest first."""
+        sql = "SELECT * FROM evidence WHERE round_s >= ? ORDER BY round_s DESC LIMIT ?"
+        return [
+            EvidenceRow(
+                round_time_s=r[0], target=r[1], address=bytes(r[2]), kind=r[3], text=r[4], first=bytes(r[5]),
+                second=bytes(r[6]),
+            )
+            for r in self.connection.execute(sql, (since_s, limit))
+        ]  # fmt: skip
+
+    def announcements(self) -> list[bytes]:
+        """The newest announcement of each operator, as it was signed."""
+        return [bytes(r[0]) for r in self.connection.execute("SELECT body FROM announcements ORDER BY address")]
+
+    def save_announcement(self, address: bytes, counter: int, raw: bytes) -> None:
+        """Keep an operator's announcement, unless a newer one is kept already."""
+        sql = (
+            "INSERT INTO announcements VALUES (?, ?, ?) ON CONFLICT (address) DO UPDATE"
+            " SET counter = excluded.counter, body = excluded.body WHERE excluded.counter > counter"
+        )
+        self.connection.execute(sql, (address, counter, raw))
 
     def transitions(self, since_ms: int = 0) -> list[Transition]:
         """Status changes since a time, ascending."""

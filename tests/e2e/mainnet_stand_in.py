@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from demo.world.aggregate3 import SELECTOR, CallResult, asked_calls, encoded
 from feeds.chains import multicall
 from feeds.chains.abi import address, calldata, selector
 from feeds.errors import FeedError, Reverted
@@ -121,8 +122,9 @@ class MainnetStandIn:
     def _call(self, call: dict[str, Any]) -> bytes:
         data = bytes.fromhex(call.get("data", call.get("input", "0x"))[2:])
         to = bytes.fromhex(call["to"][2:])
-        if to == address(multicall.ADDRESS) and data[:4] == bytes.fromhex("82ad56cb"):
-            return _packed([self._reply(c) for c in _unpacked(data)])
+        if to == address(multicall.ADDRESS) and data[:4] == SELECTOR:
+            replies = [self._reply(c) for c in asked_calls(data)]
+            return encoded([CallResult(isinstance(r, bytes), r if isinstance(r, bytes) else b"") for r in replies])
         reply = self._reply(Call(to=to, data=data))
         return reply if isinstance(reply, bytes) else b""
 
@@ -263,32 +265,3 @@ def _curve(adapter: CurvePlain | CurveNg | CurveCrypto) -> Contract:
 def _with_coins(answer: Contract, coins: Iterable[str]) -> Contract:
     held = [word(int(c, 16)) for c in coins]
     return lambda call: held[number(call.data, 0)] if call.data[:4] == _COIN else answer(call)
-
-
-def _unpacked(data: bytes) -> list[Call]:
-    """Calls of aggregate3((address,bool,bytes)[])."""
-
-    def at(place: int) -> int:
-        return int.from_bytes(data[place : place + 32], "big")
-
-    start = 4 + at(4)
-    base, calls = start + 32, []
-    for i in range(at(start)):
-        item = base + at(base + 32 * i)
-        body = item + at(item + 64)
-        calls.append(Call(to=data[item + 12 : item + 32], data=data[body + 32 : body + 32 + at(body)]))
-    return calls
-
-
-def _packed(replies: list[Reply]) -> bytes:
-    """Return data of aggregate3."""
-    bodies = []
-    for reply in replies:
-        good = isinstance(reply, bytes)
-        body = reply if isinstance(reply, bytes) else b""
-        bodies.append(words(int(good), 64, len(body)) + body + b"\0" * (-len(body) % 32))
-    offsets, at = [], 32 * len(bodies)
-    for body in bodies:
-        offsets.append(at)
-        at += len(body)
-    return words(32, len(bodies), *offsets) + b"".join(bodies)

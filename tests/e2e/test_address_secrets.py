@@ -23,7 +23,8 @@ from demo.world.anvil import free_port
 from oracle.check.endpoints import relay_findings
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.sign import keyfiles
-from oracle.sign.remote_signer import RemoteSigner, SignerError
+from oracle.sign.remote.remote_key import SignerError
+from oracle.sign.remote.web3signer import RemoteSigner
 from tests.e2e.e2e_tools import PATIENCE_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.loopback]

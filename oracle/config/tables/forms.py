@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from feeds.secret_refs import check_refs, has_refs, is_ref, without_refs
+from oracle.model.signer_url import HttpSignerUrl, read_signer_url
 
 _ADDRESS_CHARS, _ADDRESS_BYTES = 42, 20
+_HASH_BYTES, _MOST_PORT = 32, 65_535
 
 
 def raw_address(text: str) -> bytes:
@@ -64,14 +67,23 @@ def websocket_url(text: str) -> str:
 
 
 def signer_url(text: str) -> str:
-    """The URL of a remote signer, its password only named; ValueError says what to write."""
-    user_info = "" if is_ref(text) else http_url(text).split("/", 3)[2].rpartition("@")[0]
+    """Where a key is that is not in this process, its password or PIN only named; ValueError says what to write."""
+    _plain(check_refs(text))
+    if is_ref(text) or not isinstance(read_signer_url(text), HttpSignerUrl):
+        return text
+    user_info = text.split("/", 3)[2].rpartition("@")[0]
     _, colon, password = user_info.partition(":")
     if user_info and not is_ref(password if colon else user_info):
         raise ValueError(
             "holds a password, and secrets are never in the config: write ${NAME} in its place and set that variable"
         )
-    return http_url(text)
+    return text
+
+
+def filled_signer_url(text: str) -> str:
+    """The same once its secrets are in it."""
+    read_signer_url(_plain(text), filled=True)
+    return text
 
 
 def venue_http_url(text: str) -> str:
@@ -87,4 +99,47 @@ def venue_websocket_url(text: str) -> str:
 def _without_secret(text: str) -> str:
     if has_refs(text):
         raise ValueError("names a secret, and a venue is read without one: write the address of a proxy that adds it")
+    return text
+
+
+def peer_url(text: str) -> str:
+    """The URL of an operator on its network, which is announced to all; ValueError says what to write."""
+    if text.startswith(("http://", "https://")):
+        raise ValueError("is not the URL of a WebSocket: write wss:// in place of https://, ws:// in place of http://")
+    if has_refs(text):
+        raise ValueError("names a secret, and it is told to other operators: write the address itself")
+    if "@" in urlsplit(websocket_url(text)).netloc:
+        raise ValueError("has a user in it, and it is told to other operators: write host and port only")
+    return text
+
+
+def listen_at(text: str) -> tuple[str, int]:
+    """Host and port to listen at; ValueError says what to write."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _MOST_PORT:
+        raise ValueError(f"{text!r} is no address to listen at: write HOST:PORT, 0.0.0.0:8651 say")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def sha256_hash(text: str) -> bytes:
+    """The 32 bytes of a SHA-256 in hex of any case, with or without colons; ValueError says what to write."""
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x").replace(":", ""))
+    except ValueError:
+        raw = b""
+    if len(raw) != _HASH_BYTES:
+        raise ValueError(
+            f"{text!r} is no SHA-256: write 64 hex digits, as `openssl x509 -fingerprint -sha256` shows them"
+        )
+    return raw
+
+
+def utc_time(text: str) -> str:
+    """A time in UTC as 2027-01-31T00:00:00Z; ValueError if it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not a time: write it in UTC as 2027-01-31T00:00:00Z") from None
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("a time in UTC ends with Z: 2027-01-31T00:00:00Z")
     return text

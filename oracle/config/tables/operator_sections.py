@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from feeds.secret_refs import is_ref
 from oracle.config.tables.forms import http_url, raw_address, signer_url
 from oracle.model.keys import key, required
 from oracle.runtime.cron import cron_expression
@@ -17,9 +18,19 @@ _BACKUP_DOC = "[a backup](push.md#a-backup)"
 _PERCENT = 100
 
 
+def _signer_problems(section: OperatorSection | TargetSection) -> Iterator[tuple[str, str]]:
+    """Files of TLS beside a signer that is not asked over TLS."""
+    url = section.signer_url
+    if url is None or is_ref(url) or url.lower().startswith("https://"):
+        return
+    for name in ("signer_ca", "signer_certificate"):
+        if getattr(section, name) is not None:
+            yield name, "is for a signer that is asked over TLS: write https:// in signer_url, or leave it out"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSection:
-    """[[operators]]: one signer in this process. Its key is a keyfile, or one of a remote signer."""
+    """[[operators]]: one signer in this process. Its key is a keyfile, or one that is elsewhere."""
 
     name: str = field(metadata=required("unique"))
     journal: str = field(
@@ -28,13 +39,29 @@ class OperatorSection:
     keyfile: str | None = key(None, "encrypted report key: it has stake and no funds")
     signer_url: str | None = key(
         None,
-        "instead of a keyfile: URL of a remote signer, with `signer_address`",
+        "instead of a keyfile: where the key is, with `signer_address`: URL of a remote signer, `pkcs11:` URI of a key in a"
+        " token, or `kms://REGION/KEY`",
         form=signer_url,
         beside="signer_address",
         see=_KEYS_DOC,
     )
     signer_address: str | None = key(
-        None, "address of the report key at the remote signer, with `signer_url`", form=raw_address, beside="signer_url"
+        None, "address of the report key that is there, with `signer_url`", form=raw_address, beside="signer_url"
+    )
+    signer_ca: str | None = key(
+        None,
+        "of an https:// signer: file (PEM) of the authority whose certificates are believed; none: those that this machine"
+        " trusts",
+        beside="signer_url",
+    )
+    signer_certificate: str | None = key(
+        None,
+        "file (PEM) of the certificate that is shown to an https:// signer, with `signer_private_key`; read anew once it"
+        " was renewed",
+        beside="signer_private_key",
+    )
+    signer_private_key: str | None = key(
+        None, "file (PEM, without a passphrase) of that certificate's key", beside="signer_certificate"
     )
     shared_journal: bool = key(
         default=False, says="another process on this machine signs with the same key and writes to the same journal"
@@ -54,6 +81,7 @@ class OperatorSection:
         """What is wrong with the keys together: the key, and what to write."""
         if (self.keyfile is None) == (self.signer_url is None):
             yield "keyfile", "an operator has one key: write keyfile, or signer_url and signer_address"
+        yield from _signer_problems(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +103,29 @@ class TargetSection:
     passphrase_env: str = key("LRT_ORACLE_GAS_PASSPHRASE", "environment variable with the keyfile's passphrase")
     signer_url: str | None = key(
         None,
-        "instead of a keyfile: URL of a remote signer, with `signer_address`",
+        "instead of a keyfile: where the key is, with `signer_address`: URL of a remote signer, `pkcs11:` URI of a key in a"
+        " token, or `kms://REGION/KEY`",
         form=signer_url,
         beside="signer_address",
         see=_KEYS_DOC,
     )
     signer_address: str | None = key(
-        None, "address of the gas key at the remote signer, with `signer_url`", form=raw_address, beside="signer_url"
+        None, "address of the gas key that is there, with `signer_url`", form=raw_address, beside="signer_url"
+    )
+    signer_ca: str | None = key(
+        None,
+        "of an https:// signer: file (PEM) of the authority whose certificates are believed; none: those that this machine"
+        " trusts",
+        beside="signer_url",
+    )
+    signer_certificate: str | None = key(
+        None,
+        "file (PEM) of the certificate that is shown to an https:// signer, with `signer_private_key`; read anew once it"
+        " was renewed",
+        beside="signer_private_key",
+    )
+    signer_private_key: str | None = key(
+        None, "file (PEM, without a passphrase) of that certificate's key", beside="signer_certificate"
     )
     max_push_age_s: int = key(60, "a batch older than this is refused, as in the store", least=1)
     max_fee_gwei: int = key(500, "never pay more than this for a unit of gas", least=0)
@@ -106,6 +150,13 @@ class TargetSection:
         least=0,
     )
     offset_s: int = key(0, "for a backup: push only what has been due for this long", least=0, see=_BACKUP_DOC)
+    stage_s: int = key(
+        0,
+        "with `[network]`: how long another operator that pays is waited for before this one pushes; 0: one and a half blocks"
+        " of the chain, half of `round_interval_s` at least",
+        least=0,
+        see="[several payers](push.md#several-operators-that-pay)",
+    )
     spread_bps: int = key(100, "a spread wider by this than the store's is due; 0: never", least=0)
     peg_bps: int = key(
         25, "within 5 % of the peg, a discount changed by this and by `peg_percent` of itself is due; 0: never", least=0
@@ -162,6 +213,7 @@ class TargetSection:
                 )
         if self.signer_address is not None and self.gas_keyfile is not None:
             yield "gas_keyfile", "gas_keyfile and signer_url are two keys: write one of them"
+        yield from _signer_problems(self)
         views = [raw_address(v) for v in self.pokes]
         if len(views) > _MOST_POKES:
             yield "pokes", f"{len(views)} views, at most {_MOST_POKES} fit into a push; poke the others yourself"

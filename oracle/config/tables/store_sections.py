@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from feeds.chains.abi import address
+from oracle.model.agreement_bounds import bounds_text, least_threshold
 from oracle.model.keys import key, required
 
 LOCAL_CHAINS = frozenset({1_337, 31_337})
@@ -117,6 +118,17 @@ class StoreSection:
         form=address,
         see="[trust.md](trust.md)",
     )
+    one_party: bool = key(
+        default=False,
+        says="all signers are keys of one party, so a `threshold` of more than half will do; independent operators need more"
+        " than two thirds",
+        see="[trust.md](trust.md#how-many-may-be-faulty)",
+    )
+    directory: bool = key(
+        default=False,
+        says="make an OperatorDirectory too, where independent operators announce themselves; one serves all stores of a"
+        " chain, at the same address on each",
+    )
     max_push_age_s: int = key(60, "a batch older than this is refused", least=1, most=3_600)
     rotation_delay_s: int = key(
         2 * DAY_S,
@@ -175,6 +187,12 @@ class StoreSection:
         elif self.step_threshold and not self.threshold <= self.step_threshold <= most:
             text = f"{self.step_threshold} is out of range: write {self.threshold} to {most}, or 0 for half of what is missing"
             yield "step_threshold", text
+        elif len(self.signers) > 1 and not self.one_party and self.threshold < least_threshold(total):
+            text = (
+                f"{self.threshold} is too low for independent operators: {bounds_text(total, self.threshold)}; write at least"
+                f" {least_threshold(total)}, or one_party = true (--one-party) if all of these keys are one party's"
+            )
+            yield "threshold", text
 
     def _class_problems(self) -> Iterator[tuple[str, str]]:
         if not 1 <= len(self.classes) <= _MAX_CLASSES:

@@ -24,7 +24,8 @@ from oracle.runtime.clock import now_ms
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain, arm_preimage
 from oracle.sign.key_lock import DatabaseInUse, sole_writer
-from oracle.sign.remote_signer import RemoteSigner, SignerError, compact_of
+from oracle.sign.remote.open_key import open_key
+from oracle.sign.remote.remote_key import SignerError, compact_of
 from oracle.storage.database import Database
 
 _POLL_S, _POLLS = 1.0, 180
@@ -124,10 +125,8 @@ class ManualArming:
 
     @asynccontextmanager
     async def _report_key(self, section: OperatorSection) -> AsyncIterator[GasSigner]:
-        signer: GasSigner
-        if section.signer_url is not None and section.signer_address is not None:
-            signer = RemoteSigner(section.signer_url, raw_address(section.signer_address))
-        else:
+        signer: GasSigner | None = open_key(section, self._environ)
+        if signer is None:
             path = Path(str(section.keyfile))
             signer = keyfiles.LocalSigner(keyfiles.load(path, section.passphrase_env, self._environ))
         try:
@@ -168,8 +167,9 @@ class ManualArming:
         target = self._target
         if payer is not None:
             return keyfiles.LocalSigner(keyfiles.load(*payer, self._environ))
-        if target.signer_url is not None and target.signer_address is not None:
-            return RemoteSigner(target.signer_url, raw_address(target.signer_address))
+        remote = open_key(target, self._environ)
+        if remote is not None:
+            return remote
         if target.gas_keyfile is None:
             raise NoGasKey(f"targets.{self._name} has no gas key: give --keyfile PATH of any key with ether")
         return keyfiles.LocalSigner(keyfiles.load(Path(target.gas_keyfile), target.passphrase_env, self._environ))

@@ -151,10 +151,8 @@ class Members:
     def _carry_out(self, n: int, effect: Effect) -> None:
         numbers = {address_of(report_key(i)): i for i in range(len(self.views))}
         match effect:
-            case Say(said):
+            case Say(said, named):
                 word = signed_word(self.terms, n, said)
-                certificate = self.states[n].certificate
-                named = certificate if isinstance(word, Advance) and word.certified >= 0 else None
                 self.tell(n, Advancing(word, named) if isinstance(word, Advance) else word)
             case SignCommit():
                 self.tell(n, signed_commit(self.terms, n, effect))

@@ -15,11 +15,11 @@ from eth_utils.address import to_checksum_address
 import contracts
 from demo.world import npm
 from demo.world.chain import LocalChain, account
+from demo.world.front_node import FrontNode
 from oracle.deploy.deployer import Deployer
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 from tests.oracle.check.push_site import KEYS, PAID, Site, checked, errors, running_site
-from tests.oracle.push.front_node import FrontNode
 from tests.oracle.push.poked_views import put_view
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]

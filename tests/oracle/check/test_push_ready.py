@@ -35,7 +35,8 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 async def test_what_can_push_passes_and_so_does_a_dry_run(site: Site) -> None:
     got = await checked(site.config())
-    assert (got["errors"], got["notes"]) == ([], [])
+    assert got["errors"] == []
+    assert [n.split(":")[0] for n in got["notes"]] == ["operators op0, op1 are keys of one process"]
     assert await errors(site.config(), offline=True) == []
     dry = await checked(site.config(operators=(), gas=None))
     assert dry["errors"] == []
@@ -53,6 +54,14 @@ async def test_too_little_weight_is_refused_with_who_is_missing(site: Site) -> N
     assert all(f"0x{address_of(k).hex()} (weight 1)" in text for k in KEYS[1:3])
 
 
+async def test_one_of_several_over_a_network_needs_others_and_a_threshold_of_more_than_two_thirds(site: Site) -> None:
+    one = {**site.config(operators=KEYS[:1]), "network": {}}
+    ((key, text),) = await errors(one)
+    assert key == "targets.t"
+    assert "agreement holds for a faulty weight f <= min(W - T, 2T - W - 1) = 0" in text
+    assert text.endswith("with a threshold of at least 3")
+
+
 async def test_a_key_that_the_store_does_not_know_is_refused_and_one_of_another_store_is_not(site: Site) -> None:
     ((key, text),) = await errors(site.config(operators=[*KEYS[:2], STRANGER]))
     assert key == "operators.op2.keyfile"
@@ -68,7 +77,8 @@ async def test_a_key_that_the_store_does_not_know_is_refused_and_one_of_another_
     both["operators"][-1] = {
         "name": "x", "journal": "x", "signer_url": "http://127.0.0.1:1", "signer_address": "0x" + "77" * 20,
     }  # fmt: skip
-    assert [k for k, _ in await errors(both)] == [two]
+    asked = "operators.x.signer_url"  # nobody answers there
+    assert [k for k, _ in await errors(both)] == [two, asked]
 
 
 async def test_a_store_that_can_not_be_read_proves_no_key_wrong(site: Site) -> None:

@@ -32,6 +32,7 @@ chain = "local"
 signers = {SIGNERS}
 weights = [4, 3, 3]
 threshold = 6
+one_party = true
 step_threshold = 7
 owner = "{SAFE.address}"
 guardian = "{GUARDIAN}"

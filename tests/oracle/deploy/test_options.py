@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -146,8 +147,22 @@ def test_nor_is_a_local_chain(desk: DeployDesk) -> None:
     assert "registry" not in desk.held
 
 
+def test_a_directory_is_at_one_address_for_every_store_and_stays_in_the_file(desk: DeployDesk) -> None:
+    assert desk.deploy("main").exit_code == 0
+    assert "directory" not in desk.held
+    assert desk.deploy("main", "--directory").exit_code == 0
+    where = desk.held["directory"]
+    directory = desk.contract("OperatorDirectory", where)
+    assert directory.announcedBy(desk.held["store"], SIGNERS).call() == [(0, 0)] * len(SIGNERS)
+    again = desk.deploy("main")
+    assert "0 transactions" in again.stderr
+    assert desk.held["directory"] == where
+    other = desk.deploy("main", "--directory", "--salt", "other", "--out", "other.toml", "--json")
+    assert json.loads(other.stdout)["directory"] == where, "of no store, whatever its salt"
+
+
 def test_a_registry_by_the_command_line_alone_is_bound_to_the_store(desk: DeployDesk) -> None:
-    args = ["--rpc", desk.url, "--signers", ",".join(SIGNERS), "--threshold", "2", "--overlap", "90"]
+    args = ["--rpc", desk.url, "--signers", ",".join(SIGNERS), "--threshold", "2", "--one-party", "--overlap", "90"]
     done = desk.deploy(*args, "--registry", TOKEN, "--treasury", TREASURY, "--arbiter", GUARDIAN)
     assert done.exit_code == 0, done.output
     registry = desk.contract("OperatorRegistry", desk.held["registry"])
@@ -156,12 +171,25 @@ def test_a_registry_by_the_command_line_alone_is_bound_to_the_store(desk: Deploy
     assert registry.unbondingS().call() == (30 + 3) * 86_400 + 90 + 60
 
 
+def test_a_threshold_that_is_too_low_is_refused_with_what_to_write(desk: DeployDesk) -> None:
+    args = ["--rpc", desk.url, "--signers", ",".join(SIGNERS), "--threshold"]
+    refused = desk.deploy(*args, "2")
+    assert refused.exit_code == 2
+    assert "write at least 3, or one_party = true (--one-party) if all of these keys are one party's" in refused.output
+    assert desk.deploy(*args, "3").exit_code == 0
+    assert desk.deploy(*args, "2", "--one-party", "--salt", "own", "--out", "own.toml").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
         (["nain"], "did you mean 'main'?"),
         (["main", "--threshold", "5"], "main.threshold: 5 is out of range: write 6 to 10"),
         (["main", "--step-threshold", "5"], "step_threshold: 5 is out of range: write 6 to 10"),
+        (
+            ["--rpc", "http://x", "--signers", ",".join(SIGNERS), "--threshold", "2"],
+            "2 is too low for independent operators: agreement holds for a faulty weight f <= min(W - T, 2T - W - 1) = 0",
+        ),
         (["main", "--rotation-delay", "9999999"], "rotation_delay_s: 9999999 is out of range: write 0 to 2592000"),
         (["main", "--min-gap", "0"], "min_gap_s: 0 is out of range: write 1 to 3600"),
         (["main", "--weights", "1,2"], "weights: 2 for 3 signers"),

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tests.oracle.push.front_node import FrontNode
+from demo.world.front_node import FrontNode
 
 SAID = {
     "underpriced": "replacement transaction underpriced",

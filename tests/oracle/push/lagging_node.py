@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tests.oracle.push.front_node import FrontNode
+from demo.world.front_node import FrontNode
+from demo.world.stale_answers import stale_answer
 
 
 class LaggingNode(FrontNode):
@@ -40,13 +41,4 @@ class LaggingNode(FrontNode):
         """What the node would have said `lag` blocks ago; what is waiting to be mined it knows as everybody does."""
         if not self.lag or method in {"eth_sendRawTransaction", "eth_chainId"}:
             return dict(await self._ask(method, params))
-        top = max(0, int((await self._ask("eth_blockNumber", []))["result"], 16) - self.lag)
-        at = [p for p in params if isinstance(p, str) and p.startswith("0x") and len(p) < 12]
-        params = [hex(top) if p == "latest" else p for p in params]
-        if method == "eth_getBlockByNumber" and int(params[0], 16) > top:
-            return {"jsonrpc": "2.0", "result": None}
-        if method in {"eth_call", "eth_getStorageAt"} and any(int(p, 16) > top for p in at):
-            return {"jsonrpc": "2.0", "error": {"code": -32000, "message": "header not found"}}
-        body = dict(await self._ask(method, params))
-        late = method == "eth_getTransactionReceipt" and body.get("result")
-        return body | {"result": None} if late and int(body["result"]["blockNumber"], 16) > top else body
+        return await stale_answer(self._ask, method, params, lag=self.lag)

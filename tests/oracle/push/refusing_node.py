@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tests.oracle.push.front_node import FrontNode
+from demo.world.front_node import FrontNode
 
 
 class RefusingNode(FrontNode):

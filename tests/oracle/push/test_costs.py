@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import contracts
 from demo.world import anvil, npm
 from demo.world.chain import LocalChain, account
+from demo.world.front_node import FrontNode
 from feeds.units import WAD
 from oracle.chain.fees import MOST_GAS, SPARE_ITEM_GAS, pushes_left
 from oracle.chain.transaction import FeeMarket, Fees, unsigned_of
@@ -29,7 +30,6 @@ from oracle.model.status import Status
 from oracle.report.wire import split_items
 from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, PATIENT_MS, FaultWorld, Place, make_spec
-from tests.oracle.push.front_node import FrontNode
 from tests.oracle.push.push_world import CALM, FALLEN, land, offer, place_with, put_store, world_at
 
 pytestmark = pytest.mark.chain

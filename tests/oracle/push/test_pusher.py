@@ -14,6 +14,7 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from demo.world import anvil
 from demo.world.chain import account
+from demo.world.front_node import FrontNode
 from feeds.units import Bps, Wad
 from oracle.chain.multicall_push import push_data
 from oracle.chain.quorum_rpc import ChainError
@@ -31,7 +32,6 @@ from oracle.sign.eip712 import Domain, address_of, batch_digest, sign_compact
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.messages import SignedBatch
 from oracle.storage.database import Database
-from tests.oracle.push.front_node import FrontNode
 
 pytestmark = pytest.mark.chain
 KEY = coincurve.PrivateKey(b"\7" * 32)

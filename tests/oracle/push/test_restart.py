@@ -17,6 +17,7 @@ from tests.oracle.push.push_world import CALM, push_once, put_store, world_in
 
 pytestmark = pytest.mark.chain
 PATIENCE_S = 120
+HOUR_MS = 3_600_000
 ALL = ("alpha", "beta", "gamma")
 MOVED = {**CALM, "ETH/USD": (2_001 * WAD, 0)}
 
@@ -95,12 +96,14 @@ async def test_a_journal_that_can_not_be_read_costs_its_own_operator_and_nobody_
 async def test_who_is_missing_costs_no_time_where_nobody_else_can_come(tmp_path: Path) -> None:
     """One process: whoever leads, a round with one mute operator, or with too few, is over at once, and not at its deadline."""
     async with world_in(tmp_path) as here:
-        here.agreements.timing = replace(BRISK, first_ms=3_600_000, next_ms=3_600_000, end_ms=36_000_000)
+        here.agreements.timing = replace(
+            BRISK, values_ms=HOUR_MS, grace_ms=HOUR_MS, first_ms=2 * HOUR_MS, next_ms=HOUR_MS, end_ms=10 * HOUR_MS
+        )
         here.journals["alpha"].mute(1 << 60)  # it leads first
         here.now_s += 2
         async with asyncio.timeout(PATIENCE_S):
             outcome = (await here.agree(CALM)).outcomes["t"]
-            assert (outcome.signed, outcome.attempts) == (("beta", "gamma"), 2)
+            assert (outcome.signed, outcome.attempts) == (("beta", "gamma"), 1), "who cannot speak leads nothing"
             here.journals["beta"].mute(1 << 60)
             here.now_s += 2
             assert "values of weight 1, 2 are needed" in (await here.agree(CALM)).unsealed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from aiohttp import web
 from eth_hash.auto import keccak
 
 from oracle.sign.eip712 import address_of
-from oracle.sign.remote_signer import RemoteSigner
+from oracle.sign.remote.web3signer import RemoteSigner
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -63,19 +64,27 @@ class Stand:
 
 
 @asynccontextmanager
-async def signing(key: coincurve.PrivateKey) -> AsyncIterator[tuple[Stand, RemoteSigner]]:
-    """The stand on a port of its own, and a client of this key."""
-    stand = Stand(key)
+async def served(stand: Stand, context: ssl.SSLContext | None = None) -> AsyncIterator[Stand]:
+    """The stand on a port of its own, over TLS where there is a context."""
     app = web.Application()
     app.router.add_post("/api/v1/eth1/sign/{identifier}", stand.sign)
     app.router.add_get("/api/v1/eth1/publicKeys", stand.listed)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    stand.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    remote = RemoteSigner(f"{stand.url}/", address_of(key))
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    stand.url = f"{'http' if context is None else 'https'}://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield stand, remote
+        yield stand
     finally:
-        await remote.close()
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def signing(key: coincurve.PrivateKey) -> AsyncIterator[tuple[Stand, RemoteSigner]]:
+    """The stand, and a client of this key."""
+    async with served(Stand(key)) as stand:
+        remote = RemoteSigner(f"{stand.url}/", address_of(key))
+        try:
+            yield stand, remote
+        finally:
+            await remote.close()

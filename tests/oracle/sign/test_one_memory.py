@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from pathlib import Path
@@ -20,6 +21,7 @@ from oracle.sign.keyfiles import KeyfileError, save
 from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.sign_journal import EquivocationRefused, SignJournal
 from tests.oracle.config.small_config import problems, table
+from tests.oracle.network.agreement_world import BRIEF, agreements_here, ask_of
 from tests.oracle.sign.key_processes import end_process, process_with_key
 from tests.oracle.sign.sign_world import (
     DOMAIN,
@@ -27,7 +29,9 @@ from tests.oracle.sign.sign_world import (
     NOW_MS,
     ROUND_S,
     SIGNERS,
-    propose,
+    agreed,
+    batched,
+    certified,
     scripted_operators,
     signed_values,
     views,
@@ -39,22 +43,41 @@ STORE = "0x" + "55" * 20
 # --- two processes with one journal --------------------------------------------------------------------------------------
 
 
-def test_two_processes_with_one_journal_never_sign_two_values_for_a_place(tmp_path: Path) -> None:
+async def test_two_processes_with_one_journal_never_sign_two_values_for_a_place(tmp_path: Path) -> None:
     """The backup saw another price: where the primary has signed, it refuses; where it was first, the primary does."""
     primary, backup = scripted_operators(tmp_path), scripted_operators(tmp_path)
-    ours, theirs = (signed_values(o, views(p, p, p)) for o, p in ((primary, "1.05"), (backup, "1.0501")))
-    first = primary[0].cosign(SIGNERS, propose(ours), now_ms=NOW_MS, clock_ok=True)
-    second = backup[0].cosign(SIGNERS, propose(theirs), now_ms=NOW_MS, clock_ok=True)
+    ours, theirs = (agreed(signed_values(o, views(p, p, p))) for o, p in ((primary, "1.05"), (backup, "1.0501")))
+    first = await certified(primary[0], ours)
+    second = await certified(backup[0], theirs)
     assert isinstance(first, Signature)
     assert isinstance(second, Refusal)
     assert (second.code, second.feeds) == (RefusalCode.EQUIVOCATION, (0,))
-    assert isinstance(backup[1].cosign(SIGNERS, propose(theirs), now_ms=NOW_MS, clock_ok=True), Signature)
-    late = primary[1].cosign(SIGNERS, propose(ours), now_ms=NOW_MS, clock_ok=True)
+    pushed = await batched(backup[0], theirs)
+    assert isinstance(pushed, Refusal), "a batch of other values contradicts a certificate too"
+    assert pushed.code is RefusalCode.EQUIVOCATION
+    assert isinstance(await certified(backup[1], theirs), Signature)
+    late = await certified(primary[1], ours)
     assert isinstance(late, Refusal)
     assert late.code is RefusalCode.EQUIVOCATION
-    same = signed_values(backup, views("1.05", "1.05", "1.05"))
-    again = backup[0].cosign(SIGNERS, propose(same), now_ms=NOW_MS, clock_ok=True)
-    assert again == first, "the same values are the same word, said twice"
+    same = agreed(signed_values(backup, views("1.05", "1.05", "1.05")))
+    assert await certified(backup[0], same) == first, "the same values are the same word, said twice"
+
+
+async def test_two_processes_with_the_same_journals_seal_no_two_rounds(tmp_path: Path) -> None:
+    """Both make the round, of other prices, at the same time: of each feed at most one of them has the word."""
+    ours, theirs = scripted_operators(tmp_path), scripted_operators(tmp_path)
+    made = await asyncio.gather(
+        *(
+            agreements_here(operators, now_ms=lambda: NOW_MS, timing=BRIEF).agree(
+                ask_of(SIGNERS, ROUND_S, dict(zip(("op0", "op1", "op2"), views(p, p, p), strict=True)))
+            )
+            for operators, p in ((ours, "1.05"), (theirs, "1.0501"))
+        )
+    )
+    assert sum(o.sealed is not None for o in made) <= 1
+    for address in SIGNERS.signers:
+        words = {c for o in made if o.sealed is not None for a, c in o.sealed.signatures if a == address}
+        assert len(words) <= 1
 
 
 def test_of_two_that_write_at_once_one_wins_every_place(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from oracle.chain.transaction import Fees, Unsigned
-from oracle.sign.eip712 import Domain, address_of, batch_digest, recover
+from oracle.sign.eip712 import Domain, address_of, batch_digest, batch_preimage, recover
 from oracle.sign.keyfiles import LocalSigner
-from oracle.sign.remote_signer import RemoteSigner, SignerError
+from oracle.sign.remote.remote_key import SignerError
+from oracle.sign.remote.web3signer import RemoteSigner
 from tests.oracle.sign.remote_signer_server import signing
 
 pytestmark = pytest.mark.loopback
@@ -41,7 +42,7 @@ async def test_a_transaction_is_the_one_that_a_local_key_makes() -> None:
 async def test_a_batch_s_signature_is_over_its_eip712_digest() -> None:
     domain, items = Domain(chain_id=5, store=b"\x22" * 20), b"\x01" * 60
     async with signing(KEY) as (stand, remote):
-        compact = await remote.sign_batch(domain, 3, 1_700_000_000, items)
+        compact = await remote.sign_compact(batch_preimage(domain, 3, 1_700_000_000, items))
         assert len(bytes.fromhex(stand.asked[0][1]["data"][2:])) == 66
         digest = batch_digest(domain, 3, 1_700_000_000, items)
         assert recover(digest, compact) == ADDRESS

@@ -14,7 +14,7 @@ from demo.testbed import running_testbed
 from demo.world.anvil import free_port
 from oracle.sign.eip712 import address_of
 from oracle.sign.keyfiles import KeyfileError, LocalSigner, load, save
-from oracle.sign.remote_signer import RemoteSigner
+from oracle.sign.remote.web3signer import RemoteSigner
 from tests.oracle.sign.secret_scan import (
     all_answers,
     environment,

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from oracle.agree.verify import Unsound, hear_values_of
 from oracle.report.wire import decode_items
 from oracle.sign.agreed_reports import agreed_items, agreed_reports
-from oracle.sign.local_cosigners import LocalCosigners
-from oracle.sign.messages import Refusal, RefusalCode
-from oracle.sign.signed_batch import collect_signatures
 from oracle.sign.verified_values import UnsoundValues, VerifiedValues, verify_values
+from tests.oracle.agree.agree_world import terms_of
+from tests.oracle.network.agreement_world import agreements_here, ask_of
 from tests.oracle.sign.sign_world import (
     NOW_MS,
     ROUND_S,
     SIGNERS,
-    propose,
     scripted_operators,
     signed_values,
     verified,
@@ -24,18 +25,20 @@ from tests.oracle.sign.sign_world import (
 
 
 async def test_from_the_values_to_the_batch_each_operator_s_are_verified_and_decoded_once(tmp_path: Path) -> None:
-    """Three operators, three cosigners, a leader and whoever reads the batch: three verifications in all."""
+    """Three members, each of whom hears all values and recomputes the proposal, and whoever reads the batch: three verifications."""
     operators = scripted_operators(tmp_path)
-    signed = signed_values(operators, views("1.050", "1.051", "1.052"))
+    held = dict(zip(("op0", "op1", "op2"), views("1.050", "1.051", "1.052"), strict=True))
     verify_values.cache_clear()
     decode_items.cache_clear()
-    cosigners = LocalCosigners(operators, SIGNERS, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
-    collected = await collect_signatures(cosigners, SIGNERS, verified(signed), [0])
+    agreements = agreements_here(operators, now_ms=lambda: NOW_MS)
+    outcome = await agreements.agree(ask_of(SIGNERS, ROUND_S, held))
+    collected = await agreements.cut(outcome, (0,))
     assert collected.batch is not None
     assert len(collected.batch.signers) == 3
     assert verify_values.cache_info().misses == 3
-    assert decode_items.cache_info().misses == 3
-    assert collected.batch.reports == agreed_reports(verified(signed), SIGNERS)
+    agreed_one = decode_items.cache_info().misses
+    assert agreed_one <= 3 + 1, "values, and what was sealed"
+    assert collected.batch.reports == agreed_reports(outcome.values, SIGNERS)
 
 
 def test_the_agreed_reports_of_a_set_of_values_are_made_once_in_whatever_order_they_come(tmp_path: Path) -> None:
@@ -60,23 +63,19 @@ def test_values_are_known_by_their_content_and_not_by_who_hands_them_over(tmp_pa
     assert isinstance(verify_values(signed, SIGNERS, ROUND_S + 1), UnsoundValues)
 
 
-def test_a_cosigner_compares_bytes_and_not_what_they_decode_to(tmp_path: Path) -> None:
-    """The two high bits of the spread are the store's: they decode to nothing, and no leader may set them."""
-    operators = scripted_operators(tmp_path)
-    honest = propose(signed_values(operators, views("1.05", "1.05", "1.05")))
-    marked = honest.items[:24] + bytes([honest.items[24] | 0xC0]) + honest.items[25:]
-    assert decode_items(marked, ROUND_S) == decode_items(honest.items, ROUND_S)
-    answer = operators[1].cosign(SIGNERS, replace(honest, items=marked), now_ms=NOW_MS, clock_ok=True)
-    assert isinstance(answer, Refusal)
-    assert (answer.code, answer.feeds) == (RefusalCode.NOT_RECOMPUTED, (0,))
-
-
 def test_what_is_well_signed_by_a_key_outside_the_set_does_not_count(tmp_path: Path) -> None:
     operators = scripted_operators(tmp_path)
     signed = signed_values(operators, views("1.05", "1.05", "1.05"))
     smaller = replace(SIGNERS, signers=SIGNERS.signers[:2], weights=(1, 1))
     stranger = verify_values(operators[2].sign_values(smaller, ROUND_S, views("1.05")[0]), smaller, ROUND_S)
     assert stranger == UnsoundValues("they are not signed by a signer of the set")
-    answer = operators[0].cosign(smaller, propose(signed), now_ms=NOW_MS, clock_ok=True)
-    assert isinstance(answer, Refusal)
-    assert answer.code is RefusalCode.BAD_VALUES
+    terms = replace(terms_of((1, 1), 2), signers=smaller, round_time_s=ROUND_S)
+    on_terms = operators[2].sign_values(smaller, ROUND_S, views("1.05")[0], terms.binding)
+    with pytest.raises(Unsound, match="not signed by a signer of the set"):
+        hear_values_of(terms, on_terms)
+    with pytest.raises(Unsound, match="on other terms"):
+        hear_values_of(terms, signed[0])
+    of_none = replace(terms, signers=replace(SIGNERS, weights=(1, 1, 0)))
+    weightless = operators[2].sign_values(of_none.signers, ROUND_S, views("1.05")[0], of_none.binding)
+    with pytest.raises(Unsound, match="without weight"):
+        hear_values_of(of_none, weightless)

@@ -1,4 +1,4 @@
-"""A server in front of a real node, on the loopback: what a test's endpoint needs before it misbehaves."""
+"""A server in front of a real node, on the loopback: what an endpoint needs before it misbehaves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 import orjson
 from aiohttp import web
+
+_LONGEST_BODY = 1 << 24
 
 
 class FrontNode:
@@ -30,7 +32,8 @@ class FrontNode:
         self._open.set()
 
     async def start(self) -> None:
-        app = web.Application(client_max_size=1 << 24)
+        """Listen on a free port."""
+        app = web.Application(client_max_size=_LONGEST_BODY)
         app.router.add_post("/", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -39,17 +42,24 @@ class FrontNode:
         self._session = aiohttp.ClientSession()
 
     async def stop(self) -> None:
-        assert self._runner is not None
-        assert self._session is not None
-        await self._runner.cleanup()
-        await self._session.close()
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         raise NotImplementedError
 
-    async def _forward(self, call: dict[str, Any]) -> Any:
-        """The node's own answer."""
-        assert self._session is not None
+    async def _forward(self, call: Any) -> Any:
+        """The node's own answer to a request, or to a batch of them."""
+        return orjson.loads((await self._forward_bytes(orjson.dumps(call)))[1])
+
+    async def _forward_bytes(self, body: bytes) -> tuple[int, bytes, str]:
+        """Status, body and content type of the node's own answer, byte for byte."""
+        if self._session is None:
+            raise RuntimeError("the endpoint has not been started")
         await self._open.wait()
-        async with self._session.post(self._node_url, json=call) as reply:
-            return orjson.loads(await reply.read())
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        async with self._session.post(self._node_url, data=body, headers=headers) as reply:
+            return reply.status, await reply.read(), reply.headers.get("Content-Type", "application/json")

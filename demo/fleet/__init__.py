@@ -1,0 +1,1 @@
+"""Several operators, each a process of its own, around one local chain and the demo's venues."""

@@ -1,0 +1,37 @@
+"""[network] beside the rest: one operator with one key, a home store, and peers that are others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oracle.config.check_keys import report_key
+from oracle.config.sections import Config
+from oracle.config.tables.schema import Problem
+from oracle.model.suggest import nearest
+
+
+def network_problems(config: Config) -> Iterator[Problem]:
+    """What is wrong with [network] and the tables that it goes with."""
+    network = config.network
+    if network is None:
+        return
+    if len(config.operators) != 1:
+        text = (
+            f"there are {len(config.operators)} [[operators]]: with [network] a process is one operator among others on"
+            " other machines; write exactly one here, and leave out [network] to have several in one process"
+        )
+        yield Problem("network", text)
+    if not config.targets:
+        yield Problem("network.home", "operators agree for a store: add a [targets.NAME]")
+    elif network.home is not None and network.home not in config.targets:
+        text = f"{network.home!r} is not a target of the config; {nearest(network.home, config.targets)}"
+        yield Problem("network.home", text)
+    for operator in config.operators:
+        if operator.keyfile == network.keyfile:
+            text = "is the report key's file: the network key has one of its own, which is made where there is none"
+            yield Problem("network.keyfile", text)
+        own = report_key(operator)
+        for name, peer in network.peers.items():
+            if own is not None and peer.address.lower() == f"0x{own}":
+                text = f"is the key of operator {operator.name!r} here: leave this peer out, it is nobody else"
+                yield Problem(f"network.peers.{name}.address", text)

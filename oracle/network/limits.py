@@ -1,0 +1,78 @@
+"""What a peer may cost: sizes, rates, queues and times of the mesh, with the load that they were made for.
+
+The load (31 members, 40 feeds, a round in 10 s): of one peer, a round brings its values (1.4 KB), readies and signatures
+(some 100 bytes each), once in a while as the leader a proposal (31 hashes and 40 items: 3 KB; 45 KB if it hands over all
+values), and a certificate or a sealed round (31 signatures: 4 KB). That is some 10 messages and 12 KB, twice as much with
+what is sent again, and with nine attempts at most 100 messages and 500 KB. A member that carries for others may bring that
+of several of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_FRAME = 256 << 10
+"""Bytes of a frame on the wire. The largest message is a proposal that hands over the values of 31 members (45 KB at 40
+feeds); 256 KiB holds 200 feeds so, and one frame a peer of each of 30 peers is still only 8 MB of memory."""
+FRAME_OVERHEAD = 512
+"""What the mesh adds to a payload at most: kind, two addresses, number, signature, check."""
+MAX_PAYLOAD = MAX_FRAME - FRAME_OVERHEAD
+MAX_HELLO = 4 << 10
+"""Bytes of a hello: all that a stranger can make us read. The largest announcement has 1.2 KB."""
+OFFSET_WARN_MS = 200
+"""Two clocks further apart than this are told of, long before either stops to sign."""
+MAX_MEMBERS = 255
+"""As many as a store has signers at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshLimits:
+    """Limits of one peer, unless it says otherwise. All members should have the same: who sends more is disconnected.
+
+    Attributes:
+        messages_per_s, burst_messages: that are taken of a peer.
+        bytes_per_s, burst_bytes: the same for bytes.
+        carried_per_s, burst_carried: messages that are carried for a peer, from it or to it.
+        announcements_per_s, burst_announcements: that are read of a peer beyond those that are known; each costs a recovery.
+        connects_per_s, burst_connects: handshakes of a peer, probes among them.
+        patience: frames of a peer that may be refused before it is disconnected; it grows back by one a second.
+        strike: what a break of the WebSocket's own rules costs of it: a text frame, one beyond the limit, none at all.
+        ban_s: for how long a peer is not taken back that went over its limits or broke the protocol.
+        queue_bytes: that wait for a peer; the oldest give way. With 30 peers that do not read, 60 MB.
+        keep_s: for how long a payload waits for a peer that cannot be reached.
+        ping_s: between two pings.
+        silent_s: a link is dead when as many pings as fit in there went out and nothing came.
+        handshake_s: from a connection to a proof.
+        half_open_per_ip, half_open: handshakes under way, of one address and of all.
+        dials: that are under way at once; the others wait their turn, so that a start of all at once is no storm.
+        yield_s: how long a member that listens leaves it to one with a lower address to dial it, so that not both do.
+        first_retry_s: the pause after a first failed dial; each later one is twice as long, up to the mesh's longest.
+        copies: over how many members a payload goes to one that is not linked: so many less one may swallow it.
+        send_share_percent: of its limits that a member uses itself, so that a stall on the way is no flood.
+    """
+
+    messages_per_s: int = 200
+    burst_messages: int = 2_000
+    bytes_per_s: int = 512 << 10
+    burst_bytes: int = 4 << 20
+    carried_per_s: int = 50
+    burst_carried: int = 500
+    announcements_per_s: int = 1
+    burst_announcements: int = 2 * MAX_MEMBERS
+    connects_per_s: int = 1
+    burst_connects: int = 30
+    patience: int = 100
+    strike: int = 25
+    ban_s: float = 30.0
+    queue_bytes: int = 2 << 20
+    keep_s: float = 5.0
+    ping_s: float = 3.0
+    silent_s: float = 10.0
+    handshake_s: float = 5.0
+    half_open_per_ip: int = 32
+    half_open: int = 256
+    dials: int = 12
+    yield_s: float = 1.0
+    first_retry_s: float = 0.1
+    copies: int = 2
+    send_share_percent: int = 75
