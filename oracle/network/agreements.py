@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -38,7 +39,7 @@ from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock, SessionClock
 from oracle.network.transport import NoTransport, Transport
-from oracle.sign.messages import Refusal, SignedValues, SignerSet
+from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.signed_batch import CollectedSignatures
 
 _KEPT = 3
@@ -121,7 +122,7 @@ class Agreements:
             task = self._under_way[key] = asyncio.create_task(self._agree(ask, terms))
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         outcome = await asyncio.shield(task)
-        return outcome if outcome.terms.target == ask.target else replace(outcome, terms=terms)
+        return replace(outcome, terms=replace(outcome.terms, target=ask.target))
 
     async def _agree(self, ask: RoundAsk, terms: Terms) -> RoundOutcome:
         if self._yields_ms:
@@ -193,7 +194,7 @@ class Agreements:
         now_ms, clock_ok = self._clock.now_ms(), self._clock.clock_ok()
         able, refusals = [], []
         for member in seated:
-            refusal = member.operator.unable(now_ms, clock_ok=clock_ok)
+            refusal = _unable(member, now_ms, clock_ok=clock_ok)
             if refusal is None:
                 able.append(member)
             else:
@@ -205,7 +206,7 @@ class Agreements:
             reports=ask.reports.get(member.operator.name, {}),
             published=ask.published,
             bound_bps=member.operator.bound_bps,
-            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s),
+            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s) if member in able else {},
             may_speak=member in able,
         )
 
@@ -372,6 +373,4 @@ class Agreements:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Where all who can speak are known, nobody waits for the proposal of one who cannot."""
-    return tuple(sorted(order, key=lambda a: a not in able))
+            refusal = _unable(member, now_ms, clock_ok=clock_ok)

@@ -244,6 +244,8 @@ class RoundSession:
             case Decided():
                 self._sealed_ms = self._clock.elapsed_ms() if self._sealed_ms is None else self._sealed_ms
             case Found(evidence):
+                if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
+                    return  # each operator here finds it
                 self._evidence.append(evidence)
                 _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
                              round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
