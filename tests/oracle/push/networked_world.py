@@ -222,7 +222,7 @@ class NetworkedOperator:
             place.name, client, RULES, feeds=list(SPECS), operators=[self.operator], can_send=purse is not None,
             context=context, round_s=ROUND_S, pace=TargetPace(signers_ms=1_000), members=MembersReader(client),
             on_members=partial(self.network.note_members, place.name),
-            peers=StorePeers(target=place.name, domain=place.domain, agreements=self.agreements, network=self.network),
+            peers=StorePeers(domain=place.domain, agreements=self.agreements, network=self.network),
         )  # fmt: skip
 
     async def start(self) -> None:
@@ -236,6 +236,7 @@ class NetworkedOperator:
         if self.life is not None:
             self.life.cancel()
             await asyncio.gather(self.life, return_exceptions=True)
+            self.life = None
         await self.network.close()
         for target in self.targets.values():
             await target.close()
