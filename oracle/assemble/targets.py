@@ -150,16 +150,16 @@ class TargetBuilder:
             views=[raw_address(v) for v in section.pokes],
             members=MembersReader(client) if self.network is not None else None,
             on_members=partial(self.network.note_members, name) if self.network is not None else _nobody,
-            peers=self._peers(name, client, signer),
+            peers=self._peers(client, signer),
         )
 
-    def _peers(self, name: str, client: StoreClient, signer: GasSigner | None) -> StorePeers | None:
+    def _peers(self, client: StoreClient, signer: GasSigner | None) -> StorePeers | None:
         """The operators of other processes at a store, who learn whether this one pays there."""
         if self.network is None:
             return None
         if signer is not None:
             self.network.note_purse(client.domain, signer.address)
-        return StorePeers(target=name, domain=client.domain, agreements=self.agreements, network=self.network)
+        return StorePeers(domain=client.domain, agreements=self.agreements, network=self.network)
 
     def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:
         chain = self.resolved.config.chains[section.chain]

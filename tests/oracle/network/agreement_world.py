@@ -226,10 +226,13 @@ class ApartWorld:
 
     async def agree(self, ask: RoundAsk, *silent: bytes) -> dict[bytes, RoundOutcome]:
         """A round as each process sees it; ``silent`` ones do not run."""
-        self._began, self._round_s = time.monotonic(), ask.round_time_s
-        running = [a for a in self.processes if a not in silent]
-        outcomes = await asyncio.gather(*(self.processes[a].agree(ask) for a in running))
-        return dict(zip(running, outcomes, strict=True))
+        return await self.agree_apart({a: ask for a in self.processes if a not in silent})
+
+    async def agree_apart(self, asks: Mapping[bytes, RoundAsk]) -> dict[bytes, RoundOutcome]:
+        """A round of which each process knows something else."""
+        self._began, self._round_s = time.monotonic(), next(iter(asks.values())).round_time_s
+        outcomes = await asyncio.gather(*(self.processes[a].agree(ask) for a, ask in asks.items()))
+        return dict(zip(asks, outcomes, strict=True))
 
     async def cut(self, at: bytes, outcome: RoundOutcome, feeds: Sequence[int]) -> CollectedSignatures:
         """One process has a batch of these feeds signed by all."""
