@@ -5,16 +5,10 @@ pragma solidity 0.8.28;
 // one token differ. A word is a `Batch`, which the store takes, or a `Sealed`, the certificate of a whole round, which it
 // refuses; any two of these kinds count. Operators sign their own values as `Observed`, which has another digest and no say here.
 
-/// @dev The EIP-712 type that a word was signed as.
-enum Kind {
-    Batch,
-    Sealed
-}
-
 /// @dev A signed word: its type, its bytes as PriceStore.push takes them (a `Sealed` is packed alike), and the accused key's
-///      signature, r | vs (64 bytes).
+///      signature, r | vs (64 bytes). `kind` 0 is a `Batch`, 1 + n a `Sealed` of step n of the agreement.
 struct Signed {
-    Kind kind;
+    uint256 kind;
     bytes batch;
     bytes32 r;
     bytes32 vs;
@@ -30,7 +24,7 @@ error BadEvidence();
 uint256 constant HEADER = 10;
 uint256 constant ITEM = 30;
 bytes32 constant BATCH = keccak256("Batch(uint48 epoch,uint32 roundTime,bytes items)");
-bytes32 constant SEALED = keccak256("Sealed(uint48 epoch,uint32 roundTime,bytes items)");
+bytes32 constant SEALED = keccak256("Sealed(uint48 epoch,uint32 roundTime,uint16 step,bytes items)");
 bytes32 constant DOMAIN =
     keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
 
@@ -44,8 +38,12 @@ function signerOf(bytes32 domain, Signed calldata signed) pure returns (address 
     bytes calldata batch = signed.batch;
     if (batch.length <= HEADER || batch.length % ITEM != HEADER) revert BadBatch();
     bytes32 items = keccak256(batch[HEADER:]);
-    bytes32 kind = signed.kind == Kind.Sealed ? SEALED : BATCH;
-    bytes32 body = keccak256(abi.encode(kind, epochOf(batch), uint256(uint32(bytes4(batch[6:10]))), items));
+    uint256 roundTime = uint32(bytes4(batch[6:10]));
+    uint256 kind = signed.kind;
+    if (kind > 1 << 16) revert BadBatch();
+    bytes32 body = kind == 0
+        ? keccak256(abi.encode(BATCH, epochOf(batch), roundTime, items))
+        : keccak256(abi.encode(SEALED, epochOf(batch), roundTime, kind - 1, items));
     digest = keccak256(abi.encodePacked(hex"1901", domain, body));
     uint256 vs = uint256(signed.vs);
     signer = ecrecover(digest, uint8(27 + (vs >> 255)), signed.r, bytes32((vs << 1) >> 1));

@@ -12,6 +12,7 @@ agree on everybody else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from eth_hash.auto import keccak
@@ -41,10 +42,14 @@ def leader_order(signers: SignerSet, randomness: bytes, round_time_s: int) -> tu
     """
     if len(randomness) != len(NO_RANDOMNESS):
         raise ValueError(f"the randomness of an epoch has {len(NO_RANDOMNESS)} bytes, not {len(randomness)}")
-    seed = _seed(signers, randomness, round_time_s)
+    return draw(_seed(signers, randomness, round_time_s), dict(zip(signers.signers, signers.weights, strict=True)))
+
+
+def draw(seed: bytes, weights: Mapping[bytes, int]) -> tuple[bytes, ...]:
+    """Addresses with weight in an order drawn from 32 bytes of seed: whoever knows both has the same order."""
     places = [
         (Fraction(_minus_log2(keccak(seed + address)), weight), address)
-        for address, weight in zip(signers.signers, signers.weights, strict=True)
+        for address, weight in weights.items()
         if weight > 0
     ]
     return tuple(address for _, address in sorted(places))

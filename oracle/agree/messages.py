@@ -12,6 +12,7 @@ only bytes and claims; `Heard` is one whose signatures were verified where it ca
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -62,7 +63,12 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
 
     def hash(self) -> bytes:
         """32 bytes; its terms and round are bound by every signature over it."""
-        return keccak(_encode(self))
+        return _content_hash(self)
+
+
+@lru_cache(maxsize=1 << 10)
+def _content_hash(content: Content) -> bytes:
+    return keccak(_encode(content))
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -188,6 +194,7 @@ class Heard(msgspec.Struct, frozen=True):
     said: Propose | Ready | Advancing | Commit | SealedRound
 
 
+@lru_cache(maxsize=1 << 10)
 def values_hash(values: SignedValues) -> bytes:
     """What a proposal calls values by, 32 bytes: terms and items under the signature, and the signature."""
     return keccak(keccak(values.terms + keccak(values.items)) + values.signature)

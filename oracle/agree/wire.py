@@ -57,8 +57,40 @@ class Notice(msgspec.Struct, frozen=True, array_like=True, tag=14):
     text: str
 
 
+class PushingWord(msgspec.Struct, frozen=True, array_like=True, tag=15):
+    """A push of the round is on its way, says the sender, in this transaction: a hint that others wait for, and no more.
+
+    ``feeds``: index, and the round that the store holds of it and that is to be replaced (0: none). ``urgent``: something in
+    it turned to depeg or halt.
+    """
+
+    feeds: tuple[tuple[int, int], ...]
+    urgent: bool
+    tx_hash: bytes
+
+
+class ArmingWord(msgspec.Struct, frozen=True, array_like=True, tag=16):
+    """The report key's signature (r | vs) that arms the set with this hash, which is to follow at the round's store."""
+
+    address: bytes
+    set_hash: bytes
+    signature: bytes
+
+
 Word: TypeAlias = (
-    Ready | Propose | Commit | SealedRound | Advancing | Want | ValuesWord | CutRequest | CutAnswer | Fetch | Notice
+    Ready
+    | Propose
+    | Commit
+    | SealedRound
+    | Advancing
+    | Want
+    | ValuesWord
+    | CutRequest
+    | CutAnswer
+    | Fetch
+    | Notice
+    | PushingWord
+    | ArmingWord
 )
 
 

@@ -21,6 +21,7 @@ from oracle.model.publication import PushRow
 from oracle.network.agreements import Agreements
 from oracle.network.members_reader import MembersReader
 from oracle.network.operator_network import OperatorNetwork
+from oracle.network.store_peers import StorePeers
 from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
@@ -136,7 +137,16 @@ class TargetBuilder:
             views=[raw_address(v) for v in section.pokes],
             members=MembersReader(client) if self.network is not None else None,
             on_members=partial(self.network.note_members, name) if self.network is not None else _nobody,
+            peers=self._peers(name, client, signer),
         )
+
+    def _peers(self, name: str, client: StoreClient, signer: GasSigner | None) -> StorePeers | None:
+        """The operators of other processes at a store, who learn whether this one pays there."""
+        if self.network is None:
+            return None
+        if signer is not None:
+            self.network.note_purse(client.domain, signer.address)
+        return StorePeers(target=name, domain=client.domain, agreements=self.agreements, network=self.network)
 
     def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:
         chain = self.resolved.config.chains[section.chain]
@@ -171,6 +181,8 @@ class TargetBuilder:
             on_failed=partial(metrics.failed, name),
             on_balance=partial(metrics.balance, name),
             on_unpoked=partial(metrics.unpoked, name),
+            on_stage=partial(metrics.staged, name),
+            on_announced=partial(metrics.announced, name),
         )
 
     def _gas_signer(self, name: str, section: TargetSection) -> GasSigner | None:

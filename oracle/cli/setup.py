@@ -159,6 +159,35 @@ def arm(
     sys.exit(ExitCode.ABSTAINED if send and sent is None else ExitCode.DONE)
 
 
+@click.command()
+@click.option("--show", is_flag=True, help="Only show what the directory says of every member of the store.")
+@click.option("--send", is_flag=True, help="Send it, unless the directory says the same already.")
+@click.option("--keyfile", type=click.Path(path_type=Path), help="Key that pays instead of the target's gas key.")
+@click.option(
+    "--passphrase-env",
+    default="LRT_ORACLE_GAS_PASSPHRASE",
+    show_default=True,
+    help="Variable with the passphrase of that keyfile.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def announce(
+    config_path: Path, /, *, show: bool, send: bool, keyfile: Path | None, passphrase_env: str, as_json: bool
+) -> None:
+    """Announce where this operator is reached, by [network]: sign it with the report key, print it, send it."""
+    from oracle.network.announcer import Announcer
+
+    announcer = Announcer(checked_config(config_path).config, os.environ)
+    if show:
+        shown = asyncio.run(announcer.show())
+        print_result(as_json, shown.document(), shown.lines())
+        return
+    made = asyncio.run(announcer.make())
+    payer = None if keyfile is None else (keyfile, passphrase_env)
+    sent, tx_hash = asyncio.run(announcer.send(made, payer)) if send and not made.unchanged else (None, "")
+    print_result(as_json, made.document(sent, tx_hash), made.lines(sent, tx_hash))
+
+
 @click.group()
 def keys() -> None:
     """Report and gas keys: encrypted keyfiles."""
@@ -188,4 +217,4 @@ def keys_show(path: Path, as_json: bool) -> None:
     print_result(as_json, {"address": address}, [address])
 
 
-COMMANDS = (deploy, arm, keys)
+COMMANDS = (deploy, announce, arm, keys)

@@ -75,7 +75,9 @@ class Record:
 class OnChain:
     """What a target's store holds of one feed, with the price in its mode (a cross: product) and why it was sent.
 
-    ``landed_at_ms``, ``tx_hash``: None where it was pushed by somebody else. ``late_at_s``: from then on the store should hold a
+    ``landed_at_ms``, ``tx_hash``: None where it was pushed by somebody else. ``announced_by``, ``announced_tx``: the operator of
+    another process (0x-hex of its report address) that said it would push this round, and the transaction that it named; None
+    where nobody did. ``late_at_s``: from then on the store should hold a
     newer round; of a cross, as soon as one leg is late.
     """
 
@@ -85,6 +87,8 @@ class OnChain:
     landed_at_ms: int | None
     tx_hash: str | None
     why: str = ""
+    announced_by: str | None = None
+    announced_tx: str | None = None
     late_at_s: int = 1 << 40
 
 

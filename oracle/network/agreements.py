@@ -19,14 +19,17 @@ from oracle.agree.state import OwnView
 from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
+    ArmingWord,
     BadPayload,
     CutAnswer,
     CutRequest,
     Envelope,
     Fetch,
     Notice,
+    PushingWord,
     ValuesWord,
     decode,
+    encode,
     signed_values,
 )
 from oracle.network.cuts import Cuts
@@ -49,6 +52,10 @@ LeaderOrder = Callable[[SignerSet, int], tuple[bytes, ...]]
 """Who leads the attempts of a round of a set, by its round_time."""
 
 
+def _nobody(_sender: bytes, _round_s: int, _word: PushingWord | ArmingWord) -> None:
+    """Of a target that nothing is told to."""
+
+
 class Agreements:
     """Agrees on rounds, for as long as the process runs.
 
@@ -61,6 +68,7 @@ class Agreements:
         sealed: what was sealed, kept for those who missed it.
         transport: to operators of other processes; without it all that sign are here.
         names: of members elsewhere, by address.
+        yields_ms: so long a round waits for another process that signs with the same journals: it has the first word.
         on_outcome: called with what became of each round of each store.
     """
 
@@ -75,6 +83,7 @@ class Agreements:
         sealed: SealedRounds,
         transport: Transport | None = None,
         names: Mapping[bytes, str] | None = None,
+        yields_ms: int = 0,
         on_outcome: Callable[[RoundOutcome], None] = lambda _: None,
     ) -> None:
         self.members = tuple(members)
@@ -83,6 +92,8 @@ class Agreements:
         self._alone = transport is None
         self._transport = transport or NoTransport()
         self._clock, self._order, self._on_outcome = clock, order, on_outcome
+        self._yields_ms = yields_ms
+        self._under_way: dict[tuple[bytes, int], asyncio.Task[RoundOutcome]] = {}
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
@@ -92,13 +103,29 @@ class Agreements:
         """Words that came before their round had begun, and counted for nothing then: of whom, and why."""
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
         """Version and rules of members whose values are on other terms, as last heard."""
+        self.listeners: dict[str, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
+        """By target: hears what members tell beside its rounds, with sender and round_time."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def agree(self, ask: RoundAsk) -> RoundOutcome:
-        """Have a round of a store sealed, or learn why it was not."""
+        """Have a round of a store sealed, or learn why it was not.
+
+        Two targets may be at one store: it has one round, and each of them its outcome.
+        """
         terms = self._terms(ask)
+        key = (terms.binding, terms.round_time_s)
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._agree(ask, terms))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        outcome = await asyncio.shield(task)
+        return outcome if outcome.terms.target == ask.target else replace(outcome, terms=terms)
+
+    async def _agree(self, ask: RoundAsk, terms: Terms) -> RoundOutcome:
+        if self._yields_ms:
+            await asyncio.sleep(self._yields_ms / MS)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
         if self._alone:
@@ -106,7 +133,7 @@ class Agreements:
         views = {m.address: self._view(terms, ask, m, able) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
-            linger_ms=0 if self._alone else self.timing.end_ms // 100, alone=self._alone,
+            linger_ms=self.timing.grace_ms if self._alone else self.timing.end_ms // 100, alone=self._alone,
         )  # fmt: skip
         for refusal in refusals:
             session.note_refusal(refusal)
@@ -123,6 +150,7 @@ class Agreements:
         outcome = await session.run(signing)
         if outcome.sealed is not None:
             self.sealed.keep(outcome)
+            self.cuts.sealed(session)
         self._check_clones(session)
         self._on_outcome(outcome)
         return outcome
@@ -147,6 +175,7 @@ class Agreements:
             outcome = session.outcome()
             self.sealed.keep(outcome)
             self.sealed.on_learned(outcome)
+            self.cuts.sealed(session)
 
     def _terms(self, ask: RoundAsk) -> Terms:
         return Terms(
@@ -249,6 +278,14 @@ class Agreements:
         except (BadPayload, Unsound) as e:
             return str(e)
 
+    def tell(self, target: str, round_time_s: int, word: PushingWord | ArmingWord) -> None:
+        """Tell all members at a target's store something beside its rounds, in the terms of one of them (0: the newest)."""
+        of_target = [s.terms for s in self._sessions.values() if s.terms.target == target]
+        wanted = [t for t in of_target if t.round_time_s == round_time_s]
+        terms = max(wanted or of_target, key=lambda t: t.round_time_s, default=None)
+        if terms is not None:
+            self._transport.broadcast(encode(terms.binding, terms.round_time_s, word))
+
     def say_again(self, to: bytes) -> None:
         """A member is reached again, or may have missed something: all that was said here in rounds under way."""
         for session in self._sessions.values():
@@ -262,13 +299,8 @@ class Agreements:
         if session is None:
             return self._without_session(sender, envelope)
         match word:
-            case ValuesWord():
-                name = self._names.get(word.address, f"0x{word.address.hex()}")
-                session.receive(sender, signed_values(word, *key, name))
-                self._note_late(session)
-            case Propose() | Ready() | Advancing() | Commit() | SealedRound():
-                session.receive(sender, word)
-                self._note_late(session)
+            case ValuesWord() | Propose() | Ready() | Advancing() | Commit() | SealedRound():
+                self._take_in(sender, session, word)
             case Want():
                 session.answer(sender, word)
             case CutRequest():
@@ -279,7 +311,22 @@ class Agreements:
                 self.sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
             case Notice():
                 session.note_trouble(sender, word.text)
+            case PushingWord() | ArmingWord():
+                self.listeners.get(session.terms.target, _nobody)(sender, envelope.round_time_s, word)
         return ""
+
+    def _take_in(
+        self,
+        sender: bytes,
+        session: RoundSession,
+        word: ValuesWord | Propose | Ready | Advancing | Commit | SealedRound,
+    ) -> None:
+        if isinstance(word, ValuesWord):
+            name = self._names.get(word.address, f"0x{word.address.hex()}")
+            session.receive(sender, signed_values(word, session.terms.binding, session.terms.round_time_s, name))
+        else:
+            session.receive(sender, word)
+        self._note_late(session)
 
     def _without_session(self, sender: bytes, envelope: Envelope) -> str:
         """A round that has not begun here, a member on other terms, or a peer that missed rounds."""
@@ -320,7 +367,9 @@ class Agreements:
 
     async def close(self) -> None:
         """End what is under way."""
-        await asyncio.sleep(0)
+        for task in (tasks := list(self._under_way.values())):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -6,6 +6,7 @@ import datetime as dt
 import ssl
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def from_files(certificate: Path, private_key: Path) -> ServerTls:
     return ServerTls(context, sha256(first.public_bytes(serialization.Encoding.DER)).digest())
 
 
+@cache
 def unverified() -> ssl.SSLContext:
     """For dialling where an announcement vouches for the certificate: its hash is compared before anything is proved."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -87,8 +89,9 @@ def unverified() -> ssl.SSLContext:
     return context
 
 
+@cache
 def by_authority() -> ssl.SSLContext:
-    """For dialling where no certificate is announced: a public authority must vouch for the host."""
+    """For dialling where no certificate is announced: a public authority must vouch for the host. Its list takes memory."""
     return ssl.create_default_context()
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from feeds.units import MS
-from oracle.agree.messages import SealedRound
+from oracle.agree.messages import SealedRound, Want
 from oracle.agree.outcome import RoundOutcome
 from oracle.agree.terms import Terms
 from oracle.agree.wire import CutAnswer, CutRequest, encode
@@ -27,6 +27,8 @@ from oracle.sign.signed_batch import CollectedSignatures, seal_batch, valid_sign
 
 _MOST_CUTS = 8
 """Batches of a round that a member is given signatures for, each of other feeds."""
+_MOST_ASKED = 3
+"""Times that a member is given a signature for the same batch: who lost it asks again."""
 _log = structlog.get_logger("oracle.network.cuts")
 
 
@@ -71,7 +73,10 @@ class Cuts:
         self._members, self._clock, self._transport = tuple(members), clock, transport
         self._names, self._alone = names, alone
         self._collections: dict[tuple[bytes, int, tuple[int, ...]], _Collection] = {}
-        self._given: dict[tuple[bytes, int], set[tuple[int, ...]]] = {}
+        self._given: dict[tuple[bytes, int], dict[tuple[int, ...], int]] = {}
+        """By member and round: how often it asked for which batch."""
+        self._waiting: dict[tuple[bytes, int], dict[tuple[bytes, tuple[int, ...]], CutRequest]] = {}
+        """By terms and round: requests for a round that is not known to be sealed here."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def collect(self, outcome: RoundOutcome, feeds: Sequence[int]) -> CollectedSignatures:
@@ -114,22 +119,40 @@ class Cuts:
                 return
 
     def asked(self, sender: bytes, session: SealedSession, word: CutRequest) -> None:
-        """A member asks for signatures of a cut."""
+        """A member asks for signatures of a cut. Where the round is not known to be sealed, it is asked for the seal first."""
         terms, sealed = session.terms, session.sealed
-        given = self._given.setdefault((sender, terms.round_time_s), set())
-        if sender not in terms.members or sealed is None or (word.indexes not in given and len(given) >= _MOST_CUTS):
+        if sender not in terms.members or not self._may_ask(sender, terms, word):
+            return
+        if sealed is None:
+            self._waiting.setdefault((terms.binding, terms.round_time_s), {})[sender, word.indexes] = word
+            for member in self._seated(terms):
+                self._transport.send(sender, encode(terms.binding, terms.round_time_s, Want(member.address)))
             return
         items = cut_items(sealed, word.indexes)
         if not items:
             return
-        given.add(word.indexes)
-        self._given = {
-            k: v for k, v in self._given.items() if k[1] > terms.round_time_s - 10 * terms.timing.end_ms // MS
-        }
         for member in self._seated(terms):
             task = asyncio.create_task(self._answer(sender, member, terms, word.indexes, items))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def sealed(self, session: SealedSession) -> None:
+        """A round is known to be sealed: those who asked for a cut of it before are answered."""
+        terms = session.terms
+        for (sender, _), word in self._waiting.pop((terms.binding, terms.round_time_s), {}).items():
+            self.asked(sender, session, word)
+        old_s = _forgotten_s(terms)
+        self._waiting = {k: v for k, v in self._waiting.items() if k[1] > old_s}
+
+    def _may_ask(self, sender: bytes, terms: Terms, word: CutRequest) -> bool:
+        """Count a request; whether it is one of a few."""
+        old_s = _forgotten_s(terms)
+        self._given = {k: v for k, v in self._given.items() if k[1] > old_s}
+        asked = self._given.setdefault((sender, terms.round_time_s), {})
+        if word.indexes not in asked and len(asked) >= _MOST_CUTS:
+            return False
+        count = asked[word.indexes] = asked.get(word.indexes, 0) + 1
+        return count <= _MOST_ASKED
 
     async def _answer(
         self, to: bytes, member: LocalMember, terms: Terms, indexes: tuple[int, ...], items: bytes
@@ -162,6 +185,11 @@ class Cuts:
 
     def _seated(self, terms: Terms) -> list[LocalMember]:
         return [m for m in self._members if m.address in terms.members]
+
+
+def _forgotten_s(terms: Terms) -> int:
+    """Rounds up to then are not asked for any more."""
+    return terms.round_time_s - 10 * terms.timing.end_ms // MS
 
 
 def cut_items(sealed: SealedRound, indexes: Sequence[int]) -> bytes:

@@ -69,7 +69,6 @@ class Dialler:
 
     def __init__(self, session: aiohttp.ClientSession, me: Identity, roster: Roster) -> None:
         self._session, self._me, self._roster = session, me, roster
-        self._unverified, self._authority = unverified(), by_authority()
 
     async def dial(self, address: bytes, url: str, *, authority: bool) -> Dialled:
         """Dial a member and have it prove itself; the caller sets the deadline.
@@ -126,7 +125,7 @@ class Dialler:
         try:
             return await self._session.ws_connect(
                 url,
-                ssl=self._authority if authority else self._unverified,
+                ssl=by_authority() if authority else unverified(),
                 max_msg_size=MAX_FRAME + CHECK,
                 compress=0,
                 timeout=_CLOSE,

@@ -19,6 +19,8 @@ FRAME_OVERHEAD = 512
 MAX_PAYLOAD = MAX_FRAME - FRAME_OVERHEAD
 MAX_HELLO = 4 << 10
 """Bytes of a hello: all that a stranger can make us read. The largest announcement has 1.2 KB."""
+OFFSET_WARN_MS = 200
+"""Two clocks further apart than this are told of, long before either stops to sign."""
 MAX_MEMBERS = 255
 """As many as a store has signers at most."""
 
@@ -42,6 +44,8 @@ class MeshLimits:
         silent_s: a link is dead when as many pings as fit in there went out and nothing came.
         handshake_s: from a connection to a proof.
         half_open_per_ip, half_open: handshakes under way, of one address and of all.
+        dials: that are under way at once; the others wait their turn, so that a start of all at once is no storm.
+        yield_s: how long a member that listens leaves it to one with a lower address to dial it, so that not both do.
         first_retry_s: the pause after a first failed dial; each later one is twice as long, up to the mesh's longest.
         copies: over how many members a payload goes to one that is not linked: so many less one may swallow it.
         send_share_percent: of its limits that a member uses itself, so that a stall on the way is no flood.
@@ -65,8 +69,10 @@ class MeshLimits:
     ping_s: float = 3.0
     silent_s: float = 10.0
     handshake_s: float = 5.0
-    half_open_per_ip: int = 16
-    half_open: int = 128
+    half_open_per_ip: int = 32
+    half_open: int = 256
+    dials: int = 12
+    yield_s: float = 1.0
     first_retry_s: float = 0.1
     copies: int = 2
     send_share_percent: int = 75

@@ -143,7 +143,11 @@ class Listener:
             response.force_close()
             return response
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_FRAME + CHECK, timeout=_CLOSE_S)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except OSError:
+            self.count(LinkFault.CLOSED)  # it is gone already
+            return web.Response()
         await self._on_socket(socket, entry.remote, entry.proved)
         return socket
 

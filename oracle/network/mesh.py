@@ -150,6 +150,7 @@ class Mesh:
             self._roster,
             self._limits,
             self._max_backoff_s,
+            listens=lambda: bool(self._announced.said.urls),
             live=self._live,
             now_us=self._now_us,
             now_ms=self._now_ms,
@@ -277,12 +278,12 @@ class Mesh:
         else:
             await self._live_links.live(state, socket, met, remote)
 
-    def _admit(self, heard: HeardHello) -> None:
+    def _admit(self, heard: HeardHello, proved: bool) -> None:
         """Whether a member that dialled us is taken now."""
         state = self._states[heard.announced.address]
         if state.banned_us(self._now_us()):
             raise LinkRefused(LinkFault.BANNED, "it is not taken back yet")
-        if not state.may_connect(self._now_us()):
+        if proved and not state.may_connect(self._now_us()):
             raise LinkRefused(LinkFault.TOO_MANY, "it connects too often")
         if not heard.hello.is_probe and not self._live_links.replaces(state, heard, we_dialled=False):
             raise LinkRefused(LinkFault.DUPLICATE, "there is another link already")

@@ -19,7 +19,14 @@ from oracle.network.listener import Listen
 from oracle.network.mesh import Mesh
 from oracle.network.roster import Peer
 from oracle.network.seats import LocalMember
-from oracle.sign.announcement import Announcement, BadAnnouncement, SignedAnnouncement, read_announcement
+from oracle.sign.announcement import (
+    MOST_PURSES,
+    Announcement,
+    BadAnnouncement,
+    Purse,
+    SignedAnnouncement,
+    read_announcement,
+)
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
@@ -101,6 +108,7 @@ class OperatorNetwork:
         self._mesh: Mesh | None = None
         self._keys: dict[bytes, tuple[bytes, ...]] = {}
         self._weights: Mapping[bytes, int] = {}
+        self._purses: dict[Domain, Purse] = {}
         self._by_target: dict[str, frozenset[bytes]] = {}
         self._members: frozenset[bytes] = frozenset(place.peers)
         self.receive: Callable[[bytes, bytes], str] = lambda _sender, _payload: ""
@@ -188,6 +196,7 @@ class OperatorNetwork:
             urls=place.urls,
             certificate=place.tls.sha256 if place.tls is not None and place.announces_certificate else b"",
             versions=place.versions,
+            purses=tuple(self._purses.values())[:MOST_PURSES],
         )
         while True:
             answer = await self._operator.announce(place.domain, said)
@@ -195,6 +204,19 @@ class OperatorNetwork:
                 return answer
             _log.error("the report key does not sign the announcement; trying again", why=answer.text)
             await asyncio.sleep(_RETRY_S)
+
+    # --- who pays ----------------------------------------------------------------------------------------------------
+
+    def note_purse(self, domain: Domain, gas_key: bytes) -> None:
+        """This operator pays for pushes to a store: announced when it starts."""
+        self._purses[domain] = Purse(domain=domain, gas_key=gas_key)
+
+    def payers(self, domain: Domain) -> Mapping[bytes, bytes]:
+        """Gas keys that pay for pushes to a store, by report address: ours, and what others announced."""
+        announced = () if self._mesh is None else self._mesh.announcements()
+        known = {s.address: p.gas_key for s in announced for p in s.said.purses if p.domain == domain}
+        own = self._purses.get(domain)
+        return known if own is None else {**known, self._operator.address: own.gas_key}
 
     # --- members -----------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ class Redial:
         roster: members.
         limits: of a handshake, and the first pause.
         max_backoff_s: the longest pause.
+        listens: whether we announce an address ourselves.
         live: given a peer and what its dial made, lives with that link until it ends; whether there was one.
         now_us: microseconds of a clock that nobody sets.
         now_ms: our time, Unix ms.
@@ -40,12 +41,14 @@ class Redial:
         limits: MeshLimits,
         max_backoff_s: float,
         *,
+        listens: Callable[[], bool],
         live: Callable[[PeerState, Dialled], Awaitable[None]],
         now_us: Callable[[], int],
         now_ms: Callable[[], int],
     ) -> None:
         self._dialler, self._roster, self._limits, self._max_backoff_s = dialler, roster, limits, max_backoff_s
-        self._live, self._now_us, self._now_ms = live, now_us, now_ms
+        self._listens, self._live, self._now_us, self._now_ms = listens, live, now_us, now_ms
+        self._turns = asyncio.Semaphore(limits.dials)
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
 
     def start(self, state: PeerState) -> None:
@@ -67,9 +70,9 @@ class Redial:
 
     async def _keep(self, state: PeerState) -> None:
         pause_s, turn = self._limits.first_retry_s, 0
-        if state.address < self._roster.own:
-            await _nap(state, pause_s)  # it dials us first, so that both do not
         while True:
+            if self._listens() and state.address < self._roster.own:
+                await asyncio.sleep(min(self._limits.yield_s, self._max_backoff_s))  # it dials us, if it can
             urls = self._roster.urls(state.address)
             if state.link is not None or not urls or state.banned_us(self._now_us()):
                 await _nap(state, max(self._max_backoff_s, _LEAST_LOOK_S))
@@ -98,7 +101,9 @@ class Redial:
         """Dial a peer, and live with its link until it ends; whether there was one."""
         refused: LinkRefused
         try:
-            async with asyncio.timeout(self._limits.handshake_s):
+            async with self._turns, asyncio.timeout(self._limits.handshake_s):
+                if state.link is not None:
+                    return False  # it has dialled us meanwhile
                 dialled = await self._dialler.dial(state.address, url, authority=self._needs_authority(state))
         except TimeoutError:
             refused = LinkRefused(LinkFault.DEADLINE, f"no answer within {self._limits.handshake_s:g} s")

@@ -104,6 +104,8 @@ class RoundSession:
         self._replies = Replies(self._reply)
         self._sealed_ms: int | None = None
         self._again_ms = terms.timing.guard_ms
+        self._skipped_ms = 0
+        """Time that nobody had to wait for, see `_wait`."""
         self.over = False
 
     @property
@@ -203,17 +205,15 @@ class RoundSession:
         """Take in what has arrived, and let time pass, until nothing follows."""
         while self._inbox:
             spoken = self._inbox.popleft()
-            now_ms = self._clock.elapsed_ms()
-            self._arrivals.note(spoken, now_ms)
+            self._arrivals.note(spoken, self._clock.elapsed_ms())
             for seat in self._seats:
-                self._take(seat, _heard(seat.state, spoken, now_ms))
-        now_ms = self._clock.elapsed_ms()
+                self._take(seat, _heard(seat.state, spoken, self._agreed_ms()))
         for seat in self._seats:
-            self._take(seat, tick(seat.state, now_ms))
+            self._take(seat, tick(seat.state, self._agreed_ms()))
         if self._inbox:
             self._work()
-        elif self.sealed is None and now_ms >= self._again_ms:
-            self._say_again(now_ms)
+        elif self.sealed is None and not self._alone and self._clock.elapsed_ms() >= self._again_ms:
+            self._say_again(self._clock.elapsed_ms())
 
     def _say_again(self, now_ms: int) -> None:
         """What was said here goes once more to members that nothing was heard of, and may have heard nothing."""
@@ -303,16 +303,27 @@ class RoundSession:
 
     # --- time --------------------------------------------------------------------------------------------------------
 
+    def _agreed_ms(self) -> int:
+        """The time that the instances go by."""
+        return self._clock.elapsed_ms() + self._skipped_ms
+
     async def _wait(self) -> None:
-        """Until there is news, or time alone changes something."""
+        """Until there is news, or time alone changes something.
+
+        Where all that can speak are here and have done so, nothing comes by waiting: who is missing, the leader too, costs
+        no time then.
+        """
         moments = [m for s in self._seats if (m := next_tick_ms(s.state)) is not None]
         if self._sealed_ms is not None:
-            moments.append(self._sealed_ms + self._linger_ms)
+            moments.append(self._sealed_ms + self._linger_ms + self._skipped_ms)
         elif not self._alone:
             moments.append(self._again_ms)
-        wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._clock.elapsed_ms())
+        wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._agreed_ms())
         self._news.clear()
         if self._inbox:
+            return
+        if self._alone and not self._tasks:
+            self._skipped_ms += wait_ms
             return
         try:
             async with asyncio.timeout(wait_ms / _S + 0.001):

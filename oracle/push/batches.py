@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -32,6 +33,7 @@ class Batches:
         due_now: decides anew where too few have signed.
         context: the process around it.
         counts: of submitted and unsigned batches.
+        on_made: called with every push that was made, and what it was made for.
 
     Attributes:
         refusals: the last ones of the operators, a sentence each.
@@ -45,7 +47,10 @@ class Batches:
         due_now: DueNow,
         context: TargetContext,
         counts: Counter[str],
+        *,
+        on_made: Callable[[PushRow, Decision], None] = lambda _row, _decision: None,
     ) -> None:
+        self._on_made = on_made
         self.refusals: deque[str] = deque(maxlen=100)
         self._target, self._attesters, self._pusher, self._due_now = target, attesters, pusher, due_now
         self._context, self._counts = context, counts
@@ -68,6 +73,7 @@ class Batches:
         refused = row is not None and row.state == PushState.REFUSED
         if row is not None and not refused:
             self._counts["submitted"] += 1
+            self._on_made(row, decision)
             _log.info("push", target=self._target, round_time=row.round_s, why=reasons)
         return self._due_now.was_cut or row is None or (refused and self._due_now.cut(decision) is not decision)
 
@@ -84,7 +90,8 @@ class Batches:
         signed = await self.collect_signatures(newest, sorted(decision.push))
         if signed.batch is None or not self._due_now.is_short(newest, decision, signed.batch):
             return decision, signed
-        weaker = await self._due_now.decide_weak(newest)
+        weak = await self._due_now.decide_weak(newest)
+        weaker = replace(weak, push={i: r for i, r in weak.push.items() if i in decision.push})
         if weaker.push and set(weaker.push) != set(decision.push):
             signed = await self.collect_signatures(newest, sorted(weaker.push))
         return weaker, signed

@@ -28,6 +28,9 @@ class TargetContext:
         on_balance: called with the gas key's wei, and the pushes that these pay for.
         on_unpoked: called for every view that was not poked, as 0x-hex.
         on_decision: called with every decision: its round, and whether a push was under way then.
+        on_stage: called for every push beside others that pay, with the place in their order that it was made from.
+        on_announced: called with "heard" for every push that another operator announces, and with "late" for each that did
+            not land in time.
         on_deferred: called for a batch that was signed and waits for the push under way, with its round_time.
     """
 
@@ -41,4 +44,6 @@ class TargetContext:
     on_balance: Callable[[int, int], None] = lambda _wei, _pushes: None
     on_unpoked: Callable[[str], None] = lambda _view: None
     on_decision: Callable[[Round, Decision, bool], None] = lambda _round, _decision, _busy: None
+    on_stage: Callable[[int], None] = lambda _place: None
+    on_announced: Callable[[str], None] = lambda _what: None
     on_deferred: Callable[[int], None] = lambda _round_s: None

@@ -60,6 +60,7 @@ class PushPolicy:
         offset_s: of a backup: how long something must have been due before it is pushed.
         cron: cron expressions in UTC: at each of their times a price of that time is due.
         cron_by_feed: the same for single feeds, in place of ``cron``.
+        stage_s: how long the operator before in the order of pushers is waited for; 0: see `oracle.push.stages`.
     """
 
     spread_bps: int = 100
@@ -70,6 +71,7 @@ class PushPolicy:
     offset_s: int = 0
     cron: tuple[str, ...] = ()
     cron_by_feed: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    stage_s: int = 0
 
     def schedule_of(self, feed: str) -> tuple[str, ...]:
         """The cron expressions of a feed."""
@@ -92,13 +94,18 @@ class Candidate:
 class Decision:
     """What goes now, by feed index, the most urgent first; what was due and does not go, with the reason.
 
-    ``urgent``: something turned to depeg or halt, so the batch must not wait for a calm one that is under way.
+    ``severe``: those that turned to depeg or halt: with one of them the batch must not wait for a calm one that is under way.
     """
 
     push: Mapping[int, PushReason] = field(default_factory=dict)
     held: Mapping[int, str] = field(default_factory=dict)
     due: Mapping[int, PushReason] = field(default_factory=dict)
-    urgent: bool = False
+    severe: frozenset[int] = frozenset()
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something that goes now turned to depeg or halt."""
+        return not self.severe.isdisjoint(self.push)
 
 
 def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_time_s: int) -> Decision:
@@ -133,7 +140,7 @@ def decide(candidates: Mapping[int, Candidate], policy: PushPolicy, *, block_tim
         push=dict(sorted(go.items(), key=lambda item: (item[1].cause, item[0]))),
         held=held,
         due=due_now,
-        urgent=any(r.cause is Cause.WORSE and candidates[i].fresh.status in _SEVERE for i, r in go.items()),
+        severe=frozenset(i for i, r in go.items() if r.cause is Cause.WORSE and candidates[i].fresh.status in _SEVERE),
     )
 
 

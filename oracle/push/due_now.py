@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_rules import StoreLimits, needs_held_words, write_of
 from oracle.model.spec import FeedSpec
@@ -30,6 +31,7 @@ class DueNow:
         policy: what gas is spent for.
         gas_spent: gas of the last day, by feed index; asked where the policy has a budget.
         on_decision: called with every decision: its round, and whether a push was under way then.
+        on_head: called with each block that was looked at.
 
     Attributes:
         held: why a feed that is due does not go, by feed.
@@ -47,9 +49,11 @@ class DueNow:
         *,
         gas_spent: Callable[[], Mapping[int, int]],
         on_decision: Callable[[Round, Decision, bool], None],
+        on_head: Callable[[BlockHead], None] = lambda _: None,
     ) -> None:
         self.held: Mapping[str, str] = {}
         self.was_cut = False
+        self._on_head = on_head
         self._client, self._pusher, self._seating, self._attesters = client, pusher, seating, attesters
         self._specs, self._policy, self._gas_spent, self._on_decision = specs, policy, gas_spent, on_decision
         self._due_since: dict[tuple[int, int], int] = {}
@@ -100,6 +104,7 @@ class DueNow:
 
     async def _decide(self, newest: Round, *, all_sign: bool) -> Decision:
         head = await self._pusher.refresh()
+        self._on_head(head)
         now_s = newest.round_time_s
         spent = self._gas_spent() if self._policy.gas_per_day else {}
         reports = self._attesters.reports(newest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from oracle.model.publication import OnChain, PushRow
@@ -44,9 +44,18 @@ class OnchainView:
         target: name of the target.
         specs: all feeds; a cross is shown where both of its legs have landed.
         grace: how long beyond its heartbeat a round may stay before it is late.
+        announced_by: which operator of another process announced a push of a feed (index) and round, and its transaction.
     """
 
-    def __init__(self, target: str, specs: Mapping[str, FeedSpec], *, grace: Grace = _NO_GRACE) -> None:
+    def __init__(
+        self,
+        target: str,
+        specs: Mapping[str, FeedSpec],
+        *,
+        grace: Grace = _NO_GRACE,
+        announced_by: Callable[[int, int], tuple[bytes, bytes] | None] = lambda _index, _round_s: None,
+    ) -> None:
+        self._announced_by = announced_by
         self._target, self._specs, self._grace = target, specs, grace
         self._indexes: Mapping[str, int] = {}
         self._own_pushes: dict[int, dict[int, PushRow]] = {}
@@ -82,6 +91,7 @@ class OnchainView:
     def _single(self, feed: str, index: int, report: Report) -> OnChain:
         row = self._own_pushes.get(index, {}).get(report.round_time_s)
         heartbeat_s = self._specs[feed].heartbeat_s
+        announced = self._announced_by(index, report.round_time_s) if row is None else None
         return OnChain(
             target=self._target,
             round_time_s=report.round_time_s,
@@ -89,6 +99,8 @@ class OnchainView:
             landed_at_ms=row.landed_ms if row else None,
             tx_hash=row.tx_hash if row else None,
             why=reasons_of(row.why).get(feed, "") if row else "",
+            announced_by="0x" + announced[0].hex() if announced else None,
+            announced_tx="0x" + announced[1].hex() if announced else None,
             late_at_s=report.round_time_s + heartbeat_s + self._grace.of(heartbeat_s),
         )
 

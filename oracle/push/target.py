@@ -10,17 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from feeds.units import MS
+from oracle.agree.wire import ArmingWord, PushingWord
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.model.publication import OnChain, PushRow, PushState
 from oracle.model.target_status import FeedOnTarget, TargetStatus
 from oracle.model.types import Report
 from oracle.network.members_reader import MembersReader
+from oracle.network.store_peers import StorePeers
 from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.batches import Batches
 from oracle.push.context import TargetContext
-from oracle.push.due import PushPolicy, has_price_of
+from oracle.push.due import Decision, PushPolicy, has_price_of
 from oracle.push.due_now import DueNow
 from oracle.push.gas_balance import GasBalance
 from oracle.push.onchain_view import Grace, OnchainView
@@ -28,6 +30,7 @@ from oracle.push.ramp_pokes import RampPokes
 from oracle.push.seating import Seating
 from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules, TargetPace
+from oracle.push.turns import Turns
 from oracle.round.rounds import Round
 from oracle.runtime.cron import moment_text, newest_s
 from oracle.runtime.log_limit import LogBudget
@@ -64,6 +67,7 @@ class Target:
         pace: how long it may take, and how often it looks.
         members: reads who agrees on its rounds with operators of other processes; None where there are none.
         on_members: called with the report addresses of all that sign for it, or will.
+        peers: operators of other processes at it; None where there are none.
 
     Attributes:
         pusher: what the store holds, and what is under way.
@@ -90,6 +94,7 @@ class Target:
         pace: TargetPace = _PACE,
         members: MembersReader | None = None,
         on_members: Callable[[frozenset[bytes]], None] = lambda _: None,
+        peers: StorePeers | None = None,
     ) -> None:
         self.name = name
         self.can_send, self._closed = can_send, closed
@@ -104,8 +109,15 @@ class Target:
         )  # fmt: skip
         self._arming = Arming(
             name, client, self.pusher, operators, can_send=can_send, offset_s=self._policy.offset_s,
-            now_ms=context.now_ms, on_failed=context.on_failed,
+            now_ms=context.now_ms, on_failed=context.on_failed, peers=peers,
         )  # fmt: skip
+        self._turns: Turns | None = None
+        if peers is not None and operators:
+            self._turns = Turns(
+                operators[0].address, peers, indexes=lambda: frozenset(self.indexes.values()), now_ms=context.now_ms,
+                stage_s=self._policy.stage_s, round_s=round_s, on_stage=context.on_stage, on_announced=context.on_announced,
+            )  # fmt: skip
+            peers.listen(self._hear)
         self._seating = Seating(
             name, client, self._attesters, self._arming, context.rounds, rules=rules, pace=pace, now_ms=context.now_ms,
             on_failed=context.on_failed, members=members, on_members=on_members,
@@ -113,15 +125,22 @@ class Target:
         self.due_now = DueNow(
             client, self.pusher, self._seating, self._attesters, context.rounds.specs, self._policy,
             gas_spent=lambda: context.database.gas_spent(name, context.now_ms() - _DAY_MS), on_decision=context.on_decision,
+            on_head=self._turns.note_block if self._turns is not None else lambda _: None,
         )  # fmt: skip
-        self._batches = Batches(name, self._attesters, self.pusher, self.due_now, context, self.counts)
+        self._batches = Batches(
+            name, self._attesters, self.pusher, self.due_now, context, self.counts, on_made=self._announce
+        )
         self._balance = GasBalance(
             name, client, pace=pace, warn_pushes=warn_pushes, now_ms=context.now_ms, on_balance=context.on_balance,
             landed_today=lambda: self._landed_pushes((context.now_ms() - _DAY_MS) // MS),
         )  # fmt: skip
         self._grace = Grace(max_push_age_s=rules.max_push_age_s, bump_after_s=rules.bump_after_s, round_s=round_s)
-        self._onchain = OnchainView(name, context.rounds.specs, grace=self._grace)
+        self._onchain = OnchainView(
+            name, context.rounds.specs, grace=self._grace,
+            announced_by=self._turns.announced_by if self._turns is not None else lambda _index, _round_s: None,
+        )  # fmt: skip
         self._newest: Round | None = None
+        self._turn_ms: int | None = None
         self._has_news = False
         self._log_budget = LogBudget()
         self._read_ms: int | None = None
@@ -298,7 +317,8 @@ class Target:
 
     async def _push_due(self) -> None:
         newest = self._newest
-        if not self._has_news or newest is None:
+        is_turn = self._turn_ms is not None and self._context.now_ms() >= self._turn_ms
+        if newest is None or not (self._has_news or is_turn):
             return
         if not self.can_send:
             self._has_news = False
@@ -308,16 +328,31 @@ class Target:
         if self.pusher.busy and not (decision.urgent and self.due_now.is_news(newest, decision)):
             return
         self._has_news = self._newest is not newest  # a round that came meanwhile is looked at next
+        self._turn_ms = None
         if not decision.push:
             await self._poke_alone(newest)
             return
-        more = await self._batches.push(newest, decision)
-        self._has_news |= more
+        if self._turns is not None and self._attesters.signers is not None:
+            turn = self._turns.turn(decision, self.pusher.stored, self._attesters.signers)
+            decision, self._turn_ms = turn.decision, turn.at_ms
+        if decision.push:
+            self._has_news |= await self._batches.push(newest, decision)
 
     async def _poke_alone(self, newest: Round) -> None:
         """Nothing is due: poke the views of what somebody else pushed. A backup leaves that to the primary."""
         if not self._policy.offset_s:
             await self.pusher.poke(newest.round_time_s)
+
+    def _hear(self, sender: bytes, round_s: int, word: PushingWord | ArmingWord) -> None:
+        """An operator of another process tells something beside the rounds."""
+        if isinstance(word, PushingWord) and self._turns is not None:
+            self._turns.hear(sender, round_s, word)
+        elif isinstance(word, ArmingWord) and self._arming.collected is not None:
+            self._arming.collected.hear(sender, word)
+
+    def _announce(self, row: PushRow, decision: Decision) -> None:
+        if self._turns is not None:
+            self._turns.announce(row, decision, self.pusher.stored)
 
     def _landed(self, row: PushRow) -> None:
         self.counts["landed"] += 1

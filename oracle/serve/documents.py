@@ -253,6 +253,8 @@ def _onchain_document(onchain: OnChain, now_ms: int) -> Document:
         "landed_at_ms": onchain.landed_at_ms,
         "tx_hash": onchain.tx_hash,
         "why": onchain.why,
+        "announced_by": onchain.announced_by,
+        "announced_tx": onchain.announced_tx,
     }
 
 

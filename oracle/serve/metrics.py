@@ -79,6 +79,12 @@ class Metrics:
         self._misfires = self._counter("scheduler_misfires", "runs of a job that were skipped or failed", ("job",))
         self._landed = self._counter("pushes_landed", "pushes that landed", target)
         self._failed = self._counter("pushes_failed", "pushes that did not land, by reason", ("target", "reason"))
+        self._by_stage = self._counter(
+            "pushes_by_stage", "pushes made, by the place in the order of the operators that pay", ("target", "stage")
+        )
+        self._announced = self._counter(
+            "push_announcements", "pushes that other operators announced: heard, late", ("target", "what")
+        )
         self._pokes_failed = self._counter(
             "pokes_failed", "views that a push should have poked and did not", ("target", "view")
         )
@@ -151,6 +157,14 @@ class Metrics:
         """A push landed."""
         self._landed.labels(target).inc()
         self._receipt.labels(target).observe(took_ms / MS)
+
+    def staged(self, target: str, place: int) -> None:
+        """A push was made from a place in the order of those that pay: 0 for the first."""
+        self._by_stage.labels(target, str(place)).inc()
+
+    def announced(self, target: str, what: str) -> None:
+        """Another operator announced a push, or one that was announced did not land in time."""
+        self._announced.labels(target, what).inc()
 
     def failed(self, target: str, reason: str) -> None:
         """A push did not land; the reason is one of a small set of words."""

@@ -1,4 +1,4 @@
-"""An operator's announcement: where it is reached, which key speaks for it between operators, which versions it knows.
+"""An operator's announcement: where it is reached, which key speaks for it, which versions it knows, where it pays for pushes.
 
 The report key signs it, so a remote signer never has to sign the frames between operators: the network key does, and it has
 no say about prices. Of several announcements of one report key the one with the highest counter counts. It binds the chain
@@ -7,6 +7,7 @@ and the store: an operator of two stores announces itself twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -17,11 +18,21 @@ MOST_URLS = 4
 _MOST_URL_BYTES = 255
 _ADDRESS, _HASH, _SIGNATURE, _COUNTER = 20, 32, 64, 8
 _MOST_VERSIONS = 16
+MOST_PURSES = 8
+_CHAIN = 8
 _SCHEMES = frozenset({"ws", "wss"})
 
 
 class BadAnnouncement(LrtOracleError, ValueError):
     """The bytes are no announcement, or not one of this key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purse:
+    """A gas key that pays for pushes to a store: the store, and the key's address (20 bytes), whose balance anybody can see."""
+
+    domain: Domain
+    gas_key: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,7 @@ class Announcement:
         urls: where it listens, ws:// or wss://; () for one that only dials.
         certificate: SHA-256 of the certificate that it shows there (DER), 32 bytes; b"" where a public authority vouches.
         versions: of the protocol that it speaks, ascending.
+        purses: the stores that it pushes to, one gas key each; () for one that signs and never pushes.
     """
 
     counter: int
@@ -41,6 +53,7 @@ class Announcement:
     urls: tuple[str, ...] = ()
     certificate: bytes = b""
     versions: tuple[int, ...] = (1,)
+    purses: tuple[Purse, ...] = ()
 
     def body(self) -> bytes:
         """Its bytes but for the counter, as they are signed.
@@ -55,6 +68,8 @@ class Announcement:
         for url in self.urls:
             raw = url.encode()
             parts += [bytes([len(raw)]), raw]
+        parts.append(bytes([len(self.purses)]))
+        parts += [p.domain.chain_id.to_bytes(_CHAIN, "big") + p.domain.store + p.gas_key for p in self.purses]
         return b"".join(parts)
 
 
@@ -113,6 +128,17 @@ def _check(said: Announcement) -> None:
         raise BadAnnouncement(f"{len(said.urls)} addresses, at most {MOST_URLS}")
     for url in said.urls:
         _check_url(url)
+    _check_purses(said.purses)
+
+
+def _check_purses(purses: Sequence[Purse]) -> None:
+    if len(purses) > MOST_PURSES or len({p.domain for p in purses}) < len(purses):
+        raise BadAnnouncement(f"at most {MOST_PURSES} stores that it pays at, each once")
+    for purse in purses:
+        if not 0 <= purse.domain.chain_id < 1 << 8 * _CHAIN:
+            raise BadAnnouncement(f"a chain id has at most {8 * _CHAIN} bits")
+        if len(purse.domain.store) != _ADDRESS or len(purse.gas_key) != _ADDRESS:
+            raise BadAnnouncement(f"a store and its gas key are given by addresses of {_ADDRESS} bytes")
 
 
 def _check_url(url: str) -> None:
@@ -141,12 +167,18 @@ def _parse(counter: int, body: bytes) -> Announcement:
     certificate = take(take(1)[0])
     versions = tuple(int.from_bytes(take(2), "big") for _ in range(take(1)[0]))
     raw_urls = [take(take(1)[0]) for _ in range(take(1)[0])]
+    purses = tuple(
+        Purse(domain=Domain(int.from_bytes(take(_CHAIN), "big"), take(_ADDRESS)), gas_key=take(_ADDRESS))
+        for _ in range(take(1)[0])
+    )
     if at != len(body):
         raise BadAnnouncement(f"{len(body) - at} bytes too many")
     try:
         urls = tuple(u.decode("ascii") for u in raw_urls)
     except UnicodeDecodeError:
         raise BadAnnouncement("an address has plain characters") from None
-    said = Announcement(counter=counter, network_key=network_key, urls=urls, certificate=certificate, versions=versions)
+    said = Announcement(
+        counter=counter, network_key=network_key, urls=urls, certificate=certificate, versions=versions, purses=purses
+    )
     _check(said)
     return said

@@ -28,7 +28,7 @@ KEYS = [f"0x{i:064x}" for i in range(11, 37)]
 OWNER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 WAD = 10**18
 KINDS = ("Batch", "Sealed")
-"""The types of a word that is evidence, in the order of the registry's ``Kind``."""
+"""The types of a word that is evidence, by the registry's ``kind``: 1 is a certificate of the first step."""
 KIND_PAIRS = (("Batch", "Batch"), ("Sealed", "Batch"), ("Batch", "Sealed"), ("Sealed", "Sealed"))
 WIDE = (1, 9_999, 1)
 """Limits of a class that stop next to nothing: min_gap_s, step_bps, step_wait_s."""
@@ -55,6 +55,7 @@ class Item:
 
 def typed_digest(chain_id: int, store: str, epoch: int, round_time: int, items: bytes, kind: str = "Batch") -> bytes:
     """EIP-712 digest of a batch, or of a certificate (``Sealed``), by eth_account's general encoder."""
+    step = {"step": 0} if kind == "Sealed" else {}
     kinds = {
         "EIP712Domain": [
             ("name", "string"),
@@ -62,14 +63,19 @@ def typed_digest(chain_id: int, store: str, epoch: int, round_time: int, items: 
             ("chainId", "uint256"),
             ("verifyingContract", "address"),
         ],
-        kind: [("epoch", "uint48"), ("roundTime", "uint32"), ("items", "bytes")],
+        kind: [
+            ("epoch", "uint48"),
+            ("roundTime", "uint32"),
+            *([("step", "uint16")] if step else []),
+            ("items", "bytes"),
+        ],
     }
     message = encode_typed_data(
         full_message={
             "types": {k: [{"name": n, "type": t} for n, t in v] for k, v in kinds.items()},
             "primaryType": kind,
             "domain": {"name": "lrt-oracle", "version": "1", "chainId": chain_id, "verifyingContract": store},
-            "message": {"epoch": epoch, "roundTime": round_time, "items": items},
+            "message": {"epoch": epoch, "roundTime": round_time, **step, "items": items},
         }
     )
     return keccak(b"\x19\x01" + message.header + message.body)

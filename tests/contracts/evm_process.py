@@ -11,7 +11,7 @@ from eth_abi import decode, encode
 from eth_utils.crypto import keccak
 
 from oracle.chain.store_abi import abi_type
-from oracle.sign.eip712 import batch_digest, sealed_digest, sign_compact
+from oracle.sign.eip712 import Domain, batch_digest, sealed_digest, sign_compact
 from tests.contracts.contract_tools import error_of
 from tests.contracts.store_words import Limits
 
@@ -21,7 +21,14 @@ FIRST_S = 1_900_000_000
 LIMITS = (Limits(5, 500, 60), Limits(1, 9_999, 1))
 MAX_AGE_S, DELAY_S, OVERLAP_S, DISPUTE_S = 60, 100, 40, 50
 LEAVE_S = 400
-DIGESTS = (batch_digest, sealed_digest)
+
+
+def first_sealed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
+    """Digest of a certificate of the first step."""
+    return sealed_digest(domain, epoch, round_time_s, 0, items)
+
+
+DIGESTS = (batch_digest, first_sealed_digest)
 """What a word of each of the registry's kinds is signed over."""
 
 

@@ -84,13 +84,14 @@ def test_words_of_either_kind_contradict_each_other(guild: Guild, kinds: tuple[s
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_word_counts_as_what_it_was_signed_as(guild: Guild, kind: str) -> None:
-    """Told as of the other kind, another key comes out of it; and of a third kind there is none."""
+    """Told as of the other kind, or of another step, another key comes out of it; and steps have an end."""
     a, _ = guild.evidence(kinds=(kind, kind))
     other = guild.signed(KEYS[0], 1_000, [Item(0, market=7)], kind=kind)
     told = (1 - other[0], *other[1:])
     assert guild.bench.refused(guild.functions.prove(a, told, 0)) == "Unbonded"
-    third = guild.bench.refusal(guild.functions.prove(a, (2, *other[1:]), 0))
-    assert third == ("0x",), "the decoder takes no third kind"
+    for step in (1, 65_535):
+        assert guild.bench.refused(guild.functions.prove(a, (1 + step, *other[1:]), 0)) == "Unbonded"
+    assert guild.bench.refused(guild.functions.prove(a, (1 + 65_536, *other[1:]), 0)) == "BadBatch"
 
 
 def test_no_store_takes_a_certificate(guild: Guild) -> None:

@@ -150,6 +150,13 @@ class TargetSection:
         least=0,
     )
     offset_s: int = key(0, "for a backup: push only what has been due for this long", least=0, see=_BACKUP_DOC)
+    stage_s: int = key(
+        0,
+        "with `[network]`: how long another operator that pays is waited for before this one pushes; 0: one and a half blocks"
+        " of the chain, half of `round_interval_s` at least",
+        least=0,
+        see="[several payers](push.md#several-operators-that-pay)",
+    )
     spread_bps: int = key(100, "a spread wider by this than the store's is due; 0: never", least=0)
     peg_bps: int = key(
         25, "within 5 % of the peg, a discount changed by this and by `peg_percent` of itself is due; 0: never", least=0

@@ -1,7 +1,7 @@
-"""Arm the next signer set: the operators of this process that are in it sign, and the gas key carries it.
+"""Arm the next signer set: the operators that are in it sign, here and in other processes, and a gas key carries it.
 
-A set that is not armed never takes over, so that a rotation to lost keys silences nothing. Where the operators here have the
-weight, a rotation needs nobody; where they do not, what is missing is logged once.
+A set that is not armed never takes over, so that a rotation to lost keys silences nothing. Where the operators here, or those
+that a network reaches, have the weight, a rotation needs nobody; where they do not, what is missing is logged once.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from feeds.units import MS
 from oracle.chain.next_signers import NextSignerSet, check_digest
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
+from oracle.push.arming.collected import ArmingPeers, CollectedArming
 from oracle.push.sending.pusher import Pusher
 from oracle.runtime.clock import is_over
 from oracle.sign.messages import Refusal, Signature
 from oracle.sign.operator import Operator
 from oracle.sign.remote.remote_key import SignerError
 
+_PATIENCE_MS = 120_000
+"""So long others may take to sign before somebody is asked for help."""
 _log = structlog.get_logger("oracle.push.arming.arm")
 
 
@@ -51,6 +54,7 @@ class Arming:
         offset_s: of a backup: the primary has so long.
         now_ms: the clock.
         on_failed: called for every try that failed, with a word.
+        peers: operators of other processes; None where there are none.
     """
 
     def __init__(
@@ -64,13 +68,18 @@ class Arming:
         offset_s: int,
         now_ms: Callable[[], int],
         on_failed: Callable[[str], None],
+        peers: ArmingPeers | None = None,
     ) -> None:
+        me = operators[0].address if operators else b""
+        self.collected = CollectedArming(me, peers) if peers is not None else None
         self._target, self._client, self._pusher = target, client, pusher
         self._operators = tuple(operators)
         self._can_send, self._offset_ms = can_send, offset_s * MS
         self._now_ms, self._on_failed = now_ms, on_failed
         self._to_arm: tuple[NextSignerSet, int] | None = None
         """The set, and the block at which it was read."""
+        self._fresh = False
+        """Whether the look at it was just now."""
         self._first_seen: tuple[bytes, int] = b"", 0
         """Hash of the set that is to come, and the ms at which it was first seen."""
         self._logged: set[tuple[bytes, str]] = set()
@@ -89,7 +98,7 @@ class Arming:
         if self._first_seen[0] != coming.set_hash:
             self._first_seen = coming.set_hash, self._now_ms()
         if is_over(self._first_seen[1], self._offset_ms, self._now_ms()) or not self._offset_ms:
-            self._to_arm = coming, block
+            self._to_arm, self._fresh = (coming, block), True
 
     async def arm_if_due(self) -> None:
         """Sign and send, if that is to be done and nothing is under way; a failure is logged and left to the next look."""
@@ -97,7 +106,10 @@ class Arming:
             return
         (coming, block), self._to_arm = self._to_arm, None
         try:
-            await self._arm(coming, block)
+            if self.collected is None:
+                await self._arm(coming, block)
+            elif not await self._arm_together(self.collected, coming, block):
+                self._to_arm = coming, block  # signatures may still come in, and others may have their turn first
         except (ChainError, SignerError, OSError, sqlite3.Error) as e:
             self._on_failed("not_armed")
             _log.warning("the next signer set is not armed yet; the next look tries again", target=self._target,
@@ -115,6 +127,33 @@ class Arming:
         if weight < coming.signers.threshold:
             raise SignerError("; ".join(f"{r.operator}: {r.text}" for r in refusals))
         names = ", ".join(s.operator for s in signatures)
+        await self._send(coming, signed, names)
+
+    async def _arm_together(self, collected: CollectedArming, coming: NextSignerSet, block: int) -> bool:
+        """Sign and tell the others at each look, and send what all have signed once it is enough and our turn.
+
+        Returns:
+            Whether it was sent.
+        """
+        fresh, self._fresh = self._fresh, False
+        if fresh:
+            await check_digest(self._client, coming, block)
+            signatures, refusals = await sign_arming(self._operators, coming)
+            collected.tell(coming, signatures)
+            for refusal in refusals:
+                self._log_once(coming, "refused", "this operator does not sign to arm the next set", why=refusal.text)
+        signed, waited_ms = collected.signed(coming), self._now_ms() - self._first_seen[1]
+        weight = coming.signers.weight_of(tuple(signed))
+        if weight < coming.signers.threshold:
+            if waited_ms > _PATIENCE_MS:
+                self._ask_for_help(coming, signed, weight)
+            return False
+        if not self._can_send or not collected.is_our_turn(coming, waited_ms, fresh=fresh):
+            return False
+        await self._send(coming, signed, ", ".join(f"0x{a.hex()}" for a in sorted(signed)))
+        return True
+
+    async def _send(self, coming: NextSignerSet, signed: Mapping[bytes, bytes], names: str) -> None:
         row = await self._pusher.arm(coming.call(signed), f"arms epoch {coming.signers.epoch}: signed by {names}")
         if row is not None:
             _log.warning("arming the next signer set", target=self._target, epoch=coming.signers.epoch, signers=names,

@@ -22,6 +22,10 @@ _ONCHAIN = object_of(
         ),
         "tx_hash": text("transaction; null where another process pushed it", nullable=True),
         "why": text("why it was pushed; empty if that is not known here"),
+        "announced_by": text(
+            "operator of another process that said it would push this round; else null", nullable=True
+        ),
+        "announced_tx": text("the transaction that it named: a hint, not checked; else null", nullable=True),
     }
 )
 _ABSTAINING = object_of(

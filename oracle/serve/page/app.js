@@ -259,7 +259,7 @@ function facts(p) {
     ["Observed", time(p.observed_at_ms)],
     ["Signed", p.signed_at_ms === null ? "not signed" : `${time(p.signed_at_ms)}, ${p.operators.length} operators`],
     ["Heartbeat", `${p.heartbeat_s} s`],
-    ...p.onchain.map((o) => [`On ${o.target}`, `${short(o.price)} at ${time(o.landed_at_ms ?? o.round * 1000)}`]),
+    ...p.onchain.map((o) => [`On ${o.target}`, `${short(o.price)} at ${time(o.landed_at_ms ?? o.round * 1000)}${o.announced_by ? `, pushed by ${o.announced_by}` : ""}`]),
     ...(p.legs.length ? [["Computed from", p.legs.join(" × ")]] : []),
   ];
   return rows.map(([name, value]) => {

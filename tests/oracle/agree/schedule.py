@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from oracle.agree.messages import values_hash
 from oracle.agree.state import OwnView
-from oracle.agree.terms import Rules, Terms, Timing
+from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.model.status import Status, Why
 from oracle.model.types import Published, Report
 from oracle.report.compose import status_only_report
@@ -89,7 +89,8 @@ def address(n: int) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _report(price: str) -> Report:
+def report_at(price: str) -> Report:
+    """A report of a market price."""
     return replace(report(price, "1.06"), round_time_s=ROUND_S)
 
 
@@ -113,14 +114,14 @@ def terms_of_schedule(schedule: Schedule) -> Terms:
 def _terms(addresses: tuple[bytes, ...], weights: tuple[int, ...], threshold: int, timing: Timing) -> Terms:
     signers = SignerSet(domain=DOMAIN, epoch=1, signers=addresses, weights=weights, threshold=threshold)
     return Terms(
-        target="home", signers=signers, round_time_s=ROUND_S, indexes={f"feed{i}": i for i in range(FEEDS)}, rules=Rules(),
+        target="home", signers=signers, round_time_s=ROUND_S, indexes={f"feed{i}": i for i in range(FEEDS)}, rules=CommonRules(),
         order=tuple(a for a, w in zip(addresses, weights, strict=True) if w), timing=timing,
     )  # fmt: skip
 
 
 def view_of_member(schedule: Schedule, n: int) -> OwnView:
     """What it sees: the same price as all, but where it is blind, parted or halted."""
-    seen = {i: _report(f"1.{20 * (i in schedule.parted[n]) + 3 + n % 3:03d}") for i in range(FEEDS)}
+    seen = {i: report_at(f"1.{20 * (i in schedule.parted[n]) + 3 + n % 3:03d}") for i in range(FEEDS)}
     seen |= {i: _halt(i) for i in schedule.halted[n]}
     reports = {i: r for i, r in seen.items() if i not in schedule.blind[n]}
     return OwnView(reports=reports, published=_published(), bound_bps=100)
@@ -132,13 +133,14 @@ def values_of_member(terms: Terms, n: int, view: Mapping[int, Report], variant: 
         view = {
             i: replace(r, market_wad=wad(f"1.0{variant + 3}")) if not r.repeats_prices else r for i, r in view.items()
         }
-    return _values(terms.binding, n, encode_items(view), variant, tuple(view.items()))
+    return values_of_reports(terms.binding, n, encode_items(view), variant, tuple(view.items()))
 
 
 @lru_cache(maxsize=8192)
-def _values(
+def values_of_reports(
     binding: bytes, n: int, items: bytes, variant: int, reports: tuple[tuple[int, Report], ...]
 ) -> VerifiedValues:
+    """Values with bytes that stand for a signature."""
     signed = SignedValues(
         operator=f"op{n}", address=address(n), round_time_s=ROUND_S, items=items,
         signature=bytes([n, variant]) * 32, terms=binding,

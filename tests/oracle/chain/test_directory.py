@@ -15,13 +15,13 @@ from eth_hash.auto import keccak
 from web3 import Web3
 
 from demo.world import anvil
+from demo.world.front_node import FrontNode
 from oracle.chain.directory import Directory, DirectoryEntry, Silence
 from oracle.chain.quorum_rpc import QuorumRpc
 from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement
 from oracle.sign.eip712 import Domain, address_of
 from tests.contracts.contract_tools import Bench, connected
 from tests.contracts.evm_process import KEYS, signature
-from tests.oracle.push.front_node import FrontNode
 
 pytestmark = pytest.mark.chain
 SAID = Announcement(counter=1_000, network_key=b"\x33" * 20, urls=("wss://a.example:7100",), certificate=b"\x44" * 32)

@@ -11,17 +11,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from feeds.types import Outcome
 from feeds.units import MS
 from oracle.agree.ask import RoundAsk
+from oracle.agree.messages import Ready, ready_digest
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.terms import CommonRules, Timing
+from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.model.types import Published, Report
 from oracle.network.agreements import Agreements
 from oracle.network.sealed_rounds import SealedRounds
-from oracle.network.seats import LocalMember
+from oracle.network.seats import LocalMember, Utterance
 from oracle.network.times import AgreementClock
 from oracle.round.rounds import Round, Rounds
+from oracle.sign.eip712 import sign_compact
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
@@ -48,6 +52,18 @@ def led_by(address: bytes) -> Callable[[SignerSet, int], tuple[bytes, ...]]:
     return order
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouching(LocalMember):
+    """Vouches for whatever is proposed."""
+
+    def utter(self, terms: Terms, said: Utterance) -> Sequence[tuple[Utterance, frozenset[bytes] | None]]:
+        if not isinstance(said, Ready):
+            return [(said, None)]
+        blind = msgspec.structs.replace(said, refused=(), signature=b"")
+        digest = ready_digest(terms.binding, terms.round_time_s, blind)
+        return [(msgspec.structs.replace(blind, signature=sign_compact(self.network_key, digest)), None)]
+
+
 def agreements_here(
     members: Sequence[Operator | LocalMember],
     *,
@@ -55,6 +71,7 @@ def agreements_here(
     clock_ok: Callable[[], bool] = lambda: True,
     timing: Timing = BRISK,
     order: Callable[[SignerSet, int], tuple[bytes, ...]] = in_order,
+    yields_ms: int = 0,
     on_outcome: Callable[[RoundOutcome], None] = lambda _: None,
 ) -> Agreements:
     """All operators in this process."""
@@ -66,6 +83,7 @@ def agreements_here(
         timing=timing,
         order=order,
         sealed=SealedRounds(),
+        yields_ms=yields_ms,
         on_outcome=on_outcome,
     )
 
@@ -128,6 +146,9 @@ class Wire:
 
     def reachable(self) -> tuple[bytes, ...]:
         return tuple(a for a in self.world.processes if a != self.address and self.world.reaches(self.address, a))
+
+    def note_weights(self, weights: Mapping[bytes, int]) -> None:
+        """Their clocks are one and the same."""
 
     def trouble(self, member: bytes) -> str:
         return "" if self.world.reaches(member, self.address) else "it is not reached"

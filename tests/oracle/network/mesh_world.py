@@ -22,7 +22,7 @@ from oracle.sign.announcement import Announcement, SignedAnnouncement, announcem
 from oracle.sign.eip712 import Domain, address_of, sign_compact
 
 DOMAIN = Domain(31_337, b"\x11" * 20)
-QUICK = MeshLimits(ping_s=0.05, first_retry_s=0.02, keep_s=30.0)
+QUICK = MeshLimits(ping_s=0.05, first_retry_s=0.02, keep_s=30.0, yield_s=0.02)
 """Pauses are short and nothing expires: what a test waits for is an event, not a time."""
 LONG_S = 60.0
 

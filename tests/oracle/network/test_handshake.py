@@ -15,7 +15,7 @@ from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.handshake import receive
 from oracle.network.hello import Hello, hello_bytes, proof, read_hello, transcript_hash
 from oracle.network.limits import MAX_FRAME, MAX_HELLO, MeshLimits
-from oracle.network.listener import host_of
+from oracle.network.listener import _Entry, host_of
 from oracle.sign.eip712 import Domain
 from tests.oracle.network.mesh_world import DOMAIN, LONG_S, Member, key_of, know, member, running, until
 from tests.oracle.network.raw_client import Raw, identity, linked_client, meet, raw_client
@@ -171,6 +171,20 @@ async def test_what_is_no_websocket_gets_one_sentence() -> None:
             assert answer.status == 426
 
 
+async def test_who_plays_a_members_hello_back_keeps_that_member_out_of_nothing() -> None:
+    a, b = pair(MeshLimits(handshake_s=60.0, burst_connects=4))
+    async with running(a):
+        for _ in range(12):
+            async with raw_client(a) as raw:
+                await raw.socket.send_bytes(hello_of(b, raw))
+                read_hello(await receive(raw.socket), DOMAIN)
+                await raw.socket.send_bytes(bytes(64))
+                assert await raw.ended() is LinkFault.BAD_PROOF
+        async with linked_client(b, a):
+            await until(lambda: a.sees(b).path == "inbound")
+            assert not a.sees(b).refused
+
+
 async def test_a_member_that_connects_again_and_again_is_slowed_down() -> None:
     a, b = pair(MeshLimits(handshake_s=60.0, burst_connects=4))
     async with running(a):
@@ -200,3 +214,20 @@ async def test_a_mesh_that_closes_leaves_nobody_waiting() -> None:
             with contextlib.suppress(ConnectionResetError):
                 assert await loop.sock_recv(client, 1) == b""
         client.close()
+
+
+async def test_a_connection_that_was_accepted_as_the_mesh_closed_is_dropped() -> None:
+    a, _ = pair()
+    await a.mesh.start()
+    listener = a.mesh._listener
+    assert listener is not None
+    assert listener._web is not None
+    web_server = listener._web
+    await a.mesh.close()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(lambda: _Entry(listener, web_server), theirs)
+    async with asyncio.timeout(LONG_S):
+        assert await loop.sock_recv(ours, 1) == b""
+    ours.close()

@@ -23,7 +23,7 @@ from oracle.sign.messages import SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
-from tests.oracle.round.round_world import SPECS, member, observed
+from tests.oracle.round.round_world import SPECS, member, observed, own_round
 from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.serve.service_world import INDEXES, ROUND_S, CountingTarget, ServiceWorld
 from tests.oracle.sign.sign_world import DOMAIN, SIGNERS
@@ -123,7 +123,7 @@ async def test_a_few_reports_are_signed_at_a_time_and_none_of_a_round_that_is_ov
 
     def publish(round_s: int) -> None:
         words = observed(round_s * MS)["ETH/USD"]
-        service.publish(rounds.run(round_s, dict.fromkeys(specs, words), now_ms=round_s * MS))
+        service.publish(own_round(rounds, round_s, dict.fromkeys(specs, words), now_ms=round_s * MS))
 
     publish(ROUND_S)
     readers = [asyncio.create_task(service.report(feed)) for feed in specs for _ in range(3)]

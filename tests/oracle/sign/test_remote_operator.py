@@ -6,6 +6,7 @@ import signal
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,20 @@ from demo.world.anvil import free_port
 from feeds.types import Kind, Observation, Outcome
 from feeds.units import WAD, Wad
 from oracle.__main__ import main
+from oracle.agree.messages import FeedRefusal
 from oracle.model.state import FeedState
 from oracle.round.rounds import Member, Round, Rounds
-from oracle.round.seat import SignerSeat
-from oracle.sign.eip712 import Domain, address_of, batch_digest, batch_preimage, observed_preimage, recover
-from oracle.sign.local_cosigners import LocalCosigners
+from oracle.round.seat import HomeStore, SignerSeat
+from oracle.sign.eip712 import (
+    Domain,
+    address_of,
+    batch_digest,
+    batch_preimage,
+    observed_preimage,
+    recover,
+    sealed_preimage,
+)
 from oracle.sign.messages import (
-    Proposal,
     Refusal,
     RefusalCode,
     Signature,
@@ -32,10 +40,10 @@ from oracle.sign.messages import (
     SignedValues,
     SignerSet,
 )
-from oracle.sign.operator import Operator
+from oracle.sign.operator import SEALED_PLACE, Operator
 from oracle.sign.remote_operator import RemoteOperator
 from oracle.sign.sign_journal import SignJournal
-from oracle.sign.signed_batch import collect_signatures
+from tests.oracle.network.agreement_world import BRIEF, BRISK, agreed_round, agreements_here
 from tests.oracle.push.fault_world import SPECS as BOTH
 from tests.oracle.sign.remote_signer_server import Stand, signing
 from tests.oracle.sign.secret_scan import (
@@ -55,6 +63,10 @@ FEED = "wdivETH/ETH"
 SPECS = {FEED: BOTH[FEED]}
 ROUND_S = 1_700_000_000
 T0 = ROUND_S * 1_000
+
+
+ROOMY = replace(BRISK, grace_ms=20_000, values_ms=30_000, first_ms=60_000, end_ms=600_000)
+"""Whoever answers at all is waited for, however busy the machine is."""
 
 
 def outcomes(percent: int) -> dict[str, list[Outcome]]:
@@ -90,16 +102,15 @@ class Table:
         members = [
             Member(name=o.name, specs=SPECS, states={f: FeedState() for f in SPECS}, signer=o) for o in self.operators
         ]
-        seat = SignerSeat(target="t", signers=self.signers, indexes={FEED: 0})
-        self.rounds = Rounds(SPECS, members, seat)
+        self.rounds = Rounds(SPECS, members, HomeStore(target="t", feeds=frozenset(SPECS)))
+        self.rounds.take_seat(SignerSeat(target="t", signers=self.signers, indexes={FEED: 0}))
+        self.agreements = agreements_here(self.operators, now_ms=lambda: T0, timing=ROOMY)
 
     async def round(self, percent: int = 104) -> Round:
-        folded = self.rounds.fold(ROUND_S, outcomes(percent), now_ms=T0)
-        return self.rounds.finish(folded, [await request.send() for request in folded.requests])
+        return await agreed_round(self.rounds, self.agreements, ROUND_S, outcomes(percent))
 
     async def batch(self, done: Round) -> tuple[SignedBatch | None, tuple[Refusal, ...]]:
-        desk = LocalCosigners(self.operators, self.signers, now_ms=lambda: T0, clock_ok=lambda: True)
-        collected = await collect_signatures(desk, self.signers, done.values, [0])
+        collected = await self.agreements.cut(done.outcomes["t"], [0])
         return collected.batch, collected.refusals
 
 
@@ -116,28 +127,34 @@ def asked(stand: Stand) -> list[bytes]:
     return [bytes.fromhex(body["data"][2:]) for _, body in stand.asked]
 
 
-async def test_its_values_and_its_batch_are_those_of_a_key_in_this_process(tmp_path: Path) -> None:
+async def test_all_that_it_signs_is_what_a_key_in_this_process_signs(tmp_path: Path) -> None:
     async with table(tmp_path) as (one, stand):
         done = await one.round()
+        outcome = done.outcomes["t"]
+        assert outcome.sealed is not None
+        assert outcome.signed == ("far", "near1", "near2"), "the threshold is three of three"
         batch, refusals = await one.batch(done)
         assert refusals == ()
         assert batch is not None
-        assert batch.signers == ("far", "near1", "near2"), "the threshold is three of three"
+        assert batch.signers == ("far", "near1", "near2")
         digest = batch_digest(DOMAIN, 1, ROUND_S, batch.items)
         assert recover(digest, batch.signatures[1:65]) == address_of(KEYS[0])
-        mine = next(v.signed for v in done.values if v.operator == "far")
+        mine = next(v.signed for v in outcome.values if v.address == one.far.address)
         local = Operator("far", KEYS[0], one.journals[0], bound_bps=100)
-        view = one.rounds.fold(ROUND_S, outcomes(104), now_ms=T0).requests[0].reports
-        assert mine == local.sign_values(one.signers, ROUND_S, view)
+        binding = outcome.terms.binding
+        view = one.rounds.fold(ROUND_S, outcomes(104), now_ms=T0).asks["t"].reports["far"]
+        assert mine == local.sign_values(one.signers, ROUND_S, view, binding)
+        step = outcome.sealed.step
         assert asked(stand) == [
-            observed_preimage(DOMAIN, 1, ROUND_S, mine.items), batch_preimage(DOMAIN, 1, ROUND_S, batch.items),
+            observed_preimage(DOMAIN, 1, ROUND_S, mine.items, terms=binding),
+            sealed_preimage(DOMAIN, 1, ROUND_S, step, batch.items),
+            batch_preimage(DOMAIN, 1, ROUND_S, batch.items),
         ]  # fmt: skip
         assert done.mute == frozenset()
 
 
 async def test_the_journal_is_on_disk_before_the_signer_is_asked(tmp_path: Path) -> None:
     async with table(tmp_path) as (one, stand):
-        done = await one.round()
         held: list[list[Any]] = []
         sign = stand.keys
 
@@ -148,38 +165,48 @@ async def test_the_journal_is_on_disk_before_the_signer_is_asked(tmp_path: Path)
                 return sign.get(*args)
 
         stand.keys = Watched(sign)
-        assert (await one.batch(done))[0] is not None
-        assert held == [[(0, ROUND_S)]]
+        assert (await one.batch(await one.round()))[0] is not None
+        whole = [(0, ROUND_S), (SEALED_PLACE, ROUND_S)]
+        assert held == [[], whole, whole], "its values bind it to nothing; the certificate does, and the batch as well"
 
 
 @pytest.mark.parametrize("twist", ["500", "other data", "short"])
 async def test_a_signer_that_does_not_sign_leaves_the_others_to_agree(tmp_path: Path, twist: str) -> None:
     async with table(tmp_path, threshold=2) as (one, stand):
+        one.agreements.timing = BRISK
         stand.twist = twist
         done = await one.round()
-        assert [v.operator for v in done.values] == ["near1", "near2"]
+        assert {v.operator for v in done.outcomes["t"].used_values} == {"near1", "near2"}
         assert done.mute == {"far"}
-        assert done.records[0].signed_at_ms is not None
-        assert done.records[0].operators == ("near1", "near2"), "who did not sign is not said to have"
+        record = done.records[0]
+        assert record.signed_at_ms is not None
+        assert record.operators == ("near1", "near2"), "who did not sign is not said to have"
+        assert record.seal is not None
+        assert (record.seal.weight, record.seal.threshold, record.seal.total) == (2, 2, 3)
+        assert [(m.operator, "the signer at 127.0.0.1:" in m.why) for m in record.seal.missing] == [("far", True)]
         batch, refusals = await one.batch(done)
         assert batch is not None
         assert batch.signers == ("near1", "near2")
         assert [(r.operator, r.code) for r in refusals] == [("far", RefusalCode.SIGNER)]
         stand.twist = ""
+        one.agreements.timing = ROOMY
         done = await one.round()
         assert done.mute == frozenset(), "the next round asks it again"
-        assert len(done.values) == 3
+        assert len(done.outcomes["t"].values) == 3
+        assert done.records[0].seal is not None
+        assert done.records[0].seal.missing == (), "who answers a little later than the keys here is waited for"
 
 
-async def test_without_enough_signers_the_own_view_is_published_unsigned(tmp_path: Path) -> None:
+async def test_without_enough_signers_nothing_is_published_and_it_says_who_is_missing(tmp_path: Path) -> None:
     async with table(tmp_path, threshold=3) as (one, stand):
         signed = await one.round()
+        assert len(signed.records) == 1
         stand.keys.clear()
         done = await one.round()
-        assert (done.values, done.agreements) == ((), ())
+        assert (done.records, done.agreements, done.transitions) == ((), (), ())
         assert done.mute == {"far"}
-        assert done.records[0].signed_at_ms is None
-        assert done.records[0].report == signed.records[0].report
+        assert done.unsealed.startswith("values of weight 2, 3 are needed: far: ")
+        assert done.feeds, "what each operator found is kept all the same"
 
 
 async def test_a_signer_that_hangs_up_is_a_refusal_that_names_its_host_only(tmp_path: Path) -> None:
@@ -196,33 +223,52 @@ async def test_a_signer_that_hangs_up_is_a_refusal_that_names_its_host_only(tmp_
         assert "the signer at 127.0.0.1:" in refusals[0].text
 
 
+async def test_a_signer_that_is_too_late_for_a_round_is_not_waited_for(tmp_path: Path) -> None:
+    """The others seal without it; what it answers afterwards harms nothing, and it is said who was missing."""
+    async with table(tmp_path, threshold=2) as (one, stand):
+        one.agreements.timing = replace(BRISK, grace_ms=20)
+        stand.twist = "slow"
+        done = await one.round()
+        outcome = done.outcomes["t"]
+        assert outcome.sealed is not None
+        assert set(outcome.signed) >= {"near1", "near2"}
+        seal = done.records[0].seal
+        assert seal is not None
+        assert ("far" in [m.operator for m in seal.missing]) is ("far" not in outcome.signed)
+        batch, _ = await one.batch(done)
+        assert batch is not None
+        assert batch.signers == ("far", "near1", "near2"), "for a batch it is in time"
+
+
 async def test_it_never_signs_two_things_and_the_signer_is_not_even_asked(tmp_path: Path) -> None:
     async with table(tmp_path) as (one, stand):
         first, _ = await one.batch(await one.round())
         assert first is not None
+        one.agreements.timing = BRIEF
         before = len(asked(stand))
         done = await one.round(103)
-        batch, refusals = await one.batch(done)
-        assert batch is None
-        assert RefusalCode.EQUIVOCATION in {r.code for r in refusals}
-        assert [p for p in asked(stand)[before:] if p == batch_preimage(DOMAIN, 1, ROUND_S, first.items)] == []
-        signed = {p for p in asked(stand) if p != observed_preimage(DOMAIN, 1, ROUND_S, done.values[0].signed.items)}
-        assert batch_preimage(DOMAIN, 1, ROUND_S, done.values[0].signed.items) not in signed
-        again = await one.far.request_signature(
-            one.signers, proposal_of(first, await one.round()), now_ms=T0, clock_ok=True
-        )
+        outcome = done.outcomes["t"]
+        assert outcome.sealed is None
+        assert done.records == ()
+        assert {c for m in outcome.members for _, c in m.refused} == {FeedRefusal.EQUIVOCATION}
+        later = asked(stand)[before:]
+        items = outcome.values[0].signed.items
+        assert later == [observed_preimage(DOMAIN, 1, ROUND_S, items, terms=outcome.terms.binding)], "its values alone"
+        at = {"now_ms": T0, "clock_ok": True}
+        for answer in (
+            await one.far.request_seal(one.signers, ROUND_S, 1, items, **at),
+            await one.far.request_signature(one.signers, ROUND_S, items, **at),
+        ):
+            assert isinstance(answer, Refusal)
+            assert answer.code is RefusalCode.EQUIVOCATION
+        assert asked(stand)[before:] == later
+        again = await one.far.request_signature(one.signers, ROUND_S, first.items, **at)
         assert isinstance(again, Signature), "the same words it says again"
-
-
-def proposal_of(batch: SignedBatch, done: Round) -> Proposal:
-    return Proposal(
-        leader="near1", round_time_s=ROUND_S, items=batch.items, values=tuple(v.signed for v in done.values)
-    )
 
 
 async def test_it_cannot_be_asked_as_if_the_key_were_here(tmp_path: Path) -> None:
     async with table(tmp_path) as (one, _):
-        with pytest.raises(TypeError, match="is elsewhere: await request_values, request_signature and request_arming"):
+        with pytest.raises(TypeError, match="is elsewhere: await request_values, request_seal, request_signature"):
             one.far.sign_values(one.signers, ROUND_S, {})
         assert isinstance(await one.far.request_values(one.signers, ROUND_S, {}), SignedValues)
 

@@ -1,0 +1,209 @@
+"""Every schedule of four members, one of them Byzantine, over two attempts: all that can be reached is looked at.
+
+Real code is in the loop: each local state is an `Instance`, each move of a member is a call of `hear` or `tick`. A state of the
+whole is the local states of the three honest members; what is under way follows from them, for whatever a member has said may
+be delivered to anybody at any later time, or never. The Byzantine member may say whatever verifies: either of two values, two
+proposals, a ready with or without a refusal, an advance with or without a certificate, any certificate that the readies said so
+far and its own make up.
+
+What is left out, and why nothing is lost by it:
+
+- *A delivery that shows nothing is put off.* Hearing a word that changes neither step, certificate, nor anything said or
+  signed only fills a map, and what fills it can be delivered later, together with what makes it count. So a move delivers all
+  words that count together, in every choice of them, and a move that shows nothing is dropped.
+- *Certificates come from the Byzantine member.* One consists of readies that were said, so whoever knows all can show it to
+  anybody. That stands for every commit, advance and proposal that carries it.
+- *Nobody seals.* A member that has sealed says nothing any more, like one to which nothing is delivered any more. Whether a
+  round could be sealed is seen from who has signed.
+- *Clocks are apart.* Each member's clock goes on by itself, to the next moment at which time changes something. With ``guarded``
+  they go on together, and what is signed reaches all before they leave the attempt: what the guard is for.
+- *Everybody has both values of the Byzantine member.* Not having what a proposal is made of is like not having heard it.
+- *Local moves are kept.* A move depends on the member's state and on what was said alone, so it is computed once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+
+from oracle.agree.instance import begin, hear, hear_values, tick
+from oracle.agree.messages import Advance, Advancing, Commit, Heard
+from oracle.agree.state import Instance, OwnView, Say, SignCommit, Turn
+from oracle.agree.terms import Terms
+from oracle.model.types import Report
+from oracle.report.wire import encode_items, split_items
+from oracle.sign.verified_values import VerifiedValues
+from tests.oracle.agree.schedule import Schedule, address, report_at, terms_of_schedule, values_of_reports
+from tests.oracle.agree.search_member import Local, Moves
+from tests.oracle.agree.search_words import PARTED, Uttered, Words
+
+_SIZE = 4
+_TWIN_PRICES = ("1.000", "1.040")
+_At = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Search:
+    """A search.
+
+    Args:
+        liar: place of the Byzantine member in the order of leaders.
+        blind: place of an honest member that has no price of a feed, which the liar may refuse too; None: nobody refuses anything.
+        attempts: how many are searched.
+        guarded: see above.
+        most: stop after so many states; 0: never.
+        threshold: of the set.
+    """
+
+    liar: int
+    blind: int | None = None
+    attempts: int = 2
+    guarded: bool = False
+    most: int = 0
+    threshold: int = 3
+    found: list[str] = field(default_factory=list)
+    ends: set[_At] = field(default_factory=set)
+    seen: set[_At] = field(default_factory=set)
+    moves: Moves = field(init=False)
+    terms: Terms = field(init=False)
+    honest: tuple[int, ...] = field(init=False)
+    _next: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
+    _heard: dict[int, int] = field(default_factory=dict)
+    _heard_ids: dict[frozenset[Uttered], int] = field(default_factory=dict)
+    _sound: dict[frozenset[Uttered], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.terms = terms_of_schedule(Schedule(seed=0, weights=(1,) * _SIZE, threshold=self.threshold, liars={}))
+        self.honest = tuple(n for n in range(_SIZE) if n != self.liar)
+        views = {n: self._view(n, f"1.03{n}") for n in self.honest}
+        values = [_values(self.terms, n, v, 0) for n, v in views.items()]
+        twins = [_values(self.terms, self.liar, self._view(self.liar, p), k) for k, p in enumerate(_TWIN_PRICES)]
+        self.moves = Moves(Words(self.terms, self.liar, values, twins, self.blind is not None), self.attempts)
+        self.moves.words.fresh()
+
+    def run(self) -> Search:
+        """Look at all that can be reached; what breaks a law is in ``found``."""
+        pending = deque(product(*(self._beginnings(n) for n in self.honest)))
+        self.seen.update(pending)
+        while pending and not self.found and not 0 < self.most <= len(self.seen):
+            at = pending.popleft()
+            self._check(at)
+            there = [a for a in self._successors(at) if a not in self.seen]
+            self.seen.update(there)
+            pending.extend(there)
+        return self
+
+    def _view(self, n: int, price: str) -> dict[int, Report]:
+        return {i: report_at(price) for i in range(2) if not (n == self.blind and i == PARTED)}
+
+    def _beginnings(self, n: int) -> list[int]:
+        """With either value of the liar heard first, where it leads."""
+        words, ids = self.moves.words, []
+        leads = address(n) in {self.terms.leader(2 * a) for a in range(self.attempts)}
+        for twins in (words.twins, words.twins[::-1]) if leads else (words.twins,):
+            view = next(v.reports for v in words.honest if v.address == address(n))
+            local = Local(n, begin(self.terms, address(n), OwnView(reports=view)), frozenset())
+            for values in (*words.honest, *twins):
+                local = self.moves.after(local, hear_values(local.state, values, 0))
+            ids.append(self.moves.id_of(local))
+        return ids
+
+    def _successors(self, at: _At) -> Iterator[_At]:
+        local = self.moves.locals
+        is_end = True
+        for place, here in enumerate(at):
+            key = (here, *(self._heard_id(i) for p, i in enumerate(at) if p != place))
+            if key not in self._next:
+                others = frozenset[Uttered]().union(*(local[i].said for p, i in enumerate(at) if p != place))
+                self._next[key] = self.moves.next_of(here, others)
+            for there in self._next[key]:
+                if not self.guarded or self._is_guarded(at, place, there):
+                    is_end = False
+                    yield (*at[:place], there, *at[place + 1 :])
+        if is_end and all(local[i].state.now_ms >= self.terms.timing.deadline_ms(self.attempts - 1) for i in at):
+            self.ends.add(at)
+
+    def _heard_id(self, here: int) -> int:
+        """The same for states that have said the same, but for what they have signed, which a certificate stands for."""
+        if here not in self._heard:
+            said = frozenset(w for w in self.moves.locals[here].said if w.kind != "C")
+            self._heard[here] = self._heard_ids.setdefault(said, len(self._heard_ids))
+        return self._heard[here]
+
+    def _is_guarded(self, at: _At, place: int, there: int) -> bool:
+        """Whether a member may go on: nobody's clock is far behind, and it has heard what was signed in the attempt."""
+        before, after = self.moves.locals[at[place]].state, self.moves.locals[there].state
+        timing = self.terms.timing
+        others = [self.moves.locals[i] for p, i in enumerate(at) if p != place]
+        for attempt in range(self.attempts):
+            deadline_ms = timing.deadline_ms(attempt)
+            if before.now_ms < deadline_ms <= after.now_ms:
+                last_ms = deadline_ms - timing.guard_ms
+                if any(o.state.now_ms <= last_ms for o in others):
+                    return False
+                return all(before.certified >= w.step for o in others for w in o.said if w.kind == "C")
+        return True
+
+    def _check(self, at: _At) -> None:
+        """Safety: what keys have signed, and what could be sealed with the liar's help."""
+        signed = frozenset(w for i in at for w in self.moves.locals[i].said if w.kind == "C")
+        if signed not in self._sound:
+            self._sound[signed] = self._fault(signed)
+        if self._sound[signed]:
+            self.found.append(f"{self._sound[signed]}: {self.text(at)}")
+
+    def _fault(self, signed: frozenset[Uttered]) -> str:
+        items: dict[tuple[int, int], set[bytes]] = {}
+        votes: dict[tuple[int, int], int] = {}
+        for word in signed:
+            votes[word.step, word.content] = votes.get((word.step, word.content), 0) + 1
+            for feed, item in split_items(self.moves.words.contents[word.content].items).items():
+                items.setdefault((word.member, feed), set()).add(item)
+        if any(len(i) > 1 for i in items.values()):
+            return "no_honest_key_with_two_items"
+        if len({c for (_, c), n in votes.items() if n + 1 >= self.terms.threshold}) > 1:
+            return "no_two_sealed_rounds_of_one_store_and_round_time"
+        return ""
+
+    def text(self, at: _At) -> str:
+        """A state in words."""
+        told = [(self.moves.locals[i].member, sorted(self.moves.locals[i].said)) for i in at]
+        return "; ".join(
+            f"{n}: "
+            + " ".join(f"{w.kind}{w.step}/{w.content}/{w.certified}{''.join(f'-{i}' for i in w.refused)}" for w in said)
+            for n, said in told
+        )
+
+    # --- what comes after --------------------------------------------------------------------------------------------
+
+    def stuck(self) -> list[str]:
+        """Of the ends, those from which an honest leader does not seal in the next attempt, though all words arrive at once."""
+        return [self.text(at) for at in sorted(self.ends) if not self._seals(at)]
+
+    def _seals(self, at: _At) -> bool:
+        members = [self.moves.locals[i] for i in at]
+        states = [m.state for m in members]
+        mail: deque[object] = deque(self.moves.words.advancing(w) for m in members for w in m.said if w.kind == "A")
+        for now_ms in (self.terms.timing.deadline_ms(self.attempts - 1), self.terms.timing.half_ms(self.attempts)):
+            states = [_sent(tick(s, now_ms), mail) for s in states]
+            while mail:
+                heard = Heard(mail.popleft())  # type: ignore[arg-type]
+                states = [_sent(hear(s, heard, now_ms), mail) for s in states]
+        return all(s.sealed is not None for s in states)
+
+
+def _sent(turn: Turn, mail: deque[object]) -> Instance:
+    """The state after a turn, with what it says in the mail."""
+    state, effects = turn
+    for effect in effects:
+        if isinstance(effect, Say):
+            mail.append(Advancing(effect.said, effect.certificate) if isinstance(effect.said, Advance) else effect.said)
+        elif isinstance(effect, SignCommit):
+            mail.append(Commit(state.me, effect.certificate, b""))
+    return state
+
+
+def _values(terms: Terms, n: int, view: dict[int, Report], variant: int) -> VerifiedValues:
+    return values_of_reports(terms.binding, n, encode_items(view), variant, tuple(view.items()))
