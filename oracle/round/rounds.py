@@ -265,12 +265,13 @@ class Rounds:
     def _why_unsealed(self, folded: FoldedRound, outcome: RoundOutcome | None) -> str:
         if folded.home is None or (outcome is not None and outcome.sealed is not None):
             return ""
-        if outcome is not None:
-            return outcome.why
         seat = self._seats.get(folded.home)
         if seat is None:
             return f"target {folded.home} is not connected: who signs there is not known"
-        epoch = seat.at(folded.round_time_s).signers.epoch
+        present = seat.at(folded.round_time_s)
+        if outcome is not None and self._has_seat(present):
+            return outcome.why
+        epoch = present.signers.epoch
         return f"no operator here has a seat in the signer set of target {folded.home}, epoch {epoch}: have its owner add one"
 
     def _with_crosses(self, published: dict[str, Report]) -> dict[str, Report]:
