@@ -105,7 +105,7 @@ class Rounds:
             feeds += folded
             results[member.name] = {f.spec.feed: f.result for f in folded}
         seats = {name: s.at(round_time_s) for name, s in self._seats.items()}
-        asks = {name: self._ask(seat, round_time_s, results) for name, seat in seats.items() if self._has_seat(seat)}
+        asks = {name: self._ask(s, round_time_s, results) for name, s in seats.items() if self._takes_part(s)}
         return FoldedRound(
             round_time_s=round_time_s,
             now_ms=now_ms,
@@ -208,6 +208,11 @@ class Rounds:
         """Whether an operator here has weight in a set."""
         return seat.signers.weight_of([m.signer.address for m in self.members if m.signer is not None]) > 0
 
+    def _takes_part(self, seat: SignerSeat) -> bool:
+        """Whether its rounds are made here: an operator has a seat, or follows what those of the home store seal, over a network."""
+        home = self._home
+        return self._has_seat(seat) or (home is not None and home.networked and seat.target == home.target)
+
     def _home_name(self, seats: Mapping[str, SignerSeat]) -> str | None:
         """The target that must seal: the home store, if operators here have keys, and a seat there as far as is known.
 
@@ -263,12 +268,13 @@ class Rounds:
     def _why_unsealed(self, folded: FoldedRound, outcome: RoundOutcome | None) -> str:
         if folded.home is None or (outcome is not None and outcome.sealed is not None):
             return ""
-        if outcome is not None:
-            return outcome.why
         seat = self._seats.get(folded.home)
         if seat is None:
             return f"target {folded.home} is not connected: who signs there is not known"
-        epoch = seat.at(folded.round_time_s).signers.epoch
+        present = seat.at(folded.round_time_s)
+        if outcome is not None and self._has_seat(present):
+            return outcome.why
+        epoch = present.signers.epoch
         return f"no operator here has a seat in the signer set of target {folded.home}, epoch {epoch}: have its owner add one"
 
     def _missing(self, sealed: RoundOutcome | None, unsealed: str) -> Mapping[str, str]:
