@@ -373,4 +373,16 @@ class Agreements:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-            refusal = _unable(member, now_ms, clock_ok=clock_ok)
+def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Where all who can speak are known, nobody waits for the proposal of one who cannot."""
+    return tuple(sorted(order, key=lambda a: a not in able))
+
+
+def _unable(member: LocalMember, now_ms: int, *, clock_ok: bool) -> Refusal | None:
+    """Why an operator does not speak in a round; also where its journal cannot be read: that costs its own part alone."""
+    operator = member.operator
+    try:
+        operator.journal.last_round_s()
+        return operator.unable(now_ms, clock_ok=clock_ok)
+    except sqlite3.Error as e:
+        return operator.refuse(RefusalCode.JOURNAL, f"not signed, for its journal cannot be read: {e}")

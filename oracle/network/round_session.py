@@ -244,13 +244,17 @@ class RoundSession:
             case Decided():
                 self._sealed_ms = self._clock.elapsed_ms() if self._sealed_ms is None else self._sealed_ms
             case Found(evidence):
-                if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
-                    return  # each operator here finds it
-                self._evidence.append(evidence)
-                _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
-                             round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
-                for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
-                    self._send(evidence.address, word)
+                self._note_evidence(evidence)
+
+    def _note_evidence(self, evidence: Evidence) -> None:
+        """Once, though each operator here finds it; who misbehaves is told: if its key is used twice, it learns of it."""
+        if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
+            return
+        self._evidence.append(evidence)
+        _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
+                     round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
+        for word in evidence_words(self.terms, evidence):
+            self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
         """Have a member's own values signed, and say them."""

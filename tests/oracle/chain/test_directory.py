@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 from eth_abi import encode
 from eth_hash.auto import keccak
-from tests.oracle.push.front_node import FrontNode
 from web3 import Web3
 
 from demo.world import anvil
