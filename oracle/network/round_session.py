@@ -245,13 +245,13 @@ class RoundSession:
                 self._note_evidence(evidence)
 
     def _note_evidence(self, evidence: Evidence) -> None:
-        """Once, though each operator here finds it."""
+        """Once, though each operator here finds it; who misbehaves is told: if its key is used twice, it learns of it."""
         if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
             return
         self._evidence.append(evidence)
         _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
                      round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
-        for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
+        for word in evidence_words(self.terms, evidence):
             self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
