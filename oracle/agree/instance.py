@@ -47,7 +47,8 @@ _MOST_TURNS = 64
 
 
 def begin(terms: Terms, me: bytes, view: OwnView) -> Instance:
-    """The state at the start of a round; the member's own values are heard like everybody's."""
+    """The state at the start of a round; the member's own values are heard like everybody's. Who has no weight only listens."""
+    view = view if me in terms.members else replace(view, may_speak=False)
     return Instance(terms=terms, me=me, view=view)
 
 

@@ -23,6 +23,7 @@ from oracle.agree.messages import (
     Want,
 )
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
+from oracle.agree.proposals import is_parted
 from oracle.agree.state import (
     Ask,
     Decided,
@@ -230,12 +231,10 @@ class RoundSession:
 
     def _carry_out(self, seat: _Seat, effect: Effect) -> None:
         match effect:
-            case Say(said, certificate):
-                if seat.member is not None:
-                    self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
-            case SignCommit(certificate):
-                if seat.member is not None:
-                    self._tasks.start(self._commit(seat.member, certificate))
+            case Say(said, certificate) if seat.member is not None:
+                self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
+            case SignCommit(certificate) if seat.member is not None:
+                self._tasks.start(self._commit(seat.member, certificate))
             case Give(to, values):
                 self._send(to, self._values_word(values.signed))
             case Ask(to, hashes):
@@ -243,11 +242,17 @@ class RoundSession:
             case Decided():
                 self._sealed_ms = self._clock.elapsed_ms() if self._sealed_ms is None else self._sealed_ms
             case Found(evidence):
-                self._evidence.append(evidence)
-                _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
-                             round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
-                for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
-                    self._send(evidence.address, word)
+                self._note_evidence(evidence)
+
+    def _note_evidence(self, evidence: Evidence) -> None:
+        """Once, though each operator here finds it."""
+        if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
+            return
+        self._evidence.append(evidence)
+        _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
+                     round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
+        for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
+            self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
         """Have a member's own values signed, and say them."""
@@ -350,7 +355,7 @@ class RoundSession:
             return False
         if self.terms.weight(state.values) < self.terms.threshold:
             return True
-        return content_of(self.terms, state.values.values()) is None
+        return content_of(self.terms, state.values.values()) is None or (self._alone and is_parted(state))
 
 
 def _heard(state: Instance, spoken: Spoken, now_ms: int) -> Turn:
