@@ -13,8 +13,7 @@ from typing import Any
 from demo.fleet.fleet import Fleet, FleetPlan, running_fleet
 from demo.fleet.fleet_run import market_of, until_sealing
 from demo.fleet.fleet_summary import fleet_ledger, summarise_fleet
-from demo.fleet.ledger import rounds_sealed
-from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until
+from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until, until_sealed
 from demo.fleet.usage import usage_of
 from demo.world.hostile_network import HostileNetwork, PartitionKind
 from demo.world.link_conditions import Conditions
@@ -89,7 +88,7 @@ async def measure_leaders(folder: Path, options: MeasureOptions) -> dict[str, An
             await sleep_until(round_s + _DOWN_ROUNDS * options.interval_s)
             await fleet.operators[name].start()
             kills.append({"round": round_s, "leader": name, "after_ms": late_ms})
-            await _until_sealed(fleet, name, now_ms() // MS)
+            await until_sealed(fleet, name, now_ms() // MS)
         rounds = await _since(fleet, first_s)
         return {**options.document(), "kills": kills, **await summarise_fleet(fleet, rounds)}
 
@@ -105,7 +104,7 @@ async def measure_blackout(folder: Path, options: MeasureOptions) -> dict[str, A
         await asyncio.sleep(options.seconds)
         light_s = now_ms() / MS
         await fleet.start(*victims)
-        back_s = await _until_sealed(fleet, victims[0], int(light_s))
+        back_s = await until_sealed(fleet, victims[0], int(light_s))
         await after_rounds(fleet, _CALM_ROUNDS)
         dark = fleet_ledger(fleet, range(dark_s, int(light_s) - options.interval_s, options.interval_s))
         rounds = await _since(fleet, first_s)
@@ -130,7 +129,7 @@ async def measure_partition(folder: Path, options: MeasureOptions) -> dict[str, 
             network.heal()
             healed_s = now_ms() / MS
             during = list(range(parted_s, int(healed_s) - options.interval_s, options.interval_s))
-            back = {n: await _until_sealed(fleet, n, int(healed_s)) for n in names}
+            back = {n: await until_sealed(fleet, n, int(healed_s)) for n in names}
             parts.append({
                 "parted": f"{alone}-{len(names) - alone}", "rounds": len(during),
                 "sealed": len(fleet_ledger(fleet, during).sealed),
@@ -154,15 +153,6 @@ async def _since(fleet: Fleet, first_s: int) -> list[int]:
     last_s = next_round_s(fleet) - fleet.interval_s
     await sleep_until(last_s + fleet.interval_s + 0.5)
     return list(range(first_s, last_s + 1, fleet.interval_s))
-
-
-async def _until_sealed(fleet: Fleet, name: str, after_s: int) -> int:
-    """The first round that an operator's database has sealed after a time, once it has."""
-    while True:
-        later = [r for r in rounds_sealed(fleet.operators[name].database) if r > after_s]
-        if later:
-            return later[0]
-        await asyncio.sleep(0.2)
 
 
 def _usage(fleet: Fleet) -> dict[str, tuple[int, int]]:

@@ -8,11 +8,13 @@ from types import MappingProxyType
 
 from demo.fleet.fleet import Fleet, FleetPlan
 from demo.fleet.rotation import rotate
-from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until
+from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until, until_sealed
 from demo.market import DemoMarket
 from demo.scenarios import SCENARIOS, Script, Stage
 from demo.world.hostile_network import HostileNetwork, PartitionKind
 from demo.world.rpc_lies import value_lie
+from feeds.units import MS
+from oracle.runtime.clock import now_ms
 
 _INTERVAL_S = 3
 """Attempts shrink below 5 s: shorter ones are lost on a machine that runs all of it."""
@@ -68,8 +70,10 @@ async def leader_dead(stage: FleetStage) -> None:
             await stage.fleet.operators[name].kill()
             stage.say(f"kill -9: {name}, as it leads round {round_s}")
             await stage.wait(_DOWN)
+            started_s = now_ms() // MS
             await stage.fleet.operators[name].start()
-            stage.say(f"{name} is started again")
+            back_s = await until_sealed(stage.fleet, name, started_s)
+            stage.say(f"{name} was started again, and has sealed round {back_s} with the others")
 
 
 async def leader_splits(stage: FleetStage) -> None:
