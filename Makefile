@@ -22,7 +22,7 @@ node_modules/.ready: package.json package-lock.json .npmrc
 	npm ci --silent --no-progress
 	touch $@
 
-demo: setup     ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60"
+demo: setup     ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60", or ARGS="--operators 5"
 	.venv/bin/lrt-oracle demo $(ARGS)
 
 test: setup lint  ## linters, types, layers, all tests
@@ -40,10 +40,11 @@ docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, r
 	$(PY) -m lab.rules_table
 	$(PY) docs/rooms.py
 
-fuzz: setup     ## long: adapters, contracts and operators' frames under mutated input
+fuzz: setup     ## long: adapters, contracts and operators' frames under mutated input, the agreement under all schedules
 	LRT_ORACLE_FUZZ=$${LRT_ORACLE_FUZZ:-400000} LRT_ORACLE_CONTRACT_FUZZ=$${LRT_ORACLE_CONTRACT_FUZZ:-1000000} \
 	LRT_ORACLE_CONTRACT_STATEFUL=$${LRT_ORACLE_CONTRACT_STATEFUL:-20000} LRT_ORACLE_CONTRACT_HONEST=$${LRT_ORACLE_CONTRACT_HONEST:-2000} \
 	LRT_ORACLE_FRAME_FUZZ=$${LRT_ORACLE_FRAME_FUZZ:-1000000} \
+	LRT_ORACLE_AGREE_SCHEDULES=$${LRT_ORACLE_AGREE_SCHEDULES:-100000} LRT_ORACLE_AGREE_SEARCH=$${LRT_ORACLE_AGREE_SEARCH:-all} \
 	LRT_ORACLE_CONTRACT_FUZZ_STATE=$(FUZZ_STATE) $(PY) -m pytest -m fuzz -n 2 $(ARGS)
 
 laws: setup     ## long: every law of the core with 10,000 examples

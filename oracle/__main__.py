@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oracle.cli import catalog, inspect, repair, run, setup
+from oracle.cli import catalog, inspect, repair, run, seats, setup
 from oracle.cli.shell import Commands
 
 
@@ -29,7 +29,14 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
     _set_up_logging(log, verbose=verbose)
 
 
-for _command in (*run.COMMANDS, *inspect.COMMANDS, *catalog.COMMANDS, *setup.COMMANDS, *repair.COMMANDS):
+for _command in (
+    *run.COMMANDS,
+    *inspect.COMMANDS,
+    *catalog.COMMANDS,
+    *setup.COMMANDS,
+    *seats.COMMANDS,
+    *repair.COMMANDS,
+):
     main.add_command(_command)
 
 

@@ -66,6 +66,7 @@ class Components:
 
     async def close(self) -> None:
         """Close everything, connections too."""
+        await self.agreements.close()
         self.readers.close()
         if self.network is not None:
             await self.network.close()

@@ -11,10 +11,11 @@ enum Kind {
     Sealed
 }
 
-/// @dev A signed word: its type, its bytes as PriceStore.push takes them (a `Sealed` is packed alike), and the accused key's
-///      signature, r | vs (64 bytes).
+/// @dev A signed word: its type, the step of the agreement that a `Sealed` was signed in (a `Batch` has none), its bytes as
+///      PriceStore.push takes them (a `Sealed` is packed alike), and the accused key's signature, r | vs (64 bytes).
 struct Signed {
     Kind kind;
+    uint16 step;
     bytes batch;
     bytes32 r;
     bytes32 vs;
@@ -30,7 +31,7 @@ error BadEvidence();
 uint256 constant HEADER = 10;
 uint256 constant ITEM = 30;
 bytes32 constant BATCH = keccak256("Batch(uint48 epoch,uint32 roundTime,bytes items)");
-bytes32 constant SEALED = keccak256("Sealed(uint48 epoch,uint32 roundTime,bytes items)");
+bytes32 constant SEALED = keccak256("Sealed(uint48 epoch,uint32 roundTime,uint16 step,bytes items)");
 bytes32 constant DOMAIN =
     keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
 
@@ -44,8 +45,10 @@ function signerOf(bytes32 domain, Signed calldata signed) pure returns (address 
     bytes calldata batch = signed.batch;
     if (batch.length <= HEADER || batch.length % ITEM != HEADER) revert BadBatch();
     bytes32 items = keccak256(batch[HEADER:]);
-    bytes32 kind = signed.kind == Kind.Sealed ? SEALED : BATCH;
-    bytes32 body = keccak256(abi.encode(kind, epochOf(batch), uint256(uint32(bytes4(batch[6:10]))), items));
+    (uint256 epoch, uint256 roundTime) = (epochOf(batch), uint32(bytes4(batch[6:10])));
+    bytes32 body = signed.kind == Kind.Sealed
+        ? keccak256(abi.encode(SEALED, epoch, roundTime, signed.step, items))
+        : keccak256(abi.encode(BATCH, epoch, roundTime, items));
     digest = keccak256(abi.encodePacked(hex"1901", domain, body));
     uint256 vs = uint256(signed.vs);
     signer = ecrecover(digest, uint8(27 + (vs >> 255)), signed.r, bytes32((vs << 1) >> 1));

@@ -86,6 +86,7 @@ class FleetPlan:
         own_endpoints: numbers of operators with an endpoint of their own before the node, in ``Fleet.endpoints``.
         api_port: of the first operator's endpoint; 0: any.
         rotation_delay_s: of the store.
+        directory: whether operators find each other in an OperatorDirectory as well.
     """
 
     operators: int = 5
@@ -101,6 +102,7 @@ class FleetPlan:
     own_endpoints: frozenset[int] = frozenset()
     api_port: int = 0
     rotation_delay_s: int = 0
+    directory: bool = False
 
     @property
     def members(self) -> int:
@@ -132,11 +134,11 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         for place in places:
             await _write_keys(chain, place, keys[place.name], passphrase)
 
-        def write(store: str) -> list[Path]:
-            return [_write(p, world, urls, store, plan.interval_s) for p in places]
+        def write(store: str, directory: str = "") -> list[Path]:
+            return [_write(p, world, urls, store, directory, plan.interval_s) for p in places]
 
         deployment = await _deploy_store(stack, node.url, world, plan, keys, write("0x" + "00" * 20)[0])
-        configs = write(deployment.store)
+        configs = write(deployment.store, deployment.directory or "")
         await chain.rpc("evm_setIntervalMining", 1)
         await chain.automine(on=False)
         environ = {settings.PASSPHRASE_ENV: passphrase, settings.GAS_PASSPHRASE_ENV: passphrase}
@@ -177,6 +179,7 @@ async def _deploy_store(
         threshold=plan.needed,
         max_push_age_s=settings.MAX_PUSH_AGE_S,
         rotation_delay_s=plan.rotation_delay_s,
+        directory=plan.directory,
     )
     pushed = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
     return await deployer.deploy(signers, pushed)
@@ -186,7 +189,7 @@ async def _places(
     plan: FleetPlan, folder: Path, keys: Mapping[str, coincurve.PrivateKey], node_url: str,
     endpoints: Mapping[int, LyingRpc],
 ) -> list[OperatorPlace]:  # fmt: skip
-    ports = _free_ports(2 * plan.operators)
+    ports = free_ports(2 * plan.operators)
     scheme = "wss" if plan.network is None else "ws"
     listens = {n: f"127.0.0.1:{ports[2 * n + 1]}" for n in range(plan.operators) if n not in plan.silent}
     if plan.network is not None:
@@ -221,10 +224,15 @@ async def _places(
 
 
 def _write(
-    place: OperatorPlace, world: DemoWorld, urls: Mapping[str, tuple[str, str]], store: str, interval_s: int
+    place: OperatorPlace,
+    world: DemoWorld,
+    urls: Mapping[str, tuple[str, str]],
+    store: str,
+    directory: str,
+    interval_s: int,
 ) -> Path:
     path = place.folder / "config.toml"
-    text = operator_config(place, world, urls, store=store, directory="", interval_s=interval_s)
+    text = operator_config(place, world, urls, store=store, directory=directory, interval_s=interval_s)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -239,7 +247,7 @@ async def _write_keys(chain: LocalChain, place: OperatorPlace, key: coincurve.Pr
         await chain.rpc("anvil_setBalance", "0x" + address_of(gas).hex(), hex(_PURSE_WAD))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody has now."""
     sockets = [socket.socket() for _ in range(count)]
     try:

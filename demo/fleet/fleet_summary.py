@@ -43,6 +43,10 @@ async def summarise_fleet(fleet: Fleet, rounds: Sequence[int]) -> dict[str, Any]
         "rounds": len(ledger.sealed),
         **_pushes(landed, rows),
         "operators": _operators(fleet, ledger, landed),
+        "refused": [
+            {"operator": name, "feed": feed, "why": why, "rounds": rounds_of}
+            for (name, feed, why), rounds_of in sorted(ledger.refused.items())
+        ],
         "evidence": [
             {"operator": fleet.names.get(address, f"0x{address.hex()}"), "kind": kind, "rounds": rounds_of}
             for (address, kind), rounds_of in ledger.evidence.items()

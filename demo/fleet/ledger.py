@@ -23,10 +23,15 @@ _PERCENTILES = (50, 90, 99)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedCopy:
-    """A sealed round as one database has it. ``sealed_ms``: from the round's start; None where it was fetched later."""
+    """A sealed round as one database has it.
+
+    ``sealed_ms``: from the round's start; None where it was fetched later. ``refused``: operator, feed and why, of feeds that
+    an operator did not vouch for.
+    """
 
     agreement: Agreement
     sealed_ms: int | None
+    refused: Sequence[tuple[str, str, str]] = ()
 
     @property
     def attempt(self) -> int:
@@ -95,6 +100,12 @@ class Ledger:
             tally.update({a for c in copies for a, _ in c.agreement.seals})
         return tally
 
+    @property
+    def refused(self) -> Mapping[tuple[str, str, str], int]:
+        """By operator, feed and reason: sealed rounds in which it did not vouch for the feed."""
+        found = {(r, *refusal) for r, copies in self.sealed.items() for c in copies for refusal in c.refused}
+        return Counter((operator, feed, why) for _, operator, feed, why in found)
+
     def sealed_ms(self) -> list[int]:
         """Round start to sealed, of each round at each operator that saw it sealed."""
         times = (c.sealed_ms for copies in self.sealed.values() for c in copies)
@@ -160,24 +171,30 @@ def _book(name: str, path: Path, target: str, rounds: Sequence[int]) -> Book:
     made = frozenset(rounds_made(path))
     have = set(rounds_sealed(path)) & set(rounds)
     with closing(Database(path)) as database:
-        times = {} if not rounds else _sealed_ms(path, rounds[0], rounds[-1])
+        seals = {} if not rounds else _seals(path, rounds[0], rounds[-1])
         sealed = {}
         for round_time_s in sorted(have):
             agreement = database.agreement(round_time_s, target)
             if agreement is not None:
-                sealed[round_time_s] = SealedCopy(agreement=agreement, sealed_ms=times.get(round_time_s))
+                sealed_ms, refused = seals.get(round_time_s, (None, []))
+                sealed[round_time_s] = SealedCopy(agreement=agreement, sealed_ms=sealed_ms, refused=refused)
         evidence = tuple(database.evidence(rounds[0] if rounds else 0, _MOST_EVIDENCE))
     return Book(operator=name, made=made, sealed=sealed, evidence=evidence)
 
 
-def _sealed_ms(path: Path, first_s: int, last_s: int) -> dict[int, int]:
+def _seals(path: Path, first_s: int, last_s: int) -> dict[int, tuple[int | None, list[tuple[str, str, str]]]]:
+    """By round: when it was sealed, and who vouched for which feed not."""
     sql = f"SELECT round_s, body FROM records WHERE round_s BETWEEN {int(first_s)} AND {int(last_s)}"  # noqa: S608 - numbers
-    times: dict[int, int] = {}
+    found: dict[int, tuple[int | None, list[tuple[str, str, str]]]] = {}
     for round_s, body in _rows(path, sql):
-        seal = parse(Record, body).seal if round_s not in times else None
-        if seal is not None and seal.sealed_ms is not None:
-            times[round_s] = seal.sealed_ms
-    return times
+        record = parse(Record, body)
+        if record.seal is None:
+            continue
+        sealed_ms, refused = found.get(round_s, (record.seal.sealed_ms, []))
+        if not record.legs:
+            refused += [(r.operator, record.feed, r.why) for r in record.seal.refused]
+        found[round_s] = (sealed_ms, refused)
+    return found
 
 
 def _rows(path: Path, sql: str) -> list[Any]:

@@ -25,6 +25,7 @@ from oracle.sign.signed_batch import packed_signatures
 
 _TARGET = "local"
 _BY_THEMSELVES_S = 5.0
+_NAMING_GAS = 5_000_000
 
 
 async def rotate(fleet: Fleet, members: Sequence[str], say: Callable[[str], None]) -> int:
@@ -33,20 +34,24 @@ async def rotate(fleet: Fleet, members: Sequence[str], say: Callable[[str], None
     The owner names them; operators that do not arm the set by themselves do it as `lrt-oracle arm` does: each signs on its own
     machine, one of them sends.
     """
-    chain = fleet.chain
-    store = chain.contract(contracts.load("PriceStore").abi, fleet.deployment.store)
-    addresses = [checksummed(fleet.addresses[n]) for n in members]
-    needed = 2 * len(members) // 3 + 1
-    await chain.send(
-        fleet.world.accounts.owner, store, "setSigners", addresses, [1] * len(addresses), needed, len(addresses),
-        gas=5_000_000,
-    )  # fmt: skip
-    await chain.settle()
-    starts_s = await _starts_s(fleet)
+    starts_s = await named_from_s(fleet, [fleet.addresses[n] for n in members])
     say(f"the owner names {', '.join(members)}: they sign from {starts_s} on, once their set is armed")
     await asyncio.sleep(_BY_THEMSELVES_S)
     await arm_by_hand(fleet, members, say)
     return starts_s
+
+
+async def named_from_s(fleet: Fleet, members: Sequence[bytes]) -> int:
+    """The owner names these report addresses, one head each; returns the Unix time from which they sign."""
+    store = fleet.chain.contract(contracts.load("PriceStore").abi, fleet.deployment.store)
+    addresses = [checksummed(a) for a in members]
+    needed = 2 * len(members) // 3 + 1
+    await fleet.chain.send(
+        fleet.world.accounts.owner, store, "setSigners", addresses, [1] * len(addresses), needed, len(addresses),
+        gas=_NAMING_GAS,
+    )  # fmt: skip
+    await fleet.chain.settle()
+    return await _starts_s(fleet)
 
 
 async def _starts_s(fleet: Fleet) -> int:

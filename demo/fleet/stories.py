@@ -14,6 +14,8 @@ from demo.scenarios import SCENARIOS, Script, Stage
 from demo.world.hostile_network import HostileNetwork, PartitionKind
 from demo.world.rpc_lies import value_lie
 
+_INTERVAL_S = 3
+"""Attempts shrink below 5 s: shorter ones are lost on a machine that runs all of it."""
 _BAD, _LIED_TO, _KILLS = 1, 2, 3
 _LIE_PERCENT = 10
 _DOWN = 0.08
@@ -163,7 +165,7 @@ STORIES: Mapping[str, Story] = MappingProxyType({
 
 def plan_of(story: Story, operators: int, api_port: int, seed: int = 1) -> FleetPlan:
     """The fleet of a scenario. The relay is closed by whoever runs it."""
-    plan = FleetPlan(operators=operators, api_port=api_port)
+    plan = FleetPlan(operators=operators, api_port=api_port, interval_s=_INTERVAL_S)
     if story.relayed:
         plan = replace(plan, network=HostileNetwork(seed))
     return story.plan(plan)

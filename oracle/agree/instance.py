@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from eth_hash.auto import keccak
-
 from oracle.agree.content import is_hopeless, is_prepared, lost_feeds
+from oracle.agree.hearing import item_hashes, learn, note_commit, note_proposal, note_word
 from oracle.agree.messages import (
     Advance,
     Advancing,
@@ -41,8 +40,6 @@ from oracle.agree.state import (
 )
 from oracle.agree.terms import Terms
 from oracle.agree.vouch import refused_feeds
-from oracle.agree.words import contradiction
-from oracle.report.wire import split_items
 from oracle.sign.verified_values import VerifiedValues
 
 _Rule = Callable[[Instance], Turn]
@@ -50,7 +47,8 @@ _MOST_TURNS = 64
 
 
 def begin(terms: Terms, me: bytes, view: OwnView) -> Instance:
-    """The state at the start of a round; the member's own values are heard like everybody's."""
+    """The state at the start of a round; the member's own values are heard like everybody's. Who has no weight only listens."""
+    view = view if me in terms.members else replace(view, may_speak=False)
     return Instance(terms=terms, me=me, view=view)
 
 
@@ -79,14 +77,14 @@ def hear(state: Instance, heard: Heard, now_ms: int) -> Turn:
     said = heard.said
     match said:
         case Propose():
-            turn = _hear_once(state, said, said.step, "proposals", Misbehaviour.TWO_PROPOSALS)
+            turn = note_proposal(state, said)
         case Ready():
-            turn = _hear_of(state, said, "readies", Misbehaviour.TWO_READIES)
+            turn = note_word(state, said, "readies", Misbehaviour.TWO_READIES)
         case Advancing():
-            state = _learn(state, said.certificate)
-            turn = _hear_of(state, said.advance, "advances", Misbehaviour.TWO_ADVANCES)
+            state = learn(state, said.certificate)
+            turn = note_word(state, said.advance, "advances", Misbehaviour.TWO_ADVANCES)
         case Commit():
-            turn = _hear_commit(_learn(state, said.certificate), said)
+            turn = note_commit(learn(state, said.certificate), said)
         case SealedRound():
             turn = (state, ()) if state.sealed else (replace(state, sealed=said), (Decided(said),))
     return _on(*turn)
@@ -115,58 +113,6 @@ def next_tick_ms(state: Instance) -> int | None:
 
 def _at(state: Instance, now_ms: int) -> Instance:
     return state if now_ms <= state.now_ms else replace(state, now_ms=now_ms)
-
-
-def _hear_once(state: Instance, said: Propose, step: int, name: str, kind: Misbehaviour) -> Turn:
-    held: Propose | None = getattr(state, name).get(step)
-    if held is None:
-        return replace(state, **{name: {**getattr(state, name), step: said}}), ()  # type: ignore[arg-type]
-    if held.content.hash() != said.content.hash():
-        return state.found(kind, said.address, f"two proposals for step {step}", held, said)
-    return state, ()
-
-
-def _hear_of(state: Instance, said: Ready | Advance, name: str, kind: Misbehaviour) -> Turn:
-    by_step: Mapping[int, Mapping[bytes, Ready | Advance]] = getattr(state, name)
-    held = by_step.get(said.step, {})
-    before = held.get(said.address)
-    if before is None:
-        more = {**by_step, said.step: {**held, said.address: said}}
-        return replace(state, **{name: more}), ()  # type: ignore[arg-type]
-    if replace_signature(before) != replace_signature(said):
-        clone = Misbehaviour.CLONE if said.address == state.me else kind
-        return state.found(clone, said.address, f"two words of a kind in step {said.step}", before, said)
-    return state, ()
-
-
-def replace_signature(said: Ready | Advance) -> tuple[object, ...]:
-    """A word without its signature: signatures of the same may differ."""
-    return tuple(getattr(said, f) for f in said.__struct_fields__ if f != "signature")
-
-
-def _hear_commit(state: Instance, said: Commit) -> Turn:
-    key = (said.certificate.step, said.certificate.content.hash())
-    held = state.commits.get(key, {})
-    if said.address in held:
-        return state, ()
-    effects: tuple[Effect, ...] = ()
-    for other in (c for of in state.commits.values() for a, c in of.items() if a == said.address):
-        if (text := contradiction(other.certificate.content, said.certificate.content)) is not None:
-            kind = Misbehaviour.CLONE if said.address == state.me else Misbehaviour.TWO_ITEMS
-            state, effects = state.found(kind, said.address, text, other, said)
-    commits = {**state.commits, key: {**held, said.address: said}}
-    state = replace(state, commits=commits)
-    if said.address == state.me and key not in state.signed:
-        bound = {i: keccak(item) for i, item in split_items(said.certificate.content.items).items()}
-        state = replace(state, signed=(*state.signed, key), bound={**bound, **state.bound})
-    return state, effects
-
-
-def _learn(state: Instance, certificate: Certificate | None) -> Instance:
-    """A certificate, however it came, is one: the highest is kept."""
-    if certificate is None or certificate.step <= state.certified:
-        return state
-    return replace(state, certificate=certificate)
 
 
 # --- what follows --------------------------------------------------------------------------------------------------------
@@ -311,7 +257,7 @@ def _ready(state: Instance) -> Turn:
     if said.certificate is None:
         refused = refused_feeds(state.terms, state.view, state.bound, said.content, judged)
     ready = Ready(address=state.me, step=state.step, content=said.content.hash(), refused=refused)
-    state, given = _hand_over(_learn(state, said.certificate), said)
+    state, given = _hand_over(learn(state, said.certificate), said)
     return replace(state, said=state.said | {state.step}), (Say(ready), *given)
 
 
@@ -355,7 +301,7 @@ def _commit(state: Instance) -> Turn:
 
 def _bound_by(state: Instance, content: Content) -> Mapping[int, bytes] | None:
     """What the key is bound to with this content too; None if it is bound to something else already."""
-    bound = {i: keccak(item) for i, item in split_items(content.items).items()}
+    bound = item_hashes(content)
     before = {**state.view.signed, **state.bound}
     if any(before.get(i, h) != h for i, h in bound.items()):
         return None

@@ -147,15 +147,19 @@ def _content_before(terms: Terms, said: Propose, values: tuple[VerifiedValues, .
 def _check_complete(
     state: Instance, said: Propose, values: tuple[VerifiedValues, ...]
 ) -> tuple[VerifiedValues, ...] | Wrong:
-    """From the second attempt on: what a member handed over to this leader in good time must be in it."""
-    if said.step == 0:
+    """From the second attempt on: what a member handed over to this leader in good time, in the attempt before, must be in it.
+
+    What was handed over earlier binds nobody: it may have been lost with a connection, and nobody would ever be heard again.
+    """
+    timing, attempt = state.terms.timing, said.step // 2
+    if attempt == 0:
         return values
-    began_ms = state.terms.timing.deadline_ms(said.step // 2 - 1)
-    guard_ms = state.terms.timing.guard_ms
-    in_time = {a for (a, to), at_ms in state.given.items() if to == said.address and at_ms + guard_ms <= began_ms}
+    first_ms = timing.deadline_ms(attempt - 2) if attempt > 1 else 0
+    last_ms = timing.deadline_ms(attempt - 1) - timing.guard_ms
+    in_time = {a for (a, to), at_ms in state.given.items() if to == said.address and first_ms <= at_ms <= last_ms}
     missing = in_time - {v.address for v in values}
     if missing:
-        return Wrong(f"it leaves out the values of {len(missing)} members that were handed over to it before")
+        return Wrong(f"it leaves out the values of {len(missing)} members that were handed over in the attempt before")
     return values
 
 
@@ -168,3 +172,11 @@ def lacks(state: Instance, said: Propose) -> tuple[VerifiedValues, ...]:
 def hashes_of(state: Instance) -> frozenset[bytes]:
     """Hashes of the values that this member has."""
     return frozenset(values_hash(v.signed) for v in state.values.values()) | frozenset(state.twins)
+
+
+def is_parted(state: Instance) -> bool:
+    """Whether members that all are here part on every feed: another leader would propose the same, and hear the same."""
+    before = state.proposals.get(state.step - 1)
+    if state.step % 2 == 0 or state.step in state.proposals or state.certificate is not None or before is None:
+        return False
+    return len(before.content.values) == len(state.values)

@@ -105,7 +105,7 @@ def _check_propose(terms: Terms, keys: NetworkKeys, said: Propose) -> None:
     if said.address != terms.leader(said.step):
         raise Unsound(f"0x{said.address.hex()} does not lead step {said.step}")
     _check_content(terms, said.content)
-    _check_by(keys, said.address, propose_digest(terms.binding, terms.round_time_s, said), said.signature)
+    _check_by(terms, keys, said.address, propose_digest(terms.binding, terms.round_time_s, said), said.signature)
     _check_members(terms, [a.address for a in said.advances])
     for advance in said.advances:
         _check_advance(terms, keys, advance)
@@ -136,7 +136,7 @@ def _check_advance(terms: Terms, keys: NetworkKeys, said: Advance) -> None:
         raise Unsound("an advance names a certificate of an earlier step, or none")
     if len(said.content) != (0 if said.certified == NO_CERTIFICATE else HASH_BYTES):
         raise Unsound("an advance names its certificate's content")
-    _check_by(keys, said.address, advance_digest(terms.binding, terms.round_time_s, said), said.signature)
+    _check_by(terms, keys, said.address, advance_digest(terms.binding, terms.round_time_s, said), said.signature)
 
 
 def _check_ready(terms: Terms, keys: NetworkKeys, said: Ready) -> None:
@@ -146,7 +146,7 @@ def _check_ready(terms: Terms, keys: NetworkKeys, said: Ready) -> None:
         raise Unsound("refused feeds are in order, each once, and the store has them")
     if any(code not in FeedRefusal.__members__.values() for _, code in said.refused):
         raise Unsound("an unknown reason of a refusal")
-    _check_by(keys, said.address, ready_digest(terms.binding, terms.round_time_s, said), said.signature)
+    _check_by(terms, keys, said.address, ready_digest(terms.binding, terms.round_time_s, said), said.signature)
 
 
 def _check_certificate(terms: Terms, keys: NetworkKeys, said: Certificate) -> None:
@@ -194,7 +194,10 @@ def _check_step(terms: Terms, step: int) -> None:
         raise Unsound("no such step")
 
 
-def _check_by(keys: NetworkKeys, address: bytes, digest: bytes, signature: bytes) -> None:
+def _check_by(terms: Terms, keys: NetworkKeys, address: bytes, digest: bytes, signature: bytes) -> None:
+    """Signed by a member of weight: the word of another one would spoil the certificates and quorums that it got into."""
+    if address not in terms.members:
+        raise Unsound("a word of nobody with weight")
     try:
         signer = _recover(digest, signature)
     except BadSignature as e:

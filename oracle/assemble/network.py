@@ -77,12 +77,18 @@ def agreements_of(
     on_outcome: Callable[[RoundOutcome], None],
     network: OperatorNetwork | None = None,
 ) -> Agreements:
-    """Agreement among the operators of this process, and with those that a network reaches."""
+    """Agreement among the operators of this process, and with those that a network reaches.
+
+    With shared journals after the process that they are shared with.
+    """
+    timing = timing_of(resolved.config.oracle.round_interval_s)
+    is_backup = any(o.shared_journal for o in resolved.config.operators)
     agreements = Agreements(
         members,
         clock=AgreementClock(now_ms=clock.now_ms, clock_ok=clock.may_sign),
         rules=common_rules(resolved),
-        timing=timing_of(resolved.config.oracle.round_interval_s),
+        timing=timing,
+        yields_ms=timing.first_ms if is_backup else 0,
         order=_order,
         sealed=SealedRounds(),
         on_outcome=on_outcome,
@@ -117,12 +123,17 @@ def operator_network(
         port=int(port),
         tls=_tls(section),
         announces_certificate=True,
-        peers={raw_address(p.address): _peer(name, p) for name, p in section.peers.items()},
+        peers=configured_peers(section),
         interval_s=config.oracle.round_interval_s,
         versions=(PROTOCOL_VERSION,),
         build=version("lrt-oracle"),
     )
     return OperatorNetwork(place, operators[0], load_or_make(Path(section.keyfile)), database, now_ms=clock.now_ms)
+
+
+def configured_peers(section: NetworkSection) -> dict[bytes, Peer]:
+    """Other operators as the config names them, by report address."""
+    return {raw_address(p.address): _peer(name, p) for name, p in section.peers.items()}
 
 
 def _tls(section: NetworkSection) -> ServerTls | None:

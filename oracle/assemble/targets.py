@@ -39,6 +39,7 @@ from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.targets")
 _SAMPLES = 20_000
+_SENTENCES = 100
 
 
 def _nobody(_members: frozenset[bytes]) -> None:
@@ -47,10 +48,16 @@ def _nobody(_members: frozenset[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Counts and logs what becomes of rounds and pushes. ``receipt_ms``: from making a push to its receipt, the newest."""
+    """Counts and logs what becomes of rounds and pushes.
+
+    Attributes:
+        receipt_ms: from making a push to its receipt, the newest.
+        misbehaviour: what operators were seen to do, a sentence each, the newest.
+    """
 
     metrics: Metrics
     receipt_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+    misbehaviour: deque[str] = field(default_factory=lambda: deque(maxlen=_SENTENCES))
 
     def landed(self, row: PushRow) -> None:
         """A push is in the chain."""
@@ -65,7 +72,13 @@ class Outcomes:
     def agreed(self, outcome: RoundOutcome) -> None:
         """A round of a store was agreed on, or not."""
         self.refused(outcome.refusals)
+        names = {m.address: m.name for m in outcome.members}
+        for found in outcome.evidence:
+            name = names.get(found.address, f"0x{found.address.hex()}")
+            self.metrics.misbehaved(name, found.kind.value)
+            self.misbehaviour.append(f"{name} ({found.kind}) in round {found.round_time_s}: {found.text}")
         if outcome.sealed is None:
+            self.metrics.unsealed(outcome.terms.target)
             _log.warning(
                 "a round was not sealed", target=outcome.terms.target, round_time=outcome.terms.round_time_s,
                 why=outcome.why,

@@ -136,7 +136,9 @@ def _verify_published(database: Database, operators: Sequence[str], feed: str, r
 def verify_agreement(agreement: Agreement) -> Iterator[Check]:
     """What was sealed in a round: the signed values, what follows from them, and the signatures over it."""
     if not agreement.values:
-        yield Check(what="signed values", ok=True, detail="the round was learned from others: its values are not here")
+        yield Check(
+            what="signed values", ok=True, detail="it was sealed by others: not all of their values were heard here"
+        )
     else:
         yield _verify_values(agreement)
         yield _verify_items(agreement)

@@ -73,7 +73,7 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     listen_at: "host and port",
     sha256_hash: "SHA-256",
     cron_expression: "cron expression",
-    utc_time: "time in UTC",
+    utc_time: "UTC time",
     venue_websocket_url: "WebSocket URL",
 }
 _ADAPTERS, _POOL_STATES = "adapters", "pool_states"

@@ -194,6 +194,10 @@ class Deployer:
         """The functions of a store, to be called or sent."""
         return self._web3.eth.contract(address=cast("Any", store), abi=contracts.load("PriceStore").abi).functions
 
+    def contract(self, abi: Any, address: str) -> Any:
+        """A contract that is there, to be called."""
+        return self._web3.eth.contract(address=cast("Any", checksummed(bytes.fromhex(address[2:]))), abi=abi)
+
     async def chain_id(self) -> int:
         """The chain that is deployed to."""
         return int(await self._web3.eth.chain_id)

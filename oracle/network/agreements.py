@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -37,7 +38,7 @@ from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock, SessionClock
 from oracle.network.transport import NoTransport, Transport
-from oracle.sign.messages import Refusal, SignedValues, SignerSet
+from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.signed_batch import CollectedSignatures
 
 _KEPT = 3
@@ -63,6 +64,7 @@ class Agreements:
         sealed: what was sealed, kept for those who missed it.
         transport: to operators of other processes; without it all that sign are here.
         names: of members elsewhere, by address.
+        yields_ms: so long a round waits for another process that signs with the same journals: it has the first word.
         on_outcome: called with what became of each round of each store.
     """
 
@@ -77,6 +79,7 @@ class Agreements:
         sealed: SealedRounds,
         transport: Transport | None = None,
         names: Mapping[bytes, str] | None = None,
+        yields_ms: int = 0,
         on_outcome: Callable[[RoundOutcome], None] = lambda _: None,
     ) -> None:
         self.members = tuple(members)
@@ -85,6 +88,8 @@ class Agreements:
         self._alone = transport is None
         self._transport = transport or NoTransport()
         self._clock, self._order, self._on_outcome = clock, order, on_outcome
+        self._yields_ms = yields_ms
+        self._under_way: dict[tuple[bytes, int], asyncio.Task[RoundOutcome]] = {}
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
@@ -101,8 +106,22 @@ class Agreements:
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def agree(self, ask: RoundAsk) -> RoundOutcome:
-        """Have a round of a store sealed, or learn why it was not."""
+        """Have a round of a store sealed, or learn why it was not.
+
+        Two targets may be at one store: it has one round, and each of them its outcome.
+        """
         terms = self._terms(ask)
+        key = (terms.binding, terms.round_time_s)
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._agree(ask, terms))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        outcome = await asyncio.shield(task)
+        return replace(outcome, terms=replace(outcome.terms, target=ask.target))
+
+    async def _agree(self, ask: RoundAsk, terms: Terms) -> RoundOutcome:
+        if self._yields_ms:
+            await asyncio.sleep(self._yields_ms / MS)
         seated = [m for m in self.members if m.address in terms.members]
         able, refusals = self._able(seated)
         if self._alone:
@@ -170,7 +189,7 @@ class Agreements:
         now_ms, clock_ok = self._clock.now_ms(), self._clock.clock_ok()
         able, refusals = [], []
         for member in seated:
-            refusal = member.operator.unable(now_ms, clock_ok=clock_ok)
+            refusal = _unable(member, now_ms, clock_ok=clock_ok)
             if refusal is None:
                 able.append(member)
             else:
@@ -182,7 +201,7 @@ class Agreements:
             reports=ask.reports.get(member.operator.name, {}),
             published=ask.published,
             bound_bps=member.operator.bound_bps,
-            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s),
+            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s) if member in able else {},
             may_speak=member in able,
         )
 
@@ -344,7 +363,19 @@ class Agreements:
 
     async def close(self) -> None:
         """End what is under way."""
-        await asyncio.sleep(0)
+        for task in (tasks := list(self._under_way.values())):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _unable(member: LocalMember, now_ms: int, *, clock_ok: bool) -> Refusal | None:
+    """Why an operator does not speak in a round; also where its journal cannot be read: that costs its own part alone."""
+    operator = member.operator
+    try:
+        operator.journal.last_round_s()
+        return operator.unable(now_ms, clock_ok=clock_ok)
+    except sqlite3.Error as e:
+        return operator.refuse(RefusalCode.JOURNAL, f"not signed, for its journal cannot be read: {e}")
 
 
 def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:

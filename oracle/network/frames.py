@@ -11,7 +11,7 @@
 | 7 carried | the same, as it is handed on |
 | 8 end | nothing: the sender sends no more on this link, for there is another |
 
-Numbers are big-endian. On the wire each frame ends with the 16 bytes of its check, see `oracle.network.session`.
+Numbers are big-endian. On the wire each frame ends with its number and its check, see `oracle.network.session`.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Forward:
 
     Attributes:
         to, sender: report keys' addresses.
-        number: rises at its sender.
+        number: the sender's run in its upper half, and in its lower half one more each time.
         signature: of the sender's network key over all of it.
         payload: opaque.
         carried: whether it has had its hop.

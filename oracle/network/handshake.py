@@ -128,7 +128,7 @@ async def meet_as_dialler(
 
 
 async def meet_as_listener(
-    socket: Socket, me: Identity, roster: Roster, shown: bytes, admit: Callable[[HeardHello], None]
+    socket: Socket, me: Identity, roster: Roster, shown: bytes, admit: Callable[[HeardHello, bool], None]
 ) -> Met:
     """Have a member that dialled us prove itself, and prove ourselves.
 
@@ -137,22 +137,38 @@ async def meet_as_listener(
         me: what we show.
         roster: members.
         shown: SHA-256 of our own certificate; b"" where something in front of us shows another.
-        admit: raises LinkRefused where a member is not taken now. Called at its hello and again once it is proved.
+        admit: raises LinkRefused where a member is not taken now. Called at its hello, which anybody can play back, and
+            again once it is proved, which the second argument says.
 
     Raises:
         LinkRefused: something is not as it must be.
     """
-    secret = coincurve.PrivateKey()
     heard = read_hello(await receive(socket), me.domain)
+    try:
+        return await _meet(socket, me, roster, shown, admit, heard)
+    except LinkRefused as e:
+        e.claimed = heard.announced.address
+        raise
+
+
+async def _meet(
+    socket: Socket,
+    me: Identity,
+    roster: Roster,
+    shown: bytes,
+    admit: Callable[[HeardHello, bool], None],
+    heard: HeardHello,
+) -> Met:
+    secret = coincurve.PrivateKey()
     key = roster.admit(heard.announced)
     _check_shown(shown, heard.hello.certificate)
-    admit(heard)
+    admit(heard, False)  # noqa: FBT003 - its one use
     ours = hello_bytes(me.hello(secret.public_key.format(), shown))
     await socket.send_bytes(ours)
     transcript = transcript_hash(heard.raw, ours, me.domain)
     theirs, mine = frame_keys(secret, heard.hello.point, transcript)
     check_proof(key, transcript, await receive(socket), dials=True)
-    admit(heard)
+    admit(heard, True)  # noqa: FBT003 - its one use
     await socket.send_bytes(proof(me.network_key, transcript, dials=False))
     return Met(heard=heard, we_dialled=False, sealing=FrameCheck(mine), opening=FrameCheck(theirs))
 

@@ -19,6 +19,8 @@ FRAME_OVERHEAD = 512
 MAX_PAYLOAD = MAX_FRAME - FRAME_OVERHEAD
 MAX_HELLO = 4 << 10
 """Bytes of a hello: all that a stranger can make us read. The largest announcement has 1.2 KB."""
+OFFSET_WARN_MS = 200
+"""Two clocks further apart than this are told of, long before either stops to sign."""
 MAX_MEMBERS = 255
 """As many as a store has signers at most."""
 

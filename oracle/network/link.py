@@ -15,13 +15,13 @@ from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.frames import End, Frame, FrameKind, Ping, Pong, parse_frame, ping_body, pong_body
 from oracle.network.handshake import Met, Socket, receive, say_goodbye
 from oracle.network.hello import HeardHello
+from oracle.network.limits import OFFSET_WARN_MS
 from oracle.network.peer_state import PeerState
 from oracle.network.round_trips import RoundTrips, measured
 from oracle.network.session import CHECK
 
 _log = structlog.get_logger("oracle.network.link")
 _US, _MS_US = 1_000_000, 1_000
-OFFSET_WARN_MS = 200
 _MOST_PINGS = 8
 _REPLACED = LinkRefused(LinkFault.DUPLICATE, "another link took over")
 Handle = Callable[["Link", Frame], None]
@@ -118,11 +118,13 @@ class Link:
             except LinkRefused as e:
                 if e.fault is LinkFault.FORGED:
                     raise
+                if e.fault is LinkFault.REPLAYED:  # not the peer's doing
+                    self.peer.count(e, self._now_ms())
+                    continue
                 self.peer.refuse(e, self._now_us(), self._now_ms())
 
     def _take(self, raw: bytes) -> None:
         if not self.peer.may_send(len(raw), self._now_us()):
-            self._met.opening.skip()
             raise LinkRefused(LinkFault.OVER_LIMIT, "more messages or bytes than a member may send: left unread")
         frame = parse_frame(self._met.opening.opened(raw))
         if isinstance(frame, Ping):

@@ -264,6 +264,9 @@ class Mesh:
             met = await meet_as_listener(socket, self._me, self._roster, self._own_certificate, self._admit)
         except LinkRefused as e:
             self._count(e.fault)
+            claimed = self._states.get(e.claimed)
+            if claimed is not None and claimed.link is None and not e.by_peer:
+                claimed.tell(f"it, or somebody with its announcement, dialled us and was refused: {e}", self._now_ms())
             await _goodbye(socket, e)
             return
         except OSError:
@@ -278,12 +281,12 @@ class Mesh:
         else:
             await self._live_links.live(state, socket, met, remote)
 
-    def _admit(self, heard: HeardHello) -> None:
+    def _admit(self, heard: HeardHello, proved: bool) -> None:
         """Whether a member that dialled us is taken now."""
         state = self._states[heard.announced.address]
         if state.banned_us(self._now_us()):
             raise LinkRefused(LinkFault.BANNED, "it is not taken back yet")
-        if not state.may_connect(self._now_us()):
+        if proved and not state.may_connect(self._now_us()):
             raise LinkRefused(LinkFault.TOO_MANY, "it connects too often")
         if not heard.hello.is_probe and not self._live_links.replaces(state, heard, we_dialled=False):
             raise LinkRefused(LinkFault.DUPLICATE, "there is another link already")

@@ -13,7 +13,7 @@ from oracle.network.hello import HeardHello
 from oracle.network.limits import MeshLimits
 from oracle.network.link_status import LinkPath, LinkStatus, Traffic
 from oracle.network.outbox import Outbox
-from oracle.network.replay_window import ReplayWindow
+from oracle.network.replay_window import ReplayWindows
 from oracle.network.roster import Peer
 from oracle.network.round_trips import RoundTrips
 from oracle.network.token_bucket import TokenBucket
@@ -78,7 +78,7 @@ class PeerState:
         self.peer, self.limits = peer, limits
         self.outbox = Outbox(limits.queue_bytes, int(limits.keep_s * _US))
         self.traffic = Traffic()
-        self.window = ReplayWindow()
+        self.window = ReplayWindows()
         self.link: LiveLink | None = None
         self.reaches: frozenset[bytes] = frozenset()
         self.wake, self.look = asyncio.Event(), asyncio.Event()

@@ -14,12 +14,13 @@ from oracle.network.dialler import Dialled, Dialler, NeedsAuthority, NoAuthority
 from oracle.network.faults import LinkFault, LinkRefused
 from oracle.network.frames import FrameKind, Pong, parse_frame, ping_body
 from oracle.network.handshake import Identity, receive, say_goodbye
+from oracle.network.limits import OFFSET_WARN_MS
 from oracle.network.roster import Peer, Roster
 from oracle.network.round_trips import RoundTrip, RoundTrips, measured
 from oracle.sign.announcement import SignedAnnouncement
 
 POOR_TRIP_MS, FAIR_TRIP_MS = 240, 120
-POOR_OFFSET_MS, FAIR_OFFSET_MS = 200, 100
+POOR_OFFSET_MS, FAIR_OFFSET_MS = OFFSET_WARN_MS, 100
 _PINGS = 5
 _DEADLINE_S = 10.0
 _MS_US = 1_000

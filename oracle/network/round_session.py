@@ -23,6 +23,7 @@ from oracle.agree.messages import (
     Want,
 )
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
+from oracle.agree.proposals import is_parted
 from oracle.agree.state import (
     Ask,
     Decided,
@@ -104,6 +105,8 @@ class RoundSession:
         self._replies = Replies(self._reply)
         self._sealed_ms: int | None = None
         self._again_ms = terms.timing.guard_ms
+        self._skipped_ms = 0
+        """Time that nobody had to wait for, see `_wait`."""
         self.over = False
 
     @property
@@ -203,17 +206,15 @@ class RoundSession:
         """Take in what has arrived, and let time pass, until nothing follows."""
         while self._inbox:
             spoken = self._inbox.popleft()
-            now_ms = self._clock.elapsed_ms()
-            self._arrivals.note(spoken, now_ms)
+            self._arrivals.note(spoken, self._clock.elapsed_ms())
             for seat in self._seats:
-                self._take(seat, _heard(seat.state, spoken, now_ms))
-        now_ms = self._clock.elapsed_ms()
+                self._take(seat, _heard(seat.state, spoken, self._agreed_ms()))
         for seat in self._seats:
-            self._take(seat, tick(seat.state, now_ms))
+            self._take(seat, tick(seat.state, self._agreed_ms()))
         if self._inbox:
             self._work()
-        elif self.sealed is None and now_ms >= self._again_ms:
-            self._say_again(now_ms)
+        elif self.sealed is None and not self._alone and self._clock.elapsed_ms() >= self._again_ms:
+            self._say_again(self._clock.elapsed_ms())
 
     def _say_again(self, now_ms: int) -> None:
         """What was said here goes once more to members that nothing was heard of, and may have heard nothing."""
@@ -230,12 +231,10 @@ class RoundSession:
 
     def _carry_out(self, seat: _Seat, effect: Effect) -> None:
         match effect:
-            case Say(said, certificate):
-                if seat.member is not None:
-                    self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
-            case SignCommit(certificate):
-                if seat.member is not None:
-                    self._tasks.start(self._commit(seat.member, certificate))
+            case Say(said, certificate) if seat.member is not None:
+                self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
+            case SignCommit(certificate) if seat.member is not None:
+                self._tasks.start(self._commit(seat.member, certificate))
             case Give(to, values):
                 self._send(to, self._values_word(values.signed))
             case Ask(to, hashes):
@@ -243,11 +242,17 @@ class RoundSession:
             case Decided():
                 self._sealed_ms = self._clock.elapsed_ms() if self._sealed_ms is None else self._sealed_ms
             case Found(evidence):
-                self._evidence.append(evidence)
-                _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
-                             round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
-                for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
-                    self._send(evidence.address, word)
+                self._note_evidence(evidence)
+
+    def _note_evidence(self, evidence: Evidence) -> None:
+        """Once, though each operator here finds it."""
+        if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
+            return
+        self._evidence.append(evidence)
+        _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
+                     round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
+        for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
+            self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
         """Have a member's own values signed, and say them."""
@@ -303,16 +308,27 @@ class RoundSession:
 
     # --- time --------------------------------------------------------------------------------------------------------
 
+    def _agreed_ms(self) -> int:
+        """The time that the instances go by."""
+        return self._clock.elapsed_ms() + self._skipped_ms
+
     async def _wait(self) -> None:
-        """Until there is news, or time alone changes something."""
+        """Until there is news, or time alone changes something.
+
+        Where all that can speak are here and have done so, nothing comes by waiting: who is missing, the leader too, costs
+        no time then.
+        """
         moments = [m for s in self._seats if (m := next_tick_ms(s.state)) is not None]
         if self._sealed_ms is not None:
-            moments.append(self._sealed_ms + self._linger_ms)
+            moments.append(self._sealed_ms + self._linger_ms + self._skipped_ms)
         elif not self._alone:
             moments.append(self._again_ms)
-        wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._clock.elapsed_ms())
+        wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._agreed_ms())
         self._news.clear()
         if self._inbox:
+            return
+        if self._alone and not self._tasks:
+            self._skipped_ms += wait_ms
             return
         try:
             async with asyncio.timeout(wait_ms / _S + 0.001):
@@ -339,7 +355,7 @@ class RoundSession:
             return False
         if self.terms.weight(state.values) < self.terms.threshold:
             return True
-        return content_of(self.terms, state.values.values()) is None
+        return content_of(self.terms, state.values.values()) is None or (self._alone and is_parted(state))
 
 
 def _heard(state: Instance, spoken: Spoken, now_ms: int) -> Turn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 
 from oracle.network.faults import LinkFault, LinkRefused
@@ -18,6 +19,7 @@ from oracle.network.frames import (
 from oracle.network.handshake import Identity
 from oracle.network.link import Link
 from oracle.network.peer_state import PeerState
+from oracle.network.replay_window import RUN_BITS
 from oracle.network.roster import Roster
 from oracle.sign.announcement import BadAnnouncement, SignedAnnouncement, read_announcement
 
@@ -48,7 +50,7 @@ class Router:
     ) -> None:
         self._me, self._roster, self._states, self._now_us = me, roster, states, now_us
         self._deliver, self._learned, self._reached = deliver, learned, reached
-        self._number = me.now_ms() * 1_000
+        self._number = secrets.randbits(RUN_BITS) << RUN_BITS
         self._turn = 0
 
     def send(self, to: PeerState, payload: bytes) -> None:

@@ -82,12 +82,14 @@ class Attesters:
             return None
         outcome = newest.outcomes.get(self._target) if newest is not None else None
         missing = [f"{o.name} is not among the store's signers" for o in self._operators if o not in self._members]
+        mute = {o.address for o in self._members if o.is_mute(self._now_ms())}
+        missing += [f"{o.name} is mute" for o in self._members if o.address in mute]
         if outcome is not None and outcome.terms.signers.epoch == signers.epoch:
-            able = [m.address for m in outcome.members if m.signed_ms is not None]
-            missing += [f"{m.name} did not sign the newest round: {m.why}" for m in outcome.members if m.why]
+            able = [m.address for m in outcome.members if m.signed_ms is not None and m.address not in mute]
+            absent = [m for m in outcome.members if m.why and m.address not in mute]
+            missing += [f"{m.name} did not sign the newest round: {m.why}" for m in absent]
         else:
-            able = [o.address for o in self._members if not o.is_mute(self._now_ms())]
-            missing += [f"{o.name} is mute" for o in self._members if o.address not in able]
+            able = [o.address for o in self._members if o.address not in mute]
             here = {o.address for o in self._members}
             strangers = [(a, w) for a, w in zip(signers.signers, signers.weights, strict=True) if a not in here]
             missing += [f"0x{a.hex()} (weight {w}) does not sign here" for a, w in strangers if w]

@@ -53,8 +53,11 @@ class Item:
         return int.from_bytes(self.packed()[2:], "big") * 2**32 + round_time
 
 
-def typed_digest(chain_id: int, store: str, epoch: int, round_time: int, items: bytes, kind: str = "Batch") -> bytes:
+def typed_digest(
+    chain_id: int, store: str, epoch: int, round_time: int, items: bytes, *, kind: str = "Batch", step: int = 0
+) -> bytes:
     """EIP-712 digest of a batch, or of a certificate (``Sealed``), by eth_account's general encoder."""
+    stepped = [("step", "uint16")] if kind == "Sealed" else []
     kinds = {
         "EIP712Domain": [
             ("name", "string"),
@@ -62,14 +65,14 @@ def typed_digest(chain_id: int, store: str, epoch: int, round_time: int, items: 
             ("chainId", "uint256"),
             ("verifyingContract", "address"),
         ],
-        kind: [("epoch", "uint48"), ("roundTime", "uint32"), ("items", "bytes")],
+        kind: [("epoch", "uint48"), ("roundTime", "uint32"), *stepped, ("items", "bytes")],
     }
     message = encode_typed_data(
         full_message={
             "types": {k: [{"name": n, "type": t} for n, t in v] for k, v in kinds.items()},
             "primaryType": kind,
             "domain": {"name": "lrt-oracle", "version": "1", "chainId": chain_id, "verifyingContract": store},
-            "message": {"epoch": epoch, "roundTime": round_time, "items": items},
+            "message": {"epoch": epoch, "roundTime": round_time, "items": items, **{n: step for n, _ in stepped}},
         }
     )
     return keccak(b"\x19\x01" + message.header + message.body)
@@ -179,9 +182,11 @@ class Bench:
         body = b"".join(i.packed() for i in items)
         return (epoch or self.epoch).to_bytes(6, "big") + round_time.to_bytes(4, "big") + body
 
-    def digest(self, batch: bytes, kind: str = "Batch") -> bytes:
+    def digest(self, batch: bytes, kind: str = "Batch", step: int = 0) -> bytes:
         epoch, round_time = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
-        return typed_digest(self.web3.eth.chain_id, self.store.address, epoch, round_time, batch[10:], kind)
+        return typed_digest(
+            self.web3.eth.chain_id, self.store.address, epoch, round_time, batch[10:], kind=kind, step=step
+        )
 
     def push(self, round_time: int, items: Sequence[Item], who: Sequence[int] = (0, 1), **changes: Any) -> Any:
         batch = self.batch(round_time, items, **changes)

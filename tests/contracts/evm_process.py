@@ -11,7 +11,7 @@ from eth_abi import decode, encode
 from eth_utils.crypto import keccak
 
 from oracle.chain.store_abi import abi_type
-from oracle.sign.eip712 import batch_digest, sealed_digest, sign_compact
+from oracle.sign.eip712 import Domain, batch_digest, sealed_digest, sign_compact
 from tests.contracts.contract_tools import error_of
 from tests.contracts.store_words import Limits
 
@@ -21,13 +21,26 @@ FIRST_S = 1_900_000_000
 LIMITS = (Limits(5, 500, 60), Limits(1, 9_999, 1))
 MAX_AGE_S, DELAY_S, OVERLAP_S, DISPUTE_S = 60, 100, 40, 50
 LEAVE_S = 400
-DIGESTS = (batch_digest, sealed_digest)
-"""What a word of each of the registry's kinds is signed over."""
+STEPS = 3
+"""Of the agreement, in which certificates are signed."""
 
 
 @cache
 def signature(key: int, digest: bytes) -> bytes:
     return sign_compact(KEYS[key], digest)
+
+
+def word_digest(domain: Domain, kind: int, batch: bytes) -> bytes:
+    """What a word is signed over: of kind 0 a batch, of kind n the certificate of step n - 1."""
+    epoch, round_time_s = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
+    if kind == 0:
+        return batch_digest(domain, epoch, round_time_s, batch[10:])
+    return sealed_digest(domain, epoch, round_time_s, kind - 1, batch[10:])
+
+
+def word_evidence(kind: int, batch: bytes, signed: bytes) -> tuple[int, int, bytes, bytes, bytes]:
+    """A word as the registry takes it."""
+    return min(kind, 1), max(kind - 1, 0), batch, signed[:32], signed[32:]
 
 
 class Evm:

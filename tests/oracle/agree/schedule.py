@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from oracle.agree.messages import values_hash
 from oracle.agree.state import OwnView
-from oracle.agree.terms import Rules, Terms, Timing
+from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.model.status import Status, Why
 from oracle.model.types import Published, Report
 from oracle.report.compose import status_only_report
@@ -114,7 +114,7 @@ def terms_of_schedule(schedule: Schedule) -> Terms:
 def _terms(addresses: tuple[bytes, ...], weights: tuple[int, ...], threshold: int, timing: Timing) -> Terms:
     signers = SignerSet(domain=DOMAIN, epoch=1, signers=addresses, weights=weights, threshold=threshold)
     return Terms(
-        target="home", signers=signers, round_time_s=ROUND_S, indexes={f"feed{i}": i for i in range(FEEDS)}, rules=Rules(),
+        target="home", signers=signers, round_time_s=ROUND_S, indexes={f"feed{i}": i for i in range(FEEDS)}, rules=CommonRules(),
         order=tuple(a for a, w in zip(addresses, weights, strict=True) if w), timing=timing,
     )  # fmt: skip
 

@@ -161,6 +161,7 @@ class Run:
                 self._journal(n, split_items(certificate.content.items))
                 self._tell(n, Commit(address(n), certificate, b""))
             case Give(to, values):
+                self._own[n].append((values, (self._number[to],)))
                 self._send(self._number[to], values)
             case Ask(to, hashes):
                 self._send(self._number[to], Want(address(n), hashes))

@@ -16,6 +16,7 @@ from tests.oracle.push.front_node import FrontNode
 from web3 import Web3
 
 from demo.world import anvil
+from demo.world.front_node import FrontNode
 from oracle.chain.directory import Directory, DirectoryEntry, Silence
 from oracle.chain.quorum_rpc import QuorumRpc
 from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement

@@ -68,7 +68,8 @@ def priced(whole: ResolvedConfig, without: list[str]) -> set[str]:
     }  # fmt: skip
     specs = {f: subset(s, without) for f, s in whole.specs.items()}
     member = Member(name="a", specs=specs, states={f: FeedState() for f in specs})
-    return {r.feed for r in Rounds(whole.specs, [member], None).run(T0 // 1_000, said, now_ms=T0).records}
+    rounds = Rounds(whole.specs, [member])
+    return {r.feed for r in rounds.finish(rounds.fold(T0 // 1_000, said, now_ms=T0), {}).records}
 
 
 def test_whoever_leaves_nothing_out_can_price_all() -> None:

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
 
 from feeds.types import Outcome
 from feeds.units import MS
 from oracle.agree.ask import RoundAsk
+from oracle.agree.messages import Ready, ready_digest
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.terms import CommonRules, Timing
+from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.model.types import Published, Report
 from oracle.network.agreements import Agreements
 from oracle.network.sealed_rounds import SealedRounds
-from oracle.network.seats import LocalMember
+from oracle.network.seats import LocalMember, Utterance
 from oracle.network.times import AgreementClock
 from oracle.round.rounds import Round, Rounds
+from oracle.sign.eip712 import sign_compact
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
 
+T = TypeVar("T")
 BRISK = Timing(values_ms=1_500, grace_ms=50, first_ms=2_000, next_ms=2_000, guard_ms=200, end_ms=60_000)
 """A missing member costs little, a missing leader two seconds, and a busy machine some attempts: there are thirty."""
 BRIEF = Timing(values_ms=300, grace_ms=30, first_ms=400, next_ms=400, guard_ms=50, end_ms=1_200)
@@ -48,6 +55,18 @@ def led_by(address: bytes) -> Callable[[SignerSet, int], tuple[bytes, ...]]:
     return order
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouching(LocalMember):
+    """Vouches for whatever is proposed."""
+
+    def utter(self, terms: Terms, said: Utterance) -> Sequence[tuple[Utterance, frozenset[bytes] | None]]:
+        if not isinstance(said, Ready):
+            return [(said, None)]
+        blind = msgspec.structs.replace(said, refused=(), signature=b"")
+        digest = ready_digest(terms.binding, terms.round_time_s, blind)
+        return [(msgspec.structs.replace(blind, signature=sign_compact(self.network_key, digest)), None)]
+
+
 def agreements_here(
     members: Sequence[Operator | LocalMember],
     *,
@@ -55,6 +74,7 @@ def agreements_here(
     clock_ok: Callable[[], bool] = lambda: True,
     timing: Timing = BRISK,
     order: Callable[[SignerSet, int], tuple[bytes, ...]] = in_order,
+    yields_ms: int = 0,
     on_outcome: Callable[[RoundOutcome], None] = lambda _: None,
 ) -> Agreements:
     """All operators in this process."""
@@ -66,6 +86,7 @@ def agreements_here(
         timing=timing,
         order=order,
         sealed=SealedRounds(),
+        yields_ms=yields_ms,
         on_outcome=on_outcome,
     )
 
@@ -82,6 +103,12 @@ async def agreed_round(
     folded = rounds.fold(round_time_s, observed, now_ms=round_time_s * MS if now_ms is None else now_ms)
     outcomes = await asyncio.gather(*(agreements.agree(ask) for ask in folded.asks.values()))
     return rounds.finish(folded, dict(zip(folded.asks, outcomes, strict=True)))
+
+
+def in_own_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end in a thread with a loop of its own: for tests that have none, or are in the middle of theirs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def ask_of(

@@ -12,9 +12,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from oracle.network.certificates import BadCertificate, ServerTls, from_files, self_signed, unverified
+from oracle.network.certificates import BadCertificate, ServerTls, by_authority, from_files, self_signed, unverified
 from tests.oracle.network.mesh_world import Member, free_port, know, linked, member, running, until
-from tests.oracle.network.pem_files import write_pair
+from tests.oracle.network.pem_files import write_pair, write_signed
 
 pytestmark = pytest.mark.loopback
 
@@ -92,6 +92,27 @@ async def test_where_none_is_announced_a_public_authority_must_vouch() -> None:
     async with running(a, b):
         await until(lambda: "no public authority vouches" in b.sees(a).last_error)
         assert b.sees(a).path == "none"
+
+
+async def test_an_authority_that_vouches_is_enough_and_is_asked_for_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, certificate, secret = write_signed(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    by_authority.cache_clear()
+    a, b = Member("a", tls=from_files(certificate, secret), port=free_port()), member("b", listens=False)
+    for host, works in (("127.0.0.1", False), ("localhost", True)):
+        said = {"urls": (f"wss://{host}:{a.port}",), "certificate": b""}
+        a.make(announced=a.signed(**said))
+        b.make()
+        a.mesh.set_peers([b.peer()])
+        b.mesh.set_peers([a.peer()], [a.signed(**said)])
+        async with running(a, b):
+            if works:
+                await until(lambda: linked(a, b))
+            else:
+                await until(lambda: "no public authority vouches" in b.sees(a).last_error)
+    by_authority.cache_clear()
 
 
 async def test_a_member_that_restarts_with_another_certificate_is_found_by_those_that_only_dial() -> None:

@@ -95,6 +95,7 @@ async def test_a_key_that_was_replaced_is_refused() -> None:
     async with running(a), raw_client(a) as raw:
         await raw.socket.send_bytes(hello_of(b, raw))
         assert await raw.ended() is LinkFault.OLD_KEY
+        assert "was refused: its network key was replaced" in a.sees(b).last_error, "the operator sees why b is missing"
 
 
 async def test_somebody_elses_announcement_is_no_identity() -> None:
@@ -169,6 +170,20 @@ async def test_what_is_no_websocket_gets_one_sentence() -> None:
             assert "operators" in await answer.text()
         async with session.post(url, data=b"x" * 100_000, ssl=unverified()) as answer:
             assert answer.status == 426
+
+
+async def test_who_plays_a_members_hello_back_keeps_that_member_out_of_nothing() -> None:
+    a, b = pair(MeshLimits(handshake_s=60.0, burst_connects=4))
+    async with running(a):
+        for _ in range(12):
+            async with raw_client(a) as raw:
+                await raw.socket.send_bytes(hello_of(b, raw))
+                read_hello(await receive(raw.socket), DOMAIN)
+                await raw.socket.send_bytes(bytes(64))
+                assert await raw.ended() is LinkFault.BAD_PROOF
+        async with linked_client(b, a):
+            await until(lambda: a.sees(b).path == "inbound")
+            assert not a.sees(b).refused
 
 
 async def test_a_member_that_connects_again_and_again_is_slowed_down() -> None:

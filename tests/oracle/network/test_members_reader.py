@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import orjson
 import pytest
+from aiohttp import web
 from eth_account import Account
 
 from demo.world import anvil
+from demo.world.front_node import FrontNode
 from oracle.agree.leaders import NO_RANDOMNESS
 from oracle.chain.block_times import BlockTimes
 from oracle.chain.quorum_rpc import ChainError
@@ -180,6 +184,40 @@ async def test_an_endpoint_that_lies_changes_no_member(site: Site) -> None:
     finally:
         for proxy in proxies:
             await proxy.stop()
+
+
+class CountingNode(FrontNode):
+    """Passes everything on and counts what it was asked."""
+
+    def __init__(self, node_url: str) -> None:
+        super().__init__(node_url)
+        self.asked: Counter[str] = Counter()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        call = orjson.loads(await request.read())
+        self.asked[call["method"]] += 1
+        return web.json_response(await self._forward(call))
+
+
+async def test_a_look_that_finds_nothing_new_costs_a_head_and_three_words(site: Site) -> None:
+    """Also in an epoch whose randomness lies far back: a block that is old enough is asked for once."""
+    active_s = site.name(NEW)
+    for at_s in range(active_s, active_s + 400, 25):
+        site.bench.at(at_s)
+    node = CountingNode(site.url)
+    await node.start()
+    try:
+        async with site.reader(node.url) as reader:
+            await reader.refresh()
+            assert reader.at(site.bench.now).randomness != NO_RANDOMNESS
+            node.asked.clear()
+            for _ in range(5):
+                site.bench.at(site.bench.now + 10)
+                await reader.refresh()
+                assert reader.at(site.bench.now).certain
+            assert node.asked == {"eth_getBlockByNumber": 5, "eth_getStorageAt": 15}
+    finally:
+        await node.stop()
 
 
 async def test_after_a_long_time_without_a_look_it_begins_anew(site: Site) -> None:

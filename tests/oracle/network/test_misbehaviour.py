@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -120,15 +121,17 @@ async def test_a_frame_that_the_peer_did_not_send_so_ends_the_link() -> None:
         assert a.sees(b).refused == {"forged": 1}
 
 
-async def test_a_frame_that_is_played_again_ends_the_link() -> None:
-    a, b = members("a", "b")
+async def test_frames_that_are_lost_repeated_or_out_of_order_on_the_way_cost_no_link() -> None:
+    a, b = members("a", "b", limits=replace(FEW, patience=1))
     async with running(a), linked_client(b, a) as raw:
         assert raw.met is not None
-        sealed = raw.met.sealing.sealed(FrameKind.DATA, b"once")
-        await raw.socket.send_bytes(sealed)
-        await raw.socket.send_bytes(sealed)
-        assert await raw.ended() is LinkFault.FORGED
-        assert a.payloads(b) == [b"once"]
+        one, lost, two, three = (raw.met.sealing.sealed(FrameKind.DATA, b"%d" % n) for n in range(4))
+        assert lost
+        for sent in (one, one, one, three, two, three, one):
+            await raw.socket.send_bytes(sent)
+        await until(lambda: len(a.payloads(b)) == 3 and a.sees(b).refused == {"replayed": 4})
+        assert a.payloads(b) == [b"0", b"3", b"2"]
+        assert (a.sees(b).path, a.sees(b).banned_s) == ("inbound", 0.0), "none of it was the peer's doing"
 
 
 async def test_a_peer_that_reads_nothing_loses_its_oldest_and_holds_up_nobody() -> None:

@@ -16,7 +16,7 @@ import aiohttp
 import coincurve
 import orjson
 
-from feeds.types import Kind, Observation, Pair
+from feeds.types import Kind, Observation, Outcome, Pair
 from feeds.units import WAD, Wad
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.model.spec import Bands, FeedSpec, Mode, SourceSpec
@@ -25,11 +25,13 @@ from oracle.push.due import Decision, PushPolicy
 from oracle.push.settings import PushRules, TargetPace
 from oracle.push.target import Target
 from oracle.round.rounds import Member, Round, Rounds
+from oracle.round.seat import HomeStore
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
-from oracle.storage.database import Database
+from oracle.storage.database import Database, last_published
+from tests.oracle.network.agreement_world import agreed_round, agreements_here
 
 OPERATORS = ("alpha", "beta", "gamma")
 KEYS = {name: coincurve.PrivateKey(bytes([40 + i]) * 32) for i, name in enumerate(OPERATORS)}
@@ -116,9 +118,11 @@ class FaultWorld:
         gas_signer: pays instead of the gas key of the place.
         database_class: of the databases; a test may have one that acts at each step.
         client_class: of the clients, likewise.
+        yields_ms: so long another process with the same journals has the first word.
         options: of the clients, besides.
 
     Attributes:
+        agreements: of the operators here, at every store; the first target's is home.
         after_decision: called after every decision of a target.
     """
 
@@ -134,6 +138,7 @@ class FaultWorld:
         gas_signer: GasSigner | None = None,
         database_class: Callable[[Path], Database] = Database,
         client_class: Callable[..., StoreClient] = StoreClient,
+        yields_ms: int = 0,
         **options: Any,
     ) -> None:
         self.place = place
@@ -160,7 +165,10 @@ class FaultWorld:
             Member(name=n, specs=self.specs, states={f: main.state(n, f) for f in self.specs}, signer=o)
             for n, o in operators.items()
         ]
-        self.rounds = Rounds(self.specs, members, None)
+        self.rounds = Rounds(self.specs, members, HomeStore(target="t", feeds=frozenset(self.specs)))
+        self.agreements = agreements_here(self.operators, now_ms=lambda: self.now_s * 1_000, yields_ms=yields_ms)
+        records = [r for f in self.specs if (r := main.record(f)) is not None]
+        self.rounds.resume(records, {f: p for f in self.specs if (p := last_published(main, f)) is not None})
         self._last_s = main.last_round_s()
         self.done: Round | None = None
         self._session = aiohttp.ClientSession()
@@ -168,14 +176,22 @@ class FaultWorld:
             self._add_target(database, place, policy)
 
     def add(
-        self, database: str, *, place: Place | None = None, policy: PushPolicy = POLICY, dry: bool = False
+        self,
+        database: str,
+        *,
+        name: str = "t",
+        place: Place | None = None,
+        policy: PushPolicy = POLICY,
+        dry: bool = False,
     ) -> Target:
-        """One more target: at another store, or a backup at this one, or one without its gas key."""
+        """One more target: at another store, by another name, or a backup at this one, or one without its gas key."""
         self.databases.append(self._database_class(Path(self.place.folder) / database))
-        self._add_target(self.databases[-1], place or self.place, policy, dry=dry)
+        self._add_target(self.databases[-1], place or self.place, policy, name=name, dry=dry)
         return self.targets[-1]
 
-    def _add_target(self, database: Database, place: Place, policy: PushPolicy, *, dry: bool = False) -> None:
+    def _add_target(
+        self, database: Database, place: Place, policy: PushPolicy, *, name: str = "t", dry: bool = False
+    ) -> None:
         events = TargetEvents()
         domain = Domain(chain_id=place.chain_id, store=bytes.fromhex(place.store[2:]))
         signer = self._gas_signer or LocalSigner(coincurve.PrivateKey(bytes.fromhex(place.gas_key)))
@@ -189,7 +205,7 @@ class FaultWorld:
             database=database,
             rounds=self.rounds,
             now_ms=lambda: self.now_s * 1_000,
-            clock_ok=lambda: True,
+            collect=self.agreements.cut,
             on_signatures=lambda _: None,
             on_landed=lambda row: events.landed.append(row.tx_hash),
             on_failed=events.failed.append,
@@ -199,7 +215,7 @@ class FaultWorld:
             on_deferred=events.deferred.add,
         )
         target = Target(
-            "t", client, RULES, feeds=list(self.specs), operators=self.operators, can_send=not dry, context=context, policy=policy,
+            name, client, RULES, feeds=list(self.specs), operators=self.operators, can_send=not dry, context=context, policy=policy,
             views=[bytes.fromhex(v[2:]) for v in place.views], pace=self._pace,
         )  # fmt: skip
         self.events.append(events)
@@ -212,6 +228,7 @@ class FaultWorld:
     async def __aexit__(self, *_: object) -> None:
         for target in self.targets:
             await target.close()
+        await self.agreements.close()
         await self._session.close()
         for database in self.databases:
             database.close()
@@ -231,7 +248,7 @@ class FaultWorld:
         self.now_s += 1
         tick(self.now_s)
         if self.now_s % ROUND_S == 0 and self.now_s > self._last_s:
-            self.round({f: prices(self.place.seed, f, self.now_s) for f in self.specs})
+            await self.round({f: prices(self.place.seed, f, self.now_s) for f in self.specs})
         for target in self.targets:
             await target.tick()
         if mine:
@@ -251,26 +268,33 @@ class FaultWorld:
         await self.rpc("evm_setNextBlockTimestamp", at_s)
         await self.rpc("evm_mine")
 
-    def round(self, priced: Mapping[str, tuple[int, int]]) -> None:
+    async def round(self, priced: Mapping[str, tuple[int, int]]) -> None:
         """A round now, with these (market, rate) by feed, offered to all targets; a feed that is left out abstains."""
+        self.offer(await self.agree(priced))
+
+    async def agree(self, priced: Mapping[str, tuple[int, int]]) -> Round:
+        """Such a round, not yet stored."""
         at_ms = self.now_s * 1_000
-        observed: dict[str, list[Observation]] = {}
+        observed: dict[str, list[Outcome]] = {}
         for feed, spec in self.specs.items():
             if feed not in priced:
                 observed[feed] = []
                 continue
             price, rate = priced[feed]
             base = {"pair": spec.pair, "observed_at_ms": at_ms}
-            market = [
+            market: list[Outcome] = [
                 Observation(source=n, group=n, kind=Kind.MARKET, price_wad=Wad(price), **base)
                 for n in ("coinbase", "kraken")
             ]
             owed = Observation(source="rate", group="rate", kind=Kind.REDEMPTION, price_wad=Wad(rate), **base)
             observed[feed] = [*market, owed] if spec.has_redemption else market
-        done = self.rounds.run(self.now_s, observed, now_ms=at_ms)
+        return await agreed_round(self.rounds, self.agreements, self.now_s, observed)
+
+    def offer(self, done: Round) -> None:
+        """Store a round, and offer it to all targets."""
         self.databases[0].save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
-        self._last_s, self.done = self.now_s, done
+        self._last_s, self.done = done.round_time_s, done
         for target in self.targets:
             target.offer(done)
 

@@ -60,7 +60,7 @@ async def world_in(folder: Path, **options: Any) -> AsyncIterator[FaultWorld]:
 async def push_once(world: FaultWorld, priced: dict[str, tuple[int, int]] | None = None) -> None:
     """A round, a look, a block, a look."""
     world.now_s += 2
-    world.round(priced or CALM)
+    await world.round(priced or CALM)
     await world.targets[0].tick()
     await world.mine()
     await world.targets[0].tick()
@@ -90,7 +90,7 @@ async def offer(here: FaultWorld, priced: dict[str, tuple[int, int]], rounds: in
     """Rounds of these prices, each with a look."""
     for _ in range(rounds):
         here.now_s += 2
-        here.round(priced)
+        await here.round(priced)
         await here.targets[0].tick()
 
 

@@ -89,7 +89,7 @@ async def live(world: FaultWorld, seconds: int, *, mine: bool = True) -> None:
         world.now_s += 1
         if world.now_s % 2 == 0:
             off = 100 if world.now_s % 4 else 0
-            world.round({"wdivETH/ETH": (RATE, RATE), "ETH/USD": (2_000 * WAD * (10_000 + off) // 10_000, 0)})
+            await world.round({"wdivETH/ETH": (RATE, RATE), "ETH/USD": (2_000 * WAD * (10_000 + off) // 10_000, 0)})
         for target in world.targets:
             await target.tick()
         if mine:

@@ -75,7 +75,8 @@ async def test_a_whole_new_set_takes_over_with_its_first_round(tmp_path: Path) -
         done = here.done
         assert done is not None
         assert [a.signers.epoch for a in done.agreements] == [2]
-        assert {v.operator for v in done.values} == {"alpha", "beta"}
+        assert done.outcomes["t"].signed == ("beta", "alpha"), "in the order of the set"
+        assert {r.signed_at_ms is not None for r in done.records} == {True}, "no round was published unsigned"
         assert here.events[0].failed == []
 
 

@@ -42,7 +42,7 @@ async def test_the_example_carries_a_report_that_nobody_pushed(tmp_path: Path) -
         try:
             await target.tick()
             here.now_s += 2
-            here.round(CALM)
+            await here.round(CALM)
             assert target.newest is not None
             desk.publish(target.newest)
             names: dict[str, Any] = {"API": server.url, "RPC": here.place.node, "ANYBODY": account(9).address}

@@ -189,18 +189,18 @@ async def put_many(node: anvil.Anvil, folder: Path) -> Place:
 async def rounds(here: FaultWorld, priced: dict[str, tuple[int, int]], blocks: int) -> None:
     for _ in range(blocks):
         here.now_s += 2
-        here.round(priced)
+        await here.round(priced)
         await here.targets[0].tick()
         await here.targets[0].tick()  # the first may have found out that it has to be cut
         await here.mine()
         await here.targets[0].tick()
 
 
-def dwell(here: FaultWorld, priced: dict[str, tuple[int, int]]) -> None:
+async def dwell(here: FaultWorld, priced: dict[str, tuple[int, int]]) -> None:
     """Rounds that nobody looks at, until a depeg is one."""
     for _ in range(2):
         here.now_s += 2
-        here.round(priced)
+        await here.round(priced)
 
 
 async def test_five_hundred_prices_that_the_store_holds_back_go_in_transactions_that_a_block_takes(
@@ -212,7 +212,7 @@ async def test_five_hundred_prices_that_the_store_holds_back_go_in_transactions_
         async with world_at(place, specs=FEEDS) as here:
             await rounds(here, dict.fromkeys(FEEDS, (WAD, WAD)), 1)
             fell = dict.fromkeys(FEEDS, (WAD * 8 // 10, WAD))
-            dwell(here, fell)
+            await dwell(here, fell)
             await rounds(here, fell, 2)
             target = here.targets[0]
             assert {r.status for r in target.stored.values()} == {Status.DEPEG}
@@ -247,7 +247,7 @@ async def test_of_a_batch_that_is_cut_the_most_urgent_goes_first_and_the_rest_wi
         async with FaultWorld(place, now_s, timeout_ms=PATIENT_MS, most_gas=holds_one) as here:
             await here.targets[0].tick()
             lower = {**FALLEN, "ETH/USD": (1_900 * WAD, 0)}
-            dwell(here, lower)
+            await dwell(here, lower)
             await rounds(here, lower, 2)
             rows = here.databases[0].pushes("t", (PushState.LANDED,))[2:]
             assert [len(split_items(r.items)) for r in rows] == [1, 1]

@@ -98,7 +98,7 @@ async def settled(place: Place, **options: Any) -> AsyncIterator[tuple[FaultWorl
 async def fall_in_front(here: FaultWorld, outsider: Outsider) -> PushRow:
     """Our push, and in the same block before it the round that was signed a moment earlier, with other prices."""
     here.now_s += 2
-    here.round(UP)
+    await here.round(UP)
     await outsider.carry(*SPECS)
     await offer(here, DOWN)
     row = here.databases[0].pushes("t")[-1]
@@ -160,7 +160,7 @@ async def test_what_the_dearest_item_costs_more_than_a_plain_one_is_what_is_set_
         gas = []
         for priced in (UP, DOWN):
             here.now_s += 2
-            here.round(priced)
+            await here.round(priced)
             carried = await outsider.carry(FEED)
             await here.mine()
             gas.append(await used(here, carried))

@@ -60,7 +60,7 @@ async def test_the_journal_says_what_the_chain_says_though_the_quicker_endpoint_
         for second in range(30):
             here.now_s += 1
             if second % 2 == 0:
-                here.round({**CALM, "ETH/USD": (2_000 * WAD + second * 12 * WAD, 0)})
+                await here.round({**CALM, "ETH/USD": (2_000 * WAD + second * 12 * WAD, 0)})
             await here.targets[0].tick()
             await here.mine()
         await here.settle(CONFIRMATIONS + 2)
@@ -77,7 +77,7 @@ async def test_the_journal_says_what_the_chain_says_though_the_quicker_endpoint_
 async def test_the_endpoint_that_knows_falls_silent_and_the_other_is_not_believed(tmp_path: Path) -> None:
     async with world(tmp_path, {"lag": 4}, {"slow_s": 0.01}) as (here, (_, ahead)):
         here.now_s += 1
-        here.round(CALM)
+        await here.round(CALM)
         await here.targets[0].tick()
         await here.mine()
         await here.targets[0].tick()

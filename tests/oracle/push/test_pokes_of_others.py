@@ -70,7 +70,7 @@ async def test_whoever_pushes_each_change_is_poked_once(tmp_path: Path, who: str
         copied = 0
         for priced in [CALM] * 4 + [FALLEN] * 12 + [CALM] * 12:
             here.now_s += 2
-            here.round(priced)
+            await here.round(priced)
             if first is not None:  # its transaction is in the chain before our tick
                 first.offer(here.done)
                 await first.tick()

@@ -50,7 +50,7 @@ async def look(here: FaultWorld, seconds: int, base_wei: Callable[[], int] | Non
     for passed in range(seconds):
         here.now_s += 1
         if passed % 2 == 0:
-            here.round(FALLEN)
+            await here.round(FALLEN)
         await here.targets[0].tick()
         if base_wei is not None:
             await here.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_wei()))
@@ -181,11 +181,11 @@ async def test_a_batch_that_a_node_finds_too_big_is_halved_and_the_most_urgent_g
         front.says = lambda raw: "exceeds block gas limit" if items_of(raw) > 1 else None
         for _ in range(2):  # until the depeg has dwelt
             here.now_s += 2
-            here.round(lower)
+            await here.round(lower)
         for k in range(6):
             here.now_s += 1
             if k % 2 == 0:
-                here.round(lower)
+                await here.round(lower)
             await here.targets[0].tick()
             await here.mine()
             await here.targets[0].tick()

@@ -26,7 +26,7 @@ async def test_a_remote_gas_key_pushes_and_its_absence_is_a_refusal(tmp_path: Pa
         assert bytes.fromhex(payer[2:]) == address_of(key)
         stand.twist = "500"
         here.now_s += 2
-        here.round({feed: (price * 11 // 10, rate) for feed, (price, rate) in CALM.items()})
+        await here.round({feed: (price * 11 // 10, rate) for feed, (price, rate) in CALM.items()})
         await here.targets[0].tick()
         assert len(here.databases[0].pushes("t")) == 1
         (refused,) = here.databases[0].not_pushed("t")

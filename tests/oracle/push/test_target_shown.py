@@ -16,6 +16,7 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushState
 from oracle.model.status import Status
+from oracle.model.target_status import SignerQuorum
 from oracle.report.compose import price_of
 from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_world import KEYS, MAX_PUSH_AGE_S, PATIENT_MS, SPECS, FaultWorld, Place
@@ -86,8 +87,7 @@ async def test_a_store_that_does_not_know_the_operators_mutes_no_other_one(tmp_p
         ours = await put_store(node.url, tmp_path, tuple(address_of(k) for k in KEYS.values()), "ours")
         async with FaultWorld(theirs, 0, timeout_ms=PATIENT_MS) as here:
             gas_key = bytes(account(3).key).hex()
-            second = here.add("two.db", place=replace(ours, gas_key=gas_key))
-            second.name = "second"
+            second = here.add("two.db", name="second", place=replace(ours, gas_key=gas_key))
             await here.rpc("evm_setAutomine", False)
             here.now_s = int((await here.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
             for target in here.targets:
@@ -99,7 +99,11 @@ async def test_a_store_that_does_not_know_the_operators_mutes_no_other_one(tmp_p
             assert here.targets[0].counts["submitted"] == 0
             record = here.databases[0].record("ETH/USD")
             assert record is not None
-            assert record.signed_at_ms is not None, "published as agreed by those who could"
+            assert (record.signed_at_ms, record.seal) == (None, None), "what is published is sealed at home or nowhere"
+            assert here.done is not None
+            assert here.done.outcomes["second"].signed == ("alpha", "beta", "gamma")
+            assert here.done.unsealed == "", "a store that knows none of them seals nothing, and is not waited for"
+            assert second.status().quorum == SignerQuorum(weight=3, threshold=2, missing=())
 
 
 async def test_what_somebody_else_pushed_is_shown(tmp_path: Path) -> None:
@@ -121,7 +125,7 @@ async def test_what_somebody_else_pushed_is_shown(tmp_path: Path) -> None:
         first.can_send, second.can_send = False, True
         moved = {**CALM, "ETH/USD": (2_100 * WAD, 0)}
         here.now_s += 2
-        here.round(moved)
+        await here.round(moved)
         await second.tick()
         await here.mine()
         await second.tick()
@@ -160,7 +164,7 @@ async def test_a_locked_database_is_told_and_the_next_round_goes_out(tmp_path: P
         target, store = here.targets[0], here.databases[0]
         store.connection.execute("PRAGMA busy_timeout = 0")
         here.now_s += 2
-        here.round(CALM)
+        await here.round(CALM)
         other = sqlite3.connect(tmp_path / "one.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         await target.tick()
@@ -179,13 +183,17 @@ async def test_a_round_that_comes_during_a_look_is_looked_at_next(tmp_path: Path
         target = here.targets[0]
         await push_once(here)
 
+        here.now_s += 2
+        await here.round(CALM)
+        here.now_s += 2
+        moved = await here.agree({**CALM, "ETH/USD": (2_100 * WAD, 0)})
+        here.now_s -= 2
+
         def moved_meanwhile() -> None:
             here.after_decision = lambda: None
             here.now_s += 2
-            here.round({**CALM, "ETH/USD": (2_100 * WAD, 0)})
+            here.offer(moved)
 
-        here.now_s += 2
-        here.round(CALM)
         here.after_decision = moved_meanwhile
         await target.tick()
         assert target.counts["submitted"] == 1, "nothing was due in the calm one"

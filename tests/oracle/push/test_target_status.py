@@ -141,7 +141,7 @@ async def test_an_endpoint_that_answers_each_request_late_can_not_hold_a_look_fo
         await push_once(here)
         usual, target.pace, client.stuck = target.pace, TargetPace(tick_s=0.05), True
         here.now_s += 2
-        here.round({"wdivETH/ETH": (10**18, 10**18), "ETH/USD": (2_000 * 10**18, 0)})
+        await here.round({"wdivETH/ETH": (10**18, 10**18), "ETH/USD": (2_000 * 10**18, 0)})
         async with asyncio.timeout(30):
             await target.tick()
         assert (client.asked, here.events[0].failed) == (1, ["TimeoutError"])

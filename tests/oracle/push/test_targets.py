@@ -35,7 +35,8 @@ async def test_one_chain_s_trouble_never_delays_another(tmp_path: Path) -> None:
         try:
             async with world_in(tmp_path) as here:
                 there = await put_store(other.url, (proxy.url,), tmp_path, backwards=True)
-                second = here.add("two.db", place=there)
+                second = here.add("two.db", name="u", place=there)
+                await second.start()  # only a round that its operators sealed for it is pushed there
                 await push_once(here)
                 for _ in range(4):
                     await second.tick()
@@ -45,7 +46,7 @@ async def test_one_chain_s_trouble_never_delays_another(tmp_path: Path) -> None:
                 proxy.hold()
                 moved = {**CALM, "ETH/USD": (2_100 * WAD, 0)}
                 here.now_s += 2
-                here.round(moved)
+                await here.round(moved)
                 stuck = asyncio.create_task(second.tick())
                 await here.targets[0].tick()
                 await here.mine()
@@ -77,17 +78,36 @@ async def test_a_backup_fires_only_when_the_primary_has_not(tmp_path: Path) -> N
         here.targets.insert(0, primary)
 
 
+async def test_two_targets_of_one_config_at_one_store_have_one_round_that_either_pushes(tmp_path: Path) -> None:
+    """A backup for the gas key: its operators sign once, the round is stored for both, and the backup pushes what is sealed."""
+    async with world_in(tmp_path) as here:
+        place = replace(here.place, gas_key=bytes(account(3).key).hex())
+        backup = here.add("backup.db", name="backup", place=place, policy=PushPolicy(offset_s=8))
+        await backup.start()
+        await push_once(here)
+        assert here.done is not None
+        sealed = [o.sealed for o in here.done.outcomes.values()]
+        assert len(sealed) == 2
+        assert sealed[0] == sealed[1]
+        primary = here.targets.pop(0)
+        for _ in range(24):
+            await here.step(mine=True)
+        assert backup.counts["landed"] >= 1
+        assert here.events[1].failed == []
+        here.targets.insert(0, primary)
+
+
 async def test_a_depeg_does_not_wait_for_a_calm_push_that_is_stuck(tmp_path: Path) -> None:
     async with world_in(tmp_path) as here:
         await push_once(here)
         calm = {**CALM, "ETH/USD": (2_020 * WAD, 0)}
         here.now_s += 2
-        here.round(calm)
+        await here.round(calm)
         await here.targets[0].tick()
         fallen = {**calm, "wdivETH/ETH": (RATE * 94 // 100, RATE)}
         for _ in range(3):
             here.now_s += 2
-            here.round(fallen)
+            await here.round(fallen)
             await here.targets[0].tick()
         rows = here.databases[0].pushes("t", (PushState.SENT,))
         assert len({r.nonce for r in rows}) == 1
@@ -127,14 +147,14 @@ async def test_without_the_gas_key_a_target_with_open_pushes_connects_shows_the_
     async with world_in(tmp_path) as here:
         await push_once(here)
         here.now_s += 2
-        here.round({**CALM, "ETH/USD": (2_100 * WAD, 0)})
+        await here.round({**CALM, "ETH/USD": (2_100 * WAD, 0)})
         await here.targets[0].tick()
         dry = here.add("one.db", dry=True)
         with capture_logs() as logs:
             await dry.start()
             for _ in range(3):
                 here.now_s += 2
-                here.round(CALM)
+                await here.round(CALM)
                 await dry.tick()
         assert dry.connected
         assert (dry.status().sends, dry.status().looked_at_ms) == (False, here.now_s * 1_000)
@@ -157,7 +177,7 @@ async def test_a_refusal_is_typed_and_written_down(tmp_path: Path) -> None:
         await here.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**12))
         await here.mine()
         here.now_s += 2
-        here.round({**CALM, "ETH/USD": (2_200 * WAD, 0)})
+        await here.round({**CALM, "ETH/USD": (2_200 * WAD, 0)})
         await here.targets[0].tick()
         (refused,) = here.databases[0].not_pushed("t")
         assert "max_fee_gwei is 60" in refused.error

@@ -11,12 +11,13 @@ from feeds.types import Kind, Outcome
 from oracle.model.publication import Record
 from oracle.model.spec import Bands, Mode
 from oracle.round.rounds import Member, Round, Rounds
-from oracle.round.seat import SignerSeat
+from oracle.round.seat import HomeStore, SignerSeat
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database, last_published
+from tests.oracle.network.agreement_world import agreed_round, agreements_here, in_own_loop
 from tests.oracle.oracle_build import T0, failed, seen, source, spec
 
 NAMES = ("alpha", "beta", "gamma")
@@ -69,7 +70,9 @@ class HaltWorld:
                 Member(name=name, specs={FEED.feed: replace(FEED, sources=own)}, states={FEED.feed: state},
                        signer=self.operators[name])
             )  # fmt: skip
-        return Rounds({FEED.feed: FEED}, members, SignerSeat(target="t", signers=self.signers, indexes={FEED.feed: 0}))
+        rounds = Rounds({FEED.feed: FEED}, members, HomeStore(target="t", feeds=frozenset({FEED.feed})))
+        rounds.take_seat(SignerSeat(target="t", signers=self.signers, indexes={FEED.feed: 0}))
+        return rounds
 
     def restart(self) -> None:
         """Only what is stored is left."""
@@ -78,10 +81,13 @@ class HaltWorld:
         self.rounds.resume([record] if record else [], {FEED.feed: published} if published else {})
 
     def run_round(self, given: Given) -> Record | None:
-        """One round; the record that it published."""
+        """One round, agreed on by all; the record that it published."""
         self.n += 1
         now_s = START_S + self.n * STEP_S
-        done = self.rounds.run(now_s, {FEED.feed: outcomes_of(given, now_s * 1_000)}, now_ms=now_s * 1_000)
+        agreements = agreements_here(list(self.operators.values()), now_ms=lambda: now_s * 1_000)
+        done = in_own_loop(
+            agreed_round(self.rounds, agreements, now_s, {FEED.feed: outcomes_of(given, now_s * 1_000)})
+        )  # fmt: skip
         self.store.save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.done: Round = done

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from feeds.types import Outcome, Pair
+from feeds.units import MS
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
-from oracle.round.rounds import Member
+from oracle.round.rounds import Member, Round, Rounds
 from tests.oracle.oracle_build import T0, outcomes, seen, source, spec
 
 ETH_USD = spec(
@@ -26,3 +29,12 @@ def observed(now_ms: int = T0, price: str = "1.04") -> dict[str, list[Outcome]]:
 
 def member(specs: dict[str, FeedSpec] = SPECS, name: str = "local") -> Member:
     return Member(name=name, specs=specs, states={f: FeedState() for f in specs})
+
+
+def own_round(
+    rounds: Rounds, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int | None = None
+) -> Round:
+    """A round where nobody signs, or nobody was asked. Not committed."""
+    return rounds.finish(
+        rounds.fold(round_time_s, observed, now_ms=round_time_s * MS if now_ms is None else now_ms), {}
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.units import Wad
+from oracle.agree.messages import FeedRefusal
 from oracle.audit.recompute import verify
 from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Status
 from oracle.model.types import Abstained, FeedRound, Report
-from oracle.report.wire import encode_item, encode_items
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Round, Rounds
 from oracle.serve.explain import explanation
-from oracle.sign.agreed_reports import agreed_reports
-from oracle.sign.messages import Proposal, Refusal, RefusalCode, Signature
+from tests.oracle.network.agreement_world import BRIEF, Vouching, agreements_here
 from tests.oracle.oracle_build import spec, wad
 from tests.oracle.round.halt_world import (
     FEED,
@@ -36,6 +36,7 @@ from tests.oracle.round.halt_world import (
     one_of_three,
     outcomes_of,
 )
+from tests.oracle.round.round_world import own_round
 
 
 def test_three_operators_with_a_price_every_third_round_are_watched_and_halted_not_silent() -> None:
@@ -67,7 +68,7 @@ def test_a_halt_keeps_what_was_published_to_the_bit_whoever_was_there() -> None:
     for record in halts:
         assert kept_prices(record) == kept_prices(published)
         assert record.report.status is Status.HALT
-    said = {v.signed.items for v in world.done.values}
+    said = {v.signed.items for v in world.done.outcomes["t"].values}
     assert len(said) == 1, "every operator signs the same bytes"
 
 
@@ -237,7 +238,7 @@ def test_the_live_lane_shows_a_halt_as_it_is_published_also_in_a_product() -> No
     for n in range(35):
         now_s = START_S + n * STEP_S
         given = everybody(None if n else "1.00")
-        done = rounds.run(now_s, {FEED.feed: outcomes_of(given, now_s * 1_000)}, now_ms=now_s * 1_000)
+        done = own_round(rounds, now_s, {FEED.feed: outcomes_of(given, now_s * 1_000)}, now_ms=now_s * 1_000)
         rounds.commit(done)
         records.append({r.feed: r for r in done.records})
     first, published = records[0], records[-1]
@@ -252,57 +253,68 @@ def test_the_live_lane_shows_a_halt_as_it_is_published_also_in_a_product() -> No
     assert first[FEED.feed].observed_at_ms - 1_000 < shown[FEED.feed].observed_at_ms <= first[FEED.feed].observed_at_ms
 
 
-def _proposal(world: HaltWorld, change: Callable[[Report], Report]) -> Proposal:
-    values = world.done.values
-    fair = {i: change(r) for i, r in agreed_reports(values, world.signers).items()}
-    signed = tuple(v.signed for v in values)
-    return Proposal(leader="alpha", round_time_s=world.done.round_time_s, items=encode_items(fair), values=signed)
-
-
-def test_kept_prices_are_not_the_operators_to_choose() -> None:
-    world = HaltWorld()
+def halted(threshold: int) -> HaltWorld:
+    world = HaltWorld(threshold=threshold)
     world.run_round(everybody("1.00"))
     for _ in range(33):
         world.run_round(everybody(None))
+    return world
+
+
+def with_liars(world: HaltWorld, change: Callable[[Report], Report]) -> Round:
+    """The next round of a halt, in which two of three sign other kept prices and vouch for whatever comes of it."""
     now_s = START_S + (world.n + 1) * STEP_S
     folded = world.rounds.fold(now_s, {FEED.feed: outcomes_of(everybody(None), now_s * 1_000)}, now_ms=now_s * 1_000)
-
-    def said(change: Callable[[Report], Report]) -> Round:
-        values = [
-            q.signer.sign_values(
-                q.signers, now_s, {i: change(r) if q.signer.name != "beta" else r for i, r in q.reports.items()}
-            )
-            for q in folded.requests
-        ]
-        return world.rounds.finish(folded, values)
-
-    assert len(said(lambda r: r).records) == 1
-    assert said(lambda r: replace(r, market_wad=Wad(r.market_wad // 2))).records == ()
-    assert said(lambda r: replace(r, market_age_s=0)).records == ()
+    ask = folded.asks["t"]
+    told = {n: {i: r if n == "beta" else change(r) for i, r in own.items()} for n, own in ask.reports.items()}
+    members = [o if o.name == "beta" else Vouching(operator=o) for o in world.operators.values()]
+    agreements = agreements_here(members, now_ms=lambda: now_s * 1_000, timing=BRIEF)
+    outcome = asyncio.run(agreements.agree(replace(ask, reports=told)))
+    return world.rounds.finish(folded, {"t": outcome})
 
 
-def test_nobody_signs_other_kept_prices_than_its_own() -> None:
-    world = HaltWorld()
-    world.run_round(everybody("1.00"))
-    for _ in range(33):
-        world.run_round(everybody(None))
-    now_ms = world.done.round_time_s * 1_000
-    beta = world.operators["beta"]
-    fair = beta.cosign(world.signers, _proposal(world, lambda r: r), now_ms=now_ms, clock_ok=True)
-    assert isinstance(fair, Signature)
-    # two liars sign other values together, so the proposal recomputes
-    report = world.done.values[0].reports[0]
-    for lie in (replace(report, market_wad=Wad(report.market_wad - 1)), replace(report, redemption_wad=wad("0.90"))):
-        view = {0: lie}
-        said = [
-            world.operators[n].with_own_views().sign_values(world.signers, world.done.round_time_s, view)
-            for n in ("alpha", "gamma")
-        ]
-        values = (*said, next(v.signed for v in world.done.values if v.operator == "beta"))
-        wrong = Proposal(leader="alpha", round_time_s=report.round_time_s, items=encode_item(0, lie), values=values)
-        answer = beta.cosign(world.signers, wrong, now_ms=now_ms, clock_ok=True)
-        assert isinstance(answer, Refusal)
-        assert answer.code is RefusalCode.OUT_OF_BOUND
+def half(report: Report) -> Report:
+    return replace(report, market_wad=Wad(report.market_wad // 2))
+
+
+def young(report: Report) -> Report:
+    return replace(report, market_age_s=0)
+
+
+def one_less(report: Report) -> Report:
+    return replace(report, market_wad=Wad(report.market_wad - 1))
+
+
+def slashed(report: Report) -> Report:
+    return replace(report, redemption_wad=wad("0.90"))
+
+
+@pytest.mark.parametrize("change", [half, young, one_less])
+def test_kept_prices_are_not_the_operators_to_choose(change: Callable[[Report], Report]) -> None:
+    """Where the threshold needs one who is honest, nothing else than what was sealed before is published in a halt."""
+    world = halted(threshold=3)
+    assert with_liars(world, change).records == ()
+    assert len(world.run_round(everybody(None)).reasons) > 0, "the next round is like any other"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(half, FeedRefusal.NOT_AS_PUBLISHED), (young, FeedRefusal.NOT_AS_PUBLISHED),
+     (one_less, FeedRefusal.NOT_AS_PUBLISHED), (slashed, FeedRefusal.OUT_OF_BOUND)],
+)  # fmt: skip
+def test_nobody_vouches_for_other_kept_prices_than_those_that_were_sealed(
+    change: Callable[[Report], Report], code: FeedRefusal
+) -> None:
+    world = halted(threshold=2)
+    fair = with_liars(world, lambda r: r)
+    assert [m.refused for m in fair.outcomes["t"].members] == [(), (), ()]
+    world = halted(threshold=2)
+    done = with_liars(world, change)
+    members = {m.name: m for m in done.outcomes["t"].members}
+    assert members["beta"].refused == ((0, code),)
+    for record in done.records:
+        assert record.seal is not None
+        assert [(a.operator, a.why) for a in record.seal.refused] == [("beta", code.text)]
 
 
 def test_without_operators_the_own_view_is_what_is_published() -> None:
@@ -312,7 +324,7 @@ def test_without_operators_the_own_view_is_what_is_published() -> None:
     for n in range(60):
         now_s = START_S + n * STEP_S
         given = everybody("1.00" if n == 0 or n > 40 else None)
-        done = rounds.run(now_s, {FEED.feed: outcomes_of(given, now_s * 1_000)}, now_ms=now_s * 1_000)
+        done = own_round(rounds, now_s, {FEED.feed: outcomes_of(given, now_s * 1_000)}, now_ms=now_s * 1_000)
         rounds.commit(done)
         words.append(done.records[0].report.status.word if done.records else None)
     assert words == ["ok", *[None] * 30, *["halt"] * 29]

@@ -25,6 +25,7 @@ from oracle.model.state import FeedState
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
 from tests.feeds.local_venues import until, wall_ms
+from tests.oracle.round.round_world import own_round
 
 pytestmark = pytest.mark.loopback
 FEED = "ETH/USD"
@@ -89,7 +90,7 @@ async def test_trades_reach_the_price_with_their_own_volume_live_and_final_and_a
                 expected = (100 * 1_000 + 101 * 10 + 102 * 10) * WAD // 1_020
                 (indicated,) = live.refresh({FEED}, wall_ms())
                 first_s = wall_ms() // 1_000 + 1
-                done = rounds.run(first_s, {FEED: observer.observe(FEED, first_s * 1_000, 0)}, now_ms=wall_ms())
+                done = own_round(rounds, first_s, {FEED: observer.observe(FEED, first_s * 1_000, 0)}, now_ms=wall_ms())
                 rounds.commit(done)
                 assert done.records[0].report.market_wad == indicated.report.market_wad == expected
                 (again,) = live.refresh({FEED}, first_s * 1_000 + 100)
@@ -100,8 +101,8 @@ async def test_trades_reach_the_price_with_their_own_volume_live_and_final_and_a
                 venues[0].trade(SYMBOLS[venues[0].name], Decimal(102), Decimal(1_020))
                 await heard(observer, 1_020)
                 next_s = wall_ms() // 1_000 + 1
-                done = rounds.run(
-                    next_s, {FEED: observer.observe(FEED, next_s * 1_000, first_s * 1_000)}, now_ms=wall_ms()
+                done = own_round(
+                    rounds, next_s, {FEED: observer.observe(FEED, next_s * 1_000, first_s * 1_000)}, now_ms=wall_ms()
                 )
                 total = 100 * 1_000 + 101 * 10 + 102 * 1_030
                 assert done.records[0].report.market_wad == total * WAD // 2_040

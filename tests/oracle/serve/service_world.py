@@ -10,10 +10,10 @@ from pathlib import Path
 from feeds.units import MS
 from oracle.model.publication import OnChain
 from oracle.model.target_status import SignerQuorum, TargetStatus
-from oracle.push.attestation import Attesters
+from oracle.push.attestation import Attesters, CollectCut
 from oracle.round.live import Live
 from oracle.round.rounds import Round, Rounds
-from oracle.round.seat import SignerSeat
+from oracle.round.seat import HomeStore, SignerSeat
 from oracle.serve.history import HistoryReaders
 from oracle.serve.service import PriceService
 from oracle.sign.eip712 import address_of
@@ -22,6 +22,7 @@ from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
+from tests.oracle.network.agreement_world import agreed_round, agreements_here, in_own_loop
 from tests.oracle.round.round_world import SPECS, member, observed
 from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.sign.sign_world import DOMAIN, KEYS, SIGNERS
@@ -46,20 +47,18 @@ class CountingTarget:
     def status(self) -> TargetStatus:
         return replace(self.current_status, connected=self.connected)
 
-    def __init__(self, operators: Sequence[Operator], signers: SignerSet) -> None:
+    def __init__(self, name: str, operators: Sequence[Operator], signers: SignerSet, collect: CollectCut) -> None:
         self.requested: list[str] = []
         self.connected = True
         self.newest: Round | None = None
-        self.attesters = Attesters("t", operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
+        self.attesters = Attesters(name, operators, now_ms=lambda: ROUND_S * MS, collect=collect)
         self.attesters.take_seats(signers, INDEXES)
 
     async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         self.requested += feeds
         await asyncio.sleep(0)
         assert self.newest is not None
-        return await self.attesters.collect_signatures(
-            await self.attesters.signed_values(self.newest), [INDEXES[f] for f in feeds]
-        )
+        return await self.attesters.collect_signatures(self.newest, [INDEXES[f] for f in feeds])
 
 
 class ServiceWorld:
@@ -80,9 +79,13 @@ class ServiceWorld:
             for i, k in enumerate(KEYS)
         ]
         other = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
-        self.targets = {n: CountingTarget(self.operators, s) for n, s in (("main", SIGNERS), ("side", other))}
+        self.agreements = agreements_here(self.operators, now_ms=lambda: self.at_ms)
+        sets = {"main": SIGNERS, "side": other}
+        self.targets = {n: CountingTarget(n, self.operators, s, self.agreements.cut) for n, s in sets.items()}
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
-        self.rounds = Rounds(SPECS, members, SignerSeat(target="main", signers=SIGNERS, indexes=INDEXES))
+        self.rounds = Rounds(SPECS, members, HomeStore(target="main", feeds=frozenset(INDEXES)))
+        for name, signers in sets.items():
+            self.rounds.take_seat(SignerSeat(target=name, signers=signers, indexes=INDEXES))
         self.database = database or Database(":memory:")
         self.service = PriceService(
             SPECS, self.database, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
@@ -92,10 +95,13 @@ class ServiceWorld:
         if started:
             self.round(ROUND_S)
 
-    def round(self, round_s: int) -> None:
+    def round(self, round_s: int) -> Round:
+        """A round as a process makes it, shown and offered to the targets."""
         self.at_ms = round_s * MS
-        done = self.rounds.run(round_s, observed(round_s * MS), now_ms=round_s * MS)
+        done = in_own_loop(agreed_round(self.rounds, self.agreements, round_s, observed(round_s * MS)))
+        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         for target in self.targets.values():
             target.newest = done
         self.service.publish(done)
+        return done

@@ -32,6 +32,7 @@ from oracle.round.rounds import Member, Rounds
 from oracle.serve.evidence import explain_document
 from oracle.serve.explain import lines
 from tests.feeds.local_venues import until, wall_ms
+from tests.oracle.round.round_world import own_round
 
 pytestmark = pytest.mark.loopback
 CONFIG = Path(__file__).parents[3] / "config.toml"
@@ -104,7 +105,7 @@ def played(resolved: ResolvedConfig, observer: Observer) -> dict[str, FoldedFeed
         for chain in chains:
             plans = [p for p in resolved.sources if p.chain == chain and p.adapter is not None]
             observer.put_read(chain, read_of(resolved.config.chains[chain].chain_id, plans, at_ms))
-        done = rounds.run(at_ms // 1_000, {f: observer.observe(f, at_ms) for f in resolved.specs}, now_ms=at_ms)
+        done = own_round(rounds, at_ms // 1_000, {f: observer.observe(f, at_ms) for f in resolved.specs}, now_ms=at_ms)
         rounds.commit(done)
     return {f.spec.feed: f for f in done.feeds}
 

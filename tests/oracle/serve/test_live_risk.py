@@ -24,7 +24,7 @@ from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.risk_documents import price_risk_document
 from tests.oracle.oracle_build import PAIR, T0, outcomes, seen, source, spec
-from tests.oracle.round.round_world import CROSS, ETH_USD, SPECS, observed
+from tests.oracle.round.round_world import CROSS, ETH_USD, SPECS, observed, own_round
 from tests.oracle.serve.endpoint_client import faults
 from tests.oracle.serve.service_world import ServiceWorld
 
@@ -45,7 +45,7 @@ def run(
         left_out = (without or {}).get(name, ())
         own = {f: replace(s, sources=tuple(x for x in s.sources if x.name not in left_out)) for f, s in specs.items()}
         members.append(Member(name=name, specs=own, states={f: FeedState() for f in specs}))
-    return Rounds(specs, members, None).run(S, seen_now, now_ms=T0)
+    return own_round(Rounds(specs, members, None), S, seen_now, now_ms=T0)
 
 
 def live(done: Round, specs: Mapping[str, FeedSpec], feed: str = FEED) -> LiveRisk:
@@ -154,7 +154,7 @@ def test_a_rate_above_its_cap_and_one_that_stands_still() -> None:
     def answered(after_s: int, rate: str) -> tuple[bool | None, bool | None]:
         now_ms = T0 + after_s * MS
         now = {**observed(now_ms), FEED: outcomes("1.04", rate, now_ms)}
-        done = rounds.run(S + after_s, now, now_ms=now_ms)
+        done = own_round(rounds, S + after_s, now, now_ms=now_ms)
         rounds.commit(done)
         found = answers(live(done, capped))
         return found[LiveRiskCode.RATE_CAPPED_NOW], found[LiveRiskCode.RATE_OLD_NOW]

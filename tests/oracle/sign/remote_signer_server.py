@@ -33,8 +33,8 @@ class Stand:
         body = orjson.loads(await request.read())
         name = request.match_info["identifier"]
         self.asked.append((name, body))
-        if self.twist == "500":
-            return web.Response(status=500)
+        if self.twist in {"403", "500"}:
+            return web.Response(status=int(self.twist))
         if self.twist == "slow":
             await asyncio.sleep(0.15)
         key = self.keys.get(name)

@@ -62,7 +62,13 @@ async def test_a_high_s_is_brought_into_the_form_that_chains_take() -> None:
 
 @pytest.mark.parametrize(
     ("twist", "says"),
-    [("other data", "no signature of"), ("short", "no signature of"), ("500", "HTTP 500"), ("gone", "load the key")],
+    [
+        ("other data", "no signature of"),
+        ("short", "no signature of"),
+        ("500", "HTTP 500"),
+        ("403", "does not let this be signed .HTTP 403.: look at its rules"),
+        ("gone", "load the key"),
+    ],
 )
 async def test_a_wrong_answer_is_a_typed_error(twist: str, says: str) -> None:
     async with signing(KEY) as (stand, remote):

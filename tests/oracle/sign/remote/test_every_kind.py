@@ -45,10 +45,10 @@ ITEMS, SET = b"\x01" * 60, b"\x07" * 32
 SAID = Announcement(counter=7, network_key=b"\x08" * 20, urls=("wss://a.example:1/",), certificate=b"\x09" * 32)
 FIVE = {
     "Observed": (
-        observed_preimage(DOMAIN, 3, 1_700_000_000, ITEMS, terms=SET, wishes=b"w"),
-        observed_digest(DOMAIN, 3, 1_700_000_000, ITEMS, terms=SET, wishes=b"w"),
+        observed_preimage(DOMAIN, 3, 1_700_000_000, ITEMS, terms=SET),
+        observed_digest(DOMAIN, 3, 1_700_000_000, ITEMS, terms=SET),
     ),
-    "Sealed": (sealed_preimage(DOMAIN, 3, 1_700_000_000, ITEMS), sealed_digest(DOMAIN, 3, 1_700_000_000, ITEMS)),
+    "Sealed": (sealed_preimage(DOMAIN, 3, 1_700_000_000, 2, ITEMS), sealed_digest(DOMAIN, 3, 1_700_000_000, 2, ITEMS)),
     "Batch": (batch_preimage(DOMAIN, 3, 1_700_000_000, ITEMS), batch_digest(DOMAIN, 3, 1_700_000_000, ITEMS)),
     "Arm": (arm_preimage(DOMAIN, 4, SET), arm_digest(DOMAIN, 4, SET)),
     "Announce": (announcement_preimage(DOMAIN, SAID), announce_digest(DOMAIN, 7, SAID.body())),

@@ -91,11 +91,37 @@ async def test_a_token_that_was_away_is_opened_again_for_every_key_of_it(token: 
         assert "the token 'lrt' is not there" in await refused(report)
         assert "the token 'lrt' is not there" in await refused(gas)
     token.put_back()
+    assert await report.sign(b"b")
+    module = report._module
+    assert module is not None
+    turn = module.turn
     for _ in range(3):
         assert await report.sign(b"b")
         assert await gas.sign(b"b")
+    assert module.turn == turn, "one beginning is enough for both: what was open before is not used again"
     await report.close()
     await gas.close()
+
+
+async def test_a_key_that_was_not_asked_meanwhile_takes_no_other_for_itself(token: TokenFolder) -> None:
+    """Handles are numbers that the module gives out anew: an old one may by now be that of the other key."""
+    token.load("lrt", "gas", OTHER, key_id="02")
+    gas, report = key(url("token=lrt;id=%02"), address_of(OTHER)), key()
+    await gas.sign(b"a")
+    await report.sign(b"a")
+    token.take_out()
+    await refused(report)
+    token.put_back()
+    assert await report.sign(b"b")
+    module = report._module
+    assert module is not None
+    turn = module.turn
+    assert await gas.sign(b"b")
+    assert module.turn == turn
+    await gas.close()
+    assert await report.sign(b"c")
+    assert module.turn == turn, "closing an old session closed no new one"
+    await report.close()
 
 
 async def test_a_token_that_comes_later_is_found(folder: TokenFolder) -> None:

@@ -1,0 +1,146 @@
+"""Commands of an operator among others: what a seat needs and costs, how the others are reached."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oracle.cli.shell import ExitCode, checked_config, print_result
+
+if TYPE_CHECKING:
+    from oracle.check.seat_reading import SeatPlace
+    from oracle.config.resolve import ResolvedConfig
+    from oracle.network.handshake import Identity
+    from oracle.sign.announcement import SignedAnnouncement
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def join(config_path: Path, as_json: bool) -> None:
+    """Say what a seat among the operators of the home store needs, what of it is done, and what it costs a month."""
+    from oracle.check.joining import joining_lines
+
+    document = asyncio.run(_join(checked_config(config_path, network=True)))
+    print_result(as_json, document, joining_lines(document))
+    sys.exit(ExitCode.DONE if document["ready"] else ExitCode.ABSTAINED)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def peers(config_path: Path, as_json: bool) -> None:
+    """Try every other operator from outside: how it is reached, round trip, clock, version; graded. Beside a running process, too.
+
+    Exit status: 0 all are reached, 1 one is not.
+    """
+    findings = asyncio.run(_peers(checked_config(config_path, network=True)))
+    rows = [
+        *(f.line() for f in findings),
+        f"{sum(f.reached != 'not' for f in findings)} of {len(findings)} are reached",
+    ]
+    print_result(as_json, {"peers": [f.document() for f in findings]}, rows)
+    sys.exit(ExitCode.FAILED if any(f.reached == "not" for f in findings) else ExitCode.DONE)
+
+
+def _place(resolved: ResolvedConfig) -> SeatPlace:
+    from oracle.assemble.network import configured_peers, home_store
+    from oracle.check.seat_reading import seat_place
+
+    home, section = home_store(resolved), resolved.config.network
+    known = configured_peers(section) if section is not None else {}
+    return seat_place(resolved.config, None if home is None else home.target, known)
+
+
+async def _join(resolved: ResolvedConfig) -> dict[str, Any]:
+    from oracle.assemble.network import common_rules
+    from oracle.check.joining import joining
+    from oracle.check.seat_reading import read_seat
+
+    place = _place(resolved)
+    me = await _identity(place)
+    own = me.announced().address
+    reading = await read_seat(place, own)
+    network_key = me.announced().said.network_key
+    return await joining(place, reading, own, network_key, common_rules(resolved), len(resolved.pushed))
+
+
+async def _peers(resolved: ResolvedConfig) -> list[Any]:
+    from oracle.check.reaching import try_peers
+    from oracle.check.seat_reading import read_seat
+
+    place = _place(resolved)
+    me = await _identity(place)
+    reading = await read_seat(place, me.announced().address)
+    return await try_peers(place, reading, me, _stored(place))
+
+
+async def _identity(place: SeatPlace) -> Identity:
+    """Who asks: the operator itself, by an announcement older than any of its process, so that nobody keeps it for the newer."""
+    import secrets
+    from importlib.metadata import version
+
+    from oracle.network.handshake import Identity
+    from oracle.network.network_key import load_or_make
+    from oracle.runtime.clock import now_ms
+
+    announced = await _signed(place)
+    return Identity(
+        domain=place.domain, network_key=load_or_make(Path(place.network.keyfile)), announced=lambda: announced,
+        build=version("lrt-oracle"), instance=secrets.token_bytes(8), now_ms=now_ms,
+    )  # fmt: skip
+
+
+async def _signed(place: SeatPlace) -> SignedAnnouncement:
+    """An announcement of this operator that is older than any other, signed by its report key wherever that is."""
+    from oracle.agree.terms import PROTOCOL_VERSION
+    from oracle.network.network_key import load_or_make
+    from oracle.sign import keyfiles
+    from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement
+    from oracle.sign.eip712 import address_of
+    from oracle.sign.remote.open_key import open_key
+    from oracle.sign.remote.remote_key import compact_of
+
+    said = Announcement(
+        counter=0,
+        network_key=address_of(load_or_make(Path(place.network.keyfile))),
+        versions=(PROTOCOL_VERSION,),
+    )
+    section = place.operator
+    key = open_key(section, os.environ) or keyfiles.LocalSigner(
+        keyfiles.load(Path(str(section.keyfile)), section.passphrase_env)
+    )
+    try:
+        raw = await key.sign(announcement_preimage(place.domain, said))
+        return signed_announcement(key.address, said, compact_of(raw))
+    finally:
+        await key.close()
+
+
+def _stored(place: SeatPlace) -> dict[bytes, SignedAnnouncement]:
+    """What the process of this config has heard of the others."""
+    from contextlib import closing
+
+    from oracle.sign.announcement import BadAnnouncement, read_announcement
+    from oracle.storage.database import Database
+
+    path = Path(place.config.oracle.database)
+    if not path.is_file():
+        return {}
+    known = {}
+    with closing(Database(path)) as database:
+        for raw in database.announcements():
+            try:
+                signed = read_announcement(place.domain, raw)
+            except BadAnnouncement:
+                continue
+            known[signed.address] = signed
+    return known
+
+
+COMMANDS = (join, peers)
