@@ -28,11 +28,11 @@ from oracle.agree.state import (
     Ask,
     Decided,
     Effect,
-    Evidence,
+    FaultEvidence,
     Found,
     Give,
     Instance,
-    Misbehaviour,
+    MemberFault,
     OwnView,
     Say,
     SignCommit,
@@ -100,7 +100,7 @@ class RoundSession:
         self._news = asyncio.Event()
         self._tasks = SigningTasks(self._news.set)
         self._refusals: list[Refusal] = []
-        self._evidence: list[Evidence] = []
+        self._evidence: list[FaultEvidence] = []
         self._own_words: list[Word] = []
         self._replies = Replies(self._reply)
         self._sealed_ms: int | None = None
@@ -116,7 +116,7 @@ class RoundSession:
 
     def cloned(self) -> list[LocalMember]:
         """Operators here whose key was heard to say what they did not say."""
-        guilty = {e.address for e in self._evidence if e.kind is Misbehaviour.CLONE}
+        guilty = {e.address for e in self._evidence if e.kind is MemberFault.CLONE}
         return [s.member for s in self._seats if s.member is not None and s.member.address in guilty]
 
     async def run(self, signing: Mapping[bytes, Coroutine[Any, Any, SignedValues | Refusal]]) -> RoundOutcome:
@@ -244,7 +244,7 @@ class RoundSession:
             case Found(evidence):
                 self._note_evidence(evidence)
 
-    def _note_evidence(self, evidence: Evidence) -> None:
+    def _note_evidence(self, evidence: FaultEvidence) -> None:
         """Once, though each operator here finds it; who misbehaves is told: if its key is used twice, it learns of it."""
         if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
             return
