@@ -342,7 +342,7 @@ class RoundSession:
             async with asyncio.timeout(wait_ms / _S + 0.001):
                 await self._news.wait()
         except TimeoutError:
-            self._strays.keep(said)
+            pass
 
     def _is_finished(self) -> bool:
         """Sealed by all, or sealed and waited; or nothing more can come of it."""
