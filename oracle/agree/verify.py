@@ -101,6 +101,18 @@ def check_sealed(terms: Terms, said: SealedRound) -> None:
         _check_seal(terms, address, said.step, said.content, seal)
 
 
+def is_signed(terms: Terms, said: Commit) -> bool:
+    """Whether a commit, sound or not, bears its member's report key's signature over items of feeds of this store."""
+    content = said.certificate.content
+    try:
+        _check_step(terms, said.certificate.step)
+        _check_content(terms, content)
+        _check_seal(terms, said.address, said.certificate.step, content, said.seal)
+    except Unsound:
+        return False
+    return True
+
+
 def _check_propose(terms: Terms, keys: NetworkKeys, said: Propose) -> None:
     _check_step(terms, said.step)
     if said.address != terms.leader(said.step):

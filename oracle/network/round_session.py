@@ -39,12 +39,13 @@ from oracle.agree.state import (
     Turn,
 )
 from oracle.agree.terms import Terms
-from oracle.agree.verify import hear_values_of, verify
+from oracle.agree.verify import Unsound, hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
 from oracle.network.evidence_rows import evidence_words
 from oracle.network.replies import Replies
 from oracle.network.seats import LocalMember, Utterance
 from oracle.network.signing_tasks import SigningTasks
+from oracle.network.stray_seals import StraySeals
 from oracle.network.times import SessionClock
 from oracle.network.transport import Transport
 from oracle.sign.messages import Refusal, SignedValues
@@ -103,6 +104,7 @@ class RoundSession:
         self._evidence: list[FaultEvidence] = []
         self._own_words: list[Word] = []
         self._replies = Replies(self._reply)
+        self._strays = StraySeals(terms)
         self._sealed_ms: int | None = None
         self._again_ms = terms.timing.guard_ms
         self._skipped_ms = 0
@@ -141,6 +143,8 @@ class RoundSession:
     def outcome(self) -> RoundOutcome:
         """As it stands."""
         state = self._seats[0].state
+        for evidence in self._strays.evidence(c for of in state.commits.values() for c in of.values()):
+            self._note_evidence(evidence)
         for address in self.terms.members:
             if address not in self._arrivals.commits and (text := self._transport.trouble(address)):
                 own = next((r.text for r in self._refusals if r.address == address), "")
@@ -162,10 +166,14 @@ class RoundSession:
         Raises:
             Unsound: it counts for nothing.
         """
-        if isinstance(said, SignedValues):
-            spoken: Spoken = hear_values_of(self.terms, said)
-        else:
-            spoken = verify(self.terms, self._keys(), said).said
+        try:
+            if isinstance(said, SignedValues):
+                spoken: Spoken = hear_values_of(self.terms, said)
+            else:
+                spoken = verify(self.terms, self._keys(), said).said
+        except Unsound:
+            self._strays.keep(said)
+            raise
         self._inbox.append(spoken)
         self._news.set()
         if self._is_behind(said):
