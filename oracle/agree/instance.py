@@ -32,7 +32,7 @@ from oracle.agree.state import (
     Effect,
     Give,
     Instance,
-    Misbehaviour,
+    MemberFault,
     OwnView,
     Say,
     SignCommit,
@@ -63,7 +63,7 @@ def hear_values(state: Instance, values: VerifiedValues, now_ms: int) -> Turn:
     if held is None:
         state = replace(state, values={**state.values, address: values})
     elif values_hash(held.signed) != (own := values_hash(values.signed)):
-        kind = Misbehaviour.CLONE if address == state.me else Misbehaviour.TWO_VALUES
+        kind = MemberFault.CLONE if address == state.me else MemberFault.TWO_VALUES
         state, effects = state.found(kind, address, "two values for one round", held.signed, values.signed)
         is_wanted = any(h == own for _, h in state.wanted)
         if is_wanted or all(v.address != address for v in state.twins.values()):
@@ -79,10 +79,10 @@ def hear(state: Instance, heard: Heard, now_ms: int) -> Turn:
         case Propose():
             turn = note_proposal(state, said)
         case Ready():
-            turn = note_word(state, said, "readies", Misbehaviour.TWO_READIES)
+            turn = note_word(state, said, "readies", MemberFault.TWO_READIES)
         case Advancing():
             state = learn(state, said.certificate)
-            turn = note_word(state, said.advance, "advances", Misbehaviour.TWO_ADVANCES)
+            turn = note_word(state, said.advance, "advances", MemberFault.TWO_ADVANCES)
         case Commit():
             turn = note_commit(learn(state, said.certificate), said)
         case SealedRound():
@@ -249,9 +249,7 @@ def _ready(state: Instance) -> Turn:
         return replace(state, wanted=wanted), (Ask(said.address, hashes),)
     if isinstance(judged, Wrong):
         return (
-            state.found(Misbehaviour.WRONG_PROPOSAL, said.address, judged.text, said)
-            if judged.is_proof
-            else (state, ())
+            state.found(MemberFault.WRONG_PROPOSAL, said.address, judged.text, said) if judged.is_proof else (state, ())
         )
     refused: tuple[tuple[int, int], ...] = ()
     if said.certificate is None:

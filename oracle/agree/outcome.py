@@ -9,7 +9,7 @@ from functools import cached_property
 import msgspec
 
 from oracle.agree.messages import Commit, FeedRefusal, Ready, SealedRound
-from oracle.agree.state import Evidence, Instance
+from oracle.agree.state import FaultEvidence, Instance
 from oracle.agree.terms import Terms
 from oracle.model.types import Report
 from oracle.report.wire import decode_items, split_items
@@ -65,7 +65,7 @@ class RoundOutcome:
     members: tuple[Attendance, ...]
     used_values: tuple[VerifiedValues, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[FaultEvidence, ...] = ()
     why: str = ""
 
     @cached_property
@@ -112,7 +112,7 @@ def outcome_of(
     *,
     sealed_ms: int | None,
     refusals: tuple[Refusal, ...] = (),
-    evidence: tuple[Evidence, ...] = (),
+    evidence: tuple[FaultEvidence, ...] = (),
 ) -> RoundOutcome:
     """Sum up an instance.
 

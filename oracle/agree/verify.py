@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from feeds.errors import LrtOracleError
 from oracle.agree.content import is_prepared
 from oracle.agree.messages import (
     ADDRESS_BYTES,
@@ -41,7 +42,7 @@ NetworkKeys = Mapping[bytes, Sequence[bytes]]
 _recover = lru_cache(maxsize=1 << 14)(recover)
 
 
-class Unsound(ValueError):
+class Unsound(LrtOracleError, ValueError):
     """A message counts for nothing, and why: it is refused at the door and mentioned to its sender's account."""
 
 

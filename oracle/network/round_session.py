@@ -28,11 +28,11 @@ from oracle.agree.state import (
     Ask,
     Decided,
     Effect,
-    Evidence,
+    FaultEvidence,
     Found,
     Give,
     Instance,
-    Misbehaviour,
+    MemberFault,
     OwnView,
     Say,
     SignCommit,
@@ -101,7 +101,7 @@ class RoundSession:
         self._news = asyncio.Event()
         self._tasks = SigningTasks(self._news.set)
         self._refusals: list[Refusal] = []
-        self._evidence: list[Evidence] = []
+        self._evidence: list[FaultEvidence] = []
         self._own_words: list[Word] = []
         self._replies = Replies(self._reply)
         self._strays = StraySeals(terms)
@@ -118,7 +118,7 @@ class RoundSession:
 
     def cloned(self) -> list[LocalMember]:
         """Operators here whose key was heard to say what they did not say."""
-        guilty = {e.address for e in self._evidence if e.kind is Misbehaviour.CLONE}
+        guilty = {e.address for e in self._evidence if e.kind is MemberFault.CLONE}
         return [s.member for s in self._seats if s.member is not None and s.member.address in guilty]
 
     async def run(self, signing: Mapping[bytes, Coroutine[Any, Any, SignedValues | Refusal]]) -> RoundOutcome:
@@ -252,14 +252,14 @@ class RoundSession:
             case Found(evidence):
                 self._note_evidence(evidence)
 
-    def _note_evidence(self, evidence: Evidence) -> None:
-        """Once, though each operator here finds it."""
+    def _note_evidence(self, evidence: FaultEvidence) -> None:
+        """Once, though each operator here finds it; who misbehaves is told: if its key is used twice, it learns of it."""
         if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
             return
         self._evidence.append(evidence)
         _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
                      round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
-        for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
+        for word in evidence_words(self.terms, evidence):
             self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:

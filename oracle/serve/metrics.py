@@ -188,7 +188,7 @@ class Metrics:
         self._refused.labels(refusal.operator, refusal.code.value).inc()
 
     def misbehaved(self, operator: str, kind: str) -> None:
-        """Words of an operator do not go together, see `oracle.agree.state.Misbehaviour`."""
+        """Words of an operator do not go together, see `oracle.agree.state.MemberFault`."""
         self._misbehaved.labels(operator, kind).inc()
 
     def unsealed(self, target: str) -> None:

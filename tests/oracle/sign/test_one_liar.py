@@ -16,7 +16,7 @@ import pytest
 from feeds.units import Wad
 from oracle.agree.messages import Content, Propose, propose_digest
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.state import Misbehaviour
+from oracle.agree.state import MemberFault
 from oracle.agree.terms import Terms, Timing
 from oracle.agree.verify import check_sealed
 from oracle.agree.wire import CutAnswer, decode
@@ -199,14 +199,14 @@ async def test_a_leader_that_proposes_anything_else_is_passed_over_in_the_same_r
         assert one.sealed.attempt >= 2, "the lie came to nothing"
         assert len(one.sealed.content.values) == 5
         assert {e.address for e in one.evidence} <= {ADDRESSES[seat]}
-        assert {e.kind for e in one.evidence} <= {Misbehaviour.WRONG_PROPOSAL, Misbehaviour.TWO_PROPOSALS}
+        assert {e.kind for e in one.evidence} <= {MemberFault.WRONG_PROPOSAL, MemberFault.TWO_PROPOSALS}
 
 
 @pytest.mark.parametrize("seat", SEATS)
 async def test_a_lie_that_recomputes_for_nobody_is_evidence_against_its_leader(tmp_path: Path, seat: int) -> None:
     world = five(tmp_path, seat, leader=seat, leads=LEADS["another price"])
     for one in await honest_outcomes(world, seat):
-        assert [(e.kind, e.address) for e in one.evidence] == [(Misbehaviour.WRONG_PROPOSAL, ADDRESSES[seat])]
+        assert [(e.kind, e.address) for e in one.evidence] == [(MemberFault.WRONG_PROPOSAL, ADDRESSES[seat])]
         assert not one.evidence[0].kind.is_slashable
 
 
@@ -251,7 +251,7 @@ async def test_two_different_values_are_evidence_and_either_counts(tmp_path: Pat
             "what each keeps is what was used, whichever it heard first"
         )
     found = {(e.kind, e.address) for o in outcomes for e in o.evidence}
-    assert found == {(Misbehaviour.TWO_VALUES, ADDRESSES[0])}, "those who had the other ones asked for these"
+    assert found == {(MemberFault.TWO_VALUES, ADDRESSES[0])}, "those who had the other ones asked for these"
 
 
 async def test_a_leader_that_splits_the_others_costs_an_attempt(tmp_path: Path) -> None:
