@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from oracle.agree.messages import Commit
-from oracle.agree.state import Evidence, Misbehaviour
+from oracle.agree.state import FaultEvidence, MemberFault
 from oracle.agree.terms import Terms
 from oracle.agree.verify import is_signed
 from oracle.agree.words import contradiction
@@ -37,7 +37,7 @@ class StraySeals:
         if len(kept) < _MOST and said not in kept and is_signed(self._terms, said):
             kept.append(said)
 
-    def evidence(self, commits: Iterable[Commit]) -> list[Evidence]:
+    def evidence(self, commits: Iterable[Commit]) -> list[FaultEvidence]:
         """What contradicts a commit that counts, or another one that does not.
 
         Args:
@@ -53,8 +53,8 @@ class StraySeals:
             for second in words[1:]:
                 text = contradiction(first.certificate.content, second.certificate.content)
                 if text is not None:
-                    found.append(Evidence(
-                        kind=Misbehaviour.TWO_ITEMS, address=address, round_time_s=self._terms.round_time_s, text=text,
+                    found.append(FaultEvidence(
+                        kind=MemberFault.TWO_ITEMS, address=address, round_time_s=self._terms.round_time_s, text=text,
                         first=first, second=second,
                     ))  # fmt: skip
                     break
