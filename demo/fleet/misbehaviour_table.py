@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from demo.fleet.fleet_summary import fleet_ledger, summarise_fleet
 from demo.fleet.ledger import Ledger, rounds_made
 from demo.fleet.measuring import MeasureOptions, after_rounds, sealing_fleet
 from demo.fleet.process import OperatorProcess
-from demo.fleet.rounds_of import next_round_s
+from demo.fleet.rounds_of import leader_of, members_of, next_round_s
 from demo.fleet.usage import ProcessUsage, usage_of
 from feeds.units import MS
 from oracle.runtime.clock import now_ms
@@ -54,6 +54,7 @@ async def misbehave(fleet: Fleet, name: str, rounds: int) -> dict[str, Any]:
         "rounds": len(counted),
         "lost": len(ledger.lost),
         "attempts": {str(n): count for n, count in ledger.attempts.items()},
+        "led": await _led(fleet, operator.name, counted),
         "signed_by_it": ledger.signed.get(fleet.addresses[operator.name], 0),
         "evidence": _evidence(fleet, ledger, operator.name),
         "refused": len(ledger.refused),
@@ -66,6 +67,12 @@ async def misbehave(fleet: Fleet, name: str, rounds: int) -> dict[str, Any]:
         "its_log_bytes": operator.log.stat().st_size - logged,
         "seen_by_others": _seen(fleet, operator.name),
     }
+
+
+async def _led(fleet: Fleet, name: str, rounds: Sequence[int]) -> int:
+    """Of how many of these rounds it led the first attempt."""
+    async with members_of(fleet) as members:
+        return [await leader_of(fleet, members, r) for r in rounds].count(name)
 
 
 async def _until_it_makes_rounds(operator: OperatorProcess, started_s: int) -> None:
