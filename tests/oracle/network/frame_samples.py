@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from oracle.network.faults import LinkFault
-from oracle.network.frames import (
+from oracle.network.mesh.faults import LinkFault
+from oracle.network.mesh.frames import (
     Announcements,
     Data,
     End,
@@ -21,7 +21,7 @@ from oracle.network.frames import (
     pong_body,
     reachable_body,
 )
-from oracle.network.limits import MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
+from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
 from tests.oracle.network.mesh_world import refusal_of
 
 _ADDRESS, _HEAD = 20, 112

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oracle.network.hello import LINK_VERSIONS, MAGIC, Hello
+from oracle.network.mesh.hello import LINK_VERSIONS, MAGIC, Hello
 from oracle.sign.eip712 import separator
 from tests.oracle.network.mesh_world import DOMAIN, Member, key_of
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from oracle.network.certificates import self_signed
-from oracle.network.roster import Peer
+from oracle.network.mesh.certificates import self_signed
+from oracle.network.mesh.roster import Peer
 from tests.oracle.network.mesh_world import Member
 
 

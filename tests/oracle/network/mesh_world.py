@@ -12,12 +12,12 @@ from typing import Any
 import coincurve
 from eth_hash.auto import keccak
 
-from oracle.network.certificates import ServerTls, self_signed
-from oracle.network.faults import LinkRefused
-from oracle.network.limits import MeshLimits
-from oracle.network.listener import Listen
-from oracle.network.mesh import Mesh
-from oracle.network.roster import Peer
+from oracle.network.mesh.certificates import ServerTls, self_signed
+from oracle.network.mesh.faults import LinkRefused
+from oracle.network.mesh.limits import MeshLimits
+from oracle.network.mesh.listener import Listen
+from oracle.network.mesh.mesh import Mesh
+from oracle.network.mesh.roster import Peer
 from oracle.sign.announcement import Announcement, SignedAnnouncement, announcement_preimage, signed_announcement
 from oracle.sign.eip712 import Domain, address_of, sign_compact
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import WSMsgType
 
-from oracle.network.certificates import seen_certificate, unverified
-from oracle.network.faults import FAULT_OF_CODE, LinkFault
-from oracle.network.frames import Frame, FrameKind, parse_frame
-from oracle.network.handshake import Identity, Met, meet_as_dialler
-from oracle.network.hello import HeardHello
-from oracle.network.roster import Roster
+from oracle.network.mesh.certificates import seen_certificate, unverified
+from oracle.network.mesh.faults import FAULT_OF_CODE, LinkFault
+from oracle.network.mesh.frames import Frame, FrameKind, parse_frame
+from oracle.network.mesh.handshake import Identity, Met, meet_as_dialler
+from oracle.network.mesh.hello import HeardHello
+from oracle.network.mesh.roster import Roster
 from oracle.runtime.clock import now_ms
 from tests.oracle.network.mesh_world import LONG_S, Member
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.network.faults import LinkFault
-from oracle.network.frames import Forward, FrameKind, signed_forward
-from oracle.network.limits import MeshLimits
-from oracle.network.peer_state import PeerState
+from oracle.network.mesh.faults import LinkFault
+from oracle.network.mesh.frames import Forward, FrameKind, signed_forward
+from oracle.network.mesh.limits import MeshLimits
+from oracle.network.mesh.peer_state import PeerState
 from tests.oracle.network.mesh_world import DOMAIN, Member, know, member, running, until
 from tests.oracle.network.raw_client import linked_client
 

@@ -12,7 +12,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from oracle.network.certificates import BadCertificate, ServerTls, by_authority, from_files, self_signed, unverified
+from oracle.network.mesh.certificates import (
+    BadCertificate,
+    ServerTls,
+    by_authority,
+    from_files,
+    self_signed,
+    unverified,
+)
 from tests.oracle.network.mesh_world import Member, free_port, know, linked, member, running, until
 from tests.oracle.network.pem_files import write_pair, write_signed
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.network.faults import CLOSE_CODES, LinkFault, LinkRefused
-from oracle.network.frames import (
+from oracle.network.mesh.faults import CLOSE_CODES, LinkFault, LinkRefused
+from oracle.network.mesh.frames import (
     Announcements,
     Forward,
     FrameKind,
@@ -21,8 +21,8 @@ from oracle.network.frames import (
     reachable_body,
     signed_forward,
 )
-from oracle.network.limits import FRAME_OVERHEAD, MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
-from oracle.network.session import CHECK
+from oracle.network.mesh.limits import FRAME_OVERHEAD, MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
+from oracle.network.mesh.session import CHECK
 from oracle.sign.eip712 import Domain, address_of
 from tests.oracle.network.frame_samples import as_sent, assert_sane, sound
 from tests.oracle.network.mesh_world import DOMAIN, key_of

@@ -12,9 +12,9 @@ from functools import partial
 
 import pytest
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.hello import hello_bytes, read_hello
-from oracle.network.session import CHECK, FrameCheck
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.hello import hello_bytes, read_hello
+from oracle.network.mesh.session import CHECK, FrameCheck
 from tests.oracle.network.frame_samples import assert_sane, broken
 from tests.oracle.network.hello_samples import HELLO
 from tests.oracle.network.mesh_world import DOMAIN, refusal_of

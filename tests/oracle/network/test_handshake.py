@@ -10,12 +10,12 @@ import aiohttp
 import coincurve
 import pytest
 
-from oracle.network.certificates import unverified
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.handshake import receive
-from oracle.network.hello import Hello, hello_bytes, proof, read_hello, transcript_hash
-from oracle.network.limits import MAX_FRAME, MAX_HELLO, MeshLimits
-from oracle.network.listener import _Entry, host_of
+from oracle.network.mesh.certificates import unverified
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.handshake import receive
+from oracle.network.mesh.hello import Hello, hello_bytes, proof, read_hello, transcript_hash
+from oracle.network.mesh.limits import MAX_FRAME, MAX_HELLO, MeshLimits
+from oracle.network.mesh.listener import _Entry, host_of
 from oracle.sign.eip712 import Domain
 from tests.oracle.network.mesh_world import DOMAIN, LONG_S, Member, key_of, know, member, running, until
 from tests.oracle.network.raw_client import Raw, identity, linked_client, meet, raw_client

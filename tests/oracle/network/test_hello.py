@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.hello import check_proof, hello_bytes, proof, read_hello, transcript_hash
-from oracle.network.limits import MAX_HELLO
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.hello import check_proof, hello_bytes, proof, read_hello, transcript_hash
+from oracle.network.mesh.limits import MAX_HELLO
 from oracle.sign.announcement import MOST_URLS
 from oracle.sign.eip712 import Domain, address_of
 from tests.oracle.network.hello_samples import HELLO, SPEAKER

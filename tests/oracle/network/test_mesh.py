@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.frames import Data, FrameKind
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.frames import Data, FrameKind
 from tests.oracle.network.mesh_world import QUICK, know, linked, member, running, until
 from tests.oracle.network.raw_client import linked_client
 

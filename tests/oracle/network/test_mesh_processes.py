@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.network.limits import MeshLimits
+from oracle.network.mesh.limits import MeshLimits
 from tests.oracle.network.mesh_world import LONG_S, Member, free_port, member, running, until
 
 pytestmark = pytest.mark.loopback

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.frames import FrameKind
-from oracle.network.limits import MAX_FRAME, MAX_PAYLOAD, MeshLimits
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.frames import FrameKind
+from oracle.network.mesh.limits import MAX_FRAME, MAX_PAYLOAD, MeshLimits
 from tests.oracle.network.mesh_world import LONG_S, Member, know, member, running, until
 from tests.oracle.network.raw_client import linked_client, meet, raw_client
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.network.network_key import NetworkKeyError, load_or_make
+from oracle.network.mesh.network_key import NetworkKeyError, load_or_make
 
 
 def test_a_key_is_made_once_and_read_again(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.network.outbox import Outbox
+from oracle.network.mesh.outbox import Outbox
 
 MOST, KEEP_US = 1_000, 100
 _PUSH = st.tuples(st.just("push"), st.integers(0, 1_200), st.integers(0, 60))

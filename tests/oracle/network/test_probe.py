@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from oracle.network.faults import LinkFault
-from oracle.network.frames import FrameKind
-from oracle.network.limits import MeshLimits
-from oracle.network.probe import Grade, graded, probe
+from oracle.network.mesh.faults import LinkFault
+from oracle.network.mesh.frames import FrameKind
+from oracle.network.mesh.limits import MeshLimits
+from oracle.network.mesh.probe import Grade, graded, probe
 from oracle.runtime.clock import now_ms
 from tests.oracle.network.mesh_world import Member, free_port, know, linked, member, running, until
 from tests.oracle.network.raw_client import identity, meet, raw_client

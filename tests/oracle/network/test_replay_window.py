@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.network.replay_window import RUN_BITS, ReplayWindow, ReplayWindows
+from oracle.network.mesh.replay_window import RUN_BITS, ReplayWindow, ReplayWindows
 
 SIZE = 16
 numbers = st.lists(st.one_of(st.integers(0, 60), st.integers(0, (1 << 64) - 1)), max_size=100)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.roster import Roster
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.roster import Roster
 from oracle.sign.announcement import SignedAnnouncement
 from oracle.sign.eip712 import address_of
 from tests.oracle.network.mesh_world import Member, key_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.network.round_trips import RoundTrip, RoundTrips, measured
+from oracle.network.mesh.round_trips import RoundTrip, RoundTrips, measured
 
 _MS = 1_000
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.session import CHECK, FrameCheck, frame_keys
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.session import CHECK, FrameCheck, frame_keys
 from tests.oracle.network.mesh_world import key_of, refusal_of
 
 KEY = bytes(range(32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.network.token_bucket import TokenBucket
+from oracle.network.mesh.token_bucket import TokenBucket
 
 _US = 1_000_000
 rates, bursts = st.integers(1, 10_000), st.integers(1, 10_000)

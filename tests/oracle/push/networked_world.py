@@ -34,10 +34,10 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushRow
 from oracle.network.agreements import Agreements
-from oracle.network.certificates import self_signed
 from oracle.network.members_reader import MembersReader
+from oracle.network.mesh.certificates import self_signed
+from oracle.network.mesh.roster import Peer
 from oracle.network.operator_network import NetworkPlace, OperatorNetwork
-from oracle.network.roster import Peer
 from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.store_peers import StorePeers

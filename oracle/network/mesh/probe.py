@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from oracle.network.dialler import Dialled, Dialler, NeedsAuthority, NoAuthority, client_session, host_and_port
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.frames import FrameKind, Pong, parse_frame, ping_body
-from oracle.network.handshake import Identity, receive, say_goodbye
-from oracle.network.limits import OFFSET_WARN_MS
-from oracle.network.roster import Peer, Roster
-from oracle.network.round_trips import RoundTrip, RoundTrips, measured
+from oracle.network.mesh.dialler import Dialled, Dialler, NeedsAuthority, NoAuthority, client_session, host_and_port
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.frames import FrameKind, Pong, parse_frame, ping_body
+from oracle.network.mesh.handshake import Identity, receive, say_goodbye
+from oracle.network.mesh.limits import OFFSET_WARN_MS
+from oracle.network.mesh.roster import Peer, Roster
+from oracle.network.mesh.round_trips import RoundTrip, RoundTrips, measured
 from oracle.sign.announcement import SignedAnnouncement
 
 POOR_TRIP_MS, FAIR_TRIP_MS = 240, 120

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.frames import (
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.frames import (
     Announcements,
     Data,
     Forward,
@@ -16,11 +16,11 @@ from oracle.network.frames import (
     forward_signer,
     signed_forward,
 )
-from oracle.network.handshake import Identity
-from oracle.network.link import Link
-from oracle.network.peer_state import PeerState
-from oracle.network.replay_window import RUN_BITS
-from oracle.network.roster import Roster
+from oracle.network.mesh.handshake import Identity
+from oracle.network.mesh.link import Link
+from oracle.network.mesh.peer_state import PeerState
+from oracle.network.mesh.replay_window import RUN_BITS
+from oracle.network.mesh.roster import Roster
 from oracle.sign.announcement import BadAnnouncement, SignedAnnouncement, read_announcement
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from oracle.network.faults import LinkFault, LinkRefused
+from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.sign.announcement import SignedAnnouncement
 
 

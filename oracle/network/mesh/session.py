@@ -14,8 +14,8 @@ from hashlib import blake2b
 import coincurve
 from eth_hash.auto import keccak
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.replay_window import ReplayWindow
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.replay_window import ReplayWindow
 
 _NUMBER, _HASH = 8, 16
 CHECK = _NUMBER + _HASH

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from oracle.network.certificates import by_authority, seen_certificate, unverified
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.handshake import Identity, Met, meet_as_dialler, say_goodbye
-from oracle.network.hello import HeardHello
-from oracle.network.limits import MAX_FRAME
-from oracle.network.roster import Roster
-from oracle.network.session import CHECK
+from oracle.network.mesh.certificates import by_authority, seen_certificate, unverified
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.handshake import Identity, Met, meet_as_dialler, say_goodbye
+from oracle.network.mesh.hello import HeardHello
+from oracle.network.mesh.limits import MAX_FRAME
+from oracle.network.mesh.roster import Roster
+from oracle.network.mesh.session import CHECK
 
 _CLOSE = aiohttp.ClientWSTimeout(ws_close=1.0)
 _TOO_MANY = 429

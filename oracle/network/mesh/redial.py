@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from oracle.network.dialler import Dialled, Dialler, NeedsAuthority, NoAuthority
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.limits import MeshLimits
-from oracle.network.peer_state import PeerState
-from oracle.network.roster import Roster
+from oracle.network.mesh.dialler import Dialled, Dialler, NeedsAuthority, NoAuthority
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.limits import MeshLimits
+from oracle.network.mesh.peer_state import PeerState
+from oracle.network.mesh.roster import Roster
 
-_log = structlog.get_logger("oracle.network.redial")
+_log = structlog.get_logger("oracle.network.mesh.redial")
 _US = 1_000_000
 _LEAST_LOOK_S = 1.0
 

@@ -16,27 +16,27 @@ from functools import partial
 import coincurve
 import structlog
 
-from oracle.network.dialler import Dialled, Dialler, client_session
-from oracle.network.faults import LinkFault, LinkRefused, NotAMember, PayloadTooLarge
-from oracle.network.frames import FrameKind, announcement_bodies
-from oracle.network.handshake import Identity, Socket, meet_as_listener, say_goodbye
-from oracle.network.hello import HeardHello
-from oracle.network.limits import MAX_PAYLOAD, MeshLimits
-from oracle.network.link import Link
-from oracle.network.link_status import LinkStatus
-from oracle.network.listener import Listen, Listener
-from oracle.network.live_links import LiveLinks
-from oracle.network.peer_state import PeerState
-from oracle.network.probed import serve_probe
-from oracle.network.redial import Redial
-from oracle.network.roster import Peer, Roster
-from oracle.network.router import Router
+from oracle.network.mesh.dialler import Dialled, Dialler, client_session
+from oracle.network.mesh.faults import LinkFault, LinkRefused, NotAMember, PayloadTooLarge
+from oracle.network.mesh.frames import FrameKind, announcement_bodies
+from oracle.network.mesh.handshake import Identity, Socket, meet_as_listener, say_goodbye
+from oracle.network.mesh.hello import HeardHello
+from oracle.network.mesh.limits import MAX_PAYLOAD, MeshLimits
+from oracle.network.mesh.link import Link
+from oracle.network.mesh.link_status import LinkStatus
+from oracle.network.mesh.listener import Listen, Listener
+from oracle.network.mesh.live_links import LiveLinks
+from oracle.network.mesh.peer_state import PeerState
+from oracle.network.mesh.probed import serve_probe
+from oracle.network.mesh.redial import Redial
+from oracle.network.mesh.roster import Peer, Roster
+from oracle.network.mesh.router import Router
 from oracle.runtime.clock import now_ms as machine_ms
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.announcement import SignedAnnouncement
 from oracle.sign.eip712 import Domain
 
-_log = structlog.get_logger("oracle.network.mesh")
+_log = structlog.get_logger("oracle.network.mesh.mesh")
 _US = 1_000_000
 _OFFSET_WARN_MS = 200
 _GATHER_S = 0.05

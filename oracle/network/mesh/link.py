@@ -11,16 +11,16 @@ from typing import Any, NoReturn
 
 import structlog
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.frames import End, Frame, FrameKind, Ping, Pong, parse_frame, ping_body, pong_body
-from oracle.network.handshake import Met, Socket, receive, say_goodbye
-from oracle.network.hello import HeardHello
-from oracle.network.limits import OFFSET_WARN_MS
-from oracle.network.peer_state import PeerState
-from oracle.network.round_trips import RoundTrips, measured
-from oracle.network.session import CHECK
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.frames import End, Frame, FrameKind, Ping, Pong, parse_frame, ping_body, pong_body
+from oracle.network.mesh.handshake import Met, Socket, receive, say_goodbye
+from oracle.network.mesh.hello import HeardHello
+from oracle.network.mesh.limits import OFFSET_WARN_MS
+from oracle.network.mesh.peer_state import PeerState
+from oracle.network.mesh.round_trips import RoundTrips, measured
+from oracle.network.mesh.session import CHECK
 
-_log = structlog.get_logger("oracle.network.link")
+_log = structlog.get_logger("oracle.network.mesh.link")
 _US, _MS_US = 1_000_000, 1_000
 _MOST_PINGS = 8
 _REPLACED = LinkRefused(LinkFault.DUPLICATE, "another link took over")

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.frames import FrameKind, Ping, parse_frame, pong_body
-from oracle.network.handshake import Met, Socket, receive, say_goodbye
-from oracle.network.peer_state import PeerState
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.frames import FrameKind, Ping, parse_frame, pong_body
+from oracle.network.mesh.handshake import Met, Socket, receive, say_goodbye
+from oracle.network.mesh.peer_state import PeerState
 
 _LIFE_S = 10.0
 _MOST_PROBES = 2

@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.hello import HeardHello
-from oracle.network.limits import MeshLimits
-from oracle.network.link_status import LinkPath, LinkStatus, Traffic
-from oracle.network.outbox import Outbox
-from oracle.network.replay_window import ReplayWindows
-from oracle.network.roster import Peer
-from oracle.network.round_trips import RoundTrips
-from oracle.network.token_bucket import TokenBucket
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.hello import HeardHello
+from oracle.network.mesh.limits import MeshLimits
+from oracle.network.mesh.link_status import LinkPath, LinkStatus, Traffic
+from oracle.network.mesh.outbox import Outbox
+from oracle.network.mesh.replay_window import ReplayWindows
+from oracle.network.mesh.roster import Peer
+from oracle.network.mesh.round_trips import RoundTrips
+from oracle.network.mesh.token_bucket import TokenBucket
 from oracle.runtime.log_limit import LogBudget
 
 _US, _MS_US = 1_000_000, 1_000

@@ -9,8 +9,8 @@ import aiohttp
 import coincurve
 from aiohttp import WSMsgType, web
 
-from oracle.network.faults import CLOSE_CODES, FAULT_OF_CODE, WORDS, LinkFault, LinkRefused
-from oracle.network.hello import (
+from oracle.network.mesh.faults import CLOSE_CODES, FAULT_OF_CODE, WORDS, LinkFault, LinkRefused
+from oracle.network.mesh.hello import (
     LINK_VERSIONS,
     MAGIC,
     HeardHello,
@@ -21,8 +21,8 @@ from oracle.network.hello import (
     read_hello,
     transcript_hash,
 )
-from oracle.network.roster import Roster
-from oracle.network.session import FrameCheck, frame_keys
+from oracle.network.mesh.roster import Roster
+from oracle.network.mesh.session import FrameCheck, frame_keys
 from oracle.sign.announcement import SignedAnnouncement
 from oracle.sign.eip712 import Domain, separator
 

@@ -18,8 +18,8 @@ import coincurve
 import msgspec
 from eth_hash.auto import keccak
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.limits import MAX_HELLO
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.limits import MAX_HELLO
 from oracle.sign.announcement import BadAnnouncement, SignedAnnouncement, read_announcement
 from oracle.sign.eip712 import BadSignature, Domain, recover, separator, sign_compact
 

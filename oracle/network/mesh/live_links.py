@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.frames import FrameKind, announcement_bodies, reachable_body
-from oracle.network.handshake import Met, Socket
-from oracle.network.hello import HeardHello
-from oracle.network.limits import MeshLimits
-from oracle.network.link import Link
-from oracle.network.peer_state import PeerState
-from oracle.network.roster import Roster
-from oracle.network.router import Router
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.frames import FrameKind, announcement_bodies, reachable_body
+from oracle.network.mesh.handshake import Met, Socket
+from oracle.network.mesh.hello import HeardHello
+from oracle.network.mesh.limits import MeshLimits
+from oracle.network.mesh.link import Link
+from oracle.network.mesh.peer_state import PeerState
+from oracle.network.mesh.roster import Roster
+from oracle.network.mesh.router import Router
 from oracle.sign.announcement import SignedAnnouncement
 
-_log = structlog.get_logger("oracle.network.live_links")
+_log = structlog.get_logger("oracle.network.mesh.live_links")
 _US = 1_000_000
 _STRIKES = frozenset({LinkFault.TEXT_FRAME, LinkFault.OVERSIZE, LinkFault.MALFORMED})
 _GOODBYE_S = 2.0

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from oracle.network.certificates import ServerTls
-from oracle.network.faults import LinkFault
-from oracle.network.handshake import Socket
-from oracle.network.limits import MAX_FRAME, MAX_MEMBERS, MeshLimits
-from oracle.network.session import CHECK
+from oracle.network.mesh.certificates import ServerTls
+from oracle.network.mesh.faults import LinkFault
+from oracle.network.mesh.handshake import Socket
+from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MeshLimits
+from oracle.network.mesh.session import CHECK
 
 _CLOSE_S = 1.0
 _NETWORK_BITS = 64

@@ -11,7 +11,7 @@
 | 7 carried | the same, as it is handed on |
 | 8 end | nothing: the sender sends no more on this link, for there is another |
 
-Numbers are big-endian. On the wire each frame ends with its number and its check, see `oracle.network.session`.
+Numbers are big-endian. On the wire each frame ends with its number and its check, see `oracle.network.mesh.session`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from enum import IntEnum
 import coincurve
 from eth_hash.auto import keccak
 
-from oracle.network.faults import LinkFault, LinkRefused
-from oracle.network.limits import MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
+from oracle.network.mesh.faults import LinkFault, LinkRefused
+from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
 from oracle.sign.eip712 import BadSignature, Domain, recover, separator, sign_compact
 
 _ADDRESS, _SIGNATURE, _WORD, _LENGTH = 20, 64, 8, 2
