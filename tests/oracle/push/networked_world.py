@@ -52,7 +52,7 @@ from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
-from tests.oracle.network.mesh_world import free_port
+from tests.oracle.network.mesh.mesh_world import free_port
 from tests.oracle.push.fault_world import PATIENT_MS, RULES, SPECS
 
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")

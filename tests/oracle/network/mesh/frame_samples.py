@@ -22,7 +22,7 @@ from oracle.network.mesh.frames import (
     reachable_body,
 )
 from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
-from tests.oracle.network.mesh_world import refusal_of
+from tests.oracle.network.mesh.mesh_world import refusal_of
 
 _ADDRESS, _HEAD = 20, 112
 

@@ -1,6 +1,6 @@
 """A member in a process of its own: it prints what comes, and answers each payload with its own name before it.
 
-Run: python -m tests.oracle.network.mesh_process NAME PORT PEER URL (PORT 0: it only dials).
+Run: python -m tests.oracle.network.mesh.mesh_process NAME PORT PEER URL (PORT 0: it only dials).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 from oracle.network.mesh.certificates import self_signed
 from oracle.network.mesh.roster import Peer
-from tests.oracle.network.mesh_world import Member
+from tests.oracle.network.mesh.mesh_world import Member
 
 
 async def main(name: str, port: int, peer: str, url: str) -> None:

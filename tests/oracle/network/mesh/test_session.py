@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.session import CHECK, FrameCheck, frame_keys
-from tests.oracle.network.mesh_world import key_of, refusal_of
+from tests.oracle.network.mesh.mesh_world import key_of, refusal_of
 
 KEY = bytes(range(32))
 bodies = st.lists(st.binary(max_size=200), min_size=1, max_size=8)

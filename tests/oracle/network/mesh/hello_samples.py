@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oracle.network.mesh.hello import LINK_VERSIONS, MAGIC, Hello
 from oracle.sign.eip712 import separator
-from tests.oracle.network.mesh_world import DOMAIN, Member, key_of
+from tests.oracle.network.mesh.mesh_world import DOMAIN, Member, key_of
 
 SPEAKER = Member("speaker", port=7)
 HELLO = Hello(

@@ -9,8 +9,8 @@ from oracle.network.mesh.frames import FrameKind
 from oracle.network.mesh.limits import MeshLimits
 from oracle.network.mesh.probe import Grade, graded, probe
 from oracle.runtime.clock import now_ms
-from tests.oracle.network.mesh_world import Member, free_port, know, linked, member, running, until
-from tests.oracle.network.raw_client import identity, meet, raw_client
+from tests.oracle.network.mesh.mesh_world import Member, free_port, know, linked, member, running, until
+from tests.oracle.network.mesh.raw_client import identity, meet, raw_client
 
 pytestmark = pytest.mark.loopback
 

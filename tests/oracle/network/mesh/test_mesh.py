@@ -9,8 +9,8 @@ import pytest
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.frames import Data, FrameKind
-from tests.oracle.network.mesh_world import QUICK, know, linked, member, running, until
-from tests.oracle.network.raw_client import linked_client
+from tests.oracle.network.mesh.mesh_world import QUICK, know, linked, member, running, until
+from tests.oracle.network.mesh.raw_client import linked_client
 
 pytestmark = pytest.mark.loopback
 

@@ -9,8 +9,8 @@ import pytest
 from oracle.network.mesh.frames import FrameKind, announcement_bodies
 from oracle.network.mesh.limits import MeshLimits
 from oracle.sign.eip712 import address_of
-from tests.oracle.network.mesh_world import QUICK, Member, key_of, know, linked, member, running, until
-from tests.oracle.network.raw_client import linked_client
+from tests.oracle.network.mesh.mesh_world import QUICK, Member, key_of, know, linked, member, running, until
+from tests.oracle.network.mesh.raw_client import linked_client
 
 pytestmark = pytest.mark.loopback
 

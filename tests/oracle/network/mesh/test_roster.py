@@ -13,7 +13,7 @@ from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.roster import Roster
 from oracle.sign.announcement import SignedAnnouncement
 from oracle.sign.eip712 import address_of
-from tests.oracle.network.mesh_world import Member, key_of
+from tests.oracle.network.mesh.mesh_world import Member, key_of
 
 ME, BOB, EVE = (Member(n, port=7) for n in ("me", "bob", "eve"))
 OTHER_KEY = address_of(key_of("another"))

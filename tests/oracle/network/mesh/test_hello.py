@@ -14,8 +14,8 @@ from oracle.network.mesh.hello import check_proof, hello_bytes, proof, read_hell
 from oracle.network.mesh.limits import MAX_HELLO
 from oracle.sign.announcement import MOST_URLS
 from oracle.sign.eip712 import Domain, address_of
-from tests.oracle.network.hello_samples import HELLO, SPEAKER
-from tests.oracle.network.mesh_world import DOMAIN, key_of, refusal_of
+from tests.oracle.network.mesh.hello_samples import HELLO, SPEAKER
+from tests.oracle.network.mesh.mesh_world import DOMAIN, key_of, refusal_of
 
 KEY = key_of("network a")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oracle.network.mesh.limits import MeshLimits
-from tests.oracle.network.mesh_world import LONG_S, Member, free_port, member, running, until
+from tests.oracle.network.mesh.mesh_world import LONG_S, Member, free_port, member, running, until
 
 pytestmark = pytest.mark.loopback
 ROOT = Path(__file__).parents[3]
@@ -22,7 +22,14 @@ SOON = MeshLimits(ping_s=0.05, silent_s=0.2, first_retry_s=0.02, keep_s=600.0)
 @contextlib.asynccontextmanager
 async def process(name: str, port: int, peer: Member) -> AsyncIterator[asyncio.subprocess.Process]:
     """A member in a process of its own; its lines are read by who wants them."""
-    arguments = ("-m", "tests.oracle.network.mesh_process", name, str(port), peer.name, peer.url if peer.port else "")
+    arguments = (
+        "-m",
+        "tests.oracle.network.mesh.mesh_process",
+        name,
+        str(port),
+        peer.name,
+        peer.url if peer.port else "",
+    )
     started = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )

@@ -18,7 +18,7 @@ from oracle.network.mesh.handshake import Identity, Met, meet_as_dialler
 from oracle.network.mesh.hello import HeardHello
 from oracle.network.mesh.roster import Roster
 from oracle.runtime.clock import now_ms
-from tests.oracle.network.mesh_world import LONG_S, Member
+from tests.oracle.network.mesh.mesh_world import LONG_S, Member
 
 
 @dataclass

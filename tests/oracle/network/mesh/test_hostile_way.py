@@ -10,7 +10,7 @@ from demo.world.frame_pump import DirectionCounts
 from demo.world.hostile_link import LinkName
 from demo.world.hostile_network import HostileNetwork
 from demo.world.link_conditions import CALM, Conditions
-from tests.oracle.network.mesh_world import QUICK, Member, linked, member, running, until
+from tests.oracle.network.mesh.mesh_world import QUICK, Member, linked, member, running, until
 
 pytestmark = pytest.mark.loopback
 

@@ -15,9 +15,9 @@ import pytest
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.hello import hello_bytes, read_hello
 from oracle.network.mesh.session import CHECK, FrameCheck
-from tests.oracle.network.frame_samples import assert_sane, broken
-from tests.oracle.network.hello_samples import HELLO
-from tests.oracle.network.mesh_world import DOMAIN, refusal_of
+from tests.oracle.network.mesh.frame_samples import assert_sane, broken
+from tests.oracle.network.mesh.hello_samples import HELLO
+from tests.oracle.network.mesh.mesh_world import DOMAIN, refusal_of
 
 START = int(os.environ.get("LRT_ORACLE_FRAME_FUZZ_START", "0"))
 COUNT = int(os.environ.get("LRT_ORACLE_FRAME_FUZZ", "20000"))

@@ -20,8 +20,8 @@ from oracle.network.mesh.certificates import (
     self_signed,
     unverified,
 )
-from tests.oracle.network.mesh_world import Member, free_port, know, linked, member, running, until
-from tests.oracle.network.pem_files import write_pair, write_signed
+from tests.oracle.network.mesh.mesh_world import Member, free_port, know, linked, member, running, until
+from tests.oracle.network.mesh.pem_files import write_pair, write_signed
 
 pytestmark = pytest.mark.loopback
 
