@@ -22,6 +22,7 @@ from oracle.network.agreements import Agreements
 from oracle.network.members_reader import MembersReader
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.store_peers import StorePeers
+from oracle.network.tally import Tally
 from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
@@ -47,9 +48,10 @@ def _nobody(_members: frozenset[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Counts and logs what becomes of rounds and pushes. ``receipt_ms``: from making a push to its receipt, the newest."""
+    """Counts and logs what becomes of rounds and pushes. ``tally``: of the last hour's rounds. ``receipt_ms``: from making a push to its receipt, the newest."""
 
     metrics: Metrics
+    tally: Tally = field(default_factory=Tally)
     receipt_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
 
     def landed(self, row: PushRow) -> None:
@@ -65,6 +67,7 @@ class Outcomes:
     def agreed(self, outcome: RoundOutcome) -> None:
         """A round of a store was agreed on, or not."""
         self.refused(outcome.refusals)
+        self.tally.note(outcome)
         if outcome.sealed is None:
             _log.warning(
                 "a round was not sealed", target=outcome.terms.target, round_time=outcome.terms.round_time_s,

@@ -78,6 +78,40 @@ def announce(config_path: Path, keyfile: Path | None, passphrase_env: str, as_js
     print_result(as_json, document, rows)
 
 
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def operators(config_path: Path, as_json: bool) -> None:
+    """Say who agrees on the rounds, how each is reached, what is missing of whom and why: by the running process, else its database.
+
+    Exit status: 0 nothing is wrong with the operators of this process, 3 something is, or it does not run.
+    """
+    from oracle.serve.operator_documents import operators_lines
+
+    document = asyncio.run(_operators(checked_config(config_path)))
+    print_result(as_json, document, operators_lines(document))
+    sys.exit(ExitCode.DONE if document["running"] and not document["warnings"] else ExitCode.ABSTAINED)
+
+
+async def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
+    from contextlib import closing
+
+    from oracle.assemble.watch import stored_view
+    from oracle.check.reaching import told_by_process
+    from oracle.runtime.clock import now_ms
+    from oracle.serve.operator_documents import operators_document
+    from oracle.storage.database import Database
+
+    told = await told_by_process(resolved.config.api)
+    if told is not None:
+        return told
+    path = Path(resolved.config.oracle.database)
+    if not path.is_file():
+        raise Exit(f"no process answers, and there is no database at {path}: run the oracle first", ExitCode.ABSTAINED)
+    with closing(Database(path)) as database:
+        return operators_document(stored_view(resolved, database, now_ms() // 1_000))
+
+
 async def _announce(resolved: ResolvedConfig, payer: coincurve.PrivateKey | None) -> dict[str, Any]:
     from oracle.deploy.announcing import announcement_call, send_announcement
     from oracle.runtime.clock import now_ms
@@ -209,4 +243,4 @@ def _stored(place: SeatPlace) -> dict[bytes, SignedAnnouncement]:
     return known
 
 
-COMMANDS = (join, peers, announce)
+COMMANDS = (join, peers, operators, announce)
