@@ -22,7 +22,7 @@ node_modules/.ready: package.json package-lock.json .npmrc
 	npm ci --silent --no-progress
 	touch $@
 
-demo: setup     ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60"
+demo: setup     ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60", or ARGS="--operators 5"
 	.venv/bin/lrt-oracle demo $(ARGS)
 
 test: setup lint  ## linters, types, layers, all tests

@@ -30,6 +30,7 @@ async def summarise(app: App, testbed: Testbed, scenario: str) -> dict[str, Any]
         "pushes_landed": len(app.database.pushes(target.name, (PushState.LANDED,))),
         "pushes_failed": len(app.database.pushes(target.name, (PushState.REVERTED, PushState.OVERTAKEN, *GIVEN_UP))),
         "refusals": list(target.refusals),
+        "misbehaviour": list(app.misbehaviour),
         "feeds": [await _feed(app, testbed, feed) for feed in testbed.deployment.views],
         "states": [
             {

@@ -57,6 +57,7 @@ class App:
         live_us: from a source's news to the indication made of it, the newest.
         durable_ms: from a round's time to the round on disk, the newest.
         receipt_ms: from making a push to its receipt, the newest.
+        misbehaviour: what operators were seen to do, a sentence each, the newest.
     """
 
     def __init__(self, components: Components) -> None:
@@ -69,6 +70,7 @@ class App:
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)
         self.durable_ms: deque[int] = deque(maxlen=_SAMPLES)
         self.receipt_ms = components.outcomes.receipt_ms
+        self.misbehaviour = components.outcomes.misbehaviour
         config = self.resolved.config.oracle
         self._timer = RoundTimer(
             self.clock,

@@ -5,10 +5,17 @@ pragma solidity 0.8.28;
 // one token differ. A word is a `Batch`, which the store takes, or a `Sealed`, the certificate of a whole round, which it
 // refuses; any two of these kinds count. Operators sign their own values as `Observed`, which has another digest and no say here.
 
-/// @dev A signed word: its type, its bytes as PriceStore.push takes them (a `Sealed` is packed alike), and the accused key's
-///      signature, r | vs (64 bytes). `kind` 0 is a `Batch`, 1 + n a `Sealed` of step n of the agreement.
+/// @dev The EIP-712 type that a word was signed as.
+enum Kind {
+    Batch,
+    Sealed
+}
+
+/// @dev A signed word: its type, the step of the agreement that a `Sealed` was signed in (a `Batch` has none), its bytes as
+///      PriceStore.push takes them (a `Sealed` is packed alike), and the accused key's signature, r | vs (64 bytes).
 struct Signed {
-    uint256 kind;
+    Kind kind;
+    uint16 step;
     bytes batch;
     bytes32 r;
     bytes32 vs;
@@ -38,12 +45,10 @@ function signerOf(bytes32 domain, Signed calldata signed) pure returns (address 
     bytes calldata batch = signed.batch;
     if (batch.length <= HEADER || batch.length % ITEM != HEADER) revert BadBatch();
     bytes32 items = keccak256(batch[HEADER:]);
-    uint256 roundTime = uint32(bytes4(batch[6:10]));
-    uint256 kind = signed.kind;
-    if (kind > 1 << 16) revert BadBatch();
-    bytes32 body = kind == 0
-        ? keccak256(abi.encode(BATCH, epochOf(batch), roundTime, items))
-        : keccak256(abi.encode(SEALED, epochOf(batch), roundTime, kind - 1, items));
+    (uint256 epoch, uint256 roundTime) = (epochOf(batch), uint32(bytes4(batch[6:10])));
+    bytes32 body = signed.kind == Kind.Sealed
+        ? keccak256(abi.encode(SEALED, epoch, roundTime, signed.step, items))
+        : keccak256(abi.encode(BATCH, epoch, roundTime, items));
     digest = keccak256(abi.encodePacked(hex"1901", domain, body));
     uint256 vs = uint256(signed.vs);
     signer = ecrecover(digest, uint8(27 + (vs >> 255)), signed.r, bytes32((vs << 1) >> 1));

@@ -202,7 +202,7 @@ contract OperatorRegistry {
     // ----------------------------------------------------------------------------------------------------- evidence
 
     /// @notice Prove that one key signed two different items of a token for one round. Anybody may.
-    /// @dev The words may be of two epochs and of two kinds: a key has one item for a place, whatever it signs it in.
+    /// @dev The words may be of two epochs, steps and kinds: a key has one item for a place, whatever it signs it in.
     function prove(Signed calldata a, Signed calldata b, uint16 index) external nonReentrant returns (bytes32 evidence) {
         (address signer, bytes32 digestA) = signerOf(domain, a);
         (address other, bytes32 digestB) = signerOf(domain, b);

@@ -189,7 +189,7 @@ async def _places(
     plan: FleetPlan, folder: Path, keys: Mapping[str, coincurve.PrivateKey], node_url: str,
     endpoints: Mapping[int, LyingRpc],
 ) -> list[OperatorPlace]:  # fmt: skip
-    ports = _free_ports(2 * plan.operators)
+    ports = free_ports(2 * plan.operators)
     scheme = "wss" if plan.network is None else "ws"
     listens = {n: f"127.0.0.1:{ports[2 * n + 1]}" for n in range(plan.operators) if n not in plan.silent}
     if plan.network is not None:
@@ -247,7 +247,7 @@ async def _write_keys(chain: LocalChain, place: OperatorPlace, key: coincurve.Pr
         await chain.rpc("anvil_setBalance", "0x" + address_of(gas).hex(), hex(_PURSE_WAD))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody has now."""
     sockets = [socket.socket() for _ in range(count)]
     try:

@@ -21,6 +21,7 @@ from demo.fleet.stories import STORIES, FleetStage, plan_of
 from demo.market import DemoMarket
 from demo.testbed import Options
 from demo.world.trader import Trader
+from feeds.errors import LrtOracleError
 from feeds.units import MS
 from oracle.runtime.clock import now_ms
 
@@ -32,7 +33,7 @@ _READY_ROUNDS = 2
 _SETTLE_S = 1.5
 
 
-class FleetNotReady(TimeoutError):
+class FleetNotReady(LrtOracleError, TimeoutError):
     """The operators did not come to a sealed round: where to look."""
 
 

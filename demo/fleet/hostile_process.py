@@ -37,6 +37,14 @@ def keep_ear(components: Components) -> None:
     network.receive = heard
 
 
+def never_mute(components: Components) -> None:
+    """Go on, whatever is heard of the own key: an honest operator that hears what it did not say goes mute."""
+    agreements = components.agreements
+    setattr(agreements, "_check_clones", lambda _session: None)  # noqa: B010 - in place of the method, of this one object
+    if components.network is not None:
+        components.network.on_clone = lambda: None
+
+
 def speak_old_version(components: Components) -> None:
     """Be a release of before: everything on other terms."""
     agreements = components.agreements

@@ -173,7 +173,7 @@ class TwoSignatures(Listening):
         certificate = Certificate(step, other, said.certificate.readies)
         second = Commit(self.address, certificate, sign_compact(_key_of(self), digest))
         others = frozenset(terms.members) - {self.address}
-        return [(said, None), (second, others)]
+        return [(said, frozenset()), (second, others), (said, None)]
 
 
 class GarbageCertificates(Listening):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from demo.fleet.behaviours import BEHAVIOURS, Behaviour
+from demo.fleet.hostile_process import never_mute
 from oracle.app import App
 from oracle.build import build
 from oracle.cli.switching import run_with_switches
@@ -26,6 +27,8 @@ async def _run(config: Path, behaviour: Behaviour) -> None:
     def make(resolved: ResolvedConfig) -> App:
         clock = Clock(wall_ms=lambda: now_ms() + behaviour.clock_ahead_ms)
         components = build(resolved, member=behaviour.member, clock=clock)
+        if behaviour is not BEHAVIOURS["honest"]:
+            never_mute(components)
         behaviour.prepare(components)
         beside.extend(asyncio.ensure_future(task()) for task in behaviour.tasks(components))
         return App(components)

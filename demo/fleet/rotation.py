@@ -13,6 +13,7 @@ from demo import settings
 from demo.fleet.fleet import Fleet
 from demo.fleet.process import OperatorProcess
 from feeds.chains.abi import checksummed
+from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.signer_sets import SignerSets
 from oracle.chain.store_reads import StoreReads
 from oracle.config import sections
@@ -24,7 +25,8 @@ from oracle.sign.eip712 import Domain
 from oracle.sign.signed_batch import packed_signatures
 
 _TARGET = "local"
-_BY_THEMSELVES_S = 5.0
+_BY_THEMSELVES_S = 8.0
+_NAMING_GAS = 5_000_000
 
 
 async def rotate(fleet: Fleet, members: Sequence[str], say: Callable[[str], None]) -> int:
@@ -33,20 +35,24 @@ async def rotate(fleet: Fleet, members: Sequence[str], say: Callable[[str], None
     The owner names them; operators that do not arm the set by themselves do it as `lrt-oracle arm` does: each signs on its own
     machine, one of them sends.
     """
-    chain = fleet.chain
-    store = chain.contract(contracts.load("PriceStore").abi, fleet.deployment.store)
-    addresses = [checksummed(fleet.addresses[n]) for n in members]
-    needed = 2 * len(members) // 3 + 1
-    await chain.send(
-        fleet.world.accounts.owner, store, "setSigners", addresses, [1] * len(addresses), needed, len(addresses),
-        gas=5_000_000,
-    )  # fmt: skip
-    await chain.settle()
-    starts_s = await _starts_s(fleet)
+    starts_s = await named_from_s(fleet, [fleet.addresses[n] for n in members])
     say(f"the owner names {', '.join(members)}: they sign from {starts_s} on, once their set is armed")
     await asyncio.sleep(_BY_THEMSELVES_S)
     await arm_by_hand(fleet, members, say)
     return starts_s
+
+
+async def named_from_s(fleet: Fleet, members: Sequence[bytes]) -> int:
+    """The owner names these report addresses, one head each; returns the Unix time from which they sign."""
+    store = fleet.chain.contract(contracts.load("PriceStore").abi, fleet.deployment.store)
+    addresses = [checksummed(a) for a in members]
+    needed = 2 * len(members) // 3 + 1
+    await fleet.chain.send(
+        fleet.world.accounts.owner, store, "setSigners", addresses, [1] * len(addresses), needed, len(addresses),
+        gas=_NAMING_GAS,
+    )  # fmt: skip
+    await fleet.chain.settle()
+    return await _starts_s(fleet)
 
 
 async def _starts_s(fleet: Fleet) -> int:
@@ -76,10 +82,29 @@ async def arm_by_hand(fleet: Fleet, members: Sequence[str], say: Callable[[str],
             say("they have armed it by themselves")
             return
         if gathered.suffices:
-            await arming.send(gathered, (_courier(fleet, operator), settings.GAS_PASSPHRASE_ENV))
-            say(f"{len(gathered.signed)} of them have armed it, as `lrt-oracle arm` does")
+            await _send(fleet, arming, gathered, operator, say)
             return
     raise ArmError("its members do not weigh the threshold of the next set")
+
+
+async def _send(
+    fleet: Fleet,
+    arming: ManualArming,
+    gathered: ArmingSignatures,
+    operator: OperatorProcess,
+    say: Callable[[str], None],
+) -> None:
+    """Bring the signatures to the store, unless its operators are quicker."""
+    try:
+        await arming.send(gathered, (_courier(fleet, operator), settings.GAS_PASSPHRASE_ENV))
+    except (ArmError, ChainError):
+        try:
+            await arming.collect([])
+        except AlreadyArmed:
+            say("they have armed it by themselves")
+            return
+        raise
+    say(f"{len(gathered.signed)} of them have armed it, as `lrt-oracle arm` does")
 
 
 def _courier(fleet: Fleet, operator: OperatorProcess) -> Path:

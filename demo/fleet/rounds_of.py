@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from demo.fleet.fleet import Fleet
+from demo.fleet.ledger import rounds_sealed
 from feeds.units import MS
 from oracle.chain.store_reads import StoreReads
 from oracle.network.members_reader import MembersReader
@@ -45,3 +46,12 @@ async def leader_of(fleet: Fleet, members: MembersReader, round_time_s: int) -> 
     """Name of the operator that leads the first attempt of a round."""
     await members.refresh()
     return fleet.names[members.at(round_time_s).order[0]]
+
+
+async def until_sealed(fleet: Fleet, name: str, after_s: int) -> int:
+    """The first round that an operator's database has sealed after a time, once it has."""
+    while True:
+        later = [r for r in rounds_sealed(fleet.operators[name].database) if r > after_s]
+        if later:
+            return later[0]
+        await asyncio.sleep(0.2)

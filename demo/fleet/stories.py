@@ -8,12 +8,16 @@ from types import MappingProxyType
 
 from demo.fleet.fleet import Fleet, FleetPlan
 from demo.fleet.rotation import rotate
-from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until
+from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until, until_sealed
 from demo.market import DemoMarket
 from demo.scenarios import SCENARIOS, Script, Stage
 from demo.world.hostile_network import HostileNetwork, PartitionKind
 from demo.world.rpc_lies import value_lie
+from feeds.units import MS
+from oracle.runtime.clock import now_ms
 
+_INTERVAL_S = 3
+"""Attempts shrink below 5 s: shorter ones are lost on a machine that runs all of it."""
 _BAD, _LIED_TO, _KILLS = 1, 2, 3
 _LIE_PERCENT = 10
 _DOWN = 0.08
@@ -66,8 +70,10 @@ async def leader_dead(stage: FleetStage) -> None:
             await stage.fleet.operators[name].kill()
             stage.say(f"kill -9: {name}, as it leads round {round_s}")
             await stage.wait(_DOWN)
+            started_s = now_ms() // MS
             await stage.fleet.operators[name].start()
-            stage.say(f"{name} is started again")
+            back_s = await until_sealed(stage.fleet, name, started_s)
+            stage.say(f"{name} was started again, and has sealed round {back_s} with the others")
 
 
 async def leader_splits(stage: FleetStage) -> None:
@@ -163,7 +169,7 @@ STORIES: Mapping[str, Story] = MappingProxyType({
 
 def plan_of(story: Story, operators: int, api_port: int, seed: int = 1) -> FleetPlan:
     """The fleet of a scenario. The relay is closed by whoever runs it."""
-    plan = FleetPlan(operators=operators, api_port=api_port)
+    plan = FleetPlan(operators=operators, api_port=api_port, interval_s=_INTERVAL_S)
     if story.relayed:
         plan = replace(plan, network=HostileNetwork(seed))
     return story.plan(plan)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from eth_hash.auto import keccak
 
 from oracle.agree.messages import Advance, Certificate, Commit, Content, Propose, Ready
-from oracle.agree.state import Effect, Instance, Misbehaviour, Turn
+from oracle.agree.state import Effect, Instance, MemberFault, Turn
 from oracle.agree.words import contradiction
 from oracle.report.wire import split_items
 
@@ -19,12 +19,12 @@ def note_proposal(state: Instance, said: Propose) -> Turn:
     if held is None:
         return replace(state, proposals={**state.proposals, said.step: said}), ()
     if held.content.hash() != said.content.hash():
-        kind = Misbehaviour.CLONE if said.address == state.me else Misbehaviour.TWO_PROPOSALS
+        kind = MemberFault.CLONE if said.address == state.me else MemberFault.TWO_PROPOSALS
         return state.found(kind, said.address, f"two proposals for step {said.step}", held, said)
     return state, ()
 
 
-def note_word(state: Instance, said: Ready | Advance, name: str, kind: Misbehaviour) -> Turn:
+def note_word(state: Instance, said: Ready | Advance, name: str, kind: MemberFault) -> Turn:
     """The first word of a kind of each member counts in a step. ``name``: of the field that keeps them."""
     by_step: Mapping[int, Mapping[bytes, Ready | Advance]] = getattr(state, name)
     held = by_step.get(said.step, {})
@@ -33,7 +33,7 @@ def note_word(state: Instance, said: Ready | Advance, name: str, kind: Misbehavi
         more = {**by_step, said.step: {**held, said.address: said}}
         return replace(state, **{name: more}), ()  # type: ignore[arg-type]
     if replace_signature(before) != replace_signature(said):
-        clone = Misbehaviour.CLONE if said.address == state.me else kind
+        clone = MemberFault.CLONE if said.address == state.me else kind
         return state.found(clone, said.address, f"two words of a kind in step {said.step}", before, said)
     return state, ()
 
@@ -52,7 +52,7 @@ def note_commit(state: Instance, said: Commit) -> Turn:
     effects: tuple[Effect, ...] = ()
     for other in (c for of in state.commits.values() for a, c in of.items() if a == said.address):
         if (text := contradiction(other.certificate.content, said.certificate.content)) is not None:
-            kind = Misbehaviour.CLONE if said.address == state.me else Misbehaviour.TWO_ITEMS
+            kind = MemberFault.CLONE if said.address == state.me else MemberFault.TWO_ITEMS
             state, effects = state.found(kind, said.address, text, other, said)
     commits = {**state.commits, key: {**held, said.address: said}}
     state = replace(state, commits=commits)

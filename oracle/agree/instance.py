@@ -32,7 +32,7 @@ from oracle.agree.state import (
     Effect,
     Give,
     Instance,
-    Misbehaviour,
+    MemberFault,
     OwnView,
     Say,
     SignCommit,
@@ -47,7 +47,8 @@ _MOST_TURNS = 64
 
 
 def begin(terms: Terms, me: bytes, view: OwnView) -> Instance:
-    """The state at the start of a round; the member's own values are heard like everybody's."""
+    """The state at the start of a round; the member's own values are heard like everybody's. Who has no weight only listens."""
+    view = view if me in terms.members else replace(view, may_speak=False)
     return Instance(terms=terms, me=me, view=view)
 
 
@@ -62,7 +63,7 @@ def hear_values(state: Instance, values: VerifiedValues, now_ms: int) -> Turn:
     if held is None:
         state = replace(state, values={**state.values, address: values})
     elif values_hash(held.signed) != (own := values_hash(values.signed)):
-        kind = Misbehaviour.CLONE if address == state.me else Misbehaviour.TWO_VALUES
+        kind = MemberFault.CLONE if address == state.me else MemberFault.TWO_VALUES
         state, effects = state.found(kind, address, "two values for one round", held.signed, values.signed)
         is_wanted = any(h == own for _, h in state.wanted)
         if is_wanted or all(v.address != address for v in state.twins.values()):
@@ -78,10 +79,10 @@ def hear(state: Instance, heard: Heard, now_ms: int) -> Turn:
         case Propose():
             turn = note_proposal(state, said)
         case Ready():
-            turn = note_word(state, said, "readies", Misbehaviour.TWO_READIES)
+            turn = note_word(state, said, "readies", MemberFault.TWO_READIES)
         case Advancing():
             state = learn(state, said.certificate)
-            turn = note_word(state, said.advance, "advances", Misbehaviour.TWO_ADVANCES)
+            turn = note_word(state, said.advance, "advances", MemberFault.TWO_ADVANCES)
         case Commit():
             turn = note_commit(learn(state, said.certificate), said)
         case SealedRound():
@@ -248,9 +249,7 @@ def _ready(state: Instance) -> Turn:
         return replace(state, wanted=wanted), (Ask(said.address, hashes),)
     if isinstance(judged, Wrong):
         return (
-            state.found(Misbehaviour.WRONG_PROPOSAL, said.address, judged.text, said)
-            if judged.is_proof
-            else (state, ())
+            state.found(MemberFault.WRONG_PROPOSAL, said.address, judged.text, said) if judged.is_proof else (state, ())
         )
     refused: tuple[tuple[int, int], ...] = ()
     if said.certificate is None:

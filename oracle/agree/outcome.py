@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import msgspec
+
 from oracle.agree.messages import Commit, FeedRefusal, Ready, SealedRound
-from oracle.agree.state import Evidence, Instance
+from oracle.agree.state import FaultEvidence, Instance
 from oracle.agree.terms import Terms
 from oracle.model.types import Report
 from oracle.report.wire import decode_items, split_items
@@ -48,6 +50,7 @@ class RoundOutcome:
         sealed_ms: when weight T of signatures was in, ms from the round's start.
         attempts: how many were begun.
         values: those that were heard, ascending by member.
+        used_values: those that the sealed items were made from, as far as they were heard: of two of one member the one used.
         members: each one's part, in the set's order.
         refusals: of operators in this process.
         evidence: of misbehaviour.
@@ -60,8 +63,9 @@ class RoundOutcome:
     attempts: int
     values: tuple[VerifiedValues, ...]
     members: tuple[Attendance, ...]
+    used_values: tuple[VerifiedValues, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[FaultEvidence, ...] = ()
     why: str = ""
 
     @cached_property
@@ -77,14 +81,6 @@ class RoundOutcome:
     def signed(self) -> tuple[str, ...]:
         """Names of those who signed, in the set's order."""
         return tuple(m.name for m in self.members if m.signed_ms is not None)
-
-    @property
-    def used_values(self) -> tuple[VerifiedValues, ...]:
-        """The values that the sealed items were made from, as far as they were heard."""
-        if self.sealed is None:
-            return ()
-        used = {a for a, _ in self.sealed.content.values}
-        return tuple(v for v in self.values if v.address in used)
 
 
 @dataclass(slots=True)
@@ -116,7 +112,7 @@ def outcome_of(
     *,
     sealed_ms: int | None,
     refusals: tuple[Refusal, ...] = (),
-    evidence: tuple[Evidence, ...] = (),
+    evidence: tuple[FaultEvidence, ...] = (),
 ) -> RoundOutcome:
     """Sum up an instance.
 
@@ -129,14 +125,16 @@ def outcome_of(
         evidence: that was found.
     """
     terms = state.terms
+    known, used = state.values_by_hash(), state.sealed.content.values if state.sealed is not None else ()
     members = tuple(_attendance(state, arrivals, names, address) for address in terms.members)
     return RoundOutcome(
         terms=terms,
-        sealed=state.sealed,
+        sealed=_with_late_signatures(state),
         sealed_ms=sealed_ms,
         attempts=state.attempt + 1,
         values=tuple(state.values[a] for a in sorted(state.values)),
         members=members,
+        used_values=tuple(known[wanted] for _, wanted in used if wanted in known),
         refusals=refusals,
         evidence=evidence,
         why="" if state.sealed is not None else _why_not(state, members),
@@ -159,6 +157,16 @@ def _attendance(state: Instance, arrivals: Arrivals, names: Mapping[bytes, str],
         refused=_refused(sealed, readies),
         why="" if signed is not None else _missing(state, arrivals, address, has_readied=bool(readies)),
     )
+
+
+def _with_late_signatures(state: Instance) -> SealedRound | None:
+    """What was sealed, with the signatures over it that came after weight T too."""
+    sealed = state.sealed
+    if sealed is None:
+        return None
+    late = state.commits.get((sealed.step, sealed.content.hash()), {})
+    signatures = dict(sealed.signatures) | {a: c.seal for a, c in late.items() if a not in sealed.addresses}
+    return msgspec.structs.replace(sealed, signatures=tuple(sorted(signatures.items())))
 
 
 def _refused(sealed: SealedRound | None, readies: Sequence[Ready]) -> tuple[tuple[int, FeedRefusal], ...]:

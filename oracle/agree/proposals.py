@@ -172,3 +172,11 @@ def lacks(state: Instance, said: Propose) -> tuple[VerifiedValues, ...]:
 def hashes_of(state: Instance) -> frozenset[bytes]:
     """Hashes of the values that this member has."""
     return frozenset(values_hash(v.signed) for v in state.values.values()) | frozenset(state.twins)
+
+
+def is_parted(state: Instance) -> bool:
+    """Whether members that all are here part on every feed: another leader would propose the same, and hear the same."""
+    before = state.proposals.get(state.step - 1)
+    if state.step % 2 == 0 or state.step in state.proposals or state.certificate is not None or before is None:
+        return False
+    return len(before.content.values) == len(state.values)

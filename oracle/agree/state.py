@@ -42,7 +42,7 @@ class OwnView:
     may_speak: bool = True
 
 
-class Misbehaviour(StrEnum):
+class MemberFault(StrEnum):
     """What two words of one key show, or one."""
 
     TWO_VALUES = "two_values"
@@ -56,14 +56,14 @@ class Misbehaviour(StrEnum):
     @property
     def is_slashable(self) -> bool:
         """Whether the registry takes it as evidence."""
-        return self is Misbehaviour.TWO_ITEMS
+        return self is MemberFault.TWO_ITEMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class FaultEvidence:
     """Words of one member that do not go together. ``first`` and ``second``: the messages; ``text``: what is wrong."""
 
-    kind: Misbehaviour
+    kind: MemberFault
     address: bytes
     round_time_s: int
     text: str
@@ -113,7 +113,7 @@ class Decided:
 class Found:
     """A member was seen to misbehave."""
 
-    evidence: Evidence
+    evidence: FaultEvidence
 
 
 Effect: TypeAlias = Say | SignCommit | Give | Ask | Decided | Found
@@ -166,7 +166,7 @@ class Instance:
     wanted: frozenset[tuple[int, bytes]] = frozenset()
     given: Mapping[tuple[bytes, bytes], int] = field(default_factory=dict)
     sealed: SealedRound | None = None
-    seen: frozenset[tuple[Misbehaviour, bytes]] = frozenset()
+    seen: frozenset[tuple[MemberFault, bytes]] = frozenset()
     over: bool = False
 
     @property
@@ -189,11 +189,11 @@ class Instance:
         held = self.readies.get(step, {})
         return tuple(held[a] for a in sorted(held) if held[a].content == wanted)
 
-    def found(self, kind: Misbehaviour, address: bytes, text: str, first: object, second: object = None) -> _Turn:
+    def found(self, kind: MemberFault, address: bytes, text: str, first: object, second: object = None) -> _Turn:
         """The state with that noted, and the effect; nothing where it is known already."""
         if (kind, address) in self.seen:
             return self, ()
-        evidence = Evidence(
+        evidence = FaultEvidence(
             kind=kind, address=address, round_time_s=self.terms.round_time_s, text=text, first=first, second=second
         )
         return replace(self, seen=self.seen | {(kind, address)}), (Found(evidence),)

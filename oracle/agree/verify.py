@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from feeds.errors import LrtOracleError
 from oracle.agree.content import is_prepared
 from oracle.agree.messages import (
     ADDRESS_BYTES,
@@ -41,7 +42,7 @@ NetworkKeys = Mapping[bytes, Sequence[bytes]]
 _recover = lru_cache(maxsize=1 << 14)(recover)
 
 
-class Unsound(ValueError):
+class Unsound(LrtOracleError, ValueError):
     """A message counts for nothing, and why: it is refused at the door and mentioned to its sender's account."""
 
 
@@ -100,12 +101,24 @@ def check_sealed(terms: Terms, said: SealedRound) -> None:
         _check_seal(terms, address, said.step, said.content, seal)
 
 
+def is_signed(terms: Terms, said: Commit) -> bool:
+    """Whether a commit, sound or not, bears its member's report key's signature over items of feeds of this store."""
+    content = said.certificate.content
+    try:
+        _check_step(terms, said.certificate.step)
+        _check_content(terms, content)
+        _check_seal(terms, said.address, said.certificate.step, content, said.seal)
+    except Unsound:
+        return False
+    return True
+
+
 def _check_propose(terms: Terms, keys: NetworkKeys, said: Propose) -> None:
     _check_step(terms, said.step)
     if said.address != terms.leader(said.step):
         raise Unsound(f"0x{said.address.hex()} does not lead step {said.step}")
     _check_content(terms, said.content)
-    _check_by(keys, said.address, propose_digest(terms.binding, terms.round_time_s, said), said.signature)
+    _check_by(terms, keys, said.address, propose_digest(terms.binding, terms.round_time_s, said), said.signature)
     _check_members(terms, [a.address for a in said.advances])
     for advance in said.advances:
         _check_advance(terms, keys, advance)
@@ -136,7 +149,7 @@ def _check_advance(terms: Terms, keys: NetworkKeys, said: Advance) -> None:
         raise Unsound("an advance names a certificate of an earlier step, or none")
     if len(said.content) != (0 if said.certified == NO_CERTIFICATE else HASH_BYTES):
         raise Unsound("an advance names its certificate's content")
-    _check_by(keys, said.address, advance_digest(terms.binding, terms.round_time_s, said), said.signature)
+    _check_by(terms, keys, said.address, advance_digest(terms.binding, terms.round_time_s, said), said.signature)
 
 
 def _check_ready(terms: Terms, keys: NetworkKeys, said: Ready) -> None:
@@ -146,7 +159,7 @@ def _check_ready(terms: Terms, keys: NetworkKeys, said: Ready) -> None:
         raise Unsound("refused feeds are in order, each once, and the store has them")
     if any(code not in FeedRefusal.__members__.values() for _, code in said.refused):
         raise Unsound("an unknown reason of a refusal")
-    _check_by(keys, said.address, ready_digest(terms.binding, terms.round_time_s, said), said.signature)
+    _check_by(terms, keys, said.address, ready_digest(terms.binding, terms.round_time_s, said), said.signature)
 
 
 def _check_certificate(terms: Terms, keys: NetworkKeys, said: Certificate) -> None:
@@ -194,7 +207,10 @@ def _check_step(terms: Terms, step: int) -> None:
         raise Unsound("no such step")
 
 
-def _check_by(keys: NetworkKeys, address: bytes, digest: bytes, signature: bytes) -> None:
+def _check_by(terms: Terms, keys: NetworkKeys, address: bytes, digest: bytes, signature: bytes) -> None:
+    """Signed by a member of weight: the word of another one would spoil the certificates and quorums that it got into."""
+    if address not in terms.members:
+        raise Unsound("a word of nobody with weight")
     try:
         signer = _recover(digest, signature)
     except BadSignature as e:

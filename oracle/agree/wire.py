@@ -70,7 +70,7 @@ class PushingWord(msgspec.Struct, frozen=True, array_like=True, tag=15):
 
 
 class ArmingWord(msgspec.Struct, frozen=True, array_like=True, tag=16):
-    """The report key's signature (r | vs) that arms the set with this hash, which is to follow at the round's store."""
+    """The report key's signature (r | vs) that arms the set with this hash, which is to follow at the store."""
 
     address: bytes
     set_hash: bytes

@@ -40,6 +40,7 @@ from oracle.storage.database import Database
 
 _log = structlog.get_logger("oracle.assemble.targets")
 _SAMPLES = 20_000
+_SENTENCES = 100
 
 
 def _nobody(_members: frozenset[bytes]) -> None:
@@ -48,11 +49,18 @@ def _nobody(_members: frozenset[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Counts and logs what becomes of rounds and pushes. ``tally``: of the last hour's rounds. ``receipt_ms``: from making a push to its receipt, the newest."""
+    """Counts and logs what becomes of rounds and pushes.
+
+    Attributes:
+        tally: of the last hour's rounds.
+        receipt_ms: from making a push to its receipt, the newest.
+        misbehaviour: what operators were seen to do, a sentence each, the newest.
+    """
 
     metrics: Metrics
     tally: Tally = field(default_factory=Tally)
     receipt_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+    misbehaviour: deque[str] = field(default_factory=lambda: deque(maxlen=_SENTENCES))
 
     def landed(self, row: PushRow) -> None:
         """A push is in the chain."""
@@ -68,7 +76,13 @@ class Outcomes:
         """A round of a store was agreed on, or not."""
         self.refused(outcome.refusals)
         self.tally.note(outcome)
+        names = {m.address: m.name for m in outcome.members}
+        for found in outcome.evidence:
+            name = names.get(found.address, f"0x{found.address.hex()}")
+            self.metrics.misbehaved(name, found.kind.value)
+            self.misbehaviour.append(f"{name} ({found.kind}) in round {found.round_time_s}: {found.text}")
         if outcome.sealed is None:
+            self.metrics.unsealed(outcome.terms.target)
             _log.warning(
                 "a round was not sealed", target=outcome.terms.target, round_time=outcome.terms.round_time_s,
                 why=outcome.why,
@@ -140,16 +154,16 @@ class TargetBuilder:
             views=[raw_address(v) for v in section.pokes],
             members=MembersReader(client) if self.network is not None else None,
             on_members=partial(self.network.note_members, name) if self.network is not None else _nobody,
-            peers=self._peers(name, client, signer),
+            peers=self._peers(client, signer),
         )
 
-    def _peers(self, name: str, client: StoreClient, signer: GasSigner | None) -> StorePeers | None:
+    def _peers(self, client: StoreClient, signer: GasSigner | None) -> StorePeers | None:
         """The operators of other processes at a store, who learn whether this one pays there."""
         if self.network is None:
             return None
         if signer is not None:
             self.network.note_purse(client.domain, signer.address)
-        return StorePeers(target=name, domain=client.domain, agreements=self.agreements, network=self.network)
+        return StorePeers(domain=client.domain, agreements=self.agreements, network=self.network)
 
     def _client(self, section: TargetSection, signer: GasSigner | None) -> StoreClient:
         chain = self.resolved.config.chains[section.chain]

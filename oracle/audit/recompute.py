@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
+from oracle.model.publication import Seal
 from oracle.model.spec import RULES_VERSION
 from oracle.model.state import FeedState
 from oracle.model.types import Report, Result
@@ -50,6 +51,8 @@ def verify(database: Database, feed: str, round_s: int) -> Iterator[Check]:
         )
     if agreement is not None:
         yield from verify_agreement(agreement)
+    if record.seal is not None:
+        yield _who_signed(record.seal, record.operators)
     agreed_reports = _agreed(agreement) if agreement is not None else {}
 
     def published(name: str) -> Report | None:
@@ -136,7 +139,9 @@ def _verify_published(database: Database, operators: Sequence[str], feed: str, r
 def verify_agreement(agreement: Agreement) -> Iterator[Check]:
     """What was sealed in a round: the signed values, what follows from them, and the signatures over it."""
     if not agreement.values:
-        yield Check(what="signed values", ok=True, detail="the round was learned from others: its values are not here")
+        yield Check(
+            what="signed values", ok=True, detail="it was sealed by others: not all of their values were heard here"
+        )
     else:
         yield _verify_values(agreement)
         yield _verify_items(agreement)
@@ -186,6 +191,14 @@ def _verify_seals(agreement: Agreement) -> Check:
     weight = signers.weight_of(signed)
     detail = f"weight {weight} of {sum(signers.weights)} signed, {signers.threshold} are needed"
     return Check(what="seal", ok=weight >= signers.threshold, detail=detail)
+
+
+def _who_signed(seal: Seal, operators: Sequence[str]) -> Check:
+    """Who stands behind the record, who does not, and why: for people."""
+    told = [f"signed, with values of it: {', '.join(operators)}"]
+    told += [f"{a.operator} did not sign: {a.why}" for a in seal.missing]
+    told += [f"{a.operator} does not vouch for it: {a.why}" for a in seal.refused]
+    return Check(what="signers", ok=True, detail="; ".join(told))
 
 
 def _own(database: Database, operators: Sequence[str], feed: str, round_s: int) -> Report | None:

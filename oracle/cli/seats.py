@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from feeds.chains.abi import checksummed
 from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
 
 if TYPE_CHECKING:
-    import coincurve
-
     from oracle.check.seat_reading import SeatPlace
     from oracle.config.resolve import ResolvedConfig
-    from oracle.config.tables.network_sections import NetworkSection
     from oracle.network.handshake import Identity
     from oracle.sign.announcement import SignedAnnouncement
 
@@ -53,32 +49,6 @@ def peers(config_path: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.option(
-    "--keyfile",
-    type=click.Path(path_type=Path),
-    help="Key with ether: send the announcement with it. Anybody's will do.",
-)
-@click.option(
-    "--passphrase-env", default="LRT_ORACLE_GAS_PASSPHRASE", show_default=True, help="Variable of its passphrase."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.pass_obj
-def announce(config_path: Path, keyfile: Path | None, passphrase_env: str, as_json: bool) -> None:
-    """Sign where this operator is reached, for the OperatorDirectory on chain; with --keyfile also send it there."""
-    from oracle.sign import keyfiles
-
-    resolved = checked_config(config_path, network=True)
-    payer = None if keyfile is None else keyfiles.load(keyfile, passphrase_env)
-    document = asyncio.run(_announce(resolved, payer))
-    rows = [f"{document['address']} is reached at {', '.join(document['urls']) or 'nowhere: it only dials'}"]
-    if document["tx"] is None:
-        rows.append(f"send this to the directory {document['directory']} from any account: {document['calldata']}")
-    else:
-        rows.append(f"announced in the directory {document['directory']}: {document['tx']}")
-    print_result(as_json, document, rows)
-
-
-@click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def operators(config_path: Path, as_json: bool) -> None:
@@ -88,12 +58,12 @@ def operators(config_path: Path, as_json: bool) -> None:
     """
     from oracle.serve.operator_documents import operators_lines
 
-    document = asyncio.run(_operators(checked_config(config_path)))
+    document = _operators(checked_config(config_path))
     print_result(as_json, document, operators_lines(document))
     sys.exit(ExitCode.DONE if document["running"] and not document["warnings"] else ExitCode.ABSTAINED)
 
 
-async def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
+def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
     from contextlib import closing
 
     from oracle.assemble.watch import stored_view
@@ -102,7 +72,7 @@ async def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
     from oracle.serve.operator_documents import operators_document
     from oracle.storage.database import Database
 
-    told = await told_by_process(resolved.config.api)
+    told = asyncio.run(told_by_process(resolved.config.api))
     if told is not None:
         return told
     path = Path(resolved.config.oracle.database)
@@ -110,24 +80,6 @@ async def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
         raise Exit(f"no process answers, and there is no database at {path}: run the oracle first", ExitCode.ABSTAINED)
     with closing(Database(path)) as database:
         return operators_document(stored_view(resolved, database, now_ms() // 1_000))
-
-
-async def _announce(resolved: ResolvedConfig, payer: coincurve.PrivateKey | None) -> dict[str, Any]:
-    from oracle.deploy.announcing import announcement_call, send_announcement
-    from oracle.runtime.clock import now_ms
-
-    place = _place(resolved)
-    directory = place.network.directory
-    if directory is None:
-        raise Exit("network.directory is not set: write the address of the store's OperatorDirectory", ExitCode.USAGE)
-    signed = await _signed(place, now_ms(), urls=True)
-    call = announcement_call(place.domain, signed)
-    endpoint = place.config.chains[place.config.targets[place.home].chain].endpoints[0]
-    sent = None if payer is None else await send_announcement(endpoint, payer, directory, place.domain, signed)
-    return {
-        "address": checksummed(signed.address), "directory": directory, "urls": list(signed.said.urls),
-        "announcement": "0x" + signed.raw.hex(), "calldata": "0x" + call.hex(), "tx": sent,
-    }  # fmt: skip
 
 
 def _place(resolved: ResolvedConfig) -> SeatPlace:
@@ -171,15 +123,15 @@ async def _identity(place: SeatPlace) -> Identity:
     from oracle.network.network_key import load_or_make
     from oracle.runtime.clock import now_ms
 
-    announced = await _signed(place, 0, urls=False)
+    announced = await _signed(place)
     return Identity(
         domain=place.domain, network_key=load_or_make(Path(place.network.keyfile)), announced=lambda: announced,
         build=version("lrt-oracle"), instance=secrets.token_bytes(8), now_ms=now_ms,
     )  # fmt: skip
 
 
-async def _signed(place: SeatPlace, counter: int, *, urls: bool) -> SignedAnnouncement:
-    """An announcement of this operator, signed by its report key wherever that is."""
+async def _signed(place: SeatPlace) -> SignedAnnouncement:
+    """An announcement of this operator that is older than any other, signed by its report key wherever that is."""
     from oracle.agree.terms import PROTOCOL_VERSION
     from oracle.network.network_key import load_or_make
     from oracle.sign import keyfiles
@@ -188,12 +140,9 @@ async def _signed(place: SeatPlace, counter: int, *, urls: bool) -> SignedAnnoun
     from oracle.sign.remote.open_key import open_key
     from oracle.sign.remote.remote_key import compact_of
 
-    network = place.network
     said = Announcement(
-        counter=counter,
-        network_key=address_of(load_or_make(Path(network.keyfile))),
-        urls=(network.url,) if urls and network.url is not None else (),
-        certificate=_certificate(network) if urls else b"",
+        counter=0,
+        network_key=address_of(load_or_make(Path(place.network.keyfile))),
         versions=(PROTOCOL_VERSION,),
     )
     section = place.operator
@@ -205,21 +154,6 @@ async def _signed(place: SeatPlace, counter: int, *, urls: bool) -> SignedAnnoun
         return signed_announcement(key.address, said, compact_of(raw))
     finally:
         await key.close()
-
-
-def _certificate(network: NetworkSection) -> bytes:
-    """Hash of what is shown at ``url``, as it will be shown after the next start too."""
-    from oracle.network.certificates import from_files
-
-    if not network.has_tls:
-        return b""
-    if network.certificate is None or network.private_key is None:
-        text = (
-            "network.certificate is not set: a certificate that is made at each start cannot be announced on chain; write"
-            " certificate and private_key (any self-signed one will do), or behind_proxy where a proxy does TLS"
-        )
-        raise Exit(text, ExitCode.USAGE)
-    return from_files(Path(network.certificate), Path(network.private_key)).sha256
 
 
 def _stored(place: SeatPlace) -> dict[bytes, SignedAnnouncement]:
@@ -243,4 +177,4 @@ def _stored(place: SeatPlace) -> dict[bytes, SignedAnnouncement]:
     return known
 
 
-COMMANDS = (join, peers, operators, announce)
+COMMANDS = (join, peers, operators)

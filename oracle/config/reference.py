@@ -28,6 +28,7 @@ from oracle.config.tables.forms import (
     raw_address,
     sha256_hash,
     signer_url,
+    utc_time,
     venue_http_url,
     venue_websocket_url,
     websocket_url,
@@ -72,6 +73,7 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     listen_at: "host and port",
     sha256_hash: "SHA-256",
     cron_expression: "cron expression",
+    utc_time: "UTC time",
     venue_websocket_url: "WebSocket URL",
 }
 _ADAPTERS, _POOL_STATES = "adapters", "pool_states"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -29,7 +30,6 @@ from oracle.agree.wire import (
     PushingWord,
     ValuesWord,
     decode,
-    encode,
     signed_values,
 )
 from oracle.network.cuts import Cuts
@@ -38,7 +38,7 @@ from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock, SessionClock
 from oracle.network.transport import NoTransport, Transport
-from oracle.sign.messages import Refusal, SignedValues, SignerSet
+from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.signed_batch import CollectedSignatures
 
 _KEPT = 3
@@ -50,10 +50,6 @@ _MOST_EARLY = 8
 _log = structlog.get_logger("oracle.network.agreements")
 LeaderOrder = Callable[[SignerSet, int], tuple[bytes, ...]]
 """Who leads the attempts of a round of a set, by its round_time."""
-
-
-def _nobody(_sender: bytes, _round_s: int, _word: PushingWord | ArmingWord) -> None:
-    """Of a target that nothing is told to."""
 
 
 class Agreements:
@@ -105,8 +101,8 @@ class Agreements:
         """Version and rules of members whose values are on other terms, as last heard."""
         self.on_settled: Callable[[RoundOutcome], None] = lambda _: None
         """Called with what became of a round once the next one of its store begins: with all that came late."""
-        self.listeners: dict[str, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
-        """By target: hears what members tell beside its rounds, with sender and round_time."""
+        self.listeners: dict[bytes, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
+        """By what takes the place of a round's terms: hears what operators tell beside the rounds, with sender and round_time."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
 
     # --- rounds ------------------------------------------------------------------------------------------------------
@@ -123,7 +119,7 @@ class Agreements:
             task = self._under_way[key] = asyncio.create_task(self._agree(ask, terms))
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         outcome = await asyncio.shield(task)
-        return outcome if outcome.terms.target == ask.target else replace(outcome, terms=terms)
+        return replace(outcome, terms=replace(outcome.terms, target=ask.target))
 
     async def _agree(self, ask: RoundAsk, terms: Terms) -> RoundOutcome:
         if self._yields_ms:
@@ -195,7 +191,7 @@ class Agreements:
         now_ms, clock_ok = self._clock.now_ms(), self._clock.clock_ok()
         able, refusals = [], []
         for member in seated:
-            refusal = member.operator.unable(now_ms, clock_ok=clock_ok)
+            refusal = _unable(member, now_ms, clock_ok=clock_ok)
             if refusal is None:
                 able.append(member)
             else:
@@ -207,7 +203,7 @@ class Agreements:
             reports=ask.reports.get(member.operator.name, {}),
             published=ask.published,
             bound_bps=member.operator.bound_bps,
-            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s),
+            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s) if member in able else {},
             may_speak=member in able,
         )
 
@@ -288,14 +284,6 @@ class Agreements:
         except (BadPayload, Unsound) as e:
             return str(e)
 
-    def tell(self, target: str, round_time_s: int, word: PushingWord | ArmingWord) -> None:
-        """Tell all members at a target's store something beside its rounds, in the terms of one of them (0: the newest)."""
-        of_target = [s.terms for s in self._sessions.values() if s.terms.target == target]
-        wanted = [t for t in of_target if t.round_time_s == round_time_s]
-        terms = max(wanted or of_target, key=lambda t: t.round_time_s, default=None)
-        if terms is not None:
-            self._transport.broadcast(encode(terms.binding, terms.round_time_s, word))
-
     def say_again(self, to: bytes) -> None:
         """A member is reached again, or may have missed something: all that was said here in rounds under way."""
         for session in self._sessions.values():
@@ -305,6 +293,8 @@ class Agreements:
 
     def _dispatch(self, sender: bytes, envelope: Envelope) -> str:
         word, key = envelope.word, (envelope.binding, envelope.round_time_s)
+        if isinstance(word, PushingWord | ArmingWord):
+            return self._beside(sender, envelope, word)
         session = self._sessions.get(key)
         if session is None:
             return self._without_session(sender, envelope)
@@ -321,8 +311,14 @@ class Agreements:
                 self.sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
             case Notice():
                 session.note_trouble(sender, word.text)
-            case PushingWord() | ArmingWord():
-                self.listeners.get(session.terms.target, _nobody)(sender, envelope.round_time_s, word)
+        return ""
+
+    def _beside(self, sender: bytes, envelope: Envelope, word: PushingWord | ArmingWord) -> str:
+        """What has nothing to do with the rounds themselves."""
+        hear = self.listeners.get(envelope.binding)
+        if hear is None:
+            return "of a store that is none of this process"
+        hear(sender, envelope.round_time_s, word)
         return ""
 
     def _take_in(
@@ -380,6 +376,16 @@ class Agreements:
         for task in (tasks := list(self._under_way.values())):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _unable(member: LocalMember, now_ms: int, *, clock_ok: bool) -> Refusal | None:
+    """Why an operator does not speak in a round; also where its journal cannot be read: that costs its own part alone."""
+    operator = member.operator
+    try:
+        operator.journal.last_round_s()
+        return operator.unable(now_ms, clock_ok=clock_ok)
+    except sqlite3.Error as e:
+        return operator.refuse(RefusalCode.JOURNAL, f"not signed, for its journal cannot be read: {e}")
 
 
 def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -1,4 +1,4 @@
-"""Evidence as it is kept: the very messages, so that anybody can check it later."""
+"""FaultEvidence as it is kept: the very messages, so that anybody can check it later."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from oracle.agree.messages import Advancing, Commit, Propose, Ready
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.state import Evidence
+from oracle.agree.state import FaultEvidence
 from oracle.agree.terms import Terms
 from oracle.agree.wire import Word, encode, values_word
 from oracle.sign.messages import EvidenceRow, SignedValues
@@ -17,7 +17,7 @@ def evidence_rows(outcomes: Iterable[RoundOutcome]) -> tuple[EvidenceRow, ...]:
     return tuple(_row(o.terms, e) for o in outcomes for e in o.evidence)
 
 
-def _row(terms: Terms, found: Evidence) -> EvidenceRow:
+def _row(terms: Terms, found: FaultEvidence) -> EvidenceRow:
     return EvidenceRow(
         target=terms.target,
         round_time_s=found.round_time_s,
@@ -29,7 +29,7 @@ def _row(terms: Terms, found: Evidence) -> EvidenceRow:
     )
 
 
-def evidence_words(terms: Terms, found: Evidence) -> list[Word]:
+def evidence_words(terms: Terms, found: FaultEvidence) -> list[Word]:
     """The messages that do not go together, to be shown to whom they are said of: its key may be used twice."""
     return [w for said in (found.first, found.second) if (w := _word(terms, said)) is not None]
 

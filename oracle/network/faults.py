@@ -49,11 +49,15 @@ class LinkRefused(LrtOracleError):
         fault: which kind.
         text: what is wrong and what to do, for people.
         by_peer: whether the other side said so.
+
+    Attributes:
+        claimed: whom a refused hello claimed to be of; b"" for nobody.
     """
 
     def __init__(self, fault: LinkFault, text: str, *, by_peer: bool = False) -> None:
         super().__init__(text)
         self.fault, self.by_peer = fault, by_peer
+        self.claimed = b""
 
 
 class PayloadTooLarge(LrtOracleError, ValueError):

@@ -143,8 +143,23 @@ async def meet_as_listener(
     Raises:
         LinkRefused: something is not as it must be.
     """
-    secret = coincurve.PrivateKey()
     heard = read_hello(await receive(socket), me.domain)
+    try:
+        return await _meet(socket, me, roster, shown, admit, heard)
+    except LinkRefused as e:
+        e.claimed = heard.announced.address
+        raise
+
+
+async def _meet(
+    socket: Socket,
+    me: Identity,
+    roster: Roster,
+    shown: bytes,
+    admit: Callable[[HeardHello, bool], None],
+    heard: HeardHello,
+) -> Met:
+    secret = coincurve.PrivateKey()
     key = roster.admit(heard.announced)
     _check_shown(shown, heard.hello.certificate)
     admit(heard, False)  # noqa: FBT003 - its one use

@@ -264,6 +264,9 @@ class Mesh:
             met = await meet_as_listener(socket, self._me, self._roster, self._own_certificate, self._admit)
         except LinkRefused as e:
             self._count(e.fault)
+            claimed = self._states.get(e.claimed)
+            if claimed is not None and claimed.link is None and not e.by_peer:
+                claimed.tell(f"it, or somebody with its announcement, dialled us and was refused: {e}", self._now_ms())
             await _goodbye(socket, e)
             return
         except OSError:

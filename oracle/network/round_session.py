@@ -23,27 +23,29 @@ from oracle.agree.messages import (
     Want,
 )
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
+from oracle.agree.proposals import is_parted
 from oracle.agree.state import (
     Ask,
     Decided,
     Effect,
-    Evidence,
+    FaultEvidence,
     Found,
     Give,
     Instance,
-    Misbehaviour,
+    MemberFault,
     OwnView,
     Say,
     SignCommit,
     Turn,
 )
 from oracle.agree.terms import Terms
-from oracle.agree.verify import hear_values_of, verify
+from oracle.agree.verify import Unsound, hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
 from oracle.network.evidence_rows import evidence_words
 from oracle.network.replies import Replies
 from oracle.network.seats import LocalMember, Utterance
 from oracle.network.signing_tasks import SigningTasks
+from oracle.network.stray_seals import StraySeals
 from oracle.network.times import SessionClock
 from oracle.network.transport import Transport
 from oracle.sign.messages import Refusal, SignedValues
@@ -99,9 +101,10 @@ class RoundSession:
         self._news = asyncio.Event()
         self._tasks = SigningTasks(self._news.set)
         self._refusals: list[Refusal] = []
-        self._evidence: list[Evidence] = []
+        self._evidence: list[FaultEvidence] = []
         self._own_words: list[Word] = []
         self._replies = Replies(self._reply)
+        self._strays = StraySeals(terms)
         self._sealed_ms: int | None = None
         self._again_ms = terms.timing.guard_ms
         self._skipped_ms = 0
@@ -115,7 +118,7 @@ class RoundSession:
 
     def cloned(self) -> list[LocalMember]:
         """Operators here whose key was heard to say what they did not say."""
-        guilty = {e.address for e in self._evidence if e.kind is Misbehaviour.CLONE}
+        guilty = {e.address for e in self._evidence if e.kind is MemberFault.CLONE}
         return [s.member for s in self._seats if s.member is not None and s.member.address in guilty]
 
     async def run(self, signing: Mapping[bytes, Coroutine[Any, Any, SignedValues | Refusal]]) -> RoundOutcome:
@@ -140,6 +143,8 @@ class RoundSession:
     def outcome(self) -> RoundOutcome:
         """As it stands."""
         state = self._seats[0].state
+        for evidence in self._strays.evidence(c for of in state.commits.values() for c in of.values()):
+            self._note_evidence(evidence)
         for address in self.terms.members:
             if address not in self._arrivals.commits and (text := self._transport.trouble(address)):
                 own = next((r.text for r in self._refusals if r.address == address), "")
@@ -161,10 +166,14 @@ class RoundSession:
         Raises:
             Unsound: it counts for nothing.
         """
-        if isinstance(said, SignedValues):
-            spoken: Spoken = hear_values_of(self.terms, said)
-        else:
-            spoken = verify(self.terms, self._keys(), said).said
+        try:
+            if isinstance(said, SignedValues):
+                spoken: Spoken = hear_values_of(self.terms, said)
+            else:
+                spoken = verify(self.terms, self._keys(), said).said
+        except Unsound:
+            self._strays.keep(said)
+            raise
         self._inbox.append(spoken)
         self._news.set()
         if self._is_behind(said):
@@ -230,12 +239,10 @@ class RoundSession:
 
     def _carry_out(self, seat: _Seat, effect: Effect) -> None:
         match effect:
-            case Say(said, certificate):
-                if seat.member is not None:
-                    self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
-            case SignCommit(certificate):
-                if seat.member is not None:
-                    self._tasks.start(self._commit(seat.member, certificate))
+            case Say(said, certificate) if seat.member is not None:
+                self._tell(seat.member, seat.member.signed(self.terms, said, certificate))
+            case SignCommit(certificate) if seat.member is not None:
+                self._tasks.start(self._commit(seat.member, certificate))
             case Give(to, values):
                 self._send(to, self._values_word(values.signed))
             case Ask(to, hashes):
@@ -243,11 +250,17 @@ class RoundSession:
             case Decided():
                 self._sealed_ms = self._clock.elapsed_ms() if self._sealed_ms is None else self._sealed_ms
             case Found(evidence):
-                self._evidence.append(evidence)
-                _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
-                             round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
-                for word in evidence_words(self.terms, evidence):  # if its key is used twice, it learns of it
-                    self._send(evidence.address, word)
+                self._note_evidence(evidence)
+
+    def _note_evidence(self, evidence: FaultEvidence) -> None:
+        """Once, though each operator here finds it; who misbehaves is told: if its key is used twice, it learns of it."""
+        if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
+            return
+        self._evidence.append(evidence)
+        _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
+                     round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
+        for word in evidence_words(self.terms, evidence):
+            self._send(evidence.address, word)
 
     async def _speak(self, member: LocalMember, request: Coroutine[Any, Any, SignedValues | Refusal]) -> None:
         """Have a member's own values signed, and say them."""
@@ -350,7 +363,7 @@ class RoundSession:
             return False
         if self.terms.weight(state.values) < self.terms.threshold:
             return True
-        return content_of(self.terms, state.values.values()) is None
+        return content_of(self.terms, state.values.values()) is None or (self._alone and is_parted(state))
 
 
 def _heard(state: Instance, spoken: Spoken, now_ms: int) -> Turn:

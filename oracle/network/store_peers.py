@@ -1,4 +1,7 @@
-"""The operators of other processes at one store, beside its rounds: who pays there, and what is told to all of them."""
+"""The operators of other processes at one store, beside its rounds: who pays there, and what is told to all of them.
+
+What is told hangs on no round and no signer set: one who joins with the next set tells and hears as the members do.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from oracle.agree.wire import ArmingWord, PushingWord
+from eth_hash.auto import keccak
+
+from oracle.agree.wire import ArmingWord, PushingWord, encode
 from oracle.network.agreements import Agreements
 from oracle.sign.eip712 import Domain
 
+_TAG = b"lrt-oracle store words 1"
+
 
 class PayersKnown(Protocol):
-    """Knows who pays where."""
+    """Knows who pays where, and reaches all."""
 
     def payers(self, domain: Domain) -> Mapping[bytes, bytes]:
         """Gas keys by report address."""
+
+    def broadcast(self, payload: bytes) -> None:
+        """To all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +33,11 @@ class StorePeers:
     """The others at one store.
 
     Attributes:
-        target: of the store, in the config.
-        domain: of it.
-        agreements: whose rounds carry the words.
+        domain: of the store.
+        agreements: hand on what is heard.
         network: knows what each announced.
     """
 
-    target: str
     domain: Domain
     agreements: Agreements
     network: PayersKnown
@@ -39,9 +47,13 @@ class StorePeers:
         return frozenset(self.network.payers(self.domain))
 
     def tell(self, round_time_s: int, word: PushingWord | ArmingWord) -> None:
-        """Tell them all, in the terms of a round (0: of the newest one)."""
-        self.agreements.tell(self.target, round_time_s, word)
+        """Tell them all. ``round_time_s``: of the round that it is about, 0 for none."""
+        self.network.broadcast(encode(self._binding(), round_time_s, word))
 
     def listen(self, heard: Callable[[bytes, int, PushingWord | ArmingWord], None]) -> None:
         """Have what they tell handed on: sender, round_time and word."""
-        self.agreements.listeners[self.target] = heard
+        self.agreements.listeners[self._binding()] = heard
+
+    def _binding(self) -> bytes:
+        """Takes the place of a round's terms."""
+        return keccak(_TAG + self.domain.chain_id.to_bytes(32, "big") + self.domain.store)

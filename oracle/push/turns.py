@@ -102,8 +102,8 @@ class Turns:
         known = self._indexes()
         if len(word.tx_hash) != _HASH or len(word.feeds) > len(known) or sender not in self._peers.payers():
             return
-        said = (sender, word, round_s)
-        if any(self._note(*said, i, replaced_s) for i, replaced_s in word.feeds if i in known):
+        noted = [self._note(sender, word, round_s, i, replaced_s) for i, replaced_s in word.feeds if i in known]
+        if any(noted):
             self._on_announced("heard")
 
     def _note(self, by: bytes, word: PushingWord, round_s: int, index: int, replaced_s: int) -> bool:

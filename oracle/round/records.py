@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from feeds.units import MS, deviation_bps_away
@@ -119,6 +119,21 @@ def seal_of(outcome: RoundOutcome, spec: FeedSpec) -> Seal | None:
         missing=tuple(Absent(operator=m.name, why=m.why) for m in outcome.members if m.signed_ms is None),
         refused=tuple(a for m in outcome.members for a in _refusing(m, indexes)),
     )
+
+
+def missing_feeds(outcome: RoundOutcome, feeds: Collection[str]) -> dict[str, str]:
+    """Why feeds that the operators of a sealed round sign are not in it, a sentence each."""
+    return {feed: _why_missing(outcome, feed) for feed in feeds if feed not in outcome.reports}
+
+
+def _why_missing(outcome: RoundOutcome, feed: str) -> str:
+    index = outcome.terms.indexes.get(feed)
+    if index is None:
+        return f"the store of target {outcome.terms.target} does not have it"
+    refusing = [f"{m.name}: {code.text}" for m in outcome.members for i, code in m.refused if i == index]
+    if refusing:
+        return f"too few operators vouch for one price: {'; '.join(refusing)}"
+    return "too few operators gave a value that counts"
 
 
 def _refusing(member: Attendance, indexes: set[int]) -> list[Absent]:

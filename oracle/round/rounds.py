@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from feeds.types import Outcome
 from feeds.units import MS
@@ -16,7 +16,7 @@ from oracle.model.types import Abstained, FeedRound, FoldedFeed, Leg, Published,
 from oracle.report.compose import cross, published_after_record
 from oracle.round.contributions import signable_reports
 from oracle.round.no_price import suspected_leg
-from oracle.round.records import RecordMaker, Results, abstentions, transitions
+from oracle.round.records import RecordMaker, Results, abstentions, missing_feeds, transitions
 from oracle.round.seat import HomeStore, SignerSeat
 from oracle.round.step import as_leg, step
 from oracle.sign.messages import Agreement, Refusal, RoundSigner
@@ -52,8 +52,8 @@ class Round:
     """Everything that a round brought, ready to be stored.
 
     ``feeds``: what each operator folded. ``outcomes``: of each store whose operators were to agree, by target.
-    ``unsealed``: why nothing is published of the feeds that they sign; "" where that is not so. ``refusals``: of operators
-    here who did not sign.
+    ``unsealed``: why nothing is published of the feeds that they sign; "" where that is not so. ``missing``: why nothing is
+    published of one of them, by feed. ``refusals``: of operators here who did not sign.
     """
 
     round_time_s: int
@@ -65,6 +65,7 @@ class Round:
     abstained: Mapping[str, Abstained]
     refusals: tuple[Refusal, ...] = ()
     unsealed: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mute(self) -> frozenset[str]:
@@ -104,7 +105,7 @@ class Rounds:
             feeds += folded
             results[member.name] = {f.spec.feed: f.result for f in folded}
         seats = {name: s.at(round_time_s) for name, s in self._seats.items()}
-        asks = {name: self._ask(seat, round_time_s, results) for name, seat in seats.items() if self._has_seat(seat)}
+        asks = {name: self._ask(s, round_time_s, results) for name, s in seats.items() if self._takes_part(s)}
         return FoldedRound(
             round_time_s=round_time_s,
             now_ms=now_ms,
@@ -126,6 +127,7 @@ class Rounds:
         sealed = outcome if outcome is not None and outcome.sealed is not None else None
         published = self._with_crosses(self._published_reports(folded, sealed))
         records = self._records(folded, sealed, published)
+        unsealed = self._why_unsealed(folded, outcome)
         return Round(
             round_time_s=folded.round_time_s,
             feeds=folded.feeds,
@@ -135,7 +137,8 @@ class Rounds:
             transitions=transitions(records, self._last, folded.now_ms),
             abstained=abstentions(folded.results, published),
             refusals=tuple({r: None for o in outcomes.values() for r in o.refusals}),
-            unsealed=self._why_unsealed(folded, outcome),
+            unsealed=unsealed,
+            missing=self._missing(sealed, unsealed),
         )
 
     def learn(self, outcome: RoundOutcome, now_ms: int) -> Round | None:
@@ -205,6 +208,11 @@ class Rounds:
         """Whether an operator here has weight in a set."""
         return seat.signers.weight_of([m.signer.address for m in self.members if m.signer is not None]) > 0
 
+    def _takes_part(self, seat: SignerSeat) -> bool:
+        """Whether its rounds are made here: an operator has a seat, or follows what those of the home store seal, over a network."""
+        home = self._home
+        return self._has_seat(seat) or (home is not None and home.networked and seat.target == home.target)
+
     def _home_name(self, seats: Mapping[str, SignerSeat]) -> str | None:
         """The target that must seal: the home store, if operators here have keys, and a seat there as far as is known.
 
@@ -260,13 +268,20 @@ class Rounds:
     def _why_unsealed(self, folded: FoldedRound, outcome: RoundOutcome | None) -> str:
         if folded.home is None or (outcome is not None and outcome.sealed is not None):
             return ""
-        if outcome is not None:
-            return outcome.why
         seat = self._seats.get(folded.home)
         if seat is None:
             return f"target {folded.home} is not connected: who signs there is not known"
-        epoch = seat.at(folded.round_time_s).signers.epoch
+        present = seat.at(folded.round_time_s)
+        if outcome is not None and self._has_seat(present):
+            return outcome.why
+        epoch = present.signers.epoch
         return f"no operator here has a seat in the signer set of target {folded.home}, epoch {epoch}: have its owner add one"
+
+    def _missing(self, sealed: RoundOutcome | None, unsealed: str) -> Mapping[str, str]:
+        feeds = self._home.feeds if self._home is not None else frozenset()
+        if unsealed:
+            return dict.fromkeys(sorted(feeds), unsealed)
+        return missing_feeds(sealed, sorted(feeds)) if sealed is not None else {}
 
     def _with_crosses(self, published: dict[str, Report]) -> dict[str, Report]:
         reports = dict(published)
@@ -277,16 +292,17 @@ class Rounds:
 
 
 def _agreement(outcome: RoundOutcome) -> Agreement:
-    """What was agreed on at a store: the input of the round's records."""
-    terms, sealed = outcome.terms, outcome.sealed
+    """What was agreed on at a store: the input of the round's records. Its values only where all were heard: a part gives others."""
+    terms, sealed, used = outcome.terms, outcome.sealed, outcome.used_values
     assert sealed is not None  # noqa: S101 - whoever calls has looked
+    values = used if len(used) == len(sealed.content.values) else ()
     return Agreement(
         target=terms.target,
         round_time_s=terms.round_time_s,
         signers=terms.signers,
         feeds=tuple(terms.indexes),
         indexes=tuple(terms.indexes.values()),
-        values=tuple(v.signed for v in outcome.used_values),
+        values=tuple(v.signed for v in values),
         items=sealed.content.items,
         step=sealed.step,
         seals=sealed.signatures,

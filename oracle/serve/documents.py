@@ -12,7 +12,7 @@ from oracle.combine.error_budget import ErrorBudget
 from oracle.combine.groups import WEIGHT_CAP_BPS
 from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since, spans, twap_geometric
-from oracle.model.publication import OnChain, Record, Transition
+from oracle.model.publication import OnChain, Record, Seal, Transition
 from oracle.model.risk import FeedRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Sample
@@ -233,6 +233,22 @@ def _published(record: Record) -> Document:
         "observed_at_ms": record.observed_at_ms,
         "computed_at_ms": record.computed_at_ms,
         "signed_at_ms": record.signed_at_ms,
+        "seal": seal_document(record.seal) if record.seal is not None else None,
+    }
+
+
+def seal_document(seal: Seal) -> Document:
+    """Who stands behind a record, who does not, and why."""
+    return {
+        "target": seal.target,
+        "epoch": str(seal.epoch),
+        "weight": str(seal.weight),
+        "threshold": str(seal.threshold),
+        "total": str(seal.total),
+        "attempt": seal.attempt,
+        "sealed_ms": seal.sealed_ms,
+        "missing": [{"operator": a.operator, "why": a.why} for a in seal.missing],
+        "refused": [{"operator": a.operator, "why": a.why} for a in seal.refused],
     }
 
 

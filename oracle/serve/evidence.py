@@ -11,10 +11,10 @@ from feeds.types import Failure, Outcome
 from feeds.units import wad_text
 from oracle.combine.manipulation_cost import MOVES_BPS, gate_cost, price_cost
 from oracle.combine.methods.registry import METHODS
-from oracle.model.publication import Explanation
+from oracle.model.publication import Explanation, Seal
 from oracle.model.spec import FeedSpec
 from oracle.model.types import Abstained, Aggregate, FeedRound, Report, Result, TradesUsed
-from oracle.serve.documents import Document, hex_text, history_document, price_text, reasons_document
+from oracle.serve.documents import Document, hex_text, history_document, price_text, reasons_document, seal_document
 from oracle.sign.messages import SignedBatch
 
 _PUSH = keccak(b"push(bytes,bytes)")[:4]
@@ -50,8 +50,14 @@ def report_document(report: Report) -> Document:
     }
 
 
-def batch_document(feed: str, batch: SignedBatch) -> Document:
-    """The signed report of one feed: ready to be sent to its store, and readable."""
+def batch_document(feed: str, batch: SignedBatch, seal: Seal | None = None) -> Document:
+    """The signed report of one feed: ready to be sent to its store, and readable.
+
+    Args:
+        feed: its name.
+        batch: as it was signed.
+        seal: of the record of its round.
+    """
     ((index, report),) = batch.reports.items()
     call = _PUSH + encode(["bytes", "bytes"], [batch.batch, batch.signatures])
     return {
@@ -68,6 +74,7 @@ def batch_document(feed: str, batch: SignedBatch) -> Document:
             for name, address in zip(batch.signers, batch.addresses, strict=True)
         ],
         "calldata": hex_text(call),
+        "seal": seal_document(seal) if seal is not None else None,
     }
 
 

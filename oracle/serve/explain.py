@@ -63,11 +63,23 @@ def lines(explained: Document) -> list[str]:
         rows[0] += f" at round {record['round']}"
         prices = f"price {record['price']}  market {record['market']}  redemption {record['redemption']}"
         rows.append(f"  {prices}{gap}  {record['status']} {' '.join(record['reasons'])}")
+        rows += _seal_lines(record["seal"])
     if explained["legs"]:
         rows.append(f"  product of {' and '.join(explained['legs'])}: explain those")
     for result in explained["operators"]:
         rows += [f"  {result['operator']}", *(f"    {row}" for row in _operator_lines(result))]
     return rows
+
+
+def _seal_lines(seal: Document | None) -> list[str]:
+    """Who stands behind a record, who does not, and why."""
+    if seal is None:
+        return ["  not sealed: nobody signed it"]
+    when = "" if seal["sealed_ms"] is None else f" after {seal['sealed_ms']} ms"
+    weights = f"weight {seal['weight']} of {seal['total']} at {seal['target']}, {seal['threshold']} are needed"
+    rows = [f"  sealed in attempt {seal['attempt']}{when}: {weights}"]
+    rows += [f"    {a['operator']} did not sign: {a['why']}" for a in seal["missing"]]
+    return rows + [f"    {a['operator']} does not vouch for it: {a['why']}" for a in seal["refused"]]
 
 
 def _operator_lines(result: Document) -> list[str]:

@@ -91,13 +91,16 @@ class Metrics:
         )
         self._balance = self._gauge("gas_balance_ether", "balance of the gas key", target)
         self._pushes_left = self._gauge("gas_pushes_left", "pushes that it can pay for at present fees", target)
-        self._refused = self._counter("signatures_refused", "refusals of a cosigner", ("operator", "code"))
+        self._refused = self._counter(
+            "signatures_refused", "refusals of an operator here to sign", ("operator", "code")
+        )
+        self._misbehaved = self._counter("misbehaviour", "rounds in which an operator misbehaved", ("operator", "kind"))
+        self._unsealed = self._counter("rounds_unsealed", "rounds that a store's operators did not seal", ("target",))
         self._offset = self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ())
         self._confirmed = self._gauge("clock_confirmed", "1 once our clock was confirmed", ())
         self._held = self._counter("rounds_held", "rounds that were not made, by reason", ("reason",))
         self._streams = self._gauge("stream_readers", "open event streams", ())
-        self.chains = ChainGauges(self._registry)
-        self.operators = OperatorGauges(self._registry)
+        self.chains, self.operators = ChainGauges(self._registry), OperatorGauges(self._registry)
         self._connections = self._gauge("connections", "open connections to the endpoint", ())
         self._refusals = self._counter("connections_refused", "connections refused, displaced or expired", ("how",))
         self._reads_refused = self._counter("long_reads_refused", "long reads that were refused", ())
@@ -182,8 +185,16 @@ class Metrics:
         self._pushes_left.labels(target).set(pushes)
 
     def refused(self, refusal: Refusal) -> None:
-        """A cosigner refused."""
+        """An operator here would not sign."""
         self._refused.labels(refusal.operator, refusal.code.value).inc()
+
+    def misbehaved(self, operator: str, kind: str) -> None:
+        """Words of an operator do not go together, see `oracle.agree.state.MemberFault`."""
+        self._misbehaved.labels(operator, kind).inc()
+
+    def unsealed(self, target: str) -> None:
+        """A round was not sealed."""
+        self._unsealed.labels(target).inc()
 
     def misfire(self, job: str) -> None:
         """A run of a job was skipped, or failed."""

@@ -99,8 +99,7 @@ def _late(name: str, step: Step, times: Percentiles) -> dict[tuple[str, ...], fl
 
 
 def _store_metrics(view: OperatorsView) -> Iterator[Metric]:
-    for name, text in (("sealed", "rounds that were sealed"), ("lost", "rounds that came to nothing")):
-        yield _counter(f"rounds_{name}", text, view.target, view.totals.get(name, 0))
+    yield _counter("rounds_sealed", "rounds that a store's operators sealed", view.target, view.totals.get("sealed", 0))
     yield _counter("round_attempts", "attempts that rounds took", view.target, view.totals.get("attempts", 0))
     yield _gauge("operator_warnings", "what is wrong with the operators of this process: see /readyz", (),
                  {(): len(view.warnings)})  # fmt: skip

@@ -158,7 +158,9 @@ class Routes:
         batch = await self._service.report(spec.feed, target)
         if isinstance(batch, NoReport):
             raise HttpProblem(503, batch.code, batch.text, "see /readyz")
-        return Body.json(batch_document(spec.feed, batch)).response(request)
+        record = self._service.record(spec.feed)
+        seal = record.seal if record is not None and record.report.round_time_s == batch.round_time_s else None
+        return Body.json(batch_document(spec.feed, batch, seal)).response(request)
 
     async def _get_operators(self, request: web.Request) -> web.Response:
         Query(request, ())

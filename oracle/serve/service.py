@@ -121,8 +121,8 @@ class PriceService:
             if leg is not None:
                 abstaining[feed] = self._abstaining_since(feed, leg.why, leg.text, done)
             elif feed not in published and feed not in abstaining:
-                too_few = "too few operators gave a value that counts"
-                abstaining[feed] = self._abstaining_since(feed, Why.NO_QUORUM, too_few, done)
+                why = done.missing.get(feed, "too few operators gave a value that counts")
+                abstaining[feed] = self._abstaining_since(feed, Why.NO_QUORUM, why, done)
         self._abstaining = abstaining
         repeated = {r.feed: r.report.repeats_prices for r in done.records}
         self._live_risks = live_risks(done.round_time_s, done.feeds, self._specs, self._risks, repeated)
@@ -132,6 +132,8 @@ class PriceService:
         """A round that others sealed was learned: its records are newer than those here."""
         newer = {r.feed: r for r in done.records if self._is_newer(r)}
         self._records |= newer
+        if done.round_time_s == self._round_s:
+            self._abstaining = {f: a for f, a in self._abstaining.items() if f not in newer}
         self._notify(Update(transitions=done.transitions))
 
     def _is_newer(self, record: Record) -> bool:

@@ -28,7 +28,7 @@ KEYS = [f"0x{i:064x}" for i in range(11, 37)]
 OWNER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 WAD = 10**18
 KINDS = ("Batch", "Sealed")
-"""The types of a word that is evidence, by the registry's ``kind``: 1 is a certificate of the first step."""
+"""The types of a word that is evidence, in the order of the registry's ``Kind``."""
 KIND_PAIRS = (("Batch", "Batch"), ("Sealed", "Batch"), ("Batch", "Sealed"), ("Sealed", "Sealed"))
 WIDE = (1, 9_999, 1)
 """Limits of a class that stop next to nothing: min_gap_s, step_bps, step_wait_s."""
@@ -53,9 +53,11 @@ class Item:
         return int.from_bytes(self.packed()[2:], "big") * 2**32 + round_time
 
 
-def typed_digest(chain_id: int, store: str, epoch: int, round_time: int, items: bytes, kind: str = "Batch") -> bytes:
+def typed_digest(
+    chain_id: int, store: str, epoch: int, round_time: int, items: bytes, *, kind: str = "Batch", step: int = 0
+) -> bytes:
     """EIP-712 digest of a batch, or of a certificate (``Sealed``), by eth_account's general encoder."""
-    step = {"step": 0} if kind == "Sealed" else {}
+    stepped = [("step", "uint16")] if kind == "Sealed" else []
     kinds = {
         "EIP712Domain": [
             ("name", "string"),
@@ -63,19 +65,14 @@ def typed_digest(chain_id: int, store: str, epoch: int, round_time: int, items: 
             ("chainId", "uint256"),
             ("verifyingContract", "address"),
         ],
-        kind: [
-            ("epoch", "uint48"),
-            ("roundTime", "uint32"),
-            *([("step", "uint16")] if step else []),
-            ("items", "bytes"),
-        ],
+        kind: [("epoch", "uint48"), ("roundTime", "uint32"), *stepped, ("items", "bytes")],
     }
     message = encode_typed_data(
         full_message={
             "types": {k: [{"name": n, "type": t} for n, t in v] for k, v in kinds.items()},
             "primaryType": kind,
             "domain": {"name": "lrt-oracle", "version": "1", "chainId": chain_id, "verifyingContract": store},
-            "message": {"epoch": epoch, "roundTime": round_time, **step, "items": items},
+            "message": {"epoch": epoch, "roundTime": round_time, "items": items, **{n: step for n, _ in stepped}},
         }
     )
     return keccak(b"\x19\x01" + message.header + message.body)
@@ -185,9 +182,11 @@ class Bench:
         body = b"".join(i.packed() for i in items)
         return (epoch or self.epoch).to_bytes(6, "big") + round_time.to_bytes(4, "big") + body
 
-    def digest(self, batch: bytes, kind: str = "Batch") -> bytes:
+    def digest(self, batch: bytes, kind: str = "Batch", step: int = 0) -> bytes:
         epoch, round_time = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
-        return typed_digest(self.web3.eth.chain_id, self.store.address, epoch, round_time, batch[10:], kind)
+        return typed_digest(
+            self.web3.eth.chain_id, self.store.address, epoch, round_time, batch[10:], kind=kind, step=step
+        )
 
     def push(self, round_time: int, items: Sequence[Item], who: Sequence[int] = (0, 1), **changes: Any) -> Any:
         batch = self.batch(round_time, items, **changes)

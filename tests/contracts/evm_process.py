@@ -21,20 +21,26 @@ FIRST_S = 1_900_000_000
 LIMITS = (Limits(5, 500, 60), Limits(1, 9_999, 1))
 MAX_AGE_S, DELAY_S, OVERLAP_S, DISPUTE_S = 60, 100, 40, 50
 LEAVE_S = 400
-
-
-def first_sealed_digest(domain: Domain, epoch: int, round_time_s: int, items: bytes) -> bytes:
-    """Digest of a certificate of the first step."""
-    return sealed_digest(domain, epoch, round_time_s, 0, items)
-
-
-DIGESTS = (batch_digest, first_sealed_digest)
-"""What a word of each of the registry's kinds is signed over."""
+STEPS = 3
+"""Of the agreement, in which certificates are signed."""
 
 
 @cache
 def signature(key: int, digest: bytes) -> bytes:
     return sign_compact(KEYS[key], digest)
+
+
+def word_digest(domain: Domain, kind: int, batch: bytes) -> bytes:
+    """What a word is signed over: of kind 0 a batch, of kind n the certificate of step n - 1."""
+    epoch, round_time_s = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
+    if kind == 0:
+        return batch_digest(domain, epoch, round_time_s, batch[10:])
+    return sealed_digest(domain, epoch, round_time_s, kind - 1, batch[10:])
+
+
+def word_evidence(kind: int, batch: bytes, signed: bytes) -> tuple[int, int, bytes, bytes, bytes]:
+    """A word as the registry takes it."""
+    return min(kind, 1), max(kind - 1, 0), batch, signed[:32], signed[32:]
 
 
 class Evm:

@@ -8,7 +8,19 @@ from typing import Protocol
 import contracts
 from oracle.sign.eip712 import address_of, batch_bytes
 from tests.contracts.contract_tools import Compiled, compiled
-from tests.contracts.evm_process import DISPUTE_S, GUARDIAN, KEYS, LEAVE_S, OWNER, STRANGER, TREASURY, Evm, signature
+from tests.contracts.evm_process import (
+    DISPUTE_S,
+    GUARDIAN,
+    KEYS,
+    LEAVE_S,
+    OWNER,
+    STEPS,
+    STRANGER,
+    TREASURY,
+    Evm,
+    signature,
+    word_evidence,
+)
 
 
 class BondedWorld(Protocol):
@@ -22,7 +34,7 @@ class BondedWorld(Protocol):
         """Count an outcome."""
 
     def digest(self, batch: bytes, kind: int = 0) -> bytes:
-        """What signers of a batch sign, or of a certificate (kind 1)."""
+        """What signers of a batch sign, or of a certificate (kind n: of step n - 1)."""
 
 
 class Bonds:
@@ -92,12 +104,12 @@ class Bonds:
             del self.leaving[key]
         return error
 
-    def words(self, key: int, at: int, market: int) -> tuple[int, bytes, bytes, bytes]:
+    def words(self, key: int, at: int, market: int) -> tuple[int, int, bytes, bytes, bytes]:
         head = (0).to_bytes(2, "big") + market.to_bytes(11, "big") + (10**18).to_bytes(11, "big")
         batch = batch_bytes(self.rng.randrange(1, 3), at, head + bytes([0, 7, 1, 0, 3, 9]))
-        kind = self.rng.randrange(2)
+        kind = self.rng.randrange(STEPS + 1)
         signed = signature(key, self.world.digest(batch, kind))
-        return kind, batch, signed[:32], signed[32:]
+        return word_evidence(kind, batch, signed)
 
     def lie(self) -> str:
         key, at = self.rng.choice(self.liars), self.rng.randrange(1, 2**32)
@@ -119,11 +131,11 @@ class Bonds:
         at = self.rng.randrange(1, 100)
         a, b = (self.words(key, t, 10**18 + t) for t in (at, self.rng.choice((at, at + 1))))
         if self.rng.random() < 0.5:
-            spoiled = bytearray(b[1])
+            spoiled = bytearray(b[2])
             spoiled[self.rng.randrange(10, 40)] ^= 1 << self.rng.randrange(8)
-            b = b[0], bytes(spoiled), *b[2:]
+            b = *b[:2], bytes(spoiled), *b[3:]
         elif self.rng.random() < 0.5:
-            b = 1 - b[0], *b[1:]
+            b = (1 - b[0], *b[1:]) if self.rng.random() < 0.5 else (b[0], b[1] + b[0], *b[2:])
         error, _ = self.evm.call(self.registry, "prove", a, b, 0, sender=STRANGER)
         assert error in {"NoContradiction", "Unbonded", "BadEvidence"}
         return error

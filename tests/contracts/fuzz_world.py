@@ -12,7 +12,6 @@ import contracts
 from oracle.sign.eip712 import Domain, address_of, batch_bytes
 from tests.contracts.evm_process import (
     DELAY_S,
-    DIGESTS,
     GUARDIAN,
     KEYS,
     LIMITS,
@@ -22,6 +21,7 @@ from tests.contracts.evm_process import (
     STRANGER,
     Evm,
     signature,
+    word_digest,
 )
 from tests.contracts.fuzz_bonds import Bonds
 from tests.contracts.store_model import StoreModel
@@ -164,8 +164,7 @@ class World:
         self.note(f"push {error or 'taken'}")
 
     def digest(self, batch: bytes, kind: int = 0) -> bytes:
-        head = batch[:6], batch[6:10]
-        return DIGESTS[kind](self.domain, *(int.from_bytes(h, "big") for h in head), batch[10:])
+        return word_digest(self.domain, kind, batch)
 
     def replay(self) -> None:
         """What was taken once writes no token again that it wrote; cut calldata is nothing."""

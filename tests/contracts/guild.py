@@ -56,11 +56,11 @@ class Guild:
         self.bench.send(self.functions.bond(Account.from_key(key).address, amount, *self.consent(key, self.me)))
 
     def signed(
-        self, key: str, round_time: int, items: Sequence[Item], epoch: int = 1, kind: str = "Batch"
-    ) -> tuple[int, bytes, bytes, bytes]:
+        self, key: str, round_time: int, items: Sequence[Item], epoch: int = 1, kind: str = "Batch", step: int = 0
+    ) -> tuple[int, int, bytes, bytes, bytes]:
         batch = self.bench.batch(round_time, items, epoch=epoch)
-        signature = compact(key, self.bench.digest(batch, kind))
-        return KINDS.index(kind), batch, signature[:32], signature[32:]
+        signature = compact(key, self.bench.digest(batch, kind, step))
+        return KINDS.index(kind), step, batch, signature[:32], signature[32:]
 
     def evidence(
         self, key: str = KEYS[0], *, at: int = 1_000, kinds: tuple[str, str] = ("Batch", "Batch")
@@ -69,5 +69,5 @@ class Guild:
         return self.signed(key, at, [Item(0)], kind=one), self.signed(key, at, [Item(0, market=7)], kind=two)
 
     def name_of(self, a: Any, b: Any, signer: str = ADDRESSES[0]) -> bytes:
-        first, second = sorted(self.bench.digest(x[1], KINDS[x[0]]) for x in (a, b))
+        first, second = sorted(self.bench.digest(x[2], KINDS[x[0]], x[1]) for x in (a, b))
         return keccak(bytes.fromhex(signer[2:]).rjust(32, b"\0") + first + second)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from oracle.sign.eip712 import batch_bytes
-from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, TREASURY, signature
+from tests.contracts.evm_process import GUARDIAN, OWNER, STEPS, STRANGER, TREASURY, signature
 from tests.contracts.rules_roles import RoleRules
 from tests.contracts.set_models import Outcome
 from tests.contracts.store_words import ModelRefused
@@ -16,8 +16,8 @@ from tests.contracts.whole_set import key_address, packed
 
 LIARS, HONEST = (7, 8), (0, 1, 2)
 KEY = st.sampled_from([*HONEST, *LIARS])
-KIND = st.integers(0, 1)
-"""Of a word: a batch, or the certificate of a round."""
+KIND = st.integers(0, STEPS)
+"""Of a word: a batch, or the certificate of a round in some step."""
 BONDERS = st.sampled_from([OWNER] * 5 + [STRANGER])
 
 
@@ -121,7 +121,7 @@ class OperatorRules(RoleRules):
         elif spoil == "other's":
             signed = a[1]
         elif spoil == "kind":
-            kind = 1 - kind
+            kind = (kind + 1) % (STEPS + 1)
         elif spoil == "cut":
             batch = batch[: at[1] % len(batch)]
         elif spoil == "nothing":

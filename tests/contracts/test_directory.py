@@ -20,8 +20,10 @@ from web3.logs import DISCARD
 import contracts
 from demo.world import anvil
 from oracle.sign.announcement import (
+    MOST_PURSES,
     MOST_URLS,
     Announcement,
+    Purse,
     announcement_preimage,
     read_announcement,
     signed_announcement,
@@ -41,6 +43,10 @@ LONGEST = Announcement(
     urls=tuple(f"wss://{i}.example/".ljust(255, "x") for i in range(MOST_URLS)),
     certificate=b"\x44" * 32,
     versions=tuple(range(1, 17)),
+    purses=tuple(
+        Purse(domain=Domain(chain_id=2**64 - 1, store=bytes([i]) * 20), gas_key=b"\x55" * 20)
+        for i in range(MOST_PURSES)
+    ),
 )
 
 

@@ -208,10 +208,10 @@ def bond(bench: Bench, made: object, key: str, amount: int) -> None:
     bench.send(functions.bond(Account.from_key(key).address, amount, signed[:32], signed[32:]))
 
 
-def word(bench: Bench, key: str, at: int, market: int, kind: str = "Batch") -> tuple[int, bytes, bytes, bytes]:
+def word(bench: Bench, key: str, at: int, market: int, kind: str = "Batch") -> tuple[int, int, bytes, bytes, bytes]:
     batch = bench.batch(at, [Item(0, market=market)])
     signed = compact(key, bench.digest(batch, kind))
-    return KINDS.index(kind), batch, signed[:32], signed[32:]
+    return KINDS.index(kind), 0, batch, signed[:32], signed[32:]
 
 
 @pytest.mark.parametrize("kinds", KIND_PAIRS, ids="/".join)

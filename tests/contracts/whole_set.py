@@ -15,7 +15,6 @@ from oracle.sign.eip712 import BadSignature, Domain, address_of, batch_bytes, re
 from tests.contracts.contract_tools import compiled
 from tests.contracts.evm_process import (  # fmt: skip
     DELAY_S,
-    DIGESTS,
     DISPUTE_S,
     GUARDIAN,
     KEYS,
@@ -28,6 +27,8 @@ from tests.contracts.evm_process import (  # fmt: skip
     TREASURY,
     Evm,
     signature,
+    word_digest,
+    word_evidence,
 )
 from tests.contracts.set_models import (
     NONE,
@@ -121,8 +122,7 @@ class WholeSet:
         return PushedBatch(batch, signed, list(who), [True] * len(who))
 
     def digest(self, batch: bytes, kind: int = 0) -> bytes:
-        epoch, round_time = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
-        return DIGESTS[kind](self.domain, epoch, round_time, batch[10:])
+        return word_digest(self.domain, kind, batch)
 
     def refused(self, to: str, name: str, *args: Any, sender: str, expected: str) -> bool:
         """Call, and hold the answer against the expected error, "" for none; whether it was refused."""
@@ -310,14 +310,14 @@ class WholeSet:
         self.bonds = RegistryModel(OWNER, GUARDIAN, LEAVE_S + DISPUTE_S, DISPUTE_S)
         self.purses = {OWNER: 10**30, STRANGER: 10**30, TREASURY: 0}
 
-    def word(self, batch: bytes, signed: bytes, kind: int = 0) -> tuple[Word, tuple[int, bytes, bytes, bytes]]:
+    def word(self, batch: bytes, signed: bytes, kind: int = 0) -> tuple[Word, tuple[int, int, bytes, bytes, bytes]]:
         """A word as the model and as `prove` take it, whoever signed it."""
         digest = self.digest(batch, kind) if len(batch) >= 10 else bytes(32)
         try:
             signer: str | None = "0x" + recover(digest, signed).hex()
         except BadSignature:
             signer = None
-        return Word(signer, digest, batch), (kind, batch, signed[:32], signed[32:])
+        return Word(signer, digest, batch), word_evidence(kind, batch, signed)
 
     def check_registry(self) -> None:
         evm, bonds = self.evm, self.bonds

@@ -122,12 +122,12 @@ async def rounds_of(world: World) -> Round:
     """Some rounds, a block apart; the last one."""
     specs = world.resolved.specs
     member = Member(name="local", specs=specs, states={f: FeedState() for f in specs})
-    rounds = Rounds(specs, [member], None)
+    rounds = Rounds(specs, [member])
     for _ in range(_STEPS):
         await world.next_block()
         at_ms = world.clock.ms
         observed = {f: world.observer.observe(f, at_ms, at_ms - BLOCK_S * MS) for f in specs}
-        done = rounds.run(at_ms // MS, observed, now_ms=at_ms)
+        done = rounds.finish(rounds.fold(at_ms // MS, observed, now_ms=at_ms), {})
         rounds.commit(done)
     return done
 

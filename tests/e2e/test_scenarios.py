@@ -101,14 +101,18 @@ def test_a_mute_venue_is_stale_by_its_data_s_age(tmp_path: Path) -> None:
 
 
 def test_a_liar_never_gets_its_price_signed(tmp_path: Path) -> None:
-    """It runs until the liar has led and others have refused, and until three pushes have landed all the same."""
+    """It runs until the liar has led and others have seen through it, and until three pushes have landed all the same."""
+    unsealed: list[float] = []
 
     def happened(text: str) -> bool:
-        refused = counted(text, "lrt_oracle_signatures_refused_total", 'code="not_recomputed"')
-        return refused > 0 and counted(text, "lrt_oracle_pushes_landed_total") >= 3
+        unsealed.append(counted(text, "lrt_oracle_rounds_unsealed_total"))
+        seen = counted(text, "lrt_oracle_misbehaviour_total", 'kind="wrong_proposal"')
+        return seen > 0 and counted(text, "lrt_oracle_pushes_landed_total") >= 3
 
     summary = demo_until(tmp_path, "liar", happened)
-    assert any("not_recomputed" in r for r in summary["refusals"])
+    assert any(m.startswith("beta (wrong_proposal) in round ") for m in summary["misbehaviour"])
+    assert {m.split()[0] for m in summary["misbehaviour"]} == {"beta"}, "nobody else is blamed"
+    assert max(unsealed) == 0, "a lie costs its attempt, not the round"
     assert summary["largest_move_bps"]["wdivETH/ETH"] < 20
     assert summary["pushes_landed"] >= 3
     for feed in summary["feeds"]:

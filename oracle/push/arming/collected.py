@@ -26,7 +26,7 @@ class ArmingPeers(Protocol):
         """Report addresses of those that announced a gas key there."""
 
     def tell(self, round_time_s: int, word: ArmingWord) -> None:
-        """Tell them all; a round of 0 stands for the newest."""
+        """Tell them all; a round of 0 stands for none."""
 
 
 class CollectedArming:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from oracle.serve.openapi.schema import flag, list_of, object_of, text, whole
+from oracle.serve.openapi.schema import flag, list_of, object_of, or_null, text, whole
 
 PRICE = "quote units for one base unit, exact decimal text"
 TEXTS = list_of({"type": "string"})
 STATUS = {"type": "string", "enum": ["ok", "watch", "depeg", "halt"]}
+_ABSENT = object_of({"operator": text("name, or address"), "why": text("a sentence")})
+SEAL = object_of(
+    {
+        "target": text("whose operators signed"),
+        "epoch": text("of their signer set"),
+        "weight": text("of those who signed"),
+        "threshold": text("that is needed"),
+        "total": text("of all"),
+        "attempt": whole("of the agreement that came about, from 1"),
+        "sealed_ms": whole(
+            "from the round's start until the threshold was reached; null: learned later", nullable=True
+        ),
+        "missing": list_of(_ABSENT),
+        "refused": list_of(_ABSENT),
+    }
+)
 PUBLISHED = {
     "round": whole("round_time, Unix seconds: the round's number"),
     "price": text(f"the price in the feed's mode: {PRICE}", nullable=True),
@@ -21,6 +37,7 @@ PUBLISHED = {
     "observed_at_ms": whole("the oldest input used"),
     "computed_at_ms": whole("when the round was computed"),
     "signed_at_ms": whole("when operators signed; null where none has a key", nullable=True),
+    "seal": or_null(SEAL),
 }
 SIGNED = {k: PUBLISHED[k] for k in ("round", "market", "redemption", "spread_bps", "status")} | {
     "why": text("reason class of the status"),

@@ -7,8 +7,8 @@ from oracle.serve.openapi.feed import FEED
 from oracle.serve.openapi.health import HEALTH
 from oracle.serve.openapi.operators import OPERATORS, SEALED_ROUND
 from oracle.serve.openapi.price import PRICE_ANSWER
-from oracle.serve.openapi.record import PRICE, REASON, ROUND, SIGNED, STATUS, TEXTS
-from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, ref, text, whole
+from oracle.serve.openapi.record import PRICE, REASON, ROUND, SEAL, SIGNED, STATUS, TEXTS
+from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_null, ref, text, whole
 
 SCHEMAS: dict[str, Schema] = {
     "Feeds": object_of({"feeds": list_of(FEED)}),
@@ -73,6 +73,7 @@ SCHEMAS: dict[str, Schema] = {
             "signatures": text("second argument of push"),
             "signers": list_of(object_of({"operator": text("name"), "address": text("of its key")})),
             "calldata": text("the whole call: push(batch, signatures)"),
+            "seal": or_null(SEAL),
         }
     ),
     "Operators": OPERATORS,

@@ -258,6 +258,7 @@ function facts(p) {
     ["Spread", percent(p.spread_bps).replace("+", "± ")],
     ["Observed", time(p.observed_at_ms)],
     ["Signed", p.signed_at_ms === null ? "not signed" : `${time(p.signed_at_ms)}, ${p.operators.length} operators`],
+    ...sealFacts(p.seal),
     ["Heartbeat", `${p.heartbeat_s} s`],
     ...p.onchain.map((o) => [`On ${o.target}`, `${short(o.price)} at ${time(o.landed_at_ms ?? o.round * 1000)}${o.announced_by ? `, pushed by ${o.announced_by}` : ""}`]),
     ...(p.legs.length ? [["Computed from", p.legs.join(" × ")]] : []),
@@ -267,6 +268,17 @@ function facts(p) {
     box.append(el("dt", name), el("dd", value));
     return box;
   });
+}
+
+// who stands behind the record, who does not, and why
+function sealFacts(seal) {
+  if (!seal) return [];
+  const when = seal.sealed_ms === null ? "" : ` after ${seal.sealed_ms} ms`;
+  return [
+    ["Sealed", `by weight ${seal.weight} of ${seal.total} (${seal.threshold} are needed) at ${seal.target}, attempt ${seal.attempt}${when}`],
+    ...seal.missing.map((a) => [`${a.operator} did not sign`, a.why]),
+    ...seal.refused.map((a) => [`${a.operator} does not vouch`, a.why]),
+  ];
 }
 
 function drawRisks() {

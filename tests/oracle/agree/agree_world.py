@@ -20,7 +20,19 @@ from oracle.agree.messages import (
     propose_digest,
     ready_digest,
 )
-from oracle.agree.state import Ask, Decided, Effect, Evidence, Found, Give, Instance, OwnView, Say, SignCommit, Turn
+from oracle.agree.state import (
+    Ask,
+    Decided,
+    Effect,
+    FaultEvidence,
+    Found,
+    Give,
+    Instance,
+    OwnView,
+    Say,
+    SignCommit,
+    Turn,
+)
 from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.agree.verify import hear_values_of, verify
 from oracle.model.types import Report
@@ -97,7 +109,7 @@ class Members:
     reaches: Callable[[int, int, object], bool] = lambda _from, _to, _said: True
     now_ms: int = 0
     states: list[Instance] = field(default_factory=list)
-    evidence: list[tuple[int, Evidence]] = field(default_factory=list)
+    evidence: list[tuple[int, FaultEvidence]] = field(default_factory=list)
     said: list[tuple[int, object]] = field(default_factory=list)
     _mail: deque[tuple[int, int, object]] = field(default_factory=deque)
 

@@ -70,8 +70,8 @@ def due_of(schedule: Schedule) -> int | None:
     Where a feed may be parted and words are too slow for two steps, the next such attempt.
     """
     timing = schedule.timing
-    twice = reaches(schedule, _FLIGHTS_TWICE)
-    needed = 1 if twice or not (any(schedule.blind) or any(schedule.parted) or schedule.liars) else 2
+    parts = any((*schedule.blind, *schedule.parted, *schedule.halted)) or bool(schedule.liars)
+    needed = 2 if parts and not reaches(schedule, _FLIGHTS_TWICE) else 1
     slack_ms = schedule.delay_ms[1] + schedule.skew_ms
     calm_ms = max(schedule.bad_until_ms, _last_word_ms(schedule)) + slack_ms
     leaders = [n for n in range(schedule.size) if schedule.weights[n]]

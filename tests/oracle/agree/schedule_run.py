@@ -11,7 +11,19 @@ from eth_hash.auto import keccak
 
 from oracle.agree.instance import begin, hear, hear_values, next_tick_ms, tick
 from oracle.agree.messages import Advance, Advancing, Commit, Heard, SealedRound, Want
-from oracle.agree.state import Ask, Decided, Effect, Evidence, Found, Give, Instance, OwnView, Say, SignCommit, Turn
+from oracle.agree.state import (
+    Ask,
+    Decided,
+    Effect,
+    FaultEvidence,
+    Found,
+    Give,
+    Instance,
+    OwnView,
+    Say,
+    SignCommit,
+    Turn,
+)
 from oracle.report.wire import split_items
 from oracle.sign.verified_values import VerifiedValues
 from tests.oracle.agree.liars import Letter, Liar, Word
@@ -37,7 +49,7 @@ class Run:
     states: list[Instance] = field(default_factory=list)
     sealed_ms: dict[int, int] = field(default_factory=dict)
     bound: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    evidence: list[tuple[int, Evidence]] = field(default_factory=list)
+    evidence: list[tuple[int, FaultEvidence]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     words: int = 0
     now_ms: int = _EARLY_MS
@@ -179,7 +191,7 @@ class Run:
             if self.bound.setdefault((n, feed), item) != item:
                 self.faults.append(f"no_honest_key_with_two_items: member {n}, feed {feed}")
 
-    def _judge_evidence(self, n: int, evidence: Evidence) -> None:
+    def _judge_evidence(self, n: int, evidence: FaultEvidence) -> None:
         accused = self._number[evidence.address]
         if n not in self._liars and accused not in self._liars:
             self.faults.append(

@@ -15,6 +15,8 @@ What is left out, and why nothing is lost by it:
   anybody. That stands for every commit, advance and proposal that carries it.
 - *Nobody seals.* A member that has sealed says nothing any more, like one to which nothing is delivered any more. Whether a
   round could be sealed is seen from who has signed.
+- *Silent moves wait for the next word.* A move after which a member has said nothing new changes nothing for the others, and
+  nothing that they do hinders it. So it is made right before the member's next word. (Not with ``guarded``, where clocks meet.)
 - *Clocks are apart.* Each member's clock goes on by itself, to the next moment at which time changes something. With ``guarded``
   they go on together, and what is signed reaches all before they leave the attempt: what the guard is for.
 - *Everybody has both values of the Byzantine member.* Not having what a proposal is made of is like not having heard it.
@@ -117,7 +119,8 @@ class Search:
             key = (here, *(self._heard_id(i) for p, i in enumerate(at) if p != place))
             if key not in self._next:
                 others = frozenset[Uttered]().union(*(local[i].said for p, i in enumerate(at) if p != place))
-                self._next[key] = self.moves.next_of(here, others)
+                find = self.moves.next_of if self.guarded else self.moves.speaking
+                self._next[key] = find(here, others)
             for there in self._next[key]:
                 if not self.guarded or self._is_guarded(at, place, there):
                     is_end = False

@@ -92,6 +92,21 @@ class Moves:
             found.add(self._kept((here, *map(id, messages)), partial(self._heard, local, messages)))
         return sorted(found - {here})
 
+    def speaking(self, here: int, others: frozenset[Uttered]) -> list[int]:
+        """Numbers of the states after the next word that this member may say, whatever it hears silently before."""
+        found: set[int] = set()
+        silent = {here}
+        pending = [here]
+        while pending:
+            at = pending.pop()
+            for there in self.next_of(at, others):
+                if self.locals[there].said != self.locals[at].said:
+                    found.add(there)
+                elif there not in silent:
+                    silent.add(there)
+                    pending.append(there)
+        return sorted(found)
+
     def _kept(self, key: tuple[int, ...], move: Callable[[], Local]) -> int:
         if key not in self._moved:
             self._moved[key] = self.id_of(move())

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -30,6 +32,7 @@ from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
 
+T = TypeVar("T")
 BRISK = Timing(values_ms=1_500, grace_ms=50, first_ms=2_000, next_ms=2_000, guard_ms=200, end_ms=60_000)
 """A missing member costs little, a missing leader two seconds, and a busy machine some attempts: there are thirty."""
 BRIEF = Timing(values_ms=300, grace_ms=30, first_ms=400, next_ms=400, guard_ms=50, end_ms=1_200)
@@ -100,6 +103,12 @@ async def agreed_round(
     folded = rounds.fold(round_time_s, observed, now_ms=round_time_s * MS if now_ms is None else now_ms)
     outcomes = await asyncio.gather(*(agreements.agree(ask) for ask in folded.asks.values()))
     return rounds.finish(folded, dict(zip(folded.asks, outcomes, strict=True)))
+
+
+def in_own_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end in a thread with a loop of its own: for tests that have none, or are in the middle of theirs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def ask_of(
@@ -217,10 +226,13 @@ class ApartWorld:
 
     async def agree(self, ask: RoundAsk, *silent: bytes) -> dict[bytes, RoundOutcome]:
         """A round as each process sees it; ``silent`` ones do not run."""
-        self._began, self._round_s = time.monotonic(), ask.round_time_s
-        running = [a for a in self.processes if a not in silent]
-        outcomes = await asyncio.gather(*(self.processes[a].agree(ask) for a in running))
-        return dict(zip(running, outcomes, strict=True))
+        return await self.agree_apart({a: ask for a in self.processes if a not in silent})
+
+    async def agree_apart(self, asks: Mapping[bytes, RoundAsk]) -> dict[bytes, RoundOutcome]:
+        """A round of which each process knows something else."""
+        self._began, self._round_s = time.monotonic(), next(iter(asks.values())).round_time_s
+        outcomes = await asyncio.gather(*(self.processes[a].agree(ask) for a, ask in asks.items()))
+        return dict(zip(asks, outcomes, strict=True))
 
     async def cut(self, at: bytes, outcome: RoundOutcome, feeds: Sequence[int]) -> CollectedSignatures:
         """One process has a batch of these feeds signed by all."""

@@ -86,6 +86,15 @@ async def test_where_each_is_blind_for_another_feed_all_are_sealed(operators: li
     assert sealed_feeds(outcome) == FEEDS
 
 
+async def test_where_members_part_on_every_feed_the_round_is_over_at_once(operators: list[ScriptedOperator]) -> None:
+    """All are here, and have spoken: another leader would hear the same, until the end of the interval."""
+    views = {0: seen(*FEEDS), 1: seen(*FEEDS, one=FAR), 2: seen(*FEEDS, one=replace(FAR, market_wad=Wad(1)))}
+    outcome = await agree(operators, views, timing=PATIENT)
+    assert outcome.sealed is None
+    assert {i for m in outcome.members for i, _ in m.refused} == set(FEEDS)
+    assert outcome.attempts == 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     honest_no=st.frozensets(st.sampled_from(range(3))),

@@ -95,6 +95,7 @@ async def test_a_key_that_was_replaced_is_refused() -> None:
     async with running(a), raw_client(a) as raw:
         await raw.socket.send_bytes(hello_of(b, raw))
         assert await raw.ended() is LinkFault.OLD_KEY
+        assert "was refused: its network key was replaced" in a.sees(b).last_error, "the operator sees why b is missing"
 
 
 async def test_somebody_elses_announcement_is_no_identity() -> None:

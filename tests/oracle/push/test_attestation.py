@@ -1,4 +1,4 @@
-"""A store's operators between rounds, readers and pushes: asked once for a round, and what is published is what they sign."""
+"""A store's operators between rounds, readers and pushes: what is sealed is what they sign, and no key is asked for two things."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from structlog.testing import capture_logs
 
 from feeds.types import Outcome
 from feeds.units import MS
+from oracle.chain.quorum_rpc import ChainError
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
 from oracle.report.wire import split_items
 from oracle.round.rounds import Round, Rounds
-from oracle.round.seat import SignerSeat
-from oracle.sign.eip712 import address_of
+from oracle.round.seat import HomeStore, SignerSeat
+from oracle.sign.eip712 import NO_TERMS, address_of
 from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
+from tests.oracle.network.agreement_world import agreed_round, agreements_here
 from tests.oracle.round.round_world import SPECS, member, observed
 from tests.oracle.sign.sign_world import DOMAIN, KEYS, SIGNERS
 
@@ -30,7 +32,7 @@ ELSEWHERE = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
 
 
 class Slow(Operator):
-    """Its key is somewhere else: an answer takes a while, and may not come. Copies of it share what they were asked."""
+    """Its key is somewhere else: an answer takes a while, and may not come. ``asked``: for the values of which rounds."""
 
     def __init__(self, *args: object, **more: object) -> None:
         super().__init__(*args, **more)  # type: ignore[arg-type]
@@ -38,18 +40,17 @@ class Slow(Operator):
         self.gone: list[bool] = []
 
     async def request_values(
-        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report]
+        self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report], terms: bytes = NO_TERMS
     ) -> SignedValues | Refusal:
         self.asked.append((signers.domain.chain_id, round_time_s))
         await asyncio.sleep(0)
         if self.gone:
-            self.take_view(round_time_s, view)
             return self.refuse(RefusalCode.SIGNER, "gone")
-        return self.sign_values(signers, round_time_s, view)
+        return self.sign_values(signers, round_time_s, view, terms)
 
 
 class Hall:
-    """Three operators with slow keys, rounds that are agreed at one store, and seats at any."""
+    """Three operators with slow keys, rounds that are agreed at the stores that have a seat, and attesters of any."""
 
     def __init__(self, folder: Path) -> None:
         self.operators = [
@@ -57,20 +58,27 @@ class Hall:
             for i, k in enumerate(KEYS)
         ]
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
-        self.rounds = Rounds(SPECS, members, SignerSeat(target="main", signers=SIGNERS, indexes=INDEXES))
+        self.rounds = Rounds(SPECS, members, HomeStore(target="main", feeds=frozenset(INDEXES)))
+        self.seat("main", SIGNERS)
+        self.agreements = agreements_here(self.operators, now_ms=lambda: ROUND_S * MS)
 
-    def attesters(self, signers: SignerSet) -> Attesters:
-        made = Attesters("t", self.operators, now_ms=lambda: ROUND_S * MS, clock_ok=lambda: True)
+    def seat(self, target: str, signers: SignerSet) -> None:
+        self.rounds.take_seat(SignerSeat(target=target, signers=signers, indexes=INDEXES))
+
+    def attesters(self, target: str, signers: SignerSet) -> Attesters:
+        made = Attesters(target, self.operators, now_ms=lambda: ROUND_S * MS, collect=self.agreements.cut)
         made.take_seats(signers, INDEXES)
         return made
 
     async def round(self, round_s: int = ROUND_S, given: Mapping[str, Sequence[Outcome]] | None = None) -> Round:
-        folded = self.rounds.fold(round_s, given or observed(round_s * MS), now_ms=round_s * MS)
-        done = self.rounds.finish(folded, [await request.send() for request in folded.requests])
-        self.rounds.commit(done)
         for operator in self.operators:
             operator.asked.clear()
+        done = await agreed_round(self.rounds, self.agreements, round_s, given or observed(round_s * MS))
+        self.rounds.commit(done)
         return done
+
+    def asked(self) -> list[list[tuple[int, int]]]:
+        return [o.asked for o in self.operators]
 
 
 @pytest.fixture
@@ -78,82 +86,122 @@ def hall(tmp_path: Path) -> Hall:
     return Hall(tmp_path)
 
 
-async def test_what_was_published_is_signed_and_no_key_is_asked_for_it_again(hall: Hall) -> None:
-    """One that did not sign in the round is not heard now, though its key is back; one whose key went then, counts."""
+async def test_what_was_published_is_signed_and_no_key_is_asked_for_its_values_again(hall: Hall) -> None:
+    """One whose values did not come signs what was sealed without it: its items are fixed, and it has signed no other."""
     hall.operators[1].gone.append(True)
     done = await hall.round()
-    assert [v.operator for v in done.values] == ["op0", "op2"]
-    hall.operators[1].gone.clear()
-    hall.operators[0].gone.append(True)
-    attesters = hall.attesters(SIGNERS)
-    assert await attesters.signed_values(done) == done.values
-    assert [o.asked for o in hall.operators] == [[], [], []]
-    signed = await attesters.collect_signatures(done.values, [0, 1])
+    assert done.outcomes["main"].signed[:1] == ("op0",)
+    assert [v.operator for v in done.outcomes["main"].used_values] == ["op0", "op2"]
+    assert hall.asked() == [[(DOMAIN.chain_id, ROUND_S)]] * 3
+    assert [(r.operator, r.code) for r in done.refusals] == [("op1", RefusalCode.SIGNER)]
+    attesters = hall.attesters("main", SIGNERS)
+    published = {r.feed: r.report for r in done.records if r.feed in INDEXES}
+    assert attesters.reports(done) == published
+    signed = await attesters.collect_signatures(done, [0, 1])
+    assert signed is not None
     assert signed.batch is not None
-    assert signed.batch.signers == ("op0", "op2")
-    published = {r.feed: r.report for r in done.records}
-    assert hall.rounds.specs.keys() == published.keys()
-    assert signed.batch.items == done.values[0].signed.items
-    assert [(r.operator, r.code) for r in signed.refusals] == [("op1", RefusalCode.NO_OWN_VIEW)]
+    sealed = done.outcomes["main"].sealed
+    assert sealed is not None
+    assert (signed.batch.items, signed.refusals) == (sealed.content.items, ())
+    assert signed.batch.signers == ("op0", "op1", "op2")
+    assert hall.asked() == [[(DOMAIN.chain_id, ROUND_S)]] * 3, "once, for the round"
 
 
-async def test_for_another_store_each_is_asked_once_however_many_want_to_know(hall: Hall) -> None:
+async def test_whoever_wants_a_batch_gets_the_same_bytes_and_a_cut_of_it_is_of_the_same_items(hall: Hall) -> None:
     done = await hall.round()
-    attesters = hall.attesters(ELSEWHERE)
-    answers = await asyncio.gather(*(attesters.signed_values(done) for _ in range(5)))
-    assert len({id(f) for f in answers}) == 1
-    assert len(answers[0]) == 3
-    assert [o.asked for o in hall.operators] == [[(10, ROUND_S)]] * 3
-    first = asyncio.create_task(hall.attesters(ELSEWHERE).signed_values(done))
+    attesters = hall.attesters("main", SIGNERS)
+    answers = await asyncio.gather(*(attesters.collect_signatures(done, feeds) for feeds in [[0, 1]] * 5 + [[1]]))
+    batches = [a.batch for a in answers if a is not None and a.batch is not None]
+    assert len(batches) == 6
+    assert len({b.items for b in batches[:5]}) == 1
+    assert split_items(batches[5].items) == {1: split_items(batches[0].items)[1]}
+    assert [a.refusals for a in answers if a is not None] == [()] * 6
+    first = asyncio.create_task(attesters.collect_signatures(done, [0]))
     await asyncio.sleep(0)
     first.cancel()
-    assert await attesters.signed_values(done) == answers[0], "a reader that goes takes it from no other"
+    again = await attesters.collect_signatures(done, [0])
+    assert again is not None
+    assert again.batch is not None, "a reader that goes takes it from no other"
+
+
+async def test_each_store_seals_for_itself_and_a_key_is_asked_once_at_each(hall: Hall) -> None:
+    hall.seat("second", ELSEWHERE)
+    done = await hall.round()
+    assert [sorted(asked) for asked in hall.asked()] == [[(10, ROUND_S), (DOMAIN.chain_id, ROUND_S)]] * 3
+    for target, signers in (("main", SIGNERS), ("second", ELSEWHERE)):
+        signed = await hall.attesters(target, signers).collect_signatures(done, [0, 1])
+        assert signed is not None
+        assert signed.batch is not None
+        assert signed.batch.domain == signers.domain
+
+
+async def test_two_targets_at_one_store_have_one_round_and_each_its_outcome(hall: Hall) -> None:
+    """A backup with another gas key in the same config: nobody is asked twice, and what one signs the other may push."""
+    hall.seat("backup", SIGNERS)
+    done = await hall.round()
+    assert hall.asked() == [[(DOMAIN.chain_id, ROUND_S)]] * 3
+    assert [(t, o.terms.target) for t, o in done.outcomes.items()] == [("main", "main"), ("backup", "backup")]
+    assert done.outcomes["main"].sealed == done.outcomes["backup"].sealed
+    assert {a.target for a in done.agreements} == {"main", "backup"}
+    signed = [await hall.attesters(t, SIGNERS).collect_signatures(done, [0, 1]) for t in ("main", "backup")]
+    assert len({s.batch.items for s in signed if s is not None and s.batch is not None}) == 1
 
 
 async def test_a_reader_of_the_next_round_keeps_no_push_of_this_one_from_being_signed(hall: Hall) -> None:
-    """A look at a slow chain may take longer than a round: its vote comes when somebody has asked for a newer report."""
-    for signers in (SIGNERS, ELSEWHERE):
-        attesters = hall.attesters(signers)
+    """A look at a slow chain may take longer than a round: its cut comes when somebody has asked for a newer report."""
+    hall.seat("second", ELSEWHERE)
+    for target, signers in (("main", SIGNERS), ("second", ELSEWHERE)):
+        attesters = hall.attesters(target, signers)
         now_s = ROUND_S + (100 if signers is ELSEWHERE else 0)
         first, second = await hall.round(now_s), await hall.round(now_s + 10)
-        values_of = {d.round_time_s: await attesters.signed_values(d) for d in (first, second)}
         for done in (first, second, first):
-            signed = await attesters.collect_signatures(values_of[done.round_time_s], [0, 1])
+            signed = await attesters.collect_signatures(done, [0, 1])
+            assert signed is not None
             assert signed.batch is not None
             assert signed.batch.round_time_s == done.round_time_s
             assert signed.refusals == ()
 
 
 async def test_it_keeps_a_few_rounds_and_no_more(hall: Hall) -> None:
-    attesters = hall.attesters(ELSEWHERE)
-    rounds = [await hall.round(ROUND_S + 10 * i) for i in range(6)]
-    for done in rounds:
-        await attesters.signed_values(done)
-    assert len(attesters._values) == 4
-    assert all(len(o._views) <= 4 and len(o._expected) <= 4 for o in attesters._members)
-    for operator in hall.operators:
-        operator.asked.clear()
-    assert await attesters.signed_values(rounds[0]) == (), "long gone"
-    assert await attesters.signed_values(rounds[-1]) != ()
-    assert [o.asked for o in hall.operators] == [[], [], []]
+    for i in range(8):
+        await hall.round(ROUND_S + 10 * i)
+    assert len(hall.agreements._sessions) <= 4
+    assert hall.agreements._under_way == {}
 
 
-async def test_values_for_the_set_before_are_worth_nothing(hall: Hall) -> None:
+async def test_what_was_sealed_for_the_set_before_is_worth_nothing(hall: Hall) -> None:
     done = await hall.round()
-    attesters = hall.attesters(ELSEWHERE)
-    asking = asyncio.create_task(attesters.signed_values(done))
-    await asyncio.sleep(0)
-    attesters.take_seats(replace(ELSEWHERE, epoch=2), INDEXES)
-    assert await asking == ()
-    fresh = await attesters.signed_values(done)
-    signed = await attesters.collect_signatures(fresh, [0, 1])
+    attesters = hall.attesters("main", SIGNERS)
+    fresh = replace(SIGNERS, epoch=2)
+    attesters.take_seats(fresh, INDEXES)
+    assert await attesters.collect_signatures(done, [0, 1]) is None
+    hall.seat("main", fresh)
+    signed = await attesters.collect_signatures(await hall.round(ROUND_S + 10), [0, 1])
+    assert signed is not None
     assert signed.batch is not None
     assert (signed.batch.epoch, tuple(split_items(signed.batch.items))) == (2, (0, 1))
 
 
+async def test_nothing_is_signed_without_a_seat_or_of_a_round_that_was_not_sealed(hall: Hall) -> None:
+    attesters = hall.attesters("main", SIGNERS)
+    for operator in hall.operators[:2]:
+        operator.gone.append(True)
+    lost = await hall.round()
+    assert (lost.records, dict(attesters.reports(lost))) == ((), {})
+    assert "values of weight" in lost.unsealed
+    assert await attesters.collect_signatures(lost, [0, 1]) is None
+    quorum = attesters.quorum(lost)
+    assert quorum is not None
+    assert quorum.weight < quorum.threshold
+    assert [m for m in quorum.missing if m.startswith("op0 did not sign the newest round: gone")] != []
+    attesters.leave_seats()
+    with pytest.raises(ChainError, match="not connected"):
+        await attesters.collect_signatures(lost, [0, 1])
+
+
 def test_a_key_that_is_to_come_is_no_stranger(hall: Hall) -> None:
     two = replace(SIGNERS, signers=SIGNERS.signers[:2], weights=SIGNERS.weights[:2])
-    attesters = hall.attesters(SIGNERS)
+    attesters = hall.attesters("main", SIGNERS)
     with capture_logs() as logs:
         assert attesters.take_seats(two, INDEXES, SIGNERS.signers) == sum(two.weights)
     assert logs == []

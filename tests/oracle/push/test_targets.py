@@ -78,6 +78,25 @@ async def test_a_backup_fires_only_when_the_primary_has_not(tmp_path: Path) -> N
         here.targets.insert(0, primary)
 
 
+async def test_two_targets_of_one_config_at_one_store_have_one_round_that_either_pushes(tmp_path: Path) -> None:
+    """A backup for the gas key: its operators sign once, the round is stored for both, and the backup pushes what is sealed."""
+    async with world_in(tmp_path) as here:
+        place = replace(here.place, gas_key=bytes(account(3).key).hex())
+        backup = here.add("backup.db", name="backup", place=place, policy=PushPolicy(offset_s=8))
+        await backup.start()
+        await push_once(here)
+        assert here.done is not None
+        sealed = [o.sealed for o in here.done.outcomes.values()]
+        assert len(sealed) == 2
+        assert sealed[0] == sealed[1]
+        primary = here.targets.pop(0)
+        for _ in range(24):
+            await here.step(mine=True)
+        assert backup.counts["landed"] >= 1
+        assert here.events[1].failed == []
+        here.targets.insert(0, primary)
+
+
 async def test_a_depeg_does_not_wait_for_a_calm_push_that_is_stuck(tmp_path: Path) -> None:
     async with world_in(tmp_path) as here:
         await push_once(here)

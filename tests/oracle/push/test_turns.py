@@ -96,10 +96,13 @@ def test_one_pushes_all_that_is_due_and_the_others_wait_for_it() -> None:
     world, decision = Payers(), due(0, 1, early=(2,))
     first, *_ = order_of(1, 90)
     assert world.may(decision) == [first], "the feed whose stored round is the oldest leads"
+    world.now_ms += STAGE_MS // 2
     assert set(world.push(first, decision).push) == {0, 1, 2}
     assert world.may(decision) == [], "it is announced"
     world.now_ms += STAGE_MS - 1
-    assert world.may(decision) == []
+    for turns in world.turns.values():
+        for feed in (0, 1):
+            assert turns.turn(due(feed), world.stored, SIGNERS).decision.push == {}, "each feed of it is waited for"
     assert world.stages == [0]
     world.stored = {i: report(110) for i in range(3)}
     assert world.may(due(0)) == [order_of(0, 110)[0]], "what was announced of the round before says nothing of the next"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database, last_published
-from tests.oracle.network.agreement_world import agreed_round, agreements_here
+from tests.oracle.network.agreement_world import agreed_round, agreements_here, in_own_loop
 from tests.oracle.oracle_build import T0, failed, seen, source, spec
 
 NAMES = ("alpha", "beta", "gamma")
@@ -86,7 +85,7 @@ class HaltWorld:
         self.n += 1
         now_s = START_S + self.n * STEP_S
         agreements = agreements_here(list(self.operators.values()), now_ms=lambda: now_s * 1_000)
-        done = asyncio.run(
+        done = in_own_loop(
             agreed_round(self.rounds, agreements, now_s, {FEED.feed: outcomes_of(given, now_s * 1_000)})
         )  # fmt: skip
         self.store.save_round(done.feeds, done.agreements, done.records, done.transitions)

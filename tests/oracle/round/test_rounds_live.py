@@ -193,6 +193,15 @@ async def test_an_operator_without_weight_is_a_stranger(tmp_path: Path) -> None:
     assert (folded.asks, folded.home) == ({}, None)
 
 
+async def test_among_others_an_operator_without_a_seat_follows_what_they_seal(tmp_path: Path) -> None:
+    rounds, _ = keyed(tmp_path, home_of(networked=True))
+    rounds.take_seat(seat("first", b"\1" * 20))
+    rounds.take_seat(seat("second", b"\1" * 20))
+    folded = rounds.fold(T0 // 1_000, observed(), now_ms=T0)
+    assert list(folded.asks) == ["first"], "the home store's rounds are followed, no other's"
+    assert folded.home == "first"
+
+
 async def test_among_others_an_operator_without_a_seat_publishes_nothing_and_says_so(tmp_path: Path) -> None:
     rounds, operator = keyed(tmp_path, home_of(networked=True))
     rounds.take_seat(seat("first", b"\1" * 20))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from feeds.types import Pair
 from feeds.units import MS, Bps, Wad, deviation_bps_away
-from oracle.model.publication import Explanation, OnChain, Record
+from oracle.model.publication import Absent, Explanation, OnChain, Record, Seal
 from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskCode, RiskFact, TokenProfile
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
@@ -35,6 +35,11 @@ TARGET = TargetStatus(
         FeedOnTarget(feed="wdivETH/ETH", heartbeat_s=60, round_time_s=ROUND_S - 50, late_at_s=ROUND_S + 90),
         FeedOnTarget(feed="st.ETH+1/ETH@base#min", heartbeat_s=60, round_time_s=None, late_at_s=None),
     ),
+)  # fmt: skip
+SEAL = Seal(
+    target="local", epoch=3, weight=3, threshold=3, total=4, attempt=2, sealed_ms=2_310,
+    missing=(Absent(operator="delta", why="nothing was heard of it"),),
+    refused=(Absent(operator="beta", why="it has no own price"),),
 )  # fmt: skip
 STRANGE = "st.ETH+1/ETH@base#min"
 
@@ -78,6 +83,7 @@ def record(
         signed_at_ms=round_s * MS + 60 if final else None,
         operators=("alpha", "beta", "gamma") if final else (),
         final=final,
+        seal=SEAL if final else None,
     )
 
 

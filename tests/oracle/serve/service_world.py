@@ -22,7 +22,7 @@ from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
-from tests.oracle.network.agreement_world import agreed_round, agreements_here
+from tests.oracle.network.agreement_world import agreed_round, agreements_here, in_own_loop
 from tests.oracle.round.round_world import SPECS, member, observed
 from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.sign.sign_world import DOMAIN, KEYS, SIGNERS
@@ -69,6 +69,7 @@ class ServiceWorld:
         folder: Path,
         database: Database | None = None,
         *,
+        started: bool = True,
         reports: bool = True,
         readers: HistoryReaders | None = None,
     ) -> None:
@@ -91,18 +92,13 @@ class ServiceWorld:
             interval_s=10, now_ms=lambda: self.at_ms, offset_ms=lambda: 0, reports=reports,
             readers=readers or HistoryReaders(Path("unused.db"), executor=in_threads),
         )  # fmt: skip
+        if started:
+            self.round(ROUND_S)
 
-    @classmethod
-    async def started(cls, folder: Path, database: Database | None = None, **more: bool) -> ServiceWorld:
-        """With its first round."""
-        made = cls(folder, database, **more)
-        await made.round(ROUND_S)
-        return made
-
-    async def round(self, round_s: int) -> Round:
+    def round(self, round_s: int) -> Round:
         """A round as a process makes it, shown and offered to the targets."""
         self.at_ms = round_s * MS
-        done = await agreed_round(self.rounds, self.agreements, round_s, observed(round_s * MS))
+        done = in_own_loop(agreed_round(self.rounds, self.agreements, round_s, observed(round_s * MS)))
         self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         for target in self.targets.values():

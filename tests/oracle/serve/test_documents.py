@@ -14,18 +14,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import MS
-from oracle.model.publication import Record
+from oracle.model.publication import Explanation, Record
 from oracle.model.risk import FeedRisk, LiveRiskCode, RiskCode
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status, Why
-from oracle.serve.documents import Abstaining, feed_document, feed_path, price_document, price_text, twap_document
+from oracle.serve.documents import (
+    Abstaining,
+    feed_document,
+    feed_path,
+    history_document,
+    price_document,
+    price_text,
+    twap_document,
+)
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import batch_document, explain_document
+from oracle.serve.explain import lines
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.risk_documents import price_risk_document, risk_codes_document
 from oracle.sign.messages import SignedBatch
-from tests.oracle.serve.memory_service import ROUND_S, STRANGE, filled, record, specs
+from tests.oracle.serve.memory_service import ROUND_S, SEAL, STRANGE, filled, record, specs
 
 API_MD = Path(__file__).parents[3] / "docs" / "api.md"
 OWN = "wdivETH/ETH"
@@ -198,6 +207,31 @@ def test_every_error_code_is_documented_and_no_other() -> None:
         for cell in re.findall(r"`(\w+)`", row)
     ]
     assert sorted(codes) == sorted(ErrorCode)
+
+
+def test_a_record_says_who_stands_behind_it_who_does_not_and_why() -> None:
+    """In a price, in a feed's history, in an explanation and beside its signed report; null where nobody signed it."""
+    one = record(OWN)
+    seal = {
+        "target": "local", "epoch": "3", "weight": "3", "threshold": "3", "total": "4", "attempt": 2, "sealed_ms": 2_310,
+        "missing": [{"operator": "delta", "why": "nothing was heard of it"}],
+        "refused": [{"operator": "beta", "why": "it has no own price"}],
+    }  # fmt: skip
+    assert shown(one)["seal"] == history_document(one)["seal"] == seal
+    assert shown(replace(one, seal=None))["seal"] is None
+    explained = explain_document(OWN, Explanation(record=one, rounds=(), values=()))
+    assert explained["record"]["seal"] == seal
+    assert lines(explained)[2:] == [
+        "  sealed in attempt 2 after 2310 ms: weight 3 of 4 at local, 3 are needed",
+        "    delta did not sign: nothing was heard of it",
+        "    beta does not vouch for it: it has no own price",
+    ]
+    unsigned = explain_document(OWN, Explanation(record=replace(one, seal=None), rounds=(), values=()))
+    assert lines(unsigned)[2:] == ["  not sealed: nobody signed it"]
+    learned = replace(one, seal=replace(SEAL, sealed_ms=None, missing=(), refused=()))
+    assert lines(explain_document(OWN, Explanation(record=learned, rounds=(), values=())))[2:] == [
+        "  sealed in attempt 2: weight 3 of 4 at local, 3 are needed"
+    ]
 
 
 def test_a_halted_record_keeps_its_time() -> None:

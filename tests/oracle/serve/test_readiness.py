@@ -165,8 +165,6 @@ async def served(world: ServiceWorld) -> tuple[int, Mapping[str, Any]]:
 @pytest.mark.loopback
 async def test_after_a_restart_nothing_is_ready_or_fresh_before_a_round(tmp_path: Path) -> None:
     first = ServiceWorld(tmp_path)
-    published = [r for f in first.service.specs() if (r := first.service.record(f)) is not None]
-    first.database.save_round((), (), published, ())
     again = ServiceWorld(tmp_path, first.database, started=False)
     for target in again.targets.values():
         target.current_status = FINE

@@ -19,10 +19,11 @@ from oracle.round.seat import SignerSeat
 from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import NoReport
 from oracle.serve.service import PriceService
-from oracle.sign.messages import SignedBatch, SignedValues, SignerSet
+from oracle.sign.messages import Refusal, SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
+from tests.oracle.network.agreement_world import agreements_here, in_own_loop
 from tests.oracle.round.round_world import SPECS, member, observed, own_round
 from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.serve.service_world import INDEXES, ROUND_S, CountingTarget, ServiceWorld
@@ -49,7 +50,7 @@ async def test_operators_are_asked_once_for_a_target_a_feed_and_a_round(world: S
 
 async def test_a_refusal_too_is_kept_until_the_next_round(world: ServiceWorld) -> None:
     for one in world.operators[1:]:
-        one.journal.record(DOMAIN, ROUND_S, {1: b"another"})
+        one.journal.mute(ROUND_S * MS + 1)
     found = await asyncio.gather(*(world.service.report("ETH/USD") for _ in range(5)))
     found.append(await world.service.report("ETH/USD"))
     assert {(f.code if isinstance(f, NoReport) else "") for f in found} == {"no_quorum"}
@@ -114,7 +115,7 @@ async def test_a_few_reports_are_signed_at_a_time_and_none_of_a_round_that_is_ov
             under_way -= 1
             return None
 
-    chain = Waiting([], SIGNERS)
+    chain = Waiting("main", [], SIGNERS, agreements_here([], now_ms=lambda: ROUND_S * MS).cut)
     service = PriceService(
         specs, Database(":memory:"), Live(specs, rounds.members[0].states.__getitem__, lambda *_: []), {"main": chain},
         interval_s=10, now_ms=lambda: ROUND_S * MS, offset_ms=lambda: 0,
@@ -138,28 +139,112 @@ async def test_a_few_reports_are_signed_at_a_time_and_none_of_a_round_that_is_ov
     assert (len(chain.requested), most) == (4 + 40, 4)
 
 
+async def test_another_process_with_these_journals_is_not_contradicted(world: ServiceWorld) -> None:
+    """A batch of a round is of what was sealed: where the journals have something else, nothing is signed."""
+    newest = world.targets["main"].newest
+    assert newest is not None
+    other = replace(newest.outcomes["main"].terms.signers.domain, chain_id=10)
+    for one in world.operators[1:]:
+        one.journal.record(other, ROUND_S + 10, {1: b"another"})
+    world.round(ROUND_S + 10)
+    assert isinstance(await world.service.report("ETH/USD"), SignedBatch)
+    found = await world.service.report("ETH/USD", "side")
+    assert isinstance(found, NoReport)
+    assert found.code == "no_quorum"
+    assert isinstance(await world.service.report("wdivETH/ETH", "side"), SignedBatch), "the other feed goes on"
+
+
+def unseated(world: ServiceWorld, threshold: int, *silent: int) -> None:
+    """From now on so much must sign; these operators do not."""
+    world.rounds.take_seat(
+        SignerSeat(target="main", signers=replace(SIGNERS, threshold=threshold), indexes=INDEXES)
+    )  # fmt: skip
+    for n in silent:
+        world.operators[n].journal.mute((ROUND_S + 1_000) * MS)
+
+
 def test_a_feed_with_values_of_too_few_operators_has_no_price(tmp_path: Path) -> None:
     """One operator leaves a feed out, and the others do not reach the threshold: nobody abstained, and nothing is published."""
     world = ServiceWorld(tmp_path)
     assert (world.service.abstaining("ETH/USD"), world.service.health().feeds_abstaining) == (None, 0)
-    three = replace(SIGNERS, threshold=3)
 
-    def sign_values(signers: SignerSet, round_s: int, view: Mapping[int, Report]) -> SignedValues:
-        return Operator.sign_values(world.operators[2], signers, round_s, {i: r for i, r in view.items() if i != 1})
+    async def request_values(
+        signers: SignerSet, round_s: int, view: Mapping[int, Report], terms: bytes
+    ) -> SignedValues | Refusal:
+        less = {i: r for i, r in view.items() if i != 1}
+        return await Operator.request_values(world.operators[2], signers, round_s, less, terms)
 
-    world.operators[2].sign_values = sign_values  # type: ignore[method-assign]
-    world.rounds.take_seat(SignerSeat(target="main", signers=three, indexes=INDEXES))
+    world.operators[2].request_values = request_values  # type: ignore[method-assign]
+    unseated(world, 3)
     world.round(ROUND_S + 10)
     for feed in ("ETH/USD", "wdivETH/USD"):
         found = world.service.abstaining(feed)
         assert found is not None
         assert (found.why, found.since_ms) == (Why.NO_QUORUM, (ROUND_S + 10) * MS)
+        assert found.text == "too few operators gave a value that counts"
     assert world.service.abstaining("wdivETH/ETH") is None
     assert not world.service.health().ready
     world.round(ROUND_S + 20)
     again = world.service.abstaining("ETH/USD")
     assert again is not None
     assert again.since_ms == (ROUND_S + 10) * MS
-    del world.operators[2].sign_values
+    del world.operators[2].request_values
     world.round(ROUND_S + 30)
     assert world.service.abstaining("wdivETH/USD") is None
+
+
+def test_a_round_that_was_not_sealed_is_shown_as_what_it_is(tmp_path: Path) -> None:
+    """Every feed keeps its last record and says who is missing; nothing of the round is stored as final, and it comes back."""
+    world = ServiceWorld(tmp_path)
+    unseated(world, 3, 1)
+    done = world.round(ROUND_S + 10)
+    assert done.records == ()
+    for feed in SPECS:
+        found, record = world.service.abstaining(feed), world.service.record(feed)
+        assert found is not None
+        assert record is not None
+        assert found.why is Why.NO_QUORUM
+        assert found.text.startswith("values of weight 2, 3 are needed: op1: mute for another")
+        assert record.report.round_time_s == ROUND_S
+        assert world.database.record(feed, ROUND_S + 10) is None
+    health = world.service.health()
+    assert (health.live, health.ready, health.round) == (True, False, ROUND_S + 10)
+    unseated(world, 2)
+    world.round(ROUND_S + 20)
+    assert all(world.service.abstaining(feed) is None for feed in SPECS)
+    seal = world.service.record("ETH/USD").seal  # type: ignore[union-attr]
+    assert seal is not None
+    assert (seal.weight, [m.operator for m in seal.missing]) == (2, ["op1"])
+
+
+def test_a_feed_on_which_operators_part_says_who_does_not_vouch_for_it(tmp_path: Path) -> None:
+    world = ServiceWorld(tmp_path)
+    unseated(world, 3)
+    for one in world.operators[:1]:
+        one.journal.record(DOMAIN, ROUND_S + 10, {1: b"another"})
+    world.round(ROUND_S + 10)
+    found = world.service.abstaining("ETH/USD")
+    assert found is not None
+    assert found.text == (
+        "too few operators vouch for one price: op0: its key has signed something else for this round"
+    )  # fmt: skip
+    assert world.service.abstaining("wdivETH/ETH") is None, "it takes no other feed along"
+
+
+def test_a_round_that_turns_out_to_be_sealed_is_shown_at_once(tmp_path: Path) -> None:
+    world = ServiceWorld(tmp_path)
+    folded = world.rounds.fold(ROUND_S + 10, observed((ROUND_S + 10) * MS), now_ms=(ROUND_S + 10) * MS)
+    outcome = in_own_loop(world.agreements.agree(folded.asks["main"]))
+    missed = world.rounds.finish(folded, {})
+    world.rounds.commit(missed)
+    world.service.publish(missed)
+    assert world.service.abstaining("ETH/USD") is not None
+    learned = world.rounds.learn(outcome, (ROUND_S + 12) * MS)
+    assert learned is not None
+    world.rounds.commit(learned)
+    world.service.learn(learned)
+    for feed in SPECS:
+        record = world.service.record(feed)
+        assert record is not None
+        assert record.report.round_time_s == ROUND_S + 10
+        assert world.service.abstaining(feed) is None

@@ -16,7 +16,7 @@ import pytest
 from feeds.units import Wad
 from oracle.agree.messages import Content, Propose, propose_digest
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.state import Misbehaviour
+from oracle.agree.state import MemberFault
 from oracle.agree.terms import Terms, Timing
 from oracle.agree.verify import check_sealed
 from oracle.agree.wire import CutAnswer, decode
@@ -24,6 +24,7 @@ from oracle.model.types import Report
 from oracle.network.seats import LocalMember, Utterance
 from oracle.report.wire import decode_items, encode_item, encode_items, split_items
 from oracle.round.records import operators_of
+from oracle.sign.agreed_reports import median_reports
 from oracle.sign.eip712 import Domain, address_of, batch_digest, observed_digest, sign_compact
 from oracle.sign.messages import Refusal, Signature, SignedValues, SignerSet
 from oracle.sign.operator import Operator
@@ -115,9 +116,11 @@ def five(
     return ApartWorld.of(made, timing=QUICK, order=led_by(ADDRESSES[leader]))
 
 
-async def honest_outcomes(world: ApartWorld, seat: int, view: Mapping[int, Report] = VIEW) -> list[RoundOutcome]:
-    """The round as the honest see it: sealed, all of them with the same."""
-    ask = ask_of(SIGNERS, ROUND_S, {f"op{i}": view for i in SEATS}, feeds=INDEXES)
+async def honest_outcomes(
+    world: ApartWorld, seat: int, views: Mapping[int, Mapping[int, Report]] | None = None
+) -> list[RoundOutcome]:
+    """The round as the honest see it: sealed, all of them with the same. ``views``: by seat, where not all see the same."""
+    ask = ask_of(SIGNERS, ROUND_S, {f"op{i}": (views or {}).get(i, VIEW) for i in SEATS}, feeds=INDEXES)
     outcomes = await world.agree(ask)
     honest = [outcomes[a] for i, a in enumerate(ADDRESSES) if i != seat]
     for one in honest:
@@ -196,14 +199,14 @@ async def test_a_leader_that_proposes_anything_else_is_passed_over_in_the_same_r
         assert one.sealed.attempt >= 2, "the lie came to nothing"
         assert len(one.sealed.content.values) == 5
         assert {e.address for e in one.evidence} <= {ADDRESSES[seat]}
-        assert {e.kind for e in one.evidence} <= {Misbehaviour.WRONG_PROPOSAL, Misbehaviour.TWO_PROPOSALS}
+        assert {e.kind for e in one.evidence} <= {MemberFault.WRONG_PROPOSAL, MemberFault.TWO_PROPOSALS}
 
 
 @pytest.mark.parametrize("seat", SEATS)
 async def test_a_lie_that_recomputes_for_nobody_is_evidence_against_its_leader(tmp_path: Path, seat: int) -> None:
     world = five(tmp_path, seat, leader=seat, leads=LEADS["another price"])
     for one in await honest_outcomes(world, seat):
-        assert [(e.kind, e.address) for e in one.evidence] == [(Misbehaviour.WRONG_PROPOSAL, ADDRESSES[seat])]
+        assert [(e.kind, e.address) for e in one.evidence] == [(MemberFault.WRONG_PROPOSAL, ADDRESSES[seat])]
         assert not one.evidence[0].kind.is_slashable
 
 
@@ -221,8 +224,11 @@ async def test_a_leader_that_leaves_values_out_needs_weight_t_without_them(tmp_p
 
 
 async def test_two_different_values_are_evidence_and_either_counts(tmp_path: Path) -> None:
-    """To two of the others it says one thing, to two another."""
-    other = encode_items({**VIEW, 0: replace(VIEW[0], market_wad=Wad(VIEW[0].market_wad + 10**15))})
+    """To two of the others it says one thing, to two another; either is the median, and all keep the one that was used."""
+    steps = [Wad(VIEW[0].market_wad + n * 10**12) for n in range(6)]
+    prices = dict(zip(SEATS, (steps[2], steps[0], steps[1], steps[4], steps[5]), strict=True))
+    views = {i: {**VIEW, 0: replace(VIEW[0], market_wad=price)} for i, price in prices.items()}
+    other = encode_items({**VIEW, 0: replace(VIEW[0], market_wad=steps[3])})
 
     @dataclass(frozen=True, slots=True, kw_only=True)
     class TwoFaced(LocalMember):
@@ -235,11 +241,17 @@ async def test_two_different_values_are_evidence_and_either_counts(tmp_path: Pat
     made: list[Operator | LocalMember] = [*operators(tmp_path)]
     made[0] = TwoFaced(operator=made[0])  # type: ignore[arg-type]
     world = ApartWorld.of(made, timing=QUICK, order=led_by(ADDRESSES[1]))
-    outcomes = await honest_outcomes(world, 0)
+    outcomes = await honest_outcomes(world, 0, views)
     assert outcomes[0].sealed is not None
-    assert decode_items(outcomes[0].sealed.content.items, ROUND_S)[0].market_wad == VIEW[0].market_wad
+    assert decode_items(outcomes[0].sealed.content.items, ROUND_S)[0].market_wad == steps[2]
+    for one in outcomes:
+        assert one.sealed is not None
+        again = median_reports({v.address: v.reports for v in one.used_values}, SIGNERS)
+        assert encode_items(again) == one.sealed.content.items, (
+            "what each keeps is what was used, whichever it heard first"
+        )
     found = {(e.kind, e.address) for o in outcomes for e in o.evidence}
-    assert found == {(Misbehaviour.TWO_VALUES, ADDRESSES[0])}, "those who had the other ones asked for these"
+    assert found == {(MemberFault.TWO_VALUES, ADDRESSES[0])}, "those who had the other ones asked for these"
 
 
 async def test_a_leader_that_splits_the_others_costs_an_attempt(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""What `lrt-oracle demo` refuses to tell, with a sentence that says what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from demo.fleet.behaviours import BEHAVIOURS
+from demo.fleet.fleet import FleetPlan
+from demo.fleet.measure import MEASURES, parsed
+from demo.fleet.stories import NETWORK_STORIES, STORIES, plan_of
+from demo.scenarios import SCENARIOS
+from tests.oracle.cli.command import run
+
+
+@pytest.mark.parametrize("scenario", NETWORK_STORIES)
+def test_a_scenario_of_the_network_needs_operators_of_their_own(scenario: str) -> None:
+    done = run("demo", "--scenario", scenario)
+    assert done.exit_code == 2
+    assert "needs operators that are processes of their own: add --operators 5" in done.stderr
+
+
+@pytest.mark.parametrize("operators", [1, 3, 14, -1])
+def test_a_network_of_a_size_that_shows_nothing_is_refused(operators: int) -> None:
+    done = run("demo", "--operators", str(operators))
+    assert done.exit_code == 2
+    assert "write 4 to 13" in done.stderr
+
+
+def test_a_rotation_cannot_be_told_in_less_than_the_store_takes() -> None:
+    done = run("demo", "--operators", "5", "--scenario", "rotation", "--seconds", "20")
+    assert done.exit_code == 2
+    assert "write --seconds 90 or more" in done.stderr
+
+
+def test_an_unknown_scenario_is_refused_with_the_nearest() -> None:
+    done = run("demo", "--operators", "5", "--scenario", "leader-split")
+    assert done.exit_code == 2
+    assert "leader-splits" in done.stderr
+
+
+def test_all_scenarios_of_the_market_can_be_told_with_several_operators() -> None:
+    assert set(STORIES) == {*SCENARIOS, *NETWORK_STORIES}
+    assert not set(SCENARIOS) & set(NETWORK_STORIES)
+
+
+@pytest.mark.parametrize("scenario", STORIES)
+async def test_the_fleet_of_a_scenario_can_lose_one_operator(scenario: str) -> None:
+    plan = plan_of(STORIES[scenario], 5, 0)
+    if plan.network is not None:
+        await plan.network.close()
+    assert (plan.members, plan.needed) == (5, 4)
+    assert set(plan.behaviours.values()) <= set(BEHAVIOURS)
+
+
+@pytest.mark.parametrize("members", range(4, 14))
+def test_the_threshold_of_a_fleet_lies_above_two_thirds(members: int) -> None:
+    plan = FleetPlan(operators=members)
+    assert 3 * plan.needed > 2 * members >= 3 * (plan.needed - 1)
+
+
+def test_every_measurement_has_its_options() -> None:
+    for what in MEASURES:
+        asked, options, folder = parsed([what, "--rounds", "7", "--operators", "9", "--conditions", "delay-drop"])
+        assert (asked, options.rounds, options.operators, folder) == (what, 7, 9, None)
+        assert options.conditions == {"delay_ms": 80.0, "drop": 0.01}
