@@ -84,7 +84,7 @@ def sealed_answer(stored: StoredRounds, *, round_s: int | None, target: str | No
     Raises:
         HttpProblem: it is not kept, or was not sealed.
     """
-    wanted_s = stored.newest_sealed_s() if round_s is None else round_s
+    wanted_s = stored.newest_sealed_s(target) if round_s is None else round_s
     agreement = stored.agreement(wanted_s, target) if wanted_s is not None else None
     if agreement is not None:
         return Body.json(sealed_document(agreement))

@@ -70,8 +70,8 @@ class StoredRounds(Protocol):
     def agreement(self, round_s: int, target: str | None = None) -> Agreement | None:
         """What was sealed in a round at a target, by default any; None where it is not kept."""
 
-    def newest_sealed_s(self) -> int | None:
-        """The newest round that was sealed; None if none was."""
+    def newest_sealed_s(self, target: str | None = None) -> int | None:
+        """The newest round that was sealed at a target, by default at any; None if none was."""
 
 
 class PriceInterface(Protocol):

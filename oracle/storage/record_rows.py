@@ -108,9 +108,10 @@ class RecordRows:
         sql = "SELECT DISTINCT round_s FROM rounds WHERE operator IN (SELECT operator FROM states WHERE feed = ?) AND feed = ? AND round_s >= ? ORDER BY round_s"
         return [int(r[0]) for r in self.connection.execute(sql, (feed, feed, since_s))]
 
-    def newest_sealed_s(self) -> int | None:
-        """Newest round that was sealed at any target; None if none was."""
-        row = self.connection.execute("SELECT max(round_s) FROM agreements").fetchone()
+    def newest_sealed_s(self, target: str | None = None) -> int | None:
+        """Newest round that was sealed at a target, at any without one; None if none was."""
+        sql = "SELECT max(round_s) FROM agreements WHERE target = ? OR ? IS NULL"
+        row = self.connection.execute(sql, (target, target)).fetchone()
         return None if row[0] is None else int(row[0])
 
     def last_signed_s(self, address: bytes) -> int:
