@@ -97,7 +97,7 @@ def misplaced(network: OperatorNetwork, own: bytes) -> list[str]:
     entry, place = network.entries.get(own), network.place
     if entry is None:
         return []
-    tell = "send it anew with `lrt-oracle announce --keyfile KEY`"
+    tell = "announce it anew with `lrt-oracle announce --send`"
     if entry.signed is None:
         missing = place.urls and not entry.counter
         return [f"the directory has no announcement of this operator: {tell}"] if missing else []

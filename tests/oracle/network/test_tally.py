@@ -52,7 +52,9 @@ class SlowWorld(ApartWorld):
         self.held.clear()
 
 
-async def test_who_is_cut_off_is_missing_with_the_reason_and_the_others_are_not(operators: list[ScriptedOperator]) -> None:
+async def test_who_is_cut_off_is_missing_with_the_reason_and_the_others_are_not(
+    operators: list[ScriptedOperator],
+) -> None:
     world = ApartWorld.of(operators, timing=BRISK, reaches=lambda a, b: C not in {a, b})
     tally = Tally()
     for n in range(2):
@@ -105,7 +107,9 @@ def test_a_day_of_rounds_leaves_an_hour_and_no_sentence_makes_the_lists_grow() -
     signers, tally = signers_of(4), Tally()
     for n in range(8_640):
         parts = dict.fromkeys(signers.signers, Part(why=f"port {n}"))
-        one = TalliedRound(target="home", round_time_s=ROUND_S + 10 * n, signers=signers, parts=parts, sealed=False, why=f"{n}")
+        one = TalliedRound(
+            target="home", round_time_s=ROUND_S + 10 * n, signers=signers, parts=parts, sealed=False, why=f"{n}"
+        )
         tally.put(one)
     hour = tally.hour("home")
     assert hour.lost == WINDOW_S // 10

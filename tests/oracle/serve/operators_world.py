@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from oracle.network.link_status import LinkPath, LinkStatus
-from oracle.network.tally import Part, Tally, TalliedRound
+from oracle.network.tally import Part, TalliedRound, Tally
 from oracle.serve.operators import OperatorRow, OperatorsView
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet
@@ -50,7 +50,7 @@ def link(address: bytes, name: str, path: LinkPath = LinkPath.DIRECT, **more: ob
         build="1.4.2", versions=(1,), since_ms=ROUND_S * 1_000, connected=2,
     )  # fmt: skip
     gone = {"remote": "", "round_trip_ms": None, "clock_offset_ms": None, "last_error": DIALLING}
-    return replace(whole, **(gone if path is LinkPath.NONE else {}), **more)  # type: ignore[arg-type]
+    return replace(whole, **((gone if path is LinkPath.NONE else {}) | more))  # type: ignore[arg-type]
 
 
 def seen(count: int = 5, tally: Tally | None = None) -> OperatorsView:
@@ -71,6 +71,6 @@ def seen(count: int = 5, tally: Tally | None = None) -> OperatorsView:
             )
         )  # fmt: skip
     return OperatorsView(
-        target="home", hour=hour, rows=tuple(rows), clock_offset_ms=2, totals=known.totals["home"],
+        target="home", hour=hour, rows=tuple(rows), clock_offset_ms=2, totals=known.totals.get("home", {}),
         warnings=("the announcement of this operator on chain is not true any more",),
     )  # fmt: skip
