@@ -24,6 +24,7 @@ from oracle.chain.store_client import Unfit
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import Record
 from oracle.network.evidence_rows import evidence_rows
+from oracle.network.reach import run_and_tell
 from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
@@ -139,7 +140,7 @@ class App:
         network = self._components.network
         if network is not None:
             network.on_clock = self._on_peers_clock
-            tasks["network"] = network.run
+            tasks["network"] = partial(run_and_tell, network)
         for name, target in self.targets.items():
             job = f"push {name}"
             push = partial(self._push, target)
@@ -203,6 +204,7 @@ class App:
 
     def _learn(self, outcome: RoundOutcome) -> None:
         """A round that was sealed without this process turns out to be: stored, shown, and known to the next rounds."""
+        self._components.outcomes.tally.note(outcome)
         done = self.rounds.learn(outcome, self.clock.now_ms())
         if done is not None:
             self.database.save_round((), done.agreements, done.records, done.transitions)

@@ -16,6 +16,7 @@ from feeds.observe import Observer
 from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
 from oracle.assemble.operators import OperatorBuilder
 from oracle.assemble.targets import Outcomes, TargetBuilder
+from oracle.assemble.watch import operator_watch
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
@@ -129,6 +130,10 @@ def _build(
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
+    operators = operator_watch(
+        resolved, clock, database, operators=builder.made, agreements=agreements, network=network, tally=outcomes.tally
+    )
+    metrics.operators.view = operators
     service = PriceService(
         resolved.specs,
         database,
@@ -142,6 +147,7 @@ def _build(
         reports=not any(o.shared_journal for o in config.operators),
         held=holds.text,
         risks=risks_of(resolved),
+        operators=operators,
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,

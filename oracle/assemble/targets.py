@@ -22,6 +22,7 @@ from oracle.network.agreements import Agreements
 from oracle.network.members_reader import MembersReader
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.store_peers import StorePeers
+from oracle.network.tally import Tally
 from oracle.push.context import TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
@@ -51,11 +52,13 @@ class Outcomes:
     """Counts and logs what becomes of rounds and pushes.
 
     Attributes:
+        tally: of the last hour's rounds.
         receipt_ms: from making a push to its receipt, the newest.
         misbehaviour: what operators were seen to do, a sentence each, the newest.
     """
 
     metrics: Metrics
+    tally: Tally = field(default_factory=Tally)
     receipt_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     misbehaviour: deque[str] = field(default_factory=lambda: deque(maxlen=_SENTENCES))
 
@@ -72,6 +75,7 @@ class Outcomes:
     def agreed(self, outcome: RoundOutcome) -> None:
         """A round of a store was agreed on, or not."""
         self.refused(outcome.refusals)
+        self.tally.note(outcome)
         names = {m.address: m.name for m in outcome.members}
         for found in outcome.evidence:
             name = names.get(found.address, f"0x{found.address.hex()}")

@@ -12,6 +12,7 @@ import aiohttp
 
 from feeds.chains.abi import checksummed
 from oracle.check.seat_reading import SeatPlace, SeatReading
+from oracle.config.tables.process_sections import ApiSection
 from oracle.network.mesh.handshake import Identity
 from oracle.network.mesh.probe import Grade, ProbeResult, probe
 from oracle.network.mesh.roster import Peer
@@ -121,18 +122,24 @@ async def try_peers(
 
 async def own_view(place: SeatPlace) -> Mapping[bytes, Mapping[str, Any]]:
     """What the running process says of the others, by report address; nothing where its endpoint does not answer."""
-    api = place.config.api
-    url = f"http://{api.host}:{api.port}/v1/operators"
+    document = await told_by_process(place.config.api)
+    rows: Sequence[Any] = document.get("operators", ()) if document is not None else ()
+    return {bytes.fromhex(str(r["address"])[2:]): r for r in rows if isinstance(r, Mapping) and "address" in r}
+
+
+async def told_by_process(api: ApiSection) -> dict[str, Any] | None:
+    """/v1/operators of the process that runs with this config; None where its endpoint does not answer."""
+    host = f"[{api.host}]" if ":" in api.host else api.host
+    url = f"http://{host}:{api.port}/v1/operators"
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_API_S)) as session,
             session.get(url) as reply,
         ):
-            document = await reply.json() if reply.status == HTTPStatus.OK else {}
+            document = await reply.json() if reply.status == HTTPStatus.OK else None
     except (aiohttp.ClientError, TimeoutError, ValueError):
-        return {}
-    rows: Sequence[Any] = document.get("operators", ()) if isinstance(document, Mapping) else ()
-    return {bytes.fromhex(str(r["address"])[2:]): r for r in rows if isinstance(r, Mapping) and "address" in r}
+        return None
+    return document if isinstance(document, dict) and {"operators", "warnings"} <= document.keys() else None
 
 
 def _newest(*known: SignedAnnouncement | None) -> SignedAnnouncement | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oracle.cli.shell import ExitCode, checked_config, print_result
+from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
 
 if TYPE_CHECKING:
     from oracle.check.seat_reading import SeatPlace
@@ -46,6 +46,40 @@ def peers(config_path: Path, as_json: bool) -> None:
     ]
     print_result(as_json, {"peers": [f.document() for f in findings]}, rows)
     sys.exit(ExitCode.FAILED if any(f.reached == "not" for f in findings) else ExitCode.DONE)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def operators(config_path: Path, as_json: bool) -> None:
+    """Say who agrees on the rounds, how each is reached, what is missing of whom and why: by the running process, else its database.
+
+    Exit status: 0 nothing is wrong with the operators of this process, 3 something is, or it does not run.
+    """
+    from oracle.serve.operator_documents import operators_lines
+
+    document = _operators(checked_config(config_path))
+    print_result(as_json, document, operators_lines(document))
+    sys.exit(ExitCode.DONE if document["running"] and not document["warnings"] else ExitCode.ABSTAINED)
+
+
+def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
+    from contextlib import closing
+
+    from oracle.assemble.watch import stored_view
+    from oracle.check.reaching import told_by_process
+    from oracle.runtime.clock import now_ms
+    from oracle.serve.operator_documents import operators_document
+    from oracle.storage.database import Database
+
+    told = asyncio.run(told_by_process(resolved.config.api))
+    if told is not None:
+        return told
+    path = Path(resolved.config.oracle.database)
+    if not path.is_file():
+        raise Exit(f"no process answers, and there is no database at {path}: run the oracle first", ExitCode.ABSTAINED)
+    with closing(Database(path)) as database:
+        return operators_document(stored_view(resolved, database, now_ms() // 1_000))
 
 
 def _place(resolved: ResolvedConfig) -> SeatPlace:
@@ -143,4 +177,4 @@ def _stored(place: SeatPlace) -> dict[bytes, SignedAnnouncement]:
     return known
 
 
-COMMANDS = (join, peers)
+COMMANDS = (join, peers, operators)

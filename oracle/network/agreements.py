@@ -99,6 +99,8 @@ class Agreements:
         """Words that came before their round had begun, and counted for nothing then: of whom, and why."""
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
         """Version and rules of members whose values are on other terms, as last heard."""
+        self.on_settled: Callable[[RoundOutcome], None] = lambda _: None
+        """Called with what became of a round once the next one of its store begins: with all that came late."""
         self.listeners: dict[bytes, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
         """By what takes the place of a round's terms: hears what operators tell beside the rounds, with sender and round_time."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
@@ -224,6 +226,7 @@ class Agreements:
     def _keep(self, terms: Terms, session: RoundSession) -> None:
         """Keep a session for words that come late; take in those that came early."""
         store = terms.signers.domain.store
+        self._settle(store, terms.round_time_s)
         self._newest_s[store] = max(self._newest_s.get(store, 0), terms.round_time_s)
         self._sessions[terms.binding, terms.round_time_s] = session
         of_store = sorted(k for k, s in self._sessions.items() if s.terms.signers.domain.store == store)
@@ -235,6 +238,13 @@ class Agreements:
         for sender, envelope in ((a, e) for a, of_sender in early.items() for e in of_sender):
             if envelope.round_time_s >= terms.round_time_s:
                 self._take_early(sender, envelope)
+
+    def _settle(self, store: bytes, round_time_s: int) -> None:
+        """The round before has had its time: what came of it after its end counts as late, not as missing."""
+        before = [s for s in self._sessions.values() if s.over and s.terms.signers.domain.store == store]
+        last = max(before, key=lambda s: s.terms.round_time_s, default=None)
+        if last is not None and last.terms.round_time_s < round_time_s:
+            self.on_settled(last.outcome())
 
     def _take_early(self, sender: bytes, envelope: Envelope) -> None:
         try:

@@ -132,6 +132,11 @@ class OperatorNetwork:
         return 0 if self._mesh is None else self._mesh.port
 
     @property
+    def network_address(self) -> bytes:
+        """Of the key that speaks for this operator."""
+        return address_of(self._network_key)
+
+    @property
     def mesh(self) -> Mesh | None:
         """Once it is started."""
         return self._mesh

@@ -14,6 +14,7 @@ from oracle.serve.documents import history_document, twap_document
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import explain_document
 from oracle.serve.interface import StoredRounds
+from oracle.serve.operator_documents import sealed_document
 from oracle.serve.web import Body, HttpProblem
 
 MAX_ROUNDS = 10_000
@@ -75,3 +76,20 @@ def explain_answer(stored: StoredRounds, *, feed: str, round_s: int | None, newe
     if explanation is None:
         raise HttpProblem(404, ErrorCode.UNKNOWN_ROUND, f"round {round_s} of {feed} is not kept", "see .../history")
     return Body.json(explain_document(feed, explanation))
+
+
+def sealed_answer(stored: StoredRounds, *, round_s: int | None, target: str | None) -> Body:
+    """A sealed round with its signatures; the newest where no round is named.
+
+    Raises:
+        HttpProblem: it is not kept, or was not sealed.
+    """
+    wanted_s = stored.newest_sealed_s(target) if round_s is None else round_s
+    agreement = stored.agreement(wanted_s, target) if wanted_s is not None else None
+    if agreement is not None:
+        return Body.json(sealed_document(agreement))
+    if round_s is None:
+        raise HttpProblem(503, ErrorCode.NO_RECORD, "no round has been sealed yet", "see /v1/operators for why")
+    raise HttpProblem(
+        404, ErrorCode.UNKNOWN_ROUND, f"no sealed round {round_s} is kept", "see /v1/operators for rounds lost"
+    )

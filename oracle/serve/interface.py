@@ -12,7 +12,8 @@ from oracle.model.spec import FeedSpec
 from oracle.model.target_status import TargetStatus
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
-from oracle.sign.messages import SignedBatch
+from oracle.serve.operators import OperatorsView
+from oracle.sign.messages import Agreement, SignedBatch
 
 T = TypeVar("T")
 
@@ -66,6 +67,12 @@ class StoredRounds(Protocol):
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         """What is behind a round, by default the newest one; None where that round is not kept."""
 
+    def agreement(self, round_s: int, target: str | None = None) -> Agreement | None:
+        """What was sealed in a round at a target, by default any; None where it is not kept."""
+
+    def newest_sealed_s(self, target: str | None = None) -> int | None:
+        """The newest round that was sealed at a target, by default at any; None if none was."""
+
 
 class PriceInterface(Protocol):
     """What the endpoint asks the process. Everything without ``async`` answers from memory."""
@@ -109,6 +116,9 @@ class PriceInterface(Protocol):
 
     async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
         """A signed batch of this feed alone, for the named target or the first one. Asking again is cheap."""
+
+    def operators(self) -> OperatorsView | None:
+        """The operators of the home store as they are now; None where there are none."""
 
     def health(self) -> Health:
         """How the process is."""

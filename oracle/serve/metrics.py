@@ -18,6 +18,7 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.serve.gauges import ChainGauges
+from oracle.serve.operator_gauges import OperatorGauges
 from oracle.sign.messages import Refusal
 
 _US = 1_000_000
@@ -99,7 +100,7 @@ class Metrics:
         self._confirmed = self._gauge("clock_confirmed", "1 once our clock was confirmed", ())
         self._held = self._counter("rounds_held", "rounds that were not made, by reason", ("reason",))
         self._streams = self._gauge("stream_readers", "open event streams", ())
-        self.chains = ChainGauges(self._registry)
+        self.chains, self.operators = ChainGauges(self._registry), OperatorGauges(self._registry)
         self._connections = self._gauge("connections", "open connections to the endpoint", ())
         self._refusals = self._counter("connections_refused", "connections refused, displaced or expired", ("how",))
         self._reads_refused = self._counter("long_reads_refused", "long reads that were refused", ())

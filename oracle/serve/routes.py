@@ -11,13 +11,14 @@ from aiohttp import hdrs, web
 
 from oracle.combine.error_budget import ErrorBudget, LegError, error_budget
 from oracle.model.spec import FeedSpec
-from oracle.serve.answers import MAX_ROUNDS, explain_answer, history_answer, twap_answer
+from oracle.serve.answers import MAX_ROUNDS, explain_answer, history_answer, sealed_answer, twap_answer
 from oracle.serve.documents import feed_document, feed_path, transition_document
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.events import EventHub, frame
 from oracle.serve.evidence import batch_document
 from oracle.serve.interface import Health, NoReport, PriceInterface, Update
 from oracle.serve.openapi.document import DOCUMENT
+from oracle.serve.operator_documents import operators_document
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.readiness import health_document
 from oracle.serve.web import Body, HttpProblem, Query, nearest_feeds
@@ -34,6 +35,7 @@ _PAGE = {
 }
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FAR_MS = 1 << 45
+_ROUND_DIGITS = 10
 
 
 class Routes:
@@ -68,6 +70,8 @@ class Routes:
             web.get(f"{feed}/twap", self._get_twap),
             web.get(f"{feed}/explain", self._get_explain),
             web.get(f"{feed}/report", self._get_report),
+            web.get("/v1/operators", self._get_operators),
+            web.get("/v1/rounds/{round}/sealed", self._get_sealed),
             web.get("/v1/stream", self._get_stream, allow_head=False),
             web.get("/healthz", self._get_healthz),
             web.get("/readyz", self._get_readyz),
@@ -157,6 +161,22 @@ class Routes:
         record = self._service.record(spec.feed)
         seal = record.seal if record is not None and record.report.round_time_s == batch.round_time_s else None
         return Body.json(batch_document(spec.feed, batch, seal)).response(request)
+
+    async def _get_operators(self, request: web.Request) -> web.Response:
+        Query(request, ())
+        return Body.json(operators_document(self._service.operators())).response(request)
+
+    async def _get_sealed(self, request: web.Request) -> web.Response:
+        query, names = Query(request, ("target",)), self._service.targets()
+        target = query.choice("target", names) if names else None
+        text = request.match_info["round"]
+        is_number = text.isascii() and text.isdigit() and 0 < len(text) <= _ROUND_DIGITS
+        if not is_number and text != "newest":
+            raise HttpProblem(
+                400, ErrorCode.BAD_PARAMETER, f"round is {text[:40]!r}", "give a round_time in Unix seconds, or newest"
+            )
+        read = partial(sealed_answer, round_s=int(text) if is_number else None, target=target)
+        return (await self._service.read_stored(read)).response(request)
 
     async def _get_stream(self, request: web.Request) -> web.StreamResponse:
         Query(request, ())

@@ -21,6 +21,7 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
 from oracle.serve.live_risk import live_risks
+from oracle.serve.operators import OperatorsView
 from oracle.sign.messages import SignedBatch
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
@@ -71,6 +72,7 @@ class PriceService:
             request here could sign a round that the other process then may not sign.
         held: why no rounds are made, None while they are.
         risks: what a lender must know of each feed, as far as no round changes it.
+        operators: those of the home store as they are; None where there are none.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class PriceService:
         reports: bool = True,
         held: Callable[[], str | None] = lambda: None,
         risks: Mapping[str, FeedRisk] | None = None,
+        operators: Callable[[], OperatorsView | None] = lambda: None,
     ) -> None:
         self._specs, self._live, self._targets = specs, live, targets
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
@@ -95,6 +98,7 @@ class PriceService:
         self._signs_reports, self._held = reports, held
         self._risks: Mapping[str, FeedRisk] = risks or {}
         self._live_risks: Mapping[str, LiveRisk] = {}
+        self.operators = operators
         self._records = {f: r for f in specs if (r := database.record(f)) is not None}
         self._abstaining: dict[str, Abstaining] = {}
         self._reports: dict[tuple[str, str], asyncio.Task[SignedBatch | NoReport]] = {}
@@ -253,6 +257,8 @@ class PriceService:
         targets = [t.status() for t in self._targets.values()]
         reasons += [text for t in targets for text in t.faults(now_ms)]
         warnings = [f"operator {n} has no key here: it signs nothing" for n in self._keyless]
+        view = self.operators()
+        warnings += view.warnings if view is not None else ()
         warnings += [text for t in targets for text in t.warnings(now_ms)]
         return Health(
             live=live,

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from oracle.model.canonical_json import dump, parse
 from oracle.model.publication import Record, Transition
@@ -23,6 +24,18 @@ class _SealedWords:
     step: int
     seals: tuple[tuple[bytes, bytes], ...]
     dropped: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealRow:
+    """Who sealed a round. ``addresses``: of the certificate; others may have signed as well. ``feeds``: of the store."""
+
+    target: str
+    round_time_s: int
+    signers: SignerSet
+    feeds: tuple[str, ...]
+    addresses: tuple[bytes, ...]
+    step: int
 
 
 def sealed_words(agreement: Agreement) -> bytes:
@@ -74,6 +87,33 @@ class RecordRows:
             dropped=sealed.dropped,
         )
 
+    def seals(self, target: str, since_s: int) -> list[SealRow]:
+        """Who sealed the rounds of a target since a time, ascending: an agreement without its values."""
+        sql = "SELECT round_s, signers, indexes, sealed FROM agreements WHERE target = ? AND round_s >= ? ORDER BY round_s"
+        return [
+            SealRow(
+                target=target,
+                round_time_s=row[0],
+                signers=parse(SignerSet, row[1]),
+                feeds=parse(tuple[tuple[str, ...], tuple[int, ...]], row[2])[0],
+                addresses=tuple(a for a, _ in sealed.seals),
+                step=sealed.step,
+            )
+            for row in self.connection.execute(sql, (target, since_s))
+            for sealed in (parse(_SealedWords, row[3]),)
+        ]
+
+    def rounds_made(self, feed: str, since_s: int) -> list[int]:
+        """Rounds of a feed that were made here since a time, ascending."""
+        sql = "SELECT DISTINCT round_s FROM rounds WHERE operator IN (SELECT operator FROM states WHERE feed = ?) AND feed = ? AND round_s >= ? ORDER BY round_s"
+        return [int(r[0]) for r in self.connection.execute(sql, (feed, feed, since_s))]
+
+    def newest_sealed_s(self, target: str | None = None) -> int | None:
+        """Newest round that was sealed at a target, at any without one; None if none was."""
+        sql = "SELECT max(round_s) FROM agreements WHERE target = ? OR ? IS NULL"
+        row = self.connection.execute(sql, (target, target)).fetchone()
+        return None if row[0] is None else int(row[0])
+
     def last_signed_s(self, address: bytes) -> int:
         """Newest round_time of a batch with this key's signature that was journalled for sending, 0 if none."""
         sql = "SELECT max(round_s) FROM pushes WHERE instr(signers, ?) > 0"
@@ -90,13 +130,12 @@ class RecordRows:
     def evidence(self, since_s: int = 0, limit: int = 1_000) -> list[EvidenceRow]:
         """What was kept since a round, the newest first."""
         sql = "SELECT * FROM evidence WHERE round_s >= ? ORDER BY round_s DESC LIMIT ?"
-        return [
-            EvidenceRow(
-                round_time_s=r[0], target=r[1], address=bytes(r[2]), kind=r[3], text=r[4], first=bytes(r[5]),
-                second=bytes(r[6]),
-            )
-            for r in self.connection.execute(sql, (since_s, limit))
-        ]  # fmt: skip
+        return [_evidence_row(r) for r in self.connection.execute(sql, (since_s, limit))]
+
+    def evidence_of(self, target: str, round_s: int) -> list[EvidenceRow]:
+        """What was kept of one round of a target."""
+        sql = "SELECT * FROM evidence WHERE round_s = ? AND target = ?"
+        return [_evidence_row(r) for r in self.connection.execute(sql, (round_s, target))]
 
     def announcements(self) -> list[bytes]:
         """The newest announcement of each operator, as it was signed."""
@@ -129,3 +168,10 @@ class RecordRows:
             key = f"{abstained.feed} {abstained.why.name}"
             tally[key] = tally.get(key, 0) + 1
         return tally
+
+
+def _evidence_row(row: tuple[Any, ...]) -> EvidenceRow:
+    return EvidenceRow(
+        round_time_s=row[0], target=row[1], address=bytes(row[2]), kind=row[3], text=row[4], first=bytes(row[5]),
+        second=bytes(row[6]),
+    )  # fmt: skip

@@ -56,6 +56,11 @@ _TARGET = _query(
     "target", "whose store the report is for; the first target of the config by default", {"type": "string"}
 )
 _ROUND = _query("round", "round_time in Unix seconds; the newest by default", _number(1, (1 << 32) - 1))
+_SEALED = {
+    "name": "round", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^([0-9]{1,10}|newest)$"},
+    "description": "round_time in Unix seconds, or newest",
+}  # fmt: skip
+_OF_STORE = _query("target", "whose round; the home store's by default", {"type": "string"})
 
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -73,6 +78,8 @@ DOCUMENT: dict[str, Any] = {
         f"{_PRICE_PATH}/twap": _get("time-weighted means of a window", "Twap", *_FEED, _WINDOW, _END, _OF),
         f"{_PRICE_PATH}/explain": _get("every input of a round", "Explanation", *_FEED, _ROUND),
         f"{_PRICE_PATH}/report": _get("the signed report of one feed", "SignedReport", *_FEED, _TARGET),
+        "/v1/operators": _get("who agrees on the rounds, and who is missing", "Operators"),
+        "/v1/rounds/{round}/sealed": _get("a sealed round with what proves it", "SealedRound", _SEALED, _OF_STORE),
         "/v1/stream": _get("events: live, final, status", "stream", media="text/event-stream"),
         "/healthz": _get("whether the process works", "Health"),
         "/readyz": _get("whether its prices may be relied on", "Health"),

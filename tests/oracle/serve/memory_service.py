@@ -22,8 +22,9 @@ from oracle.round.step import step
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
+from oracle.serve.operators import OperatorsView
 from oracle.sign.eip712 import Domain
-from oracle.sign.messages import SignedBatch
+from oracle.sign.messages import Agreement, SignedBatch
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 
 ROUND_S = T0 // MS
@@ -105,6 +106,8 @@ class MemoryService:
         self.listeners: list[Callable[[Update], None]] = []
         self.risks: dict[str, FeedRisk] = {}
         self.live_risks: dict[str, LiveRisk] = {}
+        self.seen: OperatorsView | None = None
+        self.sealed: dict[tuple[int, str], Agreement] = {}
 
     def put(self, *records: Record) -> None:
         for each in records:
@@ -163,6 +166,15 @@ class MemoryService:
         return Explanation(
             record=last, rounds=(("alpha", computed), ("beta", abstained)), values=(("alpha", computed.report),)
         )
+
+    def agreement(self, round_s: int, target: str | None = None) -> Agreement | None:
+        return next((a for (at, name), a in self.sealed.items() if at == round_s and target in {None, name}), None)
+
+    def newest_sealed_s(self, target: str | None = None) -> int | None:
+        return max((at for at, name in self.sealed if target in {None, name}), default=None)
+
+    def operators(self) -> OperatorsView | None:
+        return self.seen
 
     def targets(self) -> tuple[str, ...]:
         return tuple(self.stores)

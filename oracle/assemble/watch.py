@@ -1,0 +1,79 @@
+"""The watch over the operators of the home store: what is known of the last hour, and how each is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from feeds.units import MS
+from oracle.assemble.network import home_store
+from oracle.config.resolve import ResolvedConfig
+from oracle.config.tables.forms import raw_address
+from oracle.network.agreements import Agreements
+from oracle.network.operator_network import OperatorNetwork
+from oracle.network.stored_rounds import recall
+from oracle.network.tally import Tally
+from oracle.runtime.clock import Clock
+from oracle.serve.operators import UNKNOWN, OperatorRow, OperatorsView, OperatorWatch
+from oracle.sign.operator import Operator
+from oracle.storage.database import Database
+
+
+def operator_watch(
+    resolved: ResolvedConfig,
+    clock: Clock,
+    database: Database,
+    *,
+    operators: Sequence[Operator],
+    agreements: Agreements,
+    network: OperatorNetwork | None,
+    tally: Tally,
+) -> Callable[[], OperatorsView | None]:
+    """What to ask for the operators as they are now. The tally begins with what the database knows."""
+    home = home_store(resolved)
+    agreements.on_settled = tally.note
+    if home is None or not operators:
+        return lambda: None
+    name_members(tally, resolved)
+    tally.names |= {o.address: o.name for o in operators}
+    recall(tally, database, resolved.config.targets, clock.now_ms() // MS, home.target)
+    watch = OperatorWatch(
+        tally,
+        home.target,
+        operators,
+        agreements,
+        network,
+        unable=lambda o: "" if (no := o.unable(clock.now_ms(), clock_ok=clock.may_sign())) is None else no.text,
+        build=version("lrt-oracle"),
+    )
+    return watch.view
+
+
+def name_members(tally: Tally, resolved: ResolvedConfig) -> None:
+    """Names of other operators, as the config has them."""
+    network = resolved.config.network
+    tally.names |= {raw_address(p.address): n for n, p in network.peers.items()} if network is not None else {}
+
+
+def stored_view(resolved: ResolvedConfig, database: Database, now_s: int) -> OperatorsView | None:
+    """The operators as far as the database of a process that does not run knows them."""
+    home = home_store(resolved)
+    if home is None:
+        return None
+    tally = Tally()
+    name_members(tally, resolved)
+    recall(tally, database, [home.target], now_s, home.target)
+    hour = tally.hour(home.target)
+    rows = tuple(
+        OperatorRow(
+            address=address,
+            name=tally.names.get(address, f"0x{address.hex()}"),
+            is_here=False,
+            weight=hour.newest.signers.weight_of([address]) if hour.newest is not None else None,
+            path=UNKNOWN,
+            hour=did,
+            why=did.why,
+        )
+        for address, did in hour.members.items()
+    )
+    return OperatorsView(target=home.target, hour=hour, rows=rows, running=False)
