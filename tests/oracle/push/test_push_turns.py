@@ -12,8 +12,8 @@ from oracle.model.publication import PushRow, PushState
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.push.due import Cause, Decision, PushReason
+from oracle.push.push_turns import PushTurns
 from oracle.push.stages import Episode, push_order
-from oracle.push.turns import Turns
 from oracle.report.wire import encode_items
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet
@@ -44,14 +44,14 @@ class Payers:
     """Operators at one store whose words reach all others at once, as far as they are not silent."""
 
     now_ms: int = T0_MS
-    turns: dict[bytes, Turns] = field(default_factory=dict)
+    turns: dict[bytes, PushTurns] = field(default_factory=dict)
     stages: list[int] = field(default_factory=list)
     said: list[tuple[bytes, str]] = field(default_factory=list)
     stored: Mapping[int, Report] = field(default_factory=lambda: {0: report(100), 1: report(90), 2: report(100)})
 
     def __post_init__(self) -> None:
         for me in PAYERS:
-            self.turns[me] = Turns(
+            self.turns[me] = PushTurns(
                 me, _Peers(self, me), indexes=lambda: frozenset({0, 1, 2}), now_ms=lambda: self.now_ms, stage_s=0,
                 round_s=ROUND_S, on_stage=self.stages.append, on_announced=lambda what, me=me: self.said.append((me, what)),
             )  # fmt: skip

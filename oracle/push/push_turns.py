@@ -51,7 +51,7 @@ class _Announced:
     tx_hash: bytes
 
 
-class Turns:
+class PushTurns:
     """The turns of one target.
 
     Args:
