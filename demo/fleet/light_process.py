@@ -169,7 +169,10 @@ class LightOperator:
             transport=self._network,
             names=names,
         )
-        self._network.receive, self._network.say_again = self._agreements.receive, self._agreements.say_again
+        self._network.receive, self._network.say_again = (
+            self._agreements.inbox.receive,
+            self._agreements.inbox.say_again,
+        )
         self._operator = operator
         self._book = sqlite3.connect(folder / "light.db", isolation_level=None)
         self._book.execute("PRAGMA journal_mode=WAL")

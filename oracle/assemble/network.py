@@ -96,7 +96,7 @@ def agreements_of(
         names={a: p.name for a, p in network.place.peers.items()} if network is not None else {},
     )
     if network is not None:
-        network.receive, network.say_again = agreements.receive, agreements.say_again
+        network.receive, network.say_again = agreements.inbox.receive, agreements.inbox.say_again
         network.on_clone = agreements.mute_all
     return agreements
 

@@ -187,7 +187,7 @@ class NetworkedOperator:
             order=lambda signers, round_s: leader_order(signers, NO_RANDOMNESS, round_s), sealed=SealedRounds(self._learn),
             transport=self.network, names={a: n for n, a in ADDRESSES.items()}, on_outcome=self._note,
         )  # fmt: skip
-        self.network.receive, self.network.say_again = self.agreements.receive, self.agreements.say_again
+        self.network.receive, self.network.say_again = self.agreements.inbox.receive, self.agreements.inbox.say_again
         states = {f: self.database.state(name, f) for f in SPECS}
         member = Member(name=name, specs=SPECS, states=states, signer=self.operator)
         self.rounds = Rounds(SPECS, [member], HomeStore(target=home, feeds=frozenset(SPECS), networked=True))
