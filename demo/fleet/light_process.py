@@ -31,9 +31,9 @@ from oracle.agree.terms import PROTOCOL_VERSION, CommonRules, timing_of
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.network.agreements import Agreements
-from oracle.network.certificates import self_signed
+from oracle.network.mesh.certificates import self_signed
+from oracle.network.mesh.roster import Peer
 from oracle.network.operator_network import NetworkPlace, OperatorNetwork
-from oracle.network.roster import Peer
 from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock

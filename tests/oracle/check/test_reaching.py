@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from oracle.check.reaching import PeerFinding
-from oracle.network.faults import LinkFault
-from oracle.network.probe import Grade, ProbeResult
+from oracle.network.mesh.faults import LinkFault
+from oracle.network.mesh.probe import Grade, ProbeResult
 
 ADDRESS = b"\x11" * 20
 

@@ -34,10 +34,10 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushRow
 from oracle.network.agreements import Agreements
-from oracle.network.certificates import self_signed
 from oracle.network.members_reader import MembersReader
+from oracle.network.mesh.certificates import self_signed
+from oracle.network.mesh.roster import Peer
 from oracle.network.operator_network import NetworkPlace, OperatorNetwork
-from oracle.network.roster import Peer
 from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.store_peers import StorePeers
@@ -52,7 +52,7 @@ from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
-from tests.oracle.network.mesh_world import free_port
+from tests.oracle.network.mesh.mesh_world import free_port
 from tests.oracle.push.fault_world import PATIENT_MS, RULES, SPECS
 
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
