@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from oracle.agree.ask import RoundAsk
 from oracle.agree.messages import Commit, SealedRound
 from oracle.agree.wire import decode
 from oracle.network.stored_rounds import recall
@@ -29,7 +30,7 @@ def operators(tmp_path: Path) -> Iterator[list[ScriptedOperator]]:
         one.journal.close()
 
 
-def ask(round_s: int):  # type: ignore[no-untyped-def]
+def ask(round_s: int) -> RoundAsk:
     seen = {0: replace(report(), round_time_s=round_s)}
     return ask_of(SIGNERS, round_s, {f"op{i}": seen for i in range(len(KEYS))})
 

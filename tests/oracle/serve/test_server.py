@@ -263,6 +263,7 @@ async def test_the_page_and_all_that_it_names_are_served(client: Client) -> None
     for name in ("uplot.css", "style.css", "uplot.js", "app.js", "icon.svg"):
         assert f"page/{name}".encode() in page
         assert (await client.get(f"/page/{name}"))[0] == 200
+    assert (await client.get("/page/operators.js"))[0] == 200
     for forbidden in (b"<style", b"style=", b"onclick", b"http://", b"https://"):
         assert forbidden not in page
     assert b"Leon Sorokin" in (await client.get("/page/uplot.LICENSE.txt"))[1]
