@@ -134,7 +134,9 @@ async def test_operators_are_shown_ours_first_and_who_is_missing_with_the_reason
         assert "1 lost: values of weight 300, 400 are needed" in text
         assert "the announcement of this operator on chain is not true any more" in text
         first = "document.querySelector('#operator-rows tr')"
-        assert await page.value(f"{first}.className + ' ' + {first}.children[0].textContent") == "ours alicethis process"
+        assert (
+            await page.value(f"{first}.className + ' ' + {first}.children[0].textContent") == "ours alicethis process"
+        )
         assert await page.value("document.querySelectorAll('#operator-rows b').length") == 0, "a name stays text"
         headed = "[...document.querySelectorAll('#operator-rows tr')].every((r) => r.children[0].scope === 'row')"
         assert await page.value(headed)
