@@ -10,8 +10,8 @@ from typing import Any
 
 from demo.fleet.misbehaving import Listening
 from oracle.build import Components
-from oracle.network.frames import FrameKind
-from oracle.network.link import Link
+from oracle.network.mesh.frames import FrameKind
+from oracle.network.mesh.link import Link
 from oracle.network.operator_network import OperatorNetwork
 
 _REPLAYED = 400

@@ -40,7 +40,7 @@ class SealedCopy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class OperatorBook:
     """One operator's database. ``made``: rounds that it took part in, sealed or not. ``evidence``: of misbehaviour that it keeps."""
 
     operator: str
@@ -59,7 +59,7 @@ class Ledger:
         threshold: of the store.
     """
 
-    books: Sequence[Book]
+    books: Sequence[OperatorBook]
     rounds: Sequence[int]
     threshold: int
 
@@ -165,9 +165,9 @@ def percentiles(values: Sequence[float]) -> dict[str, float | int]:
     return {"count": len(values), **picked, "max": values[-1]}
 
 
-def _book(name: str, path: Path, target: str, rounds: Sequence[int]) -> Book:
+def _book(name: str, path: Path, target: str, rounds: Sequence[int]) -> OperatorBook:
     if not path.is_file():
-        return Book(operator=name, made=frozenset(), sealed={})
+        return OperatorBook(operator=name, made=frozenset(), sealed={})
     made = frozenset(rounds_made(path))
     have = set(rounds_sealed(path)) & set(rounds)
     with closing(Database(path)) as database:
@@ -179,7 +179,7 @@ def _book(name: str, path: Path, target: str, rounds: Sequence[int]) -> Book:
                 sealed_ms, refused = seals.get(round_time_s, (None, []))
                 sealed[round_time_s] = SealedCopy(agreement=agreement, sealed_ms=sealed_ms, refused=refused)
         evidence = tuple(database.evidence(rounds[0] if rounds else 0, _MOST_EVIDENCE))
-    return Book(operator=name, made=made, sealed=sealed, evidence=evidence)
+    return OperatorBook(operator=name, made=made, sealed=sealed, evidence=evidence)
 
 
 def _seals(path: Path, first_s: int, last_s: int) -> dict[int, tuple[int | None, list[tuple[str, str, str]]]]:

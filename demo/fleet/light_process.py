@@ -31,9 +31,9 @@ from oracle.agree.terms import PROTOCOL_VERSION, CommonRules, timing_of
 from oracle.model.status import Status, Why
 from oracle.model.types import Report
 from oracle.network.agreements import Agreements
-from oracle.network.certificates import self_signed
+from oracle.network.mesh.certificates import self_signed
+from oracle.network.mesh.roster import Peer
 from oracle.network.operator_network import NetworkPlace, OperatorNetwork
-from oracle.network.roster import Peer
 from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock
@@ -169,7 +169,10 @@ class LightOperator:
             transport=self._network,
             names=names,
         )
-        self._network.receive, self._network.say_again = self._agreements.receive, self._agreements.say_again
+        self._network.receive, self._network.say_again = (
+            self._agreements.inbox.receive,
+            self._agreements.inbox.say_again,
+        )
         self._operator = operator
         self._book = sqlite3.connect(folder / "light.db", isolation_level=None)
         self._book.execute("PRAGMA journal_mode=WAL")

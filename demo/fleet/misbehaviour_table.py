@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from demo.fleet.behaviours import BEHAVIOURS
 from demo.fleet.fleet import Fleet
 from demo.fleet.fleet_summary import fleet_ledger, summarise_fleet
-from demo.fleet.ledger import Ledger
+from demo.fleet.ledger import Ledger, rounds_made
 from demo.fleet.measuring import MeasureOptions, after_rounds, sealing_fleet
-from demo.fleet.rounds_of import next_round_s, sleep_until
+from demo.fleet.process import OperatorProcess
+from demo.fleet.rounds_of import leader_of, members_of, next_round_s
 from demo.fleet.usage import ProcessUsage, usage_of
+from feeds.units import MS
+from oracle.runtime.clock import now_ms
 
 _SEAT = 1
 _LOG_LINES = 3
-_STARTING_ROUNDS = 3
 
 
 async def measure_misbehaviours(folder: Path, options: MeasureOptions) -> dict[str, Any]:
@@ -37,8 +40,9 @@ async def misbehave(fleet: Fleet, name: str, rounds: int) -> dict[str, Any]:
     operator = list(fleet.operators.values())[_SEAT]
     await operator.stop()
     operator.behaviour = name
+    started_s = now_ms() // MS
     await operator.start()
-    await sleep_until(next_round_s(fleet) + _STARTING_ROUNDS * fleet.interval_s)
+    await _until_it_makes_rounds(operator, started_s)
     before = _victims(fleet)
     logged = operator.log.stat().st_size
     counted = await after_rounds(fleet, rounds)
@@ -50,6 +54,7 @@ async def misbehave(fleet: Fleet, name: str, rounds: int) -> dict[str, Any]:
         "rounds": len(counted),
         "lost": len(ledger.lost),
         "attempts": {str(n): count for n, count in ledger.attempts.items()},
+        "led": await _led(fleet, operator.name, counted),
         "signed_by_it": ledger.signed.get(fleet.addresses[operator.name], 0),
         "evidence": _evidence(fleet, ledger, operator.name),
         "refused": len(ledger.refused),
@@ -62,6 +67,18 @@ async def misbehave(fleet: Fleet, name: str, rounds: int) -> dict[str, Any]:
         "its_log_bytes": operator.log.stat().st_size - logged,
         "seen_by_others": _seen(fleet, operator.name),
     }
+
+
+async def _led(fleet: Fleet, name: str, rounds: Sequence[int]) -> int:
+    """Of how many of these rounds it led the first attempt."""
+    async with members_of(fleet) as members:
+        return [await leader_of(fleet, members, r) for r in rounds].count(name)
+
+
+async def _until_it_makes_rounds(operator: OperatorProcess, started_s: int) -> None:
+    """Its own database says so; whether anything of it counts with the others is what is measured."""
+    while not any(r > started_s for r in rounds_made(operator.database)):  # noqa: ASYNC110 - a process has no events
+        await asyncio.sleep(0.2)
 
 
 def _evidence(fleet: Fleet, ledger: Ledger, name: str) -> Mapping[str, int]:

@@ -48,13 +48,3 @@ def is_prepared(terms: Terms, content: Content, readies: Sequence[Ready]) -> boo
 def lost_feeds(terms: Terms, content: Content, readies: Sequence[Ready]) -> tuple[int, ...]:
     """Feeds for which less than weight T vouches among these."""
     return tuple(i for i in split_items(content.items) if vouching(terms, readies, i) < terms.threshold)
-
-
-def is_hopeless(terms: Terms, content: Content, readies: Sequence[Ready]) -> bool:
-    """Whether a feed is refused by so much weight that it never gets T."""
-    spare = terms.total - terms.threshold
-    refused = {i for r in readies for i in r.refused_feeds}
-    return any(
-        terms.weight([r.address for r in readies if i in r.refused_feeds]) > spare
-        for i in refused & split_items(content.items).keys()
-    )

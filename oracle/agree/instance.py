@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from oracle.agree.content import is_hopeless, is_prepared, lost_feeds
+from oracle.agree.content import is_prepared, lost_feeds
 from oracle.agree.hearing import item_hashes, learn, note_commit, note_proposal, note_word
 from oracle.agree.messages import (
     Advance,
@@ -199,17 +199,19 @@ def _pulled(state: Instance) -> int:
 
 
 def _parts(state: Instance) -> bool:
-    """Whether members part on a feed, so that the attempt's first step comes to nothing: known at once, or at half time."""
+    """Whether members part on a feed, so that the attempt's first step comes to nothing.
+
+    Known at half time, or once all are ready: before that it would pull along some whose word the reduction needs.
+    """
     before = state.proposals.get(state.step)
     if state.step % 2 or before is None or state.step not in state.said or state.certified >= state.step:
         return False
     readies = state.readies_of(state.step, before.content)
-    if state.terms.weight([r.address for r in readies]) < state.terms.threshold:
-        return False
-    if is_hopeless(state.terms, before.content, readies):
-        return True
+    ready = state.terms.weight([r.address for r in readies])
     late = state.now_ms >= state.terms.timing.half_ms(state.attempt)
-    return late and bool(lost_feeds(state.terms, before.content, readies))
+    if ready < (state.terms.threshold if late else state.terms.total):
+        return False
+    return bool(lost_feeds(state.terms, before.content, readies))
 
 
 def _propose(state: Instance) -> Turn:

@@ -45,6 +45,11 @@ class Timing:
         return min((self.deadline_ms(attempt) + begin_ms) // 2, last_ms - (self.next_ms - self.guard_ms) // 2)
 
     @property
+    def interval_s(self) -> int:
+        """Between rounds: what is signed of one ends a little before the next begins."""
+        return max(1, round(self.end_ms / _S))
+
+    @property
     def attempts(self) -> int:
         """How many attempts begin before the end."""
         return 1 + max(0, -(-(self.end_ms - self.first_ms) // self.next_ms))

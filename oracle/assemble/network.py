@@ -17,10 +17,10 @@ from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.model.canonical_json import digest
 from oracle.model.spec import RULES_VERSION, FeedSpec
 from oracle.network.agreements import Agreements
-from oracle.network.certificates import ServerTls, from_files, self_signed
-from oracle.network.network_key import load_or_make
+from oracle.network.mesh.certificates import ServerTls, from_files, self_signed
+from oracle.network.mesh.network_key import load_or_make
+from oracle.network.mesh.roster import Peer
 from oracle.network.operator_network import NetworkPlace, OperatorNetwork
-from oracle.network.roster import Peer
 from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock
@@ -96,7 +96,7 @@ def agreements_of(
         names={a: p.name for a, p in network.place.peers.items()} if network is not None else {},
     )
     if network is not None:
-        network.receive, network.say_again = agreements.receive, agreements.say_again
+        network.receive, network.say_again = agreements.inbox.receive, agreements.inbox.say_again
         network.on_clone = agreements.mute_all
     return agreements
 

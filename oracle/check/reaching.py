@@ -13,9 +13,9 @@ import aiohttp
 from feeds.chains.abi import checksummed
 from oracle.check.seat_reading import SeatPlace, SeatReading
 from oracle.config.tables.process_sections import ApiSection
-from oracle.network.handshake import Identity
-from oracle.network.probe import Grade, ProbeResult, probe
-from oracle.network.roster import Peer
+from oracle.network.mesh.handshake import Identity
+from oracle.network.mesh.probe import Grade, ProbeResult, probe
+from oracle.network.mesh.roster import Peer
 from oracle.sign.announcement import SignedAnnouncement
 
 _API_S = 2.0

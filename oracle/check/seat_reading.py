@@ -14,7 +14,7 @@ from oracle.config.tables.forms import raw_address
 from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.operator_sections import OperatorSection
 from oracle.network.members_reader import MembersReader
-from oracle.network.roster import Peer
+from oracle.network.mesh.roster import Peer
 from oracle.runtime.clock import now_ms
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet

@@ -15,7 +15,7 @@ from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
 if TYPE_CHECKING:
     from oracle.check.seat_reading import SeatPlace
     from oracle.config.resolve import ResolvedConfig
-    from oracle.network.handshake import Identity
+    from oracle.network.mesh.handshake import Identity
     from oracle.sign.announcement import SignedAnnouncement
 
 
@@ -119,8 +119,8 @@ async def _identity(place: SeatPlace) -> Identity:
     import secrets
     from importlib.metadata import version
 
-    from oracle.network.handshake import Identity
-    from oracle.network.network_key import load_or_make
+    from oracle.network.mesh.handshake import Identity
+    from oracle.network.mesh.network_key import load_or_make
     from oracle.runtime.clock import now_ms
 
     announced = await _signed(place)
@@ -133,7 +133,7 @@ async def _identity(place: SeatPlace) -> Identity:
 async def _signed(place: SeatPlace) -> SignedAnnouncement:
     """An announcement of this operator that is older than any other, signed by its report key wherever that is."""
     from oracle.agree.terms import PROTOCOL_VERSION
-    from oracle.network.network_key import load_or_make
+    from oracle.network.mesh.network_key import load_or_make
     from oracle.sign import keyfiles
     from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement
     from oracle.sign.eip712 import address_of

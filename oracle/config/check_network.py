@@ -30,6 +30,12 @@ def network_problems(config: Config) -> Iterator[Problem]:
         if operator.keyfile == network.keyfile:
             text = "is the report key's file: the network key has one of its own, which is made where there is none"
             yield Problem("network.keyfile", text)
+        if operator.shared_journal:
+            text = (
+                "with [network] one process signs with a key: a second one says other things and silences both; have the"
+                " second machine take over only once the first has stopped for good, with its journal"
+            )
+            yield Problem(f"operators.{operator.name}.shared_journal", text)
         own = report_key(operator)
         for name, peer in network.peers.items():
             if own is not None and peer.address.lower() == f"0x{own}":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,25 +13,14 @@ import structlog
 
 from feeds.units import MS
 from oracle.agree.ask import RoundAsk
-from oracle.agree.messages import Advancing, Commit, Propose, Ready, SealedRound, Want
 from oracle.agree.outcome import RoundOutcome
 from oracle.agree.state import OwnView
 from oracle.agree.terms import CommonRules, Terms, Timing
-from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
-    ArmingWord,
-    BadPayload,
-    CutAnswer,
-    CutRequest,
-    Envelope,
-    Fetch,
     Notice,
-    PushingWord,
-    ValuesWord,
-    decode,
-    signed_values,
 )
 from oracle.network.cuts import Cuts
+from oracle.network.round_inbox import RoundInbox
 from oracle.network.round_session import RoundSession
 from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
@@ -91,19 +79,12 @@ class Agreements:
         self._yields_ms = yields_ms
         self._under_way: dict[tuple[bytes, int], asyncio.Task[RoundOutcome]] = {}
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
-        self._sessions: dict[tuple[bytes, int], RoundSession] = {}
-        self._early: dict[bytes, list[Envelope]] = {}
-        self._newest_s: dict[bytes, int] = {}
-        self._started_s = clock.now_ms() // MS
-        self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
-        """Words that came before their round had begun, and counted for nothing then: of whom, and why."""
-        self.strangers: dict[bytes, tuple[int, bytes]] = {}
-        """Version and rules of members whose values are on other terms, as last heard."""
         self.on_settled: Callable[[RoundOutcome], None] = lambda _: None
         """Called with what became of a round once the next one of its store begins: with all that came late."""
-        self.listeners: dict[bytes, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
-        """By what takes the place of a round's terms: hears what operators tell beside the rounds, with sender and round_time."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
+        self.inbox = RoundInbox(
+            rules, timing.interval_s, self._transport, self._names, self.cuts, sealed, started_s=clock.now_ms() // MS
+        )
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
@@ -161,19 +142,10 @@ class Agreements:
         """Rounds were missed: ask one peer for what was sealed, another one in the next round."""
         known_s = max(sealed_s, self.sealed.newest_s(terms.signers.domain.store))
         peers = sorted(self._transport.reachable())
-        if not peers or terms.round_time_s - known_s <= self._interval_s():
+        if not peers or terms.round_time_s - known_s <= self.timing.interval_s:
             return
-        peer = peers[terms.round_time_s // self._interval_s() % len(peers)]
+        peer = peers[terms.round_time_s // self.timing.interval_s % len(peers)]
         self._transport.send(peer, self.sealed.request(terms, known_s))
-
-    def _note_late(self, session: RoundSession) -> None:
-        """A round that had come to nothing here turns out to be sealed."""
-        store = session.terms.signers.domain.store
-        if session.over and session.sealed is not None and not self.sealed.has(store, session.terms.round_time_s):
-            outcome = session.outcome()
-            self.sealed.keep(outcome)
-            self.sealed.on_learned(outcome)
-            self.cuts.sealed(session)
 
     def _terms(self, ask: RoundAsk) -> Terms:
         return Terms(
@@ -225,32 +197,15 @@ class Agreements:
 
     def _keep(self, terms: Terms, session: RoundSession) -> None:
         """Keep a session for words that come late; take in those that came early."""
-        store = terms.signers.domain.store
-        self._settle(store, terms.round_time_s)
-        self._newest_s[store] = max(self._newest_s.get(store, 0), terms.round_time_s)
-        self._sessions[terms.binding, terms.round_time_s] = session
-        of_store = sorted(k for k, s in self._sessions.items() if s.terms.signers.domain.store == store)
-        rounds = sorted({k[1] for k in of_store})[-_KEPT:]
-        for key in of_store:
-            if key[1] not in rounds:
-                del self._sessions[key]
-        early, self._early = self._early, {}
-        for sender, envelope in ((a, e) for a, of_sender in early.items() for e in of_sender):
-            if envelope.round_time_s >= terms.round_time_s:
-                self._take_early(sender, envelope)
+        self._settle(terms.signers.domain.store, terms.round_time_s)
+        self.inbox.open(session)
 
     def _settle(self, store: bytes, round_time_s: int) -> None:
         """The round before has had its time: what came of it after its end counts as late, not as missing."""
-        before = [s for s in self._sessions.values() if s.over and s.terms.signers.domain.store == store]
+        before = [s for s in self.inbox.sessions(store) if s.over]
         last = max(before, key=lambda s: s.terms.round_time_s, default=None)
         if last is not None and last.terms.round_time_s < round_time_s:
             self.on_settled(last.outcome())
-
-    def _take_early(self, sender: bytes, envelope: Envelope) -> None:
-        try:
-            self._dispatch(sender, envelope)
-        except Unsound as e:
-            self.refused.append((sender, str(e)))
 
     def _check_clones(self, session: RoundSession) -> None:
         """A key that says what was not said here is used by another process: this one goes mute, and tells everybody."""
@@ -274,102 +229,6 @@ class Agreements:
         """Somebody else announces itself with a report key of this process."""
         for member in self.members:
             self.mute(member)
-
-    # --- words of others ---------------------------------------------------------------------------------------------
-
-    def receive(self, sender: bytes, payload: bytes) -> str:
-        """A payload of a member; what is wrong with it, "" where nothing is."""
-        try:
-            return self._dispatch(sender, decode(payload))
-        except (BadPayload, Unsound) as e:
-            return str(e)
-
-    def say_again(self, to: bytes) -> None:
-        """A member is reached again, or may have missed something: all that was said here in rounds under way."""
-        for session in self._sessions.values():
-            if not session.over:
-                for payload in session.own_words():
-                    self._transport.send(to, payload)
-
-    def _dispatch(self, sender: bytes, envelope: Envelope) -> str:
-        word, key = envelope.word, (envelope.binding, envelope.round_time_s)
-        if isinstance(word, PushingWord | ArmingWord):
-            return self._beside(sender, envelope, word)
-        session = self._sessions.get(key)
-        if session is None:
-            return self._without_session(sender, envelope)
-        match word:
-            case ValuesWord() | Propose() | Ready() | Advancing() | Commit() | SealedRound():
-                self._take_in(sender, session, word)
-            case Want():
-                session.answer(sender, word)
-            case CutRequest():
-                self.cuts.asked(sender, session, word)
-            case CutAnswer():
-                self.cuts.answered(sender, session, word)
-            case Fetch():
-                self.sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
-            case Notice():
-                session.note_trouble(sender, word.text)
-        return ""
-
-    def _beside(self, sender: bytes, envelope: Envelope, word: PushingWord | ArmingWord) -> str:
-        """What has nothing to do with the rounds themselves."""
-        hear = self.listeners.get(envelope.binding)
-        if hear is None:
-            return "of a store that is none of this process"
-        hear(sender, envelope.round_time_s, word)
-        return ""
-
-    def _take_in(
-        self,
-        sender: bytes,
-        session: RoundSession,
-        word: ValuesWord | Propose | Ready | Advancing | Commit | SealedRound,
-    ) -> None:
-        if isinstance(word, ValuesWord):
-            name = self._names.get(word.address, f"0x{word.address.hex()}")
-            session.receive(sender, signed_values(word, session.terms.binding, session.terms.round_time_s, name))
-        else:
-            session.receive(sender, word)
-        self._note_late(session)
-
-    def _without_session(self, sender: bytes, envelope: Envelope) -> str:
-        """A round that has not begun here, a member on other terms, or a peer that missed rounds."""
-        word = envelope.word
-        if isinstance(word, Fetch):
-            self.sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
-            return ""
-        if isinstance(word, SealedRound) and self.sealed.is_awaited(envelope):
-            return self.sealed.receive(envelope, word)
-        newest_s = max(self._newest_s.values(), default=self._started_s)
-        ahead_s = envelope.round_time_s - newest_s
-        if 0 < ahead_s <= (_AHEAD + 1) * self._interval_s():
-            kept = self._early.setdefault(sender, [])
-            if len(kept) < _MOST_EARLY:
-                kept.append(envelope)
-                return ""
-            return "too many words for a round that has not begun"
-        if isinstance(word, ValuesWord) and any(k[1] == envelope.round_time_s for k in self._sessions):
-            return self._note_other_terms(sender, envelope, word)
-        return "a round that is over, or has not begun"
-
-    def _note_other_terms(self, sender: bytes, envelope: Envelope, word: ValuesWord) -> str:
-        """Values on other terms do not count, and their sender is told apart by what it says of itself."""
-        self.strangers[sender] = (word.version, word.rules)
-        if word.version != self.rules.version:
-            text = f"it speaks version {word.version} of the protocol, here it is {self.rules.version}"
-        elif word.rules != self.rules.digest:
-            text = "it goes by other rules or feeds: compare `lrt-oracle check` on both sides"
-        else:
-            text = "it knows another signer set or other feeds of the store"
-        for (_, round_s), session in self._sessions.items():
-            if round_s == envelope.round_time_s:
-                session.note_trouble(sender, text)
-        return text
-
-    def _interval_s(self) -> int:
-        return max(1, round(self.timing.end_ms / MS))
 
     async def close(self) -> None:
         """End what is under way."""

@@ -21,8 +21,8 @@ from oracle.config.tables.forms import raw_address
 from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.operator_sections import OperatorSection
 from oracle.network.announcement_shown import MadeAnnouncement, MembersEntries
-from oracle.network.certificates import from_files
-from oracle.network.network_key import load_or_make
+from oracle.network.mesh.certificates import from_files
+from oracle.network.mesh.network_key import load_or_make
 from oracle.runtime.clock import now_ms
 from oracle.sign import keyfiles
 from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement

@@ -12,12 +12,12 @@ import structlog
 
 from feeds.errors import LrtOracleError
 from oracle.chain.directory import Directory, DirectoryEntry
-from oracle.network.certificates import ServerTls
-from oracle.network.faults import NotAMember, PayloadTooLarge
-from oracle.network.link_status import LinkPath, LinkStatus
-from oracle.network.listener import Listen
-from oracle.network.mesh import Mesh
-from oracle.network.roster import Peer
+from oracle.network.mesh.certificates import ServerTls
+from oracle.network.mesh.faults import NotAMember, PayloadTooLarge
+from oracle.network.mesh.link_status import LinkPath, LinkStatus
+from oracle.network.mesh.listener import Listen
+from oracle.network.mesh.mesh import Mesh
+from oracle.network.mesh.roster import Peer
 from oracle.network.seats import LocalMember
 from oracle.sign.announcement import (
     MOST_PURSES,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from oracle.network.link_status import LinkPath, LinkStatus
+from oracle.network.mesh.link_status import LinkPath, LinkStatus
 from oracle.network.operator_network import OperatorNetwork
 from oracle.sign.announcement import Announcement
 

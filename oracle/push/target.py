@@ -26,11 +26,11 @@ from oracle.push.due import Decision, PushPolicy, has_price_of
 from oracle.push.due_now import DueNow
 from oracle.push.gas_balance import GasBalance
 from oracle.push.onchain_view import Grace, OnchainView
+from oracle.push.push_turns import PushTurns
 from oracle.push.ramp_pokes import RampPokes
 from oracle.push.seating import Seating
 from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules, TargetPace
-from oracle.push.turns import Turns
 from oracle.round.rounds import Round
 from oracle.runtime.cron import moment_text, newest_s
 from oracle.runtime.log_limit import LogBudget
@@ -111,9 +111,9 @@ class Target:
             name, client, self.pusher, operators, can_send=can_send, offset_s=self._policy.offset_s,
             now_ms=context.now_ms, on_failed=context.on_failed, peers=peers,
         )  # fmt: skip
-        self._turns: Turns | None = None
+        self._turns: PushTurns | None = None
         if peers is not None and operators:
-            self._turns = Turns(
+            self._turns = PushTurns(
                 operators[0].address, peers, indexes=lambda: frozenset(self.indexes.values()), now_ms=context.now_ms,
                 stage_s=self._policy.stage_s, round_s=round_s, on_stage=context.on_stage, on_announced=context.on_announced,
             )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from feeds.types import Outcome
 from feeds.units import BPS, MS, Bps, Wad, deviation_bps_away
@@ -23,12 +24,23 @@ _LEAST_PART = 2
 def halted_if_silent(spec: FeedSpec, state: JudgeState, published: Published | None, now_ms: int) -> JudgeState:
     """The state before a round, halted if nothing was published of the feed for too long.
 
-    It is the feed that is silent, not one operator: an operator that has a price of its own this time is halted with the others.
+    It is the feed that is silent, not one operator: an operator that has a price of its own this time is halted with the others,
+    and nobody leaves the halt before something is published, or operators would leave it at times of their own and never
+    agree again. One that was halted alone, cut off from the others, goes on from what they have published since.
     """
     since = published.silent_since_s if published else None
-    if since is None or now_ms - since * MS < spec.halt_after_s * MS or state.status is Status.HALT:
-        return state
-    return entered(state, Status.HALT, now_ms)
+    if since is not None and now_ms - since * MS >= spec.halt_after_s * MS:
+        halted = state.status is Status.HALT
+        return replace(state, leaving_ms=None) if halted else entered(state, Status.HALT, now_ms)
+    if published is not None and _is_over_elsewhere(state, published):
+        return entered(state, published.status, now_ms)
+    return state
+
+
+def _is_over_elsewhere(state: JudgeState, published: Published) -> bool:
+    """Whether fresh prices were published after this operator went into its halt: the feed is not silent."""
+    fresh_ms = published.report.round_time_s * MS
+    return state.status is Status.HALT and published.status is not Status.HALT and fresh_ms > state.since_ms
 
 
 def rate_without_price(

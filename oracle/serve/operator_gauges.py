@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from feeds.units import MS
-from oracle.network.link_status import LinkPath
+from oracle.network.mesh.link_status import LinkPath
 from oracle.network.tally import Percentiles, Step
 from oracle.serve.operators import PATHS, OperatorRow, OperatorsView, labels
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from oracle.network.agreements import Agreements
-from oracle.network.link_status import LinkPath, LinkStatus
+from oracle.network.mesh.link_status import LinkPath, LinkStatus
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.reach import announced_by, misplaced
 from oracle.network.tally import MemberHour, StoreHour, Tally
@@ -170,7 +170,7 @@ class OperatorWatch:
         if newest is None:
             return []
         weights, by_terms = _weights(view.hour), dict[tuple[int, bytes], int]()
-        for address, terms in self._agreements.strangers.items():
+        for address, terms in self._agreements.inbox.strangers.items():
             if newest.parts and address in newest.parts and newest.parts[address].values_ms is None:
                 by_terms[terms] = by_terms.get(terms, 0) + weights.get(address, 0)
         total = sum(weights.values())

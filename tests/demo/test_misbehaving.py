@@ -12,7 +12,7 @@ from demo.fleet.behaviours import BEHAVIOURS
 from demo.fleet.misbehaving import Listening
 from demo.liar import Liar
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.state import Misbehaviour
+from oracle.agree.state import MemberFault
 from oracle.agree.verify import check_sealed, is_signed
 from oracle.network.seats import LocalMember
 from oracle.sign.eip712 import Domain, address_of
@@ -33,9 +33,9 @@ SWIFT = replace(BRISK, values_ms=300, grace_ms=30, first_ms=600, next_ms=600)
 LEADERS = ["liar", "splits", "omits", "invents", "silent-leader"]
 OTHERS = ["all-but-leader", "two-values", "two-signatures", "garbage", "far-values"]
 SHOWN = {
-    "liar": {Misbehaviour.WRONG_PROPOSAL},
-    "two-values": {Misbehaviour.TWO_VALUES},
-    "two-signatures": {Misbehaviour.TWO_ITEMS},
+    "liar": {MemberFault.WRONG_PROPOSAL},
+    "two-values": {MemberFault.TWO_VALUES},
+    "two-signatures": {MemberFault.TWO_ITEMS},
 }
 
 
@@ -111,7 +111,7 @@ async def test_two_signatures_of_one_key_are_kept_as_the_registry_takes_them(tmp
     """Both words bear the same report key's signature over items of one round, and the items differ."""
     world, bad = world_with(tmp_path, "two-signatures", leads=False)
     outcomes = await honest_outcomes(world, bad)
-    evidence = [e for o in outcomes for e in o.evidence if e.kind is Misbehaviour.TWO_ITEMS]
+    evidence = [e for o in outcomes for e in o.evidence if e.kind is MemberFault.TWO_ITEMS]
     assert evidence
     for found in evidence:
         first, second = found.first, found.second

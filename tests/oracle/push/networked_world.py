@@ -34,10 +34,10 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.store_settings import StoreSettings
 from oracle.model.publication import PushRow
 from oracle.network.agreements import Agreements
-from oracle.network.certificates import self_signed
 from oracle.network.members_reader import MembersReader
+from oracle.network.mesh.certificates import self_signed
+from oracle.network.mesh.roster import Peer
 from oracle.network.operator_network import NetworkPlace, OperatorNetwork
-from oracle.network.roster import Peer
 from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.store_peers import StorePeers
@@ -52,7 +52,7 @@ from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
-from tests.oracle.network.mesh_world import free_port
+from tests.oracle.network.mesh.mesh_world import free_port
 from tests.oracle.push.fault_world import PATIENT_MS, RULES, SPECS
 
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
@@ -187,7 +187,7 @@ class NetworkedOperator:
             order=lambda signers, round_s: leader_order(signers, NO_RANDOMNESS, round_s), sealed=SealedRounds(self._learn),
             transport=self.network, names={a: n for n, a in ADDRESSES.items()}, on_outcome=self._note,
         )  # fmt: skip
-        self.network.receive, self.network.say_again = self.agreements.receive, self.agreements.say_again
+        self.network.receive, self.network.say_again = self.agreements.inbox.receive, self.agreements.inbox.say_again
         states = {f: self.database.state(name, f) for f in SPECS}
         member = Member(name=name, specs=SPECS, states=states, signer=self.operator)
         self.rounds = Rounds(SPECS, [member], HomeStore(target=home, feeds=frozenset(SPECS), networked=True))

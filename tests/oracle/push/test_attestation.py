@@ -165,7 +165,7 @@ async def test_a_reader_of_the_next_round_keeps_no_push_of_this_one_from_being_s
 async def test_it_keeps_a_few_rounds_and_no_more(hall: Hall) -> None:
     for i in range(8):
         await hall.round(ROUND_S + 10 * i)
-    assert len(hall.agreements._sessions) <= 4
+    assert len(hall.agreements.inbox._sessions) <= 4
     assert hall.agreements._under_way == {}
 
 

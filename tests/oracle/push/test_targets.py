@@ -90,7 +90,7 @@ async def test_two_targets_of_one_config_at_one_store_have_one_round_that_either
         assert len(sealed) == 2
         assert sealed[0] == sealed[1]
         primary = here.targets.pop(0)
-        for _ in range(24):
+        for _ in range(40):
             await here.step(mine=True)
         assert backup.counts["landed"] >= 1
         assert here.events[1].failed == []

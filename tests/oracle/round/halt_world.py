@@ -43,7 +43,8 @@ Given = dict[str, tuple[str | tuple[str, str] | None, str | None]]
 class HaltWorld:
     """Three operators, two of whom make a record; each sees its own sources."""
 
-    def __init__(self, path: Path | None = None, threshold: int = 2) -> None:
+    def __init__(self, path: Path | None = None, threshold: int = 2, leave_dwell_s: int = BANDS.leave_dwell_s) -> None:
+        self.feed = replace(FEED, bands=replace(BANDS, leave_dwell_s=leave_dwell_s))
         self.store = Database(path / "o.db" if path else ":memory:")
         self.n = 0
         self.signers = SignerSet(
@@ -64,13 +65,13 @@ class HaltWorld:
     def _rounds(self) -> Rounds:
         members = []
         for name in NAMES:
-            own = tuple(s for s in FEED.sources if s.name.endswith(name))
+            own = tuple(s for s in self.feed.sources if s.name.endswith(name))
             state = self.store.state(name, FEED.feed)
             members.append(
-                Member(name=name, specs={FEED.feed: replace(FEED, sources=own)}, states={FEED.feed: state},
+                Member(name=name, specs={FEED.feed: replace(self.feed, sources=own)}, states={FEED.feed: state},
                        signer=self.operators[name])
             )  # fmt: skip
-        rounds = Rounds({FEED.feed: FEED}, members, HomeStore(target="t", feeds=frozenset({FEED.feed})))
+        rounds = Rounds({FEED.feed: self.feed}, members, HomeStore(target="t", feeds=frozenset({FEED.feed})))
         rounds.take_seat(SignerSeat(target="t", signers=self.signers, indexes={FEED.feed: 0}))
         return rounds
 

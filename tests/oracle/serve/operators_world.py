@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from oracle.network.link_status import LinkPath, LinkStatus
+from oracle.network.mesh.link_status import LinkPath, LinkStatus
 from oracle.network.tally import Part, TalliedRound, Tally
 from oracle.serve.operators import OperatorRow, OperatorsView
 from oracle.sign.eip712 import Domain

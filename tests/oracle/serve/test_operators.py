@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from oracle.model.publication import Record
-from oracle.network.link_status import LinkPath
+from oracle.network.mesh.link_status import LinkPath
 from oracle.network.operator_network import NetworkPlace, OperatorNetwork
 from oracle.network.reach import reach_of
 from oracle.network.tally import Part, TalliedRound, Tally

@@ -1,0 +1,199 @@
+"""Words of members as they come in: to the round that they are of, kept for one that has not begun, or refused with a reason."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from oracle.agree.messages import Advancing, Commit, Propose, Ready, SealedRound, Want
+from oracle.agree.terms import CommonRules
+from oracle.agree.verify import Unsound
+from oracle.agree.wire import (
+    ArmingWord,
+    BadPayload,
+    CutAnswer,
+    CutRequest,
+    Envelope,
+    Fetch,
+    Notice,
+    PushingWord,
+    ValuesWord,
+    decode,
+    signed_values,
+)
+from oracle.network.cuts import Cuts
+from oracle.network.round_session import RoundSession
+from oracle.network.sealed_rounds import SealedRounds
+from oracle.network.transport import Transport
+
+_KEPT = 3
+"""Rounds of a store whose sessions still answer."""
+_AHEAD = 2
+"""Intervals ahead of the newest round whose words are kept until they begin."""
+_MOST_EARLY = 8
+"""Words kept of a member for rounds that have not begun here: an honest one has said no more by then."""
+
+
+class RoundInbox:
+    """Where payloads of members arrive.
+
+    Args:
+        rules: of this process.
+        interval_s: between rounds.
+        transport: to answer.
+        names: of members, by address.
+        cuts: hears requests and answers about batches.
+        sealed: what was sealed, and what is asked for of it.
+        started_s: when the process began, Unix s.
+
+    Attributes:
+        refused: words that came before their round had begun, and counted for nothing then: of whom, and why.
+        strangers: version and rules of members whose values are on other terms, as last heard.
+        listeners: by what takes the place of a round's terms: hear what operators tell beside the rounds, with sender and
+            round_time.
+    """
+
+    def __init__(
+        self,
+        rules: CommonRules,
+        interval_s: int,
+        transport: Transport,
+        names: Mapping[bytes, str],
+        cuts: Cuts,
+        sealed: SealedRounds,
+        *,
+        started_s: int,
+    ) -> None:
+        self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
+        self.strangers: dict[bytes, tuple[int, bytes]] = {}
+        self.listeners: dict[bytes, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
+        self._rules, self._interval_s, self._transport, self._names = rules, interval_s, transport, names
+        self._cuts, self._sealed, self._started_s = cuts, sealed, started_s
+        self._sessions: dict[tuple[bytes, int], RoundSession] = {}
+        self._early: dict[bytes, list[Envelope]] = {}
+        self._newest_s: dict[bytes, int] = {}
+
+    def sessions(self, store: bytes) -> Sequence[RoundSession]:
+        """Of a store, those that are kept."""
+        return [s for s in self._sessions.values() if s.terms.signers.domain.store == store]
+
+    def open(self, session: RoundSession) -> None:
+        """A round begins: keep it for words that come late, and take in those that came early."""
+        terms = session.terms
+        store = terms.signers.domain.store
+        self._newest_s[store] = max(self._newest_s.get(store, 0), terms.round_time_s)
+        self._sessions[terms.binding, terms.round_time_s] = session
+        rounds = sorted({s.terms.round_time_s for s in self.sessions(store)})[-_KEPT:]
+        for kept in self.sessions(store):
+            if kept.terms.round_time_s not in rounds:
+                del self._sessions[kept.terms.binding, kept.terms.round_time_s]
+        early, self._early = self._early, {}
+        for sender, envelope in ((a, e) for a, of_sender in early.items() for e in of_sender):
+            if envelope.round_time_s >= terms.round_time_s:
+                self._take_early(sender, envelope)
+
+    def _take_early(self, sender: bytes, envelope: Envelope) -> None:
+        try:
+            self._dispatch(sender, envelope)
+        except Unsound as e:
+            self.refused.append((sender, str(e)))
+
+    def receive(self, sender: bytes, payload: bytes) -> str:
+        """A payload of a member; what is wrong with it, "" where nothing is."""
+        try:
+            return self._dispatch(sender, decode(payload))
+        except (BadPayload, Unsound) as e:
+            return str(e)
+
+    def say_again(self, to: bytes) -> None:
+        """A member is reached again, or may have missed something: all that was said here in rounds under way."""
+        for session in self._sessions.values():
+            if not session.over:
+                for payload in session.own_words():
+                    self._transport.send(to, payload)
+
+    def _dispatch(self, sender: bytes, envelope: Envelope) -> str:
+        word, key = envelope.word, (envelope.binding, envelope.round_time_s)
+        if isinstance(word, PushingWord | ArmingWord):
+            return self._beside(sender, envelope, word)
+        session = self._sessions.get(key)
+        if session is None:
+            return self._without_session(sender, envelope)
+        match word:
+            case ValuesWord() | Propose() | Ready() | Advancing() | Commit() | SealedRound():
+                self._take_in(sender, session, word)
+            case Want():
+                session.answer(sender, word)
+            case CutRequest():
+                self._cuts.asked(sender, session, word)
+            case CutAnswer():
+                self._cuts.answered(sender, session, word)
+            case Fetch():
+                self._sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
+            case Notice():
+                session.note_trouble(sender, word.text)
+        return ""
+
+    def _beside(self, sender: bytes, envelope: Envelope, word: PushingWord | ArmingWord) -> str:
+        """What has nothing to do with the rounds themselves."""
+        hear = self.listeners.get(envelope.binding)
+        if hear is None:
+            return "of a store that is none of this process"
+        hear(sender, envelope.round_time_s, word)
+        return ""
+
+    def _take_in(
+        self,
+        sender: bytes,
+        session: RoundSession,
+        word: ValuesWord | Propose | Ready | Advancing | Commit | SealedRound,
+    ) -> None:
+        if isinstance(word, ValuesWord):
+            name = self._names.get(word.address, f"0x{word.address.hex()}")
+            session.receive(sender, signed_values(word, session.terms.binding, session.terms.round_time_s, name))
+        else:
+            session.receive(sender, word)
+        self._note_late(session)
+
+    def _without_session(self, sender: bytes, envelope: Envelope) -> str:
+        """A round that has not begun here, a member on other terms, or a peer that missed rounds."""
+        word = envelope.word
+        if isinstance(word, Fetch):
+            self._sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
+            return ""
+        if isinstance(word, SealedRound) and self._sealed.is_awaited(envelope):
+            return self._sealed.receive(envelope, word)
+        newest_s = max(self._newest_s.values(), default=self._started_s)
+        ahead_s = envelope.round_time_s - newest_s
+        if 0 < ahead_s <= _AHEAD * self._interval_s:
+            kept = self._early.setdefault(sender, [])
+            if len(kept) < _MOST_EARLY:
+                kept.append(envelope)
+                return ""
+            return "too many words for a round that has not begun"
+        if isinstance(word, ValuesWord) and any(k[1] == envelope.round_time_s for k in self._sessions):
+            return self._note_other_terms(sender, envelope, word)
+        return "a round that is over, or has not begun"
+
+    def _note_other_terms(self, sender: bytes, envelope: Envelope, word: ValuesWord) -> str:
+        """Values on other terms do not count, and their sender is told apart by what it says of itself."""
+        self.strangers[sender] = (word.version, word.rules)
+        if word.version != self._rules.version:
+            text = f"it speaks version {word.version} of the protocol, here it is {self._rules.version}"
+        elif word.rules != self._rules.digest:
+            text = "it goes by other rules or feeds: compare `lrt-oracle check` on both sides"
+        else:
+            text = "it knows another signer set or other feeds of the store"
+        for (_, round_s), session in self._sessions.items():
+            if round_s == envelope.round_time_s:
+                session.note_trouble(sender, text)
+        return text
+
+    def _note_late(self, session: RoundSession) -> None:
+        """A round that had come to nothing here turns out to be sealed."""
+        store = session.terms.signers.domain.store
+        if session.over and session.sealed is not None and not self._sealed.has(store, session.terms.round_time_s):
+            outcome = session.outcome()
+            self._sealed.keep(outcome)
+            self._sealed.on_learned(outcome)
+            self._cuts.sealed(session)
