@@ -257,6 +257,14 @@ def test_at_the_start_the_log_has_who_is_reached_how_and_why_others_are_not() ->
     assert "no other operator is known" in reach_of({}, known={}, urls=("wss://here:1",)).notes[0]
 
 
+def test_what_is_wrong_with_our_operators_degrades_and_does_not_stop_the_prices(tmp_path: Path) -> None:
+    world = ServiceWorld(tmp_path)
+    assert not world.service.health().degraded, "the control: all is well"
+    world.service.operators = seen
+    health = world.service.health()
+    assert (health.ready, health.degraded, health.warnings) == (True, True, seen().warnings)
+
+
 # --- sealed rounds -------------------------------------------------------------------------------------------------------
 
 

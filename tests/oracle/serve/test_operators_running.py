@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import coincurve
@@ -13,9 +12,9 @@ from structlog.testing import capture_logs
 
 from feeds.units import MS
 from oracle.network.agreements import Agreements
+from oracle.network.mesh.roster import Peer
 from oracle.network.operator_network import NetworkPlace, OperatorNetwork
 from oracle.network.reach import run_and_tell
-from oracle.network.roster import Peer
 from oracle.network.tally import Tally
 from oracle.runtime.clock import now_ms
 from oracle.serve.operators import OperatorWatch, link_faults
@@ -23,6 +22,7 @@ from oracle.serve.server import serve
 from oracle.storage.database import Database
 from tests.oracle.cli.command import run
 from tests.oracle.network.agreement_world import BRISK, ApartWorld
+from tests.oracle.network.mesh.mesh_world import until
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.memory_service import filled
 from tests.oracle.serve.operators_world import DIALLING, seen
@@ -30,7 +30,6 @@ from tests.oracle.serve.service_world import ServiceWorld
 from tests.oracle.sign.sign_world import DOMAIN, ScriptedOperator, scripted_operators
 
 pytestmark = pytest.mark.loopback
-LONG_S = 60.0
 CONFIG = """
 [oracle]
 database = "{database}"
@@ -78,12 +77,6 @@ def network(operator: ScriptedOperator, peers: dict[bytes, Peer], *, host: str) 
 
 def watch(operator: ScriptedOperator, agreements: Agreements, linked: OperatorNetwork) -> OperatorWatch:
     return OperatorWatch(Tally(), "home", [operator], agreements, linked, unable=lambda _: "", build="9.9")
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LONG_S):
-        while not true():
-            await asyncio.sleep(0.05)
 
 
 async def test_each_sees_how_the_other_is_reached_and_the_log_says_so_at_the_start(tmp_path: Path) -> None:
