@@ -28,6 +28,7 @@ _PAGE = {
     "style.css": "text/css",
     "app.js": "text/javascript",
     "chart.js": "text/javascript",
+    "operators.js": "text/javascript",
     "uplot.js": "text/javascript",
     "uplot.css": "text/css",
     "uplot.LICENSE.txt": "text/plain",

@@ -2,6 +2,7 @@
    computes no price of its own. */
 
 import { FeedChart } from "./chart.js";
+import { showOperators } from "./operators.js";
 
 const SPANS = [["5 min", 300], ["30 min", 1800], ["3 h", 10800], ["24 h", 86400]];
 const RANK = { ok: 0, watch: 1, depeg: 2, halt: 3 };
@@ -65,6 +66,7 @@ function takePrices({ prices, missing }) {
   say("");
   draw();
   extend();
+  showOperators();
 }
 
 function worst() {

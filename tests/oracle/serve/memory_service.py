@@ -23,9 +23,10 @@ from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
 from oracle.serve.operators import OperatorsView
-from oracle.sign.eip712 import Domain
+from oracle.sign.eip712 import Domain, address_of, sealed_digest, sign_compact
 from oracle.sign.messages import Agreement, SignedBatch
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
+from tests.oracle.sign.sign_world import KEYS, SIGNERS
 
 ROUND_S = T0 // MS
 T = TypeVar("T")
@@ -224,6 +225,16 @@ def with_risks(service: MemoryService) -> MemoryService:
     return service
 
 
+def sealed_by_two(one: Record) -> Agreement:
+    """A round of one feed that two of three signed."""
+    items, at = encode_item(0, one.report), (SIGNERS.domain, SIGNERS.epoch, one.report.round_time_s, 0)
+    seals = tuple(sorted((address_of(k), sign_compact(k, sealed_digest(*at, items))) for k in KEYS[:2]))
+    return Agreement(
+        target="local", round_time_s=one.report.round_time_s, signers=SIGNERS, feeds=(one.feed,), indexes=(0,), values=(),
+        items=items, seals=seals,
+    )  # fmt: skip
+
+
 def filled() -> MemoryService:
     """One final record of two feeds, an indication, something on chain; the other two feeds have nothing yet."""
     service = with_risks(MemoryService(specs()))
@@ -231,6 +242,7 @@ def filled() -> MemoryService:
     service.put(record("wdivETH/ETH", status=Status.WATCH, reasons=[why]))
     service.put(record(STRANGE, mode=Mode.MARKET))
     service.put(record("wdivETH/ETH", ROUND_S + 3, market="1.041", final=False))
+    service.sealed[ROUND_S, "local"] = sealed_by_two(service.rounds["wdivETH/ETH"][-1])
     service.landed["wdivETH/ETH"] = (
         OnChain(
             target="local", round_time_s=ROUND_S - 50, price_wad=wad("1.0401"), landed_at_ms=T0 - 49_000, tx_hash="0xab"

@@ -37,7 +37,7 @@ from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.serve.service_world import ROUND_S, ServiceWorld
 from tests.oracle.sign.sign_world import DOMAIN, SIGNERS, scripted_operators
 
-INTEGRATE = Path(__file__).parents[3] / "docs" / "integrate.md"
+INTEGRATE, API_MD = (Path(__file__).parents[3] / "docs" / name for name in ("integrate.md", "api.md"))
 PAGE_BYTES, METRICS_BYTES = 64_000, 64_000
 
 
@@ -110,6 +110,15 @@ def test_who_leaves_the_set_leaves_the_metrics_and_no_two_series_are_one() -> No
     assert len(rows) == len(set(rows))
     metrics.operators.view = lambda: replace(view, rows=view.rows[:1])
     assert "operator-2" not in metrics.render().decode()
+
+
+def test_every_metric_of_operators_is_documented_and_no_other() -> None:
+    metrics, view = Metrics(lambda: NOW_MS), seen()
+    before = {name.split("{")[0] for name in samples(metrics)}
+    metrics.operators.view = lambda: view
+    ours = {name.split("{")[0] for name in samples(metrics)} - before
+    section = API_MD.read_text(encoding="utf-8").split("\n## Operators and rounds\n")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(lrt_oracle_\w+)`", section, re.MULTILINE)) == ours
 
 
 # --- what is wrong here --------------------------------------------------------------------------------------------------
@@ -246,6 +255,14 @@ def test_at_the_start_the_log_has_who_is_reached_how_and_why_others_are_not() ->
     )
     assert "only dials" in reach_of({a: link(a, "alice")}, known={}, urls=()).notes[0]
     assert "no other operator is known" in reach_of({}, known={}, urls=("wss://here:1",)).notes[0]
+
+
+def test_what_is_wrong_with_our_operators_degrades_and_does_not_stop_the_prices(tmp_path: Path) -> None:
+    world = ServiceWorld(tmp_path)
+    assert not world.service.health().degraded, "the control: all is well"
+    world.service.operators = seen
+    health = world.service.health()
+    assert (health.ready, health.degraded, health.warnings) == (True, True, seen().warnings)
 
 
 # --- sealed rounds -------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from tests.oracle.serve.memory_service import (
     record,
     specs,
 )
+from tests.oracle.serve.operators_world import DIALLING, seen
 
 pytestmark = [
     pytest.mark.loopback,
@@ -118,6 +119,42 @@ async def test_before_the_first_round_and_without_feeds(tmp_path: Path) -> None:
         assert "4 without a price" in text
     async with shown(MemoryService({}), tmp_path / "b") as (_, page):
         await has(page, "No feeds are configured.")
+
+
+async def test_operators_are_shown_ours_first_and_who_is_missing_with_the_reason(tmp_path: Path) -> None:
+    service = half_an_hour(now_ms() // MS, depeg=False)
+    async with shown(service, tmp_path) as (_, page):
+        await has(page, "4 ok")
+        assert await page.value("document.getElementById('operators').hidden"), "nobody to show"
+        service.seen = seen()
+        service.notify(Update(round_time_s=now_ms() // MS))
+        text = await has(page, "359 rounds in a row without its signature")
+        assert f"not connected: {DIALLING}" in text
+        assert "evidence: two_items: its key signed two different items" in text
+        assert "1 lost: values of weight 300, 400 are needed" in text
+        assert "the announcement of this operator on chain is not true any more" in text
+        first = "document.querySelector('#operator-rows tr')"
+        assert (
+            await page.value(f"{first}.className + ' ' + {first}.children[0].textContent") == "ours alicethis process"
+        )
+        assert await page.value("document.querySelectorAll('#operator-rows b').length") == 0, "a name stays text"
+        headed = "[...document.querySelectorAll('#operator-rows tr')].every((r) => r.children[0].scope === 'row')"
+        assert await page.value(headed)
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize("width", [360, 780, 1280])
+async def test_operators_are_no_wider_than_the_screen(tmp_path: Path, width: int) -> None:
+    service = half_an_hour(now_ms() // MS, depeg=False)
+    service.seen = seen(31)
+    async with shown(service, tmp_path, width=width, height=844) as (_, page):
+        await has(page, "not reached")
+        assert await page.value("document.documentElement.scrollWidth") <= width
+        card = "document.querySelector('#operators .card')"
+        fits = await page.value(f"{card}.scrollWidth <= {card}.clientWidth")
+        scrolls = await page.value(f"getComputedStyle({card}).overflowX === 'auto' && {card}.tabIndex === 0")
+        assert scrolls, "what does not fit is reached by keyboard"
+        assert fits or width == 780
 
 
 async def test_a_lost_connection_is_shown(tmp_path: Path) -> None:

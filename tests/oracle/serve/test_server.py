@@ -36,6 +36,9 @@ ODD = "/v1/prices/st.ETH%2B1/ETH%40base%23min"
         (f"{OWN}/explain?round={ROUND_S}", "Explanation"),
         (f"{OWN}/report", "SignedReport"),
         (f"{OWN}/report?target=second", "SignedReport"),
+        ("/v1/operators", "Operators"),
+        ("/v1/rounds/newest/sealed", "SealedRound"),
+        (f"/v1/rounds/{ROUND_S}/sealed?target=local", "SealedRound"),
         ("/healthz", "Health"),
         ("/readyz", "Health"),
     ],
@@ -59,7 +62,9 @@ async def test_one_feed_is_described_as_among_all(client: Client) -> None:
 async def test_every_described_path_answers(client: Client) -> None:
     for path in DOCUMENT["paths"]:
         if path != "/v1/stream":
-            status, _, _ = await client.get(path.replace("{base}", "wdivETH").replace("{quote}", "ETH"))
+            status, _, _ = await client.get(
+                path.replace("{base}", "wdivETH").replace("{quote}", "ETH").replace("{round}", "newest")
+            )
             assert status == 200, path
 
 
@@ -263,6 +268,7 @@ async def test_the_page_and_all_that_it_names_are_served(client: Client) -> None
     for name in ("uplot.css", "style.css", "uplot.js", "app.js", "icon.svg"):
         assert f"page/{name}".encode() in page
         assert (await client.get(f"/page/{name}"))[0] == 200
+    assert (await client.get("/page/operators.js"))[0] == 200
     for forbidden in (b"<style", b"style=", b"onclick", b"http://", b"https://"):
         assert forbidden not in page
     assert b"Leon Sorokin" in (await client.get("/page/uplot.LICENSE.txt"))[1]
