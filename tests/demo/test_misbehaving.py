@@ -56,7 +56,7 @@ def world_with(folder: Path, behaviour: str, *, leads: bool) -> tuple[ApartWorld
     leader = operators[0] if leads else operators[1]
     world = ApartWorld.of([bad, *operators[1:]], timing=SWIFT, order=led_by(leader.address))
     process = world.processes[bad.address]
-    receive = process.receive
+    receive = process.inbox.receive
 
     def heard(sender: bytes, payload: bytes) -> str:
         if isinstance(bad, Listening):
