@@ -17,8 +17,8 @@ from oracle.sign.messages import SignedValues, SignerSet
 ROWS = (FeedSpec, FeedState, FeedRound, Abstained, Record, Transition, SignerSet, SignedValues)
 """What the database keeps as canonical JSON."""
 STORED = {
-    "Abstained", "Aggregate", "Bands", "Domain", "Failure", "FeedSpec", "FeedState", "GroupTrades", "JudgeState", "Leg", "Memory",
-    "Observation", "Pair", "Print", "Published", "RateState", "Reason", "Record", "Rejected", "Report", "Round", "Rules", "Sample",
+    "Abstained", "Absent", "Aggregate", "Bands", "Domain", "Failure", "FeedSpec", "FeedState", "GroupTrades", "JudgeState", "Leg", "Memory",
+    "Observation", "Pair", "Print", "Published", "RateState", "Reason", "Record", "Rejected", "Report", "Round", "Rules", "Sample", "Seal",
     "SignedValues", "SignerSet", "SourceSpec", "Suspicion", "Trade", "TradesUsed", "Transition", "Tuning", "Unchanged", "Used", "Verdict",
     "Window",
 }  # fmt: skip
