@@ -12,7 +12,8 @@ from demo.world.deploy import DemoWorld
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
          "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
          *(f"op{n}" for n in range(25, 32)))  # fmt: skip
-_WITHOUT = ("binance", "coinbase", "kraken")
+WITHOUT = ("coinbase", "kraken", "")
+"""Venues that operators leave out, in turn. Nobody leaves out the only venue of a pair: that feed would live by the others alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ def operator_config(
     """The config of one operator; everything that must be equal follows from the arguments that all share."""
     whole = settings.config_text(
         world, rpc_urls=place.rpc_urls, venues=venues, store=store, folder=place.folder, port=place.api_port,
-        operators={place.name: _WITHOUT[place.number % len(_WITHOUT)] if place.number < len(_WITHOUT) else ""},
+        operators={place.name: WITHOUT[place.number % len(WITHOUT)]},
         interval_s=interval_s, pays=place.pays,
     )  # fmt: skip
     return whole + _network(place, directory)

@@ -20,7 +20,7 @@ _INTERVAL_S = 3
 """Attempts shrink below 5 s: shorter ones are lost on a machine that runs all of it."""
 _BAD, _LIED_TO, _KILLS = 1, 2, 3
 _LIE_PERCENT = 10
-_DOWN = 0.08
+_DOWN = 0.06
 ROTATION_DELAY_S = 45
 """Of the demo's store in ``rotation``. A store takes no less than 31 s: a set is known before the rounds that it signs."""
 
@@ -63,7 +63,7 @@ async def leader_dead(stage: FleetStage) -> None:
     """Three times the leader of a round is killed (kill -9) as the round begins, and started again later."""
     async with members_of(stage.fleet) as members:
         for _ in range(_KILLS):
-            await stage.wait(0.12)
+            await stage.wait(0.08)
             round_s = next_round_s(stage.fleet)
             name = await leader_of(stage.fleet, members, round_s)
             await sleep_until(round_s)

@@ -43,6 +43,8 @@ from oracle.agree.vouch import refused_feeds
 from oracle.sign.verified_values import VerifiedValues
 
 _Rule = Callable[[Instance], Turn]
+Spoken = VerifiedValues | Propose | Ready | Advancing | Commit | SealedRound
+"""What counts in an instance."""
 _MOST_TURNS = 64
 
 
@@ -88,6 +90,13 @@ def hear(state: Instance, heard: Heard, now_ms: int) -> Turn:
         case SealedRound():
             turn = (state, ()) if state.sealed else (replace(state, sealed=said), (Decided(said),))
     return _on(*turn)
+
+
+def hear_spoken(state: Instance, spoken: Spoken, now_ms: int) -> Turn:
+    """A word came in that was verified, or is said here: values or a message."""
+    if isinstance(spoken, VerifiedValues):
+        return hear_values(state, spoken, now_ms)
+    return hear(state, Heard(spoken), now_ms)
 
 
 def tick(state: Instance, now_ms: int) -> Turn:

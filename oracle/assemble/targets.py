@@ -23,7 +23,7 @@ from oracle.network.members_reader import MembersReader
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.store_peers import StorePeers
 from oracle.network.tally import Tally
-from oracle.push.context import TargetContext
+from oracle.push.context import OtherOperators, TargetContext
 from oracle.push.due import PushPolicy
 from oracle.push.settings import PushRules
 from oracle.push.target import Target
@@ -41,10 +41,6 @@ from oracle.storage.database import Database
 _log = structlog.get_logger("oracle.assemble.targets")
 _SAMPLES = 20_000
 _SENTENCES = 100
-
-
-def _nobody(_members: frozenset[bytes]) -> None:
-    """Without a network nobody else has to be reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +148,7 @@ class TargetBuilder:
             policy=PushPolicy(**{f.name: getattr(section, f.name) for f in fields(PushPolicy)}),
             warn_pushes=section.warn_pushes,
             views=[raw_address(v) for v in section.pokes],
-            members=MembersReader(client) if self.network is not None else None,
-            on_members=partial(self.network.note_members, name) if self.network is not None else _nobody,
-            peers=self._peers(client, signer),
+            others=self._others(name, client, signer),
         )
 
     def _peers(self, client: StoreClient, signer: GasSigner | None) -> StorePeers | None:
@@ -177,6 +171,16 @@ class TargetBuilder:
             multicall=chain.multicall,
             relays=section.relays,
             passphrase_env=section.passphrase_env,
+        )
+
+    def _others(self, name: str, client: StoreClient, signer: GasSigner | None) -> OtherOperators:
+        """The operators of other processes at a store; nobody without a network."""
+        if self.network is None:
+            return OtherOperators()
+        return OtherOperators(
+            members=MembersReader(client),
+            on_members=partial(self.network.note_members, name),
+            peers=self._peers(client, signer),
         )
 
     def _find_directory(self, client: StoreClient) -> None:

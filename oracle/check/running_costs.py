@@ -16,7 +16,10 @@ from oracle.config.sections import Config
 MONTH_S = 30 * 86_400
 _BLOCKS, _MOST_RECEIPTS = 5_000, 32
 _ITEM, _VALUES, _READY, _SIGNATURE, _HASH = 30, 170, 190, 90, 56
-"""Bytes: an item; values without their items; a ready; a signature with its address; a value's address and hash. Each with frame and envelope."""
+"""Bytes: an item; values without their items; a ready; a signature with its address; a value's address and hash. Each with frame and envelope.
+
+Held against light operators (`demo.fleet.light`), 40 feeds, calm: 5 members 17.0 KB a round each way, 17.7 by this; 21 members 157 KB,
+163 by this."""
 _REQUEST_BYTES, _ANSWER_BYTES = 2_000, 8_000
 """Of one RPC request with its answer, with some 40 reads in it."""
 

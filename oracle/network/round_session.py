@@ -11,12 +11,11 @@ from typing import Any
 import structlog
 
 from oracle.agree.content import content_of
-from oracle.agree.instance import begin, hear, hear_values, next_tick_ms, tick
+from oracle.agree.instance import Spoken, begin, hear_spoken, next_tick_ms, tick
 from oracle.agree.messages import (
     Advancing,
     Certificate,
     Commit,
-    Heard,
     Propose,
     Ready,
     SealedRound,
@@ -43,6 +42,7 @@ from oracle.agree.verify import Unsound, hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
 from oracle.network.evidence_rows import evidence_words
 from oracle.network.replies import Replies
+from oracle.network.round_time import RoundTime
 from oracle.network.seats import LocalMember, Utterance
 from oracle.network.signing_tasks import SigningTasks
 from oracle.network.stray_seals import StraySeals
@@ -51,9 +51,7 @@ from oracle.network.transport import Transport
 from oracle.sign.messages import Refusal, SignedValues
 from oracle.sign.verified_values import VerifiedValues
 
-_S = 1_000
 _log = structlog.get_logger("oracle.network.round_session")
-Spoken = VerifiedValues | Propose | Ready | Advancing | Commit | SealedRound
 
 
 @dataclass(slots=True)
@@ -93,6 +91,7 @@ class RoundSession:
         self.terms = terms
         self._clock, self._transport, self._names = clock, transport, names
         self._linger_ms, self._alone = linger_ms, alone
+        self._time = RoundTime(clock, alone=alone)
         self._seats = [_Seat(m, begin(terms, m.address, views[m.address])) for m in members]
         if not self._seats:
             self._seats = [_Seat(None, begin(terms, b"", OwnView(may_speak=False)))]
@@ -107,8 +106,6 @@ class RoundSession:
         self._strays = StraySeals(terms)
         self._sealed_ms: int | None = None
         self._again_ms = terms.timing.guard_ms
-        self._skipped_ms = 0
-        """Time that nobody had to wait for, see `_wait`."""
         self.over = False
 
     @property
@@ -216,9 +213,9 @@ class RoundSession:
             spoken = self._inbox.popleft()
             self._arrivals.note(spoken, self._clock.elapsed_ms())
             for seat in self._seats:
-                self._take(seat, _heard(seat.state, spoken, self._agreed_ms()))
+                self._take(seat, hear_spoken(seat.state, spoken, self._time.agreed_ms()))
         for seat in self._seats:
-            self._take(seat, tick(seat.state, self._agreed_ms()))
+            self._take(seat, tick(seat.state, self._time.agreed_ms()))
         if self._inbox:
             self._work()
         elif self.sealed is None and not self._alone and self._clock.elapsed_ms() >= self._again_ms:
@@ -257,7 +254,7 @@ class RoundSession:
         if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
             return
         self._evidence.append(evidence)
-        _log.warning("a member misbehaves", member=self._name(evidence.address), kind=evidence.kind.value,
+        _log.warning("a member misbehaves", member=self._names.get(evidence.address, f"0x{evidence.address.hex()}"), kind=evidence.kind.value,
                      round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
         for word in evidence_words(self.terms, evidence):
             self._send(evidence.address, word)
@@ -311,38 +308,19 @@ class RoundSession:
         own = {s.member.address: (s.member.network_address,) for s in self._seats if s.member is not None}
         return {**self._transport.network_keys(), **own}
 
-    def _name(self, address: bytes) -> str:
-        return self._names.get(address, f"0x{address.hex()}")
-
     # --- time --------------------------------------------------------------------------------------------------------
 
-    def _agreed_ms(self) -> int:
-        """The time that the instances go by."""
-        return self._clock.elapsed_ms() + self._skipped_ms
-
     async def _wait(self) -> None:
-        """Until there is news, or time alone changes something.
-
-        Where all that can speak are here and have done so, nothing comes by waiting: who is missing, the leader too, costs
-        no time then.
-        """
+        """Until there is news, or time alone changes something."""
         moments = [m for s in self._seats if (m := next_tick_ms(s.state)) is not None]
         if self._sealed_ms is not None:
-            moments.append(self._sealed_ms + self._linger_ms + self._skipped_ms)
+            moments.append(self._sealed_ms + self._linger_ms + self._time.skipped_ms)
         elif not self._alone:
             moments.append(self._again_ms)
-        wait_ms = max(0, min(moments, default=self.terms.timing.end_ms) - self._agreed_ms())
         self._news.clear()
-        if self._inbox:
-            return
-        if self._alone and not self._tasks:
-            self._skipped_ms += wait_ms
-            return
-        try:
-            async with asyncio.timeout(wait_ms / _S + 0.001):
-                await self._news.wait()
-        except TimeoutError:
-            pass
+        if not self._inbox:
+            until_ms = min(moments, default=self.terms.timing.end_ms)
+            await self._time.wait(until_ms, self._news, is_idle=not self._tasks)
 
     def _is_finished(self) -> bool:
         """Sealed by all, or sealed and waited; or nothing more can come of it."""
@@ -364,9 +342,3 @@ class RoundSession:
         if self.terms.weight(state.values) < self.terms.threshold:
             return True
         return content_of(self.terms, state.values.values()) is None or (self._alone and is_parted(state))
-
-
-def _heard(state: Instance, spoken: Spoken, now_ms: int) -> Turn:
-    if isinstance(spoken, VerifiedValues):
-        return hear_values(state, spoken, now_ms)
-    return hear(state, Heard(spoken), now_ms)

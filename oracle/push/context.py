@@ -6,11 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from oracle.model.publication import PushRow
+from oracle.network.members_reader import MembersReader
+from oracle.network.store_peers import StorePeers
 from oracle.push.attestation import CollectCut
 from oracle.push.due import Decision
 from oracle.round.rounds import Round, Rounds
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherOperators:
+    """Operators of other processes at a store, if there are any.
+
+    Attributes:
+        members: reads who agrees on its rounds with them; None where there are none.
+        on_members: called with the report addresses of all that sign for it, or will.
+        peers: hears and tells what is said beside the rounds; None where there are none.
+    """
+
+    members: MembersReader | None = None
+    on_members: Callable[[frozenset[bytes]], None] = lambda _: None
+    peers: StorePeers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from feeds.units import MS
 from oracle.agree.wire import ArmingWord, PushingWord
-from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.model.publication import OnChain, PushRow, PushState
 from oracle.model.target_status import FeedOnTarget, TargetStatus
 from oracle.model.types import Report
-from oracle.network.members_reader import MembersReader
-from oracle.network.store_peers import StorePeers
 from oracle.push.arming.arm import Arming
 from oracle.push.attestation import Attesters
 from oracle.push.batches import Batches
-from oracle.push.context import TargetContext
-from oracle.push.due import Decision, PushPolicy, has_price_of
+from oracle.push.context import OtherOperators, TargetContext
+from oracle.push.due import Decision, PushPolicy
 from oracle.push.due_now import DueNow
+from oracle.push.failures import TROUBLE, failure_word
+from oracle.push.feed_status import feed_on_target
 from oracle.push.gas_balance import GasBalance
 from oracle.push.onchain_view import Grace, OnchainView
 from oracle.push.push_turns import PushTurns
@@ -32,19 +30,16 @@ from oracle.push.seating import Seating
 from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules, TargetPace
 from oracle.round.rounds import Round
-from oracle.runtime.cron import moment_text, newest_s
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.operator import Operator
-from oracle.sign.remote.remote_key import SignerError
 from oracle.sign.signed_batch import CollectedSignatures
 
 _DAY_MS = 86_400_000
 _REMEMBERED = 50
 """Landed pushes that are read back: which transaction brought what the store holds, and what a push costs."""
 _STALE_SET = frozenset({"WrongEpoch", "BadSignature", "BelowThreshold"})
-_TROUBLE = (ChainError, SignerError, OSError, TimeoutError, sqlite3.Error)
-"""What a tick may end with; the next one tries again. SQLite's: the database is locked, or its disk is full."""
 _PACE = TargetPace()
+_NOBODY_ELSE = OtherOperators()
 _log = structlog.get_logger("oracle.push.target")
 
 
@@ -65,9 +60,7 @@ class Target:
         warn_pushes: warn when the gas key can pay for fewer pushes than this.
         views: ModeViews over the store that are poked when a push changes the direction of their ramp.
         pace: how long it may take, and how often it looks.
-        members: reads who agrees on its rounds with operators of other processes; None where there are none.
-        on_members: called with the report addresses of all that sign for it, or will.
-        peers: operators of other processes at it; None where there are none.
+        others: the operators of other processes at it.
 
     Attributes:
         pusher: what the store holds, and what is under way.
@@ -92,9 +85,7 @@ class Target:
         warn_pushes: int = 100,
         views: Sequence[bytes] = (),
         pace: TargetPace = _PACE,
-        members: MembersReader | None = None,
-        on_members: Callable[[frozenset[bytes]], None] = lambda _: None,
-        peers: StorePeers | None = None,
+        others: OtherOperators = _NOBODY_ELSE,
     ) -> None:
         self.name = name
         self.can_send, self._closed = can_send, closed
@@ -109,18 +100,18 @@ class Target:
         )  # fmt: skip
         self._arming = Arming(
             name, client, self.pusher, operators, can_send=can_send, offset_s=self._policy.offset_s,
-            now_ms=context.now_ms, on_failed=context.on_failed, peers=peers,
+            now_ms=context.now_ms, on_failed=context.on_failed, peers=others.peers,
         )  # fmt: skip
         self._turns: PushTurns | None = None
-        if peers is not None and operators:
+        if others.peers is not None and operators:
             self._turns = PushTurns(
-                operators[0].address, peers, indexes=lambda: frozenset(self.indexes.values()), now_ms=context.now_ms,
+                operators[0].address, others.peers, indexes=lambda: frozenset(self.indexes.values()), now_ms=context.now_ms,
                 stage_s=self._policy.stage_s, round_s=round_s, on_stage=context.on_stage, on_announced=context.on_announced,
             )  # fmt: skip
-            peers.listen(self._hear)
+            others.peers.listen(self._hear)
         self._seating = Seating(
             name, client, self._attesters, self._arming, context.rounds, rules=rules, pace=pace, now_ms=context.now_ms,
-            on_failed=context.on_failed, members=members, on_members=on_members,
+            on_failed=context.on_failed, members=others.members, on_members=others.on_members,
         )  # fmt: skip
         self.due_now = DueNow(
             client, self.pusher, self._seating, self._attesters, context.rounds.specs, self._policy,
@@ -203,20 +194,11 @@ class Target:
         )
 
     def _feed_status(self, feed: str) -> FeedOnTarget:
-        onchain, spec = self.onchain.get(feed), self._context.rounds.specs[feed]
-        scheduled_s = newest_s(self._policy.schedule_of(feed), self._context.now_ms() // MS)
-        stored = self.pusher.stored.get(self.indexes.get(feed, -1))
-        is_open = scheduled_s is not None and not has_price_of(spec, stored, scheduled_s)
-        return FeedOnTarget(
-            feed=feed,
-            heartbeat_s=spec.heartbeat_s,
-            round_time_s=onchain.round_time_s if onchain else None,
-            late_at_s=onchain.late_at_s if onchain else None,
-            held=self.held.get(feed, ""),
-            scheduled_s=scheduled_s,
-            scheduled="" if scheduled_s is None else moment_text(scheduled_s),
-            missed_at_s=scheduled_s + self._grace.of(spec.heartbeat_s) if scheduled_s is not None and is_open else None,
-        )
+        return feed_on_target(
+            self._context.rounds.specs[feed], onchain=self.onchain.get(feed), held=self.held.get(feed, ""),
+            stored=self.pusher.stored.get(self.indexes.get(feed, -1)), policy=self._policy, grace=self._grace,
+            now_s=self._context.now_ms() // MS,
+        )  # fmt: skip
 
     async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
@@ -245,7 +227,7 @@ class Target:
                 await self._connect()
         except Unfit:
             raise
-        except _TROUBLE as e:
+        except TROUBLE as e:
             _log.warning("target not connected yet; the next tick tries again", target=self.name, why=str(e)[:300])
         finally:
             self._note_read()
@@ -255,7 +237,7 @@ class Target:
         try:
             async with asyncio.timeout(self.pace.tick_s):
                 await self._tick()
-        except _TROUBLE as e:
+        except TROUBLE as e:
             self._failed(e)
         finally:
             self._note_read()
@@ -281,7 +263,7 @@ class Target:
 
     def _failed(self, error: Exception) -> None:
         """Count what a tick ended with; one line of the log for many of a kind: a tick comes twice a second."""
-        word = _failure_word(error)
+        word = failure_word(error)
         self.counts["failed"] += 1
         self._context.on_failed(word)
         more = self._log_budget.more(word)
@@ -361,10 +343,3 @@ class Target:
 
     def _landed_pushes(self, since_s: int = 0) -> Sequence[PushRow]:
         return self._context.database.pushes(self.name, (PushState.LANDED,), since_s, newest=_REMEMBERED)
-
-
-def _failure_word(error: Exception) -> str:
-    """What went wrong, in one of a small set of words: they label a metric."""
-    if isinstance(error, StoreRefuses):
-        return error.name
-    return "database" if isinstance(error, sqlite3.Error) else type(error).__name__

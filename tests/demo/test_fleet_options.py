@@ -6,9 +6,11 @@ import pytest
 
 from demo.fleet.behaviours import BEHAVIOURS
 from demo.fleet.fleet import FleetPlan
+from demo.fleet.fleet_config import WITHOUT
 from demo.fleet.measure import MEASURES, parsed
 from demo.fleet.stories import NETWORK_STORIES, STORIES, plan_of
 from demo.scenarios import SCENARIOS
+from demo.settings import SYMBOLS
 from tests.oracle.cli.command import run
 
 
@@ -63,3 +65,10 @@ def test_every_measurement_has_its_options() -> None:
         asked, options, folder = parsed([what, "--rounds", "7", "--operators", "9", "--conditions", "delay-drop"])
         assert (asked, options.rounds, options.operators, folder) == (what, 7, 9, None)
         assert options.conditions == {"delay_ms": 80.0, "drop": 0.01}
+
+
+def test_no_operator_of_a_fleet_leaves_out_the_only_venue_of_a_pair() -> None:
+    pairs = {pair for symbols in SYMBOLS.values() for pair in symbols if pair != "ETH/USDT"}
+    for left_out in WITHOUT:
+        told = {pair for venue, symbols in SYMBOLS.items() if venue != left_out for pair in symbols}
+        assert pairs <= told, left_out

@@ -82,7 +82,7 @@ async def test_a_stranger_is_given_nothing_and_remembered_nowhere(operators: lis
     stranger = b"\x99" * 20
     for n in range(100):
         payload = encode(outcome.terms.binding, ROUND_S, CutRequest((n % len(FEEDS),)))
-        assert world.processes[BETA].receive(stranger, payload) == ""
+        assert world.processes[BETA].inbox.receive(stranger, payload) == ""
     await settled()
     assert operators[1].asked == asked
     assert answers(world, BETA) == []
@@ -96,7 +96,7 @@ async def test_a_flood_of_requests_is_answered_a_few_times(operators: list[Scrip
     async def flood(*cuts: tuple[int, ...]) -> int:
         before = len(answers(world, BETA))
         for cut in cuts:
-            world.processes[BETA].receive(ALPHA, encode(outcome.terms.binding, ROUND_S, CutRequest(cut)))
+            world.processes[BETA].inbox.receive(ALPHA, encode(outcome.terms.binding, ROUND_S, CutRequest(cut)))
         await settled()
         return len(answers(world, BETA)) - before
 
@@ -107,7 +107,7 @@ async def test_a_flood_of_requests_is_answered_a_few_times(operators: list[Scrip
     assert await flood((3, 1), (1, 1), (99,), ()) == 0, "no batch of this round"
     assert operators[1].asked == asked + 10
     payload = encode(outcome.terms.binding, ROUND_S, CutRequest((4,)))
-    world.processes[BETA].receive(GAMMA, payload)
+    world.processes[BETA].inbox.receive(GAMMA, payload)
     await settled()
     assert answers(world, BETA)[-1][0] == GAMMA, "another member has requests of its own"
 
@@ -134,7 +134,7 @@ async def test_a_cut_that_was_asked_for_before_the_round_was_sealed_is_answered_
         held.append((sender, payload))
         return ""
 
-    beta = world.processes[BETA]
+    beta = world.processes[BETA].inbox
     passed, beta.receive = beta.receive, receive  # type: ignore[method-assign]
     running = asyncio.create_task(sealed_round(world))
     while not any(isinstance(decode(p).word, CutRequest) for _, p in held):

@@ -42,7 +42,7 @@ from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.store_peers import StorePeers
 from oracle.network.times import AgreementClock
-from oracle.push.context import TargetContext
+from oracle.push.context import OtherOperators, TargetContext
 from oracle.push.settings import TargetPace
 from oracle.push.target import Target
 from oracle.round.rounds import Member, Round, Rounds
@@ -220,9 +220,10 @@ class NetworkedOperator:
         )  # fmt: skip
         return Target(
             place.name, client, RULES, feeds=list(SPECS), operators=[self.operator], can_send=purse is not None,
-            context=context, round_s=ROUND_S, pace=TargetPace(signers_ms=1_000), members=MembersReader(client),
-            on_members=partial(self.network.note_members, place.name),
-            peers=StorePeers(domain=place.domain, agreements=self.agreements, network=self.network),
+            context=context, round_s=ROUND_S, pace=TargetPace(signers_ms=1_000), others=OtherOperators(
+                members=MembersReader(client), on_members=partial(self.network.note_members, place.name),
+                peers=StorePeers(domain=place.domain, agreements=self.agreements, network=self.network),
+            ),
         )  # fmt: skip
 
     async def start(self) -> None:
