@@ -109,7 +109,7 @@ class RoundInbox:
         """A member is reached again, or may have missed something: all that was said here in rounds under way."""
         for session in self._sessions.values():
             if not session.over:
-                for payload in session.own_words():
+                for payload in session.own_words(to):
                     self._transport.send(to, payload)
 
     def _dispatch(self, sender: bytes, envelope: Envelope) -> str:

@@ -102,6 +102,7 @@ class RoundSession:
         self._refusals: list[Refusal] = []
         self._evidence: list[FaultEvidence] = []
         self._own_words: list[Word] = []
+        self._gifts: dict[bytes, list[Word]] = {}
         self._replies = Replies(self._reply)
         self._strays = StraySeals(terms)
         self._sealed_ms: int | None = None
@@ -201,9 +202,9 @@ class RoundSession:
     def _reply(self, to: bytes, what: VerifiedValues | SealedRound) -> None:
         self._send(to, what if isinstance(what, SealedRound) else self._values_word(what.signed))
 
-    def own_words(self) -> list[bytes]:
-        """All that was said here in this round, to be said again to whom it may not have reached."""
-        return [self.encoded(w) for w in self._own_words]
+    def own_words(self, to: bytes) -> list[bytes]:
+        """All that was said here in this round, and handed over to this member, to be said again: it may not have arrived."""
+        return [self.encoded(w) for w in (*self._own_words, *self._gifts.get(to, ()))]
 
     # --- work --------------------------------------------------------------------------------------------------------
 
@@ -225,8 +226,8 @@ class RoundSession:
         """What was said here goes once more to members that nothing was heard of, and may have heard nothing."""
         self._again_ms = now_ms + self.terms.timing.next_ms
         unheard = [a for a in self.terms.members if a not in self._arrivals.commits and a not in self._arrivals.readies]
-        for payload in self.own_words():
-            for address in unheard:
+        for address in unheard:
+            for payload in self.own_words(address):
                 self._transport.send(address, payload)
 
     def _take(self, seat: _Seat, turn: Turn) -> None:
@@ -241,7 +242,8 @@ class RoundSession:
             case SignCommit(certificate) if seat.member is not None:
                 self._tasks.start(self._commit(seat.member, certificate))
             case Give(to, values):
-                self._send(to, self._values_word(values.signed))
+                self._gifts.setdefault(to, []).append(word := self._values_word(values.signed))
+                self._send(to, word)
             case Ask(to, hashes):
                 self._send(to, Want(seat.state.me, hashes))
             case Decided():
