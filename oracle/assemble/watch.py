@@ -19,6 +19,26 @@ from oracle.sign.operator import Operator
 from oracle.storage.database import Database
 
 
+class _Recent:
+    """A view that is at most a second old: every reader of the prices asks whether all is well.
+
+    Args:
+        look: makes a new one.
+        now_ms: of a clock that nobody sets.
+    """
+
+    def __init__(self, look: Callable[[], OperatorsView], now_ms: Callable[[], int]) -> None:
+        self._look, self._now_ms = look, now_ms
+        self._held: tuple[int, OperatorsView] | None = None
+
+    def view(self) -> OperatorsView:
+        """The last one, or a new one."""
+        now_ms = self._now_ms()
+        if self._held is None or now_ms - self._held[0] >= MS:
+            self._held = (now_ms, self._look())
+        return self._held[1]
+
+
 def operator_watch(
     resolved: ResolvedConfig,
     clock: Clock,
@@ -46,7 +66,7 @@ def operator_watch(
         unable=lambda o: "" if (no := o.unable(clock.now_ms(), clock_ok=clock.may_sign())) is None else no.text,
         build=version("lrt-oracle"),
     )
-    return watch.view
+    return _Recent(watch.view, clock.monotonic_ms).view
 
 
 def name_members(tally: Tally, resolved: ResolvedConfig) -> None:

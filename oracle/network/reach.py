@@ -154,7 +154,7 @@ def _has_address(network: OperatorNetwork, address: bytes) -> bool:
 
 
 def log_reach(reach: Reach) -> None:
-    """One line of who is reached, one of each who is not, and what else should be known."""
+    """One line of who is reached, one of each who is not, and what else should be known; warnings where somebody is not."""
     reached = sum(map(len, reach.by_path.values()))
     by_path = {path.value: ", ".join(names) for path, names in reach.by_path.items()}
     say = _log.warning if reach.unreached or not reached else _log.info
@@ -162,4 +162,4 @@ def log_reach(reach: Reach) -> None:
     for name, why in reach.unreached:
         _log.warning("an operator is not reached", operator=name, why=why)
     for note in reach.notes:
-        _log.warning("reaching other operators", note=note)
+        say("reaching other operators", note=note)

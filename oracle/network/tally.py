@@ -76,7 +76,7 @@ class TalliedRound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class ToldReason:
     """A sentence that was told of rounds: of how many, and of which last."""
 
     text: str
@@ -119,11 +119,11 @@ class MemberHour:
     led: int = 0
     led_sealed: int = 0
     missing: Mapping[Step, int] = field(default_factory=dict)
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[ToldReason, ...] = ()
     why: str = ""
     run: int = 0
     evidence: Mapping[str, int] = field(default_factory=dict)
-    evidence_texts: tuple[Reason, ...] = ()
+    evidence_texts: tuple[ToldReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ class StoreHour:
     newest: TalliedRound | None = None
     sealed: int = 0
     lost: int = 0
-    lost_why: tuple[Reason, ...] = ()
+    lost_why: tuple[ToldReason, ...] = ()
     attempts: int = 0
     sealed_late: Percentiles = Percentiles()
     members: Mapping[bytes, MemberHour] = field(default_factory=dict)
@@ -162,6 +162,8 @@ class Tally:
         self.totals: dict[str, Counter[str]] = {}
         self.names: dict[bytes, str] = {}
         self._rounds: dict[str, dict[int, TalliedRound]] = {}
+        self._hours: dict[str, StoreHour] = {}
+        """Summed up since the last change: an hour of 31 members takes milliseconds."""
 
     def note(self, outcome: RoundOutcome) -> None:
         """What became of a round; said again once more is known of it."""
@@ -179,12 +181,18 @@ class Tally:
         """Keep a round, and forget what is older than an hour."""
         rounds = self._rounds.setdefault(tallied.target, {})
         rounds[tallied.round_time_s] = tallied
+        self._hours.pop(tallied.target, None)
         newest_s = max(rounds)
         for old in [r for r in rounds if r <= newest_s - WINDOW_S]:
             del rounds[old]
 
     def hour(self, target: str) -> StoreHour:
         """A store's last hour, by the members of its newest round."""
+        if target not in self._hours:
+            self._hours[target] = self._summed(target)
+        return self._hours[target]
+
+    def _summed(self, target: str) -> StoreHour:
         rounds = [r for _, r in sorted(self._rounds.get(target, {}).items(), reverse=True)]
         if not rounds:
             return StoreHour(target=target)
@@ -299,14 +307,14 @@ def _run(signed: Iterable[bool]) -> int:
     return count
 
 
-def _reasons(told: Iterable[tuple[str, int]]) -> tuple[Reason, ...]:
+def _reasons(told: Iterable[tuple[str, int]]) -> tuple[ToldReason, ...]:
     """Each sentence once, the newest first, with how often it was told."""
     counts: Counter[str] = Counter()
     newest: dict[str, int] = {}
     for text, round_s in told:
         counts[text] += 1
         newest.setdefault(text, round_s)
-    return tuple(Reason(text=t, count=counts[t], round_time_s=s) for t, s in list(newest.items())[:_MOST_REASONS])
+    return tuple(ToldReason(text=t, count=counts[t], round_time_s=s) for t, s in list(newest.items())[:_MOST_REASONS])
 
 
 def _percentiles(times: Iterable[int | None]) -> Percentiles:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feeds.chains.abi import checksummed
-from oracle.network.tally import MemberHour, Percentiles, Reason
+from oracle.network.tally import MemberHour, Percentiles, ToldReason
 from oracle.report.wire import decode_items
 from oracle.serve.documents import Document, hex_text
 from oracle.serve.evidence import report_document
@@ -96,7 +96,7 @@ def _percentiles(times: Percentiles) -> Document:
     return {"p50": times.p50_ms, "p99": times.p99_ms}
 
 
-def _reasons(reasons: Sequence[Reason]) -> list[Document]:
+def _reasons(reasons: Sequence[ToldReason]) -> list[Document]:
     return [{"text": r.text, "rounds": r.count, "newest": r.round_time_s} for r in reasons]
 
 

@@ -119,6 +119,7 @@ def test_a_day_of_rounds_leaves_an_hour_and_no_sentence_makes_the_lists_grow() -
 
 
 def test_after_a_restart_signatures_and_lost_rounds_are_known_again(tmp_path: Path) -> None:
+    """Who signed and is not in the certificate has signed all the same: the record names those who are missing."""
     world = ServiceWorld(tmp_path, started=False)
     running = Tally()
     for n in range(4):
@@ -129,6 +130,10 @@ def test_after_a_restart_signatures_and_lost_rounds_are_known_again(tmp_path: Pa
         world.agreements._on_outcome = running.note
         world.operators[1].silenced = "mute" if n == 3 else ""
         world.round(ROUND_S + 10 * n)
+    first = world.database.agreement(ROUND_S, "main")
+    assert first is not None
+    world.database.connection.execute("DELETE FROM agreements WHERE round_s = ? AND target = 'main'", (ROUND_S,))
+    world.database.save_round((), [replace(first, seals=first.seals[:2])], (), ())
     anew = Tally()
     anew.names = {o.address: o.name for o in world.operators}
     recall(anew, world.database, ["main", "side"], ROUND_S + 40, "main")
