@@ -117,9 +117,6 @@ def next_tick_ms(state: Instance) -> int | None:
     return min((m for m in moments if m > state.now_ms), default=timing.end_ms)
 
 
-# --- what was heard ------------------------------------------------------------------------------------------------------
-
-
 def _at(state: Instance, now_ms: int) -> Instance:
     return state if now_ms <= state.now_ms else replace(state, now_ms=now_ms)
 
@@ -178,7 +175,7 @@ def _go_on(state: Instance) -> Turn:
     while state.now_ms >= timing.deadline_ms(step // 2) and timing.deadline_ms(step // 2) < timing.end_ms:
         step = 2 * (step // 2) + 2
     step = max(step, _pulled(state))
-    if step == state.step and _parts(state):
+    if step == state.step and (_parts(state) or _follows(state)):
         step = state.step + 1
     if step <= max(state.step, state.certified):
         return (state if state.certified <= state.step else replace(state, step=state.certified)), ()
@@ -221,6 +218,20 @@ def _parts(state: Instance) -> bool:
     if ready < (state.terms.threshold if late else state.terms.total):
         return False
     return bool(lost_feeds(state.terms, before.content, readies))
+
+
+def _follows(state: Instance) -> bool:
+    """Whether others may have left the first step without the certificate that this member has: a liar refuses before them.
+
+    They sign nothing of that step any more, so what is certified is proposed again in the second one. Somebody's advance
+    shows it; at half time, when all go on who see a feed refused by too many, any refusal may.
+    """
+    held = state.certificate
+    if state.step % 2 or held is None or held.step != state.step or _is_late(state):
+        return False
+    late = state.now_ms >= state.terms.timing.half_ms(state.attempt)
+    is_refused = any(r.refused for r in state.readies_of(state.step, held.content))
+    return bool(state.advances.get(state.step + 1)) or (late and is_refused)
 
 
 def _propose(state: Instance) -> Turn:
@@ -333,4 +344,5 @@ def _end(state: Instance) -> Turn:
     return state, ()
 
 
-_RULES: tuple[_Rule, ...] = (_end, _note_quorum, _seal, _go_on, _propose, _ready, _prepare, _commit)
+_RULES: tuple[_Rule, ...] = (_end, _note_quorum, _seal, _prepare, _commit, _go_on, _propose, _ready)
+"""In this order: what may be signed in a step is signed before the step is left."""

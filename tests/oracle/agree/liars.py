@@ -181,6 +181,16 @@ def _refusing(word: Ready) -> Ready:
     return _with(word, refused=tuple((i, FeedRefusal.OUT_OF_BOUND.value) for i in range(FEEDS)))
 
 
+def _two_faced(liar: Liar, word: Word) -> Iterable[Letter]:
+    """Vouches for everything before some, sooner or later, and for nothing before the others. It goes nowhere and signs nothing."""
+    if isinstance(word, Ready):
+        friends = liar.some()
+        yield _with(word, refused=()), friends, liar.rng.randint(0, 400)
+        yield _refusing(word), tuple(i for i in liar.everybody if i not in friends), 0
+    elif not isinstance(word, Advancing | Commit | SealedRound):
+        yield from _honest(liar, word)
+
+
 def _twins(liar: Liar, word: Word) -> Iterable[Letter]:
     """Four values, each to some."""
     if not isinstance(word, VerifiedValues):
@@ -222,5 +232,5 @@ def _with(word: _Struct, **changes: object) -> _Struct:
 WAYS: Mapping[str, _Way] = {
     "silent": _silent, "honest": _honest, "splits": _splits, "omits": _omits, "invents": _invents, "replays": _honest,
     "floods": _floods, "refuses": _refuses, "flips": _flips, "twins": _twins, "hides_values": _hides_values, "late": _late,
-    "picks": _picks, "bare": _bare,
+    "picks": _picks, "bare": _bare, "two_faced": _two_faced,
 }  # fmt: skip

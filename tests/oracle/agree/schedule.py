@@ -25,7 +25,7 @@ FEEDS = 4
 _TIMING = Timing()
 STRATEGIES = (
     "silent", "honest", "splits", "omits", "invents", "replays", "floods", "refuses", "flips", "twins", "hides_values",
-    "late", "picks", "bare", "chaos",
+    "late", "picks", "bare", "two_faced", "chaos",
 )  # fmt: skip
 DOMAIN = Domain(chain_id=31337, store=bytes(range(20)))
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from oracle.agree.instance import begin, hear
+from oracle.agree.messages import Advance, Advancing, Commit, Heard, Ready
+from oracle.agree.state import OwnView, Say, SignCommit
 from oracle.agree.verify import check_sealed
 from oracle.report.wire import split_items
-from tests.oracle.agree.agree_world import Members, terms_of, view_of
+from oracle.sign.eip712 import address_of
+from tests.oracle.agree.agree_world import Members, report_key, signed_word, terms_of, view_of
 
 PRICES = ("1.01", "1.02", "3000")
 
@@ -69,3 +73,39 @@ def test_a_feed_refused_by_one_with_another_dead_is_dropped_at_half_time() -> No
     members.pass_time(1_001, 3)
     assert sealed_feeds(members) == [0, 2]
     assert members.states[0].sealed.attempt == 1
+
+
+def test_who_has_a_certificate_follows_one_that_left_without_it() -> None:
+    """One misses a ready and every signature, and hears a liar refuse: it goes on at half time, and the others go with it."""
+
+    def reaches(_from: int, to: int, said: object) -> bool:
+        return (
+            to != 4 or members.now_ms >= 1_000 or (not isinstance(said, Commit) and (_from, type(said)) != (3, Ready))
+        )
+
+    members = Members(
+        terms_of((1,) * 7, 5), [view_of(*PRICES)] * 7, reaches=lambda a, b, w: a < 5 and b < 5 and reaches(a, b, w)
+    )
+    members.start(0, 1, 2, 3, 4)
+    members.pass_time(500, 5, 6)
+    content = members.states[4].proposals[0].content.hash()
+    refusal = Ready(address_of(report_key(6)), 0, content, ((0, 2), (1, 2), (2, 2)))
+    members.deliver(4, signed_word(members.terms, 6, refusal))
+    members.pass_time(999, 5, 6)
+    assert members.states[0].sealed is None
+    members.pass_time(1_001, 5, 6)
+    assert sealed_feeds(members) == sealed_feeds(members, 4) == [0, 1, 2]
+    assert members.states[0].sealed.step == 1
+
+
+def test_what_is_certified_in_a_step_is_signed_before_the_step_is_left() -> None:
+    members = Members(terms_of(), [view_of(*PRICES)] * 4, reaches=lambda _f, _t, said: not isinstance(said, Commit))
+    members.start()
+    certificate = members.states[0].certificate
+    assert certificate is not None
+    advance = Advance(address_of(report_key(1)), 1, 0, certificate.content.hash())
+    state = begin(members.terms, address_of(report_key(3)), OwnView(reports=view_of(*PRICES)))
+    state, effects = hear(state, Heard(Advancing(advance, certificate)), 20)
+    assert effects[0] == SignCommit(certificate)
+    said = [e.said for e in effects if isinstance(e, Say)]
+    assert said == [Advance(state.me, 1, 0, certificate.content.hash())]

@@ -12,9 +12,12 @@ import pytest
 from oracle.agree.content import content_of
 from oracle.agree.instance import begin, hear, hear_values
 from oracle.agree.messages import Certificate, Commit, Heard, SealedRound
+from oracle.agree.outcome import Arrivals, outcome_of
 from oracle.agree.state import Instance, OwnView, SignCommit
+from oracle.agree.verify import check_sealed
 from oracle.report.wire import split_items
 from oracle.sign.verified_values import VerifiedValues
+from tests.oracle.agree.agree_world import Members, signed_commit, terms_of, view_of
 from tests.oracle.agree.schedule import (
     FEEDS,
     Schedule,
@@ -128,6 +131,27 @@ def test_no_honest_key_with_two_items() -> None:
     assert not [e for e in effects if isinstance(e, SignCommit)]
 
 
+def test_signatures_of_different_steps_are_never_counted_together() -> None:
+    """Not in what is sealed, and not among those that came later: what a signature is over names its step."""
+    members = Members(
+        terms_of(), [view_of("1.01", "1.02")] * 4, reaches=lambda _f, _t, said: not isinstance(said, Commit)
+    )
+    members.start()
+    certificate = members.states[3].certificate
+    assert certificate is not None
+    state = replace(members.states[3], commits={}, view=OwnView(may_speak=False))
+    for step, signers, is_sealed in ((0, (0, 1), False), (2, (1, 2), False), (2, (3,), True), (0, (2, 0), True)):
+        effect = SignCommit(Certificate(step, certificate.content, certificate.readies))
+        for n in signers:
+            state, _ = hear(state, Heard(signed_commit(members.terms, n, effect)), 10)
+        assert (state.sealed is not None) is is_sealed, (step, signers)
+    sealed = outcome_of(state, Arrivals(), {}, sealed_ms=10).sealed
+    assert sealed is not None
+    check_sealed(members.terms, sealed)
+    assert sealed.step == 2
+    assert len(sealed.signatures) == 3
+
+
 def test_no_honest_member_is_accused() -> None:
     for _, run in drawn(2_020_000, 60):
         assert run.faults == []
@@ -202,6 +226,16 @@ def test_a_member_with_two_values_costs_none(place: int) -> None:
 @pytest.mark.parametrize("way", ["refuses", "flips", "silent", "late", "picks", "floods", "bare"])
 def test_a_member_that_does_not_lead_costs_no_attempt(way: str) -> None:
     assert all_attempts(way, 2) == {1}
+
+
+@pytest.mark.parametrize("blind", [1, 3, 5])
+def test_a_member_that_vouches_before_some_and_refuses_before_others_costs_no_attempt(blind: int) -> None:
+    """So some have a certificate and the others go on to the second step without it; also where words take as long as they may."""
+    blinds = tuple(frozenset({1}) if n == blind else _NOBODY for n in range(7))
+    for seed in range(40):
+        first = replace(calm(7, {6: "two_faced"}, seed), blind=blinds, delay_ms=(60, 70))
+        assert attempts(replace(first, liars={0: "silent", 6: "two_faced"})) == 2
+        assert attempts(replace(first, liars={6: "two_faced", 2: "silent"})) == 1
 
 
 def test_nobody_is_pulled_into_a_second_step_before_it_was_ready_in_the_first() -> None:
