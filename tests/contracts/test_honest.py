@@ -83,9 +83,9 @@ class Said:
         self.evidence = (*self.words, one.compact[:32], one.compact[32:])
 
 
-def words_of(batch: bytes, step: int | None) -> tuple[int, bytes]:
+def words_of(batch: bytes, step: int | None) -> tuple[int, int, bytes]:
     """What evidence says that was signed: a batch, or a round's certificate with its step."""
-    return (0 if step is None else 1 + step, batch)
+    return (0, 0, batch) if step is None else (1, step, batch)
 
 
 class Heard(Operator):

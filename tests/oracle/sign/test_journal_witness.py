@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracle.agree.outcome import RoundOutcome
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote, witness_folder
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import JournalError, SignJournal
+from oracle.sign.signed_batch import CollectedSignatures
 from tests.oracle.sign.sign_world import KEYS, SIGNERS, views
 
 ADDRESS, OTHER = b"\7" * 20, b"\5" * 20
@@ -124,6 +126,10 @@ def test_where_it_is() -> None:
 # --- what the store tells ------------------------------------------------------------------------------------------------
 
 
+async def nothing(_outcome: RoundOutcome, _feeds: Sequence[int]) -> CollectedSignatures:
+    return CollectedSignatures(batch=None, refusals=())
+
+
 def voters(folder: Path, newest: Sequence[int | None]) -> Attesters:
     """Three operators; the newest line of each one's journal, None for an empty one."""
     operators = []
@@ -132,7 +138,7 @@ def voters(folder: Path, newest: Sequence[int | None]) -> Attesters:
         if second is not None:
             journal.record(SIGNERS.domain, S0 + second, {0: b"a"})
         operators.append(Operator(name, key, journal, bound_bps=100))
-    return Attesters("t", operators, now_ms=lambda: NOW_MS, clock_ok=lambda: True)
+    return Attesters("t", operators, now_ms=lambda: NOW_MS, collect=nothing)
 
 
 def held(*seconds: int) -> dict[int, Report]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.oracle.network.mesh.mesh.raw_client import linked_client
 
 from oracle.network.mesh.frames import FrameKind, announcement_bodies
 from oracle.network.mesh.limits import MeshLimits
 from oracle.sign.eip712 import address_of
 from tests.oracle.network.mesh.mesh_world import QUICK, Member, key_of, know, linked, member, running, until
+from tests.oracle.network.mesh.raw_client import linked_client
 
 pytestmark = pytest.mark.loopback
 

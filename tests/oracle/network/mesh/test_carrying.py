@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.oracle.network.mesh.mesh.raw_client import linked_client
 
 from oracle.network.mesh.faults import LinkFault
 from oracle.network.mesh.frames import Forward, FrameKind, signed_forward
 from oracle.network.mesh.limits import MeshLimits
 from oracle.network.mesh.peer_state import PeerState
 from tests.oracle.network.mesh.mesh_world import DOMAIN, Member, know, member, running, until
+from tests.oracle.network.mesh.raw_client import linked_client
 
 pytestmark = pytest.mark.loopback
 CALM = MeshLimits(ping_s=60.0, first_retry_s=0.02, keep_s=600.0, patience=20)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.oracle.network.mesh.mesh.pem_files import write_pair, write_signed
 
 from oracle.network.mesh.certificates import (
     BadCertificate,
@@ -22,6 +21,7 @@ from oracle.network.mesh.certificates import (
     unverified,
 )
 from tests.oracle.network.mesh.mesh_world import Member, free_port, know, linked, member, running, until
+from tests.oracle.network.mesh.pem_files import write_pair, write_signed
 
 pytestmark = pytest.mark.loopback
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oracle.network.mesh.mesh.frame_samples import as_sent, assert_sane, sound
 
 from oracle.network.mesh.faults import CLOSE_CODES, LinkFault, LinkRefused
 from oracle.network.mesh.frames import (
@@ -25,6 +24,7 @@ from oracle.network.mesh.frames import (
 from oracle.network.mesh.limits import FRAME_OVERHEAD, MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
 from oracle.network.mesh.session import CHECK
 from oracle.sign.eip712 import Domain, address_of
+from tests.oracle.network.mesh.frame_samples import as_sent, assert_sane, sound
 from tests.oracle.network.mesh.mesh_world import DOMAIN, key_of
 
 A, B = b"\x0a" * 20, b"\x0b" * 20

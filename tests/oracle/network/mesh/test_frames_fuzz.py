@@ -11,12 +11,12 @@ from collections import Counter
 from functools import partial
 
 import pytest
-from tests.oracle.network.mesh.mesh.frame_samples import assert_sane, broken
-from tests.oracle.network.mesh.mesh.hello_samples import HELLO
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.hello import hello_bytes, read_hello
 from oracle.network.mesh.session import CHECK, FrameCheck
+from tests.oracle.network.mesh.frame_samples import assert_sane, broken
+from tests.oracle.network.mesh.hello_samples import HELLO
 from tests.oracle.network.mesh.mesh_world import DOMAIN, refusal_of
 
 START = int(os.environ.get("LRT_ORACLE_FRAME_FUZZ_START", "0"))

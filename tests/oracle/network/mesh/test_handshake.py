@@ -9,7 +9,6 @@ import socket
 import aiohttp
 import coincurve
 import pytest
-from tests.oracle.network.mesh.mesh.raw_client import Raw, identity, linked_client, meet, raw_client
 
 from oracle.network.mesh.certificates import unverified
 from oracle.network.mesh.faults import LinkFault, LinkRefused
@@ -19,6 +18,7 @@ from oracle.network.mesh.limits import MAX_FRAME, MAX_HELLO, MeshLimits
 from oracle.network.mesh.listener import _Entry, host_of
 from oracle.sign.eip712 import Domain
 from tests.oracle.network.mesh.mesh_world import DOMAIN, LONG_S, Member, key_of, know, member, running, until
+from tests.oracle.network.mesh.raw_client import Raw, identity, linked_client, meet, raw_client
 
 pytestmark = pytest.mark.loopback
 PATIENT = MeshLimits(handshake_s=60.0)

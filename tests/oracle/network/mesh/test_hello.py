@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oracle.network.mesh.mesh.hello_samples import HELLO, SPEAKER
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.hello import check_proof, hello_bytes, proof, read_hello, transcript_hash
 from oracle.network.mesh.limits import MAX_HELLO
 from oracle.sign.announcement import MOST_URLS
 from oracle.sign.eip712 import Domain, address_of
+from tests.oracle.network.mesh.hello_samples import HELLO, SPEAKER
 from tests.oracle.network.mesh.mesh_world import DOMAIN, key_of, refusal_of
 
 KEY = key_of("network a")

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.oracle.network.mesh.mesh.raw_client import linked_client
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.frames import Data, FrameKind
 from tests.oracle.network.mesh.mesh_world import QUICK, know, linked, member, running, until
+from tests.oracle.network.mesh.raw_client import linked_client
 
 pytestmark = pytest.mark.loopback
 

@@ -15,7 +15,7 @@ from oracle.network.mesh.limits import MeshLimits
 from tests.oracle.network.mesh.mesh_world import LONG_S, Member, free_port, member, running, until
 
 pytestmark = pytest.mark.loopback
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SOON = MeshLimits(ping_s=0.05, silent_s=0.2, first_retry_s=0.02, keep_s=600.0)
 
 

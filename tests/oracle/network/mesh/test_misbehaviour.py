@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.oracle.network.mesh.mesh.raw_client import linked_client, meet, raw_client
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.frames import FrameKind
 from oracle.network.mesh.limits import MAX_FRAME, MAX_PAYLOAD, MeshLimits
 from tests.oracle.network.mesh.mesh_world import LONG_S, Member, know, member, running, until
+from tests.oracle.network.mesh.raw_client import linked_client, meet, raw_client
 
 pytestmark = pytest.mark.loopback
 FEW = MeshLimits(messages_per_s=1, burst_messages=50, patience=10, ping_s=60.0, first_retry_s=0.02, keep_s=600.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.oracle.network.mesh.mesh.raw_client import identity, meet, raw_client
 
 from oracle.network.mesh.faults import LinkFault
 from oracle.network.mesh.frames import FrameKind
@@ -11,6 +10,7 @@ from oracle.network.mesh.limits import MeshLimits
 from oracle.network.mesh.probe import Grade, graded, probe
 from oracle.runtime.clock import now_ms
 from tests.oracle.network.mesh.mesh_world import Member, free_port, know, linked, member, running, until
+from tests.oracle.network.mesh.raw_client import identity, meet, raw_client
 
 pytestmark = pytest.mark.loopback
 
