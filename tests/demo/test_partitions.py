@@ -122,7 +122,8 @@ async def talk(meshed: Meshed, link: LinkName, draw: random.Random) -> None:
             await meshed.near[link].send(draw.randbytes(draw.choice((1, 100, 1_000))))
         except ConnectionError:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                await asyncio.wait_for(meshed.dial(link), 0.5)
+                async with asyncio.timeout(0.5):  # wait_for of Python 3.11 may swallow a cancellation
+                    await meshed.dial(link)
         await asyncio.sleep(draw.choice((0.001, 0.01)))
 
 
