@@ -181,7 +181,9 @@ async def served(session: aiohttp.ClientSession, port: int) -> dict[str, str]:
     for path in DOCUMENT["paths"]:
         if path == "/v1/stream":
             continue
-        async with session.get(f"http://127.0.0.1:{port}{path.format(base='weETH', quote='ETH', round='newest')}") as reply:
+        async with session.get(
+            f"http://127.0.0.1:{port}{path.format(base='weETH', quote='ETH', round='newest')}"
+        ) as reply:
             said[path] = await reply.text()
     return said
 
