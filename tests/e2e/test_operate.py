@@ -27,7 +27,7 @@ from oracle.storage.database import Database
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "operate.md").read_text(encoding="utf-8")
 PATIENCE_S = 240.0
 DELAY_S = 45
-TODO = 3
+UNREADY = 3
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 
 
@@ -148,7 +148,7 @@ async def test_from_nothing_to_a_seat_as_the_page_says(tmp_path: Path) -> None:
         code, output = await newcomer.does(offline)
         assert code == 0, output
         code, output = await newcomer.does(join)
-        assert (code, "todo  seat" in output) == (TODO, True), output
+        assert (code, "todo  seat" in output) == (UNREADY, True), output
         code, output = await newcomer.does(announce)
         assert code == 0, output
         assert run.strip() == "lrt-oracle run"
